@@ -270,7 +270,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
                 self.target_scaling_ = AffineScaling(np.zeros(1), np.ones(1))
         shift, scale = self.target_scaling_.shift, self.target_scaling_.scale
         y, block = self.target_scaling_.transform(targets), blocks[:, 0] if blocks.size else None
-        samples = Samples(x, y, weight, float(shift[0] / scale[0]), blocks=block)
+        samples = Samples(x, y, weight, float(shift[0] / scale[0]), float(scale[0]), blocks=block)
         settings = self._with_knowledge(replace(settings, outputs=outputs), self._network_bounds())
         result = self._train(samples, settings, warm)
         self.error_bars_, self.error_bars_message_ = result.error_bars, result.message

@@ -4,8 +4,8 @@
 the chosen one to all samples. `approximate` is the door for noise-free samples of a smooth function, which can be
 fitted to many digits. A reader follows a table from `automatic` to `search` to `candidates` to the statistical core in
 `additive`, with hidden nodes in `hidden_nodes`, the folds in `cross_validation` and every threshold in `policy`;
-networks of a given shape from `fixed_shape`; and an approximation from `approximation` to `starts`, or to
-`spline_ladder` for one input.
+networks of a given shape from `fixed_shape`; samples without noise from `noise_free` to `polynomials`, to
+`one_input`, or to `approximation` and `starts`.
 """
 
 from edgewise.model_selection.approximation import ApproximateResult, Phase, approximate

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -23,30 +23,27 @@ from edgewise.model_selection.additive.families import (
     Tweedie,
 )
 from edgewise.model_selection.additive.inference import cross_fitted_noise, fit_noise_curves
-from edgewise.model_selection.approximation import APPROXIMATION_HELD_OUT, approximate
 from edgewise.model_selection.fixed_shape import InterruptedTraining, ShapeSearch
-from edgewise.model_selection.one_input import spline_ladder
+from edgewise.model_selection.noise_free import approximated, without_noise
+from edgewise.model_selection.results import AutoResult, data_of, loss_of, network_error_bars
 from edgewise.model_selection.search.candidates import Fitted, Samples, are_classes, is_linear
 from edgewise.model_selection.search.clock import Clock
-from edgewise.model_selection.search.cross_validation import clipped_squares, mean_and_error, paired_gain
 from edgewise.model_selection.search.inference import parameter_factor
 from edgewise.model_selection.search.jobs import one_blas_thread
 from edgewise.model_selection.search.nested import Search, sample_losses
 from edgewise.model_selection.search.policy import SearchSettings
-from edgewise.model_selection.search.records import SearchReport, Trial
-from edgewise.nn.layers.initial import seeded_generator
+from edgewise.model_selection.search.records import SearchReport
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.model import KAN
 from edgewise.nn.prediction import predict_in_batches
-from edgewise.outcomes import ProgressCallback, StopReason
+from edgewise.outcomes import Progress, ProgressCallback, StopReason
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.jacobian.linearised import evenly_spaced
 from edgewise.train.loop.reports import FitReport, StepRecord
 from edgewise.train.problems.base import Problem
 from edgewise.train.problems.classification import Classification
-from edgewise.train.problems.data import Data
 from edgewise.train.problems.regression import Regression
-from edgewise.train.uncertainty import ErrorBars, additive_error_bars, prediction_uncertainty
+from edgewise.train.uncertainty import ErrorBars, additive_error_bars
 
 FAMILIES: dict[str, type[Family]] = {
     "squared": Gaussian,
@@ -65,58 +62,6 @@ CROSS_FITTED_ROWS = 2000
 FIRST_BARS = 100  # rows that calibrate error bars at first, if time is limited; a choice: 95 % intervals need 20
 
 STANDARDISED = ("squared", "huber", "absolute", "quantile")  # losses that take targets of mean 0 and variance 1
-
-
-@dataclass(frozen=True, eq=False)
-class AutoResult:
-    """Result of `auto_fit`.
-
-    Parameters
-    ----------
-    model : KAN
-        From inputs within `limits` to the linear predictor: the target, its logarithm, or logits.
-    report : FitReport
-        Report of the final fit.
-    search : SearchReport
-        The candidates that were tried and the reasons for the choice.
-    limits : ndarray of shape (n, 2), optional
-        Interval to which each input is clipped before the model sees it; None for a network of a given shape.
-    log_link : bool
-        Whether predictions are the exponential of the model's output.
-    range : (float, float)
-        Interval to which the output is clipped before that.
-    error_bars : ErrorBars, optional
-        Uncertainty of the output.
-    message : str
-        A sentence on the calibration of the error bars, or the reason why there are none.
-    fitted : Fitted, optional
-        The additive model, if the network is one.
-    output_limits : ndarray of shape (m, 2), optional
-        Interval to which each output is clipped, see `SearchPolicy.beyond`; None for classes and for exponentials,
-        which have `range`.
-    has_noise : bool
-        Whether the samples have noise, as far as the search knows.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> x = rng.uniform(-1, 1, (60, 1))
-    >>> result = auto_fit(Samples(x, x**2 + 0.1 * rng.standard_normal((60, 1)), np.ones(60)), SearchSettings())
-    >>> result.model.config.width, result.search.chosen.startswith("additive"), result.error_bars.rows
-    ((1, 1), True, 60)
-    """
-
-    model: KAN
-    report: FitReport
-    search: SearchReport
-    limits: np.ndarray | None = None
-    log_link: bool = False
-    range: tuple[float, float] = (-math.inf, math.inf)
-    error_bars: ErrorBars | None = None
-    message: str = ""
-    fitted: Fitted | None = None
-    output_limits: np.ndarray | None = None
-    has_noise: bool = True
 
 
 def family_of(loss: str, classes: int = 2) -> Family:
@@ -159,7 +104,7 @@ def auto_fit(samples: Samples, settings: SearchSettings, progress: ProgressCallb
     """Choose what `settings` leaves open by held-out loss, then train on all samples.
 
     Samples that seem free of noise are approximated to many digits instead: of one input by a least-squares spline, of
-    few inputs by `approximate`.
+    few inputs by a polynomial inside a link, or by `approximate`.
 
     Parameters
     ----------
@@ -233,10 +178,15 @@ def _chosen(samples: Samples, settings: SearchSettings, clock: Clock) -> AutoRes
             return _fixed(samples, settings, clock)
         family = family_of(settings.loss, settings.outputs)
         squared = isinstance(family, Gaussian) and settings.constraints is None and samples.blocks is None
-        if squared and samples.x.shape[1] == 1 and settings.hidden is None:
-            exact = _spline(samples, settings, clock)
-            if exact is not None:
-                return exact
+        if squared and settings.hidden is None:
+            try:
+                exact = without_noise(samples, settings, clock)
+                if exact is not None:
+                    return exact
+            except KeyboardInterrupt:
+                if not settings.keep_interrupted:
+                    raise KeyboardInterrupt from None
+                clock.progress = _interrupt  # the search has a first model, and ends with it at its first report
         return _searched(samples, family, settings, clock)
 
 
@@ -248,8 +198,11 @@ def _searched(samples: Samples, family: Family, settings: SearchSettings, clock:
         report = search.run()
         free = settings.hidden is None and settings.effort != "low" and settings.constraints is None
         if isinstance(family, Gaussian) and free and samples.blocks is None:  # groups that differ are noise
-            exact = _approximated(samples, search, report, settings)
-            if exact is not None:
+            losses = search.held_out_losses(len(samples))
+            exact = approximated(samples, losses, report, search.has_smooth_residual, settings, clock)
+            if isinstance(exact, str):
+                search.sentences.append(exact)
+            elif exact is not None:
                 return exact
         fitted = search.final()
         stopped = StopReason.TIME_LIMIT if search.is_out_of_time else report.stopped
@@ -266,21 +219,11 @@ def _searched(samples: Samples, family: Family, settings: SearchSettings, clock:
     log_link, bounds = fitted.family.log_link, fitted.range if fitted.family.log_link else (-math.inf, math.inf)
     if isinstance(family, Bernoulli):
         model = _of_two_classes(model)
-    if fitted.network is not None:
-        known = search.held_out()
-        held = None if known is None else _data(samples.select(known[0]), samples.y[known[0]] - known[1])
-        bars, message = network_error_bars(model, samples, fitted.network.penalty, held)
-        clock.report("done", 1.0, _loss(report))
-        done = replace(fitted.network.report, stopped=stopped)
-        return AutoResult(model, done, report, fitted.limits, error_bars=bars, message=message)
     bars, message = _error_bars(samples, search, fitted, model)
-    clock.report("done", 1.0, _loss(report))
+    clock.report("done", 1.0, loss_of(report))
     done = _fit_report(fitted, samples, stopped, clock)
-    return AutoResult(model, done, report, fitted.limits, log_link, bounds, bars, message, fitted)
-
-
-def _loss(report: SearchReport) -> float:
-    return next((trial.loss for trial in report.trials if trial.name == report.chosen), math.nan)
+    additive = fitted if fitted.smooth is None else None
+    return AutoResult(model, done, report, fitted.limits, log_link, bounds, bars, message, additive)
 
 
 def _fit_report(fitted: Fitted, samples: Samples, stopped: StopReason, clock: Clock) -> FitReport:
@@ -290,7 +233,9 @@ def _fit_report(fitted: Fitted, samples: Samples, stopped: StopReason, clock: Cl
     linear = is_linear(family)
     what = "Restricted likelihood" if linear else "Penalised likelihood"
     method = "Newton's method" if linear else "reweighted least squares"
-    if linear:
+    if fitted.smooth is not None:
+        loss = float(np.average(sample_losses(fitted, fitted.link(samples.x), samples), weights=samples.weight))
+    elif linear:
         loss = float(np.average((estimate.residual**2).mean(1), weights=estimate.weights.mean(1)))
     else:
         losses = sample_losses(fitted, fitted.link(samples.x), samples)
@@ -351,10 +296,12 @@ def _error_bars(samples: Samples, search: Search, fitted: Fitted, model: KAN) ->
         rows, links, by_folds = known
         seen = samples.select(rows)
         y = np.log(seen.y + seen.offset) if fitted.family.log_link else seen.y
-        noise = torch.tensor([math.sqrt(fit.dispersion) for fit in fitted.estimate.fits], dtype=torch.float64)
+        smooth = fitted.smooth
+        variances = [fit.dispersion for fit in fitted.estimate.fits] if smooth is None else [smooth.dispersion]
+        noise = torch.tensor(variances, dtype=torch.float64).sqrt()
         curves = fit_noise_curves(seen.x, links, y - links, seen.weight)
         factor = parameter_factor(fitted, model)
-        held_out, clock, began = _data(seen, y - links), search.clock, search.clock.seconds
+        held_out, clock, began = data_of(seen, y - links), search.clock, search.clock.seconds
         if clock.limit is not None and len(held_out) > FIRST_BARS:
             part = evenly_spaced(held_out, FIRST_BARS)
             bars = additive_error_bars(model, factor, noise, part, folds=by_folds, curves=curves)
@@ -373,122 +320,9 @@ def _error_bars(samples: Samples, search: Search, fitted: Fitted, model: KAN) ->
         return None, f"There are no error bars: {error}."
 
 
-def _spline(samples: Samples, settings: SearchSettings, clock: Clock) -> AutoResult | None:
-    """Approximate noise-free samples of one input; None where there is noise or they are too few."""
-    policy = settings.policy
-    if len(samples) < policy.noise_free_rows:
-        return None
-    clock.report("splines without noise", 0.05)
-    found = spline_ladder(samples.x[:, 0], samples.y, samples.weight, degree=settings.degree, seed=settings.seed)
-    if found is None or not found.loss < policy.noise_free:
-        return None
-    model = found.model
-    name = f"least-squares spline, grid {model.config.grid_size[0]}, degree {model.config.degree}"
-    parameters = sum(p.numel() for p in model.parameters())
-    clock.best_loss = found.loss
-    clock.report("done", 1.0, found.loss)
-    trial = Trial(name, found.loss, 0.0, parameters, 1, clock.seconds, 0.0, True, found.sentence)
-    sentences = ("Samples that seem free of noise.", found.sentence)
-    report = SearchReport(name, (trial,), sentences, 1, clock.work, StopReason.CONVERGED, clock.seconds)
-    message = "Least squares on each grid is exact."
-    record = StepRecord(1, found.loss, None, 0.0, clock.seconds)
-    plan = {"method": {"name": "least squares"}}
-    metric = ("rmse", math.sqrt(found.loss))
-    done = FitReport(StopReason.CONVERGED, message, 1, 1, found.loss, None, metric, clock.seconds, (record,), plan)
-    held = samples.select(np.flatnonzero(found.held_out))
-    residuals = _data(held, found.residuals)
-    bars, message = network_error_bars(model, samples, None, residuals)
-    low, high = samples.x.min(), samples.x.max()
-    reach = high - low  # a straight line ends a range beyond the samples
-    limits = np.array([[low - reach, high + reach]])
-    return AutoResult(model, done, report, limits, error_bars=bars, message=message, has_noise=False)
-
-
-def _data(samples: Samples, y: np.ndarray) -> Data:
-    """Samples with other targets, as tensors."""
-    x, weight = np.ascontiguousarray(samples.x), np.ascontiguousarray(samples.weight)
-    return Data(torch.from_numpy(x), torch.from_numpy(np.ascontiguousarray(y)), torch.from_numpy(weight))
-
-
-def network_error_bars(
-    model: KAN, samples: Samples, penalty: object, held_out: Data | None
-) -> tuple[ErrorBars | None, str]:
-    """Return error bars of a network that was trained by least squares, and a sentence."""
-    x, y, weight = (torch.from_numpy(np.ascontiguousarray(part)) for part in (samples.x, samples.y, samples.weight))
-    data = Regression(x, y, weight=None if bool((weight == weight[0]).all()) else weight).train
-    try:
-        bars = prediction_uncertainty(model, data, penalty, samples=samples.total, held_out=held_out)  # type: ignore[arg-type]
-        return bars, bars.message
-    except InputError as error:  # too many parameters or too few rows, a loss or derivatives that are not finite
-        return None, f"There are no error bars: {error}."
-
-
-def _approximated(
-    samples: Samples, search: Search, report: SearchReport, settings: SearchSettings
-) -> AutoResult | None:
-    """Approximate samples that seem free of noise; None unless that lowers the loss on rows it did not see.
-
-    It must do so by `SearchPolicy.margin` standard errors of the difference.
-    """
-    policy, clock = search.policy, search.clock
-    loss, (rows, inputs) = _loss(report), samples.x.shape
-    if rows < policy.noise_free_rows or inputs < 2 or not 1e-24 < loss < policy.nearly_noise_free or clock.is_over:
-        return None
-    if loss > policy.noise_free and (inputs > policy.approximation_inputs or not search.has_smooth_residual()):
-        return None
-    order = torch.randperm(rows, generator=seeded_generator(settings.seed)).numpy()
-    count = max(1, round(policy.unseen * rows))
-    unseen, seen = samples.select(np.sort(order[:count])), samples.select(np.sort(order[count:]))
-    clock.report("without noise", 0.8)
-    problem = Regression(
-        *(torch.from_numpy(np.ascontiguousarray(part)) for part in (seen.x, seen.y)),
-        weight=torch.from_numpy(seen.weight),
-        validation=APPROXIMATION_HELD_OUT,
-        seed=settings.seed,
-    )
-    result = approximate(
-        problem,
-        degree=settings.degree,
-        budget=policy.approximation_budget,
-        time_limit=None if clock.limit is None else max(clock.left, 1e-3),
-        seed=settings.seed,
-        progress=lambda at: clock.report(f"without noise: {at.stage}", 0.8 + 0.2 * at.share, at.loss),
-    )
-    if result.stopped == StopReason.INTERRUPTED:
-        raise KeyboardInterrupt
-    clock.work += result.work
-    model = result.model
-    with torch.no_grad():
-        outputs = model(torch.from_numpy(np.ascontiguousarray(unseen.x))).numpy()
-    residuals, losses = _data(unseen, unseen.y - outputs), clipped_squares(outputs, unseen.y)
-    mean, error = mean_and_error(losses, unseen.weight)
-    others = search.held_out_losses(rows)[np.sort(order[:count])]
-    gain, spread = paired_gain(others, losses, unseen.weight)
-    figures = (
-        f"loss {mean:.2g} on rows that it did not see, {mean + gain:.2g} without (standard error of the difference "
-        f"{spread:.1g})"
-    )
-    if not gain > policy.margin * spread:
-        search.sentences.append(f"An approximation without noise was tried: {figures}: not taken.")
-        return None
-    parameters = sum(p.numel() for p in model.parameters())
-    name = f"network {list(model.config.width)}, grid {model.config.grid_size[0]}, without noise"
-    reason = f"The approximation without noise: {figures}: taken."
-    trial = Trial(name, mean, error, parameters, 1, 0.0, result.work, True, reason)
-    end = f"Chosen without noise: {name}, loss {mean:.1g} on {len(unseen):,} samples that made no choice."
-    report = replace(
-        report,
-        chosen=name,
-        trials=(*report.trials, trial),
-        sentences=(*report.sentences, *result.sentences, end),
-        work=clock.work,
-        seconds=clock.seconds,
-    )
-    clock.report("done", 1.0, mean)
-    bars, message = network_error_bars(model, samples, None, residuals)
-    low, high = samples.x.min(0), samples.x.max(0)
-    limits = np.stack([low - (high - low), high + (high - low)], 1)
-    return AutoResult(model, result.report, report, limits, error_bars=bars, message=message, has_noise=False)
+def _interrupt(progress: Progress) -> None:
+    """Pass on an interrupt that came before the search."""
+    raise KeyboardInterrupt
 
 
 def problem_of(samples: Samples, settings: SearchSettings) -> Problem:
@@ -515,7 +349,7 @@ def _fixed(samples: Samples, settings: SearchSettings, clock: Clock) -> AutoResu
         if result.held_out is not None and isinstance(problem, Regression):
             rows, outputs = result.held_out
             seen = samples.select(rows)
-            held = _data(seen, seen.y - outputs)
+            held = data_of(seen, seen.y - outputs)
     except InterruptedTraining as interrupt:
         if not settings.keep_interrupted:
             raise KeyboardInterrupt from None

@@ -482,6 +482,8 @@ def edge_parameters(layer: Layer, output: int) -> list[Tensor]:
 def _lengths(model: nn.Module, x: Tensor, factor: Tensor) -> Tensor:
     """|C'g| of every output at x, (N, m), with C the `factor` and g the derivative by the parameters."""
     outputs = layers_of(model)[-1].out_features
+    if not bool(factor.any()):  # parameters that are as good as known
+        return x.new_zeros(len(x), outputs)
     parts = x.split(max(1, ROW_CHUNK_NUMBERS // (len(factor) * outputs)))
     return torch.cat(
         [torch.stack([(rows @ factor).norm(dim=1) for rows in output_rows(model, part)], 1) for part in parts]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from edgewise.model_selection.additive.reweighting import IrlsFit, IrlsPolicy, i
 from edgewise.model_selection.additive.reweighting.policy import LEAST_INFORMATION
 from edgewise.model_selection.additive.screening import screened
 from edgewise.model_selection.additive.solving import Solution, Solver, solve_gaussian
-from edgewise.model_selection.networks import SmallNetwork, train_network
+from edgewise.model_selection.polynomials import SmoothFit, fit_smooth
 from edgewise.model_selection.search.cross_validation import clipped_squares, folds
 from edgewise.model_selection.search.hidden_nodes import HiddenNodes, find_nodes, with_nodes
 from edgewise.model_selection.search.policy import SearchPolicy
@@ -43,6 +44,8 @@ class Samples:
     offset : float
         What makes y proportional to the target in its own units, for a logarithm: (y + offset) is the target over its
         scale.
+    unit : float
+        This scale: (y + offset) * unit is the target.
     groups : tuple of tuple of int
         Inputs that are the indicators of one category each, whose levels share one ridge.
     blocks : ndarray of shape (N,), optional
@@ -59,6 +62,7 @@ class Samples:
     y: np.ndarray
     weight: np.ndarray
     offset: float = 0.0
+    unit: float = 1.0
     groups: tuple[tuple[int, ...], ...] = ()
     blocks: np.ndarray | None = None
 
@@ -102,8 +106,8 @@ class Candidate:
         Models whose mean is taken, each fitted to a part of the rows; 1 for a single one fitted to all.
     nodes : int
         Hidden nodes.
-    network : int
-        Nodes of the hidden layer of a network that takes the place of the additive model; 0 for none.
+    smooth : bool
+        Whether a polynomial of all inputs, inside a link, takes the place of the additive model.
 
     Examples
     --------
@@ -118,17 +122,17 @@ class Candidate:
     pairs: bool = False
     models: int = 1
     nodes: int = 0
-    network: int = 0
+    smooth: bool = False
 
     @property
     def base(self) -> Candidate:
-        """The single additive model behind a mean, hidden nodes or a network."""
-        return replace(self, models=1, nodes=0, network=0)
+        """The single additive model behind a mean, hidden nodes or a polynomial."""
+        return replace(self, models=1, nodes=0, smooth=False)
 
     def describe(self) -> str:
         """Return the candidate in a few words."""
-        if self.network:
-            return f"network with {self.network} hidden nodes"
+        if self.smooth:
+            return "smooth function of all inputs"
         if not self.additive:
             return "constant"
         words = "linear" if self.linear else "additive with pairs" if self.pairs else "additive"
@@ -166,8 +170,8 @@ class Fitted:
     nodes : HiddenNodes or None
     estimate : Estimate
         What the solver returned.
-    network : SmallNetwork or None
-        A network in place of the additive model.
+    smooth : SmoothFit or None
+        A polynomial in place of the additive model.
     """
 
     candidate: Candidate
@@ -176,12 +180,12 @@ class Fitted:
     range: tuple[float, float]
     nodes: HiddenNodes | None
     estimate: Estimate
-    network: SmallNetwork | None = None
+    smooth: SmoothFit | None = None
 
     def link(self, x: np.ndarray) -> np.ndarray:
         """Return the linear predictors (N, K) at rows (N, n)."""
-        if self.network is not None:
-            return self.network(np.clip(x, *self.limits.T))
+        if self.smooth is not None:
+            return self.smooth.polynomial(np.clip(x, *self.limits.T))[:, None]
         if not self.candidate.additive:
             return np.tile(self.estimate.coef[:1], (len(x), 1))
         if self.nodes is None:
@@ -199,22 +203,24 @@ class Fitted:
 
     def to_kan(self) -> KAN:
         """Return the network that computes `link` for inputs within `limits`."""
-        if self.network is not None:
-            return self.network.model
+        if self.smooth is not None:
+            return self.smooth.to_kan()
         kan = self.model.to_kan()
         return kan if self.nodes is None else with_nodes(kan, self.nodes)
 
     @property
     def limits(self) -> np.ndarray:
         """Interval to which each input is clipped, (n, 2)."""
+        if self.smooth is not None:
+            return self.smooth.polynomial.basis.limits
         limits = self.model.limits
         return limits if self.nodes is None else limits[: self.nodes.coef.shape[0]]
 
     @property
     def parameters(self) -> int:
         """Number of coefficients that were estimated and are not zero."""
-        if self.network is not None:
-            return sum(parameter.numel() for parameter in self.network.model.parameters())
+        if self.smooth is not None:
+            return len(self.smooth.polynomial.coef)
         count = int(np.count_nonzero(self.model.coef)) if self.candidate.additive else len(self.model.fits)
         return count + (0 if self.nodes is None else self.nodes.coef.numel())
 
@@ -274,7 +280,6 @@ class FitCache:
         straight = design.straight(samples.x, samples.weight) if whole is None else whole.straight
         self.straight: Design = replace(straight, rows=samples.total, watch=self.design.watch)
         self._solved: dict[Candidate, Estimate] = {}
-        self._networks: dict[int, SmallNetwork | None] = {}
 
     def fit(self, candidate: Candidate) -> Fitted:
         """Fit a candidate; a mean of models is fitted to the parts of a division of the rows."""
@@ -282,9 +287,8 @@ class FitCache:
             return self.mean(candidate, self.parts(candidate.models, candidate.family))
         if not candidate.additive:
             return _fitted(candidate, self._constant(candidate), None)
-        if candidate.network:
-            fitted = _fitted(candidate, self.estimate(candidate.base), None)
-            return replace(fitted, network=self.network(candidate.network))
+        if candidate.smooth:
+            return replace(_fitted(candidate, self.estimate(candidate.base), None), smooth=self.smooth)
         estimate, nodes = self.estimate(replace(candidate, nodes=0)), None
         if candidate.nodes:
             nodes = self._nodes(estimate, candidate.nodes)
@@ -292,14 +296,12 @@ class FitCache:
                 estimate = self._with_nodes(estimate, candidate.family, nodes)
         return _fitted(candidate, estimate, nodes)
 
-    def network(self, nodes: int) -> SmallNetwork | None:
-        """Return a small network; one of a part of the rows begins at the start that is best for all."""
-        if nodes not in self._networks:
-            rows, whole = self.samples, None if self.whole is None else self.whole.network(nodes)
-            start = None if whole is None else whole.start
-            data, watch = (rows.x, rows.y, rows.weight), self.design.watch
-            self._networks[nodes] = train_network(*data, nodes, seed=self.seed, start=start, watch=watch)
-        return self._networks[nodes]
+    @cached_property
+    def smooth(self) -> SmoothFit | None:
+        """A polynomial of all inputs; one of a part of the rows has the link and the products of that of all."""
+        rows, like = self.samples, None if self.whole is None else self.whole.smooth
+        data, unit = (rows.x, rows.y[:, 0], rows.weight), rows.unit
+        return fit_smooth(*data, shift=rows.offset, unit=unit, like=like, watch=self.design.watch)
 
     def estimate(self, candidate: Candidate) -> Estimate:
         """Return what the solver gave for an additive candidate without hidden nodes."""

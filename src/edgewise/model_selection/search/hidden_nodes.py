@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edgewise.model_selection.networks import smoothed
 from edgewise.model_selection.search.cross_validation import folds, paired_gain
 from edgewise.model_selection.search.policy import SearchPolicy
 from edgewise.nn.layers.initial import seed_of_start
@@ -21,8 +20,9 @@ from edgewise.ops.splines import knots as knot_vectors
 from edgewise.ops.splines.bspline import basis
 from edgewise.outcomes import StopReason
 from edgewise.settings import ABOVE_ZERO
+from edgewise.train.grids import adapt_domain_
 from edgewise.train.problems.regression import Regression
-from edgewise.train.smoothing import short_fit
+from edgewise.train.smoothing import TRIAL_PLAN, short_fit, smooth_fit
 
 DEGREE = 3  # of all splines here, that of the additive core
 # Intervals of the functions inside a node, the most that the limit of parameters allows, and of the curve of a node's
@@ -322,7 +322,15 @@ def _network(
             best, lowest = model, report.loss
     if best is None:
         return None
-    return None if smoothed(best, problem, watch).stopped == StopReason.NONFINITE else best
+    # The domain of the second layer moves to the values of the nodes; that of the first lies on the data already.
+    report = smooth_fit(
+        best,
+        problem,
+        TRIAL_PLAN,
+        adapt=lambda model, problem: adapt_domain_(model, problem.train.x, hidden_only=True),
+        progress=lambda at: watch(),
+    )
+    return None if report.stopped == StopReason.NONFINITE else best
 
 
 def _scale(residual: np.ndarray, weight: np.ndarray) -> float:

@@ -142,16 +142,17 @@ def parameter_factor(fitted: Fitted, model: KAN) -> Tensor:
     InputError
         The factor would hold too many numbers.
     """
+    if fitted.smooth is not None:
+        root = _root(fitted.smooth.covariance)
+        if root.shape[1] * sum(parameter.numel() for parameter in model.parameters()) > MOST_NUMBERS:
+            raise InputError(f"model must have fewer parameters for error bars, got {fitted.parameters:,} terms")
+        return torch.from_numpy(fitted.smooth.polynomial.parameter_changes(model, root))
     design = fitted.model.design
     blocks: list[np.ndarray] = []
     shapes = {name: parameter.shape for name, parameter in model.named_parameters()}
     count = sum(shape.numel() for shape in shapes.values())
     for output in range(len(fitted.model.fits)):
-        # L, (p, K), with L L' the covariance but for directions of hardly any variance.
-        covariance = fitted.model.band_covariance(output)
-        values, vectors = np.linalg.eigh(covariance)
-        kept = np.cumsum(np.maximum(values, 0)) > CUT_SHARE * max(np.trace(covariance), 0.0)
-        root = vectors[:, kept] * np.sqrt(np.maximum(values[kept], 0))
+        root = _root(fitted.model.band_covariance(output))
         if sum(block.shape[1] for block in blocks) * count + root.shape[1] * count > MOST_NUMBERS:
             raise InputError(f"model must have fewer parameters for error bars, got {count:,}")
         parts = {name: np.zeros((*shape, root.shape[1])) for name, shape in shapes.items()}
@@ -160,6 +161,13 @@ def parameter_factor(fitted: Fitted, model: KAN) -> Tensor:
             _fill_pairs(parts, fitted, root, output)
         blocks.append(np.concatenate([part.reshape(-1, root.shape[1]) for part in parts.values()]))
     return torch.from_numpy(np.concatenate(blocks, 1))
+
+
+def _root(covariance: np.ndarray) -> np.ndarray:
+    """L, (p, K), with L L' a covariance but for directions of hardly any variance."""
+    values, vectors = np.linalg.eigh(covariance)
+    kept = np.cumsum(np.maximum(values, 0)) > CUT_SHARE * max(np.trace(covariance), 0.0)
+    return vectors[:, kept] * np.sqrt(np.maximum(values[kept], 0))
 
 
 def _fill_curves(parts: dict[str, np.ndarray], design: Design, root: np.ndarray, output: int, fitted: Fitted) -> None:

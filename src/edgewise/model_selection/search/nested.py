@@ -37,7 +37,7 @@ FEWEST_FOR_MEANS = 10  # rows; a choice: with fewer, parts of the rows determine
 
 
 class Search:
-    """A search over nested candidates: constant < linear < additive < pairs < mean of models < network or hidden nodes.
+    """A search over nested candidates: constant < linear < additive < pairs < mean < smooth function or hidden nodes.
 
     Candidates are fitted to all rows of the search. Where restricted likelihood has settled a question about squared
     errors of independent rows, each row's loss is that of the model without the row, which costs no further fit
@@ -46,7 +46,7 @@ class Search:
     first order is far too hopeful where classes are nearly separated. Strengths for classes are changed by a common
     factor, which the folds choose, since restricted likelihood of the quadratic approximation is biased for binary data
     [1]_; so are those of rows in groups. Each takes the place of the one before only if its held-out loss is lower;
-    networks and hidden nodes must lower it by a standard error, and hidden nodes are tried only where two ridge
+    polynomials and hidden nodes must lower it by a standard error, and hidden nodes are tried only where two ridge
     functions explain residuals.
 
     Parameters
@@ -185,8 +185,8 @@ class Search:
             self._try_logarithm(0.4)
         self._try_mean(0.6)
         if hidden_free and self.settings.constraints is None:  # a hidden node is a function of all inputs
-            self._try_networks(0.65)
-            if not self.best.network or self.has_smooth_residual():
+            self._try_smooth(0.65)
+            if not self.best.smooth or self.has_smooth_residual():
                 self._try_hidden(0.7)
         self._fall_back_if_worse(0.9)
 
@@ -340,24 +340,24 @@ class Search:
             self.table.by_folds[rich] = replace(self.table.by_folds[single], losses=losses)
             self.best = rich
 
-    def _try_networks(self, share: float) -> None:
-        """Try small networks in place of the best model, where few inputs act together."""
+    def _try_smooth(self, share: float) -> None:
+        """Try a smooth function of all inputs in place of the best model, where few inputs act together."""
         assert self.best is not None and self.cache is not None
-        base, policy, cache, (rows, inputs) = self.best, self.policy, self.cache, self.samples.x.shape
-        fits = is_linear(base.family) and base.pairs and policy.may_be_compact(rows, inputs)
-        if not fits or self.table.loss(base) < policy.noise_free:
+        base, (rows, inputs) = self.best, self.samples.x.shape
+        if not (base.pairs and is_linear(base.family) and self.policy.may_be_smooth(rows, inputs)):
             return
-        self.clock.report("small networks", share)
+        if self.samples.y.shape[1] != 1 or self.table.loss(base) < self.policy.noise_free:
+            return
+        self.clock.report("smooth function of all inputs", share)
         self._check_time(base, 20)
-        trained = {net.gcv: size for size in policy.network_sizes if (net := cache.network(size)) is not None}
-        if not trained or not min(trained) < self.table.loss(base):
-            self.sentences.append("Small networks in place of the pairs promise no lower loss.")
+        found = self.cache.smooth
+        if found is None or not found.dispersion < self.table.loss(base):
             return
-        rich = Candidate(self.family, pairs=True, network=trained[min(trained)])
-        self._cross_validate((base, rich), share + 0.02, policy.hidden_folds)
+        rich = Candidate(self.family, pairs=True, smooth=True)
+        self._cross_validate((base, rich), share + 0.02, self.policy.hidden_folds)
         gain, error = self.table.gain(base, rich)
-        better = gain > max(policy.margin * error, 0.0)
-        words = f"A network with {rich.network} hidden nodes in place of the {base.describe()} model"
+        better = gain > max(self.policy.margin * error, 0.0)
+        words = f"A polynomial of all inputs inside the {found.polynomial.link.name} function"
         self.table.decide(rich, self.table.sentence(words, (base, rich), gain, error, better), better)
         if better:
             self.best = rich
@@ -446,7 +446,7 @@ class Search:
             def fit_part(pair: tuple[Fold, FitCache], candidate: Candidate = candidate) -> Fitted:
                 return pair[1].fit(candidate)
 
-            whole = self.cache.fit(replace(candidate, nodes=0, network=0, factor=1.0))
+            whole = self.cache.fit(replace(candidate, nodes=0, smooth=False, factor=1.0))
             self.fit_seconds.setdefault(candidate, self.clock.seconds - began)
             self._check_time(candidate, 1)
             losses, times = np.zeros(count), np.zeros(count)
@@ -501,7 +501,7 @@ class Search:
     def has_smooth_residual(self) -> bool:
         """Return whether the residuals of the chosen model are structure and no noise, see `smooth_residual`."""
         assert self.best is not None
-        if self.best.network and (known := self.held_out()) is not None:
+        if self.best.smooth and (known := self.held_out()) is not None:
             seen = self.all_rows.select(known[0])
             return smooth_residual(seen.x, seen.y - known[1], seen.weight, self.policy.smooth_errors)
         residual, weight = self._working_residual(replace(self.best.base, additive=True))

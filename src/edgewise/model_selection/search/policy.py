@@ -51,9 +51,9 @@ class SearchPolicy:
     noise_free_beyond : float
         The same for samples without noise, whose inputs are followed a whole range beyond the samples.
     margin : float
-        Networks, hidden nodes and approximations must lower the held-out loss by so many standard errors of the
-        difference (the one-standard-error rule of Breiman et al., "Classification and Regression Trees", 1984, section
-        3.4.3).
+        Polynomials of all inputs, hidden nodes and approximations must lower the held-out loss by so many standard
+        errors of the difference (the one-standard-error rule of Breiman et al., "Classification and Regression Trees",
+        1984, section 3.4.3).
     nested_margin : float
         The same for the additive model against a constant, for pairs, links and bags. 0, so that the lower held-out
         loss decides: restricted likelihood has asked for evidence before, and a rule that wants a standard error more
@@ -100,12 +100,9 @@ class SearchPolicy:
         Fewest rows for hidden nodes. A choice: with fewer, directions are chance.
     hidden_folds : int
         Most folds on which hidden nodes are compared. A choice, for time: each takes some seconds.
-    network_sizes : tuple of int
-        Nodes of networks with one hidden layer that are tried in place of an additive model; the one with the lowest
-        generalised cross-validation is judged on folds. A choice: laws of few inputs are compact.
-    network_inputs, network_rows : int
-        Most inputs, and rows, of tables for which that is tried. Choices, for time and since an additive model with
-        hidden nodes is the better start where inputs are many.
+    smooth_inputs, smooth_rows : int
+        Most inputs, and rows, of tables for which a polynomial of all inputs is tried in place of pairs. Choices: with
+        four inputs 500 products reach degree 8, and with more rows pairs have margins that are fine enough.
     test_rows, test_starts : int
         Most rows, and random starting directions, of the test that asks for hidden nodes. Choices, for time.
     growth_rows : int
@@ -122,6 +119,12 @@ class SearchPolicy:
         smooth. A choice: noise does so once in a thousand tables.
     approximation_inputs : int
         Most inputs of such a table. A choice: approximation needs samples that cover the domain.
+    polynomial_inputs : int
+        Most inputs of a table on which a polynomial without noise is tried. A choice: with more inputs 900 products
+        are of degree 4.
+    resolved : float
+        Root mean square error of a polynomial without noise at which no network is tried. A choice: it is beyond what
+        networks reach in the same time.
     noise_free_rows : int
         Fewest rows for these conclusions. A choice.
     unseen : float
@@ -174,9 +177,8 @@ class SearchPolicy:
     hidden_inputs: int = 30
     hidden_rows: int = 100
     hidden_folds: int = 3
-    network_sizes: tuple[int, ...] = (2, 3)
-    network_inputs: int = 4
-    network_rows: int = 5000
+    smooth_inputs: int = 4
+    smooth_rows: int = 5000
     test_rows: int = 4000
     test_starts: int = 4
     growth_rows: int = 2000
@@ -185,6 +187,8 @@ class SearchPolicy:
     nearly_noise_free: float = 0.1
     smooth_errors: float = 3.0
     approximation_inputs: int = 4
+    polynomial_inputs: int = 6
+    resolved: float = 1e-6
     noise_free_rows: int = 100
     unseen: float = 0.1
     approximation_budget: float = 0.1
@@ -197,9 +201,9 @@ class SearchPolicy:
         """Return the parts and repeats of cross-validation for so many rows, each counted once a linear predictor."""
         return next((parts, repeats) for least, parts, repeats in reversed(self.divisions) if rows >= least)
 
-    def may_be_compact(self, rows: int, inputs: int) -> bool:
-        """Return whether a table has so few inputs, and rows neither too few nor too many, that networks are tried."""
-        return 2 <= inputs <= self.network_inputs and self.hidden_rows <= rows <= self.network_rows
+    def may_be_smooth(self, rows: int, inputs: int) -> bool:
+        """Return whether a table has few inputs, and rows neither too few nor too many, for a polynomial of all."""
+        return 2 <= inputs <= self.smooth_inputs and self.hidden_rows <= rows <= self.smooth_rows
 
     def for_effort(self, effort: str) -> SearchPolicy:
         """Return the policy for an effort: "high" divides twice as often and allows more nodes and more models."""

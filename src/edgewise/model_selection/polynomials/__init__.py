@@ -1,0 +1,24 @@
+"""Polynomials of several inputs inside a link function: y = g(sum of products of Legendre polynomials).
+
+`basis` holds the products and their order, `links` the functions g. `exact` fits samples without noise by least
+squares, `smooth` noisy ones by restricted likelihood, whose strengths follow the decay of the coefficients. `network`
+writes either as a KAN with product nodes, exactly up to a stated error.
+"""
+
+from edgewise.model_selection.polynomials.basis import Basis, lower_set
+from edgewise.model_selection.polynomials.exact import ExactFit, fit_exact
+from edgewise.model_selection.polynomials.links import LINK_FUNCTIONS, Link
+from edgewise.model_selection.polynomials.network import Polynomial
+from edgewise.model_selection.polynomials.smooth import SmoothFit, fit_smooth
+
+__all__ = [
+    "LINK_FUNCTIONS",
+    "Basis",
+    "ExactFit",
+    "Link",
+    "Polynomial",
+    "SmoothFit",
+    "fit_exact",
+    "fit_smooth",
+    "lower_set",
+]

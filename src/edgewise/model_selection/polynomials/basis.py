@@ -1,0 +1,105 @@
+"""Products of Legendre polynomials of several inputs, in the order in which their coefficients decay."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Basis:
+    """Products of Legendre polynomials, orthonormal under the uniform density on a box.
+
+    Parameters
+    ----------
+    indices : ndarray of shape (p, n)
+        Degrees in each input of every product; the first product is the constant.
+    limits : ndarray of shape (n, 2)
+        The box.
+
+    Examples
+    --------
+    >>> basis = Basis(np.array([[0], [1]]), np.array([[0.0, 2.0]]))
+    >>> basis.columns(np.array([[1.0], [2.0]])).round(3).tolist()
+    [[1.0, 0.0], [1.0, 1.732]]
+    """
+
+    indices: np.ndarray
+    limits: np.ndarray
+
+    def scaled(self, x: np.ndarray) -> np.ndarray:
+        """Return the inputs with the box mapped to [-1, 1]^n."""
+        low, high = self.limits.T
+        return 2 * (x - low) / (high - low) - 1
+
+    def columns(self, x: np.ndarray) -> np.ndarray:
+        """Return the products (N, p) at rows (N, n)."""
+        scaled = self.scaled(x)
+        columns = np.ones((len(x), len(self.indices)))
+        for j, degrees in enumerate(self.indices.T):
+            columns *= legendre(scaled[:, j], int(degrees.max()))[:, degrees]
+        return columns
+
+    def select(self, which: np.ndarray | slice) -> Basis:
+        """Return the basis of some of the products."""
+        return Basis(self.indices[which], self.limits)
+
+
+def legendre(z: np.ndarray, degree: int) -> np.ndarray:
+    """Return the Legendre polynomials up to a degree, of mean square 1 on [-1, 1], at z (N,): (N, degree + 1)."""
+    return np.polynomial.legendre.legvander(z, degree) * np.sqrt(2 * np.arange(degree + 1) + 1)
+
+
+def lower_set(
+    rates: Sequence[float], crossing: float, most: int, degrees: Sequence[int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the `most` products with the smallest weights, and their weights, in ascending order.
+
+    The weight of a product of degrees a_j is sum_j rates_j a_j + crossing (k - 1), k being the number of inputs in it.
+    With the rates at which the logarithms of coefficients fall, these are the products with the largest coefficients.
+
+    Parameters
+    ----------
+    rates : sequence of float
+        Positive weight of each degree of every input.
+    crossing : float
+        Weight of each further input of a product, at least 0.
+    most : int
+    degrees : sequence of int
+        Largest degree of each input.
+
+    Returns
+    -------
+    indices : ndarray of shape (p, n)
+    weights : ndarray of shape (p,)
+
+    Examples
+    --------
+    >>> lower_set([1.0, 2.0], 0.0, 5, [9, 9])[0].tolist()
+    [[0, 0], [1, 0], [0, 1], [2, 0], [1, 1]]
+    """
+    inputs = len(rates)
+    # Each product is reached once: from the one with one degree less in its last input.
+    queue: list[tuple[float, tuple[int, ...], int]] = [(0.0, (0,) * inputs, 0)]
+    indices: list[tuple[int, ...]] = []
+    weights: list[float] = []
+    while queue and len(indices) < most:
+        weight, product, last = heapq.heappop(queue)
+        indices.append(product)
+        weights.append(weight)
+        crosses = crossing * any(product)
+        for j in range(last, inputs):
+            if product[j] < degrees[j]:
+                more = (*product[:j], product[j] + 1, *product[j + 1 :])
+                # A sum in a fixed order, so that products of equal weight have equal numbers.
+                heapq.heappush(queue, (round(weight + rates[j] + crosses * (product[j] == 0), 9), more, j))
+    return np.array(indices), np.array(weights)
+
+
+def decay(indices: np.ndarray) -> np.ndarray:
+    """Return the columns of a linear model of the logarithms of coefficients: 1, minus degrees, minus crossings."""
+    crossings = np.maximum((indices > 0).sum(1) - 1, 0)
+    return np.column_stack([np.ones(len(indices)), -indices, -crossings])

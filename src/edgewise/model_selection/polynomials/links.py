@@ -1,0 +1,110 @@
+"""The functions g that may stand outside a polynomial: powers, logarithm and exponential, sine."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+VALUE_REACH = 0.1  # of the range of the targets, by which values may leave it; a choice: polynomials overshoot by less
+
+# A link is left out if its arguments differ by less than this share: it is straight there. A choice.
+STRAIGHT = 1e-3
+
+
+@dataclass(frozen=True)
+class Link:
+    """A function g with its slope and its inverse.
+
+    Parameters
+    ----------
+    name : str
+        For sentences.
+    value, slope : callable
+        g(u) and g'(u).
+    inverse, inverse_slope : callable
+        u(y) and du/dy, within `interval`.
+    interval : (float, float)
+        Open interval of the values y.
+    natural : bool
+        Whether y is the target in its own units; otherwise it is of order 1.
+    """
+
+    name: str
+    value: Callable[[np.ndarray], np.ndarray]
+    slope: Callable[[np.ndarray], np.ndarray]
+    inverse: Callable[[np.ndarray], np.ndarray]
+    inverse_slope: Callable[[np.ndarray], np.ndarray]
+    interval: tuple[float, float] = (-math.inf, math.inf)
+    natural: bool = False
+
+    def takes(self, low: float, high: float) -> bool:
+        """Return whether values between these two lie in the interval."""
+        return self.interval[0] < low <= high < self.interval[1]
+
+    def bounds(self, low: float, high: float) -> tuple[float, float]:
+        """Return the interval of arguments u that the values between these two need, with some room.
+
+        Examples
+        --------
+        >>> LINK_FUNCTIONS["reciprocal"].bounds(1.0, 2.0)
+        (0.47..., 1.11...)
+        """
+        if self.name == "identity":
+            return -math.inf, math.inf
+        reach = VALUE_REACH * (high - low)
+        ends = max(low - reach, (low + self.interval[0]) / 2), min(high + reach, (high + self.interval[1]) / 2)
+        first, second = self.inverse(np.array(ends))
+        return float(min(first, second)), float(max(first, second))
+
+
+def _power(name: str, power: float) -> Link:
+    """The link y = u^(1 / power)."""
+    return Link(
+        name,
+        lambda u: u ** (1 / power),
+        lambda u: u ** (1 / power - 1) / power,
+        lambda y: y**power,
+        lambda y: power * y ** (power - 1),
+        (0.0, math.inf),
+    )
+
+
+# Box and Cox, J. R. Statist. Soc. B 26 (1964) 211, with the powers that laws have; the logarithm and the arcsine for
+# targets that are logarithms, up to e^300, and angles.
+LINK_FUNCTIONS: dict[str, Link] = {
+    link.name: link
+    for link in (
+        Link("identity", lambda u: u, np.ones_like, lambda y: y, np.ones_like),
+        Link("exponential", np.exp, np.exp, np.log, lambda y: 1 / y, (0.0, math.inf)),
+        _power("reciprocal", -1.0),
+        _power("square root", 2.0),
+        _power("square", 0.5),
+        _power("reciprocal root", -2.0),
+        Link("logarithm", np.log, lambda u: 1 / u, np.exp, np.exp, (-300.0, 300.0), natural=True),
+        Link(
+            "arcsine",
+            np.arcsin,
+            lambda u: 1 / np.sqrt(1 - u * u),
+            np.sin,
+            np.cos,
+            (-math.pi / 2, math.pi / 2),
+            natural=True,
+        ),
+    )
+}
+
+
+def scaling(link: Link, shift: float, unit: float) -> tuple[float, float]:
+    """Return shift and unit of the values (y + shift) * unit that a link takes, for targets (y + shift) * unit.
+
+    Examples
+    --------
+    >>> [scaling(LINK_FUNCTIONS[name], 2.0, 3.0) for name in ("identity", "square", "arcsine")]
+    [(0.0, 1.0), (2.0, 1.0), (2.0, 3.0)]
+    """
+    if link.name == "identity":
+        return 0.0, 1.0
+    return shift, unit if link.natural else 1.0

@@ -1,0 +1,95 @@
+"""What `auto_fit` returns, and the pieces that all its ways share."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from edgewise.errors import InputError
+from edgewise.model_selection.search.candidates import Fitted, Samples
+from edgewise.model_selection.search.records import SearchReport
+from edgewise.nn.model import KAN
+from edgewise.train.loop.reports import FitReport
+from edgewise.train.problems.data import Data
+from edgewise.train.problems.regression import Regression
+from edgewise.train.uncertainty import ErrorBars, prediction_uncertainty
+
+
+@dataclass(frozen=True, eq=False)
+class AutoResult:
+    """Result of `auto_fit`.
+
+    Parameters
+    ----------
+    model : KAN
+        From inputs within `limits` to the linear predictor: the target, its logarithm, or logits.
+    report : FitReport
+        Report of the final fit.
+    search : SearchReport
+        The candidates that were tried and the reasons for the choice.
+    limits : ndarray of shape (n, 2), optional
+        Interval to which each input is clipped before the model sees it; None for a network of a given shape.
+    log_link : bool
+        Whether predictions are the exponential of the model's output.
+    range : (float, float)
+        Interval to which the output is clipped before that.
+    error_bars : ErrorBars, optional
+        Uncertainty of the output.
+    message : str
+        A sentence on the calibration of the error bars, or the reason why there are none.
+    fitted : Fitted, optional
+        The additive model, if the network is one.
+    output_limits : ndarray of shape (m, 2), optional
+        Interval to which each output is clipped, see `SearchPolicy.beyond`; None for classes and for exponentials,
+        which have `range`.
+    has_noise : bool
+        Whether the samples have noise, as far as the search knows.
+
+    Examples
+    --------
+    >>> from edgewise.model_selection import SearchSettings, auto_fit
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.uniform(-1, 1, (60, 1))
+    >>> result = auto_fit(Samples(x, x**2 + 0.1 * rng.standard_normal((60, 1)), np.ones(60)), SearchSettings())
+    >>> result.model.config.width, result.search.chosen.startswith("additive"), result.error_bars.rows
+    ((1, 1), True, 60)
+    """
+
+    model: KAN
+    report: FitReport
+    search: SearchReport
+    limits: np.ndarray | None = None
+    log_link: bool = False
+    range: tuple[float, float] = (-math.inf, math.inf)
+    error_bars: ErrorBars | None = None
+    message: str = ""
+    fitted: Fitted | None = None
+    output_limits: np.ndarray | None = None
+    has_noise: bool = True
+
+
+def loss_of(report: SearchReport) -> float:
+    """Return the held-out loss of the chosen candidate."""
+    return next((trial.loss for trial in report.trials if trial.name == report.chosen), math.nan)
+
+
+def data_of(samples: Samples, y: np.ndarray) -> Data:
+    """Return samples with other targets, as tensors."""
+    x, weight = np.ascontiguousarray(samples.x), np.ascontiguousarray(samples.weight)
+    return Data(torch.from_numpy(x), torch.from_numpy(np.ascontiguousarray(y)), torch.from_numpy(weight))
+
+
+def network_error_bars(
+    model: KAN, samples: Samples, penalty: object, held_out: Data | None
+) -> tuple[ErrorBars | None, str]:
+    """Return error bars of a network that was trained by least squares, and a sentence."""
+    x, y, weight = (torch.from_numpy(np.ascontiguousarray(part)) for part in (samples.x, samples.y, samples.weight))
+    data = Regression(x, y, weight=None if bool((weight == weight[0]).all()) else weight).train
+    try:
+        bars = prediction_uncertainty(model, data, penalty, samples=samples.total, held_out=held_out)  # type: ignore[arg-type]
+        return bars, bars.message
+    except InputError as error:  # too many parameters or too few rows, a loss or derivatives that are not finite
+        return None, f"There are no error bars: {error}."

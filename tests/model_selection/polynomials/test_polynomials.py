@@ -1,0 +1,162 @@
+"""Polynomials of several inputs: order, exact fits, shrunk fits, and the networks that compute them."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import eval_legendre
+
+from edgewise.model_selection.polynomials import LINK_FUNCTIONS, Basis, Polynomial, fit_exact, fit_smooth, lower_set
+from edgewise.model_selection.polynomials.basis import legendre
+from edgewise.model_selection.polynomials.links import scaling
+
+
+def test_legendre_polynomials_are_those_of_scipy_with_mean_square_one():
+    z = np.linspace(-1, 1, 7)
+    want = np.stack([eval_legendre(k, z) * np.sqrt(2 * k + 1) for k in range(6)], 1)
+    np.testing.assert_allclose(legendre(z, 5), want, atol=1e-13)
+    nodes, weights = np.polynomial.legendre.leggauss(8)
+    gram = legendre(nodes, 5).T @ (legendre(nodes, 5) * weights[:, None]) / 2
+    np.testing.assert_allclose(gram, np.eye(6), atol=1e-13)
+
+
+@pytest.mark.parametrize("crossing", [0.0, 0.7])
+def test_the_products_with_the_smallest_weights_come_first(crossing):
+    rates, degrees = [1.0, 1.7, 2.2], [5, 3, 9]
+    grid = np.stack(np.meshgrid(*[np.arange(d + 1) for d in degrees], indexing="ij"), -1).reshape(-1, 3)
+    weights = grid @ rates + crossing * np.maximum((grid > 0).sum(1) - 1, 0)
+    indices, found = lower_set(rates, crossing, 40, degrees)
+    np.testing.assert_allclose(found, np.sort(weights)[:40], atol=1e-8)
+    assert len({tuple(index) for index in indices}) == 40
+
+
+@pytest.mark.parametrize("link", LINK_FUNCTIONS.values(), ids=LINK_FUNCTIONS)
+def test_a_link_has_the_slope_and_inverse_of_its_values(link):
+    y = np.linspace(0.2, 1.4, 9)
+    u, step = link.inverse(y), 1e-6
+    np.testing.assert_allclose(link.value(u), y, rtol=1e-12)
+    np.testing.assert_allclose((link.value(u + step) - link.value(u - step)) / (2 * step), link.slope(u), rtol=1e-6)
+    np.testing.assert_allclose(link.slope(u) * link.inverse_slope(y), 1, rtol=1e-9)
+    low, high = link.bounds(0.2, 1.4)
+    assert low <= u.min() and u.max() <= high
+    assert link.name == "identity" or np.isfinite(link.value(np.array([low, high]))).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("inputs", [1, 2, 3])
+@pytest.mark.parametrize("name", ["identity", "exponential"])
+def test_the_network_computes_the_polynomial(inputs, name):
+    rng = np.random.default_rng(inputs)
+    indices, _ = lower_set([1.0] * inputs, 0.0, 12, [4] * inputs)
+    basis = Basis(indices, np.stack([np.arange(inputs) - 1.0, np.arange(inputs) + 2.0], 1))
+    coef = 0.2 * rng.standard_normal(len(indices))
+    bounds = (-5.0, 5.0) if name != "identity" else (-np.inf, np.inf)
+    polynomial = Polynomial(basis, coef, LINK_FUNCTIONS[name], bounds, 0.3)
+    x = rng.uniform(*basis.limits.T, (200, inputs))
+    kan = polynomial.to_kan(1e-8)
+    np.testing.assert_allclose(kan(torch.from_numpy(x)).detach().numpy()[:, 0], polynomial(x), atol=2e-8)
+
+
+@pytest.mark.parametrize("inputs", [2, 3])
+def test_changes_of_parameters_are_those_of_the_network(inputs):
+    """The witness: the network of changed coefficients. All changes of a table of full rank keep its rank."""
+    rng = np.random.default_rng(0)
+    indices = np.stack(np.meshgrid(*[np.arange(3)] * inputs, indexing="ij"), -1).reshape(-1, inputs)
+    basis = Basis(indices, np.tile([-1.0, 1.0], (inputs, 1)))
+    coef, root = rng.standard_normal(len(indices)), rng.standard_normal((len(indices), 2))
+    polynomial = Polynomial(basis, coef, LINK_FUNCTIONS["identity"])
+    kan = polynomial.to_kan(1e-9)
+    changes, step = polynomial.parameter_changes(kan, root), 1e-6
+    x = torch.from_numpy(rng.uniform(-1, 1, (20, inputs)))
+    vector = torch.nn.utils.parameters_to_vector(kan.parameters()).detach()
+    with torch.no_grad():
+        outputs = []
+        for sign in (1, -1):
+            torch.nn.utils.vector_to_parameters(
+                vector + sign * step * torch.from_numpy(changes[:, 0]), kan.parameters()
+            )
+            outputs.append(kan(x).numpy()[:, 0])
+    np.testing.assert_allclose((outputs[0] - outputs[1]) / (2 * step), basis.columns(x.numpy()) @ root[:, 0], atol=1e-6)
+
+
+def test_residuals_are_those_of_fits_without_the_row():
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-1, 1, (60, 2))
+    y = np.sin(2 * x[:, 0] + x[:, 1]) + 0.1 * rng.standard_normal(60)
+    found = fit_exact(x, y, np.ones(60))
+    assert found.polynomial.link.name == "identity"
+    columns = found.polynomial.basis.columns(x)
+    for row in (0, 31):
+        others = np.arange(60) != row
+        coef = np.linalg.lstsq(columns[others], y[others], rcond=None)[0]
+        assert abs(found.residual[row] - (y[row] - columns[row] @ coef)) < 1e-9
+
+
+@pytest.mark.slow
+def test_a_law_without_noise_is_reproduced_inside_its_link():
+    x = np.random.default_rng(0).uniform(0.5, 2, (600, 3))
+    y = np.log(1 + x[:, 0] ** 2 + x[:, 1] * x[:, 2])
+    scaled = (y - y.mean()) / y.std()
+    found = fit_exact(x, scaled, np.ones(600), shift=y.mean() / y.std(), unit=y.std())
+    assert found.polynomial.link.name == "logarithm"
+    fresh = np.random.default_rng(1).uniform(0.6, 1.9, (100, 3))
+    truth = (np.log(1 + fresh[:, 0] ** 2 + fresh[:, 1] * fresh[:, 2]) - y.mean()) / y.std()
+    assert np.abs(found.polynomial(fresh) - truth).max() < 1e-10
+
+
+def test_constant_inputs_and_few_rows_have_no_polynomial():
+    x = np.random.default_rng(0).random((50, 2))
+    flat = np.column_stack([x[:, 0], np.ones(50)])
+    for fit in (fit_exact, fit_smooth):
+        assert fit(flat, x[:, 0], np.ones(50)) is None
+        assert fit(x[:3], x[:3, 0], np.ones(3)) is None
+
+
+def test_a_target_that_hardly_moves_has_no_link():
+    """Of a target of 1 and a billionth every link is a straight line, up to rounding."""
+    rng = np.random.default_rng(0)
+    x = rng.random((200, 2))
+    y = x.sum(1)
+    found = fit_smooth(x, y + 0.1 * rng.standard_normal(200), np.ones(200), shift=1e9, unit=1e-9)
+    assert found.polynomial.link.name == "identity"
+    assert fit_exact(x, y, np.ones(200), shift=1e9, unit=1e-9).polynomial.link.name == "identity"
+
+
+@pytest.mark.slow
+def test_the_shrunk_fit_is_the_penalised_least_squares_and_its_bands_hold():
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-1, 1, (300, 2))
+    truth = np.sin(2 * x[:, 0]) * x[:, 1]
+    noisy = truth + 0.1 * rng.standard_normal(300)
+    found = fit_smooth(x, noisy, np.ones(300))
+    polynomial = found.polynomial
+    assert polynomial.link.name == "identity"
+    columns = polynomial.basis.columns(x)
+    deviation = np.sqrt(np.einsum("ij,jk,ik->i", columns, found.covariance, columns))
+    assert abs(found.dispersion**0.5 - 0.1) < 0.015
+    assert 0.8 < np.mean(np.abs(polynomial(x) - truth) < 1.645 * deviation) <= 1
+    part = np.arange(300) % 3 > 0
+    again = fit_smooth(x[part], noisy[part], np.ones(part.sum()), like=found)
+    assert again.polynomial.basis is polynomial.basis
+    assert np.sqrt(np.mean((again.polynomial(x) - truth)[~part] ** 2)) < 0.05
+
+
+@pytest.mark.slow
+def test_a_reciprocal_with_noise_is_recognised_and_weights_are_repeats():
+    rng = np.random.default_rng(1)
+    x = rng.uniform(0, 2, (250, 2))
+    y = 1 / (1 + x[:, 0] * x[:, 1])
+    noisy = y + 0.01 * rng.standard_normal(250)
+    found = fit_smooth(x, noisy, np.ones(250))
+    assert found.polynomial.link.name == "reciprocal"
+    assert np.sqrt(np.mean((found.polynomial(x) - y) ** 2)) < 0.003
+    repeats = rng.integers(1, 3, 250)
+    rows = np.repeat(np.arange(250), repeats)
+    weighted = fit_smooth(x, noisy, repeats.astype(float), like=found)
+    repeated = fit_smooth(x[rows], noisy[rows], np.ones(len(rows)), like=found)
+    np.testing.assert_allclose(weighted.polynomial(x), repeated.polynomial(x), atol=1e-6)
+
+
+def test_links_see_the_units_that_they_are_made_for():
+    assert scaling(LINK_FUNCTIONS["identity"], 2.0, 3.0) == (0.0, 1.0)
+    assert scaling(LINK_FUNCTIONS["exponential"], 2.0, 3.0) == (2.0, 1.0)
+    assert scaling(LINK_FUNCTIONS["arcsine"], 2.0, 3.0) == (2.0, 3.0)
