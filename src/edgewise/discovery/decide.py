@@ -28,13 +28,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
-from itertools import chain, groupby
+from itertools import groupby
 
 import numpy as np
 
 from edgewise.discovery.curves.assembly import pruned
-from edgewise.discovery.curves.features import scaled_columns, spline_columns
+from edgewise.discovery.curves.residuals import NoiseTest
 from edgewise.discovery.evidence import counted_from_origins, decided_form, origins, with_decided_digits
 from edgewise.discovery.obedience import obeys
 from edgewise.discovery.problem import EXACT_ERROR, Clock, LawProblem, weighted_variance
@@ -54,8 +53,6 @@ FULL_STEPS = 60  # Levenberg-Marquardt steps of a fit, at most; one that has con
 # Share of the variance below which a loss is exact: the square of `EXACT_ERROR`.
 EXACT_FLOOR = EXACT_ERROR**2
 NO_LIMIT = Clock()
-# Level of the test for structure in residuals, and knot intervals of its curves (a choice: slow trends matter most).
-NOISE_LEVEL, TREND_INTERVALS = 0.01, 5
 
 
 @dataclass(frozen=True)
@@ -275,68 +272,6 @@ def is_as_good(squares: np.ndarray, best: np.ndarray, floor: float = 0.0) -> boo
     if larger - smaller > SIGNIFICANT_Z * math.sqrt(larger + smaller):
         return False
     return bool(difference.mean() <= difference.std(ddof=1) / math.sqrt(len(difference)))
-
-
-class NoiseTest:
-    """A test of residuals for structure: the linear model of curves of the inputs and products of two, against none.
-
-    Parameters
-    ----------
-    x : ndarray of shape (N, inputs)
-        The rows; the model of them is made once, for the residuals of all formulas.
-
-    References
-    ----------
-    .. [1] W. Conover, R. Iman, "Rank transformations as a bridge between parametric and nonparametric statistics", The
-       American Statistician 35 (1981).
-
-    Examples
-    --------
-    >>> random = np.random.default_rng(0)
-    >>> x = random.uniform(size=(300, 2))
-    >>> test = NoiseTest(x)
-    >>> test.passes(random.normal(size=300)), test.passes(random.normal(size=300) + x[:, 0] * x[:, 1])
-    (True, False)
-    """
-
-    def __init__(self, x: np.ndarray):
-        self.x = x
-
-    @cached_property
-    def basis(self) -> np.ndarray:
-        """Orthonormal columns that span the model, a constant among them; at most a third as many as rows."""
-        scaled, most = scaled_columns(self.x), len(self.x) // 3
-        curves = (spline_columns(column, TREND_INTERVALS) for column in scaled.T)
-        products = ((scaled[:, i] * scaled[:, j])[:, None] for i in range(scaled.shape[1]) for j in range(i))
-        blocks = [np.ones((len(scaled), 1))]
-        for block in chain(curves, products):
-            if sum(each.shape[1] for each in blocks) >= most:
-                break
-            blocks.append(block)
-        left, sizes, _ = np.linalg.svd(np.concatenate(blocks, 1)[:, :most], full_matrices=False)
-        return np.asarray(left[:, sizes > 1e-8 * sizes[0]])
-
-    def passes(self, residuals: np.ndarray, weights: np.ndarray | None = None) -> bool:
-        """True for residuals (N,) that look like noise, after division by the deviations that their weights state.
-
-        Then the F test of the model is not significant at `NOISE_LEVEL`, neither for the residuals nor for their ranks,
-        in which single large residuals hide nothing [1]_.
-        """
-        from scipy.stats import f
-
-        if weights is not None:
-            residuals = residuals * np.sqrt(weights / weights.mean())
-        terms, left_over = self.basis.shape[1] - 1, len(self.x) - self.basis.shape[1]
-        if terms < 1:
-            return True
-        for values in (residuals, np.argsort(np.argsort(residuals)).astype(np.float64)):
-            centred = values - values.mean()
-            explained, total = float(np.sum((self.basis.T @ centred) ** 2)), float(centred @ centred)
-            statistic = explained / terms / max((total - explained) / left_over, ABOVE_ZERO)
-            # Half the level for each of the two tests is Bonferroni's correction.
-            if total > 0 and f.sf(statistic, terms, left_over) <= NOISE_LEVEL / 2:
-                return False
-        return True
 
 
 def _as_good(

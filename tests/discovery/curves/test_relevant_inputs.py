@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from edgewise.discovery.curves.features import relevant_inputs, residual_f_statistic
+from edgewise.discovery.curves.features import relevant_inputs
+from edgewise.discovery.curves.residuals import NoiseTest
 
 
 def points(count, rows=1000):
@@ -38,11 +39,17 @@ def test_nothing_found_is_everything():
 
 def test_what_a_formula_leaves():
     x, noise = points(3), np.random.default_rng(2).normal(size=1000)
-    assert residual_f_statistic(x, noise) < 1.25
-    assert residual_f_statistic(x, noise + 0.5 * np.sin(9 * x[:, 0])) > 1.4
-    assert residual_f_statistic(x, noise + x[:, 1] * x[:, 2]) > 1.4
-    assert residual_f_statistic(x, np.sin(20 * (x[:, 0] - x[:, 1]))) > 2
-    assert residual_f_statistic(x[:, :1], 0.01 * np.sin(50 * x[:, 0])) > 100
+    test = NoiseTest(x)
+    assert test.passes(noise)
+    assert not test.passes(noise + 0.5 * np.sin(9 * x[:, 0]))
+    assert not test.passes(noise + x[:, 1] * x[:, 2])
+    assert not NoiseTest(x[:, :1]).passes(0.01 * np.sin(50 * x[:, 0]))
+
+
+def test_noise_passes_at_the_stated_level():
+    test, random = NoiseTest(points(3)[:300]), np.random.default_rng(5)
+    failed = sum(not test.passes(random.normal(size=300)) for _ in range(300))
+    assert failed <= 9  # 3 are expected of 300; 10 or more have a probability of 0.001
 
 
 def test_of_two_that_stand_in_for_each_other_one_stays():

@@ -6,6 +6,7 @@
 from edgewise.discovery.curves.assembly import candidate_formulas, pruned
 from edgewise.discovery.curves.curve_models import CurveModel, CurveModelFitter, product_models
 from edgewise.discovery.curves.features import Feature, candidate_features, relevant_inputs
+from edgewise.discovery.curves.residuals import NoiseTest
 from edgewise.discovery.curves.simple_forms import simple_products, stepwise_sums
 from edgewise.discovery.curves.stage import curve_laws, simple_sums
 
@@ -13,6 +14,7 @@ __all__ = [
     "CurveModel",
     "CurveModelFitter",
     "Feature",
+    "NoiseTest",
     "candidate_features",
     "candidate_formulas",
     "curve_laws",

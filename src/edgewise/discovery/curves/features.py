@@ -33,9 +33,6 @@ LINEAR_COLUMN_SHARE = 0.35
 # degrees of freedom as here, stays below 3.
 RELEVANT_F = 4.0
 RELEVANCE_INTERVALS = 10  # Knot intervals of the curves that test relevance. A choice between resolution and power.
-# F statistic of residuals, at most, that look like noise: 1.25 is rarely exceeded by noise.
-NOISE_F = 1.25
-RESIDUAL_INTERVALS = 40  # Knot intervals of the curves that test residuals, which may oscillate. A choice.
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,34 +217,9 @@ def relevant_inputs(x: np.ndarray, y: np.ndarray) -> list[int]:
     return sorted(kept) or list(range(count))
 
 
-def residual_f_statistic(x: np.ndarray, residuals: np.ndarray) -> float:
-    """F statistic of what a linear model explains of the residuals of a formula; near 1 for noise.
-
-    The larger of two: curves of the columns of x (N, inputs) and products of two, and, for few columns, curves of all
-    features.
-    """
-    residuals = residuals - residuals.mean()
-    model = _LinearModel(scaled_columns(x), residuals, range(x.shape[1]), RESIDUAL_INTERVALS)
-    statistic = _f_statistic(model.gram, model.right, residuals)
-    if x.shape[1] <= ALWAYS_RELEVANT:
-        features = candidate_features(x, range(x.shape[1]))
-        size = int(np.clip(LINEAR_COLUMN_SHARE * len(residuals) / len(features) - 2, 1, RESIDUAL_INTERVALS))
-        matrix = np.concatenate([spline_columns(feature.values, size) for feature in features], 1)
-        gram = matrix.T @ matrix
-        gram[np.diag_indices_from(gram)] += 1e-9 * np.trace(gram) / len(gram)
-        statistic = max(statistic, _f_statistic(gram, matrix.T @ residuals, residuals))
-    return statistic
-
-
 def scaled_columns(x: np.ndarray) -> np.ndarray:
     """The columns of x (N, columns), each scaled to [-1, 1]; a column of one value is -1."""
     return 2 * (x - x.min(0)) / np.maximum(np.ptp(x, 0), ABOVE_ZERO) - 1
-
-
-def _f_statistic(gram: np.ndarray, right: np.ndarray, target: np.ndarray) -> float:
-    """F statistic of a linear model with the normal equations `gram` c = `right`."""
-    total, explained = float(target @ target), float(right @ np.linalg.solve(gram, right))
-    return explained / len(gram) / max((total - explained) / max(len(target) - len(gram), 1), ABOVE_ZERO)
 
 
 def _f_without_each(scaled: np.ndarray, y: np.ndarray, inputs: Sequence[int]) -> dict[int, float]:

@@ -12,12 +12,11 @@ import numpy as np
 from edgewise.discovery.curves.assembly import candidate_formulas
 from edgewise.discovery.curves.curve_models import BEAM, CurveModel, CurveModelFitter, product_models
 from edgewise.discovery.curves.features import (
-    NOISE_F,
     Feature,
     candidate_features,
     relevant_inputs,
-    residual_f_statistic,
 )
+from edgewise.discovery.curves.residuals import NoiseTest
 from edgewise.discovery.curves.simple_forms import simple_products, stepwise_sums
 from edgewise.discovery.least_squares.links import possible_links
 from edgewise.discovery.problem import Clock, LawProblem
@@ -123,7 +122,7 @@ class _CurveSearch:
             features = candidate_features(x, range(x.shape[1]), most_paired=FEW_COLUMNS)
             yield from simple_products(features, next(possible_links(y)), y, SYMBOL_PRICE, SIMPLE_PRODUCTS)
         self.tell("sums of curves")
-        best = float(np.var(y))
+        best, noise = float(np.var(y)), NoiseTest(x[:, self.inputs])
         for number, model in enumerate(self.in_time(self.models()), 1):
             self.tell(f"formulas of model {number}, at most {MOST_MODELS}")
             for fitted in self.best_formulas(model):
@@ -133,7 +132,7 @@ class _CurveSearch:
                 if fitted.loss < min(best, NOISE_SHARE * float(np.var(y))):
                     best = fitted.loss
                     residuals = y - evaluate(fitted.expression, x)
-                    if residual_f_statistic(x[:, self.inputs], residuals) < NOISE_F:
+                    if noise.passes(residuals):
                         return
 
     def models(self) -> Iterator[CurveModel]:

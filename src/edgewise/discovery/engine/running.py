@@ -17,7 +17,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from edgewise.discovery.decide import NoiseTest
+from edgewise.discovery.curves.residuals import NoiseTest
 from edgewise.discovery.engine.archive import Archive
 from edgewise.discovery.least_squares.laws import least_squares_laws
 from edgewise.discovery.problem import Clock, LawProblem, NoiseEstimate, Reduction, Separation, Stage

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
+from edgewise.discovery.least_squares.links import is_allowed, possible_links, rare_links, unusual_links
 from edgewise.discovery.problem import FormulaOptions
-from edgewise.formulas.algebra import MINUS_ONE
-from edgewise.formulas.expression import Call, Expression, Multiply, Power, evaluate
+from edgewise.formulas.expression import Expression, Multiply, Power, evaluate
 
-LARGEST_EXP_ARGUMENT = 30.0  # exp(y) beyond it loses all digits of the smaller values. A choice.
+COMMON = ("", "1/", "sqrt", "exp", "log", "square")  # Links that are looked at first. A choice.
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Target:
 
 
 def link_targets(y: np.ndarray, options: FormulaOptions) -> list[Target]:
-    """The target itself and all its links: y = exp(z), sqrt(z), z^2, 1/z, log(z) and inverse pairs of functions.
+    """The target itself and all its links (`edgewise.discovery.least_squares.links`), the most common ones first.
 
     A link is left out where it does not give back y at all rows, or where the options do not permit it.
 
@@ -43,37 +44,15 @@ def link_targets(y: np.ndarray, options: FormulaOptions) -> list[Target]:
     >>> [target.size for target in link_targets(np.array([-1.0, 2.0]), FormulaOptions(operators=("+", "/")))]
     [0, 1]
     """
-    sign = -1.0 if (y < 0).all() else 1.0
-    permitted = set(options.operators)
-
-    def signed(build: Callable[[Expression], Expression]) -> Callable[[Expression], Expression]:
-        return build if sign > 0 else lambda e: Multiply((MINUS_ONE, build(e)))
-
-    def call(name: str) -> Callable[[Expression], Expression]:
-        return lambda e: Call(name, e)
-
-    size = sign * y
-    rows: list[tuple[set[str], Callable[[], np.ndarray], Callable[[Expression], Expression], int]] = [
-        (set(), lambda: y, lambda e: e, 0),
-        ({"/"}, lambda: 1 / y, lambda e: Power(e, -1.0), 1),
-        ({"sqrt", "^"}, lambda: np.where((size >= 0).all(), y**2, np.nan), signed(lambda e: Power(e, 0.5)), 1),
-        ({"exp"}, lambda: np.log(size), signed(call("exp")), 1),
-        ({"log"}, lambda: np.exp(np.where(np.abs(y) < LARGEST_EXP_ARGUMENT, y, np.nan)), call("log"), 1),
-        ({"*", "^"}, lambda: np.sqrt(size), signed(lambda e: Power(e, 2.0)), 1),
-        ({"sin"}, lambda: np.arcsin(y), call("sin"), 1),
-        ({"cos"}, lambda: np.arccos(y), call("cos"), 1),
-        ({"asin"}, lambda: np.where(np.abs(y) < np.pi / 2, np.sin(y), np.nan), call("asin"), 1),
-        ({"acos"}, lambda: np.where((y > 0) & (y < np.pi), np.cos(y), np.nan), call("acos"), 1),
-        ({"tanh"}, lambda: np.arctanh(y), call("tanh"), 1),
-        ({"atan"}, lambda: np.where(np.abs(y) < np.pi / 2, np.tan(y), np.nan), call("atan"), 1),
-        ({"tan"}, lambda: np.arctan(y), call("tan"), 1),
-    ]
+    links = chain(possible_links(y), rare_links(y), unusual_links(y))
+    permitted = [link for link in links if link.inside.all() and is_allowed(link, options)]
+    common = [link for name in COMMON for link in permitted if link.name == name]
     targets = []
     with np.errstate(all="ignore"):
-        for needs, values, build, added in rows:
-            z = values()
-            if (not needs or needs & permitted) and np.isfinite(z).all() and np.ptp(z) > 0:
-                targets.append(Target(z, build, added))
+        for link in (*common, *(link for link in permitted if link.name not in COMMON)):
+            z = link.inverse(y)
+            if np.isfinite(z).all() and np.ptp(z) > 0:
+                targets.append(Target(z, link.build, 1 if link.name else 0))
     return targets
 
 

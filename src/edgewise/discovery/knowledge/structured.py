@@ -9,7 +9,8 @@ from itertools import product
 
 import numpy as np
 
-from edgewise.discovery.decide import NoiseTest, is_as_good
+from edgewise.discovery.curves.residuals import NoiseTest
+from edgewise.discovery.decide import is_as_good
 from edgewise.discovery.engine.archive import Archive, Judged
 from edgewise.discovery.engine.running import COMPLETE_SYMBOLS, LARGEST_NOISE, Engine, Stages, likely_laws
 from edgewise.discovery.knowledge.smooth_parts import PartsFit, fitted_parts, part_problem

@@ -27,7 +27,7 @@ from itertools import chain, combinations, combinations_with_replacement, produc
 
 import numpy as np
 
-from edgewise.discovery.least_squares.links import Link, possible_links, rare_links
+from edgewise.discovery.least_squares.links import Link, is_allowed, possible_links, rare_links
 from edgewise.discovery.problem import Clock, LawProblem
 from edgewise.formulas.algebra import MINUS_ONE
 from edgewise.formulas.expression import (
@@ -113,7 +113,9 @@ def least_squares_laws(problem: LawProblem, clock: Clock) -> Iterator[Expression
     inputs, rows = problem.x.shape[1], len(problem.y)
     if not inputs:  # the engine has the constant that such a problem is
         return
-    links = [link for link in chain(possible_links(problem.y), rare_links(problem.y)) if is_allowed(link, problem)]
+    links = [
+        link for link in chain(possible_links(problem.y), rare_links(problem.y)) if is_allowed(link, problem.options)
+    ]
     most = min(MOST_COLUMNS, rows // LEAST_ROWS_A_COLUMN)
     found: set[str] = set()  # links under which a sum is exact: longer ones add nothing
     degrees = [degree for degree in DEGREES if math.comb(inputs + degree, degree) <= most]
@@ -127,12 +129,6 @@ def least_squares_laws(problem: LawProblem, clock: Clock) -> Iterator[Expression
         if clock.is_over:
             return
         yield from step
-
-
-def is_allowed(link: Link, problem: LawProblem) -> bool:
-    """True if the functions of a link are among the operators of the problem."""
-    needed = {"1/": "/", "square": "^"}.get(link.name, link.name)
-    return not needed or needed in problem.options.operators
 
 
 def products_of_powers(problem: LawProblem) -> Iterator[Expression]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from edgewise.discovery.problem import FormulaOptions
 from edgewise.formulas.algebra import MINUS_ONE
 from edgewise.formulas.expression import Call, Expression, Multiply, Power
 from edgewise.settings import ABOVE_ZERO
@@ -151,6 +152,45 @@ def rare_links(y: np.ndarray) -> Iterator[Link]:
         )
 
 
+def unusual_links(y: np.ndarray) -> Iterator[Link]:
+    """Links that the enumeration alone tries: the reciprocal of a target that changes its sign, and the tangent.
+
+    Examples
+    --------
+    >>> [link.name for link in unusual_links(np.array([-1.0, 0.5]))]
+    ['1/', 'tan']
+    """
+    everywhere = np.ones(len(y), dtype=bool)
+    if y.min() < 0 < y.max():
+        yield _reciprocal(y != 0)
+    yield Link(
+        name="tan",
+        inverse=np.arctan,
+        slope=lambda y: 1 / (1 + y**2),
+        forward=np.tan,
+        build=lambda node: Call("tan", node),
+        inside=everywhere,
+    )
+
+
+def is_allowed(link: Link, options: FormulaOptions) -> bool:
+    """True if the function of a link is among the operators of the options.
+
+    Examples
+    --------
+    >>> from edgewise import FormulaOptions
+    >>> options = FormulaOptions(operators=("+", "exp"))
+    >>> [link.name for link in possible_links(np.array([1.0, 2.0])) if is_allowed(link, options)]
+    ['', 'exp']
+    """
+    needed = {"": options.operators, "1/": ("/",), "square": ("^", "*"), "sqrt": ("sqrt", "^")}
+    return bool(set(needed.get(link.name, (link.name,))) & set(options.operators))
+
+
+def _reciprocal(inside: np.ndarray) -> Link:
+    return Link("1/", lambda y: 1 / y, lambda y: -1 / y**2, lambda u: 1 / u, lambda node: Power(node, -1.0), inside)
+
+
 def _links_of_one_sign(y: np.ndarray, sign: float) -> Iterator[Link]:
     """Links to targets of one sign, which is 1 or -1."""
     inside = sign * y > 0
@@ -174,14 +214,7 @@ def _links_of_one_sign(y: np.ndarray, sign: float) -> Iterator[Link]:
         build=lambda node: signed(Power(node, 0.5)),
         inside=inside,
     )
-    yield Link(
-        name="1/",
-        inverse=lambda y: 1 / y,
-        slope=lambda y: -1 / y**2,
-        forward=lambda u: 1 / u,
-        build=lambda node: Power(node, -1.0),
-        inside=inside,
-    )
+    yield _reciprocal(inside)
     yield Link(
         name="square",
         inverse=lambda y: np.sqrt(sign * y),

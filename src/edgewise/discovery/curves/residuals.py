@@ -1,0 +1,92 @@
+"""The test of residuals for structure that a formula has left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+from itertools import chain, product
+
+import numpy as np
+
+from edgewise.discovery.curves.features import scaled_columns, spline_columns
+from edgewise.settings import ABOVE_ZERO
+
+# Level of the test for structure in residuals; knot intervals of its curves, for slow trends and for oscillations;
+# and columns, at most, as a share of the rows. Choices.
+NOISE_LEVEL, TREND_INTERVALS, WAVE_INTERVALS, MOST_BASIS_SHARE = 0.01, 5, 40, 1 / 3
+
+
+class NoiseTest:
+    """A test of residuals for structure: linear models of curves of the inputs and products of two, against none.
+
+    Parameters
+    ----------
+    x : ndarray of shape (N, inputs)
+        The rows; the model of them is made once, for the residuals of all formulas.
+
+    References
+    ----------
+    .. [1] W. Conover, R. Iman, "Rank transformations as a bridge between parametric and nonparametric statistics", The
+       American Statistician 35 (1981).
+
+    Examples
+    --------
+    >>> random = np.random.default_rng(0)
+    >>> x = random.uniform(size=(300, 2))
+    >>> test = NoiseTest(x)
+    >>> test.passes(random.normal(size=300)), test.passes(random.normal(size=300) + 3 * x[:, 0] * x[:, 1])
+    (True, False)
+    """
+
+    def __init__(self, x: np.ndarray):
+        self.x = x
+
+    @cached_property
+    def bases(self) -> list[np.ndarray]:
+        """Orthonormal columns that span the models, a constant among them; at most a third as many as rows.
+
+        The first has curves of few intervals and products of two inputs, the second has curves of many intervals.
+        """
+        scaled, most = scaled_columns(self.x), int(MOST_BASIS_SHARE * len(self.x))
+        products = ((scaled[:, i] * scaled[:, j])[:, None] for i in range(scaled.shape[1]) for j in range(i))
+        trends = (spline_columns(column, TREND_INTERVALS) for column in scaled.T)
+        bases = [_orthonormal(chain(trends, products), len(scaled), most)]
+        fine = min(WAVE_INTERVALS, most // max(scaled.shape[1], 1) - 3)
+        if fine > TREND_INTERVALS:
+            waves = (spline_columns(column, fine) for column in scaled.T)
+            bases.append(_orthonormal(waves, len(scaled), most))
+        return bases
+
+    def passes(self, residuals: np.ndarray, weights: np.ndarray | None = None) -> bool:
+        """True for residuals (N,) that look like noise, after division by the deviations that their weights state.
+
+        Then no F test of a model is significant at `NOISE_LEVEL`, neither for the residuals nor for their ranks, in
+        which single large residuals hide nothing [1]_.
+        """
+        from scipy.stats import f
+
+        if weights is not None:
+            residuals = residuals * np.sqrt(weights / weights.mean())
+        ranks = np.argsort(np.argsort(residuals)).astype(np.float64)
+        level = NOISE_LEVEL / (2 * len(self.bases))  # Bonferroni's correction for so many tests
+        for basis, values in product(self.bases, (residuals, ranks)):
+            terms, left_over = basis.shape[1] - 1, len(self.x) - basis.shape[1]
+            centred = values - values.mean()
+            explained, total = float(np.sum((basis.T @ centred) ** 2)), float(centred @ centred)
+            if terms < 1 or not total:
+                continue
+            statistic = explained / terms / max((total - explained) / left_over, ABOVE_ZERO)
+            if f.sf(statistic, terms, left_over) <= level:
+                return False
+        return True
+
+
+def _orthonormal(blocks: Iterable[np.ndarray], rows: int, most: int) -> np.ndarray:
+    """Orthonormal columns that span a constant and the blocks, as long as there are at most so many columns."""
+    chosen = [np.ones((rows, 1))]
+    for block in blocks:
+        if sum(each.shape[1] for each in chosen) >= most:
+            break
+        chosen.append(block)
+    left, sizes, _ = np.linalg.svd(np.concatenate(chosen, 1)[:, :most], full_matrices=False)
+    return np.asarray(left[:, sizes > 1e-8 * sizes[0]])
