@@ -62,6 +62,15 @@ def test_maps_of_colours_change_too(tmp_path):
     assert render(table, ".svg") == light
 
 
+def test_savefig_writes_the_theme_of_the_figure(tmp_path):
+    figure = parity(np.arange(9.0), np.arange(9.0) + 0.1)
+    figure.savefig(tmp_path / "light.svg")
+    figure.theme = "dark"
+    figure.savefig(tmp_path / "dark.svg")
+    assert PAGES["dark"] in (tmp_path / "dark.svg").read_text()
+    assert PAGES["dark"] not in (tmp_path / "light.svg").read_text()
+
+
 def test_unknown_themes_are_refused(figure, tmp_path):
     with pytest.raises(InputError, match="theme must be 'light', 'dark' or 'print', got 'auto'; only SVG"):
         save(figure, tmp_path / "a.png", theme="auto")

@@ -168,6 +168,7 @@ def _info(context: typer.Context, model: options.ModelOrSolution, json: options.
     epilog=_examples(
         "edgewise plot houses --data houses.csv",
         "edgewise plot houses --data houses.csv --kind effects --out effects.pdf",
+        "edgewise plot houses --input area_m2",
         "edgewise plot heat --out heat.png",
     ),
 )
@@ -177,6 +178,7 @@ def _plot(
     data: options.OptionalData = None,
     out: options.OutFigure = None,
     kind: options.Figure = None,
+    input: options.PlottedInputs = None,
     delimiter: options.Delimiter = None,
     force: options.ReplaceFigure = False,
     json: options.Json = False,
@@ -188,12 +190,46 @@ def _plot(
         from edgewise.cli.terminal.console import Screen
 
         written = find_written(model)
-        figure = plan_figure(written, kind, out, force=force, inputs=[] if data is None else [data])
+        figure = plan_figure(written, kind, out, force=force, reads=[] if data is None else [data], inputs=input or ())
         source = None if data is None else open_source(data, delimiter)
         with importing():
             from edgewise.cli.table.plot import draw
 
         draw(written, source, figure, Screen(json=json))
+
+
+@app.command(
+    "report",
+    cls=Command,
+    epilog=_examples("edgewise report houses --data houses.csv", "edgewise report houses --out houses.html"),
+)
+def _report(
+    context: typer.Context,
+    model: options.Model,
+    data: options.ReportData = None,
+    out: options.OutReport = None,
+    delimiter: options.Delimiter = None,
+    quiet: options.Quiet = False,
+    force: options.ReplaceFile = False,
+    json: options.Json = False,
+) -> None:
+    """Write the page about a model once more: what it learned, how good it is, and what to distrust."""
+    with guard(context):
+        from edgewise.cli.shared.opening import check_columns, check_ending, check_out, find_written
+        from edgewise.cli.shared.source import open_source
+        from edgewise.cli.terminal.console import Screen
+
+        check_ending(out, (".html",))
+        written = find_written(model)
+        page = str(written.file.parent / "report.html") if out is None else out
+        check_out(page, [str(written.file), *([] if data is None else [data])], force=force)
+        source = None if data is None else open_source(data, delimiter)
+        if source is not None:
+            check_columns(written, source.table)
+        with importing():
+            from edgewise.cli.table.report import write_page
+
+        write_page(written, source, page, Screen(quiet=quiet, json=json))
 
 
 @app.command(

@@ -456,8 +456,8 @@ class EstimatorDisplay(RowExplainer):
             what = f"{len(self.classes_)} classes" + (f" of {what}" if what != "y" else "")
         return f"{type(self).__name__} of {what} from {count} input{'' if count == 1 else 's'}"
 
-    def _facts(self) -> list[tuple[str, str]]:
-        """Return names and texts of the facts of a summary."""
+    def _shape_text(self) -> str:
+        """Return the kind of model in words: linear, additive, or the network with its numbers of nodes."""
         me: Any = self
         width, chosen = list(me.model_.config.width), getattr(getattr(self, "search_", None), "chosen", "")
         shape = "additive" if len(width) == 2 else f"network {width}"
@@ -465,7 +465,12 @@ class EstimatorDisplay(RowExplainer):
             shape = chosen
         elif chosen.startswith("additive"):
             shape = chosen if len(width) == 2 else f"{chosen}, as a network {width}"
-        facts = [("shape", shape), ("parameters", f"{me.parameter_count_:,}")]
+        return shape
+
+    def _facts(self) -> list[tuple[str, str]]:
+        """Return names and texts of the facts of a summary."""
+        me: Any = self
+        facts = [("shape", self._shape_text()), ("parameters", f"{me.parameter_count_:,}")]
         tests = getattr(self, "inference_", None)
         if tests is not None:
             freedom = sum(term.edf for term in tests.terms)

@@ -23,6 +23,7 @@ from edgewise.formulas.front import Front, with_fidelity
 from edgewise.interpret.pruning.pruning import prune
 from edgewise.interpret.symbolic.snapping import symbolify
 from edgewise.interpret.transform.subnetworks import live_edges
+from edgewise.outcomes import ProgressCallback
 from edgewise.tables.scaling import AffineScaling
 from edgewise.train.problems.regression import Regression
 
@@ -36,7 +37,12 @@ MOST_EDGES = 16  # edges of a network that is turned into a formula edge by edge
 
 
 def table_front(
-    X: np.ndarray, y: np.ndarray, names: Sequence[str] | None, time_limit: float, estimator: KANRegressor | None = None
+    X: np.ndarray,
+    y: np.ndarray,
+    names: Sequence[str] | None,
+    time_limit: float,
+    estimator: KANRegressor | None = None,
+    progress: ProgressCallback | None = None,
 ) -> Front:
     """Search for formulas of a table, and in its network, and decide by their errors on held-out rows.
 
@@ -50,6 +56,8 @@ def table_front(
         Seconds, about.
     estimator : KANRegressor, optional
         Fitted regressor whose network is turned into a formula edge by edge, as one of the ways.
+    progress : callable, optional
+        Receives the progress of the search.
 
     Returns
     -------
@@ -81,7 +89,9 @@ def table_front(
 
     # Formulas are also evaluated where they are undefined; those with values that are not finite are dropped.
     with np.errstate(all="ignore"):
-        front = Search(X, y, names, options, time_limit).front(more=None if estimator is None else of_network)
+        front = Search(X, y, names, options, time_limit, report=progress).front(
+            more=None if estimator is None else of_network
+        )
         if estimator is not None:
             front = replace(front, entries=tuple(with_fidelity(front, lambda rows: estimator._outputs(rows)[:, 0], X)))
         judged = f"Judged on {front.held_out:,} rows that were held out."

@@ -116,7 +116,7 @@ def model_report(model: EstimatorDisplay, X: ArrayLike | None, y: ArrayLike | No
     content = ReportContent(
         title or model._title(),
         summary=[
-            f"A Kolmogorov-Arnold network of shape {list(config.width)} learned to predict {predicted} from {count} "
+            f"A Kolmogorov-Arnold network ({model._shape_text()}) learned to predict {predicted} from {count} "
             f"input{'' if count == 1 else 's'}."
         ],
         classes=[] if y is None or not classes else class_results(me.classes_, np.asarray(y), me.predict(X)),
@@ -384,15 +384,16 @@ def class_results(classes: Sequence[Any], observed: np.ndarray, predicted: np.nd
 
 
 def alike_sentences(codes: np.ndarray, columns: Sequence[NumberInput | CategoryInput]) -> list[str]:
-    """Return a sentence for each pair of numbers that are nearly the same, whose effects cannot be told apart."""
+    """Return a sentence for each pair of numbers so much alike that their effects cannot be told apart."""
     known = codes[~np.isnan(codes).any(axis=1)]
     moving = [i for i, one in enumerate(columns) if not one.level_names and len(known) > 2 and np.ptp(known[:, i]) > 0]
     if len(moving) < 2:
         return []
     correlation = np.triu(np.corrcoef(known[:, moving], rowvar=False), 1)
     return [
-        f"{columns[moving[i]].name} and {columns[moving[j]].name} are nearly the same (correlation "
-        f"{correlation[i, j]:.2f}): how an effect is divided between them is uncertain."
+        f"{columns[moving[i]].name} and {columns[moving[j]].name} are nearly "
+        f"{'the same' if correlation[i, j] > 0 else 'opposite'} (correlation {correlation[i, j]:.2f}): how an effect "
+        "is divided between them is uncertain.".replace("(correlation -", "(correlation \N{MINUS SIGN}")
         for i, j in np.argwhere(np.abs(correlation) >= ALIKE)[:5]
     ]
 

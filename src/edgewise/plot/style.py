@@ -168,6 +168,20 @@ class Figure(MatplotlibFigure):
         drawing = render(self, ".svg", theme=self.theme, page=True, text_as_paths=True)
         return drawing.decode("utf-8") if len(drawing) <= LARGEST_VECTOR else None
 
+    def savefig(self, fname: Any, **settings: Any) -> None:
+        """Write the figure as matplotlib does, in the colours of its theme and with its fonts.
+
+        Parameters
+        ----------
+        fname : path-like or file
+            Where to write it.
+        **settings
+            As for `matplotlib.figure.Figure.savefig`; by default 200 dots per inch and a page in the theme's colour.
+        """
+        with styled(), recoloured(self, self.theme):
+            usual = {"facecolor": PAGES[self.theme], "dpi": mpl.rcParams["savefig.dpi"]}
+            super().savefig(fname, **(usual | settings))
+
     def show(self, warn: bool = True) -> None:
         """Show the figure below the cell of a notebook.
 
@@ -270,7 +284,8 @@ def render(
     color = PAGES[theme] if page or suffix == ".png" else "none"
     with styled(), recoloured(figure, theme):
         mpl.rcParams["svg.fonttype"] = "path" if text_as_paths else "none"
-        figure.savefig(
+        MatplotlibFigure.savefig(  # not that of `Figure`, which has its own theme
+            figure,
             buffer,
             format=suffix[1:],
             metadata=_METADATA[suffix],

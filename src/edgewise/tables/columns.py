@@ -530,4 +530,4 @@ def _learn_category(table: Table, name: str) -> tuple[CategoryInput | None, str]
     note += f" and {missing} missing values, which count as a level of their own" if missing else ""
     note += ", codes with zeros in front" if are_codes(levels) else ""
     inputs = len(spec.feature_names)
-    return spec, f"{note}; it gives {inputs} input{'s' if inputs > 1 else ''} of 0 and 1."
+    return spec, f"{note}; the network sees it as {inputs} column{'s' if inputs > 1 else ''} of 0 and 1."

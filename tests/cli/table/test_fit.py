@@ -9,6 +9,7 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from importlib.util import find_spec
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -20,6 +21,7 @@ from edgewise.cli.table import fit as fit_module
 from edgewise.cli.terminal.console import Screen
 from edgewise.estimator import load_estimator
 from edgewise.files import whole as files
+from edgewise.outcomes import clock_text
 from edgewise.report import ModelResult, ReportContent
 from edgewise.tables import read_table
 
@@ -231,8 +233,14 @@ def test_ctrl_c_in_training_keeps_the_best_model(edgewise, numbers, tmp_path, mo
     assert done.code == 0, done
     assert "The training was interrupted; the model is the best one up to then." in done.out
     assert json.loads((out / "metrics.json").read_text())["training"]["interrupted"] is True
-    assert "interrupted" in (out / "report.html").read_text()
+    assert not (out / "report.html").exists()  # its figures take longer than Ctrl-C may
+    assert f"no report, which `edgewise report {out} --data {numbers}` makes." in done.out
     assert edgewise("predict", out, numbers).code == 0
+    rows = json.loads((out / "metrics.json").read_text())["rows"]
+    done = edgewise("report", out, "--data", numbers)
+    assert done.code == 0 and f"Wrote {out / 'report.html'}" in done.out
+    assert f"the {rows['test']:,} test rows of numbers.csv" in done.out
+    assert "interrupted" in (out / "report.html").read_text().lower()
 
 
 @pytest.mark.slow
@@ -242,7 +250,48 @@ def test_ctrl_c_in_the_comparison_keeps_what_is_there(edgewise, numbers, tmp_pat
     done = edgewise("fit", numbers, "--target", "y", "--out", tmp_path / "out", "--compare", "full", *SMALL)
     assert done.code == 0
     assert "The comparison was interrupted" in done.out
-    assert (tmp_path / "out" / "metrics.json").exists()
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(NAMES)
+    assert len(json.loads((tmp_path / "out" / "metrics.json").read_text())["comparison"]) >= 1
+
+
+@pytest.mark.slow
+def test_ctrl_c_while_the_result_is_shown_keeps_the_files(edgewise, numbers, tmp_path, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fit_module, "_show_training", interrupted)
+    words = ("fit", numbers, "--target", "y", *SMALL)
+    done = edgewise(*words, "--out", tmp_path / "out")
+    assert done.code == 0 and "and no report, which" in done.out
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(set(NAMES) - {"report.html"})
+    assert edgewise(*words).code == 130  # without a folder nothing is kept
+
+
+def test_the_stages_are_named_before_they_begin(edgewise, numbers, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fit_module, "train_model", stop)
+    planned = edgewise("fit", numbers, "--target", "y", "--formulas", "7").out
+    assert "training, a search for a formula (at most 7 seconds; --formulas 0 skips it) and a comparison" in planned
+    alone = edgewise("fit", numbers, "--target", "y", "--formulas", "0", "--compare", "none").out
+    assert "Stages: training. Ctrl-C ends the work within seconds" in alone
+
+
+@pytest.mark.slow
+def test_the_bar_of_the_formula_search_has_an_upper_bound(edgewise, numbers, monkeypatch):
+    seen = []
+
+    @contextmanager
+    def watched(screen, what):
+        yield SimpleNamespace(update=lambda progress: seen.append((what, clock_text(progress))))
+
+    monkeypatch.setattr(Screen, "progress", watched)
+    assert (
+        edgewise("fit", numbers, "--target", "y", "--compare", "none", "--effort", "low", "--formulas", "4").code == 0
+    )
+    clocks = [clock for what, clock in seen if what == "2 of 2, Formulas"]
+    assert clocks and any("at most" in clock for clock in clocks)
 
 
 def test_ctrl_c_before_there_is_a_model(edgewise, numbers, tmp_path, monkeypatch):
@@ -280,7 +329,7 @@ def test_a_real_sigint(tmp_path):
         return
     assert process.returncode == 0, errors
     assert "The training was interrupted" in rest
-    assert sorted(path.name for path in out.iterdir()) == sorted(NAMES)
+    assert sorted(path.name for path in out.iterdir()) == sorted(set(NAMES) - {"report.html"})
 
 
 def test_the_best_is_bold_and_failures_are_shown():

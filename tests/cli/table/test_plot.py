@@ -41,6 +41,19 @@ def test_without_data(edgewise, models, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
+def test_the_effect_of_one_input(edgewise, refused, models, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert edgewise("plot", models / "numbers", "--input", "a").code == 0
+    text = (tmp_path / "effects-a.svg").read_text()
+    assert "<!-- a -->" in text and "<!-- b -->" not in text
+    done = edgewise("plot", models / "kinds", "--data", models / "kinds.csv", "-i", "a,b", "--out", "two.png")
+    assert done.code == 0 and "the effects of a, b on" in done.out
+    assert "did you mean 'a'?" in refused("plot", models / "numbers", "--input", "A")
+    assert "the inputs are a, b" in refused("plot", models / "numbers", "--input", "nothing like it")
+    assert "left out for --kind network" in refused("plot", models / "numbers", "--input", "a", "--kind", "network")
+
+
+@pytest.mark.slow
 def test_a_model_without_names(edgewise, models, tmp_path):
     estimator, _ = load_estimator(models / "kinds" / "model.safetensors")
     save_estimator(estimator, tmp_path / "m")

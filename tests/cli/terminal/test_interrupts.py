@@ -8,6 +8,8 @@ import time
 
 import pytest
 
+from edgewise.cli.terminal.interrupts import finish
+
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals")
 
 IMPORTING = """
@@ -100,3 +102,16 @@ def test_nohup_is_respected():
     ignoring = "import signal\nsignal.signal(signal.SIGHUP, signal.SIG_IGN)\n" + KEPT.replace("30", "1")
     ignoring = ignoring.replace("signal.SIG_DFL", "signal.SIG_IGN")
     assert interrupted(ignoring, number=signal.SIGHUP)[:2] == (0, "")
+
+
+def test_a_last_step_is_finished_in_spite_of_ctrl_c():
+    tries = []
+
+    def step():
+        tries.append(1)
+        if len(tries) == 1:
+            raise KeyboardInterrupt
+        return "kept"
+
+    assert finish(step) == ("kept", True)
+    assert finish(step) == ("kept", False) and len(tries) == 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -122,12 +122,12 @@ class ResultFolder:
                     f"{name} is {other!r} instead of {value!r}; --force replaces its files"
                 )
 
-    def write(self, files: Mapping[str, Callable[[Path], object]]) -> None:
+    def write(self, files: Mapping[str, Callable[[Path], object]], *, keep: Collection[str] = ()) -> None:
         """Write all of the files or none, each by a function that is given the path.
 
         The files are made in a temporary folder. It becomes the folder if there was none; else its files replace their
         predecessors in a way that survives the end of the process at any moment, see `commit_folder`, and files of an
-        earlier run that have no successor are deleted.
+        earlier run that have no successor are deleted, but for those in `keep`.
         """
         with _system_errors(self.path):
             exists = self.path.exists()
@@ -142,7 +142,7 @@ class ResultFolder:
                     # Name the folder that the user named instead of the temporary one.
                     raise FileError(str(error).replace(str(staging), str(self.path))) from error
                 if exists:
-                    commit_folder(staging, self.path, set(self.names) - set(files))
+                    commit_folder(staging, self.path, set(self.names) - set(files) - set(keep))
                 else:
                     (staging / LOCK).unlink()
                     staging.rename(self.path)

@@ -55,6 +55,9 @@ READ_OF_OLD_FILE = 1 << 16  # bytes in which the name of the writer is looked fo
 LARGEST_HEADER = 64 << 20  # bytes of the header of a safetensors file, as in `edgewise.checkpoint.container`
 
 
+LONGEST_STEM = 60  # characters of column names in the name of a file; a choice
+
+
 class Kind(StrEnum):
     """A result that a command wrote: the model of a table, the solution of an equation, or formulas."""
 
@@ -147,10 +150,13 @@ class PlannedFigure:
         One of the kinds of `FIGURE_KINDS`.
     file : str
         Where to write it.
+    inputs : sequence of str
+        The inputs whose effects are drawn; empty for the strongest ones.
     """
 
     kind: str
     file: str
+    inputs: Sequence[str] = ()
 
 
 # Kinds of figures of each kind of file, the default first.
@@ -162,9 +168,15 @@ FIGURE_KINDS = {
 
 
 def plan_figure(
-    written: Written, kind: str | None, out: str | None, *, force: bool, inputs: Sequence[str] = ()
+    written: Written,
+    kind: str | None,
+    out: str | None,
+    *,
+    force: bool,
+    reads: Sequence[str] = (),
+    inputs: Sequence[str] = (),
 ) -> PlannedFigure:
-    """Return the figure to draw, checked; `inputs` are the other files that the command reads.
+    """Return the figure to draw, checked; `reads` are the other files that the command reads.
 
     Raises
     ------
@@ -177,13 +189,19 @@ def plan_figure(
     if kind is not None and kind not in known:
         raise InputError(f"--kind must be {' or '.join(known)} for {written.file}, a {written.kind}, got {str(kind)!r}")
     chosen = known[0] if kind is None else str(kind)
+    if inputs:
+        if "effects" not in known or kind not in (None, "effects"):
+            where = f"a {written.kind}" if "effects" not in known else f"--kind {kind}"
+            raise InputError(f"--input must be left out for {where}: it names inputs whose effects are drawn")
+        chosen = "effects"
     check_ending(out, FIGURE_ENDINGS)
-    check_out(out, [str(written.file), *inputs], force=force)
+    check_out(out, [str(written.file), *reads], force=force)
     if out is None:
-        out = f"{chosen}.svg"
+        name = "_".join(re.sub(r"[^\w.+-]+", "_", part).strip("_") for part in inputs)[:LONGEST_STEM]
+        out = f"{chosen}{'-' if name else ''}{name}.svg"
         if os.path.exists(out) and not force:
             raise FileError(f"cannot write {out}, which exists: name a file with --out, or replace it with --force")
-    return PlannedFigure(chosen, out)
+    return PlannedFigure(chosen, out, inputs)
 
 
 def check_equation(text: str) -> None:
@@ -215,7 +233,8 @@ def check_ending(out: str | None, endings: Collection[str]) -> None:
     """Raise InputError unless the file --out, if there is one, ends in one of these."""
     if out is not None and Path(out).suffix.lower() not in endings:
         *others, last = endings
-        raise InputError(f"--out must end in {', '.join(others)} or {last}, got {out!r}")
+        known = f"{', '.join(others)} or {last}" if others else last
+        raise InputError(f"--out must end in {known}, got {out!r}")
 
 
 def check_out(out: str | None, inputs: Sequence[str] = (), *, force: bool = True) -> None:

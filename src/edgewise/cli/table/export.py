@@ -28,8 +28,8 @@ def write_program(written: Written, out: str, screen: Screen) -> None:
     elif not plain:
         screen.say(
             "It takes encoded inputs: 1 where [column is level] or [column is missing] holds and 0 elsewhere, the "
-            "median in place of a missing number, and days since the first for a date. Exports to .py and .c encode "
-            "rows of the table themselves."
+            "median in place of a missing number, and days since the first for a date. The function inputs(row) in the "
+            "file of `edgewise export MODEL --out FILE.py` makes them from a row of the table, without Edgewise."
         )
     if names is not None:
         screen.say("Inputs, in this order:" if plain else "Inputs of the network, in this order:", style="bold")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 from rich.table import Table as Grid
 from rich.text import Text
@@ -15,6 +17,7 @@ from edgewise.cli.shared.preparation import FitJob, PreparedTable
 from edgewise.cli.table.results import INTERRUPTED, TITLES, FitResults, metrics, report_content
 from edgewise.cli.table.training import COMPARED, compare_models, find_formulas, train_model
 from edgewise.cli.terminal.console import Screen, input_table
+from edgewise.cli.terminal.interrupts import finish
 from edgewise.compare.baselines import BaselineResult
 from edgewise.errors import InputError
 from edgewise.outcomes import Progress, ProgressCallback
@@ -29,32 +32,29 @@ def run_fit(job: FitJob, prepared: PreparedTable, folder: ResultFolder | None, s
     """Run the job, show it step by step, and write the folder if there is one.
 
     The results of the KAN are shown and written first; formulas and the comparison with other models are added to the
-    files afterwards. Ctrl-C ends the work at any stage and keeps everything up to then.
+    files afterwards. Ctrl-C ends the work at any stage within seconds: what there is gets written, but for a report
+    that is not drawn yet, and nothing else is begun.
     """
     stages = Stages(job, prepared, screen)
+    screen.say(stages.plan)
     with stages.progress("Training") as report:
         trained = train_model(job, prepared, report)
-    results = FitResults(job, prepared, trained, [])
-    _show_training(results, screen)
-    written: list[str] = []
+    results = FitResults(job, prepared, trained, [], is_interrupted=trained.interrupted or trained.ended)
+    try:
+        _show_training(results, screen)
+    except KeyboardInterrupt:
+        if folder is None:
+            raise
+        results = replace(results, is_interrupted=True)
     if folder is not None:
-        with screen.waiting("Drawing the figures of the report"):
-            written = _write(results, folder, screen)
-        screen.always(f"Wrote {folder.path}: {', '.join(written)}.")
-    is_over = trained.interrupted or (folder is not None and "report.html" not in written)
-    if not is_over:
-        results = _search_formulas(results, stages)
-        results = _compare(results, stages)
-    _show_comparison(results, screen)
-    added = bool(results.baselines) or results.formulas is not None
+        results = _write_report(results, folder, screen)
+    if not results.is_interrupted:
+        results = _compare(_search_formulas(results, stages), stages)
+        _show_comparison(results, screen)
     if folder is None:
         screen.say("No files were written; --out FOLDER writes the model, its metrics, predictions and a report.")
-    elif added:
-        try:
-            results.write(folder)
-            screen.say(f"Added the {stages.added(results)} to the files in {folder.path}.")
-        except KeyboardInterrupt:
-            screen.always("Interrupted; the files in the folder are those without the comparison.", style="yellow")
+    elif results.baselines or results.formulas is not None:
+        _write_again(results, folder, screen)
     screen.result(metrics(results) | {"wrote": None if folder is None else str(folder.path)})
     return results
 
@@ -77,6 +77,19 @@ class Stages:
         self.planned = ["Training"]
         self.planned += ["Formulas"] if job.formulas > 0 and not prepared.labels else []
         self.planned += ["Comparison"] if COMPARED[job.compare] else []
+        self.formula_seconds = job.formulas
+
+    @property
+    def plan(self) -> str:
+        """A sentence about what is done, before the first stage begins."""
+        words = {
+            "Training": "training",
+            "Formulas": f"a search for a formula (at most {self.formula_seconds:g} seconds; --formulas 0 skips it)",
+            "Comparison": "a comparison with other models (--compare none skips it)",
+        }
+        parts = [words[stage] for stage in self.planned]
+        listed = f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else parts[0]
+        return f"Stages: {listed}. Ctrl-C ends the work within seconds and keeps what there is."
 
     @contextmanager
     def progress(self, stage: str) -> Iterator[ProgressCallback | None]:
@@ -85,27 +98,43 @@ class Stages:
         with self.screen.progress(f"{place}, {stage}" if len(self.planned) > 1 else stage) as bar:
             yield None if bar is None else bar.update
 
-    @staticmethod
-    def added(results: FitResults) -> str:
-        """Return what was added to the results of the KAN, as words."""
-        parts = ["formula"] if results.formulas is not None else []
-        return " and the ".join([*parts, *(["comparison"] if results.baselines else [])])
+
+def _write_report(results: FitResults, folder: ResultFolder, screen: Screen) -> FitResults:
+    """Write the results; after Ctrl-C all but the report, whose figures take longer than a reader would wait."""
+    if not results.is_interrupted:
+        try:
+            with screen.waiting("Drawing the figures of the report"):
+                written = results.write(folder)
+            screen.always(f"Wrote {folder.path}: {', '.join(written)}.")
+            return results
+        except KeyboardInterrupt:
+            screen.always("Interrupted while the report was drawn; the other files are written.", style="yellow")
+    written, _ = finish(partial(results.write, folder, report="none"))
+    missing = shlex.join(["edgewise", "report", str(folder.path), "--data", results.job.data])
+    screen.always(f"Wrote {folder.path}: {', '.join(written)}, and no report, which `{missing}` makes.")
+    return replace(results, is_interrupted=True)
 
 
-def _write(results: FitResults, folder: ResultFolder, screen: Screen) -> list[str]:
-    """Write the results; after Ctrl-C, which the figures of the report may meet, write all but the report."""
+def _write_again(results: FitResults, folder: ResultFolder, screen: Screen) -> None:
+    """Add the formulas and the comparison to the files; to the report only if nothing was interrupted."""
+    parts = ["formula"] if results.formulas is not None else []
+    added = " and the ".join([*parts, *(["comparison"] if results.baselines else [])])
     try:
-        return results.write(folder)
+        results.write(folder, report="keep" if results.is_interrupted else "draw")
     except KeyboardInterrupt:
-        screen.always("Interrupted while the report was drawn; the other files are written.", style="yellow")
-        return results.write(folder, with_report=False)
+        screen.always(f"Interrupted; the files in the folder are those without the {added}.", style="yellow")
+        return
+    kept = " but the report, which was written before them" if results.is_interrupted else ""
+    screen.say(f"Added the {added} to the files in {folder.path}{kept}.")
 
 
 def _search_formulas(results: FitResults, stages: Stages) -> FitResults:
     job, screen = results.job, stages.screen
     try:
-        with screen.waiting(f"Searching for a formula, at most about {job.formulas:g} seconds"):
-            return replace(results, formulas=find_formulas(job, results.prepared, results.trained))
+        if "Formulas" not in stages.planned:
+            return results
+        with stages.progress("Formulas") as report:
+            return replace(results, formulas=find_formulas(job, results.prepared, results.trained, report))
     except InputError as error:
         screen.notes([f"No formula was searched for: {error}."])
     except KeyboardInterrupt:
@@ -120,6 +149,7 @@ def _compare(results: FitResults, stages: Stages) -> FitResults:
     if not models or results.is_interrupted:
         return results
     baselines: list[BaselineResult] = []
+    is_interrupted = False
     try:
         with stages.progress("Comparison") as report:
             start = time.perf_counter()
@@ -133,9 +163,10 @@ def _compare(results: FitResults, stages: Stages) -> FitResults:
             for one in compare_models(job, prepared, None if report is None else show):
                 baselines.append(one)
     except KeyboardInterrupt:
+        is_interrupted = True
         screen.always("The comparison was interrupted; the models compared up to then are kept.", style="yellow")
     screen.notes([note for one in baselines for note in one.notes])
-    return replace(results, baselines=baselines)
+    return replace(results, baselines=baselines, is_interrupted=is_interrupted)
 
 
 def _show_training(results: FitResults, screen: Screen) -> None:
@@ -144,7 +175,8 @@ def _show_training(results: FitResults, screen: Screen) -> None:
     config = trained.estimator.model_.config
     grids = "/".join(str(size) for size in sorted(set(config.grid_size)))
     screen.say(
-        f"Trained a KAN of shape {list(config.width)} with {grids} knot intervals in {trained.seconds:.1f} seconds.",
+        f"Trained a KAN in {trained.seconds:.1f} seconds: {trained.estimator._shape_text()}; nodes "
+        f"{'-'.join(map(str, config.width))}, {grids} knot intervals.",
         style="bold",
     )
     screen.notes([*trained.estimator.search_.sentences, *trained.notes])

@@ -28,7 +28,7 @@ def show_info(written: Written, screen: Screen) -> None:
     network = stored.model
     facts: dict[str, object] = {
         "file": f"{file} ({os.path.getsize(file):,} bytes)",
-        "network": f"{type(network).__name__} {list(network.config.width)}",
+        "network": f"{type(network).__name__}, nodes {'-'.join(map(str, network.config.width))}",
     }
     if isinstance(network, KAN):
         grids = "/".join(map(str, sorted(set(network.config.grid_size))))
@@ -39,7 +39,7 @@ def show_info(written: Written, screen: Screen) -> None:
         screen.result({"kind": "model", **facts, "file": str(file)})
         return
     model = open_model(file)
-    facts |= _training_facts(model)
+    facts = {"file": facts.pop("file"), "model": model.estimator._shape_text()} | facts | _training_facts(model)
     screen.facts(facts)
     inputs = model.fit_facts.get("inputs")
     ranked = [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,24 +42,41 @@ def draw(written: Written, source: Source | None, planned: PlannedFigure, screen
         elif source is None:
             raise InputError("--data must name a table for the effects of a formula")
         else:
+            _check_inputs(planned.inputs, formulas.formula.names)
             X, notes = formulas.inputs(source.table)
             screen.notes(notes)
             figure = effect_curves(
-                formulas.formula, X[_evenly(len(X))], names=formulas.formula.names, target=formulas.target
+                formulas.formula,
+                X[_evenly(len(X))],
+                names=formulas.formula.names,
+                target=formulas.target,
+                inputs=planned.inputs,
             )
             about = f"effects of the chosen formula on {counted(len(X), 'row')} of {source.name}"
     else:
         model = open_model(written.file)
+        _check_inputs(planned.inputs, model.estimator.encoder_.columns)
         rows, place = None, "points with the distribution of each column in training; --data uses the rows of a table"
         if source is not None:
             rows, notes = model.inputs(source.table)
             screen.notes(notes)
             place = f"{counted(len(rows), 'row')} of {source.name}"
             rows = rows[_evenly(len(rows))]
-        figure, about = model_figure(model, rows, planned.kind), f"the functions of the model on {place}"
+        what = "the functions of the model"
+        if planned.inputs:
+            what = f"the effect{'s' if len(planned.inputs) > 1 else ''} of {', '.join(planned.inputs)}"
+        figure, about = model_figure(model, rows, planned.kind, planned.inputs), f"{what} on {place}"
     save(figure, planned.file)
     screen.say(f"Wrote {planned.file}: {about}.")
     screen.result({"wrote": planned.file, "kind": planned.kind, "of": str(written.file)})
+
+
+def _check_inputs(inputs: Sequence[str], known: Sequence[str]) -> None:
+    for name in inputs:
+        if name not in known:
+            similar = [one for one in known if one.lower() == name.lower()] or get_close_matches(name, known, n=1)
+            hint = f"did you mean {similar[0]!r}?" if similar else f"the inputs are {', '.join(known)}"
+            raise InputError(f"--input must name an input, got {name!r}; {hint}")
 
 
 def _evenly(count: int) -> np.ndarray:

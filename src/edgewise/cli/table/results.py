@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 
@@ -74,7 +74,7 @@ class FitResults:
     formulas : FitFormulas or None
         Formulas of a numeric target.
     is_interrupted : bool
-        Whether Ctrl-C ended the search for formulas, so that nothing else is begun.
+        Whether Ctrl-C ended a stage, so that nothing else is begun.
     """
 
     job: FitJob
@@ -122,13 +122,18 @@ class FitResults:
             self._drawn[name] = make()
         return self._drawn[name]
 
-    def write(self, folder: ResultFolder, *, with_report: bool = True) -> list[str]:
+    def write(self, folder: ResultFolder, *, report: Literal["draw", "keep", "none"] = "draw") -> list[str]:
         """Write all four files or none, and return their names; raise FileError.
 
-        Without the report, whose figures take most of the time, an earlier report is removed.
+        Parameters
+        ----------
+        folder : ResultFolder
+            The folder.
+        report : {"draw", "keep", "none"}
+            Draw the report, whose figures take most of the time; leave an earlier one as it is; or remove it.
         """
         prepared, trained = self.prepared, self.trained
-        content, summary = report_content(self, figures=True) if with_report else None, metrics(self)
+        content, summary = report_content(self, figures=True) if report == "draw" else None, metrics(self)
         predictions = self.predictions_csv()
         stored = ("edgewise", "data", "command", "score", "metrics", "rows", "inputs", "formulas")
         extra = {"table": prepared.encoder.to_json(), "fit": {key: summary[key] for key in stored}}
@@ -140,7 +145,7 @@ class FitResults:
             files["report.html"] = lambda path: write_report(content, path)
         # Last, since this file marks a folder with complete results.
         files["metrics.json"] = lambda path: write_bytes(path, (json.dumps(summary, indent=2) + "\n").encode())
-        folder.write(files)
+        folder.write(files, keep=("report.html",) if report == "keep" else ())
         return list(files)
 
     def predictions_csv(self) -> str:
@@ -261,7 +266,7 @@ def report_content(results: FitResults, *, figures: bool = False) -> ReportConte
     listed = None if results.formulas is None else results.formulas.formulas
     predicted = f"{len(prepared.labels)} classes of {target!r}" if prepared.labels else repr(target)
     summary = [
-        f"A Kolmogorov-Arnold network of shape {list(config.width)} learned to predict {predicted} from {count} "
+        f"A Kolmogorov-Arnold network ({estimator._shape_text()}) learned to predict {predicted} from {count} "
         f"input{'s' if count > 1 else ''}, on {len(prepared.train):,} rows of {prepared.source.table.source}."
     ]
     training: dict[str, object] = {

@@ -12,6 +12,7 @@ import numpy as np
 from edgewise.cli.shared.formulas import FormulaList
 from edgewise.cli.shared.model import LEVEL, has_intervals, predict_rows
 from edgewise.cli.shared.preparation import FitJob, PreparedTable, collect_warnings
+from edgewise.cli.terminal.interrupts import finish
 from edgewise.compare.baselines import FULL, QUICK, BaselineResult, iterate_baselines, measures, standard_error
 from edgewise.datasets.slope_rule import SLOPE_COLUMNS, SlopeRule
 from edgewise.estimator import KANClassifier, KANRegressor
@@ -46,6 +47,8 @@ class TrainedModel:
         Share of the test rows within their 90 % intervals; None for a model without intervals.
     interval : tuple of two ndarrays of shape (N_test,), or None
         Ends of these intervals.
+    ended : bool
+        Whether Ctrl-C met the scoring after the training, so that nothing else is begun.
     """
 
     estimator: KANRegressor | KANClassifier
@@ -57,6 +60,7 @@ class TrainedModel:
     notes: tuple[str, ...] = ()
     coverage: float | None = None
     interval: tuple[np.ndarray, np.ndarray] | None = None
+    ended: bool = False
 
     @property
     def score(self) -> float:
@@ -87,7 +91,12 @@ def train_model(job: FitJob, prepared: PreparedTable, progress: ProgressCallback
     )
     start = time.perf_counter()
     X_test, truth = prepared.frame[prepared.test], prepared.y[prepared.test]
-    coverage = interval = None
+
+    def predicted() -> tuple[np.ndarray, np.ndarray | None, tuple[np.ndarray, np.ndarray] | None]:
+        known = isinstance(estimator, KANRegressor) and has_intervals(estimator)
+        interval = estimator.predict_interval(X_test, LEVEL) if known else None
+        return *predict_rows(estimator, X_test, prepared.labels), interval
+
     with collect_warnings() as notes:
         groups = None if prepared.groups is None else prepared.groups[prepared.train]
         if groups is not None and (groups == groups[0]).all():
@@ -95,10 +104,10 @@ def train_model(job: FitJob, prepared: PreparedTable, progress: ProgressCallback
         estimator.fit(prepared.frame[prepared.train], prepared.y[prepared.train], groups=groups)
         estimator.target_names_ = (prepared.target,)
         seconds = time.perf_counter() - start
-        prediction, probabilities = predict_rows(estimator, X_test, prepared.labels)
-        if isinstance(estimator, KANRegressor) and has_intervals(estimator):
-            low, high = interval = estimator.predict_interval(X_test, LEVEL)
-            coverage = float(np.mean((low <= truth) & (truth <= high)))
+        (prediction, probabilities, interval), ended = finish(predicted)
+    coverage = None
+    if interval is not None:
+        coverage = float(np.mean((interval[0] <= truth) & (truth <= interval[1])))
     return TrainedModel(
         estimator,
         prediction,
@@ -109,6 +118,7 @@ def train_model(job: FitJob, prepared: PreparedTable, progress: ProgressCallback
         tuple(notes),
         coverage,
         interval,
+        ended,
     )
 
 
@@ -198,7 +208,9 @@ class FitFormulas:
         }
 
 
-def find_formulas(job: FitJob, prepared: PreparedTable, trained: TrainedModel) -> FitFormulas | None:
+def find_formulas(
+    job: FitJob, prepared: PreparedTable, trained: TrainedModel, progress: ProgressCallback | None = None
+) -> FitFormulas | None:
     """Search for formulas of a numeric target on the training rows.
 
     Returns None for classes, for few rows, and if the job allows no time for it.
@@ -209,7 +221,7 @@ def find_formulas(job: FitJob, prepared: PreparedTable, trained: TrainedModel) -
     start = time.perf_counter()
     X, y = prepared.X[prepared.train], prepared.y[prepared.train]
     with collect_warnings():
-        front = table_front(X, y, prepared.encoder.formula_names, job.formulas, estimator)
+        front = table_front(X, y, prepared.encoder.formula_names, job.formulas, estimator, progress)
     estimator.equations_ = front  # stored in the model file
     seconds = time.perf_counter() - start
     formulas = FormulaList.from_front(front, prepared.target, X, y, ())

@@ -10,9 +10,12 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
+from typing import TypeVar
+
+T = TypeVar("T")
 
 TOLD_AFTER = 2.0  # seconds that compiled code may go on before the user is told so; a choice
 NOTHING_KEPT = b"edgewise: interrupted; nothing was kept\n"
@@ -52,6 +55,14 @@ def _end_at_once(number: int, frame: FrameType | None) -> None:
 def _write(line: bytes) -> None:
     with suppress(OSError):  # the terminal may be closed
         os.write(2, line)
+
+
+def finish(step: Callable[[], T]) -> tuple[T, bool]:
+    """Run a short last step, which keeps earlier work, and once more if Ctrl-C meets it; return whether it did."""
+    try:
+        return step(), False
+    except KeyboardInterrupt:
+        return step(), True
 
 
 class InterruptWatch:

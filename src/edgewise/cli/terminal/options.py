@@ -357,6 +357,16 @@ OptionalData = Annotated[
         "training.",
     ),
 ]
+PlottedInputs = Annotated[
+    Names | None,
+    _without_default(
+        "--input",
+        "-i",
+        metavar="A,B",
+        parser=parse_names,
+        help="Draw the effects of these inputs alone, one or several separated by commas.",
+    ),
+]
 OutFigure = Annotated[
     str | None,
     _without_default(
@@ -376,6 +386,22 @@ Figure = Annotated[
         help="For a model: network (diagram of the network, the default), edges (functions of the first layer) or "
         "effects (partial dependence on each input). For a solution: solution (the default) or history. For formulas: "
         "formulas (length against error, the default) or effects.",
+    ),
+]
+ReportData = Annotated[
+    str | None,
+    _without_default(
+        "--data",
+        "-d",
+        metavar="DATA",
+        help="Table with the target, for the score and the figures. Of the table that the model was fitted to, the "
+        "test rows are used. Default: the score on held-out rows of the training.",
+    ),
+]
+OutReport = Annotated[
+    str | None,
+    _without_default(
+        "--out", "-o", metavar="FILE", help="Page to write, .html. Default: report.html beside the model."
     ),
 ]
 ExplainedData = Annotated[

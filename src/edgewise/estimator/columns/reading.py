@@ -92,7 +92,7 @@ class RowCheck:
                 sentences.append(f"{_rows_that(count, rows, one, several)} {what} {self._listed(columns)}")
         new = self.missing & self.averaged & ~self.mostly_missing[:, None]
         if new.any():
-            names, count = self._listed(np.flatnonzero(new.any(axis=0))), int(new.any(axis=1).sum())
+            names, count = self._listed(np.flatnonzero(new.any(axis=0)), ranges=False), int(new.any(axis=1).sum())
             sentences.append(
                 f"{_rows_that(count, rows, 'lacks', 'lack')} {names}, where training had no missing value: the "
                 "predictions average over the training values"
@@ -102,10 +102,10 @@ class RowCheck:
             sentences.append(_rows_that(count, rows, "lacks most of its values", "lack most of their values"))
         return tuple(sentences)
 
-    def _listed(self, columns: Sequence[int] | np.ndarray) -> str:
+    def _listed(self, columns: Sequence[int] | np.ndarray, *, ranges: bool = True) -> str:
         """Return the names of some columns, with their ranges where these are at issue."""
         names = [
-            f"{self.names[i]} ({self.ranges[i]})" if self.ranges[i] and self.outside[:, i].any() else self.names[i]
+            self.names[i] + (f" ({self.ranges[i]})" if ranges and self.ranges[i] and self.outside[:, i].any() else "")
             for i in columns[:NAMED_COLUMNS]
         ]
         left = len(columns) - NAMED_COLUMNS
