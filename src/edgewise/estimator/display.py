@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -394,6 +395,8 @@ class EstimatorDisplay(RowExplainer):
         from edgewise.plot.network.views import PredictionView
 
         limits = (0.0, 1.0) if hasattr(self, "classes_") else None
+        if getattr(self, "link_", "identity") == "log":
+            limits = (0.0, math.inf)
         function, outputs, target = self._predicted, self._output_names(None), self._target_name()
         if hasattr(self, "classes_"):
             classes = self.classes_

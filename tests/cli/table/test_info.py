@@ -28,7 +28,7 @@ def test_categories_and_the_formula(edgewise, models):
 def test_a_bare_network(edgewise, tmp_path):
     checkpoint.write(MLP([2, 3, 1]), tmp_path / "m")
     done = edgewise("info", tmp_path / "m")
-    assert done.code == 0 and "MLP [2, 3, 1]" in done.out and "parameters  13" in done.out
+    assert done.code == 0 and "MLP, nodes 2-3-1" in done.out and "parameters  13" in done.out
 
 
 def test_whatever_is_stored_about_the_fit(edgewise, models, tmp_path):

@@ -252,3 +252,12 @@ def test_a_note_of_every_fold_is_shown_once(recwarn):
     cross_val_score(model, frame, frame["x"], cv=4)
     notes = [str(one.message) for one in recwarn]
     assert len([note for note in notes if "'name' was left out" in note]) == 1
+
+
+def test_a_target_among_the_inputs_is_noticed():
+    frame = pd.DataFrame({"a": np.linspace(0, 1, 30), "b": np.cos(np.arange(30.0)), "kind": ["x", "y", "z"] * 10})
+    with pytest.warns(EdgewiseWarning, match="X has the target 'b' among its columns"):
+        KANRegressor(hidden=(), grid_size=2, regularization=1e-3).fit(frame, frame["b"])
+    with pytest.warns(EdgewiseWarning, match="X has the target 'kind' among its columns"):
+        KANClassifier(hidden=(), grid_size=2, regularization=1e-3).fit(frame, frame["kind"])
+    KANRegressor(hidden=(), grid_size=2, regularization=1e-3).fit(frame, (frame["b"] + 1).rename("b"))

@@ -197,6 +197,16 @@ def test_probabilities_have_an_axis_from_0_to_1_and_bands_within():
         assert band.min() >= 0 and band.max() <= 1
 
 
+def test_bands_of_positive_predictions_stay_positive():
+    X = np.random.default_rng(0).uniform(-3, 3, (80, 2))
+    figures = [
+        effect_curves(_Shown(PredictionView(lambda X: np.exp(X[:, :1] + X[:, 1:]), X, limits=limits)))
+        for limits in (None, (0.0, np.inf))
+    ]
+    lowest = [figure.axes[0].collections[0].get_paths()[0].vertices[:, 1].min() for figure in figures]
+    assert lowest[0] < 0 and lowest[1] == 0
+
+
 class _Shown:
     def __init__(self, view):
         self.view = view

@@ -14,7 +14,13 @@ from sklearn.utils import check_array, check_X_y
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from edgewise.errors import InputError, warn_caller
-from edgewise.estimator.columns.targets import check_finite, numeric_targets, warn_of_constant, warn_of_other_order
+from edgewise.estimator.columns.targets import (
+    check_finite,
+    numeric_targets,
+    warn_of_constant,
+    warn_of_other_order,
+    warn_of_target_among_inputs,
+)
 from edgewise.interpret.attribution.effects import PATHS
 from edgewise.tables import AffineScaling, InputEncoder, Table, frame_table, is_frame
 from edgewise.tables.columns import CategoryInput
@@ -182,6 +188,7 @@ class RowReader(BaseEstimator):
             if y is not NO_Y:
                 _, y = check_X_y(np.zeros((frame.n_rows, 1)), y, dtype=np.float64, estimator=self, **settings)
             table = frame
+            warn_of_target_among_inputs(table, self.target_names_, y)
             self.n_features_in_ = len(frame.names)
             if _has_names(X):
                 self.feature_names_in_ = np.array(frame.names, dtype=object)

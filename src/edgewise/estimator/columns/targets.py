@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from edgewise.errors import InputError, warn_caller
 from edgewise.presentation import number_text
+from edgewise.tables import Table
 
 # Losses whose targets have a lower end at 0, and whether 0 itself belongs to them.
 POSITIVE, NOT_NEGATIVE = ("log", "gamma"), ("poisson", "negative_binomial", "tweedie")
@@ -115,6 +117,31 @@ def warn_of_constant(y: Any) -> None:
         f"y is {number_text(float(cells[0]))} in all {len(cells):,} rows: there is nothing to learn, and a score says "
         "nothing"
     )
+
+
+def warn_of_target_among_inputs(table: Table, names: Sequence[str], y: Any) -> None:
+    """Warn where a column of the inputs is the target itself, with its name and its values.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from edgewise.tables.frames import frame_table
+    >>> import polars
+    >>> frame = polars.DataFrame({"age": [1.0, 2.0], "dose": [3.0, 4.0]})
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     warn_of_target_among_inputs(frame_table(frame, "X"), ("dose",), [3.0, 4.0])
+    >>> str(caught[0].message)
+    "X has the target 'dose' among its columns, so the model can read the answer: leave the column out of X"
+    """
+    cells = np.asarray(y)
+    for name in names if cells.ndim == 1 else ():
+        column = table.columns.get(name)
+        if column is not None and np.array_equal(column, cells.astype(str) if column.dtype.kind == "O" else cells):
+            warn_caller(
+                f"X has the target {name!r} among its columns, so the model can read the answer: leave the column out "
+                "of X"
+            )
 
 
 def _numbers(cells: np.ndarray) -> np.ndarray:

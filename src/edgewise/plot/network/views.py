@@ -156,7 +156,8 @@ class PredictionView:
     color : int
         Number of the colour of the first output, so that a class keeps its colour where it is drawn alone.
     limits : pair of float, optional
-        Least and largest possible prediction, 0 and 1 for a probability: the ends of the axis.
+        Least and largest possible prediction, where bands end: 0 and 1 for a probability, also the ends of the axis; 0
+        and infinity for a target that is positive.
     counts : sequence of sequence of int, optional
         For each column the rows of each level, then those with a missing value, where `X` has only the distribution of
         each column: its rows are then none of the data. () counts the rows of `X`.
