@@ -21,6 +21,7 @@ from edgewise.escaping import file_name, terminal_line
 from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.estimator.equations import table_front
 from edgewise.formulas.front import with_fidelity
+from edgewise.outcomes import ProgressCallback
 from edgewise.presentation import counted, r2_text
 from edgewise.tables import Table
 
@@ -33,11 +34,13 @@ def search_formulas(job: FormulaJob, read: PreparedTable | tuple[Written, Table]
     A model of classes or of several numbers has a list of formulas for each output; the name of each file then ends
     in the name of the output.
     """
-    with screen.waiting(f"Searching for formulas, at most about {job.time_limit:g} seconds"):
+    screen.say(f"Searching for formulas for at most {job.time_limit:g} seconds (--time-limit).")
+    with screen.progress("Formulas") as bar:
+        report = None if bar is None else bar.update
         if isinstance(read, PreparedTable):
-            by_output = _search_for_table(job, read, screen)
+            by_output = _search_for_table(job, read, screen, report)
         else:
-            by_output = _search_for_model(job, *read, screen)
+            by_output = _search_for_model(job, *read, screen, report)
     shown, wrote, suffixes = [], [], list[str]()
     for label, formulas in by_output.items():
         if job.number is not None:
@@ -76,14 +79,18 @@ def search_formulas(job: FormulaJob, read: PreparedTable | tuple[Written, Table]
     return shown
 
 
-def _search_for_table(job: FormulaJob, prepared: PreparedTable, screen: Screen) -> dict[str, FormulaList]:
+def _search_for_table(
+    job: FormulaJob, prepared: PreparedTable, screen: Screen, report: ProgressCallback | None
+) -> dict[str, FormulaList]:
     screen.notes(prepared.notes)
-    front = table_front(prepared.X, prepared.y, prepared.encoder.formula_names, job.time_limit)
+    front = table_front(prepared.X, prepared.y, prepared.encoder.formula_names, job.time_limit, progress=report)
     formulas = FormulaList.from_front(front, prepared.target, prepared.X, prepared.y, ())
     return {"": replace(formulas, encoder=prepared.encoder)}
 
 
-def _search_for_model(job: FormulaJob, written: Written, table: Table, screen: Screen) -> dict[str, FormulaList]:
+def _search_for_model(
+    job: FormulaJob, written: Written, table: Table, screen: Screen, report: ProgressCallback | None
+) -> dict[str, FormulaList]:
     """Return the formulas by the label of the output; the label is empty for a single output."""
     if written.kind is not Kind.model:
         raise InputError(f"MODEL must be a model of a table, got {written.file}, a {written.kind}")
@@ -92,11 +99,11 @@ def _search_for_model(job: FormulaJob, written: Written, table: Table, screen: S
     X = model.encoded(rows)
     screen.notes(notes)
     if isinstance(model.estimator, KANRegressor) and model.output_count == 1:
-        return {"": _search_for_number(job, model, model.estimator, table, X)}
+        return {"": _search_for_number(job, model, model.estimator, table, X, report)}
     outputs, by_output = model_outputs(model), {}
     for output in outputs:
         y = output.function(X)
-        front = table_front(X, y, model.names, job.time_limit / len(outputs))
+        front = table_front(X, y, model.names, job.time_limit / len(outputs), progress=report)
         front = replace(front, entries=tuple(with_fidelity(front, output.function, X)))
         note = f"The formulas fit the model's {output.name}; the target column of the table is not used."
         label = output.label if len(outputs) > 1 else ""
@@ -109,7 +116,12 @@ def _search_for_model(job: FormulaJob, written: Written, table: Table, screen: S
 
 
 def _search_for_number(
-    job: FormulaJob, model: Model, estimator: KANRegressor, table: Table, X: np.ndarray
+    job: FormulaJob,
+    model: Model,
+    estimator: KANRegressor,
+    table: Table,
+    X: np.ndarray,
+    report: ProgressCallback | None,
 ) -> FormulaList:
     """Search for formulas of the target column, or of the model's predictions where there is none or --imitate."""
     prediction = estimator._outputs(X)[:, 0]
@@ -125,7 +137,7 @@ def _search_for_number(
                 f" The root mean square error of the network on these rows is {_root_mean_square(y - prediction):.4g}."
             )
     with collect_warnings():
-        front = table_front(X, y, model.names, job.time_limit, estimator)
+        front = table_front(X, y, model.names, job.time_limit, estimator, report)
     formulas = FormulaList.from_front(front, model.target, X, y, ())
     gap = _root_mean_square(formulas.best.formula(X) - prediction)
     gap_sentence = f" The root mean square difference between the chosen formula and the network is {gap:.4g}."
