@@ -24,6 +24,9 @@ BAR_WIDTH = 24  # characters; a choice
 PIPE_WIDTH = 120  # characters of a table in a pipe or file, which has no width of its own; a choice
 STAGE_WIDTH = 34, 60  # smallest and largest number of characters of a stage, so that the bar does not jump; a choice
 
+CLOCK_WIDTH = 39  # characters of the per cent, of "12:34, at most 123 min more", and of the gaps between columns
+SHORTEST_STAGE = 17  # characters of a stage on a narrow terminal; a choice
+
 
 class Screen:
     """The terminal, pipe or file to which a command writes.
@@ -125,7 +128,9 @@ class Bar:
 
     def update(self, progress: Progress) -> None:
         """Show the latest state of the work."""
-        shortest, longest = STAGE_WIDTH
+        # A narrow terminal shortens the words of the stage, not the clock.
+        longest = min(max(self._bars.console.width - BAR_WIDTH - CLOCK_WIDTH, SHORTEST_STAGE), STAGE_WIDTH[1])
+        shortest = min(STAGE_WIDTH[0], longest)
         share = min(max(progress.share, 0.0), 1.0)
         if not progress.seconds:  # some work does not measure its time
             progress = replace(progress, seconds=self._bars.tasks[0].elapsed or 0.0)
