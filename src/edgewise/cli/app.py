@@ -227,7 +227,7 @@ def _report(
         if source is not None:
             check_columns(written, source.table)
         with importing():
-            from edgewise.cli.table.report import write_page
+            from edgewise.cli.table.results import write_page
 
         write_page(written, source, page, Screen(quiet=quiet, json=json))
 

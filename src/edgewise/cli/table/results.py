@@ -1,9 +1,10 @@
-"""The files of a fit: the model, its metrics, the predictions of the test rows, and the report with its figures."""
+"""The files of a fit: the model, its metrics, the predictions of the test rows, and the report, also after the fit."""
 
 from __future__ import annotations
 
 import json
 import math
+import os
 import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -15,11 +16,14 @@ import numpy as np
 
 import edgewise
 from edgewise.cli.shared.folder import ResultFolder
-from edgewise.cli.shared.model import prediction_columns
+from edgewise.cli.shared.model import Model, open_model, prediction_columns
+from edgewise.cli.shared.opening import Kind, Written
 from edgewise.cli.shared.preparation import FitJob, PreparedTable, split_sentence
-from edgewise.cli.shared.source import columns_csv
+from edgewise.cli.shared.source import Source, columns_csv
 from edgewise.cli.table.training import FitFormulas, TrainedModel
+from edgewise.cli.terminal.console import Screen
 from edgewise.compare.baselines import BaselineResult, paired_error
+from edgewise.errors import InputError
 from edgewise.estimator import KANRegressor, save_estimator
 from edgewise.estimator.reporting import (
     alike_sentences,
@@ -29,10 +33,11 @@ from edgewise.estimator.reporting import (
     inference_parts,
     network_figures,
 )
-from edgewise.files import write_bytes
+from edgewise.files import read_bytes, write_bytes
 from edgewise.interpret.attribution.effects import mean_contributions
 from edgewise.interpret.attribution.explanations import GlobalExplanation, constant_sentence
 from edgewise.plot import confusion, formula_front, parity
+from edgewise.presentation import counted
 from edgewise.report import (
     ClassResult,
     ModelResult,
@@ -54,6 +59,7 @@ TITLES = {
 INTERRUPTED = "The training was interrupted; the model is the best one up to then."
 SHOWN_INPUTS = 20  # in the report; a choice: metrics.json lists all inputs
 FIGURE_ROWS = 2_000  # training rows for figures and scores; a choice: more would not change them visibly
+PREDICTIONS = "predictions.csv"  # whose first column has the numbers of the test rows
 MOST_CLASSES = 40  # classes in the tables of the report; a choice: larger tables are not readable
 
 
@@ -359,3 +365,57 @@ def own_figures(results: FitResults, explanation: GlobalExplanation | None) -> l
     figures += explanation_figures(estimator, results.figure_codes(), explanation)
     figures += network_figures(estimator, results.figure_rows())
     return figures
+
+
+# The report of a model that was fitted earlier
+
+
+def write_page(written: Written, source: Source | None, out: str, screen: Screen) -> None:
+    """Write the report of a model, scored on the test rows of its own table, or on all rows of another one.
+
+    Raises
+    ------
+    InputError
+        MODEL is not the model of a table, or the table lacks its target.
+    """
+    if written.kind is not Kind.model:
+        raise InputError(f"MODEL must be a model of a table, got {written.file}, a {written.kind}")
+    model = open_model(written.file)
+    X: Any = None
+    y: np.ndarray | None = None
+    about = "held-out rows of the training"
+    if source is not None:
+        if model.encoder is None or model.target not in source.table.columns:
+            raise InputError(f"--data must have the target {model.target!r}, got a table without it: {source.name}")
+        table = source.table.take(model.encoder.rows_with_target(source.table))
+        test = _test_rows(model, source)
+        about = f"{counted(len(table), 'row')} of {os.path.basename(source.name)}"
+        if test is not None:
+            table = table.take(np.isin(table.rows, test))
+            about = f"the {len(table):,} test rows of {os.path.basename(source.name)}"
+        elif len(table):
+            screen.notes(["The score is too good if the model was trained on any of these rows."])
+        X, notes = model.inputs(table)
+        screen.notes(notes)
+        y = model.encoder.encode_target(table)
+        if model.labels:
+            y = np.asarray(model.encoder.target.decode(y)).astype(model.estimator.classes_.dtype)
+    count = len(model.estimator.encoder_.columns)
+    title = f"{model.target}, predicted from {counted(count, 'input')}"
+    with screen.waiting("Drawing the figures of the report"):
+        model.estimator.report(X=X, y=y, title=title).save(out)
+    screen.say(f"Wrote {out}: what the model learned, with its score on {about}.")
+    screen.result({"wrote": out, "of": str(written.file)})
+
+
+def _test_rows(model: Model, source: Source) -> np.ndarray | None:
+    """Return the numbers of the test rows of the fit, if this is its table: same name, same number of rows."""
+    facts, path = model.fit_facts, Path(model.path).parent / PREDICTIONS
+    rows = facts.get("rows")
+    if not isinstance(rows, dict) or rows.get("table") != source.table.n_rows or not path.is_file():
+        return None
+    if os.path.basename(str(facts.get("data"))) != os.path.basename(source.name):
+        return None
+    first = [line.split(b",", 1)[0] for line in read_bytes(path).splitlines()[1:]]
+    numbers = [int(cell) for cell in first if cell.isdigit()]  # a cell of several lines gives no number
+    return np.array(numbers) if len(numbers) == rows.get("test") else None
