@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache, reduce
+from keyword import iskeyword
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -479,7 +481,7 @@ def parse_expression(text: str, names: Sequence[str] = ("x",)) -> Expression:
     text : str
         The formula.
     names : sequence of str
-        Names of the inputs in the order of the columns.
+        Names of the inputs in the order of the columns; words of Python such as lambda are names too.
 
     Returns
     -------
@@ -504,6 +506,8 @@ def parse_expression(text: str, names: Sequence[str] = ("x",)) -> Expression:
             for quoted in (f"`{name}`", *([name] if name.startswith("[") and name.endswith("]") else [])):
                 if quoted in plain:
                     plain, known[f"_column_{k}_"] = plain.replace(quoted, f"_column_{k}_"), k
+            if iskeyword(name):  # lambda is a usual name of a wavelength, which Python's notation does not allow
+                plain, known[f"_column_{k}_"] = re.sub(rf"\b{name}\b", f"_column_{k}_", plain), k
         return _read(ast.parse(plain, mode="eval").body, known, text)
     except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError) as error:
         if isinstance(error, InputError):

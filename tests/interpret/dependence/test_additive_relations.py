@@ -26,6 +26,20 @@ def toy(rows=1000):
 
 
 @pytest.mark.slow
+def test_the_default_dtype_of_the_caller_does_not_matter():
+    values = torch.randn(50, 3, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    options = {"seeds": 2, "steps": 3, "sparsity": 0.01, "columns": 1.0}
+    coef = []
+    for dtype in (torch.float32, torch.float64):
+        torch.set_default_dtype(dtype)
+        try:
+            coef.append(train_networks(values, **options, generator=torch.Generator().manual_seed(1)))
+        finally:
+            torch.set_default_dtype(torch.float32)
+    assert torch.equal(*coef)
+
+
+@pytest.mark.slow
 def test_both_relations_of_the_toy_and_nothing_else():
     x = toy()
     result = relations(x, seeds=12, steps=200)

@@ -109,6 +109,23 @@ def test_names_left_out_are_those_of_the_text():
     assert from_formula("3").config.width == (1, 1)
 
 
+def test_a_name_may_be_a_word_of_python():
+    x = torch.tensor([[0.3, 2.0, 1.5]], dtype=torch.float64)
+    expected = np.arcsin(0.3 / (2.0 * 1.5))
+    assert from_formula("asin(lambda/(d*n))", ["lambda", "d", "n"])(x).item() == pytest.approx(expected)
+    alphabetical = torch.tensor([[2.0, 0.3, 1.5]], dtype=torch.float64)  # d, lambda, n
+    assert from_formula("asin(lambda/(d*n))")(alphabetical).item() == pytest.approx(expected)
+
+
+def test_expressions_of_sympy():
+    sympy = pytest.importorskip("sympy")
+    a, b = sympy.symbols("a b")
+    formula = sympy.exp(sympy.sin(sympy.pi * a) + sympy.Abs(b) ** 2) + sympy.E
+    x = torch.tensor([[0.3, -2.0]], dtype=torch.float64)
+    assert from_formula(formula)(x).item() == pytest.approx(float(formula.subs({a: 0.3, b: -2.0})))
+    assert from_formula([a + b, a * b]).config.width[-1] == 2
+
+
 @pytest.mark.parametrize(
     ("formula", "names", "message"),
     [

@@ -85,10 +85,11 @@ def train_networks(
     """
     rows, d, n = values.shape
     basis_values = values.float().permute(1, 0, 2).contiguous()
-    seen = torch.rand(seeds, d, generator=generator) < columns
-    seen |= torch.rand(seeds, d, generator=generator).argsort(1) < 2
+    single = torch.float32  # whatever the caller's default is
+    seen = torch.rand(seeds, d, generator=generator, dtype=single) < columns
+    seen |= torch.rand(seeds, d, generator=generator, dtype=single).argsort(1) < 2
     usable = values.square().sum(0).gt(0) & seen[:, :, None]
-    coef = torch.randn(seeds, d, n, generator=generator) * usable
+    coef = torch.randn(seeds, d, n, generator=generator, dtype=single) * usable
     coef *= START_DEVIATION / coef.square().sum((1, 2), keepdim=True).sqrt().clamp(min=1e-6)
     coef.requires_grad_()
     optimiser = torch.optim.Adam([coef], lr=LEARNING_RATE, betas=ADAM_MOMENTS)

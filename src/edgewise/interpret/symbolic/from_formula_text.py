@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import ast
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from keyword import iskeyword
+from typing import Any
 
 import numpy as np
 import torch
@@ -49,7 +52,7 @@ class _Edge:
     d: float = 0.0
 
 
-def from_formula(formula: str | Expression | Sequence[str | Expression], names: Sequence[str] | None = None) -> KAN:
+def from_formula(formula: Any, names: Sequence[str] | None = None) -> KAN:
     """Build the network of elementary edges and product nodes that computes a formula.
 
     Every sum becomes a node, every function of one term an edge, every product of several terms a product node; values
@@ -58,7 +61,7 @@ def from_formula(formula: str | Expression | Sequence[str | Expression], names: 
 
     Parameters
     ----------
-    formula : str or Expression, or a sequence of them
+    formula : str, sympy expression or Expression, or a sequence of them
         Text in Python's notation, such as "exp(sin(pi*x) + y**2)", or an expression; one for each output. Any power
         with a fixed exponent is allowed; exponents other than whole numbers up to 5, 1/2, 3/2 and their negatives
         become products of edges, or exp(p log(x)).
@@ -87,11 +90,8 @@ def from_formula(formula: str | Expression | Sequence[str | Expression], names: 
     >>> model(torch.tensor([[0.0, 3.0]], dtype=torch.float64)).item()
     3.0
     """
-    listed: list[str | Expression] = []
-    if isinstance(formula, str | Expression):
-        listed = [formula]
-    elif isinstance(formula, list | tuple):
-        listed = list(formula)
+    given = list(formula) if isinstance(formula, list | tuple) else [formula]
+    listed = [_text_of_sympy(one) if hasattr(one, "free_symbols") else one for one in given]
     if not listed or not all(isinstance(one, str | Expression) for one in listed):
         raise InputError(f"formula must be text or an expression, or several of them, got {formula!r:.80}")
     names = check_names(names, len(names)) if names is not None and not isinstance(names, str) else _names_in(listed)
@@ -102,19 +102,27 @@ def from_formula(formula: str | Expression | Sequence[str | Expression], names: 
     return _Plan(len(names)).network([_with_edge_functions(one) for one in expressions])
 
 
+def _text_of_sympy(expression: Any) -> str:
+    """The text of an expression of sympy, whose names of functions and numbers differ from Python's in a few."""
+    return re.sub(r"\b(Abs|E)\b", lambda match: {"Abs": "abs", "E": "e"}[match[0]], str(expression))
+
+
 def _names_in(formulas: Sequence[str | Expression]) -> tuple[str, ...]:
     """The names in texts that are neither functions nor numbers, in alphabetical order."""
     names: set[str] = set()
     for one in formulas:
         if not isinstance(one, str):
             raise InputError("names must be given, a list of the inputs' names, for a formula that is no text")
+        words = {word for word in re.findall(r"\b[a-z]+\b", one) if iskeyword(word)}
+        plain = re.sub(r"\b[a-z]+\b", lambda match: match[0] + "_" * iskeyword(match[0]), one)
         try:
-            tree = ast.parse(one.strip(), mode="eval")
+            tree = ast.parse(plain.strip(), mode="eval")
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             parse_expression(one, ())  # raises an error that names the mistake
             continue
         called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
-        names |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in called}
+        used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in called}
+        names |= {name[:-1] if name[:-1] in words else name for name in used}
     return tuple(sorted(names - {"pi", "e"})) or ("x",)
 
 
