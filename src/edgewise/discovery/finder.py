@@ -17,6 +17,7 @@ from edgewise.discovery.engine.archive import Archive
 from edgewise.discovery.engine.running import Engine, Stages
 from edgewise.discovery.enumeration.stage import enumerated, short_laws
 from edgewise.discovery.evolution.stage import evolved
+from edgewise.discovery.knowledge.boundaries import class_front
 from edgewise.discovery.knowledge.families import Groups, checked_groups, family_front
 from edgewise.discovery.knowledge.powers_of_ten import (
     check_sizes,
@@ -82,7 +83,7 @@ def find_formula(
     x : array_like, shape (N, inputs)
         The inputs, finite, at least 20 rows; the columns of a frame keep their names.
     y : array_like, shape (N,) or (N, outputs)
-        The target, finite.
+        The target, finite. Of booleans the formulas are those of the log-odds of True, whose zero is the boundary.
     names : sequence of str, optional
         Names of the inputs; by default those of a frame's columns, else x_1, x_2, ...
     time_limit : float
@@ -126,6 +127,7 @@ def find_formula(
     """
     own = column_names(x)
     names = own if names is None else names
+    of_classes = np.asarray(y).dtype == bool
     x, y = checked_data(x, y)
     if not (is_number(time_limit) and time_limit >= 0):
         raise InputError(f"time_limit must be a number of seconds of at least 0, got {time_limit!r}")
@@ -135,7 +137,8 @@ def find_formula(
     callback = progress_callback(progress, ("stage", "share"))
     with reported(callback, verbose, "find_formula") as report:
         limit = time_limit / (1 if y.ndim == 1 else y.shape[1])
-        fronts = (_front(Search(x, column, names, options, limit, seed, report)) for column in np.atleast_2d(y.T))
+        find = class_law if of_classes else _front
+        fronts = (find(Search(x, column, names, options, limit, seed, report)) for column in np.atleast_2d(y.T))
         return next(fronts) if y.ndim == 1 else tuple(fronts)
 
 
@@ -162,6 +165,45 @@ def _front(search: Search) -> Front:
     columns = np.column_stack([divided(column, power) for column, power in zip(x.T, powers, strict=True)])
     search = replace(search, x=columns, y=divided(y, target), options=replace(options, guesses=guesses))
     return in_original_units(search.front(), powers, target, x, y)
+
+
+def class_law(search: Search, log_odds: np.ndarray | None = None) -> Front:
+    """The front of formulas of the log-odds of y = 1, see `class_front`.
+
+    Parameters
+    ----------
+    search : Search
+        Its y is 0 or 1.
+    log_odds : ndarray of shape (N,), optional
+        Those of a model, to start from.
+
+    Raises
+    ------
+    InputError
+        There is only one class, or a structure or groups, which are for numbers.
+    """
+    options, y = search.options, search.y
+    if options.structure or options.groups is not None:
+        raise InputError("options must have no structure and no groups where y has classes")
+    if len(np.unique(y)) < 2:
+        raise InputError("y must have rows of both classes, got one class")
+    check_sizes(search.x, y, search.names)
+    order = np.random.default_rng(search.seed).permutation(len(y))[:MOST_DECIDING_ROWS]
+    if options.weights is not None:
+        order = order[options.weights[order] > 0]
+    count = max(1, round(HELD_OUT * len(order)))
+    held, kept = np.sort(order[:count]), np.sort(order[count:])
+    clock = Clock(time.monotonic() + search.time_limit)
+
+    def of_response(target: np.ndarray, weights: np.ndarray, seconds: float) -> list[Expression]:
+        given = replace(options, weights=weights)
+        part = replace(search, x=search.x[kept], y=target, options=given, time_limit=seconds)
+        front = part.front()
+        return [*(entry.formula.expression for entry in front), *part.found]
+
+    start = None if log_odds is None else log_odds[kept]
+    front = class_front(search.problem(kept, held), of_response, clock, start)
+    return replace(front, stopped=StopReason.TIME_LIMIT if clock.is_over else StopReason.CONVERGED)
 
 
 def _family(search: Search) -> Front:
@@ -203,6 +245,9 @@ class Search:
     time_limit: float
     seed: int = 0
     report: ProgressCallback | None = None
+
+    def __post_init__(self) -> None:
+        self.found: list[Expression] = []  # all that was kept by the last search, for those who judge by other errors
 
     def front(self, more: More | None = None, stages: Stages = ALL_STAGES) -> Front:
         """Run all stages and decide.
@@ -251,6 +296,7 @@ class Search:
                 stopped = StopReason.INTERRUPTED
                 messages += [*engine.messages, stopped.sentence]
                 front = decided_front(archive.candidates, deciding, Clock(time.monotonic()), messages)
+        self.found = archive.candidates
         if stopped == StopReason.CONVERGED and archive.solved is None and engine.clock.is_over:
             front = replace(front, messages=(*front.messages, TIME_LIMIT_MESSAGE))
             stopped = StopReason.TIME_LIMIT

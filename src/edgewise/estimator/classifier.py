@@ -21,7 +21,7 @@ from edgewise.errors import InputError
 from edgewise.estimator.base import KANEstimator, block_codes, canonical_rows, unchanged_on_failure
 from edgewise.estimator.columns.constraints import INEQUALITIES, Bounds, checked_bounds
 from edgewise.estimator.columns.reading import Rows
-from edgewise.estimator.equations import table_front
+from edgewise.estimator.equations import class_front_of_table, table_front
 from edgewise.formulas.front import Front
 from edgewise.model_selection.search.candidates import Samples
 from edgewise.model_selection.search.policy import SearchSettings
@@ -245,13 +245,24 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         logits = self._logits(self._warned_codes(X))
         return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
 
-    def fit_equations(self, X: Rows, *, names: Sequence[str] | None = None, time_limit: float = 60.0) -> Self:
-        """Search for formulas of the logits and keep them as `equations_`; the boundary of two classes is formula = 0.
+    def fit_equations(
+        self,
+        X: Rows,
+        y: ArrayLike | None = None,
+        *,
+        names: Sequence[str] | None = None,
+        time_limit: float = 60.0,
+    ) -> Self:
+        """Search for formulas of the log-odds and keep them as `equations_`; a boundary is where its formula is 0.
 
         Parameters
         ----------
         X : array-like or frame of shape (N, d)
-            At least 20 rows, at which the formulas shall agree with the model.
+            At least 20 rows.
+        y : array-like of shape (N,), optional
+            Their classes. With them the constants come from the likelihood of the classes, with standard errors, and
+            formulas are judged by the classes of held-out rows; the model is where the search starts. Without them the
+            formulas imitate the model.
         names : sequence of str, optional
             Names of the inputs; if left out, those the estimator was fitted with, else x_1, x_2, ...
         time_limit : float, default=60
@@ -261,7 +272,8 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         -------
         self : KANClassifier
             For two classes `equations_` is the `Front` of the log-odds of the second class, else a mapping of each
-            class to the `Front` of its logit, less the mean logit of the row.
+            class to the `Front` of its log-odds against all others or, without y, of its logit less the mean logit of
+            the row.
 
         Raises
         ------
@@ -283,7 +295,25 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         logits = np.asarray(self.decision_function(X))
         columns = logits[:, None] if logits.ndim == 1 else logits - logits.mean(1, keepdims=True)
         rows, names = self._inputs(X), self._network_names(names)
-        fronts = [table_front(rows, column, names, time_limit / columns.shape[1]) for column in columns.T]
+        limit = time_limit / columns.shape[1]
+        if y is None:
+            fronts = [table_front(rows, column, names, limit) for column in columns.T]
+        else:
+            labels = column_or_1d(y)
+            check_consistent_length(rows, labels)
+            unknown = [label for label in np.unique(labels).tolist() if label not in self.classes_.tolist()]
+            if unknown:
+                raise InputError(f"y must hold classes of the model, got {unknown[0]!r}")
+            of = self.classes_[1:] if logits.ndim == 1 else self.classes_
+            odds = (
+                logits[:, None]
+                if logits.ndim == 1
+                else np.stack([_against_others(logits, k) for k in range(len(of))], 1)
+            )
+            fronts = [
+                class_front_of_table(rows, labels == label, names, limit, column)
+                for label, column in zip(of, odds.T, strict=True)
+            ]
         self.equations_ = fronts[0] if logits.ndim == 1 else dict(zip(self.classes_.tolist(), fronts, strict=True))
         return self
 
@@ -374,6 +404,12 @@ class KANClassifier(ClassifierMixin, KANEstimator):
 
     def _outputs(self, X: np.ndarray) -> np.ndarray:
         return torch.softmax(torch.from_numpy(self._network_output(X)), 1).numpy()
+
+
+def _against_others(logits: np.ndarray, k: int) -> np.ndarray:
+    """The log-odds of class k against all others together, from logits (N, C)."""
+    others = np.delete(logits, k, axis=1)
+    return logits[:, k] - np.logaddexp.reduce(others, axis=1)
 
 
 # scikit-learn and people read the parameters from the signature: those of the base class and one more.

@@ -13,7 +13,7 @@ import torch
 
 from edgewise.checks import check_names
 from edgewise.discovery.curves.features import has_two_values
-from edgewise.discovery.finder import Search
+from edgewise.discovery.finder import Search, class_law
 from edgewise.discovery.knowledge.powers_of_ten import check_sizes
 from edgewise.discovery.problem import Clock, FormulaOptions, LawProblem
 from edgewise.errors import EdgewiseWarning, InputError
@@ -96,6 +96,40 @@ def table_front(
             front = replace(front, entries=tuple(with_fidelity(front, lambda rows: estimator._outputs(rows)[:, 0], X)))
         judged = f"Judged on {front.held_out:,} rows that were held out."
         return replace(front, messages=(*front.messages, *messages, judged))
+
+
+def class_front_of_table(
+    X: np.ndarray, is_class: np.ndarray, names: Sequence[str] | None, time_limit: float, log_odds: np.ndarray
+) -> Front:
+    """Search for formulas of the log-odds of a class, with constants of the likelihood of the classes.
+
+    Parameters
+    ----------
+    X : ndarray of shape (N, d)
+    is_class : ndarray of bool, shape (N,)
+        The rows of the class.
+    names : sequence of str, optional
+        Names of the inputs.
+    time_limit : float
+        Seconds, about.
+    log_odds : ndarray of shape (N,)
+        Those of the model, from which the search starts.
+
+    Returns
+    -------
+    Front
+        Its losses are logarithmic.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than 20 rows or one class alone, or the names do not fit.
+    """
+    if len(X) < FEWEST:
+        raise InputError(f"X must have at least {FEWEST} rows to look for formulas, got {len(X)}")
+    names = _with_brackets(check_names(names, X.shape[1]), X)
+    with np.errstate(all="ignore"):
+        return class_law(Search(X, is_class.astype(np.float64), names, FormulaOptions(), time_limit), log_odds)
 
 
 def _with_brackets(names: Sequence[str], X: np.ndarray) -> tuple[str, ...]:

@@ -387,7 +387,7 @@ def recognise(
 
     values = constant_values(fitted.expression)
     nearest = {
-        place: next(_convincing_forms(values[place], fitted.errors[place]), None)
+        place: next(convincing_forms(values[place], fitted.errors[place]), None)
         for place in free_places(fitted.expression)
     }
     fitted = with_forms({place: form for place, form in nearest.items() if form is not None}) or fitted
@@ -405,8 +405,19 @@ def recognise(
     return fitted
 
 
-def _convincing_forms(value: float, error: float) -> Iterator[Exact]:
-    """Closed forms of a constant for which there is strong evidence, the strongest first; 0 always."""
+def convincing_forms(value: float, error: float) -> Iterator[Exact]:
+    """Closed forms of a constant for which there is strong evidence, the strongest first; 0 always.
+
+    Parameters
+    ----------
+    value, error : float
+        The fitted constant and its standard error.
+
+    Yields
+    ------
+    Exact
+        The forms, see `evidence_for`.
+    """
     reach = min(_uncertainty(value, error), 0.2 * abs(value) + 1e-3)
     shortest = list(islice(closed_forms(value, reach), MOST_TRIALS))
     if shortest and shortest[0][0] == 0:
@@ -427,7 +438,7 @@ def _nearest_closed_form(fitted: FittedExpression, refused: set[tuple[float, Exa
     best, lowest = None, math.inf
     for place in free_places(fitted.expression):
         value, error = values[place], fitted.errors[place]
-        for rank, form in enumerate(_convincing_forms(value, error)):
+        for rank, form in enumerate(convincing_forms(value, error)):
             if (round(value, 9), form) in refused:
                 continue
             distance = abs(value_of(form) - value) / _uncertainty(value, error)

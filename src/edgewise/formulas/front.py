@@ -155,6 +155,9 @@ class Front:
         Reason why the search ended; None for formulas that were only compared, by `pareto_front`.
     held_out_variance : float, optional
         Variance of the target on the held-out rows, if there are any; that of the rows of the search otherwise.
+    loss_name : str
+        "squared error", or "log loss" for formulas of the log-odds of a class; then `variance` is the loss of a
+        constant, so that R² is McFadden's.
     as_good : tuple of int
         Places of the entries that are as accurate as the most accurate one within a standard error, if that was
         determined, the chosen one among them.
@@ -184,6 +187,7 @@ class Front:
     stopped: StopReason | None = None
     held_out_variance: float | None = None
     as_good: tuple[int, ...] = ()
+    loss_name: str = "squared error"
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -238,7 +242,7 @@ class Front:
             return "the shortest formula that is exact to rounding"
         if self.as_good:
             return (
-                "the shortest formula whose squared errors on held-out rows are within one standard error of those of "
+                f"the shortest formula whose {self._losses} on held-out rows are within one standard error of those of "
                 "the most accurate one"
             )
         if best is not cheapest.best:  # a front that an earlier version stored, with a choice by significance
@@ -302,22 +306,36 @@ class Front:
     def __str__(self) -> str:
         best, rows = self.best_place, []
         for k, e in enumerate(self.entries):
-            error = f"{100 * self.relative_error(k):.3g} %"
+            error = f"{100 * self.relative_error(k):.3g} %" if self._of_squares else f"{_error(e):.3g}"
             mark = ">" if k == best else " "
             numbers = f"{e.complexity:>7}  {r2_text(self.r_squared(k)):>9}  {error:>8}  {e.loss:>10.3g}"
             rows.append(f"{mark} {numbers}  {e.formula}")
-        judged = f"{self.held_out:,} held-out rows" if self.held_out else f"{self.samples:,} rows of the search"
         return "\n".join(
             [
-                "  symbols         R²     error        loss  formula",
+                f"  symbols         R²  {'   error' if self._of_squares else 'log loss'}        loss  formula",
                 *rows,
                 f"> marks the choice, {self.reason}.",
-                f"R² and error (root mean square, in standard deviations of the target) are those of the {judged}.",
+                self._measures(),
                 *self._certainty(),
                 *self.messages,
                 *([str(self.best.family)] if self.best.family is not None and self.best.family.parameters else []),
             ]
         )
+
+    @property
+    def _of_squares(self) -> bool:
+        return self.loss_name == "squared error"
+
+    @property
+    def _losses(self) -> str:
+        return "squared errors" if self._of_squares else "logarithmic losses"
+
+    def _measures(self) -> str:
+        """A sentence on the measures of the table and the rows behind them."""
+        judged = f"{self.held_out:,} held-out rows" if self.held_out else f"{self.samples:,} rows of the search"
+        if self._of_squares:
+            return f"R² and error (root mean square, in standard deviations of the target) are those of the {judged}."
+        return f"R² (McFadden's, 1 less the log loss over that of a constant) and log loss are those of the {judged}."
 
     def _certainty(self) -> Iterator[str]:
         """Sentences on the constants of the best formula and on its alternatives."""
@@ -336,19 +354,17 @@ class Front:
                 "→" if place == self.best_place else "",
                 entry.complexity,
                 r2_text(self.r_squared(place)),
-                percent_text(self.relative_error(place)),
+                percent_text(self.relative_error(place)) if self._of_squares else f"{_error(entry):.3g}",
                 entry.formula,
             ]
             for place, entry in enumerate(self.entries)
         ]
-        judged = f"{self.held_out:,} held-out rows" if self.held_out else f"{self.samples:,} rows of the search"
         notes = [
-            f"Marked is {self.reason}. R² and error (root mean square, in standard deviations of the target) are those "
-            f"of the {judged}.",
+            f"Marked is {self.reason}. {self._measures()}",
             *self._certainty(),
             *self.messages,
         ]
-        head = ["", "symbols", "R²", "error", "formula"]
+        head = ["", "symbols", "R²", "error" if self._of_squares else "log loss", "formula"]
         table = html_table(head, rows, marked=self.best_place, notes=notes, text_columns=(0, 4))
         family = self.best.family
         return table + family._repr_html_() if family is not None and family.parameters else table

@@ -54,6 +54,7 @@ def front_fields(front: Front) -> dict[str, Any]:
         "chosen": front.chosen,
         "stopped": front.stopped,
         "as_good": list(front.as_good),
+        "loss_name": front.loss_name,
         "said": list(front.messages),  # The key that files of version 1 use.
         "entries": [
             {
@@ -127,6 +128,7 @@ def front_from_fields(fields: Mapping[str, Any], inputs: int) -> Front:
         None if stopped is None else StopReason(stopped),
         None if held_out_variance is None else float(held_out_variance),
         as_good,
+        str(fields.get("loss_name", "squared error")),
     )
 
 

@@ -1,0 +1,349 @@
+"""Laws of two classes: a formula of the log-odds, whose zero is the boundary, with constants of the class likelihood.
+
+A search by least squares proposes formulas of the working response of logistic regression (iteratively reweighted least
+squares): at log-odds u with probability p it is u + (y - p) / (p (1 - p)), with weights p (1 - p). All proposals are
+then fitted to the classes themselves. Where a boundary separates the classes without an error, the likelihood has no
+maximum; Firth's penalty, half the logarithm of the determinant of the information, makes it finite and unbiased [1]_,
+[2]_. The penalty is applied through pseudo-data as in [3]_.
+
+References
+----------
+.. [1] D. Firth, "Bias reduction of maximum likelihood estimates", Biometrika 80 (1993).
+.. [2] G. Heinze, M. Schemper, "A solution to the problem of separation in logistic regression", Statistics in Medicine
+   21 (2002).
+.. [3] I. Kosmidis, D. Firth, "Bias reduction in exponential family nonlinear models", Biometrika 96 (2009).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from edgewise.discovery.problem import Clock, LawProblem
+from edgewise.errors import InputError
+from edgewise.formulas.algebra import simplify, split_number
+from edgewise.formulas.constants import CHI_SQUARE_99, convincing_forms, free_places, value_of
+from edgewise.formulas.domains import domain_violations
+from edgewise.formulas.expression import (
+    Add,
+    Expression,
+    Multiply,
+    Number,
+    complexity,
+    constant_values,
+    evaluate,
+    values_and_derivatives,
+    walk,
+    with_constants,
+)
+from edgewise.formulas.formula import Formula
+from edgewise.formulas.front import LEAST_DECREASE, SIGNIFICANT_Z, Front, FrontEntry, with_scores
+from edgewise.presentation import percent_text
+from edgewise.settings import ABOVE_ZERO
+
+CLASS_ROUNDS = 3  # Searches one after another, each from the log-odds of the best law before. A choice.
+CLASS_SEARCH_SHARE = 0.85  # Share of the time for searches; the rest is for fits of likelihoods. A choice.
+# Log-odds of the working response, at most: probabilities of 0.7 %. Rows beyond have hardly any weight. A choice.
+LARGEST_LOG_ODDS = 5.0
+FISHER_STEPS, HALVINGS = 60, 12  # Steps of a fit, at most, and halvings of each; a choice, most fits take ten steps.
+MOST_CLASS_LAWS = 60  # Formulas of one search that are fitted to the classes, at most, short ones first. A choice.
+
+Working = Callable[[np.ndarray, np.ndarray, float], Iterable[Expression]]
+"""Formulas for a target (N,) with weights (N,) at the rows to fit, within so many seconds."""
+
+
+@dataclass(frozen=True)
+class ClassFit:
+    """A formula of the log-odds with constants of the penalised likelihood.
+
+    Parameters
+    ----------
+    node : Expression
+        The formula.
+    losses : ndarray of shape (N,)
+        Weighted logarithmic losses of the rows of the fit.
+    objective : float
+        Penalised log likelihood.
+    errors : tuple of float
+        Standard error of each constant, from the information; 0 for those with a closed form.
+    """
+
+    node: Expression
+    losses: np.ndarray
+    objective: float
+    errors: tuple[float, ...]
+
+
+def log_losses(log_odds: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Logarithmic losses of log-odds (N,) of the class y = 1, (N,)."""
+    return np.logaddexp(0.0, np.where(y > 0, -log_odds, log_odds))
+
+
+def fit_class_constants(
+    node: Expression, x: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None, deadline: float = math.inf
+) -> ClassFit | None:
+    """Fit the free constants of a formula of log-odds to classes by Firth's penalised likelihood.
+
+    Parameters
+    ----------
+    node : Expression
+        The formula; its constants are the start.
+    x : ndarray, shape (N, inputs)
+        The inputs.
+    y : ndarray, shape (N,)
+        The classes, 0 and 1.
+    weight : ndarray, shape (N,), optional
+        Weights of the rows; by default all are 1.
+    deadline : float
+        Reading of `time.monotonic` after which no further step is made.
+
+    Returns
+    -------
+    ClassFit or None
+        None if the formula is not finite at a row.
+
+    Examples
+    --------
+    >>> from edgewise.formulas import as_text, parse_expression
+    >>> x = np.linspace(-1.0, 1.0, 201)[:, None]
+    >>> fit = fit_class_constants(parse_expression("5.5*(x - 0.1)"), x, (x[:, 0] > 0.305).astype(float))
+    >>> as_text(fit.node, ["x"], 2).endswith("(x - 0.3)")
+    True
+    """
+    places = free_places(node)
+    exact = [part.exact for part in walk(node) if isinstance(part, Number)]
+    values = np.array(constant_values(node))
+    w = np.ones(len(y)) if weight is None else weight
+
+    def state(trial: np.ndarray) -> tuple[float, np.ndarray, np.ndarray, np.ndarray] | None:
+        """Objective, losses, score and information."""
+        with np.errstate(all="ignore"):
+            u, derivatives = values_and_derivatives(with_constants(node, trial, exact), x)
+        jacobian = derivatives[:, places]
+        if not (np.isfinite(u).all() and np.isfinite(jacobian).all()):
+            return None
+        p = 0.5 * (1 + np.tanh(u / 2))
+        variance = np.maximum(w * p * (1 - p), ABOVE_ZERO)
+        losses = w * log_losses(u, y)
+        if not places:
+            return -float(losses.sum()), losses, np.empty(0), np.empty((0, 0))
+        information = jacobian.T @ (jacobian * variance[:, None])
+        sign, size = np.linalg.slogdet(information)
+        if sign <= 0 or not np.isfinite(size):
+            return None
+        leverage = variance * np.einsum("ij,ji->i", jacobian, np.linalg.solve(information, jacobian.T))
+        score = jacobian.T @ (w * (y - p) + leverage * (0.5 - p))
+        return -float(losses.sum()) + size / 2, losses, score, information
+
+    now = state(values)
+    if now is None:
+        return None
+    for _ in range(FISHER_STEPS if places else 0):
+        step = np.linalg.lstsq(now[3], now[2], rcond=None)[0]
+        for _ in range(HALVINGS):
+            trial = values.copy()
+            trial[places] += step
+            then = state(trial)
+            if then is not None and then[0] > now[0]:
+                break
+            step = step / 2
+        else:
+            break
+        gain, values, now = then[0] - now[0], trial, then
+        if gain < 1e-9 * len(y) or time.monotonic() > deadline:
+            break
+    errors = np.zeros(len(values))
+    if places:
+        errors[places] = np.sqrt(np.abs(np.diag(np.linalg.pinv(now[3], hermitian=True))))
+    return ClassFit(with_constants(node, values, exact), now[1], now[0], tuple(errors.tolist()))
+
+
+def class_front(problem: LawProblem, search: Working, clock: Clock, log_odds: np.ndarray | None = None) -> Front:
+    """Find formulas of the log-odds of the class y = 1.
+
+    Parameters
+    ----------
+    problem : LawProblem
+        The rows; y is 0 or 1.
+    search : callable
+        Proposes formulas for a working response, see `Working`.
+    clock : Clock
+        The time.
+    log_odds : ndarray of shape (N,), optional
+        Those of a smooth model at the rows to fit, to start from; by default 0.
+
+    Returns
+    -------
+    Front
+        Its losses are logarithmic, and its variance is the loss of a constant.
+
+    Raises
+    ------
+    InputError
+        No formula is finite at all rows.
+    """
+    x, y, weight = problem.x, problem.y, problem.weights
+    known: dict[Expression, ClassFit] = {}
+    held_losses: dict[Expression, np.ndarray] = {}
+    tried: set[Expression] = set()
+    u = np.zeros(len(y)) if log_odds is None else _at_most(log_odds)
+    for number in range(CLASS_ROUNDS):
+        if number and clock.is_over:
+            break
+        p = 0.5 * (1 + np.tanh(u / 2))
+        variance = p * (1 - p)
+        weights = variance if weight is None else variance * weight
+        seconds = CLASS_SEARCH_SHARE * max(clock.seconds_left, 0.0) / (CLASS_ROUNDS - number)
+        proposals = sorted(
+            {_with_scale(node, x) for node in search(u + (y - p) / variance, weights, seconds)}, key=complexity
+        )
+        clock.tell("constants by the likelihood of the classes")
+        for node in [Number(0.5), *proposals[:MOST_CLASS_LAWS]]:
+            if node in tried or (known and clock.is_over):
+                continue
+            tried.add(node)
+            fitted = fit_class_constants(node, x, y, weight, clock.deadline)
+            if fitted is None or domain_violations(fitted.node, x):
+                continue
+            with np.errstate(all="ignore"):
+                losses = log_losses(evaluate(fitted.node, problem.held_x), problem.held_y)
+            if problem.held_weights is not None:
+                losses = losses * (problem.held_weights / problem.held_weights.mean())
+            if np.isfinite(losses).all():
+                known[fitted.node], held_losses[fitted.node] = fitted, losses
+        if not known:
+            raise InputError("y must be such that some formula is finite on all rows, none was")
+        best = min(known, key=lambda node: float(held_losses[node].mean()))
+        u = _at_most(evaluate(best, x))
+    return _decided(known, held_losses, problem, clock)
+
+
+def _at_most(log_odds: np.ndarray) -> np.ndarray:
+    """Log-odds whose median size is 1 if it was larger, and none of which exceeds `LARGEST_LOG_ODDS`.
+
+    Classes that are separated make log-odds of any size; all rows then still have a weight.
+    """
+    size = max(float(np.median(np.abs(log_odds))), 1.0)
+    return np.clip(log_odds / size, -LARGEST_LOG_ODDS, LARGEST_LOG_ODDS)
+
+
+def _with_scale(node: Expression, x: np.ndarray) -> Expression:
+    """A sum as a number times a sum in which the term that varies most has no number: the scale, and the boundary."""
+    node = simplify(node)
+    if isinstance(node, Multiply) and len(node.factors) == 2:
+        factor, inner = node.factors
+        if isinstance(factor, Number) and isinstance(inner, Add):
+            node = simplify(Add(tuple(Multiply((factor, term)) for term in inner.terms)))
+    if not isinstance(node, Add):
+        return node
+    pairs = [split_number(term) for term in node.terms]
+    with np.errstate(all="ignore"):
+        sizes = [float(np.std(evaluate(term, x))) for term in node.terms]
+    leading = max(range(len(sizes)), key=sizes.__getitem__)
+    scale = pairs[leading][0].value
+    if pairs[leading][1] is None or not scale or not np.isfinite(sizes).all():
+        return node
+    terms: list[Expression] = []
+    for place, (number, rest) in enumerate(pairs):
+        factor = Number(number.value / scale)
+        terms.append(factor if rest is None else rest if place == leading else Multiply((factor, rest)))
+    return Multiply((Number(scale), Add(tuple(terms))))
+
+
+def _decided(
+    known: dict[Expression, ClassFit], held: dict[Expression, np.ndarray], problem: LawProblem, clock: Clock
+) -> Front:
+    """The front by held-out losses, with constants fitted to all rows and closed forms where these decide them."""
+    kept: list[Expression] = []
+    for node in sorted(known, key=lambda each: (complexity(each), float(held[each].mean()))):
+        if not kept or held[node].mean() < LEAST_DECREASE * held[kept[-1]].mean():
+            kept.append(node)
+    x, y = np.concatenate([problem.x, problem.held_x]), np.concatenate([problem.y, problem.held_y])
+    weight = None
+    if problem.weights is not None and problem.held_weights is not None:
+        weight = np.concatenate([problem.weights, problem.held_weights])
+        weight = weight / weight.mean()
+    entries = []
+    for node in kept:
+        fitted = _with_closed_forms(known[node], x, y, weight, clock)
+        entry = FrontEntry(Formula(fitted.node, problem.names), float(fitted.losses.mean()))
+        entries.append(replace(entry, validation=float(held[node].mean()), constant_errors=fitted.errors))
+    best = min(range(len(kept)), key=lambda k: (float(held[kept[k]].mean()), k))
+    excess = [held[node] - held[kept[best]] for node in kept]
+    errors = [float(each.std()) / math.sqrt(len(each)) for each in excess]
+    # Schwarz's criterion on all rows, as in `decide`: what few held-out rows cannot see.
+    prices = [len(y) * e.loss + math.log(len(y)) / 2 * len(free_places(e.formula.expression)) for e in entries]
+    wrong = [_wrong_side(e.formula.expression, x, y) for e in entries]
+    as_good = tuple(
+        k
+        for k, each in enumerate(excess)
+        if each.mean() <= errors[k]
+        or (each.mean() <= SIGNIFICANT_Z * errors[k] and prices[k] <= prices[best])
+        or wrong[k] == 0  # classes that a boundary separates decide nothing more
+    )
+    share = float(np.average(y, weights=weight))
+    held_share = float(np.average(problem.held_y, weights=problem.held_weights))
+    return Front(
+        with_scores(entries, y),
+        len(y),
+        _entropy(share),
+        tuple(_class_sentences(entries[as_good[0]], x, y)),
+        held_out=len(problem.held_y),
+        chosen=as_good[0],
+        held_out_variance=_entropy(held_share),
+        as_good=as_good,
+        loss_name="log loss",
+    )
+
+
+def _entropy(share: float) -> float:
+    """Logarithmic loss of the constant probability `share` of a class with that share."""
+    return -sum(s * math.log(s) for s in (share, 1 - share) if s > 0)
+
+
+def _with_closed_forms(
+    fitted: ClassFit, x: np.ndarray, y: np.ndarray, weight: np.ndarray | None, clock: Clock
+) -> ClassFit:
+    """The fit to all rows; one constant after another becomes a closed form where there is strong evidence for it."""
+    now = fit_class_constants(fitted.node, x, y, weight, clock.deadline) or fitted
+    for _ in free_places(now.node):
+        for place in free_places(now.node):
+            values = np.array(constant_values(now.node))
+            exact = [part.exact for part in walk(now.node) if isinstance(part, Number)]
+            form = next(iter(convincing_forms(values[place], now.errors[place])), None)
+            if form is None or form[0] == 0:
+                continue
+            values[place], exact[place] = value_of(form), form
+            trial = fit_class_constants(with_constants(now.node, values, exact), x, y, weight, clock.deadline)
+            if trial is not None and trial.losses.sum() <= now.losses.sum() + CHI_SQUARE_99 / 2:
+                now = trial
+                break
+        else:
+            break
+    simple = fit_class_constants(simplify(now.node), x, y, weight, clock.deadline)
+    return simple or now
+
+
+def _wrong_side(node: Expression, x: np.ndarray, y: np.ndarray) -> float:
+    """Share of rows whose class is that of the other side of the boundary."""
+    with np.errstate(all="ignore"):
+        return float(np.mean((evaluate(node, x) > 0) != (y > 0)))
+
+
+def _class_sentences(entry: FrontEntry, x: np.ndarray, y: np.ndarray) -> Sequence[str]:
+    """What the formula means, and how often it is wrong."""
+    wrong = _wrong_side(entry.formula.expression, x, y)
+    said = (
+        "The formula is that of the log-odds; the boundary of the classes is where it is 0. It is on the wrong side in "
+        f"{percent_text(wrong)} of {len(y):,} rows."
+    )
+    if wrong:
+        return (said,)
+    return (
+        said,
+        "The classes are separated, so the scale of the log-odds is a lower bound that Firth's penalty gives.",
+    )

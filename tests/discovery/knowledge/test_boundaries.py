@@ -1,0 +1,96 @@
+"""Formulas of the log-odds of classes: the likelihood's maximum, exact boundaries, classes without a law."""
+
+import numpy as np
+import pytest
+
+from edgewise import FormulaOptions, KANClassifier, find_formula
+from edgewise.discovery.knowledge.boundaries import fit_class_constants, log_losses
+from edgewise.errors import InputError
+from edgewise.formulas import evaluate, parse_expression
+
+
+def disc(rows=800, seed=0):
+    x = np.random.default_rng(seed).uniform(-2, 2, (rows, 2))
+    return x, x[:, 0] ** 2 + x[:, 1] ** 2 - 1.5
+
+
+def test_constants_are_those_of_firths_penalised_likelihood():
+    """The witness maximises log likelihood + log det(information) / 2 by finite differences and a general method."""
+    from scipy.optimize import minimize
+
+    random = np.random.default_rng(0)
+    x = random.normal(size=(60, 1))
+    y = (random.uniform(size=60) < 1 / (1 + np.exp(-2 * x[:, 0] - 0.5))).astype(float)
+    columns = np.column_stack([x[:, 0], np.ones(60)])
+
+    def negative(theta):
+        u = columns @ theta
+        p = 1 / (1 + np.exp(-u))
+        information = columns.T @ (columns * (p * (1 - p))[:, None])
+        return np.sum(log_losses(u, y)) - np.linalg.slogdet(information)[1] / 2
+
+    expected = minimize(negative, np.zeros(2), method="Nelder-Mead", options={"xatol": 1e-8, "fatol": 1e-12})
+    fitted = fit_class_constants(parse_expression("0.9*x + 0.3"), x, y)
+    slope, offset = (evaluate(fitted.node, np.array([[t]]))[0] for t in (1.0, 0.0))
+    np.testing.assert_allclose([slope - offset, offset], expected.x, atol=1e-4)
+
+
+def test_separated_classes_have_a_finite_fit():
+    x = np.linspace(-1, 1, 41)[:, None]
+    fitted = fit_class_constants(parse_expression("1.5*x + 0.1"), x, (x[:, 0] > 0.27).astype(float))
+    low, high = evaluate(fitted.node, np.array([[0.25], [0.3]]))
+    assert low < 0 < high and all(0 < error < np.inf for error in fitted.errors)
+
+
+@pytest.mark.slow
+def test_a_circle_that_separates_the_classes_is_found_with_its_radius():
+    x, s = disc()
+    front = find_formula(x, s < 0, names=["x", "y"], time_limit=30)
+    fresh, truth = disc(seed=1)
+    assert np.mean((front.best.formula(fresh) > 0) == (truth < 0)) > 0.998
+    assert front.loss_name == "log loss" and "log-odds" in str(front) and "McFadden" in front._repr_html_()
+    assert any("separated" in sentence for sentence in front.messages)
+    circle = next(entry for entry in front if "x**2 + y**2 - " in str(entry.formula))
+    assert str(circle.formula).endswith("(x**2 + y**2 - 3/2)")
+
+
+@pytest.mark.slow
+def test_standard_errors_cover_the_constants_of_noisy_classes():
+    x, s = disc(1500)
+    labels = np.random.default_rng(2).uniform(size=1500) < 1 / (1 + np.exp(3 * s))
+    options = FormulaOptions(operators=("+", "-", "*"))
+    best = find_formula(x, labels, names=["x", "y"], options=options, time_limit=30).best
+    assert best.complexity <= 15  # the law itself has 11
+    fresh, truth = disc(seed=1)
+    np.testing.assert_allclose(best.formula(fresh), -3 * truth, atol=1.5)
+    if str(best.formula).count("x**2") == 1 and best.complexity == 11:
+        (scale, scale_error), *_ = best.constants
+        assert abs(scale + 3) < 3 * scale_error
+
+
+@pytest.mark.slow
+def test_classes_by_chance_have_no_law_but_their_share():
+    x = disc(400)[0]
+    front = find_formula(x, np.random.default_rng(5).uniform(size=400) < 0.3, time_limit=10)
+    assert front.best.complexity == 1
+    assert 1 / (1 + np.exp(-front.best.formula(x)[0])) == pytest.approx(0.3, abs=0.05)
+
+
+def test_what_is_refused():
+    x = disc(40)[0]
+    with pytest.raises(InputError, match="y must have rows of both classes, got one class"):
+        find_formula(x, np.ones(40, dtype=bool))
+    with pytest.raises(InputError, match="no structure and no groups where y has classes"):
+        find_formula(x, x[:, 0] > 0, options=FormulaOptions(structure="f(x_1)"))
+
+
+@pytest.mark.slow
+def test_a_classifier_gives_the_law_of_its_classes():
+    x, s = disc(600)
+    labels = np.where(s < 0, "in", "out")
+    model = KANClassifier(random_state=0, effort="low").fit(x, labels)
+    front = model.fit_equations(x, labels, names=["x", "y"], time_limit=20).equations_
+    assert front.loss_name == "log loss"
+    assert np.mean((front.best.formula(x) > 0) == (labels == "out")) > 0.99
+    with pytest.raises(InputError, match="y must hold classes of the model, got 'up'"):
+        model.fit_equations(x, np.where(s < 0, "in", "up"))
