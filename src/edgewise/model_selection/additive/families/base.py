@@ -56,9 +56,6 @@ class Family:
         until the very end; other fields stay as they are once the strengths of the penalties have settled.
     quadratic : bool
         Whether the deviance is quadratic in eta, so that one step is the whole fit.
-    noisy_information : bool
-        Whether the information of one row says little about its expectation, as a density estimated from one value;
-        residuals are then standardised by the mean information.
     """
 
     name: ClassVar[str]
@@ -66,7 +63,6 @@ class Family:
     log_link: bool = False
     adapts_exactly: ClassVar[bool] = False
     quadratic: bool = False
-    noisy_information: ClassVar[bool] = False
 
     @property
     def predictors(self) -> int:

@@ -105,21 +105,23 @@ class Quantile(Family):
     The loss of a residual r is (share r + h log(1 + exp(-r / h))) / rate. The bandwidth h is that of [4]_. The rate is
     share (1 - share) / density of the residuals at zero, for which the variance of the score is its curvature [6]_; so
     the smoothed loss acts as a likelihood of known scale, and REML chooses how smooth the quantile is, as in [5]_.
+    The information of every row is its mean, the density of the residuals at zero over the rate, for that of one row is
+    a density estimated from one value, which is zero for most. Steps of scoring then all have one normal matrix.
     After the fit eta is shifted so that exactly the share of the rows lies at or below it.
 
     Parameters
     ----------
     share : float
         Share of new y below the quantile, in (0, 1).
-    bandwidth, rate : float
-        Estimated by `adapted`.
+    bandwidth, rate, curvature : float
+        Estimated by `adapted`; the last is the information.
     """
 
     share: float = 0.5
     bandwidth: float = 1.0
     rate: float = 1.0
+    curvature: float = 1.0
     name = "quantile"
-    noisy_information = True
 
     def __post_init__(self) -> None:
         require(0 < self.share < 1, "have a quantile in (0, 1)", repr(self.share), self.name)
@@ -135,8 +137,7 @@ class Quantile(Family):
 
     def derivatives(self, y: np.ndarray, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         position = (y - eta) / self.bandwidth
-        below, above = logistic(-position), logistic(position)
-        return (self.share - below) / self.rate, below * above / (self.bandwidth * self.rate)
+        return (self.share - logistic(-position)) / self.rate, np.full_like(eta, self.curvature)
 
     def deviance(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
         rest = y - eta
@@ -155,7 +156,9 @@ class Quantile(Family):
         width = spread * max(LEAST_BANDWIDTH, np.sqrt(noise) * (np.log(rows) / rows) ** 0.4)
         position = rest / width
         density = float(np.average(logistic(position) * logistic(-position), weights=weight)) / width
-        return replace(self, bandwidth=width, rate=noise / max(density, 1e-3 / spread))
+        density = max(density, 1e-3 / spread)
+        rate = noise / density
+        return replace(self, bandwidth=width, rate=rate, curvature=density / rate)
 
     def final_shift(self, y: np.ndarray, eta: np.ndarray, weight: np.ndarray) -> tuple[float, Self]:
         return weighted_quantile(y - eta, self.share, weight), self

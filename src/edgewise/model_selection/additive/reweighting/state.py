@@ -182,10 +182,6 @@ class State:
         self.eta += shift
         assert self.normal is not None and self.fit is not None
         weights, residual = self._last_working()
-        if self.family.noisy_information:  # the mean says more: see `Family`
-            score = weights * residual
-            weights = self.weight[:, None] * (weights.sum(axis=0) / self.weight.sum())
-            residual = np.divide(score, weights, out=np.zeros_like(score), where=weights > 0)
         return IrlsFit(
             family=self.family,
             fits=tuple(replace(self.fit, coef=coef.copy()) for coef in self.coefs),
