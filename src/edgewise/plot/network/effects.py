@@ -63,7 +63,7 @@ class EffectCurveLimits(TypedDict, total=False):
     Parameters
     ----------
     inputs : sequence of str or int
-        Names or numbers of the inputs that are shown; those that move the prediction most if left out.
+        Names or numbers of the inputs that are shown; those that move the prediction most if empty or left out.
     max_inputs : int, default 9
         Largest number of panels.
     max_outputs : int, default 6
@@ -142,7 +142,7 @@ def effect_curves(
     order = _shown_columns(view, scores, limits)
     rows = limits.get("rows", 300)
     effects = [partial_dependence(view.function, view.X, i, rows=rows, kind=view.kind(i)) for i in order]
-    if view.X.shape[1] > MOST_RANKED and scores is None and "inputs" not in limits:
+    if view.X.shape[1] > MOST_RANKED and scores is None and not limits.get("inputs"):
         effects = sorted(effects, key=lambda effect: -effect.strength.max())[: limits.get("max_inputs", 9)]
     count = effects[0].mean.shape[1]
     ends = labels(view.outputs, count, "y", "outputs", NAME)
@@ -195,7 +195,7 @@ def effect_curves(
 def _shown_columns(view: PredictionView, scores: Sequence[float] | None, limits: EffectCurveLimits) -> list[int]:
     """Return the numbers of the columns that are shown, in their order."""
     count = view.X.shape[1]
-    if "inputs" in limits:
+    if limits.get("inputs"):
         return [_column(view, one) for one in limits["inputs"]]
     if scores is not None and np.shape(scores) != (count,):
         raise InputError(f"scores must hold {count} numbers, got shape {np.shape(scores)}")
