@@ -80,8 +80,15 @@ MISTAKES = [
     (lambda: observed(torch.zeros(2, 1, dtype=torch.complex64)), "observations must be real numbers"),
     (lambda: observed(torch.zeros(2, 2)), r"observations must have x of shape \(N, 1\), got \(2, 2\)"),
     (lambda: observed(torch.zeros(2, 1), field="v"), "observations must name a field of u, got 'v'"),
-    (lambda: Observations([0.0], [1.0]), r"observations must be tensors x of shape \(N, n\)"),
+    (lambda: Observations([0.0], [1.0]), r"x of observations must have shape \(N, n\), got \(1,\)"),
+    (lambda: Observations([["a"]], [1.0]), r"x of observations must be numbers, got \[\['a'\]\]"),
+    (lambda: PDE(lambda u: u.x - u(0.5), LINE, ENDS), "a field has values at the point alone: .* delays"),
+    (
+        lambda: PDE(lambda u: u.xx - np.sin(u), LINE, ENDS),
+        "an equation must use functions of torch, .* got one of numpy",
+    ),
     (lambda: pde([Dirichlet(0.0, hard=True), Dirichlet(1.0, hard=True)]), "hard conditions must be one for each field"),
+    (lambda: pde([Dirichlet(0.0), Dirichlet(1.0, on="x=1")]), "conditions must give u one value on 'x=1', got two"),
     (lambda: Interval("a", 1), "low end of x must be a finite number, got 'a'"),
     (lambda: Time(0, None), "high end of t must be a finite number, got None"),
     (lambda: Interval(0, 1, 3), "a coordinate must be a letter, perhaps with a number, as x or x10, got 3"),
@@ -135,5 +142,7 @@ def test_numbers_of_other_libraries_and_generators_are_accepted():
     assert float(Disk(np.float32(2.0), torch.zeros(2)).outer) == 2.0
     problem = PDE(lambda u, k: u.xx + k, domain, (c for c in ENDS), coefficients={"k": torch.tensor(2.0)}, points=20)
     assert problem.coefficients == {"k": 2.0} and len(problem.blocks()) == 2
+    PDE(lambda u: u.xx + 1, LINE, [Dirichlet(np.float32(0)), Dirichlet(lambda x: x.numpy() * 0, on="x=1")])
+    assert Observations([[0.5]], np.ones(1, np.float32)).values.dtype == torch.float64
     points = torch.full((3, 1), 0.5)
     assert problem.resampled(5, interior=points).blocks()[0].data.x.dtype == torch.float64

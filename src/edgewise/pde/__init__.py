@@ -13,7 +13,7 @@ from edgewise.pde.problem.collocation import PDE, Collocation, SamplingOptions
 from edgewise.pde.problem.conditions import Condition, Dirichlet, Initial, Neumann, Observations, Periodic, Robin
 from edgewise.pde.problem.fields import Field, curl, divergence, gradient, hessian, laplacian
 from edgewise.pde.problem.integrals import integral
-from edgewise.pde.solver.solution import Errors, Solution
+from edgewise.pde.solver.solution import Errors, Extreme, Solution
 from edgewise.pde.solver.solving import SolveOptions, solve
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "Disk",
     "Domain",
     "Errors",
+    "Extreme",
     "Field",
     "Initial",
     "Interval",

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -74,3 +75,58 @@ def test_errors_need_a_known_solution():
     unknown = made(PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.0)]), Off())
     with pytest.raises(InputError, match=r"^solution must be given for every field to know errors$"):
         unknown.errors()
+
+
+def test_arrays_lists_and_single_precision_in_and_out():
+    x = torch.rand(7, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    expected = PLATE(x)
+    assert np.array_equal(PLATE(x.numpy()), expected.numpy())
+    assert np.array_equal(PLATE(x.tolist()), expected.numpy())
+    single = PLATE(x.float())
+    assert single.dtype == torch.float32 and torch.allclose(single.double(), expected, atol=1e-6)
+    assert isinstance(PLATE.derivative(x.numpy(), "x"), np.ndarray)
+    with pytest.raises(InputError, match=r"^x must have shape \(b, 2\), got \(3, 1\)$"):
+        PLATE(np.zeros((3, 1)))
+    with pytest.raises(InputError, match=r"^x must be numbers of shape \(b, 2\), got 'a'$"):
+        PLATE("a")
+    with pytest.warns(UserWarning, match=r"1 of 2 points lie outside the domain, x in \[0, 1\], y in \[0, 1\]: values"):
+        PLATE([[0.5, 0.5], [1.5, 0.5]])
+
+
+def test_quantities_of_a_solution():
+    exact = made(PLATE.problem, Off())
+    exact.model.share.data.zero_()
+    a = torch.rand(7, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    assert torch.allclose(exact.derivative(a, "xx"), -(PI**2) * waves(*a.unbind(1)))
+    assert exact.integral() == pytest.approx(4 / PI**2, rel=1e-12)
+    assert exact.integral(lambda u, x: u * x) == pytest.approx(2 / PI**2, rel=1e-12)
+    # By the theorem of Gauss the flux is the integral of the Laplacian, -2 pi^2 u.
+    assert exact.flux() == pytest.approx(-8, rel=1e-6)
+    assert exact.flux("x=1", coefficient=lambda y: 2 + 0 * y) == pytest.approx(-4, rel=1e-6)
+    low, high = exact.extremes()
+    assert high.value == pytest.approx(1, abs=1e-12)
+    assert high.place == {"x": pytest.approx(0.5, abs=1e-5), "y": pytest.approx(0.5, abs=1e-5)}
+    assert low.value == pytest.approx(0, abs=1e-12)
+    assert PLATE.difference(exact) == pytest.approx(0.01 / math.sqrt(1 + 1e-4), rel=1e-9)
+    assert exact.difference(waves) == pytest.approx(0, abs=1e-14)
+    with pytest.raises(InputError, match=r"^roots need a domain of one coordinate, got x, y$"):
+        exact.roots()
+    with pytest.raises(InputError, match=r"^field must be one of u, got 'v'$"):
+        exact.extremes("v")
+
+
+def test_roots_of_a_solution():
+    wave = made(PDE(lambda u: u.t, Time(0, 10), [Initial(0.0)]), Wave())
+    assert np.allclose(wave.roots(), PI * np.arange(4), atol=1e-12)
+    assert np.allclose(wave.roots(0.5)[:2], [PI / 6, 5 * PI / 6], atol=1e-12)
+    assert wave.extremes()[1].place["t"] == pytest.approx(PI / 2, abs=1e-5) or wave.extremes()[1].value > 1 - 1e-12
+
+
+class Wave(nn.Module):
+    """The sine."""
+
+    def forward(self, x):
+        return torch.sin(x)
+
+    def jet(self, x, directions=None, order=0):
+        return function_jet(self, x, directions, order)

@@ -12,6 +12,7 @@ from edgewise.pde.problem.conditions import Dirichlet, Initial, Observations, Pe
 from edgewise.pde.solver.history import History
 from edgewise.pde.solver.network import WindowNetwork
 from edgewise.pde.solver.solution import errors_of
+from edgewise.pde.solver.solving import solve
 from edgewise.pde.solver.time_windows import TimeWindows, suits_time_windows
 
 PI = math.pi
@@ -25,7 +26,8 @@ def in_windows(problem, tolerance=1e-3, budget=1.0):
 def test_a_pendulum_is_that_of_scipy():
     problem = PDE(lambda u: u.tt + torch.sin(u), Time(1, 6), [Initial(2.0, rate=0.5)], points=16)
     assert suits_time_windows(problem.form)
-    network, loss, points = in_windows(problem)
+    network, loss, points, whole, ended = in_windows(problem)
+    assert ended is None and whole.domain.bounds.tolist() == [[1.0, 6.0]]
     assert isinstance(network, WindowNetwork) and loss < 1e-10 and points >= 100
     expected = solve_ivp(
         lambda t, u: (u[1], -math.sin(u[0])), (1, 6), (2.0, 0.5), rtol=1e-11, atol=1e-12, t_eval=[3, 6]
@@ -76,16 +78,10 @@ def test_a_periodic_reaction():
     assert network.windows[0].layers[0].periodic == (True, False)
 
 
-def test_where_work_is_spent_there_is_no_network():
+def test_where_work_is_spent_the_windows_so_far_are_kept():
     problem = PDE(lambda u: u.tt + torch.sin(u), Time(0, 5), [Initial(2.0, rate=0.0)], points=16)
-    assert in_windows(problem, budget=5e-7) is None
-
-
-@pytest.mark.slow
-def test_an_explosion_has_no_network(monkeypatch):
-    monkeypatch.setattr("edgewise.pde.solver.time_windows.LEAST_WINDOW", 1e-3)
-    problem = PDE(lambda u: u.t - u * u, Time(0, 2), [Initial(1.0)], points=16)  # u = 1 / (1 - t)
-    assert in_windows(problem, 1e-2, budget=0.05) is None
+    result = in_windows(problem, budget=5e-7)
+    assert result.ended == "budget" and 0 < float(result.problem.domain.bounds[0, 1]) < 5
 
 
 def test_problems_that_do_not_suit_time_windows():
@@ -97,3 +93,48 @@ def test_problems_that_do_not_suit_time_windows():
     measured = PDE(lambda u: u.t + u * u, Time(0, 1), [Initial(1.0), seen], points=16)
     for problem in (linear, still, late, measured):
         assert not suits_time_windows(problem.form)
+
+
+def blow_up(end):
+    """u' = u^2, u(0) = 1: the solution 1 / (1 - t) has a pole at t = 1."""
+    return PDE(lambda u: u.t - u**2, Time(0, end), [Initial(1.0)], solution=lambda t: 1 / (1 - t))
+
+
+@pytest.mark.slow
+def test_a_march_into_a_pole_says_where_it_ends(monkeypatch):
+    monkeypatch.setattr("edgewise.pde.solver.time_windows.LEAST_WINDOW", 1e-4)
+    solution = solve(blow_up(2.0))
+    assert solution.stopped == "no_progress"
+    assert "as where a solution blows up or jumps: it ends at t = " in solution.message
+    assert solution.problem.domain.bounds.tolist()[0] == [0.0, pytest.approx(1.0, abs=1e-2)]
+    x = torch.tensor([[0.5]], dtype=torch.float64)
+    assert float(solution(x)) == pytest.approx(2, abs=1e-3)
+    with pytest.warns(UserWarning, match="1 of 1 points lie outside the domain, t in "):
+        solution(torch.tensor([[1.5]]))
+
+
+@pytest.mark.parametrize(("cause", "words"), [("budget", "The budget was spent"), ("time", "The time was over")])
+def test_a_march_that_is_cut_short_keeps_its_windows(cause, words):
+    limits = {"budget": {"budget": 1e-7}, "time": {"time_limit": 1e-9}}[cause]
+    solution = solve(blow_up(0.9), **limits)
+    assert solution.stopped == {"budget": "budget", "time": "time_limit"}[cause]
+    assert words in solution.message and "the solution ends at t = 0." in solution.message
+    (begin, end), *_ = solution.problem.domain.bounds.tolist()
+    assert begin == 0 and 0 < end < 0.9
+    assert solution.errors().relative_l2 < 1e-2
+
+
+def test_an_interrupted_march_keeps_its_windows():
+    events = []
+
+    def stop(event):
+        events.append(event)
+        if len(events) == 2:
+            raise KeyboardInterrupt
+
+    solution = solve(blow_up(0.9), progress=stop, on_interrupt="keep")
+    assert solution.stopped == "interrupted" and "Interrupted before the last moment" in solution.message
+    assert float(solution.problem.domain.bounds[0, 1]) < 0.9
+    events.clear()
+    with pytest.raises(KeyboardInterrupt):
+        solve(blow_up(0.9), progress=stop)

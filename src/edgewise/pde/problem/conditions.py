@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -335,9 +336,9 @@ class Observations:
 
     Parameters
     ----------
-    x : Tensor
+    x : Tensor or array-like
         Points, (N, n), coordinates in the order of the domain.
-    values : Tensor
+    values : Tensor or array-like
         Measured values, (N,), in the units of the field.
     field : str, optional
         Name of the field, if there are several.
@@ -364,8 +365,15 @@ class Observations:
 
     def __post_init__(self) -> None:
         check_weight(self.weight)
-        if not (isinstance(self.x, Tensor) and self.x.ndim == 2 and isinstance(self.values, Tensor)):
-            raise InputError("observations must be tensors x of shape (N, n) and values of shape (N,)")
+        for name in ("x", "values"):
+            given = getattr(self, name)
+            if not isinstance(given, Tensor):
+                try:
+                    object.__setattr__(self, name, torch.from_numpy(np.array(given, dtype=np.float64)))
+                except (TypeError, ValueError) as error:
+                    raise InputError(f"{name} of observations must be numbers, got {given!r:.60}") from error
+        if self.x.ndim != 2:
+            raise InputError(f"x of observations must have shape (N, n), got {tuple(self.x.shape)}")
         if tuple(self.values.shape) != (len(self.x),) or len(self.x) == 0:
             raise InputError(f"values must have shape ({len(self.x)},) like x, got {tuple(self.values.shape)}")
         if self.x.is_complex() or self.values.is_complex():

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -117,8 +118,8 @@ def coordinate_table(coordinates: Sequence[str], x: Tensor) -> dict[str, Tensor]
 def value_at(value: Value, coordinates: Sequence[str], x: Tensor, name: str) -> Tensor:
     """A number, or a function of coordinates by their names, at the points x (b, n): (b,)."""
     result: Any = call_by_name(value, coordinate_table(coordinates, x), name) if callable(value) else value
-    if isinstance(result, int | float) and not isinstance(result, bool):
-        result = x.new_tensor(float(result))
+    if isinstance(result, int | float | np.number | np.ndarray) and not isinstance(result, bool):
+        result = torch.as_tensor(result, dtype=x.dtype)
     if not isinstance(result, Tensor) or tuple(result.shape) not in ((), (len(x),), (1,)):
         came = tuple(result.shape) if isinstance(result, Tensor) else type(result).__name__
         raise InputError(f"{name} must be a number or a function that returns shape (b,), got {came}")

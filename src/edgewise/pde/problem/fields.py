@@ -96,6 +96,12 @@ class Field:
     ) -> Any:
         return function(*_values(arguments), **{name: _values(option) for name, option in (options or {}).items()})
 
+    def __call__(self, *_: Any) -> Tensor:
+        raise InputError("a field has values at the point alone: u(x - 1), delays and other places are not possible")
+
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        raise InputError("an equation must use functions of torch, as torch.sin(u), got one of numpy")
+
     def __bool__(self) -> bool:
         raise InputError("a field has no truth value, for it has many values: use torch.where(u.value > 0, ...)")
 

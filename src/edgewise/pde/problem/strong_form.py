@@ -16,6 +16,7 @@ from edgewise.errors import InputError
 from edgewise.pde.domains.domain import TIME, Domain, finite_number
 from edgewise.pde.problem.conditions import (
     BoundaryCondition,
+    Dirichlet,
     FieldValues,
     HardConditions,
     Observations,
@@ -242,6 +243,7 @@ def strong_form_of(
     if unknown:
         raise InputError(f"Periodic must name coordinates among {', '.join(domain.coordinates)}, got {unknown[0]!r}")
     hard = HardConditions.among(conditions, domain, fields)
+    _check_no_contradiction(conditions, domain, fields)
 
     residuals = EquationResiduals(equation)
     inside = domain.interior(PROBES, "sobol", seed=PROBE_SEEDS[0])
@@ -352,6 +354,24 @@ def _condition_term(
         is_hard=getattr(condition, "hard", False),
     )
     return term, x, normal
+
+
+def _check_no_contradiction(conditions: Sequence, domain: Domain, fields: tuple[str, ...]) -> None:
+    """Raise an InputError where two Dirichlet conditions give a field different values on one piece."""
+    given: dict[tuple[str, str], Value] = {}
+    for condition in conditions:
+        if not isinstance(condition, Dirichlet):
+            continue
+        for name, value in by_field(condition.value, fields).items():
+            for piece in domain.named(condition.pieces(domain)):
+                before = given.setdefault((piece.name, name), value)
+                if before is value:
+                    continue
+                x, _ = piece.sample(PROBES, "sobol", PROBE_SEEDS[1])
+                with errors_named(f"Dirichlet on {piece.name}"):
+                    first, second = (value_at(each, domain.coordinates, x, "value") for each in (before, value))
+                if not torch.allclose(first, second):
+                    raise InputError(f"conditions must give {name} one value on {piece.name!r}, got two different ones")
 
 
 def _check_enough_conditions(

@@ -2,9 +2,10 @@
 
 `solving` plans and starts the work; `refinement` trains ever finer networks (`network`, `training`), `time_windows`
 passes through time for nonlinear evolution equations, `history` records stages and work, and `solution` is the result.
+`evidence` judges it by what it was not made from, with the problem linearised about it (`uniqueness`).
 """
 
-from edgewise.pde.solver.solution import Errors, Solution, Stage
+from edgewise.pde.solver.solution import Errors, Extreme, Solution, Stage
 from edgewise.pde.solver.solving import SolveOptions, solve
 
-__all__ = ["Errors", "Solution", "SolveOptions", "Stage", "solve"]
+__all__ = ["Errors", "Extreme", "Solution", "SolveOptions", "Stage", "solve"]

@@ -1,17 +1,37 @@
 """Solution of a differential equation: fields and their derivatives anywhere, errors, and the stages of the solve."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from __future__ import annotations
 
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import overload
+
+import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from edgewise.errors import InputError
 from edgewise.nn.prediction import BATCH_ROWS, predict_in_batches
 from edgewise.outcomes import StopReason
+from edgewise.pde.domains.domain import TIME
 from edgewise.pde.problem.collocation import Collocation
+from edgewise.pde.problem.evaluation import Value, call_by_name, coordinate_table, value_at
 from edgewise.pde.problem.fields import Field, Index, function_jet, stencil
 from edgewise.presentation import html_table, number_text
+from edgewise.settings import ABOVE_ZERO
+
+FAR_OUTSIDE = (
+    1e-6  # of the sides of the domain: points farther out are outside. A choice: above the rounding of float32
+)
+FLUX_POINTS = 4096  # on each piece of a boundary, for fluxes. A choice: errors of 1e-7 for a few periods
+# Points inside, and on the boundary, from which extremes are sought, and the last step of the search. A choice: the
+# value at an extreme changes by the square of the step.
+SEARCH_POINTS, SEARCHED = 2000, 1e-9
+# Places between which a change of sign is a root, a choice that sees a few thousand periods; and halvings of their
+# distances, to rounding.
+ROOT_PLACES, ROOT_HALVINGS = 20_000, 50
 
 
 @dataclass(frozen=True)
@@ -78,6 +98,27 @@ class Errors:
     largest: float
     relative_l2: float
     relative_h1: float
+
+
+@dataclass(frozen=True)
+class Extreme:
+    """Smallest or largest value of a field.
+
+    Parameters
+    ----------
+    value : float
+        The value.
+    place : mapping
+        Coordinates of the point by name.
+
+    Examples
+    --------
+    >>> Extreme(1.0, {"x": 0.5}).place["x"]
+    0.5
+    """
+
+    value: float
+    place: Mapping[str, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,28 +200,67 @@ class Solution:
         """Root mean square of the equation's residual at fresh points, in units of an error."""
         return self.stages[-1].residual
 
-    def __call__(self, x: Tensor) -> Tensor:
+    @overload
+    def __call__(self, x: Tensor) -> Tensor: ...
+
+    @overload
+    def __call__(self, x: ArrayLike) -> np.ndarray: ...
+
+    def __call__(self, x: Tensor | ArrayLike) -> Tensor | np.ndarray:
         """Evaluate the fields, without gradients.
 
         Parameters
         ----------
-        x : Tensor
-            Points, (b, n), coordinates in the order of the domain.
+        x : Tensor or array-like
+            Points, (b, n), coordinates in the order of the domain; or (b,) where there is one coordinate.
 
         Returns
         -------
-        Tensor
-            Shape (b, fields).
-        """
-        return field_values(self.model, self.problem, x)
+        Tensor or ndarray
+            Shape (b, fields): a tensor of the dtype of x for a tensor, else a numpy array of float64.
 
-    def fields(self, x: Tensor, *derivatives: str) -> list[Field]:
+        Raises
+        ------
+        InputError
+            x has another shape or no numbers.
+
+        Warns
+        -----
+        UserWarning
+            Points lie outside the box around the domain, where values are extrapolated.
+        """
+        points = self._points(x)
+        values = field_values(self.model, self.problem, points)
+        return values.to(x.dtype) if isinstance(x, Tensor) else values.numpy()
+
+    def _points(self, x: Tensor | ArrayLike) -> Tensor:
+        """Points (b, n) as float64; a warning where some lie outside the box around the domain."""
+        domain = self.problem.domain
+        try:
+            points = (x if isinstance(x, Tensor) else torch.from_numpy(np.array(x, dtype=np.float64))).detach().double()
+        except (TypeError, ValueError) as error:
+            raise InputError(f"x must be numbers of shape (b, {domain.dimension}), got {x!r:.60}") from error
+        if points.ndim < 2 and domain.dimension == 1:
+            points = points.reshape(-1, 1)
+        if points.ndim != 2 or points.shape[1] != domain.dimension:
+            raise InputError(f"x must have shape (b, {domain.dimension}), got {tuple(points.shape)}")
+        beyond = torch.maximum(domain.bounds[:, 0] - points, points - domain.bounds[:, 1]) / domain.size
+        outside = int((beyond.amax(1) > FAR_OUTSIDE).sum()) if len(points) else 0
+        if outside:
+            ends = ", ".join(
+                f"{n} in [{a:g}, {b:g}]" for n, (a, b) in zip(domain.coordinates, domain.bounds.tolist(), strict=True)
+            )
+            message = f"{outside} of {len(points)} points lie outside the domain, {ends}: values there are extrapolated"
+            warnings.warn(message, stacklevel=3)
+        return points
+
+    def fields(self, x: Tensor | ArrayLike, *derivatives: str) -> list[Field]:
         """Fields with some of their derivatives, as `solution.fields(x, "x", "xx")[0].xx`.
 
         Parameters
         ----------
-        x : Tensor
-            Points, (b, n).
+        x : Tensor or array-like
+            Points, (b, n), as for a call.
         *derivatives : str
             Derivatives to compute, by the names of coordinates.
 
@@ -194,20 +274,205 @@ class Solution:
         AttributeError
             A derivative is by something else than coordinates of the domain.
         """
-        names = self.problem.domain.coordinates
+        names, points = self.problem.domain.coordinates, self._points(x)
         indices: set[Index] = {(0,) * len(names)}
 
         def note(index: Index) -> Tensor:
             indices.add(index)
-            return x.new_zeros(())
+            return points.new_zeros(())
 
         for name in derivatives:
             getattr(Field(note, names), name)
         plan = stencil(indices, len(names))
         jet = predict_in_batches(
-            lambda part: field_jet_at(self.model, self.problem, part, plan.directions, plan.order), x
+            lambda part: field_jet_at(self.model, self.problem, part, plan.directions, plan.order), points
         )
         return plan.fields(jet, names)
+
+    def derivative(self, x: Tensor | ArrayLike, by: str, field: str | None = None) -> Tensor | np.ndarray:
+        """A derivative of one field, as `solution.derivative(x, "xx")`.
+
+        Parameters
+        ----------
+        x : Tensor or array-like
+            Points, (b, n), as for a call.
+        by : str
+            Names of coordinates, as "x" or "xt".
+        field : str, optional
+            Name of the field, if there are several.
+
+        Returns
+        -------
+        Tensor or ndarray
+            Shape (b,), of the kind of x.
+        """
+        values: Tensor = getattr(self.fields(x, by)[self._slot(field)], by)
+        return values.to(x.dtype) if isinstance(x, Tensor) else values.numpy()
+
+    def flux(self, on: str | Sequence[str] | None = None, field: str | None = None, coefficient: Value = 1.0) -> float:
+        """Flux of a field out of the domain: the integral over pieces of its boundary of coefficient * du/dn.
+
+        Parameters
+        ----------
+        on : str or sequence of str, optional
+            Names of pieces; the whole boundary without first and last moment if left out.
+        field : str, optional
+            Name of the field, if there are several.
+        coefficient : float or callable
+            A number, or a function of coordinates by their names.
+
+        Returns
+        -------
+        float
+            In the units of du/dn times those of the boundary (and of time, for domains over time).
+
+        Notes
+        -----
+        The midpoint rule along each piece, with 4,096 points.
+        """
+        domain, slot, total = self.problem.domain, self._slot(field), 0.0
+        names = domain.boundary_names if on is None else (on,) if isinstance(on, str) else tuple(on)
+        for piece in domain.named(names):
+            x, normal = piece.sample(FLUX_POINTS, "grid", 0)
+            u = self.fields(x, *(name for name in domain.coordinates if name != TIME))[slot]
+            along = sum(normal[:, domain.coordinates.index(name)] * u.derivative(name) for name in u.space)
+            total += piece.measure * float((value_at(coefficient, domain.coordinates, x, "coefficient") * along).mean())
+        return total
+
+    def integral(self, integrand: Callable | None = None) -> float:
+        """Integral over the domain of a function of the fields and the coordinates, by their names.
+
+        Parameters
+        ----------
+        integrand : callable, optional
+            As `lambda u, x: u * x`, with tensors (b,); the first field if left out.
+
+        Returns
+        -------
+        float
+            For the accuracy see `Domain.quadrature`.
+        """
+        x, weights = self.problem.domain.quadrature()
+        values = field_values(self.model, self.problem, x)
+        if integrand is None:
+            return float(weights @ values[:, 0])
+        table = {
+            **coordinate_table(self.problem.domain.coordinates, x),
+            **dict(zip(self.problem.fields, values.unbind(1), strict=True)),
+        }
+        return float(
+            weights @ torch.as_tensor(call_by_name(integrand, table, "integrand"), dtype=weights.dtype).expand(len(x))
+        )
+
+    def extremes(self, field: str | None = None) -> tuple[Extreme, Extreme]:
+        """Smallest and largest value of a field, and where.
+
+        Parameters
+        ----------
+        field : str, optional
+            Name of the field, if there are several.
+
+        Returns
+        -------
+        tuple of Extreme
+            The minimum and the maximum, the best of many points inside and on the boundary, then by a pattern search
+            whose step is halved until it is 1e-9 of the domain.
+        """
+        domain, slot = self.problem.domain, self._slot(field)
+        start = torch.cat(
+            [
+                domain.interior(SEARCH_POINTS, "sobol", 1),
+                domain.boundary(SEARCH_POINTS, names=[p.name for p in domain.pieces])[0],
+            ]
+        )
+        found = []
+        for sign in (1, -1):
+            best = start[(sign * field_values(self.model, self.problem, start)[:, slot]).argmin()][None]
+            step = domain.size / SEARCH_POINTS ** (1 / domain.dimension)
+            axes = torch.cat([torch.eye(domain.dimension), -torch.eye(domain.dimension)]).double()
+            while float((step / domain.size).max()) > SEARCHED:
+                around = (best + axes * step).clamp(domain.bounds[:, 0], domain.bounds[:, 1])
+                around = torch.cat([best, around[domain.contains(around)]])
+                number = int((sign * field_values(self.model, self.problem, around)[:, slot]).argmin())
+                best, step = around[number][None], step if number else step / 2
+            value = float(field_values(self.model, self.problem, best)[0, slot])
+            found.append(Extreme(value, dict(zip(domain.coordinates, best[0].tolist(), strict=True))))
+        return found[0], found[1]
+
+    def roots(self, value: float = 0.0, field: str | None = None) -> np.ndarray:
+        """Places at which a field of one coordinate takes a value, in order.
+
+        Parameters
+        ----------
+        value : float
+            The value.
+        field : str, optional
+            Name of the field, if there are several.
+
+        Returns
+        -------
+        ndarray
+            Shape (m,); changes of sign between 20,000 even places, by bisection.
+
+        Raises
+        ------
+        InputError
+            The domain has more than one coordinate.
+        """
+        domain, slot = self.problem.domain, self._slot(field)
+        if domain.dimension != 1:
+            raise InputError(f"roots need a domain of one coordinate, got {', '.join(domain.coordinates)}")
+        low, high = domain.bounds[0].tolist()
+        line = torch.linspace(low, high, ROOT_PLACES, dtype=torch.float64)
+
+        def gap(places: Tensor) -> Tensor:
+            return field_values(self.model, self.problem, places[:, None])[:, slot] - value
+
+        values = gap(line)
+        changes = (values[:-1] * values[1:] < 0).nonzero()[:, 0]
+        left, right, rises = line[changes], line[changes + 1], values[changes + 1] > 0
+        for _ in range(ROOT_HALVINGS):
+            middle = (left + right) / 2
+            is_beyond = (gap(middle) > 0) == rises
+            left, right = torch.where(is_beyond, left, middle), torch.where(is_beyond, middle, right)
+        return torch.cat([line[values == 0], (left + right) / 2]).sort().values.numpy()
+
+    def difference(self, other: Solution | Callable[..., Tensor]) -> float:
+        """Relative L2 difference from another solution, or from a function of the coordinates, on this domain.
+
+        Parameters
+        ----------
+        other : Solution or callable
+            A solution with the same coordinates and fields, or a function by the names of coordinates to (b,).
+
+        Returns
+        -------
+        float
+            Root of the integral of the squared difference over that of the squared fields of this solution.
+
+        Raises
+        ------
+        InputError
+            The other solution has other coordinates or fields.
+        """
+        problem = self.problem
+        x, weights = problem.domain.quadrature()
+        own = field_values(self.model, problem, x)
+        if isinstance(other, Solution):
+            ours, theirs = ((each.domain.coordinates, each.fields) for each in (problem, other.problem))
+            if ours != theirs:
+                raise InputError(f"other must have the coordinates and fields {ours}, got {theirs}")
+            values = field_values(other.model, other.problem, x)
+        else:
+            values = value_at(other, problem.domain.coordinates, x, "other")[:, None]
+        gap = (weights[:, None] * (own - values).square()).sum()
+        return float((gap / (weights[:, None] * own.square()).sum().clamp(min=ABOVE_ZERO)).sqrt())
+
+    def _slot(self, field: str | None) -> int:
+        names = self.problem.fields
+        if (field is None and len(names) > 1) or field not in (None, *names):
+            raise InputError(f"field must be one of {', '.join(names)}, got {field!r}")
+        return 0 if field is None else names.index(field)
 
     def errors(self, fields: Sequence[str] | None = None) -> Errors:
         """Errors against the known solution of the problem.

@@ -19,7 +19,7 @@ from edgewise.outcomes import (
 )
 from edgewise.pde.domains.domain import Box
 from edgewise.pde.problem.collocation import Collocation
-from edgewise.pde.solver.history import History, TrainedNetwork
+from edgewise.pde.solver.history import FRESH_POINTS, FRESH_SEED, History, TrainedNetwork
 from edgewise.pde.solver.refinement import SEPARABLE, TENSOR, Plan, Refinement
 from edgewise.pde.solver.solution import Solution
 from edgewise.pde.solver.time_windows import TimeWindows, suits_time_windows
@@ -33,7 +33,7 @@ from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 FIRST_GRID_OF_BOX, FIRST_GRID_OF_LINE = 5, 20
 # Time windows: tolerance of the first pass, factor by which each pass is sharper, and factor by which the second one
 # costs more, until two passes have shown it. A choice: estimates need two passes that differ by more than a digit.
-FIRST_PASS_TOLERANCE, SHARPER, DEARER = 1e-3, 30.0, 5.0
+FIRST_PASS_TOLERANCE, SHARPER, DEARER = 3e-2, 30.0, 5.0
 # Dimensions up to which products of B-splines of all coordinates are used. A choice: their number grows like that of
 # the intervals to the power of the dimension.
 MOST_TENSOR = 2
@@ -59,7 +59,7 @@ class SolveOptions(TypedDict, total=False):
         False keeps the problem's own points throughout.
     on_interrupt : {"raise", "keep"}
         What Ctrl-C does: "raise", the default, passes the KeyboardInterrupt on; "keep" returns the solution of the last
-        complete stage, once there is one.
+        complete stage, once there is one, or, in time, that up to the moment that was reached.
     verbose : bool or int
         Whether to show a line with the stage and the time on terminals and in notebooks.
     journal : edgewise.files.Journal
@@ -104,7 +104,7 @@ def solve(
     budget : float
         Work allowed, in units of `edgewise.settings.EQUATION_BUDGET_WORK`: 1 is up to about two minutes of one core.
     time_limit : float, optional
-        Wall seconds allowed; decides between stages only.
+        Wall seconds allowed; decides between stages, and between windows in time, where a solution may end early.
     tolerance : float
         Estimated relative error at which the solve ends.
     seed : int
@@ -204,12 +204,21 @@ def _planned(problem: Collocation, seed: int, **options: Unpack[SolveOptions]) -
     return Plan(shape, grid_size, degree, method, starts, seed, most, options.get("resample", True))
 
 
+_WHY_EARLY = {
+    StopReason.NO_PROGRESS: "Windows in time became too short, as where a solution blows up or jumps: it ends",
+    StopReason.BUDGET: "The budget was spent before the last moment: the solution ends",
+    StopReason.TIME_LIMIT: "The time was over before the last moment: the solution ends",
+    StopReason.INTERRUPTED: "Interrupted before the last moment: the solution ends",
+}
+
+
 def _solve_in_time_windows(
     problem: Collocation, plan: Plan, history: History, tolerance: float
 ) -> tuple[StopReason, str] | None:
     """Pass through time again and again, each time with a sharper tolerance.
 
-    Returns the reason of the end and a sentence, or None if not even the first pass reached the last moment.
+    A first pass that does not reach the last moment gives a solution up to the moment that it reached. Returns the
+    reason of the end and a sentence, or None if not even the first window was solved.
     """
     allowed, costs = FIRST_PASS_TOLERANCE, list[float]()
     while True:
@@ -230,14 +239,17 @@ def _solve_in_time_windows(
             if history.best is None:
                 raise
             return StopReason.INTERRUPTED, "Interrupted; the solution is that of the last complete pass through time."
+        if history.best is not None and (result is None or result.ended is not None):
+            ended = StopReason.NO_PROGRESS if result is None else result.ended
+            assert ended is not None
+            return ended, history.message_with_residual(f"A sharper pass through time ended early ({ended})")
         if result is None:
-            if history.best is None:
-                return None
-            if history.work > history.limit:
-                reason = "The budget was spent in a sharper pass through time"
-                return StopReason.BUDGET, history.message_with_residual(reason)
-            reason = "A sharper pass through time did not reach the last moment"
-            return StopReason.NO_PROGRESS, history.message_with_residual(reason)
-        history.add_stage(TrainedNetwork(result.network, problem, result.loss), result.points)
+            return None
+        if result.ended is not None:
+            history.fresh_points = result.problem.domain.interior(FRESH_POINTS, "sobol", seed=plan.seed + FRESH_SEED)
+        history.add_stage(TrainedNetwork(result.network, result.problem, result.loss), result.points)
+        if result.ended is not None:
+            moment = float(result.network.ends[-1])
+            return result.ended, history.message_with_residual(f"{_WHY_EARLY[result.ended]} at t = {moment:.6g}")
         allowed = allowed / SHARPER
         costs.append(history.work - before)

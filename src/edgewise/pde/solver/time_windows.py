@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from edgewise.nn.layers.segments import dense_rows
 from edgewise.nn.layers.tensor_product import TensorLayer
+from edgewise.outcomes import StopReason
 from edgewise.pde.domains.domain import TIME, Box, Domain, OverTime, Time
 from edgewise.pde.domains.mesh import Mesh, left_out, with_halved_intervals, with_joined_intervals
 from edgewise.pde.problem.collocation import Collocation, Sampling
@@ -35,6 +36,7 @@ FIRST_WINDOWS = 10  # first length of a window, as a part of the whole time. A c
 # A window in time whose error is this many times the allowed one is too long, whatever its grid in space. A choice.
 FAR = 1e3
 LEAST_WINDOW = 1e-9  # of the whole time: shorter windows mean that the solution blows up or the tolerance is too small
+POINTS_OF_ALL = 2000  # of the problem of all windows, which nothing is trained on: as many as a PDE has by default
 STRETCH = 1.2  # a last window may be longer by this factor, rather than leave a sliver of time
 STATE_SHARE = 10  # the grid of the first state has at most this part of all coefficients
 
@@ -58,11 +60,16 @@ class Window:
 
 
 class WindowResult(NamedTuple):
-    """Network of all windows, its loss (the mean over windows), and the number of all collocation points."""
+    """Network of all windows, its loss (the mean over windows), the number of all collocation points, and the problem.
+
+    The problem ends at the last moment that was reached; `ended` says why it was not that of the whole problem.
+    """
 
     network: WindowNetwork
     loss: float
     points: int
+    problem: Collocation
+    ended: StopReason | None
 
 
 def suits_time_windows(form: StrongForm) -> bool:
@@ -106,29 +113,56 @@ class TimeWindows:
         self.grid_size = max(grid_size, degree + 1)
 
     def run(self) -> WindowResult | None:
-        """Solve all windows; None where windows get too short or the budget is spent."""
+        """Solve windows up to the last moment, or as far as budget, time and the user allow; None without any window.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            The user pressed Ctrl-C before the first window was complete.
+        """
         begin, end = self.domain.bounds[self.axis].tolist()
         moment, length, ends = begin, (end - begin) / FIRST_WINDOWS, [begin]
-        before: Window | None = None
         windows: list[Window] = []
-        while end - moment > LEAST_WINDOW * (end - begin):
-            length = end - moment if end - moment < STRETCH * length else length
-            if length < LEAST_WINDOW * (end - begin) or self.history.work > self.history.limit:
-                return None
-            window = self._window(moment, moment + length, before)
-            factor = SAFETY * (self.allowed / max(window.time_error, ABOVE_ZERO)) ** (1 / (self.degree + 1))
-            if factor < SAFETY or not window.loss < (self.allowed / SHARE) ** 2:
-                length *= max(SHRINK, min(factor, SAFETY))
-                continue
-            windows.append(window)
-            moment, before = moment + length, window
-            ends.append(moment)
-            length *= min(GROW, factor)
-            done = (moment - begin) / (end - begin)
-            self.history.report_progress(f"window {len(windows)}, {100 * done:.0f} % of the time", window.loss)
+        ended: StopReason | None = None
+        try:
+            while ended is None and end - moment > LEAST_WINDOW * (end - begin):
+                length = end - moment if end - moment < STRETCH * length else length
+                window = self._window(moment, moment + length, windows[-1] if windows else None)
+                factor = SAFETY * (self.allowed / max(window.time_error, ABOVE_ZERO)) ** (1 / (self.degree + 1))
+                if factor < SAFETY or not window.loss < (self.allowed / SHARE) ** 2:
+                    length *= max(SHRINK, min(factor, SAFETY))
+                else:
+                    windows.append(window)
+                    moment += length
+                    ends.append(moment)
+                    length *= min(GROW, factor)
+                    done = (moment - begin) / (end - begin)
+                    self.history.report_progress(f"window {len(windows)}, {100 * done:.0f} % of the time", window.loss)
+                if end - moment > LEAST_WINDOW * (end - begin):
+                    ended = self._reason_to_end(length / (end - begin))
+        except KeyboardInterrupt:
+            if not windows:
+                raise
+            ended = StopReason.INTERRUPTED
+        if not windows:
+            return None
         network = WindowNetwork([w.network for w in windows], torch.tensor(ends, dtype=torch.float64), self.axis)
         loss = sum(window.loss for window in windows) / len(windows)
-        return WindowResult(network, loss, sum(window.problem.point_count for window in windows))
+        form = (
+            self.form
+            if ended is None
+            else replace(self._form_between(begin, moment, None), solution=self.form.solution)
+        )
+        points = sum(window.problem.point_count for window in windows)
+        return WindowResult(network, loss, points, Collocation(form, Sampling(POINTS_OF_ALL)), ended)
+
+    def _reason_to_end(self, length: float) -> StopReason | None:
+        """Why there is no next window, if its length would be this part of the whole time; None if there is one."""
+        if length < LEAST_WINDOW:
+            return StopReason.NO_PROGRESS
+        if self.history.work > self.history.limit:
+            return StopReason.BUDGET
+        return StopReason.TIME_LIMIT if self.history.past_deadline else None
 
     def _window(self, begin: float, end: float, before: Window | None) -> Window:
         """One window, solved on a grid that is refined in space until every interval has an allowed error."""
