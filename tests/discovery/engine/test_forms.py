@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from edgewise.discovery.engine.forms import in_usual_form, with_completed_squares
-from edgewise.formulas import as_text, parse_expression
+from edgewise.discovery.engine.forms import in_usual_form, with_completed_squares, with_joined_waves
+from edgewise.formulas import as_text, parse_expression, simplify
 from edgewise.formulas.expression import evaluate
 
 X = np.random.default_rng(0).uniform(0.1, 0.9, (50, 4))
@@ -39,3 +39,19 @@ def test_squares_are_completed_only_where_they_are_whole(text, squares):
     form = with_completed_squares(node)
     np.testing.assert_allclose(evaluate(form, X), evaluate(node, X), rtol=1e-9, atol=1e-12)
     assert as_text(form, NAMES).count(")**2") == squares
+
+
+@pytest.mark.parametrize(
+    "text, waves",
+    [
+        ("0.7*cos(a) - 2*sin(a) + b", 1),
+        ("cos(a + 1) + 3*sin(a + 1)", 1),
+        ("cos(a) + sin(b)", 2),
+        ("sin(a) + c*cos(a)", 2),
+    ],
+)
+def test_waves_of_one_argument_are_joined(text, waves):
+    node = simplify(parse_expression(text, NAMES))
+    joined = with_joined_waves(node)
+    np.testing.assert_allclose(evaluate(joined, X), evaluate(node, X), rtol=1e-12)
+    assert sum(as_text(joined, NAMES).count(name) for name in ("sin(", "cos(")) == waves

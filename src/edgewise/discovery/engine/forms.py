@@ -1,4 +1,4 @@
-"""Forms in which people write laws: squares of differences, factors before exponentials, roots for sin(acos(u))."""
+"""Forms in which people write laws: squares of differences, single waves, factors before exponentials, roots."""
 
 from __future__ import annotations
 
@@ -137,6 +137,36 @@ def _with_one_square(terms: Sequence[Expression]) -> list[Expression] | None:
                     others = [t for k, t in enumerate(terms) if k not in (first, second, place)]
                     return [simplify(Multiply((p, square))) if p.value != 1 else square, *others]
     return None
+
+
+def with_joined_waves(node: Expression) -> Expression:
+    """Write a cos(u) + b sin(u) as one cosine, r cos(u - phase), wherever that is shorter.
+
+    Examples
+    --------
+    >>> from edgewise.formulas import as_text, parse_expression
+    >>> node = parse_expression("0.6*cos(x**2) + 0.8*sin(x**2) + y", "xy")
+    >>> as_text(with_joined_waves(node), "xy", 4)
+    'cos(x**2 - 0.9273) + y'
+    """
+    node = rebuilt(node, [with_joined_waves(part) for part in children(node)])
+    if not isinstance(node, Add):
+        return node
+    waves: dict[tuple[str, Expression], tuple[int, float]] = {}
+    for place, term in enumerate(node.terms):
+        number, rest = split_number(term)
+        if isinstance(rest, Call) and rest.name in ("sin", "cos"):
+            waves[rest.name, rest.argument] = place, number.value
+    for (name, argument), (place, a) in waves.items():
+        if name == "cos" and ("sin", argument) in waves:
+            other, b = waves["sin", argument]
+            size, phase = math.hypot(a, b), math.atan2(b, a)
+            wave = Call("cos", simplify(Add((argument, Number(-phase)))))
+            joined = wave if abs(size - 1) < TWO_EQUAL else Multiply((Number(size), wave))
+            rest_of_sum = [term for k, term in enumerate(node.terms) if k not in (place, other)]
+            form = with_joined_waves(Add((joined, *rest_of_sum))) if rest_of_sum else joined
+            return form if complexity(form) < complexity(node) else node
+    return node
 
 
 def _half_over(number: Number, p: Number) -> Number:

@@ -267,7 +267,7 @@ class Engine:
             laws: list[list[Expression]] = []
             for number, problem in enumerate(separation.problems):
                 part = share.part(1 / (len(separation.problems) - number))
-                stages = Stages(quick=self.stages.quick, enumerate=self.stages.enumerate)
+                stages = Stages(quick=self.stages.quick, reduce=self.stages.reduce, enumerate=self.stages.enumerate)
                 engine = Engine(Archive(problem, part.deadline), part, stages)
                 engine.run()
                 self.failures += engine.failures
