@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 GUIDE = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
 TABLES = (ROOT / "docs" / "tables.md").read_text(encoding="utf-8")
+LAWS = (ROOT / "docs" / "formulas-found.md").read_text(encoding="utf-8")
 BLOCKS = [match["code"] for match in SNIPPET.finditer(README)]
 
 
@@ -32,7 +33,7 @@ def test_code_runs(number, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("page", [README, GUIDE, TABLES], ids=["README", "guide", "tables"])
+@pytest.mark.parametrize("page", [README, GUIDE, TABLES, LAWS], ids=["README", "guide", "tables", "laws"])
 def test_snippets_that_print_have_their_output(page):
     for match in SNIPPET.finditer(page):
         assert ("print(" in match["code"]) == bool(match["output"] and match["output"].strip()), match["code"]
@@ -50,6 +51,17 @@ def test_the_page_for_users_of_pykan(tmp_path):
     printed = printed_by("".join(match["code"] for match in SNIPPET.finditer(page)), tmp_path).splitlines()
     assert printed[0] == "[1.0, 1.0]" and printed[2].startswith("sin")
     assert float(printed[-2]) < 1e-20 and "exp(sin(pi*x_1) + x_2**2)" in printed[-1]
+
+
+@pytest.mark.slow
+def test_the_page_on_laws(tmp_path):
+    """Its snippets in order, as one program, print the laws that the page shows."""
+    printed = printed_by("".join(match["code"] for match in SNIPPET.finditer(LAWS)), tmp_path)
+    for match in SNIPPET.finditer(LAWS):
+        for line in match["output"].splitlines():
+            # The scale of the log-odds of separated classes, and errors in per cent, follow the time of the search.
+            shown = line.partition("*(")[2] if line.startswith("-") else line.partition(" leaves an error")[0]
+            assert shown in printed
 
 
 @pytest.mark.slow

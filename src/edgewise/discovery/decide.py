@@ -114,9 +114,12 @@ def decided_front(
     'pi*r**2'
     """
     whole = _with_all_rows(problem)
-    nodes = dict.fromkeys((Number(float(np.average(problem.y, weights=problem.weights))), *map(simplify, candidates)))
+    mean = Number(float(np.average(problem.y, weights=problem.weights)))
+    nodes = dict.fromkeys((mean, *map(simplify, candidates)))
     fitted = (_fitted(node, problem, clock, steps=FULL_STEPS) for node in nodes)
     known = [each for each in fitted if each is not None]
+    if problem.options.required:  # a constant has no inputs
+        known = [each for each in known if each.expression != mean] or known
     if not known:
         raise InputError("y must be such that some formula is finite on all rows, none was")
     floor = EXACT_FLOOR * problem.held_variance

@@ -1,4 +1,4 @@
-"""Options of find_formula through its public door: weights, units in extreme sizes, functions, guesses, resuming."""
+"""Options of find_formula as users give them: weights, extreme units, forbidden and required parts, resuming."""
 
 import numpy as np
 import pytest
@@ -89,3 +89,56 @@ def test_a_table_of_functions_bounds_the_functions_of_formulas():
         front = find_formula(x, np.exp(x[:, 0]), table=table, time_limit=2)
     names = {part.name for entry in front for part in walk(entry.formula.expression) if isinstance(part, Call)}
     assert names <= {"sin"}
+
+
+@pytest.mark.slow
+def test_forbidden_and_required_parts_and_the_largest_size_hold_for_every_formula():
+    x = positive()
+    options = FormulaOptions(operators=("+", "-", "*", "/"), max_size=12, required=("b",))
+    front = find_formula(x, np.exp(x[:, 0]) * x[:, 1], names=["a", "b"], options=options, time_limit=3)
+    for entry in front:
+        assert entry.complexity <= 12 and "b" in str(entry.formula)
+        assert not any(isinstance(part, Call) for part in walk(entry.formula.expression))
+
+
+@pytest.mark.slow
+def test_functions_that_must_not_be_nested():
+    x = positive()
+    y = np.sin(np.sin(x[:, 0]) + x[:, 1])
+    for entry in find_formula(x, y, options=FormulaOptions(nested={"sin": ("sin",)}), time_limit=3):
+        for part in walk(entry.formula.expression):
+            if isinstance(part, Call) and part.name == "sin":
+                assert not any(isinstance(inner, Call) and inner.name == "sin" for inner in walk(part.argument))
+
+
+@pytest.mark.slow
+def test_a_search_ends_at_its_target_error_and_goes_on_from_its_formulas():
+    x = positive()
+    y = np.exp(np.sin(x[:, 0]) * x[:, 1]) / (x[:, 0] + x[:, 1] ** 1.3)
+    coarse = find_formula(x, y, options=FormulaOptions(target_error=0.02), time_limit=60)
+    assert 1e-9 < coarse.relative_error(coarse.best_place) < 0.02 and coarse.stopped == "converged"
+    guesses = [entry.formula for entry in coarse]
+    resumed = find_formula(x, y, options=FormulaOptions(guesses=guesses), time_limit=0.5)
+    assert min(entry.validation for entry in resumed) <= 1.001 * min(entry.validation for entry in coarse)
+
+
+@pytest.mark.slow
+def test_an_answer_tells_how_sure_it_is():
+    x = positive(200)
+    y = np.exp(x[:, 0]) * x[:, 1] + 0.1 * np.random.default_rng(1).normal(size=200)
+    front = find_formula(x, y, names=["a", "b"], time_limit=3)
+    for text in (str(front), repr(front), front._repr_html_()):
+        assert "held-out rows" in text and "±" in text and "within one standard error" in text
+    assert "look like noise" in str(front)
+
+
+@pytest.mark.slow
+def test_several_outputs_share_weights_and_progress():
+    x, seen = positive(80), []
+    wrong = np.arange(80) < 8
+    y = np.column_stack([x[:, 0] * x[:, 1], x[:, 0] + np.sin(x[:, 1])])
+    y[wrong] = 5
+    options = FormulaOptions(weights=np.where(wrong, 0.0, 1.0))
+    first, second = find_formula(x, y, names=["a", "b"], options=options, progress=seen.append, time_limit=20)
+    assert str(first.best.formula) in ("a*b", "b*a") and str(second.best.formula) in ("a + sin(b)", "sin(b) + a")
+    assert any("a*b" in event.stage or "b*a" in event.stage for event in seen) and seen[-1].share <= 1
