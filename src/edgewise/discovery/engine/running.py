@@ -52,8 +52,8 @@ FAILURES = (
 )
 
 # A formula of at most so many symbols that leaves at most this share of the deviation of y, and residuals like noise,
-# is complete: the search then goes on for as long as it took, for a shorter formula that says the same. Choices.
-COMPLETE_SYMBOLS, LARGEST_NOISE, COMPLETE_PATIENCE = 20, 0.25, 1.0
+# is complete: the search then goes on for half as long as it took, for a shorter one that says the same. Choices.
+COMPLETE_SYMBOLS, LARGEST_NOISE, COMPLETE_PATIENCE = 20, 0.25, 0.5
 
 Reducer = Callable[[LawProblem, Clock], Iterable[NoiseEstimate | Reduction | Separation]]
 Seeded = Callable[[LawProblem, Clock, Sequence[Expression]], Iterator[Expression]]
@@ -205,7 +205,7 @@ class Engine:
         self._search()
 
     def _end_soon_if_complete(self) -> None:
-        """Let the search go on for as long as it took if a short formula leaves nothing but noise."""
+        """Let the search go on for half as long as it took if a short formula leaves nothing but noise."""
         problem = self.archive.problem
         short = [judged for judged in self.archive if judged.symbols <= COMPLETE_SYMBOLS and not judged.is_exact]
         best = min(short, key=lambda judged: judged.held, default=None)
@@ -294,9 +294,9 @@ class Engine:
                 return
             self.clock.tell(f"expressions of {branch.inputs} inputs, with noise")
             self._run(self.stages.enumerate, branch, clock.part(1 / (len(noisy) - place)))
-        self._end_soon_if_complete()
-        if self._ends is not None:
-            return
+            self._end_soon_if_complete()
+            if self._ends is not None:
+                return
         for place, branch in enumerate(order):
             if self.is_done or clock.is_over:
                 return
