@@ -118,11 +118,11 @@ def _with_one_square(terms: Sequence[Expression]) -> list[Expression] | None:
         number, rest = split_number(term)
         if rest is None and number.value > 0:
             squares[ONE] = (place, number)
-        elif isinstance(rest, Power) and rest.exponent == 2.0:
-            squares[rest.base] = (place, number)
-        elif isinstance(rest, Multiply) and all(isinstance(f, Power) and f.exponent == 2.0 for f in rest.factors):
-            bases = [f.base for f in rest.factors if isinstance(f, Power)]
-            squares[product_of(bases)] = (place, number)
+        elif rest is not None:
+            factors = rest.factors if isinstance(rest, Multiply) else (rest,)
+            roots = [Power(f.base, f.exponent / 2) for f in factors if isinstance(f, Power) and f.exponent % 2 == 0]
+            if len(roots) == len(factors):
+                squares[simplify(product_of(roots))] = (place, number)
     for place, term in enumerate(terms):
         number, rest = split_number(term)
         for u, (first, p) in squares.items():
