@@ -35,7 +35,7 @@ INNER_RANKS = {
         {"smoothing", "uncertainty"},
     ),
     "interpret": ({"black_box"}, {"dependence"}, {"attribution"}, {"transform"}, {"pruning", "symbolic"}),
-    "pde": ({"domains"}, {"problem"}, {"solver"}, {"library"}),
+    "pde": ({"domains"}, {"problem"}, {"structured"}, {"solver"}, {"library"}),
     "plot": ({"themes"}, {"style"}, {"network", "results", "pde"}),
     "cli": ({"terminal"}, {"shared"}, {"pde"}, {"table"}, {"reproduce"}, {"app"}),
 }
@@ -58,7 +58,7 @@ HEAVY = {
     "pyoperon": ("discovery.evolution.operon",),
     "rich": ("cli",),
     "safetensors": ("checkpoint", "files.journal"),
-    "scipy": ("export", "formulas", "discovery", "interpret", "model_selection"),
+    "scipy": ("export", "formulas", "discovery", "interpret", "model_selection", "pde.structured"),
     "sklearn": ("estimator", "compare"),
     "sympy": ("formulas", "export"),
     "triton": ("ops.kernels.triton",),

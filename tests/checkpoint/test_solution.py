@@ -14,7 +14,8 @@ from edgewise.errors import CheckpointError, InputError
 from edgewise.pde.domains.domain import Interval, Time
 from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Initial, Observations, Periodic
-from edgewise.pde.solver.network import WindowNetwork, network_for, separable_network, tensor_network
+from edgewise.pde.solver.network import network_for, separable_network, tensor_network
+from edgewise.pde.structured.networks import WindowNetwork
 
 
 def ring() -> PDE:
@@ -147,7 +148,7 @@ def put(*keys, value):
     [
         ("tensor", put("network", "kind", value="python"), "a network of kind windows, tensor"),
         ("tensor", put("network", "more", value=1), "by the names of its kind"),
-        ("tensor", put("network", "degree", value=10**9), "a degree from 1 to 5"),
+        ("tensor", put("network", "degree", value=10**9), "a degree from 1 to 11"),
         ("tensor", put("network", "coef", value=torch.zeros(3, 3, 1, dtype=torch.float64)), "as many coefficients"),
         ("tensor", put("network", "coef", value=torch.full((9, 9, 1), math.nan, dtype=torch.float64)), "finite"),
         ("tensor", put("network", "knots", value=[]), "knots for each input"),

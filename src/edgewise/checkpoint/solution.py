@@ -30,12 +30,13 @@ from edgewise.nn.layers.separable import SeparableLayer
 from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
-from edgewise.ops.splines.bspline import MAX_DEGREE
+from edgewise.ops.splines.bspline import MAX_DEGREE, MAX_PRODUCT_DEGREE
 from edgewise.ops.splines.knots import breakpoints_of
 from edgewise.outcomes import StopReason
 from edgewise.pde.problem.collocation import Collocation
-from edgewise.pde.solver.network import PeriodicNetwork, SeparableNetwork, TensorNetwork, WindowNetwork
+from edgewise.pde.solver.network import PeriodicNetwork, SeparableNetwork
 from edgewise.pde.solver.solution import Solution, Stage
+from edgewise.pde.structured.networks import TensorNetwork, WindowNetwork
 
 # Fields of a `Solution` that are stored by their names.
 _FACTS = tuple(field.name for field in dataclasses.fields(Solution) if field.name not in ("model", "problem", "stages"))
@@ -188,8 +189,13 @@ def _encoded(network: nn.Module) -> dict[str, Any]:
         return {"kind": "windows", "axis": network.axis, "ends": network.ends, "windows": windows}
     if isinstance(network, TensorNetwork):
         layer = network.tensor_layer
-        shape = {"degree": layer.degree, "periodic": list(layer.periodic)}
-        return {"kind": "tensor", **shape, "knots": layer.knots, "coef": layer.coef.detach()}
+        return {
+            "kind": "tensor",
+            "degree": layer.degrees,
+            "periodic": list(layer.periodic),
+            "knots": layer.knots,
+            "coef": layer.coef.detach(),
+        }
     if isinstance(network, SeparableNetwork):
         terms = network.separable
         shape = {"degree": terms.degree, "fields": network.fields}
@@ -261,18 +267,23 @@ def _decoded(tree: Any) -> nn.Module:
 
 
 def _tensor_network(degree: Any, periodic: Any, knots: Any, coef: Any) -> TensorNetwork:
-    _require_degree(degree)
     valid = isinstance(knots, list) and isinstance(periodic, list) and 0 < len(knots) == len(periodic)
     _require(valid and all(type(each) is bool for each in periodic), "have knots for each input", "others")
+    degrees = degree if isinstance(degree, tuple) else (degree,) * len(knots)  # one for all in files of version 0.2.0
+    _require(len(degrees) == len(knots), "have a degree for each input", "others")
+    for each in degrees:
+        _require_degree(each, MAX_PRODUCT_DEGREE)
     _require_numbers(coef, len(knots) + 1)
-    for line, repeats, count in zip(knots, periodic, coef.shape, strict=False):
-        _require_knots(line)
+    for line, repeats, degree, count in zip(knots, periodic, degrees, coef.shape, strict=False):
+        _require_numbers(line, 2)
+        in_order = bool((line.diff() >= 0).all() and (breakpoints_of(line, degree).diff() > 0).all())
+        _require(in_order, "have increasing knots", "others")
         _require(len(line) == 1 and line.dtype == coef.dtype, "have knots like its coefficients", "others")
         intervals = line.shape[1] - 2 * degree - 1
         fits = intervals > 0 and count == intervals + (0 if repeats else degree)
         _require(fits, "have as many coefficients as knots give", "others")
-    breakpoints = [breakpoints_of(line, degree)[0] for line in knots]
-    layer = TensorLayer(breakpoints, coef.shape[-1], degree=degree, periodic=periodic)
+    breakpoints = [breakpoints_of(line, degree)[0] for line, degree in zip(knots, degrees, strict=True)]
+    layer = TensorLayer(breakpoints, coef.shape[-1], degree=degrees, periodic=periodic)
     layer.load_state_dict({"coef": coef} | {f"knots_{number}": line for number, line in enumerate(knots)})
     return TensorNetwork(layer)
 
@@ -292,8 +303,8 @@ def _separable_network(degree: Any, fields: Any, knots: Any, coef: Any) -> Separ
     return SeparableNetwork(layer, fields)
 
 
-def _require_degree(degree: Any) -> None:
-    _require(type(degree) is int and 0 < degree <= MAX_DEGREE, f"have a degree from 1 to {MAX_DEGREE}", "another")
+def _require_degree(degree: Any, most: int = MAX_DEGREE) -> None:
+    _require(type(degree) is int and 0 < degree <= most, f"have a degree from 1 to {most}", "another")
 
 
 def _require_knots(knots: Any) -> None:

@@ -112,7 +112,7 @@ def active_parameters(network: Chain) -> int:
     active = 0
     for layer in network.layers:
         if isinstance(layer, TensorLayer):
-            active += layer.out_features * (layer.degree + 1) ** layer.in_features
+            active += layer.out_features * math.prod(degree + 1 for degree in layer.degrees)
         elif (degree := getattr(layer, "degree", None)) is not None:
             active += layer.in_features * layer.out_features * (degree + 1)
     return active

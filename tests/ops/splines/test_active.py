@@ -111,7 +111,7 @@ def test_float32_and_odd_sizes():
         ({"x": torch.zeros(4)}, "x must have shape (batch, 2), got (4,)"),
         ({"x": torch.zeros(4, 3)}, "x must have shape (batch, 2), got (4, 3)"),
         ({"knots": torch.zeros(2, 7)}, "knots must have shape (in, grid_size + 7), got (2, 7)"),
-        ({"degree": 6}, "degree must be an integer from 0 to 5, got 6"),
+        ({"degree": 12}, "degree must be an integer from 0 to 11, got 12"),
         ({"orders": -1}, "orders must be an integer, 0 or more, got -1"),
         ({"x": torch.zeros(4, 2).double()}, "knots must have the dtype of x, torch.float64, got torch.float32"),
     ],

@@ -10,10 +10,10 @@ from edgewise.pde.domains.domain import Interval, Time
 from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Dirichlet, Initial, Observations, Periodic
 from edgewise.pde.solver.history import History
-from edgewise.pde.solver.network import WindowNetwork
 from edgewise.pde.solver.solution import errors_of
 from edgewise.pde.solver.solving import solve
 from edgewise.pde.solver.time_windows import TimeWindows, suits_time_windows
+from edgewise.pde.structured.networks import WindowNetwork
 
 PI = math.pi
 

@@ -14,8 +14,8 @@ from edgewise.nn.layers.base import Layer
 from edgewise.nn.layers.segments import Segments
 from edgewise.ops.jet import along, check_jet, compose, multiply
 from edgewise.ops.splines.active import active_basis
-from edgewise.ops.splines.bspline import MAX_DEGREE
-from edgewise.ops.splines.knots import blossom_coef, breakpoints_of, extend
+from edgewise.ops.splines.bspline import MAX_PRODUCT_DEGREE
+from edgewise.ops.splines.knots import blossom_coef, breakpoints_of, extend, periodic_knots, repeated
 
 MAX_INPUTS = 3  # a choice: a sample meets (degree + 1)^inputs coefficients, 64 for cubic splines of three inputs
 
@@ -31,10 +31,13 @@ class TensorLayer(Layer):
         Increasing breakpoints of each input, (grid_size + 1,) each, for at most three inputs.
     out_features : int
         Number of outputs.
-    degree : int
-        Degree of the splines, 1 to 5.
+    degree : int or sequence of int
+        Degree of the splines, 1 to 11, of all inputs or of each.
     periodic : sequence of bool, optional
         For each input whether the function repeats after the last breakpoint; by default none does.
+    clamped : bool
+        Whether the outermost breakpoints are repeated instead of continued: the same functions in a basis that is
+        better conditioned at high degrees.
 
     Attributes
     ----------
@@ -42,6 +45,8 @@ class TensorLayer(Layer):
         (n_1, ..., n_in, out), initially zeros, with n = grid_size + degree, or grid_size for a periodic input.
     knots_0, knots_1, ... : Tensor
         Buffers, (1, grid_size + 2 degree + 1) each.
+    degrees : tuple of int
+        Degree of each input.
 
     Raises
     ------
@@ -60,26 +65,25 @@ class TensorLayer(Layer):
         breakpoints: Sequence[Tensor],
         out_features: int,
         *,
-        degree: int = 3,
+        degree: int | Sequence[int] = 3,
         periodic: Sequence[bool] | None = None,
+        clamped: bool = False,
     ) -> None:
         super().__init__()
         if not 1 <= len(breakpoints) <= MAX_INPUTS:
             raise InputError(f"breakpoints must be given for 1 to {MAX_INPUTS} inputs, got {len(breakpoints)}")
-        if degree not in range(1, MAX_DEGREE + 1):
-            raise InputError(f"degree must be 1 to {MAX_DEGREE}, got {degree!r}")
-        self.degree = degree
+        degrees = tuple(degree) if isinstance(degree, Sequence) else (degree,) * len(breakpoints)
+        if len(degrees) != len(breakpoints) or any(each not in range(1, MAX_PRODUCT_DEGREE + 1) for each in degrees):
+            raise InputError(f"degree must be 1 to {MAX_PRODUCT_DEGREE}, for all inputs or for each, got {degree!r}")
+        self.degrees = degrees
         self.periodic = (False,) * len(breakpoints) if periodic is None else tuple(map(bool, periodic))
-        for number, (points, repeats) in enumerate(zip(breakpoints, self.periodic, strict=True)):
+        for number, (points, repeats, degree) in enumerate(zip(breakpoints, self.periodic, degrees, strict=True)):
             if points.ndim != 1 or len(points) < 2 or not bool((points.diff() > 0).all()):
                 raise InputError(f"breakpoints must be increasing, (grid_size + 1,), got input {number}: {points}")
             if repeats and len(points) < degree + 2:
                 raise InputError(f"a periodic input must have {degree + 1} intervals or more, got {len(points) - 1}")
-            if repeats:  # beyond a period the knots inside it come again
-                length = points[-1] - points[0]
-                knots = torch.cat([points[-degree - 1 : -1] - length, points, points[1 : degree + 1] + length])[None]
-            else:
-                knots = extend(points[None], degree)
+            ends = repeated if clamped else extend
+            knots = periodic_knots(points[None], degree) if repeats else ends(points[None], degree)
             self.register_buffer(f"knots_{number}", knots)
         self.coef = nn.Parameter(breakpoints[0].new_zeros(*self._sizes(), out_features))
 
@@ -106,7 +110,7 @@ class TensorLayer(Layer):
     @property
     def breakpoints(self) -> list[Tensor]:
         """Breakpoints of each input, (grid_size + 1,) each."""
-        return [breakpoints_of(knots, self.degree)[0] for knots in self.knots]
+        return [breakpoints_of(knots, degree)[0] for knots, degree in zip(self.knots, self.degrees, strict=True)]
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute the outputs (*batch, out) from points (*batch, in)."""
@@ -119,10 +123,10 @@ class TensorLayer(Layer):
         numbers, factors = self._active(x, order)
         last = factors[-1].permute(1, 2, 0)  # (b, degree + 1, C)
         local = self.coef.reshape(-1, self.out_features)[numbers].transpose(1, 2)  # (b, out, p)
-        local = local.reshape(len(numbers), -1, self.degree + 1) @ last
+        local = local.reshape(len(numbers), -1, last.shape[1]) @ last
         inner = local.permute(2, 0, 1).unflatten(2, (self.out_features, -1))  # (C, b, out, p / (degree + 1))
         for factor in reversed(factors[:-1]):
-            inner = inner.unflatten(3, (-1, self.degree + 1))
+            inner = inner.unflatten(3, (-1, factor.shape[2]))
             inner = multiply(inner, factor[:, :, None, None], order).sum(-1)
         return inner[..., 0]
 
@@ -134,7 +138,7 @@ class TensorLayer(Layer):
             weights = _pulled(weights, factor, order).flatten(2, 3)
         last = factors[-1].permute(1, 2, 0)  # (b, degree + 1, C)
         values = last[:, None] @ weights.permute(1, 2, 0, 3)  # (b, p, degree + 1, out)
-        run = 1 if self.periodic[-1] else self.degree + 1  # a run may not wrap around
+        run = 1 if self.periodic[-1] else self.degrees[-1] + 1  # a run may not wrap around
         starts = numbers[:, ::run] * self.out_features
         values = values.reshape(len(starts), starts.shape[1], run * self.out_features)
         if any(self.periodic):  # runs lie in order
@@ -144,24 +148,33 @@ class TensorLayer(Layer):
 
     def with_breakpoints(self, breakpoints: Sequence[Tensor]) -> TensorLayer:
         """Return a new layer with the same function on finer breakpoints, which must contain the old ones."""
-        finer = TensorLayer(breakpoints, self.out_features, degree=self.degree, periodic=self.periodic)
+        finer = TensorLayer(
+            breakpoints, self.out_features, degree=self.degrees, periodic=self.periodic, clamped=self._is_clamped
+        )
         coef = self.coef.detach()
-        for axis, (old, new) in enumerate(zip(self.knots, finer.knots, strict=True)):
+        for axis, (old, new, degree) in enumerate(zip(self.knots, finer.knots, self.degrees, strict=True)):
             moved = coef.movedim(axis, 0)
             count, flat = finer.coef.shape[axis], moved.flatten(1)
-            full = torch.cat([flat, flat[: self.degree]]) if self.periodic[axis] else flat
-            carried = blossom_coef(full[None], old, new, self.degree)[0, :count]
+            full = torch.cat([flat, flat[:degree]]) if self.periodic[axis] else flat
+            carried = blossom_coef(full[None], old, new, degree)[0, :count]
             coef = carried.unflatten(1, moved.shape[1:]).movedim(0, axis)
         finer.coef = nn.Parameter(coef.contiguous())
         return finer
 
     def extra_repr(self) -> str:
-        return f"{self.in_features} -> {self.out_features}, grid_sizes={self.grid_sizes}, degree={self.degree}"
+        return f"{self.in_features} -> {self.out_features}, grid_sizes={self.grid_sizes}, degrees={self.degrees}"
+
+    @property
+    def _is_clamped(self) -> bool:
+        return any(
+            not repeats and bool(knots[0, 0] == knots[0, degree])
+            for knots, degree, repeats in zip(self.knots, self.degrees, self.periodic, strict=True)
+        )
 
     def _sizes(self) -> list[int]:
         return [
-            len(points) - 1 + (0 if repeats else self.degree)
-            for points, repeats in zip(self.breakpoints, self.periodic, strict=True)
+            len(points) - 1 + (0 if repeats else degree)
+            for points, repeats, degree in zip(self.breakpoints, self.periodic, self.degrees, strict=True)
         ]
 
     def _active(self, x: Tensor, order: int) -> tuple[Tensor, list[Tensor]]:
@@ -169,15 +182,15 @@ class TensorLayer(Layer):
 
         The numbers of the products have shape (b, p), the jets of the B-splines of each input (C, b, degree + 1).
         """
-        offsets = torch.arange(self.degree + 1, device=x.device)
         numbers, factors = x.new_zeros(x.shape[1], 1, dtype=torch.int64), []
-        for axis, (knots, size) in enumerate(zip(self.knots, self._sizes(), strict=True)):
+        for axis, (knots, size, degree) in enumerate(zip(self.knots, self._sizes(), self.degrees, strict=True)):
             line = x[..., axis : axis + 1]
             place = line[0]
             if self.periodic[axis]:
-                low, high = knots[0, self.degree], knots[0, -self.degree - 1]
+                low, high = knots[0, degree], knots[0, -degree - 1]
                 place = low + torch.remainder(place - low, high - low)
-            interval, derivatives = active_basis(place, knots, self.degree, order)
+            interval, derivatives = active_basis(place, knots, degree, order)
+            offsets = torch.arange(degree + 1, device=x.device)
             factors.append(compose(line, list(derivatives[:, :, 0]), order))
             numbers = (numbers[..., None] * size + (interval + offsets)[:, None] % size).flatten(1)
         return numbers, factors

@@ -10,7 +10,7 @@ from edgewise.errors import InputError
 from edgewise.ops import backend
 from edgewise.ops.contract import transforms_active
 from edgewise.ops.kernels import cpu
-from edgewise.ops.splines.bspline import MAX_DEGREE, local_basis
+from edgewise.ops.splines.bspline import MAX_PRODUCT_DEGREE, local_basis
 
 
 def active_basis(x: Tensor, knots: Tensor, degree: int, orders: int = 0) -> tuple[Tensor, Tensor]:
@@ -25,7 +25,7 @@ def active_basis(x: Tensor, knots: Tensor, degree: int, orders: int = 0) -> tupl
     knots : Tensor
         Increasing knots of each input, (in, grid_size + 2 degree + 1).
     degree : int
-        0 to 5.
+        0 to 11.
     orders : int
         Highest derivative order; above `degree` the values are zero (NaN where x is).
 
@@ -41,8 +41,8 @@ def active_basis(x: Tensor, knots: Tensor, degree: int, orders: int = 0) -> tupl
     InputError
         If a shape or dtype does not fit, or degree or orders is not as above.
     """
-    if degree not in range(MAX_DEGREE + 1):
-        raise InputError(f"degree must be an integer from 0 to {MAX_DEGREE}, got {degree!r}")
+    if degree not in range(MAX_PRODUCT_DEGREE + 1):
+        raise InputError(f"degree must be an integer from 0 to {MAX_PRODUCT_DEGREE}, got {degree!r}")
     if not isinstance(orders, int) or orders < 0:
         raise InputError(f"orders must be an integer, 0 or more, got {orders!r}")
     if knots.ndim != 2 or knots.shape[1] < 2 * degree + 2:

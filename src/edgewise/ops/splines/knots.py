@@ -20,6 +20,23 @@ def extend(breakpoints: Tensor, degree: int) -> Tensor:
     return torch.cat([first, breakpoints, last], 1)
 
 
+def repeated(breakpoints: Tensor, degree: int) -> Tensor:
+    """Return knots (in, grid_size + 2 degree + 1) in which both ends are repeated, degree + 1 times each.
+
+    The space of functions on the domain is that of `extend`; the basis is better conditioned, the more so the higher
+    the degree, because no function has only the tail of its support in the domain.
+    """
+    first, last = breakpoints[:, :1], breakpoints[:, -1:]
+    return torch.cat([first.expand(-1, degree), breakpoints, last.expand(-1, degree)], 1)
+
+
+def periodic_knots(breakpoints: Tensor, degree: int) -> Tensor:
+    """Return knots (in, grid_size + 2 degree + 1) in which those inside come again beyond each end."""
+    length = breakpoints[:, -1:] - breakpoints[:, :1]
+    before, after = breakpoints[:, -degree - 1 : -1] - length, breakpoints[:, 1 : degree + 1] + length
+    return torch.cat([before, breakpoints, after], 1)
+
+
 def uniform(domain: Tensor, grid_size: int, degree: int) -> Tensor:
     """Return evenly spaced knots (in, grid_size + 2 degree + 1) over `domain` (in, 2)."""
     share = torch.arange(grid_size + 1, dtype=domain.dtype, device=domain.device) / grid_size

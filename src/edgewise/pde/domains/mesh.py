@@ -159,7 +159,8 @@ def left_out(layer: TensorLayer, domain: Domain) -> list[Tensor]:
             jump[0], jump[-1] = jump[:2].amin(), jump[-2:].amin()
         zero = jump.new_zeros(1)
         each = torch.maximum(torch.cat([jump, zero]), torch.cat([zero, jump]))
-        estimates.append(FAVARD * each * points.diff() ** layer.degree / math.pi ** (layer.degree + 1))
+        degree = layer.degrees[axis]
+        estimates.append(FAVARD * each * points.diff() ** degree / math.pi ** (degree + 1))
     return estimates
 
 
@@ -231,11 +232,10 @@ def respaced(layer: TensorLayer, domain: Domain, factor: float, *, most: float =
     ----------
     .. [1] C. de Boor, "A Practical Guide to Splines", ch. XII, program NEWNOT.
     """
-    power = 1 / (layer.degree + 1)
-    loads = [errors**power for errors in left_out(layer, domain)]
+    loads = [e ** (1 / (degree + 1)) for e, degree in zip(left_out(layer, domain), layer.degrees, strict=True)]
     loads = [load.clamp(min=LEAST_LOAD * float(load.mean())) for load in loads]
     wanted = min(factor * math.prod(layer.coef.shape[:-1]), most / layer.out_features)
-    extra = [0 if repeats else layer.degree for repeats in layer.periodic]
+    extra = [0 if repeats else degree for repeats, degree in zip(layer.periodic, layer.degrees, strict=True)]
 
     def counts(level: float) -> list[int]:
         return [max(len(load), int(float(load.sum()) / level)) for load in loads]
@@ -261,8 +261,8 @@ def _gains(layer: TensorLayer, errors: Sequence[Tensor], coarser: TensorLayer | 
     The factor is 2^-(degree + 1), but at corners and other singular places, where the error is far above the rest, that
     of the last halving.
     """
-    smooth = 2.0 ** -(layer.degree + 1)
-    gains = [torch.full_like(each, smooth) for each in errors]
+    smooth = [2.0 ** -(degree + 1) for degree in layer.degrees]
+    gains = [torch.full_like(each, least) for each, least in zip(errors, smooth, strict=True)]
     if coarser is None:
         return gains
     for axis, before in enumerate(left_out(coarser, domain)):
@@ -271,7 +271,7 @@ def _gains(layer: TensorLayer, errors: Sequence[Tensor], coarser: TensorLayer | 
         halvings = (old.diff()[parent] / new.diff()).log2()
         gain = (errors[axis] / before[parent].clamp(min=ABOVE_ZERO)) ** (1 / halvings.clamp(min=1))
         is_sharp = (halvings > 0.5) & (errors[axis] > SINGULAR * errors[axis].median())
-        gains[axis] = torch.where(is_sharp, gain.clamp(smooth, LEAST_SINGULAR_GAIN), gains[axis])
+        gains[axis] = torch.where(is_sharp, gain.clamp(smooth[axis], LEAST_SINGULAR_GAIN), gains[axis])
     return gains
 
 
@@ -347,9 +347,10 @@ def _last_derivative(layer: TensorLayer, coef: Tensor, axis: int) -> Tensor:
     By differences of coefficients over knots (C. de Boor, "A Practical Guide to Splines", ch. X, eq. (12)).
     """
     knots, moved = layer.knots[axis][0], coef.movedim(axis, 0)
-    values = torch.cat([moved, moved[: layer.degree]]) if layer.periodic[axis] else moved
-    for taken in range(layer.degree):
-        level = layer.degree - taken
+    degree = layer.degrees[axis]
+    values = torch.cat([moved, moved[:degree]]) if layer.periodic[axis] else moved
+    for taken in range(degree):
+        level = degree - taken
         number = torch.arange(1, len(values)) + taken
         width = (knots[number + level] - knots[number]) / level
         values = values.diff(dim=0) / width.reshape(-1, *[1] * (values.ndim - 1))
@@ -360,8 +361,8 @@ def _is_inside(layer: TensorLayer, domain: Domain, axis: int) -> Tensor:
     """True for inner breakpoints of an axis, with middles of the B-splines of the other axes, inside the domain."""
     lines = []
     for other, (knots, points) in enumerate(zip(layer.knots, layer.breakpoints, strict=True)):
-        count = layer.coef.shape[other]
-        middles = (knots[0, :count] + knots[0, layer.degree + 1 : layer.degree + 1 + count]) / 2
+        count, degree = layer.coef.shape[other], layer.degrees[other]
+        middles = (knots[0, :count] + knots[0, degree + 1 : degree + 1 + count]) / 2
         lines.append(points[1:-1] if other == axis else middles.clamp(points[0], points[-1]))
     lines.insert(0, lines.pop(axis))
     x = torch.cartesian_prod(*lines)

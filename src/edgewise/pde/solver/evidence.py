@@ -24,7 +24,6 @@ from edgewise.pde.domains.mesh import Mesh, equal_shares
 from edgewise.pde.domains.sampling import unit_points
 from edgewise.pde.problem.collocation import Collocation, points_with
 from edgewise.pde.problem.strong_form import with_finer_integrals
-from edgewise.pde.solver.network import TensorNetwork
 from edgewise.pde.solver.solution import field_values
 from edgewise.pde.solver.training import linear_method, train_network
 from edgewise.pde.solver.uniqueness import (
@@ -39,6 +38,7 @@ from edgewise.pde.solver.uniqueness import (
     weakest_direction,
     zero_solves,
 )
+from edgewise.pde.structured.networks import TensorNetwork
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.cost import EQUATION_COST
 from edgewise.train.problems.blocks import BlockRole

@@ -18,8 +18,6 @@ from edgewise.pde.problem.collocation import Collocation, points_with
 from edgewise.pde.solver.evidence import Evidence, judge, residual_size, sought_points
 from edgewise.pde.solver.network import (
     SolverNetwork,
-    TensorNetwork,
-    WindowNetwork,
     count_parameters,
     described,
     grid_sizes,
@@ -27,6 +25,7 @@ from edgewise.pde.solver.network import (
 from edgewise.pde.solver.solution import Solution, Stage, field_values
 from edgewise.pde.solver.training import STEPS, Patience, TrainingOutcome, train_network
 from edgewise.pde.solver.uniqueness import squared_residuals
+from edgewise.pde.structured.networks import TensorNetwork, WindowNetwork
 from edgewise.settings import ABOVE_ZERO, EQUATION_BUDGET_WORK
 from edgewise.train.cost import EQUATION_COST, WorkBudget, active_parameters
 from edgewise.train.jacobian import RowSource, trainable_slots

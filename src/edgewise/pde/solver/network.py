@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from edgewise.nn.layers.base import Chain, Layer, LayerList
+from edgewise.nn.layers.base import Chain, LayerList
 from edgewise.nn.layers.initial import seeded_generator
 from edgewise.nn.layers.periodic import PeriodicLayer
 from edgewise.nn.layers.separable import SeparableLayer
@@ -16,6 +16,7 @@ from edgewise.nn.model import KAN
 from edgewise.ops.splines.bspline import spline_domain
 from edgewise.ops.splines.knots import blossom_coef, subdivide
 from edgewise.pde.problem.collocation import Collocation
+from edgewise.pde.structured.networks import TensorNetwork, WindowNetwork
 from edgewise.train.grids import adapt_domain_, refine
 
 # Least share of a hidden grid that activations should fill while grids still move. A choice: a grid that is moved is
@@ -108,21 +109,6 @@ def separable_network(
     return SeparableNetwork(layer, len(problem.fields))
 
 
-class TensorNetwork(Chain):
-    """Network of one `TensorLayer`: every field is a sum of all products of B-splines of the coordinates."""
-
-    def __init__(self, layer: TensorLayer):
-        super().__init__()
-        self.layers: LayerList[Layer] = LayerList([layer])
-
-    @property
-    def tensor_layer(self) -> TensorLayer:
-        """The only layer."""
-        layer = self.layers[0]
-        assert isinstance(layer, TensorLayer)
-        return layer
-
-
 def tensor_network(problem: Collocation, grid_size: int, degree: int) -> TensorNetwork:
     """A float64 network on even grids over the domain of a problem, zero everywhere."""
     periodic = [name in problem.periodic for name in problem.domain.coordinates]
@@ -132,47 +118,6 @@ def tensor_network(problem: Collocation, grid_size: int, degree: int) -> TensorN
         torch.linspace(low, high, size + 1, dtype=torch.float64) for (low, high), size in zip(ends, sizes, strict=True)
     ]
     return TensorNetwork(TensorLayer(lines, len(problem.fields), degree=degree, periodic=periodic))
-
-
-class WindowNetwork(nn.Module):
-    """A network for each of several windows of time that follow one another.
-
-    Parameters
-    ----------
-    windows : list of TensorNetwork
-        One network for each window.
-    ends : Tensor
-        First moment, moments at which a window ends and the next begins, and last moment, (windows + 1,).
-    axis : int
-        Number of the coordinate that is time.
-    """
-
-    ends: Tensor
-
-    def __init__(self, windows: list[TensorNetwork], ends: Tensor, axis: int):
-        super().__init__()
-        self.windows, self.axis = nn.ModuleList(windows), axis
-        self.register_buffer("ends", ends)
-
-    def window(self, number: int) -> TensorNetwork:
-        """The network of one window, by its number in the order of time."""
-        network = self.windows[number]
-        assert isinstance(network, TensorNetwork)
-        return network
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Outputs (*batch, fields) at points (*batch, in)."""
-        return self.jet(x.reshape(-1, x.shape[-1]))[0].reshape(*x.shape[:-1], -1)
-
-    def jet(self, x: Tensor, directions: Tensor | None = None, order: int = 0) -> Tensor:
-        """Jet (C, b, fields) at points (b, in), see `Chain.jet`."""
-        number = torch.searchsorted(self.ends[1:-1].contiguous(), x[:, self.axis].contiguous(), right=True)
-        present = number.unique().tolist()
-        chosen = [(number == window).nonzero()[:, 0] for window in present]
-        parts = [
-            self.window(window).jet(x[rows], directions, order) for window, rows in zip(present, chosen, strict=True)
-        ]
-        return torch.cat(parts, 1)[:, torch.cat(chosen).argsort()]
 
 
 class PeriodicNetwork(Chain):

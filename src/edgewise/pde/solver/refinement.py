@@ -16,7 +16,6 @@ from edgewise.pde.solver.evidence import INTEGRALS_AGREE, LARGEST_RESIDUAL, inte
 from edgewise.pde.solver.history import History, TrainedNetwork, solve_step_work
 from edgewise.pde.solver.network import (
     SeparableNetwork,
-    TensorNetwork,
     count_parameters,
     described,
     fit_hidden_grids_,
@@ -26,6 +25,7 @@ from edgewise.pde.solver.network import (
     tensor_network,
 )
 from edgewise.pde.solver.training import STEPS, Patience
+from edgewise.pde.structured.networks import TensorNetwork
 from edgewise.train.methods.base import Method
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 
@@ -267,7 +267,7 @@ class Refinement:
                     return graded
             if self._all_linear and isinstance(domain, Box):
                 points = respaced(layer, domain, GROWTH, most=most)
-                finer = TensorLayer(points, layer.out_features, degree=layer.degree, periodic=layer.periodic)
+                finer = TensorLayer(points, layer.out_features, degree=layer.degrees, periodic=layer.periodic)
             else:
                 coarser = None if self._coarser is None else self._coarser.tensor_layer
                 finer = layer.with_breakpoints(grown(layer, domain, GROWTH, coarser, most=most))
@@ -298,7 +298,7 @@ class Refinement:
         networks: list[Chain] = []
         for lines in (by_residual, towards_ends):
             if self._all_linear:
-                finer = TensorLayer(lines, layer.out_features, degree=layer.degree, periodic=layer.periodic)
+                finer = TensorLayer(lines, layer.out_features, degree=layer.degrees, periodic=layer.periodic)
             else:
                 both = [torch.cat([a, b]) for a, b in zip(lines, layer.breakpoints, strict=True)]
                 finer = layer.with_breakpoints([separated(each) for each in both])

@@ -58,7 +58,7 @@ class Stage:
     Examples
     --------
     >>> from edgewise.pde import PDE, Initial, Time, solve
-    >>> stage = solve(PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.0)]), tolerance=1e-6).stages[0]
+    >>> stage = solve(PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.0)]), tolerance=1e-6, grid_size=20).stages[0]
     >>> stage.grid_size, stage.parameters
     ((20,), 25)
     """

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypedDict, Unpack
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from edgewise.checks import check_count, check_options, is_number
 from edgewise.errors import InputError
@@ -17,8 +18,9 @@ from edgewise.outcomes import (
     progress_callback,
     reported,
 )
-from edgewise.pde.domains.domain import Box
+from edgewise.pde.domains.domain import TIME, Box
 from edgewise.pde.problem.collocation import Collocation
+from edgewise.pde.problem.strong_form import strong_form_of
 from edgewise.pde.solver.history import FRESH_POINTS, FRESH_SEED, History, TrainedNetwork
 from edgewise.pde.solver.refinement import SEPARABLE, TENSOR, Plan, Refinement
 from edgewise.pde.solver.solution import Solution
@@ -28,12 +30,25 @@ from edgewise.settings import MOST_FACTORISED_IN_EQUATIONS, MOST_FACTORISED_WITH
 from edgewise.train.methods.base import Method
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 
+if TYPE_CHECKING:
+    from edgewise.pde.structured.statement import Statement
+
 # Intervals of the coarsest grid: of each coordinate, and of the only one. A choice: coarse enough that the first stage
 # takes less than a second.
 FIRST_GRID_OF_BOX, FIRST_GRID_OF_LINE = 5, 20
 # Time windows: tolerance of the first pass, factor by which each pass is sharper, and factor by which the second one
 # costs more, until two passes have shown it. A choice: estimates need two passes that differ by more than a digit.
 FIRST_PASS_TOLERANCE, SHARPER, DEARER = 3e-2, 30.0, 5.0
+# The same for slabs: the first pass has so many times the tolerance, each further one a hundredth of it, at about twice
+# the work; sharper tolerances than the least one are below rounding.
+FIRST_MARCH, SHARPER_MARCH, DEARER_MARCH, LEAST_TOLERANCE = 30.0, 100.0, 1.5, 1e-14
+MOST_MARCH = 1e-3  # largest tolerance of a first pass in slabs. A choice
+FINER_MARCH = 1.3  # factor of the first grids from pass to pass. A choice: two passes are never the same
+STOPPED = {
+    StopReason.BUDGET: "the budget was spent in a sharper one",
+    StopReason.TIME_LIMIT: "the time was over in a sharper one",
+    StopReason.INTERRUPTED: "a sharper one was interrupted",
+}
 # Dimensions up to which products of B-splines of all coordinates are used. A choice: their number grows like that of
 # the intervals to the power of the dimension.
 MOST_TENSOR = 2
@@ -128,7 +143,10 @@ def solve(
 
     Notes
     -----
-    On one or two coordinates the fields are sums of all products of B-splines (`TensorLayer`); in more dimensions sums
+    On boxes of at most three coordinates, where there are as many conditions as the equations' orders and nothing is
+    chosen, `edgewise.pde.structured` collocates products of splines of degree 9 to 11 and solves by sparse factors,
+    grid after grid or slab of time after slab, until two of them agree (this needs scipy). Else networks are trained:
+    on one or two coordinates the fields are sums of all products of B-splines (`TensorLayer`); in more dimensions sums
     of separable functions, products of one spline of each coordinate, or of functions of one coordinate each; a KAN if
     `hidden` asks for one. Levenberg-Marquardt minimises the residuals on a coarse grid. Then intervals are added where
     the estimated error is largest (on boxes, for linear problems, so that each interval has the same error; else some
@@ -158,7 +176,9 @@ def solve(
     windows = plan.shape == TENSOR and options.get("method") is None and plan.resample
     with reported(progress, options.get("verbose", False), "solve") as report:
         history, ended = History(problem, seed, budget, time_limit, report, options.get("journal")), None
-        if windows and suits_time_windows(problem.form):
+        if _is_unchosen(options):
+            ended = _solve_on_structured_grids(problem, history, tolerance)
+        if ended is None and windows and suits_time_windows(problem.form):
             ended = _solve_in_time_windows(problem, plan, history, tolerance)
         stopped, message = ended or Refinement(problem, plan, history, tolerance).run()
     if stopped is StopReason.INTERRUPTED and not keep_interrupted:
@@ -204,12 +224,126 @@ def _planned(problem: Collocation, seed: int, **options: Unpack[SolveOptions]) -
     return Plan(shape, grid_size, degree, method, starts, seed, most, options.get("resample", True))
 
 
+def _is_unchosen(options: SolveOptions) -> bool:
+    """True if the user chooses nothing about networks and methods, and structured grids can be solved (by scipy)."""
+    chosen = {"hidden", "grid_size", "degree", "method", "resample"}.intersection(options)
+    return not chosen and find_spec("scipy") is not None
+
+
+def _solve_on_structured_grids(
+    problem: Collocation, history: History, tolerance: float
+) -> tuple[StopReason, str] | None:
+    """Solve on finer and finer structured grids, until two of them agree.
+
+    Returns the reason of the end and a sentence, or None if the statement does not fit or no grid has a solution.
+    """
+    from edgewise.pde.structured.slabs import marches  # imported late: `import edgewise` stays light
+    from edgewise.pde.structured.statement import recognised
+    from edgewise.pde.structured.stationary import stationary_stages
+
+    statement = recognised(problem.form)
+    if isinstance(statement, str):
+        return None
+    if marches(statement):
+        return _march(problem, statement, history, tolerance)
+    if TIME in problem.domain.coordinates and problem.domain.dimension > 1:
+        return None
+    best: TrainedNetwork | None = None
+    try:
+        for stage in stationary_stages(statement):
+            history.spend(stage.work)
+            result = TrainedNetwork(stage.network, problem, stage.loss)
+            history.add_stage(result, stage.points)
+            best = result if best is None or result.loss < best.loss else best
+            if history.error_estimate <= tolerance:
+                message = f"Two grids agree to {history.error_estimate:.1g}, within the tolerance."
+                return StopReason.CONVERGED, message
+            if history.work > history.limit:
+                return StopReason.BUDGET, history.message_with_residual("The budget is spent")
+            if history.past_deadline:
+                return StopReason.TIME_LIMIT, history.message_with_residual("The time is over")
+    except KeyboardInterrupt:
+        if best is None:
+            raise
+        return StopReason.INTERRUPTED, "Interrupted; the solution is that of the last complete grid."
+    if best is None:
+        return None
+    history.best = best
+    return StopReason.NO_PROGRESS, history.message_with_residual("A finer grid does not lower the residual")
+
+
+def _march(
+    problem: Collocation, statement: Statement, history: History, tolerance: float
+) -> tuple[StopReason, str] | None:
+    """Pass through time in slabs, again and again, each time with a sharper tolerance, until two passes agree.
+
+    Where not even the first pass reaches the last moment, its slabs are the solution up to the moment that it reached.
+    """
+    from edgewise.pde.structured.slabs import SlabMarch
+
+    allowed, costs = min(max(FIRST_MARCH * tolerance, LEAST_TOLERANCE), MOST_MARCH), list[float]()
+    stop: list[StopReason] = []
+    while True:
+        spent = history.work
+
+        def watch(share: float, slabs: int, work: float, spent: float = spent, allowed: float = allowed) -> bool:
+            history.work = spent + work
+            history.report_progress(f"slab {slabs}, {100 * share:.0f} % of the time", allowed**2)
+            if history.work > history.limit:
+                stop.append(StopReason.BUDGET)
+            elif history.past_deadline:
+                stop.append(StopReason.TIME_LIMIT)
+            return not stop
+
+        march = SlabMarch(statement, allowed, watch, FINER_MARCH ** len(costs))
+        try:
+            result = march.run()
+        except KeyboardInterrupt:
+            result = march.result()
+            stop.append(StopReason.INTERRUPTED)
+            if result is None and history.best is None:
+                raise
+        if result is not None and result.is_complete:
+            history.add_stage(TrainedNetwork(result.network, problem, allowed), result.points)
+            if history.error_estimate <= tolerance:
+                message = f"Two passes through time agree to {history.error_estimate:.1g}, within the tolerance."
+                return StopReason.CONVERGED, message
+        elif history.best is None:
+            if result is None:
+                return None
+            shorter = _until(problem, result.reached)
+            history.fresh_points = shorter.domain.interior(FRESH_POINTS, "sobol", seed=history.seed + FRESH_SEED)
+            history.add_stage(TrainedNetwork(result.network, shorter, allowed), result.points)
+            reason = stop[0] if stop else StopReason.NO_PROGRESS
+            return reason, history.message_with_residual(f"{_WHY_EARLY[reason]} at t = {result.reached:.6g}")
+        if not stop and (result is None or not result.is_complete or allowed <= LEAST_TOLERANCE):
+            return StopReason.NO_PROGRESS, history.message_with_residual("A sharper pass through time is no better")
+        if stop:
+            return stop[0], f"The solution is that of the last complete pass; {STOPPED[stop[0]]}."
+        costs.append(history.work - spent)
+        if history.work + DEARER_MARCH * costs[-1] > history.limit:
+            return StopReason.BUDGET, history.message_with_residual("The budget is spent")
+        allowed = max(allowed / SHARPER_MARCH, LEAST_TOLERANCE)
+
+
 _WHY_EARLY = {
     StopReason.NO_PROGRESS: "Windows in time became too short, as where a solution blows up or jumps: it ends",
     StopReason.BUDGET: "The budget was spent before the last moment: the solution ends",
     StopReason.TIME_LIMIT: "The time was over before the last moment: the solution ends",
     StopReason.INTERRUPTED: "Interrupted before the last moment: the solution ends",
 }
+
+
+def _until(problem: Collocation, moment: float) -> Collocation:
+    """The problem up to a moment."""
+    ends = dict(zip(problem.domain.coordinates, problem.domain.bounds.tolist(), strict=True))
+    domain, form = Box(**{**ends, TIME: (ends[TIME][0], moment)}), problem.form
+    known = form.solution
+    return Collocation(
+        strong_form_of(
+            form.equation, domain, form.conditions, weight=form.weight, solution=known, is_linear=form.is_linear
+        )
+    )
 
 
 def _solve_in_time_windows(

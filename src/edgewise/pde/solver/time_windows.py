@@ -18,9 +18,9 @@ from edgewise.pde.problem.conditions import Initial, by_field
 from edgewise.pde.problem.evaluation import value_at
 from edgewise.pde.problem.strong_form import StrongForm, strong_form_of
 from edgewise.pde.solver.history import History
-from edgewise.pde.solver.network import TensorNetwork, WindowNetwork
 from edgewise.pde.solver.solution import field_jet_at
 from edgewise.pde.solver.training import linear_method
+from edgewise.pde.structured.networks import TensorNetwork, WindowNetwork
 from edgewise.settings import ABOVE_ZERO
 
 # Intervals of a window in time, by the dimension of the domain. A choice: in one dimension of space most coefficients

@@ -23,7 +23,7 @@ from edgewise.pde.problem.evaluation import EvaluationContext
 from edgewise.pde.problem.fields import Field, Index
 from edgewise.pde.problem.integrals import IntegralCalls
 from edgewise.pde.problem.strong_form import StrongForm
-from edgewise.pde.solver.network import TensorNetwork
+from edgewise.pde.structured.networks import TensorNetwork
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.jacobian import RowSource, trainable_slots
 from edgewise.train.problems.block_problem import BlockProblem

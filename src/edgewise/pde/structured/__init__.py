@@ -1,0 +1,7 @@
+"""Structured grids: equations on boxes to the last digits, by collocation with tensor products of B-splines.
+
+Where a `statement` fits (a box, pointwise equations, as many conditions as their orders), its residuals at points of a
+grid determine the coefficients one for one. Every coordinate is an `axis` with B-splines of degree up to 11, and the
+Jacobian is a sum of diagonal matrices times Kronecker products of banded tables, which `linear` solves. `stationary`
+has Newton's method and grids that follow the residual. The result is an ordinary network, see `networks`.
+"""

@@ -1,0 +1,68 @@
+"""Networks of tensor-product splines: one grid for all, or one for each window of time."""
+
+import torch
+from torch import Tensor, nn
+
+from edgewise.nn.layers.base import Chain, Layer, LayerList
+from edgewise.nn.layers.tensor_product import TensorLayer
+
+OUTSIDE = 1e-9  # of the time: a moment that is later by rounding is the last one
+
+
+class TensorNetwork(Chain):
+    """Network of one `TensorLayer`: every field is a sum of all products of B-splines of the coordinates."""
+
+    def __init__(self, layer: TensorLayer):
+        super().__init__()
+        self.layers: LayerList[Layer] = LayerList([layer])
+
+    @property
+    def tensor_layer(self) -> TensorLayer:
+        """The only layer."""
+        layer = self.layers[0]
+        assert isinstance(layer, TensorLayer)
+        return layer
+
+
+class WindowNetwork(nn.Module):
+    """A network for each of several windows of time that follow one another.
+
+    Parameters
+    ----------
+    windows : list of TensorNetwork
+        One network for each window.
+    ends : Tensor
+        First moment, moments at which a window ends and the next begins, and last moment, (windows + 1,).
+    axis : int
+        Number of the coordinate that is time.
+    """
+
+    ends: Tensor
+
+    def __init__(self, windows: list[TensorNetwork], ends: Tensor, axis: int):
+        super().__init__()
+        self.windows, self.axis = nn.ModuleList(windows), axis
+        self.register_buffer("ends", ends)
+
+    def window(self, number: int) -> TensorNetwork:
+        """The network of one window, by its number in the order of time."""
+        network = self.windows[number]
+        assert isinstance(network, TensorNetwork)
+        return network
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Outputs (*batch, fields) at points (*batch, in)."""
+        return self.jet(x.reshape(-1, x.shape[-1]))[0].reshape(*x.shape[:-1], -1)
+
+    def jet(self, x: Tensor, directions: Tensor | None = None, order: int = 0) -> Tensor:
+        """Jet (C, b, fields) at points (b, in), see `Chain.jet`."""
+        if bool((x[:, self.axis] > self.ends[-1]).any()):
+            beyond = x[:, self.axis] > self.ends[-1] + OUTSIDE * (self.ends[-1] - self.ends[0])
+            x = torch.where(beyond[:, None], torch.nan, x)  # nothing is known after the last moment
+        number = torch.searchsorted(self.ends[1:-1].contiguous(), x[:, self.axis].contiguous(), right=True)
+        present = number.unique().tolist()
+        chosen = [(number == window).nonzero()[:, 0] for window in present]
+        parts = [
+            self.window(window).jet(x[rows], directions, order) for window, rows in zip(present, chosen, strict=True)
+        ]
+        return torch.cat(parts, 1)[:, torch.cat(chosen).argsort()]

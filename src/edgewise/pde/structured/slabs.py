@@ -1,0 +1,404 @@
+"""Evolution in time, slab by slab: one polynomial of time in each, on a grid of space that follows the residual."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.special import roots_jacobi
+
+from edgewise.pde.domains.domain import TIME
+from edgewise.pde.problem.conditions import Initial, by_field
+from edgewise.pde.problem.evaluation import value_at
+from edgewise.pde.structured.axis import SplineAxis
+from edgewise.pde.structured.linear import LinearSystem, solver_for
+from edgewise.pde.structured.networks import WindowNetwork
+from edgewise.pde.structured.statement import Statement
+from edgewise.pde.structured.stationary import carried, graded, local_errors, network_of
+from edgewise.settings import ABOVE_ZERO
+
+Watch = Callable[[float, int, float], bool]
+"""Receives the share of time that is done, the number of slabs and the work; returns whether to go on."""
+
+# Degrees in time and in space, by the number of space coordinates. A choice: long slabs where a slab is cheap.
+TIME_DEGREE, SPACE_DEGREE = {0: 10, 1: 9, 2: 7}, {1: 9, 2: 9}
+FIRST_SLABS = 50  # first length of a slab, as a part of the whole time. A choice: step-size control corrects it
+FIRST_INTERVALS = {1: 24, 2: 12}  # of space. A choice: the initial state and the residual refine it
+# Step-size control as of solvers of ordinary differential equations: safety factor, least and largest change of the
+# length of a slab (E. Hairer, S. Norsett, G. Wanner, "Solving Ordinary Differential Equations I", section II.4).
+SAFETY, SHRINK, GROW = 0.85, 0.2, 2.0
+TOO_LONG, FAR = 2.0, 1e3  # a slab whose error is so many times the allowed one is too long; so is it on any grid
+LEAST_LENGTH = 1e-12  # of the whole time: shorter slabs mean that the solution blows up
+SHARE = 0.1  # of the tolerance, allowed as error of one slab, for the errors of many add up. A choice
+LEAST_ALLOWED = 2e-15  # of an error relative to the field: rounding
+# Largest factors by which intervals of space are refined and coarsened at once, and the share of the present number of
+# intervals that a coarser grid must spare to be worth the interpolation.
+REFINE, COARSEN, SPARED = 2.0, 1.5, 0.3
+MOST_ROUNDS = 12  # new grids for one slab
+MOST_INTERVALS = {1: 3000, 2: 100}  # of a coordinate of space. A choice: a slab takes a second
+# Newton's method in a slab: iterations, contraction below which the factors are used again, and the step relative to
+# the allowed error at which it ends.
+ITERATIONS, CONTRACTION, STEP = 12, 0.2, 0.02
+CONTINUED = 4  # degree in time with which a slab's polynomial is continued as the start of the next one. A choice
+
+
+class TimeAxis(SplineAxis):
+    """One polynomial in Bernstein's basis from one moment to another, with the points of Radau [1]_.
+
+    The last moment is among the points, so that stiff components are damped.
+
+    Parameters
+    ----------
+    begin, end : float
+        The two moments.
+    degree : int
+        Degree of the polynomial.
+
+    References
+    ----------
+    .. [1] E. Hairer, G. Wanner, "Solving Ordinary Differential Equations II", section IV.5.
+    """
+
+    def __init__(self, begin: float, end: float, degree: int):
+        super().__init__(np.array([begin, end]), degree)
+
+    def collocation_points(self, conditions: int) -> np.ndarray:
+        """Points of the equation where `conditions` coefficients are known from the first moment."""
+        inner = roots_jacobi(self.degree - conditions, 1, 0)[0] if self.degree > conditions else np.zeros(0)
+        begin, end = self.breakpoints
+        return np.append(begin + (end - begin) * (inner + 1) / 2, end)
+
+
+@dataclass(frozen=True, eq=False)
+class March:
+    """Result of a pass through time.
+
+    Parameters
+    ----------
+    network : WindowNetwork
+        The fields, up to the moment that was reached.
+    reached : float
+        That moment.
+    is_complete : bool
+        Whether it is the last one.
+    points : int
+        Number of collocation points of all slabs.
+    """
+
+    network: WindowNetwork
+    reached: float
+    is_complete: bool
+    points: int
+
+
+class SlabMarch:
+    """A pass through time with an allowed error in each slab.
+
+    Parameters
+    ----------
+    statement : Statement
+        A problem for which `marches` holds.
+    tolerance : float
+        Error relative to the fields that is aimed at.
+    watch : callable
+        See `Watch`; it is called after each slab.
+    finer : float
+        Factor of the first grids, so that passes differ where the tolerance asks for no more than these.
+
+    Attributes
+    ----------
+    work : float
+        Multiply-adds spent.
+    """
+
+    def __init__(self, statement: Statement, tolerance: float, watch: Watch, finer: float = 1.0):
+        self.statement, self.watch, self.work, self.finer = statement, watch, 0.0, finer
+        self.allowed = max(SHARE * tolerance, LEAST_ALLOWED)
+        self.domain = statement.form.domain
+        self.time = self.domain.coordinates.index(TIME)
+        self.space = [axis for axis in range(self.domain.dimension) if axis != self.time]
+        self.degree = TIME_DEGREE[len(self.space)]
+        self.order = int(statement.field_orders[0, self.time])
+        nodes, weights = np.polynomial.legendre.leggauss(self.degree + 1)
+        values = TimeAxis(0.0, 1.0, self.degree).table((nodes + 1) / 2)
+        legendre = np.polynomial.legendre.legvander(nodes, self.degree)[:, -2:] * weights[:, None]
+        # Rows that give the last two Legendre coefficients of a polynomial in Bernstein's basis.
+        self.last = (legendre * (np.arange(2 * self.degree - 1, 2 * self.degree + 2, 2) / 2)).T @ values
+        self.slabs: list[tuple[list[SplineAxis], np.ndarray]] = []
+        self.points, self.ends = 0, [float(self.domain.bounds[self.time, 0])]
+
+    def run(self) -> March | None:
+        """Slabs from the first moment to the last, or as far as they go; None if there is not even one."""
+        begin, end = self.domain.bounds[self.time].tolist()
+        moment, length = begin, (end - begin) / (FIRST_SLABS * self.finer)
+        axes, state = self._initial()
+        while end - moment > LEAST_LENGTH * (end - begin):
+            length = min(length, end - moment)
+            if end - moment < 1.2 * length:  # no sliver is left
+                length = end - moment
+            if length < LEAST_LENGTH * (end - begin):
+                break
+            solved = self._slab(axes, state, moment, moment + length)
+            if solved is None:
+                length *= SHRINK
+                continue
+            axes, state, coef, time_error = solved
+            factor = SAFETY * (self.allowed / max(time_error, ABOVE_ZERO)) ** (1 / self.degree)
+            if time_error > TOO_LONG * self.allowed:
+                length *= max(SHRINK, min(factor, SAFETY))
+                continue
+            moment = end if length == end - moment else moment + length
+            self.slabs.append((self._with_time(axes, self.ends[-1], moment), coef))
+            self.ends.append(moment)
+            self.points += coef.size
+            state = self._end_of(coef, length)
+            axes, state = self._coarser(axes, state)
+            length *= min(GROW, factor)
+            if not self.watch((moment - begin) / (end - begin), len(self.slabs), self.work):
+                break
+        return self.result()
+
+    def result(self) -> March | None:
+        """The slabs so far; None if there is none."""
+        if not self.slabs:
+            return None
+        networks, ends = [network_of(*slab) for slab in self.slabs], self.ends[: len(self.slabs) + 1]
+        network = WindowNetwork(networks, torch.tensor(ends, dtype=torch.float64), self.time)
+        return March(network, ends[-1], ends[-1] == float(self.domain.bounds[self.time, 1]), self.points)
+
+    def _with_time(self, space: Sequence[SplineAxis], begin: float, end: float) -> list[SplineAxis]:
+        axes = list(space)
+        axes.insert(self.time, TimeAxis(begin, end, self.degree))
+        return axes
+
+    def _slab(
+        self, space: list[SplineAxis], state: np.ndarray, begin: float, end: float
+    ) -> tuple[list[SplineAxis], np.ndarray, np.ndarray, float] | None:
+        """Space, state at the beginning, coefficients and error in time; space is refined until it is resolved."""
+        before, rounds = math.inf, 0
+        while True:
+            axes = self._with_time(space, begin, end)
+            coef = self._solved(axes, state, end - begin)
+            if coef is None:
+                return None
+            scale = self._scale(coef)
+            last = np.abs(np.tensordot(self.last, coef, (1, self.time)) / scale)
+            tail = np.sqrt(np.mean(last**2, axis=tuple(range(1, last.ndim - 1)))) if self.space else last
+            time_error = float(np.maximum(tail[1], 0.1 * tail[0]).max())
+            rounds += 1
+            if time_error > FAR * self.allowed or not self.space or rounds > MOST_ROUNDS:
+                return space, state, coef, time_error
+            errors = self._space_errors(axes, coef)
+            largest = max(float(each.max()) for each in errors)
+            if largest <= self.allowed or largest > before / 2:
+                return space, state, coef, time_error
+            finer = []
+            for line, each in zip(space, errors, strict=True):
+                cut = np.clip(1.1 * (each / self.allowed) ** (1 / (line.degree + 1)), 1.0, REFINE)
+                points = graded(line.breakpoints, np.diff(line.breakpoints) / cut, line.periodic)
+                is_finer = float(each.max()) > self.allowed and len(points) <= MOST_INTERVALS[len(self.space)]
+                finer.append(SplineAxis(points, line.degree, line.periodic) if is_finer else line)
+            if all(new is old for new, old in zip(finer, space, strict=True)):
+                return space, state, coef, time_error
+            if finer[0].count < 2 * space[0].count:
+                before = largest
+            state, space = carried_state(state, space, finer), finer
+
+    def _space_errors(self, axes: Sequence[SplineAxis], coef: np.ndarray) -> list[np.ndarray]:
+        """Errors of one slab that the residual between points of space implies, for each interval, in the mean."""
+        size = max(float(np.abs(coef).max()), ABOVE_ZERO)
+        errors = local_errors(self.statement, axes, coef, self.space)
+        weighted = []
+        for axis in self.space:
+            shares = np.diff(axes[axis].breakpoints) * axes[axis].intervals / np.ptp(axes[axis].breakpoints)
+            weighted.append(errors[axis] / size * np.sqrt(shares))
+        return weighted
+
+    def _solved(self, axes: list[SplineAxis], state: np.ndarray, length: float) -> np.ndarray | None:
+        """Coefficients of a slab by Newton's method, whose factors serve as long as they contract; None if it fails."""
+        statement, allowed = self.statement, self.allowed
+        blocks = statement.blocks(axes)
+        is_start = [block.face == (self.time, 0) for block in blocks]
+        coef = self._guess(axes, state, length)
+        solver, before = None, math.inf
+        for _ in range(ITERATIONS):
+            fresh = solver is None
+            evaluated = [block.evaluate(coef, with_slopes=fresh) for block in blocks]
+            # The initial state is kept exactly, so that nothing is left of it in a step.
+            parts = [0.0 * v.ravel() if start else v.ravel() for (v, _), start in zip(evaluated, is_start, strict=True)]
+            rhs = -np.concatenate(parts)
+            if not np.isfinite(rhs).all():
+                return None
+            if fresh:
+                system = LinearSystem(blocks, [slopes for _, slopes in evaluated], coef.shape)
+                solver = solver_for(statement, system)
+                if solver is None:
+                    return None
+            assert solver is not None
+            step = solver(rhs).reshape(coef.shape)
+            self.work += system.work + 2 * math.prod(coef.shape) * 200
+            system.work = 0.0
+            coef = coef + step
+            size = float((np.abs(step) / self._scale(coef)).max())
+            if not math.isfinite(size) or size > 1e6:
+                return None
+            if size <= STEP * allowed or (statement.form.is_linear and fresh):
+                return coef
+            if size < 1e-10 and size > before / 2:  # rounding
+                return coef
+            if size > CONTRACTION * before:
+                if size > 2 * before and not fresh and before < 1:
+                    return None
+                solver = None
+            before = size
+        return None
+
+    def _guess(self, axes: list[SplineAxis], state: np.ndarray, length: float) -> np.ndarray:
+        """Start of a slab: the polynomial of the slab before, continued; constant where there is none."""
+        shape = (*(axis.count for axis in axes), state.shape[-1])
+        coef = np.zeros(shape)
+        lines = np.moveaxis(coef, self.time, 0)
+        lines[:] = state[0]
+        if self.order == 2:
+            moments = length / self.degree * np.arange(1, self.degree + 1)
+            lines[1:] += state[1] * moments.reshape(-1, *[1] * state[0].ndim)
+        if not self.slabs:
+            return coef
+        old, before = self.slabs[-1]
+        if any(not np.array_equal(old[k].breakpoints, axes[k].breakpoints) for k in self.space):
+            return coef
+        # Low Legendre degrees only: the continuation of higher ones grows fast.
+        ratio, line = length / float(np.ptp(old[self.time].breakpoints)), TimeAxis(0.0, 1.0, self.degree)
+        moments, last = line.all_points(), np.moveaxis(before, self.time, 0)
+        values = line.table(moments) @ last.reshape(len(last), -1)
+        fitted = np.polynomial.legendre.legfit(2 * moments - 1, values, CONTINUED)
+        ahead = np.polynomial.legendre.legval(2 * (1 + moments * ratio) - 1, fitted).T
+        ahead = line.interpolated(ahead).reshape(last.shape)
+        lines[self.order :] = ahead[self.order :] + (lines[0] - ahead[0])
+        return coef
+
+    def _end_of(self, coef: np.ndarray, length: float) -> np.ndarray:
+        """State at the end of a slab, (order, *space, fields): value, and rate of change for equations of order 2."""
+        lines = np.moveaxis(coef, self.time, 0)
+        states = [lines[-1], (lines[-1] - lines[-2]) * self.degree / length]
+        return np.stack(states[: self.order])
+
+    def _scale(self, coef: np.ndarray) -> np.ndarray:
+        """Size of each field, (fields,)."""
+        sizes = np.abs(coef).reshape(-1, coef.shape[-1]).max(0)
+        return np.maximum(sizes, max(1e-6 * float(sizes.max()), ABOVE_ZERO))
+
+    def _coarser(self, space: list[SplineAxis], state: np.ndarray) -> tuple[list[SplineAxis], np.ndarray]:
+        """Space and state on a coarser grid, where the last slab shows that it does."""
+        if not self.space:
+            return space, state
+        axes, coef = self.slabs[-1]
+        errors = self._space_errors(axes, coef)
+        coarser = []
+        for line, each in zip(space, errors, strict=True):
+            factor = np.clip(
+                0.8 * (self.allowed / np.maximum(each, ABOVE_ZERO)) ** (1 / (line.degree + 1)), 0.9, COARSEN
+            )
+            points = graded(line.breakpoints, np.diff(line.breakpoints) * factor, line.periodic)
+            fewest = max(round(self.finer * FIRST_INTERVALS[len(self.space)]), line.degree + 1)
+            is_worth = fewest <= len(points) - 1 < (1 - SPARED) * line.intervals
+            coarser.append(SplineAxis(points, line.degree, line.periodic) if is_worth else line)
+        return coarser, carried_state(state, space, coarser)
+
+    def _initial(self) -> tuple[list[SplineAxis], np.ndarray]:
+        """Grid of space and state at the first moment: the grid is refined until the state is resolved."""
+        dimension, form = len(self.space), self.statement.form
+        if not dimension:
+            return [], self._given(np.zeros((1, 0))).reshape(self.order, -1)
+        bounds, degree = self.domain.bounds.numpy(), SPACE_DEGREE[dimension]
+        periodic = [self.statement.periodic[axis] for axis in self.space]
+        axes = [
+            SplineAxis(
+                np.linspace(bounds[axis, 0], bounds[axis, 1], round(self.finer * FIRST_INTERVALS[dimension]) + 1),
+                degree,
+                repeats,
+            )
+            for axis, repeats in zip(self.space, periodic, strict=True)
+        ]
+        for _ in range(3 * MOST_ROUNDS):
+            state = self._interpolated(axes)
+            scale = np.maximum(np.abs(state).reshape(self.order, -1, len(form.fields)).max(1), ABOVE_ZERO)
+            finer = []
+            for number, line in enumerate(axes):
+                points = [axis.all_points() for axis in axes]
+                points[number] = line.fresh_points()
+                given = self._at(points)
+                values = state
+                for k, axis in enumerate(axes):
+                    values = along(axis.table(points[k]), values, k + 1)
+                wrong = np.abs(values - given) / scale.reshape(self.order, *[1] * dimension, -1)
+                each = np.moveaxis(wrong, number + 1, 0).reshape(line.intervals, -1).max(1)
+                lengths = np.diff(line.breakpoints)
+                each = each * np.sqrt(lengths * line.intervals / np.ptp(line.breakpoints))
+                cut = np.clip(1.1 * (each / self.allowed) ** (1 / (degree + 1)), 1.0, REFINE)
+                new = graded(line.breakpoints, lengths / cut, line.periodic)
+                if each.max() > self.allowed and len(new) <= MOST_INTERVALS[dimension]:
+                    line = SplineAxis(new, degree, line.periodic)
+                finer.append(line)
+            if all(new is old for new, old in zip(finer, axes, strict=True)):
+                break
+            axes = finer
+        return axes, self._interpolated(axes)
+
+    def _interpolated(self, axes: Sequence[SplineAxis]) -> np.ndarray:
+        """Splines of the initial state, (order, *counts, fields)."""
+        state = self._at([axis.all_points() for axis in axes])
+        for k, axis in enumerate(axes):
+            lines = np.moveaxis(state, k + 1, 0)
+            solved = axis.interpolated(np.ascontiguousarray(lines.reshape(len(lines), -1)))
+            state = np.moveaxis(solved.reshape(-1, *lines.shape[1:]), 0, k + 1)
+        return state
+
+    def _at(self, points: Sequence[np.ndarray]) -> np.ndarray:
+        """Initial values and rates on a grid of points of space, (order, *points, fields)."""
+        lines = np.meshgrid(*points, indexing="ij")
+        given = self._given(np.stack([line.ravel() for line in lines], 1))
+        return given.reshape(self.order, *map(len, points), -1)
+
+    def _given(self, places: np.ndarray) -> np.ndarray:
+        """Initial values and rates at places (b, dimension of space), (order, b, fields)."""
+        form = self.statement.form
+        x = torch.full(
+            (len(places), self.domain.dimension), float(self.domain.bounds[self.time, 0]), dtype=torch.float64
+        )
+        x[:, self.space] = torch.from_numpy(places)
+        values = torch.zeros(2, len(x), len(form.fields), dtype=torch.float64)
+        for condition in form.conditions:
+            for order, given in enumerate((condition.value, condition.rate) if isinstance(condition, Initial) else ()):
+                for name, value in (by_field(given, form.fields) if given is not None else {}).items():
+                    values[order, :, form.fields.index(name)] = value_at(value, self.domain.coordinates, x, "value")
+        return values[: self.order].numpy()
+
+
+def marches(statement: Statement) -> bool:
+    """True if slabs can solve a problem: all its fields start from `Initial` conditions, of order 1 or 2 in time."""
+    form = statement.form
+    if TIME not in form.domain.coordinates or form.domain.dimension > 3:
+        return False
+    time = form.domain.coordinates.index(TIME)
+    orders = statement.field_orders[:, time]
+    at_start = [term.label for term, axis, end in statement.faces() if axis == time and end == 0]
+    at_end = any(axis == time and end == 1 for _, axis, end in statement.faces())
+    alike = bool((orders == orders[0]).all()) and int(orders[0]) in (1, 2)
+    return alike and not at_end and bool(at_start) and set(at_start) == {"Initial"}
+
+
+def carried_state(state: np.ndarray, old: Sequence[SplineAxis], new: Sequence[SplineAxis]) -> np.ndarray:
+    """A state (order, *counts, fields) on other breakpoints of space."""
+    if all(a is b for a, b in zip(old, new, strict=True)):
+        return state
+    return np.stack([carried(each, old, new) for each in state])
+
+
+def along(table: np.ndarray, values: np.ndarray, axis: int) -> np.ndarray:
+    """A table times every line of values along an axis."""
+    lines = np.moveaxis(values, axis, 0)
+    return np.moveaxis((table @ lines.reshape(len(lines), -1)).reshape(-1, *lines.shape[1:]), 0, axis)

@@ -1,0 +1,271 @@
+"""Statements that a structured grid can hold, and which residual is collocated at which points of the grid."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from edgewise.ops.splines.bspline import MAX_PRODUCT_DEGREE
+from edgewise.pde.domains.domain import Box
+from edgewise.pde.problem.evaluation import EvaluationContext
+from edgewise.pde.problem.fields import Field, Index
+from edgewise.pde.problem.strong_form import PROBE_SEEDS, PROBES, ResidualTerm, StrongForm
+from edgewise.pde.structured.axis import SplineAxis, Table
+
+Key = tuple[int, int, Index]
+"""Number of a residual, number of a field, and the derivative of that field by which the residual has a slope."""
+Slopes = dict[Key, np.ndarray]
+"""Slopes of residuals by derivatives of fields at the points of a block, in the shape of its grid."""
+
+MOST_AXES = 3  # as many inputs as a `TensorLayer` has
+
+
+@dataclass(eq=False)
+class RowBlock:
+    """Residuals of a term on a grid of points: rows of the system that determines the coefficients.
+
+    Parameters
+    ----------
+    form : StrongForm
+        The problem.
+    term : ResidualTerm
+        The equation or a condition.
+    numbers : tuple of int
+        Numbers of those residuals of the term that are collocated here.
+    axes : list of SplineAxis
+        The coordinates.
+    points : list of ndarray
+        Points of each coordinate; the grid has all their combinations.
+    face : tuple of int, optional
+        For conditions: number of the coordinate that is constant, and 0 or 1 for its low or high end.
+    """
+
+    form: StrongForm
+    term: ResidualTerm
+    numbers: tuple[int, ...]
+    axes: Sequence[SplineAxis]
+    points: Sequence[np.ndarray]
+    face: tuple[int, int] | None = None
+    _tables: dict[tuple[int, int], Table] = field(default_factory=dict)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of points of each coordinate."""
+        return tuple(map(len, self.points))
+
+    @property
+    def rows(self) -> int:
+        """Number of rows: residuals times points."""
+        return len(self.numbers) * math.prod(self.shape)
+
+    def table(self, axis: int, order: int) -> Table:
+        """Values of the B-splines of a coordinate, or of a derivative, at its points."""
+        if (axis, order) not in self._tables:
+            self._tables[axis, order] = self.axes[axis].table(self.points[axis], order)
+        return self._tables[axis, order]
+
+    @cached_property
+    def x(self) -> Tensor:
+        """All points, (N, n), the last coordinate running fastest."""
+        lines = np.meshgrid(*self.points, indexing="ij")
+        return torch.from_numpy(np.stack([line.ravel() for line in lines], 1))
+
+    @cached_property
+    def normal(self) -> Tensor | None:
+        """Outward normals, (N, n), on a face."""
+        if self.face is None:
+            return None
+        normal = torch.zeros_like(self.x)
+        normal[:, self.face[0]] = 2.0 * self.face[1] - 1.0
+        return normal
+
+    def jet(self, coef: np.ndarray) -> dict[tuple[int, Index], np.ndarray]:
+        """All derivatives of the fields that the term uses, at the points; coef is (n_1, ..., n_d, fields)."""
+        partial: dict[tuple[int, Index], np.ndarray] = {(-1, ()): coef}
+
+        def upto(index: Index) -> np.ndarray:
+            """Derivatives by the first coordinates: the tables of these are applied, their axes are the last ones."""
+            if (-1, index) not in partial:
+                before = upto(index[:-1])
+                table = self.table(len(index) - 1, index[-1])
+                product = table @ before.reshape(before.shape[0], -1)
+                partial[-1, index] = np.moveaxis(product.reshape(-1, *before.shape[1:]), 0, -1)
+            return partial[-1, index]
+
+        jet = {}
+        for number, name in enumerate(self.form.fields):
+            for index in self.term.requirements.derivatives[name]:
+                jet[number, index] = upto(index)[number]
+        return jet
+
+    def residuals(self, coef: np.ndarray) -> np.ndarray:
+        """Residuals at the points, in units of an error: (residuals, *shape)."""
+        return self.evaluate(coef, with_slopes=False)[0]
+
+    def evaluate(self, coef: np.ndarray, with_slopes: bool = True) -> tuple[np.ndarray, Slopes]:
+        """Residuals (residuals, *shape), and their slopes by every derivative, exact by automatic differentiation."""
+        jet = self.jet(coef)
+        leaves = {key: torch.from_numpy(np.ascontiguousarray(value)).ravel() for key, value in jet.items()}
+        return self.evaluate_jet(leaves, with_slopes)
+
+    def evaluate_jet(self, jet: dict[tuple[int, Index], Tensor], with_slopes: bool) -> tuple[np.ndarray, Slopes]:
+        """Residuals and slopes, as `evaluate`, where derivatives of the fields (N,) are given."""
+        if with_slopes:
+            jet = {key: value.requires_grad_() for key, value in jet.items()}
+        names = self.form.domain.coordinates
+
+        def reader(number: int) -> Field:
+            return Field(lambda index: jet[number, index], names)
+
+        fields = {name: reader(number) for number, name in enumerate(self.form.fields)}
+        sizes = self.term.requirements.sizes
+        slopes: Slopes = {}
+        with torch.set_grad_enabled(with_slopes):
+            context = EvaluationContext(names, self.x, fields, {}, self.normal)
+            results = self.term.residuals(context)
+            results = [results[number] / sizes[number] for number in self.numbers]
+            values = torch.stack([result.detach().expand(len(self.x)) for result in results])
+            for number, result in enumerate(results if with_slopes else ()):
+                if not result.requires_grad:
+                    continue
+                parts = torch.autograd.grad(result.sum(), list(jet.values()), retain_graph=True, allow_unused=True)
+                for (slot, index), part in zip(jet, parts, strict=True):
+                    if part is not None and bool((part != 0).any()):
+                        slopes[number, slot, index] = part.numpy().reshape(self.shape)
+        return values.numpy().reshape(len(self.numbers), *self.shape), slopes
+
+
+@dataclass(frozen=True, eq=False)
+class Statement:
+    """A problem on a box whose equations and conditions determine the coefficients of a tensor grid one for one.
+
+    Parameters
+    ----------
+    form : StrongForm
+        The problem.
+    orders : ndarray of int
+        Order of each residual of the equation by each coordinate, (residuals, n): so many coefficients of a line along
+        the coordinate are left to conditions.
+    field_orders : ndarray of int
+        Order of each field by each coordinate, (fields, n).
+    priority : tuple of int
+        The coordinates in the order in which their conditions hold where two faces meet.
+    """
+
+    form: StrongForm
+    orders: np.ndarray
+    field_orders: np.ndarray
+    priority: tuple[int, ...]
+
+    @property
+    def periodic(self) -> tuple[bool, ...]:
+        """For each coordinate whether the solution is periodic in it."""
+        return tuple(name in self.form.periodic for name in self.form.domain.coordinates)
+
+    def axes(self, breakpoints: Sequence[np.ndarray], degrees: Sequence[int]) -> list[SplineAxis]:
+        """Coordinates with these breakpoints."""
+        return [SplineAxis(*each) for each in zip(breakpoints, degrees, self.periodic, strict=True)]
+
+    def faces(self) -> Iterator[tuple[ResidualTerm, int, int]]:
+        """Conditions with coordinate and end (0 or 1) of every face on which they hold."""
+        names = [piece.name for piece in self.form.domain.pieces]
+        for term in self.form.condition_terms:
+            for name in term.pieces:
+                yield term, *divmod(names.index(name), 2)
+
+    def blocks(self, axes: Sequence[SplineAxis]) -> list[RowBlock]:
+        """Blocks of the equation and of all conditions, with as many rows as there are coefficients."""
+        return [*self.equation_blocks(axes), *self.condition_blocks(axes)]
+
+    def equation_blocks(self, axes: Sequence[SplineAxis]) -> list[RowBlock]:
+        """Blocks of the equation: one, or one for each residual where these have other points."""
+        term, alike = self.form.equation_term, bool((self.orders == self.orders[0]).all())
+        numbers = [tuple(range(len(self.orders)))] if alike else [(number,) for number in range(len(self.orders))]
+        return [
+            RowBlock(
+                self.form,
+                term,
+                which,
+                axes,
+                [axis.collocation_points(int(m)) for axis, m in zip(axes, self.orders[which[0]], strict=True)],
+            )
+            for which in numbers
+        ]
+
+    def condition_blocks(self, axes: Sequence[SplineAxis]) -> list[RowBlock]:
+        """Blocks of the conditions: on each face at those points that faces of higher priority leave to it."""
+        blocks = []
+        for term, axis, end in self.faces():
+            above = self.priority[: self.priority.index(axis)]
+            points = [
+                line.breakpoints[[-1 if end else 0]]
+                if number == axis
+                else line.collocation_points(int(self.orders[0, number]))
+                if number in above
+                else line.all_points()
+                for number, line in enumerate(axes)
+            ]
+            numbers = tuple(range(len(term.requirements.sizes)))
+            blocks.append(RowBlock(self.form, term, numbers, axes, points, (axis, end)))
+        return blocks
+
+
+def recognised(form: StrongForm) -> Statement | str:
+    """The statement, or the reason why a structured grid does not hold it, as a clause."""
+    domain = form.domain
+    if type(domain) is not Box or domain.dimension > MOST_AXES:
+        return f"the domain is no box of at most {MOST_AXES} coordinates"
+    if form.coefficients or form.observations:
+        return "there are unknown coefficients or measured values"
+    if form.has_integrals or form.hard.values:
+        return "there are integrals or hard conditions"
+    if form.order > MAX_PRODUCT_DEGREE - 2:
+        return f"the order is above {MAX_PRODUCT_DEGREE - 2}"
+    count = len(form.equation_term.requirements.sizes)
+    if count != len(form.fields):
+        return "there are not as many equations as fields"
+    residual_orders, field_orders = _orders(form)
+    statement = Statement(form, residual_orders, field_orders, tuple(range(domain.dimension)))
+    given, normal = np.zeros(domain.dimension, dtype=int), np.zeros(domain.dimension, dtype=int)
+    for term, axis, _ in statement.faces():
+        given[axis] += len(term.requirements.sizes)
+        normal[axis] = max(normal[axis], *(term.requirements.order(name, [axis]) for name in form.fields))
+    for axis, repeats in enumerate(statement.periodic):
+        if repeats:
+            if given[axis]:
+                return "there are conditions on the ends of a periodic coordinate"
+            residual_orders[:, axis] = 0
+        elif given[axis] != residual_orders[:, axis].sum():
+            return "there are not as many conditions as the order of the equations"
+    if domain.dimension > 1 and not bool((residual_orders == residual_orders[0]).all()):
+        return "the equations of a system have different orders"
+    priority = tuple(np.argsort(normal, kind="stable").tolist())
+    return Statement(form, residual_orders, field_orders, priority)
+
+
+def _orders(form: StrongForm) -> tuple[np.ndarray, np.ndarray]:
+    """Orders by each coordinate of every residual of the equation, and of every field in it."""
+    x = form.domain.interior(PROBES, "sobol", seed=PROBE_SEEDS[0])
+    generator = torch.Generator().manual_seed(PROBE_SEEDS[1])
+    term = form.equation_term
+    numbers = tuple(range(len(term.requirements.sizes)))
+    block = RowBlock(form, term, numbers, [], [np.zeros(len(x))])
+    block.x = x
+    jet = {
+        (slot, index): torch.rand(len(x), generator=generator, dtype=torch.float64) + 0.5
+        for slot, name in enumerate(form.fields)
+        for index in term.requirements.derivatives[name]
+    }
+    _, slopes = block.evaluate_jet(jet, with_slopes=True)
+    of_residuals = np.zeros((len(numbers), form.domain.dimension), dtype=int)
+    of_fields = np.zeros((len(form.fields), form.domain.dimension), dtype=int)
+    for number, slot, index in slopes:
+        of_residuals[number] = np.maximum(of_residuals[number], index)
+        of_fields[slot] = np.maximum(of_fields[slot], index)
+    return of_residuals, of_fields

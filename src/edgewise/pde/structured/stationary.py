@@ -1,0 +1,332 @@
+"""Problems without time: Newton's method on one grid, and grids that follow the residual between the points."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from edgewise.nn.layers.tensor_product import TensorLayer
+from edgewise.pde.structured.axis import SplineAxis
+from edgewise.pde.structured.linear import LinearSystem, solver_for
+from edgewise.pde.structured.networks import TensorNetwork, WindowNetwork
+from edgewise.pde.structured.statement import RowBlock, Slopes, Statement
+from edgewise.settings import ABOVE_ZERO
+
+DEGREE = 11  # the highest: on smooth problems it needs the fewest coefficients, and grading serves the others
+# Intervals of the first grid, by the number of coordinates. A choice: it is solved in a tenth of a second.
+FIRST_INTERVALS = {1: 16, 2: 8, 3: 6}
+# Largest factor by which an interval is refined in one stage, by the number of coordinates.
+REFINE = {1: 4.0, 2: 2.0, 3: 1.6}
+# Shortest interval, relative to the domain: a layer of width 1e-10 is resolved. A choice: rounding is at 1e-16.
+SHORTEST = 1e-11
+# Reduction of the residual that one stage aims at, where the estimated error does not say how much is needed.
+REDUCE = 1e4
+# Change of the length of intervals per length: neighbours differ by a factor of 1.5 at most. A choice.
+GRADING = 0.5
+# A coordinate, and in a solution that is not resolved an interval, whose error is below this share of the largest one
+# stays as it is; an error relative to the solution above which it is not resolved. Choices.
+SHARE, UNRESOLVED = 0.05, 1e-2
+# Points of each coordinate at which a residual is looked for at least, by the number of coordinates, and factor by
+# which it must be larger than what is known to count. A choice: narrower sources are missed.
+SEARCH, MISSED = {1: 2000, 2: 100, 3: 20}, 10.0
+# Coefficients of the largest grid, by the number of coordinates. A choice: a minute of one core.
+MOST_COEFFICIENTS = {1: 20_000, 2: 500_000, 3: 500_000}
+# Newton's method: steps, smallest damping factor, and the reduction of the residual that a damped step must give (P.
+# Deuflhard, "Newton Methods for Nonlinear Problems", 2004, section 3.3: 1 - factor / 2).
+NEWTON_STEPS, LEAST_DAMPING = 40, 1e-4
+# Steps relative to the solution after which Newton's method is done, for the next one is at rounding; and below which
+# it is where no smaller residual is found.
+NEWTON_ROUNDING, NEWTON_CLOSE = 1e-9, 1e-6
+# Least factor of the error from one stage to the next that an estimate believes. A choice.
+LEAST_GAIN = 1e-2
+STALLS = 3  # stages without a smaller residual after which refinement ends
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """A solution on one grid.
+
+    Parameters
+    ----------
+    network : TensorNetwork or WindowNetwork
+        The fields.
+    loss : float
+        Square of the largest error that the residual between collocation points implies, relative to the solution.
+    points : int
+        Number of collocation points.
+    work : float
+        Multiply-adds spent.
+    """
+
+    network: TensorNetwork | WindowNetwork
+    loss: float
+    points: int
+    work: float
+
+
+def stationary_stages(statement: Statement) -> Iterator[Stage]:
+    """Solve on ever finer grids; ends where Newton's method fails, the residual stalls or the grid gets too large."""
+    bounds = statement.form.domain.bounds.numpy()
+    dimension, degrees = len(bounds), [DEGREE] * len(bounds)
+    first = [
+        np.linspace(low, high, max(FIRST_INTERVALS[dimension], DEGREE + 1 if repeats else 0) + 1)
+        for (low, high), repeats in zip(bounds, statement.periodic, strict=True)
+    ]
+    axes, coef = statement.axes(first, degrees), None
+    before = axes
+    best, stalls, failures, is_stabilised, loss = math.inf, 0, 0, False, 0.0
+    while True:
+        start = np.zeros(shape_of(statement, axes)) if coef is None else carried(coef, before, axes)
+        solved = newton(statement, axes, start, is_stabilised)
+        if solved is None:
+            failures += 1
+            if coef is not None or failures > STALLS:
+                return
+            axes = statement.axes([refined(axis.breakpoints, 2.0) for axis in axes], degrees)
+            continue
+        coef, work = solved
+        errors = local_errors(statement, axes, coef)
+        size = float(np.abs(coef).max()) + max(float(each.max()) for each in errors)
+        errors = [each / max(size, ABOVE_ZERO) for each in errors]
+        loss = max(sum(float(each.max()) ** 2 for each in errors), LEAST_GAIN**2 * loss)
+        points = sum(block.rows for block in statement.blocks(axes))
+        yield Stage(network_of(axes, coef), loss, points, work)
+        is_resolved = max(float(each.max()) for each in errors) < UNRESOLVED
+        if is_stabilised == is_resolved:
+            best, is_stabilised = math.inf, not is_stabilised and has_layers(statement, axes, coef)
+        stalls = stalls + 1 if is_resolved and loss >= best / 2 else 0
+        best = min(best, loss)
+        if stalls >= STALLS:
+            return
+        before = axes
+        axes = statement.axes(next_breakpoints(axes, errors, REDUCE), degrees)
+        is_same = all(a.intervals == b.intervals for a, b in zip(axes, before, strict=True))
+        if is_same and is_resolved:
+            axes = statement.axes([refined(axis.breakpoints, 1.3) for axis in axes], degrees)
+        if (is_same and not is_resolved) or math.prod(shape_of(statement, axes)) > MOST_COEFFICIENTS[dimension]:
+            return
+
+
+def shape_of(statement: Statement, axes: Sequence[SplineAxis]) -> tuple[int, ...]:
+    """Shape of the coefficients: (n_1, ..., n_d, fields)."""
+    return (*(axis.count for axis in axes), len(statement.form.fields))
+
+
+def newton(
+    statement: Statement, axes: Sequence[SplineAxis], coef: np.ndarray, is_stabilised: bool = False
+) -> tuple[np.ndarray, float] | None:
+    """Coefficients that fulfil all rows, by damped Newton steps from a start, and the work; None if there are none."""
+    blocks, work = statement.blocks(axes), 0.0
+    is_linear = statement.form.is_linear
+
+    def evaluate(coef: np.ndarray) -> list[tuple[np.ndarray, Slopes]]:
+        return [
+            stabilised(block, coef) if is_stabilised and block.face is None else block.evaluate(coef)
+            for block in blocks
+        ]
+
+    evaluated = evaluate(coef)
+    size = norm_of(evaluated)
+    for _ in range(NEWTON_STEPS):
+        system = LinearSystem(blocks, [slopes for _, slopes in evaluated], coef.shape)
+        solver = solver_for(statement, system)
+        if solver is None:
+            return None
+        step = solver(-np.concatenate([values.ravel() for values, _ in evaluated])).reshape(coef.shape)
+        work += system.work
+        if not np.isfinite(step).all():
+            return None
+        if is_linear:
+            return coef + step, work
+        factor = 1.0
+        while True:
+            moved = coef + factor * step
+            after = evaluate(moved)
+            reached = norm_of(after)
+            if reached <= (1 - factor / 2) * size:
+                break
+            factor /= 2
+            if factor < LEAST_DAMPING:
+                # Only rounding is left where a full step changes next to nothing.
+                tiny = float(np.abs(step).max()) < NEWTON_CLOSE * max(float(np.abs(coef).max()), ABOVE_ZERO)
+                return (coef, work) if tiny else None
+        coef, evaluated, size = moved, after, reached
+        if float(np.abs(step).max()) <= NEWTON_ROUNDING * float(np.abs(coef).max()):
+            return coef, work
+    return None
+
+
+def stabilised(block: RowBlock, coef: np.ndarray) -> tuple[np.ndarray, Slopes]:
+    """Residuals and slopes with as much more diffusion as the grid needs to have no oscillations [1]_.
+
+    Where a layer is thinner than an interval the solution oscillates everywhere. With the second derivative's slope at
+    least h / 2 times that of the first one, as by upwind differences, only the layer itself is wrong, so that the grid
+    can be refined there.
+
+    References
+    ----------
+    .. [1] A. Brooks, T. Hughes, "Streamline upwind/Petrov-Galerkin formulations for convection dominated flows",
+       Comput. Methods Appl. Mech. Engrg. 32, 1982, 199.
+    """
+    values, slopes = block.evaluate(coef)
+    jet = block.jet(coef)
+    for (number, slot, index), missing in missing_diffusion(block, slopes).items():
+        values[number] += missing * jet[slot, index]
+        slopes[number, slot, index] = slopes[number, slot, index] + missing
+    return values, slopes
+
+
+def missing_diffusion(block: RowBlock, slopes: Slopes) -> Slopes:
+    """What the slopes by second derivatives lack to be h / 2 times those by first ones, with their signs."""
+    missing = {}
+    for (number, slot, index), slope in slopes.items():
+        axis = int(np.argmax(index))
+        first = (number, slot, tuple(order // 2 for order in index))
+        if sum(index) == index[axis] == 2 and first in slopes:
+            line = block.axes[axis]
+            place = np.clip(np.searchsorted(line.breakpoints, block.points[axis]) - 1, 0, line.intervals - 1)
+            lengths = np.diff(line.breakpoints)[place].reshape([-1 if k == axis else 1 for k in range(slope.ndim)])
+            lack = np.maximum(np.abs(slopes[first]) * lengths / 2 - np.abs(slope), 0.0) * np.sign(slope)
+            if lack.any():
+                missing[number, slot, index] = lack
+    return missing
+
+
+def has_layers(statement: Statement, axes: Sequence[SplineAxis], coef: np.ndarray) -> bool:
+    """True if first derivatives outweigh second ones within intervals somewhere, so that layers may be unseen."""
+    return any(missing_diffusion(block, block.evaluate(coef)[1]) for block in statement.equation_blocks(axes))
+
+
+def norm_of(evaluated: Sequence[tuple[np.ndarray, dict]]) -> float:
+    """Root of the sum over blocks of the mean squared residual; infinity where a residual is not finite."""
+    total = sum(float(np.mean(values**2)) for values, _ in evaluated)
+    return math.sqrt(total) if math.isfinite(total) else math.inf
+
+
+def carried(coef: np.ndarray, old: Sequence[SplineAxis], new: Sequence[SplineAxis]) -> np.ndarray:
+    """The same fields on other breakpoints, by interpolation along one coordinate after the other."""
+    for axis, (before, after) in enumerate(zip(old, new, strict=True)):
+        points = after.all_points()
+        lines = np.moveaxis(coef, axis, 0)
+        values = before.table(points) @ lines.reshape(len(lines), -1)
+        solved = after.interpolated(values)
+        coef = np.moveaxis(solved.reshape(-1, *lines.shape[1:]), 0, axis)
+    return coef
+
+
+def local_errors(
+    statement: Statement, axes: Sequence[SplineAxis], coef: np.ndarray, of: Sequence[int] | None = None
+) -> list[np.ndarray]:
+    """Error of the fields that the residual between the points implies, for each interval of each coordinate.
+
+    A residual r is divided by the sum over its derivatives of slope times (pi / h)^order, the residual of the fastest
+    wave of amplitude 1 that intervals of length h hold, which is what a residual between points stems from. Between
+    points of one coordinate the others are those of the collocation, where the residual comes from this one alone; on
+    a coarse grid it is also looked at everywhere, lest a narrow source is missed; not so where only some coordinates
+    are asked for, `of`.
+    """
+    dimension, chosen = len(axes), range(len(axes)) if of is None else of
+    found, searched = ([np.zeros(line.intervals) for line in axes] for _ in range(2))
+    most = [max(2, -(-SEARCH[dimension] // line.intervals)) for line in axes]
+    for block in statement.blocks(axes):
+        if block.face is not None and block.face[0] not in chosen:
+            continue
+        along = [axis for axis in chosen if block.face is None or block.face[0] != axis]
+        everywhere = {axis: most[axis] for axis in along}
+        alone = [{axis: 2} for axis in along]
+        is_coarse = dimension > 1 and of is None and max(most) > 2
+        for counts, errors in [*((each, found) for each in alone), *([(everywhere, searched)] if is_coarse else [])]:
+            counts = everywhere if dimension == 1 and of is None else counts
+            points = [axes[k].fresh_points(counts[k]) if k in counts else block.points[k] for k in range(dimension)]
+            fresh = RowBlock(block.form, block.term, block.numbers, axes, points, block.face)
+            evaluated = fresh.evaluate(coef)
+            for axis, count in counts.items():
+                values = implied_errors(fresh, *evaluated, axis)
+                largest = values.max(tuple(other for other in range(dimension) if other != axis))
+                errors[axis] = np.maximum(errors[axis], largest.reshape(-1, count).max(1))
+    known = MISSED * max(float(each.max()) for each in found)
+    # Everywhere at once does not say which coordinate is too coarse: only what was missed counts, for all of them.
+    if max(float(each.max()) for each in searched) > known:
+        found = [np.maximum(each, other) for each, other in zip(found, searched, strict=True)]
+    return found
+
+
+def implied_errors(block: RowBlock, values: np.ndarray, slopes: Slopes, axis: int) -> np.ndarray:
+    """Errors that residuals imply along a coordinate, see `local_errors`: the largest of all residuals at each point.
+
+    Along the other coordinates waves are as long as the domain.
+    """
+    scale = np.zeros_like(values)
+    for (number, _, index), slope in slopes.items():
+        wave = np.abs(slope)
+        for other, (order, line, at) in enumerate(zip(index, block.axes, block.points, strict=True)):
+            place = np.clip(np.searchsorted(line.breakpoints, at) - 1, 0, line.intervals - 1)
+            length = np.diff(line.breakpoints)[place] if other == axis else np.ptp(line.breakpoints) / 2
+            wave = wave * ((np.pi / length) ** order * np.ones(len(at))).reshape(
+                [-1 if k == other else 1 for k in range(wave.ndim)]
+            )
+        scale[number] += wave
+    return (np.abs(values) / np.maximum(scale, ABOVE_ZERO)).max(0)
+
+
+def next_breakpoints(axes: Sequence[SplineAxis], errors: Sequence[np.ndarray], needed: float) -> list[np.ndarray]:
+    """Breakpoints of the next grid.
+
+    Where a solution is not resolved at all, intervals with about the largest error are cut into as many parts as a
+    stage may; else each by the power of its error that the degree of the splines gives, to reduce it by `needed`.
+    """
+    largest = max(float(each.max()) for each in errors)
+    most = REFINE[len(axes)]
+    new = []
+    for axis, line in enumerate(axes):
+        if largest > UNRESOLVED:
+            factor = np.where(errors[axis] > SHARE * largest, most, 1.0)
+        else:
+            relative = errors[axis] * (needed / largest)
+            factor = np.clip(relative ** (1 / (line.degree + 1)), 1.0, most)
+        lengths = np.diff(line.breakpoints)
+        lengths = np.maximum(lengths / factor, np.minimum(lengths, SHORTEST * np.ptp(line.breakpoints)))
+        new.append(graded(line.breakpoints, lengths, line.periodic))
+    return new
+
+
+def refined(breakpoints: np.ndarray, factor: float) -> np.ndarray:
+    """Breakpoints with every interval cut by a factor."""
+    return graded(breakpoints, np.diff(breakpoints) / factor, False)
+
+
+def graded(breakpoints: np.ndarray, lengths: np.ndarray, periodic: bool) -> np.ndarray:
+    """New breakpoints whose intervals have about the wanted lengths, (intervals,), and change smoothly."""
+    middles = (breakpoints[1:] + breakpoints[:-1]) / 2
+    lengths = lengths.copy()
+    gaps = GRADING * np.diff(middles)
+    for _ in range(2 if periodic else 1):
+        for i in range(1, len(lengths)):
+            lengths[i] = min(lengths[i], lengths[i - 1] + gaps[i - 1])
+        for i in range(len(lengths) - 2, -1, -1):
+            lengths[i] = min(lengths[i], lengths[i + 1] + gaps[i])
+        if periodic:
+            lengths[[0, -1]] = lengths[[0, -1]].min()
+    shares = np.concatenate([[0.0], np.cumsum(np.diff(breakpoints) / lengths)])
+    count = max(math.ceil(shares[-1] - 1e-6), 1)
+    new = np.interp(np.linspace(0, shares[-1], count + 1), shares, breakpoints)
+    new[[0, -1]] = breakpoints[[0, -1]]
+    return new
+
+
+def network_of(axes: Sequence[SplineAxis], coef: np.ndarray) -> TensorNetwork:
+    """The fields as a network of one layer."""
+    layer = TensorLayer(
+        [torch.from_numpy(axis.breakpoints) for axis in axes],
+        coef.shape[-1],
+        degree=[axis.degree for axis in axes],
+        periodic=[axis.periodic for axis in axes],
+        clamped=True,
+    )
+    layer.coef = nn.Parameter(torch.from_numpy(np.ascontiguousarray(coef)))
+    return TensorNetwork(layer)

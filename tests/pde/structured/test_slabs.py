@@ -1,0 +1,139 @@
+"""Evolution by slabs: exact solutions, scipy, Fourier series; grids that follow; marches that end early."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy.integrate import solve_ivp
+
+from edgewise.checkpoint import load_solution, save_solution
+from edgewise.pde import PDE, Dirichlet, Initial, Interval, Periodic, Time, named_equation, solve
+from edgewise.pde.structured.networks import WindowNetwork
+from edgewise.pde.structured.slabs import SlabMarch, TimeAxis, marches
+from edgewise.pde.structured.statement import recognised
+
+PI = math.pi
+
+
+def decay():
+    return PDE(lambda u: u.t + u**2, Time(0, 2), [Initial(1.0)], solution=lambda t: 1 / (1 + t))
+
+
+def ring():
+    """A nonlinear equation on a ring: u_t + u u_x = 0.1 u_xx."""
+    conditions = [Periodic("x"), Initial(lambda x: torch.sin(x))]
+    return PDE(lambda u: u.t + u * u.x - 0.1 * u.xx, Interval(0, 2 * PI) * Time(0, 1), conditions)
+
+
+def test_points_of_time_are_those_of_radau():
+    """The rule of three points is exact for polynomials up to degree four."""
+    points = TimeAxis(0.0, 1.0, 3).collocation_points(1)
+    weights = np.linalg.solve(np.vander(points, increasing=True).T, 1 / np.arange(1, 4))
+    assert points[-1] == 1.0
+    np.testing.assert_allclose([weights @ points**k for k in range(5)], 1 / np.arange(1, 6), rtol=1e-13)
+
+
+def test_an_ordinary_equation():
+    solution = solve(decay(), tolerance=1e-12)
+    assert isinstance(solution.model, WindowNetwork) and solution.stopped == "converged"
+    assert solution.errors().relative_l2 < 1e-12
+
+
+@pytest.mark.slow
+def test_a_chaotic_system_is_that_of_scipy():
+    def lorenz(u, v, w):
+        return u.t - 10 * (v - u), v.t - u * (28 - w) + v, w.t - u * v + 8 / 3 * w
+
+    solution = solve(PDE(lorenz, Time(0, 5), [Initial({"u": 1.0, "v": 1.0, "w": 1.0})]), tolerance=1e-9)
+    known = solve_ivp(
+        lambda t, y: [10 * (y[1] - y[0]), y[0] * (28 - y[2]) - y[1], y[0] * y[1] - 8 / 3 * y[2]],
+        (0, 5),
+        [1.0, 1.0, 1.0],
+        method="DOP853",
+        rtol=1e-13,
+        atol=1e-13,
+    )
+    ours = solution(torch.tensor([[5.0]], dtype=torch.float64))[0].numpy()
+    np.testing.assert_allclose(ours, known.y[:, -1], rtol=1e-8)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "error"), [("heat", 1e-11), ("wave", 1e-11), ("advection", 1e-10), ("kdv", 1e-8)])
+def test_equations_of_the_library(name, error):
+    solution = solve(named_equation(name).make())
+    assert solution.stopped == "converged"
+    assert solution.errors().relative_l2 < error
+
+
+@pytest.mark.slow
+def test_a_front_gets_a_grid_of_its_own():
+    statement = recognised(named_equation("burgers").make().form)
+    march = SlabMarch(statement, 1e-7, lambda share, count, work: True).run()
+    x = statement.form.domain.interior(2000, seed=1)
+    exact = statement.form.exact(x)
+    assert march.is_complete and float((march.network(x).detach() - exact).norm() / exact.norm()) < 1e-6
+    steps = march.network.window(-1).tensor_layer.breakpoints[0].diff()
+    assert float(steps.max() / steps.min()) > 10
+
+
+@pytest.mark.slow
+def test_a_ring_is_that_of_a_fourier_series():
+    solution = solve(ring(), tolerance=1e-9)
+    x = 2 * PI * np.arange(64) / 64
+    wave = np.fft.fftfreq(64, 1 / 64)
+
+    def rate(t, u):
+        slope, curvature = (np.fft.ifft(factor * np.fft.fft(u)).real for factor in (1j * wave, -(wave**2)))
+        return 0.1 * curvature - u * slope
+
+    known = solve_ivp(rate, (0, 1), np.sin(x), method="DOP853", rtol=1e-12, atol=1e-12).y[:, -1]
+    points = torch.from_numpy(np.stack([x, np.ones(64)], 1))
+    np.testing.assert_allclose(solution(points)[:, 0].numpy(), known, atol=1e-8)
+
+
+def test_a_march_that_is_stopped_keeps_its_slabs():
+    statement = recognised(ring().form)
+    march = SlabMarch(statement, 1e-8, lambda share, count, work: count < 2).run()
+    assert not march.is_complete and 0 < march.reached < 1
+    points = torch.tensor([[1.0, march.reached / 2], [1.0, 0.99]], dtype=torch.float64)
+    values = march.network(points)[:, 0]
+    assert bool(values[0].isfinite()) and bool(values[1].isnan())
+
+
+def test_a_time_limit_keeps_the_slabs_and_says_up_to_which_moment():
+    solution = solve(ring(), time_limit=1e-9)
+    assert solution.stopped == "time_limit"
+    assert "before the last moment: the solution ends at t = 0.0" in solution.message
+
+
+@pytest.mark.slow
+def test_an_interrupted_march_keeps_the_slabs():
+    seen = []
+
+    def interrupt(progress):
+        seen.append(progress.stage)
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+
+    solution = solve(ring(), progress=interrupt, on_interrupt="keep")
+    assert solution.stopped == "interrupted" and "Interrupted before the last moment" in solution.message
+    with pytest.raises(KeyboardInterrupt):
+        seen.clear()
+        solve(ring(), progress=interrupt)
+
+
+def test_what_marches():
+    two_ends = PDE(lambda u: u.tt + u, Time(0, 1), [Dirichlet(0.0, on="t=0"), Dirichlet(1.0, on="t=1")])
+    assert marches(recognised(decay().form)) and marches(recognised(ring().form))
+    assert not marches(recognised(two_ends.form))
+
+
+def test_a_march_comes_back_from_a_file(tmp_path):
+    problem = decay()
+    solution = solve(problem, tolerance=1e-6)
+    save_solution(solution, tmp_path / "decay")
+    again, t = load_solution(tmp_path / "decay", problem), torch.linspace(0, 2, 9).double()[:, None]
+    assert torch.equal(again(t), solution(t))
+    slope = solution.fields(t, "t")[0].t
+    torch.testing.assert_close(slope, -1 / (1 + t[:, 0]) ** 2, rtol=1e-5, atol=1e-6)

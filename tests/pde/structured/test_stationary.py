@@ -1,0 +1,238 @@
+"""Stationary problems on structured grids: known solutions to the last digits, layers, narrow sources, what fits."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy.integrate import solve_bvp
+from scipy.interpolate import BSpline
+
+from edgewise.checkpoint import load_solution, save_solution
+from edgewise.pde import (
+    PDE,
+    Box,
+    Condition,
+    Dirichlet,
+    Disk,
+    Interval,
+    Neumann,
+    Observations,
+    Periodic,
+    Robin,
+    named_equation,
+    solve,
+)
+from edgewise.pde.structured.axis import SplineAxis
+from edgewise.pde.structured.linear import FastDiagonalisation, LinearSystem
+from edgewise.pde.structured.networks import TensorNetwork
+from edgewise.pde.structured.statement import recognised
+from edgewise.pde.structured.stationary import carried, graded
+
+PI = math.pi
+
+
+def wave(x, y):
+    return torch.sin(2 * x) * torch.exp(y)
+
+
+def mixed_problem(mixed=0.0):
+    """All kinds of conditions on the four sides, coefficients that vary, perhaps a mixed derivative."""
+
+    def equation(u, x, y):
+        slope = 2 * torch.cos(2 * x) * torch.exp(y)
+        source = (1 - 4 * (1 + x**2)) * wave(x, y) + slope * (1 + mixed)
+        return (1 + x**2) * u.xx + u.yy + u.x + mixed * u.xy - source
+
+    ends = [
+        Dirichlet(wave, on="y=0"),
+        Neumann(lambda x, y: 2 * math.cos(2) * torch.exp(y), on="x=1"),
+        Robin(1.0, 2.0, lambda x, y: wave(x, y) - 4 * torch.cos(2 * x) * torch.exp(y), on="x=-1"),
+        Neumann(wave, on="y=1"),
+    ]
+    return PDE(equation, Box(x=(-1, 1), y=(0, 1)), ends, solution=wave)
+
+
+def test_tables_are_those_of_scipy():
+    axis = SplineAxis(np.array([0.0, 0.1, 0.5, 0.9, 1.0]), 7)
+    knots = np.concatenate([[0.0] * 7, axis.breakpoints, [1.0] * 7])
+    points = np.linspace(0.01, 0.99, 12)
+    spline = BSpline(knots, np.eye(axis.count), 7)
+    for order in range(5):
+        np.testing.assert_allclose(axis.table(points, order), spline(points, nu=order), rtol=1e-9, atol=1e-12)
+
+
+def test_a_coordinate_has_one_point_for_each_coefficient():
+    for periodic in (False, True):
+        axis = SplineAxis(np.linspace(0, 1, 15), 9, periodic)
+        assert len(axis.all_points()) == axis.count
+        for conditions in range(5):
+            points = axis.collocation_points(0 if periodic else conditions)
+            assert len(points) == axis.count - (0 if periodic else conditions)
+            assert (np.diff(points) > 0).all() and points[0] >= 0 and points[-1] <= 1
+
+
+@pytest.mark.parametrize("mixed", [0.0, 0.3])
+def test_the_matrix_its_product_and_both_solvers_agree(mixed):
+    form = mixed_problem(mixed).form
+    statement = recognised(form)
+    axes = statement.axes([np.linspace(-1, 1, 8), np.linspace(0, 1, 6)], [6, 5])
+    blocks, shape = statement.blocks(axes), (*(axis.count for axis in axes), 1)
+    slopes = [block.evaluate(np.zeros(shape))[1] for block in blocks]
+    system = LinearSystem(blocks, slopes, shape)
+    vector = np.random.default_rng(0).normal(size=system.unknowns)
+    np.testing.assert_allclose(system.matrix() @ vector, system.product(vector), atol=1e-10)
+    np.testing.assert_allclose(system.factorised()(system.product(vector)), vector, atol=1e-9)
+    if not mixed:  # then the coefficients are of the kind that fast diagonalisation solves at once
+        solve_fast = FastDiagonalisation.of(statement, system)
+        np.testing.assert_allclose(solve_fast(system.product(vector)), vector, atol=1e-7)
+
+
+@pytest.mark.slow
+def test_fast_diagonalisation_in_three_dimensions():
+    def inverse(x, y, z):
+        return 1 / torch.sqrt((x + 0.5) ** 2 + (y + 0.5) ** 2 + (z + 0.5) ** 2)
+
+    def outward(x, y, z):
+        return -(z + 0.5) * inverse(x, y, z) ** 3
+
+    ends = [Dirichlet(inverse, on=["x=0", "x=1", "y=0", "y=1", "z=0"]), Neumann(outward, on="z=1")]
+    problem = PDE(lambda u: u.xx + u.yy + u.zz, Box(x=(0, 1), y=(0, 1), z=(0, 1)), ends, solution=inverse)
+    assert solve(problem, tolerance=1e-8).errors().relative_l2 < 1e-8
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mixed", [0.0, 0.3])
+def test_mixed_conditions_and_varying_coefficients(mixed):
+    solution = solve(mixed_problem(mixed))
+    assert isinstance(solution.model, TensorNetwork) and solution.stopped == "converged"
+    assert solution.errors().relative_l2 < 1e-11
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "error"), [("poisson", 1e-12), ("nonlinear-poisson", 1e-12), ("biharmonic", 1e-11)])
+def test_equations_of_the_library(name, error):
+    solution = solve(named_equation(name).make(), tolerance=1e-12)
+    assert solution.errors().relative_l2 < error
+    assert solution.errors().relative_l2 < 3 * solution.error_estimate
+
+
+@pytest.mark.slow
+def test_short_waves():
+    """Thirty periods along the diagonal, where the grid has to resolve the waves first."""
+
+    def plane(x, y):
+        return torch.cos(30 * (x * math.cos(0.4) + y * math.sin(0.4)))
+
+    problem = PDE(lambda u: u.xx + u.yy + 900 * u, Box(x=(-1, 1), y=(-1, 1)), [Dirichlet(plane)], solution=plane)
+    assert solve(problem).errors().relative_l2 < 1e-10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("thickness", [1e-4, 1e-6])
+def test_a_boundary_layer(thickness):
+    def layer(x):
+        return x - (1 - torch.exp(-x / thickness))
+
+    problem = PDE(lambda u: thickness * u.xx + u.x - 1, Interval(0, 1), [Dirichlet(0.0)], solution=layer)
+    assert solve(problem).errors().relative_l2 < 1e-9
+
+
+@pytest.mark.slow
+def test_a_narrow_source_is_not_missed():
+    def spike(x):
+        return torch.exp(-(((x - 0.3) / 1e-3) ** 2))
+
+    def equation(u, x):
+        return u.xx - u - ((4 * ((x - 0.3) / 1e-3) ** 2 - 2) / 1e-6 - 1) * spike(x)
+
+    problem = PDE(equation, Interval(0, 1), [Dirichlet(0.0)], solution=spike)
+    assert solve(problem).errors().relative_l2 < 1e-9
+
+
+@pytest.mark.slow
+def test_a_nonlinear_boundary_value_problem_is_that_of_scipy():
+    solution = solve(PDE(lambda u: u.xx + 3 * torch.exp(u), Interval(0, 1), [Dirichlet(0.0)]))
+    grid = np.linspace(0, 1, 11)
+    known = solve_bvp(
+        lambda x, y: np.stack([y[1], -3 * np.exp(y[0])]),
+        lambda a, b: np.array([a[0], b[0]]),
+        grid,
+        np.zeros((2, 11)),
+        tol=1e-10,
+    )
+    ours = solution(torch.from_numpy(grid)[:, None])[:, 0].numpy()
+    np.testing.assert_allclose(ours, known.sol(grid)[0], atol=1e-9)
+
+
+@pytest.mark.slow
+def test_a_system_whose_equations_have_different_orders():
+    """u'' = v and v' = -u' with three conditions: u = sin x."""
+    ends = [Dirichlet({"u": 0.0}, on="x=0"), Dirichlet({"u": math.sin(2), "v": -math.sin(2)}, on="x=2")]
+    known = {"u": lambda x: torch.sin(x), "v": lambda x: -torch.sin(x)}
+    problem = PDE(lambda u, v: (u.xx - v, v.x + u.x), Interval(0, 2), ends, solution=known)
+    assert solve(problem).errors().relative_l2 < 1e-11
+
+
+@pytest.mark.slow
+def test_a_periodic_coordinate():
+    def known(x, y):
+        return torch.exp(torch.sin(x)) * torch.sin(PI * y)
+
+    def equation(u, x, y):
+        return u.xx + u.yy - (torch.cos(x) ** 2 - torch.sin(x) - PI**2) * known(x, y)
+
+    problem = PDE(
+        equation, Box(x=(0, 2 * PI), y=(0, 1)), [Periodic("x"), Dirichlet(0.0, on=["y=0", "y=1"])], solution=known
+    )
+    assert solve(problem).errors().relative_l2 < 1e-10
+
+
+def test_what_does_not_fit():
+    laplace, box = (lambda u: u.xx + u.yy), Box(x=(0, 1), y=(0, 1))
+    point = Observations(torch.zeros(1, 2), torch.zeros(1))
+    for problem, reason in (
+        (PDE(laplace, Disk(), [Dirichlet(0.0)]), "the domain is no box of at most 3 coordinates"),
+        (PDE(laplace, box, [Dirichlet(0.0), point]), "there are unknown coefficients or measured values"),
+        (PDE(laplace, box, [Dirichlet(0.0, hard=True)]), "there are integrals or hard conditions"),
+        (
+            PDE(laplace, box, [Dirichlet(0.0), Condition(lambda u: u.x - 1, on="x=0")]),
+            "there are not as many conditions as the order of the equations",
+        ),
+    ):
+        assert recognised(problem.form) == reason
+
+
+def test_lengths_of_intervals_change_smoothly():
+    points = np.linspace(0, 1, 11)
+    for _ in range(6):
+        lengths = np.diff(points)
+        lengths[lengths.argmin()] /= 4
+        points = graded(points, lengths, False)
+    steps = np.diff(points)
+    assert points[0] == 0 and points[-1] == 1 and steps.min() < 1e-3
+    assert (np.maximum(steps[1:] / steps[:-1], steps[:-1] / steps[1:]) < 3).all()
+
+
+def test_fields_are_carried_to_other_breakpoints():
+    old = [SplineAxis(np.linspace(0, 1, 6), 7), SplineAxis(np.linspace(0, 2, 13), 7, True)]
+    new = [SplineAxis(np.linspace(0, 1, 11), 7), SplineAxis(np.linspace(0, 2, 25), 7, True)]
+    coef = np.random.default_rng(0).normal(size=(old[0].count, old[1].count, 2))
+    finer, points = carried(coef, old, new), np.linspace(0, 1, 7)
+
+    def values(axes, coef):
+        return np.einsum("ai,bj,ijf->abf", axes[0].table(points), axes[1].table(points), coef)
+
+    np.testing.assert_allclose(values(new, finer), values(old, coef), atol=1e-12)
+
+
+@pytest.mark.slow
+def test_a_solution_comes_back_from_a_file(tmp_path):
+    problem = named_equation("helmholtz").make()
+    solution = solve(problem, tolerance=1e-6)
+    save_solution(solution, tmp_path / "wave")
+    again, x = load_solution(tmp_path / "wave", problem), problem.domain.interior(20)
+    assert torch.equal(again(x), solution(x))
+    laplacian = solution.fields(x, "xx", "yy")[0]
+    source = (1 - 17 * PI**2) * problem.exact(x)[:, 0]
+    torch.testing.assert_close(laplacian.xx + laplacian.yy + laplacian.value, source, rtol=1e-5, atol=1e-3)
