@@ -43,7 +43,6 @@ FOLDS = 3
 TREES, RATE = 600, 0.05
 DEPTHS, SHARES = (2, 3, 4, 6), (0.5, 1.0)
 ALPHAS, LAYERS, ITERATIONS = (1e-4, 1e-3, 1e-2, 1e-1), ((30,), (100,), (50, 50)), 1000
-BUDGET = 1.0
 LEVEL = 0.9  # of intervals and bands
 NOTES = (
     "RMSE against the equation itself, without noise, in per cent of its standard deviation; medians of the seeds. "
@@ -55,7 +54,7 @@ NOTES = (
 )
 # Settings of each model, a part of the key of its rows: other settings are another result.
 SETTINGS = {
-    "KAN": {"budget": BUDGET, "level": LEVEL},
+    "KAN": {"level": LEVEL},
     "boosting": {"folds": FOLDS, "most_trees": TREES, "rate": RATE, "depths": DEPTHS, "shares": SHARES},
     "MLP": {"folds": FOLDS, "alphas": ALPHAS, "shapes": LAYERS, "iterations": ITERATIONS},
     "smoothing spline": {"intervals": {str(inputs): counts for inputs, counts in INTERVALS.items()}},
