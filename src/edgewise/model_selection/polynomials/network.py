@@ -39,7 +39,7 @@ class Polynomial:
     coef : ndarray of shape (p,)
     link : Link
     bounds : (float, float)
-        Interval to which the argument of g is clipped.
+        Interval of the argument of g; beyond it g is a straight line.
     shift, unit : float
         Shift and unit of the values; the unit is 1 but for links of natural units.
 
@@ -63,17 +63,12 @@ class Polynomial:
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Return the values (N,) at rows (N, n)."""
-        return self.outer(np.clip(self.basis.columns(x) @ self.coef, *self.bounds))
+        return self.outer(self.basis.columns(x) @ self.coef)
 
     def outer(self, u: np.ndarray) -> np.ndarray:
-        """Return the values at arguments of g."""
-        return self.link.value(u) / self.unit - self.shift
-
-    def slopes(self, x: np.ndarray) -> np.ndarray:
-        """Return the derivative of the values by the argument of g at rows, (N,); 0 where it is clipped."""
-        u = self.basis.columns(x) @ self.coef
-        low, high = self.bounds
-        return np.where((u > low) & (u < high), self.link.slope(np.clip(u, low, high)), 0.0) / self.unit
+        """Return the values at arguments of g, which goes on as a straight line beyond its bounds, as edges do."""
+        inside = np.clip(u, *self.bounds)
+        return (self.link.value(inside) + self.link.slope(inside) * (u - inside)) / self.unit - self.shift
 
     @cached_property
     def _kinds(self) -> np.ndarray:

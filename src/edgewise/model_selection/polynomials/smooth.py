@@ -33,7 +33,7 @@ HIGHEST_VALUE, LOWEST_VALUE = 3.0, 1e-6  # of a value, in the largest fitted one
 EVIDENCE = 6.0
 UNUSED = 1e-3  # effective degrees of freedom below which a product is left out; a choice
 
-KAN_ERROR = 1e-4  # of a network's splines, in standard deviations of the noise; a choice: it cannot be seen
+KAN_ERROR = 1e-2  # of a network's splines, in standard deviations of the noise; a choice: it cannot be seen
 
 
 @dataclass(frozen=True, eq=False)

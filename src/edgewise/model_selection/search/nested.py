@@ -344,9 +344,8 @@ class Search:
         """Try a smooth function of all inputs in place of the best model, where few inputs act together."""
         assert self.best is not None and self.cache is not None
         base, (rows, inputs) = self.best, self.samples.x.shape
-        if not (base.pairs and is_linear(base.family) and self.policy.may_be_smooth(rows, inputs)):
-            return
-        if self.samples.y.shape[1] != 1 or self.table.loss(base) < self.policy.noise_free:
+        fits = base.pairs and is_linear(base.family) and self.policy.may_be_smooth(rows, inputs)
+        if not fits or self.samples.y.shape[1] != 1 or self.table.loss(base) < self.policy.noise_free:
             return
         self.clock.report("smooth function of all inputs", share)
         self._check_time(base, 20)
@@ -356,7 +355,8 @@ class Search:
         rich = Candidate(self.family, pairs=True, smooth=True)
         self._cross_validate((base, rich), share + 0.02, self.policy.hidden_folds)
         gain, error = self.table.gain(base, rich)
-        better = gain > max(self.policy.margin * error, 0.0)
+        # Of two inputs a pair is a surface as well; of more, a polynomial is harder to read.
+        better = gain > max((self.policy.margin if inputs > 2 else self.policy.nested_margin) * error, 0.0)
         words = f"A polynomial of all inputs inside the {found.polynomial.link.name} function"
         self.table.decide(rich, self.table.sentence(words, (base, rich), gain, error, better), better)
         if better:
