@@ -44,7 +44,6 @@ DEFAULTS = "the defaults"
 # Small tables of the open half, of few and of many inputs, numbers and classes: a choice for time.
 TABLES = (
     "cancer deaths",
-    "Seattle temperatures",
     "food share",
     "Seattle weather",
     "wages",

@@ -5,7 +5,15 @@ import pytest
 import torch
 from scipy.special import eval_legendre
 
-from edgewise.model_selection.polynomials import LINK_FUNCTIONS, Basis, Polynomial, fit_exact, fit_smooth, lower_set
+from edgewise.model_selection.polynomials import (
+    LINK_FUNCTIONS,
+    Basis,
+    Polynomial,
+    exact,
+    fit_exact,
+    fit_smooth,
+    lower_set,
+)
 from edgewise.model_selection.polynomials.basis import legendre
 from edgewise.model_selection.polynomials.links import scaling
 
@@ -78,7 +86,8 @@ def test_changes_of_parameters_are_those_of_the_network(inputs):
     np.testing.assert_allclose((outputs[0] - outputs[1]) / (2 * step), basis.columns(x.numpy()) @ root[:, 0], atol=1e-6)
 
 
-def test_residuals_are_those_of_fits_without_the_row():
+def test_residuals_are_those_of_fits_without_the_row(monkeypatch):
+    monkeypatch.setattr(exact, "LEFT_OUT", 0.0)  # all products of the fit stay
     rng = np.random.default_rng(0)
     x = rng.uniform(-1, 1, (60, 2))
     y = np.sin(2 * x[:, 0] + x[:, 1]) + 0.1 * rng.standard_normal(60)
@@ -160,3 +169,9 @@ def test_links_see_the_units_that_they_are_made_for():
     assert scaling(LINK_FUNCTIONS["identity"], 2.0, 3.0) == (0.0, 1.0)
     assert scaling(LINK_FUNCTIONS["exponential"], 2.0, 3.0) == (2.0, 1.0)
     assert scaling(LINK_FUNCTIONS["arcsine"], 2.0, 3.0) == (2.0, 3.0)
+
+
+def test_a_sum_of_curves_has_no_products():
+    x = np.random.default_rng(0).uniform(-1, 1, (400, 2))
+    found = fit_exact(x, np.sin(3 * x[:, 0]) + x[:, 1] ** 2, np.ones(400))
+    assert found.polynomial.terms() == [] and found.polynomial.to_kan(1e-9).config.width == (2, 1)

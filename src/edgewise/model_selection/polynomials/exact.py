@@ -25,6 +25,7 @@ ORDERINGS = 3  # orders of the products, each with the rates of decay of the fit
 LARGEST_RATE_RATIO = 30.0  # of rates of decay; a choice: an input beyond has hardly any effect
 LEAST_REMAINDER = 1e-6  # 1 - leverage of a sample; a choice: one that is fitted whatever it is counts as an error
 AT_ROUNDING = 1e-13  # leave-one-out error, relative to the deviation of the target, at which nothing is left to gain
+LEFT_OUT = 0.3  # of the error, that products which are left out may add; a choice: squares of errors add up
 TRIED_SIZES = 60  # numbers of products at which the error is computed; a choice: neighbours differ little
 
 
@@ -126,7 +127,7 @@ def fit_exact(
     >>> x = np.random.default_rng(0).uniform(0.5, 2, (500, 2))
     >>> found = fit_exact(x, 1 / (x[:, 0] + x[:, 1] ** 2), np.ones(500))
     >>> found.polynomial.link.name, len(found.polynomial.coef), found.loss < 1e-26
-    ('reciprocal', 6, True)
+    ('reciprocal', 4, True)
     """
     rows = np.arange(len(x))
     if len(x) > EXACT_ROWS:
@@ -154,7 +155,7 @@ def fit_exact(
     found = sorted(found, key=lambda fit: fit.loss)[:LINK_FINALISTS]
     if not found or not goes_on(found[0].loss, rows, found[0].residual):
         return None
-    if found[0].loss > enough and most > SCREEN_COLUMNS:
+    if found[0].loss > enough:
         for fit in [fit for fit in found if fit.loss < RIVAL_RATIO * found[0].loss]:
             watch()
             finer = _ordered(data, fit.link, min(EXACT_COLUMNS, most), ORDERINGS, fit)
@@ -162,7 +163,16 @@ def fit_exact(
     best = min(found, key=lambda fit: fit.loss)
     values = data.values(best.link)
     bounds = best.link.bounds(float(values.min()), float(values.max()))
-    polynomial = Polynomial(best.basis, best.coef, best.link, bounds, *data.scaling(best.link))
+    # Products that are smaller than the error all together are left out; they are orthonormal on the box.
+    u = best.link.inverse(values)
+    error = float(np.std(best.residual * best.link.inverse_slope(values) * data.scaling(best.link)[1]))
+    order = np.argsort(np.abs(best.coef))
+    below = np.cumsum(best.coef[order] ** 2) < (LEFT_OUT * max(error, AT_ROUNDING * float(np.std(u)))) ** 2
+    kept = np.ones(len(order), dtype=bool)
+    kept[order[below]] = False
+    kept[0] = True
+    basis, coef = best.basis.select(kept), best.coef[kept]
+    polynomial = Polynomial(basis, coef, best.link, bounds, *data.scaling(best.link))
     return ExactFit(polynomial, best.residual, rows, best.loss)
 
 
