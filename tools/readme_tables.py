@@ -39,7 +39,7 @@ SUMMARY = (
         "lower error on {functions for which the KAN's error is lower}; median {median of times lower} times lower",
     ),
     (
-        "Noisy laws (with the earlier search), beside boosting, an MLP and a smoothing spline",
+        "Noisy laws, beside boosting, an MLP and a smoothing spline",
         "noise",
         "lowest error on {equations for which the KAN has the lowest error}; 90 % intervals cover "
         "{coverage of the 90 % intervals}",
