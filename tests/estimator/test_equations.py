@@ -9,6 +9,7 @@ import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
+from edgewise import find_formula
 from edgewise.errors import InputError
 from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.estimator import equations as module
@@ -27,6 +28,14 @@ def law(rows=200, noise=0.0):
 def fitted():
     X, y = law(noise=0.5)
     return KANRegressor(**SMALL).fit(X, y)
+
+
+def test_every_door_gives_the_same_front():
+    """`find_formula` and the search behind estimators, the command line and the report, without a network."""
+    X, y = law()
+    first, second = find_formula(X, y, time_limit=30), module.table_front(X, y, None, 30)
+    assert [str(entry.formula) for entry in first] == [str(entry.formula) for entry in second]
+    assert first.best_place == second.best_place and first.held_out == second.held_out
 
 
 @pytest.mark.slow

@@ -285,6 +285,7 @@ def _formula(
     data: options.FormulaData = None,
     target: options.Target = None,
     imitate: options.Imitate = False,
+    structure: options.Structure = None,
     number: options.Number = None,
     digits: options.Digits = 6,
     out: options.OutFormula = None,
@@ -310,7 +311,7 @@ def _formula(
             features=features or (),
             delimiter=delimiter,
         )
-        job = FormulaJob(model, data, table, imitate, number, time_limit, digits, out)
+        job = FormulaJob(model, data, table, imitate, number, time_limit, digits, out, structure or "")
         check_out(out, [model] if data is None else [model, data], force=force)
         read = read_for_formulas(job)
         with importing():

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from edgewise.checks import check_names
+from edgewise.discovery.arguments import checked_options
 from edgewise.discovery.curves.features import has_two_values
 from edgewise.discovery.finder import Search, class_law
 from edgewise.discovery.knowledge.powers_of_ten import check_sizes
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from edgewise.estimator.regressor import KANRegressor
 
 FEWEST = 20  # rows that a search needs
-MOST_SYMBOLS = 120  # symbols of a formula on the front; a choice: longer ones are not readable
 NETWORK_SHARE = 0.2  # share of the time that must be left for the network; a choice
 MOST_EDGES = 16  # edges of a network that is turned into a formula edge by edge; a choice
 
@@ -43,6 +43,7 @@ def table_front(
     time_limit: float,
     estimator: KANRegressor | None = None,
     progress: ProgressCallback | None = None,
+    options: FormulaOptions | None = None,
 ) -> Front:
     """Search for formulas of a table, and in its network, and decide by their errors on held-out rows.
 
@@ -58,6 +59,8 @@ def table_front(
         Fitted regressor whose network is turned into a formula edge by edge, as one of the ways.
     progress : callable, optional
         Receives the progress of the search.
+    options : FormulaOptions, optional
+        What the law may be made of, as in `find_formula`.
 
     Returns
     -------
@@ -73,7 +76,7 @@ def table_front(
         raise InputError(f"X must have at least {FEWEST} rows to look for formulas, got {len(X)}")
     names = _with_brackets(check_names(names, X.shape[1]), X)
     check_sizes(X, y, names)
-    options = FormulaOptions(max_size=MOST_SYMBOLS)
+    options = checked_options(options, names, len(y))
     messages: list[str] = []
 
     def of_network(problem: LawProblem, clock: Clock) -> Iterator[Expression]:

@@ -39,6 +39,17 @@ def test_straight_from_a_table(edgewise, pendulum, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_known_structure(edgewise, pendulum):
+    words = ("--target", "period", "--time-limit", "10", "--structure")
+    done = run(edgewise, pendulum, *words, "a*f(`the length`)")
+    assert (
+        "Searched among formulas of the structure a*f(`the length`)." in done.out and "sqrt(`the length`)" in done.out
+    )
+    done = edgewise("formula", pendulum, *words, "f(depth)")
+    assert done.code == 1 and "structure must give functions arguments of inputs alone" in done.err
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", [".csv", ".json", ".tex", ".c", ".svg"])
 def test_files(edgewise, models, tmp_path, ending):
     out = tmp_path / f"all{ending}"

@@ -85,6 +85,7 @@ class FormulaJob:
     time_limit: float = 60.0
     digits: int = 6
     out: str | None = None
+    structure: str = ""
 
     def __post_init__(self) -> None:
         check_ending(self.out, FORMULA_ENDINGS)

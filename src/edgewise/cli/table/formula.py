@@ -16,6 +16,7 @@ from edgewise.cli.shared.model import Model, open_model
 from edgewise.cli.shared.opening import Kind, Written
 from edgewise.cli.shared.preparation import FormulaJob, PreparedTable, collect_warnings
 from edgewise.cli.terminal.console import Screen
+from edgewise.discovery import FormulaOptions
 from edgewise.errors import InputError
 from edgewise.escaping import file_name, terminal_line
 from edgewise.estimator import KANClassifier, KANRegressor
@@ -83,7 +84,9 @@ def _search_for_table(
     job: FormulaJob, prepared: PreparedTable, screen: Screen, report: ProgressCallback | None
 ) -> dict[str, FormulaList]:
     screen.notes(prepared.notes)
-    front = table_front(prepared.X, prepared.y, prepared.encoder.formula_names, job.time_limit, progress=report)
+    options = FormulaOptions(structure=job.structure)
+    names = prepared.encoder.formula_names
+    front = table_front(prepared.X, prepared.y, names, job.time_limit, progress=report, options=options)
     formulas = FormulaList.from_front(front, prepared.target, prepared.X, prepared.y, ())
     return {"": replace(formulas, encoder=prepared.encoder)}
 
@@ -103,7 +106,9 @@ def _search_for_model(
     outputs, by_output = model_outputs(model), {}
     for output in outputs:
         y = output.function(X)
-        front = table_front(X, y, model.names, job.time_limit / len(outputs), progress=report)
+        limit = job.time_limit / len(outputs)
+        options = FormulaOptions(structure=job.structure)
+        front = table_front(X, y, model.names, limit, progress=report, options=options)
         front = replace(front, entries=tuple(with_fidelity(front, output.function, X)))
         note = f"The formulas fit the model's {output.name}; the target column of the table is not used."
         label = output.label if len(outputs) > 1 else ""
@@ -137,7 +142,8 @@ def _search_for_number(
                 f" The root mean square error of the network on these rows is {_root_mean_square(y - prediction):.4g}."
             )
     with collect_warnings():
-        front = table_front(X, y, model.names, job.time_limit, estimator, report)
+        options = FormulaOptions(structure=job.structure)
+        front = table_front(X, y, model.names, job.time_limit, estimator, report, options)
     formulas = FormulaList.from_front(front, model.target, X, y, ())
     gap = _root_mean_square(formulas.best.formula(X) - prediction)
     gap_sentence = f" The root mean square difference between the chosen formula and the network is {gap:.4g}."

@@ -459,6 +459,14 @@ Imitate = Annotated[
     bool,
     typer.Option("--imitate", help="Fit formulas to the model's predictions even if the table has the target column."),
 ]
+Structure = Annotated[
+    str | None,
+    _without_default(
+        "--structure",
+        metavar="FORM",
+        help="Known form of the law, with unknown functions and constants, for example 'a*f(x, y) + g(z)'.",
+    ),
+]
 Number = Annotated[
     int | None,
     _without_default(
