@@ -35,7 +35,7 @@ INNER_RANKS = {
         {"smoothing", "uncertainty"},
     ),
     "interpret": ({"black_box"}, {"dependence"}, {"attribution"}, {"transform"}, {"pruning", "symbolic"}),
-    "pde": ({"domains"}, {"problem"}, {"structured"}, {"solver"}, {"library"}),
+    "pde": ({"domains"}, {"problem"}, {"structured"}, {"solver"}, {"library", "spectrum"}),
     "plot": ({"themes"}, {"style"}, {"network", "results", "pde"}),
     "cli": ({"terminal"}, {"shared"}, {"pde"}, {"table"}, {"reproduce"}, {"app"}),
 }

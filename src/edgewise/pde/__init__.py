@@ -3,7 +3,8 @@
 A `PDE` is an equation on a domain (`Box`, `Interval`, `Time`, `Disk`, `Annulus`, `Polygon`, `LShape`, and their
 combinations) with conditions (`Dirichlet`, `Neumann`, `Robin`, `Initial`, `Periodic`, `Condition`, `Observations`).
 `solve` chooses network, grid and method and returns a `Solution` with an estimate of its error; `edgewise.fit` trains a
-network of one's own on a `PDE` as on any other problem. `named_equation` gives well-known equations.
+network of one's own on a `PDE` as on any other problem. `named_equation` gives well-known equations; `eigenvalues`
+those of a linear homogeneous problem.
 """
 
 from edgewise.pde.domains.domain import Box, Domain, Interval, Time
@@ -15,6 +16,7 @@ from edgewise.pde.problem.fields import Field, curl, divergence, gradient, hessi
 from edgewise.pde.problem.integrals import integral
 from edgewise.pde.solver.solution import Errors, Extreme, Solution
 from edgewise.pde.solver.solving import SolveOptions, solve
+from edgewise.pde.spectrum import Eigenvalues, eigenvalues
 
 __all__ = [
     "EQUATIONS",
@@ -26,6 +28,7 @@ __all__ = [
     "Dirichlet",
     "Disk",
     "Domain",
+    "Eigenvalues",
     "Errors",
     "Extreme",
     "Field",
@@ -44,6 +47,7 @@ __all__ = [
     "burgers_solution",
     "curl",
     "divergence",
+    "eigenvalues",
     "gradient",
     "hessian",
     "integral",

@@ -104,14 +104,15 @@ def _show(results: SolveResults, screen: Screen) -> None:
 
     for key, (title, explanation) in ERROR_TITLES.items() if errors else ():
         add_row(title, [_two_digits(getattr(one, key)) for one in errors.values()], explanation)
-    add_row(
-        "estimated relative error", [_two_digits(solution.error_estimate)], "difference between the last two stages"
-    )
+    add_row("estimated relative error", [_two_digits(solution.error_estimate)], "the largest of all checks")
     add_row("residual", [_two_digits(solution.residual)], "at new points, scaled to the unit of the solution")
     for name, value in solution.unknowns.items():
         error = solution.standard_errors.get(name, math.nan)
+        origin = "estimated from the data" if solution.problem.form.observations else "estimated from the conditions"
+        if f"Nothing determines the coefficient {name}:" in solution.trust:
+            origin = "determined by nothing: the value at the start"
         known = f"standard error {error:.2g}, " if math.isfinite(error) else ""
-        add_row(name, [f"{value:.6g}"], f"{known}estimated from the data")
+        add_row(name, [f"{value:.6g}"], f"{known}{origin}")
     screen.say()
     screen.table(grid)
     screen.say()

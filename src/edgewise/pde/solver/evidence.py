@@ -54,15 +54,17 @@ CONDITION_POINTS = 400  # on the boundary, for the residuals of conditions. A ch
 # A residual, in units of an error, above which a solution does not count as one: at one per cent of the solution's
 # own size it could not be told from another problem's. A choice.
 LARGEST_RESIDUAL = 1e-2
-# Smallest ratio of residual to function, both in units of the field, that counts as determined. Splines of the coarse
-# space leave a residual of 1e-4 for functions of a period or two that have none. A choice below that.
-UNDETERMINED = 1e-5
+# Smallest ratio of residual to function, both in units of the field, that counts as determined, by dimension. A choice:
+# above what splines of the coarse space leave of functions of a period or two that have no residual, and in time
+# below what a growth of errors by a factor of a million leaves.
+UNDETERMINED = {1: 1e-8, 2: 1e-5, 3: 1e-4}
 # A correction that leaves a share of the residual leaves about that share of the error; above this share the rest of
 # the residual is rounding or finer than the grid, and does not count.
 EXPLAINED = 0.9
 SMALL_SOLUTION = 1e-9  # fields below this size are zero, for coordinates and data of size 1. A choice
 # Two rules of integration must agree to this size, in units of an error.
 INTEGRALS_AGREE = 1e-8
+LARGEST_GAP = 1e-4  # the same, above which they are doubted; a smaller one is part of the estimate. A choice
 CORRECTION_WORK = 1e8  # multiply-adds that a correction may take at least, some 0.05 seconds. A choice
 
 
@@ -177,12 +179,14 @@ def judge(
         gap = integrals_gap(network, problem, x)
         checks.append(f"integrals by two rules agree to {gap:.1g}")
         estimates.append(gap / max(size, ABOVE_ZERO))
-        if gap > INTEGRALS_AGREE:
+        if gap > LARGEST_GAP:
             doubts.append(f"Integrals by two rules differ by {gap:.1g}: give `integral` more points.")
     of_problem = _doubts_of_uniqueness(network, problem, residual, size, checks)
     if of_problem:
         estimates.append(1.0)  # another solution may differ by as much as the solution is large
-    estimate = max(estimates, default=math.nan)
+    if not estimates:  # the residual in units of an error is far above the error of a smooth solution, but it is known
+        estimates.append(residual / max(size, ABOVE_ZERO))
+    estimate = max(estimates)
     return Evidence(estimate, residual, tuple(checks), (*doubts, *of_problem), bool(of_problem))
 
 
@@ -195,13 +199,14 @@ def _doubts_of_uniqueness(
         for name in undetermined_coefficients(network, problem)
     ]
     weakest = weakest_direction(network, problem)
-    is_unique = weakest is not None and weakest[0] >= UNDETERMINED
+    least = UNDETERMINED.get(problem.domain.dimension, 0.0)
+    is_unique = weakest is not None and weakest[0] >= least
     if size < SMALL_SOLUTION and not (is_unique and problem.is_linear) and zero_solves(problem):
         doubts.append("The solution is u = 0, which solves every homogeneous problem; another one was not found.")
     if weakest is not None and not is_unique:
         what = "a constant" if weakest[1] else "another function"
         doubts.append(f"The solution is not unique: {what} may be added to it, and the residual stays the same.")
-        if residual > math.sqrt(UNDETERMINED):
+        if residual > math.sqrt(least):
             doubts.append("The residual does not vanish either, so that the data contradict each other.")
     elif weakest is not None:
         checks.append(f"no smooth function may be added to it (smallest singular value {weakest[0]:.1g})")

@@ -1,0 +1,367 @@
+"""Eigenvalues of a linear homogeneous problem, stated as a `PDE` whose unknown coefficient is the eigenvalue."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from edgewise.checks import check_count, is_number
+from edgewise.errors import InputError
+from edgewise.nn.layers.tensor_product import TensorLayer
+from edgewise.nn.prediction import predict_in_batches
+from edgewise.pde.domains.domain import TIME, Box
+from edgewise.pde.domains.mesh import Mesh, separated
+from edgewise.pde.domains.shapes import Polygon
+from edgewise.pde.problem.collocation import Collocation
+from edgewise.pde.problem.strong_form import strong_form_of
+from edgewise.pde.solver.uniqueness import zero_solves
+from edgewise.pde.structured.networks import TensorNetwork
+from edgewise.train.jacobian import RowSource, trainable_slots
+from edgewise.train.problems.block_problem import BlockProblem
+from edgewise.train.problems.blocks import BlockRole
+
+# Intervals of each coordinate on the first grid, by dimension, and factor from grid to grid. A choice: the first takes
+# milliseconds, and splines of degree 5 have eigenvalues that converge with the tenth power of the grid size.
+COARSEST_GRID, FINER = {1: 16, 2: 7, 3: 3}, 1.5
+MOST_SPLINES = 3600  # of all fields. A choice: their dense matrices are factorised within about ten seconds
+SPLINE_DEGREE = 5  # of the splines. A choice: higher ones couple more splines and lose digits on graded grids
+GAUSS_POINTS = SPLINE_DEGREE + 1  # in each interval: exact for products of two splines
+# Octaves towards a reentrant corner on the first grid, and more of them from grid to grid. An eigenvalue's error there
+# falls with the size of the smallest cell to the power of 4/3 for an angle of 270 degrees.
+CORNER_OCTAVES, MORE_OCTAVES = 10, 6
+# Share of the largest singular value below which a combination of splines fulfils the conditions: far above rounding
+# and far below any combination that does not.
+FULFILLED = 1e-10
+EXTRA_VECTORS, KRYLOV_BLOCKS = 4, 16  # vectors more than eigenvalues in a block of Krylov's space, and blocks. A choice
+SYMMETRIC = 1e-8  # asymmetry, relative to the largest entry, up to which a matrix is symmetric: far above rounding
+WANTED = 1e-10  # relative difference of two grids at which the search ends
+
+
+@dataclass(frozen=True, eq=False)
+class Eigenvalues:
+    """Eigenvalues of a problem and their functions. Made by `eigenvalues`.
+
+    Parameters
+    ----------
+    values : ndarray
+        Eigenvalues, (count,), complex if one of them is; in order of their real parts.
+    errors : ndarray
+        Differences from those of a coarser grid, (count,): estimates of the errors, on the safe side.
+    problem : Collocation
+        The problem.
+    networks : tuple of Module
+        Real eigenfunctions, of mean square 1; empty where eigenvalues are complex.
+    trust : str
+        What was checked, in words.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from edgewise.pde import PDE, Dirichlet, Interval
+    >>> string = PDE(lambda u, lam: u.xx + lam * u, Interval(0, torch.pi), [Dirichlet(0.0)], coefficients={"lam": 1.0})
+    >>> found = eigenvalues(string, count=3)
+    >>> found.values.round(8).tolist()
+    [1.0, 4.0, 9.0]
+    >>> found.function(1)([[0.5]]).shape
+    (1, 1)
+    """
+
+    values: np.ndarray
+    errors: np.ndarray
+    problem: Collocation
+    networks: tuple[nn.Module, ...]
+    trust: str
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{value:.10g} ± {error:.1g}" for value, error in zip(self.values, self.errors, strict=True))
+        return f"<Eigenvalues {shown}>"
+
+    def function(self, number: int) -> Callable[..., np.ndarray]:
+        """The eigenfunction of an eigenvalue, as a function of points (b, n) to (b, fields).
+
+        Parameters
+        ----------
+        number : int
+            Its place among `values`, from 0.
+
+        Raises
+        ------
+        InputError
+            There is no eigenvalue of this number, or eigenvalues are complex.
+        """
+        if not 0 <= number < len(self.networks):
+            raise InputError(f"number must be that of a real eigenvalue, 0 to {len(self.networks) - 1}, got {number!r}")
+        network = self.networks[number]
+        return lambda x: predict_in_batches(network, torch.from_numpy(np.array(x, dtype=np.float64))).numpy()
+
+
+def eigenvalues(problem: Collocation, count: int = 6, *, tolerance: float = WANTED) -> Eigenvalues:
+    """Eigenvalues of a linear homogeneous problem with one unknown coefficient, those nearest to its start value.
+
+    Parameters
+    ----------
+    problem : PDE
+        Equation and conditions, linear and homogeneous in the fields; the unknown coefficient, which must enter
+        linearly, is the eigenvalue. On a box of up to three coordinates, or a polygon whose edges follow the axes.
+    count : int
+        Number of eigenvalues.
+    tolerance : float
+        Relative difference of two grids at which the search ends; else it ends where a grid has more than 3,600
+        splines.
+
+    Returns
+    -------
+    Eigenvalues
+
+    Raises
+    ------
+    InputError
+        The problem is not as above, or the splines of the finest grid are fewer than `count`.
+
+    Notes
+    -----
+    Fields are sums of products of B-splines of degree five that fulfil all conditions, and the residual is orthogonal
+    to each of these sums (Galerkin [1]_); for self-adjoint problems the errors of eigenvalues are the squares of those
+    of functions. The pairs nearest to the start value s come from a block Krylov space of (A + s B)^-1 B [2]_. Grids
+    are graded towards reentrant corners.
+
+    References
+    ----------
+    .. [1] G. Strang, G. Fix, "An Analysis of the Finite Element Method", 1973, ch. 6.
+    .. [2] Y. Saad, "Numerical Methods for Large Eigenvalue Problems", 2nd ed., 2011, ch. 6 and 8.
+
+    Examples
+    --------
+    The harmonic oscillator, -u'' / 2 + x^2 u / 2 = E u, on a line that is long enough.
+
+    >>> from edgewise.pde import PDE, Dirichlet, Interval
+    >>> oscillator = PDE(
+    ...     lambda u, x, E: u.xx / 2 + (E - x**2 / 2) * u, Interval(-9, 9), [Dirichlet(0.0)], coefficients={"E": 0.0}
+    ... )
+    >>> eigenvalues(oscillator, count=3).values.round(7).tolist()
+    [0.5, 1.5, 2.5]
+    """
+    check_count(count, "count")
+    if not (is_number(tolerance) and tolerance >= 0):
+        raise InputError(f"tolerance must be a number of at least 0, got {tolerance!r}")
+    _check_problem(problem)
+    before: np.ndarray | None = None
+    values, errors = np.zeros(0), np.zeros(0)
+    networks: tuple[nn.Module, ...] = ()
+    size, grids = 0, 0
+    for lines in _grids(problem):
+        new, functions, size = _on_grid(problem, lines, count, is_first=not size)
+        if len(new) < count:
+            continue
+        grids += 1
+        values, networks = new, functions
+        if before is not None:
+            errors = np.abs(values - before)
+            if float((errors / np.maximum(np.abs(values), 1.0)).max()) <= tolerance:
+                break
+        before = values
+    if not len(values):
+        raise InputError(f"count must be at most about {size}, the number of splines of the finest grid, got {count}")
+    if not len(errors):
+        errors = np.full(count, math.nan)
+    trust = f"Checked: {grids} grids, of which the last two, up to {size:,} splines, agree to {errors.max():.1g}."
+    return Eigenvalues(values, errors, problem, networks, trust)
+
+
+def _check_problem(problem: Collocation) -> None:
+    """Raise an InputError unless a problem is an eigenvalue problem on a domain that splines fit."""
+    if not isinstance(problem, Collocation):
+        raise InputError(f"problem must be a PDE, got {type(problem).__name__}")
+    domain = problem.domain
+    if len(problem.coefficients) != 1:
+        named = ", ".join(problem.coefficients) or "none"
+        raise InputError(f"problem must have one unknown coefficient, the eigenvalue, got {named}")
+    (name, start), *_ = problem.coefficients.items()
+    form = problem.form
+    beside = strong_form_of(form.equation, domain, form.conditions, coefficients={name: start + 1.0})
+    if not (form.is_linear and beside.is_linear) or form.observations or not zero_solves(problem):
+        raise InputError("problem must be linear and homogeneous in the fields, so that u = 0 solves it, without data")
+    if problem.has_integrals or problem.form.hard.values:
+        raise InputError("problem must have neither integrals nor hard conditions for eigenvalues")
+    if TIME in domain.coordinates:
+        raise InputError("problem must not depend on time for eigenvalues")
+    edges = domain.corners.roll(-1, 0) - domain.corners if isinstance(domain, Polygon) else None
+    fits = isinstance(domain, Box) or (edges is not None and bool((edges == 0).any(1).all()))
+    if not fits or domain.dimension not in COARSEST_GRID:
+        raise InputError(
+            f"domain must be a box of up to three coordinates or a polygon with edges along the axes for eigenvalues, "
+            f"got {type(domain).__name__} of {domain.dimension}"
+        )
+    if len(problem.form.equation_term.requirements.sizes) != len(problem.fields):
+        raise InputError("equation must return as many residuals as there are fields for eigenvalues")
+
+
+def _grids(problem: Collocation) -> Iterator[list[Tensor]]:
+    """Breakpoints of ever finer grids; those of polygons hold the corners and are graded towards reentrant ones."""
+    domain, count, octaves = problem.domain, COARSEST_GRID[problem.domain.dimension], CORNER_OCTAVES
+    periodic = [name in problem.periodic for name in domain.coordinates]
+    while True:
+        lines = []
+        for axis, (low, high) in enumerate(domain.bounds.tolist()):
+            line = torch.linspace(
+                low, high, max(count, SPLINE_DEGREE + 1 if periodic[axis] else 1) + 1, dtype=torch.float64
+            )
+            if isinstance(domain, Polygon):
+                inner = [domain.corners[:, axis]]
+                for corner in _reentrant_corners(domain):
+                    steps = (high - low) / 4 * 0.5 ** torch.arange(octaves, dtype=torch.float64)
+                    inner += [corner[axis] + steps, corner[axis] - steps]
+                every = torch.cat(inner)
+                coarse = torch.linspace(low, high, max(5, count // 2), dtype=torch.float64)
+                line = separated(torch.cat([coarse, every[(every > low) & (every < high)], line[[0, -1]]]))
+            lines.append(line)
+        splines = math.prod(
+            len(line) - 1 + (0 if p else SPLINE_DEGREE) for line, p in zip(lines, periodic, strict=True)
+        )
+        if splines * len(problem.fields) > MOST_SPLINES:
+            return
+        yield lines
+        count, octaves = math.ceil(FINER * count), octaves + MORE_OCTAVES
+
+
+def _reentrant_corners(polygon: Polygon) -> Tensor:
+    """Corners (m, 2) at which the angle inside is more than 180 degrees."""
+    ahead, back = polygon.corners.roll(-1, 0) - polygon.corners, polygon.corners - polygon.corners.roll(1, 0)
+    turn = back[:, 0] * ahead[:, 1] - back[:, 1] * ahead[:, 0]
+    x, y = polygon.corners.unbind(1)
+    area = (x * y.roll(-1) - x.roll(-1) * y).sum()
+    return polygon.corners[turn * area.sign() < 0]
+
+
+def _on_grid(
+    problem: Collocation, lines: list[Tensor], count: int, *, is_first: bool = False
+) -> tuple[np.ndarray, tuple[nn.Module, ...], int]:
+    """Eigenvalues, eigenfunctions and the number of splines on one grid; fewer than `count` if it has no more.
+
+    On the first grid it is also checked that the coefficient enters linearly.
+    """
+    periodic = [name in problem.periodic for name in problem.domain.coordinates]
+    layer = TensorLayer(lines, len(problem.fields), degree=SPLINE_DEGREE, periodic=periodic)
+    network = TensorNetwork(layer)
+    (name, start), *_ = problem.coefficients.items()
+    mesh = Mesh(problem.domain, lines, GAUSS_POINTS)
+    at_start, ahead, beyond = (
+        problem.with_unknowns(
+            {name: nn.Parameter(torch.tensor(value, dtype=torch.float64), requires_grad=False)}
+        ).resampled(1, mesh=mesh)
+        for value in (start, start + 1.0, start + 2.0)
+    )
+    (stiff, scale), (second, _) = (_projected(network, each) for each in (at_start, ahead))
+    mass = second - stiff
+    if is_first:
+        bend = _projected(network, beyond)[0] - second - mass
+        if float(bend.abs().max()) > SYMMETRIC * float(second.abs().max()):
+            raise InputError(f"problem must depend linearly on the coefficient {name} for eigenvalues")
+    space = _fulfilling(network, [at_start, ahead], scale)
+    stiff, mass = space.mT @ stiff @ space, space.mT @ mass @ space
+    width = EXTRA_VECTORS + count
+    if len(stiff) < width:
+        return np.zeros(0), (), len(stiff)
+    for matrix in (stiff, mass):
+        if float((matrix - matrix.mT).abs().max()) < SYMMETRIC * float(matrix.abs().max()):
+            matrix.copy_((matrix + matrix.mT) / 2)
+    factor = torch.linalg.lu_factor(stiff)
+
+    def applied(vectors: Tensor) -> Tensor:
+        return torch.linalg.lu_solve(*factor, mass @ vectors)
+
+    block = torch.randn(len(stiff), width, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    basis = torch.linalg.qr(applied(block))[0]
+    block = basis
+    while basis.shape[1] + width <= min(len(stiff), KRYLOV_BLOCKS * width):
+        block = applied(block)
+        for _ in range(2):  # twice is enough (W. Kahan, in B. Parlett, "The Symmetric Eigenvalue Problem", section 6.9)
+            block = torch.linalg.qr(block - basis @ (basis.mT @ block))[0]
+        basis = torch.cat([basis, block], 1)
+    inverse, vectors = torch.linalg.eig(basis.mT @ applied(basis))
+    order = inverse.abs().argsort(descending=True)[:count]
+    found = start - 1 / inverse[order]
+    order = order[found.real.argsort(stable=True)]
+    found = (start - 1 / inverse[order]).numpy()
+    if float(np.abs(found.imag).max()) > SYMMETRIC * float(np.abs(found).max() + 1):
+        return found, (), len(stiff)
+    functions = []
+    for number in order.tolist():
+        vector = vectors[:, number]
+        vector = vector / vector[vector.abs().argmax()]  # real but for a common factor
+        coef = space @ (basis @ vector.real)
+        one = TensorLayer(lines, len(problem.fields), degree=SPLINE_DEGREE, periodic=periodic)
+        one.coef = nn.Parameter(coef.reshape(one.coef.shape))
+        x, weights = mesh.interior()
+        values = predict_in_batches(TensorNetwork(one), x)
+        one.coef.data /= ((weights[:, None] * values.square()).sum(1).mean()).sqrt()
+        functions.append(TensorNetwork(one))
+    return found.real, tuple(functions), len(stiff)
+
+
+def _projected(network: TensorNetwork, problem: Collocation) -> tuple[Tensor, Tensor]:
+    """Products (P, P) of splines with the equation's residuals of splines, and energy norms (P,) of the splines.
+
+    Residual r is multiplied with the splines of field r. The energy norm is the root of the norm of the spline times
+    that of its residual: with splines of energy norm 1, matrices of strongly graded grids lose few digits.
+    """
+    fields = len(problem.fields)
+    size = network.tensor_layer.coef.numel()
+    (block,) = problem.with_role(BlockRole.EQUATION)
+    alone = BlockProblem([block], problem.unknowns)
+    total, squares = torch.zeros(size * size, dtype=torch.float64), torch.zeros(2, size, dtype=torch.float64)
+    offset = 0
+    source = RowSource(network, alone, trainable_slots(network, alone))
+    for rows, _ in source.chunks():
+        (run,) = rows.runs
+        part = len(run.starts) // fields
+        x, weight = block.data.x[offset : offset + part], block.data.weight
+        roots = torch.ones(part, dtype=torch.float64) if weight is None else weight[offset : offset + part].sqrt()
+        offset += part
+        for field in range(fields):
+            sensitivity = torch.zeros(1, part, fields, dtype=torch.float64)
+            sensitivity[..., field] = roots
+            (tested,) = network.tensor_layer.jacobian_segments(x[None], sensitivity)
+            own = slice(field * part, (field + 1) * part)
+            columns, values = _entries(run.starts[own], run.values[own])
+            places, tests = _entries(tested.starts, tested.values)
+            flat = places[:, :, None] * size + columns[:, None, :]
+            total.index_add_(0, flat.flatten(), (tests[:, :, None] * values[:, None, :]).flatten())
+            squares[0].index_add_(0, places.flatten(), tests.square().flatten())
+            squares[1].index_add_(0, columns.flatten(), values.square().flatten())
+    return total.reshape(size, size), squares.prod(0).sqrt().sqrt()
+
+
+def _entries(starts: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+    """Columns and entries of each row, (b, s * length) both, from its runs."""
+    columns = starts[..., None] + torch.arange(values.shape[2])
+    return columns.flatten(1), values.flatten(1)
+
+
+def _fulfilling(network: TensorNetwork, problems: list[Collocation], norms: Tensor) -> Tensor:
+    """Combinations (P, m) of splines of energy norm 1 that fulfil the conditions of these problems."""
+    rows = []
+    for problem in problems:
+        blocks = problem.with_role(BlockRole.CONDITION)
+        if blocks:
+            alone = BlockProblem(list(blocks), problem.unknowns)
+            rows.append(RowSource(network, alone, trainable_slots(network, alone)).in_full()[0])
+    seen = norms > FULFILLED * norms.max()  # other splines have no point inside the domain
+    unit = torch.where(seen, 1 / norms, 0.0)
+    free = seen.nonzero()[:, 0]
+    identity = torch.zeros(len(norms), len(free), dtype=torch.float64)
+    identity[free, torch.arange(len(free))] = unit[free]
+    if not rows:
+        return identity
+    scaled = torch.cat(rows)[:, free] * unit[free]
+    size = scaled.norm(dim=0)
+    bound = size > FULFILLED * size.max()
+    _, sizes, directions = torch.linalg.svd(scaled[:, bound] / size[bound], full_matrices=True)
+    rank = int((sizes > FULFILLED * sizes[0]).sum())
+    kept = directions[rank:].mT / size[bound][:, None]
+    return torch.cat([identity[:, ~bound], identity[:, bound] @ torch.linalg.qr(kept)[0]], 1)
