@@ -20,7 +20,8 @@ class AdditivePolicy:
         48 are as many as a curve in a table ever used, and keep the normal matrix small.
     knot_mix : (float, float, float)
         Shares of quantiles of the rows, quantiles of the distinct values and even spacing in the knots. A choice:
-        quantiles follow the rows, distinct values keep heavy ties apart, even spacing keeps the knots distinct.
+        quantiles follow the rows, distinct values keep heavy ties apart, even spacing within Tukey's fences keeps the
+        knots distinct.
     wiggly_columns : int
         Most wiggly columns of all inputs together. A choice: a step of REML takes the cube of it, 0.02 s at 1,000.
     first_wiggly : int

@@ -1,10 +1,11 @@
 """Columns of additive models: straight lines are lines, chunks do not matter."""
 
 import numpy as np
+import pytest
 from scipy.interpolate import BSpline
 
-from edgewise.model_selection.additive import AdditivePolicy, Design, normal_matrix
-from edgewise.model_selection.additive.columns.splines import greville
+from edgewise.model_selection.additive import AdditivePolicy, Design, fit_additive, normal_matrix
+from edgewise.model_selection.additive.columns.splines import column_of, greville
 
 
 def test_chunks_do_not_change_the_result():
@@ -25,3 +26,24 @@ def test_knot_averages_are_where_straight_lines_are():
     knots = np.sort(np.random.default_rng(0).random(15))
     points = np.linspace(knots[3], knots[-4], 20)
     np.testing.assert_allclose(BSpline(knots, greville(knots), 3)(points), points, atol=1e-12)
+
+
+def test_rows_far_out_do_not_take_the_knots():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal(400)
+    plain = column_of(x, np.ones(400), 22, AdditivePolicy()).knots[3:-3]
+    far = column_of(np.r_[x, 1e6 * np.arange(1, 6)], np.ones(405), 22, AdditivePolicy()).knots[3:-3]
+    assert (far < 5).sum() > 0.85 * (plain < 5).sum()
+    uniform = rng.random(400)  # its fences lie beyond its range
+    assert np.diff(column_of(uniform, np.ones(400), 22, AdditivePolicy()).knots[3:-3]).max() < 0.1
+
+
+@pytest.mark.slow
+def test_rows_far_out_in_an_input_leave_the_curve_of_the_others():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((400, 1))
+    y = np.sin(2 * x[:, 0]) + 0.1 * rng.standard_normal(400)
+    x[::80] = 1e6
+    model = fit_additive(x, y)
+    at = np.linspace(-1.5, 1.2, 50)  # the last interval reaches to the far rows
+    assert np.abs(model.predict_link(at[:, None])[:, 0] - np.sin(2 * at)).max() < 0.2

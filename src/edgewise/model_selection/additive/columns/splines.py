@@ -17,6 +17,7 @@ Array = NDArray[np.float64]
 DEGREE = 3  # cubic, for a penalty on second derivatives: Wood (2017), Generalized Additive Models, section 5.1
 # Knots nearer to each other, as a share of the largest number, would coincide in rounding. A choice: 2^-52 times 45.
 NARROWEST = 1e-14
+TUKEY = 1.5  # his distance of the fences from the quartiles, in distances of the quartiles
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,11 @@ def column_of(x: Array, weight: Array, intervals: int, policy: AdditivePolicy) -
     rows, values, even = policy.knot_mix
     places = np.linspace(0, len(distinct) - 1, intervals + 1)
     spread = np.interp(places, np.arange(len(distinct)), distinct)
-    inner = rows * quantile(share) + values * spread + even * (low * (1 - share) + high * share)
+    # Even knots end at the fences of Tukey, "Exploratory Data Analysis" (1977): a row far out would take them all.
+    first, third = quantile(np.array([0.25, 0.75]))
+    fence = TUKEY * (third - first) if third > first else high - low
+    start, end = max(low, first - fence), min(high, third + fence)
+    inner = rows * quantile(share) + values * spread + even * (start * (1 - share) + end * share)
     inner[0], inner[-1] = low, high
     if len(distinct) < 2 or not np.diff(inner).min() > NARROWEST * max(abs(low), abs(high)):
         half = max(1.0, abs(low))
