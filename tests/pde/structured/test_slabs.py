@@ -8,7 +8,7 @@ import torch
 from scipy.integrate import solve_ivp
 
 from edgewise.checkpoint import load_solution, save_solution
-from edgewise.pde import PDE, Dirichlet, Initial, Interval, Periodic, Time, named_equation, solve
+from edgewise.pde import PDE, Box, Dirichlet, Initial, Interval, Periodic, Time, named_equation, solve
 from edgewise.pde.structured.networks import WindowNetwork
 from edgewise.pde.structured.slabs import SlabMarch, TimeAxis, marches
 from edgewise.pde.structured.statement import recognised
@@ -137,3 +137,34 @@ def test_a_march_comes_back_from_a_file(tmp_path):
     assert torch.equal(again(t), solution(t))
     slope = solution.fields(t, "t")[0].t
     torch.testing.assert_close(slope, -1 / (1 + t[:, 0]) ** 2, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_two_dimensions_of_space_are_those_of_a_fourier_series():
+    def equation(u):
+        return u.t - 0.05 * (u.xx + u.yy) - 4 * (u - u**3)
+
+    start = Initial(lambda x, y: torch.sin(PI * x) * torch.cos(PI * y))
+    square = Box(x=(-1, 1), y=(-1, 1)) * Time(0, 0.2)
+    statement = recognised(PDE(equation, square, [Periodic("x", "y"), start]).form)
+    march = SlabMarch(statement, 1e-6, lambda share, count, work: True).run()
+    line, wave = np.linspace(-1, 1, 32, endpoint=False), PI * np.fft.fftfreq(32, 1 / 32)
+    x, y = np.meshgrid(line, line, indexing="ij")
+
+    def rate(t, values):
+        u = values.reshape(32, 32)
+        diffused = np.fft.ifft2(-(wave[:, None] ** 2 + wave**2) * np.fft.fft2(u)).real
+        return (0.05 * diffused + 4 * (u - u**3)).ravel()
+
+    first = (np.sin(PI * x) * np.cos(PI * y)).ravel()
+    known = solve_ivp(rate, (0, 0.2), first, method="DOP853", rtol=1e-10, atol=1e-10).y[:, -1]
+    points = torch.from_numpy(np.stack([x.ravel(), y.ravel(), np.full(32 * 32, 0.2)], 1))
+    np.testing.assert_allclose(march.network(points)[:, 0].detach().numpy(), known, atol=1e-5)
+
+
+def test_two_fields_in_two_dimensions_of_space_do_not_march():
+    def equation(u, v):
+        return u.t - u.xx - u.yy + v, v.t - v.xx - v.yy - u
+
+    ends = [Dirichlet({"u": 0.0, "v": 0.0}), Initial({"u": 0.0, "v": 0.0})]
+    assert not marches(recognised(PDE(equation, Box(x=(0, 1), y=(0, 1)) * Time(0, 1), ends).form))

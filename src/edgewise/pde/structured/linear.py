@@ -25,6 +25,7 @@ MOST_WORK = 1e11
 # iterative refinement around it. A choice: a preconditioner that does not reach it in these steps is of no use.
 GMRES = {"rtol": 1e-9, "restart": 40, "maxiter": 2}
 ROUNDS = 6
+UNSOLVED = 1e-8  # of the right-hand side: what may be left for Newton's method to take up in its next step
 # A right-hand side that is reduced by this factor is solved to rounding; largest factor of a useful round.
 ROUNDING, USEFUL = 1e-15, 0.1
 # Largest condition number of eigenvectors that fast diagonalisation accepts. A choice: refinement wins back the digits
@@ -168,11 +169,12 @@ class Krylov:
             if not reached < USEFUL * size and not is_close:
                 break
             is_close, size = is_close and reached < USEFUL * size, min(reached, size)
-        if not size <= 1e-8 * norm and system.factor_work() <= MOST_WORK:
+        if size <= UNSOLVED * norm:
+            return solution
+        is_short = any(axis.intervals == 1 for axis in system.blocks[0].axes)  # a shorter slab is cheaper than factors
+        if not is_short and system.factor_work() <= MOST_WORK:
             self._factors = system.factorised()
-            if self._factors is not None:
-                return self._factors(rhs)
-        return solution
+        return np.full_like(rhs, np.nan) if self._factors is None else self._factors(rhs)
 
 
 class FastDiagonalisation:

@@ -381,8 +381,8 @@ class SlabMarch:
 def marches(statement: Statement) -> bool:
     """True if slabs can solve a problem: all its fields start from `Initial` conditions, of order 1 or 2 in time."""
     form = statement.form
-    if TIME not in form.domain.coordinates or form.domain.dimension > 3:
-        return False
+    if TIME not in form.domain.coordinates or (form.domain.dimension > 2 and len(form.fields) > 1):
+        return False  # in two dimensions of space only one field has a fast preconditioner
     time = form.domain.coordinates.index(TIME)
     orders = statement.field_orders[:, time]
     at_start = [term.label for term, axis, end in statement.faces() if axis == time and end == 0]
