@@ -21,6 +21,7 @@ from edgewise.outcomes import (
 from edgewise.pde.domains.domain import TIME, Box
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.strong_form import strong_form_of
+from edgewise.pde.solver.evidence import LARGEST_RESIDUAL
 from edgewise.pde.solver.history import FRESH_POINTS, FRESH_SEED, History, TrainedNetwork
 from edgewise.pde.solver.refinement import SEPARABLE, TENSOR, Plan, Refinement
 from edgewise.pde.solver.solution import Solution
@@ -255,7 +256,7 @@ def _solve_on_structured_grids(
             result = TrainedNetwork(stage.network, problem, stage.loss)
             history.add_stage(result, stage.points)
             best = result if best is None or result.loss < best.loss else best
-            if history.error_estimate <= tolerance:
+            if history.error_estimate <= tolerance and history.fresh_residual <= LARGEST_RESIDUAL:
                 message = f"Two grids agree to {history.error_estimate:.1g}, within the tolerance."
                 return StopReason.CONVERGED, message
             if history.work > history.limit:
@@ -269,6 +270,8 @@ def _solve_on_structured_grids(
     if best is None:
         return None
     history.best = best
+    if history.fresh_residual > LARGEST_RESIDUAL:
+        return None  # least squares on grids graded by the residual may still find what no structured grid resolves
     return StopReason.NO_PROGRESS, history.message_with_residual("A finer grid does not lower the residual")
 
 

@@ -287,7 +287,7 @@ def next_breakpoints(axes: Sequence[SplineAxis], errors: Sequence[np.ndarray], n
         if largest > UNRESOLVED:
             factor = np.where(errors[axis] > SHARE * largest, most, 1.0)
         else:
-            relative = errors[axis] * (needed / largest)
+            relative = errors[axis] * (needed / max(largest, ABOVE_ZERO))  # it is zero where the solution is
             factor = np.clip(relative ** (1 / (line.degree + 1)), 1.0, most)
         lengths = np.diff(line.breakpoints)
         lengths = np.maximum(lengths / factor, np.minimum(lengths, SHORTEST * np.ptp(line.breakpoints)))
