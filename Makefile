@@ -14,7 +14,7 @@ export PYTHONDONTWRITEBYTECODE :=# compiled tests are kept: compiling them takes
 TWO := -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo check test coverage bench bench-tables clean soak
+.PHONY: help install demo check test coverage bench bench-tables clean soak sbom
 
 help:
 	@echo "make demo     install what it needs, learn the knot signature from geometry; the report is demo/report.html"
@@ -23,6 +23,7 @@ help:
 	@echo "make coverage all tests, with the lines of src that none of them reaches"
 	@echo "make bench    time Edgewise beside nn.Linear and other KAN packages, in an environment of its own; three quarters of an hour"
 	@echo "make bench-tables   Edgewise and other models on 48 tables that packages ship; BENCH='--quick' for some, '--summary' for the results"
+	@echo "make soak     attacks on runs and files, about an hour; make sbom writes the list of all installed packages"
 	@echo "make install  make $(VENV) with Edgewise and all that its tests need"
 	@echo "make clean    remove what the other targets made"
 
@@ -113,3 +114,9 @@ clean:
 # Signals at random moments, full disks, damaged files: about an hour; `make test` runs a short form.
 soak: install
 	OMP_NUM_THREADS=1 $(BIN)/python tests/reliability/soak.py
+
+# The software bill of materials of the environment, in the format CycloneDX, by a tool whose files have pinned hashes.
+sbom: install
+	@$(PYTHON) -m venv build/tools
+	@build/tools/bin/python -m pip install --quiet --require-hashes -r .github/tools.txt
+	build/tools/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-file sbom.json $(BIN)/python

@@ -66,6 +66,7 @@ def _fit(
     compare: options.Compare = options.CompareName.quick,
     no_baselines: options.NoBaselines = False,
     formulas: options.FitFormulas = 20.0,
+    resume: options.Resume = False,
     quiet: options.Quiet = False,
     force: options.Force = False,
     json: options.Json = False,
@@ -99,9 +100,11 @@ def _fit(
         folder = None if out is None else ResultFolder(out, force=force)
         prepared = prepare_for_fit(job, folder, screen)
         with importing():
+            from edgewise.cli.shared.resume import run_facts, unfinished_run
             from edgewise.cli.table.fit import run_fit
 
-        run_fit(job, prepared, folder, screen)
+        with unfinished_run(out, run_facts("fit", job, data=data), screen, resume=resume) as journal:
+            run_fit(job, prepared, folder, screen, journal)
 
 
 @app.command(
@@ -290,6 +293,7 @@ def _formula(
     digits: options.Digits = 6,
     out: options.OutFormula = None,
     time_limit: options.FormulaTime = 60.0,
+    resume: options.Resume = False,
     drop: options.Drop = None,
     features: options.Features = None,
     delimiter: options.Delimiter = None,
@@ -315,9 +319,13 @@ def _formula(
         check_out(out, [model] if data is None else [model, data], force=force)
         read = read_for_formulas(job)
         with importing():
+            from edgewise.cli.shared.resume import run_facts, unfinished_run
             from edgewise.cli.table.formula import search_formulas
 
-        search_formulas(job, read, Screen(quiet=quiet, json=json))
+        file = str(read[0].file) if isinstance(read, tuple) else model
+        screen, facts = Screen(quiet=quiet, json=json), run_facts("formula", job, model=file, data=data)
+        with unfinished_run(out, facts, screen, resume=resume, is_file=True) as journal:
+            search_formulas(job, read, screen, journal)
 
 
 @app.command(
@@ -414,6 +422,7 @@ def _solve(
     time_limit: options.TimeLimit = None,
     tolerance: options.Tolerance = 1e-10,
     seed: options.SolveSeed = 0,
+    resume: options.Resume = False,
     quiet: options.Quiet = False,
     force: options.Force = False,
     json: options.Json = False,
@@ -436,12 +445,15 @@ def _solve(
         with importing():
             from edgewise.cli.pde.results import SolveJob
             from edgewise.cli.pde.solve import list_equations, run_solve
+            from edgewise.cli.shared.resume import run_facts, unfinished_run
 
         if equation is None or list_names:
             list_equations(Screen(json=json))
             return
         job = SolveJob(equation, hidden, budget, time_limit, tolerance, seed)
-        run_solve(job, folder, Screen(quiet=quiet, json=json))
+        screen, facts = Screen(quiet=quiet, json=json), run_facts("solve", job, equation=equation)
+        with unfinished_run(out, facts, screen, resume=resume) as journal:
+            run_solve(job, folder, screen, journal)
 
 
 @app.command(

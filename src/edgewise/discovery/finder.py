@@ -14,6 +14,7 @@ from edgewise.discovery.arguments import LEAST_ROWS, checked_data, checked_optio
 from edgewise.discovery.curves.stage import curve_laws, simple_sums
 from edgewise.discovery.decide import decided_front
 from edgewise.discovery.engine.archive import Archive
+from edgewise.discovery.engine.recording import Recording, data_name
 from edgewise.discovery.engine.running import Engine, Stages
 from edgewise.discovery.enumeration.stage import enumerated, short_laws
 from edgewise.discovery.evolution.stage import evolved
@@ -33,6 +34,7 @@ from edgewise.discovery.least_squares.laws import least_squares_laws
 from edgewise.discovery.problem import EXACT_ERROR, Clock, FormulaOptions, LawProblem
 from edgewise.discovery.reduction.chain import reductions
 from edgewise.errors import InputError
+from edgewise.files import Journal
 from edgewise.formulas.expression import Expression, Number
 from edgewise.formulas.front import Front
 from edgewise.formulas.printing import as_text
@@ -236,6 +238,8 @@ class Search:
         As of `find_formula`, checked; y has shape (N,).
     report : callable, optional
         Receives the progress.
+    journal : Journal, optional
+        Keeps the formulas so far; one of an earlier run is gone on with, for the rest of the time limit.
     """
 
     x: np.ndarray
@@ -245,6 +249,7 @@ class Search:
     time_limit: float
     seed: int = 0
     report: ProgressCallback | None = None
+    journal: Journal | None = None
 
     def __post_init__(self) -> None:
         self.found: list[Expression] = []  # all that was kept by the last search, for those who judge by other errors
@@ -259,7 +264,8 @@ class Search:
         stages : Stages
             The stages.
         """
-        started = time.monotonic()
+        recording = None if self.journal is None else Recording(self.journal, data_name(self.x, self.y))
+        started = time.monotonic() - (0.0 if recording is None else recording.seconds)
         messages: list[str] = []
         problem, deciding = self._problems(messages)
         if float(np.ptp(self.y)) == 0:
@@ -277,7 +283,7 @@ class Search:
 
         share = SEARCH_SHARE if more is None else SEARCH_SHARE - MORE_SHARE
         clock = Clock(started + share * self.time_limit, tell)
-        engine: Engine | StructuredEngine = Engine(archive, clock, stages)
+        engine: Engine | StructuredEngine = Engine(archive, clock, stages, recording)
         if self.options.structure:
             template = read_template(self.options.structure, self.names)
             engine = StructuredEngine(archive, clock, stages, template)

@@ -14,13 +14,16 @@ import torch
 from edgewise.checks import check_names
 from edgewise.discovery.arguments import checked_options
 from edgewise.discovery.curves.features import has_two_values
+from edgewise.discovery.engine.recording import data_name
 from edgewise.discovery.finder import Search, class_law
 from edgewise.discovery.knowledge.powers_of_ten import check_sizes
 from edgewise.discovery.problem import Clock, FormulaOptions, LawProblem
 from edgewise.errors import EdgewiseWarning, InputError
+from edgewise.files import Journal, Part
 from edgewise.formulas.algebra import simplify
 from edgewise.formulas.expression import Add, Expression, Multiply, Number, Variable, children, rebuilt
 from edgewise.formulas.front import Front, with_fidelity
+from edgewise.formulas.serialisation import front_fields, front_from_fields
 from edgewise.interpret.pruning.pruning import prune
 from edgewise.interpret.symbolic.snapping import symbolify
 from edgewise.interpret.transform.subnetworks import live_edges
@@ -44,6 +47,7 @@ def table_front(
     estimator: KANRegressor | None = None,
     progress: ProgressCallback | None = None,
     options: FormulaOptions | None = None,
+    journal: Journal | None = None,
 ) -> Front:
     """Search for formulas of a table, and in its network, and decide by their errors on held-out rows.
 
@@ -61,6 +65,8 @@ def table_front(
         Receives the progress of the search.
     options : FormulaOptions, optional
         What the law may be made of, as in `find_formula`.
+    journal : Journal, optional
+        Keeps the front when it is complete, and before that the formulas so far, so that a later run goes on from them.
 
     Returns
     -------
@@ -77,6 +83,10 @@ def table_front(
     names = _with_brackets(check_names(names, X.shape[1]), X)
     check_sizes(X, y, names)
     options = checked_options(options, names, len(y))
+    name = f"front {data_name(X, y)}"
+    if journal is not None and (known := journal.recall(name)) is not None:
+        return front_from_fields(known.facts, X.shape[1])
+    options = FormulaOptions(max_size=MOST_SYMBOLS)
     messages: list[str] = []
 
     def of_network(problem: LawProblem, clock: Clock) -> Iterator[Expression]:
@@ -92,13 +102,16 @@ def table_front(
 
     # Formulas are also evaluated where they are undefined; those with values that are not finite are dropped.
     with np.errstate(all="ignore"):
-        front = Search(X, y, names, options, time_limit, report=progress).front(
+        front = Search(X, y, names, options, time_limit, report=progress, journal=journal).front(
             more=None if estimator is None else of_network
         )
         if estimator is not None:
             front = replace(front, entries=tuple(with_fidelity(front, lambda rows: estimator._outputs(rows)[:, 0], X)))
         judged = f"Judged on {front.held_out:,} rows that were held out."
-        return replace(front, messages=(*front.messages, *messages, judged))
+        front = replace(front, messages=(*front.messages, *messages, judged))
+    if journal is not None:
+        journal.keep(name, Part(front_fields(front)))
+    return front
 
 
 def class_front_of_table(

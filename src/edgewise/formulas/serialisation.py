@@ -59,7 +59,7 @@ def front_fields(front: Front) -> dict[str, Any]:
         "entries": [
             {
                 "text": entry.formula.text(None),  # For readers of the file; only the tokens are read back.
-                "tokens": _tokens(entry.formula.expression),
+                "tokens": expression_tokens(entry.formula.expression),
                 "loss": _plain_number(entry.loss),
                 "validation": _plain_number(entry.validation),
                 "fresh": _plain_number(entry.fresh),
@@ -97,7 +97,7 @@ def front_from_fields(fields: Mapping[str, Any], inputs: int) -> Front:
     names = check_names(fields["names"], inputs)
     entries = tuple(
         FrontEntry(
-            Formula(_expression(entry["tokens"], inputs), names),
+            Formula(expression_from_tokens(entry["tokens"], inputs), names),
             loss=float(entry["loss"]),
             validation=float(entry["validation"]),
             fresh=float(entry["fresh"]),
@@ -136,9 +136,9 @@ def _plain_number(value: float) -> float | str:
     return value if math.isfinite(value) else str(value)
 
 
-def _tokens(node: Expression) -> list[list[Any]]:
+def expression_tokens(node: Expression) -> list[list[Any]]:
     """A formula in postfix order: each part after the parts it consists of, so a flat list holds any depth."""
-    below = [token for part in children(node) for token in _tokens(part)]
+    below = [token for part in children(node) for token in expression_tokens(part)]
     match node:
         case Number(value, exact):
             return [["number", _plain_number(value), *(exact or ())]]
@@ -153,8 +153,8 @@ def _tokens(node: Expression) -> list[list[Any]]:
     raise AssertionError(node)
 
 
-def _expression(tokens: Sequence[Sequence[Any]], inputs: int) -> Expression:
-    """The formula of a list of tokens; refuses everything that `_tokens` does not write."""
+def expression_from_tokens(tokens: Sequence[Sequence[Any]], inputs: int) -> Expression:
+    """The formula of a list of tokens; refuses everything that `expression_tokens` does not write."""
     _check_stored(0 < len(tokens) <= MOST_TOKENS, f"{len(tokens)} tokens")
     stack: list[Expression] = []
     levels: list[int] = []  # of each expression on the stack, since the functions of formulas are recursive

@@ -153,7 +153,7 @@ def train_shape(
     final : bool
         Make more steps, as for the model that is kept.
     clock : Clock, optional
-        Receives the progress.
+        Receives the progress. When its limit is reached no further step is made: finer grids then keep the function.
 
     Raises
     ------
@@ -175,6 +175,7 @@ def train_shape(
     else:  # a network with hidden grids of other sizes keeps them
         same = warm.config.grid_size[0] == shape.grid_size
         model = refine(warm, warm.config.grid_size if same else shape.grid_size)
+    trained: TrainedShape | None = None
     for size in sizes:
         if size != model.config.grid_size[0]:
             model = refine(model, size)
@@ -190,6 +191,9 @@ def train_shape(
         moves = bool(shape.hidden) and not (warm is not None and final)
         phases = [(first, FIRST_TOLERANCE)] * moves + [(then, FINAL_TOLERANCE if final else TRIAL_TOLERANCE)]
         for number, (steps, tolerance) in enumerate(phases):
+            if trained is not None and clock is not None and clock.is_over:
+                trained = replace(trained, model=model)
+                break
             report = fit(
                 model,
                 problem,
@@ -200,6 +204,8 @@ def train_shape(
                 on_interrupt="keep",
                 callbacks=() if clock is None else [clock.follow(is_whole=warm is not None and final)],
             )
+            if report.stopped == StopReason.CALLBACK:  # of the clock
+                report = replace(report, stopped=StopReason.TIME_LIMIT, message=StopReason.TIME_LIMIT.sentence)
             trained = TrainedShape(model, report, stage.penalty())
             if report.stopped == StopReason.INTERRUPTED:
                 raise InterruptedTraining(trained)
@@ -207,6 +213,7 @@ def train_shape(
                 return trained
             if number < len(phases) - 1:
                 adapt_domain_(model, x, hidden_only=True)
+    assert trained is not None  # there is at least one grid
     return trained
 
 

@@ -8,11 +8,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from edgewise import checkpoint, files
+from edgewise import checkpoint
 from edgewise import load as edgewise_load
 from edgewise.cli.table import predict as module
 from edgewise.errors import EdgewiseWarning
 from edgewise.estimator import KANRegressor, load_estimator, save_estimator
+from edgewise.files import whole as files
 from edgewise.nn.model import KAN
 from edgewise.tables import read_table
 

@@ -14,6 +14,7 @@ from edgewise.cli.pde.results import ALL, SolveJob, SolveResults
 from edgewise.cli.shared.folder import ResultFolder
 from edgewise.cli.terminal.console import Screen
 from edgewise.escaping import terminal_line
+from edgewise.files import Journal
 from edgewise.outcomes import Progress, StopReason
 from edgewise.pde import EQUATIONS
 from edgewise.pde import solve as solve_problem
@@ -35,10 +36,13 @@ def list_equations(screen: Screen) -> None:
     screen.result(named)
 
 
-def run_solve(job: SolveJob, folder: ResultFolder | None, screen: Screen) -> SolveResults:
+def run_solve(
+    job: SolveJob, folder: ResultFolder | None, screen: Screen, journal: Journal | None = None
+) -> SolveResults:
     """Solve the equation, show the errors, and write the folder if there is one.
 
-    Ctrl-C keeps the best solution so far, once there is one, and the folder is still written.
+    Ctrl-C keeps the best solution so far, once there is one, and the folder is still written. The journal, of a run
+    with --out, keeps finished trainings until the run has ended well.
     """
     equation = open_equation(job.equation)
     screen.say(f"{equation.name}: {equation.statement}", style="bold")
@@ -61,6 +65,7 @@ def run_solve(job: SolveJob, folder: ResultFolder | None, screen: Screen) -> Sol
                 seed=job.seed,
                 progress=None if bar is None else show,
                 on_interrupt="keep",
+                journal=journal,
             )
         results = SolveResults.from_solution(job, equation, solution, time.perf_counter() - start)
         _show(results, screen)
@@ -72,6 +77,8 @@ def run_solve(job: SolveJob, folder: ResultFolder | None, screen: Screen) -> Sol
             written = results.write(
                 folder, lambda activity: None if bar is None else bar.update(Progress(activity, share=0.5))
             )
+    if journal is not None and solution.stopped is not StopReason.INTERRUPTED:
+        journal.remove()
     screen.always(f"Wrote {folder.path}: {', '.join(written)}.")
     screen.result(results.facts() | {"wrote": str(folder.path)})
     return results

@@ -20,6 +20,7 @@ from edgewise.cli.terminal.console import Screen, input_table
 from edgewise.cli.terminal.interrupts import finish
 from edgewise.compare.baselines import BaselineResult
 from edgewise.errors import InputError
+from edgewise.files import Journal
 from edgewise.outcomes import Progress, ProgressCallback
 from edgewise.presentation import counted, percent_text
 from edgewise.report import ReportContent
@@ -28,7 +29,13 @@ from edgewise.report.comparison import comparison_sentences, score_text
 SHOWN_CLASSES = 6  # classes up to which the terminal shows the recall of each (a choice); all are in the report
 
 
-def run_fit(job: FitJob, prepared: PreparedTable, folder: ResultFolder | None, screen: Screen) -> FitResults:
+def run_fit(
+    job: FitJob,
+    prepared: PreparedTable,
+    folder: ResultFolder | None,
+    screen: Screen,
+    journal: Journal | None = None,
+) -> FitResults:
     """Run the job, show it step by step, and write the folder if there is one.
 
     The results of the KAN are shown and written first; formulas and the comparison with other models are added to the
@@ -128,7 +135,7 @@ def _write_again(results: FitResults, folder: ResultFolder, screen: Screen) -> N
     screen.say(f"Added the {added} to the files in {folder.path}{kept}.")
 
 
-def _search_formulas(results: FitResults, stages: Stages) -> FitResults:
+def _search_formulas(results: FitResults, stages: Stages, journal: Journal | None) -> FitResults:
     job, screen = results.job, stages.screen
     try:
         if "Formulas" not in stages.planned:
@@ -143,7 +150,7 @@ def _search_formulas(results: FitResults, stages: Stages) -> FitResults:
     return results
 
 
-def _compare(results: FitResults, stages: Stages) -> FitResults:
+def _compare(results: FitResults, stages: Stages, journal: Journal | None) -> FitResults:
     job, prepared, screen = results.job, results.prepared, stages.screen
     models = COMPARED[job.compare]
     if not models or results.is_interrupted:
@@ -160,11 +167,12 @@ def _compare(results: FitResults, stages: Stages) -> FitResults:
                 if report is not None:
                     report(replace(progress, stage=stage, share=share, seconds=seconds))
 
-            for one in compare_models(job, prepared, None if report is None else show):
+            for one in compare_models(job, prepared, None if report is None else show, journal):
                 baselines.append(one)
     except KeyboardInterrupt:
         is_interrupted = True
         screen.always("The comparison was interrupted; the models compared up to then are kept.", style="yellow")
+        is_interrupted = True
     screen.notes([note for one in baselines for note in one.notes])
     return replace(results, baselines=baselines, is_interrupted=is_interrupted)
 

@@ -21,6 +21,7 @@ from edgewise.errors import InputError
 from edgewise.escaping import file_name, terminal_line
 from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.estimator.equations import table_front
+from edgewise.files import Journal
 from edgewise.formulas.front import with_fidelity
 from edgewise.outcomes import ProgressCallback
 from edgewise.presentation import counted, r2_text
@@ -29,19 +30,24 @@ from edgewise.tables import Table
 SMALLEST_PROBABILITY = 1e-300  # smaller ones count as this, so that their logarithms are finite; a choice
 
 
-def search_formulas(job: FormulaJob, read: PreparedTable | tuple[Written, Table], screen: Screen) -> list[FormulaList]:
+def search_formulas(
+    job: FormulaJob,
+    read: PreparedTable | tuple[Written, Table],
+    screen: Screen,
+    journal: Journal | None = None,
+) -> list[FormulaList]:
     """Search for formulas, show them with their errors, and write the file --out.
 
     A model of classes or of several numbers has a list of formulas for each output; the name of each file then ends
-    in the name of the output.
+    in the name of the output. The journal, of a run with --out, keeps the formulas so far until the run has ended well.
     """
     screen.say(f"Searching for formulas for at most {job.time_limit:g} seconds (--time-limit).")
     with screen.progress("Formulas") as bar:
         report = None if bar is None else bar.update
         if isinstance(read, PreparedTable):
-            by_output = _search_for_table(job, read, screen, report)
+            by_output = _search_for_table(job, read, screen, report, journal)
         else:
-            by_output = _search_for_model(job, *read, screen, report)
+            by_output = _search_for_model(job, *read, screen, report, journal)
     shown, wrote, suffixes = [], [], list[str]()
     for label, formulas in by_output.items():
         if job.number is not None:
@@ -76,23 +82,32 @@ def search_formulas(job: FormulaJob, read: PreparedTable | tuple[Written, Table]
         }
         for one in shown
     ]
+    if journal is not None:
+        journal.remove()
     screen.result({"results": results, "wrote": wrote})
     return shown
 
 
 def _search_for_table(
-    job: FormulaJob, prepared: PreparedTable, screen: Screen, report: ProgressCallback | None
+    job: FormulaJob, prepared: PreparedTable, screen: Screen, report: ProgressCallback | None, journal: Journal | None
 ) -> dict[str, FormulaList]:
     screen.notes(prepared.notes)
     options = FormulaOptions(structure=job.structure)
     names = prepared.encoder.formula_names
-    front = table_front(prepared.X, prepared.y, names, job.time_limit, progress=report, options=options)
+    front = table_front(
+        prepared.X, prepared.y, names, job.time_limit, progress=report, options=options, journal=journal
+    )
     formulas = FormulaList.from_front(front, prepared.target, prepared.X, prepared.y, ())
     return {"": replace(formulas, encoder=prepared.encoder)}
 
 
 def _search_for_model(
-    job: FormulaJob, written: Written, table: Table, screen: Screen, report: ProgressCallback | None
+    job: FormulaJob,
+    written: Written,
+    table: Table,
+    screen: Screen,
+    report: ProgressCallback | None,
+    journal: Journal | None,
 ) -> dict[str, FormulaList]:
     """Return the formulas by the label of the output; the label is empty for a single output."""
     if written.kind is not Kind.model:
@@ -102,13 +117,13 @@ def _search_for_model(
     X = model.encoded(rows)
     screen.notes(notes)
     if isinstance(model.estimator, KANRegressor) and model.output_count == 1:
-        return {"": _search_for_number(job, model, model.estimator, table, X, report)}
+        return {"": _search_for_number(job, model, model.estimator, table, X, report, journal)}
     outputs, by_output = model_outputs(model), {}
     for output in outputs:
         y = output.function(X)
         limit = job.time_limit / len(outputs)
         options = FormulaOptions(structure=job.structure)
-        front = table_front(X, y, model.names, limit, progress=report, options=options)
+        front = table_front(X, y, model.names, limit, progress=report, options=options, journal=journal)
         front = replace(front, entries=tuple(with_fidelity(front, output.function, X)))
         note = f"The formulas fit the model's {output.name}; the target column of the table is not used."
         label = output.label if len(outputs) > 1 else ""
@@ -127,6 +142,7 @@ def _search_for_number(
     table: Table,
     X: np.ndarray,
     report: ProgressCallback | None,
+    journal: Journal | None,
 ) -> FormulaList:
     """Search for formulas of the target column, or of the model's predictions where there is none or --imitate."""
     prediction = estimator._outputs(X)[:, 0]
@@ -143,7 +159,7 @@ def _search_for_number(
             )
     with collect_warnings():
         options = FormulaOptions(structure=job.structure)
-        front = table_front(X, y, model.names, job.time_limit, estimator, report, options)
+        front = table_front(X, y, model.names, job.time_limit, estimator, report, options, journal)
     formulas = FormulaList.from_front(front, model.target, X, y, ())
     gap = _root_mean_square(formulas.best.formula(X) - prediction)
     gap_sentence = f" The root mean square difference between the chosen formula and the network is {gap:.4g}."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,11 +12,13 @@ import numpy as np
 from edgewise.cli.shared.formulas import FormulaList
 from edgewise.cli.shared.model import LEVEL, has_intervals, predict_rows
 from edgewise.cli.shared.preparation import FitJob, PreparedTable, collect_warnings
+from edgewise.cli.shared.resume import each_once
 from edgewise.cli.terminal.interrupts import finish
 from edgewise.compare.baselines import FULL, QUICK, BaselineResult, iterate_baselines, measures, standard_error
 from edgewise.datasets.slope_rule import SLOPE_COLUMNS, SlopeRule
 from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.estimator.equations import FEWEST, table_front
+from edgewise.files import Journal
 from edgewise.outcomes import ProgressCallback, StopReason
 from edgewise.report.wording import HEADLINE_SYMBOLS
 
@@ -90,6 +92,31 @@ def train_model(job: FitJob, prepared: PreparedTable, progress: ProgressCallback
         progress=progress,
     )
     start = time.perf_counter()
+    with collect_warnings() as notes:
+        groups = None if prepared.groups is None else prepared.groups[prepared.train]
+        if groups is not None and (groups == groups[0]).all():
+            groups = None  # the other one is for the test
+        estimator.fit(prepared.frame[prepared.train], prepared.y[prepared.train], groups=groups)
+    estimator.target_names_ = (prepared.target,)
+    return scored(prepared, estimator, time.perf_counter() - start, notes)
+
+
+def scored(
+    prepared: PreparedTable, estimator: KANRegressor | KANClassifier, seconds: float, notes: Sequence[str]
+) -> TrainedModel:
+    """Return a fitted KAN with its predictions of the test rows.
+
+    Parameters
+    ----------
+    prepared : PreparedTable
+        The table.
+    estimator : KANRegressor or KANClassifier
+        Fitted to its training rows.
+    seconds : float
+        Wall time of the training.
+    notes : sequence of str
+        Warnings of the training; those of the predictions are added.
+    """
     X_test, truth = prepared.frame[prepared.test], prepared.y[prepared.test]
 
     def predicted() -> tuple[np.ndarray, np.ndarray | None, tuple[np.ndarray, np.ndarray] | None]:
@@ -97,13 +124,7 @@ def train_model(job: FitJob, prepared: PreparedTable, progress: ProgressCallback
         interval = estimator.predict_interval(X_test, LEVEL) if known else None
         return *predict_rows(estimator, X_test, prepared.labels), interval
 
-    with collect_warnings() as notes:
-        groups = None if prepared.groups is None else prepared.groups[prepared.train]
-        if groups is not None and (groups == groups[0]).all():
-            groups = None  # the other one is for the test
-        estimator.fit(prepared.frame[prepared.train], prepared.y[prepared.train], groups=groups)
-        estimator.target_names_ = (prepared.target,)
-        seconds = time.perf_counter() - start
+    with collect_warnings() as more:
         (prediction, probabilities, interval), ended = finish(predicted)
     coverage = None
     if interval is not None:
@@ -115,7 +136,7 @@ def train_model(job: FitJob, prepared: PreparedTable, progress: ProgressCallback
         measures(prepared.task, truth, prediction, probabilities, np.array(prepared.labels)),
         standard_error(prepared.task, truth, prediction),
         seconds,
-        tuple(notes),
+        tuple(dict.fromkeys([*notes, *more])),
         coverage,
         interval,
         ended,
@@ -123,9 +144,15 @@ def train_model(job: FitJob, prepared: PreparedTable, progress: ProgressCallback
 
 
 def compare_models(
-    job: FitJob, prepared: PreparedTable, progress: ProgressCallback | None = None
+    job: FitJob,
+    prepared: PreparedTable,
+    progress: ProgressCallback | None = None,
+    journal: Journal | None = None,
 ) -> Iterator[BaselineResult]:
-    """Yield the results of the other models on the same split; for the knot table also those of the slope rule."""
+    """Yield the results of the other models on the same split; for the knot table also those of the slope rule.
+
+    Results that are in the journal are not computed again.
+    """
     train, test, names = prepared.train, prepared.test, prepared.encoder.feature_names
     is_knots = prepared.source.name == "knots" and prepared.target == "signature" and bool(prepared.labels)
     if is_knots and set(SLOPE_COLUMNS) <= set(names):
@@ -144,11 +171,11 @@ def compare_models(
             error=standard_error(prepared.task, prepared.y[test], prediction),
             prediction=prediction,
         )
-    X, y = prepared.X, prepared.y
-    models = COMPARED[job.compare]
-    yield from iterate_baselines(
-        X[train], y[train], X[test], y[test], task=prepared.task, seed=job.seed, models=models, progress=progress
-    )
+    X, y, task = prepared.X, prepared.y, prepared.task
+    for name in COMPARED[job.compare]:
+        rows = X[train], y[train], X[test], y[test]
+        found = iterate_baselines(*rows, task=task, seed=job.seed, models=[name], progress=progress)
+        yield from each_once(journal, name, found)
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,7 +236,11 @@ class FitFormulas:
 
 
 def find_formulas(
-    job: FitJob, prepared: PreparedTable, trained: TrainedModel, progress: ProgressCallback | None = None
+    job: FitJob,
+    prepared: PreparedTable,
+    trained: TrainedModel,
+    progress: ProgressCallback | None = None,
+    journal: Journal | None = None,
 ) -> FitFormulas | None:
     """Search for formulas of a numeric target on the training rows.
 
@@ -221,7 +252,7 @@ def find_formulas(
     start = time.perf_counter()
     X, y = prepared.X[prepared.train], prepared.y[prepared.train]
     with collect_warnings():
-        front = table_front(X, y, prepared.encoder.formula_names, job.formulas, estimator, progress)
+        front = table_front(X, y, prepared.encoder.formula_names, job.formulas, estimator, progress, journal)
     estimator.equations_ = front  # stored in the model file
     seconds = time.perf_counter() - start
     formulas = FormulaList.from_front(front, prepared.target, X, y, ())

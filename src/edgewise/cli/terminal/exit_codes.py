@@ -25,8 +25,8 @@ def guard(context: typer.Context) -> Iterator[None]:
         yield
     except (typer.Exit, typer.BadParameter):
         raise
-    except KeyboardInterrupt:
-        print_error("interrupted; nothing was kept")
+    except KeyboardInterrupt as error:
+        print_error(str(error) or "interrupted; nothing was kept")
         raise typer.Exit(INTERRUPTED) from None
     except BrokenPipeError:
         # The reader of a pipe (head, less) has ended. Python would complain again when it flushes stdout at exit.

@@ -324,6 +324,13 @@ Force = Annotated[
     ),
 ]
 
+Resume = Annotated[
+    bool,
+    typer.Option(
+        "--resume", help="Go on with the run in --out that was cut short; its table and options must be the same."
+    ),
+]
+
 # predict, plot, explain, export, advise
 
 OutCsv = Annotated[

@@ -173,6 +173,11 @@ class Archive:
             expression = fitted
         return self._kept(expression, source)
 
+    def restore(self, expression: Expression, source: str) -> None:
+        """Keep an expression that an earlier part of the search has kept, with its constants as they are."""
+        self._seen.add(_rounded_constants(expression))
+        self._kept(expression, source)
+
     def _fit(self, expression: Expression, best: float) -> Expression | None:
         """The expression with constants fitted to some rows and, where that is promising, to all."""
         x, y, weight = self.problem.x, self.problem.y, self.problem.weights

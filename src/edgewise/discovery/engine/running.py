@@ -19,6 +19,7 @@ import numpy as np
 
 from edgewise.discovery.curves.residuals import NoiseTest
 from edgewise.discovery.engine.archive import Archive
+from edgewise.discovery.engine.recording import Recording
 from edgewise.discovery.least_squares.laws import least_squares_laws
 from edgewise.discovery.problem import Clock, LawProblem, NoiseEstimate, Reduction, Separation, Stage
 from edgewise.formulas.expression import Expression, Number, evaluate
@@ -143,6 +144,8 @@ class Engine:
         The time of the run.
     stages : Stages
         The stages.
+    recording : Recording, optional
+        Of an earlier part of the same run: stages that are complete there are not run again.
 
     Attributes
     ----------
@@ -166,6 +169,7 @@ class Engine:
     archive: Archive
     clock: Clock
     stages: Stages = field(default_factory=Stages)
+    recording: Recording | None = None
 
     def __post_init__(self) -> None:
         self.branches: list[Branch] = []
@@ -189,6 +193,8 @@ class Engine:
     def run(self) -> None:
         """Run all stages until the clock is over, a law is found or there is nothing more to try."""
         whole = Branch(self.archive.problem)
+        if self.recording is not None:
+            self.recording.restore(self.archive)
         for guess in self.archive.problem.options.guesses:
             self.archive.judge(guess, "guess")
         self.clock.tell("sums of simple terms")
@@ -326,10 +332,14 @@ class Engine:
             self._judge(Number(float(np.average(branch.problem.y, weights=branch.problem.weights))), branch, "constant")
             return
         name = getattr(stage, "__name__", type(stage).__name__).replace("_", " ")
+        if self.recording is not None and self.recording.is_complete(name, branch.sentences):
+            return
         for expression in self._fenced(name, stage, branch.problem, clock):
             self._judge(expression, branch, name)
             if self.is_done or clock.is_over:
-                return
+                break
+        if self.recording is not None:
+            self.recording.add(self.archive, name, branch.sentences)
 
     def _judge(self, expression: Expression, branch: Branch, source: str) -> None:
         """Judge an expression of a branch on the whole problem; one that cannot be judged is dropped."""
@@ -338,6 +348,8 @@ class Engine:
                 judged = self.archive.judge(branch.rebuild(expression), source)
             if judged is not None and judged is self.archive.solved:
                 self._path = branch.sentences
+            if self.recording is not None:
+                self.recording.add(self.archive)
         except FAILURES as error:
             LOGGER.info("an expression could not be judged: %s", error)
 

@@ -84,11 +84,15 @@ class Clock:
         if self.seconds >= self.end:
             raise OutOfTime
 
-    def follow(self, *, is_whole: bool = False) -> Callable[[Progress], None]:
-        """Return a callback of a fit that reports its loss, and its share if the fit is all the work there is."""
+    def follow(self, *, is_whole: bool = False) -> Callable[[Progress], bool]:
+        """Return a callback of a fit that reports its loss, and its share if the fit is all the work there is.
 
-        def report(event: Progress) -> None:
+        It ends the fit when the limit is reached.
+        """
+
+        def report(event: Progress) -> bool:
             self.report(share=event.share if is_whole else None, loss=event.loss)
+            return self.is_over
 
         return report
 

@@ -66,7 +66,7 @@ class History(WorkBudget):
     budget : float
         Work allowed, in units of `edgewise.settings.EQUATION_BUDGET_WORK`.
     time_limit : float, optional
-        Wall seconds allowed; decides between stages only.
+        Wall seconds allowed.
     progress : callable, optional
         Receives a `Progress` after every part of the work.
     journal : Journal, optional
@@ -113,11 +113,15 @@ class History(WorkBudget):
         steps: int = STEPS,
         patience: Patience | None = None,
     ) -> TrainingOutcome:
-        """Train a network in place, or take the result from the journal, and count the work."""
+        """Train a network in place, or take the result from the journal, and count the work.
+
+        The time limit ends a training, after at least one step.
+        """
         state = dict(network.state_dict()) | {f"{UNKNOWN}{name}": value for name, value in problem.unknowns.items()}
         known = None if self.journal is None else self.journal.recall("training")
         if known is None:
-            outcome = train_network(network, problem, method, steps, patience)
+            own = Patience.patient() if patience is None else patience
+            outcome = train_network(network, problem, method, steps, lambda event: own(event) or self.past_deadline)
             if self.journal is not None:
                 arrays = {name: value.detach().numpy().copy() for name, value in state.items()}
                 self.journal.keep("training", Part({"loss": outcome.loss, "steps": outcome.steps}, arrays))

@@ -119,7 +119,10 @@ class Refinement:
 
     def run(self) -> tuple[StopReason, str]:
         """Refine until the result is good enough or nothing improves; return the reason of the end and a sentence."""
-        starts = [self._start(shape, number) for shape, number in self._starts()]
+        starts = list[TrainedNetwork]()
+        for shape, number in self._starts():
+            if not starts or not self.history.past_deadline:
+                starts.append(self._start(shape, number))
         first = self._first_stage(min(starts, key=lambda start: start.loss))
         if self.problem.has_integrals:
             first = self._with_settled_integrals(first)
@@ -175,7 +178,7 @@ class Refinement:
         """The coarse grid, trained to the end, with hidden grids moved while activations leave them."""
         assert isinstance(start.network, Chain)
         for _ in range(MOST_GRID_MOVES):
-            if not fit_hidden_grids_(start.network, start.problem.train.x):
+            if self.history.past_deadline or not fit_hidden_grids_(start.network, start.problem.train.x):
                 break
             start = self._trained(start, RACE_STEPS)
         return self._trained(start, STEPS)
@@ -242,6 +245,8 @@ class Refinement:
             if is_better:
                 self._coarser = best.network if isinstance(best.network, TensorNetwork) else None
                 history.add_stage(candidate)
+            if history.past_deadline:  # which may have cut the last training short; above it ends the refinement
+                continue
             if stalls == (STALLS if was_resolved else MORE_STALLS) or (
                 was_resolved and not is_better and len(candidates) == 1
             ):

@@ -1,6 +1,7 @@
 """One training of a network on a problem, by Levenberg-Marquardt or another method, until steps gain little."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import nn
@@ -75,7 +76,11 @@ class TrainingOutcome:
 
 
 def train_network(
-    network: nn.Module, problem: Problem, method: Method, steps: int = STEPS, patience: Patience | None = None
+    network: nn.Module,
+    problem: Problem,
+    method: Method,
+    steps: int = STEPS,
+    patience: Callable[[StepEvent], bool] | None = None,
 ) -> TrainingOutcome:
     """Train a network in place. Ctrl-C raises KeyboardInterrupt, so that the solver can end with an earlier stage."""
     patience = Patience.patient() if patience is None else patience

@@ -1,0 +1,120 @@
+"""The option --resume: the finished parts of a run that was cut short, kept beside its results until it ends well."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import edgewise
+from edgewise.cli.terminal.console import Screen
+from edgewise.compare.baselines import BaselineResult
+from edgewise.errors import FileError, InputError
+from edgewise.files import Journal, Part, read_bytes
+from edgewise.presentation import counted
+
+FOLDER = ".resume"  # in the folder of --out; beside a file of --out its name stands before
+
+
+def run_facts(command: str, job: Any, **files: str | None) -> dict[str, Any]:
+    """Return what determines the results of a command: its options, the contents of its files, versions and threads.
+
+    Parameters
+    ----------
+    command : str
+        Name of the command.
+    job : dataclass
+        Its options.
+    **files : str or None
+        Files that it reads, by the name of the option; what is no file, such as the name of a data set, counts by its
+        name.
+    """
+    facts = asdict(job) | {"command": command, "threads": torch.get_num_threads()}
+    for name, path in files.items():
+        is_file = path is not None and Path(path).is_file()
+        facts[name] = hashlib.sha256(read_bytes(str(path))).hexdigest() if is_file else path
+    versions = {"edgewise": edgewise.__version__, "torch": torch.__version__, "numpy": np.__version__}
+    return facts | {f"version of {name}": str(version) for name, version in versions.items()}
+
+
+@contextmanager
+def unfinished_run(
+    out: str | None, facts: Mapping[str, Any], screen: Screen, *, resume: bool, is_file: bool = False
+) -> Iterator[Journal | None]:
+    """Yield the journal of a run; None for a run without --out, of which nothing is kept.
+
+    The body calls `Journal.remove` when the run has ended well. Otherwise the journal stays, unless the run was so
+    short that nothing has been written into it.
+
+    Raises
+    ------
+    InputError
+        `resume` without --out.
+    FileError
+        There is no unfinished run in --out, or it had other options or other files.
+    """
+    if out is None:
+        if resume:
+            raise InputError("--resume needs --out, where the unfinished run is")
+        yield None
+        return
+    path = Path(out)
+    journal = Journal(path.with_name(f".{path.name}{FOLDER}") if is_file else path / FOLDER, facts)
+    if resume:
+        parts = journal.resume()
+        screen.say(
+            f"Going on with the unfinished run in {out}, of which {counted(parts, 'part')} and "
+            f"{journal.seconds:.0f} seconds are done."
+        )
+    elif journal.exists:
+        screen.notes([f"This run replaces an unfinished one in {out}, with which --resume would have gone on."])
+        journal.remove()
+    kept = f"The finished parts are kept in {out}, and the same command with --resume goes on there."
+    try:
+        yield journal
+    except BaseException as error:
+        if not journal.exists:
+            raise
+        with suppress(FileError):  # what ended the run, such as a full disk, is the message
+            journal.write()
+        if isinstance(error, KeyboardInterrupt):
+            raise KeyboardInterrupt(f"interrupted. {kept}") from None
+        screen.always(kept)
+        raise
+    if journal.exists:  # interrupted, but with a result
+        journal.write()
+        screen.always(kept)
+
+
+def each_once(journal: Journal | None, name: str, results: Iterator[BaselineResult]) -> Iterator[BaselineResult]:
+    """Yield the results of a model, from the journal if they are there; keep them otherwise."""
+    known = None if journal is None else journal.recall(f"model {name}")
+    if known is not None:
+        for number, facts in enumerate(known.facts["results"]):
+            prediction = known.arrays.get(str(number), facts["prediction"])
+            given = facts | {
+                "notes": tuple(facts["notes"]),
+                "prediction": None if prediction is None else np.array(prediction),
+            }
+            yield BaselineResult(**given)
+        return
+    made = []
+    for result in results:
+        made.append(result)
+        yield result
+    if journal is None:
+        return
+    stored, arrays = [], {}
+    for number, result in enumerate(made):
+        facts, prediction = asdict(result), result.prediction
+        if prediction is not None and prediction.dtype.kind in "biuf":
+            arrays[str(number)] = prediction
+        texts = prediction is not None and prediction.dtype.kind not in "biuf"
+        stored.append(facts | {"prediction": prediction.tolist() if texts and prediction is not None else None})
+    journal.keep(f"model {name}", Part({"results": stored}, arrays))

@@ -1,0 +1,88 @@
+"""What a formula search has found so far, in a journal, so that a search that was cut short goes on from there."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from edgewise.discovery.engine.archive import Archive
+from edgewise.files import Journal, Part
+from edgewise.files.journal import WRITE_AFTER
+from edgewise.formulas.serialisation import expression_from_tokens, expression_tokens
+
+
+def data_name(*arrays: np.ndarray) -> str:
+    """Return a short name for some arrays, by which parts of a journal that belong to them are known.
+
+    Examples
+    --------
+    >>> len(data_name(np.ones(3), np.zeros(2)))
+    16
+    """
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:16]
+
+
+class Recording:
+    """Kept expressions and complete stages of one search.
+
+    Parameters
+    ----------
+    journal : Journal
+        Of the run.
+    name : str
+        Of the search, the same in each of its parts.
+
+    Attributes
+    ----------
+    seconds : float
+        Wall seconds of the earlier parts of the search.
+    """
+
+    def __init__(self, journal: Journal, name: str):
+        self.journal, self.name = journal, f"search {name}"
+        self.seconds = 0.0
+        self._began = self._last = time.monotonic()
+        self._done: set[tuple[str, tuple[str, ...]]] = set()
+        self._kept: list[dict[str, Any]] = []
+        while (part := journal.recall(self.name)) is not None:
+            self.seconds = float(part.facts["seconds"])
+            self._kept += part.facts["kept"]
+            if part.facts["stage"] is not None:
+                self._done.add((part.facts["stage"], tuple(part.facts["path"])))
+        self._recorded: set[str] = set()
+
+    def restore(self, archive: Archive) -> None:
+        """Put what the earlier parts of the search have found into the archive."""
+        inputs = archive.problem.x.shape[1]
+        for kept in self._kept:
+            archive.restore(expression_from_tokens(kept["tokens"], inputs), kept["source"])
+        self._news(archive)
+
+    def is_complete(self, stage: str, path: Sequence[str]) -> bool:
+        """Return whether a stage has run on the problem to which some reductions lead."""
+        return (stage, tuple(path)) in self._done
+
+    def add(self, archive: Archive, stage: str | None = None, path: Sequence[str] = ()) -> None:
+        """Record what is new in the archive: after a complete stage, or else if the last record is some time ago."""
+        if stage is None and time.monotonic() - self._last < WRITE_AFTER:
+            return
+        seconds = self.seconds + time.monotonic() - self._began
+        facts = {"seconds": seconds, "kept": self._news(archive), "stage": stage, "path": list(path)}
+        self.journal.keep(self.name, Part(facts))
+        self._last = time.monotonic()
+
+    def _news(self, archive: Archive) -> list[dict[str, Any]]:
+        news = []
+        for judged in archive:
+            tokens = expression_tokens(judged.expression)
+            if (key := repr(tokens)) not in self._recorded:
+                self._recorded.add(key)
+                news.append({"tokens": tokens, "source": judged.source})
+        return news

@@ -1,0 +1,148 @@
+"""--resume: a run that was killed goes on from its finished parts and writes the files of one that was not.
+
+Kills are simulated by an exception after a given part has been kept; the soak kills processes.
+"""
+
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from edgewise.cli.app import app
+from edgewise.cli.table import fit as fit_module
+from edgewise.discovery.engine import Engine, recording
+from edgewise.files import Journal
+from edgewise.files import journal as journal_module
+
+
+class Killed(BaseException):
+    """Stands for the end of the process, which no code may catch and hide."""
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path, monkeypatch):
+    """A folder with a table of a law; every part is written at once."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(journal_module, "WRITE_AFTER", 0.0)
+    monkeypatch.setattr(recording, "WRITE_AFTER", 0.0)
+    draw = np.random.default_rng(0)
+    a, b = draw.uniform(1, 2, (2, 80))
+    rows = [f"{p:.6f},{q:.6f},{float(2 * p / q)!r}" for p, q in zip(a.round(6), b.round(6), strict=True)]
+    (tmp_path / "t.csv").write_text("a,b,y\n" + "\n".join(rows) + "\n")
+    return tmp_path
+
+
+def run(*words, killed_after=None, monkeypatch=None):
+    """Run a command in this process; it is killed after a number of parts, or before one of a name."""
+    kept, keep = [], Journal.keep
+
+    def keep_and_count(self, name, part):
+        if name.startswith(str(killed_after)):
+            raise Killed
+        keep(self, name, part)
+        kept.append(name)
+        if len(kept) == killed_after:
+            raise Killed
+
+    if killed_after is None:
+        return CliRunner().invoke(app, list(words), catch_exceptions=False)
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "keep", keep_and_count)
+        with pytest.raises(Killed):
+            CliRunner().invoke(app, list(words), catch_exceptions=False)
+    return kept
+
+
+def without_seconds(value):
+    """The content of a JSON file without the times that every run has of its own."""
+    if isinstance(value, dict):
+        return {name: without_seconds(one) for name, one in value.items() if name != "seconds"}
+    return [without_seconds(one) for one in value] if isinstance(value, list) else value
+
+
+FIT = ("fit", "t.csv", "--target", "y", "--effort", "low", "--formulas", "0", "--quiet", "--out")
+
+
+@pytest.mark.slow
+def test_a_resumed_fit_writes_the_files_of_one_run(place, monkeypatch):
+    assert run(*FIT, "whole").exit_code == 0
+    assert run(*FIT, "out", killed_after=2, monkeypatch=monkeypatch) == ["training", "model linear"]
+    assert (place / "out" / ".resume").is_dir()
+    monkeypatch.setattr(fit_module, "train_model", lambda *a: pytest.fail("trained again"))
+    done = run(*FIT, "out", "--resume")
+    assert done.exit_code == 0, done.output
+    assert not (place / "out" / ".resume").exists()
+    assert (place / "out" / "predictions.csv").read_bytes() == (place / "whole" / "predictions.csv").read_bytes()
+    whole, again = (without_seconds(json.loads((place / f / "metrics.json").read_bytes())) for f in ("whole", "out"))
+    assert again == whole
+
+
+@pytest.mark.slow
+def test_a_model_that_is_not_that_of_the_unfinished_run_is_trained_again(place, monkeypatch):
+    run(*FIT, "out", killed_after=1, monkeypatch=monkeypatch)
+    (place / "out" / "model.safetensors").write_bytes(b"another")
+    (place / "out" / "metrics.json").write_text('{"edgewise": "0.2.0", "data": "t.csv", "target": "y"}')
+    done = run(*FIT, "out", "--resume")
+    assert done.exit_code == 0 and "R²" in done.output
+
+
+@pytest.mark.slow
+def test_a_resumed_solve_writes_the_numbers_of_one_run(place, monkeypatch):
+    (place / "decay.py").write_text(
+        "from edgewise.pde import PDE, Initial, Time\n"
+        "problem = PDE(lambda u: u.t + u * u, Time(0, 1), [Initial(1.0)])\n"
+    )
+    solve = ("solve", "decay.py", "--tolerance", "1e-4", "--quiet", "--out")
+    assert run(*solve, "whole").exit_code == 0
+    run(*solve, "out", killed_after=2, monkeypatch=monkeypatch)
+    assert run(*solve, "out", "--resume").exit_code == 0
+    whole, again = (without_seconds(json.loads((place / f / "solution.json").read_bytes())) for f in ("whole", "out"))
+    assert again == whole
+    assert sorted(p.name for p in (place / "out").iterdir()) == sorted(p.name for p in (place / "whole").iterdir())
+
+
+@pytest.mark.slow
+def test_a_resumed_search_keeps_what_was_found(place, monkeypatch):
+    formula = ("formula", "t.csv", "--target", "y", "--time-limit", "20", "--quiet", "--out")
+    kept = run(*formula, "f.json", killed_after="front", monkeypatch=monkeypatch)
+    assert kept and all(name.startswith("search ") for name in kept)
+    stages, fenced = [], Engine._fenced
+    monkeypatch.setattr(Engine, "_fenced", lambda self, name, *a: (stages.append(name), fenced(self, name, *a))[1])
+    done = run(*formula, "f.json", "--resume")
+    assert done.exit_code == 0, done.output
+    assert json.loads((place / "f.json").read_bytes())["formula"] in ("2*a/b", "2/b*a")
+    assert "simple sums" not in stages  # the first stage, which was complete
+    assert not (place / ".f.json.resume").exists()
+
+
+@pytest.mark.slow
+def test_other_runs_are_refused_in_a_sentence(place, monkeypatch):
+    run(*FIT, "out", killed_after=1, monkeypatch=monkeypatch)
+    done = run(*FIT, "out", "--seed", "1", "--resume")
+    assert done.exit_code == 1 and "must have the same seed to go on, it had 0, got 1" in done.stderr
+    (place / "t.csv").write_text((place / "t.csv").read_text() + "1,1,2\n")
+    done = run(*FIT, "out", "--resume")
+    assert done.exit_code == 1 and "must have the same data to go on" in done.stderr
+    assert (place / "out" / ".resume").is_dir()
+    assert run(*FIT, "out").exit_code == 0  # without --resume a new run replaces the unfinished one
+    assert not (place / "out" / ".resume").exists()
+
+
+def test_there_must_be_an_unfinished_run():
+    done = run(*FIT, "out", "--resume")
+    assert done.exit_code == 1 and "there is no unfinished run in out to go on with" in done.stderr
+    done = run(*FIT[:-1], "--resume")
+    assert done.exit_code == 1 and "--resume needs --out" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_short_runs_write_no_journal(place, monkeypatch):
+    monkeypatch.setattr(journal_module, "WRITE_AFTER", 1e9)
+    with monkeypatch.context() as patch:
+        patch.setattr(fit_module, "find_formulas", lambda *a: 1 / 0)
+        words = [word if word != "0" else "5" for word in FIT]
+        with pytest.raises(ZeroDivisionError):
+            CliRunner().invoke(app, ["--debug", *words, "out"], catch_exceptions=False)
+    assert sorted(p.name for p in (place / "out").iterdir() if p.name.startswith(".")) == []

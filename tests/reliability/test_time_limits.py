@@ -1,0 +1,95 @@
+"""A time limit is kept by every door that takes one, to 10 % and two seconds.
+
+The seconds are those of the processor after the limit has passed, so that a busy machine changes nothing: a door that
+does not look at the clock works on for as long as the whole computation takes, many times as long as allowed.
+"""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from edgewise import KAN, KANClassifier, KANRegressor, LevenbergMarquardt, Regression, find_formula, fit, symbolify
+from edgewise.compare.advice import advise
+from edgewise.pde import named_equation, solve
+
+LIMIT = 2.0  # seconds
+ALLOWED = 0.1 * LIMIT + 2.0
+DRAW = np.random.default_rng(0)
+
+
+def rows(count, inputs):
+    """Inputs, and a noisy target of products of them."""
+    x = DRAW.normal(size=(count, inputs))
+    return x, x[:, 0] * x[:, 1] + np.sin(2 * x[:, 2]) + np.exp(0.3 * x[:, 3]) + 0.3 * DRAW.normal(size=count)
+
+
+def regressor(count, inputs, **settings):
+    return lambda: KANRegressor(time_limit=LIMIT, **settings).fit(*rows(count, inputs))
+
+
+def classifier(count, inputs, classes, **settings):
+    def run():
+        x, y = rows(count, inputs)
+        labels = np.digitize(y, np.quantile(y, np.arange(1, classes) / classes))
+        KANClassifier(time_limit=LIMIT, **settings).fit(x, labels)
+
+    return run
+
+
+def network_to_formula():
+    x, y = (torch.from_numpy(values) for values in rows(500, 4))
+    model, problem = KAN([4, 4, 1], grid_size=5, dtype=torch.float64, seed=0), Regression(x, y[:, None])
+    fit(model, problem, LevenbergMarquardt(), steps=5)
+    symbolify(model, problem, time_limit=LIMIT)
+
+
+DOORS = {
+    "regressor, many rows": regressor(100_000, 10),
+    "regressor, many columns": regressor(2000, 60),
+    "regressor, high effort": regressor(3000, 8, effort="high"),
+    "regressor, a quantile": regressor(3000, 8, loss="quantile:0.9"),
+    "regressor, counts": lambda: KANRegressor(time_limit=LIMIT, loss="poisson").fit(
+        (x := rows(5000, 8)[0]), DRAW.poisson(np.exp(np.clip(x[:, 0] * x[:, 1], -2, 3)))
+    ),
+    "regressor, a given network": regressor(20_000, 8, hidden=(8, 8), grid_size=10),
+    "regressor, a given number of nodes": regressor(5000, 8, hidden=(5,)),
+    "classifier, two classes": classifier(20_000, 12, 2),
+    "classifier, ten classes": classifier(3000, 30, 10),
+    "find_formula": lambda: find_formula(*rows(3000, 6), time_limit=LIMIT),
+    "fit_equations": lambda: (
+        KANRegressor(effort="low").fit(*(data := rows(2000, 6))).fit_equations(data[0], time_limit=LIMIT)
+    ),
+    "symbolify": network_to_formula,
+    "advise": lambda: advise(*rows(20_000, 10), time_limit=LIMIT),
+    "solve, in time windows": lambda: solve(named_equation("allen-cahn").make(), time_limit=LIMIT),
+    "solve, nonlinear": lambda: solve(named_equation("cavity").make(), time_limit=LIMIT),
+    "solve, five dimensions": lambda: solve(named_equation("poisson-5d").make(), time_limit=LIMIT),
+    "solve, linear": lambda: solve(named_equation("poisson-corner").make(), time_limit=LIMIT),
+}
+
+
+def seconds_after_the_limit(work):
+    """Return the seconds of the processor that are spent after the limit has passed."""
+    at_limit, ended = [], threading.Event()
+
+    def watch():
+        if not ended.wait(LIMIT):
+            at_limit.append(time.process_time())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    work()
+    end = time.process_time()
+    ended.set()
+    watcher.join()
+    return end - at_limit[0] if at_limit else 0.0
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("door", DOORS)
+def test_a_time_limit_is_kept(door):
+    assert seconds_after_the_limit(DOORS[door]) < ALLOWED

@@ -1,0 +1,108 @@
+"""Write docs/licences.md: every package that an installation of Edgewise brings, with its licence.
+
+python tools/licences.py           # from the packages of this environment
+python tools/licences.py --check   # only say whether the page is complete
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import tomllib
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "licences.md"
+EXTRAS = ("", "sklearn", "plot", "tables", "symbolic", "onnx", "cli")
+LONGEST = 120  # characters of a licence; some packages put its whole text where the name belongs
+HEAD = """# Licences of what Edgewise needs
+
+Edgewise is under the MIT licence. An installation brings the packages below, with what they need themselves; nothing
+of them is copied into Edgewise. Versions and hashes of an environment are in the file that `make sbom` writes. The
+table is made by `tools/licences.py`; tests, experiments and benchmarks use further packages, which are not installed
+with Edgewise.
+
+| package | licence | comes with |
+|---|---|---|
+"""
+
+
+def licence(name: str) -> str:
+    """The licence of an installed package, by the fields of its metadata in the order of their reliability."""
+    metadata = distribution(name).metadata
+    classifiers = [c.rpartition("::")[2].strip() for c in metadata.get_all("Classifier", []) if "License ::" in c]
+    named = [c for c in classifiers if c != "OSI Approved"]
+    stated = metadata.get("License-Expression") or "; ".join(named) or metadata.get("License") or "not stated"
+    return " ".join(stated.split())[:LONGEST]
+
+
+def required(names: list[str]) -> set[str]:
+    """The installed packages that some requirements bring."""
+    found, waiting = set[str](), [Requirement(name) for name in names]
+    while waiting:
+        one = waiting.pop()
+        name = re.sub(r"[-_.]+", "-", one.name).lower()
+        if name in found or name == "edgewise":
+            continue
+        try:
+            needs = distribution(name).requires or []
+        except PackageNotFoundError:  # not for this system
+            continue
+        found.add(name)
+        extras = ("", *one.extras)
+        for text in needs:
+            need = Requirement(text)
+            if need.marker is None or any(need.marker.evaluate({"extra": extra}) for extra in extras):
+                waiting.append(need)
+    return found
+
+
+def page() -> str:
+    """The page for the packages of this environment."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    by = {extra: project["optional-dependencies"].get(extra, project["dependencies"]) for extra in EXTRAS}
+    brought: dict[str, list[str]] = {}
+    for extra, names in by.items():
+        for name in required(names):
+            brought.setdefault(name, []).append(f"`edgewise[{extra}]`" if extra else "always")
+    lines = []
+    for name, ways in sorted(brought.items()):
+        shown = "always" if "always" in ways else ", ".join(ways)
+        lines.append(f"| {name} | {licence(name)} | {shown} |")
+    return HEAD + "\n".join(lines) + "\n"
+
+
+def direct() -> set[str]:
+    """The packages that pyproject.toml names for users."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    texts = [
+        *project["dependencies"],
+        *(text for extra in EXTRAS[1:] for text in project["optional-dependencies"][extra]),
+    ]
+    return {re.sub(r"[-_.]+", "-", Requirement(text).name).lower() for text in texts} - {"edgewise"}
+
+
+def listed() -> dict[str, str]:
+    """The packages of the page with their licences."""
+    rows = [
+        line.strip("|").split("|") for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| ")
+    ]
+    return {name.strip(): stated.strip() for name, stated, _ in rows if name.strip() != "package"}
+
+
+def main() -> int:
+    """Write or check the page."""
+    if "--check" not in sys.argv[1:]:
+        PAGE.write_text(page(), encoding="utf-8")
+    known = listed()
+    missing = sorted(direct() - set(known))
+    unknown = sorted(name for name, stated in known.items() if stated == "not stated")
+    print(f"{len(known)} packages; missing: {missing or 'none'}; without a licence: {unknown or 'none'}")
+    return bool(missing or unknown)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
