@@ -1,10 +1,9 @@
 """A time limit is kept by every door that takes one, to 10 % and two seconds.
 
-The seconds are those of the processor after the limit has passed, so that a busy machine changes nothing: a door that
-does not look at the clock works on for as long as the whole computation takes, many times as long as allowed.
+The seconds are those of the processor, so that a busy machine makes no test fail: it only leaves less of them before
+the limit. A door that does not look at the clock works for as long as the whole computation takes, many times as long.
 """
 
-import threading
 import time
 
 import numpy as np
@@ -16,7 +15,7 @@ from edgewise.compare.advice import advise
 from edgewise.pde import named_equation, solve
 
 LIMIT = 2.0  # seconds
-ALLOWED = 0.1 * LIMIT + 2.0
+ALLOWED = 1.1 * LIMIT + 2.0
 DRAW = np.random.default_rng(0)
 
 
@@ -71,25 +70,10 @@ DOORS = {
 }
 
 
-def seconds_after_the_limit(work):
-    """Return the seconds of the processor that are spent after the limit has passed."""
-    at_limit, ended = [], threading.Event()
-
-    def watch():
-        if not ended.wait(LIMIT):
-            at_limit.append(time.process_time())
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    work()
-    end = time.process_time()
-    ended.set()
-    watcher.join()
-    return end - at_limit[0] if at_limit else 0.0
-
-
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("door", DOORS)
 def test_a_time_limit_is_kept(door):
-    assert seconds_after_the_limit(DOORS[door]) < ALLOWED
+    began = time.process_time()
+    DOORS[door]()
+    assert time.process_time() - began < ALLOWED

@@ -192,7 +192,7 @@ def train_shape(
         phases = [(first, FIRST_TOLERANCE)] * moves + [(then, FINAL_TOLERANCE if final else TRIAL_TOLERANCE)]
         for number, (steps, tolerance) in enumerate(phases):
             if trained is not None and clock is not None and clock.is_over:
-                trained = replace(trained, model=model)
+                trained = trained._replace(model=model)
                 break
             report = fit(
                 model,

@@ -1,0 +1,34 @@
+"""The page of promises names tests that exist, and the exit codes that the command line uses."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from edgewise.cli.terminal import exit_codes
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+NAMED = sorted(set(re.findall(r"`(tests/[\w/.-]+)`", PAGE)))
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_a_named_test_exists(name):
+    assert (ROOT / name).is_file()
+    assert "def test_" in (ROOT / name).read_text(encoding="utf-8")
+
+
+def test_every_file_of_this_folder_is_named():
+    here = {f"tests/reliability/{path.name}" for path in Path(__file__).parent.glob("test_*.py")}
+    assert here - {"tests/reliability/test_promises.py"} <= set(NAMED)
+
+
+def test_each_promise_names_its_test():
+    for section in PAGE.split("\n## ")[1:-1]:
+        for item in re.split(r"\n- ", section)[1:]:
+            assert "tests/" in item, item.splitlines()[0]
+
+
+def test_the_exit_codes_are_those_of_the_command_line():
+    known = {int(code) for codes in re.findall(r"^\| ([\d, ]+) \|", PAGE, re.MULTILINE) for code in codes.split(",")}
+    assert known == {0, exit_codes.FAILED, 2, exit_codes.BUG, 129, exit_codes.INTERRUPTED, 143}
