@@ -62,6 +62,7 @@ def test_other_tokens_are_refused(tokens):
 
 def test_other_fields_are_refused():
     front = Front((FrontEntry(Formula(parse_expression("a", ["a", "c"]), ("a", "c")), 0.1),), 10, 1.0)
-    for change in ({"version": 2}, {"entries": []}, {"chosen": 1}, {"chosen": True}, {"samples": 0}, {"names": ["a"]}):
+    changes = ({"version": 2}, {"entries": []}, {"chosen": 1}, {"chosen": True}, {"samples": 0}, {"names": ["a"]})
+    for change in (*changes, {"samples": math.inf}, {"held_out": math.inf}):  # 1e999 in a file
         with pytest.raises((CheckpointError, ValueError)):
             front_from_fields({**front_fields(front), **change}, 2)

@@ -107,7 +107,8 @@ def front_from_fields(fields: Mapping[str, Any], inputs: int) -> Front:
         )
         for entry in fields["entries"]
     )
-    chosen, samples, held_out = fields["chosen"], int(fields["samples"]), int(fields["held_out"])
+    chosen, samples, held_out = fields["chosen"], fields["samples"], fields["held_out"]
+    _check_stored(type(samples) is int and type(held_out) is int, "numbers of rows that are not whole")
     _check_stored(bool(entries) and samples > 0 <= held_out, "no formulas, or no rows")
     _check_stored(chosen is None or (type(chosen) is int and 0 <= chosen < len(entries)), "a choice that is not there")
     errors = [error for entry in entries for error in (entry.loss, entry.validation, *entry.constant_errors)]
