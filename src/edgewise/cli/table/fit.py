@@ -15,6 +15,7 @@ from rich.text import Text
 from edgewise.cli.shared.folder import ResultFolder
 from edgewise.cli.shared.preparation import FitJob, PreparedTable
 from edgewise.cli.table.results import INTERRUPTED, TITLES, FitResults, metrics, report_content
+from edgewise.cli.table.resuming import keep_training, recalled_training
 from edgewise.cli.table.training import COMPARED, compare_models, find_formulas, train_model
 from edgewise.cli.terminal.console import Screen, input_table
 from edgewise.cli.terminal.interrupts import finish
@@ -44,8 +45,11 @@ def run_fit(
     """
     stages = Stages(job, prepared, screen)
     screen.say(stages.plan)
-    with stages.progress("Training") as report:
-        trained = train_model(job, prepared, report)
+    trained = None if journal is None or folder is None else recalled_training(journal, prepared, folder)
+    is_recalled = trained is not None
+    if trained is None:
+        with stages.progress("Training") as report:
+            trained = train_model(job, prepared, report)
     results = FitResults(job, prepared, trained, [], is_interrupted=trained.interrupted or trained.ended)
     try:
         _show_training(results, screen)
@@ -53,15 +57,19 @@ def run_fit(
         if folder is None:
             raise
         results = replace(results, is_interrupted=True)
-    if folder is not None:
+    if folder is not None and not is_recalled:
         results = _write_report(results, folder, screen)
+        if journal is not None and not (trained.interrupted or trained.ended):
+            keep_training(journal, trained, folder)
     if not results.is_interrupted:
-        results = _compare(_search_formulas(results, stages), stages)
+        results = _compare(_search_formulas(results, stages, journal), stages, journal)
         _show_comparison(results, screen)
     if folder is None:
         screen.say("No files were written; --out FOLDER writes the model, its metrics, predictions and a report.")
     elif results.baselines or results.formulas is not None:
-        _write_again(results, folder, screen)
+        results = _write_again(results, folder, screen)
+    if journal is not None and not results.is_interrupted:
+        journal.remove()
     screen.result(metrics(results) | {"wrote": None if folder is None else str(folder.path)})
     return results
 
@@ -122,7 +130,7 @@ def _write_report(results: FitResults, folder: ResultFolder, screen: Screen) -> 
     return replace(results, is_interrupted=True)
 
 
-def _write_again(results: FitResults, folder: ResultFolder, screen: Screen) -> None:
+def _write_again(results: FitResults, folder: ResultFolder, screen: Screen) -> FitResults:
     """Add the formulas and the comparison to the files; to the report only if nothing was interrupted."""
     parts = ["formula"] if results.formulas is not None else []
     added = " and the ".join([*parts, *(["comparison"] if results.baselines else [])])
@@ -130,9 +138,10 @@ def _write_again(results: FitResults, folder: ResultFolder, screen: Screen) -> N
         results.write(folder, report="keep" if results.is_interrupted else "draw")
     except KeyboardInterrupt:
         screen.always(f"Interrupted; the files in the folder are those without the {added}.", style="yellow")
-        return
+        return replace(results, is_interrupted=True)
     kept = " but the report, which was written before them" if results.is_interrupted else ""
     screen.say(f"Added the {added} to the files in {folder.path}{kept}.")
+    return results
 
 
 def _search_formulas(results: FitResults, stages: Stages, journal: Journal | None) -> FitResults:
@@ -141,7 +150,7 @@ def _search_formulas(results: FitResults, stages: Stages, journal: Journal | Non
         if "Formulas" not in stages.planned:
             return results
         with stages.progress("Formulas") as report:
-            return replace(results, formulas=find_formulas(job, results.prepared, results.trained, report))
+            return replace(results, formulas=find_formulas(job, results.prepared, results.trained, report, journal))
     except InputError as error:
         screen.notes([f"No formula was searched for: {error}."])
     except KeyboardInterrupt:
@@ -172,7 +181,6 @@ def _compare(results: FitResults, stages: Stages, journal: Journal | None) -> Fi
     except KeyboardInterrupt:
         is_interrupted = True
         screen.always("The comparison was interrupted; the models compared up to then are kept.", style="yellow")
-        is_interrupted = True
     screen.notes([note for one in baselines for note in one.notes])
     return replace(results, baselines=baselines, is_interrupted=is_interrupted)
 
