@@ -86,7 +86,6 @@ def table_front(
     name = f"front {data_name(X, y)}"
     if journal is not None and (known := journal.recall(name)) is not None:
         return front_from_fields(known.facts, X.shape[1])
-    options = FormulaOptions(max_size=MOST_SYMBOLS)
     messages: list[str] = []
 
     def of_network(problem: LawProblem, clock: Clock) -> Iterator[Expression]:
