@@ -252,7 +252,8 @@ def find_formulas(
     start = time.perf_counter()
     X, y = prepared.X[prepared.train], prepared.y[prepared.train]
     with collect_warnings():
-        front = table_front(X, y, prepared.encoder.formula_names, job.formulas, estimator, progress, journal)
+        names = prepared.encoder.formula_names
+        front = table_front(X, y, names, job.formulas, estimator, progress, journal=journal)
     estimator.equations_ = front  # stored in the model file
     seconds = time.perf_counter() - start
     formulas = FormulaList.from_front(front, prepared.target, X, y, ())
