@@ -15,8 +15,14 @@ from rich.text import Text
 from edgewise.cli.shared.folder import ResultFolder
 from edgewise.cli.shared.preparation import FitJob, PreparedTable
 from edgewise.cli.table.results import INTERRUPTED, TITLES, FitResults, metrics, report_content
-from edgewise.cli.table.resuming import keep_training, recalled_training
-from edgewise.cli.table.training import COMPARED, compare_models, find_formulas, train_model
+from edgewise.cli.table.training import (
+    COMPARED,
+    compare_models,
+    find_formulas,
+    keep_training,
+    recalled_training,
+    train_model,
+)
 from edgewise.cli.terminal.console import Screen, input_table
 from edgewise.cli.terminal.interrupts import finish
 from edgewise.compare.baselines import BaselineResult

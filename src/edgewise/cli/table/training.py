@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from collections.abc import Iterator, Sequence
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgewise.cli.shared.folder import NAMES, ResultFolder
 from edgewise.cli.shared.formulas import FormulaList
 from edgewise.cli.shared.model import LEVEL, has_intervals, predict_rows
 from edgewise.cli.shared.preparation import FitJob, PreparedTable, collect_warnings
@@ -18,10 +20,12 @@ from edgewise.compare.baselines import FULL, QUICK, BaselineResult, iterate_base
 from edgewise.datasets.slope_rule import SLOPE_COLUMNS, SlopeRule
 from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.estimator.equations import FEWEST, table_front
-from edgewise.files import Journal
+from edgewise.estimator.storage import load_estimator
+from edgewise.files import Journal, Part, read_bytes
 from edgewise.outcomes import ProgressCallback, StopReason
 from edgewise.report.wording import HEADLINE_SYMBOLS
 
+MODEL = NAMES[0]  # the file of the model in the folder of --out
 COMPARED = {"quick": QUICK, "full": FULL, "none": ()}  # the models of --compare
 
 
@@ -261,3 +265,27 @@ def find_formulas(
     if math.isfinite(prediction.sum()):
         score = next(iter(measures(prepared.task, prepared.y[prepared.test], prediction).values()))
     return FitFormulas(formulas, score, seconds)
+
+
+# The training in the journal of an unfinished run.
+
+
+def keep_training(journal: Journal, trained: TrainedModel, folder: ResultFolder) -> None:
+    """Keep a training whose model has been written into the folder."""
+    facts = {"seconds": trained.seconds, "notes": trained.notes, "model": _digest(folder)}
+    journal.keep("training", Part(facts))
+
+
+def recalled_training(journal: Journal, prepared: PreparedTable, folder: ResultFolder) -> TrainedModel | None:
+    """Return the model in the folder, with its predictions; None if the earlier run had not written it."""
+    part = journal.recall("training")
+    if part is None or not (folder.path / MODEL).is_file() or _digest(folder) != part.facts["model"]:
+        return None
+    estimator = load_estimator(folder.path / MODEL)[0]
+    if not isinstance(estimator, KANRegressor | KANClassifier):
+        return None
+    return scored(prepared, estimator, part.facts["seconds"], tuple(part.facts["notes"]))
+
+
+def _digest(folder: ResultFolder) -> str:
+    return hashlib.sha256(read_bytes(folder.path / MODEL)).hexdigest()
