@@ -252,7 +252,7 @@ def html_table(
     """
 
     def cell(tag: str, column: int, text: object, style: str) -> str:
-        side = "left" if column in text_columns else "right"
+        side = "left" if column in text_columns else "right;white-space:nowrap"
         scope = ' scope="col"' if tag == "th" else ""
         return f'<{tag}{scope} style="{style};text-align:{side}">{html_text(text)}</{tag}>'
 

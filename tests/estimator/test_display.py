@@ -53,7 +53,7 @@ def test_two_classes_are_described_by_the_second():
     assert content.findings[0].startswith("As long goes") and "the probability of slow rises" in content.findings[0]
     assert not content.class_findings and not any(figure.group for figure in content.figures)
     local = model.explain_local(X[:3])
-    assert all(local.sentence(row).startswith("slow ") for row in range(3))
+    assert all(local.sentence(row).startswith("probability of slow ") for row in range(3))
     assert "fast" not in local._repr_html_()
 
 

@@ -28,7 +28,7 @@ def test_intervals_are_wider_where_the_noise_is_larger_and_survive_files(tmp_pat
     held = np.array([np.mean(((low <= outcome) & (outcome <= high))[quarter == k]) for k in range(4)])
     assert (held > 0.82).all()
     assert held.max() < 0.97
-    assert "The noise follows the rows." in model.error_bars_message_
+    assert "The size of the noise differs from row to row." in model.error_bars_message_
     edgewise.save(model, tmp_path / "model")
     again = edgewise.load(tmp_path / "model")
     np.testing.assert_array_equal(again.predict_interval(new, 0.9)[0], low)

@@ -246,3 +246,20 @@ def test_a_long_formula_is_no_headline():
     rows = [FormulaRow("a + b", 47, 0.9, 0.3, chosen=True)]
     html = Report(ReportContent("Prices", formulas=["y = a + b"], formula_rows=rows)).html
     assert "No short formula describes these data; the best has 47 symbols" in html and "<pre>" not in html
+
+
+def test_the_first_page_has_joint_effects_errors_and_doubts_before_the_figures():
+    note = "Column 'id' counts the rows; if it only numbers them, leave it out."
+    content = ReportContent(
+        "Fit",
+        models=[ModelResult("KAN", 0.81)],
+        findings=[*(f"x{i} rises." for i in range(7)), "a and b interact: 9 % of the variation."],
+        errors=["The root mean square error is 3.2."],
+        notes=[note],
+        figures=[ReportFigure("effects", Figure())],
+        inputs=[("x0", 1.0)],
+    )
+    text = page(content)
+    places = [text.index(part) for part in ("x4 rises", "a and b interact", "error is 3.2", "counts the rows", "<svg")]
+    assert places == sorted(places) and text.index("<details>") < text.index("x5 rises")
+    assert text.count("a and b interact") == 1

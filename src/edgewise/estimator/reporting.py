@@ -32,7 +32,7 @@ from edgewise.plot import (
     training_history,
 )
 from edgewise.plot.network.views import PredictionView
-from edgewise.presentation import number_texts
+from edgewise.presentation import number_text, number_texts, percent_text
 from edgewise.report import ClassResult, ModelResult, Report, ReportContent, ReportFigure, TestTable, formula_rows
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ SHOWN_INPUTS = 20  # inputs in the table of a report (a choice)
 EFFECTS = 9  # panels of the figure of effects (a choice: three rows)
 CLASS_FOLDS = 12  # classes with a fold of their own (a choice: each has two figures)
 TABLE_CLASSES = 40  # classes in the tables of a report (a choice: larger tables are not readable)
+INTERVAL_LEVEL = 0.9  # of the intervals whose coverage a report states, as `edgewise fit` does
 FEWEST_STEPS = 3  # of a training that is drawn (a choice: fewer are no curve)
 HELD_OUT_TEXT = (
     "No test rows were given. The score is that on the held-out rows by which the model was chosen, so it may be a "
@@ -119,6 +120,7 @@ def model_report(model: EstimatorDisplay, X: ArrayLike | None, y: ArrayLike | No
             f"A Kolmogorov-Arnold network ({model._shape_text()}) learned to predict {predicted} from {count} "
             f"input{'' if count == 1 else 's'}."
         ],
+        errors=[] if y is None or not hasattr(model, "target_scaling_") else _error_sentences(model, X, y),
         classes=[] if y is None or not classes else class_results(me.classes_, np.asarray(y), me.predict(X)),
         figures=[
             *([] if y is None else _compared_figures(model, X, y)),
@@ -340,6 +342,35 @@ def _scored(model: EstimatorDisplay, X: Any, y: Any) -> ModelResult:
     else:
         score, error = r2_with_error(observed.astype(np.float64), prediction)
     return ModelResult(type(model).__name__, score, me.parameter_count_, error=error)
+
+
+def _error_sentences(model: EstimatorDisplay, X: Any, y: Any) -> list[str]:
+    """Return sentences on the errors on rows that were not used in training."""
+    me: Any = model
+    observed, name = np.asarray(y, dtype=np.float64), model._target_name()
+    rmse = math.sqrt(float(np.mean((observed - me.predict(X)) ** 2)))
+    bars, covered = getattr(me, "error_bars_", None), None
+    if observed.ndim == 1 and bars is not None and float(bars.levels[-1].min()) >= INTERVAL_LEVEL:
+        low, high = me.predict_interval(X, INTERVAL_LEVEL)
+        covered = float(((low <= observed) & (observed <= high)).mean())
+    return error_sentences(rmse, name if observed.ndim == 1 else "", covered)
+
+
+def error_sentences(rmse: float, target: str, covered: float | None = None) -> list[str]:
+    """Return sentences on the root mean square error and on the share of rows within their 90 % intervals.
+
+    Examples
+    --------
+    >>> error_sentences(3.2071, "yield", covered=0.9)
+    ['The root mean square error is 3.207, in the unit of yield.', 'The 90 % intervals contain 90 % of these rows.']
+    """
+    sentences = []
+    if math.isfinite(rmse):
+        unit = f", in the unit of {target}" if target else ""
+        sentences.append(f"The root mean square error is {number_text(rmse)}{unit}.")
+    if covered is not None:
+        sentences.append(f"The 90 % intervals contain {percent_text(covered)} of these rows.")
+    return sentences
 
 
 def r2_with_error(observed: np.ndarray, predicted: np.ndarray) -> tuple[float, float]:

@@ -344,7 +344,9 @@ class Front:
             if errors and "–" not in "".join(errors):
                 yield f"Constants of the choice with their standard errors: {', '.join(errors)}."
         if self.alternatives:
-            yield "As accurate within a standard error: " + "; ".join(str(e.formula) for e in self.alternatives) + "."
+            lengths = [f"{e.complexity}" for e in self.alternatives]
+            listed = " and ".join(filter(None, [", ".join(lengths[:-1]), lengths[-1]]))
+            yield f"As accurate within a standard error: those of {listed} symbols."
 
     __repr__ = __str__
 

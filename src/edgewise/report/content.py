@@ -270,6 +270,8 @@ class ReportParts(TypedDict, total=False):
         Whether the score is a share, shown in per cent.
     higher_is_better : bool
         False for an error.
+    errors : sequence of str
+        Sentences on the size of errors and on intervals, after those that compare the scores.
     classes : sequence of ClassResult
         One entry for each class.
     inputs : sequence of (str, float)
@@ -315,6 +317,7 @@ class ReportParts(TypedDict, total=False):
     score_rows: str
     score_percent: bool
     higher_is_better: bool
+    errors: Sequence[str]
     classes: Sequence[ClassResult]
     inputs: Sequence[tuple[str, float]]
     tests: TestTable | None
@@ -369,6 +372,7 @@ class ReportContent:
     score_rows: str = "test rows"
     score_percent: bool = False
     higher_is_better: bool = True
+    errors: Sequence[str] = ()
     classes: Sequence[ClassResult] = ()
     inputs: Sequence[tuple[str, float]] = ()
     tests: TestTable | None = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
@@ -24,6 +24,7 @@ from edgewise.report.vector import inline_svg
 from edgewise.report.wording import HEADLINE_SYMBOLS, cautions, method_sentence, no_short_formula
 
 OPENING_FINDINGS = 5  # findings on the first page (a choice); all of them stand with the inputs
+OPENING_PAIRS = 2  # sentences on pairs of inputs there besides (a choice)
 OPENING_MODELS = 4  # models on the first page (a choice); a longer comparison is folded
 NOTEBOOK_HEIGHT = 640  # pixels of a report in a notebook (a choice: about a screen, with a scroll bar)
 
@@ -111,10 +112,12 @@ def page(content: ReportContent) -> str:
     comparison = _comparison(content)
     few = len(content.models) <= OPENING_MODELS
     chosen = _headline(content)
+    shown, later = _opening_findings(content.findings)
     opening = [
-        ("What was learned", [_list(content.findings[:OPENING_FINDINGS]), chosen, *drawn.of("learned")]),
-        ("How good it is", [_paragraph(comparison_sentences(content)), comparison if few else ""]),
+        ("What was learned", [_list(shown), chosen]),
+        ("How good it is", [_paragraph([*comparison_sentences(content), *content.errors]), comparison if few else ""]),
         ("What to distrust", [_list(cautions(content))]),
+        ("What each input does", drawn.of("learned")),
     ]
     folded = [
         ("The result in detail", ["" if few else comparison, *drawn.of("result"), _classes(content)]),
@@ -123,7 +126,7 @@ def page(content: ReportContent) -> str:
             "The inputs",
             [
                 _inputs(content),
-                _list(content.findings[OPENING_FINDINGS:]),
+                _list(later),
                 *drawn.of("inputs"),
                 _tests(content),
             ],
@@ -150,6 +153,13 @@ def page(content: ReportContent) -> str:
     return template.substitute(
         title=html_text(content.title), opening="\n".join(filter(None, lines)), body="\n".join(parts)
     )
+
+
+def _opening_findings(findings: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Divide the findings into those of the first page, the joint effects of inputs among them, and the others."""
+    joint = [text for text in findings[OPENING_FINDINGS:] if " interact: " in text][:OPENING_PAIRS]
+    shown = [*findings[:OPENING_FINDINGS], *joint]
+    return shown, [text for text in findings if text not in shown]
 
 
 def _headline(content: ReportContent) -> str:

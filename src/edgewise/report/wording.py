@@ -53,6 +53,8 @@ def cautions(content: ReportContent) -> list[str]:
         names = ", ".join(f"{one.name} ({100 * (one.recall or 0.0):.0f} % found)" for one in missed[:6])
         sentences.append(f"The model misses most rows of: {names}.")
     sentences += content.cautions
+    # A column that numbers the rows is a note of the table; it may make the whole result worthless.
+    sentences += [note for note in content.notes if " counts the rows; " in note]
     if content.inputs or content.findings:
         sentences.append(
             "Effects describe this model, not causes; outside the range of the data, which the figures show in grey, "

@@ -100,7 +100,7 @@ class ErrorBars:
         """Calibration as one sentence."""
         how = "held out in cross-validation" if self.folds else "each left out of the linearised model"
         stretch = ", ".join(f"{value:.3g}" for value in self.stretch.tolist()[:5])
-        noise = "" if self.curves is None else " The noise follows the rows."
+        noise = "" if self.curves is None else " The size of the noise differs from row to row."
         return f"Error bars are calibrated on {self.rows:,} rows, {how} (standard deviations times {stretch}).{noise}"
 
     def std(self, model: nn.Module, x: Tensor, *, noise: bool = True, unclipped: Tensor | None = None) -> Tensor:

@@ -45,7 +45,7 @@ def number(label, text):
 def test_names(edgewise, refused):
     listed = edgewise("solve", "--list").out
     assert re.search("^poisson +u_xx", listed) and re.search("\nkdv +u_t", listed)
-    assert "EQUATION must be a file that ends in .py or one of poisson" in refused("solve", "chairs")
+    assert "EQUATION must be a file that ends in .py or a name that --list shows" in refused("solve", "chairs")
     assert edgewise("solve").code == 2
 
 

@@ -64,6 +64,14 @@ def test_notes_about_the_target_count_all_rows(tmp_path):
     )
 
 
+def test_a_note_says_that_decimal_commas_were_read(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a;y\n" + "".join(f"{i % 7},5;{i % 5},25\n" for i in range(30)))
+    assert prepare_table(FitJob(str(path), target="y")).notes[0].startswith("Semicolons divide the columns")
+    path.write_text("a,y\n" + "".join(f"{i % 7}.5,{i % 5}.25\n" for i in range(30)))
+    assert not any("Semicolons" in note for note in prepare_table(FitJob(str(path), target="y")).notes)
+
+
 def test_a_column_that_counts_the_rows_is_noticed_after_the_split(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("id,a,y\n" + "".join(f"{i + 100},{i % 7},{i % 5 + 0.5}\n" for i in range(30)))

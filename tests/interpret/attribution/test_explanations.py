@@ -122,6 +122,12 @@ def test_global_explanation():
     np.testing.assert_allclose(result.local.base + result.local.shares.sum(1), result.local.prediction, atol=1e-12)
 
 
+def test_sentences_about_classes_call_their_numbers_probabilities():
+    X = table()
+    local = explain_local(lambda X: np.stack([X[:, 3] > 0, X[:, 3] <= 0], 1) * 1.0, X[:2], X, outputs=["no", "yes"])
+    assert local.sentence(0).startswith("probability of yes ")
+
+
 def test_local_sentences_and_several_outputs():
     X = table()
     local = explain_local(lambda X: np.stack([mixed(X), -X[:, 3]], 1), X[:5], X, outputs=["big", "small"])

@@ -207,6 +207,13 @@ def test_bands_of_positive_predictions_stay_positive():
     assert lowest[0] < 0 and lowest[1] == 0
 
 
+def test_a_remark_explains_only_bands_that_can_be_seen():
+    X = np.random.default_rng(0).uniform(-3, 3, (80, 2))
+    functions = (lambda X: X[:, :1] + X[:, 1:] ** 2, lambda X: X[:, :1] * X[:, 1:])
+    remarks = [effect_curves(_Shown(PredictionView(one, X))).get_supxlabel() for one in functions]
+    assert remarks[0] == "" and remarks[1].startswith("band: ")
+
+
 class _Shown:
     def __init__(self, view):
         self.view = view

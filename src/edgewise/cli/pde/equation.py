@@ -11,9 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgewise.cli.shared.opening import check_equation
 from edgewise.errors import EdgewiseError, InputError
-from edgewise.escaping import terminal_line
-from edgewise.files import read_bytes
 from edgewise.pde import EQUATIONS, Collocation
 
 TEST_POINTS = 16  # points at which an exact solution is evaluated before the work begins; a choice
@@ -57,11 +56,7 @@ def open_equation(text: str) -> Equation:
     named = {equation.name: equation for equation in EQUATIONS}
     if text in named:
         return Equation(text, named[text].statement, named[text].make())
-    if not text.endswith(".py"):
-        raise InputError(
-            f"EQUATION must be a file that ends in .py or one of {', '.join(named)}, got {terminal_line(text)!r:.80}"
-        )
-    read_bytes(text)
+    check_equation(text)
     file = Path(os.path.abspath(text))
     with errors_with_line(file):
         scope = runpy.run_path(str(file), run_name="edgewise_problem")

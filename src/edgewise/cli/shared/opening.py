@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -209,9 +210,11 @@ def check_equation(text: str) -> None:
     if text.endswith(".py"):
         read_bytes(text)
     elif text not in EQUATION_NAMES:
+        similar = get_close_matches(text, EQUATION_NAMES, n=1)
+        hint = f"did you mean {similar[0]!r}?" if similar else f"the names are {', '.join(EQUATION_NAMES)}"
         raise InputError(
-            f"EQUATION must be a file that ends in .py or one of {', '.join(EQUATION_NAMES)}, got "
-            f"{terminal_line(text)!r:.80}"
+            f"EQUATION must be a file that ends in .py or a name that --list shows, got {terminal_line(text)!r:.80}; "
+            f"{hint}"
         )
 
 

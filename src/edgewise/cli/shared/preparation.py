@@ -22,6 +22,8 @@ from edgewise.tables import Table, TableEncoder
 from edgewise.tables.cells import quoted
 
 MOST_TEST = 0.9  # share of test rows; a choice: a model of fewer than a tenth of the rows does not represent the table
+MOST_NAMES = 20  # columns that an error lists (a choice: what is read at a glance)
+DECIMAL_COMMAS = "Semicolons divide the columns, so numbers have decimal commas: 1,5 is one and a half."
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,8 @@ def prepare_table(job: TableJob) -> PreparedTable:
     target = source.target if job.target is None else job.target
     if target is None:
         names = source.table.names
-        shown = ", ".join(quoted(name) for name in names[:8]) + (f" and {len(names) - 8} more" * (len(names) > 8))
+        shown = ", ".join(map(quoted, names[:MOST_NAMES]))
+        shown += f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
         raise InputError(f"--target must name the column to predict; {source.table.source} has {shown}")
     table, group = _choose_columns(job, source, target)
     whole = TableEncoder.fit(table, target, task=job.task, keep=job.features)
@@ -190,7 +193,7 @@ def prepare_table(job: TableJob) -> PreparedTable:
         y = np.array(classes, dtype=object if isinstance(classes[0], str) else np.int64)[labels]
     ids = None if job.id is None else column_at(source.table, job.id, table.rows, "--id")
     frame = table.select(encoder.columns)
-    notes += messages
+    notes = [*([DECIMAL_COMMAS] if table.decimal == "," else []), *notes, *messages]
     return PreparedTable(source, encoder, classes, frame, X, y, table.rows, train, test, group, groups, ids, notes)
 
 

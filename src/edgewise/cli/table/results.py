@@ -27,6 +27,7 @@ from edgewise.errors import InputError
 from edgewise.estimator import KANRegressor, save_estimator
 from edgewise.estimator.reporting import (
     alike_sentences,
+    error_sentences,
     explained,
     explanation_figures,
     explanation_parts,
@@ -285,10 +286,10 @@ def report_content(results: FitResults, *, figures: bool = False) -> ReportConte
         "end of the training": estimator.report_.message,
         "seconds": round(trained.seconds, 1),
     }
+    errors: list[str] = []
     if isinstance(estimator, KANRegressor):
-        covered = trained.coverage
-        coverage = "" if covered is None else f" The 90 % intervals contain {covered:.1%} of the test rows."
-        training["error bars"] = estimator.error_bars_message_ + coverage
+        training["error bars"] = estimator.error_bars_message_
+        errors = error_sentences(trained.metrics["rmse"], target, trained.coverage)
     return ReportContent(
         title=f"{target}, predicted from {count} input{'s' if count > 1 else ''}",
         summary=[*summary, *([INTERRUPTED] if trained.interrupted else [])],
@@ -297,6 +298,7 @@ def report_content(results: FitResults, *, figures: bool = False) -> ReportConte
         models=compared_models(results),
         score_name="accuracy" if prepared.labels else "R²",
         score_percent=bool(prepared.labels),
+        errors=errors,
         classes=class_results(results),
         **(explanation_parts(explanation) or {"inputs": results.ranked_inputs()[:SHOWN_INPUTS]}),
         **inference_parts(estimator),

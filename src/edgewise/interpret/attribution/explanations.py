@@ -108,7 +108,8 @@ class LocalExplanation:
         rest = float(own.sum() - own[order].sum())
         parts += [f"{signed_text(rest, 4)} for the others"] if len(own) > most else []
         predicted, base = number_text(self.prediction[row, output]), number_text(self.base[output])
-        start = f"{self.outputs[output]} {predicted}: {base} on average"
+        what = f"probability of {self.outputs[output]}" if are_probabilities(self.prediction) else self.outputs[output]
+        start = f"{what} {predicted}: {base} on average"
         return f"{start}, {', '.join(parts)}."
 
     def __repr__(self) -> str:
@@ -414,7 +415,18 @@ def are_two_classes(prediction: np.ndarray) -> bool:
     >>> are_two_classes(np.array([[0.8, 0.2], [0.1, 0.9]])), are_two_classes(np.array([[3.0, 0.2]]))
     (True, False)
     """
-    if prediction.shape[-1] != 2:
+    return prediction.shape[-1] == 2 and are_probabilities(prediction)
+
+
+def are_probabilities(prediction: np.ndarray) -> bool:
+    """Return whether predictions (..., outputs) of several outputs are the probabilities of classes.
+
+    Examples
+    --------
+    >>> are_probabilities(np.array([[0.7, 0.2, 0.1]])), are_probabilities(np.array([[1.0]]))
+    (True, False)
+    """
+    if prediction.shape[-1] < 2:
         return False
     return bool(np.allclose(prediction.sum(-1), 1.0) and prediction.min(initial=0.0) >= 0)
 

@@ -263,9 +263,8 @@ class Search:
         fitted = self.cache.fit(rich)
         self.fit_seconds[rich] = self.clock.seconds - began
         if not fitted.model.pairs:
-            self.sentences.append(
-                "No pair of inputs explains more of the residuals than the best of all pairs would by chance."
-            )
+            words = "No pair of inputs" if family is self.family else "For the logarithm of y no pair of inputs"
+            self.sentences.append(f"{words} explains more of the residuals than the best of all pairs would by chance.")
             return simple
         noise = [float(np.mean(self.cache.estimate(c).fits[0].dispersion)) for c in (simple, rich)]
         settled = self.samples.blocks is None and is_linear(family) and noise[1] < self.policy.settled_noise * noise[0]
@@ -276,7 +275,8 @@ class Search:
             rich = self._shrunk(rich, share) if family is self.family else rich
         gain, error = self.table.gain(simple, rich)
         better = gain > max(self.policy.nested_margin * error, 0.0)
-        self.table.decide(rich, self.table.sentence("Pairs of inputs", (simple, rich), gain, error, better), better)
+        words = "Pairs of inputs" if family is self.family else "Pairs of inputs for the logarithm of y"
+        self.table.decide(rich, self.table.sentence(words, (simple, rich), gain, error, better), better)
         if better and family is self.family:
             if not self.table.have_common_evidence(self.best, rich):
                 self._cross_validate((self.best, rich), share)

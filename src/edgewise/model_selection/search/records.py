@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from edgewise.outcomes import StopReason
 from edgewise.presentation import html_table, number_text
 
-FOLDS_DIFFER = "models of folds see fewer rows, so their figures are not those of models that lack a single row"
+FOLDS_DIFFER = "a fold leaves out many rows, the lines above one row at a time: compare figures within a line"
 
 
 @dataclass(frozen=True)

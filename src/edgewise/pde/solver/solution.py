@@ -187,6 +187,7 @@ class Solution:
         for name, value in self.unknowns.items():
             error = self.standard_errors.get(name)
             notes.append(f"{name} = {number_text(value, 6)}" + ("" if error is None else f" ± {number_text(error, 2)}"))
+        notes.append("edgewise.plot.solution_figure(solution) draws it.")
         head = ["grid", "parameters", "residual", "change", "seconds"]
         return html_table(head, rows, caption=f"Solution for {', '.join(self.problem.fields)}", notes=notes)
 

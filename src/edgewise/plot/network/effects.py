@@ -53,6 +53,7 @@ _MISSING = 0.09  # distance from the end of a curve to the mark of missing value
 _MISSING_TEXT = 0.12  # from there to the end of the axis, for the word beside the mark
 _ABOVE = 0.02  # above the largest possible prediction, as a share of the axis, so that a line there is seen whole
 _ROWS_BAND = "band: the middle 80 % of the curves of single rows"
+_SEEN = 0.005  # of the axis: a band is no wider than its line below (a choice: about one point)
 _ONE_PANEL = (WIDTH * 0.72, 3.0)  # inches of a figure of a single input
 _RUG_ROWS = 400  # rows up to which each has a mark of its own under the curve of a single input (a choice)
 
@@ -183,7 +184,8 @@ def effect_curves(
                 axes[0].vlines(marks, 0, 0.02, transform=across, color=INK, alpha=0.35, linewidth=0.5, zorder=1)
         if count > 1:
             shared_legend(figure, axes, order=ends)
-        if any(band is not None for band in bands):
+        heights = [0.0 if band is None else float(np.nanmax(band[1] - band[0], initial=0.0)) for band in bands]
+        if max(heights) > _SEEN * float(np.ptp(axes[0].get_ylim())):  # nothing explains a band that cannot be seen
             remark = view.band_text if view.band is not None else _ROWS_BAND
             if any(effect.levels for effect in effects):
                 remark = remark.replace("band:", "band, and line on a bar:")
