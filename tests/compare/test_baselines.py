@@ -242,3 +242,13 @@ def test_an_ebm_is_left_out_where_it_is_not_installed_and_ends_in_time(monkeypat
     assert list(baselines.iterate_baselines(*split, task="regression", models=["EBM"])) == []
     with pytest.raises(InputError, match="models must be some of linear, MLP, boosting, default boosting, EBM"):
         next(baselines.iterate_baselines(*split, task="regression", models=["forest"]))
+
+
+def test_an_interrupted_mlp_ends_the_comparison(short, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(baselines.MLPRegressor, "_backprop", interrupted)  # scikit-learn makes a warning of it
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    with pytest.raises(KeyboardInterrupt):
+        run_baselines(X[:40], X[:40, 0], X[40:], X[40:, 0], task="regression", models=["MLP"])
