@@ -57,7 +57,7 @@ LARGEST_RESIDUAL = 1e-2
 # Smallest ratio of residual to function, both in units of the field, that counts as determined, by dimension. A choice:
 # above what splines of the coarse space leave of functions of a period or two that have no residual, and in time
 # below what a growth of errors by a factor of a million leaves.
-UNDETERMINED = {1: 1e-8, 2: 1e-5, 3: 1e-4}
+UNDETERMINED = {1: 1e-7, 2: 1e-5, 3: 1e-4}
 # A correction that leaves a share of the residual leaves about that share of the error; above this share the rest of
 # the residual is rounding or finer than the grid, and does not count.
 EXPLAINED = 0.9
