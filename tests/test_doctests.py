@@ -20,7 +20,6 @@ NEEDS = {
     "edgewise.compare": "sklearn",
     "edgewise.plot": "matplotlib",
     "edgewise.report": "matplotlib",
-    "edgewise.export": "scipy",
 }
 # Public names with a longer signature; the list only ever gets shorter.
 LONG_SIGNATURES = {

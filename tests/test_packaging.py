@@ -1,4 +1,4 @@
-"""The core needs only torch, numpy and safetensors; without an optional package the error shows how to install it."""
+"""The core needs torch, numpy, scipy and safetensors; without an optional package the error shows how to install it."""
 
 import re
 import subprocess
@@ -13,7 +13,7 @@ import edgewise
 
 ROOT = Path(__file__).parents[1]
 OPTIONAL = (
-    *("sklearn", "scipy", "pandas", "polars", "pyarrow", "matplotlib", "typer", "rich"),
+    *("sklearn", "pandas", "polars", "pyarrow", "matplotlib", "typer", "rich"),
     *("onnx", "onnxscript", "onnxruntime", "hypothesis", "pytest"),
 )
 
@@ -102,7 +102,7 @@ def test_the_metadata_are_those_of_the_project():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert edgewise.__version__ == project["version"] == metadata.version("edgewise")
     core = {re.match("[a-z]+", requirement)[0] for requirement in project["dependencies"]}
-    assert core == {"torch", "numpy", "safetensors"}
+    assert core == {"torch", "numpy", "scipy", "safetensors"}
 
 
 def test_every_extra_that_an_error_names_exists():

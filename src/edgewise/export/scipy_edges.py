@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from edgewise.errors import InputError, missing_extra
+from edgewise.errors import InputError
 from edgewise.formulas.expression import Expression, evaluate
 from edgewise.interpret.symbolic.extraction import edge_expression
 from edgewise.nn.layers.product import ProductLayer
@@ -80,8 +80,6 @@ def to_scipy(model: KAN) -> tuple[dict[tuple[int, int], EdgeFunction], ...]:
     ------
     InputError
         The model is no KAN.
-    MissingExtraError
-        scipy is not installed.
 
     Examples
     --------
@@ -99,10 +97,6 @@ def to_scipy(model: KAN) -> tuple[dict[tuple[int, int], EdgeFunction], ...]:
     """
     if not isinstance(model, KAN):
         raise InputError(f"model must be a KAN, got {type(model).__module__}.{type(model).__qualname__}")
-    try:
-        import scipy.interpolate  # noqa: F401
-    except ImportError as error:
-        raise missing_extra("scipy", "sklearn", "Edges as functions of scipy.interpolate") from error
     layers = []
     for layer in model.layers:
         if isinstance(layer, ProductLayer):

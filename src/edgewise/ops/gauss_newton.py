@@ -197,8 +197,8 @@ def least_squares(
     lowers the sum of squares. A trial with a residual or derivative that is not finite counts as a rejection: formulas
     have poles and roots of negative numbers. `scipy.optimize.least_squares(method="lm")` does the same about as fast
     (four constants and 120 points: 1.6 ms, here 2.4 ms) and is the witness in the tests. It is not used because it has
-    no deadline after which the best point is kept, because its trust region leads to other constants where the data
-    leave them nearly undetermined, which would change formulas that were found before, and because scipy is optional.
+    no deadline after which the best point is kept, and because its trust region leads to other constants where the
+    data leave them nearly undetermined, which would change formulas that were found before.
 
     Parameters
     ----------

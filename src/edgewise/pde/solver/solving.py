@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from edgewise.checks import check_count, check_options, is_number
@@ -146,7 +145,7 @@ def solve(
     -----
     On boxes of at most three coordinates, where there are as many conditions as the equations' orders and nothing is
     chosen, `edgewise.pde.structured` collocates products of splines of degree 9 to 11 and solves by sparse factors,
-    grid after grid or slab of time after slab, until two of them agree (this needs scipy). Else networks are trained:
+    grid after grid or slab of time after slab, until two of them agree. Else networks are trained:
     on one or two coordinates the fields are sums of all products of B-splines (`TensorLayer`); in more dimensions sums
     of separable functions, products of one spline of each coordinate, or of functions of one coordinate each; a KAN if
     `hidden` asks for one. Levenberg-Marquardt minimises the residuals on a coarse grid. Then intervals are added where
@@ -226,9 +225,8 @@ def _planned(problem: Collocation, seed: int, **options: Unpack[SolveOptions]) -
 
 
 def _is_unchosen(options: SolveOptions) -> bool:
-    """True if the user chooses nothing about networks and methods, and structured grids can be solved (by scipy)."""
-    chosen = {"hidden", "grid_size", "degree", "method", "resample"}.intersection(options)
-    return not chosen and find_spec("scipy") is not None
+    """True if the user chooses nothing about networks and methods."""
+    return not {"hidden", "grid_size", "degree", "method", "resample"}.intersection(options)
 
 
 def _solve_on_structured_grids(
