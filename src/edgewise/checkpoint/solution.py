@@ -40,6 +40,7 @@ from edgewise.pde.structured.networks import TensorNetwork, WindowNetwork
 
 # Fields of a `Solution` that are stored by their names.
 _FACTS = tuple(field.name for field in dataclasses.fields(Solution) if field.name not in ("model", "problem", "stages"))
+_LATER = {"trust"}  # facts that older files lack, which then have their default
 # Names of the parts of each kind of network.
 _PARTS = {
     "windows": {"axis", "ends", "windows"},
@@ -159,7 +160,8 @@ def solution_of(file: Container, problem: Collocation) -> Solution:
     _require(isinstance(fields, list) and isinstance(coordinates, list), "list its fields and coordinates")
     network = _decoded(tree["network"])
 
-    _require(isinstance(facts, dict) and set(facts) == {*_FACTS, "stages"}, "describe how it was computed", "others")
+    complete = isinstance(facts, dict) and set(facts) | _LATER == {*_FACTS, "stages"}
+    _require(complete and isinstance(facts.get("trust", ""), str), "describe how it was computed", "others")
     stages, unknowns = facts.pop("stages"), facts["unknowns"]
     names = {field.name for field in dataclasses.fields(Stage)}
     _require(isinstance(stages, list) and len(stages) > 0, "list its stages")
