@@ -8,6 +8,7 @@ from edgewise.errors import InputError
 from edgewise.interpret.attribution.effects import mean_contributions
 from edgewise.nn.model import KAN
 from edgewise.plot import edge_curves, effect_curves
+from edgewise.plot.network import panels
 from edgewise.plot.network.views import PredictionView
 from edgewise.plot.style import render
 from edgewise.tables.columns import CategoryInput
@@ -205,6 +206,25 @@ def test_bands_of_positive_predictions_stay_positive():
     ]
     lowest = [figure.axes[0].collections[0].get_paths()[0].vertices[:, 1].min() for figure in figures]
     assert lowest[0] < 0 and lowest[1] == 0
+
+
+@pytest.mark.parametrize(
+    ("days", "labels"),
+    [
+        (3, ["2021-03-11", "2021-03-14"]),
+        (0, ["2021-03-11"]),
+        (60, ["2021-04", "2021-05"]),
+        (400, ["2021-07", "2022-01"]),
+        (900, ["2022", "2023"]),
+        (40_000, ["2050", "2100"]),
+    ],
+)
+def test_ticks_of_dates_are_round(days, labels):
+    first = np.datetime64("2021-03-11")
+    places, texts = panels._date_places(lambda day: str(first + int(np.floor(day))), 0.0, float(days))
+    assert texts == labels
+    for place, text in zip(places, texts, strict=True):
+        assert str(first + int(place)).startswith(text)
 
 
 def test_a_remark_explains_only_bands_that_can_be_seen():

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from edgewise import __version__
+from edgewise.cli.shared.opening import FIGURE_ENDINGS
 from edgewise.cli.shared.preparation import collect_warnings
 from edgewise.cli.shared.source import finite_columns
 from edgewise.errors import CheckpointError
@@ -24,8 +25,6 @@ from edgewise.formulas.domains import EXTRAPOLATED_SHARE, domain_report
 from edgewise.formulas.front import Front, FrontEntry
 from edgewise.formulas.printing import latex_name
 from edgewise.formulas.serialisation import front_fields, front_from_fields
-from edgewise.plot import formula_front, save
-from edgewise.plot.style import FORMATS
 from edgewise.presentation import number_text, r2_text
 from edgewise.tables import Table, TableEncoder
 
@@ -133,7 +132,9 @@ class FormulaList:
             The file cannot be written.
         """
         ending = Path(path).suffix.lower()
-        if ending in FORMATS:
+        if ending in FIGURE_ENDINGS:
+            from edgewise.plot import formula_front, save  # matplotlib takes a second, and `predict` reads this module
+
             save(formula_front(self.front, chosen=self.chosen, target=self.target), path)
             return
         formula, facts = self.best.formula, [*self.accuracy, *self.domain, "Written by Edgewise."]

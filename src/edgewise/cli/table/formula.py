@@ -60,7 +60,8 @@ def search_formulas(
         screen.table(formula_table(formulas, job.digits))
         screen.say()
         screen.always(f"{formulas.target} = {formulas.best.formula.text(job.digits)}", "bold")
-        screen.notes([*formulas.accuracy, *formulas.domain, *formulas.notes])
+        # The search and the table of domains may have the same sentence.
+        screen.notes(list(dict.fromkeys([*formulas.accuracy, *formulas.domain, *formulas.notes])))
         if job.out is not None:
             path = Path(job.out)
             if label:

@@ -28,7 +28,9 @@ MOST_LEVELS = 12  # levels of a category with a bar of their own, those with the
 NAME = 16  # most characters of the name of an output in a legend
 CAP = 1.4  # points of the line at the end of a bar, so that a level without an effect is seen too
 WHISKER = 0.9  # points of the line of uncertainty on a bar
-DATE_TICKS = 0.1, 0.9  # places of the ticks of dates along the curve: two, since their labels are wide (a choice)
+DATE_TICKS = 3  # at most, since the labels of dates are wide (a choice)
+MONTHS = (1, 2, 3, 6, 12, 24, 60, 120, 240, 600, 1200, 2400, 6000)  # between ticks of dates: what people count in
+DATE_ENDS = 0.1, 0.9  # places along the curve of the ticks of a few days, which have no round dates between them
 BAR = 0.72  # width of the bars of one level together
 _LEVEL = 14  # most characters of the name of a level
 _TITLES = 5.9  # inches of all titles of a row
@@ -95,7 +97,21 @@ def date_ticks(panel: Axes, kind: InputKind | None, points: np.ndarray) -> None:
     """Write the ticks of a column of dates as dates; other columns stay as they are."""
     if kind is not None and not kind.level_names and kind.text(0.0) not in ("0", "0.0"):  # days of a calendar
         panel.xaxis.set_major_formatter(TextFormatter(kind.text))
-        panel.set_xticks(np.quantile(points, DATE_TICKS))
+        panel.set_xticks(*_date_places(kind.text, float(points.min()), float(points.max())))
+
+
+def _date_places(text: Callable[[float], str], low: float, high: float) -> tuple[np.ndarray, list[str]]:
+    """Return the places and labels of two or three firsts of months or years, or of two days of a short time."""
+    start, end = (np.datetime64(text(day), "D") for day in (low, high))
+    months = np.arange(start.astype("datetime64[M]") + 1, end.astype("datetime64[M]") + 1)
+    numbers = months.astype(int) + 12 * 1970  # since the year 0, so that steps of years give round years
+    for step in MONTHS:
+        chosen = months[numbers % step == 0]
+        if 2 <= len(chosen) <= DATE_TICKS:
+            places = (chosen.astype("datetime64[D]") - start).astype(int) + np.floor(low)
+            return places, [str(month)[: -3 if step % 12 == 0 else None] for month in chosen]
+    ends = np.unique(np.round(np.quantile([low, high], DATE_ENDS)))
+    return ends, [text(day) for day in ends]
 
 
 def curve_style(number: int) -> tuple[str, object]:
