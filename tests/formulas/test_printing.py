@@ -118,6 +118,11 @@ def test_rounded_numbers_are_written_with_their_zeros():
     assert as_text(parse_expression("1.5e8*b", ["b"]), ["b"], 4) == "1.5e+08*b"
 
 
+def test_fitted_exponents_have_six_digits_for_people_and_all_for_programs():
+    node = parse_expression("x**0.500129996101846")
+    assert as_text(node, ["x"], 4) == "x**0.50013" and as_text(node, ["x"], None) == "x**0.500129996101846"
+
+
 def test_exponents_are_printed_as_fractions_and_read_again():
     node = parse_expression("x**(1/3) + (x + 1)**(-5/3)", ["x"])
     assert as_text(node, ["x"]) == "x**(1/3) + (x + 1)**(-5/3)"

@@ -309,7 +309,8 @@ class _Text:
         if exponent == -1:
             return f"1/{self.bracketed(base, POWER)}", PRODUCT
         fraction = exponent_fraction(exponent)
-        shown = f"{exponent:.15g}" if fraction is None else f"({fraction})"
+        # For people six digits, as in LaTeX: a fitted exponent is not known better. None stands for all digits.
+        shown = f"{exponent:.{15 if self.digits is None else 6}g}" if fraction is None else f"({fraction})"
         return f"{self.bracketed(base, ATOM)}**{shown}", POWER
 
     def call(self, name: str, argument: str) -> str:
