@@ -8,6 +8,7 @@ import pytest
 
 from edgewise.discovery.engine.archive import Archive
 from edgewise.discovery.engine.running import Engine, Stages
+from edgewise.discovery.least_squares import least_squares_laws
 from edgewise.discovery.problem import Clock, FormulaOptions, LawProblem, Reduction, Separation
 from edgewise.discovery.reduction.chain import reductions
 from edgewise.formulas.expression import Add, Call, Multiply, Variable, children, parse_expression, rebuilt
@@ -110,8 +111,12 @@ def test_the_parts_of_a_separation_are_joined_and_fitted_together():
                 tuple(parts), lambda laws: Add((laws[0], _moved(laws[1]))), "y is a function of a plus one of b", 1e-4
             )
 
+    def laws_of_parts(problem, clock):
+        if problem.x.shape[1] == 1:
+            yield from least_squares_laws(problem, clock)
+
     archive = Archive(problem_of(lambda a, b: 2 * a**2 + 3 / b))
-    Engine(archive, Clock(), Stages(quick=(), reduce=separated)).run()
+    Engine(archive, Clock(), Stages(quick=(laws_of_parts,), reduce=separated)).run()
     assert archive.solved is not None and archive.solved.source == "separation"
 
 
