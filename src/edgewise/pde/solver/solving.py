@@ -79,7 +79,7 @@ class SolveOptions(TypedDict, total=False):
         Whether to show a line with the stage and the time on terminals and in notebooks.
     journal : edgewise.files.Journal
         Keeps every training, so that another call with the same arguments and a resumed journal goes on after the last
-        one that is there, with the same result.
+        one that is there, with the same result. Structured grids are not kept: they are solved again.
 
     Examples
     --------
