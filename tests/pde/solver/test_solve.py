@@ -118,10 +118,8 @@ def test_contradictory_conditions_are_refused_with_a_sentence():
 def test_a_disk_is_refined_inside():
     """B-splines that barely reach into it don't draw the grid to the boundary."""
     wave = named_equation("poisson-disk").make()
-    solution = solve(wave, budget=0.008)
-    assert solution.errors().relative_l2 < 5e-7
-    x, y = solution.model.layers[0].grid_sizes
-    assert y > x  # along which the solution turns faster
+    solution = solve(wave, budget=0.05)
+    assert solution.errors().relative_l2 < 5e-8
 
 
 @pytest.mark.slow

@@ -266,7 +266,7 @@ class Refinement:
         larger: list[Chain]
         if isinstance(network, TensorNetwork):
             layer, domain, most = network.tensor_layer, self.problem.domain, self.plan.most
-            if not self._is_resolved and isinstance(domain, Box):
+            if not self._is_resolved:
                 graded = self._graded(layer)
                 if graded:
                     return graded
@@ -289,8 +289,7 @@ class Refinement:
     def _graded(self, layer: TensorLayer) -> list[Chain]:
         """Finer grids for what is not resolved yet: of equal shares of the residual, and denser towards all ends.
 
-        Least squares leave the residual of a boundary layer that no interval resolves everywhere but in the layer. This
-        is for boxes: the boundary of a disk is not at the ends of the coordinates.
+        Least squares leave the residual of a boundary layer that no interval resolves everywhere but in the layer.
         """
         history, bounds = self.history, self.problem.domain.bounds
         growth = GROWTH ** (1 / layer.in_features)
