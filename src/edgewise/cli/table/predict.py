@@ -66,8 +66,8 @@ def _solution_columns(written: Written, table: Table, screen: Screen) -> tuple[C
     fields = solution.problem.fields
     points = solution_points(solution, table)
     outside = ~solution.problem.domain.contains(points)
-    values = solution(points).detach().numpy()
-    values[outside.numpy()] = np.nan
+    values = np.full((len(points), len(fields)), np.nan)
+    values[~outside.numpy()] = solution(points[~outside]).detach().numpy()
     columns: Columns = {}
     for field, column in zip(fields, values.T, strict=True):
         digits = decimals(column)

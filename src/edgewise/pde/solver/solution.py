@@ -12,7 +12,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from edgewise.errors import InputError
+from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.nn.prediction import BATCH_ROWS, predict_in_batches
 from edgewise.outcomes import StopReason
 from edgewise.pde.domains.domain import TIME
@@ -227,7 +227,7 @@ class Solution:
 
         Warns
         -----
-        UserWarning
+        EdgewiseWarning
             Points lie outside the box around the domain, where values are extrapolated.
         """
         points = self._points(x)
@@ -252,7 +252,7 @@ class Solution:
                 f"{n} in [{a:g}, {b:g}]" for n, (a, b) in zip(domain.coordinates, domain.bounds.tolist(), strict=True)
             )
             message = f"{outside} of {len(points)} points lie outside the domain, {ends}: values there are extrapolated"
-            warnings.warn(message, stacklevel=3)
+            warnings.warn(message, EdgewiseWarning, stacklevel=3)
         return points
 
     def fields(self, x: Tensor | ArrayLike, *derivatives: str) -> list[Field]:
