@@ -6,7 +6,7 @@ from sklearn.datasets import load_diabetes
 
 from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.estimator import KANRegressor
-from edgewise.model_selection import automatic
+from edgewise.model_selection import results
 from edgewise.train import uncertainty
 
 FUNCTIONS = {
@@ -113,7 +113,7 @@ def test_a_fit_that_ended_badly_has_none(monkeypatch):
     def fail(*_, **__):
         raise InputError("model must have finite derivatives at its data, its normal matrix has none")
 
-    monkeypatch.setattr(automatic, "prediction_uncertainty", fail)
+    monkeypatch.setattr(results, "prediction_uncertainty", fail)
     X, _, y = noisy(FUNCTIONS["x y"], 60, 7)
     said = KANRegressor(**FIXED).fit(X, y).error_bars_message_
     assert said.startswith("There are no error bars: model must have finite derivatives")

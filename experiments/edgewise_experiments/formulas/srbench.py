@@ -32,7 +32,8 @@ QUICK = (
 NOTES = (
     "Exact: the formula that the search recommends is the law (see `edgewise reproduce srbench --help` for the "
     "definition). Seconds are CPU seconds of one process, and the median is that of all laws of the suite, found or "
-    "not. The closed half of the random expressions was not looked at while the search was written.",
+    "not. The closed half of the random expressions was not looked at while the search was written. The first cells "
+    "give the number of laws that were measured so far; of laws with noise it may be a sample.",
 )
 ALSO = ("srbench_peers",)  # rows of other programs for the same samples, where such a file was written by hand
 
@@ -88,7 +89,7 @@ def summary(rows: list[dict]) -> Outcome:
 
 
 def _title(row: dict) -> str:
-    names = {"feynman": "AI Feynman, 100 laws", "bonus": "AI Feynman, 20 bonus laws", "nguyen": "Nguyen, 12"}
+    names = {"feynman": "AI Feynman", "bonus": "AI Feynman, bonus laws", "nguyen": "Nguyen"}
     names |= {"random": "Random, open half", "random, closed half": "Random, closed half"}
     noise = f", {row['noise']:.0%} noise".replace("%", " %") if row["noise"] else ""
     return names[row["suite"]] + noise + (", units" if row["units"] else "")

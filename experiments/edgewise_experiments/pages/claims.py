@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from edgewise_experiments.accuracy import feynman, hidden_nodes, mlp_comparison, noise, special_functions, toy_functions
 from edgewise_experiments.anderson import anderson
-from edgewise_experiments.formulas import formulas
+from edgewise_experiments.formulas import formulas, srbench
 from edgewise_experiments.images import imaging
 from edgewise_experiments.knots import knot_relations, knots
 from edgewise_experiments.language import language
@@ -195,6 +195,12 @@ CLAIMS = (
         "formulas",
         "by hand, function by function (sections 4.1 and 4.2)",
         _quoted(formulas.summary, "exact without noise", "exact with 1 % noise", "exact among 5 useless inputs"),
+    ),
+    Claim(
+        "Laws are found from samples",
+        "srbench",
+        BEYOND,
+        _quoted(srbench.summary, "AI Feynman", "AI Feynman, 1 % noise", "Nguyen", "Random, open half"),
     ),
     Claim(
         "Knots: a KAN predicts the signature better than an MLP",

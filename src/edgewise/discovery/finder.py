@@ -196,16 +196,29 @@ def class_law(search: Search, log_odds: np.ndarray | None = None) -> Front:
     count = max(1, round(HELD_OUT * len(order)))
     held, kept = np.sort(order[:count]), np.sort(order[count:])
     clock = Clock(time.monotonic() + search.time_limit)
+    interrupted: list[StopReason] = []
 
     def of_response(target: np.ndarray, weights: np.ndarray, seconds: float) -> list[Expression]:
+        if interrupted:  # the laws so far are kept
+            return []
         given = replace(options, weights=weights)
         part = replace(search, x=search.x[kept], y=target, options=given, time_limit=seconds)
         front = part.front()
+        if front.stopped == StopReason.INTERRUPTED:
+            interrupted.append(front.stopped)
         return [*(entry.formula.expression for entry in front), *part.found]
 
     start = None if log_odds is None else log_odds[kept]
     front = class_front(search.problem(kept, held), of_response, clock, start)
-    return replace(front, stopped=StopReason.TIME_LIMIT if clock.is_over else StopReason.CONVERGED)
+    return _stopped(front, interrupted, clock.is_over)
+
+
+def _stopped(front: Front, interrupted: Sequence[StopReason], is_over: bool) -> Front:
+    """The front with the reason why its searches ended."""
+    if interrupted:
+        messages = (*front.messages, StopReason.INTERRUPTED.sentence)
+        return replace(front, stopped=StopReason.INTERRUPTED, messages=messages)
+    return replace(front, stopped=StopReason.TIME_LIMIT if is_over else StopReason.CONVERGED)
 
 
 def _family(search: Search) -> Front:
@@ -219,13 +232,18 @@ def _family(search: Search) -> Front:
     search = replace(search, options=replace(search.options, groups=None))
     problem = search.problem(kept, held)
 
+    interrupted: list[StopReason] = []
+
     def of_rows(rows: Groups, seconds: float) -> Front:
         options = replace(search.options, weights=rows.weights)
-        return replace(search, x=rows.x, y=rows.y, options=options, time_limit=seconds).front()
+        front = replace(search, x=rows.x, y=rows.y, options=options, time_limit=seconds).front()
+        if front.stopped == StopReason.INTERRUPTED:
+            interrupted.append(front.stopped)
+        return front
 
     front = family_front(problem, labels, codes[kept], codes[held], of_rows, clock)
     is_exact = front.best.validation <= EXACT_ERROR**2 * problem.held_variance
-    return replace(front, stopped=StopReason.TIME_LIMIT if clock.is_over and not is_exact else StopReason.CONVERGED)
+    return _stopped(front, interrupted, clock.is_over and not is_exact)
 
 
 @dataclass

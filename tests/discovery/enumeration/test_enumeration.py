@@ -242,3 +242,14 @@ def test_memory_stays_below_the_stated_bound(monkeypatch):
     finally:
         tracemalloc.stop()
     assert peak < 30_000 * (2 * 8 * stage.POOL_ROWS + 400) + 80e6
+
+
+def test_the_phase_of_a_wave_is_a_product_of_inputs():
+    x = np.random.default_rng(0).uniform(1.0, 2.0, (60, 3))
+    pool = Pool(x, FormulaOptions(), most=20_000)
+    pool.grow(20_000, Clock())
+    found = pool.monomials(40)
+    values = {tuple(np.round(pool.values[place, :3], 9)) for place in found}
+    assert 10 < len(found) <= 40
+    assert tuple(np.round(pool.x[:3, 0] * pool.x[:3, 1] / pool.x[:3, 2], 9)) in values
+    assert tuple(np.round(pool.x[:3, 0] + pool.x[:3, 1], 9)) not in values

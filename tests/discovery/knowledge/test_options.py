@@ -142,3 +142,21 @@ def test_several_outputs_share_weights_and_progress():
     first, second = find_formula(x, y, names=["a", "b"], options=options, progress=seen.append, time_limit=20)
     assert str(first.best.formula) in ("a*b", "b*a") and str(second.best.formula) in ("a + sin(b)", "sin(b) + a")
     assert any("a*b" in event.stage or "b*a" in event.stage for event in seen) and seen[-1].share <= 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["structure", "groups", "classes"])
+def test_ctrl_c_keeps_the_laws_so_far_of_every_kind_of_search(kind):
+    x = positive(120)
+    y = np.exp(-x[:, 0]) + np.log(x[:, 1]) + 0.1 * np.random.default_rng(1).normal(size=120)
+    given = {"structure": {"structure": "f(x_1) + g(x_2)"}, "groups": {"groups": [0, 1] * 60}, "classes": {}}[kind]
+
+    def interrupt(progress):
+        if progress.best_loss is not None or progress.seconds > 1:
+            raise KeyboardInterrupt
+
+    options = FormulaOptions(on_interrupt="keep", **given)
+    target = y > np.median(y) if kind == "classes" else y
+    front = find_formula(x, target, options=options, progress=interrupt, time_limit=20)
+    assert front.stopped == "interrupted" and len(front)
+    assert any("interrupted" in sentence for sentence in front.messages)

@@ -53,7 +53,7 @@ def test_summary_and_figure():
     failed = row | {"law": "N2", "formula": None, "exact": False, "accurate": False, "exact_on_front": False}
     peer = row | {"peer": "gplearn", "exact": False}
     outcome = srbench.summary([row, failed, peer])
-    assert outcome.tables[0].rows == (("Nguyen, 12", "1 of 2", "1 of 2", "1 of 2", "2.0", "9", "9"),)
+    assert outcome.tables[0].rows == (("Nguyen", "1 of 2", "1 of 2", "1 of 2", "2.0", "9", "9"),)
     assert [line[:2] for line in outcome.tables[1].rows] == [("Edgewise", "1 of 1"), ("gplearn", "0 of 1")]
     (axis,) = outcome.figures["solved"]().axes
     assert np.max(axis.lines[0].get_ydata()) == 50

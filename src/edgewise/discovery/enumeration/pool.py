@@ -178,6 +178,18 @@ class Pool:
             made = self.unary[shape].build(self.expression(first))
         return made if sign > 0 else Multiply((MINUS_ONE, made))
 
+    def monomials(self, most: int) -> np.ndarray:
+        """Places of products and quotients of at least two inputs, the shortest first, at most so many."""
+        joins = {FIRST_BINARY + k for k, shape in enumerate(self.binary) if shape.function in (np.multiply, np.divide)}
+        known, found = set(range(self.constants, self.constants + self.inputs)), []
+        for place, (shape, first, second, _) in enumerate(self._recipes[: self.count].tolist()):
+            if shape in joins and first in known and second in known:
+                known.add(place)
+                found.append(place)
+                if len(found) == most:
+                    break
+        return np.array(found, dtype=np.int64)
+
     def _keep_leaves(self) -> None:
         points = len(self.x)
         made = np.array([np.full(points, leaf.value) for leaf in self.leaves[: self.constants]])  # type: ignore[union-attr]

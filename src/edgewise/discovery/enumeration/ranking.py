@@ -39,7 +39,8 @@ RANKED = 20_000  # Expressions whose correlation is computed.
 # Expressions among which all pairs are looked at: the shortest, and those with the largest correlation; and those whose
 # products are. A choice: 6 million pairs take half a second.
 SHORTEST, BEST, MULTIPLIED = 1500, 1000, 1200
-FAMILY_INPUTS = 40  # Expressions h of curves f(a h + b): the shortest.
+# Expressions h of curves f(a h + b): the shortest, and products of inputs, as a phase is in most laws of waves.
+FAMILY_INPUTS, FAMILY_MONOMIALS = 40, 40
 FAMILY_PARTNERS, FAMILY_FACTORS = 400, 60  # Expressions g of a f(a h + b) + b g + c, and of a g f(a h + b) + c.
 OF_EACH_SIZE, OF_A_FORM = 5, 60  # Candidates without curves that are fitted: of each size, and of a form. A choice.
 # Candidates of a form with curves that are fitted: of each size, and for the target and its links. A choice. Before the
@@ -87,7 +88,8 @@ class Columns:
 
     def __init__(self, pool: Pool, problem: LawProblem):
         self.pool = pool
-        self.inputs = np.arange(pool.constants, min(pool.count, pool.constants + FAMILY_INPUTS))
+        shortest = np.arange(pool.constants, min(pool.count, pool.constants + FAMILY_INPUTS))
+        self.inputs = np.union1d(shortest, pool.monomials(FAMILY_MONOMIALS))
         self.members, values = family_members(pool.values[self.inputs], problem.options.operators)
         self.values = np.concatenate([pool.values, values])
         added = [int(pool.sizes[self.inputs[m.place]]) + (3 if m.name == "exp" else 4) for m in self.members]
