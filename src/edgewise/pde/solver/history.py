@@ -80,10 +80,6 @@ class History(WorkBudget):
         Results of the stages so far.
     best : TrainedNetwork or None
         Result of the last stage.
-    sought : tuple of Tensor
-        Fresh points and weights for the best network, see `sought_points`.
-    fresh_residual : float
-        Mean residual of the best network there, in units of an error.
     """
 
     def __init__(
@@ -100,7 +96,8 @@ class History(WorkBudget):
         self.journal = journal
         self.began -= 0.0 if journal is None else journal.earlier_seconds
         self._evidence: Evidence | None = None
-        self.sought, self.fresh_residual = (torch.zeros(0, 0), torch.zeros(0)), math.inf
+        self._sought: tuple[Tensor, Tensor] | None = None
+        self._fresh_residual = math.inf
         self.fresh_points = problem.domain.interior(FRESH_POINTS, "sobol", seed=seed + FRESH_SEED)
         self.stages: list[Stage] = []
         self.best: TrainedNetwork | None = None
@@ -145,7 +142,7 @@ class History(WorkBudget):
         `points` is the number of collocation points, if it is not that of the problem.
         """
         before, self.best = self.best, result
-        self._evidence = None
+        self._evidence, self._sought = None, None
         change = math.nan
         if before is not None:
             new = field_values(result.network, result.problem, self.fresh_points)
@@ -161,9 +158,24 @@ class History(WorkBudget):
             seconds=round(self.seconds, 3),
         )
         self.stages.append(stage)
-        self.sought = sought_points(result.network, result.problem, self.seed)
-        self.fresh_residual = residual_size(result.network, result.problem, *self.sought)
         self.report_progress(described(result.network), result.loss)
+
+    @property
+    def sought(self) -> tuple[Tensor, Tensor]:
+        """Fresh points and weights for the best network, see `sought_points`; once for each stage."""
+        if self._sought is None:
+            assert self.best is not None
+            self._sought = sought_points(self.best.network, self.best.problem, self.seed)
+            self._fresh_residual = residual_size(self.best.network, self.best.problem, *self._sought)
+        return self._sought
+
+    @property
+    def fresh_residual(self) -> float:
+        """Mean residual of the best network at the points that were sought for it; infinity before the first stage."""
+        if self.best is None:
+            return math.inf
+        assert self.sought  # sought now, where it was not yet
+        return self._fresh_residual
 
     def residual_of(self, result: TrainedNetwork) -> float:
         """Mean residual of another network at those fresh points that were sought for the best one; see `judge`."""
