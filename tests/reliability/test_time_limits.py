@@ -39,10 +39,11 @@ def classifier(count, inputs, classes, **settings):
 
 
 def network_to_formula():
+    """The network is trained before the clock starts."""
     x, y = (torch.from_numpy(values) for values in rows(500, 4))
     model, problem = KAN([4, 4, 1], grid_size=5, dtype=torch.float64, seed=0), Regression(x, y[:, None])
     fit(model, problem, LevenbergMarquardt(), steps=5)
-    symbolify(model, problem, time_limit=LIMIT)
+    return lambda: symbolify(model, problem, time_limit=LIMIT)
 
 
 DOORS = {
@@ -74,6 +75,7 @@ DOORS = {
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("door", DOORS)
 def test_a_time_limit_is_kept(door):
+    run = network_to_formula() if door == "symbolify" else DOORS[door]
     began = time.process_time()
-    DOORS[door]()
+    run()
     assert time.process_time() - began < ALLOWED

@@ -40,6 +40,7 @@ Place = tuple[int, int, int]  # layer, in, out
 
 TRIED = 3  # functions that are tried on each edge; a choice: the time of the search is proportional to it
 FEW = 4  # functions that are fitted to an edge when time has run out; a choice: each fit takes about a millisecond
+SLOW = {"J0"}  # functions left out then: Bessel's function takes as long as all others of the table together
 REFIT_STEPS = 4  # Levenberg-Marquardt steps after each snap; a choice: enough to rank the functions of an edge
 FINAL_STEPS = 60  # Levenberg-Marquardt steps, at most, of each final network; a choice that bounds the time of each
 # Shares of the time limit after which edges are no longer snapped, and no longer freed. A choice: the rest is for the
@@ -241,7 +242,11 @@ class _Snapping:
         scores = edge_scores(trace)[number]
         score = float(scores[i, o]) / max(float(scores.max()), ABOVE_ZERO)
         fits = [EdgeFit(NO_FUNCTION, 0.0, 0.0, 0.0, float(s.mean()), 1.0, 0)] if score < WEAK else []
-        fits += edge_fits(u, s, table=self.table, most=None if tried > 1 else FEW)[:tried]
+        if tried > 1:
+            fits += edge_fits(u, s, table=self.table)[:tried]
+        else:  # time has run out
+            quick = {name: function for name, function in self.table.items() if name not in SLOW}
+            fits += edge_fits(u, s, table=quick, most=FEW)[:tried]
         for fitted in fits[:tried]:
             grown = with_edge(state.model, place, fitted, self.table)
             if time.monotonic() <= deadline:
