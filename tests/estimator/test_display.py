@@ -102,7 +102,7 @@ def test_axes_of_dates_are_written_as_dates():
     model = KANRegressor(**SETTINGS).fit(frame, np.arange(60.0))
     for figure in (model.plot_effects(), edge_curves(model)):
         figure.canvas.draw()
-        assert [tick.get_text() for tick in figure.axes[0].get_xticklabels()] == ["2020-01-07", "2020-02-22"]
+        assert [tick.get_text() for tick in figure.axes[0].get_xticklabels()] == ["2020-01-07", "2020-02-23"]
 
 
 @pytest.mark.slow
