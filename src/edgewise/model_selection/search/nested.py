@@ -566,7 +566,7 @@ class Search:
             if self.best is not None:
                 return self._fit_best()
         except OutOfTime:
-            pass
+            self.clock.allow(None)  # strengths that the folds changed may need one short fit more
         best = self.fallback
         assert best is not None  # the clock was not checked before there was a model
         self.best, self.is_out_of_time = best.candidate, True
