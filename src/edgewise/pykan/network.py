@@ -63,6 +63,7 @@ def from_pykan(
 
     Examples
     --------
+    >>> from edgewise import from_pykan
     >>> from_pykan("no/such/checkpoint")
     Traceback (most recent call last):
     ...

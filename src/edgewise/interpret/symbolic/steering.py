@@ -95,6 +95,15 @@ class Suggestion:
         Share of the variance of the edge's values that the function explains.
     edit : Edit
         The network with the function, refitted, and its loss.
+
+    Examples
+    --------
+    >>> from edgewise import KAN, Regression
+    >>> x = torch.linspace(0.5, 2, 60, dtype=torch.float64)[:, None]
+    >>> model = KAN([1, 1], 0, functions=[[["log"]]], dtype=torch.float64)
+    >>> suggestion = suggest_functions(model, (0, 0, 0), Regression(x, torch.log(x[:, 0])), top=1)[0]
+    >>> suggestion.name, round(suggestion.r2, 6)
+    ('log', 1.0)
     """
 
     name: str

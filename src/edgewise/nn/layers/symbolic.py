@@ -128,6 +128,8 @@ class SymbolicLayer(EdgeLayer):
 
         Examples
         --------
+        >>> import torch
+        >>> from edgewise import SymbolicLayer
         >>> SymbolicLayer([["sin", "exp"]]).replaced([["exp"]], torch.ones(4, 1, 1)).functions
         (('exp',),)
         """
