@@ -80,7 +80,13 @@ def test_the_first_hour(tmp_path):
             [sys.executable, "-m", "edgewise", *arguments], capture_output=True, text=True, cwd=tmp_path
         )
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-    assert {path.name for path in tmp_path.iterdir()} == {"houses.csv", "houses", "predicted.csv", "houses.py"}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "houses.csv",
+        "houses",
+        "predicted.csv",
+        "houses.py",
+        "area.svg",
+    }
     assert (tmp_path / "houses" / "report.html").stat().st_size > 1000
 
 
