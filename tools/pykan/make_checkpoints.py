@@ -107,6 +107,7 @@ def main() -> None:
         with torch.no_grad():
             y = model(x)
         with tempfile.TemporaryDirectory() as folder:
+            model.ckpt_path = "./model"  # stands in the file; a folder of this machine has no place there
             model.saveckpt(f"{folder}/model")
             for ending in ("config.yml", "state"):
                 shutil.copy(f"{folder}/model_{ending}", TARGET / f"{name}_{ending}")
