@@ -86,11 +86,7 @@ def with_constant(layer: EdgeLayer, i: int, o: int, value: Tensor | float) -> Ed
     if symbolic is not None and symbolic.functions[i][o] != NO_FUNCTION:
         symbolic.affine[3, i, o] += value
     elif spline is not None:
-        if not bool(spline.mask[i, o]):
-            spline.coef[i, :, o] = 0
-            if spline.base is not None:
-                spline.base[i, o] = 0
-            spline.mask[i, o] = 1
+        _present_(spline, i, o)
         spline.coef[i, :, o] += value
     else:
         assert symbolic is not None
@@ -99,6 +95,15 @@ def with_constant(layer: EdgeLayer, i: int, o: int, value: Tensor | float) -> Ed
         symbolic = symbolic.replaced(rows, symbolic.affine, table={"x": ELEMENTARY["x"]})
         symbolic.affine[:, i, o] = symbolic.affine.new_tensor([1.0, 0.0, 0.0, float(value)])
     return joined(spline, symbolic)
+
+
+def _present_(spline: KANLayer, i: int, o: int) -> None:
+    """Make an absent edge a spline that is zero; an edge that is there stays as it is."""
+    if not bool(spline.mask[i, o]):
+        spline.mask[i, o] = 1
+        spline.coef[i, :, o] = 0
+        if spline.base is not None:
+            spline.base[i, o] = 0
 
 
 @torch.no_grad()
@@ -241,11 +246,7 @@ def with_spline(
     if spline is None:
         spline = blank_splines(layer, layer.out_features, data_domain(inputs), like)
     values = layer.edges(inputs)[:, i, o]
-    if not bool(spline.mask[i, o]):
-        spline.mask[i, o] = 1
-        spline.coef[i, :, o] = 0
-        if spline.base is not None:
-            spline.base[i, o] = 0
+    _present_(spline, i, o)
     if keep_function or symbolic is None:
         return joined(spline, symbolic)
     columns = basis(inputs, spline.knots, spline.degree)[:, i]
