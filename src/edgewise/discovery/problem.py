@@ -252,7 +252,7 @@ class Stage(Protocol):
 
 @dataclass(frozen=True)
 class NoiseEstimate:
-    """What a smooth model of a problem leaves of its target.
+    """The part of a target that a smooth model does not explain.
 
     Parameters
     ----------

@@ -83,7 +83,7 @@ class Journal:
 
     @property
     def exists(self) -> bool:
-        """Whether the folder has parts of an unfinished run."""
+        """Return True if the folder has parts of an unfinished run."""
         return (self.folder / RUN).is_file()
 
     @property

@@ -1,4 +1,4 @@
-"""What `auto_fit` returns, and the pieces that all its ways share."""
+"""The result of `auto_fit`, and the pieces that all its ways share."""
 
 from __future__ import annotations
 

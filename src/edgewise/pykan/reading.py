@@ -26,7 +26,7 @@ OTHER_NAMES = {"x^0.5": "sqrt", "1/sqrt(x)": "1/sqrt", "1/x^0.5": "1/sqrt"}  # f
 
 @dataclass(frozen=True, eq=False)
 class PykanState:
-    """What describes a network of pykan.
+    """The numbers and names that describe a network of pykan.
 
     Attributes
     ----------
@@ -203,7 +203,7 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def _is_plain(value: Tensor) -> bool:
-    """Whether the tensor is as large as its storage says: a view with steps of 0 could claim any size."""
+    """Return True for a tensor that is as large as its storage says: a view with steps of 0 could claim any size."""
     return value.layout is torch.strided and value.untyped_storage().nbytes() >= value.numel() * value.element_size()
 
 

@@ -1,4 +1,4 @@
-"""What a formula search has found so far, in a journal, so that a search that was cut short goes on from there."""
+"""A journal of the formulas of a search so far, so that a search that was cut short goes on from there."""
 
 from __future__ import annotations
 

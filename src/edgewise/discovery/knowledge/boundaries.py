@@ -335,7 +335,7 @@ def _wrong_side(node: Expression, x: np.ndarray, y: np.ndarray) -> float:
 
 
 def _class_sentences(entry: FrontEntry, x: np.ndarray, y: np.ndarray) -> Sequence[str]:
-    """What the formula means, and how often it is wrong."""
+    """Sentences on the meaning of the formula, and on how often it is wrong."""
     wrong = _wrong_side(entry.formula.expression, x, y)
     said = (
         "The formula is that of the log-odds; the boundary of the classes is where it is 0. It is on the wrong side in "

@@ -518,7 +518,7 @@ def _entry(
 def _sentences(
     chosen: FrontEntry, own: dict[int, Formula], rows: Groups, labels: Sequence[Hashable], floor: float
 ) -> Iterable[str]:
-    """Which constants differ by group, and which groups do not keep to the law."""
+    """Sentences on the constants that differ by group, and on groups that do not keep to the law."""
     family = chosen.family
     assert family is not None, "entries of a family have one"
     verb = "differs" if len(family.parameters) == 1 else "differ"

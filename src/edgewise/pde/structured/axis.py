@@ -48,12 +48,6 @@ class SplineAxis:
         """Number of B-splines."""
         return self.intervals + (0 if self.periodic else self.degree)
 
-    @cached_property
-    def is_uniform(self) -> bool:
-        """True if all intervals have the same length, to rounding."""
-        steps = np.diff(self.breakpoints)
-        return bool(np.ptp(steps) <= 1e-12 * (self.breakpoints[-1] - self.breakpoints[0]))
-
     def collocation_points(self, conditions: int) -> np.ndarray:
         """Points at which an equation is collocated if `conditions` coefficients are left to conditions, sorted.
 

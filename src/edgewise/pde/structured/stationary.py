@@ -182,7 +182,7 @@ def stabilised(block: RowBlock, coef: np.ndarray) -> tuple[np.ndarray, Slopes]:
 
 
 def missing_diffusion(block: RowBlock, slopes: Slopes) -> Slopes:
-    """What the slopes by second derivatives lack to be h / 2 times those by first ones, with their signs."""
+    """Return by how much slopes by second derivatives fall short of h / 2 times those by first ones, with signs."""
     missing = {}
     for (number, slot, index), slope in slopes.items():
         axis = int(np.argmax(index))
