@@ -24,7 +24,7 @@ MOST_WORK = 1e11
 # Steps of GMRES between restarts, restarts, and the reduction of the residual at which it has done its work; rounds of
 # iterative refinement around it. A choice: a preconditioner that does not reach it in these steps is of no use.
 GMRES = {"rtol": 1e-9, "restart": 40, "maxiter": 2}
-ROUNDS = 6
+REFINEMENT_ROUNDS = 6
 UNSOLVED = 1e-8  # of the right-hand side: what may be left for Newton's method to take up in its next step
 # A right-hand side that is reduced by this factor is solved to rounding; largest factor of a useful round.
 ROUNDING, USEFUL = 1e-15, 0.1
@@ -158,7 +158,7 @@ class Krylov:
         size = float(np.linalg.norm(left))
         operator = LinearOperator((len(rhs), len(rhs)), lambda v: system.product(self.preconditioner(v)), dtype=float)
         is_close = True  # the preconditioner alone may do
-        for _ in range(ROUNDS):
+        for _ in range(REFINEMENT_ROUNDS):
             if size <= ROUNDING * norm or not math.isfinite(size):
                 break
             move = self.preconditioner(left if is_close else gmres(operator, left, **GMRES)[0])

@@ -26,12 +26,12 @@ Watch = Callable[[float, int, float], bool]
 # Degrees in time and in space, by the number of space coordinates. A choice: long slabs where a slab is cheap.
 TIME_DEGREE, SPACE_DEGREE = {0: 10, 1: 9, 2: 7}, {1: 9, 2: 9}
 FIRST_SLABS = 50  # first length of a slab, as a part of the whole time. A choice: step-size control corrects it
-FIRST_INTERVALS = {1: 24, 2: 12}  # of space. A choice: the initial state and the residual refine it
+FIRST_SPACE_INTERVALS = {1: 24, 2: 12}  # of space. A choice: the initial state and the residual refine it
 # Step-size control as of solvers of ordinary differential equations: safety factor, least and largest change of the
 # length of a slab (E. Hairer, S. Norsett, G. Wanner, "Solving Ordinary Differential Equations I", section II.4).
-SAFETY, SHRINK, GROW = 0.85, 0.2, 2.0
+SLAB_SAFETY, SHRINK, GROW = 0.85, 0.2, 2.0
 TOO_LONG, FAR = 2.0, 1e3  # a slab whose error is so many times the allowed one is too long; so is it on any grid
-LEAST_LENGTH = 1e-12  # of the whole time: shorter slabs mean that the solution blows up
+SHORTEST_SLAB = 1e-12  # of the whole time: shorter slabs mean that the solution blows up
 SHARE = 0.1  # of the tolerance, allowed as error of one slab, for the errors of many add up. A choice
 LEAST_ALLOWED = 2e-15  # of an error relative to the field: rounding
 # Largest factors by which intervals of space are refined and coarsened at once, and the share of the present number of
@@ -135,20 +135,20 @@ class SlabMarch:
         begin, end = self.domain.bounds[self.time].tolist()
         moment, length = begin, (end - begin) / (FIRST_SLABS * self.finer)
         axes, state = self._initial()
-        while end - moment > LEAST_LENGTH * (end - begin):
+        while end - moment > SHORTEST_SLAB * (end - begin):
             length = min(length, end - moment)
             if end - moment < 1.2 * length:  # no sliver is left
                 length = end - moment
-            if length < LEAST_LENGTH * (end - begin):
+            if length < SHORTEST_SLAB * (end - begin):
                 break
             solved = self._slab(axes, state, moment, moment + length)
             if solved is None:
                 length *= SHRINK
                 continue
             axes, state, coef, time_error = solved
-            factor = SAFETY * (self.allowed / max(time_error, ABOVE_ZERO)) ** (1 / self.degree)
+            factor = SLAB_SAFETY * (self.allowed / max(time_error, ABOVE_ZERO)) ** (1 / self.degree)
             if time_error > TOO_LONG * self.allowed:
-                length *= max(SHRINK, min(factor, SAFETY))
+                length *= max(SHRINK, min(factor, SLAB_SAFETY))
                 continue
             moment = end if length == end - moment else moment + length
             self.slabs.append((self._with_time(axes, self.ends[-1], moment), coef))
@@ -303,7 +303,7 @@ class SlabMarch:
                 0.8 * (self.allowed / np.maximum(each, ABOVE_ZERO)) ** (1 / (line.degree + 1)), 0.9, COARSEN
             )
             points = graded(line.breakpoints, np.diff(line.breakpoints) * factor, line.periodic)
-            fewest = max(round(self.finer * FIRST_INTERVALS[len(self.space)]), line.degree + 1)
+            fewest = max(round(self.finer * FIRST_SPACE_INTERVALS[len(self.space)]), line.degree + 1)
             is_worth = fewest <= len(points) - 1 < (1 - SPARED) * line.intervals
             coarser.append(SplineAxis(points, line.degree, line.periodic) if is_worth else line)
         return coarser, carried_state(state, space, coarser)
@@ -317,7 +317,7 @@ class SlabMarch:
         periodic = [self.statement.periodic[axis] for axis in self.space]
         axes = [
             SplineAxis(
-                np.linspace(bounds[axis, 0], bounds[axis, 1], round(self.finer * FIRST_INTERVALS[dimension]) + 1),
+                np.linspace(bounds[axis, 0], bounds[axis, 1], round(self.finer * FIRST_SPACE_INTERVALS[dimension]) + 1),
                 degree,
                 repeats,
             )

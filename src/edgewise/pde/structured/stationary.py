@@ -17,28 +17,28 @@ from edgewise.pde.structured.networks import TensorNetwork, WindowNetwork
 from edgewise.pde.structured.statement import RowBlock, Slopes, Statement
 from edgewise.settings import ABOVE_ZERO
 
-DEGREE = 11  # the highest: on smooth problems it needs the fewest coefficients, and grading serves the others
+HIGHEST_DEGREE = 11  # the highest: on smooth problems it needs the fewest coefficients, and grading serves the others
 # Intervals of the first grid, by the number of coordinates. A choice: it is solved in a tenth of a second.
 FIRST_INTERVALS = {1: 16, 2: 8, 3: 6}
 # Largest factor by which an interval is refined in one stage, by the number of coordinates.
-REFINE = {1: 4.0, 2: 2.0, 3: 1.6}
+REFINEMENT = {1: 4.0, 2: 2.0, 3: 1.6}
 # Shortest interval, relative to the domain: a layer of width 1e-10 is resolved. A choice: rounding is at 1e-16.
-SHORTEST = 1e-11
+SHORTEST_INTERVAL = 1e-11
 # Reduction of the residual that one stage aims at, where the estimated error does not say how much is needed.
 REDUCE = 1e4
 # Change of the length of intervals per length: neighbours differ by a factor of 1.5 at most. A choice.
-GRADING = 0.5
+NEIGHBOUR_CHANGE = 0.5
 # A coordinate, and in a solution that is not resolved an interval, whose error is below this share of the largest one
 # stays as it is; an error relative to the solution above which it is not resolved. Choices.
-SHARE, UNRESOLVED = 0.05, 1e-2
+MARKED_SHARE, UNRESOLVED_ERROR = 0.05, 1e-2
 # Points of each coordinate at which a residual is looked for at least, by the number of coordinates, and factor by
 # which it must be larger than what is known to count. A choice: narrower sources are missed.
 SEARCH, MISSED = {1: 2000, 2: 100, 3: 20}, 10.0
 # Coefficients of the largest grid, by the number of coordinates. A choice: a minute of one core.
-MOST_COEFFICIENTS = {1: 20_000, 2: 500_000, 3: 500_000}
+LARGEST_GRID = {1: 20_000, 2: 500_000, 3: 500_000}
 # Newton's method: steps, smallest damping factor, and the reduction of the residual that a damped step must give (P.
 # Deuflhard, "Newton Methods for Nonlinear Problems", 2004, section 3.3: 1 - factor / 2).
-NEWTON_STEPS, LEAST_DAMPING = 40, 1e-4
+NEWTON_STEPS, LEAST_DAMPING_FACTOR = 40, 1e-4
 # Steps relative to the solution after which Newton's method is done, for the next one is at rounding; and below which
 # it is where no smaller residual is found.
 NEWTON_ROUNDING, NEWTON_CLOSE = 1e-9, 1e-6
@@ -72,9 +72,9 @@ class Stage:
 def stationary_stages(statement: Statement) -> Iterator[Stage]:
     """Solve on ever finer grids; ends where Newton's method fails, the residual stalls or the grid gets too large."""
     bounds = statement.form.domain.bounds.numpy()
-    dimension, degrees = len(bounds), [DEGREE] * len(bounds)
+    dimension, degrees = len(bounds), [HIGHEST_DEGREE] * len(bounds)
     first = [
-        np.linspace(low, high, max(FIRST_INTERVALS[dimension], DEGREE + 1 if repeats else 0) + 1)
+        np.linspace(low, high, max(FIRST_INTERVALS[dimension], HIGHEST_DEGREE + 1 if repeats else 0) + 1)
         for (low, high), repeats in zip(bounds, statement.periodic, strict=True)
     ]
     axes, coef = statement.axes(first, degrees), None
@@ -96,7 +96,7 @@ def stationary_stages(statement: Statement) -> Iterator[Stage]:
         loss = max(sum(float(each.max()) ** 2 for each in errors), LEAST_GAIN**2 * loss)
         points = sum(block.rows for block in statement.blocks(axes))
         yield Stage(network_of(axes, coef), loss, points, work)
-        is_resolved = max(float(each.max()) for each in errors) < UNRESOLVED
+        is_resolved = max(float(each.max()) for each in errors) < UNRESOLVED_ERROR
         if is_stabilised == is_resolved:
             best, is_stabilised = math.inf, not is_stabilised and has_layers(statement, axes, coef)
         stalls = stalls + 1 if is_resolved and loss >= best / 2 else 0
@@ -108,7 +108,7 @@ def stationary_stages(statement: Statement) -> Iterator[Stage]:
         is_same = all(a.intervals == b.intervals for a, b in zip(axes, before, strict=True))
         if is_same and is_resolved:
             axes = statement.axes([refined(axis.breakpoints, 1.3) for axis in axes], degrees)
-        if (is_same and not is_resolved) or math.prod(shape_of(statement, axes)) > MOST_COEFFICIENTS[dimension]:
+        if (is_same and not is_resolved) or math.prod(shape_of(statement, axes)) > LARGEST_GRID[dimension]:
             return
 
 
@@ -151,7 +151,7 @@ def newton(
             if reached <= (1 - factor / 2) * size:
                 break
             factor /= 2
-            if factor < LEAST_DAMPING:
+            if factor < LEAST_DAMPING_FACTOR:
                 # Only rounding is left where a full step changes next to nothing.
                 tiny = float(np.abs(step).max()) < NEWTON_CLOSE * max(float(np.abs(coef).max()), ABOVE_ZERO)
                 return (coef, work) if tiny else None
@@ -281,16 +281,16 @@ def next_breakpoints(axes: Sequence[SplineAxis], errors: Sequence[np.ndarray], n
     stage may; else each by the power of its error that the degree of the splines gives, to reduce it by `needed`.
     """
     largest = max(float(each.max()) for each in errors)
-    most = REFINE[len(axes)]
+    most = REFINEMENT[len(axes)]
     new = []
     for axis, line in enumerate(axes):
-        if largest > UNRESOLVED:
-            factor = np.where(errors[axis] > SHARE * largest, most, 1.0)
+        if largest > UNRESOLVED_ERROR:
+            factor = np.where(errors[axis] > MARKED_SHARE * largest, most, 1.0)
         else:
             relative = errors[axis] * (needed / max(largest, ABOVE_ZERO))  # it is zero where the solution is
             factor = np.clip(relative ** (1 / (line.degree + 1)), 1.0, most)
         lengths = np.diff(line.breakpoints)
-        lengths = np.maximum(lengths / factor, np.minimum(lengths, SHORTEST * np.ptp(line.breakpoints)))
+        lengths = np.maximum(lengths / factor, np.minimum(lengths, SHORTEST_INTERVAL * np.ptp(line.breakpoints)))
         new.append(graded(line.breakpoints, lengths, line.periodic))
     return new
 
@@ -304,7 +304,7 @@ def graded(breakpoints: np.ndarray, lengths: np.ndarray, periodic: bool) -> np.n
     """New breakpoints whose intervals have about the wanted lengths, (intervals,), and change smoothly."""
     middles = (breakpoints[1:] + breakpoints[:-1]) / 2
     lengths = lengths.copy()
-    gaps = GRADING * np.diff(middles)
+    gaps = NEIGHBOUR_CHANGE * np.diff(middles)
     for _ in range(2 if periodic else 1):
         for i in range(1, len(lengths)):
             lengths[i] = min(lengths[i], lengths[i - 1] + gaps[i - 1])
