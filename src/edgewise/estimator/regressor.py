@@ -119,8 +119,9 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
     error_bars_message_ : str
         A sentence on the calibration of the error bars, or the reason why there are none.
     inference_ : AdditiveSummary or None
-        Effective degrees of freedom and tests of the terms of an additive model, with or without pairs; None for other
-        models, losses and several targets. `print` shows them as R's mgcv does.
+        Effective degrees of freedom and tests of the terms of an additive model, with or without pairs, or of a
+        polynomial of all inputs inside a link; None for models with hidden nodes, other losses and several targets.
+        `print` shows them as R's mgcv does.
     equations_ : Front
         Formulas, after `fit_equations`.
     encoder_ : InputEncoder

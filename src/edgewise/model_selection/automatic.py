@@ -222,8 +222,7 @@ def _searched(samples: Samples, family: Family, settings: SearchSettings, clock:
     bars, message = _error_bars(samples, search, fitted, model)
     clock.report("done", 1.0, loss_of(report))
     done = _fit_report(fitted, samples, stopped, clock)
-    additive = fitted if fitted.smooth is None else None
-    return AutoResult(model, done, report, fitted.limits, log_link, bounds, bars, message, additive)
+    return AutoResult(model, done, report, fitted.limits, log_link, bounds, bars, message, fitted)
 
 
 def _fit_report(fitted: Fitted, samples: Samples, stopped: StopReason, clock: Clock) -> FitReport:

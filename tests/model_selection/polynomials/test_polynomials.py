@@ -13,6 +13,7 @@ from edgewise.model_selection.polynomials import (
     fit_exact,
     fit_smooth,
     lower_set,
+    smooth,
 )
 from edgewise.model_selection.polynomials.basis import legendre
 from edgewise.model_selection.polynomials.links import scaling
@@ -118,6 +119,19 @@ def test_constant_inputs_and_few_rows_have_no_polynomial():
     for fit in (fit_exact, fit_smooth):
         assert fit(flat, x[:, 0], np.ones(50)) is None
         assert fit(x[:3], x[:3, 0], np.ones(3)) is None
+
+
+def test_the_likelihood_of_a_link_does_not_depend_on_the_unit_of_the_target():
+    rng = np.random.default_rng(0)
+    x = rng.random((80, 2))
+    y = np.log(1 + x.sum(1)) + 0.01 * rng.standard_normal(80)
+    basis = Basis(lower_set([1, 1], 0, 10, [79, 79])[0], np.array([[0.0, 1.0]] * 2))
+    with_unit = [smooth._Rows(x, y / unit, np.ones(80), basis, 0.0, unit, int) for unit in (1.0, 10.0)]
+    link = LINK_FUNCTIONS["logarithm"]
+    one, other = (rows.fit(link, np.exp(y), None) for rows in with_unit)
+    np.testing.assert_allclose(one.polynomial(x), 10 * other.polynomial(x), rtol=1e-6)
+    # Minus twice the log of a density of 80 numbers, which are divided by ten.
+    assert one.criterion - 80 * np.log(100) == pytest.approx(other.criterion, abs=1e-3)
 
 
 def test_a_target_that_hardly_moves_has_no_link():

@@ -30,6 +30,8 @@ class Link:
         Open interval of the values y.
     natural : bool
         Whether y is the target in its own units; otherwise it is of order 1.
+    of_mean : str
+        The name of the inverse, as summaries state a link: the function of the mean that is a polynomial.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Link:
     inverse_slope: Callable[[np.ndarray], np.ndarray]
     interval: tuple[float, float] = (-math.inf, math.inf)
     natural: bool = False
+    of_mean: str = "identity"
 
     def takes(self, low: float, high: float) -> bool:
         """Return whether values between these two lie in the interval."""
@@ -60,7 +63,7 @@ class Link:
         return float(min(first, second)), float(max(first, second))
 
 
-def _power(name: str, power: float) -> Link:
+def _power(name: str, power: float, of_mean: str) -> Link:
     """The link y = u^(1 / power)."""
     return Link(
         name,
@@ -69,6 +72,7 @@ def _power(name: str, power: float) -> Link:
         lambda y: y**power,
         lambda y: power * y ** (power - 1),
         (0.0, math.inf),
+        of_mean=of_mean,
     )
 
 
@@ -78,12 +82,12 @@ LINK_FUNCTIONS: dict[str, Link] = {
     link.name: link
     for link in (
         Link("identity", lambda u: u, np.ones_like, lambda y: y, np.ones_like),
-        Link("exponential", np.exp, np.exp, np.log, lambda y: 1 / y, (0.0, math.inf)),
-        _power("reciprocal", -1.0),
-        _power("square root", 2.0),
-        _power("square", 0.5),
-        _power("reciprocal root", -2.0),
-        Link("logarithm", np.log, lambda u: 1 / u, np.exp, np.exp, (-300.0, 300.0), natural=True),
+        Link("exponential", np.exp, np.exp, np.log, lambda y: 1 / y, (0.0, math.inf), of_mean="log"),
+        _power("reciprocal", -1.0, "reciprocal"),
+        _power("square root", 2.0, "square"),
+        _power("square", 0.5, "square root"),
+        _power("reciprocal root", -2.0, "reciprocal square"),
+        Link("logarithm", np.log, lambda u: 1 / u, np.exp, np.exp, (-300.0, 300.0), True, "exponential"),
         Link(
             "arcsine",
             np.arcsin,
@@ -92,6 +96,7 @@ LINK_FUNCTIONS: dict[str, Link] = {
             np.cos,
             (-math.pi / 2, math.pi / 2),
             natural=True,
+            of_mean="sine",
         ),
     )
 }

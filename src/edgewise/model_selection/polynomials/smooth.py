@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -53,6 +53,8 @@ class SmoothFit:
         Minus twice the log of the marginal likelihood, up to a constant; comparable between links.
     state : ndarray
         Parameters of the strengths, for fits to parts of the rows.
+    rows : float
+        Sum of the weights of the rows that it was fitted to.
     """
 
     polynomial: Polynomial
@@ -61,6 +63,7 @@ class SmoothFit:
     edf: float
     criterion: float
     state: np.ndarray
+    rows: float
 
     def to_kan(self) -> KAN:
         """Return the network that computes the polynomial, but for errors far below the noise."""
@@ -270,9 +273,9 @@ class _Rows:
         if not (math.isfinite(loss) and loss > 0):
             return None
         inverse = np.linalg.inv(normal)
-        criterion = (
-            (total - 1) * math.log(loss) + 2 * float(np.log(np.diag(root)).sum()) - float(np.log(penalty[1:]).sum())
-        )
+        criterion = (total - 1) * math.log(loss) + 2 * float(np.log(np.diag(root)).sum())
+        # The one column without a penalty leaves the unit of the values in the determinants.
+        criterion -= float(np.log(penalty[1:]).sum()) + 2 * math.log(unit)
         found = _Strengths(coef, penalty, loss * unit**2 / (total - 1), inverse, criterion, strengths.state)
         return self._result(found, curvature, link, bounds, criterion)
 
@@ -289,7 +292,7 @@ class _Rows:
         total = float(self.weight.sum())
         dispersion = float(self.weight @ residual**2) / max(total - edf, 0.01 * total)
         covariance = found.inverse * dispersion * unit**2
-        return SmoothFit(polynomial, covariance, dispersion, edf, criterion, found.state)
+        return SmoothFit(polynomial, covariance, dispersion, edf, criterion, found.state, total)
 
     def _strengths(self, weight: np.ndarray, y: np.ndarray, state: np.ndarray | None, steps: int) -> _Strengths | None:
         """Maximise the restricted likelihood of a weighted linear model over the rates of decay."""
@@ -342,4 +345,4 @@ def _without_unused(fit: SmoothFit) -> SmoothFit:
     polynomial = Polynomial(
         known.basis.select(kept), known.coef[kept], known.link, known.bounds, known.shift, known.unit
     )
-    return SmoothFit(polynomial, fit.covariance[np.ix_(kept, kept)], fit.dispersion, fit.edf, fit.criterion, fit.state)
+    return replace(fit, polynomial=polynomial, covariance=fit.covariance[np.ix_(kept, kept)])

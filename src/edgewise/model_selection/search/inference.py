@@ -12,8 +12,9 @@ from torch import Tensor
 
 from edgewise.errors import InputError
 from edgewise.model_selection.additive.columns.design import Design
-from edgewise.model_selection.additive.inference import AdditiveSummary, summarise
+from edgewise.model_selection.additive.inference import AdditiveSummary, TermTest, smooth_test, summarise
 from edgewise.model_selection.additive.model import AdditiveModel, symmetric_roots
+from edgewise.model_selection.polynomials import SmoothFit
 from edgewise.model_selection.search.candidates import Fitted, Samples, are_classes
 from edgewise.nn.model import KAN
 
@@ -31,7 +32,7 @@ def term_tests(
     units: np.ndarray,
     target: tuple[float, float] = (0.0, 1.0),
 ) -> AdditiveSummary | None:
-    """Test the terms of a fitted candidate.
+    """Test the terms of a fitted candidate: of an additive model, or of a polynomial of all inputs inside a link.
 
     For a mean of models the tests are those of one model of all rows that has the pairs of all of them; the constant
     and the explained shares are those of the mean. Constraints are not taken into account: the tests ask for evidence
@@ -69,6 +70,8 @@ def term_tests(
     [True, False]
     """
     family, model = fitted.family, fitted.model
+    if fitted.smooth is not None:
+        return _polynomial_tests(fitted.smooth, samples, names, target[1])
     if not fitted.candidate.additive or fitted.nodes is not None or family.name in UNTESTED:
         return None
     if model.design.rows != samples.total or (samples.y.ndim == 2 and samples.y.shape[1] > 1):
@@ -94,6 +97,57 @@ def term_tests(
     if not all(0 < fit.dispersion < math.inf for fit in model.fits):
         return None  # a constant target, or a variance that is no float64
     return summarise(model, samples.x, y, samples.weight, names, units)
+
+
+def _polynomial_tests(
+    smooth: SmoothFit, samples: Samples, names: Sequence[str], scale: float
+) -> AdditiveSummary | None:
+    """Test the curves and products of a polynomial inside a link, by inputs.
+
+    A term is the sum of all products of Legendre polynomials of the same inputs: its part in the functional ANOVA
+    under the uniform density on the box. The tests are those of `summarise`, of the polynomial's last weighted least
+    squares; link and products are taken as known, although the rows chose them. The constant, which depends on the
+    box, is not listed.
+    """
+    polynomial, weight, y = smooth.polynomial, samples.weight, samples.y[:, 0]
+    if smooth.rows != samples.total or not (SMALLEST_UNIT <= scale <= LARGEST_UNIT and smooth.dispersion > 0):
+        return None
+    basis, rows = polynomial.basis, samples.total
+    columns = basis.columns(samples.x)
+    slope = polynomial.link.slope(np.clip(columns @ polynomial.coef, *polynomial.bounds)) / polynomial.unit
+    gram = columns.T @ (columns * (weight * slope**2)[:, None])
+    share = smooth.covariance @ gram / smooth.dispersion
+    residual_df = max(rows - smooth.edf, 1.0)
+    terms, indices = [], basis.indices > 0
+    for inputs in sorted({tuple(np.flatnonzero(used).tolist()) for used in indices}, key=lambda one: (len(one), one)):
+        if not inputs:
+            continue
+        own = np.flatnonzero((indices == np.isin(np.arange(indices.shape[1]), inputs)).all(1))
+        block = np.ix_(own, own)
+        edf = float(np.trace(share[block]))
+        rank = min(2 * edf - float(np.sum(share[block] * share[block].T)), len(own))
+        statistic, p_value = smooth_test(
+            polynomial.coef[own], smooth.covariance[block], gram[block], max(rank, 1e-8), residual_df
+        )
+        kind = ("curve", "pair", "product")[min(len(inputs), 3) - 1]
+        name = " x ".join(names[j] for j in inputs)
+        terms.append(TermTest(name, 0, kind, edf, rank, statistic, p_value))
+    errors = float(weight @ (y - polynomial(samples.x)) ** 2)
+    spread = float(weight @ (y - np.average(y, weights=weight)) ** 2)
+    degrees = rows - 1
+    # Restricted likelihood with the dispersion that maximises it, on the scale of the target.
+    reml = (degrees * (math.log(2 * math.pi / degrees) + 1) + smooth.criterion) / 2 + degrees * math.log(scale)
+    return AdditiveSummary(
+        family="squared",
+        link=polynomial.link.of_mean,
+        terms=tuple(terms),
+        r2_adjusted=1 - errors / residual_df / (spread / degrees),
+        explained=1 - errors / spread,
+        reml=reml,
+        scale=smooth.dispersion * scale**2,
+        scale_known=False,
+        rows=rows,
+    )
 
 
 def _with_own_ridges(model: AdditiveModel) -> AdditiveModel:

@@ -6,5 +6,6 @@ from held-out residuals.
 
 from edgewise.model_selection.additive.inference.summaries import AdditiveSummary, TermTest, summarise
 from edgewise.model_selection.additive.inference.variance import cross_fitted_noise, fit_noise_curves
+from edgewise.model_selection.additive.inference.wald import smooth_test
 
-__all__ = ["AdditiveSummary", "TermTest", "cross_fitted_noise", "fit_noise_curves", "summarise"]
+__all__ = ["AdditiveSummary", "TermTest", "cross_fitted_noise", "fit_noise_curves", "smooth_test", "summarise"]

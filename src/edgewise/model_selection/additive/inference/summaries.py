@@ -38,11 +38,12 @@ class TermTest:
     Attributes
     ----------
     name : str
-        The term: the name of its input, or of both inputs of a pair.
+        The term: the name of its input, or of all inputs of a product.
     predictor : int
         Number of the linear predictor, 0 if there is one.
     kind : str
-        "constant", "line" (an input with two values), "levels" (a category), "curve" or "pair".
+        "constant", "line" (an input with two values), "levels" (a category), "curve", "pair", or "product" of three
+        inputs or more in a polynomial.
     edf : float
         Effective degrees of freedom of the term in the model.
     reference : float
@@ -73,9 +74,9 @@ class AdditiveSummary:
     Attributes
     ----------
     family, link : str
-        The loss, and the function that makes the mean from the sum of the terms.
+        The loss, and the function of the mean that is the sum of the terms.
     terms : tuple of TermTest
-        The constants, then the terms.
+        The constants, then the terms; of a polynomial only the terms.
     r2_adjusted : float or None
         Share of the variance explained, corrected for degrees of freedom; None where y is no number.
     explained : float
@@ -119,12 +120,13 @@ class AdditiveSummary:
             own = [term for term in self.terms if term.predictor == predictor]
             if several:
                 lines += ["", f"Linear predictor {predictor}"]
-            lines += ["", f"{'':{width}}{'estimate':>12}{'std. error':>12}{statistics[0]:>10}{'p':>10}"]
+            smooth = [term for term in own if term.estimate is None]
+            if len(smooth) < len(own):
+                lines += ["", f"{'':{width}}{'estimate':>12}{'std. error':>12}{statistics[0]:>10}{'p':>10}"]
             for term in own:
                 if term.estimate is not None and term.std is not None:
                     cells = f"{term.estimate:12.4g}{term.std:12.3g}{term.statistic:10.3f}{_printed(term.p_value):>10}"
                     lines.append(f"{term.name:{width}}{cells}")
-            smooth = [term for term in own if term.estimate is None]
             if smooth:
                 lines += ["", f"{'':{width}}{'edf':>12}{'ref. df':>12}{statistics[1]:>10}{'p':>10}"]
             for term in smooth:
