@@ -14,13 +14,14 @@ export PYTHONDONTWRITEBYTECODE :=# compiled tests are kept: compiling them takes
 TWO := -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo check test coverage bench bench-tables clean soak sbom
+.PHONY: help install demo check test coverage docs bench bench-tables clean soak sbom
 
 help:
 	@echo "make demo     install what it needs, learn the knot signature from geometry; the report is demo/report.html"
 	@echo "make check    the quick round: style, types, the fast tests; under 90 seconds"
 	@echo "make test     install, check style and types, run all tests, check wheel and editable installs"
 	@echo "make coverage all tests, with the lines of src that none of them reaches"
+	@echo "make docs     build the site, with its tutorials run, into build/site; any warning is an error"
 	@echo "make bench    time Edgewise beside nn.Linear and other KAN packages, in an environment of its own; three quarters of an hour"
 	@echo "make bench-tables   Edgewise and other models on 48 tables that packages ship; BENCH='--quick' for some, '--summary' for the results"
 	@echo "make soak     attacks on runs and files, about an hour; make sbom writes the list of all installed packages"
@@ -82,6 +83,15 @@ test: install
 
 coverage: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TWO) --cov --cov-report=term-missing:skip-covered
+
+# A tutorial runs again only where its code changed. The words of the pages are checked by `make test`.
+docs: $(VENV)/.docs-installed
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs build/site
+	@echo "Open build/site/index.html in a browser."
+
+$(VENV)/.docs-installed: $(STAMP)
+	@$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	@touch $@
 
 # The peers pin old packages, so they and a second Edgewise live in an environment of their own.
 bench: benchmarks/.venv/.installed

@@ -1,0 +1,146 @@
+"""The site: `make docs` builds it from the Markdown pages of this folder, and any warning ends the build."""
+
+import inspect
+import os
+import re
+from pathlib import Path
+
+from docutils import nodes
+from sphinx.util import logging
+from sphinx.util.inspect import stringify_signature
+
+import edgewise
+
+logger = logging.getLogger(__name__)
+ROOT = Path(__file__).resolve().parents[1]
+
+project = "Edgewise"
+author = "The Edgewise developers"
+copyright = "The Edgewise developers, MIT licence"
+version = release = edgewise.__version__
+
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.napoleon",
+    "sphinx_copybutton",
+    "sphinx_design",
+]
+exclude_patterns = ["_build"]
+# A word in backquotes that several classes have as an attribute stays a word.
+suppress_warnings = ["ref.python"]
+nitpicky = False  # types in docstrings are words, such as "array of shape (N, 2)", and not all are names of Python
+
+# Pages are Markdown. Code of a tutorial runs while the site is built, and only where it changed since the last build.
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 3
+nb_execution_mode = "cache"
+nb_execution_cache_path = str(ROOT / "build" / "docs-cache")
+nb_execution_timeout = 300  # seconds for a cell on a busy machine; each takes a few on a quiet one
+nb_execution_raise_on_error = True
+nb_merge_streams = True
+os.environ.setdefault("PYTHONWARNINGS", "error::UserWarning")  # of the notebooks' processes
+
+# The reference. Summaries of docstrings name arguments and functions in single backquotes; those that can be found
+# become links.
+default_role = "autolink"
+autosummary_generate = False
+autodoc_member_order = "groupwise"
+autodoc_typehints = "none"  # types stand in the docstrings, with shapes
+autodoc_preserve_defaults = True
+napoleon_google_docstring = False
+napoleon_use_param = False  # a type is a phrase, not the name of a class
+napoleon_use_rtype = False
+napoleon_use_ivar = True
+
+html_theme = "pydata_sphinx_theme"
+html_title = f"Edgewise {version}"
+html_static_path = ["_static"]
+html_css_files = ["edgewise.css"]
+html_theme_options = {
+    "navbar_align": "left",
+    "header_links_before_dropdown": 6,
+    "show_prev_next": False,
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_start": ["copyright"],
+    "footer_end": [],
+    "show_version_warning_banner": False,
+    "pygments_light_style": "a11y-high-contrast-light",
+    "pygments_dark_style": "a11y-high-contrast-dark",
+}
+html_sidebars = {"guide": [], "gallery": []}
+html_show_sourcelink = False
+html_copy_source = False
+copybutton_prompt_text = r">>> |\.\.\. "
+copybutton_prompt_is_regexp = True
+
+# Files of the repository that are pages of the site too. Their pages in `project` hold one line that a reader of the
+# sources sees; the text is read from the file.
+COPIES = {
+    "project/changelog": "CHANGELOG.md",
+    "project/contributing": "CONTRIBUTING.md",
+    "project/architecture": "ARCHITECTURE.md",
+    "project/claims": "results/README.md",
+}
+PAGES = {ROOT / file: page for page, file in COPIES.items()} | {ROOT / "README.md": "index"}
+LINK = re.compile(r"(!?\[[^\]\n]*(?:\n[^\]\n]*)?\])\((?!https?://|#)([^)\s#]+)(#[^)]*)?\)")
+
+
+def read_source(app, name: str, source: list[str]) -> None:
+    """Take the text of copied files, and lead links to files of the repository to their pages."""
+    here = ROOT / "docs" / name
+    if name in COPIES:
+        here = ROOT / COPIES[name]
+        source[0] = here.read_text(encoding="utf-8")
+    page_folder = (ROOT / "docs" / name).parent
+
+    def moved(match: re.Match[str]) -> str:
+        target = (here.parent / match[2]).resolve()
+        if target in PAGES:
+            target = ROOT / "docs" / f"{PAGES[target]}.md"
+        elif not target.is_relative_to(ROOT / "docs") and (target.is_dir() or target.suffix == ".md"):
+            return match[1][1:-1]  # folders and notes beside data have no page: their names stay, without a link
+        return f"{match[1]}({os.path.relpath(target, page_folder)}{match[3] or ''})"
+
+    source[0] = LINK.sub(moved, source[0])
+
+
+# Docstrings are written to be read as text: outside code a star is a product, a bar is an absolute value, and an
+# underscore at the end of a word belongs to a name, none of them markup. Sources are numbered in each docstring.
+CODE_SPAN = re.compile(r"(`+[^`]+`+)")
+
+
+def as_text(app, what, name, obj, options, lines: list[str]) -> None:
+    """Protect a docstring's stars, bars and underscores, and make its numbered sources an ordinary list."""
+    example = False
+    for place, line in enumerate(lines):
+        example = line.lstrip().startswith(">>>") or (example and bool(line.strip()))
+        if example:
+            continue
+        line = re.sub(r"\[(\d+)\]_", r"[\1]", line)
+        parts = CODE_SPAN.split(line)
+        parts[::2] = [re.sub(r"([*|]|(?<=\w)_(?!\w))", r"\\\1", part) for part in parts[::2]]
+        lines[place] = re.sub(r"^(\s*)\.\. (\[\d+\]) ", r"\1*  \2 ", "".join(parts))
+
+
+def as_called(app, what, name, obj, options, signature, returned):
+    """Show the arguments of a class whose `__new__` only checks keywords as those of its `__init__`."""
+    if what == "class" and signature and signature.startswith("(*arguments"):
+        signature = stringify_signature(inspect.signature(obj), show_annotation=False)
+    return signature, returned
+
+
+def check_images(app, doctree) -> None:
+    """Warn, and so end the build, where an image has no text for those who do not see it."""
+    for image in doctree.findall(nodes.image):
+        if not image.get("alt", "").strip():
+            logger.warning("an image has no alternative text: %s", image.get("uri"), location=image)
+
+
+def setup(app) -> None:
+    """Register the hooks: copied pages, links to files of the repository, docstrings, images."""
+    app.connect("doctree-read", check_images)
+    app.connect("source-read", read_source)
+    app.connect("autodoc-process-signature", as_called)
+    app.connect("autodoc-process-docstring", as_text, priority=400)  # before napoleon reads the sections
