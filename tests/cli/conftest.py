@@ -12,6 +12,12 @@ from edgewise.cli.table import results
 SMALL = ("--effort", "low", "--hidden", "none", "--grid-size", "2", "--formulas", "2")
 
 
+@pytest.fixture(autouse=True)
+def no_journal_by_the_clock(monkeypatch):
+    """On a slow machine interrupted runs are long enough to keep their parts; tests of that write them at once."""
+    monkeypatch.setattr("edgewise.files.journal.WRITE_AFTER", 1e9)
+
+
 @pytest.fixture
 def edgewise():
     """Runs `edgewise ...` and gives code, out (stdout) and err (stderr)."""

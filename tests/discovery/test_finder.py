@@ -67,10 +67,8 @@ def test_the_time_limit_bounds_every_phase():
 def test_a_time_limit_of_zero_still_gives_a_formula():
     rng = np.random.default_rng(0)
     x = rng.uniform(-1, 1, (200, 3))
-    start = time.monotonic()
     front = find_formula(x, rng.normal(size=200), time_limit=0.0)
-    assert len(front) >= 1
-    assert time.monotonic() - start < 60
+    assert len(front) >= 1 and front.stopped == "time_limit"
 
 
 @pytest.mark.slow

@@ -195,9 +195,9 @@ def test_a_hundred_thousand_columns_are_refused_fast(write, delimiter):
     names = delimiter.join(f"c{i}" for i in range(100_000))
     row = delimiter.join("1" for _ in range(100_000))
     path = write("\n".join([names, *[row] * 30]))
-    started = time.perf_counter()
+    started = time.process_time()
     assert "at most 10,000 columns were expected, got 100,000" in sentence(path)
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 @pytest.mark.parametrize("delimiter", ["", ",,", '"', "\n", "a", ".", 3])
