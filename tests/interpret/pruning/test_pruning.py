@@ -89,7 +89,7 @@ def test_parts_without_effect_are_removed_first_without_a_change():
 
 @pytest.mark.slow
 def test_useful_edges_stay():
-    model, data = trained(lambda x: torch.sin(3 * x[:, 0]) + x[:, 1] ** 2 + x[:, 2], 3)
+    model, data = trained(lambda x: torch.sin(3 * x[:, 0]) + x[:, 1] ** 2 + x[:, 2], 3, hidden=3, rows=160)
     _, report = prune_with_report(model, data)
     assert report.kept_inputs == (0, 1, 2)
     assert report.loss < 1e-3

@@ -70,9 +70,9 @@ def test_the_time_limit_bounds_all_of_it():
     model = KAN([3, 5, 1], 5, seed=0, dtype=torch.float64)
     fit(model, data, LevenbergMarquardt(), steps=3)
     start = time.process_time()
-    front = symbolify(model, data, time_limit=2)
+    front = symbolify(model, data, time_limit=0.5)
     assert front.stopped == "time_limit"
-    assert time.process_time() - start < 5
+    assert time.process_time() - start < 5  # all of it takes 8
     assert "was reached" in front.messages[0]
 
 

@@ -141,9 +141,8 @@ def test_any_module_can_be_trained():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("penalty", [None, Ridge(1e-6) + Sparsity(1e-6)], ids=str)
-def test_conjugate_gradients_get_as_far_as_factors(penalty):
-    x = samples(300)
+def test_conjugate_gradients_get_as_far_as_factors():
+    x, penalty = samples(300), Ridge(1e-6) + Sparsity(1e-6)
     first, second = (KAN([2, 3, 1], 5, dtype=torch.float64) for _ in range(2))
     problem = Regression(x, target(x))
     direct = fit(first, problem, LevenbergMarquardt(), steps=25, penalty=penalty)

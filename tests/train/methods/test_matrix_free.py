@@ -47,7 +47,7 @@ def systems(network, problem, penalty=None, numbers=2**20):
 @pytest.mark.parametrize("what", PROBLEMS)
 def test_products_and_solutions(monkeypatch, kind, what, kept):
     monkeypatch.setattr(matrix_free, "MOST_KEPT_NUMBERS", 2**20 if kept else 0)
-    free, full = systems(NETWORKS[kind](), PROBLEMS[what](), numbers=2**20 if kept else 200)
+    free, full = systems(NETWORKS[kind](), PROBLEMS[what](), numbers=2**20 if kept else 1000)
     symmetric = full.matrix.triu() + full.matrix.triu(1).mT
     v = torch.linspace(-1, 1, len(full.gradient), dtype=torch.float64)
     assert torch.allclose(free.product(v), symmetric @ v, rtol=1e-9, atol=1e-11)
