@@ -71,8 +71,8 @@ def test_any_batch_shape_and_edges_that_sum_to_it(layer, batch):
 @pytest.mark.slow
 @pytest.mark.parametrize("order", [0, 1, 3])
 def test_the_jet_is_the_derivative_along_a_line(layer, order):
-    x, direction = points(5, 2), torch.tensor([0.7, -0.4], dtype=torch.float64)
-    seed = torch.zeros(1 + order, 5, 2, dtype=torch.float64)
+    x, direction = points(2, 2), torch.tensor([0.7, -0.4], dtype=torch.float64)
+    seed = torch.zeros(1 + order, 2, 2, dtype=torch.float64)
     seed[0] = x
     if order:
         seed[1] = direction

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any, TypedDict, Unpack
 
@@ -16,9 +16,10 @@ from edgewise.errors import InputError
 from edgewise.nn.prediction import evaluation_mode
 from edgewise.outcomes import OnInterrupt, StopReason, check_on_interrupt
 from edgewise.train.loop.batches import Batches, FullBatch, LoaderBatches, batches_of, joined, peek
+from edgewise.train.loop.diagnosis import advice_if_stuck
 from edgewise.train.loop.reports import Callback, FitReport, StepEvent, StepRecord, TrainingState
 from edgewise.train.loop.threads import threads_for
-from edgewise.train.loop.validation import check_callbacks, check_kinds, check_settings, prepare
+from edgewise.train.loop.validation import check_callbacks, check_kinds, check_metrics, check_settings, prepare
 from edgewise.train.methods.base import Adam, Method
 from edgewise.train.methods.choice import default_method
 from edgewise.train.penalties import Penalty
@@ -29,8 +30,13 @@ from edgewise.train.problems.objective import Evaluation, Objective, mean_over_p
 # A method has converged when this many steps together lowered the objective by less than `tolerance` of it. A choice:
 # a single step of a line search or of Levenberg-Marquardt may gain little in the middle of a fit, ten in a row do not.
 WINDOW = 10
+# A fit whose last `WINDOW` steps brought the loss below this share was cut short. A choice.
+STILL_FALLING = 0.9
 # Steps between evaluations in a fit by minibatches whose DataLoader does not know the length of an epoch: a choice.
 EVALUATE_EVERY = 100
+
+Metric = Callable[[Tensor, Tensor], Any]
+"""Function of predictions (N, out) and targets that gives a number."""
 
 Stop = tuple[StopReason, str]
 """Why a fit ends, and the sentence of its report."""
@@ -57,6 +63,9 @@ class FitOptions(TypedDict, total=False):
     on_interrupt : {"raise", "keep"}, default "raise"
         What Ctrl-C does. In both cases the model gets the best parameters so far; then "raise" passes the
         KeyboardInterrupt on to the caller, while "keep" returns the report as after any other end.
+    metrics : mapping of str to callable, optional
+        Functions of predictions (N, out) and targets that give a number, as {"max": lambda p, y: (p - y).abs().max()}.
+        Each record of the report's history holds their values, on the validation data or else the training data.
 
     Examples
     --------
@@ -74,6 +83,7 @@ class FitOptions(TypedDict, total=False):
     adapt_domain: bool
     keep_state: bool
     on_interrupt: OnInterrupt
+    metrics: Mapping[str, Metric] | None
 
 
 DEFAULTS: FitOptions = {
@@ -84,10 +94,11 @@ DEFAULTS: FitOptions = {
     "adapt_domain": True,
     "keep_state": False,
     "on_interrupt": "raise",
+    "metrics": None,
 }
 
 # Options that do not decide the steps, so that a fit can be resumed with others.
-NO_SETTINGS = ("keep_state", "on_interrupt")
+NO_SETTINGS = ("keep_state", "on_interrupt", "metrics")
 
 
 def fit(
@@ -137,7 +148,7 @@ def fit(
         step. Without `resume`, a second call goes on from the present parameters with a fresh method, which is what
         `warm_start=True` of the estimators does.
     **options : FitOptions
-        patience, tolerance, evaluate_every, seed, adapt_domain, keep_state, on_interrupt.
+        patience, tolerance, evaluate_every, seed, adapt_domain, keep_state, on_interrupt, metrics.
 
     Returns
     -------
@@ -171,6 +182,7 @@ def fit(
         method, reason = default_method(model, problem, batch_size)
     numbers = check_settings(steps, chosen["seed"], chosen["patience"], chosen["evaluate_every"], chosen["tolerance"])
     functions = check_callbacks(callbacks)
+    metrics = check_metrics(chosen["metrics"])
     keep_interrupted = check_on_interrupt(chosen["on_interrupt"]) == "keep"
     settings: dict[str, Any] = {
         "method": method.settings(),
@@ -187,7 +199,7 @@ def fit(
         else:
             _load_(state_tensors(unwrapped(model), problem), state["model"])
             prepare(model, problem, False)
-        training = _Training(Objective(model, problem, penalty), method, batches, settings, functions)
+        training = _Training(Objective(model, problem, penalty), method, batches, settings, functions, metrics)
         if state is not None:
             training.restore(state)
         return training.run(reason, keep_state=chosen["keep_state"], keep_interrupted=keep_interrupted)
@@ -203,9 +215,10 @@ class _Training:
         batches: Batches,
         settings: dict[str, Any],
         callbacks: tuple[Callback, ...],
+        metrics: Mapping[str, Metric],
     ):
         self.objective, self.method, self.batches = objective, method, batches
-        self.settings, self.callbacks = settings, callbacks
+        self.settings, self.callbacks, self.metrics = settings, callbacks, metrics
         self.model, self.network, self.problem = objective.model, objective.network, objective.problem
         self.steps = settings["steps"]
         self.method_run = method.start(objective, steps=self.steps)
@@ -233,7 +246,11 @@ class _Training:
                 stop = self._record(self._present_evaluation())
             while stop is None and self.step < self.steps:
                 stop = self._advance()
-            stop = stop or (StopReason.MAX_STEPS, f"The planned steps, {self.steps}, were made.")
+            if stop is None:
+                stop = StopReason.MAX_STEPS, f"The planned steps, {self.steps}, were made."
+                if self._is_falling():
+                    message = f"The last {WINDOW} still lowered the loss quickly, so more (each is one iteration) help."
+                    stop = StopReason.MAX_STEPS, f"{stop[1]} {message}"
         except KeyboardInterrupt as error:
             interrupt = error
             message = f"Interrupted after step {self.step}; the model is the best so far."
@@ -301,6 +318,11 @@ class _Training:
             stop = StopReason.CALLBACK, message
         return stop
 
+    def _is_falling(self) -> bool:
+        """Return whether the last steps of a fit by all samples lowered the loss quickly."""
+        earlier = next((record for record in reversed(self.history) if record.step <= self.step - WINDOW), None)
+        return self.is_full_batch and earlier is not None and self.latest.loss < STILL_FALLING * earlier.loss
+
     def _present_evaluation(self) -> Evaluation:
         """Loss and penalty of the present parameters on the training data.
 
@@ -318,7 +340,8 @@ class _Training:
         validation_loss = self._validation_loss()
         score = (evaluation.loss if validation_loss is None else validation_loss) + evaluation.penalty
         score = mean_over_processes(self.model, score)
-        record = StepRecord(self.step, evaluation.loss, validation_loss, evaluation.penalty, self._seconds())
+        values = (validation_loss, evaluation.penalty, self._seconds(), self._metric_values())
+        record = StepRecord(self.step, evaluation.loss, *values)
         self.history.append(record)
         self.latest, self.since = evaluation, []
         if not math.isfinite(score):
@@ -342,6 +365,28 @@ class _Training:
             message = f"The last {WINDOW} steps lowered the loss by less than {tolerance:g} of it."
             return StopReason.CONVERGED, message
         return None
+
+    def _metric_values(self) -> dict[str, float]:
+        """Values of the user's metrics at the present parameters."""
+        values: dict[str, float] = {}
+        data = self._judging_data() if self.metrics else None
+        if data is None:
+            return values
+        with evaluation_mode(self.model), torch.no_grad():
+            prediction = self.objective.predict(data.x)
+            for name, metric in self.metrics.items():
+                value = metric(prediction, data.y)
+                try:
+                    values[name] = float(value)
+                except (TypeError, ValueError, RuntimeError) as error:
+                    raise InputError(f"metrics must give numbers, {name!r} gave {type(value).__name__}") from error
+        return values
+
+    def _judging_data(self) -> Data | None:
+        """Validation data if there are any, else training data; None where only a DataLoader has the latter."""
+        if self.problem.validation_loader is not None:
+            return joined(list(self._validation_batches()))
+        return self.problem.validation or self.problem.train_tensors
 
     def _nonfinite(self, step: int, value: float) -> Stop:
         if step == 0:
@@ -396,10 +441,12 @@ class _Training:
         loss = math.nan if record is None else record.loss
         if not self.is_full_batch and train is not None:
             loss = self.objective.loss(train)
+        if stopped in (StopReason.CONVERGED, StopReason.NO_PROGRESS) or (
+            stopped is StopReason.MAX_STEPS and self.step > WINDOW and not self._is_falling()
+        ):
+            message += advice_if_stuck(self.network, self.problem, loss)
         metric = None
-        data = validation or train
-        if self.problem.validation_loader is not None:
-            data = joined(list(self._validation_batches()))
+        data = self._judging_data()
         if data is not None:
             with evaluation_mode(self.model):
                 metric = self.problem.metric(self.objective.predict(data.x), data)

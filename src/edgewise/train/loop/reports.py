@@ -35,6 +35,8 @@ class StepRecord:
         Value of the penalty.
     seconds : float
         Wall seconds since the start of the fit.
+    metrics : dict of str to float
+        Values of the functions that `fit(..., metrics=)` got, on the validation data if there are any.
 
     Examples
     --------
@@ -47,6 +49,7 @@ class StepRecord:
     validation_loss: float | None
     penalty: float
     seconds: float
+    metrics: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -156,6 +159,7 @@ class FitReport:
                     optional(entry["validation_loss"]),
                     float(entry["penalty"]),
                     float(entry["seconds"]),
+                    {name: float(value) for name, value in entry.get("metrics", {}).items()},
                 )
                 for entry in fields["history"]
             ]

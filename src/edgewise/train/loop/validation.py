@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -60,6 +61,15 @@ def check_callbacks(callbacks: Iterable[Callback]) -> tuple[Callback, ...]:
         received = callbacks.__name__ if inspect.isroutine(callbacks) else type(callbacks).__name__
         raise InputError(f"callbacks must be a list of functions of a StepEvent, as [print], got {received}")
     return functions
+
+
+def check_metrics(metrics: Mapping[str, Callable[..., Any]] | None) -> dict[str, Callable[..., Any]]:
+    """Return the metrics as a dict; raise InputError unless they are functions by name."""
+    if metrics is None:
+        return {}
+    if not isinstance(metrics, Mapping) or not all(isinstance(n, str) and callable(f) for n, f in metrics.items()):
+        raise InputError(f'metrics must be functions by name, as {{"max": function}}, got {metrics!r:.80}')
+    return dict(metrics)
 
 
 def check_settings(

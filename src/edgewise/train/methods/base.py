@@ -139,9 +139,16 @@ class Method:
         return {"name": type(self).__name__, **asdict(self)}
 
 
+# Times that a step of Adam on all samples is halved where it makes the loss infinite or NaN, as where the input of a
+# logarithm leaves its domain. A choice: after 20 the step is a millionth.
+MOST_HALVINGS = 20
+
+
 @dataclass(frozen=True)
 class Adam(Method):
     """Adam with decoupled weight decay, for minibatches and for losses without useful curvature.
+
+    On all samples a step that would make the loss infinite or undefined is halved until it doesn't.
 
     Parameters
     ----------
@@ -217,12 +224,20 @@ class AdamRun:
         if self._settings.schedule is not None:
             rate = rate * (1 + math.cos(math.pi * min(self._steps_made / max(self._steps, 1), 1))) / 2
         self._optimizer.param_groups[0]["lr"] = rate
+        earlier = [parameter.detach().clone() for parameter in self._parameters] if is_whole else []
         self._optimizer.step()
         self._steps_made += 1
         if not is_whole:
             return StepResult(before)
         # The next step needs this gradient anyway, and its loss belongs to the parameters after this step.
         self._current = self._objective.backward(data)
+        for _ in range(MOST_HALVINGS):
+            if self._current.is_finite:
+                break
+            with torch.no_grad():
+                for parameter, start in zip(self._parameters, earlier, strict=True):
+                    parameter.lerp_(start, 0.5)
+            self._current = self._objective.backward(data)
         return StepResult(self._current)
 
     def state(self) -> dict[str, Any]:

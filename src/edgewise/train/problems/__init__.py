@@ -1,15 +1,17 @@
 """Problems: what a model is trained for, as data with a loss or as blocks of residuals.
 
 Build a `Regression`, a `Classification` or an `OrdinalClassification` from tensors or a DataLoader and hand it to
-`edgewise.fit`. A `BlockProblem` is a least-squares problem over several `ResidualBlock`s, each with its own points, as
-a differential equation has. A problem holds its samples as `Data` and computes its loss; a second-order method gets the
-loss as `second_order_blocks()`, parts with their derivatives to second order.
+`edgewise.fit`; `CustomLoss` takes any function of predictions and targets as its loss. A `BlockProblem` is a
+least-squares problem over several `ResidualBlock`s, each with its own points, as a differential equation has. A problem
+holds its samples as `Data` and computes its loss; a second-order method gets the loss as `second_order_blocks()`, parts
+with their derivatives to second order.
 """
 
 from edgewise.train.problems.base import Problem
 from edgewise.train.problems.block_problem import BlockProblem
 from edgewise.train.problems.blocks import BlockRole, ResidualBlock
 from edgewise.train.problems.classification import Classification
+from edgewise.train.problems.custom import CustomLoss
 from edgewise.train.problems.data import Data
 from edgewise.train.problems.ordinal import OrdinalClassification
 from edgewise.train.problems.regression import Regression
@@ -18,6 +20,7 @@ __all__ = [
     "BlockProblem",
     "BlockRole",
     "Classification",
+    "CustomLoss",
     "Data",
     "OrdinalClassification",
     "Problem",

@@ -1,0 +1,68 @@
+"""What the residuals of a finished fit say: whether the network has learned all that the inputs tell."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from edgewise.nn.model import KAN
+from edgewise.nn.prediction import evaluation_mode
+from edgewise.train.problems.regression import Regression
+
+# A loss below this share of the variance of the targets is not looked at: the network is no failure. A choice.
+_SMALL_SHARE = 0.01
+_MOST_ROWS = 500  # that are compared with each other, an even choice of all: 500^2 distances take milliseconds
+_FEWEST_ROWS = 50  # of fewer rows neighbours are far apart (a choice)
+# Correlation of the residuals of neighbours from which at least half of the loss is a function of the inputs.
+_HALF_EXPLAINED = 0.5
+
+
+def neighbour_correlation(x: torch.Tensor, residuals: torch.Tensor) -> float:
+    """Correlation between the residual of each row and that of its nearest neighbour.
+
+    It is near 0 for independent noise and near 1 for a smooth function of the inputs that was not learned; Moran's I
+    with the weight 1 for the nearest neighbour (P. Moran, Biometrika 37 (1950) 17).
+
+    Parameters
+    ----------
+    x : Tensor
+        Inputs, (N, in); each column is scaled by its standard deviation.
+    residuals : Tensor
+        (N, out).
+
+    Returns
+    -------
+    float
+        0 for residuals that are all zero.
+    """
+    spread = x.std(0, correction=0)
+    scaled = x / torch.where(spread > 0, spread, torch.ones_like(spread))
+    distances = torch.cdist(scaled, scaled)
+    distances.fill_diagonal_(torch.inf)
+    centred = residuals - residuals.mean(0)
+    square = float(centred.square().sum())
+    return float((centred * centred[distances.argmin(1)]).sum()) / square if square > 0 else 0.0
+
+
+@torch.no_grad()
+def advice_if_stuck(model: nn.Module, problem: object, loss: float) -> str:
+    """Return a sentence if much of the loss of a KAN is still a smooth function of the inputs, else ""."""
+    if not isinstance(problem, Regression) or not isinstance(model, KAN) or problem.train_tensors is None:
+        return ""
+    if not all(model.config.grid_size):  # a formula has no shape to change
+        return ""
+    data = problem.train_tensors
+    variance = float(data.y.var(0, correction=0).mean())
+    if len(data) < _FEWEST_ROWS or not loss > _SMALL_SHARE * variance:
+        return ""
+    part = data.select(torch.arange(0, len(data), -(-len(data) // _MOST_ROWS), device=data.x.device))
+    with evaluation_mode(model):
+        residuals = part.y - model(part.x)
+    correlation = neighbour_correlation(part.x, residuals)
+    if correlation < _HALF_EXPLAINED:
+        return ""
+    words = f" It explains {max(0.0, 1 - loss / variance):.0%} of the variance, and residuals of neighbouring rows"
+    words += f" agree (correlation {correlation:.2f}), so it is stuck or too small:"
+    base = model.config.base
+    others = "" if base == "zero" or len(model.config.width) < 3 else " base='zero',"
+    return words + f" try another seed,{others} more nodes or intervals, or approximate(x, y), which chooses them."

@@ -1,0 +1,61 @@
+"""Metrics of the user in the history, and what a fit says that is stuck, cut short, or at the noise."""
+
+import pytest
+import torch
+
+from edgewise.errors import InputError
+from edgewise.nn.model import KAN
+from edgewise.train.loop.diagnosis import advice_if_stuck, neighbour_correlation
+from edgewise.train.loop.fitting import fit
+from edgewise.train.loop.reports import FitReport
+from edgewise.train.methods.base import Adam
+from edgewise.train.problems.regression import Regression
+
+GENERATOR = torch.Generator().manual_seed(0)
+X = 2 * torch.rand(300, 2, generator=GENERATOR, dtype=torch.float64) - 1
+NOISE = torch.randn(300, 1, generator=GENERATOR, dtype=torch.float64)
+WAVE = torch.sin(4 * X[:, :1])
+
+
+def test_residuals_of_neighbours():
+    assert abs(neighbour_correlation(X, NOISE)) < 0.2
+    assert neighbour_correlation(X, WAVE) > 0.9
+    assert neighbour_correlation(X, 0 * WAVE) == 0
+
+
+def test_noise_is_no_failure_and_a_smooth_rest_is_one():
+    model = KAN([2, 2, 1], 3, dtype=torch.float64)
+    with torch.no_grad():
+        for layer in model.layers:
+            layer.mask.zero_()
+    assert advice_if_stuck(model, Regression(X, NOISE), 1.0) == ""
+    sentence = advice_if_stuck(model, Regression(X, WAVE), float(WAVE.square().mean()))
+    assert "is stuck or too small" in sentence and "base='zero'" in sentence
+
+
+def test_metrics_are_recorded_and_come_back():
+    problem = Regression(X, WAVE, validation=0.2)
+    metrics = {"max": lambda p, y: (p - y).abs().max(), "rows": lambda p, y: len(y)}
+    report = fit(KAN([2, 1], 3, dtype=torch.float64), problem, steps=3, metrics=metrics)
+    assert [set(record.metrics) for record in report.history] == [{"max", "rows"}] * 4
+    last = report.history[-1]
+    assert last.metrics["rows"] == 60 and last.metrics["max"] ** 2 >= last.validation_loss
+    assert FitReport.from_json(report.to_json()) == report
+
+
+@pytest.mark.parametrize("metrics", [[max], {"max": 3}, {"all": lambda p, y: p}])
+def test_bad_metrics(metrics):
+    with pytest.raises(InputError, match="metrics must"):
+        fit(KAN([2, 1], 3, dtype=torch.float64), Regression(X, WAVE), steps=1, metrics=metrics)
+
+
+def test_a_short_fit_says_so():
+    report = fit(KAN([2, 3, 1], 5, dtype=torch.float64), Regression(X, WAVE * X[:, 1:]), steps=12)
+    assert "each is one iteration" in report.message
+
+
+def test_adam_stays_in_the_domain_of_a_logarithm():
+    model = KAN([1, 1], 0, functions=[[["log"]]], dtype=torch.float64)
+    x = torch.linspace(0.02, 1, 50, dtype=torch.float64)[:, None]
+    report = fit(model, Regression(x, torch.log(x - 0.015)), Adam(lr=1.0), steps=150)
+    assert report.steps == 150 and report.loss < 0.1 * report.history[0].loss
