@@ -103,3 +103,16 @@ def test_bad_traces_are_refused():
         edge_scores(trace_of(torch.full((3, 1, 1), torch.nan)))
     with pytest.raises(InputError, match=r"shape \(1,\), got"):
         edge_scores(model.trace(torch.zeros(3, 2)), torch.ones(2))
+
+
+def test_inputs_of_a_hidden_node():
+    model = KAN([2, (1, 1), 1], 3, seed=0, dtype=torch.float64)
+    model.layers[0].mask[0, 0] = model.layers[0].mask[1, 1:] = 0  # input 1 makes node 0, input 0 the product
+    x = torch.rand(50, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    trace = model.trace(x)
+    assert input_scores(trace, node=(1, 0)).tolist() == pytest.approx([0, 1])
+    product = input_scores(trace, node=(1, 1))
+    assert product[0] > 0 and product[1] == 0
+    for node in ((0, 0), (1, 2), (2, 0), 1):
+        with pytest.raises(InputError, match="node must be"):
+            input_scores(trace, node=node)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
+from edgewise.checks import is_integer
 from edgewise.errors import InputError
 from edgewise.nn.trace import Trace
 
@@ -85,7 +88,7 @@ def node_scores(trace: Trace, output_weights: Tensor | None = None) -> tuple[Ten
     return _scores(trace, output_weights)[1]
 
 
-def input_scores(trace: Trace, output_weights: Tensor | None = None) -> Tensor:
+def input_scores(trace: Trace, output_weights: Tensor | None = None, *, node: tuple[int, int] | None = None) -> Tensor:
     """Compute the attribution score of every input, see `edge_scores`.
 
     Parameters
@@ -94,6 +97,8 @@ def input_scores(trace: Trace, output_weights: Tensor | None = None) -> Tensor:
         From `model.trace(x)`, with at least one row.
     output_weights : Tensor, optional
         (out,), the score of each output; 1 each if left out.
+    node : (int, int), optional
+        A hidden node instead of the outputs, by its layer and number as in `drop_node`: what makes this node vary.
 
     Returns
     -------
@@ -103,7 +108,7 @@ def input_scores(trace: Trace, output_weights: Tensor | None = None) -> Tensor:
     Raises
     ------
     InputError
-        As in `edge_scores`.
+        As in `edge_scores`, or there is no such node.
 
     Examples
     --------
@@ -113,7 +118,16 @@ def input_scores(trace: Trace, output_weights: Tensor | None = None) -> Tensor:
     >>> (input_scores(KAN([2, 1]).trace(x)) > 0).tolist()
     [True, False]
     """
-    return node_scores(trace, output_weights)[0]
+    if node is None:
+        return node_scores(trace, output_weights)[0]
+    # Layers of nodes are counted at the layers of edges that start from them, as everywhere in `interpret`.
+    starts = [n for n, products in enumerate(trace.groups or (None,) * len(trace.edges)) if products is None]
+    fits = isinstance(node, Sequence) and len(node) == 2 and all(is_integer(value) for value in node)
+    if not fits or node[0] not in range(1, len(starts)) or node[1] not in range(trace.inputs[starts[node[0]]].shape[1]):
+        raise InputError(f"node must be the layer and the number of a hidden node, as (1, 0), got {node!r}")
+    place = starts[node[0]]
+    part = Trace(trace.inputs[:place], trace.edges[:place], trace.inputs[place], trace.groups[:place])
+    return node_scores(part, torch.eye(part.output.shape[1])[node[1]])[0]
 
 
 @torch.no_grad()

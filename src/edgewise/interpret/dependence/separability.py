@@ -153,7 +153,7 @@ def interactions(
     >>> (interactions(lambda x: x[:, 0] * x[:, 1] + x[:, 2], x) > 0.01).int().tolist()
     [[0, 1, 0], [1, 0, 0], [0, 0, 0]]
     """
-    pairs = _RowPairs(model, x, rows, seed)
+    pairs = RowPairs(model, x, rows, seed)
     return pairs.interactions(range(pairs.inputs) if inputs is None else sorted(inputs))
 
 
@@ -213,7 +213,7 @@ def structure(
     """
     if not (is_number(noise) and noise >= 0):
         raise InputError(f"noise must be a number of at least 0, got {noise!r}")
-    pairs = _RowPairs(model, x, rows, seed)
+    pairs = RowPairs(model, x, rows, seed)
     names = [f"x{i + 1}" for i in range(pairs.inputs)] if names is None else list(map(str, names))
     if len(names) != pairs.inputs:
         raise InputError(f"names must hold {pairs.inputs} names, got {len(names)}")
@@ -222,20 +222,23 @@ def structure(
     multiplicative, offset = _multiplicative_groups(pairs, noise)
     slopes = _Slopes(pairs, noise)
     used = [i for i in range(pairs.inputs) if slopes.matters(i)]
+    linked = scores > threshold
+    if threshold > HIGHEST_THRESHOLD:  # the noise hides any interaction
+        linked = torch.ones_like(linked)
     result = Structure(
         interactions=scores,
         threshold=threshold,
-        additive=_connected_groups(scores > threshold),
+        additive=_connected_groups(linked),
         multiplicative=multiplicative,
         offset=offset,
         general=_general_groups(slopes, used),
-        symmetries=tuple(_symmetries(slopes, used, scores > threshold)),
+        symmetries=tuple(_symmetries(slopes, used, linked)),
         sentences=(),
     )
     return replace(result, sentences=tuple(_sentences(result, names, used)))
 
 
-class _RowPairs:
+class RowPairs:
     """Pairs of rows (a, b), and the function at a and at a with some inputs from b; nothing is evaluated twice."""
 
     def __init__(self, model: BlackBox, points: ArrayLike | Tensor, rows: int, seed: int):
@@ -282,14 +285,14 @@ class _RowPairs:
         scores = torch.zeros(self.inputs, self.inputs, dtype=torch.float64)
         if not self.is_constant:
             for i, j in combinations(inputs, 2):
-                scores[i, j] = scores[j, i] = _rms(self.second_difference(i, j)) / (2 * self.spread)
+                scores[i, j] = scores[j, i] = rms(self.second_difference(i, j)) / (2 * self.spread)
         return scores
 
 
 class _Slopes:
     """Gradients at the rows a and at mixed rows, and the error that the noise gives them."""
 
-    def __init__(self, pairs: _RowPairs, noise: float):
+    def __init__(self, pairs: RowPairs, noise: float):
         self.pairs = pairs
         self.a = input_gradient(pairs.function, pairs.a)
         width = pairs.a.std(0, correction=0)
@@ -313,7 +316,7 @@ class _Slopes:
         return max(STANDARD_ERRORS * factor * sum(share**2 for share in relative) ** 0.5, 1e2 * LEAST_SCORE)
 
 
-def _multiplicative_groups(pairs: _RowPairs, noise: float) -> tuple[Groups, float]:
+def _multiplicative_groups(pairs: RowPairs, noise: float) -> tuple[Groups, float]:
     """Find groups with f - c = product of one function of each, and the c (0 if that separates as much as any other).
 
     With M = f(a) f(a_ij) - f(a_i) f(a_j) and D the second difference, f - c has M - c D in place of M; so c is the
@@ -333,10 +336,12 @@ def _multiplicative_groups(pairs: _RowPairs, noise: float) -> tuple[Groups, floa
         linked = torch.zeros(d, d, dtype=torch.bool)
         shifted = float((pairs.value() - offset).square().mean().sqrt())
         threshold = max(STANDARD_ERRORS * 2 * noise / max(shifted, ABOVE_ZERO), LEAST_SCORE)
+        if threshold > HIGHEST_THRESHOLD:
+            continue
         for i, j in both:
-            size = _rms((pairs.value() - offset) * (pairs.value(i, j) - offset))
-            size += _rms((pairs.value(i) - offset) * (pairs.value(j) - offset))
-            score = _rms(M[i, j] - offset * D[i, j]) / size if size > 0 else 0.0
+            size = rms((pairs.value() - offset) * (pairs.value(i, j) - offset))
+            size += rms((pairs.value(i) - offset) * (pairs.value(j) - offset))
+            score = rms(M[i, j] - offset * D[i, j]) / size if size > 0 else 0.0
             linked[i, j] = linked[j, i] = score > threshold
         groups = _connected_groups(linked)
         if len(groups) > len(best[0]):
@@ -419,11 +424,12 @@ def _symmetries(slopes: _Slopes, used: list[int], interact: Tensor) -> Iterator[
 
 def _relative_difference(left: Tensor, right: Tensor) -> float:
     """0 if the two are equal everywhere, at most 1."""
-    size = _rms(left.abs() + right.abs())
-    return _rms(left - right) / size if size > 0 else 0.0
+    size = rms(left.abs() + right.abs())
+    return rms(left - right) / size if size > 0 else 0.0
 
 
-def _rms(values: Tensor) -> float:
+def rms(values: Tensor) -> float:
+    """Root mean square."""
     return float(values.square().mean().sqrt())
 
 

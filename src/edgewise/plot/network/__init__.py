@@ -1,7 +1,13 @@
-"""Figures of networks: the diagram (`network_diagram`), single edges (`edge_curves`) and effects (`effect_curves`)."""
+"""Figures of networks and functions.
+
+The diagram (`network_diagram`), single edges (`edge_curves`), effects (`effect_curves`), a film of training
+(`TrainingFilm`), and the tree of a function's parts (`structure_figure`).
+"""
 
 from edgewise.plot.network.curves import edge_curves
 from edgewise.plot.network.diagram import network_diagram
 from edgewise.plot.network.effects import effect_curves
+from edgewise.plot.network.film import TrainingFilm
+from edgewise.plot.network.structures import structure_figure
 
-__all__ = ["edge_curves", "effect_curves", "network_diagram"]
+__all__ = ["TrainingFilm", "edge_curves", "effect_curves", "network_diagram", "structure_figure"]

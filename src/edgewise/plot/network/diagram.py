@@ -19,6 +19,7 @@ from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.trace import Trace
 from edgewise.plot.network.edge_formulas import formula_texts
 from edgewise.plot.network.layout import GRAPH_EDGES, LABEL_SIZE, Edge, Layout, Shown, graph_layout, grid_layout
+from edgewise.plot.network.ordering import in_modules
 from edgewise.plot.network.views import NetworkColumn, NetworkView, Viewable, as_network_view
 from edgewise.plot.style import BLUE, GREY, INK, SMALL, Figure, labels, styled, text_width
 
@@ -48,6 +49,7 @@ def network_diagram(
     beta: float = 3.0,
     max_nodes: int = 24,
     max_curves: int = 300,
+    order: str = "number",
 ) -> Figure:
     """Draw a network with the function of each edge over the range of its data.
 
@@ -68,6 +70,9 @@ def network_diagram(
         Largest number of nodes shown in each layer.
     max_curves : int
         Largest number of functions shown in all.
+    order : {"number", "modules"}
+        Order of hidden nodes: by their numbers, or so that nodes that use the same inputs are beside each other
+        (fewest crossings, weighted by the scores). The labels keep the numbers.
 
     Returns
     -------
@@ -104,6 +109,8 @@ def network_diagram(
     width = [values.shape[1] for values in (*view.trace.inputs, view.trace.output)]
     if not beta > 0 or max_nodes < 1 or max_curves < 1:
         raise InputError(f"beta, max_nodes, max_curves must be positive, got {beta}, {max_nodes}, {max_curves}")
+    if order not in ("number", "modules"):
+        raise InputError(f'order must be "number" or "modules", got {order!r}')
     input_labels = labels(view.names, width[0], "x", "names")
     if view.columns is not None:  # a column with several inputs, such as a category, is one node
         input_labels = labels([column.name for column in view.columns], len(view.columns), "x", "names")
@@ -113,6 +120,8 @@ def network_diagram(
     as_graph = fits and max(len(edges) for edges in shown.edges) <= GRAPH_EDGES
     if not as_graph:
         shown, notes = _shown_part(view, beta, max_nodes, max_curves, by_score=True)
+    if order == "modules":
+        shown = in_modules(shown)
     shown = replace(shown, names=input_labels, outputs=output_labels)
     with styled():
         layout = graph_layout(shown) if as_graph else grid_layout(shown)

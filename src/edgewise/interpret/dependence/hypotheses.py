@@ -1,0 +1,267 @@
+"""Tests of a structure that the user names: `is_separable` for groups of inputs, `depends_only_on` for combinations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from scipy.stats import chi2
+from torch import Tensor
+
+from edgewise.checks import check_names, is_number
+from edgewise.errors import InputError
+from edgewise.formulas.expression import evaluate, parse_expression, used_variables
+from edgewise.interpret.black_box import BlackBox
+from edgewise.interpret.dependence.separability import LEAST_SCORE, RowPairs, rms
+
+# The error of a trained model is alike at neighbouring points, so not every pair of rows counts as a sample of its own.
+# A choice: eight pairs count as one.
+_ALIKE = 8
+# Newton's steps to a point with an equal value of the combination, and the size of a finite difference in standard
+# deviations of the input. Choices: from a row of the data some five steps suffice.
+_STEPS, _DIFFERENCE = 40, 1e-6
+_EQUAL = 1e-9  # largest difference of two values that count as equal, relative to their spread
+_APART = 0.1  # least distance of two compared points in standard deviations of an input, a choice
+_FEWEST_PAIRS = 16  # a choice: two independent samples of errors
+
+
+@dataclass(frozen=True)
+class StructureTest:
+    """The result of a test of a stated structure; true in an `if` where the structure is not rejected.
+
+    Attributes
+    ----------
+    statement : str
+        What was tested, as a sentence.
+    holds : bool
+        Whether the data are compatible with it: `p_value` is at least `significance`.
+    p_value : float
+        Probability of a deviation as large as this one if the statement is true and the function has errors of the
+        stated size: a chi-square test. For a function without errors 1 or 0.
+    significance : float
+        The level that was asked for.
+    score : float
+        Root mean square of the deviation in units of one value's error, relative to the standard deviation of the
+        function: 0 where the statement holds exactly.
+    pairs : int
+        Number of pairs of rows that were compared.
+
+    Examples
+    --------
+    >>> x = 1 + torch.rand(100, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    >>> print(is_separable(lambda x: x[:, 0] * x[:, 1], x, [[0], [1]]))
+    Rejected (p = 0, score 0.21): a sum of functions of (x_1), (x_2).
+    """
+
+    statement: str
+    holds: bool
+    p_value: float
+    significance: float
+    score: float
+    pairs: int
+
+    def __bool__(self) -> bool:
+        return self.holds
+
+    def __str__(self) -> str:
+        verdict = "Not rejected" if self.holds else "Rejected"
+        return f"{verdict} (p = {self.p_value:.2g}, score {self.score:.2g}): {self.statement}."
+
+
+def is_separable(
+    model: BlackBox,
+    x: ArrayLike | Tensor,
+    groups: Sequence[Sequence[int | str]],
+    *,
+    kind: str = "sum",
+    noise: float = 0.0,
+    significance: float = 0.01,
+    names: Sequence[str] | None = None,
+    seed: int = 0,
+) -> StructureTest:
+    """Test whether a function is a sum, or a product, of functions of given groups of inputs.
+
+    Inputs in no group keep the values of one row within each comparison: the statement is then about the function for
+    any fixed values of them.
+
+    Parameters
+    ----------
+    model : torch.nn.Module, object with `predict`, or callable
+        Function of a tensor (N, d), as in `structure`; its first output counts.
+    x : array-like or Tensor
+        Points (N, d) in the domain of the function.
+    groups : sequence of sequences of int or str
+        Two groups or more, of columns or names of inputs, without common members.
+    kind : {"sum", "product"}
+        What the parts are joined by.
+    noise : float
+        Root mean square error of the function, in its unit: for a trained model its RMSE on validation data.
+    significance : float
+        Largest probability to reject a true statement.
+    names : sequence of str, optional
+        Names of the inputs; x_1, x_2, ... if left out.
+    seed : int
+        Seed of the pairs of rows.
+
+    Returns
+    -------
+    StructureTest
+        Whether the statement is rejected, with the p-value.
+
+    Raises
+    ------
+    InputError
+        An argument is not as above.
+
+    Notes
+    -----
+    For groups A and B and rows a, b the sum has f(a) - f(a_A) - f(a_B) + f(a_AB) = 0, where a_A is the row a with the
+    inputs of A from b, and the product f(a) f(a_AB) = f(a_A) f(a_B). Their variances follow from the noise to first
+    order. Several groups are tested one against the later ones, with Bonferroni's correction.
+
+    Examples
+    --------
+    >>> x = 1 + torch.rand(100, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    >>> f = lambda x: x[:, 0] * x[:, 1] + x[:, 2]
+    >>> bool(is_separable(f, x, [[0, 1], [2]])), bool(is_separable(f, x, [[0], [1, 2]]))
+    (True, False)
+    """
+    pairs = RowPairs(model, x, 256, seed)
+    names = check_names(names, pairs.inputs)
+    sets = _columns(groups, names)
+    _check_numbers(noise, significance)
+    if kind not in ("sum", "product"):
+        raise InputError(f'kind must be "sum" or "product", got {kind!r}')
+    listed = "), (".join(", ".join(names[i] for i in group) for group in sets)
+    p_value, score = 1.0, 0.0
+    for number, first in enumerate(sets[:-1]):
+        later = [i for group in sets[number + 1 :] for i in group]
+        f, f_a, f_b, f_ab = pairs.value(), pairs.value(*first), pairs.value(*later), pairs.value(*first, *later)
+        if kind == "sum":
+            deviation, variance = f - f_a - f_b + f_ab, torch.full_like(f, 4.0)
+        else:
+            deviation, variance = f * f_ab - f_a * f_b, f**2 + f_ab**2 + f_a**2 + f_b**2
+        one, part = _judged(deviation, variance, noise, pairs.spread)
+        p_value, score = min(p_value, one * (len(sets) - 1)), max(score, part)
+    statement = f"a {kind} of functions of ({listed})"
+    return StructureTest(statement, p_value >= significance, min(p_value, 1.0), significance, score, len(pairs.a))
+
+
+def depends_only_on(
+    model: BlackBox,
+    x: ArrayLike | Tensor,
+    expression: Any,
+    *,
+    noise: float = 0.0,
+    significance: float = 0.01,
+    names: Sequence[str] | None = None,
+    seed: int = 0,
+) -> StructureTest:
+    """Test whether inputs act on a function only through a given combination of them, such as "b/c".
+
+    Other points with an equal value of the combination, and equal other inputs, must give equal values of the function.
+    They are found from rows of the data by Newton's method, and lie within the range of each column.
+
+    Parameters
+    ----------
+    model, x, noise, significance, names, seed
+        As in `is_separable`.
+    expression : str or sympy expression
+        The combination, in the names of the inputs: every input in it may act through it alone.
+
+    Returns
+    -------
+    StructureTest
+        Whether the statement is rejected, with the p-value.
+
+    Raises
+    ------
+    InputError
+        An argument is not as above, or too few points with equal values of the combination lie within the data.
+
+    Examples
+    --------
+    >>> x = 1 + torch.rand(100, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    >>> f = lambda x: x[:, 0] * torch.exp(x[:, 1] / x[:, 2])
+    >>> bool(depends_only_on(f, x, "b/c", names=["a", "b", "c"])), bool(depends_only_on(f, x, "x_2*x_3"))
+    (True, False)
+    """
+    pairs = RowPairs(model, x, 256, seed)
+    names = check_names(names, pairs.inputs)
+    _check_numbers(noise, significance)
+    combination = parse_expression(str(expression), names)
+    columns = used_variables(combination)
+    if not columns:
+        raise InputError(f"expression must hold an input, one of {', '.join(names)}, got {expression}")
+    a, points = pairs.a.numpy(), pairs.mixed(*columns).numpy().copy()
+    goal = evaluate(combination, a)
+    spread = float(np.nanstd(goal))
+    width, low, high = a.std(0) + (a.std(0) == 0), a.min(0), a.max(0)
+    for _ in range(_STEPS):
+        rest = evaluate(combination, points) - goal
+        slopes = np.zeros_like(points)
+        for i in columns:
+            move = np.zeros(a.shape[1])
+            move[i] = _DIFFERENCE * width[i]
+            rise = evaluate(combination, points + move) - evaluate(combination, points - move)
+            slopes[:, i] = rise / (2 * _DIFFERENCE)  # per standard deviation
+        square = (slopes**2).sum(1)
+        step = np.divide(rest, square, out=np.zeros_like(rest), where=(square > 0) & np.isfinite(rest))
+        points = points - slopes * width * step[:, None]
+    with np.errstate(invalid="ignore"):
+        equal = np.abs(evaluate(combination, points) - goal) <= _EQUAL * spread
+        inside = ((points >= low) & (points <= high)).all(1)
+        moved = (np.abs(points - a) > _APART * width).any(1)
+    kept = torch.from_numpy(equal & inside & moved)
+    if int(kept.sum()) < _FEWEST_PAIRS:
+        raise InputError(
+            f"expression must have equal values at other points within the data, {expression} has {int(kept.sum())} "
+            f"of {len(a)}, fewer than {_FEWEST_PAIRS}"
+        )
+    with torch.no_grad():
+        deviation = pairs.value()[kept] - pairs.function(torch.from_numpy(points)[kept])[:, 0]
+    p_value, score = _judged(deviation, torch.full_like(deviation, 2.0), noise, pairs.spread)
+    inputs = ", ".join(names[i] for i in columns)
+    statement = f"{inputs} act only through {expression}"
+    return StructureTest(statement, p_value >= significance, p_value, significance, score, len(deviation))
+
+
+def _judged(deviation: Tensor, variance: Tensor, noise: float, spread: float) -> tuple[float, float]:
+    """Return the p-value of a deviation with these variances (in units of noise^2), and its score."""
+    size = variance.sqrt() if spread > 0 else torch.ones_like(variance)
+    # Of a sum the size is twice the noise, so the score is that of `interactions`; a product is divided by its factors.
+    score = rms(deviation / size) / max(spread, np.finfo(float).tiny)
+    if noise == 0 or score <= LEAST_SCORE:
+        return float(score <= LEAST_SCORE), score
+    samples = max(len(deviation) // _ALIKE, 1)
+    ratio = float((deviation.square() / variance.clamp(min=np.finfo(float).tiny)).mean()) / noise**2
+    return float(chi2.sf(ratio * samples, samples)), score
+
+
+def _columns(groups: Sequence[Sequence[int | str]], names: Sequence[str]) -> list[tuple[int, ...]]:
+    """Return the groups as columns. Raises InputError."""
+    if isinstance(groups, str) or not all(isinstance(group, Sequence) for group in groups) or len(groups) < 2:
+        raise InputError(f"groups must be two lists of inputs or more, got {groups!r}")
+    sets: list[tuple[int, ...]] = []
+    for group in groups:
+        columns = []
+        for one in [group] if isinstance(group, str) else group:
+            if isinstance(one, str) and one not in names:
+                raise InputError(f"groups must hold inputs by their names {', '.join(names)}, got {one!r}")
+            columns.append(names.index(one) if isinstance(one, str) else int(one))
+        sets.append(tuple(columns))
+    everything = [i for group in sets for i in group]
+    if not all(sets) or len(set(everything)) < len(everything) or not set(everything) <= set(range(len(names))):
+        raise InputError(f"groups must hold different columns from 0 to {len(names) - 1}, got {groups!r}")
+    return sets
+
+
+def _check_numbers(noise: float, significance: float) -> None:
+    if not (is_number(noise) and noise >= 0):
+        raise InputError(f"noise must be a number of at least 0, got {noise!r}")
+    if not (is_number(significance) and 0 < significance < 1):
+        raise InputError(f"significance must be a number between 0 and 1, got {significance!r}")

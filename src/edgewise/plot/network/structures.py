@@ -1,0 +1,92 @@
+"""The tree of a function's parts as a figure (`structure_figure`)."""
+
+from __future__ import annotations
+
+from edgewise.errors import InputError
+from edgewise.interpret.dependence.tree import StructureTree
+from edgewise.plot.style import GREY, INK, TEXT, Figure, display_text, styled, text_width
+
+# Inches, choices of looks: height of a level, least distance of two leaves, margin, and the free space beside a label.
+_LEVEL, _LEAF, _MARGIN, _BESIDE = 0.52, 0.5, 0.25, 0.22
+_SIGNS = {"sum": "$+$", "product": r"$\times$", "function": "$f$"}
+
+Place = tuple[StructureTree, float, float]  # a node, its place from left to right, and its level
+
+
+def structure_figure(tree: StructureTree) -> Figure:
+    """Draw the tree of a function's parts: the function at the top, its inputs at the bottom.
+
+    Parameters
+    ----------
+    tree : StructureTree
+        From `edgewise.interpret.structure_tree`.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A plus or a cross stands for a sum or a product, f for some function of what is below it, and a text for a
+        known combination.
+
+    Raises
+    ------
+    InputError
+        If the tree is no `StructureTree`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from edgewise.interpret import structure_tree
+    >>> x = 1 + torch.rand(100, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    >>> figure = structure_figure(structure_tree(lambda x: x[:, 0].exp() + x[:, 1], x, names=["a", "b"]))
+    >>> [text.get_text() for text in figure.axes[0].texts]
+    ['$+$', '$f$', 'a', '$f$', 'b']
+    """
+    if not isinstance(tree, StructureTree):
+        raise InputError(f"tree must be a StructureTree, as structure_tree gives it, got {type(tree).__name__}")
+    depth = _depth(tree)
+    labels = {name: display_text(name) for name in tree.leaves}
+    pitch = max([_LEAF, *(text_width(text, TEXT) + _BESIDE for text in labels.values())])
+    places: list[Place] = []
+    wires: list[tuple[tuple[float, float], tuple[float, float]]] = []
+    leaves = 0
+
+    def place(node: StructureTree, level: int) -> tuple[float, float]:
+        nonlocal leaves
+        here = len(places)
+        places.append((node, 0.0, 0.0))
+        if node.parts:
+            ends = [place(part, level + 1) for part in node.parts]
+            across, height = (ends[0][0] + ends[-1][0]) / 2, (depth - level) * _LEVEL
+            wires.extend(((across, height), end) for end in ends)
+        else:
+            across, height = (leaves + 0.5) * pitch, 0.0 if node.kind == "input" else (depth - level) * _LEVEL
+            leaves += 1
+        places[here] = (node, across, height)
+        return across, height
+
+    place(tree, 0)
+    widest = max(text_width(_label(node, labels), TEXT) for node, *_ in places)
+    width, height = max(leaves * pitch, widest + _BESIDE), depth * _LEVEL
+    shift = _MARGIN + (width - leaves * pitch) / 2
+    with styled():
+        figure = Figure(figsize=(width + 2 * _MARGIN, height + 2 * _MARGIN))
+        size = figure.get_size_inches()
+        axes = figure.add_axes((0, 0, 1, 1), xlim=(-shift, size[0] - shift), ylim=(-_MARGIN, height + _MARGIN))
+        axes.set_axis_off()
+        for (x, y), (u, v) in wires:
+            axes.plot([x, u], [y, v], color=GREY, linewidth=0.8, zorder=1)
+        behind = {"facecolor": "white", "edgecolor": "none", "pad": 1.6}
+        for node, x, y in places:
+            text = _label(node, labels)
+            axes.text(x, y, text, ha="center", va="center", size=TEXT + 1, color=INK, zorder=2, bbox=behind)
+    return figure
+
+
+def _label(node: StructureTree, labels: dict[str, str]) -> str:
+    if node.kind == "input":
+        return labels[node.label]
+    return _SIGNS.get(node.kind, display_text(node.label))
+
+
+def _depth(tree: StructureTree) -> int:
+    return 1 + max(map(_depth, tree.parts)) if tree.parts else 0
