@@ -86,7 +86,7 @@ pde.domain: Box Difference Domain Interval OverTime Piece Time Union
 pde.equation: PDE
 pde.grow: Plan
 pde.integrals: at_places integral
-pde.march: Window
+pde.march: WindowNetwork
 pde.mesh: Mesh grown left_out respaced
 pde.network: PeriodicNetwork SeparableNetwork TensorNetwork WindowNetwork described fit_hidden_grids_ grid_sizes kan_of
 pde.sampling: gauss_legendre unit_points

@@ -36,8 +36,8 @@ NOTES = (
     "of the coefficient is its distance from the truth in standard errors. Error and worst are the median and the "
     "largest error of the seeds, requested is the error that a problem should reach. Seconds are wall seconds, or CPU "
     "seconds where these are fewer because the machine was shared.",
-    "On one or two coordinates a solution is a sum of all products of B-splines, in one time window after another "
-    "where the equation is nonlinear (parameters are those of all windows together); in more dimensions it is a sum "
+    "On one or two coordinates a solution is a sum of all products of B-splines, in one slab of time after another "
+    "where the equation is nonlinear (parameters are those of all slabs together); in more dimensions it is a sum "
     "of separable functions. Published errors are those of networks trained for the problem at hand: Shukla et al., "
     "arXiv 2406.02917; Kiyani et al., arXiv 2501.16371, read from a curve; vRBA by the benchmark in its repository.",
 )

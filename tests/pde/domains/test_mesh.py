@@ -7,7 +7,7 @@ import torch
 
 from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.pde.domains.domain import Box
-from edgewise.pde.domains.mesh import Mesh, grown, left_out, respaced, with_halved_intervals, with_joined_intervals
+from edgewise.pde.domains.mesh import Mesh, grown, left_out, respaced
 from edgewise.pde.domains.shapes import Annulus, Disk, LShape
 
 SQUARE = Box(x=(-1, 1), y=(0, 2))
@@ -149,12 +149,3 @@ def test_outside_of_the_domain_nothing_counts():
         layer.coef[-3, 2] = 1.0  # in the quarter that an L-shape lacks
     assert all(float(errors.max()) == 0 for errors in left_out(layer, LShape()))
     assert any(float(errors.max()) > 0 for errors in left_out(layer, Box(x=(-1, 1), y=(-1, 1))))
-
-
-def test_halving_and_joining():
-    points, errors = torch.tensor([0.0, 1.0, 2.0, 4.0]).double(), torch.tensor([1e-3, 1e-9, 1e-9]).double()
-    assert with_halved_intervals(points, errors, 1e-4).tolist() == [0.0, 0.5, 1.0, 2.0, 4.0]
-    points, errors = torch.tensor([0.0, 1.0, 2.0, 3.0, 4.0]).double(), torch.tensor([1e-9, 1e-9, 1e-9, 1.0]).double()
-    assert with_joined_intervals(points, errors, 5, 1e-4, 2).tolist() == [0.0, 2.0, 3.0, 4.0]
-    assert with_joined_intervals(points, errors, 5, 1e-4, 4).tolist() == points.tolist()
-    assert with_joined_intervals(points, errors, 5, math.inf, 2).tolist() == [0.0, 2.0, 4.0]

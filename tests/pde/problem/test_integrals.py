@@ -15,7 +15,6 @@ from edgewise.pde.problem.fields import Field
 from edgewise.pde.problem.integrals import IntegralCalls, PlaceRecorder, ValueReader, at_places, integral
 from edgewise.pde.solver.network import tensor_network
 from edgewise.pde.solver.solving import solve
-from edgewise.pde.solver.time_windows import suits_time_windows
 from edgewise.train.jacobian import RowSource, trainable_slots
 from edgewise.train.problems.blocks import BlockRole
 
@@ -206,7 +205,7 @@ class _Holder(torch.nn.Module):
 
 def test_volterra():
     problem = volterra()
-    assert problem.has_integrals and problem.is_linear and not suits_time_windows(problem.form)
+    assert problem.has_integrals and problem.is_linear
     solution = solve(problem, tolerance=1e-9)
     assert solution.stopped == "converged"
     assert solution.errors().relative_l2 < 1e-9
@@ -235,7 +234,7 @@ def test_memory_of_a_nonlinear_equation_in_time():
         [Initial(1.0)],
         solution=lambda t: torch.exp(t),
     )
-    assert not problem.is_linear and not suits_time_windows(problem.form)
+    assert not problem.is_linear
     assert solve(problem, tolerance=1e-9).errors().relative_l2 < 1e-8
 
 

@@ -29,8 +29,6 @@ LEAST_LOAD = 0.1
 # Largest factor by which halving is expected to lower the error of an interval with a singular place. A choice: with
 # factors nearer to 1 the refinement would spend all intervals on one place.
 LEAST_SINGULAR_GAIN = 0.75
-# Breakpoints of a joined pair must have intervals of equal length up to this relative difference: rounding of halving.
-EQUAL_LENGTHS = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -316,29 +314,6 @@ def separated(points: Tensor) -> Tensor:
     least = APART * (points[-1] - points[0])
     inner = points[1:-1][(points[1:-1].diff(prepend=points[:1]) > least) & (points[-1] - points[1:-1] > least)]
     return torch.cat([points[:1], inner, points[-1:]])
-
-
-def with_halved_intervals(points: Tensor, errors: Tensor, tolerance: float) -> Tensor:
-    """Breakpoints in which every interval is halved whose error (see `left_out`) is above the tolerance."""
-    middles = (points[:-1] + points[1:])[errors > tolerance] / 2
-    return torch.cat([points, middles]).sort().values
-
-
-def with_joined_intervals(points: Tensor, errors: Tensor, degree: int, tolerance: float, fewest: int) -> Tensor:
-    """Breakpoints in which two equal intervals are joined where their common error stays below the tolerance.
-
-    There are at least `fewest` intervals.
-    """
-    kept, error = points.tolist(), errors.tolist()
-    number = 1
-    while number < len(kept) - 1 and len(kept) - 1 > fewest:
-        left, right = kept[number] - kept[number - 1], kept[number + 1] - kept[number]
-        together = max(error[number - 1], error[number]) * 2 ** (degree + 1)
-        if math.isclose(left, right, rel_tol=EQUAL_LENGTHS) and together < tolerance:
-            del kept[number]
-            error[number - 1 : number + 1] = [together]
-        number += 1
-    return _tensor(kept)
 
 
 def _last_derivative(layer: TensorLayer, coef: Tensor, axis: int) -> Tensor:

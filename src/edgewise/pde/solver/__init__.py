@@ -1,7 +1,7 @@
 """Solver: `solve` finds the solution of a `PDE`, refines it until two stages agree, and estimates its error.
 
-`solving` plans and starts the work; `refinement` trains ever finer networks (`network`, `training`), `time_windows`
-passes through time for nonlinear evolution equations, `history` records stages and work, and `solution` is the result.
+`solving` plans and starts the work, on structured grids (`edgewise.pde.structured`) or by `refinement`, which trains
+ever finer networks (`network`, `training`); `history` records stages and work, and `solution` is the result.
 `evidence` judges it by what it was not made from, with the problem linearised about it (`uniqueness`).
 """
 

@@ -24,7 +24,6 @@ from edgewise.pde.solver.evidence import LARGEST_RESIDUAL
 from edgewise.pde.solver.history import FRESH_POINTS, FRESH_SEED, History, TrainedNetwork
 from edgewise.pde.solver.refinement import SEPARABLE, TENSOR, Plan, Refinement
 from edgewise.pde.solver.solution import Solution
-from edgewise.pde.solver.time_windows import TimeWindows, suits_time_windows
 from edgewise.pde.solver.training import linear_method
 from edgewise.settings import MOST_FACTORISED_IN_EQUATIONS, MOST_FACTORISED_WITH_INTEGRALS
 from edgewise.train.methods.base import Method
@@ -36,10 +35,7 @@ if TYPE_CHECKING:
 # Intervals of the coarsest grid: of each coordinate, and of the only one. A choice: coarse enough that the first stage
 # takes less than a second.
 FIRST_GRID_OF_BOX, FIRST_GRID_OF_LINE = 5, 20
-# Time windows: tolerance of the first pass, factor by which each pass is sharper, and factor by which the second one
-# costs more, until two passes have shown it. A choice: estimates need two passes that differ by more than a digit.
-FIRST_PASS_TOLERANCE, SHARPER, DEARER = 3e-2, 30.0, 5.0
-# The same for slabs: the first pass has so many times the tolerance, each further one a hundredth of it, at about twice
+# Slabs of time: the first pass has so many times the tolerance, each further one a hundredth of it, at about twice
 # the work; sharper tolerances than the least one are below rounding.
 FIRST_MARCH, SHARPER_MARCH, DEARER_MARCH, LEAST_TOLERANCE = 30.0, 100.0, 1.5, 1e-14
 MOST_MARCH = 1e-3  # largest tolerance of a first pass in slabs. A choice
@@ -119,7 +115,7 @@ def solve(
     budget : float
         Work allowed, in units of `edgewise.settings.EQUATION_BUDGET_WORK`: 1 is up to about two minutes of one core.
     time_limit : float, optional
-        Wall seconds allowed; decides between stages, and between windows in time, where a solution may end early.
+        Wall seconds allowed; decides between stages, and between slabs of time, where a solution may end early.
     tolerance : float
         Estimated relative error at which the solve ends.
     seed : int
@@ -152,8 +148,7 @@ def solve(
     the estimated error is largest (on boxes, for linear problems, so that each interval has the same error; else some
     are halved), or half as many terms are added, whichever lowers the loss more, without a change of the function but
     in the first case; and so on, on more points, until two stages agree to `tolerance`, the loss falls no further, or
-    the budget is spent. Nonlinear equations in time with at most one dimension of space are solved window after window
-    instead, each on a grid of its own, and again with a sharper tolerance. An equation of order m leaves splines of
+    the budget is spent. An equation of order m leaves splines of
     degree five a residual that falls with the grid size to the power of 6 - m.
 
     Examples
@@ -173,13 +168,10 @@ def solve(
     if not (is_number(tolerance) and tolerance >= 0):
         raise InputError(f"tolerance must be a number of at least 0, got {tolerance!r}")
     progress = progress_callback(progress, ("stage", "share", "error"))
-    windows = plan.shape == TENSOR and options.get("method") is None and plan.resample
     with reported(progress, options.get("verbose", False), "solve") as report:
         history, ended = History(problem, seed, budget, time_limit, report, options.get("journal")), None
         if _is_unchosen(options):
             ended = _solve_on_structured_grids(problem, history, tolerance)
-        if ended is None and windows and suits_time_windows(problem.form):
-            ended = _solve_in_time_windows(problem, plan, history, tolerance)
         stopped, message = ended or Refinement(problem, plan, history, tolerance).run()
     if stopped is StopReason.INTERRUPTED and not keep_interrupted:
         raise KeyboardInterrupt
@@ -345,46 +337,3 @@ def _until(problem: Collocation, moment: float) -> Collocation:
             form.equation, domain, form.conditions, weight=form.weight, solution=known, is_linear=form.is_linear
         )
     )
-
-
-def _solve_in_time_windows(
-    problem: Collocation, plan: Plan, history: History, tolerance: float
-) -> tuple[StopReason, str] | None:
-    """Pass through time again and again, each time with a sharper tolerance.
-
-    A first pass that does not reach the last moment gives a solution up to the moment that it reached. Returns the
-    reason of the end and a sentence, or None if not even the first window was solved.
-    """
-    allowed, costs = FIRST_PASS_TOLERANCE, list[float]()
-    while True:
-        before = history.work
-        if history.best is not None:
-            if history.error_estimate <= tolerance:
-                message = f"Two passes through time agree to {history.error_estimate:.1g}, within the tolerance."
-                return StopReason.CONVERGED, message
-            dearer = costs[-1] / costs[-2] if len(costs) > 1 else DEARER
-            if before + dearer * costs[-1] > history.limit:
-                return StopReason.BUDGET, history.message_with_residual("The budget is spent")
-            if history.past_deadline:
-                return StopReason.TIME_LIMIT, history.message_with_residual("The time is over")
-        windows = TimeWindows(problem.form, 2 * plan.grid_size, plan.degree, allowed, plan.most, history)
-        try:
-            result = windows.run()
-        except KeyboardInterrupt:
-            if history.best is None:
-                raise
-            return StopReason.INTERRUPTED, "Interrupted; the solution is that of the last complete pass through time."
-        if history.best is not None and (result is None or result.ended is not None):
-            ended = StopReason.NO_PROGRESS if result is None else result.ended
-            assert ended is not None
-            return ended, history.message_with_residual(f"A sharper pass through time ended early ({ended})")
-        if result is None:
-            return None
-        if result.ended is not None:
-            history.fresh_points = result.problem.domain.interior(FRESH_POINTS, "sobol", seed=plan.seed + FRESH_SEED)
-        history.add_stage(TrainedNetwork(result.network, result.problem, result.loss), result.points)
-        if result.ended is not None:
-            moment = float(result.network.ends[-1])
-            return result.ended, history.message_with_residual(f"{_WHY_EARLY[result.ended]} at t = {moment:.6g}")
-        allowed = allowed / SHARPER
-        costs.append(history.work - before)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from scipy import linalg, sparse
@@ -19,6 +20,9 @@ Solver = Callable[[np.ndarray], np.ndarray]
 # Unknowns up to which a system of several coordinates is factorised without trying fast diagonalisation first. A
 # choice: the factors take less than a tenth of a second.
 ALWAYS_FACTORISED = 700
+# Multiply-adds up to which a system of several fields is. A choice: about a second of one core, after which steps of a
+# Krylov method that leaves out what couples the fields are worth a try.
+CHEAP_FACTORS = 1e9
 # Multiply-adds up to which a system is factorised at all. A choice: about a minute of one core.
 MOST_WORK = 1e11
 # Steps of GMRES between restarts, restarts, and the reduction of the residual at which it has done its work; rounds of
@@ -64,10 +68,10 @@ class LinearSystem:
         coef = unknown.reshape(self.shape)
         parts = []
         for block, slopes in zip(self.blocks, self.slopes, strict=True):
-            jet = block.jet(coef)
+            derivatives = block.derivatives(coef, {index for _, _, index in slopes})
             values = np.zeros((len(block.numbers), *block.shape))
             for (number, slot, index), slope in slopes.items():
-                values[number] += slope * jet[slot, index]
+                values[number] += slope * derivatives[index][slot]
             parts.append(values.ravel())
         return np.concatenate(parts)
 
@@ -129,10 +133,11 @@ class LinearSystem:
 def solver_for(statement: Statement, system: LinearSystem) -> Solver | None:
     """A solver of a square system; None if there is none that is exact to rounding within the allowed work."""
     long = sum(axis.intervals > 1 for axis in system.blocks[0].axes)  # a slab of time is short
-    if long > 1 and system.shape[-1] == 1 and system.unknowns > ALWAYS_FACTORISED:
-        diagonal = FastDiagonalisation.of(statement, system)
-        if diagonal is not None:
-            return Krylov(system, diagonal)
+    is_dear = system.unknowns > ALWAYS_FACTORISED and (system.shape[-1] == 1 or system.factor_work() > CHEAP_FACTORS)
+    if long > 1 and is_dear:
+        preconditioner = FieldByField.of(statement, system)
+        if preconditioner is not None:
+            return Krylov(system, preconditioner)
     return system.factorised() if system.factor_work() <= MOST_WORK else None
 
 
@@ -175,6 +180,68 @@ class Krylov:
         if not is_short and system.factor_work() <= MOST_WORK:
             self._factors = system.factorised()
         return np.full_like(rhs, np.nan) if self._factors is None else self._factors(rhs)
+
+
+class FieldByField:
+    """Preconditioner that solves for each field alone by `FastDiagonalisation` and leaves out what couples them.
+
+    Parameters
+    ----------
+    parts : list of tuple
+        For each field the numbers of its rows in the whole system, and its solver.
+    """
+
+    def __init__(self, parts: Sequence[tuple[np.ndarray, Solver]]):
+        self.parts = parts
+
+    @classmethod
+    def of(cls, statement: Statement, system: LinearSystem) -> Solver | None:
+        """The preconditioner; None where residuals and fields do not pair, or an operator cannot be diagonalised."""
+        fields = system.shape[-1]
+        if fields == 1:
+            return FastDiagonalisation.of(statement, system)
+        if len(statement.equation_blocks(system.blocks[0].axes)) > 1:
+            return None  # residuals of different orders have different points
+        # A residual belongs to the field whose derivatives of its own order it has, if there is only one such field.
+        highest = int(statement.orders[0].max())
+        owners: dict[int, set[int]] = {}
+        for number, slot, index in system.slopes[0]:
+            if max(index) == highest:
+                owners.setdefault(number, set()).add(slot)
+        pairs = {next(iter(slots)): number for number, slots in owners.items() if len(slots) == 1}
+        if len(pairs) != fields:
+            return None
+        starts = np.cumsum([0, *(block.rows for block in system.blocks)])
+        parts = []
+        for field in range(fields):
+            blocks, slopes, rows = [], [], []
+            for block, its_slopes, start in zip(system.blocks, system.slopes, starts, strict=False):
+                own = {number for number, slot, _ in its_slopes if slot == field}
+                numbers = [pairs[field]] if block.face is None else sorted(own)
+                if block.face is not None and any(n in own and slot != field for n, slot, _ in its_slopes):
+                    return None
+                if not numbers:
+                    continue
+                place = {number: k for k, number in enumerate(numbers)}
+                blocks.append(replace(block, numbers=tuple(block.numbers[number] for number in numbers)))
+                slopes.append(
+                    {
+                        (place[number], 0, index): slope
+                        for (number, slot, index), slope in its_slopes.items()
+                        if slot == field and number in place
+                    }
+                )
+                whole = np.arange(block.rows).reshape(len(block.numbers), -1)
+                rows.append(start + whole[numbers].ravel())
+            solver = FastDiagonalisation.of(statement, LinearSystem(blocks, slopes, (*system.shape[:-1], 1)))
+            if solver is None:
+                return None
+            parts.append((np.concatenate(rows), solver))
+        return cls(parts)
+
+    def __call__(self, rhs: np.ndarray) -> np.ndarray:
+        """Coefficients, flat, for a right-hand side with the rows of the system."""
+        return np.stack([solver(rhs[rows]) for rows, solver in self.parts], -1).ravel()
 
 
 class FastDiagonalisation:

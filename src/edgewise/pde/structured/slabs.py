@@ -121,7 +121,7 @@ class SlabMarch:
         self.time = self.domain.coordinates.index(TIME)
         self.space = [axis for axis in range(self.domain.dimension) if axis != self.time]
         self.degree = TIME_DEGREE[len(self.space)]
-        self.order = int(statement.field_orders[0, self.time])
+        self.order = int(statement.field_orders[:, self.time].max())
         nodes, weights = np.polynomial.legendre.leggauss(self.degree + 1)
         values = TimeAxis(0.0, 1.0, self.degree).table((nodes + 1) / 2)
         legendre = np.polynomial.legendre.legvander(nodes, self.degree)[:, -2:] * weights[:, None]
@@ -379,16 +379,16 @@ class SlabMarch:
 
 
 def marches(statement: Statement) -> bool:
-    """True if slabs can solve a problem: all its fields start from `Initial` conditions, of order 1 or 2 in time."""
+    """True if slabs can solve a problem: its fields start from `Initial` conditions and have order 2 in time at most.
+
+    Fields of order 0 in time, as the algebraic ones of differential-algebraic equations, start from nothing.
+    """
     form = statement.form
-    if TIME not in form.domain.coordinates or (form.domain.dimension > 2 and len(form.fields) > 1):
-        return False  # in two dimensions of space only one field has a fast preconditioner
+    if TIME not in form.domain.coordinates:
+        return False
     time = form.domain.coordinates.index(TIME)
-    orders = statement.field_orders[:, time]
-    at_start = [term.label for term, axis, end in statement.faces() if axis == time and end == 0]
-    at_end = any(axis == time and end == 1 for _, axis, end in statement.faces())
-    alike = bool((orders == orders[0]).all()) and int(orders[0]) in (1, 2)
-    return alike and not at_end and bool(at_start) and set(at_start) == {"Initial"}
+    faces = [(form.condition_terms[number].label, end) for number, axis, end in statement.faces() if axis == time]
+    return int(statement.field_orders[:, time].max()) in (1, 2) and set(faces) == {("Initial", 0)}
 
 
 def carried_state(state: np.ndarray, old: Sequence[SplineAxis], new: Sequence[SplineAxis]) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -87,22 +87,28 @@ class RowBlock:
 
     def jet(self, coef: np.ndarray) -> dict[tuple[int, Index], np.ndarray]:
         """All derivatives of the fields that the term uses, at the points; coef is (n_1, ..., n_d, fields)."""
-        partial: dict[tuple[int, Index], np.ndarray] = {(-1, ()): coef}
+        needed = self.term.requirements.derivatives
+        values = self.derivatives(coef, {index for indices in needed.values() for index in indices})
+        return {
+            (number, index): values[index][number]
+            for number, name in enumerate(self.form.fields)
+            for index in needed[name]
+        }
+
+    def derivatives(self, coef: np.ndarray, indices: Iterable[Index]) -> dict[Index, np.ndarray]:
+        """Derivatives of all fields at the points, (fields, *shape) each."""
+        partial: dict[Index, np.ndarray] = {(): coef}
 
         def upto(index: Index) -> np.ndarray:
             """Derivatives by the first coordinates: the tables of these are applied, their axes are the last ones."""
-            if (-1, index) not in partial:
+            if index not in partial:
                 before = upto(index[:-1])
                 table = self.table(len(index) - 1, index[-1])
                 product = table @ before.reshape(before.shape[0], -1)
-                partial[-1, index] = np.moveaxis(product.reshape(-1, *before.shape[1:]), 0, -1)
-            return partial[-1, index]
+                partial[index] = np.moveaxis(product.reshape(-1, *before.shape[1:]), 0, -1)
+            return partial[index]
 
-        jet = {}
-        for number, name in enumerate(self.form.fields):
-            for index in self.term.requirements.derivatives[name]:
-                jet[number, index] = upto(index)[number]
-        return jet
+        return {index: upto(index) for index in indices}
 
     def residuals(self, coef: np.ndarray) -> np.ndarray:
         """Residuals at the points, in units of an error: (residuals, *shape)."""
@@ -156,12 +162,16 @@ class Statement:
         Order of each field by each coordinate, (fields, n).
     priority : tuple of int
         The coordinates in the order in which their conditions hold where two faces meet.
+    condition_orders : mapping
+        Orders by each coordinate of the field that each residual of a condition is about, (residuals, n), by the
+        condition's number and the face.
     """
 
     form: StrongForm
     orders: np.ndarray
     field_orders: np.ndarray
     priority: tuple[int, ...]
+    condition_orders: Mapping[tuple[int, int, int], np.ndarray] = field(default_factory=dict)
 
     @property
     def periodic(self) -> tuple[bool, ...]:
@@ -172,48 +182,55 @@ class Statement:
         """Coordinates with these breakpoints."""
         return [SplineAxis(*each) for each in zip(breakpoints, degrees, self.periodic, strict=True)]
 
-    def faces(self) -> Iterator[tuple[ResidualTerm, int, int]]:
-        """Conditions with coordinate and end (0 or 1) of every face on which they hold."""
+    def faces(self) -> Iterator[tuple[int, int, int]]:
+        """Numbers of conditions with coordinate and end (0 or 1) of every face on which they hold."""
         names = [piece.name for piece in self.form.domain.pieces]
-        for term in self.form.condition_terms:
+        for number, term in enumerate(self.form.condition_terms):
             for name in term.pieces:
-                yield term, *divmod(names.index(name), 2)
+                yield number, *divmod(names.index(name), 2)
 
     def blocks(self, axes: Sequence[SplineAxis]) -> list[RowBlock]:
         """Blocks of the equation and of all conditions, with as many rows as there are coefficients."""
         return [*self.equation_blocks(axes), *self.condition_blocks(axes)]
 
     def equation_blocks(self, axes: Sequence[SplineAxis]) -> list[RowBlock]:
-        """Blocks of the equation: one, or one for each residual where these have other points."""
-        term, alike = self.form.equation_term, bool((self.orders == self.orders[0]).all())
-        numbers = [tuple(range(len(self.orders)))] if alike else [(number,) for number in range(len(self.orders))]
+        """Blocks of the equation: one for all residuals that have the same orders, and so the same points."""
         return [
             RowBlock(
                 self.form,
-                term,
-                which,
+                self.form.equation_term,
+                numbers,
                 axes,
-                [axis.collocation_points(int(m)) for axis, m in zip(axes, self.orders[which[0]], strict=True)],
+                [axis.collocation_points(m) for axis, m in zip(axes, orders, strict=True)],
             )
-            for which in numbers
+            for orders, numbers in alike(self.orders)
         ]
 
     def condition_blocks(self, axes: Sequence[SplineAxis]) -> list[RowBlock]:
         """Blocks of the conditions: on each face at those points that faces of higher priority leave to it."""
         blocks = []
-        for term, axis, end in self.faces():
+        for condition, axis, end in self.faces():
             above = self.priority[: self.priority.index(axis)]
-            points = [
-                line.breakpoints[[-1 if end else 0]]
-                if number == axis
-                else line.collocation_points(int(self.orders[0, number]))
-                if number in above
-                else line.all_points()
-                for number, line in enumerate(axes)
-            ]
-            numbers = tuple(range(len(term.requirements.sizes)))
-            blocks.append(RowBlock(self.form, term, numbers, axes, points, (axis, end)))
+            term = self.form.condition_terms[condition]
+            for orders, numbers in alike(self.condition_orders[condition, axis, end]):
+                points = [
+                    line.breakpoints[[-1 if end else 0]]
+                    if number == axis
+                    else line.collocation_points(orders[number])
+                    if number in above
+                    else line.all_points()
+                    for number, line in enumerate(axes)
+                ]
+                blocks.append(RowBlock(self.form, term, numbers, axes, points, (axis, end)))
         return blocks
+
+
+def alike(orders: np.ndarray) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Different rows of orders, each with the numbers of the residuals that have it."""
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for number, row in enumerate(orders.tolist()):
+        groups.setdefault(tuple(row), []).append(number)
+    return [(row, tuple(numbers)) for row, numbers in groups.items()]
 
 
 def recognised(form: StrongForm) -> Statement | str:
@@ -233,39 +250,63 @@ def recognised(form: StrongForm) -> Statement | str:
     residual_orders, field_orders = _orders(form)
     statement = Statement(form, residual_orders, field_orders, tuple(range(domain.dimension)))
     given, normal = np.zeros(domain.dimension, dtype=int), np.zeros(domain.dimension, dtype=int)
-    for term, axis, _ in statement.faces():
-        given[axis] += len(term.requirements.sizes)
-        normal[axis] = max(normal[axis], *(term.requirements.order(name, [axis]) for name in form.fields))
+    for number, axis, _ in statement.faces():
+        requirements = form.condition_terms[number].requirements
+        given[axis] += len(requirements.sizes)
+        normal[axis] = max(normal[axis], *(requirements.order(name, [axis]) for name in form.fields))
     for axis, repeats in enumerate(statement.periodic):
         if repeats:
             if given[axis]:
                 return "there are conditions on the ends of a periodic coordinate"
-            residual_orders[:, axis] = 0
+            residual_orders[:, axis] = field_orders[:, axis] = 0
         elif given[axis] != residual_orders[:, axis].sum():
             return "there are not as many conditions as the order of the equations"
-    if domain.dimension > 1 and not bool((residual_orders == residual_orders[0]).all()):
-        return "the equations of a system have different orders"
     priority = tuple(np.argsort(normal, kind="stable").tolist())
-    return Statement(form, residual_orders, field_orders, priority)
+    orders: dict[tuple[int, int, int], np.ndarray] = {}
+    for number, axis, end in statement.faces():
+        term = form.condition_terms[number]
+        orders[number, axis, end] = np.repeat(residual_orders[:1], len(term.requirements.sizes), 0)
+        if domain.dimension > 1 and not bool((residual_orders == residual_orders[0]).all()):
+            of_conditions = _orders_of_conditions(
+                _probed(form, term, (axis, end)), field_orders, orders[number, axis, end]
+            )
+            if of_conditions is None or sorted(residual_orders.tolist()) != sorted(field_orders.tolist()):
+                return "the equations of a system have different orders, and their fields do not have the same ones"
+            orders[number, axis, end] = of_conditions
+    return Statement(form, residual_orders, field_orders, priority, orders)
 
 
-def _orders(form: StrongForm) -> tuple[np.ndarray, np.ndarray]:
-    """Orders by each coordinate of every residual of the equation, and of every field in it."""
+def _orders_of_conditions(slopes: Slopes, field_orders: np.ndarray, like: np.ndarray) -> np.ndarray | None:
+    """Orders of the field of each residual of a condition; None where one joins fields of different orders."""
+    orders = np.full_like(like, -1)
+    for number, slot, _ in slopes:
+        if (orders[number] >= 0).all() and (orders[number] != field_orders[slot]).any():
+            return None
+        orders[number] = field_orders[slot]
+    return orders
+
+
+def _probed(form: StrongForm, term: ResidualTerm, face: tuple[int, int] | None = None) -> Slopes:
+    """Slopes of the residuals of a term by all derivatives, at random points and values of the fields."""
     x = form.domain.interior(PROBES, "sobol", seed=PROBE_SEEDS[0])
+    if face is not None:
+        x[:, face[0]] = form.domain.bounds[face]
     generator = torch.Generator().manual_seed(PROBE_SEEDS[1])
-    term = form.equation_term
-    numbers = tuple(range(len(term.requirements.sizes)))
-    block = RowBlock(form, term, numbers, [], [np.zeros(len(x))])
+    block = RowBlock(form, term, tuple(range(len(term.requirements.sizes))), [], [np.zeros(len(x))], face)
     block.x = x
     jet = {
         (slot, index): torch.rand(len(x), generator=generator, dtype=torch.float64) + 0.5
         for slot, name in enumerate(form.fields)
         for index in term.requirements.derivatives[name]
     }
-    _, slopes = block.evaluate_jet(jet, with_slopes=True)
-    of_residuals = np.zeros((len(numbers), form.domain.dimension), dtype=int)
+    return block.evaluate_jet(jet, with_slopes=True)[1]
+
+
+def _orders(form: StrongForm) -> tuple[np.ndarray, np.ndarray]:
+    """Orders by each coordinate of every residual of the equation, and of every field in it."""
+    of_residuals = np.zeros((len(form.equation_term.requirements.sizes), form.domain.dimension), dtype=int)
     of_fields = np.zeros((len(form.fields), form.domain.dimension), dtype=int)
-    for number, slot, index in slopes:
+    for number, slot, index in _probed(form, form.equation_term):
         of_residuals[number] = np.maximum(of_residuals[number], index)
         of_fields[slot] = np.maximum(of_fields[slot], index)
     return of_residuals, of_fields
