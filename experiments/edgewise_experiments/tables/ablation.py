@@ -68,6 +68,8 @@ class Variant:
 VARIANTS: Mapping[str, Variant] = {
     DEFAULTS: Variant(),
     "no part straight in ranks": Variant(additive={"same_correlation": -1.0}),
+    "no parabola": Variant(additive={"bent_evidence": math.inf}),
+    "parabola for any gain": Variant(additive={"bent_evidence": 0.0}),
     "even knots": Variant(additive={"knot_mix": (0.0, 0.0, 1.0)}),
     "eight knot intervals": Variant(additive={"most_intervals": 8}),
     "flat beyond the rows": Variant(additive={"extrapolation": "flat"}),

@@ -368,7 +368,7 @@ class _Criterion:
         count = int(groups.max(initial=-1)) + 1
         self.free = int((groups < 0).sum())
         self.sizes = np.bincount(groups + 1, minlength=count + 1)[1:].astype(float)
-        self.rivals = max(count, rivals)
+        self.rivals = max(int((self.sizes > 0).sum()), rivals)
         self.is_crowded = self.rivals > CROWDED * normal.rows
         self.degrees = max(normal.rows - self.free, 1.0)
         power = _by_group(groups, np.diag(self.gram), count)

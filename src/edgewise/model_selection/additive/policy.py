@@ -31,6 +31,13 @@ class AdditivePolicy:
     fewest_wiggly : int
         Wiggly columns that every input has at least. mgcv's default basis has ten functions, of which eight are wiggly
         (Wood, "Generalized Additive Models", 2nd ed., section 5.9).
+    bent_edf : float
+        Effective degrees of freedom of a curve's wiggly part above which a parabola beside it is tried. A choice: a
+        parabola itself takes one, and its uncertainty two more.
+    bent_evidence : float
+        The parabola stays if twice the log of the restricted likelihood rises by more: a ratio of 20, strong evidence
+        for Kass and Raftery, J. Am. Statist. Assoc. 90 (1995) 773. Without the test, curves in small tables lose one
+        to three points of R2 to a column that is nearly free.
     rows_per_chunk : int
         Rows whose columns are in memory at a time. A choice: 1,000 columns of 8,192 rows take 64 MB.
     null_share : float
@@ -109,6 +116,8 @@ class AdditivePolicy:
     wiggly_columns: int = 1000
     first_wiggly: int = 12
     fewest_wiggly: int = 8
+    bent_edf: float = 3.0
+    bent_evidence: float = 6.0
     rows_per_chunk: int = 8192
     null_share: float = 1e-9
     same_correlation: float = 0.999

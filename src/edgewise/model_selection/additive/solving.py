@@ -88,6 +88,9 @@ def estimate(
 ) -> RemlFit:
     """Estimate a design by `reml`, with only as many wiggly columns of each input as its curve needs.
 
+    A parabola joins a curve that is wiggly without it if the restricted likelihood rises by
+    `AdditivePolicy.bent_evidence`. Where `start` has the strength of its group, that has been decided.
+
     Parameters
     ----------
     normal : NormalMatrix
@@ -109,25 +112,47 @@ def estimate(
     policy, groups, ranks = design.policy, design.groups, design.ranks
     count = int(groups.max(initial=-1)) + 1
     most = np.full(count + 1, policy.first_wiggly)  # columns of each group; the last is for columns without a group
-    while True:
-        keep = ranks < most[groups]
-        part = normal if keep.all() else normal.columns(keep)
-        fit = reml(
-            part,
-            groups[keep],
-            start,
-            scale,
-            tolerance=policy.tolerance,
-            steps=policy.steps,
-            rivals=design.rivals,
-            watch=design.watch,
-        )
-        held = np.bincount(groups[~keep] + 1, minlength=count + 1)[1:]
-        more = (fit.edf > most[:count] / 2) & (held > 0)
-        if not more.any():
-            break
-        most[:count][more] *= 2
-        start = fit.strength
+    waiting = np.zeros(count + 1, bool)  # parabolas that are not in the model
+    waiting[list(design.bent.values())] = True
+    known = np.full(count + 1, np.nan)
+    if start is not None:
+        known[: min(len(start), count)] = start[:count]
+    is_decided = not np.isnan(known[waiting]).any()
+    waiting &= ~np.isfinite(known)
+
+    def fitted(start: Array | None) -> tuple[RemlFit, NDArray[np.bool_]]:
+        while True:
+            keep = (ranks < most[groups]) & ~waiting[groups]
+            fit = reml(
+                normal if keep.all() else normal.columns(keep),
+                groups[keep],
+                start,
+                scale,
+                tolerance=policy.tolerance,
+                steps=policy.steps,
+                rivals=design.rivals,
+                watch=design.watch,
+            )
+            held = np.bincount(groups[ranks >= most[groups]] + 1, minlength=count + 1)[1:]
+            more = (fit.edf > most[:count] / 2) & (held > 0)
+            if not more.any():
+                return fit, keep
+            most[:count][more] *= 2
+            start = fit.strength
+
+    fit, keep = fitted(start)
+    if not is_decided:
+        wiggliest = sorted(design.bent, key=lambda group: -fit.edf[group])
+        for group in [group for group in wiggliest if fit.edf[group] > policy.bent_edf]:
+            parabola = design.bent[group]
+            waiting[parabola] = False
+            begin = fit.strength.copy()
+            begin[parabola] = np.nan
+            other, wider = fitted(begin)
+            if fit.criterion - other.criterion > policy.bent_evidence:
+                fit, keep = other, wider
+            else:
+                waiting[parabola] = True
     return _obeying(expanded(fit, keep), normal, design, offset)
 
 

@@ -22,6 +22,25 @@ def test_chunks_do_not_change_the_result():
         np.testing.assert_allclose(getattr(sums[0], name), getattr(sums[1], name), rtol=1e-9, atol=1e-6)
 
 
+def test_a_parabola_takes_few_degrees_of_freedom_and_a_sine_none_of_it():
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-1, 1, (300, 1))
+    truth = 3 * x[:, 0] ** 2
+    noise = 0.3 * rng.standard_normal(300)
+    fits = []
+    for evidence in (np.inf, AdditivePolicy().bent_evidence):
+        model = fit_additive(x, truth + noise, policy=AdditivePolicy(bent_evidence=evidence))
+        fits.append((model.fits[0].total_edf, np.mean((model.predict_link(x)[:, 0] - truth) ** 2)))
+    assert fits[1][0] < 5 < 7 < fits[0][0] and fits[1][1] < fits[0][1]
+    design = Design.from_rows(x, np.ones(300))
+    own = design.columns(x)[:, design.groups == design.labels.index(("bent", (0,)))][:, 0]
+    parabola = np.polynomial.Polynomial.fit(x[:, 0], own, 2)
+    np.testing.assert_allclose(parabola(x[:, 0]), own, atol=1e-9)
+    assert abs(own @ x[:, 0]) < 1e-8 and own.std() == pytest.approx(1)
+    wave = fit_additive(x, np.sin(4 * x[:, 0]) + noise).fits[0]
+    assert np.isinf(wave.strength[design.labels.index(("bent", (0,)))])
+
+
 def test_knot_averages_are_where_straight_lines_are():
     knots = np.sort(np.random.default_rng(0).random(15))
     points = np.linspace(knots[3], knots[-4], 20)

@@ -1,6 +1,7 @@
 """Fits by IRLS: without penalties against statsmodels and scikit-learn, with them against dense optimisation."""
 
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -36,8 +37,8 @@ class Dense:
     policy = AdditivePolicy()
     constraints = None
     watch = None
+    bent = MappingProxyType({})
     rivals = 0
-    watch = None
 
     @property
     def ranks(self):

@@ -47,8 +47,8 @@ class Design:
     groups : ndarray
         Group of each column, (p,), numbered from 0; -1 for the constant, which has no penalty.
     labels : tuple of (str, tuple of int)
-        Kind and inputs of each group: ("straight", (0,)), ("warped", (0,)), ("wiggly", (0,)), ("levels", (2, 3, 4)) for
-        the columns of a category, and for pairs ("straight x wiggly", (0, 1)) and so on.
+        Kind and inputs of each group: ("straight", (0,)), ("warped", (0,)), ("bent", (0,)), ("wiggly", (0,)),
+        ("levels", (2, 3, 4)) for the columns of a category, and for pairs ("straight x wiggly", (0, 1)) and so on.
     rows : float
         Sum of the weights of all rows.
     margins : dict of int to Margin
@@ -229,6 +229,12 @@ class Design:
             return len(self.labels)  # a linear model: one ridge, that no response chose
         mains = sum(min(column.distinct - 1, 3) for column in self.inputs)
         return mains + sum(" x " in kind for kind, _ in self.labels)
+
+    @property
+    def bent(self) -> dict[int, int]:
+        """The group of each input's parabola, by the group of its wiggly columns."""
+        place = {label: number for number, label in enumerate(self.labels)}
+        return {place["wiggly", own]: number for number, (kind, own) in enumerate(self.labels) if kind == "bent"}
 
     @property
     def ranks(self) -> NDArray[np.intp]:

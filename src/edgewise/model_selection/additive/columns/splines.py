@@ -114,7 +114,7 @@ class Curves:
     change : ndarray
         B-spline coefficients of each function, (n, functions).
     kinds : tuple of str
-        Kind of each function: "straight", "warped" or "wiggly".
+        Kind of each function: "straight", "warped", "bent" (a parabola) or "wiggly".
     """
 
     change: Array
@@ -122,12 +122,14 @@ class Curves:
 
 
 def curves_of(column: Column, gram: Array, weight: float, most: int, policy: AdditivePolicy) -> Curves:
-    """Choose the functions of an input: straight, straight in ranks, and the first wiggly ones.
+    """Choose the functions of an input: straight, straight in ranks, a parabola, and the first wiggly ones.
 
     All have mean zero over the rows. The straight ones have variance 1. The sum of squared second differences of a
     wiggly combination's B-spline coefficients, as in P-splines [1]_, is the sum of its squared coefficients here, and
     wiggly functions are uncorrelated with each other and with the one straight in ranks: the basis of Demmler and
-    Reinsch [2]_, in falling order of variance. What the rows do not see is left at its smoothest.
+    Reinsch [2]_, in falling order of variance. What the rows do not see is left at its smoothest. The wiggly functions
+    are straight at the ends, so that a curve of constant bend needs many of them: the parabola spares these where the
+    rows give strong evidence for it, see `solving.estimate`.
 
     Parameters
     ----------
@@ -161,8 +163,25 @@ def curves_of(column: Column, gram: Array, weight: float, most: int, policy: Add
     wiggly = wiggly - mean @ wiggly
     if abs((straight.T @ moments @ warped).item()) > policy.same_correlation:
         warped = warped[:, :0]
-    kinds = ("straight", *("warped",) * warped.shape[1], *("wiggly",) * wiggly.shape[1])
-    return Curves(np.concatenate([straight, warped, wiggly], 1), kinds)
+    bent = _parabola(column.knots, straight, mean, moments, policy.same_correlation)
+    bent = bent[:, : int(wiggly.shape[1] > policy.bent_edf)]
+    kinds = ("straight", *("warped",) * warped.shape[1], *("bent",) * bent.shape[1], *("wiggly",) * wiggly.shape[1])
+    return Curves(np.concatenate([straight, warped, bent, wiggly], 1), kinds)
+
+
+def _parabola(knots: Array, straight: Array, mean: Array, moments: Array, same: float) -> Array:
+    """Return the coefficients of a parabola that is uncorrelated with the straight line, of variance 1.
+
+    Those of t^2 are the mean products of two of three knots: Marsden's identity (de Boor 1978, ch. IX). There is none,
+    (n, 0), where it correlates with the line by more than `same`, as where one row lies far out.
+    """
+    t = (knots - knots.mean()) / np.ptp(knots)
+    a, b, c = t[1:-3], t[2:-2], t[3:-1]
+    square = standardised((a * b + a * c + b * c) / 3, mean, moments)[:, None]
+    along = float((straight.T @ moments @ square).item())
+    if abs(along) > same:
+        return square[:, :0]
+    return (square - along * straight) / np.sqrt(1 - along**2)
 
 
 def standardised(coef: Array, mean: Array, moments: Array) -> Array:

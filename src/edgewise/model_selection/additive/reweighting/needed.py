@@ -27,6 +27,7 @@ class NeededColumns:
         self.design, self.x = design, x
         self.rivals, self.chunks, self.watch = design.rivals, design.chunks, design.watch
         self.constraints = None
+        self.bent = design.bent
         self.count = int(design.groups.max(initial=-1)) + 1
         self.policy = replace(design.policy, first_wiggly=len(design.groups), steps=steps)  # all that are here
         # Columns of each group; the last is for columns without a group.
