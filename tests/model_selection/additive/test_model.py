@@ -199,7 +199,7 @@ def test_bands_hold_what_they_state():
     """95 % of the points of the true curves lie within 1.96 standard errors, on average over curves and tables."""
     grid, held = np.linspace(0.02, 0.98, 49), []
     curves = {2: lambda x: 20 * (x - 0.5) ** 2, 3: lambda x: 10 * x, 4: lambda x: 5 * x}
-    for seed in range(60):
+    for seed in range(30):
         x, _, y = _friedman(300, seed)
         model = fit_additive(x, y)
         for j, curve in curves.items():

@@ -163,7 +163,7 @@ def test_a_category_has_one_row():
 @pytest.mark.parametrize("family", [None, Poisson(), Bernoulli()], ids=["squared", "poisson", "bernoulli"])
 def test_p_values_are_uniform_without_an_effect_and_bands_hold_the_curves(family):
     p_values, held = [], []
-    for seed in range(200):
+    for seed in range(100):
         rng, x, curves, f = sampled(400, seed)
         f = f - f.mean()
         if family is None:
@@ -179,8 +179,8 @@ def test_p_values_are_uniform_without_an_effect_and_bands_hold_the_curves(family
             error = np.abs(values[:, 0] - curves[j] + curves[j].mean())
             held.append(np.mean(error <= 1.96 * std[:, 0] + 1e-12))
     p_values = np.array(p_values)
-    # Binomial standard errors: 0.015 at 5 %, 0.035 at 50 %. Curves have approximate p-values, so three of them and 1 %.
-    assert abs(np.mean(p_values < 0.05) - 0.05) < 0.055
-    assert abs(np.mean(p_values < 0.5) - 0.5) < 0.115
+    # Binomial standard errors: 0.022 at 5 %, 0.05 at 50 %. Curves have approximate p-values, so three of them and 1 %.
+    assert abs(np.mean(p_values < 0.05) - 0.05) < 0.075
+    assert abs(np.mean(p_values < 0.5) - 0.5) < 0.16
     # The uncertainty of the strengths makes bands of nearly straight curves a little too wide.
     assert -0.025 < np.mean(held) - 0.95 < 0.03

@@ -1,0 +1,121 @@
+"""Coverage of 90 % intervals on other people's tables, in each quarter of the prediction.
+
+The regression tables of the panel and of the open half of the collection, three folds each: the share of test rows
+whose target lies in the interval of `KANRegressor.predict_interval`, by the quarter of the test rows' predictions in
+which the row is. Intervals of one width everywhere cover too few of the rows with large predictions on most tables.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+
+from edgewise import KANRegressor
+from edgewise.errors import EdgewiseWarning, InputError
+from edgewise.outcomes import Progress, ProgressCallback
+from edgewise_experiments.runner.jobs import Job, RowCallback, require_complete, run_jobs
+from edgewise_experiments.runner.outcome import Outcome, ResultTable, key_figures
+from edgewise_experiments.runner.store import Store
+from edgewise_experiments.tables.collection import entries
+from edgewise_experiments.tables.entry import OPEN
+from edgewise_experiments.tables.real_tables import Table, real_tables
+
+NOTES = (
+    "Shares of test rows within their interval, in per cent, by quarter of the prediction from the smallest to the "
+    "largest. The standard error of a table is that of independent rows with the coverage that was asked for; the last "
+    "line is the mean over the tables with its own standard error. The width is the mean width of the intervals in "
+    "standard deviations of the target.",
+    "Tables with more rows are reduced to their first rows in a random order, tables of fewer rows than four hundred "
+    "are left out: their quarters hold too few test rows.",
+)
+LEVEL = 0.9
+MOST_ROWS, FEWEST_ROWS = 2000, 400  # a choice for time; quarters of a hundred rows know their coverage to 3 points
+FOLDS, QUICK_FOLDS = 3, 2  # choices for time
+QUICK_TABLES = ("diabetes",)
+
+
+def chosen_tables(quick: bool) -> dict[str, Callable[[], Table]]:
+    """Return the function that loads each table; those that turn out to be too small or no regression are left out."""
+    if quick:
+        return {name: make for name, make in real_tables().items() if name in QUICK_TABLES}
+    return {**real_tables(), **{entry.name: entry.table for entry in entries(OPEN) if entry.task == "regression"}}
+
+
+def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: RowCallback) -> Outcome:
+    """Fit the tables that the store lacks, with one seed by default."""
+    folds, jobs = QUICK_FOLDS if quick else FOLDS, []
+    for name, make in chosen_tables(quick).items():
+        table = make()
+        if table.task != "regression" or len(table.X) < FEWEST_ROWS:
+            continue
+        for seed in seeds or (0,):
+            key = {"table": name, "folds": folds, "seed": seed, "level": LEVEL, "most_rows": MOST_ROWS}
+            jobs.append(Job(name, key, partial(measure, table, folds, seed)))
+    return summary(run_jobs(jobs, store, progress, line=line))
+
+
+def measure(table: Table, folds: int, seed: int, report_progress: ProgressCallback) -> dict[str, object]:
+    """Fit the folds of a table; return the rows, the covered rows and the mean width in each quarter."""
+    if len(table.X) > MOST_ROWS:
+        kept = np.sort(np.random.default_rng(seed).permutation(len(table.X))[:MOST_ROWS])
+        table = Table(table.X[kept], table.y[kept], table.task, None if table.group is None else table.group[kept])
+    rows, covered, width = np.zeros(4, int), np.zeros(4, int), np.zeros(4)
+    for fold, (train, test) in enumerate(table.folds(folds, seed)):
+        model = KANRegressor(random_state=seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", EdgewiseWarning)  # some test rows lie outside the training range
+            groups = None if table.group is None else table.group[train]
+            model.fit(table.X[train], table.y[train], groups=groups)
+            require_complete(model.report_, model.search_)
+            prediction = model.predict(table.X[test])
+            try:
+                low, high = model.predict_interval(table.X[test], LEVEL)
+            except InputError as error:
+                return {"rows": None, "reason": str(error)}
+        order = np.argsort(prediction, kind="stable")
+        quarter = np.empty(len(test), int)
+        quarter[order] = 4 * np.arange(len(test)) // len(test)
+        inside = (low <= table.y[test]) & (table.y[test] <= high)
+        rows += np.bincount(quarter, minlength=4)
+        covered += np.bincount(quarter[inside], minlength=4)
+        width += np.bincount(quarter, (high - low) / table.y.std(), minlength=4)
+        report_progress(Progress("", (fold + 1) / folds))
+    return {"rows": rows.tolist(), "covered": covered.tolist(), "width": (width / rows).tolist()}
+
+
+def line(row: dict) -> str:
+    """Write a row in a few words."""
+    if row["rows"] is None:
+        return f"{row['table']}: no intervals, {row['reason']}"
+    shares = ", ".join(f"{100 * a / b:.1f}" for a, b in zip(row["covered"], row["rows"], strict=True))
+    return f"{row['table']}: {shares} %"
+
+
+def summary(rows: Sequence[dict]) -> Outcome:
+    """Return the coverage of each table and the mean of all."""
+    known = [row for row in rows if row["rows"] is not None]
+    lines = []
+    shares = np.array([np.divide(row["covered"], row["rows"]) for row in known]).reshape(len(known), 4)
+    whole = np.array([sum(row["covered"]) / sum(row["rows"]) for row in known])
+    for row, own, all_rows in zip(known, shares, whole, strict=True):
+        error = 100 * math.sqrt(LEVEL * (1 - LEVEL) / (sum(row["rows"]) / 4))
+        cells = [f"{100 * share:.1f}" for share in (*own, all_rows)]
+        lines.append((row["table"], f"{sum(row['rows']):,}", *cells, f"{error:.1f}", f"{np.mean(row['width']):.2f}"))
+    heads = ("table", "rows", "lowest quarter", "second", "third", "highest quarter", "all", "standard error", "width")
+    if not known:
+        return Outcome((ResultTable(heads, ()),), NOTES)
+    means = 100 * np.column_stack([shares, whole]).mean(0)
+    error = 100 * shares.std(0, ddof=1) / math.sqrt(len(known)) if len(known) > 1 else np.full(4, math.nan)
+    width = f"{np.mean([row['width'] for row in known]):.2f}"
+    largest = "-" if len(known) < 2 else f"{error.max():.1f}"
+    lines.append(("mean of the tables", "", *(f"{mean:.1f}" for mean in means), largest, width))
+    held = int((np.abs(means[:4] - 100 * LEVEL) <= 2).sum())
+    figures = {
+        "mean coverage of 90 % intervals in the quarters of the prediction": ", ".join(f"{m:.1f}" for m in means[:4]),
+        "quarters within two points of 90 %": f"{held} of 4",
+    }
+    return Outcome((ResultTable(heads, tuple(lines)), key_figures(figures)), NOTES)
