@@ -21,6 +21,7 @@ RANKS = (
     {"report"},
     {"estimator"},
     {"compare", "storage"},
+    {"explore"},
     {"cli"},
     {"__main__"},
 )
@@ -59,7 +60,7 @@ HEAVY = {
     "pyoperon": ("discovery.evolution.operon",),
     "rich": ("cli",),
     "safetensors": ("checkpoint", "files.journal"),
-    "scipy": ("export", "formulas", "discovery", "interpret", "model_selection", "pde.structured"),
+    "scipy": ("export", "formulas", "discovery", "interpret", "model_selection", "pde.structured", "explore.shapes"),
     "sklearn": ("estimator", "compare"),
     "sympy": ("formulas", "export"),
     "triton": ("ops.kernels.triton",),

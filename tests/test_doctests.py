@@ -17,6 +17,7 @@ ROOMS = [f"edgewise.{room}" for room in (*edgewise._ROOMS, *PARTS)]
 # Packages that some examples need; without them the examples of the room are left out.
 NEEDS = {
     "edgewise.estimator": "sklearn",
+    "edgewise.explore": "sklearn",
     "edgewise.compare": "sklearn",
     "edgewise.plot": "matplotlib",
     "edgewise.report": "matplotlib",

@@ -186,7 +186,7 @@ def suggest_functions(
     >>> suggest_functions(model, (0, 0, 0), problem)[0].name
     'log'
     """
-    number, i, o = _checked_edge(model, edge)
+    number, i, o = checked_edge(model, edge)
     check_count(top, "top")
     u, s = _curve(model, (number, i, o), problem)
     variance, place, suggestions = float(s.var()), _places(model)[number], []
@@ -246,7 +246,7 @@ def fix_edge(
     >>> fix_edge(KAN([1, 1], dtype=torch.float64), (0, 0, 0), "x^2", problem).model.config.functions
     ((('x^2',),),)
     """
-    place = _checked_edge(model, edge)
+    place = checked_edge(model, edge)
     if function != NO_FUNCTION and function not in table:
         raise InputError(f"function must be one of {', '.join(table)}, got {function!r}")
     u, s = _curve(model, place, problem)
@@ -291,8 +291,8 @@ def free_edge(model: KAN, edge: Edge, problem: Problem, *, refit: int = REFIT) -
     >>> free_edge(model, (0, 0, 0), Regression(x, x[:, 0] ** 2)).loss < 1e-6
     True
     """
-    number, i, o = _checked_edge(model, edge)
-    inputs = _inputs(model, number, problem)
+    number, i, o = checked_edge(model, edge)
+    inputs = layer_inputs(model, number, problem)
     layer = edges.with_spline(edge_layers(model)[number], i, o, inputs, like=_some_splines(model))
     return _edited(model, _with_layer(model, number, layer), f"Edge {edge} is a spline.", problem, refit)
 
@@ -323,7 +323,7 @@ def drop_edge(model: KAN, edge: Edge, problem: Problem, *, refit: int = REFIT) -
     >>> drop_edge(KAN([2, 1], dtype=torch.float64), (0, 1, 0), problem).model.layers[0].mask.tolist()
     [[1.0], [0.0]]
     """
-    number, i, o = _checked_edge(model, edge)
+    number, i, o = checked_edge(model, edge)
     keep = [layer.mask != 0 for layer in edge_layers(model)]
     keep[number][i, o] = False
     return _edited(model, _reduced(model, keep, problem), f"Edge {edge} is removed.", problem, refit)
@@ -415,10 +415,10 @@ def add_splines(model: KAN, problem: Problem, *, where: Sequence[Edge] | None = 
             for i, o in symbolic.mask.nonzero().tolist()
         ]
     else:
-        places = [_checked_edge(model, edge) for edge in where]
+        places = [checked_edge(model, edge) for edge in where]
     changed = model
     for number, i, o in places:
-        inputs = _inputs(model, number, problem)
+        inputs = layer_inputs(model, number, problem)
         like = _some_splines(changed)
         layer = edges.with_spline(edge_layers(changed)[number], i, o, inputs, keep_function=True, like=like)
         changed = _with_layer(changed, number, layer)
@@ -505,7 +505,8 @@ def freeze(model: KAN, layers: Sequence[int]) -> KAN:
     return copied
 
 
-def _checked_edge(model: KAN, edge: Edge) -> Edge:
+def checked_edge(model: KAN, edge: Edge) -> Edge:
+    """Return the place of an edge as three integers; raise InputError if the network has no such edge."""
     layers = edge_layers(model)
     if not isinstance(edge, Sequence) or len(edge) != 3 or not all(is_integer(value) for value in edge):
         raise InputError(f"edge must be (layer, input, output), as (0, 1, 0), got {edge!r}")
@@ -520,7 +521,7 @@ def _checked_edge(model: KAN, edge: Edge) -> Edge:
 
 
 @torch.no_grad()
-def _inputs(model: KAN, number: int, problem: Problem) -> torch.Tensor:
+def layer_inputs(model: KAN, number: int, problem: Problem) -> torch.Tensor:
     """Values that enter a layer of edges for the training data, (batch, in)."""
     if not isinstance(problem, Problem) or problem.train_loader is not None:
         raise InputError(f"problem must hold its data in tensors, as Regression(x, y), got {type(problem).__name__}")
@@ -536,7 +537,7 @@ def _inputs(model: KAN, number: int, problem: Problem) -> torch.Tensor:
 def _curve(model: KAN, edge: Edge, problem: Problem) -> tuple[torch.Tensor, torch.Tensor]:
     """Inputs and values of an edge over the training data, in float64."""
     number, i, o = edge
-    inputs = _inputs(model, number, problem)
+    inputs = layer_inputs(model, number, problem)
     values = edge_layers(model)[number].edges(inputs)[:, i, o]
     return inputs[:, i].double(), values.double()
 
@@ -559,7 +560,7 @@ def _places(model: KAN) -> list[int]:
 
 
 def _reduced(model: KAN, keep: list[torch.Tensor], problem: Problem) -> KAN:
-    _inputs(model, 0, problem)
+    layer_inputs(model, 0, problem)
     reduced = without_edges(model, keep, problem.train.x)
     if not all(bool(layer.mask.any()) for layer in edge_layers(reduced)):
         raise InputError("model must keep a path from an input to an output, without this part it has none")

@@ -1,0 +1,11 @@
+"""The explorer: look at a network, ask it, edit it by hand, and take home a model, a formula and a script.
+
+`Session` holds a model with its rows and the edits so far; `edgewise explore MODEL` shows it in a browser and
+`model.explore(X, y)` in a notebook. `apply_edit` is the pure function behind both.
+"""
+
+from edgewise.explore.actions import Cancelled, apply_edit
+from edgewise.explore.edits import EDITS, Applied, Cost, checked_edit
+from edgewise.explore.session import Session
+
+__all__ = ["EDITS", "Applied", "Cancelled", "Cost", "Session", "apply_edit", "checked_edit"]

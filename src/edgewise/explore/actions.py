@@ -1,0 +1,174 @@
+"""Edits of a network as pure functions: a network and an edit give a new network and what the edit costs.
+
+An edit is a dictionary of plain values, so that it can be stored, sent and repeated: `{"kind": "fix", "edge": (0, 1,
+0), "function": "sin"}`. `EDITS` lists the kinds with their fields. Points, ranges and values are those of the network:
+an edge of the first layer receives scaled inputs.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+
+from edgewise.checks import check_count, is_number
+from edgewise.errors import InputError
+from edgewise.explore.edits import Applied, Cost, checked_edit
+from edgewise.explore.reshaping import merged, reshaped
+from edgewise.interpret.symbolic import steering
+from edgewise.interpret.transform.edges import edge_layers
+from edgewise.nn.layers.symbolic import MixedLayer, SymbolicLayer
+from edgewise.nn.model import KAN, spline_part
+from edgewise.train.loop.fitting import fit
+from edgewise.train.loop.reports import StepEvent
+from edgewise.train.loop.threads import one_thread
+from edgewise.train.methods.choice import method_for
+from edgewise.train.problems.base import Problem
+
+CONSTANTS = ("a", "b", "c", "d")  # of an edge c f(a u + b) + d
+TRAINED = ("functions", "all")  # what a refit trains: the constants of the elementary functions, or everything
+
+
+class Cancelled(Exception):
+    """The caller ended an edit before it was made.
+
+    Examples
+    --------
+    >>> from edgewise import Regression
+    >>> x = torch.linspace(-1, 1, 60, dtype=torch.float64)[:, None]
+    >>> problem, edit = Regression(x, x[:, 0]), {"kind": "refit", "refit": 5, "train": "all"}
+    >>> try:
+    ...     apply_edit(KAN([1, 1], dtype=torch.float64), problem, edit, progress=lambda share: share > 0.5)
+    ... except Cancelled:
+    ...     print("as it was")
+    as it was
+    """
+
+
+def apply_edit(
+    model: KAN, problem: Problem, edit: Mapping[str, Any], *, progress: Callable[[float], bool] | None = None
+) -> Applied:
+    """Make an edit and measure its cost.
+
+    Parameters
+    ----------
+    model : KAN
+        Left unchanged.
+    problem : Problem
+        The data, in tensors; its validation data are the held-out rows.
+    edit : mapping
+        Its kind and fields, see `EDITS`. `refit` is the number of training steps afterwards: 20 by default after
+        "fix", none after the others. `train` is what they train: "functions" for the constants of the elementary
+        functions alone, so that splines which a penalty made smooth stay so; or "all".
+    progress : callable, optional
+        Receives the share of the training steps that are made; what it returns is whether to cancel.
+
+    Returns
+    -------
+    Applied
+        The new network and the costs.
+
+    Raises
+    ------
+    InputError
+        The edit is not as above, or the network has no such part.
+    Cancelled
+        `progress` returned True.
+
+    Examples
+    --------
+    >>> from edgewise import Regression
+    >>> x = torch.linspace(-1, 1, 60, dtype=torch.float64)[:, None]
+    >>> edit = {"kind": "fix", "edge": [0, 0, 0], "function": "sin"}
+    >>> done = apply_edit(KAN([1, 1], dtype=torch.float64), Regression(x, torch.sin(2 * x[:, 0])), edit)
+    >>> done.costs["training"].after < 1e-12
+    True
+    """
+    edit = checked_edit(edit)
+    with one_thread():
+        changed, text = _changed(model, problem, edit)
+        steps = edit.get("refit", steering.REFIT if edit["kind"] == "fix" else 0)
+        check_count(steps, "refit", 0)
+        trained = edit.get("train", TRAINED[0])
+        if trained not in TRAINED:
+            raise InputError(f"train must be one of {', '.join(TRAINED)}, got {trained!r}")
+        changed = _refitted(changed, problem, steps, trained, progress)
+        return Applied(changed, edit, text, costs_of(model, changed, problem))
+
+
+def costs_of(before: KAN, after: KAN, problem: Problem) -> dict[str, Cost]:
+    """Compare the losses of two networks on the training and the held-out rows of a problem."""
+    costs = {}
+    for name, data in (("training", problem.train), ("held-out", problem.validation)):
+        if data is None:
+            continue
+        old, new = (problem.sample_losses(one, data).double() for one in (before, after))
+        error = float((new - old).std() / len(new) ** 0.5) if len(new) > 1 else 0.0
+        costs[name] = Cost(float(old.mean()), float(new.mean()), error, len(new))
+    return costs
+
+
+def _changed(model: KAN, problem: Problem, edit: dict[str, Any]) -> tuple[KAN, str]:
+    kind = edit["kind"]
+    if kind == "refit":
+        what = "All numbers are" if edit.get("train") == "all" else "The constants of the elementary functions are"
+        return copy.deepcopy(model), f"{what} trained for {edit['refit']} steps."
+    if kind == "remove_node":
+        done = steering.drop_node(model, tuple(edit["node"]), problem, refit=0)
+        return done.model, done.action
+    if kind == "merge":
+        return merged(model, problem, edit["inputs"]), f"The levels of inputs {edit['inputs']} have one effect."
+    edge = steering.checked_edge(model, tuple(edit["edge"]))
+    if kind == "fix":
+        done = steering.fix_edge(model, edge, edit["function"], problem, constants=edit.get("constants"), refit=0)
+        return done.model, done.action
+    if kind in ("free", "remove_edge"):
+        done = (steering.free_edge if kind == "free" else steering.drop_edge)(model, edge, problem, refit=0)
+        return done.model, done.action
+    if kind == "snap":
+        return _snapped(model, edge, edit["constant"], edit["value"]), (
+            f"Constant {edit['constant']} of edge {edge} is {edit['value']:g}."
+        )
+    return reshaped(model, problem, edge, edit)
+
+
+@torch.no_grad()
+def _snapped(model: KAN, edge: steering.Edge, constant: str, value: Any) -> KAN:
+    number, i, o = edge
+    model = copy.deepcopy(model)
+    layer = edge_layers(model)[number]
+    symbolic = layer.symbolic if isinstance(layer, MixedLayer) else layer
+    if not isinstance(symbolic, SymbolicLayer) or symbolic.elementary(i, o) is None:
+        raise InputError(f"edge must be an elementary function, whose constants can be set, got {edge}, a spline")
+    if constant not in CONSTANTS or not is_number(value):
+        raise InputError(f"constant must be one of {', '.join(CONSTANTS)} with a number, got {constant!r}: {value!r}")
+    symbolic.affine[CONSTANTS.index(constant), i, o] = float(value)
+    return model
+
+
+def _refitted(model: KAN, problem: Problem, steps: int, trained: str, progress: Callable[[float], bool] | None) -> KAN:
+    """Train the constants of the elementary functions, or everything, in place; nothing where there are none."""
+    frozen = []
+    if trained == "functions":
+        for layer in edge_layers(model):
+            part = spline_part(layer)
+            frozen += [p for p in part.parameters() if p.requires_grad] if part is not None else []
+    own = copy.copy(problem)  # the held-out rows judge, so they must not choose the best step
+    own.validation = None
+    for parameter in frozen:
+        parameter.requires_grad_(False)
+    count = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    if steps and count:
+
+        def watch(event: StepEvent) -> None:
+            if progress is not None and progress(event.step / event.steps):
+                raise Cancelled
+
+        is_linear = trained == "all" and len(model.layers) == 1 and spline_part(model.layers[0]) is model.layers[0]
+        method, _ = method_for(own, count, is_linear=is_linear)
+        fit(model, own, method, steps=steps, adapt_domain=False, callbacks=[watch])
+    for parameter in frozen:
+        parameter.requires_grad_(True)
+    return model

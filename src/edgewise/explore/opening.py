@@ -1,0 +1,123 @@
+"""Files that the explorer opens: a model with the facts stored with it, and the table that judges."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgewise import checkpoint
+from edgewise.datasets import knots_path
+from edgewise.errors import InputError
+from edgewise.estimator import KANClassifier, KANRegressor, load_estimator
+from edgewise.nn.model import KAN
+from edgewise.storage import FOLDER_MODEL
+from edgewise.tables import Table, TableEncoder, read_table
+
+# Facts of `edgewise fit` about the unedited model, which are not true of an edited one.
+OF_THE_FIT = ("score", "metrics", "formulas")
+
+
+def read_model(path: str | os.PathLike[str]) -> tuple[Any, dict[str, Any]]:
+    """Return the network or estimator in a file or folder, and the facts stored with it that outlast edits.
+
+    Raises
+    ------
+    FileError, CheckpointError, InputError
+        There is no such file, it is damaged, or it holds something else.
+    """
+    file = Path(path) / FOLDER_MODEL if Path(path).is_dir() else Path(path)
+    stored = checkpoint.read(file)
+    if "estimator" not in stored.extra:
+        if not isinstance(stored.model, KAN):
+            raise InputError(f"model must be a KAN, got {type(stored.model).__name__} in {file}")
+        return stored.model, dict(stored.extra)
+    estimator, facts = load_estimator(file)
+    facts = dict(facts)
+    if isinstance(facts.get("fit"), dict):
+        facts["fit"] = {name: fact for name, fact in facts["fit"].items() if name not in OF_THE_FIT}
+    return estimator, facts
+
+
+def rows_of(model: Any, facts: dict[str, Any], data: str | os.PathLike[str] | Table) -> tuple[Any, np.ndarray | None]:
+    """Return the rows and targets of a table as a model reads them; rows without a target are left out.
+
+    Parameters
+    ----------
+    model : KAN, KANRegressor or KANClassifier
+        The model.
+    facts : dict
+        From `read_model`.
+    data : path-like or Table
+        The table; "knots" is the packaged one.
+
+    Returns
+    -------
+    X : Table or ndarray
+        The inputs.
+    y : ndarray or None
+        The targets; None where the table has none.
+
+    Raises
+    ------
+    FileError, InputError
+        The table is not readable or does not fit the model.
+    """
+    table = data if isinstance(data, Table) else _read(data)
+    if isinstance(model, KAN):
+        return _numbers(table, model)
+    names: tuple[str, ...] = tuple(getattr(model, "target_names_", ()) or ())
+    if "table" in facts:
+        encoder = TableEncoder.from_json(facts["table"])
+        if encoder.target.name in table.columns:
+            table = table.take(encoder.rows_with_target(table))
+            y = encoder.encode_target(table)
+            if isinstance(model, KANClassifier):
+                y = np.asarray(encoder.target.decode(y)).astype(model.classes_.dtype)
+            return table.select(model.encoder_.columns), y
+    elif len(names) == 1 and names[0] in table.columns:
+        y = table.columns[names[0]]
+        known = np.array([cell is not None and cell == cell for cell in y.tolist()])
+        table, y = table.take(known), y[known]
+        if isinstance(model, KANClassifier):
+            y = y.astype(model.classes_.dtype)
+        elif y.dtype == object:
+            raise InputError(f"column {names[0]!r} must hold numbers, as in training, got text")
+        return _inputs(table, model), y
+    return _inputs(table, model), None
+
+
+def _read(data: str | os.PathLike[str]) -> Table:
+    if os.fspath(data) == "knots":
+        with knots_path() as path:
+            return read_table(path)
+    return read_table(data)
+
+
+def _inputs(table: Table, model: KANRegressor | KANClassifier) -> Any:
+    """Return the columns by name, or all of them in order for a model that was fitted without names."""
+    if hasattr(model, "feature_names_in_"):
+        model.encoder_.check_columns(table)
+        return table.select(model.encoder_.columns)
+    count = model.n_features_in_
+    if len(table.names) < count:
+        raise InputError(f"the table must have {count} columns of inputs, got {len(table.names)}")
+    return table.select(table.names[:count])
+
+
+def _numbers(table: Table, network: KAN) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the first columns as inputs of a network, and the next ones as its targets, if there are any."""
+    inputs, outputs = network.config.width[0], network.config.width[-1]
+    if len(table.names) not in (inputs, inputs + outputs):
+        raise InputError(
+            f"the table must have {inputs} columns of inputs, or {inputs + outputs} with targets, "
+            f"got {len(table.names)}"
+        )
+    columns = [table.columns[name] for name in table.names if name in table.columns]
+    if len(columns) < len(table.names) or any(column.dtype.kind != "f" for column in columns):
+        raise InputError("the table must hold numbers alone for a network without an estimator, got text or dates")
+    values = np.column_stack(columns)
+    values = values[np.isfinite(values).all(axis=1)]
+    return values[:, :inputs], values[:, inputs:] if values.shape[1] > inputs else None

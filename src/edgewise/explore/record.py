@@ -1,0 +1,62 @@
+"""Edits in files: the record as JSON, and a Python script that repeats it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from edgewise.errors import InputError
+
+FORMAT = 1  # of the record; a higher number is of a later version
+
+
+def checked_record(record: Mapping[str, Any], made_for: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the edits of a record that are kept, and those that were undone.
+
+    Raises
+    ------
+    InputError
+        It is no record, or one of another model or other rows than `made_for`.
+
+    Examples
+    --------
+    >>> checked_record({"format": 1, "made_for": "a", "edits": [], "undone": []}, "a")
+    ([], [])
+    """
+    parts = [record.get(name) if isinstance(record, Mapping) else None for name in ("edits", "undone")]
+    if not all(isinstance(part, list) and all(isinstance(one, Mapping) for one in part) for part in parts):
+        raise InputError("record must be a dictionary with the lists edits and undone, as Session.record gives it")
+    if record.get("format") != FORMAT:
+        raise InputError(f"record must have the format {FORMAT}, got {record.get('format')!r}")
+    if record.get("made_for") != made_for:
+        raise InputError("record must be made for this model and these rows, got that of others")
+    kept, undone = ([dict(one) for one in part] for part in parts if part is not None)
+    return kept, undone
+
+
+def script_text(
+    origin: tuple[str, str | None] | None, held_out: Sequence[int], edits: Sequence[Mapping[str, Any]], out: str
+) -> str:
+    """Return a script that repeats edits.
+
+    Examples
+    --------
+    >>> print(script_text(("model", None), [3], [{"kind": "free", "edge": [0, 0, 0]}], "new.safetensors"))
+    \"\"\"Repeats edits of a model that were made by hand.\"\"\"
+    <BLANKLINE>
+    from edgewise.explore import Session
+    <BLANKLINE>
+    session = Session.open('model', None, held_out=[3])
+    session.edit('free', edge=[0, 0, 0])
+    session.save('new.safetensors')
+    <BLANKLINE>
+    """
+    lines = ['"""Repeats edits of a model that were made by hand."""', "", "from edgewise.explore import Session", ""]
+    if origin is None:
+        lines += ["# model, X and y as in your program", f"session = Session(model, X, y, held_out={list(held_out)!r})"]
+    else:
+        lines.append(f"session = Session.open({origin[0]!r}, {origin[1]!r}, held_out={list(held_out)!r})")
+    for edit in edits:
+        fields = ", ".join(f"{name}={value!r}" for name, value in edit.items() if name != "kind")
+        lines.append(f"session.edit({edit['kind']!r}, {fields})")
+    return "\n".join([*lines, f"session.save({out!r})", ""])

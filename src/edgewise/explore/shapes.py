@@ -1,0 +1,182 @@
+"""New shapes for the curve of one edge: drawn by hand, straight or flat in a range, monotone, convex.
+
+All functions take the splines of a layer and one of its edges and return the edge's new coefficients, (n,), in
+float64. Each is the solution of a least-squares problem, so that the same edit always gives the same bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from scipy.optimize import lsq_linear
+
+from edgewise.errors import InputError
+from edgewise.nn.layers.spline import KANLayer
+from edgewise.ops.splines.bspline import basis
+
+# Points in each knot interval at which a curve is compared with its new shape; a choice: twice the degree at most.
+POINTS_PER_INTERVAL = 10
+# Weight of the points spread evenly over the domain beside the rows, which together have the weight 1. A choice: small,
+# and yet enough that coefficients between the rows stay determined.
+SPREAD_WEIGHT = 1e-3
+CURVE_SHAPES = ("increasing", "decreasing", "convex", "concave")
+
+
+def columns_of(spline: KANLayer, i: int, points: np.ndarray) -> np.ndarray:
+    """Return the B-splines of input i at some points, (points, n)."""
+    knots = spline.knots[i : i + 1].double()
+    return basis(torch.from_numpy(points)[:, None], knots, spline.degree)[:, 0].numpy()
+
+
+def domain_of(spline: KANLayer, i: int) -> tuple[float, float]:
+    """Return the ends of the domain of input i."""
+    knots = spline.knots[i]
+    return float(knots[spline.degree]), float(knots[-spline.degree - 1])
+
+
+def spread_points(spline: KANLayer, i: int) -> np.ndarray:
+    """Return points spread evenly over the domain of input i."""
+    return np.linspace(*domain_of(spline, i), POINTS_PER_INTERVAL * spline.grid_size + 1)
+
+
+def coefficients(spline: KANLayer, i: int, o: int) -> np.ndarray:
+    """Return the present coefficients of an edge, (n,)."""
+    return spline.coef[i, :, o].detach().double().numpy().copy()
+
+
+def dragged(spline: KANLayer, i: int, o: int, changes: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Move a curve by given amounts at some points; of all such splines the one that changes the coefficients least.
+
+    Parameters
+    ----------
+    spline : KANLayer
+        Left unchanged.
+    i, o : int
+        Place of the edge.
+    changes, points : ndarray of shape (m,)
+        What is added to the curve at each point.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        The coefficients. With more points than coefficients the changes are met in the sense of least squares.
+
+    Examples
+    --------
+    >>> layer = KANLayer(1, 1, domain=(0, 1), base="zero", dtype=torch.float64)
+    >>> new = dragged(layer, 0, 0, np.array([1.0]), np.array([0.5]))
+    >>> float((columns_of(layer, 0, np.array([0.5])) @ (new - coefficients(layer, 0, 0))).round(12)[0])
+    1.0
+    """
+    step = np.linalg.lstsq(columns_of(spline, i, points), changes, rcond=None)[0]
+    return coefficients(spline, i, o) + step
+
+
+def levelled(spline: KANLayer, i: int, o: int, limits: Sequence[float], rows: np.ndarray, *, flat: bool) -> np.ndarray:
+    """Make a curve straight or constant in the knot intervals whose middle lies in a range; it meets the rest smoothly.
+
+    Parameters
+    ----------
+    spline, i, o
+        As in `dragged`.
+    limits : (float, float)
+        Ends of the range.
+    rows : ndarray of shape (N,)
+        Values of the input in the training rows.
+    flat : bool
+        Whether the curve becomes its mean over the rows in the range. Otherwise it becomes the straight line that joins
+        its ends there; in the whole domain, the regression line over the rows.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        The coefficients.
+
+    Raises
+    ------
+    InputError
+        The middle of no knot interval lies in the range.
+
+    Examples
+    --------
+    >>> layer = KANLayer(1, 1, domain=(0, 1), base="zero", dtype=torch.float64)
+    >>> new = levelled(layer, 0, 0, (0, 1), np.linspace(0, 1, 50), flat=True)
+    >>> bool(np.ptp(new) < 1e-12)
+    True
+    """
+    old, p, knots = coefficients(spline, i, o), spline.degree, spline.knots[i].double().numpy()
+    edges = knots[p : len(knots) - p]
+    middles = (edges[1:] + edges[:-1]) / 2
+    chosen = np.flatnonzero((middles >= limits[0]) & (middles <= limits[1]))
+    if not len(chosen):
+        raise InputError(f"range must have the middle of a knot interval in it, got {limits[0]:g} to {limits[1]:g}")
+    first, last = chosen[0], chosen[-1]
+    ends = edges[[first, last + 1]]
+    own = rows[(rows >= ends[0]) & (rows <= ends[1])]
+    own = own if len(np.unique(own)) > 1 else ends
+    values = columns_of(spline, i, own) @ old
+    if flat:
+        line = np.array([0.0, values.mean()])
+    else:
+        whole = len(chosen) == len(middles)
+        line = np.polyfit(own, values, 1) if whole else np.polyfit(ends, columns_of(spline, i, ends) @ old, 1)
+    # A spline whose coefficients are a line at the means of p neighbouring knots is that line (Marsden's identity).
+    places = np.array([knots[j + 1 : j + p + 1].mean() if p else middles[j] for j in range(len(old))])
+    inner = (np.arange(len(old)) >= first) & (np.arange(len(old)) <= last + p)
+    # Coefficients beside the range stay: refitted to the old curve, they would make it swing.
+    return np.where(inner, np.polyval(line, places), old)
+
+
+def shaped(spline: KANLayer, i: int, o: int, shape: str, rows: np.ndarray) -> np.ndarray:
+    """Return the nearest coefficients, over the rows, whose curve is increasing, decreasing, convex or concave.
+
+    A spline whose coefficients increase is increasing, and one whose slopes between the coefficients increase is
+    convex (C. de Boor, A Practical Guide to Splines, 2001, chapters X and XI). Both are linear in positive increments,
+    so this is a least-squares problem with bounds.
+
+    Parameters
+    ----------
+    spline, i, o
+        As in `dragged`.
+    shape : {"increasing", "decreasing", "convex", "concave"}
+        The shape.
+    rows : ndarray of shape (N,)
+        Values of the input in the training rows.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        The coefficients.
+
+    Examples
+    --------
+    >>> layer = KANLayer(1, 1, domain=(0, 1), base="zero", dtype=torch.float64)
+    >>> bool((np.diff(shaped(layer, 0, 0, "increasing", np.linspace(0, 1, 50))) >= 0).all())
+    True
+    """
+    old, p = coefficients(spline, i, o), spline.degree
+    count, sign = len(old), 1.0 if shape in ("increasing", "convex") else -1.0
+    increments = np.tril(np.ones((count, count - 1)), -1)  # column j adds to all coefficients after j
+    is_curved = shape in ("convex", "concave")
+    if is_curved:
+        if p < 1:
+            raise InputError(f"shape {shape!r} needs splines of degree 1 or more, got degree {p}")
+        knots = spline.knots[i].double().numpy()
+        gaps = (knots[p + 1 : p + count] - knots[1:count]) / p  # between the Greville abscissae
+        slopes = np.tril(np.ones((count - 1, count - 1)))  # column j adds to all slopes from j on
+        increments = increments * gaps @ slopes
+    free = 2 if is_curved else 1  # the level, and the first slope
+    basis_of_shape = np.column_stack([np.ones(count), sign * increments])
+    spread = spread_points(spline, i)
+    design = np.vstack(
+        [
+            columns_of(spline, i, rows) / len(rows) ** 0.5,
+            columns_of(spline, i, spread) * (SPREAD_WEIGHT / len(spread)) ** 0.5,
+        ]
+    )
+    triangle = np.linalg.qr(design, mode="r")
+    lower = np.r_[np.full(free, -np.inf), np.zeros(count - free)]
+    found = lsq_linear(triangle @ basis_of_shape, triangle @ old, (lower, np.inf), method="bvls")
+    return basis_of_shape @ found.x
