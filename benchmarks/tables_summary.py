@@ -1,4 +1,4 @@
-"""What the rows of benchmarks/tables.py say: ranks, distances from the best model, seconds; as text and as a figure."""
+"""Summary of the rows of tables.py: ranks, distances from the best model, seconds; as text and as a figure."""
 
 import json
 import re

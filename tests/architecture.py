@@ -102,7 +102,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def problems(path: str, source: str) -> list[str]:
-    """What is wrong with the module at `path` (below src/edgewise, as "ops/knots.py")."""
+    """List what is wrong with the module at `path` (below src/edgewise, as "ops/knots.py")."""
     tree = ast.parse(source)
     found = [
         *_file_problems(path, source, tree),

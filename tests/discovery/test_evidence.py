@@ -1,4 +1,4 @@
-"""What the data decide: no functions of indicators, years from an origin, digits within their standard errors."""
+"""Formulas claim what the data decide: no functions of indicators, years from an origin, no digit beyond its error."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What the estimators say about themselves adds up to what they predict."""
+"""Explanations of the estimators add up to their predictions."""
 
 import numpy as np
 import pytest

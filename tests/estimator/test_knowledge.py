@@ -1,4 +1,4 @@
-"""What a user knows of columns goes in as constraints: the fitted estimators obey them everywhere, in units."""
+"""Knowledge of columns goes in as constraints: the fitted estimators obey them everywhere, in units."""
 
 import numpy as np
 import pandas

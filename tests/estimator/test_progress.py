@@ -1,4 +1,4 @@
-"""What an estimator tells while it is fitted, and that this does not hinder pickling."""
+"""Progress of a fit is reported, and reporting does not hinder pickling."""
 
 import io
 import logging

@@ -1,4 +1,4 @@
-"""What every layer gives: forward of any batch shape, edges that sum to it. Join by LAYERS."""
+"""Every layer gives forward of any batch shape, edges that sum to it. Join by LAYERS."""
 
 import copy
 import pickle

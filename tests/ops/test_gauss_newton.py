@@ -104,7 +104,7 @@ class TestLeastSquares:
 
 
 def test_a_huge_gain_ratio_is_an_ordinary_one():
-    """Where the predicted decrease is a rounding error the ratio may be 1e200, whose cube is no float."""
+    """If the predicted decrease is a rounding error, the ratio may be 1e200, whose cube overflows."""
     rule = DampingRule()
     damping = rule.start()
     assert rule.accepted(damping, gain_ratio=1e200) == rule.accepted(damping, gain_ratio=1.0)

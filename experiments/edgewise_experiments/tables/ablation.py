@@ -1,4 +1,4 @@
-"""What each ingredient and threshold of the search on tables is worth, on the open half of the collection.
+"""The worth of each ingredient and threshold of the search on tables, on the open half of the collection.
 
 Every variant is the default search with one ingredient removed or one threshold changed; all are fitted to the same
 folds. The other half of the collection stays unopened here.

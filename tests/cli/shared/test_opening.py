@@ -1,4 +1,4 @@
-"""What MODEL and --out are, found without torch."""
+"""MODEL and --out are recognised without importing torch."""
 
 import json
 

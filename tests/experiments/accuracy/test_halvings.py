@@ -1,4 +1,4 @@
-"""How soon a halved grid gets how close."""
+"""The experiment that halves the grid: errors fall from grid to grid, and seconds to an error are read off."""
 
 import pytest
 from tests.experiments.made_rows import halvings_row

@@ -27,7 +27,7 @@ def test_a_plane_in_noise_costs_its_own_coefficients():
 
 
 def test_one_input_beside_scipy():
-    """As good as scipy's spline with the strength that the truth itself would choose."""
+    """It is as good as scipy's spline with the strength that the truth itself would choose."""
     generator = np.random.default_rng(3)
     x = np.sort(generator.uniform(0, 1, 200))
     truth = np.sin(6 * x)

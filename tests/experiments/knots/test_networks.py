@@ -68,7 +68,7 @@ def test_training_is_seeded_and_reported(plan):
 
 @pytest.mark.slow
 def test_constants_of_edges_into_one_sum_are_counted_once():
-    """As many numbers as the outputs of one layer, linear in its coefficients, have directions."""
+    """Parameters are counted as the rank of the outputs of one layer, which are linear in its coefficients."""
     model = KAN([3, 2], (2,), 2, base="zero", seed=1, dtype=torch.float64)
     x = 2 * torch.rand(100, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64) - 1
     coef = model.layers[0].coef

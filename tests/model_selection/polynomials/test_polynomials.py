@@ -135,7 +135,7 @@ def test_the_likelihood_of_a_link_does_not_depend_on_the_unit_of_the_target():
 
 
 def test_a_target_that_hardly_moves_has_no_link():
-    """Of a target of 1 and a billionth every link is a straight line, up to rounding."""
+    """For a target that varies by a billionth of itself every link is a straight line, up to rounding."""
     rng = np.random.default_rng(0)
     x = rng.random((200, 2))
     y = x.sum(1)

@@ -160,7 +160,7 @@ def test_empty_batch_and_single_input(degree, shape):
 
 @pytest.mark.parametrize("degree", DEGREES)
 def test_plain_autograd_agrees_with_the_orders_at_both_ends_of_the_domain(degree):
-    """What is compiled or exported is differentiated by torch itself, so the clamp must not halve a slope."""
+    """Compiled or exported code is differentiated by torch itself, so the clamp must not halve a slope."""
     knots = make_knots(UNEVEN, 4, degree)
     ends = torch.stack(spline_domain(knots, degree))
     x = torch.cat([ends, ends.mean(0, keepdim=True) + 0.01, ends + torch.tensor([[-1.0], [1.0]])])

@@ -121,7 +121,7 @@ def test_projection_on_a_wider_domain_keeps_straight_tails(degree):
 @pytest.mark.parametrize("degree", DEGREES)
 @pytest.mark.parametrize("new_size", [2, 7])
 def test_projection_error_is_orthogonal_to_the_new_splines(degree, new_size):
-    """What defines the nearest function in the L2 norm; checked with a quadrature of its own."""
+    """The condition that defines the nearest function in the L2 norm; checked with a quadrature of its own."""
     knots = make_knots(UNEVEN, 5, degree)
     coef = random_coef(1, 5 + degree, 2)
     ends = breakpoints_of(knots, degree)[:, [0, -1]] + torch.tensor([[0.2, -0.1]], dtype=torch.float64)

@@ -134,7 +134,7 @@ def test_respaced_intervals_miss_the_same():
 
 @pytest.mark.slow
 def test_respaced_coordinates_share():
-    """Of a function that turns four times as fast along y, y gets about four times as many."""
+    """A function that turns four times as fast along y gets about four times as many points along y."""
     lines = [torch.linspace(0, 3, 13).double()] * 2
     layer, domain, _ = fitted(lambda x: torch.sin(x[:, 0]) * torch.sin(4 * x[:, 1]), lines)
     x, y = respaced(layer, domain, 8.0)

@@ -1,1 +1,1 @@
-"""What a user knows before the search, beyond the operators: a structure, groups of rows, extreme units of columns."""
+"""Knowledge that a user states before the search: a structure, groups of rows, extreme units of columns."""

@@ -272,7 +272,7 @@ def _with_ends(inner: np.ndarray) -> np.ndarray:
 
 
 def _sites(inner: np.ndarray) -> np.ndarray:
-    """As many points as splines on these breakpoints: at breakpoints, and halfway between those next to the ends."""
+    """Interpolation points, one per spline on these breakpoints: the breakpoints, and midpoints next to the ends."""
     count = len(inner) - 1
     ends = np.arange(EDGE_DEGREE) / 2  # a spline of degree 5 has its middle at a breakpoint
     places = np.concatenate([ends, np.arange(3, count - 2), count - ends[::-1]])

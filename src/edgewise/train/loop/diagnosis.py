@@ -1,4 +1,4 @@
-"""What the residuals of a finished fit say: whether the network has learned all that the inputs tell."""
+"""Diagnosis of a finished fit from its residuals: whether the network has learned all that the inputs tell."""
 
 from __future__ import annotations
 

@@ -233,7 +233,7 @@ def test_separated_classes_end_with_finite_coefficients(classes):
 
 
 def test_a_strength_that_grows_does_not_excuse_a_wild_step(monkeypatch):
-    """Where new strengths make the old coefficients expensive, the deviance may still not exceed the constant's."""
+    """The deviance stays below the constant's, also where new strengths make the old coefficients expensive."""
     z = np.linspace(-1, 1, 60)
     x, y, weight = np.column_stack([np.ones(60), 1e-4 * z, z]), (np.arange(60) % 2).astype(float), np.ones(60)
     state = iteration_state.State(Dense(np.array([-1, 0, 1])), x, y, weight, Bernoulli(), IrlsPolicy())

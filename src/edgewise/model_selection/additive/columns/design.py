@@ -209,7 +209,7 @@ class Design:
 
     @property
     def limits(self) -> Array:
-        """Where straight continuations end, (inputs, 2)."""
+        """The points at which straight continuations end, (inputs, 2)."""
         return np.array([column.limits for column in self.inputs])
 
     @property
