@@ -2,6 +2,7 @@
 
 import copy
 import re
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -209,3 +210,17 @@ def test_the_old_form_with_a_report_warns():
     with pytest.warns(DeprecationWarning, match="refine_with_report"):
         refined, report = refine(model, 8, report=True)
     assert refined.config.grid_size == (8,) and report.exact
+
+
+def test_knots_at_quantiles_follow_the_values():
+    x = points(500).exp().square()
+    model = make_model(grid_size=8)
+    adapt_domain_(model, x, knots="quantile")
+    for layer, values in zip(model.layers, model.trace(x).inputs, strict=True):
+        inner = layer.knots[:, 3:-3]
+        assert bool((layer.knots.diff(dim=1) > 0).all())
+        assert bool((inner[:, 0] <= values.amin(0)).all() & (inner[:, -1] >= values.amax(0)).all())
+    inside = torch.stack([((x >= low) & (x < high)).sum(0) for low, high in pairwise(model.layers[0].knots[:, 3:-3].T)])
+    assert int(inside.min()) > 0.6 * 500 / 8  # even knots leave some intervals nearly empty
+    with pytest.raises(InputError, match="knots must be"):
+        adapt_domain_(model, x, knots="uneven")

@@ -9,7 +9,9 @@ from edgewise.errors import InputError
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
 from edgewise.ops.splines.bspline import basis
-from edgewise.train.penalties import Ridge, Roughness, Sparsity, edge_magnitudes
+from edgewise.train.loop.fitting import fit
+from edgewise.train.penalties import Bending, Ridge, Roughness, Sparsity, edge_magnitudes
+from edgewise.train.problems.regression import Regression
 
 
 def samples(n=40, dtype=torch.float64):
@@ -166,3 +168,18 @@ def test_sums():
 def test_bad_settings_get_a_sentence(make, words):
     with pytest.raises(InputError, match=words):
         make()
+
+
+def test_bending_makes_edges_straight_that_need_no_bend():
+    x = samples(300)
+    y = torch.sin(torch.pi * x[:, 0]) + x[:, 1]
+    model = KAN([2, 1], 5, base="identity", seed=0, dtype=torch.float64)
+    report = fit(model, Regression(x, y), steps=60, penalty=Bending(1e-3))
+    bends = next(iter(Bending(1.0).bind(model)._bends()))[:, 0]
+    assert report.loss < 2e-3 and bends[0] > 1 and bends[1] < 1e-4
+    zero = KAN([1, 1], dtype=torch.float64)
+    with torch.no_grad():
+        zero.layers[0].coef.zero_()
+    value = Bending(1.0).value(zero)
+    value.backward()
+    assert float(value.detach()) == 0 and bool(zero.layers[0].coef.grad.isfinite().all())

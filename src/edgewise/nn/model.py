@@ -30,8 +30,9 @@ class ModelOptions(TypedDict, total=False):
         Product nodes of any arity and elementary functions on edges, see `KANConfig`.
     table : mapping of str to Elementary
         The elementary functions that `functions` may name; `ELEMENTARY` by default.
-    init : {"power", "paper"}
-        Distribution of the initial weights, see `initial_weights`; "power" by default.
+    init : {"power", "paper", "sparse"}
+        Distribution of the initial weights, see `initial_weights`; "power" by default. "sparse" links each node of a
+        layer only to the nearest ones of the next.
     dtype, device
         Of the weights; torch's default dtype and the CPU by default.
 
@@ -139,7 +140,7 @@ class KAN(Chain):
                 names = [[name.removeprefix(BESIDE_SPLINE) for name in row] for row in rows]
                 layer = symbolic = SymbolicLayer(names, table=table, dtype=dtype, device=device)
             if spline is not None and symbolic is not None and rows is not None:
-                spline.mask.copy_(spline.mask.new_tensor([[float(holds_spline(name)) for name in row] for row in rows]))
+                spline.mask.mul_(spline.mask.new_tensor([[float(holds_spline(name)) for name in row] for row in rows]))
                 layer = MixedLayer(spline, symbolic)
             layers.append(layer)
             if config.products and config.products[number]:

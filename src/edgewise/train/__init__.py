@@ -20,7 +20,7 @@ from edgewise.train.grids import (
 )
 from edgewise.train.loop import FitOptions, FitReport, StepEvent, StepRecord, fit
 from edgewise.train.methods import LBFGS, Adam, LevenbergMarquardt, Method, SSBroyden, default_method
-from edgewise.train.penalties import Penalty, Ridge, Roughness, Sparsity
+from edgewise.train.penalties import Bending, Penalty, Ridge, Roughness, Sparsity
 from edgewise.train.problems import (
     BlockProblem,
     BlockRole,
@@ -37,6 +37,7 @@ from edgewise.train.uncertainty import ErrorBars, prediction_uncertainty
 __all__ = [
     "LBFGS",
     "Adam",
+    "Bending",
     "BlockProblem",
     "BlockRole",
     "Classification",

@@ -35,6 +35,8 @@ FENCE = 3.0
 # Intervals by which a polynomial is continued at most: its error grows with the power `degree` of the distance. A
 # choice.
 FARTHEST = 6
+# Share of equal distances in knots at quantiles: the `grid_eps` of pykan, whose default it is.
+EVEN_SHARE = 0.02
 # Largest relative difference of the intervals of a grid that counts as even. A choice, far above rounding.
 EVEN_DIFFERENCE = 1e-6
 
@@ -118,7 +120,13 @@ def data_domain(x: Tensor) -> Tensor:
 
 
 def adapt_domain_(
-    model: KAN, x: Tensor, *, margin: float = HIDDEN_MARGIN, unset_only: bool = False, hidden_only: bool = False
+    model: KAN,
+    x: Tensor,
+    *,
+    margin: float = HIDDEN_MARGIN,
+    unset_only: bool = False,
+    hidden_only: bool = False,
+    knots: str = "even",
 ) -> None:
     """Move the grid of every layer, in place, to where the samples and their activations lie.
 
@@ -139,11 +147,15 @@ def adapt_domain_(
         Leave layers alone whose domain is already set.
     hidden_only : bool
         Leave the first layer alone.
+    knots : {"even", "quantile"}
+        Knots at equal distances, or at the quantiles of the values, for inputs whose values crowd in some places: the
+        first layer's then reach over the whole range. A `EVEN_SHARE` of equal distances keeps knots of equal values
+        apart.
 
     Raises
     ------
     InputError
-        x is empty, not finite, or of the wrong shape or dtype.
+        x is empty, not finite, or of the wrong shape or dtype, or knots is unknown.
 
     Examples
     --------
@@ -153,6 +165,8 @@ def adapt_domain_(
     [[2.0, 4.0]]
     """
     check_input(x, model.layers[0].in_features, model.dtype)
+    if knots not in ("even", "quantile"):
+        raise InputError(f'knots must be "even" or "quantile", got {knots!r}')
     x = x.detach().reshape(-1, x.shape[-1])
     if len(x) == 0 or not bool(x.isfinite().all()):
         raise InputError("x must hold at least one sample and only finite values to set a domain from")
@@ -163,15 +177,27 @@ def adapt_domain_(
                 is_set = bool(layer.domain_is_set)
                 if not (is_set and unset_only):
                     low, high = x.amin(0), x.amax(0)
-                    reach = margin * (high - low)
-                    domain = data_domain(x) if number == 0 else _with_width(low - reach, high + reach)
+                    reach = margin * (high - low) * bool(number)
+                    is_even = knots == "even"
+                    domain = data_domain(x) if number == 0 and is_even else _with_width(low - reach, high + reach)
                     new_knots = knot_vectors.uniform(domain.double(), layer.grid_size, layer.degree)
+                    if not is_even:
+                        new_knots = _knots_at_quantiles(x.double(), new_knots, layer.degree)
                     if is_set:
                         coef, _ = project(layer.coef.double(), layer.knots.double(), new_knots, layer.degree)
                         layer.coef.copy_(coef)
                     layer.knots.copy_(new_knots)
                     layer.domain_is_set.fill_(True)
             x = part(x)
+
+
+def _knots_at_quantiles(x: Tensor, even: Tensor, degree: int) -> Tensor:
+    """Move the inner breakpoints of even knots to the quantiles of x (batch, in), but for a share of the even ones."""
+    breakpoints = knot_vectors.breakpoints_of(even, degree)
+    size = breakpoints.shape[1] - 1
+    at = torch.stack([_quantile_of_rows(x, k / size) for k in range(size + 1)], 1)
+    at[:, 0], at[:, -1] = breakpoints[:, 0], breakpoints[:, -1]
+    return knot_vectors.extend((1 - EVEN_SHARE) * at + EVEN_SHARE * breakpoints, degree)
 
 
 def _quantile_of_rows(x: Tensor, share: float) -> Tensor:

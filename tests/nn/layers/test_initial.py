@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from edgewise.errors import InputError
-from edgewise.nn.layers.initial import float_dtype, initial_weights, seeded_generator
+from edgewise.nn.layers.initial import float_dtype, initial_weights, seeded_generator, sparse_mask
+from edgewise.nn.model import KAN
 
 
 def draw(inputs, n, outputs, init, seed=0):
@@ -53,7 +54,7 @@ def test_shapes():
 
 
 def test_unknown_scheme():
-    with pytest.raises(InputError, match=r"^init must be one of power, paper, got 'xavier'$"):
+    with pytest.raises(InputError, match=r"^init must be one of power, paper, sparse, got 'xavier'$"):
         draw(2, 3, 4, "xavier")
 
 
@@ -74,3 +75,12 @@ def test_bad_dtype(dtype):
     message = f"dtype must be torch.float32 or torch.float64, got {dtype!r}"
     with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
         float_dtype(dtype)
+
+
+@pytest.mark.parametrize("shape", [(6, 3), (3, 6), (4, 4), (1, 5)])
+def test_a_sparse_start_links_every_node_to_its_nearest(shape):
+    mask = sparse_mask(*shape)
+    assert bool(mask.any(0).all() & mask.any(1).all()) and max(shape) <= mask.sum() < sum(shape)
+    model = KAN([*shape, 2], init="sparse", seed=0)
+    assert torch.equal(model.layers[0].mask, mask.float())
+    assert torch.equal(model.layers[0].coef, KAN([*shape, 2], seed=0).layers[0].coef)

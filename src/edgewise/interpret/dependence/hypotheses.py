@@ -54,7 +54,7 @@ class StructureTest:
     --------
     >>> x = 1 + torch.rand(100, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     >>> print(is_separable(lambda x: x[:, 0] * x[:, 1], x, [[0], [1]]))
-    Rejected (p = 0, score 0.21): a sum of functions of (x_1), (x_2).
+    Rejected (p = 0, score 0.14): a sum of functions of (x_1), (x_2).
     """
 
     statement: str

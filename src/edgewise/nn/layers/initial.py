@@ -14,7 +14,7 @@ from edgewise.errors import InputError
 # Exponents of the power law for base weights and for spline coefficients: S. Rigas et al., "Initialization schemes for
 # KANs" (arXiv 2509.03417, ICLR 2026), where (0.25, 1.0) is best for function fitting.
 POWER_BASE, POWER_SPLINE = 0.25, 1.0
-INITS = ("power", "paper")
+INITS = ("power", "paper", "sparse")
 
 
 def seeded_generator(seed: int) -> torch.Generator:
@@ -74,8 +74,9 @@ def initial_weights(
     ----------
     in_features, basis_count, out_features : int
         The sizes in, n = grid_size + degree, and out.
-    init : {"power", "paper"}
-        "power": both normal with standard deviation (in * (n + 1))^-exponent (`POWER_BASE`, `POWER_SPLINE`).
+    init : {"power", "paper", "sparse"}
+        "power", and "sparse", whose edges `sparse_mask` chooses: both normal with standard deviation
+        (in * (n + 1))^-exponent (`POWER_BASE`, `POWER_SPLINE`).
         "paper": coef ~ N(0, 0.1^2), base by Xavier (normal, variance 2 / (in + out)); Liu et al., arXiv 2404.19756,
         section 2.2.
     generator : torch.Generator, optional
@@ -88,9 +89,23 @@ def initial_weights(
     """
     shapes = (in_features, basis_count, out_features), (in_features, out_features)
     coef, base = (torch.randn(shape, generator=generator, dtype=torch.float64) for shape in shapes)
-    if init == "power":
+    if init in ("power", "sparse"):
         fan = in_features * (basis_count + 1)
         return coef * fan**-POWER_SPLINE, base * fan**-POWER_BASE
     if init == "paper":
         return coef * 0.1, base * math.sqrt(2 / (in_features + out_features))
     raise InputError(f"init must be one of {', '.join(INITS)}, got {init!r}")
+
+
+def sparse_mask(in_features: int, out_features: int) -> Tensor:
+    """Edges of a sparse start, (in, out) of 0 and 1: each node is linked to the nearest one on the other side.
+
+    Both rows of nodes are spread evenly over the same length, as in a drawing, so there are max(in, out) to
+    in + out - 1 edges, and every node has one. pykan calls this `sparse_init`.
+    """
+    places = [(torch.arange(n, dtype=torch.float64) + 0.5) / n for n in (in_features, out_features)]
+    distance = (places[0][:, None] - places[1]).abs()
+    mask = torch.zeros(in_features, out_features, dtype=torch.float64)
+    mask[torch.arange(in_features), distance.argmin(1)] = 1
+    mask[distance.argmin(0), torch.arange(out_features)] = 1
+    return mask

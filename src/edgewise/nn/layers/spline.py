@@ -12,7 +12,7 @@ from edgewise.checks import check_options
 from edgewise.errors import InputError
 from edgewise.nn.config import KANConfig, check_input
 from edgewise.nn.layers.base import EdgeLayer
-from edgewise.nn.layers.initial import float_dtype, initial_weights
+from edgewise.nn.layers.initial import float_dtype, initial_weights, sparse_mask
 from edgewise.nn.layers.segments import Segments, active_spline_segments, contracted, one_run
 from edgewise.ops.activation import activation_derivatives
 from edgewise.ops.contract import spline_sum
@@ -58,8 +58,9 @@ class KANLayer(EdgeLayer):
     base : {"silu", "identity", "zero"}
         Base function; with "zero" there is none, and the attribute `base` is None.
     **options : LayerOptions
-        init : {"power", "paper"}
-            Distribution of the initial weights, see `initial_weights`; "power" by default.
+        init : {"power", "paper", "sparse"}
+            Distribution of the initial weights, see `initial_weights`; "power" by default. "sparse" also masks all
+            edges but those between nodes that are nearest to each other.
         generator : torch.Generator
             Source of the initial weights; torch's global generator by default, as in `torch.nn.Linear`.
         dtype, device
@@ -125,7 +126,8 @@ class KANLayer(EdgeLayer):
         self.coef = nn.Parameter(coef.to(dtype=dtype, device=device))
         self.base = None if base == "zero" else nn.Parameter(weight.to(dtype=dtype, device=device))
         self.register_buffer("knots", knots.to(device=self.coef.device))
-        self.register_buffer("mask", torch.ones(in_features, out_features, dtype=dtype, device=device))
+        mask = sparse_mask(in_features, out_features) if init == "sparse" else torch.ones(in_features, out_features)
+        self.register_buffer("mask", mask.to(dtype=dtype, device=device))
         self.register_buffer("domain_is_set", torch.tensor(domain is not None, device=device))
 
     @property

@@ -15,11 +15,19 @@ from edgewise.checks import check_count, check_options
 from edgewise.errors import InputError
 from edgewise.nn.prediction import evaluation_mode
 from edgewise.outcomes import OnInterrupt, StopReason, check_on_interrupt
+from edgewise.train.grids import adapt_domain_
 from edgewise.train.loop.batches import Batches, FullBatch, LoaderBatches, batches_of, joined, peek
 from edgewise.train.loop.diagnosis import advice_if_stuck
 from edgewise.train.loop.reports import Callback, FitReport, StepEvent, StepRecord, TrainingState
 from edgewise.train.loop.threads import threads_for
-from edgewise.train.loop.validation import check_callbacks, check_kinds, check_metrics, check_settings, prepare
+from edgewise.train.loop.validation import (
+    check_callbacks,
+    check_kinds,
+    check_metrics,
+    check_move_grids,
+    check_settings,
+    prepare,
+)
 from edgewise.train.methods.base import Adam, Method
 from edgewise.train.methods.choice import default_method
 from edgewise.train.penalties import Penalty
@@ -66,6 +74,9 @@ class FitOptions(TypedDict, total=False):
     metrics : mapping of str to callable, optional
         Functions of predictions (N, out) and targets that give a number, as {"max": lambda p, y: (p - y).abs().max()}.
         Each record of the report's history holds their values, on the validation data or else the training data.
+    move_grids : int, optional
+        With Adam: steps after which the grids of the hidden layers are moved to where the activations lie, in the first
+        half of the fit. The splines are approximated on the new knots.
 
     Examples
     --------
@@ -84,6 +95,7 @@ class FitOptions(TypedDict, total=False):
     keep_state: bool
     on_interrupt: OnInterrupt
     metrics: Mapping[str, Metric] | None
+    move_grids: int | None
 
 
 DEFAULTS: FitOptions = {
@@ -95,6 +107,7 @@ DEFAULTS: FitOptions = {
     "keep_state": False,
     "on_interrupt": "raise",
     "metrics": None,
+    "move_grids": None,
 }
 
 # Options that do not decide the steps, so that a fit can be resumed with others.
@@ -148,7 +161,7 @@ def fit(
         step. Without `resume`, a second call goes on from the present parameters with a fresh method, which is what
         `warm_start=True` of the estimators does.
     **options : FitOptions
-        patience, tolerance, evaluate_every, seed, adapt_domain, keep_state, on_interrupt, metrics.
+        patience, tolerance, evaluate_every, seed, adapt_domain, keep_state, on_interrupt, metrics, move_grids.
 
     Returns
     -------
@@ -183,6 +196,7 @@ def fit(
     numbers = check_settings(steps, chosen["seed"], chosen["patience"], chosen["evaluate_every"], chosen["tolerance"])
     functions = check_callbacks(callbacks)
     metrics = check_metrics(chosen["metrics"])
+    numbers["move_grids"] = check_move_grids(chosen["move_grids"], model, method)
     keep_interrupted = check_on_interrupt(chosen["on_interrupt"]) == "keep"
     settings: dict[str, Any] = {
         "method": method.settings(),
@@ -301,6 +315,10 @@ class _Training:
 
     def _advance(self) -> Stop | None:
         """Make one step; returns why to stop, or None."""
+        every = self.settings["move_grids"]
+        if every and self.step and self.step % every == 0 and 2 * self.step <= self.steps:
+            adapt_domain_(self.network, self._some_inputs(), hidden_only=True)  # type: ignore[arg-type]  # checked
+            self.method_run.restore(self.method_run.state())  # without the gradient before the move
         result = self.method_run.step(self.batches.next())
         if result.stopped is not None:
             return result.stopped, result.message
@@ -317,6 +335,11 @@ class _Training:
             message = f"A callback asked to stop after step {self.step}; the model is the best so far."
             stop = StopReason.CALLBACK, message
         return stop
+
+    def _some_inputs(self) -> Tensor:
+        """Training inputs, or those of a batch."""
+        train = self.problem.train_tensors
+        return (peek(self.problem) if train is None else train).x
 
     def _is_falling(self) -> bool:
         """Return whether the last steps of a fit by all samples lowered the loss quickly."""

@@ -16,7 +16,7 @@ from edgewise.nn.prediction import evaluation_mode
 from edgewise.train.grids import adapt_domain_, data_domain
 from edgewise.train.loop.batches import peek
 from edgewise.train.loop.reports import Callback
-from edgewise.train.methods.base import Method
+from edgewise.train.methods.base import Adam, Method
 from edgewise.train.penalties import Penalty
 from edgewise.train.problems.base import Problem
 from edgewise.train.problems.data import Data
@@ -70,6 +70,18 @@ def check_metrics(metrics: Mapping[str, Callable[..., Any]] | None) -> dict[str,
     if not isinstance(metrics, Mapping) or not all(isinstance(n, str) and callable(f) for n, f in metrics.items()):
         raise InputError(f'metrics must be functions by name, as {{"max": function}}, got {metrics!r:.80}')
     return dict(metrics)
+
+
+def check_move_grids(every: int | None, model: nn.Module, method: Method) -> int | None:
+    """Return the number of steps between moves of grids; raise InputError where grids can't be moved."""
+    if every is None:
+        return None
+    if not isinstance(method, Adam) or not isinstance(model, KAN):
+        raise InputError(
+            f"move_grids needs a KAN and Adam(), got {type(model).__name__} and {type(method).__name__}: "
+            "methods of second order go on from what they know of the old grids"
+        )
+    return check_count(every, "move_grids")
 
 
 def check_settings(
