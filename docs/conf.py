@@ -33,7 +33,7 @@ suppress_warnings = ["ref.python"]
 nitpicky = False  # types in docstrings are words, such as "array of shape (N, 2)", and not all are names of Python
 
 # Pages are Markdown. Code of a tutorial runs while the site is built, and only where it changed since the last build.
-myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_enable_extensions = ["colon_fence"]  # formulas are text: the pages load nothing from elsewhere
 myst_heading_anchors = 3
 nb_execution_mode = "cache"
 nb_execution_cache_path = str(ROOT / "build" / "docs-cache")

@@ -1,16 +1,31 @@
 """The pages of the site: each public name has its place in the reference, links lead to files, and code runs."""
 
+import ast
 import re
+import warnings
 from importlib import import_module
 from pathlib import Path
 
 import pytest
+from tools.run_snippets import SNIPPET
 
 import edgewise
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 REFERENCE = DOCS / "reference"
 PAGES = sorted(DOCS.rglob("*.md"))
+CELL = re.compile(r"^```\{code-cell\} python\n(?:---\n.*?^---\n)?(.*?)^```", re.MULTILINE | re.DOTALL)
+# Pages whose code runs in test_readme.py, each with what it must print.
+TESTED_THERE = {"guide", "tables", "formulas-found", "from-pykan"}
+
+
+def code_of(page):
+    """The blocks of code of a page: those of a tutorial show the value of their last line, the others print."""
+    text = page.read_text("utf-8")
+    return CELL.findall(text) or [match["code"] for match in SNIPPET.finditer(text)]
+
+
+WITH_CODE = [page for page in PAGES if page.stem not in TESTED_THERE and code_of(page)]
 
 
 def test_the_reference_names_every_public_name_at_the_place_that_defines_it():
@@ -29,9 +44,35 @@ def test_every_sub_package_has_its_page():
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))
 def test_links_lead_to_files_and_pictures_have_words(page):
-    text = re.sub(r"^```\w*\n.*?^```", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    text = re.sub(r"^```(?!\{image).*?^```", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
     links = re.findall(r"(!?)\[([^\]]*)\]\((?!https?://|#)([^)#\s]+)", text)
     links += [("!", alt, name) for name, alt in re.findall(r"\{image\} (\S+)\n:alt: (.*)", text)]
     for picture, words, name in links:
         assert (page.parent / name).exists(), name
         assert words.strip() or not picture, name
+
+
+def test_code_that_prints_is_followed_by_what_it_printed():
+    for page in WITH_CODE:
+        for match in SNIPPET.finditer(page.read_text("utf-8")):
+            assert ("print(" in match["code"]) == bool(match["output"] and match["output"].strip()), page
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: str(page.relative_to(DOCS)))
+def test_code_runs(page, monkeypatch, tmp_path, capsys):
+    """All blocks of a page in order, with warnings as errors; a search for a formula looks for three seconds."""
+    pytest.importorskip("pandas")
+    monkeypatch.chdir(tmp_path)
+    names = {"__name__": "page"}
+    for code in code_of(page):
+        *first, last = ast.parse(re.sub(r"(time_limit=)\d+\)", r"\g<1>3)", code)).body
+        shown = isinstance(last, ast.Expr) and CELL.search(page.read_text("utf-8"))
+        capsys.readouterr()
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            exec(compile(ast.Module([*first, *([] if shown else [last])], []), page.name, "exec"), names)
+            value = eval(compile(ast.Expression(last.value), page.name, "eval"), names) if shown else None
+        assert "print(" not in code or capsys.readouterr().out.strip(), code
+        assert value is None or any(hasattr(value, way) for way in ("_repr_svg_", "_repr_html_", "shape", "__len__"))
+    assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""Runs the Python snippets of README.md and of the guides in docs and writes what they print below them.
+"""Runs the Python snippets of README.md and of the pages in docs and writes what they print below them.
 
 python tools/run_snippets.py [PAGE ...]
 
@@ -16,7 +16,11 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = (ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("guide", "tables", "from-pykan")))
+PAGES = (
+    ROOT / "README.md",
+    *(ROOT / "docs" / f"{name}.md" for name in ("guide", "tables", "from-pykan", "trust")),
+    *sorted(page for folder in ("howto", "explanation") for page in (ROOT / "docs" / folder).glob("*.md")),
+)
 SNIPPET = re.compile(r"```python\n(?P<code>.*?)```\n(?P<shown>\n```text\n(?P<output>.*?)```\n)?", re.DOTALL)
 
 
