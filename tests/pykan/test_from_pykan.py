@@ -36,7 +36,9 @@ def test_the_outputs_are_those_of_pykan(name, tmp_path):
 
 
 def test_shapes():
-    assert len(NAMES) == 10
+    assert len(NAMES) == 11
+    degrees = from_pykan(CHECKPOINTS / "degrees").config
+    assert degrees.degrees == (3, 7) and degrees.base == "tanh"
     assert from_pykan(CHECKPOINTS / "pruned").config.width == (2, 4, 1)
     assert from_pykan(CHECKPOINTS / "functions").config.functions[0] == (("sin", ""), ("", "x^2"))
     assert from_pykan(CHECKPOINTS / "both").config.functions[0] == (("+sin", ""), ("", "+cos"))

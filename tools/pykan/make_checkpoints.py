@@ -91,6 +91,8 @@ def models() -> dict[str, tuple[KAN, torch.Tensor]]:
     made["refined"] = finer(*trained([2, 2, 1], grid=3, k=3))
     model, data = trained([2, 2, 1], grid=5, k=1, steps=2)
     made["degree_1"] = model
+    model, data = trained([2, 2, 1], grid=4, k=[3, 7], base_fun=torch.nn.Tanh(), steps=2)
+    made["degrees"] = shuffled(model, 6)
     return made
 
 

@@ -23,7 +23,7 @@ _KINDS: dict[str, tuple[type[KAN] | type[MLP], type[KANConfig] | type[MLPConfig]
     "MLP": (MLP, MLPConfig),
 }
 # Fields of KANConfig that a file may leave out; they came later, and files without them keep their bytes.
-_OPTIONAL = ("products", "functions")
+_OPTIONAL = ("products", "functions", "degrees")
 _TRAINED = ("coef", "base", "weight", "bias", "affine")  # ends of the names of the trainable tensors
 _DTYPES = {"float64": torch.float64, "float32": torch.float32}
 _DTYPE_NAMES = {dtype: name for name, dtype in _DTYPES.items()}
@@ -76,10 +76,10 @@ def layout(config: KANConfig | MLPConfig, dtype: torch.dtype) -> Layout:
         rows = config.functions[number] if config.functions else None
         if size:
             spline = layer if rows is None else layer + "spline."
-            result[spline + "coef"] = dtype, (inputs, size + config.degree, outputs)
+            result[spline + "coef"] = dtype, (inputs, size + config.degree_of(number), outputs)
             if config.base != "zero":
                 result[spline + "base"] = dtype, (inputs, outputs)
-            result[spline + "knots"] = dtype, (inputs, size + 2 * config.degree + 1)
+            result[spline + "knots"] = dtype, (inputs, size + 2 * config.degree_of(number) + 1)
             result[spline + "mask"] = dtype, (inputs, outputs)
             result[spline + "domain_is_set"] = torch.bool, ()
         if rows is not None:
@@ -190,7 +190,10 @@ def _read_config(config_class: Any, value: Any, tensor_count: int) -> KANConfig 
     if not isinstance(value, dict) or not required <= set(value) <= names:
         raise CheckpointError(f"must have a config of {', '.join(sorted(required))}, got something else")
     for name, item in value.items():
-        if name in _OPTIONAL:  # products: lists of whole numbers; functions: null, or lists of lists of text
+        if name in (
+            "products",
+            "functions",
+        ):  # products: lists of whole numbers; functions: null, or lists of lists of text
             if not isinstance(item, list) or not 0 < len(item) <= tensor_count + 1:
                 raise CheckpointError(f"must have a {name} that its {tensor_count} tensors can hold, got another")
             layers = [[layer] if name == "products" else layer for layer in item]

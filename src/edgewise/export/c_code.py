@@ -37,7 +37,7 @@ static void splines(int in, int out, int grid, int degree, const double *knots, 
         const double *t = knots + i * (grid + 2 * degree + 1);
         const double low = t[degree], high = t[degree + grid];
         const double inside = x[i] < low ? low : x[i] > high ? high : x[i];
-        double value[6] = {1.0 + 0.0 * inside}, slope[6] = {0.0}, share[6];
+        double value[11] = {1.0 + 0.0 * inside}, slope[11] = {0.0}, share[11]; /* degree 10 at most */
         int start = 0;
         while (start < grid - 1 && inside >= t[degree + 1 + start])
             start++;
@@ -74,6 +74,9 @@ _ACTIVATIONS = {
     "silu": "x / (1.0 + exp(-x))",
     "relu": "x < 0.0 ? 0.0 : x",
     "tanh": "tanh(x)",
+    "gelu": "0.5 * x * (1.0 + erf(x / sqrt(2.0)))",
+    "softplus": "x > 0.0 ? x + log1p(exp(-x)) : log1p(exp(x))",
+    "sin": "sin(x)",
     "identity": "x",
 }
 _SOFTMAX = """    double top = y[0], total = 0.0;

@@ -57,7 +57,10 @@ def splines(x, knots, coef, degree):
 _ACTIVATIONS = {
     "silu": '\n\ndef silu(x):\n    with np.errstate(over="ignore"):\n        return x / (1 + np.exp(-x))\n',
     "relu": "\n\ndef relu(x):\n    return np.maximum(x, 0)\n",
+    "gelu": "\n\ndef gelu(x):\n    return 0.5 * x * (1 + np.vectorize(math.erf, otypes=[float])(x / 2**0.5))\n",
+    "softplus": "\n\ndef softplus(x):\n    return np.logaddexp(0, x)\n",
     "tanh": "",
+    "sin": "",
     "identity": "",
 }
 
@@ -150,7 +153,11 @@ def python_source(
     if units is not None and units.probabilities:
         body += ["x = np.exp(x - x.max(1, keepdims=True))", "x = x / x.sum(1, keepdims=True)"]
     source = "".join(functions)
-    imports = "import numpy as np\n" + ("from scipy.special import j0\n" if "j0(" in source else "")
+    imports = (
+        ("import math\n\n" if "math.erf" in source else "")
+        + "import numpy as np\n"
+        + ("from scipy.special import j0\n" if "j0(" in source else "")
+    )
     about = f'"""A network of shape {list(width)}, as written by Edgewise: predict(x) gives its outputs for rows x."""'
     columns = f"COLUMNS = {_listed(names)}\nOUTPUTS = {_listed(outputs)}\n"
     predict = '\n\ndef predict(x):\n    """x (rows, columns as in COLUMNS) -> (rows, outputs as in OUTPUTS)."""\n    '
@@ -189,7 +196,7 @@ def _term(step: Step, number: int, functions: list[str], numbers: list[str]) -> 
 
 def _called(function: str) -> str:
     """Return the call of an activation or base function on x."""
-    return {"identity": "x", "tanh": "np.tanh(x)"}.get(function, f"{function}(x)")
+    return {"identity": "x", "tanh": "np.tanh(x)", "sin": "np.sin(x)"}.get(function, f"{function}(x)")
 
 
 def _array(name: str, values: np.ndarray) -> str:

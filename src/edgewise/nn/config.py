@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from edgewise.checks import is_integer
 from edgewise.errors import InputError
-from edgewise.ops.splines.bspline import MAX_DEGREE
+from edgewise.ops.splines.bspline import MAX_EDGE_DEGREE
 
-BASE_NAMES = ("silu", "identity", "zero")
+BASE_NAMES = ("silu", "identity", "zero", "tanh", "relu", "gelu", "softplus", "sin")
 ACTIVATION_NAMES = ("silu", "tanh", "relu")
 BESIDE_SPLINE = "+"  # before the name of a function that is added to the spline of the same edge
 MAX_ARITY = (1 << 16) - 1  # a choice: far above any use, and it bounds the size of a network built from a hostile file
@@ -31,16 +32,20 @@ class KANConfig:
         plain nodes, and so many nodes that multiply two sums.
     grid_size : int or sequence of int
         Number of knot intervals in the domain, for all layers or for each. 0 for a layer without splines.
-    degree : int
-        Polynomial degree of the splines, 0 to 5.
-    base : {"silu", "identity", "zero"}
-        Fixed function that is added to each spline with a weight; "zero" for none.
+    degree : int or sequence of int
+        Polynomial degree of the splines, 0 to 10, for all layers or for each. Above 5 layers are computed in plain
+        torch, without the compiled kernel.
+    base : str or callable
+        Fixed function that is added to each spline with a weight: "silu", "identity", "tanh", "relu", "gelu",
+        "softplus", "sin", or "zero" for none; or the function of torch of that name, as torch.tanh or nn.SiLU().
     products : sequence of sequences of int
         For each layer the arities (2 or more) of its product nodes, which are the last of its nodes; () for no
         products. Each multiplies as many sums as its arity, see `ProductLayer.after_sums`.
     functions : sequence
         For each layer None, or the names of the elementary functions of its edges, one row for each input: "" for a
         spline, "+sin" for the sum of a spline and a function, "0" for no edge; () for splines everywhere.
+    degrees : sequence of int
+        Degrees of the layers; () where they are all `degree`, which otherwise is the largest of them.
 
     Raises
     ------
@@ -60,15 +65,17 @@ class KANConfig:
     base: str
     products: tuple[tuple[int, ...], ...]
     functions: tuple[Names | None, ...]
+    degrees: tuple[int, ...]
 
     def __init__(
         self,
         width: Sequence[int | Sequence[int]],
         grid_size: int | Sequence[int] = 5,
-        degree: int = 3,
-        base: str = "silu",
+        degree: int | Sequence[int] = 3,
+        base: str | Callable[[Tensor], Tensor] = "silu",
         products: Sequence[Sequence[int]] = (),
         functions: Sequence[Sequence[Sequence[str]] | None] = (),
+        degrees: Sequence[int] = (),
     ) -> None:
         nodes, products = _without_pairs(width, products)
         layers = len(nodes) - 1
@@ -86,14 +93,24 @@ class KANConfig:
             raise InputError(
                 f"grid_size must be a positive integer, or one for each of the {layers} layers, got {grid_size!r}"
             )
-        if not is_integer(degree) or degree not in range(MAX_DEGREE + 1):
-            raise InputError(f"degree must be an integer from 0 to {MAX_DEGREE}, got {degree!r}")
+        given: Any = degrees or degree
+        each: tuple[Any, ...] = tuple(given) if isinstance(given, list | tuple) else (given,) * layers
+        if len(each) != layers or not all(is_integer(one) and one in range(MAX_EDGE_DEGREE + 1) for one in each):
+            wanted = f"an integer from 0 to {MAX_EDGE_DEGREE}"
+            more = f", or one for each of the {layers} layers" if isinstance(given, list | tuple) else ""
+            raise InputError(f"degree must be {wanted}{more}, got {given!r}")
+        base = base if isinstance(base, str) else _name_of_base(base)
         if base not in BASE_NAMES:
             raise InputError(f"base must be one of {', '.join(BASE_NAMES)}, got {base!r}")
         counts = tuple(int(size) if splines else 0 for size, splines in zip(sizes, has_splines, strict=True))
-        fields = {"width": nodes, "grid_size": counts, "degree": int(degree), "base": base, "products": arities}
-        for name, value in {**fields, "functions": names}.items():
+        fields = {"width": nodes, "grid_size": counts, "degree": int(max(each)), "base": base, "products": arities}
+        unlike = tuple(int(one) for one in each) if len(set(each)) > 1 else ()
+        for name, value in {**fields, "functions": names, "degrees": unlike}.items():
             object.__setattr__(self, name, value)
+
+    def degree_of(self, layer: int) -> int:
+        """Return the degree of a layer's splines."""
+        return self.degrees[layer] if self.degrees else self.degree
 
     def sums(self, layer: int) -> int:
         """Return the number of outputs of a layer's edges, before its products are formed."""
@@ -131,6 +148,14 @@ class MLPConfig:
             raise InputError(f"activation must be one of {', '.join(ACTIVATION_NAMES)}, got {activation!r}")
         object.__setattr__(self, "width", check_width(width))
         object.__setattr__(self, "activation", activation)
+
+
+def _name_of_base(function: object) -> str:
+    """Return the name of a function of torch in `BASE_NAMES`. Raises InputError."""
+    name = getattr(function, "__name__", type(function).__name__).lower()
+    if name not in BASE_NAMES or not callable(function):
+        raise InputError(f"base must be one of {', '.join(BASE_NAMES)}, got {function!r:.80}")
+    return name
 
 
 def holds_spline(name: str) -> bool:

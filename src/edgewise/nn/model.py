@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypedDict, Unpack
 
 import torch
@@ -65,10 +65,11 @@ class KAN(Chain):
         layer with product nodes of two factors.
     grid_size : int or sequence of int
         Number of knot intervals of each edge, for all layers or for each.
-    degree : int
-        Polynomial degree of the splines, 0 to 5.
-    base : {"silu", "identity", "zero"}
-        Fixed function that is added to each spline with a learnable weight; "zero" for none.
+    degree : int or sequence of int
+        Polynomial degree of the splines, for all layers or for each: 0 to 10, with the fast kernel to 5.
+    base : {"silu", "identity", "zero", "tanh", "relu", "gelu", "softplus", "sin"} or callable
+        Fixed function that is added to each spline with a learnable weight; "zero" for none. A function of torch of
+        that name serves too.
     domain : (float, float) or Tensor, optional
         Interval (low, high) that the knots of the first layer cover, or one such row per input, (in, 2). Without it the
         first `fit` sets it from the data; it always sets the domains of the later layers.
@@ -105,9 +106,9 @@ class KAN(Chain):
         self,
         width: Sequence[int | Sequence[int]],
         grid_size: int | Sequence[int] = 5,
-        degree: int = 3,
+        degree: int | Sequence[int] = 3,
         *,
-        base: str = "silu",
+        base: str | Callable[[Tensor], Tensor] = "silu",
         domain: Sequence[float] | Tensor | None = None,
         seed: int = 0,
         **options: Unpack[ModelOptions],
@@ -127,9 +128,9 @@ class KAN(Chain):
                     inputs,
                     config.sums(number),
                     grid_size=size,
-                    degree=config.degree,
+                    degree=config.degree_of(number),
                     domain=None if number else domain,
-                    base=base,
+                    base=config.base,
                     init=init,
                     generator=generator,
                     dtype=dtype,
@@ -164,10 +165,11 @@ class KAN(Chain):
         >>> from edgewise import KAN
         >>> from edgewise.nn import KANConfig
         >>> KAN.from_config(KANConfig([2, 1]), seed=3).config
-        KANConfig(width=(2, 1), grid_size=(5,), degree=3, base='silu', products=(), functions=())
+        KANConfig(width=(2, 1), grid_size=(5,), degree=3, base='silu', products=(), functions=(), degrees=())
         """
         options = {**options, "products": config.products, "functions": config.functions}
-        return cls(config.width, config.grid_size, config.degree, base=config.base, domain=domain, seed=seed, **options)
+        degree = config.degrees or config.degree
+        return cls(config.width, config.grid_size, degree, base=config.base, domain=domain, seed=seed, **options)
 
     @property
     def config(self) -> KANConfig:
@@ -189,7 +191,7 @@ class KAN(Chain):
         count = sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
         facts = [
             ("nodes per layer", str(list(self.config.width))),
-            ("degree", str(self.config.degree)),
+            ("degree", ", ".join(map(str, self.config.degrees or (self.config.degree,)))),
             ("knot intervals per edge", ", ".join(map(str, sorted(set(self.config.grid_size))))),
             ("parameters", f"{count:,}"),
         ]
@@ -226,6 +228,7 @@ def config_of(layers: Iterable[Layer], degree: int, base: str) -> KANConfig:
     sizes: list[int] = []
     products: list[tuple[int, ...]] = []
     functions: list[Names | None] = []
+    degrees: list[int | None] = []
     for layer in layers:
         if isinstance(layer, ProductLayer):
             if not products or products[-1] or layer.arities is None:
@@ -237,6 +240,7 @@ def config_of(layers: Iterable[Layer], degree: int, base: str) -> KANConfig:
         spline = spline_part(layer)
         width += [layer.out_features] if width else [layer.in_features, layer.out_features]
         sizes.append(0 if spline is None else spline.grid_size)
+        degrees.append(None if spline is None else spline.degree)
         products.append(())
         if isinstance(layer, KANLayer):
             functions.append(None)
@@ -248,4 +252,5 @@ def config_of(layers: Iterable[Layer], degree: int, base: str) -> KANConfig:
             )
         if spline is not None:
             degree, base = spline.degree, spline.base_function
-    return KANConfig(width, sizes, degree, base, products, functions)
+    each = [degree if one is None else one for one in degrees]
+    return KANConfig(width, sizes, each or degree, base, products, functions)

@@ -26,7 +26,7 @@ from torch.autograd import Function
 from edgewise.errors import InputError
 from edgewise.ops.backend import choose
 from edgewise.ops.kernels import reference
-from edgewise.ops.splines.bspline import MAX_DEGREE
+from edgewise.ops.splines.bspline import MAX_EDGE_DEGREE
 
 Contraction = Callable[..., Tensor]
 Dims = Sequence[int | None]
@@ -270,8 +270,8 @@ def spline_sum(
     >>> spline_sum(torch.tensor([[0.3]]), torch.ones(1, 7, 1), knots, degree=3).round(decimals=6).tolist()
     [[1.0]]
     """
-    if degree not in range(MAX_DEGREE + 1):
-        raise InputError(f"degree must be an integer from 0 to {MAX_DEGREE}, got {degree!r}")
+    if degree not in range(MAX_EDGE_DEGREE + 1):
+        raise InputError(f"degree must be an integer from 0 to {MAX_EDGE_DEGREE}, got {degree!r}")
     if not isinstance(order, int) or order < 0:
         raise InputError(f"order must be an integer, 0 or more, got {order!r}")
     if coef.ndim != 3:

@@ -13,16 +13,17 @@ from torch import Tensor
 from torch.autograd import Function, forward_ad
 
 from edgewise.ops import backend
+from edgewise.ops.activation import ACTIVATIONS
 from edgewise.ops.contract import to_coef, to_input, to_output, transforms_active, without_autocast, without_transforms
 from edgewise.ops.kernels import cpu
-from edgewise.ops.kernels.cpu import LayerCall
+from edgewise.ops.kernels.cpu import BASE_CODES, LayerCall
 
 Gradients = tuple[Tensor | None, Tensor | None, Tensor | None]
 
 
 def base_values(x: Tensor, base_function: str) -> Tensor:
-    """Compute the base function of a layer, "silu" or "identity", at x."""
-    return torch.nn.functional.silu(x) if base_function == "silu" else x
+    """Compute the base function of a layer, one of `ACTIVATIONS`, at x."""
+    return ACTIVATIONS[base_function](x)
 
 
 def _base_slope(x: Tensor, base_function: str) -> Tensor:
@@ -112,8 +113,8 @@ def layer_sum(
         (in, out) and (in, n + degree + 1); both are constants.
     degree : int
         Degree of the splines.
-    base_function : {"zero", "identity", "silu"}
-        The base function.
+    base_function : str
+        Name of the base function, "zero" for none; the kernel has "identity" and "silu".
 
     Returns
     -------
@@ -132,7 +133,7 @@ def layer_sum(
     """
     if torch.compiler.is_compiling() or transforms_active() or mask.requires_grad:
         return None
-    if backend.choose(degree, x, coef, base, mask, knots) is not cpu:
+    if base_function not in BASE_CODES or backend.choose(degree, x, coef, base, mask, knots) is not cpu:
         return None
     if mask.shape != coef.shape[::2] or (base is not None and base.shape != mask.shape):
         return None  # torch broadcasts or reports the error; the kernel would read beyond the ends

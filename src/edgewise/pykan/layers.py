@@ -24,7 +24,7 @@ from edgewise.errors import InputError
 from edgewise.nn.config import BESIDE_SPLINE
 from edgewise.nn.layers.symbolic import NO_FUNCTION, MixedLayer, SymbolicLayer
 from edgewise.nn.model import spline_part
-from edgewise.ops.splines.bspline import MAX_DEGREE
+from edgewise.ops.splines.bspline import MAX_EDGE_DEGREE
 from edgewise.pykan.reading import PykanState
 
 
@@ -164,8 +164,10 @@ def _spline_numbers(state: PykanState, number: int, count: int, beyond: str) -> 
     grid = state.tensor(f"act_fun.{number}.grid", like=(state.tensors[f"act_fun.{number}.coef"].shape[0], None))
     coef = state.tensor(f"act_fun.{number}.coef", like=(None, None, None)).transpose(1, 2)
     degree = grid.shape[1] - count - 1
-    if not 0 <= degree <= MAX_DEGREE:
-        raise InputError(f"source must have splines of degree {MAX_DEGREE} at most, got {degree} in layer {number}")
+    if not 0 <= degree <= MAX_EDGE_DEGREE:
+        raise InputError(
+            f"source must have splines of degree {MAX_EDGE_DEGREE} at most, got {degree} in layer {number}"
+        )
     flat = grid[:, -1] <= grid[:, 0]  # a column without spread, where pykan's splines are zero
     coef = torch.where(flat[:, None, None], 0.0, coef)
     grid = torch.where(flat[:, None], grid[:, :1] + torch.arange(grid.shape[1]), grid)

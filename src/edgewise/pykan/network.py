@@ -54,8 +54,8 @@ def from_pykan(
     Raises
     ------
     InputError
-        The files are missing or damaged, or hold what a KAN can't: layers of splines of different degrees, knots that
-        coincide, an unknown function or base function. The message names it.
+        The files are missing or damaged, or hold what a KAN can't: knots that coincide, a degree above 10, an unknown
+        function or base function. The message names it.
 
     References
     ----------
@@ -81,9 +81,6 @@ def from_pykan(
         plans.append(plan)
         if bool(plan.bias.any()):
             plans.append(passing(plan.bias))
-    degrees = {plan.degree for plan in plans if plan.grid_size}
-    if len(degrees) > 1:
-        raise InputError(f"source must have splines of one degree, got {', '.join(map(str, sorted(degrees)))}")
     names = {name.removeprefix(BESIDE_SPLINE) for plan in plans for row in plan.functions for name in row}
     unknown = sorted(names - {"", NO_FUNCTION, *table})
     if unknown:
@@ -91,7 +88,7 @@ def from_pykan(
     model = KAN(
         [len(plans[0].functions), *(plan.nodes for plan in plans)],
         [plan.grid_size for plan in plans],
-        degrees.pop() if degrees else plans[0].degree,
+        [plan.degree for plan in plans],
         base=state.base,
         products=[plan.products for plan in plans],
         functions=[plan.functions if any(map(any, plan.functions)) else None for plan in plans],

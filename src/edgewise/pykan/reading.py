@@ -156,10 +156,13 @@ def _state(
     if depth == 0:
         raise InputError("source must be a pykan network, it has no act_fun.0.coef")
     # After `prune_input` pykan writes the base function as a python object; only its name is looked at.
-    known = (("silu", "SiLU"), ("identity", "Identity"), ("zero", "lambda"))
+    known = (
+        *(("silu", "SiLU"), ("identity", "Identity"), ("zero", "lambda"), ("tanh", "Tanh"), ("relu", "ReLU")),
+        *(("gelu", "GELU"), ("softplus", "Softplus"), ("tanh", "built-in method tanh"), ("sin", "built-in method sin")),
+    )
     name = next((name for name, sign in known if base == name or sign in base), None)
     if name is None:
-        raise InputError(f"source must have silu, identity or zero as its base function, got {base:.60}")
+        raise InputError(f"source must have a base function of {', '.join(dict(known))}, got {base:.60}")
     if not isinstance(arities, int) and not (
         isinstance(arities, list)
         and all(isinstance(row, list) and all(isinstance(n, int) for n in row) for row in arities)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypedDict, Unpack
 
 import torch
@@ -51,12 +51,12 @@ class KANLayer(EdgeLayer):
     grid_size : int
         Number of knot intervals in the domain.
     degree : int
-        Polynomial degree of the splines, 0 to 5.
+        Polynomial degree of the splines, 0 to 10, with the fast kernel to 5.
     domain : (float, float) or Tensor, optional
         Interval (low, high) that the knots of every input cover, or one such row per input, (in, 2). Without it the
         knots start on [-1, 1] and the first `fit` moves them to the range of the data.
-    base : {"silu", "identity", "zero"}
-        Base function; with "zero" there is none, and the attribute `base` is None.
+    base : str or callable
+        Base function, see `KANConfig`; with "zero" there is none, and the attribute `base` is None.
     **options : LayerOptions
         init : {"power", "paper", "sparse"}
             Distribution of the initial weights, see `initial_weights`; "power" by default. "sparse" also masks all
@@ -110,7 +110,7 @@ class KANLayer(EdgeLayer):
         grid_size: int = 5,
         degree: int = 3,
         domain: Sequence[float] | Tensor | None = None,
-        base: str = "silu",
+        base: str | Callable[[Tensor], Tensor] = "silu",
         **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__()
@@ -120,11 +120,11 @@ class KANLayer(EdgeLayer):
         dtype, device = float_dtype(options.get("dtype")), options.get("device")
         knots = starting_knots(domain, in_features, grid_size, degree, dtype)
         self.degree = degree
-        self.base_function = base
+        self.base_function = config.base
         init, generator = options.get("init", "power"), options.get("generator")
         coef, weight = initial_weights(in_features, grid_size + degree, out_features, init=init, generator=generator)
         self.coef = nn.Parameter(coef.to(dtype=dtype, device=device))
-        self.base = None if base == "zero" else nn.Parameter(weight.to(dtype=dtype, device=device))
+        self.base = None if config.base == "zero" else nn.Parameter(weight.to(dtype=dtype, device=device))
         self.register_buffer("knots", knots.to(device=self.coef.device))
         mask = sparse_mask(in_features, out_features) if init == "sparse" else torch.ones(in_features, out_features)
         self.register_buffer("mask", mask.to(dtype=dtype, device=device))
