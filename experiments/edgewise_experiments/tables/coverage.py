@@ -17,7 +17,7 @@ import numpy as np
 from edgewise import KANRegressor
 from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.outcomes import Progress, ProgressCallback
-from edgewise_experiments.runner.jobs import Job, RowCallback, require_complete, run_jobs
+from edgewise_experiments.runner.jobs import Job, RowCallback, RowProgress, require_complete, run_jobs
 from edgewise_experiments.runner.outcome import Outcome, ResultTable, key_figures
 from edgewise_experiments.runner.store import Store
 from edgewise_experiments.tables.collection import entries
@@ -49,7 +49,11 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: R
     """Fit the tables that the store lacks, with one seed by default."""
     folds, jobs = QUICK_FOLDS if quick else FOLDS, []
     for name, make in chosen_tables(quick).items():
-        table = make()
+        try:
+            table = make()
+        except ModuleNotFoundError as error:
+            progress(RowProgress(name, 0.0, line=f"{name} is left out: {error}."))
+            continue
         if table.task != "regression" or len(table.X) < FEWEST_ROWS:
             continue
         for seed in seeds or (0,):
