@@ -17,7 +17,13 @@ WITH_INFINITY = np.where(np.arange(80)[:, None] == 2, np.inf, X)
 @pytest.mark.parametrize(
     ("kind", "x", "y", "weight", "sentence"),
     [
-        (KANRegressor, X, np.where(np.arange(80) == 3, np.inf, Y), None, "y must hold finite numbers, got inf in row 4"),
+        (
+            KANRegressor,
+            X,
+            np.where(np.arange(80) == 3, np.inf, Y),
+            None,
+            "y must hold finite numbers, got inf in row 4",
+        ),
         (KANRegressor, WITH_INFINITY, Y, None, "X must hold finite numbers, got inf in row 3 of column 1"),
         (KANClassifier, WITH_INFINITY, CLASS, None, "X must hold finite numbers, got inf in row 3"),
         (KANClassifier, X, np.zeros(80, int), None, "y must hold at least two classes"),
