@@ -28,9 +28,10 @@ from edgewise.model_selection.noise_free import approximated, without_noise
 from edgewise.model_selection.results import AutoResult, data_of, loss_of, network_error_bars
 from edgewise.model_selection.search.candidates import Fitted, Samples, are_classes, is_linear
 from edgewise.model_selection.search.clock import Clock
+from edgewise.model_selection.search.comparisons import sample_losses
 from edgewise.model_selection.search.inference import parameter_factor
 from edgewise.model_selection.search.jobs import one_blas_thread
-from edgewise.model_selection.search.nested import Search, sample_losses
+from edgewise.model_selection.search.nested import Search
 from edgewise.model_selection.search.policy import SearchSettings
 from edgewise.model_selection.search.records import SearchReport
 from edgewise.nn.layers.spline import KANLayer

@@ -8,8 +8,16 @@ import torch
 
 from edgewise.model_selection.additive.families import Bernoulli, Gaussian, Multinomial, Quantile
 from edgewise.model_selection.additive.policy import AdditivePolicy
-from edgewise.model_selection.search.candidates import Candidate, FitCache, Samples, estimated, left_out
+from edgewise.model_selection.search.candidates import (
+    Candidate,
+    FitCache,
+    Samples,
+    estimated,
+    structure_residual,
+)
 from edgewise.model_selection.search.clock import Clock
+from edgewise.model_selection.search.comparisons import left_out
+from edgewise.model_selection.search.hidden_nodes import residual_gain
 from edgewise.model_selection.search.inference import parameter_factor, term_tests
 from edgewise.model_selection.search.nested import Search
 from edgewise.model_selection.search.policy import SearchPolicy, SearchSettings
@@ -76,6 +84,25 @@ def test_hidden_nodes_come_where_the_residual_asks_for_them():
     truth = np.sin(3 * (fresh[:, 0] - fresh[:, 1]))
     assert np.mean((y.mean() + y.std() * fitted.predict(fresh)[:, 0] - truth) ** 2) < 0.02 * truth.var()
     assert "Hidden nodes were not tried" in " ".join(searched(SUM + 0.3 * NOISE)[1].sentences)
+
+
+@pytest.mark.slow
+def test_structure_in_the_scores_of_classes_is_seen():
+    """Working residuals of five classes are huge where one class is certain: they showed 1 standard error."""
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-1, 1, (1200, 3))
+    wave = 3 * np.sin(3 * (x[:, 0] + x[:, 1] - x[:, 2]))
+    curves = 4 * np.sin(3 * x[:, 0])
+    turns = 2 * np.pi * np.arange(5) / 5
+    gains = []
+    for signal in (wave, curves):
+        y = np.argmax(np.outer(signal, np.cos(turns)) + rng.gumbel(size=(1200, 5)), 1)
+        samples = Samples(x, y, np.ones(1200))
+        cache = FitCache(samples, policy=SearchPolicy())
+        residual = structure_residual(cache.estimate(Candidate(Multinomial(5))), samples)
+        gain, error = residual_gain(x, *residual, policy=SearchPolicy())
+        gains.append(gain / error)
+    assert gains[0] > 2 and gains[1] < 1
 
 
 def test_nodes_with_too_many_parameters_are_not_tried_and_the_record_says_so():

@@ -11,7 +11,7 @@ import numpy as np
 
 from edgewise.model_selection.additive.columns.constraints import Constraints
 from edgewise.model_selection.additive.columns.design import Design, Pair
-from edgewise.model_selection.additive.families import Family, Gaussian, LogNormal
+from edgewise.model_selection.additive.families import Family, Gaussian
 from edgewise.model_selection.additive.model import AdditiveModel
 from edgewise.model_selection.additive.pairs import choose_pairs
 from edgewise.model_selection.additive.policy import AdditivePolicy
@@ -20,13 +20,11 @@ from edgewise.model_selection.additive.reweighting.policy import LEAST_INFORMATI
 from edgewise.model_selection.additive.screening import screened
 from edgewise.model_selection.additive.solving import Solution, Solver, solve_gaussian
 from edgewise.model_selection.polynomials import SmoothFit, fit_smooth
-from edgewise.model_selection.search.cross_validation import clipped_squares, folds
+from edgewise.model_selection.search.cross_validation import folds
 from edgewise.model_selection.search.hidden_nodes import HiddenNodes, find_nodes, with_nodes
 from edgewise.model_selection.search.policy import SearchPolicy
 from edgewise.nn.model import KAN
 from edgewise.settings import ABOVE_ZERO
-
-MOST_LEVERAGE = 0.99  # of a row; a choice: one that decides its own prediction is left out with a hundredfold residual
 
 
 @dataclass(frozen=True, eq=False)
@@ -400,10 +398,11 @@ class FitCache:
         """Directions of the working residuals of a model."""
         samples = self.samples
         knots = self.design.knots
+        residual, weight = structure_residual(estimate, samples)
         return find_nodes(
             np.clip(samples.x, *self.design.limits.T),
-            estimate.residual,
-            estimate.weights.mean(1),
+            residual,
+            weight,
             knots[:, 3:-3],
             count,
             policy=self.policy,
@@ -526,48 +525,22 @@ def is_linear(family: Family) -> bool:
     return isinstance(family, Gaussian) and not family.log_link
 
 
-def left_out(estimate: Estimate, x: np.ndarray) -> np.ndarray:
-    """Return the linear predictor of every row by the model without that row, (N, K).
+def structure_residual(estimate: Estimate, samples: Samples) -> tuple[np.ndarray, np.ndarray]:
+    """Return the residuals (N, K) in which structure is looked for, and their weights (N,).
 
-    With the strengths held, leaving a row of leverage h out moves its prediction by -h / (1 - h) times its working
-    residual: exactly for squared errors [1]_, and to first order for other losses [2]_.
-
-    Parameters
-    ----------
-    estimate : Estimate
-        Fit to the rows.
-    x : ndarray of shape (N, n)
-        The rows.
+    They are the working residuals with the working weights. Several predictors have a weight each, and where one class
+    is certain the working residuals of another are huge; there it is the score, whose mean is zero under the model
+    whatever the direction [1]_, with the weights of the rows.
 
     References
     ----------
-    .. [1] D. Allen, Technometrics 16 (1974) 125.
-    .. [2] K. Rahnama Rad and A. Maleki, J. R. Statist. Soc. B 82 (2020) 965.
+    .. [1] D. Cox and D. Hinkley, "Theoretical Statistics" (1974), section 9.3, on score tests.
     """
-    design, eta = estimate.design, np.empty(estimate.residual.shape)
-    for part in design.chunks(len(x)):
-        columns = design.columns(x[part])
-        for k, fit in enumerate(estimate.fits):
-            weights = estimate.weights[part, min(k, estimate.weights.shape[1] - 1)]
-            leverage = weights * ((columns @ fit.covariance) * columns).sum(1) / fit.dispersion
-            leverage = np.clip(leverage, 0, MOST_LEVERAGE)
-            eta[part, k] = columns @ fit.coef - leverage / (1 - leverage) * estimate.residual[part, k]
-    return eta
-
-
-def sample_losses(fitted: Fitted, eta: np.ndarray, held: Samples) -> np.ndarray:
-    """Return the loss of every held-out row, (N,).
-
-    Squared errors are those of standardised targets, clipped, whatever the link; other families have their own loss.
-    """
-    family = fitted.family
-    if isinstance(family, Gaussian | LogNormal):
-        mean = eta
-        if family.log_link:
-            mean = family.predicted(eta[:, 0], fitted.range)[:, None] - held.offset
-        return clipped_squares(mean, held.y)
-    losses = family.loss(held.response(family), eta if family.predictors > 1 else eta[:, 0])
-    return np.minimum(losses, 1e6)  # a choice: larger than any loss of a sane prediction, and finite
+    family = estimate.family
+    if family is None or family.predictors < 2:
+        return estimate.residual, estimate.weights.mean(1)
+    eta = estimate.design.link(estimate.coef, samples.x)
+    return family.derivatives(samples.response(family), eta)[0].reshape(len(eta), -1), samples.weight
 
 
 def are_classes(family: Family) -> bool:

@@ -15,13 +15,12 @@ from edgewise.model_selection.search.candidates import (
     Samples,
     are_classes,
     is_linear,
-    left_out,
     promising_inputs,
-    sample_losses,
+    structure_residual,
     with_own_covariances,
 )
 from edgewise.model_selection.search.clock import Clock, OutOfTime
-from edgewise.model_selection.search.comparisons import Comparisons, loss_text
+from edgewise.model_selection.search.comparisons import Comparisons, left_out, loss_text, sample_losses
 from edgewise.model_selection.search.cross_validation import Evidence, Fold, folds
 from edgewise.model_selection.search.hidden_nodes import residual_gain, smooth_residual, too_large
 from edgewise.model_selection.search.jobs import run_jobs
@@ -493,10 +492,9 @@ class Search:
         return float(y.min()) > 0 and float(y.max()) > self.policy.link_skew * float(y.mean()) and len(np.unique(y)) > 3
 
     def _working_residual(self, candidate: Candidate) -> tuple[np.ndarray, np.ndarray]:
-        """Working residuals and weights of the rows."""
+        """Residuals and weights of the rows, see `structure_residual`."""
         assert self.cache is not None
-        estimate = self.cache.estimate(candidate)
-        return estimate.residual, estimate.weights.mean(1)
+        return structure_residual(self.cache.estimate(candidate), self.samples)
 
     def has_smooth_residual(self) -> bool:
         """Return whether the residuals of the chosen model are structure and no noise, see `smooth_residual`."""
