@@ -95,7 +95,7 @@ pde.shapes: Annulus Disk LShape Polygon
 pde.solution: Errors Solution Stage errors_of field_jet_at field_values
 pde.solve: solve
 pde.training: Patience linear_method
-pde.unknowns: standard_errors
+pde.unknowns: Scatter
 plot.animation: animate
 plot.curves: edge_curves effect_curves
 plot.diagram: check_trace edge_functions mask_of network_diagram

@@ -8,7 +8,6 @@ import torch
 from edgewise.pde.domains.domain import Time
 from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Initial, Observations
-from edgewise.pde.solver.history import standard_errors
 from edgewise.pde.solver.solving import solve
 
 
@@ -40,5 +39,16 @@ def test_without_noise_they_are_small_and_without_unknowns_there_are_none():
     solution = solve(decay(0.0)[0], tolerance=1e-8)
     assert solution.standard_errors["k"] < 1e-4
     plain = solve(PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.0)]), tolerance=1e-4)
-    assert standard_errors(plain.model, plain.problem) == {}
+    assert plain.standard_errors == {}
     assert math.isfinite(solution.error_estimate)
+
+
+@pytest.mark.slow
+def test_the_estimate_holds_the_noise():
+    """The error of the decay curve is that of its rate: |dk| t e^(-k t), by quadrature."""
+    solution = solve(decay(0.02)[0], tolerance=1e-6)
+    t = torch.linspace(0, 2, 2001, dtype=torch.float64)
+    curve = torch.exp(-0.7 * t)
+    spread = float((t * curve).norm() / curve.norm())
+    assert solution.error_estimate == pytest.approx(solution.standard_errors["k"] * spread, rel=0.3)
+    assert "noise of the measured values" in solution.trust

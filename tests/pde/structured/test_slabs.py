@@ -240,7 +240,7 @@ def blow_up(end):
 
 @pytest.mark.slow
 def test_a_march_into_a_pole_says_where_it_ends(monkeypatch):
-    monkeypatch.setattr("edgewise.pde.structured.slabs.LEAST_LENGTH", 1e-4)
+    monkeypatch.setattr("edgewise.pde.structured.slabs.SHORTEST_SLAB", 1e-4)
     solution = solve(blow_up(2.0))
     assert solution.stopped == "no_progress"
     assert "as where a solution blows up or jumps: it ends at t = " in solution.message

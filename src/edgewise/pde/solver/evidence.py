@@ -13,7 +13,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +25,7 @@ from edgewise.pde.domains.mesh import Mesh, equal_shares
 from edgewise.pde.domains.sampling import unit_points
 from edgewise.pde.problem.collocation import Collocation, points_with
 from edgewise.pde.problem.strong_form import with_finer_integrals
+from edgewise.pde.solver.scatter import scatter_of
 from edgewise.pde.solver.solution import field_values
 from edgewise.pde.solver.training import linear_method, train_network
 from edgewise.pde.solver.uniqueness import (
@@ -50,6 +52,7 @@ MANY_DIMENSIONS = 4096
 # Rounds of the search, and cells that are split in each, those of the largest share of the mean square. A choice: five
 # rounds find places 32 times narrower than a cell.
 SEARCH_ROUNDS, SPLIT = 5, 128
+SCATTER_POINTS = 500  # at which the scatter of the fields is measured. A choice: two digits of a mean
 CONDITION_POINTS = 400  # on the boundary, for the residuals of conditions. A choice: two digits of a mean
 # A residual, in units of an error, above which a solution does not count as one: at one per cent of the solution's
 # own size it could not be told from another problem's. A choice.
@@ -65,6 +68,9 @@ SMALL_SOLUTION = 1e-9  # fields below this size are zero, for coordinates and da
 # Two rules of integration must agree to this size, in units of an error.
 INTEGRALS_AGREE = 1e-8
 LARGEST_GAP = 1e-4  # the same, above which they are doubted; a smaller one is part of the estimate. A choice
+# A residual up to this size, in units of an error of a solution of size 1, is rounding: ten times that of float64. The
+# error that it leaves is as many times larger as the smallest singular value is below one.
+ROUNDED = 1e-15
 CORRECTION_WORK = 1e8  # multiply-adds that a correction may take at least, some 0.05 seconds. A choice
 
 
@@ -85,6 +91,10 @@ class Evidence:
         Sentences on what speaks against the solution; empty where nothing does.
     is_final : bool
         Whether a finer network could not help, for the fault is in the problem.
+    noise : float
+        Relative error of the fields that noise in measured values leaves, one standard error; 0 without them.
+    standard_errors : mapping
+        Standard errors of unknown coefficients, from the same noise.
 
     Examples
     --------
@@ -97,6 +107,13 @@ class Evidence:
     checks: tuple[str, ...]
     doubts: tuple[str, ...]
     is_final: bool = False
+    noise: float = 0.0
+    standard_errors: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def whole_estimate(self) -> float:
+        """Estimated relative error with the part that noise in measured values leaves, which no finer grid lowers."""
+        return math.hypot(self.estimate, self.noise) if math.isfinite(self.noise) else math.nan
 
     @property
     def is_sound(self) -> bool:
@@ -144,7 +161,8 @@ def judge(
     Notes
     -----
     The correction e solves the equation linearised about u, R(u) + R'(u) e = 0, by least squares on another grid, so
-    that ||e|| is the error but for the error of e itself, which the residual of u + e shows.
+    that ||e|| is the error but for the error of e itself, which the residual of u + e shows. A residual that is
+    rounding alone tells no more of the error than that it is at most the residual over the smallest singular value.
 
     Examples
     --------
@@ -181,24 +199,43 @@ def judge(
         estimates.append(gap / max(size, ABOVE_ZERO))
         if gap > LARGEST_GAP:
             doubts.append(f"Integrals by two rules differ by {gap:.1g}: give `integral` more points.")
-    of_problem = _doubts_of_uniqueness(network, problem, residual, size, checks)
+    scatter = scatter_of(network, problem, x[:: max(1, len(x) // SCATTER_POINTS)])
+    noise = scatter.fields / max(size, ABOVE_ZERO)
+    if scatter.fields:
+        checks.append(f"noise of the measured values leaves a relative standard error of {noise:.1g}")
+    weakest = weakest_direction(network, problem)
+    if weakest is not None and weakest[0] > 0:
+        estimates.append(min(residual / max(size, ABOVE_ZERO), ROUNDED) / weakest[0])
+    of_problem = _doubts_of_uniqueness(network, problem, residual, size, weakest, checks)
     if of_problem:
         estimates.append(1.0)  # another solution may differ by as much as the solution is large
     if not estimates:  # the residual in units of an error is far above the error of a smooth solution, but it is known
         estimates.append(residual / max(size, ABOVE_ZERO))
     estimate = max(estimates)
-    return Evidence(estimate, residual, tuple(checks), (*doubts, *of_problem), bool(of_problem))
+    return Evidence(
+        estimate,
+        residual,
+        tuple(checks),
+        (*doubts, *of_problem),
+        bool(of_problem),
+        noise,
+        scatter.standard_errors,
+    )
 
 
 def _doubts_of_uniqueness(
-    network: nn.Module, problem: Collocation, residual: float, size: float, checks: list[str]
+    network: nn.Module,
+    problem: Collocation,
+    residual: float,
+    size: float,
+    weakest: tuple[float, bool] | None,
+    checks: list[str],
 ) -> list[str]:
     """Sentences on solutions that are trivial, not unique, or of another problem than the one that was meant."""
     doubts = [
         f"Nothing determines the coefficient {name}: its value is the one at which it started."
         for name in undetermined_coefficients(network, problem)
     ]
-    weakest = weakest_direction(network, problem)
     least = UNDETERMINED.get(problem.domain.dimension, 0.0)
     is_unique = weakest is not None and weakest[0] >= least
     if size < SMALL_SOLUTION and not (is_unique and problem.is_linear) and zero_solves(problem):

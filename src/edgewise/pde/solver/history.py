@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -28,18 +27,14 @@ from edgewise.pde.solver.uniqueness import squared_residuals
 from edgewise.pde.structured.networks import TensorNetwork, WindowNetwork
 from edgewise.settings import ABOVE_ZERO, EQUATION_BUDGET_WORK
 from edgewise.train.cost import EQUATION_COST, WorkBudget, active_parameters
-from edgewise.train.jacobian import RowSource, trainable_slots
 from edgewise.train.methods.base import Method
-from edgewise.train.problems.block_problem import BlockProblem
-from edgewise.train.problems.blocks import BlockRole
 
-# Ridge of the normal matrix, relative to its largest diagonal entry: the uncertainty that rounding leaves (1e-16 times
-# the numbers that are summed).
-ROUNDING_RIDGE = 1e-13
 UNKNOWN = "unknown "  # before the names of unknown coefficients beside those of parameters
 FRESH_POINTS = 2000  # points at which residuals and changes are measured. A choice: two digits of a root mean square
 # Stages whose ratio of change and residual counts for networks that may rest at a poor minimum. A choice.
 REMEMBERED = 3
+# Largest factor from one change to the next that is taken for a rate of convergence. A choice: above it is noise.
+SLOWEST_FALL = 0.9
 ROUNDING = 1e-16  # no estimate is below it: relative rounding of float64
 CORRECTION_SHARE = 0.1  # of the work so far, for the equation of the error. A choice: it costs a step of a stage
 FRESH_SEED = 31  # added to the seed of the solve, so that these points are not among those of the training
@@ -194,7 +189,8 @@ class History(WorkBudget):
 
         The last change is about the error of the stage before, and residuals at fresh points fall as the error does or
         more slowly. Where a network may rest at a poor minimum, so that its last change is too small, the largest ratio
-        of change and residual of the last stages counts.
+        of change and residual of the last stages counts. Beside a corner residuals fall faster than errors: changes
+        that fall by a constant factor q from stage to stage leave q / (1 - q) times the last one.
         """
         if len(self.stages) < 2:
             return math.nan
@@ -202,8 +198,10 @@ class History(WorkBudget):
         is_linear = isinstance(self.best.network, TensorNetwork | WindowNetwork)
         pairs = list(pairwise(self.stages))[-1 if is_linear else -REMEMBERED :]
         ratios = [after.change / before.residual for before, after in pairs if before.residual > 0]
-        last = self.stages[-1]
-        return max(min(max(ratios, default=0.0) * last.residual, max(after.change for _, after in pairs)), ROUNDING)
+        last, before = self.stages[-1], self.stages[-2]
+        by_residual = min(max(ratios, default=0.0) * last.residual, max(after.change for _, after in pairs))
+        fall = min(last.change / before.change, SLOWEST_FALL) if before.change > 0 else 0.0
+        return max(by_residual, last.change * fall / (1 - fall) if is_linear else 0.0, ROUNDING)
 
     def evidence(self) -> Evidence:
         """Judgement of the best network, see `judge`; made once for each stage."""
@@ -232,10 +230,10 @@ class History(WorkBudget):
             problem=problem,
             stages=tuple(self.stages),
             unknowns={name: float(value.detach()) for name, value in problem.unknowns.items()},
-            error_estimate=evidence.estimate,
+            error_estimate=evidence.whole_estimate,
             stopped=stopped,
             message=message,
-            standard_errors=standard_errors(network, problem),
+            standard_errors=evidence.standard_errors,
             trust=evidence.trust,
         )
 
@@ -260,45 +258,6 @@ def residual_at(network: nn.Module, problem: Collocation, x: Tensor) -> float:
     with torch.no_grad():
         parts = block.data.chunks(BATCH_ROWS)
         return math.sqrt(sum(share * float(block.loss(network, part, problem.unknowns)) for part, share in parts))
-
-
-def standard_errors(network: nn.Module, problem: Collocation) -> Mapping[str, float]:
-    """Standard errors of the unknown coefficients, from the scatter of the measured values; empty where there are none.
-
-    Notes
-    -----
-    With H = 2 J'WJ of the whole loss at its minimum and J_m the rows of the measured values, of weight w and variance
-    s^2, parameters scatter with the covariance H^-1 (2 w / N)^2 s^2 J_m'J_m H^-1, the sandwich of [1]_: equations have
-    no noise.
-
-    References
-    ----------
-    .. [1] P. Huber, "The behavior of maximum likelihood estimates under nonstandard conditions", Proc. 5th Berkeley
-       Symposium on Mathematical Statistics and Probability, 1967.
-    """
-    blocks = problem.with_role(BlockRole.OBSERVATION)
-    if not blocks or not problem.unknowns or not hasattr(network, "layers"):
-        return {}
-    slots = trainable_slots(network, problem)
-    matrix = RowSource(network, problem, slots).normal_equations().matrix.triu()
-    matrix = matrix + matrix.triu(1).mT
-    matrix.diagonal().add_(ROUNDING_RIDGE * float(matrix.diagonal().max()))
-    factor, info = torch.linalg.cholesky_ex(matrix)
-    if int(info):
-        return dict.fromkeys(problem.unknowns, math.nan)
-    variances = dict.fromkeys(problem.unknowns, 0.0)
-    for block in blocks:
-        only = BlockProblem([replace(block, weight=1.0)], problem.unknowns)
-        rows, residuals = RowSource(network, only, slots).in_full()
-        count = len(block.data)
-        rows, residuals = rows * (count / 2) ** 0.5, residuals * (count / 2) ** 0.5
-        noise = float(residuals.square().sum()) / max(count - len(problem.unknowns), 1)
-        for name in variances:
-            unit = matrix.new_zeros(len(matrix))
-            unit[slots.slots[f"unknowns.{name}"]] = 1.0
-            along: Tensor = rows @ torch.cholesky_solve(unit[:, None], factor)[:, 0]
-            variances[name] += (2 * block.weight / count) ** 2 * noise * float(along.square().sum())
-    return {name: math.sqrt(variance) for name, variance in variances.items()}
 
 
 def solve_step_work(network: nn.Module, problem: Collocation) -> float:

@@ -246,7 +246,8 @@ def _solve_on_structured_grids(
             result = TrainedNetwork(stage.network, problem, stage.loss)
             history.add_stage(result, stage.points)
             best = result if best is None or result.loss < best.loss else best
-            if history.error_estimate <= tolerance and history.fresh_residual <= LARGEST_RESIDUAL:
+            is_close = history.error_estimate <= tolerance and history.fresh_residual <= LARGEST_RESIDUAL
+            if is_close and history.evidence().estimate <= tolerance:
                 message = f"Two grids agree to {history.error_estimate:.1g}, within the tolerance."
                 return StopReason.CONVERGED, message
             if history.work > history.limit:
@@ -299,8 +300,13 @@ def _march(
         if result is not None and result.is_complete:
             history.add_stage(TrainedNetwork(result.network, problem, allowed), result.points)
             if history.error_estimate <= tolerance:
-                message = f"Two passes through time agree to {history.error_estimate:.1g}, within the tolerance."
-                return StopReason.CONVERGED, message
+                agree, estimate = (
+                    f"Two passes through time agree to {history.error_estimate:.1g}",
+                    history.evidence().estimate,
+                )
+                if estimate <= tolerance:
+                    return StopReason.CONVERGED, f"{agree}, within the tolerance."
+                return StopReason.NO_PROGRESS, f"{agree}, but other evidence puts the error at {estimate:.1g}."
         elif history.best is None:
             if result is None:
                 return None
