@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from edgewise.compare import advice as module
+from edgewise.compare import baselines
 from edgewise.compare.advice import NEEDS, Advice, advise
 from edgewise.errors import InputError
 
@@ -85,7 +86,9 @@ def test_many_inputs_are_hard_to_interpret():
 
 
 @pytest.mark.slow
-def test_a_real_table():
+def test_a_real_table(monkeypatch):
+    monkeypatch.setattr(baselines, "EPOCHS", 20)
+    monkeypatch.setattr(baselines, "BOOSTING_ROUNDS", 20)
     rng = np.random.default_rng(0)
     X = rng.uniform(-1, 1, (160, 2))
     y = np.exp(np.sin(3 * X[:, 0])) + 0.1 * rng.normal(size=160)

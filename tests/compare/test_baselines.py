@@ -46,6 +46,16 @@ def test_they_are_good_on_real_tables(load, task, least, monkeypatch):
         assert one.seconds > 0 and 0 < one.error < 0.2
 
 
+def test_a_time_limit_that_is_over_leaves_one_stride_of_each_model():
+    draw = np.random.default_rng(0)
+    X = draw.normal(size=(40, 2))
+    linear, mlp, boosting = run_baselines(X[:30], X[:30, 0], X[30:], X[30:, 0], task="regression", time_limit=1e-9)
+    assert linear.notes == () and linear.score > 0.99
+    assert mlp.settings["epochs"] == boosting.settings["rounds"] == baselines.STRIDE
+    assert any("ended by the time limit, after 5 epochs" in note for note in mlp.notes)
+    assert any("ended by the time limit, after 5 rounds" in note for note in boosting.notes)
+
+
 def test_measures_against_scikit_learn():
     generator = np.random.default_rng(0)
     y, said = generator.normal(size=(2, 30))

@@ -71,15 +71,9 @@ DOORS = {
 }
 
 
-# Doors that do not keep their limit yet, with the seconds measured; `edgewise advise` fits several models in turn.
-LATE = {"advise": "57 s instead of 4.2", "solve, in time windows": "6.9 s instead of 4.2"}
-
-
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::UserWarning")
-@pytest.mark.parametrize(
-    "door", [pytest.param(d, marks=pytest.mark.xfail(reason=LATE[d], strict=False) if d in LATE else ()) for d in DOORS]
-)
+@pytest.mark.parametrize("door", DOORS)
 def test_a_time_limit_is_kept(door):
     run = network_to_formula() if door == "symbolify" else DOORS[door]
     began = time.process_time()

@@ -26,7 +26,10 @@ from edgewise.train.problems.regression import Regression
 
 NEEDS = ("accuracy", "interpretability", "efficiency")
 MOST_ADVICE_ROWS = 2000  # most rows of the table that are used; a choice, to take about a minute
-SHARE_OF_KAN = 0.5  # of the time limit, for the KAN itself; a choice: as much as for the two smaller ones
+# Share of the time limit that has passed when each model ends, at the latest. A choice: the KAN itself has the most,
+# and the rest is for reading it.
+KAN_END, ADDITIVE_END, HALF_END, SMALL_END, BASELINES_END = 0.35, 0.45, 0.6, 0.7, 0.95
+LEAST = 1e-3  # seconds that a model has when its time is over, since a limit is positive: one step, about
 TEST = 0.25  # share of them that is held out; a choice
 MLP_STARTS, MLP_STEPS, MLP_PATIENCE = 3, 200, 20  # of the MLP with as many parameters as the KAN; a choice
 MOST_INPUTS = 10  # inputs whose effects can be read one by one; a choice
@@ -154,8 +157,8 @@ def advise(
     seed : int
         Seed of the split and of the training.
     time_limit : float, optional
-        Seconds after which the KANs start no new stage of their training; half of them are for the first KAN. The
-        other models take a small part of the time of the KANs.
+        Wall seconds for everything, of which each model has a share; a third is for the KAN itself. By default about a
+        minute is needed.
     progress : callable, optional
         Receives a `Progress` whose stage is the name of the model in training.
 
@@ -254,11 +257,11 @@ class Measurement:
         X, y, X_test, y_test = self.rows.X, self.rows.y, self.rows.X_test, self.rows.y_test
         half = max(10, len(X) // 2)
         self._report("KAN", 0.0)
-        kan, model = self.kan(X, y)
+        kan, model = self.kan(X, y, KAN_END)
         self._report("additive KAN", 0.3)
-        additive, _ = self.kan(X, y, hidden=())
+        additive, _ = self.kan(X, y, ADDITIVE_END, hidden=())
         self._report("KAN on half the rows", 0.4)
-        few, _ = self.kan(X[:half], y[:half])
+        few, _ = self.kan(X[:half], y[:half], HALF_END)
         self._report("small MLP", 0.48)
         small = self.small_mlp(kan.parameters)
         models = {"KAN": kan, "additive KAN": additive, "KAN on half the rows": few, "small MLP": small}
@@ -266,7 +269,14 @@ class Measurement:
         def report_baseline(progress: Progress) -> None:
             self._report(progress.stage, 0.5 + 0.5 * progress.share)
 
-        for one in iterate_baselines(X, y, X_test, y_test, task=self.task, seed=self.seed, progress=report_baseline):
+        found = iterate_baselines(
+            *(X, y, X_test, y_test),
+            task=self.task,
+            seed=self.seed,
+            time_limit=self._left(BASELINES_END),
+            progress=report_baseline,
+        )
+        for one in found:
             models[one.name] = ModelScore(one.score, one.error, one.parameters, one.seconds)
         explained = model.explain_global(X)
         strongest_pair = float(np.triu(explained.interactions, 1).max(initial=0.0))
@@ -274,14 +284,12 @@ class Measurement:
         return Evidence(models, explained.importance, strongest_pair, len(X), metric)
 
     def kan(
-        self, X: np.ndarray, y: np.ndarray, hidden: str | tuple[int, ...] = "auto"
+        self, X: np.ndarray, y: np.ndarray, end: float, hidden: str | tuple[int, ...] = "auto"
     ) -> tuple[ModelScore, KANRegressor | KANClassifier]:
-        """Train and score a KAN."""
+        """Train and score a KAN, until this share of the time limit has passed."""
         kind = KANRegressor if self.task == "regression" else KANClassifier
         start = time.perf_counter()
-        share = SHARE_OF_KAN if hidden == "auto" and len(X) == len(self.rows.X) else (1 - SHARE_OF_KAN) / 2
-        limit = None if self.time_limit is None else share * self.time_limit
-        model = kind(hidden=hidden, random_state=self.seed, time_limit=limit).fit(X, y)
+        model = kind(hidden=hidden, random_state=self.seed, time_limit=self._left(end)).fit(X, y)
         seconds = time.perf_counter() - start
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", EdgewiseWarning)  # some test rows lie outside the training range
@@ -307,7 +315,13 @@ class Measurement:
         trained = []
         for seed in range(self.seed, self.seed + MLP_STARTS):
             model = MLP([inputs, nodes, outputs], activation="tanh", seed=seed, dtype=torch.float64)
-            report = fit(model, problem, steps=MLP_STEPS, patience=MLP_PATIENCE)
+            report = fit(
+                model,
+                problem,
+                steps=MLP_STEPS,
+                patience=MLP_PATIENCE,
+                callbacks=[lambda _: self._left(SMALL_END) == LEAST],
+            )
             trained.append((report.validation_loss, seed, model))
         model = min(trained, key=lambda one: one[:2])[2]
         with torch.no_grad():
@@ -319,6 +333,12 @@ class Measurement:
     def _scored(self, prediction: np.ndarray, parameters: int, seconds: float) -> ModelScore:
         score = next(iter(measures(self.task, self.rows.y_test, prediction).values()))
         return ModelScore(score, standard_error(self.task, self.rows.y_test, prediction), parameters, seconds)
+
+    def _left(self, end: float) -> float | None:
+        """Seconds until this share of the time limit has passed, at least `LEAST`; None without a limit."""
+        if self.time_limit is None:
+            return None
+        return max(LEAST, end * self.time_limit - (time.perf_counter() - self.began))
 
     def _report(self, stage: str, share: float) -> None:
         if self.progress is not None:

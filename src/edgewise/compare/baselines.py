@@ -8,11 +8,12 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from edgewise.checks import check_options
 from edgewise.errors import InputError, missing_extra
 from edgewise.outcomes import Progress, ProgressCallback, progress_callback
 
@@ -51,6 +52,8 @@ TUNED, QUICK = ("linear", "MLP", "boosting"), ("linear", "default boosting")
 FULL = (*TUNED, "EBM")
 # Wall seconds after which an EBM makes no further rounds. A choice: longer than it needs for most tables.
 EBM_SECONDS = 120.0
+# Work of the last training, on all rows, over that of a training without the rows that are held back, at most.
+ALL_ROWS = FOLDS / (FOLDS - 1)
 
 ReportShare = Callable[[float], None]
 """Receives the share of one model's work that is done, from 0 to 1."""
@@ -101,6 +104,33 @@ class BaselineResult:
     prediction: np.ndarray | None = field(default=None, compare=False, repr=False)
 
 
+class BaselineOptions(TypedDict, total=False):
+    """Keyword options of `iterate_baselines`.
+
+    Parameters
+    ----------
+    seed : int, default 0
+        Seed of the folds and of the models.
+    models : sequence of str
+        The models in their order: `TUNED` (the default), `QUICK`, or `FULL`, the tuned ones and an EBM, which is left
+        out where the package interpret is not installed.
+    time_limit : float, optional
+        Wall seconds for all models together. Each has an equal share of what is left when it begins, and starts no
+        further epoch or round after it; a note then says so.
+
+    Examples
+    --------
+    >>> options: BaselineOptions = {"models": QUICK, "time_limit": 10.0}
+    >>> X = np.arange(20.0)[:, None]
+    >>> [one.name for one in iterate_baselines(X, X[:, 0], X, X[:, 0], task="regression", **options)]
+    ['linear', 'default boosting']
+    """
+
+    seed: int
+    models: Sequence[str]
+    time_limit: float | None
+
+
 def iterate_baselines(
     X_train: ArrayLike,
     y_train: ArrayLike,
@@ -108,9 +138,8 @@ def iterate_baselines(
     y_test: ArrayLike,
     *,
     task: str,
-    seed: int = 0,
-    models: Sequence[str] = TUNED,
     progress: ProgressCallback | None = None,
+    **options: Unpack[BaselineOptions],
 ) -> Iterator[BaselineResult]:
     """Fit models to the training rows and score them on the test rows, one result at a time.
 
@@ -129,13 +158,10 @@ def iterate_baselines(
         Numbers, or labels of one type.
     task : str
         "regression" or "classification".
-    seed : int
-        Seed of the folds and of the models.
-    models : sequence of str
-        The models in their order: `TUNED`, `QUICK`, or `FULL`, the tuned ones and an EBM, which is left out where the
-        package interpret is not installed.
     progress : callable, optional
         Receives a `Progress` whose stage is the name of the model, with the share of that model's work.
+    **options
+        As of `BaselineOptions`.
 
     Yields
     ------
@@ -145,7 +171,7 @@ def iterate_baselines(
     Raises
     ------
     InputError
-        If the task or the shapes are invalid.
+        If the task, the shapes or an option are invalid.
 
     Examples
     --------
@@ -155,15 +181,19 @@ def iterate_baselines(
     >>> linear.name, linear.parameters, round(linear.score, 3)
     ('linear', 3, 1.0)
     """
+    check_options(iterate_baselines, options, BaselineOptions)
+    seed, models, time_limit = options.get("seed", 0), options.get("models", TUNED), options.get("time_limit")
     callback = progress_callback(progress, ("stage", "share"))
     whole = SplitTable.checked(X_train, y_train, X_test, y_test, task, seed)
-    for name in models:
+    end = time.perf_counter() + (math.inf if time_limit is None else time_limit)
+    for number, name in enumerate(models):
         if name not in LEARNERS:
             raise InputError(f"models must be some of {', '.join(LEARNERS)}, got {name!r:.40}")
         if name == "EBM" and find_spec("interpret") is None:
             continue
         learner = LEARNERS[name]
-        start, data, notes = time.perf_counter(), whole, []
+        start, notes = time.perf_counter(), []
+        data = replace(whole, deadline=start + (end - start) / (len(models) - number))
 
         def report(share: float, name: str = name, start: float = start) -> None:
             if callback is not None:
@@ -297,6 +327,8 @@ class SplitTable:
         Labels in ascending order; empty for regression.
     shift, scale : float
         Mean and standard deviation of the training targets.
+    deadline : float
+        Moment of `time.perf_counter` after which a learner begins no further step.
     """
 
     task: str
@@ -308,6 +340,7 @@ class SplitTable:
     classes: np.ndarray
     shift: float
     scale: float
+    deadline: float = math.inf
 
     @classmethod
     def checked(
@@ -337,6 +370,11 @@ class SplitTable:
         scale = float(y.std()) or 1.0
         targets = (y - y.mean()) / scale
         return cls(task, seed, inputs, targets, test_inputs, y_test, np.empty(0), float(y.mean()), scale)
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the time of the learner is over."""
+        return time.perf_counter() > self.deadline
 
     @property
     def outputs(self) -> int:
@@ -398,10 +436,7 @@ def _log_loss(y: np.ndarray, probabilities: np.ndarray, classes: np.ndarray) -> 
 
 
 def fit_linear(data: SplitTable, progress: ReportShare) -> tuple[Any, int, Settings]:
-    """Fit ridge or logistic regression, with a strength chosen on rows held back.
-
-    Returns the model, the number of its parameters and its settings, as do `fit_mlp` and `fit_boosting`.
-    """
+    """Fit ridge or logistic regression, its strength chosen on rows held back; return model, size and settings."""
     if data.task == "regression":
         candidates = [{"alpha": alpha} for alpha in RIDGE_STRENGTHS[4:] + RIDGE_STRENGTHS[:4]]
     else:
@@ -413,6 +448,8 @@ def fit_linear(data: SplitTable, progress: ReportShare) -> tuple[Any, int, Setti
     splits = data.splits()
     losses: list[float] = []
     for i, settings in enumerate(candidates if splits else ()):
+        if losses and data.is_late:
+            break
         losses.append(0.0)
         for k, (fit, judge) in enumerate(splits):
             losses[-1] += data.loss(make(settings).fit(data.X[fit], data.y[fit]), judge)
@@ -481,9 +518,10 @@ def fit_ebm(data: SplitTable, progress: ReportShare) -> tuple[Any, int, Settings
     from interpret.glassbox import ExplainableBoostingClassifier, ExplainableBoostingRegressor
 
     start, stopped = time.perf_counter(), []
+    seconds = min(EBM_SECONDS, data.deadline - start)
 
     def is_over(*_: object) -> bool:
-        if time.perf_counter() - start > EBM_SECONDS:
+        if time.perf_counter() - start > seconds:
             stopped.append(True)
         return bool(stopped)
 
@@ -492,7 +530,7 @@ def fit_ebm(data: SplitTable, progress: ReportShare) -> tuple[Any, int, Settings
     model = kind(random_state=data.seed, n_jobs=1, callback=is_over)
     model.fit(data.X, data.y)
     if stopped:
-        warnings.warn(f"stopped after {EBM_SECONDS:g} seconds, before its own end", stacklevel=2)
+        warnings.warn(f"stopped after {seconds:.3g} seconds, before its own end", stacklevel=2)
     return model, sum(scores.size for scores in model.term_scores_), {}
 
 
@@ -524,11 +562,18 @@ def _tuned(
 
     `length` is the largest number of epochs or rounds, and its name. The early stopping of scikit-learn is not used: it
     holds back rows of its own for each model, while here the settings and the length are chosen on the same folds.
+    With a time limit one fold is held back, every setting has the same time, and the last training what it then needs.
     """
     most, unit = length
+    choosing = (now := time.perf_counter()) + len(candidates) / (len(candidates) + ALL_ROWS) * (data.deadline - now)
     splits, best = data.splits(), (math.inf, candidates[0], most // 3)
+    splits = splits if math.isinf(data.deadline) else splits[:1]
     planned = len(candidates) * most + most
     for i, settings in enumerate(candidates if splits else ()):
+        now = time.perf_counter()
+        if i and now > choosing:
+            break
+        end = now + (choosing - now) / (len(candidates) - i)
         models = [start(settings) for _ in splits]
         lowest, since = math.inf, 0
         for done in range(STRIDE, most + 1, STRIDE):
@@ -539,11 +584,16 @@ def _tuned(
             progress((i * most + done) / planned)
             best = min(best, (loss, settings, done), key=lambda choice: choice[0])
             lowest, since = (loss, 0) if loss < lowest else (lowest, since + 1)
-            if since >= PATIENCE:
+            if since >= PATIENCE or time.perf_counter() > end:
                 break
     _, settings, chosen = best
     model = start(settings)
     for done in range(0, chosen, STRIDE):
+        if done and data.is_late:
+            chosen = done
+            break
         train(model, np.arange(len(data.X)), min(STRIDE, chosen - done))
         progress((len(candidates) * most + done) / planned)
+    if data.is_late:
+        warnings.warn(f"ended by the time limit, after {chosen} {unit}", stacklevel=2)
     return model, {**settings, unit: chosen}

@@ -104,7 +104,7 @@ class SlabMarch:
     tolerance : float
         Error relative to the fields that is aimed at.
     watch : callable
-        See `Watch`; it is called after each slab.
+        See `Watch`; it is called after each slab, and after each attempt that was too long.
     finer : float
         Factor of the first grids, so that passes differ where the tolerance asks for no more than these.
 
@@ -142,14 +142,21 @@ class SlabMarch:
             if length < SHORTEST_SLAB * (end - begin):
                 break
             solved = self._slab(axes, state, moment, moment + length)
+            share = (moment - begin) / (end - begin)
             if solved is None:
+                if not self.watch(share, len(self.slabs), self.work):
+                    break
                 length *= SHRINK
                 continue
             axes, state, coef, time_error = solved
             factor = SLAB_SAFETY * (self.allowed / max(time_error, ABOVE_ZERO)) ** (1 / self.degree)
             if time_error > TOO_LONG * self.allowed:
-                length *= max(SHRINK, min(factor, SLAB_SAFETY))
-                continue
+                if self.watch(share, len(self.slabs), self.work):
+                    length *= max(SHRINK, min(factor, SLAB_SAFETY))
+                    continue
+                if self.slabs:
+                    break
+                # A first slab is kept, however large its error is: there is a solution, and the evidence judges it.
             moment = end if length == end - moment else moment + length
             self.slabs.append((self._with_time(axes, self.ends[-1], moment), coef))
             self.ends.append(moment)
