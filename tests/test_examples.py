@@ -33,7 +33,7 @@ def number(pattern, text):
 
 def test_each_has_its_test():
     assert {path.stem for path in FOLDER.glob("*.py")} == {
-        *("table_to_formula", "poisson", "burgers", "inverse_diffusion", "torch_loop", "deepxde_net")
+        *("table_to_formula", "poisson", "burgers", "inverse_diffusion", "torch_loop", "deepxde_net", "convolution")
     }
     for path in FOLDER.glob("*.py"):
         assert f"python examples/{path.name} --quick" in path.read_text(encoding="utf-8")
@@ -44,6 +44,13 @@ def test_a_table_becomes_its_formula(tmp_path):
     printed = run("table_to_formula", "--quick", cwd=tmp_path)
     assert "period = 2*pi*sqrt(length/gravity)" in printed
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_convolutions(tmp_path):
+    pytest.importorskip("sklearn")
+    printed = run("convolution", "--quick", cwd=tmp_path)
+    assert number(r"KANConv2d +8 +\S+ +(\S+)", printed) > 0.8
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ import torch
 from edgewise.errors import InputError
 from edgewise.formulas.curve_fits import EdgeFit
 from edgewise.interpret.symbolic.snapping import _Snapping, symbolify, with_edge, with_spline
+from edgewise.interpret.transform.subnetworks import with_output
 from edgewise.nn.elementary import ELEMENTARY
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.layers.symbolic import MixedLayer, SymbolicLayer
@@ -79,7 +80,7 @@ def test_the_time_limit_bounds_all_of_it():
 @pytest.mark.slow
 def test_bad_arguments(trained):
     data = trained[1]
-    with pytest.raises(InputError, match="model must be a KAN with one output"):
+    with pytest.raises(InputError, match="output must be the number of one of the 2 outputs, from 0, got None"):
         symbolify(KAN([2, 2]), data)
     with pytest.raises(InputError, match="problem must have 3 inputs"):
         symbolify(KAN([3, 1]), data)
@@ -90,6 +91,20 @@ def test_bad_arguments(trained):
         symbolify(trained[0], [])
     with pytest.warns(DeprecationWarning, match="the argument data of symbolify is now called problem"):
         symbolify(trained[0], data=data, time_limit=0)
+
+
+def test_each_of_several_outputs_becomes_a_formula():
+    x = 2 * torch.rand(200, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64) - 1
+    problem = Regression(x, torch.stack([torch.sin(3 * x[:, 0]), x[:, 1] ** 2], 1), validation=0.2)
+    model = KAN([2, 2], 6, seed=0, dtype=torch.float64)
+    fit(model, problem, steps=10)
+    found = [str(symbolify(model, problem, output=o, time_limit=120).best.formula) for o in range(2)]
+    assert found == ["sin(3*x_1)", "x_2**2"]
+    product = KAN([2, (1, 1)], 6, seed=0, domain=(-1, 1), dtype=torch.float64)
+    for o in range(2):
+        assert torch.allclose(with_output(product, o)(x)[:, 0], product(x)[:, o])
+    with pytest.raises(InputError, match="output must be"):
+        symbolify(model, problem, output=2)
 
 
 X = 2 * torch.rand(400, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64) - 1

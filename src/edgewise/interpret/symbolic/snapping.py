@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edgewise.checks import check_count, is_number
+from edgewise.checks import check_count, is_integer, is_number
 from edgewise.deprecations import renamed_argument
 from edgewise.discovery.curves.assembly import pruned
 from edgewise.errors import InputError
@@ -24,6 +24,7 @@ from edgewise.formulas.front import Front, FrontEntry, pareto_front, with_fideli
 from edgewise.interpret.attribution.scores import edge_scores
 from edgewise.interpret.symbolic.extraction import formula
 from edgewise.interpret.transform import edges
+from edgewise.interpret.transform.subnetworks import with_output
 from edgewise.nn.elementary import ELEMENTARY, Elementary
 from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.layers.spline import KANLayer
@@ -62,8 +63,9 @@ def symbolify(
     table: Mapping[str, Elementary] = ELEMENTARY,
     beam: int = 2,
     time_limit: float = 120.0,
+    output: int | None = None,
 ) -> Front:
-    """Turn a network with one output into formulas: each edge becomes c f(a x + b) + d with an elementary f, or zero.
+    """Turn an output of a network into formulas: each edge becomes c f(a x + b) + d with an elementary f, or zero.
 
     Edges are replaced ("snapped") one after another, the weakest last, when the others hold the function. For each
     edge the best three functions by the shape of its curve are put into the network in turn, all parameters are
@@ -87,6 +89,8 @@ def symbolify(
     time_limit : float
         Seconds. After 60 % of them the remaining edges get their best function by shape at once, and a message of the
         front states this.
+    output : int, optional
+        Number of the output of a network that has several.
 
     Returns
     -------
@@ -97,7 +101,7 @@ def symbolify(
     Raises
     ------
     InputError
-        The model has several outputs, or the problem doesn't fit it.
+        The model has several outputs and none is named, or the problem doesn't fit it.
 
     References
     ----------
@@ -114,14 +118,20 @@ def symbolify(
     >>> str(symbolify(model, problem, names=["x"]).best.formula)
     '3*sin(2*x)'
     """
-    if not isinstance(model, KAN) or model.layers[-1].out_features != 1:
-        raise InputError("model must be a KAN with one output")
+    if not isinstance(model, KAN):
+        raise InputError(f"model must be a KAN, got {type(model).__name__}")
+    outputs = model.layers[-1].out_features
+    if not (is_integer(output) and 0 <= output < outputs) and (output is not None or outputs > 1):
+        raise InputError(f"output must be the number of one of the {outputs} outputs, from 0, got {output!r}")
     if not isinstance(problem, Regression) or problem.train_loader is not None:
         got = "one with a DataLoader" if isinstance(problem, Regression) else type(problem).__name__
         raise InputError(f"problem must be a Regression with tensors, got {got}")
     if problem.train.x.shape[1] != model.layers[0].in_features:
         got = str(problem.train.x.shape[1])
         raise InputError(f"problem must have {model.layers[0].in_features} inputs as the model has, got {got}")
+    if outputs > 1:
+        assert output is not None
+        model, problem = with_output(model, output), _with_target(problem, output)
     check_count(beam, "beam")
     if not (is_number(time_limit) and time_limit >= 0):
         raise InputError(f"time_limit must be a number of seconds of at least 0, got {time_limit!r}")
@@ -166,6 +176,13 @@ def symbolify(
     past_deadline = past_deadline or time.monotonic() > began + time_limit
     stopped = StopReason.TIME_LIMIT if past_deadline else StopReason.CONVERGED
     return replace(front, entries=tuple(with_fidelity(front, network_values, x)), stopped=stopped)
+
+
+def _with_target(problem: Regression, output: int) -> Regression:
+    """Return the problem of one column of y."""
+    train, held = problem.train, problem.validation
+    validation = None if held is None else (held.x, held.y[:, output], held.weight)
+    return Regression(train.x, train.y[:, output], weight=train.weight, validation=validation)
 
 
 @dataclass(frozen=True, eq=False)

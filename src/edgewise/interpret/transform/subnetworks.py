@@ -222,6 +222,25 @@ def without_dead_nodes(model: KAN) -> tuple[KAN, Kept]:
     return _with_layers(model, layers, shapes), Kept(tuple(nodes), tuple(sums))
 
 
+def with_output(model: KAN, output: int) -> KAN:
+    """Copy a network with one of its outputs alone; edges that only the other outputs need are masked.
+
+    Parameters
+    ----------
+    model : KAN
+        Left unchanged.
+    output : int
+        Number of the output.
+    """
+    layers, groups = copy.deepcopy(edge_layers(model)), product_groups(model)
+    last, wanted = layers[-1], torch.tensor(groups[-1][output])
+    layers[-1] = selected(last, torch.arange(last.in_features), wanted)
+    alone = _with_layers(model, layers, [*groups[:-1], (tuple(range(len(wanted))),)])
+    live = live_edges(alone)
+    kept = [with_edges(layer, mask) for layer, mask in zip(edge_layers(alone), live, strict=True)]
+    return _with_layers(alone, kept, product_groups(alone))
+
+
 def _with_layers(model: KAN, layers: Sequence[EdgeLayer], groups: Sequence[Groups]) -> KAN:
     """Copy a network with other layers, and with products where nodes are not simply the sums."""
     chain: list[EdgeLayer | ProductLayer] = []

@@ -63,4 +63,4 @@ def advice_if_stuck(model: nn.Module, problem: object, loss: float) -> str:
         return ""
     words = f" It explains {max(0.0, 1 - loss / variance):.0%} of the variance, and residuals of neighbouring rows"
     words += f" agree (correlation {correlation:.2f}), so it is stuck or too small:"
-    return words + " try another seed, more nodes or intervals, or approximate(x, y), which chooses them."
+    return words + " try another seed, more nodes or intervals, or approximate(problem), which chooses them."
