@@ -57,6 +57,7 @@ napoleon_use_ivar = True
 html_theme = "pydata_sphinx_theme"
 html_title = f"Edgewise {version}"
 html_static_path = ["_static"]
+html_extra_path = ["llms.txt"]
 html_css_files = ["edgewise.css"]
 html_theme_options = {
     "navbar_align": "left",

@@ -52,6 +52,16 @@ def test_links_lead_to_files_and_pictures_have_words(page):
         assert words.strip() or not picture, name
 
 
+def test_the_list_for_machines_names_pages():
+    pages = re.findall(r"\]\((\S+)\.html\)", (DOCS / "llms.txt").read_text("utf-8"))
+    assert len(pages) > 20 and all((DOCS / f"{page}.md").exists() for page in pages)
+
+
+def test_there_are_ten_rules():
+    rules = re.findall(r"^## (\d+)\. ", (DOCS / "SKILL.md").read_text("utf-8"), re.MULTILINE)
+    assert rules == [str(number) for number in range(1, 11)]
+
+
 def test_code_that_prints_is_followed_by_what_it_printed():
     for page in WITH_CODE:
         for match in SNIPPET.finditer(page.read_text("utf-8")):

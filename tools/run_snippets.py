@@ -18,8 +18,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = (
     ROOT / "README.md",
-    *(ROOT / "docs" / f"{name}.md" for name in ("guide", "tables", "from-pykan", "trust")),
-    *sorted(page for folder in ("howto", "explanation") for page in (ROOT / "docs" / folder).glob("*.md")),
+    *(ROOT / "docs" / f"{name}.md" for name in ("guide", "tables", "from-pykan", "trust", "SKILL")),
+    *sorted(page for folder in ("howto", "explanation", "moving") for page in (ROOT / "docs" / folder).glob("*.md")),
 )
 SNIPPET = re.compile(r"```python\n(?P<code>.*?)```\n(?P<shown>\n```text\n(?P<output>.*?)```\n)?", re.DOTALL)
 
