@@ -34,7 +34,7 @@ def functions_of(node, column):
 @pytest.mark.slow
 def test_a_search_with_noise_finds_no_functions_of_indicators_and_years():
     X, y = houses()
-    front = find_formula(X, y, names=NAMES, time_limit=20)
+    front = find_formula(X, y, names=NAMES, time_limit=8)
     assert 1 - front.best.loss / np.var(y) > 0.98
     for entry in front:
         node = entry.formula.expression

@@ -1,7 +1,5 @@
 """find_formula: known formulas exactly, with noise the same form, time limits kept and reported."""
 
-import time
-
 import numpy as np
 import pytest
 
@@ -41,7 +39,7 @@ def test_known_formulas_exactly(name):
 def test_with_noise_the_same_form_and_constants():
     x, y = sample("a*sin(t) + 1", rows=1000)
     noisy = y + 0.01 * y.std() * np.random.default_rng(2).normal(size=1000)
-    front = find_formula(x, noisy, names=["a", "t"], time_limit=60)
+    front = find_formula(x, noisy, names=["a", "t"], time_limit=2)
     assert str(front.best.formula) in ("a*sin(t) + 1", "1 + a*sin(t)")
     assert "The residuals of the best formula look like noise." in front.messages
 
@@ -52,13 +50,12 @@ def test_a_constant_target():
 
 
 @pytest.mark.slow
-def test_the_time_limit_bounds_every_phase():
+def test_the_time_limit_bounds_every_phase(counted_clock):
     rng = np.random.default_rng(0)
     x = rng.uniform(0.1, 0.8, (1000, 3))
     y = np.sqrt(1 + x[:, 0] ** 2 - 2 * x[:, 0] * np.cos(x[:, 1] - x[:, 2]))
-    start = time.process_time()
     front = find_formula(x, y + 0.01 * rng.normal(size=1000), time_limit=0.5)
-    assert time.process_time() - start < 4  # products of curves alone take 10
+    assert counted_clock.readings < 600  # every phase that reads the clock after 500 ends
     assert "The time limit ended the search." in front.messages
     assert front.stopped == "time_limit"
 
@@ -74,7 +71,7 @@ def test_a_time_limit_of_zero_still_gives_a_formula():
 @pytest.mark.slow
 def test_nothing_outside_its_domain_is_returned():
     x, y = sample("exp(sin(pi*x) + y**2)")
-    for entry in find_formula(x, y, time_limit=60):
+    for entry in find_formula(x, y, time_limit=1):
         assert entry.formula.domain_violations(x) == []
 
 
@@ -177,5 +174,5 @@ def test_a_guess_is_where_the_search_starts_and_operators_are_kept():
     options = FormulaOptions(guesses=("sin(2.4*x**1.5)",))
     assert "sin(5/2*x" in str(find_formula(x, y, names=["x"], options=options).best.formula)
     options = FormulaOptions(operators=("+", "-", "*"))
-    for entry in find_formula(x, y, names=["x"], options=options, time_limit=3):
+    for entry in find_formula(x, y, names=["x"], options=options, time_limit=1):
         assert not any(isinstance(part, Call) for part in walk(entry.formula.expression))

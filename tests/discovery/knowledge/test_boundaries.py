@@ -45,7 +45,7 @@ def test_separated_classes_have_a_finite_fit():
 @pytest.mark.slow
 def test_a_circle_that_separates_the_classes_is_found_with_its_radius():
     x, s = disc()
-    front = find_formula(x, s < 0, names=["x", "y"], time_limit=30)
+    front = find_formula(x, s < 0, names=["x", "y"], time_limit=3)
     fresh, truth = disc(seed=1)
     assert np.mean((front.best.formula(fresh) > 0) == (truth < 0)) > 0.998
     assert front.loss_name == "log loss" and "log-odds" in str(front) and "McFadden" in front._repr_html_()
@@ -59,7 +59,7 @@ def test_standard_errors_cover_the_constants_of_noisy_classes():
     x, s = disc(1500)
     labels = np.random.default_rng(2).uniform(size=1500) < 1 / (1 + np.exp(3 * s))
     options = FormulaOptions(operators=("+", "-", "*"))
-    best = find_formula(x, labels, names=["x", "y"], options=options, time_limit=30).best
+    best = find_formula(x, labels, names=["x", "y"], options=options, time_limit=3).best
     assert best.complexity <= 15  # the law itself has 11
     fresh, truth = disc(seed=1)
     np.testing.assert_allclose(best.formula(fresh), -3 * truth, atol=1.5)
@@ -71,7 +71,7 @@ def test_standard_errors_cover_the_constants_of_noisy_classes():
 @pytest.mark.slow
 def test_classes_by_chance_have_no_law_but_their_share():
     x = disc(400)[0]
-    front = find_formula(x, np.random.default_rng(5).uniform(size=400) < 0.3, time_limit=10)
+    front = find_formula(x, np.random.default_rng(5).uniform(size=400) < 0.3, time_limit=1)
     assert front.best.complexity == 1
     assert 1 / (1 + np.exp(-front.best.formula(x)[0])) == pytest.approx(0.3, abs=0.05)
 
@@ -89,7 +89,7 @@ def test_a_classifier_gives_the_law_of_its_classes():
     x, s = disc(600)
     labels = np.where(s < 0, "in", "out")
     model = KANClassifier(random_state=0, effort="low").fit(x, labels)
-    front = model.fit_equations(x, labels, names=["x", "y"], time_limit=20).equations_
+    front = model.fit_equations(x, labels, names=["x", "y"], time_limit=2).equations_
     assert front.loss_name == "log loss"
     assert np.mean((front.best.formula(x) > 0) == (labels == "out")) > 0.99
     with pytest.raises(InputError, match="y must hold classes of the model, got 'up'"):

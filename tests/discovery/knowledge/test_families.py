@@ -67,7 +67,7 @@ def test_groups_of_one_law_share_every_constant():
 def test_groups_of_different_laws_are_named():
     x = sample()
     y = np.choose(CODES, [np.sin(3 * x[:, 0]), x[:, 1] ** 3, x[:, 0] / x[:, 1]])
-    front = find_formula(x, y, names=["t", "u"], options=FormulaOptions(groups=LABELS), time_limit=20)
+    front = find_formula(x, y, names=["t", "u"], options=FormulaOptions(groups=LABELS), time_limit=3)
     told = [sentence for sentence in front.messages if "does not keep to the shared law" in sentence]
     assert told and any("of its own" in sentence for sentence in told)
 
@@ -78,7 +78,7 @@ def test_many_small_groups():
     groups = np.repeat(np.arange(30), 8)
     x, slopes, offsets = random.uniform(0.5, 3, (240, 1)), random.uniform(1, 3, 30), random.uniform(0, 2, 30)
     y = slopes[groups] * np.log(x[:, 0]) + offsets[groups] + 0.01 * random.normal(size=240)
-    front = find_formula(x, y, names=["t"], options=FormulaOptions(groups=groups.tolist()), time_limit=20)
+    front = find_formula(x, y, names=["t"], options=FormulaOptions(groups=groups.tolist()), time_limit=3)
     assert str(front.best.formula) in ("c_1*log(t) + c_2", "c_2 + c_1*log(t)")
     far = np.abs(front.best.family.values[:, 0] - slopes) / front.best.family.errors[:, 0]
     assert np.sqrt(np.mean(far**2)) < 1.5  # about 1 if the errors are those of the constants

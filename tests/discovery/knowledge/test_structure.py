@@ -90,7 +90,7 @@ def test_laws_of_a_known_structure(structure, law):
     x = sample()
     truth = parse_expression(law, NAMES)
     options = FormulaOptions(structure=structure)
-    front = find_formula(x, evaluate(truth, x), names=NAMES, options=options, time_limit=60)
+    front = find_formula(x, evaluate(truth, x), names=NAMES, options=options, time_limit=6)
     fresh = sample(seed=1)
     np.testing.assert_allclose(front.best.formula(fresh), evaluate(truth, fresh), rtol=1e-8)
     assert front.best.complexity <= 22
@@ -102,7 +102,7 @@ def test_data_that_contradict_a_structure():
     x = sample()
     y = x[:, 0] * x[:, 1] * x[:, 2] + np.sin(x[:, 0] * x[:, 2])
     options = FormulaOptions(structure="f(x) + g(y, z)")
-    front = find_formula(x, y, names=NAMES, options=options, time_limit=15)
+    front = find_formula(x, y, names=NAMES, options=options, time_limit=1)
     assert any(sentence.startswith("The data contradict the structure") for sentence in front.messages)
     assert front.relative_error(front.best_place) > 0.1
 
@@ -111,6 +111,6 @@ def test_data_that_contradict_a_structure():
 def test_noise_does_not_contradict_a_true_structure():
     x = sample(500)
     y = 2 * np.sin(x[:, 0] * x[:, 1]) + np.exp(-x[:, 2]) + 0.03 * np.random.default_rng(1).normal(size=500)
-    front = find_formula(x, y, names=NAMES, options=FormulaOptions(structure="f(x, y) + g(z)"), time_limit=20)
+    front = find_formula(x, y, names=NAMES, options=FormulaOptions(structure="f(x, y) + g(z)"), time_limit=2)
     assert not any("contradict" in sentence for sentence in front.messages)
     assert front.relative_error(front.best_place) < 0.06
