@@ -38,7 +38,8 @@ INNER_RANKS = {
     "interpret": ({"black_box"}, {"dependence"}, {"attribution"}, {"transform"}, {"pruning", "symbolic"}),
     "pde": ({"domains"}, {"problem"}, {"structured"}, {"solver"}, {"library", "spectrum"}),
     "plot": ({"themes"}, {"style"}, {"network", "results", "pde"}),
-    "cli": ({"terminal"}, {"shared"}, {"pde"}, {"table"}, {"reproduce"}, {"app"}),
+    "cli": ({"terminal"}, {"shared"}, {"pde"}, {"table"}, {"reproduce", "explorer"}, {"app"}),
+    "explore": ({"editing"}, {"subject", "opening", "record"}, {"session"}, {"page"}),
 }
 GUESTS = {"cli"}  # it may use the public names of `edgewise` itself
 
@@ -60,11 +61,23 @@ HEAVY = {
     "pyoperon": ("discovery.evolution.operon",),
     "rich": ("cli",),
     "safetensors": ("checkpoint", "files.journal"),
-    "scipy": ("export", "formulas", "discovery", "interpret", "model_selection", "pde.structured", "explore.shapes"),
+    "scipy": (
+        "export",
+        "formulas",
+        "discovery",
+        "interpret",
+        "model_selection",
+        "pde.structured",
+        "explore.editing",
+    ),
     "sklearn": ("estimator", "compare"),
     "sympy": ("formulas", "export"),
+    "anywidget": ("explore.page.widget",),
+    "starlette": ("explore.page.server",),
+    "traitlets": ("explore.page.widget",),
     "triton": ("ops.kernels.triton",),
     "typer": ("cli",),
+    "uvicorn": ("explore.page.server",),
 }
 # Standard modules, and parts of allowed packages, that have no place here.
 FORBIDDEN = {

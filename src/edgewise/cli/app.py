@@ -6,7 +6,7 @@ import math
 
 import typer
 
-from edgewise.cli.terminal import options
+from edgewise.cli.terminal import explorer_options, options
 from edgewise.cli.terminal.exit_codes import guard
 from edgewise.cli.terminal.help import Command, Group
 from edgewise.cli.terminal.interrupts import importing
@@ -233,6 +233,56 @@ def _report(
             from edgewise.cli.table.results import write_page
 
         write_page(written, source, page, Screen(quiet=quiet, json=json))
+
+
+@app.command(
+    "explore",
+    cls=Command,
+    epilog=_examples(
+        "edgewise explore houses --data houses.csv",
+        "edgewise explore houses --data houses.csv --static houses.html",
+        "edgewise explore houses --data houses.csv --edits houses-explored/edits.json --out again",
+        after="Ctrl-C ends the page. Edits that were kept are in the folder, and the same command continues there.",
+    ),
+)
+def _explore(
+    context: typer.Context,
+    model: options.Model,
+    data: explorer_options.ExploredData = None,
+    out: explorer_options.OutExplored = None,
+    static: explorer_options.Static = None,
+    edits: explorer_options.Edits = None,
+    port: explorer_options.Port = 0,
+    no_browser: explorer_options.NoBrowser = False,
+    delimiter: options.Delimiter = None,
+    quiet: options.Quiet = False,
+    force: options.ReplaceFile = False,
+    json: options.Json = False,
+) -> None:
+    """Open a model in the browser: read its curves, ask it, edit it by hand, and see what each edit costs."""
+    with guard(context):
+        from edgewise.cli.shared.opening import check_columns, check_ending, check_out, find_written
+        from edgewise.cli.shared.source import open_source
+        from edgewise.cli.terminal.console import Screen
+
+        written = find_written(model)
+        if static is not None:
+            check_ending(static, (".html",))
+            check_out(static, [str(written.file), *([] if data is None else [data])], force=force)
+        source = None if data is None else open_source(data, delimiter)
+        if source is not None:
+            check_columns(written, source.table)
+        with importing():
+            from edgewise.cli import explorer
+
+        screen = Screen(quiet=quiet, json=json)
+        session = explorer.open_session(written, source, screen)
+        if edits is not None:
+            explorer.repeat_edits(session, edits)
+        if static is not None:
+            explorer.write_page(session, written, static, screen)
+        else:
+            explorer.serve(session, out or explorer.default_folder(written), port, screen, browser=not no_browser)
 
 
 @app.command(

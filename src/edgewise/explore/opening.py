@@ -10,8 +10,9 @@ import numpy as np
 
 from edgewise import checkpoint
 from edgewise.datasets import knots_path
-from edgewise.errors import InputError
+from edgewise.errors import FileError, InputError
 from edgewise.estimator import KANClassifier, KANRegressor, load_estimator
+from edgewise.files import reason
 from edgewise.nn.model import KAN
 from edgewise.storage import FOLDER_MODEL
 from edgewise.tables import Table, TableEncoder, read_table
@@ -87,6 +88,14 @@ def rows_of(model: Any, facts: dict[str, Any], data: str | os.PathLike[str] | Ta
             raise InputError(f"column {names[0]!r} must hold numbers, as in training, got text")
         return _inputs(table, model), y
     return _inputs(table, model), None
+
+
+def made_folder(path: str) -> None:
+    """Make a folder, unless it is there already; raise FileError."""
+    try:
+        os.makedirs(path, exist_ok=True)
+    except OSError as error:
+        raise FileError(f"cannot make the folder {path}: {reason(error)}") from error
 
 
 def _read(data: str | os.PathLike[str]) -> Table:

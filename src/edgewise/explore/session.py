@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from edgewise.errors import InputError
-from edgewise.explore.actions import apply_edit
-from edgewise.explore.edits import Applied, checked_edit
-from edgewise.explore.opening import read_model, rows_of
+from edgewise.explore.editing.actions import apply_edit
+from edgewise.explore.editing.edits import Applied, checked_edit
+from edgewise.explore.opening import made_folder, read_model, rows_of
 from edgewise.explore.record import FORMAT, checked_record, script_text
 from edgewise.explore.subject import Subject, subject_of
 from edgewise.files import read_bytes, write_bytes
@@ -40,6 +40,8 @@ class Session:
         The model before all edits, with its rows.
     edits : tuple of dict
         The edits that are kept, in order.
+    version : int
+        Number of changes so far, undone and redone ones included.
 
     Raises
     ------
@@ -63,6 +65,7 @@ class Session:
         self.lock = threading.RLock()  # a server edits from several threads
         self._steps: list[tuple[dict[str, Any], KAN, str]] = []
         self._place = 0  # number of steps that hold; those after it were undone
+        self.version = 0  # grows with every change, so that several pages notice those of others
         self._facts: dict[str, Any] = {}
         self._origin: tuple[str, str | None] | None = None
         self._journal: str | None = None
@@ -128,6 +131,7 @@ class Session:
             self._write([*self.edits, done.edit], [])
             self._steps = [*self._steps[: self._place], (done.edit, done.model, done.text)]
             self._place += 1
+            self.version += 1
 
     def edit(self, kind: str, **fields: Any) -> Applied:
         """Make an edit and keep it.
@@ -170,6 +174,7 @@ class Session:
             all_edits = [edit for edit, _, _ in self._steps]
             self._write(all_edits[:place], all_edits[place:])
             self._place = place
+            self.version += 1
             return True
 
     def record(self) -> dict[str, Any]:
@@ -182,6 +187,7 @@ class Session:
 
     def _write(self, kept: list[dict[str, Any]], undone: list[dict[str, Any]]) -> None:
         if self._journal is not None:
+            made_folder(os.path.dirname(self._journal) or ".")
             text = json.dumps(self._recorded(kept, undone), indent=1, ensure_ascii=False)
             write_bytes(self._journal, (text + "\n").encode())
 

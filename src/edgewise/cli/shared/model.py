@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,14 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from edgewise.cli.shared.source import decimals
+from edgewise.cli.shared.source import Source, decimals
 from edgewise.errors import CheckpointError, InputError
 from edgewise.estimator import KANClassifier, KANRegressor, load_estimator
+from edgewise.files import read_bytes
 from edgewise.presentation import counted
 from edgewise.tables import Table, TableEncoder
 from edgewise.tables.target import Target
 
 LEVEL = 0.9  # coverage of the prediction intervals; a choice
+PREDICTIONS = "predictions.csv"  # whose first column has the numbers of the test rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,3 +176,16 @@ def has_intervals(estimator: KANRegressor) -> bool:
     """Return True if enough rows were held out in training to calibrate the 90 % intervals."""
     bars = getattr(estimator, "error_bars_", None)
     return bars is not None and float(bars.levels[-1].min()) >= LEVEL
+
+
+def rows_of_test(model: Model, source: Source) -> np.ndarray | None:
+    """Return the numbers of the test rows of the fit, if this is its table: same name, same number of rows."""
+    facts, path = model.fit_facts, Path(model.path).parent / PREDICTIONS
+    rows = facts.get("rows")
+    if not isinstance(rows, dict) or rows.get("table") != source.table.n_rows or not path.is_file():
+        return None
+    if os.path.basename(str(facts.get("data"))) != os.path.basename(source.name):
+        return None
+    first = [line.split(b",", 1)[0] for line in read_bytes(path).splitlines()[1:]]
+    numbers = [int(cell) for cell in first if cell.isdigit()]  # a cell of several lines gives no number
+    return np.array(numbers) if len(numbers) == rows.get("test") else None

@@ -16,7 +16,7 @@ import numpy as np
 
 import edgewise
 from edgewise.cli.shared.folder import ResultFolder
-from edgewise.cli.shared.model import Model, open_model, prediction_columns
+from edgewise.cli.shared.model import open_model, prediction_columns, rows_of_test
 from edgewise.cli.shared.opening import Kind, Written
 from edgewise.cli.shared.preparation import FitJob, PreparedTable, split_sentence
 from edgewise.cli.shared.source import Source, columns_csv
@@ -34,7 +34,7 @@ from edgewise.estimator.reporting import (
     inference_parts,
     network_figures,
 )
-from edgewise.files import read_bytes, write_bytes
+from edgewise.files import write_bytes
 from edgewise.interpret.attribution.effects import mean_contributions
 from edgewise.interpret.attribution.explanations import GlobalExplanation, constant_sentence
 from edgewise.plot import confusion, formula_front, parity
@@ -60,7 +60,6 @@ TITLES = {
 INTERRUPTED = "The training was interrupted; the model is the best one up to then."
 SHOWN_INPUTS = 20  # in the report; a choice: metrics.json lists all inputs
 FIGURE_ROWS = 2_000  # training rows for figures and scores; a choice: more would not change them visibly
-PREDICTIONS = "predictions.csv"  # whose first column has the numbers of the test rows
 MOST_CLASSES = 40  # classes in the tables of the report; a choice: larger tables are not readable
 
 
@@ -390,7 +389,7 @@ def write_page(written: Written, source: Source | None, out: str, screen: Screen
         if model.encoder is None or model.target not in source.table.columns:
             raise InputError(f"--data must have the target {model.target!r}, got a table without it: {source.name}")
         table = source.table.take(model.encoder.rows_with_target(source.table))
-        test = _test_rows(model, source)
+        test = rows_of_test(model, source)
         about = f"{counted(len(table), 'row')} of {os.path.basename(source.name)}"
         if test is not None:
             table = table.take(np.isin(table.rows, test))
@@ -408,16 +407,3 @@ def write_page(written: Written, source: Source | None, out: str, screen: Screen
         model.estimator.report(X=X, y=y, title=title).save(out)
     screen.say(f"Wrote {out}: what the model learned, with its score on {about}.")
     screen.result({"wrote": out, "of": str(written.file)})
-
-
-def _test_rows(model: Model, source: Source) -> np.ndarray | None:
-    """Return the numbers of the test rows of the fit, if this is its table: same name, same number of rows."""
-    facts, path = model.fit_facts, Path(model.path).parent / PREDICTIONS
-    rows = facts.get("rows")
-    if not isinstance(rows, dict) or rows.get("table") != source.table.n_rows or not path.is_file():
-        return None
-    if os.path.basename(str(facts.get("data"))) != os.path.basename(source.name):
-        return None
-    first = [line.split(b",", 1)[0] for line in read_bytes(path).splitlines()[1:]]
-    numbers = [int(cell) for cell in first if cell.isdigit()]  # a cell of several lines gives no number
-    return np.array(numbers) if len(numbers) == rows.get("test") else None

@@ -249,6 +249,8 @@ def with_spline(
     _present_(spline, i, o)
     if keep_function or symbolic is None:
         return joined(spline, symbolic)
+    if spline.base is not None:
+        spline.base[i, o] = 0  # the spline takes over all of the edge
     columns = basis(inputs, spline.knots, spline.degree)[:, i]
     spline.coef[i, :, o] = torch.linalg.lstsq(columns, values[:, None], driver="gelsd").solution[:, 0]
     rows = [list(row) for row in symbolic.functions]

@@ -15,8 +15,8 @@ import torch
 
 from edgewise.checks import check_count, is_number
 from edgewise.errors import InputError
-from edgewise.explore.edits import Applied, Cost, checked_edit
-from edgewise.explore.reshaping import merged, reshaped
+from edgewise.explore.editing.edits import Applied, Cost, checked_edit
+from edgewise.explore.editing.reshaping import merged, reshaped
 from edgewise.interpret.symbolic import steering
 from edgewise.interpret.transform.edges import edge_layers
 from edgewise.nn.layers.symbolic import MixedLayer, SymbolicLayer

@@ -10,11 +10,11 @@ import torch
 
 from edgewise.checks import is_integer, is_number
 from edgewise.errors import InputError
-from edgewise.explore import shapes
+from edgewise.explore.editing import shapes
 from edgewise.interpret.symbolic import steering
 from edgewise.interpret.transform.edges import edge_layers
 from edgewise.nn.layers.spline import KANLayer
-from edgewise.nn.layers.symbolic import MixedLayer, SymbolicLayer
+from edgewise.nn.layers.symbolic import NO_FUNCTION, MixedLayer, SymbolicLayer
 from edgewise.nn.model import KAN, spline_part
 from edgewise.train.problems.base import Problem
 
@@ -24,12 +24,13 @@ def reshaped(model: KAN, problem: Problem, edge: steering.Edge, edit: dict[str, 
     """Copy a network with another curve of an edge, and describe the change in a sentence; raises InputError."""
     number, i, o = edge
     rows = steering.layer_inputs(model, number, problem)[:, i].double().numpy()
-    model, spline = _with_spline_alone(model, problem, edge)
-    if edit["kind"] == "drag":
+    is_drag = edit["kind"] == "drag"
+    model, spline = _with_spline_alone(model, problem, edge, keep_base=is_drag)
+    if is_drag:
         points = np.array(edit["points"], dtype=np.float64)
         if points.ndim != 2 or points.shape[1] != 2 or not len(points):
             raise InputError(f"points must be pairs (input, new value of the edge), got {edit['points']!r:.80}")
-        now = shapes.columns_of(spline, i, points[:, 0]) @ shapes.coefficients(spline, i, o)
+        now = _edge_values(spline, i, o, points[:, 0])
         new = shapes.dragged(spline, i, o, points[:, 1] - now, points[:, 0])
         text = f"The curve of edge {edge} was moved at {len(points)} point{'s' if len(points) > 1 else ''}."
     elif edit["kind"] == "shape":
@@ -48,27 +49,32 @@ def reshaped(model: KAN, problem: Problem, edge: steering.Edge, edit: dict[str, 
 
 
 @torch.no_grad()
-def _with_spline_alone(model: KAN, problem: Problem, edge: steering.Edge) -> tuple[KAN, KANLayer]:
-    """Copy a network in which an edge is a spline without function and base function; return that layer's splines."""
+def _with_spline_alone(model: KAN, problem: Problem, edge: steering.Edge, *, keep_base: bool) -> tuple[KAN, KANLayer]:
+    """Copy a network in which an edge is a spline without function, and without base function unless it is kept."""
     number, i, o = edge
     layer = edge_layers(model)[number]
     if not bool(layer.mask[i, o]):
         raise InputError(f"edge must be one that is there, got {edge}, which was removed")
-    if isinstance(layer, SymbolicLayer | MixedLayer):
+    functions = layer.functions if isinstance(layer, SymbolicLayer | MixedLayer) else None
+    if functions is not None and functions[i][o] != NO_FUNCTION:
         model = steering.free_edge(model, edge, problem, refit=0).model
     else:
         model = copy.deepcopy(model)
     spline = spline_part(edge_layers(model)[number])
     assert spline is not None, "the edge is a spline now"
-    if spline.base is not None and float(spline.base[i, o]):
+    if not keep_base and spline.base is not None and float(spline.base[i, o]):
         points = shapes.spread_points(spline, i)
-        inputs = torch.zeros(len(points), spline.in_features, dtype=spline.coef.dtype)
-        inputs[:, i] = torch.from_numpy(points)
-        values = spline.edges(inputs)[:, i, o].double().numpy()
+        values = _edge_values(spline, i, o, points)
         new = np.linalg.lstsq(shapes.columns_of(spline, i, points), values, rcond=None)[0]
         spline.coef[i, :, o] = torch.from_numpy(new).to(spline.coef)
         spline.base[i, o] = 0
     return model, spline
+
+
+def _edge_values(spline: KANLayer, i: int, o: int, points: np.ndarray) -> np.ndarray:
+    inputs = torch.zeros(len(points), spline.in_features, dtype=spline.coef.dtype)
+    inputs[:, i] = torch.from_numpy(points)
+    return spline.edges(inputs)[:, i, o].double().numpy()
 
 
 @torch.no_grad()

@@ -1,0 +1,203 @@
+"""Requests of the page, answered from a session: one method for each, for a server and for a notebook alike.
+
+Every change names the version that the page has seen. A page that is behind gets the present state and changes
+nothing, so that two pages never undo each other's edits unseen.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from edgewise.errors import EdgewiseError, InputError
+from edgewise.explore.editing.actions import Cancelled
+from edgewise.explore.editing.edits import Applied
+from edgewise.explore.opening import made_folder
+from edgewise.explore.page.description import applied_fields, session_fields, subject_fields
+from edgewise.explore.session import Session
+from edgewise.files import write_bytes
+from edgewise.formulas.curve_fits import edge_fits
+from edgewise.interpret.symbolic.steering import checked_edge, layer_inputs
+from edgewise.interpret.transform.edges import edge_layers
+from edgewise.nn.elementary import ELEMENTARY
+
+SUGGESTED = 5  # functions that are tried in the place of an edge; a choice, as in `suggest_functions`
+MODEL_NAME, SCRIPT_NAME, EDITS_NAME = "edited.safetensors", "repeat.py", "edits.json"
+
+
+class Requests:
+    """Answers of a session to the requests of pages.
+
+    Parameters
+    ----------
+    session : Session
+        The model that is edited.
+    folder : str, optional
+        Where the edits, the model and the script are written; without it nothing is, and `save` returns the script.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from edgewise import KAN
+    >>> requests = Requests(Session(KAN([1, 1], dtype=torch.float64)))
+    >>> requests.answer("state", {})["state"]["version"]
+    0
+    >>> requests.answer("undo", {"version": 7})["stale"]
+    True
+    """
+
+    def __init__(self, session: Session, folder: str | None = None) -> None:
+        self.session, self.folder = session, folder
+        self._done: Applied | None = None
+        self._done_at = -1  # version of the model that `_done` was made of
+        self._job = 0  # number of the present background job; a higher one cancels it
+        self._share = 0.0
+        self._lock = threading.Lock()
+        self._subject = subject_fields(session.subject)
+
+    def answer(self, name: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Answer one request.
+
+        Parameters
+        ----------
+        name : str
+            One of the methods in `REQUESTS`.
+        body : mapping
+            Its values.
+
+        Returns
+        -------
+        dict
+            Plain values; "error" holds a sentence where the request is wrong.
+        """
+        known = REQUESTS.get(name)
+        if known is None:
+            return {"error": f"There is no request {name!r:.40}."}
+        try:
+            return known(self, body)
+        except Cancelled:
+            return {"cancelled": True}
+        except EdgewiseError as error:
+            return {"error": str(error)}
+
+    def state(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Return everything, or what changed since the version that the page has."""
+        with self.session.lock:
+            if body.get("seen") == self.session.version:
+                return {"version": self.session.version, "share": self._share}
+            answer: dict[str, Any] = {"state": session_fields(self.session), "folder": self.folder}
+        if not isinstance(body.get("seen"), int):
+            answer["subject"] = self._subject
+        return answer
+
+    def preview(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Make an edit and return its cost; it is kept by "keep" alone."""
+        edit = body.get("edit")
+        if not isinstance(edit, Mapping):
+            raise InputError(f"edit must be a dictionary, got {type(edit).__name__}")
+        number, version = self._begin(), self.session.version
+        done = self.session.preview(edit, lambda share: self._progress(number, share))
+        with self._lock:
+            if number != self._job:
+                raise Cancelled
+            self._done, self._done_at = done, version
+        return {"preview": applied_fields(done, self.session.subject), "version": version, "job": number}
+
+    def keep(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Keep the edit that was previewed last, if the page and the preview are of the present version."""
+        with self.session.lock, self._lock:
+            done, self._done = self._done, None
+            fresh = body.get("version") == self.session.version == self._done_at and body.get("job") == self._job
+            if done is None or not fresh:
+                return self._stale()
+            self.session.keep(done)
+            return {"state": session_fields(self.session)}
+
+    def undo(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Take the last edit back."""
+        return self._moved(body, self.session.undo)
+
+    def redo(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Make the last edit that was undone again."""
+        return self._moved(body, self.session.redo)
+
+    def suggest(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Try functions in the place of an edge, each with its cost on the held-out rows."""
+        edge = body.get("edge")
+        session, number = self.session, self._begin()
+        network = session.network
+        layer, i, o = checked_edge(network, edge if isinstance(edge, list) else ())  # type: ignore[arg-type]
+        inputs = layer_inputs(network, layer, session.subject.problem)
+        values = edge_layers(network)[layer].edges(inputs)[:, i, o].detach().double().numpy()
+        fits = edge_fits(inputs[:, i].double().numpy(), values, table=ELEMENTARY)[:SUGGESTED]
+        rows = []
+        for place, fitted in enumerate(fits):
+            if self._progress(number, place / len(fits)):
+                raise Cancelled
+            fields = {"kind": "fix", "edge": [layer, i, o], "function": fitted.name}
+            done = session.preview(fields, lambda share: self._progress(number, None))
+            cost = done.costs["held-out"]
+            rows.append(
+                {
+                    "function": fitted.name,
+                    "r2": 1 - fitted.error**2,
+                    "before": cost.before,
+                    "after": cost.after,
+                    "error": cost.standard_error,
+                }
+            )
+        self._progress(number, 1.0)
+        return {"suggestions": sorted(rows, key=lambda one: one["after"]), "version": session.version}
+
+    def cancel(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """End the background job."""
+        self._begin()
+        return {"cancelled": True}
+
+    def save(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Write the model and the script, and say where they are."""
+        with self.session.lock:
+            if self.folder is None:
+                return {"script": self.session.script(MODEL_NAME), "record": self.session.record()}
+            made_folder(self.folder)
+            model, script = (os.path.join(self.folder, name) for name in (MODEL_NAME, SCRIPT_NAME))
+            self.session.save(model)
+            text = self.session.script(model)
+            write_bytes(script, text.encode())
+            return {"wrote": [model, script], "script": text, "record": self.session.record()}
+
+    def _moved(self, body: Mapping[str, Any], move: Callable[[], bool]) -> dict[str, Any]:
+        with self.session.lock:
+            if body.get("version") != self.session.version:
+                return self._stale()
+            move()
+            return {"state": session_fields(self.session)}
+
+    def _stale(self) -> dict[str, Any]:
+        return {"stale": True, "state": session_fields(self.session)}
+
+    def _begin(self) -> int:
+        with self._lock:
+            self._job += 1
+            self._share, self._done = 0.0, None
+            return self._job
+
+    def _progress(self, number: int, share: float | None) -> bool:
+        """Note the share of a job that is done; return whether it is cancelled."""
+        if share is not None and number == self._job:
+            self._share = share
+        return number != self._job
+
+
+REQUESTS: dict[str, Callable[[Requests, Mapping[str, Any]], dict[str, Any]]] = {
+    "state": Requests.state,
+    "preview": Requests.preview,
+    "keep": Requests.keep,
+    "undo": Requests.undo,
+    "redo": Requests.redo,
+    "suggest": Requests.suggest,
+    "cancel": Requests.cancel,
+    "save": Requests.save,
+}

@@ -1,0 +1,161 @@
+"""The page of the explorer on this machine alone: a token in the address, and no answer to pages from elsewhere."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import socket
+from importlib.resources import files
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from edgewise.errors import InputError, missing_extra
+from edgewise.explore.page.api import REQUESTS, Requests
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+HOST = "127.0.0.1"  # no other machine can connect
+LARGEST_BODY = 1 << 20  # bytes of a request; a choice: an edit has some hundred
+# The page runs its own script and style alone, and talks to its own server alone.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; font-src data:; img-src data: blob:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+BUNDLE = {"explore.js": "text/javascript", "explore.css": "text/css"}
+
+
+def bundled(name: str) -> str:
+    """Return a file of the front end, which the package ships."""
+    return files("edgewise.explore.page").joinpath("bundle", name).read_text(encoding="utf-8")
+
+
+def application(requests: Requests, token: str, port: int) -> Starlette:
+    """Make the application that answers the page.
+
+    Parameters
+    ----------
+    requests : Requests
+        The answers.
+    token : str
+        Who does not send it gets 403.
+    port : int
+        The port, which the header Host must name.
+
+    Returns
+    -------
+    Starlette
+        An ASGI application.
+
+    Raises
+    ------
+    MissingExtraError
+        The extra `explore` is not installed.
+    """
+    try:
+        from starlette.applications import Starlette
+        from starlette.concurrency import run_in_threadpool
+        from starlette.responses import Response
+        from starlette.routing import Route
+    except ImportError as error:
+        raise missing_extra("starlette", "explore", "The explorer") from error
+
+    def allowed(request: Request, sent: str) -> bool:
+        hosts = {f"{HOST}:{port}", f"localhost:{port}"}
+        origin = request.headers.get("origin")
+        same = origin is None or (origin.startswith("http://") and urlsplit(origin).netloc in hosts)
+        return request.headers.get("host") in hosts and same and secrets.compare_digest(sent.encode(), token.encode())
+
+    def refused() -> Response:
+        text = "Forbidden: open the address that `edgewise explore` printed, with its token."
+        return Response(text, 403, HEADERS, "text/plain")
+
+    async def page(request: Request) -> Response:
+        if not allowed(request, request.query_params.get("token", "")):
+            return refused()
+        name = request.path_params.get("name", "index.html")
+        if name == "index.html":
+            text = bundled(name).replace('"explore.js"', f'"explore.js?token={token}"')
+            return Response(text.replace('"explore.css"', f'"explore.css?token={token}"'), 200, HEADERS, "text/html")
+        if name not in BUNDLE:
+            return Response("There is no such file.", 404, HEADERS, "text/plain")
+        return Response(bundled(name), 200, HEADERS, BUNDLE[name])
+
+    async def answer(request: Request) -> Response:
+        if not allowed(request, request.headers.get("x-edgewise-token", "")):
+            return refused()
+        body = b""
+        async for part in request.stream():
+            body += part
+            if len(body) > LARGEST_BODY:
+                return Response("The request is too large.", 413, HEADERS, "text/plain")
+        name = request.path_params["name"]
+        try:
+            values = json.loads(body or b"{}")
+        except (ValueError, RecursionError):
+            values = None
+        if name not in REQUESTS or not isinstance(values, dict):
+            return Response("The request must be a known one, with a JSON object.", 400, HEADERS, "text/plain")
+        result = await run_in_threadpool(requests.answer, name, values)
+        return Response(json.dumps(result, allow_nan=False), 200, HEADERS, "application/json")
+
+    return Starlette(
+        routes=[
+            Route("/", page, methods=["GET"]),
+            Route("/api/{name}", answer, methods=["POST"]),
+            Route("/{name}", page, methods=["GET"]),
+        ]
+    )
+
+
+class Server:
+    """A server that is ready to run, with the address of its page.
+
+    Parameters
+    ----------
+    requests : Requests
+        The answers.
+    port : int
+        The port; 0 for a free one.
+
+    Raises
+    ------
+    InputError
+        The port is taken.
+    MissingExtraError
+        The extra `explore` is not installed.
+    """
+
+    def __init__(self, requests: Requests, port: int = 0) -> None:
+        try:
+            import uvicorn
+        except ImportError as error:
+            raise missing_extra("uvicorn", "explore", "The explorer") from error
+        self._socket = socket.socket()
+        try:
+            self._socket.bind((HOST, port))
+        except OSError as error:
+            self._socket.close()
+            raise InputError(f"port must be a free one, got {port}, which is taken or closed") from error
+        self.port, token = self._socket.getsockname()[1], secrets.token_urlsafe(24)
+        self.address = f"http://{HOST}:{self.port}/?token={token}"
+        config = uvicorn.Config(application(requests, token, self.port), log_level="error", lifespan="off")
+        self._server = uvicorn.Server(config)
+
+    def run(self) -> None:
+        """Answer until Ctrl-C, or until `stop`."""
+        with self._socket:
+            self._server.run(sockets=[self._socket])
+
+    def stop(self) -> None:
+        """End `run`, from another thread."""
+        self._server.should_exit = True

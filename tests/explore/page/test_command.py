@@ -1,0 +1,67 @@
+"""`edgewise explore`: the page as one file, the edits of a file, and what the command refuses."""
+
+import json
+import re
+
+import numpy as np
+import pandas
+import pytest
+
+import edgewise
+from edgewise import KANRegressor
+from edgewise.explore import Session
+
+pytest.importorskip("typer")
+HOSTILE = "</script><img src=x onerror=alert(1)>"
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("explore")
+    generator = np.random.default_rng(0)
+    frame = pandas.DataFrame(
+        {HOSTILE: generator.uniform(0, 1, 60), "city": generator.choice(["Bonn", "Köln", "Ulm"], 60)}
+    )
+    target = pandas.Series(2 * frame[HOSTILE] + (frame["city"] == "Ulm"), name="price")
+    model = KANRegressor(hidden=(), grid_size=4, regularization=1e-3).fit(frame, target)
+    edgewise.save(model, folder / "model.safetensors")
+    frame.assign(price=target).to_csv(folder / "rows.csv", index=False)
+    return folder
+
+
+def run(*arguments):
+    from typer.testing import CliRunner
+
+    from edgewise.cli.app import app
+
+    return CliRunner().invoke(app, ["explore", *map(str, arguments)])
+
+
+def test_one_file_holds_the_page_and_asks_nobody(files):
+    page = files / "page.html"
+    session = Session.open(files / "model.safetensors", files / "rows.csv")
+    session.edit("remove_edge", edge=[0, 0, 0])
+    edits = files / "edits.json"
+    edits.write_text(json.dumps(session.record()))
+    done = run(files / "model.safetensors", "--data", files / "rows.csv", "--edits", edits, "--static", page)
+    assert done.exit_code == 0, done.output
+    text = page.read_text(encoding="utf-8")
+    data = re.search(r'<script type="application/json" id="explorer-data">(.*?)</script>', text, re.DOTALL).group(1)
+    fields = json.loads(data)
+    assert HOSTILE in fields["subject"]["inputs"] and HOSTILE not in text
+    assert fields["state"]["edits"] == [{"text": "Edge (0, 0, 0) is removed.", "holds": True}]
+    assert "Content-Security-Policy" in text and not re.search(r'<(script|link)[^>]*(src|href)="(?!data:)', text)
+    columns = {one["name"]: one for one in fields["subject"]["columns"]}
+    assert columns["city"]["levels"] == ["Bonn", "Köln", "Ulm"] and len(columns["city"]["inputs"]) == 3
+
+
+def test_what_does_not_fit_is_refused(files):
+    model = files / "model.safetensors"
+    assert run(model, "--static", files / "page.txt").exit_code == 1
+    (files / "wrong.json").write_text("{")
+    refused = run(model, "--edits", files / "wrong.json", "--static", files / "other.html")
+    assert refused.exit_code == 1 and "edits as JSON" in refused.output.replace("\n", " ")
+    (files / "other.json").write_text(json.dumps({"format": 1, "made_for": "x", "edits": [], "undone": []}))
+    refused = run(model, "--edits", files / "other.json", "--static", files / "other.html")
+    assert refused.exit_code == 1 and "made for this model" in " ".join(refused.output.split())
+    assert not (files / "other.html").exists()

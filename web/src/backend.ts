@@ -1,0 +1,119 @@
+// Where the page gets its answers: a server, a notebook, or (static.ts) the page itself.
+import type { Edge, Layer } from "./network";
+
+export interface Scores {
+  [part: string]: Record<string, number | null>;
+}
+export interface SessionState {
+  version: number;
+  network: Layer[];
+  scores: Scores;
+  worst: { row: number; loss: number; held: boolean; x: number[] }[];
+  formula: string[] | null;
+  edits: { text: string; holds: boolean }[];
+}
+export interface Subject {
+  inputs: string[];
+  outputs: string[];
+  task: "numbers" | "classes";
+  target: { shift: number[]; scale: number[]; log: boolean };
+  shift: number[];
+  scale: number[];
+  limits: [number, number][] | null;
+  columns: { name: string; inputs: number[]; levels: string[] }[];
+  rows: { numbers: number[]; x: number[][]; y: (number | number[])[]; held: boolean[]; all: number; heldOut: number };
+  functions: string[];
+  front: { latex: string; size: number; error: number; chosen: boolean }[];
+  note: string;
+}
+export interface Cost {
+  before: number;
+  after: number;
+  error: number;
+  rows: number;
+}
+export interface Preview {
+  text: string;
+  edit: EditFields;
+  network: Layer[];
+  scores: Scores;
+  costs: Record<string, Cost>;
+}
+export interface EditFields {
+  kind: string;
+  edge?: Edge;
+  [field: string]: unknown;
+}
+export interface Suggestion {
+  function: string;
+  r2: number;
+  before: number;
+  after: number;
+  error: number;
+}
+export interface Answer {
+  error?: string;
+  stale?: boolean;
+  cancelled?: boolean;
+  state?: SessionState;
+  subject?: Subject;
+  version?: number;
+  share?: number;
+  job?: number;
+  preview?: Preview;
+  suggestions?: Suggestion[];
+  wrote?: string[];
+  script?: string;
+  record?: unknown;
+}
+
+export interface Backend {
+  /** What the page says about where edits go. */
+  where: string;
+  /** Whether other pages may change the model, so that the page asks now and then. */
+  shared: boolean;
+  ask(name: string, body: object): Promise<Answer>;
+}
+
+export function serverBackend(token: string): Backend {
+  return {
+    where: "Each edit that you keep is written to disk at once.",
+    shared: true,
+    async ask(name, body) {
+      try {
+        const answer = await fetch(`api/${name}`, {
+          method: "POST",
+          headers: { "Content-Type": "application/json", "X-Edgewise-Token": token },
+          body: JSON.stringify(body),
+        });
+        return answer.ok ? ((await answer.json()) as Answer) : { error: await answer.text() };
+      } catch {
+        return { error: "The server does not answer. Start `edgewise explore` again: kept edits are on disk." };
+      }
+    },
+  };
+}
+
+interface WidgetModel {
+  send(message: object): void;
+  on(event: string, call: (message: { id?: number; answer?: Answer }) => void): void;
+}
+
+export function widgetBackend(model: WidgetModel): Backend {
+  const waiting = new Map<number, (answer: Answer) => void>();
+  let last = 0;
+  model.on("msg:custom", (message) => {
+    const call = waiting.get(message.id ?? -1);
+    waiting.delete(message.id ?? -1);
+    if (call && message.answer) call(message.answer);
+  });
+  return {
+    where: "Edits change the session of this notebook.",
+    shared: true,
+    ask: (name, body) =>
+      new Promise((resolve) => {
+        waiting.set(++last, resolve);
+        model.send({ id: last, name, body });
+      }),
+  };
+}

@@ -1,0 +1,267 @@
+// The curve of the chosen edge: its data, its knots, the residuals, and dragging it by mouse, pen or keys.
+import { type ScaleLinear, scaleLinear } from "d3-scale";
+import { colours, h, number } from "./dom";
+import { type Edge, type EdgeLayer, drawnRange, edgeLayers, edgeValue, functionOf, hasSpline } from "./network";
+import { type Pen, type Point, canvasPen } from "./pen";
+import { draggedCoef } from "./spline";
+import type { Store } from "./store";
+
+const HEIGHT = 300;
+const MARGIN = { left: 58, right: 14, top: 12, bottom: 56 };
+const SAMPLES = 160;
+const BINS = 40;
+
+export class CurveChart {
+  readonly element = h("div", { class: "chart" });
+  private legend = h("p", { class: "hint" });
+  points: [number, number][] = []; // dragged so far: input and new value
+  range: [number, number] | null = null; // shown as a band
+  private canvas = h("canvas", { tabIndex: 0, role: "application" });
+  private x: ScaleLinear<number, number> = scaleLinear();
+  private y: ScaleLinear<number, number> = scaleLinear();
+  private cursor = 0.5; // of the keys, as a share of the width
+  private dragging = -1;
+  private focused = false;
+  private waiting = 0;
+
+  constructor(
+    private store: Store,
+    private dropped: () => void,
+  ) {
+    this.element.append(this.canvas, this.legend);
+    const canvas = this.canvas;
+    canvas.addEventListener("pointerdown", (event) => this.down(event));
+    canvas.addEventListener("pointermove", (event) => this.moved(event));
+    canvas.addEventListener("pointerup", () => this.up());
+    canvas.addEventListener("pointercancel", () => this.up());
+    canvas.addEventListener("keydown", (event) => this.key(event));
+    canvas.addEventListener("focus", () => this.focus(canvas.matches(":focus-visible")));
+    canvas.addEventListener("blur", () => this.focus(false));
+    new ResizeObserver(() => this.later()).observe(this.element);
+    window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.later());
+    store.listen((what) => {
+      if (what === "select" || what === "state") {
+        this.points = [];
+        this.range = null;
+      }
+      if (what === "select" || what === "state" || what === "preview" || what === "row") this.later();
+    });
+  }
+
+  private focus(on: boolean): void {
+    this.focused = on;
+    this.later();
+  }
+
+  later(): void {
+    if (this.waiting) return;
+    this.waiting = requestAnimationFrame(() => {
+      this.waiting = 0;
+      this.paint();
+    });
+  }
+
+  private layerOf(network = this.store.network): [EdgeLayer, Edge] | null {
+    const edge = this.store.edge;
+    const layer = edge && edgeLayers(network)[edge[0]];
+    return edge && layer && edge[1] < layer.inputs && edge[2] < layer.outputs ? [layer, edge] : null;
+  }
+
+  /** An input of the network in the units of the table, for edges that leave an input. */
+  unit(u: number): number {
+    const edge = this.store.edge!;
+    const { shift, scale } = this.store.subject;
+    return edge[0] ? u : shift[edge[1]]! + scale[edge[1]]! * u;
+  }
+
+  inverse(value: number): number {
+    const edge = this.store.edge!;
+    const { shift, scale } = this.store.subject;
+    return edge[0] ? value : (value - shift[edge[1]]!) / scale[edge[1]]!;
+  }
+
+  private paint(): void {
+    const context = this.canvas.getContext("2d");
+    const found = this.layerOf();
+    const width = this.element.clientWidth;
+    if (!context || !width || !found) return;
+    const ratio = window.devicePixelRatio || 1;
+    if (this.canvas.width !== Math.round(width * ratio)) {
+      this.canvas.width = Math.round(width * ratio);
+      this.canvas.height = HEIGHT * ratio;
+      this.canvas.style.height = `${HEIGHT}px`;
+    }
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    context.clearRect(0, 0, width, HEIGHT);
+    const [layer, edge] = found;
+    this.canvas.setAttribute(
+      "aria-label",
+      `Curve of ${this.store.edgeName(edge)}. Left and right move the cursor, up and down move the curve there, ` +
+        "Escape takes it back.",
+    );
+    const c = colours(this.element);
+    const pen = canvasPen(context);
+    const values = this.store.inputs(edge);
+    const [low, high] = drawnRange(layer, edge[1], values);
+    this.x.domain([low, high]).range([MARGIN.left, width - MARGIN.right]);
+    const [, i, o] = edge;
+    const sample = (one: EdgeLayer): Point[] =>
+      Array.from({ length: SAMPLES + 1 }, (_, n) => {
+        const u = low + ((high - low) * n) / SAMPLES;
+        return [u, edgeValue(one, i, o, u)];
+      });
+    const now = sample(layer);
+    const kept = sample(edgeLayers(this.store.state.network)[edge[0]]!);
+    const first = edgeLayers(this.store.first)[edge[0]];
+    const old = first && first.inputs === layer.inputs && first.outputs === layer.outputs ? sample(first) : [];
+    const residuals = this.residuals(edge, values);
+    if (this.dragging < 0) {
+      const all = [...now, ...kept, ...old].map(([, y]) => y).filter(Number.isFinite);
+      const spread = residuals.map(([, y]) => y).sort((a, b) => a - b);
+      const cut = Math.floor(spread.length * 0.02); // the outermost residuals do not set the scale
+      const more = spread.length ? [spread[cut]!, spread[spread.length - 1 - cut]!] : [];
+      this.y.domain([Math.min(...all, ...more), Math.max(...all, ...more)]).nice();
+      if (this.y.domain()[0] === this.y.domain()[1]) this.y.domain([all[0]! - 1, all[0]! + 1]);
+    }
+    this.y.range([HEIGHT - MARGIN.bottom, MARGIN.top]);
+    this.drawAxes(pen, c, layer, edge, values, width);
+    this.legend.textContent =
+      (residuals.length ? "Dots: the curve plus the residual of each row, held-out rows larger and orange. " : "") +
+      "Bars: how many rows. Ticks on the axis: knots. Dotted: the curve when the page was opened.";
+    const at = (points: Point[]): Point[] => points.map(([u, y]): Point => [this.x(u), this.y(y)]);
+    for (const [u, y, held] of residuals)
+      if (y >= this.y.domain()[0]! && y <= this.y.domain()[1]!)
+        pen.dot(this.x(u), this.y(y), held ? 2.2 : 1.6, held ? c.held! : c.fill!);
+    pen.line(at(old), c.soft!, 1, 0.9, [2, 3]);
+    if (this.store.network !== this.store.state.network) pen.line(at(kept), c.ink!, 1.5, 0.8, [6, 4]);
+    pen.line(at(now), c.accent!, 2.5);
+    for (const [u, y] of this.points) pen.dot(this.x(u), this.y(y), 5, c.panel!, c.accent!);
+    const row = this.store.row;
+    if (row >= 0) pen.dot(this.x(values[row]!), this.y(edgeValue(layer, i, o, values[row]!)), 5, c.accent!, c.ink!);
+    if (this.focused) {
+      const u = low + (high - low) * this.cursor;
+      pen.line([[this.x(u), MARGIN.top], [this.x(u), HEIGHT - MARGIN.bottom]], c.accent!, 1, 1, [3, 3]);
+      pen.dot(this.x(u), this.y(edgeValue(layer, i, o, u)), 6, c.accent!, c.ink!);
+    }
+  }
+
+  private drawAxes(
+    pen: Pen,
+    c: Record<string, string>,
+    layer: EdgeLayer,
+    edge: Edge,
+    values: number[],
+    width: number,
+  ): void {
+    const bottom = HEIGHT - MARGIN.bottom;
+    if (this.range) {
+      const [a, b] = this.range.map((u) => this.x(u)) as [number, number];
+      pen.box(a, MARGIN.top, b - a, bottom - MARGIN.top, c.line!, "");
+    }
+    for (const tick of this.y.ticks(5)) {
+      pen.line([[MARGIN.left, this.y(tick)], [width - MARGIN.right, this.y(tick)]], c.line!, 1);
+      pen.text(number(tick, 4), MARGIN.left - 6, this.y(tick) + 4, c.ink!, 11, "right");
+    }
+    const [low, high] = this.x.domain() as [number, number];
+    const units = scaleLinear().domain([this.unit(low), this.unit(high)]);
+    for (const tick of units.ticks(6)) {
+      const at = this.x(this.inverse(tick));
+      pen.line([[at, bottom], [at, bottom + 4]], c.ink!, 1);
+      pen.text(number(tick, 4), at, bottom + 16, c.ink!, 11, "center");
+    }
+    pen.text(this.store.nodeName(edge[0], edge[1]), (MARGIN.left + width) / 2, HEIGHT - 4, c.ink!, 12, "center");
+    // How many rows: a histogram below the axis. Knots are ticks on its upper edge.
+    const counts = new Array<number>(BINS).fill(0);
+    for (const u of values) counts[Math.max(0, Math.min(BINS - 1, Math.floor((BINS * (u - low)) / (high - low))))]!++;
+    const most = Math.max(...counts, 1);
+    const w = (width - MARGIN.left - MARGIN.right) / BINS;
+    counts.forEach((count, n) => {
+      const high = (14 * count) / most;
+      if (count) pen.box(MARGIN.left + n * w, bottom + 36 - high, w - 1, high, c.fill!, "");
+    });
+    if (layer.spline && hasSpline(layer, edge[1], edge[2]))
+      for (const knot of layer.spline.knots[edge[1]]!)
+        if (knot >= low && knot <= high)
+          pen.line([[this.x(knot), bottom - 4], [this.x(knot), bottom]], c.soft!, 1);
+  }
+
+  /** Residuals of the kept network plus the curve, where the edge ends in an output: what the curve should follow. */
+  private residuals(edge: Edge, values: number[]): [number, number, boolean][] {
+    const { store } = this;
+    const layers = edgeLayers(store.state.network);
+    if (store.subject.task !== "numbers" || store.subject.note || edge[0] !== layers.length - 1) return [];
+    if (store.state.network.at(-1)!.kind === "products") return [];
+    return values.map((u, n) => {
+      const y = store.subject.rows.y[n]!;
+      const target = Array.isArray(y) ? y[edge[2]]! : y;
+      const own = edgeValue(layers[edge[0]]!, edge[1], edge[2], u);
+      return [u, target - store.traces[n]!.at(-1)![edge[2]]! + own, store.subject.rows.held[n]!];
+    });
+  }
+
+  private down(event: PointerEvent): void {
+    const found = this.layerOf(this.store.state.network);
+    if (!found || event.button) return;
+    const u = this.x.invert(event.offsetX);
+    const [low, high] = this.x.domain() as [number, number];
+    if (u < low || u > high || event.offsetY > HEIGHT - MARGIN.bottom) return;
+    const near = this.points.findIndex(([p]) => Math.abs(this.x(p) - event.offsetX) < 10);
+    this.dragging = near >= 0 ? near : this.points.push([u, this.y.invert(event.offsetY)]) - 1;
+    this.canvas.setPointerCapture(event.pointerId);
+    this.moved(event);
+  }
+
+  private moved(event: PointerEvent): void {
+    if (this.dragging < 0) return;
+    this.points[this.dragging]![1] = this.y.invert(Math.max(0, Math.min(HEIGHT, event.offsetY)));
+    this.show();
+  }
+
+  private up(): void {
+    if (this.dragging < 0) return;
+    this.dragging = -1;
+    this.dropped();
+  }
+
+  /** Show the network with the dragged points at once; the session computes the same, with its cost, afterwards. */
+  private show(): void {
+    const found = this.layerOf(this.store.state.network);
+    if (!found) return;
+    const [layer, edge] = found;
+    const { spline } = layer;
+    if (spline && hasSpline(layer, edge[1], edge[2]) && !functionOf(layer, edge[1], edge[2])) {
+      const us = this.points.map(([u]) => u);
+      const changes = this.points.map(([u, y]) => y - edgeValue(layer, edge[1], edge[2], u));
+      const own = spline.coef[edge[1]]!.slice();
+      own[edge[2]] = draggedCoef(own[edge[2]]!, spline.knots[edge[1]]!, spline.degree, us, changes);
+      const coef = spline.coef.slice();
+      coef[edge[1]] = own;
+      const changed: EdgeLayer = { ...layer, spline: { ...spline, coef } };
+      this.store.drawn = this.store.state.network.map((one) => (one === layer ? changed : one));
+      this.store.tell("drag");
+    }
+    this.later();
+  }
+
+  private key(event: KeyboardEvent): void {
+    const found = this.layerOf(this.store.state.network);
+    if (!found) return;
+    const [low, high] = this.x.domain() as [number, number];
+    const step = { ArrowLeft: -0.025, ArrowRight: 0.025 }[event.key];
+    const move = { ArrowUp: 0.02, ArrowDown: -0.02 }[event.key];
+    if (step) this.cursor = Math.max(0, Math.min(1, this.cursor + step));
+    else if (move) {
+      const u = low + (high - low) * this.cursor;
+      const [bottom, top] = this.y.domain() as [number, number];
+      let place = this.points.findIndex(([p]) => Math.abs(p - u) < 1e-9);
+      if (place < 0) place = this.points.push([u, edgeValue(this.layerOf()![0], found[1][1], found[1][2], u)]) - 1;
+      this.points[place]![1] += move * (top - bottom);
+      this.show();
+    } else if (event.key === "Escape") {
+      this.points = [];
+      this.store.discard();
+    } else return;
+    event.preventDefault();
+    this.later();
+  }
+}

@@ -1,0 +1,234 @@
+// The panel of the chosen edge: what it is, what may be done with it, and what that costs.
+import type { EditFields, Preview } from "./backend";
+import { CurveChart } from "./curve";
+import { button, field, h, number, select, signed } from "./dom";
+import { formulaElement } from "./formulas";
+import { type Edge, edgeLayers, exists, functionOf, hasSpline } from "./network";
+import type { Store } from "./store";
+
+export function edgePanel(store: Store): HTMLElement {
+  const chart = new CurveChart(store, () => propose({ kind: "drag", points: chart.points }));
+  const list = h("select", { onchange: () => store.select(list.value.split(",").map(Number) as Edge) });
+  const about = h("div", { class: "about" });
+  const controls = h("div", { class: "controls" });
+  const costs = h("div", { class: "costs", tabIndex: -1, "aria-live": "polite" });
+  const element = h("section", { class: "edge" }, field("Edge", list), about, chart.element, costs, controls);
+
+  const propose = (edit: EditFields): void => void store.propose({ ...edit, edge: store.edge! });
+  const reset = (): void => {
+    chart.points = [];
+    chart.later();
+    store.discard();
+  };
+
+  function listEdges(): void {
+    const strengths = [...store.strengths()].sort((a, b) => b[1] - a[1]);
+    list.replaceChildren(
+      ...strengths.map(([key]) => h("option", { value: key }, store.edgeName(key.split(",").map(Number) as Edge))),
+    );
+    if (store.edge) list.value = store.edge.join();
+    else if (strengths[0]) store.select(strengths[0][0].split(",").map(Number) as Edge);
+  }
+
+  function describe(): void {
+    if (!store.edge) return;
+    list.value = store.edge.join();
+    const [l, i, o] = store.edge;
+    const layer = edgeLayers(store.state.network)[l]!;
+    if (!exists(layer, i, o)) return;
+    const name = functionOf(layer, i, o);
+    about.replaceChildren();
+    if (name && layer.symbolic?.latex) about.append(formulaElement(`${layer.symbolic.latex[i]![o]!}`));
+    else if (name) about.append(`The function ${name} and a spline.`);
+    if (hasSpline(layer, i, o)) {
+      const knots = layer.spline!.knots[i]!.length - 2 * layer.spline!.degree - 1;
+      about.append(h("p", { class: "hint" }, `A spline of degree ${layer.spline!.degree} on ${knots} knot intervals.`));
+    }
+    controls.replaceChildren(
+      fixControls(),
+      rangeControls(),
+      shapeControls(),
+      ...(name ? [constantControls(layer.symbolic!.constants[i]![o]!)] : []),
+      removeControls(),
+    );
+  }
+
+  function fixControls(): HTMLElement {
+    const names = select(
+      store.subject.functions.map((one) => [one, one]),
+      "x",
+      () => undefined,
+    );
+    const found = h("div", { class: "found" });
+    const search = button("Suggest functions", () => void suggest(found), { class: "plain" });
+    const [l, i, o] = store.edge!;
+    const isFunction = functionOf(edgeLayers(store.state.network)[l]!, i, o) !== "";
+    return group(
+      "Make it a function",
+      h("div", { class: "line" }, field("Function", names), button("Try", () => propose({ kind: "fix", function: names.value }))),
+      h("div", { class: "line" }, search, isFunction && button("Make it a spline again", () => propose({ kind: "free" }), { class: "plain" })),
+      found,
+    );
+  }
+
+  async function suggest(host: HTMLElement): Promise<void> {
+    const edge = store.edge;
+    const answer = await store.run("Trying functions", "suggest", { edge });
+    if (!answer.suggestions || store.edge?.join() !== edge?.join()) return;
+    const rows = answer.suggestions.map((one) =>
+      h(
+        "tr",
+        {},
+        h("td", {}, one.function),
+        h("td", {}, number(one.r2, 4)),
+        h("td", {}, `${signed(one.after - one.before)} ± ${number(one.error, 2)}`),
+        h("td", {}, button("Try", () => propose({ kind: "fix", function: one.function }), { "aria-label": `Try ${one.function}` })),
+      ),
+    );
+    const head = ["function", "fit to the curve (R²)", "change of the held-out loss", ""];
+    host.replaceChildren(
+      h("table", {}, h("thead", {}, h("tr", {}, ...head.map((one) => h("th", { scope: "col" }, one)))), h("tbody", {}, ...rows)),
+    );
+  }
+
+  function rangeControls(): HTMLElement {
+    const from = h("input", { type: "number", step: "any" });
+    const to = h("input", { type: "number", step: "any" });
+    const range = (): [number, number] | undefined => {
+      if (from.value === "" || to.value === "") return undefined;
+      return [chart.inverse(Number(from.value)), chart.inverse(Number(to.value))].sort((a, b) => a - b) as [number, number];
+    };
+    const shown = (): void => {
+      chart.range = range() ?? null;
+      chart.later();
+    };
+    from.addEventListener("input", shown);
+    to.addEventListener("input", shown);
+    const make = (kind: string) => () => propose({ kind, ...(range() ? { range: range() } : {}) });
+    return group(
+      "In a range, or everywhere",
+      h("div", { class: "line" }, field("From", from), field("To", to)),
+      h("div", { class: "line" }, button("Straighten", make("straighten")), button("Flatten", make("flatten"))),
+    );
+  }
+
+  function shapeControls(): HTMLElement {
+    const shapes = ["increasing", "decreasing", "convex", "concave"];
+    return group(
+      "Give it a shape",
+      h("div", { class: "line" }, ...shapes.map((shape) => button(shape, () => propose({ kind: "shape", shape })))),
+    );
+  }
+
+  function constantControls(constants: number[]): HTMLElement {
+    const letters = ["a", "b", "c", "d"];
+    return group(
+      "Constants of c f(a u + b) + d",
+      ...letters.map((letter, n) => {
+        const input = h("input", { type: "number", step: "any", value: String(constants[n]) });
+        return h("div", { class: "line" }, field(letter, input), button("Set", () => propose({ kind: "snap", constant: letter, value: Number(input.value) }), { "aria-label": `Set ${letter}` }));
+      }),
+    );
+  }
+
+  function removeControls(): HTMLElement {
+    const [l, i] = store.edge!;
+    const column = store.subject.columns.find((one) => l === 0 && one.levels.length > 2 && one.inputs.includes(i));
+    return group(
+      "Remove, train, merge",
+      h(
+        "div",
+        { class: "line" },
+        button("Remove this edge", () => propose({ kind: "remove_edge" })),
+        button(l ? `Remove ${store.nodeName(l, i)}` : `Remove the input ${store.nodeName(0, i)}`, () =>
+          void store.propose({ kind: "remove_node", node: [l, i] }),
+        ),
+        button("Train all for 20 steps", () => void store.propose({ kind: "refit", refit: 20, train: "all" })),
+      ),
+      column ? mergeControls(column) : null,
+    );
+  }
+
+  function mergeControls(column: { name: string; inputs: number[]; levels: string[] }): HTMLElement {
+    const boxes = column.levels.map((level, n) => {
+      const box = h("input", { type: "checkbox", value: String(column.inputs[n]) });
+      return { box, element: h("label", { class: "check" }, box, level) };
+    });
+    const merge = (): void => {
+      const inputs = boxes.filter(({ box }) => box.checked).map(({ box }) => Number(box.value));
+      if (inputs.length < 2) store.say("Choose two or more levels.");
+      else void store.propose({ kind: "merge", inputs });
+    };
+    return h(
+      "fieldset",
+      {},
+      h("legend", {}, `Levels of ${column.name} with one effect`),
+      ...boxes.map(({ element: one }) => one),
+      button("Merge", merge),
+    );
+  }
+
+  store.listen((what) => {
+    if (what === "state") listEdges();
+    if (what === "state" || what === "select") describe();
+    if (what === "message" || what === "row" || what === "drag") return;
+    const hadFocus = costs.contains(document.activeElement);
+    costs.replaceChildren(...costElements(store, reset));
+    if (!hadFocus) return; // a button that is gone would take the focus of the keys with it
+    if (store.preview && !store.busy) (costs.querySelector("button") as HTMLElement).focus();
+    else costs.focus();
+  });
+  listEdges();
+  describe();
+  return element;
+}
+
+function group(title: string, ...children: (Node | null | false)[]): HTMLElement {
+  return h("details", { class: "group", open: true }, h("summary", {}, title), ...children);
+}
+
+/** The cost of the edit on both kinds of rows, and whether to keep it. */
+export function costElements(store: Store, reset: () => void): HTMLElement[] {
+  if (store.busy)
+    return [
+      h("p", { class: "busy" }, `${store.busy} …`),
+      button("Cancel", () => void store.backend.ask("cancel", {}), { class: "plain" }),
+    ];
+  const preview = store.preview;
+  if (!preview) return [h("p", { class: "hint" }, "Drag the curve, or choose an edit below: its cost is shown before you keep it.")];
+  return [
+    h("p", {}, h("strong", {}, preview.text)),
+    costTable(store, preview),
+    h(
+      "div",
+      { class: "line" },
+      button("Keep", () => void store.keep(), { class: "primary", id: "keep" }),
+      button("Discard", reset),
+    ),
+  ];
+}
+
+function costTable(store: Store, preview: Preview): HTMLElement {
+  const rows = Object.entries(preview.costs).map(([part, cost]) => {
+    const measures = Object.entries(preview.scores[part] ?? {}).map(
+      ([name, after]) => `${name} ${number(store.state.scores[part]?.[name] ?? null)} → ${number(after)}`,
+    );
+    const rise = cost.after - cost.before;
+    const verdict = Math.abs(rise) <= 2 * cost.error || rise === 0 ? "no clear change" : rise > 0 ? "worse" : "better";
+    return h(
+      "tr",
+      {},
+      h("th", { scope: "row" }, `${part} (${cost.rows} rows)`),
+      h("td", {}, measures.join(", ")),
+      h("td", {}, `${signed(rise)} ± ${number(cost.error, 2)}`),
+      h("td", { class: verdict.split(" ")[0]! }, verdict),
+    );
+  });
+  const head = ["rows", "before → after", "change of the loss", ""];
+  return h(
+    "table",
+    {},
+    h("thead", {}, h("tr", {}, ...head.map((one) => h("th", { scope: "col" }, one)))),
+    h("tbody", {}, ...rows),
+  );
+}

@@ -1,0 +1,144 @@
+// The page: header with scores, the network on the left, and what is known about it on the right.
+import { askPanel, rowsPanel } from "./ask";
+import { type Backend, serverBackend, widgetBackend } from "./backend";
+import { button, download, h, number } from "./dom";
+import { edgePanel } from "./edits";
+import { formulaPanel } from "./formulas";
+import { Graph } from "./graph";
+import { type Layer, output, trace } from "./network";
+import { staticBackend } from "./static";
+import { Store } from "./store";
+
+function header(store: Store, graph: Graph): HTMLElement {
+  const scores = h("p", { class: "scores" });
+  const undo = button("Undo", () => void store.move("undo"), { title: "Undo (Ctrl+Z)" });
+  const redo = button("Redo", () => void store.move("redo"), { title: "Redo (Ctrl+Y)" });
+  const save = button("Save", () => void saveModel(store), { title: "Write the model and the script (Ctrl+S)" });
+  const picture = button("Picture", () => graph.exportSvg(), { title: "Save the network as SVG; printing gives PDF" });
+  const message = h("p", { class: "message", role: "status" });
+  const show = (): void => {
+    const parts = Object.entries(store.state.scores).map(([part, values]) => {
+      const texts = Object.entries(values).map(([name, value]) => `${name} ${number(value)}`);
+      return `${part}: ${texts.join(", ")}`;
+    });
+    scores.textContent = parts.join(" · ");
+    undo.disabled = !store.state.edits.some((one) => one.holds);
+    redo.disabled = !store.state.edits.some((one) => !one.holds);
+  };
+  store.listen((what) => {
+    if (what === "state") show();
+    if (what === "message") message.textContent = store.message;
+  });
+  show();
+  const note = store.subject.note ? h("p", { class: "hint" }, `Note: ${store.subject.note}.`) : null;
+  return h(
+    "header",
+    {},
+    h("div", { class: "title" }, h("h1", {}, `What predicts ${store.subject.outputs.join(", ")}`), scores),
+    h("div", { class: "actions" }, undo, redo, save, picture),
+    message,
+    note,
+  );
+}
+
+async function saveModel(store: Store): Promise<void> {
+  const answer = await store.run("Saving", "save", {});
+  if (answer.error) return;
+  if (answer.wrote) store.say(`Wrote ${answer.wrote.join(" and ")}.`);
+  else {
+    download("edits.json", JSON.stringify(answer.record, null, 1), "application/json");
+    store.say("The edits were saved as edits.json; `edgewise explore MODEL --edits edits.json` repeats them.");
+  }
+}
+
+function historyPanel(store: Store): HTMLElement {
+  const list = h("ol", { class: "history" });
+  const show = (): void => {
+    const { edits } = store.state;
+    list.replaceChildren(
+      ...edits.map((one) => h("li", { class: one.holds ? "" : "undone" }, one.text, one.holds ? null : " (undone)")),
+    );
+    if (!edits.length) list.replaceChildren(h("li", { class: "hint none" }, "There are no edits yet."));
+  };
+  store.listen((what) => what === "state" && show());
+  show();
+  return h("section", {}, h("h2", {}, "Edits"), h("p", { class: "hint" }, store.backend.where), list);
+}
+
+function tabs(pages: [string, HTMLElement][]): HTMLElement {
+  const bar = h("div", { class: "tabs", role: "tablist" });
+  const host = h("div", { class: "pages" });
+  const buttons = pages.map(([name, page], n) => {
+    page.setAttribute("role", "tabpanel");
+    page.setAttribute("aria-label", name);
+    return h("button", { type: "button", role: "tab", onclick: () => choose(n), onkeydown: (event: KeyboardEvent) => key(event, n) }, name);
+  });
+  const choose = (place: number): void => {
+    pages.forEach(([, page], n) => {
+      page.hidden = n !== place;
+      buttons[n]!.setAttribute("aria-selected", String(n === place));
+      buttons[n]!.tabIndex = n === place ? 0 : -1;
+    });
+  };
+  const key = (event: KeyboardEvent, place: number): void => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!step) return;
+    const next = (place + step + pages.length) % pages.length;
+    choose(next);
+    buttons[next]!.focus();
+  };
+  bar.append(...buttons);
+  host.append(...pages.map(([, page]) => page));
+  choose(0);
+  return h("div", { class: "side" }, bar, host);
+}
+
+/** Build the page within an element. */
+export async function mount(host: HTMLElement, backend: Backend): Promise<Store> {
+  const store = new Store(backend);
+  host.classList.add("edgewise-explorer");
+  host.replaceChildren(h("p", { class: "hint" }, "Opening the model …"));
+  try {
+    await store.open();
+  } catch (error) {
+    host.replaceChildren(h("p", { class: "message", role: "alert" }, error instanceof Error ? error.message : String(error)));
+    throw error;
+  }
+  const graph = new Graph(store);
+  const side = tabs([
+    ["Edge", edgePanel(store)],
+    ["Ask", askPanel(store)],
+    ["Rows", rowsPanel(store)],
+    ["Formula", formulaPanel(store)],
+    ["Edits", historyPanel(store)],
+  ]);
+  host.replaceChildren(header(store, graph), h("main", {}, graph.element, side));
+  host.addEventListener("keydown", (event) => {
+    if (!event.ctrlKey && !event.metaKey) return;
+    const typing = event.target instanceof HTMLInputElement && event.target.type === "number";
+    if (event.key === "z" && !event.shiftKey && !typing) void store.move("undo");
+    else if ((event.key === "y" || (event.key === "Z" && event.shiftKey)) && !typing) void store.move("redo");
+    else if (event.key === "s") void saveModel(store);
+    else return;
+    event.preventDefault();
+  });
+  (window as unknown as { edgewisePage: unknown }).edgewisePage = { store, graph };
+  return store;
+}
+
+/** Open the page of a server, or of the file that holds everything itself. */
+function start(): void {
+  const host = document.getElementById("explorer");
+  if (!host) return;
+  const data = document.getElementById("explorer-data");
+  const token = new URLSearchParams(location.search).get("token") ?? "";
+  void mount(host, data ? staticBackend(JSON.parse(data.textContent ?? "{}")) : serverBackend(token));
+}
+
+const api = {
+  output: (network: Layer[], x: number[]) => output(network, x),
+  trace: (network: Layer[], x: number[]) => trace(network, x),
+  widget: (model: Parameters<typeof widgetBackend>[0], element: HTMLElement) => void mount(element, widgetBackend(model)),
+};
+(globalThis as unknown as { EdgewiseExplorer: typeof api }).EdgewiseExplorer = api;
+if (typeof document !== "undefined") start();

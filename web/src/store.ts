@@ -1,0 +1,157 @@
+// The state of the page, and who is told when it changes.
+import type { Answer, Backend, EditFields, Preview, SessionState, Subject } from "./backend";
+import { type Edge, type Layer, edgeLayers, edgeValue, exists, trace } from "./network";
+
+export class Store {
+  subject!: Subject;
+  state!: SessionState;
+  first!: Layer[]; // the network when the page was opened, drawn in grey
+  edge: Edge | null = null;
+  row = -1; // place of a row among those of the page, or -1
+  preview: Preview | null = null;
+  job = 0;
+  drawn: Layer[] | null = null; // a network that is being dragged
+  busy = "";
+  message = "";
+  private calls: ((what: string) => void)[] = [];
+  private values: number[][][] | null = null; // by row: what enters each layer
+
+  constructor(readonly backend: Backend) {}
+
+  listen(call: (what: string) => void): void {
+    this.calls.push(call);
+  }
+
+  tell(what: string): void {
+    for (const call of this.calls) call(what);
+  }
+
+  get network(): Layer[] {
+    return this.drawn ?? this.preview?.network ?? this.state.network;
+  }
+
+  /** What enters each layer of edges of the kept network, and its outputs, for every row of the page. */
+  get traces(): number[][][] {
+    this.values ??= this.subject.rows.x.map((x) => trace(this.state.network, x));
+    return this.values;
+  }
+
+  /** Values of the input of an edge over the rows. */
+  inputs(edge: Edge): number[] {
+    return this.traces.map((one) => one[edge[0]]![edge[1]]!);
+  }
+
+  /** Standard deviation of each edge over at most 200 rows: how much it moves what follows. */
+  strengths(): Map<string, number> {
+    const step = Math.max(1, Math.floor(this.traces.length / 200));
+    const few = this.traces.filter((_, n) => n % step === 0);
+    const found = new Map<string, number>();
+    edgeLayers(this.state.network).forEach((layer, l) => {
+      for (let i = 0; i < layer.inputs; i++)
+        for (let o = 0; o < layer.outputs; o++) {
+          if (!exists(layer, i, o)) continue;
+          const values = few.map((one) => edgeValue(layer, i, o, one[l]![i]!));
+          const mean = values.reduce((sum, v) => sum + v, 0) / values.length;
+          const square = values.reduce((sum, v) => sum + (v - mean) ** 2, 0) / values.length;
+          found.set(`${l},${i},${o}`, Math.sqrt(square));
+        }
+    });
+    return found;
+  }
+
+  async open(): Promise<void> {
+    const answer = await this.backend.ask("state", {});
+    if (!answer.state || !answer.subject) throw new Error(answer.error ?? "There is no answer.");
+    this.subject = answer.subject;
+    this.first = answer.state.network;
+    this.take(answer.state);
+    if (this.backend.shared) window.setInterval(() => void this.poll(), 2000);
+  }
+
+  private take(state: SessionState): void {
+    this.state = state;
+    this.values = null;
+    this.preview = this.drawn = null;
+    if (this.edge) {
+      const [l, i, o] = this.edge;
+      const layer = edgeLayers(state.network)[l];
+      if (!layer || !exists(layer, i, o)) this.edge = null;
+    }
+    this.tell("state");
+  }
+
+  private async poll(): Promise<void> {
+    if (this.busy || document.hidden) return;
+    const answer = await this.backend.ask("state", { seen: this.state.version });
+    if (answer.state && !this.busy && answer.state.version !== this.state.version) {
+      this.say("Another page changed the model; this is its present state.");
+      this.take(answer.state);
+    }
+  }
+
+  say(message: string): void {
+    this.message = message;
+    this.tell("message");
+  }
+
+  /** Ask for something that takes a while, and show what comes back. */
+  async run(what: string, name: string, body: object): Promise<Answer> {
+    this.busy = what;
+    this.tell("busy");
+    const answer = await this.backend.ask(name, body);
+    this.busy = "";
+    this.tell("busy");
+    if (answer.error) this.say(answer.error);
+    if (answer.stale) this.say("Another page changed the model first: nothing of it was lost, make your edit again.");
+    if (answer.state) this.take(answer.state);
+    return answer;
+  }
+
+  async propose(edit: EditFields): Promise<void> {
+    this.say("");
+    const answer = await this.run("Computing the cost", "preview", { edit });
+    this.drawn = null;
+    if (answer.preview) {
+      this.preview = answer.preview;
+      this.job = answer.job ?? 0;
+    }
+    this.tell("preview");
+  }
+
+  async keep(): Promise<void> {
+    const text = this.preview?.text ?? "";
+    const answer = await this.run("Keeping the edit", "keep", { version: this.state.version, job: this.job });
+    if (!answer.stale && !answer.error) this.say(`Kept: ${text}`);
+  }
+
+  discard(): void {
+    this.preview = this.drawn = null;
+    this.tell("preview");
+  }
+
+  async move(name: "undo" | "redo"): Promise<void> {
+    await this.run(name === "undo" ? "Undoing" : "Redoing", name, { version: this.state.version });
+  }
+
+  select(edge: Edge | null): void {
+    this.edge = edge;
+    this.drawn = this.preview = null;
+    this.tell("select");
+  }
+
+  selectRow(row: number): void {
+    this.row = row;
+    this.tell("row");
+  }
+
+  /** Name of what enters a layer: an input, or a hidden node. */
+  nodeName(layer: number, node: number): string {
+    if (layer === 0) return this.subject.inputs[node] ?? `input ${node}`;
+    const last = edgeLayers(this.state.network).length;
+    return layer === last ? (this.subject.outputs[node] ?? `output ${node}`) : `node ${layer}.${node}`;
+  }
+
+  edgeName([l, i, o]: Edge): string {
+    return `${this.nodeName(l, i)} to ${this.nodeName(l + 1, o)}`;
+  }
+}
