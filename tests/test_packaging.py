@@ -112,3 +112,20 @@ def test_every_extra_that_an_error_names_exists():
         called += re.findall(r'missing_extra\(\s*"?[\w-]+"?,\s*"(\w+)"', path.read_text(encoding="utf-8"))
     assert "onnx" in called
     assert set(called) <= set(extras)
+
+
+def test_the_recipe_of_conda_has_the_version_and_the_requirements_of_the_project():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    recipe = (ROOT / "packaging" / "conda" / "recipe.yaml").read_text(encoding="utf-8")
+    assert f'version: "{project["version"]}"' in recipe and f"python {project['requires-python']}" in recipe
+    extras = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *extras["sklearn"], *extras["plot"], *extras["tables"], *extras["cli"][1:]]
+    other_names = {"torch": "pytorch", "matplotlib": "matplotlib-base"}
+    needed = recipe.partition("  run:\n")[2].partition("\ntests:")[0]
+    for requirement in wanted:
+        name, least = requirement.split(">=")
+        assert f"- {other_names.get(name, name)} >={least}\n" in needed, requirement
+
+
+def test_the_citation_has_the_version_of_the_project():
+    assert f"\nversion: {edgewise.__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")

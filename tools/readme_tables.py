@@ -1,4 +1,4 @@
-"""Writes the generated tables of README.md and of three pages in docs from the stored results.
+"""Writes the generated tables of README.md, the paper and three pages in docs from the stored results.
 
 python tools/readme_tables.py
 
@@ -19,7 +19,10 @@ from edgewise_experiments.pages.stored import stored_outcome
 from edgewise_experiments.runner.outcome import ResultTable
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = (ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("measured", "speed", "tables")))
+PAGES = (
+    *(ROOT / name for name in ("README.md", "paper/paper.md")),
+    *(ROOT / "docs" / f"{name}.md" for name in ("measured", "speed", "tables")),
+)
 # Lines of the table in README.md: what was compared, the experiment, and a sentence of its key figures.
 SUMMARY = (
     (
