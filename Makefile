@@ -14,7 +14,7 @@ export PYTHONDONTWRITEBYTECODE :=# compiled tests are kept: compiling them takes
 TWO := -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo check test coverage docs bench bench-tables clean soak sbom
+.PHONY: help install demo check test coverage docs dist bench bench-tables clean soak sbom
 
 help:
 	@echo "make demo     install what it needs, learn the knot signature from geometry; the report is demo/report.html"
@@ -22,6 +22,7 @@ help:
 	@echo "make test     install, check style and types, run all tests, check wheel and editable installs"
 	@echo "make coverage all tests, with the lines of src that none of them reaches"
 	@echo "make docs     build the site, with its tutorials run, into build/site; any warning is an error"
+	@echo "make dist     the source distribution and the wheel made from it, checked, into dist"
 	@echo "make bench    time Edgewise beside nn.Linear and other KAN packages, in an environment of its own; three quarters of an hour"
 	@echo "make bench-tables   Edgewise and other models on 48 tables that packages ship; BENCH='--quick' for some, '--summary' for the results"
 	@echo "make soak     attacks on runs and files, about an hour; make sbom writes the list of all installed packages"
@@ -125,8 +126,19 @@ clean:
 soak: install
 	OMP_NUM_THREADS=1 $(BIN)/python tests/reliability/soak.py
 
-# The software bill of materials of the environment, in the format CycloneDX, by a tool whose files have pinned hashes.
-sbom: install
+# Tools whose files have pinned hashes.
+build/tools/.installed: .github/tools.txt
 	@$(PYTHON) -m venv build/tools
 	@build/tools/bin/python -m pip install --quiet --require-hashes -r .github/tools.txt
+	@touch $@
+
+# Files in the packages have the time of the commit, so that the same commit gives the same bytes.
+dist: build/tools/.installed
+	rm -rf dist
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) build/tools/bin/python -m build
+	build/tools/bin/twine check --strict dist/*
+	build/tools/bin/check-wheel-contents dist/*.whl
+
+# The software bill of materials of the environment, in the format CycloneDX.
+sbom: install build/tools/.installed
 	build/tools/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-file sbom.json $(BIN)/python
