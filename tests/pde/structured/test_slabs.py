@@ -35,6 +35,20 @@ def test_points_of_time_are_those_of_radau():
     np.testing.assert_allclose([weights @ points**k for k in range(5)], 1 / np.arange(1, 6), rtol=1e-13)
 
 
+@pytest.mark.slow
+def test_fast_waves_do_not_grow():
+    """|u| + |u'| / w of u'' = -w^2 u from slab to slab, for all products of w and the length; Radau damps it."""
+    line = TimeAxis(0.0, 1.0, 9)
+    points, begin = line.collocation_points(2), np.zeros(1)
+    for frequency in np.linspace(0.5, 200, 100):
+        rows = [line.table(begin), line.table(begin, 1), line.table(points, 2) + frequency**2 * line.table(points)]
+        known = np.zeros((len(points) + 2, 2))
+        known[0, 0], known[1, 1] = 1.0, frequency
+        coef = np.linalg.solve(np.vstack(rows), known)
+        end = np.stack([coef[-1], line.pair_tables[0][-1] @ coef / frequency])
+        assert np.abs(np.linalg.eigvals(end)).max() < 1 + 1e-9
+
+
 def test_an_ordinary_equation():
     solution = solve(decay(), tolerance=1e-12)
     assert isinstance(solution.model, WindowNetwork) and solution.stopped == "converged"

@@ -40,6 +40,9 @@ FIRST_GRID_OF_BOX, FIRST_GRID_OF_LINE = 5, 20
 FIRST_MARCH, SHARPER_MARCH, DEARER_MARCH, LEAST_TOLERANCE = 30.0, 100.0, 1.5, 1e-14
 MOST_MARCH = 1e-3  # largest tolerance of a first pass in slabs. A choice
 FINER_MARCH = 1.3  # factor of the first grids from pass to pass. A choice: two passes are never the same
+# Factor by which the estimate from all evidence may exceed the tolerance once two solutions agree to it. A choice: it
+# holds parts that are bounds, not errors.
+UNLIKE = 10.0
 STOPPED = {
     StopReason.BUDGET: "the budget was spent in a sharper one",
     StopReason.TIME_LIMIT: "the time was over in a sharper one",
@@ -247,7 +250,7 @@ def _solve_on_structured_grids(
             history.add_stage(result, stage.points)
             best = result if best is None or result.loss < best.loss else best
             is_close = history.error_estimate <= tolerance and history.fresh_residual <= LARGEST_RESIDUAL
-            if is_close and history.evidence().estimate <= tolerance:
+            if is_close and history.evidence().estimate <= UNLIKE * tolerance:
                 message = f"Two grids agree to {history.error_estimate:.1g}, within the tolerance."
                 return StopReason.CONVERGED, message
             if history.work > history.limit:
@@ -300,11 +303,9 @@ def _march(
         if result is not None and result.is_complete:
             history.add_stage(TrainedNetwork(result.network, problem, allowed), result.points)
             if history.error_estimate <= tolerance:
-                agree, estimate = (
-                    f"Two passes through time agree to {history.error_estimate:.1g}",
-                    history.evidence().estimate,
-                )
-                if estimate <= tolerance:
+                agree = f"Two passes through time agree to {history.error_estimate:.1g}"
+                estimate = history.evidence().estimate
+                if estimate <= UNLIKE * tolerance:
                     return StopReason.CONVERGED, f"{agree}, within the tolerance."
                 return StopReason.NO_PROGRESS, f"{agree}, but other evidence puts the error at {estimate:.1g}."
         elif history.best is None:

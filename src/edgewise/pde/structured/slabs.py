@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from scipy.special import roots_jacobi
 from edgewise.pde.domains.domain import TIME
 from edgewise.pde.problem.conditions import Initial, by_field
 from edgewise.pde.problem.evaluation import value_at
-from edgewise.pde.structured.axis import SplineAxis
+from edgewise.pde.structured.axis import SplineAxis, Table
 from edgewise.pde.structured.linear import LinearSystem, solver_for
 from edgewise.pde.structured.networks import WindowNetwork
 from edgewise.pde.structured.statement import Statement
@@ -70,6 +71,36 @@ class TimeAxis(SplineAxis):
         inner = roots_jacobi(self.degree - conditions, 1, 0)[0] if self.degree > conditions else np.zeros(0)
         begin, end = self.breakpoints
         return np.append(begin + (end - begin) * (inner + 1) / 2, end)
+
+    def table(self, points: np.ndarray, order: int = 0) -> Table:
+        """Values of all polynomials of the basis, or of their derivatives, at points: (points, count).
+
+        At the points of an equation of order 2 derivatives are those of the method of Radau for the system of a value
+        and its rate. The second derivative of the polynomial itself would give a method that is unstable for fast waves
+        (P. van der Houwen, B. Sommeijer, N. H. Cong, "Stability of collocation-based Runge-Kutta-Nystrom methods", BIT
+        31, 1991, 469).
+        """
+        if order not in (1, 2) or len(points) != self.degree - 1 or not np.array_equal(points, self._pair_points):
+            return super().table(points, order)
+        return self.pair_tables[order - 1]
+
+    @cached_property
+    def _pair_points(self) -> np.ndarray:
+        return self.collocation_points(2)
+
+    @cached_property
+    def pair_tables(self) -> tuple[np.ndarray, np.ndarray]:
+        """First and second derivatives at the points of an equation of order 2, (points, count) each."""
+        begin, end = self.breakpoints
+        places = (self._pair_points - begin) / (end - begin)
+        powers = np.polynomial.legendre.legvander(2 * places - 1, len(places) - 1)
+        legendre = np.polynomial.legendre.Legendre
+        slopes = np.stack([2 * legendre(each).deriv()(2 * places - 1) for each in np.eye(len(places))], 1)
+        # Polynomials t p(t), which are zero at the first moment, by their values at the points.
+        rates = (powers + places[:, None] * slopes) @ np.linalg.inv(places[:, None] * powers) / (end - begin)
+        value, rate = (np.asarray(super(TimeAxis, self).table(np.array([begin]), order)) for order in (0, 1))
+        first = rates @ (np.asarray(super().table(self._pair_points)) - value)
+        return first, rates @ (first - rate)
 
 
 @dataclass(frozen=True, eq=False)
@@ -290,8 +321,10 @@ class SlabMarch:
     def _end_of(self, coef: np.ndarray, length: float) -> np.ndarray:
         """State at the end of a slab, (order, *space, fields): value, and rate of change for equations of order 2."""
         lines = np.moveaxis(coef, self.time, 0)
-        states = [lines[-1], (lines[-1] - lines[-2]) * self.degree / length]
-        return np.stack(states[: self.order])
+        if self.order == 1:
+            return lines[-1:].copy()
+        rate = np.tensordot(TimeAxis(0.0, length, self.degree).pair_tables[0][-1], lines, 1)
+        return np.stack([lines[-1], rate])
 
     def _scale(self, coef: np.ndarray) -> np.ndarray:
         """Size of each field, (fields,)."""
