@@ -9,7 +9,7 @@ import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from edgewise import find_formula
+from edgewise import FormulaOptions, find_formula
 from edgewise.errors import InputError
 from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.estimator import equations as module
@@ -138,6 +138,20 @@ def test_a_new_fit_forgets_them_and_clones_have_none(fitted):
 def test_bad_arguments_are_refused(fitted, X, y, settings, message):
     with pytest.raises(InputError, match=message):
         copy.copy(fitted).fit_equations(X, y, **settings)
+
+
+@pytest.mark.slow
+def test_options_and_weights_reach_the_search(fitted):
+    """Rows of weight 0 hold another law, and the functions that are left out appear in no formula."""
+    X, y = law()
+    weights = (np.arange(200) >= 20).astype(float)
+    y[:20] = 1000
+    options = FormulaOptions(operators=("*", "/"), max_size=9, weights=weights)
+    front = copy.copy(fitted).fit_equations(X, y, names=["a", "b"], time_limit=120, options=options).equations_
+    assert front.best.formula.text(3) == "3*a/b" and front.samples == 180
+    assert not any(isinstance(part, Call) for entry in front for part in walk(entry.formula.expression))
+    with pytest.raises(InputError, match="options must have no groups here: find_formula looks for laws of groups"):
+        copy.copy(fitted).fit_equations(X, y, options=FormulaOptions(groups=[0, 1] * 100))
 
 
 def test_several_numbers_have_no_formula():

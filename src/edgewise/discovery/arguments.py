@@ -57,6 +57,28 @@ def checked_options(options: object, names: tuple[str, ...], rows: int) -> Formu
     return replace(options, guesses=tuple(read))
 
 
+def rows_with_weight(
+    x: np.ndarray, y: np.ndarray, options: FormulaOptions
+) -> tuple[np.ndarray, np.ndarray, FormulaOptions]:
+    """Rows of a weight above 0, x (N, d) and y (N,), with the options for them; all rows where there are no weights.
+
+    Raises
+    ------
+    InputError
+        They are too few.
+    """
+    weights = options.weights
+    if weights is None or np.all(weights):
+        return x, y, options
+    rows = np.asarray(weights) > 0
+    if rows.sum() < LEAST_ROWS:
+        raise InputError(f"options.weights must be above 0 in at least {LEAST_ROWS} rows, got {rows.sum()}")
+    groups = options.groups
+    if groups is not None:
+        groups = [group for group, kept in zip(groups, rows, strict=True) if kept]
+    return x[rows], y[rows], replace(options, weights=np.asarray(weights)[rows], groups=groups)
+
+
 def _options_of_table(table: Mapping[str, Elementary]) -> FormulaOptions:
     """Options with the functions of a table, as the former argument `table` of `find_formula` gave them."""
     used = {name for row in table.values() for name in operators_of(expression_of(row))}

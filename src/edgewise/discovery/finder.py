@@ -10,7 +10,7 @@ import numpy as np
 
 from edgewise.checks import check_count, check_names, is_number
 from edgewise.deprecations import renamed_argument
-from edgewise.discovery.arguments import LEAST_ROWS, checked_data, checked_options, column_names
+from edgewise.discovery.arguments import checked_data, checked_options, column_names, rows_with_weight
 from edgewise.discovery.curves.stage import curve_laws, simple_sums
 from edgewise.discovery.decide import decided_front
 from edgewise.discovery.engine.archive import Archive
@@ -146,15 +146,7 @@ def find_formula(
 
 def _front(search: Search) -> Front:
     """The front of a search, of rows with a weight above 0 and of columns that are divided where they are extreme."""
-    x, y, options = search.x, search.y, search.options
-    if options.weights is not None and not np.all(options.weights):
-        rows = options.weights > 0
-        options = replace(options, weights=options.weights[rows])
-        if options.groups is not None:
-            options = replace(options, groups=[g for g, kept in zip(options.groups, rows, strict=True) if kept])
-        x, y = x[rows], y[rows]
-        if len(y) < LEAST_ROWS:
-            raise InputError(f"options.weights must be above 0 in at least {LEAST_ROWS} rows, got {len(y)}")
+    x, y, options = rows_with_weight(search.x, search.y, search.options)
     powers, target = [power_of_ten(column) for column in x.T], target_power(y)
     search = replace(search, x=x, y=y, options=options)
     if options.structure or options.groups is not None:

@@ -17,6 +17,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
 from edgewise.checks import is_number
+from edgewise.discovery.problem import FormulaOptions
 from edgewise.errors import InputError
 from edgewise.estimator.base import KANEstimator, block_codes, canonical_rows, unchanged_on_failure
 from edgewise.estimator.columns.constraints import INEQUALITIES, Bounds, checked_bounds
@@ -252,6 +253,7 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         *,
         names: Sequence[str] | None = None,
         time_limit: float = 60.0,
+        options: FormulaOptions | None = None,
     ) -> Self:
         """Search for formulas of the log-odds and keep them as `equations_`; a boundary is where its formula is 0.
 
@@ -267,6 +269,8 @@ class KANClassifier(ClassifierMixin, KANEstimator):
             Names of the inputs; if left out, those the estimator was fitted with, else x_1, x_2, ...
         time_limit : float, default=60
             Seconds, about, shared by all classes.
+        options : FormulaOptions, optional
+            What the law may be made of, and weights of the rows, as in `find_formula`.
 
         Returns
         -------
@@ -297,7 +301,7 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         rows, names = self._inputs(X), self._network_names(names)
         limit = time_limit / columns.shape[1]
         if y is None:
-            fronts = [table_front(rows, column, names, limit) for column in columns.T]
+            fronts = [table_front(rows, column, names, limit, options=options) for column in columns.T]
         else:
             labels = column_or_1d(y)
             check_consistent_length(rows, labels)
@@ -311,7 +315,7 @@ class KANClassifier(ClassifierMixin, KANEstimator):
                 else np.stack([_against_others(logits, k) for k in range(len(of))], 1)
             )
             fronts = [
-                class_front_of_table(rows, labels == label, names, limit, column)
+                class_front_of_table(rows, labels == label, names, limit, column, options)
                 for label, column in zip(of, odds.T, strict=True)
             ]
         self.equations_ = fronts[0] if logits.ndim == 1 else dict(zip(self.classes_.tolist(), fronts, strict=True))

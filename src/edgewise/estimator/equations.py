@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 
 from edgewise.checks import check_names
-from edgewise.discovery.arguments import checked_options
+from edgewise.discovery.arguments import checked_options, rows_with_weight
 from edgewise.discovery.curves.features import has_two_values
 from edgewise.discovery.engine.recording import data_name
 from edgewise.discovery.finder import Search, class_law
@@ -83,6 +84,9 @@ def table_front(
     names = _with_brackets(check_names(names, X.shape[1]), X)
     check_sizes(X, y, names)
     options = checked_options(options, names, len(y))
+    if options.groups is not None:
+        raise InputError("options must have no groups here: find_formula looks for laws of groups")
+    X, y, options = rows_with_weight(X, y, options)
     name = f"front {data_name(X, y)}"
     if journal is not None and (known := journal.recall(name)) is not None:
         return front_from_fields(known.facts, X.shape[1])
@@ -113,8 +117,30 @@ def table_front(
     return front
 
 
+def finite_target(y: ArrayLike, rows: int) -> np.ndarray:
+    """Return the targets of a formula as float64, shape (rows,).
+
+    Raises
+    ------
+    InputError
+        They are not finite numbers, one for each row.
+    """
+    try:
+        target = np.asarray(y, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError("y must be numbers, one for each row of X, they are not") from error
+    if target.shape != (rows,) or not np.isfinite(target).all():
+        raise InputError(f"y must hold a finite number for each of the {rows} rows of X, got shape {target.shape}")
+    return target
+
+
 def class_front_of_table(
-    X: np.ndarray, is_class: np.ndarray, names: Sequence[str] | None, time_limit: float, log_odds: np.ndarray
+    X: np.ndarray,
+    is_class: np.ndarray,
+    names: Sequence[str] | None,
+    time_limit: float,
+    log_odds: np.ndarray,
+    options: FormulaOptions | None = None,
 ) -> Front:
     """Search for formulas of the log-odds of a class, with constants of the likelihood of the classes.
 
@@ -129,6 +155,8 @@ def class_front_of_table(
         Seconds, about.
     log_odds : ndarray of shape (N,)
         Those of the model, from which the search starts.
+    options : FormulaOptions, optional
+        What the law may be made of, as in `find_formula`.
 
     Returns
     -------
@@ -143,8 +171,9 @@ def class_front_of_table(
     if len(X) < FEWEST:
         raise InputError(f"X must have at least {FEWEST} rows to look for formulas, got {len(X)}")
     names = _with_brackets(check_names(names, X.shape[1]), X)
+    options = checked_options(options, names, len(X))
     with np.errstate(all="ignore"):
-        return class_law(Search(X, is_class.astype(np.float64), names, FormulaOptions(), time_limit), log_odds)
+        return class_law(Search(X, is_class.astype(np.float64), names, options, time_limit), log_odds)
 
 
 def _with_brackets(names: Sequence[str], X: np.ndarray) -> tuple[str, ...]:

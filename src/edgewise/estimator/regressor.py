@@ -18,11 +18,12 @@ from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted
 
 from edgewise.checks import is_number
+from edgewise.discovery.problem import FormulaOptions
 from edgewise.errors import InputError
 from edgewise.estimator.base import KANEstimator, block_codes, canonical_rows, standardisation, unchanged_on_failure
 from edgewise.estimator.columns.constraints import Bounds, checked_bounds
 from edgewise.estimator.columns.reading import ArrayFunction, Rows
-from edgewise.estimator.equations import table_front
+from edgewise.estimator.equations import finite_target, table_front
 from edgewise.formulas.front import Front, FrontEntry
 from edgewise.model_selection.automatic import STANDARDISED, family_of
 from edgewise.model_selection.search.candidates import Samples
@@ -447,7 +448,13 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         return self.error_bars_message_
 
     def fit_equations(
-        self, X: Rows, y: ArrayLike | None = None, *, names: Sequence[str] | None = None, time_limit: float = 60.0
+        self,
+        X: Rows,
+        y: ArrayLike | None = None,
+        *,
+        names: Sequence[str] | None = None,
+        time_limit: float = 60.0,
+        options: FormulaOptions | None = None,
     ) -> Self:
         """Search for formulas and keep them as `equations_`.
 
@@ -465,6 +472,9 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
             Names of the inputs; if left out, those the estimator was fitted with, else x_1, x_2, ...
         time_limit : float, default=60
             Seconds, about.
+        options : FormulaOptions, optional
+            What the law may be made of, its known structure, and weights of the rows, as in `find_formula`; groups are
+            for `find_formula` alone.
 
         Returns
         -------
@@ -481,15 +491,9 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         if not is_number(time_limit) or time_limit <= 0:
             raise InputError(f"time_limit must be a positive number of seconds, got {time_limit!r}")
         rows = self._inputs(X)
-        try:
-            target = self._predicted(self._codes(X))[:, 0] if y is None else np.asarray(y, dtype=np.float64)
-        except (TypeError, ValueError) as error:
-            raise InputError("y must be numbers, one for each row of X, they are not") from error
-        if target.shape != (len(rows),) or not np.isfinite(target).all():
-            raise InputError(
-                f"y must hold a finite number for each of the {len(rows)} rows of X, got shape {target.shape}"
-            )
-        self.equations_ = table_front(rows, target, self._network_names(names), float(time_limit), self)
+        target = finite_target(self._predicted(self._codes(X))[:, 0] if y is None else y, len(rows))
+        names = self._network_names(names)
+        self.equations_ = table_front(rows, target, names, float(time_limit), self, options=options)
         return self
 
     def sympy(self, place: int | None = None) -> Any:
