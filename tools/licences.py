@@ -16,14 +16,15 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "licences.md"
-EXTRAS = ("", "sklearn", "plot", "tables", "symbolic", "onnx", "cli")
+EXTRAS = ("", "sklearn", "plot", "tables", "symbolic", "onnx", "cli", "explore")
 LONGEST = 120  # characters of a licence; some packages put its whole text where the name belongs
 HEAD = """# Licences of what Edgewise needs
 
-Edgewise is under the MIT licence. An installation brings the packages below, with what they need themselves; nothing
-of them is copied into Edgewise. Versions and hashes of an environment are in the file that `make sbom` writes. The
-table is made by `tools/licences.py`; tests, experiments and benchmarks use further packages, which are not installed
-with Edgewise.
+Edgewise is under the MIT licence. An installation brings the packages below, with what they need themselves. Of
+other authors only the page of `edgewise explore` holds code: parts of d3 (ISC, M. Bostock) and KaTeX (MIT, Khan Academy
+and others), whose licences stand at its beginning. Versions and hashes of an environment are in the file that
+`make sbom` writes. The table is made by `tools/licences.py`; tests, experiments and benchmarks use further packages,
+which are not installed with Edgewise.
 
 | package | licence | comes with |
 |---|---|---|

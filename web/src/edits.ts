@@ -197,7 +197,7 @@ export function costElements(store: Store, reset: () => void): HTMLElement[] {
   const preview = store.preview;
   if (!preview) return [h("p", { class: "hint" }, "Drag the curve, or choose an edit below: its cost is shown before you keep it.")];
   return [
-    h("p", {}, h("strong", {}, preview.text)),
+    h("p", {}, h("strong", {}, store.named(preview.text))),
     costTable(store, preview),
     h(
       "div",

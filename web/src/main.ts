@@ -56,7 +56,7 @@ function historyPanel(store: Store): HTMLElement {
   const show = (): void => {
     const { edits } = store.state;
     list.replaceChildren(
-      ...edits.map((one) => h("li", { class: one.holds ? "" : "undone" }, one.text, one.holds ? null : " (undone)")),
+      ...edits.map((one) => h("li", { class: one.holds ? "" : "undone" }, store.named(one.text), one.holds ? null : " (undone)")),
     );
     if (!edits.length) list.replaceChildren(h("li", { class: "hint none" }, "There are no edits yet."));
   };

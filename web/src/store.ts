@@ -121,7 +121,7 @@ export class Store {
   async keep(): Promise<void> {
     const text = this.preview?.text ?? "";
     const answer = await this.run("Keeping the edit", "keep", { version: this.state.version, job: this.job });
-    if (!answer.stale && !answer.error) this.say(`Kept: ${text}`);
+    if (!answer.stale && !answer.error) this.say(`Kept: ${this.named(text)}`);
   }
 
   discard(): void {
@@ -149,6 +149,13 @@ export class Store {
     if (layer === 0) return this.subject.inputs[node] ?? `input ${node}`;
     const last = edgeLayers(this.state.network).length;
     return layer === last ? (this.subject.outputs[node] ?? `output ${node}`) : `node ${layer}.${node}`;
+  }
+
+  /** A sentence about an edit, with names in the place of the numbers of an edge. */
+  named(text: string): string {
+    return text.replace(/\b([Ee])dge \((\d+), (\d+), (\d+)\)/g, (_, e: string, l: string, i: string, o: string) => {
+      return `${e}dge ${this.edgeName([Number(l), Number(i), Number(o)])}`;
+    });
   }
 
   edgeName([l, i, o]: Edge): string {

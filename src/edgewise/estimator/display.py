@@ -307,6 +307,36 @@ class EstimatorDisplay(RowExplainer):
 
     # Views for `edgewise.plot`
 
+    def explore(self, X: Any = None, y: Any = None, *, held_out: float | Sequence[int] = 0.2, seed: int = 0) -> Any:
+        """Show the model in a notebook, to be read, asked and edited by hand.
+
+        Parameters
+        ----------
+        X, y : optional
+            Rows and targets that judge the edits, as for `fit`; best rows that the fit has not seen.
+        held_out : float or sequence of int
+            Share of the rows that are held out, which refits never see, or their positions.
+        seed : int
+            Seed of that choice.
+
+        Returns
+        -------
+        anywidget.AnyWidget
+            Its attribute `session` is an `edgewise.explore.Session`, whose `model` is the edited model.
+
+        Raises
+        ------
+        InputError
+            An argument is not as above.
+        MissingExtraError
+            The extra `explore` is not installed.
+        """
+        # The one import upwards: the page knows estimators, and this method is where users look for it.
+        from edgewise.explore.page.widget import explorer_widget
+        from edgewise.explore.session import Session
+
+        return explorer_widget(Session(self, X, y, held_out=held_out, seed=seed))
+
     def network_view(self, X: Any = None) -> NetworkView:
         """Return what figures of the network need: a trace of rows X, names, units and error bars.
 

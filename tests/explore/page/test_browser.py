@@ -94,7 +94,7 @@ def test_an_edge_becomes_a_function_and_the_script_gives_the_same_model(browser,
     page.get_by_label("Function").select_option("x^2")
     page.get_by_role("button", name="Try", exact=True).first.click()
     page.get_by_role("button", name="Keep").click()
-    page.get_by_text("Kept: Edge (0, 1, 0) is x^2.").wait_for()
+    page.get_by_text(f"Kept: Edge {HOSTILE} to <b>lift</b> is x^2.").wait_for()
     assert [edit["kind"] for edit in session.edits] == ["fix"]
 
     # The keys alone: the curve moves at the cursor, Ctrl+Z and Ctrl+Y take it back and bring it again.
@@ -111,7 +111,7 @@ def test_an_edge_becomes_a_function_and_the_script_gives_the_same_model(browser,
     drawn = page.evaluate("EdgewiseExplorer.output(edgewisePage.store.drawn, [0.2, 0.3])[0]")
     page.mouse.up()
     page.get_by_role("button", name="Keep").click()
-    page.get_by_text("Kept: The curve of edge (0, 0, 0) was moved at 1 point.").wait_for()
+    page.get_by_text("Kept: The curve of edge speed to <b>lift</b> was moved at 1 point.").wait_for()
     kept = page.evaluate("EdgewiseExplorer.output(edgewisePage.store.state.network, [0.2, 0.3])[0]")
     assert kept == pytest.approx(drawn, rel=1e-9)  # what was shown while dragging is what was made
     for keys, count in (("Control+z", 1), ("Control+z", 0), ("Control+y", 1), ("Control+y", 2)):
@@ -155,7 +155,7 @@ def test_a_file_alone_asks_nobody_and_gives_its_edits(browser, files, tmp_path):
     page.goto((tmp_path / "page.html").as_uri())
     page.get_by_role("button", name="Remove this edge").click()
     page.get_by_role("button", name="Keep").click()
-    page.get_by_text("Kept: Edge (0, 0, 0) is removed.").wait_for()
+    page.get_by_text("Kept: Edge speed to <b>lift</b> is removed.").wait_for()
     shown = page.evaluate("EdgewiseExplorer.output(edgewisePage.store.state.network, [0.2, 0.3])[0]")
     with page.expect_download() as download:
         page.get_by_role("button", name="Save").click()

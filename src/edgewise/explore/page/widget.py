@@ -1,0 +1,71 @@
+"""The page in a notebook: requests go through the kernel, so that no server and no port is needed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edgewise.errors import missing_extra
+from edgewise.explore.page.api import Requests
+from edgewise.explore.page.server import bundled
+from edgewise.explore.session import Session
+
+PIXELS_HIGH = 760  # pixels of the page in a notebook; a choice: the network and the curve without scrolling
+RENDER = f"""
+export default {{ render({{ model, el }}) {{
+  const host = document.createElement("div");
+  host.style.height = "{PIXELS_HIGH}px";
+  el.appendChild(host);
+  globalThis.EdgewiseExplorer.widget(model, host);
+}} }};
+"""
+
+
+def explorer_widget(session: Session) -> Any:
+    """Return a widget that shows a session in a notebook.
+
+    Parameters
+    ----------
+    session : Session
+        The model. Edits that are kept in the page are in the session at once.
+
+    Returns
+    -------
+    anywidget.AnyWidget
+        Its attribute `session` is the session.
+
+    Raises
+    ------
+    MissingExtraError
+        The extra `explore` is not installed.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from edgewise import KAN
+    >>> widget = explorer_widget(Session(KAN([1, 1], dtype=torch.float64)))
+    >>> widget.session.edits
+    ()
+    """
+    try:
+        import anywidget
+    except ImportError as error:
+        raise missing_extra("anywidget", "explore", "The explorer in a notebook") from error
+
+    requests = Requests(session)
+
+    def answered(widget: Any, message: Any, buffers: list[Any]) -> None:
+        if isinstance(message, dict) and isinstance(message.get("name"), str):
+            body = message.get("body")
+            result = requests.answer(message["name"], body if isinstance(body, dict) else {})
+            widget.send({"id": message.get("id"), "answer": result})
+
+    class Explorer(anywidget.AnyWidget):
+        """The page of one session."""
+
+        _esm = bundled("explore.js") + RENDER
+        _css = bundled("explore.css")
+
+    widget = Explorer()
+    widget.session = session
+    widget.on_msg(answered)
+    return widget

@@ -1,0 +1,46 @@
+"""The page in a notebook: its requests are answered through the kernel, from the session of the model."""
+
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+
+from edgewise import KANRegressor
+
+pytest.importorskip("anywidget", reason="the extra explore is not installed")
+
+
+@pytest.fixture(scope="module")
+def widget():
+    x = np.random.default_rng(0).uniform(-1, 1, (80, 2))
+    model = KANRegressor(hidden=(), grid_size=5, regularization=1e-3).fit(x, np.sin(3 * x[:, 0]))
+    return model.explore(x, np.sin(3 * x[:, 0]), held_out=0.25)
+
+
+def test_requests_change_the_session_of_the_notebook(widget, monkeypatch):
+    sent = []
+    monkeypatch.setattr(type(widget), "send", lambda self, content, buffers=None: sent.append(content))
+
+    def ask(name, body):
+        widget._handle_custom_msg({"id": len(sent), "name": name, "body": body}, [])
+        return sent[-1]["answer"]
+
+    state = ask("state", {})
+    assert state["subject"]["rows"]["heldOut"] == 20 and state["state"]["edits"] == []
+    job = ask("preview", {"edit": {"kind": "remove_node", "node": [0, 1]}})["job"]
+    assert ask("keep", {"version": 0, "job": job})["state"]["version"] == 1
+    assert [edit["kind"] for edit in widget.session.edits] == ["remove_node"]
+    assert widget.session.model.error_bars_ is None
+    assert [one["id"] for one in sent] == [0, 1, 2]
+    widget._handle_custom_msg("nonsense", [])
+    assert len(sent) == 3
+
+
+@pytest.mark.slow  # starts node
+@pytest.mark.skipif(shutil.which("node") is None, reason="node, which runs the script of the page, is missing")
+def test_the_script_is_a_module_that_draws(widget, tmp_path):
+    (tmp_path / "widget.mjs").write_text(str(widget._esm), encoding="utf-8")
+    code = f"import({(tmp_path / 'widget.mjs').as_uri()!r}).then((m) => console.log(typeof m.default.render))"
+    done = subprocess.run(["node", "-e", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "function"
