@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 # Imports point down, and rooms of one rank don't import each other.
 RANKS = (
     {"errors", "escaping"},
-    {"files", "checks", "settings", "outcomes", "deprecations", "presentation"},
+    {"files", "checks", "settings", "outcomes", "memory", "deprecations", "presentation"},
     {"ops"},
     {"nn"},
     {"formulas"},
@@ -68,6 +68,7 @@ HEAVY = {
         "formulas",
         "discovery",
         "interpret",
+        "memory",
         "model_selection",
         "pde.structured",
         "explore.editing",

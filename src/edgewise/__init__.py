@@ -57,6 +57,7 @@ if TYPE_CHECKING:  # loaded when they are first used, see `__getattr__`
         symbolify,
         widen,
     )
+    from edgewise.memory import memory_limit
     from edgewise.model_selection import approximate
     from edgewise.nn import KAN, MLP, KANLayer, ProductLayer, SymbolicLayer, Trace
     from edgewise.outcomes import Progress, StopReason
@@ -125,6 +126,7 @@ __all__ = [
     "from_formula",
     "from_pykan",
     "load",
+    "memory_limit",
     "prune",
     "refine",
     "relations",
@@ -203,6 +205,7 @@ _LAZY = {
     "from_formula": "edgewise.interpret",
     "from_pykan": "edgewise.pykan",
     "load": "edgewise.storage",
+    "memory_limit": "edgewise.memory",
     "prune": "edgewise.interpret",
     "refine": "edgewise.train",
     "relations": "edgewise.interpret",

@@ -77,6 +77,16 @@ class CheckpointError(FileError):
     """
 
 
+class MemoryLimitError(EdgewiseError, MemoryError):
+    """The work needs more memory than `memory_limit` allows.
+
+    Examples
+    --------
+    >>> issubclass(MemoryLimitError, MemoryError)
+    True
+    """
+
+
 class MissingExtraError(EdgewiseError, ImportError):
     """An optional dependency is not installed; the message ends with the pip command that installs it.
 

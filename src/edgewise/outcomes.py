@@ -44,6 +44,7 @@ class StopReason(StrEnum):
     NO_PROGRESS = "no_progress"
     BUDGET = "budget"
     TIME_LIMIT = "time_limit"
+    MEMORY_LIMIT = "memory_limit"
     NONFINITE = "nonfinite"
     INTERRUPTED = "interrupted"
     CALLBACK = "callback"
@@ -70,6 +71,7 @@ _SENTENCES = {
     StopReason.NO_PROGRESS: "No further step lowers the objective.",
     StopReason.BUDGET: "The budget of work is spent.",
     StopReason.TIME_LIMIT: "The time limit is reached.",
+    StopReason.MEMORY_LIMIT: "The memory limit is reached.",
     StopReason.NONFINITE: "The loss is no longer a finite number.",
     StopReason.INTERRUPTED: "The work was interrupted by the user (Ctrl-C); the best result so far is kept.",
     StopReason.CALLBACK: "A callback asked to stop; the best result so far is kept.",

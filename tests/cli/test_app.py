@@ -145,3 +145,8 @@ def test_without_another_extra(tmp_path, package_name, extra):
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1 and done.stderr.endswith(f"pip install 'edgewise[{extra}]'\n"), done.stderr
+
+
+def test_a_memory_limit_that_is_no_size(refused, numbers):
+    sentence = refused("--memory-limit", "many", "fit", numbers, "--target", "y")
+    assert sentence == "memory_limit must be a number of bytes or a text such as '2 GB', got 'many'"

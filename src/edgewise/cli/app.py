@@ -30,9 +30,14 @@ def _examples(*lines: str, after: str = "") -> str:
     epilog="Exit codes: 0 success; 1 the input or a file is wrong; 2 the command line is wrong; 70 a bug in Edgewise; "
     "130 interrupted without a result.\n\nEach command shows examples: edgewise fit --help"
 )
-def _edgewise(context: typer.Context, version: options.Version = False, debug: options.Debug = False) -> None:
+def _edgewise(
+    context: typer.Context,
+    version: options.Version = False,
+    debug: options.Debug = False,
+    memory_limit: options.MemoryLimit = None,
+) -> None:
     """Kolmogorov-Arnold networks: accurate models of tables and of differential equations that people can read."""
-    context.obj = {"debug": debug}
+    context.obj = {"debug": debug, "memory_limit": memory_limit}
 
 
 @app.command(

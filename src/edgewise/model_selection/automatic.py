@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from edgewise.errors import InputError
+from edgewise.memory import is_out_of_memory
 from edgewise.model_selection.additive.families import (
     Bernoulli,
     Family,
@@ -188,6 +189,8 @@ def _chosen(samples: Samples, settings: SearchSettings, clock: Clock) -> AutoRes
                 if not settings.keep_interrupted:
                     raise KeyboardInterrupt from None
                 clock.progress = _interrupt  # the search has a first model, and ends with it at its first report
+            except MemoryError:
+                pass  # the search below begins with what needs least
         return _searched(samples, family, settings, clock)
 
 
@@ -206,7 +209,7 @@ def _searched(samples: Samples, family: Family, settings: SearchSettings, clock:
             elif exact is not None:
                 return exact
         fitted = search.final()
-        stopped = StopReason.TIME_LIMIT if search.is_out_of_time else report.stopped
+        stopped = search.ended_by or report.stopped
     except KeyboardInterrupt:
         best = search.fallback if settings.keep_interrupted else None
         if best is None:
@@ -318,6 +321,10 @@ def _error_bars(samples: Samples, search: Search, fitted: Fitted, model: KAN) ->
         return bars, bars.message
     except InputError as error:
         return None, f"There are no error bars: {error}."
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        return None, "There are no error bars: memory ran out."
 
 
 def _interrupt(progress: Progress) -> None:

@@ -97,7 +97,7 @@ class Search:
         self.fold_fits = 0
         self._fold_caches: list[tuple[Fold, FitCache]] = []
         self.cache: FitCache | None = None
-        self.is_out_of_time = False
+        self.ended_by: StopReason | None = None  # the limit that left no room for a final fit
         self._first: Fitted | None = None
 
     def run(self) -> SearchReport:
@@ -118,6 +118,11 @@ class Search:
             self.sentences.append(
                 f"The search stopped because of the time limit of {self.clock.limit:g} s, before: {self.clock.stage}."
             )
+        except MemoryError:
+            if self.fallback is None:
+                raise
+            stopped = self.ended_by = StopReason.MEMORY_LIMIT
+            self.sentences.append(f"The search stopped because memory ran out, before: {self.clock.stage}.")
         return self.report(stopped)
 
     def _fit_first(self) -> None:
@@ -556,20 +561,25 @@ class Search:
     def final(self) -> Fitted:
         """Fit the chosen candidate to all rows, or to as many as the time limit allows.
 
-        If the time is over before the end of that fit, the best model of the search is returned, and `is_out_of_time`
+        If the time is over before the end of that fit, the best model of the search is returned, and `ended_by`
         is set.
         """
         self.clock.allow(self.policy.final_share)
+        limit = self.ended_by or StopReason.TIME_LIMIT
         try:
             if self.best is not None:
                 return self._fit_best()
         except OutOfTime:
             self.clock.allow(None)  # strengths that the folds changed may need one short fit more
+        except MemoryError:
+            limit = StopReason.MEMORY_LIMIT
         best = self.fallback
-        assert best is not None  # the clock was not checked before there was a model
-        self.best, self.is_out_of_time = best.candidate, True
+        if best is None:  # of memory, since the clock is not checked before there is a model
+            raise MemoryError
+        self.best, self.ended_by = best.candidate, limit
         rows = best.estimate.residual.shape[0]
-        self.sentences.append(f"The time limit left no room for a final fit; the model saw {rows:,} rows.")
+        what = limit.replace("_", " ")
+        self.sentences.append(f"The {what} left no room for a final fit; the model saw {rows:,} rows.")
         return best
 
     def _fit_best(self) -> Fitted:

@@ -1,0 +1,110 @@
+"""A bound on the memory of a process, which the system enforces."""
+
+from __future__ import annotations
+
+import math
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from edgewise.checks import is_number
+from edgewise.errors import InputError, MemoryLimitError
+
+UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+SIZE = re.compile(r"\s*(\d+(?:\.\d*)?)\s*([KMGT]?B|)\s*", re.IGNORECASE)
+SIZE_FOR_ALL_THREADS = 512  # of a matrix whose products OpenBLAS divides among its threads
+# What torch says in a RuntimeError where numpy raises MemoryError.
+REFUSED_TO_TORCH = ("can't allocate memory", "not enough memory", "std::bad_alloc")
+
+
+@contextmanager
+def memory_limit(limit: float | str | None) -> Iterator[None]:
+    """Bound the memory that a block of code may take beyond what the process has when the block begins.
+
+    The operating system enforces the limit (`RLIMIT_DATA` of Linux), so it holds for whatever runs in the block, and in
+    all threads of the process. Searches end with the best result so far where they have one: of an estimator the best
+    model of the search, of `find_formula` the formulas of the other stages. Files, tables and everything that has no
+    smaller result raise the error below.
+
+    Parameters
+    ----------
+    limit : float or str or None
+        Bytes, or text such as "500 MB" or "2 GB" (powers of 1000). None sets no limit.
+
+    Raises
+    ------
+    InputError
+        The limit is not a positive size, or the system is not Linux.
+    MemoryLimitError
+        The work of the block needs more.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from edgewise import memory_limit
+    >>> try:
+    ...     with memory_limit("100 MB"):
+    ...         table = np.ones((10_000, 10_000))
+    ... except MemoryError as error:
+    ...     print(error)
+    the work needs more memory than its limit of 100 MB; fewer rows or columns, or a larger limit, may help
+    """
+    if limit is None:
+        yield
+        return
+    allowed = _bytes_of(limit)
+    if not sys.platform.startswith("linux"):
+        raise InputError(f"memory_limit needs Linux, whose kernel enforces it, got {sys.platform}")
+    import resource  # not on every system
+
+    import numpy as np  # imported late, as those below: the command line answers `--help` without them
+    from scipy.linalg.blas import dgemm
+    from scipy.linalg.lapack import dposv
+
+    # OpenBLAS ends the process if it gets no memory for the buffers that it keeps, so that it has them beforehand:
+    # those of numpy and of scipy, for each of its threads.
+    square = np.eye(SIZE_FOR_ALL_THREADS)
+    np.linalg.solve(square, square @ square)
+    dgemm(1.0, square, square)
+    dposv(square, square)
+    former = resource.getrlimit(resource.RLIMIT_DATA)
+    present = re.search(r"VmData:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert present is not None  # every Linux since 2.6 writes it
+    soft = min(1024 * int(present[1]) + allowed, *(bound for bound in former if bound != resource.RLIM_INFINITY), 2**62)
+    resource.setrlimit(resource.RLIMIT_DATA, (soft, former[1]))
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, MemoryLimitError) or not is_out_of_memory(error):
+            raise
+        size = limit if isinstance(limit, str) else f"{allowed:,} bytes"
+        raise MemoryLimitError(
+            f"the work needs more memory than its limit of {size}; fewer rows or columns, or a larger limit, may help"
+        ) from error
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, former)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error says that the system gave no memory.
+
+    Examples
+    --------
+    >>> is_out_of_memory(MemoryError()), is_out_of_memory(RuntimeError("shapes differ"))
+    (True, False)
+    """
+    if isinstance(error, RuntimeError):
+        return any(words in str(error) for words in REFUSED_TO_TORCH)
+    return isinstance(error, MemoryError)
+
+
+def _bytes_of(limit: object) -> int:
+    """The bytes of a limit."""
+    value: object = limit
+    if isinstance(limit, str) and (found := SIZE.fullmatch(limit)):
+        value = float(found[1]) * UNITS[found[2].upper()]
+    if not is_number(value) or not 1 <= value < math.inf:
+        raise InputError(f"memory_limit must be a number of bytes or a text such as '2 GB', got {limit!r:.60}")
+    return int(value)
