@@ -12,7 +12,7 @@ from pathlib import Path
 from edgewise.checks import is_number
 from edgewise.errors import InputError, MemoryLimitError
 
-UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+BYTES_OF = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 SIZE = re.compile(r"\s*(\d+(?:\.\d*)?)\s*([KMGT]?B|)\s*", re.IGNORECASE)
 SIZE_FOR_ALL_THREADS = 512  # of a matrix whose products OpenBLAS divides among its threads
 # What torch says in a RuntimeError where numpy raises MemoryError.
@@ -104,7 +104,7 @@ def _bytes_of(limit: object) -> int:
     """The bytes of a limit."""
     value: object = limit
     if isinstance(limit, str) and (found := SIZE.fullmatch(limit)):
-        value = float(found[1]) * UNITS[found[2].upper()]
+        value = float(found[1]) * BYTES_OF[found[2].upper()]
     if not is_number(value) or not 1 <= value < math.inf:
         raise InputError(f"memory_limit must be a number of bytes or a text such as '2 GB', got {limit!r:.60}")
     return int(value)

@@ -65,4 +65,4 @@ def test_a_search_ends_with_the_best_model_so_far():
     facts, _, sentences = done.stdout.partition("|")
     stopped, megabytes = facts.split()
     assert stopped == "memory_limit" and float(megabytes) <= 60  # 40, and buffers of OpenBLAS
-    assert "The search stopped because memory ran out" in sentences
+    assert "The search stopped because of the memory limit, before: " in sentences

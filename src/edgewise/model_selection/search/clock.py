@@ -6,11 +6,22 @@ import math
 import time
 from collections.abc import Callable
 
-from edgewise.outcomes import Progress, ProgressCallback
+from edgewise.outcomes import Progress, ProgressCallback, StopReason
 
 
 class OutOfTime(Exception):
     """Raised where the time that a stage may take is over, or does not suffice for the next one."""
+
+
+def limit_of(error: OutOfTime | MemoryError) -> StopReason:
+    """Return the limit by which a search ends.
+
+    Examples
+    --------
+    >>> limit_of(MemoryError()).value
+    'memory_limit'
+    """
+    return StopReason.TIME_LIMIT if isinstance(error, OutOfTime) else StopReason.MEMORY_LIMIT
 
 
 class Clock:

@@ -19,7 +19,7 @@ from edgewise.model_selection.search.candidates import (
     structure_residual,
     with_own_covariances,
 )
-from edgewise.model_selection.search.clock import Clock, OutOfTime
+from edgewise.model_selection.search.clock import Clock, OutOfTime, limit_of
 from edgewise.model_selection.search.comparisons import Comparisons, left_out, loss_text, sample_losses
 from edgewise.model_selection.search.cross_validation import Evidence, Fold, folds
 from edgewise.model_selection.search.hidden_nodes import residual_gain, smooth_residual, too_large
@@ -113,16 +113,11 @@ class Search:
                 self._fit_first()
                 self.clock.allow(self.policy.search_share)
                 self._run()
-        except OutOfTime:
-            stopped = StopReason.TIME_LIMIT
-            self.sentences.append(
-                f"The search stopped because of the time limit of {self.clock.limit:g} s, before: {self.clock.stage}."
-            )
-        except MemoryError:
-            if self.fallback is None:
-                raise
-            stopped = self.ended_by = StopReason.MEMORY_LIMIT
-            self.sentences.append(f"The search stopped because memory ran out, before: {self.clock.stage}.")
+        except (OutOfTime, MemoryError) as error:
+            stopped = self.ended_by = limit_of(error)
+            is_late = stopped is StopReason.TIME_LIMIT
+            words = f"time limit of {self.clock.limit:g} s" if is_late else "memory limit"
+            self.sentences.append(f"The search stopped because of the {words}, before: {self.clock.stage}.")
         return self.report(stopped)
 
     def _fit_first(self) -> None:
@@ -561,25 +556,20 @@ class Search:
     def final(self) -> Fitted:
         """Fit the chosen candidate to all rows, or to as many as the time limit allows.
 
-        If the time is over before the end of that fit, the best model of the search is returned, and `ended_by`
-        is set.
+        If time or memory are over before its end, the best model of the search is returned, and `ended_by` is set.
         """
         self.clock.allow(self.policy.final_share)
-        limit = self.ended_by or StopReason.TIME_LIMIT
         try:
             if self.best is not None:
                 return self._fit_best()
-        except OutOfTime:
+        except (OutOfTime, MemoryError) as error:
+            self.ended_by = limit_of(error)
             self.clock.allow(None)  # strengths that the folds changed may need one short fit more
-        except MemoryError:
-            limit = StopReason.MEMORY_LIMIT
-        best = self.fallback
-        if best is None:  # of memory, since the clock is not checked before there is a model
+        if (best := self.fallback) is None:  # the clock is not checked before there is a model, memory may be over
             raise MemoryError
-        self.best, self.ended_by = best.candidate, limit
-        rows = best.estimate.residual.shape[0]
-        what = limit.replace("_", " ")
-        self.sentences.append(f"The {what} left no room for a final fit; the model saw {rows:,} rows.")
+        self.best, rows = best.candidate, best.estimate.residual.shape[0]
+        words = str(self.ended_by).replace("_", " ")
+        self.sentences.append(f"The {words} left no room for a final fit; the model saw {rows:,} rows.")
         return best
 
     def _fit_best(self) -> Fitted:
