@@ -10,6 +10,7 @@ from sphinx.util import logging
 from sphinx.util.inspect import stringify_signature
 
 import edgewise
+from edgewise.plot.themes import following_the_reader
 
 logger = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parents[1]
@@ -88,12 +89,41 @@ PAGES = {ROOT / file: page for page, file in COPIES.items()} | {ROOT / "README.m
 LINK = re.compile(r"(!?\[[^\]\n]*(?:\n[^\]\n]*)?\])\((?!https?://|#)([^)\s#]+)(#[^)]*)?\)")
 
 
+def measured_sections() -> dict[str, tuple[str, str]]:
+    """Titles and texts of the sections of measured.md by the names of their pages: each is a page of the site."""
+    text = (ROOT / "docs" / "measured.md").read_text(encoding="utf-8")
+    parts = re.split(r"^## (.+)\n", text, flags=re.MULTILINE)[1:]
+    sections = {}
+    for title, section in zip(parts[::2], parts[1::2], strict=True):
+        name = re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
+        sections[f"measured/{name}"] = (title, re.sub(r"^#(#+ )", r"\1", section, flags=re.MULTILINE))
+    return sections
+
+
+SECTIONS = measured_sections()
+
+
+def measured_contents(text: str) -> str:
+    """The first page of the measurements: what each section shows in short, with a link to its page."""
+    lines = []
+    for page, (title, section) in SECTIONS.items():
+        short = re.search(r"\*\*In short:\*\* (.*?)\n\n", section, re.DOTALL)
+        lines.append(f"- [{title}]({page}.md): {' '.join(short[1].split())}")
+    opening = text.partition("\n- [")[0]
+    return "\n".join([opening, *lines, "", "```{toctree}", ":hidden:", "", *SECTIONS, "```", ""])
+
+
 def read_source(app, name: str, source: list[str]) -> None:
-    """Take the text of copied files, and lead links to files of the repository to their pages."""
+    """Take the text of copied files and sections, and lead links to files of the repository to their pages."""
     here = ROOT / "docs" / name
     if name in COPIES:
         here = ROOT / COPIES[name]
         source[0] = here.read_text(encoding="utf-8")
+    elif name == "measured":
+        source[0] = measured_contents(source[0])
+    elif name in SECTIONS:
+        here = ROOT / "docs" / "measured.md"
+        source[0] = "# {}\n{}".format(*SECTIONS[name])
     page_folder = (ROOT / "docs" / name).parent
 
     def moved(match: re.Match[str]) -> str:
@@ -139,8 +169,17 @@ def check_images(app, doctree) -> None:
             logger.warning("an image has no alternative text: %s", image.get("uri"), location=image)
 
 
+def colour_images(app, error) -> None:
+    """Let the figures of the tutorials follow the reader's light or dark page, as the stored ones do."""
+    for path in (Path(app.outdir) / "_images").glob("*.svg"):
+        drawing = path.read_text(encoding="utf-8")
+        if "prefers-color-scheme" not in drawing:
+            path.write_text(following_the_reader(drawing), encoding="utf-8")
+
+
 def setup(app) -> None:
     """Register the hooks: copied pages, links to files of the repository, docstrings, images."""
+    app.connect("build-finished", colour_images)
     app.connect("doctree-read", check_images)
     app.connect("source-read", read_source)
     app.connect("autodoc-process-signature", as_called)

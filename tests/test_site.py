@@ -57,6 +57,13 @@ def test_the_list_for_machines_names_pages():
     assert len(pages) > 20 and all((DOCS / f"{page}.md").exists() for page in pages)
 
 
+def test_each_section_of_the_measurements_has_its_page():
+    titles = re.findall(r"^## (.+)$", (DOCS / "measured.md").read_text("utf-8"), re.MULTILINE)
+    named = {page.stem: re.search(r'"(.+)"', page.read_text("utf-8"))[1] for page in (DOCS / "measured").glob("*.md")}
+    assert sorted(named.values()) == sorted(titles)
+    assert all(re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") == stem for stem, title in named.items())
+
+
 def test_there_are_ten_rules():
     rules = re.findall(r"^## (\d+)\. ", (DOCS / "SKILL.md").read_text("utf-8"), re.MULTILINE)
     assert rules == [str(number) for number in range(1, 11)]
