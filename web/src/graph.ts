@@ -129,16 +129,20 @@ export class Graph {
     const sums = sumNodes(store.network);
     const path = store.row >= 0 ? trace(store.network, store.subject.rows.x[store.row]!) : null;
     const chosen = store.edge?.join() ?? "";
-    for (const one of placed.edges) {
+    // Many lines that cross are drawn faintly, and the chosen edge last.
+    const faint = placed.edges.length > 60 ? 0.2 : 0.55;
+    const ordered = [...placed.edges].sort((a, b) => Number(a.edge.join() === chosen) - Number(b.edge.join() === chosen));
+    for (const one of ordered) {
       const [l, i, o] = one.edge;
       const start = placed.from.get(nodeKey(l, i))!;
       const end = placed.from.get(nodeKey(l + 1, sums[l]![o]!))!;
       const share = (this.strengths.get(one.edge.join()) ?? 0) / this.deviation[l]!;
-      const colour = one.edge.join() === chosen ? c.accent : c.soft;
+      const isChosen = one.edge.join() === chosen;
+      const colour = isChosen ? c.accent : c.soft;
       const y = one.y + PLOT_HEIGHT / 2;
       const width = 0.6 + 2.4 * Math.min(1, share);
-      pen.line(bend(start.x + 5, start.y, one.x, y), colour, width, 0.55);
-      pen.line(bend(one.x + PLOT_WIDTH, y, end.x - 5, end.y), colour, width, 0.55);
+      pen.line(bend(start.x + 5, start.y, one.x, y), colour, width, isChosen ? 0.7 : faint);
+      pen.line(bend(one.x + PLOT_WIDTH, y, end.x - 5, end.y), colour, width, isChosen ? 0.7 : faint);
     }
     const layers = edgeLayers(store.network);
     for (const one of placed.edges) this.drawPlot(pen, one, c, one.edge.join() === chosen, path, layers);

@@ -72,7 +72,8 @@ def subject_fields(subject: Subject) -> dict[str, Any]:
     assert problem.validation is not None, "a subject holds rows out"
     for rows, data in ((~held, problem.train), (held, problem.validation)):
         x[torch.from_numpy(rows)], targets[torch.from_numpy(rows)] = data.x.double(), data.y.double()
-    shown = np.unique(np.linspace(0, count - 1, min(count, ROWS_ON_THE_PAGE)).astype(int))
+    worst = [one["row"] - 1 for one in _worst(subject, subject.network)]
+    shown = np.unique(np.r_[np.linspace(0, count - 1, min(count, ROWS_ON_THE_PAGE)).astype(int), worst])
     y = targets[torch.from_numpy(shown)]
     limits = None if estimator is None else estimator.input_limits_.tolist()
     target: dict[str, Any] = {"shift": [0.0], "scale": [1.0], "log": False}
