@@ -17,7 +17,7 @@ from edgewise_experiments.knots import knot_relations, knots
 from edgewise_experiments.language import language
 from edgewise_experiments.pde import pde_table, poisson
 from edgewise_experiments.runner.outcome import Outcome, median
-from edgewise_experiments.tables import tables
+from edgewise_experiments.tables import coverage, tables
 from edgewise_experiments.theory import (
     approximation_theory,
     continual_learning,
@@ -249,6 +249,16 @@ CLAIMS = (
             "tables on which the KAN is within a point of the best",
             "average rank of the KAN among all models",
             "best average rank of another model",
+        ),
+    ),
+    Claim(
+        "Tables: 90 % intervals hold what they state in every quarter of the prediction",
+        "coverage",
+        BEYOND,
+        _quoted(
+            coverage.summary,
+            "quarters within two points of 90 %",
+            "mean coverage of 90 % intervals in the quarters of the prediction",
         ),
     ),
     Claim(
