@@ -8,7 +8,7 @@ import torch
 from edgewise import KAN
 from edgewise.errors import InputError
 from edgewise.export import to_c, to_python
-from edgewise.formulas.expression import Add, Number, Variable
+from edgewise.formulas.expression import Add, Number, Power, Variable
 from edgewise.formulas.formula import Formula
 
 
@@ -27,3 +27,10 @@ def test_a_network_with_other_numbers_is_refused(write, tmp_path):
     with pytest.raises(InputError, match="model must hold finite numbers to be written as a program"):
         write(model, tmp_path / "program")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("node", [Power(Number(0.0), -2.0), Power(Number(-2.0), 0.5), Power(Number(1e200), 2.0)])
+@pytest.mark.parametrize("write", [Formula.python, Formula.c])
+def test_constants_that_are_not_finite_once_they_are_computed(node, write):
+    with pytest.raises(InputError, match="must hold finite constants to be written as a program"):
+        write(Formula(Add((Variable(0), node)), ("x",)))

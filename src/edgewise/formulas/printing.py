@@ -30,6 +30,8 @@ from edgewise.formulas.expression import (
     Power,
     Variable,
     children,
+    constant_value,
+    used_variables,
 )
 
 if TYPE_CHECKING:
@@ -385,6 +387,9 @@ class _Python(_Text):
         return "*".join(self.bracketed(part, POWER) for part in node.factors), PRODUCT
 
     def power(self, base: Expression, exponent: float) -> tuple[str, int]:
+        # Python raises at powers of floats where numpy, and so `evaluate`, gives infinity, or it gives complex numbers.
+        if not used_variables(base) and not math.isfinite(value := constant_value(Power(base, exponent))):
+            raise InputError(f"a formula must hold finite constants to be written as a program, got {value}")
         if exponent < 0:
             text, precedence = self.power(base, -exponent)
             return f"1.0/{text if precedence >= POWER else self.in_brackets(text)}", PRODUCT
