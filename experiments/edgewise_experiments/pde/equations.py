@@ -593,9 +593,7 @@ def summary(rows: list[dict]) -> Outcome:
         for row in rows
     )
     wrong = [row["problem"] for row in rows if not holds(row)]
-    far = [
-        row for row in rows if not row["is_doubted"] and row["error"] > 1e-3 and row["estimate"] < row["error"] / 100
-    ]
+    far = [row for row in rows if not holds(row) and row["error"] > max(1e-3, 100 * row["estimate"])]
     figures = key_figures(
         {
             "equations": str(len(rows)),
