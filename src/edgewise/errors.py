@@ -7,6 +7,7 @@ import sys
 import warnings
 
 __all__ = [
+    "CancelledError",
     "CheckpointError",
     "EdgewiseError",
     "EdgewiseWarning",
@@ -97,6 +98,24 @@ class MissingExtraError(EdgewiseError, ImportError):
     ... except MissingExtraError as error:
     ...     print(error)
     Drawing a figure needs matplotlib, which is not installed: pip install 'edgewise[plot]'
+    """
+
+
+class CancelledError(EdgewiseError):
+    """The caller ended an edit before it was made; the network is as it was.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from edgewise import KAN, Regression
+    >>> from edgewise.explore import CancelledError, apply_edit
+    >>> x = torch.linspace(-1, 1, 60, dtype=torch.float64)[:, None]
+    >>> problem, edit = Regression(x, x[:, 0]), {"kind": "refit", "refit": 5, "train": "all"}
+    >>> try:
+    ...     apply_edit(KAN([1, 1], dtype=torch.float64), problem, edit, progress=lambda share: share > 0.5)
+    ... except CancelledError:
+    ...     print("as it was")
+    as it was
     """
 
 

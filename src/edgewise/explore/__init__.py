@@ -4,8 +4,9 @@
 `model.explore(X, y)` in a notebook. `apply_edit` is the pure function behind both.
 """
 
-from edgewise.explore.editing.actions import Cancelled, apply_edit
+from edgewise.errors import CancelledError
+from edgewise.explore.editing.actions import apply_edit
 from edgewise.explore.editing.edits import EDITS, Applied, Cost, checked_edit
 from edgewise.explore.session import Session
 
-__all__ = ["EDITS", "Applied", "Cancelled", "Cost", "Session", "apply_edit", "checked_edit"]
+__all__ = ["EDITS", "Applied", "CancelledError", "Cost", "Session", "apply_edit", "checked_edit"]

@@ -120,7 +120,7 @@ def test_what_a_callback_cancels_is_not_made(model, problem):
         seen.append(share)
         return len(seen) == 2
 
-    with pytest.raises(explore.Cancelled):
+    with pytest.raises(explore.CancelledError):
         apply_edit(model, problem, {"kind": "refit", "refit": 9, "train": "all"}, progress=cancel)
     assert len(seen) == 2
 

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from edgewise.checks import check_count, is_number
-from edgewise.errors import InputError
+from edgewise.errors import CancelledError, InputError
 from edgewise.explore.editing.edits import Applied, Cost, checked_edit
 from edgewise.explore.editing.reshaping import merged, reshaped
 from edgewise.interpret.symbolic import steering
@@ -29,22 +29,6 @@ from edgewise.train.problems.base import Problem
 
 CONSTANTS = ("a", "b", "c", "d")  # of an edge c f(a u + b) + d
 TRAINED = ("functions", "all")  # what a refit trains: the constants of the elementary functions, or everything
-
-
-class Cancelled(Exception):
-    """The caller ended an edit before it was made.
-
-    Examples
-    --------
-    >>> from edgewise import Regression
-    >>> x = torch.linspace(-1, 1, 60, dtype=torch.float64)[:, None]
-    >>> problem, edit = Regression(x, x[:, 0]), {"kind": "refit", "refit": 5, "train": "all"}
-    >>> try:
-    ...     apply_edit(KAN([1, 1], dtype=torch.float64), problem, edit, progress=lambda share: share > 0.5)
-    ... except Cancelled:
-    ...     print("as it was")
-    as it was
-    """
 
 
 def apply_edit(
@@ -74,7 +58,7 @@ def apply_edit(
     ------
     InputError
         The edit is not as above, or the network has no such part.
-    Cancelled
+    CancelledError
         `progress` returned True.
 
     Examples
@@ -164,7 +148,7 @@ def _refitted(model: KAN, problem: Problem, steps: int, trained: str, progress: 
 
         def watch(event: StepEvent) -> None:
             if progress is not None and progress(event.step / event.steps):
-                raise Cancelled
+                raise CancelledError
 
         is_linear = trained == "all" and len(model.layers) == 1 and spline_part(model.layers[0]) is model.layers[0]
         method, _ = method_for(own, count, is_linear=is_linear)

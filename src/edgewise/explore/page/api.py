@@ -11,8 +11,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from edgewise.errors import EdgewiseError, InputError
-from edgewise.explore.editing.actions import Cancelled
+from edgewise.errors import CancelledError, EdgewiseError, InputError
 from edgewise.explore.editing.edits import Applied
 from edgewise.explore.opening import made_folder
 from edgewise.explore.page.description import applied_fields, session_fields, subject_fields
@@ -77,7 +76,7 @@ class Requests:
             return {"error": f"There is no request {name!r:.40}."}
         try:
             return known(self, body)
-        except Cancelled:
+        except CancelledError:
             return {"cancelled": True}
         except EdgewiseError as error:
             return {"error": str(error)}
@@ -101,7 +100,7 @@ class Requests:
         done = self.session.preview(edit, lambda share: self._progress(number, share))
         with self._lock:
             if number != self._job:
-                raise Cancelled
+                raise CancelledError
             self._done, self._done_at = done, version
         return {"preview": applied_fields(done, self.session.subject), "version": version, "job": number}
 
@@ -135,7 +134,7 @@ class Requests:
         rows = []
         for place, fitted in enumerate(fits):
             if self._progress(number, place / len(fits)):
-                raise Cancelled
+                raise CancelledError
             fields = {"kind": "fix", "edge": [layer, i, o], "function": fitted.name}
             done = session.preview(fields, lambda share: self._progress(number, None))
             cost = done.costs["held-out"]
