@@ -36,8 +36,10 @@ class StructureTree:
       f
         a
       *
-        b
-        c
+        f
+          b
+        f
+          c
     """
 
     kind: str
@@ -117,8 +119,8 @@ class _Grower:
     rows: int
     seed: int
 
-    def tree(self, inputs: tuple[int, ...], offset: float = 0.0) -> StructureTree:
-        """Return the tree of the function of these inputs, minus a constant."""
+    def tree(self, inputs: tuple[int, ...], offset: float = 0.0, *, is_term: bool = False) -> StructureTree:
+        """Return the tree of the function of these inputs, minus a constant; that of a term of a sum is arbitrary."""
 
         def part(z: Tensor) -> Tensor:
             whole = self.middle.expand(len(z), -1).clone()
@@ -137,11 +139,11 @@ class _Grower:
 
         added, multiplied, general = map(groups_of, (found.additive, found.multiplicative, found.general))
         if len(added) > 1:
-            return StructureTree("sum", "+", tuple(map(self.tree, added)))
+            return StructureTree("sum", "+", tuple(self.tree(group, is_term=True) for group in added))
         if len(multiplied) > 1:
             shift = offset + found.offset
             product = StructureTree("product", "*", tuple(self.tree(group, shift) for group in multiplied))
-            return product if abs(found.offset) < 1e-12 else StructureTree("function", "f", (product,))
+            return product if is_term or abs(found.offset) < 1e-12 else StructureTree("function", "f", (product,))
         named = [one for one in found.symmetries if one.kind != "general" and set(one.inputs) == used]
         if named:  # more exact than a sum of unknown functions
             return StructureTree("function", "f", (self._combination(named[0], inputs),))
