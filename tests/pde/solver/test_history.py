@@ -12,6 +12,7 @@ from edgewise.pde.problem.conditions import Dirichlet
 from edgewise.pde.solver.history import History, TrainedNetwork, residual_at, solve_step_work
 from edgewise.pde.solver.network import network_for, tensor_network
 from edgewise.settings import EQUATION_BUDGET_WORK
+from edgewise.train import LevenbergMarquardt
 
 PI = math.pi
 
@@ -71,3 +72,11 @@ def test_work_grows_with_parameters_and_points_and_is_limited():
     history = History(problem, 0, 0.5, 1e-9)
     history.spend(3 * solve_step_work(tensor_network(problem, 5, 5), problem))
     assert history.work == 3 * small and history.limit == 0.5 * EQUATION_BUDGET_WORK and history.past_deadline
+
+
+def test_a_stage_that_would_not_end_in_time_is_foreseen():
+    problem = poisson()
+    history, network = History(problem, 0, 0.5, 1000.0), tensor_network(problem, 5, 5)
+    assert history.ends_in_time(1e30)  # before anything is trained no speed is known
+    history.train(network, problem, LevenbergMarquardt(), 1)
+    assert history.ends_in_time(solve_step_work(network, problem)) and not history.ends_in_time(1e30)

@@ -90,6 +90,7 @@ class History(WorkBudget):
         super().__init__(budget * EQUATION_BUDGET_WORK, time_limit, progress)
         self.journal = journal
         self.began -= 0.0 if journal is None else journal.earlier_seconds
+        self._pace = 0.0  # seconds per multiply-add
         self._evidence: Evidence | None = None
         self._sought: tuple[Tensor, Tensor] | None = None
         self._fresh_residual = math.inf
@@ -109,6 +110,7 @@ class History(WorkBudget):
 
         The time limit ends a training, after at least one step.
         """
+        began = self.seconds
         state = dict(network.state_dict()) | {f"{UNKNOWN}{name}": value for name, value in problem.unknowns.items()}
         known = None if self.journal is None else self.journal.recall("training")
         if known is None:
@@ -122,8 +124,14 @@ class History(WorkBudget):
             with torch.no_grad():
                 for name, value in state.items():
                     value.copy_(torch.from_numpy(known.arrays[name]))
-        self.spend(outcome.steps * solve_step_work(network, problem))
+        work = outcome.steps * solve_step_work(network, problem)
+        self.spend(work)
+        self._pace = (self.seconds - began) / max(work, 1.0)
         return outcome
+
+    def ends_in_time(self, work: float) -> bool:
+        """Return whether so many multiply-adds would end before the time limit, at the speed of the last training."""
+        return self.time_limit is None or self.seconds + work * self._pace <= self.time_limit
 
     def report_progress(self, stage: str, loss: float) -> None:
         """Pass a `Progress` to the callback, if there is one."""

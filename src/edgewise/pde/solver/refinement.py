@@ -229,10 +229,10 @@ class Refinement:
                 return StopReason.BUDGET, history.message_with_residual(reason)
             steps = LINEAR_STEPS if self._all_linear else NONLINEAR_STEPS
             likely_steps = steps if self.plan.shape == TENSOR else STEPS * STEPS_SHARE
-            cost = sum(likely_steps * solve_step_work(each.network, each.problem) for each in candidates)
-            if history.work + cost > history.limit:
+            one_step = sum(solve_step_work(each.network, each.problem) for each in candidates)
+            if history.work + likely_steps * one_step > history.limit:
                 return StopReason.BUDGET, history.message_with_residual("The budget is spent")
-            if history.past_deadline:
+            if history.past_deadline or not history.ends_in_time(one_step):
                 return StopReason.TIME_LIMIT, history.message_with_residual("The time is over")
             candidates = [self._trained(each, STEPS if len(candidates) == 1 else 2 * RACE_STEPS) for each in candidates]
             candidate = min(candidates, key=lambda each: each.loss if self._is_resolved else history.residual_of(each))
