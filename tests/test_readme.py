@@ -50,7 +50,7 @@ def test_the_page_for_users_of_pykan(tmp_path):
     page = (ROOT / "docs" / "from-pykan.md").read_text(encoding="utf-8")
     printed = printed_by("".join(match["code"] for match in SNIPPET.finditer(page)), tmp_path).splitlines()
     assert printed[0] == "[1.0, 1.0]" and printed[2].startswith("sin")
-    assert float(printed[-2]) < 1e-20 and "exp(sin(pi*x_1) + x_2**2)" in printed[-1]
+    assert float(printed[-3]) < 1e-20 and all("exp(sin(pi*x_1) + x_2**2)" in line for line in printed[-2:])
 
 
 @pytest.mark.slow
@@ -76,6 +76,8 @@ def test_the_first_hour(tmp_path):
     (commands,) = re.findall(r"```sh\n(.*?)```", GUIDE, re.DOTALL)
     for command in commands.splitlines():
         arguments = shlex.split(command)[1:]
+        if arguments[0] == "fit":  # other models and a long search for formulas have tests of their own
+            arguments += ["--compare", "none", "--formulas", "2"]
         done = subprocess.run(
             [sys.executable, "-m", "edgewise", *arguments], capture_output=True, text=True, cwd=tmp_path
         )

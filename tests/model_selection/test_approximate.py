@@ -119,7 +119,7 @@ def test_the_same_seed_gives_the_same_bits():
         ({"time_limit": -1}, "time_limit must be a positive number of seconds or None, got -1"),
         ({"starts": 0}, "starts must be an integer of at least 1, got 0"),
         ({"seed": -1}, "seed must be an integer of at least 0, got -1"),
-        ({"degree": 6}, "degree must be"),
+        ({"degree": 11}, "degree must be"),
         ({"start": 3}, "approximate has no option 'start'; did you mean 'starts'\\?"),
     ],
 )

@@ -35,6 +35,7 @@ from edgewise.outcomes import StopReason
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
+from edgewise.train.problems.classification import Classification
 from edgewise.train.problems.regression import Regression
 
 Place = tuple[int, int, int]  # layer, in, out
@@ -125,7 +126,8 @@ def symbolify(
         raise InputError(f"output must be the number of one of the {outputs} outputs, from 0, got {output!r}")
     if not isinstance(problem, Regression) or problem.train_loader is not None:
         got = "one with a DataLoader" if isinstance(problem, Regression) else type(problem).__name__
-        raise InputError(f"problem must be a Regression with tensors, got {got}")
+        more = "; KANClassifier.fit_equations finds formulas of classes" if isinstance(problem, Classification) else ""
+        raise InputError(f"problem must be a Regression with tensors, got {got}{more}")
     if problem.train.x.shape[1] != model.layers[0].in_features:
         got = str(problem.train.x.shape[1])
         raise InputError(f"problem must have {model.layers[0].in_features} inputs as the model has, got {got}")

@@ -12,6 +12,7 @@ from edgewise.train.problems.regression import Regression
 # A loss below this share of the variance of the targets is not looked at: the network is no failure. A choice.
 _SMALL_SHARE = 0.01
 _MOST_ROWS = 500  # that are compared with each other, an even choice of all: 500^2 distances take milliseconds
+_ROUNDING = 100.0  # multiples of the type's precision up to which an error is rounding (a choice)
 _FEWEST_ROWS = 50  # of fewer rows neighbours are far apart (a choice)
 # Correlation of the residuals of neighbours from which at least half of the loss is a function of the inputs.
 _HALF_EXPLAINED = 0.5
@@ -53,7 +54,8 @@ def advice_if_stuck(model: nn.Module, problem: object, loss: float) -> str:
         return ""
     data = problem.train_tensors
     variance = float(data.y.var(0, correction=0).mean())
-    if len(data) < _FEWEST_ROWS or not loss > _SMALL_SHARE * variance:
+    rounding = (_ROUNDING * torch.finfo(data.y.dtype).eps) ** 2 * float(data.y.square().mean())
+    if len(data) < _FEWEST_ROWS or not loss > max(_SMALL_SHARE * variance, rounding):
         return ""
     part = data.select(torch.arange(0, len(data), -(-len(data) // _MOST_ROWS), device=data.x.device))
     with evaluation_mode(model):
