@@ -243,11 +243,14 @@ class InputEncoder:
 
 def nearest_names(name: str, names: tuple[str, ...]) -> str:
     """Return the end of a message about a name that does not exist: the nearest names, or the first ones."""
-    folded = {other.lower(): other for other in reversed(names)}
-    close = [folded[other] for other in get_close_matches(str(name).lower(), folded, n=3)]
+    length = len(str(name))
+    # A name also stands for its beginning: 'yeild' is near 'yield t/ha'.
+    folded = {form: other for other in reversed(names) for form in (other.lower()[:length], other.lower())}
+    close = dict.fromkeys(folded[form] for form in get_close_matches(str(name).lower(), folded, n=3))
     if close:
         return f"; the nearest names are {', '.join(quoted(other) for other in close)}"
-    shown = ", ".join(quoted(other) for other in names[:5]) + (", ..." if len(names) > 5 else "")
+    most = 5 if len(names) > 6 else 6  # one name alone is never left out
+    shown = ", ".join(quoted(other) for other in names[:most]) + (", ..." if len(names) > most else "")
     return f"; its columns are {shown}"
 
 

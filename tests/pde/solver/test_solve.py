@@ -112,6 +112,10 @@ def test_an_unknown_coefficient_from_data():
 def test_contradictory_conditions_are_refused_with_a_sentence():
     with pytest.raises(InputError, match="conditions must give u one value on 'x=1', got two different ones"):
         PDE(lambda u: u.xx, Interval(0, 1), [Dirichlet(0.0), Dirichlet(1.0, on="x=1")])
+    with pytest.raises(InputError, match=r"two different ones; a rate is given as Initial\(value, rate\)"):
+        PDE(lambda u: u.tt + u, Time(0, 1), [Initial(1.0), Initial(0.0)])
+    with pytest.raises(InputError, match=r"must have names, as Box\(x=\(0, 1\), y=\(0, 1\)\), got \(0, 1\)"):
+        Box((0, 1), (0, 1))
 
 
 @pytest.mark.slow

@@ -8,7 +8,6 @@ import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from edgewise.files import write_bytes
 from edgewise.presentation import counted
 from edgewise.tables import Table, read_table
 from edgewise.tables.cells import quoted
+from edgewise.tables.input_encoder import nearest_names
 
 PACKAGED = ("knots",)
 SIGNIFICANT = 6  # digits of the width of an interval that are written; a choice: twice as many as people read
@@ -80,10 +80,8 @@ def select_columns(table: Table, names: Sequence[str], option: str) -> Table:
     """
     for i, name in enumerate(names):
         if name not in table.names:
-            similar = get_close_matches(name, table.names, n=1)
-            shown = ", ".join(quoted(other) for other in table.names[:5]) + (", ..." if len(table.names) > 5 else "")
-            hint = f"did you mean {quoted(similar[0])}?" if similar else f"its columns are {shown}"
-            raise InputError(f"{option} must name a column of {table.source}, got {quoted(name)}; {hint}")
+            hint = nearest_names(name, table.names)
+            raise InputError(f"{option} must name a column of {table.source}, got {quoted(name)}{hint}")
         if name in names[:i]:
             raise InputError(f"{option} must name each column once, got {quoted(name)} twice")
     return replace(table.drop(set(table.names) - set(names)), names=tuple(names))

@@ -272,7 +272,9 @@ class Box(Domain):
     torch.Size([5, 2])
     """
 
-    def __init__(self, **ends: tuple[float, float]):
+    def __init__(self, *unnamed: object, **ends: tuple[float, float]):
+        if unnamed:
+            raise InputError(f"the sides of a box must have names, as Box(x=(0, 1), y=(0, 1)), got {unnamed[0]!r:.60}")
         if not ends:
             raise InputError("a box must have a coordinate, as Box(x=(0, 1)), got none")
         for name, pair in ends.items():

@@ -19,6 +19,7 @@ from edgewise.pde.problem.conditions import (
     Dirichlet,
     FieldValues,
     HardConditions,
+    Initial,
     Observations,
     Periodic,
     by_field,
@@ -357,10 +358,10 @@ def _condition_term(
 
 
 def _check_no_contradiction(conditions: Sequence, domain: Domain, fields: tuple[str, ...]) -> None:
-    """Raise an InputError where two Dirichlet conditions give a field different values on one piece."""
+    """Raise an InputError where two conditions give a field different values on one piece or at the first moment."""
     given: dict[tuple[str, str], Value] = {}
     for condition in conditions:
-        if not isinstance(condition, Dirichlet):
+        if not isinstance(condition, Dirichlet | Initial):
             continue
         for name, value in by_field(condition.value, fields).items():
             for piece in domain.named(condition.pieces(domain)):
@@ -368,10 +369,12 @@ def _check_no_contradiction(conditions: Sequence, domain: Domain, fields: tuple[
                 if before is value:
                     continue
                 x, _ = piece.sample(PROBES, "sobol", PROBE_SEEDS[1])
-                with errors_named(f"Dirichlet on {piece.name}"):
+                with errors_named(f"{type(condition).__name__} on {piece.name}"):
                     first, second = (value_at(each, domain.coordinates, x, "value") for each in (before, value))
                 if not torch.allclose(first, second):
-                    raise InputError(f"conditions must give {name} one value on {piece.name!r}, got two different ones")
+                    rate = "; a rate is given as Initial(value, rate)" if isinstance(condition, Initial) else ""
+                    where = f"{name} one value on {piece.name!r}"
+                    raise InputError(f"conditions must give {where}, got two different ones{rate}")
 
 
 def _check_enough_conditions(
