@@ -15,9 +15,9 @@ from edgewise_experiments.formulas import formulas, srbench
 from edgewise_experiments.images import imaging
 from edgewise_experiments.knots import knot_relations, knots
 from edgewise_experiments.language import language
-from edgewise_experiments.pde import pde_table, poisson
+from edgewise_experiments.pde import equations, pde_table, poisson
 from edgewise_experiments.runner.outcome import Outcome, median
-from edgewise_experiments.tables import coverage, tables
+from edgewise_experiments.tables import ablation, coverage, tables
 from edgewise_experiments.theory import (
     approximation_theory,
     continual_learning,
@@ -260,6 +260,18 @@ CLAIMS = (
             "quarters within two points of 90 %",
             "mean coverage of 90 % intervals in the quarters of the prediction",
         ),
+    ),
+    Claim(
+        "Tables: no threshold of the search decides alone",
+        "ablation",
+        BEYOND,
+        _quoted(ablation.summary, "largest mean gain of an ingredient"),
+    ),
+    Claim(
+        "Equations of PINNacle and textbooks that nobody tuned to",
+        "equations",
+        BEYOND,
+        _quoted(equations.summary, "equations", "with an error of at most 1e-6", "estimates that hold"),
     ),
     Claim(
         "Noise: errors and error bars",
