@@ -43,6 +43,7 @@ def test_under_noise_the_longer_formula_is_an_alternative_and_constants_have_the
     assert f"± {error:.2g}" in str(front) and f"± {error:.2g}" in front._repr_html_()
 
 
+@pytest.mark.slow
 def test_standard_errors_agree_with_repeated_samples():
     """Independent witness: the spread of the fitted constant over 40 samples."""
     values, errors = zip(

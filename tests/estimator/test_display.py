@@ -161,6 +161,7 @@ def test_a_notebook_shows_a_short_table(regressor):
     assert "Not fitted" in KANRegressor()._repr_html_()
 
 
+@pytest.mark.slow
 def test_a_report_without_rows_has_the_held_out_score(regressor):
     X, y = houses()
     content = regressor.report().content

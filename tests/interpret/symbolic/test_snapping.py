@@ -93,6 +93,7 @@ def test_bad_arguments(trained):
         symbolify(trained[0], data=data, time_limit=0)
 
 
+@pytest.mark.slow
 def test_each_of_several_outputs_becomes_a_formula():
     x = 2 * torch.rand(200, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64) - 1
     problem = Regression(x, torch.stack([torch.sin(3 * x[:, 0]), x[:, 1] ** 2], 1), validation=0.2)

@@ -47,6 +47,7 @@ def relative(got, expected):
     return ((got - expected).abs().max() / expected.abs().max()).item()
 
 
+@pytest.mark.slow
 @each_variant
 @pytest.mark.parametrize("kind", [EVEN, UNEVEN, STEEP])
 def test_equals_the_reference_in_blocks_and_tiles(variant, kind):
@@ -67,6 +68,7 @@ def test_a_gradient_so_large_that_it_gets_large_pages(variant):
     assert relative(grad_coef, reference.to_coef(u, None, x, knots, 3, 0)) < 1e-12
 
 
+@pytest.mark.slow
 @each_variant
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize(("kind", "grid_size"), [(EVEN, 5), (UNEVEN, 20), (STEEP, 700)])

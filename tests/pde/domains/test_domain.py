@@ -198,6 +198,7 @@ CENTERS = [(0.5, 0.5), (-0.5, 0.5), (-0.5, -0.5), (0.5, -0.5)]
 HOLES = Box(x=(-1, 1), y=(-1, 1)) - Disk(0.1) - Disk(0.2, CENTERS[0]) - Disk(0.2, CENTERS[1]) - Disk(0.2, CENTERS[2])
 
 
+@pytest.mark.slow
 def test_equal_holes_have_names_of_their_own():
     names = ("circle", "second circle", "third circle", "fourth circle")
     assert HOLES.boundary_names[4:] == names

@@ -31,6 +31,7 @@ def heat(**settings):
     )
 
 
+@pytest.mark.slow
 def test_heat_with_default_settings():
     events = []
     solution = solve(heat(), budget=0.02, tolerance=1e-7, progress=events.append)
@@ -64,6 +65,7 @@ def test_a_nonlinear_ordinary_equation_is_a_spline():
     assert solution.errors().relative_l2 < 1e-8
 
 
+@pytest.mark.slow
 def test_a_system():
     problem = PDE(
         lambda u, v: (u.t - v, v.t + u),

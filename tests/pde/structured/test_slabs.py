@@ -49,6 +49,7 @@ def test_fast_waves_do_not_grow():
         assert np.abs(np.linalg.eigvals(end)).max() < 1 + 1e-9
 
 
+@pytest.mark.slow
 def test_an_ordinary_equation():
     solution = solve(decay(), tolerance=1e-12)
     assert isinstance(solution.model, WindowNetwork) and solution.stopped == "converged"
@@ -157,6 +158,7 @@ def test_what_marches():
     assert not marches(recognised(two_ends.form))
 
 
+@pytest.mark.slow
 def test_a_march_comes_back_from_a_file(tmp_path):
     problem = decay()
     solution = solve(problem, tolerance=1e-6)
