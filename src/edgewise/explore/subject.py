@@ -1,4 +1,4 @@
-"""What is explored: a network with its rows, their division into training and held-out rows, and units."""
+"""The subject of an exploration: a network with its rows, their division into training and held-out rows, and units."""
 
 from __future__ import annotations
 

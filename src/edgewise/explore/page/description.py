@@ -1,4 +1,4 @@
-"""What the page shows, as plain values for JSON: the network with its coefficients, rows, scores and edits."""
+"""The content of the page as plain values for JSON: the network with its coefficients, rows, scores and edits."""
 
 from __future__ import annotations
 

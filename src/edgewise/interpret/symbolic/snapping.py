@@ -119,24 +119,9 @@ def symbolify(
     >>> str(symbolify(model, problem, names=["x"]).best.formula)
     '3*sin(2*x)'
     """
-    if not isinstance(model, KAN):
-        raise InputError(f"model must be a KAN, got {type(model).__name__}")
-    outputs = model.layers[-1].out_features
-    if not (is_integer(output) and 0 <= output < outputs) and (output is not None or outputs > 1):
-        raise InputError(f"output must be the number of one of the {outputs} outputs, from 0, got {output!r}")
-    if not isinstance(problem, Regression) or problem.train_loader is not None:
-        got = "one with a DataLoader" if isinstance(problem, Regression) else type(problem).__name__
-        more = "; KANClassifier.fit_equations finds formulas of classes" if isinstance(problem, Classification) else ""
-        raise InputError(f"problem must be a Regression with tensors, got {got}{more}")
-    if problem.train.x.shape[1] != model.layers[0].in_features:
-        got = str(problem.train.x.shape[1])
-        raise InputError(f"problem must have {model.layers[0].in_features} inputs as the model has, got {got}")
-    if outputs > 1:
-        assert output is not None
+    _check_arguments(model, problem, output, beam, time_limit)
+    if output is not None and model.layers[-1].out_features > 1:
         model, problem = with_output(model, output), _with_target(problem, output)
-    check_count(beam, "beam")
-    if not (is_number(time_limit) and time_limit >= 0):
-        raise InputError(f"time_limit must be a number of seconds of at least 0, got {time_limit!r}")
     for row in table.values():
         expression_of(row)  # raises before the search if a function cannot be written in formulas
     began = time.monotonic()
@@ -178,6 +163,25 @@ def symbolify(
     past_deadline = past_deadline or time.monotonic() > began + time_limit
     stopped = StopReason.TIME_LIMIT if past_deadline else StopReason.CONVERGED
     return replace(front, entries=tuple(with_fidelity(front, network_values, x)), stopped=stopped)
+
+
+def _check_arguments(model: KAN, problem: Regression, output: int | None, beam: int, time_limit: float) -> None:
+    """Raise an InputError for the first argument of `symbolify` that is not as its docstring says."""
+    if not isinstance(model, KAN):
+        raise InputError(f"model must be a KAN, got {type(model).__name__}")
+    outputs = model.layers[-1].out_features
+    if not (is_integer(output) and 0 <= output < outputs) and (output is not None or outputs > 1):
+        raise InputError(f"output must be the number of one of the {outputs} outputs, from 0, got {output!r}")
+    if not isinstance(problem, Regression) or problem.train_loader is not None:
+        got = "one with a DataLoader" if isinstance(problem, Regression) else type(problem).__name__
+        more = "; KANClassifier.fit_equations finds formulas of classes" if isinstance(problem, Classification) else ""
+        raise InputError(f"problem must be a Regression with tensors, got {got}{more}")
+    if problem.train.x.shape[1] != model.layers[0].in_features:
+        got = str(problem.train.x.shape[1])
+        raise InputError(f"problem must have {model.layers[0].in_features} inputs as the model has, got {got}")
+    check_count(beam, "beam")
+    if not (is_number(time_limit) and time_limit >= 0):
+        raise InputError(f"time_limit must be a number of seconds of at least 0, got {time_limit!r}")
 
 
 def _with_target(problem: Regression, output: int) -> Regression:
