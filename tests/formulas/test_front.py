@@ -1,4 +1,4 @@
-"""Fronts: no entry is beaten by another, the best is the shortest exact formula, and fidelity uses given data."""
+"""Fronts: scores, the choice where no search made one, what is printed, and fidelity to given data."""
 
 import math
 from dataclasses import replace
@@ -6,10 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edgewise.errors import InputError
-from edgewise.formulas.expression import Multiply, Number, Variable, parse_expression
+from edgewise.formulas.expression import parse_expression
 from edgewise.formulas.formula import Formula
-from edgewise.formulas.front import Front, FrontEntry, pareto_front
+from edgewise.formulas.front import Front, FrontEntry, with_scores
 
 NAMES = ("x",)
 
@@ -18,12 +17,14 @@ def formula(text):
     return Formula(parse_expression(text, NAMES), NAMES)
 
 
-def test_only_the_unbeaten_stay_in_order():
-    y = np.linspace(-1, 1, 50)
-    texts = {"x": 0.5, "1": 1.0, "x + 1": 0.6, "sin(x)": 0.1, "cos(x)": 0.2, "sin(x) + x": 0.05}
-    front = pareto_front([FrontEntry(formula(text), loss) for text, loss in texts.items()], y)
-    assert [str(entry.formula) for entry in front] == ["x", "sin(x)", "sin(x) + x"]
-    assert front[1].score == pytest.approx(math.log(5))
+def compared(*entries, y):
+    return Front(with_scores(entries, y), len(y), float(np.var(y)))
+
+
+def test_scores():
+    texts = {"x": 0.5, "sin(x)": 0.1, "sin(x) + x": 0.05}
+    front = compared(*(FrontEntry(formula(text), loss) for text, loss in texts.items()), y=np.linspace(-1, 1, 50))
+    assert [entry.score for entry in front] == pytest.approx([0.0, math.log(5), math.log(2) / 2])
     assert len(front) == 3
 
 
@@ -34,11 +35,11 @@ def test_the_rule():
         FrontEntry(formula("sin(x)"), 1e-30),
         FrontEntry(formula("sin(x) + x"), 1e-33),
     ]
-    assert str(pareto_front(exact, y).best.formula) == "sin(x)"
+    assert str(compared(*exact, y=y).best.formula) == "sin(x)"
     noisy = [FrontEntry(formula("sin(x)"), 0.100), FrontEntry(formula("sin(x) + x"), 0.0995)]
-    assert str(pareto_front(noisy, y).best.formula) == "sin(x)"
+    assert str(compared(*noisy, y=y).best.formula) == "sin(x)"
     better = [FrontEntry(formula("sin(x)"), 0.100), FrontEntry(formula("sin(x) + x"), 0.05)]
-    assert str(pareto_front(better, y).best.formula) == "sin(x) + x"
+    assert str(compared(*better, y=y).best.formula) == "sin(x) + x"
 
 
 def test_rows_and_fidelity():
@@ -48,26 +49,12 @@ def test_rows_and_fidelity():
     far = entry.fidelity(train=(x, 2 * x[:, 0]), outside=(10 * x, 10 * x[:, 0]))
     assert far["train"] == 0.0
     assert far["outside"] > 1
-    (row,) = pareto_front([entry], 2 * x[:, 0]).equations
+    (row,) = compared(entry, y=2 * x[:, 0]).equations
     assert row["equation"] == "2*x"
     assert row["complexity"] == 3
     np.testing.assert_allclose(row["callable"](x), 2 * x[:, 0])
     assert str(row["sympy"]()) == "2*x"
-    assert "2*x" in str(pareto_front([entry], 2 * x[:, 0]))
-
-
-def test_nothing_finite():
-    with pytest.raises(InputError, match=r"^y must be such that some formula is finite"):
-        pareto_front([FrontEntry(formula("x"), math.inf)], np.ones(3))
-
-
-def test_of_equals_the_one_with_round_numbers_stays():
-    y = np.random.default_rng(0).normal(size=1000)
-    fitted = Formula(Multiply((Number(2.0057), Variable(0))), NAMES)
-    front = pareto_front([FrontEntry(fitted, 0.1), FrontEntry(formula("2*x"), 0.1004)], y)
-    assert [str(entry.formula) for entry in front] == ["2*x"]
-    front = pareto_front([FrontEntry(fitted, 0.1), FrontEntry(formula("2*x"), 0.102)], y)  # more than chance explains
-    assert [str(entry.formula) for entry in front] == ["2.0057*x"]
+    assert "2*x" in str(compared(entry, y=2 * x[:, 0]))
 
 
 def test_held_out_rows_count_together_with_the_others_if_their_number_is_given():
@@ -93,7 +80,7 @@ def test_the_print_marks_the_choice_and_says_why():
     assert front.best_place == 1 and front[front.best_place] is front.best
     significant = Front(tuple(entries), 1000, 1.0, chosen=0)
     assert "not significantly larger (5 % level) than those of the formula of 2 symbols" in significant.reason
-    exact = pareto_front([FrontEntry(formula("x"), 0.5), FrontEntry(formula("sin(x)"), 1e-30)], y)
+    exact = compared(FrontEntry(formula("x"), 0.5), FrontEntry(formula("sin(x)"), 1e-30), y=y)
     assert exact.reason == "the shortest formula that is exact to rounding"
     held_out = Front((FrontEntry(formula("x"), 0.5, validation=0.6),), 200, 1.0, held_out=50)
     assert held_out.reason == "the only formula" and held_out.r_squared(0) == pytest.approx(0.4)

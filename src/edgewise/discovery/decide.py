@@ -274,7 +274,8 @@ def is_as_good(squares: np.ndarray, best: np.ndarray, floor: float = 0.0) -> boo
     larger, smaller = int((difference > 0).sum()), int((difference < 0).sum())
     if larger - smaller > SIGNIFICANT_Z * math.sqrt(larger + smaller):
         return False
-    return bool(difference.mean() <= difference.std(ddof=1) / math.sqrt(len(difference)))
+    spread = float(difference.std(ddof=1)) if len(difference) > 1 else 0.0
+    return bool(difference.mean() <= spread / math.sqrt(len(difference)))
 
 
 def _as_good(

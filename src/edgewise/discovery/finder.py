@@ -320,15 +320,17 @@ class Search:
 
     def _problems(self, messages: list[str]) -> tuple[LawProblem, LawProblem]:
         """The problem that the stages see, and the one of more rows by which formulas are decided."""
-        order = np.random.default_rng(self.seed).permutation(len(self.y))
-        if len(order) > MOST_SEARCHED_ROWS:
-            decides = min(len(order), MOST_DECIDING_ROWS)
-            messages.append(
-                f"Searched on {MOST_SEARCHED_ROWS:,} of {len(order):,} rows, constants fitted to {decides:,}."
-            )
-        return self._problem(order[:MOST_SEARCHED_ROWS]), self._problem(order[:MOST_DECIDING_ROWS])
+        rows, decides = len(self.y), min(len(self.y), MOST_DECIDING_ROWS)
+        if rows > MOST_SEARCHED_ROWS:
+            messages.append(f"Searched on {MOST_SEARCHED_ROWS:,} of {rows:,} rows, constants fitted to {decides:,}.")
+        return self._problem(MOST_SEARCHED_ROWS), self.deciding_problem()
 
-    def _problem(self, rows: np.ndarray) -> LawProblem:
+    def deciding_problem(self) -> LawProblem:
+        """The problem by which formulas are decided, of `MOST_DECIDING_ROWS` rows, at most; a share is held out."""
+        return self._problem(MOST_DECIDING_ROWS)
+
+    def _problem(self, most: int) -> LawProblem:
+        rows = np.random.default_rng(self.seed).permutation(len(self.y))[:most]
         count = max(1, round(HELD_OUT * len(rows)))
         return self.problem(np.sort(rows[count:]), np.sort(rows[:count]))
 

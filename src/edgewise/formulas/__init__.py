@@ -14,7 +14,7 @@ from edgewise.formulas.domains import domain_report, domain_violations
 from edgewise.formulas.expression import Expression, complexity, evaluate, parse_expression
 from edgewise.formulas.family import Family
 from edgewise.formulas.formula import Formula
-from edgewise.formulas.front import Front, FrontEntry, pareto_front, with_fidelity
+from edgewise.formulas.front import Front, FrontEntry, with_fidelity
 from edgewise.formulas.printing import as_c, as_latex, as_python, as_sympy, as_text
 
 __all__ = [
@@ -38,7 +38,6 @@ __all__ = [
     "edge_fits",
     "evaluate",
     "fit_constants",
-    "pareto_front",
     "parse_expression",
     "recognise",
     "shortest_form",

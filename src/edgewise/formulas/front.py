@@ -6,12 +6,10 @@ import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from itertools import groupby
 
 import numpy as np
 
-from edgewise.errors import InputError
-from edgewise.formulas.constants import CHI_SQUARE_99, mean_squared_error, relative_error
+from edgewise.formulas.constants import mean_squared_error, relative_error
 from edgewise.formulas.domains import EXTRAPOLATED_SHARE
 from edgewise.formulas.expression import Number, walk
 from edgewise.formulas.family import Family
@@ -152,7 +150,7 @@ class Front:
     chosen : int, optional
         Place of the best entry if the search determined it, as `find_formula` does.
     stopped : StopReason, optional
-        Reason why the search ended; None for formulas that were only compared, by `pareto_front`.
+        Reason why the search ended; None for formulas that were only compared.
     held_out_variance : float, optional
         Variance of the target on the held-out rows, if there are any; that of the rows of the search otherwise.
     loss_name : str
@@ -375,62 +373,6 @@ class Front:
 def _error(entry: FrontEntry) -> float:
     """Mean squared error on held-out data if there are any, else on the data of the search."""
     return entry.validation if math.isfinite(entry.validation) else entry.loss
-
-
-def pareto_front(candidates: Iterable[FrontEntry], y: np.ndarray, messages: Iterable[str] = ()) -> Front:
-    """Keep the candidates that no other one beats in both complexity and loss, and compute their scores.
-
-    Parameters
-    ----------
-    candidates : iterable of FrontEntry
-        The formulas.
-    y : ndarray, shape (N,)
-        The target behind the losses.
-    messages : iterable of str
-        Sentences on the outcome of the search.
-
-    Returns
-    -------
-    Front
-        The formulas, the shortest first. Of equally long ones whose losses differ by no more than chance explains, it
-        holds the one with the most recognised constants.
-
-    Raises
-    ------
-    InputError
-        No candidate has a finite loss.
-
-    Examples
-    --------
-    >>> from edgewise.formulas import parse_expression
-    >>> losses = {"x": 0.5, "x + 1": 0.6, "sin(x)": 0.1}
-    >>> entries = [FrontEntry(Formula(parse_expression(text), ("x",)), loss) for text, loss in losses.items()]
-    >>> [str(entry.formula) for entry in pareto_front(entries, np.array([-1.0, 1.0]))]
-    ['x', 'sin(x)']
-    """
-    floor = EXACT_SHARE * float(np.var(y))
-
-    def recognised(entry: FrontEntry) -> int:
-        """Number of constants that have a closed form or at most three digits."""
-        numbers = [part for part in walk(entry.formula.expression) if isinstance(part, Number)]
-        return sum(part.exact is not None or float(f"{part.value:.3g}") == part.value for part in numbers)
-
-    kept: list[FrontEntry] = []
-    ordered = sorted(candidates, key=lambda entry: (entry.complexity, entry.loss))
-    for _, group in groupby(ordered, key=lambda entry: entry.complexity):
-        first, *others = group
-        entry = first
-        for other in others:
-            allowed = max(first.loss, floor) * (1 + CHI_SQUARE_99 * max(recognised(other), 1) / len(y))
-            if other.loss <= allowed and recognised(other) > recognised(entry):
-                entry = other
-        if not math.isfinite(entry.loss):
-            continue
-        if not kept or max(entry.loss, floor) < LEAST_DECREASE * max(kept[-1].loss, floor):
-            kept.append(entry)
-    if not kept:
-        raise InputError("y must be such that some formula is finite on all rows, none was")
-    return Front(with_scores(kept, y), len(y), float(np.var(y)), tuple(messages))
 
 
 def with_scores(entries: Iterable[FrontEntry], y: np.ndarray) -> tuple[FrontEntry, ...]:

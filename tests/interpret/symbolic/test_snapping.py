@@ -8,8 +8,12 @@ import numpy as np
 import pytest
 import torch
 
+from edgewise.discovery.decide import decided_front
+from edgewise.discovery.finder import Search
+from edgewise.discovery.problem import FormulaOptions
 from edgewise.errors import InputError
 from edgewise.formulas.curve_fits import EdgeFit
+from edgewise.formulas.expression import parse_expression
 from edgewise.interpret.symbolic.snapping import _Snapping, symbolify, with_edge, with_spline
 from edgewise.interpret.transform.subnetworks import with_output
 from edgewise.nn.elementary import ELEMENTARY
@@ -19,6 +23,8 @@ from edgewise.nn.model import KAN
 from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 from edgewise.train.problems.regression import Regression
+
+OPTIONS = FormulaOptions()
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +49,30 @@ def test_a_trained_network_becomes_its_formula(trained):
     assert np.abs(best.formula(fresh) - truth).max() < 1e-6 * truth.std()
     assert best.complexity <= 13
     assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
-    networks = [entry.model for entry in front if entry.model is not None]
-    assert all(isinstance(layer, SymbolicLayer) for network in networks for layer in network.layers)
+    assert front.held_out == len(data.validation.x) and best.constant_errors and front.as_good
+    assert all(isinstance(layer, SymbolicLayer) for layer in best.model.layers)
+    with torch.no_grad():
+        values = best.model(data.train.x)[:, 0].numpy()
+    assert np.abs(values - best.formula(data.train.x.numpy())).max() < 1e-6
+
+
+@pytest.mark.slow
+def test_the_front_is_that_of_the_formula_search():
+    """With noise, the decision of `find_formula` for the same formula and rows gives the same constants and errors."""
+    random = np.random.default_rng(0)
+    x = random.uniform(-1, 1, (400, 1))
+    y = 3 * np.sin(2 * x[:, 0]) + 0.1 * random.normal(size=400)
+    problem = Regression(torch.from_numpy(x), torch.from_numpy(y))
+    model = KAN([1, 1], 5, seed=0, dtype=torch.float64)
+    fit(model, problem, steps=20)
+    front = symbolify(model, problem, names=["x"])
+    known = decided_front(
+        [parse_expression("2.9*sin(2.1*x)", ["x"])], Search(x, y, ("x",), OPTIONS, 9).deciding_problem()
+    )
+    assert str(front.best.formula) == str(known.best.formula) == "3*sin(2*x)"
+    assert front.best.validation == pytest.approx(known.best.validation, rel=1e-6)
+    assert (front.held_out, front.best.constant_errors) == (known.held_out, known.best.constant_errors)
+    assert front.best.model is not None and "look like noise" in front.messages[0]
 
 
 @pytest.mark.slow
@@ -87,6 +115,8 @@ def test_bad_arguments(trained):
     for settings, message in (({"beam": 0}, "beam must be"), ({"time_limit": -1}, "time_limit must be a number")):
         with pytest.raises(InputError, match=message):
             symbolify(trained[0], data, **settings)
+    with pytest.raises(InputError, match="problem must have at least 20 rows of training data, got 10"):
+        symbolify(KAN([2, 1]), Regression(data.train.x[:10], data.train.y[:10]))
     with pytest.raises(InputError, match="problem must be a Regression with tensors, got list"):
         symbolify(trained[0], [])
     with pytest.warns(DeprecationWarning, match="the argument data of symbolify is now called problem"):

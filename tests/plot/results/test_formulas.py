@@ -9,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from edgewise.errors import InputError
 from edgewise.formulas.expression import parse_expression
 from edgewise.formulas.formula import Formula
-from edgewise.formulas.front import Front, FrontEntry, pareto_front
+from edgewise.formulas.front import Front, FrontEntry, with_scores
 from edgewise.plot.results.formulas import formula_front
 from edgewise.plot.style import ORANGE, render
 
@@ -22,7 +22,7 @@ def front(*texts, held=False, names=NAMES):
     entries = [FrontEntry.from_data(Formula(parse_expression(text, ["a", "b", "c"]), names), x, y) for text in texts]
     if held:
         entries = [replace(entry, validation=2 * entry.loss) for entry in entries]
-    return pareto_front(entries, y)
+    return Front(with_scores(entries, y), len(y), float(np.var(y)))
 
 
 def listed(figure):

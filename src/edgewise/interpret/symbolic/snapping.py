@@ -12,15 +12,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edgewise.checks import check_count, is_integer, is_number
+from edgewise.checks import check_count, check_names, is_integer, is_number
 from edgewise.deprecations import renamed_argument
-from edgewise.discovery.curves.assembly import pruned
+from edgewise.discovery.arguments import LEAST_ROWS
+from edgewise.discovery.decide import decided_front
+from edgewise.discovery.finder import Search
+from edgewise.discovery.problem import Clock, FormulaOptions, LawProblem
 from edgewise.errors import InputError
-from edgewise.formulas.algebra import simplify
-from edgewise.formulas.constants import fit_constants, recognise
+from edgewise.formulas.constants import CHI_SQUARE_99, free_places
 from edgewise.formulas.curve_fits import EdgeFit, edge_fits, expression_of
-from edgewise.formulas.formula import Formula
-from edgewise.formulas.front import Front, FrontEntry, pareto_front, with_fidelity
+from edgewise.formulas.domains import domain_violations
+from edgewise.formulas.front import ROUNDING_SHARE, Front, FrontEntry, with_fidelity
 from edgewise.interpret.attribution.scores import edge_scores
 from edgewise.interpret.symbolic.extraction import formula
 from edgewise.interpret.transform import edges
@@ -36,6 +38,7 @@ from edgewise.settings import ABOVE_ZERO
 from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 from edgewise.train.problems.classification import Classification
+from edgewise.train.problems.data import Data
 from edgewise.train.problems.regression import Regression
 
 Place = tuple[int, int, int]  # layer, in, out
@@ -72,15 +75,17 @@ def symbolify(
     edge the best three functions by the shape of its curve are put into the network in turn, all parameters are
     refitted for a few Levenberg-Marquardt steps, and the `beam` best networks by loss and length are kept. Then each
     edge of the best network is made a spline again, fitted with all the rest, and snapped anew if that lowers the loss
-    of the whole. At the end the constants of each network are fitted to rounding, terms that the data do not need are
-    removed, and constants are replaced by closed forms such as pi / 2 where they agree with them.
+    of the whole. The formulas of the last networks are decided upon like those of `find_formula`: parts that the data
+    do not need are removed, constants become closed forms such as pi / 2 where the data decide it, and held-out rows
+    choose among all of them.
 
     Parameters
     ----------
     model : KAN
         Left unchanged. Prune it first: each edge costs time and symbols.
     problem : Regression
-        With tensors; its validation data, if any, judge the entries of the front.
+        With tensors, at least 20 rows. Its validation data judge the entries of the front; without any, 30 % of the
+        rows do, and determine no constants until the choice is made.
     names : sequence of str, optional
         Names of the inputs; x_1, x_2, ... if left out.
     table : mapping of str to Elementary
@@ -96,8 +101,8 @@ def symbolify(
     Returns
     -------
     Front
-        Formulas by complexity and error. An entry holds the symbolic network as long as the formula is still that of
-        one.
+        Formulas by complexity and error, with constants fitted to all rows. An entry holds the symbolic network that
+        computes the same, if there is one.
 
     Raises
     ------
@@ -143,18 +148,14 @@ def symbolify(
     if time.monotonic() <= deadline:
         states[0] = snapping.with_edges_freed(states[0], order, deadline)
     past_deadline = past_deadline or time.monotonic() > deadline
-    entries = snapping.formulas([state.model for state in states], names, began + time_limit)
-    x, y = snapping.x.numpy(), snapping.y.numpy()[:, 0]
-    leaking = [entry for entry in entries if entry.formula.domain_violations(x)]
+    networks = snapping.refitted([state.model for state in states], began + time_limit)
+    rows = _deciding_rows(problem, check_names(names, model.layers[0].in_features))
+    found = [formula(network).expression for network in networks]
+    leaking = sum(bool(domain_violations(node, rows.x)) for node in found)
     if leaking:
-        messages.append(f"{len(leaking)} of {len(entries)} formulas leave a domain on the range of the data.")
-    entries = [entry for entry in entries if entry not in leaking] or entries
-    if problem.validation is not None:
-        vx, vy = problem.validation.x.double().numpy(), problem.validation.y.double().numpy()[:, 0]
-        losses = [float(np.mean((entry.formula(vx) - vy) ** 2)) for entry in entries]
-        losses = [loss if math.isfinite(loss) else math.inf for loss in losses]
-        entries = [replace(entry, validation=loss) for entry, loss in zip(entries, losses, strict=True)]
-    front = pareto_front(entries, y, messages)
+        messages.append(f"{leaking} of {len(found)} formulas leave a domain on the range of the data.")
+    with np.errstate(all="ignore"):
+        front = decided_front(found, rows, Clock(began + time_limit), messages)
     dtype = next(model.parameters()).dtype
 
     def network_values(rows: np.ndarray) -> np.ndarray:
@@ -162,7 +163,34 @@ def symbolify(
 
     past_deadline = past_deadline or time.monotonic() > began + time_limit
     stopped = StopReason.TIME_LIMIT if past_deadline else StopReason.CONVERGED
-    return replace(front, entries=tuple(with_fidelity(front, network_values, x)), stopped=stopped)
+    entries = [_with_network(entry, networks, rows.x) for entry in front]
+    return replace(front, entries=tuple(with_fidelity(entries, network_values, rows.x)), stopped=stopped)
+
+
+def _deciding_rows(problem: Regression, names: tuple[str, ...]) -> LawProblem:
+    """The rows that decide: the validation data are held out, or without any a share as in `find_formula`."""
+
+    def arrays(data: Data) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        weight = None if data.weight is None else data.weight.double().numpy()
+        return data.x.double().numpy(), data.y.double().numpy()[:, 0], weight
+
+    x, y, weight = arrays(problem.train)
+    if problem.validation is not None:
+        held_x, held_y, held_weight = arrays(problem.validation)
+        return LawProblem(x, y, held_x, held_y, names, weights=weight, held_weights=held_weight)
+    return Search(x, y, names, FormulaOptions(weights=weight), time_limit=0.0).deciding_problem()
+
+
+def _with_network(entry: FrontEntry, networks: Sequence[KAN], x: np.ndarray) -> FrontEntry:
+    """The entry with the first network that computes the same, up to what chance changes its constants by."""
+    constants = max(len(free_places(entry.formula.expression)), 1)
+    values = entry.formula(x)
+    allowed = CHI_SQUARE_99 * constants / len(x) * entry.loss + ROUNDING_SHARE * float(np.var(values))
+    for network in networks:
+        own = predict_in_batches(network, torch.from_numpy(x)).numpy()[:, 0]
+        if np.mean((own - values) ** 2) <= allowed:
+            return replace(entry, model=network)
+    return entry
 
 
 def _check_arguments(model: KAN, problem: Regression, output: int | None, beam: int, time_limit: float) -> None:
@@ -179,6 +207,8 @@ def _check_arguments(model: KAN, problem: Regression, output: int | None, beam: 
     if problem.train.x.shape[1] != model.layers[0].in_features:
         got = str(problem.train.x.shape[1])
         raise InputError(f"problem must have {model.layers[0].in_features} inputs as the model has, got {got}")
+    if len(problem.train.x) < LEAST_ROWS:
+        raise InputError(f"problem must have at least {LEAST_ROWS} rows of training data, got {len(problem.train.x)}")
     check_count(beam, "beam")
     if not (is_number(time_limit) and time_limit >= 0):
         raise InputError(f"time_limit must be a number of seconds of at least 0, got {time_limit!r}")
@@ -298,25 +328,13 @@ class _Snapping:
         past_deadline = [lambda event: time.monotonic() > deadline]
         fit(model, self.problem, LevenbergMarquardt(), steps=steps, adapt_domain=False, callbacks=past_deadline)
 
-    def formulas(self, models: Sequence[KAN], names: Sequence[str] | None, deadline: float) -> list[FrontEntry]:
-        """The formula of each network, and the same with fitted constants, fewer terms and closed forms."""
-        x, y = self.x.numpy(), self.y.numpy()[:, 0]
-        entries: list[FrontEntry] = []
-        for model in models:
-            if entries and time.monotonic() > deadline:
-                break
+    def refitted(self, models: Sequence[KAN], deadline: float) -> list[KAN]:
+        """The networks with parameters fitted to rounding, at least the first."""
+        for place, model in enumerate(models):
+            if place and time.monotonic() > deadline:
+                return list(models[:place])
             self.refit(model, FINAL_STEPS, deadline)
-            whole = formula(model, names=names)
-            entries.append(FrontEntry.from_data(whole, x, y, model))
-            fitted = fit_constants(simplify(whole.expression), x, y, steps=40, deadline=deadline)
-            if fitted is None:
-                continue
-            shorter = pruned(fitted, x, y, floor=EXACT_FIT_SHARE, deadline=deadline)
-            known = recognise(shorter, x, y, floor=EXACT_FIT_SHARE, deadline=deadline)
-            known = fit_constants(simplify(known.expression), x, y, steps=30, deadline=deadline) or known
-            for one in (fitted, shorter, known):
-                entries.append(FrontEntry.from_data(Formula(one.expression, whole.names), x, y))
-        return entries
+        return list(models)
 
 
 @torch.no_grad()

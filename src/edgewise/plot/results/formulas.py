@@ -71,11 +71,11 @@ def formula_front(
 
     Examples
     --------
-    >>> from edgewise.formulas import Formula, FrontEntry, pareto_front, parse_expression
+    >>> from edgewise.formulas import Formula, Front, FrontEntry, parse_expression
     >>> x = np.linspace(0.5, 2.0, 40)[:, None]
     >>> y = x[:, 0] ** 2
     >>> formulas = [Formula(parse_expression(text, ["x"]), ("x",)) for text in ("1.2", "x", "x**2")]
-    >>> front = pareto_front([FrontEntry.from_data(formula, x, y) for formula in formulas], y)
+    >>> front = Front(tuple(FrontEntry.from_data(formula, x, y) for formula in formulas), len(y), float(np.var(y)))
     >>> formula_front(front, target="area").axes[0].get_xlabel()
     'complexity (symbols)'
     """
