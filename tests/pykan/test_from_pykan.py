@@ -27,6 +27,10 @@ def test_the_outputs_are_those_of_pykan(name, tmp_path):
     assert isinstance(model, KAN)
     with torch.no_grad():
         assert torch.allclose(model(x), y, rtol=1e-12, atol=1e-12 * float(y.abs().max()))
+        if name == "elu":  # of a setting that is not torch's own, so the function has no name
+            with pytest.raises(InputError, match=r"^model must have a base function that torch has under a name"):
+                edgewise.save(model, tmp_path / "model.safetensors")
+            return
         edgewise.save(model, tmp_path / "model.safetensors")
         again = edgewise.load(tmp_path / "model.safetensors")
         assert again.config == model.config and torch.equal(again(x), model(x))
@@ -36,7 +40,8 @@ def test_the_outputs_are_those_of_pykan(name, tmp_path):
 
 
 def test_shapes():
-    assert len(NAMES) == 11
+    assert len(NAMES) == 13
+    assert from_pykan(CHECKPOINTS / "erf").config.base == "erf"
     degrees = from_pykan(CHECKPOINTS / "degrees").config
     assert degrees.degrees == (3, 7) and degrees.base == "tanh"
     assert from_pykan(CHECKPOINTS / "pruned").config.width == (2, 4, 1)
@@ -68,6 +73,45 @@ def test_a_model_in_memory():
 
     x = torch.rand(5, 2, dtype=torch.float64)
     assert torch.equal(from_pykan(Living())(x), from_pykan(CHECKPOINTS / "splines")(x))
+
+
+BASES = {
+    "!!python/name:torch.nn.functional.mish ''": "mish",
+    "!!python/name:torch._C._nn.gelu ''": "gelu",
+    "!!python/name:torch._C._special.special_erf ''": "erf",
+    "!!python/name:kan.MultKAN.%3Clambda%3E ''": "zero",  # what pykan writes after `prune_input`
+    "!!python/object:torch.nn.modules.activation.LeakyReLU\n  negative_slope: 0.01": "leaky_relu",
+}
+
+
+@pytest.mark.parametrize("text", BASES)
+def test_base_functions_in_yaml(tmp_path, text):
+    path = copied(tmp_path)
+    config = (tmp_path / "m_config.yml").read_text()
+    (tmp_path / "m_config.yml").write_text(config.replace("base_fun_name: silu", f"base_fun_name: {text}"))
+    assert from_pykan(path).config.base == BASES[text]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "!!python/name:__main__.%3Clambda%3E ''",
+        "!!python/name:os.system ''",
+        "!!python/name:torch.seed ''",
+        "!!python/object:torch.nn.modules.activation.Softmax",
+        "airy",
+        "''",
+    ],
+)
+def test_a_base_function_without_a_name_is_given(tmp_path, text):
+    path = copied(tmp_path)
+    config = (tmp_path / "m_config.yml").read_text()
+    (tmp_path / "m_config.yml").write_text(config.replace("base_fun_name: silu", f"base_fun_name: {text}"))
+    with pytest.raises(InputError, match=r"^base must be given, the file names none that torch has: "):
+        from_pykan(path)
+    x = torch.rand(5, 2, dtype=torch.float64)
+    same = from_pykan(CHECKPOINTS / "splines")(x)
+    torch.testing.assert_close(from_pykan(path, base=lambda x: x * torch.sigmoid(x))(x), same)
 
 
 def copied(tmp_path, name="splines"):

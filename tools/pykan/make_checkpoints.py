@@ -93,6 +93,10 @@ def models() -> dict[str, tuple[KAN, torch.Tensor]]:
     made["degree_1"] = model
     model, data = trained([2, 2, 1], grid=4, k=[3, 7], base_fun=torch.nn.Tanh(), steps=2)
     made["degrees"] = shuffled(model, 6)
+    model, data = trained([2, 2, 1], grid=3, k=3, base_fun=torch.nn.ELU(0.7), steps=0)
+    made["elu"] = shuffled(model, 7)
+    model, data = trained([2, 2, 1], grid=3, k=3, base_fun=torch.erf, steps=0)
+    made["erf"] = shuffled(model, 8)
     return made
 
 

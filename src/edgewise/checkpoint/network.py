@@ -52,6 +52,11 @@ def describe(model: Network) -> dict[str, Any]:
     fault = _fault(tensors)
     if fault is not None:
         raise InputError(f"model {fault}")
+    if isinstance(model, KAN) and not isinstance(model.config.base, str):
+        raise InputError(
+            f"model must have a base function that torch has under a name to be saved, as torch.erf, got "
+            f"{model.config.base!r:.80}"
+        )
     fields = dataclasses.asdict(model.config)
     return {
         "kind": kind,

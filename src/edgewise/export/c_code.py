@@ -156,7 +156,7 @@ def c_source(
     outputs = check_labels(outputs, width[-1], "y", "outputs")
     flat = [step for steps in layers for step in steps]
     parts = [_SPLINES] if any(isinstance(step, Splines) for step in flat) else []
-    used = functions_of(layers)
+    used = functions_of(layers, _ACTIVATIONS)
     parts += [_DENSE] if used else []
     parts += [f"\nstatic double f_{one}(double x)\n{{\n    return {_ACTIVATIONS[one]};\n}}\n" for one in used]
     body = [f"    double layer_0[{width[0]}];\n"]

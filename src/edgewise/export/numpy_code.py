@@ -129,7 +129,7 @@ def python_source(
     numbers: list[str] = []
     if any(isinstance(step, Splines) for step in flat):
         functions.append(_BASIS)
-    functions += [_ACTIVATIONS[name] for name in functions_of(layers)]
+    functions += [_ACTIVATIONS[name] for name in functions_of(layers, _ACTIVATIONS)]
     body = ["x = np.asarray(x, dtype=np.float64)"]
     if units is not None:
         numbers += [_array("SHIFT", units.shift), _array("SCALE", units.scale)]
@@ -173,7 +173,7 @@ def _term(step: Step, number: int, functions: list[str], numbers: list[str]) -> 
         if step.base is None:
             return text
         numbers.append(_array(f"BASE_{number}", step.base))
-        return f"{text} + {_called(step.function)} @ BASE_{number}"
+        return f"{text} + {_called(str(step.function))} @ BASE_{number}"
     if isinstance(step, Dense):
         numbers += [_array(f"WEIGHT_{number}", step.weight), _array(f"BIAS_{number}", step.bias)]
         return f"{_called(step.function)} @ WEIGHT_{number} + BIAS_{number}"

@@ -14,7 +14,7 @@ from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.layers.symbolic import MixedLayer, SymbolicLayer
 from edgewise.nn.model import KAN, spline_part
-from edgewise.ops.activation import ACTIVATIONS
+from edgewise.ops.activation import Function, activation
 
 if TYPE_CHECKING:
     from scipy.interpolate import PPoly
@@ -29,8 +29,8 @@ class EdgeFunction:
     spline : scipy.interpolate.PPoly or None
         The spline with its straight lines outside the domain, so that it can be differentiated, integrated and solved;
         None for an edge that is only an elementary function.
-    base : str
-        Name of the base function b.
+    base : str or callable
+        The base function b, or its name.
     weight : float
         Weight of the base function.
     expression : Expression or None
@@ -45,7 +45,7 @@ class EdgeFunction:
     """
 
     spline: "PPoly | None"
-    base: str = "zero"
+    base: str | Function = "zero"
     weight: float = 0.0
     expression: Expression | None = None
 
@@ -56,7 +56,7 @@ class EdgeFunction:
         if self.expression is not None:
             value = value + evaluate(self.expression, x.reshape(-1, 1)).reshape(x.shape)
         if self.weight:
-            value = value + self.weight * ACTIVATIONS[self.base](torch.from_numpy(x)).numpy()
+            value = value + self.weight * activation(self.base)(torch.from_numpy(x)).numpy()
         return value
 
 

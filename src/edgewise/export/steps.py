@@ -1,7 +1,7 @@
 """A network as a list of simple steps in numbers, which the modules for Python and C turn into source."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.layers.symbolic import MixedLayer, SymbolicLayer
 from edgewise.nn.mlp import MLP, DenseLayer
 from edgewise.nn.model import KAN
+from edgewise.ops.activation import Function
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +121,7 @@ class Splines:
     coef: np.ndarray
     degree: int
     base: np.ndarray | None
-    function: str
+    function: str | Function
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,11 +163,20 @@ def steps_of(model: KAN | MLP) -> list[list[Step]]:
     return [_steps(layer) for layer in model.layers]
 
 
-def functions_of(layers: list[list[Step]]) -> list[str]:
-    """Return the names of the activations and base functions that the steps call."""
+def functions_of(layers: list[list[Step]], known: Collection[str]) -> list[str]:
+    """Return the names of the activations and base functions that the steps call.
+
+    Raises
+    ------
+    InputError
+        A function is not among the known ones of a language.
+    """
     flat = [step for steps in layers for step in steps]
     called = [step for step in flat if isinstance(step, Dense) or (isinstance(step, Splines) and step.base is not None)]
-    return sorted({step.function for step in called})
+    for step in called:
+        if step.function not in known:
+            raise InputError(f"model must have a base function of {', '.join(known)} here, got {step.function!r:.80}")
+    return sorted({str(step.function) for step in called})
 
 
 def check_model(model: nn.Module) -> None:

@@ -11,8 +11,10 @@ from torch import Tensor
 
 from edgewise.checks import is_integer
 from edgewise.errors import InputError
+from edgewise.ops.activation import ACTIVATIONS, named_activation
 from edgewise.ops.splines.bspline import MAX_EDGE_DEGREE
 
+# The base functions that every export writes; `ACTIVATIONS` has more.
 BASE_NAMES = ("silu", "identity", "zero", "tanh", "relu", "gelu", "softplus", "sin")
 ACTIVATION_NAMES = ("silu", "tanh", "relu")
 BESIDE_SPLINE = "+"  # before the name of a function that is added to the spline of the same edge
@@ -37,7 +39,9 @@ class KANConfig:
         torch, without the compiled kernel.
     base : str or callable
         Fixed function that is added to each spline with a weight: "silu", "identity", "tanh", "relu", "gelu",
-        "softplus", "sin", or "zero" for none; or the function of torch of that name, as torch.tanh or nn.SiLU().
+        "softplus", "sin", or "zero" for none; or any function that torch applies to each number of a tensor, as
+        torch.erf, nn.Mish() or ``lambda x: x * torch.exp(-x * x)``. Functions of torch become their names, as "mish";
+        a network with another function can't be saved. Only "silu" and "identity" are in the compiled kernel.
     products : sequence of sequences of int
         For each layer the arities (2 or more) of its product nodes, which are the last of its nodes; () for no
         products. Each multiplies as many sums as its arity, see `ProductLayer.after_sums`.
@@ -62,7 +66,7 @@ class KANConfig:
     width: tuple[int, ...]
     grid_size: tuple[int, ...]
     degree: int
-    base: str
+    base: str | Callable[[Tensor], Tensor]
     products: tuple[tuple[int, ...], ...]
     functions: tuple[Names | None, ...]
     degrees: tuple[int, ...]
@@ -99,9 +103,7 @@ class KANConfig:
             wanted = f"an integer from 0 to {MAX_EDGE_DEGREE}"
             more = f", or one for each of the {layers} layers" if isinstance(given, list | tuple) else ""
             raise InputError(f"degree must be {wanted}{more}, got {given!r}")
-        base = base if isinstance(base, str) else _name_of_base(base)
-        if base not in BASE_NAMES:
-            raise InputError(f"base must be one of {', '.join(BASE_NAMES)}, got {base!r}")
+        base = _checked_base(base)
         counts = tuple(int(size) if splines else 0 for size, splines in zip(sizes, has_splines, strict=True))
         fields = {"width": nodes, "grid_size": counts, "degree": int(max(each)), "base": base, "products": arities}
         unlike = tuple(int(one) for one in each) if len(set(each)) > 1 else ()
@@ -150,12 +152,18 @@ class MLPConfig:
         object.__setattr__(self, "activation", activation)
 
 
-def _name_of_base(function: object) -> str:
-    """Return the name of a function of torch in `BASE_NAMES`. Raises InputError."""
-    name = getattr(function, "__name__", type(function).__name__).lower()
-    if name not in BASE_NAMES or not callable(function):
-        raise InputError(f"base must be one of {', '.join(BASE_NAMES)}, got {function!r:.80}")
-    return name
+def _checked_base(base: object) -> str | Callable[[Tensor], Tensor]:
+    """Return a base function by its name, or as it is where it has none. Raises InputError."""
+    if not callable(base):
+        if not isinstance(base, str) or base not in (*BASE_NAMES, *ACTIVATIONS):
+            known = ", ".join(BASE_NAMES)
+            raise InputError(f"base must be one of {known}, or a function of torch such as torch.erf, got {base!r:.80}")
+        return base
+    try:
+        return named_activation(base)
+    except Exception as error:  # a function of the caller may raise anything
+        reason = str(error).split("\n")[0][:120]
+        raise InputError(f"base must apply to each number of a tensor, got {base!r:.80}: {reason}") from error
 
 
 def holds_spline(name: str) -> bool:

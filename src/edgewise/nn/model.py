@@ -68,7 +68,8 @@ class KAN(Chain):
     degree : int or sequence of int
         Polynomial degree of the splines, for all layers or for each: 0 to 10, with the fast kernel to 5.
     base : {"silu", "identity", "zero", "tanh", "relu", "gelu", "softplus", "sin"} or callable
-        Fixed function, added to each spline with a learnable weight; "zero" for none. Functions of torch serve too.
+        Fixed function, added to each spline with a learnable weight; "zero" for none. Any elementwise function serves
+        too, as torch.erf.
     domain : (float, float) or Tensor, optional
         Interval (low, high) that the knots of the first layer cover, or one such row per input, (in, 2). Without it the
         first `fit` sets it from the data; it always sets the domains of the later layers.
@@ -215,7 +216,7 @@ def spline_part(layer: Layer) -> KANLayer | None:
     return layer if isinstance(layer, KANLayer) else None
 
 
-def config_of(layers: Iterable[Layer], degree: int, base: str) -> KANConfig:
+def config_of(layers: Iterable[Layer], degree: int, base: str | Callable[[Tensor], Tensor]) -> KANConfig:
     """Return the config of a chain of layers; `degree` and `base` count only where no layer has splines.
 
     Raises

@@ -6,15 +6,17 @@ import math
 from collections.abc import Callable, Iterator
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import gelu, relu, silu, softplus
+
+Function = Callable[[Tensor], Tensor]
 
 
 def _identity(x: Tensor) -> Tensor:
     return x
 
 
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+_WRITTEN: dict[str, Function] = {
     "identity": _identity,
     "silu": silu,
     "tanh": torch.tanh,
@@ -23,28 +25,100 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "softplus": softplus,
     "sin": torch.sin,
 }
+# Functions of one variable of torch and torch.nn.functional, with their standard settings.
+_OF_TORCH = ("arcsinh", "arctan", "asinh", "atan", "cos", "cosh", "erf", "exp", "expm1", "sigmoid", "sinh", "square")
+_OF_NN = ("celu", "elu", "hardswish", "hardtanh", "leaky_relu", "logsigmoid", "mish", "relu6", "selu")
+ACTIVATIONS: dict[str, Function] = {
+    **_WRITTEN,
+    **{name: getattr(torch, name) for name in _OF_TORCH},
+    **{name: getattr(nn.functional, name) for name in _OF_NN},
+}
 
 
-def activation_derivatives(x: Tensor, name: str, order: int) -> list[Tensor]:
+def named_activation(function: Function) -> str | Function:
+    """Return the name in `ACTIVATIONS` of a function of one variable, or the function itself where it has none.
+
+    The name counts only where the values are those of torch's function of that name: nn.ELU(alpha=2) is not "elu".
+
+    Raises
+    ------
+    Exception
+        Whatever the function raises for a tensor.
+    ValueError
+        It is not elementwise, draws random numbers, changes the dtype, or has weights; the message says which.
+
+    Examples
+    --------
+    >>> named_activation(torch.nn.Mish()), named_activation(torch.erf)
+    ('mish', 'erf')
+    """
+    if isinstance(function, nn.Module):
+        if any(True for _ in function.parameters()):
+            raise ValueError(f"{type(function).__name__} has weights of its own")
+        own, function = type(function).__name__, function.forward  # a module would become a part of the layer
+    else:
+        own = getattr(function, "__name__", "")
+    hash(function)
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        for dtype in (torch.float32, torch.float64):
+            probe = torch.linspace(-6, 6, 26, dtype=dtype).reshape(2, 13)
+            values = function(probe)
+            if not isinstance(values, Tensor) or values.shape != probe.shape or values.dtype != dtype:
+                raise ValueError("it does not give a tensor of the shape and dtype of its input")
+            parts = torch.stack([function(probe[1, k : k + 1])[0] for k in range(0, 13, 4)])
+            if not torch.allclose(values[1, ::4], parts, rtol=1e-5, atol=1e-6, equal_nan=True):
+                raise ValueError("a value depends on the other points, or on chance")
+    name = known_name(own)
+    same = name is not None and torch.equal(ACTIVATIONS[name](probe).nan_to_num(), values.nan_to_num())
+    return name if name is not None and same else function
+
+
+def known_name(name: str) -> str | None:
+    """Return the name in `ACTIVATIONS` that is this name but for capitals and underscores, as "leaky_relu".
+
+    Examples
+    --------
+    >>> known_name("LeakyReLU"), known_name("softmax")
+    ('leaky_relu', None)
+    """
+    plain = name.lower().removeprefix("special_").replace("_", "")  # "special_" stands in the names of torch.special
+    return next((known for known in ACTIVATIONS if known.replace("_", "") == plain), None)
+
+
+def activation(base: str | Function) -> Function:
+    """Return the function that a name in `ACTIVATIONS` stands for, or the function that was given."""
+    return ACTIVATIONS[base] if isinstance(base, str) else base
+
+
+def activation_derivatives(x: Tensor, base: str | Function, order: int) -> list[Tensor]:
     """Compute f, f', ..., f^(order) at x, each in the shape of x and differentiable. ReLU has the slope 0 at 0.
 
     tanh and the logistic function s solve t' = 1 - t^2 and s' = s - s^2, so each further derivative is a polynomial
     in the function itself; silu(x) = x s(x) has the derivatives x s^(k) + k s^(k-1), and so has gelu(x) = x P(x) with
-    the normal distribution function P.
+    the normal distribution function P. Functions that have no formula here are differentiated by torch.
     """
-    if name == "tanh":
+    if base not in _WRITTEN:
+        functions = [activation(base)]
+        for _ in range(order):
+            functions.append(_slope_of(functions[-1]))
+        return [function(x) for function in functions]
+    if base == "tanh":
         return _of_polynomial_slope(torch.tanh(x), (1.0, 0.0, -1.0), order)
-    if name == "sin":
+    if base == "sin":
         return [torch.sin(x + k * math.pi / 2) if k else torch.sin(x) for k in range(order + 1)]
-    if name == "softplus":  # its derivative is the logistic function
+    if base == "softplus":  # its derivative is the logistic function
         return [softplus(x), *_of_polynomial_slope(torch.sigmoid(x), (0.0, 1.0, -1.0), order - 1)][: order + 1]
-    if name == "gelu":
+    if base == "gelu":
         return [gelu(x), *(x * part + k * before for k, part, before in _normal_derivatives(x, order))]
-    if name == "silu":
+    if base == "silu":
         gates = _of_polynomial_slope(torch.sigmoid(x), (0.0, 1.0, -1.0), order)
         return [silu(x), *(x * gates[k] + k * gates[k - 1] for k in range(1, order + 1))]
-    slope = torch.ones_like(x) if name == "identity" else (x > 0).to(x.dtype)
-    return [ACTIVATIONS[name](x), slope, *[torch.zeros_like(x)] * max(order - 1, 0)][: order + 1]
+    slope = torch.ones_like(x) if base == "identity" else (x > 0).to(x.dtype)
+    return [activation(base)(x), slope, *[torch.zeros_like(x)] * max(order - 1, 0)][: order + 1]
+
+
+def _slope_of(function: Function) -> Function:
+    return torch.func.grad(lambda x: function(x).sum())
 
 
 def _normal_derivatives(x: Tensor, order: int) -> Iterator[tuple[int, Tensor, Tensor]]:

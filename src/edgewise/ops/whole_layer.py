@@ -13,7 +13,8 @@ from torch import Tensor
 from torch.autograd import Function, forward_ad
 
 from edgewise.ops import backend
-from edgewise.ops.activation import ACTIVATIONS
+from edgewise.ops.activation import Function as BaseFunction
+from edgewise.ops.activation import activation
 from edgewise.ops.contract import to_coef, to_input, to_output, transforms_active, without_autocast, without_transforms
 from edgewise.ops.kernels import cpu
 from edgewise.ops.kernels.cpu import BASE_CODES, LayerCall
@@ -21,9 +22,9 @@ from edgewise.ops.kernels.cpu import BASE_CODES, LayerCall
 Gradients = tuple[Tensor | None, Tensor | None, Tensor | None]
 
 
-def base_values(x: Tensor, base_function: str) -> Tensor:
-    """Compute the base function of a layer, one of `ACTIVATIONS`, at x."""
-    return ACTIVATIONS[base_function](x)
+def base_values(x: Tensor, base_function: str | BaseFunction) -> Tensor:
+    """Compute the base function of a layer, a name in `ACTIVATIONS` or any function of one variable, at x."""
+    return activation(base_function)(x)
 
 
 def _base_slope(x: Tensor, base_function: str) -> Tensor:
@@ -97,7 +98,13 @@ def _differentiable_gradients(u: Tensor, call: LayerCall, wanted: tuple[bool, bo
 
 
 def layer_sum(
-    x: Tensor, coef: Tensor, base: Tensor | None, mask: Tensor, knots: Tensor, degree: int, base_function: str
+    x: Tensor,
+    coef: Tensor,
+    base: Tensor | None,
+    mask: Tensor,
+    knots: Tensor,
+    degree: int,
+    base_function: str | BaseFunction,
 ) -> Tensor | None:
     """Compute the output of a layer in one pass, differentiable to any order in x, coef and base.
 
@@ -113,8 +120,8 @@ def layer_sum(
         (in, out) and (in, n + degree + 1); both are constants.
     degree : int
         Degree of the splines.
-    base_function : str
-        Name of the base function, "zero" for none; the kernel has "identity" and "silu".
+    base_function : str or callable
+        The base function or its name, "zero" for none; the kernel has "identity" and "silu".
 
     Returns
     -------
@@ -133,7 +140,9 @@ def layer_sum(
     """
     if torch.compiler.is_compiling() or transforms_active() or mask.requires_grad:
         return None
-    if base_function not in BASE_CODES or backend.choose(degree, x, coef, base, mask, knots) is not cpu:
+    if not isinstance(base_function, str) or base_function not in BASE_CODES:
+        return None
+    if backend.choose(degree, x, coef, base, mask, knots) is not cpu:
         return None
     if mask.shape != coef.shape[::2] or (base is not None and base.shape != mask.shape):
         return None  # torch broadcasts or reports the error; the kernel would read beyond the ends

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from edgewise.errors import InputError
 from edgewise.nn.config import BESIDE_SPLINE
@@ -26,6 +27,7 @@ def from_pykan(
     table: Mapping[str, Elementary] = ELEMENTARY,
     dtype: torch.dtype = torch.float64,
     beyond: str = "zero",
+    base: Callable[[Tensor], Tensor] | None = None,
 ) -> KAN:
     """Read a network of pykan 0.2 as a KAN that computes the same function, to rounding.
 
@@ -45,6 +47,8 @@ def from_pykan(
     beyond : {"zero", "line"}
         Outside its grid, extended by `degree` knots at both ends, a spline of pykan is zero: "zero" repeats this,
         "line" continues splines as straight lines, as Edgewise does.
+    base : callable, optional
+        The base function (`base_fun`), needed only where the checkpoint names none that torch has.
 
     Returns
     -------
@@ -71,7 +75,7 @@ def from_pykan(
     """
     if beyond not in ("zero", "line"):
         raise InputError(f'beyond must be "zero" or "line", got {beyond!r}')
-    state = read_checkpoint(Path(source)) if isinstance(source, str | PathLike) else state_of_model(source)
+    state = read_checkpoint(Path(source), base) if isinstance(source, str | PathLike) else state_of_model(source, base)
     plans: list[LayerPlan] = []
     for number in range(state.depth):
         plan = layer_plan(state, number, beyond)

@@ -7,6 +7,7 @@ that describe the network are read, by a reader for nested lists of scalars.
 
 from __future__ import annotations
 
+import inspect
 import re
 import zipfile
 from collections.abc import Iterable, Sequence
@@ -15,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from edgewise.errors import InputError
+from edgewise.ops.activation import Function, known_name
 
 LARGEST_CONFIG = 1 << 22  # bytes of a yaml file; a choice, far above that of a network of 1,000 nodes
 DEEPEST_LIST = 8  # nested lists; pykan writes two levels
@@ -32,8 +34,8 @@ class PykanState:
     ----------
     tensors : dict of str to Tensor
         Its state_dict.
-    base : str
-        Name of the base function.
+    base : str or callable
+        The base function, or its name.
     has_functions : bool
         Whether the symbolic half of the network takes part in its output.
     arities : int or list
@@ -43,7 +45,7 @@ class PykanState:
     """
 
     tensors: dict[str, Tensor]
-    base: str
+    base: str | Function
     has_functions: bool
     arities: int | list[list[int]]
     functions: list[list[list[str]]]
@@ -88,8 +90,8 @@ class PykanState:
         return value.detach().cpu().double()
 
 
-def state_of_model(model: Any) -> PykanState:
-    """Describe a living network of pykan, a `MultKAN`.
+def state_of_model(model: Any, base: Function | None) -> PykanState:
+    """Describe a living network of pykan, a `MultKAN`; a given base function takes the place of its own.
 
     Raises
     ------
@@ -104,12 +106,16 @@ def state_of_model(model: Any) -> PykanState:
     tensors = {name: value.detach() for name, value in model.state_dict().items()}
     names = [[[str(name) for name in row] for row in layer.funs_name] for layer in model.symbolic_fun]
     return _state(
-        tensors, str(model.base_fun_name), bool(model.symbolic_enabled), model.mult_arity, dict(enumerate(names))
+        tensors,
+        _base_of(model.base_fun_name if base is None else base),
+        bool(model.symbolic_enabled),
+        model.mult_arity,
+        dict(enumerate(names)),
     )
 
 
-def read_checkpoint(path: Path) -> PykanState:
-    """Read a checkpoint, or the newest one in a folder.
+def read_checkpoint(path: Path, base: Function | None) -> PykanState:
+    """Read a checkpoint, or the newest one in a folder; a given base function takes the place of that in the file.
 
     Raises
     ------
@@ -141,7 +147,7 @@ def read_checkpoint(path: Path) -> PykanState:
     enabled = entries.get("symbolic_enabled", "true") == "true"
     return _state(
         _read_tensors(state),
-        str(entries.get("base_fun_name", "silu")),
+        _base_of(entries.get("base_fun_name", "silu") if base is None else base),
         enabled,
         entries.get("mult_arity", 2),
         functions,
@@ -149,20 +155,12 @@ def read_checkpoint(path: Path) -> PykanState:
 
 
 def _state(
-    tensors: dict[str, Tensor], base: str, has_functions: bool, arities: object, functions: dict[int, Any]
+    tensors: dict[str, Tensor], base: str | Function, has_functions: bool, arities: object, functions: dict[int, Any]
 ) -> PykanState:
     """Check the shapes of the entries and complete the names of the functions."""
     depth = sum(re.fullmatch(r"act_fun\.\d+\.coef", name) is not None for name in tensors)
     if depth == 0:
         raise InputError("source must be a pykan network, it has no act_fun.0.coef")
-    # After `prune_input` pykan writes the base function as a python object; only its name is looked at.
-    known = (
-        *(("silu", "SiLU"), ("identity", "Identity"), ("zero", "lambda"), ("tanh", "Tanh"), ("relu", "ReLU")),
-        *(("gelu", "GELU"), ("softplus", "Softplus"), ("tanh", "built-in method tanh"), ("sin", "built-in method sin")),
-    )
-    name = next((name for name, sign in known if base == name or sign in base), None)
-    if name is None:
-        raise InputError(f"source must have a base function of {', '.join(dict(known))}, got {base:.60}")
     if not isinstance(arities, int) and not (
         isinstance(arities, list)
         and all(isinstance(row, list) and all(isinstance(n, int) for n in row) for row in arities)
@@ -178,7 +176,40 @@ def _state(
         if len(given) != outputs or not all(isinstance(row, list) and len(row) == inputs for row in given):
             raise InputError(f"source must name {outputs} rows of {inputs} functions in layer {number}, it does not")
         rows.append([[OTHER_NAMES.get(str(one), str(one)) for one in row] for row in given])
-    return PykanState(tensors, name, has_functions, arities, rows)
+    return PykanState(tensors, base, has_functions, arities, rows)
+
+
+def _base_of(named: object) -> str | Function:
+    """Return the base function of pykan's config: a name, a function, or the text of a python object in yaml.
+
+    Of the text only the name of a function of torch, or of one of its modules and the module's settings, are read.
+
+    Raises
+    ------
+    InputError
+        It names no function of one variable that torch has.
+    """
+    if callable(named):
+        of_pykan = str(getattr(named, "__module__", "")).startswith("kan.")
+        return "zero" if of_pykan and getattr(named, "__name__", "") == "<lambda>" else named
+    text = str(named)
+    if text == "zero" or re.match(r"!!python/name:kan\.[\w.]*%3Clambda%3E", text):  # the latter after `prune_input`
+        return "zero"
+    path = re.match(r"(!!python/(?:object|name):torch\.(?:\w+\.)*)?(\w+)(?: |$)", text)
+    name = known_name(path[2]) if path else None
+    if path is None or name is None:
+        raise InputError(f"base must be given, the file names none that torch has: {text:.60}")
+    if not (path[1] or "").startswith("!!python/object:"):
+        return name
+    module = getattr(nn, path[2], None)
+    if not (isinstance(module, type) and issubclass(module, nn.Module)):
+        raise InputError(f"base must be given, the file names none that torch has: {text:.60}")
+    wanted = inspect.signature(module).parameters.keys() - {"inplace"}
+    settings = {key: value for key, value in re.findall(r" (\w+): (\S+)", text) if key in wanted}
+    try:
+        return module(**{key: value if value.isalpha() else float(value) for key, value in settings.items()})
+    except (ValueError, TypeError) as error:
+        raise InputError(f"source must give numbers as settings of {path[2]}, got {settings!r:.80}") from error
 
 
 def _read_tensors(path: Path) -> dict[str, Tensor]:

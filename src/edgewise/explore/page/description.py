@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from edgewise.errors import InputError
 from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.explore.editing.edits import Applied
 from edgewise.explore.session import Session
 from edgewise.explore.subject import Subject
 from edgewise.interpret.symbolic.extraction import edge_formula, formula
+from edgewise.nn.config import BASE_NAMES
 from edgewise.nn.elementary import ELEMENTARY
 from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.layers.symbolic import MixedLayer, SymbolicLayer
@@ -35,6 +37,9 @@ def network_fields(network: KAN) -> list[dict[str, Any]]:
         one: dict[str, Any] = {"kind": "edges", "inputs": layer.in_features, "outputs": layer.out_features}
         spline = spline_part(layer)
         if spline is not None:
+            if spline.base_function not in BASE_NAMES:
+                known = ", ".join(BASE_NAMES)
+                raise InputError(f"model must have a base function of {known}, got {spline.base_function!r:.80}")
             one["spline"] = {
                 "degree": spline.degree,
                 "baseFunction": spline.base_function,
