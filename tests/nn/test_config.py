@@ -52,10 +52,14 @@ def test_bad_degree(degree):
         KANConfig((2, 1), degree=degree)
 
 
-@pytest.mark.parametrize("name", ["elu", "", None, ["silu"], torch.nn.ELU()])
+@pytest.mark.parametrize("name", ["softmax", "", None, ["silu"], torch.nn.Softmax(1)])
 def test_bad_names(name):
-    bases = "silu, identity, zero, tanh, relu, gelu, softplus, sin"
-    with pytest.raises(InputError, match=f"^{re.escape(f'base must be one of {bases}, got {name!r}')}$"):
+    bases = "silu, identity, zero, tanh, relu, gelu, softplus, sin, or a function of torch such as torch.erf"
+    message = f"base must be one of {bases}, got {name!r}"
+    if callable(name):
+        message = f"base must apply to each number of a tensor, got {name!r}: a value depends on the other points, or "
+        message += "on chance"
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
         KANConfig((2, 1), base=name)
     message = f"activation must be one of silu, tanh, relu, got {name!r}"
     with pytest.raises(InputError, match=f"^{re.escape(message)}$"):

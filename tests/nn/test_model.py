@@ -184,7 +184,11 @@ def test_schemes_of_initial_weights():
         ({"width": [2]}, "width must list at least two positive integers, inputs first, got [2]"),
         ({"grid_size": 0}, "grid_size must be a positive integer, or one for each of the 1 layers, got 0"),
         ({"degree": 11}, "degree must be an integer from 0 to 10, got 11"),
-        ({"base": "elu"}, "base must be one of silu, identity, zero, tanh, relu, gelu, softplus, sin, got 'elu'"),
+        (
+            {"base": "softmax"},
+            "base must be one of silu, identity, zero, tanh, relu, gelu, softplus, sin, or a function of torch such as "
+            "torch.erf, got 'softmax'",
+        ),
         ({"init": "xavier"}, "init must be one of power, paper, sparse, got 'xavier'"),
         ({"seed": -1}, "seed must be an integer from 0 to 2**63 - 1, got -1"),
         ({"dtype": torch.int32}, "dtype must be torch.float32 or torch.float64, got torch.int32"),

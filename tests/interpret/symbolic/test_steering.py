@@ -55,6 +55,23 @@ def test_steering_to_the_exact_formula(trained, problem, tmp_path):
     assert torch.equal(edgewise.load(tmp_path / "exact.safetensors")(X), edit.model(X))
 
 
+def test_refits_keep_the_step_that_is_best_on_held_out_rows():
+    generator = torch.Generator().manual_seed(3)
+    x = torch.rand(60, 2, generator=generator, dtype=torch.float64) * 2 - 1
+    noisy = x[:, 0] + torch.randn(60, generator=generator, dtype=torch.float64)
+    problem = Regression(x, noisy, validation=0.5)
+    model = KAN([2, 2, 1], 8, seed=0, dtype=torch.float64)
+    fit(model, Regression(x, noisy), steps=1)
+    losses, last = [], []
+    for steps in range(7):
+        losses.append(drop_edge(model, (0, 1, 0), problem, refit=steps).loss)
+        trained = drop_edge(model, (0, 1, 0), problem, refit=0).model
+        fit(trained, Regression(problem.train.x, problem.train.y), steps=steps, adapt_domain=False)
+        last.append(float(problem.sample_losses(trained, problem.validation).mean()))
+    assert last[-1] > 1.5 * min(last)  # more steps fit the noise
+    assert losses == [min(last[: steps + 1]) for steps in range(7)]
+
+
 @pytest.mark.slow
 def test_free_and_splines_beside(problem):
     wrong = KAN([2, 1, 1], 0, functions=[[["sin"], ["x^2"]], [["x"]]], dtype=torch.float64)

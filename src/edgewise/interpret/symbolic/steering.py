@@ -226,7 +226,8 @@ def fix_edge(
     table : mapping of str to Elementary
         The functions.
     refit : int
-        Training steps of the whole network afterwards, in which the constants take part; 0 trains nothing.
+        Training steps of the whole network afterwards, in which the constants take part; 0 trains nothing. The step
+        that is best on the validation data is kept, or on the training data if there are none.
 
     Returns
     -------
