@@ -14,7 +14,7 @@ from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.layers.symbolic import MixedLayer, SymbolicLayer
 from edgewise.nn.model import KAN, spline_part
-from edgewise.ops.activation import Function, activation
+from edgewise.ops.activation import Function, activation_of
 
 if TYPE_CHECKING:
     from scipy.interpolate import PPoly
@@ -56,7 +56,7 @@ class EdgeFunction:
         if self.expression is not None:
             value = value + evaluate(self.expression, x.reshape(-1, 1)).reshape(x.shape)
         if self.weight:
-            value = value + self.weight * activation(self.base)(torch.from_numpy(x)).numpy()
+            value = value + self.weight * activation_of(self.base)(torch.from_numpy(x)).numpy()
         return value
 
 

@@ -69,7 +69,7 @@ def named_activation(function: Function) -> str | Function:
             if not torch.allclose(values[1, ::4], parts, rtol=1e-5, atol=1e-6, equal_nan=True):
                 raise ValueError("a value depends on the other points, or on chance")
     name = known_name(own)
-    same = name is not None and torch.equal(ACTIVATIONS[name](probe).nan_to_num(), values.nan_to_num())
+    same = name is not None and torch.allclose(ACTIVATIONS[name](probe), values, rtol=0, atol=0, equal_nan=True)
     return name if name is not None and same else function
 
 
@@ -85,7 +85,7 @@ def known_name(name: str) -> str | None:
     return next((known for known in ACTIVATIONS if known.replace("_", "") == plain), None)
 
 
-def activation(base: str | Function) -> Function:
+def activation_of(base: str | Function) -> Function:
     """Return the function that a name in `ACTIVATIONS` stands for, or the function that was given."""
     return ACTIVATIONS[base] if isinstance(base, str) else base
 
@@ -98,7 +98,7 @@ def activation_derivatives(x: Tensor, base: str | Function, order: int) -> list[
     the normal distribution function P. Functions that have no formula here are differentiated by torch.
     """
     if base not in _WRITTEN:
-        functions = [activation(base)]
+        functions = [activation_of(base)]
         for _ in range(order):
             functions.append(_slope_of(functions[-1]))
         return [function(x) for function in functions]
@@ -114,7 +114,7 @@ def activation_derivatives(x: Tensor, base: str | Function, order: int) -> list[
         gates = _of_polynomial_slope(torch.sigmoid(x), (0.0, 1.0, -1.0), order)
         return [silu(x), *(x * gates[k] + k * gates[k - 1] for k in range(1, order + 1))]
     slope = torch.ones_like(x) if base == "identity" else (x > 0).to(x.dtype)
-    return [activation(base)(x), slope, *[torch.zeros_like(x)] * max(order - 1, 0)][: order + 1]
+    return [activation_of(base)(x), slope, *[torch.zeros_like(x)] * max(order - 1, 0)][: order + 1]
 
 
 def _slope_of(function: Function) -> Function:

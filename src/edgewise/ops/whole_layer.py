@@ -14,7 +14,7 @@ from torch.autograd import Function, forward_ad
 
 from edgewise.ops import backend
 from edgewise.ops.activation import Function as BaseFunction
-from edgewise.ops.activation import activation
+from edgewise.ops.activation import activation_of
 from edgewise.ops.contract import to_coef, to_input, to_output, transforms_active, without_autocast, without_transforms
 from edgewise.ops.kernels import cpu
 from edgewise.ops.kernels.cpu import BASE_CODES, LayerCall
@@ -24,7 +24,7 @@ Gradients = tuple[Tensor | None, Tensor | None, Tensor | None]
 
 def base_values(x: Tensor, base_function: str | BaseFunction) -> Tensor:
     """Compute the base function of a layer, a name in `ACTIVATIONS` or any function of one variable, at x."""
-    return activation(base_function)(x)
+    return activation_of(base_function)(x)
 
 
 def _base_slope(x: Tensor, base_function: str) -> Tensor:
