@@ -206,5 +206,6 @@ def _whole_formula(network: KAN, subject: Subject) -> list[str] | None:
     names = list(subject.names)
     if isinstance(subject.estimator, KANRegressor | KANClassifier):
         names = list(subject.estimator.encoder_.formula_names)
-    written = [formula(network, names=names, output=o).simplified().latex() for o in range(len(subject.outputs))]
+    rows = subject.problem.train.x
+    written = [formula(network, names=names, output=o, x=rows).latex() for o in range(len(subject.outputs))]
     return [one if len(one) <= LONGEST_FORMULA else "" for one in written]

@@ -5,11 +5,17 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 
+import torch
+from torch import Tensor
+
 from edgewise.checks import check_names, is_integer
 from edgewise.errors import InputError
+from edgewise.formulas.algebra import simplify
 from edgewise.formulas.curve_fits import scaled_function
 from edgewise.formulas.expression import Add, Expression, Multiply, Variable, exact_number
 from edgewise.formulas.formula import Formula
+from edgewise.formulas.rounding import without_noise
+from edgewise.nn.config import check_input
 from edgewise.nn.elementary import Elementary
 from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.layers.symbolic import MixedLayer, SymbolicLayer
@@ -23,6 +29,7 @@ def formula(
     *,
     names: Sequence[str] | None = None,
     output: int = 0,
+    x: Tensor | None = None,
     table: Mapping[str, Elementary] | None = None,
 ) -> Formula:
     """Write a network of elementary edges as the formula of one of its outputs, equal to rounding.
@@ -35,6 +42,9 @@ def formula(
         Names of the inputs; x_1, x_2, ... if left out.
     output : int
         Number of the output.
+    x : Tensor, optional
+        Rows (N, in). The formula is simplified, and constants that change no output there by more than rounding, as in
+        ``1e-17*x``, are left out.
     table : mapping, optional
         Deprecated and not needed: each layer holds its elementary functions.
 
@@ -46,7 +56,7 @@ def formula(
     Raises
     ------
     InputError
-        An edge is a spline, or names or output do not fit.
+        An edge is a spline, or names, output or x do not fit.
 
     Examples
     --------
@@ -54,6 +64,11 @@ def formula(
     >>> model = KAN([2, 1], 0, functions=[[["sin"], ["x^2"]]])
     >>> str(formula(model, names=["a", "b"]))
     'sin(a) + b**2'
+    >>> rows = torch.linspace(-1, 1, 10)[:, None].repeat(1, 2)
+    >>> with torch.no_grad():
+    ...     _ = model.layers[0].affine[3].fill_(1e-9)  # in single precision rounding
+    >>> str(formula(model)), str(formula(model, x=rows))
+    ('sin(x_1) + 1e-09 + x_2**2 + 1e-09', 'sin(x_1) + x_2**2')
     """
     if table is not None:
         warnings.warn("table is no longer needed by formula and is ignored", DeprecationWarning, stacklevel=2)
@@ -72,7 +87,12 @@ def formula(
             raise InputError(
                 f"model must have elementary functions on all edges, layer {place} has splines: use symbolify"
             )
-    return Formula(nodes[output], names)
+    if x is None:
+        return Formula(nodes[output], names)
+    check_input(x, inputs, x.dtype)
+    rows, rounding = x.detach().cpu().double().numpy(), torch.finfo(model.dtype).eps
+    shorter = without_noise(simplify(nodes[output]), rows, rounding)
+    return Formula(without_noise(simplify(shorter), rows, rounding), names)  # numbers leave powers, and may become 1
 
 
 def edge_formula(model: KAN, layer: int, i: int, o: int, *, name: str = "x") -> Formula:
