@@ -10,11 +10,10 @@ from torch import Tensor
 
 from edgewise.checks import check_names, is_integer
 from edgewise.errors import InputError
-from edgewise.formulas.algebra import simplify
+from edgewise.formulas.algebra import simplify, without_noise
 from edgewise.formulas.curve_fits import scaled_function
 from edgewise.formulas.expression import Add, Expression, Multiply, Variable, exact_number
 from edgewise.formulas.formula import Formula
-from edgewise.formulas.rounding import without_noise
 from edgewise.nn.config import check_input
 from edgewise.nn.elementary import Elementary
 from edgewise.nn.layers.product import ProductLayer
