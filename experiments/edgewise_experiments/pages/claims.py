@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from edgewise_experiments.accuracy import feynman, hidden_nodes, mlp_comparison, noise, special_functions, toy_functions
 from edgewise_experiments.anderson import anderson
-from edgewise_experiments.formulas import formulas, srbench
+from edgewise_experiments.formulas import formula_stages, formulas, srbench
 from edgewise_experiments.images import imaging
 from edgewise_experiments.knots import knot_relations, knots
 from edgewise_experiments.language import language
@@ -201,6 +201,12 @@ CLAIMS = (
         "srbench",
         BEYOND,
         _quoted(srbench.summary, "AI Feynman", "AI Feynman, 1 % noise", "Nguyen", "Random, open half"),
+    ),
+    Claim(
+        "Each stage of the search for formulas contributes",
+        "formula-stages",
+        BEYOND,
+        _quoted(formula_stages.summary, *(f"exact, {name}" for name in formula_stages.VARIANTS)),
     ),
     Claim(
         "Knots: a KAN predicts the signature better than an MLP",

@@ -198,7 +198,8 @@ def class_law(search: Search, log_odds: np.ndarray | None = None) -> Front:
         front = part.front()
         if front.stopped == StopReason.INTERRUPTED:
             interrupted.append(front.stopped)
-        return [*(entry.formula.expression for entry in front), *part.found]
+        more = [] if part.archive is None else part.archive.candidates
+        return [*(entry.formula.expression for entry in front), *more]
 
     start = None if log_odds is None else log_odds[kept]
     front = class_front(search.problem(kept, held), of_response, clock, start)
@@ -262,7 +263,7 @@ class Search:
     journal: Journal | None = None
 
     def __post_init__(self) -> None:
-        self.found: list[Expression] = []  # all that was kept by the last search, for those who judge by other errors
+        self.archive: Archive | None = None  # all that the last search kept, for those who judge by other errors
 
     def front(self, more: More | None = None, stages: Stages = ALL_STAGES) -> Front:
         """Run all stages and decide.
@@ -280,7 +281,7 @@ class Search:
         problem, deciding = self._problems(messages)
         if float(np.ptp(self.y)) == 0:
             return replace(decided_front([Number(float(self.y[0]))], problem), stopped=StopReason.CONVERGED)
-        archive = Archive(problem, started + SEARCH_SHARE * self.time_limit)
+        self.archive = archive = Archive(problem, started + SEARCH_SHARE * self.time_limit)
 
         def tell(stage: str) -> None:
             if self.report is not None:
@@ -312,7 +313,6 @@ class Search:
                 stopped = StopReason.INTERRUPTED
                 messages += [*engine.messages, stopped.sentence]
                 front = decided_front(archive.candidates, deciding, Clock(time.monotonic()), messages)
-        self.found = archive.candidates
         if stopped == StopReason.CONVERGED and archive.solved is None and engine.clock.is_over:
             front = replace(front, messages=(*front.messages, TIME_LIMIT_MESSAGE))
             stopped = StopReason.TIME_LIMIT
