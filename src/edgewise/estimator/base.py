@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from numbers import Real
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any, Self, TypeGuard
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from torch import Tensor
 
 from edgewise.checks import KnownKeywords, is_integer
 from edgewise.errors import InputError, warn_caller
+from edgewise.estimator.columns.batches import NetworkRows, all_rows, batches_of, survey_of
 from edgewise.estimator.columns.constraints import Bounds, column_constraints, given_knowledge, knowledge_sentence
 from edgewise.estimator.columns.reading import Rows
 from edgewise.estimator.columns.source import c_encoder, python_encoder
@@ -129,6 +130,42 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         return {**super().__getstate__(), "progress": None}
 
     # Training
+
+    def _fit_any(self, settings: SearchSettings, X: Any, y: Any, sample_weight: Any, groups: Any) -> Self:
+        """Fit with checked settings to a table in memory or in batches; a failure leaves the estimator as it was."""
+        batches = batches_of(X)
+        with unchanged_on_failure(self):
+            if batches is None:
+                self._fit(settings, X, y, sample_weight, groups)
+                return self
+            others = {"y": y, "sample_weight": sample_weight, "groups": groups}
+            others["class_weight"] = getattr(self, "class_weight", None)
+            table = survey_of(batches, settings, others, has_labels=settings.loss == "classes")
+            sample = table.survey.sample
+            names = sample.table.names
+            rows = sample.table if sample.is_named else np.stack([sample.table.columns[name] for name in names], 1)
+            self._fit(replace(settings, survey=table), rows, sample.y, sample.weight, None)
+            self.training_rows_ = table.survey.rows
+            if sample.is_named and batches.targets:
+                self.target_names_ = batches.targets
+        return self
+
+    def _fit(self, settings: SearchSettings, X: Any, y: Any, sample_weight: Any, groups: Any) -> None:
+        """Fit to rows in memory; a failure may leave attributes of both fits."""
+        raise NotImplementedError
+
+    def _network_rows(self, settings: SearchSettings, function: Callable[..., tuple[np.ndarray, ...]]) -> NetworkRows:
+        """Return a function of a batch that gives its rows, as the network takes them, to another function."""
+        return NetworkRows(
+            function,
+            self.encoder_,
+            self.input_scaling_,
+            getattr(self, "target_scaling_", None),
+            FARTHEST_INPUT,
+            settings.loss,
+            getattr(self, "classes_", None),
+            settings.survey.survey.factor,
+        )
 
     def _checked_settings(self) -> SearchSettings:
         """Check the parameters; return them as settings of the search, whose outputs the caller fills in."""
@@ -250,7 +287,16 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
                 trained.model, trained.report, self.search_, error_bars=bars, message=message, output_limits=ends
             )
         else:
-            result = auto_fit(samples, settings, report)
+            everything = None
+            if settings.survey is not None:
+                everything = all_rows(settings.survey, lambda function: self._network_rows(settings, function))
+            result = auto_fit(samples, settings, report, everything)
+            if everything is not None and result.fitted is None:
+                words = f"The model is that of a sample of {len(samples):,} of {everything.count:,} rows."
+                sentences = (*result.search.sentences, words)
+                result = replace(result, search=replace(result.search, sentences=sentences))
+            elif everything is not None:  # each row of the sample stands for as many for the tests
+                samples = replace(samples, weight=samples.weight * (everything.rows / samples.total))
             sentence = knowledge_sentence(self.encoder_, given_knowledge(self))
             if sentence:
                 search = replace(result.search, sentences=(sentence, *result.search.sentences))

@@ -19,13 +19,14 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, c
 from edgewise.checks import is_number
 from edgewise.discovery.problem import FormulaOptions
 from edgewise.errors import InputError
-from edgewise.estimator.base import KANEstimator, block_codes, canonical_rows, unchanged_on_failure
+from edgewise.estimator.base import KANEstimator, block_codes, canonical_rows
 from edgewise.estimator.columns.constraints import INEQUALITIES, Bounds, checked_bounds
 from edgewise.estimator.columns.reading import Rows
 from edgewise.estimator.equations import class_front_of_table, table_front
 from edgewise.formulas.front import Front
 from edgewise.model_selection.search.candidates import Samples
 from edgewise.model_selection.search.policy import SearchSettings
+from edgewise.tables.batches import Batches
 from edgewise.tables.target import MAX_NUMERIC_CLASSES, MIN_ROWS_PER_NUMERIC_CLASS
 
 _FORMULAS = "a classifier may have several formulas; fit_equations(X) looks for them and equations_ has them"
@@ -158,7 +159,11 @@ class KANClassifier(ClassifierMixin, KANEstimator):
 
     @torch.inference_mode(False)
     def fit(
-        self, X: Rows, y: ArrayLike, sample_weight: ArrayLike | None = None, groups: ArrayLike | None = None
+        self,
+        X: Rows | Batches,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
     ) -> Self:
         """Choose and train a network.
 
@@ -166,7 +171,7 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         ----------
         X : array-like or frame of shape (N, d)
             Numbers, text, categories, booleans and dates, with missing values; a frame of pandas, polars or pyarrow,
-            or an array.
+            or an array. A table larger than memory is given as `edgewise.tables.Batches`, or a torch DataLoader, alone.
         y : array-like of shape (N,)
             Labels of at least two classes.
         sample_weight : array-like of shape (N,), optional
@@ -186,13 +191,9 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         ValueError
             If X or y is invalid; the message is that of scikit-learn.
         """
-        settings = replace(self._checked_settings(), loss="classes")
-        with unchanged_on_failure(self):
-            self._fit(settings, X, y, sample_weight, groups)
-        return self
+        return self._fit_any(replace(self._checked_settings(), loss="classes"), X, y, sample_weight, groups)
 
     def _fit(self, settings: SearchSettings, X: Rows, y: ArrayLike, sample_weight: Any, groups: Any) -> None:
-        """Fit with checked settings; a failure may leave attributes of both fits."""
         rows, labels, given_weight = self._read_training(X, y, sample_weight, ensure_min_samples=2)
         labels = column_or_1d(labels, warn=True)
         # Labels that cannot be sorted, such as None among strings, would otherwise fail deep inside numpy.

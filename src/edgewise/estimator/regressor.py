@@ -20,7 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 from edgewise.checks import is_number
 from edgewise.discovery.problem import FormulaOptions
 from edgewise.errors import InputError
-from edgewise.estimator.base import KANEstimator, block_codes, canonical_rows, standardisation, unchanged_on_failure
+from edgewise.estimator.base import KANEstimator, block_codes, canonical_rows, standardisation
 from edgewise.estimator.columns.constraints import Bounds, checked_bounds
 from edgewise.estimator.columns.reading import ArrayFunction, Rows
 from edgewise.estimator.equations import finite_target, table_front
@@ -29,6 +29,7 @@ from edgewise.model_selection.automatic import STANDARDISED, family_of
 from edgewise.model_selection.search.candidates import Samples
 from edgewise.model_selection.search.policy import SearchSettings
 from edgewise.outcomes import ProgressCallback
+from edgewise.tables.batches import Batches
 from edgewise.tables.scaling import AffineScaling
 from edgewise.train.uncertainty import ErrorBars
 
@@ -219,7 +220,11 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
 
     @torch.inference_mode(False)
     def fit(
-        self, X: Rows, y: ArrayLike, sample_weight: ArrayLike | None = None, groups: ArrayLike | None = None
+        self,
+        X: Rows | Batches,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
     ) -> Self:
         """Choose and train a network.
 
@@ -227,7 +232,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         ----------
         X : array-like or frame of shape (N, d)
             Numbers, text, categories, booleans and dates, with missing values; a frame of pandas, polars or pyarrow,
-            or an array.
+            or an array. A table larger than memory is given as `edgewise.tables.Batches`, or a torch DataLoader, alone.
         y : array-like of shape (N,) or (N, out)
             Finite targets.
         sample_weight : array-like of shape (N,), optional
@@ -242,18 +247,12 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
 
         Raises
         ------
-        InputError
-            If a parameter of the estimator or a weight is invalid.
-        ValueError
-            If X or y is invalid; the message is that of scikit-learn.
+        InputError, ValueError
+            If a parameter of the estimator or a weight is invalid, or X or y, with the message of scikit-learn.
         """
-        settings = replace(self._checked_settings(), loss=self.loss)
-        with unchanged_on_failure(self):
-            self._fit(settings, X, y, sample_weight, groups)
-        return self
+        return self._fit_any(replace(self._checked_settings(), loss=self.loss), X, y, sample_weight, groups)
 
     def _fit(self, settings: SearchSettings, X: Rows, y: ArrayLike, sample_weight: Any, groups: Any) -> None:
-        """Fit with checked settings; a failure may leave attributes of both fits."""
         family_of(self.loss)  # raises where there is no such loss
         checks = {"multi_output": True, "y_numeric": True, "ensure_min_samples": 2}
         rows, targets, given_weight = self._read_training(X, y, sample_weight, loss=self.loss, **checks)

@@ -24,6 +24,7 @@ from edgewise.model_selection.additive.families import (
     Tweedie,
 )
 from edgewise.model_selection.additive.inference import cross_fitted_noise, fit_noise_curves
+from edgewise.model_selection.all_rows import AllRows
 from edgewise.model_selection.fixed_shape import InterruptedTraining, ShapeSearch
 from edgewise.model_selection.noise_free import approximated, without_noise
 from edgewise.model_selection.results import AutoResult, data_of, loss_of, network_error_bars
@@ -102,7 +103,12 @@ def family_of(loss: str, classes: int = 2) -> Family:
     return FAMILIES[loss]()
 
 
-def auto_fit(samples: Samples, settings: SearchSettings, progress: ProgressCallback | None = None) -> AutoResult:
+def auto_fit(
+    samples: Samples,
+    settings: SearchSettings,
+    progress: ProgressCallback | None = None,
+    everything: AllRows | None = None,
+) -> AutoResult:
     """Choose what `settings` leaves open by held-out loss, then train on all samples.
 
     Samples that seem free of noise are approximated to many digits instead: of one input by a least-squares spline, of
@@ -116,6 +122,8 @@ def auto_fit(samples: Samples, settings: SearchSettings, progress: ProgressCallb
         Fixed settings, effort, time limit and seed.
     progress : callable, optional
         Receives a `Progress` after every piece of work.
+    everything : AllRows, optional
+        All rows of a table of which `samples` are a sample; the chosen model is then fitted to them.
 
     Returns
     -------
@@ -133,7 +141,8 @@ def auto_fit(samples: Samples, settings: SearchSettings, progress: ProgressCallb
     >>> bool(abs(result.model(torch.from_numpy(x)).detach().numpy() - np.sin(2 * x)).max() < 1e-9)
     True
     """
-    result = _chosen(samples, settings, Clock(settings.time_limit, progress, began=settings.began))
+    clock = Clock(settings.time_limit, progress, began=settings.began)
+    result = _chosen(samples, settings, clock, everything)
     if settings.loss == "classes" or result.log_link:
         return result
     share = settings.policy.beyond if result.has_noise else settings.policy.noise_free_beyond
@@ -173,7 +182,7 @@ def output_limits(model: KAN, x: np.ndarray, limits: np.ndarray | None, beyond: 
     return np.stack([low - reach, high + reach], 1)
 
 
-def _chosen(samples: Samples, settings: SearchSettings, clock: Clock) -> AutoResult:
+def _chosen(samples: Samples, settings: SearchSettings, clock: Clock, everything: AllRows | None) -> AutoResult:
     """Search, or train what the caller has fixed."""
     with one_blas_thread():
         if settings.is_fixed:
@@ -191,10 +200,12 @@ def _chosen(samples: Samples, settings: SearchSettings, clock: Clock) -> AutoRes
                 clock.progress = _interrupt  # the search has a first model, and ends with it at its first report
             except MemoryError:
                 pass  # the search below begins with what needs least
-        return _searched(samples, family, settings, clock)
+        return _searched(samples, family, settings, clock, everything)
 
 
-def _searched(samples: Samples, family: Family, settings: SearchSettings, clock: Clock) -> AutoResult:
+def _searched(
+    samples: Samples, family: Family, settings: SearchSettings, clock: Clock, everything: AllRows | None
+) -> AutoResult:
     """Search, approximate what seems free of noise, or fit the chosen candidate to all rows."""
     search = Search(samples, family, settings, clock)
     stopped = StopReason.CONVERGED
@@ -210,6 +221,9 @@ def _searched(samples: Samples, family: Family, settings: SearchSettings, clock:
                 return exact
         fitted = search.final()
         stopped = search.ended_by or report.stopped
+        if everything is not None:
+            fitted, sentence = everything.fitted(fitted, samples, lambda words: clock.report(words, 0.97))
+            search.sentences.append(sentence)
     except KeyboardInterrupt:
         best = search.fallback if settings.keep_interrupted else None
         if best is None:

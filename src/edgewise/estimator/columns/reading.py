@@ -23,6 +23,7 @@ from edgewise.estimator.columns.targets import (
 )
 from edgewise.interpret.attribution.effects import PATHS
 from edgewise.tables import AffineScaling, InputEncoder, Table, frame_table, is_frame
+from edgewise.tables.batches import Batches
 from edgewise.tables.columns import CategoryInput
 from edgewise.tables.frames import array_table
 
@@ -373,6 +374,8 @@ def _as_frame(X: Any) -> Table | None:
     if isinstance(X, str | os.PathLike):
         name = os.fspath(X)
         raise InputError(f"X must be a frame or an array of rows, got {name!r}; pandas.read_csv reads a file of rows")
+    if isinstance(X, Batches):
+        raise InputError("X must be rows in memory here, got Batches; `for batch in batches:` gives each `batch.table`")
     if is_frame(X):
         table = frame_table(X)
         if table.refused and not table.columns:

@@ -4,9 +4,11 @@ y = b0 + sum_j f_j(x_j) + sum_(j,k) f_jk(x_j, x_k) on the scale of a link, each 
 tensor product of low rank, so that the model is a KAN (`AdditiveModel.to_kan`). The journey: `fitting` takes columns
 whose penalties are ridges from `design`, `normal` sums over the rows, `likelihood` finds the strengths, `pairs` decides
 which pairs of inputs act together. Every choice stands in `policy`. Losses other than squared errors are `families`,
-fitted by iteratively reweighted least squares in `reweighting`; `inference` tests the terms.
+fitted by iteratively reweighted least squares in `reweighting`; `inference` tests the terms; `all_rows` sums over
+tables larger than memory.
 """
 
+from edgewise.model_selection.additive.all_rows import RowSum, refined
 from edgewise.model_selection.additive.columns.constraints import Constraints
 from edgewise.model_selection.additive.columns.design import Design
 from edgewise.model_selection.additive.fitting import fit_additive
@@ -30,6 +32,7 @@ __all__ = [
     "IrlsPolicy",
     "NormalMatrix",
     "RemlFit",
+    "RowSum",
     "Solution",
     "Solver",
     "estimate",
@@ -37,6 +40,7 @@ __all__ = [
     "irls",
     "normal_matrix",
     "rank_pairs",
+    "refined",
     "reml",
     "solve_gaussian",
     "summarise",

@@ -74,7 +74,7 @@ def term_tests(
         return _polynomial_tests(fitted.smooth, samples, names, target[1])
     if not fitted.candidate.additive or fitted.nodes is not None or family.name in UNTESTED:
         return None
-    if model.design.rows != samples.total or (samples.y.ndim == 2 and samples.y.shape[1] > 1):
+    if not math.isclose(model.design.rows, samples.total) or (samples.y.ndim == 2 and samples.y.shape[1] > 1):
         return None
     if fitted.candidate.linear:
         model = _with_own_ridges(model)

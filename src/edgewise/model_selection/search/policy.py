@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from edgewise.model_selection.additive.columns.constraints import Constraints
 from edgewise.model_selection.additive.policy import AdditivePolicy
@@ -260,6 +261,8 @@ class SearchSettings:
         Thresholds of the search.
     constraints : Constraints, optional
         What every candidate obeys; hidden nodes and approximations without noise are then not tried.
+    survey : object, optional
+        The first pass over a table in batches, of which the search sees a sample; the estimators use it.
 
     Examples
     --------
@@ -282,6 +285,7 @@ class SearchSettings:
     seed: int = 0
     policy: SearchPolicy = field(default_factory=SearchPolicy)
     constraints: Constraints | None = None
+    survey: Any = None
 
     @property
     def is_fixed(self) -> bool:

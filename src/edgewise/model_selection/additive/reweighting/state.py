@@ -169,10 +169,7 @@ class State:
         if self.family.scale is None:
             return 0.0
         if self.least_strength is None:  # at the first step all rows have one information, so it cancels
-            groups, count = self.needed.groups, self.needed.count
-            power = np.bincount(groups + 1, np.diag(normal.gram), count + 1)[1:] / normal.gram[0, 0]
-            sizes = np.maximum(np.bincount(groups + 1, minlength=count + 1)[1:], 1)
-            self.least_strength = power / sizes / self.policy.prior_deviation**2
+            self.least_strength = least_strength(normal, self.needed.groups, self.policy.prior_deviation)
         return self.least_strength
 
     def result(self, rounds: int, steps: int, converged: bool) -> IrlsFit:
@@ -200,6 +197,14 @@ class State:
     def _last_working(self) -> tuple[np.ndarray, np.ndarray]:
         """Working weights and residuals of the last step, (N, K) each."""
         return self.working
+
+
+def least_strength(normal: NormalMatrix, groups: np.ndarray, deviation: float) -> np.ndarray:
+    """Return the strength of each group under which its columns have a prior of this deviation, see `IrlsPolicy`."""
+    count = int(groups.max(initial=-1)) + 1
+    power = np.bincount(groups + 1, np.diag(normal.gram), count + 1)[1:] / normal.gram[0, 0]
+    sizes = np.maximum(np.bincount(groups + 1, minlength=count + 1)[1:], 1)
+    return power / sizes / deviation**2
 
 
 def null_deviance(family: Family, y: np.ndarray, weight: np.ndarray) -> float:

@@ -1,0 +1,151 @@
+"""Fits to tables in batches: the first pass, and the sums over all rows (`survey_of`, `all_rows`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch.utils.data import DataLoader
+
+from edgewise.errors import InputError
+from edgewise.estimator.columns.targets import numeric_targets
+from edgewise.model_selection.all_rows import AllRows
+from edgewise.model_selection.search.policy import SearchSettings
+from edgewise.tables import AffineScaling, InputEncoder
+from edgewise.tables.batches import Batch, Batches, Survey
+from edgewise.tables.batches.survey import surveyed
+
+Sums = tuple[np.ndarray, ...]
+
+
+@dataclass(frozen=True)
+class SurveyedTable:
+    """A table in batches after its first pass."""
+
+    batches: Batches
+    survey: Survey
+
+
+@dataclass(frozen=True)
+class NetworkRows:
+    """A function of a batch: its rows become scaled inputs and targets, of which another function gives sums.
+
+    Parameters
+    ----------
+    function : callable
+        Function of inputs, targets and weights, see `RowSum`.
+    encoder : InputEncoder
+    inputs, target : AffineScaling
+        Scalings of both; None for the target of classes.
+    farthest : float
+        Scaled inputs are clipped here.
+    loss : str
+        For the check of the targets.
+    classes : ndarray, optional
+        Labels of the classes in order.
+    factor : float
+        Weights are multiplied by it.
+    """
+
+    function: Callable[..., Sums]
+    encoder: InputEncoder
+    inputs: AffineScaling
+    target: AffineScaling | None
+    farthest: float
+    loss: str
+    classes: np.ndarray | None
+    factor: float
+
+    def __call__(self, batch: Batch) -> Sums:
+        """Return the sums of a batch. Raises InputError, which names it."""
+        try:
+            x = self.encoder.inputs_of(self.encoder.codes(batch.table))
+        except InputError as error:
+            raise InputError(f"{batch.name}: {error}") from error
+        if self.classes is None:
+            assert self.target is not None
+            y = self.target.transform(_numbers(batch, self.loss))
+        else:
+            y = np.searchsorted(self.classes, batch.y)
+        with np.errstate(over="ignore"):  # values that overflow are clipped
+            x = np.clip(self.inputs.transform(x), -self.farthest, self.farthest)
+        weight = np.ones(len(batch)) if batch.weight is None else batch.weight * self.factor
+        return self.function(x, y, weight)
+
+
+def batches_of(X: Any) -> Batches | None:
+    """Return X as a table in batches if it is one, or a DataLoader; else None."""
+    return X if isinstance(X, Batches) else Batches(X) if isinstance(X, DataLoader) else None
+
+
+def survey_of(batches: Batches, settings: SearchSettings, others: dict[str, Any], *, has_labels: bool) -> SurveyedTable:
+    """Make the first pass.
+
+    Parameters
+    ----------
+    batches : Batches
+        The table.
+    settings : SearchSettings
+        Settings of the fit; a fixed shape is refused.
+    others : dict
+        Arguments of fit beside X, by name, and parameters that need all rows in memory.
+    has_labels : bool
+        Whether the target is a class.
+
+    Raises
+    ------
+    InputError
+        One of the other arguments is given, or a batch cannot be read.
+    """
+    for name, value in others.items():
+        if value is not None:
+            hint = "; Batches(..., target=, weight=) names such columns" if name in ("y", "sample_weight") else ""
+            raise InputError(f"{name} must be left out where X is in batches, got {type(value).__name__}{hint}")
+    if settings.is_fixed:
+        raise InputError(
+            "hidden must be 'auto' or (), and grid_size, degree and regularization 'auto', where X is in batches; "
+            "fit() with Regression(loader) trains a network of a given shape"
+        )
+
+    def checked() -> Iterator[Batch]:
+        for batch in batches:
+            if not has_labels:
+                _numbers(batch, settings.loss)
+            yield batch
+
+    return SurveyedTable(batches, surveyed(checked(), batches.sample_rows, settings.seed, has_labels=has_labels))
+
+
+def _numbers(batch: Batch, loss: str) -> np.ndarray:
+    """Return the targets of a batch, (n, m). Raises InputError, which names it, where the loss does not allow them."""
+    try:
+        return np.asarray(numeric_targets(batch.y, loss), dtype=np.float64).reshape(len(batch), -1)
+    except InputError as error:
+        raise InputError(f"{batch.name}: {error}") from error
+
+
+def all_rows(table: SurveyedTable, rows: Callable[[Callable[..., Sums]], NetworkRows]) -> AllRows | None:
+    """Return the sums over all rows of a table for `auto_fit`; None where the sample holds them all.
+
+    Parameters
+    ----------
+    table : SurveyedTable
+        The table.
+    rows : callable
+        Returns a function of a batch for a function of scaled rows.
+    """
+    survey = table.survey
+    if survey.is_whole:
+        return None
+
+    def total(function: Callable[..., Sums]) -> Sums:
+        of_batch, sums = rows(function), None
+        for batch in table.batches:
+            found = of_batch(batch)
+            sums = found if sums is None else tuple(a + b for a, b in zip(sums, found, strict=True))
+        assert sums is not None
+        return sums
+
+    return AllRows(total, survey.total * survey.factor, survey.rows)

@@ -1,0 +1,250 @@
+"""An estimate of a sample, estimated again with all rows of a table that is larger than memory (`refined`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from edgewise.model_selection.additive.columns.design import Design
+from edgewise.model_selection.additive.columns.splines import DEGREE, Curves, active
+from edgewise.model_selection.additive.families import Family
+from edgewise.model_selection.additive.likelihood import RemlFit
+from edgewise.model_selection.additive.normal import NormalMatrix
+from edgewise.model_selection.additive.reweighting.policy import IrlsPolicy
+from edgewise.model_selection.additive.reweighting.state import ROUNDING, least_strength
+from edgewise.model_selection.additive.solving import Solution, estimate, with_strengths
+from edgewise.ops.normal import Runs, gram_
+
+Array = NDArray[np.float64]
+
+
+class RowSum(Protocol):
+    """Sums a function of rows over a table."""
+
+    def __call__(self, function: Callable[[Array, Array, Array], tuple[Array, ...]]) -> tuple[Array, ...]:
+        """Return the sums over all parts of the table of what a function returns for them.
+
+        Parameters
+        ----------
+        function : callable
+            Takes inputs (n, inputs), responses (n, m) or (n,), and weights (n,) of some rows, and returns arrays whose
+            shapes are the same for all; it can be pickled.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class NormalSums:
+    """The sums that a step of weighted least squares needs, of some rows: `RowSum` adds those of all.
+
+    Most columns of a row are zero in the space of all B-splines: four of each input are not. So the normal matrix is
+    summed there, with a tenth to a hundredth of the multiplications, and carried over to the columns of the design
+    afterwards.
+
+    Parameters
+    ----------
+    design : Design
+        The columns.
+    family : Family or None
+        The loss; None for squared errors, whose responses may have several columns.
+    coef : ndarray of shape (p,)
+        Coefficients at which the loss is approximated.
+    floor : float
+        Least information of a row.
+    outputs : int
+        Number of responses.
+    """
+
+    design: Design
+    family: Family | None
+    coef: Array
+    floor: float = 0.0
+    outputs: int = 1
+
+    def __call__(self, x: Array, y: Array, weight: Array) -> tuple[Array, ...]:
+        """Return the normal matrix of [1, response, all B-splines, columns of pairs], and deviance and information."""
+        design, m = self.design, self.outputs
+        used, pairs = self._used, self._pairs
+        knots = design.knots[used]
+        size = knots.shape[1] - DEGREE - 1
+        width = len(design.groups) - design.mains
+        matrix = torch.zeros((1 + m + len(used) * size + width,) * 2, dtype=torch.float64)
+        deviance, largest = 0.0, 0.0
+        for part in design.chunks(len(x)):
+            rows, w, response = np.ascontiguousarray(x[part]), weight[part], y[part]
+            if self.family is not None:
+                eta = design.link(self.coef[:, None], rows)[:, 0]
+                score, information = self.family.derivatives(response, eta)
+                deviance += float(w @ self.family.deviance(response, eta))
+                largest += float(w @ information)
+                information = np.maximum(information, self.floor)
+                response, w = eta + score / information, w * information
+            root = np.sqrt(w)
+            head = np.concatenate([np.ones((len(rows), 1)), response.reshape(len(rows), m)], 1) * root[:, None]
+            runs = [_run(0, head)]
+            if used:
+                first, values = active(rows[:, used], knots)
+                starts = first + size * np.arange(len(used))
+                runs.append(Runs(1 + m, torch.from_numpy(starts), torch.from_numpy(values * root[:, None, None])))
+            if width:
+                runs.append(_run(1 + m + len(used) * size, pairs.columns(rows)[:, 1:] * root[:, None]))
+            gram_(matrix, runs)
+        return matrix.triu().numpy(), np.array([deviance, largest, float(weight.sum())])
+
+    def normal(self, sums: Array, rows: float) -> NormalMatrix:
+        """Return the normal matrix of the design's columns from that of all B-splines."""
+        design, m = self.design, self.outputs
+        full = sums + np.triu(sums, 1).T
+        p, size = len(design.groups), design.knots.shape[1] - DEGREE - 1
+        change = np.zeros((len(full), p + m))
+        change[0, 0] = 1.0
+        change[1 : 1 + m, p:] = np.eye(m)
+        for number, j in enumerate(self._used):
+            start = 1 + m + number * size
+            change[start : start + size, design.columns_of(j)] = design.curves[j].change
+        tail = p - design.mains
+        change[len(full) - tail :, design.mains : p] = np.eye(tail)
+        total = change.T @ full @ change
+        total = (total + total.T) / 2
+        return NormalMatrix(total[:p, :p], total[:p, p:], np.diag(total)[p:].copy(), rows)
+
+    @property
+    def _used(self) -> list[int]:
+        """Inputs that have a curve."""
+        return [j for j, curves in enumerate(self.design.curves) if curves.change.shape[1]]
+
+    @property
+    def _pairs(self) -> Design:
+        """The design without its curves, whose columns are 1 and those of the pairs."""
+        design = self.design
+        none = tuple(Curves(curves.change[:, :0], ()) for curves in design.curves)
+        return replace(design, curves=none, groups=np.append(-1, design.groups[design.mains :]))
+
+
+def refined(
+    solution: Solution,
+    total: RowSum,
+    rows: float,
+    policy: IrlsPolicy | None = None,
+    factor: float = 1.0,
+    report: Callable[[int], None] | None = None,
+) -> tuple[Solution, int, bool]:
+    """Estimate coefficients and strengths of a design with all rows of a table, from an estimate of a part of them.
+
+    Knots and columns are those of the part. Squared errors take one pass over the table, so does the logarithm of y;
+    other losses of one predictor take one for each step of Newton's method, which begins near the optimum. What a
+    family has estimated beside the predictor, such as a power, stays.
+
+    Parameters
+    ----------
+    solution : Solution
+        Estimate of a part of the rows.
+    total : callable
+        Sums over the table, see `RowSum`.
+    rows : float
+        Sum of the weights of all rows.
+    policy : IrlsPolicy, optional
+        Numbers of the iteration.
+    factor : float
+        Strengths are those of restricted likelihood times this.
+    report : callable, optional
+        Called with the number of each pass before it begins.
+
+    Returns
+    -------
+    solution : Solution
+        With the coefficients, strengths and normal matrix of all rows; weights and residuals are those of the part.
+    passes : int
+        Passes over the table.
+    converged : bool
+        Whether they came to an end before the policy's limit.
+
+    Examples
+    --------
+    >>> from edgewise.model_selection.additive import Design, solve_gaussian
+    >>> x = np.random.default_rng(0).random((900, 1))
+    >>> y, ones = np.sin(6 * x), np.ones(900)
+    >>> sample = solve_gaussian(Design.from_rows(x[:300], ones[:300]), x[:300], y[:300], ones[:300], None)
+    >>> parts = [slice(0, 500), slice(500, 900)]
+    >>> def total(function):
+    ...     found = [function(x[part], y[part], ones[part]) for part in parts]
+    ...     return tuple(sum(arrays) for arrays in zip(*found))
+    >>> whole, passes, _ = refined(sample, total, 900.0)
+    >>> whole.design.rows, passes, bool(abs(whole.design.link(whole.coef, x) - y).max() < 1e-3)
+    (900.0, 1, True)
+    """
+    policy = policy or IrlsPolicy()
+    design = replace(solution.design, rows=rows)
+    family = solution.family
+    report = report or (lambda number: None)
+    if family is None or (family.name == "squared" and family.quadratic):
+        report(1)
+        sums = NormalSums(design, None, solution.coef[:, 0], outputs=len(solution.fits))
+        normal = sums.normal(total(sums)[0], rows)
+        fits = [estimate(normal.output(k), design, fit.strength) for k, fit in enumerate(solution.fits)]
+        if factor != 1:
+            fits = [with_strengths(normal.output(k), design, f, factor * f.strength) for k, f in enumerate(fits)]
+        return replace(solution, design=design, fits=tuple(fits), normal=normal), 1, all(f.converged for f in fits)
+    fit, normal, passes, converged = _iterated(design, family, solution.fits[0], total, policy, factor, report)
+    return replace(solution, design=design, fits=(fit,), normal=normal), passes, converged
+
+
+def _iterated(
+    design: Design,
+    family: Family,
+    fit: RemlFit,
+    total: RowSum,
+    policy: IrlsPolicy,
+    factor: float,
+    report: Callable[[int], None],
+) -> tuple[RemlFit, NormalMatrix, int, bool]:
+    """Iterate reweighted least squares, each step one pass: the pass at its end also says whether it is accepted."""
+    coef, best, floor, least = fit.coef, fit, 0.0, None
+    before: tuple[float, Array] | None = None  # deviance and coefficients of the last accepted point
+    settled, halvings, normal = False, 0, None
+    most = policy.rounds + policy.steps
+    for number in range(1, most + 1):
+        report(number)
+        sums = NormalSums(design, family, coef, floor)
+        matrix, (deviance, information, weight) = total(sums)
+        floor = policy.least_information * information / weight
+        if before is not None:
+            ridge = np.append(np.where(np.isfinite(best.strength), best.strength, 0.0), 0.0)[design.groups]
+            old, new = before[0] + float(ridge @ before[1] ** 2), deviance + float(ridge @ coef**2)
+            if not new <= old * (1 + ROUNDING) and halvings < policy.halvings and not np.isclose(new, old, rtol=1e-9):
+                halvings += 1
+                coef = (coef + before[1]) / 2
+                continue
+            change = abs(old - new) / max(abs(new), np.finfo(float).tiny)
+            if settled and change <= policy.tolerance:
+                return replace(best, coef=coef), sums.normal(matrix, design.rows), number, True
+            was_settled, settled = settled, settled or change <= policy.settled or number >= policy.rounds
+            if settled and not was_settled and factor != 1:
+                best = replace(best, strength=factor * best.strength)
+        before, halvings = (deviance, coef), 0
+        normal = sums.normal(matrix, design.rows)
+        if settled:
+            best = with_strengths(normal, design, best, best.strength, family.scale)
+        else:
+            best = estimate(normal, design, best.strength, family.scale)
+            if family.scale is not None:
+                least = least_strength(normal, design.groups, policy.prior_deviation) if least is None else least
+                bounded = np.maximum(best.strength, least)
+                if (bounded != best.strength).any():
+                    best = with_strengths(normal, design, best, bounded, family.scale)
+        coef = best.coef
+        if family.quadratic:
+            return best, normal, number, True
+    assert normal is not None
+    return best, normal, most, False
+
+
+def _run(offset: int, values: Array) -> Runs:
+    """Return columns (n, length) that are next to each other in every row."""
+    starts = torch.zeros((len(values), 1), dtype=torch.int64)
+    return Runs(offset, starts, torch.from_numpy(np.ascontiguousarray(values))[:, None])

@@ -1,0 +1,130 @@
+"""A model that a search chose on a sample, fitted to all rows of a table that is larger than memory (`AllRows`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from edgewise.model_selection.additive.all_rows import RowSum, refined
+from edgewise.model_selection.additive.families import LogNormal
+from edgewise.model_selection.additive.model import AdditiveModel
+from edgewise.model_selection.search.candidates import Fitted, Samples
+from edgewise.model_selection.search.hidden_nodes import HiddenNodes
+
+
+@dataclass(frozen=True)
+class WithNodes:
+    """A function of rows, for rows to which the values of hidden nodes are added."""
+
+    function: Callable[..., tuple[np.ndarray, ...]]
+    nodes: HiddenNodes
+    limits: np.ndarray
+
+    def __call__(self, x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, ...]:
+        return self.function(self.nodes.beside(np.clip(x, *self.limits.T), self.limits), y, weight)
+
+
+@dataclass(frozen=True)
+class OfFamily:
+    """A function of rows that takes responses in the form of a family."""
+
+    function: Callable[..., tuple[np.ndarray, ...]]
+    offset: float
+    is_column: bool
+
+    def __call__(self, x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, ...]:
+        return self.function(x, y[:, 0] + self.offset if self.is_column else y, weight)
+
+
+@dataclass(frozen=True)
+class AllRows:
+    """All rows of a table of which the search sees a sample.
+
+    Parameters
+    ----------
+    total : callable
+        Sums a function of scaled inputs, responses and weights over the table, see `RowSum`; responses are in the form
+        of `Samples.y`.
+    rows : float
+        Sum of the weights.
+    count : int
+        Number of rows.
+    """
+
+    total: RowSum
+    rows: float
+    count: int
+
+    def fitted(self, chosen: Fitted, samples: Samples, report: Callable[[str], None]) -> tuple[Fitted, str]:
+        """Fit the chosen candidate to all rows; return it with a sentence about what was done.
+
+        Parameters
+        ----------
+        chosen : Fitted
+            The candidate as fitted to the sample.
+        samples : Samples
+            The sample.
+        report : callable
+            Is told what begins.
+        """
+        family, candidate = chosen.family, chosen.candidate
+        kept = f"the model is that of the sample of {len(samples):,} of {self.count:,} rows"
+        if chosen.smooth is not None or candidate.models > 1 or family.predictors > 1 or not candidate.additive:
+            kind = "classes beyond two" if family.predictors > 1 else f"a {candidate.describe()}"
+            return chosen, f"Sums over all rows are for additive models and not for {kind}; {kept}."
+
+        plain = family.name == "squared" and family.quadratic
+
+        def total(function: Callable[..., tuple[np.ndarray, ...]]) -> tuple[np.ndarray, ...]:
+            if chosen.nodes is not None:
+                function = WithNodes(function, chosen.nodes, chosen.limits)
+            if not plain:
+                function = OfFamily(function, samples.offset if family.log_link else 0.0, samples.y.ndim == 2)
+            return self.total(function)
+
+        solution, passes, converged = refined(
+            replace(chosen.estimate, family=None if plain else family),
+            total,
+            self.rows,
+            factor=candidate.factor,
+            report=lambda number: report(f"pass {number} over all {self.count:,} rows"),
+        )
+        model = AdditiveModel(solution.design, solution.fits, family)
+        if solution.design.pairs:
+            model = model.of_low_rank()
+        x = (
+            samples.x
+            if chosen.nodes is None
+            else chosen.nodes.beside(np.clip(samples.x, *chosen.limits.T), chosen.limits)
+        )
+        eta, y = model.design.link(solution.coef, x), samples.response(family)
+        if isinstance(family, LogNormal):
+            shift, family = family.final_shift(y, eta[:, 0], samples.weight)
+            solution.fits[0].coef[0] += shift
+            eta = eta + shift
+        if plain:
+            residual = samples.y - eta
+        else:
+            score, information = family.derivatives(y, eta[:, 0])
+            residual = (score / np.maximum(information, np.finfo(float).tiny))[:, None]
+        low, high = min(chosen.range[0], float(eta.min())), max(chosen.range[1], float(eta.max()))
+        steps = passes if not plain else max(fit.iterations for fit in solution.fits)
+        estimate = replace(
+            chosen.estimate,
+            design=solution.design,
+            fits=solution.fits,
+            normal=solution.normal,
+            family=family,
+            residual=residual,
+            range=(low, high),
+            steps=steps,
+            converged=converged,
+        )
+        words = "one pass" if passes == 1 else f"{passes} passes"
+        sentence = (
+            f"Chosen on a sample of {len(samples):,} rows; its coefficients and penalties are those of all "
+            f"{self.count:,} rows, in {words}."
+        )
+        return replace(chosen, model=model, family=family, range=(low, high), estimate=estimate), sentence

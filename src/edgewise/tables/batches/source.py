@@ -1,0 +1,421 @@
+"""One form for tables in pieces: Parquet files, data sets, loaders and lists of batches (`Batches`)."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from edgewise.checks import check_count
+from edgewise.errors import FileError, InputError, missing_extra
+from edgewise.tables.cells import quoted
+from edgewise.tables.frames import frame_table, is_frame
+from edgewise.tables.table import Table, check_column_names
+
+# A choice: 65,536 rows of 100 numbers take 52 MB, and reading so many at once hides the cost of each call.
+ROWS_AT_ONCE = 65_536
+# A choice: structure that 100,000 rows do not show is not worth a search, and 100 columns of them take 80 MB.
+SAMPLE_ROWS = 100_000
+PARQUET = (".parquet", ".pq")
+KIND_WORDS = {"f": "numbers", "O": "text", "M": "dates"}
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Consecutive rows of a table.
+
+    Parameters
+    ----------
+    table : Table
+        The inputs of n rows.
+    y : ndarray of shape (n,) or (n, out)
+        Their targets: numbers, or labels of classes.
+    weight : ndarray of shape (n,), optional
+        Their weights.
+    name : str
+        What messages call the batch.
+    ids : ndarray of uint64, shape (n,)
+        Numbers of the rows in the whole table, from 0.
+    is_named : bool
+        Whether the columns have names of their own, as in a frame.
+    """
+
+    table: Table
+    y: np.ndarray
+    weight: np.ndarray | None
+    name: str
+    ids: np.ndarray
+    is_named: bool = True
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, rows: np.ndarray) -> Batch:
+        """Return the batch with some of its rows, given as a mask (n,) or as positions."""
+        weight = None if self.weight is None else self.weight[rows]
+        return replace(self, table=self.table.take(rows), y=self.y[rows], weight=weight, ids=self.ids[rows])
+
+
+class _Unit(NamedTuple):
+    """A part of the source that can be read by itself."""
+
+    name: str
+    rows: int | None  # None where nobody knows before reading
+    read: Callable[[], Iterable[Any]]
+
+
+class Batches:
+    """A table in batches, of which one is in memory at a time; it can be read as often as a fit needs.
+
+    `KANRegressor.fit` and `KANClassifier.fit` take it in place of X and y. A first pass counts the rows and keeps a
+    sample, from which the model is chosen; further passes sum normal equations over all rows.
+
+    Parameters
+    ----------
+    source : str, path-like, sequence of them, pyarrow.dataset.Dataset, torch DataLoader or other iterable
+        A Parquet file, a folder of them or a pattern such as "sales/*.parquet"; or an object that yields its batches
+        anew whenever it is iterated over. A batch is a frame of pandas, polars or pyarrow, or a tuple (X, y) or
+        (X, y, weight) of arrays or tensors, X with two dimensions.
+    target : str or sequence of str, optional
+        Column to predict, or columns; needed where batches are frames.
+    weight : str, optional
+        Column of frames that holds nonnegative weights of the rows.
+    columns : sequence of str, optional
+        Input columns of frames; all others than target and weight by default.
+    batch_rows : int
+        Most rows of a batch that is read from Parquet or a data set; others come as they are.
+    sample_rows : int
+        Rows of the sample. A table of no more rows is fitted exactly as one in memory.
+
+    Raises
+    ------
+    InputError
+        The source is of another kind, or can be read only once; or, while it is read, a batch is empty, lacks columns
+        of the first one or has others, or has no target in a row. The message names the batch.
+    FileError
+        There is no such file, or it is damaged.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> parts = [(rng.random((100, 2)), rng.random(100)) for _ in range(3)]
+    >>> [batch.name for batch in Batches(parts)]
+    ['batch 1', 'batch 2', 'batch 3']
+    """
+
+    def __init__(
+        self,
+        source: Any,
+        target: str | Sequence[str] | None = None,
+        *,
+        weight: str | None = None,
+        columns: Sequence[str] | None = None,
+        batch_rows: int = ROWS_AT_ONCE,
+        sample_rows: int = SAMPLE_ROWS,
+    ) -> None:
+        self.source = source
+        self.targets = () if target is None else (target,) if isinstance(target, str) else tuple(target)
+        self.target, self.weight = target, weight
+        self.columns = None if columns is None else tuple(columns)
+        self.batch_rows = check_count(batch_rows, "batch_rows")
+        self.sample_rows = check_count(sample_rows, "sample_rows", 2)
+        self._part: tuple[float, int, bool] | None = None
+        paths = _paths(source)
+        if paths is None and _is_dataset(source):
+            self._needs_target("a data set")
+        elif paths is not None:
+            self._needs_target("a Parquet file")
+            self.paths: tuple[Path, ...] = paths
+        elif (
+            is_frame(source) or isinstance(source, np.ndarray | torch.Tensor | dict) or not hasattr(source, "__iter__")
+        ):
+            raise InputError(
+                "source must be Parquet files, a data set or an iterable of batches, got "
+                f"{type(source).__name__}; a table that is in memory goes to fit(X, y)"
+            )
+        elif iter(source) is source:
+            raise InputError(
+                "source must give its batches again each time it is iterated over, as a list or a DataLoader does, got "
+                f"{type(source).__name__}, which ends after one pass"
+            )
+
+    def _needs_target(self, kind: str) -> None:
+        if not self.targets:
+            raise InputError(f"target must name the column of {kind} to predict, got None")
+
+    def __repr__(self) -> str:
+        return f"Batches({self.source!r}, target={self.target!r})"
+
+    def divided(self, share: float, seed: int) -> tuple[Batches, Batches]:
+        """Return two tables in batches: the rows without a share of them chosen at random, and that share.
+
+        Which rows are chosen depends on the seed and on their place in the table alone, not on batches or processes.
+
+        Examples
+        --------
+        >>> whole = Batches([(np.zeros((1000, 1)), np.zeros(1000))])
+        >>> [sum(len(batch) for batch in part) for part in whole.divided(0.2, seed=0)]
+        [799, 201]
+        """
+        parts = []
+        for held in (False, True):
+            part = Batches.__new__(Batches)
+            vars(part).update(vars(self))
+            part._part = (share, seed, held)
+            parts.append(part)
+        return parts[0], parts[1]
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Yield the batches that this process is to read, see `edgewise.processes`: all, where there is one process."""
+        return self.part(0, 1)
+
+    def part(self, process: int, count: int) -> Iterator[Batch]:
+        """Yield the batches of one of `count` processes, each of which reads a part of the table.
+
+        Files are divided by their row groups, data sets by their fragments, and everything else by batches.
+        """
+        first = 0
+        kinds: dict[str, str] = {}
+        units = self._units()
+        for number, unit in enumerate(units):
+            if unit.rows is not None and number % count != process:
+                first += unit.rows
+                continue
+            for place, raw in enumerate(unit.read(), start=1):
+                name = f"batch {place}{unit.name and f' of {unit.name}'}"
+                batch = self._checked(raw, name, first, kinds)
+                first += len(batch)
+                if unit.rows is None and (place - 1) % count != process:
+                    continue
+                if self._part is not None:
+                    share, seed, held = self._part
+                    chosen = row_keys(batch.ids, seed) < np.uint64(share * 2.0**64)
+                    batch = batch.take(chosen == held)
+                    if not len(batch):
+                        continue
+                yield batch
+
+    @property
+    def rows(self) -> int | None:
+        """Number of rows, where files say it without being read; else None."""
+        counts = [unit.rows for unit in self._units()]
+        return None if None in counts else sum(counts)  # type: ignore[arg-type]
+
+    def _units(self) -> list[_Unit]:
+        """Return the parts that can be read by themselves, in order."""
+        if hasattr(self, "paths"):
+            return [unit for path in self.paths for unit in _parquet_units(path, self._wanted, self.batch_rows)]
+        if _is_dataset(self.source):
+            units = []
+            for number, fragment in enumerate(self.source.get_fragments(), start=1):
+                if not (rows := fragment.count_rows()):
+                    raise InputError(f"fragment {number} of the data set must have rows, got none")
+                read = partial(fragment.to_batches, columns=self._wanted, batch_size=self.batch_rows)
+                units.append(_Unit(f"fragment {number}", rows, read))
+            return units
+        return [_Unit("", None, lambda: self.source)]
+
+    @property
+    def _wanted(self) -> list[str] | None:
+        """Columns to read; None for all."""
+        if self.columns is None:
+            return None
+        return [*self.columns, *self.targets, *([self.weight] if self.weight else [])]
+
+    def _checked(self, raw: Any, name: str, first: int, kinds: dict[str, str]) -> Batch:
+        """Return a batch in the one form; `kinds` has those of the columns of the batches before, and is extended."""
+        try:
+            table, y, weight = self._of_frame(raw) if is_frame(raw) else _of_arrays(raw)
+            _check_kinds(table, kinds)
+            _check_numbers(y, weight, len(table))
+        except InputError as error:
+            raise InputError(f"{name}: {error}") from error
+        ids = np.arange(first, first + len(table), dtype=np.uint64)
+        return Batch(replace(table, source=name), y, weight, name, ids, is_frame(raw))
+
+    def _of_frame(self, raw: Any) -> tuple[Table, np.ndarray, np.ndarray | None]:
+        self._needs_target("frames")
+        if (raw.num_rows if hasattr(raw, "num_rows") else len(raw)) == 0:
+            raise InputError("a batch must have rows, got none")
+        whole = frame_table(raw, "a batch")
+        if self._wanted is not None:
+            _check_names(whole.names, self._wanted, "the columns")
+            whole = whole.select(self._wanted)
+        special = [*self.targets, *([self.weight] if self.weight else [])]
+        for column in special:
+            _check_names(whole.names, [column], "the column")
+            if column in whole.refused:
+                raise InputError(f"column {quoted(column)} must hold numbers or text, got {whole.refused[column]}")
+        y = [whole.columns[column] for column in self.targets]
+        target = y[0] if isinstance(self.target, str) else np.stack(y, 1)
+        weight = None if self.weight is None else whole.columns[self.weight]
+        return whole.drop(special), target, weight
+
+
+def row_keys(ids: np.ndarray, seed: int) -> np.ndarray:
+    """Return a random number of each row, uint64, that depends on the seed and its number alone.
+
+    It is the generator SplitMix64 [1]_ with the number of the row as its state, so that any process can draw it.
+
+    References
+    ----------
+    .. [1] G. Steele, D. Lea and C. Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
+
+    Examples
+    --------
+    >>> row_keys(np.arange(2, dtype=np.uint64), 0)
+    array([16294208416658607535,  7960286522194355700], dtype=uint64)
+    """
+    with np.errstate(over="ignore"):  # the generator counts modulo 2^64
+        # Seeds are far from each other in the sequence, as they are hashed themselves.
+        start = np.uint64(0) if seed == 0 else row_keys(np.array([seed], dtype=np.uint64), 0)[0]
+        state = start + (ids + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+        state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return state ^ (state >> np.uint64(31))
+
+
+def _paths(source: Any) -> tuple[Path, ...] | None:
+    """Return the Parquet files that a path, a pattern or several of them name; None for anything else.
+
+    Raises
+    ------
+    FileError
+        There are none.
+    """
+    if isinstance(source, list | tuple) and source and all(isinstance(one, str | os.PathLike) for one in source):
+        return tuple(path for one in source for path in _paths(one) or ())
+    if not isinstance(source, str | os.PathLike):
+        return None
+    text = os.fspath(source)
+    path = Path(text)
+    if path.is_dir():
+        found = [one for one in sorted(path.rglob("*")) if one.suffix.lower() in PARQUET and one.is_file()]
+    elif glob.has_magic(text) and not path.exists():
+        found = [Path(one) for one in sorted(glob.glob(text, recursive=True))]
+    else:
+        found = [path]
+    if not found:
+        raise FileError(f"{text}: at least one Parquet file was expected, got none")
+    return tuple(found)
+
+
+def _is_dataset(source: object) -> bool:
+    return type(source).__module__.partition(".")[0] == "pyarrow" and hasattr(source, "get_fragments")
+
+
+def _parquet_units(path: Path, columns: list[str] | None, batch_rows: int) -> list[_Unit]:
+    """Return the row groups of a Parquet file. Raises FileError, MissingExtraError."""
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError as error:
+        raise missing_extra("pyarrow", "tables", "Reading Parquet") from error
+    try:
+        with pq.ParquetFile(path) as file:
+            names = [name for name in file.schema_arrow.names if not name.startswith("__index_level_")]
+            groups = [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
+    except FileNotFoundError as error:
+        raise FileError(f"{path}: a Parquet file was expected, got no such file") from error
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise FileError(f"{path}: a Parquet file was expected, got one that is damaged or cut short") from error
+    check_column_names(path, names)
+    if not sum(groups):
+        raise FileError(f"{path}: at least one row of data was expected, got column names only")
+    known = set(names)
+    wanted = names if columns is None else [name for name in columns if name in known]
+
+    def read(group: int) -> Iterator[Any]:
+        try:
+            with pq.ParquetFile(path) as file:
+                yield from file.iter_batches(batch_rows, row_groups=[group], columns=wanted)
+        except (pa.ArrowException, OSError) as error:
+            raise FileError(f"{path}: a Parquet file was expected, got one that is damaged or cut short") from error
+
+    several = len(groups) > 1
+    return [
+        _Unit(f"{path.name}{f', row group {number + 1}' if several else ''}", rows, partial(read, number))
+        for number, rows in enumerate(groups)
+        if rows
+    ]
+
+
+def _of_arrays(raw: Any) -> tuple[Table, np.ndarray, np.ndarray | None]:
+    """Return inputs, targets and weights of a batch (X, y) or (X, y, weight)."""
+    if not isinstance(raw, list | tuple) or len(raw) not in (2, 3):
+        raise InputError(f"a batch must be a frame, (X, y) or (X, y, weight), got {type(raw).__name__}")
+    parts = [part.detach().cpu().numpy() if isinstance(part, torch.Tensor) else np.asarray(part) for part in raw]
+    x, y = parts[0], parts[1]
+    if x.ndim != 2 or x.dtype.kind not in "fiub":
+        raise InputError(f"X must be numbers of shape (rows, inputs), got {x.dtype} of shape {x.shape}")
+    if not x.size:
+        raise InputError("a batch must have rows, got none")
+    if y.ndim not in (1, 2) or len(y) != len(x) or (len(parts) == 3 and parts[2].shape != (len(x),)):
+        shapes = " and ".join(str(part.shape) for part in parts[1:])
+        raise InputError(f"y and weight must have a value for each of the {len(x)} rows, got shapes {shapes}")
+    x = x.astype(np.float64)
+    if not np.isfinite(x).all() and np.isinf(x).any():
+        row, column = np.argwhere(np.isinf(x))[0]
+        raise InputError(f"X must hold finite numbers, got {x[row, column]} in row {row + 1} of column {column + 1}")
+    names = tuple(f"x{number + 1}" for number in range(x.shape[1])) if x.shape[1] > 1 else ("x",)
+    weight = parts[2].astype(np.float64) if len(parts) == 3 else None
+    y = y if y.dtype.kind in "OUS" else y.astype(np.float64) if y.dtype.kind == "f" else y
+    return Table(names, {name: x[:, number] for number, name in enumerate(names)}), y, weight
+
+
+def _check_names(names: Iterable[str], wanted: Sequence[str], words: str) -> None:
+    lacking = [name for name in wanted if name not in set(names)]
+    if lacking:
+        raise InputError(
+            f"a batch must have {words} {', '.join(map(quoted, wanted[:6]))}, got none called {quoted(lacking[0])}"
+        )
+
+
+def _check_kinds(table: Table, kinds: dict[str, str]) -> None:
+    """Compare columns with those of the batches before; the kind of a column without any value is not known yet, ""."""
+    if kinds and set(kinds) != set(table.names):
+        other = sorted(set(kinds) ^ set(table.names))[0]
+        there = "those have" if other in kinds else "those don't have"
+        raise InputError(f"a batch must have the columns of the batches before; {there} {quoted(other)}")
+    for name in table.names:
+        kind = _kind(table.columns.get(name))
+        known = kinds.setdefault(name, kind)
+        if kind and known and kind != known:
+            expected, got = (
+                KIND_WORDS.get(known, "values of another type"),
+                KIND_WORDS.get(kind, "values of another type"),
+            )
+            raise InputError(f"column {quoted(name)} must hold {expected} as in the batches before, got {got}")
+        kinds[name] = known or kind
+
+
+def _kind(column: np.ndarray | None) -> str:
+    """Return the kind of a column's cells, "" where all are missing."""
+    if column is None:
+        return "refused"
+    if column.dtype.kind == "O":
+        return "" if all(cell is None for cell in column) else "O"
+    lost = np.isnat if column.dtype.kind == "M" else np.isnan
+    return "" if lost(column[0]) and lost(column).all() else column.dtype.kind
+
+
+def _check_numbers(y: np.ndarray, weight: np.ndarray | None, rows: int) -> None:
+    """Raise InputError where a target is not known, or a weight is no number of at least 0."""
+    if y.dtype.kind == "f":
+        lost = int((~np.isfinite(y)).sum())
+    elif y.dtype.kind == "O":
+        lost = sum(cell is None or cell != cell for cell in y.ravel())
+    else:
+        lost = 0
+    if lost:
+        expected = "finite numbers" if y.dtype.kind == "f" else "a label in every row"
+        raise InputError(f"the target must hold {expected}, got {lost} of {rows} that are missing or infinite")
+    if weight is not None and not (weight.dtype.kind == "f" and np.isfinite(weight).all() and weight.min() >= 0):
+        raise InputError("weights must be finite numbers of at least 0, got others")

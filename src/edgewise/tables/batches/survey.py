@@ -1,0 +1,200 @@
+"""The first pass over a table in batches: its size and a sample of its rows (`Survey`, `Sampler`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from edgewise.errors import InputError
+from edgewise.tables.batches.source import Batch, row_keys
+from edgewise.tables.cells import quoted
+
+MOST_LABELS = 1_000  # classes of which each has a row in the sample; a choice, as `edgewise.tables.target.MAX_CLASSES`
+
+
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """What one pass over a table in batches finds.
+
+    Parameters
+    ----------
+    sample : Batch
+        The rows of the sample, in the order of the table.
+    rows : int
+        Number of rows of the table with a positive weight.
+    total : float
+        Sum of the weights, the number of rows where there are none.
+    least : float
+        Smallest positive weight.
+    is_whole : bool
+        Whether the sample holds every row.
+    """
+
+    sample: Batch
+    rows: int
+    total: float
+    least: float
+    is_whole: bool
+
+    @property
+    def factor(self) -> float:
+        """What weights are multiplied by: weights of at least 1 count equal rows, others get the mean 1."""
+        return 1.0 if self.least >= 1 else self.rows / self.total
+
+
+class Sampler:
+    """Collects a `Survey`, batch by batch; those of parts of a table can be joined.
+
+    Of random numbers that belong to the rows the smallest decide which are kept, so that neither batches nor processes
+    change the sample [1]_. Rows that show what a sample may miss are kept as well: for each column the smallest value,
+    the largest one and the first missing one, and a row of each class.
+
+    Parameters
+    ----------
+    size : int
+        Rows of the sample.
+    seed : int
+        Seed of the random numbers.
+    has_labels : bool
+        Whether the target is a class.
+
+    References
+    ----------
+    .. [1] E. Cohen and H. Kaplan, "Summarizing data using bottom-k sketches", PODC 2007.
+
+    Examples
+    --------
+    >>> from edgewise.tables.batches import Batches
+    >>> sampler = Sampler(50, seed=0)
+    >>> for batch in Batches([(np.arange(100.0)[:, None] + 100 * k, np.zeros(100)) for k in range(10)]):
+    ...     sampler.add(batch)
+    >>> found = sampler.survey()
+    >>> found.rows, len(found.sample), found.sample.table.columns["x"].max()
+    (1000, 51, np.float64(999.0))
+    """
+
+    def __init__(self, size: int, seed: int, *, has_labels: bool = False) -> None:
+        self.size, self.seed, self.has_labels = size, seed, has_labels
+        self.rows, self.total, self.least, self.seen = 0, 0.0, np.inf, 0
+        self.kept: list[tuple[np.ndarray, Batch]] = []  # random numbers and rows
+        self.limit = np.uint64(2**64 - 1)
+        self.special: dict[tuple[str, object], tuple[float, Batch]] = {}
+
+    def add(self, batch: Batch) -> None:
+        """Take the rows of a batch into account."""
+        weight = np.ones(len(batch)) if batch.weight is None else batch.weight
+        self.seen += len(batch)
+        self.rows += int((weight > 0).sum())
+        self.total += float(weight.sum())
+        self.least = min(self.least, float(weight[weight > 0].min(initial=np.inf)))
+        keys = row_keys(batch.ids, self.seed)
+        chosen = keys <= self.limit
+        if chosen.any():
+            self.kept.append((keys[chosen], batch.take(chosen)))
+            if sum(len(some) for some, _ in self.kept) > 2 * self.size:
+                self._shorten()
+        for name, column in batch.table.columns.items():
+            if column.dtype.kind in "OM":
+                lost = [cell is None for cell in column] if column.dtype.kind == "O" else np.isnat(column)
+            else:
+                lost = np.isnan(column)
+                if not lost.all():
+                    low, high = int(np.nanargmin(column)), int(np.nanargmax(column))
+                    self._offer(("low", name), float(column[low]), batch, low)
+                    self._offer(("high", name), -float(column[high]), batch, high)
+            if ("missing", name) not in self.special and np.any(lost):
+                self._offer(("missing", name), 0.0, batch, int(np.argmax(lost)))
+        if self.has_labels and batch.y.ndim == 1:
+            labels, places = np.unique(batch.y.astype(str) if batch.y.dtype == object else batch.y, return_index=True)
+            for label, place in zip(labels.tolist(), places.tolist(), strict=True):
+                self._offer(("label", label), 0.0, batch, place)
+                if len(self.special) > MOST_LABELS + 3 * len(batch.table.names):
+                    raise InputError(f"{batch.name}: the target must have at most {MOST_LABELS:,} classes, got more")
+
+    def join(self, other: Sampler) -> None:
+        """Take over what another sampler has found in other rows of the table."""
+        self.rows, self.seen = self.rows + other.rows, self.seen + other.seen
+        self.total, self.least = self.total + other.total, min(self.least, other.least)
+        self.kept += other.kept
+        for key, (value, row) in other.special.items():
+            self._offer(key, value, row, 0)
+
+    def survey(self) -> Survey:
+        """Return the result. Raises InputError where no row has a positive weight."""
+        if not self.rows:
+            raise InputError("at least one row with a positive weight was expected, got none")
+        self._shorten()
+        kept = [batch for _, batch in self.kept]
+        taken = set(np.concatenate([batch.ids for batch in kept]).tolist())
+        for _, row in self.special.values():
+            if int(row.ids[0]) not in taken:
+                taken.add(int(row.ids[0]))
+                kept.append(row)
+        sample = joined(kept)
+        order = np.argsort(sample.ids, kind="stable")
+        return Survey(sample.take(order), self.rows, self.total, self.least, len(order) == self.seen)
+
+    def _offer(self, key: tuple[str, object], value: float, batch: Batch, place: int) -> None:
+        """Keep a row if its value is the smallest so far; of equal ones the first in the table."""
+        known = self.special.get(key)
+        if known is None or (value, batch.ids[place]) < (known[0], known[1].ids[0]):
+            self.special[key] = value, batch.take(np.array([place]))
+
+    def _shorten(self) -> None:
+        """Keep no more rows than the sample has."""
+        keys = np.concatenate([some for some, _ in self.kept]) if self.kept else np.empty(0, dtype=np.uint64)
+        if len(keys) <= self.size:
+            return
+        batch = joined([batch for _, batch in self.kept])
+        order = np.sort(np.argpartition(keys, self.size - 1)[: self.size])
+        self.kept = [(keys[order], batch.take(order))]
+        self.limit = keys[order].max()
+
+
+def joined(batches: Sequence[Batch]) -> Batch:
+    """Return the rows of several batches as one."""
+    first = batches[0]
+    columns = {name: _stacked([batch.table.columns[name] for batch in batches], name) for name in first.table.columns}
+    ids = np.concatenate([batch.ids for batch in batches])
+    weight = None if first.weight is None else np.concatenate([_given(batch.weight) for batch in batches])
+    table = replace(first.table, columns=columns, rows=ids.astype(np.int64) + 1, source="the sample")
+    y = _stacked([batch.y for batch in batches], "the target")
+    return Batch(table, y, weight, "the sample", ids, first.is_named)
+
+
+def _given(weight: np.ndarray | None) -> np.ndarray:
+    if weight is None:
+        raise InputError("weights must be given in every batch or in none, got some without")
+    return weight
+
+
+def _stacked(parts: Iterable[np.ndarray], name: str) -> np.ndarray:
+    """Return cells one after the other; those that are all missing take the kind of the others."""
+    parts = list(parts)
+    kinds = {part.dtype.kind for part in parts}
+    if "O" in kinds and len(kinds) > 1:
+        if any(part.dtype.kind != "O" and not _all_missing(part) for part in parts):
+            raise InputError(f"{quoted(name)} must hold values of one kind in all batches, got text and others")
+        parts = [part if part.dtype.kind == "O" else np.full(part.shape, None, dtype=object) for part in parts]
+    elif "M" in kinds and len(kinds) > 1:
+        parts = [
+            part if part.dtype.kind == "M" else np.full(part.shape, np.datetime64("NaT"), "datetime64[us]")
+            for part in parts
+        ]
+    return np.concatenate(parts)
+
+
+def _all_missing(part: np.ndarray) -> bool:
+    return (
+        bool(np.isnat(part).all()) if part.dtype.kind == "M" else part.dtype.kind == "f" and bool(np.isnan(part).all())
+    )
+
+
+def surveyed(batches: Iterable[Batch], size: int, seed: int, *, has_labels: bool = False) -> Survey:
+    """Return the survey of some batches."""
+    sampler = Sampler(size, seed, has_labels=has_labels)
+    for batch in batches:
+        sampler.add(batch)
+    return sampler.survey()

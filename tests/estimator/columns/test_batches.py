@@ -1,0 +1,80 @@
+"""Estimators on tables in batches: the model of the sample, fitted to all rows; small tables exactly as in memory."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from torch.utils.data import DataLoader, TensorDataset
+
+from edgewise import KANClassifier, KANRegressor
+from edgewise.errors import InputError
+from edgewise.tables.batches import Batches
+
+
+def table(rows, seed=0):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(rows, 3))
+    f = np.sin(2 * x[:, 0]) + x[:, 1] ** 2 / 2
+    return x, f, f + rng.normal(size=rows)
+
+
+def batches(x, y, size=1000, **options):
+    return Batches([(x[i : i + size], y[i : i + size]) for i in range(0, len(x), size)], **options)
+
+
+def test_a_small_table_is_fitted_as_in_memory():
+    x, _, y = table(300)
+    loader = DataLoader(TensorDataset(torch.from_numpy(x), torch.from_numpy(y)), batch_size=64)
+    plain = KANRegressor(effort="low").fit(x, y)
+    for given in (batches(x, y, 70), loader):
+        other = KANRegressor(effort="low").fit(given)
+        assert np.array_equal(other.predict(x), plain.predict(x))
+        assert other.search_.sentences == plain.search_.sentences
+
+
+@pytest.mark.slow
+def test_all_rows_are_used():
+    x, _, y = table(16_000)
+    fresh, truth, _ = table(2000, seed=1)
+    model = KANRegressor(effort="low").fit(batches(x, y, sample_rows=1600))
+    errors = []
+    for fitted in (KANRegressor(effort="low").fit(x[:1600], y[:1600]), model, KANRegressor(effort="low").fit(x, y)):
+        errors.append(np.sqrt(np.mean((fitted.predict(fresh) - truth) ** 2)))
+    assert errors[1] < 0.8 * errors[0] and errors[1] < 1.2 * errors[2]
+    assert model.training_rows_ == 16_000 and model.inference_.rows == pytest.approx(16_000)
+    assert any("are those of all 16,000 rows, in one pass" in sentence for sentence in model.search_.sentences)
+    low, high = model.predict_interval(fresh)
+    new = truth + np.random.default_rng(2).normal(size=2000)
+    assert 0.87 < np.mean((low < new) & (new < high)) < 0.93
+
+
+@pytest.mark.slow
+def test_classes_use_all_rows_too(tmp_path):
+    x, f, _ = table(16_000)
+    y = np.where(np.random.default_rng(3).random(16_000) < 1 / (1 + np.exp(-2 * f)), "yes", "no")
+    frame = pa.table({"a": x[:, 0], "b": x[:, 1], "c": x[:, 2], "answer": y})
+    pq.write_table(frame, tmp_path / "t.parquet", row_group_size=2000)
+    model = KANClassifier(effort="low").fit(Batches(tmp_path, "answer", sample_rows=1600))
+    assert model.classes_.tolist() == ["no", "yes"] and model.target_names_ == ("answer",)
+    fresh, truth, _ = table(2000, seed=1)
+    chance = 1 / (1 + np.exp(-2 * truth))
+    error = np.sqrt(np.mean((model.predict_proba(fresh)[:, 1] - chance) ** 2))
+    few = KANClassifier(effort="low").fit(x[:1600], y[:1600])
+    assert error < 0.75 * np.sqrt(np.mean((few.predict_proba(fresh)[:, 1] - chance) ** 2))
+
+
+def test_bad_arguments_are_one_sentence():
+    x, _, y = table(40)
+    with pytest.raises(InputError, match="y must be left out where X is in batches"):
+        KANRegressor(effort="low").fit(batches(x, y), y)
+    with pytest.raises(InputError, match="hidden must be 'auto' or"):
+        KANRegressor(hidden=3).fit(batches(x, y))
+    with pytest.raises(InputError, match="class_weight must be left out"):
+        KANClassifier(class_weight="balanced").fit(batches(x, y > 0))
+    with pytest.raises(InputError, match=r"X must be rows in memory here, got Batches"):
+        KANRegressor(effort="low").fit(x, y).predict(batches(x, y))
+    y = np.abs(y) + 0.1
+    y[35] = -1.0
+    with pytest.raises(InputError, match=r"batch 4: y must be positive for loss='gamma', got -1\.0 in row 6"):
+        KANRegressor(loss="gamma", effort="low").fit(batches(x, y, 10))

@@ -1,0 +1,164 @@
+"""Tables in batches: every source gives the same rows, the sample knows extremes, and bad batches are named."""
+
+import numpy as np
+import polars
+import pyarrow as pa
+import pyarrow.dataset
+import pyarrow.parquet as pq
+import pytest
+import torch
+from torch.utils.data import DataLoader, TensorDataset
+
+from edgewise.errors import FileError, InputError
+from edgewise.tables.batches import Batches
+from edgewise.tables.batches.survey import Sampler, surveyed
+
+N = 1000
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Three files of 400, 400 and 200 rows."""
+    rng = np.random.default_rng(0)
+    whole = pa.table({"a": rng.normal(size=N), "city": np.where(rng.random(N) > 0.5, "Bonn", "Ulm"), "y": np.arange(N)})
+    for number in range(3):
+        pq.write_table(whole.slice(400 * number, 400), tmp_path / f"part-{number}.parquet", row_group_size=150)
+    return tmp_path
+
+
+def rows_of(batches):
+    parts = list(batches)
+    return np.concatenate([part.y for part in parts]), np.concatenate([part.ids for part in parts])
+
+
+def test_all_sources_give_the_same_rows_in_order(folder):
+    x, y = torch.arange(N)[:, None].double(), torch.arange(N).double()
+    frame = polars.DataFrame({"a": np.arange(N), "y": np.arange(N)})
+    sources = [
+        Batches(folder, "y"),
+        Batches(str(folder / "*.parquet"), "y", batch_rows=70),
+        Batches(sorted(folder.iterdir()), "y"),
+        Batches(pyarrow.dataset.dataset(folder), "y"),
+        Batches(DataLoader(TensorDataset(x, y), batch_size=64)),
+        Batches([(x.numpy(), y.numpy(), np.ones(N))]),
+        Batches([frame[:300], frame[300:]], "y"),
+    ]
+    for batches in sources:
+        for _ in range(2):  # it can be read again
+            y, ids = rows_of(batches)
+            assert np.array_equal(y, np.arange(N)) and np.array_equal(ids, np.arange(N))
+        ids = [batch.ids for process in range(3) for batch in batches.part(process, 3)]
+        assert sorted(np.concatenate(ids)) == list(range(N))
+    assert sources[0].rows == N and sources[4].rows is None
+
+
+def test_a_sample_does_not_depend_on_batches_or_processes():
+    x = np.random.default_rng(1).normal(size=(N, 2))
+    x[700, 1] = np.nan
+    y = np.arange(N)
+
+    def survey(size, processes=1):
+        batches = Batches([(x[i : i + size], y[i : i + size]) for i in range(0, N, size)])
+        samplers = []
+        for process in range(processes):
+            samplers.append(Sampler(50, seed=3))
+            for batch in batches.part(process, processes):
+                samplers[-1].add(batch)
+        for other in samplers[1:]:
+            samplers[0].join(other)
+        return samplers[0].survey()
+
+    first = survey(N)
+    for other in (survey(10), survey(37), survey(37, 3)):
+        assert np.array_equal(first.sample.ids, other.sample.ids)
+        assert other.rows == N and other.total == N and not other.is_whole
+    sample = first.sample
+    assert 50 < len(sample) <= 55 and 700 in sample.ids
+    assert {*np.nanargmin(x, 0), *np.nanargmax(x, 0)} <= set(sample.ids.tolist())
+    assert np.array_equal(sample.table.columns["x2"], x[sample.ids.astype(int), 1], equal_nan=True)
+    other = surveyed(Batches([(x, y)]), 50, seed=4).sample
+    assert not np.array_equal(sample.ids, other.ids)
+    assert surveyed(Batches([(x, y)]), N, seed=0).is_whole
+
+
+def test_every_class_is_in_the_sample():
+    y = np.array(["common"] * N, dtype=object)
+    y[421] = "rare"
+    survey = surveyed(Batches([(np.zeros((N, 1)), y)]), 20, seed=0, has_labels=True)
+    assert set(survey.sample.y) == {"common", "rare"}
+
+
+def test_a_division_does_not_depend_on_batches():
+    y = np.arange(N)
+    divisions = []
+    for size in (N, 77):
+        batches = Batches([(y[i : i + size, None], y[i : i + size]) for i in range(0, N, size)])
+        divisions.append([rows_of(part)[1].tolist() for part in batches.divided(0.3, seed=5)])
+    assert divisions[0] == divisions[1]
+    train, held = divisions[0]
+    assert sorted(train + held) == list(range(N)) and abs(len(held) - 300) < 60
+
+
+def good(rows=10):
+    return pa.table({"a": np.arange(rows) * 1.0, "b": ["u", "v"] * (rows // 2), "y": np.arange(rows) * 1.0})
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (
+            good().rename_columns(["a", "c", "y"]),
+            "batch 2: a batch must have the columns of the batches before; .* 'b'",
+        ),
+        (good().drop(["b"]), "batch 2: a batch must have the columns of the batches before; those have 'b'"),
+        (good().drop(["y"]), "batch 2: a batch must have the column 'y', got none called 'y'"),
+        (good(0), "batch 2: a batch must have rows, got none"),
+        (good().set_column(0, "a", pa.array(["u"] * 10)), "batch 2: column 'a' must hold numbers .* got text"),
+        (
+            good().set_column(2, "y", pa.array([1.0, None, np.nan] + 7 * [0.0])),
+            "batch 2: the target must hold finite numbers, got 2 of 10 that are missing or infinite",
+        ),
+        (
+            (np.zeros((3, 2)), np.zeros(3)),
+            "batch 2: a batch must have the columns of the batches before; those have 'a'",
+        ),
+        ((np.zeros((3, 2)), np.zeros(4)), "batch 2: y and weight must have a value for each of the 3 rows"),
+        ((np.full((3, 2), np.inf), np.zeros(3)), "batch 2: X must hold finite numbers, got inf in row 1 of column 1"),
+        ((np.zeros((0, 2)), np.zeros(0)), "batch 2: a batch must have rows, got none"),
+        ("text", r"batch 2: a batch must be a frame, \(X, y\) or \(X, y, weight\), got str"),
+    ],
+)
+def test_a_bad_batch_is_named(bad, message):
+    with pytest.raises(InputError, match=message):
+        list(Batches([good(), bad], "y"))
+
+
+def test_columns_without_any_value_take_the_kind_of_the_others():
+    empty = good().set_column(1, "b", pa.array([None] * 10, pa.float64()))
+    survey = surveyed(Batches([empty, good(), empty], "y"), 100, seed=0)
+    assert survey.sample.table.columns["b"].tolist() == [None] * 10 + ["u", "v"] * 5 + [None] * 10
+
+
+def test_files_are_checked(folder, tmp_path):
+    with pytest.raises(FileError, match="at least one Parquet file was expected, got none"):
+        Batches(str(tmp_path / "*.pq"), "y")
+    pq.write_table(good(0), folder / "part-9.parquet")
+    with pytest.raises(FileError, match=r"part-9.parquet: at least one row of data was expected"):
+        list(Batches(folder, "y"))
+    (folder / "part-9.parquet").write_bytes(b"PAR1 no table")
+    with pytest.raises(FileError, match=r"part-9.parquet: a Parquet file was expected, got one that is damaged"):
+        list(Batches(folder, "y"))
+    pq.write_table(good(), folder / "part-9.parquet")
+    with pytest.raises(InputError, match=r"batch 1 of part-9.parquet: .* columns of the batches before"):
+        list(Batches(folder, "y"))
+
+
+def test_what_cannot_be_read_twice_is_refused():
+    with pytest.raises(InputError, match="got generator, which ends after one pass"):
+        Batches(pair for pair in [(np.zeros((2, 1)), np.zeros(2))])
+    with pytest.raises(InputError, match="a table that is in memory goes to fit"):
+        Batches(np.zeros((3, 2)))
+    with pytest.raises(InputError, match="target must name the column of frames to predict, got None"):
+        list(Batches([good()]))
+    with pytest.raises(InputError, match="target must name the column of a Parquet file"):
+        Batches("table.parquet")
