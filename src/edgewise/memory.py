@@ -15,7 +15,7 @@ from edgewise.errors import InputError, MemoryLimitError
 BYTES_OF = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 SIZE = re.compile(r"\s*(\d+(?:\.\d*)?)\s*([KMGT]?B|)\s*", re.IGNORECASE)
 SIZE_FOR_ALL_THREADS = 512  # of a matrix whose products OpenBLAS divides among its threads
-# What torch says in a RuntimeError where numpy raises MemoryError.
+# Messages of torch's RuntimeError where numpy raises MemoryError.
 REFUSED_TO_TORCH = ("can't allocate memory", "not enough memory", "std::bad_alloc")
 
 
@@ -88,7 +88,7 @@ def memory_limit(limit: float | str | None) -> Iterator[None]:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an error says that the system gave no memory.
+    """Return whether an error means that the system gave no memory.
 
     Examples
     --------

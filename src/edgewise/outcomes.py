@@ -56,7 +56,7 @@ class StopReason(StrEnum):
 
     @property
     def is_user_request(self) -> bool:
-        """Whether the user ended the work, by Ctrl-C or through a callback."""
+        """True if the user ended the work, by Ctrl-C or through a callback."""
         return self in (StopReason.INTERRUPTED, StopReason.CALLBACK)
 
     @classmethod
@@ -127,7 +127,7 @@ class Progress:
 
 
 OnInterrupt = Literal["raise", "keep"]
-"""What Ctrl-C does to long work: "raise" passes the KeyboardInterrupt on, "keep" returns the best result so far."""
+"""Effect of Ctrl-C on long work: "raise" passes the KeyboardInterrupt on, "keep" returns the best result so far."""
 
 
 def check_on_interrupt(value: object) -> OnInterrupt:

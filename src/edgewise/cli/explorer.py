@@ -1,4 +1,4 @@
-"""`edgewise explore`: a page in the browser on which a model is read, asked and edited."""
+"""`edgewise explore`: a page in the browser on which a model is read, queried and edited."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ class BaselineOptions(TypedDict, total=False):
         out where the package interpret is not installed.
     time_limit : float, optional
         Wall seconds for all models together. Each has an equal share of what is left when it begins, and starts no
-        further epoch or round after it; a note then says so.
+        further epoch or round after it; a note then mentions it.
 
     Examples
     --------
@@ -373,7 +373,7 @@ class SplitTable:
 
     @property
     def is_late(self) -> bool:
-        """Whether the time of the learner is over."""
+        """True once the time of the learner is over."""
         return time.perf_counter() > self.deadline
 
     @property

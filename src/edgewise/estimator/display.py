@@ -308,7 +308,7 @@ class EstimatorDisplay(RowExplainer):
     # Views for `edgewise.plot`
 
     def explore(self, X: Any = None, y: Any = None, *, held_out: float | Sequence[int] = 0.2, seed: int = 0) -> Any:
-        """Show the model in a notebook, to be read, asked and edited by hand.
+        """Show the model in a notebook, to be read, queried and edited by hand.
 
         Parameters
         ----------

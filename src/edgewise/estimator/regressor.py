@@ -434,7 +434,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         ).numpy()
 
     def __getattr__(self, name: str) -> Any:
-        """Say what to do where formulas are asked for before they were searched for."""
+        """Raise an error that explains how to search for formulas before they are read."""
         if name == "equations_":  # an AttributeError too, so that hasattr is False
             raise NotFittedError("there are no equations yet: call fit_equations(X, y) first")
         return super().__getattr__(name)

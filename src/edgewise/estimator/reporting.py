@@ -175,7 +175,7 @@ def explained(model: EstimatorDisplay, codes: np.ndarray) -> GlobalExplanation |
 
 
 def explanation_parts(explanation: GlobalExplanation | None) -> dict[str, Any]:
-    """Return the parts of a report that tell what the predictions depend on, for every class."""
+    """Return the parts of a report about the inputs that predictions depend on, for every class."""
     if explanation is None:
         return {}
     if explanation.constant:
@@ -201,7 +201,7 @@ def inference_parts(model: EstimatorDisplay) -> dict[str, Any]:
 
 
 def _class_overview(explanation: GlobalExplanation) -> list[str]:
-    """Return a sentence for each of the strongest inputs that says what it does to which class."""
+    """Return a sentence for each of the strongest inputs about its effect on a class."""
     sentences = []
     for effect in explanation.effects[:5]:
         size = float(explanation.importance[effect.input])
@@ -415,7 +415,7 @@ def class_results(classes: Sequence[Any], observed: np.ndarray, predicted: np.nd
 
 
 def alike_sentences(codes: np.ndarray, columns: Sequence[NumberInput | CategoryInput]) -> list[str]:
-    """Return a sentence for each pair of numbers so much alike that their effects cannot be told apart."""
+    """Return a sentence for each pair of numbers so strongly correlated that their effects cannot be separated."""
     known = codes[~np.isnan(codes).any(axis=1)]
     moving = [i for i, one in enumerate(columns) if not one.level_names and len(known) > 2 and np.ptp(known[:, i]) > 0]
     if len(moving) < 2:

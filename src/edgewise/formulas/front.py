@@ -220,7 +220,7 @@ class Front:
 
     @property
     def alternatives(self) -> tuple[FrontEntry, ...]:
-        """Entries that the data cannot tell from the best one: as accurate within a standard error, but longer."""
+        """Entries as accurate as the best one within a standard error, but longer."""
         best = self.best
         return tuple(self.entries[place] for place in self.as_good if self.entries[place] is not best)
 

@@ -32,7 +32,7 @@ class ConvOptions(LayerOptions, total=False):
 
 
 class _KANConv(nn.Module):
-    """What both convolutions share; `dimensions` is the number of axes that a patch has."""
+    """Common base of both convolutions; `dimensions` is the number of axes that a patch has."""
 
     dimensions: int
 

@@ -113,7 +113,7 @@ class DampingRule:
         return Damping(damping.value * damping.growth, damping.growth * self.growth_factor)
 
     def is_exhausted(self, damping: Damping) -> bool:
-        """Whether the damping has reached its upper bound, where steps are too short to lower the objective."""
+        """True once the damping has reached its upper bound, where steps are too short to lower the objective."""
         return damping.value >= self.highest
 
 

@@ -134,7 +134,7 @@ def styled() -> Iterator[None]:
 
 
 class Figure(MatplotlibFigure):
-    """A figure of matplotlib that appears in a notebook without a magic line, and says how to save it elsewhere.
+    """A figure of matplotlib that appears in a notebook without a magic line, and explains how to save it elsewhere.
 
     Parameters
     ----------

@@ -46,7 +46,7 @@ _FORMS = {
     for mark, other in ((",", "."), (".", ","))
 }
 _CODE = re.compile(r"[0-9]+")
-SHORTEST_CODE = 3  # digits; a choice: 01 to 12 are months, and 00 to 23 hours, whose order says something
+SHORTEST_CODE = 3  # digits; a choice: 01 to 12 are months, and 00 to 23 hours, whose order matters
 LONGEST_NUMBER = 40  # characters of a cell that is tried as a number; a choice
 
 

@@ -16,7 +16,7 @@ from edgewise.tables.columns import CategoryInput, NumberInput, learn_input, num
 from edgewise.tables.table import MAX_COLUMNS, Table
 
 # A row is mostly missing if more than half of its columns lack a value, and fewer than so many training rows lack as
-# many: the effect of a missing value is learned from rows that know the rest, and says little where nothing is known.
+# many: the effect of a missing value is learned from rows that know the rest, and is uncertain where nothing is known.
 FAMILIAR_ROWS = 10  # a choice
 
 
@@ -158,7 +158,7 @@ class InputEncoder:
 
     @property
     def is_plain(self) -> bool:
-        """Whether every used column is one number, so that codes and inputs are the same."""
+        """True if every used column is one number, so that codes and inputs are the same."""
         return all(isinstance(one, NumberInput) and not one.flag and not one.first_day for one in self.inputs)
 
     def check_columns(self, table: Table) -> None:

@@ -214,7 +214,7 @@ class ErrorBars:
 
     @property
     def _is_triangular(self) -> bool:
-        """Whether the factor is square and invertible; one of fewer directions than parameters is not."""
+        """True if the factor is square and invertible; one of fewer directions than parameters is not."""
         square = self.factor.shape[0] == self.factor.shape[1]
         return square and not bool(self.factor.tril(-1).any()) and bool((self.factor.diagonal() > 0).all())
 

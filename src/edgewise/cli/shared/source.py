@@ -143,7 +143,7 @@ def finite_columns(table: Table, names: Sequence[str] | None, count: int, origin
 
 
 def decimals(values: np.ndarray, width: np.ndarray | None = None) -> int:
-    """Return after how many decimals the rest of some numbers says nothing.
+    """Return the number of decimals after which the rest of some numbers carries no information.
 
     That is a millionth of the median width of their intervals, and of the range of the numbers where they have none.
 

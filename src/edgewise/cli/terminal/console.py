@@ -61,7 +61,7 @@ class Screen:
         self.console.print(Text(terminal_line(text), style=style), soft_wrap=not self.console.is_terminal)
 
     def result(self, facts: Mapping[str, object]) -> None:
-        """Print the result of the command as JSON, if that was asked for."""
+        """Print the result of the command as JSON, if `--json` was given."""
         if self.json:
             text = json.dumps(plain(facts), indent=2, ensure_ascii=False, allow_nan=False)
             sys.stdout.write(f"{text}\n")

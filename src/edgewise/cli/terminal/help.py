@@ -39,7 +39,7 @@ class Group(TyperGroup):
 def _plain(parameters: Any) -> Any:
     for parameter in parameters:
         if isinstance(parameter, TyperArgument):
-            # The column of types, which says "str" of every argument here.
+            # The column of types, which is "str" for every argument here.
             setattr(parameter, "display_type_rich", lambda ctx: None)  # noqa: B010 - only some versions have it
         elif getattr(parameter, "is_flag", False) and parameter.metavar is None:
             parameter.metavar = ""

@@ -104,7 +104,7 @@ def checked_bounds(bounds: Any) -> Bounds:
 
 
 def knowledge_sentence(encoder: InputEncoder, knowledge: Mapping[str, Any]) -> str:
-    """Return a sentence that says what every candidate had to obey.
+    """Return a sentence with the constraints that every candidate had to obey.
 
     Examples
     --------

@@ -131,7 +131,7 @@ class RemlFit:
 
     @property
     def is_shared(self) -> bool:
-        """Whether the strengths are those of several responses together."""
+        """True if the strengths are those of several responses together."""
         return self._state.moment.shape[1] > 1
 
     @property

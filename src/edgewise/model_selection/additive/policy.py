@@ -55,7 +55,7 @@ class AdditivePolicy:
     finer_margins : tuple of int
         Intervals of margins that are tried besides, for models with one linear predictor, and taken where the
         restricted likelihood is highest. Choices: a sine needs nine where a product needs three, and the likelihood
-        tells them apart.
+        distinguishes them.
     margin_columns : int
         Most columns that pairs with such margins may have in all. A choice: a step of REML takes the cube of them.
     short_tail : float

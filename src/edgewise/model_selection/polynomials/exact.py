@@ -116,7 +116,7 @@ def fit_exact(
     Returns
     -------
     ExactFit or None
-        None where the rows are too few, or `goes_on` says no.
+        None where the rows are too few, or `goes_on` returns False.
 
     References
     ----------

@@ -107,7 +107,7 @@ class Comparisons:
     def judged(self, candidate: Candidate) -> Candidate | None:
         """Return the candidate whose evidence stands for this one; None where there is none.
 
-        A mean that was asked for has no evidence of its own, and has that of the single model.
+        A mean that the caller requested has no evidence of its own, and has that of the single model.
         """
         both = (candidate, replace(candidate, models=1))
         return next((one for one in both if one in self.by_folds or one in self.without_row), None)

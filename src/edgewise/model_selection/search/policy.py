@@ -25,7 +25,7 @@ class SearchPolicy:
         is divided twice, since the luck of one division is a good part of the error; a large one into three parts,
         which is a choice for time.
     single_rows : int
-        Rows from which a single part is held out. A choice: a fifth of 10,000 rows tells losses apart to some percent.
+        Rows from which a single part is held out. A choice: a fifth of 10,000 rows shows differences of some percent.
     search_rows : int
         Most rows of the cross-validation; the final fit uses all rows. A choice: more cost more and lead to the same
         decision.
@@ -57,7 +57,7 @@ class SearchPolicy:
         1984, section 3.4.3).
     nested_margin : float
         The same for the additive model against a constant, for pairs, links and bags. 0, so that the lower held-out
-        loss decides: restricted likelihood has asked for evidence before, and a rule that wants a standard error more
+        loss decides: restricted likelihood has required evidence before, and a rule that wants a standard error more
         loses what true but small effects add up to.
     settled_noise : float
         Pairs that lower the variance of the noise below this share of it are taken without cross-validation. A choice:

@@ -242,7 +242,7 @@ class MixedLayer(EdgeLayer):
 
     @property
     def functions(self) -> Names:
-        """Names of the elementary functions of the edges, one row for each input; "+sin" stands beside a spline."""
+        """Names of the elementary functions of the edges, one row for each input; "+sin" is added to a spline."""
         splines = self.spline.mask.tolist()
         return tuple(
             tuple(

@@ -55,7 +55,7 @@ SEARCH_ROUNDS, SPLIT = 5, 128
 SCATTER_POINTS = 500  # at which the scatter of the fields is measured. A choice: two digits of a mean
 CONDITION_POINTS = 400  # on the boundary, for the residuals of conditions. A choice: two digits of a mean
 # A residual, in units of an error, above which a solution does not count as one: at one per cent of the solution's
-# own size it could not be told from another problem's. A choice.
+# own size it could not be distinguished from another problem's. A choice.
 LARGEST_RESIDUAL = 1e-2
 # Smallest ratio of residual to function, both in units of the field, that counts as determined, by dimension. A choice:
 # above what splines of the coarse space leave of functions of a period or two that have no residual, and in time
@@ -162,7 +162,7 @@ def judge(
     -----
     The correction e solves the equation linearised about u, R(u) + R'(u) e = 0, by least squares on another grid, so
     that ||e|| is the error but for the error of e itself, which the residual of u + e shows. A residual that is
-    rounding alone tells no more of the error than that it is at most the residual over the smallest singular value.
+    rounding alone bounds the error only by the residual over the smallest singular value.
 
     Examples
     --------

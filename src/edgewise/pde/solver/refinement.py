@@ -255,7 +255,7 @@ class Refinement:
 
     @property
     def _is_resolved(self) -> bool:
-        """Whether the best network fulfils the equation at all, at fresh points."""
+        """True if the best network fulfils the equation at all, at fresh points."""
         return self.history.fresh_residual <= LARGEST_RESIDUAL
 
     def _larger(self, network: Chain) -> list[Chain]:

@@ -1,4 +1,4 @@
-"""How far noise in measured values lets the solution vary: standard errors of coefficients and of the fields."""
+"""Spread of the solution that noise in measured values causes: standard errors of coefficients and of the fields."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DRAW_SEED = 47  # of the draws, so that a judgement can be repeated
 
 @dataclass(frozen=True)
 class Scatter:
-    """What the noise of the measured values does to a solution.
+    """Spread of a solution that the noise of the measured values causes.
 
     Parameters
     ----------

@@ -119,7 +119,7 @@ def effect_curves(
         prediction to that with this level. The bands are the uncertainty of the curve for an additive model with error
         bars. For other models with one output they hold the middle 80 % of the curves of single rows, each shifted to
         the same mean: where such a band is narrow the input acts alone, where it is wide its effect depends on the
-        other inputs. A line below the panels says which. A histogram of the data stands at the bottom of each panel.
+        other inputs. A line below the panels names them. A histogram of the data stands at the bottom of each panel.
 
     Raises
     ------

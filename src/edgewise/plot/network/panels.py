@@ -137,7 +137,7 @@ def draw_function(
 
 
 def panel_titles(axes: Sequence[Axes], titles: Sequence[str]) -> None:
-    """Set the titles of panels that stand beside each other."""
+    """Set the titles of adjacent panels."""
     for panel, title in zip(axes, titles, strict=True):
         fitted_title(panel, title, _TITLES / min(COLUMNS, len(axes)) if len(axes) > 1 else 0.5 * WIDTH)
 

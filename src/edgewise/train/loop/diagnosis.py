@@ -1,4 +1,4 @@
-"""Diagnosis of a finished fit from its residuals: whether the network has learned all that the inputs tell."""
+"""Diagnosis of a finished fit from its residuals: whether the network has learned all that the inputs determine."""
 
 from __future__ import annotations
 

@@ -120,12 +120,12 @@ class Constraints:
 
     @property
     def allows_pairs(self) -> bool:
-        """Whether any two inputs may act together."""
+        """True if any two inputs may act together."""
         return self.interactions is None or len(self.interactions) > 0
 
     @property
     def survive_transformations(self) -> bool:
-        """Whether they hold for the exponential of a prediction as for the prediction: only monotone ones do."""
+        """True if they hold for the exponential of a prediction as for the prediction: only monotone ones do."""
         return not (self.shape or self.linear or self.bounds) and self.interactions is None
 
     def bounded(self, values: Array) -> Array:
@@ -135,7 +135,7 @@ class Constraints:
 
     @property
     def has_inequalities(self) -> bool:
-        """Whether coefficients are constrained, and not only the choice of columns."""
+        """True if coefficients are constrained, and not only the choice of columns."""
         return bool(self.monotone or self.shape or self.bounds)
 
 

@@ -73,7 +73,7 @@ def column_of(x: Array, weight: Array, intervals: int, policy: AdditivePolicy) -
         return Column(extended(inner), 1, (low, high), (low, high))
     tails = quantile(np.array([policy.tail, 1 - policy.tail]))
     outer = quantile(np.array([policy.reach, 1 - policy.reach]))
-    # Not from the outermost row itself: where one lies far out, it says little about the slope, and nothing far beyond.
+    # Not from the outermost row itself: where one lies far out, it determines the slope poorly, and nothing far beyond.
     limits = float(low - (outer[0] - tails[0])), float(high + (tails[1] - outer[1]))
     return Column(extended(inner), len(distinct), (float(tails[0]), float(tails[1])), limits)
 

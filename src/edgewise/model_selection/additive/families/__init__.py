@@ -1,6 +1,6 @@
 """Families of the additive core: what y is, given the linear predictor.
 
-`base.Family` says what a family gives; the others are generalised linear models (`exponential`), losses for outliers
+`base.Family` is their interface; the others are generalised linear models (`exponential`), losses for outliers
 and quantiles (`robust`), classes (`categorical`) and censored times (`cox`). `irls` fits each of them.
 """
 

@@ -39,7 +39,7 @@ class Family:
 
     A family is immutable; what it learns from the data beside eta (a power, thresholds, a scale) is in its fields, and
     `adapted` returns the family with new ones. Its log likelihood is -deviance / (2 dispersion) up to terms without
-    eta. Rows are independent unless a subclass says otherwise, and a weight counts repeats of a row.
+    eta. Rows are independent unless a subclass documents otherwise, and a weight counts repeats of a row.
 
     Attributes
     ----------

@@ -165,7 +165,7 @@ def summarise(
 
     The test of a term is Wood's [1]_: f' V^- f with f the term at the rows, V its Bayesian covariance and V^- a
     pseudo-inverse whose rank is the term's degrees of freedom. For the test the straight part of the term has no
-    penalty, as in the paper: a part that REML has shrunk says nothing about the hypothesis. p-values of curves are
+    penalty, as in the paper: a part that REML has shrunk is no evidence about the hypothesis. p-values of curves are
     approximate, those of pairs too small, because the pairs were chosen by the same rows.
 
     Parameters
