@@ -113,13 +113,19 @@ class EstimatorDisplay(RowExplainer):
                 message += f"; did you mean {similar[0]!r}?" if similar else ""
         raise AttributeError(message)
 
-    def plot(self, name: str | int | None = None, X: ArrayLike | None = None, *, theme: Theme = "light") -> Figure:
-        """Draw the network, or the effect of one input on the prediction.
+    def plot(
+        self,
+        name: str | int | tuple[str | int, str | int] | None = None,
+        X: ArrayLike | None = None,
+        *,
+        theme: Theme = "light",
+    ) -> Figure:
+        """Draw the network, or the effect of one input or of a pair of inputs on the prediction.
 
         Parameters
         ----------
-        name : str or int, optional
-            An input, by its name or number; the whole network if left out.
+        name : str or int, or a pair of them, optional
+            An input by its name or number, or two inputs `("age", "income")` together; the whole network if left out.
         X : array-like or frame of shape (N, d), optional
             Rows that decide ranges and averages; `background_`, which has the distribution of each training column, if
             left out.
@@ -131,7 +137,8 @@ class EstimatorDisplay(RowExplainer):
         edgewise.plot.style.Figure
             Appears in a notebook; `edgewise.plot.save(figure, "figure.svg")` writes it. The network shows the learned
             function on every edge. The effect of a number is a curve in the unit of the target, with a band and the
-            data below it; that of a category has one bar for each level.
+            data below it; that of a category has one bar for each level; that of a pair is a map, with its part
+            beyond the sum of two curves at the right, see `edgewise.plot.pair_map`.
 
         Raises
         ------
@@ -148,11 +155,14 @@ class EstimatorDisplay(RowExplainer):
         >>> bool(model.plot(0).axes[0].get_xlim()[0] < 0.1)
         True
         """
-        from edgewise.plot import effect_curves, network_diagram
+        from edgewise.plot import effect_curves, network_diagram, pair_map
 
         check_is_fitted(self)
-        figure = network_diagram(self, X) if name is None else effect_curves(self, X, inputs=[name])
-        return _themed(figure, theme)
+        if name is None:
+            return _themed(network_diagram(self, X), theme)
+        if isinstance(name, tuple):
+            return _themed(pair_map(self, X, inputs=name), theme)
+        return _themed(effect_curves(self, X, inputs=[name]), theme)
 
     def plot_effects(self, X: ArrayLike | None = None, *, max_inputs: int = 9, theme: Theme = "light") -> Figure:
         """Draw the effects of the inputs that move the prediction most, the strongest first.

@@ -17,6 +17,7 @@ from edgewise.estimator.display import TESTS_TEXT
 from edgewise.formulas.front import Front
 from edgewise.interpret.attribution.explanations import (
     MENTIONED_SHARE,
+    NOTABLE_SHARE,
     GlobalExplanation,
     are_two_classes,
     explain_global,
@@ -27,6 +28,7 @@ from edgewise.plot import (
     effect_curves,
     formula_front,
     network_diagram,
+    pair_map,
     parity,
     share_dots,
     training_history,
@@ -56,6 +58,9 @@ WITHOUT_ROWS = {
     "its distribution in the training data, independently of the others. A category has one bar for each level, with "
     "its number of {counted}. The grey histograms show how the training data are distributed: trust a curve only "
     "there.",
+    "pair": "Average prediction against the two inputs that act together most, over combinations of values of the "
+    "others; at the right, the part that no sum of one curve of each input has. Each input has its distribution in the "
+    "training data, independently of the others.",
     "shares": "Contribution of each input to a prediction, relative to the mean prediction: one dot for each of up to "
     "300 combinations of values, in which each input has its distribution in the training data, independently of the "
     "others. Dots are stronger in colour where the value of a number is higher; categories are grey. The contributions "
@@ -242,6 +247,10 @@ def explanation_figures(
     figures = [drawn("effects", effect_curves(_Viewed(view), max_inputs=EFFECTS))]
     if explanation is None:
         return figures
+    joint = np.triu(explanation.interactions, 1)
+    if joint.max(initial=0.0) >= NOTABLE_SHARE:
+        first, second = np.unravel_index(int(joint.argmax()), joint.shape)
+        figures.append(drawn("pair", pair_map(_Viewed(view), inputs=(int(first), int(second)))))
     if len(explanation.outputs) == 1 or are_two_classes(explanation.local.prediction):
         last = len(explanation.outputs) - 1
         return [*figures, drawn("shares", share_dots(explanation.local, output=last))]

@@ -1,6 +1,6 @@
 """Figures of networks, results and solutions, as matplotlib `Figure` objects that `save` writes to files.
 
-A network: `network_diagram`, `edge_curves`, `effect_curves`, `TrainingFilm`; the parts of a function:
+A network: `network_diagram`, `edge_curves`, `effect_curves`, `pair_map`, `TrainingFilm`; the parts of a function:
 `structure_figure`. Its results: `parity`, `confusion`, `training_history`, `share_dots`, `share_bars`, `formula_front`.
 Several models: `error_curves`, `error_dots`, `error_bar_chart`. A solution of a differential equation:
 `solution_figure`, `solution_history`, `animate`. No function touches `matplotlib.pyplot` or changes matplotlib's
@@ -15,7 +15,7 @@ from edgewise.errors import missing_extra
 if find_spec("matplotlib") is None:
     raise missing_extra("matplotlib", "plot", "Drawing a figure")
 
-from edgewise.plot.network import TrainingFilm, edge_curves, effect_curves, network_diagram, structure_figure
+from edgewise.plot.network import TrainingFilm, edge_curves, effect_curves, network_diagram, pair_map, structure_figure
 from edgewise.plot.pde import animate, solution_figure
 from edgewise.plot.results import (
     Curve,
@@ -46,6 +46,7 @@ __all__ = [
     "error_dots",
     "formula_front",
     "network_diagram",
+    "pair_map",
     "parity",
     "save",
     "share_bars",

@@ -49,6 +49,11 @@ BLUE, ORANGE = COLORS[:2]
 MARKERS = ("o", "D", "s", "^", "v", "P")  # one for each colour, so that curves differ without colour too
 # White to blue: the lightness falls steadily, so that the order also shows in a print without colours.
 SHADES = LinearSegmentedColormap.from_list("edgewise", ["#ffffff", "#cfe3f0", "#7fb8d9", "#0072B2", "#003a5d"])
+# J. R. Nunez, C. R. Anderton, R. S. Renslow, "Optimizing colormaps with consideration for color vision deficiency",
+# PLOS ONE 13 (2018) e0199239: even steps of lightness, the same for all readers.
+SEQUENTIAL = "cividis"
+# For differences: blue below zero, orange above, white between; distinct with every common colour vision deficiency.
+SIGNED = LinearSegmentedColormap.from_list("signed", ["#00304f", BLUE, "#ffffff", "#E69F00", "#7a3200"])
 BAND_OPACITY = 0.16  # of bands around curves (a choice: three overlapping bands still show the curves)
 
 # Sizes. Text in points: labels and titles; ticks and legends; remarks beside titles; numbers of colour bars.

@@ -36,6 +36,13 @@ FIGURE_TEXTS: dict[str, tuple[str, str, str]] = {
         "show how the data are distributed: trust a curve only there.",
         "The average prediction against each of the strongest inputs, with the distribution of the data.",
     ),
+    "pair": (
+        "learned",
+        "Average prediction over the rows against the two inputs that act together most, while all other inputs keep "
+        "their values in the data; at the right, the part that no sum of one curve of each input has. Dots are rows, "
+        "and places far from all rows stay empty.",
+        "Two maps of the strongest pair of inputs: the average prediction, and its part beyond the sum of two curves.",
+    ),
     "shares": (
         "inputs",
         "Contribution of each input to the prediction of a row, relative to the mean prediction: one dot for each of "
@@ -223,8 +230,8 @@ class ReportFigure:
     Parameters
     ----------
     kind : str
-        One of parity, confusion, effects, shares, formulas, network, edges, history. It decides the section, and the
-        caption and description unless these are given.
+        One of parity, confusion, effects, pair, shares, formulas, network, edges, history. It decides the section, and
+        the caption and description unless these are given.
     figure : matplotlib.figure.Figure
         The drawing.
     caption : str

@@ -162,9 +162,9 @@ class PlannedFigure:
 
 # Kinds of figures of each kind of file, the default first.
 FIGURE_KINDS = {
-    Kind.model: ("network", "edges", "effects"),
+    Kind.model: ("network", "edges", "effects", "pair"),
     Kind.solution: ("solution", "history"),
-    Kind.formulas: ("formulas", "effects"),
+    Kind.formulas: ("formulas", "effects", "pair"),
 }
 
 
@@ -190,7 +190,12 @@ def plan_figure(
     if kind is not None and kind not in known:
         raise InputError(f"--kind must be {' or '.join(known)} for {written.file}, a {written.kind}, got {str(kind)!r}")
     chosen = known[0] if kind is None else str(kind)
-    if inputs:
+    if chosen == "pair":
+        if len(set(inputs)) != 2:
+            raise InputError(
+                f"--input must name two inputs for --kind pair, such as A,B, got {', '.join(inputs) or 'none'}"
+            )
+    elif inputs:
         if "effects" not in known or kind not in (None, "effects"):
             where = f"a {written.kind}" if "effects" not in known else f"--kind {kind}"
             raise InputError(f"--input must be left out for {where}: it names inputs whose effects are drawn")

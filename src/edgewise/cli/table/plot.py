@@ -16,7 +16,7 @@ from edgewise.cli.shared.opening import Kind, PlannedFigure, Written
 from edgewise.cli.shared.source import Source
 from edgewise.cli.terminal.console import Screen
 from edgewise.errors import InputError
-from edgewise.plot import effect_curves, formula_front, save, solution_figure, solution_history
+from edgewise.plot import effect_curves, formula_front, pair_map, save, solution_figure, solution_history
 from edgewise.presentation import counted
 
 if TYPE_CHECKING:
@@ -45,13 +45,14 @@ def draw(written: Written, source: Source | None, planned: PlannedFigure, screen
             _check_inputs(planned.inputs, formulas.formula.names)
             X, notes = formulas.inputs(source.table)
             screen.notes(notes)
-            figure = effect_curves(
-                formulas.formula,
-                X[_evenly(len(X))],
-                names=formulas.formula.names,
-                target=formulas.target,
-                inputs=planned.inputs,
-            )
+            drawn, names = X[_evenly(len(X))], formulas.formula.names
+            if planned.kind == "pair":
+                pair = planned.inputs[0], planned.inputs[1]
+                figure = pair_map(formulas.formula, drawn, inputs=pair, names=names, target=formulas.target)
+            else:
+                figure = effect_curves(
+                    formulas.formula, drawn, names=names, target=formulas.target, inputs=planned.inputs
+                )
             about = f"effects of the chosen formula on {counted(len(X), 'row')} of {source.name}"
     else:
         model = open_model(written.file)

@@ -30,6 +30,7 @@ class FigureName(StrEnum):
     network = "network"
     edges = "edges"
     effects = "effects"
+    pair = "pair"
     solution = "solution"
     history = "history"
     formulas = "formulas"
@@ -377,7 +378,7 @@ PlottedInputs = Annotated[
         "-i",
         metavar="A,B",
         parser=parse_names,
-        help="Draw the effects of these inputs alone, one or several separated by commas.",
+        help="Draw the effects of these inputs alone, separated by commas; of two together with --kind pair.",
     ),
 ]
 OutFigure = Annotated[

@@ -19,6 +19,7 @@ from edgewise.interpret.attribution.explanations import (
     explain_global,
     explain_local,
 )
+from edgewise.interpret.attribution.pairs import PairEffect, pair_dependence
 from edgewise.interpret.attribution.removal import RemovalCosts, removal_costs
 from edgewise.interpret.attribution.scores import edge_scores, input_scores, node_scores
 from edgewise.train.penalties import edge_magnitudes
@@ -28,6 +29,7 @@ __all__ = [
     "GlobalExplanation",
     "InputKind",
     "LocalExplanation",
+    "PairEffect",
     "RemovalCosts",
     "edge_magnitudes",
     "edge_scores",
@@ -36,6 +38,7 @@ __all__ = [
     "input_scores",
     "mean_contributions",
     "node_scores",
+    "pair_dependence",
     "partial_dependence",
     "removal_costs",
     "shapley_shares",

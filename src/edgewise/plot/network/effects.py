@@ -198,7 +198,7 @@ def _shown_columns(view: PredictionView, scores: Sequence[float] | None, limits:
     """Return the numbers of the columns that are shown, in their order."""
     count = view.X.shape[1]
     if limits.get("inputs"):
-        return [_column(view, one) for one in limits["inputs"]]
+        return [input_number(view, one) for one in limits["inputs"]]
     if scores is not None and np.shape(scores) != (count,):
         raise InputError(f"scores must hold {count} numbers, got shape {np.shape(scores)}")
     if scores is None and count > MOST_RANKED:  # ordered later by the strength of their effects
@@ -211,8 +211,8 @@ def _shown_columns(view: PredictionView, scores: Sequence[float] | None, limits:
     return np.argsort(-rank, kind="stable")[: limits.get("max_inputs", 9)].tolist()
 
 
-def _column(view: PredictionView, name: str | int) -> int:
-    """Return the number of the column with this name or number."""
+def input_number(view: PredictionView, name: str | int) -> int:
+    """Return the number of the input with this name or number; raise InputError where there is none."""
     count = view.X.shape[1]
     known = [str(one) for one in view.names] if view.names is not None else [f"x{i + 1}" for i in range(count)]
     if isinstance(name, str):

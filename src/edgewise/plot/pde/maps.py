@@ -8,7 +8,6 @@ from typing import Literal
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colorbar import Colorbar
-from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.image import AxesImage
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
@@ -17,13 +16,8 @@ from matplotlib.ticker import MaxNLocator, ScalarFormatter
 from edgewise.pde.domains.domain import TIME
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.plot.pde.slices import ROUNDING, grid, middle
-from edgewise.plot.style import BLUE, GREY, TINY, Figure, display_text
+from edgewise.plot.style import GREY, SEQUENTIAL, SIGNED, TINY, Figure, display_text
 
-# J. R. Nunez, C. R. Anderton, R. S. Renslow, "Optimizing colormaps with consideration for color vision deficiency",
-# PLOS ONE 13 (2018) e0199239: even steps of lightness, the same for all readers.
-SEQUENTIAL = "cividis"
-# For differences: blue below zero, orange above, white between; distinct with every common colour vision deficiency.
-SIGNED = LinearSegmentedColormap.from_list("signed", ["#00304f", BLUE, "#ffffff", "#E69F00", "#7a3200"])
 _BULK, _SPIKE = 99, 4.0  # colours end at this percentile if the largest value is so many times larger (choices)
 _LEVELS = 10  # values from one end of the colours to the other, at the inner of which contours are drawn (a choice)
 _FINE = 401  # points along a side on which a boundary is looked for (a choice: finer than a printed line)

@@ -1,0 +1,161 @@
+"""Partial dependence of predictions on two inputs together, and the part that is beyond the sum of two curves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgewise.errors import InputError
+from edgewise.interpret.attribution.effects import InputKind, check_table, evaluation_points, evenly_picked
+from edgewise.interpret.black_box import BlackBox, array_function
+
+POINTS = 41  # values of a number along a side of the grid (a choice: cells of a printed figure are below a millimetre)
+ROWS = 100  # rows that are averaged (a choice: the standard error of an average is a tenth of the spread of the rows)
+ROUNDING = 1e-9  # of the largest prediction: joint effects below are rounding of the averages (a choice)
+
+
+@dataclass(frozen=True)
+class PairEffect:
+    """Partial dependence of the prediction on two inputs, from `pair_dependence`.
+
+    Attributes
+    ----------
+    inputs : (int, int)
+        Columns of the inputs.
+    points : (ndarray, ndarray)
+        (p,) and (q,), values of each input.
+    discrete : (bool, bool)
+        For each input whether its points are all the values that it takes.
+    mean : ndarray
+        (p, q, outputs), the prediction averaged over the data with both inputs at their points.
+    interaction : ndarray
+        (p, q, outputs), `mean` without the partial dependence on each of the two inputs: zero where they act one by
+        one. It has mean zero along each input, over its distribution in the data.
+    share : ndarray
+        (outputs,), share of the variance of `mean` that is `interaction`, both inputs having their distributions in
+        the data independently of each other: the square of Friedman's and Popescu's H.
+    levels : (tuple of str, tuple of str)
+        Names of the points of a category; () for a number.
+
+    Examples
+    --------
+    >>> X = np.random.default_rng(0).uniform(-1, 1, (200, 2))
+    >>> effect = pair_dependence(lambda X: X[:, 0] * X[:, 1], X, (0, 1))
+    >>> effect.mean.shape, bool(effect.share[0] > 0.95)
+    ((41, 41, 1), True)
+    """
+
+    inputs: tuple[int, int]
+    points: tuple[np.ndarray, np.ndarray]
+    discrete: tuple[bool, bool]
+    mean: np.ndarray
+    interaction: np.ndarray
+    share: np.ndarray
+    levels: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+
+    def __repr__(self) -> str:
+        shares = ", ".join(f"{100 * share:.0f} %" for share in self.share)
+        return f"<PairEffect of inputs {self.inputs[0]} and {self.inputs[1]}: {shares} beyond the sum of two curves>"
+
+
+def pair_dependence(
+    model: BlackBox,
+    X: np.ndarray,
+    columns: tuple[int, int],
+    *,
+    points: int = POINTS,
+    rows: int = ROWS,
+    kinds: Sequence[InputKind | None] = (None, None),
+) -> PairEffect:
+    """Compute Friedman's partial dependence of the predictions on two inputs.
+
+    Both inputs take their values over the data while the other inputs stay as they are, in each of at most `rows` rows
+    that are picked evenly.
+
+    Parameters
+    ----------
+    model : torch.nn.Module, object with `predict`, or callable
+        Function of an array (n, d), see `edgewise.interpret.black_box.array_function`.
+    X : ndarray
+        Data, (N, d). Rows in which one of the two inputs is missing do not count.
+    columns : (int, int)
+        Columns of the two inputs, which must differ.
+    points : int
+        Number of values of an input, unless it takes few.
+    rows : int
+        Largest number of rows that are averaged.
+    kinds : pair of InputKind
+        For each category of the two: the names of its codes 0, 1, ...
+
+    Returns
+    -------
+    PairEffect
+
+    Raises
+    ------
+    InputError
+        If the columns are not two different columns of `X`, or no row knows both.
+
+    References
+    ----------
+    J. Friedman and B. Popescu, "Predictive learning via rule ensembles", Annals of Applied Statistics 2, 2008, p. 916,
+    section 8.1.
+
+    Examples
+    --------
+    >>> X = np.random.default_rng(0).uniform(-1, 1, (100, 3))
+    >>> effect = pair_dependence(lambda X: X[:, 0] + X[:, 1] ** 2 + X[:, 2], X, (0, 1))
+    >>> bool(abs(effect.interaction).max() < 1e-9)
+    True
+    """
+    check_table(X, "X")
+    first, second = columns
+    if first == second or not all(0 <= column < X.shape[1] for column in columns):
+        raise InputError(f"columns must be two different numbers from 0 to {X.shape[1] - 1}, got {first} and {second}")
+    known = X[np.isfinite(X[:, [first, second]]).all(1)]
+    if not len(known):
+        raise InputError(f"X must have a row in which both columns {first} and {second} are known, got none")
+    few = evenly_picked(known, rows)
+    grids, discrete, levels = [], [], []
+    for column, kind in zip(columns, kinds, strict=True):
+        names = () if kind is None else kind.level_names
+        if names:
+            codes = np.unique(known[known[:, column] >= 0, column])  # a level that training did not have is negative
+            at, all_values = codes if len(codes) else np.zeros(1), True
+        else:
+            at, all_values = evaluation_points(known[:, column], points)
+        grids.append(at)
+        discrete.append(all_values)
+        levels.append(tuple(names[int(code)] for code in at) if names else ())
+    predict = array_function(model)
+    mean = []
+    for a in grids[0]:  # one line of the grid at a time bounds the memory
+        moved = np.repeat(few[None], len(grids[1]), 0)
+        moved[:, :, first], moved[:, :, second] = a, grids[1][:, None]
+        mean.append(predict(moved.reshape(-1, few.shape[1])).reshape(len(grids[1]), len(few), -1).mean(1))
+    surface = np.stack(mean)
+    weights = [_shares_of_rows(known[:, column], grid) for column, grid in zip(columns, grids, strict=True)]
+    total = np.einsum("p,q,pqo->o", *weights, surface)
+    single = np.einsum("q,pqo->po", weights[1], surface)[:, None], np.einsum("p,pqo->qo", weights[0], surface)[None]
+    interaction = surface - single[0] - single[1] + total
+    interaction[np.abs(interaction) < ROUNDING * np.abs(surface).max()] = 0.0
+    variance = np.einsum("p,q,pqo->o", *weights, (surface - total) ** 2)
+    joint = np.einsum("p,q,pqo->o", *weights, interaction**2)
+    share = np.divide(joint, variance, out=np.zeros_like(joint), where=variance > 0)
+    return PairEffect(
+        (first, second),
+        (grids[0], grids[1]),
+        (discrete[0], discrete[1]),
+        surface,
+        interaction,
+        share,
+        (levels[0], levels[1]),
+    )
+
+
+def _shares_of_rows(values: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Return the share of the values that is nearest to each point, (p,)."""
+    nearest = np.searchsorted((points[1:] + points[:-1]) / 2, values)
+    return np.bincount(nearest, minlength=len(points)) / len(values)
