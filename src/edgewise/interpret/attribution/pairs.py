@@ -11,8 +11,10 @@ from edgewise.errors import InputError
 from edgewise.interpret.attribution.effects import InputKind, check_table, evaluation_points, evenly_picked
 from edgewise.interpret.black_box import BlackBox, array_function
 
-POINTS = 41  # values of a number along a side of the grid (a choice: cells of a printed figure are below a millimetre)
-ROWS = 100  # rows that are averaged (a choice: the standard error of an average is a tenth of the spread of the rows)
+GRID_POINTS = 41  # values of a number along a side of the grid (a choice: printed cells are below a millimetre)
+PAIR_ROWS = (
+    100  # rows that are averaged (a choice: the standard error of an average is a tenth of the spread of the rows)
+)
 ROUNDING = 1e-9  # of the largest prediction: joint effects below are rounding of the averages (a choice)
 
 
@@ -65,8 +67,8 @@ def pair_dependence(
     X: np.ndarray,
     columns: tuple[int, int],
     *,
-    points: int = POINTS,
-    rows: int = ROWS,
+    points: int = GRID_POINTS,
+    rows: int = PAIR_ROWS,
     kinds: Sequence[InputKind | None] = (None, None),
 ) -> PairEffect:
     """Compute Friedman's partial dependence of the predictions on two inputs.

@@ -18,8 +18,16 @@ from edgewise.nn.layers.base import Chain, EdgeLayer, Layer
 from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.trace import Trace
 from edgewise.plot.network.edge_formulas import formula_texts
-from edgewise.plot.network.layout import GRAPH_EDGES, LABEL_SIZE, Edge, Layout, Shown, graph_layout, grid_layout
-from edgewise.plot.network.ordering import in_modules
+from edgewise.plot.network.layout import (
+    GRAPH_EDGES,
+    LABEL_SIZE,
+    Edge,
+    Layout,
+    Shown,
+    graph_layout,
+    grid_layout,
+    in_modules,
+)
 from edgewise.plot.network.views import NetworkColumn, NetworkView, Viewable, as_network_view
 from edgewise.plot.style import BLUE, GREY, INK, SMALL, Figure, labels, styled, text_width
 
