@@ -9,8 +9,7 @@ from edgewise.errors import InputError
 from edgewise.interpret.dependence.tree import StructureTree
 from edgewise.nn.model import KAN
 from edgewise.plot import TrainingFilm, network_diagram, structure_figure
-from edgewise.plot.network.layout import Shown
-from edgewise.plot.network.layout import in_modules
+from edgewise.plot.network.layout import Shown, in_modules
 from edgewise.train.loop.fitting import fit
 from edgewise.train.problems.regression import Regression
 
