@@ -49,6 +49,36 @@ def test_an_offset_is_taken_off_a_product():
     assert "after subtracting 5." in " ".join(result.sentences)
 
 
+def offset_product(x):
+    return 2 + (x[:, 0] + x[:, 1] ** 2 + 0.3).sin() * (x[:, 2] * x[:, 3] + x[:, 2]).exp()
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-4, 1e-2])
+def test_an_offset_is_found_between_factors_that_do_not_separate(noise):
+    def function(x):
+        return offset_product(x) + noise * (37 * x.sum(1)).sin()
+
+    result = structure(function, points(4) - 1, noise=noise)
+    assert result.multiplicative == ((0, 1), (2, 3))
+    assert result.offset == pytest.approx(2, rel=1e-8 + 0.2 * noise)
+    assert "A product of functions of (x1, x2), (x3, x4), after subtracting " in " ".join(result.sentences)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: offset_product(x) + x[:, 0] * x[:, 2] ** 2 / 1000,  # nearly
+        lambda x: offset_product(x) + x[:, 2] * x[:, 3],  # what is added depends on two of the inputs
+        lambda x: 2 + x.sum(1) ** 2 - x.square().sum(1),
+        lambda x: 2 + x[:, 0] * x[:, 1] * x[:, 2] + x[:, 0] * x[:, 1] * x[:, 3] ** 2 + x[:, 2] * x[:, 3],
+    ],
+    ids=["nearly", "another term", "all pairs", "two triples"],
+)
+def test_no_product_is_claimed_where_there_is_none(function):
+    result = structure(function, points(4) - 1)
+    assert result.multiplicative == ((0, 1, 2, 3),)
+
+
 def test_combinations_with_coefficients():
     result = {(s.kind, s.inputs): s for s in structure(norm, points(4)).symmetries}
     assert set(result) == {("sum", (0, 1)), ("sum", (2, 3))}

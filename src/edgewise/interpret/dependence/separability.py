@@ -320,33 +320,55 @@ def _multiplicative_groups(pairs: RowPairs, noise: float) -> tuple[Groups, float
     """Find groups with f - c = product of one function of each, and the c (0 if that separates as much as any other).
 
     With M = f(a) f(a_ij) - f(a_i) f(a_j) and D the second difference, f - c has M - c D in place of M; so c is the
-    slope of M by D, over all pairs of inputs.
+    slope of M by D, over the pairs of inputs in different groups. These are not known: one such pair gives a first c,
+    and the pairs that are separate with it give the final one.
     """
     d = pairs.inputs
     if pairs.size == 0 or pairs.is_constant:
         return (), 0.0
-    both = list(combinations(range(d), 2))
-    M = {ij: pairs.value() * pairs.value(*ij) - pairs.value(ij[0]) * pairs.value(ij[1]) for ij in both}
-    D = {ij: pairs.second_difference(*ij) for ij in both}
     best: tuple[Groups, float] = ((tuple(range(d)),), 0.0)
-    weight = sum(float(D[ij].square().sum()) for ij in both)
-    fitted = sum(float((M[ij] * D[ij]).sum()) for ij in both) / weight if weight > 0 else 0.0
-    # A sum is the limit of products whose offset grows without bound: there D vanishes and the slope is meaningless.
-    for offset in (0.0, fitted) if abs(fitted) < LARGEST_OFFSET * pairs.size else (0.0,):
+    if d < 2:
+        return best
+    both = list(combinations(range(d), 2))
+    f, f_ij = pairs.value(), torch.stack([pairs.value(*ij) for ij in both])
+    f_i, f_j = (torch.stack([pairs.value(ij[side]) for ij in both]) for side in (0, 1))
+    M, D = f * f_ij - f_i * f_j, f - f_i - f_j + f_ij
+
+    def separate(offset: float) -> Tensor:
+        """Which pairs (P,) are separate with this offset; none where the noise hides it."""
+        size = _rms_of_rows((f - offset) * (f_ij - offset)) + _rms_of_rows((f_i - offset) * (f_j - offset))
+        threshold = max(STANDARD_ERRORS * 2 * noise / max(rms(f - offset), ABOVE_ZERO), LEAST_SCORE)
+        return (_rms_of_rows(M - offset * D) <= threshold * size) & (threshold <= HIGHEST_THRESHOLD)
+
+    def fitted(chosen: Tensor) -> float:
+        """Return the slope of M by D over some pairs.
+
+        A sum is the limit of products whose offset grows without bound: there D vanishes and the slope is meaningless.
+        """
+        weight = float(D[chosen].square().sum())
+        offset = float((M[chosen] * D[chosen]).sum()) / weight if weight > 0 else 0.0
+        return offset if abs(offset) < LARGEST_OFFSET * pairs.size else 0.0
+
+    offsets, known = [0.0, fitted(torch.ones(len(both), dtype=torch.bool))], torch.zeros(len(both), dtype=torch.bool)
+    interact = _rms_of_rows(D) > 2 * pairs.spread * max(STANDARD_ERRORS * noise / pairs.spread, LEAST_SCORE)
+    for number in range(len(both)):
+        if not known[number] and interact[number]:
+            chosen = separate(fitted(torch.arange(len(both)) == number))
+            if chosen[number]:
+                offsets.append(fitted(chosen & interact))
+                known |= chosen
+    ends = torch.tensor(both)
+    for offset in offsets:
         linked = torch.zeros(d, d, dtype=torch.bool)
-        shifted = float((pairs.value() - offset).square().mean().sqrt())
-        threshold = max(STANDARD_ERRORS * 2 * noise / max(shifted, ABOVE_ZERO), LEAST_SCORE)
-        if threshold > HIGHEST_THRESHOLD:
-            continue
-        for i, j in both:
-            size = rms((pairs.value() - offset) * (pairs.value(i, j) - offset))
-            size += rms((pairs.value(i) - offset) * (pairs.value(j) - offset))
-            score = rms(M[i, j] - offset * D[i, j]) / size if size > 0 else 0.0
-            linked[i, j] = linked[j, i] = score > threshold
-        groups = _connected_groups(linked)
+        linked[ends[:, 0], ends[:, 1]] = ~separate(offset)
+        groups = _connected_groups(linked | linked.T)
         if len(groups) > len(best[0]):
             best = groups, offset
     return best
+
+
+def _rms_of_rows(values: Tensor) -> Tensor:
+    return values.square().mean(1).sqrt()
 
 
 def _general_groups(slopes: _Slopes, used: list[int]) -> Groups:
