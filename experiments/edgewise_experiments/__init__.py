@@ -35,6 +35,7 @@ from __future__ import annotations
 import ast
 import pkgutil
 from collections.abc import Mapping
+from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -70,5 +71,7 @@ def load_experiment(name: str) -> ModuleType:
     """Import and return the module of an experiment. Raises InputError for an unknown name."""
     known = experiments()
     if name not in known:
-        raise InputError(f"the experiment must be one of {', '.join(known)}, got {name!r:.60}")
+        near = get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"the names are {', '.join(known)}"
+        raise InputError(f"NAME must be an experiment, got {name!r:.60}; {hint}")
     return import_module(_modules()[name.replace("-", "_")])

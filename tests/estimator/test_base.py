@@ -285,7 +285,8 @@ def test_infinities_are_refused_with_their_place():
     fitted = KANRegressor(**FIXED)
     for ask in (lambda: fitted.fit(broken, Y), lambda: fitted.fit(X, Y).predict(broken)):
         with pytest.raises(
-            InputError, match=r"^X must hold finite numbers, got inf in row 4 of column 2; NaN stands for"
+            InputError,
+            match=r"^X must hold finite numbers, got inf in row 4 of column 2, counted from 1; NaN stands for",
         ):
             ask()
     for bad in (np.nan, np.inf):

@@ -48,7 +48,7 @@ def test_the_offending_text_is_named_and_numbers_in_text_are_read():
     assert model.target_names_ == ("size",)
     np.testing.assert_array_equal(in_text, KANRegressor(**SHAPE).fit(ROWS, TARGET).predict(ROWS[:3]))
     text[-1] = "n/a"
-    with pytest.raises(InputError, match=r"y must hold numbers, got 'n/a' in row 40; KANClassifier"):
+    with pytest.raises(InputError, match=r"y must hold numbers, got 'n/a' in row 40, counted from 1; KANClassifier"):
         KANRegressor().fit(ROWS, text)
 
 

@@ -22,7 +22,8 @@ def small(monkeypatch):
 def test_names(edgewise, refused):
     listed = edgewise("reproduce", "--list").out
     assert re.search("tables +Fifteen real tables", listed) and re.search("toy-functions +The toy functions", listed)
-    assert re.search("the experiment must be one of .*tables.*, got 'chairs'", refused("reproduce", "chairs"))
+    assert "NAME must be an experiment, got 'chairs'; " in refused("reproduce", "chairs")
+    assert refused("reproduce", "anderso").endswith("did you mean 'anderson'?")
 
 
 @pytest.mark.slow

@@ -446,8 +446,8 @@ def _with_sentences(check: Callable[[], Any], X: Any) -> Any:
             raise
         row, column = np.argwhere(np.isinf(cells))[0]
         raise InputError(
-            f"X must hold finite numbers, got {cells[row, column]} in row {row + 1} of column {column + 1}; "
-            "NaN stands for a missing value"
+            f"X must hold finite numbers, got {cells[row, column]} in row {row + 1} of column {column + 1}, "
+            "counted from 1; NaN stands for a missing value"
         ) from error
 
 

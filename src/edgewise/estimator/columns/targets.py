@@ -55,7 +55,9 @@ def numeric_targets(y: Any, loss: str) -> Any:
     if outside.any():
         place = np.argwhere(outside)[0]
         kind = "positive" if name in POSITIVE else "at least 0"
-        raise InputError(f"y must be {kind} for loss={loss!r}, got {read[tuple(place)]} in row {place[0] + 1}")
+        raise InputError(
+            f"y must be {kind} for loss={loss!r}, got {read[tuple(place)]} in row {place[0] + 1}, counted from 1"
+        )
     return y if read is cells else read
 
 
@@ -70,7 +72,9 @@ def check_finite(cells: np.ndarray, name: str) -> None:
     """
     if cells.dtype.kind == "f" and not np.isfinite(cells).all():
         place = np.argwhere(~np.isfinite(cells))[0]
-        raise InputError(f"{name} must hold finite numbers, got {cells[tuple(place)]} in row {place[0] + 1}")
+        raise InputError(
+            f"{name} must hold finite numbers, got {cells[tuple(place)]} in row {place[0] + 1}, counted from 1"
+        )
 
 
 def warn_of_other_order(X: Any, y: Any) -> None:
@@ -157,6 +161,7 @@ def _numbers(cells: np.ndarray) -> np.ndarray:
                 return cells
             shown = repr(cell.item() if isinstance(cell, np.generic) else cell)[:80]
             raise InputError(
-                f"y must hold numbers, got {shown} in row {place[0] + 1}; KANClassifier predicts classes"
+                f"y must hold numbers, got {shown} in row {place[0] + 1}, counted from 1; "
+                "KANClassifier predicts classes"
             ) from None
     return values
