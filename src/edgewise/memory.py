@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from edgewise.errors import InputError, MemoryLimitError
 
 BYTES_OF = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 SIZE = re.compile(r"\s*(\d+(?:\.\d*)?)\s*([KMGT]?B|)\s*", re.IGNORECASE)
+UNKNOWN_MEMORY = 4 * 10**9  # where the system does not say; a choice: a small machine of today
 SIZE_FOR_ALL_THREADS = 512  # of a matrix whose products OpenBLAS divides among its threads
 # Messages of torch's RuntimeError where numpy raises MemoryError.
 REFUSED_TO_TORCH = ("can't allocate memory", "not enough memory", "std::bad_alloc")
@@ -108,3 +110,22 @@ def _bytes_of(limit: object) -> int:
     if not is_number(value) or not 1 <= value < math.inf:
         raise InputError(f"memory_limit must be a number of bytes or a text such as '2 GB', got {limit!r:.60}")
     return int(value)
+
+
+def machine_memory() -> int:
+    """Return the bytes of memory that this process may use: those of the machine, or of its container if fewer.
+
+    Examples
+    --------
+    >>> machine_memory() > 10**8
+    True
+    """
+    try:
+        bounds = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    except (AttributeError, OSError, ValueError):  # not on every system
+        bounds = [UNKNOWN_MEMORY]
+    container = Path("/sys/fs/cgroup/memory.max")  # of version 2 of control groups; "max" where there is no limit
+    if container.is_file():
+        text = container.read_text().strip()
+        bounds += [int(text)] if text.isdecimal() else []
+    return min(bounds)

@@ -309,3 +309,10 @@ def test_files_made_to_fill_the_memory_are_refused(tmp_path, monkeypatch):
     long = tmp_path / "long.csv"
     long.write_bytes(b"a,b\n1," + b"2" * 2000)
     assert "lines of at most 1,000 bytes were expected, got a longer line 2" in sentence(long)
+
+
+def test_files_of_a_folder_must_have_the_same_columns(tmp_path):
+    for number, name in enumerate(("a", "b")):
+        pq.write_table(pa.table({name: [1.0, 2.0], "y": [0.0, 1.0]}), tmp_path / f"{number}.parquet")
+    with pytest.raises(FileError, match=r"1\.parquet: the columns of .*0\.parquet were expected, 'a' is in one alone"):
+        read_table(tmp_path)

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from edgewise.errors import InputError
+
 # Compared without surrounding spaces and in lower case. "none" is not among them: it is a common category.
 MISSING = frozenset({"", "na", "n/a", "#n/a", "<na>", "nan", "null", "?", "-"})
 
@@ -266,3 +268,36 @@ def _is_plain(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def stack_cells(parts: Sequence[np.ndarray], name: str) -> np.ndarray:
+    """Return the cells of parts of a column as one array; those of a part without any value take the kind of others.
+
+    Raises
+    ------
+    InputError
+        The parts are of different kinds.
+
+    Examples
+    --------
+    >>> stack_cells([np.array([np.nan]), np.array(["Bonn"], dtype=object)], "city").tolist()
+    [None, 'Bonn']
+    """
+    kinds = {part.dtype.kind for part in parts if not _all_missing(part)} or {parts[0].dtype.kind}
+    if len(kinds) > 1 and kinds & {"O", "M"}:
+        raise InputError(f"{quoted(name)} must hold values of one kind everywhere, got several kinds")
+    kind = kinds.pop()
+    if kind in "OM":
+        missing = np.array([None], dtype=object) if kind == "O" else np.array(["NaT"], dtype="datetime64[us]")
+        parts = [part if part.dtype.kind == kind else np.broadcast_to(missing, part.shape) for part in parts]
+    elif any(part.dtype.kind in "OM" for part in parts):
+        parts = [part if part.dtype.kind not in "OM" else np.full(part.shape, np.nan) for part in parts]
+    return np.concatenate(parts)
+
+
+def _all_missing(part: np.ndarray) -> bool:
+    if part.dtype.kind == "O":
+        return all(cell is None for cell in part.flat)
+    if part.dtype.kind == "M":
+        return bool(np.isnat(part).all())
+    return part.dtype.kind == "f" and bool(np.isnan(part).all())

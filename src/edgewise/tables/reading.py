@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import gzip
 import math
 import os
@@ -17,10 +18,12 @@ import numpy as np
 
 from edgewise.errors import EdgewiseError, FileError, InputError, missing_extra
 from edgewise.files import reason
+from edgewise.tables.cells import stack_cells
 from edgewise.tables.delimited import WHITESPACE, read_delimited, too_large
 from edgewise.tables.frames import arrow_cells
 from edgewise.tables.table import Table, check_column_names
 
+PARQUET = (".parquet", ".pq")
 _GZIP = b"\x1f\x8b"
 # A compressed table may unpack to so many times its size, or to the floor. A choice: tables of numbers unpack to 2 to
 # 30 times their size, and a file that is made to fill the memory to a thousand times.
@@ -30,7 +33,7 @@ _DELIMITER_NAMES = {"\\t": "\t", "tab": "\t", "whitespace": WHITESPACE, "space":
 
 
 def read_table(path: str | os.PathLike[str], *, delimiter: str | None = None) -> Table:
-    r"""Read a table from a CSV file, which may be gzipped, or from a Parquet file.
+    r"""Read a table from a CSV file, which may be gzipped, or from a Parquet file, or several.
 
     The first line of a CSV file names the columns; text is UTF-8. Numbers may have a decimal comma where the delimiter
     is ";". Empty cells, NA, N/A, NaN, null, ? and - are missing values. A column is numeric if every cell that is not
@@ -39,7 +42,7 @@ def read_table(path: str | os.PathLike[str], *, delimiter: str | None = None) ->
     Parameters
     ----------
     path : str or path-like
-        The file.
+        The file; or a folder of Parquet files, or a pattern such as "sales/*.parquet".
     delimiter : str, optional
         One character, "tab" or "whitespace" (any run of spaces and tabs). By default it is recognised from the first
         lines.
@@ -76,10 +79,13 @@ def read_table(path: str | os.PathLike[str], *, delimiter: str | None = None) ->
             raise InputError(
                 f'delimiter must be one character such as ",", or "tab" or "whitespace", got {given!r:.40}'
             )
+    several = parquet_files(path)
     path = Path(path)
+    if several:
+        return _joined(path, [read_table(one) for one in several])
     with _file_errors(path):
         start = _first_bytes(path)
-        if start == b"PAR1" or path.suffix.lower() in (".parquet", ".pq"):
+        if start == b"PAR1" or path.suffix.lower() in PARQUET:
             return _read_parquet(path)
         packed = start[:2] == _GZIP
 
@@ -87,6 +93,37 @@ def read_table(path: str | os.PathLike[str], *, delimiter: str | None = None) ->
             return gzip.open(path, "rb") if packed else open(path, "rb")  # type: ignore[return-value]  # reads bytes
 
         return read_delimited(path, open_binary, delimiter, _unpacked_limit(path) if packed else math.inf)
+
+
+def parquet_files(path: str | os.PathLike[str]) -> tuple[Path, ...]:
+    """Return the Parquet files in a folder, or those that a pattern matches, in order; () for the name of one file."""
+    text = os.fspath(path)
+    if "\0" in text:
+        return ()  # whoever opens it says so
+    if os.path.isdir(text):
+        return tuple(one for one in sorted(Path(text).rglob("*")) if one.suffix.lower() in PARQUET and one.is_file())
+    if glob.has_magic(text) and not os.path.exists(text):
+        return tuple(Path(one) for one in sorted(glob.glob(text, recursive=True)))
+    return ()
+
+
+def _joined(path: Path, tables: list[Table]) -> Table:
+    """Return the rows of several tables as one. Raises FileError where their columns differ."""
+    first = tables[0]
+    for table in tables:
+        different = sorted({*table.names} ^ {*first.names})
+        if different:
+            raise FileError(
+                f"{table.source}: the columns of {first.source} were expected, {different[0]!r} is in one alone"
+            )
+    refused = {name: words for table in tables for name, words in table.refused.items()}
+    columns = {
+        name: stack_cells([table.columns[name] for table in tables], name)
+        for name in first.names
+        if name not in refused
+    }
+    rows = np.arange(1, sum(table.n_rows for table in tables) + 1)
+    return Table(first.names, columns, refused, rows=rows, source=str(path))
 
 
 def _unpacked_limit(path: Path) -> float:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from edgewise.cli.shared.folder import ResultFolder
+from edgewise.cli.shared.large import LargeTable, large_table
 from edgewise.cli.shared.opening import FORMULA_ENDINGS, Written, check_ending, find_written
 from edgewise.cli.shared.source import Source, column_at, open_source, select_columns
 from edgewise.cli.shared.split import split_rows
@@ -19,6 +20,7 @@ from edgewise.cli.terminal.options import command_line
 from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.presentation import counted
 from edgewise.tables import Table, TableEncoder
+from edgewise.tables.batches import Batches
 from edgewise.tables.cells import quoted
 
 MOST_TEST = 0.9  # share of test rows; a choice: a model of fewer than a tenth of the rows does not represent the table
@@ -127,6 +129,8 @@ class PreparedTable:
         The column that names the rows, as text, numbers or None where it is empty.
     notes : list of str
         Sentences about the columns and the target.
+    large : LargeTable, optional
+        The table, if it is too large for memory and all else here is a sample of it.
     """
 
     source: Source
@@ -142,6 +146,22 @@ class PreparedTable:
     groups: np.ndarray | None = None
     ids: np.ndarray | None = None
     notes: list[str] = field(default_factory=list)
+    large: LargeTable | None = None
+
+    @property
+    def table_rows(self) -> int:
+        """Number of rows of the whole table."""
+        return self.source.table.n_rows if self.large is None else self.large.rows
+
+    @property
+    def training_rows(self) -> int:
+        """Number of rows that the model is fitted to."""
+        return len(self.train) if self.large is None else self.large.training_rows
+
+    @property
+    def batches(self) -> Batches | None:
+        """The training rows, if they are too many for memory."""
+        return None if self.large is None else self.large.encoded(self.encoder)
 
     @property
     def task(self) -> str:
@@ -165,7 +185,10 @@ def prepare_table(job: TableJob) -> PreparedTable:
     InputError, FileError, MissingExtraError
         As in `read_table` and `TableEncoder.fit`.
     """
-    source = open_source(job.data, job.delimiter)
+    needs_rows = {"--group": job.group, "--id": job.id, "--hidden": getattr(job, "hidden", None)}
+    needs_rows["--grid"] = getattr(job, "grid_size", None)
+    large = large_table(job.data, job.target, job.test, job.seed, needs_rows)
+    source = open_source(job.data, job.delimiter) if large is None else large.source
     target = source.target if job.target is None else job.target
     if target is None:
         names = source.table.names
@@ -178,7 +201,10 @@ def prepare_table(job: TableJob) -> PreparedTable:
     y = whole.encode_target(table)
     groups = None if group is None else _group_codes(source.table, group, table.rows)
     labels = y if whole.task == "classification" else None
-    train, test = split_rows(len(y), job.test, job.seed, labels=labels, groups=groups)
+    if large is None:
+        train, test = split_rows(len(y), job.test, job.seed, labels=labels, groups=groups)
+    else:
+        train, test = np.arange(large.training), np.arange(large.training, len(y))
     encoder = TableEncoder.fit(table.take(train), target, task=whole.task, keep=job.features)
     # The notes about the target count the rows and classes of the whole table.
     notes = [note for note in whole.notes if not note.startswith("Column")]
@@ -194,7 +220,8 @@ def prepare_table(job: TableJob) -> PreparedTable:
     ids = None if job.id is None else column_at(source.table, job.id, table.rows, "--id")
     frame = table.select(encoder.columns)
     notes = [*([DECIMAL_COMMAS] if table.decimal == "," else []), *notes, *messages]
-    return PreparedTable(source, encoder, classes, frame, X, y, table.rows, train, test, group, groups, ids, notes)
+    rows = table.rows
+    return PreparedTable(source, encoder, classes, frame, X, y, rows, train, test, group, groups, ids, notes, large)
 
 
 def prepare_for_fit(job: FitJob, folder: ResultFolder | None, screen: Screen) -> PreparedTable:
@@ -211,7 +238,13 @@ def prepare_for_fit(job: FitJob, folder: ResultFolder | None, screen: Screen) ->
     if folder is not None:
         folder.check_owner(data=job.data, target=prepared.target)
     table = prepared.source.table
-    screen.say(f"Read {job.data}: {counted(table.n_rows, 'row')}, {counted(len(table.names), 'column')}.", style="bold")
+    words = f"{counted(prepared.table_rows, 'row')}, {counted(len(table.names), 'column')}"
+    screen.say(f"Read {job.data}: {words}.", style="bold")
+    if prepared.large is not None:
+        screen.say(
+            "The table is larger than a quarter of memory, so it is read in batches: all training rows decide the "
+            f"coefficients, and a sample of {len(prepared.train):,} the kind of model, formulas and comparisons."
+        )
     screen.notes(prepared.notes)
     screen.say(f"Split: {split_sentence(job, prepared)}.", style="bold")
     return prepared
@@ -240,7 +273,10 @@ def split_sentence(job: TableJob, prepared: PreparedTable) -> str:
         how = f"chosen by {prepared.group!r}, so that no group is divided"
     elif prepared.labels:
         how = "chosen at random within each class"
-    train, test = counted(len(prepared.train), "training row"), counted(len(prepared.test), "test row")
+    train, test = counted(prepared.training_rows, "training row"), counted(len(prepared.test), "test row")
+    if prepared.large is not None:
+        test += f" of {counted(prepared.table_rows - prepared.training_rows, 'held-out row')}"
+        how = "chosen at random"
     return f"{train} and {test}, {how} (seed {job.seed})"
 
 

@@ -182,7 +182,7 @@ def metrics(results: FitResults) -> dict[str, object]:
         "target": prepared.target,
         "task": prepared.task,
         "classes": list(prepared.encoder.classes),
-        "rows": {"table": prepared.source.table.n_rows, "training": len(prepared.train), "test": len(prepared.test)},
+        "rows": {"table": prepared.table_rows, "training": prepared.training_rows, "test": len(prepared.test)},
         "split": {"seed": job.seed, "test": job.test, "group": prepared.group},
         "score": {
             "name": next(iter(trained.metrics)),
@@ -270,10 +270,11 @@ def report_content(results: FitResults, *, figures: bool = False) -> ReportConte
     config, count = estimator.model_.config, len(prepared.encoder.columns)
     explanation = results.kept("explanation", lambda: explain_rows(results)) if figures else None
     listed = None if results.formulas is None else results.formulas.formulas
+    source = job.data if prepared.large is not None else prepared.source.table.source
     predicted = f"{len(prepared.labels)} classes of {target!r}" if prepared.labels else repr(target)
     summary = [
         f"A Kolmogorov-Arnold network ({estimator._shape_text()}) learned to predict {predicted} from {count} "
-        f"input{'s' if count > 1 else ''}, on {len(prepared.train):,} rows of {prepared.source.table.source}."
+        f"input{'s' if count > 1 else ''}, on {prepared.training_rows:,} rows of {source}."
     ]
     training: dict[str, object] = {
         "shape": str(list(config.width)),
@@ -306,13 +307,13 @@ def report_content(results: FitResults, *, figures: bool = False) -> ReportConte
         figures=report_figures(results, explanation) if figures else (),
         data={
             "table": job.data,
-            "rows in the table": prepared.source.table.n_rows,
+            "rows in the table": prepared.table_rows,
             "columns in the table": len(prepared.source.table.names),
             "target": target,
             "inputs": count,
             "split": split_sentence(job, prepared),
         },
-        split={"training": len(prepared.train), "test": len(prepared.test)},
+        split={"training": prepared.training_rows, "test": len(prepared.test)},
         notes=results.notes,
         training=training,
         versions=versions(),

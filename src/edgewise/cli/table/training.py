@@ -100,7 +100,10 @@ def train_model(job: FitJob, prepared: PreparedTable, progress: ProgressCallback
         groups = None if prepared.groups is None else prepared.groups[prepared.train]
         if groups is not None and (groups == groups[0]).all():
             groups = None  # the other one is for the test
-        estimator.fit(prepared.frame[prepared.train], prepared.y[prepared.train], groups=groups)
+        if (batches := prepared.batches) is not None:
+            estimator.fit(batches)
+        else:
+            estimator.fit(prepared.frame[prepared.train], prepared.y[prepared.train], groups=groups)
     estimator.target_names_ = (prepared.target,)
     return scored(prepared, estimator, time.perf_counter() - start, notes)
 

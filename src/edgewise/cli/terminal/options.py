@@ -176,8 +176,8 @@ Data = Annotated[
     str,
     typer.Argument(
         metavar="DATA",
-        help="Table: a CSV file (any delimiter, also .gz) or Parquet file with column names, or knots, the table that "
-        "comes with Edgewise.",
+        help="Table: a CSV file (any delimiter, also .gz) or Parquet file with column names, a folder of Parquet "
+        "files, a pattern in quotes such as 'sales/*.parquet', or knots, the table that comes with Edgewise.",
         show_default=False,
     ),
 ]

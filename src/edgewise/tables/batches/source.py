@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -17,13 +18,13 @@ from edgewise.checks import check_count
 from edgewise.errors import FileError, InputError, missing_extra
 from edgewise.tables.cells import quoted
 from edgewise.tables.frames import frame_table, is_frame
+from edgewise.tables.reading import parquet_files
 from edgewise.tables.table import Table, check_column_names
 
 # A choice: 65,536 rows of 100 numbers take 52 MB, and reading so many at once hides the cost of each call.
 ROWS_AT_ONCE = 65_536
 # A choice: structure that 100,000 rows do not show is not worth a search, and 100 columns of them take 80 MB.
 SAMPLE_ROWS = 100_000
-PARQUET = (".parquet", ".pq")
 KIND_WORDS = {"f": "numbers", "O": "text", "M": "dates"}
 
 
@@ -153,6 +154,10 @@ class Batches:
     def __repr__(self) -> str:
         return f"Batches({self.source!r}, target={self.target!r})"
 
+    def held(self, ids: np.ndarray, share: float, seed: int) -> np.ndarray:
+        """Return which rows belong to the second table of `divided`, (n,), by their numbers in this one."""
+        return row_keys(ids, seed) < np.uint64(share * 2.0**64)
+
     def divided(self, share: float, seed: int) -> tuple[Batches, Batches]:
         """Return two tables in batches: the rows without a share of them chosen at random, and that share.
 
@@ -164,13 +169,15 @@ class Batches:
         >>> [sum(len(batch) for batch in part) for part in whole.divided(0.2, seed=0)]
         [799, 201]
         """
-        parts = []
-        for held in (False, True):
-            part = Batches.__new__(Batches)
-            vars(part).update(vars(self))
-            part._part = (share, seed, held)
-            parts.append(part)
-        return parts[0], parts[1]
+        parts = copy(self), copy(self)
+        parts[0]._part, parts[1]._part = (share, seed, False), (share, seed, True)
+        return parts
+
+    def with_columns(self, columns: Sequence[str]) -> Batches:
+        """Return the same rows with these input columns alone."""
+        narrow = copy(self)
+        narrow.columns = tuple(columns)
+        return narrow
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield the batches that this process is to read, see `edgewise.processes`: all, where there is one process."""
@@ -196,8 +203,7 @@ class Batches:
                     continue
                 if self._part is not None:
                     share, seed, held = self._part
-                    chosen = row_keys(batch.ids, seed) < np.uint64(share * 2.0**64)
-                    batch = batch.take(chosen == held)
+                    batch = batch.take(self.held(batch.ids, share, seed) == held)
                     if not len(batch):
                         continue
                 yield batch
@@ -205,8 +211,16 @@ class Batches:
     @property
     def rows(self) -> int | None:
         """Number of rows, where files say it without being read; else None."""
+        if self._part is not None:
+            return None
         counts = [unit.rows for unit in self._units()]
-        return None if None in counts else sum(counts)  # type: ignore[arg-type]
+        return None if None in counts else sum(count or 0 for count in counts)
+
+    @property
+    def width(self) -> int:
+        """Number of columns of the first batch, target and weight included."""
+        batch = next(iter(self))
+        return len(batch.table.names) + max(len(self.targets), 1) + (self.weight is not None)
 
     def _units(self) -> list[_Unit]:
         """Return the parts that can be read by themselves, in order."""
@@ -295,16 +309,10 @@ def _paths(source: Any) -> tuple[Path, ...] | None:
     if not isinstance(source, str | os.PathLike):
         return None
     text = os.fspath(source)
-    path = Path(text)
-    if path.is_dir():
-        found = [one for one in sorted(path.rglob("*")) if one.suffix.lower() in PARQUET and one.is_file()]
-    elif glob.has_magic(text) and not path.exists():
-        found = [Path(one) for one in sorted(glob.glob(text, recursive=True))]
-    else:
-        found = [path]
+    found = parquet_files(source) if os.path.isdir(text) or glob.has_magic(text) else (Path(text),)
     if not found:
         raise FileError(f"{text}: at least one Parquet file was expected, got none")
-    return tuple(found)
+    return found
 
 
 def _is_dataset(source: object) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 
 from edgewise.errors import InputError
 from edgewise.tables.batches.source import Batch, row_keys
-from edgewise.tables.cells import quoted
+from edgewise.tables.cells import stack_cells
 
 MOST_LABELS = 1_000  # classes of which each has a row in the sample; a choice, as `edgewise.tables.target.MAX_CLASSES`
 
@@ -156,11 +156,13 @@ class Sampler:
 def joined(batches: Sequence[Batch]) -> Batch:
     """Return the rows of several batches as one."""
     first = batches[0]
-    columns = {name: _stacked([batch.table.columns[name] for batch in batches], name) for name in first.table.columns}
+    columns = {
+        name: stack_cells([batch.table.columns[name] for batch in batches], name) for name in first.table.columns
+    }
     ids = np.concatenate([batch.ids for batch in batches])
     weight = None if first.weight is None else np.concatenate([_given(batch.weight) for batch in batches])
     table = replace(first.table, columns=columns, rows=ids.astype(np.int64) + 1, source="the sample")
-    y = _stacked([batch.y for batch in batches], "the target")
+    y = stack_cells([batch.y for batch in batches], "the target")
     return Batch(table, y, weight, "the sample", ids, first.is_named)
 
 
@@ -168,28 +170,6 @@ def _given(weight: np.ndarray | None) -> np.ndarray:
     if weight is None:
         raise InputError("weights must be given in every batch or in none, got some without")
     return weight
-
-
-def _stacked(parts: Iterable[np.ndarray], name: str) -> np.ndarray:
-    """Return cells one after the other; those that are all missing take the kind of the others."""
-    parts = list(parts)
-    kinds = {part.dtype.kind for part in parts}
-    if "O" in kinds and len(kinds) > 1:
-        if any(part.dtype.kind != "O" and not _all_missing(part) for part in parts):
-            raise InputError(f"{quoted(name)} must hold values of one kind in all batches, got text and others")
-        parts = [part if part.dtype.kind == "O" else np.full(part.shape, None, dtype=object) for part in parts]
-    elif "M" in kinds and len(kinds) > 1:
-        parts = [
-            part if part.dtype.kind == "M" else np.full(part.shape, np.datetime64("NaT"), "datetime64[us]")
-            for part in parts
-        ]
-    return np.concatenate(parts)
-
-
-def _all_missing(part: np.ndarray) -> bool:
-    return (
-        bool(np.isnat(part).all()) if part.dtype.kind == "M" else part.dtype.kind == "f" and bool(np.isnan(part).all())
-    )
 
 
 def surveyed(batches: Iterable[Batch], size: int, seed: int, *, has_labels: bool = False) -> Survey:

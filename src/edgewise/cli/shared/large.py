@@ -1,0 +1,126 @@
+"""Tables that are too large for memory: a sample of them is prepared, and the model is fitted batch by batch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from edgewise.cli.shared.source import Source
+from edgewise.errors import InputError
+from edgewise.memory import machine_memory
+from edgewise.tables import Table, TableEncoder
+from edgewise.tables.batches import Batches
+from edgewise.tables.batches.survey import Sampler, joined
+from edgewise.tables.reading import PARQUET, parquet_files
+
+# A table is held in memory up to this share of it: a choice; reading, encoding and searching copy it once or twice.
+SHARE_OF_MEMORY = 0.25
+TEST_ROWS = 20_000  # that are scored; a choice: the standard error of R² is then below a hundredth
+
+
+@dataclass(frozen=True, eq=False)
+class LargeTable:
+    """A table larger than memory.
+
+    Parameters
+    ----------
+    source : Source
+        A sample of it: training rows, then test rows.
+    batches : Batches
+        All of its training rows.
+    training : int
+        Training rows in the sample.
+    rows, training_rows : int
+        Rows of the whole table, and of its training part.
+    """
+
+    source: Source
+    batches: Batches
+    training: int
+    rows: int
+    training_rows: int
+
+    def encoded(self, encoder: TableEncoder) -> Batches:
+        """Return the training rows with the columns and the target that the encoder of the sample uses."""
+        rows = EncodedRows(self.batches.with_columns(encoder.columns), encoder)
+        return Batches(rows, encoder.target.name, sample_rows=self.batches.sample_rows)
+
+
+@dataclass(frozen=True)
+class EncodedRows:
+    """Training rows in batches, with the target as the estimator is to see it: numbers, or labels of classes."""
+
+    batches: Batches
+    encoder: TableEncoder
+
+    def __iter__(self) -> Iterator[Table]:
+        target = self.encoder.target
+        for batch in self.batches:
+            table = with_target(batch.table, target.name, batch.y)
+            try:
+                y = target.encode(table)
+            except InputError as error:
+                raise InputError(f"{batch.name}: {error}") from error
+            if target.task == "classification":
+                y = np.array([str(c) if isinstance(c, float) else c for c in target.classes])[y]
+                y = y.astype(object) if y.dtype.kind == "U" else y
+            yield with_target(batch.table, target.name, y)
+
+
+def with_target(table: Table, name: str, y: np.ndarray) -> Table:
+    """Return a table with one more column."""
+    return replace(table, names=(*table.names, name), columns={**table.columns, name: y})
+
+
+def large_table(data: str, target: str | None, share: float, seed: int, others: dict[str, object]) -> LargeTable | None:
+    """Return DATA as a table that is too large for memory; None if it fits, or is no Parquet.
+
+    Parameters
+    ----------
+    data : str
+        File, folder or pattern.
+    target : str, optional
+        Column to predict.
+    share : float
+        Share of test rows.
+    seed : int
+        Seed of the split and of the sample.
+    others : dict
+        Options that need all rows in memory, by name.
+
+    Raises
+    ------
+    InputError, FileError
+        As `Batches`; also for an option that needs all rows, and without a target.
+    """
+    is_one = Path(data).suffix.lower() in PARQUET and os.path.isfile(data)
+    paths = (Path(data),) if is_one else parquet_files(data)
+    if not paths or not target:
+        return None
+    batches = Batches(paths, target)
+    rows, columns = batches.rows or 0, batches.width
+    size = rows * columns * np.dtype(np.float64).itemsize
+    if size <= SHARE_OF_MEMORY * machine_memory():
+        return None
+    for option, value in others.items():
+        if value is not None:
+            raise InputError(
+                f"{option} needs a table in memory; {data} has {rows:,} rows, {size / 1e9:.1f} GB of numbers, and is "
+                "read in batches"
+            )
+    samplers = Sampler(batches.sample_rows, seed), Sampler(TEST_ROWS, seed)
+    for batch in batches:
+        held = batches.held(batch.ids, share, seed)
+        for sampler, chosen in zip(samplers, (~held, held), strict=True):
+            if chosen.any():
+                sampler.add(batch.take(chosen))
+    training, test = (sampler.survey() for sampler in samplers)
+    whole = joined([training.sample, test.sample])
+    table = replace(with_target(whole.table, target, whole.y), source=f"a sample of {data}")
+    return LargeTable(
+        Source(data, table), batches.divided(share, seed)[0], len(training.sample), rows, rows - test.rows
+    )
