@@ -40,7 +40,7 @@ INNER_RANKS = {
     "pde": ({"domains"}, {"problem"}, {"structured"}, {"solver"}, {"library", "spectrum"}),
     "plot": ({"themes"}, {"style"}, {"network", "results", "pde"}),
     "cli": ({"terminal"}, {"shared"}, {"pde"}, {"table"}, {"reproduce", "explorer"}, {"app"}),
-    "explore": ({"editing"}, {"subject", "opening", "record"}, {"session"}, {"page"}),
+    "explore": ({"editing"}, {"division"}, {"subject", "opening", "record"}, {"history"}, {"session"}, {"page"}),
 }
 # A method that opens a room above its own, where users look for it: (module, room).
 DOORS = {("estimator.display", "explore")}

@@ -96,7 +96,7 @@ def test_every_edit_is_in_the_file_before_it_counts(session, estimator, rows, tm
     path.write_text("[")
     with pytest.raises(InputError, match="edits as JSON"):
         Session(estimator, *rows, seed=3).keep_in(path)
-    session._journal = str(path / "edits.json")  # below a file
+    session._history.file = str(path / "edits.json")  # below a file
     with pytest.raises(FileError):
         session.edit(**DRAG)
     assert len(session.edits) == 1  # what could not be written is not kept

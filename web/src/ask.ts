@@ -1,30 +1,53 @@
 // What if: sliders for the columns with the prediction and what moves it; and the rows with the largest errors.
-import { h, field, number, signed } from "./dom";
+import type { Interval } from "./backend";
+import { h, field, number, signed, slider } from "./dom";
 import { edgeLayers, edgeValue, exists, output, trace } from "./network";
+import { pathPanel } from "./path";
+import type { Point } from "./pen";
+import { Plot } from "./plot";
 import type { Store } from "./store";
+
+/** Outputs of the network in the units of the table: targets, or shares of classes. */
+export function predictions(store: Store, x: number[]): number[] {
+  const values = output(store.network, x);
+  if (store.subject.task === "numbers") return values.map((value, o) => store.inUnits(value, o));
+  const most = Math.max(...values);
+  const weights = values.map((value) => Math.exp(value - most));
+  const sum = weights.reduce((a, b) => a + b, 0);
+  return weights.map((weight) => weight / sum);
+}
 
 /** The prediction of a row of network inputs, in words. */
 export function predictionText(store: Store, x: number[]): string {
+  const { task, outputs } = store.subject;
+  const values = predictions(store, x);
+  if (task === "numbers") return values.map((value, o) => `${outputs[o]} = ${number(value, 5)}`).join(", ");
+  const shares = values.map((share, n): [number, string] => [share, outputs[n]!]).sort((a, b) => b[0] - a[0]);
+  return shares.slice(0, 3).map(([share, name]) => `${name}: ${number(100 * share, 3)} %`).join(", ");
+}
+
+/** The interval for a new row like x, in words. */
+function intervalText(store: Store, x: number[], interval: Interval | null): string {
+  const { task, outputs, note } = store.subject;
+  if (task === "classes" || note) return "";
+  if (!interval) return "There is no interval: too few rows are held out.";
   const values = output(store.network, x);
-  const { task, target, outputs } = store.subject;
-  if (task === "classes") {
-    const most = Math.max(...values);
-    const weights = values.map((value) => Math.exp(value - most));
-    const sum = weights.reduce((a, b) => a + b, 0);
-    const shares = weights.map((weight, n): [number, string] => [weight / sum, outputs[n]!]).sort((a, b) => b[0] - a[0]);
-    return shares.slice(0, 3).map(([share, name]) => `${name}: ${number(100 * share, 3)} %`).join(", ");
-  }
-  return values
-    .map((value, o) => {
-      const y = (target.shift[o] ?? 0) + (target.scale[o] ?? 1) * value;
-      return `${outputs[o]} = ${number(target.log ? Math.exp(y) : y, 5)}`;
-    })
-    .join(", ");
+  const ends = values.map((value, o) => {
+    const half = interval.half[o]!;
+    const [low, high] = [store.inUnits(value - half, o), store.inUnits(value + half, o)];
+    return `${number(low)} to ${number(high)}${outputs.length > 1 ? ` (${outputs[o]})` : ""}`;
+  });
+  const how = interval.own
+    ? `calibrated by the fit on ${interval.rows} rows, as predict_interval gives it`
+    : `from the residuals of the ${interval.rows} held-out rows, the same width everywhere`;
+  return `${ends.join(", ")} holds ${Math.round(100 * interval.level)} % of new rows like this one; ${how}.`;
 }
 
 export function askPanel(store: Store): HTMLElement {
   const { columns, rows, shift, scale, limits } = store.subject;
   const prediction = h("output", { class: "prediction" });
+  const interval = h("p", { class: "hint interval" });
+  let waiting = 0;
   const bars = h("div", { class: "bars", role: "list", "aria-label": "Contributions of the inputs" });
   const chosen = new Array<number>(shift.length).fill(0);
   const middle = Math.floor(rows.x.length / 2);
@@ -32,8 +55,18 @@ export function askPanel(store: Store): HTMLElement {
 
   const update = (): void => {
     const clipped = chosen.map((value, i) => (limits ? Math.max(limits[i]![0], Math.min(limits[i]![1], value)) : value));
+    store.point = clipped;
     prediction.textContent = predictionText(store, clipped);
+    interval.textContent = intervalText(store, clipped, store.state.interval);
+    window.clearTimeout(waiting);
+    // The fit's own intervals follow the point, and only the library computes them; edited models have none.
+    if (store.backend.shared && store.subject.errorBars && store.network === store.state.network && !store.state.edits.some((one) => one.holds))
+      waiting = window.setTimeout(() => void ownInterval(chosen.slice(), clipped), 60);
     bars.replaceChildren(...contributions(store, clipped));
+  };
+  const ownInterval = async (x: number[], clipped: number[]): Promise<void> => {
+    const answer = await store.backend.ask("interval", { x });
+    if (answer.interval && store.point === clipped) interval.textContent = intervalText(store, clipped, answer.interval);
   };
   const list = columns.map((column) => {
     if (column.levels.length) {
@@ -56,20 +89,11 @@ export function askPanel(store: Store): HTMLElement {
     const values = rows.x.map((x) => shift[input]! + scale[input]! * x[input]!);
     const low = Math.min(...values);
     const high = Math.max(...values);
-    const control = h("input", { type: "range", min: String(low), max: String(high), step: String((high - low) / 200 || 1) });
-    const shown = h("output", {});
-    const show = (): void => void (shown.textContent = number(shift[input]! + scale[input]! * chosen[input]!));
-    control.addEventListener("input", () => {
-      chosen[input] = (Number(control.value) - shift[input]!) / scale[input]!;
-      show();
+    const { element, set } = slider(column.name, low, high, 200, (value) => {
+      chosen[input] = (value - shift[input]!) / scale[input]!;
       update();
     });
-    controls.push(() => {
-      control.value = String(shift[input]! + scale[input]! * chosen[input]!);
-      show();
-    });
-    const element = field(column.name, control);
-    element.append(shown);
+    controls.push(() => set(shift[input]! + scale[input]! * chosen[input]!));
     return element;
   });
   const take = (row: number): void => {
@@ -95,6 +119,7 @@ export function askPanel(store: Store): HTMLElement {
     {},
     h("h2", {}, "What if"),
     prediction,
+    interval,
     h("div", { class: "sliders" }, ...list),
     h("h2", {}, "What moves it"),
     h("p", { class: "hint" }, contributionNote(store)),
@@ -112,7 +137,7 @@ function contributionNote(store: Store): string {
 function contributions(store: Store, x: number[]): HTMLElement[] {
   const { network, subject } = store;
   const o = subject.task === "classes" ? subject.outputs.length - 1 : 0;
-  const unit = subject.task === "classes" || subject.target.log ? 1 : (subject.target.scale[0] ?? 1);
+  const unit = store.unit(o);
   const layers = edgeLayers(network);
   const now = output(network, x)[o]!;
   const found = subject.columns.map((column) => {
@@ -120,9 +145,7 @@ function contributions(store: Store, x: number[]): HTMLElement[] {
     if (layers.length === 1 && network.length === 1) {
       for (const i of column.inputs) {
         if (!exists(layers[0]!, i, o)) continue;
-        const few = subject.rows.x.filter((_, n) => n % Math.ceil(subject.rows.x.length / 200) === 0);
-        const mean = few.reduce((sum, row) => sum + edgeValue(layers[0]!, i, o, row[i]!), 0) / few.length;
-        value += edgeValue(layers[0]!, i, o, x[i]!) - mean;
+        value += edgeValue(layers[0]!, i, o, x[i]!) - store.lastMeans().get(`0,${i},${o}`)!;
       }
     } else {
       const changed = x.slice();
@@ -156,7 +179,9 @@ export function rowsPanel(store: Store): HTMLElement {
   const show = (): void => {
     body.replaceChildren(
       ...store.state.worst.map((one) => {
-        const button = h("button", { type: "button", class: "plain", onclick: () => pick(one.row) }, `row ${one.row}`);
+        const place = store.subject.rows.numbers.indexOf(one.row);
+        const point = { onpointerenter: () => store.hover(place), onpointerleave: () => store.hover(-1) };
+        const button = h("button", { type: "button", class: "plain", onclick: () => pick(one.row), ...point }, `row ${one.row}`);
         return h(
           "tr",
           {},
@@ -168,15 +193,41 @@ export function rowsPanel(store: Store): HTMLElement {
       }),
     );
   };
+  // Every row as a dot to point at: what was measured and what is predicted, or the loss of each row for classes.
+  const isNumbers = store.subject.task === "numbers";
+  const plot = new Plot("rows", 260, (dot, click) => (click && dot >= 0 ? store.selectRow(dot) : store.hover(dot)));
+  const showPlot = (): void => {
+    const { rows, outputs } = store.subject;
+    const points = rows.x.map((x, n): Point => {
+      const y = rows.y[n]!;
+      const values = predictions(store, x);
+      if (!isNumbers) return [rows.numbers[n]!, -Math.log(Math.max(values[y as number]!, 1e-300))];
+      return [values[0]!, store.inUnits(Array.isArray(y) ? y[0]! : y, 0)];
+    });
+    const ends = points.flat().filter(Number.isFinite);
+    const line: Point[] = isNumbers ? [Math.min(...ends), Math.max(...ends)].map((one) => [one, one]) : [];
+    plot.show({
+      xLabel: isNumbers ? `${outputs[0]}, predicted` : "row",
+      yLabel: isNumbers ? `${outputs[0]}, measured` : "loss",
+      curves: [{ name: isNumbers ? "predicted = measured" : "", points: line, colour: "soft", dash: [4, 3], width: 1 }],
+      dots: { points, held: rows.held, marked: store.shownRow },
+      label: "A dot for each row, held-out rows in orange and larger. The field Row chooses one by its number.",
+    });
+  };
+  store.listen((what) => ["state", "row", "hover", "preview"].includes(what) && !plot.element.closest("[hidden]") && showPlot());
+  store.listen((what) => what === "tab" && !plot.element.closest("[hidden]") && showPlot());
   store.listen((what) => what === "state" && show());
   show();
   const head = ["row", "kind", "loss", "prediction"];
   return h(
     "section",
     {},
+    h("h2", {}, "All rows"),
+    h("p", { class: "hint" }, "Point at a dot to see the path of that row here and in the network; choose it to keep the path."),
+    plot.element,
+    field("Row", choose),
+    pathPanel(store),
     h("h2", {}, "Rows with the largest losses"),
-    h("p", { class: "hint" }, "Choose a row to see its path: the value of each node and each edge in the network."),
     h("table", {}, h("thead", {}, h("tr", {}, ...head.map((one) => h("th", { scope: "col" }, one)))), body),
-    field("Another row", choose),
   );
 }

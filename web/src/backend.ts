@@ -10,7 +10,25 @@ export interface SessionState {
   scores: Scores;
   worst: { row: number; loss: number; held: boolean; x: number[] }[];
   formula: string[] | null;
+  interval: Interval | null;
   edits: { text: string; holds: boolean }[];
+}
+/** Half the widths of intervals for new rows, in the units of the network; `own` for those of the unedited model. */
+export interface Interval {
+  half: number[];
+  level: number;
+  rows: number;
+  own: boolean;
+}
+/** A formula that a search found: its values on the rows of the page, and along each input. */
+export interface Found {
+  output: string;
+  latex: string;
+  size: number;
+  error: number;
+  chosen: boolean;
+  rows: (number | null)[];
+  along: Record<string, [number, number, (number | null)[]]>;
 }
 export interface Subject {
   inputs: string[];
@@ -23,7 +41,9 @@ export interface Subject {
   columns: { name: string; inputs: number[]; levels: string[] }[];
   rows: { numbers: number[]; x: number[][]; y: (number | number[])[]; held: boolean[]; all: number; heldOut: number };
   functions: string[];
-  front: { latex: string; size: number; error: number; chosen: boolean }[];
+  front: Found[];
+  errorBars: boolean;
+  bands: { edges: Record<string, [number, number, number[], number[]]>; width: number } | null;
   note: string;
 }
 export interface Cost {
@@ -51,6 +71,21 @@ export interface Suggestion {
   after: number;
   error: number;
 }
+export interface SolutionFields {
+  fields: string[];
+  coordinates: { name: string; low: number; high: number; time: boolean }[];
+  statement: string;
+  message: string;
+  trust: string;
+  error: number | null;
+  unknowns: { name: string; value: number; error: number | null }[];
+}
+/** All fields on a grid along one or two coordinates; null outside the domain. */
+export interface Slice {
+  axes: string[];
+  counts: number[];
+  values: (number | null)[][];
+}
 export interface Answer {
   error?: string;
   stale?: boolean;
@@ -62,6 +97,9 @@ export interface Answer {
   job?: number;
   preview?: Preview;
   suggestions?: Suggestion[];
+  interval?: Interval | null;
+  solution?: SolutionFields;
+  slice?: Slice;
   wrote?: string[];
   script?: string;
   record?: unknown;

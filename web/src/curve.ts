@@ -3,11 +3,12 @@ import { type ScaleLinear, scaleLinear } from "d3-scale";
 import { colours, h, number } from "./dom";
 import { type Edge, type EdgeLayer, drawnRange, edgeLayers, edgeValue, functionOf, hasSpline } from "./network";
 import { type Pen, type Point, canvasPen } from "./pen";
+import { pictureButtons } from "./picture";
 import { draggedCoef } from "./spline";
 import type { Store } from "./store";
 
 const HEIGHT = 300;
-const MARGIN = { left: 58, right: 14, top: 12, bottom: 56 };
+const MARGIN = { left: 58, right: 14, top: 24, bottom: 56 };
 const SAMPLES = 160;
 const BINS = 40;
 
@@ -23,17 +24,21 @@ export class CurveChart {
   private dragging = -1;
   private focused = false;
   private waiting = 0;
+  private dots: [number, number, boolean][] = []; // by row: input, height, and whether it is held out
 
   constructor(
     private store: Store,
     private dropped: () => void,
   ) {
-    this.element.append(this.canvas, this.legend);
+    const size = (): [number, number] => [this.element.clientWidth, HEIGHT];
+    const buttons = pictureButtons("curve", this.element, size, (pen) => this.draw(pen, this.element.clientWidth));
+    this.element.append(this.canvas, buttons, this.legend);
     const canvas = this.canvas;
     canvas.addEventListener("pointerdown", (event) => this.down(event));
     canvas.addEventListener("pointermove", (event) => this.moved(event));
     canvas.addEventListener("pointerup", () => this.up());
     canvas.addEventListener("pointercancel", () => this.up());
+    canvas.addEventListener("pointerleave", () => this.store.hover(-1));
     canvas.addEventListener("keydown", (event) => this.key(event));
     canvas.addEventListener("focus", () => this.focus(canvas.matches(":focus-visible")));
     canvas.addEventListener("blur", () => this.focus(false));
@@ -44,7 +49,7 @@ export class CurveChart {
         this.points = [];
         this.range = null;
       }
-      if (what === "select" || what === "state" || what === "preview" || what === "row") this.later();
+      if (["select", "state", "preview", "row", "hover"].includes(what)) this.later();
     });
   }
 
@@ -80,11 +85,17 @@ export class CurveChart {
     return edge[0] ? value : (value - shift[edge[1]]!) / scale[edge[1]]!;
   }
 
+  /** What one unit of the edge is in the target's unit, for edges that end in an output. */
+  private outputUnit(): number {
+    const edge = this.store.edge!;
+    const { network } = this.store.state;
+    return edge[0] === edgeLayers(network).length - 1 && network.at(-1)!.kind === "edges" ? this.store.unit(edge[2]) : 1;
+  }
+
   private paint(): void {
     const context = this.canvas.getContext("2d");
-    const found = this.layerOf();
     const width = this.element.clientWidth;
-    if (!context || !width || !found) return;
+    if (!context || !width || !this.layerOf()) return;
     const ratio = window.devicePixelRatio || 1;
     if (this.canvas.width !== Math.round(width * ratio)) {
       this.canvas.width = Math.round(width * ratio);
@@ -93,14 +104,17 @@ export class CurveChart {
     }
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, width, HEIGHT);
-    const [layer, edge] = found;
     this.canvas.setAttribute(
       "aria-label",
-      `Curve of ${this.store.edgeName(edge)}. Left and right move the cursor, up and down move the curve there, ` +
-        "Escape takes it back.",
+      `Curve of ${this.store.edgeName(this.store.edge!)}. Left and right move the cursor, up and down move the curve ` +
+        "there, Escape takes it back.",
     );
+    this.draw(canvasPen(context), width);
+  }
+
+  private draw(pen: Pen, width: number): void {
+    const [layer, edge] = this.layerOf()!;
     const c = colours(this.element);
-    const pen = canvasPen(context);
     const values = this.store.inputs(edge);
     const [low, high] = drawnRange(layer, edge[1], values);
     this.x.domain([low, high]).range([MARGIN.left, width - MARGIN.right]);
@@ -115,8 +129,10 @@ export class CurveChart {
     const first = edgeLayers(this.store.first)[edge[0]];
     const old = first && first.inputs === layer.inputs && first.outputs === layer.outputs ? sample(first) : [];
     const residuals = this.residuals(edge, values);
+    this.dots = residuals.length ? residuals : values.map((u): [number, number, boolean] => [u, edgeValue(layer, i, o, u), false]);
+    const band = this.band(edge);
     if (this.dragging < 0) {
-      const all = [...now, ...kept, ...old].map(([, y]) => y).filter(Number.isFinite);
+      const all = [...now, ...kept, ...old, ...band].map(([, y]) => y).filter(Number.isFinite);
       const spread = residuals.map(([, y]) => y).sort((a, b) => a - b);
       const cut = Math.floor(spread.length * 0.02); // the outermost residuals do not set the scale
       const more = spread.length ? [spread[cut]!, spread[spread.length - 1 - cut]!] : [];
@@ -127,8 +143,10 @@ export class CurveChart {
     this.drawAxes(pen, c, layer, edge, values, width);
     this.legend.textContent =
       (residuals.length ? "Dots: the curve plus the residual of each row, held-out rows larger and orange. " : "") +
+      (band.length ? `Band: ± ${this.store.subject.bands!.width} standard errors of the curve that was fitted. ` : "") +
       "Bars: how many rows. Ticks on the axis: knots. Dotted: the curve when the page was opened.";
     const at = (points: Point[]): Point[] => points.map(([u, y]): Point => [this.x(u), this.y(y)]);
+    pen.area(at(band), c.accent!, 0.16);
     for (const [u, y, held] of residuals)
       if (y >= this.y.domain()[0]! && y <= this.y.domain()[1]!)
         pen.dot(this.x(u), this.y(y), held ? 2.2 : 1.6, held ? c.held! : c.fill!);
@@ -136,7 +154,8 @@ export class CurveChart {
     if (this.store.network !== this.store.state.network) pen.line(at(kept), c.ink!, 1.5, 0.8, [6, 4]);
     pen.line(at(now), c.accent!, 2.5);
     for (const [u, y] of this.points) pen.dot(this.x(u), this.y(y), 5, c.panel!, c.accent!);
-    const row = this.store.row;
+    const row = this.store.shownRow;
+    if (row >= 0 && residuals[row]) pen.dot(this.x(values[row]!), Math.max(MARGIN.top, Math.min(HEIGHT - MARGIN.bottom, this.y(residuals[row]![1]))), 4, c.panel!, c.ink!);
     if (row >= 0) pen.dot(this.x(values[row]!), this.y(edgeValue(layer, i, o, values[row]!)), 5, c.accent!, c.ink!);
     if (this.focused) {
       const u = low + (high - low) * this.cursor;
@@ -158,10 +177,16 @@ export class CurveChart {
       const [a, b] = this.range.map((u) => this.x(u)) as [number, number];
       pen.box(a, MARGIN.top, b - a, bottom - MARGIN.top, c.line!, "");
     }
-    for (const tick of this.y.ticks(5)) {
-      pen.line([[MARGIN.left, this.y(tick)], [width - MARGIN.right, this.y(tick)]], c.line!, 1);
-      pen.text(number(tick, 4), MARGIN.left - 6, this.y(tick) + 4, c.ink!, 11, "right");
+    const unit = this.outputUnit();
+    const [least, most] = this.y.domain() as [number, number];
+    for (const tick of scaleLinear().domain([unit * least, unit * most]).ticks(5)) {
+      const at = this.y(tick / unit);
+      pen.line([[MARGIN.left, at], [width - MARGIN.right, at]], c.line!, 1);
+      pen.text(number(tick, 4), MARGIN.left - 6, at + 4, c.ink!, 11, "right");
     }
+    const isLast = edge[0] === edgeLayers(this.store.state.network).length - 1;
+    const added = `${isLast && this.store.subject.target.log ? "log " : ""}${this.store.nodeName(edge[0] + 1, edge[2])}`;
+    pen.text(`adds to ${added}`, 4, MARGIN.top - 11, c.ink!, 12);
     const [low, high] = this.x.domain() as [number, number];
     const units = scaleLinear().domain([this.unit(low), this.unit(high)]);
     for (const tick of units.ticks(6)) {
@@ -173,10 +198,10 @@ export class CurveChart {
     // How many rows: a histogram below the axis. Knots are ticks on its upper edge.
     const counts = new Array<number>(BINS).fill(0);
     for (const u of values) counts[Math.max(0, Math.min(BINS - 1, Math.floor((BINS * (u - low)) / (high - low))))]!++;
-    const most = Math.max(...counts, 1);
+    const tallest = Math.max(...counts, 1);
     const w = (width - MARGIN.left - MARGIN.right) / BINS;
     counts.forEach((count, n) => {
-      const high = (14 * count) / most;
+      const high = (14 * count) / tallest;
       if (count) pen.box(MARGIN.left + n * w, bottom + 36 - high, w - 1, high, c.fill!, "");
     });
     if (layer.spline && hasSpline(layer, edge[1], edge[2]))
@@ -199,6 +224,26 @@ export class CurveChart {
     });
   }
 
+  /** The outline of the band of the curve as it was fitted: along the upper side, and back along the lower one. */
+  private band(edge: Edge): Point[] {
+    const found = this.store.subject.bands?.edges[edge.join()];
+    if (!found) return [];
+    const [low, high, values, half] = found;
+    const side = (sign: number): Point[] => values.map((value, n): Point => [low + ((high - low) * n) / (values.length - 1), value + sign * half[n]!]);
+    return [...side(1), ...side(-1).reverse()];
+  }
+
+  /** The row whose dot is near the pointer, or -1. */
+  private near(event: PointerEvent): number {
+    let found = -1;
+    let least = 9 ** 2; // pixels, squared
+    this.dots.forEach(([u, y], n) => {
+      const distance = (this.x(u) - event.offsetX) ** 2 + (this.y(y) - event.offsetY) ** 2;
+      if (distance < least) [found, least] = [n, distance];
+    });
+    return found;
+  }
+
   private down(event: PointerEvent): void {
     const found = this.layerOf(this.store.state.network);
     if (!found || event.button) return;
@@ -212,7 +257,10 @@ export class CurveChart {
   }
 
   private moved(event: PointerEvent): void {
-    if (this.dragging < 0) return;
+    if (this.dragging < 0) {
+      this.store.hover(this.near(event));
+      return;
+    }
     this.points[this.dragging]![1] = this.y.invert(Math.max(0, Math.min(HEIGHT, event.offsetY)));
     this.show();
   }

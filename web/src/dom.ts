@@ -41,6 +41,36 @@ export function select(options: [string, string][], value: string, change: (valu
   return element;
 }
 
+/** A labelled slider between two values, both of which it reaches, with the value beside it. */
+export function slider(
+  label: string,
+  low: number,
+  high: number,
+  steps: number,
+  change: (value: number) => void,
+): { element: HTMLElement; set: (value: number) => void } {
+  const control = h("input", { type: "range", min: "0", max: String(steps), step: "1" });
+  const shown = h("output", {});
+  const show = (value: number): void => {
+    shown.textContent = number(value);
+    control.setAttribute("aria-valuetext", number(value));
+  };
+  control.addEventListener("input", () => {
+    const value = low + ((high - low) * Number(control.value)) / steps;
+    show(value);
+    change(value);
+  });
+  const element = field(label, control);
+  element.append(shown);
+  return {
+    element,
+    set: (value) => {
+      control.value = String(Math.round((steps * (value - low)) / (high - low || 1)));
+      show(value);
+    },
+  };
+}
+
 export function number(value: number | null, digits = 4): string {
   if (value === null || !Number.isFinite(value)) return "–";
   if (value !== 0 && (Math.abs(value) < 1e-4 || Math.abs(value) >= 1e7))
@@ -59,7 +89,7 @@ export function colours(element: Element): Record<string, string> {
   return Object.fromEntries(names.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
 }
 
-export function download(name: string, text: string, type: string): void {
+export function download(name: string, text: BlobPart, type: string): void {
   const link = h("a", { href: URL.createObjectURL(new Blob([text], { type })), download: name });
   link.click();
   window.setTimeout(() => URL.revokeObjectURL(link.href), 1000);

@@ -133,6 +133,7 @@ export function edgePanel(store: Store): HTMLElement {
 
   function removeControls(): HTMLElement {
     const [l, i] = store.edge!;
+    const steps = h("input", { type: "number", min: "1", step: "1", value: "20" });
     const column = store.subject.columns.find((one) => l === 0 && one.levels.length > 2 && one.inputs.includes(i));
     return group(
       "Remove, train, merge",
@@ -143,8 +144,8 @@ export function edgePanel(store: Store): HTMLElement {
         button(l ? `Remove ${store.nodeName(l, i)}` : `Remove the input ${store.nodeName(0, i)}`, () =>
           void store.propose({ kind: "remove_node", node: [l, i] }),
         ),
-        button("Train all for 20 steps", () => void store.propose({ kind: "refit", refit: 20, train: "all" })),
       ),
+      h("div", { class: "line" }, field("Steps", steps), button("Train all", () => void store.propose({ kind: "refit", refit: Math.max(1, Math.round(Number(steps.value))), train: "all" }))),
       column ? mergeControls(column) : null,
     );
   }
@@ -171,7 +172,11 @@ export function edgePanel(store: Store): HTMLElement {
   store.listen((what) => {
     if (what === "state") listEdges();
     if (what === "state" || what === "select") describe();
-    if (what === "message" || what === "row" || what === "drag") return;
+    if (what === "share") {
+      const bar = costs.querySelector("progress");
+      if (bar) bar.value = store.share;
+    }
+    if (!["state", "select", "preview", "busy"].includes(what)) return;
     const hadFocus = costs.contains(document.activeElement);
     costs.replaceChildren(...costElements(store, reset));
     if (!hadFocus) return; // a button that is gone would take the focus of the keys with it
@@ -192,7 +197,8 @@ export function costElements(store: Store, reset: () => void): HTMLElement[] {
   if (store.busy)
     return [
       h("p", { class: "busy" }, `${store.busy} …`),
-      button("Cancel", () => void store.backend.ask("cancel", {}), { class: "plain" }),
+      h("progress", { max: 1, value: store.share, "aria-label": store.busy }),
+      button("Cancel", () => void store.backend.ask("cancel", {})),
     ];
   const preview = store.preview;
   if (!preview) return [h("p", { class: "hint" }, "Drag the curve, or choose an edit below: its cost is shown before you keep it.")];

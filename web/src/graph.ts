@@ -1,10 +1,12 @@
 // The network as a drawing that can be zoomed and moved, with the curve of each edge.
 import { select } from "d3-selection";
 import { type D3ZoomEvent, zoom, zoomIdentity, type ZoomTransform } from "d3-zoom";
-import { colours, download, h, number } from "./dom";
+import { colours, h, number } from "./dom";
 import { type Layout, PLOT_HEIGHT, PLOT_WIDTH, type PlacedEdge, layout, nodeKey, sumNodes } from "./layout";
 import { type Edge, drawnRange, edgeLayers, edgeValue, trace } from "./network";
-import { type Pen, type Point, canvasPen, svgPen } from "./pen";
+import { decimalsOf, roundedParts, sumsOf } from "./path";
+import { type Pen, type Point, canvasPen } from "./pen";
+import { pictureButtons } from "./picture";
 import type { Store } from "./store";
 
 const SAMPLES = 28; // points of a small curve
@@ -127,7 +129,20 @@ export class Graph {
     const { store, placed } = this;
     const c = colours(this.element) as Record<"ink" | "soft" | "line" | "panel" | "accent" | "new", string>;
     const sums = sumNodes(store.network);
-    const path = store.row >= 0 ? trace(store.network, store.subject.rows.x[store.row]!) : null;
+    const row = store.shownRow >= 0 ? store.subject.rows.x[store.shownRow]! : null;
+    const path = row ? trace(store.network, row) : null;
+    const sumsOfRow = row ? sumsOf(store, row) : [];
+    const shown = new Map<string, string>(); // what each edge adds, with numbers that add up
+    for (const sum of sumsOfRow) {
+      const decimals = decimalsOf(sum);
+      const rounded = roundedParts([sum.constant, ...sum.parts.map((one) => one.value)], decimals);
+      sum.parts.forEach((one, n) => {
+        const value = rounded[n + 1]!;
+        shown.set(`${sum.layer},${one.input},${sum.sum}`, (value < 0 ? "−" : "+") + Math.abs(value).toFixed(decimals));
+      });
+      shown.set(`${sum.layer},${sum.sum}`, rounded.reduce((all, one) => all + one, 0).toFixed(decimals).replace("-", "−"));
+      shown.set(`mean ${sum.layer},${sum.sum}`, rounded[0]!.toFixed(decimals).replace("-", "−"));
+    }
     const chosen = store.edge?.join() ?? "";
     // Many lines that cross are drawn faintly, and the chosen edge last.
     const faint = placed.edges.length > 60 ? 0.2 : 0.55;
@@ -145,14 +160,18 @@ export class Graph {
       pen.line(bend(one.x + PLOT_WIDTH, y, end.x - 5, end.y), colour, width, isChosen ? 0.7 : faint);
     }
     const layers = edgeLayers(store.network);
-    for (const one of placed.edges) this.drawPlot(pen, one, c, one.edge.join() === chosen, path, layers);
+    for (const one of placed.edges) this.drawPlot(pen, one, c, one.edge.join() === chosen, path, layers, shown);
     for (const node of placed.nodes) {
       const last = node.layer === layers.length;
       pen.dot(node.x, node.y, 4.5, c.panel, c.ink);
       const value = path ? ` ${number(this.shown(node.layer, node.node, path[node.layer]![node.node]!), 4)}` : "";
       const name = short(store.nodeName(node.layer, node.node));
       if (node.layer === 0) pen.text(`${name}${value && ` =${value}`}`, node.x - 10, node.y + 4, c.ink, 12, "right");
-      else if (last) pen.text(`${name}${value && ` =${value}`}`, node.x + 10, node.y + 4, c.ink, 12);
+      else if (last && path && store.network.at(-1)!.kind === "edges") {
+        const log = store.subject.target.log ? "log " : "";
+        pen.text(`${log}${name} = ${shown.get(`${node.layer - 1},${node.node}`)}`, node.x + 10, node.y + 4, c.ink, 12);
+        pen.text(`mean ${shown.get(`mean ${node.layer - 1},${node.node}`)} + edges`, node.x + 10, node.y + 18, c.soft, 10);
+      } else if (last) pen.text(`${name}${value && ` =${value}`}`, node.x + 10, node.y + 4, c.ink, 12);
       else if (value) pen.text(value, node.x, node.y - 9, c.ink, 10, "center");
     }
   }
@@ -164,6 +183,7 @@ export class Graph {
     isChosen: boolean,
     path: number[][] | null,
     layers: ReturnType<typeof edgeLayers>,
+    shown: Map<string, string>,
   ): void {
     const curve = this.curves.get(one.edge.join());
     if (!curve) return;
@@ -178,7 +198,7 @@ export class Graph {
     const share = Math.max(0, Math.min(1, (u - curve.low) / (curve.high - curve.low)));
     const [px, py] = curve.points[Math.round(share * SAMPLES)]!;
     pen.dot(one.x + px, one.y + py, 3, c.accent!);
-    pen.text(number(edgeValue(layers[l]!, i, o, u), 3), one.x + PLOT_WIDTH / 2, one.y - 1, c.ink!, 8, "center");
+    pen.text(shown.get(one.edge.join()) ?? "", one.x + PLOT_WIDTH / 2, one.y - 2, c.ink!, 8, "center");
   }
 
   /** A value of a node in the units of the table, where it has one. */
@@ -213,11 +233,9 @@ export class Graph {
     event.preventDefault();
   }
 
-  /** Write the drawing to a file. */
-  exportSvg(): void {
-    const { pen, file } = svgPen(this.placed.width, this.placed.height + 20, colours(this.element).paper!);
-    this.draw(pen);
-    download("network.svg", file(), "image/svg+xml");
+  /** Buttons that write the drawing to a file. */
+  pictures(): HTMLElement {
+    return pictureButtons("network", this.element, () => [this.placed.width, this.placed.height + 20], (pen) => this.draw(pen));
   }
 
   get zoomed(): ZoomTransform {

@@ -3,9 +3,11 @@ import { askPanel, rowsPanel } from "./ask";
 import { type Backend, serverBackend, widgetBackend } from "./backend";
 import { button, download, h, number } from "./dom";
 import { edgePanel } from "./edits";
+import { effectsPanel } from "./effects";
 import { formulaPanel } from "./formulas";
 import { Graph } from "./graph";
 import { type Layer, output, trace } from "./network";
+import { mountSolution, type Stored, storedSolution } from "./solution";
 import { staticBackend } from "./static";
 import { Store } from "./store";
 
@@ -14,7 +16,7 @@ function header(store: Store, graph: Graph): HTMLElement {
   const undo = button("Undo", () => void store.move("undo"), { title: "Undo (Ctrl+Z)" });
   const redo = button("Redo", () => void store.move("redo"), { title: "Redo (Ctrl+Y)" });
   const save = button("Save", () => void saveModel(store), { title: "Write the model and the script (Ctrl+S)" });
-  const picture = button("Picture", () => graph.exportSvg(), { title: "Save the network as SVG; printing gives PDF" });
+  const picture = h("span", { class: "pictures" }, "Picture ", graph.pictures());
   const message = h("p", { class: "message", role: "status" });
   const show = (): void => {
     const parts = Object.entries(store.state.scores).map(([part, values]) => {
@@ -65,7 +67,7 @@ function historyPanel(store: Store): HTMLElement {
   return h("section", {}, h("h2", {}, "Edits"), h("p", { class: "hint" }, store.backend.where), list);
 }
 
-function tabs(pages: [string, HTMLElement][]): HTMLElement {
+function tabs(store: Store, pages: [string, HTMLElement][]): HTMLElement {
   const bar = h("div", { class: "tabs", role: "tablist" });
   const host = h("div", { class: "pages" });
   const buttons = pages.map(([name, page], n) => {
@@ -79,6 +81,7 @@ function tabs(pages: [string, HTMLElement][]): HTMLElement {
       buttons[n]!.setAttribute("aria-selected", String(n === place));
       buttons[n]!.tabIndex = n === place ? 0 : -1;
     });
+    store.tell("tab");
   };
   const key = (event: KeyboardEvent, place: number): void => {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
@@ -94,20 +97,22 @@ function tabs(pages: [string, HTMLElement][]): HTMLElement {
 }
 
 /** Build the page within an element. */
-export async function mount(host: HTMLElement, backend: Backend): Promise<Store> {
+export async function mount(host: HTMLElement, backend: Backend, stored?: Stored): Promise<void> {
   const store = new Store(backend);
   host.classList.add("edgewise-explorer");
   host.replaceChildren(h("p", { class: "hint" }, "Opening the model …"));
   try {
-    await store.open();
+    const solution = await store.open();
+    if (solution) return await mountSolution(host, backend, solution, stored);
   } catch (error) {
     host.replaceChildren(h("p", { class: "message", role: "alert" }, error instanceof Error ? error.message : String(error)));
     throw error;
   }
   const graph = new Graph(store);
-  const side = tabs([
+  const side = tabs(store, [
     ["Edge", edgePanel(store)],
     ["Ask", askPanel(store)],
+    ["Effects", effectsPanel(store)],
     ["Rows", rowsPanel(store)],
     ["Formula", formulaPanel(store)],
     ["Edits", historyPanel(store)],
@@ -123,16 +128,17 @@ export async function mount(host: HTMLElement, backend: Backend): Promise<Store>
     event.preventDefault();
   });
   (window as unknown as { edgewisePage: unknown }).edgewisePage = { store, graph };
-  return store;
 }
 
 /** Open the page of a server, or of the file that holds everything itself. */
 function start(): void {
   const host = document.getElementById("explorer");
   if (!host) return;
-  const data = document.getElementById("explorer-data");
+  const element = document.getElementById("explorer-data");
   const token = new URLSearchParams(location.search).get("token") ?? "";
-  void mount(host, data ? staticBackend(JSON.parse(data.textContent ?? "{}")) : serverBackend(token));
+  const data = element && JSON.parse(element.textContent ?? "{}");
+  if (!data) void mount(host, serverBackend(token));
+  else void mount(host, data.solution ? storedSolution(data) : staticBackend(data), data.stored);
 }
 
 const api = {

@@ -3,12 +3,13 @@
 export type Point = [number, number];
 export interface Pen {
   line(points: Point[], colour: string, width: number, alpha?: number, dash?: number[]): void;
+  area(points: Point[], fill: string, alpha: number): void;
   box(x: number, y: number, w: number, height: number, fill: string, stroke: string, width?: number): void;
   dot(x: number, y: number, r: number, fill: string, stroke?: string): void;
   text(text: string, x: number, y: number, colour: string, size: number, align?: CanvasTextAlign): void;
 }
 
-const FONT = "system-ui, sans-serif";
+export const FONT = "system-ui, sans-serif";
 
 export function canvasPen(c: CanvasRenderingContext2D): Pen {
   return {
@@ -29,6 +30,14 @@ export function canvasPen(c: CanvasRenderingContext2D): Pen {
       }
       c.stroke();
       c.setLineDash([]);
+      c.globalAlpha = 1;
+    },
+    area(points, fill, alpha) {
+      c.globalAlpha = alpha;
+      c.fillStyle = fill;
+      c.beginPath();
+      points.forEach(([x, y], n) => (n ? c.lineTo(x, y) : c.moveTo(x, y)));
+      c.fill();
       c.globalAlpha = 1;
     },
     box(x, y, w, height, fill, stroke, width = 1) {
@@ -73,6 +82,10 @@ export function svgPen(width: number, height: number, paper: string): { pen: Pen
         `<polyline points="${path.join(" ")}" fill="none" stroke="${colour}" stroke-width="${n(w)}" ` +
           `stroke-opacity="${alpha}"${dashed}/>`,
       );
+    },
+    area(points, fill, alpha) {
+      const path = points.map(([x, y]) => `${n(x)},${n(y)}`).join(" ");
+      parts.push(`<polygon points="${path}" fill="${fill}" fill-opacity="${alpha}"/>`);
     },
     box(x, y, w, high, fill, stroke, thick = 1) {
       const edge = stroke ? ` stroke="${stroke}" stroke-width="${thick}"` : "";

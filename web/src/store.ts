@@ -1,5 +1,5 @@
 // The state of the page, and who is told when it changes.
-import type { Answer, Backend, EditFields, Preview, SessionState, Subject } from "./backend";
+import type { Answer, Backend, EditFields, Preview, SessionState, SolutionFields, Subject } from "./backend";
 import { type Edge, type Layer, edgeLayers, edgeValue, exists, trace } from "./network";
 
 export class Store {
@@ -8,6 +8,9 @@ export class Store {
   first!: Layer[]; // the network when the page was opened, drawn in grey
   edge: Edge | null = null;
   row = -1; // place of a row among those of the page, or -1
+  hovered = -1; // of the row below the pointer
+  point: number[] = []; // of "What if", in the units of the network
+  share = 0; // of the background job that is done
   preview: Preview | null = null;
   job = 0;
   drawn: Layer[] | null = null; // a network that is being dragged
@@ -15,6 +18,7 @@ export class Store {
   message = "";
   private calls: ((what: string) => void)[] = [];
   private values: number[][][] | null = null; // by row: what enters each layer
+  private means = new WeakMap<Layer[], Map<string, number>>();
 
   constructor(readonly backend: Backend) {}
 
@@ -41,6 +45,48 @@ export class Store {
     return this.traces.map((one) => one[edge[0]]![edge[1]]!);
   }
 
+  /** The row whose path is shown: that below the pointer, or the chosen one. */
+  get shownRow(): number {
+    return this.hovered >= 0 ? this.hovered : this.row;
+  }
+
+  /** At most `count` rows, evenly picked. */
+  fewRows(count: number): number[][] {
+    const { x } = this.subject.rows;
+    return x.filter((_, n) => n % Math.ceil(x.length / count) === 0);
+  }
+
+  /** Mean of each edge of the last layer over the rows, from which contributions count. */
+  lastMeans(): Map<string, number> {
+    const { network } = this;
+    let found = this.means.get(network);
+    if (found) return found;
+    found = new Map();
+    const layers = edgeLayers(network);
+    const l = layers.length - 1;
+    const layer = layers[l]!;
+    const few = this.fewRows(200).map((x) => trace(network, x)[l]!);
+    for (let i = 0; i < layer.inputs; i++)
+      for (let o = 0; o < layer.outputs; o++)
+        if (exists(layer, i, o))
+          found.set(`${l},${i},${o}`, few.reduce((sum, one) => sum + edgeValue(layer, i, o, one[i]!), 0) / few.length);
+    this.means.set(network, found);
+    return found;
+  }
+
+  /** A value of the network in the unit of the target. */
+  inUnits(value: number, output: number): number {
+    const { shift, scale, log } = this.subject.target;
+    const y = (shift[output] ?? 0) + (scale[output] ?? 1) * value;
+    return log ? Math.exp(y) : y;
+  }
+
+  /** Unit of an output: by what an edge into it is multiplied in the units of the table; 1 for classes and logarithms. */
+  unit(output: number): number {
+    const { task, target } = this.subject;
+    return task === "classes" || target.log ? 1 : (target.scale[output] ?? 1);
+  }
+
   /** Standard deviation of each edge over at most 200 rows: how much it moves what follows. */
   strengths(): Map<string, number> {
     const step = Math.max(1, Math.floor(this.traces.length / 200));
@@ -59,13 +105,18 @@ export class Store {
     return found;
   }
 
-  async open(): Promise<void> {
+  /** Open a model; what the page shows is returned if it is a solution of an equation instead. */
+  async open(): Promise<SolutionFields | null> {
     const answer = await this.backend.ask("state", {});
+    if (answer.solution) return answer.solution;
     if (!answer.state || !answer.subject) throw new Error(answer.error ?? "There is no answer.");
     this.subject = answer.subject;
     this.first = answer.state.network;
     this.take(answer.state);
-    if (this.backend.shared) window.setInterval(() => void this.poll(), 2000);
+    if (!this.backend.shared) return null;
+    let ticks = 0; // four a second while something is computed, else every two seconds
+    window.setInterval(() => (this.busy || ++ticks % 8 === 0) && void this.poll(), 250);
+    return null;
   }
 
   private take(state: SessionState): void {
@@ -81,8 +132,12 @@ export class Store {
   }
 
   private async poll(): Promise<void> {
-    if (this.busy || document.hidden) return;
+    if (document.hidden) return;
     const answer = await this.backend.ask("state", { seen: this.state.version });
+    if (this.busy && answer.share !== undefined) {
+      this.share = answer.share;
+      this.tell("share");
+    }
     if (answer.state && !this.busy && answer.state.version !== this.state.version) {
       this.say("Another page changed the model; this is its present state.");
       this.take(answer.state);
@@ -97,11 +152,13 @@ export class Store {
   /** Ask for something that takes a while, and show what comes back. */
   async run(what: string, name: string, body: object): Promise<Answer> {
     this.busy = what;
+    this.share = 0;
     this.tell("busy");
     const answer = await this.backend.ask(name, body);
     this.busy = "";
     this.tell("busy");
     if (answer.error) this.say(answer.error);
+    if (answer.cancelled) this.say("Cancelled: nothing was changed.");
     if (answer.stale) this.say("Another page changed the model first: nothing of it was lost, make your edit again.");
     if (answer.state) this.take(answer.state);
     return answer;
@@ -141,7 +198,14 @@ export class Store {
 
   selectRow(row: number): void {
     this.row = row;
+    this.hovered = -1;
     this.tell("row");
+  }
+
+  hover(row: number): void {
+    if (row === this.hovered) return;
+    this.hovered = row;
+    this.tell("hover");
   }
 
   /** Name of what enters a layer: an input, or a hidden node. */

@@ -247,12 +247,13 @@ def _report(
         "edgewise explore houses --data houses.csv",
         "edgewise explore houses --data houses.csv --static houses.html",
         "edgewise explore houses --data houses.csv --edits houses-explored/edits.json --out again",
+        "edgewise explore heat",
         after="Ctrl-C ends the page. Edits that were kept are in the folder, and the same command continues there.",
     ),
 )
 def _explore(
     context: typer.Context,
-    model: options.Model,
+    model: options.ModelOrSolution,
     data: explorer_options.ExploredData = None,
     out: explorer_options.OutExplored = None,
     static: explorer_options.Static = None,
@@ -264,9 +265,19 @@ def _explore(
     force: options.ReplaceFile = False,
     json: options.Json = False,
 ) -> None:
-    """Open a model in the browser: read its curves, ask it, edit it by hand, and see what each edit costs."""
+    """Open a model in the browser: read its curves, ask it, edit it by hand, and see what each edit costs.
+
+    A solution of an equation is shown along its coordinates, with sliders for time and parameters.
+    """
     with guard(context):
-        from edgewise.cli.shared.opening import check_columns, check_ending, check_out, find_written
+        from edgewise.cli.shared.opening import (
+            Kind,
+            check_columns,
+            check_ending,
+            check_left_out,
+            check_out,
+            find_written,
+        )
         from edgewise.cli.shared.source import open_source
         from edgewise.cli.terminal.console import Screen
 
@@ -274,16 +285,20 @@ def _explore(
         if static is not None:
             check_ending(static, (".html",))
             check_out(static, [str(written.file), *([] if data is None else [data])], force=force)
+        screen = Screen(quiet=quiet, json=json)
+        if written.kind is Kind.solution:
+            check_left_out(written, {"--data": data, "--edits": edits, "--out": out})
+            with importing():
+                from edgewise.cli import explorer
+            explorer.show_solution(written, static, port, screen, browser=not no_browser)
+            return
         source = None if data is None else open_source(data, delimiter)
         if source is not None:
             check_columns(written, source.table)
         with importing():
             from edgewise.cli import explorer
 
-        screen = Screen(quiet=quiet, json=json)
-        session = explorer.open_session(written, source, screen)
-        if edits is not None:
-            explorer.repeat_edits(session, edits)
+        session = explorer.open_session(written, source, edits, screen)
         if static is not None:
             explorer.write_page(session, written, static, screen)
         else:

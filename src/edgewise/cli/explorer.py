@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import webbrowser
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from edgewise.cli.pde.solution import open_solution
 from edgewise.cli.shared.model import open_model, rows_of_test
 from edgewise.cli.shared.opening import Kind, Written
 from edgewise.cli.shared.source import Source
@@ -18,14 +18,15 @@ from edgewise.errors import InputError
 from edgewise.explore.opening import read_model, rows_of
 from edgewise.explore.page.api import EDITS_NAME, Requests
 from edgewise.explore.page.server import Server
+from edgewise.explore.page.solution import SolutionRequests
 from edgewise.explore.page.static import write_static
+from edgewise.explore.record import read_record
 from edgewise.explore.session import Session
-from edgewise.files import read_bytes
 from edgewise.presentation import counted
 
 
-def open_session(written: Written, source: Source | None, screen: Screen) -> Session:
-    """Open the model with its rows; of the table of its fit, the test rows are held out.
+def open_session(written: Written, source: Source | None, edits: str | None, screen: Screen) -> Session:
+    """Open the model with its rows and the edits in a file; of the table of its fit, the test rows are held out.
 
     Raises
     ------
@@ -33,30 +34,43 @@ def open_session(written: Written, source: Source | None, screen: Screen) -> Ses
         MODEL is not the model of a table or a network, or the table does not fit it.
     """
     if written.kind is not Kind.model:
-        raise InputError(f"MODEL must be a model, got {written.file}, a {written.kind}")
+        raise InputError(f"MODEL must be a model or a solution, got {written.file}, a {written.kind}")
     if source is None:
         session = Session.open(written.file)
         screen.notes(["Without --data made-up rows with the distribution of each column stand for the table."])
-        return session
-    model, facts = read_model(written.file)
-    held_out: Any = 0.2
-    if "table" in facts:
-        X, _ = rows_of(model, facts, source.table)
-        test = rows_of_test(open_model(written.file), source)
-        if test is not None:
-            held_out = np.flatnonzero(np.isin(X.rows, test)).tolist()
-    session = Session.open(written.file, source.name, held_out=held_out)
-    screen.notes([f"{session.subject.note[:1].upper()}{session.subject.note[1:]}."] if session.subject.note else [])
+    else:
+        model, facts = read_model(written.file)
+        held_out: Any = 0.2
+        if "table" in facts:
+            X, _ = rows_of(model, facts, source.table)
+            test = rows_of_test(open_model(written.file), source)
+            if test is not None:
+                held_out = np.flatnonzero(np.isin(X.rows, test)).tolist()
+        session = Session.open(written.file, source.name, held_out=held_out)
+        note = session.subject.note
+        screen.notes([f"{note[:1].upper()}{note[1:]}."] if note else [])
+    if edits is not None:
+        session.replay(read_record(edits))
     return session
 
 
-def repeat_edits(session: Session, path: str) -> None:
-    """Make the edits in a file; raise InputError if it holds none, or those of another model."""
-    try:
-        record = json.loads(read_bytes(path))
-    except ValueError as error:
-        raise InputError(f"--edits must name a file of edits as JSON, got {path}: {error}") from error
-    session.replay(record)
+def show_solution(written: Written, page: str | None, port: int, screen: Screen, *, browser: bool) -> None:
+    """Show a solution of an equation: in one file, or by a server until Ctrl-C.
+
+    Raises
+    ------
+    InputError, FileError, CheckpointError
+        The solution cannot be opened without its equation, a file is damaged, or the page cannot be written.
+    """
+    solution, facts = open_solution(written.file)
+    shown = SolutionRequests(solution, facts)
+    if page is None:
+        _answer(Server(shown, port), screen, "Ctrl-C ends the page.", browser=browser)
+        screen.result({"of": str(written.file)})
+    else:
+        write_static(shown, page)
+        screen.say(f"Wrote {page}: the solution for {', '.join(solution.problem.fields)}, in one file.")
+        screen.result({"wrote": page, "of": str(written.file)})
 
 
 def default_folder(written: Written) -> str:
@@ -83,9 +97,13 @@ def serve(session: Session, folder: str, port: int, screen: Screen, *, browser: 
     server = Server(Requests(session, folder), port)
     if known:
         screen.say(f"Repeated {counted(len(session.edits), 'edit')} from {edits}.")
+    _answer(server, screen, f"Kept edits are written to {edits} at once. Ctrl-C ends the page.", browser=browser)
+    screen.result({"edits": len(session.edits), "folder": folder})
+
+
+def _answer(server: Server, screen: Screen, note: str, *, browser: bool) -> None:
     screen.say(f"The page is {server.address}")
-    screen.say(f"Kept edits are written to {edits} at once. Ctrl-C ends the page.")
+    screen.say(note)
     if (browser and "DISPLAY" in os.environ) or (os.name == "nt" and browser):
         webbrowser.open(server.address)
     server.run()
-    screen.result({"edits": len(session.edits), "folder": folder})

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from edgewise.errors import InputError
+from edgewise.files import read_bytes
 
 FORMAT = 1  # of the record; a higher number is of a later version
+
+
+def read_record(path: str | os.PathLike[str]) -> Any:
+    """Return the JSON of a file of edits; raise FileError, or InputError if it is something else."""
+    try:
+        return json.loads(read_bytes(path))
+    except ValueError as error:
+        raise InputError(f"{os.fspath(path)} must hold edits as JSON, got {error}") from error
 
 
 def checked_record(record: Mapping[str, Any], made_for: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

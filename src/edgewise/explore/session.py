@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from edgewise.errors import InputError
 from edgewise.explore.editing.actions import apply_edit
 from edgewise.explore.editing.edits import Applied, checked_edit
-from edgewise.explore.opening import made_folder, read_model, rows_of
-from edgewise.explore.record import FORMAT, checked_record, script_text
+from edgewise.explore.history import History
+from edgewise.explore.opening import read_model, rows_of
+from edgewise.explore.record import checked_record, read_record, script_text
 from edgewise.explore.subject import Subject, subject_of
-from edgewise.files import read_bytes, write_bytes
 from edgewise.nn.model import KAN
 from edgewise.storage import save
 
@@ -63,12 +61,10 @@ class Session:
     ) -> None:
         self.subject: Subject = subject_of(model, X, y, held_out=held_out, seed=seed)
         self.lock = threading.RLock()  # a server edits from several threads
-        self._steps: list[tuple[dict[str, Any], KAN, str]] = []
-        self._place = 0  # number of steps that hold; those after it were undone
+        self._history = History(self.subject.fingerprint)
         self.version = 0  # grows with every change, so that several pages notice those of others
         self._facts: dict[str, Any] = {}
         self._origin: tuple[str, str | None] | None = None
-        self._journal: str | None = None
 
     @classmethod
     def open(
@@ -104,22 +100,24 @@ class Session:
     @property
     def network(self) -> KAN:
         """The network after the edits."""
-        return self._steps[self._place - 1][1] if self._place else self.subject.network
+        edited = self._history.network
+        return self.subject.network if edited is None else edited
 
     @property
     def model(self) -> Any:
         """The model after the edits, of the kind that was given."""
-        return self.subject.edited(self.network) if self._place else self.subject.estimator or self.subject.network
+        edited = self._history.network
+        return self.subject.estimator or self.subject.network if edited is None else self.subject.edited(edited)
 
     @property
     def edits(self) -> tuple[dict[str, Any], ...]:
         """The edits that are kept, in order."""
-        return tuple(edit for edit, _, _ in self._steps[: self._place])
+        return self._history.edits
 
     @property
     def texts(self) -> tuple[tuple[str, bool], ...]:
         """A sentence for each edit, and whether it holds; those after the last that holds can be redone."""
-        return tuple((text, number < self._place) for number, (_, _, text) in enumerate(self._steps))
+        return self._history.texts
 
     def preview(self, edit: Mapping[str, Any], progress: Callable[[float], bool] | None = None) -> Applied:
         """Make an edit without keeping it; see `apply_edit`."""
@@ -128,9 +126,7 @@ class Session:
     def keep(self, done: Applied) -> None:
         """Keep an edit that `preview` made of the present model; edits that were undone are forgotten."""
         with self.lock:
-            self._write([*self.edits, done.edit], [])
-            self._steps = [*self._steps[: self._place], (done.edit, done.model, done.text)]
-            self._place += 1
+            self._history.add(done.edit, done.model, done.text)
             self.version += 1
 
     def edit(self, kind: str, **fields: Any) -> Applied:
@@ -160,36 +156,19 @@ class Session:
 
     def undo(self) -> bool:
         """Take the last edit back; return whether there was one."""
-        return self._move(-1)
+        with self.lock:
+            self.version += (moved := self._history.move(-1))
+            return moved
 
     def redo(self) -> bool:
         """Make the last edit that was undone again; return whether there was one."""
-        return self._move(1)
-
-    def _move(self, step: int) -> bool:
         with self.lock:
-            place = self._place + step
-            if not 0 <= place <= len(self._steps):
-                return False
-            all_edits = [edit for edit, _, _ in self._steps]
-            self._write(all_edits[:place], all_edits[place:])
-            self._place = place
-            self.version += 1
-            return True
+            self.version += (moved := self._history.move(1))
+            return moved
 
     def record(self) -> dict[str, Any]:
         """Return the edits, those that were undone, and what they were made for, as plain values for a JSON file."""
-        undone = [edit for edit, _, _ in self._steps[self._place :]]
-        return self._recorded(list(self.edits), undone)
-
-    def _recorded(self, kept: list[dict[str, Any]], undone: list[dict[str, Any]]) -> dict[str, Any]:
-        return {"format": FORMAT, "made_for": self.subject.fingerprint, "edits": kept, "undone": undone}
-
-    def _write(self, kept: list[dict[str, Any]], undone: list[dict[str, Any]]) -> None:
-        if self._journal is not None:
-            made_folder(os.path.dirname(self._journal) or ".")
-            text = json.dumps(self._recorded(kept, undone), indent=1, ensure_ascii=False)
-            write_bytes(self._journal, (text + "\n").encode())
+        return self._history.record()
 
     def replay(self, record: Mapping[str, Any]) -> None:
         """Make the edits of a record again, and bring back those that were undone.
@@ -208,12 +187,8 @@ class Session:
     def keep_in(self, path: str | os.PathLike[str]) -> None:
         """Write every edit to a file from now on, before it counts as kept; edits already in the file are repeated."""
         if os.path.exists(path):
-            try:
-                record = json.loads(read_bytes(path))
-            except ValueError as error:
-                raise InputError(f"{os.fspath(path)} must hold edits as JSON, got {error}") from error
-            self.replay(record)
-        self._journal = os.fspath(path)
+            self.replay(read_record(path))
+        self._history.file = os.fspath(path)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Save the model after the edits as an ordinary model file, with the edits among its facts."""

@@ -1,6 +1,7 @@
 """The page in a real browser: edit, undo, save, repeat; a file alone; names of columns that look like HTML."""
 
 import json
+import re
 import runpy
 import shutil
 import threading
@@ -127,6 +128,44 @@ def test_an_edge_becomes_a_function_and_the_script_gives_the_same_model(browser,
     runpy.run_path(str(folder / "repeat.py"))
     assert (folder / "edited.safetensors").read_bytes() == saved
     assert bits(edgewise.load(folder / "edited.safetensors").model_) == bits(session.network)
+
+
+def numbers_of(texts):
+    return [float(text.replace("−", "-")) for text in texts]
+
+
+def test_a_row_below_the_pointer_shows_numbers_that_add_up(browser, served):
+    session, address, _ = served
+    page = new_page(browser)
+    page.goto(address)
+    until(page, "window.edgewisePage")
+    page.get_by_role("tab", name="Rows").click()
+    plot = page.get_by_label("A dot for each row, held-out rows in orange and larger.")
+    plot.hover(position={"x": 150, "y": 150})
+    for x in range(100, 380, 4):  # along the diagonal, until a dot is near
+        if page.evaluate("edgewisePage.store.hovered") >= 0:
+            break
+        plot.hover(position={"x": x, "y": 240 - x / 2})
+    row = page.evaluate("edgewisePage.store.subject.rows.numbers[edgewisePage.store.hovered]")
+    *parts, total = numbers_of(page.locator(".sum .number").all_inner_texts())
+    data = pandas.read_csv(session._origin[1]).iloc[[row - 1], :2]
+    assert len(parts) == 3 and round(sum(parts) - total, 9) == 0
+    assert total == pytest.approx(session.model.predict(data)[0], abs=2e-3 * max(map(abs, parts)))
+    page.get_by_role("tab", name="Ask").click()
+    page.get_by_text("as predict_interval gives it" if session.model.error_bars_ else "held-out rows").wait_for()
+    page.get_by_role("tab", name="Effects").click()
+    page.get_by_label("Rows by").select_option(label="speed")
+    page.get_by_label("Shown").select_option("joint")
+    page.get_by_text("Nothing: the model adds up what each of the two does.").wait_for()
+    for kind, start in (("SVG", b"<svg"), ("PDF", b"%PDF-1.4")):
+        with page.expect_download() as download:
+            page.get_by_role("button", name=f"Picture of the network as {kind}").click()
+        written = download.value.path().read_bytes()
+        assert written.startswith(start) and b"speed" in written
+    places = re.findall(rb"(\d{10}) 00000 n", written)
+    assert all(written[int(at) :].startswith(b"%d 0 obj" % (n + 1)) for n, at in enumerate(places))
+    page.close()
+    assert page.wrong == []
 
 
 def test_two_pages_keep_both_edits(browser, served):

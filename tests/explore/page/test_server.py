@@ -117,7 +117,7 @@ def test_two_pages_lose_no_edit_and_each_is_on_disk_when_it_is_acknowledged(page
     again.keep_in(folder / "edits.json")  # as after a kill
     assert again.redo() and again.edits == (DRAG,)
     assert page.ask("redo", {"version": start + 2})["state"]["edits"][0]["holds"]
-    assert page.ask("state", {"seen": start + 3}) == {"version": start + 3, "share": 0.0}
+    assert page.ask("state", {"seen": start + 3}) == {"version": start + 3, "share": 1.0}  # of the last preview
     wrote = page.ask("save")["wrote"]
     assert [path.rsplit("/")[-1] for path in wrote] == ["edited.safetensors", "repeat.py"]
 
@@ -131,17 +131,17 @@ def test_functions_are_suggested_by_their_cost_on_held_out_rows(page):
 @pytest.mark.slow  # a fit
 def test_a_newer_request_ends_the_job_before_it():
     requests = Requests(new_session())
-    asked = []
-    progress = Requests._progress
+    asked, progress = [], requests.jobs.progress
 
     def interrupt(number, share):
         asked.append(share)
-        if len(asked) == 1:
+        if len(asked) == 3:
             requests.answer("cancel", {})
-        return progress(requests, number, share)
+        return progress(number, share)
 
-    requests._progress = interrupt
+    requests.jobs.progress = interrupt
     assert requests.answer("suggest", {"edge": [0, 0, 0]}) == {"cancelled": True}
     assert requests.answer("preview", {"edit": {"kind": "refit", "refit": 3, "train": "all"}})["job"] > 0
-    assert set(REQUESTS) == {"state", "preview", "keep", "undo", "redo", "suggest", "cancel", "save"}
+    assert asked[:3] == sorted(asked[:3]) and 0 < asked[1] < 1 and requests.answer("state", {"seen": 0})["share"] == 1
+    assert set(REQUESTS) == {"state", "preview", "keep", "undo", "redo", "suggest", "interval", "cancel", "save"}
     assert "script" in requests.answer("save", {})

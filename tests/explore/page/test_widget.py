@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import time
 
 import numpy as np
 import pytest
@@ -23,7 +24,10 @@ def test_requests_change_the_session_of_the_notebook(widget, monkeypatch):
     monkeypatch.setattr(type(widget), "send", lambda self, content, buffers=None: sent.append(content))
 
     def ask(name, body):
-        widget._handle_custom_msg({"id": len(sent), "name": name, "body": body}, [])
+        number = len(sent)
+        widget._handle_custom_msg({"id": number, "name": name, "body": body}, [])
+        while len(sent) == number:  # jobs that may train answer from a thread
+            time.sleep(0.01)
         return sent[-1]["answer"]
 
     state = ask("state", {})
@@ -35,6 +39,19 @@ def test_requests_change_the_session_of_the_notebook(widget, monkeypatch):
     assert [one["id"] for one in sent] == [0, 1, 2]
     widget._handle_custom_msg("nonsense", [])
     assert len(sent) == 3
+
+    edit = {"kind": "refit", "refit": 1_000_000, "train": "all"}  # would take hours
+    widget._handle_custom_msg({"id": 3, "name": "preview", "body": {"edit": edit}}, [])
+    while ask_share(widget, sent) == 0:
+        time.sleep(0.01)
+    widget._handle_custom_msg({"id": 4, "name": "cancel", "body": {}}, [])
+    while {"id": 3, "answer": {"cancelled": True}} not in sent:
+        time.sleep(0.01)
+
+
+def ask_share(widget, sent):
+    widget._handle_custom_msg({"id": -1, "name": "state", "body": {"seen": 1}}, [])
+    return next(one["answer"]["share"] for one in reversed(sent) if one["id"] == -1)
 
 
 @pytest.mark.slow  # starts node

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
@@ -139,6 +139,13 @@ def check_columns(written: Written, table: Table) -> None:
     except (EdgewiseError, KeyError, TypeError, ValueError, RecursionError):
         return
     encoder.columns_only.check_columns(table)
+
+
+def check_left_out(written: Written, options: Mapping[str, str | None]) -> None:
+    """Raise InputError if an option was given that makes no sense for a file."""
+    for name, value in options.items():
+        if value is not None:
+            raise InputError(f"{name} must be left out for {written.file}, a {written.kind}, got {value!r:.80}")
 
 
 @dataclass(frozen=True)

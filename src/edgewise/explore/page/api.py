@@ -7,14 +7,18 @@ nothing, so that two pages never undo each other's edits unseen.
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import torch
+
+from edgewise.checks import is_number
 from edgewise.errors import CancelledError, EdgewiseError, InputError
 from edgewise.explore.editing.edits import Applied
 from edgewise.explore.opening import made_folder
 from edgewise.explore.page.description import applied_fields, session_fields, subject_fields
+from edgewise.explore.page.jobs import Jobs
+from edgewise.explore.page.scoring import own_interval
 from edgewise.explore.session import Session
 from edgewise.files import write_bytes
 from edgewise.formulas.curve_fits import edge_fits
@@ -49,11 +53,10 @@ class Requests:
 
     def __init__(self, session: Session, folder: str | None = None) -> None:
         self.session, self.folder = session, folder
+        self.names = frozenset(REQUESTS)
         self._done: Applied | None = None
         self._done_at = -1  # version of the model that `_done` was made of
-        self._job = 0  # number of the present background job; a higher one cancels it
-        self._share = 0.0
-        self._lock = threading.Lock()
+        self.jobs = Jobs()
         self._subject = subject_fields(session.subject)
 
     def answer(self, name: str, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,7 +88,7 @@ class Requests:
         """Return everything, or what changed since the version that the page has."""
         with self.session.lock:
             if body.get("seen") == self.session.version:
-                return {"version": self.session.version, "share": self._share}
+                return {"version": self.session.version, "share": self.jobs.share}
             answer: dict[str, Any] = {"state": session_fields(self.session), "folder": self.folder}
         if not isinstance(body.get("seen"), int):
             answer["subject"] = self._subject
@@ -97,18 +100,16 @@ class Requests:
         if not isinstance(edit, Mapping):
             raise InputError(f"edit must be a dictionary, got {type(edit).__name__}")
         number, version = self._begin(), self.session.version
-        done = self.session.preview(edit, lambda share: self._progress(number, share))
-        with self._lock:
-            if number != self._job:
-                raise CancelledError
-            self._done, self._done_at = done, version
+        done = self.session.preview(edit, lambda share: self.jobs.progress(number, share))
+        self.jobs.check(number, 1.0)
+        self._done, self._done_at = done, version
         return {"preview": applied_fields(done, self.session.subject), "version": version, "job": number}
 
     def keep(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Keep the edit that was previewed last, if the page and the preview are of the present version."""
-        with self.session.lock, self._lock:
+        with self.session.lock:
             done, self._done = self._done, None
-            fresh = body.get("version") == self.session.version == self._done_at and body.get("job") == self._job
+            fresh = body.get("version") == self.session.version == self._done_at and body.get("job") == self.jobs.number
             if done is None or not fresh:
                 return self._stale()
             self.session.keep(done)
@@ -133,10 +134,8 @@ class Requests:
         fits = edge_fits(inputs[:, i].double().numpy(), values, table=ELEMENTARY)[:SUGGESTED]
         rows = []
         for place, fitted in enumerate(fits):
-            if self._progress(number, place / len(fits)):
-                raise CancelledError
             fields = {"kind": "fix", "edge": [layer, i, o], "function": fitted.name}
-            done = session.preview(fields, lambda share: self._progress(number, None))
+            done = session.preview(fields, lambda share, n=place: self.jobs.progress(number, (n + share) / len(fits)))  # type: ignore[misc]
             cost = done.costs["held-out"]
             rows.append(
                 {
@@ -147,8 +146,16 @@ class Requests:
                     "error": cost.standard_error,
                 }
             )
-        self._progress(number, 1.0)
+        self.jobs.check(number, 1.0)
         return {"suggestions": sorted(rows, key=lambda one: one["after"]), "version": session.version}
+
+    def interval(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the interval of the unedited estimator at a point of the network's inputs, None without error bars."""
+        x, count = body.get("x"), len(self.session.subject.names)
+        if not isinstance(x, list) or len(x) != count or not all(map(is_number, x)):
+            raise InputError(f"x must be {count} finite numbers, got {x!r:.80}")
+        point = torch.tensor([x], dtype=torch.float64)
+        return {"interval": None if self.session.edits else own_interval(self.session.subject, point)}
 
     def cancel(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """End the background job."""
@@ -178,16 +185,8 @@ class Requests:
         return {"stale": True, "state": session_fields(self.session)}
 
     def _begin(self) -> int:
-        with self._lock:
-            self._job += 1
-            self._share, self._done = 0.0, None
-            return self._job
-
-    def _progress(self, number: int, share: float | None) -> bool:
-        """Note the share of a job that is done; return whether it is cancelled."""
-        if share is not None and number == self._job:
-            self._share = share
-        return number != self._job
+        self._done = None
+        return self.jobs.begin()
 
 
 REQUESTS: dict[str, Callable[[Requests, Mapping[str, Any]], dict[str, Any]]] = {
@@ -197,6 +196,7 @@ REQUESTS: dict[str, Callable[[Requests, Mapping[str, Any]], dict[str, Any]]] = {
     "undo": Requests.undo,
     "redo": Requests.redo,
     "suggest": Requests.suggest,
+    "interval": Requests.interval,
     "cancel": Requests.cancel,
     "save": Requests.save,
 }

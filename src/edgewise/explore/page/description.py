@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,8 @@ import torch
 from edgewise.errors import InputError
 from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.explore.editing.edits import Applied
+from edgewise.explore.page.evidence import band_fields, front_fields
+from edgewise.explore.page.scoring import interval, scores, worst_rows
 from edgewise.explore.session import Session
 from edgewise.explore.subject import Subject
 from edgewise.interpret.symbolic.extraction import edge_formula, formula
@@ -23,7 +24,6 @@ from edgewise.tables.columns import CategoryInput
 from edgewise.train.problems.classification import Classification
 
 ROWS_ON_THE_PAGE = 1000  # rows of the page, evenly picked; a choice: more points overlap, and all count in the scores
-WORST_ROWS = 12  # rows with the largest losses that are listed; a choice
 LONGEST_FORMULA = 4000  # characters of the formula of a whole network that are shown; a choice
 
 
@@ -77,7 +77,7 @@ def subject_fields(subject: Subject) -> dict[str, Any]:
     assert problem.validation is not None, "a subject holds rows out"
     for rows, data in ((~held, problem.train), (held, problem.validation)):
         x[torch.from_numpy(rows)], targets[torch.from_numpy(rows)] = data.x.double(), data.y.double()
-    worst = [one["row"] - 1 for one in _worst(subject, subject.network)]
+    worst = [one["row"] - 1 for one in worst_rows(subject, subject.network)]
     shown = np.unique(np.r_[np.linspace(0, count - 1, min(count, ROWS_ON_THE_PAGE)).astype(int), worst])
     y = targets[torch.from_numpy(shown)]
     limits = None if estimator is None else estimator.input_limits_.tolist()
@@ -103,20 +103,11 @@ def subject_fields(subject: Subject) -> dict[str, Any]:
             "heldOut": len(subject.held_out),
         },
         "functions": [name for name in ELEMENTARY if name != "0"],
-        "front": front_fields(subject),
+        "front": front_fields(subject, x[torch.from_numpy(shown)].numpy()),
+        "errorBars": getattr(estimator, "error_bars_", None) is not None,
+        "bands": band_fields(subject),
         "note": subject.note,
     }
-
-
-def front_fields(subject: Subject) -> list[dict[str, Any]]:
-    """Describe the formulas that `fit_equations` found, shortest first."""
-    front = getattr(subject.estimator, "equations_", None)
-    if front is None:
-        return []
-    return [
-        {"latex": one.formula.latex(), "size": one.complexity, "error": one.loss**0.5, "chosen": one is front.best}
-        for one in front
-    ]
 
 
 def _columns(subject: Subject) -> list[dict[str, Any]]:
@@ -141,7 +132,8 @@ def session_fields(session: Session) -> dict[str, Any]:
         "version": session.version,
         "network": network_fields(network),
         "scores": scores(session.subject, network),
-        "worst": _worst(session.subject, network),
+        "interval": interval(session.subject, network),
+        "worst": worst_rows(session.subject, network),
         "formula": _whole_formula(network, session.subject),
         "edits": [{"text": text, "holds": holds} for text, holds in session.texts],
     }
@@ -159,44 +151,6 @@ def applied_fields(done: Applied, subject: Subject) -> dict[str, Any]:
             for name, cost in done.costs.items()
         },
     }
-
-
-@torch.no_grad()
-def scores(subject: Subject, network: KAN) -> dict[str, dict[str, float | None]]:
-    """Return R² and the root mean square error in the target's unit, or accuracy and cross-entropy, on both parts."""
-    results: dict[str, dict[str, float | None]] = {}
-    problem = subject.problem
-    for name, data in (("training", problem.train), ("held-out", problem.validation)):
-        if data is None:
-            continue
-        output = network(data.x).double()
-        loss = float(problem.sample_losses(network, data).mean())
-        if isinstance(problem, Classification):
-            found = {"accuracy": float((output.argmax(1) == data.y).double().mean()), "cross-entropy": loss}
-        else:
-            y = data.y.double()
-            spread = float((y - y.mean(0)).square().mean())
-            unit = 1.0
-            if isinstance(subject.estimator, KANRegressor) and len(subject.outputs) == 1:
-                unit = float(subject.estimator.target_scaling_.scale[0])
-            found = {"R²": 1 - loss / spread if spread > 0 else math.nan, "RMSE": math.sqrt(loss) * unit}
-        results[name] = {key: value if math.isfinite(value) else None for key, value in found.items()}
-    return results
-
-
-@torch.no_grad()
-def _worst(subject: Subject, network: KAN) -> list[dict[str, Any]]:
-    """List the rows with the largest losses, by their numbers from 1."""
-    problem = subject.problem
-    count = len(problem.train) + len(subject.held_out)
-    held = np.zeros(count, dtype=bool)
-    held[list(subject.held_out)] = True
-    losses, x = np.empty(count), np.empty((count, len(subject.names)))
-    assert problem.validation is not None, "a subject holds rows out"
-    for rows, data in ((~held, problem.train), (held, problem.validation)):
-        losses[rows], x[rows] = problem.sample_losses(network, data).double().numpy(), data.x.double().numpy()
-    order = np.argsort(-losses, kind="stable")[:WORST_ROWS]
-    return [{"row": int(n) + 1, "loss": float(losses[n]), "held": bool(held[n]), "x": x[n].tolist()} for n in order]
 
 
 def _whole_formula(network: KAN, subject: Subject) -> list[str] | None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import secrets
 import socket
+from collections.abc import Mapping
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 from edgewise.errors import InputError, missing_extra
-from edgewise.explore.page.api import REQUESTS, Requests
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -34,17 +34,27 @@ HEADERS = {
 BUNDLE = {"explore.js": "text/javascript", "explore.css": "text/css"}
 
 
+class Answers(Protocol):
+    """What answers the requests of a page, by their names."""
+
+    names: frozenset[str]
+
+    def answer(self, name: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Answer one request with plain values."""
+        ...
+
+
 def bundled(name: str) -> str:
     """Return a file of the front end, which the package ships."""
     return files("edgewise.explore.page").joinpath("bundle", name).read_text(encoding="utf-8")
 
 
-def application(requests: Requests, token: str, port: int) -> Starlette:
+def application(requests: Answers, token: str, port: int) -> Starlette:
     """Make the application that answers the page.
 
     Parameters
     ----------
-    requests : Requests
+    requests : Answers
         The answers.
     token : str
         Who does not send it gets 403.
@@ -103,7 +113,7 @@ def application(requests: Requests, token: str, port: int) -> Starlette:
             values = json.loads(body or b"{}")
         except (ValueError, RecursionError):
             values = None
-        if name not in REQUESTS or not isinstance(values, dict):
+        if name not in requests.names or not isinstance(values, dict):
             return Response("The request must be a known one, with a JSON object.", 400, HEADERS, "text/plain")
         result = await run_in_threadpool(requests.answer, name, values)
         return Response(json.dumps(result, allow_nan=False), 200, HEADERS, "application/json")
@@ -122,7 +132,7 @@ class Server:
 
     Parameters
     ----------
-    requests : Requests
+    requests : Answers
         The answers.
     port : int
         The port; 0 for a free one.
@@ -135,7 +145,7 @@ class Server:
         The extra `explore` is not installed.
     """
 
-    def __init__(self, requests: Requests, port: int = 0) -> None:
+    def __init__(self, requests: Answers, port: int = 0) -> None:
         try:
             import uvicorn
         except ImportError as error:

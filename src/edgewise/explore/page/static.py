@@ -7,6 +7,7 @@ import os
 
 from edgewise.explore.page.description import session_fields, subject_fields
 from edgewise.explore.page.server import bundled
+from edgewise.explore.page.solution import SolutionRequests
 from edgewise.explore.session import Session
 from edgewise.files import write_bytes
 
@@ -16,18 +17,23 @@ FILE_POLICY = (
 )
 
 
-def static_page(session: Session) -> str:
-    """Return the page of a session with everything in it.
+def static_page(shown: Session | SolutionRequests) -> str:
+    """Return the page of a session or a solution with everything in it.
 
     Parameters
     ----------
-    session : Session
-        The model as it is now; its rows are in the page, at most 1,000.
+    shown : Session or SolutionRequests
+        The model as it is now, with at most 1,000 of its rows; or the solution, with its values on a grid.
 
     Returns
     -------
     str
         HTML.
+
+    Raises
+    ------
+    InputError
+        The solution has too many coordinates for a grid.
 
     Examples
     --------
@@ -37,11 +43,14 @@ def static_page(session: Session) -> str:
     >>> "http-equiv" in page, "src=" in page.split("<script")[-1]
     (True, False)
     """
-    fields = {
-        "state": session_fields(session),
-        "subject": subject_fields(session.subject),
-        "fingerprint": session.subject.fingerprint,
-    }
+    if isinstance(shown, SolutionRequests):
+        fields = {**shown.state({}), "stored": shown.stored()}
+    else:
+        fields = {
+            "state": session_fields(shown),
+            "subject": subject_fields(shown.subject),
+            "fingerprint": shown.subject.fingerprint,
+        }
     # Text from the table must not end the element that holds it.
     data = json.dumps(fields, allow_nan=False).replace("<", "\\u003c")
     script = bundled("explore.js").replace("</script", "<\\/script")
@@ -55,6 +64,6 @@ def static_page(session: Session) -> str:
     return page.replace('<script src="explore.js" defer></script>', inline)
 
 
-def write_static(session: Session, path: str | os.PathLike[str]) -> None:
-    """Write the page of a session to a file; raise FileError."""
-    write_bytes(path, static_page(session).encode())
+def write_static(shown: Session | SolutionRequests, path: str | os.PathLike[str]) -> None:
+    """Write the page of a session or a solution to a file; raise FileError or InputError."""
+    write_bytes(path, static_page(shown).encode())

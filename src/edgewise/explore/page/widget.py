@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from edgewise.errors import missing_extra
@@ -9,6 +10,7 @@ from edgewise.explore.page.api import Requests
 from edgewise.explore.page.server import bundled
 from edgewise.explore.session import Session
 
+IN_BACKGROUND = ("preview", "suggest")  # requests that may train
 PIXELS_HIGH = 760  # pixels of the page in a notebook; a choice: the network and the curve without scrolling
 RENDER = f"""
 export default {{ render({{ model, el }}) {{
@@ -54,10 +56,18 @@ def explorer_widget(session: Session) -> Any:
     requests = Requests(session)
 
     def answered(widget: Any, message: Any, buffers: list[Any]) -> None:
-        if isinstance(message, dict) and isinstance(message.get("name"), str):
-            body = message.get("body")
-            result = requests.answer(message["name"], body if isinstance(body, dict) else {})
+        if not (isinstance(message, dict) and isinstance(message.get("name"), str)):
+            return
+        name, body = message["name"], message.get("body")
+
+        def answer() -> None:
+            result = requests.answer(name, body if isinstance(body, dict) else {})
             widget.send({"id": message.get("id"), "answer": result})
+
+        if name in IN_BACKGROUND:  # else the kernel would not hear that it is to be cancelled
+            threading.Thread(target=answer, daemon=True).start()
+        else:
+            answer()
 
     class Explorer(anywidget.AnyWidget):
         """The page of one session."""

@@ -1,0 +1,84 @@
+"""Rows and targets as the tensors of a network, the names of its outputs, and which rows are held out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from edgewise.checks import is_number
+from edgewise.errors import InputError
+from edgewise.estimator import KANClassifier, KANRegressor
+from edgewise.interpret.transform.edges import edge_layers
+from edgewise.nn.model import KAN, spline_part
+
+MADE_UP_ROWS = 500  # rows that stand for the data of a network without any; a choice: curves are drawn on fewer points
+
+
+def made_up_rows(network: KAN) -> Tensor:
+    """Draw points over the domains of the first layer, or over [-1, 1] where it has no splines."""
+    first, count = edge_layers(network)[0], network.config.width[0]
+    spline = spline_part(first)
+    generator = np.random.default_rng(0)
+    points = generator.random((MADE_UP_ROWS, count))
+    low, high = np.full(count, -1.0), np.ones(count)
+    if spline is not None:
+        knots = spline.knots.double().numpy()
+        low, high = knots[:, spline.degree], knots[:, -spline.degree - 1]
+    return torch.from_numpy(low + (high - low) * points).to(network.dtype)
+
+
+def tensor_of(values: Any, network: KAN, name: str, width: int) -> Tensor:
+    """Return rows or targets of a bare network, (N, width); raise InputError."""
+    tensor = values if isinstance(values, Tensor) else torch.as_tensor(np.asarray(values, dtype=np.float64))
+    tensor = tensor.detach().to(network.dtype)
+    tensor = tensor[:, None] if tensor.ndim == 1 and name == "y" else tensor
+    if tensor.ndim != 2 or tensor.shape[1] != width or not bool(tensor.isfinite().all()):
+        raise InputError(f"{name} must hold finite numbers of shape (N, {width}), got shape {tuple(tensor.shape)}")
+    return tensor
+
+
+def target_of(estimator: KANRegressor | KANClassifier, y: Any, rows: int) -> Tensor | None:
+    """Return the targets on the scale of the network's outputs; None where the logarithm of one does not exist."""
+    if isinstance(estimator, KANClassifier):
+        labels = np.asarray(y)
+        known = labels[:, None] == np.asarray(estimator.classes_)
+        if labels.ndim != 1 or not known.any(axis=1).all():
+            raise InputError(f"y must hold the classes {', '.join(map(str, estimator.classes_[:5]))}, got others")
+        return torch.from_numpy(known.argmax(axis=1))
+    values = np.asarray(y, dtype=np.float64).reshape(rows if np.ndim(y) == 1 else len(y), -1)
+    if values.shape[1] != estimator.model_.config.width[-1] or not np.isfinite(values).all():
+        raise InputError(f"y must hold finite numbers, one for each target, got shape {np.shape(y)}")
+    if estimator.link_ == "log":
+        if (values <= 0).any():
+            return None
+        values = np.log(values)
+    return torch.from_numpy(estimator.target_scaling_.transform(values))
+
+
+def output_names(model: Any, count: int) -> tuple[str, ...]:
+    """Return the names of the outputs: the classes, the targets, or y1, y2."""
+    names: Sequence[Any] = ()
+    if isinstance(model, KANClassifier):
+        names = model.classes_.tolist()
+    elif isinstance(model, KANRegressor):
+        names = getattr(model, "target_names_", ()) or ()
+    if len(names) == count:
+        return tuple(map(str, names))
+    return tuple(f"y{o + 1}" for o in range(count)) if count > 1 else ("y",)
+
+
+def held_out_rows(held_out: float | Sequence[int], rows: int, seed: int) -> tuple[int, ...]:
+    """Return the positions of the held-out rows, ascending: those given, or a share at random; raise InputError."""
+    if is_number(held_out):
+        if not 0 < held_out < 1:
+            raise InputError(f"held_out must be a share in (0, 1) or positions of rows, got {held_out!r}")
+        count = int(np.clip(round(held_out * rows), 1, rows - 2))
+        return tuple(sorted(np.random.default_rng(seed).permutation(rows)[:count].tolist()))
+    positions = sorted({int(one) for one in np.asarray(held_out).ravel()})
+    if not positions or positions[0] < 0 or positions[-1] >= rows or len(positions) > rows - 2:
+        raise InputError(f"held_out must hold positions of some of the {rows} rows, got {len(positions)} positions")
+    return tuple(positions)

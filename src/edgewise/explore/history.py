@@ -1,0 +1,84 @@
+"""The steps of a session: the edits that hold, those that were undone, and the file in which both are kept."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+from edgewise.explore.opening import made_folder
+from edgewise.explore.record import FORMAT
+from edgewise.files import write_bytes
+from edgewise.nn.model import KAN
+
+
+class History:
+    """Edits with the network after each of them; a place among them, which undo and redo move.
+
+    Parameters
+    ----------
+    made_for : str
+        Fingerprint of the model and the rows that the edits belong to.
+
+    Examples
+    --------
+    >>> history = History("a")
+    >>> history.add({"kind": "free", "edge": [0, 0, 0]}, KAN([1, 1]), "Edge (0, 0, 0) is a spline.")
+    >>> history.move(-1), history.edits, len(history.undone), history.move(-1)
+    (True, (), 1, False)
+    """
+
+    def __init__(self, made_for: str) -> None:
+        self.made_for = made_for
+        self.file: str | None = None  # every change is written to it before it counts
+        self._steps: list[tuple[dict[str, Any], KAN, str]] = []
+        self._place = 0  # number of steps that hold; those after it were undone
+
+    @property
+    def network(self) -> KAN | None:
+        """The network after the edits that hold; None where there are none."""
+        return self._steps[self._place - 1][1] if self._place else None
+
+    @property
+    def edits(self) -> tuple[dict[str, Any], ...]:
+        """The edits that hold, in order."""
+        return tuple(edit for edit, _, _ in self._steps[: self._place])
+
+    @property
+    def undone(self) -> tuple[dict[str, Any], ...]:
+        """The edits that can be redone, in order."""
+        return tuple(edit for edit, _, _ in self._steps[self._place :])
+
+    @property
+    def texts(self) -> tuple[tuple[str, bool], ...]:
+        """A sentence for each edit, and whether it holds."""
+        return tuple((text, number < self._place) for number, (_, _, text) in enumerate(self._steps))
+
+    def add(self, edit: dict[str, Any], network: KAN, text: str) -> None:
+        """Add an edit after those that hold; those that were undone are forgotten."""
+        self._write([*self.edits, edit], [])
+        self._steps = [*self._steps[: self._place], (edit, network, text)]
+        self._place += 1
+
+    def move(self, step: int) -> bool:
+        """Undo an edit for step -1, redo one for 1; return whether there was one."""
+        place = self._place + step
+        if not 0 <= place <= len(self._steps):
+            return False
+        edits = [edit for edit, _, _ in self._steps]
+        self._write(edits[:place], edits[place:])
+        self._place = place
+        return True
+
+    def record(self) -> dict[str, Any]:
+        """Return everything as plain values for a JSON file."""
+        return self._recorded(list(self.edits), list(self.undone))
+
+    def _recorded(self, kept: list[dict[str, Any]], undone: list[dict[str, Any]]) -> dict[str, Any]:
+        return {"format": FORMAT, "made_for": self.made_for, "edits": kept, "undone": undone}
+
+    def _write(self, kept: list[dict[str, Any]], undone: list[dict[str, Any]]) -> None:
+        if self.file is not None:
+            made_folder(os.path.dirname(self.file) or ".")
+            text = json.dumps(self._recorded(kept, undone), indent=1, ensure_ascii=False)
+            write_bytes(self.file, (text + "\n").encode())

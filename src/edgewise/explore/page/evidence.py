@@ -1,0 +1,118 @@
+"""What the fit of a model left behind: the bands of its curves, and the formulas that a search found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from edgewise.estimator import KANRegressor
+from edgewise.estimator.display import BAND_WIDTH
+from edgewise.explore.subject import Subject
+from edgewise.interpret.transform.edges import edge_layers
+from edgewise.nn.model import KAN, spline_part
+
+BAND_POINTS = 41  # at which the band of a curve is drawn; a choice: two for each of 20 knot intervals
+ALONG_POINTS = 61  # at which a formula is drawn along an input; a choice
+BEYOND = 0.5  # of the range of an input by which formulas are followed beyond it on either side; a choice
+MOST_BANDS = 300  # edges of networks whose bands are computed; a choice: 1 ms each
+
+
+def band_fields(subject: Subject) -> dict[str, Any] | None:
+    """Return the half widths of the bands of all curves of the unedited network, at even points of their domains.
+
+    Returns
+    -------
+    dict or None
+        "edges" maps "layer,i,o" to the first and last point, the values of the curve and the half widths of its band;
+        None without error bars.
+    """
+    estimator, network = subject.estimator, subject.network
+    bars = estimator.error_bars_ if isinstance(estimator, KANRegressor) else None
+    layers = edge_layers(network)
+    if bars is None or sum(layer.in_features * layer.out_features for layer in layers) > MOST_BANDS:
+        return None
+    entering = _entering(network, subject.problem.train.x)
+    edges: dict[str, Any] = {}
+    for number, (layer, inputs) in enumerate(zip(layers, entering, strict=True)):
+        spline = spline_part(layer)
+        if spline is None or spline is not layer:
+            continue
+        place = next(n for n, one in enumerate(network.layers) if one is layer)
+        low, high = inputs.min(0).values, inputs.max(0).values
+        share = torch.linspace(0, 1, BAND_POINTS, dtype=inputs.dtype)[:, None]
+        points = low + (high - low) * share
+        half = BAND_WIDTH * bars.edge_std(network, place, points, inputs)
+        values = layer.edges(points).detach()
+        for i in range(layer.in_features):
+            for o in range(layer.out_features):
+                curve = values[:, i, o].tolist(), half[:, i, o].tolist()
+                edges[f"{number},{i},{o}"] = [float(low[i]), float(high[i]), *curve]
+    return {"edges": edges, "width": BAND_WIDTH}
+
+
+@torch.no_grad()
+def _entering(network: KAN, x: torch.Tensor) -> list[torch.Tensor]:
+    """Return what enters each layer of edges, (N, in)."""
+    kept, found = {id(layer) for layer in edge_layers(network)}, []
+    for layer in network.layers:
+        if id(layer) in kept:
+            found.append(x)
+        x = layer(x)
+    return found
+
+
+def front_fields(subject: Subject, x: np.ndarray) -> list[dict[str, Any]]:
+    """Describe the formulas that `fit_equations` found, shortest first, with their values on rows and beyond them.
+
+    Parameters
+    ----------
+    subject : Subject
+        The model.
+    x : ndarray of shape (N, inputs)
+        Rows, in the units of the network.
+
+    Returns
+    -------
+    list of dict
+        "rows" holds the values on the rows; "along" maps the number of an input to its first and last value in the
+        table's unit and the values of the formula between them, the other inputs at their medians. Both are in the unit
+        of the target, or log-odds; None where a formula is undefined.
+    """
+    found = getattr(subject.estimator, "equations_", None)
+    if found is None:
+        return []
+    fronts = found if isinstance(found, Mapping) else {"": found}
+    rows = subject.shift + subject.scale * x
+    middle = np.median(rows, axis=0)
+    low, high = rows.min(axis=0), rows.max(axis=0)
+    more = BEYOND * (high - low)
+    fields = []
+    for output, front in fronts.items():
+        for one in front:
+            along = {}
+            for i in range(x.shape[1]):
+                if len(np.unique(rows[:, i])) < 3:  # levels of a category have no values between them
+                    continue
+                points = np.repeat(middle[None], ALONG_POINTS, 0)
+                points[:, i] = np.linspace(low[i] - more[i], high[i] + more[i], ALONG_POINTS)
+                along[str(i)] = [float(points[0, i]), float(points[-1, i]), short_numbers(one.formula(points))]
+            fields.append(
+                {
+                    "output": str(output),
+                    "latex": one.formula.latex(),
+                    "size": one.complexity,
+                    "error": one.loss**0.5,
+                    "chosen": one is front.best,
+                    "rows": short_numbers(one.formula(rows)),
+                    "along": along,
+                }
+            )
+    return fields
+
+
+def short_numbers(values: np.ndarray) -> list[float | None]:
+    """Return values with seven digits, for a page; None where they are not finite."""
+    return [float(f"{value:.7g}") if np.isfinite(value) else None for value in values.tolist()]

@@ -1,0 +1,42 @@
+"""One job at a time in the background of a page: its share that is done, and its end when another one begins."""
+
+from __future__ import annotations
+
+import threading
+
+from edgewise.errors import CancelledError
+
+
+class Jobs:
+    """Numbers of jobs; a higher one cancels those before it.
+
+    Examples
+    --------
+    >>> jobs = Jobs()
+    >>> first = jobs.begin()
+    >>> jobs.progress(first, 0.5), jobs.share, jobs.begin() > first, jobs.progress(first, 0.6), jobs.share
+    (False, 0.5, True, True, 0.0)
+    """
+
+    def __init__(self) -> None:
+        self.number, self.share = 0, 0.0
+        self._lock = threading.Lock()
+
+    def begin(self) -> int:
+        """End the present job, and return the number of a new one."""
+        with self._lock:
+            self.number += 1
+            self.share = 0.0
+            return self.number
+
+    def progress(self, number: int, share: float) -> bool:
+        """Note the share of a job that is done; return whether it is cancelled."""
+        with self._lock:
+            if number == self.number:
+                self.share = share
+            return number != self.number
+
+    def check(self, number: int, share: float) -> None:
+        """Note the share of a job that is done; raise CancelledError if it is cancelled."""
+        if self.progress(number, share):
+            raise CancelledError

@@ -1,0 +1,86 @@
+"""How good a model is now: its scores on both parts of the rows, the worst rows, and the width of its intervals."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+
+from edgewise.estimator import KANRegressor
+from edgewise.explore.subject import Subject
+from edgewise.nn.model import KAN
+from edgewise.train.problems.classification import Classification
+
+WORST_ROWS = 12  # rows with the largest losses that are listed; a choice
+LEVEL = 0.9  # share of new rows within an interval, the default of `KANRegressor.predict_interval`
+
+
+@torch.no_grad()
+def scores(subject: Subject, network: KAN) -> dict[str, dict[str, float | None]]:
+    """Return R² and the root mean square error in the target's unit, or accuracy and cross-entropy, on both parts."""
+    results: dict[str, dict[str, float | None]] = {}
+    problem = subject.problem
+    for name, data in (("training", problem.train), ("held-out", problem.validation)):
+        if data is None:
+            continue
+        output = network(data.x).double()
+        loss = float(problem.sample_losses(network, data).mean())
+        if isinstance(problem, Classification):
+            found = {"accuracy": float((output.argmax(1) == data.y).double().mean()), "cross-entropy": loss}
+        else:
+            y = data.y.double()
+            spread = float((y - y.mean(0)).square().mean())
+            unit = 1.0
+            if isinstance(subject.estimator, KANRegressor) and len(subject.outputs) == 1:
+                unit = float(subject.estimator.target_scaling_.scale[0])
+            found = {"R²": 1 - loss / spread if spread > 0 else math.nan, "RMSE": math.sqrt(loss) * unit}
+        results[name] = {key: value if math.isfinite(value) else None for key, value in found.items()}
+    return results
+
+
+@torch.no_grad()
+def worst_rows(subject: Subject, network: KAN) -> list[dict[str, Any]]:
+    """List the rows with the largest losses, by their numbers from 1."""
+    problem = subject.problem
+    count = len(problem.train) + len(subject.held_out)
+    held = np.zeros(count, dtype=bool)
+    held[list(subject.held_out)] = True
+    losses, x = np.empty(count), np.empty((count, len(subject.names)))
+    assert problem.validation is not None, "a subject holds rows out"
+    for rows, data in ((~held, problem.train), (held, problem.validation)):
+        losses[rows], x[rows] = problem.sample_losses(network, data).double().numpy(), data.x.double().numpy()
+    order = np.argsort(-losses, kind="stable")[:WORST_ROWS]
+    return [{"row": int(n) + 1, "loss": float(losses[n]), "held": bool(held[n]), "x": x[n].tolist()} for n in order]
+
+
+@torch.no_grad()
+def interval(subject: Subject, network: KAN) -> dict[str, Any] | None:
+    """Return half the widths of intervals for new rows, one for each output, in the units of the network.
+
+    They are the quantile of the sizes of the held-out residuals that holds a share `LEVEL` of new rows like them, on
+    average (split conformal prediction; J. Lei et al., J. Am. Stat. Assoc. 113 (2018) 1094). None for classes, for rows
+    without a target and for too few held-out rows.
+    """
+    held = subject.problem.validation
+    if held is None or subject.note or isinstance(subject.problem, Classification):
+        return None
+    place = math.ceil((len(held) + 1) * LEVEL)
+    if place > len(held):
+        return None
+    sizes = (held.y - network(held.x)).abs().double().sort(0).values
+    return {"half": sizes[place - 1].tolist(), "level": LEVEL, "rows": len(held), "own": False}
+
+
+@torch.no_grad()
+def own_interval(subject: Subject, x: torch.Tensor) -> dict[str, Any] | None:
+    """Return the same at one point x (1, inputs) from the error bars of the unedited estimator, if it has any."""
+    estimator = subject.estimator
+    bars = estimator.error_bars_ if isinstance(estimator, KANRegressor) else None
+    if bars is None or float(bars.levels[-1].min()) < LEVEL:
+        return None
+    limits = torch.from_numpy(np.asarray(estimator.input_limits_).T)
+    inside = torch.minimum(torch.maximum(x, limits[0]), limits[1])
+    half = bars.half_width(subject.network, inside, LEVEL, unclipped=x)[0]
+    return {"half": half.tolist(), "level": LEVEL, "rows": bars.rows, "own": True}

@@ -1,0 +1,135 @@
+"""Requests of the page about the solution of a differential equation: its fields along one or two coordinates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from edgewise.checks import is_number
+from edgewise.errors import EdgewiseError, InputError
+from edgewise.explore.page.evidence import short_numbers
+from edgewise.pde.domains.domain import TIME
+from edgewise.pde.solver.solution import Solution
+
+CURVE_POINTS, MAP_POINTS = 241, 61  # along a coordinate of a curve, of a map; choices: a pixel or two apart, and ten
+MOST_STORED = 200_000  # numbers of a page in one file; a choice: about two megabytes
+FEWEST_STORED = 9  # points along each coordinate of such a page; a choice: fewer show no shape
+ROUNDING = 1e-9  # of the domain's size: points this far outside count as points of the boundary
+
+
+class SolutionRequests:
+    """Answers about a solution.
+
+    Parameters
+    ----------
+    solution : Solution
+        The solution.
+    facts : mapping
+        Facts of `edgewise solve`: statement and command are shown.
+
+    Examples
+    --------
+    >>> from edgewise.pde import PDE, Initial, Time, solve
+    >>> requests = SolutionRequests(solve(PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.0)]), tolerance=1e-6), {})
+    >>> answer = requests.answer("slice", {"axes": ["t"], "at": {}})
+    >>> len(answer["slice"]["values"][0]), answer["slice"]["values"][0][0]
+    (241, 1.0)
+    """
+
+    def __init__(self, solution: Solution, facts: Mapping[str, Any]) -> None:
+        self.solution, self.facts = solution, facts
+        self.names = frozenset(SOLUTION_REQUESTS)
+
+    def answer(self, name: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Answer one request: "state" or "slice"; "error" holds a sentence where it is wrong."""
+        known = SOLUTION_REQUESTS.get(name)
+        if known is None:
+            return {"error": f"There is no request {name!r:.40}."}
+        try:
+            return known(self, body)
+        except EdgewiseError as error:
+            return {"error": str(error)}
+
+    def state(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Describe the solution: fields, coordinates with their ends, unknown coefficients, and whether to trust it."""
+        solution, domain = self.solution, self.solution.problem.domain
+        statement = self.facts.get("statement")
+        fields = {
+            "fields": list(solution.problem.fields),
+            "coordinates": [
+                {"name": name, "low": low, "high": high, "time": name == TIME}
+                for name, (low, high) in zip(domain.coordinates, domain.bounds.tolist(), strict=True)
+            ],
+            "statement": statement if isinstance(statement, str) else "",
+            "message": solution.message,
+            "trust": solution.trust,
+            "error": solution.error_estimate if math.isfinite(solution.error_estimate) else None,
+            "unknowns": [
+                {"name": name, "value": value, "error": solution.standard_errors.get(name)}
+                for name, value in solution.unknowns.items()
+            ],
+        }
+        return {"solution": fields}
+
+    def slice(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Return all fields on a grid along one or two coordinates; null outside the domain."""
+        names = self.solution.problem.domain.coordinates
+        axes, at = body.get("axes"), body.get("at")
+        if not isinstance(axes, list) or len(axes) not in (1, 2) or len(set(axes) & set(names)) < len(axes):
+            raise InputError(f"axes must be one or two of {', '.join(names)}, got {axes!r:.80}")
+        if not isinstance(at, Mapping) or not all(is_number(at.get(name)) for name in names if name not in axes):
+            raise InputError(f"at must give a number for each other coordinate, got {at!r:.80}")
+        counts = (CURVE_POINTS,) if len(axes) == 1 else (MAP_POINTS, MAP_POINTS)
+        lines = {name: [float(at[name])] for name in names if name not in axes}
+        lines |= {name: self._line(name, count) for name, count in zip(axes, counts, strict=True)}
+        values = self._values([lines[name] for name in names])
+        order = [names.index(name) for name in axes]
+        if order != sorted(order):
+            values = values.reshape(-1, *counts).transpose(0, 2, 1)
+        flat = values.reshape(len(values), -1)
+        return {"slice": {"axes": axes, "counts": list(counts), "values": [short_numbers(one) for one in flat]}}
+
+    def stored(self) -> dict[str, Any]:
+        """Return all fields on a grid over the whole domain, for a page without a server.
+
+        Raises
+        ------
+        InputError
+            The domain has too many coordinates.
+        """
+        names = self.solution.problem.domain.coordinates
+        most = MOST_STORED / len(self.solution.problem.fields)
+        count = min(CURVE_POINTS, int(most ** (1 / len(names)) + 1e-9))
+        if count < FEWEST_STORED:
+            raise InputError(
+                f"a page in one file shows solutions of at most {int(math.log(most, FEWEST_STORED))} coordinates, "
+                f"got {len(names)}: leave out --static"
+            )
+        values = self._values([self._line(name, count) for name in names])
+        return {"count": count, "values": [short_numbers(one) for one in values]}
+
+    def _line(self, name: str, count: int) -> list[float]:
+        domain = self.solution.problem.domain
+        low, high = domain.bounds[domain.coordinates.index(name)].tolist()
+        points: list[float] = np.linspace(low, high, count).tolist()
+        return points
+
+    def _values(self, lines: Sequence[Sequence[float]]) -> np.ndarray:
+        """Evaluate the fields on the grid of these lines, (fields, points), nan outside the domain."""
+        domain = self.solution.problem.domain
+        parts = torch.meshgrid(*(torch.tensor(line, dtype=torch.float64) for line in lines), indexing="ij")
+        x = torch.stack([part.flatten() for part in parts], 1)
+        inside = domain.level(x) <= ROUNDING * float(domain.size.max())
+        values = np.full((len(self.solution.problem.fields), len(x)), np.nan)
+        values[:, inside.numpy()] = self.solution(x[inside]).numpy().T
+        return values
+
+
+SOLUTION_REQUESTS: dict[str, Callable[[SolutionRequests, Mapping[str, Any]], dict[str, Any]]] = {
+    "state": SolutionRequests.state,
+    "slice": SolutionRequests.slice,
+}

@@ -1,0 +1,74 @@
+"""What the page is told beside the network: bands, intervals, and formulas on rows and beyond them."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from edgewise import KAN, KANClassifier, KANRegressor
+from edgewise.explore import Session
+from edgewise.explore.page.api import Requests
+from edgewise.explore.page.description import session_fields, subject_fields
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    generator = np.random.default_rng(0)
+    x = generator.uniform(-1, 1, (120, 2))
+    y = 3 + 2 * np.sin(2 * x[:, 0]) + x[:, 1] + 0.1 * generator.normal(size=120)
+    model = KANRegressor(hidden=(), grid_size=5, regularization=1e-3).fit(x, y)
+    return model, x, y
+
+
+def test_bands_are_those_of_the_library(fitted):
+    model, x, y = fitted
+    session = Session(model, x, y)
+    bands = subject_fields(session.subject)["bands"]
+    low, high, values, half = bands["edges"]["0,1,0"]
+    points = np.zeros((len(half), 2))
+    points[:, 1] = np.linspace(low, high, len(half))
+    rows = x[np.setdiff1d(np.arange(120), session.subject.held_out)]  # over these the mean of a curve is subtracted
+    assert np.allclose(half, bands["width"] * model.edge_std(rows)(points)[:, 1, 0], rtol=1e-9)
+    trace = model.model_.trace(torch.from_numpy(points))
+    assert np.allclose(values, trace.edges[0][:, 1, 0].detach())
+    assert subject_fields(Session(KAN([1, 1], dtype=torch.float64)).subject)["bands"] is None
+
+
+def test_the_interval_is_that_of_predict_interval_until_the_first_edit(fitted):
+    model, x, y = fitted
+    session = Session(model, x, y, held_out=0.3)
+    requests = Requests(session)
+    row = model._to_network(x[:1])
+    half = requests.answer("interval", {"x": row[0].tolist()})["interval"]["half"][0]
+    low, high = model.predict_interval(x[:1])
+    assert 2 * half * model.target_scaling_.scale[0] == pytest.approx(float(high[0] - low[0]))
+    assert "x must be 2 finite numbers" in requests.answer("interval", {"x": [math.nan, 1]})["error"]
+    session.edit("straighten", edge=[0, 0, 0])
+    assert requests.answer("interval", {"x": [0, 0]}) == {"interval": None}
+
+    fields = session_fields(session)["interval"]  # of an edited model: by its own held-out residuals
+    held = list(session.subject.held_out)
+    sizes = np.sort(np.abs(session.model.predict(x[held]) - y[held])) / model.target_scaling_.scale[0]
+    assert fields["rows"] == 36 and fields["half"][0] == pytest.approx(sizes[math.ceil(37 * 0.9) - 1])
+    assert session_fields(Session(model, x[:20], y[:20]))["interval"] is None  # four rows decide nothing
+
+
+@pytest.mark.slow  # searches for formulas
+def test_formulas_come_with_their_values_on_rows_and_beyond(fitted):
+    model, x, y = fitted
+    model.fit_equations(x, y, names=["a", "b"], time_limit=1)
+    fields = subject_fields(Session(model, x, y).subject)
+    best = next(one for one in fields["front"] if one["chosen"])
+    rows = np.array(fields["rows"]["numbers"]) - 1
+    assert np.allclose(best["rows"], model.equations_.best.formula(x[rows]), rtol=1e-6)
+    low, high, values = best["along"]["0"]
+    assert low < x[:, 0].min() and high > x[:, 0].max()
+    middle = np.column_stack([np.linspace(low, high, len(values)), np.full(len(values), np.median(x[:, 1]))])
+    assert np.allclose(np.array(values, dtype=float), model.equations_.best.formula(middle), rtol=1e-6, equal_nan=True)
+
+    labels = np.digitize(x[:, 0], [-0.3, 0.3])
+    classifier = KANClassifier(hidden=(), grid_size=4, regularization=1e-2).fit(x, labels)
+    classifier.fit_equations(x, names=["a", "b"], time_limit=1)  # one front for each class
+    found = subject_fields(Session(classifier, x, labels).subject)["front"]
+    assert {one["output"] for one in found} == {"0", "1", "2"}

@@ -1,0 +1,177 @@
+// A map of numbers over two axes: colours, contour lines with their values, and the value below the pointer or cursor.
+import { scaleLinear } from "d3-scale";
+import { h, number } from "./dom";
+import type { Pen, Point } from "./pen";
+import { type Colours, Drawing, drawAxes } from "./plot";
+
+export interface HeatContent {
+  xLabel: string;
+  yLabel: string;
+  title: string;
+  x: [number, number];
+  y: [number, number];
+  counts: [number, number]; // of points along x and y
+  values: (number | null)[]; // x slowest
+  signed: boolean; // colours for less and more than zero
+  dots?: Point[];
+  mark?: Point;
+  range?: [number, number];
+}
+
+// Anchors of viridis (matplotlib, CC0) and of a scale from blue over white to orange; both are read without colour vision.
+const RISING = [[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]];
+const SIGNED = [[8, 69, 148], [107, 174, 214], [247, 247, 247], [253, 141, 60], [166, 54, 3]];
+const MARGIN = { left: 62, right: 14, top: 26, bottom: 84 };
+
+export function shade(share: number, signed: boolean): string {
+  const anchors = signed ? SIGNED : RISING;
+  const place = Math.max(0, Math.min(1, share)) * (anchors.length - 1);
+  const n = Math.min(anchors.length - 2, Math.floor(place));
+  const mixed = anchors[n]!.map((from, k) => Math.round(from + (anchors[n + 1]![k]! - from) * (place - n)));
+  return `rgb(${mixed.join(",")})`;
+}
+
+/** Pieces of the line on which values over a grid equal a level: linear between the grid's points. */
+export function contour(values: (number | null)[], counts: [number, number], level: number): [Point, Point][] {
+  const [nx, ny] = counts;
+  const found: [Point, Point][] = [];
+  const at = (i: number, j: number): number | null => values[i * ny + j] ?? null;
+  for (let i = 0; i + 1 < nx; i++)
+    for (let j = 0; j + 1 < ny; j++) {
+      const corners: [number, number][] = [[i, j], [i + 1, j], [i + 1, j + 1], [i, j + 1]];
+      const crossed: Point[] = [];
+      for (let k = 0; k < 4; k++) {
+        const [a, b] = [corners[k]!, corners[(k + 1) % 4]!];
+        const [u, v] = [at(...a), at(...b)];
+        if (u === null || v === null || u < level === v < level) continue;
+        const share = (level - u) / (v - u);
+        crossed.push([a[0] + (b[0] - a[0]) * share, a[1] + (b[1] - a[1]) * share]);
+      }
+      for (let k = 0; k + 1 < crossed.length; k += 2) found.push([crossed[k]!, crossed[k + 1]!]);
+    }
+  return found;
+}
+
+export class Heat {
+  readonly element: HTMLElement;
+  private drawing: Drawing;
+  private content: HeatContent | null = null;
+  private readout = h("p", { class: "hint", "aria-live": "polite" });
+  private cursor: [number, number] | null = null; // of the keys and the pointer, as places in the grid
+
+  constructor(
+    name: string,
+    private height = 340,
+  ) {
+    this.drawing = new Drawing(name, () => this.height, (pen, c, width) => this.draw(pen, c, width));
+    this.element = h("div", {}, this.drawing.element, this.readout);
+    const { canvas } = this.drawing;
+    canvas.addEventListener("pointermove", (event) => this.point(event.offsetX, event.offsetY));
+    canvas.addEventListener("pointerleave", () => this.move(null));
+    canvas.addEventListener("keydown", (event) => {
+      const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
+      if (!step || !this.content) return;
+      const [nx, ny] = this.content.counts;
+      const now = this.cursor ?? [Math.floor(nx / 2), Math.floor(ny / 2)];
+      this.move([Math.max(0, Math.min(nx - 1, now[0] + step[0]!)), Math.max(0, Math.min(ny - 1, now[1] + step[1]!))]);
+      event.preventDefault();
+    });
+  }
+
+  show(content: HeatContent): void {
+    this.content = content;
+    this.drawing.canvas.setAttribute("aria-label", `${content.title}. Arrow keys move a cursor whose value is read.`);
+    this.read();
+    this.drawing.later();
+  }
+
+  private point(px: number, py: number): void {
+    if (!this.content) return;
+    const [nx, ny] = this.content.counts;
+    const width = this.drawing.canvas.clientWidth - MARGIN.left - MARGIN.right;
+    const high = this.height - MARGIN.top - MARGIN.bottom;
+    const place: [number, number] = [
+      Math.floor(((px - MARGIN.left) / width) * nx),
+      Math.floor((1 - (py - MARGIN.top) / high) * ny),
+    ];
+    this.move(place[0] >= 0 && place[1] >= 0 && place[0] < nx && place[1] < ny ? place : null);
+  }
+
+  private move(place: [number, number] | null): void {
+    this.cursor = place;
+    this.read();
+    this.drawing.later();
+  }
+
+  private at(place: [number, number]): Point {
+    const { x, y, counts } = this.content!;
+    return [
+      x[0] + ((x[1] - x[0]) * place[0]) / (counts[0] - 1),
+      y[0] + ((y[1] - y[0]) * place[1]) / (counts[1] - 1),
+    ];
+  }
+
+  private read(): void {
+    const { content, cursor } = this;
+    if (!content) return;
+    if (!cursor || cursor[0] >= content.counts[0] || cursor[1] >= content.counts[1]) {
+      this.readout.textContent = "Point at the map, or use the arrow keys, to read a value.";
+      return;
+    }
+    const [x, y] = this.at(cursor);
+    const value = content.values[cursor[0] * content.counts[1] + cursor[1]] ?? null;
+    this.readout.textContent = `${content.xLabel} ${number(x)}, ${content.yLabel} ${number(y)}: ${value === null ? "outside" : number(value, 5)}`;
+  }
+
+  private draw(pen: Pen, c: Colours, width: number): void {
+    const { content } = this;
+    if (!content) return;
+    const known = content.values.filter((one): one is number => one !== null && Number.isFinite(one));
+    let [low, high] = content.range ?? [Math.min(...known), Math.max(...known)];
+    if (content.signed) [low, high] = [-Math.max(-low, high, 1e-12), Math.max(-low, high, 1e-12)];
+    if (!(low < high)) [low, high] = [low - 1e-9 - Math.abs(low) * 1e-9, low + 1e-9 + Math.abs(low) * 1e-9];
+    // A cell has its value in its middle, so that the outermost reach half a cell beyond the ends.
+    const ends = ([a, b]: [number, number], count: number): [number, number] => [a - (b - a) / (2 * count - 2), b + (b - a) / (2 * count - 2)];
+    const x = scaleLinear().domain(ends(content.x, content.counts[0])).range([MARGIN.left, width - MARGIN.right]);
+    const y = scaleLinear().domain(ends(content.y, content.counts[1])).range([this.height - MARGIN.bottom, MARGIN.top]);
+    drawAxes(pen, c, x, y, [content.xLabel, `${content.yLabel} (upwards)`]);
+    const [nx, ny] = content.counts;
+    const [left, right] = x.range() as [number, number];
+    const [bottom, top] = y.range() as [number, number];
+    const [w, tall] = [(right - left) / nx, (bottom - top) / ny];
+    content.values.forEach((value, n) => {
+      if (value === null || !Number.isFinite(value)) return;
+      const [i, j] = [Math.floor(n / ny), n % ny];
+      const [from, to] = [Math.round(left + i * w), Math.round(left + (i + 1) * w)]; // whole pixels leave no seams
+      const [over, under] = [Math.round(bottom - (j + 1) * tall), Math.round(bottom - j * tall)];
+      pen.box(from, over, to - from, under - over, shade((value - low) / (high - low), content.signed), "");
+    });
+    // Contour lines carry their values, so that the map is read without its colours.
+    const place = ([i, j]: Point): Point => [left + (i + 0.5) * w, bottom - (j + 0.5) * tall];
+    for (const level of scaleLinear().domain([low, high]).ticks(6)) {
+      const pieces = contour(content.values, content.counts, level);
+      for (const piece of pieces) pen.line(piece.map(place), "#ffffff", 2, 0.5);
+      for (const piece of pieces) pen.line(piece.map(place), "#000000", 0.8, 0.8);
+      const middle = pieces[Math.floor(pieces.length / 2)];
+      if (!middle) continue;
+      const [px, py] = place(middle[0]);
+      const text = number(level, 3);
+      pen.box(px - 3.2 * text.length, py - 6, 6.4 * text.length, 12, "#ffffff", "");
+      pen.text(text, px, py + 4, "#000000", 10, "center");
+    }
+    for (const [u, v] of content.dots ?? [])
+      if (u >= content.x[0] && u <= content.x[1] && v >= content.y[0] && v <= content.y[1]) pen.dot(x(u), y(v), 1.4, "#ffffff", "#444444");
+    if (content.mark) pen.dot(x(content.mark[0]), y(content.mark[1]), 5, c.accent!, "#ffffff");
+    if (this.cursor) {
+      const [px, py] = place(this.cursor);
+      pen.dot(px, py, 4, "#ffffff", "#000000");
+    }
+    // The scale of the colours.
+    const steps = 60;
+    const scale = this.height - 34;
+    for (let n = 0; n < steps; n++) pen.box(left + ((right - left) * n) / steps, scale, (right - left) / steps + 0.5, 10, shade((n + 0.5) / steps, content.signed), "");
+    const colours = scaleLinear().domain([low, high]).range([left, right]);
+    for (const tick of colours.ticks(5)) pen.text(number(tick, 3), colours(tick), scale + 22, c.ink!, 10, "center");
+    pen.text(content.title, left, scale - 4, c.ink!, 11);
+  }
+}

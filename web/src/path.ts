@@ -1,0 +1,131 @@
+// The path of a row through the network: what each edge adds to each node, with numbers that add up as they are shown.
+import { h, number, signed } from "./dom";
+import { edgeLayers, edgeValue, exists, trace } from "./network";
+import { sumNodes } from "./layout";
+import type { Store } from "./store";
+
+export interface Part {
+  name: string;
+  value: number;
+}
+/** A sum: a constant and what each edge adds to it, in the units of the target in the last layer. */
+export interface Sum {
+  layer: number; // of the edges
+  sum: number; // number of the output of that layer
+  constant: number;
+  parts: (Part & { input: number })[];
+  total: number;
+}
+
+/** All sums of a row, in the order of the layers. Contributions to an output count from their means over the rows. */
+export function sumsOf(store: Store, x: number[]): Sum[] {
+  const { network } = store;
+  const entering = trace(network, x);
+  const layers = edgeLayers(network);
+  const means = store.lastMeans();
+  const isLast = (l: number): boolean => l === layers.length - 1 && network.at(-1)!.kind === "edges";
+  return layers.flatMap((layer, l) =>
+    Array.from({ length: layer.outputs }, (_, o): Sum => {
+      const unit = isLast(l) ? store.unit(o) : 1;
+      let constant = isLast(l) && store.subject.task === "numbers" ? (store.subject.target.shift[o] ?? 0) : 0;
+      const parts = [];
+      for (let i = 0; i < layer.inputs; i++) {
+        if (!exists(layer, i, o)) continue;
+        const mean = isLast(l) ? means.get(`${l},${i},${o}`)! : 0;
+        constant += unit * mean;
+        parts.push({ name: store.nodeName(l, i), input: i, value: unit * (edgeValue(layer, i, o, entering[l]![i]!) - mean) });
+      }
+      return { layer: l, sum: o, constant, parts, total: parts.reduce((all, one) => all + one.value, constant) };
+    }),
+  );
+}
+
+/** Decimals with which numbers that add up to a total of this size are shown: four digits of the largest. */
+export function decimalsOf(sum: Sum): number {
+  const most = Math.max(...sum.parts.map((one) => Math.abs(one.value)), Math.abs(sum.constant), Math.abs(sum.total));
+  return most > 0 && Number.isFinite(most) ? Math.max(0, Math.min(12, 3 - Math.floor(Math.log10(most)))) : 3;
+}
+
+/** Round numbers so that their sum is the rounded total: those with the largest rounding errors go the other way. */
+export function roundedParts(values: number[], decimals: number): number[] {
+  const factor = 10 ** decimals;
+  const rounded = values.map((value) => Math.round(value * factor));
+  const total = Math.round(values.reduce((sum, value) => sum + value, 0) * factor);
+  let rest = total - rounded.reduce((sum, value) => sum + value, 0);
+  const order = values.map((_, n) => n).sort((a, b) => {
+    const error = (n: number): number => (values[n]! * factor - rounded[n]!) * Math.sign(rest);
+    return error(b) - error(a);
+  });
+  for (const n of order) {
+    if (!rest) break;
+    rounded[n]! += Math.sign(rest);
+    rest -= Math.sign(rest);
+  }
+  return rounded.map((value) => value / factor);
+}
+
+const MOST_PARTS = 8; // that are listed of one sum
+
+function sumElement(store: Store, sum: Sum): HTMLElement {
+  const layers = edgeLayers(store.network);
+  const nodes = sumNodes(store.network)[sum.layer]!;
+  const node = nodes[sum.sum]!;
+  const isFactor = nodes.filter((one) => one === node).length > 1;
+  const sorted = [...sum.parts].sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
+  const shown: Part[] = sorted.slice(0, MOST_PARTS);
+  const others = sorted.slice(MOST_PARTS);
+  if (others.length) shown.push({ name: `${others.length} others`, value: others.reduce((all, one) => all + one.value, 0) });
+  const isLast = sum.layer === layers.length - 1 && !isFactor;
+  const constant = isLast ? [{ name: "mean", value: sum.constant }] : [];
+  const parts = [...constant, ...shown];
+  const decimals = decimalsOf(sum);
+  const rounded = roundedParts(parts.map((one) => one.value), decimals);
+  const text = (value: number): string => value.toFixed(decimals).replace("-", "−");
+  const rows = parts.map((one, n) =>
+    h("tr", {}, h("td", {}, one.name), h("td", { class: "number" }, (rounded[n]! < 0 || (isLast && !n) ? "" : "+") + text(rounded[n]!))),
+  );
+  const prefix = isFactor ? "a factor of " : isLast && store.subject.target.log ? "log " : "";
+  const name = prefix + store.nodeName(sum.layer + 1, node);
+  const total = text(rounded.reduce((all, value) => all + value, 0));
+  return h(
+    "table",
+    { class: "sum" },
+    h("tbody", {}, ...rows, h("tr", { class: "total" }, h("th", { scope: "row" }, `= ${name}`), h("td", { class: "number" }, total))),
+  );
+}
+
+/** A section that follows the chosen row. */
+export function pathPanel(store: Store): HTMLElement {
+  const body = h("div", { "aria-live": "polite" });
+  const show = (): void => {
+    const row = store.shownRow;
+    if (row < 0) {
+      body.replaceChildren(h("p", { class: "hint" }, "Point at a dot or choose a row: here stands what each edge adds."));
+      return;
+    }
+    const { rows, task, target } = store.subject;
+    const x = rows.x[row]!;
+    const all = sumsOf(store, x);
+    const last = edgeLayers(store.network).length - 1;
+    const y = rows.y[row]!;
+    const facts = [`Row ${rows.numbers[row]}, ${rows.held[row] ? "held out" : "training"}.`];
+    if (!store.subject.note && task === "classes") facts.push(`Its class is ${store.subject.outputs[y as number]}.`);
+    else if (!store.subject.note) {
+      const shown = (Array.isArray(y) ? y : [y]).map((one, o) => (target.shift[o] ?? 0) + (target.scale[o] ?? 1) * one);
+      facts.push(`Measured: ${shown.map((one) => number(target.log ? Math.exp(one) : one)).join(", ")}.`);
+      if (!target.log && shown.length === 1) facts.push(`Residual: ${signed(shown[0]! - all.at(-1)!.total, 4)}.`);
+    }
+    const outputs = all.filter((one) => one.layer === last);
+    const hidden = all.filter((one) => one.layer < last);
+    body.replaceChildren(
+      h("p", {}, facts.join(" ")),
+      ...outputs.slice(0, 4).map((one) => sumElement(store, one)),
+      hidden.length
+        ? h("details", {}, h("summary", {}, "What enters these: the hidden nodes"), ...hidden.slice(0, 40).map((one) => sumElement(store, one)))
+        : "",
+    );
+  };
+  store.listen((what) => ["state", "row", "hover", "preview"].includes(what) && show());
+  show();
+  return h("div", {}, h("h2", {}, "The path of a row"), body);
+}
