@@ -242,8 +242,9 @@ export class Graph {
     return this.transform;
   }
 
-  /** Where the plot of an edge stands on the page, for tests. */
-  place(edge: Edge): [number, number] {
+  /** Where the plot of an edge stands on the page, for tests; null before the drawing has its size. */
+  place(edge: Edge): [number, number] | null {
+    if (!this.fitted) return null;
     const one = this.placed.edges.find((each) => each.edge.join() === edge.join())!;
     const [x, y] = this.transform.apply([one.x + PLOT_WIDTH / 2, one.y + PLOT_HEIGHT / 2]);
     const box = this.canvas.getBoundingClientRect();

@@ -77,7 +77,9 @@ def interval(subject: Subject, network: KAN) -> dict[str, Any] | None:
 def own_interval(subject: Subject, x: torch.Tensor) -> dict[str, Any] | None:
     """Return the same at one point x (1, inputs) from the error bars of the unedited estimator, if it has any."""
     estimator = subject.estimator
-    bars = estimator.error_bars_ if isinstance(estimator, KANRegressor) else None
+    if not isinstance(estimator, KANRegressor):
+        return None
+    bars = estimator.error_bars_
     if bars is None or float(bars.levels[-1].min()) < LEVEL:
         return None
     limits = torch.from_numpy(np.asarray(estimator.input_limits_).T)
