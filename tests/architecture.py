@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 RANKS = (
     {"errors", "escaping"},
     {"files", "checks", "settings", "outcomes", "deprecations", "presentation"},
-    {"memory"},
+    {"memory", "processes"},
     {"ops"},
     {"nn"},
     {"formulas"},

@@ -14,6 +14,7 @@ __all__ = [
     "FileError",
     "InputError",
     "MissingExtraError",
+    "ProcessError",
     "missing_extra",
     "warn_caller",
 ]
@@ -98,6 +99,16 @@ class MissingExtraError(EdgewiseError, ImportError):
     ... except MissingExtraError as error:
     ...     print(error)
     Drawing a figure needs matplotlib, which is not installed: pip install 'edgewise[plot]'
+    """
+
+
+class ProcessError(EdgewiseError, RuntimeError):
+    """One of several processes that fit a model together has ended, hangs, or did not arrive.
+
+    Examples
+    --------
+    >>> issubclass(ProcessError, RuntimeError)
+    True
     """
 
 

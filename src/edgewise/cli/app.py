@@ -79,8 +79,9 @@ def _fit(
     """Learn to predict a column of a table, test the model on held-out rows, and compare it with other models."""
     with guard(context):
         from edgewise.cli.shared.folder import ResultFolder
-        from edgewise.cli.shared.preparation import FitJob, prepare_for_fit
+        from edgewise.cli.shared.preparation import FitJob, assist_fit, prepare_for_fit
         from edgewise.cli.terminal.console import Screen
+        from edgewise.processes import joined_processes
 
         job = FitJob(
             data=data,
@@ -103,13 +104,17 @@ def _fit(
         )
         screen = Screen(quiet=quiet, json=json)
         folder = None if out is None else ResultFolder(out, force=force)
-        prepared = prepare_for_fit(job, folder, screen)
-        with importing():
-            from edgewise.cli.shared.resume import run_facts, unfinished_run
-            from edgewise.cli.table.fit import run_fit
+        with joined_processes() as process:
+            if process > 0:
+                assist_fit(job)
+                return
+            prepared = prepare_for_fit(job, folder, screen)
+            with importing():
+                from edgewise.cli.shared.resume import run_facts, unfinished_run
+                from edgewise.cli.table.fit import run_fit
 
-        with unfinished_run(out, run_facts("fit", job, data=data), screen, resume=resume) as journal:
-            run_fit(job, prepared, folder, screen, journal)
+            with unfinished_run(out, run_facts("fit", job, data=data), screen, resume=resume) as journal:
+                run_fit(job, prepared, folder, screen, journal)
 
 
 @app.command(

@@ -41,6 +41,7 @@ from edgewise.nn.model import KAN
 from edgewise.nn.prediction import predict_in_batches
 from edgewise.nn.trace import Trace
 from edgewise.outcomes import Progress, ProgressCallback, check_on_interrupt, reported
+from edgewise.processes import Team
 from edgewise.tables.scaling import AffineScaling
 from edgewise.train.loop.reports import FitReport
 from edgewise.train.loop.threads import one_thread
@@ -138,16 +139,22 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
             if batches is None:
                 self._fit(settings, X, y, sample_weight, groups)
                 return self
-            others = {"y": y, "sample_weight": sample_weight, "groups": groups}
-            others["class_weight"] = getattr(self, "class_weight", None)
-            table = survey_of(batches, settings, others, has_labels=settings.loss == "classes")
-            sample = table.survey.sample
-            names = sample.table.names
-            rows = sample.table if sample.is_named else np.stack([sample.table.columns[name] for name in names], 1)
-            self._fit(replace(settings, survey=table), rows, sample.y, sample.weight, None)
-            self.training_rows_ = table.survey.rows
-            if sample.is_named and batches.targets:
-                self.target_names_ = batches.targets
+            team = Team(lambda request: request(batches))
+            if team.number > 0:
+                for name, value in team.serve().items():
+                    setattr(self, name, value)
+                return self
+            with team.leading(lambda: {**vars(self), "progress": None}):
+                others = {"y": y, "sample_weight": sample_weight, "groups": groups}
+                others["class_weight"] = getattr(self, "class_weight", None)
+                table = survey_of(batches, team, settings, others, has_labels=settings.loss == "classes")
+                sample = table.survey.sample
+                names = sample.table.names
+                rows = sample.table if sample.is_named else np.stack([sample.table.columns[name] for name in names], 1)
+                self._fit(replace(settings, survey=table), rows, sample.y, sample.weight, None)
+                self.training_rows_ = table.survey.rows
+                if sample.is_named and batches.targets:
+                    self.target_names_ = batches.targets
         return self
 
     def _fit(self, settings: SearchSettings, X: Any, y: Any, sample_weight: Any, groups: Any) -> None:

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from edgewise.errors import FileError, InputError
 from edgewise.tables.batches import Batches
-from edgewise.tables.batches.survey import Sampler, surveyed
+from edgewise.tables.batches.survey import Sampler
 
 N = 1000
 
@@ -24,6 +24,13 @@ def folder(tmp_path):
     for number in range(3):
         pq.write_table(whole.slice(400 * number, 400), tmp_path / f"part-{number}.parquet", row_group_size=150)
     return tmp_path
+
+
+def surveyed(batches, size, seed, has_labels=False):
+    sampler = Sampler(size, seed, has_labels=has_labels)
+    for batch in batches:
+        sampler.add(batch)
+    return sampler.survey()
 
 
 def rows_of(batches):

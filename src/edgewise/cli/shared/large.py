@@ -13,7 +13,7 @@ from edgewise.cli.shared.source import Source
 from edgewise.errors import InputError
 from edgewise.memory import machine_memory
 from edgewise.tables import Table, TableEncoder
-from edgewise.tables.batches import Batches
+from edgewise.tables.batches import Batch, Batches
 from edgewise.tables.batches.survey import Sampler, joined
 from edgewise.tables.reading import PARQUET, parquet_files
 
@@ -57,18 +57,21 @@ class EncodedRows:
     batches: Batches
     encoder: TableEncoder
 
-    def __iter__(self) -> Iterator[Table]:
+    def __iter__(self) -> Iterator[Batch]:
+        return self.part(0, 1)
+
+    def part(self, process: int, count: int) -> Iterator[Batch]:
+        """Yield the batches of one of so many processes."""
         target = self.encoder.target
-        for batch in self.batches:
-            table = with_target(batch.table, target.name, batch.y)
+        for batch in self.batches.part(process, count):
             try:
-                y = target.encode(table)
+                y = target.encode(with_target(batch.table, target.name, batch.y))
             except InputError as error:
                 raise InputError(f"{batch.name}: {error}") from error
             if target.task == "classification":
-                y = np.array([str(c) if isinstance(c, float) else c for c in target.classes])[y]
-                y = y.astype(object) if y.dtype.kind == "U" else y
-            yield with_target(batch.table, target.name, y)
+                labels = np.array([str(c) if isinstance(c, float) else c for c in target.classes])
+                y = (labels.astype(object) if labels.dtype.kind == "U" else labels)[y]
+            yield replace(batch, y=y)
 
 
 def with_target(table: Table, name: str, y: np.ndarray) -> Table:
@@ -113,7 +116,7 @@ def large_table(data: str, target: str | None, share: float, seed: int, others: 
                 "read in batches"
             )
     samplers = Sampler(batches.sample_rows, seed), Sampler(TEST_ROWS, seed)
-    for batch in batches:
+    for batch in batches.part(0, 1):  # every process prepares the whole sample
         held = batches.held(batch.ids, share, seed)
         for sampler, chosen in zip(samplers, (~held, held), strict=True):
             if chosen.any():

@@ -18,6 +18,7 @@ from edgewise.cli.shared.split import split_rows
 from edgewise.cli.terminal.console import Screen
 from edgewise.cli.terminal.options import command_line
 from edgewise.errors import EdgewiseWarning, InputError
+from edgewise.estimator import KANRegressor
 from edgewise.presentation import counted
 from edgewise.tables import Table, TableEncoder
 from edgewise.tables.batches import Batches
@@ -248,6 +249,16 @@ def prepare_for_fit(job: FitJob, folder: ResultFolder | None, screen: Screen) ->
     screen.notes(prepared.notes)
     screen.say(f"Split: {split_sentence(job, prepared)}.", style="bold")
     return prepared
+
+
+def assist_fit(job: FitJob) -> None:
+    """Sum a part of a large table for the first of several processes, which trains the model and writes it.
+
+    A table that fits into memory needs no help.
+    """
+    batches = prepare_table(job).batches
+    if batches is not None:
+        KANRegressor().fit(batches)  # any estimator answers what the first process asks, of classes too
 
 
 def read_for_formulas(job: FormulaJob) -> PreparedTable | tuple[Written, Table]:

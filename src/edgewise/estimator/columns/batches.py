@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,19 +13,52 @@ from edgewise.errors import InputError
 from edgewise.estimator.columns.targets import numeric_targets
 from edgewise.model_selection.all_rows import AllRows
 from edgewise.model_selection.search.policy import SearchSettings
+from edgewise.processes import Team
 from edgewise.tables import AffineScaling, InputEncoder
 from edgewise.tables.batches import Batch, Batches, Survey
-from edgewise.tables.batches.survey import surveyed
+from edgewise.tables.batches.survey import Sampler
 
 Sums = tuple[np.ndarray, ...]
 
 
 @dataclass(frozen=True)
 class SurveyedTable:
-    """A table in batches after its first pass."""
+    """A table in batches after its first pass; the team sums over its batches."""
 
-    batches: Batches
+    team: Team
     survey: Survey
+
+
+@dataclass(frozen=True)
+class FirstPass:
+    """The first pass over the batches of a process, see `Sampler`; `loss` says which targets are allowed."""
+
+    size: int
+    seed: int
+    has_labels: bool
+    loss: str
+
+    def __call__(self, batches: Batches) -> Sampler:
+        sampler = Sampler(self.size, self.seed, has_labels=self.has_labels)
+        for batch in batches:
+            if not self.has_labels:
+                _numbers(batch, self.loss)
+            sampler.add(batch)
+        return sampler
+
+
+@dataclass(frozen=True)
+class SumPass:
+    """A pass over the batches of a process that adds what a function gives for each; None if there are none."""
+
+    of_batch: Callable[[Batch], Sums]
+
+    def __call__(self, batches: Batches) -> Sums | None:
+        sums = None
+        for batch in batches:
+            found = self.of_batch(batch)
+            sums = found if sums is None else tuple(a + b for a, b in zip(sums, found, strict=True))
+        return sums
 
 
 @dataclass(frozen=True)
@@ -80,13 +113,17 @@ def batches_of(X: Any) -> Batches | None:
     return X if isinstance(X, Batches) else Batches(X) if isinstance(X, DataLoader) else None
 
 
-def survey_of(batches: Batches, settings: SearchSettings, others: dict[str, Any], *, has_labels: bool) -> SurveyedTable:
+def survey_of(
+    batches: Batches, team: Team, settings: SearchSettings, others: dict[str, Any], *, has_labels: bool
+) -> SurveyedTable:
     """Make the first pass.
 
     Parameters
     ----------
     batches : Batches
         The table.
+    team : Team
+        The processes, each of which answers a request with what it gives for the batches.
     settings : SearchSettings
         Settings of the fit; a fixed shape is refused.
     others : dict
@@ -109,13 +146,10 @@ def survey_of(batches: Batches, settings: SearchSettings, others: dict[str, Any]
             "fit() with Regression(loader) trains a network of a given shape"
         )
 
-    def checked() -> Iterator[Batch]:
-        for batch in batches:
-            if not has_labels:
-                _numbers(batch, settings.loss)
-            yield batch
-
-    return SurveyedTable(batches, surveyed(checked(), batches.sample_rows, settings.seed, has_labels=has_labels))
+    samplers = team.gathered(FirstPass(batches.sample_rows, settings.seed, has_labels, settings.loss))
+    for other in samplers[1:]:
+        samplers[0].join(other)
+    return SurveyedTable(team, samplers[0].survey())
 
 
 def _numbers(batch: Batch, loss: str) -> np.ndarray:
@@ -141,11 +175,6 @@ def all_rows(table: SurveyedTable, rows: Callable[[Callable[..., Sums]], Network
         return None
 
     def total(function: Callable[..., Sums]) -> Sums:
-        of_batch, sums = rows(function), None
-        for batch in table.batches:
-            found = of_batch(batch)
-            sums = found if sums is None else tuple(a + b for a, b in zip(sums, found, strict=True))
-        assert sums is not None
-        return sums
+        return table.team.summed(SumPass(rows(function)))
 
     return AllRows(total, survey.total * survey.factor, survey.rows)

@@ -16,6 +16,7 @@ import torch
 
 from edgewise.checks import check_count
 from edgewise.errors import FileError, InputError, missing_extra
+from edgewise.processes import process_and_count
 from edgewise.tables.cells import quoted
 from edgewise.tables.frames import frame_table, is_frame
 from edgewise.tables.reading import parquet_files
@@ -181,13 +182,16 @@ class Batches:
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield the batches that this process is to read, see `edgewise.processes`: all, where there is one process."""
-        return self.part(0, 1)
+        return self.part(*process_and_count())
 
     def part(self, process: int, count: int) -> Iterator[Batch]:
         """Yield the batches of one of `count` processes, each of which reads a part of the table.
 
         Files are divided by their row groups, data sets by their fragments, and everything else by batches.
         """
+        if hasattr(self.source, "part"):  # it yields batches in this form
+            yield from self.source.part(process, count)
+            return
         first = 0
         kinds: dict[str, str] = {}
         units = self._units()
@@ -219,7 +223,7 @@ class Batches:
     @property
     def width(self) -> int:
         """Number of columns of the first batch, target and weight included."""
-        batch = next(iter(self))
+        batch = next(self.part(0, 1))
         return len(batch.table.names) + max(len(self.targets), 1) + (self.weight is not None)
 
     def _units(self) -> list[_Unit]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from edgewise.errors import InputError
 from edgewise.tables.batches.source import Batch, row_keys
-from edgewise.tables.cells import stack_cells
+from edgewise.tables.cells import quoted, stack_cells
 
 MOST_LABELS = 1_000  # classes of which each has a row in the sample; a choice, as `edgewise.tables.target.MAX_CLASSES`
 
@@ -78,6 +78,7 @@ class Sampler:
     def __init__(self, size: int, seed: int, *, has_labels: bool = False) -> None:
         self.size, self.seed, self.has_labels = size, seed, has_labels
         self.rows, self.total, self.least, self.seen = 0, 0.0, np.inf, 0
+        self.first: tuple[str, tuple[str, ...]] | None = None  # name and columns of a batch
         self.kept: list[tuple[np.ndarray, Batch]] = []  # random numbers and rows
         self.limit = np.uint64(2**64 - 1)
         self.special: dict[tuple[str, object], tuple[float, Batch]] = {}
@@ -85,6 +86,7 @@ class Sampler:
     def add(self, batch: Batch) -> None:
         """Take the rows of a batch into account."""
         weight = np.ones(len(batch)) if batch.weight is None else batch.weight
+        self.first = (batch.name, batch.table.names) if self.first is None else self.first
         self.seen += len(batch)
         self.rows += int((weight > 0).sum())
         self.total += float(weight.sum())
@@ -114,7 +116,19 @@ class Sampler:
                     raise InputError(f"{batch.name}: the target must have at most {MOST_LABELS:,} classes, got more")
 
     def join(self, other: Sampler) -> None:
-        """Take over what another sampler has found in other rows of the table."""
+        """Take over what another sampler has found in other rows of the table.
+
+        Raises
+        ------
+        InputError
+            Those rows have other columns.
+        """
+        if self.first and other.first and (different := sorted({*self.first[1]} ^ {*other.first[1]})):
+            raise InputError(
+                f"{other.first[0]}: a batch must have the columns of {self.first[0]}; "
+                f"{quoted(different[0])} is in one of them alone"
+            )
+        self.first = self.first or other.first
         self.rows, self.seen = self.rows + other.rows, self.seen + other.seen
         self.total, self.least = self.total + other.total, min(self.least, other.least)
         self.kept += other.kept
@@ -170,11 +184,3 @@ def _given(weight: np.ndarray | None) -> np.ndarray:
     if weight is None:
         raise InputError("weights must be given in every batch or in none, got some without")
     return weight
-
-
-def surveyed(batches: Iterable[Batch], size: int, seed: int, *, has_labels: bool = False) -> Survey:
-    """Return the survey of some batches."""
-    sampler = Sampler(size, seed, has_labels=has_labels)
-    for batch in batches:
-        sampler.add(batch)
-    return sampler.survey()

@@ -1,0 +1,109 @@
+"""Two processes fit the model that one fits; a bad batch, a lost process and one that never comes are sentences."""
+
+import os
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from edgewise import KANRegressor
+from edgewise.errors import InputError, ProcessError
+from edgewise.processes import Team, joined_processes, process_and_count
+from edgewise.tables.batches import Batches
+
+WORKER = """
+import os, sys
+number, folder, bad = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+import numpy as np, torch
+from edgewise import KANRegressor
+from edgewise.errors import EdgewiseError
+from edgewise.processes import joined_processes
+from edgewise.tables.batches import Batches
+
+torch.set_num_threads(1)
+fresh = np.random.default_rng(9).normal(size=(500, 3))
+
+def model(target, loss, path=folder):
+    batches = Batches(path + "/*.parquet", target, sample_rows=1600, columns=["a", "b", "c"])
+    return KANRegressor(effort="low", loss=loss).fit(batches)
+
+with joined_processes(timeout=20):
+    found = {name: model(name, loss).predict(fresh) for name, loss in (("y", "squared"), ("count", "poisson"))}
+    np.savez(f"{folder}/{number}.npz", **found)
+    for turn in ("bad", "lost"):
+        if turn == "lost" and number == 1:
+            os._exit(0)
+        try:
+            model("y", "squared", bad if turn == "bad" else folder)
+        except EdgewiseError as error:
+            print(f"{type(error).__name__}: {error}", flush=True)
+    os._exit(0)  # a process group whose other end is lost would wait for it
+"""
+
+
+def table(folder):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(12_000, 3))
+    f = np.sin(2 * x[:, 0]) + x[:, 1] ** 2 / 2
+    columns = {
+        "a": x[:, 0],
+        "b": x[:, 1],
+        "c": x[:, 2],
+        "y": f + rng.normal(size=len(x)),
+        "count": rng.poisson(np.exp(f / 3)),
+    }
+    for number in range(3):
+        part = pa.table(columns).slice(4000 * number, 4000)
+        pq.write_table(part, folder / f"part-{number}.parquet", row_group_size=1500)
+
+
+@pytest.mark.slow
+def test_two_processes_fit_the_model_of_one(tmp_path):
+    good, bad = tmp_path / "good", tmp_path / "bad"
+    for folder in (good, bad):
+        folder.mkdir()
+        table(folder)
+    last = bad / "part-2.parquet"
+    pq.write_table(pq.read_table(last).set_column(3, "y", pa.array([np.nan] * 4000)), last)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    world = {**os.environ, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2", "OMP_NUM_THREADS": "1"}
+    started = []
+    for number in range(2):
+        command, environment = [sys.executable, "-c", WORKER, str(number), good, bad], {**world, "RANK": str(number)}
+        pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        started.append(subprocess.Popen(command, env=environment, **pipe))
+    said = [process.communicate(timeout=120)[0] for process in started]
+
+    both = [np.load(good / f"{number}.npz") for number in range(2)]
+    fresh = np.random.default_rng(9).normal(size=(500, 3))
+    for target, loss in (("y", "squared"), ("count", "poisson")):
+        batches = Batches(str(good / "*.parquet"), target, sample_rows=1600, columns=["a", "b", "c"])
+        alone = KANRegressor(effort="low", loss=loss).fit(batches).predict(fresh)
+        assert np.array_equal(both[0][target], both[1][target]), said
+        assert np.allclose(both[0][target], alone, rtol=1e-9, atol=1e-9)
+    for words in said:  # a bad batch that one process reads ends both, with its name
+        assert "InputError: batch 1 of part-2.parquet: the target must hold finite numbers, got 4000 of 4000" in words
+    assert "ProcessError: process 0 of 2 heard nothing from another one, which has ended or hangs" in said[0]
+
+
+@pytest.mark.slow
+def test_a_process_that_never_comes_is_a_sentence(monkeypatch):
+    for name, value in {"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}.items():
+        monkeypatch.setenv(name, value)
+    message = "all 2 processes must arrive within 1 s, but process 0 waited in vain"
+    with pytest.raises(ProcessError, match=message), joined_processes(timeout=1):
+        pass
+    assert process_and_count() == (0, 1)
+
+
+def test_one_process_is_a_team_of_its_own():
+    team = Team(lambda request: (request + np.arange(3.0), np.ones((2, 2))))
+    assert team.summed(1.0)[0].tolist() == [1.0, 2.0, 3.0] and len(team.gathered(0.0)) == 1
+    with pytest.raises(InputError, match="timeout must be a positive number of seconds, got -1"), joined_processes(-1):
+        pass
