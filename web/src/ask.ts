@@ -44,7 +44,8 @@ function intervalText(store: Store, x: number[], interval: Interval | null): str
 }
 
 export function askPanel(store: Store): HTMLElement {
-  const { columns, rows, shift, scale, limits } = store.subject;
+  const { columns, rows, shift, scale, limits, outputs, task } = store.subject;
+  const heading = h("h2", {});
   const prediction = h("output", { class: "prediction" });
   const interval = h("p", { class: "hint interval" });
   let waiting = 0;
@@ -62,7 +63,9 @@ export function askPanel(store: Store): HTMLElement {
     // The fit's own intervals follow the point, and only the library computes them; edited models have none.
     if (store.backend.shared && store.subject.errorBars && store.network === store.state.network && !store.state.edits.some((one) => one.holds))
       waiting = window.setTimeout(() => void ownInterval(chosen.slice(), clipped), 60);
-    bars.replaceChildren(...contributions(store, clipped));
+    const o = likeliest(store, clipped);
+    heading.textContent = outputs.length > 1 ? `What moves ${task === "classes" ? "the score of " : ""}${outputs[o]}` : "What moves it";
+    bars.replaceChildren(...contributions(store, clipped, o));
   };
   const ownInterval = async (x: number[], clipped: number[]): Promise<void> => {
     const answer = await store.backend.ask("interval", { x });
@@ -121,7 +124,7 @@ export function askPanel(store: Store): HTMLElement {
     prediction,
     interval,
     h("div", { class: "sliders" }, ...list),
-    h("h2", {}, "What moves it"),
+    heading,
     h("p", { class: "hint" }, contributionNote(store)),
     bars,
   );
@@ -133,10 +136,15 @@ function contributionNote(store: Store): string {
     : "Change of the output if the input had its mean over the rows instead; inputs that act together do not add up.";
 }
 
-/** Bars of what each input does to the first output (the last of classes), compared with its mean over the rows. */
-function contributions(store: Store, x: number[]): HTMLElement[] {
+/** The class of the largest share at x; the first of several numbers. */
+export function likeliest(store: Store, x: number[]): number {
+  const values = output(store.network, x);
+  return store.subject.task === "classes" ? values.indexOf(Math.max(...values)) : 0;
+}
+
+/** Bars of what each input does to an output, compared with its mean over the rows. */
+function contributions(store: Store, x: number[], o: number): HTMLElement[] {
   const { network, subject } = store;
-  const o = subject.task === "classes" ? subject.outputs.length - 1 : 0;
   const unit = store.unit(o);
   const layers = edgeLayers(network);
   const now = output(network, x)[o]!;

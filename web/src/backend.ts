@@ -31,6 +31,7 @@ export interface Found {
   along: Record<string, [number, number, (number | null)[]]>;
 }
 export interface Subject {
+  name: string; // of the target; "" for several, or where it is unknown
   inputs: string[];
   outputs: string[];
   task: "numbers" | "classes";

@@ -185,7 +185,7 @@ export class CurveChart {
       pen.text(number(tick, 4), MARGIN.left - 6, at + 4, c.ink!, 11, "right");
     }
     const isLast = edge[0] === edgeLayers(this.store.state.network).length - 1;
-    const added = `${isLast && this.store.subject.target.log ? "log " : ""}${this.store.nodeName(edge[0] + 1, edge[2])}`;
+    const added = `${isLast && this.store.subject.target.log ? "log " : isLast && this.store.subject.task === "classes" ? "the score of " : ""}${this.store.nodeName(edge[0] + 1, edge[2])}`;
     pen.text(`adds to ${added}`, 4, MARGIN.top - 11, c.ink!, 12);
     const [low, high] = this.x.domain() as [number, number];
     const units = scaleLinear().domain([this.unit(low), this.unit(high)]);

@@ -72,7 +72,10 @@ function meanEffect(store: Store, column: Column, values: number[], rows: number
 
 function outputPicker(store: Store, change: () => void): HTMLSelectElement {
   const { outputs, task } = store.subject;
-  return select(outputs.map((name, n) => [String(n), task === "classes" ? `share of ${name}` : name]), String(task === "classes" ? outputs.length - 1 : 0), change);
+  // Of two classes the second one, of several that which is most frequent.
+  const counts = outputs.map((_, n) => store.subject.rows.y.filter((y) => y === n).length);
+  const first = task !== "classes" ? 0 : outputs.length === 2 ? 1 : counts.indexOf(Math.max(...counts));
+  return select(outputs.map((name, n) => [String(n), task === "classes" ? `share of ${name}` : name]), String(first), change);
 }
 
 export function effectsPanel(store: Store): HTMLElement {
@@ -82,7 +85,8 @@ export function effectsPanel(store: Store): HTMLElement {
   const outputName = (): string => output.selectedOptions[0]?.textContent ?? "";
 
   // A column for a group.
-  const column = select(names, "0", () => showGroup());
+  const [first, second] = strongestPair(store);
+  const column = select(names, String(first), () => showGroup());
   const by = select([["", "all rows"], ...names], "", () => (fillGroups(), showGroup()));
   const group = h("select", { onchange: () => showGroup() });
   const groupField = field("Group", group);
@@ -112,7 +116,6 @@ export function effectsPanel(store: Store): HTMLElement {
   }
 
   // A pair of columns.
-  const [first, second] = strongestPair(store);
   const across = select(names, String(first), () => showPair());
   const up = select(names, String(second), () => showPair());
   const what = select(

@@ -144,10 +144,10 @@ export class Graph {
       shown.set(`mean ${sum.layer},${sum.sum}`, rounded[0]!.toFixed(decimals).replace("-", "−"));
     }
     const chosen = store.edge?.join() ?? "";
-    // Many lines that cross are drawn faintly, and the chosen edge last.
+    // Many lines that cross are drawn faintly, and the chosen edge above all.
     const faint = placed.edges.length > 60 ? 0.2 : 0.55;
-    const ordered = [...placed.edges].sort((a, b) => Number(a.edge.join() === chosen) - Number(b.edge.join() === chosen));
-    for (const one of ordered) {
+    const layers = edgeLayers(store.network);
+    const drawLine = (one: PlacedEdge): void => {
       const [l, i, o] = one.edge;
       const start = placed.from.get(nodeKey(l, i))!;
       const end = placed.from.get(nodeKey(l + 1, sums[l]![o]!))!;
@@ -158,14 +158,20 @@ export class Graph {
       const width = 0.6 + 2.4 * Math.min(1, share);
       pen.line(bend(start.x + 5, start.y, one.x, y), colour, width, isChosen ? 0.7 : faint);
       pen.line(bend(one.x + PLOT_WIDTH, y, end.x - 5, end.y), colour, width, isChosen ? 0.7 : faint);
+    };
+    const others = placed.edges.filter((one) => one.edge.join() !== chosen);
+    others.forEach(drawLine);
+    for (const one of others) this.drawPlot(pen, one, c, false, path, layers, shown);
+    for (const one of placed.edges) {
+      if (one.edge.join() !== chosen) continue;
+      drawLine(one);
+      this.drawPlot(pen, one, c, true, path, layers, shown);
     }
-    const layers = edgeLayers(store.network);
-    for (const one of placed.edges) this.drawPlot(pen, one, c, one.edge.join() === chosen, path, layers, shown);
     for (const node of placed.nodes) {
       const last = node.layer === layers.length;
       pen.dot(node.x, node.y, 4.5, c.panel, c.ink);
       const value = path ? ` ${number(this.shown(node.layer, node.node, path[node.layer]![node.node]!), 4)}` : "";
-      const name = short(store.nodeName(node.layer, node.node));
+      const name = short(store.nodeName(node.layer, node.node), value && node.layer === 0 ? 20 - value.length : 22);
       if (node.layer === 0) pen.text(`${name}${value && ` =${value}`}`, node.x - 10, node.y + 4, c.ink, 12, "right");
       else if (last && path && store.network.at(-1)!.kind === "edges") {
         const log = store.subject.target.log ? "log " : "";
@@ -261,4 +267,9 @@ function bend(x0: number, y0: number, x1: number, y1: number): Point[] {
   return points;
 }
 
-const short = (name: string): string => (name.length > 22 ? `${name.slice(0, 21)}…` : name);
+/** Names of the same beginning stay different: the middle is left out. */
+function short(name: string, most = 22): string {
+  if (name.length <= most) return name;
+  const end = Math.floor((most - 1) / 2);
+  return `${name.slice(0, most - 1 - end)}…${name.slice(-end)}`;
+}

@@ -148,17 +148,17 @@ export class Heat {
     });
     // Contour lines carry their values, so that the map is read without its colours.
     const place = ([i, j]: Point): Point => [left + (i + 0.5) * w, bottom - (j + 0.5) * tall];
-    for (const level of scaleLinear().domain([low, high]).ticks(6)) {
+    scaleLinear().domain([low, high]).ticks(6).forEach((level, k, levels) => {
       const pieces = contour(content.values, content.counts, level);
       for (const piece of pieces) pen.line(piece.map(place), "#ffffff", 2, 0.5);
       for (const piece of pieces) pen.line(piece.map(place), "#000000", 0.8, 0.8);
-      const middle = pieces[Math.floor(pieces.length / 2)];
-      if (!middle) continue;
+      const middle = pieces[Math.floor((pieces.length * (k + 0.5)) / levels.length)]; // labels of neighbours stand apart
+      if (!middle) return;
       const [px, py] = place(middle[0]);
       const text = number(level, 3);
       pen.box(px - 3.2 * text.length, py - 6, 6.4 * text.length, 12, "#ffffff", "");
       pen.text(text, px, py + 4, "#000000", 10, "center");
-    }
+    });
     for (const [u, v] of content.dots ?? [])
       if (u >= content.x[0] && u <= content.x[1] && v >= content.y[0] && v <= content.y[1]) pen.dot(x(u), y(v), 1.4, "#ffffff", "#444444");
     if (content.mark) pen.dot(x(content.mark[0]), y(content.mark[1]), 5, c.accent!, "#ffffff");

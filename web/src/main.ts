@@ -7,6 +7,8 @@ import { effectsPanel } from "./effects";
 import { formulaPanel } from "./formulas";
 import { Graph } from "./graph";
 import { type Layer, output, trace } from "./network";
+import { roundedParts } from "./path";
+import { edited } from "./shaping";
 import { mountSolution, type Stored, storedSolution } from "./solution";
 import { staticBackend } from "./static";
 import { Store } from "./store";
@@ -36,7 +38,7 @@ function header(store: Store, graph: Graph): HTMLElement {
   return h(
     "header",
     {},
-    h("div", { class: "title" }, h("h1", {}, `What predicts ${store.subject.outputs.join(", ")}`), scores),
+    h("div", { class: "title" }, h("h1", {}, `What predicts ${store.subject.name || store.subject.outputs.join(", ")}`), scores),
     h("div", { class: "actions" }, undo, redo, save, picture),
     message,
     note,
@@ -143,6 +145,8 @@ function start(): void {
 
 const api = {
   output: (network: Layer[], x: number[]) => output(network, x),
+  edited, // for tests
+  roundedParts,
   trace: (network: Layer[], x: number[]) => trace(network, x),
   widget: (model: Parameters<typeof widgetBackend>[0], element: HTMLElement) => void mount(element, widgetBackend(model)),
 };

@@ -1,6 +1,7 @@
 // The path of a row through the network: what each edge adds to each node, with numbers that add up as they are shown.
 import { h, number, signed } from "./dom";
 import { edgeLayers, edgeValue, exists, trace } from "./network";
+import { predictionText } from "./ask";
 import { sumNodes } from "./layout";
 import type { Store } from "./store";
 
@@ -116,10 +117,16 @@ export function pathPanel(store: Store): HTMLElement {
       if (!target.log && shown.length === 1) facts.push(`Residual: ${signed(shown[0]! - all.at(-1)!.total, 4)}.`);
     }
     const outputs = all.filter((one) => one.layer === last);
+    if (task === "classes") {
+      // The class of the row first, then those that the model holds for likely.
+      const own = store.subject.note ? -1 : (y as number);
+      outputs.sort((a, b) => Number(b.sum === own) - Number(a.sum === own) || b.total - a.total);
+      facts.push(`Predicted: ${predictionText(store, x)}. The sums are scores: shares are their exponentials, divided by their sum.`);
+    }
     const hidden = all.filter((one) => one.layer < last);
     body.replaceChildren(
       h("p", {}, facts.join(" ")),
-      ...outputs.slice(0, 4).map((one) => sumElement(store, one)),
+      ...outputs.slice(0, 3).map((one) => sumElement(store, one)),
       hidden.length
         ? h("details", {}, h("summary", {}, "What enters these: the hidden nodes"), ...hidden.slice(0, 40).map((one) => sumElement(store, one)))
         : "",

@@ -1,15 +1,13 @@
 // A page that is one file: edits are tried in the browser, on the rows in the file, and saved as a file.
 import type { Answer, Backend, EditFields, Scores, SessionState, Subject } from "./backend";
-import { type EdgeLayer, type Layer, edgeLayers, edgeValue, functionOf, hasSpline, output } from "./network";
-import { basisRow, draggedCoef } from "./spline";
+import { type Layer, output } from "./network";
+import { LATER, edited } from "./shaping";
 
 interface Data {
   state: SessionState;
   subject: Subject;
   fingerprint: string;
 }
-
-const copy = <T>(value: T): T => JSON.parse(JSON.stringify(value)) as T;
 
 /** Losses of the rows of the page: squared errors, or cross-entropies. */
 function losses(network: Layer[], subject: Subject): number[] {
@@ -27,45 +25,6 @@ function losses(network: Layer[], subject: Subject): number[] {
 }
 
 const mean = (values: number[]): number => values.reduce((sum, v) => sum + v, 0) / Math.max(values.length, 1);
-
-/** The network after an edit that needs no training; a sentence for the others. */
-function edited(network: Layer[], subject: Subject, edit: EditFields): [Layer[], string] | string {
-  const changed = copy(network);
-  const layers = edgeLayers(changed);
-  if (edit.kind === "remove_node") {
-    const [l, i] = edit.node as [number, number];
-    for (let o = 0; o < layers[l]!.outputs; o++) if (!remove(changed, network, subject, l, i, o)) return LATER;
-    return [changed, `Node (${l}, ${i}) is removed.`];
-  }
-  if (!edit.edge) return LATER;
-  const [l, i, o] = edit.edge;
-  const layer = layers[l]!;
-  if (edit.kind === "remove_edge")
-    return remove(changed, network, subject, l, i, o) ? [changed, `Edge (${edit.edge.join(", ")}) is removed.`] : LATER;
-  if (edit.kind !== "drag" || !layer.spline || !hasSpline(layer, i, o) || functionOf(layer, i, o) || layer.spline.base) return LATER;
-  const points = edit.points as [number, number][];
-  const changes = points.map(([u, y]) => y - edgeValue(layer, i, o, u));
-  const us = points.map(([u]) => u);
-  layer.spline.coef[i]![o] = draggedCoef(layer.spline.coef[i]![o]!, layer.spline.knots[i]!, layer.spline.degree, us, changes);
-  return [changed, `The curve of edge (${edit.edge.join(", ")}) was moved at ${points.length} points.`];
-}
-
-const LATER =
-  "This file makes edits without training alone: drag a spline, remove an edge or an input. " +
-  "`edgewise explore` makes all of them.";
-
-/** Mask an edge and add its mean to another edge into the same sum: B-splines sum to one. */
-function remove(changed: Layer[], network: Layer[], subject: Subject, l: number, i: number, o: number): boolean {
-  const layer = edgeLayers(changed)[l] as EdgeLayer;
-  if (l !== 0 || !layer.spline || layer.symbolic) return false;
-  if (!layer.spline.mask[i]![o]) return true;
-  const other = layer.spline.mask.findIndex((row, n) => n !== i && row[o]);
-  if (other < 0) return false;
-  const value = mean(subject.rows.x.map((x) => edgeValue(edgeLayers(network)[0]!, i, o, x[i]!)));
-  layer.spline.mask[i]![o] = 0;
-  layer.spline.coef[other]![o] = layer.spline.coef[other]![o]!.map((c) => c + value);
-  return basisRow(0, layer.spline.knots[i]!, layer.spline.degree).length > 0;
-}
 
 export function staticBackend(data: Data): Backend {
   const { subject } = data;
@@ -121,6 +80,7 @@ export function staticBackend(data: Data): Backend {
     undo: () => ((place = Math.max(0, place - 1)), version++, { state: state() }),
     redo: () => ((place = Math.min(steps.length, place + 1)), version++, { state: state() }),
     suggest: () => ({ error: LATER }),
+    interval: () => ({ interval: null }),
     cancel: () => ({}),
     save: () => ({
       record: {

@@ -80,12 +80,14 @@ def subject_fields(subject: Subject) -> dict[str, Any]:
     worst = [one["row"] - 1 for one in worst_rows(subject, subject.network)]
     shown = np.unique(np.r_[np.linspace(0, count - 1, min(count, ROWS_ON_THE_PAGE)).astype(int), worst])
     y = targets[torch.from_numpy(shown)]
+    names = tuple(getattr(estimator, "target_names_", ()) or ())
     limits = None if estimator is None else estimator.input_limits_.tolist()
     target: dict[str, Any] = {"shift": [0.0], "scale": [1.0], "log": False}
     if isinstance(estimator, KANRegressor):
         scaling = estimator.target_scaling_
         target = {"shift": scaling.shift.tolist(), "scale": scaling.scale.tolist(), "log": estimator.link_ == "log"}
     return {
+        "name": str(names[0]) if len(names) == 1 else "",
         "inputs": list(subject.names),
         "outputs": list(subject.outputs),
         "task": "classes" if isinstance(problem, Classification) else "numbers",
