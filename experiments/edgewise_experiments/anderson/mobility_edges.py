@@ -1,8 +1,9 @@
 """Reads the mobility edge that a network has learned, as a formula, without help.
 
-Two kinds of formulas are candidates: one for the network's output, with a threshold of its own; and one for the edge
-solved for the strength lambda of the potential above which states are localised, as a function of the other columns.
-The second needs only the places where the output equals its threshold, and not the slope there. The validation states
+Three kinds of formulas are candidates: those of the network's output, with a threshold of their own; those of the
+log-odds of extended states, from their labels alone; and those of the edge solved for the strength lambda of the
+potential above which states are localised, as a function of the other columns. The last need only the places where the
+output equals its threshold, and not the slope there. The validation states
 decide: the shortest formula within a standard error of the best one is returned.
 """
 
@@ -18,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from edgewise import find_formula
+from edgewise.formulas import Front
 from edgewise_experiments.data.anderson import Chain
 
 STRENGTH = 1  # the column of the potential's strength, lambda, in every chain
@@ -73,8 +75,12 @@ def read_edge(
     train, validation : (Tensor, Tensor)
         Columns (N, d) and labels (N,), 1 where extended.
     """
+    with torch.no_grad():
+        output = model(train[0])[:, 0].numpy()
+    extended = train[1].numpy().astype(bool)
     candidates = [
-        *formulas_of_output(model, chain, train, search),
+        *formulas_of_states(output, chain, train, search),
+        *formulas_of_states(extended, chain, train, search),
         *formulas_of_strength(model, threshold, chain, train[0], search),
     ]
     accuracies = [candidate.accuracy(*validation) for candidate in candidates]
@@ -110,14 +116,14 @@ def edge_in_strength(model: nn.Module, threshold: float, chain: Chain, x: Tensor
     return x[kept], edge[kept]
 
 
-def formulas_of_output(
-    model: nn.Module, chain: Chain, train: tuple[Tensor, Tensor], search: SearchOptions
+def formulas_of_states(
+    target: np.ndarray, chain: Chain, train: tuple[Tensor, Tensor], search: SearchOptions
 ) -> Iterator[ReadEdge]:
-    """Yield formulas for the output, each with the threshold that is correct for most of the training states."""
+    """Yield formulas for an output or the labels, each with the threshold that is correct for most training states."""
     x, extended = train[0].numpy(), train[1].numpy().astype(bool)
-    with torch.no_grad():
-        output = model(train[0])[:, 0].numpy()
-    for entry in find_formula(x, output, names=chain.columns, **search).entries:
+    front = find_formula(x, target, names=chain.columns, **search)
+    assert isinstance(front, Front), "one target has one front"
+    for entry in front:
         formula = entry.formula
         cut = best_cut(formula(x), extended)
         yield ReadEdge(f"{formula.text(3)} > {cut:.3g}", formula.complexity, lambda x, f=formula, cut=cut: f(x) > cut)

@@ -1,10 +1,13 @@
 """Formulas of the log-odds of classes: the likelihood's maximum, exact boundaries, classes without a law."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from edgewise import FormulaOptions, KANClassifier, find_formula
-from edgewise.discovery.knowledge.boundaries import fit_class_constants, log_losses
+from edgewise.discovery.knowledge.boundaries import class_front, fit_class_constants, log_losses
+from edgewise.discovery.problem import Clock, LawProblem
 from edgewise.errors import InputError
 from edgewise.formulas import evaluate, parse_expression
 
@@ -40,6 +43,22 @@ def test_separated_classes_have_a_finite_fit():
     fitted = fit_class_constants(parse_expression("1.5*x + 0.1"), x, (x[:, 0] > 0.27).astype(float))
     low, high = evaluate(fitted.node, np.array([[0.25], [0.3]]))
     assert low < 0 < high and all(0 < error < np.inf for error in fitted.errors)
+
+
+def test_the_argument_of_a_function_that_levels_off_is_tried_as_a_boundary():
+    """Labels of |a b| < 2 that are random near it: of a search that proposes one saturated law, |a b| - 2 remains."""
+    random = np.random.default_rng(0)
+    x = random.uniform(-2, 2, (1500, 2)) * [1.0, 2.0]
+    distance = np.abs(x.prod(axis=1)) - 2
+    y = (random.uniform(size=1500) < 1 / (1 + np.exp(8 * distance))).astype(float)
+    problem = LawProblem(x[:1000], y[:1000], x[1000:], y[1000:], ("a", "b"))
+    proposed = [parse_expression("4*(atan(a*b)**2 - 1.2)", "ab")]
+    front = class_front(problem, lambda target, weights, seconds: proposed, Clock())
+    texts = [str(entry.formula) for entry in front]
+    assert any("abs(a*b) - 2" in text for text in texts), texts
+    narrow = replace(problem, options=FormulaOptions(operators=("+", "-", "*", "^", "atan")))
+    front = class_front(narrow, lambda target, weights, seconds: proposed, Clock())
+    assert not any("abs" in str(entry.formula) for entry in front)
 
 
 @pytest.mark.slow

@@ -1,10 +1,11 @@
 """Laws of two classes: a formula of the log-odds, whose zero is the boundary, with constants of the class likelihood.
 
 A search by least squares proposes formulas of the working response of logistic regression (iteratively reweighted least
-squares): at log-odds u with probability p it is u + (y - p) / (p (1 - p)), with weights p (1 - p). All proposals are
-then fitted to the classes themselves. Where a boundary separates the classes without an error, the likelihood has no
-maximum; Firth's penalty, half the logarithm of the determinant of the information, makes it finite and unbiased [1]_,
-[2]_. The penalty is applied through pseudo-data as in [3]_.
+squares): at log-odds u with probability p it is u + (y - p) / (p (1 - p)), with weights p (1 - p). All proposals, and
+the arguments of their functions as boundaries of their own, are then fitted to the classes themselves. Where a boundary
+separates the classes without an error, the likelihood has no maximum; Firth's penalty, half the logarithm of the
+determinant of the information, makes it finite and unbiased [1]_, [2]_. The penalty is applied through pseudo-data as
+in [3]_.
 
 References
 ----------
@@ -18,11 +19,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from edgewise.discovery.obedience import obeys
 from edgewise.discovery.problem import Clock, LawProblem
 from edgewise.errors import InputError
 from edgewise.formulas.algebra import simplify, split_number
@@ -30,12 +32,16 @@ from edgewise.formulas.constants import CHI_SQUARE_99, convincing_forms, free_pl
 from edgewise.formulas.domains import domain_violations
 from edgewise.formulas.expression import (
     Add,
+    Call,
     Expression,
     Multiply,
     Number,
+    Power,
+    children,
     complexity,
     constant_values,
     evaluate,
+    used_variables,
     values_and_derivatives,
     walk,
     with_constants,
@@ -190,6 +196,21 @@ def class_front(problem: LawProblem, search: Working, clock: Clock, log_odds: np
     known: dict[Expression, ClassFit] = {}
     held_losses: dict[Expression, np.ndarray] = {}
     tried: set[Expression] = set()
+
+    def judge(node: Expression) -> None:
+        if node in tried or (known and clock.is_over):
+            return
+        tried.add(node)
+        fitted = fit_class_constants(node, x, y, weight, clock.deadline)
+        if fitted is None or domain_violations(fitted.node, x):
+            return
+        with np.errstate(all="ignore"):
+            losses = log_losses(evaluate(fitted.node, problem.held_x), problem.held_y)
+        if problem.held_weights is not None:
+            losses = losses * (problem.held_weights / problem.held_weights.mean())
+        if np.isfinite(losses).all():
+            known[fitted.node], held_losses[fitted.node] = fitted, losses
+
     u = np.zeros(len(y)) if log_odds is None else _at_most(log_odds)
     for number in range(CLASS_ROUNDS):
         if number and clock.is_over:
@@ -203,23 +224,47 @@ def class_front(problem: LawProblem, search: Working, clock: Clock, log_odds: np
         )
         clock.tell("constants by the likelihood of the classes")
         for node in [Number(0.5), *proposals[:MOST_CLASS_LAWS]]:
-            if node in tried or (known and clock.is_over):
-                continue
-            tried.add(node)
-            fitted = fit_class_constants(node, x, y, weight, clock.deadline)
-            if fitted is None or domain_violations(fitted.node, x):
-                continue
-            with np.errstate(all="ignore"):
-                losses = log_losses(evaluate(fitted.node, problem.held_x), problem.held_y)
-            if problem.held_weights is not None:
-                losses = losses * (problem.held_weights / problem.held_weights.mean())
-            if np.isfinite(losses).all():
-                known[fitted.node], held_losses[fitted.node] = fitted, losses
+            judge(node)
+        for inner in [inner for law in _front(known, held_losses) for inner in _inner_boundaries(law, x, y)]:
+            if obeys(inner, problem.options, problem.names):
+                judge(inner)
         if not known:
             raise InputError("y must be such that some formula is finite on all rows, none was")
         best = min(known, key=lambda node: float(held_losses[node].mean()))
         u = _at_most(evaluate(best, x))
     return _decided(known, held_losses, problem, clock)
+
+
+def _front(known: Iterable[Expression], held: dict[Expression, np.ndarray]) -> list[Expression]:
+    """The formulas with a smaller held-out loss than all shorter ones, the shortest first."""
+    kept: list[Expression] = []
+    for node in sorted(known, key=lambda each: (complexity(each), float(held[each].mean()))):
+        if not kept or held[node].mean() < LEAST_DECREASE * held[kept[-1]].mean():
+            kept.append(node)
+    return kept
+
+
+def _inner_boundaries(node: Expression, x: np.ndarray, y: np.ndarray) -> Iterator[Expression]:
+    """Boundaries h = c and |h| = c of the arguments h of a law's functions that hold all of its inputs.
+
+    F(h) = c and h = c are the same boundary where F is monotonic, and least squares often find the F that levels off
+    far from it instead of h itself.
+    """
+    inputs = used_variables(node)
+    for part in walk(node):
+        if not isinstance(part, Call | Power):
+            continue
+        (inner,) = children(part)
+        with np.errstate(all="ignore"):
+            values = evaluate(inner, x)
+        if used_variables(inner) != inputs or not np.isfinite(values).all():
+            continue
+        of_both_signs = values.min() < 0 < values.max()
+        for form, its in ((inner, values), (Call("abs", inner), np.abs(values)))[: 1 + of_both_signs]:
+            means = [float(its[y == label].mean()) for label in (0, 1)]
+            scale = (means[1] - means[0]) / max(float(np.var(its)), ABOVE_ZERO)
+            if scale:
+                yield simplify(Multiply((Number(scale), Add((form, Number(-sum(means) / 2))))))
 
 
 def _at_most(log_odds: np.ndarray) -> np.ndarray:
@@ -258,10 +303,7 @@ def _decided(
     known: dict[Expression, ClassFit], held: dict[Expression, np.ndarray], problem: LawProblem, clock: Clock
 ) -> Front:
     """The front by held-out losses, with constants fitted to all rows and closed forms where these decide them."""
-    kept: list[Expression] = []
-    for node in sorted(known, key=lambda each: (complexity(each), float(held[each].mean()))):
-        if not kept or held[node].mean() < LEAST_DECREASE * held[kept[-1]].mean():
-            kept.append(node)
+    kept = _front(known, held)
     x, y = np.concatenate([problem.x, problem.held_x]), np.concatenate([problem.y, problem.held_y])
     weight = None
     if problem.weights is not None and problem.held_weights is not None:
