@@ -12,8 +12,6 @@ from edgewise.nn.model import KAN
 from edgewise.train.grids import data_domain
 from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.base import Adam
-from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
-from edgewise.train.methods.quasi_newton import LBFGS
 from edgewise.train.problems.classification import Classification
 from edgewise.train.problems.regression import Regression
 
@@ -90,8 +88,6 @@ LOADER = DataLoader(TensorDataset(X, Y), batch_size=8)
             (torch.nn.Sequential(torch.nn.Linear(2, 1), torch.nn.Flatten(0)).double(), Regression(X, Y)),
             r"model must map \(N, in\) to a tensor \(N, out\), got \(2,\)",
         ),
-        ((kan(), Regression(LOADER), LBFGS()), "LBFGS needs all samples at once: give tensors instead of a DataLoader"),
-        ((kan(), Regression(LOADER), LevenbergMarquardt()), "LevenbergMarquardt needs all samples at once"),
         ((kan(), Regression(X, Y, validation=LOADER), Adam()), None),
     ],
 )

@@ -13,6 +13,7 @@ from edgewise.ops import normal
 from edgewise.settings import ROW_CHUNK_NUMBERS
 from edgewise.train.jacobian.rows import BlockRows, LayerDerivatives, NetworkRows, ParameterSlots
 from edgewise.train.problems.base import Problem
+from edgewise.train.problems.batched import BatchedData
 from edgewise.train.problems.blocks import ResidualBlock
 
 
@@ -114,16 +115,18 @@ class RowSource:
         for block, (numbers, _) in zip(self._blocks, self._sizes, strict=True):
             data = block.data
             if most is not None and len(data) > most:
-                data = data.select(torch.linspace(0, len(data) - 1, most).long())
+                spread = torch.linspace(0, len(data) - 1, most).long()
+                data = data.select(slice(0, most) if isinstance(data, BatchedData) else spread)
             for part, _ in data.chunks(max(1, self._chunk_numbers // numbers)):
                 yield self._rows.block_rows(block, part, self._problem.unknowns), 1 / len(data)
 
     def normal_equations(self) -> NormalEquations:
         """Gradient and Gauss-Newton's matrix, summed over all chunks.
 
-        The rows are kept for `pull` if all of them fit into one chunk, and computed again otherwise.
+        The rows are kept for `pull` if all of them fit into one chunk, and computed again otherwise. Of a loader
+        neither they nor the residuals are kept.
         """
-        is_square = self.count() is not None
+        is_square = self.count() is not None and not any(isinstance(b.data, BatchedData) for b in self._blocks)
         numbers = sum(n * len(block.data) for (n, _), block in zip(self._sizes, self._blocks, strict=True))
         kept: list[tuple[BlockRows, float]] | None = [] if numbers <= self._chunk_numbers else None
         matrix = self._blocks[0].data.x.new_zeros(self._slots.size, self._slots.size)
@@ -136,7 +139,7 @@ class RowSource:
                 gradient += normal.transposed(rows.slope, ones, self._slots.size, factor)
             else:
                 gradient += normal.transposed(rows.runs, rows.residuals, self._slots.size, 2 * factor)
-                residuals.append((2 * factor) ** 0.5 * rows.residuals)
+                residuals += [(2 * factor) ** 0.5 * rows.residuals] if is_square else []
             if kept is not None:
                 kept.append((rows, factor))
         if not is_square:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from edgewise.checks import check_count
 from edgewise.errors import InputError
 from edgewise.nn.layers.initial import seeded_generator
 from edgewise.train.problems.base import Problem
+from edgewise.train.problems.batched import BatchedData
 from edgewise.train.problems.data import Data
 
 
@@ -212,6 +214,27 @@ def batches_of(problem: Problem, batch_size: int | None, seed: int) -> Batches:
     if problem.by_blocks:
         raise InputError(f"batch_size must be None for a problem of residual blocks, got {batch_size!r}")
     return TensorBatches(problem.train, check_count(batch_size, "batch_size"), seed)
+
+
+def of_whole_loader(problem: Problem) -> Problem:
+    """Return a problem whose training samples are all those of its DataLoader, for methods that sum over them.
+
+    Each pass over them has the same random state, so it draws the same order; a first pass counts the samples.
+    """
+    loader = problem.train_loader
+    if loader is None:
+        return problem
+    twin = copy.copy(problem)
+    twin.train_loader = None
+
+    def epoch() -> Iterator[Data]:
+        batches = LoaderBatches(problem, loader, seed=0)
+        before = batches.state()
+        yield from batches.epoch()
+        batches.restore_generators(before)
+
+    twin.train_tensors = BatchedData.of(peek(problem), epoch)
+    return twin
 
 
 def peek(problem: Problem, rows: int = 10_000) -> Data:

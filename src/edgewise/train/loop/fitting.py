@@ -16,7 +16,15 @@ from edgewise.errors import InputError
 from edgewise.nn.prediction import evaluation_mode
 from edgewise.outcomes import OnInterrupt, StopReason, check_on_interrupt
 from edgewise.train.grids import adapt_domain_
-from edgewise.train.loop.batches import Batches, FullBatch, LoaderBatches, batches_of, joined, peek
+from edgewise.train.loop.batches import (
+    Batches,
+    FullBatch,
+    LoaderBatches,
+    batches_of,
+    joined,
+    of_whole_loader,
+    peek,
+)
 from edgewise.train.loop.diagnosis import advice_if_stuck
 from edgewise.train.loop.reports import Callback, FitReport, StepEvent, StepRecord, TrainingState
 from edgewise.train.loop.threads import threads_for
@@ -32,6 +40,7 @@ from edgewise.train.methods.base import Adam, Method
 from edgewise.train.methods.choice import default_method
 from edgewise.train.penalties import Penalty
 from edgewise.train.problems.base import Problem
+from edgewise.train.problems.batched import BatchedData
 from edgewise.train.problems.data import Data
 from edgewise.train.problems.objective import Evaluation, Objective, mean_over_processes, state_tensors, unwrapped
 
@@ -142,7 +151,9 @@ def fit(
     model : nn.Module
         A KAN, an MLP or any module that maps (N, in) to (N, out). Parameters with requires_grad=False stay.
     problem : Problem
-        The data and the loss: `Regression`, `Classification`, `OrdinalClassification` or residual blocks.
+        The data and the loss: `Regression`, `Classification`, `OrdinalClassification` or residual blocks. Of samples in
+        a DataLoader, Adam takes a batch for each step; all other methods sum over all batches in each step, and need
+        the same samples in every pass.
     method : Method, optional
         `LevenbergMarquardt`, `SSBroyden`, `LBFGS` or `Adam`. By default the one that suits model and problem, see
         `default_method`; the report's plan holds the reason.
@@ -193,6 +204,8 @@ def fit(
     reason = "It was given."
     if method is None:
         method, reason = default_method(model, problem, batch_size)
+    if method.full_batch:
+        problem = of_whole_loader(problem)
     numbers = check_settings(steps, chosen["seed"], chosen["patience"], chosen["evaluate_every"], chosen["tolerance"])
     functions = check_callbacks(callbacks)
     metrics = check_metrics(chosen["metrics"])
@@ -409,7 +422,8 @@ class _Training:
         """Validation data if there are any, else training data; None where only a DataLoader has the latter."""
         if self.problem.validation_loader is not None:
             return joined(list(self._validation_batches()))
-        return self.problem.validation or self.problem.train_tensors
+        train = self.problem.train_tensors
+        return self.problem.validation or (None if isinstance(train, BatchedData) else train)
 
     def _nonfinite(self, step: int, value: float) -> Stop:
         if step == 0:
@@ -453,7 +467,7 @@ class _Training:
     def _report(self, stopped: StopReason, message: str, method_reason: str, state: TrainingState | None) -> FitReport:
         train, validation = self.problem.train_tensors, self.problem.validation
         count = sum(p.numel() for p in self.objective.parameters.values())
-        numbers = 0 if train is None else train.y.numel()
+        numbers = 0 if train is None else len(train) * train.y[0].numel()
         completed = not stopped.is_user_request and stopped != StopReason.NONFINITE
         if completed and 0 < numbers <= count and self.settings["penalty"] is None:
             message += (

@@ -76,4 +76,4 @@ def step_work(model: nn.Module, problem: Problem) -> float:
         return float("inf")
     count = sum(p.numel() for p in network.parameters())
     active = active_parameters(network) if isinstance(network, KAN | MLP) else None
-    return StepCost().levenberg_marquardt(data.y.numel(), count, active)
+    return StepCost().levenberg_marquardt(len(data) * data.y[0].numel(), count, active)

@@ -46,8 +46,6 @@ def check_kinds(
     if not method.full_batch:
         return
     name = type(method).__name__
-    if problem.train_loader is not None:
-        raise InputError(f"{name} needs all samples at once: give tensors instead of a DataLoader, or use Adam()")
     if batch_size is not None:
         raise InputError(f"batch_size must be None for {name}, which needs all samples at once, got {batch_size!r}")
     if unwrapped(model) is not model:

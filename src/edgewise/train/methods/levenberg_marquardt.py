@@ -61,9 +61,10 @@ class LevenbergMarquardt(Method):
     Gauss-Newton matrix replaces 2 J'J.
 
     The method computes in float64 on a copy of the model. The parameters of a trial are rounded to the model's dtype
-    before the objective is evaluated. J'J is summed over chunks of samples and factorised. If there are fewer residuals
-    than parameters, the smaller matrix J D^-1 J' is factorised instead. If the matrix would have more than `factorised`
-    rows, it is not formed: conjugate gradients compute d, with a preconditioner for each edge, see `MatrixFreeSystem`.
+    before the objective is evaluated. J'J is summed over chunks of samples, those of a DataLoader too, and factorised.
+    If there are fewer residuals than parameters, the smaller matrix J D^-1 J' is factorised instead. If the matrix
+    would have more than `factorised` rows, it is not formed: conjugate gradients compute d, with a preconditioner for
+    each edge, see `MatrixFreeSystem`.
     This needs a chain of layers, such as a KAN or an MLP.
 
     Parameters
@@ -74,7 +75,7 @@ class LevenbergMarquardt(Method):
         Largest number of values of mu tried in one step.
     acceleration : bool
         Whether steps are bent along the curvature of the residuals where systems are factorised, see
-        `accelerated_step`.
+        `accelerated_step`; not for samples of a DataLoader, whose residuals are not kept.
     factorised : int
         Largest number of parameters, or residuals, of a matrix that is factorised.
     max_parameters : int

@@ -15,6 +15,7 @@ from edgewise.nn.prediction import predict_in_batches, rows_in_memory
 from edgewise.nn.trace import Trace
 from edgewise.train.penalties import Penalty, edge_magnitudes
 from edgewise.train.problems.base import Problem
+from edgewise.train.problems.batched import BatchedData
 from edgewise.train.problems.data import Data
 
 
@@ -166,7 +167,7 @@ class Objective:
                 value.backward()
                 loss += float(value.detach())
             return Evaluation(loss, self.penalty_backward(data))
-        if len(data) <= self.rows:
+        if len(data) <= self.rows and not isinstance(data, BatchedData):
             prediction, sizes = self._forward(data)
             value, penalty = self.problem.loss(prediction, data), self._term_value(sizes)
             (value + penalty).backward()
