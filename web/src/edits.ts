@@ -179,6 +179,7 @@ export function edgePanel(store: Store): HTMLElement {
     if (!["state", "select", "preview", "busy"].includes(what)) return;
     const hadFocus = costs.contains(document.activeElement);
     costs.replaceChildren(...costElements(store, reset));
+    if (store.preview && !store.busy) costs.scrollIntoView({ block: "nearest" });
     if (!hadFocus) return; // a button that is gone would take the focus of the keys with it
     if (store.preview && !store.busy) (costs.querySelector("button") as HTMLElement).focus();
     else costs.focus();

@@ -27,6 +27,7 @@ export class Graph {
       "The network. Arrow keys choose the previous or next edge, plus and minus zoom, 0 shows everything. " +
       "The list of edges beside it does the same.",
   });
+  private still = h("canvas", { "aria-hidden": "true" }); // all but the chosen edge, which alone moves while it is dragged
   private placed!: Layout;
   private curves = new Map<string, Curve>();
   private strengths = new Map<string, number>();
@@ -34,10 +35,11 @@ export class Graph {
   private transform: ZoomTransform = zoomIdentity;
   private behaviour = zoom<HTMLCanvasElement, unknown>().scaleExtent([0.1, 8]);
   private waiting = 0;
+  private whole = true; // whether all is drawn anew in the next frame
   private fitted = false;
 
   constructor(private store: Store) {
-    this.element.append(this.canvas);
+    this.element.append(this.still, this.canvas);
     this.behaviour.on("zoom", (event: D3ZoomEvent<HTMLCanvasElement, unknown>) => {
       this.transform = event.transform;
       this.later();
@@ -50,7 +52,8 @@ export class Graph {
     store.listen((what) => {
       if (what === "state" || what === "preview") this.measure();
       if (what === "drag" && store.edge) this.measureEdge(store.edge);
-      if (what !== "message" && what !== "busy") this.later();
+      if (what === "drag") this.later(store.shownRow < 0);
+      else if (!["message", "busy", "share", "tab"].includes(what)) this.later();
     });
     this.measure();
   }
@@ -87,9 +90,9 @@ export class Graph {
     this.curves.set(edge.join(), { points, low, high });
   }
 
-  later(): void {
-    if (this.waiting) return;
-    this.waiting = requestAnimationFrame(() => {
+  later(chosenAlone = false): void {
+    this.whole ||= !chosenAlone;
+    this.waiting ||= requestAnimationFrame(() => {
       this.waiting = 0;
       this.paint();
     });
@@ -98,9 +101,12 @@ export class Graph {
   private resize(): void {
     const { clientWidth, clientHeight } = this.element;
     const ratio = window.devicePixelRatio || 1;
-    this.canvas.width = clientWidth * ratio;
-    this.canvas.height = clientHeight * ratio;
+    for (const one of [this.still, this.canvas]) {
+      one.width = clientWidth * ratio;
+      one.height = clientHeight * ratio;
+    }
     if (!this.fitted) this.fit();
+    this.whole = true;
     this.paint();
   }
 
@@ -115,25 +121,23 @@ export class Graph {
   }
 
   private paint(): void {
-    const context = this.canvas.getContext("2d");
-    if (!context) return;
     const ratio = window.devicePixelRatio || 1;
     const { k, x, y } = this.transform;
-    context.setTransform(1, 0, 0, 1, 0, 0);
-    context.clearRect(0, 0, this.canvas.width, this.canvas.height);
-    context.setTransform(ratio * k, 0, 0, ratio * k, ratio * x, ratio * y);
-    this.draw(canvasPen(context));
+    for (const [canvas, part] of this.whole ? ([[this.still, "others"], [this.canvas, "chosen"]] as const) : ([[this.canvas, "chosen"]] as const)) {
+      const context = canvas.getContext("2d");
+      if (!context) return;
+      context.setTransform(1, 0, 0, 1, 0, 0);
+      context.clearRect(0, 0, canvas.width, canvas.height);
+      context.setTransform(ratio * k, 0, 0, ratio * k, ratio * x, ratio * y);
+      this.draw(canvasPen(context), part);
+    }
+    this.whole = false;
   }
 
-  private draw(pen: Pen): void {
-    const { store, placed } = this;
-    const c = colours(this.element) as Record<"ink" | "soft" | "line" | "panel" | "accent" | "new", string>;
-    const sums = sumNodes(store.network);
-    const row = store.shownRow >= 0 ? store.subject.rows.x[store.shownRow]! : null;
-    const path = row ? trace(store.network, row) : null;
-    const sumsOfRow = row ? sumsOf(store, row) : [];
-    const shown = new Map<string, string>(); // what each edge adds, with numbers that add up
-    for (const sum of sumsOfRow) {
+  /** What each edge adds and each sum is in the row that is shown, with numbers that add up as they are rounded. */
+  private pathTexts(row: number[]): Map<string, string> {
+    const shown = new Map<string, string>();
+    for (const sum of sumsOf(this.store, row)) {
       const decimals = decimalsOf(sum);
       const rounded = roundedParts([sum.constant, ...sum.parts.map((one) => one.value)], decimals);
       sum.parts.forEach((one, n) => {
@@ -143,6 +147,16 @@ export class Graph {
       shown.set(`${sum.layer},${sum.sum}`, rounded.reduce((all, one) => all + one, 0).toFixed(decimals).replace("-", "−"));
       shown.set(`mean ${sum.layer},${sum.sum}`, rounded[0]!.toFixed(decimals).replace("-", "−"));
     }
+    return shown;
+  }
+
+  private draw(pen: Pen, part: "others" | "chosen"): void {
+    const { store, placed } = this;
+    const c = colours(this.element) as Record<"ink" | "soft" | "line" | "panel" | "accent" | "new", string>;
+    const sums = sumNodes(store.network);
+    const row = store.shownRow >= 0 ? store.subject.rows.x[store.shownRow]! : null;
+    const path = row ? trace(store.network, row) : null;
+    const shown = row ? this.pathTexts(row) : new Map<string, string>();
     const chosen = store.edge?.join() ?? "";
     // Many lines that cross are drawn faintly, and the chosen edge above all.
     const faint = placed.edges.length > 60 ? 0.2 : 0.55;
@@ -159,14 +173,10 @@ export class Graph {
       pen.line(bend(start.x + 5, start.y, one.x, y), colour, width, isChosen ? 0.7 : faint);
       pen.line(bend(one.x + PLOT_WIDTH, y, end.x - 5, end.y), colour, width, isChosen ? 0.7 : faint);
     };
-    const others = placed.edges.filter((one) => one.edge.join() !== chosen);
-    others.forEach(drawLine);
-    for (const one of others) this.drawPlot(pen, one, c, false, path, layers, shown);
-    for (const one of placed.edges) {
-      if (one.edge.join() !== chosen) continue;
-      drawLine(one);
-      this.drawPlot(pen, one, c, true, path, layers, shown);
-    }
+    const drawn = placed.edges.filter((one) => (one.edge.join() === chosen) === (part === "chosen"));
+    drawn.forEach(drawLine);
+    for (const one of drawn) this.drawPlot(pen, one, c, part === "chosen", path, layers, shown);
+    if (part === "chosen") return;
     for (const node of placed.nodes) {
       const last = node.layer === layers.length;
       pen.dot(node.x, node.y, 4.5, c.panel, c.ink);
@@ -241,7 +251,10 @@ export class Graph {
 
   /** Buttons that write the drawing to a file. */
   pictures(): HTMLElement {
-    return pictureButtons("network", this.element, () => [this.placed.width, this.placed.height + 20], (pen) => this.draw(pen));
+    return pictureButtons("network", this.element, () => [this.placed.width, this.placed.height + 20], (pen) => {
+      this.draw(pen, "others");
+      this.draw(pen, "chosen");
+    });
   }
 
   get zoomed(): ZoomTransform {

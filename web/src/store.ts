@@ -1,5 +1,6 @@
 // The state of the page, and who is told when it changes.
 import type { Answer, Backend, EditFields, Preview, SessionState, SolutionFields, Subject } from "./backend";
+import { number } from "./dom";
 import { type Edge, type Layer, edgeLayers, edgeValue, exists, trace } from "./network";
 
 export class Store {
@@ -217,9 +218,14 @@ export class Store {
 
   /** A sentence about an edit, with names in the place of the numbers of an edge. */
   named(text: string): string {
-    return text.replace(/\b([Ee])dge \((\d+), (\d+), (\d+)\)/g, (_, e: string, l: string, i: string, o: string) => {
+    let first: number | null = null; // the input that an edge leaves, whose ranges are told in the unit of the table
+    const named = text.replace(/\b([Ee])dge \((\d+), (\d+), (\d+)\)/g, (_, e: string, l: string, i: string, o: string) => {
+      if (Number(l) === 0) first = Number(i);
       return `${e}dge ${this.edgeName([Number(l), Number(i), Number(o)])}`;
     });
+    const { shift, scale } = this.subject;
+    const unit = (value: string): string => number(first === null ? Number(value) : shift[first]! + scale[first]! * Number(value));
+    return named.replace(/ from (-?[\d.e+-]+) to (-?[\d.e+-]+?)\.$/, (_, a: string, b: string) => ` from ${unit(a)} to ${unit(b)}.`);
   }
 
   edgeName([l, i, o]: Edge): string {
