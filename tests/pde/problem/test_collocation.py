@@ -244,7 +244,7 @@ def test_metric_is_the_relative_error_where_the_solution_is_known():
         ),
         (
             lambda: PDE(lambda u, v: (u.xx, v.yy), SQUARE, [Dirichlet(0.0)]),
-            r"^value must say for which of the fields u, v, as \{'u': 0.0\}, got 0.0$",
+            r"^value must say for which of the fields u, v, as \{'u': 0.0\}, got 0.0; every argument",
         ),
         (
             lambda: PDE(laplacian, SQUARE, [Dirichlet(0.0), Condition(lambda u, x: x)]),

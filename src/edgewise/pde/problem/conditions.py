@@ -480,7 +480,10 @@ def by_field(value: FieldValues, fields: Sequence[str], label: str = "value") ->
         return dict(value)
     if len(fields) > 1:
         example = "{" + f"{fields[0]!r}: 0.0" + "}"
-        raise InputError(f"{label} must say for which of the fields {', '.join(fields)}, as {example}, got {value!r}")
+        raise InputError(
+            f"{label} must say for which of the fields {', '.join(fields)}, as {example}, got {value!r}; every "
+            "argument of the equation is a field unless it is a coordinate or stands in coefficients="
+        )
     return {fields[0]: value}
 
 
