@@ -4,8 +4,11 @@ In one dimension as in the KAN paper (arXiv 2404.19756, section 3.4): five peaks
 intervals, no base function, 100 steps of L-BFGS a peak. In two and five dimensions five bumps, each with the samples
 that lie nearest to it; later work says that KANs forget there. Every model sees one group of samples at a time.
 
-For MLPs, and for KANs with hidden nodes, several shapes and methods are tried. The table shows the one that ends with
-the lowest error on all groups, a choice that favours them, and the one that learns each group best.
+Several shapes and methods are tried. In two dimensions a KAN may be the products of the splines of both inputs, which
+are local as the splines of one input are. Models may also remember: `edgewise.train.remember` keeps the loss of earlier
+groups as a quadratic function of the parameters. It is exact where only the last layer is learned, or where there is
+only one. The table shows of each kind the model that ends with the lowest error on all groups, with and without memory,
+and the one that learns each group best.
 """
 
 from __future__ import annotations
@@ -22,8 +25,9 @@ import torch
 from torch import Tensor, nn
 
 from edgewise import KAN, LBFGS, MLP, Adam, LevenbergMarquardt, Regression, fit
+from edgewise.nn import TensorLayer
 from edgewise.outcomes import Progress, ProgressCallback
-from edgewise.train import adapt_domain_
+from edgewise.train import Penalty, adapt_domain_, remember
 from edgewise_experiments.runner.jobs import Job, RowCallback, latest, require_complete, run_jobs
 from edgewise_experiments.runner.outcome import Outcome, ResultTable, key_figures, median, scientific, times, worst
 from edgewise_experiments.runner.store import Store
@@ -48,8 +52,14 @@ NOTES = (
     "the last group. All groups: the error on all groups at the end; at once: the best of the kind trained on all "
     "groups together. Spread: the standard deviation of the target, which is the error of a constant. Times: all "
     "groups over at once.",
+    "Remembered: the loss of earlier groups is kept as a quadratic function of the parameters, without their samples. "
+    "Last layer: the other layers keep their initial, random weights.",
+    "Overlap: how much the groups act on the same parameters, as the cosine between the Gauss-Newton matrices of two "
+    "groups, tr(AB) / sqrt(tr(AA) tr(BB)), on average over all pairs at the end; 0 where they act on different ones.",
     "In one dimension a KAN without hidden nodes keeps what it learned because each spline coefficient acts on a "
-    "small interval only. With more inputs every hidden node sees all groups.",
+    "small interval only, and in two dimensions products of splines act on small rectangles. Hidden nodes see all "
+    "groups: such networks forget unless they remember, and a memory is only as good as its quadratic function, which is exact "
+    "for models that are linear in their parameters.",
 )
 
 
@@ -93,17 +103,25 @@ CASES: Mapping[str, Case] = {
 
 @dataclass(frozen=True)
 class Plan:
-    """A model and its method (a key of `METHODS`); `detail` is the KAN's grid size or the MLP's activation."""
+    """A model and its method (a key of `METHODS`); `detail` is the KAN's grid size or the MLP's activation.
+
+    `form` is "products" for products of the splines of all inputs, "last layer" where the other layers stay as they
+    were drawn, "" otherwise.
+    """
 
     kind: str
     hidden: tuple[int, ...]
     detail: int | str
     method: str
+    form: str = ""
+    remembers: bool = False
 
     def model(self, inputs: int, seed: int) -> nn.Module:
         width = [inputs, *self.hidden, 1]
         if self.kind == "MLP":
             return MLP(width, activation=self.detail, seed=seed, dtype=torch.float64)
+        if self.form == "products":
+            return nn.Sequential(TensorLayer([torch.linspace(-1, 1, self.detail + 1, dtype=torch.float64)] * inputs, 1))
         domain, settings = (-1.0, 1.0), {"base": "zero", "seed": seed, "dtype": torch.float64}
         model = KAN(width, self.detail, 3, domain=domain, **settings)
         if not self.hidden:  # as in the paper, the model is zero where it has not learned
@@ -111,9 +129,18 @@ class Plan:
                 model.layers[0].coef.zero_()
         return model
 
+    def key(self) -> dict:
+        """Return what identifies the plan in a stored row; rows from before there were forms lack them."""
+        key = {"kind": self.kind, "hidden": list(self.hidden), "detail": self.detail, "method": self.method}
+        return {**key, **({"form": self.form} if self.form else {}), **({"remembers": True} if self.remembers else {})}
+
     def __str__(self) -> str:
-        nodes = "-".join(map(str, self.hidden)) or "no hidden nodes"
-        return f"{nodes}, {f'grid {self.detail}' if self.kind == 'KAN' else self.detail}, {self.method}"
+        nodes = "-".join(map(str, self.hidden)) or (
+            "products of splines" if self.form == "products" else "no hidden nodes"
+        )
+        parts = [nodes, f"grid {self.detail}" if self.kind == "KAN" else str(self.detail)]
+        parts += ["last layer"] if self.form == "last layer" else []
+        return ", ".join([*parts, self.method, *(["remembered"] if self.remembers else [])])
 
 
 def plans(case: str, *, quick: bool) -> list[Plan]:
@@ -130,6 +157,13 @@ def plans(case: str, *, quick: bool) -> list[Plan]:
         hidden = (((5,), 5), ((5,), 20), ((10,), 5))
         kans = [Plan("KAN", *each, method) for each in hidden for method in ("L-BFGS", "Adam 1e-3")]
         kans.append(Plan("KAN", (), 20, "L-BFGS"))
+        kans += [Plan("KAN", *each, "LM", remembers=True) for each in hidden]
+        kans += [Plan("KAN", (nodes,), grid, "LM", "last layer", remembers=True) for nodes, grid in ((60, 5), (100, 2))]
+        mlps.append(Plan("MLP", (50,), "tanh", "LM", remembers=True))
+        mlps.append(Plan("MLP", (480,), "tanh", "LM", "last layer", remembers=True))
+    if case == "2-D":
+        kans += [Plan("KAN", (), 20, method, "products") for method in ("L-BFGS", "Adam 1e-2")]
+        kans.append(Plan("KAN", (), 20, "LM", "products", remembers=True))
     return [kans[0], mlps[0]] if quick else [*kans, *mlps]
 
 
@@ -140,22 +174,15 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: R
     for seed in seeds:
         for name in CASES:
             for plan in plans(name, quick=quick):
-                key = {
-                    "case": name,
-                    "seed": seed,
-                    "kind": plan.kind,
-                    "hidden": list(plan.hidden),
-                    "detail": plan.detail,
-                    "method": plan.method,
-                    "quick": quick,
-                }
+                key = {"case": name, "seed": seed, **plan.key(), "quick": quick}
                 jobs.append(Job(f"{name}, {plan.kind} {plan}", key, partial(measure, name, plan, seed, quick)))
     return summary(run_jobs(jobs, store, progress, line))
 
 
 def summary(rows: list[dict]) -> Outcome:
     """Make the table of the models that keep most and learn best, the key figures, and the figures."""
-    rows = latest(rows, "case", "seed", "kind", "hidden", "detail", "method")
+    rows = [{"form": "", "remembers": False, **row} for row in rows]
+    rows = latest(rows, "case", "seed", *PLAN)
     lines, chosen, kept = [], {}, {}
     for case, kind in product(dict.fromkeys(row["case"] for row in rows), ("KAN", "MLP")):
         at_once = median(row["joint"] for row in best_rows(rows, case, kind, lambda row: row["joint"]))
@@ -165,13 +192,14 @@ def summary(rows: list[dict]) -> Outcome:
                 continue
             chosen[case, f"{kind}, {choice}"] = best[0]
             final = median(row["final"] for row in best)
-            kept.setdefault((case, kind), final)
+            kept[case, kind, choice] = final
             ends = (median(row["errors"][phase][0] for row in best) for phase in (0, -1))
             cells = (scientific(value) for value in (*ends, final, at_once))
             ratio = times(final / at_once) if final and at_once else "-"
             model = (f"{kind}, {choice}", _plan_of(best[0]), f"{best[0]['parameters']:,}")
             spread = CASES[case](np.concatenate(CASES[case].groups(0))).std()
-            lines.append((case, *model, *cells, f"{spread:.2f}", ratio))
+            overlap = median(row.get("overlap") for row in best)
+            lines.append((case, *model, *cells, f"{spread:.2f}", ratio, "-" if overlap is None else f"{overlap:.2f}"))
     columns = ("case", "chosen", "model", "parameters", "group 1, learned", "at the end", "all groups", "at once")
     keeps_most = best_rows(rows, "1-D", "KAN", CHOICES["keeps most"])
     learned = [errors[phase] for row in keeps_most for phase, errors in enumerate(row["errors"])]
@@ -179,23 +207,31 @@ def summary(rows: list[dict]) -> Outcome:
         "1-D: largest RMSE of a phase, KAN that keeps most": scientific(worst(learned)),
         "1-D: RMSE of each phase in the paper": scientific(PAPER_PHASE),
     }
-    for case in CASES:
-        kan, mlp = kept.get((case, "KAN")), kept.get((case, "MLP"))
-        figures[f"{case}: error of the MLP over that of the KAN, all groups"] = times(mlp / kan) if kan and mlp else "-"
+    for case, (choice, words) in product(CASES, (("keeps most", ""), ("remembers", ", both remembering"))):
+        kan, mlp = kept.get((case, "KAN", choice)), kept.get((case, "MLP", choice))
+        if kan and mlp:
+            figures[f"{case}: error of the MLP over that of the KAN, all groups{words}"] = times(mlp / kan)
     figures["seeds"] = str(len({row["seed"] for row in rows}))
     shown = {name: row["curves"] for (case, name), row in chosen.items() if case == "1-D" and "curves" in row}
     drawings: dict[str, Callable[[], Figure]] = {"peaks": partial(draw_peaks, shown)} if shown else {}
-    table = ResultTable((*columns, "spread", "times"), tuple(lines))
+    table = ResultTable((*columns, "spread", "times", "overlap"), tuple(lines))
     return Outcome((table, key_figures(figures)), NOTES, {**drawings, "forgetting": partial(draw_forgetting, chosen)})
 
 
 def learning_error(row: dict) -> float | None:
-    """Return the mean error of each group right after it was learned."""
+    """Return the mean error of each group right after it was learned, by a model without memory."""
+    if row["remembers"]:
+        return None
     errors = [errors[group] for group, errors in enumerate(row["errors"])]
     return None if None in errors else sum(errors) / len(errors)
 
 
-CHOICES = {"keeps most": lambda row: row["final"], "learns best": learning_error}
+PLAN = ("kind", "hidden", "detail", "method", "form", "remembers")
+CHOICES: Mapping[str, Callable[[dict], float | None]] = {
+    "keeps most": lambda row: None if row["remembers"] else row["final"],
+    "learns best": learning_error,
+    "remembers": lambda row: row["final"] if row["remembers"] else None,
+}
 
 
 def forgets(row: dict) -> bool:
@@ -208,17 +244,19 @@ def best_rows(rows: Sequence[dict], case: str, kind: str, error: Callable[[dict]
     groups: dict[tuple, list[dict]] = {}
     for row in rows:
         if (row["case"], row["kind"]) == (case, kind):
-            groups.setdefault((tuple(row["hidden"]), row["detail"], row["method"]), []).append(row)
+            groups.setdefault((tuple(row["hidden"]), *(row[name] for name in PLAN[2:])), []).append(row)
 
     def middle(group: list[dict]) -> float:
         value = median(map(error, group))
         return math.inf if value is None else value
 
-    return min(groups.values(), key=middle, default=[])
+    best = min(groups.values(), key=middle, default=[])
+    return best if best and middle(best) < math.inf else []
 
 
 def _plan_of(row: dict) -> str:
-    return str(Plan(row["kind"], tuple(row["hidden"]), row["detail"], row["method"]))
+    form, remembers = row.get("form", ""), row.get("remembers", False)
+    return str(Plan(row["kind"], tuple(row["hidden"]), row["detail"], row["method"], form, remembers))
 
 
 def measure(name: str, plan: Plan, seed: int, quick: bool, report_progress: ProgressCallback) -> dict:
@@ -228,17 +266,19 @@ def measure(name: str, plan: Plan, seed: int, quick: bool, report_progress: Prog
     -------
     dict
         `errors[p][q]`: RMSE of group q after group p was learned; `final`: RMSE of all groups at the end; `joint`: RMSE
-        after learning all at once, None where that was not tried; `parameters`; and in one dimension `curves`, the
-        model's values after each group.
+        after learning all at once, None where that was not tried; `parameters`, those that are learned; `overlap`: see
+        the notes; and in one dimension `curves`, the model's values after each group.
     """
     case = CASES[name]
     groups = [torch.from_numpy(x) for x in case.groups(seed)]
-    model, errors, curves = plan.model(case.inputs, seed), [], []
+    model, errors, curves = _prepared(plan, case, groups, seed), [], []
     points = torch.linspace(-1, 1, POINTS, dtype=torch.float64)[:, None]
-    _place_hidden_grids_(model, groups)
+    earlier = None
     for done, x in enumerate(groups):
         report_progress(Progress(f"group {done + 1}", done / (2 * len(groups))))
-        _learn(model, x, case, plan.method, quick)
+        problem = _problem(x, case)
+        _learn(model, problem, plan.method, quick, None if earlier is None else earlier.beside(problem))
+        earlier = remember(model, problem, earlier) if plan.remembers else None
         errors.append([_rmse(model, other, case) for other in groups])
         with torch.no_grad():
             curves += [[round(value, 4) for value in model(points)[:, 0].tolist()]] if case.inputs == 1 else []
@@ -247,27 +287,47 @@ def measure(name: str, plan: Plan, seed: int, quick: bool, report_progress: Prog
     at_once = None
     if not plan.method.startswith("Adam"):  # never the best where all samples are there
         report_progress(Progress("all at once", 0.5))
-        joint = plan.model(case.inputs, seed)
-        _place_hidden_grids_(joint, groups)
+        joint = _prepared(plan, case, groups, seed)
         for _ in groups:  # as many steps in all
-            _learn(joint, whole, case, plan.method, quick)
+            _learn(joint, _problem(whole, case), plan.method, quick)
         at_once = _rmse(joint, whole, case)
-    parameters = sum(p.numel() for p in model.parameters())
-    result = {"errors": errors, "final": final, "joint": at_once, "parameters": parameters}
+    parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    overlap = _overlap(model, [_problem(x, case) for x in groups])
+    result = {"errors": errors, "final": final, "joint": at_once, "parameters": parameters, "overlap": overlap}
     return {**result, "curves": curves} if curves else result
 
 
-def _place_hidden_grids_(model: nn.Module, groups: Sequence[Tensor]) -> None:
-    """Place the hidden grids where the activations of all groups lie, so that the first group does not decide."""
+def _prepared(plan: Plan, case: Case, groups: Sequence[Tensor], seed: int) -> nn.Module:
+    """Return the model of a plan with the parts that are not learned set.
+
+    Hidden grids lie where the activations of all groups lie, so that the first group does not decide.
+    """
+    model = plan.model(case.inputs, seed)
     if isinstance(model, KAN):
         adapt_domain_(model, torch.cat(tuple(groups)), hidden_only=True)
+    if plan.form == "last layer":
+        for layer in list(model.layers)[:-1]:
+            layer.requires_grad_(False)
+    return model
 
 
-def _learn(model: nn.Module, x: Tensor, case: Case, method: str, quick: bool) -> None:
+def _problem(x: Tensor, case: Case) -> Regression:
+    return Regression(x, torch.from_numpy(case(x.numpy())))
+
+
+def _learn(model: nn.Module, problem: Regression, method: str, quick: bool, penalty: Penalty | None = None) -> None:
     optimiser, steps = METHODS[method]()
-    y = torch.from_numpy(case(x.numpy()))
-    report = fit(model, Regression(x, y), optimiser, steps=5 if quick else steps, tolerance=0.0, adapt_domain=False)
-    require_complete(report)
+    steps = 5 if quick else steps
+    require_complete(fit(model, problem, optimiser, steps=steps, tolerance=0.0, adapt_domain=False, penalty=penalty))
+
+
+def _overlap(model: nn.Module, problems: Sequence[Regression]) -> float:
+    """Return the mean cosine between the Gauss-Newton matrices of two groups."""
+    factors = [remember(model, problem).factor for problem in problems]
+    matrices = torch.stack([(factor.mT @ factor).flatten() for factor in factors])
+    unit = matrices / matrices.norm(dim=1, keepdim=True)
+    pairs = torch.triu(unit @ unit.mT, 1)
+    return float(pairs.sum() / (len(problems) * (len(problems) - 1) / 2))
 
 
 def _rmse(model: nn.Module, x: Tensor, case: Case) -> float:

@@ -32,6 +32,7 @@ from edgewise.train.problems import (
     Regression,
     ResidualBlock,
 )
+from edgewise.train.remembering import Remembered, remember
 from edgewise.train.uncertainty import ErrorBars, prediction_uncertainty
 
 __all__ = [
@@ -54,6 +55,7 @@ __all__ = [
     "Problem",
     "RefineReport",
     "Regression",
+    "Remembered",
     "ResidualBlock",
     "Ridge",
     "Roughness",
@@ -73,4 +75,5 @@ __all__ = [
     "prediction_uncertainty",
     "refine",
     "refine_with_report",
+    "remember",
 ]

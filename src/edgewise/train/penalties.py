@@ -29,16 +29,20 @@ ROUGHNESS_UNIT = 0.01
 SMALLEST_MAGNITUDE = 1e-3
 
 
+# The name of all trainable parameters together, in the order of `named_parameters`, in a `Curvature`.
+ALL_PARAMETERS = ""
+
+
 class Curvature(NamedTuple):
-    """Second derivatives of a penalty by one parameter.
+    """Second derivatives of a penalty by one parameter, or by all of them.
 
     Parameters
     ----------
     name : str
-        Name of the parameter within the model.
+        Name of the parameter within the model, or `ALL_PARAMETERS`.
     values : Tensor
         The diagonal, in the shape of the parameter; or, for a coef (in, n, out), one symmetric block for each edge,
-        (in, out, n, n).
+        (in, out, n, n); or for all parameters the matrix (P, P).
     """
 
     name: str

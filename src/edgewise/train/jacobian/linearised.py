@@ -14,7 +14,7 @@ from edgewise.nn.layers.base import Layer
 from edgewise.nn.layers.segments import dense_rows
 from edgewise.settings import ROW_CHUNK_NUMBERS
 from edgewise.train.jacobian.rows import backward_by_layer, forward_by_layer, layers_of
-from edgewise.train.penalties import Penalty
+from edgewise.train.penalties import ALL_PARAMETERS, Penalty
 from edgewise.train.problems.data import Data
 
 # Most multiply-adds for J'J, some seconds on one core. Of taller tables evenly spaced rows are used. A choice.
@@ -209,6 +209,9 @@ def _curvature_matrix(model: nn.Module, penalty: Penalty | None, like: Tensor) -
             places[name] = torch.arange(start, start + parameter.numel()).view(parameter.shape)
             start += parameter.numel()
     for entry in () if penalty is None else penalty.bind(model).curvature((), ()):
+        if entry.name == ALL_PARAMETERS:
+            matrix += entry.values
+            continue
         index = places.get(entry.name)
         if index is None:
             continue

@@ -32,7 +32,7 @@ from edgewise.train.methods.linear_systems import (
     damping_scale,
     forcing_term,
 )
-from edgewise.train.penalties import Curvature
+from edgewise.train.penalties import ALL_PARAMETERS, Curvature
 from edgewise.train.problems.data import Data
 from edgewise.train.problems.objective import Evaluation, Objective
 
@@ -234,7 +234,8 @@ class LevenbergMarquardtRun:
         if count is not None and count < min(SAMPLES * size, factorised) and count * size <= self._settings.most_full:
             return SampleSystem(*self._source.in_full())
         curvature = penalty_curvature(objective, self._slots, data)
-        if size > factorised and self._source.is_chain:
+        is_formed = any(entry.name == ALL_PARAMETERS for entry in curvature)
+        if size > factorised and self._source.is_chain and not is_formed:
             objective.backward(data)
             gradient = gradient_of(self._copies)
             slope = float(gradient.norm())
@@ -326,7 +327,7 @@ def penalty_curvature(objective: Objective, slots: ParameterSlots, data: Data) -
                     for name, gram in _edge_grams(layer, x, weight).items():
                         total[name] = total[name] + gram if name in total else gram
         entries = objective.term.curvature(magnitudes, grams)
-    return [entry for entry in entries if entry.name in slots.slots]
+    return [entry for entry in entries if entry.name in slots.slots or entry.name == ALL_PARAMETERS]
 
 
 def _edge_grams(layer: Layer, x: Tensor, weight: Tensor) -> dict[str, Tensor]:
@@ -347,7 +348,10 @@ def _edge_grams(layer: Layer, x: Tensor, weight: Tensor) -> dict[str, Tensor]:
 
 
 def add_curvature_(matrix: Tensor, slots: ParameterSlots, entry: Curvature) -> None:
-    """Add second derivatives by one parameter to a matrix (P, P), both triangles."""
+    """Add second derivatives by one parameter, or by all of the network, to a matrix (P, P), both triangles."""
+    if entry.name == ALL_PARAMETERS:
+        matrix[: len(entry.values), : len(entry.values)] += entry.values  # unknowns of the problem come after
+        return
     index = torch.arange(slots.size, device=matrix.device)[slots.slots[entry.name]].view(slots.shapes[entry.name])
     if entry.values.ndim == 4:  # one block per edge, (in, out, n, n)
         index = index.transpose(1, 2)

@@ -1,0 +1,198 @@
+"""Learning from one group of samples after another: a penalty that holds what a model learned from earlier ones."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from edgewise.errors import InputError
+from edgewise.settings import MOST_FACTORISED
+from edgewise.train.jacobian.normal_equations import RowSource
+from edgewise.train.jacobian.rows import ParameterSlots
+from edgewise.train.penalties import ALL_PARAMETERS, Curvature, Penalty, Term
+from edgewise.train.problems.base import Problem
+
+
+class Remembered(Penalty):
+    """Loss of earlier samples as a quadratic function of the parameters, from `remember`.
+
+    The sum of the losses of all earlier samples is |C (p - p0) + r|^2 / 2, up to a constant, near the parameters p0 at
+    which they were learned. Divided by the number of the new samples it is added to their mean loss, so that all
+    samples count alike.
+
+    Parameters
+    ----------
+    factor : Tensor
+        C, (P, P), upper triangular.
+    residuals : Tensor
+        r, (P,).
+    centre : mapping of str to Tensor
+        The trainable parameters p0 by name, in the order of C.
+    samples : int
+        Number of the earlier samples.
+    new_samples : int
+        Number of the samples that are learned next.
+
+    Examples
+    --------
+    See `remember`.
+    """
+
+    def __init__(
+        self, factor: Tensor, residuals: Tensor, centre: Mapping[str, Tensor], samples: int, new_samples: int = 1
+    ) -> None:
+        self.factor, self.residuals, self.centre = factor, residuals, dict(centre)
+        self.samples, self.new_samples = samples, new_samples
+
+    def __repr__(self) -> str:
+        return f"<Remembered: {self.samples:,} samples, {len(self.factor):,} parameters>"
+
+    def settings(self) -> dict[str, Any]:
+        """Name and numbers of samples; the factor is too large for the settings of a fit."""
+        return {"name": "Remembered", "samples": self.samples, "new_samples": self.new_samples}
+
+    def beside(self, problem: Problem) -> Remembered:
+        """Return the penalty for learning a problem: earlier samples and those of the problem count alike.
+
+        Raises
+        ------
+        InputError
+            The problem does not hold its samples as tensors.
+        """
+        return Remembered(self.factor, self.residuals, self.centre, self.samples, len(problem.train))
+
+    def bind(self, model: nn.Module) -> Term:
+        """Term that computes the penalty for a model with the same trainable parameters.
+
+        Raises
+        ------
+        InputError
+            The trainable parameters have other names or shapes than those that are remembered.
+        """
+        parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        if {name: p.shape for name, p in parameters.items()} != {name: p.shape for name, p in self.centre.items()}:
+            raise InputError(
+                "model must have the trainable parameters that are remembered, "
+                f"{', '.join(self.centre)} of {len(self.factor):,} numbers, got {', '.join(parameters)} of "
+                f"{sum(p.numel() for p in parameters.values()):,}"
+            )
+        return _RememberedTerm(self, list(parameters.values()))
+
+    def moved(self, model: nn.Module) -> tuple[Tensor, Tensor]:
+        """Return C and C (p - p0) + r at the present parameters p of a model."""
+        term = self.bind(model)
+        assert isinstance(term, _RememberedTerm)
+        return self.factor, term.residuals().detach()
+
+
+class _RememberedTerm(Term):
+    def __init__(self, remembered: Remembered, parameters: list[nn.Parameter]) -> None:
+        self._parameters = parameters
+        like = parameters[0]
+        weight = (1.0 / remembered.new_samples) ** 0.5
+        self._rows = remembered.factor.to(like)
+        self._offset = remembered.residuals.to(like)
+        self._centre = torch.cat([p.reshape(-1) for p in remembered.centre.values()]).to(like)
+        self._weight = weight
+
+    def residuals(self) -> Tensor:
+        """C (p - p0) + r, (P,)."""
+        present = torch.cat([p.reshape(-1) for p in self._parameters])
+        return self._rows @ (present - self._centre) + self._offset
+
+    def value(self, magnitudes: Sequence[Tensor]) -> Tensor:
+        return (self._weight * self.residuals()).square().sum() / 2
+
+    def curvature(self, magnitudes: Sequence[Tensor], grams: Sequence[Mapping[str, Tensor]]) -> list[Curvature]:
+        rows = self._weight * self._rows
+        return [Curvature(ALL_PARAMETERS, rows.mT @ rows)]
+
+
+def remember(model: nn.Module, problem: Problem, earlier: Remembered | None = None) -> Remembered:
+    """Summarise what a model learned from a problem, so that it can learn the next without the samples.
+
+    The loss is linearised at the present parameters, as Gauss-Newton's method does, and added to that of earlier
+    problems. For a model that is linear in its parameters this is exact: learning groups of samples one by one gives
+    the model of all samples together (recursive least squares). For others it is Laplace's approximation of the
+    posterior after each group [1]_, which elastic weight consolidation [2]_ simplifies to its diagonal.
+
+    Parameters
+    ----------
+    model : Module
+        Network that has learned the problem, with at most as many trainable parameters as a matrix that is factorised.
+    problem : Problem
+        A sum of squares, a cross-entropy, or another loss with a second-order model, with samples as tensors.
+    earlier : Remembered, optional
+        What the model learned before.
+
+    Returns
+    -------
+    Remembered
+        A penalty: `fit(model, following, penalty=remembered.beside(following))`.
+
+    Raises
+    ------
+    InputError
+        The problem has no second-order model, or unknowns, or the model too many parameters or others than `earlier`.
+
+    References
+    ----------
+    .. [1] H. Ritter, A. Botev and D. Barber, "Online structured Laplace approximations for overcoming catastrophic
+       forgetting", NeurIPS 31 (2018).
+    .. [2] J. Kirkpatrick et al., "Overcoming catastrophic forgetting in neural networks", PNAS 114 (2017) 3521.
+
+    Examples
+    --------
+    A straight line learned from two halves of the samples is that of all samples:
+
+    >>> from edgewise import MLP, LevenbergMarquardt, Regression, fit
+    >>> x = torch.linspace(-1, 1, 20, dtype=torch.float64)[:, None]
+    >>> y = x**3
+    >>> line = MLP([1, 1], dtype=torch.float64)
+    >>> first, second = Regression(x[:10], y[:10]), Regression(x[10:], y[10:])
+    >>> _ = fit(line, first, LevenbergMarquardt(), steps=20)
+    >>> remembered = remember(line, first)
+    >>> _ = fit(line, second, LevenbergMarquardt(), steps=20, penalty=remembered.beside(second))
+    >>> slope = (x * y).sum() / (x * x).sum()
+    >>> bool((line.layers[0].weight - slope).abs() < 1e-9)
+    True
+    """
+    if not problem.second_order_blocks():
+        raise InputError(f"problem must be a sum of squares or a likelihood on tensors, got {type(problem).__name__}")
+    if problem.unknowns:
+        raise InputError(f"problem must have no unknown numbers, got {', '.join(problem.unknowns)}")
+    twin = copy.deepcopy(model).double()
+    parameters = {name: p for name, p in twin.named_parameters() if p.requires_grad}
+    size = sum(p.numel() for p in parameters.values())
+    if size > MOST_FACTORISED:
+        raise InputError(f"model must have at most {MOST_FACTORISED:,} trainable parameters, got {size:,}")
+    doubled = problem.to(torch.float64)
+    source = RowSource(twin, doubled, ParameterSlots(parameters))
+    count = len(doubled.train)
+    if source.count() is None:
+        normal = source.normal_equations()
+        rows, residuals = _root(torch.triu(normal.matrix), normal.gradient)
+    else:
+        rows, residuals = source.in_full()
+    stacked = torch.cat([rows, residuals[:, None]], 1) * count**0.5  # from the mean over the samples to their sum
+    if earlier is not None:
+        before, offset = earlier.moved(twin)
+        stacked = torch.cat([torch.cat([before, offset[:, None]], 1).double(), stacked])
+    if len(stacked) < size + 1:
+        stacked = torch.cat([stacked, stacked.new_zeros(size + 1 - len(stacked), size + 1)])
+    triangle = torch.linalg.qr(stacked, mode="r").R
+    centre = {name: p.detach().clone() for name, p in parameters.items()}
+    samples = count + (0 if earlier is None else earlier.samples)
+    return Remembered(triangle[:size, :size], triangle[:size, size], centre, samples)
+
+
+def _root(upper: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
+    """Return C and r with C'C the symmetric matrix of an upper triangle, and C'r the gradient."""
+    values, vectors = torch.linalg.eigh(upper, UPLO="U")
+    kept = values > values.max() * len(values) * torch.finfo(values.dtype).eps
+    root = values[kept].sqrt()
+    return root[:, None] * vectors[:, kept].mT, (vectors[:, kept].mT @ gradient) / root
