@@ -58,8 +58,8 @@ NOTES = (
     "groups, tr(AB) / sqrt(tr(AA) tr(BB)), on average over all pairs at the end; 0 where they act on different ones.",
     "In one dimension a KAN without hidden nodes keeps what it learned because each spline coefficient acts on a "
     "small interval only, and in two dimensions products of splines act on small rectangles. Hidden nodes see all "
-    "groups: such networks forget unless they remember, and a memory is only as good as its quadratic function, which is exact "
-    "for models that are linear in their parameters.",
+    "groups: such networks forget unless they remember, and a memory is only as good as its quadratic function, which "
+    "is exact for models that are linear in their parameters.",
 )
 
 

@@ -1,0 +1,135 @@
+"""What a model learned from earlier samples, kept without the samples."""
+
+import numpy as np
+import pytest
+import torch
+
+from edgewise import KAN, LBFGS, MLP, Adam, Classification, LevenbergMarquardt, Regression, Ridge, fit
+from edgewise.errors import InputError
+from edgewise.nn import TensorLayer
+from edgewise.train import CustomLoss, remember
+
+
+def samples(rows, seed=0, inputs=2):
+    x = torch.from_numpy(np.random.default_rng(seed).uniform(-1, 1, (rows, inputs)))
+    return x, torch.exp(-3 * ((x - 0.3) ** 2).sum(1, keepdim=True))
+
+
+def product_model():
+    points = torch.linspace(-1, 1, 4, dtype=torch.float64)
+    return torch.nn.Sequential(TensorLayer([points, points], 1, degree=2))
+
+
+def learn(model, problem, penalty=None, method=None, steps=30):
+    method = LevenbergMarquardt() if method is None else method
+    return fit(model, problem, method, steps=steps, tolerance=0.0, adapt_domain=False, penalty=penalty)
+
+
+@pytest.mark.parametrize("method", [LevenbergMarquardt(), LBFGS()])
+def test_groups_one_by_one_give_least_squares_on_all_samples(method):
+    x, y = samples(240)
+    weight = torch.linspace(0.5, 1.5, 240, dtype=torch.float64)
+    order = x[:, 0].argsort()  # each group has its own range of the first input
+    model, earlier = product_model(), None
+    for group in order.split([100, 80, 60]):
+        problem = Regression(x[group], y[group], weight=weight[group] / weight[group].mean())
+        learn(model, problem, None if earlier is None else earlier.beside(problem), method, steps=200)
+        earlier = remember(model, problem, earlier)
+    assert earlier.samples == 240
+    design = torch.stack([basis(x) for basis in unit_models()], 1)
+    means = torch.cat([(weight[g] / weight[g].mean()) for g in order.split([100, 80, 60])])[order.argsort()]
+    root = means.sqrt()[:, None]
+    exact = np.linalg.lstsq((root * design).numpy(), (root * y).numpy(), rcond=None)[0]
+    found = model[0].coef.detach().reshape(-1, 1).numpy()
+    np.testing.assert_allclose(found, exact, atol=1e-7 if isinstance(method, LevenbergMarquardt) else 1e-3)
+
+
+def unit_models():
+    """Give each basis function of the product model as a function."""
+    for number in range(product_model()[0].coef.numel()):
+        model = product_model()
+        with torch.no_grad():
+            model[0].coef.view(-1)[number] = 1.0
+        yield lambda x, model=model: model(x).detach()[:, 0]
+
+
+def test_without_memory_the_first_group_is_forgotten():
+    x, y = samples(200)
+    order = x[:, 0].argsort().chunk(2)
+    first, second = (Regression(x[group], y[group]) for group in order)
+
+    def error_on_the_first(remembers):
+        model = product_model()
+        learn(model, first)
+        learn(model, second, remember(model, first).beside(second) if remembers else None)
+        return float((model(first.train.x) - first.train.y).detach().square().mean())
+
+    assert error_on_the_first(remembers=True) < 0.05 * error_on_the_first(remembers=False)
+
+
+def test_the_penalty_has_the_slope_and_curvature_of_the_loss():
+    x, y = samples(40)
+    model = KAN([2, 2, 1], 3, domain=(-1, 1), base="zero", dtype=torch.float64)
+    problem = Regression(x, y)
+    penalty = remember(model, problem).beside(problem)
+    parameters = list(model.parameters())
+    loss = problem.loss(model(x), problem.train)
+    wanted = torch.autograd.grad(loss, parameters)
+    for found, exact in zip(torch.autograd.grad(penalty.value(model), parameters), wanted, strict=True):
+        torch.testing.assert_close(found, exact, rtol=1e-9, atol=1e-12)
+    (entry,) = penalty.bind(model).curvature((), ())
+    jacobian = torch.func.jacrev(lambda p: torch.func.functional_call(model, p, x)[:, 0])(
+        dict(model.named_parameters())
+    )
+    rows = torch.cat([part.reshape(40, -1) for part in jacobian.values()], 1)
+    torch.testing.assert_close(entry.values, 2 / 40 * rows.mT @ rows, rtol=1e-8, atol=1e-10)
+
+
+def test_classes_are_remembered():
+    x, _ = samples(120)
+    labels = (x[:, 0] * x[:, 1] > 0).long()
+    order = x[:, 0].argsort().chunk(2)
+    problems = [Classification(x[group], labels[group]) for group in order]
+
+    def right_in_the_first(remembers):
+        torch_model = KAN([2, 2], 4, domain=(-1, 1), dtype=torch.float64, seed=1)
+        ridge = Ridge(1e-4)
+        learn(torch_model, problems[0], ridge)
+        memory = remember(torch_model, problems[0]).beside(problems[1])
+        learn(torch_model, problems[1], ridge + memory if remembers else ridge)
+        loss = problems[0].loss(torch_model(problems[0].train.x), problems[0].train)
+        return loss.item()
+
+    assert right_in_the_first(remembers=True) < right_in_the_first(remembers=False)
+
+
+def test_single_precision_and_the_caller_stay_as_they_are():
+    x, y = samples(50)
+    model = KAN([2, 1], 3, domain=(-1, 1))
+    before = [p.clone() for p in model.parameters()]
+    problem = Regression(x.float(), y.float())
+    penalty = remember(model, problem).beside(problem)
+    assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
+    assert penalty.value(model).dtype == torch.float32 and model.layers[0].coef.dtype == torch.float32
+    fit(model, problem, Adam(), steps=3, penalty=penalty)
+    assert penalty.settings() == {"name": "Remembered", "samples": 50, "new_samples": 50}
+
+
+def test_a_network_of_which_only_the_last_layer_is_learned():
+    x, y = samples(90)
+    model = KAN([2, 6, 1], 3, domain=(-1, 1), base="zero", dtype=torch.float64)
+    model.layers[0].requires_grad_(False)
+    penalty = remember(model, Regression(x, y))
+    assert len(penalty.factor) == model.layers[1].coef.numel()
+    model.layers[0].requires_grad_(True)
+    with pytest.raises(InputError, match=r"model must have the trainable parameters that are remembered, layers.1.coef"):
+        penalty.value(model)
+
+
+def test_what_cannot_be_remembered_is_refused():
+    x, y = samples(20)
+    model = MLP([2, 3, 1], dtype=torch.float64)
+    with pytest.raises(InputError, match="problem must be a sum of squares or a likelihood on tensors, got CustomLoss"):
+        remember(model, CustomLoss(x, y, loss=lambda prediction, target: (prediction - target).abs().mean()))
+    with pytest.raises(InputError, match=r"model must have at most .* trainable parameters, got 60,001"):
+        remember(MLP([2, 15_000, 1]), Regression(x.float(), y.float()))
