@@ -34,7 +34,7 @@ INNER_RANKS = {
         {"jacobian"},
         {"methods", "grids", "cost", "noise_curves"},
         {"loop"},
-        {"smoothing", "uncertainty"},
+        {"smoothing", "uncertainty", "remembering"},
     ),
     "interpret": ({"black_box"}, {"dependence"}, {"attribution"}, {"transform"}, {"pruning", "symbolic"}),
     "pde": ({"domains"}, {"problem"}, {"structured"}, {"solver"}, {"library", "spectrum"}),

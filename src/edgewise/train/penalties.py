@@ -28,9 +28,7 @@ ROUGHNESS_UNIT = 0.01
 # keeps vanishing edges from dominating the normal equations.
 SMALLEST_MAGNITUDE = 1e-3
 
-
-# The name of all trainable parameters together, in the order of `named_parameters`, in a `Curvature`.
-ALL_PARAMETERS = ""
+ALL_PARAMETERS = ""  # name in a `Curvature`: all trainable ones together, in the order of `named_parameters`
 
 
 class Curvature(NamedTuple):
