@@ -2,9 +2,12 @@
 
 import threading
 
+import joblib
+import numpy as np
 import pytest
 import threadpoolctl
 
+from edgewise import KANClassifier
 from edgewise.errors import InputError
 from edgewise.model_selection.search.jobs import count_of_jobs, one_blas_thread, run_jobs
 
@@ -32,3 +35,38 @@ def test_the_threads_of_blas_are_restored():
         assert all(one["num_threads"] == 1 for one in threadpoolctl.threadpool_info() if one["user_api"] == "blas")
         raise ZeroDivisionError
     assert threadpoolctl.threadpool_info() == before
+
+
+class OneByOne(joblib._parallel_backends.ThreadingBackend):
+    """A backend that gives its results only when all are there, as some that are registered with joblib do."""
+
+    supports_return_generator = False
+    calls = 0
+
+    def effective_n_jobs(self, n_jobs):
+        type(self).calls += 1
+        return super().effective_n_jobs(n_jobs)
+
+
+def test_a_registered_backend_runs_the_pieces():
+    joblib.register_parallel_backend("one by one", OneByOne)
+    with joblib.parallel_config(backend="one by one"):
+        assert list(run_jobs(abs, [-1, -2, 3], 2)) == [1, 2, 3]
+    assert OneByOne.calls > 0
+
+
+@pytest.mark.slow
+def test_other_processes_give_the_same_bits():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(150, 3))
+    y = (x[:, 0] + x[:, 1] ** 2 + rng.normal(size=150) > 0.5).astype(int)
+    lock, seen = threading.Lock(), []  # a lock cannot travel to another process, nor need it
+
+    def progress(at):
+        with lock:
+            seen.append(at.stage)
+
+    alone = KANClassifier(effort="low").fit(x, y)
+    with joblib.parallel_config(backend="loky"):
+        other = KANClassifier(effort="low", n_jobs=2, time_limit=500.0, progress=progress).fit(x, y)
+    assert np.array_equal(alone.predict_proba(x), other.predict_proba(x)) and seen

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from typing import Any
 
 from edgewise.outcomes import Progress, ProgressCallback, StopReason
 
@@ -70,6 +71,14 @@ class Clock:
         self.stage, self.share, self.work, self.best_loss = "search", 0.0, 0.0, math.nan
         self._now = now
         self._began = now() if began is None else began
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the state for another process: the seconds so far, and no callback."""
+        return {**vars(self), "progress": None, "_began": self.seconds}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._began = self._now() - state["_began"]  # clocks of machines have nothing in common but their pace
 
     @property
     def seconds(self) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 from typing import TypeVar
 
@@ -34,12 +35,15 @@ def run_jobs(function: Callable[[Item], Result], items: Sequence[Item], n_jobs: 
     """Yield function(item) for every item, in order.
 
     The pieces run in threads, since numpy and LAPACK release Python's lock: nothing is copied, and Ctrl-C reaches the
-    caller without waiting for them. Each piece computes the same bits in any thread.
+    caller without waiting for them. Inside `joblib.parallel_config(backend=...)` they run where that backend has its
+    workers: processes of loky, or any backend that was registered with joblib, such as those of Dask and Ray. Each
+    piece computes the same bits anywhere.
 
     Parameters
     ----------
     function : callable
-        Function of one item, which changes nothing that another piece reads.
+        Function of one item, which changes nothing that another piece reads; of other processes only what it returns
+        comes back.
     items : sequence
     n_jobs : int
         Number of threads; with 1 everything runs in the calling thread, and lazily.
@@ -53,8 +57,18 @@ def run_jobs(function: Callable[[Item], Result], items: Sequence[Item], n_jobs: 
         yield from map(function, items)
         return
     joblib = import_module("joblib")
-    parallel = joblib.Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator", pre_dispatch=n_jobs)
+    backend, _ = joblib.parallel.get_active_backend(prefer="threads")
+    if not getattr(backend, "supports_sharedmem", False):  # workers in other processes
+        function = partial(_with_one_blas_thread, function)
+    return_as = "generator" if getattr(backend, "supports_return_generator", False) else "list"
+    parallel = joblib.Parallel(n_jobs=n_jobs, prefer="threads", return_as=return_as, pre_dispatch=n_jobs)
     yield from parallel(joblib.delayed(function)(item) for item in items)
+
+
+def _with_one_blas_thread(function: Callable[[Item], Result], item: Item) -> Result:
+    """Return function(item) as the calling process would compute it, for processes with settings of their own."""
+    with one_blas_thread():
+        return function(item)
 
 
 @contextmanager

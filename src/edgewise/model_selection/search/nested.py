@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from operator import methodcaller
 
 import numpy as np
 
@@ -442,15 +443,13 @@ class Search:
             self.clock.report(candidate.describe(), share)
             began, parameters = self.clock.seconds, 0
 
-            def fit_part(pair: tuple[Fold, FitCache], candidate: Candidate = candidate) -> Fitted:
-                return pair[1].fit(candidate)
-
             whole = self.cache.fit(replace(candidate, nodes=0, smooth=False, factor=1.0))
             self.fit_seconds.setdefault(candidate, self.clock.seconds - began)
             self._check_time(candidate, 1)
             losses, times = np.zeros(count), np.zeros(count)
             links = np.zeros((count, len(whole.estimate.fits)))
-            fits = run_jobs(fit_part, fold_caches, self.settings.jobs)
+            work = methodcaller("fit", candidate)
+            fits = run_jobs(work, [cache for _, cache in fold_caches], self.settings.jobs)
             for (fold, _), fitted in zip(fold_caches, fits, strict=True):
                 held = self.samples.select(fold.held)
                 eta = fitted.link(held.x)
