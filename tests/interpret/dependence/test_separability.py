@@ -42,6 +42,29 @@ def test_separability(function, columns, additive, multiplicative, general):
     assert result.general == general
 
 
+@pytest.mark.parametrize(
+    ("function", "sentences"),
+    [
+        (gravity, ("y depends on x1 and x2 and x3 - x4", "y/(x1*x2) depends on x3 and x4")),
+        (lambda x: (x[:, 0] - x[:, 1] + x[:, 2]).tanh() * x[:, 3], ("y depends on x1 - x2 + x3 and x4",)),
+        (lambda x: x[:, 0] * (-x[:, 1] / x[:, 0]).exp() + x[:, 2], ("y/x1 depends on x2/x1 and x3/x1",)),
+        (lambda x: x[:, 0] * x[:, 1] ** 2 / x[:, 3].sqrt(), ("y/(x1*x2**2/sqrt(x4)) is constant",)),
+        (lambda x: x[:, 0] + (x[:, 1] * x[:, 2]).sin() + x[:, 2] ** 2 + x[:, 3].exp(), ()),
+        (lambda x: x[:, 0].exp() * x[:, 1].sin() + x[:, 2] * x[:, 3] ** 2 * x[:, 0] + x[:, 2], ()),
+    ],
+    ids=["gravity", "three in a sum", "homogeneous", "monomial", "none in a sum", "none"],
+)
+@pytest.mark.parametrize("noise", [0.0, 1e-5])
+def test_fewer_inputs_by_translations_and_scalings(function, sentences, noise):
+    def noisy(x):
+        return function(x) + noise * (3 * x[:, 0] - 5 * x[:, 1] + 4 * x[:, 2] + 7 * x[:, 3]).sin()
+
+    found = structure(noisy, points(4), noise=noise).fewer_inputs
+    for sentence in sentences:
+        assert sentence in found
+    assert found if sentences else not found
+
+
 def test_an_offset_is_taken_off_a_product():
     result = structure(lambda x: x[:, 0].exp() * x[:, 1].sin() * x[:, 2] + 5, points(3))
     assert result.multiplicative == ((0,), (1,), (2,))

@@ -130,7 +130,7 @@ def _dimensionless(problem: LawProblem) -> list[Step]:
         if whole is None:
             return []
         whole = replace(whole, problem=problem)
-        smaller = applied(whole, _change(symmetry, problem.names))
+        smaller = applied(whole, change_of(symmetry, problem.names))
         if smaller is not None:
             return [whole, smaller]
     return []
@@ -180,14 +180,14 @@ def _proposals(step: Step) -> Iterator[Change]:
     if not step.is_clean:
         found = sorted([*found, *simple_symmetries(step.model, x)], key=lambda symmetry: symmetry.doubt)
     for symmetry in found[:MOST_TESTS]:
-        yield _change(symmetry, problem.names)
+        yield change_of(symmetry, problem.names)
     for proposal in proposed_curve_sums(step.model, x, algebraic=not step.is_clean)[:MOST_CURVE_TESTS]:
         others = [k for k in range(len(problem.names)) if k not in proposal.inputs]
         inputs = (proposal.combination, *map(Variable, others))
         yield Change(inputs, ONE, f"y depends on {' and '.join(as_text(part, problem.names) for part in inputs)}")
 
 
-def _change(symmetry: Symmetry, names: Sequence[str]) -> Change:
+def change_of(symmetry: Symmetry, names: Sequence[str]) -> Change:
     """The combinations that do not change under a symmetry, and the monomial that takes up its factors."""
     kept = [j for j in range(len(names)) if j not in symmetry.pivots]
     rows = list(zip(symmetry.pivots, symmetry.basis, strict=True))

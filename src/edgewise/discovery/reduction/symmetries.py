@@ -58,7 +58,7 @@ class Symmetry:
 
 
 def proposed_symmetries(model: SmoothModel, x: np.ndarray) -> list[Symmetry]:
-    """Proposals of translations and scalings, the most credible first.
+    """Proposals of translations and scalings of a smooth model, see `symmetries_of_gradients`.
 
     Parameters
     ----------
@@ -66,25 +66,46 @@ def proposed_symmetries(model: SmoothModel, x: np.ndarray) -> list[Symmetry]:
         Model of the rows.
     x : ndarray of shape (N, inputs)
         Rows at which the gradients are compared.
+    """
+    return symmetries_of_gradients(model.gradient(x), None if model.scales.log_target else model.predict(x), x)
+
+
+def symmetries_of_gradients(gradient: np.ndarray, value: np.ndarray | None, x: np.ndarray) -> list[Symmetry]:
+    """Proposals of translations and scalings, the most credible first.
+
+    Parameters
+    ----------
+    gradient : ndarray of shape (N, inputs)
+        Derivatives of the law at the rows; of log|y| where there is no value.
+    value : ndarray of shape (N,), optional
+        The law at the rows.
+    x : ndarray of shape (N, inputs)
+        The rows.
 
     Returns
     -------
     list of Symmetry
         Every rank of every null space that rounds to small fractions, by the doubt that remains and the inputs removed.
+
+    Examples
+    --------
+    >>> x = np.random.default_rng(0).uniform(1, 2, (50, 2))
+    >>> y = x[:, 0] ** 3 / x[:, 1]
+    >>> best = symmetries_of_gradients(y[:, None] * [3.0, -1.0] / x, y, x)[0]
+    >>> best.kind, sorted(zip(best.pivots, best.degrees.tolist()))
+    ('scaling', [(0, 3.0), (1, -1.0)])
     """
-    gradient, log_target = model.gradient(x), model.scales.log_target
     found = []
     for basis, pivots, doubt in _null_spaces(gradient * x.std(0), x.std(0)):
         if np.abs(basis).sum(1).max() <= LARGEST_TRANSLATION:
             found.append(Symmetry("translation", basis, pivots, np.zeros(len(basis)), doubt))
     slopes = gradient * x
-    if log_target:
+    if value is None:
         level = np.sqrt(np.mean(slopes**2))
         for basis, pivots, doubt in _null_spaces(slopes - slopes.mean(0), np.ones(x.shape[1]), level):
             degrees = np.round(2 * basis @ slopes.mean(0)) / 2
             found.append(Symmetry("scaling", basis, pivots, degrees, doubt))
     else:
-        value = model.predict(x)
         level = np.sqrt(np.mean(slopes**2) / np.mean(value**2))
         rows = np.column_stack([slopes, value * level])
         for basis, pivots, doubt in _null_spaces(rows, np.r_[np.ones(x.shape[1]), level], inputs=x.shape[1]):

@@ -6,12 +6,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
+import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
 from edgewise.checks import check_count, is_number
 from edgewise.deprecations import renamed_argument
+from edgewise.discovery.reduction.chain import change_of
+from edgewise.discovery.reduction.symmetries import Symmetry as GradientSymmetry
+from edgewise.discovery.reduction.symmetries import symmetries_of_gradients
 from edgewise.errors import InputError
 from edgewise.interpret.black_box import BlackBox, TensorFunction, check_points, input_gradient, tensor_function
 from edgewise.settings import ABOVE_ZERO
@@ -89,6 +93,9 @@ class Structure:
         The symmetries that hold, those of the fewest inputs first.
     sentences : tuple of str
         The result in words.
+    fewer_inputs : tuple of str
+        By translations and by scalings of the inputs, the fewest combinations on which the function y, or its quotient
+        by a product of powers, depends: "y/(m1*m2) depends on r1 - r2", for example. Empty if there are none.
 
     Examples
     --------
@@ -105,6 +112,7 @@ class Structure:
     general: Groups
     symmetries: tuple[Symmetry, ...]
     sentences: tuple[str, ...]
+    fewer_inputs: tuple[str, ...] = ()
 
 
 @renamed_argument("function", "model")
@@ -171,7 +179,8 @@ def structure(
 
     The tests are additive and multiplicative separability (the latter up to a constant that is determined too), sums
     inside an outer function F(g + h), combinations c * x_i + x_j and x_i^c * x_j, and f = F(h(x_S), rest) for any
-    subset S of the inputs (beyond 8 inputs for pairs only).
+    subset S of the inputs (beyond 8 inputs for pairs only). Null spaces of the gradients give translations and scalings
+    of any number of inputs, as in the formula search: they say how few combinations of the inputs matter.
 
     Parameters
     ----------
@@ -234,6 +243,7 @@ def structure(
         general=_general_groups(slopes, used),
         symmetries=tuple(_symmetries(slopes, used, linked)),
         sentences=(),
+        fewer_inputs=tuple(_fewer_inputs(slopes, used, names)),
     )
     return replace(result, sentences=tuple(_sentences(result, names, used)))
 
@@ -444,6 +454,35 @@ def _symmetries(slopes: _Slopes, used: list[int], interact: Tensor) -> Iterator[
                 yield Symmetry("general", subset, float("nan"), score, threshold)
 
 
+def _fewer_inputs(slopes: _Slopes, used: list[int], names: Sequence[str]) -> Iterator[str]:
+    """The largest translation and the largest scaling of the used inputs that hold, as sentences without a full stop.
+
+    Each vector w of a proposal is tested alone: the sum of w_i f_i, or of w_i x_i f_i - c f for the degree c of a
+    scaling, must be as small beside its terms as the differences of slopes in `_symmetries`.
+    """
+    if not used:
+        return
+    x, gradient, value = (part.numpy() for part in (slopes.pairs.a[:, used], slopes.a[:, used], slopes.pairs.value()))
+
+    def holds(found: GradientSymmetry) -> bool:
+        for vector, degree in zip(found.basis, found.degrees, strict=True):
+            involved = vector.nonzero()[0]
+            terms = gradient * vector * (x if found.kind == "scaling" else 1.0)
+            terms = np.column_stack([terms, -degree * value])
+            size = float(np.sqrt(np.mean(np.abs(terms).sum(1) ** 2)))
+            left = float(np.sqrt(np.mean(terms.sum(1) ** 2)))
+            threshold = slopes.threshold(*(used[i] for i in involved)) / 2
+            if not left <= threshold * size or threshold > HIGHEST_THRESHOLD:
+                return False
+        return True
+
+    proposals = sorted(symmetries_of_gradients(gradient, value, x), key=lambda found: -len(found.pivots))
+    for kind in ("translation", "scaling"):
+        best = next((found for found in proposals if found.kind == kind and holds(found)), None)
+        if best is not None:
+            yield change_of(best, [names[i] for i in used]).sentence
+
+
 def _relative_difference(left: Tensor, right: Tensor) -> float:
     """0 if the two are equal everywhere, at most 1."""
     size = rms(left.abs() + right.abs())
@@ -488,5 +527,8 @@ def _sentences(result: Structure, names: Sequence[str], used: list[int]) -> Iter
             symmetry.kind, "one function of them"
         )
         yield f"{listed(symmetry.inputs)} act only through {combination}."
-    if len(used) > 1 and len(additive) == len(general) == 1 and len(multiplicative) < 2 and not result.symmetries:
+    if result.fewer_inputs:
+        yield f"By symmetries, with y for the function: {'; '.join(result.fewer_inputs)}."
+    nothing = len(multiplicative) < 2 and not result.symmetries and not result.fewer_inputs
+    if len(used) > 1 and len(additive) == len(general) == 1 and nothing:
         yield "No part separates and no inputs act through one combination, within the precision that the noise allows."
