@@ -38,7 +38,8 @@ export function edgePanel(store: Store): HTMLElement {
     if (!exists(layer, i, o)) return;
     const name = functionOf(layer, i, o);
     about.replaceChildren();
-    if (name && layer.symbolic?.latex) about.append(formulaElement(`${layer.symbolic.latex[i]![o]!}`));
+    const latex = layer.symbolic?.latex[i]![o] ?? "";
+    if (latex) about.append(formulaElement(latex), h("p", { class: "hint" }, `u is ${store.nodeName(l, i)}${l ? "" : ", scaled as the network receives it"}.`));
     else if (name) about.append(`The function ${name} and a spline.`);
     if (hasSpline(layer, i, o)) {
       const knots = layer.spline!.knots[i]!.length - 2 * layer.spline!.degree - 1;
@@ -59,19 +60,22 @@ export function edgePanel(store: Store): HTMLElement {
       "x",
       () => undefined,
     );
+    const then = select([["functions", "the functions' constants"], ["all", "all numbers"], ["none", "nothing"]], "functions", () => undefined);
+    const fix = (name: string): void =>
+      propose({ kind: "fix", function: name, ...(then.value === "none" ? { refit: 0 } : { train: then.value }) });
     const found = h("div", { class: "found" });
-    const search = button("Suggest functions", () => void suggest(found), { class: "plain" });
+    const search = button("Suggest functions", () => void suggest(found, fix), { class: "plain" });
     const [l, i, o] = store.edge!;
     const isFunction = functionOf(edgeLayers(store.state.network)[l]!, i, o) !== "";
     return group(
       "Make it a function",
-      h("div", { class: "line" }, field("Function", names), button("Try", () => propose({ kind: "fix", function: names.value }))),
+      h("div", { class: "line" }, field("Function", names), field("Then train", then), button("Try", () => fix(names.value))),
       h("div", { class: "line" }, search, isFunction && button("Make it a spline again", () => propose({ kind: "free" }), { class: "plain" })),
       found,
     );
   }
 
-  async function suggest(host: HTMLElement): Promise<void> {
+  async function suggest(host: HTMLElement, fix: (name: string) => void): Promise<void> {
     const edge = store.edge;
     const answer = await store.run("Trying functions", "suggest", { edge });
     if (!answer.suggestions || store.edge?.join() !== edge?.join()) return;
@@ -82,7 +86,7 @@ export function edgePanel(store: Store): HTMLElement {
         h("td", {}, one.function),
         h("td", {}, number(one.r2, 4)),
         h("td", {}, `${signed(one.after - one.before)} ± ${number(one.error, 2)}`),
-        h("td", {}, button("Try", () => propose({ kind: "fix", function: one.function }), { "aria-label": `Try ${one.function}` })),
+        h("td", {}, button("Try", () => fix(one.function), { "aria-label": `Try ${one.function}` })),
       ),
     );
     const head = ["function", "fit to the curve (R²)", "change of the held-out loss", ""];
@@ -145,6 +149,7 @@ export function edgePanel(store: Store): HTMLElement {
           void store.propose({ kind: "remove_node", node: [l, i] }),
         ),
       ),
+      h("p", { class: "hint" }, "Training all numbers knows nothing of the penalties of the fit: watch the held-out rows."),
       h("div", { class: "line" }, field("Steps", steps), button("Train all", () => void store.propose({ kind: "refit", refit: Math.max(1, Math.round(Number(steps.value))), train: "all" }))),
       column ? mergeControls(column) : null,
     );
@@ -221,7 +226,8 @@ function costTable(store: Store, preview: Preview): HTMLElement {
       ([name, after]) => `${name} ${number(store.state.scores[part]?.[name] ?? null)} → ${number(after)}`,
     );
     const rise = cost.after - cost.before;
-    const verdict = Math.abs(rise) <= 2 * cost.error || rise === 0 ? "no clear change" : rise > 0 ? "worse" : "better";
+    // Two standard errors of the difference over the rows, about 95 %.
+    const verdict = rise === 0 ? "no change" : Math.abs(rise) <= 2 * cost.error ? "may be chance" : rise > 0 ? "worse" : "better";
     return h(
       "tr",
       {},

@@ -170,7 +170,22 @@ function frontElement(store: Store): HTMLElement | null {
     point.style.top = `${y}%`;
     return point;
   });
-  const plot = h("div", { class: "front" }, ...points);
+  const corner = (text: string, style: Partial<CSSStyleDeclaration>): HTMLElement => {
+    const element = h("span", { class: "corner" }, text);
+    Object.assign(element.style, style);
+    return element;
+  };
+  const most = Math.max(...front.map((one) => one.error));
+  const least = Math.min(...front.map((one) => one.error));
+  const plot = h(
+    "div",
+    { class: "front" },
+    ...points,
+    corner(`error ${number(most, 3)}`, { left: "4px", top: "-18px" }),
+    corner(number(least, 3), { left: "4px", bottom: "2px" }),
+    corner(`size ${Math.min(...sizes)}`, { left: "4px", bottom: "-20px" }),
+    corner(String(Math.max(...sizes)), { right: "4px", bottom: "-20px" }),
+  );
   plot.style.maxWidth = `${width}px`;
   plot.style.height = `${height}px`;
   show(Math.max(0, front.findIndex((one) => one.chosen)));

@@ -83,6 +83,7 @@ function tabs(store: Store, pages: [string, HTMLElement][]): HTMLElement {
       buttons[n]!.setAttribute("aria-selected", String(n === place));
       buttons[n]!.tabIndex = n === place ? 0 : -1;
     });
+    host.scrollTop = 0;
     store.tell("tab");
   };
   const key = (event: KeyboardEvent, place: number): void => {

@@ -5,7 +5,7 @@ import { type Spline, domain, splineValue } from "./spline";
 export interface Symbolic {
   functions: string[][];
   constants: number[][][]; // by input and output: a, b, c, d
-  latex: string[][] | null;
+  latex: string[][]; // "" for edges that are no function alone
 }
 export interface EdgeLayer {
   kind: "edges";

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from edgewise import KANRegressor
+from edgewise.errors import CancelledError
 
 pytest.importorskip("anywidget", reason="the extra explore is not installed")
 
@@ -40,18 +41,19 @@ def test_requests_change_the_session_of_the_notebook(widget, monkeypatch):
     widget._handle_custom_msg("nonsense", [])
     assert len(sent) == 3
 
-    edit = {"kind": "refit", "refit": 1_000_000, "train": "all"}  # would take hours
+    def endless(edit, progress):
+        while not progress(0.5):
+            time.sleep(0.001)
+        raise CancelledError
+
+    monkeypatch.setattr(widget.session, "preview", endless)
+    edit = {"kind": "refit", "refit": 20, "train": "all"}
     widget._handle_custom_msg({"id": 3, "name": "preview", "body": {"edit": edit}}, [])
-    while ask_share(widget, sent) == 0:
+    while ask("state", {"seen": 1})["share"] == 0:
         time.sleep(0.01)
     widget._handle_custom_msg({"id": 4, "name": "cancel", "body": {}}, [])
     while {"id": 3, "answer": {"cancelled": True}} not in sent:
         time.sleep(0.01)
-
-
-def ask_share(widget, sent):
-    widget._handle_custom_msg({"id": -1, "name": "state", "body": {"seen": 1}}, [])
-    return next(one["answer"]["share"] for one in reversed(sent) if one["id"] == -1)
 
 
 @pytest.mark.slow  # starts node

@@ -18,6 +18,7 @@ from edgewise.interpret.symbolic.extraction import edge_formula, formula
 from edgewise.nn.config import BASE_NAMES
 from edgewise.nn.elementary import ELEMENTARY
 from edgewise.nn.layers.product import ProductLayer
+from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.layers.symbolic import MixedLayer, SymbolicLayer
 from edgewise.nn.model import KAN, spline_part
 from edgewise.tables.columns import CategoryInput
@@ -53,17 +54,20 @@ def network_fields(network: KAN) -> list[dict[str, Any]]:
             one["symbolic"] = {
                 "functions": [list(row) for row in symbolic.functions],
                 "constants": symbolic.affine.detach().double().permute(1, 2, 0).tolist(),
-                "latex": _edge_latex(network, place, symbolic) if not isinstance(layer, MixedLayer) else None,
+                "latex": _edge_latex(network, place, symbolic, spline),
             }
         fields.append(one)
     return fields
 
 
-def _edge_latex(network: KAN, place: int, layer: SymbolicLayer) -> list[list[str]]:
-    return [
-        [edge_formula(network, place, i, o, name="u").latex() for o in range(layer.out_features)]
-        for i in range(layer.in_features)
-    ]
+def _edge_latex(network: KAN, place: int, layer: SymbolicLayer, spline: KANLayer | None) -> list[list[str]]:
+    """Return the formula of each edge that is a function alone, "" for the others."""
+
+    def latex(i: int, o: int) -> str:
+        alone = layer.elementary(i, o) is not None and (spline is None or not bool(spline.mask[i, o]))
+        return edge_formula(network, place, i, o, name="u").latex() if alone else ""
+
+    return [[latex(i, o) for o in range(layer.out_features)] for i in range(layer.in_features)]
 
 
 def subject_fields(subject: Subject) -> dict[str, Any]:
