@@ -23,6 +23,20 @@ def test_finds_every_kind_and_its_numbers(name):
     np.testing.assert_allclose(again, 0.7 * value - 2, rtol=1e-7)
 
 
+@pytest.mark.parametrize(("middle", "rate"), [(0.6, 70.0), (-20.0, 3.0), (1000.0, 0.5), (5000.0, 2.0)])
+def test_an_exponential_is_found_where_the_input_varies_little(middle, rate):
+    u = middle + np.linspace(-1, 1, 200) / rate
+    s = 2 * np.exp(rate * (u - middle)) - 1
+    table = {name: ELEMENTARY[name] for name in ("x", "exp", "sinh")}
+    found = {fit.name: fit for fit in edge_fits(u, s, table=table)}
+    if rate * middle > 700:  # the factor c is no number
+        assert "exp" not in found
+    else:
+        fit = found["exp"]
+        assert fit.a == pytest.approx(rate, rel=1e-6) and fit.error < 1e-7
+        np.testing.assert_allclose(fit.c * np.exp(fit.a * u + fit.b) + fit.d, s, rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.slow
 def test_scale_and_offset_change_nothing():
     u = np.random.default_rng(0).uniform(-1, 1, 300)
