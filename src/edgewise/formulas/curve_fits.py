@@ -49,7 +49,7 @@ WRAPPED_FUNCTIONS = ("x", "x^2", "exp", "sin", "sqrt", "log", "cosh")
 # A choice, kept so that formulas found before stay the same.
 SYMBOL_PRICE_PER_LOG_ERROR = 0.35
 SMALLEST_FIT_ERROR = 1e-13  # Relative errors below it count as equal: the rounding errors of a fit. A choice.
-LARGEST_EXPONENT = 700.0  # exp of it is still a number of float64
+LARGEST_LOGARITHM = 700.0  # exp of it is still a number of float64
 SHAPE_STEPS, EDGE_STEPS = 25, 30  # Steps of Levenberg-Marquardt, at most. A choice: most fits need about ten.
 # Marquardt's constant factors instead of Nielsen's: with at most 30 trials for each of many functions, an accepted step
 # should lower the damping at once. A choice, kept because other factors lead to other constants where a curve leaves
@@ -394,7 +394,7 @@ def edge_fits(
             fit = _fit_edge(row, a, curve.best_phase(a) if row.name == "sin" else b, own)
             if fit is not None and own is not curve:
                 back = -fit.a * middle
-                fit = replace(fit, c=fit.c * math.exp(back)) if abs(back) < LARGEST_EXPONENT else None
+                fit = replace(fit, c=fit.c * math.exp(back)) if abs(back) < LARGEST_LOGARITHM else None
             if fit is not None:
                 fits.append(fit)
         if fits:
