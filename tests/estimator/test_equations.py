@@ -9,7 +9,7 @@ import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from edgewise import FormulaOptions, find_formula
+from edgewise import FormulaOptions, find_formula, load, save
 from edgewise.errors import InputError
 from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.estimator import equations as module
@@ -154,10 +154,23 @@ def test_options_and_weights_reach_the_search(fitted):
         copy.copy(fitted).fit_equations(X, y, options=FormulaOptions(groups=[0, 1] * 100))
 
 
-def test_several_numbers_have_no_formula():
+def test_several_numbers_have_a_front_each(tmp_path):
     X, y = law()
-    with pytest.raises(InputError, match="this one predicts several"):
-        KANRegressor(**SMALL).fit(X, np.stack([y, y], 1)).fit_equations(X, y)
+    both = np.stack([y, X[:, 0] - 1], 1)
+    model = KANRegressor(**SMALL).fit(X, both).fit_equations(X, both, names=["a", "b"], time_limit=8)
+    assert list(model.equations_) == [0, 1]
+    assert model.equations_[1].best.formula.text() == "a - 1"
+    for k, column in enumerate(both.T):
+        assert float(np.std(model.equations_[k].best.formula(X) - column)) < 0.1 * np.std(column)
+    with pytest.raises(InputError, match=r"^model must predict one number for this"):
+        model.latex()
+    with pytest.raises(InputError, match=r"^y must hold 2 finite numbers for each of the"):
+        model.fit_equations(X, y)
+    save(model, tmp_path / "model.safetensors")
+    again = load(tmp_path / "model.safetensors")
+    assert [str(front.best.formula) for front in again.equations_.values()] == [
+        str(front.best.formula) for front in model.equations_.values()
+    ]
 
 
 def test_before_the_search_a_sentence_says_what_to_do():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 import warnings
 from collections.abc import Iterator, Sequence
@@ -27,7 +28,7 @@ from edgewise.formulas.front import Front, with_fidelity
 from edgewise.formulas.serialisation import front_fields, front_from_fields
 from edgewise.interpret.pruning.pruning import prune
 from edgewise.interpret.symbolic.snapping import symbolify
-from edgewise.interpret.transform.subnetworks import live_edges
+from edgewise.interpret.transform.subnetworks import live_edges, with_output
 from edgewise.outcomes import ProgressCallback
 from edgewise.tables.scaling import AffineScaling
 from edgewise.train.problems.regression import Regression
@@ -117,21 +118,59 @@ def table_front(
     return front
 
 
-def finite_target(y: ArrayLike, rows: int) -> np.ndarray:
-    """Return the targets of a formula as float64, shape (rows,).
+def fronts_of_outputs(
+    estimator: KANRegressor,
+    X: np.ndarray,
+    y: ArrayLike,
+    names: Sequence[str] | None,
+    time_limit: float,
+    options: FormulaOptions | None,
+) -> Front | dict[int, Front]:
+    """Search for formulas of all that a regressor predicts.
+
+    Parameters
+    ----------
+    estimator : KANRegressor
+        Fitted; each of its outputs is one of the ways to the formulas of this output.
+    X : ndarray of shape (N, d)
+    y : array_like of shape (N,) or (N, outputs)
+    names : sequence of str, optional
+        Names of the inputs.
+    time_limit : float
+        Seconds, about, shared by the outputs.
+    options : FormulaOptions, optional
+        As in `table_front`.
+
+    Returns
+    -------
+    Front or dict of int to Front
+        One for each output, by its place, if there are several.
 
     Raises
     ------
     InputError
-        They are not finite numbers, one for each row.
+        As in `table_front`, or the targets are not finite numbers, one for each row and output.
     """
+    outputs = estimator.model_.config.width[-1]
     try:
         target = np.asarray(y, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise InputError("y must be numbers, one for each row of X, they are not") from error
-    if target.shape != (rows,) or not np.isfinite(target).all():
-        raise InputError(f"y must hold a finite number for each of the {rows} rows of X, got shape {target.shape}")
-    return target
+    shape = target.shape
+    target = target[:, None] if target.ndim == 1 and outputs == 1 else target
+    if target.shape != (len(X), outputs) or not np.isfinite(target).all():
+        each = "a finite number" if outputs == 1 else f"{outputs} finite numbers"
+        raise InputError(f"y must hold {each} for each of the {len(X)} rows of X, got shape {shape}")
+    if outputs == 1:
+        return table_front(X, target[:, 0], names, float(time_limit), estimator, options=options)
+    fronts, scaling, limits = {}, estimator.target_scaling_, estimator._output_limits
+    for k in range(outputs):
+        alone = copy.copy(estimator)
+        alone.model_ = with_output(estimator.model_, k)
+        alone.target_scaling_ = AffineScaling(scaling.shift[[k]], scaling.scale[[k]])
+        alone._output_limits = None if limits is None else limits[[k]]
+        fronts[k] = table_front(X, target[:, k], names, time_limit / outputs, alone, options=options)
+    return fronts
 
 
 def class_front_of_table(

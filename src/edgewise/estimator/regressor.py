@@ -23,7 +23,7 @@ from edgewise.errors import InputError
 from edgewise.estimator.base import KANEstimator, block_codes, canonical_rows, standardisation
 from edgewise.estimator.columns.constraints import Bounds, checked_bounds
 from edgewise.estimator.columns.reading import ArrayFunction, Rows
-from edgewise.estimator.equations import finite_target, table_front
+from edgewise.estimator.equations import fronts_of_outputs
 from edgewise.formulas.front import Front, FrontEntry
 from edgewise.model_selection.automatic import STANDARDISED, family_of
 from edgewise.model_selection.search.candidates import Samples
@@ -169,7 +169,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
     link_: str
     error_bars_: ErrorBars | None
     error_bars_message_: str
-    equations_: Front
+    equations_: Front | dict[int, Front]
     _exponent: tuple[float, float] | None
 
     def __init__(
@@ -465,7 +465,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         ----------
         X : array-like or frame of shape (N, d)
             At least 20 rows; at most 2,000 are searched on, and constants are fitted to at most 8,000.
-        y : array-like of shape (N,), optional
+        y : array-like of shape (N,) or (N, outputs), optional
             Targets of the formulas; if left out, the predictions of this model.
         names : sequence of str, optional
             Names of the inputs; if left out, those the estimator was fitted with, else x_1, x_2, ...
@@ -478,21 +478,18 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         Returns
         -------
         self : KANRegressor
+            For a model of several numbers `equations_` maps the place of each to its `Front`; they share the time.
 
         Raises
         ------
         InputError
-            If an argument is invalid, or the model predicts several numbers.
+            If an argument is invalid.
         """
         check_is_fitted(self)
-        if self.model_.config.width[-1] != 1:
-            raise InputError("fit_equations needs a model that predicts one number, this one predicts several")
         if not is_number(time_limit) or time_limit <= 0:
             raise InputError(f"time_limit must be a positive number of seconds, got {time_limit!r}")
-        rows = self._inputs(X)
-        target = finite_target(self._predicted(self._codes(X))[:, 0] if y is None else y, len(rows))
-        names = self._network_names(names)
-        self.equations_ = table_front(rows, target, names, float(time_limit), self, options=options)
+        rows, target = self._inputs(X), self._predicted(self._codes(X)) if y is None else y
+        self.equations_ = fronts_of_outputs(self, rows, target, self._network_names(names), time_limit, options)
         return self
 
     def sympy(self, place: int | None = None) -> Any:
@@ -543,6 +540,8 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
 
     def _equation(self, place: int | None) -> FrontEntry:
         check_is_fitted(self, "equations_", msg="there are no equations yet: call fit_equations(X, y) first")
+        if not isinstance(self.equations_, Front):
+            raise InputError("model must predict one number for this, equations_ has the formulas of several")
         if place is None:
             return self.equations_.best
         if isinstance(place, bool) or not isinstance(place, int) or place not in range(len(self.equations_)):

@@ -138,7 +138,10 @@ def _fields(estimator: KANEstimator) -> dict[str, Any]:
         ends = estimator._output_limits
         fields["output_limits"] = None if ends is None else ends.tolist()
         if hasattr(estimator, "equations_"):
-            fields["equations"] = front_fields(estimator.equations_)
+            found = estimator.equations_
+            fields["equations"] = (
+                [front_fields(one) for one in found.values()] if isinstance(found, dict) else front_fields(found)
+            )
     return fields
 
 
@@ -268,7 +271,11 @@ def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
             count = sum(p.numel() for p in model.parameters() if p.requires_grad)
             estimator.error_bars_ = ErrorBars.from_fields(file.state["error_bars"], count, outputs, inputs)
         if "equations" in fields:
-            estimator.equations_ = front_from_fields(fields["equations"], inputs)
+            found = fields["equations"]
+            if isinstance(found, list) and len(found) == outputs > 1:
+                estimator.equations_ = {k: front_from_fields(one, inputs) for k, one in enumerate(found)}
+            else:
+                estimator.equations_ = front_from_fields(found, inputs)
     estimator.report_ = FitReport.from_json(fields["report"])
     steps = estimator.report_.steps
     _check_search(_of_kind(steps, int, "a number of steps") >= 0, "a negative number of steps")

@@ -184,6 +184,7 @@ def test_time():
         (lambda: Polygon([(0, 0), (1, 1)]), r"^corners must have shape \(m, 2\) with m of at least 3, got \(2, 2\)$"),
         (lambda: SQUARE - Interval(0, 1), r"^both domains must have the coordinates \('x', 'y'\), got \('x',\)$"),
         (lambda: DISK * DISK, "^a domain must be multiplied by a Time, got Disk$"),
+        (lambda: Interval(0, 1) * Interval(0, 1), r"got Box; a box of several axes is Box\(x=\(0, 1\), y=\(0, 1\)\)$"),
         (lambda: SQUARE.boundary(9, names=["left"]), "^on must name pieces of the boundary, \"x=-1\", .* got 'left'$"),
         (lambda: LShape().factor(torch.zeros(1, 2), ["edge 1"]), "^hard conditions need a box, .* got Polygon$"),
         (lambda: (DISK - SQUARE).interior(5), "^the domain must have a volume"),

@@ -236,7 +236,8 @@ class Domain:
     def __mul__(self, time: Box) -> Domain:
         """The domain at every moment of a time, as `Disk() * Time(0, 1)`."""
         if not isinstance(time, Box) or time.coordinates != (TIME,):
-            raise InputError(f"a domain must be multiplied by a Time, got {type(time).__name__}")
+            box = "; a box of several axes is Box(x=(0, 1), y=(0, 1))" if isinstance(time, Box) else ""
+            raise InputError(f"a domain must be multiplied by a Time, got {type(time).__name__}{box}")
         return OverTime(self, time)
 
     def __or__(self, other: Domain) -> Domain:
