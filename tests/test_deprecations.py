@@ -49,7 +49,6 @@ interpret.grow: deepen widen
 interpret.links: Link
 interpret.near_zero:
 interpret.prune: PruneReport Removal prune
-interpret.rank_one:
 interpret.relation_networks: subsets_of train_networks
 interpret.relations: Relation Relations bound_together relations
 interpret.relevance: relevant_inputs

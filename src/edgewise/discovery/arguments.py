@@ -126,7 +126,13 @@ def _numbers(values: object, name: str) -> np.ndarray:
         return np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
         received = repr(values) if isinstance(values, str | int | float) else type(values).__name__
-        raise InputError(f"{name} must be an array of numbers, got {received}") from error
+        text = str(error).partition("could not convert string to float: ")[2]
+        if text and not isinstance(values, str):
+            received = f"text such as {text:.40}"
+        classes = (
+            "; of two classes give booleans, such as y == 'name'" if name == "y" and received.startswith("text") else ""
+        )
+        raise InputError(f"{name} must be an array of numbers, got {received}{classes}") from error
 
 
 def checked_data(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

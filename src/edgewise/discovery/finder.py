@@ -129,8 +129,9 @@ def find_formula(
     """
     own = column_names(x)
     names = own if names is None else names
-    of_classes = np.asarray(y).dtype == bool
+    given = y
     x, y = checked_data(x, y)
+    of_classes = np.asarray(given).dtype == bool
     if not (is_number(time_limit) and time_limit >= 0):
         raise InputError(f"time_limit must be a number of seconds of at least 0, got {time_limit!r}")
     check_count(seed, "seed", 0)

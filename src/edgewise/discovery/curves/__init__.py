@@ -4,7 +4,7 @@
 """
 
 from edgewise.discovery.curves.assembly import candidate_formulas, pruned
-from edgewise.discovery.curves.curve_models import CurveModel, CurveModelFitter, product_models
+from edgewise.discovery.curves.curve_models import CurveModel, CurveModelFitter
 from edgewise.discovery.curves.features import Feature, candidate_features, relevant_inputs
 from edgewise.discovery.curves.residuals import NoiseTest
 from edgewise.discovery.curves.simple_forms import simple_products, stepwise_sums
@@ -18,7 +18,6 @@ __all__ = [
     "candidate_features",
     "candidate_formulas",
     "curve_laws",
-    "product_models",
     "pruned",
     "relevant_inputs",
     "simple_products",

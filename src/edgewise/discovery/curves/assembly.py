@@ -47,7 +47,7 @@ KEPT_SHAPES = 7  # Functions of each curve. A choice between time and completene
 MOST_COMBINATIONS = 36  # Combinations of functions that are fitted, for each model. A choice: each takes about 20 ms.
 MOST_CURVES_COMBINED = 6  # With more curves, one function is varied at a time. A choice: 7^6 combinations are ranked.
 # Relative errors of curves count as equal below the first number, and are never taken larger than the second. Choices.
-SMALLEST_TOLERANCE, SMALLEST_PRODUCT_TOLERANCE, LARGEST_TOLERANCE = 1e-7, 1e-6, 0.3
+SMALLEST_TOLERANCE, LARGEST_TOLERANCE = 1e-7, 0.3
 # A form is given up if its loss after three steps is this many times the allowed loss. A choice: three steps come that
 # close to the optimum where the form is right.
 HOPELESS_LOSS_FACTOR = 1e3
@@ -113,8 +113,6 @@ def candidate_formulas(model: CurveModel, table: Mapping[str, Elementary]) -> It
     """
     seen: set[Expression] = set()
     for node in _Assembly(model, table).formulas():
-        if model.factor is not None:
-            node = with_one_factor(Multiply((model.factor.expression, node)))
         form = with_constants(node, [float(f"{value:.1e}") for value in constant_values(node)])
         if form not in seen:
             seen.add(form)
@@ -127,92 +125,39 @@ class _Assembly:
     def __init__(self, model: CurveModel, table: Mapping[str, Elementary]):
         self.model, self.table = model, table
         self.share = model.weight / model.weight.sum()
-        total = model.curves[-1] * model.curves[-2] if model.product is not None else np.sum(model.curves, 0)
+        total = np.sum(model.curves, 0)
         # Standard deviation of the inner function, of which the error of the model is a share.
         self.deviation = math.sqrt(float(self.share @ (total - self.share @ total) ** 2))
 
     def formulas(self) -> Iterator[Expression]:
-        model = self.model
-        if model.product is not None:
-            yield from islice(self.with_product(model.product), MOST_COMBINATIONS)
-        elif model.shared_factors:
-            yield from self.with_shared_curve()
-        else:
-            yield from self.of_sums_and_ratios()
+        yield from self.with_shared_curve() if self.model.shared_factors else self.of_sums()
 
-    def of_sums_and_ratios(self) -> Iterator[Expression]:
-        model = self.model
-        tops, curves = len(model.numerator), list(model.curves)
-        if tops == 1:  # A single curve takes the constant, so that its function can be recognised.
+    def of_sums(self) -> Iterator[Expression]:
+        model, curves = self.model, list(self.model.curves)
+        is_alone = len(curves) == 1
+        if is_alone:  # A single curve takes the constant, so that its function can be recognised.
             curves[0] = curves[0] + model.offset
-        if len(model.denominator) == 1:
-            curves[tops] = curves[tops] + 1.0
-        options = []
-        for place, (feature, curve) in enumerate(zip((*model.numerator, *model.denominator), curves, strict=True)):
-            is_alone = (tops if place < tops else len(model.denominator)) == 1
-            options.append(self.curve_formulas(feature, curve, wrapped=is_alone))
-        offset = model.offset if tops > 1 else 0.0
+        pairs = zip(model.features, curves, strict=True)
+        options = [self.curve_formulas(feature, curve, wrapped=is_alone) for feature, curve in pairs]
         for chosen in islice(_combinations(options), MOST_COMBINATIONS):
-            top, bottom = chosen[:tops], chosen[tops:]
-            inside = [part.expression for part in top if not part.outside]
-            outside = [part.expression for part in top if part.outside]
-            if model.denominator:
-                below = _with_offset([part.expression for part in bottom], 1.0 if len(bottom) > 1 else 0.0)
-                above = _with_offset(inside, offset) if inside else Number(model.offset)
-                node: Expression = Multiply((above, Power(below, -1.0)))
-            else:
-                node = model.link.build(_with_offset(inside, offset))
-                if outside:
-                    node = Multiply((ONE, *outside, *([node] if inside else [])))
+            inside = [part.expression for part in chosen if not part.outside]
+            outside = [part.expression for part in chosen if part.outside]
+            node = model.link.build(_with_offset(inside, 0.0 if is_alone else model.offset))
+            if outside:
+                node = Multiply((ONE, *outside, *([node] if inside else [])))
             yield with_one_factor(node)
 
     def with_shared_curve(self) -> Iterator[Expression]:
         """Sums of one function at many features: each function of the curve for all features together."""
         model = self.model
         first = int(np.argmax(np.abs(model.shared_factors)))
-        inner = model.numerator[first].expression
-        for part in self.curve_formulas(model.numerator[first], model.curves[first], wrapped=False):
+        inner = model.features[first].expression
+        for part in self.curve_formulas(model.features[first], model.curves[first], wrapped=False):
             terms = [
                 Multiply((Number(factor / model.shared_factors[first]), replaced(part.expression, inner, f.expression)))
-                for factor, f in zip(model.shared_factors, model.numerator, strict=True)
+                for factor, f in zip(model.shared_factors, model.features, strict=True)
             ]
             yield with_one_factor(model.link.build(_with_offset(terms, model.offset)))
-
-    def with_product(self, pair: tuple[Feature, Feature]) -> Iterator[Expression]:
-        """Formulas of u = s + t + others + p q; p and q are shifted so that p q takes over s and t where possible."""
-        model = self.model
-        s, t, *others, p, q = model.curves
-        shift_q, left_of_s = self.regression(s, p)
-        shift_p, left_of_t = self.regression(t, q)
-        limit = max(3 * model.curve_error, 1e-3) * max(self.deviation, ABOVE_ZERO)
-        ways = []
-        for take_s, take_t in product((True, False), repeat=2):
-            shifted_p, shifted_q = p + (shift_p if take_t else 0.0), q + (shift_q if take_s else 0.0)
-            extra = [
-                (pair[0], left_of_s if take_s else s),
-                (pair[1], left_of_t if take_t else t),
-                *zip(model.numerator[2:], others, strict=True),
-            ]
-            extra = [(feature, curve) for feature, curve in extra if float(np.std(curve)) > limit]
-            ways.append((shifted_p, shifted_q, extra))
-        ways.sort(key=lambda way: len(way[2]))
-        for left, right, extra in ways[:3]:
-            tolerances = (limit / max(float(np.std(right)), ABOVE_ZERO), limit / max(float(np.std(left)), ABOVE_ZERO))
-            options = [
-                self.factor_formulas(pair[0], left, tolerances[0]),
-                self.factor_formulas(pair[1], right, tolerances[1]),
-                *(self.factor_formulas(feature, curve, limit) for feature, curve in extra),
-            ]
-            for chosen in islice(_combinations(options), MOST_COMBINATIONS // 2):
-                factors = Multiply((chosen[0].expression, chosen[1].expression))
-                terms = [factors, *(part.expression for part in chosen[2:])]
-                yield with_one_factor(model.link.build(_with_offset(terms, model.offset)))
-
-    def regression(self, curve: np.ndarray, by: np.ndarray) -> tuple[float, np.ndarray]:
-        """Least-squares factor of `by` in a curve, and the centred residuals."""
-        curve, by = curve - self.share @ curve, by - self.share @ by
-        factor = float((self.share * by) @ curve / max(float(self.share @ by**2), ABOVE_ZERO))
-        return factor, curve - factor * by
 
     def curve_formulas(self, feature: Feature, curve: np.ndarray, *, wrapped: bool) -> list[_CurveFormula]:
         """Functions of a curve; with the link exp also functions of its exponential, as a factor of exp(...)."""
@@ -224,12 +169,6 @@ class _Assembly:
             factor = np.exp(curve - np.median(curve))
             formulas += self.ranked(feature, factor, model.weight / factor**2, tolerance, outside=True)
         return sorted(formulas, key=lambda part: part.criterion)[: KEPT_SHAPES + 1]
-
-    def factor_formulas(self, feature: Feature, curve: np.ndarray, limit: float) -> list[_CurveFormula]:
-        """Functions of a factor of a product, which is known up to an absolute error `limit`."""
-        relative = limit / max(float(np.std(curve)), ABOVE_ZERO)
-        tolerance = min(LARGEST_TOLERANCE, max(SMALLEST_PRODUCT_TOLERANCE, relative))
-        return self.ranked(feature, curve, self.model.weight, tolerance)
 
     def ranked(
         self,

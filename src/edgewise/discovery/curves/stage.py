@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import takewhile
 
 import numpy as np
 
 from edgewise.discovery.curves.assembly import candidate_formulas
-from edgewise.discovery.curves.curve_models import BEAM, CurveModel, CurveModelFitter, product_models
-from edgewise.discovery.curves.features import (
-    Feature,
-    candidate_features,
-    relevant_inputs,
-)
+from edgewise.discovery.curves.curve_models import CurveModel, CurveModelFitter
+from edgewise.discovery.curves.features import candidate_features, relevant_inputs
 from edgewise.discovery.curves.residuals import NoiseTest
 from edgewise.discovery.curves.simple_forms import simple_products, stepwise_sums
 from edgewise.discovery.least_squares.links import possible_links
 from edgewise.discovery.problem import Clock, LawProblem
 from edgewise.formulas.constants import FittedExpression, fit_constants
-from edgewise.formulas.expression import Expression, Power, complexity, evaluate
+from edgewise.formulas.expression import Expression, complexity, evaluate
 from edgewise.formulas.front import EXACT_SHARE, SYMBOL_PRICE
 from edgewise.nn.elementary import ELEMENTARY, Elementary
 from edgewise.settings import ABOVE_ZERO
@@ -29,11 +25,9 @@ from edgewise.settings import ABOVE_ZERO
 # The numbers of this search are choices between time and completeness, made on the functions of
 # `edgewise reproduce formulas`, unless a comment gives another reason.
 COARSE_INTERVALS = 8  # Knot intervals of the curves by which models are compared.
-MIDDLE_INTERVALS = 20  # Knot intervals of a second look at ratios and products of two inputs.
 FINE_INTERVALS = 40  # Knot intervals of a second look at sums of single inputs, whose curves may oscillate.
 SECOND_LOOK_ERROR = 1e-3  # Smallest error of all coarse models from which on there is a second look.
-GOOD_ERROR = 0.03  # Error of a sum that is turned into formulas before richer models are tried.
-FEW_INPUTS = 7  # Relevant inputs, at most, for which products, ratios and factors are tried.
+FEW_INPUTS = 7  # Relevant inputs, at most, for which products of simple functions are tried.
 FEW_COLUMNS = 20  # Columns, at most, of which products of simple functions are tried, relevant or not.
 SIMPLE_PRODUCTS = 6  # Products of simple functions that are tried under each link.
 # Models that are turned into formulas: in total, and of these by error alone instead of error and size.
@@ -56,8 +50,8 @@ def simple_sums(problem: LawProblem, clock: Clock) -> Iterator[Expression]:
 def curve_laws(problem: LawProblem, clock: Clock) -> Iterator[Expression]:
     """Yield formulas of curve models; a `Stage`.
 
-    Additive, rational and product models of the inputs and their simple combinations are fitted with splines under
-    every link that y allows, and the curves of the best models are recognised as elementary functions. The stage ends
+    Additive models of the inputs and their simple combinations are fitted with splines under every link that y allows,
+    and the curves of the best models are recognised as elementary functions. The stage ends
     with the first exact formula or with one whose residuals are noise.
 
     Parameters
@@ -136,7 +130,7 @@ class _CurveSearch:
                         return
 
     def models(self) -> Iterator[CurveModel]:
-        """Curve models to turn into formulas: good sums first, then richer models."""
+        """Sums of curves to turn into formulas: those of the best criterion, then the most accurate of the others."""
         x, y, inputs = self.x, self.y, self.inputs
         size = min(COARSE_INTERVALS, max(1, int(0.4 * len(y) / len(inputs)) - 2))
         coarse = CurveModelFitter(x, y, inputs, size, self.seed)
@@ -149,48 +143,10 @@ class _CurveSearch:
             size = min(FINE_INTERVALS, len(y) // (6 * len(inputs)))
             fine = CurveModelFitter(x, y, inputs, size, self.seed, single_inputs=True)
             models += [fine.refined(each) for link in possible_links(y) for each in fine.sums(link, len(inputs))]
-        best = _in_order(models)[: 2 * MOST_MODELS]
-        yield from [each for each in best if each.error < GOOD_ERROR][: MOST_MODELS // 2]
-        if 1 < len(inputs) <= FEW_INPUTS and time.monotonic() < self.deadline:
-            yield from self.richer_models(coarse, best)
-        else:
-            yield from best[:3]
-
-    def richer_models(self, coarse: CurveModelFitter, sums: list[CurveModel]) -> Iterator[CurveModel]:
-        """Products of curves, ratios, and sums after division by a factor; as many as there is time for."""
-        x, y, inputs, models = self.x, self.y, self.inputs, list(sums)
-        if len(inputs) <= 4:
-            for link in self.in_time(possible_links(y)):
-                models += product_models(coarse, link)
-        for each in self.in_time(coarse.ratios(5)):
-            models.append(coarse.refined(each))
-        for factor in self.in_time(self.possible_factors(coarse.features[: len(inputs)])):
-            others = [i for i in inputs if i not in factor.inputs]
-            fitter = CurveModelFitter(x, y, others, COARSE_INTERVALS, self.seed, factor)
-            for link in self.in_time(possible_links(fitter.y)):
-                models += [fitter.refined(each) for each in _in_order(fitter.sums(link, len(others)))[:BEAM]]
-                models += product_models(fitter, link) if len(others) == 2 else []
-        if len(inputs) == 2 and min(each.error for each in models) > SECOND_LOOK_ERROR and not self.is_past_deadline():
-            finer = CurveModelFitter(x, y, inputs, MIDDLE_INTERVALS, self.seed)
-            models += [finer.refined(each) for each in finer.ratios(3)]
-            for link in possible_links(y):
-                models += product_models(finer, link, MIDDLE_INTERVALS // 2)
+        best = _in_order(models)
+        yield from best[: MOST_MODELS - MOST_BY_ERROR]
         most_accurate = sorted(models, key=lambda each: each.error)[:MOST_BY_ERROR]
-        chosen = _in_order(models)[: MOST_MODELS - MOST_BY_ERROR]
-        yield from (*chosen, *(each for each in most_accurate if each not in chosen))
-
-    def possible_factors(self, singles: Sequence[Feature]) -> Iterator[Feature]:
-        """Inputs and reciprocals that y may be a multiple of: all if y has one sign, else those with its changes."""
-        y = self.y
-        one_sign = y.min() > 0 or y.max() < 0
-        for single in singles:
-            changes_sign = single.values.min() < 0 < single.values.max()
-            if single.has_two_values or np.abs(single.values).min() == 0 or changes_sign == one_sign:
-                continue
-            if not changes_sign or abs(np.mean(np.sign(single.values) * np.sign(y))) > 0.98:
-                yield single
-            if not changes_sign:
-                yield Feature(Power(single.expression, -1.0), single.inputs, 1 / single.values)
+        yield from (each for each in most_accurate if each not in best[: MOST_MODELS - MOST_BY_ERROR])
 
     def best_formulas(self, model: CurveModel) -> list[FittedExpression]:
         """The best formulas of a model: all candidates after a few steps, the three best after a full fit."""
