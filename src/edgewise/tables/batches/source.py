@@ -77,7 +77,9 @@ class Batches:
     """A table in batches, of which one is in memory at a time; it can be read as often as a fit needs.
 
     `KANRegressor.fit` and `KANClassifier.fit` take it in place of X and y. A first pass counts the rows and keeps a
-    sample, from which the model is chosen; further passes sum normal equations over all rows.
+    sample, from which columns, knots and the kind of model are chosen; further passes sum normal equations over all
+    rows. A level of a category that no row of the sample has counts as unknown, and a time limit ends the search on the
+    sample, not the passes. Several processes share the rows, see `edgewise.processes`.
 
     Parameters
     ----------
