@@ -10,7 +10,7 @@ import numpy as np
 from edgewise.model_selection.additive.all_rows import RowSum, refined
 from edgewise.model_selection.additive.families import LogNormal
 from edgewise.model_selection.additive.model import AdditiveModel
-from edgewise.model_selection.search.candidates import Fitted, Samples
+from edgewise.model_selection.search.candidates import Estimate, Fitted, Samples, estimated
 from edgewise.model_selection.search.hidden_nodes import HiddenNodes
 
 
@@ -84,8 +84,9 @@ class AllRows:
                 function = OfFamily(function, samples.offset if family.log_link else 0.0, samples.y.ndim == 2)
             return self.total(function)
 
+        start = chosen.estimate if chosen.nodes is not None else _with_finer_margins(chosen.estimate, samples)
         solution, passes, converged = refined(
-            replace(chosen.estimate, family=None if plain else family),
+            replace(start, family=None if plain else family),
             total,
             self.rows,
             factor=candidate.factor,
@@ -112,7 +113,7 @@ class AllRows:
         low, high = min(chosen.range[0], float(eta.min())), max(chosen.range[1], float(eta.max()))
         steps = passes if not plain else max(fit.iterations for fit in solution.fits)
         estimate = replace(
-            chosen.estimate,
+            start,
             design=solution.design,
             fits=solution.fits,
             normal=solution.normal,
@@ -128,3 +129,17 @@ class AllRows:
             f"{self.count:,} rows, in {words}."
         )
         return replace(chosen, model=model, family=family, range=(low, high), estimate=estimate), sentence
+
+
+def _with_finer_margins(estimate: Estimate, samples: Samples) -> Estimate:
+    """Return the estimate with the finest margins of pairs that `AdditivePolicy` tries, if they are not too many.
+
+    A sample may not see what finer margins are for; all rows do, and their strengths keep what they do not need smooth.
+    """
+    design, policy = estimate.design, estimate.design.policy
+    pairs = [part.inputs for part in design.pairs]
+    sizes = [size for size in policy.finer_margins if len(pairs) * (size + 2) ** 2 <= policy.margin_columns]
+    if not pairs or design.size is None or max(sizes, default=0) <= design.size:
+        return estimate
+    finer = design.with_pairs(pairs, samples.x, samples.weight, max(sizes))
+    return estimated(finer, samples, estimate.family, estimate)
