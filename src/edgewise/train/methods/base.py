@@ -148,7 +148,8 @@ MOST_HALVINGS = 20
 class Adam(Method):
     """Adam with decoupled weight decay, for minibatches and for losses without useful curvature.
 
-    On all samples a step that would make the loss infinite or undefined is halved until it doesn't.
+    On all samples a step that would make the loss infinite or undefined is halved until it doesn't, and the momentum
+    that led there is dropped.
 
     Parameters
     ----------
@@ -231,9 +232,12 @@ class AdamRun:
             return StepResult(before)
         # The next step needs this gradient anyway, and its loss belongs to the parameters after this step.
         self._current = self._objective.backward(data)
-        for _ in range(MOST_HALVINGS):
+        for halving in range(MOST_HALVINGS):
             if self._current.is_finite:
                 break
+            if halving == 0:  # momentum would lead to the end of the domain again
+                for state in self._optimizer.state.values():
+                    state["exp_avg"].zero_()
             with torch.no_grad():
                 for parameter, start in zip(self._parameters, earlier, strict=True):
                     parameter.lerp_(start, 0.5)
