@@ -15,12 +15,14 @@ export interface HeatContent {
   signed: boolean; // colours for less and more than zero
   dots?: Point[];
   mark?: Point;
+  equal?: boolean; // whether both axes are lengths, drawn with one scale
   range?: [number, number];
 }
 
 // Anchors of viridis (matplotlib, CC0) and of a scale from blue over white to orange; both are read without colour vision.
 const RISING = [[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]];
 const SIGNED = [[8, 69, 148], [107, 174, 214], [247, 247, 247], [253, 141, 60], [166, 54, 3]];
+const MOST_UNEQUAL = 5; // sides of a map with one scale; a choice: longer ones are stretched
 const MARGIN = { left: 62, right: 14, top: 26, bottom: 84 };
 
 export function shade(share: number, signed: boolean): string {
@@ -32,7 +34,7 @@ export function shade(share: number, signed: boolean): string {
 }
 
 /** Pieces of the line on which values over a grid equal a level: linear between the grid's points. */
-export function contour(values: (number | null)[], counts: [number, number], level: number): [Point, Point][] {
+export function contour(values: (number | null)[], counts: [number, number], level: number, rounding = 0): [Point, Point][] {
   const [nx, ny] = counts;
   const found: [Point, Point][] = [];
   const at = (i: number, j: number): number | null => values[i * ny + j] ?? null;
@@ -43,8 +45,8 @@ export function contour(values: (number | null)[], counts: [number, number], lev
       for (let k = 0; k < 4; k++) {
         const [a, b] = [corners[k]!, corners[(k + 1) % 4]!];
         const [u, v] = [at(...a), at(...b)];
-        if (u === null || v === null || u < level === v < level) continue;
-        const share = (level - u) / (v - u);
+        if (u === null || v === null || u < level - rounding === v < level - rounding) continue;
+        const share = Math.max(0, Math.min(1, (level - u) / (v - u)));
         crossed.push([a[0] + (b[0] - a[0]) * share, a[1] + (b[1] - a[1]) * share]);
       }
       for (let k = 0; k + 1 < crossed.length; k += 2) found.push([crossed[k]!, crossed[k + 1]!]);
@@ -85,15 +87,24 @@ export class Heat {
     this.drawing.later();
   }
 
+  /** Left, right, lower and upper end of the map: as large as there is room, with one scale for two lengths. */
+  private frame(width: number): [number, number, number, number] {
+    const { x, y, equal } = this.content!;
+    let wide = width - MARGIN.left - MARGIN.right;
+    let tall = this.height - MARGIN.top - MARGIN.bottom;
+    const ratio = (x[1] - x[0]) / (y[1] - y[0]);
+    if (equal && ratio < MOST_UNEQUAL && ratio > 1 / MOST_UNEQUAL) {
+      if (wide > ratio * tall) wide = ratio * tall;
+      else tall = wide / ratio;
+    }
+    return [MARGIN.left, MARGIN.left + wide, MARGIN.top + tall, MARGIN.top];
+  }
+
   private point(px: number, py: number): void {
     if (!this.content) return;
     const [nx, ny] = this.content.counts;
-    const width = this.drawing.canvas.clientWidth - MARGIN.left - MARGIN.right;
-    const high = this.height - MARGIN.top - MARGIN.bottom;
-    const place: [number, number] = [
-      Math.floor(((px - MARGIN.left) / width) * nx),
-      Math.floor((1 - (py - MARGIN.top) / high) * ny),
-    ];
+    const [left, right, bottom, top] = this.frame(this.drawing.canvas.clientWidth);
+    const place: [number, number] = [Math.floor(((px - left) / (right - left)) * nx), Math.floor(((bottom - py) / (bottom - top)) * ny)];
     this.move(place[0] >= 0 && place[1] >= 0 && place[0] < nx && place[1] < ny ? place : null);
   }
 
@@ -132,12 +143,11 @@ export class Heat {
     if (!(low < high)) [low, high] = [low - 1e-9 - Math.abs(low) * 1e-9, low + 1e-9 + Math.abs(low) * 1e-9];
     // A cell has its value in its middle, so that the outermost reach half a cell beyond the ends.
     const ends = ([a, b]: [number, number], count: number): [number, number] => [a - (b - a) / (2 * count - 2), b + (b - a) / (2 * count - 2)];
-    const x = scaleLinear().domain(ends(content.x, content.counts[0])).range([MARGIN.left, width - MARGIN.right]);
-    const y = scaleLinear().domain(ends(content.y, content.counts[1])).range([this.height - MARGIN.bottom, MARGIN.top]);
+    const [left, right, bottom, top] = this.frame(width);
+    const x = scaleLinear().domain(ends(content.x, content.counts[0])).range([left, right]);
+    const y = scaleLinear().domain(ends(content.y, content.counts[1])).range([bottom, top]);
     drawAxes(pen, c, x, y, [content.xLabel, `${content.yLabel} (upwards)`]);
     const [nx, ny] = content.counts;
-    const [left, right] = x.range() as [number, number];
-    const [bottom, top] = y.range() as [number, number];
     const [w, tall] = [(right - left) / nx, (bottom - top) / ny];
     content.values.forEach((value, n) => {
       if (value === null || !Number.isFinite(value)) return;
@@ -149,7 +159,7 @@ export class Heat {
     // Contour lines carry their values, so that the map is read without its colours.
     const place = ([i, j]: Point): Point => [left + (i + 0.5) * w, bottom - (j + 0.5) * tall];
     scaleLinear().domain([low, high]).ticks(6).forEach((level, k, levels) => {
-      const pieces = contour(content.values, content.counts, level);
+      const pieces = contour(content.values, content.counts, level, 1e-6 * (high - low)); // zeros by rounding are no line
       for (const piece of pieces) pen.line(piece.map(place), "#ffffff", 2, 0.5);
       for (const piece of pieces) pen.line(piece.map(place), "#000000", 0.8, 0.8);
       const middle = pieces[Math.floor((pieces.length * (k + 0.5)) / levels.length)]; // labels of neighbours stand apart
@@ -168,7 +178,7 @@ export class Heat {
     }
     // The scale of the colours.
     const steps = 60;
-    const scale = this.height - 34;
+    const scale = bottom + MARGIN.bottom - 34;
     for (let n = 0; n < steps; n++) pen.box(left + ((right - left) * n) / steps, scale, (right - left) / steps + 0.5, 10, shade((n + 0.5) / steps, content.signed), "");
     const colours = scaleLinear().domain([low, high]).range([left, right]);
     for (const tick of colours.ticks(5)) pen.text(number(tick, 3), colours(tick), scale + 22, c.ink!, 10, "center");

@@ -34,6 +34,7 @@ export function storedSolution(data: { solution: SolutionFields; stored: Stored 
   };
 }
 
+const LENGTHS = ["x", "y", "z"]; // coordinates that are drawn with one scale
 const FRAME = 80; // milliseconds between moments of the film; a choice
 const STEPS = 60; // moments of a film from the first to the last
 
@@ -65,6 +66,7 @@ export async function mountSolution(host: HTMLElement, backend: Backend, solutio
     place();
     void show();
   });
+  const same = h("input", { type: "checkbox", checked: true, onchange: () => void show() });
   const play = button("Play", () => (film ? stop() : start()));
 
   function stop(): void {
@@ -140,10 +142,10 @@ export async function mountSolution(host: HTMLElement, backend: Backend, solutio
     if (axes.length === 1) {
       const [from, to] = ends[0]!;
       const points = values.map((value, n): Point => [from + ((to - from) * n) / (values.length - 1), value ?? NaN]);
-      plot.show({ xLabel: axes[0]!, yLabel: title, curves: [{ name: "", points, colour: "accent", width: 2.5 }], y: shownRange, label: `${title} along ${axes[0]}` });
+      plot.show({ xLabel: axes[0]!, yLabel: title, curves: [{ name: "", points, colour: "accent", width: 2.5 }], y: same.checked ? shownRange : undefined, label: `${title} along ${axes[0]}` });
     } else {
       const counts: [number, number] = [slice.counts[0]!, slice.counts[1]!];
-      heat.show({ xLabel: axes[0]!, yLabel: axes[1]!, title, x: ends[0]!, y: ends[1]!, counts, values, signed: false, range: shownRange });
+      heat.show({ xLabel: axes[0]!, yLabel: axes[1]!, title, x: ends[0]!, y: ends[1]!, counts, values, signed: false, range: same.checked ? shownRange : undefined, equal: axes.every((name) => LENGTHS.includes(name)) });
     }
   }
 
@@ -166,6 +168,7 @@ export async function mountSolution(host: HTMLElement, backend: Backend, solutio
           { class: "pages" },
           h("div", { class: "line" }, fields.length > 1 ? field("Field", which) : null, field("Along", along), play),
           sliders,
+          coordinates.length > 1 ? h("label", { class: "check" }, same, "One scale for all that was shown so far") : null,
           message,
           h("h2", {}, "Can it be trusted?"),
           h("p", {}, solution.message),

@@ -1,7 +1,13 @@
 """`edgewise explore`: the page as one file, the edits of a file, and what the command refuses."""
 
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
 
 import numpy as np
 import pandas
@@ -53,6 +59,31 @@ def test_one_file_holds_the_page_and_asks_nobody(files):
     assert "Content-Security-Policy" in text and not re.search(r'<(script|link)[^>]*(src|href)="(?!data:)', text)
     columns = {one["name"]: one for one in fields["subject"]["columns"]}
     assert columns["city"]["levels"] == ["Bonn", "Köln", "Ulm"] and len(columns["city"]["inputs"]) == 3
+
+
+@pytest.mark.slow  # starts a process
+@pytest.mark.skipif(os.name == "nt", reason="a process of its own has no Ctrl-C there")
+def test_ctrl_c_ends_the_page_and_says_nothing_of_lost_work(files, tmp_path):
+    pytest.importorskip("uvicorn", reason="the extra explore is not installed")
+    command = [sys.executable, "-m", "edgewise", "explore", str(files / "model.safetensors"), "--no-browser"]
+    with subprocess.Popen(
+        [*command, "--out", str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        said = ""
+        while "Ctrl-C ends the page" not in said:
+            line = process.stdout.readline()
+            assert line, said  # it ended
+            said += line
+        address = re.search(r"http\S+", said)[0]
+        for _ in range(600):  # until it answers
+            try:
+                urllib.request.urlopen(address, timeout=60).close()
+                break
+            except OSError:
+                time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        said = process.communicate()[0]
+    assert process.returncode == 0 and "nothing was kept" not in said, said
 
 
 def test_what_does_not_fit_is_refused(files):

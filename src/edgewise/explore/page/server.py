@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import socket
+import threading
 from collections.abc import Mapping
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Protocol
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 HOST = "127.0.0.1"  # no other machine can connect
+WAKING = 0.5  # seconds after which a waiting thread hears of Ctrl-C on every system; a choice
+SECONDS_TO_END = 2  # that a request has to end after Ctrl-C; a choice
 LARGEST_BODY = 1 << 20  # bytes of a request; a choice: an edit has some hundred
 # The page runs its own script and style alone, and talks to its own server alone.
 POLICY = (
@@ -158,13 +161,26 @@ class Server:
             raise InputError(f"port must be a free one, got {port}, which is taken or closed") from error
         self.port, token = self._socket.getsockname()[1], secrets.token_urlsafe(24)
         self.address = f"http://{HOST}:{self.port}/?token={token}"
-        config = uvicorn.Config(application(requests, token, self.port), log_level="error", lifespan="off")
+        config = uvicorn.Config(
+            application(requests, token, self.port),
+            log_level="error",
+            lifespan="off",
+            timeout_graceful_shutdown=SECONDS_TO_END,
+        )
         self._server = uvicorn.Server(config)
 
     def run(self) -> None:
         """Answer until Ctrl-C, or until `stop`."""
+        # In a thread of its own, where uvicorn leaves the signals of the process to those who called.
+        thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True)
         with self._socket:
-            self._server.run(sockets=[self._socket])
+            thread.start()
+            try:
+                while thread.is_alive():
+                    thread.join(WAKING)
+            except KeyboardInterrupt:
+                self.stop()
+                thread.join(2 * SECONDS_TO_END)
 
     def stop(self) -> None:
         """End `run`, from another thread."""
