@@ -245,6 +245,7 @@ def _network_formulas(
         message = f"The network was pruned to {_counted(edges, 'edge')}; no time was left to turn it into a formula."
         return [], message
     front = symbolify(smaller, problem, time_limit=left / 4)
+    assert isinstance(front, Front), "a network of one output"
     nodes = [simplify(_in_units(snapped.formula.expression, scaling, target)) for snapped in front]
     counted = _counted(len(front), "formula")
     message = f"The network, pruned to {_counted(edges, 'edge')}, was turned into {counted}."

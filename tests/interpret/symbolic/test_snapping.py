@@ -106,10 +106,21 @@ def test_the_time_limit_bounds_all_of_it():
 
 
 @pytest.mark.slow
+def test_each_of_several_outputs_gets_a_front():
+    x = 2 * torch.rand(200, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64) - 1
+    data = Regression(x, torch.stack([torch.sin(2 * x[:, 0]) + x[:, 1], x[:, 1].exp()], 1))
+    model = KAN([2, 2], 8, seed=0, dtype=torch.float64)
+    fit(model, data, steps=30)
+    fronts = symbolify(model, data, names=["a", "b"], time_limit=60)
+    assert [str(front.best.formula) for front in fronts] == ["sin(2*a) + b", "exp(b)"]
+    assert str(symbolify(model, data, names=["a", "b"], output=1).best.formula) == "exp(b)"
+
+
+@pytest.mark.slow
 def test_bad_arguments(trained):
     data = trained[1]
-    with pytest.raises(InputError, match="output must be the number of one of the 2 outputs, from 0, got None"):
-        symbolify(KAN([2, 2]), data)
+    with pytest.raises(InputError, match="output must be the number of one of the 2 outputs, from 0, got 2"):
+        symbolify(KAN([2, 2]), data, output=2)
     with pytest.raises(InputError, match="problem must have 3 inputs"):
         symbolify(KAN([3, 1]), data)
     for settings, message in (({"beam": 0}, "beam must be"), ({"time_limit": -1}, "time_limit must be a number")):

@@ -55,6 +55,7 @@ def test_a_short_fit_says_so():
     assert "each is one iteration" in report.message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [0.1, 0.01])
 def test_momentum_does_not_lead_adam_to_the_end_of_a_domain(rate):
     generator = torch.Generator().manual_seed(0)

@@ -68,8 +68,8 @@ def symbolify(
     beam: int = 2,
     time_limit: float = 120.0,
     output: int | None = None,
-) -> Front:
-    """Turn an output of a network into formulas: each edge becomes c f(a x + b) + d with an elementary f, or zero.
+) -> Front | tuple[Front, ...]:
+    """Turn a network into formulas: each edge becomes c f(a x + b) + d with an elementary f, or zero.
 
     Edges are replaced ("snapped") one after another, the weakest last, when the others hold the function. For each
     edge the best three functions by the shape of its curve are put into the network in turn, all parameters are
@@ -107,7 +107,7 @@ def symbolify(
     Raises
     ------
     InputError
-        The model has several outputs and none is named, or the problem doesn't fit it.
+        There is no such output, or the problem doesn't fit the model.
 
     References
     ----------
@@ -125,10 +125,28 @@ def symbolify(
     '3*sin(2*x)'
     """
     _check_arguments(model, problem, output, beam, time_limit)
-    if output is not None and model.layers[-1].out_features > 1:
-        model, problem = with_output(model, output), _with_target(problem, output)
     for row in table.values():
         expression_of(row)  # raises before the search if a function cannot be written in formulas
+    outputs = model.layers[-1].out_features
+    if outputs == 1:
+        return _front(model, problem, names, table, beam, time_limit)
+    places = range(outputs) if output is None else [output]
+    fronts = tuple(
+        _front(with_output(model, k), _with_target(problem, k), names, table, beam, time_limit / len(places))
+        for k in places
+    )
+    return fronts if output is None else fronts[0]
+
+
+def _front(
+    model: KAN,
+    problem: Regression,
+    names: Sequence[str] | None,
+    table: Mapping[str, Elementary],
+    beam: int,
+    time_limit: float,
+) -> Front:
+    """Formulas of a network of one output, as `symbolify` describes."""
     began = time.monotonic()
     snapping = _Snapping(model, problem, table)
     messages: list[str] = []
@@ -198,7 +216,7 @@ def _check_arguments(model: KAN, problem: Regression, output: int | None, beam: 
     if not isinstance(model, KAN):
         raise InputError(f"model must be a KAN, got {type(model).__name__}")
     outputs = model.layers[-1].out_features
-    if not (is_integer(output) and 0 <= output < outputs) and (output is not None or outputs > 1):
+    if output is not None and not (is_integer(output) and 0 <= output < outputs):
         raise InputError(f"output must be the number of one of the {outputs} outputs, from 0, got {output!r}")
     if not isinstance(problem, Regression) or problem.train_loader is not None:
         got = "one with a DataLoader" if isinstance(problem, Regression) else type(problem).__name__
