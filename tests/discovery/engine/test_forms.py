@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from edgewise.discovery.engine.forms import in_usual_form, with_completed_squares, with_joined_waves
+from edgewise.discovery.engine.forms import (
+    in_usual_form,
+    with_completed_squares,
+    with_double_angles,
+    with_joined_waves,
+)
 from edgewise.formulas import as_text, parse_expression, simplify
 from edgewise.formulas.expression import evaluate
 
@@ -55,3 +60,19 @@ def test_waves_of_one_argument_are_joined(text, waves):
     joined = with_joined_waves(node)
     np.testing.assert_allclose(evaluate(joined, X), evaluate(node, X), rtol=1e-12)
     assert sum(as_text(joined, NAMES).count(name) for name in ("sin(", "cos(")) == waves
+
+
+@pytest.mark.parametrize(
+    "text, powers",
+    [
+        ("3*sin(a + b)**2 - 3*sin(a + b)**4 + c", 1),
+        ("cos(a)**4 - cos(a)**2", 1),
+        ("sin(a)**2 - sin(b)**4", 2),
+        ("2*sin(a)**2 - sin(a)**4", 2),
+    ],
+)
+def test_powers_of_a_wave_become_its_double_angle_only_where_they_are_equal(text, powers):
+    node = simplify(parse_expression(text, NAMES))
+    form = with_double_angles(node)
+    np.testing.assert_allclose(evaluate(form, X), evaluate(node, X), rtol=1e-9, atol=1e-12)
+    assert sum(as_text(form, NAMES).count(name) for name in ("sin(", "cos(")) == powers

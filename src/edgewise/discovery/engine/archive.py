@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from edgewise.discovery.engine.forms import in_usual_form, with_completed_squares, with_joined_waves
+from edgewise.discovery.engine.forms import in_usual_form, with_completed_squares, with_double_angles, with_joined_waves
 from edgewise.discovery.obedience import obeys
 from edgewise.discovery.problem import EXACT_ERROR, LawProblem
 from edgewise.formulas.algebra import expanded, shortest_form, simplify
@@ -214,7 +214,7 @@ class Archive:
         """An exact expression in its shortest form, with constants in closed form where rounding allows it."""
         x, y, weight = self.problem.x, self.problem.y, self.problem.weights
         deadline = min(self.deadline, time.monotonic() + 1.0)
-        expression = with_joined_waves(shortest_form(expression, x, deadline))
+        expression = with_double_angles(with_joined_waves(shortest_form(expression, x, deadline)))
         fitted = fit_constants(expression, x, y, steps=FULL_STEPS, weight=weight, deadline=self.deadline)
         if fitted is None:
             return expression

@@ -169,6 +169,34 @@ def with_joined_waves(node: Expression) -> Expression:
     return node
 
 
+def with_double_angles(node: Expression) -> Expression:
+    """Write p sin(u)^2 - p sin(u)^4, and the same of a cosine, as p/4 sin(2 u)^2.
+
+    Examples
+    --------
+    >>> from edgewise.formulas import as_text, parse_expression
+    >>> as_text(with_double_angles(simplify(parse_expression("4*sin(x/3)**2 - 4*sin(x/3)**4", "x"))), "x")
+    'sin(2/3*x)**2'
+    """
+    node = rebuilt(node, [with_double_angles(part) for part in children(node)])
+    if not isinstance(node, Add):
+        return node
+    powers: dict[tuple[Expression, float], tuple[int, Number]] = {}
+    for place, term in enumerate(node.terms):
+        number, rest = split_number(term)
+        if isinstance(rest, Power) and isinstance(rest.base, Call) and rest.base.name in ("sin", "cos"):
+            powers[rest.base, rest.exponent] = place, number
+    for (wave, exponent), (place, p) in powers.items():
+        assert isinstance(wave, Call), "they were chosen so"
+        other, q = powers.get((wave, 4.0), (place, p))
+        if exponent == 2.0 and other != place and abs(p.value + q.value) <= TWO_EQUAL * abs(p.value):
+            double = Power(Call("sin", Multiply((exact_number(2), wave.argument))), 2.0)
+            joined = Multiply((p.times(exact_number(4).inverse()), double))
+            left = [term for k, term in enumerate(node.terms) if k not in (place, other)]
+            return with_double_angles(simplify(Add((joined, *left)) if left else joined))
+    return node
+
+
 def _half_over(number: Number, p: Number) -> Number:
     """Number / (2 p), exact if both are fractions."""
     return number.times(exact_number(2).times(p).inverse())
