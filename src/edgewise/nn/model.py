@@ -68,8 +68,7 @@ class KAN(Chain):
     degree : int or sequence of int
         Polynomial degree of the splines, for all layers or for each: 0 to 10, with the fast kernel to 5.
     base : {"silu", "identity", "zero", "tanh", "relu", "gelu", "softplus", "sin"} or callable
-        Fixed function, added to each spline with a learnable weight; "zero" for none. Any elementwise function serves
-        too, as torch.erf.
+        Fixed function, added to each spline with a weight; "zero" for none. Any elementwise function, as torch.erf.
     domain : (float, float) or Tensor, optional
         Interval (low, high) that the knots of the first layer cover, or one such row per input, (in, 2). Without it the
         first `fit` sets it from the data; it always sets the domains of the later layers.

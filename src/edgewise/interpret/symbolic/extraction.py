@@ -59,6 +59,7 @@ def formula(
 
     Examples
     --------
+    >>> import torch
     >>> from edgewise import KAN, formula
     >>> model = KAN([2, 1], 0, functions=[[["sin"], ["x^2"]]])
     >>> str(formula(model, names=["a", "b"]))
