@@ -4,7 +4,7 @@ A `PDE` is an equation on a domain (`Box`, `Interval`, `Time`, `Disk`, `Annulus`
 combinations) with conditions (`Dirichlet`, `Neumann`, `Robin`, `Initial`, `Periodic`, `Condition`, `Observations`).
 `solve` chooses network, grid and method and returns a `Solution` with an estimate of its error; `edgewise.fit` trains a
 network of one's own on a `PDE` as on any other problem. `named_equation` gives well-known equations; `eigenvalues`
-those of a linear homogeneous problem.
+those of a linear homogeneous problem; `other_solutions` further ones of a nonlinear one.
 """
 
 from edgewise.pde.domains.domain import Box, Domain, Interval, Time
@@ -14,6 +14,7 @@ from edgewise.pde.problem.collocation import PDE, Collocation, SamplingOptions
 from edgewise.pde.problem.conditions import Condition, Dirichlet, Initial, Neumann, Observations, Periodic, Robin
 from edgewise.pde.problem.fields import Field, curl, divergence, gradient, hessian, laplacian
 from edgewise.pde.problem.integrals import integral
+from edgewise.pde.solver.others import other_solutions
 from edgewise.pde.solver.solution import Errors, Extreme, Solution
 from edgewise.pde.solver.solving import SolveOptions, solve
 from edgewise.pde.spectrum import Eigenvalues, eigenvalues
@@ -53,5 +54,6 @@ __all__ = [
     "integral",
     "laplacian",
     "named_equation",
+    "other_solutions",
     "solve",
 ]

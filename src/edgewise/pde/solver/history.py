@@ -75,6 +75,8 @@ class History(WorkBudget):
         Results of the stages so far.
     best : TrainedNetwork or None
         Result of the last stage.
+    remark : str
+        A clause on the problem that users of the solution have to know; "" for none.
     """
 
     def __init__(
@@ -86,7 +88,7 @@ class History(WorkBudget):
         progress: ProgressCallback | None = None,
         journal: Journal | None = None,
     ):
-        self.seed = seed
+        self.seed, self.remark = seed, ""
         super().__init__(budget * EQUATION_BUDGET_WORK, time_limit, progress)
         self.journal = journal
         self.began -= 0.0 if journal is None else journal.earlier_seconds
@@ -230,6 +232,9 @@ class History(WorkBudget):
         """The best network as a `Solution`, which has not converged where there are doubts."""
         assert self.best is not None
         network, problem, evidence = self.best.network, self.best.problem, self.evidence()
+        if self.remark:
+            evidence = replace(evidence, checks=(*evidence.checks, self.remark))
+            message = f"{message} {self.remark[0].upper()}{self.remark[1:]}."
         if evidence.doubts:
             stopped = StopReason.NO_PROGRESS if stopped is StopReason.CONVERGED else stopped
             message = " ".join([*evidence.doubts, message])

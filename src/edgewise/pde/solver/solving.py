@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from edgewise.checks import check_count, check_options, is_number
@@ -31,6 +31,7 @@ from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 
 if TYPE_CHECKING:
     from edgewise.pde.structured.statement import Statement
+    from edgewise.pde.structured.stationary import Stage
 
 # Intervals of the coarsest grid: of each coordinate, and of the only one. A choice: coarse enough that the first stage
 # takes less than a second.
@@ -43,6 +44,7 @@ FINER_MARCH = 1.3  # factor of the first grids from pass to pass. A choice: two 
 # Factor by which the estimate from all evidence may exceed the tolerance once two solutions agree to it. A choice: it
 # holds parts that are bounds, not errors.
 UNLIKE = 10.0
+STARTS_OF_OTHERS = 5  # from which another solution is sought. A choice: less than a second on a square
 STOPPED = {
     StopReason.BUDGET: "the budget was spent in a sharper one",
     StopReason.TIME_LIMIT: "the time was over in a sharper one",
@@ -231,7 +233,8 @@ def _solve_on_structured_grids(
 
     Returns the reason of the end and a sentence, or None if the statement does not fit or no grid has a solution.
     """
-    from edgewise.pde.structured.slabs import marches  # imported late: `import edgewise` stays light
+    from edgewise.pde.structured.deflation import others  # imported late: `import edgewise` stays light
+    from edgewise.pde.structured.slabs import marches
     from edgewise.pde.structured.statement import recognised
     from edgewise.pde.structured.stationary import stationary_stages
 
@@ -242,9 +245,24 @@ def _solve_on_structured_grids(
         return _march(problem, statement, history, tolerance)
     if TIME in problem.domain.coordinates and problem.domain.dimension > 1:
         return None
+    ended = solve_on_grids(problem, stationary_stages(statement), history, tolerance)
+    if ended is not None and ended[0] is StopReason.CONVERGED and not problem.is_linear:
+        assert history.best is not None
+        if next(others(statement, [history.best.network], STARTS_OF_OTHERS), None) is not None:
+            history.remark = "another solution exists, which other_solutions gives"
+    return ended
+
+
+def solve_on_grids(
+    problem: Collocation, stages: Iterator[Stage], history: History, tolerance: float
+) -> tuple[StopReason, str] | None:
+    """Take solutions on finer and finer grids until two of them agree.
+
+    Returns the reason of the end and a sentence, or None if no grid has a solution.
+    """
     best: TrainedNetwork | None = None
     try:
-        for stage in stationary_stages(statement):
+        for stage in stages:
             history.spend(stage.work)
             result = TrainedNetwork(stage.network, problem, stage.loss)
             history.add_stage(result, stage.points)

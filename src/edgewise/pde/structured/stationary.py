@@ -69,16 +69,25 @@ class Stage:
     work: float
 
 
-def stationary_stages(statement: Statement) -> Iterator[Stage]:
-    """Solve on ever finer grids; ends where Newton's method fails, the residual stalls or the grid gets too large."""
+def first_axes(statement: Statement) -> list[SplineAxis]:
+    """Return the axes of the coarsest grid."""
     bounds = statement.form.domain.bounds.numpy()
-    dimension, degrees = len(bounds), [HIGHEST_DEGREE] * len(bounds)
     first = [
-        np.linspace(low, high, max(FIRST_INTERVALS[dimension], HIGHEST_DEGREE + 1 if repeats else 0) + 1)
+        np.linspace(low, high, max(FIRST_INTERVALS[len(bounds)], HIGHEST_DEGREE + 1 if repeats else 0) + 1)
         for (low, high), repeats in zip(bounds, statement.periodic, strict=True)
     ]
-    axes, coef = statement.axes(first, degrees), None
-    before = axes
+    return statement.axes(first, [HIGHEST_DEGREE] * len(bounds))
+
+
+def stationary_stages(
+    statement: Statement, begin: tuple[list[SplineAxis], np.ndarray] | None = None
+) -> Iterator[Stage]:
+    """Solve on ever finer grids; ends where Newton's method fails, the residual stalls or the grid gets too large.
+
+    Newton's method begins at zero, or at given coefficients on given axes.
+    """
+    axes, coef = (first_axes(statement), None) if begin is None else begin
+    dimension, degrees, before = len(axes), [HIGHEST_DEGREE] * len(axes), axes
     best, stalls, failures, is_stabilised, loss = math.inf, 0, 0, False, 0.0
     while True:
         start = np.zeros(shape_of(statement, axes)) if coef is None else carried(coef, before, axes)
@@ -204,7 +213,8 @@ def has_layers(statement: Statement, axes: Sequence[SplineAxis], coef: np.ndarra
 
 def norm_of(evaluated: Sequence[tuple[np.ndarray, dict]]) -> float:
     """Root of the sum over blocks of the mean squared residual; infinity where a residual is not finite."""
-    total = sum(float(np.mean(values**2)) for values, _ in evaluated)
+    with np.errstate(over="ignore"):
+        total = sum(float(np.mean(values**2)) for values, _ in evaluated)
     return math.sqrt(total) if math.isfinite(total) else math.inf
 
 

@@ -1,0 +1,170 @@
+"""Other solutions of a nonlinear problem: Newton's method that is kept away from the solutions that are known."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import nn
+
+from edgewise.pde.structured.axis import SplineAxis
+from edgewise.pde.structured.linear import LinearSystem, solver_for
+from edgewise.pde.structured.statement import Statement
+from edgewise.pde.structured.stationary import carried, first_axes, newton, norm_of, refined, shape_of
+from edgewise.settings import ABOVE_ZERO
+
+# Steps of the deflated method from one start, and the longest step relative to the fields (choices: it converges as
+# Newton's method does, once it is near a solution, and before it wanders).
+STEPS, LONGEST_STEP = 20, 10.0
+MULTIPLES = (2.0, -1.0, 10.0)  # of known solutions, with which it begins
+RESPONSES = (0.3, 2.0, 10.0)  # multiples of the response to a source. A choice
+SMALL = 1e-9  # fields below this size are zero
+NEAR = 1e-2  # relative length of a step below which Newton's method itself may go on. A choice
+# Relative distance of two solutions that are different, far above the error of the coarse grid; and the change on a
+# finer grid up to which a solution is one of the equation, and not of the grid alone. Choices.
+APART, SAME = 1e-3, 1e-2
+
+
+def others(
+    statement: Statement, known: Sequence[nn.Module], most_starts: int | None = None
+) -> Iterator[tuple[list[SplineAxis], np.ndarray]]:
+    """Find solutions of a nonlinear problem that are not known yet, on a coarse grid.
+
+    Parameters
+    ----------
+    statement : Statement
+        A problem that does not march in time.
+    known : sequence of Module
+        Networks of the solutions that are known; at least one.
+    most_starts : int, optional
+        Number of starts, the most promising ones first; all of them if left out.
+
+    Yields
+    ------
+    axes : list of SplineAxis
+    coef : ndarray
+        Coefficients on these axes. They solve the problem on a grid of twice as many intervals too.
+
+    Notes
+    -----
+    The residual F(u) is multiplied by the product over known solutions v of 1 / r + 1, with r = |u - v|^2 / |v|^2,
+    which is infinite at v. Newton's step d for F becomes d / (1 - q), with q the derivative of the logarithm of the
+    factor along d [1]_, so that the factor costs nothing. Starts are known solutions plus multiples of their response
+    to a constant source, which near a fold points to the next solution; zero; multiples of the known solutions; and
+    constants of their size. |v| is 1 for v = 0.
+
+    References
+    ----------
+    .. [1] P. Farrell, A. Birkisson, S. Funke, "Deflation techniques for finding distinct solutions of nonlinear partial
+       differential equations", SIAM J. Sci. Comput. 37 (2015) A2026.
+    """
+    axes, found = first_axes(statement), []
+    for network in known:
+        solved = newton(statement, axes, _interpolated(network, axes))
+        if solved is None:
+            return  # the grid does not resolve it, so that the distance from it would mean nothing
+        found.append(solved[0])
+    for start in list(_starts(statement, axes, found))[:most_starts]:
+        while True:
+            near = _deflated(statement, axes, start, found)
+            solved = None if near is None else newton(statement, axes, near)
+            if solved is None or min(_distance(solved[0], each) for each in found) < APART:
+                break
+            found.append(solved[0])
+            if _is_kept(statement, axes, solved[0]):  # else it is one of the grid alone, which is not found again
+                yield axes, solved[0]
+
+
+def _starts(statement: Statement, axes: list[SplineAxis], found: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
+    """Coefficients with which deflated Newton steps begin, those first that have found most."""
+    shape, size = shape_of(statement, axes), max(_size(each) for each in found)
+    responses = [(each, _response(statement, axes, each)) for each in found]
+
+    def moved(factor: float) -> Iterator[np.ndarray]:
+        for each, response in responses:
+            if response is not None:
+                yield from (each + sign * factor * size * response for sign in (1.0, -1.0))
+
+    yield from moved(RESPONSES[0])
+    yield np.zeros(shape)
+    yield from (factor * each for each in found for factor in MULTIPLES)
+    yield from (np.full(shape, value) for value in (size, -size))
+    for factor in RESPONSES[1:]:
+        yield from moved(factor)
+
+
+def _response(statement: Statement, axes: list[SplineAxis], coef: np.ndarray) -> np.ndarray | None:
+    """Return the change of a solution by a constant source in all equations, of size 1; None where there is none."""
+    blocks = statement.blocks(axes)
+    solver = solver_for(statement, LinearSystem(blocks, [block.evaluate(coef)[1] for block in blocks], coef.shape))
+    if solver is None:
+        return None
+    source = [np.full(block.evaluate(coef)[0].size, 1.0 if block.face is None else 0.0) for block in blocks]
+    change = solver(np.concatenate(source)).reshape(coef.shape)
+    return change / np.abs(change).max() if np.isfinite(change).all() and change.any() else None
+
+
+def _deflated(
+    statement: Statement, axes: list[SplineAxis], coef: np.ndarray, found: Sequence[np.ndarray]
+) -> np.ndarray | None:
+    """Return coefficients near another solution, by deflated Newton steps from a start; None where they reach none."""
+    blocks = statement.blocks(axes)
+    scales = [_size(each) ** 2 for each in found]
+    for _ in range(STEPS):
+        evaluated = [block.evaluate(coef) for block in blocks]
+        if not math.isfinite(norm_of(evaluated)):
+            return None
+        solver = solver_for(statement, LinearSystem(blocks, [slopes for _, slopes in evaluated], coef.shape))
+        if solver is None:
+            return None
+        step = solver(-np.concatenate([values.ravel() for values, _ in evaluated])).reshape(coef.shape)
+        if not np.isfinite(step).all():
+            return None
+        slope = 0.0
+        for each, scale in zip(found, scales, strict=True):
+            gap = coef - each
+            r = max(float(np.mean(gap**2)) / scale, ABOVE_ZERO)
+            slope -= 2 * float(np.mean(gap * step)) / scale / (r * (1 + r))
+        step = step / (1 - slope if abs(1 - slope) > ABOVE_ZERO else 1.0)
+        size, length = max(float(np.abs(coef).max()), *(scale**0.5 for scale in scales)), float(np.abs(step).max())
+        if length > LONGEST_STEP * size:
+            step *= LONGEST_STEP * size / length
+        coef = coef + step
+        if length < NEAR * size:
+            return coef
+    return None
+
+
+def _size(coef: np.ndarray) -> float:
+    """Root mean square of coefficients; 1 for u = 0, since coordinates and data are of size 1."""
+    size = float(np.sqrt(np.mean(coef**2)))
+    return size if size > SMALL else 1.0
+
+
+def _is_kept(statement: Statement, axes: Sequence[SplineAxis], coef: np.ndarray) -> bool:
+    """Return whether a solution on one grid is one on a finer grid too."""
+    finer = statement.axes([refined(axis.breakpoints, 2.0) for axis in axes], [axis.degree for axis in axes])
+    start = carried(coef, axes, finer)
+    solved = newton(statement, finer, start)
+    return solved is not None and _distance(solved[0], start) < SAME
+
+
+def _distance(one: np.ndarray, other: np.ndarray) -> float:
+    """Distance of two functions by their coefficients, relative to the larger."""
+    size = max(float(np.abs(one).max()), float(np.abs(other).max()), ABOVE_ZERO)
+    return float(np.abs(one - other).max()) / size
+
+
+@torch.no_grad()
+def _interpolated(network: nn.Module, axes: Sequence[SplineAxis]) -> np.ndarray:
+    """Coefficients of the splines that have the values of a network at the Greville points."""
+    points = [axis.all_points() for axis in axes]
+    places = torch.from_numpy(np.stack([each.ravel() for each in np.meshgrid(*points, indexing="ij")], 1))
+    coef = network(places).numpy().reshape(*(len(each) for each in points), -1)
+    for number, axis in enumerate(axes):
+        lines = np.moveaxis(coef, number, 0)
+        solved = axis.interpolated(lines.reshape(len(lines), -1))
+        coef = np.moveaxis(solved.reshape(lines.shape), 0, number)
+    return coef

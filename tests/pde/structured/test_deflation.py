@@ -1,0 +1,85 @@
+"""Several solutions of one problem: found beside exact ones, said by `solve`, and refused where there is one."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy.optimize import brentq
+
+from edgewise.errors import InputError
+from edgewise.pde import PDE, Box, Dirichlet, Initial, Interval, Time, other_solutions, solve
+
+X = np.linspace(0.02, 0.98, 49)
+
+
+def bratu(rate):
+    return PDE(lambda u: u.xx + rate * torch.exp(u), Interval(0, 1), [Dirichlet(0.0)])
+
+
+def exact_solutions(rate):
+    """Closed solutions of Bratu's equation: theta = sqrt(2 rate) cosh(theta / 4) has two roots below the fold."""
+
+    def gap(theta):
+        return theta - math.sqrt(2 * rate) * math.cosh(theta / 4)
+
+    middle = 4 * math.asinh(4 / math.sqrt(2 * rate))  # where the gap is largest
+    for theta in (brentq(gap, 0, middle, xtol=1e-15), brentq(gap, middle, 40, xtol=1e-15)):
+        yield -2 * np.log(np.cosh((X - 0.5) * theta / 2) / math.cosh(theta / 4))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rate", [1.0, 3.4])
+def test_both_solutions_of_bratus_equation(rate):
+    lower = solve(bratu(rate))
+    assert lower.trust.endswith("another solution exists, which other_solutions gives.")
+    (upper,) = other_solutions(lower)
+    for found, exact in zip((lower, upper), exact_solutions(rate), strict=True):
+        np.testing.assert_allclose(found(X[:, None])[:, 0], exact, atol=1e-9)
+        assert found.error_estimate < 1e-9
+    assert other_solutions([lower, upper]) == []
+
+
+@pytest.mark.slow
+def test_two_solutions_on_a_square_near_the_fold():
+    def bubble(x, y):
+        return torch.log(8 / (1 + x**2 + y**2) ** 2)
+
+    square = Box(x=(-1, 1), y=(-1, 1))
+    first = solve(PDE(lambda u: u.xx + u.yy + torch.exp(u), square, [Dirichlet(bubble)], solution=bubble))
+    assert "Another solution exists" in first.message
+    errors = [each.errors().relative_l2 for each in (first, *other_solutions(first))]
+    assert min(errors) < 1e-9 < 0.05 < max(errors)
+
+
+@pytest.mark.slow
+def test_solutions_that_differ_in_sign_beside_zero():
+    problem = PDE(lambda u: u.xx + 20 * (u - u**3), Interval(0, 1), [Dirichlet(0.0)])
+    zero = solve(problem)
+    assert not zero([[0.5]]).any() and zero.trust.startswith("Not to be trusted: The solution is u = 0")
+    heights = sorted(float(each([[0.5]])[0, 0]) for each in other_solutions(zero))
+    assert len(heights) == 2 and heights[0] == pytest.approx(-heights[1], rel=1e-9) and heights[1] > 0.5
+
+
+def test_a_monotone_problem_has_one_solution():
+    only = solve(PDE(lambda u: u.xx - u**3 - 1, Interval(0, 1), [Dirichlet(0.0)]))
+    assert "another solution" not in only.trust and other_solutions(only) == []
+
+
+@pytest.mark.parametrize(
+    ("problem", "reason"),
+    [
+        (PDE(lambda u: u.xx + 1, Interval(0, 1), [Dirichlet(0.0)]), "it is linear"),
+        (PDE(lambda u: u.t + u**2, Time(0, 1), [Initial(1.0)]), "it evolves in time"),
+    ],
+)
+def test_problems_with_one_solution_are_refused(problem, reason):
+    with pytest.raises(InputError, match=f"known must solve a nonlinear problem on a box without time, but {reason}"):
+        other_solutions(solve(problem, tolerance=1e-6))
+
+
+def test_known_must_be_solutions():
+    with pytest.raises(InputError, match="known must hold solutions, from solve, got 3"):
+        other_solutions(3)
+    with pytest.raises(InputError, match=r"known must hold solutions, from solve, got \[\]"):
+        other_solutions([])
