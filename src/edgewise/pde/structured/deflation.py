@@ -17,11 +17,11 @@ from edgewise.settings import ABOVE_ZERO
 
 # Steps of the deflated method from one start, and the longest step relative to the fields (choices: it converges as
 # Newton's method does, once it is near a solution, and before it wanders).
-STEPS, LONGEST_STEP = 20, 10.0
+DEFLATED_STEPS, LONGEST_STEP = 20, 10.0
 MULTIPLES = (2.0, -1.0, 10.0)  # of known solutions, with which it begins
 RESPONSES = (0.3, 2.0, 10.0)  # multiples of the response to a source. A choice
-SMALL = 1e-9  # fields below this size are zero
-NEAR = 1e-2  # relative length of a step below which Newton's method itself may go on. A choice
+ZERO_FIELD = 1e-9  # fields below this size are zero
+NEARLY = 1e-2  # relative length of a step below which Newton's method itself may go on. A choice
 # Relative distance of two solutions that are different, far above the error of the coarse grid; and the change on a
 # finer grid up to which a solution is one of the equation, and not of the grid alone. Choices.
 APART, SAME = 1e-3, 1e-2
@@ -112,7 +112,7 @@ def _deflated(
     """Return coefficients near another solution, by deflated Newton steps from a start; None where they reach none."""
     blocks = statement.blocks(axes)
     scales = [_size(each) ** 2 for each in found]
-    for _ in range(STEPS):
+    for _ in range(DEFLATED_STEPS):
         evaluated = [block.evaluate(coef) for block in blocks]
         if not math.isfinite(norm_of(evaluated)):
             return None
@@ -132,7 +132,7 @@ def _deflated(
         if length > LONGEST_STEP * size:
             step *= LONGEST_STEP * size / length
         coef = coef + step
-        if length < NEAR * size:
+        if length < NEARLY * size:
             return coef
     return None
 
@@ -140,7 +140,7 @@ def _deflated(
 def _size(coef: np.ndarray) -> float:
     """Root mean square of coefficients; 1 for u = 0, since coordinates and data are of size 1."""
     size = float(np.sqrt(np.mean(coef**2)))
-    return size if size > SMALL else 1.0
+    return size if size > ZERO_FIELD else 1.0
 
 
 def _is_kept(statement: Statement, axes: Sequence[SplineAxis], coef: np.ndarray) -> bool:
