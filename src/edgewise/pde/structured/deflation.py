@@ -24,7 +24,7 @@ ZERO_FIELD = 1e-9  # fields below this size are zero
 NEARLY = 1e-2  # relative length of a step below which Newton's method itself may go on. A choice
 # Relative distance of two solutions that are different, far above the error of the coarse grid; and the change on a
 # finer grid up to which a solution is one of the equation, and not of the grid alone. Choices.
-APART, SAME = 1e-3, 1e-2
+DISTINCT, UNCHANGED = 1e-3, 1e-2
 
 
 def others(
@@ -70,7 +70,7 @@ def others(
         while True:
             near = _deflated(statement, axes, start, found)
             solved = None if near is None else newton(statement, axes, near)
-            if solved is None or min(_distance(solved[0], each) for each in found) < APART:
+            if solved is None or min(_distance(solved[0], each) for each in found) < DISTINCT:
                 break
             found.append(solved[0])
             if _is_kept(statement, axes, solved[0]):  # else it is one of the grid alone, which is not found again
@@ -148,7 +148,7 @@ def _is_kept(statement: Statement, axes: Sequence[SplineAxis], coef: np.ndarray)
     finer = statement.axes([refined(axis.breakpoints, 2.0) for axis in axes], [axis.degree for axis in axes])
     start = carried(coef, axes, finer)
     solved = newton(statement, finer, start)
-    return solved is not None and _distance(solved[0], start) < SAME
+    return solved is not None and _distance(solved[0], start) < UNCHANGED
 
 
 def _distance(one: np.ndarray, other: np.ndarray) -> float:
