@@ -68,7 +68,7 @@ def formula(
     >>> with torch.no_grad():
     ...     _ = model.layers[0].affine[3].fill_(1e-9)  # in single precision rounding
     >>> str(formula(model)), str(formula(model, x=rows))
-    ('sin(x_1) + 1e-09 + x_2**2 + 1e-09', 'sin(x_1) + x_2**2')
+    ('(sin(x_1) + 1e-09) + (x_2**2 + 1e-09)', 'sin(x_1) + x_2**2')
     """
     if table is not None:
         warnings.warn("table is no longer needed by formula and is ignored", DeprecationWarning, stacklevel=2)
