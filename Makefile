@@ -14,7 +14,7 @@ export PYTHONDONTWRITEBYTECODE :=# compiled tests are kept: compiling them takes
 TWO := -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo check test coverage docs dist bench bench-tables clean soak sbom
+.PHONY: help install demo check test coverage docs dist bench bench-tables bench-scale clean soak sbom
 
 help:
 	@echo "make demo     install what it needs, learn the knot signature from geometry; the report is demo/report.html"
@@ -25,6 +25,7 @@ help:
 	@echo "make dist     the source distribution and the wheel made from it, checked, into dist"
 	@echo "make bench    time Edgewise beside nn.Linear and other KAN packages, in an environment of its own; three quarters of an hour"
 	@echo "make bench-tables   Edgewise and other models on 48 tables that packages ship; BENCH='--quick' for some, '--summary' for the results"
+	@echo "make bench-scale   seconds and memory of fits of tables in batches against rows, columns and processes; BENCH='--quick' for a minute"
 	@echo "make soak     attacks on runs and files, about an hour; make sbom writes the list of all installed packages"
 	@echo "make install  make $(VENV) with Edgewise and all that its tests need"
 	@echo "make clean    remove what the other targets made"
@@ -117,6 +118,10 @@ benchmarks/.venv-tables/.installed: benchmarks/tables_requirements.txt pyproject
 	@benchmarks/.venv-tables/bin/python -m pip install --quiet --editable .
 	@benchmarks/.venv-tables/bin/python -m pip install --quiet --no-deps --editable ./experiments
 	@touch $@
+
+# Tables in batches, up to 10 million rows: ten minutes of one core; BENCH='--rows 1e8' for more.
+bench-scale: install
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/scale.py $(BENCH)
 
 clean:
 	rm -rf $(VENV) benchmarks/.venv benchmarks/.venv-tables demo build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage

@@ -22,6 +22,9 @@ from edgewise.ops.normal import Runs, gram_
 
 Array = NDArray[np.float64]
 
+# Rows whose entries are multiplied at a time. Measured with ten inputs and a pair, microseconds a row at 1,024, 2,048,
+# 4,096, 8,192 and 65,536 rows: 4.0, 3.8, 4.2, 5.8 and 10.4; more do not stay in the second-level cache.
+SUMMED_AT_ONCE = 2048
 # In place of those of `IrlsPolicy`, since a step is a pass over the table. Choices: from the estimate of a sample four
 # to eight passes are usual, and where classes are nearly separated the optimum is far off for any number of them.
 PASS_ROUNDS, PASS_STEPS, PASS_TOLERANCE = 6, 6, 1e-8
@@ -72,7 +75,8 @@ class NormalSums:
 
     def __call__(self, x: Array, y: Array, weight: Array) -> tuple[Array, ...]:
         """Return the normal matrix of [1, response, all B-splines, columns of pairs], and deviance and information."""
-        design, m = self.design, self.outputs
+        few = min(self.design.policy.rows_per_chunk, SUMMED_AT_ONCE)
+        design, m = replace(self.design, policy=replace(self.design.policy, rows_per_chunk=few)), self.outputs
         used, pairs = self._used, self._pairs
         knots = design.knots[used]
         size = knots.shape[1] - DEGREE - 1
