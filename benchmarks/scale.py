@@ -153,14 +153,48 @@ def drawn(rows: list[dict], path: Path) -> None:
             ("cpu_sample", "search on the sample, s", "s"),
             ("megabytes", "memory, MB", "x"),
         ):
-            y = [max(r[name], 1e-2) for r in own]  # a sum over no rows takes nothing
+            y = [r[name] or float("nan") for r in own]  # a sum over no rows takes nothing
             axis.plot(x, y, marker=mark, label=words)
-            axis.annotate(f" {slope(x, y):.2f}", (x[-1], y[-1]), fontsize=8, va="center")
-        axis.set(xscale="log", yscale="log", xlabel=against)
+            axis.annotate(f" {slope(x, y):.2f}", (x[-1], y[-1]), fontsize=8, va="center_baseline")
+        axis.set(xscale="log", yscale="log", xlabel=against, xlim=(x[0] / 1.3, x[-1] * (x[-1] / x[0]) ** 0.25))
+        axis.set_xticks(x, [f"$10^{np.log10(one):.0f}$" if against == "rows" else str(one) for one in x], minor=False)
+        axis.minorticks_off()
         axis.grid(alpha=0.3)
     axes[0].set_ylabel("CPU seconds of a process, or MB")
     axes[0].legend(fontsize=7)
     figure.savefig(path, metadata={"Date": None})
+
+
+def nanoseconds(columns: int, pair_columns: int = 100) -> float:
+    """Return the time of a row in a sum over all rows, by the rates that `edgewise.ops.normal` measured when idle.
+
+    Half the square of the entries that are not zero, in runs: four of each input, the constant and the target, and the
+    columns of a pair with the finest margins.
+    """
+    from edgewise.ops.normal import HALF_LENGTH, RUN_RATE
+
+    entries = 2 + 4 * columns + pair_columns
+    length = entries / (2 + columns)
+    return entries**2 / 2 / (RUN_RATE * length / (length + HALF_LENGTH))
+
+
+def table(rows: list[dict]) -> str:
+    """Return the measurements as a table of Markdown, beside the model, whose one factor is that of the most rows."""
+    middle = [r for r in rows if r["columns"] == MIDDLE_COLUMNS and r["processes"] == 1]
+    largest = max(middle, key=lambda r: r["rows"])
+    factor = largest["cpu_sums"] / largest["rows"] / nanoseconds(MIDDLE_COLUMNS) * 1e9
+    lines = [
+        f"The sums took {factor:.2f} times the model.",
+        "",
+        "| rows | columns | processes | first pass | search on the sample | sums | by the model | memory, MB | error |",
+        "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for r in rows:
+        model = factor * nanoseconds(r["columns"]) * r["rows"] / r["processes"] * 1e-9
+        cells = [f"{r['rows']:,}", r["columns"], r["processes"], f"{r['cpu_first_pass']:.1f}", f"{r['cpu_sample']:.1f}"]
+        cells += [f"{r['cpu_sums']:.1f}", f"{model:.1f}" if r["cpu_sums"] else "–", r["megabytes"], f"{r['error']:.4f}"]
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    return "\n".join(lines)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -184,6 +218,7 @@ def main(arguments: list[str] | None = None) -> None:
     rows = [measured(*case) for case in cases]
     write_rows(settings.out / "scale.json", {**about(), "unit": "CPU seconds of the busiest process, one thread"}, rows)
     drawn(rows, settings.out / "scale.svg")
+    print(table(rows))
 
 
 if __name__ == "__main__":

@@ -155,6 +155,7 @@ _ROOMS = (
     "outcomes",
     "pde",
     "plot",
+    "processes",
     "pykan",
     "report",
     "tables",

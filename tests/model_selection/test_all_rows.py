@@ -1,0 +1,62 @@
+"""A candidate that was chosen on a sample is fitted to all rows, with finer margins of pairs and with hidden nodes."""
+
+import numpy as np
+import pytest
+import torch
+
+from edgewise.model_selection.additive.families import Gaussian, Multinomial, Poisson
+from edgewise.model_selection.all_rows import AllRows
+from edgewise.model_selection.search.candidates import Candidate, FitCache, Samples
+from edgewise.model_selection.search.policy import SearchPolicy
+
+N, SAMPLE = 12_000, 600
+
+
+def rows(seed, count):
+    rng = np.random.default_rng(seed)
+    x = rng.random((count, 3))
+    return x, 2 * np.sin(4 * x[:, 0] * x[:, 1]) + x[:, 2], rng
+
+
+def everything(x, y):
+    def total(function):
+        found = [function(x[i : i + 2500], y[i : i + 2500], np.ones(len(x[i : i + 2500]))) for i in range(0, N, 2500)]
+        return tuple(sum(arrays) for arrays in zip(*found, strict=True))
+
+    return AllRows(total, float(N), N)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "candidate", [Candidate(Gaussian(), pairs=True), Candidate(Gaussian(), nodes=2), Candidate(Poisson(), pairs=True)]
+)
+def test_the_chosen_candidate_sees_all_rows(candidate):
+    x, f, rng = rows(0, N)
+    counts = isinstance(candidate.family, Poisson)
+    y = rng.poisson(np.exp(f))[:, None].astype(float) if counts else (f + rng.normal(size=N))[:, None]
+    sample = Samples(x[:SAMPLE], y[:SAMPLE], np.ones(SAMPLE))
+    few = FitCache(sample, policy=SearchPolicy()).fit(candidate)
+    said = []
+    many, sentence = everything(x, y).fitted(few, sample, said.append)
+    assert f"are those of all 12,000 rows, in {'one pass' if len(said) == 1 else f'{len(said)} passes'}." in sentence
+    assert said[0] == "pass 1 over all 12,000 rows"
+    fresh, truth, _ = rows(1, 2000)
+    errors = [np.sqrt(np.mean((fitted.link(fresh)[:, 0] - truth) ** 2)) for fitted in (few, many)]
+    assert errors[1] < 0.75 * errors[0]
+    assert many.estimate.design.rows == N and many.estimate.converged
+    if candidate.pairs:
+        assert few.estimate.design.size <= many.estimate.design.size == 9
+    kan = many.to_kan()
+    inside = np.clip(fresh, *many.limits.T)
+    assert np.allclose(kan(torch.from_numpy(inside)).detach().numpy(), many.link(fresh), atol=1e-9)
+
+
+def test_what_is_not_summed_over_all_rows_stays_and_says_so():
+    x, f, _ = rows(0, 300)
+    samples = Samples(x, np.digitize(f, [0.8, 1.6]), np.ones(300))
+    few = FitCache(samples, policy=SearchPolicy()).fit(Candidate(Multinomial(3)))
+    same, sentence = AllRows(None, 1e6, 1_000_000).fitted(few, samples, print)
+    assert same is few
+    assert sentence.startswith(
+        "Sums over all rows are for additive models and not for classes beyond two; the model is"
+    )
