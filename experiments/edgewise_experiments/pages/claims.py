@@ -175,7 +175,9 @@ CLAIMS = (
         _quoted(
             continual_learning.summary,
             "2-D: error of the MLP over that of the KAN, all groups",
+            "2-D: error of the MLP over that of the KAN, all groups, both remembering",
             "5-D: error of the MLP over that of the KAN, all groups",
+            "5-D: error of the MLP over that of the KAN, all groups, both remembering",
         ),
     ),
     Claim(

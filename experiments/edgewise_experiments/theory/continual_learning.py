@@ -181,8 +181,7 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: R
 
 def summary(rows: list[dict]) -> Outcome:
     """Make the table of the models that keep most and learn best, the key figures, and the figures."""
-    rows = [{"form": "", "remembers": False, **row} for row in rows]
-    rows = latest(rows, "case", "seed", *PLAN)
+    rows = latest_rows(rows)
     lines, chosen, kept = [], {}, {}
     for case, kind in product(dict.fromkeys(row["case"] for row in rows), ("KAN", "MLP")):
         at_once = median(row["joint"] for row in best_rows(rows, case, kind, lambda row: row["joint"]))
@@ -216,6 +215,11 @@ def summary(rows: list[dict]) -> Outcome:
     drawings: dict[str, Callable[[], Figure]] = {"peaks": partial(draw_peaks, shown)} if shown else {}
     table = ResultTable((*columns, "spread", "times", "overlap"), tuple(lines))
     return Outcome((table, key_figures(figures)), NOTES, {**drawings, "forgetting": partial(draw_forgetting, chosen)})
+
+
+def latest_rows(rows: Sequence[dict]) -> list[dict]:
+    """Return the latest row of each case, seed and plan; old rows have neither form nor memory."""
+    return latest([{"form": "", "remembers": False, **row} for row in rows], "case", "seed", *PLAN)
 
 
 def learning_error(row: dict) -> float | None:

@@ -19,7 +19,7 @@ from edgewise_experiments.runner.jobs import Job, RowCallback, latest, run_jobs,
 from edgewise_experiments.runner.outcome import Outcome, ResultTable, key_figures, median, times
 from edgewise_experiments.runner.store import Store
 from edgewise_experiments.theory import representation
-from edgewise_experiments.theory.continual_learning import CASES, CHOICES, best_rows, forgets
+from edgewise_experiments.theory.continual_learning import CASES, CHOICES, best_rows, forgets, latest_rows
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -132,7 +132,7 @@ def judge_complicated_functions(rows: list[dict]) -> Finding:
 
 def judge_continual_learning(rows: list[dict]) -> Finding:
     """Count the cases in which a KAN that learns each group well keeps it."""
-    rows = latest(rows, "case", "seed", "kind", "hidden", "detail", "method")
+    rows = latest_rows(rows)
     cases = [case for case in CASES if any(row["case"] == case for row in rows)]
     lost = [case for case in cases if any(map(forgets, best_rows(rows, case, "KAN", CHOICES["learns best"])))]
     if not lost:
