@@ -18,6 +18,7 @@ from edgewise import (
     widen,
 )
 from edgewise.interpret import (
+    StructureTree,
     add_product_nodes,
     add_splines,
     depends_only_on,
@@ -29,6 +30,14 @@ from edgewise.interpret import (
 from edgewise.plot import network_diagram
 
 from .common import Tutorial, fresh, peak, uniform
+
+
+def written(tree: StructureTree) -> str:
+    """Return a tree in one line, as f(x_1 + f(x_2)); combinations hold their inputs in their label."""
+    if tree.kind in ("input", "combination"):
+        return tree.label
+    parts = list(map(written, tree.parts))
+    return f" {tree.label} ".join(parts) if tree.kind in ("sum", "product") else f"f({', '.join(parts)})"
 
 
 def product() -> str:
@@ -46,7 +55,7 @@ def symmetries() -> str:
         return torch.sqrt((x[:, 0] - x[:, 1]) ** 2 + (x[:, 2] - x[:, 3]) ** 2)
 
     x = uniform(4)
-    tree = " ".join(str(structure_tree(function, x)).split())
+    tree = written(structure_tree(function, x))
     held = bool(depends_only_on(function, x, "x_1 - x_2"))
     return f"tree `{tree}`; acts through x_1 - x_2: {'not rejected' if held else 'rejected'}"
 
@@ -127,7 +136,7 @@ def symmetries_of_a_network() -> str:
     model = KAN([4, 5, 5, 1], seed=0, dtype=torch.float64)
     fit(model, Regression(x, function(x), validation=0.2), steps=100)
     error = fresh(model, function, test)
-    tree = " ".join(str(structure_tree(model, x, noise=error)).split())
+    tree = written(structure_tree(model, x, noise=error))
     return f"error {error:.1e}, tree `{tree}`"
 
 
