@@ -107,7 +107,8 @@ export function effectsPanel(store: Store): HTMLElement {
     const curves = [{ name: "all rows", points: curve(all), colour: "ink", dash: chosen ? [5, 4] : undefined, width: chosen ? 1.5 : 2.5 }];
     if (chosen?.rows.length) curves.push({ name: `${subject.columns[Number(by.value)]!.name}: ${chosen.name}`, points: curve(chosen.rows), colour: "accent", dash: undefined, width: 2.5 });
     plot.show({
-      xLabel: shown.levels.length ? `${shown.name}: ${shown.levels.map((level, n) => `${n} ${level}`).join(", ")}` : shown.name,
+      xLabel: shown.name,
+      levels: shown.levels,
       yLabel: `mean prediction, ${outputName()}`,
       curves,
       label: `Mean prediction of ${outputName()} over ${shown.name}`,
@@ -173,6 +174,7 @@ export function effectsPanel(store: Store): HTMLElement {
       counts: [us.length, vs.length],
       values,
       signed: joint,
+      levels: [a.levels, b.levels],
       dots: few(all, 300).map((n): Point => [valueOf(subject, subject.rows.x[n]!, a), valueOf(subject, subject.rows.x[n]!, b)]),
       mark: what.value === "point" ? mark : undefined,
     });

@@ -15,6 +15,7 @@ export interface HeatContent {
   signed: boolean; // colours for less and more than zero
   dots?: Point[];
   mark?: Point;
+  levels?: [string[], string[]]; // names of the places 0, 1, 2 ... along x and y, for categories
   equal?: boolean; // whether both axes are lengths, drawn with one scale
   range?: [number, number];
 }
@@ -129,9 +130,10 @@ export class Heat {
       this.readout.textContent = "Point at the map, or use the arrow keys, to read a value.";
       return;
     }
-    const [x, y] = this.at(cursor);
+    const at = this.at(cursor);
+    const [x, y] = at.map((one, k) => content.levels?.[k]?.[one] ?? number(one));
     const value = content.values[cursor[0] * content.counts[1] + cursor[1]] ?? null;
-    this.readout.textContent = `${content.xLabel} ${number(x)}, ${content.yLabel} ${number(y)}: ${value === null ? "outside" : number(value, 5)}`;
+    this.readout.textContent = `${content.xLabel} ${x}, ${content.yLabel} ${y}: ${value === null ? "outside" : number(value, 5)}`;
   }
 
   private draw(pen: Pen, c: Colours, width: number): void {
@@ -146,7 +148,7 @@ export class Heat {
     const [left, right, bottom, top] = this.frame(width);
     const x = scaleLinear().domain(ends(content.x, content.counts[0])).range([left, right]);
     const y = scaleLinear().domain(ends(content.y, content.counts[1])).range([bottom, top]);
-    drawAxes(pen, c, x, y, [content.xLabel, `${content.yLabel} (upwards)`]);
+    drawAxes(pen, c, x, y, [content.xLabel, `${content.yLabel} (upwards)`], content.levels);
     const [nx, ny] = content.counts;
     const [w, tall] = [(right - left) / nx, (bottom - top) / ny];
     content.values.forEach((value, n) => {
@@ -156,9 +158,22 @@ export class Heat {
       const [over, under] = [Math.round(bottom - (j + 1) * tall), Math.round(bottom - j * tall)];
       pen.box(from, over, to - from, under - over, shade((value - low) / (high - low), content.signed), "");
     });
+    for (const [u, v] of content.dots ?? [])
+      if (u >= content.x[0] && u <= content.x[1] && v >= content.y[0] && v <= content.y[1]) pen.dot(x(u), y(v), 1.4, "#ffffff", "#444444");
     // Contour lines carry their values, so that the map is read without its colours.
     const place = ([i, j]: Point): Point => [left + (i + 0.5) * w, bottom - (j + 0.5) * tall];
-    scaleLinear().domain([low, high]).ticks(6).forEach((level, k, levels) => {
+    // Between levels there is nothing: their cells carry numbers instead.
+    const [xs, ys] = content.levels ?? [[], []];
+    if (xs.length || ys.length)
+      content.values.forEach((value, n) => {
+        const [i, j] = [Math.floor(n / ny), n % ny];
+        if (value === null || (!xs.length && i % 6 !== 3) || (!ys.length && j % 6 !== 3)) return;
+        const [px, py] = place([i, j]);
+        const text = number(value, 3);
+        pen.box(px - 3.2 * text.length, py - 6, 6.4 * text.length, 12, "#ffffff", "");
+        pen.text(text, px, py + 4, "#000000", 10, "center");
+      });
+    else scaleLinear().domain([low, high]).ticks(6).forEach((level, k, levels) => {
       const pieces = contour(content.values, content.counts, level, 1e-6 * (high - low)); // zeros by rounding are no line
       for (const piece of pieces) pen.line(piece.map(place), "#ffffff", 2, 0.5);
       for (const piece of pieces) pen.line(piece.map(place), "#000000", 0.8, 0.8);
@@ -169,8 +184,6 @@ export class Heat {
       pen.box(px - 3.2 * text.length, py - 6, 6.4 * text.length, 12, "#ffffff", "");
       pen.text(text, px, py + 4, "#000000", 10, "center");
     });
-    for (const [u, v] of content.dots ?? [])
-      if (u >= content.x[0] && u <= content.x[1] && v >= content.y[0] && v <= content.y[1]) pen.dot(x(u), y(v), 1.4, "#ffffff", "#444444");
     if (content.mark) pen.dot(x(content.mark[0]), y(content.mark[1]), 5, c.accent!, "#ffffff");
     if (this.cursor) {
       const [px, py] = place(this.cursor);

@@ -18,23 +18,41 @@ export interface PlotContent {
   curves: Curve[];
   dots?: { points: Point[]; held: boolean[]; marked: number };
   y?: [number, number];
+  levels?: string[]; // names of the places 0, 1, 2 ... along x, between which there is nothing
   shaded?: [number, number][]; // ranges of x beyond the data
   label: string; // for screen readers
 }
 
 const MARGIN = { left: 62, right: 14, top: 26, bottom: 40 };
 
-/** Grid lines and numbers of both axes. */
-export function drawAxes(pen: Pen, c: Colours, x: ScaleLinear<number, number>, y: ScaleLinear<number, number>, labels: [string, string]): void {
+const MOST_LETTERS = 9; // of the name of a level below an axis
+
+/** Grid lines and numbers of both axes, or the names of the levels of categories. */
+export function drawAxes(
+  pen: Pen,
+  c: Colours,
+  x: ScaleLinear<number, number>,
+  y: ScaleLinear<number, number>,
+  labels: [string, string],
+  levels: [string[], string[]] = [[], []],
+): void {
+  const named = (tick: number, names: string[]): string => {
+    const name = names[tick] ?? number(tick, 4);
+    return name.length > MOST_LETTERS ? `${name.slice(0, MOST_LETTERS - 1)}…` : name;
+  };
+  const ticks = (scale: ScaleLinear<number, number>, names: string[]): number[] => {
+    const step = Math.ceil(names.length / 10);
+    return names.length ? names.map((_, n) => n).filter((n) => n % step === 0) : scale.ticks(5);
+  };
   const [left, right] = x.range() as [number, number];
   const [bottom, top] = y.range() as [number, number];
-  for (const tick of y.ticks(5)) {
+  for (const tick of ticks(y, levels[1])) {
     pen.line([[left, y(tick)], [right, y(tick)]], c.line!, 1);
-    pen.text(number(tick, 4), left - 6, y(tick) + 4, c.ink!, 11, "right");
+    pen.text(named(tick, levels[1]), left - 6, y(tick) + 4, c.ink!, 11, "right");
   }
-  for (const tick of x.ticks(5)) {
+  for (const tick of ticks(x, levels[0])) {
     pen.line([[x(tick), bottom], [x(tick), bottom + 4]], c.ink!, 1);
-    pen.text(number(tick, 4), x(tick), bottom + 16, c.ink!, 11, "center");
+    pen.text(named(tick, levels[0]), x(tick), bottom + 16, c.ink!, 11, "center");
   }
   pen.text(labels[0], (left + right) / 2, bottom + 33, c.ink!, 12, "center");
   pen.text(labels[1], 4, top - 12, c.ink!, 12);
@@ -138,7 +156,8 @@ export class Plot {
       for (const value of values) [low, high] = [Math.min(low, value), Math.max(high, value)];
       return low < high ? [low, high] : [low - 1, high + 1];
     };
-    this.x.domain(ends(all.map(([x]) => x))).range([MARGIN.left, width - MARGIN.right]);
+    const { levels = [] } = content;
+    this.x.domain(levels.length ? [-0.5, levels.length - 0.5] : ends(all.map(([x]) => x))).range([MARGIN.left, width - MARGIN.right]);
     this.y.domain(content.y ?? ends(all.map(([, y]) => y))).nice().range([this.height - MARGIN.bottom, MARGIN.top]);
     const [bottom, top] = this.y.range() as [number, number];
     const clip = (value: number): number => Math.max(top, Math.min(bottom, value));
@@ -146,13 +165,15 @@ export class Plot {
       const [a, b] = [this.x(from), this.x(to)].map((v) => Math.max(MARGIN.left, Math.min(width - MARGIN.right, v))) as [number, number];
       if (b > a) pen.box(a, top, b - a, bottom - top, c.line!, "");
     }
-    drawAxes(pen, c, this.x, this.y, [content.xLabel, content.yLabel]);
+    drawAxes(pen, c, this.x, this.y, [content.xLabel, content.yLabel], [levels, []]);
     content.dots?.points.forEach(([x, y], n) => {
       if (Number.isFinite(y)) pen.dot(this.x(x), clip(this.y(y)), content.dots!.held[n] ? 2.4 : 1.7, content.dots!.held[n] ? c.held! : c.fill!);
     });
     for (const one of content.curves) {
       const points = one.points.map(([x, y]): Point => [this.x(x), Number.isFinite(y) ? clip(this.y(y)) : NaN]);
-      pen.line(points, c[one.colour]!, one.width ?? 2, 1, one.dash);
+      if (!levels.length) pen.line(points, c[one.colour]!, one.width ?? 2, 1, one.dash);
+      // A dot at each level, a hollow one for dashed curves.
+      else for (const [x, y] of points) pen.dot(x, y, one.dash ? 4 : 6, one.dash ? c.panel! : c[one.colour]!, c[one.colour]!);
     }
     const marked = content.dots?.points[content.dots.marked];
     if (marked) pen.dot(this.x(marked[0]), clip(this.y(marked[1])), 5, c.accent!, c.ink!);

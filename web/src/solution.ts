@@ -11,6 +11,8 @@ export interface Stored {
   values: (number | null)[][];
 }
 
+const MOST_ALONG = 100; // intervals along each side of a map; a choice: a cell has several pixels
+
 /** Answers from values in the page; each slider has a place for each stored point. */
 export function storedSolution(data: { solution: SolutionFields; stored: Stored }): Backend {
   const { coordinates } = data.solution;
@@ -20,9 +22,14 @@ export function storedSolution(data: { solution: SolutionFields; stored: Stored 
     const places = coordinates.map(({ name, low, high }) => Math.round(((at[name]! - low) / (high - low)) * (count - 1)));
     const start = coordinates.reduce((sum, { name }, n) => sum + (axes.includes(name) ? 0 : places[n]! * strides[n]!), 0);
     const [first, second] = axes.map((name) => strides[coordinates.findIndex((one) => one.name === name)]!);
-    const along = Array.from({ length: count }, (_, n) => n);
+    // Of maps, whose cells are drawn one by one, only each n-th point, so that both ends are among them.
+    let step = 1;
+    while (second !== undefined && (count - 1) / step > MOST_ALONG && step < count - 1) do step++;
+    while ((count - 1) % step);
+    const shown = (count - 1) / step + 1;
+    const along = Array.from({ length: shown }, (_, n) => n * step);
     const offsets = second === undefined ? along.map((n) => n * first!) : along.flatMap((i) => along.map((j) => i * first! + j * second));
-    return { axes, counts: axes.map(() => count), values: values.map((one) => offsets.map((offset) => one[start + offset]!)) };
+    return { axes, counts: axes.map(() => shown), values: values.map((one) => offsets.map((offset) => one[start + offset]!)) };
   };
   return {
     where: "",

@@ -81,7 +81,7 @@ def test_sliders_move_time_and_parameters(decay, tmp_path):
         page.get_by_label("Along", exact=True).select_option("k,t")
         map_ = page.get_by_role("img", name="Arrow keys")
         map_.focus()
-        for _ in range(300):
+        for _ in range(45):
             page.keyboard.press("ArrowRight")
             page.keyboard.press("ArrowUp")
         assert "k 2, t 1: 0.1353" in page.get_by_text("k 2, t 1").inner_text()  # exp(-2)
