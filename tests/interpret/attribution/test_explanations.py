@@ -174,3 +174,15 @@ def test_the_table_of_contributions_adds_up():
     assert [row[2] for row in (first[0], *first[-2:])] == ["mean over the background", "the others", "prediction"]
     *parts, total = (float(row[-1].replace("−", "-")) for row in first)
     assert sum(parts) == pytest.approx(total, abs=2e-3)
+
+
+def test_tensors_are_rows_too():
+    X = rows()
+
+    def function(values):
+        return 3 * values[:, 0] + values[:, 1] ** 2
+
+    found, same = explain_global(function, torch.from_numpy(X).float().requires_grad_()), explain_global(function, X)
+    np.testing.assert_allclose(found.importance, same.importance, rtol=1e-5)
+    local = explain_local(function, torch.from_numpy(X[:3]), torch.from_numpy(X))
+    np.testing.assert_array_equal(local.shares, explain_local(function, X[:3], X).shares)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from torch import Tensor
 
 from edgewise.deprecations import renamed_argument
 from edgewise.errors import InputError
@@ -106,7 +107,7 @@ class Effect:
 @renamed_argument("predict", "model")
 def partial_dependence(
     model: BlackBox,
-    X: np.ndarray,
+    X: np.ndarray | Tensor,
     column: int,
     *,
     points: int = 41,
@@ -122,7 +123,7 @@ def partial_dependence(
     ----------
     model : torch.nn.Module, object with `predict`, or callable
         Function of an array (n, d), see `edgewise.interpret.black_box.array_function`.
-    X : ndarray
+    X : ndarray or Tensor
         Data, (N, d); NaN is a missing value, which the model has to take.
     column : int
         Column of the input.
@@ -157,7 +158,7 @@ def partial_dependence(
     >>> partial_dependence(lambda X: X[:, 0] ** 2 + X[:, 1], X, 0).shape()
     'falls, then rises'
     """
-    check_table(X, "X")
+    X = checked_table(X, "X")
     predict = array_function(model)
     few = evenly_picked(X, rows)
     gaps = np.isnan(X[:, column])
@@ -185,7 +186,7 @@ def partial_dependence(
 
 
 def shapley_shares(
-    model: BlackBox, X: np.ndarray, background: np.ndarray, *, paths: int = PATHS, seed: int = 0
+    model: BlackBox, X: np.ndarray | Tensor, background: np.ndarray | Tensor, *, paths: int = PATHS, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
     """Split each prediction into one share per input, relative to the mean prediction of a background.
 
@@ -198,9 +199,9 @@ def shapley_shares(
     ----------
     model : torch.nn.Module, object with `predict`, or callable
         Function of an array (n, d), see `edgewise.interpret.black_box.array_function`.
-    X : ndarray
+    X : ndarray or Tensor
         Rows to explain, (N, d).
-    background : ndarray
+    background : ndarray or Tensor
         Rows to compare with, (B, d), of which at most `paths` are used, evenly picked.
     paths : int
         Number of paths to each explained row, each followed forwards and backwards.
@@ -230,8 +231,8 @@ def shapley_shares(
     >>> shares[0, :, 0], base
     (array([3., 3.]), array([0.]))
     """
-    check_table(X, "X")
-    check_table(background, "background")
+    X = checked_table(X, "X")
+    background = checked_table(background, "background")
     if len(background) == 0 or background.shape[1] != X.shape[1]:
         raise InputError(f"background must have shape (rows, {X.shape[1]}), got {background.shape}")
     predict = array_function(model)
@@ -295,11 +296,14 @@ def mean_contributions(model: BlackBox, X: np.ndarray, *, rows: int = SHARE_ROWS
     return np.abs(shares).mean((0, 2))
 
 
-def check_table(X: np.ndarray, name: str) -> None:
-    """Raise InputError unless X is an array of two dimensions."""
+def checked_table(X: np.ndarray | Tensor, name: str) -> np.ndarray:
+    """Return rows as an array of two dimensions, also those of a tensor; raise InputError if they are none."""
+    if isinstance(X, Tensor):
+        X = X.detach().cpu().double().numpy()
     if not isinstance(X, np.ndarray) or X.ndim != 2:
         got = f"shape {X.shape}" if isinstance(X, np.ndarray) else type(X).__name__
         raise InputError(f"{name} must be an array of shape (rows, inputs), got {got}")
+    return X
 
 
 def evenly_picked(X: np.ndarray, most: int) -> np.ndarray:

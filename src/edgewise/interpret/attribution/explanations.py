@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from edgewise.deprecations import renamed_argument
 from edgewise.errors import InputError
@@ -14,7 +15,7 @@ from edgewise.interpret.attribution.effects import (
     SHARE_ROWS,
     Effect,
     InputKind,
-    check_table,
+    checked_table,
     evenly_picked,
     partial_dependence,
     shapley_shares,
@@ -238,8 +239,8 @@ class GlobalExplanation:
 @renamed_argument("predict", "model")
 def explain_local(
     model: BlackBox,
-    X: np.ndarray,
-    background: np.ndarray | None = None,
+    X: np.ndarray | Tensor,
+    background: np.ndarray | Tensor | None = None,
     *,
     names: Sequence[str] | None = None,
     outputs: Sequence[str] | None = None,
@@ -252,9 +253,9 @@ def explain_local(
     ----------
     model : torch.nn.Module, object with `predict`, or callable
         Function of an array (n, d), see `edgewise.interpret.black_box.array_function`.
-    X : ndarray
+    X : ndarray or Tensor
         Rows to explain, (N, d).
-    background : ndarray, optional
+    background : ndarray or Tensor, optional
         Rows to compare with, (B, d), at least two different ones; X if left out.
     names, outputs : sequence of str, optional
         Names of the inputs and of the outputs.
@@ -287,7 +288,7 @@ def explain_local(
     >>> explain_local(lambda X: X[:, 0] + 10 * X[:, 1], X, names=["a", "b"], outputs=["y"]).sentence(0)
     'y 21: 32 on average, −10 for b = 2, −1 for a = 1.'
     """
-    check_table(X, "X")
+    X = checked_table(X, "X")
     background = X if background is None else background
     if len(background) < 2 or bool((background == background[0]).all()):
         raise InputError("background must hold at least two different rows to compare with; give rows of the data")
@@ -300,7 +301,7 @@ def explain_local(
 @renamed_argument("predict", "model")
 def explain_global(
     model: BlackBox,
-    X: np.ndarray,
+    X: np.ndarray | Tensor,
     *,
     names: Sequence[str] | None = None,
     outputs: Sequence[str] | None = None,
@@ -313,7 +314,7 @@ def explain_global(
     ----------
     model : torch.nn.Module, object with `predict`, or callable
         Function of an array (n, d), see `edgewise.interpret.black_box.array_function`.
-    X : ndarray
+    X : ndarray or Tensor
         Data, (N, d), at least two different rows.
     names, outputs : sequence of str, optional
         Names of the inputs and of the outputs.
@@ -343,7 +344,7 @@ def explain_global(
     >>> explanation.sentences[2]
     'Without any influence: x3.'
     """
-    check_table(X, "X")
+    X = checked_table(X, "X")
     predict = array_function(model)
     few = evenly_picked(X, SHARE_ROWS)
     local = explain_local(predict, few, X, names=names, outputs=outputs, seed=seed, kinds=kinds)

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from torch import Tensor
 
 from edgewise.errors import InputError
-from edgewise.interpret.attribution.effects import InputKind, check_table, evaluation_points, evenly_picked
+from edgewise.interpret.attribution.effects import InputKind, checked_table, evaluation_points, evenly_picked
 from edgewise.interpret.black_box import BlackBox, array_function
 
 GRID_POINTS = 41  # values of a number along a side of the grid (a choice: printed cells are below a millimetre)
@@ -64,7 +65,7 @@ class PairEffect:
 
 def pair_dependence(
     model: BlackBox,
-    X: np.ndarray,
+    X: np.ndarray | Tensor,
     columns: tuple[int, int],
     *,
     points: int = GRID_POINTS,
@@ -80,7 +81,7 @@ def pair_dependence(
     ----------
     model : torch.nn.Module, object with `predict`, or callable
         Function of an array (n, d), see `edgewise.interpret.black_box.array_function`.
-    X : ndarray
+    X : ndarray or Tensor
         Data, (N, d). Rows in which one of the two inputs is missing do not count.
     columns : (int, int)
         Columns of the two inputs, which must differ.
@@ -112,7 +113,7 @@ def pair_dependence(
     >>> bool(abs(effect.interaction).max() < 1e-9)
     True
     """
-    check_table(X, "X")
+    X = checked_table(X, "X")
     first, second = columns
     if first == second or not all(0 <= column < X.shape[1] for column in columns):
         raise InputError(f"columns must be two different numbers from 0 to {X.shape[1] - 1}, got {first} and {second}")
