@@ -137,15 +137,8 @@ class Requests:
             fields = {"kind": "fix", "edge": [layer, i, o], "function": fitted.name}
             done = session.preview(fields, lambda share, n=place: self.jobs.progress(number, (n + share) / len(fits)))  # type: ignore[misc]
             cost = done.costs["held-out"]
-            rows.append(
-                {
-                    "function": fitted.name,
-                    "r2": 1 - fitted.error**2,
-                    "before": cost.before,
-                    "after": cost.after,
-                    "error": cost.standard_error,
-                }
-            )
+            found = {"function": fitted.name, "r2": 1 - fitted.error**2, "before": cost.before, "after": cost.after}
+            rows.append({**found, "error": cost.standard_error})
         self.jobs.check(number, 1.0)
         return {"suggestions": sorted(rows, key=lambda one: one["after"]), "version": session.version}
 
