@@ -205,7 +205,7 @@ CLAIMS = (
         _quoted(srbench.summary, "AI Feynman", "AI Feynman, 1 % noise", "Nguyen", "Random, open half"),
     ),
     Claim(
-        "Each stage of the search for formulas contributes",
+        "Formulas: what each stage of the search contributes",
         "formula-stages",
         BEYOND,
         _quoted(formula_stages.summary, *(f"exact, {name}" for name in formula_stages.VARIANTS)),
