@@ -10,8 +10,6 @@ from datetime import timedelta
 from typing import Any
 
 import numpy as np
-import torch
-from torch import distributed
 
 from edgewise.checks import is_number
 from edgewise.errors import EdgewiseError, InputError, ProcessError
@@ -29,9 +27,10 @@ def process_and_count() -> tuple[int, int]:
     >>> process_and_count()
     (0, 1)
     """
-    if not (distributed.is_available() and distributed.is_initialized()):
+    torch = sys.modules.get("torch")  # not imported for this: the command line checks its arguments without it
+    if torch is None or not (torch.distributed.is_available() and torch.distributed.is_initialized()):
         return 0, 1
-    return distributed.get_rank(), distributed.get_world_size()
+    return torch.distributed.get_rank(), torch.distributed.get_world_size()
 
 
 @contextmanager
@@ -68,9 +67,11 @@ def joined_processes(timeout: float = TIMEOUT) -> Iterator[int]:
     if not is_number(timeout) or timeout <= 0:
         raise InputError(f"timeout must be a positive number of seconds, got {timeout!r}")
     count = int(os.environ.get("WORLD_SIZE", "1"))
-    if count == 1 or distributed.is_initialized():
+    if count == 1 or process_and_count()[1] > 1:
         yield process_and_count()[0]
         return
+    from torch import distributed
+
     number = int(os.environ["RANK"])
     try:
         distributed.init_process_group("gloo", timeout=timedelta(seconds=timeout))
@@ -107,7 +108,9 @@ class Team:
     """
 
     def __init__(self, answer: Callable[[Any], Any]) -> None:
-        self.answer = answer
+        import torch
+
+        self.answer, self._torch = answer, torch
         self.number, self.count = process_and_count()
         if self.count > 1:
             package = sys.modules[__name__.partition(".")[0]]
@@ -162,11 +165,11 @@ class Team:
 
     def _send(self, kind: str, content: Any) -> None:
         if self.count > 1:
-            self._waited(lambda: distributed.broadcast_object_list([(kind, content)], src=0))
+            self._waited(lambda: self._torch.distributed.broadcast_object_list([(kind, content)], src=0))
 
     def _received(self) -> tuple[str, Any]:
         box: list[Any] = [None]
-        self._waited(lambda: distributed.broadcast_object_list(box, src=0))
+        self._waited(lambda: self._torch.distributed.broadcast_object_list(box, src=0))
         return box[0]
 
     def _sum(self, request: Any, *, quietly: bool = False) -> Arrays:
@@ -179,8 +182,8 @@ class Team:
             return ()
         known: Sequence[tuple[int, ...]] = next((other[1] for other in others if other[1] is not None), [])
         found = found or tuple(np.zeros(shape) for shape in known)
-        flat = torch.from_numpy(np.concatenate([np.ravel(array) for array in found]))
-        self._waited(lambda: distributed.all_reduce(flat))
+        flat = self._torch.from_numpy(np.concatenate([np.ravel(array) for array in found]))
+        self._waited(lambda: self._torch.distributed.all_reduce(flat))
         parts = np.split(flat.numpy(), np.cumsum([int(np.prod(shape)) for shape in known])[:-1])
         return tuple(part.reshape(shape) for part, shape in zip(parts, known, strict=True))
 
@@ -210,7 +213,7 @@ class Team:
 
     def _gathered(self, content: Any) -> list[Any]:
         box: list[Any] = [None] * self.count
-        self._waited(lambda: distributed.all_gather_object(box, content))
+        self._waited(lambda: self._torch.distributed.all_gather_object(box, content))
         return box
 
     def _waited(self, exchange: Callable[[], Any]) -> None:

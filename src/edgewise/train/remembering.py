@@ -39,7 +39,10 @@ class Remembered(Penalty):
 
     Examples
     --------
-    See `remember`.
+    >>> from edgewise import MLP, Regression
+    >>> x = torch.linspace(-1, 1, 20, dtype=torch.float64)[:, None]
+    >>> remember(MLP([1, 1], dtype=torch.float64), Regression(x, x))
+    <Remembered: 20 samples, 2 parameters>
     """
 
     def __init__(

@@ -61,6 +61,13 @@ def test_a_file(edgewise, decay, tmp_path):
     assert list(tmp_path.iterdir()) == [decay]
 
 
+def test_the_command_solves_as_the_function_does(edgewise):
+    """Options that nobody gives choose nothing: networks were trained where grids solve."""
+    message = real(named_equation("poisson").make()).message
+    assert message.startswith("Two grids agree to ")
+    assert message in " ".join(edgewise("solve", "poisson").out.split())
+
+
 @pytest.mark.slow
 def test_a_named_equation_with_its_files(edgewise, tmp_path):
     out = tmp_path / "out"

@@ -18,7 +18,6 @@ from edgewise.cli.shared.split import split_rows
 from edgewise.cli.terminal.console import Screen
 from edgewise.cli.terminal.options import command_line
 from edgewise.errors import EdgewiseWarning, InputError
-from edgewise.estimator import KANRegressor
 from edgewise.presentation import counted
 from edgewise.tables import Table, TableEncoder
 from edgewise.tables.batches import Batches
@@ -258,6 +257,8 @@ def assist_fit(job: FitJob) -> None:
     """
     batches = prepare_table(job).batches
     if batches is not None:
+        from edgewise.estimator import KANRegressor  # imported late: it needs torch, which checks of arguments don't
+
         KANRegressor().fit(batches)  # any estimator answers what the first process asks, of classes too
 
 

@@ -223,7 +223,8 @@ def _planned(problem: Collocation, seed: int, **options: Unpack[SolveOptions]) -
 
 def _is_unchosen(options: SolveOptions) -> bool:
     """True if the user chooses nothing about networks and methods."""
-    return not {"hidden", "grid_size", "degree", "method", "resample"}.intersection(options)
+    chosen: dict[str, object] = {**options}
+    return all(chosen.get(name) is None for name in ("hidden", "grid_size", "degree", "method", "resample"))
 
 
 def _solve_on_structured_grids(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
@@ -12,11 +13,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 
 from edgewise.checks import check_count
 from edgewise.errors import FileError, InputError, missing_extra
-from edgewise.processes import process_and_count
 from edgewise.tables.cells import quoted
 from edgewise.tables.frames import frame_table, is_frame
 from edgewise.tables.reading import parquet_files
@@ -138,7 +137,10 @@ class Batches:
             self._needs_target("a Parquet file")
             self.paths: tuple[Path, ...] = paths
         elif (
-            is_frame(source) or isinstance(source, np.ndarray | torch.Tensor | dict) or not hasattr(source, "__iter__")
+            is_frame(source)
+            or isinstance(source, np.ndarray | dict)
+            or _is_tensor(source)
+            or not hasattr(source, "__iter__")
         ):
             raise InputError(
                 "source must be Parquet files, a data set or an iterable of batches, got "
@@ -184,6 +186,8 @@ class Batches:
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield the batches that this process is to read, see `edgewise.processes`: all, where there is one process."""
+        from edgewise.processes import process_and_count  # imported late: it needs torch, a table does not
+
         return self.part(*process_and_count())
 
     def part(self, process: int, count: int) -> Iterator[Batch]:
@@ -361,11 +365,17 @@ def _parquet_units(path: Path, columns: list[str] | None, batch_rows: int) -> li
     ]
 
 
+def _is_tensor(part: Any) -> bool:
+    """Return whether a value is a tensor of torch, which is not imported for it."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(part, torch.Tensor)
+
+
 def _of_arrays(raw: Any) -> tuple[Table, np.ndarray, np.ndarray | None]:
     """Return inputs, targets and weights of a batch (X, y) or (X, y, weight)."""
     if not isinstance(raw, list | tuple) or len(raw) not in (2, 3):
         raise InputError(f"a batch must be a frame, (X, y) or (X, y, weight), got {type(raw).__name__}")
-    parts = [part.detach().cpu().numpy() if isinstance(part, torch.Tensor) else np.asarray(part) for part in raw]
+    parts = [part.detach().cpu().numpy() if _is_tensor(part) else np.asarray(part) for part in raw]
     x, y = parts[0], parts[1]
     if x.ndim != 2 or x.dtype.kind not in "fiub":
         raise InputError(f"X must be numbers of shape (rows, inputs), got {x.dtype} of shape {x.shape}")
