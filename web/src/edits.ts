@@ -149,7 +149,7 @@ export function edgePanel(store: Store): HTMLElement {
           void store.propose({ kind: "remove_node", node: [l, i] }),
         ),
       ),
-      h("p", { class: "hint" }, "Training all numbers knows nothing of the penalties of the fit: watch the held-out rows."),
+      h("p", { class: "hint" }, "Training all numbers ends where a fifth of the training rows, which it leaves out, are predicted best."),
       h("div", { class: "line" }, field("Steps", steps), button("Train all", () => void store.propose({ kind: "refit", refit: Math.max(1, Math.round(Number(steps.value))), train: "all" }))),
       column ? mergeControls(column) : null,
     );

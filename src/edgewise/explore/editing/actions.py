@@ -29,6 +29,9 @@ from edgewise.train.problems.base import Problem
 
 CONSTANTS = ("a", "b", "c", "d")  # of an edge c f(a u + b) + d
 TRAINED = ("functions", "all")  # what a refit trains: the constants of the elementary functions, or everything
+# Share of the training rows that chooses the step at which the training of everything ends, and the fewest rows of
+# which a part is taken. Choices: a fifth as in cross-validation, and fewer rows than 20 choose by chance.
+STOPPING_SHARE, FEWEST_TO_STOP = 0.2, 20
 
 
 def apply_edit(
@@ -133,7 +136,11 @@ def _snapped(model: KAN, edge: steering.Edge, constant: str, value: Any) -> KAN:
 
 
 def _refitted(model: KAN, problem: Problem, steps: int, trained: str, progress: Callable[[float], bool] | None) -> KAN:
-    """Train the constants of the elementary functions, or everything, in place; nothing where there are none."""
+    """Train the constants of the elementary functions, or everything, in place; nothing where there are none.
+
+    Where everything is trained, a part of the training rows chooses the step at which it ends (early stopping), since
+    the penalties of the fit are not known any more and without them splines follow the noise.
+    """
     frozen = []
     if trained == "functions":
         for layer in edge_layers(model):
@@ -141,6 +148,12 @@ def _refitted(model: KAN, problem: Problem, steps: int, trained: str, progress: 
             frozen += [p for p in part.parameters() if p.requires_grad] if part is not None else []
     own = copy.copy(problem)  # the held-out rows judge, so they must not choose the best step
     own.validation = None
+    rows = len(problem.train)
+    if trained == "all" and rows >= FEWEST_TO_STOP:
+        order = torch.randperm(rows, generator=torch.Generator().manual_seed(0))
+        chosen, kept = order.tensor_split([int(STOPPING_SHARE * rows)])
+        own = problem.subset(kept)
+        own.validation = problem.train.select(chosen)
     for parameter in frozen:
         parameter.requires_grad_(False)
     count = sum(p.numel() for p in model.parameters() if p.requires_grad)
