@@ -51,7 +51,7 @@ QUICK = ("telegraph", "Lane-Emden")
 NOTES = (
     "Every equation is solved once, with nothing chosen but the budget, 0.1. Errors are relative L2 errors over the "
     "whole domain by quadrature where there is a closed solution, else at the last moment, against Fourier series in "
-    "space with scipy's DOP853 in time, or DOP853 alone. An estimate holds if it is at least a third of the error. "
+    "space with scipy's DOP853 in time (Kuramoto-Sivashinsky with ETDRK4), or DOP853 alone. An estimate holds if it is at least a third of the error. "
     "Seconds are wall seconds, or CPU seconds where these are fewer because the machine was shared. Names in brackets "
     "are those of PINNacle's cases, where the problem is the same.",
 )
@@ -161,13 +161,41 @@ def kuramoto() -> PDE:
 
 
 def kuramoto_reference() -> tuple[np.ndarray, np.ndarray]:
-    """Fourier series of the same."""
+    """Fourier series of the same, by the exponential method of order four of Kassam and Trefethen.
+
+    Errors of the start grow by a factor of about 10^6, and the fourth derivative is stiff. With 768 modes the result
+    changes by 1.3e-10, with twice the step by 3e-9.
+
+    References
+    ----------
+    A. Kassam and L. Trefethen, "Fourth-order time-stepping for stiff PDEs", SIAM J. Sci. Comput. 26 (2005) 1214.
+    """
     a, b, c = 100 / 16, 100 / 16**2, 100 / 16**4
+    modes, step, circle = 512, 1e-5, np.exp(1j * PI * (np.arange(1, 65) - 0.5) / 64)
+    x = 2 * PI * np.arange(modes) / modes
+    wave = np.fft.fftfreq(modes, 1 / modes)
+    linear = step * (b * wave**2 - c * wave**4)
+    whole, half, z = np.exp(linear), np.exp(linear / 2), linear[:, None] + circle
+    # Weights of the method, means over a circle in the complex plane, since they cancel near zero.
+    middle = step * np.mean((np.exp(z / 2) - 1) / z, 1).real
+    first = step * np.mean((-4 - z + np.exp(z) * (4 - 3 * z + z**2)) / z**3, 1).real
+    second = step * np.mean((2 + z + np.exp(z) * (z - 2)) / z**3, 1).real
+    third = step * np.mean((-4 - 3 * z - z**2 + np.exp(z) * (4 - z)) / z**3, 1).real
+    slope = -0.5j * a * wave * (np.abs(wave) < modes / 3)  # without the modes that a square would fold back
 
-    def rate(u: np.ndarray, wave: np.ndarray) -> np.ndarray:
-        return -a / 2 * derivative(u**2, wave, 1) - b * derivative(u, wave, 2) - c * derivative(u, wave, 4)
+    def nonlinear(series: np.ndarray) -> np.ndarray:
+        return slope * np.fft.fft(np.fft.ifft(series).real ** 2)
 
-    return fourier(rate, lambda x: np.cos(x) * (1 + np.sin(x)), 0, 2 * PI, 1.0, 128)
+    u = np.fft.fft(np.cos(x) * (1 + np.sin(x)))
+    for _ in range(round(1 / step)):
+        at_u = nonlinear(u)
+        p = half * u + middle * at_u
+        at_p = nonlinear(p)
+        q = half * u + middle * at_p
+        at_q = nonlinear(q)
+        r = half * p + middle * (2 * at_q - at_u)
+        u = whole * u + first * at_u + 2 * second * (at_p + at_q) + third * nonlinear(r)
+    return np.stack([x, np.ones(modes)], 1), np.fft.ifft(u).real[:, None]
 
 
 def four_circles() -> PDE:
