@@ -51,7 +51,8 @@ QUICK = ("telegraph", "Lane-Emden")
 NOTES = (
     "Every equation is solved once, with nothing chosen but the budget, 0.1. Errors are relative L2 errors over the "
     "whole domain by quadrature where there is a closed solution, else at the last moment, against Fourier series in "
-    "space with scipy's DOP853 in time (Kuramoto-Sivashinsky with ETDRK4), or DOP853 alone. An estimate holds if it is at least a third of the error. "
+    "space with scipy's DOP853 in time (Kuramoto-Sivashinsky with ETDRK4), or DOP853 alone. An estimate holds if it is "
+    "at least a third of the error. "
     "Seconds are wall seconds, or CPU seconds where these are fewer because the machine was shared. Names in brackets "
     "are those of PINNacle's cases, where the problem is the same.",
 )
