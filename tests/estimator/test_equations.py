@@ -173,6 +173,19 @@ def test_several_numbers_have_a_front_each(tmp_path):
     ]
 
 
+@pytest.mark.slow  # draws a whole report
+def test_a_report_has_the_formulas_of_each_number():
+    X, y = law(rows=60)
+    model = KANRegressor(**SMALL).fit(X, np.stack([y, X[:, 0] - 1], 1))
+    fronts = [find_formula(X, X[:, k] - 1, names=["a", "b"], time_limit=1) for k in (0, 1)]
+    model.equations_ = dict(enumerate(fronts))
+    content = model.report().content
+    assert content.formulas[0] == "y1 = a - 1\ny2 = b - 1"
+    assert [row.text for row in content.formula_rows if row.chosen] == ["y1 = a - 1", "y2 = b - 1"]
+    assert sum(figure.kind == "formulas" for figure in content.figures) == 2
+    assert f"The formula of y2 is {fronts[1].reason}." in content.formulas
+
+
 def test_before_the_search_a_sentence_says_what_to_do():
     X = np.linspace(0, 1, 40)[:, None]
     fitted = KANRegressor(hidden=(), grid_size=3, regularization=1e-3).fit(X, X[:, 0])

@@ -65,6 +65,7 @@ def test_names_of_functions_of_torch():
     assert KAN([1, 1], base=torch.special.erf).config.base == "erf"
     assert KAN([1, 1], base=torch.nn.LeakyReLU()).config.base == "leaky_relu"
     assert callable(KAN([1, 1], base=torch.nn.LeakyReLU(0.2)).config.base)
+    assert KAN([1, 1], base=torch.nn.SiLU(inplace=True)).config.base == "silu"
 
     def tanh(x):  # not torch's
         return torch.tanh(2 * x)
@@ -81,6 +82,9 @@ def test_names_of_functions_of_torch():
         (lambda x: x.sum(), "it does not give a tensor of the shape"),
         (lambda x: torch.ones(3) * x, "The size of tensor"),
         (torch.seed, "seed"),
+        (lambda x: x.clamp_(-1, 1), "it changes the tensor that it is given"),
+        (lambda x: torch.from_numpy(np.sin(x.numpy())), "Can't call numpy"),
+        (lambda x: torch.from_numpy(np.sin(x.detach().numpy())), "torch finds no gradient of it"),
     ],
 )
 def test_what_is_no_base_function(base, reason):
@@ -88,6 +92,15 @@ def test_what_is_no_base_function(base, reason):
     with pytest.raises(InputError, match=rf"^base must apply to each number of a tensor, got .*: .*{reason}"):
         KAN([2, 1], base=base)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_modules_that_work_in_place_leave_the_data_alone():
+    given, module = X.clone(), torch.nn.Hardtanh(-0.5, 0.5, inplace=True)
+    model = KAN([2, 1], base=module, dtype=torch.float64)
+    expected = KAN([2, 1], base=torch.nn.Hardtanh(-0.5, 0.5), dtype=torch.float64)(X)
+    with torch.no_grad():
+        assert torch.equal(model(given), expected) and torch.equal(given, X)
+    assert module.inplace  # the caller's module stays as it is
 
 
 def test_an_unknown_name_of_a_base_function():

@@ -124,8 +124,8 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         Effective degrees of freedom and tests of the terms of an additive model, with or without pairs, or of a
         polynomial of all inputs inside a link; None for models with hidden nodes, other losses and several targets.
         `print` shows them as R's mgcv does.
-    equations_ : Front
-        Formulas, after `fit_equations`.
+    equations_ : Front or dict of int to Front
+        Formulas, after `fit_equations`; for several targets those of each by its place.
     encoder_ : InputEncoder
         Rules from the columns of X to inputs of the network: a category gives one input per level, a date the days
         since the first one, a missing number is marked. `encoder_.notes` has a sentence on each decision.

@@ -314,27 +314,38 @@ def _compared_figures(model: EstimatorDisplay, X: Any, y: Any) -> list[ReportFig
     return [ReportFigure("confusion", confusion(np.asarray(y), prediction, classes=list(me.classes_)))]
 
 
-def _front(model: EstimatorDisplay) -> Front | None:
-    """Return the formulas of the target, if there are any; those of a classifier are of its log odds."""
-    return None if hasattr(model, "classes_") else getattr(model, "equations_", None)
+def _fronts(model: EstimatorDisplay) -> dict[str, Front]:
+    """Return the formulas of each target by its name, if there are any; those of a classifier are of its log odds."""
+    found = None if hasattr(model, "classes_") else getattr(model, "equations_", None)
+    if found is None:
+        return {}
+    if isinstance(found, Front):
+        return {model._target_name(): found}
+    names = model._output_names(None) or [f"y{k + 1}" for k in range(len(found))]
+    return {str(names[k]): front for k, front in found.items()}
 
 
 def _formula_parts(model: EstimatorDisplay) -> dict[str, Any]:
     """Return the parts of a report about the formulas, if there are any."""
-    front = _front(model)
-    if front is None:
+    fronts = _fronts(model)
+    if not fronts:
         return {}
-    best = front.best
-    sentences = [f"{model._target_name()} = {best.formula.text(4)}", f"This is {front.reason}.", *front.messages]
-    return {"formulas": sentences, "formula_rows": formula_rows(front)}
+    several = len(fronts) > 1
+    sentences = ["\n".join(f"{name} = {front.best.formula.text(4)}" for name, front in fronts.items())]
+    rows = []
+    for name, front in fronts.items():
+        sentences.append(f"The formula of {name} is {front.reason}." if several else f"This is {front.reason}.")
+        sentences += [f"{name}: {message}" if several else message for message in front.messages]
+        rows += [replace(row, text=f"{name} = {row.text}") if several else row for row in formula_rows(front)]
+    return {"formulas": sentences, "formula_rows": rows}
 
 
 def _formula_figures(model: EstimatorDisplay) -> list[ReportFigure]:
     """Draw the errors of the formulas, which a table lists, if there are any."""
-    front = _front(model)
-    if front is None:
-        return []
-    return [ReportFigure("formulas", formula_front(front, target=model._target_name(), max_formulas=0))]
+    return [
+        ReportFigure("formulas", formula_front(front, target=name, max_formulas=0))
+        for name, front in _fronts(model).items()
+    ]
 
 
 def _scored(model: EstimatorDisplay, X: Any, y: Any) -> ModelResult:

@@ -41,7 +41,8 @@ class KANConfig:
         Fixed function that is added to each spline with a weight: "silu", "identity", "tanh", "relu", "gelu",
         "softplus", "sin", or "zero" for none; or any function that torch applies to each number of a tensor, as
         torch.erf, nn.Mish() or ``lambda x: x * torch.exp(-x * x)``. Functions of torch become their names, as "mish";
-        a network with another function can't be saved. Only "silu" and "identity" are in the compiled kernel.
+        a network with another function can't be saved, and exports write the eight names above alone. Only "silu" and
+        "identity" are in the compiled kernel.
     products : sequence of sequences of int
         For each layer the arities (2 or more) of its product nodes, which are the last of its nodes; () for no
         products. Each multiplies as many sums as its arity, see `ProductLayer.after_sums`.

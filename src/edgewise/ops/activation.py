@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 
 import torch
 from torch import Tensor, nn
@@ -45,7 +46,8 @@ def named_activation(function: Function) -> str | Function:
     Exception
         Whatever the function raises for a tensor.
     ValueError
-        It is not elementwise, draws random numbers, changes the dtype, or has weights; the message says which.
+        It is not elementwise, draws random numbers, changes the dtype or the tensor that it is given, or has weights or
+        no gradient; the message says which. Modules of torch with ``inplace=True`` leave the tensor alone here.
 
     Examples
     --------
@@ -55,19 +57,33 @@ def named_activation(function: Function) -> str | Function:
     if isinstance(function, nn.Module):
         if any(True for _ in function.parameters()):
             raise ValueError(f"{type(function).__name__} has weights of its own")
+        if any(getattr(part, "inplace", False) for part in function.modules()):
+            function = deepcopy(function)
+            for part in function.modules():
+                if hasattr(part, "inplace"):
+                    part.__dict__["inplace"] = False
         own, function = type(function).__name__, function.forward  # a module would become a part of the layer
     else:
         own = getattr(function, "__name__", "")
     hash(function)
-    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+    with torch.inference_mode(False), torch.no_grad(), torch.random.fork_rng(devices=[]):
         for dtype in (torch.float32, torch.float64):
             probe = torch.linspace(-6, 6, 26, dtype=dtype).reshape(2, 13)
-            values = function(probe)
+            given = probe.clone()
+            values = function(given)
+            if not torch.equal(given, probe):
+                raise ValueError("it changes the tensor that it is given")
             if not isinstance(values, Tensor) or values.shape != probe.shape or values.dtype != dtype:
                 raise ValueError("it does not give a tensor of the shape and dtype of its input")
             parts = torch.cat([function(probe[1:, k : k + 1])[0] for k in range(0, 13, 4)])
             if not torch.allclose(values[1, ::4], parts, rtol=1e-5, atol=1e-6, equal_nan=True):
                 raise ValueError("a value depends on the other points, or on chance")
+            with torch.enable_grad():
+                variable = probe.clone().requires_grad_()
+                total = function(variable).sum()
+            if not total.requires_grad:
+                raise ValueError("torch finds no gradient of it")
+            torch.autograd.grad(total, variable)  # raises where a part has none
     name = known_name(own)
     same = name is not None and torch.allclose(ACTIVATIONS[name](probe), values, rtol=0, atol=0, equal_nan=True)
     return name if name is not None and same else function

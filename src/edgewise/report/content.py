@@ -293,7 +293,7 @@ class ReportParts(TypedDict, total=False):
     cautions : sequence of str
         What a reader should distrust, besides what follows from the score and the comparison.
     formulas : sequence of str
-        The chosen formula, then sentences about it.
+        The chosen formula, or one line for each of several targets, then sentences about it.
     formula_rows : sequence of FormulaRow
         All formulas, for a table.
     figures : sequence of ReportFigure

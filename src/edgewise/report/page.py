@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
@@ -166,7 +166,7 @@ def _headline(content: ReportContent) -> str:
     """Return the chosen formula for the first page, or a sentence if it is too long to be read there."""
     if not content.formulas:
         return ""
-    symbols = next((one.symbols for one in content.formula_rows if one.chosen), 0)
+    symbols = max((one.symbols for one in content.formula_rows if one.chosen), default=0)
     if symbols > HEADLINE_SYMBOLS:
         return _paragraph([no_short_formula(symbols)])
     return f"<pre><code>{html_text(content.formulas[0])}</code></pre>"
@@ -214,11 +214,11 @@ class _Figures:
         return f'<figure class="{figure.kind}">\n<div>{drawing}</div>\n{below}\n</figure>'
 
 
-def _table(caption: str, head: list[str], rows: list[list[str]], marked: int | None = None) -> str:
-    """Return a table of cells that are HTML already; the first column names the rows, row `marked` is highlighted."""
+def _table(caption: str, head: list[str], rows: list[list[str]], marked: Collection[int] = ()) -> str:
+    """Return a table of cells that are HTML already; the first column names the rows, those in `marked` stand out."""
     top = "".join(f'<th scope="col">{cell}</th>' for cell in head)
     lines = [
-        ('<tr class="ours">' if n == marked else "<tr>")
+        ('<tr class="ours">' if n in marked else "<tr>")
         + f'<th scope="row">{row[0]}</th>'
         + "".join(f"<td>{cell}</td>" for cell in row[1:])
         + "</tr>"
@@ -253,7 +253,7 @@ def _comparison(content: ReportContent) -> str:
     caption = f"Every model had the same training and test rows. Best first: {better} is better"
     caption += ", ± is one standard error." if any(model.error is not None for model in order) else "."
     head = ["model", html_text(content.score_name), "parameters", "seconds to fit"]
-    return _table(caption, head, rows, marked=order.index(ours))
+    return _table(caption, head, rows, marked=[order.index(ours)])
 
 
 def _classes(content: ReportContent) -> str:
@@ -305,7 +305,7 @@ def _formulas(content: ReportContent) -> str:
         rows.append(
             [f"<code>{html_text(one.text)}</code>{mark}", f"{one.symbols:,}", percent_text(one.error), r2_text(one.r2)]
         )
-    chosen = next((n for n, one in enumerate(content.formula_rows) if one.chosen), None)
+    chosen = [n for n, one in enumerate(content.formula_rows) if one.chosen]
     caption = (
         "The best formula of each length. The error is the root mean squared error on held-out rows in per cent of the "
         "standard deviation of the target. [a is b] is 1 where that holds and 0 elsewhere."

@@ -124,6 +124,12 @@ def test_splines_have_no_formula():
 MINE = Elementary("softer", lambda x: x / (1 + x.abs()), "x/(1 + abs(x))")
 
 
+def test_rows_that_are_no_tensor_are_refused():
+    model = KAN([2, 1], 0, functions=[[["sin"], ["x^2"]]])
+    with pytest.raises(InputError, match=r"^x must be a tensor of rows, got list"):
+        formula(model, x=[[1.0, 2.0]])
+
+
 def test_nodes_and_edges():
     generator = torch.Generator().manual_seed(0)
     affine = torch.randn(4, 2, 3, dtype=torch.float64, generator=generator)

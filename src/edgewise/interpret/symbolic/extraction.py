@@ -72,6 +72,8 @@ def formula(
     """
     if table is not None:
         warnings.warn("table is no longer needed by formula and is ignored", DeprecationWarning, stacklevel=2)
+    if x is not None and not isinstance(x, Tensor):
+        raise InputError(f"x must be a tensor of rows, got {type(x).__name__}")
     layers = list(model.layers)
     inputs, outputs = layers[0].in_features, layers[-1].out_features
     names = check_names(names, inputs)

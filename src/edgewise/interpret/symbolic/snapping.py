@@ -93,16 +93,16 @@ def symbolify(
     beam : int
         Number of networks that are kept side by side.
     time_limit : float
-        Seconds. After 60 % of them the remaining edges get their best function by shape at once, and a message of the
-        front states this.
+        Seconds, which several outputs share equally. After 60 % of them the remaining edges get their best function by
+        shape at once, and a message of the front states this.
     output : int, optional
-        Number of the output of a network that has several.
+        Number of the output of a network that has several; all of them if left out.
 
     Returns
     -------
-    Front
+    Front or tuple of Front
         Formulas by complexity and error, with constants fitted to all rows. An entry holds the symbolic network that
-        computes the same, if there is one.
+        computes the same, if there is one. For a network of several outputs and no `output`, one front for each.
 
     Raises
     ------
