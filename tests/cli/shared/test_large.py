@@ -65,11 +65,49 @@ def test_options_that_need_all_rows_are_refused(folder, little_memory):
     for options in ({"group": "number"}, {"id": "number"}, {"hidden": (3,)}, {"grid_size": 5}):
         with pytest.raises(InputError, match=r"needs a table in memory; .* has 9,000 rows, .* and is read in batches"):
             prepare_table(FitJob(str(folder), target="y", **options))
+
+
+def without_targets(folder, rows):
+    """Take away the targets of the first rows of the second file."""
     name = folder / "part-1.parquet"
     frame = pq.read_table(name)
-    broken = frame.set_column(3, "y", pa.array([None, *frame["y"].to_pylist()[1:]]))
+    broken = frame.set_column(3, "y", pa.array([None] * rows + frame["y"].to_pylist()[rows:]))
     pq.write_table(broken, name, row_group_size=1000)
+
+
+def test_rows_without_a_target_are_left_out(folder, little_memory, monkeypatch):
+    without_targets(folder, 1100)  # more than a whole row group
+    prepared = prepare_table(FitJob(str(folder), target="y"))
+    assert "1,100 of 9,000 rows were left out: their target 'y' is missing." in prepared.notes
+    seen = np.concatenate([batch.ids for batch in prepared.large.batches])
+    assert len(seen) == prepared.training_rows and not set(range(3000, 4100)) & set(seen.tolist())
+    assert prepared.training_rows + prepared.large.test_rows == 7900 and prepared.table_rows == N
+    without_targets(folder, 3000)
+    monkeypatch.setattr(large, "machine_memory", lambda: 1e12)
+    small = prepare_table(FitJob(str(folder), target="y"))
+    assert small.large is None and len(small.train) + len(small.test) == 6000
+
+
+def test_a_wrong_target_of_a_large_table_is_named(folder, little_memory):
     with pytest.raises(
-        InputError, match=r"batch 1 of part-1.parquet, row group 1: the target must hold finite numbers"
+        InputError, match=r"--target must name a column of .*, got 'hihg'; the nearest names are 'high'"
     ):
-        prepare_table(FitJob(str(folder), target="y"))
+        prepare_table(FitJob(str(folder), target="hihg"))
+
+
+@pytest.mark.parametrize(("words", "task"), [(True, None), (False, None), (False, "classification")])
+def test_a_rare_class_is_in_the_sample(folder, little_memory, words, task):
+    for number in range(3):
+        name = folder / f"part-{number}.parquet"
+        frame = pq.read_table(name)
+        label = np.where(np.isin(frame["number"], [4321, 8765]), 2, frame["high"])
+        frame = frame.append_column("label", pa.array(np.array(["no", "yes", "rare"])[label] if words else label))
+        pq.write_table(frame, name, row_group_size=1000)
+    prepared = prepare_table(FitJob(str(folder), target="label", task=task, seed=1))
+    assert prepared.labels == (("no", "rare", "yes") if words else (0, 1, 2))
+    assert sum(len(batch) for batch in prepared.large.batches) == prepared.training_rows
+
+
+def test_numbers_that_are_no_classes_do_not_fill_the_sample(folder, little_memory):
+    prepared = prepare_table(FitJob(str(folder), target="number"))
+    assert prepared.task == "regression" and len(prepared.train) < 1620

@@ -160,6 +160,27 @@ def test_files_are_checked(folder, tmp_path):
         list(Batches(folder, "y"))
 
 
+def test_a_file_may_have_brackets_in_its_name(tmp_path):
+    for name in ("a[1].parquet", "b*.parquet"):
+        pq.write_table(good(), tmp_path / name)
+        for source in (tmp_path / name, [str(tmp_path / name)]):
+            assert sum(len(batch) for batch in Batches(source, "y")) == 10
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_weights_are_in_every_batch_or_in_none(order):
+    pair = [(np.zeros((3, 1)), np.zeros(3)), (np.zeros((3, 1)), np.zeros(3), np.ones(3))]
+    parts = [pair[place] for place in order]
+    with pytest.raises(InputError, match=r"batch 2: weights must be given in every batch .* in batch 1"):
+        surveyed(Batches(parts), 10, seed=0)
+    samplers = [Sampler(10, 0), Sampler(10, 0)]
+    for process, sampler in enumerate(samplers):
+        for batch in Batches(parts).part(process, 2):
+            sampler.add(batch)
+    with pytest.raises(InputError, match="weights must be given in every batch or in none"):
+        samplers[0].join(samplers[1])
+
+
 def test_what_cannot_be_read_twice_is_refused():
     with pytest.raises(InputError, match="got generator, which ends after one pass"):
         Batches(pair for pair in [(np.zeros((2, 1)), np.zeros(2))])

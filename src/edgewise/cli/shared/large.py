@@ -15,6 +15,8 @@ from edgewise.memory import machine_memory
 from edgewise.tables import Table, TableEncoder
 from edgewise.tables.batches import Batch, Batches
 from edgewise.tables.batches.survey import Sampler, joined
+from edgewise.tables.cells import decimal_mark, quoted
+from edgewise.tables.input_encoder import nearest_names
 from edgewise.tables.reading import PARQUET, parquet_files
 
 # A table is held in memory up to this share of it: a choice; reading, encoding and searching copy it once or twice.
@@ -34,8 +36,8 @@ class LargeTable:
         All of its training rows.
     training : int
         Training rows in the sample.
-    rows, training_rows : int
-        Rows of the whole table, and of its training part.
+    rows, training_rows, test_rows : int
+        Rows of the whole table, and of its parts for training and test; other rows have no target.
     """
 
     source: Source
@@ -43,6 +45,14 @@ class LargeTable:
     training: int
     rows: int
     training_rows: int
+    test_rows: int
+
+    @property
+    def notes(self) -> list[str]:
+        """A sentence about the rows without a target, if there are any."""
+        lost = self.rows - self.training_rows - self.test_rows
+        name = quoted(str(self.batches.target))
+        return [f"{lost:,} of {self.rows:,} rows were left out: their target {name} is missing."] if lost else []
 
     def encoded(self, encoder: TableEncoder) -> Batches:
         """Return the training rows with the columns and the target that the encoder of the sample uses."""
@@ -79,7 +89,9 @@ def with_target(table: Table, name: str, y: np.ndarray) -> Table:
     return replace(table, names=(*table.names, name), columns={**table.columns, name: y})
 
 
-def large_table(data: str, target: str | None, share: float, seed: int, others: dict[str, object]) -> LargeTable | None:
+def large_table(
+    data: str, target: str | None, task: str | None, share: float, seed: int, others: dict[str, object]
+) -> LargeTable | None:
     """Return DATA as a table that is too large for memory; None if it fits, or is no Parquet.
 
     Parameters
@@ -88,6 +100,8 @@ def large_table(data: str, target: str | None, share: float, seed: int, others: 
         File, folder or pattern.
     target : str, optional
         Column to predict.
+    task : str, optional
+        Its kind, "regression" or "classification".
     share : float
         Share of test rows.
     seed : int
@@ -98,32 +112,42 @@ def large_table(data: str, target: str | None, share: float, seed: int, others: 
     Raises
     ------
     InputError, FileError
-        As `Batches`; also for an option that needs all rows, and without a target.
+        As `Batches`; also for an option that needs all rows, and a target that is no column or has no values.
     """
     is_one = Path(data).suffix.lower() in PARQUET and os.path.isfile(data)
     paths = (Path(data),) if is_one else parquet_files(data)
     if not paths or not target:
         return None
-    batches = Batches(paths, target)
-    rows, columns = batches.rows or 0, batches.width
-    size = rows * columns * np.dtype(np.float64).itemsize
+    batches = Batches(paths, target).with_known_targets()
+    rows, names = batches.rows or 0, batches.names  # from the ends of the files; no row is read
+    size = rows * len(names) * np.dtype(np.float64).itemsize
     if size <= SHARE_OF_MEMORY * machine_memory():
         return None
+    if target not in names:
+        raise InputError(f"--target must name a column of {data}, got {quoted(target)}{nearest_names(target, names)}")
     for option, value in others.items():
         if value is not None:
             raise InputError(
                 f"{option} needs a table in memory; {data} has {rows:,} rows, {size / 1e9:.1f} GB of numbers, and is "
                 "read in batches"
             )
-    samplers = Sampler(batches.sample_rows, seed), Sampler(TEST_ROWS, seed)
+    samplers: tuple[Sampler, ...] = ()
     for batch in batches.part(0, 1):  # every process prepares the whole sample
+        if not samplers:  # the first values say whether the target is a class; whole numbers may be one
+            is_text = batch.y.dtype.kind == "O" and not decimal_mark(batch.y)
+            has_labels = task == "classification" or (is_text or None) if task != "regression" else False
+            sizes = batches.sample_rows, TEST_ROWS
+            samplers = tuple(Sampler(size, seed, has_labels=has_labels) for size in sizes)
         held = batches.held(batch.ids, share, seed)
         for sampler, chosen in zip(samplers, (~held, held), strict=True):
             if chosen.any():
                 sampler.add(batch.take(chosen))
+    if not all(sampler.rows for sampler in samplers) or not samplers:
+        raise InputError(
+            f"--target must name a column with values, got {quoted(target)} with too few among {rows:,} rows"
+        )
     training, test = (sampler.survey() for sampler in samplers)
     whole = joined([training.sample, test.sample])
     table = replace(with_target(whole.table, target, whole.y), source=f"a sample of {data}")
-    return LargeTable(
-        Source(data, table), batches.divided(share, seed)[0], len(training.sample), rows, rows - test.rows
-    )
+    source = Source(data, table)
+    return LargeTable(source, batches.divided(share, seed)[0], len(training.sample), rows, training.rows, test.rows)

@@ -187,7 +187,7 @@ def prepare_table(job: TableJob) -> PreparedTable:
     """
     needs_rows = {"--group": job.group, "--id": job.id, "--hidden": getattr(job, "hidden", None)}
     needs_rows["--grid"] = getattr(job, "grid_size", None)
-    large = large_table(job.data, job.target, job.test, job.seed, needs_rows)
+    large = large_table(job.data, job.target, job.task, job.test, job.seed, needs_rows)
     source = open_source(job.data, job.delimiter) if large is None else large.source
     target = source.target if job.target is None else job.target
     if target is None:
@@ -220,6 +220,7 @@ def prepare_table(job: TableJob) -> PreparedTable:
     ids = None if job.id is None else column_at(source.table, job.id, table.rows, "--id")
     frame = table.select(encoder.columns)
     notes = [*([DECIMAL_COMMAS] if table.decimal == "," else []), *notes, *messages]
+    notes += [] if large is None else large.notes
     rows = table.rows
     return PreparedTable(source, encoder, classes, frame, X, y, rows, train, test, group, groups, ids, notes, large)
 
@@ -287,7 +288,7 @@ def split_sentence(job: TableJob, prepared: PreparedTable) -> str:
         how = "chosen at random within each class"
     train, test = counted(prepared.training_rows, "training row"), counted(len(prepared.test), "test row")
     if prepared.large is not None:
-        test += f" of {counted(prepared.table_rows - prepared.training_rows, 'held-out row')}"
+        test += f" of {counted(prepared.large.test_rows, 'held-out row')}"
         how = "chosen at random"
     return f"{train} and {test}, {how} (seed {job.seed})"
 

@@ -130,6 +130,7 @@ class Batches:
         self.batch_rows = check_count(batch_rows, "batch_rows")
         self.sample_rows = check_count(sample_rows, "sample_rows", 2)
         self._part: tuple[float, int, bool] | None = None
+        self._drops_unknown = False
         paths = _paths(source)
         if paths is None and _is_dataset(source):
             self._needs_target("a data set")
@@ -184,6 +185,19 @@ class Batches:
         narrow.columns = tuple(columns)
         return narrow
 
+    def with_known_targets(self) -> Batches:
+        """Return the rows whose target is known, in place of an error for the others; rows keep their numbers.
+
+        Examples
+        --------
+        >>> whole = Batches([(np.zeros((3, 1)), np.array([1.0, np.nan, 2.0]))])
+        >>> [batch.ids.tolist() for batch in whole.with_known_targets()]
+        [[0, 2]]
+        """
+        known = copy(self)
+        known._drops_unknown = True
+        return known
+
     def __iter__(self) -> Iterator[Batch]:
         """Yield the batches that this process is to read, see `edgewise.processes`: all, where there is one process."""
         from edgewise.processes import process_and_count  # imported late: it needs torch, a table does not
@@ -211,12 +225,14 @@ class Batches:
                 first += len(batch)
                 if unit.rows is None and (place - 1) % count != process:
                     continue
+                chosen = ~_unknown(batch.y) if self._drops_unknown else np.ones(len(batch), dtype=bool)
                 if self._part is not None:
                     share, seed, held = self._part
-                    batch = batch.take(self.held(batch.ids, share, seed) == held)
-                    if not len(batch):
-                        continue
-                yield batch
+                    chosen &= self.held(batch.ids, share, seed) == held
+                if not chosen.all():
+                    batch = batch.take(chosen)
+                if len(batch):
+                    yield batch
 
     @property
     def rows(self) -> int | None:
@@ -227,10 +243,12 @@ class Batches:
         return None if None in counts else sum(count or 0 for count in counts)
 
     @property
-    def width(self) -> int:
-        """Number of columns of the first batch, target and weight included."""
-        batch = next(self.part(0, 1))
-        return len(batch.table.names) + max(len(self.targets), 1) + (self.weight is not None)
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns of the first file, target and weight included, which it says without being read.
+
+        They are () where the source is no file.
+        """
+        return tuple(_footer(self.paths[0])[0]) if hasattr(self, "paths") else ()
 
     def _units(self) -> list[_Unit]:
         """Return the parts that can be read by themselves, in order."""
@@ -258,7 +276,7 @@ class Batches:
         try:
             table, y, weight = self._of_frame(raw) if is_frame(raw) else _of_arrays(raw)
             _check_kinds(table, kinds)
-            _check_numbers(y, weight, len(table))
+            _check_numbers(y[~_unknown(y)] if self._drops_unknown else y, weight, len(table))
         except InputError as error:
             raise InputError(f"{name}: {error}") from error
         ids = np.arange(first, first + len(table), dtype=np.uint64)
@@ -319,7 +337,8 @@ def _paths(source: Any) -> tuple[Path, ...] | None:
     if not isinstance(source, str | os.PathLike):
         return None
     text = os.fspath(source)
-    found = parquet_files(source) if os.path.isdir(text) or glob.has_magic(text) else (Path(text),)
+    is_pattern = glob.has_magic(text) and not os.path.exists(text)  # a file may have brackets in its name
+    found = parquet_files(source) if os.path.isdir(text) or is_pattern else (Path(text),)
     if not found:
         raise FileError(f"{text}: at least one Parquet file was expected, got none")
     return found
@@ -329,8 +348,8 @@ def _is_dataset(source: object) -> bool:
     return type(source).__module__.partition(".")[0] == "pyarrow" and hasattr(source, "get_fragments")
 
 
-def _parquet_units(path: Path, columns: list[str] | None, batch_rows: int) -> list[_Unit]:
-    """Return the row groups of a Parquet file. Raises FileError, MissingExtraError."""
+def _footer(path: Path) -> tuple[list[str], list[int]]:
+    """Return names of columns and rows of each row group of a Parquet file. Raises FileError, MissingExtraError."""
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -345,6 +364,15 @@ def _parquet_units(path: Path, columns: list[str] | None, batch_rows: int) -> li
     except (pa.ArrowException, OSError, ValueError) as error:
         raise FileError(f"{path}: a Parquet file was expected, got one that is damaged or cut short") from error
     check_column_names(path, names)
+    return names, groups
+
+
+def _parquet_units(path: Path, columns: list[str] | None, batch_rows: int) -> list[_Unit]:
+    """Return the row groups of a Parquet file. Raises FileError, MissingExtraError."""
+    names, groups = _footer(path)
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     if not sum(groups):
         raise FileError(f"{path}: at least one row of data was expected, got column names only")
     known = set(names)
@@ -428,6 +456,14 @@ def _kind(column: np.ndarray | None) -> str:
         return "" if all(cell is None for cell in column) else "O"
     lost = np.isnat if column.dtype.kind == "M" else np.isnan
     return "" if lost(column[0]) and lost(column).all() else column.dtype.kind
+
+
+def _unknown(y: np.ndarray) -> np.ndarray:
+    """Return which rows lack a target, (n,)."""
+    if y.dtype.kind not in "fO":
+        return np.zeros(len(y), dtype=bool)
+    lost = np.isnan(y) if y.dtype.kind == "f" else np.array([cell is None or cell != cell for cell in y.ravel()])
+    return np.asarray(lost.reshape(len(y), -1).any(axis=1))
 
 
 def _check_numbers(y: np.ndarray, weight: np.ndarray | None, rows: int) -> None:

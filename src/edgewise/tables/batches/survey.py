@@ -10,8 +10,8 @@ import numpy as np
 from edgewise.errors import InputError
 from edgewise.tables.batches.source import Batch, row_keys
 from edgewise.tables.cells import quoted, stack_cells
-
-MOST_LABELS = 1_000  # classes of which each has a row in the sample; a choice, as `edgewise.tables.target.MAX_CLASSES`
+from edgewise.tables.target import MAX_CLASSES as MOST_LABELS
+from edgewise.tables.target import MAX_NUMERIC_CLASSES
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,8 +57,8 @@ class Sampler:
         Rows of the sample.
     seed : int
         Seed of the random numbers.
-    has_labels : bool
-        Whether the target is a class.
+    has_labels : bool, optional
+        Whether the target is a class; None for one that is if it has few whole numbers, see `MAX_NUMERIC_CLASSES`.
 
     References
     ----------
@@ -75,18 +75,19 @@ class Sampler:
     (1000, 51, np.float64(999.0))
     """
 
-    def __init__(self, size: int, seed: int, *, has_labels: bool = False) -> None:
+    def __init__(self, size: int, seed: int, *, has_labels: bool | None = False) -> None:
         self.size, self.seed, self.has_labels = size, seed, has_labels
         self.rows, self.total, self.least, self.seen = 0, 0.0, np.inf, 0
-        self.first: tuple[str, tuple[str, ...]] | None = None  # name and columns of a batch
+        self.first: tuple[str, tuple[str, ...], bool] | None = None  # name and columns of a batch; has it weights?
         self.kept: list[tuple[np.ndarray, Batch]] = []  # random numbers and rows
         self.limit = np.uint64(2**64 - 1)
+        self.labels: set[object] = set()
         self.special: dict[tuple[str, object], tuple[float, Batch]] = {}
 
     def add(self, batch: Batch) -> None:
         """Take the rows of a batch into account."""
         weight = np.ones(len(batch)) if batch.weight is None else batch.weight
-        self.first = (batch.name, batch.table.names) if self.first is None else self.first
+        self._check_first((batch.name, batch.table.names, batch.weight is not None))
         self.seen += len(batch)
         self.rows += int((weight > 0).sum())
         self.total += float(weight.sum())
@@ -108,12 +109,8 @@ class Sampler:
                     self._offer(("high", name), -float(column[high]), batch, high)
             if ("missing", name) not in self.special and np.any(lost):
                 self._offer(("missing", name), 0.0, batch, int(np.argmax(lost)))
-        if self.has_labels and batch.y.ndim == 1:
-            labels, places = np.unique(batch.y.astype(str) if batch.y.dtype == object else batch.y, return_index=True)
-            for label, place in zip(labels.tolist(), places.tolist(), strict=True):
-                self._offer(("label", label), 0.0, batch, place)
-                if len(self.special) > MOST_LABELS + 3 * len(batch.table.names):
-                    raise InputError(f"{batch.name}: the target must have at most {MOST_LABELS:,} classes, got more")
+        if self.has_labels is not False and batch.y.ndim == 1:
+            self._add_labels(batch)
 
     def join(self, other: Sampler) -> None:
         """Take over what another sampler has found in other rows of the table.
@@ -121,19 +118,31 @@ class Sampler:
         Raises
         ------
         InputError
-            Those rows have other columns.
+            Those rows have other columns, or weights where these have none.
         """
-        if self.first and other.first and (different := sorted({*self.first[1]} ^ {*other.first[1]})):
-            raise InputError(
-                f"{other.first[0]}: a batch must have the columns of {self.first[0]}; "
-                f"{quoted(different[0])} is in one of them alone"
-            )
-        self.first = self.first or other.first
+        if other.first:
+            self._check_first(other.first)
         self.rows, self.seen = self.rows + other.rows, self.seen + other.seen
         self.total, self.least = self.total + other.total, min(self.least, other.least)
         self.kept += other.kept
         for key, (value, row) in other.special.items():
             self._offer(key, value, row, 0)
+
+    def _add_labels(self, batch: Batch) -> None:
+        """Keep a row of each class; of numbers that are too many or too fine for classes, none."""
+        labels, places = np.unique(batch.y.astype(str) if batch.y.dtype == object else batch.y, return_index=True)
+        most = MOST_LABELS if self.has_labels else MAX_NUMERIC_CLASSES
+        is_number = labels.dtype.kind in "iuf"
+        if self.has_labels or (is_number and len(labels) <= most and (labels % 1 == 0).all()):
+            for label, place in zip(labels.tolist(), places.tolist(), strict=True):
+                self._offer(("label", label), 0.0, batch, place)
+                self.labels.add(label)
+                if self.has_labels and len(self.labels) > most:
+                    raise InputError(f"{batch.name}: the target must have at most {most:,} classes, got more")
+            if len(self.labels) <= most:
+                return
+        self.has_labels = False
+        self.special = {key: found for key, found in self.special.items() if key[0] != "label"}
 
     def survey(self) -> Survey:
         """Return the result. Raises InputError where no row has a positive weight."""
@@ -149,6 +158,22 @@ class Sampler:
         sample = joined(kept)
         order = np.argsort(sample.ids, kind="stable")
         return Survey(sample.take(order), self.rows, self.total, self.least, len(order) == self.seen)
+
+    def _check_first(self, other: tuple[str, tuple[str, ...], bool]) -> None:
+        """Compare columns and weights of a batch with those of the first one."""
+        if self.first is None:
+            self.first = other
+        if different := sorted({*self.first[1]} ^ {*other[1]}):
+            raise InputError(
+                f"{other[0]}: a batch must have the columns of {self.first[0]}; "
+                f"{quoted(different[0])} is in one of them alone"
+            )
+        if self.first[2] != other[2]:
+            there, here = ("weights", "none") if self.first[2] else ("no weights", "some")
+            raise InputError(
+                f"{other[0]}: weights must be given in every batch or in none, got {there} in {self.first[0]} and "
+                f"{here} in this one"
+            )
 
     def _offer(self, key: tuple[str, object], value: float, batch: Batch, place: int) -> None:
         """Keep a row if its value is the smallest so far; of equal ones the first in the table."""
@@ -174,13 +199,7 @@ def joined(batches: Sequence[Batch]) -> Batch:
         name: stack_cells([batch.table.columns[name] for batch in batches], name) for name in first.table.columns
     }
     ids = np.concatenate([batch.ids for batch in batches])
-    weight = None if first.weight is None else np.concatenate([_given(batch.weight) for batch in batches])
+    weights = [batch.weight for batch in batches if batch.weight is not None]  # of all batches or of none
     table = replace(first.table, columns=columns, rows=ids.astype(np.int64) + 1, source="the sample")
     y = stack_cells([batch.y for batch in batches], "the target")
-    return Batch(table, y, weight, "the sample", ids, first.is_named)
-
-
-def _given(weight: np.ndarray | None) -> np.ndarray:
-    if weight is None:
-        raise InputError("weights must be given in every batch or in none, got some without")
-    return weight
+    return Batch(table, y, np.concatenate(weights) if weights else None, "the sample", ids, first.is_named)
