@@ -13,6 +13,7 @@ from edgewise.files import Journal, Part
 from edgewise.nn.layers.base import Chain
 from edgewise.nn.prediction import BATCH_ROWS
 from edgewise.outcomes import Progress, ProgressCallback, StopReason
+from edgewise.pde.domains.domain import TIME
 from edgewise.pde.problem.collocation import Collocation, points_with
 from edgewise.pde.solver.evidence import Evidence, judge, residual_size, sought_points
 from edgewise.pde.solver.network import (
@@ -35,6 +36,8 @@ FRESH_POINTS = 2000  # points at which residuals and changes are measured. A cho
 REMEMBERED = 3
 # Largest factor from one change to the next that is taken for a rate of convergence. A choice: above it is noise.
 SLOWEST_FALL = 0.9
+COMPARED_POINTS = 256  # at a moment, at which two passes through time are compared. A choice
+MOST_GROWTH = 700.0  # logarithm of the largest factor that float64 holds
 ROUNDING = 1e-16  # no estimate is below it: relative rounding of float64
 CORRECTION_SHARE = 0.1  # of the work so far, for the equation of the error. A choice: it costs a step of a stage
 FRESH_SEED = 31  # added to the seed of the solve, so that these points are not among those of the training
@@ -89,6 +92,7 @@ class History(WorkBudget):
         journal: Journal | None = None,
     ):
         self.seed, self.remark = seed, ""
+        self._divergence = math.nan  # of the only stage from one that ends earlier
         super().__init__(budget * EQUATION_BUDGET_WORK, time_limit, progress)
         self.journal = journal
         self.began -= 0.0 if journal is None else journal.earlier_seconds
@@ -165,6 +169,29 @@ class History(WorkBudget):
         self.stages.append(stage)
         self.report_progress(described(result.network), result.loss)
 
+    def compare_beginning(self, network: nn.Module, reached: float) -> None:
+        """Estimate the error of the only stage, a pass through time, from another that ends at an earlier moment.
+
+        Their difference is followed to the last moment: it grows on by the same factor in the same time where it more
+        than doubled in the second half of the common time, as in chaotic problems, and in proportion to time elsewhere.
+        """
+        if len(self.stages) != 1 or self.best is None:
+            return
+        domain = self.best.problem.domain
+        axis = domain.coordinates.index(TIME)
+        begin, end = domain.bounds[axis].tolist()
+        x, gaps = self.fresh_points[:COMPARED_POINTS].clone(), []
+        for share in (0.5, 1.0):
+            x[:, axis] = begin + share * (reached - begin)
+            new, old = (field_values(each, self.best.problem, x) for each in (network, self.best.network))
+            gaps.append(float((new - old).norm() / new.norm().clamp(min=ABOVE_ZERO)))
+        half, whole = gaps
+        times = (end - begin) / (reached - begin)
+        growth = whole / max(half, ABOVE_ZERO)
+        exponent = 2 * (times - 1) * math.log(growth) if growth > 2 else math.log(times)
+        self._divergence = max(min(whole * math.exp(min(exponent, MOST_GROWTH)), 1.0), ROUNDING)
+        self._evidence = None
+
     @property
     def sought(self) -> tuple[Tensor, Tensor]:
         """Fresh points and weights for the best network, see `sought_points`; once for each stage."""
@@ -195,7 +222,7 @@ class History(WorkBudget):
 
     @property
     def error_estimate(self) -> float:
-        """Estimate of the relative error of the last stage from the stages; nan where there are fewer than two.
+        """Estimate of the relative error of the last stage from the stages; nan where there is nothing to compare.
 
         The last change is about the error of the stage before, and residuals at fresh points fall as the error does or
         more slowly. Where a network may rest at a poor minimum, so that its last change is too small, the largest ratio
@@ -203,7 +230,7 @@ class History(WorkBudget):
         that fall by a constant factor q from stage to stage leave q / (1 - q) times the last one.
         """
         if len(self.stages) < 2:
-            return math.nan
+            return self._divergence
         assert self.best is not None
         is_linear = isinstance(self.best.network, TensorNetwork | WindowNetwork)
         pairs = list(pairwise(self.stages))[-1 if is_linear else -REMEMBERED :]
@@ -221,7 +248,7 @@ class History(WorkBudget):
             self._evidence = judge(
                 self.best.network,
                 self.best.problem,
-                change=self.stages[-1].change,
+                change=self.error_estimate if len(self.stages) == 1 else self.stages[-1].change,
                 estimate=self.error_estimate,
                 work=work,
                 points=self.sought,

@@ -335,6 +335,8 @@ def _march(
             history.add_stage(TrainedNetwork(result.network, shorter, allowed), result.points)
             reason = stop[0] if stop else StopReason.NO_PROGRESS
             return reason, history.message_with_residual(f"{_WHY_EARLY[reason]} at t = {result.reached:.6g}")
+        elif result is not None:
+            history.compare_beginning(result.network, result.reached)
         if not stop and (result is None or not result.is_complete or allowed <= LEAST_TOLERANCE):
             return StopReason.NO_PROGRESS, history.message_with_residual("A sharper pass through time is no better")
         if stop:
