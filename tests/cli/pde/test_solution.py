@@ -27,7 +27,7 @@ def test_info(edgewise, heat):
     for path in (heat, heat / "solution.safetensors"):
         done = edgewise("info", path)
         assert done.code == 0
-        for part in ("solution.safetensors (", "u_t = 0.1 u_xx", "edgewise solve heat --budget 0.01", "TensorNetwork"):
+        for part in ("solution.safetensors (", "u_t = 0.1 u_xx", "edgewise solve heat --budget 0.01", "WindowNetwork"):
             assert part in done.out
         assert "relative L2 error, all" in done.out
     assert json.loads(edgewise("info", heat, "--json").out)["fields"] == ["u"]

@@ -93,7 +93,7 @@ def test_a_resumed_solve_writes_the_numbers_of_one_run(place, monkeypatch):
         "from edgewise.pde import PDE, Initial, Time\n"
         "problem = PDE(lambda u: u.t + u * u, Time(0, 1), [Initial(1.0)])\n"
     )
-    solve = ("solve", "decay.py", "--tolerance", "1e-4", "--quiet", "--out")
+    solve = ("solve", "decay.py", "--hidden", "3", "--budget", "0.01", "--tolerance", "1e-4", "--quiet", "--out")
     assert run(*solve, "whole").exit_code == 0
     run(*solve, "out", killed_after=2, monkeypatch=monkeypatch)
     assert run(*solve, "out", "--resume").exit_code == 0

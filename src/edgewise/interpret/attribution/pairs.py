@@ -8,15 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
+from edgewise.checks import check_count, is_integer
 from edgewise.errors import InputError
 from edgewise.interpret.attribution.effects import InputKind, checked_table, evaluation_points, evenly_picked
 from edgewise.interpret.black_box import BlackBox, array_function
 
 GRID_POINTS = 41  # values of a number along a side of the grid (a choice: printed cells are below a millimetre)
-PAIR_ROWS = (
-    100  # rows that are averaged (a choice: the standard error of an average is a tenth of the spread of the rows)
-)
-ROUNDING = 1e-9  # of the largest prediction: joint effects below are rounding of the averages (a choice)
+PAIR_ROWS = 100  # that are averaged (a choice: the standard error of an average is a tenth of the spread of rows)
+# Of the spread of the averages, and units in the last place of their size: joint effects below are rounding (choices).
+ROUNDING, FEW_UNITS = 1e-9, 64
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def pair_dependence(
     Raises
     ------
     InputError
-        If the columns are not two different columns of `X`, or no row knows both.
+        If the columns are not two different columns of `X`, no row knows both, or another argument is not as above.
 
     References
     ----------
@@ -114,9 +114,14 @@ def pair_dependence(
     True
     """
     X = checked_table(X, "X")
-    first, second = columns
-    if first == second or not all(0 <= column < X.shape[1] for column in columns):
-        raise InputError(f"columns must be two different numbers from 0 to {X.shape[1] - 1}, got {first} and {second}")
+    check_count(points, "points", 2)
+    check_count(rows, "rows")
+    pair = tuple(columns) if isinstance(columns, Sequence) else ()
+    if len(set(pair)) != 2 or not all(is_integer(column) and 0 <= column < X.shape[1] for column in pair):
+        raise InputError(f"columns must be two different numbers from 0 to {X.shape[1] - 1}, got {columns!r}")
+    if len(kinds) != 2:
+        raise InputError(f"kinds must be given for both columns, got {len(kinds)}")
+    first, second = pair
     known = X[np.isfinite(X[:, [first, second]]).all(1)]
     if not len(known):
         raise InputError(f"X must have a row in which both columns {first} and {second} are known, got none")
@@ -143,7 +148,8 @@ def pair_dependence(
     total = np.einsum("p,q,pqo->o", *weights, surface)
     single = np.einsum("q,pqo->po", weights[1], surface)[:, None], np.einsum("p,pqo->qo", weights[0], surface)[None]
     interaction = surface - single[0] - single[1] + total
-    interaction[np.abs(interaction) < ROUNDING * np.abs(surface).max()] = 0.0
+    spread, size = np.abs(surface - total).max((0, 1)), np.abs(surface).max((0, 1))
+    interaction[np.abs(interaction) <= np.maximum(ROUNDING * spread, FEW_UNITS * np.finfo(float).eps * size)] = 0.0
     variance = np.einsum("p,q,pqo->o", *weights, (surface - total) ** 2)
     joint = np.einsum("p,q,pqo->o", *weights, interaction**2)
     share = np.divide(joint, variance, out=np.zeros_like(joint), where=variance > 0)

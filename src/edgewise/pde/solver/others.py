@@ -67,6 +67,8 @@ def other_solutions(
     solutions = [each for each in given if isinstance(each, Solution)]
     if not given or len(solutions) < len(given):
         raise InputError(f"known must hold solutions, from solve, got {known!r:.60}")
+    if any(each.problem.form is not solutions[0].problem.form for each in solutions):
+        raise InputError("known must hold solutions of one problem, got several problems")
     check_count(most, "most")
     for value, name in ((budget, "budget"), (tolerance, "tolerance")):
         if not (is_number(value) and value > 0):

@@ -249,7 +249,13 @@ def _solve_on_structured_grids(
     ended = solve_on_grids(problem, stationary_stages(statement), history, tolerance)
     if ended is not None and ended[0] is StopReason.CONVERGED and not problem.is_linear:
         assert history.best is not None
-        if next(others(statement, [history.best.network], STARTS_OF_OTHERS), None) is not None:
+        try:
+            found = None
+            if not history.past_deadline:
+                found = next(others(statement, [history.best.network], STARTS_OF_OTHERS), None)
+        except KeyboardInterrupt:  # the solution itself is complete
+            return StopReason.INTERRUPTED, f"{ended[1]} Interrupted while other solutions were sought."
+        if found is not None:
             history.remark = "another solution exists, which other_solutions gives"
     return ended
 

@@ -183,7 +183,7 @@ def _draw(view: NetworkView, layer: int, max_inputs: int, max_curves: int) -> Fi
         draw_densities(axes, data)
         for panel, i in zip(axes, order, strict=True):
             if columns is not None:
-                date_ticks(panel, columns[i].kind, columns[i].points()[0])
+                date_ticks(panel.xaxis, columns[i].kind, columns[i].points()[0])
             panel.axhline(0, color=FAINT, linewidth=0.6, zorder=1)
         if len(ends) > 1:
             shared_legend(figure, axes, order=ends)

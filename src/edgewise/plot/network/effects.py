@@ -168,7 +168,7 @@ def effect_curves(
                 panel.axhline(base, color=FAINT, linewidth=0.6, zorder=0)
             if effect.missing is not None:
                 _draw_missing(panel, effect, shown, view.color)
-            date_ticks(panel, view.kind(effect.input), effect.points)
+            date_ticks(panel.xaxis, view.kind(effect.input), effect.points)
         if view.limits is not None and np.isfinite(view.limits[1]):
             low, high = view.limits
             axes[0].set_ylim(low, high + _ABOVE * (high - low))

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from edgewise.checks import is_integer
 from edgewise.errors import InputError
 from edgewise.interpret.attribution.pairs import PairEffect, pair_dependence
 from edgewise.interpret.black_box import BlackBox
@@ -92,7 +93,7 @@ def pair_map(
     ['prediction', 'beyond both curves']
     """
     view = as_prediction_view(model, X, names, None, target)
-    if isinstance(inputs, str) or len(inputs) != 2:
+    if not isinstance(inputs, tuple | list) or len(inputs) != 2:
         raise InputError(f"inputs must be a pair of inputs, got {inputs!r}")
     pair = (input_number(view, inputs[0]), input_number(view, inputs[1]))
     if pair[0] == pair[1]:
@@ -101,7 +102,7 @@ def pair_map(
     count = effect.mean.shape[-1]
     if output is None:
         output = int(np.argmax(np.abs(effect.interaction).mean((0, 1))))
-    elif output not in range(count):
+    elif not is_integer(output) or output not in range(count):
         raise InputError(f"output must be a number from 0 to {count - 1}, got {output!r}")
     titles = labels(view.names, view.X.shape[1], "x", "names")
     what = display_text(view.target) if count == 1 else labels(view.outputs, count, "y", "outputs")[output]
@@ -157,11 +158,9 @@ def _draw(panel: Axes, effect: PairEffect, values: np.ndarray, view: PredictionV
             axis.set_ticks(range(len(texts)), [display_text(text, _LEVEL) for text in texts], size=TINY)
         else:
             axis.set_major_locator(MaxNLocator(5))
-    if not effect.discrete[0]:
-        date_ticks(panel, view.kind(effect.inputs[0]), effect.points[0])
-    if (
-        not any(effect.discrete) and not view.counts
-    ):  # dots of many rows would lie on each other in the middle of a cell
+            date_ticks(axis, view.kind(effect.inputs[i]), effect.points[i])
+    # Dots of many rows would lie on each other in the middle of the cell of a level.
+    if not any(effect.discrete) and not view.counts:
         rows = view.X[np.linspace(0, len(view.X) - 1, min(_ROWS, len(view.X))).astype(int)]
         panel.plot(*rows[:, effect.inputs].T, "o", color=INK, markersize=1.2, alpha=0.45, markeredgewidth=0)
     halves = [0.5 if one else (place[1] - place[0]) / 2 for place, one in zip(places, effect.discrete, strict=True)]

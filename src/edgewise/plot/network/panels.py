@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.ticker import Formatter
 
 from edgewise.interpret.attribution.effects import InputKind
@@ -93,11 +94,11 @@ class TextFormatter(Formatter):
         return self.text(value)
 
 
-def date_ticks(panel: Axes, kind: InputKind | None, points: np.ndarray) -> None:
+def date_ticks(axis: Axis, kind: InputKind | None, points: np.ndarray) -> None:
     """Write the ticks of a column of dates as dates; other columns stay as they are."""
     if kind is not None and not kind.level_names and kind.text(0.0) not in ("0", "0.0"):  # days of a calendar
-        panel.xaxis.set_major_formatter(TextFormatter(kind.text))
-        panel.set_xticks(*_date_places(kind.text, float(points.min()), float(points.max())))
+        axis.set_major_formatter(TextFormatter(kind.text))
+        axis.set_ticks(*_date_places(kind.text, float(points.min()), float(points.max())))
 
 
 def _date_places(text: Callable[[float], str], low: float, high: float) -> tuple[np.ndarray, list[str]]:
