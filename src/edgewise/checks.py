@@ -14,7 +14,10 @@ from edgewise.errors import InputError
 
 def is_number(value: object) -> TypeGuard[int | float]:
     """Return whether `value` is a finite int or float, and not a bool."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # an integer beyond the floats
+        return False
 
 
 def is_integer(value: object) -> TypeGuard[int]:

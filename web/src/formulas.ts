@@ -75,21 +75,27 @@ class Difference {
     this.draw();
   }
 
+  /** The number of the output that the formula is of; with two classes there is one formula, of the second. */
+  private place(): number {
+    const { outputs, task } = this.store.subject;
+    if (this.found!.output) return outputs.indexOf(this.found!.output);
+    return task === "numbers" ? 0 : 1;
+  }
+
   /** What the formula is of, by the network: the target, or the log-odds of a class. */
   private network(x: number[]): number {
-    const { outputs, task, limits } = this.store.subject;
+    const { task, limits } = this.store.subject;
     const clipped = x.map((value, i) => (limits ? Math.max(limits[i]![0], Math.min(limits[i]![1], value)) : value));
     const values = predictions(this.store, clipped);
-    if (task === "numbers") return values[0]!;
-    const share = values[this.found!.output ? outputs.indexOf(this.found!.output) : 1]!;
-    return Math.log(share / (1 - share));
+    const value = values[this.place()]!;
+    return task === "numbers" ? value : Math.log(value / (1 - value));
   }
 
   private draw(): void {
     const { found, store } = this;
     if (!found || this.element.closest("[hidden]")) return;
     const { rows, inputs, shift, scale, outputs, task } = store.subject;
-    const unit = task === "numbers" ? outputs[0]! : `log-odds of ${found.output || outputs[1]!}`;
+    const unit = task === "numbers" ? outputs[this.place()]! : `log-odds of ${outputs[this.place()]!}`;
     const points = rows.x.map((x, n): Point => [this.network(x), (found.rows[n] ?? NaN) - this.network(x)]);
     const known = points.map(([, y]) => y).filter(Number.isFinite);
     const root = Math.sqrt(known.reduce((sum, one) => sum + one * one, 0) / Math.max(known.length, 1));

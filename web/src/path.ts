@@ -1,6 +1,6 @@
 // The path of a row through the network: what each edge adds to each node, with numbers that add up as they are shown.
 import { h, number, signed } from "./dom";
-import { edgeLayers, edgeValue, exists, trace } from "./network";
+import { edgeLayers, edgeValue, exists, output, trace } from "./network";
 import { predictionText } from "./ask";
 import { sumNodes } from "./layout";
 import type { Store } from "./store";
@@ -114,7 +114,7 @@ export function pathPanel(store: Store): HTMLElement {
     else if (!store.subject.note) {
       const shown = (Array.isArray(y) ? y : [y]).map((one, o) => (target.shift[o] ?? 0) + (target.scale[o] ?? 1) * one);
       facts.push(`Measured: ${shown.map((one) => number(target.log ? Math.exp(one) : one)).join(", ")}.`);
-      if (!target.log && shown.length === 1) facts.push(`Residual: ${signed(shown[0]! - all.at(-1)!.total, 4)}.`);
+      if (!target.log && shown.length === 1) facts.push(`Residual: ${signed(shown[0]! - store.inUnits(output(store.network, x)[0]!, 0), 4)}.`);
     }
     const outputs = all.filter((one) => one.layer === last);
     if (task === "classes") {

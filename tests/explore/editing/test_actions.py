@@ -129,7 +129,13 @@ def test_what_a_callback_cancels_is_not_made(model, problem):
     "edit, words",
     [
         ({"kind": "paint"}, "edit must be a dictionary whose kind is one of fix"),
+        ({"kind": []}, "edit must be a dictionary whose kind is one of fix"),
         ({"kind": "fix", "edge": EDGE}, "got one without function"),
+        ({"kind": "fix", "edge": EDGE, "function": ["sin"]}, "function must be one of"),
+        ({"kind": "fix", "edge": EDGE, "function": "sin", "constants": [1, 2, 3]}, "constants must be four numbers"),
+        ({"kind": "fix", "edge": EDGE, "function": "sin", "constants": 1}, "constants must be a list"),
+        ({"kind": "free", "edge": 1}, "edge must be a list"),
+        ({"kind": "drag", "edge": EDGE, "points": [[10**400, 0]]}, "points must be finite"),
         ({"kind": "free", "edge": EDGE, "colour": "red"}, "got one with 'colour'"),
         ({"kind": "free", "edge": [0, 5, 0]}, "edge must be one of layer 0"),
         ({"kind": "drag", "edge": EDGE, "points": [[0, float("nan")]]}, "points must be finite"),

@@ -3,10 +3,11 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
-from edgewise import KAN, KANClassifier, KANRegressor
+from edgewise import KAN, KANClassifier, KANRegressor, find_formula
 from edgewise.explore import Session
 from edgewise.explore.page.api import Requests
 from edgewise.explore.page.description import session_fields, subject_fields
@@ -43,7 +44,8 @@ def test_the_interval_is_that_of_predict_interval_until_the_first_edit(fitted):
     half = requests.answer("interval", {"x": row[0].tolist()})["interval"]["half"][0]
     low, high = model.predict_interval(x[:1])
     assert 2 * half * model.target_scaling_.scale[0] == pytest.approx(float(high[0] - low[0]))
-    assert "x must be 2 finite numbers" in requests.answer("interval", {"x": [math.nan, 1]})["error"]
+    for wrong in (math.nan, 10**400, {}):
+        assert "x must be 2 finite numbers" in requests.answer("interval", {"x": [wrong, 1]})["error"]
     session.edit("straighten", edge=[0, 0, 0])
     assert requests.answer("interval", {"x": [0, 0]}) == {"interval": None}
 
@@ -72,3 +74,15 @@ def test_formulas_come_with_their_values_on_rows_and_beyond(fitted):
     classifier.fit_equations(x, names=["a", "b"], time_limit=1)  # one front for each class
     found = subject_fields(Session(classifier, x, labels).subject)["front"]
     assert {one["output"] for one in found} == {"0", "1", "2"}
+
+
+def test_formulas_of_several_targets_name_their_target():
+    x = np.random.default_rng(0).uniform(-1, 1, (60, 2))
+    y = pd.DataFrame({"first": x[:, 0] + 1, "second": x[:, 1] - 1})
+    model = KANRegressor(hidden=(), grid_size=3, regularization=1e-2).fit(x, y)
+    model.equations_ = {k: find_formula(x, y.iloc[:, k], time_limit=0.1) for k in (0, 1)}
+    fields = subject_fields(Session(model, x, y).subject)
+    best = {one["output"]: one["rows"] for one in fields["front"] if one["chosen"]}
+    rows = np.array(fields["rows"]["numbers"]) - 1
+    assert list(best) == list(fields["outputs"]) == ["first", "second"]
+    assert np.allclose(best["second"], x[rows, 1] - 1, atol=1e-6)

@@ -46,7 +46,17 @@ def test_places_outside_the_domain_have_no_value():
 
 
 @pytest.mark.parametrize(
-    "body", [{}, {"axes": ["z"], "at": {}}, {"axes": ["t"], "at": {"k": "1"}}, {"axes": ["t", "t"]}]
+    "body",
+    [
+        {},
+        {"axes": ["z"], "at": {}},
+        {"axes": ["t"], "at": {"k": "1"}},
+        {"axes": ["t", "t"]},
+        {"axes": [{}]},
+        {"axes": [["t"]]},
+        {"axes": "t"},
+        {"axes": ["t"], "at": {"k": 10**400}},
+    ],
 )
 def test_requests_that_do_not_fit_are_refused(decay, body):
     assert "must" in SolutionRequests(decay, {}).answer("slice", body)["error"]
@@ -59,6 +69,8 @@ def test_one_file_holds_the_values_on_a_grid(decay, monkeypatch):
     values = np.array(fields["stored"]["values"][0]).reshape(count, count)
     k, t = np.meshgrid(np.linspace(1, 2, count), np.linspace(0, 1, count), indexing="ij")
     assert np.allclose(values, np.exp(-k * t), atol=1e-5)
+    monkeypatch.setattr("edgewise.explore.page.solution.MOST_STORED", 102**2)
+    assert SolutionRequests(decay, {}).stored()["count"] == 97  # 101 intervals would leave a map its corners alone
     monkeypatch.setattr("edgewise.explore.page.solution.MOST_STORED", 80)
     with pytest.raises(InputError, match="at most 1 coordinates, got 2"):
         static_page(SolutionRequests(decay, {}))

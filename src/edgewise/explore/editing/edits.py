@@ -14,6 +14,7 @@ from edgewise.nn.model import KAN
 
 # The fields of each kind of edit: those that it needs, and those that it may have.
 TRAINING = ("refit", "train")
+LISTS = ("edge", "node", "points", "range", "inputs", "constants")  # fields that hold several values
 EDITS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "fix": (("edge", "function"), ("constants", *TRAINING)),
     "free": (("edge",), TRAINING),
@@ -105,7 +106,7 @@ def checked_edit(edit: Mapping[str, Any]) -> dict[str, Any]:
     >>> checked_edit({"kind": "remove_edge", "edge": (0, 1, 0)})
     {'kind': 'remove_edge', 'edge': [0, 1, 0]}
     """
-    if not isinstance(edit, Mapping) or edit.get("kind") not in EDITS:
+    if not isinstance(edit, Mapping) or edit.get("kind") not in tuple(EDITS):
         got = edit.get("kind") if isinstance(edit, Mapping) else type(edit).__name__
         raise InputError(f"edit must be a dictionary whose kind is one of {', '.join(EDITS)}, got {got!r:.80}")
     needed, optional = EDITS[edit["kind"]]
@@ -114,18 +115,21 @@ def checked_edit(edit: Mapping[str, Any]) -> dict[str, Any]:
     if missing or unknown:
         which = f"without {missing[0]}" if missing else f"with {unknown[0]!r:.40}"
         raise InputError(f"edit {edit['kind']!r} must have {', '.join((*needed, *optional))}, got one {which}")
+    for name in LISTS:
+        if not isinstance(edit.get(name), list | tuple | None):
+            raise InputError(f"{name} must be a list, got {edit[name]!r:.80}")
     return {name: _plain(value, name) for name, value in edit.items() if value is not None}
 
 
 def _plain(value: Any, name: str) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(item, name) for item in value]
-    if is_integer(value):
+    if is_integer(value) and is_number(int(value)):
         return int(value)
     if is_number(value):
         return float(value)
-    if isinstance(value, float | np.floating):
-        raise InputError(f"{name} must be finite, got {value!r}")
+    if isinstance(value, float | np.floating) or is_integer(value):
+        raise InputError(f"{name} must be finite, got {value!r:.80}")
     if isinstance(value, str):
         return value
     raise InputError(f"{name} must be numbers and text, got {type(value).__name__}")

@@ -77,14 +77,17 @@ def front_fields(subject: Subject, x: np.ndarray) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        "rows" holds the values on the rows; "along" maps the number of an input to its first and last value in the
-        table's unit and the values of the formula between them, the other inputs at their medians. Both are in the unit
-        of the target, or log-odds; None where a formula is undefined.
+        "output" is the name of the target or class, empty for a single front. "rows" holds the values on the rows;
+        "along" maps the number of an input to its first and last value in the table's unit and the values of the
+        formula between them, the other inputs at their medians. Both are in the unit of the target, or log-odds; None
+        where a formula is undefined.
     """
     found = getattr(subject.estimator, "equations_", None)
     if found is None:
         return []
     fronts = found if isinstance(found, Mapping) else {"": found}
+    if isinstance(found, Mapping) and isinstance(subject.estimator, KANRegressor):
+        fronts = {subject.outputs[place]: front for place, front in found.items()}
     rows = subject.shift + subject.scale * x
     middle = np.median(rows, axis=0)
     low, high = rows.min(axis=0), rows.max(axis=0)

@@ -18,6 +18,7 @@ from edgewise.pde.solver.solution import Solution
 CURVE_POINTS, MAP_POINTS = 241, 61  # along a coordinate of a curve, of a map; choices: a pixel or two apart, and ten
 MOST_STORED = 200_000  # numbers of a page in one file; a choice: about two megabytes
 FEWEST_STORED = 9  # points along each coordinate of such a page; a choice: fewer show no shape
+STORED_STEPS = 12  # divides the intervals along them; a choice: maps show each second, third, fourth or sixth point
 ROUNDING = 1e-9  # of the domain's size: points this far outside count as points of the boundary
 
 
@@ -79,7 +80,9 @@ class SolutionRequests:
         """Return all fields on a grid along one or two coordinates; null outside the domain."""
         names = self.solution.problem.domain.coordinates
         axes, at = body.get("axes"), body.get("at")
-        if not isinstance(axes, list) or len(axes) not in (1, 2) or len(set(axes) & set(names)) < len(axes):
+        if not isinstance(axes, list) or not all(isinstance(one, str) and one in names for one in axes):
+            raise InputError(f"axes must list one or two of {', '.join(names)}, got {axes!r:.80}")
+        if len(axes) not in (1, 2) or len(set(axes)) < len(axes):
             raise InputError(f"axes must be one or two of {', '.join(names)}, got {axes!r:.80}")
         if not isinstance(at, Mapping) or not all(is_number(at.get(name)) for name in names if name not in axes):
             raise InputError(f"at must give a number for each other coordinate, got {at!r:.80}")
@@ -104,6 +107,8 @@ class SolutionRequests:
         names = self.solution.problem.domain.coordinates
         most = MOST_STORED / len(self.solution.problem.fields)
         count = min(CURVE_POINTS, int(most ** (1 / len(names)) + 1e-9))
+        if count > STORED_STEPS:
+            count = (count - 1) // STORED_STEPS * STORED_STEPS + 1
         if count < FEWEST_STORED:
             raise InputError(
                 f"a page in one file shows solutions of at most {int(math.log(most, FEWEST_STORED))} coordinates, "

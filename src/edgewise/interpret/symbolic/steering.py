@@ -248,13 +248,16 @@ def fix_edge(
     ((('x^2',),),)
     """
     place = checked_edge(model, edge)
-    if function != NO_FUNCTION and function not in table:
-        raise InputError(f"function must be one of {', '.join(table)}, got {function!r}")
+    if function != NO_FUNCTION and function not in tuple(table):
+        raise InputError(f"function must be one of {', '.join(table)}, got {function!r:.80}")
     u, s = _curve(model, place, problem)
     if function == NO_FUNCTION:
         fitted = EdgeFit(NO_FUNCTION, 0.0, 0.0, 0.0, float(s.mean()), 1.0, 0)
     elif constants is not None:
-        a, b, c, d = (float(value) for value in constants)
+        try:
+            a, b, c, d = (float(value) for value in constants)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise InputError(f"constants must be four numbers, got {constants!r:.80}") from error
         if not table[function].allows(*sorted((a * float(u.min()) + b, a * float(u.max()) + b))):
             raise InputError(f"function {function!r} must be defined on the values of the edge's input, it isn't")
         fitted = EdgeFit(function, a, b, c, d, 0.0, 0)
