@@ -107,3 +107,27 @@ def test_one_process_is_a_team_of_its_own():
     assert team.summed(1.0)[0].tolist() == [1.0, 2.0, 3.0] and len(team.gathered(0.0)) == 1
     with pytest.raises(InputError, match="timeout must be a positive number of seconds, got -1"), joined_processes(-1):
         pass
+
+
+@pytest.mark.parametrize("missing", ["RANK", "MASTER_ADDR", "MASTER_PORT"])
+def test_a_variable_that_is_missing_is_named(monkeypatch, missing):
+    for name, value in {"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv(missing)
+    with pytest.raises(InputError, match=f"{missing} must be set in the environment"), joined_processes():
+        pass
+
+
+def test_any_error_of_the_leading_process_is_told_to_the_others(monkeypatch):
+    def broken(request):
+        raise TypeError("no sum")
+
+    team = Team(broken)
+    monkeypatch.setattr(team, "count", 2)
+    told = []
+    monkeypatch.setattr(team, "_send", lambda kind, content: told.append((kind, content)))
+    monkeypatch.setattr(team, "_gathered", lambda content: told.append(content) or [content, (None, [])])
+    with pytest.raises(InputError, match="TypeError: no sum") as caught, team.leading(dict):
+        team.summed(1.0)
+    assert isinstance(caught.value.__cause__, TypeError)
+    assert told == [("sum", 1.0), ("TypeError: no sum", None), ("fail", "TypeError: no sum")]

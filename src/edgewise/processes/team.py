@@ -54,7 +54,8 @@ def joined_processes(timeout: float = TIMEOUT) -> Iterator[int]:
     Raises
     ------
     InputError
-        The time is not a positive number, or processes have other versions of Edgewise or torch.
+        The time is not a positive number, WORLD_SIZE is above 1 without RANK, MASTER_ADDR or MASTER_PORT, or processes
+        have other versions of Edgewise or torch.
     ProcessError
         A process does not arrive in time, or is lost.
 
@@ -66,10 +67,18 @@ def joined_processes(timeout: float = TIMEOUT) -> Iterator[int]:
     """
     if not is_number(timeout) or timeout <= 0:
         raise InputError(f"timeout must be a positive number of seconds, got {timeout!r}")
-    count = int(os.environ.get("WORLD_SIZE", "1"))
-    if count == 1 or process_and_count()[1] > 1:
+    size = os.environ.get("WORLD_SIZE", "1")
+    if not size.isdigit():
+        raise InputError(f"WORLD_SIZE of the environment must be a number of processes, got {size!r}")
+    count = int(size)
+    if count <= 1 or process_and_count()[1] > 1:
         yield process_and_count()[0]
         return
+    for name in ("RANK", "MASTER_ADDR", "MASTER_PORT"):
+        if name not in os.environ:
+            raise InputError(
+                f"{name} must be set in the environment where WORLD_SIZE is {count}, as torchrun does; got none"
+            )
     from torch import distributed
 
     number = int(os.environ["RANK"])
@@ -112,6 +121,7 @@ class Team:
 
         self.answer, self._torch = answer, torch
         self.number, self.count = process_and_count()
+        self._failure: Exception | None = None  # the error of this process, of whatever type
         if self.count > 1:
             package = sys.modules[__name__.partition(".")[0]]
             mine = {"Edgewise": package.__version__, "torch": torch.__version__}
@@ -141,7 +151,7 @@ class Team:
         except ProcessError:  # nobody is there to be told
             raise
         except Exception as error:
-            self._send("fail", str(error))
+            self._send("fail", _sentence(error))
             raise
         self._send("end", result())
 
@@ -197,18 +207,19 @@ class Team:
 
     def _tried(self, request: Any) -> tuple[Any, str | None]:
         """Return the answer and no error, or, of several processes, None and the sentence of the error."""
-        if self.count == 1:
-            return self.answer(request), None
         try:
             return self.answer(request), None
-        except EdgewiseError as error:
-            return None, str(error)
+        except Exception as error:  # the others wait for an answer, whatever has failed here
+            if self.count == 1:
+                raise
+            self._failure = error
+            return None, _sentence(error)
 
     def _has_failed(self, sentences: Sequence[str | None], quietly: bool) -> bool:
         """Raise the first error of the processes; a serving one hears of it from the leading one."""
         failed = [sentence for sentence in sentences if sentence is not None]
         if failed and not quietly:
-            raise InputError(failed[0])
+            raise InputError(failed[0]) from self._failure
         return bool(failed)
 
     def _gathered(self, content: Any) -> list[Any]:
@@ -224,3 +235,8 @@ class Team:
                 f"process {self.number} of {self.count} heard nothing from another one, which has ended or hangs; "
                 "start them again"
             ) from error
+
+
+def _sentence(error: Exception) -> str:
+    """Return what other processes are told of an error: its sentence, with the type where it is none of Edgewise."""
+    return str(error) if isinstance(error, EdgewiseError) else f"{type(error).__name__}: {error}"

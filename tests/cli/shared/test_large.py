@@ -1,5 +1,7 @@
 """Tables that are too large for memory: what is a sample, what is all rows, and what is refused."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -7,7 +9,9 @@ import pytest
 
 from edgewise.cli.shared import large
 from edgewise.cli.shared.preparation import FitJob, prepare_table, split_sentence
+from edgewise.cli.table import fit
 from edgewise.cli.table.training import train_model
+from edgewise.cli.terminal.console import Screen
 from edgewise.errors import InputError
 from edgewise.tables import read_table
 from edgewise.tables.batches import Batches
@@ -111,3 +115,15 @@ def test_a_rare_class_is_in_the_sample(folder, little_memory, words, task):
 def test_numbers_that_are_no_classes_do_not_fill_the_sample(folder, little_memory):
     prepared = prepare_table(FitJob(str(folder), target="number"))
     assert prepared.task == "regression" and len(prepared.train) < 1620
+
+
+def test_a_kept_training_ends_the_other_processes(folder, little_memory, monkeypatch):
+    sent = []
+    prepared = prepare_table(FitJob(str(folder), target="y"))
+    kept = SimpleNamespace(interrupted=False, ended=False)
+    monkeypatch.setattr(fit, "recalled_training", lambda *_: kept)
+    monkeypatch.setattr(fit.Team, "_send", lambda team, *message: sent.append(message))
+    monkeypatch.setattr(fit, "FitResults", lambda *_, **__: pytest.fail("reached") if not sent else 1 / 0)
+    with pytest.raises(ZeroDivisionError):  # all that follows needs the model
+        fit.run_fit(FitJob(str(folder), target="y"), prepared, object(), Screen(quiet=True), object())
+    assert sent == [("end", {})]

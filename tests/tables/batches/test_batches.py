@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data.distributed import DistributedSampler
 
 from edgewise.errors import FileError, InputError
 from edgewise.tables.batches import Batches
@@ -179,6 +180,50 @@ def test_weights_are_in_every_batch_or_in_none(order):
             sampler.add(batch)
     with pytest.raises(InputError, match="weights must be given in every batch or in none"):
         samplers[0].join(samplers[1])
+
+
+@pytest.mark.parametrize("has_generator", [False, True])
+def test_a_shuffled_loader_repeats_itself_and_leaves_random_states(has_generator):
+    rows = TensorDataset(torch.arange(N)[:, None].double(), torch.arange(N).double())
+    own = torch.Generator().manual_seed(7) if has_generator else None
+    loader = DataLoader(rows, batch_size=64, shuffle=True, generator=own)
+    before, twin = torch.get_rng_state(), torch.Generator().manual_seed(7)
+    batches = Batches(loader)
+    first, again = rows_of(batches)[0], rows_of(batches)[0]
+    assert np.array_equal(first, again) and not np.array_equal(first, np.arange(N))
+    next(iter(batches))  # a pass that ends early
+    assert torch.equal(torch.get_rng_state(), before)
+    assert own is None or torch.equal(torch.rand(5, generator=own), torch.rand(5, generator=twin))
+    shares = []
+    for process in range(2):
+        torch.manual_seed(process)  # processes may differ in their random states
+        shares += [batch.y for batch in batches.part(process, 2)]
+    assert sorted(np.concatenate(shares)) == list(range(N))
+    torch.set_rng_state(before)
+
+
+def test_a_distributed_sampler_is_refused_in_several_processes():
+    rows = TensorDataset(torch.zeros(8, 1), torch.zeros(8))
+    loader = DataLoader(rows, batch_size=2, sampler=DistributedSampler(rows, num_replicas=2, rank=0))
+    with pytest.raises(InputError, match="must be without a DistributedSampler"):
+        next(Batches(loader).part(0, 2))
+
+
+@pytest.mark.parametrize("option", [{"target": "y"}, {"weight": "w"}, {"columns": ["a"]}])
+def test_names_of_columns_are_refused_for_arrays(option):
+    (name,) = option
+    with pytest.raises(InputError, match=f"batch 1: {name} must be left out where batches are arrays, got"):
+        list(Batches([(np.zeros((3, 2)), np.zeros(3))], **option))
+
+
+def test_targets_have_one_shape_and_tensors_any_precision():
+    x = np.zeros((3, 1))
+    with pytest.raises(InputError, match=r"batch 2: y must have the shape \(n,\) of batch 1, got \(n, 1\)"):
+        surveyed(Batches([(x, np.zeros(3)), (x, np.zeros((3, 1)))]), 10, seed=0)
+    (batch,) = Batches([(torch.ones(3, 2, dtype=torch.bfloat16), torch.ones(3, dtype=torch.bfloat16))])
+    assert batch.y.tolist() == [1.0] * 3 and batch.y.dtype == np.float64
+    (batch,) = Batches([good()], "y", columns="a")
+    assert batch.table.names == ("a",)
 
 
 def test_what_cannot_be_read_twice_is_refused():

@@ -30,6 +30,7 @@ from edgewise.errors import InputError
 from edgewise.files import Journal
 from edgewise.outcomes import Progress, ProgressCallback
 from edgewise.presentation import counted, percent_text
+from edgewise.processes import Team
 from edgewise.report import ReportContent
 from edgewise.report.comparison import comparison_sentences, score_text
 
@@ -56,6 +57,9 @@ def run_fit(
     if trained is None:
         with stages.progress("Training") as report:
             trained = train_model(job, prepared, report)
+    elif prepared.large is not None:  # other processes wait for the sums of a training; there is none
+        with Team(tuple).leading(dict):
+            pass
     results = FitResults(job, prepared, trained, [], is_interrupted=trained.interrupted or trained.ended)
     try:
         _show_training(results, screen)

@@ -6,6 +6,7 @@ import glob
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
@@ -46,6 +47,12 @@ class Batch:
         Numbers of the rows in the whole table, from 0.
     is_named : bool
         Whether the columns have names of their own, as in a frame.
+
+    Examples
+    --------
+    >>> (batch,) = Batches([(np.array([[1.0], [2.0], [3.0]]), np.array([1.0, 4.0, 9.0]))])
+    >>> batch.name, len(batch), batch.take(batch.y > 2).ids.tolist()
+    ('batch 1', 3, [1, 2])
     """
 
     table: Table
@@ -85,12 +92,16 @@ class Batches:
     source : str, path-like, sequence of them, pyarrow.dataset.Dataset, torch DataLoader or other iterable
         A Parquet file, a folder of them or a pattern such as "sales/*.parquet"; or an object that yields its batches
         anew whenever it is iterated over. A batch is a frame of pandas, polars or pyarrow, or a tuple (X, y) or
-        (X, y, weight) of arrays or tensors, X with two dimensions.
+        (X, y, weight) of arrays or tensors, X with two dimensions. A folder is read with the folders in it; what names
+        such as "year=2024" say is no column. A DataLoader is drawn from seed 0 in every pass and every process, so that
+        a shuffled one repeats itself, and leaves all generators of torch as they were; of several processes each takes
+        its own batches, so its sampler must not be a DistributedSampler.
     target : str or sequence of str, optional
         Column to predict, or columns; needed where batches are frames.
     weight : str, optional
-        Column of frames that holds nonnegative weights of the rows.
-    columns : sequence of str, optional
+        Column of frames that holds nonnegative weights of the rows; to be left out, as target and columns, where
+        batches are arrays.
+    columns : str or sequence of str, optional
         Input columns of frames; all others than target and weight by default.
     batch_rows : int
         Most rows of a batch that is read from Parquet or a data set; others come as they are.
@@ -119,14 +130,14 @@ class Batches:
         target: str | Sequence[str] | None = None,
         *,
         weight: str | None = None,
-        columns: Sequence[str] | None = None,
+        columns: str | Sequence[str] | None = None,
         batch_rows: int = ROWS_AT_ONCE,
         sample_rows: int = SAMPLE_ROWS,
     ) -> None:
         self.source = source
         self.targets = () if target is None else (target,) if isinstance(target, str) else tuple(target)
         self.target, self.weight = target, weight
-        self.columns = None if columns is None else tuple(columns)
+        self.columns = None if columns is None else (columns,) if isinstance(columns, str) else tuple(columns)
         self.batch_rows = check_count(batch_rows, "batch_rows")
         self.sample_rows = check_count(sample_rows, "sample_rows", 2)
         self._part: tuple[float, int, bool] | None = None
@@ -147,7 +158,7 @@ class Batches:
                 "source must be Parquet files, a data set or an iterable of batches, got "
                 f"{type(source).__name__}; a table that is in memory goes to fit(X, y)"
             )
-        elif iter(source) is source:
+        elif not _is_loader(source) and iter(source) is source:  # iter() of a loader draws random numbers
             raise InputError(
                 "source must give its batches again each time it is iterated over, as a list or a DataLoader does, got "
                 f"{type(source).__name__}, which ends after one pass"
@@ -173,7 +184,7 @@ class Batches:
         --------
         >>> whole = Batches([(np.zeros((1000, 1)), np.zeros(1000))])
         >>> [sum(len(batch) for batch in part) for part in whole.divided(0.2, seed=0)]
-        [799, 201]
+        [804, 196]
         """
         parts = copy(self), copy(self)
         parts[0]._part, parts[1]._part = (share, seed, False), (share, seed, True)
@@ -212,6 +223,8 @@ class Batches:
         if hasattr(self.source, "part"):  # it yields batches in this form
             yield from self.source.part(process, count)
             return
+        if count > 1 and _is_loader(self.source):
+            _check_sampler(self.source)
         first = 0
         kinds: dict[str, str] = {}
         units = self._units()
@@ -262,7 +275,7 @@ class Batches:
                 read = partial(fragment.to_batches, columns=self._wanted, batch_size=self.batch_rows)
                 units.append(_Unit(f"fragment {number}", rows, read))
             return units
-        return [_Unit("", None, lambda: self.source)]
+        return [_Unit("", None, partial(_drawn, self.source) if _is_loader(self.source) else lambda: self.source)]
 
     @property
     def _wanted(self) -> list[str] | None:
@@ -276,6 +289,9 @@ class Batches:
         try:
             table, y, weight = self._of_frame(raw) if is_frame(raw) else _of_arrays(raw)
             _check_kinds(table, kinds)
+            for argument, value in (("target", self.target), ("weight", self.weight), ("columns", self.columns)):
+                if value is not None and not is_frame(raw):
+                    raise InputError(f"{argument} must be left out where batches are arrays, got {value!r}")
             _check_numbers(y[~_unknown(y)] if self._drops_unknown else y, weight, len(table))
         except InputError as error:
             raise InputError(f"{name}: {error}") from error
@@ -399,11 +415,72 @@ def _is_tensor(part: Any) -> bool:
     return torch is not None and isinstance(part, torch.Tensor)
 
 
+def _is_loader(source: Any) -> bool:
+    """Return whether a source is a DataLoader of torch, which is not imported for it."""
+    data = sys.modules.get("torch.utils.data")
+    return data is not None and isinstance(source, data.DataLoader)
+
+
+def _samplers(loader: Any) -> list[Any]:
+    return [loader.sampler, loader.batch_sampler, getattr(loader.batch_sampler, "sampler", None)]
+
+
+def _check_sampler(loader: Any) -> None:
+    """Raise InputError where the loader gives each process a part already."""
+    distributed = sys.modules.get("torch.utils.data.distributed")
+    if distributed and any(isinstance(one, distributed.DistributedSampler) for one in _samplers(loader)):
+        raise InputError(
+            "a DataLoader must be without a DistributedSampler, as each process takes its own batches of all, got one "
+            "with it"
+        )
+
+
+def _drawn(loader: Any) -> Iterator[Any]:
+    """Yield the batches of a DataLoader in an order that every pass and every process has.
+
+    While it works, torch's global generator and those of the loader and its samplers start at seed 0; between batches
+    and afterwards they are as they were.
+    """
+    torch = sys.modules["torch"]
+    owned = [torch.default_generator, *(getattr(one, "generator", None) for one in (loader, *_samplers(loader)))]
+    generators = list({id(one): one for one in owned if isinstance(one, torch.Generator)}.values())
+    states = [torch.Generator(device=one.device).manual_seed(0).get_state() for one in generators]
+
+    @contextmanager
+    def own_random_states() -> Iterator[None]:
+        outer = [one.get_state() for one in generators]
+        for one, state in zip(generators, states, strict=True):
+            one.set_state(state)
+        try:
+            yield
+        finally:
+            states[:] = [one.get_state() for one in generators]
+            for one, state in zip(generators, outer, strict=True):
+                one.set_state(state)
+
+    end = object()
+    with own_random_states():
+        iterator = iter(loader)
+        batch = next(iterator, end)
+    while batch is not end:
+        yield batch
+        with own_random_states():
+            batch = next(iterator, end)
+
+
+def _array(part: Any) -> np.ndarray:
+    """Return an array or a tensor as an array; tensors of any precision become float64."""
+    if not _is_tensor(part):
+        return np.asarray(part)
+    tensor = part.detach().cpu()
+    return np.asarray((tensor.double() if tensor.is_floating_point() else tensor).numpy())
+
+
 def _of_arrays(raw: Any) -> tuple[Table, np.ndarray, np.ndarray | None]:
     """Return inputs, targets and weights of a batch (X, y) or (X, y, weight)."""
     if not isinstance(raw, list | tuple) or len(raw) not in (2, 3):
         raise InputError(f"a batch must be a frame, (X, y) or (X, y, weight), got {type(raw).__name__}")
-    parts = [part.detach().cpu().numpy() if _is_tensor(part) else np.asarray(part) for part in raw]
+    parts = [_array(part) for part in raw]
     x, y = parts[0], parts[1]
     if x.ndim != 2 or x.dtype.kind not in "fiub":
         raise InputError(f"X must be numbers of shape (rows, inputs), got {x.dtype} of shape {x.shape}")

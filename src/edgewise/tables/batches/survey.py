@@ -30,6 +30,16 @@ class Survey:
         Smallest positive weight.
     is_whole : bool
         Whether the sample holds every row.
+
+    Examples
+    --------
+    >>> from edgewise.tables.batches import Batches
+    >>> sampler = Sampler(10, seed=0)
+    >>> for batch in Batches([(np.zeros((2, 1)), np.zeros(2), np.array([0.5, 1.5])) for _ in range(3)]):
+    ...     sampler.add(batch)
+    >>> found = sampler.survey()
+    >>> found.rows, found.total, found.least, found.is_whole
+    (6, 6.0, 0.5, True)
     """
 
     sample: Batch
@@ -72,13 +82,13 @@ class Sampler:
     ...     sampler.add(batch)
     >>> found = sampler.survey()
     >>> found.rows, len(found.sample), found.sample.table.columns["x"].max()
-    (1000, 51, np.float64(999.0))
+    (1000, 52, np.float64(999.0))
     """
 
     def __init__(self, size: int, seed: int, *, has_labels: bool | None = False) -> None:
         self.size, self.seed, self.has_labels = size, seed, has_labels
         self.rows, self.total, self.least, self.seen = 0, 0.0, np.inf, 0
-        self.first: tuple[str, tuple[str, ...], bool] | None = None  # name and columns of a batch; has it weights?
+        self.first: Batch | None = None  # a row of a batch, which others are compared with
         self.kept: list[tuple[np.ndarray, Batch]] = []  # random numbers and rows
         self.limit = np.uint64(2**64 - 1)
         self.labels: set[object] = set()
@@ -87,7 +97,7 @@ class Sampler:
     def add(self, batch: Batch) -> None:
         """Take the rows of a batch into account."""
         weight = np.ones(len(batch)) if batch.weight is None else batch.weight
-        self._check_first((batch.name, batch.table.names, batch.weight is not None))
+        self._check_first(batch)
         self.seen += len(batch)
         self.rows += int((weight > 0).sum())
         self.total += float(weight.sum())
@@ -118,7 +128,7 @@ class Sampler:
         Raises
         ------
         InputError
-            Those rows have other columns, or weights where these have none.
+            Those rows have other columns, targets of another shape, or weights where these have none.
         """
         if other.first:
             self._check_first(other.first)
@@ -159,19 +169,23 @@ class Sampler:
         order = np.argsort(sample.ids, kind="stable")
         return Survey(sample.take(order), self.rows, self.total, self.least, len(order) == self.seen)
 
-    def _check_first(self, other: tuple[str, tuple[str, ...], bool]) -> None:
-        """Compare columns and weights of a batch with those of the first one."""
+    def _check_first(self, other: Batch) -> None:
+        """Compare columns, targets and weights of a batch with those of the first one."""
         if self.first is None:
-            self.first = other
-        if different := sorted({*self.first[1]} ^ {*other[1]}):
+            self.first = other.take(np.array([0]))
+        first = self.first
+        if different := sorted({*first.table.names} ^ {*other.table.names}):
             raise InputError(
-                f"{other[0]}: a batch must have the columns of {self.first[0]}; "
+                f"{other.name}: a batch must have the columns of {first.name}; "
                 f"{quoted(different[0])} is in one of them alone"
             )
-        if self.first[2] != other[2]:
-            there, here = ("weights", "none") if self.first[2] else ("no weights", "some")
+        if first.y.shape[1:] != other.y.shape[1:]:
+            shapes = ["(n,)" if one.y.ndim == 1 else f"(n, {one.y.shape[1]})" for one in (first, other)]
+            raise InputError(f"{other.name}: y must have the shape {shapes[0]} of {first.name}, got {shapes[1]}")
+        if (first.weight is None) != (other.weight is None):
+            there, here = ("no weights", "some") if first.weight is None else ("weights", "none")
             raise InputError(
-                f"{other[0]}: weights must be given in every batch or in none, got {there} in {self.first[0]} and "
+                f"{other.name}: weights must be given in every batch or in none, got {there} in {first.name} and "
                 f"{here} in this one"
             )
 

@@ -230,8 +230,10 @@ def of_whole_loader(problem: Problem) -> Problem:
     def epoch() -> Iterator[Data]:
         batches = LoaderBatches(problem, loader, seed=0)
         before = batches.state()
-        yield from batches.epoch()
-        batches.restore_generators(before)
+        try:
+            yield from batches.epoch()
+        finally:
+            batches.restore_generators(before)
 
     twin.train_tensors = BatchedData.of(peek(problem), epoch)
     return twin
@@ -244,12 +246,14 @@ def peek(problem: Problem, rows: int = 10_000) -> Data:
     batches = LoaderBatches(problem, problem.train_loader, seed=0)
     before = batches.state()
     seen, count = [], 0
-    for batch in batches.epoch():
-        seen.append(batch)
-        count += len(batch)
-        if count >= rows:
-            break
-    batches.restore_generators(before)
+    try:
+        for batch in batches.epoch():
+            seen.append(batch)
+            count += len(batch)
+            if count >= rows:
+                break
+    finally:
+        batches.restore_generators(before)
     return joined(seen)
 
 
