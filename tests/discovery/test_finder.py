@@ -82,6 +82,7 @@ def test_nothing_outside_its_domain_is_returned():
         (np.zeros((30, 1)), np.zeros(29), r"y must have shape \(N,\)"),
         (np.zeros((9, 1)), np.zeros(9), "at least 20 rows"),
         ([["1", "a"]] * 30, np.zeros(30), "x must be an array of numbers, got text such as 'a'$"),
+        (np.array([["1", "a"]] * 30), np.zeros(30), "x must be an array of numbers, got text such as 'a'$"),
         (np.zeros((30, 1)), ["up"] * 30, "y must be .*, got text such as 'up'; of two classes give booleans, such as"),
         (np.zeros((30, 1)), [[1.0, 2.0], [3.0]], "y must be an array of numbers, got list"),
         ("x", np.zeros(30), "x must be an array of numbers, got 'x'"),

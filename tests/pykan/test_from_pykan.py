@@ -114,6 +114,11 @@ def test_a_base_function_without_a_name_is_given(tmp_path, text):
     torch.testing.assert_close(from_pykan(path, base=lambda x: x * torch.sigmoid(x))(x), same)
 
 
+def test_a_base_that_is_no_function_is_refused():
+    with pytest.raises(InputError, match=r"^base must be a function of a tensor, .* got 3$"):
+        from_pykan(CHECKPOINTS / "splines", base=3)
+
+
 def copied(tmp_path, name="splines"):
     for ending in ("config.yml", "state"):
         shutil.copy(CHECKPOINTS / f"{name}_{ending}", tmp_path / f"m_{ending}")

@@ -127,6 +127,8 @@ def _numbers(values: object, name: str) -> np.ndarray:
     except (TypeError, ValueError) as error:
         received = repr(values) if isinstance(values, str | int | float) else type(values).__name__
         text = str(error).partition("could not convert string to float: ")[2]
+        if text.startswith("np.str_("):  # numpy's own way to show an element of an array of text
+            text = text.removeprefix("np.str_(").removesuffix(")")
         if text and not isinstance(values, str):
             received = f"text such as {text:.40}"
         classes = (

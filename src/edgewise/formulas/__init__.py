@@ -2,12 +2,12 @@
 
 `parse_expression` reads a formula from text, and `Formula` gives it names of inputs, values, and LaTeX, Python, C and
 sympy forms. `fit_constants` fits its constants to data and `recognise` rounds them to closed forms. `simplify` and
-`shortest_form` make it shorter. `edge_fits` and `curve_shapes` find elementary functions for one curve. Searches return
-a `Front`: formulas by complexity and error, with the recommended one as `best`. To search for a formula of a table use
-`edgewise.discovery.find_formula`.
+`shortest_form` make it shorter, and `without_noise` drops constants of the size of rounding. `edge_fits` and
+`curve_shapes` find elementary functions for one curve. Searches return a `Front`: formulas by complexity and error,
+with the recommended one as `best`. To search for a formula of a table use `edgewise.discovery.find_formula`.
 """
 
-from edgewise.formulas.algebra import shortest_form, simplify
+from edgewise.formulas.algebra import shortest_form, simplify, without_noise
 from edgewise.formulas.constants import FittedExpression, fit_constants, recognise
 from edgewise.formulas.curve_fits import CurveShape, EdgeFit, curve_shapes, edge_fits
 from edgewise.formulas.domains import domain_report, domain_violations
@@ -43,4 +43,5 @@ __all__ = [
     "shortest_form",
     "simplify",
     "with_fidelity",
+    "without_noise",
 ]

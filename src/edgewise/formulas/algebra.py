@@ -462,7 +462,7 @@ def without_noise(node: Expression, x: np.ndarray, rounding: float = float(np.fi
 
     Examples
     --------
-    >>> from edgewise.formulas import as_text, parse_expression
+    >>> from edgewise.formulas import as_text, parse_expression, without_noise
     >>> noisy = parse_expression("1.0000000000000002*sin(a + 1e-17) + 1e-18*b + 1e-9", "ab")
     >>> as_text(without_noise(noisy, np.random.default_rng(0).uniform(-1, 1, (50, 2))), "ab")
     'sin(a) + 1e-09'

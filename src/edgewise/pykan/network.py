@@ -75,6 +75,8 @@ def from_pykan(
     """
     if beyond not in ("zero", "line"):
         raise InputError(f'beyond must be "zero" or "line", got {beyond!r}')
+    if base is not None and not callable(base) and not isinstance(base, str):
+        raise InputError(f"base must be a function of a tensor, as torch.nn.SiLU(), got {base!r:.80}")
     state = read_checkpoint(Path(source), base) if isinstance(source, str | PathLike) else state_of_model(source, base)
     plans: list[LayerPlan] = []
     for number in range(state.depth):

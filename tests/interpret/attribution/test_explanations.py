@@ -150,6 +150,8 @@ def test_bad_arguments_of_explanations_are_refused():
         explain_global(mixed, [[1.0]])
     with pytest.raises(InputError, match=r"background must be an array of shape \(rows, inputs\), got shape \(3,\)"):
         explain_local(mixed, table(), np.arange(3.0))
+    with pytest.raises(InputError, match=r"background must be an array of shape \(rows, inputs\), got list"):
+        explain_local(mixed, table(), table().tolist())
     with pytest.raises(InputError, match="at least two different rows"):
         explain_local(mixed, table()[:1])
     with pytest.raises(InputError, match="names must hold 4 names"):

@@ -289,7 +289,7 @@ def explain_local(
     'y 21: 32 on average, −10 for b = 2, −1 for a = 1.'
     """
     X = checked_table(X, "X")
-    background = X if background is None else background
+    background = X if background is None else checked_table(background, "background")
     if len(background) < 2 or bool((background == background[0]).all()):
         raise InputError("background must hold at least two different rows to compare with; give rows of the data")
     shares, base = shapley_shares(model, X, background, seed=seed)
