@@ -179,7 +179,10 @@ def test_a_report_has_the_formulas_of_each_number():
     model = KANRegressor(**SMALL).fit(X, np.stack([y, X[:, 0] - 1], 1))
     fronts = [find_formula(X, X[:, k] - 1, names=["a", "b"], time_limit=1) for k in (0, 1)]
     model.equations_ = dict(enumerate(fronts))
-    content = model.report().content
+    report = model.report()
+    content = report.content
+    assert "for y1, whose prediction rises with it" in content.findings[0]
+    assert "Every target" in report.html and "probability" not in report.html
     assert content.formulas[0] == "y1 = a - 1\ny2 = b - 1"
     assert [row.text for row in content.formula_rows if row.chosen] == ["y1 = a - 1", "y2 = b - 1"]
     assert sum(figure.kind == "formulas" for figure in content.figures) == 2

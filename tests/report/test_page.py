@@ -128,7 +128,7 @@ def test_one_page_first_and_the_details_behind_folds(report):
     assert re.findall(r"<h2[^>]*>(.*?)</h2>", opening) == ["What was learned", "How good it is", "What to distrust"]
     assert [re.search(r"<h2>(.*?)</h2>", fold)[1] for fold in folds] == [
         "The result in detail",
-        "Every class",
+        "Every target",
         "The inputs",
         "The formulas",
         "The network",

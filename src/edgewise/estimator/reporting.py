@@ -19,6 +19,7 @@ from edgewise.interpret.attribution.explanations import (
     MENTIONED_SHARE,
     NOTABLE_SHARE,
     GlobalExplanation,
+    are_probabilities,
     are_two_classes,
     explain_global,
 )
@@ -180,7 +181,7 @@ def explained(model: EstimatorDisplay, codes: np.ndarray) -> GlobalExplanation |
 
 
 def explanation_parts(explanation: GlobalExplanation | None) -> dict[str, Any]:
-    """Return the parts of a report about the inputs that predictions depend on, for every class."""
+    """Return the parts of a report about the inputs that predictions depend on, for every class or target."""
     if explanation is None:
         return {}
     if explanation.constant:
@@ -205,16 +206,20 @@ def inference_parts(model: EstimatorDisplay) -> dict[str, Any]:
     return {"tests": TestTable(head, rows, " ".join(filter(None, [TESTS_TEXT, of_all, note])))}
 
 
+def _said(explanation: GlobalExplanation) -> str:
+    return "probability" if are_probabilities(explanation.local.prediction) else "prediction"
+
+
 def _class_overview(explanation: GlobalExplanation) -> list[str]:
-    """Return a sentence for each of the strongest inputs about its effect on a class."""
-    sentences = []
+    """Return a sentence for each of the strongest inputs about its effect on a class or a target."""
+    sentences, said = [], _said(explanation)
     for effect in explanation.effects[:5]:
         size = float(explanation.importance[effect.input])
         if size < MENTIONED_SHARE * float(explanation.importance.sum()):
             break
         output = int(effect.strength.argmax())
         curve, name = effect.mean[:, output], explanation.names[effect.input]
-        start = f"{name} matters most for {explanation.outputs[output]}, whose probability"
+        start = f"{name} matters most for {explanation.outputs[output]}, whose {said}"
         if effect.levels:
             ends = (int(curve.argmax()), int(curve.argmin()))
             high, low = number_texts([curve[k] for k in ends])
@@ -256,7 +261,11 @@ def explanation_figures(
         return [*figures, drawn("shares", share_dots(explanation.local, output=last))]
     for k, name in enumerate(explanation.outputs[:CLASS_FOLDS]):
         one = replace(
-            view, function=_Column(model._predicted, k), outputs=[name], target=f"probability of {name}", color=k
+            view,
+            function=_Column(model._predicted, k),
+            outputs=[name],
+            target=f"{_said(explanation)} of {name}",
+            color=k,
         )
         order = np.argsort(-np.abs(explanation.local.shares[..., k]).mean(0), kind="stable")[:EFFECTS].tolist()
         figures.append(drawn("effects", effect_curves(_Viewed(one), inputs=order), name))

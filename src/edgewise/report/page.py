@@ -121,7 +121,7 @@ def page(content: ReportContent) -> str:
     ]
     folded = [
         ("The result in detail", ["" if few else comparison, *drawn.of("result"), _classes(content)]),
-        ("Every class", _each_class(content, drawn)),
+        ("Every target" if content.score_name in ("R²", "loss") else "Every class", _each_class(content, drawn)),
         (
             "The inputs",
             [
@@ -315,7 +315,7 @@ def _formulas(content: ReportContent) -> str:
 
 
 def _each_class(content: ReportContent, drawn: _Figures) -> list[str]:
-    """Return a fold for each class, with its sentences and figures."""
+    """Return a fold for each class or target, with its sentences and figures."""
     names = list(dict.fromkeys([*content.class_findings, *(one.group for one in content.figures if one.group)]))
     parts = []
     for name in names:

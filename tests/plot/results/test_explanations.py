@@ -35,7 +35,7 @@ def test_bars_lead_from_the_mean_to_the_prediction():
     assert bars[0].get_x() == pytest.approx(local.base[0])
     assert bars[-1].get_x() + bars[-1].get_width() == pytest.approx(local.prediction[3, 0])
     assert axes.get_yticklabels()[-1].get_text() == "2 others"
-    assert axes.get_xlabel() == "the probability of y1"
+    assert axes.get_xlabel() == "y1"
 
 
 def test_bad_arguments_are_refused():

@@ -221,7 +221,7 @@ class GlobalExplanation:
             effect = shapes.get(name)
             text = "" if effect is None or size == 0 else effect.shape(output)
             rows.append([name, size_text, percent_text(share), text])
-        return ["input", "moves a prediction by", "share", f"effect on {_output_text(self.outputs, output)}"], rows
+        return ["input", "moves a prediction by", "share", f"effect on {_output_text(self.local, output)}"], rows
 
     def __repr__(self) -> str:
         head, rows = self._table()
@@ -468,9 +468,10 @@ def constant_sentence(prediction: np.ndarray, outputs: Sequence[str]) -> str:
     return f"No input helps: the model always answers {answer}."
 
 
-def _output_text(outputs: Sequence[str], output: int) -> str:
-    """Return the name of an output, which is a probability if there are several."""
-    return outputs[output] if len(outputs) == 1 else f"the probability of {outputs[output]}"
+def _output_text(local: LocalExplanation, output: int) -> str:
+    """Return the name of an output, which may be the probability of a class."""
+    name = local.outputs[output]
+    return f"the probability of {name}" if are_probabilities(local.prediction) else name
 
 
 def _sentences(
@@ -492,7 +493,7 @@ def _effect_sentences(
     local: LocalExplanation, importance: np.ndarray, effects: Sequence[Effect], output: int
 ) -> Iterator[str]:
     """Describe the effects of the strongest inputs on the output with this number."""
-    target = _output_text(local.outputs, output)
+    target = _output_text(local, output)
     spread = np.ptp(local.prediction[:, output])
     total, moved = max(float(importance.sum()), ABOVE_ZERO), np.abs(local.shares[..., output]).mean(0)
     for effect in effects[:5]:

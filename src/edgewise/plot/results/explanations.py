@@ -10,7 +10,7 @@ from matplotlib.colors import Normalize
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from edgewise.errors import InputError
-from edgewise.interpret.attribution.explanations import LocalExplanation, most_varying
+from edgewise.interpret.attribution.explanations import LocalExplanation, are_probabilities, most_varying
 from edgewise.plot.style import (
     BLUE,
     FAINT,
@@ -175,11 +175,11 @@ def _row_axes(height: float, names: list[str]) -> tuple[Figure, Axes]:
 
 
 def _output_label(explanation: LocalExplanation, output: int) -> str:
-    """Return the name of an output, which is a probability if there are several, or raise InputError."""
+    """Return the name of an output, which may be the probability of a class, or raise InputError."""
     if output not in range(len(explanation.outputs)):
         raise InputError(f"output must be from 0 to {len(explanation.outputs) - 1}, got {output!r}")
     name = display_text(explanation.outputs[output])
-    return name if len(explanation.outputs) == 1 else f"the probability of {name}"
+    return f"the probability of {name}" if are_probabilities(explanation.prediction) else name
 
 
 def _stacked_offsets(x: np.ndarray) -> np.ndarray:
