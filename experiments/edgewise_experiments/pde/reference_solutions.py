@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from scipy.integrate import solve_ivp
@@ -37,31 +37,43 @@ def robertson(t: np.ndarray) -> np.ndarray:
 def allen_cahn(x: np.ndarray, t: np.ndarray, *, modes: int = 2048, steps: int = 4000) -> np.ndarray:
     """Solve u_t = 1e-4 u_xx + 5 (u - u^3) with period 2 from x^2 cos(pi x), up to t = 1: (times, points).
 
-    Fourier series with the exponential Runge-Kutta scheme ETDRK4, its coefficients by contour integrals (A. Kassam and
-    L. Trefethen, "Fourth-order time-stepping for stiff PDEs", SIAM J. Sci. Comput. 26, 2005, eqs. (26)-(29)).
+    Fourier series with the exponential steps of `exponential_series`.
     """
     nodes = -1 + 2 * np.arange(modes) / modes
     wave = np.pi * np.fft.rfftfreq(modes, 1 / modes)
-    h, linear = 1.0 / steps, 5.0 - 1e-4 * wave**2
-    circle = np.exp(1j * np.pi * (np.arange(32) + 0.5) / 32)
-    z = h * linear[:, None] + circle
-    half = h * np.mean((np.exp(z / 2) - 1) / z, 1).real
-    first = h * np.mean((-4 - z + np.exp(z) * (4 - 3 * z + z**2)) / z**3, 1).real
-    middle = h * np.mean((2 + z + np.exp(z) * (z - 2)) / z**3, 1).real
-    last = h * np.mean((-4 - 3 * z - z**2 + np.exp(z) * (4 - z)) / z**3, 1).real
-    whole_step, half_step = np.exp(h * linear), np.exp(h * linear / 2)
 
     def nonlinear(v: np.ndarray) -> np.ndarray:
         return np.fft.rfft(-5 * np.fft.irfft(v, modes) ** 3)
 
-    v = np.fft.rfft(nodes**2 * np.cos(np.pi * nodes))
+    start = np.fft.rfft(nodes**2 * np.cos(np.pi * nodes))
     output_steps = np.round(np.asarray(t) * steps).astype(int)
     assert np.allclose(output_steps / steps, t)
     shift = np.exp(1j * wave * (np.asarray(x)[:, None] + 1)) / modes
     shift[:, 1:-1] *= 2
     solution = np.empty((len(output_steps), len(shift)))
-    for step in range(steps + 1):
+    for step, v in enumerate(exponential_series(5.0 - 1e-4 * wave**2, nonlinear, start, steps=steps, end=1.0)):
         solution[output_steps == step] = (shift @ v).real
+    return solution
+
+
+def exponential_series(
+    linear: np.ndarray, nonlinear: Callable[[np.ndarray], np.ndarray], start: np.ndarray, *, steps: int, end: float
+) -> Iterator[np.ndarray]:
+    """Solve v' = linear v + nonlinear(v) for the coefficients v (n,) of a series, from t = 0 to `end`, by even steps.
+
+    Yields v at the start and after each step. It is the exponential Runge-Kutta scheme ETDRK4, its coefficients by
+    contour integrals (A. Kassam and L. Trefethen, "Fourth-order time-stepping for stiff PDEs", SIAM J. Sci. Comput. 26,
+    2005, eqs. (26)-(29)).
+    """
+    h, v = end / steps, start
+    z = h * linear[:, None] + np.exp(1j * np.pi * (np.arange(32) + 0.5) / 32)
+    half = h * np.mean((np.exp(z / 2) - 1) / z, 1).real
+    first = h * np.mean((-4 - z + np.exp(z) * (4 - 3 * z + z**2)) / z**3, 1).real
+    middle = h * np.mean((2 + z + np.exp(z) * (z - 2)) / z**3, 1).real
+    last = h * np.mean((-4 - 3 * z - z**2 + np.exp(z) * (4 - z)) / z**3, 1).real
+    whole_step, half_step = np.exp(h * linear), np.exp(h * linear / 2)
+    yield v
+    for _ in range(steps):
         n = nonlinear(v)
         a = half_step * v + half * n
         na = nonlinear(a)
@@ -69,7 +81,7 @@ def allen_cahn(x: np.ndarray, t: np.ndarray, *, modes: int = 2048, steps: int = 
         nb = nonlinear(b)
         c = half_step * a + half * (2 * nb - n)
         v = whole_step * v + first * n + 2 * middle * (na + nb) + last * nonlinear(c)
-    return solution
+        yield v
 
 
 def cavity(points: np.ndarray, *, size: int = 32, reynolds: float = 100.0) -> np.ndarray:
