@@ -163,12 +163,7 @@ def partial_dependence(
     few = evenly_picked(X, rows)
     gaps = np.isnan(X[:, column])
     values = X[~gaps, column]
-    names = () if kind is None else kind.level_names
-    if names:
-        at, discrete = np.unique(values[values >= 0]), True  # a level that training did not have is negative
-        at = at if len(at) else np.zeros(1)
-    else:
-        at, discrete = evaluation_points(values, points) if len(values) else (np.zeros(1), True)
+    at, discrete, levels = input_points(values, points, kind)
     moved = np.repeat(few[None], len(at) + 1, 0)
     moved[:-1, :, column], moved[-1, :, column] = at[:, None], np.nan
     moved = moved if gaps.any() else moved[:-1]
@@ -181,7 +176,6 @@ def partial_dependence(
     over_data = np.array([np.interp(X[:, column], at, one) for one in mean.T])
     if missing is not None:
         over_data[:, gaps] = missing[:, None]
-    levels = tuple(names[int(code)] for code in at) if names else ()
     return Effect(column, at, discrete, mean, low, high, over_data.std(1), levels, missing)
 
 
@@ -353,3 +347,33 @@ def evaluation_points(values: np.ndarray, points: int = 61) -> tuple[np.ndarray,
     if 1 < len(levels) <= FEW_LEVELS:
         return levels, True
     return np.linspace(*central_range(values), points), False
+
+
+def input_points(
+    values: np.ndarray, points: int, kind: InputKind | None = None
+) -> tuple[np.ndarray, bool, tuple[str, ...]]:
+    """Choose the points at which an input is moved: the levels of a category, or as `evaluation_points` does.
+
+    Parameters
+    ----------
+    values : ndarray
+        (N,), the known values of the input; 0 is the only point where there are none.
+    points : int
+        Number of points for a number with many values.
+    kind : InputKind, optional
+        For a category: the names of its codes.
+
+    Returns
+    -------
+    points : ndarray
+    discrete : bool
+        Whether they are all the values themselves.
+    levels : tuple of str
+        Names of the points of a category; () for a number.
+    """
+    names = () if kind is None else kind.level_names
+    if not names:
+        return *(evaluation_points(values, points) if len(values) else (np.zeros(1), True)), ()
+    codes = np.unique(values[values >= 0])  # a level that training did not have is negative
+    codes = codes if len(codes) else np.zeros(1)
+    return codes, True, tuple(names[int(code)] for code in codes)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from edgewise.checks import check_count, is_integer
 from edgewise.errors import InputError
-from edgewise.interpret.attribution.effects import InputKind, checked_table, evaluation_points, evenly_picked
+from edgewise.interpret.attribution.effects import InputKind, checked_table, evenly_picked, input_points
 from edgewise.interpret.black_box import BlackBox, array_function
 
 GRID_POINTS = 41  # values of a number along a side of the grid (a choice: printed cells are below a millimetre)
@@ -126,17 +126,8 @@ def pair_dependence(
     if not len(known):
         raise InputError(f"X must have a row in which both columns {first} and {second} are known, got none")
     few = evenly_picked(known, rows)
-    grids, discrete, levels = [], [], []
-    for column, kind in zip(columns, kinds, strict=True):
-        names = () if kind is None else kind.level_names
-        if names:
-            codes = np.unique(known[known[:, column] >= 0, column])  # a level that training did not have is negative
-            at, all_values = codes if len(codes) else np.zeros(1), True
-        else:
-            at, all_values = evaluation_points(known[:, column], points)
-        grids.append(at)
-        discrete.append(all_values)
-        levels.append(tuple(names[int(code)] for code in at) if names else ())
+    chosen = [input_points(known[:, column], points, kind) for column, kind in zip(pair, kinds, strict=True)]
+    grids, discrete, levels = zip(*chosen, strict=True)
     predict = array_function(model)
     mean = []
     for a in grids[0]:  # one line of the grid at a time bounds the memory
@@ -144,7 +135,7 @@ def pair_dependence(
         moved[:, :, first], moved[:, :, second] = a, grids[1][:, None]
         mean.append(predict(moved.reshape(-1, few.shape[1])).reshape(len(grids[1]), len(few), -1).mean(1))
     surface = np.stack(mean)
-    weights = [_shares_of_rows(known[:, column], grid) for column, grid in zip(columns, grids, strict=True)]
+    weights = [_shares_of_rows(known[:, column], grid) for column, grid in zip(pair, grids, strict=True)]
     total = np.einsum("p,q,pqo->o", *weights, surface)
     single = np.einsum("q,pqo->po", weights[1], surface)[:, None], np.einsum("p,pqo->qo", weights[0], surface)[None]
     interaction = surface - single[0] - single[1] + total
@@ -153,15 +144,7 @@ def pair_dependence(
     variance = np.einsum("p,q,pqo->o", *weights, (surface - total) ** 2)
     joint = np.einsum("p,q,pqo->o", *weights, interaction**2)
     share = np.divide(joint, variance, out=np.zeros_like(joint), where=variance > 0)
-    return PairEffect(
-        (first, second),
-        (grids[0], grids[1]),
-        (discrete[0], discrete[1]),
-        surface,
-        interaction,
-        share,
-        (levels[0], levels[1]),
-    )
+    return PairEffect((first, second), grids, discrete, surface, interaction, share, levels)
 
 
 def _shares_of_rows(values: np.ndarray, points: np.ndarray) -> np.ndarray:

@@ -10,9 +10,16 @@ import torch
 from torch import nn
 
 from edgewise.pde.structured.axis import SplineAxis
-from edgewise.pde.structured.linear import LinearSystem, solver_for
 from edgewise.pde.structured.statement import Statement
-from edgewise.pde.structured.stationary import carried, first_axes, newton, norm_of, refined, shape_of
+from edgewise.pde.structured.stationary import (
+    carried,
+    first_axes,
+    newton,
+    newton_step,
+    norm_of,
+    refined,
+    shape_of,
+)
 from edgewise.settings import ABOVE_ZERO
 
 # Steps of the deflated method from one start, and the longest step relative to the fields (choices: it converges as
@@ -98,12 +105,14 @@ def _starts(statement: Statement, axes: list[SplineAxis], found: Sequence[np.nda
 def _response(statement: Statement, axes: list[SplineAxis], coef: np.ndarray) -> np.ndarray | None:
     """Return the change of a solution by a constant source in all equations, of size 1; None where there is none."""
     blocks = statement.blocks(axes)
-    solver = solver_for(statement, LinearSystem(blocks, [block.evaluate(coef)[1] for block in blocks], coef.shape))
-    if solver is None:
+    source = []
+    for block in blocks:
+        values, slopes = block.evaluate(coef)
+        source.append((np.full_like(values, -1.0 if block.face is None else 0.0), slopes))
+    solved = newton_step(statement, blocks, source, coef.shape)
+    if solved is None or not solved[0].any():
         return None
-    source = [np.full(block.evaluate(coef)[0].size, 1.0 if block.face is None else 0.0) for block in blocks]
-    change = solver(np.concatenate(source)).reshape(coef.shape)
-    return change / np.abs(change).max() if np.isfinite(change).all() and change.any() else None
+    return solved[0] / np.abs(solved[0]).max()
 
 
 def _deflated(
@@ -116,13 +125,10 @@ def _deflated(
         evaluated = [block.evaluate(coef) for block in blocks]
         if not math.isfinite(norm_of(evaluated)):
             return None
-        solver = solver_for(statement, LinearSystem(blocks, [slopes for _, slopes in evaluated], coef.shape))
-        if solver is None:
+        solved = newton_step(statement, blocks, evaluated, coef.shape)
+        if solved is None:
             return None
-        step = solver(-np.concatenate([values.ravel() for values, _ in evaluated])).reshape(coef.shape)
-        if not np.isfinite(step).all():
-            return None
-        slope = 0.0
+        step, slope = solved[0], 0.0
         for each, scale in zip(found, scales, strict=True):
             gap = coef - each
             r = max(float(np.mean(gap**2)) / scale, ABOVE_ZERO)

@@ -142,14 +142,11 @@ def newton(
     evaluated = evaluate(coef)
     size = norm_of(evaluated)
     for _ in range(NEWTON_STEPS):
-        system = LinearSystem(blocks, [slopes for _, slopes in evaluated], coef.shape)
-        solver = solver_for(statement, system)
-        if solver is None:
+        solved = newton_step(statement, blocks, evaluated, coef.shape)
+        if solved is None:
             return None
-        step = solver(-np.concatenate([values.ravel() for values, _ in evaluated])).reshape(coef.shape)
-        work += system.work
-        if not np.isfinite(step).all():
-            return None
+        step = solved[0]
+        work += solved[1]
         if is_linear:
             return coef + step, work
         factor = 1.0
@@ -168,6 +165,21 @@ def newton(
         if float(np.abs(step).max()) <= NEWTON_ROUNDING * float(np.abs(coef).max()):
             return coef, work
     return None
+
+
+def newton_step(
+    statement: Statement,
+    blocks: Sequence[RowBlock],
+    evaluated: Sequence[tuple[np.ndarray, Slopes]],
+    shape: tuple[int, ...],
+) -> tuple[np.ndarray, float] | None:
+    """Solve the equations linearised at residuals and slopes: the step and the work; None where there is none."""
+    system = LinearSystem(blocks, [slopes for _, slopes in evaluated], shape)
+    solver = solver_for(statement, system)
+    if solver is None:
+        return None
+    step = solver(-np.concatenate([values.ravel() for values, _ in evaluated])).reshape(shape)
+    return (step, system.work) if np.isfinite(step).all() else None
 
 
 def stabilised(block: RowBlock, coef: np.ndarray) -> tuple[np.ndarray, Slopes]:
