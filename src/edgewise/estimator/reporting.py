@@ -206,20 +206,21 @@ def inference_parts(model: EstimatorDisplay) -> dict[str, Any]:
     return {"tests": TestTable(head, rows, " ".join(filter(None, [TESTS_TEXT, of_all, note])))}
 
 
-def _said(explanation: GlobalExplanation) -> str:
+def _output_word(explanation: GlobalExplanation) -> str:
+    """Return what an output is called in a sentence."""
     return "probability" if are_probabilities(explanation.local.prediction) else "prediction"
 
 
 def _class_overview(explanation: GlobalExplanation) -> list[str]:
     """Return a sentence for each of the strongest inputs about its effect on a class or a target."""
-    sentences, said = [], _said(explanation)
+    sentences, word = [], _output_word(explanation)
     for effect in explanation.effects[:5]:
         size = float(explanation.importance[effect.input])
         if size < MENTIONED_SHARE * float(explanation.importance.sum()):
             break
         output = int(effect.strength.argmax())
         curve, name = effect.mean[:, output], explanation.names[effect.input]
-        start = f"{name} matters most for {explanation.outputs[output]}, whose {said}"
+        start = f"{name} matters most for {explanation.outputs[output]}, whose {word}"
         if effect.levels:
             ends = (int(curve.argmax()), int(curve.argmin()))
             high, low = number_texts([curve[k] for k in ends])
@@ -264,7 +265,7 @@ def explanation_figures(
             view,
             function=_Column(model._predicted, k),
             outputs=[name],
-            target=f"{_said(explanation)} of {name}",
+            target=f"{_output_word(explanation)} of {name}",
             color=k,
         )
         order = np.argsort(-np.abs(explanation.local.shares[..., k]).mean(0), kind="stable")[:EFFECTS].tolist()

@@ -1,4 +1,4 @@
-"""What the fit of a model left behind: the bands of its curves, and the formulas that a search found."""
+"""Evidence that the fit of a model left: the bands of its curves, and the formulas that a search found."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How good a model is now: its scores on both parts of the rows, the worst rows, and the width of its intervals."""
+"""Quality of a model: its scores on both parts of the rows, the worst rows, and the width of its intervals."""
 
 from __future__ import annotations
 

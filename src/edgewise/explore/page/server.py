@@ -38,7 +38,7 @@ BUNDLE = {"explore.js": "text/javascript", "explore.css": "text/css"}
 
 
 class Answers(Protocol):
-    """What answers the requests of a page, by their names."""
+    """Interface that answers the requests of a page, by their names."""
 
     names: frozenset[str]
 

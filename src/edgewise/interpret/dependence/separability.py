@@ -345,7 +345,7 @@ def _multiplicative_groups(pairs: RowPairs, noise: float) -> tuple[Groups, float
     M, D = f * f_ij - f_i * f_j, f - f_i - f_j + f_ij
 
     def separate(offset: float) -> Tensor:
-        """Which pairs (P,) are separate with this offset; none where the noise hides it."""
+        """Find the pairs (P,) that are separate with this offset; none where the noise hides it."""
         size = _rms_of_rows((f - offset) * (f_ij - offset)) + _rms_of_rows((f_i - offset) * (f_j - offset))
         threshold = max(STANDARD_ERRORS * 2 * noise / max(rms(f - offset), ABOVE_ZERO), LEAST_SCORE)
         return (_rms_of_rows(M - offset * D) <= threshold * size) & (threshold <= HIGHEST_THRESHOLD)

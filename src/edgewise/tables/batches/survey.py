@@ -16,7 +16,7 @@ from edgewise.tables.target import MAX_NUMERIC_CLASSES
 
 @dataclass(frozen=True, eq=False)
 class Survey:
-    """What one pass over a table in batches finds.
+    """Result of one pass over a table in batches.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class Survey:
 
     @property
     def factor(self) -> float:
-        """What weights are multiplied by: weights of at least 1 count equal rows, others get the mean 1."""
+        """Factor of the weights: weights of at least 1 count equal rows, others get the mean 1."""
         return 1.0 if self.least >= 1 else self.rows / self.total
 
 
