@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgewise.errors import InputError
-from edgewise.pde.domains.domain import Box, Interval, OverTime, Time
+from edgewise.pde.domains import Box, Interval, OverTime, Time
 from edgewise.pde.domains.mesh import Mesh
 from edgewise.pde.domains.sampling import HOW
 from edgewise.pde.domains.shapes import Annulus, Disk, LShape, Polygon
@@ -183,7 +183,7 @@ def test_time():
         (lambda: Annulus(2, 1), "^an annulus must have radii 0 < inner < outer, got 2 and 1$"),
         (lambda: Polygon([(0, 0), (1, 1)]), r"^corners must have shape \(m, 2\) with m of at least 3, got \(2, 2\)$"),
         (lambda: SQUARE - Interval(0, 1), r"^both domains must have the coordinates \('x', 'y'\), got \('x',\)$"),
-        (lambda: DISK * DISK, "^a domain must be multiplied by a Time, got Disk$"),
+        (lambda: DISK * DISK, "^a domain must be multiplied by a Time or a Parameter, got Disk$"),
         (lambda: Interval(0, 1) * Interval(0, 1), r"got Box; a box of several axes is Box\(x=\(0, 1\), y=\(0, 1\)\)$"),
         (lambda: SQUARE.boundary(9, names=["left"]), "^on must name pieces of the boundary, \"x=-1\", .* got 'left'$"),
         (lambda: LShape().factor(torch.zeros(1, 2), ["edge 1"]), "^hard conditions need a box, .* got Polygon$"),

@@ -1,4 +1,4 @@
-"""Domains of equations: the base class, boxes of any dimension, domains over time, unions and differences."""
+"""Domains of equations: the base class, boxes of any dimension, unions and differences."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from edgewise.checks import check_count
 from edgewise.errors import InputError
 from edgewise.pde.domains.sampling import gauss_legendre, unit_points
 
-TIME = "t"  # the coordinate of this name is time, all others are space
+TIME = "t"  # the coordinate of this name is time, all others are space, but for those that `Parameter` makes
 
 # Quasi-random points of a quadrature where no product rule fits. A choice: errors of some 1e-4 for smooth functions.
 QUADRATURE_POINTS = 2**14
@@ -24,15 +24,11 @@ QUADRATURE_POINTS = 2**14
 # functions of a few periods, and at most 2e4 points.
 GAUSS = 8
 PANELS = {1: 32, 2: 16, 3: 3}
-# Panels of time for domains over time, and largest number of points of a product rule over space and time. A choice:
-# 32 points in time resolve a few periods, and so many points are evaluated within seconds.
-TIME_PANELS, PRODUCT_POINTS = 4, 2**17
 # Step off a boundary, relative to the size of the domain, by which the side is found on which a union or a difference
 # lies. A choice: far above rounding (1e-16) and far below the details of any domain.
 OFF_BOUNDARY_STEP = 1e-7
 # Share of its box, or of its piece of boundary, that a domain must fill, or it counts as empty. A choice.
 LEAST_SHARE = 1e-3
-TIME_SEED_STEP = 7919  # a prime between the seeds of points of space and those of times, so that they are independent
 
 
 def finite_number(value: object, name: str) -> float:
@@ -57,6 +53,15 @@ def check_coordinates(names: object, dimension: int | None = None) -> tuple[str,
     if len(set(names)) < len(names) or len(names) != (dimension or len(names)):
         raise InputError(f"coordinates must be {dimension or 'all'} different names, got {names!r}")
     return names
+
+
+class ParameterName(str):
+    """Name of a coordinate that is a parameter of a family of problems, neither space nor time."""
+
+
+def is_space(name: str) -> bool:
+    """True for the name of a coordinate of space: neither time nor a parameter."""
+    return name != TIME and not isinstance(name, ParameterName)
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,11 @@ class Piece:
         """True for the first and the last moment of a domain over time."""
         return self.coordinate == TIME
 
+    @property
+    def is_wall(self) -> bool:
+        """True unless it is a moment of time or an end of a parameter."""
+        return self.coordinate is None or is_space(self.coordinate)
+
     @classmethod
     def curve(cls, name: str, length: float, at: Callable[[Tensor], tuple[Tensor, Tensor]]) -> Piece:
         """A curve of this length, given by its points at shares of the length."""
@@ -109,7 +119,8 @@ class Piece:
 class Domain:
     """Base class of all domains. Points are float64, in the units of the user's coordinates.
 
-    `a | b` is the union of two domains, `a - b` their difference, `a * Time(0, 1)` the domain a at every moment.
+    `a | b` is the union of two domains, `a - b` their difference, `a * Time(0, 1)` the domain a at every moment, and
+    `a * Parameter("m", 1, 2)` the same for every value of a parameter.
 
     Attributes
     ----------
@@ -181,8 +192,8 @@ class Domain:
 
     @property
     def boundary_names(self) -> tuple[str, ...]:
-        """Names of the pieces of the boundary, without the first and last moment."""
-        return tuple(piece.name for piece in self.pieces if not piece.is_time_end)
+        """Names of the pieces of the boundary, without the first and last moment and the ends of parameters."""
+        return tuple(piece.name for piece in self.pieces if piece.is_wall)
 
     def contains(self, x: Tensor) -> Tensor:
         """True for points x (b, n) inside or on the boundary, (b,)."""
@@ -218,6 +229,8 @@ class Domain:
     def named(self, names: Sequence[str]) -> list[Piece]:
         """The pieces of these names; an InputError for a name that is none, or for no name."""
         pieces = {piece.name: piece for piece in self.pieces}
+        if not pieces:
+            raise InputError("the domain must have a volume and a boundary, got an empty one")
         wrong = [name for name in names if name not in tuple(pieces)]
         if wrong or not names:
             known = ", ".join(f'"{name}"' for name in pieces)
@@ -234,10 +247,12 @@ class Domain:
         return x, torch.full((len(x),), self.volume / len(x), dtype=torch.float64)
 
     def __mul__(self, time: Box) -> Domain:
-        """The domain at every moment of a time, as `Disk() * Time(0, 1)`."""
-        if not isinstance(time, Box) or time.coordinates != (TIME,):
+        """The domain at every moment of a time, as `Disk() * Time(0, 1)`, or for every value of a parameter."""
+        if not _is_factor(time):
             box = "; a box of several axes is Box(x=(0, 1), y=(0, 1))" if isinstance(time, Box) else ""
-            raise InputError(f"a domain must be multiplied by a Time, got {type(time).__name__}{box}")
+            raise InputError(f"a domain must be multiplied by a Time or a Parameter, got {type(time).__name__}{box}")
+        from edgewise.pde.domains.products import OverTime  # imported late: it needs this module
+
         return OverTime(self, time)
 
     def __or__(self, other: Domain) -> Domain:
@@ -320,9 +335,9 @@ class Box(Domain):
         return x, weights.prod(1)
 
     def __mul__(self, time: Box) -> Domain:
-        if isinstance(time, Box) and time.coordinates == (TIME,) and TIME not in self.coordinates:
-            both = {**dict(zip(self.coordinates, self.bounds.tolist(), strict=True)), TIME: time.bounds[0].tolist()}
-            return Box(**both)
+        if _is_factor(time) and time.coordinates[0] not in self.coordinates:
+            names, bounds = (*self.coordinates, *time.coordinates), [*self.bounds.tolist(), *time.bounds.tolist()]
+            return Box(**dict(zip(names, bounds, strict=True)))
         return super().__mul__(time)
 
     def _face(self, axis: int, side: int) -> Piece:
@@ -402,77 +417,48 @@ def Time(low: float, high: float) -> Box:
     return Interval(low, high, TIME)
 
 
-class OverTime(Domain):
-    """A domain of space at every moment of a time, as `Disk() * Time(0, 1)`.
+def Parameter(name: str, low: float, high: float) -> Box:
+    """The values of a parameter from low to high: a coordinate that is neither space nor time.
 
-    The pieces of its boundary are those of space, and the first and the last moment, as "t=0" and "t=1".
+    A domain times a parameter is the domain of a family of problems, one for each value: conditions hold for all values,
+    and `laplacian`, `gradient`, fluxes and normals leave the parameter out.
 
     Parameters
     ----------
-    space : Domain
-        Domain without the coordinate t.
-    time : Box
-        Made by `Time`.
+    name : str
+        Name of the parameter: a letter and perhaps a number, not t.
+    low, high : float
+        Ends, finite with low < high.
+
+    Returns
+    -------
+    Box
 
     Raises
     ------
     InputError
-        Space has the coordinate t.
+        An argument is not as above.
 
     Examples
     --------
-    >>> from edgewise.pde import Disk
-    >>> [piece.name for piece in (Disk() * Time(0, 1)).pieces]
-    ['circle', 't=0', 't=1']
+    >>> from edgewise.pde import PDE, Dirichlet, laplacian, solve
+    >>> domain = Interval(0, 1) * Parameter("m", 0.1, 4)
+    >>> domain.boundary_names
+    ('x=0', 'x=1')
+    >>> family = solve(PDE(lambda u, m: laplacian(u) + m * u, domain, [Dirichlet(1.0)]))
+    >>> family([[0.5, 1.0], [0.5, 4.0]]).round(6)  # 1/cos(sqrt(m)/2)
+    array([[1.139494],
+           [1.850816]])
     """
+    check_coordinates([name])
+    if name == TIME:
+        raise InputError(f"name of a parameter must not be {TIME}, which is time")
+    return Box(**{ParameterName(name): (low, high)})
 
-    def __init__(self, space: Domain, time: Box):
-        if TIME in space.coordinates:
-            raise InputError(f"space must have no coordinate {TIME}, got {', '.join(space.coordinates)}")
-        self.space, self.time = space, time
-        self.coordinates = (*space.coordinates, TIME)
-        self.bounds = torch.cat([space.bounds, time.bounds])
-        self.volume = space.volume * time.volume
-        first, last = (self._moment(piece) for piece in time.pieces)
-        self.pieces = (*(self._wall(piece) for piece in space.pieces), first, last)
 
-    def level(self, x: Tensor) -> Tensor:
-        return torch.maximum(self.space.level(x[:, :-1]), self.time.level(x[:, -1:]))
-
-    def factor(self, x: Tensor, names: Sequence[str]) -> Tensor:
-        moments = [piece.name for piece in self.named(names) if piece.is_time_end]
-        walls = [name for name in names if name not in moments]
-        values = [self.space.factor(x[:, :-1], walls)] if walls else []
-        values += [self.time.factor(x[:, -1:], moments)] if moments else []
-        return reduce(torch.mul, values)
-
-    def quadrature(self) -> tuple[Tensor, Tensor]:
-        first, last = self.time.bounds[0].tolist()
-        (x, a), (t, b) = self.space.quadrature(), gauss_legendre(GAUSS, first, last, TIME_PANELS)
-        if len(x) * len(t) > PRODUCT_POINTS:
-            return super().quadrature()
-        both = torch.cat([x.repeat_interleave(len(t), 0), t.repeat(len(x))[:, None]], 1)
-        return both, (a[:, None] * b).flatten()
-
-    def _wall(self, piece: Piece) -> Piece:
-        def sample(count: int, how: str, seed: int) -> tuple[Tensor, Tensor]:
-            x, normal = piece.sample(count, how, seed)
-            if len(x) == 1:  # a wall that is a point
-                x, normal = x.expand(count, -1), normal.expand(count, -1)
-            # As many times as points of space, in an order of their own: time must not follow the place on the wall.
-            t = self.time.interior(len(x), "uniform" if how == "uniform" else "sobol", seed + TIME_SEED_STEP)
-            order = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))
-            return torch.cat([x, t[order]], 1), torch.cat([normal, torch.zeros_like(t)], 1)
-
-        return Piece(piece.name, piece.measure * self.time.volume, sample, coordinate=piece.coordinate)
-
-    def _moment(self, end: Piece) -> Piece:
-        def sample(count: int, how: str, seed: int) -> tuple[Tensor, Tensor]:
-            x = self.space.interior(count, how, seed)
-            t, normal = end.sample(1, how, seed)
-            return torch.cat([x, t.expand(len(x), 1)], 1), torch.cat([torch.zeros_like(x), normal.expand(len(x), 1)], 1)
-
-        return Piece(end.name, self.space.volume, sample, coordinate=TIME, is_initial=end.is_initial)
+def _is_factor(other: object) -> bool:
+    """True for a domain of one coordinate that is time or a parameter."""
+    return isinstance(other, Box) and other.dimension == 1 and not is_space(other.coordinates[0])
 
 
 class _Composite(Domain):

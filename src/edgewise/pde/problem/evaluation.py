@@ -161,12 +161,15 @@ class Requirements:
         Number of quadrature points of each integral, by key.
     refinement : int
         Factor by which these numbers exceed those that the equation gives.
+    slopes : mapping
+        Mean slope of the residuals by each derivative, by the field and the multi-index, with its sign.
     """
 
     derivatives: Mapping[str, frozenset[Index]]
     sizes: Tensor
     integrals: Mapping[IntegralKey, int] = field(default_factory=dict)
     refinement: int = 1
+    slopes: Mapping[tuple[str, Index], float] = field(default_factory=dict)
 
     def refined(self, factor: int) -> Requirements:
         """The same with so many times the quadrature points that the equation gives."""
@@ -246,7 +249,7 @@ def dry_run(
         numbers = {name: x.new_full((len(x),), value).requires_grad_() for name, value in coefficients.items()}
         waves = {name: wave_field(number, name) for number, name in enumerate(fields)}
         results = residuals(EvaluationContext(domain.coordinates, x, waves, numbers, normal))
-    sizes = []
+    sizes, mean_slopes = [], dict.fromkeys(derivatives, 0.0)
     for residual in results:
         total = residual.new_zeros(())
         leaves = [*derivatives.values(), *integrated]
@@ -254,11 +257,12 @@ def dry_run(
             slopes = torch.autograd.grad(residual.sum(), leaves, retain_graph=True, materialize_grads=True)
             for slope in slopes[len(derivatives) :]:
                 total = total + slope.abs().sum(1).square().mean()
-            for (_, index), slope in zip(derivatives, slopes[: len(derivatives)], strict=True):
+            for (name, index), slope in zip(derivatives, slopes[: len(derivatives)], strict=True):
                 total = total + _wave_scale(domain, index) ** 2 * slope.square().mean()
+                mean_slopes[name, index] += float(slope.mean())
         sizes.append(total.sqrt() + 0 * residual.detach().sum())  # not a number where the residual is not
     indices = {name: frozenset(index for other, index in derivatives if other == name) for name in fields}
-    return Requirements(indices, torch.stack(sizes), calls.points)
+    return Requirements(indices, torch.stack(sizes), calls.points, slopes=mean_slopes)
 
 
 def _wave_scale(domain: Domain, index: Index) -> float:
@@ -293,23 +297,11 @@ def check_pointwise(
     InputError
         The residuals at every other point differ from those at the same points among all.
     """
-
-    def evaluate(part: slice) -> Tensor:
-        points = x[part]
-        calls = IntegralCalls(
-            lambda key, places: _wave(domain, at_places(points, key[1], places), fields.index(key[0]))
-        )
-
-        def wave_field(number: int, name: str) -> Field:
-            return Field(lambda index: _wave(domain, points, number, index), domain.coordinates, calls.of(name))
-
-        waves = {name: wave_field(number, name) for number, name in enumerate(fields)}
-        numbers = {name: points.new_full((len(points),), value) for name, value in coefficients.items()}
-        normals = None if normal is None else normal[part]
-        return torch.stack(residuals(EvaluationContext(domain.coordinates, points, waves, numbers, normals)), 1)
-
     every_other = slice(None, None, 2)
-    whole, part = evaluate(slice(None)), evaluate(every_other)
+    whole = wave_residuals(residuals, fields, domain, x, coefficients, normal)
+    part = wave_residuals(
+        residuals, fields, domain, x[every_other], coefficients, None if normal is None else normal[every_other]
+    )
     rounding = torch.finfo(whole.dtype).eps ** 0.5 * float(whole.abs().amax())
     same_count = whole.shape[1] == part.shape[1]
     # The rounding is finite where the dry run was, unless the residuals are others at each call.
@@ -318,6 +310,32 @@ def check_pointwise(
             "residuals must be the same at every call and depend at each point on the values there alone, without "
             "random numbers or means over the points; got other values for half of the points"
         )
+
+
+@torch.no_grad()
+def wave_residuals(
+    residuals: Residuals,
+    fields: Sequence[str],
+    domain: Domain,
+    x: Tensor,
+    coefficients: Mapping[str, float],
+    normal: Tensor | None = None,
+) -> Tensor:
+    """Residuals of the waves of a dry run, whose arguments these are, at points x (b, n): (b, residuals)."""
+    calls = IntegralCalls(lambda key, places: _wave(domain, at_places(x, key[1], places), fields.index(key[0])))
+
+    def wave_field(number: int, name: str) -> Field:
+        return Field(lambda index: _wave(domain, x, number, index), domain.coordinates, calls.of(name))
+
+    waves = {name: wave_field(number, name) for number, name in enumerate(fields)}
+    numbers = {name: x.new_full((len(x),), value) for name, value in coefficients.items()}
+    return torch.stack(residuals(EvaluationContext(domain.coordinates, x, waves, numbers, normal)), 1)
+
+
+def place_words(coordinates: Sequence[str], x: Tensor, wrong: Tensor) -> str:
+    """Words for the first of the points x (b, n) where `wrong` (b,) is true, as "x = 0.5, y = 1"."""
+    place = x[wrong][0].tolist()
+    return ", ".join(f"{name} = {value:.4g}" for name, value in zip(coordinates, place, strict=True))
 
 
 def is_linear_in_fields(

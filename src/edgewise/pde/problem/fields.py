@@ -19,7 +19,7 @@ from torch import Tensor
 
 from edgewise.errors import InputError
 from edgewise.ops.jet import seed_jet
-from edgewise.pde.domains.domain import TIME
+from edgewise.pde.domains.domain import is_space
 
 Index = tuple[int, ...]
 """Multi-index of a derivative: the order of differentiation by each coordinate."""
@@ -75,11 +75,17 @@ class Field:
 
     @property
     def space(self) -> tuple[str, ...]:
-        """Names of the coordinates except time."""
-        return tuple(name for name in self._coordinates if name != TIME)
+        """Names of the coordinates except time and parameters."""
+        return tuple(name for name in self._coordinates if is_space(name))
 
     def derivative(self, *names: str) -> Tensor:
         """Derivative by the coordinates of these names, one after the other, (b,)."""
+        wrong = [name for name in names if not (isinstance(name, str) and name in self._coordinates)]
+        if wrong:
+            raise InputError(
+                f"a derivative must be by names among {', '.join(self._coordinates)}, each once per order, "
+                f"got {wrong[0]!r:.40}: fractional derivatives are not possible"
+            )
         return self._derivative(tuple(names.count(coordinate) for coordinate in self._coordinates))
 
     def __getattr__(self, name: str) -> Tensor:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from edgewise.errors import InputError
-from edgewise.pde.domains.domain import TIME, Domain, finite_number
+from edgewise.pde.domains.domain import TIME, Domain, finite_number, is_space
 from edgewise.pde.problem.conditions import (
     BoundaryCondition,
     Dirichlet,
@@ -37,8 +37,10 @@ from edgewise.pde.problem.evaluation import (
     dry_run,
     errors_named,
     is_linear_in_fields,
+    place_words,
     residual_columns,
     value_at,
+    wave_residuals,
 )
 from edgewise.train.problems.blocks import BlockRole
 
@@ -46,6 +48,7 @@ from edgewise.train.problems.blocks import BlockRole
 # few enough that stating a problem takes milliseconds.
 PROBES = 64
 PROBE_SEEDS = 11, 12  # of these points in the domain and on its boundary: fixed, so that sizes never change
+FINITE_POINTS = 4096  # at which residuals are looked at for values that are no numbers. A choice: milliseconds
 
 
 @dataclass(frozen=True)
@@ -253,8 +256,11 @@ def strong_form_of(
     for name in fields:
         if not requirements.derivatives[name] and name not in requirements.integrated_fields:
             raise InputError(f"equation must use every field that it takes, got {name} unused")
-    if not bool(requirements.sizes.isfinite().all()):
-        raise InputError("equation must be finite for a smooth solution, got nan or infinity")
+    more = inside if requirements.integrals else domain.interior(FINITE_POINTS, "sobol", seed=PROBE_SEEDS[0])
+    with errors_named("the equation"):
+        values = wave_residuals(residuals, fields, domain, more, numbers)
+    if not bool(requirements.sizes.isfinite().all() & values.isfinite().all()):
+        raise InputError(f"equation must be finite for a smooth solution, got {_not_finite(values, domain, more)}")
     if not bool((requirements.sizes > 0).all()):
         raise InputError("equation must return residuals that all depend on the solution")
     with errors_named("the equation"):
@@ -341,8 +347,14 @@ def _condition_term(
     name = f"{type(condition).__name__} on {', '.join(pieces)}"
     with errors_named(name):
         requirements = dry_run(condition.residuals, fields, domain, x, coefficients, normal)
-    if not bool((requirements.sizes > 0).all() & requirements.sizes.isfinite().all()):
-        raise InputError(f"a condition on {', '.join(pieces)} must depend on the solution and be finite")
+    where = (x, normal) if requirements.integrals else domain.boundary(FINITE_POINTS, "sobol", PROBE_SEEDS[1], pieces)
+    with errors_named(name):
+        values = wave_residuals(condition.residuals, fields, domain, where[0], coefficients, where[1])
+    if not bool(requirements.sizes.isfinite().all() & values.isfinite().all()):
+        wrong = _not_finite(values, domain, where[0])
+        raise InputError(f"a condition on {', '.join(pieces)} must be finite for a smooth solution, got {wrong}")
+    if not bool((requirements.sizes > 0).all()):
+        raise InputError(f"a condition on {', '.join(pieces)} must depend on the solution")
     with errors_named(name):
         check_pointwise(condition.residuals, fields, domain, x, coefficients, normal)
     term = ResidualTerm(
@@ -355,6 +367,15 @@ def _condition_term(
         is_hard=getattr(condition, "hard", False),
     )
     return term, x, normal
+
+
+def _not_finite(values: Tensor, domain: Domain, x: Tensor) -> str:
+    """Words for the first point at which residuals (b, r) are no finite numbers, or derivatives of them."""
+    wrong = ~values.isfinite().all(1)
+    if not bool(wrong.any()):
+        return "derivatives by the fields that are not"
+    first = values[wrong][0]
+    return f"{float(first[~first.isfinite()][0])} at {place_words(domain.coordinates, x, wrong)}"
 
 
 def _check_no_contradiction(conditions: Sequence, domain: Domain, fields: tuple[str, ...]) -> None:
@@ -380,22 +401,58 @@ def _check_no_contradiction(conditions: Sequence, domain: Domain, fields: tuple[
 def _check_enough_conditions(
     field: str, domain: Domain, equation: ResidualTerm, conditions: Sequence[ResidualTerm], periodic: Sequence[str]
 ) -> None:
-    """Raise an InputError unless a field has enough conditions on every piece of the boundary and in time."""
-    space = [axis for axis, name in enumerate(domain.coordinates) if name != TIME]
-    moments = {piece.name for piece in domain.pieces if piece.is_time_end}
-    needed = equation.requirements.order(field, [axis for axis in range(domain.dimension) if axis not in space])
-    given = sum(term.constrains(field) for term in conditions if moments.intersection(term.pieces))
+    """Raise an InputError unless a field has enough conditions on every piece of the boundary and in time.
+
+    A coordinate by which the equation has no derivatives of the field needs none. One that acts as time, whatever its
+    name, has all of them on one face: where the equation is of first order in it and of a higher one in others, where
+    it is the only one with derivatives, and where derivatives of second order have other signs than those by others.
+    """
+    space = [axis for axis, name in enumerate(domain.coordinates) if is_space(name)]
+    requirements = equation.requirements
+
+    def given_on(names: Iterable[str]) -> int:
+        chosen = set(names)
+        return sum(term.constrains(field) for term in conditions if chosen.intersection(term.pieces))
+
+    times = [axis for axis, name in enumerate(domain.coordinates) if name == TIME]
+    needed = requirements.order(field, times)
+    given = given_on(piece.name for piece in domain.pieces if piece.is_time_end)
     if given < needed:
         raise InputError(
             f"conditions at the start must give {field} and its derivatives below order {needed}, got {given} "
             f"of {needed}: add Initial(value{', rate' if needed > 1 else ''})"
         )
-    order = equation.requirements.order(field, space)
-    needed = order // 2
-    for piece in domain.named(domain.boundary_names) if needed else ():
-        given = sum(term.constrains(field) for term in conditions if piece.name in term.pieces)
+    whole = requirements.order(field, space)
+
+    def acts_as_time(axis: int, order: int) -> bool:
+        others = [other for other in space if other != axis and requirements.order(field, [other])]
+        if order == 1 or not others:
+            return True
+        second = {other: _second(requirements, field, other) for other in (axis, *others)}
+        return order == 2 and any(second[axis] * second[other] < 0 for other in others)
+
+    for piece in domain.named(domain.boundary_names) if whole > 1 else ():
+        given, needed, order = given_on([piece.name]), whole // 2, whole
+        if piece.coordinate is not None:
+            axis = domain.coordinates.index(piece.coordinate)
+            order = requirements.order(field, [axis])
+            faces = [given_on([other.name]) for other in domain.pieces if other.coordinate == piece.coordinate]
+            if max(faces) >= order and acts_as_time(axis, order):
+                continue
+            needed = min(max(order // 2, 1), order)
+            if order == 1 and sum(faces) >= 1:
+                continue
         if given < needed and piece.coordinate not in periodic:
             raise InputError(
                 f"conditions on {piece.name!r} must be {needed} for {field}, for an equation of order {order} in "
                 f"space, got {given}: add Dirichlet(..., on={piece.name!r})"
             )
+
+
+def _second(requirements: Requirements, field: str, axis: int) -> float:
+    """Mean slope of the residuals by the second derivative of a field by a coordinate; 0 without one."""
+    return sum(
+        slope
+        for (name, index), slope in requirements.slopes.items()
+        if name == field and index[axis] == sum(index) == 2
+    )

@@ -24,6 +24,7 @@ from edgewise.pde.domains.domain import Box
 from edgewise.pde.domains.mesh import Mesh, equal_shares
 from edgewise.pde.domains.sampling import unit_points
 from edgewise.pde.problem.collocation import Collocation, points_with
+from edgewise.pde.problem.evaluation import place_words
 from edgewise.pde.problem.strong_form import with_finer_integrals
 from edgewise.pde.solver.scatter import scatter_of
 from edgewise.pde.solver.solution import field_values
@@ -187,7 +188,10 @@ def judge(
         doubts.append(f"The residual is not a number: {_place_of_nan(network, problem, x)}.")
         return Evidence(math.nan, residual, tuple(checks), tuple(doubts))
     if residual > LARGEST_RESIDUAL:
-        doubts.append(f"The equation does not hold: its mean residual is {residual:.1g} of an error.")
+        doubts.append(
+            f"The equation does not hold: its mean residual is {residual:.1g} of an error. It may be out of reach of the "
+            "budget, or the problem may have no solution."
+        )
         estimates.append(residual / max(size, residual))
     corrected = correction_of(network, problem, x, weights, residual, max(work, CORRECTION_WORK))
     if corrected is not None:
@@ -323,8 +327,7 @@ def _place_of_nan(network: nn.Module, problem: Collocation, x: Tensor) -> str:
     for block in fresh.blocks():
         wrong = block.data.x[~block_squares(block, network, problem).isfinite()]
         if len(wrong):
-            place = ", ".join(f"{name} = {value:.4g}" for name, value in zip(names, wrong[0].tolist(), strict=True))
-            return f"{block.name} gives none at {place}"
+            return f"{block.name} gives none at {place_words(names, wrong, torch.ones(len(wrong), dtype=torch.bool))}"
     return "the network has values that are none"
 
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from edgewise.nn.layers.segments import dense_rows
 from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.nn.prediction import BATCH_ROWS
+from edgewise.pde.domains.domain import Box
 from edgewise.pde.domains.mesh import Mesh
 from edgewise.pde.problem.collocation import Collocation, points_with
 from edgewise.pde.problem.evaluation import EvaluationContext
@@ -148,17 +149,22 @@ def undetermined_coefficients(network: nn.Module, problem: Collocation) -> list[
 
 
 def _coarse_space(problem: Collocation) -> TensorNetwork:
-    """Splines on a coarse even grid over the domain, zero everywhere."""
-    ends, count = problem.domain.bounds.tolist(), COARSE[problem.domain.dimension]
-    lines = [torch.linspace(low, high, count + 1, dtype=torch.float64) for low, high in ends]
+    """Splines on a coarse even grid over the domain, zero everywhere; polynomials where some would have no points."""
+    count = COARSE[problem.domain.dimension] if isinstance(problem.domain, Box) else 1
+    lines = _even_lines(problem, count)
     periodic = [name in problem.periodic for name in problem.domain.coordinates]
     degree = min(max(COARSE_DEGREE, problem.order + 1), count - 1) if any(periodic) else COARSE_DEGREE
     return TensorNetwork(TensorLayer(lines, len(problem.fields), degree=degree, periodic=periodic))
 
 
+def _even_lines(problem: Collocation, count: int) -> list[Tensor]:
+    """Breakpoints of so many equal intervals of each coordinate."""
+    return [torch.linspace(low, high, count + 1, dtype=torch.float64) for low, high in problem.domain.bounds.tolist()]
+
+
 def _coarse_rows(space: TensorNetwork, network: nn.Module, problem: Collocation) -> tuple[Tensor, dict[str, slice]]:
     """Rows of the Jacobian about a network by the coefficients of a spline space, and by the unknowns."""
-    mesh = Mesh(problem.domain, space.tensor_layer.breakpoints)
+    mesh = Mesh(problem.domain, _even_lines(problem, COARSE[problem.domain.dimension]))
     around = problem_around(network, problem.resampled(1, seed=1, mesh=mesh, own_unknowns=True))
     slots = trainable_slots(space, around)
     return RowSource(space, around, slots).in_full()[0].detach(), slots.slots
@@ -168,13 +174,13 @@ def weakest_direction(network: nn.Module, problem: Collocation) -> tuple[float, 
     """Smallest residual of a smooth function of mean square 1 in the linearised problem, and whether it is a constant.
 
     None in more than three dimensions, for problems with unknown coefficients, observations or integrals, and where
-    the domain leaves splines of a coarse grid without points.
+    the domain leaves functions of the coarse space without points.
     """
     if problem.domain.dimension not in COARSE or problem.unknowns or problem.form.observations or problem.has_integrals:
         return None
     space = _coarse_space(problem)
     rows, _ = _coarse_rows(space, network, problem)
-    x, weights = Mesh(problem.domain, space.tensor_layer.breakpoints).interior()
+    x, weights = Mesh(problem.domain, _even_lines(problem, COARSE[problem.domain.dimension])).interior()
     roots = (weights / weights.sum()).sqrt()[:, None, None]
     mass = (_values_by_coefficients(space, x) * roots).flatten(0, 1)
     _, upper = torch.linalg.qr(mass)

@@ -44,6 +44,8 @@ NEWTON_STEPS, LEAST_DAMPING_FACTOR = 40, 1e-4
 NEWTON_ROUNDING, NEWTON_CLOSE = 1e-9, 1e-6
 # Least factor of the error from one stage to the next that an estimate believes. A choice.
 LEAST_GAIN = 1e-2
+# Error where a residual is no number, as beyond the domain of a root: as large as fields are, so that it is refined.
+UNDEFINED_ERROR = 1.0
 STALLS = 3  # stages without a smaller residual after which refinement ends
 
 
@@ -293,7 +295,8 @@ def implied_errors(block: RowBlock, values: np.ndarray, slopes: Slopes, axis: in
                 [-1 if k == other else 1 for k in range(wave.ndim)]
             )
         scale[number] += wave
-    return (np.abs(values) / np.maximum(scale, ABOVE_ZERO)).max(0)
+    errors = (np.abs(values) / np.maximum(scale, ABOVE_ZERO)).max(0)
+    return np.where(np.isfinite(errors), errors, UNDEFINED_ERROR)
 
 
 def next_breakpoints(axes: Sequence[SplineAxis], errors: Sequence[np.ndarray], needed: float) -> list[np.ndarray]:

@@ -1,0 +1,93 @@
+"""Domains of space at every moment of a time, or for every value of a parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+
+import torch
+from torch import Tensor
+
+from edgewise.errors import InputError
+from edgewise.pde.domains.domain import GAUSS, Box, Domain, Piece
+from edgewise.pde.domains.sampling import gauss_legendre
+
+# Panels of time for domains over time, and largest number of points of a product rule over space and time. A choice:
+# 32 points in time resolve a few periods, and so many points are evaluated within seconds.
+TIME_PANELS, PRODUCT_POINTS = 4, 2**17
+TIME_SEED_STEP = 7919  # a prime between the seeds of points of space and those of times, so that they are independent
+
+
+class OverTime(Domain):
+    """A domain of space at every moment of a time, as `Disk() * Time(0, 1)`, or for every value of a parameter.
+
+    The pieces of its boundary are those of space, and the first and the last moment, as "t=0" and "t=1".
+
+    Parameters
+    ----------
+    space : Domain
+        Domain without the coordinate t, or the parameter.
+    time : Box
+        Made by `Time` or `Parameter`.
+
+    Raises
+    ------
+    InputError
+        Space has the coordinate already.
+
+    Examples
+    --------
+    >>> from edgewise.pde import Disk
+    >>> [piece.name for piece in (Disk() * Time(0, 1)).pieces]
+    ['circle', 't=0', 't=1']
+    """
+
+    def __init__(self, space: Domain, time: Box):
+        if time.coordinates[0] in space.coordinates:
+            raise InputError(
+                f"space must have no coordinate {time.coordinates[0]}, got {', '.join(space.coordinates)}"
+            )
+        self.space, self.time = space, time
+        self.coordinates = (*space.coordinates, *time.coordinates)
+        self.bounds = torch.cat([space.bounds, time.bounds])
+        self.volume = space.volume * time.volume
+        first, last = (self._moment(piece) for piece in time.pieces)
+        self.pieces = (*(self._wall(piece) for piece in space.pieces), first, last)
+
+    def level(self, x: Tensor) -> Tensor:
+        return torch.maximum(self.space.level(x[:, :-1]), self.time.level(x[:, -1:]))
+
+    def factor(self, x: Tensor, names: Sequence[str]) -> Tensor:
+        moments = [piece.name for piece in self.named(names) if piece.coordinate == self.time.coordinates[0]]
+        walls = [name for name in names if name not in moments]
+        values = [self.space.factor(x[:, :-1], walls)] if walls else []
+        values += [self.time.factor(x[:, -1:], moments)] if moments else []
+        return reduce(torch.mul, values)
+
+    def quadrature(self) -> tuple[Tensor, Tensor]:
+        first, last = self.time.bounds[0].tolist()
+        (x, a), (t, b) = self.space.quadrature(), gauss_legendre(GAUSS, first, last, TIME_PANELS)
+        if len(x) * len(t) > PRODUCT_POINTS:
+            return super().quadrature()
+        both = torch.cat([x.repeat_interleave(len(t), 0), t.repeat(len(x))[:, None]], 1)
+        return both, (a[:, None] * b).flatten()
+
+    def _wall(self, piece: Piece) -> Piece:
+        def sample(count: int, how: str, seed: int) -> tuple[Tensor, Tensor]:
+            x, normal = piece.sample(count, how, seed)
+            if len(x) == 1:  # a wall that is a point
+                x, normal = x.expand(count, -1), normal.expand(count, -1)
+            # As many times as points of space, in an order of their own: time must not follow the place on the wall.
+            t = self.time.interior(len(x), "uniform" if how == "uniform" else "sobol", seed + TIME_SEED_STEP)
+            order = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))
+            return torch.cat([x, t[order]], 1), torch.cat([normal, torch.zeros_like(t)], 1)
+
+        return Piece(piece.name, piece.measure * self.time.volume, sample, coordinate=piece.coordinate)
+
+    def _moment(self, end: Piece) -> Piece:
+        def sample(count: int, how: str, seed: int) -> tuple[Tensor, Tensor]:
+            x = self.space.interior(count, how, seed)
+            t, normal = end.sample(1, how, seed)
+            return torch.cat([x, t.expand(len(x), 1)], 1), torch.cat([torch.zeros_like(x), normal.expand(len(x), 1)], 1)
+
+        return Piece(end.name, self.space.volume, sample, coordinate=end.coordinate, is_initial=end.is_initial)

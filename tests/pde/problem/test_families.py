@@ -1,0 +1,164 @@
+"""Families of problems (`Parameter`), coordinates that act as time under another name, and statements that are wrong."""
+
+import math
+import pickle
+
+import pytest
+import torch
+
+from edgewise.errors import InputError
+from edgewise.pde import (
+    PDE,
+    Box,
+    Condition,
+    Dirichlet,
+    Disk,
+    Initial,
+    Interval,
+    Neumann,
+    Parameter,
+    Time,
+    gradient,
+    laplacian,
+    solve,
+)
+
+PI = math.pi
+LINE = Interval(0, 1)
+
+
+def test_a_parameter_is_neither_space_nor_time():
+    family = Disk() * Parameter("m", 1, 4) * Time(0, 2)
+    assert family.coordinates == ("x", "y", "m", "t")
+    assert family.boundary_names == ("circle",)
+    assert [piece.name for piece in family.pieces] == ["circle", "m=1", "m=4", "t=0", "t=2"]
+    assert family.volume == pytest.approx(PI * 3 * 2)
+    again = pickle.loads(pickle.dumps(family))
+    assert again.boundary_names == ("circle",)
+    x, normal = family.boundary(200)
+    assert float(normal[:, 2:].abs().max()) == 0
+    assert float(x[:, 2].max()) > 3.9
+    seen = []
+    PDE(lambda u: seen.append(u.space) or laplacian(u) + gradient(u)[:, 0], LINE * Parameter("m", 0, 1), [Dirichlet()])
+    assert set(seen) == {("x",)}
+
+
+@pytest.mark.slow
+def test_a_family_on_an_interval_is_exact_with_its_estimate():
+    family = solve(PDE(lambda u, m: u.xx + m * u, LINE * Parameter("m", 0.1, 4), [Dirichlet(1.0)], solution=oscillation))
+    errors = family.errors()
+    assert errors.relative_l2 < 1e-11
+    assert errors.relative_l2 / 3 < family.error_estimate < 1e-9
+
+
+def oscillation(x, m):
+    return torch.cos(m.sqrt() * (x - 0.5)) / torch.cos(m.sqrt() / 2)
+
+
+@pytest.mark.slow
+def test_a_family_on_a_disk_is_exact():
+    problem = PDE(
+        lambda u, m: laplacian(u) + m,
+        Disk() * Parameter("m", 1, 4),
+        [Dirichlet(0.0)],
+        solution=lambda x, y, m: m * (1 - x * x - y * y) / 4,
+    )
+    solution = solve(problem, budget=0.05)
+    assert solution.errors().relative_l2 < 1e-12
+    # The flux out of the disk, integrated over m: -m/2 times the circumference, from 1 to 4.
+    assert solution.flux() == pytest.approx(-PI * (16 - 1) / 2, rel=1e-5)
+
+
+@pytest.mark.slow
+def test_decay_for_all_rates_marches_through_time():
+    problem = PDE(
+        lambda u, m: u.t + m * u,
+        Parameter("m", 0.1, 4) * Time(0, 1),
+        [Initial(1.0)],
+        solution=lambda m, t: torch.exp(-m * t),
+    )
+    assert solve(problem).errors().relative_l2 < 1e-13
+
+
+@pytest.mark.slow
+def test_heat_and_waves_whose_time_has_another_name():
+    sine = lambda x: torch.sin(PI * x)  # noqa: E731
+    walls, start = Dirichlet(0.0, on=["x=0", "x=1"]), Dirichlet(sine, on="y=0")
+    square = Box(x=(0, 1), y=(0, 1))
+    heat = PDE(lambda u: u.y - u.xx, square, [walls, start], solution=lambda x, y: torch.exp(-(PI**2) * y) * sine(x))
+    assert solve(heat).errors().relative_l2 < 1e-9
+    wave = PDE(
+        lambda u: u.yy - u.xx,
+        square,
+        [walls, start, Neumann(0.0, on="y=0")],
+        solution=lambda x, y: torch.cos(PI * y) * sine(x),
+    )
+    assert solve(wave).errors().relative_l2 < 1e-11
+
+
+def test_a_pendulum_may_swing_in_x():
+    start = [Dirichlet(0.0, on="x=0"), Condition(lambda u: u.x - 1, on="x=0")]
+    problem = PDE(lambda u: u.xx + u, Interval(0, 5), start, solution=lambda x: torch.sin(x))
+    assert solve(problem).errors().relative_l2 < 1e-11
+
+
+WALLS = Dirichlet(0.0, on=["x=0", "x=1"])
+SQUARE = Box(x=(0, 1), y=(0, 1))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Parameter("t", 0, 1), "^name of a parameter must not be t, which is time$"),
+        (lambda: Parameter("mass", 0, 1), "^a coordinate must be a letter, perhaps with a number"),
+        (lambda: LINE * LINE, "^a domain must be multiplied by a Time or a Parameter, got Box; a box of several"),
+        (lambda: Disk() * Parameter("x", 0, 1), "^space must have no coordinate x, got x, y$"),
+        (
+            lambda: PDE(lambda u: u.y - u.xx, SQUARE, [WALLS]),
+            "^conditions on 'y=0' must be 1 for u, for an equation of order 1 in space, got 0",
+        ),
+        (
+            lambda: PDE(lambda u: u.xx + u.yy, SQUARE, [WALLS, Dirichlet(0.0, on="y=0"), Neumann(0.0, on="y=0")]),
+            "^conditions on 'y=1' must be 1 for u",
+        ),
+        (
+            lambda: PDE(lambda u, t: u.derivative(t, 0.5), Time(0, 1), [Initial(1.0)]),
+            "^a derivative must be by names among t, each once per order, .* fractional derivatives are not possible$",
+        ),
+        (
+            lambda: PDE(lambda u: u.derivative("x", "z"), LINE, []),
+            "^a derivative must be by names among x, .* got 'z': fractional",
+        ),
+        (
+            lambda: PDE(lambda u, x: u.xx - torch.where(x > 0.998, torch.nan, 1.0), LINE, [Dirichlet(0.0)]),
+            r"^equation must be finite for a smooth solution, got nan at x = 0\.99",
+        ),
+        (
+            lambda: PDE(laplacian, SQUARE, [Dirichlet(lambda x, y: torch.log(x - 0.3))]),
+            r"^a condition on x=0, x=1, y=0, y=1 must be finite .* got nan at x = 0, y = 0\.\d+$",
+        ),
+        (
+            lambda: PDE(laplacian, Disk(0.5) - Disk(1.0), [Dirichlet(0.0)]),
+            "^the domain must have a volume and a boundary, got an empty one$",
+        ),
+    ],
+)
+def test_mistakes_get_one_sentence(make, message):
+    with pytest.raises(InputError, match=message):
+        make()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("outflow", "is_possible"), [(0.5, True), (0.0, False)])
+def test_a_constant_that_nothing_fixes_on_a_disk_is_named(outflow, is_possible):
+    solution = solve(PDE(lambda u: laplacian(u) - 1, Disk(), [Neumann(outflow)]), budget=0.02)
+    assert "The solution is not unique: a constant may be added to it" in solution.trust
+    assert ("the data contradict each other" in solution.trust) != is_possible
+    assert solution.error_estimate >= 1
+
+
+@pytest.mark.slow
+def test_beyond_a_fold_no_solution_is_claimed():
+    solution = solve(PDE(lambda u: u.xx + 5 * torch.exp(u), LINE, [Dirichlet(0.0)]), budget=0.01)
+    assert "the problem may have no solution" in solution.message
+    assert solution.error_estimate > 0.05
