@@ -1,4 +1,4 @@
-"""Families of problems (`Parameter`), coordinates that act as time under another name, and statements that are wrong."""
+"""Families of problems (`Parameter`), coordinates that act as time under another name, and wrong statements."""
 
 import math
 import pickle
@@ -45,7 +45,8 @@ def test_a_parameter_is_neither_space_nor_time():
 
 @pytest.mark.slow
 def test_a_family_on_an_interval_is_exact_with_its_estimate():
-    family = solve(PDE(lambda u, m: u.xx + m * u, LINE * Parameter("m", 0.1, 4), [Dirichlet(1.0)], solution=oscillation))
+    domain = LINE * Parameter("m", 0.1, 4)
+    family = solve(PDE(lambda u, m: u.xx + m * u, domain, [Dirichlet(1.0)], solution=oscillation))
     errors = family.errors()
     assert errors.relative_l2 < 1e-11
     assert errors.relative_l2 / 3 < family.error_estimate < 1e-9

@@ -420,8 +420,8 @@ def Time(low: float, high: float) -> Box:
 def Parameter(name: str, low: float, high: float) -> Box:
     """The values of a parameter from low to high: a coordinate that is neither space nor time.
 
-    A domain times a parameter is the domain of a family of problems, one for each value: conditions hold for all values,
-    and `laplacian`, `gradient`, fluxes and normals leave the parameter out.
+    A domain times a parameter is the domain of a family of problems, one for each value: conditions hold for all of
+    them, and `laplacian`, `gradient`, fluxes and normals leave the parameter out.
 
     Parameters
     ----------

@@ -44,9 +44,7 @@ class OverTime(Domain):
 
     def __init__(self, space: Domain, time: Box):
         if time.coordinates[0] in space.coordinates:
-            raise InputError(
-                f"space must have no coordinate {time.coordinates[0]}, got {', '.join(space.coordinates)}"
-            )
+            raise InputError(f"space must have no coordinate {time.coordinates[0]}, got {', '.join(space.coordinates)}")
         self.space, self.time = space, time
         self.coordinates = (*space.coordinates, *time.coordinates)
         self.bounds = torch.cat([space.bounds, time.bounds])

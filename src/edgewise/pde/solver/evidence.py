@@ -189,8 +189,8 @@ def judge(
         return Evidence(math.nan, residual, tuple(checks), tuple(doubts))
     if residual > LARGEST_RESIDUAL:
         doubts.append(
-            f"The equation does not hold: its mean residual is {residual:.1g} of an error. It may be out of reach of the "
-            "budget, or the problem may have no solution."
+            f"The equation does not hold: its mean residual is {residual:.1g} of an error. It may be out of reach of "
+            "the budget, or the problem may have no solution."
         )
         estimates.append(residual / max(size, residual))
     corrected = correction_of(network, problem, x, weights, residual, max(work, CORRECTION_WORK))
