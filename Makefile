@@ -14,7 +14,7 @@ export PYTHONDONTWRITEBYTECODE :=# compiled tests are kept: compiling them takes
 TWO := -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo check test coverage docs dist bench bench-tables bench-scale clean soak sbom
+.PHONY: help install demo check test coverage docs dist bench bench-gpu bench-tables bench-scale clean soak sbom
 
 help:
 	@echo "make demo     install what it needs, learn the knot signature from geometry; the report is demo/report.html"
@@ -24,6 +24,7 @@ help:
 	@echo "make docs     build the site, with its tutorials run, into build/site; any warning is an error"
 	@echo "make dist     the source distribution and the wheel made from it, checked, into dist"
 	@echo "make bench    time Edgewise beside nn.Linear and other KAN packages, in an environment of its own; three quarters of an hour"
+	@echo "make bench-gpu   layers on a GPU beside nn.Linear and peers, and a step of Levenberg-Marquardt; without a GPU it says so"
 	@echo "make bench-tables   Edgewise and other models on 48 tables that packages ship; BENCH='--quick' for some, '--summary' for the results"
 	@echo "make bench-scale   seconds and memory of fits of tables in batches against rows, columns and processes; BENCH='--quick' for a minute"
 	@echo "make soak     attacks on runs and files, about an hour; make sbom writes the list of all installed packages"
@@ -107,6 +108,9 @@ benchmarks/.venv/.installed: benchmarks/requirements.txt pyproject.toml CMakeLis
 	@benchmarks/.venv/bin/python -m pip install --quiet -r benchmarks/requirements.txt
 	@benchmarks/.venv/bin/python -m pip install --quiet --editable .
 	@touch $@
+
+bench-gpu: benchmarks/.venv/.installed
+	benchmarks/.venv/bin/python benchmarks/gpu.py $(BENCH)
 
 bench-tables: benchmarks/.venv-tables/.installed
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 benchmarks/.venv-tables/bin/python benchmarks/tables.py $(BENCH)

@@ -113,6 +113,7 @@ MANY_ARGUMENTS = (
     "estimator.base",
     "estimator.regressor",
     "estimator.survival",
+    "ops.kernels.triton",  # the device code gets every pointer, size and stride as an argument of its own
 )
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

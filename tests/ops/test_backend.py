@@ -1,15 +1,16 @@
 """The choice of a kernel: automatic with a fallback, or the one that is asked for with a reason."""
 
+import importlib.util
+
 import pytest
 import torch
 from tests.ops.spline_cases import EVEN, make_knots
 from torch.func import vmap
 
 from edgewise.errors import InputError
-from edgewise.ops import backend
-from edgewise.ops.backend import choose, use_kernel
+from edgewise.ops.backend import choose, kernel_for, use_kernel
 from edgewise.ops.contract import spline_sum
-from edgewise.ops.kernels import cpu, reference
+from edgewise.ops.kernels import cpu, dense, reference
 
 needs_cpu = pytest.mark.skipif(not cpu.variants(), reason="the CPU kernel is not built")
 
@@ -47,20 +48,56 @@ def test_an_error_within_the_block_restores_the_choice():
 
 @needs_cpu
 @pytest.mark.parametrize(
-    ("change", "reason"),
+    ("change", "instead", "reason"),
     [
-        (lambda x: x.half(), "the CPU kernel takes float32 and float64, got torch.float16"),
-        (lambda x: x.to("meta"), "the CPU kernel takes tensors on the CPU, got one on meta"),
-        (lambda x: x.to_sparse(), "the CPU kernel takes plain dense tensors, got Tensor"),
-        (lambda x: x.float(), "the CPU kernel takes tensors of one dtype, got torch.float32 and torch.float64"),
-        (lambda x: torch._efficientzerotensor(x.shape, dtype=x.dtype), "with memory of their own"),
+        (lambda x: x.half(), dense, "the CPU kernel takes float32 and float64, got torch.float16"),
+        (lambda x: x.to("meta"), dense, "the CPU kernel takes tensors on the CPU, got one on meta"),
+        (lambda x: x.to_sparse(), reference, "the CPU kernel takes plain dense tensors, got Tensor"),
+        (lambda x: torch._efficientzerotensor(x.shape, dtype=x.dtype), reference, "with memory of their own"),
     ],
 )
-def test_what_the_compiled_kernel_refuses_falls_back_or_raises_the_reason(change, reason):
-    x, coef, knots = tensors()
-    assert choose(3, change(x), coef, knots) is reference
+def test_what_the_compiled_kernel_refuses_falls_back_or_raises_the_reason(change, instead, reason):
+    x, coef, knots = map(change, tensors())
+    assert choose(3, x, coef, knots) is instead
     with use_kernel("cpu"), pytest.raises(InputError, match=reason):
+        choose(3, x, coef, knots)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "reason"),
+    [
+        ("cpu", lambda x: x.float(), "takes tensors of one dtype, got torch.float32 and torch.float64"),
+        ("dense", lambda x: x.float(), "takes tensors of one dtype, got torch.float32 and torch.float64"),
+        ("dense", lambda x: x.to("meta"), "takes tensors on one device, got meta and cpu"),
+        ("dense", lambda x: x.to_sparse(), "takes plain dense tensors, got Tensor"),
+        ("dense", lambda x: x.long(), "takes float16, bfloat16, float32 and float64, got torch.int64"),
+    ],
+)
+def test_a_requested_kernel_gives_the_reason_for_tensors_that_do_not_fit(name, change, reason):
+    x, coef, knots = tensors()
+    if name == "cpu" and not cpu.variants():
+        pytest.skip("the CPU kernel is not built")
+    assert choose(3, change(x), coef, knots) is reference
+    with (
+        use_kernel(name),
+        pytest.raises(InputError, match=f'^kernel "{name}" was requested, but the .* kernel {reason}'),
+    ):
         choose(3, change(x), coef, knots)
+
+
+def test_the_kernel_in_use_has_a_name():
+    x, _, _ = tensors()
+    assert kernel_for(x) == ("cpu" if cpu.variants() else "reference")
+    assert kernel_for(x.to("meta")) == kernel_for(x.bfloat16()) == "dense"
+    for name in ("dense", "reference"):
+        with use_kernel(name):
+            assert kernel_for(x) == name
+
+
+@pytest.mark.skipif(importlib.util.find_spec("triton") is not None, reason="triton is installed")
+def test_without_triton_its_kernel_is_refused_with_the_command_to_install_it():
+    with pytest.raises(InputError, match=r"pip install 'edgewise\[triton\]'"), use_kernel("triton"):
+        pass
 
 
 @needs_cpu
@@ -83,6 +120,8 @@ def test_without_the_library_the_reason_is_a_sentence(monkeypatch):
 
 
 def test_unknown_kernels_are_refused():
-    with pytest.raises(InputError, match='kernel must be "cpu", "reference" or None, got \'gpu\''), use_kernel("gpu"):
+    with (
+        pytest.raises(InputError, match='kernel must be "cpu", "dense", "reference", "triton" or None, got \'gpu\''),
+        use_kernel("gpu"),
+    ):
         pass
-    assert set(backend.KERNELS) == {"cpu", "reference"}

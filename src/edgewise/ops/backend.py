@@ -1,18 +1,20 @@
-"""Choice of the kernel: the compiled one where it takes the tensors, else the reference; or the requested one."""
+"""Choice of the kernel: the requested one; else the compiled one on the CPU, a dense product on other devices."""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import ModuleType
 
+import torch
 from torch import Tensor
 
 from edgewise.errors import InputError
-from edgewise.ops.kernels import cpu, reference
+from edgewise.ops.kernels import cpu, dense, reference
 
-KERNELS = {"cpu": cpu, "reference": reference}
+KERNELS = ("cpu", "dense", "reference", "triton")
 
 _requested: ContextVar[str | None] = ContextVar("edgewise_kernel", default=None)
 
@@ -26,14 +28,16 @@ def use_kernel(name: str | None) -> Iterator[None]:
 
     Parameters
     ----------
-    name : {"cpu", "reference"} or None
-        The kernel; None for the automatic choice. The automatic choice falls back to the reference where the CPU kernel
-        cannot take the tensors; a requested kernel raises an InputError with the reason instead.
+    name : {"cpu", "dense", "reference", "triton"} or None
+        The kernel; None for the automatic choice. That is "cpu" where it takes the tensors, "dense" on other devices
+        and in bfloat16 and float16, and else the reference, as inside torch.func's transforms. A requested kernel that
+        cannot take the tensors raises an InputError with the reason instead. "triton" needs the package triton and
+        tensors on a CUDA device; it runs on request alone, because it has not been measured on a GPU.
 
     Raises
     ------
     InputError
-        If there is no kernel of that name.
+        If there is no kernel of that name, or its package is not installed.
 
     Examples
     --------
@@ -44,7 +48,9 @@ def use_kernel(name: str | None) -> Iterator[None]:
     ...     y = layer(x)
     """
     if name is not None and name not in KERNELS:
-        raise InputError(f'kernel must be "cpu", "reference" or None, got {name!r}')
+        raise InputError(f'kernel must be "cpu", "dense", "reference", "triton" or None, got {name!r}')
+    if name == "triton":
+        _triton()  # an error here instead of in the first layer
     token = _requested.set(name)
     try:
         yield
@@ -52,14 +58,56 @@ def use_kernel(name: str | None) -> Iterator[None]:
         _requested.reset(token)
 
 
+def kernel_for(x: Tensor, degree: int = 3) -> str:
+    """Return the name of the kernel that runs for points like x, within a block of `use_kernel` too.
+
+    Parameters
+    ----------
+    x : Tensor
+        Points; the coefficients are taken to have its dtype and device.
+    degree : int
+        Degree of the splines.
+
+    Raises
+    ------
+    InputError
+        If a requested kernel cannot take such tensors.
+
+    Examples
+    --------
+    >>> import torch
+    >>> kernel_for(torch.zeros(3, 2, dtype=torch.bfloat16))
+    'dense'
+    >>> with use_kernel("reference"):
+    ...     kernel_for(torch.zeros(3, 2))
+    'reference'
+    """
+    return choose(degree, x).__name__.rpartition(".")[2]
+
+
 def choose(degree: int, *tensors: Tensor | None) -> ModuleType:
     """Return the kernel for these tensors. Raises InputError if the requested one cannot take them."""
     requested = _requested.get()
+    if requested is None:
+        if cpu.refuses(degree, *tensors) is None:
+            return cpu
+        x = next(tensor for tensor in tensors if tensor is not None)
+        is_reference = x.is_cpu and x.dtype in (torch.float32, torch.float64)
+        return reference if is_reference or dense.refuses(degree, *tensors) is not None else dense
     if requested == "reference":
         return reference
-    reason = cpu.refuses(degree, *tensors)
-    if reason is None:
-        return cpu
-    if requested == "cpu":
-        raise InputError(f'kernel "cpu" was requested, but {reason}')
-    return reference
+    kernel = _triton() if requested == "triton" else {"cpu": cpu, "dense": dense}[requested]
+    reason = kernel.refuses(degree, *tensors)
+    if reason is not None:
+        raise InputError(f'kernel "{requested}" was requested, but {reason}')
+    return kernel
+
+
+def _triton() -> ModuleType:
+    """Return the Triton kernel, imported only when it is asked for."""
+    try:
+        return importlib.import_module("edgewise.ops.kernels.triton")
+    except ImportError as error:
+        raise InputError(
+            f"kernel \"triton\" needs the package triton, which does not load ({error}): pip install 'edgewise[triton]'"
+        ) from error

@@ -5,7 +5,7 @@ import pytest
 import torch
 from tests.ops.spline_cases import EVEN, STEEP, UNEVEN, make_knots, points_inside, scipy_basis
 
-from edgewise.ops.kernels import cpu, reference
+from edgewise.ops.kernels import cpu, dense, reference
 from edgewise.ops.kernels.cpu import LayerCall
 from edgewise.ops.splines.bspline import MAX_DEGREE
 
@@ -33,7 +33,7 @@ class Variant:
         )[1]
 
 
-KERNELS = [reference, *([cpu] if cpu.variants() else []), *map(Variant, cpu.variants())]
+KERNELS = [reference, dense, *([cpu] if cpu.variants() else []), *map(Variant, cpu.variants())]
 ORDERS = [(degree, order) for degree in range(MAX_DEGREE + 1) for order in range(degree + 2)]
 SHAPES = [
     (3, 4, 2),

@@ -133,7 +133,7 @@ def _sources() -> str:
 _LIBRARY, _MISSING = _load()
 if _LIBRARY is None:
     warnings.warn(
-        f"{_MISSING[0].upper()}{_MISSING[1:]}. The slower reference kernel runs.", EdgewiseWarning, stacklevel=1
+        f"{_MISSING[0].upper()}{_MISSING[1:]}. A slower kernel in plain torch runs.", EdgewiseWarning, stacklevel=1
     )
 
 
