@@ -1,19 +1,31 @@
-"""Training a DistributedDataParallel model: two processes with half the data each do what one does with all."""
+"""Several processes train one network: with its parts of the samples they do what one process does with all of them."""
 
-import subprocess
+import multiprocessing
+import os
+import signal
 import sys
 
 import pytest
 import torch
 from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
+from torch.utils.data import DataLoader, TensorDataset
 
-from edgewise.errors import InputError
+from edgewise.checkpoint import Checkpointer, read
+from edgewise.errors import EdgewiseError, InputError
 from edgewise.nn.model import KAN
+from edgewise.processes import joined_processes
+from edgewise.train.jacobian.shared import Shard
 from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.base import Adam
-from edgewise.train.methods.quasi_newton import LBFGS
-from edgewise.train.penalties import Sparsity
+from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
+from edgewise.train.methods.quasi_newton import LBFGS, SSBroyden
+from edgewise.train.penalties import Ridge, Roughness, Sparsity
+from edgewise.train.problems.block_problem import BlockProblem
+from edgewise.train.problems.blocks import ResidualBlock
+from edgewise.train.problems.classification import Classification
+from edgewise.train.problems.data import Data
+from edgewise.train.problems.ordinal import OrdinalClassification
 from edgewise.train.problems.regression import Regression
 
 
@@ -24,62 +36,248 @@ def one_process(tmp_path):
     distributed.destroy_process_group()
 
 
-def setting():
-    x = torch.rand(40, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    return x, x.sin().sum(1), KAN([2, 3, 1], domain=(0, 1), dtype=torch.float64)
+def samples(rows=200):
+    x = torch.rand(rows, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    return x, (torch.sin(5 * x[:, 0]) * x[:, 1] + x[:, 1] ** 2)[:, None]
 
 
-@pytest.mark.parametrize("penalty", [None, Sparsity(1e-2)])
-def test_a_single_process_gives_the_plain_result(one_process, penalty):
-    x, y, plain = setting()
-    wrapped = DistributedDataParallel(setting()[2])
-    fit(plain, Regression(x, y), Adam(), steps=5, penalty=penalty)
-    report = fit(wrapped, Regression(x, y), Adam(), steps=5, penalty=penalty)
-    assert report.steps == 5
-    for a, b in zip(plain.parameters(), wrapped.parameters(), strict=True):
-        assert torch.allclose(a, b, rtol=1e-9, atol=1e-12)
-    with pytest.raises(InputError, match="LBFGS can't train a DistributedDataParallel model"):
-        fit(wrapped, Regression(x, y), LBFGS())
+def cases():
+    """Fits by name: method, penalty, kind of problem, steps; few enough that rounding does not grow."""
+    sparse, smooth = Sparsity(1e-4), Ridge(1e-5) + Roughness(1e-6)
+    return {
+        "LM": (LevenbergMarquardt(), None, "tensors", 6),
+        "LM, smooth": (LevenbergMarquardt(), smooth, "tensors", 6),
+        "LM, sparse": (LevenbergMarquardt(), sparse, "tensors", 4),
+        "LM, loader": (LevenbergMarquardt(), None, "loader", 6),
+        "LM, float32": (LevenbergMarquardt(), None, "float32", 3),
+        "LM, classes": (LevenbergMarquardt(), None, "classes", 4),
+        "LM, ordinal": (LevenbergMarquardt(), None, "ordinal", 4),
+        "chosen": (None, None, "tensors", 6),
+        "LBFGS": (LBFGS(), sparse, "tensors", 8),
+        "SSBroyden": (SSBroyden(), smooth, "tensors", 8),
+        "Adam": (Adam(lr=0.1), sparse, "tensors", 8),
+        "LBFGS, validation": (LBFGS(), None, "validation", 8),
+    }
 
 
-WORKER = """
-import sys, torch
-from torch import distributed
-from torch.nn.parallel import DistributedDataParallel
-from edgewise import KAN, Adam, Regression, fit
+def problem_of(kind, part):
+    """The problem on some of the samples, the second half of which has other targets."""
+    x, y = samples()
+    y[100:] *= -1
+    labels = (y[:, 0] > 0.3).long() + (y[:, 0] > 1).long()
+    start = OrdinalClassification(x, labels, classes=3).unknowns["steps"]
+    x, y, labels = x[part], y[part], labels[part]
+    if kind == "loader":
+        return Regression(DataLoader(TensorDataset(x, y), batch_size=17))
+    if kind == "float32":
+        return Regression(x.float(), y.float())
+    if kind == "classes":
+        return Classification(x, labels, classes=3)
+    if kind == "ordinal":
+        problem = OrdinalClassification(x, labels, classes=3)
+        problem.unknowns["steps"].data.copy_(start)  # the thresholds start from the labels of one process
+        return problem
+    return Regression(x, y, validation=(x, y.abs()) if kind == "validation" else None)
 
-torch.set_num_threads(1)
-rank, store, out = int(sys.argv[1]), sys.argv[2], sys.argv[3]
-distributed.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
-x = torch.rand(40, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-y = x.sin().sum(1)
-y[20:] *= -1  # what is best for one process is not for the other
-half = slice(20 * rank, 20 * rank + 20)
-model = DistributedDataParallel(KAN([2, 3, 1], domain=(0, 1), dtype=torch.float64))
-report = fit(model, Regression(x[half], y[half]), Adam(lr=0.3, schedule=None), steps=12)
-torch.save({"best": report.best_step, **model.module.state_dict()}, f"{out}{rank}")
-distributed.destroy_process_group()
-"""
+
+def trained(name, part, wrap=lambda model: model):
+    method, penalty, kind, steps = cases()[name]
+    dtype = torch.float32 if kind == "float32" else torch.float64
+    model = KAN([2, 2, 3 if kind == "classes" else 1], grid_size=3, dtype=dtype)
+    problem = problem_of(kind, part)
+    report = fit(wrap(model), problem, method, steps=steps, penalty=penalty)
+    unknown = {name: value.detach() for name, value in problem.unknowns.items()}
+    return report, {**model.state_dict(), **unknown}
 
 
-@pytest.mark.slow
-def test_two_processes_agree_with_one(tmp_path):
-    store, out = tmp_path / "store", tmp_path / "result"
-    command = [sys.executable, "-c", WORKER]
-    workers = [subprocess.Popen([*command, str(rank), str(store), str(out)]) for rank in range(2)]
+def bounds(count):
+    """Unequal parts of the samples."""
+    return [0, *(200 * k // count + 9 for k in range(1, count)), 200]
+
+
+def work(number, count, port, task, folder):
+    """Do a task in one of several processes; its output is in a file, and 3 is the exit code after an error."""
+    torch.set_num_threads(1)
+    world = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": count, "RANK": number}
+    world["TORCHELASTIC_USE_AGENT_STORE"] = True
+    os.environ |= {name: str(value) for name, value in world.items()}
+    with open(folder / f"said-{number}", "w", buffering=1) as sys.stdout:
+        try:
+            with joined_processes(timeout=60):
+                task(number, slice(*bounds(count)[number : number + 2]), folder)
+        except (EdgewiseError, KeyboardInterrupt) as error:
+            print(f"{type(error).__name__}: {error}")
+            os._exit(3)
+
+
+def run(count, task, folder):
+    """Do a task in so many processes; return the exit code and the output of each."""
+    # Children of a server that has imported torch: each would need some seconds for it.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["torch.distributed", "edgewise.train", "edgewise.checkpoint"])
+    store = distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)  # as torchrun holds one
+    arguments = (count, store.port, task, folder)
+    workers = [context.Process(target=work, args=(number, *arguments)) for number in range(count)]
+    for worker in workers:
+        worker.start()
     try:
-        assert [worker.wait(timeout=100) for worker in workers] == [0, 0]
+        for worker in workers:
+            worker.join(timeout=100)
+        return [worker.exitcode for worker in workers], [(folder / f"said-{k}").read_text() for k in range(count)]
     finally:
         for worker in workers:
             worker.kill()
-    first, second = (torch.load(f"{out}{rank}", weights_only=True) for rank in range(2))
-    assert first.pop("best") == second.pop("best")
-    assert all(torch.equal(first[name], second[name]) for name in first)
-    x, y, plain = setting()
-    y[20:] *= -1
-    with torch.no_grad():  # the hidden domains come from the first process's data
-        plain.layers[1].knots.copy_(first["layers.1.knots"])
-        plain.layers[1].domain_is_set.fill_(True)
-    fit(plain, Regression(x, y), Adam(lr=0.3, schedule=None), steps=12)
-    for name, value in plain.state_dict().items():
-        assert torch.allclose(value.double(), first[name].double(), rtol=1e-9, atol=1e-12)
+
+
+def fit_cases(number, part, folder):
+    found = {}
+    for name in cases() if distributed.get_world_size() == 2 else ("LM", "LBFGS"):
+        report, tensors = trained(name, part, DistributedDataParallel)
+        found[name] = {"facts": facts_of(report), **tensors}
+    torch.save(found, folder / str(number))
+
+
+def facts_of(report):
+    return torch.tensor([report.loss, report.validation_loss or 0.0, report.steps, report.best_step])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [2, 4])
+def test_processes_agree_with_one(tmp_path, count):
+    codes, said = run(count, fit_cases, tmp_path)
+    assert codes == [0] * count, said
+    first, *others = (torch.load(tmp_path / str(number), weights_only=True) for number in range(count))
+    assert set(first) == (set(cases()) if count == 2 else {"LM", "LBFGS"})
+    for name, mine in first.items():
+        assert all(torch.equal(other[name][key], mine[key]) for other in others for key in mine), name
+        report, alone = trained(name, slice(None))
+        precision = 1e-5 if "float32" in name else 1e-8
+        for key, value in {"facts": facts_of(report), **alone}.items():
+            assert torch.allclose(value.double(), mine[key].double(), rtol=precision, atol=precision), (name, key)
+
+
+def small():
+    return KAN([2, 2, 1], grid_size=3, dtype=torch.float64)
+
+
+def fit_with_a_loss(number, part, folder):
+    """A fit that saves each step; process 1 is killed at a request in the middle of it, unless there is a state."""
+    model, saved = small(), folder / "state.safetensors"
+    resume = read(saved).state if saved.exists() else None
+    if number == 1 and resume is None:
+        requests, answer = [], Shard.__call__
+
+        def counted(self, request):
+            requests.append(request)
+            if len(requests) == 9:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return answer(self, request)
+
+        Shard.__call__ = counted
+    settings = {"steps": 6, "callbacks": [Checkpointer(saved, every=1)], "resume": resume}
+    fit(DistributedDataParallel(model), problem_of("tensors", part), LBFGS(), **settings)
+    torch.save(model.state_dict(), folder / str(number))
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_ends_the_others_and_the_fit_goes_on_later(tmp_path):
+    codes, said = run(2, fit_with_a_loss, tmp_path)
+    assert codes == [3, -signal.SIGKILL]
+    assert "ProcessError: process 0 of 2 heard nothing from another one, which has ended or hangs" in said[0]
+    assert 0 < read(tmp_path / "state.safetensors").state["step"] < 6
+    codes, said = run(2, fit_with_a_loss, tmp_path)
+    assert codes == [0, 0], said
+    model = small()
+    fit(model, problem_of("tensors", slice(None)), LBFGS(), steps=6)
+    for name, value in torch.load(tmp_path / "1", weights_only=True).items():
+        assert torch.allclose(value.double(), model.state_dict()[name].double(), rtol=1e-8, atol=1e-8)
+
+
+def fits_that_are_stopped(number, part, folder):
+    """Ctrl-C in process 0 between two requests, then in process 1 while it answers one."""
+    model = DistributedDataParallel(small())
+
+    def stop(event):
+        if event.step == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    for stopping in (0, 1):
+        callbacks = [stop] if stopping == 0 else []
+        if number == stopping == 1:
+            answer = Shard.sum_gradients
+
+            def interrupted(*arguments, answer=answer):
+                signal.raise_signal(signal.SIGINT)
+                return answer(*arguments)
+
+            Shard.sum_gradients = interrupted
+        for rule in ("keep", "raise"):
+            try:
+                settings = {"steps": 50, "callbacks": callbacks, "on_interrupt": rule}
+                print(fit(model, problem_of("tensors", part), LBFGS(), **settings).message)
+            except KeyboardInterrupt:
+                print("KeyboardInterrupt")
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_one_process_ends_all(tmp_path):
+    codes, said = run(2, fits_that_are_stopped, tmp_path)
+    assert codes == [0, 0] and said[0] == said[1], said
+    first, second = (f"Interrupted after step {step}; the model is the best so far.\n" for step in (2, 0))
+    assert said[0] == f"{first}KeyboardInterrupt\n{second}KeyboardInterrupt\n"
+
+
+def fits_that_fail(number, part, folder):
+    model, (x, y) = DistributedDataParallel(small()), samples(20)
+    plain, held = Regression(x, y), Regression(x, y, validation=(x, y))
+    for problem, method, callbacks in (
+        (held if number else plain, LBFGS(), []),
+        (plain, LevenbergMarquardt(factorised=10), []),
+        (plain, LBFGS(), [] if number else [lambda event: 1 / 0]),
+        (Regression(x, y, weight=torch.ones(20)), LBFGS(), []),
+    ):
+        try:
+            fit(model, problem, method, callbacks=callbacks)
+        except (EdgewiseError, ZeroDivisionError) as error:
+            print(f"{type(error).__name__}: {error}")
+    if number == 0:
+        x[0, 0] = float("nan")
+    fit(model, Regression(x, y), LBFGS())
+
+
+@pytest.mark.slow
+def test_failures_are_the_same_sentence_everywhere(tmp_path):
+    codes, said = run(3, fits_that_fail, tmp_path)
+    assert codes == [3, 3, 3]
+    for number, words in enumerate(said):
+        assert "validation must be the same in all processes, got none in process 0 and given in process 1" in words
+        assert "LevenbergMarquardt in several processes takes at most factorised = 10 parameters, got" in words
+        assert ("InputError: ZeroDivisionError: division by zero" if number else "ZeroDivisionError: divi") in words
+        assert "weight must be left out in several processes" in words
+    reason = "x must be finite, got 1 NaN or infinite values"
+    assert f"InputError: {reason}" in said[0]
+    for number in (1, 2):
+        assert f"ProcessError: process {number} of 3 ends since process 0 has failed: {reason}" in said[number], said
+
+
+def test_one_process_of_several_is_a_plain_fit(one_process):
+    plain, shared = small(), small()
+    problem = problem_of("tensors", slice(None))
+    report = fit(plain, problem, LevenbergMarquardt(), steps=4)
+    together = fit(DistributedDataParallel(shared), problem, LevenbergMarquardt(), steps=4)
+    assert together.loss == pytest.approx(report.loss, rel=1e-12) and together.metric is None
+    for a, b in zip(plain.parameters(), shared.parameters(), strict=True):
+        assert torch.allclose(a, b, rtol=1e-9, atol=1e-12)
+    block = ResidualBlock("data", Data(*samples(20)), lambda jet, part: jet[0] - part.y)
+    with pytest.raises(InputError, match="problem must be a loss of samples in several processes, got BlockProblem"):
+        fit(DistributedDataParallel(shared), BlockProblem([block]), LBFGS())
+
+
+@pytest.mark.parametrize("penalty", [None, Sparsity(1e-2)])
+def test_minibatches_of_one_process_are_a_plain_fit(one_process, penalty):
+    plain, wrapped = small(), small()
+    problem = problem_of("tensors", slice(None))
+    for model in (plain, DistributedDataParallel(wrapped)):
+        assert fit(model, problem, Adam(), steps=5, batch_size=60, penalty=penalty).steps == 5
+    for a, b in zip(plain.parameters(), wrapped.parameters(), strict=True):
+        assert torch.allclose(a, b, rtol=1e-9, atol=1e-12)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -14,7 +17,12 @@ import numpy as np
 from edgewise.checks import is_number
 from edgewise.errors import EdgewiseError, InputError, ProcessError
 
-TIMEOUT = 600.0  # seconds; a choice: a search on the sample takes about a minute, and the other processes wait for it
+TIMEOUT = 600.0  # seconds; a choice: no process should need so much longer than another for its part of a sum
+# The leading process may think as long as its time limit allows before it asks for the next sum; if it ends, the closed
+# connection tells the others at once. A choice: longer than any fit.
+ORDER_TIMEOUT = timedelta(days=365)
+FAILURE = "edgewise/failure"  # key of the store that all processes see, for the first one that fails
+BY_SIGNAL = "Ctrl-C"  # told to the other processes in place of the sentence of an error
 
 Arrays = tuple[np.ndarray, ...]
 
@@ -44,7 +52,8 @@ def joined_processes(timeout: float = TIMEOUT) -> Iterator[int]:
     Parameters
     ----------
     timeout : float
-        Seconds to wait for another process, at the beginning and whenever sums are added.
+        Seconds to wait for another process, at the beginning and whenever sums are added. How long the leading process
+        thinks between two sums is not limited.
 
     Yields
     ------
@@ -90,6 +99,12 @@ def joined_processes(timeout: float = TIMEOUT) -> Iterator[int]:
         ) from error
     try:
         yield number
+    except ProcessError:  # told by another process
+        raise
+    except Exception as error:
+        if _store_outlives_processes():
+            _store().set(FAILURE, f"process {number} has failed: {_sentence(error)}")
+        raise
     finally:
         distributed.destroy_process_group()
 
@@ -122,6 +137,9 @@ class Team:
         self.answer, self._torch = answer, torch
         self.number, self.count = process_and_count()
         self._failure: Exception | None = None  # the error of this process, of whatever type
+        self._is_stopped = False  # by a signal that came during an exchange
+        self._answers = False
+        self._orders: Any = None  # the group over which the leading process asks
         if self.count > 1:
             package = sys.modules[__name__.partition(".")[0]]
             mine = {"Edgewise": package.__version__, "torch": torch.__version__}
@@ -132,20 +150,26 @@ class Team:
                             f"all processes must have one version of {name}, got {version} in process {number} and "
                             f"{mine[name]} in process {self.number}"
                         )
+            self._orders = torch.distributed.new_group(timeout=ORDER_TIMEOUT, backend="gloo")
 
     def summed(self, request: Any) -> Arrays:
         """Return the sums over all processes of the arrays with which they answer; called by the leading one."""
-        self._send("sum", request)
-        return self._sum(request)
+        with self._whole_exchange():
+            self._send("sum", request)
+            return self._sum(request)
 
     def gathered(self, request: Any) -> list[Any]:
         """Return the answers of all processes; called by the leading one."""
-        self._send("gather", request)
-        return self._gather(request)
+        with self._whole_exchange():
+            self._send("gather", request)
+            return self._gather(request)
 
     @contextmanager
     def leading(self, result: Callable[[], Any]) -> Iterator[None]:
-        """Send the result of the body to the others when it ends; an error ends them with the same sentence."""
+        """Send the result of the body to the others when it ends; an error ends them with the same sentence.
+
+        Ctrl-C that ends the body ends the others too.
+        """
         try:
             yield
         except ProcessError:  # nobody is there to be told
@@ -153,7 +177,14 @@ class Team:
         except Exception as error:
             self._send("fail", _sentence(error))
             raise
-        self._send("end", result())
+        except KeyboardInterrupt:
+            self._send("stop", None)
+            raise
+        else:
+            with self._whole_exchange():
+                self._send("end", result())
+        finally:
+            self._leave()
 
     def serve(self) -> Any:
         """Answer the requests of the leading process until its work ends; return the result.
@@ -162,24 +193,75 @@ class Team:
         ------
         InputError
             The leading process has failed.
+        KeyboardInterrupt
+            It was ended by Ctrl-C. That of another process is passed on to the leading one, which decides what ends.
         """
-        while True:
-            kind, content = self._received()
-            if kind == "end":
-                return content
-            if kind == "fail":
-                raise InputError(content)
-            (self._sum if kind == "sum" else self._gather)(content, quietly=True)
+        try:
+            with self._whole_exchange(is_serving=True):
+                while True:
+                    kind, content = self._received()
+                    if kind not in ("sum", "gather"):
+                        break
+                    (self._sum if kind == "sum" else self._gather)(content, quietly=True)
+        finally:
+            self._leave()
+        if kind == "fail":
+            raise InputError(content)
+        if kind == "stop":
+            raise KeyboardInterrupt
+        return content
+
+    @contextmanager
+    def _whole_exchange(self, *, is_serving: bool = False) -> Iterator[None]:
+        """Let signals such as Ctrl-C wait for the end of an exchange: half of one would leave the others waiting.
+
+        Only while this process computes its answer they come through, which then is that it was stopped.
+        """
+        if self.count == 1 or threading.current_thread() is not threading.main_thread():  # it alone gets signals
+            yield
+            return
+        former = {
+            number: handler
+            for name in ("SIGINT", "SIGTERM", "SIGHUP")
+            if hasattr(signal, name) and callable(handler := signal.getsignal(number := getattr(signal, name)))
+        }
+        came: list[int] = []
+
+        def note(number: int, frame: FrameType | None) -> None:
+            came.append(number)
+            self._is_stopped = True
+            if self._answers:
+                raise KeyboardInterrupt
+
+        for number in former:
+            signal.signal(number, note)
+        try:
+            yield
+        except KeyboardInterrupt:
+            came.clear()
+            raise
+        finally:
+            for number, handler in former.items():
+                signal.signal(number, handler)
+            self._is_stopped = False
+        if came and not is_serving:
+            former[came[0]](came[0], None)
+
+    def _leave(self) -> None:
+        """Give up the group of the orders."""
+        if self._orders is not None:
+            self._torch.distributed.destroy_process_group(self._orders)
+            self._orders = None
 
     # Messages
 
     def _send(self, kind: str, content: Any) -> None:
         if self.count > 1:
-            self._waited(lambda: self._torch.distributed.broadcast_object_list([(kind, content)], src=0))
+            self._waited(lambda: self._torch.distributed.broadcast_object_list([(kind, content)], 0, self._orders))
 
     def _received(self) -> tuple[str, Any]:
         box: list[Any] = [None]
-        self._waited(lambda: self._torch.distributed.broadcast_object_list(box, src=0))
+        self._waited(lambda: self._torch.distributed.broadcast_object_list(box, 0, self._orders))
         return box[0]
 
     def _sum(self, request: Any, *, quietly: bool = False) -> Arrays:
@@ -208,16 +290,27 @@ class Team:
     def _tried(self, request: Any) -> tuple[Any, str | None]:
         """Return the answer and no error, or, of several processes, None and the sentence of the error."""
         try:
+            self._answers = True
+            if self._is_stopped:
+                raise KeyboardInterrupt
             return self.answer(request), None
+        except KeyboardInterrupt:
+            if self.count == 1:
+                raise
+            return None, BY_SIGNAL
         except Exception as error:  # the others wait for an answer, whatever has failed here
             if self.count == 1:
                 raise
             self._failure = error
             return None, _sentence(error)
+        finally:
+            self._answers = False
 
     def _has_failed(self, sentences: Sequence[str | None], quietly: bool) -> bool:
         """Raise the first error of the processes; a serving one hears of it from the leading one."""
         failed = [sentence for sentence in sentences if sentence is not None]
+        if BY_SIGNAL in failed and not quietly:
+            raise KeyboardInterrupt
         if failed and not quietly:
             raise InputError(failed[0]) from self._failure
         return bool(failed)
@@ -231,10 +324,31 @@ class Team:
         try:
             exchange()
         except RuntimeError as error:
+            mine = f"process {self.number} of {self.count}"
+            if reason := _noted_failure():
+                raise ProcessError(f"{mine} ends since {reason}") from error
             raise ProcessError(
-                f"process {self.number} of {self.count} heard nothing from another one, which has ended or hangs; "
-                "start them again"
+                f"{mine} heard nothing from another one, which has ended or hangs; start them again"
             ) from error
+
+
+def _store() -> Any:
+    """Return the store by which the processes found each other."""
+    from torch.distributed import distributed_c10d
+
+    return distributed_c10d._get_default_store()
+
+
+def _store_outlives_processes() -> bool:
+    """Return whether `torchrun` holds the store and not process 0, so that it can be asked after that one has ended."""
+    return os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
+
+
+def _noted_failure() -> str | None:
+    """Return what the first process that failed has noted, if it did."""
+    if not _store_outlives_processes() or not _store().check([FAILURE]):
+        return None
+    return _store().get(FAILURE).decode()
 
 
 def _sentence(error: Exception) -> str:

@@ -20,13 +20,12 @@ from edgewise.ops.splines.bspline import basis
 from edgewise.settings import ROW_CHUNK_NUMBERS
 from edgewise.train.grids import adapt_domain_, refine
 from edgewise.train.loop.fitting import fit
-from edgewise.train.methods.base import flattened, write_
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 from edgewise.train.methods.linear_systems import ParameterSystem, SampleSystem
 from edgewise.train.methods.quasi_newton import LBFGS
 from edgewise.train.penalties import Ridge, Roughness, Sparsity
 from edgewise.train.problems.classification import Classification
-from edgewise.train.problems.objective import Objective
+from edgewise.train.problems.objective import Objective, flattened, write_
 from edgewise.train.problems.regression import Regression
 
 

@@ -14,14 +14,13 @@ from edgewise.errors import InputError
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
 from edgewise.train.loop.fitting import fit
-from edgewise.train.methods.base import flattened, write_
 from edgewise.train.methods.quasi_newton import LBFGS, VARIANTS, SSBroyden, scaling, update_
 from edgewise.train.penalties import Ridge, Sparsity
 from edgewise.train.problems.block_problem import BlockProblem
 from edgewise.train.problems.blocks import ResidualBlock
 from edgewise.train.problems.classification import Classification
 from edgewise.train.problems.data import Data
-from edgewise.train.problems.objective import Objective
+from edgewise.train.problems.objective import Objective, flattened, write_
 from edgewise.train.problems.regression import Regression
 
 

@@ -18,6 +18,7 @@ from torch.func import functional_call, jacrev, vmap
 
 from edgewise.errors import InputError
 from edgewise.nn.layers.base import Chain, Layer, LayerList
+from edgewise.nn.layers.segments import dense_rows
 from edgewise.ops.jet import seed_jet
 from edgewise.ops.normal import Runs, dense
 from edgewise.train.problems.base import Problem
@@ -349,3 +350,36 @@ def _without_slope(runs: Sequence[Runs], local: LocalModel) -> BlockRows:
     rows = [Runs(run.offset, run.starts[:count], run.values[:count]) for run in runs]
     slope = [Runs(run.offset, run.starts[count:], run.values[count:]) for run in runs]
     return BlockRows(rows, None, slope)
+
+
+def edge_grams(network: nn.Module, data: Data, rows: int) -> list[dict[str, Tensor]]:
+    """Mean over samples of the squared derivatives of every edge by its own parameters, layer by layer.
+
+    For each parameter that belongs to edges: blocks (in, out, n, n) for spline coefficients, (in, out) for weights.
+
+    Parameters
+    ----------
+    network : Module
+        Chain of layers with a `trace`.
+    data : Data
+        Samples.
+    rows : int
+        Most samples at a time.
+    """
+    grams: list[dict[str, Tensor]] = [{} for _ in layers_of(network)]
+    for part, share in data.chunks(rows):
+        trace = network.trace(part.x)  # type: ignore[operator]  # the penalty has checked the model
+        weight = (part.x.new_ones(len(part)) if part.weight is None else part.weight) * (share / len(part))
+        for total, layer, x in zip(grams, layers_of(network), trace.inputs, strict=True):
+            for segment in layer.jacobian_segments(x[None], x.new_ones(1, len(x), layer.out_features)):
+                name, shape = segment.parameter, layer.get_parameter(segment.parameter).shape
+                kind = name.split(".")[-1]
+                if kind == "coef":
+                    values = dense_rows(segment, shape.numel()).view(len(x), *shape)
+                    gram = torch.einsum("b,bigo,biho->iogh", weight, values, values)
+                elif kind in ("base", "weight"):
+                    gram = torch.einsum("b,bio->io", weight, segment.values.view(len(x), *shape).square())
+                else:
+                    continue
+                total[name] = total[name] + gram if name in total else gram
+    return grams

@@ -57,7 +57,8 @@ def advice_if_stuck(model: nn.Module, problem: object, loss: float) -> str:
     rounding = (_ROUNDING * torch.finfo(data.y.dtype).eps) ** 2 * float(data.y.square().mean())
     if len(data) < _FEWEST_ROWS or not loss > max(_SMALL_SHARE * variance, rounding):
         return ""
-    part = data.select(torch.arange(0, len(data), -(-len(data) // _MOST_ROWS), device=data.x.device))
+    held = len(data.x)  # of a loader or of several processes, some of the samples
+    part = data.select(torch.arange(0, held, -(-held // _MOST_ROWS), device=data.x.device))
     with evaluation_mode(model):
         residuals = part.y - model(part.x)
     correlation = neighbour_correlation(part.x, residuals)

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
+from functools import partial
 from typing import Any, TypedDict, Unpack
 
 import torch
@@ -15,7 +16,9 @@ from edgewise.checks import check_count, check_options
 from edgewise.errors import InputError
 from edgewise.nn.prediction import evaluation_mode
 from edgewise.outcomes import OnInterrupt, StopReason, check_on_interrupt
+from edgewise.processes import Team
 from edgewise.train.grids import adapt_domain_
+from edgewise.train.jacobian.shared import SharedObjective, begun, trained_together
 from edgewise.train.loop.batches import (
     Batches,
     FullBatch,
@@ -149,7 +152,10 @@ def fit(
     Parameters
     ----------
     model : nn.Module
-        A KAN, an MLP or any module that maps (N, in) to (N, out). Parameters with requires_grad=False stay.
+        A KAN, an MLP or any module that maps (N, in) to (N, out). Parameters with requires_grad=False stay. Several
+        processes that each wrap it in torch's DistributedDataParallel train it together, each with its part of the
+        samples in `problem`: methods that need all samples sum over all of them, and the first process decides; Adam
+        takes the mean over the batches of the processes.
     problem : Problem
         The data and the loss: `Regression`, `Classification`, `OrdinalClassification` or residual blocks. Of samples in
         a DataLoader, Adam takes a batch for each step; all other methods sum over all batches in each step, and need
@@ -164,7 +170,8 @@ def fit(
     batch_size : int, optional
         Samples of a minibatch taken from tensors; the last batch of an epoch may be smaller.
     callbacks : iterable of callables
-        Functions of a `StepEvent`, called after every step. One that returns True ends the fit.
+        Functions of a `StepEvent`, called after every step, of several processes in the first one. One that returns
+        True ends the fit.
     resume : dict or FitReport, optional
         State of an earlier fit with the same method, penalty, batch size and seed: `event.state()` of a callback, or
         the report of a fit with `keep_state=True`. The fit goes on from there, with the parameters of the state
@@ -185,6 +192,8 @@ def fit(
         An argument is wrong, or model, problem and method do not go together.
     KeyboardInterrupt
         The user pressed Ctrl-C and `on_interrupt` is "raise".
+    ProcessError
+        One of several processes has ended or hangs.
 
     Examples
     --------
@@ -218,18 +227,26 @@ def fit(
         "batch_size": None if batch_size is None else check_count(batch_size, "batch_size"),
         **{name: numbers.get(name, value) for name, value in chosen.items() if name not in NO_SETTINGS},
     }
-    with torch.inference_mode(False), torch.enable_grad(), threads_for(model, problem):
+    network = unwrapped(model)
+
+    def trained(model: nn.Module, problem: Problem, team: Team | None = None) -> FitReport:
         batches = batches_of(problem, settings["batch_size"], settings["seed"])
         state = None if resume is None else _state_of(resume)
         if state is None:
             prepare(model, problem, chosen["adapt_domain"])
         else:
-            _load_(state_tensors(unwrapped(model), problem), state["model"])
+            _load_(state_tensors(network, problem), state["model"])
             prepare(model, problem, False)
-        training = _Training(Objective(model, problem, penalty), method, batches, settings, functions, metrics)
+        objective = Objective(model, problem, penalty) if team is None else begun(model, problem, penalty, team)
+        training = _Training(objective, method, batches, settings, functions, metrics)
         if state is not None:
             training.restore(state)
         return training.run(reason, keep_state=chosen["keep_state"], keep_interrupted=keep_interrupted)
+
+    with torch.inference_mode(False), torch.enable_grad(), threads_for(model, problem):
+        if network is model or problem.train_loader is not None or batch_size is not None:
+            return trained(model, problem)
+        return trained_together(network, problem, penalty, partial(trained, network))
 
 
 class _Training:
@@ -419,10 +436,12 @@ class _Training:
         return values
 
     def _judging_data(self) -> Data | None:
-        """Validation data if there are any, else training data; None where only a DataLoader has the latter."""
+        """Validation data if there are any, else training data; None where a loader or other processes have them."""
         if self.problem.validation_loader is not None:
             return joined(list(self._validation_batches()))
         train = self.problem.train_tensors
+        if isinstance(self.objective, SharedObjective):  # predictions do not travel
+            return None
         return self.problem.validation or (None if isinstance(train, BatchedData) else train)
 
     def _nonfinite(self, step: int, value: float) -> Stop:

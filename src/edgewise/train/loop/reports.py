@@ -70,7 +70,7 @@ class FitReport:
         Losses of that model without penalty; `validation_loss` is None without validation data.
     metric : (str, float) or None
         Name and value of the problem's metric, on the validation data if there are any, else on the training data.
-        None where only a DataLoader has the training data.
+        None where only a DataLoader has the training data, and where several processes have them.
     seconds : float
         Wall seconds.
     history : tuple of StepRecord

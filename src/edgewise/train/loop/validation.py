@@ -48,8 +48,6 @@ def check_kinds(
     name = type(method).__name__
     if batch_size is not None:
         raise InputError(f"batch_size must be None for {name}, which needs all samples at once, got {batch_size!r}")
-    if unwrapped(model) is not model:
-        raise InputError(f"{name} can't train a DistributedDataParallel model: use Adam()")
 
 
 def check_callbacks(callbacks: Iterable[Callback]) -> tuple[Callback, ...]:

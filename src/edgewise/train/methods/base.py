@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Protocol
 
 import torch
-from torch import Tensor
 
 from edgewise.checks import is_number
 from edgewise.errors import InputError
@@ -259,21 +257,3 @@ class AdamRun:
         self._optimizer.state.clear()
         for parameter, moments in zip(self._parameters, state["moments"], strict=False):
             self._optimizer.state[parameter] = {name: value.clone() for name, value in moments.items()}
-
-
-def flattened(tensors: Iterable[Tensor]) -> Tensor:
-    """All numbers of some tensors as one vector (P,), a copy."""
-    return torch.cat([tensor.detach().reshape(-1) for tensor in tensors])
-
-
-def gradient_of(parameters: Iterable[Tensor]) -> Tensor:
-    """The `.grad` of some parameters as one vector (P,), zero where there is none."""
-    return flattened(torch.zeros_like(p) if p.grad is None else p.grad for p in parameters)
-
-
-def write_(parameters: Iterable[Tensor], vector: Tensor) -> None:
-    """Write the numbers of a vector (P,) into parameters, in order."""
-    parameters = list(parameters)
-    with torch.no_grad():
-        for parameter, part in zip(parameters, vector.split([p.numel() for p in parameters]), strict=True):
-            parameter.copy_(part.view_as(parameter))

@@ -82,7 +82,7 @@ def default_method(model: nn.Module, problem: Problem, batch_size: int | None) -
     'Levenberg-Marquardt, since 9 parameters are no more than 5000.'
     """
     network = unwrapped(model)
-    if batch_size is not None or problem.train_loader is not None or network is not model:
+    if batch_size is not None or problem.train_loader is not None:
         return Adam(), "Adam, since samples come in minibatches."
     if problem.second_order_blocks() and not has_segments(network):
         return LBFGS(), "L-BFGS, since the model is no chain of layers with Jacobian rows."

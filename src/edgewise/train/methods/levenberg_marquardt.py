@@ -17,14 +17,13 @@ from torch import Tensor
 
 from edgewise.checks import check_count, is_number
 from edgewise.errors import InputError
-from edgewise.nn.layers.base import Layer
-from edgewise.nn.layers.segments import dense_rows
 from edgewise.ops.gauss_newton import DampedStep, Damping, DampingRule
 from edgewise.outcomes import StopReason
 from edgewise.settings import MOST_FACTORISED, ROW_CHUNK_NUMBERS
 from edgewise.train.jacobian.normal_equations import RowSource
-from edgewise.train.jacobian.rows import ParameterSlots, has_segments, layers_of
-from edgewise.train.methods.base import Method, StepResult, flattened, gradient_of, write_
+from edgewise.train.jacobian.rows import ParameterSlots, edge_grams, has_segments
+from edgewise.train.jacobian.shared import SharedObjective, row_source
+from edgewise.train.methods.base import Method, StepResult
 from edgewise.train.methods.linear_systems import (
     MatrixFreeSystem,
     ParameterSystem,
@@ -34,7 +33,7 @@ from edgewise.train.methods.linear_systems import (
 )
 from edgewise.train.penalties import ALL_PARAMETERS, Curvature
 from edgewise.train.problems.data import Data
-from edgewise.train.problems.objective import Evaluation, Objective
+from edgewise.train.problems.objective import Evaluation, Objective, flattened, gradient_of, write_
 
 # A smaller relative gain of a step cannot be seen in the loss.
 LEAST_VISIBLE_GAIN = torch.finfo(torch.float64).eps
@@ -135,6 +134,11 @@ class LevenbergMarquardt(Method):
                 f"LevenbergMarquardt takes at most max_parameters = {self.max_parameters} trainable parameters, "
                 f"got {count}: use LBFGS() or Adam()"
             )
+        if count > self.factorised and isinstance(objective, SharedObjective):
+            raise InputError(
+                f"LevenbergMarquardt in several processes takes at most factorised = {self.factorised} parameters, got "
+                f"{count}: give it a larger one, or use LBFGS()"
+            )
         if count > self.factorised and not has_segments(objective.network):
             raise InputError(
                 f"model must be a chain of layers, as KAN and MLP, for more than factorised = {self.factorised} "
@@ -229,7 +233,7 @@ class LevenbergMarquardtRun:
         """The quadratic model of the objective at the copy's parameters."""
         objective, size, factorised = self._objective, self._slots.size, self._settings.factorised
         if self._source is None:
-            self._source = RowSource(objective.network, objective.problem, self._slots)
+            self._source = row_source(objective, self._slots)
         count = self._source.count() if objective.term is None else None
         if count is not None and count < min(SAMPLES * size, factorised) and count * size <= self._settings.most_full:
             return SampleSystem(*self._source.in_full())
@@ -315,36 +319,16 @@ def penalty_curvature(objective: Objective, slots: ParameterSlots, data: Data) -
     if objective.term is None:
         return []
     magnitudes = objective.magnitudes(data)
-    grams: list[dict[str, Tensor]] = []
     with torch.no_grad():
+        grams: list[dict[str, Tensor]] = []
         if objective.needs_trace:
-            layers = layers_of(objective.network)
-            grams = [{} for _ in layers]
-            for part, share in data.chunks(max(1, ROW_CHUNK_NUMBERS // slots.size)):
-                trace = objective.network.trace(part.x)  # type: ignore[operator]  # `magnitudes` has checked the model
-                weight = (part.x.new_ones(len(part)) if part.weight is None else part.weight) * (share / len(part))
-                for total, layer, x in zip(grams, layers, trace.inputs, strict=True):
-                    for name, gram in _edge_grams(layer, x, weight).items():
-                        total[name] = total[name] + gram if name in total else gram
+            rows = max(1, ROW_CHUNK_NUMBERS // slots.size)
+            if isinstance(objective, SharedObjective):
+                grams = objective.edge_grams(rows)
+            else:
+                grams = edge_grams(objective.network, data, rows)
         entries = objective.term.curvature(magnitudes, grams)
     return [entry for entry in entries if entry.name in slots.slots or entry.name == ALL_PARAMETERS]
-
-
-def _edge_grams(layer: Layer, x: Tensor, weight: Tensor) -> dict[str, Tensor]:
-    """For each parameter of a layer, the weighted sum over samples x (b, in) of its edges' squared derivatives.
-
-    Blocks (in, out, n, n) for spline coefficients, (in, out) for weights.
-    """
-    grams = {}
-    for part in layer.jacobian_segments(x[None], x.new_ones(1, len(x), layer.out_features)):
-        shape = layer.get_parameter(part.parameter).shape
-        kind = part.parameter.split(".")[-1]
-        if kind == "coef":
-            rows = dense_rows(part, shape.numel()).view(len(x), *shape)
-            grams[part.parameter] = torch.einsum("b,bigo,biho->iogh", weight, rows, rows)
-        elif kind in ("base", "weight"):
-            grams[part.parameter] = torch.einsum("b,bio->io", weight, part.values.view(len(x), *shape).square())
-    return grams
 
 
 def add_curvature_(matrix: Tensor, slots: ParameterSlots, entry: Curvature) -> None:

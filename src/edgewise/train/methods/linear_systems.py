@@ -23,8 +23,8 @@ from edgewise.ops.normal import Runs
 from edgewise.settings import ROW_CHUNK_NUMBERS
 from edgewise.train.jacobian.normal_equations import RowSource
 from edgewise.train.jacobian.rows import LayerDerivatives, ParameterSlots, layers_of
-from edgewise.train.methods.base import write_
 from edgewise.train.penalties import Curvature
+from edgewise.train.problems.objective import write_
 
 # Share of the mean of the diagonal that damps a parameter besides its own entry. With the plain diagonal (Marquardt)
 # coefficients that no sample reaches run away; 0.05 held them in prototypes.

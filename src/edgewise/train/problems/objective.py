@@ -78,6 +78,24 @@ def trainable_parameters(network: nn.Module, problem: Problem) -> dict[str, nn.P
     return {name: parameter for name, parameter in everything.items() if parameter.requires_grad}
 
 
+def flattened(tensors: Iterable[Tensor]) -> Tensor:
+    """All numbers of some tensors as one vector (P,), a copy."""
+    return torch.cat([tensor.detach().reshape(-1) for tensor in tensors])
+
+
+def gradient_of(parameters: Iterable[Tensor]) -> Tensor:
+    """The `.grad` of some parameters as one vector (P,), zero where there is none."""
+    return flattened(torch.zeros_like(p) if p.grad is None else p.grad for p in parameters)
+
+
+def write_(parameters: Iterable[Tensor], vector: Tensor) -> None:
+    """Write the numbers of a vector (P,) into parameters, in order."""
+    parameters = list(parameters)
+    with torch.no_grad():
+        for parameter, part in zip(parameters, vector.split([p.numel() for p in parameters]), strict=True):
+            parameter.copy_(part.view_as(parameter))
+
+
 class Objective:
     """Loss of a problem plus a penalty, as a function of a model's parameters.
 
@@ -140,12 +158,18 @@ class Objective:
         with torch.no_grad():
             if self.problem.by_blocks:
                 return Evaluation(self.loss(data), self._penalty(self.magnitudes(data)))
-            loss, parts = 0.0, []
+            loss, magnitudes = self.values(data)
+            return Evaluation(loss, self._penalty(magnitudes))
+
+    def values(self, data: Data) -> tuple[float, list[Tensor]]:
+        """Loss, and the `magnitudes`, of one pass over the samples; not for problems of blocks."""
+        loss, parts = 0.0, []
+        with torch.no_grad():
             for part, share in data.chunks(self.rows):
                 prediction, magnitudes = self._forward(part)
                 loss += share * float(self.problem.loss(prediction, part))
                 parts.append([share * each for each in magnitudes])
-            return Evaluation(loss, self._penalty(_sums(parts)))
+        return loss, _sums(parts)
 
     def magnitudes(self, data: Data) -> list[Tensor]:
         """Mean |phi| of every edge over all samples, (in, out) per layer; empty where the penalty needs no trace."""
@@ -175,14 +199,34 @@ class Objective:
         # The penalty is no sum over samples, but its arguments (means over samples) are: first the means, then the
         # gradient by them, then each chunk's part of the chain rule.
         magnitudes = self.magnitudes(data)
-        slopes = self._magnitude_slopes(magnitudes)
+        loss = self.add_gradients(data, self._magnitude_slopes(magnitudes))
+        return Evaluation(loss, self._backward_at_fixed_magnitudes(magnitudes))
+
+    def add_gradients(self, data: Data, slopes: Sequence[Tensor], *, with_loss: bool = True) -> float:
+        """Add gradients of the loss and of the magnitudes times `slopes`, to the `.grad` of the parameters.
+
+        Parameters
+        ----------
+        data : Data
+            The samples.
+        slopes : sequence of Tensor
+            A factor of each magnitude; () for the loss alone.
+        with_loss : bool
+            Whether the loss counts.
+
+        Returns
+        -------
+        float
+            The loss; 0 without it.
+        """
         loss = 0.0
         for part, share in data.chunks(self.rows):
             prediction, sizes = self._forward(part)
-            value = share * self.problem.loss(prediction, part)
-            (value + share * _inner_product(slopes, sizes)).backward()
-            loss += float(value.detach())
-        return Evaluation(loss, self._backward_at_fixed_magnitudes(magnitudes))
+            terms = [share * self.problem.loss(prediction, part)] if with_loss else []
+            loss += sum(float(term.detach()) for term in terms)
+            terms += [share * _inner_product(slopes, sizes)] if slopes else []
+            reduce(torch.add, terms).backward()
+        return loss
 
     def penalty_backward(self, data: Data) -> float:
         """Value of the penalty; its gradient is added to the `.grad` of the parameters."""
@@ -190,9 +234,7 @@ class Objective:
             return 0.0
         magnitudes = self.magnitudes(data)
         if self.needs_trace:
-            slopes = self._magnitude_slopes(magnitudes)
-            for part, share in data.chunks(self.rows):
-                (share * _inner_product(slopes, edge_magnitudes(self._trace(part.x), part.weight))).backward()
+            self.add_gradients(data, self._magnitude_slopes(magnitudes), with_loss=False)
         return self._backward_at_fixed_magnitudes(magnitudes)
 
     def _losses(self, data: Data) -> Iterator[Tensor]:

@@ -1,0 +1,359 @@
+"""A fit by several processes: each holds some of the samples, and sums over all of them travel (`SharedObjective`).
+
+The leading process runs the method and decides on every step; all processes answer its requests (`Shard`). Only
+parameters, gradients, normal equations and magnitudes of edges travel, so the traffic depends on the parameters alone.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from edgewise.errors import InputError
+from edgewise.nn.prediction import evaluation_mode
+from edgewise.processes import Team
+from edgewise.train.jacobian.normal_equations import NormalEquations, RowSource
+from edgewise.train.jacobian.rows import ParameterSlots, edge_grams
+from edgewise.train.penalties import Penalty
+from edgewise.train.problems.base import Problem
+from edgewise.train.problems.batched import BatchedData
+from edgewise.train.problems.data import Data
+from edgewise.train.problems.objective import Evaluation, Objective, flattened, gradient_of, state_tensors, write_
+
+Arrays = tuple[np.ndarray, ...]
+
+# Samples from which domains are set, of all processes together. A choice: as many as of a DataLoader, and their range
+# is that of all samples to a ten-thousandth of them.
+SEEN_ROWS = 10_000
+
+
+class SumRequest(NamedTuple):
+    """A sum over all samples at some parameters.
+
+    Parameters
+    ----------
+    quantity : str
+        Name of a method of `Shard` after "sum_".
+    is_exact : bool
+        Whether it is wanted in float64, whatever the dtype of the model.
+    parameters : ndarray, shape (P,)
+        The trainable parameters.
+    arguments : tuple of ndarray
+        Arguments of the quantity.
+    """
+
+    quantity: str
+    is_exact: bool
+    parameters: np.ndarray
+    arguments: Arrays = ()
+
+
+class FirstRequest(NamedTuple):
+    """What the leading process needs to know of the samples of each process; `rows` of them are to be seen."""
+
+    rows: int
+
+
+class StartRequest(NamedTuple):
+    """The tensors with which the fit begins, by name, and the number of samples of all processes."""
+
+    tensors: dict[str, np.ndarray]
+    samples: int
+
+
+class Shard:
+    """The samples of one process, which answers the requests of the leading one from them.
+
+    Parameters
+    ----------
+    network : Module
+        The network, of which the shard has a copy.
+    problem : Problem
+        Holds the samples of this process.
+    penalty : Penalty, optional
+        The penalty of the fit.
+
+    Raises
+    ------
+    InputError
+        The problem has a loss of its own on points, weights that were scaled to the mean 1 of this process alone, or
+        a DataLoader of validation samples.
+    """
+
+    def __init__(self, network: nn.Module, problem: Problem, penalty: Penalty | None) -> None:
+        if problem.by_blocks:
+            raise InputError(f"problem must be a loss of samples in several processes, got {type(problem).__name__}")
+        if problem.train.weight is not None and not isinstance(problem.train, BatchedData):
+            raise InputError(
+                "weight must be left out in several processes, each of which would scale it to the mean 1; the weights "
+                "of a DataLoader are used as they are"
+            )
+        if problem.validation_loader is not None:
+            raise InputError("validation must be tensors in several processes, got a DataLoader")
+        self._network = copy.deepcopy(network)
+        self._objective = Objective(self._network, problem.with_copied_unknowns(), penalty)
+        self._exact: Objective | None = None
+        self._rows: RowSource | None = None
+        self._normal: NormalEquations | None = None
+        self._share = 1.0
+
+    def __call__(self, request: FirstRequest | StartRequest | SumRequest) -> Any:
+        """Return what a request asks for."""
+        if isinstance(request, FirstRequest):
+            return self._facts(request.rows)
+        if isinstance(request, StartRequest):
+            with torch.no_grad():
+                for name, value in state_tensors(self._network, self._objective.problem).items():
+                    value.copy_(torch.from_numpy(request.tensors[name]))
+            self._share = len(self._objective.problem.train) / request.samples
+            return None
+        objective = self._objective
+        if request.is_exact:
+            if self._exact is None:
+                self._exact = objective.twin(copy.deepcopy(self._network).double(), torch.float64)
+            objective = self._exact
+        parameters = list(objective.parameters.values())
+        write_(parameters, torch.from_numpy(request.parameters).to(parameters[0]))
+        arguments = [torch.from_numpy(one).to(parameters[0]) for one in request.arguments]
+        found = getattr(self, f"sum_{request.quantity}")(objective, *arguments)
+        return tuple(np.asarray(torch.as_tensor(one, dtype=torch.float64).detach().cpu()) for one in found)
+
+    def _facts(self, rows: int) -> dict[str, Any]:
+        """Return the number of samples, some of them, and what must be the same in all processes."""
+        problem, penalty = self._objective.problem, self._objective.penalty
+        data = problem.train
+        held = len(data.x)  # of a loader, the first ones
+        seen = data.select(torch.linspace(0, held - 1, min(rows, held), device=data.x.device).long())
+        same = {
+            "problem": type(problem).__name__,
+            "penalty": None if penalty is None else penalty.settings(),
+            "validation": "none" if problem.validation is None else "given",
+            "columns of x": data.x.shape[1],
+            "shape of y": (None, *data.y.shape[1:]),
+            "dtype": str(data.x.dtype),
+            "parameters": sum(p.numel() for p in self._objective.parameters.values()),
+        }
+        return {"count": len(data), "x": seen.x.cpu().numpy(), "y": seen.y.cpu().numpy(), "same": same}
+
+    # Quantities: each returns this process's part of a sum over all processes.
+
+    def sum_loss(self, objective: Objective) -> Sequence[Any]:
+        """Loss."""
+        return [self._share * objective.loss(objective.problem.train)]
+
+    def sum_validation(self, objective: Objective) -> Sequence[Any]:
+        """Loss times the number of validation samples, and that number."""
+        data = objective.problem.validation
+        assert data is not None
+        with evaluation_mode(objective.network):
+            return [len(data) * objective.loss(data), len(data)]
+
+    def sum_values(self, objective: Objective) -> Sequence[Any]:
+        """Loss and magnitudes."""
+        loss, magnitudes = objective.values(objective.problem.train)
+        return [self._share * loss, *(self._share * each for each in magnitudes)]
+
+    def sum_magnitudes(self, objective: Objective) -> Sequence[Any]:
+        """Magnitudes of edges."""
+        return [self._share * each for each in objective.magnitudes(objective.problem.train)]
+
+    def sum_gradients(self, objective: Objective, with_loss: Tensor, *slopes: Tensor) -> Sequence[Any]:
+        """Loss, and the gradient of `Objective.add_gradients`."""
+        for parameter in objective.parameters.values():
+            parameter.grad = None
+        loss = objective.add_gradients(objective.problem.train, slopes, with_loss=bool(with_loss))
+        return [self._share * loss, self._share * gradient_of(objective.parameters.values())]
+
+    def sum_normal(self, objective: Objective) -> Sequence[Any]:
+        """Gradient, Gauss-Newton's matrix, and 1 where residuals are kept for `sum_pulled`."""
+        if self._rows is None:
+            self._rows = RowSource(objective.network, objective.problem, ParameterSlots(objective.parameters))
+        self._normal = self._rows.normal_equations()
+        self._origin = flattened(objective.parameters.values())
+        return [self._share * self._normal.gradient, self._share * self._normal.matrix, self._normal.pull is not None]
+
+    def sum_pulled(self, objective: Objective) -> Sequence[Any]:
+        """J'r with the J of the last `sum_normal` and the residuals at the present parameters."""
+        assert self._rows is not None and self._normal is not None and self._normal.pull is not None
+        residuals = self._rows.residuals()
+        write_(objective.parameters.values(), self._origin)
+        return [self._share * self._normal.pull(residuals)]
+
+    def sum_edge_grams(self, objective: Objective, rows: Tensor) -> Sequence[Any]:
+        """Values of `edge_grams`, in order."""
+        with torch.no_grad():
+            grams = edge_grams(objective.network, objective.problem.train, int(rows))
+        return [self._share * each for layer in grams for each in layer.values()]
+
+
+class SharedObjective(Objective):
+    """The objective of the leading process: its sums are over the samples of all processes.
+
+    Parameters
+    ----------
+    network, problem, penalty
+        As in `Objective`; the problem is that of `shared_problem`.
+    team : Team
+        The processes.
+    is_exact : bool
+        Whether sums are in float64.
+    """
+
+    def __init__(
+        self, network: nn.Module, problem: Problem, penalty: Penalty | None, team: Team, *, is_exact: bool = False
+    ) -> None:
+        super().__init__(network, problem, penalty)
+        self._team, self._is_exact, self.processes = team, is_exact, team.count
+        self._dtype = next(iter(self.parameters.values())).dtype
+
+    def twin(self, network: nn.Module, dtype: torch.dtype) -> SharedObjective:
+        """Same objective for a copy of the network, in float64."""
+        assert dtype == torch.float64
+        return SharedObjective(network, self.problem.to(dtype), self.penalty, self._team, is_exact=True)
+
+    def summed(self, quantity: str, *arguments: Tensor) -> list[Tensor]:
+        """Return the sums of a quantity over all processes, in float64, see `Shard`."""
+        parameters = list(self.parameters.values())
+        at = flattened(parameters).double().cpu().numpy()
+        given = tuple(each.detach().cpu().numpy() for each in arguments)
+        found = self._team.summed(SumRequest(quantity, self._is_exact, at, given))
+        return [torch.from_numpy(each).to(parameters[0].device) for each in found]
+
+    def loss(self, data: Data) -> float:
+        """Loss alone."""
+        if data is self.problem.validation:
+            total, count = self.summed("validation")
+            return float(total / count)
+        return float(self.summed("loss")[0])
+
+    def evaluate(self, data: Data) -> Evaluation:
+        """Loss and penalty, without gradients."""
+        loss, *magnitudes = self.summed("values")
+        with torch.no_grad():
+            return Evaluation(float(loss), self._penalty([each.to(self._dtype) for each in magnitudes]))
+
+    def magnitudes(self, data: Data) -> list[Tensor]:
+        """Mean |phi| of every edge; empty where the penalty needs no trace."""
+        return [each.to(self._dtype) for each in self.summed("magnitudes")] if self.needs_trace else []
+
+    def backward(self, data: Data) -> Evaluation:
+        """Loss and penalty; their gradient is left in the `.grad` of the parameters."""
+        for parameter in self.parameters.values():
+            parameter.grad = None
+        magnitudes = self.magnitudes(data)
+        loss = self.add_gradients(data, self._magnitude_slopes(magnitudes) if magnitudes else [])
+        return Evaluation(loss, self._backward_at_fixed_magnitudes(magnitudes))
+
+    def add_gradients(self, data: Data, slopes: Sequence[Tensor], *, with_loss: bool = True) -> float:
+        """Add gradients of the loss and of the magnitudes times `slopes`."""
+        loss, gradient = self.summed("gradients", torch.tensor(with_loss), *slopes)
+        parameters = list(self.parameters.values())
+        for parameter, part in zip(parameters, gradient.split([p.numel() for p in parameters]), strict=True):
+            part = part.view_as(parameter).to(parameter.dtype, copy=True)
+            parameter.grad = part if parameter.grad is None else parameter.grad + part
+        return float(loss)
+
+    def edge_grams(self, rows: int) -> list[dict[str, Tensor]]:
+        """Return the sums of `jacobian.rows.edge_grams`."""
+        with torch.no_grad():
+            named = edge_grams(self.network, self.problem.train.select(slice(0, 1)), 1)
+        found = iter(self.summed("edge_grams", torch.tensor(rows)))
+        return [{name: next(found) for name in layer} for layer in named]
+
+
+class SharedRows(RowSource):
+    """Normal equations of all processes, whose rows stay where the samples are."""
+
+    def __init__(self, objective: SharedObjective) -> None:
+        self._objective = objective
+
+    def count(self) -> None:
+        """None: no matrix of the rows is formed."""
+        return
+
+    @property
+    def is_chain(self) -> bool:
+        """False: there are no products without rows."""
+        return False
+
+    def normal_equations(self) -> NormalEquations:
+        """Gradient and Gauss-Newton's matrix; in place of residuals r and w -> J'w there are J'r and the identity."""
+        gradient, matrix, kept = self._objective.summed("normal")
+        if int(kept) < self._objective.processes:
+            return NormalEquations(gradient, matrix, None, None)
+        return NormalEquations(gradient, matrix, gradient.clone(), lambda pulled: pulled)
+
+    def residuals(self) -> Tensor:
+        """J'r with the J of the last `normal_equations` and r at the present parameters."""
+        return self._objective.summed("pulled")[0]
+
+
+def row_source(objective: Objective, slots: ParameterSlots) -> RowSource:
+    """Return the rows of an objective."""
+    if isinstance(objective, SharedObjective):
+        return SharedRows(objective)
+    return RowSource(objective.network, objective.problem, slots)
+
+
+Report = TypeVar("Report")
+
+
+def trained_together(
+    network: nn.Module,
+    problem: Problem,
+    penalty: Penalty | None,
+    train: Callable[[Problem, Team], Report],
+) -> Report:
+    """Train a network in all processes at once; each returns the same result, and its network has the same tensors.
+
+    Parameters
+    ----------
+    network, problem, penalty
+        Those of this process.
+    train : callable
+        Called in the leading process with the problem of all processes, of whose samples it sees at most `SEEN_ROWS`,
+        and the team. It trains the network with the `SharedObjective` of `begun`.
+
+    Raises
+    ------
+    InputError
+        Processes have different problems, penalties, networks or columns, or something that `Shard` refuses.
+    ProcessError
+        A process has ended or hangs.
+    """
+    team = Team(Shard(network, problem, penalty))
+    if team.number > 0:
+        report, tensors = team.serve()
+        with torch.no_grad():
+            for name, value in state_tensors(network, problem).items():
+                value.copy_(torch.from_numpy(tensors[name]))
+        return report
+    with team.leading(lambda: (report, _arrays(network, problem))):
+        facts = team.gathered(FirstRequest(-(-SEEN_ROWS // team.count)))
+        for number, other in enumerate(facts):
+            for name, value in other["same"].items():
+                if value != facts[0]["same"][name]:
+                    raise InputError(
+                        f"{name} must be the same in all processes, got {facts[0]['same'][name]} in process 0 and "
+                        f"{value} in process {number}"
+                    )
+        twin, like = copy.copy(problem), problem.train.x
+        x, y = (torch.cat([torch.from_numpy(each[name]) for each in facts]).to(like.device) for name in "xy")
+        twin.train_loader, twin.train_tensors = None, BatchedData(x, y, count=sum(each["count"] for each in facts))
+        report = train(twin, team)
+    return report
+
+
+def begun(network: nn.Module, problem: Problem, penalty: Penalty | None, team: Team) -> SharedObjective:
+    """Send the network and the unknowns of the problem to all processes; return the objective of all of them."""
+    team.gathered(StartRequest(_arrays(network, problem), len(problem.train)))
+    return SharedObjective(network, problem, penalty, team)
+
+
+def _arrays(network: nn.Module, problem: Problem) -> dict[str, np.ndarray]:
+    return {name: value.detach().cpu().numpy() for name, value in state_tensors(network, problem).items()}
