@@ -82,7 +82,10 @@ MISTAKES = [
     (lambda: observed(torch.zeros(2, 1), field="v"), "observations must name a field of u, got 'v'"),
     (lambda: Observations([0.0], [1.0]), r"x of observations must have shape \(N, n\), got \(1,\)"),
     (lambda: Observations([["a"]], [1.0]), r"x of observations must be numbers, got \[\['a'\]\]"),
-    (lambda: PDE(lambda u: u.x - u(0.5), LINE, ENDS), "a field has values at the point alone: .* delays"),
+    (
+        lambda: PDE(lambda u: u.x - u(0.5), LINE, ENDS),
+        "at the point and at earlier moments alone, .* got u\\(float\\)",
+    ),
     (
         lambda: PDE(lambda u: u.xx - np.sin(u), LINE, ENDS),
         "an equation must use functions of torch, .* got one of numpy",

@@ -246,6 +246,9 @@ class Neumann:
 class Initial:
     """Given values at the first moment: u = value and, for equations of second order in time, du/dt = rate.
 
+    In an equation with delays, as u(t - 1), value is the history too: where it depends on t, its values before the
+    first moment are those of the field.
+
     Parameters
     ----------
     value : float, callable or mapping
@@ -263,11 +266,14 @@ class Initial:
 
     Examples
     --------
-    A pendulum that is released at the angle 2.
+    A pendulum that is released at the angle 2, and an equation with a delay.
 
-    >>> from edgewise.pde import PDE, Time
+    >>> from edgewise.pde import PDE, Time, solve
     >>> PDE(lambda u: u.tt + torch.sin(u), Time(0, 10), [Initial(2.0, rate=0.0)]).order
     2
+    >>> late = solve(PDE(lambda u, t: u.t + u(t - 1), Time(0, 2), [Initial(1.0)]))
+    >>> late([[2.0]]).round(9)  # 1 - t + (t - 1)^2 / 2
+    array([[-0.5]])
     """
 
     value: FieldValues = 0.0

@@ -173,7 +173,9 @@ class Requirements:
 
     def refined(self, factor: int) -> Requirements:
         """The same with so many times the quadrature points that the equation gives."""
-        points = {key: count // self.refinement * factor for key, count in self.integrals.items()}
+        points = {
+            key: count if key[2] < 0 else count // self.refinement * factor for key, count in self.integrals.items()
+        }
         return replace(self, integrals=points, refinement=factor)
 
     @property
@@ -224,7 +226,8 @@ def dry_run(
 
     def values_elsewhere(key: IntegralKey, places: Tensor) -> Tensor:
         if places.requires_grad:
-            raise InputError("the limits of an integral must not depend on fields or unknown coefficients")
+            what = "a delay" if key[2] < 0 else "the limits of an integral"
+            raise InputError(f"{what} must not depend on fields or unknown coefficients")
         points = at_places(x, key[1], places)
         outside = domain.level(points.flatten(0, 1)).amax() / domain.size.max()
         if outside > OUTSIDE:

@@ -19,12 +19,15 @@ from torch import Tensor
 
 from edgewise.errors import InputError
 from edgewise.ops.jet import seed_jet
-from edgewise.pde.domains.domain import is_space
+from edgewise.pde.domains.domain import TIME, is_space
 
 Index = tuple[int, ...]
 """Multi-index of a derivative: the order of differentiation by each coordinate."""
-Elsewhere = Callable[[int, Tensor], Tensor]
-"""Values of a field with one coordinate replaced: (axis, coordinate values (b, q) or (1, q)) -> (b, q)."""
+Elsewhere = Callable[..., Tensor]
+"""Values of a field with one coordinate replaced: (axis, coordinate values (b, q) or (1, q), for a delay) -> (b, q)."""
+Past = Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]
+"""Maps moments (b,) to those of them that the domain has, where they are not later than the first one, and the history
+there, (b,) each."""
 
 _COORDINATE = re.compile(r"[a-zA-Z]\d*")
 # Largest misfit of a combination of pure derivatives that equals a mixed one. The exact coefficients are ratios of
@@ -45,7 +48,9 @@ class Field:
     coordinates : sequence of str
         Names of the coordinates in order: a letter and perhaps digits, as x, t, x10.
     elsewhere : callable, optional
-        Values with one coordinate replaced, for `integral`: (axis, coordinate values (b, q) or (1, q)) -> (b, q).
+        Values with one coordinate replaced, for `integral` and delays, see `Elsewhere`.
+    past : callable, optional
+        Moments and history of delays, see `Past`.
 
     Examples
     --------
@@ -60,8 +65,14 @@ class Field:
         derivative: Callable[[Index], Tensor],
         coordinates: Sequence[str],
         elsewhere: Elsewhere | None = None,
+        past: Past | None = None,
     ):
-        self._derivative, self._coordinates, self.elsewhere = derivative, tuple(coordinates), elsewhere
+        self._derivative, self._coordinates = derivative, tuple(coordinates)
+        self.elsewhere, self._past = elsewhere, past
+
+    def with_past(self, past: Past) -> Field:
+        """The same field, with values at earlier moments."""
+        return Field(self._derivative, self._coordinates, self.elsewhere, past)
 
     @property
     def coordinates(self) -> tuple[str, ...]:
@@ -102,8 +113,17 @@ class Field:
     ) -> Any:
         return function(*_values(arguments), **{name: _values(option) for name, option in (options or {}).items()})
 
-    def __call__(self, *_: Any) -> Tensor:
-        raise InputError("a field has values at the point alone: u(x - 1), delays and other places are not possible")
+    def __call__(self, *places: Any) -> Tensor:
+        """Values at earlier moments, (b,), as u(t - 1): before the first one those of `Initial` there."""
+        if len(places) != 1 or self._past is None or self.elsewhere is None:
+            raise InputError(
+                "a field has values at the point and at earlier moments alone, as u(t - 1) over the time t with "
+                f"Initial, whose value is the history; got u({', '.join(f'{type(each).__name__}' for each in places)})"
+            )
+        moments = torch.as_tensor(_values(places[0]), dtype=torch.float64)
+        known, is_history, history = self._past(moments)
+        later = self.elsewhere(self._coordinates.index(TIME), known[:, None], True)[:, 0]
+        return torch.where(is_history, history.to(later.dtype), later)
 
     def __array__(self, *_: Any, **__: Any) -> Any:
         raise InputError("an equation must use functions of torch, as torch.sin(u), got one of numpy")

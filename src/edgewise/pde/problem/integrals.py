@@ -21,7 +21,8 @@ from edgewise.pde.domains.sampling import gauss_legendre
 from edgewise.pde.problem.fields import Elsewhere, Field
 
 IntegralKey = tuple[str, int, int]
-"""Identity of an integral: field, axis, and number among the integrals of that field along that axis."""
+"""Identity of an integral: field, axis, and number among the integrals of that field along that axis; delays, which
+have one point that no rule chose, have negative numbers."""
 
 # Default number of quadrature points of an integral. A choice: exact for polynomials up to degree 47, which leaves
 # rounding only for the smooth integrands of the library.
@@ -143,15 +144,16 @@ class IntegralCalls:
     """
 
     def __init__(self, values: Callable[[IntegralKey, Tensor], Tensor]):
-        self._values, self._counts = values, Counter[tuple[str, int]]()
+        self._values, self._counts = values, Counter[tuple[str, int, bool]]()
         self.points: dict[IntegralKey, int] = {}
 
     def of(self, field: str) -> Elsewhere:
         """`Field.elsewhere` of this field."""
 
-        def elsewhere(axis: int, places: Tensor) -> Tensor:
-            key = (field, axis, self._counts[field, axis])
-            self._counts[field, axis] += 1
+        def elsewhere(axis: int, places: Tensor, is_delay: bool = False) -> Tensor:
+            number = self._counts[field, axis, is_delay]
+            key = (field, axis, -1 - number if is_delay else number)
+            self._counts[field, axis, is_delay] += 1
             self.points[key] = places.shape[1]
             return self._values(key, places)
 

@@ -6,8 +6,9 @@ samples points for a strong form and makes it a problem that `fit` trains on.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -42,12 +43,14 @@ from edgewise.pde.problem.evaluation import (
     value_at,
     wave_residuals,
 )
+from edgewise.pde.problem.fields import Past
 from edgewise.train.problems.blocks import BlockRole
 
 # Points of a dry run. A choice: enough for stable sizes of residuals (they change by a few per cent with the points),
 # few enough that stating a problem takes milliseconds.
 PROBES = 64
 PROBE_SEEDS = 11, 12  # of these points in the domain and on its boundary: fixed, so that sizes never change
+LATEST = 1e-12  # a delayed moment that is later than its point by this share is rounding
 FINITE_POINTS = 4096  # at which residuals are looked at for values that are no numbers. A choice: milliseconds
 
 
@@ -59,12 +62,42 @@ class EquationResiduals:
     ----------
     equation : callable
         The user's function, see `PDE`.
+    history : mapping
+        Values of fields at the first moment and before, for delays.
+    first : float
+        That moment.
     """
 
     equation: Callable
+    history: Mapping[str, Value] = field(default_factory=dict)
+    first: float = -math.inf
 
     def __call__(self, context: EvaluationContext) -> list[Tensor]:
+        if self.history:
+            fields = {
+                name: each.with_past(self._past(self.history[name], context)) if name in self.history else each
+                for name, each in context.fields.items()
+            }
+            context = replace(context, fields=fields)
         return residual_columns(context.call(self.equation, "equation"), len(context.x), "equation")
+
+    def _past(self, history: Value, context: EvaluationContext) -> Past:
+        """See `Past`."""
+        axis = context.coordinates.index(TIME)
+
+        def past(moments: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+            moments = moments.to(context.x.dtype).expand(len(context.x))
+            now = context.x[:, axis]
+            if bool((moments > now + LATEST * now.abs().amax()).any()):
+                raise InputError(
+                    "a delay must look back in time, as u(t - 1), got a later moment than that of the point"
+                )
+            before = context.x.detach().clone()
+            before[:, axis] = moments.detach().clamp(max=self.first)
+            values = value_at(history, context.coordinates, before, "value")
+            return moments.clamp(min=self.first), moments <= self.first, values
+
+        return past
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,8 +197,19 @@ class StrongForm:
 
     @property
     def has_integrals(self) -> bool:
-        """True if the equation or a condition contains integrals of fields."""
+        """True if the equation or a condition contains integrals of fields, or fields at other moments."""
         return any(term.requirements.integrals for term in (self.equation_term, *self.condition_terms))
+
+    @property
+    def has_delays(self) -> bool:
+        """True if the equation has fields at earlier moments."""
+        return any(number < 0 for _, _, number in self.equation_term.requirements.integrals)
+
+    @property
+    def has_quadratures(self) -> bool:
+        """True if the equation or a condition contains integrals, which a rule of quadrature approximates."""
+        terms = (self.equation_term, *self.condition_terms)
+        return any(number >= 0 for term in terms for _, _, number in term.requirements.integrals)
 
     @property
     def integral_refinement(self) -> int:
@@ -249,7 +293,9 @@ def strong_form_of(
     hard = HardConditions.among(conditions, domain, fields)
     _check_no_contradiction(conditions, domain, fields)
 
-    residuals = EquationResiduals(equation)
+    starts = [by_field(each.value, fields) for each in conditions if isinstance(each, Initial)]
+    first = float(domain.bounds[domain.coordinates.index(TIME), 0]) if starts else -math.inf
+    residuals = EquationResiduals(equation, {name: value for each in starts for name, value in each.items()}, first)
     inside = domain.interior(PROBES, "sobol", seed=PROBE_SEEDS[0])
     with errors_named("the equation"):
         requirements = dry_run(residuals, fields, domain, inside, numbers)

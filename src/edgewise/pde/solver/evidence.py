@@ -197,7 +197,7 @@ def judge(
     if corrected is not None:
         checks.append(f"the equation of the error, solved on another grid, gives {corrected:.1g}")
         estimates.append(corrected)
-    if problem.has_integrals:
+    if problem.form.has_quadratures:
         gap = integrals_gap(network, problem, x)
         checks.append(f"integrals by two rules agree to {gap:.1g}")
         estimates.append(gap / max(size, ABOVE_ZERO))

@@ -244,7 +244,7 @@ def _solve_on_structured_grids(
         return None
     if marches(statement):
         return _march(problem, statement, history, tolerance)
-    if TIME in problem.domain.coordinates and problem.domain.dimension > 1:
+    if problem.form.has_delays or (TIME in problem.domain.coordinates and problem.domain.dimension > 1):
         return None
     ended = solve_on_grids(problem, stationary_stages(statement), history, tolerance)
     if ended is not None and ended[0] is StopReason.CONVERGED and not problem.is_linear:
@@ -301,8 +301,10 @@ def _march(
 
     Where not even the first pass reaches the last moment, its slabs are the solution up to the moment that it reached.
     """
+    from edgewise.pde.structured.delays import DelayedMarch
     from edgewise.pde.structured.slabs import SlabMarch
 
+    march_of = DelayedMarch if problem.form.has_delays else SlabMarch
     allowed, costs = min(max(FIRST_MARCH * tolerance, LEAST_TOLERANCE), MOST_MARCH), list[float]()
     stop: list[StopReason] = []
     while True:
@@ -317,7 +319,7 @@ def _march(
                 stop.append(StopReason.TIME_LIMIT)
             return not stop
 
-        march = SlabMarch(statement, allowed, watch, FINER_MARCH ** len(costs))
+        march = march_of(statement, allowed, watch, FINER_MARCH ** len(costs))
         try:
             result = march.run()
         except KeyboardInterrupt:

@@ -170,6 +170,7 @@ class SlabMarch:
             length = min(length, end - moment)
             if end - moment < 1.2 * length:  # no sliver is left
                 length = end - moment
+            length = self.bounded(moment, length)
             if length < SHORTEST_SLAB * (end - begin):
                 break
             solved = self._slab(axes, state, moment, moment + length)
@@ -198,6 +199,10 @@ class SlabMarch:
             if not self.watch((moment - begin) / (end - begin), len(self.slabs), self.work):
                 break
         return self.result()
+
+    def bounded(self, moment: float, length: float) -> float:
+        """Longest length of a slab from a moment on that the statement allows, at most the given one."""
+        return length
 
     def result(self) -> March | None:
         """The slabs so far; None if there is none."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from edgewise.ops.splines.bspline import MAX_PRODUCT_DEGREE
 from edgewise.pde.domains.domain import Box
 from edgewise.pde.problem.evaluation import EvaluationContext
 from edgewise.pde.problem.fields import Field, Index
+from edgewise.pde.problem.integrals import at_places
 from edgewise.pde.problem.strong_form import PROBE_SEEDS, PROBES, ResidualTerm, StrongForm
 from edgewise.pde.structured.axis import SplineAxis, Table
 
@@ -22,6 +23,9 @@ Key = tuple[int, int, Index]
 """Number of a residual, number of a field, and the derivative of that field by which the residual has a slope."""
 Slopes = dict[Key, np.ndarray]
 """Slopes of residuals by derivatives of fields at the points of a block, in the shape of its grid."""
+
+PastValues = Callable[[int, Tensor], Tensor]
+"""Maps the number of a field and points (b, q, n) at earlier moments to its values there, (b, q)."""
 
 MOST_AXES = 3  # as many inputs as a `TensorLayer` has
 
@@ -44,6 +48,8 @@ class RowBlock:
         Points of each coordinate; the grid has all their combinations.
     face : tuple of int, optional
         For conditions: number of the coordinate that is constant, and 0 or 1 for its low or high end.
+    past : callable, optional
+        Values of the fields at earlier moments, for delays.
     """
 
     form: StrongForm
@@ -52,6 +58,7 @@ class RowBlock:
     axes: Sequence[SplineAxis]
     points: Sequence[np.ndarray]
     face: tuple[int, int] | None = None
+    past: PastValues | None = None
     _tables: dict[tuple[int, int], Table] = field(default_factory=dict)
 
     @property
@@ -127,7 +134,7 @@ class RowBlock:
         names = self.form.domain.coordinates
 
         def reader(number: int) -> Field:
-            return Field(lambda index: jet[number, index], names)
+            return Field(lambda index: jet[number, index], names, partial(self._elsewhere, number))
 
         fields = {name: reader(number) for number, name in enumerate(self.form.fields)}
         sizes = self.term.requirements.sizes
@@ -145,6 +152,11 @@ class RowBlock:
                     if part is not None and bool((part != 0).any()):
                         slopes[number, slot, index] = part.numpy().reshape(self.shape)
         return values.numpy().reshape(len(self.numbers), *self.shape), slopes
+
+    def _elsewhere(self, number: int, axis: int, places: Tensor, *_: bool) -> Tensor:
+        """Values of a field at other places along a coordinate, (b, q): ones where there is no past, to find slopes."""
+        at = at_places(self.x, axis, places)
+        return torch.ones(at.shape[:2], dtype=at.dtype) if self.past is None else self.past(number, at)
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,6 +177,8 @@ class Statement:
     condition_orders : mapping
         Orders by each coordinate of the field that each residual of a condition is about, (residuals, n), by the
         condition's number and the face.
+    past : callable, optional
+        Values of the fields at earlier moments, for delays.
     """
 
     form: StrongForm
@@ -172,6 +186,7 @@ class Statement:
     field_orders: np.ndarray
     priority: tuple[int, ...]
     condition_orders: Mapping[tuple[int, int, int], np.ndarray] = field(default_factory=dict)
+    past: PastValues | None = None
 
     @property
     def periodic(self) -> tuple[bool, ...]:
@@ -202,6 +217,7 @@ class Statement:
                 numbers,
                 axes,
                 [axis.collocation_points(m) for axis, m in zip(axes, orders, strict=True)],
+                past=self.past,
             )
             for orders, numbers in alike(self.orders)
         ]
@@ -240,7 +256,7 @@ def recognised(form: StrongForm) -> Statement | str:
         return f"the domain is no box of at most {MOST_AXES} coordinates"
     if form.coefficients or form.observations:
         return "there are unknown coefficients or measured values"
-    if form.has_integrals or form.hard.values:
+    if form.has_quadratures or form.hard.values:
         return "there are integrals or hard conditions"
     if form.order > MAX_PRODUCT_DEGREE - 2:
         return f"the order is above {MAX_PRODUCT_DEGREE - 2}"
