@@ -16,7 +16,7 @@ from edgewise.pde.structured.statement import Statement
 from edgewise.pde.structured.stationary import network_of
 
 SAME_MOMENT = 1e-10  # of the whole time: moments that are closer are the same. A choice: far above rounding
-HALVINGS = 52  # of a slab, to the rounding of float64
+JUMP_FOUND = 52  # halvings of a slab after which a moment is known to rounding
 
 
 class DelayedMarch(SlabMarch):
@@ -73,7 +73,7 @@ class DelayedMarch(SlabMarch):
 
     def _moment_of(self, number: int, place: float, begin: float, end: float) -> float:
         """Moment between two others at which a delayed moment is a given one, by bisection."""
-        for _ in range(HALVINGS):
+        for _ in range(JUMP_FOUND):
             middle = (begin + end) / 2
             begin, end = (middle, end) if self._places(middle)[number][1] < place else (begin, middle)
         return end
