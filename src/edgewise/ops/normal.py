@@ -129,7 +129,7 @@ def dense(runs: Sequence[Runs], size: int) -> Tensor:
     rows = runs[0].values.new_zeros(batch, size)
     for run in runs:
         count, length = run.values.shape[1:]
-        if count == 1 and batch and not bool(run.starts.any()):
+        if count == 1 and batch and run.starts.is_cpu and not bool(run.starts.any()):  # elsewhere reading would wait
             rows[:, run.offset : run.offset + length] = run.values[:, 0]
             continue
         index = run.offset + run.starts[..., None] + torch.arange(length, device=rows.device)

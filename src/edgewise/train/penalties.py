@@ -270,7 +270,7 @@ class _SparsityTerm(Term):
             with torch.enable_grad():
                 slope = torch.autograd.grad(self.value([magnitude]), magnitude)[0]
             size = magnitude.detach()
-            scale = slope.clamp(min=0) / size.clamp(min=float(size.mean()) * SMALLEST_MAGNITUDE + 1e-30)
+            scale = slope.clamp(min=0) / size.clamp(min=size.mean() * SMALLEST_MAGNITUDE + 1e-30)
             for name, values in gram.items():
                 factor = scale[..., None, None] if values.ndim == 4 else scale
                 entries.append(Curvature(f"layers.{number}.{name}", factor * values))
@@ -393,7 +393,7 @@ class _BendingTerm(_RoughnessTerm):
         entries = []
         for (number, gram), bend in zip(self._grams.items(), self._bends(), strict=True):
             size = bend.detach()
-            scale = self._layers[number].mask / size.clamp(min=float(size.mean()) * SMALLEST_MAGNITUDE + 1e-30)
+            scale = self._layers[number].mask / size.clamp(min=size.mean() * SMALLEST_MAGNITUDE + 1e-30)
             entries.append(Curvature(f"layers.{number}.coef", self._weight * scale[..., None, None] * gram[:, None]))
         return entries
 
@@ -564,7 +564,7 @@ class EdgeTerm(Term):
         entries, strengths = [], (self._penalty.roughness, self._penalty.ridge)
         for (number, layer), gram, rough, square in zip(self._layers.items(), self.grams, *strengths, strict=True):
             roughness, ridge = rough.to(layer.mask) * layer.mask, square.to(layer.mask) * layer.mask
-            eye = torch.eye(gram.shape[-1]).to(gram) / gram.shape[-1]
+            eye = torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device) / gram.shape[-1]
             blocks = roughness[..., None, None] * gram[:, None] + ridge[..., None, None] * eye
             entries.append(Curvature(f"layers.{number}.coef", 2 * blocks))
             if layer.base is not None:

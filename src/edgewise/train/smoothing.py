@@ -294,15 +294,16 @@ def fellner_schall(model: nn.Module, data: Data, penalty: EdgePenalty) -> tuple[
     for layer, gram, *old in zip(spline_layers(model).values(), penalty.bind(model).grams, *strengths, strict=True):
         roughness, ridge = old
         inputs, count, outputs = layer.coef.shape
-        place = start + torch.arange(inputs * count * outputs).view(inputs, count, outputs).transpose(1, 2)
+        place = torch.arange(start, start + layer.coef.numel(), device=gram.device)
+        place = place.view(inputs, count, outputs).transpose(1, 2)
         start += layer.coef.numel()
         block = inverse[place[..., :, None], place[..., None, :]]
-        eye = torch.eye(count, dtype=torch.float64) / count
+        eye = torch.eye(count, dtype=torch.float64, device=gram.device) / count
         prior = torch.linalg.inv(roughness[..., None, None] * gram[:, None] + ridge[..., None, None] * eye)
         difference = prior - 2 * block
         degrees = [roughness * (difference * gram[:, None]).sum((-1, -2)), ridge * (difference * eye).sum((-1, -2))]
         if layer.base is not None:
-            own = start + torch.arange(inputs * outputs).view(inputs, outputs)
+            own = torch.arange(start, start + layer.base.numel(), device=gram.device).view(inputs, outputs)
             start += layer.base.numel()
             degrees[1] = degrees[1] + 1 - 2 * ridge * inverse[own, own]
         for new, strength, degree, measure in zip(updated, old, degrees, edge_measures(layer, gram), strict=True):

@@ -187,12 +187,13 @@ class ErrorBars:
             if parameter.requires_grad:
                 names.append(name)
                 sizes.append(parameter.numel())
-        in_layer = torch.tensor([name.startswith(f"layers.{layer}.") for name in names])
-        in_layer = torch.repeat_interleave(in_layer, torch.tensor(sizes, dtype=torch.int64))
+        is_own = torch.tensor([name.startswith(f"layers.{layer}.") for name in names])
+        in_layer = torch.repeat_interleave(is_own, torch.tensor(sizes)).to(self.factor.device)
         # Root R of the covariance R R' with all other parameters fixed, of which each function needs only some rows.
         if self._is_triangular:  # that covariance is the inverse of the layer's block of the normal matrix
             lower = torch.linalg.cholesky(self._normal_matrix[in_layer][:, in_layer])
-            root = torch.linalg.solve_triangular(lower, torch.eye(len(lower), dtype=lower.dtype), upper=False).mT
+            eye = torch.eye(len(lower), dtype=lower.dtype, device=lower.device)
+            root = torch.linalg.solve_triangular(lower, eye, upper=False).mT
         else:
             root = self.factor[in_layer]
         module = layers[layer]
@@ -220,7 +221,7 @@ class ErrorBars:
 
     @cached_property
     def _normal_matrix(self) -> Tensor:
-        eye = torch.eye(len(self.factor), dtype=self.factor.dtype)
+        eye = torch.eye(len(self.factor), dtype=self.factor.dtype, device=self.factor.device)
         root = torch.linalg.solve_triangular(self.factor, eye, upper=True)
         return root.mT @ root
 
@@ -459,7 +460,7 @@ def score_quantiles(size: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     scores, order = size.sort(0)
     levels = weight[order].cumsum(0) / (weight.sum() + 1)
     if len(scores) > MOST_SCORES:
-        kept = torch.linspace(0, len(scores) - 1, MOST_SCORES).long()
+        kept = torch.linspace(0, len(scores) - 1, MOST_SCORES).long().to(scores.device)
         levels, scores = levels[kept], scores[kept]
     return levels, scores
 
@@ -472,7 +473,8 @@ def edge_parameters(layer: Layer, output: int) -> list[Tensor]:
         if not parameter.requires_grad:
             continue
         if name != "bias":
-            index = torch.arange(start, start + parameter.numel()).view(parameter.shape)[..., output]
+            index = torch.arange(start, start + parameter.numel(), device=parameter.device)
+            index = index.view(parameter.shape)[..., output]
             for i, own in enumerate(positions):
                 own.append(index[i].flatten())
         start += parameter.numel()

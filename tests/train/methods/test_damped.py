@@ -40,5 +40,5 @@ def test_numbers_that_are_none_are_told():
 
 
 def test_no_parameter_goes_undamped():
-    assert bool((damping_scale(torch.tensor([0.0, 1.0]), 0.5) > 0).all())
-    assert bool((damping_scale(torch.zeros(3), 0.0) > 0).all())
+    assert bool((damping_scale(torch.tensor([0.0, 1.0]), torch.tensor(0.5)) > 0).all())
+    assert bool((damping_scale(torch.zeros(3), torch.tensor(0.0)) > 0).all())

@@ -53,7 +53,9 @@ def output_rows(model: nn.Module, x: Tensor) -> Tensor:
     """
     inputs, outputs = forward_by_layer(model, x.clone() if x.is_inference() else x, None, 0)
     last = outputs[-1]
-    columns = [torch.zeros_like(last).index_fill_(2, torch.tensor(o), 1.0) for o in range(last.shape[2])]
+    columns = [torch.zeros_like(last) for _ in range(last.shape[2])]
+    for o, column in enumerate(columns):
+        column[..., o] = 1.0
     sensitivities = zip(*backward_by_layer(inputs, outputs, columns), strict=True)
     return torch.stack(
         [
@@ -111,7 +113,7 @@ class Linearised:
             lifted.diagonal().add_(floor)
             lower, info = torch.linalg.cholesky_ex(lifted)
             if int(info) == 0:
-                eye = torch.eye(len(matrix), dtype=matrix.dtype)
+                eye = torch.eye(len(matrix), dtype=matrix.dtype, device=matrix.device)
                 return torch.linalg.solve_triangular(lower, eye, upper=False).mT.contiguous()
             floor *= 10
         raise InputError("model must have finite derivatives at its data, its normal matrix has none")
@@ -196,7 +198,7 @@ def linearise(
 
 def evenly_spaced(data: Data, most: int) -> Data:
     """All samples, or `most` of them at evenly spaced places."""
-    return data if len(data) <= most else data.select(torch.linspace(0, len(data) - 1, most).long())
+    return data if len(data) <= most else data.select(torch.linspace(0, len(data) - 1, most).long().to(data.x.device))
 
 
 @torch.no_grad()
@@ -206,7 +208,7 @@ def _curvature_matrix(model: nn.Module, penalty: Penalty | None, like: Tensor) -
     start, places = 0, {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            places[name] = torch.arange(start, start + parameter.numel()).view(parameter.shape)
+            places[name] = torch.arange(start, start + parameter.numel(), device=matrix.device).view(parameter.shape)
             start += parameter.numel()
     for entry in () if penalty is None else penalty.bind(model).curvature((), ()):
         if entry.name == ALL_PARAMETERS:

@@ -115,7 +115,7 @@ class RowSource:
         for block, (numbers, _) in zip(self._blocks, self._sizes, strict=True):
             data = block.data
             if most is not None and len(data) > most:
-                spread = torch.linspace(0, len(data) - 1, most).long()
+                spread = torch.linspace(0, len(data) - 1, most).long().to(data.x.device)
                 data = data.select(slice(0, most) if isinstance(data, BatchedData) else spread)
             for part, _ in data.chunks(max(1, self._chunk_numbers // numbers)):
                 yield self._rows.block_rows(block, part, self._problem.unknowns), 1 / len(data)

@@ -174,9 +174,10 @@ class LevenbergMarquardtRun:
         if not start.is_finite:
             return StepResult(Evaluation(math.nan, start.penalty))
         system = self._system(data)
-        if not bool(system.gradient.isfinite().all()):
+        slope = float(system.gradient.abs().max())
+        if not math.isfinite(slope):
             return StepResult(Evaluation(math.nan, start.penalty))
-        if not bool(system.gradient.any()):
+        if slope == 0:
             return StepResult(start, StopReason.CONVERGED, "The gradient is zero.")
         for _ in range(self._settings.trials):
             solution = system.solve(self._damping.value)
@@ -248,7 +249,7 @@ class LevenbergMarquardtRun:
             return MatrixFreeSystem(self._source, self._slots, gradient, curvature, forcing)
         normal = self._source.normal_equations()
         gradient, matrix = normal.gradient, normal.matrix
-        mean = float(matrix.diagonal().mean())
+        mean = matrix.diagonal().mean()
         if objective.term is not None:
             gradient = gradient + penalty_gradient(objective, data)
             for entry in curvature:
@@ -295,8 +296,8 @@ def accelerated_step(
     """
     behind, present, ahead = residuals
     second = correct((ahead - 2 * present + behind) / DIFFERENCE_STEP**2)
-    size = float((scale * move.square()).sum())
-    if not 4 * float((scale * second.square()).sum()) <= MOST_CORRECTION**2 * size:
+    is_short = 4 * (scale * second.square()).sum() <= MOST_CORRECTION**2 * (scale * move.square()).sum()
+    if not bool(is_short):
         return None
     return move + second / 2
 

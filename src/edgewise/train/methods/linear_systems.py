@@ -42,18 +42,18 @@ MOST_PRODUCTS = 200
 LINEAR_LAYERS = (KANLayer, DenseLayer)
 
 
-def damping_scale(diagonal: Tensor, mean: float) -> Tensor:
+def damping_scale(diagonal: Tensor, mean: Tensor) -> Tensor:
     """The diagonal D of a damped system, (P,).
 
     Parameters
     ----------
     diagonal : Tensor, shape (P,)
         The diagonal of H.
-    mean : float
+    mean : Tensor, shape ()
         Mean of the diagonal of the part of H that comes from the data.
     """
-    floor = MEAN_DAMPING_SHARE * mean
-    return diagonal + (floor if floor > 0 else MEAN_DAMPING_SHARE * float(diagonal.mean()) or 1.0)
+    floor, of_all = MEAN_DAMPING_SHARE * mean, MEAN_DAMPING_SHARE * diagonal.mean()
+    return diagonal + torch.where(floor > 0, floor, of_all.masked_fill(of_all == 0, 1.0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,15 +84,13 @@ class ParameterSystem:
         damped.diagonal().add_(self.scale, alpha=mu)
         # The transposed is in LAPACK's own order, and its lower triangle is what LAPACK reads.
         factor, info = torch.linalg.cholesky_ex(damped.mT)
-        if int(info) != 0:
-            return None
 
         def solved(right: Tensor) -> Tensor:
             return torch.cholesky_solve(right[:, None], factor)[:, 0]
 
         pull = self.pull
         correct = None if pull is None else (lambda w: -solved(pull(w)))
-        return _damped_step(solved(-self.gradient), self, mu, correct)
+        return _damped_step(solved(-self.gradient), info, self, mu, correct)
 
 
 class SampleSystem:
@@ -113,7 +111,7 @@ class SampleSystem:
         self._rows, self.residuals = rows, residuals
         self.gradient = rows.mT @ residuals
         diagonal = rows.square().sum(0)
-        self.scale = damping_scale(diagonal, float(diagonal.mean()))
+        self.scale = damping_scale(diagonal, diagonal.mean())
         self._gram = (rows / self.scale) @ rows.mT
 
     def solve(self, mu: float) -> DampedStep | None:
@@ -121,25 +119,27 @@ class SampleSystem:
         damped = self._gram.clone()
         damped.diagonal().add_(mu)
         factor, info = torch.linalg.cholesky_ex(damped)
-        if int(info) != 0:
-            return None
 
         def correct(w: Tensor) -> Tensor:
             return -(self._rows.mT @ torch.cholesky_solve(w[:, None], factor)[:, 0]) / self.scale
 
-        return _damped_step(correct(self.residuals), self, mu, correct)
+        return _damped_step(correct(self.residuals), info, self, mu, correct)
 
 
 def _damped_step(
     move: Tensor,
+    info: Tensor,
     system: ParameterSystem | SampleSystem,
     mu: float,
     correct: Callable[[Tensor], Tensor] | None,
 ) -> DampedStep | None:
-    """The step with its predicted gain, or None where it holds a number that is not finite."""
-    if not bool(move.isfinite().all()):
-        return None
-    return DampedStep(move, 0.5 * float(move @ (mu * system.scale * move - system.gradient)), correct)
+    """The step with its predicted gain, or None where it is not finite or the factorisation, by its `info`, failed.
+
+    All that decides about the step is read from the device at once.
+    """
+    gain = 0.5 * (move @ (mu * system.scale * move - system.gradient))
+    failed, is_finite, predicted = torch.stack([info.to(gain), move.isfinite().all().to(gain), gain]).tolist()
+    return None if failed or not is_finite else DampedStep(move, predicted, correct)
 
 
 class MatrixFreeSystem:
@@ -180,7 +180,7 @@ class MatrixFreeSystem:
         self._blocks = EdgeBlocks(source.network, slots)
         for rows, factor in source.chunks(PRECONDITIONER_SAMPLES):
             self._blocks.add(rows.runs, 2 * factor)
-        mean = float(self._blocks.diagonal().mean())
+        mean = self._blocks.diagonal().mean()
         for entry in self._curvature:
             self._blocks.add_curvature(entry)
         self.scale = damping_scale(self._blocks.diagonal(), mean)
@@ -291,7 +291,7 @@ class EdgeBlocks:
 
     def __init__(self, network: nn.Module, slots: ParameterSlots):
         self._slots = slots
-        self._diagonal = torch.zeros(slots.size, dtype=torch.float64)
+        self._diagonal = next(network.parameters()).new_zeros(slots.size, dtype=torch.float64)
         self._edges: list[_LayerBlocks] = []
         remaining_numbers = MOST_BLOCK_NUMBERS
         for number, layer in enumerate(layers_of(network)):
@@ -306,7 +306,7 @@ class EdgeBlocks:
         """Add scale * J'J of some rows."""
         by_offset = {run.offset: run for run in runs}
         for run in runs:
-            index = run.offset + run.starts[..., None] + torch.arange(run.values.shape[2])
+            index = run.offset + run.starts[..., None] + torch.arange(run.values.shape[2], device=run.starts.device)
             self._diagonal.index_add_(0, index.flatten(), (scale * run.values.square()).flatten())
         for edges in self._edges:
             edges.add(by_offset, scale)
@@ -351,7 +351,7 @@ class _LayerBlocks:
         self._coef, self._base = f"layers.{number}.coef", f"layers.{number}.base"
         self._coef_slot, self._base_slot = slots.slots[self._coef], slots.slots.get(self._base)
         size = count + (self._base_slot is not None)
-        self._blocks = torch.zeros(inputs, outputs, size, size, dtype=torch.float64)
+        self._blocks = layer.coef.new_zeros(inputs, outputs, size, size, dtype=torch.float64)
 
     def add(self, runs: dict[int, Runs], scale: float) -> None:
         """Add scale * J'J of some rows, given by their places in the vector of parameters."""
@@ -366,9 +366,9 @@ class _LayerBlocks:
             return
         batch = len(coef.values)
         values = coef.values.view(batch, inputs, active, outputs).permute(1, 3, 0, 2).flatten(0, 1)  # (edges, b, K)
-        starts = (coef.starts // outputs - torch.arange(inputs) * count).mT  # (in, b)
+        starts = (coef.starts // outputs - torch.arange(inputs, device=coef.starts.device) * count).mT  # (in, b)
         rows = values.new_zeros(inputs * outputs, batch, self._blocks.shape[2])
-        index = starts[:, None, :, None] + torch.arange(active)
+        index = starts[:, None, :, None] + torch.arange(active, device=starts.device)
         rows.scatter_(2, index.expand(inputs, outputs, batch, active).flatten(0, 1), values)
         if self._base_slot is not None:
             base = runs[self._base_slot.start].values.view(batch, inputs, outputs)
@@ -449,10 +449,10 @@ def conjugate_gradient(
     """
     x, residual = torch.zeros_like(right), right.clone()
     goal = tolerance * float(right.norm())
-    pulled = precondition(residual)
-    direction, size = pulled, float(residual @ pulled)
+    direction = pulled = precondition(residual)
+    left, size = torch.stack([residual.norm(), residual @ pulled]).tolist()
     for _ in range(limit):
-        if not (float(residual.norm()) > goal and size > 0):
+        if not (left > goal and size > 0):
             break
         image = product(direction)
         curvature = float(direction @ image)
@@ -461,7 +461,8 @@ def conjugate_gradient(
         x = x + (size / curvature) * direction
         residual = residual - (size / curvature) * image
         pulled = precondition(residual)
-        size, before = float(residual @ pulled), size
+        before = size
+        left, size = torch.stack([residual.norm(), residual @ pulled]).tolist()  # each reading waits for the device
         direction = pulled + (size / before) * direction
     return x, residual
 

@@ -164,5 +164,5 @@ def softmax_factor(probabilities: Tensor) -> Tensor:
     tiny = torch.finfo(probabilities.dtype).tiny
     size = (probabilities[:, :-1] * after / before.clamp(min=tiny)).sqrt()
     others = -(probabilities[:, None, :] / after.clamp(min=tiny)[..., None]).triu(1)
-    others[:, torch.arange(after.shape[1]), torch.arange(after.shape[1])] = 1.0
+    others.diagonal(dim1=1, dim2=2).fill_(1.0)
     return (size[..., None] * others).transpose(0, 1)

@@ -151,7 +151,7 @@ class Objective:
     def loss(self, data: Data) -> float:
         """Loss alone, without gradients."""
         with torch.no_grad():
-            return sum(float(value) for value in self._losses(data))
+            return _numbers_sum(list(self._losses(data)))
 
     def evaluate(self, data: Data) -> Evaluation:
         """Loss and penalty, without gradients."""
@@ -163,13 +163,14 @@ class Objective:
 
     def values(self, data: Data) -> tuple[float, list[Tensor]]:
         """Loss, and the `magnitudes`, of one pass over the samples; not for problems of blocks."""
-        loss, parts = 0.0, []
+        losses, shares, parts = [], [], []
         with torch.no_grad():
             for part, share in data.chunks(self.rows):
                 prediction, magnitudes = self._forward(part)
-                loss += share * float(self.problem.loss(prediction, part))
+                losses.append(self.problem.loss(prediction, part))
+                shares.append(share)
                 parts.append([share * each for each in magnitudes])
-        return loss, _sums(parts)
+        return _numbers_sum(losses, shares), _sums(parts)
 
     def magnitudes(self, data: Data) -> list[Tensor]:
         """Mean |phi| of every edge over all samples, (in, out) per layer; empty where the penalty needs no trace."""
@@ -186,11 +187,11 @@ class Objective:
         for parameter in self.parameters.values():
             parameter.grad = None
         if self.problem.by_blocks or not self.needs_trace:
-            loss = 0.0
+            losses = []
             for value in self._losses(data):
                 value.backward()
-                loss += float(value.detach())
-            return Evaluation(loss, self.penalty_backward(data))
+                losses.append(value.detach())
+            return Evaluation(_numbers_sum(losses), self.penalty_backward(data))
         if len(data) <= self.rows and not isinstance(data, BatchedData):
             prediction, sizes = self._forward(data)
             value, penalty = self.problem.loss(prediction, data), self._term_value(sizes)
@@ -219,14 +220,14 @@ class Objective:
         float
             The loss; 0 without it.
         """
-        loss = 0.0
+        losses: list[Tensor] = []
         for part, share in data.chunks(self.rows):
             prediction, sizes = self._forward(part)
             terms = [share * self.problem.loss(prediction, part)] if with_loss else []
-            loss += sum(float(term.detach()) for term in terms)
+            losses += [term.detach() for term in terms]
             terms += [share * _inner_product(slopes, sizes)] if slopes else []
             reduce(torch.add, terms).backward()
-        return loss
+        return _numbers_sum(losses)
 
     def penalty_backward(self, data: Data) -> float:
         """Value of the penalty; its gradient is added to the `.grad` of the parameters."""
@@ -280,6 +281,12 @@ class Objective:
         leaves = [size.detach().requires_grad_() for size in magnitudes]
         with torch.enable_grad():
             return list(torch.autograd.grad(self._term_value(leaves), leaves))
+
+
+def _numbers_sum(values: list[Tensor], factors: list[float] | None = None) -> float:
+    """Sum of scalars times their factors, read from their device all at once: each reading waits for the device."""
+    numbers = [float(values[0])] if len(values) == 1 else torch.stack(values).tolist() if values else []
+    return sum(numbers if factors is None else [f * number for f, number in zip(factors, numbers, strict=True)], 0.0)
 
 
 def _sums(parts: Iterable[Sequence[Tensor]]) -> list[Tensor]:
