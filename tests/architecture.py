@@ -51,6 +51,7 @@ EVERYWHERE = {"torch", "numpy"}
 HEAVY = {
     "PIL": ("plot.network.film",),  # matplotlib needs it too
     "click": ("cli",),
+    "dask": ("processes.dask_team",),
     "joblib": ("model_selection.search.jobs", "discovery.evolution.stage"),
     "threadpoolctl": ("model_selection.search.jobs",),
     "edgewise_experiments": ("cli.reproduce",),

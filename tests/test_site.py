@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 import warnings
 from importlib import import_module
 from pathlib import Path
@@ -93,3 +94,22 @@ def test_code_runs(page, monkeypatch, tmp_path, capsys):
         assert "print(" not in code or capsys.readouterr().out.strip(), code
         assert value is None or any(hasattr(value, way) for way in ("_repr_svg_", "_repr_html_", "shape", "__len__"))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_files_to_copy_are_well_formed():
+    """Scripts for Slurm and descriptions for Kubernetes: their shells and YAML, not what a cluster makes of them."""
+    page = (DOCS / "howto" / "many-machines.md").read_text("utf-8")
+    (script,) = re.findall(r"^```bash\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert script.startswith("#!/bin/bash\n#SBATCH ")
+    assert subprocess.run(["bash", "-n"], input=script, text=True, check=False).returncode == 0
+    (text,) = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    yaml = pytest.importorskip("yaml", reason="PyYAML, which `make docs` brings, is not installed")
+    service, job = yaml.safe_load_all(text)
+    pod = job["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    nodes = re.search(r"--nnodes (\d+) --nproc-per-node (\d+)", container["command"][-1])
+    assert int(nodes[1]) == job["spec"]["completions"] == job["spec"]["parallelism"]
+    assert nodes[2] == container["resources"]["requests"]["cpu"]
+    assert (
+        service["metadata"]["name"] == pod["subdomain"] and f"{job['metadata']['name']}-0." in container["command"][-1]
+    )

@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "licences.md"
-EXTRAS = ("", "sklearn", "plot", "tables", "symbolic", "onnx", "cli", "explore")
+EXTRAS = ("", "sklearn", "plot", "tables", "symbolic", "onnx", "cli", "explore", "dask")
 LONGEST = 120  # characters of a licence; some packages put its whole text where the name belongs
 HEAD = """# Licences of what Edgewise needs
 

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from edgewise.checks import KnownKeywords, is_integer
 from edgewise.errors import InputError, warn_caller
-from edgewise.estimator.columns.batches import NetworkRows, all_rows, batches_of, survey_of
+from edgewise.estimator.columns.batches import NetworkRows, all_rows, batches_of, survey_of, team_of
 from edgewise.estimator.columns.constraints import Bounds, column_constraints, given_knowledge, knowledge_sentence
 from edgewise.estimator.columns.reading import Rows
 from edgewise.estimator.columns.source import c_encoder, python_encoder
@@ -41,7 +41,6 @@ from edgewise.nn.model import KAN
 from edgewise.nn.prediction import predict_in_batches
 from edgewise.nn.trace import Trace
 from edgewise.outcomes import Progress, ProgressCallback, check_on_interrupt, reported
-from edgewise.processes import Team
 from edgewise.tables.scaling import AffineScaling
 from edgewise.train.loop.reports import FitReport
 from edgewise.train.loop.threads import one_thread
@@ -139,7 +138,7 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
             if batches is None:
                 self._fit(settings, X, y, sample_weight, groups)
                 return self
-            team = Team(lambda request: request(batches))
+            team = team_of(batches)
             if team.number > 0:
                 for name, value in team.serve().items():
                     setattr(self, name, value)

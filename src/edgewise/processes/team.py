@@ -131,7 +131,7 @@ class Team:
     (array([3., 3.]),)
     """
 
-    def __init__(self, answer: Callable[[Any], Any]) -> None:
+    def __init__(self, answer: Callable[..., Any]) -> None:
         import torch
 
         self.answer, self._torch = answer, torch

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +13,10 @@ from edgewise.errors import InputError
 from edgewise.estimator.columns.targets import numeric_targets
 from edgewise.model_selection.all_rows import AllRows
 from edgewise.model_selection.search.policy import SearchSettings
-from edgewise.processes import Team
+from edgewise.processes import DaskTeam, Team
 from edgewise.tables import AffineScaling, InputEncoder
 from edgewise.tables.batches import Batch, Batches, Survey
+from edgewise.tables.batches.partitions import Partitions
 from edgewise.tables.batches.survey import Sampler
 
 Sums = tuple[np.ndarray, ...]
@@ -38,7 +39,7 @@ class FirstPass:
     has_labels: bool
     loss: str
 
-    def __call__(self, batches: Batches) -> Sampler:
+    def __call__(self, batches: Iterable[Batch]) -> Sampler:
         sampler = Sampler(self.size, self.seed, has_labels=self.has_labels)
         for batch in batches:
             if not self.has_labels:
@@ -53,7 +54,7 @@ class SumPass:
 
     of_batch: Callable[[Batch], Sums]
 
-    def __call__(self, batches: Batches) -> Sums | None:
+    def __call__(self, batches: Iterable[Batch]) -> Sums | None:
         sums = None
         for batch in batches:
             found = self.of_batch(batch)
@@ -111,6 +112,14 @@ class NetworkRows:
 def batches_of(X: Any) -> Batches | None:
     """Return X as a table in batches if it is one, or a DataLoader; else None."""
     return X if isinstance(X, Batches) else Batches(X) if isinstance(X, DataLoader) else None
+
+
+def team_of(batches: Batches) -> Team:
+    """Return those who sum over a table: the workers of Dask where it lies there, else the processes."""
+    source = batches.source
+    if isinstance(source, Partitions):
+        return DaskTeam(source.answer(batches), source.frames)
+    return Team(lambda request: request(batches))
 
 
 def survey_of(

@@ -6,7 +6,6 @@ import glob
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,6 +16,7 @@ import numpy as np
 
 from edgewise.checks import check_count
 from edgewise.errors import FileError, InputError, missing_extra
+from edgewise.tables.batches.partitions import Partitions
 from edgewise.tables.cells import quoted
 from edgewise.tables.frames import frame_table, is_frame
 from edgewise.tables.reading import parquet_files
@@ -89,9 +89,10 @@ class Batches:
 
     Parameters
     ----------
-    source : str, path-like, sequence of them, pyarrow.dataset.Dataset, torch DataLoader or other iterable
-        A Parquet file, a folder of them or a pattern such as "sales/*.parquet"; or an object that yields its batches
-        anew whenever it is iterated over. A batch is a frame of pandas, polars or pyarrow, or a tuple (X, y) or
+    source : str, path-like, sequence of them, pyarrow or Dask object, torch DataLoader or other iterable
+        A Parquet file, a folder of them or a pattern such as "sales/*.parquet"; a pyarrow.dataset.Dataset; a DataFrame
+        of Dask, whose partitions add their sums on its workers; or an object that yields its batches anew whenever it
+        is iterated over. A batch is a frame of pandas, polars or pyarrow, or a tuple (X, y) or
         (X, y, weight) of arrays or tensors, X with two dimensions. A folder is read with the folders in it; what names
         such as "year=2024" say is no column. A DataLoader is drawn from seed 0 in every pass and every process, so that
         a shuffled one repeats itself, and leaves all generators of torch as they were; of several processes each takes
@@ -145,6 +146,9 @@ class Batches:
         paths = _paths(source)
         if paths is None and _is_dataset(source):
             self._needs_target("a data set")
+        elif hasattr(source, "map_partitions") and hasattr(source, "to_delayed"):
+            self._needs_target("a Dask DataFrame")
+            self.source = Partitions.of(source)
         elif paths is not None:
             self._needs_target("a Parquet file")
             self.paths: tuple[Path, ...] = paths
@@ -267,6 +271,11 @@ class Batches:
         """Return the parts that can be read by themselves, in order."""
         if hasattr(self, "paths"):
             return [unit for path in self.paths for unit in _parquet_units(path, self._wanted, self.batch_rows)]
+        if isinstance(self.source, Partitions):
+            return [
+                _Unit(f"partition {number + 1}", rows, partial(self.source.read, number, self.batch_rows))
+                for number, rows in enumerate(self.source.lengths)
+            ]
         if _is_dataset(self.source):
             units = []
             for number, fragment in enumerate(self.source.get_fragments(), start=1):
@@ -275,7 +284,11 @@ class Batches:
                 read = partial(fragment.to_batches, columns=self._wanted, batch_size=self.batch_rows)
                 units.append(_Unit(f"fragment {number}", rows, read))
             return units
-        return [_Unit("", None, partial(_drawn, self.source) if _is_loader(self.source) else lambda: self.source)]
+        if _is_loader(self.source):
+            from edgewise.train.loop.batches import repeated  # imported late: it needs torch, a table does not
+
+            return [_Unit("", None, partial(repeated, self.source))]
+        return [_Unit("", None, lambda: self.source)]
 
     @property
     def _wanted(self) -> list[str] | None:
@@ -421,51 +434,15 @@ def _is_loader(source: Any) -> bool:
     return data is not None and isinstance(source, data.DataLoader)
 
 
-def _samplers(loader: Any) -> list[Any]:
-    return [loader.sampler, loader.batch_sampler, getattr(loader.batch_sampler, "sampler", None)]
-
-
 def _check_sampler(loader: Any) -> None:
     """Raise InputError where the loader gives each process a part already."""
     distributed = sys.modules.get("torch.utils.data.distributed")
-    if distributed and any(isinstance(one, distributed.DistributedSampler) for one in _samplers(loader)):
+    samplers = loader.sampler, loader.batch_sampler, getattr(loader.batch_sampler, "sampler", None)
+    if distributed and any(isinstance(one, distributed.DistributedSampler) for one in samplers):
         raise InputError(
             "a DataLoader must be without a DistributedSampler, as each process takes its own batches of all, got one "
             "with it"
         )
-
-
-def _drawn(loader: Any) -> Iterator[Any]:
-    """Yield the batches of a DataLoader in an order that every pass and every process has.
-
-    While it works, torch's global generator and those of the loader and its samplers start at seed 0; between batches
-    and afterwards they are as they were.
-    """
-    torch = sys.modules["torch"]
-    owned = [torch.default_generator, *(getattr(one, "generator", None) for one in (loader, *_samplers(loader)))]
-    generators = list({id(one): one for one in owned if isinstance(one, torch.Generator)}.values())
-    states = [torch.Generator(device=one.device).manual_seed(0).get_state() for one in generators]
-
-    @contextmanager
-    def own_random_states() -> Iterator[None]:
-        outer = [one.get_state() for one in generators]
-        for one, state in zip(generators, states, strict=True):
-            one.set_state(state)
-        try:
-            yield
-        finally:
-            states[:] = [one.get_state() for one in generators]
-            for one, state in zip(generators, outer, strict=True):
-                one.set_state(state)
-
-    end = object()
-    with own_random_states():
-        iterator = iter(loader)
-        batch = next(iterator, end)
-    while batch is not end:
-        yield batch
-        with own_random_states():
-            batch = next(iterator, end)
 
 
 def _array(part: Any) -> np.ndarray:

@@ -143,16 +143,12 @@ class LoaderBatches:
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from what `state` gave; the loader is run up to the same place."""
         self._random = state["random"].cpu()
-        self.restore_generators(state)
+        for generator, value in zip(self._generators(), state["generators"], strict=True):
+            generator.set_state(value)
         iterator = self._start_epoch()
         for _ in range(int(state["position"])):
             self._draw(iterator)
         self._position = int(state["position"])
-
-    def restore_generators(self, state: dict[str, Any]) -> None:
-        """Set the loader's own generators back to what `state` gave, as if nothing had been drawn."""
-        for generator, value in zip(self._generators(), state["generators"], strict=True):
-            generator.set_state(value)
 
     def _start_epoch(self) -> Iterator[Any]:
         self._epoch_random, self._epoch_generators = self._random.clone(), self._generator_states()
@@ -219,23 +215,14 @@ def batches_of(problem: Problem, batch_size: int | None, seed: int) -> Batches:
 def of_whole_loader(problem: Problem) -> Problem:
     """Return a problem whose training samples are all those of its DataLoader, for methods that sum over them.
 
-    Each pass over them has the same random state, so it draws the same order; a first pass counts the samples.
+    Each pass over them draws the same order; a first pass counts the samples.
     """
     loader = problem.train_loader
     if loader is None:
         return problem
     twin = copy.copy(problem)
     twin.train_loader = None
-
-    def epoch() -> Iterator[Data]:
-        batches = LoaderBatches(problem, loader, seed=0)
-        before = batches.state()
-        try:
-            yield from batches.epoch()
-        finally:
-            batches.restore_generators(before)
-
-    twin.train_tensors = BatchedData.of(peek(problem), epoch)
+    twin.train_tensors = BatchedData.of(peek(problem), lambda: map(problem.batch, repeated(loader)))
     return twin
 
 
@@ -243,18 +230,45 @@ def peek(problem: Problem, rows: int = 10_000) -> Data:
     """Training samples to look at before training: all of them, or the first of a loader, whose order stays."""
     if problem.train_loader is None:
         return problem.train
-    batches = LoaderBatches(problem, problem.train_loader, seed=0)
-    before = batches.state()
-    seen, count = [], 0
-    try:
-        for batch in batches.epoch():
-            seen.append(batch)
-            count += len(batch)
-            if count >= rows:
-                break
-    finally:
-        batches.restore_generators(before)
+    seen: list[Data] = []
+    for raw in repeated(problem.train_loader):
+        seen.append(problem.batch(raw))
+        if sum(map(len, seen)) >= rows:
+            break
     return joined(seen)
+
+
+def repeated(loader: DataLoader[Any]) -> Iterator[Any]:
+    """Yield the batches of a DataLoader in an order that every pass and every process has.
+
+    While it works, torch's global generator and those of the loader and its samplers start at seed 0; between batches
+    and afterwards they are as they were.
+    """
+    samplers = loader.sampler, loader.batch_sampler, getattr(loader.batch_sampler, "sampler", None)
+    owned = [torch.default_generator, *(getattr(one, "generator", None) for one in (loader, *samplers))]
+    generators = list({id(one): one for one in owned if isinstance(one, torch.Generator)}.values())
+    states = [torch.Generator(device=one.device).manual_seed(0).get_state() for one in generators]
+
+    @contextmanager
+    def own_random_states() -> Iterator[None]:
+        outer = [one.get_state() for one in generators]
+        for one, state in zip(generators, states, strict=True):
+            one.set_state(state)
+        try:
+            yield
+        finally:
+            states[:] = [one.get_state() for one in generators]
+            for one, state in zip(generators, outer, strict=True):
+                one.set_state(state)
+
+    end = object()
+    with own_random_states():
+        iterator = iter(loader)
+        batch = next(iterator, end)
+    while batch is not end:
+        yield batch
+        with own_random_states():
+            batch = next(iterator, end)
 
 
 def joined(parts: list[Data]) -> Data:

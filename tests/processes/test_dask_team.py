@@ -1,0 +1,83 @@
+"""Partitions of Dask are summed on its workers: the model is that of rows in memory, also after a worker is lost."""
+
+import os
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from edgewise import KANClassifier, KANRegressor
+from edgewise.errors import InputError
+from edgewise.processes import DaskTeam
+from edgewise.tables.batches import Batches
+
+REASON = "{} is not installed: pip install 'edgewise[dask]'"
+dask = pytest.importorskip("dask", reason=REASON.format("dask"))
+frames = pytest.importorskip("dask.dataframe", reason=REASON.format("dask.dataframe"))
+distributed = pytest.importorskip("distributed", reason=REASON.format("distributed"))
+
+
+def frame(number, rows=2000):
+    rng = np.random.default_rng(number)
+    x = rng.normal(size=(rows, 3))
+    y = np.sin(2 * x[:, 0]) + x[:, 1] ** 2 / 2 + rng.normal(size=rows)
+    return pd.DataFrame(
+        {"a": x[:, 0], "b": x[:, 1], "c": x[:, 2], "kind": np.where(x[:, 2] > 0, "new", "used"), "y": y, "large": y > 1}
+    )
+
+
+def frame_of_a_worker_that_ends(number, folder):
+    """A partition; the worker that makes partition 2 for the third time ends instead."""
+    if number == 2:
+        with open(folder / "times", "a") as file:
+            file.write("x")
+        if os.path.getsize(folder / "times") == 3:
+            os._exit(1)
+    return frame(number)
+
+
+def batches_in_memory(target, columns=("a", "b", "c")):
+    return Batches([frame(number) for number in range(4)], target, columns=columns, sample_rows=1500)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of the packages of Dask
+def test_a_worker_that_is_lost_does_not_change_the_model(tmp_path):
+    settings = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None, "local_directory": tmp_path}
+    with distributed.LocalCluster(**settings) as cluster, distributed.Client(cluster):
+        table = frames.from_map(frame_of_a_worker_that_ends, range(4), folder=tmp_path, meta=frame(0, 1))
+        batches = Batches(table, "y", columns=["a", "b", "c"], sample_rows=1500)
+        model = KANRegressor(effort="low").fit(batches)
+        assert os.path.getsize(tmp_path / "times") >= 4
+    assert "all 8,000 rows" in model.search_.sentences[-2]
+    fresh = frame(9)
+    plain = KANRegressor(effort="low").fit(batches_in_memory("y"))
+    columns = fresh[["a", "b", "c"]]
+    assert np.allclose(model.predict(columns), plain.predict(columns), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_partitions_are_a_table_in_batches():
+    with dask.config.set(scheduler="synchronous"):
+        table = frames.from_map(frame, range(4), meta=frame(0, 1))
+        table = frames.concat([table, table[table.a > 1e9]])  # partitions without rows
+        batches = Batches(table, "large", columns=["a", "b", "kind"], sample_rows=1500)
+        assert batches.rows == 8000 and [len(batch) for batch in batches] == [2000] * 4
+        assert [batch.name for batch in batches][:2] == ["batch 1 of partition 1", "batch 1 of partition 2"]
+        model = KANClassifier(effort="low").fit(batches)
+        with pytest.raises(InputError, match=r"batch 1 of partition \d: a batch must have the column 'y1'"):
+            KANRegressor().fit(Batches(table, "y1"))
+    plain = KANClassifier(effort="low").fit(batches_in_memory("large", ("a", "b", "kind")))
+    columns = frame(9)[["a", "b", "kind"]]
+    assert np.allclose(model.predict_proba(columns), plain.predict_proba(columns), rtol=1e-9, atol=1e-9)
+    with pytest.raises(InputError, match="target must name the column of a Dask DataFrame to predict, got None"):
+        Batches(table)
+
+
+def test_sums_of_many_partitions():
+    parts = [dask.delayed(number) for number in range(20)]
+    team = DaskTeam(lambda request, number, part: None if part == 7 else (np.full(2, request * part),), parts)
+    with dask.config.set(scheduler="synchronous"):
+        assert team.summed(2)[0].tolist() == [2 * (sum(range(20)) - 7)] * 2
+        assert team.gathered(1)[7] is None
