@@ -1,19 +1,23 @@
 """Differential equations: state a problem with `PDE`, solve it with `solve`.
 
-A `PDE` is an equation on a domain (`Box`, `Interval`, `Time`, `Parameter`, `Disk`, `Annulus`, `Polygon`, `LShape`, and
-their combinations) with conditions (`Dirichlet`, `Neumann`, `Robin`, `Initial`, `Periodic`, `Condition`,
-`Observations`). `solve` chooses network, grid and method and returns a `Solution` with an estimate of its error;
-`edgewise.fit` trains a network of one's own on a `PDE` as on any other problem. `named_equation` gives well-known
-equations; `eigenvalues` those of a linear homogeneous problem; `other_solutions` further ones of a nonlinear one.
+A `PDE` is an equation on a domain (`Box`, `Interval`, `Time`, `Parameter`, `Disk`, `Annulus`, `Polygon`, `LShape`,
+`Ball`, `Cylinder`, `LevelSet`, and their combinations) with conditions (`Dirichlet`, `Neumann`, `Robin`, `Initial`,
+`Periodic`, `Interface`, `Condition`, `Observations`). `solve` chooses network, grid and method and returns a `Solution`
+with an estimate of its error; `edgewise.fit` trains a network of one's own on a `PDE` as on any other problem.
+`named_equation` gives well-known equations; `eigenvalues` those of a linear homogeneous problem; `other_solutions`
+further ones of a nonlinear one.
 """
 
 from edgewise.pde.domains.domain import Box, Domain, Interval, Parameter, Time
+from edgewise.pde.domains.implicit import LevelSet
 from edgewise.pde.domains.shapes import Annulus, Disk, LShape, Polygon
+from edgewise.pde.domains.solids import Ball, Cylinder
 from edgewise.pde.library import EQUATIONS, burgers_solution, named_equation
 from edgewise.pde.problem.collocation import PDE, Collocation, SamplingOptions
 from edgewise.pde.problem.conditions import Condition, Dirichlet, Initial, Neumann, Observations, Periodic, Robin
 from edgewise.pde.problem.fields import Field, curl, divergence, gradient, hessian, laplacian
 from edgewise.pde.problem.integrals import integral
+from edgewise.pde.problem.interfaces import Interface, diffusion
 from edgewise.pde.solver.others import other_solutions
 from edgewise.pde.solver.solution import Errors, Extreme, Solution
 from edgewise.pde.solver.solving import SolveOptions, solve
@@ -23,9 +27,11 @@ __all__ = [
     "EQUATIONS",
     "PDE",
     "Annulus",
+    "Ball",
     "Box",
     "Collocation",
     "Condition",
+    "Cylinder",
     "Dirichlet",
     "Disk",
     "Domain",
@@ -34,8 +40,10 @@ __all__ = [
     "Extreme",
     "Field",
     "Initial",
+    "Interface",
     "Interval",
     "LShape",
+    "LevelSet",
     "Neumann",
     "Observations",
     "Parameter",
@@ -48,6 +56,7 @@ __all__ = [
     "Time",
     "burgers_solution",
     "curl",
+    "diffusion",
     "divergence",
     "eigenvalues",
     "gradient",

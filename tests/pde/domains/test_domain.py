@@ -12,8 +12,10 @@ from edgewise.pde.domains import Box, Interval, OverTime, Time
 from edgewise.pde.domains.mesh import Mesh
 from edgewise.pde.domains.sampling import HOW
 from edgewise.pde.domains.shapes import Annulus, Disk, LShape, Polygon
+from edgewise.pde.domains.solids import Ball, Cylinder
 
 SQUARE, DISK = Box(x=(-1, 1), y=(-1, 1)), Disk(0.5, (0.1, -0.2))
+CUBE = Box(x=(-1, 1), y=(-1, 1), z=(-1, 1))
 # Domain, its volume, the measure of its boundary in space
 DOMAINS = {
     "interval": (Interval(-1, 2), 3, 2),
@@ -32,8 +34,20 @@ DOMAINS = {
     "square and a disk on its edge": (SQUARE | Disk(0.5, (1, 0)), 4 + math.pi / 8, 7 + math.pi / 2),
     "square without a corner": (SQUARE - Box(x=(0, 2), y=(0, 2)), 3, 8),
     "intervals": (Interval(0, 3) - Interval(1, 2), 2, 4),
+    "lens": (Disk(1.0) & Disk(1.0, (1, 0)), 2 * math.pi / 3 - math.sqrt(3) / 2, 4 * math.pi / 3),
+    "ball": (Ball(0.5, (1, 0, -1)), math.pi / 6, math.pi),
+    "cylinder": (Cylinder(0.5, 0, 2), math.pi / 2, 2.5 * math.pi),
+    "box without a ball": (CUBE - Ball(0.5), 8 - math.pi / 6, 24 + math.pi),
+    "half a ball": (Ball() & Box(x=(0, 2), y=(-2, 2), z=(-2, 2)), 2 * math.pi / 3, 3 * math.pi),
+    "ball on a cylinder": (
+        Cylinder(1.0, -2, 0) | Ball(),
+        2 * math.pi + 2 * math.pi / 3,
+        7 * math.pi,
+    ),
+    "pipe": (Cylinder(1.0, 0, 2) - Cylinder(0.5, 0, 2), 1.5 * math.pi, 7.5 * math.pi),
+    "ball over time": (Ball() * Time(0, 2), 8 * math.pi / 3, 8 * math.pi),
 }
-ESTIMATED = 2e-3  # of a union's or difference's volume and measures
+ESTIMATED = 4e-3  # of a union's or difference's volume and measures
 
 every_domain = pytest.mark.parametrize(("domain", "volume", "around"), DOMAINS.values(), ids=DOMAINS.keys())
 
@@ -142,6 +156,9 @@ def test_star_shaped_polygons(radii, clockwise):
         (Annulus(0.5, 1), ["outer"]),
         (Annulus(0.5, 1), ["outer", "inner"]),
         (DISK * Time(0, 1), ["circle", "t=0"]),
+        (Ball(2.0, (1, 0, 0)), ["sphere"]),
+        (Cylinder(0.5, -1, 1), ["side", "top"]),
+        (Cylinder(0.5, -1, 1), ["bottom", "top"]),
         (Interval(0, 1) * Time(0, 1), ["t=0"]),
     ],
 )
@@ -187,7 +204,11 @@ def test_time():
         (lambda: Interval(0, 1) * Interval(0, 1), r"got Box; a box of several axes is Box\(x=\(0, 1\), y=\(0, 1\)\)$"),
         (lambda: SQUARE.boundary(9, names=["left"]), "^on must name pieces of the boundary, \"x=-1\", .* got 'left'$"),
         (lambda: LShape().factor(torch.zeros(1, 2), ["edge 1"]), "^hard conditions need a box, .* got Polygon$"),
-        (lambda: (DISK - SQUARE).interior(5), "^the domain must have a volume"),
+        (lambda: DISK - SQUARE, "^the difference of the domains must not be empty, got no point in it$"),
+        (lambda: DISK & Disk(0.5, (3, 0)), "^the intersection of the domains must not be empty, got domains that lie"),
+        (lambda: Ball(0), "^radius must be a positive number, got 0$"),
+        (lambda: Ball(1, (0, 0)), r"^center must be 3 numbers, as \(0, 0, 0\), got \(0, 0\)$"),
+        (lambda: Cylinder(1, 2, 1), "^low must be less than high, got 2 and 1$"),
     ],
 )
 def test_wrong_domains_get_one_sentence(make, message):
@@ -233,3 +254,26 @@ def test_every_piece_is_sampled_by_its_length(domain):
     on_second = (x[:, :2] - torch.tensor(CENTERS[0], dtype=x.dtype)).norm(dim=1) < 0.2 + 1e-9
     share = float(weights[on_second].sum() / weights.sum())
     assert share == pytest.approx(float(lengths[2] / lengths.sum()), rel=1e-6)
+
+
+SOLID = CUBE - Ball(0.5) - Ball(0.3, (0.7, 0.7, 0.7)) - Cylinder(0.2, -0.9, -0.6, (-0.6, -0.6))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("domain", [SOLID, SOLID * Time(0, 1)])
+def test_every_piece_of_a_solid_is_sampled_by_its_area(domain):
+    names = [*CUBE.boundary_names, "sphere", "second sphere", "side", "bottom", "top"]
+    assert list(domain.boundary_names) == names
+    x, normal = domain.boundary(4000)
+    x, normal = x[:, :3], normal[:, :3]
+    large, small = ((x - torch.tensor([c] * 3, dtype=x.dtype)).norm(dim=1) - r for c, r in ((0.0, 0.5), (0.7, 0.3)))
+    side = ((x[:, :2] + 0.6).norm(dim=1) - 0.2).abs() < 1e-9
+    counts = [int((large.abs() < 1e-9).sum()), int((small.abs() < 1e-9).sum()), int(side.sum())]
+    areas = {piece.name: piece.measure for piece in domain.named(names)}
+    total = sum(areas.values())
+    expected = [4000 * areas[name] / total for name in ("sphere", "second sphere", "side")]
+    assert counts == pytest.approx(expected, rel=0.05, abs=3)
+    for name in names:
+        assert len(domain.boundary(10, names=[name])[0]) == 10
+    on_large = large.abs() < 1e-9
+    assert bool(((x * normal).sum(1)[on_large] < 0).all())  # out of the solid, into the hole

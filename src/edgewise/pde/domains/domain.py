@@ -1,4 +1,4 @@
-"""Domains of equations: the base class, boxes of any dimension, unions and differences."""
+"""Domains of equations: the base class, and boxes of any dimension."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
+from types import ModuleType
 from typing import Any, Self
 
 import torch
@@ -119,8 +120,8 @@ class Piece:
 class Domain:
     """Base class of all domains. Points are float64, in the units of the user's coordinates.
 
-    `a | b` is the union of two domains, `a - b` their difference, `a * Time(0, 1)` the domain a at every moment, and
-    `a * Parameter("m", 1, 2)` the same for every value of a parameter.
+    `a | b` is the union of two domains, `a & b` their intersection, `a - b` their difference, `a * Time(0, 1)` the
+    domain a at every moment, and `a * Parameter("m", 1, 2)` the same for every value of a parameter.
 
     Attributes
     ----------
@@ -257,11 +258,22 @@ class Domain:
 
     def __or__(self, other: Domain) -> Domain:
         """Union: the points in either domain."""
-        return Union(self, other)
+        return _combined().Union(self, other)
+
+    def __and__(self, other: Domain) -> Domain:
+        """Intersection: the points in both domains."""
+        return _combined().Intersection(self, other)
 
     def __sub__(self, other: Domain) -> Domain:
         """Difference: the points of this domain that are not in the other."""
-        return Difference(self, other)
+        return _combined().Difference(self, other)
+
+
+def _combined() -> ModuleType:
+    """The module of unions, intersections and differences, which needs this one."""
+    from edgewise.pde.domains import combined
+
+    return combined
 
 
 class Box(Domain):
@@ -459,126 +471,3 @@ def Parameter(name: str, low: float, high: float) -> Box:
 def _is_factor(other: object) -> bool:
     """True for a domain of one coordinate that is time or a parameter."""
     return isinstance(other, Box) and other.dimension == 1 and not is_space(other.coordinates[0])
-
-
-class _Composite(Domain):
-    """Union or difference of two domains of the same coordinates.
-
-    Volume and measures of pieces are estimated from quasi-random points.
-    """
-
-    _side = 1  # sign of the normals of the second domain
-
-    def __init__(self, first: Domain, second: Domain):
-        if not isinstance(second, Domain) or first.coordinates != second.coordinates:
-            came = second.coordinates if isinstance(second, Domain) else type(second).__name__
-            raise InputError(f"both domains must have the coordinates {first.coordinates}, got {came}")
-        self.first, self.second, self.coordinates = first, second, first.coordinates
-        self.bounds = self._bounds()
-        box = self.bounds[:, 0] + self.size * unit_points(QUADRATURE_POINTS, self.dimension, "sobol", 1)
-        self.volume = float(self.size.prod()) * float(self.contains(box).double().mean())
-        taken = {piece.name for piece in first.pieces}
-        pieces = [self._remaining_part(piece, piece.name, 1, False) for piece in first.pieces]
-        for piece in second.pieces:
-            name = _free_name(piece.name, taken)
-            taken.add(name)
-            pieces.append(self._remaining_part(piece, name, self._side, True))
-        self.pieces = tuple(piece for piece in pieces if piece is not None)
-
-    def _bounds(self) -> Tensor:
-        raise NotImplementedError
-
-    def _remaining_part(self, piece: Piece, name: str, side: int, second: bool) -> Piece | None:
-        """The part of a piece that bounds the whole domain: the domain lies on one side of its points only."""
-        step = OFF_BOUNDARY_STEP * float(self.size.max())
-
-        def kept(x: Tensor, normal: Tensor) -> Tensor:
-            real = (self.level(x + step * normal) > 0) & (self.level(x - step * normal) < 0)
-            return real & (self.first.level(x).abs() > step / 2) if second else real  # shared parts count once
-
-        def sample(count: int, how: str, seed: int) -> tuple[Tensor, Tensor]:
-            drawn = count
-            while drawn * LEAST_SHARE <= count + 100:
-                x, normal = piece.sample(drawn, how, seed)
-                keep = kept(x, side * normal)
-                if int(keep.sum()) >= min(count, len(x)):
-                    x, normal = x[keep], side * normal[keep]
-                    return (x, normal) if how == "grid" else (x[:count], normal[:count])
-                drawn = math.ceil(1.05 * drawn * count / max(int(keep.sum()), count / 10)) + 1
-            raise InputError(f"piece {name!r} of the boundary must have a measure, got next to none")
-
-        x, normal = piece.sample(QUADRATURE_POINTS, "grid", 0)
-        share = float(kept(x, side * normal).double().mean())
-        if not share:
-            return None
-        is_initial = piece.is_initial and side == 1
-        curve, at = piece.at, None
-        if curve is not None and share == 1:
-
-            def at(share: Tensor) -> tuple[Tensor, Tensor]:
-                x, normal = curve(share)
-                return x, side * normal
-
-        return Piece(name, share * piece.measure, sample, at, piece.coordinate, is_initial)
-
-
-ORDINALS = ("second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh", "twelfth")
-
-
-def _free_name(name: str, taken: set[str]) -> str:
-    """The name itself, or "second ...", "third ..." if pieces of these names are there already."""
-    first, _, rest = name.partition(" ")
-    base = rest if first in ORDINALS or re.fullmatch(r"\d+th", first) else name
-    numbered = (f"{ordinal} {base}" for ordinal in (*ORDINALS, *(f"{n}th" for n in range(13, 13 + len(taken)))))
-    return name if name not in taken else next(each for each in (base, *numbered) if each not in taken)
-
-
-class Union(_Composite):
-    """Union of two domains: `a | b`.
-
-    Pieces of the boundary keep their names; where a name is taken, that of the second domain becomes "second ...",
-    "third ..." and so on.
-
-    Raises
-    ------
-    InputError
-        The domains have different coordinates.
-
-    Examples
-    --------
-    >>> union = Interval(0, 2) | Interval(1, 3)
-    >>> union.boundary_names, round(union.volume, 2)
-    (('x=0', 'x=3'), 3.0)
-    """
-
-    def _bounds(self) -> Tensor:
-        both = torch.stack([self.first.bounds, self.second.bounds])
-        return torch.stack([both[..., 0].amin(0), both[..., 1].amax(0)], 1)
-
-    def level(self, x: Tensor) -> Tensor:
-        return torch.minimum(self.first.level(x), self.second.level(x))
-
-
-class Difference(_Composite):
-    """Difference of two domains: `a - b`, the points of the first that are not in the second.
-
-    Pieces of the boundary have names as in `Union`; normals point out of the difference.
-
-    Raises
-    ------
-    InputError
-        The domains have different coordinates.
-
-    Examples
-    --------
-    >>> (Interval(0, 3) - Interval(1, 2)).boundary_names
-    ('x=0', 'x=3', 'x=1', 'x=2')
-    """
-
-    _side = -1
-
-    def _bounds(self) -> Tensor:
-        return self.first.bounds
-
-    def level(self, x: Tensor) -> Tensor:
-        return torch.maximum(self.first.level(x), -self.second.level(x))

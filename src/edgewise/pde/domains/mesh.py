@@ -119,15 +119,15 @@ class Mesh:
         return x, normal, torch.full_like(x[:, 0], piece.measure / len(x))
 
 
-def left_out(layer: TensorLayer, domain: Domain) -> list[Tensor]:
+def left_out(layer: TensorLayer, domain: Domain | Sequence[Domain]) -> list[Tensor]:
     """Estimate the error of a spline in each interval of each coordinate, relative to its field.
 
     Parameters
     ----------
     layer : TensorLayer
         The spline.
-    domain : Domain
-        Domain outside of which nothing counts.
+    domain : Domain or sequence of Domain
+        Domain outside of which nothing counts, or one for each output.
 
     Returns
     -------
@@ -151,7 +151,9 @@ def left_out(layer: TensorLayer, domain: Domain) -> list[Tensor]:
     for axis, points in enumerate(layer.breakpoints):
         jump = _last_derivative(layer, coef, axis).diff(dim=0).abs()
         if not isinstance(domain, Box) and jump.numel():
-            jump = jump * _is_inside(layer, domain, axis).reshape(*jump.shape[:-1], 1)
+            every = [domain] if isinstance(domain, Domain) else domain
+            inside = [_is_inside(layer, each, axis).reshape(jump.shape[:-1]) for each in every]
+            jump = jump * torch.stack(inside, -1)
         jump = jump.flatten(1).amax(1) if jump.numel() else jump.new_zeros(0)
         if len(jump) > 2:  # the outermost jumps are overestimates: their polynomials are determined from one side only
             jump[0], jump[-1] = jump[:2].amin(), jump[-2:].amin()
@@ -163,7 +165,12 @@ def left_out(layer: TensorLayer, domain: Domain) -> list[Tensor]:
 
 
 def grown(
-    layer: TensorLayer, domain: Domain, factor: float, coarser: TensorLayer | None = None, *, most: float = math.inf
+    layer: TensorLayer,
+    domain: Domain | Sequence[Domain],
+    factor: float,
+    coarser: TensorLayer | None = None,
+    *,
+    most: float = math.inf,
 ) -> list[Tensor]:
     """Breakpoints of a grid with more coefficients, in which the intervals of largest error are halved in turn.
 
@@ -171,8 +178,8 @@ def grown(
     ----------
     layer : TensorLayer
         The spline on the present grid.
-    domain : Domain
-        Domain outside of which nothing counts.
+    domain : Domain or sequence of Domain
+        Domain outside of which nothing counts, or one for each output.
     factor : float
         Factor of the number of coefficients.
     coarser : TensorLayer, optional
@@ -210,7 +217,9 @@ def grown(
     return [_tensor(points) for points in lists]
 
 
-def respaced(layer: TensorLayer, domain: Domain, factor: float, *, most: float = math.inf) -> list[Tensor]:
+def respaced(
+    layer: TensorLayer, domain: Domain | Sequence[Domain], factor: float, *, most: float = math.inf
+) -> list[Tensor]:
     """Breakpoints of a new grid with more coefficients, in which every interval has the same error.
 
     An interval of error e gets a share e^(1 / (degree + 1)) of the new ones [1]_. The coordinates share the
@@ -253,7 +262,9 @@ def respaced(layer: TensorLayer, domain: Domain, factor: float, *, most: float =
     return new
 
 
-def _gains(layer: TensorLayer, errors: Sequence[Tensor], coarser: TensorLayer | None, domain: Domain) -> list[Tensor]:
+def _gains(
+    layer: TensorLayer, errors: Sequence[Tensor], coarser: TensorLayer | None, domain: Domain | Sequence[Domain]
+) -> list[Tensor]:
     """Factors by which halving is expected to lower the error of each interval.
 
     The factor is 2^-(degree + 1), but at corners and other singular places, where the error is far above the rest, that
@@ -340,7 +351,7 @@ def _is_inside(layer: TensorLayer, domain: Domain, axis: int) -> Tensor:
         middles = (knots[0, :count] + knots[0, degree + 1 : degree + 1 + count]) / 2
         lines.append(points[1:-1] if other == axis else middles.clamp(points[0], points[-1]))
     lines.insert(0, lines.pop(axis))
-    x = torch.cartesian_prod(*lines)
+    x = torch.cartesian_prod(*lines).reshape(-1, layer.in_features)
     order = [other for other in range(layer.in_features) if other != axis]
     order.insert(0, axis)
     restored = torch.empty_like(x)

@@ -12,13 +12,14 @@ from torch import Tensor, nn
 
 from edgewise.checks import check_count, check_options
 from edgewise.errors import InputError
-from edgewise.pde.domains.domain import Domain, finite_number
+from edgewise.pde.domains.domain import Box, Domain, finite_number
 from edgewise.pde.domains.mesh import Mesh
 from edgewise.pde.domains.sampling import HOW
 from edgewise.pde.problem.conditions import FieldValues, HardConditions, check_weight
 from edgewise.pde.problem.evaluation import NORMAL, EvaluationContext, Requirements, Residuals, Value, errors_named
 from edgewise.pde.problem.fields import Field, Stencil, stencil
 from edgewise.pde.problem.integrals import IntegralCalls, PlaceRecorder, ValueReader, integrals_refined
+from edgewise.pde.problem.interfaces import Parts, sides_of, two_sided
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm, known_solution, strong_form_of
 from edgewise.train.problems.block_problem import BlockProblem
 from edgewise.train.problems.blocks import BlockRole, ResidualBlock, Unknowns
@@ -31,7 +32,8 @@ SEED_STEP = 101  # between the seeds of one condition and the next, so that thei
 # Names of the auxiliary values of collocation points, besides the outward normals (N, n) on a boundary: measured values
 # (N,) at points of observations, jets of factor and value of hard conditions (N, fields with a hard condition, 2, C),
 # and coordinates (N, q) of the quadrature points of all integrals along their axes.
-MEASURED, HARD_JETS, PLACES = "measured", "hard_jets", "places"
+# On domains with interfaces also numbers (N, 1) of the parts, or (N, 2) of both sides of an interface.
+MEASURED, HARD_JETS, PLACES, SIDES = "measured", "hard_jets", "places", "sides"
 
 
 def points_with(x: Tensor, weight: Tensor | None = None, **auxiliary: Tensor) -> Data:
@@ -61,6 +63,12 @@ class BlockResiduals:
         Integrals and sizes of the residuals.
     coefficients : mapping
         Values of the unknown coefficients where only the places of integrals are wanted.
+    parts : Parts, optional
+        Parts of a domain with interfaces.
+    is_interface : bool
+        Whether the residuals join both sides of an interface.
+    part_sizes : Tensor, optional
+        Sizes of the residuals on each part, (parts, r).
     """
 
     name: str
@@ -70,22 +78,31 @@ class BlockResiduals:
     plan: Stencil
     requirements: Requirements
     coefficients: Mapping[str, float]
+    parts: Parts | None = None
+    is_interface: bool = False
+    part_sizes: Tensor | None = None
 
     def __call__(self, jet: Tensor, part: Data, unknowns: Mapping[str, Tensor] | None = None) -> Tensor:
         """Residuals (b, r) from the jet (C + q, b, fields), with values at the q points of integrals at its end."""
-        _check_outputs(jet, self.hard.fields)
+        names = self.hard.fields
+        _check_outputs(jet, names, self.parts)
+        if self.parts is not None:
+            jet = self.parts.select(jet, part.auxiliary[SIDES].long(), len(names))
+            names = two_sided(names) if self.is_interface else names
         own = self.hard.apply(jet[: self.plan.components], part.auxiliary.get(HARD_JETS), self.plan.order)
         values, integrals = jet[self.plan.components :], self.requirements.integrals
         places = part.auxiliary[PLACES] if integrals else part.x[:, :0]
         scales = self.hard.domain.bounds.abs().amax(1)
         calls = IntegralCalls(ValueReader(values, places, integrals, self.hard.fields, scales))
-        elsewhere = [calls.of(name) for name in self.hard.fields]
-        fields = dict(zip(self.hard.fields, self.plan.fields(own, self.coordinates, elsewhere), strict=True))
+        elsewhere = [calls.of(name) for name in names]
+        fields = dict(zip(names, self.plan.fields(own, self.coordinates, elsewhere), strict=True))
         normal, measured = (part.auxiliary.get(name) for name in (NORMAL, MEASURED))
         context = EvaluationContext(self.coordinates, part.x, fields, unknowns or {}, normal, measured)
         with errors_named(self.name), integrals_refined(self.requirements.refinement):
             residuals = torch.stack(self.function(context), 1)
         calls.check(integrals)
+        if self.part_sizes is not None:
+            return residuals / self.part_sizes.to(part.x.dtype)[part.auxiliary[SIDES][:, 0].long()]
         return residuals / self.requirements.sizes.to(part.x.dtype)
 
     def integral_points(self, x: Tensor) -> Tensor:
@@ -110,10 +127,13 @@ class BlockResiduals:
         )
 
 
-def _check_outputs(prediction: Tensor, fields: Sequence[str]) -> None:
-    if prediction.shape[-1] != len(fields):
+def _check_outputs(prediction: Tensor, fields: Sequence[str], parts: Parts | None = None) -> None:
+    count = 1 if parts is None else parts.count
+    if prediction.shape[-1] != count * len(fields):
+        where = f" on each of {count} parts" if count > 1 else ""
         raise InputError(
-            f"the model must have {len(fields)} outputs, for {', '.join(fields)}, got {prediction.shape[-1]}"
+            f"the model must have {count * len(fields)} outputs, for {', '.join(fields)}{where}, "
+            f"got {prediction.shape[-1]}"
         )
 
 
@@ -189,17 +209,21 @@ class Sampling:
 
     def on_boundary(self, domain: Domain, terms: Sequence[ResidualTerm]) -> list[Data]:
         """Points on the pieces of each of these conditions, in numbers that follow the measures of the pieces."""
-        measures = [sum(piece.measure for piece in domain.named(term.pieces)) for term in terms]
+        surfaces = [term.surface or domain for term in terms]
+        measures = [
+            sum(piece.measure for piece in surface.named(term.pieces))
+            for term, surface in zip(terms, surfaces, strict=True)
+        ]
         total = self.boundary_points or max(self.points // BOUNDARY_SHARE, LEAST_BOUNDARY_POINTS)
         data = []
-        for number, (term, measure) in enumerate(zip(terms, measures, strict=True), 1):
+        for number, (term, surface, measure) in enumerate(zip(terms, surfaces, measures, strict=True), 1):
             seed = self.seed + SEED_STEP * number
             if self.mesh is not None:
-                x, normal, weight = self.mesh.boundary(term.pieces, seed)
+                x, normal, weight = replace(self.mesh, domain=surface).boundary(term.pieces, seed)
                 data.append(points_with(x, weight, normal=normal))
             else:
                 count = max(1, round(total * measure / sum(measures)))
-                x, normal = domain.boundary(count, self.how, seed, term.pieces)
+                x, normal = surface.boundary(count, self.how, seed, term.pieces)
                 data.append(points_with(x, normal=normal))
         return data
 
@@ -269,6 +293,21 @@ class Collocation(BlockProblem):
     def fields(self) -> tuple[str, ...]:
         """Names of the fields, in the order of the network's outputs."""
         return self.form.fields
+
+    @property
+    def outputs(self) -> int:
+        """Number of outputs of a network: one for each field, on each part of a domain with interfaces."""
+        return self.form.outputs
+
+    @property
+    def output_domains(self) -> Domain | list[Domain]:
+        """The domain on which all outputs count, or, with interfaces, that of each output."""
+        return self.domain if self.form.parts is None else self.form.parts.domains(len(self.fields))
+
+    @property
+    def is_cut(self) -> bool:
+        """True where the domain of an output is no box, so that it cuts through cells of a grid."""
+        return self.form.parts is not None or not isinstance(self.domain, Box)
 
     @property
     def conditions(self) -> tuple:
@@ -406,7 +445,13 @@ class Collocation(BlockProblem):
         return _block("equation", self.form, self.form.equation_term, data)
 
     def field_jet(self, jet: Tensor, x: Tensor, directions: Tensor | None, order: int) -> Tensor:
-        """Jet of the fields from that of the network, (C, b, fields) both: equal unless there are hard conditions."""
+        """Jet of the fields (C, b, fields) from that of the network (C, b, outputs).
+
+        They are equal unless there are hard conditions or interfaces.
+        """
+        parts = self.form.parts
+        if parts is not None:
+            return parts.select(jet, parts.number(x)[:, None], len(self.fields))
         return self.form.hard.apply(jet, self.form.hard.jets(x, directions, order), order)
 
     def exact(self, x: Tensor) -> Tensor:
@@ -423,7 +468,7 @@ class Collocation(BlockProblem):
 
     def check_prediction(self, prediction: Tensor, data: Data) -> None:
         """Raise an InputError unless a model has one output for each field."""
-        _check_outputs(prediction, self.fields)
+        _check_outputs(prediction, self.fields, self.form.parts)
 
     def check_model(self, network: nn.Module) -> None:
         """Raise an InputError where the splines of a model are not smooth enough for the equation."""
@@ -453,11 +498,24 @@ def _copies(unknowns: Mapping[str, float | Tensor]) -> dict[str, nn.Parameter]:
 
 def _block(name: str, form: StrongForm, term: ResidualTerm, data: Data) -> ResidualBlock:
     """The block of a term at points: with the stencil of its derivatives and the jets of hard conditions."""
-    requirements = term.requirements
+    requirements, parts = term.requirements, form.parts
     plan = stencil(set[tuple[int, ...]]().union(*requirements.derivatives.values()), form.domain.dimension)
     residuals = BlockResiduals(
-        name, term.residuals, form.domain.coordinates, form.hard, plan, requirements, form.coefficients
+        name,
+        term.residuals,
+        form.domain.coordinates,
+        form.hard,
+        plan,
+        requirements,
+        form.coefficients,
+        parts,
+        term.is_interface,
+        term.part_sizes,
     )
+    if parts is not None:
+        x = parts.beside(data.x) if term.role is BlockRole.EQUATION else data.x
+        sides = sides_of(parts, x, data.auxiliary.get(NORMAL), term.is_interface)
+        data = replace(data, x=x, auxiliary={**data.auxiliary, SIDES: sides.double()})
     auxiliary = dict(data.auxiliary)
     hard_jets = form.hard.jets(data.x, plan.directions, plan.order)
     if hard_jets is not None:

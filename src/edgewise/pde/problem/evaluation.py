@@ -56,6 +56,10 @@ class EvaluationContext:
     normal: Tensor | None = None
     measured: Tensor | None = None
 
+    def __post_init__(self) -> None:
+        for each in self.fields.values():
+            each.points = self.x
+
     def call(self, function: Callable, name: str) -> Any:
         """Call a function with the fields, coordinates, coefficients and normals that its arguments name."""
         table = {**coordinate_table(self.coordinates, self.x), **self.coefficients, **self.fields}

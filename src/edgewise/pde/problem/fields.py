@@ -69,6 +69,7 @@ class Field:
     ):
         self._derivative, self._coordinates = derivative, tuple(coordinates)
         self.elsewhere, self._past = elsewhere, past
+        self.points: Tensor | None = None  # at which the field is evaluated, (b, n): set by the context of an equation
 
     def with_past(self, past: Past) -> Field:
         """The same field, with values at earlier moments."""

@@ -44,11 +44,21 @@ from edgewise.pde.problem.evaluation import (
     wave_residuals,
 )
 from edgewise.pde.problem.fields import Past
+from edgewise.pde.problem.interfaces import (
+    BESIDE,
+    Interface,
+    InterfaceResiduals,
+    Parts,
+    Surface,
+    parts_of,
+    two_sided,
+)
 from edgewise.train.problems.blocks import BlockRole
 
 # Points of a dry run. A choice: enough for stable sizes of residuals (they change by a few per cent with the points),
 # few enough that stating a problem takes milliseconds.
 PROBES = 64
+PROBES_PER_PART = 16  # times as many points among which those of each part are found. A choice
 PROBE_SEEDS = 11, 12  # of these points in the domain and on its boundary: fixed, so that sizes never change
 LATEST = 1e-12  # a delayed moment that is later than its point by this share is rounding
 FINITE_POINTS = 4096  # at which residuals are looked at for values that are no numbers. A choice: milliseconds
@@ -120,6 +130,10 @@ class ResidualTerm:
         Names of the pieces of the boundary where it holds; empty for the equation.
     is_hard : bool
         Whether it holds by construction and needs no points.
+    surface : Surface, optional
+        For interfaces: the domain whose pieces are meant, instead of that of the equation.
+    part_sizes : Tensor, optional
+        For the equation on a domain with interfaces: sizes of its residuals on each part, (parts, r).
     """
 
     role: BlockRole
@@ -129,6 +143,13 @@ class ResidualTerm:
     weight: float = 1.0
     pieces: tuple[str, ...] = ()
     is_hard: bool = False
+    surface: Surface | None = None
+    part_sizes: Tensor | None = None
+
+    @property
+    def is_interface(self) -> bool:
+        """True for residuals that join both sides of an interface."""
+        return self.surface is not None
 
     def constrains(self, field: str) -> int:
         """Largest number of its residuals that constrain a field."""
@@ -163,6 +184,8 @@ class StrongForm:
         Order of the highest derivative, in the equation or in a condition.
     is_linear : bool
         Whether equation and conditions are linear in the fields.
+    parts : Parts or None
+        Parts into which interfaces cut the domain, on each of which the fields are functions of their own.
 
     Examples
     --------
@@ -184,6 +207,12 @@ class StrongForm:
     periodic: tuple[str, ...]
     order: int
     is_linear: bool
+    parts: Parts | None = None
+
+    @property
+    def outputs(self) -> int:
+        """Number of outputs of a network: one for each field on each part."""
+        return len(self.fields) * (1 if self.parts is None else self.parts.count)
 
     @property
     def weight(self) -> float:
@@ -291,6 +320,9 @@ def strong_form_of(
     if unknown:
         raise InputError(f"Periodic must name coordinates among {', '.join(domain.coordinates)}, got {unknown[0]!r}")
     hard = HardConditions.among(conditions, domain, fields)
+    parts = parts_of(conditions, domain)
+    if parts is not None and hard.values:
+        raise InputError(f"conditions must not be hard where there are interfaces, got {', '.join(hard.values)}")
     _check_no_contradiction(conditions, domain, fields)
 
     starts = [by_field(each.value, fields) for each in conditions if isinstance(each, Initial)]
@@ -299,6 +331,8 @@ def strong_form_of(
     inside = domain.interior(PROBES, "sobol", seed=PROBE_SEEDS[0])
     with errors_named("the equation"):
         requirements = dry_run(residuals, fields, domain, inside, numbers)
+    if parts is not None and requirements.integrals:
+        raise InputError("equation must have no integrals where there are interfaces")
     for name in fields:
         if not requirements.derivatives[name] and name not in requirements.integrated_fields:
             raise InputError(f"equation must use every field that it takes, got {name} unused")
@@ -311,12 +345,19 @@ def strong_form_of(
         raise InputError("equation must return residuals that all depend on the solution")
     with errors_named("the equation"):
         check_pointwise(residuals, fields, domain, inside, numbers)
-    equation_term = ResidualTerm(BlockRole.EQUATION, "equation", residuals, requirements, float(weight))
+    sizes = None if parts is None else _part_sizes(parts, residuals, fields, numbers, requirements.sizes)
+    equation_term = ResidualTerm(
+        BlockRole.EQUATION, "equation", residuals, requirements, float(weight), part_sizes=sizes
+    )
     terms = []
     samples: list[tuple[ResidualTerm, Tensor, Tensor | None]] = [(equation_term, inside, None)]
     for condition in conditions:
         if isinstance(condition, Observations):
             condition.check(domain, fields)
+        elif isinstance(condition, Interface):
+            term, x, normal = _interface_term(condition, domain, equation_term, fields, numbers)
+            terms.append(term)
+            samples.append((term, x, normal))
         elif not isinstance(condition, Periodic):
             term, x, normal = _condition_term(condition, domain, fields, numbers)
             terms.append(term)
@@ -326,7 +367,10 @@ def strong_form_of(
             _check_enough_conditions(name, domain, equation_term, terms, periodic)
     if is_linear is None:
         is_linear = all(
-            is_linear_in_fields(term.residuals, fields, domain, x, numbers, normal) for term, x, normal in samples
+            is_linear_in_fields(
+                term.residuals, two_sided(fields) if term.is_interface else fields, domain, x, numbers, normal
+            )
+            for term, x, normal in samples
         )
     axes = range(domain.dimension)
     form = StrongForm(
@@ -342,7 +386,10 @@ def strong_form_of(
         periodic=periodic,
         order=max(term.requirements.order(name, axes) for term, _, _ in samples for name in fields),
         is_linear=is_linear,
+        parts=parts,
     )
+    if form.has_integrals and parts is not None:
+        raise InputError("conditions must have no integrals where there are interfaces")
     if form.has_integrals and hard.values:
         raise InputError(f"conditions must not be hard where there are integrals, got {', '.join(hard.values)}")
     return form
@@ -422,6 +469,45 @@ def _not_finite(values: Tensor, domain: Domain, x: Tensor) -> str:
         return "derivatives by the fields that are not"
     first = values[wrong][0]
     return f"{float(first[~first.isfinite()][0])} at {place_words(domain.coordinates, x, wrong)}"
+
+
+def _interface_term(
+    interface: Interface,
+    domain: Domain,
+    equation: ResidualTerm,
+    fields: tuple[str, ...],
+    coefficients: Mapping[str, float],
+) -> tuple[ResidualTerm, Tensor, Tensor]:
+    """Residuals that join the two sides of an interface, and the points and normals of their dry run."""
+    surface = Surface(domain, interface.inside(domain))
+    pieces = tuple(piece.name for piece in surface.pieces)
+    x, normal = surface.boundary(PROBES, "sobol", PROBE_SEEDS[1], pieces)
+    step = BESIDE * float(domain.size.max())
+    residuals = InterfaceResiduals(interface, equation.residuals, equation.requirements, fields, step)
+    with errors_named(f"Interface on {', '.join(pieces)}"):
+        requirements = dry_run(residuals, two_sided(fields), domain, x, coefficients, normal)
+    if not bool((requirements.sizes > 0).all() & requirements.sizes.isfinite().all()):
+        raise InputError(f"an Interface on {', '.join(pieces)} must be where the equation is finite")
+    term = ResidualTerm(
+        BlockRole.CONDITION, "Interface", residuals, requirements, interface.weight, pieces, surface=surface
+    )
+    return term, x, normal
+
+
+def _part_sizes(
+    parts: Parts, residuals: Residuals, fields: tuple[str, ...], coefficients: Mapping[str, float], sizes: Tensor
+) -> Tensor:
+    """Sizes of the equation's residuals on each part, (parts, r); those of the whole where a part has too few points.
+
+    Where a coefficient is a thousand times as large in one part, its residuals are so as well.
+    """
+    x = parts.domain.interior(PROBES * PROBES_PER_PART, "sobol", seed=PROBE_SEEDS[0])
+    number, rows = parts.number(x), []
+    for part in range(parts.count):
+        own = x[number == part][:PROBES]
+        of_part = dry_run(residuals, fields, parts.domain, own, coefficients).sizes if len(own) else sizes
+        rows.append(torch.where((of_part > 0) & of_part.isfinite(), of_part, sizes))
+    return torch.stack(rows)
 
 
 def _check_no_contradiction(conditions: Sequence, domain: Domain, fields: tuple[str, ...]) -> None:

@@ -20,7 +20,6 @@ import torch
 from torch import Tensor, nn
 
 from edgewise.nn.layers.tensor_product import TensorLayer
-from edgewise.pde.domains.domain import Box
 from edgewise.pde.domains.mesh import Mesh, equal_shares
 from edgewise.pde.domains.sampling import unit_points
 from edgewise.pde.problem.collocation import Collocation, points_with
@@ -256,7 +255,7 @@ def _doubts_of_uniqueness(
         where = f"{problem.domain.coordinates[jump[0]]} = {jump[1]:.4g}"
         doubts.append(
             f"A leading coefficient of the equation jumps near {where}, where derivatives of the solution jump too: "
-            "write the equation as a system of first order, with the flux as a field."
+            f"give Interface(on=...) there, or write the equation as a system of first order, with the flux as a field."
         )
     return doubts
 
@@ -352,13 +351,12 @@ def correction_of(
     if lines is None:
         return None
     periodic = [name in problem.periodic for name in problem.domain.coordinates]
-    error = TensorNetwork(TensorLayer(lines, len(problem.fields), degree=degree, periodic=periodic))
+    error = TensorNetwork(TensorLayer(lines, problem.outputs, degree=degree, periodic=periodic))
     # The residual oscillates on the grid of the network: fewer points would take it for a smooth one.
     both = [torch.cat([a, b]).unique() for a, b in zip(lines, _grid_of(network, lines), strict=True)]
     sampled = problem.resampled(1, seed=1, mesh=Mesh(problem.domain, both), own_unknowns=True)
     around = problem_around(network, sampled)
-    is_cut = not isinstance(problem.domain, Box)
-    method = linear_method(error.tensor_layer.coef.numel() + len(problem.unknowns) + 1, is_cut=is_cut)
+    method = linear_method(error.tensor_layer.coef.numel() + len(problem.unknowns) + 1, is_cut=problem.is_cut)
     train_network(error, around, method, 2 if problem.is_linear else 4)
     total = SumNetwork(network, error)
     corrected = problem.with_unknowns({name: value.detach() for name, value in around.unknowns.items()})
@@ -385,7 +383,7 @@ def _other_grid(
     Each coordinate has intervals of equal shares of the residual and of the length; their number is what the work
     allows, and at most about three times that of the network.
     """
-    dimension, fields = problem.domain.dimension, len(problem.fields)
+    dimension, fields = problem.domain.dimension, problem.outputs
     if dimension not in COARSE:
         return None
     own = [len(line) - 1 for line in _grid_of(network, [x[:2, 0]] * dimension)]

@@ -98,7 +98,7 @@ def separable_network(
     """A new float64 network of this rank on the domain of a problem; for `around` see `SeparableLayer`."""
     layer = SeparableLayer(
         problem.domain.dimension,
-        rank * len(problem.fields),
+        rank * problem.outputs,
         grid_size=grid_size,
         degree=degree,
         domain=problem.domain.bounds,
@@ -106,7 +106,7 @@ def separable_network(
         around=around,
         dtype=torch.float64,
     )
-    return SeparableNetwork(layer, len(problem.fields))
+    return SeparableNetwork(layer, problem.outputs)
 
 
 def tensor_network(problem: Collocation, grid_size: int, degree: int) -> TensorNetwork:
@@ -117,7 +117,7 @@ def tensor_network(problem: Collocation, grid_size: int, degree: int) -> TensorN
     lines = [
         torch.linspace(low, high, size + 1, dtype=torch.float64) for (low, high), size in zip(ends, sizes, strict=True)
     ]
-    return TensorNetwork(TensorLayer(lines, len(problem.fields), degree=degree, periodic=periodic))
+    return TensorNetwork(TensorLayer(lines, problem.outputs, degree=degree, periodic=periodic))
 
 
 class PeriodicNetwork(Chain):
@@ -154,7 +154,7 @@ SolverNetwork = Chain | WindowNetwork
 
 
 def network_for(problem: Collocation, hidden: Sequence, grid_size: int, degree: int, seed: int) -> Chain:
-    """A new float64 KAN for a problem: an input for each coordinate, these hidden layers, an output for each field.
+    """A new float64 KAN for a problem: an input for each coordinate, these hidden layers, and its outputs.
 
     The first grid lies on the domain of the problem. The base function silu is left out, for it does not follow the
     scale of hidden nodes. Where the problem is periodic, a periodic layer comes first.
@@ -168,7 +168,7 @@ def network_for(problem: Collocation, hidden: Sequence, grid_size: int, degree: 
         others = [number for number in range(len(bounds)) if number not in periods]
         circle = torch.tensor([[-1.0, 1.0]], dtype=bounds.dtype)
         bounds = torch.cat([bounds[others], circle.expand(2 * len(periods), 2)])
-    width = (len(bounds), *hidden, len(problem.fields))
+    width = (len(bounds), *hidden, problem.outputs)
     kan = KAN(width, grid_size, degree, base="zero", domain=bounds, seed=seed, dtype=torch.float64)
     return PeriodicNetwork(PeriodicLayer(problem.domain.dimension, periods), kan) if periods else kan
 

@@ -8,7 +8,6 @@ import torch
 from edgewise.nn.layers.base import Chain
 from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.outcomes import StopReason
-from edgewise.pde.domains.domain import Box
 from edgewise.pde.domains.mesh import Mesh, equal_shares, graded_to_ends, grown, respaced, separated
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.strong_form import with_finer_integrals
@@ -35,6 +34,7 @@ RACE_STEPS = 15  # steps after which candidates are compared. A choice: losses d
 # Largest number of times that hidden grids are moved. A choice: activations settle after two or three.
 MOST_GRID_MOVES = 8
 ROWS_PER_PARAMETER = 4  # residuals for each parameter. A choice: fewer let the network oscillate between the points
+POINTS_PER_INTERVAL = 3  # of each coordinate. A choice: nine for about one coefficient of a spline in two dimensions
 LEAST_POINTS = 1000  # points inside the domain, at least. A choice
 # Points on the boundary for each one inside, from three dimensions on. A choice: there most of the volume is near it.
 BOUNDARY_PER_INTERIOR_POINT = 0.5
@@ -168,7 +168,11 @@ class Refinement:
         if not self.plan.resample:
             return self.problem.with_unknowns(problem.unknowns)
         if isinstance(network, TensorNetwork):
-            mesh = Mesh(problem.domain, network.tensor_layer.breakpoints)
+            layer, per_interval = network.tensor_layer, POINTS_PER_INTERVAL
+            if problem.form.parts is not None:  # a part has a share of the points only, but as many splines
+                counts = zip(layer.coef.shape, layer.grid_sizes, strict=False)
+                per_interval = max(per_interval, *(math.ceil(2 * splines / size) for splines, size in counts))
+            mesh = Mesh(problem.domain, layer.breakpoints, per_interval)
             return problem.resampled(1, seed=seed, mesh=mesh, own_unknowns=True)
         points = max(LEAST_POINTS, ROWS_PER_PARAMETER * count_parameters(network))
         boundary = round(BOUNDARY_PER_INTERIOR_POINT * points) if problem.domain.dimension > 2 else None
@@ -247,9 +251,8 @@ class Refinement:
                 history.add_stage(candidate)
             if history.past_deadline:  # which may have cut the last training short; above it ends the refinement
                 continue
-            if stalls == (STALLS if was_resolved else MORE_STALLS) or (
-                was_resolved and not is_better and len(candidates) == 1
-            ):
+            is_last = was_resolved and not is_better and len(candidates) == 1 and self.problem.form.parts is None
+            if is_last or stalls == (STALLS if was_resolved else MORE_STALLS):
                 reason = "Larger networks lowered the residual no further"
                 return StopReason.NO_PROGRESS, history.message_with_residual(reason)
 
@@ -265,18 +268,20 @@ class Refinement:
         """
         larger: list[Chain]
         if isinstance(network, TensorNetwork):
-            layer, domain, most = network.tensor_layer, self.problem.domain, self.plan.most
+            layer, domain, most = network.tensor_layer, self.problem.output_domains, self.plan.most
+            has_parts = self.problem.form.parts is not None
+            even = self._even(layer) if has_parts and self._all_linear else []
             if not self._is_resolved:
-                graded = self._graded(layer)
+                graded = self._graded(layer) + even
                 if graded:
                     return graded
-            if self._all_linear and isinstance(domain, Box):
+            if self._all_linear and not self.problem.is_cut:
                 points = respaced(layer, domain, GROWTH, most=most)
                 finer = TensorLayer(points, layer.out_features, degree=layer.degrees, periodic=layer.periodic)
             else:
                 coarser = None if self._coarser is None else self._coarser.tensor_layer
                 finer = layer.with_breakpoints(grown(layer, domain, GROWTH, coarser, most=most))
-            larger = [TensorNetwork(finer)]
+            larger = [*even, TensorNetwork(finer)]
             if count_parameters(larger[0]) < LEAST_GROWTH * count_parameters(network):
                 return []
         else:
@@ -285,6 +290,16 @@ class Refinement:
             rank = network.rank + max(1, network.rank // RANK_GROWTH)
             larger.append(network.with_rank(rank, self.plan.seed + RANK_SEED_STEP * len(self.history.stages)))
         return [network for network in larger if count_parameters(network) <= self.plan.most]
+
+    def _even(self, layer: TensorLayer) -> list[Chain]:
+        """A finer even grid: beside an interface the last derivatives, by which grids are refined, say little."""
+        counts = [math.ceil(GROWTH ** (1 / layer.in_features) * size) for size in layer.grid_sizes]
+        ends = self.problem.domain.bounds.tolist()
+        lines = [
+            torch.linspace(low, high, n + 1, dtype=torch.float64) for n, (low, high) in zip(counts, ends, strict=True)
+        ]
+        finer = TensorLayer(lines, layer.out_features, degree=layer.degrees, periodic=layer.periodic)
+        return [TensorNetwork(finer)] if count_parameters(finer) <= self.plan.most else []
 
     def _graded(self, layer: TensorLayer) -> list[Chain]:
         """Finer grids for what is not resolved yet: of equal shares of the residual, and denser towards all ends.

@@ -44,6 +44,9 @@ FINER_MARCH = 1.3  # factor of the first grids from pass to pass. A choice: two 
 # Factor by which the estimate from all evidence may exceed the tolerance once two solutions agree to it. A choice: it
 # holds parts that are bounds, not errors.
 UNLIKE = 10.0
+# Degree of splines on parts between interfaces. A choice: on each part the solution is smooth up to the interface and
+# beyond, so that a higher degree needs fewer coefficients; from 9 on the matrices lose digits.
+DEGREE_OF_PARTS = 7
 STARTS_OF_OTHERS = 5  # from which another solution is sought. A choice: less than a second on a square
 STOPPED = {
     StopReason.BUDGET: "the budget was spent in a sharper one",
@@ -191,12 +194,13 @@ def _planned(problem: Collocation, seed: int, **options: Unpack[SolveOptions]) -
     if problem.order > MAX_DEGREE - 1:
         raise InputError(f"the equation must be of order {MAX_DEGREE - 1} at most, got {problem.order}")
     degree = options.get("degree")
-    degree = MAX_DEGREE if degree is None else degree
+    if degree is None:
+        degree = MAX_DEGREE if problem.form.parts is None else max(DEGREE_OF_PARTS, problem.order + 1)
     starts = options.get("starts", 2)
     check_count(degree, "degree")
     check_count(starts, "starts")
     check_count(seed, "seed", 0)
-    if degree > MAX_DEGREE or problem.order > degree - 1:
+    if degree > max(MAX_DEGREE, DEGREE_OF_PARTS) or problem.order > degree - 1:
         raise InputError(
             f"degree must be {problem.order + 1} to {MAX_DEGREE} for an equation of order {problem.order}, got {degree}"
         )

@@ -42,6 +42,7 @@ CONSTANT_SHARE = 1e-3  # a function that varies by less than this share is a con
 LEAST_SENSITIVITY = 1e-9
 # A jump: points 2^-40 of a step apart at which a coefficient differs by this share of its largest value. A choice.
 JUMP_HALVINGS, JUMP = 40, 0.01
+OFF_MIDDLE = 0.4142  # place of a point in its interval of such a line. A choice: no simple fraction
 LINES, LINE_POINTS = 4, 513  # along each coordinate, on which jumps are sought. A choice: jumps on surfaces cross them
 ZERO_POINTS = 4000  # at which the residuals of u = 0 are looked at. A choice
 
@@ -118,7 +119,7 @@ class ZeroNetwork(nn.Module):
 
 def zero_solves(problem: Collocation) -> bool:
     """True if u = 0 fulfils the equation, all conditions and all observations."""
-    zero = ZeroNetwork(len(problem.fields))
+    zero = ZeroNetwork(problem.outputs)
     sampled = problem.resampled(ZERO_POINTS, how="sobol", seed=3)
     return all(not bool(block_squares(block, zero, problem).any()) for block in sampled.blocks())
 
@@ -154,7 +155,7 @@ def _coarse_space(problem: Collocation) -> TensorNetwork:
     lines = _even_lines(problem, count)
     periodic = [name in problem.periodic for name in problem.domain.coordinates]
     degree = min(max(COARSE_DEGREE, problem.order + 1), count - 1) if any(periodic) else COARSE_DEGREE
-    return TensorNetwork(TensorLayer(lines, len(problem.fields), degree=degree, periodic=periodic))
+    return TensorNetwork(TensorLayer(lines, problem.outputs, degree=degree, periodic=periodic))
 
 
 def _even_lines(problem: Collocation, count: int) -> list[Tensor]:
@@ -182,7 +183,11 @@ def weakest_direction(network: nn.Module, problem: Collocation) -> tuple[float, 
     rows, _ = _coarse_rows(space, network, problem)
     x, weights = Mesh(problem.domain, _even_lines(problem, COARSE[problem.domain.dimension])).interior()
     roots = (weights / weights.sum()).sqrt()[:, None, None]
-    mass = (_values_by_coefficients(space, x) * roots).flatten(0, 1)
+    values, parts = _values_by_coefficients(space, x), problem.form.parts
+    if parts is not None:  # an output is nothing outside of its part
+        own = torch.arange(parts.count).repeat_interleave(len(problem.fields))
+        values = values * (parts.number(x)[:, None] == own)[..., None]
+    mass = (values * roots).flatten(0, 1)
     _, upper = torch.linalg.qr(mass)
     diagonal = upper.diagonal().abs()
     if float(diagonal.min()) < DEPENDENT * float(diagonal.max()):
@@ -219,13 +224,17 @@ def coefficient_jump(form: StrongForm) -> tuple[int, float] | None:
         for start in starts:
             low, high = domain.bounds[axis].tolist()
             line = start.repeat(LINE_POINTS, 1)
-            line[:, axis] = torch.linspace(low, high, LINE_POINTS, dtype=torch.float64)[torch.arange(LINE_POINTS)]
+            # The middle between two round numbers is one, and so an interface may lie there: points are off the middle.
+            places = (torch.arange(LINE_POINTS, dtype=torch.float64) + OFF_MIDDLE) / LINE_POINTS
+            line[:, axis] = low + (high - low) * places
             line = line[domain.contains(line)]
             if len(line) < 2:
                 continue
             values = leading_coefficients(form, line)
             size = float(values.abs().max())
             steps = values.diff(dim=0).abs().amax(1)
+            if form.parts is not None:
+                steps = torch.where(form.parts.number(line).diff() == 0, steps, 0.0)
             number = int(steps.argmax())
             if not math.isfinite(size) or float(steps[number]) < JUMP * size:
                 continue

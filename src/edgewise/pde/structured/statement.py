@@ -254,6 +254,8 @@ def recognised(form: StrongForm) -> Statement | str:
     domain = form.domain
     if type(domain) is not Box or domain.dimension > MOST_AXES:
         return f"the domain is no box of at most {MOST_AXES} coordinates"
+    if form.parts is not None:
+        return "there are interfaces"
     if form.coefficients or form.observations:
         return "there are unknown coefficients or measured values"
     if form.has_quadratures or form.hard.values:

@@ -1,0 +1,241 @@
+"""Interfaces: parts of a domain, their joints by value and flux, exact solutions of several kinds, and bad input."""
+
+import math
+
+import pytest
+import torch
+
+from edgewise import KAN, InputError, LevenbergMarquardt, fit
+from edgewise.pde import (
+    PDE,
+    Ball,
+    Box,
+    Dirichlet,
+    Disk,
+    Initial,
+    Interface,
+    Interval,
+    LevelSet,
+    Neumann,
+    Time,
+    diffusion,
+    integral,
+    solve,
+)
+from edgewise.pde.problem.interfaces import Parts
+
+LINE, SQUARE = Interval(0, 1), Box(x=(-1, 1), y=(-1, 1))
+where = torch.where
+
+
+def layers(x):
+    return where(x < 0.5, 1.0, 3.0)
+
+
+def through_layers(x):
+    return where(x < 0.5, 1.5 * x, 0.75 + 0.5 * (x - 0.5))
+
+
+def test_two_layers():
+    problem = PDE(lambda u: diffusion(u, layers), LINE, [Dirichlet(through_layers), Interface("x=0.5")])
+    solution = solve(problem.with_solution(through_layers))
+    assert solution.errors().relative_l2 < 1e-12
+    left, right = solution.derivative([[0.5 - 1e-9], [0.5 + 1e-9]], "x")
+    assert left == pytest.approx(1.5) and right == pytest.approx(0.5)
+
+
+def test_the_flux_of_each_side_counts():
+    """k = 1 + x | 50 exp(x), sin | cos, with jumps of value and flux that were worked out by hand."""
+    at = 0.4
+
+    def k(x):
+        return where(x < at, 1 + x, 50 * torch.exp(x))
+
+    def known(x):
+        return where(x < at, torch.sin(3 * x), torch.cos(2 * x))
+
+    def source(x):
+        left = 3 * torch.cos(3 * x) - 9 * (1 + x) * torch.sin(3 * x)
+        return where(x < at, left, 50 * torch.exp(x) * (-2 * torch.sin(2 * x) - 4 * torch.cos(2 * x)))
+
+    value = math.cos(2 * at) - math.sin(3 * at)
+    flux = -100 * math.exp(at) * math.sin(2 * at) - 3 * (1 + at) * math.cos(3 * at)
+    conditions = [Dirichlet(known), Interface("x=0.4", value=value, flux=flux)]
+    solution = solve(PDE(lambda u, x: diffusion(u, k) - source(x), LINE, conditions, solution=known))
+    assert solution.errors().relative_l2 < 1e-11
+    assert solution.error_estimate > solution.errors().relative_l2 / 3
+
+
+def test_three_layers_and_both_ways_to_write_them():
+    def k(x):
+        return where(x < 0.2, 1.0, where(x < 0.7, 10.0, 0.1))
+
+    def known(x):  # flux 1
+        return where(x < 0.2, x, where(x < 0.7, 0.2 + (x - 0.2) / 10, 0.25 + 10 * (x - 0.7)))
+
+    def equation(u):
+        return diffusion(u, k)
+
+    ends = [Dirichlet(known)]
+    for joints in ([Interface("x=0.2"), Interface("x=0.7")], [Interface(Interval(0.2, 0.7))]):
+        problem = PDE(equation, LINE, [*ends, *joints], solution=known)
+        assert problem.outputs == len(joints) + 1
+        if len(joints) == 2:
+            assert solve(problem).errors().relative_l2 < 1e-12
+
+
+def test_a_straight_line():
+    def known(x, y):
+        return where(x < 0, torch.sin(x), torch.sin(x) / 10) * torch.cos(2 * y)
+
+    def k(x):
+        return where(x < 0, 1.0, 10.0)
+
+    problem = PDE(
+        lambda u, x, y: diffusion(u, k) + 5 * torch.sin(x) * torch.cos(2 * y),
+        SQUARE,
+        [Dirichlet(known), Interface("x=0")],
+        solution=known,
+    )
+    solution = solve(problem, tolerance=1e-7)
+    assert solution.errors().relative_l2 < 1e-7
+    assert "jumps" not in solution.trust
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("on", [Disk(0.5), lambda x, y: x**2 + y**2 - 0.25], ids=["disk", "function"])
+def test_a_circle(on):
+    def square(x, y):
+        return x**2 + y**2
+
+    def known(x, y):
+        r = square(x, y)
+        return where(r < 0.25, r**2, r**2 / 10 + 0.9 * 0.5**4)
+
+    problem = PDE(
+        lambda u, x, y: diffusion(u, lambda x, y: where(square(x, y) < 0.25, 1.0, 10.0)) - 16 * square(x, y),
+        SQUARE,
+        [Dirichlet(known), Interface(on)],
+        solution=known,
+    )
+    assert solve(problem, tolerance=1e-7).errors().relative_l2 < 1e-7
+
+
+@pytest.mark.slow
+def test_a_coefficient_of_the_solution():
+    """k = 1 + u | 2: where u is 2x - 1 or so, the flux (1 + u) u' is kept."""
+
+    def known(x):  # (1 + u)^2 / 2 = 1 / 2 + 1.2 x on the left, flux 1.2
+        left = torch.sqrt(1 + 2.4 * x.clamp(max=0.5)) - 1
+        return where(x < 0.5, left, math.sqrt(2.2) - 1 + 0.6 * (x - 0.5))
+
+    def k(x, value):
+        return where(x < 0.5, 1 + value, 2.0 + 0 * value)
+
+    problem = PDE(lambda u: diffusion(u, k), LINE, [Dirichlet(known), Interface("x=0.5")], solution=known)
+    assert not problem.is_linear
+    assert solve(problem, tolerance=1e-9).errors().relative_l2 < 1e-8
+
+
+@pytest.mark.slow
+def test_in_time():
+    def known(x, t):
+        return torch.exp(-t) * where(x < 0.5, 1.5 * x, 0.75 + 0.5 * (x - 0.5))
+
+    problem = PDE(
+        lambda u, x, t: u.t - diffusion(u, lambda x: layers(x)) + known(x, t),
+        LINE * Time(0, 1),
+        [Dirichlet(known), Initial(through_layers), Interface("x=0.5")],
+        solution=known,
+    )
+    assert solve(problem, tolerance=1e-7).errors().relative_l2 < 1e-7
+
+
+def test_parts_are_told_apart():
+    ring = Parts(SQUARE, (Disk(0.8), Disk(0.4)))
+    x = torch.tensor([[0.9, 0.9], [0.6, 0.0], [0.0, 0.1]], dtype=torch.float64)
+    assert ring.count == 3 and len(set(ring.number(x).tolist())) == 3
+    quarters = Parts(SQUARE, (Box(x=(-1, 0), y=(-1, 1)), Box(x=(-1, 1), y=(-1, 0))))
+    corners = torch.tensor([[a, b] for a in (-0.5, 0.5) for b in (-0.5, 0.5)], dtype=torch.float64)
+    assert quarters.count == 4 and len(set(quarters.number(corners).tolist())) == 4
+    on = torch.zeros(1, 2, dtype=torch.float64)
+    assert 0 < float((quarters.beside(on) - on).norm()) < 1e-6
+
+
+@pytest.mark.parametrize("on", [Disk(0.5), Box(x=(-1, 0.25), y=(-1, 1)), Ball(0.5), "y=0.3"], ids=str)
+def test_both_sides_of_every_point_of_an_interface(on):
+    domain = Box(x=(-1, 1), y=(-1, 1), z=(-1, 1)) if isinstance(on, Ball) else SQUARE
+    problem = PDE(lambda u: u.xx + u.yy, domain, [Dirichlet(0.0), Interface(on)])
+    (block,) = [block for block in problem.blocks() if block.name.startswith("Interface")]
+    inside = Interface(on).inside(domain)
+    assert len(block.data) > 10
+    assert float(inside.level(block.data.x).abs().max()) < 1e-9
+    normal = block.data.auxiliary["normal"]
+    assert bool((inside.level(block.data.x + 1e-3 * normal) > 0).all())
+    assert bool((inside.level(block.data.x - 1e-3 * normal) < 0).all())
+    one, other = problem.form.parts.number(torch.cat([inside.interior(1), domain.bounds[None, :, 1]]))
+    assert (block.data.auxiliary["sides"] == torch.tensor([one, other])).all()
+
+
+def test_a_jump_without_an_interface_is_said():
+    ends = [Dirichlet(through_layers)]
+    plain = solve(PDE(lambda u: diffusion(u, layers), LINE, ends))
+    assert "jumps near x = 0.5" in plain.trust and "Interface(on=...)" in plain.trust
+    elsewhere = solve(PDE(lambda u: diffusion(u, layers), LINE, [*ends, Interface("x=0.3")]))
+    assert "jumps near x = 0.5" in elsewhere.trust
+
+
+def test_networks_of_ones_own():
+    problem = PDE(lambda u: diffusion(u, layers), LINE, [Dirichlet(through_layers), Interface("x=0.5")], points=200)
+    network = KAN([1, 2], 5, 3, domain=(0, 1), dtype=torch.float64)
+    assert fit(network, problem, LevenbergMarquardt(), steps=20).loss < 1e-10
+    with pytest.raises(InputError, match="2 outputs, for u on each of 2 parts, got 1"):
+        fit(KAN([1, 1], 5, 3, dtype=torch.float64), problem, LevenbergMarquardt(), steps=1)
+
+
+def poisson(*conditions, domain=SQUARE, equation=lambda u: u.xx + u.yy, ends=None):
+    return PDE(equation, domain, [ends or Dirichlet(0.0), *conditions])
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: poisson(Interface("x=1")), "on must lie inside the domain, x between -1 and 1, got 'x=1'"),
+        (lambda: poisson(Interface("z=0")), "on of an Interface must be like"),
+        (lambda: poisson(Interface("x=left")), "on of an Interface must be like"),
+        (lambda: poisson(Interface(0.5)), 'must be "x=0.5", a domain or a function, got 0.5'),
+        (lambda: poisson(Interface(Interval(0, 1))), "on must have the coordinates x, y, got x"),
+        (lambda: poisson(Interface(Disk(5.0))), "with all or nothing of it inside"),
+        (lambda: poisson(Interface(Disk(0.5, (3.0, 0.0)))), "with all or nothing of it inside"),
+        (lambda: poisson(Interface(lambda x, y: x**2 + y**2 + 1)), "function must change its sign"),
+        (lambda: poisson(Interface(lambda x, w: x + w)), "function may take x, y, points, got 'w'"),
+        (lambda: poisson(Interface("x=0", value={"v": 1.0})), "fields among u, got"),
+        (lambda: poisson(Interface("x=0", flux=[0.0, 1.0])), "one for each of 1 equations, got 2"),
+        (lambda: poisson(Interface("x=0"), ends=Dirichlet(0.0, hard=True)), "must not be hard where there are inter"),
+        (
+            lambda: poisson(
+                Interface("x=0"), Neumann(0.0), equation=lambda u: u.xxxx + 2 * u.xxyy + u.yyyy, domain=SQUARE
+            ),
+            "order at most 2 in space, got 4",
+        ),
+        (
+            lambda: PDE(lambda u: u.xx + integral(u, 0.0, 1.0), LINE, [Dirichlet(0.0), Interface("x=0.5")]),
+            "no integrals where there are interfaces",
+        ),
+        (lambda: Interface("x=0", weight=-1), "weight must be a number"),
+    ],
+)
+def test_bad_input_gets_one_sentence(make, message):
+    with pytest.raises(InputError, match=message) as error:
+        make()
+    assert str(error.value).count(". ") == 0
+
+
+def test_level_sets():
+    ellipse = LevelSet(lambda x, y: x**2 / 4 + y**2 - 1, x=(-3, 3), y=(-2, 2))
+    points, normals = ellipse.boundary(500)
+    assert float((points[:, 0] ** 2 / 4 + points[:, 1] ** 2 - 1).abs().max()) < 1e-11
+    assert ellipse.volume == pytest.approx(2 * math.pi, rel=1e-2)
+    assert sum(piece.measure for piece in ellipse.pieces) == pytest.approx(9.6884, rel=3e-2)
+    outward = torch.stack([points[:, 0] / 4, points[:, 1]], 1)
+    assert float(((outward / outward.norm(dim=1, keepdim=True)) - normals).abs().max()) < 1e-9
