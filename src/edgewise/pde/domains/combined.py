@@ -30,7 +30,7 @@ class _Composite(Domain):
         box = self.bounds[:, 0] + self.size * unit_points(QUADRATURE_POINTS, self.dimension, "sobol", 1)
         self.volume = float(self.size.prod()) * float(self.contains(box).double().mean())
         if not self.volume:
-            raise InputError(f"the {type(self).__name__.lower()} of the domains must not be empty, got no point in it")
+            raise InputError("the domain must have a volume and a boundary, got an empty one")
         taken = {piece.name for piece in first.pieces}
         pieces = [self._remaining_part(piece, piece.name, 1, False) for piece in first.pieces]
         for piece in second.pieces:
@@ -162,7 +162,9 @@ class Intersection(_Composite):
         both = torch.stack([self.first.bounds, self.second.bounds])
         bounds = torch.stack([both[..., 0].amax(0), both[..., 1].amin(0)], 1)
         if bool((bounds[:, 0] >= bounds[:, 1]).any()):
-            raise InputError("the intersection of the domains must not be empty, got domains that lie apart")
+            raise InputError(
+                "the domain must have a volume and a boundary, got an empty one, of domains that lie apart"
+            )
         return bounds
 
     def level(self, x: Tensor) -> Tensor:

@@ -37,7 +37,7 @@ class OverTime(Domain):
 
     Examples
     --------
-    >>> from edgewise.pde import Disk
+    >>> from edgewise.pde import Disk, Time
     >>> [piece.name for piece in (Disk() * Time(0, 1)).pieces]
     ['circle', 't=0', 't=1']
     """
