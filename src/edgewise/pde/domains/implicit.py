@@ -17,10 +17,10 @@ from edgewise.pde.domains.sampling import unit_points
 # Half the width of the strip around the surface from which points are moved onto it, relative to the box; a choice:
 # points are even to about its share of the radius of curvature. Newton steps, and the distance left that counts as
 # none: rounding.
-STRIP, NEWTON_STEPS, ON_SURFACE = 0.03, 12, 1e-12
+STRIP, PROJECTION_STEPS, ON_SURFACE = 0.03, 12, 1e-12
 SURFACE_POINTS = 2**15  # of the box, by which the measure of the surface is estimated. A choice: two to three digits
 MOST_DRAWN = 2**22  # points of the box among which those near the surface are sought. A choice: about a second
-FLAT = 1e-12  # a gradient below this size is none, so that a level there is a value, not a distance
+NO_GRADIENT = 1e-12  # a gradient below this size is none, so that a level there is a value, not a distance
 
 
 class LevelSet(Intersection):
@@ -92,7 +92,7 @@ class _Negative(Domain):
 
     def level(self, x: Tensor) -> Tensor:
         values, gradient = self._value_and_gradient(x)
-        return values / gradient.norm(dim=1).clamp(min=FLAT)
+        return values / gradient.norm(dim=1).clamp(min=NO_GRADIENT)
 
     def _near_surface(self, drawn: int, how: str, seed: int) -> tuple[Tensor, Tensor]:
         """Points of the surface (m, n) next to those of `drawn` points of the box that lie near it, and normals."""
@@ -100,13 +100,13 @@ class _Negative(Domain):
         x = self.bounds[:, 0] + self.size * unit_points(drawn, self.dimension, how, seed)
         x = x[self.level(x).abs() < 3 * STRIP * self._extent]
         start = x
-        for _ in range(NEWTON_STEPS if len(x) else 0):
+        for _ in range(PROJECTION_STEPS if len(x) else 0):
             values, gradient = self._value_and_gradient(x)
-            x = x - (values / gradient.square().sum(1).clamp(min=FLAT**2))[:, None] * gradient
+            x = x - (values / gradient.square().sum(1).clamp(min=NO_GRADIENT**2))[:, None] * gradient
         if not len(x):
             return x, x
         values, gradient = self._value_and_gradient(x)
-        size = gradient.norm(dim=1, keepdim=True).clamp(min=FLAT)
+        size = gradient.norm(dim=1, keepdim=True).clamp(min=NO_GRADIENT)
         is_close = (x - start).norm(dim=1) < STRIP * self._extent
         is_inside = ((x >= self.bounds[:, 0]) & (x <= self.bounds[:, 1])).all(1)
         kept = (values / size[:, 0]).abs().le(ON_SURFACE * self._extent) & is_close & is_inside

@@ -14,7 +14,7 @@ from edgewise.pde.domains.shapes import Disk
 
 # Gauss-Legendre points along the radius and along the axis, and angles around it, which the trapezoidal rule sums. A
 # choice: rounding for functions of a few periods, with 15,000 to 30,000 points.
-RADIUS_POINTS, AXIS_POINTS, ANGLES = 16, 24, 48
+SOLID_RADIUS_POINTS, SOLID_AXIS_POINTS, SOLID_ANGLES = 16, 24, 48
 
 
 class Ball(Domain):
@@ -63,10 +63,13 @@ class Ball(Domain):
         return 1 - (x - self.center).square().sum(1) / self.radius**2
 
     def quadrature(self) -> tuple[Tensor, Tensor]:
-        (r, a), (height, b) = gauss_legendre(RADIUS_POINTS, 0, self.radius), gauss_legendre(AXIS_POINTS, -1, 1)
-        angle = torch.arange(ANGLES, dtype=torch.float64) * (2 * math.pi / ANGLES)
+        (r, a), (height, b) = (
+            gauss_legendre(SOLID_RADIUS_POINTS, 0, self.radius),
+            gauss_legendre(SOLID_AXIS_POINTS, -1, 1),
+        )
+        angle = torch.arange(SOLID_ANGLES, dtype=torch.float64) * (2 * math.pi / SOLID_ANGLES)
         r, height, angle = (each.flatten() for each in torch.meshgrid(r, height, angle, indexing="ij"))
-        weights = (a[:, None] * b).flatten().repeat_interleave(ANGLES) * r**2 * (2 * math.pi / ANGLES)
+        weights = (a[:, None] * b).flatten().repeat_interleave(SOLID_ANGLES) * r**2 * (2 * math.pi / SOLID_ANGLES)
         return self.center + r[:, None] * _directions(height, angle), weights
 
     def _sample(self, count: int, how: str, seed: int) -> tuple[Tensor, Tensor]:
@@ -134,7 +137,7 @@ class Cylinder(Domain):
         return value * ((4 if "bottom" in names else 1) * (1 - share) if "top" in names else 1.0)
 
     def quadrature(self) -> tuple[Tensor, Tensor]:
-        (x, a), (z, b) = self.disk.quadrature(), gauss_legendre(AXIS_POINTS, self.low, self.high)
+        (x, a), (z, b) = self.disk.quadrature(), gauss_legendre(SOLID_AXIS_POINTS, self.low, self.high)
         both = torch.cat([x.repeat_interleave(len(z), 0), z.repeat(len(x))[:, None]], 1)
         return both, (a[:, None] * b).flatten()
 

@@ -29,7 +29,7 @@ PART_POINTS = 2**14  # at which the parts of a domain are found. A choice: parts
 # points from which coefficients of each side are extrapolated. A choice: far above rounding, and its square below it.
 BESIDE = 1e-9
 MOST_CONSTANTS = 64  # different values of a coefficient up to which they count as constants. A choice
-BEYOND = " beyond"  # after the name of a field: the one outside of the interface
+OTHER_SIDE = " beyond"  # after the name of a field: the one outside of the interface
 
 
 @dataclass(frozen=True)
@@ -243,7 +243,7 @@ def parts_of(conditions: Sequence, domain: Domain) -> Parts | None:
 class InterfaceResiduals:
     """Residuals of an interface: jumps of values and of fluxes, less those that are given.
 
-    Fields of the context are those inside, and with `BEYOND` after their names those outside.
+    Fields of the context are those inside, and with `OTHER_SIDE` after their names those outside.
 
     Parameters
     ----------
@@ -280,7 +280,7 @@ class InterfaceResiduals:
             highest = max(space.values())
             given = {name: 0.0 for name in self.fields if space[name] == highest}
         residuals = [
-            context.fields[name + BEYOND] - context.fields[name] - context.value(value, "value")
+            context.fields[name + OTHER_SIDE] - context.fields[name] - context.value(value, "value")
             for name, value in by_field(given, self.fields).items()
         ]
         if max(space.values()) < 2:
@@ -303,7 +303,7 @@ class InterfaceResiduals:
         leaves: dict[tuple[str, Index], Tensor] = {}
 
         def beside(name: str) -> Field:
-            true = context.fields[name + (BEYOND if side > 0 else "")]
+            true = context.fields[name + (OTHER_SIDE if side > 0 else "")]
 
             def derivative(index: Index) -> Tensor:
                 if sum(index) < 2:
@@ -339,7 +339,7 @@ class InterfaceResiduals:
                 for (name, index), factor in zip(leaves, factors, strict=True):
                     axes = [axis for axis in space for _ in range(index[axis])]
                     if len(axes) == 2 and bool((factor != 0).any()):
-                        has_second, true = True, context.fields[name + (BEYOND if side > 0 else "")]
+                        has_second, true = True, context.fields[name + (OTHER_SIDE if side > 0 else "")]
                         for one, other in (axes, axes[::-1]):
                             total = total + factor * normal[:, one] * true.derivative(names[other]) / 2
                 if has_second:
@@ -349,7 +349,7 @@ class InterfaceResiduals:
 
 def two_sided(fields: Sequence[str]) -> tuple[str, ...]:
     """Names of the fields inside, then of those outside of an interface."""
-    return (*fields, *(name + BEYOND for name in fields))
+    return (*fields, *(name + OTHER_SIDE for name in fields))
 
 
 def sides_of(parts: Parts, x: Tensor, normal: Tensor | None, is_interface: bool) -> Tensor:

@@ -34,7 +34,7 @@ RACE_STEPS = 15  # steps after which candidates are compared. A choice: losses d
 # Largest number of times that hidden grids are moved. A choice: activations settle after two or three.
 MOST_GRID_MOVES = 8
 ROWS_PER_PARAMETER = 4  # residuals for each parameter. A choice: fewer let the network oscillate between the points
-POINTS_PER_INTERVAL = 3  # of each coordinate. A choice: nine for about one coefficient of a spline in two dimensions
+POINTS_PER_CELL_SIDE = 3  # of each coordinate. A choice: nine for about one coefficient of a spline in two dimensions
 LEAST_POINTS = 1000  # points inside the domain, at least. A choice
 # Points on the boundary for each one inside, from three dimensions on. A choice: there most of the volume is near it.
 BOUNDARY_PER_INTERIOR_POINT = 0.5
@@ -168,7 +168,7 @@ class Refinement:
         if not self.plan.resample:
             return self.problem.with_unknowns(problem.unknowns)
         if isinstance(network, TensorNetwork):
-            layer, per_interval = network.tensor_layer, POINTS_PER_INTERVAL
+            layer, per_interval = network.tensor_layer, POINTS_PER_CELL_SIDE
             if problem.form.parts is not None:  # a part has a share of the points only, but as many splines
                 counts = zip(layer.coef.shape, layer.grid_sizes, strict=False)
                 per_interval = max(per_interval, *(math.ceil(2 * splines / size) for splines, size in counts))
