@@ -147,3 +147,28 @@ def test_a_fit_without_finite_loss_is_reported_as_one(monkeypatch):
     monkeypatch.setattr(approximation, "train_start", failing)
     result = approximate(Regression(*samples(exp_sin)), width=[2, 1, 1], starts=2, budget=0.05)
     assert result.stopped is StopReason.NONFINITE and result.sentences[-1] == "The loss is nan."
+
+
+@pytest.mark.slow
+def test_knots_of_equal_error_learn_a_kink_to_more_digits():
+    def kink(x):
+        return (x[:, 0] + x[:, 1] / 2).abs() ** 1.5
+
+    problem = Regression(*samples(kink, 2000))
+    even, graded = (
+        approximate(problem, width=[2, 1, 1], degree=3, domain=(-1, 1), budget=0.02, starts=2, knots=knots)
+        for knots in ("even", "error")
+    )
+    same = even.phases[3].grid_size == graded.phases[3].grid_size
+    assert same and rmse(graded, kink) < rmse(even, kink) / 5
+    assert graded.phases[3].validation_loss < even.phases[3].validation_loss / 100
+    with pytest.raises(InputError, match='knots must be "even" or "error"'):
+        approximate(problem, knots="quantile")
+
+
+def test_grids_that_no_longer_grow_end_the_refinement(monkeypatch):
+    """A start that fits nothing repeated one and the same grid until the budget was gone."""
+    monkeypatch.setattr(approximation, "refine", lambda model, size: model)
+    noise = torch.randn(300, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    result = approximate(Regression(samples(exp_sin, 300)[0], noise), width=[2, 1, 1], degree=3, starts=1)
+    assert len(result.phases) == 2 and "no finer" in result.sentences[-1]

@@ -1,12 +1,21 @@
 """Starts of several shapes: the right one is found, with the reason."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
 from edgewise.model_selection import starts as starts_module
-from edgewise.model_selection.starts import Start, StartPlan, best_start, shapes_for, step_work, train_start
+from edgewise.model_selection.starts import (
+    Start,
+    StartPlan,
+    best_start,
+    input_groups,
+    shapes_for,
+    step_work,
+    train_start,
+)
 from edgewise.nn.model import KAN
 from edgewise.train.cost import WorkBudget
 from edgewise.train.problems.regression import Regression
@@ -92,3 +101,31 @@ def test_training_a_start_lowers_its_held_out_loss():
     start = train_start(Start(0, KAN([2, 1], 4, base="zero", dtype=torch.float64)), data, steps=5, tolerance=1e-6)
     assert 0 <= start.loss < 1e-15
     assert start.report.steps >= 1
+
+
+def pairs_of_waves(x):
+    return torch.exp(sum(torch.sin(math.pi * (x[:, i] ** 2 + x[:, i + 1])) for i in (0, 2)) / 2)
+
+
+def test_inputs_that_act_together_share_a_group():
+    generator = torch.Generator().manual_seed(0)
+    x = 2 * torch.rand(1000, 4, generator=generator, dtype=torch.float64) - 1
+    data = Regression(x, torch.stack([x[:, 0] * x[:, 3], x[:, 1] + torch.cos(3 * x[:, 1] * x[:, 2])], 1))
+    assert input_groups(data, 2).tolist() == [[1, 0], [0, 1], [0, 1], [1, 0]]
+    assert input_groups(data, 4).tolist() == torch.eye(4).tolist()
+
+
+@pytest.mark.slow
+def test_groups_fitted_one_after_the_other_start_near_the_minimum(monkeypatch):
+    monkeypatch.setattr(starts_module, "GROUP_ROUNDS", 1)
+    data = problem(pairs_of_waves, 1000, 4)
+    poor = replace(Start(0, KAN([4, 2, 1, 1], 4, 3, base="zero", domain=(-1, 1), dtype=torch.float64)), loss=1.0)
+    plan = StartPlan(degree=3, domain=(-1, 1))
+    start = starts_module._grouped_start(data, data, poor, plan, unlimited())
+    assert start.model.layers[0].mask.sum(1).tolist() == [1.0] * 4
+    with torch.no_grad():
+        left = (start.model(data.train.x) - data.train.y).square().mean() / data.train.y.square().mean()
+    assert left < 0.3  # a sum of groups cannot be the exponential of one
+    trained = train_start(start, data, steps=60, tolerance=1e-3)
+    assert trained.loss < 1e-3
+    assert starts_module._grouped_start(data, data, replace(poor, loss=1e-6), plan, unlimited()) is None

@@ -11,6 +11,7 @@ from torch.func import hessian, vmap
 
 from edgewise.errors import InputError
 from edgewise.nn.model import KAN
+from edgewise.ops.splines.bspline import basis
 from edgewise.train.grids import adapt_domain_, data_domain, refine, refine_with_report
 
 
@@ -224,3 +225,33 @@ def test_knots_at_quantiles_follow_the_values():
     assert int(inside.min()) > 0.6 * 500 / 8  # even knots leave some intervals nearly empty
     with pytest.raises(InputError, match="knots must be"):
         adapt_domain_(model, x, knots="uneven")
+
+
+def test_knots_of_equal_error_divide_the_error_of_a_steep_function():
+    x = torch.linspace(0, 1, 800, dtype=torch.float64)[:, None]
+    y = (x + 1e-3).sqrt()
+    fine = torch.linspace(0, 1, 5000, dtype=torch.float64)[:, None]
+    model, errors = KAN([1, 1], 16, base="zero", domain=(0, 1), dtype=torch.float64), []
+    for knots in ("even", *4 * ["error"]):
+        if knots == "error":
+            adapt_domain_(model, x, knots=knots)
+        # The best spline on these knots by numpy's least squares, not by a method of the library.
+        part = model.layers[0]
+        rows = basis(x, part.knots, 3).squeeze(1).numpy()
+        with torch.no_grad():
+            part.coef[0, :, 0] = torch.from_numpy(np.linalg.lstsq(rows, y[:, 0].numpy(), rcond=None)[0])
+            errors.append(float((model(fine) - (fine + 1e-3).sqrt()).square().mean().sqrt()))
+    assert errors[4] < errors[1] < errors[0] and errors[4] < errors[0] / 10
+    assert model.layers[0].domain.tolist() == [[0.0, 1.0]]
+    width = model.layers[0].knots[0, 3:-3].diff()
+    assert width[0] < width[-1] / 10 and bool((width > 0).all())
+
+
+def test_hidden_knots_of_equal_error_reach_the_points_that_are_to_be_covered():
+    model = make_model(grid_size=8)
+    x, cover = points(100), 1.5 * points(50, seed=2)
+    adapt_domain_(model, x)
+    adapt_domain_(model, x, knots="error", margin=0.0, cover=cover)
+    hidden = model.layers[0](torch.cat([x, cover]))
+    low, high = model.layers[1].domain.unbind(1)
+    assert torch.allclose(hidden.amin(0), low) and torch.allclose(hidden.amax(0), high)
