@@ -10,7 +10,6 @@ import torch
 from scipy import sparse
 from scipy.sparse.linalg import SuperLU, splu
 
-from edgewise.ops.splines.bspline import local_basis
 from edgewise.ops.splines.knots import periodic_knots, repeated
 
 Table: TypeAlias = "sparse.csr_array | np.ndarray"
@@ -36,7 +35,7 @@ class SplineAxis:
     def __init__(self, breakpoints: np.ndarray, degree: int, periodic: bool = False):
         self.breakpoints, self.degree, self.periodic = np.asarray(breakpoints, dtype=float), degree, periodic
         points = torch.from_numpy(self.breakpoints)[None]
-        self._knots = periodic_knots(points, degree) if periodic else repeated(points, degree)
+        self._knots = (periodic_knots(points, degree) if periodic else repeated(points, degree))[0].numpy()
 
     @property
     def intervals(self) -> int:
@@ -56,8 +55,8 @@ class SplineAxis:
         Greville points of the splines themselves. On a periodic coordinate they are those of the splines.
         """
         if self.periodic:
-            knots = self._knots[0].numpy()
-            points = np.array([knots[1 + j : 1 + j + self.degree].mean() for j in range(self.count)])
+            windows = np.lib.stride_tricks.sliding_window_view(self._knots[1:], self.degree)
+            points = windows[: self.count].mean(1)
             low, high = self.breakpoints[[0, -1]]
             return np.sort(low + np.mod(points - low, high - low))
         degree = self.degree + 2 - conditions
@@ -69,8 +68,14 @@ class SplineAxis:
 
     def fresh_points(self, per_interval: int = 2) -> np.ndarray:
         """Points inside the intervals, evenly spaced, that are no collocation points."""
-        share = (np.arange(per_interval) + 0.5) / per_interval + 0.07
+        share = (np.arange(per_interval) + 0.64) / per_interval
         return (self.breakpoints[:-1, None] + np.diff(self.breakpoints)[:, None] * share).ravel()
+
+    @cached_property
+    def shares(self) -> np.ndarray:
+        """Parts of the coordinate that the splines stand for, their integrals, (count,); the sum is one."""
+        lengths = (self._knots[self.degree + 1 :] - self._knots[: -self.degree - 1])[: self.count]
+        return lengths / lengths.sum()
 
     @cached_property
     def _interpolation(self) -> SuperLU:
@@ -80,17 +85,38 @@ class SplineAxis:
         """Coefficients (count, k) of the splines that have given values (count, k) at `all_points`."""
         return self._interpolation.solve(values)
 
+    def local(self, points: np.ndarray, order: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        """Splines that can differ from zero at points inside, and their values or derivatives, (points, degree + 1) each.
+
+        The scheme of `edgewise.ops.splines.bspline.local_basis`, over all splines at once: tables are most of the work
+        of a short slab.
+        """
+        degree, knots = self.degree, self._knots
+        interval = np.clip(np.searchsorted(self.breakpoints, points, "right") - 1, 0, self.intervals - 1)
+        columns = interval[:, None] + np.arange(degree + 1)
+        window = knots[interval[:, None] + 1 + np.arange(2 * degree)]
+        values = np.ones((len(points), 1))
+        for level in range(1, degree + 1):
+            left, right = window[:, degree - level : degree], window[:, degree : degree + level]
+            share, new = values / (right - left), np.zeros((len(points), level + 1))
+            if level > degree - order:
+                new[:, 1:] += level * share
+                new[:, :-1] -= level * share
+            else:
+                new[:, 1:] += share * (points[:, None] - left)
+                new[:, :-1] += share * (right - points[:, None])
+            values = new
+        return columns % self.count, values if order <= degree else 0 * values
+
     def table(self, points: np.ndarray, order: int = 0) -> Table:
         """Values of all B-splines, or of their derivatives of an order, at points: (points, count)."""
-        x = torch.from_numpy(np.ascontiguousarray(points))[:, None]
-        if order > self.degree:
-            return np.zeros((len(points), self.count))
-        interval, values = local_basis(x, self._knots, self.degree, order)
-        columns = (interval[:, 0].numpy()[:, None] + np.arange(self.degree + 1)) % self.count
-        rows = np.repeat(np.arange(len(points)), self.degree + 1)
-        entries = (values[:, 0].numpy().ravel(), (rows, columns.ravel()))
-        table = sparse.csr_array(sparse.coo_array(entries, shape=(len(points), self.count)))
-        return table.toarray() if self.count <= MOST_DENSE else table
+        columns, values = self.local(points, order)
+        if self.count <= MOST_DENSE:
+            dense = np.zeros((len(points), self.count))
+            np.add.at(dense, (np.arange(len(points))[:, None], columns), values)
+            return dense
+        starts = (self.degree + 1) * np.arange(len(points) + 1)
+        return sparse.csr_array((values.ravel(), columns.ravel(), starts), shape=(len(points), self.count))
 
 
 def greville_points(breakpoints: np.ndarray, degree: int) -> np.ndarray:

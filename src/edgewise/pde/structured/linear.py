@@ -10,7 +10,6 @@ import numpy as np
 from scipy import linalg, sparse
 from scipy.sparse.linalg import LinearOperator, gmres, splu
 
-from edgewise.pde.problem.fields import Index
 from edgewise.pde.structured.axis import Table
 from edgewise.pde.structured.statement import RowBlock, Slopes, Statement
 
@@ -76,30 +75,30 @@ class LinearSystem:
         return np.concatenate(parts)
 
     def matrix(self) -> sparse.csc_array:
-        """The sparse matrix, (rows, unknowns): diagonal matrices times Kronecker products of tables."""
-        fields = self.shape[-1]
-        parts = []
+        """The sparse matrix, (rows, unknowns): diagonal matrices times Kronecker products of tables.
+
+        Rows are written at once from the few splines that differ from zero at each point.
+        """
+        fields, values, columns, lengths = self.shape[-1], list[np.ndarray](), list[np.ndarray](), list[np.ndarray]()
         for block, slopes in zip(self.blocks, self.slopes, strict=True):
-            size, products = math.prod(block.shape), dict[Index, sparse.csr_array]()
-            for _, _, index in slopes:
-                if index not in products:
-                    product = sparse.csr_array(np.ones((1, 1)))
-                    for axis, order in enumerate(index):
-                        product = sparse.kron(product, block.table(axis, order), format="csr")
-                    products[index] = product
+            size = math.prod(block.shape)
+            places, products = block.local_products({index for _, _, index in slopes})
             for number in range(len(block.numbers)):
-                columns = []
-                for slot in range(fields):
-                    total = sparse.csr_array((size, math.prod(self.shape[:-1])))
-                    for (other, field, index), slope in slopes.items():
-                        if (other, field) == (number, slot):
-                            total = total + sparse.diags_array(slope.ravel()) @ products[index]
-                    columns.append(total)
-                parts.append(sparse.hstack(columns, format="csr"))
-        stacked = sparse.vstack(parts, format="csc")
-        # Columns are those of one field after the other; the coefficients of a place lie together instead.
-        places = np.arange(stacked.shape[1]).reshape(fields, -1).T.ravel()
-        return stacked[:, places]
+                totals: dict[int, np.ndarray] = {}
+                for (other, slot, index), slope in slopes.items():
+                    if other == number:
+                        part = slope.reshape(size, 1) * products[index]
+                        totals[slot] = totals[slot] + part if slot in totals else part
+                values += [np.stack(list(totals.values()), 1).ravel()] if totals else []
+                columns += [np.stack([fields * places + slot for slot in totals], 1).ravel()] if totals else []
+                lengths.append(np.full(size, len(totals) * places.shape[1]))
+        starts = np.concatenate([[0], np.cumsum(np.concatenate(lengths))])
+        whole = sparse.csr_array(
+            (np.concatenate(values), np.concatenate(columns), starts), shape=(self.rows, self.unknowns)
+        )
+        whole.sum_duplicates()  # splines of a short periodic coordinate overlap with themselves
+        whole.eliminate_zeros()
+        return whole.tocsc()
 
     def factorised(self) -> Solver | None:
         """Solver by sparse LU factors; None where the matrix is singular or its factors would take too long."""

@@ -14,18 +14,20 @@ from scipy.special import roots_jacobi
 from edgewise.pde.domains.domain import TIME
 from edgewise.pde.problem.conditions import Initial, by_field
 from edgewise.pde.problem.evaluation import value_at
-from edgewise.pde.structured.axis import SplineAxis, Table
+from edgewise.pde.structured.axis import SplineAxis
 from edgewise.pde.structured.linear import LinearSystem, solver_for
 from edgewise.pde.structured.networks import WindowNetwork
 from edgewise.pde.structured.statement import Statement
 from edgewise.pde.structured.stationary import carried, graded, local_errors, network_of
 from edgewise.settings import ABOVE_ZERO
 
+Fields = tuple[list[SplineAxis], np.ndarray]
+"""Coordinates and coefficients of a slab."""
 Watch = Callable[[float, int, float], bool]
 """Receives the share of time that is done, the number of slabs and the work; returns whether to go on."""
 
 # Degrees in time and in space, by the number of space coordinates. A choice: long slabs where a slab is cheap.
-TIME_DEGREE, SPACE_DEGREE = {0: 10, 1: 9, 2: 7}, {1: 9, 2: 9}
+TIME_DEGREE, SPACE_DEGREE = {0: 10, 1: 9, 2: 7}, {1: 10, 2: 10}
 FIRST_SLABS = 50  # first length of a slab, as a part of the whole time. A choice: step-size control corrects it
 FIRST_SPACE_INTERVALS = {1: 24, 2: 12}  # of space. A choice: the initial state and the residual refine it
 # Step-size control as of solvers of ordinary differential equations: safety factor, least and largest change of the
@@ -38,6 +40,7 @@ LEAST_ALLOWED = 2e-15  # of an error relative to the field: rounding
 # Largest factors by which intervals of space are refined and coarsened at once, and the share of the present number of
 # intervals that a coarser grid must spare to be worth the interpolation.
 REFINE, COARSEN, SPARED = 2.0, 1.5, 0.3
+SPACE_MARGIN = 1.25  # intervals beyond what the error asks for, so that a grid lasts for several slabs. A choice
 MOST_ROUNDS = 12  # new grids for one slab
 MOST_INTERVALS = {1: 3000, 2: 100}  # of a coordinate of space. A choice: a slab takes a second
 # Newton's method in a slab: iterations, contraction below which the factors are used again, and the step relative to
@@ -72,8 +75,8 @@ class TimeAxis(SplineAxis):
         begin, end = self.breakpoints
         return np.append(begin + (end - begin) * (inner + 1) / 2, end)
 
-    def table(self, points: np.ndarray, order: int = 0) -> Table:
-        """Values of all polynomials of the basis, or of their derivatives, at points: (points, count).
+    def local(self, points: np.ndarray, order: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        """All polynomials of the basis: their numbers, and values or derivatives at points, (points, count) each.
 
         At the points of an equation of order 2 derivatives are those of the method of Radau for the system of a value
         and its rate. The second derivative of the polynomial itself would give a method that is unstable for fast waves
@@ -81,8 +84,8 @@ class TimeAxis(SplineAxis):
         31, 1991, 469).
         """
         if order not in (1, 2) or len(points) != self.degree - 1 or not np.array_equal(points, self._pair_points):
-            return super().table(points, order)
-        return self.pair_tables[order - 1]
+            return super().local(points, order)
+        return np.tile(np.arange(self.count), (len(points), 1)), self.pair_tables[order - 1]
 
     @cached_property
     def _pair_points(self) -> np.ndarray:
@@ -158,7 +161,7 @@ class SlabMarch:
         legendre = np.polynomial.legendre.legvander(nodes, self.degree)[:, -2:] * weights[:, None]
         # Rows that give the last two Legendre coefficients of a polynomial in Bernstein's basis.
         self.last = (legendre * (np.arange(2 * self.degree - 1, 2 * self.degree + 2, 2) / 2)).T @ values
-        self.slabs: list[tuple[list[SplineAxis], np.ndarray]] = []
+        self.slabs: list[Fields] = []
         self.points, self.ends = 0, [float(self.domain.bounds[self.time, 0])]
 
     def run(self) -> March | None:
@@ -221,15 +224,17 @@ class SlabMarch:
         self, space: list[SplineAxis], state: np.ndarray, begin: float, end: float
     ) -> tuple[list[SplineAxis], np.ndarray, np.ndarray, float] | None:
         """Space, state at the beginning, coefficients and error in time; space is refined until it is resolved."""
-        before, rounds = math.inf, 0
+        before, rounds, near = math.inf, 0, None
         while True:
             axes = self._with_time(space, begin, end)
-            coef = self._solved(axes, state, end - begin)
+            coef = self._solved(axes, state, end - begin, near)
             if coef is None:
                 return None
+            near = axes, coef
             scale = self._scale(coef)
-            last = np.abs(np.tensordot(self.last, coef, (1, self.time)) / scale)
-            tail = np.sqrt(np.mean(last**2, axis=tuple(range(1, last.ndim - 1)))) if self.space else last
+            tail = np.abs(np.tensordot(self.last, coef, (1, self.time)) / scale)
+            for line in space:  # root mean squares over space, however short its intervals are somewhere
+                tail = np.sqrt(np.tensordot(line.shares, tail**2, (0, 1)))
             time_error = float(np.maximum(tail[1], 0.1 * tail[0]).max())
             rounds += 1
             if time_error > FAR * self.allowed or not self.space or rounds > MOST_ROUNDS:
@@ -240,7 +245,7 @@ class SlabMarch:
                 return space, state, coef, time_error
             finer = []
             for line, each in zip(space, errors, strict=True):
-                cut = np.clip(1.1 * (each / self.allowed) ** (1 / (line.degree + 1)), 1.0, REFINE)
+                cut = np.clip(SPACE_MARGIN * (each / self.allowed) ** (1 / (line.degree + 1)), 1.0, REFINE)
                 points = graded(line.breakpoints, np.diff(line.breakpoints) / cut, line.periodic)
                 is_finer = float(each.max()) > self.allowed and len(points) <= MOST_INTERVALS[len(self.space)]
                 finer.append(SplineAxis(points, line.degree, line.periodic) if is_finer else line)
@@ -260,12 +265,14 @@ class SlabMarch:
             weighted.append(errors[axis] / size * np.sqrt(shares))
         return weighted
 
-    def _solved(self, axes: list[SplineAxis], state: np.ndarray, length: float) -> np.ndarray | None:
+    def _solved(
+        self, axes: list[SplineAxis], state: np.ndarray, length: float, near: Fields | None
+    ) -> np.ndarray | None:
         """Coefficients of a slab by Newton's method, whose factors serve as long as they contract; None if it fails."""
         statement, allowed = self.statement, self.allowed
         blocks = statement.blocks(axes)
         is_start = [block.face == (self.time, 0) for block in blocks]
-        coef = self._guess(axes, state, length)
+        coef = self._guess(axes, state, length, near)
         solver, before = None, math.inf
         for _ in range(ITERATIONS):
             fresh = solver is None
@@ -299,8 +306,10 @@ class SlabMarch:
             before = size
         return None
 
-    def _guess(self, axes: list[SplineAxis], state: np.ndarray, length: float) -> np.ndarray:
-        """Start of a slab: the polynomial of the slab before, continued; constant where there is none."""
+    def _guess(
+        self, axes: list[SplineAxis], state: np.ndarray, length: float, near: Fields | None
+    ) -> np.ndarray:
+        """Start of a slab: what it is on another grid, or the slab before, continued; constant where there is none."""
         shape = (*(axis.count for axis in axes), state.shape[-1])
         coef = np.zeros(shape)
         lines = np.moveaxis(coef, self.time, 0)
@@ -308,11 +317,14 @@ class SlabMarch:
         if self.order == 2:
             moments = length / self.degree * np.arange(1, self.degree + 1)
             lines[1:] += state[1] * moments.reshape(-1, *[1] * state[0].ndim)
+        if near is not None:
+            lines[self.order :] = np.moveaxis(carried(near[1], near[0], axes), self.time, 0)[self.order :]
+            return coef
         if not self.slabs:
             return coef
         old, before = self.slabs[-1]
         if any(not np.array_equal(old[k].breakpoints, axes[k].breakpoints) for k in self.space):
-            return coef
+            before = carried(before, old, [old[k] if k == self.time else axes[k] for k in range(len(axes))])
         # Low Legendre degrees only: the continuation of higher ones grows fast.
         ratio, line = length / float(np.ptp(old[self.time].breakpoints)), TimeAxis(0.0, 1.0, self.degree)
         moments, last = line.all_points(), np.moveaxis(before, self.time, 0)

@@ -77,6 +77,22 @@ class RowBlock:
             self._tables[axis, order] = self.axes[axis].table(self.points[axis], order)
         return self._tables[axis, order]
 
+    def local_products(self, indices: Iterable[Index]) -> tuple[np.ndarray, dict[Index, np.ndarray]]:
+        """Products of the splines that can differ from zero at each point: their numbers, and the derivatives.
+
+        Both have shape (N, products).
+        """
+        places, values = np.zeros((1, 1), dtype=int), dict[Index, np.ndarray]()
+        for index in {tuple([0] * len(self.axes)), *indices}:
+            numbers, product = np.zeros((1, 1), dtype=int), np.ones((1, 1))
+            for axis, points, order in zip(self.axes, self.points, index, strict=True):
+                columns, local = axis.local(points, order)
+                shape = (len(product) * len(points), -1)
+                numbers = (numbers[:, None, :, None] * axis.count + columns[:, None]).reshape(shape)
+                product = (product[:, None, :, None] * local[:, None]).reshape(shape)
+            places, values[index] = numbers, product
+        return places, values
+
     @cached_property
     def x(self) -> Tensor:
         """All points, (N, n), the last coordinate running fastest."""

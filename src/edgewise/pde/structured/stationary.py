@@ -46,6 +46,9 @@ NEWTON_ROUNDING, NEWTON_CLOSE = 1e-9, 1e-6
 LEAST_GAIN = 1e-2
 # Error where a residual is no number, as beyond the domain of a root: as large as fields are, so that it is refined.
 UNDEFINED_ERROR = 1.0
+# Weight of an error that is summed up over the whole time beside that of one slab, of which there are many. A choice
+LASTING_WEIGHT = 0.1
+MEAN_ROUNDING = 1e-15  # of the slopes of the shortest waves: means of residuals below it are rounding. A choice
 STALLS = 3  # stages without a smaller residual after which refinement ends
 
 
@@ -271,6 +274,8 @@ def local_errors(
             evaluated = fresh.evaluate(coef)
             for axis, count in counts.items():
                 values = implied_errors(fresh, *evaluated, axis)
+                if of is not None:
+                    values = np.maximum(values, lasting_errors(fresh, coef, *evaluated, axis, count))
                 largest = values.max(tuple(other for other in range(dimension) if other != axis))
                 errors[axis] = np.maximum(errors[axis], largest.reshape(-1, count).max(1))
     known = MISSED * max(float(each.max()) for each in found)
@@ -285,18 +290,46 @@ def implied_errors(block: RowBlock, values: np.ndarray, slopes: Slopes, axis: in
 
     Along the other coordinates waves are as long as the domain.
     """
-    scale = np.zeros_like(values)
+    errors = (np.abs(values) / wave_slopes(block, values.shape, slopes, axis)).max(0)
+    return np.where(np.isfinite(errors), errors, UNDEFINED_ERROR)
+
+
+def lasting_errors(
+    block: RowBlock, coef: np.ndarray, values: np.ndarray, slopes: Slopes, axis: int, count: int
+) -> np.ndarray:
+    """Errors that means of residuals over the intervals of a coordinate, `count` points each, imply in the whole domain.
+
+    A wave as long as an interval is damped by the highest derivatives; what is left in the mean over intervals is a
+    source in every slab of time. Means within rounding do not count.
+    """
+    lines = np.moveaxis(values, axis + 1, -1)
+    means = np.abs(lines.reshape(*lines.shape[:-1], -1, count).mean(-1)).repeat(count, -1)
+    short = wave_slopes(block, values.shape, slopes, axis)
+    rounding = MEAN_ROUNDING * float(np.abs(coef).max()) * short
+    lasting = np.maximum(np.moveaxis(means, -1, axis + 1) - rounding, 0.0)
+    errors = LASTING_WEIGHT * (lasting / wave_slopes(block, values.shape, slopes, None)).max(0)
+    return np.where(np.isfinite(errors), errors, UNDEFINED_ERROR)
+
+
+def wave_slopes(block: RowBlock, shape: tuple[int, ...], slopes: Slopes, axis: int | None) -> np.ndarray:
+    """Residuals, in magnitude, of waves of amplitude 1 that are as long as two intervals along a coordinate.
+
+    Along the others, or along all of them for None, they are as long as the domain.
+    """
+    scale, bounds = np.zeros(shape), block.form.domain.bounds.numpy()
     for (number, _, index), slope in slopes.items():
         wave = np.abs(slope)
         for other, (order, line, at) in enumerate(zip(index, block.axes, block.points, strict=True)):
-            place = np.clip(np.searchsorted(line.breakpoints, at) - 1, 0, line.intervals - 1)
-            length = np.diff(line.breakpoints)[place] if other == axis else np.ptp(line.breakpoints) / 2
+            if other == axis:
+                place = np.clip(np.searchsorted(line.breakpoints, at) - 1, 0, line.intervals - 1)
+                length = np.diff(line.breakpoints)[place]
+            else:
+                length = np.ptp(bounds[other] if axis is None else line.breakpoints) / 2
             wave = wave * ((np.pi / length) ** order * np.ones(len(at))).reshape(
                 [-1 if k == other else 1 for k in range(wave.ndim)]
             )
         scale[number] += wave
-    errors = (np.abs(values) / np.maximum(scale, ABOVE_ZERO)).max(0)
-    return np.where(np.isfinite(errors), errors, UNDEFINED_ERROR)
+    return np.maximum(scale, ABOVE_ZERO)
 
 
 def next_breakpoints(axes: Sequence[SplineAxis], errors: Sequence[np.ndarray], needed: float) -> list[np.ndarray]:
