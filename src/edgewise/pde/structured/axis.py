@@ -86,7 +86,7 @@ class SplineAxis:
         return self._interpolation.solve(values)
 
     def local(self, points: np.ndarray, order: int = 0) -> tuple[np.ndarray, np.ndarray]:
-        """Splines that can differ from zero at points inside, and their values or derivatives, (points, degree + 1) each.
+        """Splines that can differ from zero at points inside, and values or derivatives: (points, degree + 1) each.
 
         The scheme of `edgewise.ops.splines.bspline.local_basis`, over all splines at once: tables are most of the work
         of a short slab.

@@ -306,9 +306,7 @@ class SlabMarch:
             before = size
         return None
 
-    def _guess(
-        self, axes: list[SplineAxis], state: np.ndarray, length: float, near: Fields | None
-    ) -> np.ndarray:
+    def _guess(self, axes: list[SplineAxis], state: np.ndarray, length: float, near: Fields | None) -> np.ndarray:
         """Start of a slab: what it is on another grid, or the slab before, continued; constant where there is none."""
         shape = (*(axis.count for axis in axes), state.shape[-1])
         coef = np.zeros(shape)

@@ -297,7 +297,7 @@ def implied_errors(block: RowBlock, values: np.ndarray, slopes: Slopes, axis: in
 def lasting_errors(
     block: RowBlock, coef: np.ndarray, values: np.ndarray, slopes: Slopes, axis: int, count: int
 ) -> np.ndarray:
-    """Errors that means of residuals over the intervals of a coordinate, `count` points each, imply in the whole domain.
+    """Errors in the whole domain that means of residuals over intervals of a coordinate, `count` points each, imply.
 
     A wave as long as an interval is damped by the highest derivatives; what is left in the mean over intervals is a
     source in every slab of time. Means within rounding do not count.
