@@ -6,8 +6,9 @@ import joblib
 import numpy as np
 import pytest
 import threadpoolctl
+import torch
 
-from edgewise import KANClassifier
+from edgewise import KANClassifier, KANRegressor
 from edgewise.errors import InputError
 from edgewise.model_selection.search.jobs import count_of_jobs, one_blas_thread, run_jobs
 
@@ -53,6 +54,39 @@ def test_a_registered_backend_runs_the_pieces():
     with joblib.parallel_config(backend="one by one"):
         assert list(run_jobs(abs, [-1, -2, 3], 2)) == [1, 2, 3]
     assert OneByOne.calls > 0
+
+
+def threads(piece):
+    """Threads of torch and of BLAS that a piece may use."""
+    blas = [one["num_threads"] for one in threadpoolctl.threadpool_info() if one["user_api"] == "blas"]
+    return torch.get_num_threads(), max(blas, default=1)
+
+
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    with threadpoolctl.threadpool_limits(2, user_api="blas"):
+        yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("backend", ["threading", pytest.param("loky", marks=pytest.mark.slow)])
+def test_pieces_take_one_thread_each(two_threads, backend):
+    with one_blas_thread(), joblib.parallel_config(backend=backend):
+        assert list(run_jobs(threads, range(3), 2)) == [(1, 1)] * 3
+    assert threads(0) == (2, 2)
+
+
+@pytest.mark.slow
+def test_the_bits_do_not_depend_on_the_number_of_threads(two_threads):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(300, 3))
+    y = np.sin(2 * x[:, 0]) + x[:, 1] * x[:, 2] + 0.3 * rng.normal(size=300)
+    found = [KANRegressor(effort="low", n_jobs=jobs).fit(x, y).predict(x) for jobs in (None, 2, 3)]
+    torch.set_num_threads(1)
+    found.append(KANRegressor(effort="low").fit(x, y).predict(x))
+    assert all(np.array_equal(found[0], other) for other in found[1:])
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TypeVar
 
 from edgewise.errors import InputError
+from edgewise.train.loop.threads import one_thread
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -36,8 +37,8 @@ def run_jobs(function: Callable[[Item], Result], items: Sequence[Item], n_jobs: 
 
     The pieces run in threads, since numpy and LAPACK release Python's lock: nothing is copied, and Ctrl-C reaches the
     caller without waiting for them. Inside `joblib.parallel_config(backend=...)` they run where that backend has its
-    workers: processes of loky, or any backend that was registered with joblib, such as those of Dask and Ray. Each
-    piece computes the same bits anywhere.
+    workers: processes of loky, or any backend that was registered with joblib, such as those of Dask and Ray. A piece
+    takes one thread of torch and of BLAS, so that pieces do not fight for cores, and computes the same bits anywhere.
 
     Parameters
     ----------
@@ -62,7 +63,8 @@ def run_jobs(function: Callable[[Item], Result], items: Sequence[Item], n_jobs: 
         function = partial(_with_one_blas_thread, function)
     return_as = "generator" if getattr(backend, "supports_return_generator", False) else "list"
     parallel = joblib.Parallel(n_jobs=n_jobs, prefer="threads", return_as=return_as, pre_dispatch=n_jobs)
-    yield from parallel(joblib.delayed(function)(item) for item in items)
+    with one_thread():  # of torch, in threads that begin inside; processes have their own limits
+        yield from parallel(joblib.delayed(function)(item) for item in items)
 
 
 def _with_one_blas_thread(function: Callable[[Item], Result], item: Item) -> Result:
