@@ -4,7 +4,9 @@ import multiprocessing
 import os
 import signal
 import sys
+import time
 
+import numpy as np
 import pytest
 import torch
 from torch import distributed
@@ -14,7 +16,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from edgewise.checkpoint import Checkpointer, read
 from edgewise.errors import EdgewiseError, InputError
 from edgewise.nn.model import KAN
-from edgewise.processes import joined_processes
+from edgewise.processes import Team, joined_processes
 from edgewise.train.jacobian.shared import Shard
 from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.base import Adam
@@ -103,7 +105,7 @@ def work(number, count, port, task, folder):
     os.environ |= {name: str(value) for name, value in world.items()}
     with open(folder / f"said-{number}", "w", buffering=1) as sys.stdout:
         try:
-            with joined_processes(timeout=60):
+            with joined_processes(timeout=getattr(task, "timeout", 60)):
                 task(number, slice(*bounds(count)[number : number + 2]), folder)
         except (EdgewiseError, KeyboardInterrupt) as error:
             print(f"{type(error).__name__}: {error}")
@@ -258,6 +260,34 @@ def test_failures_are_the_same_sentence_everywhere(tmp_path):
     assert f"InputError: {reason}" in said[0]
     for number in (1, 2):
         assert f"ProcessError: process {number} of 3 ends since process 0 has failed: {reason}" in said[number], said
+
+
+def think_long(number, part, folder):
+    """The first process asks only after the time-out; a sum that is out of time does not end the others."""
+
+    def answer(request):
+        if request == number:
+            raise TimeoutError
+        return (np.full(2, float(request)),)
+
+    team = Team(answer)
+    if number:
+        print(team.serve())
+        return
+    with team.leading(lambda: "done"):
+        time.sleep(7)
+        print(team.summed(3)[0].tolist())
+        with pytest.raises(TimeoutError):
+            team.summed(1)
+
+
+think_long.timeout = 5
+
+
+@pytest.mark.slow
+def test_the_time_out_does_not_limit_how_long_the_first_process_thinks(tmp_path):
+    codes, said = run(2, think_long, tmp_path)
+    assert codes == [0, 0] and said == ["[6.0, 6.0]\n", "done\n"], said
 
 
 def test_one_process_of_several_is_a_plain_fit(one_process):

@@ -7,11 +7,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from edgewise.model_selection.additive.all_rows import RowSum, refined
+from edgewise.model_selection.additive.all_rows import refined
 from edgewise.model_selection.additive.families import LogNormal
 from edgewise.model_selection.additive.model import AdditiveModel
 from edgewise.model_selection.search.candidates import Estimate, Fitted, Samples, estimated
+from edgewise.model_selection.search.clock import Clock
 from edgewise.model_selection.search.hidden_nodes import HiddenNodes
+
+# Share of a time limit for the search on the sample; the rest is for the passes over all rows. A choice.
+SEARCHED_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -46,19 +50,22 @@ class AllRows:
     ----------
     total : callable
         Sums a function of scaled inputs, responses and weights over the table, see `RowSum`; responses are in the form
-        of `Samples.y`.
+        of `Samples.y`. Its second argument is the number of seconds after which it is to raise TimeoutError.
     rows : float
         Sum of the weights.
     count : int
         Number of rows.
     """
 
-    total: RowSum
+    total: Callable[[Callable[..., tuple[np.ndarray, ...]], float], tuple[np.ndarray, ...]]
     rows: float
     count: int
 
-    def fitted(self, chosen: Fitted, samples: Samples, report: Callable[[str], None]) -> tuple[Fitted, str]:
+    def fitted(self, chosen: Fitted, samples: Samples, clock: Clock) -> tuple[Fitted, str]:
         """Fit the chosen candidate to all rows; return it with a sentence about what was done.
+
+        If the time is over before the end of the first pass, the candidate stays as it is; else the last complete pass
+        counts.
 
         Parameters
         ----------
@@ -66,8 +73,8 @@ class AllRows:
             The candidate as fitted to the sample.
         samples : Samples
             The sample.
-        report : callable
-            Is told what begins.
+        clock : Clock
+            Is told what begins, and knows how much time is left.
         """
         family, candidate = chosen.family, chosen.candidate
         kept = f"the model is that of the sample of {len(samples):,} of {self.count:,} rows"
@@ -82,16 +89,19 @@ class AllRows:
                 function = WithNodes(function, chosen.nodes, chosen.limits)
             if not plain:
                 function = OfFamily(function, samples.offset if family.log_link else 0.0, samples.y.ndim == 2)
-            return self.total(function)
+            return self.total(function, clock.left)
 
         start = chosen.estimate if chosen.nodes is not None else _with_finer_margins(chosen.estimate, samples)
-        solution, passes, converged = refined(
-            replace(start, family=None if plain else family),
-            total,
-            self.rows,
-            factor=candidate.factor,
-            report=lambda number: report(f"pass {number} over all {self.count:,} rows"),
-        )
+        try:
+            solution, passes, converged = refined(
+                replace(start, family=None if plain else family),
+                total,
+                self.rows,
+                factor=candidate.factor,
+                report=lambda number: clock.report(f"pass {number} over all {self.count:,} rows", 0.97),
+            )
+        except TimeoutError:
+            return chosen, f"The time limit of {clock.limit:g} s ended the first pass over all rows; {kept}."
         model = AdditiveModel(solution.design, solution.fits, family)
         if solution.design.pairs:
             model = model.of_low_rank()
@@ -126,7 +136,7 @@ class AllRows:
         words = "one pass" if passes == 1 else f"{passes} passes"
         sentence = (
             f"Chosen on a sample of {len(samples):,} rows; its coefficients and penalties are those of all "
-            f"{self.count:,} rows, in {words}."
+            f"{self.count:,} rows, in {words}{', which the time limit ended' if clock.is_over else ''}."
         )
         return replace(chosen, model=model, family=family, range=(low, high), estimate=estimate), sentence
 

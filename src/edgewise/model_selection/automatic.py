@@ -24,7 +24,7 @@ from edgewise.model_selection.additive.families import (
     Tweedie,
 )
 from edgewise.model_selection.additive.inference import cross_fitted_noise, fit_noise_curves
-from edgewise.model_selection.all_rows import AllRows
+from edgewise.model_selection.all_rows import SEARCHED_SHARE, AllRows
 from edgewise.model_selection.fixed_shape import InterruptedTraining, ShapeSearch
 from edgewise.model_selection.noise_free import approximated, without_noise
 from edgewise.model_selection.results import AutoResult, data_of, loss_of, network_error_bars
@@ -208,7 +208,9 @@ def _searched(
 ) -> AutoResult:
     """Search, approximate what seems free of noise, or fit the chosen candidate to all rows."""
     search = Search(samples, family, settings, clock)
-    stopped = StopReason.CONVERGED
+    stopped, limit = StopReason.CONVERGED, clock.limit
+    if everything is not None and limit is not None:
+        clock.limit = SEARCHED_SHARE * limit
     try:
         report = search.run()
         free = settings.hidden is None and settings.effort != "low" and settings.constraints is None
@@ -222,8 +224,10 @@ def _searched(
         fitted = search.final()
         stopped = search.ended_by or report.stopped
         if everything is not None:
-            fitted, sentence = everything.fitted(fitted, samples, lambda words: clock.report(words, 0.97))
+            clock.limit = limit
+            fitted, sentence = everything.fitted(fitted, samples, clock)
             search.sentences.append(sentence)
+            stopped = StopReason.TIME_LIMIT if clock.is_over else stopped
     except KeyboardInterrupt:
         best = search.fallback if settings.keep_interrupted else None
         if best is None:

@@ -22,7 +22,7 @@ TIMEOUT = 600.0  # seconds; a choice: no process should need so much longer than
 # connection tells the others at once. A choice: longer than any fit.
 ORDER_TIMEOUT = timedelta(days=365)
 FAILURE = "edgewise/failure"  # key of the store that all processes see, for the first one that fails
-BY_SIGNAL = "Ctrl-C"  # told to the other processes in place of the sentence of an error
+BY_SIGNAL, BY_CLOCK = "Ctrl-C", "time"  # told to the other processes in place of the sentence of an error
 
 Arrays = tuple[np.ndarray, ...]
 
@@ -153,7 +153,10 @@ class Team:
             self._orders = torch.distributed.new_group(timeout=ORDER_TIMEOUT, backend="gloo")
 
     def summed(self, request: Any) -> Arrays:
-        """Return the sums over all processes of the arrays with which they answer; called by the leading one."""
+        """Return the sums over all processes of the arrays with which they answer; called by the leading one.
+
+        An answer may raise TimeoutError, which is raised here too.
+        """
         with self._whole_exchange():
             self._send("sum", request)
             return self._sum(request)
@@ -298,6 +301,10 @@ class Team:
             if self.count == 1:
                 raise
             return None, BY_SIGNAL
+        except TimeoutError:
+            if self.count == 1:
+                raise
+            return None, BY_CLOCK
         except Exception as error:  # the others wait for an answer, whatever has failed here
             if self.count == 1:
                 raise
@@ -311,8 +318,10 @@ class Team:
         failed = [sentence for sentence in sentences if sentence is not None]
         if BY_SIGNAL in failed and not quietly:
             raise KeyboardInterrupt
+        if failed and not quietly and set(failed) == {BY_CLOCK}:
+            raise TimeoutError
         if failed and not quietly:
-            raise InputError(failed[0]) from self._failure
+            raise InputError(next(one for one in failed if one != BY_CLOCK)) from self._failure
         return bool(failed)
 
     def _gathered(self, content: Any) -> list[Any]:

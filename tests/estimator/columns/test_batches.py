@@ -9,6 +9,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from edgewise import KANClassifier, KANRegressor
 from edgewise.errors import InputError
+from edgewise.model_selection.search.clock import Clock
 from edgewise.tables.batches import Batches
 
 
@@ -31,6 +32,19 @@ def test_a_small_table_is_fitted_as_in_memory():
         other = KANRegressor(effort="low").fit(given)
         assert np.array_equal(other.predict(x), plain.predict(x))
         assert other.search_.sentences == plain.search_.sentences
+
+
+@pytest.mark.slow
+def test_a_time_limit_ends_the_passes(monkeypatch):
+    x, _, y = table(16_000)
+    monkeypatch.setattr(Clock, "left", property(lambda self: 0.0 if self.stage.startswith("pass 1 over") else 250.0))
+    model = KANRegressor(effort="low", time_limit=500.0).fit(batches(x, y, sample_rows=1600))
+    assert model.search_.stopped == "time_limit"
+    words = "The time limit of 500 s ended the first pass over all rows; the model is that of the sample"
+    assert any(sentence.startswith(words) for sentence in model.search_.sentences)
+    monkeypatch.undo()
+    whole = KANRegressor(effort="low").fit(batches(x, y, sample_rows=1600))
+    assert 0 < abs(model.score(x, y) - whole.score(x, y)) < 0.1
 
 
 @pytest.mark.slow

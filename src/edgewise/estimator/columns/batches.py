@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -50,13 +52,19 @@ class FirstPass:
 
 @dataclass(frozen=True)
 class SumPass:
-    """A pass over the batches of a process that adds what a function gives for each; None if there are none."""
+    """A pass over the batches of a process that adds what a function gives for each; None if there are none.
+
+    After so many seconds it raises TimeoutError.
+    """
 
     of_batch: Callable[[Batch], Sums]
+    seconds: float = math.inf
 
     def __call__(self, batches: Iterable[Batch]) -> Sums | None:
-        sums = None
+        sums, end = None, time.monotonic() + self.seconds
         for batch in batches:
+            if time.monotonic() >= end:
+                raise TimeoutError
             found = self.of_batch(batch)
             sums = found if sums is None else tuple(a + b for a, b in zip(sums, found, strict=True))
         return sums
@@ -183,7 +191,7 @@ def all_rows(table: SurveyedTable, rows: Callable[[Callable[..., Sums]], Network
     if survey.is_whole:
         return None
 
-    def total(function: Callable[..., Sums]) -> Sums:
-        return table.team.summed(SumPass(rows(function)))
+    def total(function: Callable[..., Sums], seconds: float) -> Sums:
+        return table.team.summed(SumPass(rows(function), seconds))
 
     return AllRows(total, survey.total * survey.factor, survey.rows)

@@ -41,6 +41,11 @@ class RowSum(Protocol):
         function : callable
             Takes inputs (n, inputs), responses (n, m) or (n,), and weights (n,) of some rows, and returns arrays whose
             shapes are the same for all; it can be pickled.
+
+        Raises
+        ------
+        TimeoutError
+            The time is over, see `refined`.
         """
         ...
 
@@ -170,7 +175,12 @@ def refined(
     passes : int
         Passes over the table.
     converged : bool
-        Whether they came to an end before the policy's limit.
+        Whether they came to an end before the policy's limit, and before `total` raised TimeoutError in a later pass.
+
+    Raises
+    ------
+    TimeoutError
+        `total` raised it in the first pass.
 
     Examples
     --------
@@ -221,7 +231,12 @@ def _iterated(
     for number in range(1, most + 1):
         report(number)
         sums = NormalSums(design, family, coef, floor)
-        matrix, (deviance, information, weight) = total(sums)
+        try:
+            matrix, (deviance, information, weight) = total(sums)
+        except TimeoutError:
+            if normal is None:
+                raise
+            return best, normal, number - 1, False
         floor = policy.least_information * information / weight
         if before is not None:
             ridge = np.append(np.where(np.isfinite(best.strength), best.strength, 0.0), 0.0)[design.groups]

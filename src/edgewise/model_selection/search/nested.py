@@ -117,7 +117,7 @@ class Search:
         except (OutOfTime, MemoryError) as error:
             stopped = self.ended_by = limit_of(error)
             is_late = stopped is StopReason.TIME_LIMIT
-            words = f"time limit of {self.clock.limit:g} s" if is_late else "memory limit"
+            words = f"time limit of {self.settings.time_limit or self.clock.limit:g} s" if is_late else "memory limit"
             self.sentences.append(f"The search stopped because of the {words}, before: {self.clock.stage}.")
         return self.report(stopped)
 

@@ -84,8 +84,8 @@ class Batches:
 
     `KANRegressor.fit` and `KANClassifier.fit` take it in place of X and y. A first pass counts the rows and keeps a
     sample, from which columns, knots and the kind of model are chosen; further passes sum normal equations over all
-    rows. A level of a category that no row of the sample has counts as unknown, and a time limit ends the search on the
-    sample, not the passes. Several processes share the rows, see `edgewise.processes`.
+    rows. A level of a category that no row of the sample has counts as unknown. Half of a time limit is for the search
+    on the sample; the passes over all rows end with it. Several processes share the rows, see `edgewise.processes`.
 
     Parameters
     ----------
