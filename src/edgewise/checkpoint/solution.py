@@ -4,7 +4,7 @@ The container is that of model files (`container`), with one text beside "format
 with references to tensors (`strict_json`),
 
     fields, coordinates   names, to be compared with the problem
-    network               {"kind": "kan" | "separable" | "tensor" | "periodic" | "windows", ...}, see `_encoded`
+    network               {"kind": "kan" | "separable" | "tensor" | "uncertain" | "windows", ...}, see `_encoded`
     account               stages, unknowns, error_estimate, stopped, message ... of a `Solution`
 
 The equation itself is the user's code and is not in the file; neither are values of hard conditions.
@@ -36,6 +36,7 @@ from edgewise.outcomes import StopReason
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.solver.network import PeriodicNetwork, SeparableNetwork
 from edgewise.pde.solver.solution import Solution, Stage
+from edgewise.pde.structured.inverse import UncertainNetwork
 from edgewise.pde.structured.networks import TensorNetwork, WindowNetwork
 
 # Fields of a `Solution` that are stored by their names.
@@ -44,6 +45,7 @@ _LATER = {"trust"}  # facts that older files lack, which then have their default
 # Names of the parts of each kind of network.
 _PARTS = {
     "windows": {"axis", "ends", "windows"},
+    "uncertain": {"inner", "root"},
     "tensor": {"degree", "periodic", "knots", "coef"},
     "separable": {"degree", "fields", "knots", "coef"},
     "periodic": {"inputs", "periods", "inner"},
@@ -189,6 +191,8 @@ def _encoded(network: nn.Module) -> dict[str, Any]:
     if isinstance(network, WindowNetwork):
         windows = [_encoded(network.window(number)) for number in range(len(network.windows))]
         return {"kind": "windows", "axis": network.axis, "ends": network.ends, "windows": windows}
+    if isinstance(network, UncertainNetwork):
+        return {"kind": "uncertain", "inner": _encoded(TensorNetwork(network.tensor_layer)), "root": network.root}
     if isinstance(network, TensorNetwork):
         layer = network.tensor_layer
         return {
@@ -238,6 +242,12 @@ def _decoded(tree: Any) -> nn.Module:
                 has_axis = len(inputs) == 1 and type(axis) is int and 0 <= axis < max(inputs)
                 _require(has_axis, "have time among its inputs", "others")
                 return WindowNetwork(networks, ends, axis)
+            case "uncertain":
+                inner, root = _decoded(parts["inner"]), parts["root"]
+                _require_numbers(root, 2)
+                if not (isinstance(inner, TensorNetwork) and len(root) == inner.tensor_layer.coef.numel()):
+                    raise CheckpointError("must have a covariance of its coefficients, got something else")
+                return UncertainNetwork(inner.tensor_layer, root)
             case "tensor":
                 return _tensor_network(**parts)
             case "separable":

@@ -2,9 +2,9 @@
 
 A `PDE` is an equation on a domain (`Box`, `Interval`, `Time`, `Parameter`, `Disk`, `Annulus`, `Polygon`, `LShape`,
 `Ball`, `Cylinder`, `LevelSet`, and their combinations) with conditions (`Dirichlet`, `Neumann`, `Robin`, `Initial`,
-`Periodic`, `Interface`, `Condition`, `Observations`). `solve` chooses network, grid and method and returns a `Solution`
-with an estimate of its error; `edgewise.fit` trains a network of one's own on a `PDE` as on any other problem.
-`named_equation` gives well-known equations; `eigenvalues` those of a linear homogeneous problem; `other_solutions`
+`Periodic`, `Interface`, `Condition`, `Observations`, `UnknownField`). `solve` chooses network, grid and method and returns a
+`Solution` with an estimate of its error; `edgewise.fit` trains a network of one's own on a `PDE` as on any other
+problem. `named_equation` gives well-known equations; `eigenvalues` those of a linear homogeneous problem; `other_solutions`
 further ones of a nonlinear one.
 """
 
@@ -14,7 +14,16 @@ from edgewise.pde.domains.shapes import Annulus, Disk, LShape, Polygon
 from edgewise.pde.domains.solids import Ball, Cylinder
 from edgewise.pde.library import EQUATIONS, burgers_solution, named_equation
 from edgewise.pde.problem.collocation import PDE, Collocation, SamplingOptions
-from edgewise.pde.problem.conditions import Condition, Dirichlet, Initial, Neumann, Observations, Periodic, Robin
+from edgewise.pde.problem.conditions import (
+    Condition,
+    Dirichlet,
+    Initial,
+    Neumann,
+    Observations,
+    Periodic,
+    Robin,
+    UnknownField,
+)
 from edgewise.pde.problem.fields import Field, curl, divergence, gradient, hessian, laplacian
 from edgewise.pde.problem.integrals import integral
 from edgewise.pde.problem.interfaces import Interface, diffusion
@@ -54,6 +63,7 @@ __all__ = [
     "Solution",
     "SolveOptions",
     "Time",
+    "UnknownField",
     "burgers_solution",
     "curl",
     "diffusion",

@@ -7,7 +7,16 @@ An equation is a function of fields (`fields`, `integrals`), evaluated at points
 """
 
 from edgewise.pde.problem.collocation import PDE, Collocation, SamplingOptions
-from edgewise.pde.problem.conditions import Condition, Dirichlet, Initial, Neumann, Observations, Periodic, Robin
+from edgewise.pde.problem.conditions import (
+    Condition,
+    Dirichlet,
+    Initial,
+    Neumann,
+    Observations,
+    Periodic,
+    Robin,
+    UnknownField,
+)
 from edgewise.pde.problem.fields import Field, curl, divergence, gradient, hessian, laplacian
 from edgewise.pde.problem.integrals import integral
 from edgewise.pde.problem.strong_form import StrongForm, strong_form_of
@@ -25,6 +34,7 @@ __all__ = [
     "Robin",
     "SamplingOptions",
     "StrongForm",
+    "UnknownField",
     "curl",
     "divergence",
     "gradient",

@@ -553,7 +553,8 @@ class PDE(Collocation):
     domain : Domain
         Domain of the equation, as `Box(x=(-1, 1), y=(-1, 1))`.
     conditions : sequence
-        `Dirichlet`, `Neumann`, `Robin`, `Initial`, `Periodic`, `Condition` and `Observations`.
+        `Dirichlet`, `Neumann`, `Robin`, `Initial`, `Periodic`, `Condition`, `Observations` and
+        `UnknownField`.
     coefficients : mapping, optional
         Unknown numbers by name, and the values at which they start, as {"k": 1.0}; data must determine them.
     weight : float

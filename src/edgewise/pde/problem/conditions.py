@@ -403,6 +403,43 @@ class Observations:
 
 
 @dataclass(frozen=True)
+class UnknownField:
+    """A field of the equation that only measured values determine, such as a conductivity a(x) from temperatures.
+
+    Of all fields that agree with the equation, the conditions and the measured values within their noise, `solve` takes
+    smooth ones, with the strength of the smoothing and the size of the noise of the largest restricted likelihood; the
+    same smoothing holds for measured fields that lack conditions. `Solution.standard_error` gives standard errors.
+    All measured values have the same noise; the weights of `Observations` do not count.
+
+    Parameters
+    ----------
+    field : str
+        Name of the field.
+
+    Raises
+    ------
+    InputError
+        With the problem that it is given to: an unknown field, no `Observations`, hard conditions, or more than three
+        coordinates.
+
+    Examples
+    --------
+    A conductivity from temperatures with noise: (a u')' = -2 with a = 1 has u = x (1 - x).
+
+    >>> from edgewise.pde import PDE, Interval, solve
+    >>> x = torch.linspace(0, 1, 200, dtype=torch.float64)
+    >>> noise = 0.002 * torch.randn(200, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    >>> measured = Observations(x[:, None], x * (1 - x) + noise, field="u")
+    >>> conditions = [Dirichlet({"u": 0.0}), measured, UnknownField("a")]
+    >>> solution = solve(PDE(lambda u, a: a.x * u.x + a * u.xx + 2, Interval(0, 1), conditions))
+    >>> abs(solution([[0.1]])[0, 1] - 1) < 3 * solution.standard_error([[0.1]], "a")[0] < 0.1
+    True
+    """
+
+    field: str
+
+
+@dataclass(frozen=True, eq=False)
 class HardConditions:
     """Dirichlet conditions that hold by construction: field = value + factor * network, factor 0 on their pieces.
 

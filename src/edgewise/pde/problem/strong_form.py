@@ -23,6 +23,7 @@ from edgewise.pde.problem.conditions import (
     Initial,
     Observations,
     Periodic,
+    UnknownField,
     by_field,
     check_weight,
 )
@@ -60,6 +61,7 @@ from edgewise.train.problems.blocks import BlockRole
 PROBES = 64
 PROBES_PER_PART = 16  # times as many points among which those of each part are found. A choice
 PROBE_SEEDS = 11, 12  # of these points in the domain and on its boundary: fixed, so that sizes never change
+MOST_SMOOTHED = 3  # coordinates of a problem with unknown fields, whose normal matrix is dense
 LATEST = 1e-12  # a delayed moment that is later than its point by this share is rounding
 FINITE_POINTS = 4096  # at which residuals are looked at for values that are no numbers. A choice: milliseconds
 
@@ -225,6 +227,18 @@ class StrongForm:
         return tuple(condition for condition in self.conditions if isinstance(condition, Observations))
 
     @property
+    def smoothed_fields(self) -> tuple[str, ...]:
+        """Fields that `UnknownField` names, and with these the measured fields that lack conditions."""
+        unknown = [condition.field for condition in self.conditions if isinstance(condition, UnknownField)]
+        for observed in self.observations if unknown else ():
+            name = observed.field or self.fields[0]
+            try:
+                _check_enough_conditions(name, self.domain, self.equation_term, self.condition_terms, self.periodic)
+            except InputError:
+                unknown.append(name)
+        return tuple(dict.fromkeys(unknown))
+
+    @property
     def has_integrals(self) -> bool:
         """True if the equation or a condition contains integrals of fields, or fields at other moments."""
         return any(term.requirements.integrals for term in (self.equation_term, *self.condition_terms))
@@ -358,6 +372,9 @@ def strong_form_of(
             term, x, normal = _interface_term(condition, domain, equation_term, fields, numbers)
             terms.append(term)
             samples.append((term, x, normal))
+        elif isinstance(condition, UnknownField):
+            if condition.field not in fields:
+                raise InputError(f"UnknownField must name a field of {', '.join(fields)}, got {condition.field!r:.40}")
         elif not isinstance(condition, Periodic):
             term, x, normal = _condition_term(condition, domain, fields, numbers)
             terms.append(term)
@@ -390,6 +407,9 @@ def strong_form_of(
     )
     if form.has_integrals and parts is not None:
         raise InputError("conditions must have no integrals where there are interfaces")
+    if form.smoothed_fields and not (form.observations and not hard.values and domain.dimension <= MOST_SMOOTHED):
+        what = "Observations" if not form.observations else "conditions that are not hard, and at most 3 coordinates"
+        raise InputError(f"UnknownField needs {what}, got a problem without")
     if form.has_integrals and hard.values:
         raise InputError(f"conditions must not be hard where there are integrals, got {', '.join(hard.values)}")
     return form

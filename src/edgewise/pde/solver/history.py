@@ -255,6 +255,10 @@ class History(WorkBudget):
             )
         return self._evidence
 
+    def judged(self, evidence: Evidence) -> None:
+        """Take over the judgement of the best network, where it is not `judge` that makes it."""
+        self._evidence = evidence
+
     def solution(self, stopped: StopReason, message: str) -> Solution:
         """The best network as a `Solution`, which has not converged where there are doubts."""
         assert self.best is not None

@@ -310,6 +310,33 @@ class Solution:
         values: Tensor = getattr(self.fields(x, by)[self._slot(field)], by)
         return values.to(x.dtype) if isinstance(x, Tensor) else values.numpy()
 
+    def standard_error(self, x: Tensor | ArrayLike, field: str | None = None) -> Tensor | np.ndarray:
+        """Standard errors of a field that was found from measured values with `UnknownField`.
+
+        Parameters
+        ----------
+        x : Tensor or array-like
+            Points, (b, n), as for a call.
+        field : str, optional
+            Name of the field, if there are several.
+
+        Returns
+        -------
+        Tensor or ndarray
+            Shape (b,), of the kind of x; 1.96 of them on both sides of the field hold 95 % of it, in the mean over the
+            domain and many sets of measured values.
+
+        Raises
+        ------
+        InputError
+            The problem has no `UnknownField`.
+        """
+        known = getattr(self.model, "standard_errors", None)
+        if known is None:
+            raise InputError("standard errors of fields need a problem with UnknownField, got one without")
+        values: Tensor = known(self._points(x))[:, self._slot(field)]
+        return values.to(x.dtype) if isinstance(x, Tensor) else values.numpy()
+
     def flux(self, on: str | Sequence[str] | None = None, field: str | None = None, coefficient: Value = 1.0) -> float:
         """Flux of a field out of the domain: the integral over pieces of its boundary of coefficient * du/dn.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
@@ -20,12 +21,12 @@ from edgewise.outcomes import (
 from edgewise.pde.domains.domain import TIME, Box
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.strong_form import strong_form_of
-from edgewise.pde.solver.evidence import LARGEST_RESIDUAL
+from edgewise.pde.solver.evidence import LARGEST_RESIDUAL, Evidence
 from edgewise.pde.solver.history import FRESH_POINTS, FRESH_SEED, History, TrainedNetwork
 from edgewise.pde.solver.refinement import SEPARABLE, TENSOR, Plan, Refinement
-from edgewise.pde.solver.solution import Solution
+from edgewise.pde.solver.solution import Solution, field_values
 from edgewise.pde.solver.training import linear_method
-from edgewise.settings import MOST_FACTORISED_IN_EQUATIONS, MOST_FACTORISED_WITH_INTEGRALS
+from edgewise.settings import ABOVE_ZERO, MOST_FACTORISED_IN_EQUATIONS, MOST_FACTORISED_WITH_INTEGRALS
 from edgewise.train.methods.base import Method
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 
@@ -47,6 +48,7 @@ UNLIKE = 10.0
 # Degree of splines on parts between interfaces. A choice: on each part the solution is smooth up to the interface and
 # beyond, so that a higher degree needs fewer coefficients; from 9 on the matrices lose digits.
 DEGREE_OF_PARTS = 7
+GAP_OF_ERRORS = 0.2  # standard errors to which two grids must agree: an interval is then 2 % too short. A choice
 STARTS_OF_OTHERS = 5  # from which another solution is sought. A choice: less than a second on a square
 STOPPED = {
     StopReason.BUDGET: "the budget was spent in a sharper one",
@@ -156,7 +158,8 @@ def solve(
     the estimated error is largest (on boxes, for linear problems, so that each interval has the same error; else some
     are halved), or half as many terms are added, whichever lowers the loss more, without a change of the function but
     in the first case; and so on, on more points, until two stages agree to `tolerance`, the loss falls no further, or
-    the budget is spent. An equation of order m leaves splines of
+    the budget is spent. Fields that `UnknownField` names are found by penalised least squares on tensor grids.
+    An equation of order m leaves splines of
     degree five a residual that falls with the grid size to the power of 6 - m.
 
     Examples
@@ -178,7 +181,9 @@ def solve(
     progress = progress_callback(progress, ("stage", "share", "error"))
     with reported(progress, options.get("verbose", False), "solve") as report:
         history, ended = History(problem, seed, budget, time_limit, report, options.get("journal")), None
-        if _is_unchosen(options):
+        if problem.form.smoothed_fields:
+            ended = _find_fields(problem, history)
+        elif _is_unchosen(options):
             ended = _solve_on_structured_grids(problem, history, tolerance)
         stopped, message = ended or Refinement(problem, plan, history, tolerance).run()
     if stopped is StopReason.INTERRUPTED and not keep_interrupted:
@@ -262,6 +267,49 @@ def _solve_on_structured_grids(
         if found is not None:
             history.remark = "another solution exists, which other_solutions gives"
     return ended
+
+
+def _find_fields(problem: Collocation, history: History) -> tuple[StopReason, str]:
+    """Find unknown fields from measured values on finer and finer grids, until two agree within their noise."""
+    from edgewise.pde.structured.inverse import inverse_fits  # imported late: `import edgewise` stays light
+
+    x, names, stopped = history.fresh_points, problem.form.smoothed_fields, StopReason.NO_PROGRESS
+    message, before = "The largest grid is reached", None
+    try:
+        for fit in inverse_fits(problem, names):
+            history.spend(fit.work)
+            values, errors = field_values(fit.network, fit.problem, x), fit.network.standard_errors(x)
+            history.add_stage(TrainedNetwork(fit.network, fit.problem, fit.loss), fit.points)
+            gap = math.nan if before is None else float((values - before).norm() / errors.norm())
+            size = float(values.norm())
+            checks = [] if before is None else [f"two grids agree to {gap:.1g} of a standard error"]
+            checks.append(f"the residual at fresh points is {history.stages[-1].residual:.1g} of an error")
+            checks.append(
+                f"the measured values have a noise of {fit.noise:.3g} and determine {fit.freedom:.3g} parameters, with "
+                f"{', '.join(names)} smoothed by restricted likelihood"
+            )
+            doubts = () if history.stages[-1].residual <= LARGEST_RESIDUAL else ("The equation does not hold.",)
+            evidence = Evidence(
+                history.stages[-1].change,
+                history.stages[-1].residual,
+                tuple(checks),
+                doubts,
+                noise=float(errors.norm()) / max(size, ABOVE_ZERO),
+                standard_errors=fit.standard_errors,
+            )
+            history.judged(evidence)
+            before = values
+            if gap <= GAP_OF_ERRORS:
+                return StopReason.CONVERGED, f"Two grids agree to {gap:.1g} of a standard error."
+            if history.past_deadline or history.work > history.limit:
+                stopped = StopReason.TIME_LIMIT if history.past_deadline else StopReason.BUDGET
+                message = "The time is over" if history.past_deadline else "The budget is spent"
+                break
+    except KeyboardInterrupt:
+        if before is None:
+            raise
+        return StopReason.INTERRUPTED, "Interrupted; the solution is that of the last complete grid."
+    return stopped, f"{message}."
 
 
 def solve_on_grids(

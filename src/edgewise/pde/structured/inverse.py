@@ -1,0 +1,370 @@
+"""Unknown fields from noisy measurements: as smooth as the data allow, with standard errors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations_with_replacement
+
+import torch
+from torch import Tensor
+
+from edgewise.errors import InputError
+from edgewise.nn.layers.segments import dense_rows
+from edgewise.nn.layers.tensor_product import TensorLayer
+from edgewise.nn.prediction import BATCH_ROWS
+from edgewise.pde.domains.mesh import Mesh
+from edgewise.pde.problem.collocation import BlockResiduals, Collocation, points_with
+from edgewise.pde.problem.conditions import HardConditions
+from edgewise.pde.problem.evaluation import EvaluationContext, Requirements
+from edgewise.pde.problem.fields import stencil
+from edgewise.pde.structured.networks import TensorNetwork
+from edgewise.settings import ABOVE_ZERO
+from edgewise.train.jacobian import ParameterSlots, RowSource, trainable_slots
+from edgewise.train.problems.block_problem import BlockProblem
+from edgewise.train.problems.blocks import BlockRole, ResidualBlock
+
+DEGREE = 5
+# Intervals of each coordinate on the first grid, by dimension, and factor to the next one. Choices: curvature at half
+# the period of eight waves, and seconds of work.
+FIRST_INTERVALS_OF_FIELDS, FINER_FIELDS = {1: 24, 2: 8, 3: 4}, 1.5
+POINTS_OF_INTERVAL = 4  # of each coordinate, for the residuals of the equation. A choice: more rows than splines
+MOST_COEFFICIENTS = 1600  # of a dense normal matrix, which is factorised in seconds
+# The equation counts so many times as much as all measurements together: it is left to a hundredth of their noise.
+# Smaller factors come first, for Newton's steps are short where the equation is to hold all the way.
+EXACTNESSES = 1.0, 1e2, 1e4
+ROUNDS, SETTLED = 60, 1e-2  # of Newton steps, and relative change of all strengths at which they end
+LARGEST_CHANGE = 30.0  # factor by which a strength changes in one round. A choice
+CURVED_RIDGE = 1e-12  # of the scaled normal matrix: rounding
+LEAST_NOISE = 1e-5  # of the spread of the measured values: above what splines and rounding leave. A choice
+FIRST_ROUGHNESS = 1e-3  # of the measurements' sum of squares, for the first smoothing. A choice that rounds correct
+SHORTEST_STEP = 1e-3  # a damped step, as a part of Newton's. A choice
+
+
+class UncertainNetwork(TensorNetwork):
+    """Network of one `TensorLayer` whose coefficients have a covariance.
+
+    Parameters
+    ----------
+    layer : TensorLayer
+        The layer.
+    root : Tensor
+        R, (coefficients, r): the covariance of the coefficients is R R'.
+    """
+
+    root: Tensor
+
+    def __init__(self, layer: TensorLayer, root: Tensor):
+        super().__init__(layer)
+        self.register_buffer("root", root)
+
+    @torch.no_grad()
+    def standard_errors(self, x: Tensor) -> Tensor:
+        """Standard errors of all fields at points x (b, n): (b, fields)."""
+        layer, parts = self.tensor_layer, []
+        for part in x.split(BATCH_ROWS):
+            sensitivity = torch.eye(layer.out_features, dtype=x.dtype)[:, None].expand(-1, len(part), -1)
+            fields = [
+                dense_rows(layer.jacobian_segments(part[None], each[None])[0], layer.coef.numel())
+                for each in sensitivity
+            ]
+            parts.append(torch.stack([(rows @ self.root).norm(dim=1) for rows in fields], 1))
+        return torch.cat(parts)
+
+
+@dataclass(frozen=True, eq=False)
+class InverseFit:
+    """Fields and unknown coefficients on one grid.
+
+    Parameters
+    ----------
+    network : UncertainNetwork
+        The fields.
+    problem : Collocation
+        The problem with the coefficients that were found.
+    noise : float
+        Standard deviation of the measurements.
+    freedom : float
+        Effective number of parameters.
+    strengths : mapping
+        Strength of the smoothness of each unknown field.
+    standard_errors : mapping
+        Standard errors of unknown coefficients.
+    loss : float
+        Mean squared residual of the equation and the conditions.
+    points : int
+        Number of collocation points.
+    work : float
+        Multiply-adds.
+    """
+
+    network: UncertainNetwork
+    problem: Collocation
+    noise: float
+    freedom: float
+    strengths: Mapping[str, float]
+    standard_errors: Mapping[str, float]
+    loss: float
+    points: int
+    work: float
+
+
+@dataclass(frozen=True)
+class _Curvature:
+    """Second derivatives of a field by all coordinates, in units of the domain, whose mean square is its roughness."""
+
+    field: str
+
+    def __call__(self, context: EvaluationContext) -> list[Tensor]:
+        field, names = context.fields[self.field], context.coordinates
+        pairs = combinations_with_replacement(range(len(names)), 2)
+        return [field.derivative(names[i], names[j]) * (1.0 if i == j else math.sqrt(2.0)) for i, j in pairs]
+
+
+def _roughness_block(problem: Collocation, mesh: Mesh, name: str) -> ResidualBlock:
+    """Block whose loss is the roughness of a field."""
+    form, sides = problem.form, problem.domain.size.tolist()
+    pairs = list(combinations_with_replacement(range(len(sides)), 2))
+    indices = [tuple((k == i) + (k == j) for k in range(len(sides))) for i, j in pairs]
+    sizes = torch.tensor([1 / (sides[i] * sides[j]) for i, j in pairs], dtype=torch.float64)
+    derivatives = {each: frozenset(indices if each == name else ()) for each in form.fields}
+    plan = stencil(indices, len(sides))
+    hard = HardConditions(form.domain, form.fields)
+    needs = Requirements(derivatives, sizes)
+    residuals = BlockResiduals("roughness", _Curvature(name), form.domain.coordinates, hard, plan, needs, {})
+    return ResidualBlock("roughness", points_with(*mesh.interior()), residuals, 1.0, plan.directions, plan.order)
+
+
+def inverse_fits(problem: Collocation, names: Sequence[str]) -> Iterator[InverseFit]:
+    """Fit fields to measurements on finer and finer grids.
+
+    Parameters
+    ----------
+    problem : Collocation
+        A problem with measured values.
+    names : sequence of str
+        The unknown fields, which are smoothed.
+
+    Yields
+    ------
+    InverseFit
+
+    Notes
+    -----
+    The equation and the conditions hold but for a hundredth of the noise; among their solutions the sum of squared
+    deviations from the measurements plus strength times roughness, the mean square of all second derivatives, of each
+    unknown field is least. Strengths and noise are those of the largest restricted likelihood of the problem linearised
+    about the solution, by the update of [1]_ after every Newton step; the covariance is that of the coefficients given
+    the data, whose intervals cover in the mean over the domain [2]_.
+
+    References
+    ----------
+    .. [1] S. Wood, M. Fasiolo, "A generalized Fellner-Schall method for smoothing parameter optimization with
+       application to Tweedie location, scale and shape models", Biometrics 73, 2017, 1071.
+    .. [2] D. Nychka, "Bayesian confidence intervals for smoothing splines", J. American Statistical Association 83,
+       1988, 1134.
+    """
+    domain, start = problem.domain, None
+    if domain.dimension not in FIRST_INTERVALS_OF_FIELDS:
+        raise InputError(f"unknown fields need a domain of at most three coordinates, got {domain.dimension}")
+    count = FIRST_INTERVALS_OF_FIELDS[domain.dimension]
+    while True:
+        lines = [torch.linspace(low, high, count + 1, dtype=torch.float64) for low, high in domain.bounds.tolist()]
+        periodic = [name in problem.periodic for name in domain.coordinates]
+        layer = TensorLayer(lines, len(problem.fields), degree=max(DEGREE, problem.order + 1), periodic=periodic)
+        if layer.coef.numel() > MOST_COEFFICIENTS:
+            return
+        mesh = Mesh(domain, lines, POINTS_OF_INTERVAL)
+        sampled = problem.resampled(1, seed=1, mesh=mesh, own_unknowns=True)
+        fit = _Smoothing(sampled, mesh, layer, names).run(start)
+        yield fit
+        start, problem, count = fit, fit.problem, math.ceil(FINER_FIELDS * count)
+
+
+class _Smoothing:
+    """Newton's method for fields and coefficients, with strengths and noise that follow the restricted likelihood."""
+
+    def __init__(self, problem: Collocation, mesh: Mesh, layer: TensorLayer, names: Sequence[str]):
+        self.problem, self.mesh, self.names, self.network = problem, mesh, names, TensorNetwork(layer)
+        self.slots: ParameterSlots = trainable_slots(self.network, problem)
+        observed = problem.with_role(BlockRole.OBSERVATION)
+        self.count = sum(len(block.data) for block in observed)
+        self.data = [replace(block, weight=float(len(block.data))) for block in observed]
+        values = torch.cat([each.values.double() for each in problem.form.observations])
+        self.least = LEAST_NOISE * max(float(values.std(unbiased=False)), ABOVE_ZERO)
+        others = [block for block in problem.blocks() if block.role is not BlockRole.OBSERVATION]
+        self.exact, self.work = [replace(block, weight=1.0) for block in others], 0.0
+
+    def run(self, before: InverseFit | None) -> InverseFit:
+        """Fit from the result on a coarser grid, or from the data."""
+        if before is None:
+            strengths, noise = self._start()
+        else:
+            strengths, noise = [before.strengths[name] for name in self.names], before.noise
+            self._follow(before.network)
+        for exactness in EXACTNESSES if before is None else EXACTNESSES[-1:]:
+            strengths, noise, freedom, covariance = self._newton(self.names, strengths, noise, exactness)
+        root, info = torch.linalg.cholesky_ex(covariance)
+        if int(info):  # by rounding
+            values, vectors = torch.linalg.eigh(covariance)
+            root = vectors * values.clamp(min=0).sqrt()
+        size = self.network.tensor_layer.coef.numel()
+        errors = covariance.diagonal()[size:].clamp(min=0).sqrt().tolist()
+        return InverseFit(
+            network=UncertainNetwork(self.network.tensor_layer, root[:size].contiguous()),
+            problem=self.problem,
+            noise=noise,
+            freedom=freedom,
+            strengths=dict(zip(self.names, strengths, strict=True)),
+            standard_errors=dict(zip(self.problem.unknowns, errors, strict=True)),
+            loss=self._size(self.exact),
+            points=self.problem.point_count,
+            work=self.work,
+        )
+
+    def _start(self) -> tuple[list[float], float]:
+        """Smooth the measured fields alone, and take for the others what then fulfils the equation best."""
+        layer, fields = self.network.tensor_layer, self.problem.fields
+        measured = sorted({observed.field or fields[0] for observed in self.problem.form.observations})
+        unknown = [name for name in self.names if name not in measured]
+        slots = torch.arange(layer.coef.numel()) % len(fields)
+        with torch.no_grad():
+            layer.coef.zero_()
+            for name in unknown:
+                layer.coef[..., fields.index(name)] = 1.0
+        spread = self.least / LEAST_NOISE
+        first = [self.count / spread**2 * FIRST_ROUGHNESS] * len(measured)
+        smooth, noise, _, _ = self._newton(measured, first, spread / 10, 0.0)
+        strengths = dict(zip(measured, smooth, strict=True))
+        matrix, gradient, _ = self._squares(self.exact)
+        weight, chosen = EXACTNESSES[0] * self.count / noise**2, torch.zeros(len(gradient), dtype=torch.bool)
+        whole = weight * matrix
+        for name in unknown:
+            own, rough = (slots == fields.index(name)).nonzero()[:, 0], self._roughness(name)
+            size = float(matrix.diagonal()[own].sum()) / max(float(rough.diagonal().sum()), ABOVE_ZERO)
+            strengths[name] = weight * size
+            whole = whole + strengths[name] * rough
+            chosen[own] = True
+        if unknown:
+            step = torch.zeros_like(gradient)
+            step[chosen] = -_Factor(whole[chosen][:, chosen]).solve(weight * gradient[chosen][:, None])[:, 0]
+            self._set(self._coefficients() + step)
+        return [strengths[name] for name in self.names], noise
+
+    def _newton(
+        self, names: Sequence[str], strengths: Sequence[float], noise: float, exactness: float
+    ) -> tuple[list[float], float, float, Tensor]:
+        """Newton steps and updates: strengths, noise, effective number of parameters and covariance of parameters.
+
+        Without exactness the equation and the conditions do not count.
+        """
+        rough, strengths = [self._roughness(name) for name in names], list(strengths)
+        origin, first = self._coefficients(), self._squares(self.data)  # linear in the parameters
+
+        def deviations(c: Tensor) -> float:
+            moved = c - origin
+            return max(first[2] + float(2 * first[1] @ moved + moved @ first[0] @ moved), 0.0)
+
+        for _ in range(ROUNDS):
+            weight, c = exactness * self.count / noise**2, self._coefficients()
+            data, exact = (first[0], first[1] + first[0] @ (c - origin)), self._squares(self.exact)
+            prior = weight * exact[0] + sum(s * p for s, p in zip(strengths, rough, strict=True))
+            whole = _Factor(data[0] / noise**2 + prior)
+            slope = (
+                data[1] / noise**2 + weight * exact[1] + sum(s * p @ c for s, p in zip(strengths, rough, strict=True))
+            )
+
+            def objective(noise: float = noise, weight: float = weight) -> float:
+                own = self._coefficients()
+                total = deviations(own) / noise**2 + weight * self._size(self.exact)
+                return total + sum(s * float(own @ p @ own) for s, p in zip(strengths, rough, strict=True))
+
+            step, size, factor = -whole.solve(slope[:, None])[:, 0], objective(), 1.0
+            while factor > SHORTEST_STEP:
+                self._set(c + factor * step)
+                if objective() <= size:
+                    break
+                factor /= 2
+            c = self._coefficients()
+            covariance, free = whole.inverse(), _Factor(prior)
+            self.work += 4 * len(c) ** 3
+            freedom = float((covariance * data[0]).sum()) / noise**2
+            changes = []
+            for number, matrix in enumerate(rough):
+                given = float(free.solve(matrix).diagonal().sum() - (covariance * matrix).sum())
+                ratio = max(given, ABOVE_ZERO) / max(float(c @ matrix @ c), ABOVE_ZERO)
+                ratio = min(max(ratio, 1 / LARGEST_CHANGE), LARGEST_CHANGE)
+                strengths[number] *= ratio
+                changes.append(abs(math.log(ratio)))
+            fresh = math.sqrt(deviations(c) / max(self.count - freedom, 1.0))
+            ratio = min(max(max(fresh, self.least) / noise, 1 / LARGEST_CHANGE), LARGEST_CHANGE)
+            noise *= ratio
+            if max(*changes, abs(math.log(ratio))) < SETTLED:
+                break
+        return strengths, noise, freedom, covariance
+
+    def _roughness(self, name: str) -> Tensor:
+        """Matrix of the roughness of a field, (P, P)."""
+        return self._squares([_roughness_block(self.problem, self.mesh, name)])[0]
+
+    def _squares(self, blocks: Sequence[ResidualBlock]) -> tuple[Tensor, Tensor, float]:
+        """J'J, J'r and r'r of a sum of squares."""
+        problem = BlockProblem(list(blocks), self.problem.unknowns)
+        model = RowSource(self.network, problem, self.slots).normal_equations()
+        assert model.residuals is not None
+        matrix = model.matrix.triu()
+        return (matrix + matrix.triu(1).mT) / 2, model.gradient / 2, float(model.residuals.square().sum()) / 2
+
+    def _size(self, blocks: Sequence[ResidualBlock]) -> float:
+        """Sum of squares."""
+        with torch.no_grad():
+            return sum(float(block.loss(self.network, block.data, self.problem.unknowns)) for block in blocks)
+
+    def _coefficients(self) -> Tensor:
+        """All parameters, (P,)."""
+        parts = [self.network.tensor_layer.coef, *self.problem.unknowns.values()]
+        return torch.cat([part.detach().flatten() for part in parts])
+
+    @torch.no_grad()
+    def _set(self, c: Tensor) -> None:
+        """Take over all parameters, (P,)."""
+        coef = self.network.tensor_layer.coef
+        coef.copy_(c[: coef.numel()].view_as(coef))
+        for value, number in zip(self.problem.unknowns.values(), c[coef.numel() :], strict=True):
+            value.copy_(number)
+
+    @torch.no_grad()
+    def _follow(self, before: TensorNetwork) -> None:
+        """Take over the fields of a coarser grid, by least squares at the points of the mesh."""
+        x, layer = self.mesh.interior()[0], self.network.tensor_layer
+        wanted = before(x)
+        eye = torch.eye(layer.out_features, dtype=x.dtype)
+        rows = dense_rows(layer.jacobian_segments(x[None], eye[0].expand(1, len(x), -1))[0], layer.coef.numel())
+        one = rows[:, :: layer.out_features]
+        factor = _Factor(one.mT @ one)
+        layer.coef.copy_(factor.solve(one.mT @ wanted).reshape(layer.coef.shape))
+
+
+class _Factor:
+    """Cholesky's factor of a matrix that is scaled to a diagonal of ones and has a small ridge."""
+
+    def __init__(self, matrix: Tensor):
+        diagonal = matrix.diagonal()
+        self.scale = torch.where(diagonal > 0, diagonal, diagonal.amax().clamp(min=ABOVE_ZERO)).rsqrt()
+        scaled = matrix * self.scale[:, None] * self.scale
+        ridge = CURVED_RIDGE
+        while True:
+            scaled.diagonal().copy_(torch.full_like(self.scale, 1 + ridge))
+            self.factor, info = torch.linalg.cholesky_ex(scaled)
+            if not int(info):
+                break
+            ridge *= 10
+
+    def solve(self, columns: Tensor) -> Tensor:
+        """Solve for columns (P, k)."""
+        return torch.cholesky_solve(columns * self.scale[:, None], self.factor) * self.scale[:, None]
+
+    def inverse(self) -> Tensor:
+        """The inverse, (P, P)."""
+        return torch.cholesky_inverse(self.factor) * self.scale[:, None] * self.scale
