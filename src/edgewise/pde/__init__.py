@@ -2,10 +2,10 @@
 
 A `PDE` is an equation on a domain (`Box`, `Interval`, `Time`, `Parameter`, `Disk`, `Annulus`, `Polygon`, `LShape`,
 `Ball`, `Cylinder`, `LevelSet`, and their combinations) with conditions (`Dirichlet`, `Neumann`, `Robin`, `Initial`,
-`Periodic`, `Interface`, `Condition`, `Observations`, `UnknownField`). `solve` chooses network, grid and method and returns a
-`Solution` with an estimate of its error; `edgewise.fit` trains a network of one's own on a `PDE` as on any other
-problem. `named_equation` gives well-known equations; `eigenvalues` those of a linear homogeneous problem; `other_solutions`
-further ones of a nonlinear one.
+`Periodic`, `Interface`, `Condition`, `Observations`, `UnknownField`). `solve` chooses network, grid and method and
+returns a `Solution` with an estimate of its error; `edgewise.fit` trains a network of one's own on a `PDE` as on any
+other problem. `named_equation` gives well-known equations; `eigenvalues` those of a linear homogeneous problem;
+`other_solutions` further ones of a nonlinear one.
 """
 
 from edgewise.pde.domains.domain import Box, Domain, Interval, Parameter, Time

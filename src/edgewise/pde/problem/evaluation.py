@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from edgewise.errors import InputError
-from edgewise.pde.domains.domain import Domain
-from edgewise.pde.problem.fields import Field, Index
+from edgewise.pde.domains.domain import TIME, Domain
+from edgewise.pde.problem.fields import Field, Index, Past
 from edgewise.pde.problem.integrals import IntegralCalls, IntegralKey, at_places
 
 # Largest defect of linearity that rounding may leave, relative to the terms. A choice: far above the rounding of
@@ -23,6 +23,7 @@ from edgewise.pde.problem.integrals import IntegralCalls, IntegralKey, at_places
 LINEAR = 1e-9
 # Largest distance of quadrature points from the domain, relative to its size. A choice: far above rounding.
 OUTSIDE = 1e-9
+LATEST = 1e-12  # a delayed moment that is later than its point by this share is rounding
 POINTS, NORMAL = "points", "normal"  # argument names for all coordinates (b, n) and for outward normals (b, n)
 
 Value = float | Callable[..., Tensor]
@@ -148,6 +149,52 @@ def residual_columns(result: Any, count: int, name: str) -> list[Tensor]:
     if not residuals:
         raise InputError(f"{name} must return at least one residual, got none")
     return residuals
+
+
+@dataclass(frozen=True)
+class EquationResiduals:
+    """Residuals of an equation as a function of a context; a class, so that a problem can be pickled.
+
+    Parameters
+    ----------
+    equation : callable
+        The user's function, see `PDE`.
+    history : mapping
+        Values of fields at the first moment and before, for delays.
+    first : float
+        That moment.
+    """
+
+    equation: Callable
+    history: Mapping[str, Value] = field(default_factory=dict)
+    first: float = -math.inf
+
+    def __call__(self, context: EvaluationContext) -> list[Tensor]:
+        if self.history:
+            fields = {
+                name: each.with_past(self._past(self.history[name], context)) if name in self.history else each
+                for name, each in context.fields.items()
+            }
+            context = replace(context, fields=fields)
+        return residual_columns(context.call(self.equation, "equation"), len(context.x), "equation")
+
+    def _past(self, history: Value, context: EvaluationContext) -> Past:
+        """See `Past`."""
+        axis = context.coordinates.index(TIME)
+
+        def past(moments: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+            moments = moments.to(context.x.dtype).expand(len(context.x))
+            now = context.x[:, axis]
+            if bool((moments > now + LATEST * now.abs().amax()).any()):
+                raise InputError(
+                    "a delay must look back in time, as u(t - 1), got a later moment than that of the point"
+                )
+            before = context.x.detach().clone()
+            before[:, axis] = moments.detach().clamp(max=self.first)
+            values = value_at(history, context.coordinates, before, "value")
+            return moments.clamp(min=self.first), moments <= self.first, values
+
+        return past
 
 
 @dataclass(frozen=True)

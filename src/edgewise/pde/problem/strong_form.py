@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -30,7 +30,7 @@ from edgewise.pde.problem.conditions import (
 from edgewise.pde.problem.evaluation import (
     NORMAL,
     POINTS,
-    EvaluationContext,
+    EquationResiduals,
     Requirements,
     Residuals,
     Value,
@@ -40,11 +40,9 @@ from edgewise.pde.problem.evaluation import (
     errors_named,
     is_linear_in_fields,
     place_words,
-    residual_columns,
     value_at,
     wave_residuals,
 )
-from edgewise.pde.problem.fields import Past
 from edgewise.pde.problem.interfaces import (
     BESIDE,
     Interface,
@@ -62,54 +60,7 @@ PROBES = 64
 PROBES_PER_PART = 16  # times as many points among which those of each part are found. A choice
 PROBE_SEEDS = 11, 12  # of these points in the domain and on its boundary: fixed, so that sizes never change
 MOST_SMOOTHED = 3  # coordinates of a problem with unknown fields, whose normal matrix is dense
-LATEST = 1e-12  # a delayed moment that is later than its point by this share is rounding
 FINITE_POINTS = 4096  # at which residuals are looked at for values that are no numbers. A choice: milliseconds
-
-
-@dataclass(frozen=True)
-class EquationResiduals:
-    """Residuals of an equation as a function of a context; a class, so that a problem can be pickled.
-
-    Parameters
-    ----------
-    equation : callable
-        The user's function, see `PDE`.
-    history : mapping
-        Values of fields at the first moment and before, for delays.
-    first : float
-        That moment.
-    """
-
-    equation: Callable
-    history: Mapping[str, Value] = field(default_factory=dict)
-    first: float = -math.inf
-
-    def __call__(self, context: EvaluationContext) -> list[Tensor]:
-        if self.history:
-            fields = {
-                name: each.with_past(self._past(self.history[name], context)) if name in self.history else each
-                for name, each in context.fields.items()
-            }
-            context = replace(context, fields=fields)
-        return residual_columns(context.call(self.equation, "equation"), len(context.x), "equation")
-
-    def _past(self, history: Value, context: EvaluationContext) -> Past:
-        """See `Past`."""
-        axis = context.coordinates.index(TIME)
-
-        def past(moments: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-            moments = moments.to(context.x.dtype).expand(len(context.x))
-            now = context.x[:, axis]
-            if bool((moments > now + LATEST * now.abs().amax()).any()):
-                raise InputError(
-                    "a delay must look back in time, as u(t - 1), got a later moment than that of the point"
-                )
-            before = context.x.detach().clone()
-            before[:, axis] = moments.detach().clamp(max=self.first)
-            values = value_at(history, context.coordinates, before, "value")
-            return moments.clamp(min=self.first), moments <= self.first, values
-
-        return past
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,9 +7,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from edgewise.pde.problem.evaluation import EvaluationContext
+from edgewise.pde.problem.evaluation import EquationResiduals, EvaluationContext
 from edgewise.pde.problem.fields import Field
-from edgewise.pde.problem.strong_form import PROBE_SEEDS, PROBES, EquationResiduals
+from edgewise.pde.problem.strong_form import PROBE_SEEDS, PROBES
 from edgewise.pde.structured.networks import TensorNetwork, WindowNetwork
 from edgewise.pde.structured.slabs import SlabMarch, Watch
 from edgewise.pde.structured.statement import Statement
