@@ -25,17 +25,17 @@ from edgewise.train.jacobian import ParameterSlots, RowSource, trainable_slots
 from edgewise.train.problems.block_problem import BlockProblem
 from edgewise.train.problems.blocks import BlockRole, ResidualBlock
 
-DEGREE = 5
+DEGREE_OF_FIELDS = 5
 # Intervals of each coordinate on the first grid, by dimension, and factor to the next one. Choices: curvature at half
 # the period of eight waves, and seconds of work.
 FIRST_INTERVALS_OF_FIELDS, FINER_FIELDS = {1: 24, 2: 8, 3: 4}, 1.5
 POINTS_OF_INTERVAL = 4  # of each coordinate, for the residuals of the equation. A choice: more rows than splines
-MOST_COEFFICIENTS = 1600  # of a dense normal matrix, which is factorised in seconds
+MOST_DENSE_COEFFICIENTS = 1600  # of a dense normal matrix, which is factorised in seconds
 # The equation counts so many times as much as all measurements together: it is left to a hundredth of their noise.
 # Smaller factors come first, for Newton's steps are short where the equation is to hold all the way.
 EXACTNESSES = 1.0, 1e2, 1e4
-ROUNDS, SETTLED = 60, 1e-2  # of Newton steps, and relative change of all strengths at which they end
-LARGEST_CHANGE = 30.0  # factor by which a strength changes in one round. A choice
+NEWTON_ROUNDS, SETTLED = 60, 1e-2  # of Newton steps, and relative change of all strengths at which they end
+LARGEST_STRENGTH_CHANGE = 30.0  # factor by which a strength changes in one round. A choice
 CURVED_RIDGE = 1e-12  # of the scaled normal matrix: rounding
 LEAST_NOISE = 1e-5  # of the spread of the measured values: above what splines and rounding leave. A choice
 FIRST_ROUGHNESS = 1e-3  # of the measurements' sum of squares, for the first smoothing. A choice that rounds correct
@@ -172,8 +172,10 @@ def inverse_fits(problem: Collocation, names: Sequence[str]) -> Iterator[Inverse
     while True:
         lines = [torch.linspace(low, high, count + 1, dtype=torch.float64) for low, high in domain.bounds.tolist()]
         periodic = [name in problem.periodic for name in domain.coordinates]
-        layer = TensorLayer(lines, len(problem.fields), degree=max(DEGREE, problem.order + 1), periodic=periodic)
-        if layer.coef.numel() > MOST_COEFFICIENTS:
+        layer = TensorLayer(
+            lines, len(problem.fields), degree=max(DEGREE_OF_FIELDS, problem.order + 1), periodic=periodic
+        )
+        if layer.coef.numel() > MOST_DENSE_COEFFICIENTS:
             return
         mesh = Mesh(domain, lines, POINTS_OF_INTERVAL)
         sampled = problem.resampled(1, seed=1, mesh=mesh, own_unknowns=True)
@@ -266,7 +268,7 @@ class _Smoothing:
             moved = c - origin
             return max(first[2] + float(2 * first[1] @ moved + moved @ first[0] @ moved), 0.0)
 
-        for _ in range(ROUNDS):
+        for _ in range(NEWTON_ROUNDS):
             weight, c = exactness * self.count / noise**2, self._coefficients()
             data, exact = (first[0], first[1] + first[0] @ (c - origin)), self._squares(self.exact)
             prior = weight * exact[0] + sum(s * p for s, p in zip(strengths, rough, strict=True))
@@ -294,11 +296,11 @@ class _Smoothing:
             for number, matrix in enumerate(rough):
                 given = float(free.solve(matrix).diagonal().sum() - (covariance * matrix).sum())
                 ratio = max(given, ABOVE_ZERO) / max(float(c @ matrix @ c), ABOVE_ZERO)
-                ratio = min(max(ratio, 1 / LARGEST_CHANGE), LARGEST_CHANGE)
+                ratio = min(max(ratio, 1 / LARGEST_STRENGTH_CHANGE), LARGEST_STRENGTH_CHANGE)
                 strengths[number] *= ratio
                 changes.append(abs(math.log(ratio)))
             fresh = math.sqrt(deviations(c) / max(self.count - freedom, 1.0))
-            ratio = min(max(max(fresh, self.least) / noise, 1 / LARGEST_CHANGE), LARGEST_CHANGE)
+            ratio = min(max(max(fresh, self.least) / noise, 1 / LARGEST_STRENGTH_CHANGE), LARGEST_STRENGTH_CHANGE)
             noise *= ratio
             if max(*changes, abs(math.log(ratio))) < SETTLED:
                 break
