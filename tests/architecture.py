@@ -37,7 +37,7 @@ INNER_RANKS = {
         {"smoothing", "uncertainty", "remembering"},
     ),
     "interpret": ({"black_box"}, {"dependence"}, {"attribution"}, {"transform"}, {"pruning", "symbolic"}),
-    "pde": ({"domains"}, {"problem"}, {"structured"}, {"solver"}, {"library", "spectrum"}),
+    "pde": ({"domains"}, {"problem"}, {"structured"}, {"solver"}, {"library", "spectrum", "others"}),
     "plot": ({"themes"}, {"style"}, {"network", "results", "pde"}),
     "cli": ({"terminal"}, {"shared"}, {"pde"}, {"table"}, {"reproduce", "explorer"}, {"app"}),
     "explore": ({"editing"}, {"division"}, {"subject", "opening", "record"}, {"history"}, {"session"}, {"page"}),
@@ -82,6 +82,7 @@ HEAVY = {
     "traitlets": ("explore.page.widget",),
     "triton": ("ops.kernels.triton",),
     "typer": ("cli",),
+    "xarray": ("pde.solver.gridded",),
     "uvicorn": ("explore.page.server",),
 }
 # Standard modules, and parts of allowed packages, that have no place here.

@@ -497,6 +497,7 @@ def _solve(
     time_limit: options.TimeLimit = None,
     tolerance: options.Tolerance = 1e-10,
     seed: options.SolveSeed = 0,
+    vtk: options.SolveVtk = False,
     resume: options.Resume = False,
     quiet: options.Quiet = False,
     force: options.Force = False,
@@ -505,6 +506,8 @@ def _solve(
     """Solve a differential equation; show the residual, the estimated error and the error against an exact solution."""
     if equation is None and not list_names:
         raise typer.BadParameter("give the name of an equation or a file, or --list", param_hint="EQUATION")
+    if vtk and out is None:
+        raise typer.BadParameter("needs --out DIR, the folder of the file", param_hint="--vtk")
     with guard(context):
         from edgewise.cli.shared.folder import solution_folder
         from edgewise.cli.shared.opening import check_equation
@@ -525,7 +528,7 @@ def _solve(
         if equation is None or list_names:
             list_equations(Screen(json=json))
             return
-        job = SolveJob(equation, hidden, budget, time_limit, tolerance, seed)
+        job = SolveJob(equation, hidden, budget, time_limit, tolerance, seed, vtk)
         screen, facts = Screen(quiet=quiet, json=json), run_facts("solve", job, equation=equation)
         with unfinished_run(out, facts, screen, resume=resume) as journal:
             run_solve(job, folder, screen, journal)

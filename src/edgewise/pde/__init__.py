@@ -13,6 +13,7 @@ from edgewise.pde.domains.implicit import LevelSet
 from edgewise.pde.domains.shapes import Annulus, Disk, LShape, Polygon
 from edgewise.pde.domains.solids import Ball, Cylinder
 from edgewise.pde.library import EQUATIONS, burgers_solution, named_equation
+from edgewise.pde.others import other_solutions
 from edgewise.pde.problem.collocation import PDE, Collocation, SamplingOptions
 from edgewise.pde.problem.conditions import (
     Condition,
@@ -27,7 +28,6 @@ from edgewise.pde.problem.conditions import (
 from edgewise.pde.problem.fields import Field, curl, divergence, gradient, hessian, laplacian
 from edgewise.pde.problem.integrals import integral
 from edgewise.pde.problem.interfaces import Interface, diffusion
-from edgewise.pde.solver.others import other_solutions
 from edgewise.pde.solver.solution import Errors, Extreme, Solution
 from edgewise.pde.solver.solving import SolveOptions, solve
 from edgewise.pde.spectrum import Eigenvalues, eigenvalues

@@ -50,7 +50,7 @@ def test_errors_by_field_and_together():
 @pytest.mark.slow
 def test_the_files(tmp_path):
     activities = []
-    written = results_of(heat(heat_solution)).write(
+    written = results_of(heat(heat_solution), vtk=True).write(
         solution_folder(str(tmp_path / "out"), force=False), activities.append
     )
     assert (
@@ -59,7 +59,7 @@ def test_the_files(tmp_path):
         == [path.name for path in sorted((tmp_path / "out").iterdir(), key=_place)]
     )
     facts = json.loads((tmp_path / "out" / "solution.json").read_text())
-    assert facts["command"] == "edgewise solve mine.py" and facts["statement"] == "A statement."
+    assert facts["command"] == "edgewise solve mine.py --vtk" and facts["statement"] == "A statement."
     assert facts["domain"]["box"] == {"x": [0.0, 2.0], "t": [0.0, 3.0]}
     assert facts["errors"]["all"]["relative_l2"] > 0
     assert facts["error_estimate"] is None and facts["stages"][0]["change"] is None

@@ -7,12 +7,13 @@ import pytest
 import torch
 from torch import nn
 
-from edgewise.errors import InputError
+from edgewise.errors import InputError, MissingExtraError
 from edgewise.outcomes import StopReason
 from edgewise.pde.domains.domain import Box, Time
+from edgewise.pde.domains.shapes import Disk
 from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Dirichlet, Initial
-from edgewise.pde.problem.fields import function_jet
+from edgewise.pde.problem.fields import function_jet, laplacian
 from edgewise.pde.solver.solution import Solution, Stage
 
 PI = math.pi
@@ -109,8 +110,10 @@ def test_quantities_of_a_solution():
     assert low.value == pytest.approx(0, abs=1e-12)
     assert PLATE.difference(exact) == pytest.approx(0.01 / math.sqrt(1 + 1e-4), rel=1e-9)
     assert exact.difference(waves) == pytest.approx(0, abs=1e-14)
-    with pytest.raises(InputError, match=r"^roots need a domain of one coordinate, got x, y$"):
-        exact.roots()
+    quarter = exact.integral(lambda u, x, y: u, over=Box(x=(0, 0.5), y=(0, 0.5)))
+    assert quarter == pytest.approx(1 / PI**2, rel=1e-12)
+    with pytest.raises(InputError, match=r"^over must be a domain of x, y, got "):
+        exact.integral(over=Time(0, 1))
     with pytest.raises(InputError, match=r"^field must be one of u, got 'v'$"):
         exact.extremes("v")
 
@@ -130,3 +133,71 @@ class Wave(nn.Module):
 
     def jet(self, x, directions=None, order=0):
         return function_jet(self, x, directions, order)
+
+
+def test_points_of_a_level_set():
+    exact = made(PLATE.problem, Off())
+    exact.model.share.data.zero_()
+    points = exact.roots(0.5)
+    assert points.shape[1] == 2 and len(points) > 200
+    assert np.abs(np.sin(PI * points[:, 0]) * np.sin(PI * points[:, 1]) - 0.5).max() < 1e-12
+    with pytest.raises(InputError, match=r"^roots need a domain of at most three coordinates, got x1, x2, x3, x4$"):
+        made(PDE(lambda u: u.x1, Box.cube(4), []), Off()).roots()
+
+
+def read_vtk(path):
+    """Coordinates and fields of a file of VTK, read by its own words."""
+    data, fields, lines = path.read_bytes(), {}, []
+    for letter in (b"X", b"Y", b"Z"):
+        head = data.index(letter + b"_COORDINATES ")
+        end = data.index(b"\n", head) + 1
+        lines.append(np.frombuffer(data, ">f8", int(data[head:end].split()[1]), end))
+    place = data.index(b"POINT_DATA")
+    count = int(data[place:].split()[1])
+    while (place := data.find(b"SCALARS ", place)) >= 0:
+        name = data[place:].split()[1].decode()
+        place = data.index(b"default\n", place) + 8
+        values = np.frombuffer(data, ">f8", count, place).reshape(tuple(map(len, lines)), order="F")
+        fields[name] = values
+    return lines, fields
+
+
+def test_values_on_a_grid_and_in_a_file_of_vtk(tmp_path):
+    exact = made(PLATE.problem, Off())
+    exact.model.share.data.zero_()
+    lines, fields = exact.on_grid((5, 3))
+    expected = np.sin(PI * lines["x"])[:, None] * np.sin(PI * lines["y"])
+    assert list(lines) == ["x", "y"] and fields["u"].shape == (5, 3)
+    assert np.allclose(fields["u"], expected, atol=1e-14)
+    assert np.allclose(exact.on_grid(5, {"y": 0.5})[1]["u"], np.sin(PI * lines["x"]), atol=1e-14)
+    exact.save_vtk(tmp_path / "plate.vtk", (5, 3))
+    (x, y, z), values = read_vtk(tmp_path / "plate.vtk")
+    assert np.array_equal(x, lines["x"]) and np.array_equal(y, lines["y"]) and z.tolist() == [0]
+    assert np.array_equal(values["u"][..., 0], fields["u"])
+    for arguments, message in [
+        ({"at": {"z": 1.0}}, "^at must name coordinates among x, y, got 'z'$"),
+        ({"at": {"x": 1.0, "y": 1.0}}, "^at must leave a coordinate free"),
+        ({"counts": (3, 3, 3)}, "^counts must be a number, or one for each of x, y, got 3 of them$"),
+        ({"counts": 1}, "^counts must be "),
+    ]:
+        with pytest.raises(InputError, match=message):
+            exact.on_grid(**arguments)
+
+
+def test_points_outside_a_domain_have_no_values_on_a_grid():
+    disk = made(PDE(laplacian, Disk(), [Dirichlet(0.0)]), Off())
+    values = disk.on_grid(5)[1]["u"]
+    assert np.isnan(values[0, 0]) and np.isfinite(values[2, 0]) and np.isfinite(values[2, 2])
+
+
+def test_a_data_set_of_xarray(monkeypatch):
+    exact = made(PLATE.problem, Off())
+    with monkeypatch.context() as patch:
+        patch.setattr("edgewise.pde.solver.gridded.find_spec", lambda name: None)
+        with pytest.raises(MissingExtraError, match=r"^to_xarray needs xarray, which is not installed: pip install"):
+            exact.to_xarray()
+    pytest.importorskip("xarray")
+    data = exact.to_xarray((4, 3))
+    assert data["u"].dims == ("x", "y") and data["u"].shape == (4, 3)
+    assert float(data["u"].sel(x=1.0, y=0.5)) == pytest.approx(float(exact([[1.0, 0.5]])[0, 0]))
+    assert data.attrs["message"] == exact.message

@@ -34,6 +34,7 @@ class SolveJob:
     time_limit: float | None = None
     tolerance: float = 1e-10
     seed: int = 0
+    vtk: bool = False
 
     @property
     def command(self) -> str:
@@ -93,6 +94,9 @@ class SolveResults:
             files["history.pdf"] = lambda path: save(solution_history(self.solution), path)
         if "t" in domain.coordinates and domain.dimension > 1:
             files["animation.gif"] = write_animation
+        if self.job.vtk:
+            ends = dict(zip(domain.coordinates[3:], domain.bounds[3:].mean(1).tolist(), strict=True))
+            files["solution.vtk"] = lambda path: self.solution.save_vtk(path, at=ends)
         # Last, since this file marks a folder with complete results.
         text = json.dumps(self.facts(), indent=2, allow_nan=False) + "\n"
         files[SOLUTION_MARK] = lambda path: write_bytes(path, text.encode())

@@ -23,7 +23,7 @@ from edgewise.files import (
 
 NAMES = ("model.safetensors", "metrics.json", "predictions.csv", "report.html")
 SOLUTION_MARK = "solution.json"
-SOLUTION_FIGURES = ("solution.png", "solution.pdf", "history.pdf", "animation.gif")
+SOLUTION_FIGURES = ("solution.png", "solution.pdf", "history.pdf", "animation.gif", "solution.vtk")
 # Bytes that are written as a test: more than most results need without the report. A disk without so much room is full.
 PROBE_SIZE = 1 << 20
 

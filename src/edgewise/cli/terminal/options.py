@@ -562,6 +562,11 @@ Tolerance = Annotated[
     float,
     typer.Option("--tolerance", metavar="ERROR", parser=parse_number, help="Stop at this estimated relative error."),
 ]
+SolveVtk = Annotated[
+    bool,
+    typer.Option("--vtk", help="With --out: also write the fields on a grid as solution.vtk, for ParaView."),
+]
+
 SolveSeed = Annotated[
     int,
     typer.Option(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 import torch
@@ -15,10 +16,11 @@ from torch import Tensor, nn
 from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.nn.prediction import BATCH_ROWS, predict_in_batches
 from edgewise.outcomes import StopReason
-from edgewise.pde.domains.domain import TIME
+from edgewise.pde.domains.domain import TIME, Domain
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.evaluation import Value, call_by_name, coordinate_table, value_at
 from edgewise.pde.problem.fields import Field, Index, function_jet, stencil
+from edgewise.pde.solver.gridded import crossings, dataset_of, grid_of, write_vtk
 from edgewise.presentation import html_table, number_text
 from edgewise.settings import ABOVE_ZERO
 
@@ -29,9 +31,6 @@ FLUX_POINTS = 4096  # on each piece of a boundary, for fluxes. A choice: errors 
 # Points inside, and on the boundary, from which extremes are sought, and the last step of the search. A choice: the
 # value at an extreme changes by the square of the step.
 SEARCH_POINTS, SEARCHED = 2000, 1e-9
-# Places between which a change of sign is a root, a choice that sees a few thousand periods; and halvings of their
-# distances, to rounding.
-ROOT_PLACES, ROOT_HALVINGS = 20_000, 50
 
 
 @dataclass(frozen=True)
@@ -367,21 +366,26 @@ class Solution:
             total += piece.measure * float((value_at(coefficient, domain.coordinates, x, "coefficient") * along).mean())
         return total
 
-    def integral(self, integrand: Callable | None = None) -> float:
-        """Integral over the domain of a function of the fields and the coordinates, by their names.
+    def integral(self, integrand: Callable | None = None, over: Domain | None = None) -> float:
+        """Integral over the domain, or a part, of a function of the fields and the coordinates, by their names.
 
         Parameters
         ----------
         integrand : callable, optional
             As `lambda u, x: u * x`, with tensors (b,); the first field if left out.
+        over : Domain, optional
+            A domain with the same coordinates within that of the problem, as Disk(0.5); the whole one if left out.
 
         Returns
         -------
         float
             For the accuracy see `Domain.quadrature`.
         """
-        x, weights = self.problem.domain.quadrature()
-        values = field_values(self.model, self.problem, x)
+        domain = self.problem.domain if over is None else over
+        if not isinstance(domain, Domain) or domain.coordinates != self.problem.domain.coordinates:
+            raise InputError(f"over must be a domain of {', '.join(self.problem.domain.coordinates)}, got {over!r:.60}")
+        x, weights = domain.quadrature()
+        values = field_values(self.model, self.problem, self._points(x))
         if integrand is None:
             return float(weights @ values[:, 0])
         table = {
@@ -428,7 +432,7 @@ class Solution:
         return found[0], found[1]
 
     def roots(self, value: float = 0.0, field: str | None = None) -> np.ndarray:
-        """Places at which a field of one coordinate takes a value, in order.
+        """Places at which a field takes a value: roots for one coordinate, points of a level set for two or three.
 
         Parameters
         ----------
@@ -440,30 +444,73 @@ class Solution:
         Returns
         -------
         ndarray
-            Shape (m,); changes of sign between 20,000 even places, by bisection.
+            Shape (m,) in order, or (m, n): changes of sign along the lines of a grid (20,000 places of one coordinate,
+            400 x 400, or 60 x 60 x 60), by bisection.
 
         Raises
         ------
         InputError
-            The domain has more than one coordinate.
+            The domain has more than three coordinates.
         """
         domain, slot = self.problem.domain, self._slot(field)
-        if domain.dimension != 1:
-            raise InputError(f"roots need a domain of one coordinate, got {', '.join(domain.coordinates)}")
-        low, high = domain.bounds[0].tolist()
-        line = torch.linspace(low, high, ROOT_PLACES, dtype=torch.float64)
+        places = crossings(lambda x: field_values(self.model, self.problem, x)[:, slot] - value, domain)
+        return places[:, 0].sort().values.numpy() if domain.dimension == 1 else places.numpy()
 
-        def gap(places: Tensor) -> Tensor:
-            return field_values(self.model, self.problem, places[:, None])[:, slot] - value
+    def on_grid(
+        self, counts: int | Sequence[int] | None = None, at: Mapping[str, float] | None = None
+    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Fields on a grid of the box around the domain.
 
-        values = gap(line)
-        changes = (values[:-1] * values[1:] < 0).nonzero()[:, 0]
-        left, right, rises = line[changes], line[changes + 1], values[changes + 1] > 0
-        for _ in range(ROOT_HALVINGS):
-            middle = (left + right) / 2
-            is_beyond = (gap(middle) > 0) == rises
-            left, right = torch.where(is_beyond, left, middle), torch.where(is_beyond, middle, right)
-        return torch.cat([line[values == 0], (left + right) / 2]).sort().values.numpy()
+        Parameters
+        ----------
+        counts : int or sequence of int, optional
+            Numbers of values of the free coordinates; 1,001 for one, 201 for each of two and 61 for each of three.
+        at : mapping, optional
+            Values of coordinates that do not vary, as {"t": 0.5}.
+
+        Returns
+        -------
+        coordinates, fields : dict of str to ndarray
+            Values (n_i,) of each free coordinate, and of each field, (n_1, ..., n_k), nan outside the domain.
+
+        Raises
+        ------
+        InputError
+            An argument is not as above.
+        """
+        return grid_of(self, counts, at)
+
+    def to_xarray(self, counts: int | Sequence[int] | None = None, at: Mapping[str, float] | None = None) -> Any:
+        """Fields on a grid as a data set of xarray; the arguments are those of `on_grid`.
+
+        Raises
+        ------
+        MissingExtraError
+            The package xarray is not installed.
+        """
+        return dataset_of(self, counts, at)
+
+    def save_vtk(
+        self,
+        path: str | os.PathLike[str],
+        counts: int | Sequence[int] | None = None,
+        at: Mapping[str, float] | None = None,
+    ) -> None:
+        """Write fields on a grid as a file of VTK, for ParaView and others, whole or not at all.
+
+        Parameters
+        ----------
+        path : path-like
+            Name of the file, which usually ends in .vtk.
+        counts, at
+            As for `on_grid`, which leaves at most three coordinates free; they are the axes of the file, time too.
+
+        Raises
+        ------
+        InputError
+            More than three coordinates are free.
+        """
+        write_vtk(self, path, counts, at)
 
     def difference(self, other: Solution | Callable[..., Tensor]) -> float:
         """Relative L2 difference from another solution, or from a function of the coordinates, on this domain.

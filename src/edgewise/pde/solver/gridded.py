@@ -1,0 +1,130 @@
+"""Values of a solution on a grid: arrays, data sets of xarray, files of VTK, and the places of a value."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from edgewise.checks import check_count
+from edgewise.errors import InputError, missing_extra
+from edgewise.files import write_bytes
+from edgewise.pde.domains.domain import Domain, finite_number
+
+if TYPE_CHECKING:
+    from edgewise.pde.solver.solution import Solution
+
+# Values of each coordinate that a grid has, by the number of coordinates. A choice: a megabyte or so
+GRID_VALUES = {1: 1001, 2: 201, 3: 61}
+MOST_GRID_VALUES = 21  # of each coordinate, in more dimensions. A choice
+# Places between which a change of sign is seen, by the number of coordinates: some thousand periods of one of them, and
+# a hundred of two; and halvings of their distances, to rounding. A choice
+ROOT_PLACES, ROOT_HALVINGS = {1: 20_000, 2: 400, 3: 60}, 50
+
+
+def grid_of(
+    solution: Solution, counts: int | Sequence[int] | None, at: Mapping[str, float] | None
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Coordinates and fields on a grid, see `Solution.on_grid`."""
+    domain, fixed = solution.problem.domain, dict(at or {})
+    unknown = [name for name in fixed if name not in domain.coordinates]
+    if unknown:
+        raise InputError(f"at must name coordinates among {', '.join(domain.coordinates)}, got {unknown[0]!r}")
+    free = [name for name in domain.coordinates if name not in fixed]
+    if not free:
+        raise InputError("at must leave a coordinate free, got a value for each")
+    if counts is None:
+        counts = GRID_VALUES.get(len(free), MOST_GRID_VALUES)
+    sizes = [counts] * len(free) if isinstance(counts, int) else list(counts)
+    if len(sizes) != len(free):
+        raise InputError(f"counts must be a number, or one for each of {', '.join(free)}, got {len(sizes)} of them")
+    for size in sizes:
+        check_count(size, "counts", 2)
+    ends = dict(zip(domain.coordinates, domain.bounds.tolist(), strict=True))
+    lines = {name: np.linspace(ends[name][0], ends[name][1], size) for name, size in zip(free, sizes, strict=True)}
+    places = {**lines, **{name: np.array([finite_number(value, f"at {name}")]) for name, value in fixed.items()}}
+    mesh = np.meshgrid(*(places[name] for name in domain.coordinates), indexing="ij")
+    points = torch.from_numpy(np.stack([each.ravel() for each in mesh], 1))
+    values = np.full((len(points), len(solution.problem.fields)), np.nan)
+    inside = domain.level(points) <= GRID_EDGE * float(domain.size.max())
+    values[inside.numpy()] = solution(points[inside]).numpy()
+    shape = tuple(len(line) for line in lines.values())
+    fields = {name: column.reshape(shape) for name, column in zip(solution.problem.fields, values.T, strict=True)}
+    return lines, fields
+
+
+GRID_EDGE = 1e-9  # of the domain: points of a grid that are outside by rounding are on the boundary
+
+
+def dataset_of(solution: Solution, counts: int | Sequence[int] | None, at: Mapping[str, float] | None) -> Any:
+    """Data set of xarray, see `Solution.to_xarray`."""
+    if find_spec("xarray") is None:
+        raise missing_extra("xarray", "xarray", "to_xarray")
+    import xarray
+
+    lines, fields = grid_of(solution, counts, at)
+    facts = {
+        "message": solution.message,
+        "error_estimate": solution.error_estimate,
+        **{f"coefficient {name}": value for name, value in solution.unknowns.items()},
+        **{f"at {name}": float(value) for name, value in (at or {}).items()},
+    }
+    return xarray.Dataset({name: (tuple(lines), each) for name, each in fields.items()}, lines, facts)
+
+
+def write_vtk(
+    solution: Solution,
+    path: str | os.PathLike[str],
+    counts: int | Sequence[int] | None,
+    at: Mapping[str, float] | None,
+) -> None:
+    """Write a file of VTK, see `Solution.save_vtk`."""
+    lines, fields = grid_of(solution, counts, at)
+    if len(lines) > 3:
+        raise InputError(
+            f"a file of VTK has at most three axes: give values of others, as at={{{list(lines)[-1]!r}: 0.0}}, "
+            f"got {', '.join(lines)}"
+        )
+    axes = [*lines.values(), *[np.zeros(1)] * (3 - len(lines))]
+    title = f"fields {', '.join(fields)} over {', '.join(lines)}"[:200]
+    parts = [f"# vtk DataFile Version 3.0\n{title}\nBINARY\nDATASET RECTILINEAR_GRID\n".encode()]
+    parts.append(f"DIMENSIONS {' '.join(str(len(line)) for line in axes)}\n".encode())
+    for letter, line in zip("XYZ", axes, strict=True):
+        parts += [f"{letter}_COORDINATES {len(line)} double\n".encode(), line.astype(">f8").tobytes(), b"\n"]
+    parts.append(f"POINT_DATA {math.prod(map(len, axes))}\n".encode())
+    for name, values in fields.items():
+        # The first axis runs fastest.
+        parts += [f"SCALARS {name} double 1\nLOOKUP_TABLE default\n".encode()]
+        parts += [values.astype(">f8").ravel(order="F").tobytes(), b"\n"]
+    write_bytes(path, b"".join(parts))
+
+
+def crossings(gap: Callable[[Tensor], Tensor], domain: Domain) -> Tensor:
+    """Points (m, n) at which a function vanishes along the lines of a grid in the domain, by bisection."""
+    if domain.dimension not in ROOT_PLACES:
+        raise InputError(f"roots need a domain of at most three coordinates, got {', '.join(domain.coordinates)}")
+    lines = [
+        torch.linspace(low, high, ROOT_PLACES[domain.dimension], dtype=torch.float64) for low, high in domain.bounds
+    ]
+    points = torch.stack(torch.meshgrid(*lines, indexing="ij"), -1)
+    values = gap(points.flatten(0, -2)).reshape(points.shape[:-1])
+    inside = (domain.level(points.flatten(0, -2)) <= GRID_EDGE * float(domain.size.max())).reshape(values.shape)
+    found = [points[(values == 0) & inside]]
+    for axis in range(domain.dimension):
+        count = values.shape[axis] - 1
+        before, after = (values.narrow(axis, start, count) for start in (0, 1))
+        both = inside.narrow(axis, 0, count) & inside.narrow(axis, 1, count) & (before * after < 0)
+        left, right = (points.narrow(axis, start, count)[both] for start in (0, 1))
+        rises = after[both] > 0
+        for _ in range(ROOT_HALVINGS if len(left) else 0):
+            middle = (left + right) / 2
+            is_beyond = ((gap(middle) > 0) == rises)[:, None]
+            left, right = torch.where(is_beyond, left, middle), torch.where(is_beyond, middle, right)
+        found.append((left + right) / 2)
+    return torch.cat(found)
