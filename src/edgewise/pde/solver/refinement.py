@@ -1,9 +1,11 @@
 """Refinement: from a coarse network to fine ones, with more knots where they are needed, or with more terms."""
 
+import copy
 import math
 from dataclasses import dataclass, replace
 
 import torch
+from torch import nn
 
 from edgewise.nn.layers.base import Chain
 from edgewise.nn.layers.tensor_product import TensorLayer
@@ -80,6 +82,8 @@ class Plan:
         Largest number of parameters.
     resample : bool
         Whether points are chosen anew for each network; if not, those of the problem are kept.
+    start : Module, optional
+        Network of another solution, from which the training begins.
     """
 
     shape: tuple | str
@@ -90,6 +94,7 @@ class Plan:
     seed: int
     most: int
     resample: bool = True
+    start: nn.Module | None = None
 
 
 class Refinement:
@@ -120,12 +125,18 @@ class Refinement:
     def run(self) -> tuple[StopReason, str]:
         """Refine until the result is good enough or nothing improves; return the reason of the end and a sentence."""
         starts = list[TrainedNetwork]()
-        for shape, number in self._starts():
-            if not starts or not self.history.past_deadline:
-                starts.append(self._start(shape, number))
-        first = self._first_stage(min(starts, key=lambda start: start.loss))
-        if self.problem.has_integrals:
-            first = self._with_settled_integrals(first)
+        try:
+            for shape, number in self._starts():
+                if not starts or not self.history.past_deadline:
+                    starts.append(self._start(shape, number))
+            first = self._first_stage(min(starts, key=lambda start: start.loss))
+            if self.problem.has_integrals:
+                first = self._with_settled_integrals(first)
+        except KeyboardInterrupt:
+            if not starts:
+                raise
+            self.history.add_stage(min(starts, key=lambda start: start.loss))
+            return StopReason.INTERRUPTED, "Interrupted before the first stage was complete, whose network this is."
         self.history.add_stage(first)
         try:
             return self._refine()
@@ -135,7 +146,7 @@ class Refinement:
     def _starts(self) -> list[tuple[tuple | str, int]]:
         """Shapes and numbers of the starts; separable functions compete with a sum of functions of one coordinate."""
         shape = self.plan.shape
-        if shape in (TENSOR, ()):
+        if shape in (TENSOR, ()) or self.plan.start is not None:
             return [(shape, 0)]
         additive: list[tuple[tuple | str, int]] = [((), 0)]
         first = additive if shape == SEPARABLE and not self.problem.periodic else []
@@ -145,6 +156,9 @@ class Refinement:
         plan, problem = self.plan, self.problem
         seed = plan.seed + START_SEED_STEP * number
         network: Chain
+        if isinstance(plan.start, Chain):
+            network = copy.deepcopy(plan.start)
+            return TrainedNetwork(network, self._sampled_for(network, problem))
         if shape == TENSOR:
             network = tensor_network(problem, plan.grid_size, plan.degree)
             return TrainedNetwork(network, self._sampled_for(network, problem))

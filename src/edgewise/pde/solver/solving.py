@@ -78,6 +78,10 @@ class SolveOptions(TypedDict, total=False):
         Number of starts of networks that are not linear in their parameters; 2 if left out.
     resample : bool
         False keeps the problem's own points throughout.
+    start : Solution
+        Solution of a like problem, with the same coordinates, ends and fields: Newton's method and the training of
+        networks begin with its fields, unknown coefficients at its values. Linear problems, and passes through time
+        from given initial values, need none.
     on_interrupt : {"raise", "keep"}
         What Ctrl-C does: "raise", the default, passes the KeyboardInterrupt on; "keep" returns the solution of the last
         complete stage, once there is one, or, in time, that up to the moment that was reached.
@@ -101,6 +105,7 @@ class SolveOptions(TypedDict, total=False):
     method: Method | None
     starts: int
     resample: bool
+    start: Solution | None
     on_interrupt: OnInterrupt
     verbose: bool | int
     journal: Journal | None
@@ -172,6 +177,10 @@ def solve(
     (<StopReason.CONVERGED: 'converged'>, True)
     """
     plan = _planned(problem, seed, **options)
+    start = options.get("start")
+    if start is not None:
+        known = {name: value for name, value in start.unknowns.items() if name in problem.unknowns}
+        problem = problem.with_unknowns({**problem.unknowns, **known})
     keep_interrupted = check_on_interrupt(options.get("on_interrupt", "raise")) == "keep"
     for value, name in ((budget, "budget"), (1.0 if time_limit is None else time_limit, "time_limit")):
         if not (is_number(value) and value > 0):
@@ -184,7 +193,7 @@ def solve(
         if problem.form.smoothed_fields:
             ended = _find_fields(problem, history)
         elif _is_unchosen(options):
-            ended = _solve_on_structured_grids(problem, history, tolerance)
+            ended = _solve_on_structured_grids(problem, history, tolerance, start)
         stopped, message = ended or Refinement(problem, plan, history, tolerance).run()
     if stopped is StopReason.INTERRUPTED and not keep_interrupted:
         raise KeyboardInterrupt
@@ -222,12 +231,31 @@ def _planned(problem: Collocation, seed: int, **options: Unpack[SolveOptions]) -
         if not isinstance(hidden, Sequence) or isinstance(hidden, str):
             raise InputError(f"hidden must be the nodes of the hidden layers, as (5,), got {hidden!r:.60}")
         shape = tuple(hidden)
+    start = options.get("start")
+    if start is not None:
+        if not isinstance(start, Solution):
+            raise InputError(f"start must be a solution, from solve, got {type(start).__name__}")
+        ours, theirs = (
+            (each.domain.coordinates, each.domain.bounds.tolist(), each.fields) for each in (problem, start.problem)
+        )
+        if ours != theirs:
+            raise InputError(f"start must have the coordinates, ends and fields of the problem, {ours}, got {theirs}")
     most = MOST_FACTORISED_WITH_INTEGRALS if problem.has_integrals else MOST_FACTORISED_IN_EQUATIONS
     method = options.get("method")
     if method is None:
         is_cut = not isinstance(problem.domain, Box)
         method = linear_method(most, is_cut=is_cut) if shape == TENSOR else LevenbergMarquardt()
-    return Plan(shape, grid_size, degree, method, starts, seed, most, options.get("resample", True))
+    return Plan(
+        shape,
+        grid_size,
+        degree,
+        method,
+        starts,
+        seed,
+        most,
+        options.get("resample", True),
+        None if start is None else start.model,
+    )
 
 
 def _is_unchosen(options: SolveOptions) -> bool:
@@ -237,16 +265,16 @@ def _is_unchosen(options: SolveOptions) -> bool:
 
 
 def _solve_on_structured_grids(
-    problem: Collocation, history: History, tolerance: float
+    problem: Collocation, history: History, tolerance: float, start: Solution | None
 ) -> tuple[StopReason, str] | None:
     """Solve on finer and finer structured grids, until two of them agree.
 
     Returns the reason of the end and a sentence, or None if the statement does not fit or no grid has a solution.
     """
-    from edgewise.pde.structured.deflation import others  # imported late: `import edgewise` stays light
+    from edgewise.pde.structured.deflation import interpolated, others  # imported late: `import edgewise` stays light
     from edgewise.pde.structured.slabs import marches
     from edgewise.pde.structured.statement import recognised
-    from edgewise.pde.structured.stationary import stationary_stages
+    from edgewise.pde.structured.stationary import first_axes, stationary_stages
 
     statement = recognised(problem.form)
     if isinstance(statement, str):
@@ -255,7 +283,11 @@ def _solve_on_structured_grids(
         return _march(problem, statement, history, tolerance)
     if problem.form.has_delays or (TIME in problem.domain.coordinates and problem.domain.dimension > 1):
         return None
-    ended = solve_on_grids(problem, stationary_stages(statement), history, tolerance)
+    begin = None
+    if start is not None:
+        axes = first_axes(statement)
+        begin = axes, interpolated(lambda x: field_values(start.model, start.problem, x), axes)
+    ended = solve_on_grids(problem, stationary_stages(statement, begin), history, tolerance)
     if ended is not None and ended[0] is StopReason.CONVERGED and not problem.is_linear:
         assert history.best is not None
         try:

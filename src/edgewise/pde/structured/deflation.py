@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from edgewise.pde.structured.axis import SplineAxis
 from edgewise.pde.structured.statement import Statement
@@ -69,7 +69,7 @@ def others(
     """
     axes, found = first_axes(statement), []
     for network in known:
-        solved = newton(statement, axes, _interpolated(network, axes))
+        solved = newton(statement, axes, interpolated(network, axes))
         if solved is None:
             return  # the grid does not resolve it, so that the distance from it would mean nothing
         found.append(solved[0])
@@ -164,7 +164,7 @@ def _distance(one: np.ndarray, other: np.ndarray) -> float:
 
 
 @torch.no_grad()
-def _interpolated(network: nn.Module, axes: Sequence[SplineAxis]) -> np.ndarray:
+def interpolated(network: Callable[[Tensor], Tensor], axes: Sequence[SplineAxis]) -> np.ndarray:
     """Coefficients of the splines that have the values of a network at the Greville points."""
     points = [axis.all_points() for axis in axes]
     places = torch.from_numpy(np.stack([each.ravel() for each in np.meshgrid(*points, indexing="ij")], 1))
