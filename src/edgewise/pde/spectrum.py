@@ -17,13 +17,14 @@ from edgewise.nn.prediction import predict_in_batches
 from edgewise.pde.domains.domain import TIME, Box
 from edgewise.pde.domains.mesh import Mesh, separated
 from edgewise.pde.domains.shapes import Polygon
-from edgewise.pde.problem.collocation import Collocation
+from edgewise.pde.problem.collocation import Collocation, points_with
+from edgewise.pde.problem.corners import CornerFunctions, corner_functions
 from edgewise.pde.problem.strong_form import strong_form_of
 from edgewise.pde.solver.uniqueness import zero_solves
 from edgewise.pde.structured.networks import TensorNetwork
 from edgewise.train.jacobian import RowSource, trainable_slots
 from edgewise.train.problems.block_problem import BlockProblem
-from edgewise.train.problems.blocks import BlockRole
+from edgewise.train.problems.blocks import BlockRole, ResidualBlock
 
 # Intervals of each coordinate on the first grid, by dimension, and factor from grid to grid. A choice: the first takes
 # milliseconds, and splines of degree 5 have eigenvalues that converge with the tenth power of the grid size.
@@ -34,6 +35,12 @@ GAUSS_POINTS = SPLINE_DEGREE + 1  # in each interval: exact for products of two 
 # Octaves towards a reentrant corner on the first grid, and more of them from grid to grid. An eigenvalue's error there
 # falls with the size of the smallest cell to the power of 4/3 for an angle of 270 degrees.
 CORNER_OCTAVES, MORE_OCTAVES = 10, 6
+# Where the singular functions of the corners are known: intervals of the first grid, octaves, and the most splines;
+# octaves of the quadrature, whose integrands are bounded; and the residual of such a function, relative to its largest
+# derivative, up to which the equation's leading part is the Laplacian. Choices: half a minute to nine digits.
+COARSEST_KNOWN, KNOWN_OCTAVES, MORE_KNOWN, MOST_KNOWN = 17, 4, 1, 1800
+INTEGRATED_OCTAVES, HARMONIC = 8, 1e-6
+CORNER_CHUNK = 2**18  # numbers in the rows of one chunk, where there are also dense rows of these functions
 # Share of the largest singular value below which a combination of splines fulfils the conditions: far above rounding
 # and far below any combination that does not.
 FULFILLED = 1e-10
@@ -128,12 +135,14 @@ def eigenvalues(problem: Collocation, count: int = 6, *, tolerance: float = WANT
     Fields are sums of products of B-splines of degree five that fulfil all conditions, and the residual is orthogonal
     to each of these sums (Galerkin [1]_); for self-adjoint problems the errors of eigenvalues are the squares of those
     of functions. The pairs nearest to the start value s come from a block Krylov space of (A + s B)^-1 B [2]_. Grids
-    are graded towards reentrant corners.
+    are graded towards reentrant corners; where the leading part of the equation is the Laplacian, functions that are
+    singular there, r^a sin(a t) times polynomials of the radius, are added to the splines [3]_.
 
     References
     ----------
     .. [1] G. Strang, G. Fix, "An Analysis of the Finite Element Method", 1973, ch. 6.
     .. [2] Y. Saad, "Numerical Methods for Large Eigenvalue Problems", 2nd ed., 2011, ch. 6 and 8.
+    .. [3] G. Strang, G. Fix, "An Analysis of the Finite Element Method", 1973, ch. 8.
 
     Examples
     --------
@@ -154,8 +163,9 @@ def eigenvalues(problem: Collocation, count: int = 6, *, tolerance: float = WANT
     values, errors = np.zeros(0), np.zeros(0)
     networks: tuple[nn.Module, ...] = ()
     size, grids = 0, 0
-    for lines in _grids(problem):
-        new, functions, size = _on_grid(problem, lines, count, is_first=not size)
+    corners = _harmonic_corners(problem)
+    for lines in _grids(problem, bool(corners)):
+        new, functions, size = _on_grid(problem, lines, count, corners, is_first=not size)
         if len(new) < count:
             continue
         grids += 1
@@ -201,9 +211,51 @@ def _check_problem(problem: Collocation) -> None:
         raise InputError("equation must return as many residuals as there are fields for eigenvalues")
 
 
-def _grids(problem: Collocation) -> Iterator[list[Tensor]]:
+def _harmonic_corners(problem: Collocation) -> list[CornerFunctions]:
+    """Singular functions of reentrant corners that fulfil all conditions, or none unless they are all harmonic there.
+
+    They are so if the second derivatives of the equation are a number times the Laplacian at the corner.
+    """
+    if not isinstance(problem.domain, Polygon) or len(problem.fields) > 1 or problem.order != 2:
+        return []
+    conditions = problem.with_role(BlockRole.CONDITION)
+    numbers = {name: value.detach() for name, value in problem.unknowns.items()}
+    found = []
+    for functions in corner_functions(problem.domain):
+        around = functions.radius * torch.tensor([1e-5, 2e-5], dtype=torch.float64)
+        inside = functions.start + functions.opening * torch.tensor([0.3, 0.7], dtype=torch.float64)
+        x = functions.corner + around[:, None] * torch.stack([inside.cos(), inside.sin()], 1)
+        data = points_with(x)
+        block = problem.equation_block(data)
+        first = functions.chosen(
+            [n for n, (exponent, _, more) in enumerate(functions.terms) if exponent < 2 and not more]
+        )
+        jet = first.jet(x, block.directions, block.order)
+        largest = jet.abs().amax((0, 1))
+        copies = {name: value.expand(len(x)) for name, value in numbers.items()}
+        for number, size in enumerate(largest.tolist()):
+            residual = block.residuals(jet[..., number : number + 1], block.data, copies) * problem.sizes
+            if float(residual.abs().max()) > HARMONIC * size:
+                return []
+        fulfilled = torch.ones(len(functions.terms), dtype=torch.bool)
+        for condition in conditions:
+            near = condition.data.select((condition.data.x - functions.corner).norm(dim=1) > 0)
+            jet = functions.jet(near.x, condition.directions, condition.order)
+            copies = {name: value.expand(len(near)) for name, value in numbers.items()}
+            for number in range(len(functions.terms)):
+                residual = condition.residuals(jet[..., number : number + 1], near, copies)
+                fulfilled[number] &= float(residual.abs().max()) < FULFILLED
+        if bool(fulfilled.any()):
+            found.append(functions.chosen(fulfilled.nonzero()[:, 0].tolist()))
+    return found
+
+
+def _grids(problem: Collocation, corners_are_known: bool = False) -> Iterator[list[Tensor]]:
     """Breakpoints of ever finer grids; those of polygons hold the corners and are graded towards reentrant ones."""
-    domain, count, octaves = problem.domain, COARSEST_GRID[problem.domain.dimension], CORNER_OCTAVES
+    domain, count = problem.domain, COARSEST_GRID[problem.domain.dimension]
+    octaves, more, most = CORNER_OCTAVES, MORE_OCTAVES, MOST_SPLINES
+    if corners_are_known:
+        count, octaves, more, most = COARSEST_KNOWN, KNOWN_OCTAVES, MORE_KNOWN, MOST_KNOWN
     periodic = [name in problem.periodic for name in domain.coordinates]
     while True:
         lines = []
@@ -212,21 +264,27 @@ def _grids(problem: Collocation) -> Iterator[list[Tensor]]:
                 low, high, max(count, SPLINE_DEGREE + 1 if periodic[axis] else 1) + 1, dtype=torch.float64
             )
             if isinstance(domain, Polygon):
-                inner = [domain.corners[:, axis]]
-                for corner in _reentrant_corners(domain):
-                    steps = (high - low) / 4 * 0.5 ** torch.arange(octaves, dtype=torch.float64)
-                    inner += [corner[axis] + steps, corner[axis] - steps]
-                every = torch.cat(inner)
-                coarse = torch.linspace(low, high, max(5, count // 2), dtype=torch.float64)
-                line = separated(torch.cat([coarse, every[(every > low) & (every < high)], line[[0, -1]]]))
+                coarse = torch.linspace(low, high, count if corners_are_known else max(5, count // 2)).double()
+                line = _graded(domain, axis, torch.cat([coarse, domain.corners[:, axis], line[[0, -1]]]), octaves)
             lines.append(line)
         splines = math.prod(
             len(line) - 1 + (0 if p else SPLINE_DEGREE) for line, p in zip(lines, periodic, strict=True)
         )
-        if splines * len(problem.fields) > MOST_SPLINES:
+        if splines * len(problem.fields) > most:
             return
         yield lines
-        count, octaves = math.ceil(FINER * count), octaves + MORE_OCTAVES
+        count, octaves = math.ceil(FINER * count), octaves + more
+
+
+def _graded(domain: Polygon, axis: int, line: Tensor, octaves: int) -> Tensor:
+    """Breakpoints with more of them towards the reentrant corners: the distance is halved so many times."""
+    low, high = domain.bounds[axis].tolist()
+    inner = [line]
+    for corner in _reentrant_corners(domain):
+        steps = (high - low) / 4 * 0.5 ** torch.arange(octaves, dtype=torch.float64)
+        inner += [corner[axis] + steps, corner[axis] - steps]
+    every = torch.cat(inner)
+    return separated(every[(every >= low) & (every <= high)])
 
 
 def _reentrant_corners(polygon: Polygon) -> Tensor:
@@ -238,8 +296,31 @@ def _reentrant_corners(polygon: Polygon) -> Tensor:
     return polygon.corners[turn * area.sign() < 0]
 
 
+class _WithCorners(nn.Module):
+    """Sum of a tensor network and of singular functions of corners with these factors."""
+
+    def __init__(self, network: TensorNetwork, corners: list[CornerFunctions], factors: Tensor):
+        super().__init__()
+        self.network, self.corners = network, corners
+        self.factors = nn.Parameter(factors, requires_grad=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Values (b, 1) at points x (b, 2)."""
+        return self.network(x) + (_at_corners(self.corners, x) @ self.factors)[:, None]
+
+
+def _at_corners(corners: list[CornerFunctions], x: Tensor) -> Tensor:
+    """Values (b, E) of all functions of all corners."""
+    return torch.cat([x.new_zeros(len(x), 0), *(functions(x) for functions in corners)], 1)
+
+
 def _on_grid(
-    problem: Collocation, lines: list[Tensor], count: int, *, is_first: bool = False
+    problem: Collocation,
+    lines: list[Tensor],
+    count: int,
+    corners: list[CornerFunctions],
+    *,
+    is_first: bool = False,
 ) -> tuple[np.ndarray, tuple[nn.Module, ...], int]:
     """Eigenvalues, eigenfunctions and the number of splines on one grid; fewer than `count` if it has no more.
 
@@ -249,17 +330,21 @@ def _on_grid(
     layer = TensorLayer(lines, len(problem.fields), degree=SPLINE_DEGREE, periodic=periodic)
     network = TensorNetwork(layer)
     (name, start), *_ = problem.coefficients.items()
-    mesh = Mesh(problem.domain, lines, GAUSS_POINTS)
+    finer, domain = lines, problem.domain
+    if corners and isinstance(domain, Polygon):
+        halved = [torch.cat([line, (line[1:] + line[:-1]) / 2]) for line in lines]
+        finer = [_graded(domain, axis, line, INTEGRATED_OCTAVES) for axis, line in enumerate(halved)]
+    mesh = Mesh(domain, finer, GAUSS_POINTS)
     at_start, ahead, beyond = (
         problem.with_unknowns(
             {name: nn.Parameter(torch.tensor(value, dtype=torch.float64), requires_grad=False)}
         ).resampled(1, mesh=mesh)
         for value in (start, start + 1.0, start + 2.0)
     )
-    (stiff, scale), (second, _) = (_projected(network, each) for each in (at_start, ahead))
+    (stiff, scale), (second, _) = (_projected(network, each, corners) for each in (at_start, ahead))
     mass = second - stiff
     if is_first:
-        bend = _projected(network, beyond)[0] - second - mass
+        bend = _projected(network, beyond, corners)[0] - second - mass
         if float(bend.abs().max()) > SYMMETRIC * float(second.abs().max()):
             raise InputError(f"problem must depend linearly on the coefficient {name} for eigenvalues")
     space = _fulfilling(network, [at_start, ahead], scale)
@@ -290,33 +375,41 @@ def _on_grid(
     found = (start - 1 / inverse[order]).numpy()
     if float(np.abs(found.imag).max()) > SYMMETRIC * float(np.abs(found).max() + 1):
         return found, (), len(stiff)
-    functions = []
+    functions: list[nn.Module] = []
     for number in order.tolist():
         vector = vectors[:, number]
         vector = vector / vector[vector.abs().argmax()]  # real but for a common factor
         coef = space @ (basis @ vector.real)
+        coef, factors = coef[: layer.coef.numel()], coef[layer.coef.numel() :]
         one = TensorLayer(lines, len(problem.fields), degree=SPLINE_DEGREE, periodic=periodic)
         one.coef = nn.Parameter(coef.reshape(one.coef.shape))
         x, weights = mesh.interior()
-        values = predict_in_batches(TensorNetwork(one), x)
-        one.coef.data /= ((weights[:, None] * values.square()).sum(1).mean()).sqrt()
-        functions.append(TensorNetwork(one))
+        function = _WithCorners(TensorNetwork(one), corners, factors) if corners else TensorNetwork(one)
+        norm = (weights[:, None] * predict_in_batches(function, x).square()).sum(1).mean().sqrt()
+        one.coef.data /= norm
+        if isinstance(function, _WithCorners):
+            function.factors.data /= norm
+        functions.append(function)
     return found.real, tuple(functions), len(stiff)
 
 
-def _projected(network: TensorNetwork, problem: Collocation) -> tuple[Tensor, Tensor]:
-    """Products (P, P) of splines with the equation's residuals of splines, and energy norms (P,) of the splines.
+def _projected(network: TensorNetwork, problem: Collocation, corners: list[CornerFunctions]) -> tuple[Tensor, Tensor]:
+    """Products (P, P) of functions with the equation's residuals of functions, and energy norms (P,) of the functions.
+
+    The functions are the splines, and after them those of corners.
 
     Residual r is multiplied with the splines of field r. The energy norm is the root of the norm of the spline times
     that of its residual: with splines of energy norm 1, matrices of strongly graded grids lose few digits.
     """
     fields = len(problem.fields)
-    size = network.tensor_layer.coef.numel()
+    splines = network.tensor_layer.coef.numel()
+    size = splines + sum(len(functions.terms) for functions in corners)
     (block,) = problem.with_role(BlockRole.EQUATION)
     alone = BlockProblem([block], problem.unknowns)
     total, squares = torch.zeros(size * size, dtype=torch.float64), torch.zeros(2, size, dtype=torch.float64)
     offset = 0
-    source = RowSource(network, alone, trainable_slots(network, alone))
+    slots = trainable_slots(network, alone)
+    source = RowSource(network, alone, slots, *([CORNER_CHUNK] if corners else []))
     for rows, _ in source.chunks():
         (run,) = rows.runs
         part = len(run.starts) // fields
@@ -334,7 +427,29 @@ def _projected(network: TensorNetwork, problem: Collocation) -> tuple[Tensor, Te
             total.index_add_(0, flat.flatten(), (tests[:, :, None] * values[:, None, :]).flatten())
             squares[0].index_add_(0, places.flatten(), tests.square().flatten())
             squares[1].index_add_(0, columns.flatten(), values.square().flatten())
+            if corners:
+                of_corners = _at_corners(corners, x) * roots[:, None]
+                left = _residuals_at_corners(corners, block, slice(offset - part, offset), problem)
+                row = torch.zeros(part, splines, dtype=torch.float64).scatter_(1, columns, values)
+                test = torch.zeros(part, splines, dtype=torch.float64).scatter_(1, places, tests)
+                matrix = total.view(size, size)
+                matrix[:splines, splines:] += test.mT @ left
+                matrix[splines:, :splines] += of_corners.mT @ row
+                matrix[splines:, splines:] += of_corners.mT @ left
+                squares[0, splines:] += of_corners.square().sum(0)
+                squares[1, splines:] += left.square().sum(0)
     return total.reshape(size, size), squares.prod(0).sqrt().sqrt()
+
+
+def _residuals_at_corners(
+    corners: list[CornerFunctions], block: ResidualBlock, part: slice, problem: Collocation
+) -> Tensor:
+    """Weighted residuals (b, E) of all functions of all corners at a part of the points of a block."""
+    data = block.data.select(part)
+    jet = torch.cat([functions.jet(data.x, block.directions, block.order) for functions in corners], 2)
+    copies = {name: value.detach().expand(len(data)) for name, value in problem.unknowns.items()}
+    columns = [block.weighted_residuals(column[..., None], data, copies) for column in jet.unbind(2)]
+    return torch.cat(columns, 1)
 
 
 def _entries(starts: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
@@ -344,7 +459,10 @@ def _entries(starts: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _fulfilling(network: TensorNetwork, problems: list[Collocation], norms: Tensor) -> Tensor:
-    """Combinations (P, m) of splines of energy norm 1 that fulfil the conditions of these problems."""
+    """Combinations (P, m) of functions of energy norm 1 that fulfil the conditions of these problems.
+
+    Functions after the splines fulfil them already.
+    """
     rows = []
     for problem in problems:
         blocks = problem.with_role(BlockRole.CONDITION)
@@ -358,7 +476,9 @@ def _fulfilling(network: TensorNetwork, problems: list[Collocation], norms: Tens
     identity[free, torch.arange(len(free))] = unit[free]
     if not rows:
         return identity
-    scaled = torch.cat(rows)[:, free] * unit[free]
+    every = torch.cat(rows)
+    every = torch.cat([every, every.new_zeros(len(every), len(norms) - every.shape[1])], 1)
+    scaled = every[:, free] * unit[free]
     size = scaled.norm(dim=0)
     bound = size > FULFILLED * size.max()
     _, sizes, directions = torch.linalg.svd(scaled[:, bound] / size[bound], full_matrices=True)

@@ -166,6 +166,11 @@ class Polygon(Domain):
         self.bounds = torch.stack([points.amin(0), points.amax(0)], 1)
         self.pieces = tuple(self._edge(number) for number in range(len(points)))
 
+    @property
+    def is_counterclockwise(self) -> bool:
+        """True if the inside lies to the left of the way from corner to corner."""
+        return self._sense > 0
+
     def level(self, x: Tensor) -> Tensor:
         start, end = self.corners, self.corners.roll(-1, 0)
         along, offset = end - start, x[:, None] - start

@@ -17,10 +17,12 @@ from edgewise.plot.pde.maps import (
     color_range,
     colour_bar,
     cut_out,
+    draw_interfaces,
     draw_map,
     moment_text,
     number_axis,
     outline_of,
+    with_breaks,
     with_unit,
 )
 from edgewise.plot.pde.slices import ExactSolution, Slice, chosen_fields, chosen_times, middle, slice_of
@@ -68,9 +70,10 @@ def solution_figure(
     Returns
     -------
     matplotlib.figure.Figure
-        For one coordinate curves; for two coordinates maps, over space and time with curves at some moments below
-        them; for two coordinates of space and time maps at some moments; in more dimensions maps of the plane of the
-        first two coordinates through the middle of the domain. Residuals are in units of an error (see `PDE`).
+        For one coordinate curves; for two coordinates maps, over space and time with curves at some moments below them;
+        for two coordinates of space and time maps at some moments; in more dimensions maps of the plane of the first
+        two coordinates through the middle of the domain. Interfaces are dashed lines, or gaps of curves. Residuals are
+        in units of an error (see `PDE`).
 
     Raises
     ------
@@ -130,13 +133,14 @@ def _curves(solution: Solution, slots: Sequence[int], exact: ExactSolution | Non
     names = [with_unit(problem.fields[slot], units) for slot in slots]
     for place, (slot, label) in enumerate(zip(slots, names, strict=True)):
         color = COLORS[place % len(COLORS)]
-        panels[0].plot(*shown.ticks, shown.values[slot], color=color, label=label)
+        panels[0].plot(*with_breaks(problem, *shown.ticks, shown.values[slot]), color=color, label=label)
         if shown.exact is not None and shown.error is not None:
-            panels[0].plot(*shown.ticks, shown.exact[slot], color=INK, linewidth=0.9, linestyle=_DASHES)
-            panels[1].plot(*shown.ticks, shown.error[slot], color=color, linewidth=0.9)
+            exactly = with_breaks(problem, *shown.ticks, shown.exact[slot])
+            panels[0].plot(*exactly, color=INK, linewidth=0.9, linestyle=_DASHES)
+            panels[1].plot(*with_breaks(problem, *shown.ticks, shown.error[slot]), color=color, linewidth=0.9)
     for number, values in enumerate(shown.residual):
         color = COLORS[number % len(COLORS)] if len(shown.residual) == len(slots) else INK
-        panels[-1].plot(*shown.ticks, values, color=color, linewidth=0.9)
+        panels[-1].plot(*with_breaks(problem, *shown.ticks, values), color=color, linewidth=0.9)
     if shown.error is not None:
         panels[0].plot([], [], color=INK, linewidth=0.9, linestyle=_DASHES, label="exact")
         panels[1].set_title("error")
@@ -172,6 +176,7 @@ def _maps(solution: Solution, slots: Sequence[int], exact: ExactSolution | None,
             ends, extend = color_range(quantity.values, signed=quantity.signed)
             image = draw_map(panel, shown.ticks, quantity.values, ends, signed=quantity.signed)
             panel.set_aspect("equal")
+            draw_interfaces(panel, problem, names, fixed)
             cut_out(panel, image, outline)
             panel.set_title(quantity.label)
             colour_bar(figure, image, panel, extend)
@@ -204,6 +209,7 @@ def _over_time(
         for quantity, panel in zip(row, panels, strict=True):
             ends, extend = color_range(quantity.values, signed=quantity.signed)
             image = draw_map(panel, shown.ticks, quantity.values, ends, signed=quantity.signed)
+            draw_interfaces(panel, problem, [TIME, name], {})
             panel.set_title(quantity.label)
             panel.set_xlabel(with_unit(TIME, units))
             colour_bar(figure, image, panel, extend)
@@ -255,6 +261,7 @@ def _moments(
         for panel, quantity in zip(line, quantities, strict=True):
             image = draw_map(panel, slices[0].ticks, quantity.values, ends, signed=signed)
             panel.set_aspect("equal")
+            draw_interfaces(panel, problem, names, {**fixed, TIME: times[0]})
             cut_out(panel, image, outline)
         colour_bar(figure, image, line[-1], extend, quantities[0].label)
         line[0].set_ylabel(with_unit(names[1], units))

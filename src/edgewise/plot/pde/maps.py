@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
+import torch
 from matplotlib.axes import Axes
 from matplotlib.colorbar import Colorbar
 from matplotlib.image import AxesImage
@@ -16,7 +17,7 @@ from matplotlib.ticker import MaxNLocator, ScalarFormatter
 from edgewise.pde.domains.domain import TIME
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.plot.pde.slices import ROUNDING, grid, middle
-from edgewise.plot.style import GREY, SEQUENTIAL, SIGNED, TINY, Figure, display_text
+from edgewise.plot.style import GREY, INK, SEQUENTIAL, SIGNED, TINY, Figure, display_text
 
 _BULK, _SPIKE = 99, 4.0  # colours end at this percentile if the largest value is so many times larger (choices)
 _LEVELS = 10  # values from one end of the colours to the other, at the inner of which contours are drawn (a choice)
@@ -104,6 +105,28 @@ def outline_of(problem: Collocation, names: Sequence[str], fixed: Mapping[str, f
     level = domain.level(x).reshape(_FINE, _FINE).numpy()
     inside = Figure().subplots().contourf(*ticks, level.T, levels=[level.min() - 1, 0.0])
     return inside.get_paths()[0]
+
+
+def draw_interfaces(panel: Axes, problem: Collocation, names: Sequence[str], fixed: Mapping[str, float]) -> None:
+    """Draw the interfaces of a problem as dashed lines into a map of the plane of two coordinates."""
+    parts = problem.form.parts
+    if parts is None:
+        return
+    ticks, x = grid(problem, names, fixed, (_FINE, _FINE))
+    inside = problem.domain.contains(x)
+    for domain in parts.inner:
+        level = np.where(inside, domain.level(x), np.nan).reshape(_FINE, _FINE)
+        if np.nanmin(level) < 0 < np.nanmax(level):
+            panel.contour(*ticks, level.T, levels=[0.0], colors=[INK], linewidths=0.8, linestyles="dashed")
+
+
+def with_breaks(problem: Collocation, places: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Places (n,) and values (n,) along the only coordinate, with a gap where an interface lies between two places."""
+    parts = problem.form.parts
+    if parts is None or problem.domain.dimension > 1:
+        return places, values
+    after = np.nonzero(np.diff(parts.number(torch.from_numpy(places)[:, None]).numpy()))[0] + 1
+    return np.insert(places, after, np.nan), np.insert(values, after, np.nan)
 
 
 def color_range(values: np.ndarray, *, signed: bool) -> tuple[Range, Extend]:
