@@ -4,10 +4,21 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from matplotlib.figure import Figure
 from tests.plot.solutions import PLANE, heat_on_a_disk
 
-from edgewise.plot.pde.maps import color_range, cut_out, draw_map, filled, outline_of, with_unit
+from edgewise.pde import PDE, Box, Dirichlet, Interface, Interval, diffusion
+from edgewise.plot.pde.maps import (
+    color_range,
+    cut_out,
+    draw_interfaces,
+    draw_map,
+    filled,
+    outline_of,
+    with_breaks,
+    with_unit,
+)
 from edgewise.plot.pde.slices import middle
 
 
@@ -93,3 +104,22 @@ def test_names():
     assert with_unit("x", {}) == "$x$"
     assert with_unit("x10", {"x10": "m"}) == "$x_{10}$ (m)"
     assert with_unit("speed", {"speed": "m/s", "x": "m"}) == "speed (m/s)"
+
+
+def test_interfaces_are_drawn_and_break_curves():
+    def k(x):
+        return torch.where(x < 0.5, 1.0, 3.0)
+
+    ends = [Dirichlet(lambda x: x)]
+    line = PDE(lambda u: diffusion(u, k), Interval(0, 1), [*ends, Interface("x=0.5", value=1.0)])
+    places, values = with_breaks(line, np.array([0.2, 0.4, 0.6]), np.array([1.0, 2.0, 3.0]))
+    assert np.isnan(places[2]) and np.isnan(values[2]) and len(places) == 4
+    square = PDE(lambda u: diffusion(u, k), Box(x=(0, 1), y=(0, 1)), [*ends, Interface("x=0.5")])
+    panel = Figure().subplots()
+    draw_interfaces(panel, square, ["x", "y"], {})
+    (lines,) = panel.collections
+    (path,) = lines.get_paths()
+    assert np.allclose(path.vertices[:, 0], 0.5, atol=1e-3)
+    other = Figure().subplots()
+    draw_interfaces(other, PDE(lambda u: u.xx + u.yy, square.domain, ends), ["x", "y"], {})
+    assert not other.collections

@@ -133,14 +133,14 @@ def _curves(solution: Solution, slots: Sequence[int], exact: ExactSolution | Non
     names = [with_unit(problem.fields[slot], units) for slot in slots]
     for place, (slot, label) in enumerate(zip(slots, names, strict=True)):
         color = COLORS[place % len(COLORS)]
-        panels[0].plot(*with_breaks(problem, *shown.ticks, shown.values[slot]), color=color, label=label)
+        panels[0].plot(*with_breaks(problem, shown.ticks[0], shown.values[slot]), color=color, label=label)
         if shown.exact is not None and shown.error is not None:
-            exactly = with_breaks(problem, *shown.ticks, shown.exact[slot])
+            exactly = with_breaks(problem, shown.ticks[0], shown.exact[slot])
             panels[0].plot(*exactly, color=INK, linewidth=0.9, linestyle=_DASHES)
-            panels[1].plot(*with_breaks(problem, *shown.ticks, shown.error[slot]), color=color, linewidth=0.9)
+            panels[1].plot(*with_breaks(problem, shown.ticks[0], shown.error[slot]), color=color, linewidth=0.9)
     for number, values in enumerate(shown.residual):
         color = COLORS[number % len(COLORS)] if len(shown.residual) == len(slots) else INK
-        panels[-1].plot(*with_breaks(problem, *shown.ticks, values), color=color, linewidth=0.9)
+        panels[-1].plot(*with_breaks(problem, shown.ticks[0], values), color=color, linewidth=0.9)
     if shown.error is not None:
         panels[0].plot([], [], color=INK, linewidth=0.9, linestyle=_DASHES, label="exact")
         panels[1].set_title("error")
