@@ -38,7 +38,7 @@ CORNER_OCTAVES, MORE_OCTAVES = 10, 6
 # Where the singular functions of the corners are known: intervals of the first grid, octaves, and the most splines;
 # octaves of the quadrature, whose integrands are bounded; and the residual of such a function, relative to its largest
 # derivative, up to which the equation's leading part is the Laplacian. Choices: half a minute to nine digits.
-COARSEST_KNOWN, KNOWN_OCTAVES, MORE_KNOWN, MOST_KNOWN = 17, 4, 1, 1800
+COARSEST_WITH_CORNERS, OCTAVES_WITH_CORNERS, MORE_WITH_CORNERS, MOST_WITH_CORNERS = 17, 4, 1, 1800
 INTEGRATED_OCTAVES, HARMONIC = 8, 1e-6
 CORNER_CHUNK = 2**18  # numbers in the rows of one chunk, where there are also dense rows of these functions
 # Share of the largest singular value below which a combination of splines fulfils the conditions: far above rounding
@@ -255,7 +255,7 @@ def _grids(problem: Collocation, corners_are_known: bool = False) -> Iterator[li
     domain, count = problem.domain, COARSEST_GRID[problem.domain.dimension]
     octaves, more, most = CORNER_OCTAVES, MORE_OCTAVES, MOST_SPLINES
     if corners_are_known:
-        count, octaves, more, most = COARSEST_KNOWN, KNOWN_OCTAVES, MORE_KNOWN, MOST_KNOWN
+        count, octaves, more, most = COARSEST_WITH_CORNERS, OCTAVES_WITH_CORNERS, MORE_WITH_CORNERS, MOST_WITH_CORNERS
     periodic = [name in problem.periodic for name in domain.coordinates]
     while True:
         lines = []

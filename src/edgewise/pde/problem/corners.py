@@ -20,7 +20,9 @@ MOST_EXPONENT = 9.0
 MOST_POLYNOMIAL = 11.0
 # Power with which functions vanish at the radius around the corner. A choice: they have four derivatives there.
 CUT_OFF = 5
-WHOLE = 1e-6  # an exponent that is closer to a whole number belongs to a polynomial, or to a logarithm beside one
+WHOLE_EXPONENT = (
+    1e-6  # an exponent that is closer to a whole number belongs to a polynomial, or to a logarithm beside one
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +123,7 @@ def corner_functions(polygon: Polygon) -> list[CornerFunctions]:
         following, before = corners[(number + 1) % len(corners)] - corner, corners[number - 1] - corner
         start = math.atan2(float(following[1]), float(following[0]))
         opening = (math.atan2(float(before[1]), float(before[0])) - start) % (2 * math.pi)
-        if opening <= math.pi * (1 + WHOLE):
+        if opening <= math.pi * (1 + WHOLE_EXPONENT):
             continue
         others = torch.cat([corners[(number + 1) % len(corners) :], corners[: (number + 1) % len(corners)]])
         lines = [(others[k], others[k + 1]) for k in range(len(others) - 2)]  # all edges but those at the corner
@@ -130,7 +132,7 @@ def corner_functions(polygon: Polygon) -> list[CornerFunctions]:
         for half in (0.0, 0.5):
             exponents = [(k - half) * math.pi / opening for k in range(1, 2 * len(corners) + 40)]
             for exponent in exponents:
-                if exponent < MOST_EXPONENT and abs(exponent - round(exponent)) > WHOLE:
+                if exponent < MOST_EXPONENT and abs(exponent - round(exponent)) > WHOLE_EXPONENT:
                     more = range(int(MOST_POLYNOMIAL - exponent) + 1)
                     terms += [(exponent, is_sine, j) for is_sine in (True, False) for j in more]
         found.append(CornerFunctions(corner, start, opening, radius, tuple(terms)))
