@@ -9,6 +9,7 @@ from itertools import product
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
+from edgewise_experiments.images.products import PRODUCT_KAN
 from edgewise_experiments.images.tasks import FIELDS, TASKS, unpacked
 from edgewise_experiments.runner.jobs import latest, repeats
 from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable, key_figures
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 KEY = ("task", "field", "kind", "setting", "size", "given", "seed")
 RIVAL = "SIREN"
+KANS = (PRODUCT_KAN, "KAN")
 # The results without training, of the kind "none": in tables, and in figures.
 NAMES = {"super-resolution": "cubic splines, no training", "denoising": "noisy picture as it is"}
 SHORT_NAMES = {"super-resolution": "cubic splines", "denoising": "noisy"}
@@ -27,19 +29,24 @@ NOTES = (
     "random field with energy k^-5/3 for wavenumbers 2 to 48. Parameters are all trainable numbers; every kind of "
     "network is as wide as a common limit allows. Seconds are CPU seconds of training, the same for all kinds of a "
     "size. PSNR is in dB, the mean of the seeds with the standard deviation; figures show the first seed.",
+    "The KAN and the other networks are trained by steps. The product KAN is a sum of products of a function of x and "
+    "one of y, solved for by `smooth_on_grid` and `sparse_on_grid` of `edgewise.model_selection`: a fit keeps the "
+    "largest products of cosines, or of piecewise linear functions at several resolutions, whichever leaves the "
+    "smaller error. Its numbers are the weights and one more for every 32 products that could have been kept, a bit "
+    "for each; in the tasks the marginal likelihood chooses how smooth it is.",
     "For super-resolution every second pixel of rows and columns is visible and the others are scored (SSIM: the "
     "whole picture); for denoising all pixels are visible with noise of standard deviation 0.1 and are scored against "
     "the clean picture. In both tasks a tenth of the visible pixels is held out and chooses the settings and when to "
-    "stop.",
-    "The KAN's lead is its PSNR minus that of SIREN with the same limit of parameters and the same CPU seconds, the "
-    "mean of the seeds. The key figures count fits (a picture, a size and a seed) and pictures (by the means of the "
-    "seeds) in which the KAN is ahead.",
+    "stop; cubic splines and the product KAN see these pixels too, because nothing is left to choose.",
+    "A lead is the PSNR of a KAN minus that of SIREN with the same limit of parameters and at most the same CPU "
+    "seconds, the mean of the seeds. The key figures count fits (a picture, a size and a seed) and pictures (by the "
+    "means of the seeds) in which a KAN is ahead.",
 )
 
 
 def summary(rows: list[dict]) -> Outcome:
     """Show fits at equal parameters and time, super-resolution and denoising, and longer fits."""
-    rows = latest(rows, *KEY)
+    rows = sorted(latest(rows, *KEY), key=_place)
     fits = [row for row in rows if row["task"] in ("fit", "longer")]
     plans = dict.fromkeys((row["task"], row["field"], row["kind"], row["seed"]) for row in rows if row["task"] in TASKS)
     tasks = [best_row(rows, *plan) for plan in plans]
@@ -57,6 +64,13 @@ def summary(rows: list[dict]) -> Outcome:
     return Outcome(tuple(table for table in tables if table.rows), NOTES, picture_figures(fits, tasks))
 
 
+def _place(row: Mapping) -> tuple:
+    """Place of a row in tables and figures: KANs stand before the others, which stay in their order."""
+    known = ("none", *KANS)
+    kind = known.index(row["kind"]) if row["kind"] in known else len(known)
+    return row["task"] == "longer", row["size"] if row["task"] not in TASKS else 0, row["task"], row["field"], kind
+
+
 def best_row(rows: Sequence[dict], task: str, field: str, kind: str, seed: int) -> dict:
     """Return the row of the setting with the lowest error on held-out pixels, or on all if none are held out."""
     candidates = [
@@ -72,7 +86,7 @@ def best_row(rows: Sequence[dict], task: str, field: str, kind: str, seed: int) 
 
 def line(row: dict) -> str:
     """Describe a stored row in one line."""
-    model = NAMES[row["task"]] if row["kind"] == "none" else f"{row['kind']} {_setting_text(row['setting'])}"
+    model = NAMES[row["task"]] if row["kind"] == "none" else f"{row['kind']} {_setting_text(row)}"
     return f"{row['task']}, {row['field']}, {model}: {_decibels(row['psnr'])} dB, {row['seconds']:.1f} s"
 
 
@@ -87,8 +101,9 @@ def model_cells(seeds: Sequence[dict]) -> tuple[str, ...]:
     if row["kind"] == "none":
         cells = ("-", NAMES[row["task"]], "-", "-", "-")
     else:
-        settings = dict.fromkeys(_setting_text(each["setting"]) for each in seeds)
-        numbers = (f"{fmean(each['steps'] for each in seeds):,.0f}", f"{row['trained']:.0f}")
+        settings = dict.fromkeys(_setting_text(each) for each in seeds)
+        seconds = row["trained"]
+        numbers = (f"{fmean(each['steps'] for each in seeds):,.0f}", f"{seconds:.{0 if seconds >= 1 else 2}f}")
         sizes = dict.fromkeys(f"{each['parameters']:,}" for each in seeds)
         cells = (" or ".join(sizes), row["kind"], " or ".join(settings), *numbers)
     values = [each["psnr"] for each in seeds]
@@ -108,8 +123,11 @@ def _mean(values: Iterable[float | None]) -> float | None:
     return None if None in known or not known else fmean(value for value in known if value is not None)
 
 
-def _setting_text(setting: Mapping[str, float]) -> str:
-    """Describe a setting, as "omega 30, Adam 0.003"."""
+def _setting_text(row: Mapping) -> str:
+    """Describe the setting of a row, as "omega 30, Adam 0.003"."""
+    if row["kind"] == PRODUCT_KAN:
+        return "solved for"
+    setting = row["setting"]
     texts = [f"{name.replace('_', ' ')} {value:g}" for name, value in setting.items() if name != "rate"]
     method = f"Adam {setting['rate']:g}" if setting.get("rate") else "L-BFGS"
     return ", ".join([*texts, method])
@@ -120,55 +138,59 @@ def _decibels(value: float | None) -> str:
 
 
 def leads_of(fits: Sequence[dict]) -> list[tuple[dict, float, float]]:
-    """List the KAN's rows with its leads in PSNR over SIREN and over the best of all other kinds in the same fit."""
+    """List the KANs' rows with their leads in PSNR over SIREN and over the best network of another kind, fit by fit."""
     leads = []
     for fit in repeats(fits, "task", "field", "size", "given", "seed"):
         quality = {row["kind"]: row["psnr"] for row in fit if row["psnr"] is not None}
-        if "KAN" in quality and RIVAL in quality:
-            best_other = max(value for kind, value in quality.items() if kind != "KAN")
-            row = next(row for row in fit if row["kind"] == "KAN")
-            leads.append((row, quality["KAN"] - quality[RIVAL], quality["KAN"] - best_other))
+        if RIVAL in quality:
+            best_other = max(value for kind, value in quality.items() if kind not in KANS)
+            for row in (row for kind in KANS for row in fit if row["kind"] == kind and kind in quality):
+                leads.append((row, row["psnr"] - quality[RIVAL], row["psnr"] - best_other))
     return leads
 
 
 def lead_table(leads: Sequence[tuple[dict, float, float]]) -> ResultTable:
-    """Show the mean of the KAN's lead over SIREN for each picture, size and time."""
-    groups: dict[tuple, list[float]] = {}
+    """Show the means of the KANs' leads over SIREN for each picture, size and time."""
+    groups: dict[tuple, dict[str, list[float]]] = {}
     for row, lead, _ in leads:
-        groups.setdefault((row["field"], row["size"], row["given"]), []).append(lead)
+        groups.setdefault((row["field"], row["size"], row["given"]), {}).setdefault(row["kind"], []).append(lead)
+    kinds = [kind for kind in KANS if any(kind in own for own in groups.values())]
     lines = tuple(
-        (field, f"{size:,}", f"{seconds:g}", f"{round(fmean(values), 1) or 0.0:+.1f}")
-        for (field, size, seconds), values in groups.items()
+        (
+            *(field, f"{size:,}", f"{seconds:g}"),
+            *(f"{round(fmean(own[kind]), 1) or 0.0:+.1f}" if kind in own else "-" for kind in kinds),
+        )
+        for (field, size, seconds), own in groups.items()
     )
-    return ResultTable(("picture", "parameters up to", "seconds", "lead in dB"), lines, f"The KAN's lead over {RIVAL}")
+    return ResultTable(("picture", "parameters up to", "seconds", *kinds), lines, f"Lead over {RIVAL} in dB")
 
 
 def main_numbers(
     rows: Sequence[dict], tasks: Sequence[dict], leads: Sequence[tuple[dict, float, float]]
 ) -> dict[str, str]:
-    """Count the fits and the pictures in which the KAN is ahead."""
+    """Count the fits and the pictures in which a KAN of each kind is ahead."""
     numbers = {}
-    for task, label in (("fit", "fits"), ("longer", "longer fits")):
-        own = [(over_rival, over_all) for row, over_rival, over_all in leads if row["task"] == task]
+    for (task, label), kind in product((("fit", "fits"), ("longer", "longer fits")), KANS):
+        own = [(over, over_all) for row, over, over_all in leads if (row["task"], row["kind"]) == (task, kind)]
         if own:
-            numbers[f"{label} with the KAN above {RIVAL}"] = f"{sum(pair[0] > 0 for pair in own)} of {len(own)}"
+            numbers[f"{label} with the {kind} above {RIVAL}"] = f"{sum(pair[0] > 0 for pair in own)} of {len(own)}"
             if task == "fit":
                 ahead = sum(pair[1] > 0 for pair in own)
-                numbers["fits with the KAN above every other network"] = f"{ahead} of {len(own)}"
-    for task in TASKS:
+                numbers[f"fits with the {kind} above every other network"] = f"{ahead} of {len(own)}"
+    for task, kind in product(TASKS, KANS):
         above_networks, above_plain = [], []
         for field in FIELDS:
-            own = [seeds for seeds in _repeats(tasks) if (seeds[0]["task"], seeds[0]["field"]) == (task, field)]
-            means = {seeds[0]["kind"]: _mean(row["psnr"] for row in seeds) for seeds in own}
-            quality = {kind: mean for kind, mean in means.items() if mean is not None}
-            others = [value for kind, value in quality.items() if kind not in ("KAN", "none")]
-            if {"KAN", "none"} <= set(quality) and others:
-                above_networks.append(quality["KAN"] > max(others))
-                above_plain.append(quality["KAN"] > quality["none"])
+            found = [seeds for seeds in _repeats(tasks) if (seeds[0]["task"], seeds[0]["field"]) == (task, field)]
+            means = {seeds[0]["kind"]: _mean(row["psnr"] for row in seeds) for seeds in found}
+            quality = {name: mean for name, mean in means.items() if mean is not None}
+            others = [value for name, value in quality.items() if name not in (*KANS, "none")]
+            if {kind, "none"} <= set(quality) and others:
+                above_networks.append(quality[kind] > max(others))
+                above_plain.append(quality[kind] > quality["none"])
         if above_plain:
             count, plain = len(above_plain), NAMES[task].removesuffix(", no training")
-            numbers[f"{task}: pictures with the KAN above every other network"] = f"{sum(above_networks)} of {count}"
-            numbers[f"{task}: pictures with the KAN above the {plain}"] = f"{sum(above_plain)} of {count}"
+            numbers[f"{task}: pictures with the {kind} above every other network"] = f"{sum(above_networks)} of {count}"
+            numbers[f"{task}: pictures with the {kind} above the {plain}"] = f"{sum(above_plain)} of {count}"
     threads = sorted({row.get("machine", {}).get("threads", 1) for row in rows})
     return numbers | {"seeds": str(len({row["seed"] for row in rows})), "threads": " or ".join(map(str, threads))}
 
@@ -186,8 +208,8 @@ def picture_figures(fits: Sequence[dict], tasks: Sequence[dict]) -> dict[str, Ca
     for task, field in product(TASKS, FIELDS):
         rows = [row for row in tasks if (row["task"], row["field"]) == (task, field)]
         # The two best other kinds are enough: every further panel makes all of them smaller.
-        others = [row for row in rows if row["kind"] not in ("none", "KAN") and row["psnr"] is not None]
-        kept = {"none", "KAN", *(row["kind"] for row in sorted(others, key=lambda row: -row["psnr"])[:2])}
+        others = [row for row in rows if row["kind"] not in ("none", *KANS) and row["psnr"] is not None]
+        kept = {"none", *KANS, *(row["kind"] for row in sorted(others, key=lambda row: -row["psnr"])[:2])}
         if rows:
             figures[f"{task}-{field}"] = partial(draw_pictures, field, [row for row in rows if row["kind"] in kept])
     if shown:
@@ -212,5 +234,7 @@ def draw_time(rows: Sequence[dict]) -> Figure:
     panels: dict[str, dict[str, list[tuple[float, float]]]] = {}
     for row in rows:
         points = [(seconds, quality) for seconds, quality in row["looks"] if quality is not None]
+        if row["kind"] == PRODUCT_KAN:  # solved for at once, and no better later
+            points += [(float(row["given"]), quality) for _, quality in points[-1:]]
         panels.setdefault(row["field"], {})[row["kind"]] = points
     return quality_curves({field: panels[field] for field in FIELDS if field in panels}, ylabel="PSNR (dB)")

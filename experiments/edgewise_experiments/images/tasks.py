@@ -66,7 +66,8 @@ def samples_of(clean: np.ndarray, task: str, seed: int) -> Samples:
     random = np.random.default_rng(seed)
     if task == "denoising":
         visible, scored = everything, everything
-        values = clean.ravel() + NOISE * random.standard_normal(clean.size)
+        # Not the stream of the seed alone, from which the turbulence-like field of that seed is made.
+        values = clean.ravel() + NOISE * np.random.default_rng([seed, 1]).standard_normal(clean.size)
     else:
         second = np.arange(len(clean)) % 2 == 0
         visible = (second[:, None] & second[None, :]).ravel()

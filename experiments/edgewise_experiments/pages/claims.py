@@ -309,8 +309,9 @@ CLAIMS = (
         BEYOND,
         _quoted(
             imaging.summary,
+            "fits with the product KAN above every other network",
+            "longer fits with the product KAN above SIREN",
             "fits with the KAN above SIREN",
-            "fits with the KAN above every other network",
             "longer fits with the KAN above SIREN",
         ),
     ),

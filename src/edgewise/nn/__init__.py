@@ -10,6 +10,7 @@ from edgewise.nn.config import KANConfig, MLPConfig
 from edgewise.nn.convolution import KANConv1d, KANConv2d
 from edgewise.nn.elementary import ELEMENTARY, Elementary, FunctionTable
 from edgewise.nn.layers import (
+    GroupLayer,
     KANLayer,
     MixedLayer,
     PeriodicLayer,
@@ -28,6 +29,7 @@ __all__ = [
     "MLP",
     "Elementary",
     "FunctionTable",
+    "GroupLayer",
     "KANConfig",
     "KANConv1d",
     "KANConv2d",

@@ -43,6 +43,29 @@ def test_leads_at_equal_parameters_and_time():
     assert [list(axes.lines[0].get_xdata()) for axes in outcome.figures["time"]().axes] == [[5.0], [5.0]]
 
 
+@pytest.mark.slow
+def test_both_kinds_of_kans_are_compared_with_the_others_and_not_with_each_other():
+    rows = [
+        *(row_of("fit", "product KAN", 35.0, looks=[[0.1, 35.0]], trained=0.1, setting={}, steps=1),),
+        *(row_of("fit", "KAN", 30.0), row_of("fit", "SIREN", 29.0), row_of("fit", "KAN", 28.0, seed=1)),
+        *(row_of("fit", "SIREN", 29.0, seed=1), row_of("longer", "KAN", 31.0, given=40.0)),
+        *(row_of("longer", "SIREN", 33.0, given=40.0), row_of("denoising", "none", 20.0, size=0, given=0.0)),
+        *(row_of("denoising", "KAN", 25.0, held_out=19.0), row_of("denoising", "SIREN", 26.0, held_out=18.0)),
+        row_of("denoising", "product KAN", 27.0, held_out=18.5, setting={}),
+    ]
+    outcome = summary(rows)
+    numbers = outcome.key_figures
+    assert numbers["fits with the product KAN above SIREN"] == "1 of 1"
+    assert numbers["fits with the KAN above every other network"] == "1 of 2"
+    assert numbers["denoising: pictures with the product KAN above every other network"] == "1 of 1"
+    assert numbers["denoising: pictures with the KAN above every other network"] == "0 of 1"
+    assert outcome.tables[2].columns == ("picture", "parameters up to", "seconds", "product KAN", "KAN")
+    assert outcome.tables[2].rows == (("camera", "5,000", "10", "+6.0", "+0.0"), ("camera", "5,000", "40", "-", "-2.0"))
+    assert outcome.tables[1].rows[0][2:6] == ("product KAN", "solved for", "1", "0.10")
+    # What is solved for at once stays as good.
+    assert list(outcome.figures["time"]().axes[0].lines[0].get_xdata()) == [0.1, 10.0]
+
+
 def test_a_repeated_row_counts_once_and_the_last():
     rows = [row_of("fit", "KAN", 20.0), row_of("fit", "SIREN", 28.0), row_of("fit", "KAN", 30.0)]
     assert summary(rows).tables[2].rows == (("camera", "5,000", "10", "+2.0"),)
