@@ -56,6 +56,16 @@ def test_what_is_missing_is_not_compared():
     assert same.key_figures["equal time, cpu: KAN minus MLP"] == "+0.000"
 
 
+def test_the_interval_of_the_differences_of_three_seeds():
+    rows = [
+        row_of("equal time", kind, loss, seed=seed)
+        for seed, losses in enumerate(((2.0, 1.9), (2.1, 1.8), (2.2, 1.9)))
+        for kind, loss in zip(("KAN", "MLP"), losses, strict=True)
+    ]
+    # Differences 0.1, 0.3, 0.3: standard deviation 0.1155, and t is 4.303 for two degrees of freedom.
+    assert summary(rows).key_figures["equal time, cpu: KAN minus MLP"] == "+0.233 ± 0.287"
+
+
 def test_the_best_and_the_line():
     rows = [row_of("tune", "KAN", 2.4), row_of("tune", "KAN", None), row_of("tune", "KAN", 2.2, steps=5)]
     assert best_row(rows, "tune", "KAN", 0)["steps"] == 5
