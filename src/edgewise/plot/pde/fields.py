@@ -9,7 +9,7 @@ from itertools import zip_longest
 import numpy as np
 
 from edgewise.errors import InputError
-from edgewise.pde.domains.domain import TIME
+from edgewise.pde.domains.domain import TIME, is_space
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.solver.solution import Solution
 from edgewise.plot.pde.maps import (
@@ -34,6 +34,7 @@ _MAP, _LINE, _SMALL_MAP = 201, 601, 121  # points along a side of a map, of a cu
 _DASHES = (0, (3.5, 2.5))  # of exact solutions
 _MAP_ROW, _CURVE_ROW = 2.0, 1.75  # inches of a row of maps over time, and of the curves below it
 _RATIOS = (0.3, 2.0)  # least and largest height of a map over its width that a page can show
+_FAMILY_RATIO = 0.75  # height over width of a map of a coordinate and a parameter, which have no common unit
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,7 +176,7 @@ def _maps(solution: Solution, slots: Sequence[int], exact: ExactSolution | None,
         for quantity, panel in zip(row, line, strict=False):
             ends, extend = color_range(quantity.values, signed=quantity.signed)
             image = draw_map(panel, shown.ticks, quantity.values, ends, signed=quantity.signed)
-            panel.set_aspect("equal")
+            panel.set_aspect("equal" if all(map(is_space, names)) else "auto")
             draw_interfaces(panel, problem, names, fixed)
             cut_out(panel, image, outline)
             panel.set_title(quantity.label)
@@ -260,7 +261,7 @@ def _moments(
         ends, extend = color_range(np.stack([quantity.values for quantity in quantities]), signed=signed)
         for panel, quantity in zip(line, quantities, strict=True):
             image = draw_map(panel, slices[0].ticks, quantity.values, ends, signed=signed)
-            panel.set_aspect("equal")
+            panel.set_aspect("equal" if all(map(is_space, names)) else "auto")
             draw_interfaces(panel, problem, names, {**fixed, TIME: times[0]})
             cut_out(panel, image, outline)
         colour_bar(figure, image, line[-1], extend, quantities[0].label)
@@ -274,5 +275,7 @@ def _moments(
 
 def _ratio(problem: Collocation, names: Sequence[str]) -> float:
     """Return height over width of the domain, within what a page can show."""
+    if not all(map(is_space, names)):
+        return _FAMILY_RATIO
     sides = dict(zip(problem.domain.coordinates, problem.domain.size.tolist(), strict=True))
     return min(max(sides[names[1]] / sides[names[0]], _RATIOS[0]), _RATIOS[1])
