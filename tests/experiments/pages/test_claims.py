@@ -73,8 +73,11 @@ def test_claims_quote_key_figures():
 
 def test_leads_speak_for_pictures_and_losses_for_language():
     claim = claim_of("imaging")
-    rows = [picture_row("fit", kind, quality) for kind, quality in (("KAN", 30.0), ("SIREN", 28.0))]
-    assert claim.ours(rows).startswith("fits with the KAN above SIREN: 1 of 1; ")
+    qualities = (("product KAN", 29.0), ("KAN", 27.0), ("SIREN", 28.0))
+    rows = [picture_row("fit", kind, quality) for kind, quality in qualities]
+    assert claim.ours(rows) == (
+        "fits with the product KAN above every other network: 1 of 1; fits with the KAN above SIREN: 0 of 1"
+    )
     assert claim.ours(rows[:1]) == "too few rows"
     claim = claim_of("language")
     rows = [language_row("equal time", kind, loss) for kind, loss in (("KAN", 1.9), ("MLP", 1.8))]
