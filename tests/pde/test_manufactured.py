@@ -10,6 +10,7 @@ import torch
 
 from edgewise.pde.domains.domain import Box, Interval, Time
 from edgewise.pde.domains.shapes import Annulus, Disk, LShape, Polygon
+from edgewise.pde.domains.solids import Ball, Cylinder
 from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Condition, Dirichlet, Initial, Neumann, Periodic, Robin
 from edgewise.pde.problem.fields import Field, curl, divergence, gradient, hessian, laplacian
@@ -252,3 +253,24 @@ def test_a_domain_over_time():
 def test_on_lines(domain):
     problem = PDE(lambda u, x: u.xx - u - (6 * x - x**3), domain, [Dirichlet(lambda x: x**3)], solution=lambda x: x**3)
     assert solve(problem, tolerance=1e-7, budget=0.01).errors().relative_l2 < 1e-7
+
+
+SOLIDS = {
+    "ball": Ball(),
+    "cylinder": Cylinder(0.7, -1, 1),
+    "cube without a ball": Box(x=(-1, 1), y=(-1, 1), z=(-1, 1)) - Ball(0.5),
+    "half a ball": Ball() & Box(x=(-2, 0.3), y=(-2, 2), z=(-2, 2)),
+    "ball on a cylinder": Cylinder(0.6, -1, 0.4) | Ball(0.8, (0, 0, 0.4)),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("domain", SOLIDS.values(), ids=SOLIDS.keys())
+def test_harmonic_functions_on_solids(domain):
+    def harmonic(x, y, z):
+        return torch.exp(x) * torch.cos(y) + z * x
+
+    solution = solve(PDE(laplacian, domain, [Dirichlet(harmonic)], solution=harmonic), tolerance=1e-6)
+    error = solution.errors().relative_l2
+    assert error < 1e-6
+    assert solution.error_estimate > error / 3
