@@ -45,8 +45,8 @@ _LATER = {"trust"}  # facts that older files lack, which then have their default
 # Names of the parts of each kind of network.
 _PARTS = {
     "windows": {"axis", "ends", "windows"},
-    "uncertain": {"inner", "root"},
     "tensor": {"degree", "periodic", "knots", "coef"},
+    "uncertain": {"inner", "root"},
     "separable": {"degree", "fields", "knots", "coef"},
     "periodic": {"inputs", "periods", "inner"},
     "kan": {"description", "tensors"},
