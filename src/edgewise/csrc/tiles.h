@@ -71,6 +71,14 @@ struct Tile {
     for (int k = 0; k < vectors; k++) __builtin_prefetch(row + k * lanes);
   }
 
+  // Fetches the row of a later sample.
+  EDGEWISE_INLINE static void fetch_row(const Runs& runs, int64_t p, const T* rows, int64_t stride,
+                                        const Columns& columns) {
+    const T* row = rows + runs.row[p + samples_ahead] * stride + columns.first;
+#pragma GCC unroll 8
+    for (int k = 0; k < vectors; k++) __builtin_prefetch(row + k * lanes);
+  }
+
   EDGEWISE_INLINE void clear() {
     for (int k = 0; k < vectors; k++) {
       base[k] = V{};
@@ -110,6 +118,7 @@ struct Tile {
       fetch(runs, r + runs_ahead, rows, columns);
       for (int64_t p = runs.begin[r]; p < runs.begin[r + 1]; p++) {
         const int64_t b = runs.row[p];
+        fetch_row(runs, p, y, y_row, columns);
         T* to = y + b * y_row + columns.first;
         V sum[vectors];
 #pragma GCC unroll 8
@@ -135,6 +144,7 @@ struct Tile {
       fetch(runs, r + runs_ahead, rows, columns);
       for (int64_t p = runs.begin[r]; p < runs.begin[r + 1]; p++) {
         const int64_t b = runs.row[p];
+        fetch_row(runs, p, u, u_row, columns);
         const T* from = u + b * u_row + columns.first;
         V sum[vectors];
 #pragma GCC unroll 8
@@ -183,6 +193,7 @@ struct Tile {
       for (; held < next; held++) tile.release(held, grads, columns);
       for (int64_t p = runs.begin[r]; p < runs.begin[r + 1]; p++) {
         const int64_t b = runs.row[p];
+        fetch_row(runs, p, u, u_row, columns);
         const T *from = u + b * u_row + columns.first, *weight = weights.spline + b * L;
         V pulled[vectors];
 #pragma GCC unroll 8
