@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from edgewise import KAN, InputError, LevenbergMarquardt, fit
+from edgewise.checkpoint import load_solution, save_solution
 from edgewise.pde import (
     PDE,
     Ball,
@@ -183,6 +184,15 @@ def test_a_jump_without_an_interface_is_said():
     assert "jumps near x = 0.5" in plain.trust and "Interface(on=...)" in plain.trust
     elsewhere = solve(PDE(lambda u: diffusion(u, layers), LINE, [*ends, Interface("x=0.3")]))
     assert "jumps near x = 0.5" in elsewhere.trust
+
+
+def test_a_solution_is_read_back_as_it_was_written(tmp_path):
+    problem = PDE(lambda u: diffusion(u, layers), LINE, [Dirichlet(through_layers), Interface("x=0.5")])
+    solution = solve(problem)
+    save_solution(solution, tmp_path / "layers.safetensors")
+    again = load_solution(tmp_path / "layers.safetensors", problem)
+    x = torch.linspace(0, 1, 11, dtype=torch.float64)[:, None]
+    assert torch.equal(solution(x), again(x))
 
 
 def test_networks_of_ones_own():
