@@ -1,0 +1,312 @@
+"""Measures fits of a network in 1, 2 and 4 processes, and predicts fits of 10^9 rows on 100 workers by simulation.
+
+python benchmarks/cluster.py [--quick] [--out benchmarks/results]. The costs of a row are those of `scale.json` and of
+the fits measured here; stragglers and losses of workers are drawn from a seed, see `Cluster`.
+"""
+
+import argparse
+import heapq
+import itertools
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+ROWS, PROCESSES, STEPS = 100_000, (1, 2, 4), 4
+SHAPE, GRID = [10, 4, 1], 10
+METHODS = ("LevenbergMarquardt", "LBFGS")
+RUNS = 100  # simulations of each case
+HOPELESS = 50  # losses in one pass after which a fit counts as one that never ends: a choice
+
+
+def network():
+    """Return the network that is measured."""
+    import torch
+
+    from edgewise import KAN
+
+    return KAN(SHAPE, GRID, domain=(0, 1), dtype=torch.float64)
+
+
+def fit_one(rows: int) -> dict:
+    """Fit by both methods; return CPU seconds of a step of each in this process."""
+    import torch
+    from torch.nn.parallel import DistributedDataParallel
+
+    import edgewise
+    from edgewise.processes import joined_processes, process_and_count
+
+    torch.set_num_threads(1)
+    with joined_processes() as process:
+        count = process_and_count()[1]
+        x = torch.rand(rows, SHAPE[0], generator=torch.Generator().manual_seed(0), dtype=torch.float64)[process::count]
+        y = 10 * torch.sin(np.pi * x[:, :1] * x[:, 1:2]) + 20 * (x[:, 2:3] - 0.5) ** 2 + 10 * x[:, 3:4] + 5 * x[:, 4:5]
+        found = {}
+        for name in METHODS:
+            model = network()
+            begun = time.process_time()
+            wrapped = DistributedDataParallel(model) if count > 1 else model
+            report = edgewise.fit(wrapped, edgewise.Regression(x, y), getattr(edgewise, name)(), steps=STEPS)
+            found[name] = (time.process_time() - begun) / report.steps
+        return found
+
+
+def measured(rows: int, processes: int) -> dict:
+    """Fit in fresh processes; the busiest one counts."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    world = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": str(processes), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, __file__, "--one", str(rows)]
+    started = [
+        subprocess.Popen(command, env={**os.environ, **world, "RANK": str(number)}, stdout=subprocess.PIPE, text=True)
+        for number in range(processes)
+    ]
+    said = [json.loads(process.communicate()[0].splitlines()[-1]) for process in started]
+    row = {"rows": rows, "processes": processes, **{name: max(one[name] for one in said) for name in METHODS}}
+    print(json.dumps(row), flush=True)
+    return row
+
+
+def row_work(shape: list[int], grid: int) -> dict[str, float]:
+    """Return multiply-adds of a row in a step of each method, in units of dense products, and the parameters."""
+    from edgewise.ops.normal import DENSE_RATE, HALF_LENGTH, RUN_RATE
+
+    edges = sum(a * b for a, b in itertools.pairwise(shape))
+    parameters, active = edges * (grid + 3) + edges, edges * 4 + edges  # cubic splines and a base weight
+    runs = active**2 / 2 / (RUN_RATE * 4 / (4 + HALF_LENGTH))
+    dense = parameters**2 / DENSE_RATE
+    return {"LevenbergMarquardt": min(runs, dense), "LBFGS": float(active), "parameters": float(parameters)}
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Workers with stragglers and losses.
+
+    Parameters
+    ----------
+    workers : int
+        Their number.
+    spread : float
+        Standard deviation of the logarithm of a worker's pace in a pass: a choice, machines of one kind.
+    slow, factor : float
+        Probability that a worker is much slower in a pass, and how much: choices, after the one in a hundred of
+        J. Dean and L. Barroso, "The tail at scale", Communications of the ACM 56 (2013) 2.
+    lifetime : float
+        Mean seconds until a worker is lost; infinite for never.
+    restart : float
+        Seconds until all processes work again after a loss: a choice.
+    bandwidth : float
+        Bytes per second of a worker's network: 10 Gbit/s.
+    """
+
+    workers: int = 100
+    spread: float = 0.1
+    slow: float = 0.01
+    factor: float = 3.0
+    lifetime: float = np.inf
+    restart: float = 60.0
+    bandwidth: float = 1.25e9
+
+    def exchange(self, numbers: float) -> float:
+        """Return the seconds in which a ring adds so many float64 numbers of all workers."""
+        return 2 * (self.workers - 1) / self.workers * 8 * numbers / self.bandwidth
+
+    def paces(self, random: np.random.Generator, count: int) -> np.ndarray:
+        """Return how many times the mean time pieces of work take."""
+        return np.exp(self.spread * random.normal(size=count)) * np.where(
+            random.random(count) < self.slow, self.factor, 1.0
+        )
+
+    def in_processes(self, random: np.random.Generator, fit: "Fit", *, resumes: bool) -> float:
+        """Return the seconds of a fit by torchrun: every pass waits for the slowest, a loss starts all again."""
+        passes, clock = 0, fit.begin
+        losses = 0  # since the last pass that came to its end
+        while passes < fit.passes:
+            if losses > HOPELESS:
+                return np.inf
+            own = fit.work / self.workers * self.paces(random, self.workers).max()
+            pass_time = own + self.exchange(fit.numbers) + fit.alone
+            lost = random.exponential(self.lifetime / self.workers) if np.isfinite(self.lifetime) else np.inf
+            if lost < pass_time:
+                clock += lost + self.restart + (0 if resumes else fit.begin)
+                passes, losses = passes if resumes else 0, losses + 1
+                continue
+            clock, passes, losses = clock + pass_time, passes + 1, 0
+        return clock
+
+    def in_partitions(self, random: np.random.Generator, fit: "Fit", pieces: int = 10) -> float:
+        """Return the seconds of a fit by Dask: free workers take the next piece, those of a lost one are done again."""
+        clock = fit.begin
+        for _ in range(fit.passes):
+            work = fit.work / self.workers / pieces
+            pace = self.paces(random, self.workers)
+            free = [(0.0, number) for number in range(self.workers)]
+            waiting, done, end = self.workers * pieces, np.zeros(self.workers, dtype=int), 0.0
+            losses = random.exponential(self.lifetime, self.workers) if np.isfinite(self.lifetime) else None
+            while waiting:
+                at, number = heapq.heappop(free)
+                after = at + work * pace[number]
+                if losses is not None and after > losses[number]:  # its sums are lost with it
+                    waiting += int(done[number])
+                    done[number], at = 0, losses[number] + self.restart
+                    losses[number] = at + random.exponential(self.lifetime)
+                    heapq.heappush(free, (at, number))
+                    continue
+                waiting, end = waiting - 1, max(end, after)
+                done[number] += 1
+                heapq.heappush(free, (after, number))
+            clock += end + self.exchange(fit.numbers) * np.log2(self.workers) + fit.alone
+        return clock
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fit: seconds before the passes, their number, core seconds of one, numbers that travel, what one does."""
+
+    name: str
+    begin: float
+    passes: int
+    work: float
+    numbers: float
+    alone: float
+
+
+def fits(scale: list[dict], own: list[dict], rows: float = 1e9) -> list[Fit]:
+    """Return the fits that are predicted, from the measured costs of a row."""
+    from scale import nanoseconds
+
+    largest = max((r for r in scale if r["columns"] == 10 and r["processes"] == 1), key=lambda r: r["rows"])
+    factor = largest["cpu_sums"] / largest["rows"] / nanoseconds(10) * 1e9
+    reading = max(r["cpu_first_pass"] / r["rows"] / r["columns"] for r in scale if r["rows"] >= 1e6)
+    search = max(r["cpu_sample"] / r["columns"] for r in scale)  # seconds for each column of the sample
+    found = []
+    for name, columns in (("additive, 10 columns", 10), ("additive, 196 columns", 196)):
+        size = 2 + 51 * columns + 100
+        begin = rows * columns * reading / Cluster.workers + search * columns
+        alone = 2 * size**2 * min(size, 1100) / 24e9  # the change of basis, at the rate of dense products
+        work = rows * factor * nanoseconds(columns) * 1e-9
+        found.append(Fit(f"{name}, {size:,} numbers a row of sums", begin, 1, work, size**2, alone))
+    one, small, large = next(r for r in own if r["processes"] == 1), row_work(SHAPE, GRID), row_work([10, 64, 1], GRID)
+    size = large["parameters"]
+    for name, passes, numbers, alone in (
+        ("LBFGS", 200, size, 0.0),
+        ("LevenbergMarquardt", 20, size**2, size**3 / 3 / 24e9),
+    ):
+        work = rows * one[name] / one["rows"] * large[name] / small[name]
+        words = f"{name}, {size:,.0f} parameters, {passes} steps"
+        found.append(Fit(words, 0.0, passes, work, numbers, alone))
+    return found
+
+
+CASES = {
+    "all alike": Cluster(spread=0.0, slow=0.0),
+    "stragglers": Cluster(),
+    "a loss a month": Cluster(lifetime=30 * 86_400.0),
+    "a loss a day": Cluster(lifetime=86_400.0),
+}
+
+
+def simulated(given: list[Fit]) -> list[dict]:
+    """Return the median and the 95th percentile of the seconds of each fit in each case."""
+    rows = []
+    for fit in given:
+        for engine in ("torchrun", "Dask") if fit.begin else ("torchrun",):
+            for case, cluster in CASES.items():
+                random = np.random.default_rng(5)
+                runs = RUNS if engine == "torchrun" else RUNS // 10
+                if engine == "Dask":
+                    seconds = [cluster.in_partitions(random, fit) for _ in range(runs)]
+                else:
+                    seconds = [cluster.in_processes(random, fit, resumes=not fit.begin) for _ in range(runs)]
+                low, high = np.quantile(seconds, [0.5, 0.95], method="inverted_cdf")
+                rows.append({"fit": fit.name, "engine": engine, "case": case, "median": low, "most": high})
+    return rows
+
+
+def words(seconds: float) -> str:
+    """Return seconds in the unit that fits."""
+    if not np.isfinite(seconds):
+        return "never"
+    for unit, size in (("days", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def tables(own: list[dict], rows: list[dict]) -> str:
+    """Return both tables in Markdown: the measured steps beside the model, and the simulated fits."""
+    alone = next(r for r in own if r["processes"] == 1)
+    lines = ["| processes | LM, s a step | by the model | L-BFGS, s a step | by the model |", "| ---: " * 5 + "|"]
+    for r in own:
+        cells = [str(r["processes"])]
+        for name in METHODS:
+            cells += [f"{r[name]:.2f}", f"{alone[name] / r['processes']:.2f}"]
+        lines.append(f"| {' | '.join(cells)} |")
+    lines += ["", f"| fit | engine | {' | '.join(CASES)} |", f"| --- | --- {'| ---: ' * len(CASES)}|"]
+    for start in range(0, len(rows), len(CASES)):
+        some = rows[start : start + len(CASES)]
+        cells = [
+            words(r["median"]) + (f" ({words(r['most'])})" if r["most"] > 1.05 * r["median"] else "") for r in some
+        ]
+        lines.append(f"| {some[0]['fit']} | {some[0]['engine']} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def drawn(given: list[Fit], path: Path) -> None:
+    """Draw the simulated seconds against the number of workers."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(1, len(given), figsize=(11, 3), constrained_layout=True)
+    counts = [1, 10, 100, 1000]
+    for axis, fit in zip(axes, given, strict=True):
+        for case, mark in zip(CASES, "os^x", strict=True):
+            seconds = []
+            for count in counts:
+                random, cluster = np.random.default_rng(5), replace(CASES[case], workers=count)
+                runs = [cluster.in_processes(random, fit, resumes=not fit.begin) for _ in range(5)]
+                seconds.append(float(np.median(runs)))
+            axis.plot(counts, seconds, marker=mark, label=case)
+        axis.set(xscale="log", yscale="log", xlabel="workers")
+        axis.set_title("\n".join(fit.name.split(", ")[:2]), fontsize=9)
+        axis.grid(alpha=0.3)
+    axes[0].set_ylabel("seconds")
+    axes[0].legend(fontsize=7)
+    figure.savefig(path, metadata={"Date": None})
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure, simulate, store and draw."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer rows")
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
+    parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
+    settings = parser.parse_args(arguments)
+    if settings.one:
+        print(json.dumps(fit_one(settings.one)))
+        return
+    from speed import about, write_rows
+
+    own = [measured(ROWS // 10 if settings.quick else ROWS, count) for count in PROCESSES]
+    scale = json.loads((Path(__file__).parent / "results" / "scale.json").read_text(encoding="utf-8"))["rows"]
+    given = fits(scale, own)
+    rows = simulated(given)
+    unit = "CPU seconds of a step in the busiest process; simulated wall seconds"
+    write_rows(settings.out / "cluster.json", {**about(), "unit": unit}, [*own, *rows])
+    drawn(given, settings.out / "cluster.svg")
+    print(tables(own, rows))
+
+
+if __name__ == "__main__":
+    main()
