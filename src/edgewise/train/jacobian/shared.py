@@ -177,10 +177,12 @@ class Shard:
         self._origin = flattened(objective.parameters.values())
         return [self._share * self._normal.gradient, self._share * self._normal.matrix, self._normal.pull is not None]
 
-    def sum_pulled(self, objective: Objective) -> Sequence[Any]:
-        """J'r with the J of the last `sum_normal` and the residuals at the present parameters."""
+    def sum_pulled(self, objective: Objective, other: Tensor) -> Sequence[Any]:
+        """J'r with the J of the last `sum_normal` and the residuals at the present parameters plus those at others."""
         assert self._rows is not None and self._normal is not None and self._normal.pull is not None
         residuals = self._rows.residuals()
+        write_(objective.parameters.values(), other)
+        residuals = residuals + self._rows.residuals()
         write_(objective.parameters.values(), self._origin)
         return [self._share * self._normal.pull(residuals)]
 
@@ -271,6 +273,7 @@ class SharedRows(RowSource):
 
     def __init__(self, objective: SharedObjective) -> None:
         self._objective = objective
+        self._other: Tensor | None = None  # parameters of the first of two calls of `residuals`
 
     def count(self) -> None:
         """None: no matrix of the rows is formed."""
@@ -283,14 +286,23 @@ class SharedRows(RowSource):
 
     def normal_equations(self) -> NormalEquations:
         """Gradient and Gauss-Newton's matrix; in place of residuals r and w -> J'w there are J'r and the identity."""
+        self._other = None
         gradient, matrix, kept = self._objective.summed("normal")
         if int(kept) < self._objective.processes:
             return NormalEquations(gradient, matrix, None, None)
         return NormalEquations(gradient, matrix, gradient.clone(), lambda pulled: pulled)
 
     def residuals(self) -> Tensor:
-        """J'r with the J of the last `normal_equations` and r at the present parameters."""
-        return self._objective.summed("pulled")[0]
+        """J'r with the J of the last `normal_equations`, of two calls that are added: the first one gives zero.
+
+        A second difference needs the sum alone, and J' is the costly part, for which all rows are computed again.
+        """
+        here = flattened(self._objective.parameters.values())
+        if self._other is None:
+            self._other = here
+            return torch.zeros_like(here)
+        (pulled,), self._other = self._objective.summed("pulled", self._other), None
+        return pulled
 
 
 def row_source(objective: Objective, slots: ParameterSlots) -> RowSource:
