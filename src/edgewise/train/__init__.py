@@ -31,6 +31,7 @@ from edgewise.train.problems import (
     Problem,
     Regression,
     ResidualBlock,
+    SobolevRegression,
 )
 from edgewise.train.remembering import Remembered, remember
 from edgewise.train.uncertainty import ErrorBars, prediction_uncertainty
@@ -60,6 +61,7 @@ __all__ = [
     "Ridge",
     "Roughness",
     "SSBroyden",
+    "SobolevRegression",
     "Sparsity",
     "StepCost",
     "StepEvent",

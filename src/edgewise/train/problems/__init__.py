@@ -2,13 +2,13 @@
 
 Build a `Regression`, a `Classification` or an `OrdinalClassification` from tensors or a DataLoader and hand it to
 `edgewise.fit`; `CustomLoss` takes any function of predictions and targets as its loss. A `BlockProblem` is a
-least-squares problem over several `ResidualBlock`s, each with its own points, as a differential equation has. A problem
-holds its samples as `Data` and computes its loss; a second-order method gets the loss as `second_order_blocks()`, parts
-with their derivatives to second order.
+least-squares problem over several `ResidualBlock`s, each with its own points, as a differential equation has;
+`SobolevRegression` fits values and derivatives. A problem holds its samples as `Data` and computes its loss; a
+second-order method gets the loss as `second_order_blocks()`, parts with their derivatives to second order.
 """
 
 from edgewise.train.problems.base import Problem
-from edgewise.train.problems.block_problem import BlockProblem
+from edgewise.train.problems.block_problem import BlockProblem, SobolevRegression
 from edgewise.train.problems.blocks import BlockRole, ResidualBlock
 from edgewise.train.problems.classification import Classification
 from edgewise.train.problems.custom import CustomLoss
@@ -26,4 +26,5 @@ __all__ = [
     "Problem",
     "Regression",
     "ResidualBlock",
+    "SobolevRegression",
 ]
