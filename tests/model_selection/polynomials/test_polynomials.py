@@ -189,3 +189,29 @@ def test_a_sum_of_curves_has_no_products():
     x = np.random.default_rng(0).uniform(-1, 1, (400, 2))
     found = fit_exact(x, np.sin(3 * x[:, 0]) + x[:, 1] ** 2, np.ones(400))
     assert found.polynomial.terms() == [] and found.polynomial.to_kan(1e-9).config.width == (2, 1)
+
+
+def test_pairs_that_do_not_act_together_share_few_products():
+    pairs = np.array([[0.0, 0.0, 5.0], [0.0, 0.0, 1.5], [5.0, 1.5, 0.0]])
+    rates = np.array([1.0, 1.5, 2.0])
+    indices, weights = lower_set(list(rates), 0.0, 60, [9, 9, 9], pairs)
+    # Every product of degree 9 at most with its weight by the definition, the smallest first.
+    grid = np.stack(np.meshgrid(*[np.arange(10)] * 3, indexing="ij"), -1).reshape(-1, 3)
+    used = grid > 0
+    every = grid @ rates + sum(pairs[i, j] * (used[:, i] & used[:, j]) for i, j in ((0, 1), (0, 2), (1, 2)))
+    np.testing.assert_allclose(weights, np.sort(every)[:60], atol=1e-8)
+    assert all(tuple(index) in {tuple(each) for each in grid[every <= weights[-1] + 1e-8]} for index in indices)
+
+
+@pytest.mark.slow
+def test_a_sum_of_groups_of_five_inputs_is_found_to_many_digits():
+    """Products of all five inputs up to one degree had an error of 1e-4; two groups need few of them."""
+    generator = np.random.default_rng(0)
+    x = generator.uniform(-1, 1, (3000, 5))
+
+    def function(x):
+        return np.sin(x[:, 0] + x[:, 1] * x[:, 2]) + np.log(2 + x[:, 3]) * x[:, 4]
+
+    found = fit_exact(x, function(x), np.ones(3000))
+    fresh = generator.uniform(-1, 1, (2000, 5))
+    assert np.sqrt(np.mean((found.polynomial(fresh) - function(fresh)) ** 2)) < 3e-6

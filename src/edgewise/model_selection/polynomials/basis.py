@@ -54,12 +54,13 @@ def legendre(z: np.ndarray, degree: int) -> np.ndarray:
 
 
 def lower_set(
-    rates: Sequence[float], crossing: float, most: int, degrees: Sequence[int]
+    rates: Sequence[float], crossing: float, most: int, degrees: Sequence[int], pairs: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the `most` products with the smallest weights, and their weights, in ascending order.
 
-    The weight of a product of degrees a_j is sum_j rates_j a_j + crossing (k - 1), k being the number of inputs in it.
-    With the rates at which the logarithms of coefficients fall, these are the products with the largest coefficients.
+    The weight of a product of degrees a_j is sum_j rates_j a_j + crossing (k - 1), k being the number of inputs in it,
+    plus the weights of all pairs of its inputs, which are large where two inputs do not act together. With the rates at
+    which the logarithms of coefficients fall, these are the products with the largest coefficients.
 
     Parameters
     ----------
@@ -70,6 +71,8 @@ def lower_set(
     most : int
     degrees : sequence of int
         Largest degree of each input.
+    pairs : ndarray of shape (n, n), optional
+        Weight of each pair of inputs in a product, at least 0; symmetric.
 
     Returns
     -------
@@ -90,16 +93,25 @@ def lower_set(
         weight, product, last = heapq.heappop(queue)
         indices.append(product)
         weights.append(weight)
-        crosses = crossing * any(product)
+        crosses = np.full(inputs, crossing * any(product))
+        if pairs is not None:
+            crosses = crosses + np.array([degree > 0 for degree in product]) @ pairs
         for j in range(last, inputs):
             if product[j] < degrees[j]:
                 more = (*product[:j], product[j] + 1, *product[j + 1 :])
                 # A sum in a fixed order, so that products of equal weight have equal numbers.
-                heapq.heappush(queue, (round(weight + rates[j] + crosses * (product[j] == 0), 9), more, j))
+                heapq.heappush(queue, (round(weight + rates[j] + float(crosses[j]) * (product[j] == 0), 9), more, j))
     return np.array(indices), np.array(weights)
 
 
-def decay(indices: np.ndarray) -> np.ndarray:
-    """Return the columns of a linear model of the logarithms of coefficients: 1, minus degrees, minus crossings."""
-    crossings = np.maximum((indices > 0).sum(1) - 1, 0)
+def decay(indices: np.ndarray, by_pairs: bool = False) -> np.ndarray:
+    """Return the columns of a linear model of the logarithms of coefficients: 1, minus degrees, minus crossings.
+
+    With `by_pairs`, each pair of inputs (in the order of `itertools.combinations`) has a column in place of crossings.
+    """
+    used = indices > 0
+    crossings = np.maximum(used.sum(1) - 1, 0)
+    if by_pairs:
+        first, second = np.triu_indices(indices.shape[1], 1)
+        crossings = 1 * (used[:, first] & used[:, second])
     return np.column_stack([np.ones(len(indices)), -indices, -crossings])

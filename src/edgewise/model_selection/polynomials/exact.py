@@ -179,32 +179,39 @@ def fit_exact(
 def _ordered(data: _Data, link: Link, most: int, rounds: int, start: _Nested | None = None) -> _Nested | None:
     """Fit on the first products in an order that the decay of the coefficients decides, in a few rounds."""
     inputs = data.x.shape[1]
-    rates, crossing, best = np.ones(inputs), 0.0, start
-    for number in range(rounds):
-        if best is not None and (known := _rates(best)) is not None:
-            rates, crossing = known
-        indices, weights = lower_set(list(rates), crossing, most, data.degrees)
-        fit = _nested(data, link, Basis(indices, data.limits), weights)
-        if fit is None or (best is not None and fit.loss >= best.loss and number):
-            break
-        best = fit if best is None or fit.loss < best.loss else best
-        if best.loss <= (AT_ROUNDING * np.std(data.y)) ** 2:
-            break
+    rates, crossing, pairs, best = np.ones(inputs), 0.0, np.zeros((inputs, inputs)), start
+    # Orders by pairs come last: they find the groups of a sum, but fit a function without groups less well.
+    for by_pairs in (False, True) if inputs > 2 and rounds > 1 else (False,):
+        for number in range(rounds):
+            if best is not None and (known := _rates(best, by_pairs)) is not None:
+                rates, crossing, pairs = known
+            indices, weights = lower_set(list(rates), crossing, most, data.degrees, pairs)
+            fit = _nested(data, link, Basis(indices, data.limits), weights)
+            if fit is None or (best is not None and fit.loss >= best.loss and (number or by_pairs)):
+                break
+            best = fit if best is None or fit.loss < best.loss else best
+            if best.loss <= (AT_ROUNDING * np.std(data.y)) ** 2:
+                return best
     return best
 
 
-def _rates(fit: _Nested) -> tuple[np.ndarray, float] | None:
-    """The rates of decay of the coefficients by degree and by crossing, in units of the smallest."""
-    size, features = np.abs(fit.coef), decay(fit.basis.indices)
+def _rates(fit: _Nested, by_pairs: bool = False) -> tuple[np.ndarray, float, np.ndarray] | None:
+    """The rates of decay of the coefficients by degree, by crossing and by pair, in units of the smallest."""
+    size, features = np.abs(fit.coef), decay(fit.basis.indices, by_pairs)
+    inputs = fit.basis.indices.shape[1]
     used = size > 0
     used[0] = False  # the constant has no degree
     if used.sum() <= features.shape[1]:
         return None
     slopes = np.linalg.lstsq(features[used], np.log(size[used]), rcond=None)[0][1:]
-    if not slopes[:-1].max() > 0:
+    largest = slopes[:inputs].max()
+    if not largest > 0:
         return None
-    rates = np.maximum(slopes[:-1], slopes[:-1].max() / LARGEST_RATE_RATIO)
-    return rates / rates.min(), max(float(slopes[-1]), 0.0) / float(rates.min())
+    rates, pairs = np.maximum(slopes[:inputs], largest / LARGEST_RATE_RATIO), np.zeros((inputs, inputs))
+    if not by_pairs:
+        return rates / rates.min(), max(float(slopes[-1]), 0.0) / float(rates.min()), pairs
+    pairs[np.triu_indices(inputs, 1)] = np.maximum(slopes[inputs:], 0)
+    return rates / rates.min(), 0.0, (pairs + pairs.T) / rates.min()
 
 
 def _nested(data: _Data, link: Link, basis: Basis, weights: np.ndarray) -> _Nested | None:
