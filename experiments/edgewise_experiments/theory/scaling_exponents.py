@@ -2,7 +2,8 @@
 
 Toy functions of the paper, and functions for which the theories differ: inputs on a surface of fewer dimensions, a
 node of three inputs, sparse compositions of six (slow and fast waves), few derivatives. KANs of the function's own
-shape, cubic, by `approximate`; MLPs of two hidden layers, tanh and ReLU, of growing width, by Levenberg-Marquardt from
+shape, cubic, by `approximate`, and once more with knots of equal error where a function is singular in its box or near
+it; MLPs of two hidden layers, tanh and ReLU, of growing width, by Levenberg-Marquardt from
 several starts, of which the held-out error chooses the best; it also stops them. All models get the same samples.
 """
 
@@ -35,13 +36,24 @@ DEGREE, RELU_DEGREE = 3, 1  # of the KANs' splines, and of the pieces of a ReLU 
 FLOOR, RESOLVED = 1e-10, 0.1
 COARSE = 8  # intervals: coarser grids are left out of a KAN's exponent
 HELD_OUT = 1000
-LABELS = {"KAN": "KAN, cubic", "tanh": "MLP, tanh", "relu": "MLP, ReLU"}
+SAMPLES, GRADED_SAMPLES = 2000, 8000
+LABELS = {"KAN": "KAN, cubic", "graded": "KAN, knots of equal error", "tanh": "MLP, tanh", "relu": "MLP, ReLU"}
 KINDS = tuple(LABELS)
+WITH_GRIDS = ("KAN", "graded")
+SINGULAR = ("arity 3", "rough")  # functions with a singular place in the box, or a tenth of it away
+NEAR = 0.25  # difference from the KAN paper's exponent that still counts as reaching it; a choice
 NOTES = (
     "Exponents alpha of the RMSE on held-out points, fitted to the relative errors that are neither too large for a "
     "rate nor so small that rounding counts; medians of the seeds. G is the grid size, without the coarsest grids, N "
     "the number of parameters; N grows more slowly than G, so alpha in N is larger. The entry any belongs to a "
     "function with all derivatives. The MLPs have two hidden layers of growing width.",
+    "Knots of equal error: after each halving the knots move to where every interval has about the same error "
+    '(`approximate(..., knots="error")`), for the two functions with a singular place in the box or near it. Such '
+    f"grids need more samples, {GRADED_SAMPLES:,} instead of {SAMPLES:,}; with as many as the others the error of the "
+    "finest grids is that of intervals without samples, and the exponent falls to 3. Even knots reach the theory's "
+    "exponent for these functions only at grids beyond those of the table, if at all. The six inputs at full "
+    "frequency need a start with three groups of two inputs that act together, which `approximate` finds from the "
+    "samples; from 48 other starts no relative error fell below 0.5, from groups it fell to 1e-5 for two of three.",
     "The comparison counts the functions whose measured exponent in G is within a quarter of the theory's. A theory "
     "that promises less than is measured is a bound and not wrong; one that allows any exponent counts as agreeing. "
     "Without a rate: models whose error never fell far enough. Seconds of training add all starts and sizes for one "
@@ -131,8 +143,9 @@ QUICK = ("toy 1",)
 class Plan:
     """Samples, budget of `approximate`, widths and steps of the MLPs, and starts of those no wider than `repeated`."""
 
-    samples: int = 2000
+    samples: int = SAMPLES
     budget: float = 0.3
+    graded_samples: int = GRADED_SAMPLES
     widths: tuple[int, ...] = (4, 8, 16, 24)
     steps: int = 200
     starts: int = 2
@@ -149,12 +162,14 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: R
     jobs = [
         Job(
             f"{name}, {kind}",
-            {"problem": name, "kind": kind, "seed": seed, "samples": plan.samples, "budget": plan.budget},
-            partial(measure, name, kind, seed, plan),
+            {"problem": name, "kind": kind, "seed": seed, "samples": own.samples, "budget": own.budget},
+            partial(measure, name, kind, seed, own),
         )
         for seed in seeds  # outermost: the table is complete, if with one seed, after a third of the time
         for name in names
         for kind in KINDS
+        if kind != "graded" or name in SINGULAR
+        for own in (replace(plan, samples=plan.graded_samples, budget=1.0) if kind == "graded" else plan,)
     ]
     return summary(run_jobs(jobs, store, progress, line))
 
@@ -169,24 +184,33 @@ def summary(rows: list[dict]) -> Outcome:
     if not rows:
         return NO_ROWS
     names = [name for name in SUBJECTS if any(row["problem"] == name for row in rows)]
-    cubic, linear, near = [], [], dict.fromkeys(THEORIES, 0)
+    cubic, linear, near, even, smooth, reached = [], [], dict.fromkeys(THEORIES, 0), 0, 0, 0
     for name in names:
         subject = SUBJECTS[name]
         formula, traits = subject.target.formula, subject.traits
         exponent = {kind: _median(rows, name, kind) for kind in KINDS}
         by_grid = _median(rows, name, "KAN", "grids")
         known = tuple(map(str, (traits.inputs, traits.dimension, traits.arity)))
-        measured = (_number(value) for value in (by_grid, exponent["KAN"], exponent["tanh"]))
+        graded = _median(rows, name, "graded", "grids")
+        measured = (_number(value) for value in (by_grid, graded, exponent["KAN"], exponent["tanh"]))
         cubic.append((formula, shape(subject.shape), *known, *_theories(traits, DEGREE), *measured))
         linear.append((formula, *_theories(traits, RELU_DEGREE), _number(exponent["relu"])))
-        for each, theory in exponents(traits, DEGREE).items():
+        promised = exponents(traits, DEGREE)
+        even += by_grid is not None and abs(by_grid - promised["KAN"]) <= promised["KAN"] / 4
+        by_grid = by_grid if graded is None else graded
+        smooth += math.isinf(traits.smoothness)
+        reached += math.isinf(traits.smoothness) and by_grid is not None and abs(by_grid - promised["KAN"]) <= NEAR
+        for each, theory in promised.items():
             near[each] += by_grid is not None and abs(by_grid - theory) <= theory / 4
     heads = ("function", "KAN", "inputs", "dimension", "arity", *THEORY_HEADS)
+    measured_heads = ("KAN, in G", "equal errors, in G", "KAN, in N", "MLP tanh, in N")
     spent = {kind: median(working_seconds(row) for row in rows if row["kind"] == kind) for kind in KINDS}
     seconds = [(LABELS[kind], f"{value:.1f}") for kind, value in spent.items() if value is not None]
     without = _without_rate(rows, names)
     figures = {f"exponent of the KAN agrees with {THEORIES[each]}": f"{near[each]} of {len(names)}" for each in near}
     figures |= {
+        "with even knots everywhere it agrees with the KAN paper": f"{even} of {len(names)}",
+        f"smooth functions whose exponent is the KAN paper's within {NEAR:g}": f"{reached} of {smooth}",
         "models without a rate": str(len(without)),
         "relative errors in the fits": f"{FLOOR:g} to {RESOLVED:g}",
         "smallest grid size in the fits": str(COARSE),
@@ -194,7 +218,7 @@ def summary(rows: list[dict]) -> Outcome:
         "seeds": str(len({row["seed"] for row in rows})),
     }
     tables = (
-        ResultTable((*heads, "KAN, in G", "KAN, in N", "MLP tanh, in N"), tuple(cubic), "Cubic splines, smooth MLPs"),
+        ResultTable((*heads, *measured_heads), tuple(cubic), "Cubic splines, smooth MLPs"),
         ResultTable(("function", *THEORY_HEADS, "MLP ReLU, in N"), tuple(linear), "Piecewise linear: ReLU"),
         ResultTable(("model", "function", "lowest relative error"), tuple(without), "Without a rate"),
         ResultTable(("model", "seconds"), tuple(seconds), "Seconds of training for a function"),
@@ -226,7 +250,7 @@ def alpha(row: dict, against: str = "sizes") -> float | None:
     points = [
         (size, error)
         for size, error, grid in zip(row[against], row["errors"], row["grids"] or row["sizes"], strict=True)
-        if error is not None and error <= RESOLVED and (row["kind"] != "KAN" or grid >= COARSE)
+        if error is not None and error <= RESOLVED and (row["kind"] not in WITH_GRIDS or grid >= COARSE)
     ]
     fitted = fitted_exponent(*zip(*points, strict=True), floor=FLOOR) if points else None
     return None if fitted is None else fitted.alpha
@@ -247,8 +271,8 @@ def measure(name: str, kind: str, seed: int, plan: Plan, report_progress: Progre
     held_x, held_y = subject.sample(HELD_OUT, HELD_OUT_SEED + seed)
     mean, spread = y.mean(), y.std()
     problem = Regression(x, (y - mean) / spread, validation=(held_x, (held_y - mean) / spread))
-    if kind == "KAN":
-        return measure_kan(subject, problem, seed, plan, report_progress)
+    if kind in WITH_GRIDS:
+        return measure_kan(subject, problem, kind, seed, plan, report_progress)
     test_x, test_y = subject.sample(TEST, TEST_SEED + seed)
     sizes, errors = [], []
     for done, width in enumerate(plan.widths):
@@ -261,7 +285,7 @@ def measure(name: str, kind: str, seed: int, plan: Plan, report_progress: Progre
 
 
 def measure_kan(
-    subject: Subject, problem: Regression, seed: int, plan: Plan, report_progress: ProgressCallback
+    subject: Subject, problem: Regression, kind: str, seed: int, plan: Plan, report_progress: ProgressCallback
 ) -> dict:
     """Train a KAN of the function's shape and return sizes, grids and errors."""
     result = approximate(
@@ -270,6 +294,7 @@ def measure_kan(
         degree=DEGREE,
         domain=(-1.0, 1.0),
         budget=plan.budget,
+        knots="error" if kind == "graded" else "even",
         seed=seed,
         progress=lambda at: report_progress(replace(at, loss=math.sqrt(at.loss))),
     )
@@ -303,7 +328,7 @@ def draw_errors(rows: Sequence[dict]) -> Figure:
     first = min(row["seed"] for row in rows)
     for row in (row for row in rows if row["seed"] == first):
         points = [(n, e) for n, e in zip(row["sizes"], row["errors"], strict=True) if e]
-        slope = -(DEGREE + 1.0) if row["kind"] == "KAN" else None
+        slope = -(DEGREE + 1.0) if row["kind"] in WITH_GRIDS else None
         if points:
             curve = Curve(LABELS[row["kind"]], *zip(*points, strict=True), slope=slope)
             groups.setdefault(SUBJECTS[row["problem"]].target.formula, []).append(curve)

@@ -8,7 +8,15 @@ import torch
 from edgewise_experiments import experiments
 from edgewise_experiments.runner.store import Store
 from edgewise_experiments.theory import approximation_theory
-from edgewise_experiments.theory.approximation_theory import FULL, ROUNDING, derivatives, exponent, summary
+from edgewise_experiments.theory.approximation_theory import (
+    FULL,
+    ROUNDING,
+    best_splines,
+    derivatives,
+    exponent,
+    over_best,
+    summary,
+)
 
 
 @pytest.mark.slow
@@ -19,11 +27,12 @@ def test_quick(monkeypatch):
     outcome = approximation_theory.run(
         quick=True, store=store, seeds=None, progress=lambda update: lines.append(update.line)
     )
-    assert [(row["kind"], row["degree"]) for row in store.rows] == [("projection", 1), ("training", 1)]
+    assert [(row["kind"], row["degree"]) for row in store.rows] == [("projection", 1), ("training", 1), ("sobolev", 1)]
     assert [len(errors) for errors in store.rows[1]["errors"]] == [2, 2]
+    assert max(over_best(store.rows[2], order) for order in (0, 1)) < 3
     table, _ = outcome.tables
     assert [row[:3] for row in table.rows] == [("1", "0", "2"), ("1", "1", "1")]
-    assert len(outcome.figures["slopes"]().axes) == 2
+    assert len(outcome.figures["slopes"]().axes) == 3
     assert next(line for line in lines if line).startswith("best spline, degree 1: exponents for m = 0..1 2.0")
 
 
@@ -60,17 +69,29 @@ def row_of(kind, degree, power=None, seed=0):
 
 def test_summary_counts_what_is_within():
     rows = [row_of("projection", 2), *(row_of("training", 2, power, seed) for seed, power in enumerate((3, 1, 2.1)))]
+    sobolev = row_of("sobolev", 2, 3.1)
+    rows += [{**sobolev, "best": [[error / 2 for error in errors] for errors in sobolev["errors"]]}]
     stale = {**rows[0], "errors": [[1.0] * 3] * 4}
     outcome = summary([stale, *rows])
     assert outcome.tables[0].rows == (
-        ("2", "0", "3", "3.00", "2.10"),
-        ("2", "1", "2", "2.00", "2.10"),
-        ("2", "2", "1", "1.00", "2.10"),
+        ("2", "0", "3", "3.00", "2.10", "3.10", "2.00"),
+        ("2", "1", "2", "2.00", "2.10", "3.10", "2.00"),
+        ("2", "2", "1", "1.00", "2.10", "3.10", "2.00"),
     )
     figures = outcome.key_figures
     assert figures["exponents of the best spline within 0.2 of the theory"] == "3 of 3"
-    assert figures["exponents of training within 0.2 of the theory"] == "1 of 3"
+    assert figures["training on values: exponents within 0.2 of the theory"] == "1 of 3"
+    assert figures["training on values: exponents at least the theory's less 0.2"] == "2 of 3"
+    assert figures["training on values and derivatives: exponents at least the theory's less 0.2"] == "3 of 3"
+    assert figures["training on values and derivatives: largest error over the best splines'"] == "2"
     assert figures["L2 error of the best spline over its bound, largest"] == "0.5"
+
+
+def test_the_best_splines_of_the_edges_compose_the_target():
+    x = torch.tensor([[0.3, -0.2], [1.0, 1.0], [-1.0, 0.5]], dtype=torch.float64)
+    exact = [math.exp(math.sin(math.pi * p) + q * q) for p, q in x.tolist()]
+    errors = [(best_splines(3, grid)(x)[:, 0] - torch.tensor(exact)).abs().max() for grid in (8, 32)]
+    assert errors[1] < 2e-5 and errors[0] / errors[1] > 4**3
 
 
 def test_the_figure_has_medians():

@@ -51,7 +51,7 @@ def test_the_sparse_compositions(name, frequency):
 def row_of(kind, power, problem="toy 2", seed=0):
     grids = [4, 8, 16, 32, 64]
     errors = [0.9 * (4 / grid) ** power for grid in grids]
-    shape, grids = ([2, 1, 1], grids) if kind == "KAN" else (None, None)
+    shape, grids = ([2, 1, 1], grids) if kind in ("KAN", "graded") else (None, None)
     sizes = [3 * (grid + 3) for grid in grids] if grids else [10, 20, 40, 80, 160]
     row = {"problem": problem, "kind": kind, "seed": seed, "shape": shape, "sizes": sizes, "grids": grids}
     return {**row, "errors": errors, "seconds": 4.0, "cpu_seconds": 2.0 + seed}
@@ -73,8 +73,18 @@ def test_summary():
     assert linear.rows[0][1:] == ("1.00", "1.00", "1.00", "any", "2.00", "1.25")
     assert seconds.rows == (("KAN, cubic", "3.0"), ("MLP, tanh", "2.0"), ("MLP, ReLU", "2.0"))
     figures = summary(rows).key_figures
-    assert list(figures.values())[:5] == ["1 of 1", "0 of 1", "0 of 1", "1 of 1", "0"] and figures["seeds"] == "3"
+    assert list(figures.values())[:5] == ["1 of 1", "0 of 1", "0 of 1", "1 of 1", "1 of 1"] and figures["seeds"] == "3"
     assert figures["exponent of the KAN agrees with the KAN paper"] == "1 of 1"
+
+
+def test_knots_of_equal_error_decide_where_a_function_is_singular():
+    rows = [row_of("KAN", 2, "arity 3"), row_of("graded", 3.8, "arity 3"), row_of("KAN", 4)]
+    outcome = summary(rows)
+    assert [row[10:12] for row in outcome.tables[0].rows] == [("4.00", "-"), ("2.00", "3.80")]
+    figures = outcome.key_figures
+    assert figures["exponent of the KAN agrees with the KAN paper"] == "2 of 2"
+    assert figures["with even knots everywhere it agrees with the KAN paper"] == "1 of 2"
+    assert figures["smooth functions whose exponent is the KAN paper's within 0.25"] == "2 of 2"
 
 
 def test_theories_part():
