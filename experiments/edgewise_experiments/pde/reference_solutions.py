@@ -84,9 +84,19 @@ def exponential_series(
         yield v
 
 
-def cavity(points: np.ndarray, *, size: int = 32, reynolds: float = 100.0) -> np.ndarray:
-    """Solve the cavity flow in the unit square under a lid of speed 16 x^2 (1 - x)^2: velocities (b, 2) at points (b,
-    2).
+def smooth_lid(x: np.ndarray) -> np.ndarray:
+    """Speed of the lid of the library's cavity, without a jump of its slope at the corners."""
+    return 16 * x**2 * (1 - x) ** 2
+
+
+def cavity(
+    points: np.ndarray,
+    *,
+    size: int = 32,
+    reynolds: float = 100.0,
+    lid: Callable[[np.ndarray], np.ndarray] = smooth_lid,
+) -> np.ndarray:
+    """Solve the cavity flow in the unit square under a lid of some speed: velocities (b, 2) at points (b, 2).
 
     Newton's method for the stream function, laplacian^2 psi = Re (psi_y laplacian psi_x - psi_x laplacian psi_y), by
     Chebyshev collocation (L. Trefethen, "Spectral Methods in MATLAB", 2000, ch. 6 and 14); rows next to the walls
@@ -98,7 +108,7 @@ def cavity(points: np.ndarray, *, size: int = 32, reynolds: float = 100.0) -> np
     lap = np.kron(powers[2], one) + np.kron(one, powers[2])
     bilap = np.kron(powers[4], one) + 2 * np.kron(powers[2], powers[2]) + np.kron(one, powers[4])
     index = np.arange((size + 1) ** 2).reshape(size + 1, size + 1)
-    rows, values = wall_rows(index, dx, dy, nodes)
+    rows, values = wall_rows(index, dx, dy, lid(nodes))
     psi = np.zeros((size + 1) ** 2)
     lap_x, lap_y = lap @ dx, lap @ dy
     for _ in range(12):
@@ -122,7 +132,7 @@ def cavity(points: np.ndarray, *, size: int = 32, reynolds: float = 100.0) -> np
 
 
 def wall_rows(
-    index: np.ndarray, dx: np.ndarray, dy: np.ndarray, nodes: np.ndarray
+    index: np.ndarray, dx: np.ndarray, dy: np.ndarray, speeds: np.ndarray
 ) -> tuple[dict[int, np.ndarray], dict[int, float]]:
     """Return rows and values that replace the equation at the walls (psi = 0) and next to them (speed of the wall)."""
     rows: dict[int, np.ndarray] = {}
@@ -135,8 +145,8 @@ def wall_rows(
                 rows[place], values[place] = unit[place], 0.0
             elif j in (1, end - 1):
                 wall = index[i, 0 if j == 1 else end]
-                lid = nodes[0 if j == 1 else end] == 1.0
-                rows[place], values[place] = dy[wall], 16 * nodes[i] ** 2 * (1 - nodes[i]) ** 2 if lid else 0.0
+                # Points run from 1 to 0: the lid is beside j = 1.
+                rows[place], values[place] = dy[wall], float(speeds[i]) if j == 1 else 0.0
             elif i in (1, end - 1):
                 rows[place], values[place] = dx[index[0 if i == 1 else end, j]], 0.0
     return rows, values

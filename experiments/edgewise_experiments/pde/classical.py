@@ -1,0 +1,590 @@
+"""The same equations by the methods of textbooks: Chebyshev and Fourier series, Runge-Kutta, series of poles.
+
+Each entry is written for its equation by hand, as somebody would who knows these methods; sizes are round numbers at
+which errors are small, not tuned.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from scipy.integrate import solve_ivp
+from scipy.optimize import least_squares
+
+from edgewise.pde import PDE, named_equation
+from edgewise.pde.library import NOISE, TRUE_DIFFUSION, poisson_source
+from edgewise.pde.problem.evaluation import value_at
+from edgewise_experiments.pde import cases
+from edgewise_experiments.pde import reference_solutions as references
+from edgewise_experiments.pde.reference_solutions import chebyshev, exponential_series
+
+PI = math.pi
+Rate = Callable[[float, np.ndarray], np.ndarray]
+
+
+def exact(problem: PDE, points: np.ndarray) -> np.ndarray:
+    """The closed solution at points (b, n), (b, fields)."""
+    solution = problem.solution
+    parts = solution if isinstance(solution, dict) else {problem.fields[0]: solution}
+    x = torch.from_numpy(np.ascontiguousarray(points))
+    return np.stack([value_at(parts[f], problem.domain.coordinates, x, "solution").numpy() for f in problem.fields], 1)
+
+
+def distance(found: np.ndarray, true: np.ndarray) -> float:
+    """Relative difference in the root mean square."""
+    return float(np.linalg.norm(found - true) / np.linalg.norm(true))
+
+
+def axis(low: float, high: float, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Chebyshev points from low to high, and the first and second derivative."""
+    nodes, first = chebyshev(size)
+    first = first[::-1, ::-1] / (high - low)
+    return low + (high - low) * nodes[::-1], first, first @ first
+
+
+def evolved(
+    problem: PDE,
+    size: int,
+    rate: Callable[..., Sequence[np.ndarray]],
+    *,
+    rates: Callable[[np.ndarray], np.ndarray] | None = None,
+    method: str = "Radau",
+    last: int = -1,
+) -> float:
+    """Error at the last moment of the method of lines on Chebyshev points, with the values of the solution at the ends.
+
+    At the upper end there is no condition for `last` = 0.
+
+    `rate` takes points, time, first and second derivative matrices and the fields; `rates` gives the first rates of
+    change of an equation of order 2 in time, (points,), whose state has u and its rate.
+    """
+    (low, high), (begin, end) = problem.domain.bounds.tolist()
+    x, first, second = axis(low, high, size)
+    fields, inner = len(problem.fields), np.arange(1, size + 1 + last)
+
+    def whole(t: float, state: np.ndarray) -> np.ndarray:
+        values = exact(problem, np.stack([x, np.full_like(x, t)], 1)).T.copy()
+        values[:, inner] = state.reshape(-1, len(inner))[:fields]
+        return values
+
+    def change(t: float, state: np.ndarray) -> np.ndarray:
+        values = whole(t, state)
+        if rates is None:
+            return np.stack(rate(x, t, first, second, *values))[:, inner].ravel()
+        speed = state.reshape(2, -1)[1]
+        return np.concatenate([speed, rate(x, t, first, second, *values, np.pad(speed, 1))[0][inner]])
+
+    tolerance = 1e-11 if method == "DOP853" else 1e-9
+    start = exact(problem, np.stack([x, np.full_like(x, begin)], 1)).T[:, inner]
+    state = start.ravel() if rates is None else np.concatenate([start.ravel(), rates(x[inner])])
+    found = solve_ivp(change, (begin, end), state, method=method, t_eval=[end], rtol=tolerance, atol=tolerance / 10).y[
+        :, -1
+    ]
+    return distance(whole(end, found), exact(problem, np.stack([x, np.full_like(x, end)], 1)).T)
+
+
+def on_square(
+    problem: PDE, size: int, residual: Callable[..., tuple[np.ndarray, np.ndarray]], start: Sequence[float] = (0.0, 0.0)
+) -> float:
+    """Error of Newton's method on Chebyshev points of a rectangle, for laplacian u + g(u, x, y) = 0, values at the rim.
+
+    `residual` returns g and its slope by u at all points; Newton's method starts from start[0] - start[1] r^2 inside.
+    """
+    (a, b), (c, d) = problem.domain.bounds.tolist()
+    (x, _, xx), (y, _, yy) = axis(a, b, size), axis(c, d, size)
+    one = np.eye(size + 1)
+    lap = np.kron(xx, one) + np.kron(one, yy)
+    points = np.stack([each.ravel() for each in np.meshgrid(x, y, indexing="ij")], 1)
+    rim = ((points == [a, c]) | (points == [b, d])).any(1)
+    true = exact(problem, points)[:, 0]
+    x, y = points.T
+    u = np.where(rim, true, start[0] - start[1] * (x**2 + y**2))
+    for _ in range(8):
+        g, slope = residual(u, *points.T)
+        move = np.linalg.solve((lap + np.diag(slope * np.ones_like(u)))[np.ix_(~rim, ~rim)], (lap @ u + g)[~rim])
+        u[~rim] -= move
+        if np.abs(move).max() < 1e-12:
+            break
+    return distance(u, true)
+
+
+def diagonalised(problem: PDE, size: int, source: Callable[[np.ndarray], np.ndarray], shift: float = 0.0) -> float:
+    """Error on a box of laplacian u + shift u = source by eigenvectors of each coordinate, values at the boundary."""
+    lines = [axis(low, high, size) for low, high in problem.domain.bounds.tolist()]
+    shape = (size + 1,) * len(lines)
+    points = np.stack([each.ravel() for each in np.meshgrid(*[line[0] for line in lines], indexing="ij")], 1)
+    true = exact(problem, points)[:, 0].reshape(shape)
+    inside = (slice(1, -1),) * len(lines)
+    u = true.copy()
+    u[inside] = 0.0
+    rhs = source(points).reshape(shape) - shift * u
+    for k, line in enumerate(lines):
+        rhs = rhs - np.moveaxis(np.tensordot(line[2], u, (1, k)), 0, k)
+    rhs, total = rhs[inside], np.full((size - 1,) * len(lines), shift)
+    pairs = [np.linalg.eig(line[2][1:-1, 1:-1]) for line in lines]
+    for k, (values, vectors) in enumerate(pairs):
+        rhs = np.moveaxis(np.tensordot(np.linalg.inv(vectors), rhs, (1, k)), 0, k)
+        total = total + values.real.reshape([-1 if k == axis_ else 1 for axis_ in range(len(lines))])
+    rhs = rhs / total
+    for k, (_, vectors) in enumerate(pairs):
+        rhs = np.moveaxis(np.tensordot(vectors, rhs, (1, k)), 0, k)
+    u[inside] = rhs.real
+    return distance(u, true)
+
+
+def on_square_in_time(problem: PDE, size: int, rate: Callable[..., Sequence[np.ndarray]]) -> float:
+    """Error at the last moment on a square, Chebyshev points and DOP853, values at the rim."""
+    (a, b), (c, d), (begin, end) = problem.domain.bounds.tolist()
+    (x, dx, xx), (y, dy, yy) = axis(a, b, size), axis(c, d, size)
+    grid = np.stack([each.ravel() for each in np.meshgrid(x, y, indexing="ij")], 1)
+    rim = ((grid == [a, c]) | (grid == [b, d])).any(1)
+    shape, fields = (size + 1, size + 1), len(problem.fields)
+
+    def whole(t: float, state: np.ndarray) -> np.ndarray:
+        values = np.empty((fields, len(grid)))
+        values[:, ~rim] = state.reshape(fields, -1)
+        values[:, rim] = exact(problem, np.column_stack([grid[rim], np.full(rim.sum(), t)])).T
+        return values
+
+    def change(t: float, state: np.ndarray) -> np.ndarray:
+        parts = [(u, dx @ u, u @ dy.T, xx @ u + u @ yy.T) for u in (each.reshape(shape) for each in whole(t, state))]
+        return np.stack([each.ravel()[~rim] for each in rate(*parts)]).ravel()
+
+    start = exact(problem, np.column_stack([grid, np.full(len(grid), begin)])).T
+    found = solve_ivp(
+        change, (begin, end), start[:, ~rim].ravel(), method="DOP853", t_eval=[end], rtol=1e-9, atol=1e-10
+    )
+    return distance(whole(end, found.y[:, -1]), exact(problem, np.column_stack([grid, np.full(len(grid), end)])).T)
+
+
+def periodic_series(
+    linear: np.ndarray,
+    slope: np.ndarray,
+    power: Callable[[np.ndarray], np.ndarray],
+    start: np.ndarray,
+    steps: int,
+    end: float,
+) -> np.ndarray:
+    """Values at the end of v_t = linear v + slope power(v) by ETDRK4 on Fourier series, without the last third."""
+    kept = np.arange(len(slope)) < 2 * len(slope) / 3
+
+    def nonlinear(series: np.ndarray) -> np.ndarray:
+        return kept * slope * np.fft.rfft(power(np.fft.irfft(series, len(start))))
+
+    (last,) = deque(exponential_series(linear, nonlinear, np.fft.rfft(start), steps=steps, end=end), maxlen=1)
+    return np.fft.irfft(last, len(start))
+
+
+def burgers() -> float:
+    """Burgers' equation, 1,024 modes."""
+    x, wave = -1 + 2 * np.arange(1024) / 1024, PI * np.arange(513)
+    linear = -0.01 / PI * wave**2
+    found = periodic_series(linear, -0.5j * wave, lambda v: v**2, -np.sin(PI * x), 4000, 1.0)
+    return distance(found, exact(named_equation("burgers").make(), np.stack([x, np.ones_like(x)], 1))[:, 0])
+
+
+def allen_cahn() -> float:
+    """Half the modes and steps of the reference, at the last moment."""
+    x = np.linspace(-1, 1, 201)
+    half = references.allen_cahn(x, np.array([1.0]), modes=1024, steps=2000)
+    return distance(half, references.allen_cahn(x, np.array([1.0])))
+
+
+def kuramoto() -> float:
+    """A tenth of the steps of the reference."""
+    _, true = cases.kuramoto_reference()
+    return distance(cases.kuramoto_reference(steps=10_000)[1], true)
+
+
+def on_ring(
+    name: str, length: float, modes: int, operator: Callable, slope: Callable, power: Callable, within: float
+) -> float:
+    """Error at the last moment of a wave that is small at the ends of a ring, by Fourier series and DOP853.
+
+    `operator` and `slope` take wave numbers: v_t = operator v + slope power(v), with an exact linear part.
+    """
+    problem = named_equation(name).make() if name in ("kdv",) else BY_NAME[name].make()
+    end = float(problem.domain.bounds[1, 1])
+    x = -length / 2 + length * np.arange(modes) / modes
+    wave = 2 * PI / length * np.fft.fftfreq(modes, 1 / modes)
+    linear, kept = operator(wave), slope(wave) * (np.abs(wave) < np.abs(wave).max() * 2 / 3)
+
+    def state(t: float) -> np.ndarray:
+        values = exact(problem, np.stack([x, np.full_like(x, t)], 1))
+        return values[:, 0] if values.shape[1] == 1 else values @ [1, 1j]
+
+    def turned(t: float, series: np.ndarray) -> np.ndarray:
+        return np.exp(-linear * t) * kept * np.fft.fft(power(np.fft.ifft(np.exp(linear * t) * series)))
+
+    found = solve_ivp(
+        turned, (0, end), np.fft.fft(state(0.0)) + 0j, method="DOP853", t_eval=[end], rtol=1e-10, atol=1e-9
+    )
+    inside = np.abs(x) < within
+    return distance(np.fft.ifft(np.exp(linear * end) * found.y[:, -1])[inside], state(end)[inside])
+
+
+def two_scales() -> float:
+    """Chebyshev points, exact in time by eigenvectors."""
+    problem = cases.two_scales()
+    (x, _, xx), (y, _, yy) = axis(0, 1, 64), axis(0, 1, 24)
+    operators = [xx[1:-1, 1:-1] / (500 * PI) ** 2, yy[1:-1, 1:-1] / PI**2]
+    (a, left), (b, right) = (np.linalg.eig(each) for each in operators)
+    start = np.sin(20 * PI * x[1:-1, None]) * np.sin(PI * y[1:-1])
+    modes = np.linalg.inv(left) @ start @ np.linalg.inv(right).T * np.exp(5 * (a[:, None] + b))
+    grid = np.stack([each.ravel() for each in np.meshgrid(x[1:-1], y[1:-1], [5.0], indexing="ij")], 1)
+    return distance((left @ modes @ right.T).real.ravel(), exact(problem, grid)[:, 0])
+
+
+def ode(rate: Rate, start: Sequence[float], end: float, true: np.ndarray, method: str = "DOP853") -> float:
+    """Error at the end of a system of ordinary differential equations, to 1e-11: the largest of the fields."""
+    found = solve_ivp(rate, (0, end), start, method=method, rtol=1e-11, atol=1e-14).y[: len(true), -1]
+    return float(np.abs(found / true - 1).max())
+
+
+def two_point(problem: PDE, size: int, residual: Callable[..., tuple[np.ndarray, np.ndarray]]) -> float:
+    """Error of Newton's method on Chebyshev points for u'' + g(u, x) = 0 with values at the ends."""
+    ((low, high),) = problem.domain.bounds.tolist()
+    x, _, second = axis(low, high, size)
+    true = exact(problem, x[:, None])[:, 0]
+    u = np.zeros_like(x)
+    u[[0, -1]] = true[[0, -1]]
+    for _ in range(12):
+        g, slope = residual(u, x)
+        move = np.linalg.solve((second + np.diag(slope))[1:-1, 1:-1], (second @ u + g)[1:-1])
+        u[1:-1] -= move
+    return distance(u, true)
+
+
+def poles(problem: PDE, points: np.ndarray, inside: np.ndarray, columns: Callable[[np.ndarray], np.ndarray]) -> float:
+    """Error of a sum of harmonic functions that fits the values at boundary points (least squares), at inner points."""
+    coef = np.linalg.lstsq(columns(points), exact(problem, points)[:, 0], rcond=1e-14)[0]
+    return distance(columns(inside) @ coef, exact(problem, inside)[:, 0])
+
+
+def corner() -> float:
+    """The L-shape by poles that cluster at the corner (A. Gopal, L. Trefethen, SIAM J. Numer. Anal. 57, 2019)."""
+    problem = named_equation("poisson-corner").make()
+    gaps = np.exp(-4 * (8 - np.sqrt(np.arange(1, 65))))
+    at = np.exp(1j * -PI / 4) * gaps  # outside, in the reentrant quarter
+
+    def columns(points: np.ndarray) -> np.ndarray:
+        z = points[:, 0] + 1j * points[:, 1]
+        parts = np.concatenate([gaps / (z[:, None] - at), z[:, None] ** np.arange(16)], 1)
+        return np.concatenate([parts.real, parts.imag], 1)
+
+    s = np.concatenate([np.linspace(0, 1, 200), np.geomspace(1e-12, 1, 400)])
+    ends = [(0, 0, 1, 0), (0, 0, 0, -1), (1, 0, 1, 1), (1, 1, -1, 1), (-1, 1, -1, -1), (-1, -1, 0, -1)]
+    rim = np.concatenate([np.stack([a + s * (c - a), b + s * (d - b)], 1) for a, b, c, d in ends])
+    return poles(problem, rim, problem.domain.interior(2000, "sobol", seed=1).numpy(), columns)
+
+
+def on_disk(name: str, low: float, size: int, angles: int) -> float:
+    """Poisson's equation between two radii, or on a disk, by Chebyshev points of the radius and Fourier series.
+
+    On a disk radii run from -1 to 1 (L. Trefethen, "Spectral Methods in MATLAB", 2000, ch. 11).
+    """
+    problem = named_equation(name).make()
+    r, first, second = axis(low if low > 0 else -1.0, 1.0, size)
+    angle = 2 * PI * np.arange(angles) / angles
+    x, y = r[:, None] * np.cos(angle), r[:, None] * np.sin(angle)
+    points = np.stack([x.ravel(), y.ravel()], 1)
+    true = exact(problem, points)[:, 0].reshape(x.shape)
+    source = poisson_source(*(torch.from_numpy(each) for each in (x, y))).numpy()
+    modes, ends = np.fft.fft(source, axis=1), np.fft.fft(true, axis=1)
+    found = np.empty_like(modes)
+    for place, number in enumerate(np.fft.fftfreq(angles, 1 / angles)):
+        matrix = (second + np.diag(1 / r) @ first - np.diag(number**2 / r**2)).astype(complex)
+        rhs = modes[:, place].copy()
+        for end in (0, -1):
+            matrix[end], rhs[end] = np.eye(size + 1)[end], ends[end, place]
+        found[:, place] = np.linalg.solve(matrix, rhs)
+    return distance(np.fft.ifft(found, axis=1).real, true)
+
+
+def diffusion() -> float:
+    """The coefficient by least squares, each heat equation by a sine series; in standard errors."""
+    problem = named_equation("inverse-diffusion").make()
+    data = next(block for block in problem.blocks() if block.role == "observation").data
+    x, t, values = data.x[:, 0].numpy(), data.x[:, 1].numpy(), data.y.numpy().ravel()
+    fit = least_squares(lambda k: np.exp(-k[0] * PI**2 * t) * np.sin(PI * x) - values, [1.0])
+    return abs(float(fit.x[0]) - TRUE_DIFFUSION) * float(np.linalg.norm(fit.jac)) / NOISE
+
+
+def plane_strain(size: int = 20) -> float:
+    """Chebyshev points and one dense factorisation of both fields."""
+    problem = BY_NAME["elasticity"].make()
+    s, first, second = axis(0, 1, size)
+    one = np.eye(size + 1)
+    xx, yy, xy = np.kron(second, one), np.kron(one, second), np.kron(first, first)
+    grid = np.stack([each.ravel() for each in np.meshgrid(s, s, indexing="ij")], 1)
+    inner = ~((grid == 0) | (grid == 1)).any(1)
+    true = exact(problem, grid).T
+    x, y = grid.T
+    u, v = true
+    force = [-13 * u - 6 * np.sin(x) * np.cos(3 * y), -28 * v - 4 * np.cos(2 * x) * np.sin(y)]
+    whole = np.block([[3 * xx + yy, 2 * xy], [2 * xy, 3 * yy + xx]])
+    both, known = np.tile(inner, 2), np.where(inner, 0.0, true).ravel()
+    found = known.copy()
+    found[both] = np.linalg.solve(whole[np.ix_(both, both)], (np.concatenate(force) - whole @ known)[both])
+    return distance(found, true.ravel())
+
+
+def plate(name: str) -> float:
+    """A supported plate: Poisson's equation twice, by eigenvectors of each coordinate."""
+    problem = named_equation(name).make()
+    s, _, second = axis(0, 1, 20)
+    values, vectors = np.linalg.eig(second[1:-1, 1:-1])
+    true = np.sin(PI * s[1:-1, None]) * np.sin(PI * s[1:-1])
+    back = np.linalg.inv(vectors)
+    modes = back @ (4 * PI**4 * true) @ back.T / (values[:, None] + values) ** 2
+    assert problem.solution is not None
+    return distance((vectors @ modes @ vectors.T).real, true)
+
+
+def black_scholes() -> float:
+    """The put on Chebyshev points."""
+    return evolved(
+        cases.black_scholes(),
+        48,
+        lambda x, t, d, dd, u: [0.02 * x**2 * (dd @ u) + 0.05 * x * (d @ u) - 0.05 * u],
+        method="LSODA",
+    )
+
+
+def lane_emden(t: float, y: np.ndarray) -> list[float]:
+    """The star, whose second derivative at the centre is known from the equation's limit."""
+    return [y[1], -(y[0] ** 5) - 2 * y[1] / t if t > 0 else -1 / 3]
+
+
+def growth_of_all() -> float:
+    """Every rate by itself, all at once."""
+    m = np.linspace(0.1, 4, 41)
+    found = solve_ivp(
+        lambda t, u: m * u * (1 - u), (0, 3), np.full(41, 0.1), method="DOP853", rtol=1e-11, atol=1e-12
+    ).y[:, -1]
+    return distance(found, 1 / (1 + 9 * np.exp(-3 * m)))
+
+
+BY_NAME = {case.name: case for case in cases.CASES}
+
+
+def _named(name: str) -> PDE:
+    return named_equation(name).make()
+
+
+def _sum_source(points: np.ndarray) -> np.ndarray:
+    return -(PI**2) / 4 * np.sin(PI / 2 * points).sum(1)
+
+
+CHEBYSHEV, FOURIER = "Chebyshev points", "Fourier series, ETDRK4"
+IN_TIME = f"{CHEBYSHEV}, Radau or DOP853 in time"
+CLASSICAL: dict[str, tuple[str, Callable[[], float]]] = {
+    "wave (Wave1d-C)": (
+        IN_TIME,
+        lambda: evolved(
+            cases.string(), 40, lambda x, t, d, dd, u, v: [4 * dd @ u], rates=np.zeros_like, method="DOP853"
+        ),
+    ),
+    "two scales (Heat2d-MS)": (f"{CHEBYSHEV}, exact in time", two_scales),
+    "five dimensions (PNd)": (
+        f"{CHEBYSHEV}, diagonalised",
+        lambda: diagonalised(cases.five_dimensions(), 8, _sum_source),
+    ),
+    "Kuramoto-Sivashinsky (KS)": (FOURIER, kuramoto),
+    "Fisher": (IN_TIME, lambda: evolved(cases.fisher(), 64, lambda x, t, d, dd, u: [dd @ u + u * (1 - u)])),
+    "Schroedinger": (
+        "Fourier series, DOP853",
+        lambda: on_ring(
+            "Schroedinger", 60, 512, lambda k: -0.5j * k**2, lambda k: 1j + 0 * k, lambda v: np.abs(v) ** 2 * v, 8
+        ),
+    ),
+    "Klein-Gordon": (
+        IN_TIME,
+        lambda: evolved(
+            cases.klein_gordon(),
+            16,
+            lambda x, t, d, dd, u, v: [dd @ u - u**2 - x * math.cos(t) + x**2 * math.cos(t) ** 2],
+            rates=np.zeros_like,
+            method="DOP853",
+        ),
+    ),
+    "telegraph": (
+        IN_TIME,
+        lambda: evolved(
+            cases.telegraph(),
+            16,
+            lambda x, t, d, dd, u, v: [dd @ u - u - 2 * v],
+            rates=lambda x: -np.sin(PI * x),
+            method="DOP853",
+        ),
+    ),
+    "beam": (
+        IN_TIME,
+        lambda: evolved(
+            cases.beam(),
+            12,
+            lambda x, t, d, dd, u, v: [-dd @ np.pad((dd @ u)[1:-1], 1)],
+            rates=np.zeros_like,
+            method="DOP853",
+        ),
+    ),
+    "long waves": (
+        "Fourier series, DOP853",
+        lambda: on_ring(
+            "long waves",
+            90,
+            512,
+            lambda k: -1j * k / (1 + k**2),
+            lambda k: -0.5j * k / (1 + k**2),
+            lambda v: v.real**2,
+            15,
+        ),
+    ),
+    "Bratu": (CHEBYSHEV, lambda: two_point(cases.bratu(), 20, lambda u, x: (np.exp(u), np.exp(u)))),
+    "Airy": (CHEBYSHEV, lambda: two_point(cases.airy(), 80, lambda u, x: (-x * u, -x))),
+    "Lane-Emden": ("DOP853", lambda: ode(lane_emden, [1.0, 0.0], 3.0, np.array([0.5]))),
+    "Black-Scholes": (IN_TIME, black_scholes),
+    "moving bump": (
+        IN_TIME,
+        lambda: on_square_in_time(cases.moving_bump(), 40, lambda u: [0.01 * u[3] - 0.4 * u[1] - 0.3 * u[2]]),
+    ),
+    "Burgers in the plane": (
+        IN_TIME,
+        lambda: on_square_in_time(
+            cases.burgers_2d(),
+            24,
+            lambda u, v: [each[3] / 20 - u[0] * each[1] - v[0] * each[2] for each in (u, v)],
+        ),
+    ),
+    "Lorenz": (
+        "DOP853",
+        lambda: ode(
+            lambda t, y: [10 * (y[1] - y[0]), y[0] * (28 - y[2]) - y[1], y[0] * y[1] - 8 / 3 * y[2]],
+            [1.0, 1.0, 1.0],
+            8.0,
+            cases.lorenz_reference()[1][0],
+        ),
+    ),
+    "charge": (f"{CHEBYSHEV}, diagonalised", lambda: diagonalised(cases.charge(), 32, lambda points: 0 * points[:, 0])),
+    "Liouville": (
+        CHEBYSHEV,
+        lambda: on_square(cases.liouville(), 32, lambda u, x, y: (np.exp(u), np.exp(u)), (2.0, 1.0)),
+    ),
+    "elasticity": (CHEBYSHEV, plane_strain),
+    "growing surface": (
+        IN_TIME,
+        lambda: evolved(cases.growing_surface(), 32, lambda x, t, d, dd, u: [0.05 * (dd @ u) - (d @ u) ** 2 / 2]),
+    ),
+    "family": ("DOP853", growth_of_all),
+    "memory": (
+        "DOP853",
+        lambda: ode(lambda t, y: [-y[0] + y[1], y[0] - y[1]], [1.0, 0.0], 3.0, np.array([(1 + math.exp(-6)) / 2])),
+    ),
+    "poisson": (
+        f"{CHEBYSHEV}, diagonalised",
+        lambda: diagonalised(_named("poisson"), 40, lambda p: poisson_source(*torch.from_numpy(p).T).numpy()),
+    ),
+    "poisson-disk": ("Chebyshev radii, Fourier angles", lambda: on_disk("poisson-disk", 0.0, 41, 64)),
+    "poisson-annulus": ("Chebyshev radii, Fourier angles", lambda: on_disk("poisson-annulus", 0.5, 24, 64)),
+    "poisson-corner": ("least squares of poles", corner),
+    "helmholtz": (
+        f"{CHEBYSHEV}, diagonalised",
+        lambda: diagonalised(
+            _named("helmholtz"),
+            40,
+            lambda p: (1 - 17 * PI**2) * np.sin(PI * p[:, 0]) * np.sin(4 * PI * p[:, 1]),
+            shift=1.0,
+        ),
+    ),
+    "heat": (IN_TIME, lambda: evolved(_named("heat"), 16, lambda x, t, d, dd, u: [0.1 * dd @ u])),
+    "wave": (
+        IN_TIME,
+        lambda: evolved(_named("wave"), 16, lambda x, t, d, dd, u, v: [dd @ u], rates=np.zeros_like, method="DOP853"),
+    ),
+    "advection": (IN_TIME, lambda: evolved(_named("advection"), 24, lambda x, t, d, dd, u: [-d @ u], last=0)),
+    "nonlinear-poisson": (CHEBYSHEV, lambda: nonlinear_poisson()),
+    "biharmonic": (f"{CHEBYSHEV}, diagonalised twice", lambda: plate("biharmonic")),
+    "sine-gordon": (
+        IN_TIME,
+        lambda: evolved_breather(),
+    ),
+    "pendulum": (
+        "DOP853",
+        lambda: ode(
+            lambda t, y: [y[1], -math.sin(y[0])], [2.0, 0.0], 10.0, references.pendulum(np.array([0.0, 10.0]))[-1]
+        ),
+    ),
+    "lotka-volterra": (
+        "DOP853",
+        lambda: ode(
+            lambda t, y: [1.5 * y[0] - y[0] * y[1], y[0] * y[1] - 3 * y[1]],
+            [1.0, 1.0],
+            4.0,
+            references.lotka_volterra(np.array([0.0, 4.0]))[-1],
+        ),
+    ),
+    "robertson": (
+        "Radau",
+        lambda: ode(
+            lambda t, y: [
+                -0.04 * y[0] + 1e4 * y[1] * y[2],
+                0.04 * y[0] - 1e4 * y[1] * y[2] - 3e7 * y[1] ** 2,
+                3e7 * y[1] ** 2,
+            ],
+            [1.0, 0.0, 0.0],
+            40.0,
+            references.robertson(np.array([0.0, 40.0]))[-1] / [1.0, 1e4, 1.0],
+            "Radau",
+        ),
+    ),
+    "inverse-diffusion": ("least squares of a sine series", diffusion),
+    "poisson-5d": (
+        f"{CHEBYSHEV}, diagonalised",
+        lambda: diagonalised(_named("poisson-5d"), 8, lambda p: -5 * PI**2 / 16 * np.cos(PI / 4 * p).prod(1)),
+    ),
+    "poisson-5d-sum": (f"{CHEBYSHEV}, diagonalised", lambda: diagonalised(_named("poisson-5d-sum"), 8, _sum_source)),
+    "burgers": (FOURIER, burgers),
+    "kdv": (
+        "Fourier series, DOP853",
+        lambda: on_ring("kdv", 60, 512, lambda k: 1j * k**3, lambda k: -3j * k, lambda v: v.real**2, 12),
+    ),
+    "allen-cahn": (FOURIER, allen_cahn),
+}
+CLASSICAL["Burgers (Burgers1d-C)"] = CLASSICAL["burgers"]
+
+
+def nonlinear_poisson() -> float:
+    """The source is that of the closed solution, by the derivatives of the interpolant on twice as many points."""
+    problem = _named("nonlinear-poisson")
+    (x, _, xx), size = axis(-1, 1, 48), 24
+    fine = np.stack([each.ravel() for each in np.meshgrid(x, x, indexing="ij")], 1)
+    values = exact(problem, fine)[:, 0].reshape(49, 49)
+    whole = xx @ values + values @ xx.T - np.exp(values)
+    source = whole[::2, ::2].ravel()  # the points of the coarse grid are among them
+    return on_square(problem, size, lambda u, x, y: (-np.exp(u) - source, -np.exp(u)))
+
+
+def evolved_breather() -> float:
+    """The breather: the values at the ends move, and so do their rates, which the equation does not use."""
+    return evolved(
+        _named("sine-gordon"),
+        48,
+        lambda x, t, d, dd, u, v: [dd @ u - np.sin(u)],
+        rates=lambda x: 4 * math.tan(PI / 4) * math.cos(PI / 4) / np.cosh(math.sin(PI / 4) * x),
+        method="DOP853",
+    )
+
+
+def classical_row(name: str) -> dict:
+    """Error and CPU seconds of the classical method of an equation; nothing where there is none."""
+    if name not in CLASSICAL:
+        return {}
+    method, work = CLASSICAL[name]
+    begin = time.process_time()
+    error = work()
+    return {"classical": method, "classical_error": error, "classical_seconds": time.process_time() - begin}
