@@ -10,6 +10,7 @@ import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -141,6 +142,7 @@ def kuramoto() -> PDE:
     )
 
 
+@cache
 def kuramoto_reference(steps: int = 100_000) -> tuple[np.ndarray, np.ndarray]:
     """Fourier series of the same by `exponential_series`, since the fourth derivative is stiff.
 

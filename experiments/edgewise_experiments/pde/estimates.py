@@ -30,6 +30,7 @@ from edgewise.pde import (
     named_equation,
     solve,
 )
+from edgewise.settings import ABOVE_ZERO
 from edgewise_experiments.runner.jobs import Job, RowCallback, run_jobs
 from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable, key_figures, scientific
 from edgewise_experiments.runner.store import Store
@@ -296,22 +297,30 @@ def summary(rows: list[dict]) -> Outcome:
             f"{row['budget']:g}",
             scientific(row["error"]),
             scientific(row["estimate"]),
-            f"{row['estimate'] / row['error']:.1g}" if row["error"] else "-",
+            f"{row['estimate'] / row['error']:.1g}" if row["error"] and row["estimate"] is not None else "-",
             row["stopped"].replace("_", " "),
             "yes" if row["is_doubted"] else "no",
         )
         for row in rows
     )
-    holds = [row["estimate"] >= row["error"] / 3 for row in rows]
-    silent = [row for row in rows if not row["is_doubted"] and not row["estimate"] >= min(row["error"], 1) / 100]
-    wrong = [row for row in rows if row["stopped"] == "converged" and row["error"] > 1e-3]
+    few = [row for row in rows if not times_too_small(row) <= 3]
+    silent = [row for row in rows if not row["is_doubted"] and not times_too_small(row) <= 100]
+    wrong = [row for row in rows if row["stopped"] == "converged" and not row["error"] <= 1e-3]
     totals = key_figures(
         {
             "solutions": str(len(rows)),
-            "estimates of at least a third of the error": str(sum(holds)),
+            "estimates of at least a third of the error": f"{len(rows) - len(few)} of {len(rows)}",
+            "smaller ones": ", ".join(f"{row['problem']} ({row['budget']:g})" for row in few) or "none",
             "estimates 100 times too small, without a doubt": str(len(silent)),
             "converged with an error above 1e-3": str(len(wrong)),
         }
     )
     head = ("problem", "budget", "error", "estimate", "estimate / error", "stopped", "doubts")
     return Outcome((totals, ResultTable(head, table, "Errors and estimates")), NOTES)
+
+
+def times_too_small(row: dict) -> float:
+    """Error over estimate; infinity where a number is missing. Errors above the solution's size count as that."""
+    if row["error"] is None or row["estimate"] is None:
+        return math.inf
+    return min(row["error"], 1.0) / max(row["estimate"], ABOVE_ZERO)

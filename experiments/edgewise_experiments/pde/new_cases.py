@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import numpy as np
 import torch
@@ -108,6 +109,7 @@ def long_time() -> PDE:
     )
 
 
+@cache
 def long_time_reference(modes: int = 96) -> tuple[np.ndarray, np.ndarray]:
     """Sine series of the same, with DOP853; doubling the modes changes it by less than what is compared."""
     s = np.arange(1, modes) / modes

@@ -1,7 +1,7 @@
 """Differential equations, solved with nothing to choose: errors against exact or independent solutions, time, size.
 
-The table also has published errors of physics-informed networks, and on four problems those of KANs and MLPs of several
-sizes, with the same Levenberg-Marquardt method on the same kind of points.
+The table also has a classical method for each equation, published errors of physics-informed networks, and on four
+problems those of KANs and MLPs of several sizes, with the same Levenberg-Marquardt method on the same kind of points.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from edgewise.outcomes import ProgressCallback
 from edgewise.pde import PDE, Solution, named_equation, solve
 from edgewise.pde.library import NOISE, TRUE_DIFFUSION
 from edgewise_experiments.pde import reference_solutions
+from edgewise_experiments.pde.classical import CLASSICAL, classical_row
 from edgewise_experiments.pde.networks import listed_networks, network_job, network_numbers, network_tables
 from edgewise_experiments.runner.jobs import Job, RowCallback, latest, run_jobs, working_seconds
 from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable, key_figures, median, scientific, worst
@@ -40,6 +41,10 @@ NOTES = (
     "where the equation is nonlinear (parameters are those of all slabs together); in more dimensions it is a sum "
     "of separable functions. Published errors are those of networks trained for the problem at hand: Shukla et al., "
     "arXiv 2406.02917; Kiyani et al., arXiv 2501.16371, read from a curve; vRBA by the benchmark in its repository.",
+    "The classical method is written by hand for its equation, with a size of a round number; its error is that at "
+    "the last moment or at its points. It has no estimate and no choice of the grid. Where it exists it is the better "
+    "tool: a network is worth its time where nobody writes such a program, in many dimensions, or where coefficients "
+    "are sought from data. The cavity's reference is itself a classical method.",
 )
 
 
@@ -98,6 +103,7 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: R
     targets = [BY_NAME[name] for name in QUICK] if quick else TARGETS
     jobs = [_job(target.name, (seeds or (0,))[0], quick) for target in targets]
     jobs += [network_job(*network, quick) for network in listed_networks(quick)]
+    jobs += [classical_job(target.name, quick) for target in targets if target.name in CLASSICAL]
     if not quick:
         several = [target.name for target in targets if target.several_seeds]
         jobs += [_job(name, seed, quick) for seed in (seeds or (0, 1, 2))[1:] for name in several]
@@ -107,6 +113,17 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: R
 def _job(name: str, seed: int, quick: bool) -> Job:
     key = {"problem": name, "model": "solve", "seed": seed, "quick": quick}
     return Job(f"{name}, seed {seed}", key, partial(measure, name, seed, quick))
+
+
+def classical_job(name: str, quick: bool) -> Job:
+    """The classical method of an equation."""
+    key = {"problem": name, "model": "classical", "seed": 0, "quick": quick}
+
+    def work(report: ProgressCallback) -> dict:
+        row = classical_row(name)
+        return {"method": row["classical"], "error": row["classical_error"], "parameters": 0}
+
+    return Job(f"{name}, classical", key, work)
 
 
 def measure(name: str, seed: int, quick: bool, report: ProgressCallback) -> dict:
@@ -192,6 +209,7 @@ def summary(rows: list[dict]) -> Outcome:
         error = median(row["error"] for row in seeds)
         if error is None or error > target.requested:
             missed.append(target.name)
+        classical = latest([r for r in rows if (r["problem"], r["model"]) == (target.name, "classical")], "problem")
         middle = next((row for row in seeds if row["error"] == error), seeds[0])
         lines.append(
             (
@@ -203,6 +221,9 @@ def summary(rows: list[dict]) -> Outcome:
                 target.published,
                 f"{middle['parameters']:,}",
                 f"{median(map(working_seconds, seeds)):.1f}",
+                classical[0]["method"] if classical else "-",
+                _error_text(target, classical[0]["error"] if classical else None),
+                f"{working_seconds(classical[0]):.2g}" if classical else "-",
             )
         )
     numbers = {
@@ -213,6 +234,7 @@ def summary(rows: list[dict]) -> Outcome:
         **network_numbers(rows),
     }
     columns = ("problem", "error", "worst", "seeds", "requested", "published", "parameters", "seconds")
+    columns = (*columns, "classical method", "its error", "its seconds")
     tables = (key_figures(numbers), ResultTable(columns, tuple(lines)), *network_tables(rows))
     return Outcome(tables, NOTES, {"errors": partial(draw_errors, solved)})
 
@@ -242,7 +264,7 @@ def draw_errors(solved: Sequence[dict]) -> Figure:
 
 def line(row: dict) -> str:
     """Describe a stored row in one line."""
-    kind = "" if row["model"] == "solve" else f" {row['model']} {row['shape']}"
+    kind = "" if row["model"] == "solve" else f" {row['model']} {row.get('shape', '')}"
     return (
         f"{row['problem']}{kind}, seed {row['seed']}: {scientific(row['error'])}, {row['parameters']:,} parameters, "
         f"{row['seconds']:.1f} s"

@@ -34,8 +34,10 @@ def robertson(t: np.ndarray) -> np.ndarray:
     return solve_ode(rate, (1.0, 0.0, 0.0), t, method="Radau", absolute=1e-17) * np.array([1.0, ROBERTSON_SCALE, 1.0])
 
 
-def allen_cahn(x: np.ndarray, t: np.ndarray, *, modes: int = 2048, steps: int = 4000) -> np.ndarray:
-    """Solve u_t = 1e-4 u_xx + 5 (u - u^3) with period 2 from x^2 cos(pi x), up to t = 1: (times, points).
+def allen_cahn(
+    x: np.ndarray, t: np.ndarray, *, modes: int = 2048, steps: int = 4000, diffusion: float = 1e-4
+) -> np.ndarray:
+    """Solve u_t = diffusion u_xx + 5 (u - u^3) with period 2 from x^2 cos(pi x), up to t = 1: (times, points).
 
     Fourier series with the exponential steps of `exponential_series`.
     """
@@ -51,7 +53,7 @@ def allen_cahn(x: np.ndarray, t: np.ndarray, *, modes: int = 2048, steps: int = 
     shift = np.exp(1j * wave * (np.asarray(x)[:, None] + 1)) / modes
     shift[:, 1:-1] *= 2
     solution = np.empty((len(output_steps), len(shift)))
-    for step, v in enumerate(exponential_series(5.0 - 1e-4 * wave**2, nonlinear, start, steps=steps, end=1.0)):
+    for step, v in enumerate(exponential_series(5.0 - diffusion * wave**2, nonlinear, start, steps=steps, end=1.0)):
         solution[output_steps == step] = (shift @ v).real
     return solution
 

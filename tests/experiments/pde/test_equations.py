@@ -8,17 +8,20 @@ import torch
 from tests.pde.problem.test_collocation import Known
 
 from edgewise_experiments.pde import equations
-from edgewise_experiments.pde.equations import CASES, QUICK, fourier, holds, summary
+from edgewise_experiments.pde.cases import fourier
+from edgewise_experiments.pde.equations import BY_NAME, LATE, QUICK, holds, summary
+from edgewise_experiments.pde.new_cases import NOT_STATED, PUBLISHED, laurent_series
 from edgewise_experiments.runner.store import Store
 
 
 # The derivatives of scipy's Airy function are not those of torch.
-@pytest.mark.parametrize("case", [case for case in CASES if case.name != "Airy"], ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [case for case in BY_NAME.values() if case.name != "Airy"], ids=lambda case: case.name)
 def test_closed_solutions_solve_their_equations(case):
     problem = case.make()
     if case.reference is not None:
         assert problem.solution is None
         return
+    assert problem.solution is not None
     sampled = problem.resampled(30)
     with torch.no_grad():
         for block in sampled.blocks():
@@ -49,8 +52,24 @@ def test_summary():
     assert summary([]).tables == ()
     rows = [row("Airy", 1e-9, 1e-9), row("beam", 1e-2, 1e-5), row("Fisher", 1e-4, 1e-8, is_doubted=True)]
     rows.append(row("Lorenz", math.inf, 1e-8))
-    figures = summary(rows).key_figures
-    assert figures["with an error of at most 1e-6"] == "1" and figures["with an error of at most 1e-3"] == "2"
-    assert figures["estimates that hold"] == "3 of 4" and figures["those that do not"] == "beam"
+    rows.append(row("resonator", 1e-7, 1e-7, classical="series", classical_error=1e-9, classical_seconds=0.5))
+    rows.append(row("wave (Wave1d-C)", 1e-2, 1e-1))
+    outcome = summary(rows)
+    figures = outcome.key_figures
+    assert figures["of those opened last, with an error of at most 1e-6"] == "1 of 1"
+    assert figures["cases of PINNacle with an error below its best method's"] == "1 of 1"
+    (resonator,) = outcome.tables[2].rows
+    assert resonator[-3:] == ("series", "1.0e-09", "0.5") and set(LATE) <= set(BY_NAME)
+    assert outcome.tables[1].rows[-1][8] == "9.8e-02, NTK"
+    assert len(PUBLISHED) + len(NOT_STATED) == 20 and set(PUBLISHED) <= set(BY_NAME)
+    assert figures["with an error of at most 1e-6"] == "2" and figures["with an error of at most 1e-3"] == "3"
+    assert figures["estimates that hold"] == "5 of 6" and figures["those that do not"] == "beam"
     assert figures["wrong without a word (error above 1e-3, estimate 100 times too small)"] == "1"
-    assert figures["seconds of all"] == "32"
+    assert figures["seconds of all"] == "48"
+
+
+def test_a_laurent_series_fulfils_the_conditions_on_circles():
+    points, coarse = laurent_series(16, 8)
+    same, fine = laurent_series(24, 12)
+    assert np.array_equal(points, same) and np.abs(coarse - fine).max() < 1e-5
+    assert fine.min() > 0 and fine.max() < 1

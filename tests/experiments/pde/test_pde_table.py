@@ -23,13 +23,16 @@ def test_quick():
         ("pendulum", "solve"),
         ("heat", "KAN"),
         ("heat", "MLP"),
+        ("heat", "classical"),
+        ("pendulum", "classical"),
     ]
+    assert all(row["error"] < 1e-9 for row in store.rows[4:])
     assert store.rows[0]["error"] < 1e-3 and store.rows[1]["error"] < 1e-3
     assert next(line for line in lines if line).startswith("heat, seed 0: ")
     assert len(outcome.tables) == 3
     assert len(outcome.figures["errors"]().axes) == 1
     pde_table.run(quick=True, store=store, seeds=None, progress=lambda update: None)
-    assert len(store.rows) == 4
+    assert len(store.rows) == 6
 
 
 @pytest.mark.slow

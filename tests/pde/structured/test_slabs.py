@@ -266,6 +266,19 @@ def test_a_march_into_a_pole_says_where_it_ends(monkeypatch):
         solution(torch.tensor([[1.5]]))
 
 
+def test_a_single_pass_is_judged_by_a_coarser_one(monkeypatch):
+    monkeypatch.setattr("edgewise.pde.solver.solving.DEARER_MARCH", math.inf)  # no budget for a sharper one
+    growing = PDE(
+        lambda u, t: u.t - 4 * (u - torch.cos(t)) + torch.sin(t),
+        Time(0, 4),
+        [Initial(1.0)],
+        solution=lambda t: torch.cos(t),
+    )
+    solution = solve(growing)
+    assert solution.stopped == "budget" and len(solution.stages) == 2
+    assert solution.error_estimate >= solution.errors().relative_l2 / 3
+
+
 def test_a_budget_keeps_the_slabs():
     solution = solve(blow_up(0.9), budget=1e-9)
     assert solution.stopped == "budget" and "the solution ends at t = 0." in solution.message
