@@ -97,7 +97,8 @@ def error_of(case: Case, solution: Solution) -> float:
 
 def line(row: dict) -> str:
     """Return a line of progress."""
-    return f"{row['problem']}: error {scientific(row['error'])}, estimate {row['estimate']:.1e}, {row['seconds']:.1f} s"
+    seconds = working_seconds(row)
+    return f"{row['problem']}: error {scientific(row['error'])}, estimate {row['estimate']:.1e}, {seconds:.1f} s"
 
 
 def holds(row: dict) -> bool:

@@ -249,6 +249,8 @@ class History(WorkBudget):
         ratios = [after.change / before.residual for before, after in pairs if before.residual > 0]
         last, before = self.stages[-1], self.stages[-2]
         by_residual = min(max(ratios, default=0.0) * last.residual, max(after.change for _, after in pairs))
+        if isinstance(self.best.network, WindowNetwork):
+            by_residual = max(by_residual, last.change / FALL_OF_PASSES)
         fall = min(last.change / before.change, SLOWEST_FALL) if before.change > 0 else 0.0
         return max(by_residual, last.change * fall / (1 - fall) if is_linear else 0.0, ROUNDING)
 
