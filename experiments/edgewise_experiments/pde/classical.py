@@ -17,7 +17,7 @@ from scipy.integrate import solve_ivp
 from scipy.optimize import least_squares
 
 from edgewise.pde import PDE, named_equation
-from edgewise.pde.library import NOISE, TRUE_DIFFUSION, poisson_source
+from edgewise.pde.library import NOISE, TRUE_DIFFUSION, diffusion_data, poisson_source
 from edgewise.pde.problem.evaluation import value_at
 from edgewise_experiments.pde import cases
 from edgewise_experiments.pde import reference_solutions as references
@@ -308,9 +308,8 @@ def on_disk(name: str, low: float, size: int, angles: int) -> float:
 
 def diffusion() -> float:
     """The coefficient by least squares, each heat equation by a sine series; in standard errors."""
-    problem = named_equation("inverse-diffusion").make()
-    data = next(block for block in problem.blocks() if block.role == "observation").data
-    x, t, values = data.x[:, 0].numpy(), data.x[:, 1].numpy(), data.y.numpy().ravel()
+    data = diffusion_data()
+    x, t, values = data.x[:, 0].numpy(), data.x[:, 1].numpy(), data.values.numpy().ravel()
     fit = least_squares(lambda k: np.exp(-k[0] * PI**2 * t) * np.sin(PI * x) - values, [1.0])
     return abs(float(fit.x[0]) - TRUE_DIFFUSION) * float(np.linalg.norm(fit.jac)) / NOISE
 

@@ -264,7 +264,7 @@ def draw_errors(solved: Sequence[dict]) -> Figure:
 
 def line(row: dict) -> str:
     """Describe a stored row in one line."""
-    kind = "" if row["model"] == "solve" else f" {row['model']} {row.get('shape', '')}"
+    kind = "" if row["model"] == "solve" else f" {row['model']} {row.get('shape', '')}".rstrip()
     return (
         f"{row['problem']}{kind}, seed {row['seed']}: {scientific(row['error'])}, {row['parameters']:,} parameters, "
         f"{row['seconds']:.1f} s"
