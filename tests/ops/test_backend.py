@@ -1,6 +1,7 @@
 """The choice of a kernel: automatic with a fallback, or the one that is asked for with a reason."""
 
 import importlib.util
+import threading
 
 import pytest
 import torch
@@ -125,3 +126,19 @@ def test_unknown_kernels_are_refused():
         use_kernel("gpu"),
     ):
         pass
+
+
+def test_a_backward_pass_in_another_thread_runs_on_the_kernel_of_its_forward_pass(monkeypatch):
+    # As torch does it on a GPU; a new thread sees no context variables.
+    x, coef, knots = (tensor.requires_grad_(number < 2) for number, tensor in enumerate(tensors()))
+    used = []
+    for contraction in ("to_input", "to_coef"):
+        original = getattr(dense, contraction)
+        monkeypatch.setattr(dense, contraction, lambda *given, original=original: used.append(1) or original(*given))
+    with use_kernel("dense"):
+        y = spline_sum(x, coef, knots, 3).sum()
+    thread = threading.Thread(target=y.backward)
+    thread.start()
+    thread.join()
+    assert len(used) == 2
+    assert coef.grad.abs().sum() > 0

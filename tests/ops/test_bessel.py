@@ -25,6 +25,9 @@ def test_autograd_in_both_modes(order):
     assert torch.autograd.gradgradcheck(lambda x: bessel_j0(x, order), (x,))
     each = torch.func.vmap(torch.func.grad(bessel_j0))(x.detach())
     assert torch.allclose(each, bessel_j0(x.detach(), 1), rtol=0, atol=1e-15)
+    once = torch.ones_like(x)
+    nested = torch.func.jvp(lambda x: torch.func.jvp(bessel_j0, (x,), (once,))[1], (x.detach(),), (once,))[1]
+    assert torch.allclose(nested, bessel_j0(x.detach(), 2), rtol=0, atol=1e-13)
 
 
 def test_the_quadrature_of_the_export_serves_all_ordinary_arguments():

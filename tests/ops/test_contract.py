@@ -7,7 +7,7 @@ import pytest
 import torch
 from tests.ops.spline_cases import UNEVEN, make_knots, scipy_basis
 from torch.autograd import grad, gradcheck, gradgradcheck
-from torch.func import functional_call, hessian, jacfwd, jacrev, vmap
+from torch.func import functional_call, hessian, jacfwd, jacrev, jvp, vmap
 
 from edgewise.errors import InputError
 from edgewise.ops import contract
@@ -311,3 +311,19 @@ def test_bad_arguments_get_one_sentence(change, message):
     arguments = {**arguments, "degree": 3, **change}
     with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
         spline_sum(**arguments)
+
+
+@each_contraction
+def test_forward_mode_of_forward_mode_is_the_second_derivative_along_two_directions(name, weighted):
+    # Inside the jvp of a Function torch switches forward mode off for all levels, so nested levels need plain torch.
+    function, tensors = contraction(name, weighted, 3, 0)
+    points = tuple(tensor.detach() for tensor in tensors)
+    first, second = [tuple(torch.cos(seed + 3 * point) for point in points) for seed in (0, 1)]
+
+    def slope(*points):
+        return jvp(function, points, first)[1]
+
+    ahead, behind = [slope(*(p + step * d for p, d in zip(points, second, strict=True))) for step in (1e-6, -1e-6)]
+    nested = jvp(slope, points, second)[1]
+    assert nested.abs().max() > 0.1
+    assert torch.allclose(nested, (ahead - behind) / 2e-6, rtol=1e-6, atol=1e-6)

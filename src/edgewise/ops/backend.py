@@ -58,6 +58,11 @@ def use_kernel(name: str | None) -> Iterator[None]:
         _requested.reset(token)
 
 
+def requested_kernel() -> str | None:
+    """Return the name that the innermost block of `use_kernel` around this call gave; None for the automatic choice."""
+    return _requested.get()
+
+
 def kernel_for(x: Tensor, degree: int = 3) -> str:
     """Return the name of the kernel that runs for points like x, within a block of `use_kernel` too.
 
@@ -87,7 +92,7 @@ def kernel_for(x: Tensor, degree: int = 3) -> str:
 
 def choose(degree: int, *tensors: Tensor | None) -> ModuleType:
     """Return the kernel for these tensors. Raises InputError if the requested one cannot take them."""
-    requested = _requested.get()
+    requested = requested_kernel()
     if requested is None:
         if cpu.refuses(degree, *tensors) is None:
             return cpu

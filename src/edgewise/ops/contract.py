@@ -21,10 +21,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._C._functorch import TransformType, get_interpreter_stack
 from torch.autograd import Function
 
 from edgewise.errors import InputError
-from edgewise.ops.backend import choose
+from edgewise.ops.backend import choose, requested_kernel, use_kernel
 from edgewise.ops.kernels import reference
 from edgewise.ops.splines.bspline import MAX_EDGE_DEGREE
 
@@ -62,6 +63,7 @@ class _Contraction(Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor | None) -> None:
         *tensors, ctx.degree, ctx.order = inputs
+        ctx.kernel = requested_kernel()
         ctx.save_for_backward(*tensors)
         ctx.save_for_forward(*tensors)
 
@@ -84,9 +86,10 @@ class _ToOutput(_Contraction):
         (u,) = grad_outputs
         v, x, coef, knots = ctx.saved_tensors
         want_v, want_x, want_coef = ctx.needs_input_grad[:3]
-        grad_v = to_input(u, x, coef, knots, ctx.degree, ctx.order) if want_v else None
-        grad_x = _times(v, to_input(u, x, coef, knots, ctx.degree, ctx.order + 1)) if want_x else None
-        grad_coef = to_coef(u, v, x, knots, ctx.degree, ctx.order) if want_coef else None
+        with _kernel_of(ctx):
+            grad_v = to_input(u, x, coef, knots, ctx.degree, ctx.order) if want_v else None
+            grad_x = _times(v, to_input(u, x, coef, knots, ctx.degree, ctx.order + 1)) if want_x else None
+            grad_coef = to_coef(u, v, x, knots, ctx.degree, ctx.order) if want_coef else None
         return grad_v, grad_x, grad_coef, None, None, None
 
     @staticmethod
@@ -121,9 +124,10 @@ class _ToInput(_Contraction):
         (w,) = grad_outputs
         u, x, coef, knots = ctx.saved_tensors
         want_u, want_x, want_coef = ctx.needs_input_grad[:3]
-        grad_u = to_output(w, x, coef, knots, ctx.degree, ctx.order) if want_u else None
-        grad_x = w * to_input(u, x, coef, knots, ctx.degree, ctx.order + 1) if want_x else None
-        grad_coef = to_coef(u, w, x, knots, ctx.degree, ctx.order) if want_coef else None
+        with _kernel_of(ctx):
+            grad_u = to_output(w, x, coef, knots, ctx.degree, ctx.order) if want_u else None
+            grad_x = w * to_input(u, x, coef, knots, ctx.degree, ctx.order + 1) if want_x else None
+            grad_coef = to_coef(u, w, x, knots, ctx.degree, ctx.order) if want_coef else None
         return grad_u, grad_x, grad_coef, None, None, None
 
     @staticmethod
@@ -156,9 +160,10 @@ class _ToCoef(_Contraction):
         (c,) = grad_outputs
         u, v, x, knots = ctx.saved_tensors
         want_u, want_v, want_x = ctx.needs_input_grad[:3]
-        grad_u = to_output(v, x, c, knots, ctx.degree, ctx.order) if want_u else None
-        grad_v = to_input(u, x, c, knots, ctx.degree, ctx.order) if want_v else None
-        grad_x = _times(v, to_input(u, x, c, knots, ctx.degree, ctx.order + 1)) if want_x else None
+        with _kernel_of(ctx):
+            grad_u = to_output(v, x, c, knots, ctx.degree, ctx.order) if want_u else None
+            grad_v = to_input(u, x, c, knots, ctx.degree, ctx.order) if want_v else None
+            grad_x = _times(v, to_input(u, x, c, knots, ctx.degree, ctx.order + 1)) if want_x else None
         return grad_u, grad_v, grad_x, None, None, None
 
     @staticmethod
@@ -195,26 +200,50 @@ def without_transforms(kind: type[Function]) -> type[Function]:
 _ToOutputPlain, _ToInputPlain, _ToCoefPlain = map(without_transforms, (_ToOutput, _ToInput, _ToCoef))
 
 
+def _kernel_of(ctx: Any) -> AbstractContextManager[None]:
+    """Return a context with the kernel that the forward pass requested: torch runs backward passes on a GPU in threads.
+
+    A thread does not see the context variable of `use_kernel`.
+    """
+    return nullcontext() if ctx.kernel == requested_kernel() else use_kernel(ctx.kernel)
+
+
 def transforms_active() -> bool:
     """Return whether a transform of torch.func (vmap, grad, jvp, ...) is running, as torch's `Function.apply` does."""
     return torch._C._are_functorch_transforms_active()
 
 
+def forward_mode_is_nested() -> bool:
+    """Return whether forward-mode derivatives are taken of forward-mode derivatives, as in `torch.func.jvp` of `jvp`.
+
+    While it calls the jvp of a Function, torch switches forward mode off for all levels, so that outer derivatives
+    would lack what the Function contributes, without an error. Operations of plain torch have no such gap.
+    """
+    levels = get_interpreter_stack() if transforms_active() else None
+    return levels is not None and sum(level.key() == TransformType.Jvp for level in levels) > 1
+
+
 def to_output(v: Tensor | None, x: Tensor, coef: Tensor, knots: Tensor, degree: int, order: int) -> Tensor:
     """Compute dF/du, (batch, out); differentiable in v (None: ones), x and coef."""
     with without_autocast(x):
+        if forward_mode_is_nested():
+            return reference.to_output(v, x, coef, knots, degree, order)
         return (_ToOutput if transforms_active() else _ToOutputPlain).apply(v, x, coef, knots, degree, order)
 
 
 def to_input(u: Tensor, x: Tensor, coef: Tensor, knots: Tensor, degree: int, order: int) -> Tensor:
     """Compute dF/dv, (batch, in); differentiable in u, x and coef."""
     with without_autocast(x):
+        if forward_mode_is_nested():
+            return reference.to_input(u, x, coef, knots, degree, order)
         return (_ToInput if transforms_active() else _ToInputPlain).apply(u, x, coef, knots, degree, order)
 
 
 def to_coef(u: Tensor, v: Tensor | None, x: Tensor, knots: Tensor, degree: int, order: int) -> Tensor:
     """Compute dF/dcoef, (in, n, out); differentiable in u, v (None: ones) and x."""
     with without_autocast(x):
+        if forward_mode_is_nested():
+            return reference.to_coef(u, v, x, knots, degree, order)
         return (_ToCoef if transforms_active() else _ToCoefPlain).apply(u, v, x, knots, degree, order)
 
 
