@@ -57,6 +57,7 @@ HEAVY = {
     "edgewise_experiments": ("cli.reproduce",),
     "interpret": ("compare.baselines",),
     "matplotlib": ("plot", "report", "cli.table.plot", "cli.shared.model_figures"),  # the last two for a type
+    "meshio": ("pde.domains.triangulation",),
     "onnx": ("export",),
     "onnxscript": ("export",),
     "pandas": ("tables",),

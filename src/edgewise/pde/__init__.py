@@ -1,17 +1,18 @@
 """Differential equations: state a problem with `PDE`, solve it with `solve`.
 
 A `PDE` is an equation on a domain (`Box`, `Interval`, `Time`, `Parameter`, `Disk`, `Annulus`, `Polygon`, `LShape`,
-`Ball`, `Cylinder`, `LevelSet`, and their combinations) with conditions (`Dirichlet`, `Neumann`, `Robin`, `Initial`,
-`Periodic`, `Interface`, `Condition`, `Observations`, `UnknownField`). `solve` chooses network, grid and method and
-returns a `Solution` with an estimate of its error; `edgewise.fit` trains a network of one's own on a `PDE` as on any
-other problem. `named_equation` gives well-known equations; `eigenvalues` those of a linear homogeneous problem;
-`other_solutions` further ones of a nonlinear one.
+`Ball`, `Cylinder`, `LevelSet`, `Triangulation`, and their combinations) with conditions (`Dirichlet`, `Neumann`,
+`Robin`, `Initial`, `Periodic`, `Interface`, `Condition`, `Observations`, `UnknownField`). `solve` chooses network, grid
+and method and returns a `Solution` with an estimate of its error; `edgewise.fit` trains a network of one's own on a
+`PDE` as on any other problem. `named_equation` gives well-known equations; `eigenvalues` those of a linear homogeneous
+problem; `other_solutions` further ones of a nonlinear one.
 """
 
 from edgewise.pde.domains.domain import Box, Domain, Interval, Parameter, Time
 from edgewise.pde.domains.implicit import LevelSet
 from edgewise.pde.domains.shapes import Annulus, Disk, LShape, Polygon
 from edgewise.pde.domains.solids import Ball, Cylinder
+from edgewise.pde.domains.triangulation import Triangulation
 from edgewise.pde.library import EQUATIONS, burgers_solution, named_equation
 from edgewise.pde.others import other_solutions
 from edgewise.pde.problem.collocation import PDE, Collocation, SamplingOptions
@@ -63,6 +64,7 @@ __all__ = [
     "Solution",
     "SolveOptions",
     "Time",
+    "Triangulation",
     "UnknownField",
     "burgers_solution",
     "curl",

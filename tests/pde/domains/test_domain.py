@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgewise.errors import InputError
-from edgewise.pde.domains import Box, Interval, OverTime, Time
+from edgewise.pde.domains import Box, Interval, OverTime, Time, Triangulation
 from edgewise.pde.domains.mesh import Mesh
 from edgewise.pde.domains.sampling import HOW
 from edgewise.pde.domains.shapes import Annulus, Disk, LShape, Polygon
@@ -45,6 +45,12 @@ DOMAINS = {
         7 * math.pi,
     ),
     "pipe": (Cylinder(1.0, 0, 2) - Cylinder(0.5, 0, 2), 1.5 * math.pi, 7.5 * math.pi),
+    "triangles": (Triangulation([(0, 0), (2, 0), (0, 1), (2, 3)], [(0, 1, 2), (3, 2, 1)]), 4, 6 + math.sqrt(8)),
+    "tetrahedron": (
+        Triangulation([(0, 0, 0), (1, 0, 0), (0, 2, 0), (0, 0, 3)], [(0, 1, 2, 3)], {"floor": [(0, 1, 2)]}),
+        1,
+        9,
+    ),
     "ball over time": (Ball() * Time(0, 2), 8 * math.pi / 3, 8 * math.pi),
 }
 ESTIMATED = 4e-3  # of a union's or difference's volume and measures

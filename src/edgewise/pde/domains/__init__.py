@@ -1,9 +1,9 @@
 """Domains of differential equations: boxes, disks, polygons and their combinations, with points on them.
 
 Users make a domain with `Box`, `Interval`, `Time`, `Parameter`, `Disk`, `Annulus`, `Polygon`, `LShape`, `Ball`,
-`Cylinder` or `LevelSet` and combine domains by `|`, `&`, `-` and `*`. A new shape is a subclass of `Domain` with
-`level`, `bounds`, `volume` and `pieces`, see `shapes`. `Mesh` places quadrature points in the cells of a spline grid,
-and `mesh` decides where a grid needs more intervals.
+`Cylinder`, `LevelSet` or `Triangulation` and combine domains by `|`, `&`, `-` and `*`. A new shape is a subclass of
+`Domain` with `level`, `bounds`, `volume` and `pieces`, see `shapes`. `Mesh` places quadrature points in the cells of a
+spline grid, and `mesh` decides where a grid needs more intervals.
 """
 
 from edgewise.pde.domains.combined import Difference, Intersection, Union
@@ -13,6 +13,7 @@ from edgewise.pde.domains.mesh import Mesh
 from edgewise.pde.domains.products import OverTime
 from edgewise.pde.domains.shapes import Annulus, Disk, LShape, Polygon
 from edgewise.pde.domains.solids import Ball, Cylinder
+from edgewise.pde.domains.triangulation import Triangulation
 
 __all__ = [
     "TIME",
@@ -33,5 +34,6 @@ __all__ = [
     "Piece",
     "Polygon",
     "Time",
+    "Triangulation",
     "Union",
 ]

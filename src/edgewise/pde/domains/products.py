@@ -55,6 +55,9 @@ class OverTime(Domain):
     def level(self, x: Tensor) -> Tensor:
         return torch.maximum(self.space.level(x[:, :-1]), self.time.level(x[:, -1:]))
 
+    def contains(self, x: Tensor) -> Tensor:
+        return self.space.contains(x[:, :-1]) & self.time.contains(x[:, -1:])
+
     def factor(self, x: Tensor, names: Sequence[str]) -> Tensor:
         moments = [piece.name for piece in self.named(names) if piece.coordinate == self.time.coordinates[0]]
         walls = [name for name in names if name not in moments]

@@ -1,0 +1,304 @@
+"""Domains given by triangles and tetrahedra, from arrays and from files."""
+
+import itertools
+import math
+import re
+
+import numpy as np
+import pytest
+import torch
+
+from edgewise.errors import EdgewiseError, FileError, InputError, MissingExtraError
+from edgewise.pde import PDE, Box, Dirichlet, Disk, LShape, Neumann, Time, Triangulation, laplacian, solve
+from edgewise.pde.domains.mesh import Mesh
+
+SIDES = ("left", "right", "front", "back", "bottom", "top")
+
+
+def cube_of_tetrahedra(count, seed=0):
+    """Points, Kuhn's six tetrahedra in each of count^3 cubes, and the faces of each side; inner points are moved."""
+    lines = np.arange(count + 1)
+    grid = np.stack(np.meshgrid(lines, lines, lines, indexing="ij"), -1).reshape(-1, 3)
+    number = {tuple(place): k for k, place in enumerate(grid.tolist())}
+    cells = []
+    for low in itertools.product(range(count), repeat=3):
+        for order in itertools.permutations(range(3)):
+            corner, path = list(low), [number[low]]
+            for axis in order:
+                corner[axis] += 1
+                path.append(number[tuple(corner)])
+            cells.append(path)
+    sides = {}
+    faces = {tuple(sorted(face)) for cell in cells for face in itertools.combinations(cell, 3)}
+    for name, (axis, at) in zip(SIDES, itertools.product(range(3), (0, count)), strict=True):
+        sides[name] = [face for face in sorted(faces) if all(grid[k, axis] == at for k in face)]
+    moved = np.random.default_rng(seed).uniform(-0.2, 0.2, grid.shape) * ((grid > 0) & (grid < count)).all(1)[:, None]
+    return (grid + moved) / count, np.array(cells), sides
+
+
+def l_shape_of_triangles(count):
+    """Points and triangles of `LShape()`, and its edges at the reentrant corner by name."""
+    lines = np.arange(2 * count + 1)
+    grid = np.stack(np.meshgrid(lines, lines, indexing="ij"), -1).reshape(-1, 2)
+    cells, inner = [], {"wall": [], "ceiling": []}
+    for i, j in itertools.product(range(2 * count), repeat=2):
+        if i < count or j >= count:
+            a, b, c, d = (2 * count + 1) * i + j, (2 * count + 1) * (i + 1) + j, 0, 0
+            c, d = b + 1, a + 1
+            cells += [(a, b, c), (d, c, a)]
+            if i + 1 == count and j < count:
+                inner["wall"].append((c, b))
+            if i >= count and j == count:
+                inner["ceiling"].append((a, b))
+    return grid / count - 1, np.array(cells), inner
+
+
+CUBE = Triangulation(*cube_of_tetrahedra(3))
+BENT = Triangulation(*l_shape_of_triangles(4))
+
+
+def test_pieces_and_measures():
+    assert pytest.approx(1, rel=1e-13) == CUBE.volume
+    assert CUBE.boundary_names == SIDES
+    assert [piece.measure for piece in CUBE.pieces] == pytest.approx([1.0] * 6)
+    assert pytest.approx(3, rel=1e-13) == BENT.volume
+    assert {piece.name: piece.measure for piece in BENT.pieces} == pytest.approx({"wall": 1, "ceiling": 1, "rest": 6})
+    unnamed = Triangulation(*cube_of_tetrahedra(2)[:2])
+    assert [(piece.name, piece.measure) for piece in unnamed.pieces] == [("boundary", pytest.approx(6))]
+
+
+def test_inside_and_distance_are_those_of_the_same_shapes_without_a_mesh():
+    generator = torch.Generator().manual_seed(0)
+    for domain, same in [(CUBE, Box(x=(0, 1), y=(0, 1), z=(0, 1))), (BENT, LShape())]:
+        x = domain.bounds.mean(1) + 1.3 * domain.size * (
+            torch.rand(2000, domain.dimension, generator=generator, dtype=torch.float64) - 0.5
+        )
+        assert torch.equal(domain.contains(x), same.contains(x))
+        inside = same.contains(x)
+        assert torch.allclose(domain.level(x)[inside], same.level(x)[inside], atol=1e-12)
+    away = torch.tensor([[2.0, 2.0, 2.0], [0.5, 0.5, -3.0]], dtype=torch.float64)
+    assert CUBE.level(away).tolist() == pytest.approx([math.sqrt(3), 3])
+
+
+def test_every_piece_is_sampled_by_its_measure():
+    def counts(x):
+        near = [(x[:, axis] - at).abs() < 1e-9 for axis in range(3) for at in (0, 1)]
+        return [int(each.sum()) for each in near]
+
+    x, normal = CUBE.boundary(1200)
+    assert counts(x) == [200] * 6
+    outward = (normal * (x - 0.5)).sum(1)
+    assert torch.allclose(outward, torch.full_like(outward, 0.5))
+    lines = [torch.linspace(0, 1, 5, dtype=torch.float64)] * 3
+    x, _, weights = Mesh(CUBE, lines).boundary(SIDES, seed=0)
+    assert min(counts(x)) > 50
+    assert float(weights[x[:, 2] < 1e-9].sum() / weights.sum()) == pytest.approx(1 / 6)
+    # every face of a side has its share of points
+    x, _ = CUBE.named(["bottom"])[0].sample(1800, "sobol", 0)
+    squares = (x[:, :2] * 3).floor().long() @ torch.tensor([3, 1])
+    assert squares.bincount().tolist() == pytest.approx([200] * 9, abs=12)
+
+
+def test_points_inside_are_even_and_the_quadrature_is_that_of_polynomials():
+    x = CUBE.interior(4000)
+    eighths = (x * 2).floor().long() @ torch.tensor([4, 2, 1])
+    assert eighths.bincount().tolist() == pytest.approx([500] * 8, rel=0.05)
+    for domain, expected in [(CUBE, 1 / 12), (BENT, -1 / 12)]:
+        x, weights = domain.quadrature()
+        assert float((weights * x[:, 0] ** 3 * x[:, 1] ** 2).sum()) == pytest.approx(expected, abs=1e-13)
+
+
+def test_boundaries_of_the_plane_are_walked_in_order():
+    share = torch.linspace(0, 1, 501, dtype=torch.float64)[:-1]
+    x, _ = BENT.pieces[2].at(share)
+    assert float(x.diff(dim=0).norm(dim=1).max()) < 6 / 500 + 1e-9
+
+
+@pytest.mark.slow
+def test_a_mesh_combines_with_other_domains():
+    cut = BENT - Disk(0.2, (-0.5, 0.5))
+    assert cut.boundary_names == ("wall", "ceiling", "rest", "circle")
+    assert cut.volume == pytest.approx(3 - 0.04 * math.pi, rel=4e-3)
+    assert (BENT * Time(0, 2)).volume == pytest.approx(6)
+
+
+@pytest.mark.slow
+def test_poisson_in_the_plane():
+    def exact(x, y):
+        return torch.sin(x) * torch.exp(y / 2)
+
+    def flux(x, y):  # through "wall", whose normal is (1, 0)
+        return torch.cos(x) * torch.exp(y / 2)
+
+    conditions = [Dirichlet(exact, on=["ceiling", "rest"]), Neumann(flux, on="wall")]
+    problem = PDE(lambda u, x, y: laplacian(u) + 0.75 * exact(x, y), BENT, conditions, solution=exact)
+    solution = solve(problem, tolerance=1e-6, budget=0.005)
+    error = solution.errors().relative_l2
+    assert error < 1e-6
+    assert solution.error_estimate > error / 3
+
+
+@pytest.mark.slow
+def test_poisson_on_tetrahedra():
+    def exact(x, y, z):
+        return torch.exp(x) * torch.cos(y) + z**3
+
+    conditions = [Dirichlet(exact, on=SIDES[:5]), Neumann(3.0, on="top")]
+    problem = PDE(lambda u, x, y, z: laplacian(u) - 6 * z, CUBE, conditions, solution=exact)
+    solution = solve(problem, tolerance=1e-6, budget=0.01)
+    error = solution.errors().relative_l2
+    assert error < 1e-6
+    assert solution.error_estimate > error / 3
+
+
+SQUARE = [(0, 0), (1, 0), (1, 1), (0, 1)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([(0, 0, 0, 0)], [(0, 1, 2)]), r"^points must have shape \(p, 2\) or \(p, 3\), got \(1, 4\)$"),
+        (([(0, 0), (1, "a")], [(0, 1, 2)]), r"^points must be an array of numbers, \(p, 2\) or \(p, 3\); "),
+        (([(0, 0), (1, math.nan)], [(0, 1, 2)]), "^points must be finite numbers, got one that is not$"),
+        (([*SQUARE], [(0, 1, 2, 3)]), r"^cells must have shape \(m, 3\) for points of 2 coordinates, got \(1, 4\)$"),
+        (([*SQUARE], [(0.0, 1.0, 2.0)]), "^cells must be rows of numbers of points, got float64 of shape"),
+        (([*SQUARE], [(0, 1, 4)]), "^cells must be numbers of the 4 points, from 0 to 3, got 4$"),
+        (([*SQUARE, (2, 0)], [(0, 1, 2), (0, 1, 4)]), "^cells must have a volume, got the degenerate cell 1$"),
+        (
+            ([*SQUARE, (0.1, 2)], [(0, 1, 2), (0, 1, 3), (0, 1, 4)]),
+            "^cells must share .* one other, got one of 3 cells$",
+        ),
+        (([*SQUARE], [(0, 1, 2), (0, 1, 3)]), r"^cells must share whole edges or faces and not overlap, got others at"),
+        # a corner of one cell in the middle of an edge of another
+        (
+            ([*SQUARE, (0.5, 0.5)], [(0, 1, 2), (0, 4, 3), (4, 2, 3)]),
+            "^cells must share whole edges or faces and not overlap, got others at",
+        ),
+        (
+            ([*SQUARE], [(0, 1, 2), (0, 2, 3)], {"cut": [(0, 2)]}),
+            r"^boundary\['cut'\] must be faces of the boundary of no other piece, got \[",
+        ),
+        (
+            ([*SQUARE], [(0, 1, 2), (0, 2, 3)], {"a": [(0, 1)], "b": [(1, 0)]}),
+            r"^boundary\['b'\] must be faces of the boundary of no other piece, got \[",
+        ),
+        (([*SQUARE], [(0, 1, 2)], {"a": np.zeros((0, 2), int)}), r"^boundary\['a'\] must be .*, got none$"),
+        (
+            ([*SQUARE], [(0, 1, 2)], None, ("x",)),
+            r"^coordinates must be 2 names, .* got \('x',\)$",
+        ),
+    ],
+)
+def test_wrong_meshes_get_one_sentence(arguments, message):
+    with pytest.raises(InputError, match=message) as caught:
+        Triangulation(*arguments)
+    assert "\n" not in str(caught.value)
+
+
+def test_arguments_are_untouched_and_points_at_one_place_are_one():
+    points = np.array([*SQUARE, (0, 0), (1, 1)], dtype=np.float32)
+    kept = points.copy()
+    square = Triangulation(points, [(0, 1, 2), (4, 5, 3)])
+    assert np.array_equal(points, kept)
+    assert [(piece.name, piece.measure) for piece in square.pieces] == [("boundary", 4.0)]
+
+
+def test_without_meshio_one_sentence_says_so(monkeypatch, tmp_path):
+    monkeypatch.setattr("edgewise.pde.domains.triangulation.find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match=r"^Triangulation.from_file needs meshio, .*'edgewise\[meshio\]'$"):
+        Triangulation.from_file(tmp_path / "part.msh")
+
+
+GMSH = """$MeshFormat
+2.2 0 8
+$EndMeshFormat
+$PhysicalNames
+3
+1 1 "floor"
+1 2 "inside"
+2 7 "plate"
+$EndPhysicalNames
+$Nodes
+4
+1 0 0 5
+2 1 0 5
+3 1 1 5
+4 0 1 5
+$EndNodes
+$Elements
+5
+1 1 2 1 1 1 2
+2 1 2 2 2 1 3
+3 1 2 9 3 3 4
+4 2 2 7 1 1 2 3
+5 2 2 7 1 1 3 4
+$EndElements
+"""
+
+
+def test_physical_groups_of_a_file_name_pieces(tmp_path):
+    pytest.importorskip("meshio")
+    path = tmp_path / "plate.msh"
+    path.write_text(GMSH)
+    plate = Triangulation.from_file(path)
+    assert plate.coordinates == ("x", "y")
+    assert [(piece.name, piece.measure) for piece in plate.pieces] == [("floor", 1), ("group 9", 1), ("rest", 2)]
+    x, normal = plate.named(["floor"])[0].sample(5, "sobol", 0)
+    assert x[:, 1].tolist() == [0] * 5
+    assert normal.tolist() == [[0, -1]] * 5
+
+
+@pytest.mark.parametrize("ending", ["vtk", "vtu", "msh", "mesh", "inp"])
+def test_files_of_tetrahedra(ending, tmp_path):
+    meshio = pytest.importorskip("meshio")
+    points, cells, _ = cube_of_tetrahedra(2)
+    path = tmp_path / f"cube.{ending}"
+    meshio.write_points_cells(path, points, [("tetra", cells)])
+    cube = Triangulation.from_file(str(path))
+    assert cube.volume == pytest.approx(1)
+    assert [(piece.name, piece.measure) for piece in cube.pieces] == [("boundary", pytest.approx(6))]
+
+
+def test_sets_of_faces_name_pieces(tmp_path):
+    meshio = pytest.importorskip("meshio")
+    points, cells, sides = cube_of_tetrahedra(2)
+    faces = np.array(sides["top"] + sides["left"])
+    half = len(sides["top"])
+    tags = np.repeat([3, 4], half)
+    mesh = meshio.Mesh(
+        points,
+        [("triangle", faces), ("tetra", cells)],
+        cell_data={"medit:ref": [tags, np.zeros(len(cells), int)]},
+    )
+    mesh.write(tmp_path / "cube.mesh")
+    read = Triangulation.from_file(tmp_path / "cube.mesh")
+    assert {piece.name: piece.measure for piece in read.pieces} == pytest.approx(
+        {"group 3": 1, "group 4": 1, "rest": 4}
+    )
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        ([("quad", [(0, 1, 2, 3)])], "must hold triangles or tetrahedra with straight edges alone, got quad$"),
+        ([("line", [(0, 1)])], "must hold triangles or tetrahedra with straight edges alone, got line$"),
+        ([("triangle", [(0, 1, 4)])], "must hold tetrahedra, or triangles in the plane, got a surface in space$"),
+    ],
+)
+def test_files_of_other_cells_get_one_sentence(cells, message, tmp_path):
+    meshio = pytest.importorskip("meshio")
+    points = [(0, 0, 0), (1, 0, 0), (1, 1, 0), (0, 1, 0), (0, 1, 1)]
+    meshio.write_points_cells(tmp_path / "part.vtk", points, cells)
+    with pytest.raises(InputError, match=re.escape(str(tmp_path)) + ".* " + message):
+        Triangulation.from_file(tmp_path / "part.vtk")
+
+
+@pytest.mark.parametrize("name", ["part.msh", "part.vtk", "part.unheard", "part.xdmf"])
+def test_files_that_hold_no_mesh_get_one_sentence(name, tmp_path, capfd):
+    pytest.importorskip("meshio")
+    with pytest.raises(FileError, match=r"a file with a mesh was expected, got no such file$"):
+        Triangulation.from_file(tmp_path / name)
+    (tmp_path / name).write_text("no mesh at all\n")
+    with pytest.raises(EdgewiseError, match=r"a file with a mesh that meshio reads was expected, got another one$"):
+        Triangulation.from_file(tmp_path / name)
+    assert capfd.readouterr() == ("", "")
