@@ -24,6 +24,18 @@ REFRESH_SECONDS = 0.2  # between two updates of the line of `verbose`; a choice:
 LINE_WIDTH, LINE_BAR = 100, 20  # characters of that line and of its bar; a choice
 
 
+class OutOfTime(Exception):
+    """Raised inside of long work where the time that a part of it may take is over, or does not suffice for the next.
+
+    Waiting in vain for a file or a network is a TimeoutError and not this.
+
+    Examples
+    --------
+    >>> issubclass(OutOfTime, TimeoutError)
+    False
+    """
+
+
 class StopReason(StrEnum):
     """Why a fit, a search or a solve ended.
 

@@ -9,6 +9,7 @@ from edgewise.model_selection.all_rows import AllRows
 from edgewise.model_selection.search.candidates import Candidate, FitCache, Samples
 from edgewise.model_selection.search.clock import Clock
 from edgewise.model_selection.search.policy import SearchPolicy
+from edgewise.outcomes import OutOfTime
 
 N, SAMPLE = 12_000, 600
 
@@ -26,7 +27,7 @@ def everything(x, y, passes=99):
     def total(function, seconds):
         begun.append(seconds)
         if len(begun) > passes:
-            raise TimeoutError
+            raise OutOfTime
         found = [function(x[i : i + 2500], y[i : i + 2500], np.ones(len(x[i : i + 2500]))) for i in range(0, N, 2500)]
         return tuple(sum(arrays) for arrays in zip(*found, strict=True))
 
@@ -44,7 +45,7 @@ def test_the_chosen_candidate_sees_all_rows(candidate):
     sample = Samples(x[:SAMPLE], y[:SAMPLE], np.ones(SAMPLE))
     few = FitCache(sample, policy=SearchPolicy()).fit(candidate)
     said = []
-    many, sentence = everything(x, y).fitted(few, sample, Clock(progress=lambda at: said.append(at.stage)))
+    many, sentence, _ = everything(x, y).fitted(few, sample, Clock(progress=lambda at: said.append(at.stage)))
     assert f"are those of all 12,000 rows, in {'one pass' if len(said) == 1 else f'{len(said)} passes'}." in sentence
     assert said[0] == "pass 1 over all 12,000 rows"
     fresh, truth, _ = rows(1, 2000)
@@ -62,8 +63,8 @@ def test_what_is_not_summed_over_all_rows_stays_and_says_so():
     x, f, _ = rows(0, 300)
     samples = Samples(x, np.digitize(f, [0.8, 1.6]), np.ones(300))
     few = FitCache(samples, policy=SearchPolicy()).fit(Candidate(Multinomial(3)))
-    same, sentence = AllRows(None, 1e6, 1_000_000).fitted(few, samples, Clock())
-    assert same is few
+    same, sentence, is_ended = AllRows(None, 1e6, 1_000_000).fitted(few, samples, Clock())
+    assert same is few and not is_ended
     assert sentence.startswith(
         "Sums over all rows are for additive models and not for classes beyond two; the model is"
     )
@@ -76,15 +77,27 @@ def test_passes_end_with_the_time():
     sample = Samples(x[:SAMPLE], y[:SAMPLE], np.ones(SAMPLE))
     few = FitCache(sample, policy=SearchPolicy()).fit(Candidate(Poisson(), pairs=True))
     clock = Clock(60.0)
-    same, sentence = everything(x, y, passes=0).fitted(few, sample, clock)
-    assert same is few and sentence.startswith(
-        "The time limit of 60 s ended the first pass over all rows; the model is"
+    same, sentence, is_ended = everything(x, y, passes=0).fitted(few, sample, clock)
+    assert (
+        same is few
+        and is_ended
+        and sentence.startswith("The time limit of 60 s ended the first pass over all rows; the model is")
     )
     clock = Clock(60.0, now=iter([0.0, *[61.0] * 99]).__next__)
-    whole, _ = everything(x, y).fitted(few, sample, Clock())
-    many, sentence = everything(x, y, passes=2).fitted(few, sample, clock)
-    assert sentence.endswith("of all 12,000 rows, in 2 passes, which the time limit ended.")
+    whole, *_ = everything(x, y).fitted(few, sample, Clock())
+    many, sentence, is_ended = everything(x, y, passes=2).fitted(few, sample, clock)
+    assert is_ended and sentence.endswith("of all 12,000 rows, in 2 passes, which the time limit ended.")
     assert not many.estimate.converged
     fresh = rows(1, 500)[0]
     far, near = (np.abs(fitted.link(fresh) - whole.link(fresh)).max() for fitted in (few, many))
     assert near < 0.2 * far
+
+
+def test_a_pass_that_is_complete_was_not_ended_by_the_time():
+    x, f, rng = rows(0, N)
+    y = (f + rng.normal(size=N))[:, None]
+    sample = Samples(x[:SAMPLE], y[:SAMPLE], np.ones(SAMPLE))
+    few = FitCache(sample, policy=SearchPolicy()).fit(Candidate(Gaussian()))
+    clock = Clock(60.0, now=iter([0.0, *[61.0] * 99]).__next__)
+    _, sentence, is_ended = everything(x, y).fitted(few, sample, clock)
+    assert sentence.endswith("of all 12,000 rows, in one pass.") and not is_ended and clock.is_over

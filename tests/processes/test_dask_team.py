@@ -1,6 +1,7 @@
 """Partitions of Dask are summed on its workers: the model is that of rows in memory, also after a worker is lost."""
 
 import os
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -8,6 +9,8 @@ import pytest
 
 from edgewise import KANClassifier, KANRegressor
 from edgewise.errors import InputError
+from edgewise.estimator.columns import batches as fits
+from edgewise.outcomes import OutOfTime
 from edgewise.processes import DaskTeam
 from edgewise.tables.batches import Batches
 
@@ -81,3 +84,36 @@ def test_sums_of_many_partitions():
     with dask.config.set(scheduler="synchronous"):
         assert team.summed(2)[0].tolist() == [2 * (sum(range(20)) - 7)] * 2
         assert team.gathered(1)[7] is None
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_samples_are_joined_on_the_workers(monkeypatch):
+    came = []
+    monkeypatch.setattr(DaskTeam, "_computed", lambda team, wanted: came.extend(dask.compute(*wanted)) or came)
+    first = fits.FirstPass(100, 0, False, "squared")
+    with dask.config.set(scheduler="synchronous"):
+        table = frames.from_map(frame, range(20), rows=300, meta=frame(0, 1))
+        batches = Batches(table, "y", columns=["a", "b"])
+        found = fits.team_of(batches).joined(first)
+    assert len(came) == 1 and sum(len(rows) for _, rows in found.kept) == 100
+    whole = first(Batches([frame(number, 300) for number in range(20)], "y", columns=["a", "b"])).survey()
+    assert np.array_equal(found.survey().sample.ids, whole.sample.ids) and found.survey().rows == whole.rows == 6000
+
+
+def test_the_time_of_a_pass_is_that_of_all_partitions(monkeypatch):
+    now = [1e9]
+    monkeypatch.setattr(fits, "time", SimpleNamespace(time=lambda: now[0], monotonic=lambda: now[0]))
+
+    def second(batch):
+        now[0] += 1.0
+        return (np.ones(1),)
+
+    survey = SimpleNamespace(is_whole=False, total=30.0, factor=1.0, rows=30)
+    parts = [dask.delayed(number) for number in range(30)]
+    team = DaskTeam(lambda request, number, part: request([part]), parts)
+    everything = fits.all_rows(fits.SurveyedTable(team, survey), lambda function: function)
+    with dask.config.set(scheduler="synchronous"):
+        with pytest.raises(OutOfTime):
+            everything.total(second, 9.5)
+        assert now[0] == 1e9 + 10
+        assert everything.total(second, 40.0)[0] == [30.0]

@@ -118,16 +118,18 @@ def test_a_variable_that_is_missing_is_named(monkeypatch, missing):
         pass
 
 
-def test_any_error_of_the_leading_process_is_told_to_the_others(monkeypatch):
+@pytest.mark.parametrize("kind", [TypeError, TimeoutError])
+def test_any_error_of_the_leading_process_is_told_to_the_others(monkeypatch, kind):
     def broken(request):
-        raise TypeError("no sum")
+        raise kind("no sum")
 
     team = Team(broken)
     monkeypatch.setattr(team, "count", 2)
     told = []
     monkeypatch.setattr(team, "_send", lambda kind, content: told.append((kind, content)))
     monkeypatch.setattr(team, "_gathered", lambda content: told.append(content) or [content, (None, [])])
-    with pytest.raises(InputError, match="TypeError: no sum") as caught, team.leading(dict):
+    with pytest.raises(InputError, match=f"{kind.__name__}: no sum") as caught, team.leading(dict):
         team.summed(1.0)
-    assert isinstance(caught.value.__cause__, TypeError)
-    assert told == [("sum", 1.0), ("TypeError: no sum", None), ("fail", "TypeError: no sum")]
+    assert isinstance(caught.value.__cause__, kind)
+    words = f"{kind.__name__}: no sum"
+    assert told == [("sum", 1.0), (words, None), ("fail", words)]

@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from edgewise.checkpoint import Checkpointer, read
 from edgewise.errors import EdgewiseError, InputError
 from edgewise.nn.model import KAN
+from edgewise.outcomes import OutOfTime
 from edgewise.processes import Team, joined_processes
 from edgewise.train.jacobian.shared import Shard
 from edgewise.train.loop.fitting import fit
@@ -267,7 +268,7 @@ def think_long(number, part, folder):
 
     def answer(request):
         if request == number:
-            raise TimeoutError
+            raise OutOfTime
         return (np.full(2, float(request)),)
 
     team = Team(answer)
@@ -277,7 +278,7 @@ def think_long(number, part, folder):
     with team.leading(lambda: "done"):
         time.sleep(7)
         print(team.summed(3)[0].tolist())
-        with pytest.raises(TimeoutError):
+        with pytest.raises(OutOfTime):
             team.summed(1)
 
 

@@ -13,6 +13,7 @@ from edgewise.model_selection.additive.model import AdditiveModel
 from edgewise.model_selection.search.candidates import Estimate, Fitted, Samples, estimated
 from edgewise.model_selection.search.clock import Clock
 from edgewise.model_selection.search.hidden_nodes import HiddenNodes
+from edgewise.outcomes import OutOfTime
 
 # Share of a time limit for the search on the sample; the rest is for the passes over all rows. A choice.
 SEARCHED_SHARE = 0.5
@@ -50,7 +51,7 @@ class AllRows:
     ----------
     total : callable
         Sums a function of scaled inputs, responses and weights over the table, see `RowSum`; responses are in the form
-        of `Samples.y`. Its second argument is the number of seconds after which it is to raise TimeoutError.
+        of `Samples.y`. Its second argument is the number of seconds after which it is to raise OutOfTime.
     rows : float
         Sum of the weights.
     count : int
@@ -61,8 +62,8 @@ class AllRows:
     rows: float
     count: int
 
-    def fitted(self, chosen: Fitted, samples: Samples, clock: Clock) -> tuple[Fitted, str]:
-        """Fit the chosen candidate to all rows; return it with a sentence about what was done.
+    def fitted(self, chosen: Fitted, samples: Samples, clock: Clock) -> tuple[Fitted, str, bool]:
+        """Fit the chosen candidate to all rows; return it with a sentence about that, and whether the time ended it.
 
         If the time is over before the end of the first pass, the candidate stays as it is; else the last complete pass
         counts.
@@ -80,7 +81,7 @@ class AllRows:
         kept = f"the model is that of the sample of {len(samples):,} of {self.count:,} rows"
         if chosen.smooth is not None or candidate.models > 1 or family.predictors > 1 or not candidate.additive:
             kind = "classes beyond two" if family.predictors > 1 else f"a {candidate.describe()}"
-            return chosen, f"Sums over all rows are for additive models and not for {kind}; {kept}."
+            return chosen, f"Sums over all rows are for additive models and not for {kind}; {kept}.", False
 
         plain = family.name == "squared" and family.quadratic
 
@@ -100,8 +101,8 @@ class AllRows:
                 factor=candidate.factor,
                 report=lambda number: clock.report(f"pass {number} over all {self.count:,} rows", 0.97),
             )
-        except TimeoutError:
-            return chosen, f"The time limit of {clock.limit:g} s ended the first pass over all rows; {kept}."
+        except OutOfTime:
+            return chosen, f"The time limit of {clock.limit:g} s ended the first pass over all rows; {kept}.", True
         model = AdditiveModel(solution.design, solution.fits, family)
         if solution.design.pairs:
             model = model.of_low_rank()
@@ -133,12 +134,13 @@ class AllRows:
             steps=steps,
             converged=converged,
         )
+        is_ended = not plain and not converged and clock.is_over  # a single pass is complete if it is not OutOfTime
         words = "one pass" if passes == 1 else f"{passes} passes"
         sentence = (
             f"Chosen on a sample of {len(samples):,} rows; its coefficients and penalties are those of all "
-            f"{self.count:,} rows, in {words}{', which the time limit ended' if clock.is_over else ''}."
+            f"{self.count:,} rows, in {words}{', which the time limit ended' if is_ended else ''}."
         )
-        return replace(chosen, model=model, family=family, range=(low, high), estimate=estimate), sentence
+        return replace(chosen, model=model, family=family, range=(low, high), estimate=estimate), sentence, is_ended
 
 
 def _with_finer_margins(estimate: Estimate, samples: Samples) -> Estimate:

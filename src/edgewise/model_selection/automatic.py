@@ -225,9 +225,9 @@ def _searched(
         stopped = search.ended_by or report.stopped
         if everything is not None:
             clock.limit = limit
-            fitted, sentence = everything.fitted(fitted, samples, clock)
+            fitted, sentence, is_ended = everything.fitted(fitted, samples, clock)
             search.sentences.append(sentence)
-            stopped = StopReason.TIME_LIMIT if clock.is_over else stopped
+            stopped = StopReason.TIME_LIMIT if is_ended else stopped
     except KeyboardInterrupt:
         best = search.fallback if settings.keep_interrupted else None
         if best is None:

@@ -15,7 +15,7 @@ from edgewise.model_selection.one_input import spline_ladder
 from edgewise.model_selection.polynomials import fit_exact
 from edgewise.model_selection.results import AutoResult, data_of, loss_of, network_error_bars
 from edgewise.model_selection.search.candidates import Samples
-from edgewise.model_selection.search.clock import Clock, OutOfTime
+from edgewise.model_selection.search.clock import Clock
 from edgewise.model_selection.search.cross_validation import clipped_squares, mean_and_error, paired_gain
 from edgewise.model_selection.search.hidden_nodes import smooth_residual
 from edgewise.model_selection.search.policy import SearchSettings
@@ -23,7 +23,7 @@ from edgewise.model_selection.search.records import SearchReport, Trial
 from edgewise.nn.layers.initial import seeded_generator
 from edgewise.nn.model import KAN
 from edgewise.nn.prediction import predict_in_batches
-from edgewise.outcomes import StopReason
+from edgewise.outcomes import OutOfTime, StopReason
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.loop.reports import FitReport, StepRecord
 from edgewise.train.problems.regression import Regression

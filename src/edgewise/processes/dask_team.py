@@ -9,14 +9,14 @@ from typing import Any
 from edgewise.errors import ProcessError
 from edgewise.processes.team import Arrays, Team
 
-SUMS_AT_ONCE = 8  # sums that one task adds; a choice: no worker then holds more than so many matrices for it
+AT_ONCE = 8  # answers that one task unites; a choice: no worker then holds more than so many matrices for it
 
 
 class DaskTeam(Team):
     """The partitions of a Dask collection, which answer requests on the workers that have them.
 
-    Sums are added in a tree of fixed order, so that workers which are lost and replaced don't change the result: Dask
-    computes their partitions again.
+    Answers are united in a tree of fixed order, so that workers which are lost and replaced don't change the result:
+    Dask computes their partitions again.
 
     Parameters
     ----------
@@ -25,6 +25,14 @@ class DaskTeam(Team):
         pickled.
     partitions : sequence of dask.delayed.Delayed
         The partitions, as `to_delayed` of a collection gives them.
+
+    Examples
+    --------
+    >>> from importlib.util import find_spec
+    >>> if find_spec("dask"):
+    ...     from dask import delayed
+    ...     team = DaskTeam(lambda request, number, part: (request * part,), [delayed(1.0), delayed(2.0)])
+    ...     assert team.summed(3.0) == (9.0,)
     """
 
     def __init__(self, answer: Callable[[Any, int, Any], Any], partitions: Sequence[Any]) -> None:
@@ -33,15 +41,23 @@ class DaskTeam(Team):
 
     def summed(self, request: Any) -> Arrays:
         """Return the sums over all partitions of the arrays with which they answer."""
-        sums = self._answers_to(request)
-        add = self._dask.delayed(_added, pure=False)
-        while len(sums) > 1:
-            sums = [add(sums[first : first + SUMS_AT_ONCE]) for first in range(0, len(sums), SUMS_AT_ONCE)]
-        return self._computed(sums)[0]
+        return self._united(_added, request)
+
+    def joined(self, request: Any) -> Any:
+        """Return what the method `joined` of an answer makes of all of them, a few at a time on the workers."""
+        return self._united(_joined, request)
 
     def gathered(self, request: Any) -> list[Any]:
         """Return the answers of all partitions."""
         return list(self._computed(self._answers_to(request)))
+
+    def _united(self, function: Callable[[Sequence[Any]], Any], request: Any) -> Any:
+        """Return what a function of several answers makes of all in a tree; one result comes here."""
+        found = self._answers_to(request)
+        unite = self._dask.delayed(function, pure=False)
+        while len(found) > 1:
+            found = [unite(found[first : first + AT_ONCE]) for first in range(0, len(found), AT_ONCE)]
+        return self._computed(found)[0]
 
     def _answers_to(self, request: Any) -> list[Any]:
         shared = self._dask.delayed(request, pure=False, traverse=False)  # sent once
@@ -64,3 +80,7 @@ def _added(sums: Sequence[Arrays | None]) -> Arrays | None:
     """Return the sums of arrays; None stands for those of a partition without rows."""
     found = [each for each in sums if each is not None]
     return tuple(sum(parts[1:], parts[0]) for parts in zip(*found, strict=True)) if found else None
+
+
+def _joined(answers: Sequence[Any]) -> Any:
+    return answers[0].joined(answers[1:])

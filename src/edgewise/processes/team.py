@@ -16,6 +16,7 @@ import numpy as np
 
 from edgewise.checks import is_number
 from edgewise.errors import EdgewiseError, InputError, ProcessError
+from edgewise.outcomes import OutOfTime
 
 TIMEOUT = 600.0  # seconds; a choice: no process should need so much longer than another for its part of a sum
 # The leading process may think as long as its time limit allows before it asks for the next sum; if it ends, the closed
@@ -155,7 +156,7 @@ class Team:
     def summed(self, request: Any) -> Arrays:
         """Return the sums over all processes of the arrays with which they answer; called by the leading one.
 
-        An answer may raise TimeoutError, which is raised here too.
+        An answer may raise OutOfTime, which is raised here too.
         """
         with self._whole_exchange():
             self._send("sum", request)
@@ -166,6 +167,11 @@ class Team:
         with self._whole_exchange():
             self._send("gather", request)
             return self._gather(request)
+
+    def joined(self, request: Any) -> Any:
+        """Return what the method `joined` of the first answer makes of all; called by the leading process."""
+        first, *others = self.gathered(request)
+        return first.joined(others)
 
     @contextmanager
     def leading(self, result: Callable[[], Any]) -> Iterator[None]:
@@ -301,7 +307,7 @@ class Team:
             if self.count == 1:
                 raise
             return None, BY_SIGNAL
-        except TimeoutError:
+        except OutOfTime:
             if self.count == 1:
                 raise
             return None, BY_CLOCK
@@ -319,7 +325,7 @@ class Team:
         if BY_SIGNAL in failed and not quietly:
             raise KeyboardInterrupt
         if failed and not quietly and set(failed) == {BY_CLOCK}:
-            raise TimeoutError
+            raise OutOfTime
         if failed and not quietly:
             raise InputError(next(one for one in failed if one != BY_CLOCK)) from self._failure
         return bool(failed)

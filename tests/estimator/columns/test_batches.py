@@ -47,6 +47,33 @@ def test_a_time_limit_ends_the_passes(monkeypatch):
     assert 0 < abs(model.score(x, y) - whole.score(x, y)) < 0.1
 
 
+class SlowSource:
+    """Batches of which one cannot be read in time when the table is read once more."""
+
+    def __init__(self, good):
+        self.good, self.x, _, self.y = good, *table(900)
+
+    def __len__(self):
+        return 3
+
+    def __iter__(self):
+        self.good -= 1
+        for number in range(3):
+            if self.good < 0 and number == 1:
+                raise TimeoutError("the read operation timed out")
+            yield self.x[number::3], self.y[number::3]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("limit", [None, 600])
+def test_a_source_that_times_out_is_no_time_limit(limit):
+    model = KANRegressor(effort="low", time_limit=limit)
+    with pytest.raises(TimeoutError, match="the read operation timed out"):
+        model.fit(Batches(SlowSource(1), sample_rows=500))
+    assert not hasattr(model, "model_")
+    assert "all 900 rows" in model.fit(Batches(SlowSource(9), sample_rows=500)).search_.sentences[-2]
+
+
 @pytest.mark.slow
 def test_all_rows_are_used():
     x, _, y = table(16_000)

@@ -72,9 +72,9 @@ def test_a_sample_does_not_depend_on_batches_or_processes():
             samplers.append(Sampler(50, seed=3))
             for batch in batches.part(process, processes):
                 samplers[-1].add(batch)
-        for other in samplers[1:]:
-            samplers[0].join(other)
-        return samplers[0].survey()
+        whole = samplers[0].joined(samplers[1:])
+        assert sum(len(rows) for _, rows in whole.kept) == 50
+        return whole.survey()
 
     first = survey(N)
     for other in (survey(10), survey(37), survey(37, 3)):
@@ -179,7 +179,7 @@ def test_weights_are_in_every_batch_or_in_none(order):
         for batch in Batches(parts).part(process, 2):
             sampler.add(batch)
     with pytest.raises(InputError, match="weights must be given in every batch or in none"):
-        samplers[0].join(samplers[1])
+        samplers[0].joined(samplers[1:])
 
 
 @pytest.mark.parametrize("has_generator", [False, True])

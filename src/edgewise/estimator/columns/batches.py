@@ -15,6 +15,7 @@ from edgewise.errors import InputError
 from edgewise.estimator.columns.targets import numeric_targets
 from edgewise.model_selection.all_rows import AllRows
 from edgewise.model_selection.search.policy import SearchSettings
+from edgewise.outcomes import OutOfTime
 from edgewise.processes import DaskTeam, Team
 from edgewise.tables import AffineScaling, InputEncoder
 from edgewise.tables.batches import Batch, Batches, Survey
@@ -47,6 +48,7 @@ class FirstPass:
             if not self.has_labels:
                 _numbers(batch, self.loss)
             sampler.add(batch)
+        sampler.shorten()  # before it travels
         return sampler
 
 
@@ -54,17 +56,20 @@ class FirstPass:
 class SumPass:
     """A pass over the batches of a process that adds what a function gives for each; None if there are none.
 
-    After so many seconds it raises TimeoutError.
+    After so many seconds it raises OutOfTime. They count from the beginning of the pass, or from `began` by the clock
+    `time.time`, which is for workers that answer one after another.
     """
 
     of_batch: Callable[[Batch], Sums]
     seconds: float = math.inf
+    began: float | None = None
 
     def __call__(self, batches: Iterable[Batch]) -> Sums | None:
-        sums, end = None, time.monotonic() + self.seconds
+        gone = 0.0 if self.began is None else time.time() - self.began
+        sums, end = None, time.monotonic() + self.seconds - gone
         for batch in batches:
             if time.monotonic() >= end:
-                raise TimeoutError
+                raise OutOfTime
             found = self.of_batch(batch)
             sums = found if sums is None else tuple(a + b for a, b in zip(sums, found, strict=True))
         return sums
@@ -163,10 +168,8 @@ def survey_of(
             "fit() with Regression(loader) trains a network of a given shape"
         )
 
-    samplers = team.gathered(FirstPass(batches.sample_rows, settings.seed, has_labels, settings.loss))
-    for other in samplers[1:]:
-        samplers[0].join(other)
-    return SurveyedTable(team, samplers[0].survey())
+    sampler = team.joined(FirstPass(batches.sample_rows, settings.seed, has_labels, settings.loss))
+    return SurveyedTable(team, sampler.survey())
 
 
 def _numbers(batch: Batch, loss: str) -> np.ndarray:
@@ -192,6 +195,7 @@ def all_rows(table: SurveyedTable, rows: Callable[[Callable[..., Sums]], Network
         return None
 
     def total(function: Callable[..., Sums], seconds: float) -> Sums:
-        return table.team.summed(SumPass(rows(function), seconds))
+        began = time.time() if isinstance(table.team, DaskTeam) else None
+        return table.team.summed(SumPass(rows(function), seconds, began))
 
     return AllRows(total, survey.total * survey.factor, survey.rows)

@@ -19,6 +19,7 @@ from edgewise.model_selection.additive.reweighting.policy import IrlsPolicy
 from edgewise.model_selection.additive.reweighting.state import ROUNDING, least_strength
 from edgewise.model_selection.additive.solving import Solution, estimate, with_strengths
 from edgewise.ops.normal import Runs, gram_
+from edgewise.outcomes import OutOfTime
 
 Array = NDArray[np.float64]
 
@@ -44,7 +45,7 @@ class RowSum(Protocol):
 
         Raises
         ------
-        TimeoutError
+        OutOfTime
             The time is over, see `refined`.
         """
         ...
@@ -175,11 +176,11 @@ def refined(
     passes : int
         Passes over the table.
     converged : bool
-        Whether they came to an end before the policy's limit, and before `total` raised TimeoutError in a later pass.
+        Whether they came to an end before the policy's limit, and before `total` raised OutOfTime in a later pass.
 
     Raises
     ------
-    TimeoutError
+    OutOfTime
         `total` raised it in the first pass.
 
     Examples
@@ -233,7 +234,7 @@ def _iterated(
         sums = NormalSums(design, family, coef, floor)
         try:
             matrix, (deviance, information, weight) = total(sums)
-        except TimeoutError:
+        except OutOfTime:
             if normal is None:
                 raise
             return best, normal, number - 1, False

@@ -7,11 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from edgewise.outcomes import Progress, ProgressCallback, StopReason
-
-
-class OutOfTime(Exception):
-    """Raised where the time that a stage may take is over, or does not suffice for the next one."""
+from edgewise.outcomes import OutOfTime, Progress, ProgressCallback, StopReason
 
 
 def limit_of(error: OutOfTime | MemoryError) -> StopReason:

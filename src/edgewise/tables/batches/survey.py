@@ -107,7 +107,7 @@ class Sampler:
         if chosen.any():
             self.kept.append((keys[chosen], batch.take(chosen)))
             if sum(len(some) for some, _ in self.kept) > 2 * self.size:
-                self._shorten()
+                self.shorten()
         for name, column in batch.table.columns.items():
             if column.dtype.kind in "OM":
                 lost = [cell is None for cell in column] if column.dtype.kind == "O" else np.isnat(column)
@@ -122,21 +122,25 @@ class Sampler:
         if self.has_labels is not False and batch.y.ndim == 1:
             self._add_labels(batch)
 
-    def join(self, other: Sampler) -> None:
-        """Take over what another sampler has found in other rows of the table.
+    def joined(self, others: Sequence[Sampler]) -> Sampler:
+        """Return a sampler with what this one and others have found in different rows of the table; they stay.
 
         Raises
         ------
         InputError
-            Those rows have other columns, targets of another shape, or weights where these have none.
+            Rows have other columns, targets of another shape, or weights where those of another have none.
         """
-        if other.first:
-            self._check_first(other.first)
-        self.rows, self.seen = self.rows + other.rows, self.seen + other.seen
-        self.total, self.least = self.total + other.total, min(self.least, other.least)
-        self.kept += other.kept
-        for key, (value, row) in other.special.items():
-            self._offer(key, value, row, 0)
+        whole = Sampler(self.size, self.seed, has_labels=self.has_labels)
+        for one in (self, *others):
+            if one.first:
+                whole._check_first(one.first)
+            whole.rows, whole.seen = whole.rows + one.rows, whole.seen + one.seen
+            whole.total, whole.least = whole.total + one.total, min(whole.least, one.least)
+            whole.kept += one.kept
+            whole.shorten()
+            for key, (value, row) in one.special.items():
+                whole._offer(key, value, row, 0)
+        return whole
 
     def _add_labels(self, batch: Batch) -> None:
         """Keep a row of each class; of numbers that are too many or too fine for classes, none."""
@@ -158,7 +162,7 @@ class Sampler:
         """Return the result. Raises InputError where no row has a positive weight."""
         if not self.rows:
             raise InputError("at least one row with a positive weight was expected, got none")
-        self._shorten()
+        self.shorten()
         kept = [batch for _, batch in self.kept]
         taken = set(np.concatenate([batch.ids for batch in kept]).tolist())
         for _, row in self.special.values():
@@ -195,8 +199,8 @@ class Sampler:
         if known is None or (value, batch.ids[place]) < (known[0], known[1].ids[0]):
             self.special[key] = value, batch.take(np.array([place]))
 
-    def _shorten(self) -> None:
-        """Keep no more rows than the sample has."""
+    def shorten(self) -> None:
+        """Keep no more rows than the sample has, beside those that show what it may miss."""
         keys = np.concatenate([some for some, _ in self.kept]) if self.kept else np.empty(0, dtype=np.uint64)
         if len(keys) <= self.size:
             return
