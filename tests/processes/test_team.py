@@ -1,6 +1,7 @@
 """Two processes fit the model that one fits; a bad batch, a lost process and one that never comes are sentences."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from torch.distributed import DistNetworkError
 
 from edgewise import KANRegressor
 from edgewise.errors import InputError, ProcessError
@@ -133,3 +135,73 @@ def test_any_error_of_the_leading_process_is_told_to_the_others(monkeypatch, kin
     assert isinstance(caught.value.__cause__, kind)
     words = f"{kind.__name__}: no sum"
     assert told == [("sum", 1.0), (words, None), ("fail", words)]
+
+
+def test_a_lost_store_is_no_other_error(monkeypatch):
+    """As it is where the first machine, which holds it, is lost."""
+
+    class Lost:
+        def check(self, keys):
+            raise DistNetworkError("Broken pipe")
+
+    def cut():
+        raise RuntimeError("Connection closed by peer")
+
+    monkeypatch.setenv("TORCHELASTIC_USE_AGENT_STORE", "True")
+    monkeypatch.setattr("edgewise.processes.team._store", Lost)
+    with pytest.raises(ProcessError, match="process 0 of 1 heard nothing from another one, which has ended or hangs"):
+        Team(tuple)._waited(cut)
+
+
+@pytest.fixture
+def of_two(monkeypatch):
+    """A team whose other process answers the same; the answer is a signal, if one is asked for."""
+
+    def answer(request):
+        if request:
+            signal.raise_signal(request)
+        return (np.ones(1),)
+
+    team = Team(answer)
+    monkeypatch.setattr(team, "count", 2)
+    monkeypatch.setattr(team, "_gathered", lambda content: [content] * 2)
+    monkeypatch.setattr(team, "_waited", lambda exchange: None)
+    monkeypatch.setattr(team, "_send", lambda kind, content: None)
+    return team
+
+
+@pytest.fixture
+def ends():
+    """The SIGTERMs that came to a handler of the user."""
+    came = []
+    former = signal.signal(signal.SIGTERM, lambda number, frame: came.append(number))
+    yield came
+    signal.signal(signal.SIGTERM, former)
+
+
+def test_a_signal_during_an_answer_comes_to_its_handler(of_two, ends):
+    with pytest.raises(KeyboardInterrupt):
+        of_two.summed(signal.SIGTERM)
+    assert ends == [signal.SIGTERM]
+    assert of_two.summed(0)[0].tolist() == [1.0]  # the next exchange is undisturbed
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(("moment", "was_interrupted"), [("answer", False), ("later", False), ("later", True)])
+def test_signals_of_a_serving_process(of_two, ends, monkeypatch, number, moment, was_interrupted):
+    """Ctrl-C that no request has passed on is raised in the end, unless the leading process was ended by it as well."""
+
+    def orders():
+        yield "sum", number if moment == "answer" else 0
+        if moment == "later":
+            signal.raise_signal(number)
+        yield "end", (5, was_interrupted)
+
+    given = orders()
+    monkeypatch.setattr(of_two, "_received", lambda: next(given))
+    if number == signal.SIGINT and moment == "later" and not was_interrupted:
+        with pytest.raises(KeyboardInterrupt):
+            of_two.serve()
+    else:
+        assert of_two.serve() == 5
+    assert ends == ([number] if number == signal.SIGTERM else [])

@@ -7,8 +7,10 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from datetime import timedelta
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -26,6 +28,8 @@ FAILURE = "edgewise/failure"  # key of the store that all processes see, for the
 BY_SIGNAL, BY_CLOCK = "Ctrl-C", "time"  # told to the other processes in place of the sentence of an error
 
 Arrays = tuple[np.ndarray, ...]
+
+_timeout: ContextVar[float] = ContextVar("edgewise_timeout", default=TIMEOUT)  # that of `joined_processes`
 
 
 def process_and_count() -> tuple[int, int]:
@@ -98,15 +102,18 @@ def joined_processes(timeout: float = TIMEOUT) -> Iterator[int]:
         raise ProcessError(
             f"all {count} processes must arrive within {timeout:g} s, but process {number} waited in vain for another"
         ) from error
+    token = _timeout.set(timeout)
     try:
         yield number
     except ProcessError:  # told by another process
         raise
     except Exception as error:
         if _store_outlives_processes():
-            _store().set(FAILURE, f"process {number} has failed: {_sentence(error)}")
+            with suppress(RuntimeError):  # the store may be lost too
+                _store().set(FAILURE, f"process {number} has failed: {_sentence(error)}")
         raise
     finally:
+        _timeout.reset(token)
         distributed.destroy_process_group()
 
 
@@ -117,6 +124,12 @@ class Team:
     ----------
     answer : callable
         What a process does with a request, which must be an object that can be pickled.
+
+    Attributes
+    ----------
+    was_interrupted : bool
+        Set by the leading process where Ctrl-C has ended its work, though with a result; one that came to the others
+        too has then been answered.
 
     Raises
     ------
@@ -136,12 +149,18 @@ class Team:
         import torch
 
         self.answer, self._torch = answer, torch
+        self.was_interrupted = False
         self.number, self.count = process_and_count()
         self._failure: Exception | None = None  # the error of this process, of whatever type
         self._is_stopped = False  # by a signal that came during an exchange
         self._answers = False
         self._orders: Any = None  # the group over which the leading process asks
+        self._answered: Any = None  # that of the answers; None for the group of all processes
         if self.count > 1:
+            distributed = torch.distributed
+            new_group = partial(distributed.new_group, timeout=timedelta(seconds=_timeout.get()), backend="gloo")
+            if "cpu:gloo" not in distributed.get_backend_config():  # as that of nccl, which sums on GPUs alone
+                self._answered = self._waited(new_group)
             package = sys.modules[__name__.partition(".")[0]]
             mine = {"Edgewise": package.__version__, "torch": torch.__version__}
             for number, other in enumerate(self._gathered(mine)):
@@ -151,7 +170,9 @@ class Team:
                             f"all processes must have one version of {name}, got {version} in process {number} and "
                             f"{mine[name]} in process {self.number}"
                         )
-            self._orders = torch.distributed.new_group(timeout=ORDER_TIMEOUT, backend="gloo")
+            self._orders = self._waited(new_group)
+            if self.number > 0:  # the leading one does not wait longer than usual for another that hangs
+                distributed.distributed_c10d._set_pg_timeout(ORDER_TIMEOUT, self._orders)
 
     def summed(self, request: Any) -> Arrays:
         """Return the sums over all processes of the arrays with which they answer; called by the leading one.
@@ -177,7 +198,7 @@ class Team:
     def leading(self, result: Callable[[], Any]) -> Iterator[None]:
         """Send the result of the body to the others when it ends; an error ends them with the same sentence.
 
-        Ctrl-C that ends the body ends the others too.
+        Ctrl-C that ends the body ends the others too, as does SystemExit, which handlers of other signals raise.
         """
         try:
             yield
@@ -186,12 +207,12 @@ class Team:
         except Exception as error:
             self._send("fail", _sentence(error))
             raise
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit):
             self._send("stop", None)
             raise
         else:
             with self._whole_exchange():
-                self._send("end", result())
+                self._send("end", (result(), self.was_interrupted))
         finally:
             self._leave()
 
@@ -203,15 +224,20 @@ class Team:
         InputError
             The leading process has failed.
         KeyboardInterrupt
-            It was ended by Ctrl-C. That of another process is passed on to the leading one, which decides what ends.
+            It was ended by Ctrl-C. That of another process is passed on to the leading one, which decides what ends;
+            if it came too late for that, it is raised at the end of this process's work.
         """
         try:
-            with self._whole_exchange(is_serving=True):
+            with self._whole_exchange():
                 while True:
                     kind, content = self._received()
                     if kind not in ("sum", "gather"):
                         break
                     (self._sum if kind == "sum" else self._gather)(content, quietly=True)
+                if kind == "end":
+                    content, self.was_interrupted = content
+                if kind != "end" or self.was_interrupted:
+                    self._is_stopped = False
         finally:
             self._leave()
         if kind == "fail":
@@ -221,10 +247,11 @@ class Team:
         return content
 
     @contextmanager
-    def _whole_exchange(self, *, is_serving: bool = False) -> Iterator[None]:
+    def _whole_exchange(self) -> Iterator[None]:
         """Let signals such as Ctrl-C wait for the end of an exchange: half of one would leave the others waiting.
 
-        Only while this process computes its answer they come through, which then is that it was stopped.
+        Only while this process computes its answer they come through, which then is that it was stopped. Ctrl-C is
+        then done with; of other signals the handlers are called at the end.
         """
         if self.count == 1 or threading.current_thread() is not threading.main_thread():  # it alone gets signals
             yield
@@ -246,21 +273,20 @@ class Team:
             signal.signal(number, note)
         try:
             yield
-        except KeyboardInterrupt:
-            came.clear()
-            raise
         finally:
             for number, handler in former.items():
                 signal.signal(number, handler)
-            self._is_stopped = False
-        if came and not is_serving:
-            former[came[0]](came[0], None)
+            is_answered, self._is_stopped = not self._is_stopped, False
+            for number in dict.fromkeys(came):
+                if number != signal.SIGINT or not is_answered:
+                    former[number](number, None)
 
     def _leave(self) -> None:
-        """Give up the group of the orders."""
-        if self._orders is not None:
-            self._torch.distributed.destroy_process_group(self._orders)
-            self._orders = None
+        """Give up the groups of the team."""
+        for group in (self._orders, self._answered):
+            if group is not None:
+                self._torch.distributed.destroy_process_group(group)
+        self._orders = self._answered = None
 
     # Messages
 
@@ -284,7 +310,7 @@ class Team:
         known: Sequence[tuple[int, ...]] = next((other[1] for other in others if other[1] is not None), [])
         found = found or tuple(np.zeros(shape) for shape in known)
         flat = self._torch.from_numpy(np.concatenate([np.ravel(array) for array in found]))
-        self._waited(lambda: self._torch.distributed.all_reduce(flat))
+        self._waited(lambda: self._torch.distributed.all_reduce(flat, group=self._answered))
         parts = np.split(flat.numpy(), np.cumsum([int(np.prod(shape)) for shape in known])[:-1])
         return tuple(part.reshape(shape) for part, shape in zip(parts, known, strict=True))
 
@@ -306,6 +332,7 @@ class Team:
         except KeyboardInterrupt:
             if self.count == 1:
                 raise
+            self._is_stopped = False
             return None, BY_SIGNAL
         except OutOfTime:
             if self.count == 1:
@@ -332,12 +359,12 @@ class Team:
 
     def _gathered(self, content: Any) -> list[Any]:
         box: list[Any] = [None] * self.count
-        self._waited(lambda: self._torch.distributed.all_gather_object(box, content))
+        self._waited(lambda: self._torch.distributed.all_gather_object(box, content, self._answered))
         return box
 
-    def _waited(self, exchange: Callable[[], Any]) -> None:
+    def _waited(self, exchange: Callable[[], Any]) -> Any:
         try:
-            exchange()
+            return exchange()
         except RuntimeError as error:
             mine = f"process {self.number} of {self.count}"
             if reason := _noted_failure():
@@ -361,9 +388,10 @@ def _store_outlives_processes() -> bool:
 
 def _noted_failure() -> str | None:
     """Return what the first process that failed has noted, if it did."""
-    if not _store_outlives_processes() or not _store().check([FAILURE]):
-        return None
-    return _store().get(FAILURE).decode()
+    with suppress(RuntimeError):  # the store may be lost too
+        if _store_outlives_processes() and _store().check([FAILURE]):
+            return _store().get(FAILURE).decode()
+    return None
 
 
 def _sentence(error: Exception) -> str:

@@ -9,8 +9,8 @@ ONE = torch.ones(1, dtype=torch.float64)
 
 
 def around(residual):
-    """Before and after a share of the move from 0 to 1."""
-    return residual(-DIFFERENCE_STEP * ONE), residual(0 * ONE), residual(DIFFERENCE_STEP * ONE)
+    """The second difference by a share of the move from 0 to 1."""
+    return residual(-DIFFERENCE_STEP * ONE) + residual(DIFFERENCE_STEP * ONE) - 2 * residual(0 * ONE)
 
 
 @pytest.mark.parametrize("curvature", [0.0, 0.3, -0.2])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
 
@@ -15,6 +15,7 @@ from edgewise.train.jacobian.rows import BlockRows, LayerDerivatives, NetworkRow
 from edgewise.train.problems.base import Problem
 from edgewise.train.problems.batched import BatchedData
 from edgewise.train.problems.blocks import ResidualBlock
+from edgewise.train.problems.objective import write_
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,6 +178,13 @@ class RowSource:
                     jet = block.jet(self.network, part.x)
                     parts.append(root * block.weighted_residuals(jet, part, copies).mT.reshape(-1))
         return torch.cat(parts)
+
+    def summed_residuals(self, parameters: Collection[Tensor], behind: Tensor, ahead: Tensor) -> Tensor:
+        """The sum of the residuals at two values (P,) of the network's parameters, which keep the second one."""
+        write_(parameters, behind)
+        first = self.residuals()
+        write_(parameters, ahead)
+        return first + self.residuals()
 
     @property
     def is_chain(self) -> bool:

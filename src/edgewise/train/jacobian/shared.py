@@ -7,7 +7,7 @@ parameters, gradients, normal equations and magnitudes of edges travel, so the t
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -88,7 +88,8 @@ class Shard:
     def __init__(self, network: nn.Module, problem: Problem, penalty: Penalty | None) -> None:
         if problem.by_blocks:
             raise InputError(f"problem must be a loss of samples in several processes, got {type(problem).__name__}")
-        if problem.train.weight is not None and not isinstance(problem.train, BatchedData):
+        is_weighted = problem.train.weight is not None and not isinstance(problem.train, BatchedData)
+        if is_weighted or (problem.validation is not None and problem.validation.weight is not None):
             raise InputError(
                 "weight must be left out in several processes, each of which would scale it to the mean 1; the weights "
                 "of a DataLoader are used as they are"
@@ -180,10 +181,9 @@ class Shard:
     def sum_pulled(self, objective: Objective, other: Tensor) -> Sequence[Any]:
         """J'r with the J of the last `sum_normal` and the residuals at the present parameters plus those at others."""
         assert self._rows is not None and self._normal is not None and self._normal.pull is not None
-        residuals = self._rows.residuals()
-        write_(objective.parameters.values(), other)
-        residuals = residuals + self._rows.residuals()
-        write_(objective.parameters.values(), self._origin)
+        parameters = objective.parameters.values()
+        residuals = self._rows.summed_residuals(parameters, flattened(parameters), other)
+        write_(parameters, self._origin)
         return [self._share * self._normal.pull(residuals)]
 
     def sum_edge_grams(self, objective: Objective, rows: Tensor) -> Sequence[Any]:
@@ -273,7 +273,6 @@ class SharedRows(RowSource):
 
     def __init__(self, objective: SharedObjective) -> None:
         self._objective = objective
-        self._other: Tensor | None = None  # parameters of the first of two calls of `residuals`
 
     def count(self) -> None:
         """None: no matrix of the rows is formed."""
@@ -286,23 +285,15 @@ class SharedRows(RowSource):
 
     def normal_equations(self) -> NormalEquations:
         """Gradient and Gauss-Newton's matrix; in place of residuals r and w -> J'w there are J'r and the identity."""
-        self._other = None
         gradient, matrix, kept = self._objective.summed("normal")
         if int(kept) < self._objective.processes:
             return NormalEquations(gradient, matrix, None, None)
         return NormalEquations(gradient, matrix, gradient.clone(), lambda pulled: pulled)
 
-    def residuals(self) -> Tensor:
-        """J'r with the J of the last `normal_equations`, of two calls that are added: the first one gives zero.
-
-        A second difference needs the sum alone, and J' is the costly part, for which all rows are computed again.
-        """
-        here = flattened(self._objective.parameters.values())
-        if self._other is None:
-            self._other = here
-            return torch.zeros_like(here)
-        (pulled,), self._other = self._objective.summed("pulled", self._other), None
-        return pulled
+    def summed_residuals(self, parameters: Collection[Tensor], behind: Tensor, ahead: Tensor) -> Tensor:
+        """J'r (P,) with the J of the last `normal_equations` and r the sum of the residuals at two points."""
+        write_(parameters, behind)
+        return self._objective.summed("pulled", ahead)[0]
 
 
 def row_source(objective: Objective, slots: ParameterSlots) -> RowSource:
@@ -335,6 +326,8 @@ def trained_together(
     ------
     InputError
         Processes have different problems, penalties, networks or columns, or something that `Shard` refuses.
+    KeyboardInterrupt
+        It came from `train`, in all processes, whose networks have the tensors that it left.
     ProcessError
         A process has ended or hangs.
     """
@@ -344,7 +337,10 @@ def trained_together(
         with torch.no_grad():
             for name, value in state_tensors(network, problem).items():
                 value.copy_(torch.from_numpy(tensors[name]))
+        if report is None:
+            raise KeyboardInterrupt
         return report
+    report, stopped = None, None
     with team.leading(lambda: (report, _arrays(network, problem))):
         facts = team.gathered(FirstRequest(-(-SEEN_ROWS // team.count)))
         for number, other in enumerate(facts):
@@ -357,7 +353,13 @@ def trained_together(
         twin, like = copy.copy(problem), problem.train.x
         x, y = (torch.cat([torch.from_numpy(each[name]) for each in facts]).to(like.device) for name in "xy")
         twin.train_loader, twin.train_tensors = None, BatchedData(x, y, count=sum(each["count"] for each in facts))
-        report = train(twin, team)
+        try:
+            report = train(twin, team)
+        except KeyboardInterrupt as error:  # the network has the best parameters, which all processes get
+            stopped, team.was_interrupted = error, True
+    if stopped is not None:
+        raise stopped
+    assert report is not None
     return report
 
 

@@ -85,7 +85,8 @@ class FitOptions(TypedDict, total=False):
         KeyboardInterrupt on to the caller, while "keep" returns the report as after any other end.
     metrics : mapping of str to callable, optional
         Functions of predictions (N, out) and targets that give a number, as {"max": lambda p, y: (p - y).abs().max()}.
-        Each record of the report's history holds their values, on the validation data or else the training data.
+        Each record of the report's history holds their values, on the validation data or else the training data. Not
+        for processes that share their samples: predictions do not travel.
     move_grids : int, optional
         With Adam: steps after which the grids of the hidden layers are moved to where the activations lie, in the first
         half of the fit. The splines are approximated on the new knots.
@@ -241,11 +242,19 @@ def fit(
         training = _Training(objective, method, batches, settings, functions, metrics)
         if state is not None:
             training.restore(state)
-        return training.run(reason, keep_state=chosen["keep_state"], keep_interrupted=keep_interrupted)
+        report = training.run(reason, keep_state=chosen["keep_state"], keep_interrupted=keep_interrupted)
+        if team is not None:
+            team.was_interrupted = report.stopped is StopReason.INTERRUPTED
+        return report
 
     with torch.inference_mode(False), torch.enable_grad(), threads_for(model, problem):
         if network is model or problem.train_loader is not None or batch_size is not None:
             return trained(model, problem)
+        if metrics:
+            raise InputError(
+                "metrics must be left out for a model in DistributedDataParallel, whose predictions do not travel "
+                f"between processes, got {list(metrics)}"
+            )
         return trained_together(network, problem, penalty, partial(trained, network))
 
 

@@ -221,13 +221,10 @@ class LevenbergMarquardtRun:
         if not self._settings.acceleration or solution.correct is None or isinstance(system, MatrixFreeSystem):
             return (solution.move,)
         assert self._source is not None and system.residuals is not None
-        around = []
-        for share in (-DIFFERENCE_STEP, DIFFERENCE_STEP):
-            write_(self._copies, origin + share * solution.move)
-            around.append(self._source.residuals())
+        around = (origin + share * solution.move for share in (-DIFFERENCE_STEP, DIFFERENCE_STEP))
+        difference = self._source.summed_residuals(self._copies, *around) - 2 * system.residuals
         write_(self._copies, origin)
-        residuals = around[0], system.residuals, around[1]
-        accelerated = accelerated_step(solution.move, solution.correct, residuals, system.scale)
+        accelerated = accelerated_step(solution.move, solution.correct, difference, system.scale)
         return (solution.move,) if accelerated is None else (accelerated, solution.move)
 
     def _system(self, data: Data) -> System:
@@ -264,7 +261,7 @@ System = ParameterSystem | SampleSystem | MatrixFreeSystem
 def accelerated_step(
     move: Tensor,
     correct: Callable[[Tensor], Tensor],
-    residuals: tuple[Tensor, Tensor, Tensor],
+    difference: Tensor,
     scale: Tensor,
 ) -> Tensor | None:
     """Bend a step along the curvature of the residuals (geodesic acceleration).
@@ -279,8 +276,9 @@ def accelerated_step(
         The step v.
     correct : callable
         That of the `DampedStep`.
-    residuals : tuple of Tensor
-        After -DIFFERENCE_STEP times the step, before it, and after +DIFFERENCE_STEP times it.
+    difference : Tensor
+        Residuals after -DIFFERENCE_STEP times the step, plus those after +DIFFERENCE_STEP times it, less those before
+        it twice.
     scale : Tensor, shape (P,)
         D of the damped system, in whose norm steps are measured.
 
@@ -294,8 +292,7 @@ def accelerated_step(
     .. [1] M. Transtrum, J. Sethna, "Improvements to the Levenberg-Marquardt algorithm for nonlinear least-squares
        minimization", arXiv 1201.5885 (2012), section 5.
     """
-    behind, present, ahead = residuals
-    second = correct((ahead - 2 * present + behind) / DIFFERENCE_STEP**2)
+    second = correct(difference / DIFFERENCE_STEP**2)
     is_short = 4 * (scale * second.square()).sum() <= MOST_CORRECTION**2 * (scale * move.square()).sum()
     if not bool(is_short):
         return None
