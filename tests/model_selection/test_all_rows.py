@@ -1,14 +1,17 @@
 """A candidate that was chosen on a sample is fitted to all rows, with finer margins of pairs and with hidden nodes."""
 
+import time
+
 import numpy as np
 import pytest
 import torch
 
 from edgewise.model_selection.additive.families import Gaussian, Multinomial, Poisson
 from edgewise.model_selection.all_rows import AllRows
+from edgewise.model_selection.automatic import auto_fit
 from edgewise.model_selection.search.candidates import Candidate, FitCache, Samples
 from edgewise.model_selection.search.clock import Clock
-from edgewise.model_selection.search.policy import SearchPolicy
+from edgewise.model_selection.search.policy import SearchPolicy, SearchSettings
 from edgewise.outcomes import OutOfTime
 
 N, SAMPLE = 12_000, 600
@@ -101,3 +104,12 @@ def test_a_pass_that_is_complete_was_not_ended_by_the_time():
     clock = Clock(60.0, now=iter([0.0, *[61.0] * 99]).__next__)
     _, sentence, is_ended = everything(x, y).fitted(few, sample, clock)
     assert sentence.endswith("of all 12,000 rows, in one pass.") and not is_ended and clock.is_over
+
+
+def test_the_search_has_half_of_the_time_that_is_left():
+    x, f, rng = rows(0, N)
+    y = (f + rng.normal(size=N))[:, None]
+    sample = Samples(x[:SAMPLE], y[:SAMPLE], np.ones(SAMPLE))
+    settings = SearchSettings(effort="low", time_limit=300.0, began=time.perf_counter() - 200.0)  # 100 s are left
+    result = auto_fit(sample, settings, everything=everything(x, y))
+    assert result.search.stopped == "converged" and "all 12,000 rows" in result.search.sentences[-2]

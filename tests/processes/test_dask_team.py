@@ -78,6 +78,15 @@ def test_partitions_are_a_table_in_batches():
         Batches(table)
 
 
+def test_an_array_of_dask_is_told_what_makes_it_a_frame():
+    arrays = pytest.importorskip("dask.array")
+    array = arrays.from_array(np.zeros((20, 3)), chunks=(10, 3))
+    with pytest.raises(InputError, match=r"got Array; dask\.dataframe\.from_dask_array makes one of an array"):
+        Batches(array, "y")
+    with dask.config.set(scheduler="synchronous"):
+        assert Batches(frames.from_dask_array(array, columns=["a", "b", "y"]), "y").rows == 20
+
+
 def test_sums_of_many_partitions():
     parts = [dask.delayed(number) for number in range(20)]
     team = DaskTeam(lambda request, number, part: None if part == 7 else (np.full(2, request * part),), parts)

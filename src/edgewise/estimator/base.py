@@ -19,7 +19,7 @@ from torch import Tensor
 
 from edgewise.checks import KnownKeywords, is_integer
 from edgewise.errors import InputError, warn_caller
-from edgewise.estimator.columns.batches import NetworkRows, all_rows, batches_of, survey_of, team_of
+from edgewise.estimator.columns.batches import NetworkRows, all_rows, batches_of, began_after, survey_of, team_of
 from edgewise.estimator.columns.constraints import Bounds, column_constraints, given_knowledge, knowledge_sentence
 from edgewise.estimator.columns.reading import Rows
 from edgewise.estimator.columns.source import c_encoder, python_encoder
@@ -150,7 +150,8 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
                 sample = table.survey.sample
                 names = sample.table.names
                 rows = sample.table if sample.is_named else np.stack([sample.table.columns[name] for name in names], 1)
-                self._fit(replace(settings, survey=table), rows, sample.y, sample.weight, None)
+                settings = replace(settings, survey=table, began=began_after(settings, time.perf_counter()))
+                self._fit(settings, rows, sample.y, sample.weight, None)
                 self.training_rows_ = table.survey.rows
                 if sample.is_named and batches.targets:
                     self.target_names_ = batches.targets

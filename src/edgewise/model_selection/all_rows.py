@@ -15,7 +15,7 @@ from edgewise.model_selection.search.clock import Clock
 from edgewise.model_selection.search.hidden_nodes import HiddenNodes
 from edgewise.outcomes import OutOfTime
 
-# Share of a time limit for the search on the sample; the rest is for the passes over all rows. A choice.
+# Share of the time after the first pass for the search on the sample; the passes over all rows have the rest. A choice.
 SEARCHED_SHARE = 0.5
 
 

@@ -210,7 +210,7 @@ def _searched(
     search = Search(samples, family, settings, clock)
     stopped, limit = StopReason.CONVERGED, clock.limit
     if everything is not None and limit is not None:
-        clock.limit = SEARCHED_SHARE * limit
+        clock.limit = clock.seconds + SEARCHED_SHARE * clock.left
     try:
         report = search.run()
         free = settings.hidden is None and settings.effort != "low" and settings.constraints is None

@@ -320,7 +320,9 @@ class Team:
             return [found]
         if self._has_failed(self._gathered(failed), quietly):
             return []
-        return self._gathered(found)
+        box: list[Any] | None = None if self.number else [None] * self.count  # it may be large: the leading one gets it
+        self._waited(lambda: self._torch.distributed.gather_object(found, box))
+        return box or []
 
     def _tried(self, request: Any) -> tuple[Any, str | None]:
         """Return the answer and no error, or, of several processes, None and the sentence of the error."""

@@ -1,5 +1,7 @@
 """Estimators on tables in batches: the model of the sample, fitted to all rows; small tables exactly as in memory."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -9,6 +11,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from edgewise import KANClassifier, KANRegressor
 from edgewise.errors import InputError
+from edgewise.estimator import base
 from edgewise.model_selection.search.clock import Clock
 from edgewise.tables.batches import Batches
 
@@ -45,6 +48,26 @@ def test_a_time_limit_ends_the_passes(monkeypatch):
     monkeypatch.undo()
     whole = KANRegressor(effort="low").fit(batches(x, y, sample_rows=1600))
     assert 0 < abs(model.score(x, y) - whole.score(x, y)) < 0.1
+
+
+@pytest.mark.parametrize(("limit", "began"), [(4.0, 113.0), (60.0, 100.0), (None, 100.0)])
+def test_a_first_pass_leaves_half_of_the_time(monkeypatch, limit, began):
+    now, found = [100.0], []
+
+    class Source:
+        def __iter__(self):
+            now[0] += 15.0
+            yield np.arange(20.0)[:, None], np.arange(20.0)
+
+    def caught(samples, settings, *others):
+        found.append(settings.began)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(base, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    monkeypatch.setattr(base, "auto_fit", caught)
+    with pytest.raises(ZeroDivisionError):
+        KANRegressor(time_limit=limit).fit(Batches(Source()))
+    assert found == [began]
 
 
 class SlowSource:

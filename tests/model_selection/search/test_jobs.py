@@ -38,10 +38,9 @@ def test_the_threads_of_blas_are_restored():
     assert threadpoolctl.threadpool_info() == before
 
 
-class OneByOne(joblib._parallel_backends.ThreadingBackend):
-    """A backend that gives its results only when all are there, as some that are registered with joblib do."""
+class Registered(joblib._parallel_backends.ThreadingBackend):
+    """A backend of another package."""
 
-    supports_return_generator = False
     calls = 0
 
     def effective_n_jobs(self, n_jobs):
@@ -50,10 +49,10 @@ class OneByOne(joblib._parallel_backends.ThreadingBackend):
 
 
 def test_a_registered_backend_runs_the_pieces():
-    joblib.register_parallel_backend("one by one", OneByOne)
-    with joblib.parallel_config(backend="one by one"):
+    joblib.register_parallel_backend("registered", Registered)
+    with joblib.parallel_config(backend="registered"):
         assert list(run_jobs(abs, [-1, -2, 3], 2)) == [1, 2, 3]
-    assert OneByOne.calls > 0
+    assert Registered.calls > 0
 
 
 def threads(piece):
@@ -75,6 +74,15 @@ def two_threads():
 def test_pieces_take_one_thread_each(two_threads, backend):
     with one_blas_thread(), joblib.parallel_config(backend=backend):
         assert list(run_jobs(threads, range(3), 2)) == [(1, 1)] * 3
+    assert threads(0) == (2, 2)
+
+
+def test_the_caller_keeps_its_threads_between_results(two_threads):
+    results = run_jobs(threads, range(3), 2)
+    for inside in results:
+        assert inside[0] == 1 and threads(0) == (2, 2)
+    suspended = run_jobs(threads, range(3), 2)
+    next(suspended)
     assert threads(0) == (2, 2)
 
 

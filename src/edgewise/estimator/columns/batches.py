@@ -24,6 +24,10 @@ from edgewise.tables.batches.survey import Sampler
 
 Sums = tuple[np.ndarray, ...]
 
+# Most of a time limit that the first pass counts for, however long it takes: a choice, so that as much is left for the
+# search and for the sums.
+FIRST_PASS_SHARE = 0.5
+
 
 @dataclass(frozen=True)
 class SurveyedTable:
@@ -31,6 +35,13 @@ class SurveyedTable:
 
     team: Team
     survey: Survey
+
+
+def began_after(settings: SearchSettings, now: float) -> float | None:
+    """Return when the time of a fit whose first pass ends now is to count from, see `SearchSettings.began`."""
+    if settings.time_limit is None or settings.began is None:
+        return settings.began
+    return max(settings.began, now - FIRST_PASS_SHARE * settings.time_limit)
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,7 @@ def run_jobs(function: Callable[[Item], Result], items: Sequence[Item], n_jobs: 
     caller without waiting for them. Inside `joblib.parallel_config(backend=...)` they run where that backend has its
     workers: processes of loky, or any backend that was registered with joblib, such as those of Dask and Ray. A piece
     takes one thread of torch and of BLAS, so that pieces do not fight for cores, and computes the same bits anywhere.
+    `n_jobs` pieces run at a time and none while the caller looks at results, so that it has its own number of threads.
 
     Parameters
     ----------
@@ -61,10 +62,11 @@ def run_jobs(function: Callable[[Item], Result], items: Sequence[Item], n_jobs: 
     backend, _ = joblib.parallel.get_active_backend(prefer="threads")
     if not getattr(backend, "supports_sharedmem", False):  # workers in other processes
         function = partial(_with_one_blas_thread, function)
-    return_as = "generator" if getattr(backend, "supports_return_generator", False) else "list"
-    parallel = joblib.Parallel(n_jobs=n_jobs, prefer="threads", return_as=return_as, pre_dispatch=n_jobs)
-    with one_thread():  # of torch, in threads that begin inside; processes have their own limits
-        yield from parallel(joblib.delayed(function)(item) for item in items)
+    parallel = joblib.Parallel(n_jobs=n_jobs, prefer="threads")
+    for first in range(0, len(items), n_jobs):
+        with one_thread():  # of torch, in threads that begin inside; processes have their own limits
+            results = parallel(joblib.delayed(function)(item) for item in items[first : first + n_jobs])
+        yield from results
 
 
 def _with_one_blas_thread(function: Callable[[Item], Result], item: Item) -> Result:

@@ -84,8 +84,9 @@ class Batches:
 
     `KANRegressor.fit` and `KANClassifier.fit` take it in place of X and y. A first pass counts the rows and keeps a
     sample, from which columns, knots and the kind of model are chosen; further passes sum normal equations over all
-    rows. A level of a category that no row of the sample has counts as unknown. Half of a time limit is for the search
-    on the sample; the passes over all rows end with it. Several processes share the rows, see `edgewise.processes`.
+    rows. A level of a category that no row of the sample has counts as unknown. A time limit does not end the first
+    pass, which counts for half of it at most; half of what is left is for the search on the sample, and the passes over
+    all rows end with it. Several processes share the rows, see `edgewise.processes`.
 
     Parameters
     ----------
@@ -146,9 +147,14 @@ class Batches:
         paths = _paths(source)
         if paths is None and _is_dataset(source):
             self._needs_target("a data set")
-        elif hasattr(source, "map_partitions") and hasattr(source, "to_delayed"):
+        elif hasattr(source, "to_delayed") and hasattr(source, "columns"):
             self._needs_target("a Dask DataFrame")
             self.source = Partitions.of(source)
+        elif hasattr(source, "to_delayed"):
+            raise InputError(
+                f"source must be a DataFrame where it is of Dask, got {type(source).__name__}; "
+                "dask.dataframe.from_dask_array makes one of an array"
+            )
         elif paths is not None:
             self._needs_target("a Parquet file")
             self.paths: tuple[Path, ...] = paths
