@@ -39,7 +39,8 @@ NOTES = (
     "The classical method is written by hand for its equation, with a size of a round number; its error is that at "
     "the last moment or at its points. It has no estimate and no choice of the grid. Where it exists it is the better "
     "tool: a network is worth its time where nobody writes such a program, or where coefficients are sought from data.",
-    "Equations that were opened last were written down before the last change of the library and run once after it.",
+    "Equations that were opened last were written down before the last change of the library and run after it; no "
+    "change was made for them.",
 )
 
 BY_NAME: dict[str, Case] = {case.name: case for case in (*CASES, *NEW_CASES, *LATE_CASES)}

@@ -225,8 +225,8 @@ def summary(rows: list[dict]) -> Outcome:
     figures = key_figures(
         {
             "reached in the seconds allowed": f"{len(reached)} of {len(rows)}",
-            "not reached": ", ".join(missed) or "none",
-            "not run": ", ".join(name for name in GOALS if all(row["problem"] != name for row in rows)) or "none",
+            "not reached": "; ".join(missed) or "none",
+            "not run": "; ".join(name for name in GOALS if all(row["problem"] != name for row in rows)) or "none",
         }
     )
     head = ("problem", "error aimed at", "error", "estimate", "seconds aimed at", "seconds", "parameters", "reached")
