@@ -95,6 +95,20 @@ def test_the_kernel_in_use_has_a_name():
             assert kernel_for(x) == name
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (([1.0, 2.0],), "x must be a tensor of floating-point numbers, got list"),
+        ((torch.zeros(2, 2, dtype=torch.int64),), "x must be a tensor of floating-point numbers, got torch.int64"),
+        ((torch.zeros(2, 2), -1), "degree must be an integer from 0 to 10, got -1"),
+        ((torch.zeros(2, 2), "3"), "degree must be an integer from 0 to 10, got '3'"),
+    ],
+)
+def test_no_kernel_has_a_name_for_wrong_arguments(arguments, words):
+    with pytest.raises(InputError, match=f"^{words}$"):
+        kernel_for(*arguments)
+
+
 @pytest.mark.skipif(importlib.util.find_spec("triton") is not None, reason="triton is installed")
 def test_without_triton_its_kernel_is_refused_with_the_command_to_install_it():
     with pytest.raises(InputError, match=r"pip install 'edgewise\[triton\]'"), use_kernel("triton"):

@@ -70,11 +70,12 @@ def test_a_step_reads_few_numbers(method, options, most):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "method", [LevenbergMarquardt(factorised=5), LBFGS(), SSBroyden()], ids=lambda m: type(m).__name__
+    ("method", "measured"), [(LevenbergMarquardt(factorised=5), 137), (LBFGS(), 43), (SSBroyden(), 51)], ids=str
 )
-def test_other_methods_run_there(method):
+def test_other_methods_run_there(method, measured):
+    """They read as many numbers as when this was written: about 18, 11 and 14 in each further step."""
     read, report = reads(method, 3)
-    assert read < 150
+    assert read <= 1.1 * measured  # other rounding may take one more trial of a step
     x, y = points()
     here = fit(model(), Regression(x, y), method, steps=3)
     assert report.loss == pytest.approx(here.loss, rel=1e-9)

@@ -11,8 +11,10 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
+from edgewise.checks import is_integer
 from edgewise.errors import InputError
 from edgewise.ops.kernels import cpu, dense, reference
+from edgewise.ops.splines.bspline import MAX_EDGE_DEGREE
 
 KERNELS = ("cpu", "dense", "reference", "triton")
 
@@ -76,7 +78,8 @@ def kernel_for(x: Tensor, degree: int = 3) -> str:
     Raises
     ------
     InputError
-        If a requested kernel cannot take such tensors.
+        If x is no tensor of floating-point numbers, the degree is no integer from 0 to 10, or a requested kernel cannot
+        take such tensors.
 
     Examples
     --------
@@ -87,6 +90,11 @@ def kernel_for(x: Tensor, degree: int = 3) -> str:
     ...     kernel_for(torch.zeros(3, 2))
     'reference'
     """
+    if not isinstance(x, Tensor) or not x.is_floating_point():
+        given = x.dtype if isinstance(x, Tensor) else type(x).__name__
+        raise InputError(f"x must be a tensor of floating-point numbers, got {given}")
+    if not is_integer(degree) or not 0 <= degree <= MAX_EDGE_DEGREE:
+        raise InputError(f"degree must be an integer from 0 to {MAX_EDGE_DEGREE}, got {degree!r}")
     return choose(degree, x).__name__.rpartition(".")[2]
 
 

@@ -7,7 +7,7 @@ from tests.ops.test_contract import make_case as contract_case
 
 from edgewise.errors import InputError
 from edgewise.nn import KAN
-from edgewise.ops.backend import kernel_for, use_kernel
+from edgewise.ops.backend import choose, kernel_for, use_kernel
 from edgewise.ops.contract import to_coef, to_input, to_output
 from edgewise.ops.kernels import reference, triton
 
@@ -161,4 +161,4 @@ def test_what_it_does_not_take_gets_one_sentence():
         (3, x.long(), "takes float16, bfloat16, float32 and float64, got torch.int64"),
     ]:
         with use_kernel("triton"), pytest.raises(InputError, match=f"the Triton kernel {message}"):
-            kernel_for(at, degree)
+            choose(degree, at)
