@@ -9,9 +9,10 @@ from torch.func import functional_call, jacrev
 from edgewise import KAN, LBFGS
 from edgewise.errors import InputError
 from edgewise.pde.domains.domain import Box, Interval, Time
+from edgewise.pde.domains.shapes import Disk
 from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Condition, Dirichlet, Initial, Neumann
-from edgewise.pde.problem.fields import Field
+from edgewise.pde.problem.fields import Field, laplacian
 from edgewise.pde.problem.integrals import IntegralCalls, PlaceRecorder, ValueReader, at_places, integral
 from edgewise.pde.solver.network import tensor_network
 from edgewise.pde.solver.solving import solve
@@ -42,6 +43,18 @@ def test_an_integral_along_a_line():
     found = integral(u, 0.5, x[:, 1], lambda u, s: u * x[:, :1] * s, along="y")
     assert torch.allclose(found, x[:, 0] ** 3 * (x[:, 1] ** 3 - 0.125) / 3, rtol=1e-12)
     assert torch.allclose(integral(u, 0, 2, along="x"), 8 / 3 * x[:, 1], rtol=1e-12)
+
+
+def test_an_integral_over_a_box():
+    x = torch.rand(5, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    u = known_field(x, lambda parts: parts[0] ** 2 * parts[1])
+    box = Box(x=(0, 2), y=(-1, 1))
+    found = integral(u, over=box, integrand=lambda u, s, t: u * x[:, :1] * t)
+    assert torch.allclose(found, x[:, 0] * 8 / 3 * 2 / 3, rtol=1e-12)
+    swapped = integral(u, over=Box(y=(-1, 1), x=(0, 2)), integrand=lambda u, t, s: u * x[:, :1] * t)
+    assert torch.allclose(found, swapped, rtol=1e-12)
+    line = integral(u, over=Interval(0, 2), points=3)  # y is held fixed
+    assert torch.allclose(line, 8 / 3 * x[:, 1], rtol=1e-12)
 
 
 def test_places_are_recorded_and_values_read_by_key():
@@ -221,6 +234,62 @@ def test_fredholm():
     assert solve(problem, tolerance=1e-9).errors().relative_l2 < 1e-10
 
 
+SQUARE = Box(x=(0, 1), y=(0, 1))
+
+
+def test_two_boxes_that_swap_places_are_an_error():
+    """Their points have the same number and the same places along x."""
+    x = torch.zeros(2, 2, dtype=torch.float64)
+    boxes, recorder = [Box(x=(0, 1), y=(0, 0.5)), SQUARE], PlaceRecorder(x)
+    calls = IntegralCalls(recorder)
+    for box in boxes:
+        integral(Field(lambda index: x[:, 0], ("x", "y"), calls.of("u")), over=box, points=2)
+    places = torch.cat([recorder.places[key].flatten(1) for key in calls.points], 1)
+    values = torch.arange(16.0, dtype=torch.float64).reshape(8, 2, 1)
+
+    def read(order):
+        again = IntegralCalls(ValueReader(values, places, calls.points, ["u"], torch.ones(2, dtype=torch.float64)))
+        field = Field(lambda index: x[:, 0], ("x", "y"), again.of("u"))
+        return [integral(field, over=box, points=2).tolist() for box in order]
+
+    assert read(boxes) == [pytest.approx([1.5, 2.0]), pytest.approx([11.0, 12.0])]
+    with pytest.raises(InputError, match=r"limits of an integral of u \(axis \(0, 1\)\) are not those"):
+        read(boxes[::-1])
+
+
+@pytest.mark.slow
+def test_fredholm_over_a_square():
+    """u = f + 1/2 (integral over the square of e^(x - s) t u(s, t)), with f such that u is e^(x + y)."""
+    problem = PDE(
+        lambda u, x, y: (
+            u
+            - torch.exp(x + y)
+            + 0.5 * torch.exp(x)
+            - 0.5 * integral(u, over=SQUARE, integrand=lambda u, s, t: torch.exp(x[:, None] - s) * t * u, points=6)
+        ),
+        SQUARE,
+        [],
+        solution=lambda x, y: torch.exp(x + y),
+    )
+    assert problem.is_linear and problem.has_integrals
+    solution = solve(problem, tolerance=1e-7)
+    error = solution.errors().relative_l2
+    assert error < 1e-7
+    assert solution.error_estimate > error / 3
+
+
+@pytest.mark.slow
+def test_a_mean_over_part_of_a_disk():
+    box = Box(x=(-0.5, 0.5), y=(0, 0.5))
+    problem = PDE(
+        lambda u: laplacian(u) + 4 + 5 / 12 - integral(u, over=box, points=4),
+        Disk(),
+        [Dirichlet(0.0)],
+        solution=lambda x, y: 1 - x**2 - y**2,
+    )
+    assert solve(problem, tolerance=1e-7).errors().relative_l2 < 1e-8
+
+
 @pytest.mark.slow
 def test_memory_of_a_nonlinear_equation_in_time():
     """u' = -u^2 + (the integral of u from 0)^2 + f, with f such that u is e^t."""
@@ -270,6 +339,23 @@ def test_other_methods():
             lambda: PDE(lambda u, x, k: u.x + integral(u, 0, k), LINE, [], coefficients={"k": 1.0}),
             "the limits of an integral must not depend on fields or unknown coefficients",
         ),
+        (
+            lambda: PDE(lambda u, x: u.x + integral(u, over=Disk()), LINE, []),
+            r"over must be a Box, as Box\(x=\(0, 1\), y=\(0, 1\)\), got Disk",
+        ),
+        (
+            lambda: PDE(lambda u, x: u.x + integral(u, over=SQUARE), LINE, []),
+            "over must have coordinates of the domain, x, got y",
+        ),
+        (
+            lambda: PDE(lambda u, x: u.x + integral(u, 0, 1, over=Interval(0, 1)), LINE, []),
+            "integral must have either limits low and high or a box `over`, got both",
+        ),
+        (
+            lambda: PDE(lambda u, x: u.x + integral(u, over=Interval(0, 4)), LINE, []),
+            "the limits of an integral of u must lie in the domain, got points outside it along x",
+        ),
+        (lambda: PDE(lambda u, x: u.x + integral(u, 0), LINE, []), "high must be a number or a tensor .* got NoneType"),
         (lambda: integral(torch.ones(3), 0, 1), "integral must be of a field of an equation or a condition"),
         (
             lambda: PDE(lambda u, x: u.x + integral(u, 0, x), LINE, [Dirichlet(0.0, on="x=0", hard=True)]),

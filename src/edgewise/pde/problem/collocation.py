@@ -18,7 +18,7 @@ from edgewise.pde.domains.sampling import HOW
 from edgewise.pde.problem.conditions import FieldValues, HardConditions, check_weight
 from edgewise.pde.problem.evaluation import NORMAL, EvaluationContext, Requirements, Residuals, Value, errors_named
 from edgewise.pde.problem.fields import Field, Stencil, stencil
-from edgewise.pde.problem.integrals import IntegralCalls, PlaceRecorder, ValueReader, integrals_refined
+from edgewise.pde.problem.integrals import IntegralCalls, PlaceRecorder, ValueReader, axes_of, integrals_refined
 from edgewise.pde.problem.interfaces import Parts, sides_of, two_sided
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm, known_solution, strong_form_of
 from edgewise.train.problems.block_problem import BlockProblem
@@ -120,10 +120,10 @@ class BlockResiduals:
         return torch.cat([recorder.places[key] for key in self.requirements.integrals], 1)
 
     def integral_places(self, x: Tensor) -> Tensor:
-        """Coordinates (b, q) of the points of all integrals along their axes."""
+        """Coordinates (b, c) of the points of all integrals along their axes, see `ValueReader`."""
         parts = self.integral_points(x).split(list(self.requirements.integrals.values()), 1)
         return torch.cat(
-            [at[..., axis] for (_, axis, _), at in zip(self.requirements.integrals, parts, strict=True)], 1
+            [at[..., axes_of(key)].flatten(1) for key, at in zip(self.requirements.integrals, parts, strict=True)], 1
         )
 
 

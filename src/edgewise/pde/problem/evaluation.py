@@ -16,7 +16,7 @@ from torch import Tensor
 from edgewise.errors import InputError
 from edgewise.pde.domains.domain import TIME, Domain
 from edgewise.pde.problem.fields import Field, Index, Past
-from edgewise.pde.problem.integrals import IntegralCalls, IntegralKey, at_places
+from edgewise.pde.problem.integrals import IntegralCalls, IntegralKey, at_places, axes_of
 
 # Largest defect of linearity that rounding may leave, relative to the terms. A choice: far above the rounding of
 # fourth derivatives (1e-12) and far below the defect of any nonlinear term at fields of size one.
@@ -225,7 +225,8 @@ class Requirements:
     def refined(self, factor: int) -> Requirements:
         """The same with so many times the quadrature points that the equation gives."""
         points = {
-            key: count if key[2] < 0 else count // self.refinement * factor for key, count in self.integrals.items()
+            key: count if key[2] < 0 else count // self.refinement ** len(axes_of(key)) * factor ** len(axes_of(key))
+            for key, count in self.integrals.items()
         }
         return replace(self, integrals=points, refinement=factor)
 
@@ -284,7 +285,7 @@ def dry_run(
         if outside > OUTSIDE:
             raise InputError(
                 f"the limits of an integral of {key[0]} must lie in the domain, got points outside it along "
-                f"{domain.coordinates[key[1]]}"
+                f"{', '.join(domain.coordinates[axis] for axis in axes_of(key))}"
             )
         integrated.append(_wave(domain, points, fields.index(key[0])).requires_grad_())
         return integrated[-1]

@@ -24,7 +24,8 @@ from edgewise.pde.domains.domain import TIME, is_space
 Index = tuple[int, ...]
 """Multi-index of a derivative: the order of differentiation by each coordinate."""
 Elsewhere = Callable[..., Tensor]
-"""Values of a field with one coordinate replaced: (axis, coordinate values (b, q) or (1, q), for a delay) -> (b, q)."""
+"""Values of a field with coordinates replaced: (axis, values (b, q) or (1, q), for a delay) -> (b, q), or (k axes,
+values (1, q, k)) -> (b, q)."""
 Past = Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]
 """Maps moments (b,) to those of them that the domain has, where they are not later than the first one, and the history
 there, (b,) each."""
@@ -48,7 +49,7 @@ class Field:
     coordinates : sequence of str
         Names of the coordinates in order: a letter and perhaps digits, as x, t, x10.
     elsewhere : callable, optional
-        Values with one coordinate replaced, for `integral` and delays, see `Elsewhere`.
+        Values with some coordinates replaced, for `integral` and delays, see `Elsewhere`.
     past : callable, optional
         Moments and history of delays, see `Past`.
 

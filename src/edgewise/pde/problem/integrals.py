@@ -1,4 +1,4 @@
-"""Integrals in equations: quadrature along a line through each point, with values that are computed beforehand.
+"""Integrals in equations: quadrature along a line or over a box, with values that are computed beforehand.
 
 The values of a field at all quadrature points of an equation come from one forward pass of the network. `PlaceRecorder`
 collects the points, `ValueReader` hands out the values, and `IntegralCalls` gives each integral its key.
@@ -17,16 +17,19 @@ from torch import Tensor
 
 from edgewise.checks import check_count
 from edgewise.errors import InputError
+from edgewise.pde.domains.domain import Box
 from edgewise.pde.domains.sampling import gauss_legendre
 from edgewise.pde.problem.fields import Elsewhere, Field
 
-IntegralKey = tuple[str, int, int]
-"""Identity of an integral: field, axis, and number among the integrals of that field along that axis; delays, which
-have one point that no rule chose, have negative numbers."""
+IntegralKey = tuple[str, int | tuple[int, ...], int]
+"""Identity of an integral: field, axis (or axes), and number among the integrals of that field along that axis; delays,
+which have one point that no rule chose, have negative numbers."""
 
 # Default number of quadrature points of an integral. A choice: exact for polynomials up to degree 47, which leaves
 # rounding only for the smooth integrands of the library.
 INTEGRAL_POINTS = 24
+# The same of each coordinate of an integral over a box. A choice: exact up to degree 23, with 144 points in the plane.
+AREA_POINTS = 12
 
 _refinement: ContextVar[int] = ContextVar("refinement of integrals", default=1)
 
@@ -43,30 +46,35 @@ def integrals_refined(factor: int) -> Iterator[None]:
 
 def integral(
     u: Field,
-    low: float | Tensor,
-    high: float | Tensor,
-    integrand: Callable[[Tensor, Tensor], Tensor] | None = None,
+    low: float | Tensor | None = None,
+    high: float | Tensor | None = None,
+    integrand: Callable[..., Tensor] | None = None,
     *,
     along: str | None = None,
-    points: int = INTEGRAL_POINTS,
+    over: Box | None = None,
+    points: int | None = None,
 ) -> Tensor:
-    """Integral of a field, or of a function of it, along one coordinate with all others held fixed.
+    """Integral of a field, or of a function of it, along one coordinate or over a box, with all others held fixed.
 
-    The quadrature is that of Gauss and Legendre. The interval from low to high must lie in the domain, and its ends
-    must not depend on fields or unknown coefficients.
+    The quadrature is that of Gauss and Legendre. The interval from low to high, or the box, must lie in the domain, and
+    its ends must not depend on fields or unknown coefficients.
 
     Parameters
     ----------
     u : Field
         A field of an equation or a condition.
     low, high : float or Tensor
-        Ends of the interval: numbers, or functions of the coordinates, (b,).
+        Ends of the interval: numbers, or functions of the coordinates, (b,). Left out where there is a box.
     integrand : callable, optional
-        Maps values of u (b, points) and places s (b, points) on the line to (b, points); u itself if left out.
+        Maps values of u (b, points) and places s (b, points) on the line to (b, points); u itself if left out. For a
+        box it takes the places of each of its coordinates in order, and there are `points` for each of them.
     along : str, optional
         Name of the coordinate of integration; if left out, the only coordinate of space, or time where there is none.
-    points : int
-        Number of quadrature points. `solve` compares them with twice as many and takes more where they differ.
+    over : Box, optional
+        Box of some coordinates of the domain, for an integral over an area or a volume.
+    points : int, optional
+        Number of quadrature points of each coordinate; 24, and 12 for a box, if left out. `solve` compares them with
+        twice as many and takes more where they differ.
 
     Returns
     -------
@@ -76,8 +84,13 @@ def integral(
     Raises
     ------
     InputError
-        u is no field of an equation, along is none of its coordinates, the limits are no numbers of this shape or lie
-        outside the domain, or the integrand has another shape.
+        u is no field of an equation, along or a coordinate of the box is none of its coordinates, the limits are no
+        numbers of this shape or lie outside the domain, or the integrand has another shape.
+
+    Notes
+    -----
+    Every point of the equation needs the field at all points of the integral: 144 of them in a box of the plane. Fewer
+    `points` are faster where kernel and field are smooth.
 
     Examples
     --------
@@ -88,40 +101,70 @@ def integral(
     >>> solve(problem, budget=0.001).errors().relative_l2 < 1e-8
     True
 
-    A kernel: `integral(u, 0, 1, lambda u, s: torch.exp(x[:, None] - s) * u)`.
+    A kernel: `integral(u, 0, 1, lambda u, s: torch.exp(x[:, None] - s) * u)`; one over the unit square:
+    `integral(u, over=Box(x=(0, 1), y=(0, 1)), integrand=lambda u, s, t: x[:, None] * s * t * u)`.
     """
     if not isinstance(u, Field) or u.elsewhere is None:
         raise InputError("integral must be of a field of an equation or a condition")
+    if not (integrand is None or callable(integrand)):
+        raise InputError(f"integrand must be a function of u and s, (b, points) each, got {type(integrand).__name__}")
+    if points is not None:
+        check_count(points, "points")
+    axis, places, weights = _on_line(u, low, high, along, points) if over is None else _on_box(u, over, points)
+    if over is not None and (low, high, along) != (None, None, None):
+        raise InputError("integral must have either limits low and high or a box `over`, got both")
+    values = u.elsewhere(axis, places)
+    places, weights = (each.to(values.dtype) for each in (places, weights))
+    lines = (places,) if over is None else places.unbind(2)
+    integrated = values if integrand is None else integrand(values, *(line.expand(values.shape) for line in lines))
+    if not isinstance(integrated, Tensor) or integrated.shape != values.shape:
+        came = tuple(integrated.shape) if isinstance(integrated, Tensor) else type(integrated).__name__
+        raise InputError(f"integrand must return shape (b, points) = {tuple(values.shape)}, got {came}")
+    return (integrated * weights).sum(1)
+
+
+def _on_line(
+    u: Field, low: float | Tensor | None, high: float | Tensor | None, along: str | None, points: int | None
+) -> tuple[int, Tensor, Tensor]:
+    """Axis, places (b, points) along it, or (1, points), and weights of the same shape."""
     lines = u.space or u.coordinates
     if along is None and len(lines) == 1:
         along = lines[0]
     if along not in u.coordinates:
         raise InputError(f"along must be one of {', '.join(u.coordinates)}, got {along!r}")
-    check_count(points, "points")
-    if not (integrand is None or callable(integrand)):
-        raise InputError(f"integrand must be a function of u and s, (b, points) each, got {type(integrand).__name__}")
     for name, limit in (("low", low), ("high", high)):
         if not isinstance(limit, int | float | Tensor | Field):
             raise InputError(f"{name} must be a number or a tensor of shape (b,), got {type(limit).__name__}")
     low, high = (limit.value if isinstance(limit, Field) else limit for limit in (low, high))
-    nodes, weights = gauss_legendre(points * _refinement.get(), 0.0, 1.0)
-    start, length = (torch.as_tensor(each, dtype=torch.float64).reshape(-1, 1) for each in (low, high - low))
-    places = start + length * nodes
-    values = u.elsewhere(u.coordinates.index(along), places)
-    places = places.to(values.dtype).expand(values.shape)
-    integrated = values if integrand is None else integrand(values, places)
-    if not isinstance(integrated, Tensor) or integrated.shape != values.shape:
-        came = tuple(integrated.shape) if isinstance(integrated, Tensor) else type(integrated).__name__
-        raise InputError(f"integrand must return shape (b, points) = {tuple(values.shape)}, got {came}")
-    return (integrated * weights.to(values.dtype)).sum(1) * length[:, 0].to(values.dtype)
+    nodes, weights = gauss_legendre((points or INTEGRAL_POINTS) * _refinement.get(), 0.0, 1.0)
+    start, end = (torch.as_tensor(each, dtype=torch.float64).reshape(-1, 1) for each in (low, high))
+    return u.coordinates.index(along), start + (end - start) * nodes, (end - start) * weights
 
 
-def at_places(x: Tensor, axis: int, places: Tensor) -> Tensor:
-    """The points x (b, n) with other values of one coordinate, (b, q) or (1, q): shape (b, q, n)."""
+def _on_box(u: Field, over: Box, points: int | None) -> tuple[tuple[int, ...], Tensor, Tensor]:
+    """Axes, places (1, q, axes) in a box, and weights (1, q)."""
+    if not isinstance(over, Box):
+        raise InputError(f"over must be a Box, as Box(x=(0, 1), y=(0, 1)), got {type(over).__name__}")
+    unknown = [name for name in over.coordinates if name not in u.coordinates]
+    if unknown:
+        raise InputError(f"over must have coordinates of the domain, {', '.join(u.coordinates)}, got {unknown[0]}")
+    count = (points or AREA_POINTS) * _refinement.get()
+    rules = [gauss_legendre(count, low, high) for low, high in over.bounds.tolist()]
+    places, weights = (torch.cartesian_prod(*each).reshape(-1, over.dimension) for each in zip(*rules, strict=True))
+    return tuple(map(u.coordinates.index, over.coordinates)), places[None], weights.prod(1)[None]
+
+
+def axes_of(key: IntegralKey) -> list[int]:
+    """The axes of an integral as a list."""
+    return [key[1]] if isinstance(key[1], int) else list(key[1])
+
+
+def at_places(x: Tensor, axis: int | tuple[int, ...], places: Tensor) -> Tensor:
+    """The points x (b, n) with other values of one coordinate, (b, q) or (1, q), or of k, (1, q, k): (b, q, n)."""
     if len(places) not in (1, len(x)):
         raise InputError(f"low and high must be numbers or of shape (b,) = ({len(x)},), got ({len(places)},)")
     at = x[:, None].repeat(1, places.shape[1], 1)
-    at[..., axis] = places.to(at.dtype)
+    at[..., axis if isinstance(axis, int) else list(axis)] = places.to(at.dtype)
     return at
 
 
@@ -135,7 +178,8 @@ class IntegralCalls:
     Parameters
     ----------
     values : callable
-        Maps a key and the values of its coordinate, (b, q) or (1, q), to values of the field there, (b, q).
+        Maps a key and the values of its coordinate, (b, q) or (1, q), or coordinates, (1, q, k), to values of the field
+        there, (b, q).
 
     Attributes
     ----------
@@ -144,13 +188,13 @@ class IntegralCalls:
     """
 
     def __init__(self, values: Callable[[IntegralKey, Tensor], Tensor]):
-        self._values, self._counts = values, Counter[tuple[str, int, bool]]()
+        self._values, self._counts = values, Counter[tuple[str, int | tuple[int, ...], bool]]()
         self.points: dict[IntegralKey, int] = {}
 
     def of(self, field: str) -> Elsewhere:
         """`Field.elsewhere` of this field."""
 
-        def elsewhere(axis: int, places: Tensor, is_delay: bool = False) -> Tensor:
+        def elsewhere(axis: int | tuple[int, ...], places: Tensor, is_delay: bool = False) -> Tensor:
             number = self._counts[field, axis, is_delay]
             key = (field, axis, -1 - number if is_delay else number)
             self._counts[field, axis, is_delay] += 1
@@ -194,7 +238,8 @@ class ValueReader:
     values : Tensor
         Values of all fields at the points of all integrals, (q, b, fields).
     places : Tensor
-        Coordinates of these points along the axes of their integrals, (b, q), as recorded when the block was made.
+        Coordinates of these points along the axes of their integrals, (b, c), as recorded when the block was made: one
+        column for each point, and for each axis of a box.
     points : mapping
         Number of quadrature points of each integral by key, in the order in which the values stand.
     fields : sequence of str
@@ -212,8 +257,14 @@ class ValueReader:
         scales: Tensor,
     ):
         self._values, self._places, self._fields, self._scales = values, places, fields, scales
-        ends = list(accumulate(points.values()))
-        self._columns = {key: slice(end - count, end) for (key, count), end in zip(points.items(), ends, strict=True)}
+        widths = {key: count * len(axes_of(key)) for key, count in points.items()}
+        self._columns, self._recorded = (
+            {
+                key: slice(end - count, end)
+                for (key, count), end in zip(each.items(), accumulate(each.values()), strict=True)
+            }
+            for each in (points, widths)
+        )
 
     def __call__(self, key: IntegralKey, places: Tensor) -> Tensor:
         field, axis, _ = key
@@ -221,9 +272,9 @@ class ValueReader:
         if columns is None or columns.stop - columns.start != places.shape[1]:
             # The set of integrals is another one, which `IntegralCalls.check` reports afterwards.
             return self._values.new_zeros(self._values.shape[1], places.shape[1])
-        recorded = self._places[:, columns]
-        allowed = torch.finfo(recorded.dtype).eps ** 0.5 * float(self._scales[axis])
-        if len(recorded) and not float((places.detach() - recorded).abs().amax()) <= allowed:
+        recorded = self._places[:, self._recorded[key]]
+        allowed = torch.finfo(recorded.dtype).eps ** 0.5 * float(self._scales[axes_of(key)].amax())
+        if len(recorded) and not float((places.detach().flatten(1) - recorded).abs().amax()) <= allowed:
             raise InputError(
                 f"an equation or a condition must have the same integrals at all points and for all values of its "
                 f"fields and unknown coefficients: the limits of an integral of {field} (axis {axis}) are not those "

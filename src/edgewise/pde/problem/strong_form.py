@@ -206,6 +206,13 @@ class StrongForm:
         return any(number >= 0 for term in terms for _, _, number in term.requirements.integrals)
 
     @property
+    def box_points(self) -> int:
+        """Largest number of points of an integral over a box, 0 without any."""
+        terms = (self.equation_term, *self.condition_terms)
+        keys = ((key, count) for term in terms for key, count in term.requirements.integrals.items())
+        return max((count for (_, axis, _), count in keys if not isinstance(axis, int)), default=0)
+
+    @property
     def integral_refinement(self) -> int:
         """Factor by which the numbers of points of integrals exceed those that the equation gives."""
         return self.equation_term.requirements.refinement

@@ -55,7 +55,9 @@ GRADING = {1: (20, 3), 2: (6, 1)}
 # Steps that a tensor network takes, about, if the equation is linear and if it is not (measured on the library), and
 # the share of `STEPS` that other networks take: for the decision whether the budget suffices for a stage.
 LINEAR_STEPS, NONLINEAR_STEPS, STEPS_SHARE = 3, 6, 1 / 8
-MOST_INTEGRAL_REFINEMENT = 32  # of the numbers of points of integrals. A choice: 768 points where nothing is given
+# Largest refinement of the points of integrals, and most points of one over a box, of which every point of the equation
+# has as many. A choice: 768 points on a line and 24^2 in a box where nothing is given.
+MOST_INTEGRAL_REFINEMENT, MOST_BOX_POINTS = 32, 576
 GROWTH = 2.0  # factor of the coefficients of a tensor network from stage to stage. A choice
 LEAST_GROWTH = 1.2  # the same of the last stage, where the number of parameters is limited
 RANK_GROWTH = 2  # the rank of a separable network grows by one part in so many
@@ -209,6 +211,8 @@ class Refinement:
             if not INTEGRALS_AGREE < gap < math.inf or factor > MOST_INTEGRAL_REFINEMENT:
                 return first
             form = with_finer_integrals(self.problem.form, factor)
+            if form.box_points > MOST_BOX_POINTS:
+                return first
             self.problem = Collocation(form, self.problem.sampling, first.problem.unknowns)
             assert isinstance(first.network, Chain)
             first = self._trained(replace(first, problem=self._sampled_for(first.network, self.problem)), STEPS)
