@@ -151,19 +151,27 @@ class Cluster:
             pace = self.paces(random, self.workers)
             free = [(0.0, number) for number in range(self.workers)]
             waiting, done, end = self.workers * pieces, np.zeros(self.workers, dtype=int), 0.0
-            losses = random.exponential(self.lifetime, self.workers) if np.isfinite(self.lifetime) else None
+            losses = np.full(self.workers, np.inf)
+            if np.isfinite(self.lifetime):
+                losses = random.exponential(self.lifetime, self.workers)
             while waiting:
                 at, number = heapq.heappop(free)
                 after = at + work * pace[number]
-                if losses is not None and after > losses[number]:  # its sums are lost with it
-                    waiting += int(done[number])
-                    done[number], at = 0, losses[number] + self.restart
-                    losses[number] = at + random.exponential(self.lifetime)
-                    heapq.heappush(free, (at, number))
-                    continue
-                waiting, end = waiting - 1, max(end, after)
-                done[number] += 1
-                heapq.heappush(free, (after, number))
+                if after <= losses[number]:
+                    waiting, end = waiting - 1, max(end, after)
+                    done[number] += 1
+                    heapq.heappush(free, (after, number))
+                    if waiting:
+                        continue
+                    number = int(np.where(done > 0, losses, np.inf).argmin())
+                    if losses[number] >= end:  # nobody is lost before the pass ends
+                        break
+                    free = [(max(at, losses[number]), one) for at, one in free if one != number]
+                    heapq.heapify(free)
+                waiting += int(done[number])  # its sums are lost with it
+                done[number], at = 0, losses[number] + self.restart
+                losses[number] = at + random.exponential(self.lifetime)
+                heapq.heappush(free, (at, number))
             clock += end + self.exchange(fit.numbers) * np.log2(self.workers) + fit.alone
         return clock
 
@@ -222,11 +230,10 @@ def simulated(given: list[Fit]) -> list[dict]:
         for engine in ("torchrun", "Dask") if fit.begin else ("torchrun",):
             for case, cluster in CASES.items():
                 random = np.random.default_rng(5)
-                runs = RUNS if engine == "torchrun" else RUNS // 10
                 if engine == "Dask":
-                    seconds = [cluster.in_partitions(random, fit) for _ in range(runs)]
+                    seconds = [cluster.in_partitions(random, fit) for _ in range(RUNS)]
                 else:
-                    seconds = [cluster.in_processes(random, fit, resumes=not fit.begin) for _ in range(runs)]
+                    seconds = [cluster.in_processes(random, fit, resumes=not fit.begin) for _ in range(RUNS)]
                 low, high = np.quantile(seconds, [0.5, 0.95], method="inverted_cdf")
                 rows.append({"fit": fit.name, "engine": engine, "case": case, "median": low, "most": high})
     return rows

@@ -321,7 +321,7 @@ class Team:
         if self._has_failed(self._gathered(failed), quietly):
             return []
         box: list[Any] | None = None if self.number else [None] * self.count  # it may be large: the leading one gets it
-        self._waited(lambda: self._torch.distributed.gather_object(found, box))
+        self._waited(lambda: self._torch.distributed.gather_object(found, box, group=self._answered))
         return box or []
 
     def _tried(self, request: Any) -> tuple[Any, str | None]:
