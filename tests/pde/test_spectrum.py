@@ -124,7 +124,7 @@ value = Observations(torch.tensor([[1.0]]), torch.ones(1))
         (string([Dirichlet(0.0), value]), "^problem must be linear and homogeneous"),
         (problem(lambda u, lam: u.xx + lam * u**3, STRING, [Dirichlet(0.0)]), "^problem must be linear and homogen"),
         (problem(lambda u, lam: u.xx + lam**2 * u, STRING, [Dirichlet(0.0)], 1.0), "^problem must depend linearly on"),
-        (string([Dirichlet(0.0, hard=True)]), "^problem must have neither integrals nor hard conditions"),
+        (string([Dirichlet(0.0, hard=True)]), "^problem must have no integrals, no delays and no hard conditions"),
         (problem(lambda u, lam: u.t + lam * u, Time(0, 1), [Initial(0.0)]), "^problem must not depend on time"),
         (problem(lambda u, lam: laplacian(u) + lam * u, Disk(), [Dirichlet(0.0)]), "^domain must be a box of up to"),
     ],

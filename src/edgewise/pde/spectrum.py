@@ -197,7 +197,7 @@ def _check_problem(problem: Collocation) -> None:
     if not (form.is_linear and beside.is_linear) or form.observations or not zero_solves(problem):
         raise InputError("problem must be linear and homogeneous in the fields, so that u = 0 solves it, without data")
     if problem.has_integrals or problem.form.hard.values:
-        raise InputError("problem must have neither integrals nor hard conditions for eigenvalues")
+        raise InputError("problem must have no integrals, no delays and no hard conditions for eigenvalues")
     if TIME in domain.coordinates:
         raise InputError("problem must not depend on time for eigenvalues")
     edges = domain.corners.roll(-1, 0) - domain.corners if isinstance(domain, Polygon) else None

@@ -230,7 +230,7 @@ def poisson(*conditions, domain=SQUARE, equation=lambda u: u.xx + u.yy, ends=Non
         ),
         (
             lambda: PDE(lambda u: u.xx + integral(u, 0.0, 1.0), LINE, [Dirichlet(0.0), Interface("x=0.5")]),
-            "no integrals where there are interfaces",
+            "neither integrals nor delays where there are interfaces",
         ),
         (lambda: Interface("x=0", weight=-1), "weight must be a number"),
     ],

@@ -125,3 +125,20 @@ def test_delays_on_a_disk_are_solved_by_least_squares():
 def test_mistakes_get_one_sentence(make, message):
     with pytest.raises(InputError, match=message):
         make()
+
+
+@pytest.mark.slow
+def test_a_single_pass_with_a_delay_is_judged_by_a_coarser_pass_of_the_same_problem():
+    problem = PDE(
+        lambda u, t: u.t - 1.5 * u * (1 - u(t - 1)), Time(0, 8), [Initial(lambda t: 0.5 + 0.2 * torch.cos(t))]
+    )
+    expected = steps(lambda t, u, v: 1.5 * u * (1 - v), lambda t: 0.5 + 0.2 * np.cos(t), 1.0, 8)
+    solution = solve(problem, budget=1e-6)
+    assert "budget" in solution.message
+    assert abs(solution([[8.0]])[0, 0] - expected[0]) < 1e-11
+    assert 1e-13 < solution.error_estimate < 1e-9
+
+
+def test_a_derivative_with_a_delay_is_refused_in_a_sentence():
+    with pytest.raises(InputError, match=r"^the equation may call fields only, as u\(t - 1\): derivatives such as u.t"):
+        PDE(lambda u, t: u.t(t - 1) + u, Time(0, 3), [Initial(1.0)])

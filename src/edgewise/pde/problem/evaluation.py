@@ -77,12 +77,19 @@ Residuals = Callable[[EvaluationContext], list[Tensor]]
 
 @contextmanager
 def errors_named(name: str) -> Iterator[None]:
-    """Add a note with the name of the residuals to every error of the user's function that leaves the block."""
+    """Add a note with the name of the residuals to every error of the user's function that leaves the block.
+
+    A derivative that is called, as in u.t(t - 1), becomes an InputError.
+    """
     try:
         yield
     except InputError:
         raise
     except Exception as error:
+        if isinstance(error, TypeError) and "'Tensor' object is not callable" in str(error):
+            raise InputError(
+                f"{name} may call fields only, as u(t - 1): derivatives such as u.t have no delay"
+            ) from error
         error.add_note(f"This error was raised in the evaluation of {name}.")
         raise
 

@@ -301,26 +301,7 @@ def strong_form_of(
     first = float(domain.bounds[domain.coordinates.index(TIME), 0]) if starts else -math.inf
     residuals = EquationResiduals(equation, {name: value for each in starts for name, value in each.items()}, first)
     inside = domain.interior(PROBES, "sobol", seed=PROBE_SEEDS[0])
-    with errors_named("the equation"):
-        requirements = dry_run(residuals, fields, domain, inside, numbers)
-    if parts is not None and requirements.integrals:
-        raise InputError("equation must have no integrals where there are interfaces")
-    for name in fields:
-        if not requirements.derivatives[name] and name not in requirements.integrated_fields:
-            raise InputError(f"equation must use every field that it takes, got {name} unused")
-    more = inside if requirements.integrals else domain.interior(FINITE_POINTS, "sobol", seed=PROBE_SEEDS[0])
-    with errors_named("the equation"):
-        values = wave_residuals(residuals, fields, domain, more, numbers)
-    if not bool(requirements.sizes.isfinite().all() & values.isfinite().all()):
-        raise InputError(f"equation must be finite for a smooth solution, got {_not_finite(values, domain, more)}")
-    if not bool((requirements.sizes > 0).all()):
-        raise InputError("equation must return residuals that all depend on the solution")
-    with errors_named("the equation"):
-        check_pointwise(residuals, fields, domain, inside, numbers)
-    sizes = None if parts is None else _part_sizes(parts, residuals, fields, numbers, requirements.sizes)
-    equation_term = ResidualTerm(
-        BlockRole.EQUATION, "equation", residuals, requirements, float(weight), part_sizes=sizes
-    )
+    equation_term = _equation_term(residuals, fields, domain, numbers, parts, float(weight))
     terms = []
     samples: list[tuple[ResidualTerm, Tensor, Tensor | None]] = [(equation_term, inside, None)]
     for condition in conditions:
@@ -371,6 +352,36 @@ def strong_form_of(
     if form.has_integrals and hard.values:
         raise InputError(f"conditions must not be hard where there are integrals, got {', '.join(hard.values)}")
     return form
+
+
+def _equation_term(
+    residuals: EquationResiduals,
+    fields: tuple[str, ...],
+    domain: Domain,
+    numbers: Mapping[str, float],
+    parts: Parts | None,
+    weight: float,
+) -> ResidualTerm:
+    """The term of the equation, tried on waves; an InputError where it is not what `PDE` describes."""
+    inside = domain.interior(PROBES, "sobol", seed=PROBE_SEEDS[0])
+    with errors_named("the equation"):
+        requirements = dry_run(residuals, fields, domain, inside, numbers)
+    if parts is not None and requirements.integrals:
+        raise InputError("equation must have neither integrals nor delays where there are interfaces")
+    for name in fields:
+        if not requirements.derivatives[name] and name not in requirements.integrated_fields:
+            raise InputError(f"equation must use every field that it takes, got {name} unused")
+    more = inside if requirements.integrals else domain.interior(FINITE_POINTS, "sobol", seed=PROBE_SEEDS[0])
+    with errors_named("the equation"):
+        values = wave_residuals(residuals, fields, domain, more, numbers)
+    if not bool(requirements.sizes.isfinite().all() & values.isfinite().all()):
+        raise InputError(f"equation must be finite for a smooth solution, got {_not_finite(values, domain, more)}")
+    if not bool((requirements.sizes > 0).all()):
+        raise InputError("equation must return residuals that all depend on the solution")
+    with errors_named("the equation"):
+        check_pointwise(residuals, fields, domain, inside, numbers)
+    sizes = None if parts is None else _part_sizes(parts, residuals, fields, numbers, requirements.sizes)
+    return ResidualTerm(BlockRole.EQUATION, "equation", residuals, requirements, weight, part_sizes=sizes)
 
 
 def with_finer_integrals(form: StrongForm, factor: int) -> StrongForm:

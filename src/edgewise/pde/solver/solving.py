@@ -31,6 +31,7 @@ from edgewise.train.methods.base import Method
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 
 if TYPE_CHECKING:
+    from edgewise.pde.structured.slabs import SlabMarch
     from edgewise.pde.structured.statement import Statement
     from edgewise.pde.structured.stationary import Stage
 
@@ -385,10 +386,7 @@ def _march(
 
     Where not even the first pass reaches the last moment, its slabs are the solution up to the moment that it reached.
     """
-    from edgewise.pde.structured.delays import DelayedMarch
-    from edgewise.pde.structured.slabs import SlabMarch
-
-    march_of = DelayedMarch if problem.form.has_delays else SlabMarch
+    march_of = _march_of(problem)
     allowed, costs = min(max(FIRST_MARCH * tolerance, LEAST_TOLERANCE), MOST_MARCH), list[float]()
     stop: list[StopReason] = []
     while True:
@@ -441,13 +439,18 @@ def _march(
         allowed = max(allowed / SHARPER_MARCH, LEAST_TOLERANCE)
 
 
+def _march_of(problem: Collocation) -> type[SlabMarch]:
+    from edgewise.pde.structured.delays import DelayedMarch
+    from edgewise.pde.structured.slabs import SlabMarch
+
+    return DelayedMarch if problem.form.has_delays else SlabMarch
+
+
 def _check_by_coarser(problem: Collocation, statement: Statement, history: History, allowed: float) -> None:
     """Compare the only pass through time with one of a larger tolerance, which costs less than a sharper one.
 
     Without a second pass nothing knows by how much errors grow in time. Only the time limit ends it.
     """
-    from edgewise.pde.structured.slabs import SlabMarch
-
     spent = history.work
 
     def watch(share: float, slabs: int, work: float) -> bool:
@@ -456,7 +459,7 @@ def _check_by_coarser(problem: Collocation, statement: Statement, history: Histo
         return not history.past_deadline
 
     try:
-        result = SlabMarch(statement, allowed, watch, 1 / FINER_MARCH).run()
+        result = _march_of(problem)(statement, allowed, watch, 1 / FINER_MARCH).run()
     except KeyboardInterrupt:  # the solution itself is complete
         return
     if result is not None and result.is_complete:
