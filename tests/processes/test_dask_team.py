@@ -95,6 +95,7 @@ def test_sums_of_many_partitions():
         assert team.gathered(1)[7] is None
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_samples_are_joined_on_the_workers(monkeypatch):
     came = []
