@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -38,9 +38,15 @@ class GridPolicy:
     slopes, noises : (float, float)
         Bounds of the slope of the spectrum, and of the logarithm of the noise's variance over that of a wave with a
         quarter of the highest frequency.
+
+    Examples
+    --------
+    >>> policy = GridPolicy(noises=(-15.0, 15.0))
+    >>> min(policy.reaches), max(policy.reaches), policy.slopes
+    (0.25, 2.0, (0.3, 8.0))
     """
 
-    reaches: tuple[float, ...] = tuple(2 ** (step / 8) for step in range(-16, 9))
+    reaches: tuple[float, ...] = field(default_factory=lambda: tuple(2 ** (step / 8) for step in range(-16, 9)))
     slopes: tuple[float, float] = (0.3, 8.0)
     noises: tuple[float, float] = (-25.0, 15.0)
 
@@ -64,6 +70,13 @@ class GridFit:
         Standard deviation of the noise about a smooth function.
     left_out : ndarray or None
         Prediction of each sample from all the others, in the shape of the values, for a smooth function.
+
+    Examples
+    --------
+    >>> line = np.linspace(0, 1, 8)
+    >>> fit = sparse_on_grid([line, line], line[:, None] + line, most=20)
+    >>> isinstance(fit, GridFit), fit.layer(torch.tensor([[0.25, 0.5]], dtype=torch.float64)).shape
+    (True, torch.Size([1, 1]))
     """
 
     layer: TensorLayer
