@@ -297,7 +297,7 @@ def summary(rows: list[dict]) -> Outcome:
             f"{row['budget']:g}",
             scientific(row["error"]),
             scientific(row["estimate"]),
-            f"{row['estimate'] / row['error']:.1g}" if row["error"] and row["estimate"] is not None else "-",
+            f"{row['estimate'] / row['error']:,.1f}" if row["error"] and row["estimate"] is not None else "-",
             row["stopped"].replace("_", " "),
             "yes" if row["is_doubted"] else "no",
         )
