@@ -24,6 +24,7 @@ from edgewise.pde import (
     solve,
 )
 from edgewise.pde.problem.interfaces import Parts
+from edgewise.pde.solver.gridded import quadrature_of
 
 LINE, SQUARE = Interval(0, 1), Box(x=(-1, 1), y=(-1, 1))
 where = torch.where
@@ -81,8 +82,89 @@ def test_three_layers_and_both_ways_to_write_them():
     for joints in ([Interface("x=0.2"), Interface("x=0.7")], [Interface(Interval(0.2, 0.7))]):
         problem = PDE(equation, LINE, [*ends, *joints], solution=known)
         assert problem.outputs == len(joints) + 1
-        if len(joints) == 2:
-            assert solve(problem).errors().relative_l2 < 1e-12
+        assert solve(problem).errors().relative_l2 < 1e-12
+
+
+def fields_between_ends(coefficient):
+    """Solution of div(k grad u) = 0 and v'' = 0 between 0 and 1, where v = x."""
+    ends = [Dirichlet({"u": 0.0, "v": 0.0}, on="x=0"), Dirichlet({"u": 1.0, "v": 1.0}, on="x=1")]
+    return solve(PDE(lambda u, v: [diffusion(u, coefficient(u, v)), v.xx], LINE, ends))
+
+
+def test_a_coefficient_that_is_a_field():
+    """With k = v + 1 = w, u is log(1 + x) / log 2."""
+    ends = [Dirichlet({"u": 0.0, "w": 1.0}, on="x=0"), Dirichlet({"u": 1.0, "w": 2.0}, on="x=1")]
+    solution = solve(PDE(lambda u, w: [diffusion(u, w), w.xx], LINE, ends))
+    assert solution([[0.5]])[0, 0] == pytest.approx(math.log(1.5) / math.log(2), abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    "coefficient",
+    [
+        lambda u, v: lambda x: 1 + v,
+        lambda u, v: lambda x: 1 + u,
+        lambda u, v: lambda x, value: 1 + value + u,
+        lambda u, v: lambda x: 1 + u.x,
+        lambda u, v: lambda x: torch.exp(v) * x,
+    ],
+)
+def test_fields_that_a_coefficient_must_not_use_are_refused(coefficient):
+    with pytest.raises(InputError, match="coefficient must depend on fields by its argument `value`"):
+        fields_between_ends(coefficient)
+
+
+def test_an_expression_of_fields_is_no_coefficient():
+    with pytest.raises(InputError, match="must be a number, a field or a function of coordinates, got a tensor"):
+        fields_between_ends(lambda u, v: 1 + v)
+
+
+def test_a_coefficient_of_the_value_and_of_an_unknown_number_is_allowed():
+    problem = PDE(
+        lambda u, a: diffusion(u, lambda x, value: a * (1 + value)), LINE, [Dirichlet(0.0)], coefficients={"a": 1.0}
+    )
+    assert not problem.is_linear
+
+
+@pytest.mark.parametrize("conditions", [[], [Interface("x=0.5")]], ids=["smooth", "interface"])
+def test_without_gradients_around_it(conditions):
+    with torch.no_grad():
+        solution = solve(PDE(lambda u: u.xx + 2, LINE, [Dirichlet(0.0), *conditions]))
+    assert solution([[0.5]])[0, 0] == pytest.approx(0.25)
+
+
+def stepped(on):
+    """Linear on both sides of 0.3, k = 1 | 2: -2 b x and b (1 - x), which jumps by 1."""
+    problem = PDE(lambda u: diffusion(u, lambda x: where(x < 0.3, 1.0, 2.0)), LINE, [Dirichlet(0.0), on])
+    return solve(problem), 1 / 1.3
+
+
+@pytest.mark.parametrize("on", ["x=0.3", lambda x: x - 0.3], ids=["place", "function"])
+def test_integrals_and_roots_beside_a_jump(on):
+    solution, b = stepped(Interface(on, value=1.0))
+    assert solution.integral() == pytest.approx(-2 * b * 0.3**2 / 2 + b * 0.7**2 / 2, rel=1e-12)
+    assert solution.integral(over=Interval(0, 0.5)) == pytest.approx(-b * 0.3**2 + b * (0.7**2 - 0.5**2) / 2, rel=1e-12)
+    right = PDE(lambda u: u.xx, LINE, [Dirichlet(0.0)], solution=lambda x: 0 * x)
+    assert solution.difference(solve(right)) == pytest.approx(1.0)
+    # The value 0.1 is taken on the right only: across the jump, the field goes through it without taking it.
+    assert solution.roots(0.1) == pytest.approx([1 - 0.1 / b])
+    assert solution.roots(-0.2) == pytest.approx([0.2 / (2 * b)])
+
+
+def test_roots_at_an_interface_without_a_jump():
+    ends = [Dirichlet(lambda x: through_layers(x) - 0.75), Interface("x=0.5")]
+    roots = solve(PDE(lambda u: diffusion(u, layers), LINE, ends)).roots()
+    assert len(roots) and roots == pytest.approx(0.5)
+
+
+def test_quadratures_where_an_interface_cuts_a_square():
+    ring, sides = Parts(SQUARE, (Disk(0.5),)), Parts(SQUARE, (Box(x=(-1, 0.3), y=(-1, 1)),))
+    for domain, parts, inside, area, rounding in [
+        (SQUARE, sides, lambda x: x[:, 0] < 0.3, 2.6, 1e-12),
+        (SQUARE, ring, Disk(0.5).contains, math.pi / 4, 1e-3),
+        (Disk(0.5), ring, Disk(0.5).contains, math.pi / 4, 1e-12),
+    ]:
+        x, weights = quadrature_of(domain, parts)
+        assert float(weights @ inside(x).double()) == pytest.approx(area, rel=rounding)
 
 
 def test_a_straight_line():

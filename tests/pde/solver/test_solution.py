@@ -170,6 +170,9 @@ def test_values_on_a_grid_and_in_a_file_of_vtk(tmp_path):
     assert list(lines) == ["x", "y"] and fields["u"].shape == (5, 3)
     assert np.allclose(fields["u"], expected, atol=1e-14)
     assert np.allclose(exact.on_grid(5, {"y": 0.5})[1]["u"], np.sin(PI * lines["x"]), atol=1e-14)
+    assert exact.on_grid(np.int64(5), {"y": 0.5})[1]["u"].shape == (5,)
+    exact.save_vtk(tmp_path / "line.vtk", 5, {"y": 0.5})
+    assert b"fields u over x, y = 0.5\n" in (tmp_path / "line.vtk").read_bytes()
     exact.save_vtk(tmp_path / "plate.vtk", (5, 3))
     (x, y, z), values = read_vtk(tmp_path / "plate.vtk")
     assert np.array_equal(x, lines["x"]) and np.array_equal(y, lines["y"]) and z.tolist() == [0]
@@ -179,6 +182,8 @@ def test_values_on_a_grid_and_in_a_file_of_vtk(tmp_path):
         ({"at": {"x": 1.0, "y": 1.0}}, "^at must leave a coordinate free"),
         ({"counts": (3, 3, 3)}, "^counts must be a number, or one for each of x, y, got 3 of them$"),
         ({"counts": 1}, "^counts must be "),
+        ({"counts": 2.5}, "^counts must be an integer of at least 2, got 2.5$"),
+        ({"at": {"x": 5.0}}, "^at must lie inside the domain, x between 0 and 1, got 5.0$"),
     ]:
         with pytest.raises(InputError, match=message):
             exact.on_grid(**arguments)

@@ -564,7 +564,7 @@ Tolerance = Annotated[
 ]
 SolveVtk = Annotated[
     bool,
-    typer.Option("--vtk", help="With --out: also write the fields on a grid as solution.vtk, for ParaView."),
+    typer.Option("--vtk", help="With --out: also write the first three coordinates, in the middle of others, as .vtk."),
 ]
 
 SolveSeed = Annotated[

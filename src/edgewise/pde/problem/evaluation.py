@@ -15,7 +15,7 @@ from torch import Tensor
 
 from edgewise.errors import InputError
 from edgewise.pde.domains.domain import TIME, Domain
-from edgewise.pde.problem.fields import Field, Index, Past
+from edgewise.pde.problem.fields import Field, Index, Past, field_leaf
 from edgewise.pde.problem.integrals import IntegralCalls, IntegralKey, at_places, axes_of
 
 # Largest defect of linearity that rounding may leave, relative to the terms. A choice: far above the rounding of
@@ -294,7 +294,8 @@ def dry_run(
                 f"the limits of an integral of {key[0]} must lie in the domain, got points outside it along "
                 f"{', '.join(domain.coordinates[axis] for axis in axes_of(key))}"
             )
-        integrated.append(_wave(domain, points, fields.index(key[0])).requires_grad_())
+        values = _wave(domain, points, fields.index(key[0]))
+        integrated.append(field_leaf(values) if key[2] < 0 else values.requires_grad_())
         return integrated[-1]
 
     calls = IntegralCalls(values_elsewhere)
@@ -302,7 +303,7 @@ def dry_run(
     def wave_field(number: int, name: str) -> Field:
         def derivative(index: Index) -> Tensor:
             if (name, index) not in derivatives:
-                derivatives[name, index] = _wave(domain, x, number, index).requires_grad_()
+                derivatives[name, index] = field_leaf(_wave(domain, x, number, index))
             return derivatives[name, index]
 
         return Field(derivative, domain.coordinates, calls.of(name))
@@ -311,18 +312,18 @@ def dry_run(
         numbers = {name: x.new_full((len(x),), value).requires_grad_() for name, value in coefficients.items()}
         waves = {name: wave_field(number, name) for number, name in enumerate(fields)}
         results = residuals(EvaluationContext(domain.coordinates, x, waves, numbers, normal))
-    sizes, mean_slopes = [], dict.fromkeys(derivatives, 0.0)
-    for residual in results:
-        total = residual.new_zeros(())
-        leaves = [*derivatives.values(), *integrated]
-        if residual.requires_grad and leaves:
-            slopes = torch.autograd.grad(residual.sum(), leaves, retain_graph=True, materialize_grads=True)
-            for slope in slopes[len(derivatives) :]:
-                total = total + slope.abs().sum(1).square().mean()
-            for (name, index), slope in zip(derivatives, slopes[: len(derivatives)], strict=True):
-                total = total + _wave_scale(domain, index) ** 2 * slope.square().mean()
-                mean_slopes[name, index] += float(slope.mean())
-        sizes.append(total.sqrt() + 0 * residual.detach().sum())  # not a number where the residual is not
+        sizes, mean_slopes = [], dict.fromkeys(derivatives, 0.0)
+        for residual in results:
+            total = residual.new_zeros(())
+            leaves = [*derivatives.values(), *integrated]
+            if residual.requires_grad and leaves:
+                slopes = torch.autograd.grad(residual.sum(), leaves, retain_graph=True, materialize_grads=True)
+                for slope in slopes[len(derivatives) :]:
+                    total = total + slope.abs().sum(1).square().mean()
+                for (name, index), slope in zip(derivatives, slopes[: len(derivatives)], strict=True):
+                    total = total + _wave_scale(domain, index) ** 2 * slope.square().mean()
+                    mean_slopes[name, index] += float(slope.mean())
+            sizes.append(total.sqrt() + 0 * residual.detach().sum())  # not a number where the residual is not
     indices = {name: frozenset(index for other, index in derivatives if other == name) for name in fields}
     return Requirements(indices, torch.stack(sizes), calls.points, slopes=mean_slopes)
 

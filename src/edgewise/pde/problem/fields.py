@@ -357,6 +357,30 @@ def _check_components(name: str, fields: Sequence[Field], expected: tuple[int, .
         raise InputError(f"{name} takes {counts} fields, one per coordinate of space, got {len(fields)}")
 
 
+_FIELD_LEAF = "_edgewise_field_leaf"  # attribute of tensors that stand for fields in the dry run of an equation
+
+
+def field_leaf(values: Tensor) -> Tensor:
+    """Values of a field or of a derivative as a leaf of a graph that `depends_on_fields` recognizes."""
+    setattr(values.requires_grad_(), _FIELD_LEAF, True)
+    return values
+
+
+def depends_on_fields(result: Tensor, other_than: Sequence[Tensor]) -> bool:
+    """Whether a result of the dry run depends on fields, other than through these tensors."""
+    known = {each.grad_fn for each in other_than}
+    pending = [result.grad_fn]
+    while pending:
+        node = pending.pop()
+        if node is None or node in known:
+            continue
+        if hasattr(getattr(node, "variable", None), _FIELD_LEAF):
+            return True
+        known.add(node)
+        pending += [each for each, _ in node.next_functions]
+    return False
+
+
 @dataclass(frozen=True)
 class Stencil:
     """Rules by which derivatives are combined from the components of a jet.

@@ -22,7 +22,7 @@ from edgewise.pde.domains.implicit import LevelSet
 from edgewise.pde.domains.sampling import unit_points
 from edgewise.pde.problem.conditions import FieldValues, by_field, check_weight
 from edgewise.pde.problem.evaluation import EvaluationContext, Requirements, Residuals
-from edgewise.pde.problem.fields import Field, Index, laplacian
+from edgewise.pde.problem.fields import Field, Index, depends_on_fields, gradient, laplacian
 
 PART_POINTS = 2**14  # at which the parts of a domain are found. A choice: parts of a thousandth of it are seen
 # Distance from an interface, relative to the domain, within which a point is moved off it, and of the first of two
@@ -52,7 +52,8 @@ class Interface:
         coordinates by name, or one for each of several fields; 0, no jump, if left out, for all fields.
     flux : float, callable or sequence
         Jump of n . A grad u, outside minus inside, with n from the inside outwards; one for each equation of second
-        order, if there are several.
+        order, if there are several. Its sign follows the equation as it is written: for the heat equation as
+        `u.t - diffusion(u, k)` it is the jump of -k du/dn, and of k du/dn as `diffusion(u, k) - u.t`.
     weight : float
         Factor of the mean squared residual.
 
@@ -361,17 +362,17 @@ def sides_of(parts: Parts, x: Tensor, normal: Tensor | None, is_interface: bool)
     return torch.stack([inside, parts.number(x + step)], 1) if is_interface else inside[:, None]
 
 
-def diffusion(u: Field, coefficient: float | Callable[..., Tensor]) -> Tensor:
+def diffusion(u: Field, coefficient: float | Field | Callable[..., Tensor]) -> Tensor:
     """Divergence of a coefficient times the gradient of a field, div(k grad u): diffusion in flux form.
 
     Parameters
     ----------
     u : Field
         A field of an equation.
-    coefficient : float or callable
-        k: a number, or a differentiable function of coordinates (b,) by name, of `points` (b, n) and of `value` (b,),
-        the field's own value, to (b,). It must not use fields in another way. Where it jumps, give the place as an
-        `Interface`, at which k du/dn is then continuous.
+    coefficient : float, Field or callable
+        k: a number, a field of the equation, or a differentiable function of coordinates (b,) by name, of `points`
+        (b, n) and of `value` (b,), the field's own value, to (b,). It must not use fields in another way. Where it
+        jumps, give the place as an `Interface`, at which k du/dn is then continuous.
 
     Returns
     -------
@@ -381,7 +382,7 @@ def diffusion(u: Field, coefficient: float | Callable[..., Tensor]) -> Tensor:
     Raises
     ------
     InputError
-        u is no field, or the coefficient is neither a number nor such a function.
+        u is no field, or the coefficient is neither a number nor a field nor such a function.
 
     Examples
     --------
@@ -392,9 +393,12 @@ def diffusion(u: Field, coefficient: float | Callable[..., Tensor]) -> Tensor:
     """
     if not isinstance(u, Field):
         raise InputError(f"diffusion must be of a field of an equation, got {type(u).__name__}")
+    if isinstance(coefficient, Field):
+        return coefficient * laplacian(u) + (gradient(coefficient) * gradient(u)).sum(1)
     if not callable(coefficient):
         if not is_number(coefficient):
-            raise InputError(f"coefficient must be a number or a function of coordinates, got {coefficient!r:.60}")
+            came = "a tensor" if isinstance(coefficient, Tensor) else f"{coefficient!r:.60}"
+            raise InputError(f"coefficient must be a number, a field or a function of coordinates, got {came}")
         return coefficient * laplacian(u)
     if u.points is None:
         raise InputError("diffusion must be of a field of an equation, got one without points")
@@ -403,14 +407,20 @@ def diffusion(u: Field, coefficient: float | Callable[..., Tensor]) -> Tensor:
         points = u.points.detach().requires_grad_()
         table = {**dict(zip(u.coordinates, points.unbind(1), strict=True)), "points": points}
         if "value" in names:
-            table["value"] = u.value if u.value.requires_grad else u.value.detach().requires_grad_()
+            value = u.value
+            table["value"] = value.view_as(value) if value.requires_grad else value.detach().requires_grad_()
         unknown = [name for name in names if name not in table]
         if unknown:
             raise InputError(f"coefficient may take {', '.join(table)}, value, got an argument named {unknown[0]!r}")
         k = coefficient(**{name: table[name] for name in names})
         if not isinstance(k, Tensor) or tuple(k.shape) not in ((), (len(points),)):
-            came = tuple(k.shape) if isinstance(k, Tensor) else type(k).__name__
-            raise InputError(f"coefficient must return shape (b,) = ({len(points)},), got {came}")
+            shape = tuple(k.shape) if isinstance(k, Tensor) else type(k).__name__
+            raise InputError(f"coefficient must return shape (b,) = ({len(points)},), got {shape}")
+        if depends_on_fields(k, [table["value"]] if "value" in names else []):
+            raise InputError(
+                "coefficient must depend on fields by its argument `value`, that of the diffused field, alone, got one "
+                "that uses others: write k * laplacian(u) + (gradient(v) * gradient(u)).sum(1) for k = 1 + v"
+            )
         k = _as_written(k, points.dtype).expand(len(points))
         if not k.requires_grad:  # constant on each side of a jump
             return k * laplacian(u)

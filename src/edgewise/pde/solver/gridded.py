@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
+from itertools import pairwise, product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,8 @@ from torch import Tensor
 from edgewise.checks import check_count
 from edgewise.errors import InputError, missing_extra
 from edgewise.files import write_bytes
-from edgewise.pde.domains.domain import Domain, finite_number
+from edgewise.pde.domains.domain import Box, Domain, finite_number
+from edgewise.pde.problem.interfaces import Parts
 
 if TYPE_CHECKING:
     from edgewise.pde.solver.solution import Solution
@@ -26,6 +28,7 @@ MOST_GRID_VALUES = 21  # of each coordinate, in more dimensions. A choice
 # Places between which a change of sign is seen, by the number of coordinates: some thousand periods of one of them, and
 # a hundred of two; and halvings of their distances, to rounding. A choice
 ROOT_PLACES, ROOT_HALVINGS = {1: 20_000, 2: 400, 3: 60}, 50
+ROOT_JUMP = 1e-4  # of the largest value: a smaller jump at an interface is an error of the solution. A choice
 
 
 def grid_of(
@@ -41,19 +44,23 @@ def grid_of(
         raise InputError("at must leave a coordinate free, got a value for each")
     if counts is None:
         counts = GRID_VALUES.get(len(free), MOST_GRID_VALUES)
-    sizes = [counts] * len(free) if isinstance(counts, int) else list(counts)
-    if len(sizes) != len(free):
-        raise InputError(f"counts must be a number, or one for each of {', '.join(free)}, got {len(sizes)} of them")
-    for size in sizes:
-        check_count(size, "counts", 2)
+    each = list(counts) if isinstance(counts, Sequence | np.ndarray) else [counts] * len(free)
+    if len(each) != len(free):
+        raise InputError(f"counts must be a number, or one for each of {', '.join(free)}, got {len(each)} of them")
+    sizes = [check_count(size, "counts", 2) for size in each]
     ends = dict(zip(domain.coordinates, domain.bounds.tolist(), strict=True))
     lines = {name: np.linspace(ends[name][0], ends[name][1], size) for name, size in zip(free, sizes, strict=True)}
-    places = {**lines, **{name: np.array([finite_number(value, f"at {name}")]) for name, value in fixed.items()}}
+    for name, value in fixed.items():
+        low, high = ends[name]
+        if not low <= finite_number(value, f"at {name}") <= high:
+            raise InputError(f"at must lie inside the domain, {name} between {low:g} and {high:g}, got {value!r}")
+    places = {**lines, **{name: np.array([float(value)]) for name, value in fixed.items()}}
     mesh = np.meshgrid(*(places[name] for name in domain.coordinates), indexing="ij")
     points = torch.from_numpy(np.stack([each.ravel() for each in mesh], 1))
     values = np.full((len(points), len(solution.problem.fields)), np.nan)
     inside = domain.level(points) <= GRID_EDGE * float(domain.size.max())
-    values[inside.numpy()] = solution(points[inside]).numpy()
+    if bool(inside.any()):
+        values[inside.numpy()] = solution(points[inside]).numpy()
     shape = tuple(len(line) for line in lines.values())
     fields = {name: column.reshape(shape) for name, column in zip(solution.problem.fields, values.T, strict=True)}
     return lines, fields
@@ -92,7 +99,8 @@ def write_vtk(
             f"got {', '.join(lines)}"
         )
     axes = [*lines.values(), *[np.zeros(1)] * (3 - len(lines))]
-    title = f"fields {', '.join(fields)} over {', '.join(lines)}"[:200]
+    where = "".join(f", {name} = {float(value):g}" for name, value in (at or {}).items())
+    title = f"fields {', '.join(fields)} over {', '.join(lines)}{where}"[:200]
     parts = [f"# vtk DataFile Version 3.0\n{title}\nBINARY\nDATASET RECTILINEAR_GRID\n".encode()]
     parts.append(f"DIMENSIONS {' '.join(str(len(line)) for line in axes)}\n".encode())
     for letter, line in zip("XYZ", axes, strict=True):
@@ -105,8 +113,36 @@ def write_vtk(
     write_bytes(path, b"".join(parts))
 
 
-def crossings(gap: Callable[[Tensor], Tensor], domain: Domain) -> Tensor:
-    """Points (m, n) at which a function vanishes along the lines of a grid in the domain, by bisection."""
+def quadrature_of(domain: Domain, parts: Parts | None) -> tuple[Tensor, Tensor]:
+    """Quadrature over a domain, see `Domain.quadrature`, for functions that jump between parts.
+
+    Boxes are cut along straight interfaces, and intervals at every one; elsewhere points are quasi-random.
+    """
+    whole = domain.quadrature()
+    if parts is None or len(parts.number(whole[0]).unique()) == 1:
+        return whole
+    if not isinstance(domain, Box) or domain.dimension > 3:
+        return Domain.quadrature(domain)
+    ends = domain.bounds.tolist()
+    cuts = [{low, high} for low, high in ends]
+    for inner in parts.inner:
+        if domain.dimension == 1:
+            cuts[0] |= set(crossings(inner.level, domain)[:, 0].tolist())
+        elif isinstance(inner, Box):
+            for (low, high), places, own in zip(ends, cuts, inner.bounds.tolist(), strict=True):
+                places |= {place for place in own if low < place < high}
+        else:
+            return Domain.quadrature(domain)
+    lines = [pairwise(sorted(places)) for places in cuts]
+    rules = [Box(**dict(zip(domain.coordinates, box, strict=True))).quadrature() for box in product(*lines)]
+    return torch.cat([x for x, _ in rules]), torch.cat([weights for _, weights in rules])
+
+
+def crossings(gap: Callable[[Tensor], Tensor], domain: Domain, parts: Parts | None = None) -> Tensor:
+    """Points (m, n) at which a function vanishes along the lines of a grid in the domain, by bisection.
+
+    Changes of sign where the function jumps between two of the parts are left out.
+    """
     if domain.dimension not in ROOT_PLACES:
         raise InputError(f"roots need a domain of at most three coordinates, got {', '.join(domain.coordinates)}")
     lines = [
@@ -126,5 +162,9 @@ def crossings(gap: Callable[[Tensor], Tensor], domain: Domain) -> Tensor:
             middle = (left + right) / 2
             is_beyond = ((gap(middle) > 0) == rises)[:, None]
             left, right = torch.where(is_beyond, left, middle), torch.where(is_beyond, middle, right)
+        if parts is not None and len(left):
+            is_jump = (gap(right) - gap(left)).abs() > ROOT_JUMP * values[inside].abs().amax()
+            stays = ~(is_jump & (parts.number(left) != parts.number(right)))
+            left, right = left[stays], right[stays]
         found.append((left + right) / 2)
     return torch.cat(found)

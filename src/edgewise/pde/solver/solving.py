@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
+import torch
+
 from edgewise.checks import check_count, check_options, is_number
 from edgewise.errors import InputError
 from edgewise.files import Journal
@@ -112,6 +114,7 @@ class SolveOptions(TypedDict, total=False):
     journal: Journal | None
 
 
+@torch.enable_grad()
 def solve(
     problem: Collocation,
     *,
