@@ -198,6 +198,8 @@ def _check_problem(problem: Collocation) -> None:
         raise InputError("problem must be linear and homogeneous in the fields, so that u = 0 solves it, without data")
     if problem.has_integrals or problem.form.hard.values:
         raise InputError("problem must have no integrals, no delays and no hard conditions for eigenvalues")
+    if form.parts is not None:
+        raise InputError("problem must have no Interface for eigenvalues, got one")
     if TIME in domain.coordinates:
         raise InputError("problem must not depend on time for eigenvalues")
     edges = domain.corners.roll(-1, 0) - domain.corners if isinstance(domain, Polygon) else None

@@ -7,7 +7,20 @@ import torch
 from edgewise.checkpoint import load_solution, save_solution
 from edgewise.errors import InputError
 from edgewise.outcomes import StopReason
-from edgewise.pde import PDE, Dirichlet, Disk, Initial, Interval, Observations, Time, UnknownField, solve
+from edgewise.pde import (
+    PDE,
+    Dirichlet,
+    Disk,
+    Initial,
+    Interface,
+    Interval,
+    Observations,
+    Time,
+    UnknownField,
+    eigenvalues,
+    solve,
+)
+from edgewise.pde.structured.inverse import _Factor
 
 LINE = Interval(0, 1)
 X = np.linspace(0, 1, 150)
@@ -28,6 +41,93 @@ def rod(seed, noise=0.01):
     return PDE(
         equation, LINE, [Dirichlet({"u": 0.0}), Observations(X[:, None], measured, field="u"), UnknownField("a")]
     )
+
+
+def source(level, values, noise=0.005, seed=0):
+    """u'' + 2 - level + a = 0 with u = x (1 - x), so that a is the level everywhere, and the places of its values."""
+    x = np.linspace(0, 1, values + 2)[1:-1]
+    measured = x * (1 - x) + noise * np.random.default_rng(seed).standard_normal(values)
+    conditions = [Dirichlet({"u": 0.0}), Observations(x[:, None], measured, field="u"), UnknownField("a")]
+    return PDE(lambda u, a: u.xx + 2 - level + a, LINE, conditions), x
+
+
+@pytest.mark.slow
+def test_a_straight_field_has_the_error_of_a_straight_line():
+    """Least squares for a = p + q x, whose u is p x (1 - x) / 2 + q x (1 - x^2) / 6, is the witness."""
+    for seed in (0, 1):
+        problem, x = source(0.0, 60, seed=seed)
+        solution, points = solve(problem), np.linspace(0.1, 0.9, 9)
+        rows = np.stack([x * (1 - x) / 2, x * (1 - x**2) / 6], 1)
+        ahead = np.stack([np.ones(9), points], 1)
+        least = 0.005 * np.sqrt(np.einsum("ij,jk,ik->i", ahead, np.linalg.inv(rows.T @ rows), ahead))
+        errors = solution.standard_error(points, "a")
+        assert (errors > 0.7 * least).all()
+        assert (np.abs(solution(points)[:, 1]) < 4 * errors).all()
+    np.testing.assert_allclose(errors, solve(source(2.0, 60, seed=1)[0]).standard_error(points, "a"), rtol=0.01)
+
+
+def test_two_values_have_no_standard_errors():
+    solution = solve(source(0.0, 2)[0])
+    assert np.isnan(solution.standard_error([[0.5]], "a")).all()
+    assert np.isnan(solution.error_estimate)
+    assert solution.trust.startswith("Not to be trusted: The number of measured values, 2, is too small")
+    assert solution.stopped is StopReason.NO_PROGRESS
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("value", [0.5, 0.0])
+def test_values_without_spread(value):
+    measured = Observations(X[:, None], np.full(len(X), value), field="u")
+    solution = solve(PDE(lambda u, a: u.xx + a, LINE, [measured, UnknownField("a")]))
+    np.testing.assert_allclose(solution([[0.3]]), [[value, 0.0]], atol=1e-9)
+
+
+def test_a_step_that_raises_the_sum_is_taken_back():
+    """Newton's steps for 1 / a^3 lead past a = 0: what is found says at least that it is not known."""
+    problem = PDE(lambda u, a: u.xx + 2 / a**3, LINE, source(2.0, 40)[0].form.conditions)
+    solution = solve(problem, budget=1e-3)
+    a, error = solution([[0.5]])[0, 1], solution.standard_error([[0.5]], "a")[0]
+    assert solution.trust.startswith("Not to be trusted") or abs(a - 1) < 3 * error
+
+
+def test_a_matrix_that_is_not_finite_ends():
+    with pytest.raises(InputError, match=r"^the equation and its derivatives by the fields must be finite"):
+        _Factor(torch.tensor([[1.0, torch.nan], [torch.nan, 1.0]], dtype=torch.float64))
+
+
+def test_the_time_limit_ends_the_first_grid():
+    """With one step of each kind, which the progress counts."""
+    reports = []
+    solution = solve(source(0.0, 60)[0], time_limit=1e-6, progress=reports.append)
+    assert solution.stopped is StopReason.TIME_LIMIT
+    assert len(reports) <= 6
+    assert "had settled" in solution.trust
+    assert np.isfinite(solution([[0.3]])).all()
+
+
+def test_control_c_on_the_first_grid_keeps_its_last_step():
+    def interrupt(event):
+        count.append(event)
+        if len(count) == 8:
+            raise KeyboardInterrupt
+
+    count = []
+    solution = solve(source(0.0, 60)[0], progress=interrupt, on_interrupt="keep")
+    assert solution.stopped is StopReason.INTERRUPTED
+    assert solution.trust.startswith("Not to be trusted")
+    count.clear()
+    with pytest.raises(KeyboardInterrupt):
+        solve(source(0.0, 60)[0], progress=interrupt)
+
+
+@pytest.mark.slow
+def test_choices_that_do_not_count_are_refused():
+    start = solve(PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.0)]), tolerance=1e-3)
+    for options in ({"hidden": (3,)}, {"degree": 4}, {"grid_size": 9}, {"tolerance": 1e-3}, {"resample": False}):
+        with pytest.raises(InputError, match=f"^{next(iter(options))} must be left out for problems with UnknownField"):
+            solve(source(0.0, 60)[0], **options)
+    with pytest.raises(InputError, match=r"^start must"):
+        solve(source(0.0, 60)[0], start=start)
 
 
 def test_a_conductivity_is_found_with_its_error():
@@ -122,6 +222,21 @@ def test_a_source_on_a_disk():
                 [Dirichlet({"u": 0.0}, hard=True), Observations(X[:, None], X, "u"), UnknownField("a")],
             ),
             "^UnknownField needs conditions that are not hard",
+        ),
+        (
+            lambda: PDE(
+                equation,
+                LINE,
+                [Dirichlet({"u": 0.0}), Observations(X[:, None], X, "u"), UnknownField("a"), Interface("x=0.5")],
+            ),
+            "^conditions must not have both UnknownField and Interface",
+        ),
+        (
+            lambda: eigenvalues(
+                PDE(lambda u, k: u.xx + k * u, LINE, [Dirichlet(0.0), Interface("x=0.5")], coefficients={"k": 1.0}),
+                count=1,
+            ),
+            "^problem must have no Interface for eigenvalues",
         ),
         (
             lambda: solve(PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.0)]), tolerance=1e-3).standard_error([[0.5]]),

@@ -409,7 +409,8 @@ class UnknownField:
     Of all fields that agree with the equation, the conditions and the measured values within their noise, `solve` takes
     smooth ones, with the strength of the smoothing and the size of the noise of the largest restricted likelihood; the
     same smoothing holds for measured fields that lack conditions. `Solution.standard_error` gives standard errors.
-    All measured values have the same noise; the weights of `Observations` do not count.
+    All measured values have the same noise; the weights of `Observations` do not count. Standard errors are nan
+    where at most two values more are measured than parameters are determined: their noise is not known then.
 
     Parameters
     ----------
@@ -419,8 +420,9 @@ class UnknownField:
     Raises
     ------
     InputError
-        With the problem that it is given to: an unknown field, no `Observations`, hard conditions, or more than three
-        coordinates.
+        With the problem that it is given to: an unknown field, no `Observations`, hard conditions, an `Interface`, or
+        more than three coordinates. On three coordinates there is one coarse grid only, and `solve` refuses so many
+        fields that it does not hold them.
 
     Examples
     --------

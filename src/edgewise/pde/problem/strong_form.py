@@ -346,6 +346,8 @@ def strong_form_of(
     )
     if form.has_integrals and parts is not None:
         raise InputError("conditions must have no integrals where there are interfaces")
+    if form.smoothed_fields and parts is not None:
+        raise InputError("conditions must not have both UnknownField and Interface, got both")
     if form.smoothed_fields and not (form.observations and not hard.values and domain.dimension <= MOST_SMOOTHED):
         what = "Observations" if not form.observations else "conditions that are not hard, and at most 3 coordinates"
         raise InputError(f"UnknownField needs {what}, got a problem without")

@@ -33,6 +33,10 @@ from edgewise.train.methods.base import Method
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from edgewise.pde.solver.solution import Stage as StageRecord
+    from edgewise.pde.structured.inverse import InverseFit
     from edgewise.pde.structured.slabs import SlabMarch
     from edgewise.pde.structured.statement import Statement
     from edgewise.pde.structured.stationary import Stage
@@ -51,8 +55,10 @@ UNLIKE = 10.0
 # Degree of splines on parts between interfaces. A choice: on each part the solution is smooth up to the interface and
 # beyond, so that a higher degree needs fewer coefficients; from 9 on the matrices lose digits.
 DEGREE_OF_PARTS = 7
+TOLERANCE = 1e-10  # A choice: what two grids reach on smooth problems
 GAP_OF_ERRORS = 0.2  # standard errors to which two grids must agree: an interval is then 2 % too short. A choice
 STARTS_OF_OTHERS = 5  # from which another solution is sought. A choice: less than a second on a square
+ALWAYS = ("on_interrupt", "verbose", "journal")  # options that do not choose how a problem is solved
 STOPPED = {
     StopReason.BUDGET: "the budget was spent in a sharper one",
     StopReason.TIME_LIMIT: "the time was over in a sharper one",
@@ -65,6 +71,8 @@ MOST_TENSOR = 2
 
 class SolveOptions(TypedDict, total=False):
     """Keyword options of `solve` for the network, the method, Ctrl-C and a line of progress.
+
+    Problems with `UnknownField` take the last three only.
 
     Parameters
     ----------
@@ -120,7 +128,7 @@ def solve(
     *,
     budget: float = 1.0,
     time_limit: float | None = None,
-    tolerance: float = 1e-10,
+    tolerance: float = TOLERANCE,
     seed: int = 0,
     progress: ProgressCallback | None = None,
     **options: Unpack[SolveOptions],
@@ -136,7 +144,8 @@ def solve(
     time_limit : float, optional
         Wall seconds allowed; decides between stages, and between slabs of time, where a solution may end early.
     tolerance : float
-        Estimated relative error at which the solve ends.
+        Estimated relative error at which the solve ends; not for `UnknownField`, whose grids must agree to 0.2 of a
+        standard error.
     seed : int
         Seed of points and weights.
     progress : callable, optional
@@ -191,6 +200,11 @@ def solve(
             raise InputError(f"{name} must be a positive number, got {value!r}")
     if not (is_number(tolerance) and tolerance >= 0):
         raise InputError(f"tolerance must be a number of at least 0, got {tolerance!r}")
+    if problem.form.smoothed_fields:
+        given: dict[str, object] = {**options, "tolerance": None if tolerance == TOLERANCE else tolerance}
+        chosen = next((name for name, value in given.items() if name not in ALWAYS and value is not None), None)
+        if chosen is not None:
+            raise InputError(f"{chosen} must be left out for problems with UnknownField, got {given[chosen]!r:.60}")
     progress = progress_callback(progress, ("stage", "share", "error"))
     with reported(progress, options.get("verbose", False), "solve") as report:
         history, ended = History(problem, seed, budget, time_limit, report, options.get("journal")), None
@@ -309,43 +323,68 @@ def _find_fields(problem: Collocation, history: History) -> tuple[StopReason, st
     """Find unknown fields from measured values on finer and finer grids, until two agree within their noise."""
     from edgewise.pde.structured.inverse import inverse_fits  # imported late: `import edgewise` stays light
 
-    x, names, stopped = history.fresh_points, problem.form.smoothed_fields, StopReason.NO_PROGRESS
-    message, before = "The largest grid is reached", None
+    x, names, before, spent = history.fresh_points, problem.form.smoothed_fields, None, history.work
+
+    def watch(work: float, loss: float) -> bool:
+        history.work = spent + work
+        history.report_progress(f"unknown fields, grid {len(history.stages) + 1}", loss)
+        return not history.past_deadline and history.work <= history.limit
+
     try:
-        for fit in inverse_fits(problem, names):
-            history.spend(fit.work)
+        for fit in inverse_fits(problem, names, watch):
+            history.work = spent = spent + fit.work
             values, errors = field_values(fit.network, fit.problem, x), fit.network.standard_errors(x)
             history.add_stage(TrainedNetwork(fit.network, fit.problem, fit.loss), fit.points)
             gap = math.nan if before is None else float((values - before).norm() / errors.norm())
-            size = float(values.norm())
-            checks = [] if before is None else [f"two grids agree to {gap:.1g} of a standard error"]
-            checks.append(f"the residual at fresh points is {history.stages[-1].residual:.1g} of an error")
-            checks.append(
-                f"the measured values have a noise of {fit.noise:.3g} and determine {fit.freedom:.3g} parameters, with "
-                f"{', '.join(names)} smoothed by restricted likelihood"
-            )
-            doubts = () if history.stages[-1].residual <= LARGEST_RESIDUAL else ("The equation does not hold.",)
-            evidence = Evidence(
-                history.stages[-1].change,
-                history.stages[-1].residual,
-                tuple(checks),
-                doubts,
-                noise=float(errors.norm()) / max(size, ABOVE_ZERO),
-                standard_errors=fit.standard_errors,
-            )
-            history.judged(evidence)
             before = values
+            history.judged(_evidence_of_fields(fit, names, history.stages[-1], gap, errors, values))
+            if fit.is_interrupted:
+                return StopReason.INTERRUPTED, "Interrupted; the solution is that of the last step on the first grid."
+            if not fit.has_noise:
+                return StopReason.NO_PROGRESS, "A finer grid would not help."
             if gap <= GAP_OF_ERRORS:
                 return StopReason.CONVERGED, f"Two grids agree to {gap:.1g} of a standard error."
             if history.past_deadline or history.work > history.limit:
-                stopped = StopReason.TIME_LIMIT if history.past_deadline else StopReason.BUDGET
-                message = "The time is over" if history.past_deadline else "The budget is spent"
                 break
     except KeyboardInterrupt:
         if before is None:
             raise
         return StopReason.INTERRUPTED, "Interrupted; the solution is that of the last complete grid."
-    return stopped, f"{message}."
+    if history.past_deadline:
+        return StopReason.TIME_LIMIT, "The time is over."
+    if history.work > history.limit:
+        return StopReason.BUDGET, "The budget is spent."
+    return StopReason.NO_PROGRESS, "The largest grid is reached."
+
+
+def _evidence_of_fields(
+    fit: InverseFit, names: Sequence[str], stage: StageRecord, gap: float, errors: Tensor, values: Tensor
+) -> Evidence:
+    """Judgement of fields from measured values: their gap to a coarser grid, standard errors and values (N, fields)."""
+    checks = [] if math.isnan(gap) else [f"two grids agree to {gap:.1g} of a standard error"]
+    checks.append(f"the residual at fresh points is {stage.residual:.1g} of an error")
+    checks.append(
+        f"the measured values have a noise of {fit.noise:.3g} and determine {fit.freedom:.3g} parameters, with "
+        f"{', '.join(names)} smoothed by restricted likelihood"
+    )
+    doubts = []
+    if not stage.residual <= LARGEST_RESIDUAL:
+        doubts.append("The equation does not hold.")
+    if not fit.has_noise:
+        doubts.append(
+            f"The number of measured values, {fit.values}, is too small to know their noise, so that there are no "
+            "standard errors."
+        )
+    if not fit.is_settled:
+        doubts.append("The search for the fields ended before fields, smoothing and noise had settled.")
+    return Evidence(
+        stage.change,
+        stage.residual,
+        tuple(checks),
+        tuple(doubts),
+        noise=float(errors.norm()) / max(float(values.norm()), ABOVE_ZERO),
+        standard_errors=fit.standard_errors,
+    )
 
 
 def solve_on_grids(

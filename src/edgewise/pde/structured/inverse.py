@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations_with_replacement
 
@@ -36,9 +36,17 @@ MOST_DENSE_COEFFICIENTS = 1600  # of a dense normal matrix, which is factorised 
 EXACTNESSES = 1.0, 1e2, 1e4
 NEWTON_ROUNDS, SETTLED = 60, 1e-2  # of Newton steps, and relative change of all strengths at which they end
 LARGEST_STRENGTH_CHANGE = 30.0  # factor by which a strength changes in one round. A choice
+# Parameters beyond straight fields at which a strength rises no more: more of it would change nothing but the ridge,
+# which is a part of it and holds straight fields too. A choice: a hundredth of one is nothing.
+LEAST_CURVED = 1e-2
 CURVED_RIDGE = 1e-12  # of the scaled normal matrix: rounding
-LEAST_NOISE = 1e-5  # of the spread of the measured values: above what splines and rounding leave. A choice
+# Of the spread of the measured values, or of their size where they are all equal. A choice: above what splines and
+# rounding leave.
+LEAST_NOISE = 1e-5
 FIRST_ROUGHNESS = 1e-3  # of the measurements' sum of squares, for the first smoothing. A choice that rounds correct
+# Measured values beyond the parameters that they determine, above which there are standard errors: Student's t with so
+# many degrees of freedom, an error in units of an estimated standard error, has no variance.
+LEAST_SPARE = 2.0
 SHORTEST_STEP = 1e-3  # a damped step, as a part of Newton's. A choice
 
 
@@ -85,6 +93,8 @@ class InverseFit:
         The problem with the coefficients that were found.
     noise : float
         Standard deviation of the measurements.
+    values : int
+        Number of measurements.
     freedom : float
         Effective number of parameters.
     strengths : mapping
@@ -97,17 +107,29 @@ class InverseFit:
         Number of collocation points.
     work : float
         Multiply-adds.
+    is_settled : bool
+        Whether fields, strengths and noise changed no more at the end.
+    is_interrupted : bool
+        Whether Ctrl-C ended the fit.
     """
 
     network: UncertainNetwork
     problem: Collocation
     noise: float
+    values: int
     freedom: float
     strengths: Mapping[str, float]
     standard_errors: Mapping[str, float]
     loss: float
     points: int
     work: float
+    is_settled: bool = True
+    is_interrupted: bool = False
+
+    @property
+    def has_noise(self) -> bool:
+        """True if there are values enough to know their noise, and so standard errors, which are nan without."""
+        return self.values - self.freedom > LEAST_SPARE
 
 
 @dataclass(frozen=True)
@@ -136,7 +158,9 @@ def _roughness_block(problem: Collocation, mesh: Mesh, name: str) -> ResidualBlo
     return ResidualBlock("roughness", points_with(*mesh.interior()), residuals, 1.0, plan.directions, plan.order)
 
 
-def inverse_fits(problem: Collocation, names: Sequence[str]) -> Iterator[InverseFit]:
+def inverse_fits(
+    problem: Collocation, names: Sequence[str], watch: Callable[[float, float], bool]
+) -> Iterator[InverseFit]:
     """Fit fields to measurements on finer and finer grids.
 
     Parameters
@@ -145,10 +169,20 @@ def inverse_fits(problem: Collocation, names: Sequence[str]) -> Iterator[Inverse
         A problem with measured values.
     names : sequence of str
         The unknown fields, which are smoothed.
+    watch : callable
+        Receives the multiply-adds on a grid, and the loss, after each of its steps. False ends the work: the first
+        grid with the fewest steps that give a result, a finer one without.
 
     Yields
     ------
     InverseFit
+        After Ctrl-C on the first grid, its last step, if there is one.
+
+    Raises
+    ------
+    InputError
+        The domain has more than three coordinates, the fields need more than `MOST_DENSE_COEFFICIENTS` on any grid, or
+        the equation is not finite at the measured values.
 
     Notes
     -----
@@ -169,32 +203,73 @@ def inverse_fits(problem: Collocation, names: Sequence[str]) -> Iterator[Inverse
     if domain.dimension not in FIRST_INTERVALS_OF_FIELDS:
         raise InputError(f"unknown fields need a domain of at most three coordinates, got {domain.dimension}")
     count = FIRST_INTERVALS_OF_FIELDS[domain.dimension]
-    while True:
-        lines = [torch.linspace(low, high, count + 1, dtype=torch.float64) for low, high in domain.bounds.tolist()]
-        periodic = [name in problem.periodic for name in domain.coordinates]
-        layer = TensorLayer(
-            lines, len(problem.fields), degree=max(DEGREE_OF_FIELDS, problem.order + 1), periodic=periodic
-        )
-        if layer.coef.numel() > MOST_DENSE_COEFFICIENTS:
-            return
+    degree = max(DEGREE_OF_FIELDS, problem.order + 1)
+    periodic = [name in problem.periodic for name in domain.coordinates]
+
+    def sizes() -> list[int]:  # a periodic coordinate has no fewer intervals
+        return [max(count, degree + 1) if repeats else count for repeats in periodic]
+
+    def coefficients() -> int:
+        splines = (size + (0 if repeats else degree) for size, repeats in zip(sizes(), periodic, strict=True))
+        return math.prod(splines) * len(problem.fields)
+
+    while coefficients() > MOST_DENSE_COEFFICIENTS:
+        count -= 1
+        if not count:
+            raise InputError(
+                f"problems with UnknownField must have at most {MOST_DENSE_COEFFICIENTS:,} coefficients, got "
+                f"{len(problem.fields)} fields of {domain.dimension} coordinates, which have more on the coarsest grid"
+            )
+    while coefficients() <= MOST_DENSE_COEFFICIENTS:
+        ends = zip(domain.bounds.tolist(), sizes(), strict=True)
+        lines = [torch.linspace(low, high, size + 1, dtype=torch.float64) for (low, high), size in ends]
+        layer = TensorLayer(lines, len(problem.fields), degree=degree, periodic=periodic)
         mesh = Mesh(domain, lines, POINTS_OF_INTERVAL)
         sampled = problem.resampled(1, seed=1, mesh=mesh, own_unknowns=True)
-        fit = _Smoothing(sampled, mesh, layer, names).run(start)
+        try:
+            fit = _Smoothing(sampled, mesh, layer, names, watch).run(start)
+        except InputError:  # not finite
+            if start is None:
+                raise
+            return
+        if start is not None and not fit.is_settled and not watch(fit.work, fit.loss):
+            return
         yield fit
         start, problem, count = fit, fit.problem, math.ceil(FINER_FIELDS * count)
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """Parameters (P,) and their covariance (P, P) after a Newton step, and what the strengths and noise became."""
+
+    parameters: Tensor
+    strengths: tuple[float, ...]
+    noise: float
+    freedom: float
+    covariance: Tensor
+    is_settled: bool
 
 
 class _Smoothing:
     """Newton's method for fields and coefficients, with strengths and noise that follow the restricted likelihood."""
 
-    def __init__(self, problem: Collocation, mesh: Mesh, layer: TensorLayer, names: Sequence[str]):
+    def __init__(
+        self,
+        problem: Collocation,
+        mesh: Mesh,
+        layer: TensorLayer,
+        names: Sequence[str],
+        watch: Callable[[float, float], bool],
+    ):
+        self.watch = watch
         self.problem, self.mesh, self.names, self.network = problem, mesh, names, TensorNetwork(layer)
         self.slots: ParameterSlots = trainable_slots(self.network, problem)
         observed = problem.with_role(BlockRole.OBSERVATION)
         self.count = sum(len(block.data) for block in observed)
         self.data = [replace(block, weight=float(len(block.data))) for block in observed]
         values = torch.cat([each.values.double() for each in problem.form.observations])
-        self.least = LEAST_NOISE * max(float(values.std(unbiased=False)), ABOVE_ZERO)
+        size, spread = float(values.abs().max()), float(values.std(unbiased=False))
+        self.spread = spread if spread > torch.finfo(values.dtype).eps * size else size or 1.0  # equal but for rounding
         others = [block for block in problem.blocks() if block.role is not BlockRole.OBSERVATION]
         self.exact, self.work = [replace(block, weight=1.0) for block in others], 0.0
 
@@ -203,29 +278,45 @@ class _Smoothing:
         if before is None:
             strengths, noise = self._start()
         else:
-            strengths, noise = [before.strengths[name] for name in self.names], before.noise
+            strengths, noise = tuple(before.strengths[name] for name in self.names), before.noise
             self._follow(before.network)
-        for exactness in EXACTNESSES if before is None else EXACTNESSES[-1:]:
-            strengths, noise, freedom, covariance = self._newton(self.names, strengths, noise, exactness)
+        found: _Found | None = None
+        is_interrupted = False
+        try:
+            for exactness in EXACTNESSES if before is None else EXACTNESSES[-1:]:
+                for found in self._newton(self.names, strengths, noise, exactness):
+                    strengths, noise = found.strengths, found.noise
+        except KeyboardInterrupt:
+            if before is not None or found is None:
+                raise
+            is_interrupted = True
+        assert found is not None
+        self._set(found.parameters)
+        covariance = found.covariance
         root, info = torch.linalg.cholesky_ex(covariance)
         if int(info):  # by rounding
             values, vectors = torch.linalg.eigh(covariance)
             root = vectors * values.clamp(min=0).sqrt()
         size = self.network.tensor_layer.coef.numel()
+        if self.count - found.freedom <= LEAST_SPARE:
+            root, covariance = torch.full_like(root, math.nan), torch.full_like(covariance, math.nan)
         errors = covariance.diagonal()[size:].clamp(min=0).sqrt().tolist()
         return InverseFit(
             network=UncertainNetwork(self.network.tensor_layer, root[:size].contiguous()),
             problem=self.problem,
             noise=noise,
-            freedom=freedom,
+            values=self.count,
+            freedom=found.freedom,
             strengths=dict(zip(self.names, strengths, strict=True)),
             standard_errors=dict(zip(self.problem.unknowns, errors, strict=True)),
             loss=self._size(self.exact),
             points=self.problem.point_count,
             work=self.work,
+            is_settled=found.is_settled and not is_interrupted,
+            is_interrupted=is_interrupted,
         )
 
-    def _start(self) -> tuple[list[float], float]:
+    def _start(self) -> tuple[tuple[float, ...], float]:
         """Smooth the measured fields alone, and take for the others what then fulfils the equation best."""
         layer, fields = self.network.tensor_layer, self.problem.fields
         measured = sorted({observed.field or fields[0] for observed in self.problem.form.observations})
@@ -235,10 +326,9 @@ class _Smoothing:
             layer.coef.zero_()
             for name in unknown:
                 layer.coef[..., fields.index(name)] = 1.0
-        spread = self.least / LEAST_NOISE
-        first = [self.count / spread**2 * FIRST_ROUGHNESS] * len(measured)
-        smooth, noise, _, _ = self._newton(measured, first, spread / 10, 0.0)
-        strengths = dict(zip(measured, smooth, strict=True))
+        first = [self.count / self.spread**2 * FIRST_ROUGHNESS] * len(measured)
+        *_, smooth = self._newton(measured, first, self.spread / 10, 0.0)
+        strengths, noise = dict(zip(measured, smooth.strengths, strict=True)), smooth.noise
         matrix, gradient, _ = self._squares(self.exact)
         weight, chosen = EXACTNESSES[0] * self.count / noise**2, torch.zeros(len(gradient), dtype=torch.bool)
         whole = weight * matrix
@@ -252,12 +342,12 @@ class _Smoothing:
             step = torch.zeros_like(gradient)
             step[chosen] = -_Factor(whole[chosen][:, chosen]).solve(weight * gradient[chosen][:, None])[:, 0]
             self._set(self._coefficients() + step)
-        return [strengths[name] for name in self.names], noise
+        return tuple(strengths[name] for name in self.names), noise
 
     def _newton(
         self, names: Sequence[str], strengths: Sequence[float], noise: float, exactness: float
-    ) -> tuple[list[float], float, float, Tensor]:
-        """Newton steps and updates: strengths, noise, effective number of parameters and covariance of parameters.
+    ) -> Iterator[_Found]:
+        """What each Newton step with its updates finds, until nothing changes or the watch ends it.
 
         Without exactness the equation and the conditions do not count.
         """
@@ -283,11 +373,14 @@ class _Smoothing:
                 return total + sum(s * float(own @ p @ own) for s, p in zip(strengths, rough, strict=True))
 
             step, size, factor = -whole.solve(slope[:, None])[:, 0], objective(), 1.0
+            is_least = -float(step @ slope) < SETTLED  # by how much it would fall, in units of the noise's variance
             while factor > SHORTEST_STEP:
                 self._set(c + factor * step)
                 if objective() <= size:
                     break
                 factor /= 2
+            else:  # no step lowers it: strengths and noise may still change
+                self._set(c)
             c = self._coefficients()
             covariance, free = whole.inverse(), _Factor(prior)
             self.work += 4 * len(c) ** 3
@@ -296,15 +389,18 @@ class _Smoothing:
             for number, matrix in enumerate(rough):
                 given = float(free.solve(matrix).diagonal().sum() - (covariance * matrix).sum())
                 ratio = max(given, ABOVE_ZERO) / max(float(c @ matrix @ c), ABOVE_ZERO)
-                ratio = min(max(ratio, 1 / LARGEST_STRENGTH_CHANGE), LARGEST_STRENGTH_CHANGE)
+                most = LARGEST_STRENGTH_CHANGE if strengths[number] * given > LEAST_CURVED else 1.0
+                ratio = min(max(ratio, 1 / LARGEST_STRENGTH_CHANGE), most)
                 strengths[number] *= ratio
                 changes.append(abs(math.log(ratio)))
             fresh = math.sqrt(deviations(c) / max(self.count - freedom, 1.0))
-            ratio = min(max(max(fresh, self.least) / noise, 1 / LARGEST_STRENGTH_CHANGE), LARGEST_STRENGTH_CHANGE)
+            ratio = max(fresh, LEAST_NOISE * self.spread) / noise
+            ratio = min(max(ratio, 1 / LARGEST_STRENGTH_CHANGE), LARGEST_STRENGTH_CHANGE)
             noise *= ratio
-            if max(*changes, abs(math.log(ratio))) < SETTLED:
+            is_settled = is_least and max(*changes, abs(math.log(ratio))) < SETTLED
+            yield _Found(c, tuple(strengths), noise, freedom, covariance, is_settled)
+            if is_settled or not self.watch(self.work, self._size(self.exact)):
                 break
-        return strengths, noise, freedom, covariance
 
     def _roughness(self, name: str) -> Tensor:
         """Matrix of the roughness of a field, (P, P)."""
@@ -349,9 +445,17 @@ class _Smoothing:
 
 
 class _Factor:
-    """Cholesky's factor of a matrix that is scaled to a diagonal of ones and has a small ridge."""
+    """Cholesky's factor of a matrix that is scaled to a diagonal of ones and has a small ridge.
+
+    An InputError where the matrix is not finite, which no ridge would end.
+    """
 
     def __init__(self, matrix: Tensor):
+        if not bool(matrix.isfinite().all()):
+            raise InputError(
+                "the equation and its derivatives by the fields must be finite near the measured values, got some that "
+                "are not"
+            )
         diagonal = matrix.diagonal()
         self.scale = torch.where(diagonal > 0, diagonal, diagonal.amax().clamp(min=ABOVE_ZERO)).rsqrt()
         scaled = matrix * self.scale[:, None] * self.scale
