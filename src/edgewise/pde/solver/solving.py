@@ -55,7 +55,7 @@ UNLIKE = 10.0
 # Degree of splines on parts between interfaces. A choice: on each part the solution is smooth up to the interface and
 # beyond, so that a higher degree needs fewer coefficients; from 9 on the matrices lose digits.
 DEGREE_OF_PARTS = 7
-TOLERANCE = 1e-10  # A choice: what two grids reach on smooth problems
+DEFAULT_TOLERANCE = 1e-10  # A choice: what two grids reach on smooth problems
 GAP_OF_ERRORS = 0.2  # standard errors to which two grids must agree: an interval is then 2 % too short. A choice
 STARTS_OF_OTHERS = 5  # from which another solution is sought. A choice: less than a second on a square
 ALWAYS = ("on_interrupt", "verbose", "journal")  # options that do not choose how a problem is solved
@@ -128,7 +128,7 @@ def solve(
     *,
     budget: float = 1.0,
     time_limit: float | None = None,
-    tolerance: float = TOLERANCE,
+    tolerance: float = DEFAULT_TOLERANCE,
     seed: int = 0,
     progress: ProgressCallback | None = None,
     **options: Unpack[SolveOptions],
@@ -201,7 +201,7 @@ def solve(
     if not (is_number(tolerance) and tolerance >= 0):
         raise InputError(f"tolerance must be a number of at least 0, got {tolerance!r}")
     if problem.form.smoothed_fields:
-        given: dict[str, object] = {**options, "tolerance": None if tolerance == TOLERANCE else tolerance}
+        given: dict[str, object] = {**options, "tolerance": None if tolerance == DEFAULT_TOLERANCE else tolerance}
         chosen = next((name for name, value in given.items() if name not in ALWAYS and value is not None), None)
         if chosen is not None:
             raise InputError(f"{chosen} must be left out for problems with UnknownField, got {given[chosen]!r:.60}")
