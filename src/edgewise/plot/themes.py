@@ -16,7 +16,8 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import Collection
-from matplotlib.colors import ListedColormap, to_hex, to_rgba
+from matplotlib.colors import Colormap, ListedColormap, to_hex, to_rgba
+from matplotlib.contour import ContourSet
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -105,14 +106,25 @@ def _recolour(artist: Artist | None, theme: str, undo: ExitStack) -> None:
         _exchange(artist.get_edgecolor, artist.set_edgecolor, theme, undo)
     elif isinstance(artist, ScalarMappable) and artist.get_array() is not None and np.ndim(artist.get_array()) < 3:
         before = artist.get_cmap()
-        undo.callback(artist.set_cmap, before)
+        undo.callback(_set_colors, artist, before)
         colors = before(np.linspace(0, 1, _STEPS))
-        artist.set_cmap(ListedColormap([themed_color(color, theme) for color in colors]))
-        if isinstance(artist, Collection) and not isinstance(artist.get_edgecolor(), str):
+        _set_colors(artist, ListedColormap([themed_color(color, theme) for color in colors]))
+        # The edges of contours have the colours of their map.
+        if isinstance(artist, Collection) and not isinstance(artist, ContourSet):
             _exchange_edges(artist, theme, undo)
     elif isinstance(artist, Collection):
         _exchange(artist.get_facecolor, artist.set_facecolor, theme, undo)
         _exchange_edges(artist, theme, undo)
+
+
+def _set_colors(artist: ScalarMappable, colors: Colormap) -> None:
+    """Change the colours of a map and of its colour bar, which keeps its numbers."""
+    bar = artist.colorbar
+    numbers = bar and (bar.long_axis.get_major_locator(), bar.long_axis.get_major_formatter())
+    artist.set_cmap(colors)
+    if bar and numbers:
+        bar.locator, bar.formatter = numbers
+        bar.update_ticks()
 
 
 def _exchange_edges(artist: Collection, theme: str, undo: ExitStack) -> None:

@@ -6,6 +6,7 @@ import torch
 from tests.plot.solutions import PLANE, cube, flow, heat, heat_on_a_disk, heat_solution, oscillation, untrained
 
 from edgewise.errors import InputError
+from edgewise.pde import PDE, Box, Dirichlet, Initial, Interface, Interval, Parameter, Time, laplacian
 from edgewise.plot import solution_figure
 from edgewise.plot.style import render
 
@@ -112,3 +113,38 @@ def test_the_same_figure_gives_the_same_bytes(suffix):
 def test_bad_arguments_are_refused(problem, settings, message):
     with pytest.raises(InputError, match=message):
         solution_figure(untrained(problem()), **settings)
+
+
+def moving(domain, place, **settings):
+    """Diffusion with an interface that moves from 0.3 to 0.7 in the time from 0 to 1."""
+    conditions = [Dirichlet(0.0), Initial(0.0), Interface(place, value=1.0)]
+    return untrained(PDE(lambda u: u.t - laplacian(u), domain, conditions, points=50, **settings))
+
+
+@pytest.mark.slow
+def test_interfaces_are_where_they_are_at_each_moment():
+    solution = moving(Box(x=(0, 1), y=(0, 1)) * Time(0, 1), lambda x, y, t: x - 0.3 - 0.4 * t)
+    shown = pictured(solution_figure(solution, times=[0.0, 0.5, 1.0]))
+    for panel, place in zip(shown, [0.3, 0.5, 0.7] * 2, strict=True):
+        places = np.concatenate([path.vertices for path in panel.collections[-1].get_paths()])[:, 0]
+        assert places == pytest.approx(place, abs=1e-3)
+
+
+@pytest.mark.slow
+def test_curves_at_moments_have_a_gap_at_an_interface():
+    figure = solution_figure(moving(Interval(0, 1) * Time(0, 1), lambda x, t: x - 0.3 - 0.4 * t), times=[0.0, 0.75])
+    for panel, place in zip(figure.axes[-2:], (0.3, 0.6), strict=True):
+        x, y = panel.lines[0].get_data()
+        (gap,) = np.nonzero(np.isnan(y))[0]
+        assert x[gap - 1] == pytest.approx(place, abs=2e-3) and x[gap + 1] == pytest.approx(place, abs=2e-3)
+
+
+@pytest.mark.slow
+def test_values_of_parameters_that_a_figure_does_not_show_are_written():
+    family = PDE(
+        lambda u, m, n: u.t - m * u.xx + n * u,
+        Interval(0, 1) * Time(0, 1) * Parameter("m", 0.5, 1) * Parameter("n", 0, 1),
+        [Dirichlet(0.0), Initial(0.0)],
+        points=50,
+    )
+    assert solution_figure(untrained(family), times=[0.5]).get_suptitle() == "at $n$ = 0.5"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
-from tests.plot.solutions import PLANE, heat_on_a_disk
+from tests.plot.solutions import PLANE, heat_on_a_disk, untrained
 
 from edgewise.pde import PDE, Box, Dirichlet, Interface, Interval, diffusion
 from edgewise.plot.pde.maps import (
@@ -19,7 +19,7 @@ from edgewise.plot.pde.maps import (
     with_breaks,
     with_unit,
 )
-from edgewise.plot.pde.slices import middle
+from edgewise.plot.pde.slices import middle, slice_of
 
 
 def area(path) -> float:
@@ -112,8 +112,9 @@ def test_interfaces_are_drawn_and_break_curves():
 
     ends = [Dirichlet(lambda x: x)]
     line = PDE(lambda u: diffusion(u, k), Interval(0, 1), [*ends, Interface("x=0.5", value=1.0)])
-    places, values = with_breaks(line, np.array([0.2, 0.4, 0.6]), np.array([1.0, 2.0, 3.0]))
-    assert np.isnan(places[2]) and np.isnan(values[2]) and len(places) == 4
+    shown = slice_of(untrained(line), ["x"], {}, [4])
+    places, values = with_breaks(line, shown, np.array([1.0, 2.0, 3.0, 4.0]))
+    assert np.isnan(places[2]) and np.isnan(values[2]) and len(places) == 5
     square = PDE(lambda u: diffusion(u, k), Box(x=(0, 1), y=(0, 1)), [*ends, Interface("x=0.5")])
     panel = Figure().subplots()
     draw_interfaces(panel, square, ["x", "y"], {})

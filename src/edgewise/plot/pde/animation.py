@@ -26,6 +26,7 @@ from edgewise.plot.pde.maps import (
     moment_text,
     number_axis,
     outline_of,
+    with_breaks,
     with_unit,
 )
 from edgewise.plot.pde.slices import ExactSolution, Slice, chosen_fields, chosen_times, middle, slice_of
@@ -149,9 +150,9 @@ def _curves(
 
     def redraw(shown: Slice) -> None:
         for pair, slot in zip(lines, slots, strict=True):
-            pair[0].set_data(shown.ticks[0], shown.values[slot])
+            pair[0].set_data(*with_breaks(solution.problem, shown, shown.values[slot]))
             if shown.exact is not None:
-                pair[1].set_data(shown.ticks[0], shown.exact[slot])
+                pair[1].set_data(*with_breaks(solution.problem, shown, shown.exact[slot]))
 
     return figure, panels[0].set_title(" "), redraw
 

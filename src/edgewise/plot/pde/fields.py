@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
@@ -134,14 +134,14 @@ def _curves(solution: Solution, slots: Sequence[int], exact: ExactSolution | Non
     names = [with_unit(problem.fields[slot], units) for slot in slots]
     for place, (slot, label) in enumerate(zip(slots, names, strict=True)):
         color = COLORS[place % len(COLORS)]
-        panels[0].plot(*with_breaks(problem, shown.ticks[0], shown.values[slot]), color=color, label=label)
+        panels[0].plot(*with_breaks(problem, shown, shown.values[slot]), color=color, label=label)
         if shown.exact is not None and shown.error is not None:
-            exactly = with_breaks(problem, shown.ticks[0], shown.exact[slot])
+            exactly = with_breaks(problem, shown, shown.exact[slot])
             panels[0].plot(*exactly, color=INK, linewidth=0.9, linestyle=_DASHES)
-            panels[1].plot(*with_breaks(problem, shown.ticks[0], shown.error[slot]), color=color, linewidth=0.9)
+            panels[1].plot(*with_breaks(problem, shown, shown.error[slot]), color=color, linewidth=0.9)
     for number, values in enumerate(shown.residual):
         color = COLORS[number % len(COLORS)] if len(shown.residual) == len(slots) else INK
-        panels[-1].plot(*with_breaks(problem, shown.ticks[0], values), color=color, linewidth=0.9)
+        panels[-1].plot(*with_breaks(problem, shown, values), color=color, linewidth=0.9)
     if shown.error is not None:
         panels[0].plot([], [], color=INK, linewidth=0.9, linestyle=_DASHES, label="exact")
         panels[1].set_title("error")
@@ -187,10 +187,7 @@ def _maps(solution: Solution, slots: Sequence[int], exact: ExactSolution | None,
     for line in panels:
         line[0].set_ylabel(with_unit(names[1], units))
     if problem.domain.dimension > 2:
-        others = problem.domain.coordinates[2:]
-        parts = [f"{with_unit(others[0], {})} = {fixed[others[0]]:g}"]
-        parts += [f"… {with_unit(others[-1], {})} = {fixed[others[-1]]:g}"] if len(others) > 1 else []
-        figure.suptitle(f"at {', '.join(parts)}", x=0.01, ha="left", fontsize=SMALL, color=GREY)
+        _name_middle(figure, problem.domain.coordinates[2:], fixed)
     return figure
 
 
@@ -221,11 +218,10 @@ def _over_time(
             curves = next(parts).subplots(1, len(times), sharey=True, squeeze=False)[0]
             for panel, moment in zip(curves, times, strict=True):
                 instant = slice_of(solution, [name], {TIME: moment}, [_LINE], exact, residual=False)
-                panel.plot(*instant.ticks, instant.values[slot], color=BLUE, label="solution")
+                panel.plot(*with_breaks(problem, instant, instant.values[slot]), color=BLUE, label="solution")
                 if instant.exact is not None:
                     panel.plot(
-                        *instant.ticks,
-                        instant.exact[slot],
+                        *with_breaks(problem, instant, instant.exact[slot]),
                         color=ORANGE,
                         linewidth=1.2,
                         linestyle=_DASHES,
@@ -246,7 +242,8 @@ def _moments(
 ) -> Figure:
     """Draw a row of maps at some moments for each field, error and residual; a row shares its colours."""
     problem = solution.problem
-    names = [name for name in problem.domain.coordinates if name != TIME][:2]
+    shown = [name for name in problem.domain.coordinates if name != TIME]
+    names, others = shown[:2], shown[2:]
     fixed, outline = middle(problem), outline_of(problem, names, middle(problem))
     slices = [slice_of(solution, names, {**fixed, TIME: t}, [_SMALL_MAP, _SMALL_MAP], exact) for t in times]
     rows = [
@@ -259,10 +256,10 @@ def _moments(
     for line, quantities in zip(panels, zip(*rows, strict=True), strict=True):
         signed = quantities[0].signed
         ends, extend = color_range(np.stack([quantity.values for quantity in quantities]), signed=signed)
-        for panel, quantity in zip(line, quantities, strict=True):
+        for panel, quantity, moment in zip(line, quantities, times, strict=True):
             image = draw_map(panel, slices[0].ticks, quantity.values, ends, signed=signed)
             panel.set_aspect("equal" if all(map(is_space, names)) else "auto")
-            draw_interfaces(panel, problem, names, {**fixed, TIME: times[0]})
+            draw_interfaces(panel, problem, names, {**fixed, TIME: moment})
             cut_out(panel, image, outline)
         colour_bar(figure, image, line[-1], extend, quantities[0].label)
         line[0].set_ylabel(with_unit(names[1], units))
@@ -270,7 +267,16 @@ def _moments(
         panel.set_title(moment_text(moment, units))
     for panel in panels[-1]:
         panel.set_xlabel(with_unit(names[0], units))
+    if others:
+        _name_middle(figure, others, fixed)
     return figure
+
+
+def _name_middle(figure: Figure, others: Sequence[str], fixed: Mapping[str, float]) -> None:
+    """Write the values of coordinates that a figure does not show, the first and the last of them, above it."""
+    parts = [f"{with_unit(others[0], {})} = {fixed[others[0]]:g}"]
+    parts += [f"… {with_unit(others[-1], {})} = {fixed[others[-1]]:g}"] if len(others) > 1 else []
+    figure.suptitle(f"at {', '.join(parts)}", x=0.01, ha="left", fontsize=SMALL, color=GREY)
 
 
 def _ratio(problem: Collocation, names: Sequence[str]) -> float:

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
-import torch
 from matplotlib.axes import Axes
 from matplotlib.colorbar import Colorbar
 from matplotlib.image import AxesImage
@@ -16,7 +15,7 @@ from matplotlib.ticker import MaxNLocator, ScalarFormatter
 
 from edgewise.pde.domains.domain import TIME
 from edgewise.pde.problem.collocation import Collocation
-from edgewise.plot.pde.slices import ROUNDING, grid, middle
+from edgewise.plot.pde.slices import ROUNDING, Slice, grid, middle
 from edgewise.plot.style import GREY, INK, SEQUENTIAL, SIGNED, TINY, Figure, display_text
 
 _BULK, _SPIKE = 99, 4.0  # colours end at this percentile if the largest value is so many times larger (choices)
@@ -113,19 +112,20 @@ def draw_interfaces(panel: Axes, problem: Collocation, names: Sequence[str], fix
     if parts is None:
         return
     ticks, x = grid(problem, names, fixed, (_FINE, _FINE))
-    inside = problem.domain.contains(x)
+    inside = problem.domain.level(x) <= ROUNDING * float(problem.domain.size.max())  # first and last moments too
     for domain in parts.inner:
         level = np.where(inside, domain.level(x), np.nan).reshape(_FINE, _FINE)
         if np.nanmin(level) < 0 < np.nanmax(level):
             panel.contour(*ticks, level.T, levels=[0.0], colors=[INK], linewidths=0.8, linestyles="dashed")
 
 
-def with_breaks(problem: Collocation, places: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Places (n,) and values (n,) along the only coordinate, with a gap where an interface lies between two places."""
-    parts = problem.form.parts
-    if parts is None or problem.domain.dimension > 1:
+def with_breaks(problem: Collocation, line: Slice, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Places (n,) and values (n,) along the coordinate of a line, with a gap at each interface between two places."""
+    parts, places = problem.form.parts, line.ticks[0]
+    if parts is None:
         return places, values
-    after = np.nonzero(np.diff(parts.number(torch.from_numpy(places)[:, None]).numpy()))[0] + 1
+    _, x = grid(problem, line.names, line.fixed, [len(places)])
+    after = np.nonzero(np.diff(parts.number(x).numpy()))[0] + 1
     return np.insert(places, after, np.nan), np.insert(values, after, np.nan)
 
 

@@ -29,6 +29,8 @@ class Slice:
     ----------
     names : tuple of str
         The coordinates of the grid.
+    fixed : mapping of str to float
+        Values of the others.
     ticks : tuple of ndarray
         Their values, (n,) each.
     values : ndarray
@@ -40,6 +42,7 @@ class Slice:
     """
 
     names: tuple[str, ...]
+    fixed: Mapping[str, float]
     ticks: tuple[np.ndarray, ...]
     values: np.ndarray
     exact: np.ndarray | None
@@ -91,6 +94,7 @@ def slice_of(
     known = exact_values(problem, points, exact)
     return Slice(
         names=tuple(names),
+        fixed=fixed,
         ticks=ticks,
         values=on_grid(values),
         exact=None if known is None else on_grid(known),
