@@ -8,7 +8,21 @@ import torch
 
 from edgewise.errors import InputError
 from edgewise.outcomes import StopReason
-from edgewise.pde import PDE, Dirichlet, Disk, Initial, Interval, Observations, Time, laplacian, other_solutions, solve
+from edgewise.pde import (
+    PDE,
+    Dirichlet,
+    Disk,
+    Initial,
+    Interface,
+    Interval,
+    Observations,
+    Periodic,
+    Time,
+    UnknownField,
+    laplacian,
+    other_solutions,
+    solve,
+)
 
 PI = math.pi
 
@@ -53,6 +67,40 @@ def test_wrong_starts_get_one_sentence():
         solve(bratu(1.0), start=other)
     with pytest.raises(InputError, match=r"^start must be a solution, from solve, got int$"):
         solve(bratu(1.0), start=3)
+
+
+def test_a_start_has_the_periods_and_parts_of_the_problem():
+    square = [Dirichlet(1.0), Interface("x=0.5")]
+    start = solve(PDE(lambda u, x: u.xx - u + torch.sin(2 * PI * x), Interval(0, 1), [Periodic("x")]), grid_size=8)
+    with pytest.raises(
+        InputError, match=r"^start must have the periodic coordinates of the problem, \(\), got \('x',\)$"
+    ):
+        solve(bratu(1.0), start=start)
+    plain = solve(PDE(lambda u: u.xx + 1, Interval(0, 1), [Dirichlet(0.0)]))
+    with pytest.raises(InputError, match=r"^start must have as many fields on parts between interfaces"):
+        solve(PDE(lambda u: u.xx + u**2, Interval(0, 1), square), start=plain)
+
+
+@pytest.mark.slow
+def test_a_network_unlike_that_of_the_start_is_refused():
+    start = solve(PDE(lambda u: u.xx + 1, Interval(0, 1), [Dirichlet(0.0)]), grid_size=10, degree=3, tolerance=1.0)
+    for name, value in (("hidden", (3,)), ("degree", 5), ("grid_size", 300)):
+        with pytest.raises(InputError, match=f"^{name} must be left out beside start"):
+            solve(bratu(1.0), start=start, **{name: value})
+    assert solve(bratu(1.0), start=start, degree=3, budget=1e-3).model.tensor_layer.degrees == (3,)
+
+
+def test_a_start_from_measured_fields_leaves_no_error_bars():
+    x = torch.linspace(0, 1, 40, dtype=torch.float64)
+    noise = 0.01 * torch.randn(40, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    measured = Observations(x[:, None], x * (1 - x) + noise, field="u")
+    line = Interval(0, 1)
+    start = solve(PDE(lambda u, a: u.xx + a, line, [Dirichlet({"u": 0.0}), measured, UnknownField("a")]))
+    known = PDE(lambda u, a: [u.xx + a, a - 2], line, [Dirichlet({"u": 0.0})])
+    solution = solve(known, start=start, resample=True, budget=1e-3)
+    assert float(solution([[0.5]])[0, 0]) == pytest.approx(0.25, rel=1e-3)
+    with pytest.raises(InputError, match=r"^standard errors of fields need"):
+        solution.standard_error([[0.5]], "a")
 
 
 def stopped(problem, after, **options):

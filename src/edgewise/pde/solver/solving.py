@@ -11,6 +11,7 @@ import torch
 from edgewise.checks import check_count, check_options, is_number
 from edgewise.errors import InputError
 from edgewise.files import Journal
+from edgewise.nn.layers.base import Chain
 from edgewise.ops.splines.bspline import MAX_DEGREE
 from edgewise.outcomes import (
     OnInterrupt,
@@ -25,9 +26,11 @@ from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.strong_form import strong_form_of
 from edgewise.pde.solver.evidence import LARGEST_RESIDUAL, Evidence
 from edgewise.pde.solver.history import FRESH_POINTS, FRESH_SEED, History, TrainedNetwork
+from edgewise.pde.solver.network import SeparableNetwork, grid_sizes, kan_of, network_for
 from edgewise.pde.solver.refinement import SEPARABLE, TENSOR, Plan, Refinement
 from edgewise.pde.solver.solution import Solution, field_values
 from edgewise.pde.solver.training import linear_method
+from edgewise.pde.structured.networks import TensorNetwork
 from edgewise.settings import ABOVE_ZERO, MOST_FACTORISED_IN_EQUATIONS, MOST_FACTORISED_WITH_INTEGRALS
 from edgewise.train.methods.base import Method
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
@@ -90,9 +93,9 @@ class SolveOptions(TypedDict, total=False):
     resample : bool
         False keeps the problem's own points throughout.
     start : Solution
-        Solution of a like problem, with the same coordinates, ends and fields: Newton's method and the training of
-        networks begin with its fields, unknown coefficients at its values. Linear problems, and passes through time
-        from given initial values, need none.
+        Solution of a like problem, with the same coordinates, ends, periods, parts and fields: Newton's method and the
+        training of networks, which keep its shape, begin with its fields, unknown coefficients at its values. Linear
+        problems, and passes through time from given initial values, need none.
     on_interrupt : {"raise", "keep"}
         What Ctrl-C does: "raise", the default, passes the KeyboardInterrupt on; "keep" returns the solution of the last
         complete stage, once there is one, or, in time, that up to the moment that was reached.
@@ -249,7 +252,7 @@ def _planned(problem: Collocation, seed: int, **options: Unpack[SolveOptions]) -
         if not isinstance(hidden, Sequence) or isinstance(hidden, str):
             raise InputError(f"hidden must be the nodes of the hidden layers, as (5,), got {hidden!r:.60}")
         shape = tuple(hidden)
-    start = options.get("start")
+    start, begin = options.get("start"), None
     if start is not None:
         if not isinstance(start, Solution):
             raise InputError(f"start must be a solution, from solve, got {type(start).__name__}")
@@ -258,6 +261,23 @@ def _planned(problem: Collocation, seed: int, **options: Unpack[SolveOptions]) -
         )
         if ours != theirs:
             raise InputError(f"start must have the coordinates, ends and fields of the problem, {ours}, got {theirs}")
+        repeats, has = problem.periodic, start.problem.periodic
+        if set(repeats) != set(has):
+            raise InputError(f"start must have the periodic coordinates of the problem, {repeats}, got {has}")
+        if problem.outputs != start.problem.outputs:
+            raise InputError(
+                f"start must have as many fields on parts between interfaces as the problem, {problem.outputs}, "
+                f"got {start.problem.outputs}"
+            )
+        begin = start.model
+        if isinstance(begin, TensorNetwork):  # without the covariance of measured fields, which is of that problem
+            begin = TensorNetwork(begin.tensor_layer)
+        if isinstance(begin, Chain):
+            _check_as_start(problem, begin, options)
+            if isinstance(begin, SeparableNetwork):
+                shape = SEPARABLE
+            else:
+                shape = TENSOR if isinstance(begin, TensorNetwork) else kan_of(begin).config.width[1:-1]
     most = MOST_FACTORISED_WITH_INTEGRALS if problem.has_integrals else MOST_FACTORISED_IN_EQUATIONS
     method = options.get("method")
     if method is None:
@@ -272,8 +292,23 @@ def _planned(problem: Collocation, seed: int, **options: Unpack[SolveOptions]) -
         seed,
         most,
         options.get("resample", True),
-        None if start is None else start.model,
+        begin,
     )
+
+
+def _check_as_start(problem: Collocation, begin: Chain, options: SolveOptions) -> None:
+    """Refuse a network unlike that of the start, which is the one that is trained."""
+    hidden, degree, grid_size = options.get("hidden"), options.get("degree"), options.get("grid_size")
+    is_kan = not isinstance(begin, TensorNetwork | SeparableNetwork)
+    layers = kan_of(begin).layers if is_kan else begin.layers
+    degrees = {each for layer in layers for each in getattr(layer, "degrees", (getattr(layer, "degree", degree),))}
+    unlike = {"degree": degrees != {degree}, "grid_size": set(grid_sizes(begin)) != {grid_size}, "hidden": True}
+    if hidden is not None and is_kan:
+        wanted, own = kan_of(network_for(problem, hidden, 1, 1, 0)).config, kan_of(begin).config
+        unlike["hidden"] = (wanted.width, wanted.products) != (own.width, own.products)
+    for name, value in (("hidden", hidden), ("degree", degree), ("grid_size", grid_size)):
+        if value is not None and unlike[name]:
+            raise InputError(f"{name} must be left out beside start, whose network is trained on, got {value!r:.60}")
 
 
 def _is_unchosen(options: SolveOptions) -> bool:
