@@ -127,7 +127,7 @@ def test_interfaces_are_where_they_are_at_each_moment():
     shown = pictured(solution_figure(solution, times=[0.0, 0.5, 1.0]))
     for panel, place in zip(shown, [0.3, 0.5, 0.7] * 2, strict=True):
         places = np.concatenate([path.vertices for path in panel.collections[-1].get_paths()])[:, 0]
-        assert places == pytest.approx(place, abs=1e-3)
+        assert places == pytest.approx(place, abs=3e-3)  # a place of the grid on which the interface is looked for
 
 
 @pytest.mark.slow

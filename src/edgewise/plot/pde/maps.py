@@ -21,6 +21,7 @@ from edgewise.plot.style import GREY, INK, SEQUENTIAL, SIGNED, TINY, Figure, dis
 _BULK, _SPIKE = 99, 4.0  # colours end at this percentile if the largest value is so many times larger (choices)
 _LEVELS = 10  # values from one end of the colours to the other, at the inner of which contours are drawn (a choice)
 _FINE = 401  # points along a side on which a boundary is looked for (a choice: finer than a printed line)
+_BESIDE = 1e-6  # share of each side by which first and last moments are moved inwards (a choice: far above rounding)
 _MARGIN = 0.03  # share of each side that is free around domains with a curved boundary
 _BAR = (1.04, 0.0, 0.055, 1.0)  # place of a colour bar in shares of its panel: left, bottom, width, height
 _POWERS = (-2, 3)  # powers of ten outside which an axis gets a common factor
@@ -112,7 +113,12 @@ def draw_interfaces(panel: Axes, problem: Collocation, names: Sequence[str], fix
     if parts is None:
         return
     ticks, x = grid(problem, names, fixed, (_FINE, _FINE))
-    inside = problem.domain.level(x) <= ROUNDING * float(problem.domain.size.max())  # first and last moments too
+    for axis, name in enumerate(problem.domain.coordinates):
+        if name not in names:  # the first and the last moment are on the boundary, on no side of an interface
+            margin = _BESIDE * problem.domain.size[axis]
+            low, high = problem.domain.bounds[axis]
+            x[:, axis] = x[:, axis].clamp(low + margin, high - margin)
+    inside = problem.domain.contains(x)
     for domain in parts.inner:
         level = np.where(inside, domain.level(x), np.nan).reshape(_FINE, _FINE)
         if np.nanmin(level) < 0 < np.nanmax(level):
