@@ -90,7 +90,7 @@ OLD_MODULES = {
     "pde.account": "pde.solver.history",
     "pde.calculus": "pde.problem.fields",
     "pde.conditions": "pde.problem.conditions",
-    "pde.domain": "pde.domains.domain pde.domains.products",
+    "pde.domain": "pde.domains.domain pde.domains.products pde.domains.combined",
     "pde.equation": "pde.problem.collocation",
     "pde.grow": "pde.solver.refinement",
     "pde.integrals": "pde.problem.integrals",
