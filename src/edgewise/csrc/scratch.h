@@ -7,6 +7,7 @@
 namespace edgewise::EDGEWISE_VARIANT {
 
 constexpr int64_t padding = 64;   // numbers beyond the end that vectors may touch
+static_assert(padding >= samples_ahead, "so many rows beyond the last one are fetched ahead");
 constexpr int64_t own_rows = 16;  // up to so many intervals each sums a narrow layer's gradient in separate rows
 constexpr int64_t together = 16;  // inputs whose columns are read, or written, in one pass over the rows
 
@@ -23,7 +24,8 @@ inline bool is_based(const Problem& problem) { return problem.base_kind != no_ba
 // so that working arrays are small compared with the results, but enough samples to share the work per block and
 // interval. Wide layers: the rows of y or u of a block stay in the second-level cache for all inputs. Each block reads
 // all coefficients, and adds to all of their gradient; where these are far larger than that cache, blocks of twice the
-// size took a quarter less time (batch 1,024, 256 -> 256 at grid 200, cache of 1 MB), and more did not help.
+// size took a quarter less time (batch 1,024, 256 -> 256 at grid 200, cache of 1 MB), and more did not help. "Far
+// larger" is a choice, four times that cache: the size at which the larger blocks begin to help has not been sought.
 template <class T>
 int64_t block_of(const Problem& problem, int threads) {
   int64_t samples;
