@@ -150,6 +150,14 @@ def test_integrals_and_roots_beside_a_jump(on):
     assert solution.roots(-0.2) == pytest.approx([0.2 / (2 * b)])
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_sign_of_a_flux_follows_the_equation(sign):
+    """A kink of -1 at 0.5 is a jump of k du/dn, or of -k du/dn if the equation has the other sign."""
+    conditions = [Dirichlet(0.0), Interface("x=0.5", flux=-1.0 * sign)]
+    solution = solve(PDE(lambda u: sign * diffusion(u, 1.0), LINE, conditions))
+    assert solution([[0.5]])[0, 0] == pytest.approx(0.25)
+
+
 def test_roots_at_an_interface_without_a_jump():
     ends = [Dirichlet(lambda x: through_layers(x) - 0.75), Interface("x=0.5")]
     roots = solve(PDE(lambda u: diffusion(u, layers), LINE, ends)).roots()
