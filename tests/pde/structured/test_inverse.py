@@ -9,6 +9,7 @@ from edgewise.errors import InputError
 from edgewise.outcomes import StopReason
 from edgewise.pde import (
     PDE,
+    Box,
     Dirichlet,
     Disk,
     Initial,
@@ -18,6 +19,7 @@ from edgewise.pde import (
     Time,
     UnknownField,
     eigenvalues,
+    laplacian,
     solve,
 )
 from edgewise.pde.structured.inverse import _Factor
@@ -118,6 +120,30 @@ def test_control_c_on_the_first_grid_keeps_its_last_step():
     count.clear()
     with pytest.raises(KeyboardInterrupt):
         solve(source(0.0, 60)[0], progress=interrupt)
+
+
+def cube(others):
+    """Measured u of laplacian(u) = -a, and so many further fields."""
+    x = np.random.default_rng(5).random((100, 3))
+    measured = Observations(x, 0.05 * np.sin(np.pi * x).prod(1), field="u")
+    sides = [Dirichlet(dict.fromkeys(("u", *others), 0.0)), measured, UnknownField("a")]
+    space = {"laplacian": laplacian}
+    equations = ", ".join(["laplacian(u) + a", *(f"laplacian({name}) - u" for name in others)])
+    equation = eval(f"lambda {', '.join(['u', *others, 'a'])}: ({equations})", space)
+    return PDE(equation, Box(x=(0, 1), y=(0, 1), z=(0, 1)), sides)
+
+
+@pytest.mark.slow
+def test_many_fields_begin_on_a_coarser_grid():
+    """Three fields on four intervals of three coordinates have 2,187 coefficients; the limit is 1,600."""
+    solution = solve(cube(["v"]), time_limit=1e-3)
+    assert solution.stages[0].grid_size == (3, 3, 3)
+    assert solution.stopped is StopReason.TIME_LIMIT
+
+
+def test_more_fields_than_any_grid_holds_are_refused():
+    with pytest.raises(InputError, match=r"^problems with UnknownField must have at most 1,600 coefficients, got 9 "):
+        solve(cube("bcdefgh"))
 
 
 @pytest.mark.slow

@@ -145,7 +145,8 @@ def solve(
     budget : float
         Work allowed, in units of `edgewise.settings.EQUATION_BUDGET_WORK`: 1 is up to about two minutes of one core.
     time_limit : float, optional
-        Wall seconds allowed; decides between stages, and between slabs of time, where a solution may end early.
+        Wall seconds allowed; decides between stages, between slabs of time, where a solution may end early, and between
+        the steps for an `UnknownField`, of which each grid needs some.
     tolerance : float
         Estimated relative error at which the solve ends; not for `UnknownField`, whose grids must agree to 0.2 of a
         standard error.

@@ -261,7 +261,7 @@ class _Smoothing:
         names: Sequence[str],
         watch: Callable[[float, float], bool],
     ):
-        self.watch = watch
+        self.watch, self.rough = watch, dict[str, Tensor]()
         self.problem, self.mesh, self.names, self.network = problem, mesh, names, TensorNetwork(layer)
         self.slots: ParameterSlots = trainable_slots(self.network, problem)
         observed = problem.with_role(BlockRole.OBSERVATION)
@@ -284,6 +284,8 @@ class _Smoothing:
         is_interrupted = False
         try:
             for exactness in EXACTNESSES if before is None else EXACTNESSES[-1:]:
+                if exactness < EXACTNESSES[-1] and not self.watch(self.work, self._size(self.exact)):
+                    continue  # no time for the way there
                 for found in self._newton(self.names, strengths, noise, exactness):
                     strengths, noise = found.strengths, found.noise
         except KeyboardInterrupt:
@@ -403,8 +405,10 @@ class _Smoothing:
                 break
 
     def _roughness(self, name: str) -> Tensor:
-        """Matrix of the roughness of a field, (P, P)."""
-        return self._squares([_roughness_block(self.problem, self.mesh, name)])[0]
+        """Matrix of the roughness of a field, (P, P); the same for all parameters."""
+        if name not in self.rough:
+            self.rough[name] = self._squares([_roughness_block(self.problem, self.mesh, name)])[0]
+        return self.rough[name]
 
     def _squares(self, blocks: Sequence[ResidualBlock]) -> tuple[Tensor, Tensor, float]:
         """J'J, J'r and r'r of a sum of squares."""
