@@ -344,16 +344,23 @@ def strong_form_of(
         is_linear=is_linear,
         parts=parts,
     )
-    if form.has_integrals and parts is not None:
+    _check_together(form)
+    return form
+
+
+def _check_together(form: StrongForm) -> None:
+    """Raise an InputError if the problem joins kinds of conditions and terms that do not go together."""
+    if form.has_integrals and form.parts is not None:
         raise InputError("conditions must have no integrals where there are interfaces")
-    if form.smoothed_fields and parts is not None:
+    if form.smoothed_fields and form.parts is not None:
         raise InputError("conditions must not have both UnknownField and Interface, got both")
-    if form.smoothed_fields and not (form.observations and not hard.values and domain.dimension <= MOST_SMOOTHED):
+    if form.smoothed_fields and not (
+        form.observations and not form.hard.values and form.domain.dimension <= MOST_SMOOTHED
+    ):
         what = "Observations" if not form.observations else "conditions that are not hard, and at most 3 coordinates"
         raise InputError(f"UnknownField needs {what}, got a problem without")
-    if form.has_integrals and hard.values:
-        raise InputError(f"conditions must not be hard where there are integrals, got {', '.join(hard.values)}")
-    return form
+    if form.has_integrals and form.hard.values:
+        raise InputError(f"conditions must not be hard where there are integrals, got {', '.join(form.hard.values)}")
 
 
 def _equation_term(

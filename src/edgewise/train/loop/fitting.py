@@ -144,8 +144,7 @@ def fit(
     The best parameters have the smallest score: the loss on the validation data (on the training data if there are
     none) plus the penalty. After Ctrl-C, too, the model has the best parameters so far, and KeyboardInterrupt is raised
     unless `on_interrupt="keep"` is given. The first fit of a KAN sets the domains of its layers from the data, except a
-    first-layer domain that was given. Gradients are enabled inside, whatever holds around the call. A fit whose steps
-    take less than about 30 milliseconds uses one thread; see `edgewise.train.loop.threads`.
+    first-layer domain that was given. A fit whose steps take less than about 30 milliseconds uses one thread.
 
     `fit` keeps shape and grid of a KAN. `refine` makes the grid finer between two fits; `approximate` chooses shape,
     grids and starts for samples without noise, `KANRegressor` and `KANClassifier` do so for tables.
@@ -155,8 +154,7 @@ def fit(
     model : nn.Module
         A KAN, an MLP or any module that maps (N, in) to (N, out). Parameters with requires_grad=False stay. Several
         processes that each wrap it in torch's DistributedDataParallel train it together, each with its part of the
-        samples in `problem`: methods that need all samples sum over all of them, and the first process decides; Adam
-        takes the mean over the batches of the processes.
+        samples in `problem`: methods of all samples sum over all of them, led by the first process; Adam averages.
     problem : Problem
         The data and the loss: `Regression`, `Classification`, `OrdinalClassification` or residual blocks. Of samples in
         a DataLoader, Adam takes a batch for each step; all other methods sum over all batches in each step, and need
@@ -177,8 +175,7 @@ def fit(
         State of an earlier fit with the same method, penalty, batch size and seed: `event.state()` of a callback, or
         the report of a fit with `keep_state=True`. The fit goes on from there, with the parameters of the state
         instead of those of `model`, and gives the same bits as one uninterrupted fit; `steps` counts from its first
-        step. Without `resume`, a second call goes on from the present parameters with a fresh method, which is what
-        `warm_start=True` of the estimators does.
+        step. Without `resume`, a second call goes on from the present parameters with a fresh method.
     **options : FitOptions
         patience, tolerance, evaluate_every, seed, adapt_domain, keep_state, on_interrupt, metrics, move_grids.
 
@@ -211,14 +208,14 @@ def fit(
     check_options(fit, options, FitOptions)
     chosen: FitOptions = {**DEFAULTS, **options}
     check_kinds(model, problem, Adam() if method is None else method, penalty, batch_size)
-    reason = "It was given."
-    if method is None:
-        method, reason = default_method(model, problem, batch_size)
+    method, reason = (method, "It was given.") if method else default_method(model, problem, batch_size)
     if method.full_batch:
         problem = of_whole_loader(problem)
     numbers = check_settings(steps, chosen["seed"], chosen["patience"], chosen["evaluate_every"], chosen["tolerance"])
     functions = check_callbacks(callbacks)
-    metrics = check_metrics(chosen["metrics"])
+    network = unwrapped(model)
+    is_shared = network is not model and problem.train_loader is None and batch_size is None
+    metrics = check_metrics(chosen["metrics"], is_shared=is_shared)
     numbers["move_grids"] = check_move_grids(chosen["move_grids"], model, method)
     keep_interrupted = check_on_interrupt(chosen["on_interrupt"]) == "keep"
     settings: dict[str, Any] = {
@@ -228,7 +225,6 @@ def fit(
         "batch_size": None if batch_size is None else check_count(batch_size, "batch_size"),
         **{name: numbers.get(name, value) for name, value in chosen.items() if name not in NO_SETTINGS},
     }
-    network = unwrapped(model)
 
     def trained(model: nn.Module, problem: Problem, team: Team | None = None) -> FitReport:
         batches = batches_of(problem, settings["batch_size"], settings["seed"])
@@ -248,14 +244,9 @@ def fit(
         return report
 
     with torch.inference_mode(False), torch.enable_grad(), threads_for(model, problem):
-        if network is model or problem.train_loader is not None or batch_size is not None:
-            return trained(model, problem)
-        if metrics:
-            raise InputError(
-                "metrics must be left out for a model in DistributedDataParallel, whose predictions do not travel "
-                f"between processes, got {list(metrics)}"
-            )
-        return trained_together(network, problem, penalty, partial(trained, network))
+        if is_shared:
+            return trained_together(network, problem, penalty, partial(trained, network))
+        return trained(model, problem)
 
 
 class _Training:
