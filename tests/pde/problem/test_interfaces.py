@@ -253,7 +253,9 @@ def test_parts_are_told_apart():
     assert 0 < float((quarters.beside(on) - on).norm()) < 1e-6
 
 
-@pytest.mark.parametrize("on", [Disk(0.5), Box(x=(-1, 0.25), y=(-1, 1)), Ball(0.5), "y=0.3"], ids=str)
+@pytest.mark.parametrize(
+    "on", [Disk(0.5), Box(x=(-1, 0.25), y=(-1, 1)), Ball(0.5), "y=0.3"], ids=["disk", "box", "ball", "line"]
+)
 def test_both_sides_of_every_point_of_an_interface(on):
     domain = Box(x=(-1, 1), y=(-1, 1), z=(-1, 1)) if isinstance(on, Ball) else SQUARE
     problem = PDE(lambda u: u.xx + u.yy, domain, [Dirichlet(0.0), Interface(on)])
