@@ -126,4 +126,4 @@ def test_a_kept_training_ends_the_other_processes(folder, little_memory, monkeyp
     monkeypatch.setattr(fit, "FitResults", lambda *_, **__: pytest.fail("reached") if not sent else 1 / 0)
     with pytest.raises(ZeroDivisionError):  # all that follows needs the model
         fit.run_fit(FitJob(str(folder), target="y"), prepared, object(), Screen(quiet=True), object())
-    assert sent == [("end", {})]
+    assert sent == [("end", ({}, False))]  # the result, and that Ctrl-C did not end it
