@@ -108,7 +108,7 @@ def measured_contents(text: str) -> str:
     lines = []
     for page, (title, section) in SECTIONS.items():
         short = re.search(r"\*\*In short:\*\* (.*?)\n\n", section, re.DOTALL)
-        lines.append(f"- [{title}]({page}.md): {' '.join(short[1].split())}")
+        lines.append(f"- [{title}]({page}.md): {' '.join(short[1].split())}".replace("](#", f"]({page}.md#"))
     opening = text.partition("\n- [")[0]
     return "\n".join([opening, *lines, "", "```{toctree}", ":hidden:", "", *SECTIONS, "```", ""])
 
@@ -127,12 +127,15 @@ def read_source(app, name: str, source: list[str]) -> None:
     page_folder = (ROOT / "docs" / name).parent
 
     def moved(match: re.Match[str]) -> str:
-        target = (here.parent / match[2]).resolve()
-        if target in PAGES:
+        target, anchor = (here.parent / match[2]).resolve(), match[3] or ""
+        section = f"measured/{anchor[1:]}"
+        if target == ROOT / "docs" / "measured.md" and section in SECTIONS:
+            target, anchor = ROOT / "docs" / f"{section}.md", ""
+        elif target in PAGES:
             target = ROOT / "docs" / f"{PAGES[target]}.md"
         elif not target.is_relative_to(ROOT / "docs") and (target.is_dir() or target.suffix == ".md"):
             return match[1][1:-1]  # folders and notes beside data have no page: their names stay, without a link
-        return f"{match[1]}({os.path.relpath(target, page_folder)}{match[3] or ''})"
+        return f"{match[1]}({os.path.relpath(target, page_folder)}{anchor})"
 
     source[0] = LINK.sub(moved, source[0])
 
