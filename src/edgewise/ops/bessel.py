@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from edgewise.ops.contract import forward_mode_is_nested
+from edgewise.ops.contract import must_be_plain
 
 # torch.special.bessel_j0 has errors of 3e-7 around 5, so J0 is computed here: up to |x| = _FAR by a quadrature with
 # _NODES nodes, beyond it by _TERMS terms of Hankel's expansion. Both are exact to rounding (tests/ops/test_bessel.py).
@@ -52,7 +52,7 @@ class _Bessel(Function):
 
 def bessel_j0(x: Tensor, order: int = 0) -> Tensor:
     """Compute the order-th derivative of J0 at x, in the shape of x; differentiable to any order."""
-    if torch.compiler.is_compiling() or torch.compiler.is_exporting() or forward_mode_is_nested():
+    if must_be_plain() or torch.compiler.is_exporting():
         return _quadrature(x, order, _EXPORT_NODES)
     return _Bessel.apply(x, order)
 

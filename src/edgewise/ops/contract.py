@@ -223,10 +223,15 @@ def forward_mode_is_nested() -> bool:
     return levels is not None and sum(level.key() == TransformType.Jvp for level in levels) > 1
 
 
+def must_be_plain() -> bool:
+    """Return whether only operations of plain torch will do: what is compiled or exported needs no Edgewise to run."""
+    return torch.compiler.is_compiling() or forward_mode_is_nested()
+
+
 def to_output(v: Tensor | None, x: Tensor, coef: Tensor, knots: Tensor, degree: int, order: int) -> Tensor:
     """Compute dF/du, (batch, out); differentiable in v (None: ones), x and coef."""
     with without_autocast(x):
-        if forward_mode_is_nested():
+        if must_be_plain():
             return reference.to_output(v, x, coef, knots, degree, order)
         return (_ToOutput if transforms_active() else _ToOutputPlain).apply(v, x, coef, knots, degree, order)
 
@@ -234,7 +239,7 @@ def to_output(v: Tensor | None, x: Tensor, coef: Tensor, knots: Tensor, degree: 
 def to_input(u: Tensor, x: Tensor, coef: Tensor, knots: Tensor, degree: int, order: int) -> Tensor:
     """Compute dF/dv, (batch, in); differentiable in u, x and coef."""
     with without_autocast(x):
-        if forward_mode_is_nested():
+        if must_be_plain():
             return reference.to_input(u, x, coef, knots, degree, order)
         return (_ToInput if transforms_active() else _ToInputPlain).apply(u, x, coef, knots, degree, order)
 
@@ -242,7 +247,7 @@ def to_input(u: Tensor, x: Tensor, coef: Tensor, knots: Tensor, degree: int, ord
 def to_coef(u: Tensor, v: Tensor | None, x: Tensor, knots: Tensor, degree: int, order: int) -> Tensor:
     """Compute dF/dcoef, (in, n, out); differentiable in u, v (None: ones) and x."""
     with without_autocast(x):
-        if forward_mode_is_nested():
+        if must_be_plain():
             return reference.to_coef(u, v, x, knots, degree, order)
         return (_ToCoef if transforms_active() else _ToCoefPlain).apply(u, v, x, knots, degree, order)
 
@@ -315,7 +320,4 @@ def spline_sum(
     for name, tensor in (("coef", coef), ("knots", knots), ("weight", weight)):
         if tensor is not None and tensor.dtype != x.dtype:
             raise InputError(f"{name} must have the dtype of x, {x.dtype}, got {tensor.dtype}")
-    if torch.compiler.is_compiling():  # plain torch: what is compiled or exported needs no Edgewise to run
-        with without_autocast(x):
-            return reference.to_output(weight, x, coef, knots, degree, order)
     return to_output(weight, x, coef, knots, degree, order)

@@ -20,7 +20,6 @@ from edgewise.nn.layers.spline import starting_knots
 from edgewise.ops.activation import activation_derivatives
 from edgewise.ops.contract import to_input
 from edgewise.ops.jet import check_jet, compose
-from edgewise.ops.kernels import reference
 from edgewise.ops.splines.active import active_basis
 
 
@@ -202,8 +201,7 @@ class GroupLayer(EdgeLayer):
         rows = x.reshape(-1, self.groups)  # input i stands in column i modulo `groups`
         ones, coef = rows.new_ones(len(rows), 1), self.coef[..., None]
         # The derivative of the sum of splines by the weights of its inputs: one spline for each number.
-        splines = reference.to_input if torch.compiler.is_compiling() else to_input
         return [
-            base + splines(ones, rows, coef, self.knots, self.degree, number).reshape(x.shape)
+            base + to_input(ones, rows, coef, self.knots, self.degree, number).reshape(x.shape)
             for number, base in enumerate(activation_derivatives(x, self.base_function, order))
         ]
