@@ -11,14 +11,14 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
 from edgewise.outcomes import ProgressCallback
 from edgewise.pde import Solution, other_solutions, solve
-from edgewise_experiments.pde.cases import CASES, Case
-from edgewise_experiments.pde.classical import classical_row
-from edgewise_experiments.pde.new_cases import LATE_CASES, NEW_CASES, NOT_STATED, PUBLISHED
+from edgewise_experiments.problems.cases import CASES, Case
+from edgewise_experiments.problems.classical import classical_row
+from edgewise_experiments.problems.new_cases import LATE_CASES, NEW_CASES, NOT_STATED, PUBLISHED
+from edgewise_experiments.problems.reference_solutions import distance
 from edgewise_experiments.runner.jobs import Job, RowCallback, latest, run_jobs, working_seconds
 from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable, key_figures, scientific
 from edgewise_experiments.runner.store import Store
@@ -93,7 +93,7 @@ def error_of(case: Case, solution: Solution) -> float:
     if solution.problem.domain.bounds[-1, 1] < points[0, -1]:
         return math.inf
     found = solution(torch.from_numpy(points)).numpy()[:, : exact.shape[1]]
-    return float(np.linalg.norm(found - exact) / np.linalg.norm(exact))
+    return distance(found, exact)
 
 
 def line(row: dict) -> str:

@@ -18,9 +18,9 @@ import torch
 from edgewise.outcomes import ProgressCallback
 from edgewise.pde import PDE, Solution, named_equation, solve
 from edgewise.pde.library import NOISE, TRUE_DIFFUSION
-from edgewise_experiments.pde import reference_solutions
-from edgewise_experiments.pde.classical import CLASSICAL, classical_row
 from edgewise_experiments.pde.networks import listed_networks, network_job, network_numbers, network_tables
+from edgewise_experiments.problems import reference_solutions
+from edgewise_experiments.problems.classical import CLASSICAL, classical_row
 from edgewise_experiments.runner.jobs import Job, RowCallback, latest, run_jobs, working_seconds
 from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable, key_figures, median, scientific, worst
 from edgewise_experiments.runner.store import Store
@@ -169,11 +169,8 @@ def grid_errors(name: str, problem: PDE, solution: Solution) -> dict:
         exact = reference_solutions.cavity(points)
     else:
         exact = reference_solutions.allen_cahn(lines[0], lines[1]).T.reshape(-1, 1)
-    difference = solution(torch.from_numpy(points)).numpy()[:, : exact.shape[1]] - exact
-    return {
-        "error": float(np.linalg.norm(difference) / np.linalg.norm(exact)),
-        "largest": float(np.abs(difference).max()),
-    }
+    found = solution(torch.from_numpy(points)).numpy()[:, : exact.shape[1]]
+    return {"error": reference_solutions.distance(found, exact), "largest": float(np.abs(found - exact).max())}
 
 
 def coefficient_error(problem: PDE, solution: Solution) -> dict:

@@ -29,10 +29,12 @@ from edgewise.pde import (
     named_equation,
     solve,
 )
-from edgewise_experiments.pde import cases, estimates
+from edgewise_experiments.pde import estimates
 from edgewise_experiments.pde.equations import BY_NAME as PANEL
 from edgewise_experiments.pde.equations import error_of
 from edgewise_experiments.pde.pde_table import measured_errors
+from edgewise_experiments.problems import cases
+from edgewise_experiments.problems.reference_solutions import allen_cahn, distance
 from edgewise_experiments.runner.jobs import Job, RowCallback, latest, run_jobs, working_seconds
 from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable, key_figures, scientific
 from edgewise_experiments.runner.store import Store
@@ -130,30 +132,23 @@ def by_table(name: str) -> Callable[[Solution], float]:
 
 def sharper_error(solution: Solution) -> float:
     """Error at the last moment against a Fourier series with more modes."""
-    from edgewise_experiments.pde.reference_solutions import allen_cahn
-
     x = np.linspace(-1, 1, 401)
     exact = allen_cahn(x, np.array([1.0]), modes=4096, diffusion=1e-5)[0]
     found = solution(torch.from_numpy(np.stack([x, np.ones_like(x)], 1))).numpy()[:, 0]
-    return float(np.linalg.norm(found - exact) / np.linalg.norm(exact))
-
-
-def named(name: str) -> Callable[[], PDE]:
-    """An equation of the library."""
-    return named_equation(name).make
+    return distance(found, exact)
 
 
 GOALS = {
-    "Poisson": Goal(named("poisson"), 1e-12, 1, 1e-12),
+    "Poisson": Goal(named_equation("poisson").make, 1e-12, 1, 1e-12),
     "Helmholtz, k = 30": Goal(partial(estimates.helmholtz, 30), 1e-10, 1),
     "Helmholtz, k = 100": Goal(partial(estimates.helmholtz, 100), 1e-9, 3),
-    "Burgers": Goal(named("burgers"), 1e-12, 20, 1e-12),
-    "Burgers, sharper": Goal(named("burgers"), 1e-13, 60, 1e-13),
-    "Korteweg-de Vries": Goal(named("kdv"), 1e-9, 60),
-    "Allen-Cahn": Goal(named("allen-cahn"), 1e-9, 60, measure=by_table("allen-cahn")),
+    "Burgers": Goal(named_equation("burgers").make, 1e-12, 20, 1e-12),
+    "Burgers, sharper": Goal(named_equation("burgers").make, 1e-13, 60, 1e-13),
+    "Korteweg-de Vries": Goal(named_equation("kdv").make, 1e-9, 60),
+    "Allen-Cahn": Goal(named_equation("allen-cahn").make, 1e-9, 60, measure=by_table("allen-cahn")),
     "Allen-Cahn, ten times sharper": Goal(sharper_allen_cahn, 1e-9, 60, measure=sharper_error),
     "Schroedinger": Goal(cases.schroedinger, 1e-9, 60),
-    "sine-Gordon": Goal(named("sine-gordon"), 1e-9, 60),
+    "sine-Gordon": Goal(named_equation("sine-gordon").make, 1e-9, 60),
     "Kuramoto-Sivashinsky": Goal(
         cases.kuramoto, 1e-6, math.inf, measure=partial(error_of, PANEL["Kuramoto-Sivashinsky (KS)"])
     ),

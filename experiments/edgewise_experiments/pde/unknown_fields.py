@@ -145,7 +145,7 @@ def line(row: dict) -> str:
 def summary(rows: Sequence[dict]) -> Outcome:
     """Return errors and coverage of each problem."""
     if not rows:
-        return Outcome((), (NO_ROWS,))
+        return NO_ROWS
     lines, means = [], []
     for row in rows:
         errors, covered = np.median(row["errors"], 0), np.array(row["covered"])

@@ -8,9 +8,9 @@ import torch
 from tests.pde.problem.test_collocation import Known
 
 from edgewise_experiments.pde import equations
-from edgewise_experiments.pde.cases import fourier
 from edgewise_experiments.pde.equations import BY_NAME, LATE, QUICK, holds, summary
-from edgewise_experiments.pde.new_cases import NOT_STATED, PUBLISHED, laurent_series
+from edgewise_experiments.problems.cases import fourier
+from edgewise_experiments.problems.new_cases import NOT_STATED, PUBLISHED, laurent_series
 from edgewise_experiments.runner.store import Store
 
 

@@ -47,4 +47,4 @@ def test_summary():
     outcome = summary([row])
     assert outcome.tables[0].rows == (("rod", "2", "2.0e-01", "3.0e-01", "95.0 ± 3.5", "95.0 ± 3.5", "0.5"),)
     assert outcome.key_figures["fields whose coverage is within 3 points of 95 %"] == "2 of 2"
-    assert summary([]).tables == ()
+    assert summary([]).notes == ("There are no rows yet.",)

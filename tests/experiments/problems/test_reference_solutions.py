@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from edgewise_experiments.pde.reference_solutions import allen_cahn, cavity, lotka_volterra, pendulum, robertson
+from edgewise_experiments.problems.reference_solutions import allen_cahn, cavity, lotka_volterra, pendulum, robertson
 
 
 def test_oscillators_conserve_energy():

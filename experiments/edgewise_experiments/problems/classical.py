@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -19,12 +18,17 @@ from scipy.optimize import least_squares
 from edgewise.pde import PDE, named_equation
 from edgewise.pde.library import NOISE, TRUE_DIFFUSION, diffusion_data, poisson_source
 from edgewise.pde.problem.evaluation import value_at
-from edgewise_experiments.pde import cases
-from edgewise_experiments.pde import reference_solutions as references
-from edgewise_experiments.pde.reference_solutions import chebyshev, exponential_series
+from edgewise_experiments.problems import cases
+from edgewise_experiments.problems import reference_solutions as references
+from edgewise_experiments.problems.reference_solutions import chebyshev, distance, periodic_series
 
 PI = math.pi
 Rate = Callable[[float, np.ndarray], np.ndarray]
+
+
+def library(name: str) -> PDE:
+    """An equation of the library."""
+    return named_equation(name).make()
 
 
 def exact(problem: PDE, points: np.ndarray) -> np.ndarray:
@@ -33,11 +37,6 @@ def exact(problem: PDE, points: np.ndarray) -> np.ndarray:
     parts = solution if isinstance(solution, dict) else {problem.fields[0]: solution}
     x = torch.from_numpy(np.ascontiguousarray(points))
     return np.stack([value_at(parts[f], problem.domain.coordinates, x, "solution").numpy() for f in problem.fields], 1)
-
-
-def distance(found: np.ndarray, true: np.ndarray) -> float:
-    """Relative difference in the root mean square."""
-    return float(np.linalg.norm(found - true) / np.linalg.norm(true))
 
 
 def axis(low: float, high: float, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -162,30 +161,12 @@ def on_square_in_time(problem: PDE, size: int, rate: Callable[..., Sequence[np.n
     return distance(whole(end, found.y[:, -1]), exact(problem, np.column_stack([grid, np.full(len(grid), end)])).T)
 
 
-def periodic_series(
-    linear: np.ndarray,
-    slope: np.ndarray,
-    power: Callable[[np.ndarray], np.ndarray],
-    start: np.ndarray,
-    steps: int,
-    end: float,
-) -> np.ndarray:
-    """Values at the end of v_t = linear v + slope power(v) by ETDRK4 on Fourier series, without the last third."""
-    kept = np.arange(len(slope)) < 2 * len(slope) / 3
-
-    def nonlinear(series: np.ndarray) -> np.ndarray:
-        return kept * slope * np.fft.rfft(power(np.fft.irfft(series, len(start))))
-
-    (last,) = deque(exponential_series(linear, nonlinear, np.fft.rfft(start), steps=steps, end=end), maxlen=1)
-    return np.fft.irfft(last, len(start))
-
-
 def burgers() -> float:
     """Burgers' equation, 1,024 modes."""
     x, wave = -1 + 2 * np.arange(1024) / 1024, PI * np.arange(513)
     linear = -0.01 / PI * wave**2
     found = periodic_series(linear, -0.5j * wave, lambda v: v**2, -np.sin(PI * x), 4000, 1.0)
-    return distance(found, exact(named_equation("burgers").make(), np.stack([x, np.ones_like(x)], 1))[:, 0])
+    return distance(found, exact(library("burgers"), np.stack([x, np.ones_like(x)], 1))[:, 0])
 
 
 def allen_cahn() -> float:
@@ -202,13 +183,12 @@ def kuramoto() -> float:
 
 
 def on_ring(
-    name: str, length: float, modes: int, operator: Callable, slope: Callable, power: Callable, within: float
+    problem: PDE, length: float, modes: int, operator: Callable, slope: Callable, power: Callable, within: float
 ) -> float:
     """Error at the last moment of a wave that is small at the ends of a ring, by Fourier series and DOP853.
 
     `operator` and `slope` take wave numbers: v_t = operator v + slope power(v), with an exact linear part.
     """
-    problem = named_equation(name).make() if name in ("kdv",) else BY_NAME[name].make()
     end = float(problem.domain.bounds[1, 1])
     x = -length / 2 + length * np.arange(modes) / modes
     wave = 2 * PI / length * np.fft.fftfreq(modes, 1 / modes)
@@ -268,7 +248,7 @@ def poles(problem: PDE, points: np.ndarray, inside: np.ndarray, columns: Callabl
 
 def corner() -> float:
     """The L-shape by poles that cluster at the corner (A. Gopal, L. Trefethen, SIAM J. Numer. Anal. 57, 2019)."""
-    problem = named_equation("poisson-corner").make()
+    problem = library("poisson-corner")
     gaps = np.exp(-4 * (8 - np.sqrt(np.arange(1, 65))))
     at = np.exp(1j * -PI / 4) * gaps  # outside, in the reentrant quarter
 
@@ -283,12 +263,11 @@ def corner() -> float:
     return poles(problem, rim, problem.domain.interior(2000, "sobol", seed=1).numpy(), columns)
 
 
-def on_disk(name: str, low: float, size: int, angles: int) -> float:
+def on_disk(problem: PDE, low: float, size: int, angles: int) -> float:
     """Poisson's equation between two radii, or on a disk, by Chebyshev points of the radius and Fourier series.
 
     On a disk radii run from -1 to 1 (L. Trefethen, "Spectral Methods in MATLAB", 2000, ch. 11).
     """
-    problem = named_equation(name).make()
     r, first, second = axis(low if low > 0 else -1.0, 1.0, size)
     angle = 2 * PI * np.arange(angles) / angles
     x, y = r[:, None] * np.cos(angle), r[:, None] * np.sin(angle)
@@ -316,7 +295,7 @@ def diffusion() -> float:
 
 def plane_strain(size: int = 20) -> float:
     """Chebyshev points and one dense factorisation of both fields."""
-    problem = BY_NAME["elasticity"].make()
+    problem = cases.elasticity()
     s, first, second = axis(0, 1, size)
     one = np.eye(size + 1)
     xx, yy, xy = np.kron(second, one), np.kron(one, second), np.kron(first, first)
@@ -333,9 +312,9 @@ def plane_strain(size: int = 20) -> float:
     return distance(found, true.ravel())
 
 
-def plate(name: str) -> float:
+def plate() -> float:
     """A supported plate: Poisson's equation twice, by eigenvectors of each coordinate."""
-    problem = named_equation(name).make()
+    problem = library("biharmonic")
     s, _, second = axis(0, 1, 20)
     values, vectors = np.linalg.eig(second[1:-1, 1:-1])
     true = np.sin(PI * s[1:-1, None]) * np.sin(PI * s[1:-1])
@@ -369,11 +348,26 @@ def growth_of_all() -> float:
     return distance(found, 1 / (1 + 9 * np.exp(-3 * m)))
 
 
-BY_NAME = {case.name: case for case in cases.CASES}
+def nonlinear_poisson() -> float:
+    """The source is that of the closed solution, by the derivatives of the interpolant on twice as many points."""
+    problem = library("nonlinear-poisson")
+    (x, _, xx), size = axis(-1, 1, 48), 24
+    fine = np.stack([each.ravel() for each in np.meshgrid(x, x, indexing="ij")], 1)
+    values = exact(problem, fine)[:, 0].reshape(49, 49)
+    whole = xx @ values + values @ xx.T - np.exp(values)
+    source = whole[::2, ::2].ravel()  # the points of the coarse grid are among them
+    return on_square(problem, size, lambda u, x, y: (-np.exp(u) - source, -np.exp(u)))
 
 
-def _named(name: str) -> PDE:
-    return named_equation(name).make()
+def evolved_breather() -> float:
+    """The breather: the values at the ends move, and so do their rates, which the equation does not use."""
+    return evolved(
+        library("sine-gordon"),
+        48,
+        lambda x, t, d, dd, u, v: [dd @ u - np.sin(u)],
+        rates=lambda x: 4 * math.tan(PI / 4) * math.cos(PI / 4) / np.cosh(math.sin(PI / 4) * x),
+        method="DOP853",
+    )
 
 
 def _sum_source(points: np.ndarray) -> np.ndarray:
@@ -399,7 +393,7 @@ CLASSICAL: dict[str, tuple[str, Callable[[], float]]] = {
     "Schroedinger": (
         "Fourier series, DOP853",
         lambda: on_ring(
-            "Schroedinger", 60, 512, lambda k: -0.5j * k**2, lambda k: 1j + 0 * k, lambda v: np.abs(v) ** 2 * v, 8
+            cases.schroedinger(), 60, 512, lambda k: -0.5j * k**2, lambda k: 1j + 0 * k, lambda v: np.abs(v) ** 2 * v, 8
         ),
     ),
     "Klein-Gordon": (
@@ -435,7 +429,7 @@ CLASSICAL: dict[str, tuple[str, Callable[[], float]]] = {
     "long waves": (
         "Fourier series, DOP853",
         lambda: on_ring(
-            "long waves",
+            cases.long_waves(),
             90,
             512,
             lambda k: -1j * k / (1 + k**2),
@@ -463,7 +457,7 @@ CLASSICAL: dict[str, tuple[str, Callable[[], float]]] = {
     "Lorenz": (
         "DOP853",
         lambda: ode(
-            lambda t, y: [10 * (y[1] - y[0]), y[0] * (28 - y[2]) - y[1], y[0] * y[1] - 8 / 3 * y[2]],
+            cases.lorenz_rate,
             [1.0, 1.0, 1.0],
             8.0,
             cases.lorenz_reference()[1][0],
@@ -486,42 +480,37 @@ CLASSICAL: dict[str, tuple[str, Callable[[], float]]] = {
     ),
     "poisson": (
         f"{CHEBYSHEV}, diagonalised",
-        lambda: diagonalised(_named("poisson"), 40, lambda p: poisson_source(*torch.from_numpy(p).T).numpy()),
+        lambda: diagonalised(library("poisson"), 40, lambda p: poisson_source(*torch.from_numpy(p).T).numpy()),
     ),
-    "poisson-disk": ("Chebyshev radii, Fourier angles", lambda: on_disk("poisson-disk", 0.0, 41, 64)),
-    "poisson-annulus": ("Chebyshev radii, Fourier angles", lambda: on_disk("poisson-annulus", 0.5, 24, 64)),
+    "poisson-disk": ("Chebyshev radii, Fourier angles", lambda: on_disk(library("poisson-disk"), 0.0, 41, 64)),
+    "poisson-annulus": ("Chebyshev radii, Fourier angles", lambda: on_disk(library("poisson-annulus"), 0.5, 24, 64)),
     "poisson-corner": ("least squares of poles", corner),
     "helmholtz": (
         f"{CHEBYSHEV}, diagonalised",
         lambda: diagonalised(
-            _named("helmholtz"),
+            library("helmholtz"),
             40,
             lambda p: (1 - 17 * PI**2) * np.sin(PI * p[:, 0]) * np.sin(4 * PI * p[:, 1]),
             shift=1.0,
         ),
     ),
-    "heat": (IN_TIME, lambda: evolved(_named("heat"), 16, lambda x, t, d, dd, u: [0.1 * dd @ u])),
+    "heat": (IN_TIME, lambda: evolved(library("heat"), 16, lambda x, t, d, dd, u: [0.1 * dd @ u])),
     "wave": (
         IN_TIME,
-        lambda: evolved(_named("wave"), 16, lambda x, t, d, dd, u, v: [dd @ u], rates=np.zeros_like, method="DOP853"),
+        lambda: evolved(library("wave"), 16, lambda x, t, d, dd, u, v: [dd @ u], rates=np.zeros_like, method="DOP853"),
     ),
-    "advection": (IN_TIME, lambda: evolved(_named("advection"), 24, lambda x, t, d, dd, u: [-d @ u], last=0)),
-    "nonlinear-poisson": (CHEBYSHEV, lambda: nonlinear_poisson()),
-    "biharmonic": (f"{CHEBYSHEV}, diagonalised twice", lambda: plate("biharmonic")),
-    "sine-gordon": (
-        IN_TIME,
-        lambda: evolved_breather(),
-    ),
+    "advection": (IN_TIME, lambda: evolved(library("advection"), 24, lambda x, t, d, dd, u: [-d @ u], last=0)),
+    "nonlinear-poisson": (CHEBYSHEV, nonlinear_poisson),
+    "biharmonic": (f"{CHEBYSHEV}, diagonalised twice", plate),
+    "sine-gordon": (IN_TIME, evolved_breather),
     "pendulum": (
         "DOP853",
-        lambda: ode(
-            lambda t, y: [y[1], -math.sin(y[0])], [2.0, 0.0], 10.0, references.pendulum(np.array([0.0, 10.0]))[-1]
-        ),
+        lambda: ode(references.pendulum_rate, [2.0, 0.0], 10.0, references.pendulum(np.array([0.0, 10.0]))[-1]),
     ),
     "lotka-volterra": (
         "DOP853",
         lambda: ode(
-            lambda t, y: [1.5 * y[0] - y[0] * y[1], y[0] * y[1] - 3 * y[1]],
+            references.lotka_volterra_rate,
             [1.0, 1.0],
             4.0,
             references.lotka_volterra(np.array([0.0, 4.0]))[-1],
@@ -530,11 +519,7 @@ CLASSICAL: dict[str, tuple[str, Callable[[], float]]] = {
     "robertson": (
         "Radau",
         lambda: ode(
-            lambda t, y: [
-                -0.04 * y[0] + 1e4 * y[1] * y[2],
-                0.04 * y[0] - 1e4 * y[1] * y[2] - 3e7 * y[1] ** 2,
-                3e7 * y[1] ** 2,
-            ],
+            references.robertson_rate,
             [1.0, 0.0, 0.0],
             40.0,
             references.robertson(np.array([0.0, 40.0]))[-1] / [1.0, 1e4, 1.0],
@@ -544,39 +529,17 @@ CLASSICAL: dict[str, tuple[str, Callable[[], float]]] = {
     "inverse-diffusion": ("least squares of a sine series", diffusion),
     "poisson-5d": (
         f"{CHEBYSHEV}, diagonalised",
-        lambda: diagonalised(_named("poisson-5d"), 8, lambda p: -5 * PI**2 / 16 * np.cos(PI / 4 * p).prod(1)),
+        lambda: diagonalised(library("poisson-5d"), 8, lambda p: -5 * PI**2 / 16 * np.cos(PI / 4 * p).prod(1)),
     ),
-    "poisson-5d-sum": (f"{CHEBYSHEV}, diagonalised", lambda: diagonalised(_named("poisson-5d-sum"), 8, _sum_source)),
+    "poisson-5d-sum": (f"{CHEBYSHEV}, diagonalised", lambda: diagonalised(library("poisson-5d-sum"), 8, _sum_source)),
     "burgers": (FOURIER, burgers),
     "kdv": (
         "Fourier series, DOP853",
-        lambda: on_ring("kdv", 60, 512, lambda k: 1j * k**3, lambda k: -3j * k, lambda v: v.real**2, 12),
+        lambda: on_ring(library("kdv"), 60, 512, lambda k: 1j * k**3, lambda k: -3j * k, lambda v: v.real**2, 12),
     ),
     "allen-cahn": (FOURIER, allen_cahn),
 }
 CLASSICAL["Burgers (Burgers1d-C)"] = CLASSICAL["burgers"]
-
-
-def nonlinear_poisson() -> float:
-    """The source is that of the closed solution, by the derivatives of the interpolant on twice as many points."""
-    problem = _named("nonlinear-poisson")
-    (x, _, xx), size = axis(-1, 1, 48), 24
-    fine = np.stack([each.ravel() for each in np.meshgrid(x, x, indexing="ij")], 1)
-    values = exact(problem, fine)[:, 0].reshape(49, 49)
-    whole = xx @ values + values @ xx.T - np.exp(values)
-    source = whole[::2, ::2].ravel()  # the points of the coarse grid are among them
-    return on_square(problem, size, lambda u, x, y: (-np.exp(u) - source, -np.exp(u)))
-
-
-def evolved_breather() -> float:
-    """The breather: the values at the ends move, and so do their rates, which the equation does not use."""
-    return evolved(
-        _named("sine-gordon"),
-        48,
-        lambda x, t, d, dd, u, v: [dd @ u - np.sin(u)],
-        rates=lambda x: 4 * math.tan(PI / 4) * math.cos(PI / 4) / np.cosh(math.sin(PI / 4) * x),
-        method="DOP853",
-    )
 
 
 def classical_row(name: str) -> dict:

@@ -30,8 +30,8 @@ from edgewise.pde import (
     laplacian,
     named_equation,
 )
-from edgewise_experiments.pde import reference_solutions as references
-from edgewise_experiments.pde.cases import PI, SQUARE, Case, derivative, fourier
+from edgewise_experiments.problems import reference_solutions as references
+from edgewise_experiments.problems.cases import PI, SQUARE, Case, derivative, fourier
 
 # Lowest relative L2 error of the methods that PINNacle compares (Hao et al., arXiv 2306.08827, table 3) and the method,
 # read from a summary of that table, for the paper itself was not at hand.
@@ -306,15 +306,12 @@ def van_der_pol() -> PDE:
 
 def van_der_pol_reference() -> tuple[np.ndarray, np.ndarray]:
     """The same by Radau."""
-    found = solve_ivp(
-        lambda t, y: [y[1], 50 * (1 - y[0] ** 2) * y[1] - y[0]],
-        (0, 100),
-        [2.0, 0.0],
-        method="Radau",
-        rtol=1e-12,
-        atol=1e-13,
-    )
-    return np.array([[100.0]]), found.y[:1, -1][None]
+
+    def rate(t: float, y: np.ndarray) -> tuple[float, ...]:
+        return (y[1], 50 * (1 - y[0] ** 2) * y[1] - y[0])
+
+    end = np.array([100.0])
+    return end[:, None], references.solve_ode(rate, (2.0, 0.0), end, method="Radau")[:, :1]
 
 
 def plate() -> PDE:

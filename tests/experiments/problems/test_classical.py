@@ -2,9 +2,9 @@
 
 import pytest
 
-from edgewise_experiments.pde.classical import CLASSICAL, classical_row
 from edgewise_experiments.pde.equations import BY_NAME
 from edgewise_experiments.pde.pde_table import BY_NAME as TARGETS
+from edgewise_experiments.problems.classical import CLASSICAL, classical_row
 
 QUICK = (
     "two scales (Heat2d-MS)",

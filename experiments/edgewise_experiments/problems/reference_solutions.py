@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -13,25 +14,42 @@ from edgewise.pde.library import ROBERTSON_SCALE
 RELATIVE_TOLERANCE, ABSOLUTE_TOLERANCE = 1e-12, 1e-13  # of scipy's solvers, near the precision of float64
 
 
+def distance(found: np.ndarray, true: np.ndarray) -> float:
+    """Relative difference in the root mean square."""
+    return float(np.linalg.norm(found - true) / np.linalg.norm(true))
+
+
+def pendulum_rate(t: float, u: np.ndarray) -> tuple[float, ...]:
+    """Rates of angle and speed for u'' + sin u = 0."""
+    return (u[1], -math.sin(u[0]))
+
+
 def pendulum(t: np.ndarray) -> np.ndarray:
     """Solve u'' + sin u = 0, starting at rest from u = 2, at times t (n,): (n, 1)."""
-    return solve_ode(lambda t, u: (u[1], -math.sin(u[0])), (2.0, 0.0), t)[:, :1]
+    return solve_ode(pendulum_rate, (2.0, 0.0), t)[:, :1]
+
+
+def lotka_volterra_rate(t: float, u: np.ndarray) -> tuple[float, ...]:
+    """u' = 1.5 u - u v, v' = u v - 3 v."""
+    return (1.5 * u[0] - u[0] * u[1], u[0] * u[1] - 3 * u[1])
 
 
 def lotka_volterra(t: np.ndarray) -> np.ndarray:
     """Solve u' = 1.5 u - u v, v' = u v - 3 v, both starting from 1, at times t (n,): (n, 2)."""
-    return solve_ode(lambda t, u: (1.5 * u[0] - u[0] * u[1], u[0] * u[1] - 3 * u[1]), (1.0, 1.0), t)
+    return solve_ode(lotka_volterra_rate, (1.0, 1.0), t)
+
+
+def robertson_rate(t: float, y: np.ndarray) -> tuple[float, ...]:
+    """Rates of the three concentrations of H. Robertson's reaction."""
+    slow, fast, both = 0.04 * y[0], 3e7 * y[1] ** 2, 1e4 * y[1] * y[2]
+    return (-slow + both, slow - both - fast, fast)
 
 
 def robertson(t: np.ndarray) -> np.ndarray:
     """Solve H. Robertson's reaction at times t (n,): (n, 3), with the second field times `ROBERTSON_SCALE`."""
-
-    def rate(t: float, y: np.ndarray) -> tuple[float, ...]:
-        slow, fast, both = 0.04 * y[0], 3e7 * y[1] ** 2, 1e4 * y[1] * y[2]
-        return (-slow + both, slow - both - fast, fast)
-
     # The second concentration is about 1e-5.
-    return solve_ode(rate, (1.0, 0.0, 0.0), t, method="Radau", absolute=1e-17) * np.array([1.0, ROBERTSON_SCALE, 1.0])
+    fields = solve_ode(robertson_rate, (1.0, 0.0, 0.0), t, method="Radau", absolute=1e-17)
+    return fields * np.array([1.0, ROBERTSON_SCALE, 1.0])
 
 
 def allen_cahn(
@@ -84,6 +102,28 @@ def exponential_series(
         c = half_step * a + half * (2 * nb - n)
         v = whole_step * v + first * n + 2 * middle * (na + nb) + last * nonlinear(c)
         yield v
+
+
+def periodic_series(
+    linear: np.ndarray,
+    slope: np.ndarray,
+    power: Callable[[np.ndarray], np.ndarray],
+    start: np.ndarray,
+    steps: int,
+    end: float,
+) -> np.ndarray:
+    """Values at the end of v_t = linear v + slope power(v) on a ring, by `exponential_series`.
+
+    `start` has the values at even points, (points,); `linear` and `slope` belong to the modes of `numpy.fft.rfft`. The
+    last third of the modes is left out of power(v), so that a square folds nothing back.
+    """
+    kept = np.arange(len(slope)) < len(start) / 3
+
+    def nonlinear(series: np.ndarray) -> np.ndarray:
+        return kept * slope * np.fft.rfft(power(np.fft.irfft(series, len(start))))
+
+    (last,) = deque(exponential_series(linear, nonlinear, np.fft.rfft(start), steps=steps, end=end), maxlen=1)
+    return np.fft.irfft(last, len(start))
 
 
 def smooth_lid(x: np.ndarray) -> np.ndarray:
