@@ -113,7 +113,7 @@ def activation_derivatives(x: Tensor, base: str | Function, order: int) -> list[
     in the function itself; silu(x) = x s(x) has the derivatives x s^(k) + k s^(k-1), and so has gelu(x) = x P(x) with
     the normal distribution function P. Functions that have no formula here are differentiated by torch.
     """
-    if base not in _WRITTEN:
+    if order == 0 or base not in _WRITTEN:
         functions = [activation_of(base)]
         for _ in range(order):
             functions.append(_slope_of(functions[-1]))

@@ -12,14 +12,14 @@ from torch import Tensor, nn
 
 from edgewise.checks import check_options
 from edgewise.errors import InputError
-from edgewise.nn.config import KANConfig, check_input
-from edgewise.nn.layers.base import EdgeLayer
+from edgewise.nn.config import KANConfig
+from edgewise.nn.layers.base import WeightedLayer
 from edgewise.nn.layers.initial import float_dtype
 from edgewise.nn.layers.segments import Segments, contracted, one_run
 from edgewise.nn.layers.spline import starting_knots
 from edgewise.ops.activation import activation_derivatives
 from edgewise.ops.contract import to_input
-from edgewise.ops.jet import check_jet, compose
+from edgewise.ops.jet import compose
 from edgewise.ops.splines.active import active_basis
 
 
@@ -45,7 +45,7 @@ class GroupOptions(TypedDict, total=False):
     device: torch.device | str | None
 
 
-class GroupLayer(EdgeLayer):
+class GroupLayer(WeightedLayer):
     """Layer y_o = bias_o + sum_i weight_io f_g(i)(x_i), with one learned function f_g for each group of inputs.
 
     An edge has one number of its own, as in an MLP, so that the layer is as wide as a dense one with as many
@@ -110,7 +110,6 @@ class GroupLayer(EdgeLayer):
         base: str | Callable[[Tensor], Tensor] = "silu",
         **options: Unpack[GroupOptions],
     ) -> None:
-        super().__init__()
         check_options(GroupLayer, options, GroupOptions)
         KANConfig((in_features, out_features), 1)  # for its checks
         config = KANConfig((groups, 1), grid_size, degree, base)
@@ -119,28 +118,17 @@ class GroupLayer(EdgeLayer):
         if config.base == "zero":
             raise InputError("base must be a function other than zero, with which all outputs would start at zero")
         dtype, device = float_dtype(options.get("dtype")), options.get("device")
-        self.degree, self.base_function = config.degree, config.base
         points, shares = np.polynomial.hermite_e.hermegauss(64)
         (values,) = activation_derivatives(torch.from_numpy(points), config.base, 0)
         mean_square = float(torch.from_numpy(shares) @ values.square()) / math.sqrt(2 * math.pi)
         weight = torch.randn(in_features, out_features, generator=options.get("generator"), dtype=torch.float64)
         weight /= math.sqrt(in_features * mean_square)
-        self.weight = nn.Parameter(weight.to(dtype=dtype, device=device))
-        self.bias = nn.Parameter(torch.zeros(out_features, dtype=dtype, device=device))
+        super().__init__(weight, dtype, device)
+        self.degree, self.base_function = config.degree, config.base
         (size,) = config.grid_size
         self.coef = nn.Parameter(torch.zeros(groups, size + config.degree, dtype=dtype, device=device))
         knots = starting_knots(domain, groups, size, config.degree, dtype)
         self.register_buffer("knots", knots.to(device=self.coef.device))
-
-    @property
-    def in_features(self) -> int:
-        """Number of inputs."""
-        return self.weight.shape[0]
-
-    @property
-    def out_features(self) -> int:
-        """Number of outputs."""
-        return self.weight.shape[1]
 
     @property
     def groups(self) -> int:
@@ -152,34 +140,8 @@ class GroupLayer(EdgeLayer):
         """Number of knot intervals in the domain of every spline."""
         return self.coef.shape[1] - self.degree
 
-    @property
-    def mask(self) -> Tensor:
-        """Ones, (in, out): every edge exists."""
-        return torch.ones_like(self.weight, requires_grad=False)
-
-    def functions(self, x: Tensor) -> Tensor:
-        """Compute f_g(i)(x_i), (batch, in), from points (batch, in)."""
-        return self._derivatives(x, 0)[0]
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Compute the outputs (*batch, out) from points (*batch, in)."""
-        check_input(x, self.in_features, self.weight.dtype)
-        return self.functions(x.reshape(-1, x.shape[-1])).reshape(x.shape) @ self.weight + self.bias
-
-    def edges(self, x: Tensor) -> Tensor:
-        """Compute weight_io f_g(i)(x_i) of every edge, (batch, in, out), from points (batch, in)."""
-        return self.functions(x)[..., None] * self.weight
-
-    def jet(self, x: Tensor, order: int) -> Tensor:
-        """Carry a jet (C, batch, in) through the layer, see `Layer.jet`."""
-        check_jet(x, self.in_features, self.weight.dtype, order)
-        y = compose(x, self._derivatives(x[0], order), order) @ self.weight
-        return torch.cat([y[:1] + self.bias, y[1:]])
-
     def jacobian_segments(self, x: Tensor, sensitivity: Tensor, order: int = 0) -> tuple[Segments, ...]:
         """Compute the Jacobian rows, see `Layer.jacobian_segments`: "weight", "bias" and "coef", one full run each."""
-        jet = compose(x, self._derivatives(x[0], order), order)
-        weight = contracted(jet[..., None], sensitivity[:, :, None, :])
         groups = torch.arange(self.in_features, device=x.device) % self.groups
         interval, derivatives = active_basis(x[0], self.knots[groups], self.degree, order)
         jets = compose(x[..., None], list(derivatives), order)  # of the active functions, (C, batch, in, degree + 1)
@@ -188,7 +150,7 @@ class GroupLayer(EdgeLayer):
         places = starts + torch.arange(self.degree + 1, device=x.device)
         coef = values.new_zeros(len(values), self.coef.numel())
         coef = coef.scatter_add(1, places.flatten(1), values.flatten(1))
-        return one_run("weight", weight.flatten(1)), one_run("bias", sensitivity[0]), one_run("coef", coef)
+        return *super().jacobian_segments(x, sensitivity, order), one_run("coef", coef)
 
     def extra_repr(self) -> str:
         return (
@@ -197,7 +159,6 @@ class GroupLayer(EdgeLayer):
         )
 
     def _derivatives(self, x: Tensor, order: int) -> list[Tensor]:
-        """Compute f, f', ..., f^(order) at points (batch, in), each (batch, in)."""
         rows = x.reshape(-1, self.groups)  # input i stands in column i modulo `groups`
         ones, coef = rows.new_ones(len(rows), 1), self.coef[..., None]
         # The derivative of the sum of splines by the weights of its inputs: one spline for each number.
