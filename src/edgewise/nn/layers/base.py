@@ -136,7 +136,7 @@ class EdgeLayer(Layer):
 
 
 class WeightedLayer(EdgeLayer):
-    """Base class of layers y_o = bias_o + sum_i weight_io f_i(x_i): the edges of an input are multiples of one function.
+    """Base class of layers y_o = bias_o + sum_i weight_io f_i(x_i), with one function f_i for all edges of an input.
 
     Derived classes give the functions by `_derivatives`.
 

@@ -20,19 +20,19 @@ _PLAIN = (Tensor, torch.nn.Parameter)
 _DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
 
 
-def refuses(degree: int, *tensors: Tensor | None) -> str | None:
-    """Return the reason why the kernel cannot take these tensors, as a clause; None if it can."""
+def refuses(degree: int, *tensors: Tensor | None, name: str = "dense") -> str | None:
+    """Return the reason why the kernel of this name cannot take these tensors, as a clause; None if it can."""
     given = [tensor for tensor in tensors if tensor is not None]
     for tensor in given:
         wrapped = torch._C._functorch.is_functorch_wrapped_tensor(tensor)
         if type(tensor) not in _PLAIN or wrapped or tensor.layout != torch.strided or tensor._is_zerotensor():
-            return f"the dense kernel takes plain dense tensors, got {type(tensor).__name__}"
+            return f"the {name} kernel takes plain dense tensors, got {type(tensor).__name__}"
         if tensor.dtype not in _DTYPES:
-            return f"the dense kernel takes float16, bfloat16, float32 and float64, got {tensor.dtype}"
+            return f"the {name} kernel takes float16, bfloat16, float32 and float64, got {tensor.dtype}"
         if tensor.dtype != given[0].dtype:
-            return f"the dense kernel takes tensors of one dtype, got {given[0].dtype} and {tensor.dtype}"
+            return f"the {name} kernel takes tensors of one dtype, got {given[0].dtype} and {tensor.dtype}"
         if tensor.device != given[0].device:
-            return f"the dense kernel takes tensors on one device, got {given[0].device} and {tensor.device}"
+            return f"the {name} kernel takes tensors on one device, got {given[0].device} and {tensor.device}"
     return None
 
 

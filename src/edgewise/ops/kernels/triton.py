@@ -9,6 +9,7 @@ Numbers are those of `splines.bspline.local_basis`; in bfloat16 and float16 the 
 """
 
 # No `from __future__ import annotations`: triton reads the annotation of a constant as an object.
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -225,9 +226,9 @@ def refuses(degree: int, *tensors: Tensor | None) -> str | None:
     """Return the reason why the kernel cannot take these tensors, as a clause; None if it can."""
     if degree > MAX_PRODUCT_DEGREE:
         return f"the Triton kernel has degrees up to {MAX_PRODUCT_DEGREE}, got {degree}"
-    reason = dense.refuses(degree, *tensors)
+    reason = dense.refuses(degree, *tensors, name="Triton")
     if reason is not None:
-        return reason.replace("dense kernel", "Triton kernel")
+        return reason
     device = next(tensor.device for tensor in tensors if tensor is not None)
     if device.type != "cuda" and not (_is_interpreted() and device.type == "cpu"):
         return f"the Triton kernel takes tensors on a CUDA device, got one on {device}"
@@ -242,14 +243,8 @@ def to_output(v: Tensor | None, x: Tensor, coef: Tensor, knots: Tensor, degree: 
         return y.zero_()
     shape = _shape(batch, coef.shape[1], outputs, x.dtype)
     grid = (triton.cdiv(batch, shape["samples"]), triton.cdiv(outputs, shape["block"]))
-    knots = knots.contiguous()
-    weight = x if v is None else v
-    with _device(x):
-        _to_output[grid](
-            y, weight, x, coef, knots, batch, inputs, *coef.shape[1:], _grid_size(knots, degree),
-            *weight.stride(), *x.stride(), *coef.stride(), knots.stride(0),
-            weighted=v is not None, **_constants(knots, degree, order), **shape,
-        )  # fmt: skip
+    tensors, sizes = (y, x if v is None else v, x, coef), (batch, inputs, *coef.shape[1:], _grid_size(knots, degree))
+    _start(_to_output[grid], tensors, knots, sizes, weighted=v is not None, **_constants(knots, degree, order), **shape)
     return y
 
 
@@ -261,13 +256,8 @@ def to_input(u: Tensor, x: Tensor, coef: Tensor, knots: Tensor, degree: int, ord
         return result.zero_()
     shape = _shape(batch, coef.shape[1], outputs, x.dtype)
     grid = (triton.cdiv(batch, shape["samples"]), triton.cdiv(inputs, shape["group"]))
-    knots = knots.contiguous()
-    with _device(x):
-        _to_input[grid](
-            result, u, x, coef, knots, batch, inputs, *coef.shape[1:], _grid_size(knots, degree),
-            *u.stride(), *x.stride(), *coef.stride(), knots.stride(0),
-            **_constants(knots, degree, order), **shape,
-        )  # fmt: skip
+    sizes = batch, inputs, *coef.shape[1:], _grid_size(knots, degree)
+    _start(_to_input[grid], (result, u, x, coef), knots, sizes, **_constants(knots, degree, order), **shape)
     return result
 
 
@@ -283,15 +273,20 @@ def to_coef(u: Tensor, v: Tensor | None, x: Tensor, knots: Tensor, degree: int, 
     part = triton.cdiv(triton.cdiv(batch, count), shape["samples"]) * shape["samples"]
     count = triton.cdiv(batch, part)
     parts = torch.empty(count, inputs, n, outputs, dtype=dense.basis_dtype(x), device=x.device)
-    knots = knots.contiguous()
-    weight = x if v is None else v
-    with _device(x):
-        _to_coef[(tiles, blocks, count)](
-            parts, u, weight, x, knots, batch, inputs, n, outputs, _grid_size(knots, degree), part,
-            *u.stride(), *weight.stride(), *x.stride(), knots.stride(0),
-            weighted=v is not None, **_constants(knots, degree, order), **shape,
-        )  # fmt: skip
+    tensors, sizes = (parts, u, x if v is None else v, x), (batch, inputs, n, outputs, _grid_size(knots, degree), part)
+    program = _to_coef[(tiles, blocks, count)]
+    _start(program, tensors, knots, sizes, weighted=v is not None, **_constants(knots, degree, order), **shape)
     return (parts[0] if count == 1 else parts.sum(0)).to(x.dtype)
+
+
+def _start(
+    program: Callable[..., object], tensors: Sequence[Tensor], knots: Tensor, sizes: Sequence[int], **constants: object
+) -> None:
+    """Start programs with what all kernels take: result and tensors, knots, sizes, strides without the result's."""
+    knots = knots.contiguous()
+    strides = [stride for tensor in tensors[1:] for stride in tensor.stride()]
+    with _device(knots):
+        program(*tensors, knots, *sizes, *strides, knots.stride(0), **constants)
 
 
 def _shape(batch: int, functions: int, outputs: int, dtype: torch.dtype) -> dict[str, int]:
