@@ -311,22 +311,19 @@ class _Refinement:
     def _train_on_half_grid(self, start: Start) -> Start:
         finer = replace(start, model=refine(start.model, tuple(2 * size for size in start.model.config.grid_size)))
         tolerance = PASSING_TOLERANCE if self._limit_of_size(finer.model) is None else LAST_TOLERANCE
-        best: Start | None = None
+        trained = []
         for _ in range(GRADINGS if self.knots == "error" else 1):
             model = self._moved(finer)
             self.work.report_progress(f"grid {model.config.grid_size[0]}", start.loss)
             finer = replace(finer, model=model)
             finer = train_start(finer, self.problem, steps=FINE_STEPS, tolerance=tolerance, near_minimum=True)
             self.work.spend(finer.last_report.steps * step_work(self.problem, model))
-            if best is None or finer.loss < best.loss:
-                best = finer
-        assert best is not None
-        return best
+            trained.append(finer)
+        return min(trained, key=lambda each: each.loss)
 
     def _moved(self, start: Start) -> KAN:
         """The model of a start with hidden grids that hold all activations, and with knots of equal error if asked."""
         model, x = start.model, self.problem.train.x
-        evaluated = x if self.points is None else torch.cat([x, self.points])
         if self.knots == "error":
             moved = copy.deepcopy(model)
             adapt_domain_(moved, x, margin=GRADED_MARGIN, knots="error", cover=self.points)
@@ -334,6 +331,7 @@ class _Refinement:
         # The model stays as it was if the polynomials that continue it beyond the samples would change its values by
         # more than a tail can be wrong: they belong to a model that fits badly.
         enclosed, _ = enclose(model, x, self.points)
+        evaluated = x if self.points is None else torch.cat([x, self.points])
         with torch.no_grad():
             change = float((enclosed(evaluated) - model(evaluated)).abs().max())
         limit = max(LARGEST_TAIL_CHANGE * math.sqrt(self.scale), 3 * math.sqrt(start.loss))

@@ -29,7 +29,7 @@ BITS = 32  # of a number, by which the mask of the products is counted
 
 @dataclass(frozen=True)
 class GridPolicy:
-    """What the marginal likelihood chooses from; every value is a choice.
+    """Values from which the marginal likelihood chooses; each of them is a choice.
 
     Parameters
     ----------
@@ -133,11 +133,12 @@ def smooth_on_grid(
     if np.ptp(samples) == 0:
         raise InputError("values must differ from each other, got equal ones")
     weights = fft.dctn(samples, norm="ortho")
+    policy = policy or GridPolicy()
     best: _Prior | None = None
     start = None
-    for reach in (policy or GridPolicy()).reaches:
+    for reach in policy.reaches:
         prior = _Prior(weights, reach)
-        start = prior.maximise(policy or GridPolicy(), start)
+        start = prior.maximise(policy, start)
         if best is None or prior.loss < best.loss:
             best = prior
     assert best is not None
@@ -160,10 +161,8 @@ def sparse_on_grid(axes: Sequence[ArrayLike], values: ArrayLike, most: int) -> G
 
     Parameters
     ----------
-    axes : sequence of array-like
-        The evenly spaced, increasing coordinates of one to three inputs, (n_1,), (n_2,), ...
-    values : array-like
-        The samples, (n_1, n_2, ...).
+    axes, values
+        The samples, as in `smooth_on_grid`.
     most : int
         Largest value of `GridFit.numbers`.
 

@@ -331,18 +331,14 @@ class Team:
             if self._is_stopped:
                 raise KeyboardInterrupt
             return self.answer(request), None
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, Exception) as error:  # the others wait for an answer, whatever has failed here
             if self.count == 1:
                 raise
-            self._is_stopped = False
-            return None, BY_SIGNAL
-        except OutOfTime:
-            if self.count == 1:
-                raise
-            return None, BY_CLOCK
-        except Exception as error:  # the others wait for an answer, whatever has failed here
-            if self.count == 1:
-                raise
+            if isinstance(error, KeyboardInterrupt):
+                self._is_stopped = False
+                return None, BY_SIGNAL
+            if isinstance(error, OutOfTime):
+                return None, BY_CLOCK
             self._failure = error
             return None, _sentence(error)
         finally:
@@ -351,13 +347,13 @@ class Team:
     def _has_failed(self, sentences: Sequence[str | None], quietly: bool) -> bool:
         """Raise the first error of the processes; a serving one hears of it from the leading one."""
         failed = [sentence for sentence in sentences if sentence is not None]
-        if BY_SIGNAL in failed and not quietly:
+        if quietly or not failed:
+            return bool(failed)
+        if BY_SIGNAL in failed:
             raise KeyboardInterrupt
-        if failed and not quietly and set(failed) == {BY_CLOCK}:
+        if set(failed) == {BY_CLOCK}:
             raise OutOfTime
-        if failed and not quietly:
-            raise InputError(next(one for one in failed if one != BY_CLOCK)) from self._failure
-        return bool(failed)
+        raise InputError(next(one for one in failed if one != BY_CLOCK)) from self._failure
 
     def _gathered(self, content: Any) -> list[Any]:
         box: list[Any] = [None] * self.count

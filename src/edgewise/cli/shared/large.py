@@ -135,7 +135,7 @@ def large_table(
     for batch in batches.part(0, 1):  # every process prepares the whole sample
         if not samplers:  # the first values say whether the target is a class; whole numbers may be one
             is_text = batch.y.dtype.kind == "O" and not decimal_mark(batch.y)
-            has_labels = task == "classification" or (is_text or None) if task != "regression" else False
+            has_labels = {"classification": True, "regression": False}.get(task or "", is_text or None)
             sizes = batches.sample_rows, TEST_ROWS
             samplers = tuple(Sampler(size, seed, has_labels=has_labels) for size in sizes)
         held = batches.held(batch.ids, share, seed)

@@ -442,9 +442,10 @@ def _is_loader(source: Any) -> bool:
 
 def _check_sampler(loader: Any) -> None:
     """Raise InputError where the loader gives each process a part already."""
+    from edgewise.train.loop.batches import samplers_of  # imported late: it needs torch, a table does not
+
     distributed = sys.modules.get("torch.utils.data.distributed")
-    samplers = loader.sampler, loader.batch_sampler, getattr(loader.batch_sampler, "sampler", None)
-    if distributed and any(isinstance(one, distributed.DistributedSampler) for one in samplers):
+    if distributed and any(isinstance(one, distributed.DistributedSampler) for one in samplers_of(loader)):
         raise InputError(
             "a DataLoader must be without a DistributedSampler, as each process takes its own batches of all, got one "
             "with it"
@@ -518,22 +519,21 @@ def _kind(column: np.ndarray | None) -> str:
     return "" if lost(column[0]) and lost(column).all() else column.dtype.kind
 
 
+def _missing(y: np.ndarray) -> np.ndarray:
+    """Return which targets are missing, in the shape of y."""
+    if y.dtype.kind == "O":
+        return np.array([cell is None or cell != cell for cell in y.ravel()], dtype=bool).reshape(y.shape)
+    return np.isnan(y) if y.dtype.kind == "f" else np.zeros(y.shape, dtype=bool)
+
+
 def _unknown(y: np.ndarray) -> np.ndarray:
     """Return which rows lack a target, (n,)."""
-    if y.dtype.kind not in "fO":
-        return np.zeros(len(y), dtype=bool)
-    lost = np.isnan(y) if y.dtype.kind == "f" else np.array([cell is None or cell != cell for cell in y.ravel()])
-    return np.asarray(lost.reshape(len(y), -1).any(axis=1))
+    return np.asarray(_missing(y).reshape(len(y), -1).any(axis=1))
 
 
 def _check_numbers(y: np.ndarray, weight: np.ndarray | None, rows: int) -> None:
     """Raise InputError where a target is not known, or a weight is no number of at least 0."""
-    if y.dtype.kind == "f":
-        lost = int((~np.isfinite(y)).sum())
-    elif y.dtype.kind == "O":
-        lost = sum(cell is None or cell != cell for cell in y.ravel())
-    else:
-        lost = 0
+    lost = int((~np.isfinite(y) if y.dtype.kind == "f" else _missing(y)).sum())
     if lost:
         expected = "finite numbers" if y.dtype.kind == "f" else "a label in every row"
         raise InputError(f"the target must hold {expected}, got {lost} of {rows} that are missing or infinite")

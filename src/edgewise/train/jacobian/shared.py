@@ -54,7 +54,7 @@ class SumRequest(NamedTuple):
 
 
 class FirstRequest(NamedTuple):
-    """What the leading process needs to know of the samples of each process; `rows` of them are to be seen."""
+    """A question about the samples of each process, of which `rows` are to be seen."""
 
     rows: int
 

@@ -238,14 +238,18 @@ def peek(problem: Problem, rows: int = 10_000) -> Data:
     return joined(seen)
 
 
+def samplers_of(loader: DataLoader[Any]) -> tuple[Any, ...]:
+    """The objects from which a DataLoader has its order; None in place of those that it does without."""
+    return loader.sampler, loader.batch_sampler, getattr(loader.batch_sampler, "sampler", None)
+
+
 def repeated(loader: DataLoader[Any]) -> Iterator[Any]:
     """Yield the batches of a DataLoader in an order that every pass and every process has.
 
     While it works, torch's global generator and those of the loader and its samplers start at seed 0; between batches
     and afterwards they are as they were.
     """
-    samplers = loader.sampler, loader.batch_sampler, getattr(loader.batch_sampler, "sampler", None)
-    owned = [torch.default_generator, *(getattr(one, "generator", None) for one in (loader, *samplers))]
+    owned = [torch.default_generator, *(getattr(one, "generator", None) for one in (loader, *samplers_of(loader)))]
     generators = list({id(one): one for one in owned if isinstance(one, torch.Generator)}.values())
     states = [torch.Generator(device=one.device).manual_seed(0).get_state() for one in generators]
 
@@ -264,11 +268,12 @@ def repeated(loader: DataLoader[Any]) -> Iterator[Any]:
     end = object()
     with own_random_states():
         iterator = iter(loader)
-        batch = next(iterator, end)
-    while batch is not end:
-        yield batch
+    while True:
         with own_random_states():
             batch = next(iterator, end)
+        if batch is end:
+            return
+        yield batch
 
 
 def joined(parts: list[Data]) -> Data:
