@@ -12,14 +12,13 @@ import torch
 from edgewise.checks import is_number
 from edgewise.errors import EdgewiseError, InputError
 from edgewise.explore.page.evidence import short_numbers
-from edgewise.pde.domains.domain import TIME
+from edgewise.pde.domains.domain import TIME, covers
 from edgewise.pde.solver.solution import Solution
 
 CURVE_POINTS, MAP_POINTS = 241, 61  # along a coordinate of a curve, of a map; choices: a pixel or two apart, and ten
 MOST_STORED = 200_000  # numbers of a page in one file; a choice: about two megabytes
 FEWEST_STORED = 9  # points along each coordinate of such a page; a choice: fewer show no shape
 STORED_STEPS = 12  # divides the intervals along them; a choice: maps show each second, third, fourth or sixth point
-ROUNDING = 1e-9  # of the domain's size: points this far outside count as points of the boundary
 
 
 class SolutionRequests:
@@ -125,10 +124,9 @@ class SolutionRequests:
 
     def _values(self, lines: Sequence[Sequence[float]]) -> np.ndarray:
         """Evaluate the fields on the grid of these lines, (fields, points), nan outside the domain."""
-        domain = self.solution.problem.domain
         parts = torch.meshgrid(*(torch.tensor(line, dtype=torch.float64) for line in lines), indexing="ij")
         x = torch.stack([part.flatten() for part in parts], 1)
-        inside = domain.level(x) <= ROUNDING * float(domain.size.max())
+        inside = covers(self.solution.problem.domain, x)
         values = np.full((len(self.solution.problem.fields), len(x)), np.nan)
         values[:, inside.numpy()] = self.solution(x[inside]).numpy().T
         return values

@@ -19,7 +19,7 @@ class _Composite(Domain):
     Volume and measures of pieces are estimated from quasi-random points.
     """
 
-    _side = 1  # sign of the normals of the second domain
+    _side = 1  # sign of the normals of the second domain, and, but in a union, of its level
 
     def __init__(self, first: Domain, second: Domain):
         if not isinstance(second, Domain) or first.coordinates != second.coordinates:
@@ -41,6 +41,9 @@ class _Composite(Domain):
 
     def _bounds(self) -> Tensor:
         raise NotImplementedError
+
+    def level(self, x: Tensor) -> Tensor:
+        return torch.maximum(self.first.level(x), self._side * self.second.level(x))
 
     def _remaining_part(self, piece: Piece, name: str, side: int, second: bool) -> Piece | None:
         """The part of a piece that bounds the whole domain: the domain lies on one side of its points only."""
@@ -136,9 +139,6 @@ class Difference(_Composite):
     def _bounds(self) -> Tensor:
         return self.first.bounds
 
-    def level(self, x: Tensor) -> Tensor:
-        return torch.maximum(self.first.level(x), -self.second.level(x))
-
 
 class Intersection(_Composite):
     """Intersection of two domains: `a & b`, the points in both.
@@ -166,6 +166,3 @@ class Intersection(_Composite):
                 "the domain must have a volume and a boundary, got an empty one, of domains that lie apart"
             )
         return bounds
-
-    def level(self, x: Tensor) -> Tensor:
-        return torch.maximum(self.first.level(x), self.second.level(x))

@@ -10,6 +10,7 @@ from functools import partial, reduce
 from types import ModuleType
 from typing import Any, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -30,6 +31,7 @@ PANELS = {1: 32, 2: 16, 3: 3}
 OFF_BOUNDARY_STEP = 1e-7
 # Share of its box, or of its piece of boundary, that a domain must fill, or it counts as empty. A choice.
 LEAST_SHARE = 1e-3
+ON_BOUNDARY = 1e-9  # of the size: points of a grid this far outside count as points of the boundary. A choice
 
 
 def finite_number(value: object, name: str) -> float:
@@ -41,6 +43,31 @@ def finite_number(value: object, name: str) -> float:
     if not math.isfinite(number):
         raise InputError(f"{name} must be a finite number, got {value!r:.60}")
     return number
+
+
+def positive_number(value: object, name: str) -> float:
+    """The value as a float; an InputError unless it is a finite number above zero."""
+    number = finite_number(value, name)
+    if number <= 0:
+        raise InputError(f"{name} must be a positive number, got {value!r}")
+    return number
+
+
+def check_ends(low: object, high: object) -> tuple[float, float]:
+    """The ends of an interval as floats; an InputError unless they are finite numbers with low < high."""
+    ends = finite_number(low, "low"), finite_number(high, "high")
+    if not ends[0] < ends[1]:
+        raise InputError(f"low must be less than high, got {low!r} and {high!r}")
+    return ends
+
+
+def check_center(center: Sequence[float], dimension: int) -> Tensor:
+    """The centre of a domain, (dimension,); an InputError unless it is so many finite numbers."""
+    is_row = isinstance(center, Sequence | Tensor | np.ndarray) and not isinstance(center, str)
+    if not is_row or len(center) != dimension:
+        count = "two" if dimension == 2 else dimension
+        raise InputError(f"center must be {count} numbers, as {(0,) * dimension}, got {center!r:.60}")
+    return torch.tensor([finite_number(each, "center") for each in center], dtype=torch.float64)
 
 
 def check_coordinates(names: object, dimension: int | None = None) -> tuple[str, ...]:
@@ -274,6 +301,11 @@ def _combined() -> ModuleType:
     from edgewise.pde.domains import combined
 
     return combined
+
+
+def covers(domain: Domain, x: Tensor) -> Tensor:
+    """True for points x (b, n) inside a domain, on its boundary, or outside by rounding alone, (b,)."""
+    return domain.level(x) <= ON_BOUNDARY * float(domain.size.max())
 
 
 class Box(Domain):

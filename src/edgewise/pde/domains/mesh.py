@@ -31,6 +31,12 @@ LEAST_LOAD = 0.1
 LEAST_SINGULAR_GAIN = 0.75
 
 
+def even_lines(domain: Domain, counts: Sequence[int]) -> list[Tensor]:
+    """Breakpoints of so many equal intervals of each coordinate."""
+    ends = zip(domain.bounds.tolist(), counts, strict=True)
+    return [torch.linspace(low, high, count + 1, dtype=torch.float64) for (low, high), count in ends]
+
+
 @dataclass(frozen=True, eq=False)
 class Mesh:
     """Gauss-Legendre points in each cell of a grid, with weights of mean 1.

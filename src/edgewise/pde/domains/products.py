@@ -10,7 +10,7 @@ from torch import Tensor
 
 from edgewise.errors import InputError
 from edgewise.pde.domains.domain import GAUSS, Box, Domain, Piece
-from edgewise.pde.domains.sampling import gauss_legendre
+from edgewise.pde.domains.sampling import gauss_legendre, product_rule
 
 # Panels of time for domains over time, and largest number of points of a product rule over space and time. A choice:
 # 32 points in time resolve a few periods, and so many points are evaluated within seconds.
@@ -67,11 +67,10 @@ class OverTime(Domain):
 
     def quadrature(self) -> tuple[Tensor, Tensor]:
         first, last = self.time.bounds[0].tolist()
-        (x, a), (t, b) = self.space.quadrature(), gauss_legendre(GAUSS, first, last, TIME_PANELS)
-        if len(x) * len(t) > PRODUCT_POINTS:
+        space, time = self.space.quadrature(), gauss_legendre(GAUSS, first, last, TIME_PANELS)
+        if len(space[0]) * len(time[0]) > PRODUCT_POINTS:
             return super().quadrature()
-        both = torch.cat([x.repeat_interleave(len(t), 0), t.repeat(len(x))[:, None]], 1)
-        return both, (a[:, None] * b).flatten()
+        return product_rule(space, time)
 
     def _wall(self, piece: Piece) -> Piece:
         def sample(count: int, how: str, seed: int) -> tuple[Tensor, Tensor]:

@@ -83,3 +83,9 @@ def gauss_legendre(count: int, low: float, high: float, panels: int = 1) -> tupl
     starts = low + width * torch.arange(panels, dtype=torch.float64)
     points = starts[:, None] + width * (nodes + 1) / 2
     return points.flatten(), (width * weights / 2).repeat(panels)
+
+
+def product_rule(base: tuple[Tensor, Tensor], line: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """Product of a quadrature, points (q, n) and weights (q,), with one on a line, (p,) both: (q p, n + 1), (q p,)."""
+    (x, a), (t, b) = base, line
+    return torch.cat([x.repeat_interleave(len(t), 0), t.repeat(len(x))[:, None]], 1), (a[:, None] * b).flatten()

@@ -3,12 +3,19 @@
 import math
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from edgewise.errors import InputError
-from edgewise.pde.domains.domain import Domain, Piece, check_coordinates, finite_number
+from edgewise.pde.domains.domain import (
+    Domain,
+    Piece,
+    check_center,
+    check_coordinates,
+    check_ends,
+    finite_number,
+    positive_number,
+)
 from edgewise.pde.domains.sampling import gauss_legendre
 
 # Angles of the trapezoidal rule around a circle, which converges faster than any power for smooth functions (L.
@@ -53,10 +60,8 @@ class Annulus(Domain):
         self.pieces = (self._circle("outer", outer, 1), self._circle("inner", inner, -1))
 
     def _place(self, inner: float, outer: float, center: Sequence[float], coordinates: Sequence[str]) -> None:
-        if not isinstance(center, Sequence | Tensor | np.ndarray) or len(center) != 2:
-            raise InputError(f"center must be two numbers, as (0, 0), got {center!r:.60}")
+        self.center = check_center(center, 2)
         self.inner, self.outer, self.coordinates = float(inner), float(outer), check_coordinates(coordinates, 2)
-        self.center = torch.tensor([finite_number(each, "center") for each in center], dtype=torch.float64)
         self.bounds = self.center[:, None] + torch.tensor([-self.outer, self.outer], dtype=torch.float64)
         self.volume = math.pi * (self.outer**2 - self.inner**2)
 
@@ -119,8 +124,7 @@ class Disk(Annulus):
         center: Sequence[float] = (0.0, 0.0),
         coordinates: Sequence[str] = ("x", "y"),
     ):
-        if not finite_number(radius, "radius") > 0:
-            raise InputError(f"radius must be a positive number, got {radius!r}")
+        radius = positive_number(radius, "radius")
         self._place(0.0, radius, center, coordinates)
         self.pieces = (self._circle("circle", radius, 1),)
 
@@ -174,8 +178,7 @@ class Polygon(Domain):
     def level(self, x: Tensor) -> Tensor:
         start, end = self.corners, self.corners.roll(-1, 0)
         along, offset = end - start, x[:, None] - start
-        share = ((offset * along).sum(-1) / along.square().sum(-1)).clamp(0, 1)
-        distance = (offset - share[..., None] * along).norm(dim=-1).amin(1)
+        distance = distance_to_line(offset, along).amin(1)
         # A ray to the right crosses the boundary an odd number of times from inside.
         above = start[:, 1] > x[:, None, 1], end[:, 1] > x[:, None, 1]
         slope = along[:, 0] / torch.where(along[:, 1] == 0, torch.ones_like(along[:, 1]), along[:, 1])
@@ -191,6 +194,12 @@ class Polygon(Domain):
             return start + share[:, None] * (end - start), outward.expand(len(share), 2)
 
         return Piece.curve(f"edge {number + 1}", length, at)
+
+
+def distance_to_line(offset: Tensor, along: Tensor) -> Tensor:
+    """Distances (...) of points from straight lines (..., n), given by the points less the start of each line."""
+    share = ((offset * along).sum(-1) / along.square().sum(-1)).clamp(0, 1)
+    return (offset - share[..., None] * along).norm(dim=-1)
 
 
 def LShape(low: float = -1.0, high: float = 1.0) -> Polygon:
@@ -218,7 +227,6 @@ def LShape(low: float = -1.0, high: float = 1.0) -> Polygon:
     >>> LShape().volume
     3.0
     """
-    if not finite_number(low, "low") < finite_number(high, "high"):
-        raise InputError(f"low must be less than high, got {low!r} and {high!r}")
+    low, high = check_ends(low, high)
     middle = (low + high) / 2
     return Polygon([(low, low), (middle, low), (middle, middle), (high, middle), (high, high), (low, high)])

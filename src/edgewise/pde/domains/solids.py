@@ -3,13 +3,18 @@
 import math
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from edgewise.errors import InputError
-from edgewise.pde.domains.domain import Domain, Piece, check_coordinates, finite_number
-from edgewise.pde.domains.sampling import gauss_legendre, unit_points
+from edgewise.pde.domains.domain import (
+    Domain,
+    Piece,
+    check_center,
+    check_coordinates,
+    check_ends,
+    positive_number,
+)
+from edgewise.pde.domains.sampling import gauss_legendre, product_rule, unit_points
 from edgewise.pde.domains.shapes import Disk
 
 # Gauss-Legendre points along the radius and along the axis, and angles around it, which the trapezoidal rule sums. A
@@ -49,7 +54,7 @@ class Ball(Domain):
         center: Sequence[float] = (0.0, 0.0, 0.0),
         coordinates: Sequence[str] = ("x", "y", "z"),
     ):
-        self.radius, self.center = _positive(radius, "radius"), _center(center, 3)
+        self.radius, self.center = positive_number(radius, "radius"), check_center(center, 3)
         self.coordinates = check_coordinates(coordinates, 3)
         self.bounds = self.center[:, None] + torch.tensor([-self.radius, self.radius], dtype=torch.float64)
         self.volume = 4 / 3 * math.pi * self.radius**3
@@ -114,11 +119,9 @@ class Cylinder(Domain):
         center: Sequence[float] = (0.0, 0.0),
         coordinates: Sequence[str] = ("x", "y", "z"),
     ):
-        if not finite_number(low, "low") < finite_number(high, "high"):
-            raise InputError(f"low must be less than high, got {low!r} and {high!r}")
+        self.low, self.high = check_ends(low, high)
         self.coordinates = check_coordinates(coordinates, 3)
-        self.disk = Disk(_positive(radius, "radius"), _center(center, 2).tolist(), self.coordinates[:2])
-        self.low, self.high = float(low), float(high)
+        self.disk = Disk(radius, center, self.coordinates[:2])
         ends = torch.tensor([[self.low, self.high]], dtype=torch.float64)
         self.bounds = torch.cat([self.disk.bounds, ends])
         self.volume = self.disk.volume * (self.high - self.low)
@@ -137,9 +140,7 @@ class Cylinder(Domain):
         return value * ((4 if "bottom" in names else 1) * (1 - share) if "top" in names else 1.0)
 
     def quadrature(self) -> tuple[Tensor, Tensor]:
-        (x, a), (z, b) = self.disk.quadrature(), gauss_legendre(SOLID_AXIS_POINTS, self.low, self.high)
-        both = torch.cat([x.repeat_interleave(len(z), 0), z.repeat(len(x))[:, None]], 1)
-        return both, (a[:, None] * b).flatten()
+        return product_rule(self.disk.quadrature(), gauss_legendre(SOLID_AXIS_POINTS, self.low, self.high))
 
     def _side(self, count: int, how: str, seed: int) -> tuple[Tensor, Tensor]:
         share = unit_points(count, 2, how, seed)
@@ -166,16 +167,3 @@ def _directions(height: Tensor, angle: Tensor) -> Tensor:
     """Unit vectors of these heights and angles around the third axis, (b, 3)."""
     ring = (1 - height.square()).sqrt()
     return torch.stack([ring * angle.cos(), ring * angle.sin(), height], 1)
-
-
-def _positive(value: float, name: str) -> float:
-    number = finite_number(value, name)
-    if number <= 0:
-        raise InputError(f"{name} must be a positive number, got {value!r}")
-    return number
-
-
-def _center(center: Sequence[float], count: int) -> Tensor:
-    if not isinstance(center, Sequence | Tensor | np.ndarray) or isinstance(center, str) or len(center) != count:
-        raise InputError(f"center must be {count} numbers, as {(0,) * count}, got {center!r:.60}")
-    return torch.tensor([finite_number(each, "center") for each in center], dtype=torch.float64)

@@ -18,6 +18,7 @@ from torch import Tensor
 from edgewise.errors import FileError, InputError, missing_extra
 from edgewise.pde.domains.domain import Domain, Piece, check_coordinates
 from edgewise.pde.domains.sampling import gauss_legendre, unit_points
+from edgewise.pde.domains.shapes import distance_to_line
 
 # Cells count as degenerate below this volume relative to the cube (in the plane the square) of their longest edge, and
 # points as inside a cell down to minus this barycentric coordinate. A choice: far above rounding and far below
@@ -390,8 +391,7 @@ def _distance(x: Tensor, faces: Tensor) -> Tensor:
     """Distances of points (b, n) from edges or triangles (b, n, n), (b,)."""
     offset, along = x - faces[:, 0], faces[:, 1:] - faces[:, :1]
     if faces.shape[1] == 2:
-        share = ((offset * along[:, 0]).sum(1) / along[:, 0].square().sum(1)).clamp(0, 1)
-        return (offset - share[:, None] * along[:, 0]).norm(dim=1)
+        return distance_to_line(offset, along[:, 0])
     normal = torch.linalg.cross(along[:, 0], along[:, 1])
     square = normal.square().sum(1)
     first = (torch.linalg.cross(offset, along[:, 1]) * normal).sum(1) / square

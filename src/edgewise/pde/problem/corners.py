@@ -11,7 +11,7 @@ import torch
 from numpy.polynomial import Chebyshev
 from torch import Tensor
 
-from edgewise.pde.domains.shapes import Polygon
+from edgewise.pde.domains.shapes import Polygon, distance_to_line
 
 # Largest exponent of the radius. A choice: what is left is as smooth as splines of degree 5 to 9 need.
 MOST_EXPONENT = 9.0
@@ -20,9 +20,8 @@ MOST_EXPONENT = 9.0
 MOST_POLYNOMIAL = 11.0
 # Power with which functions vanish at the radius around the corner. A choice: they have four derivatives there.
 CUT_OFF = 5
-WHOLE_EXPONENT = (
-    1e-6  # an exponent that is closer to a whole number belongs to a polynomial, or to a logarithm beside one
-)
+# An exponent that is closer to a whole number belongs to a polynomial, or to a logarithm beside one.
+WHOLE_EXPONENT = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,8 +125,8 @@ def corner_functions(polygon: Polygon) -> list[CornerFunctions]:
         if opening <= math.pi * (1 + WHOLE_EXPONENT):
             continue
         others = torch.cat([corners[(number + 1) % len(corners) :], corners[: (number + 1) % len(corners)]])
-        lines = [(others[k], others[k + 1]) for k in range(len(others) - 2)]  # all edges but those at the corner
-        radius = min(_distance(corner, *line) for line in lines)
+        starts, ends = others[:-2], others[1:-1]  # of all edges but those at the corner
+        radius = float(distance_to_line(corner - starts, ends - starts).min())
         terms = []
         for half in (0.0, 0.5):
             exponents = [(k - half) * math.pi / opening for k in range(1, 2 * len(corners) + 40)]
@@ -137,10 +136,3 @@ def corner_functions(polygon: Polygon) -> list[CornerFunctions]:
                     terms += [(exponent, is_sine, j) for is_sine in (True, False) for j in more]
         found.append(CornerFunctions(corner, start, opening, radius, tuple(terms)))
     return found
-
-
-def _distance(point: Tensor, start: Tensor, end: Tensor) -> float:
-    """Distance of a point from a straight line between two others."""
-    along = end - start
-    share = float(((point - start) @ along / along.square().sum()).clamp(0, 1))
-    return float((point - start - share * along).norm())

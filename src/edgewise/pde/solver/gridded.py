@@ -16,7 +16,8 @@ from torch import Tensor
 from edgewise.checks import check_count
 from edgewise.errors import InputError, missing_extra
 from edgewise.files import write_bytes
-from edgewise.pde.domains.domain import Box, Domain, finite_number
+from edgewise.pde.domains.domain import Box, Domain, covers, finite_number
+from edgewise.pde.domains.mesh import even_lines
 from edgewise.pde.problem.interfaces import Parts
 
 if TYPE_CHECKING:
@@ -54,11 +55,9 @@ def grid_of(
         low, high = ends[name]
         if not low <= finite_number(value, f"at {name}") <= high:
             raise InputError(f"at must lie inside the domain, {name} between {low:g} and {high:g}, got {value!r}")
-    places = {**lines, **{name: np.array([float(value)]) for name, value in fixed.items()}}
-    mesh = np.meshgrid(*(places[name] for name in domain.coordinates), indexing="ij")
-    points = torch.from_numpy(np.stack([each.ravel() for each in mesh], 1))
+    points = grid_points(domain, lines, fixed)
     values = np.full((len(points), len(solution.problem.fields)), np.nan)
-    inside = domain.level(points) <= GRID_EDGE * float(domain.size.max())
+    inside = covers(domain, points)
     if bool(inside.any()):
         values[inside.numpy()] = solution(points[inside]).numpy()
     shape = tuple(len(line) for line in lines.values())
@@ -66,7 +65,15 @@ def grid_of(
     return lines, fields
 
 
-GRID_EDGE = 1e-9  # of the domain: points of a grid that are outside by rounding are on the boundary
+def grid_points(domain: Domain, lines: Mapping[str, np.ndarray], fixed: Mapping[str, float]) -> Tensor:
+    """Points (m, n) of the grid of these coordinates, the last one running fastest, at values of the others or 0."""
+    mesh = np.meshgrid(*lines.values(), indexing="ij")
+    x = torch.empty(mesh[0].size, domain.dimension, dtype=torch.float64)
+    for axis, name in enumerate(domain.coordinates):
+        x[:, axis] = fixed.get(name, 0.0)
+    for name, values in zip(lines, mesh, strict=True):
+        x[:, domain.coordinates.index(name)] = torch.from_numpy(values.ravel())
+    return x
 
 
 def dataset_of(solution: Solution, counts: int | Sequence[int] | None, at: Mapping[str, float] | None) -> Any:
@@ -145,12 +152,10 @@ def crossings(gap: Callable[[Tensor], Tensor], domain: Domain, parts: Parts | No
     """
     if domain.dimension not in ROOT_PLACES:
         raise InputError(f"roots need a domain of at most three coordinates, got {', '.join(domain.coordinates)}")
-    lines = [
-        torch.linspace(low, high, ROOT_PLACES[domain.dimension], dtype=torch.float64) for low, high in domain.bounds
-    ]
+    lines = even_lines(domain, [ROOT_PLACES[domain.dimension] - 1] * domain.dimension)
     points = torch.stack(torch.meshgrid(*lines, indexing="ij"), -1)
     values = gap(points.flatten(0, -2)).reshape(points.shape[:-1])
-    inside = (domain.level(points.flatten(0, -2)) <= GRID_EDGE * float(domain.size.max())).reshape(values.shape)
+    inside = covers(domain, points.flatten(0, -2)).reshape(values.shape)
     found = [points[(values == 0) & inside]]
     for axis in range(domain.dimension):
         count = values.shape[axis] - 1

@@ -13,9 +13,9 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from matplotlib.ticker import MaxNLocator, ScalarFormatter
 
-from edgewise.pde.domains.domain import TIME
+from edgewise.pde.domains.domain import TIME, covers
 from edgewise.pde.problem.collocation import Collocation
-from edgewise.plot.pde.slices import ROUNDING, Slice, grid, middle
+from edgewise.plot.pde.slices import Slice, grid, middle
 from edgewise.plot.style import GREY, INK, SEQUENTIAL, SIGNED, TINY, Figure, display_text
 
 _BULK, _SPIKE = 99, 4.0  # colours end at this percentile if the largest value is so many times larger (choices)
@@ -98,8 +98,7 @@ def outline_of(problem: Collocation, names: Sequence[str], fixed: Mapping[str, f
     """Return the boundary of a domain in the plane of two coordinates of space with its holes; None for a rectangle."""
     domain = problem.domain
     fixed = {**fixed, TIME: middle(problem).get(TIME, 0.0)}  # every point of the first and last moment is on a boundary
-    limit = ROUNDING * float(domain.size.max())
-    if bool((domain.level(grid(problem, names, fixed, (_FINE, _FINE))[1]) <= limit).all()):
+    if bool(covers(domain, grid(problem, names, fixed, (_FINE, _FINE))[1]).all()):
         return None
     ticks, x = grid(problem, names, fixed, (_FINE, _FINE), margin=_MARGIN)
     level = domain.level(x).reshape(_FINE, _FINE).numpy()

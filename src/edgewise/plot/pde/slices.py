@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import prod
 
 import numpy as np
 import torch
@@ -12,13 +11,13 @@ from torch import Tensor
 
 from edgewise.errors import InputError
 from edgewise.nn.prediction import BATCH_ROWS
-from edgewise.pde.domains.domain import TIME
+from edgewise.pde.domains.domain import TIME, covers
 from edgewise.pde.problem.collocation import Collocation, points_with
+from edgewise.pde.solver.gridded import grid_points
 from edgewise.pde.solver.solution import Solution
 
 ExactSolution = Callable[[Tensor], Tensor]
 """From points x (b, n) to the fields (b, fields)."""
-ROUNDING = 1e-9  # of the domain's size: points this far outside count as points of the boundary
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ def slice_of(
     """
     problem = solution.problem
     ticks, x = grid(problem, names, fixed, counts)
-    inside = problem.domain.level(x) <= ROUNDING * float(problem.domain.size.max())
+    inside = covers(problem.domain, x)
     points = x[inside]
 
     def on_grid(columns: Tensor) -> np.ndarray:
@@ -111,17 +110,12 @@ def grid(
     """
     domain = problem.domain
     ends = dict(zip(domain.coordinates, domain.bounds.tolist(), strict=True))
-    lines = []
+    lines = {}
     for name, count in zip(names, counts, strict=True):
         low, high = ends[name]
         more = margin * (high - low)
-        lines.append(torch.linspace(low - more, high + more, count, dtype=torch.float64))
-    x = torch.empty(prod(counts), domain.dimension, dtype=torch.float64)
-    for axis, name in enumerate(domain.coordinates):
-        x[:, axis] = fixed.get(name, 0.0)
-    for name, values in zip(names, torch.meshgrid(*lines, indexing="ij"), strict=True):
-        x[:, domain.coordinates.index(name)] = values.flatten()
-    return tuple(line.numpy() for line in lines), x
+        lines[name] = torch.linspace(low - more, high + more, count, dtype=torch.float64).numpy()
+    return tuple(lines.values()), grid_points(domain, lines, fixed)
 
 
 def middle(problem: Collocation) -> dict[str, float]:
