@@ -300,18 +300,16 @@ def dry_run(
 
     calls = IntegralCalls(values_elsewhere)
 
-    def wave_field(number: int, name: str) -> Field:
-        def derivative(index: Index) -> Tensor:
-            if (name, index) not in derivatives:
-                derivatives[name, index] = field_leaf(_wave(domain, x, number, index))
-            return derivatives[name, index]
+    def derivative(name: str, index: Index) -> Tensor:
+        if (name, index) not in derivatives:
+            derivatives[name, index] = field_leaf(_wave(domain, x, fields.index(name), index))
+        return derivatives[name, index]
 
-        return Field(derivative, domain.coordinates, calls.of(name))
-
+    context = _context_of(fields, domain, x, coefficients, normal, derivative, calls)
     with torch.enable_grad():
-        numbers = {name: x.new_full((len(x),), value).requires_grad_() for name, value in coefficients.items()}
-        waves = {name: wave_field(number, name) for number, name in enumerate(fields)}
-        results = residuals(EvaluationContext(domain.coordinates, x, waves, numbers, normal))
+        for number in context.coefficients.values():
+            number.requires_grad_()
+        results = residuals(context)
         sizes, mean_slopes = [], dict.fromkeys(derivatives, 0.0)
         for residual in results:
             total = residual.new_zeros(())
@@ -326,6 +324,24 @@ def dry_run(
             sizes.append(total.sqrt() + 0 * residual.detach().sum())  # not a number where the residual is not
     indices = {name: frozenset(index for other, index in derivatives if other == name) for name in fields}
     return Requirements(indices, torch.stack(sizes), calls.points, slopes=mean_slopes)
+
+
+def _context_of(
+    fields: Sequence[str],
+    domain: Domain,
+    x: Tensor,
+    coefficients: Mapping[str, float],
+    normal: Tensor | None,
+    derivative: Callable[[str, Index], Tensor],
+    calls: IntegralCalls,
+) -> EvaluationContext:
+    """Context at points x (b, n) of fields whose derivatives, by name and index, are those of a function."""
+
+    def field_of(name: str) -> Field:
+        return Field(lambda index: derivative(name, index), domain.coordinates, calls.of(name))
+
+    numbers = {name: x.new_full((len(x),), value) for name, value in coefficients.items()}
+    return EvaluationContext(domain.coordinates, x, {name: field_of(name) for name in fields}, numbers, normal)
 
 
 def _wave_scale(domain: Domain, index: Index) -> float:
@@ -387,12 +403,10 @@ def wave_residuals(
     """Residuals of the waves of a dry run, whose arguments these are, at points x (b, n): (b, residuals)."""
     calls = IntegralCalls(lambda key, places: _wave(domain, at_places(x, key[1], places), fields.index(key[0])))
 
-    def wave_field(number: int, name: str) -> Field:
-        return Field(lambda index: _wave(domain, x, number, index), domain.coordinates, calls.of(name))
+    def derivative(name: str, index: Index) -> Tensor:
+        return _wave(domain, x, fields.index(name), index)
 
-    waves = {name: wave_field(number, name) for number, name in enumerate(fields)}
-    numbers = {name: x.new_full((len(x),), value) for name, value in coefficients.items()}
-    return torch.stack(residuals(EvaluationContext(domain.coordinates, x, waves, numbers, normal)), 1)
+    return torch.stack(residuals(_context_of(fields, domain, x, coefficients, normal, derivative, calls)), 1)
 
 
 def place_words(coordinates: Sequence[str], x: Tensor, wrong: Tensor) -> str:
@@ -425,14 +439,10 @@ def is_linear_in_fields(
 
         calls = IntegralCalls(lambda key, places: combination(key, len(x), places.shape[1]))
 
-        def random_field(name: str) -> Field:
-            return Field(lambda index: combination((name, index), len(x)), domain.coordinates, calls.of(name))
+        def derivative(name: str, index: Index) -> Tensor:
+            return combination((name, index), len(x))
 
-        numbers = {name: x.new_full((len(x),), value) for name, value in coefficients.items()}
-        context = EvaluationContext(
-            domain.coordinates, x, {name: random_field(name) for name in fields}, numbers, normal
-        )
-        return torch.stack(residuals(context))
+        return torch.stack(residuals(_context_of(fields, domain, x, coefficients, normal, derivative, calls)))
 
     parts = torch.stack([evaluate(1.0, 1.0), -evaluate(1.0, 0.0), -evaluate(0.0, 1.0), evaluate(0.0, 0.0)])
     return bool(parts.sum(0).abs().amax() <= LINEAR * parts.abs().sum(0).amax())

@@ -367,7 +367,7 @@ def field_leaf(values: Tensor) -> Tensor:
 
 
 def depends_on_fields(result: Tensor, other_than: Sequence[Tensor]) -> bool:
-    """Whether a result of the dry run depends on fields, other than through these tensors."""
+    """Return whether a result of the dry run depends on fields, other than through these tensors."""
     known = {each.grad_fn for each in other_than}
     pending = [result.grad_fn]
     while pending:

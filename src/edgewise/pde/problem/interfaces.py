@@ -21,7 +21,7 @@ from edgewise.pde.domains.domain import OFF_BOUNDARY_STEP, Box, Domain, finite_n
 from edgewise.pde.domains.implicit import LevelSet
 from edgewise.pde.domains.sampling import unit_points
 from edgewise.pde.problem.conditions import FieldValues, by_field, check_weight
-from edgewise.pde.problem.evaluation import EvaluationContext, Requirements, Residuals
+from edgewise.pde.problem.evaluation import EvaluationContext, Requirements, Residuals, coordinate_table
 from edgewise.pde.problem.fields import Field, Index, depends_on_fields, gradient, laplacian
 
 PART_POINTS = 2**14  # at which the parts of a domain are found. A choice: parts of a thousandth of it are seen
@@ -93,6 +93,7 @@ class Interface:
     def inside(self, domain: Domain) -> Domain:
         """The inner side as a domain; an InputError where it has no boundary in the domain of the equation."""
         on, names = self.on, domain.coordinates
+        ends = dict(zip(names, domain.bounds.tolist(), strict=True))
         if isinstance(on, str):
             name, _, number = on.partition("=")
             name = name.strip()
@@ -102,7 +103,6 @@ class Interface:
                 value = finite_number(float(number), "on")
             except ValueError as error:
                 raise InputError(f'on of an Interface must be like "{name}=0.5", got {on!r}') from error
-            ends = dict(zip(names, domain.bounds.tolist(), strict=True))
             low, high = ends[name]
             if not low < value < high:
                 raise InputError(f"on must lie inside the domain, {name} between {low:g} and {high:g}, got {on!r}")
@@ -110,10 +110,10 @@ class Interface:
         elif not isinstance(on, Domain):
             if not callable(on):
                 raise InputError(f'on of an Interface must be "x=0.5", a domain or a function, got {on!r:.60}')
-            on = LevelSet(on, dict(zip(names, domain.bounds.tolist(), strict=True)))
-        for name, ends in zip(names, domain.bounds.tolist(), strict=True):
+            on = LevelSet(on, ends)
+        for name in names:
             if not is_space(name) and name not in on.coordinates:
-                on = on * Box(**{name: tuple(ends)})
+                on = on * Box(**{name: tuple(ends[name])})
         if on.coordinates != names:
             raise InputError(f"on must have the coordinates {', '.join(names)}, got {', '.join(on.coordinates)}")
         return on
@@ -297,7 +297,7 @@ class InterfaceResiduals:
         ]
 
     def _fluxes(self, context: EvaluationContext, side: int) -> list[Tensor]:
-        """N . A grad u on one side, (b,) each, for every equation of second order."""
+        """Fluxes n . A grad u on one side, (b,) each, for every equation of second order."""
         assert context.normal is not None
         normal, names = context.normal, context.coordinates
         space = [axis for axis, name in enumerate(names) if is_space(name)]
@@ -328,9 +328,8 @@ class InterfaceResiduals:
                 for steps in (1, 2)
             )
             fluxes = []
-            for residual in (
-                2 * one - two for one, two in zip(near, far, strict=True)
-            ):  # extrapolated to the interface
+            for at_step, at_two in zip(near, far, strict=True):
+                residual = 2 * at_step - at_two  # extrapolated to the interface
                 if not (residual.requires_grad and leaves):
                     continue
                 factors = torch.autograd.grad(
@@ -405,7 +404,7 @@ def diffusion(u: Field, coefficient: float | Field | Callable[..., Tensor]) -> T
     names = tuple(inspect.signature(coefficient).parameters)
     with torch.enable_grad():
         points = u.points.detach().requires_grad_()
-        table = {**dict(zip(u.coordinates, points.unbind(1), strict=True)), "points": points}
+        table = coordinate_table(u.coordinates, points)
         if "value" in names:
             value = u.value
             table["value"] = value.view_as(value) if value.requires_grad else value.detach().requires_grad_()
@@ -426,8 +425,7 @@ def diffusion(u: Field, coefficient: float | Field | Callable[..., Tensor]) -> T
             return k * laplacian(u)
         leaves = [points, *([table["value"]] if "value" in names else [])]
         slopes = torch.autograd.grad(k.sum(), leaves, create_graph=True, materialize_grads=True)
-        plain = {**table, **dict(zip(u.coordinates, u.points.unbind(1), strict=True)), "points": u.points}
-        plain = {**plain, "value": u.value}
+        plain = {**coordinate_table(u.coordinates, u.points), "value": u.value}
         if not coefficient(**{name: plain[name] for name in names}).requires_grad:  # but for the leaves made here
             k, slopes = k.detach(), tuple(slope.detach() for slope in slopes)
         by_point, *by_value = slopes

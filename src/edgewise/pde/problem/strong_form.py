@@ -43,6 +43,7 @@ from edgewise.pde.problem.evaluation import (
     value_at,
     wave_residuals,
 )
+from edgewise.pde.problem.integrals import IntegralKey
 from edgewise.pde.problem.interfaces import (
     BESIDE,
     Interface,
@@ -192,7 +193,7 @@ class StrongForm:
     @property
     def has_integrals(self) -> bool:
         """True if the equation or a condition contains integrals of fields, or fields at other moments."""
-        return any(term.requirements.integrals for term in (self.equation_term, *self.condition_terms))
+        return bool(self._integrals)
 
     @property
     def has_delays(self) -> bool:
@@ -202,15 +203,18 @@ class StrongForm:
     @property
     def has_quadratures(self) -> bool:
         """True if the equation or a condition contains integrals, which a rule of quadrature approximates."""
-        terms = (self.equation_term, *self.condition_terms)
-        return any(number >= 0 for term in terms for _, _, number in term.requirements.integrals)
+        return any(number >= 0 for (_, _, number), _ in self._integrals)
 
     @property
     def box_points(self) -> int:
         """Largest number of points of an integral over a box, 0 without any."""
+        return max((count for (_, axis, _), count in self._integrals if not isinstance(axis, int)), default=0)
+
+    @property
+    def _integrals(self) -> list[tuple[IntegralKey, int]]:
+        """Keys of all integrals and delays of the equation and the conditions, with their numbers of points."""
         terms = (self.equation_term, *self.condition_terms)
-        keys = ((key, count) for term in terms for key, count in term.requirements.integrals.items())
-        return max((count for (_, axis, _), count in keys if not isinstance(axis, int)), default=0)
+        return [each for term in terms for each in term.requirements.integrals.items()]
 
     @property
     def integral_refinement(self) -> int:
@@ -301,14 +305,17 @@ def strong_form_of(
     first = float(domain.bounds[domain.coordinates.index(TIME), 0]) if starts else -math.inf
     residuals = EquationResiduals(equation, {name: value for each in starts for name, value in each.items()}, first)
     inside = domain.interior(PROBES, "sobol", seed=PROBE_SEEDS[0])
-    equation_term = _equation_term(residuals, fields, domain, numbers, parts, float(weight))
+    equation_term = _equation_term(residuals, fields, domain, inside, numbers, parts, float(weight))
+    inner_sides = iter(() if parts is None else parts.inner)
     terms = []
     samples: list[tuple[ResidualTerm, Tensor, Tensor | None]] = [(equation_term, inside, None)]
     for condition in conditions:
         if isinstance(condition, Observations):
             condition.check(domain, fields)
         elif isinstance(condition, Interface):
-            term, x, normal = _interface_term(condition, domain, equation_term, fields, numbers)
+            term, x, normal = _interface_term(
+                condition, Surface(domain, next(inner_sides)), equation_term, fields, numbers
+            )
             terms.append(term)
             samples.append((term, x, normal))
         elif isinstance(condition, UnknownField):
@@ -367,12 +374,12 @@ def _equation_term(
     residuals: EquationResiduals,
     fields: tuple[str, ...],
     domain: Domain,
+    inside: Tensor,
     numbers: Mapping[str, float],
     parts: Parts | None,
     weight: float,
 ) -> ResidualTerm:
-    """The term of the equation, tried on waves; an InputError where it is not what `PDE` describes."""
-    inside = domain.interior(PROBES, "sobol", seed=PROBE_SEEDS[0])
+    """The term of the equation, tried on waves at points inside; an InputError where it is not what `PDE` describes."""
     with errors_named("the equation"):
         requirements = dry_run(residuals, fields, domain, inside, numbers)
     if parts is not None and requirements.integrals:
@@ -471,14 +478,13 @@ def _not_finite(values: Tensor, domain: Domain, x: Tensor) -> str:
 
 def _interface_term(
     interface: Interface,
-    domain: Domain,
+    surface: Surface,
     equation: ResidualTerm,
     fields: tuple[str, ...],
     coefficients: Mapping[str, float],
 ) -> tuple[ResidualTerm, Tensor, Tensor]:
     """Residuals that join the two sides of an interface, and the points and normals of their dry run."""
-    surface = Surface(domain, interface.inside(domain))
-    pieces = tuple(piece.name for piece in surface.pieces)
+    domain, pieces = surface.first, tuple(piece.name for piece in surface.pieces)
     x, normal = surface.boundary(PROBES, "sobol", PROBE_SEEDS[1], pieces)
     step = BESIDE * float(domain.size.max())
     residuals = InterfaceResiduals(interface, equation.residuals, equation.requirements, fields, step)
