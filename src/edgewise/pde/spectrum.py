@@ -266,7 +266,9 @@ def _grids(problem: Collocation, corners_are_known: bool = False) -> Iterator[li
                 low, high, max(count, SPLINE_DEGREE + 1 if periodic[axis] else 1) + 1, dtype=torch.float64
             )
             if isinstance(domain, Polygon):
-                coarse = torch.linspace(low, high, count if corners_are_known else max(5, count // 2)).double()
+                coarse = torch.linspace(
+                    low, high, count if corners_are_known else max(5, count // 2), dtype=torch.float64
+                )
                 line = _graded(domain, axis, torch.cat([coarse, domain.corners[:, axis], line[[0, -1]]]), octaves)
             lines.append(line)
         splines = math.prod(
@@ -293,9 +295,7 @@ def _reentrant_corners(polygon: Polygon) -> Tensor:
     """Corners (m, 2) at which the angle inside is more than 180 degrees."""
     ahead, back = polygon.corners.roll(-1, 0) - polygon.corners, polygon.corners - polygon.corners.roll(1, 0)
     turn = back[:, 0] * ahead[:, 1] - back[:, 1] * ahead[:, 0]
-    x, y = polygon.corners.unbind(1)
-    area = (x * y.roll(-1) - x.roll(-1) * y).sum()
-    return polygon.corners[turn * area.sign() < 0]
+    return polygon.corners[turn < 0 if polygon.is_counterclockwise else turn > 0]
 
 
 class _WithCorners(nn.Module):
@@ -378,6 +378,7 @@ def _on_grid(
     if float(np.abs(found.imag).max()) > SYMMETRIC * float(np.abs(found).max() + 1):
         return found, (), len(stiff)
     functions: list[nn.Module] = []
+    x, weights = mesh.interior()
     for number in order.tolist():
         vector = vectors[:, number]
         vector = vector / vector[vector.abs().argmax()]  # real but for a common factor
@@ -385,7 +386,6 @@ def _on_grid(
         coef, factors = coef[: layer.coef.numel()], coef[layer.coef.numel() :]
         one = TensorLayer(lines, len(problem.fields), degree=SPLINE_DEGREE, periodic=periodic)
         one.coef = nn.Parameter(coef.reshape(one.coef.shape))
-        x, weights = mesh.interior()
         function = _WithCorners(TensorNetwork(one), corners, factors) if corners else TensorNetwork(one)
         norm = (weights[:, None] * predict_in_batches(function, x).square()).sum(1).mean().sqrt()
         one.coef.data /= norm

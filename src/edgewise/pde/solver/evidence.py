@@ -255,7 +255,7 @@ def _doubts_of_uniqueness(
         where = f"{problem.domain.coordinates[jump[0]]} = {jump[1]:.4g}"
         doubts.append(
             f"A leading coefficient of the equation jumps near {where}, where derivatives of the solution jump too: "
-            f"give Interface(on=...) there, or write the equation as a system of first order, with the flux as a field."
+            "give Interface(on=...) there, or write the equation as a system of first order, with the flux as a field."
         )
     return doubts
 
@@ -324,9 +324,9 @@ def _place_of_nan(network: nn.Module, problem: Collocation, x: Tensor) -> str:
     names = problem.domain.coordinates
     fresh = problem.resampled(1, CONDITION_POINTS, how="sobol", interior=x)
     for block in fresh.blocks():
-        wrong = block.data.x[~block_squares(block, network, problem).isfinite()]
-        if len(wrong):
-            return f"{block.name} gives none at {place_words(names, wrong, torch.ones(len(wrong), dtype=torch.bool))}"
+        wrong = ~block_squares(block, network, problem).isfinite()
+        if bool(wrong.any()):
+            return f"{block.name} gives none at {place_words(names, block.data.x, wrong)}"
     return "the network has values that are none"
 
 

@@ -15,6 +15,7 @@ from edgewise.nn.mlp import DenseLayer
 from edgewise.nn.model import KAN
 from edgewise.ops.splines.bspline import spline_domain
 from edgewise.ops.splines.knots import blossom_coef, subdivide
+from edgewise.pde.domains.mesh import even_lines
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.structured.networks import TensorNetwork, WindowNetwork
 from edgewise.train.grids import adapt_domain_, refine
@@ -113,10 +114,7 @@ def tensor_network(problem: Collocation, grid_size: int, degree: int) -> TensorN
     """A float64 network on even grids over the domain of a problem, zero everywhere."""
     periodic = [name in problem.periodic for name in problem.domain.coordinates]
     sizes = [max(grid_size, degree + 1) if repeats else grid_size for repeats in periodic]
-    ends = problem.domain.bounds.tolist()
-    lines = [
-        torch.linspace(low, high, size + 1, dtype=torch.float64) for (low, high), size in zip(ends, sizes, strict=True)
-    ]
+    lines = even_lines(problem.domain, sizes)
     return TensorNetwork(TensorLayer(lines, problem.outputs, degree=degree, periodic=periodic))
 
 

@@ -10,7 +10,7 @@ from torch import nn
 from edgewise.nn.layers.base import Chain
 from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.outcomes import StopReason
-from edgewise.pde.domains.mesh import Mesh, equal_shares, graded_to_ends, grown, respaced, separated
+from edgewise.pde.domains.mesh import Mesh, equal_shares, even_lines, graded_to_ends, grown, respaced, separated
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.strong_form import with_finer_integrals
 from edgewise.pde.solver.evidence import INTEGRALS_AGREE, LARGEST_RESIDUAL, integrals_gap
@@ -312,10 +312,7 @@ class Refinement:
     def _even(self, layer: TensorLayer) -> list[Chain]:
         """A finer even grid: beside an interface the last derivatives, by which grids are refined, say little."""
         counts = [math.ceil(GROWTH ** (1 / layer.in_features) * size) for size in layer.grid_sizes]
-        ends = self.problem.domain.bounds.tolist()
-        lines = [
-            torch.linspace(low, high, n + 1, dtype=torch.float64) for n, (low, high) in zip(counts, ends, strict=True)
-        ]
+        lines = even_lines(self.problem.domain, counts)
         finer = TensorLayer(lines, layer.out_features, degree=layer.degrees, periodic=layer.periodic)
         return [TensorNetwork(finer)] if count_parameters(finer) <= self.plan.most else []
 

@@ -75,7 +75,7 @@ MOST_TENSOR = 2
 class SolveOptions(TypedDict, total=False):
     """Keyword options of `solve` for the network, the method, Ctrl-C and a line of progress.
 
-    Problems with `UnknownField` take the last three only.
+    Problems with `UnknownField` take `on_interrupt`, `verbose` and `journal` only.
 
     Parameters
     ----------

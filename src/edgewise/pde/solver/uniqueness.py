@@ -14,11 +14,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from edgewise.nn.layers.segments import dense_rows
 from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.nn.prediction import BATCH_ROWS
-from edgewise.pde.domains.domain import Box
-from edgewise.pde.domains.mesh import Mesh
+from edgewise.pde.domains.domain import Box, Domain
+from edgewise.pde.domains.mesh import Mesh, even_lines
 from edgewise.pde.problem.collocation import Collocation, points_with
 from edgewise.pde.problem.evaluation import EvaluationContext
 from edgewise.pde.problem.fields import Field, Index
@@ -152,20 +151,20 @@ def undetermined_coefficients(network: nn.Module, problem: Collocation) -> list[
 def _coarse_space(problem: Collocation) -> TensorNetwork:
     """Splines on a coarse even grid over the domain, zero everywhere; polynomials where some would have no points."""
     count = COARSE[problem.domain.dimension] if isinstance(problem.domain, Box) else 1
-    lines = _even_lines(problem, count)
+    lines = even_lines(problem.domain, [count] * problem.domain.dimension)
     periodic = [name in problem.periodic for name in problem.domain.coordinates]
     degree = min(max(COARSE_DEGREE, problem.order + 1), count - 1) if any(periodic) else COARSE_DEGREE
     return TensorNetwork(TensorLayer(lines, problem.outputs, degree=degree, periodic=periodic))
 
 
-def _even_lines(problem: Collocation, count: int) -> list[Tensor]:
-    """Breakpoints of so many equal intervals of each coordinate."""
-    return [torch.linspace(low, high, count + 1, dtype=torch.float64) for low, high in problem.domain.bounds.tolist()]
+def _coarse_mesh(domain: Domain) -> Mesh:
+    """Points in the cells of a coarse even grid over the domain."""
+    return Mesh(domain, even_lines(domain, [COARSE[domain.dimension]] * domain.dimension))
 
 
 def _coarse_rows(space: TensorNetwork, network: nn.Module, problem: Collocation) -> tuple[Tensor, dict[str, slice]]:
     """Rows of the Jacobian about a network by the coefficients of a spline space, and by the unknowns."""
-    mesh = Mesh(problem.domain, _even_lines(problem, COARSE[problem.domain.dimension]))
+    mesh = _coarse_mesh(problem.domain)
     around = problem_around(network, problem.resampled(1, seed=1, mesh=mesh, own_unknowns=True))
     slots = trainable_slots(space, around)
     return RowSource(space, around, slots).in_full()[0].detach(), slots.slots
@@ -181,7 +180,7 @@ def weakest_direction(network: nn.Module, problem: Collocation) -> tuple[float, 
         return None
     space = _coarse_space(problem)
     rows, _ = _coarse_rows(space, network, problem)
-    x, weights = Mesh(problem.domain, _even_lines(problem, COARSE[problem.domain.dimension])).interior()
+    x, weights = _coarse_mesh(problem.domain).interior()
     roots = (weights / weights.sum()).sqrt()[:, None, None]
     values, parts = _values_by_coefficients(space, x), problem.form.parts
     if parts is not None:  # an output is nothing outside of its part
@@ -202,14 +201,11 @@ def weakest_direction(network: nn.Module, problem: Collocation) -> tuple[float, 
 
 def _values_by_coefficients(space: TensorNetwork, x: Tensor) -> Tensor:
     """Values of every spline of every field at x (N, n): (N, fields, P)."""
-    layer = space.tensor_layer
-    with torch.no_grad():
-        jacobian = torch.zeros(len(x), layer.out_features, layer.coef.numel(), dtype=torch.float64)
-        for field in range(layer.out_features):
-            sensitivity = torch.zeros(1, len(x), layer.out_features, dtype=torch.float64)
-            sensitivity[..., field] = 1
-            jacobian[:, field] = dense_rows(layer.jacobian_segments(x[None], sensitivity)[0], layer.coef.numel())
-    return jacobian
+    splines, fields = space.splines(x), space.tensor_layer.out_features
+    values = splines.new_zeros(len(x), fields, fields * splines.shape[1])
+    for field in range(fields):
+        values[:, field, field::fields] = splines
+    return values
 
 
 def coefficient_jump(form: StrongForm) -> tuple[int, float] | None:

@@ -11,10 +11,9 @@ import torch
 from torch import Tensor
 
 from edgewise.errors import InputError
-from edgewise.nn.layers.segments import dense_rows
 from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.nn.prediction import BATCH_ROWS
-from edgewise.pde.domains.mesh import Mesh
+from edgewise.pde.domains.mesh import Mesh, even_lines
 from edgewise.pde.problem.collocation import BlockResiduals, Collocation, points_with
 from edgewise.pde.problem.conditions import HardConditions
 from edgewise.pde.problem.evaluation import EvaluationContext, Requirements
@@ -70,14 +69,9 @@ class UncertainNetwork(TensorNetwork):
     @torch.no_grad()
     def standard_errors(self, x: Tensor) -> Tensor:
         """Standard errors of all fields at points x (b, n): (b, fields)."""
-        layer, parts = self.tensor_layer, []
-        for part in x.split(BATCH_ROWS):
-            sensitivity = torch.eye(layer.out_features, dtype=x.dtype)[:, None].expand(-1, len(part), -1)
-            fields = [
-                dense_rows(layer.jacobian_segments(part[None], each[None])[0], layer.coef.numel())
-                for each in sensitivity
-            ]
-            parts.append(torch.stack([(rows @ self.root).norm(dim=1) for rows in fields], 1))
+        fields, parts = self.tensor_layer.out_features, []
+        for splines in map(self.splines, x.split(BATCH_ROWS)):
+            parts.append(torch.stack([(splines @ self.root[k::fields]).norm(dim=1) for k in range(fields)], 1))
         return torch.cat(parts)
 
 
@@ -221,8 +215,7 @@ def inverse_fits(
                 f"{len(problem.fields)} fields of {domain.dimension} coordinates, which have more on the coarsest grid"
             )
     while coefficients() <= MOST_DENSE_COEFFICIENTS:
-        ends = zip(domain.bounds.tolist(), sizes(), strict=True)
-        lines = [torch.linspace(low, high, size + 1, dtype=torch.float64) for (low, high), size in ends]
+        lines = even_lines(domain, sizes())
         layer = TensorLayer(lines, len(problem.fields), degree=degree, periodic=periodic)
         mesh = Mesh(domain, lines, POINTS_OF_INTERVAL)
         sampled = problem.resampled(1, seed=1, mesh=mesh, own_unknowns=True)
@@ -349,7 +342,7 @@ class _Smoothing:
     def _newton(
         self, names: Sequence[str], strengths: Sequence[float], noise: float, exactness: float
     ) -> Iterator[_Found]:
-        """What each Newton step with its updates finds, until nothing changes or the watch ends it.
+        """Newton steps with their updates of strengths and noise, until nothing changes or the watch ends them.
 
         Without exactness the equation and the conditions do not count.
         """
@@ -441,9 +434,7 @@ class _Smoothing:
         """Take over the fields of a coarser grid, by least squares at the points of the mesh."""
         x, layer = self.mesh.interior()[0], self.network.tensor_layer
         wanted = before(x)
-        eye = torch.eye(layer.out_features, dtype=x.dtype)
-        rows = dense_rows(layer.jacobian_segments(x[None], eye[0].expand(1, len(x), -1))[0], layer.coef.numel())
-        one = rows[:, :: layer.out_features]
+        one = self.network.splines(x)
         factor = _Factor(one.mT @ one)
         layer.coef.copy_(factor.solve(one.mT @ wanted).reshape(layer.coef.shape))
 

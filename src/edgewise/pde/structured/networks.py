@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from edgewise.nn.layers.base import Chain, Layer, LayerList
+from edgewise.nn.layers.segments import dense_rows
 from edgewise.nn.layers.tensor_product import TensorLayer
 
 OUTSIDE = 1e-9  # of the time: a moment that is later by rounding is the last one
@@ -22,6 +23,15 @@ class TensorNetwork(Chain):
         layer = self.layers[0]
         assert isinstance(layer, TensorLayer)
         return layer
+
+    @torch.no_grad()
+    def splines(self, x: Tensor) -> Tensor:
+        """Values of all products of B-splines, which all fields have in common, at points x (N, n): (N, products)."""
+        layer = self.tensor_layer
+        sensitivity = x.new_zeros(1, len(x), layer.out_features)
+        sensitivity[..., 0] = 1
+        rows = dense_rows(layer.jacobian_segments(x[None], sensitivity)[0], layer.coef.numel())
+        return rows[:, :: layer.out_features]
 
 
 class WindowNetwork(nn.Module):

@@ -273,9 +273,10 @@ def local_errors(
             fresh = RowBlock(block.form, block.term, block.numbers, axes, points, block.face)
             evaluated = fresh.evaluate(coef)
             for axis, count in counts.items():
-                values = implied_errors(fresh, *evaluated, axis)
+                short = wave_slopes(fresh, evaluated[0].shape, evaluated[1], axis)
+                values = implied_errors(evaluated[0], short)
                 if of is not None:
-                    values = np.maximum(values, lasting_errors(fresh, coef, *evaluated, axis, count))
+                    values = np.maximum(values, lasting_errors(fresh, coef, *evaluated, short, axis, count))
                 largest = values.max(tuple(other for other in range(dimension) if other != axis))
                 errors[axis] = np.maximum(errors[axis], largest.reshape(-1, count).max(1))
     known = MISSED * max(float(each.max()) for each in found)
@@ -285,26 +286,28 @@ def local_errors(
     return found
 
 
-def implied_errors(block: RowBlock, values: np.ndarray, slopes: Slopes, axis: int) -> np.ndarray:
-    """Errors that residuals imply along a coordinate, see `local_errors`: the largest of all residuals at each point.
-
-    Along the other coordinates waves are as long as the domain.
-    """
-    errors = (np.abs(values) / wave_slopes(block, values.shape, slopes, axis)).max(0)
+def implied_errors(values: np.ndarray, wave: np.ndarray) -> np.ndarray:
+    """Errors that residuals imply by those of waves, see `local_errors`: the largest of all residuals at each point."""
+    errors = (np.abs(values) / wave).max(0)
     return np.where(np.isfinite(errors), errors, UNDEFINED_ERROR)
 
 
 def lasting_errors(
-    block: RowBlock, coef: np.ndarray, values: np.ndarray, slopes: Slopes, axis: int, count: int
+    block: RowBlock,
+    coef: np.ndarray,
+    values: np.ndarray,
+    slopes: Slopes,
+    short: np.ndarray,
+    axis: int,
+    count: int,
 ) -> np.ndarray:
     """Errors in the whole domain that means of residuals over intervals of a coordinate, `count` points each, imply.
 
     A wave as long as an interval is damped by the highest derivatives; what is left in the mean over intervals is a
-    source in every slab of time. Means within rounding do not count.
+    source in every slab of time. Means within rounding do not count; `short` are the `wave_slopes` of the coordinate.
     """
     lines = np.moveaxis(values, axis + 1, -1)
     means = np.abs(lines.reshape(*lines.shape[:-1], -1, count).mean(-1)).repeat(count, -1)
-    short = wave_slopes(block, values.shape, slopes, axis)
     rounding = MEAN_ROUNDING * float(np.abs(coef).max()) * short
     lasting = np.maximum(np.moveaxis(means, -1, axis + 1) - rounding, 0.0)
     errors = LASTING_WEIGHT * (lasting / wave_slopes(block, values.shape, slopes, None)).max(0)
