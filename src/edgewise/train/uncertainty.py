@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from edgewise.errors import InputError
 from edgewise.nn.layers.base import Layer
 from edgewise.settings import MOST_FACTORISED_FOR_UNCERTAINTY, ROW_CHUNK_NUMBERS
-from edgewise.train.jacobian.linearised import evenly_spaced, layer_rows, linearise, output_rows
+from edgewise.train.jacobian.linearised import evenly_spaced, inverse_triangular, layer_rows, linearise, output_rows
 from edgewise.train.jacobian.rows import layers_of
 from edgewise.train.noise_curves import NoiseCurves
 from edgewise.train.penalties import Penalty
@@ -192,8 +192,7 @@ class ErrorBars:
         # Root R of the covariance R R' with all other parameters fixed, of which each function needs only some rows.
         if self._is_triangular:  # that covariance is the inverse of the layer's block of the normal matrix
             lower = torch.linalg.cholesky(self._normal_matrix[in_layer][:, in_layer])
-            eye = torch.eye(len(lower), dtype=lower.dtype, device=lower.device)
-            root = torch.linalg.solve_triangular(lower, eye, upper=False).mT
+            root = inverse_triangular(lower, upper=False).mT
         else:
             root = self.factor[in_layer]
         module = layers[layer]
@@ -221,8 +220,7 @@ class ErrorBars:
 
     @cached_property
     def _normal_matrix(self) -> Tensor:
-        eye = torch.eye(len(self.factor), dtype=self.factor.dtype, device=self.factor.device)
-        root = torch.linalg.solve_triangular(self.factor, eye, upper=True)
+        root = inverse_triangular(self.factor, upper=True)
         return root.mT @ root
 
     def _unstretched_std(self, model: nn.Module, x: Tensor, noise: bool, unclipped: Tensor | None) -> Tensor:

@@ -113,8 +113,7 @@ class Linearised:
             lifted.diagonal().add_(floor)
             lower, info = torch.linalg.cholesky_ex(lifted)
             if int(info) == 0:
-                eye = torch.eye(len(matrix), dtype=matrix.dtype, device=matrix.device)
-                return torch.linalg.solve_triangular(lower, eye, upper=False).mT.contiguous()
+                return inverse_triangular(lower, upper=False).mT.contiguous()
             floor *= 10
         raise InputError("model must have finite derivatives at its data, its normal matrix has none")
 
@@ -194,6 +193,12 @@ def linearise(
         for rows in output_rows(model, part.x):
             gram.addmm_(rows.mT, weight[:, None] * rows, alpha=2 / outputs)
     return Linearised(gram, _curvature_matrix(model, penalty, gram), losses, samples or len(data))
+
+
+def inverse_triangular(matrix: Tensor, *, upper: bool) -> Tensor:
+    """Inverse of a triangular matrix (P, P)."""
+    eye = torch.eye(len(matrix), dtype=matrix.dtype, device=matrix.device)
+    return torch.linalg.solve_triangular(matrix, eye, upper=upper)
 
 
 def evenly_spaced(data: Data, most: int) -> Data:

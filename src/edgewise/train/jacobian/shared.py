@@ -165,8 +165,7 @@ class Shard:
 
     def sum_gradients(self, objective: Objective, with_loss: Tensor, *slopes: Tensor) -> Sequence[Any]:
         """Loss, and the gradient of `Objective.add_gradients`."""
-        for parameter in objective.parameters.values():
-            parameter.grad = None
+        objective.clear_gradients()
         loss = objective.add_gradients(objective.problem.train, slopes, with_loss=bool(with_loss))
         return [self._share * loss, self._share * gradient_of(objective.parameters.values())]
 
@@ -245,8 +244,7 @@ class SharedObjective(Objective):
 
     def backward(self, data: Data) -> Evaluation:
         """Loss and penalty; their gradient is left in the `.grad` of the parameters."""
-        for parameter in self.parameters.values():
-            parameter.grad = None
+        self.clear_gradients()
         magnitudes = self.magnitudes(data)
         loss = self.add_gradients(data, self._magnitude_slopes(magnitudes) if magnitudes else [])
         return Evaluation(loss, self._backward_at_fixed_magnitudes(magnitudes))

@@ -302,8 +302,7 @@ class _Training:
         state = self.state() if keep_state and self.best is not None else None
         if self.best is not None:
             _load_(state_tensors(self.network, self.problem), self.best)
-        for parameter in self.objective.parameters.values():
-            parameter.grad = None
+        self.objective.clear_gradients()
         if interrupt is not None and not keep_interrupted:
             raise interrupt
         return self._report(*stop, method_reason, state)

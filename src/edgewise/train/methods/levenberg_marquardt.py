@@ -301,11 +301,9 @@ def accelerated_step(
 
 def penalty_gradient(objective: Objective, data: Data) -> Tensor:
     """The gradient of the penalty by all of `objective.parameters`, (P,)."""
-    parameters = list(objective.parameters.values())
-    for parameter in parameters:
-        parameter.grad = None
+    objective.clear_gradients()
     objective.penalty_backward(data)
-    return gradient_of(parameters)
+    return gradient_of(objective.parameters.values())
 
 
 def penalty_curvature(objective: Objective, slots: ParameterSlots, data: Data) -> list[Curvature]:

@@ -184,8 +184,7 @@ class Objective:
 
     def backward(self, data: Data) -> Evaluation:
         """Loss and penalty; their gradient is left in the `.grad` of the parameters."""
-        for parameter in self.parameters.values():
-            parameter.grad = None
+        self.clear_gradients()
         if self.problem.by_blocks or not self.needs_trace:
             losses = []
             for value in self._losses(data):
@@ -228,6 +227,11 @@ class Objective:
             terms += [share * _inner_product(slopes, sizes)] if slopes else []
             reduce(torch.add, terms).backward()
         return _numbers_sum(losses)
+
+    def clear_gradients(self) -> None:
+        """Set the `.grad` of all parameters to None."""
+        for parameter in self.parameters.values():
+            parameter.grad = None
 
     def penalty_backward(self, data: Data) -> float:
         """Value of the penalty; its gradient is added to the `.grad` of the parameters."""
