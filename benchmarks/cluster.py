@@ -8,9 +8,6 @@ import argparse
 import heapq
 import itertools
 import json
-import os
-import socket
-import subprocess
 import sys
 import time
 from dataclasses import dataclass, replace
@@ -19,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
+from scale import friedman, in_fresh_processes, nanoseconds
 
 ROWS, PROCESSES, STEPS = 100_000, (1, 2, 4), 4
 SHAPE, GRID = [10, 4, 1], 10
@@ -48,7 +46,7 @@ def fit_one(rows: int) -> dict:
     with joined_processes() as process:
         count = process_and_count()[1]
         x = torch.rand(rows, SHAPE[0], generator=torch.Generator().manual_seed(0), dtype=torch.float64)[process::count]
-        y = 10 * torch.sin(np.pi * x[:, :1] * x[:, 1:2]) + 20 * (x[:, 2:3] - 0.5) ** 2 + 10 * x[:, 3:4] + 5 * x[:, 4:5]
+        y = torch.from_numpy(friedman(x.numpy()))[:, None]
         found = {}
         for name in METHODS:
             model = network()
@@ -61,16 +59,7 @@ def fit_one(rows: int) -> dict:
 
 def measured(rows: int, processes: int) -> dict:
     """Fit in fresh processes; the busiest one counts."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    world = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": str(processes), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, __file__, "--one", str(rows)]
-    started = [
-        subprocess.Popen(command, env={**os.environ, **world, "RANK": str(number)}, stdout=subprocess.PIPE, text=True)
-        for number in range(processes)
-    ]
-    said = [json.loads(process.communicate()[0].splitlines()[-1]) for process in started]
+    said = in_fresh_processes(__file__, ["--one", str(rows)], processes)
     row = {"rows": rows, "processes": processes, **{name: max(one[name] for one in said) for name in METHODS}}
     print(json.dumps(row), flush=True)
     return row
@@ -190,8 +179,6 @@ class Fit:
 
 def fits(scale: list[dict], own: list[dict], rows: float = 1e9) -> list[Fit]:
     """Return the fits that are predicted, from the measured costs of a row."""
-    from scale import nanoseconds
-
     largest = max((r for r in scale if r["columns"] == 10 and r["processes"] == 1), key=lambda r: r["rows"])
     factor = largest["cpu_sums"] / largest["rows"] / nanoseconds(10) * 1e9
     reading = max(r["cpu_first_pass"] / r["rows"] / r["columns"] for r in scale if r["rows"] >= 1e6)

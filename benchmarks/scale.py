@@ -93,18 +93,23 @@ def fit_one(rows: int, columns: int) -> dict:
         }
 
 
-def measured(rows: float, columns: int, processes: int) -> dict:
-    """Fit a table in fresh processes."""
+def in_fresh_processes(script: str, arguments: list[str], processes: int) -> list[dict]:
+    """Run a script in so many joined processes, each with one thread; return the last line of each, read as JSON."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     world = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": str(processes), "OMP_NUM_THREADS": "1"}
     started = []
     for number in range(processes):
-        command = [sys.executable, __file__, "--one", str(int(rows)), str(columns)]
         environment = {**os.environ, **world, "RANK": str(number), "OPENBLAS_NUM_THREADS": "1"}
+        command = [sys.executable, script, *arguments]
         started.append(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True))
-    said = [json.loads(process.communicate()[0].splitlines()[-1]) for process in started]
+    return [json.loads(process.communicate()[0].splitlines()[-1]) for process in started]
+
+
+def measured(rows: float, columns: int, processes: int) -> dict:
+    """Fit a table in fresh processes."""
+    said = in_fresh_processes(__file__, ["--one", str(int(rows)), str(columns)], processes)
     first = max(said, key=lambda one: one["cpu"])
     generator = sum(one["generator"] for one in first["passes"])
     row = {
