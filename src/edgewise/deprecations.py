@@ -143,7 +143,7 @@ OLD_MODULES = {
     "train.data": "train.problems.data",
     "train.default_method": "train.methods.choice",
     "train.door": "train.loop.validation",
-    "train.edge_blocks": "train.methods.linear_systems",
+    "train.edge_blocks": "train.jacobian.products",
     "train.error_bars": "train.uncertainty",
     "train.fit": "train.loop.fitting",
     "train.fit_report": "train.loop.reports",

@@ -6,10 +6,10 @@ from tests.train.jacobian.test_rows import WEIGHT, X, Y, equation
 
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
-from edgewise.train.jacobian import RowSource, trainable_slots
-from edgewise.train.methods import linear_systems as matrix_free
-from edgewise.train.methods.levenberg_marquardt import add_curvature_, penalty_curvature
-from edgewise.train.methods.linear_systems import EdgeBlocks, MatrixFreeSystem, ParameterSystem, forcing_term
+from edgewise.train.jacobian import RowSource, products, trainable_slots
+from edgewise.train.jacobian.products import EdgeBlocks, ImplicitMatrix
+from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt, add_curvature_, penalty_curvature
+from edgewise.train.methods.linear_systems import MatrixFreeSystem, ParameterSystem, forcing_term
 from edgewise.train.penalties import Ridge, Roughness
 from edgewise.train.problems.classification import Classification
 from edgewise.train.problems.objective import Objective
@@ -34,7 +34,7 @@ def systems(network, problem, penalty=None, numbers=2**20):
     gradient = torch.cat([p.grad.reshape(-1) for p in objective.parameters.values()])
     curvature = () if penalty is None else penalty_curvature(objective, slots, problem.train)
     source = RowSource(network, problem, slots, numbers)
-    free = MatrixFreeSystem(source, slots, gradient, curvature, 1e-12)
+    free = MatrixFreeSystem(ImplicitMatrix(source), slots, gradient, curvature, 1e-12)
     matrix = source.normal_equations().matrix
     for entry in curvature:
         add_curvature_(matrix, slots, entry)
@@ -46,7 +46,7 @@ def systems(network, problem, penalty=None, numbers=2**20):
 @pytest.mark.parametrize("kind", NETWORKS)
 @pytest.mark.parametrize("what", PROBLEMS)
 def test_products_and_solutions(monkeypatch, kind, what, kept):
-    monkeypatch.setattr(matrix_free, "MOST_KEPT_NUMBERS", 2**20 if kept else 0)
+    monkeypatch.setattr(products, "MOST_KEPT_NUMBERS", 2**20 if kept else 0)
     free, full = systems(NETWORKS[kind](), PROBLEMS[what](), numbers=2**20 if kept else 1000)
     symmetric = full.matrix.triu() + full.matrix.triu(1).mT
     v = torch.linspace(-1, 1, len(full.gradient), dtype=torch.float64)
@@ -98,6 +98,22 @@ def test_edge_blocks_are_those_of_the_matrix_and_fill_in_any_chunks():
     v = torch.linspace(-1, 1, len(matrix), dtype=torch.float64)
     found = blocks.factorised(damping)(v)
     assert torch.allclose(found, torch.linalg.solve(expected + torch.diag(damping), v), rtol=1e-9, atol=1e-11)
+
+
+def test_after_a_rejected_step_products_are_those_at_its_origin(monkeypatch):
+    """Derivatives that are not kept are computed again where the step began, not where the last trial ended."""
+    found, points = [], []
+    for kept in (2**20, 0):
+        monkeypatch.setattr(products, "MOST_KEPT_NUMBERS", kept)
+        network = NETWORKS["kan"]()
+        method = LevenbergMarquardt(damping=1e-14, factorised=10)
+        objective = Objective(network, Regression(X, 3 * Y + 1), None)
+        run = method.start(objective, steps=1)
+        run.step(objective.problem.train)
+        points.append(torch.cat([p.detach().reshape(-1) for p in network.parameters()]))
+        found.append(run.state()["mu"])
+    assert found[0] > 1e-14 and found[0] == found[1]
+    assert torch.allclose(*points, rtol=1e-9, atol=1e-9)
 
 
 def test_the_forcing_term_follows_the_gradient():

@@ -78,7 +78,7 @@ class RowSource:
     def __init__(
         self, network: nn.Module, problem: Problem, slots: ParameterSlots, chunk_numbers: int = ROW_CHUNK_NUMBERS
     ) -> None:
-        self.network, self._problem, self._slots = network, problem, slots
+        self.network, self.slots, self._problem = network, slots, problem
         self._blocks = [block for block in problem.second_order_blocks() if len(block.data)]
         self._rows = NetworkRows(network, slots, self._blocks[0].data.x)
         self._chunk_numbers = chunk_numbers
@@ -95,8 +95,8 @@ class RowSource:
             count = 0 if rows.residuals is None else len(rows.residuals)
             batch = len(rows.runs[0].values) + (len(rows.slope[0].values) if rows.slope else 0)
             numbers = normal.active(rows.runs)
-            if normal.is_dense(rows.runs, self._slots.size):
-                numbers += self._slots.size
+            if normal.is_dense(rows.runs, self.slots.size):
+                numbers += self.slots.size
             sizes.append((batch * numbers, count))
         return sizes
 
@@ -105,21 +105,32 @@ class RowSource:
         counts = [count for _, count in self._sizes]
         return sum(c * len(b.data) for c, b in zip(counts, self._blocks, strict=True)) if all(counts) else None
 
-    def chunks(self, most: int | None = None) -> Iterator[tuple[BlockRows, float]]:
+    def chunks(
+        self, most: int | None = None, place: tuple[int, int] | None = None
+    ) -> Iterator[tuple[BlockRows, float]]:
         """Rows of some samples, with the factor that makes sums over them parts of the loss.
 
         Parameters
         ----------
         most : int, optional
-            Most samples of a block; of more samples so many evenly spaced ones are used.
+            Most samples of a block; of more samples so many evenly spaced ones are used, of a loader the first ones.
+        place : (int, int), optional
+            Of several processes, which take `most` samples together: the number of samples in those before this one,
+            and in all.
         """
         for block, (numbers, _) in zip(self._blocks, self._sizes, strict=True):
             data = block.data
-            if most is not None and len(data) > most:
-                spread = torch.linspace(0, len(data) - 1, most).long().to(data.x.device)
-                data = data.select(slice(0, most) if isinstance(data, BatchedData) else spread)
+            before, total = place or (0, len(data))
+            factor = 1 / total
+            if most is not None and total > most:
+                spread = torch.linspace(0, total - 1, most).long().to(data.x.device) - before
+                mine = spread[(spread >= 0) & (spread < len(data))]
+                factor = 1 / most
+                if not len(mine):
+                    continue
+                data = data.select(slice(0, len(mine)) if isinstance(data, BatchedData) else mine)
             for part, _ in data.chunks(max(1, self._chunk_numbers // numbers)):
-                yield self._rows.block_rows(block, part, self._problem.unknowns), 1 / len(data)
+                yield self._rows.block_rows(block, part, self._problem.unknowns), factor
 
     def normal_equations(self) -> NormalEquations:
         """Gradient and Gauss-Newton's matrix, summed over all chunks.
@@ -130,16 +141,16 @@ class RowSource:
         is_square = self.count() is not None and not any(isinstance(b.data, BatchedData) for b in self._blocks)
         numbers = sum(n * len(block.data) for (n, _), block in zip(self._sizes, self._blocks, strict=True))
         kept: list[tuple[BlockRows, float]] | None = [] if numbers <= self._chunk_numbers else None
-        matrix = self._blocks[0].data.x.new_zeros(self._slots.size, self._slots.size)
-        gradient = matrix.new_zeros(self._slots.size)
+        matrix = self._blocks[0].data.x.new_zeros(self.slots.size, self.slots.size)
+        gradient = matrix.new_zeros(self.slots.size)
         residuals: list[Tensor] = []
         for rows, factor in self.chunks():
             normal.gram_(matrix, rows.runs, 2 * factor)
             if rows.residuals is None:
                 ones = rows.slope[0].values.new_ones(len(rows.slope[0].values))
-                gradient += normal.transposed(rows.slope, ones, self._slots.size, factor)
+                gradient += normal.transposed(rows.slope, ones, self.slots.size, factor)
             else:
-                gradient += normal.transposed(rows.runs, rows.residuals, self._slots.size, 2 * factor)
+                gradient += normal.transposed(rows.runs, rows.residuals, self.slots.size, 2 * factor)
                 residuals += [(2 * factor) ** 0.5 * rows.residuals] if is_square else []
             if kept is not None:
                 kept.append((rows, factor))
@@ -149,11 +160,11 @@ class RowSource:
 
     def _pulled(self, kept: Iterable[tuple[BlockRows, float]] | None, w: Tensor) -> Tensor:
         """J'w, from rows that were kept or are computed again."""
-        total, first = w.new_zeros(self._slots.size), 0
+        total, first = w.new_zeros(self.slots.size), 0
         for rows, factor in self.chunks() if kept is None else kept:
             assert rows.residuals is not None
             part = w[first : first + len(rows.residuals)]
-            total += normal.transposed(rows.runs, part, self._slots.size, (2 * factor) ** 0.5)
+            total += normal.transposed(rows.runs, part, self.slots.size, (2 * factor) ** 0.5)
             first += len(part)
         return total
 
@@ -162,7 +173,7 @@ class RowSource:
         dense_rows, residuals = [], []
         for rows, factor in self.chunks():
             assert rows.residuals is not None
-            dense_rows.append((2 * factor) ** 0.5 * normal.dense(rows.runs, self._slots.size))
+            dense_rows.append((2 * factor) ** 0.5 * normal.dense(rows.runs, self.slots.size))
             residuals.append((2 * factor) ** 0.5 * rows.residuals)
         return torch.cat(dense_rows), torch.cat(residuals)
 

@@ -16,9 +16,10 @@ from torch import Tensor, nn
 
 from edgewise.errors import InputError
 from edgewise.nn.prediction import evaluation_mode
-from edgewise.processes import Team
+from edgewise.processes import Team, process_and_count
 from edgewise.train.jacobian.normal_equations import NormalEquations, RowSource
-from edgewise.train.jacobian.rows import ParameterSlots, edge_grams
+from edgewise.train.jacobian.products import EdgeBlocks, ImplicitMatrix
+from edgewise.train.jacobian.rows import ParameterSlots, edge_grams, is_chain
 from edgewise.train.penalties import Penalty
 from edgewise.train.problems.base import Problem
 from edgewise.train.problems.batched import BatchedData
@@ -59,11 +60,16 @@ class FirstRequest(NamedTuple):
     rows: int
 
 
+class CountRequest(NamedTuple):
+    """The number of samples of each process."""
+
+    samples: list[int]
+
+
 class StartRequest(NamedTuple):
-    """The tensors with which the fit begins, by name, and the number of samples of all processes."""
+    """The tensors with which the fit begins, by name."""
 
     tensors: dict[str, np.ndarray]
-    samples: int
 
 
 class Shard:
@@ -101,17 +107,22 @@ class Shard:
         self._exact: Objective | None = None
         self._rows: RowSource | None = None
         self._normal: NormalEquations | None = None
-        self._share = 1.0
+        self._matrix: ImplicitMatrix | None = None
+        self._share, self._place = 1.0, (0, 0)
 
-    def __call__(self, request: FirstRequest | StartRequest | SumRequest) -> Any:
+    def __call__(self, request: FirstRequest | CountRequest | StartRequest | SumRequest) -> Any:
         """Return what a request asks for."""
         if isinstance(request, FirstRequest):
             return self._facts(request.rows)
+        if isinstance(request, CountRequest):
+            total = sum(request.samples)
+            self._share = len(self._objective.problem.train) / total
+            self._place = sum(request.samples[: process_and_count()[0]]), total
+            return None
         if isinstance(request, StartRequest):
             with torch.no_grad():
                 for name, value in state_tensors(self._network, self._objective.problem).items():
                     value.copy_(torch.from_numpy(request.tensors[name]))
-            self._share = len(self._objective.problem.train) / request.samples
             return None
         objective = self._objective
         if request.is_exact:
@@ -171,9 +182,7 @@ class Shard:
 
     def sum_normal(self, objective: Objective) -> Sequence[Any]:
         """Gradient, Gauss-Newton's matrix, and 1 where residuals are kept for `sum_pulled`."""
-        if self._rows is None:
-            self._rows = RowSource(objective.network, objective.problem, ParameterSlots(objective.parameters))
-        self._normal = self._rows.normal_equations()
+        self._normal = self._row_source(objective).normal_equations()
         self._origin = flattened(objective.parameters.values())
         return [self._share * self._normal.gradient, self._share * self._normal.matrix, self._normal.pull is not None]
 
@@ -184,6 +193,21 @@ class Shard:
         residuals = self._rows.summed_residuals(parameters, flattened(parameters), other)
         write_(parameters, self._origin)
         return [self._share * self._normal.pull(residuals)]
+
+    def sum_edge_blocks(self, objective: Objective) -> Sequence[Any]:
+        """Blocks of an `ImplicitMatrix`, whose parameters are then those of `sum_times`."""
+        self._matrix = ImplicitMatrix(self._row_source(objective), self._place)
+        return self._matrix.blocks.parts()
+
+    def sum_times(self, objective: Objective, vector: Tensor) -> Sequence[Any]:
+        """Gauss-Newton's matrix times a vector."""
+        assert self._matrix is not None
+        return [self._share * self._matrix.times(vector)]
+
+    def _row_source(self, objective: Objective) -> RowSource:
+        if self._rows is None:
+            self._rows = RowSource(objective.network, objective.problem, ParameterSlots(objective.parameters))
+        return self._rows
 
     def sum_edge_grams(self, objective: Objective, rows: Tensor) -> Sequence[Any]:
         """Values of `edge_grams`, in order."""
@@ -269,8 +293,9 @@ class SharedObjective(Objective):
 class SharedRows(RowSource):
     """Normal equations of all processes, whose rows stay where the samples are."""
 
-    def __init__(self, objective: SharedObjective) -> None:
-        self._objective = objective
+    def __init__(self, objective: SharedObjective, slots: ParameterSlots) -> None:
+        self.network, self.slots, self.objective = objective.network, slots, objective
+        self._is_chain = is_chain(self.network, slots, objective.problem.train.x[:2])
 
     def count(self) -> None:
         """None: no matrix of the rows is formed."""
@@ -278,27 +303,56 @@ class SharedRows(RowSource):
 
     @property
     def is_chain(self) -> bool:
-        """False: there are no products without rows."""
-        return False
+        """True if the network is a chain of layers."""
+        return self._is_chain
 
     def normal_equations(self) -> NormalEquations:
         """Gradient and Gauss-Newton's matrix; in place of residuals r and w -> J'w there are J'r and the identity."""
-        gradient, matrix, kept = self._objective.summed("normal")
-        if int(kept) < self._objective.processes:
+        gradient, matrix, kept = self.objective.summed("normal")
+        if int(kept) < self.objective.processes:
             return NormalEquations(gradient, matrix, None, None)
         return NormalEquations(gradient, matrix, gradient.clone(), lambda pulled: pulled)
 
     def summed_residuals(self, parameters: Collection[Tensor], behind: Tensor, ahead: Tensor) -> Tensor:
         """J'r (P,) with the J of the last `normal_equations` and r the sum of the residuals at two points."""
         write_(parameters, behind)
-        return self._objective.summed("pulled", ahead)[0]
+        return self.objective.summed("pulled", ahead)[0]
+
+
+class SharedMatrix:
+    """The `ImplicitMatrix` of all processes: a product takes two vectors of P numbers to each and one from it.
+
+    Parameters
+    ----------
+    source : SharedRows
+        The rows.
+
+    Attributes
+    ----------
+    blocks : EdgeBlocks
+        Those of all samples.
+    """
+
+    def __init__(self, source: SharedRows) -> None:
+        self._objective, self.blocks = source.objective, EdgeBlocks(source.network, source.slots)
+        for mine, total in zip(self.blocks.parts(), self._objective.summed("edge_blocks"), strict=True):
+            mine += total
+
+    def times(self, v: Tensor) -> Tensor:
+        """2 J'J v for v (P,)."""
+        return self._objective.summed("times", v)[0]
 
 
 def row_source(objective: Objective, slots: ParameterSlots) -> RowSource:
     """Return the rows of an objective."""
     if isinstance(objective, SharedObjective):
-        return SharedRows(objective)
+        return SharedRows(objective, slots)
     return RowSource(objective.network, objective.problem, slots)
+
+
+def implicit_matrix(source: RowSource) -> ImplicitMatrix | SharedMatrix:
+    """Return Gauss-Newton's matrix at the present parameters, by products."""
+    return SharedMatrix(source) if isinstance(source, SharedRows) else ImplicitMatrix(source)
 
 
 Report = TypeVar("Report")
@@ -348,6 +402,7 @@ def trained_together(
                         f"{name} must be the same in all processes, got {facts[0]['same'][name]} in process 0 and "
                         f"{value} in process {number}"
                     )
+        team.gathered(CountRequest([each["count"] for each in facts]))
         twin, like = copy.copy(problem), problem.train.x
         x, y = (torch.cat([torch.from_numpy(each[name]) for each in facts]).to(like.device) for name in "xy")
         twin.train_loader, twin.train_tensors = None, BatchedData(x, y, count=sum(each["count"] for each in facts))
@@ -363,7 +418,7 @@ def trained_together(
 
 def begun(network: nn.Module, problem: Problem, penalty: Penalty | None, team: Team) -> SharedObjective:
     """Send the network and the unknowns of the problem to all processes; return the objective of all of them."""
-    team.gathered(StartRequest(_arrays(network, problem), len(problem.train)))
+    team.gathered(StartRequest(_arrays(network, problem)))
     return SharedObjective(network, problem, penalty, team)
 
 

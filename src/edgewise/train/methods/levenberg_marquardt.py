@@ -22,7 +22,7 @@ from edgewise.outcomes import StopReason
 from edgewise.settings import MOST_FACTORISED, ROW_CHUNK_NUMBERS
 from edgewise.train.jacobian.normal_equations import RowSource
 from edgewise.train.jacobian.rows import ParameterSlots, edge_grams, has_segments
-from edgewise.train.jacobian.shared import SharedObjective, row_source
+from edgewise.train.jacobian.shared import SharedObjective, implicit_matrix, row_source
 from edgewise.train.methods.base import Method, StepResult
 from edgewise.train.methods.linear_systems import (
     MatrixFreeSystem,
@@ -134,11 +134,6 @@ class LevenbergMarquardt(Method):
                 f"LevenbergMarquardt takes at most max_parameters = {self.max_parameters} trainable parameters, "
                 f"got {count}: use LBFGS() or Adam()"
             )
-        if count > self.factorised and isinstance(objective, SharedObjective):
-            raise InputError(
-                f"LevenbergMarquardt in several processes takes at most factorised = {self.factorised} parameters, got "
-                f"{count}: give it a larger one, or use LBFGS()"
-            )
         if count > self.factorised and not has_segments(objective.network):
             raise InputError(
                 f"model must be a chain of layers, as KAN and MLP, for more than factorised = {self.factorised} "
@@ -180,6 +175,7 @@ class LevenbergMarquardtRun:
         if slope == 0:
             return StepResult(start, StopReason.CONVERGED, "The gradient is zero.")
         for _ in range(self._settings.trials):
+            write_(self._copies, origin)  # products that keep no derivatives compute them there
             solution = system.solve(self._damping.value)
             if solution is not None:
                 point = self._rounded(origin + solution.move)
@@ -243,7 +239,7 @@ class LevenbergMarquardtRun:
             slope = float(gradient.norm())
             forcing = forcing_term(slope, self._forcing)
             self._forcing = slope, forcing
-            return MatrixFreeSystem(self._source, self._slots, gradient, curvature, forcing)
+            return MatrixFreeSystem(implicit_matrix(self._source), self._slots, gradient, curvature, forcing)
         normal = self._source.normal_equations()
         gradient, matrix = normal.gradient, normal.matrix
         mean = matrix.diagonal().mean()
