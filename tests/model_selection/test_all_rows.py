@@ -7,9 +7,11 @@ import pytest
 import torch
 
 from edgewise.model_selection.additive.families import Gaussian, Multinomial, Poisson
+from edgewise.model_selection.additive.normal import normal_matrix
+from edgewise.model_selection.additive.solving import estimate
 from edgewise.model_selection.all_rows import AllRows
 from edgewise.model_selection.automatic import auto_fit
-from edgewise.model_selection.search.candidates import Candidate, FitCache, Samples
+from edgewise.model_selection.search.candidates import Candidate, FitCache, Samples, with_own_covariances
 from edgewise.model_selection.search.clock import Clock
 from edgewise.model_selection.search.policy import SearchPolicy, SearchSettings
 from edgewise.outcomes import OutOfTime
@@ -27,11 +29,12 @@ def everything(x, y, passes=99):
     """All rows; the time is over after so many passes."""
     begun = []
 
-    def total(function, seconds):
+    def total(function, seconds, part):
         begun.append(seconds)
         if len(begun) > passes:
             raise OutOfTime
-        found = [function(x[i : i + 2500], y[i : i + 2500], np.ones(len(x[i : i + 2500]))) for i in range(0, N, 2500)]
+        rows = np.arange(N) if part is None else np.flatnonzero(np.arange(N) % part.parts != part.number)
+        found = [function(x[few], y[few], np.ones(len(few))) for few in np.array_split(rows, 5)]
         return tuple(sum(arrays) for arrays in zip(*found, strict=True))
 
     return AllRows(total, float(N), N)
@@ -48,7 +51,7 @@ def test_the_chosen_candidate_sees_all_rows(candidate):
     sample = Samples(x[:SAMPLE], y[:SAMPLE], np.ones(SAMPLE))
     few = FitCache(sample, policy=SearchPolicy()).fit(candidate)
     said = []
-    many, sentence, _ = everything(x, y).fitted(few, sample, Clock(progress=lambda at: said.append(at.stage)))
+    many, sentence, _ = everything(x, y).fitted(few, sample, Clock(progress=lambda at: said.append(at.stage)), 0.8)
     assert f"are those of all 12,000 rows, in {'one pass' if len(said) == 1 else f'{len(said)} passes'}." in sentence
     assert said[0] == "pass 1 over all 12,000 rows"
     fresh, truth, _ = rows(1, 2000)
@@ -64,13 +67,49 @@ def test_the_chosen_candidate_sees_all_rows(candidate):
 
 def test_what_is_not_summed_over_all_rows_stays_and_says_so():
     x, f, _ = rows(0, 300)
-    samples = Samples(x, np.digitize(f, [0.8, 1.6]), np.ones(300))
-    few = FitCache(samples, policy=SearchPolicy()).fit(Candidate(Multinomial(3)))
-    same, sentence, is_ended = AllRows(None, 1e6, 1_000_000).fitted(few, samples, Clock())
+    samples = Samples(x, f[:, None], np.ones(300))
+    few = FitCache(samples, policy=SearchPolicy()).fit(Candidate(Gaussian(), additive=False))
+    same, sentence, is_ended = AllRows(None, 1e6, 1_000_000).fitted(few, samples, Clock(), 0.8)
     assert same is few and not is_ended
-    assert sentence.startswith(
-        "Sums over all rows are for additive models and not for classes beyond two; the model is"
-    )
+    assert sentence.startswith("Sums over all rows are for additive models and not for a constant; the model is")
+
+
+@pytest.mark.slow
+def test_several_classes_see_all_rows():
+    x, f, rng = rows(0, N)
+    eta = np.stack([f, -f, np.zeros(N)], 1)
+    y = (eta + rng.gumbel(size=(N, 3))).argmax(1)
+    sample = Samples(x[:SAMPLE], y[:SAMPLE], np.ones(SAMPLE))
+    few = FitCache(sample, policy=SearchPolicy()).fit(Candidate(Multinomial(3), pairs=True, factor=2.0))
+    many, sentence, _ = everything(x, y).fitted(few, sample, Clock(), 0.8)
+    assert "are those of all 12,000 rows, in " in sentence and many.estimate.converged
+    fresh, truth, _ = rows(1, 2000)
+    links = np.stack([truth, -truth, 0 * truth], 1)
+    errors = [
+        np.sqrt(np.mean((Multinomial(3).mean(fitted.link(fresh)) - Multinomial(3).mean(links)) ** 2))
+        for fitted in (few, many)
+    ]
+    assert errors[1] < 0.75 * errors[0]
+    own = with_own_covariances(few, sample)
+    for fit, before in zip(many.model.fits, own.model.fits, strict=True):  # of its own information, for tests and bands
+        assert not fit.is_shared and fit.covariance[0, 0] < before.covariance[0, 0] / 5
+
+
+@pytest.mark.slow
+def test_a_mean_of_models_is_that_of_models_of_parts_of_all_rows():
+    x, f, rng = rows(0, N)
+    y = (f + rng.normal(size=N))[:, None]
+    sample = Samples(x[:SAMPLE], y[:SAMPLE], np.ones(SAMPLE))
+    few = FitCache(sample, policy=SearchPolicy()).fit(Candidate(Gaussian(), models=3))
+    many, sentence, _ = everything(x, y).fitted(few, sample, Clock(), 0.8)
+    assert sentence.endswith("of all 12,000 rows, in 4 passes.")
+    design, coefs = many.estimate.design, []
+    for number in range(3):
+        part = np.arange(N) % 5 != number
+        normal = normal_matrix(design, x[part], np.ones(part.sum()), y[part])
+        coefs.append(estimate(normal.output(0), design, many.estimate.fits[0].strength).coef)
+    assert np.allclose(many.estimate.coef[:, 0], np.mean(coefs, 0), rtol=1e-8, atol=1e-8)
+    assert abs(coefs[0] - coefs[1]).max() > 1e-3
 
 
 @pytest.mark.slow
@@ -80,15 +119,15 @@ def test_passes_end_with_the_time():
     sample = Samples(x[:SAMPLE], y[:SAMPLE], np.ones(SAMPLE))
     few = FitCache(sample, policy=SearchPolicy()).fit(Candidate(Poisson(), pairs=True))
     clock = Clock(60.0)
-    same, sentence, is_ended = everything(x, y, passes=0).fitted(few, sample, clock)
+    same, sentence, is_ended = everything(x, y, passes=0).fitted(few, sample, clock, 0.8)
     assert (
         same is few
         and is_ended
         and sentence.startswith("The time limit of 60 s ended the first pass over all rows; the model is")
     )
     clock = Clock(60.0, now=iter([0.0, *[61.0] * 99]).__next__)
-    whole, *_ = everything(x, y).fitted(few, sample, Clock())
-    many, sentence, is_ended = everything(x, y, passes=2).fitted(few, sample, clock)
+    whole, *_ = everything(x, y).fitted(few, sample, Clock(), 0.8)
+    many, sentence, is_ended = everything(x, y, passes=2).fitted(few, sample, clock, 0.8)
     assert is_ended and sentence.endswith("of all 12,000 rows, in 2 passes, which the time limit ended.")
     assert not many.estimate.converged
     fresh = rows(1, 500)[0]
@@ -102,7 +141,7 @@ def test_a_pass_that_is_complete_was_not_ended_by_the_time():
     sample = Samples(x[:SAMPLE], y[:SAMPLE], np.ones(SAMPLE))
     few = FitCache(sample, policy=SearchPolicy()).fit(Candidate(Gaussian()))
     clock = Clock(60.0, now=iter([0.0, *[61.0] * 99]).__next__)
-    _, sentence, is_ended = everything(x, y).fitted(few, sample, clock)
+    _, sentence, is_ended = everything(x, y).fitted(few, sample, clock, 0.8)
     assert sentence.endswith("of all 12,000 rows, in one pass.") and not is_ended and clock.is_over
 
 

@@ -296,7 +296,9 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         else:
             everything = None
             if settings.survey is not None:
-                everything = all_rows(settings.survey, lambda function: self._network_rows(settings, function))
+                everything = all_rows(
+                    settings.survey, lambda function: self._network_rows(settings, function), settings.seed
+                )
             result = auto_fit(samples, settings, report, everything)
             if everything is not None and result.fitted is None:
                 words = f"The model is that of a sample of {len(samples):,} of {everything.count:,} rows."

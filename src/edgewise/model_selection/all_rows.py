@@ -8,15 +8,26 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from edgewise.model_selection.additive.all_rows import refined
-from edgewise.model_selection.additive.families import LogNormal
+from edgewise.model_selection.additive.families import Family, LogNormal
 from edgewise.model_selection.additive.model import AdditiveModel
-from edgewise.model_selection.search.candidates import Estimate, Fitted, Samples, estimated
+from edgewise.model_selection.additive.reweighting.policy import LEAST_INFORMATION
+from edgewise.model_selection.additive.solving import Solution
+from edgewise.model_selection.search.candidates import (
+    Estimate,
+    Fitted,
+    Samples,
+    estimated,
+    with_own_covariances,
+)
 from edgewise.model_selection.search.clock import Clock
 from edgewise.model_selection.search.hidden_nodes import HiddenNodes
 from edgewise.outcomes import OutOfTime
+from edgewise.settings import ABOVE_ZERO
 
 # Share of the time after the first pass for the search on the sample; the passes over all rows have the rest. A choice.
 SEARCHED_SHARE = 0.5
+
+Sums = tuple[np.ndarray, ...]
 
 
 @dataclass(frozen=True)
@@ -44,6 +55,25 @@ class OfFamily:
 
 
 @dataclass(frozen=True)
+class RowPart:
+    """All rows but one of so many parts, to which random numbers of a seed assign them.
+
+    Parameters
+    ----------
+    number : int
+        The part that is left out.
+    parts : int
+        Number of parts.
+    seed : int
+        Seed of the random numbers, which belong to the rows, or to their groups where there are any.
+    """
+
+    number: int
+    parts: int
+    seed: int
+
+
+@dataclass(frozen=True)
 class AllRows:
     """All rows of a table of which the search sees a sample.
 
@@ -51,18 +81,22 @@ class AllRows:
     ----------
     total : callable
         Sums a function of scaled inputs, responses and weights over the table, see `RowSum`; responses are in the form
-        of `Samples.y`. Its second argument is the number of seconds after which it is to raise OutOfTime.
+        of `Samples.y`. Its second argument is the number of seconds after which it is to raise OutOfTime, its third a
+        `RowPart`, or None for all rows.
     rows : float
         Sum of the weights.
     count : int
         Number of rows.
+    seed : int
+        Seed of the parts for means of models.
     """
 
-    total: Callable[[Callable[..., tuple[np.ndarray, ...]], float], tuple[np.ndarray, ...]]
+    total: Callable[[Callable[..., Sums], float, RowPart | None], Sums]
     rows: float
     count: int
+    seed: int = 0
 
-    def fitted(self, chosen: Fitted, samples: Samples, clock: Clock) -> tuple[Fitted, str, bool]:
+    def fitted(self, chosen: Fitted, samples: Samples, clock: Clock, share: float) -> tuple[Fitted, str, bool]:
         """Fit the chosen candidate to all rows; return it with a sentence about that, and whether the time ended it.
 
         If the time is over before the end of the first pass, the candidate stays as it is; else the last complete pass
@@ -76,31 +110,22 @@ class AllRows:
             The sample.
         clock : Clock
             Is told what begins, and knows how much time is left.
+        share : float
+            Share of the rows for each model of a mean, see `SearchPolicy.bag_share`.
         """
         family, candidate = chosen.family, chosen.candidate
         kept = f"the model is that of the sample of {len(samples):,} of {self.count:,} rows"
-        if chosen.smooth is not None or candidate.models > 1 or family.predictors > 1 or not candidate.additive:
-            kind = "classes beyond two" if family.predictors > 1 else f"a {candidate.describe()}"
-            return chosen, f"Sums over all rows are for additive models and not for {kind}; {kept}.", False
-
-        plain = family.name == "squared" and family.quadratic
-
-        def total(function: Callable[..., tuple[np.ndarray, ...]]) -> tuple[np.ndarray, ...]:
-            if chosen.nodes is not None:
-                function = WithNodes(function, chosen.nodes, chosen.limits)
-            if not plain:
-                function = OfFamily(function, samples.offset if family.log_link else 0.0, samples.y.ndim == 2)
-            return self.total(function, clock.left)
-
-        start = chosen.estimate if chosen.nodes is not None else _with_finer_margins(chosen.estimate, samples)
-        try:
-            solution, passes, converged = refined(
-                replace(start, family=None if plain else family),
-                total,
-                self.rows,
-                factor=candidate.factor,
-                report=lambda number: clock.report(f"pass {number} over all {self.count:,} rows", 0.97),
+        if chosen.smooth is not None or not candidate.additive:
+            return (
+                chosen,
+                f"Sums over all rows are for additive models and not for a {candidate.describe()}; {kept}.",
+                False,
             )
+        start = chosen.estimate if chosen.nodes is not None else _with_finer_margins(chosen.estimate, samples)
+        plain = family.name == "squared" and family.quadratic
+        start = replace(start, family=None if plain else family)
+        try:
+            solution, passes, converged = self._refined(start, chosen, samples, clock, share)
         except OutOfTime:
             return chosen, f"The time limit of {clock.limit:g} s ended the first pass over all rows; {kept}.", True
         model = AdditiveModel(solution.design, solution.fits, family)
@@ -119,8 +144,9 @@ class AllRows:
         if plain:
             residual = samples.y - eta
         else:
-            score, information = family.derivatives(y, eta[:, 0])
-            residual = (score / np.maximum(information, np.finfo(float).tiny))[:, None]
+            parts = family.derivatives(y, eta if family.predictors > 1 else eta[:, 0])
+            score, information = (part.reshape(len(eta), -1) for part in parts)
+            residual = score / np.maximum(information, LEAST_INFORMATION * information.max() + ABOVE_ZERO)
         low, high = min(chosen.range[0], float(eta.min())), max(chosen.range[1], float(eta.max()))
         steps = passes if not plain else max(fit.iterations for fit in solution.fits)
         estimate = replace(
@@ -134,13 +160,57 @@ class AllRows:
             steps=steps,
             converged=converged,
         )
-        is_ended = not plain and not converged and clock.is_over  # a single pass is complete if it is not OutOfTime
+        is_ended = not converged and clock.is_over  # a single pass is complete if it is not OutOfTime
+        is_ended = is_ended and (not plain or candidate.models > 1)
         words = "one pass" if passes == 1 else f"{passes} passes"
         sentence = (
             f"Chosen on a sample of {len(samples):,} rows; its coefficients and penalties are those of all "
             f"{self.count:,} rows, in {words}{', which the time limit ended' if is_ended else ''}."
         )
-        return replace(chosen, model=model, family=family, range=(low, high), estimate=estimate), sentence, is_ended
+        fitted = replace(chosen, model=model, family=family, range=(low, high), estimate=estimate)
+        if family.predictors > 1:  # each row of the sample stands for as many
+            weight = samples.weight * (self.rows / samples.total)
+            fitted = with_own_covariances(fitted, replace(samples, weight=weight))
+        return fitted, sentence, is_ended
+
+    def _refined(
+        self, start: Estimate, chosen: Fitted, samples: Samples, clock: Clock, share: float
+    ) -> tuple[Solution, int, bool]:
+        """Estimate the design of the sample with all rows, and its coefficients as the mean of models of parts of them.
+
+        Each model of a mean starts from the estimate of all rows, and finds strengths of its own. If the time is over,
+        the mean is that of the models so far.
+        """
+        candidate, passes = chosen.candidate, 0
+
+        def of_rows(start: Solution, part: RowPart | None) -> tuple[Solution, int, bool]:
+            def total(function: Callable[..., Sums]) -> Sums:
+                if chosen.nodes is not None:
+                    function = WithNodes(function, chosen.nodes, chosen.limits)
+                if start.family is not None:
+                    family: Family = start.family
+                    function = OfFamily(function, samples.offset if family.log_link else 0.0, samples.y.ndim == 2)
+                return self.total(function, clock.left, part)
+
+            def report(number: int) -> None:
+                clock.report(f"pass {passes + number} over all {self.count:,} rows", 0.97)
+
+            return refined(start, total, factor=candidate.factor, report=report)
+
+        whole, passes, converged = of_rows(start, None)
+        parts, found = round(1 / (1 - share)), []
+        try:
+            for number in range(candidate.models if candidate.models > 1 else 0):
+                part = RowPart(number % parts, parts, self.seed + number // parts)
+                one, more, is_done = of_rows(whole, part)
+                passes, converged = passes + more, converged and is_done
+                found.append(one.coef)
+        except OutOfTime:
+            converged = False
+        if not found:
+            return whole, passes, converged
+        fits = (replace(fit, coef=coef) for fit, coef in zip(whole.fits, np.mean(found, 0).T.copy(), strict=True))
+        return replace(whole, fits=tuple(fits)), passes, converged
 
 
 def _with_finer_margins(estimate: Estimate, samples: Samples) -> Estimate:

@@ -225,7 +225,7 @@ def _searched(
         stopped = search.ended_by or report.stopped
         if everything is not None:
             clock.limit = limit
-            fitted, sentence, is_ended = everything.fitted(fitted, samples, clock)
+            fitted, sentence, is_ended = everything.fitted(fitted, samples, clock, search.policy.bag_share)
             search.sentences.append(sentence)
             stopped = StopReason.TIME_LIMIT if is_ended else stopped
     except KeyboardInterrupt:

@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 
 from edgewise.model_selection.additive import Constraints, FamilySolver, fit_additive, irls, refined, solve_gaussian
-from edgewise.model_selection.additive.families import Bernoulli, Gamma, LogNormal, Poisson
+from edgewise.model_selection.additive.all_rows import NormalSums, SlopeSums
+from edgewise.model_selection.additive.families import Bernoulli, Gamma, LogNormal, Multinomial, Poisson
 from edgewise.model_selection.additive.normal import normal_matrix
+from edgewise.model_selection.additive.reweighting.policy import IrlsPolicy
+from edgewise.model_selection.additive.reweighting.working import shared_normal
 from edgewise.model_selection.additive.solving import estimate
 
 N, SAMPLE = 3000, 800
@@ -44,7 +47,7 @@ def test_squared_errors_of_two_targets_in_one_pass(constraints):
     pairs = [(1, 2)]
     design = fit_additive(x[few], y[few], weight[few], pairs=pairs, constraints=constraints).design
     before = solve_gaussian(design, x[few], y[few], weight[few], None)
-    solution, passes, _ = refined(before, total_of(x, y, weight), weight.sum())
+    solution, passes, _ = refined(before, total_of(x, y, weight))
     design = replace(design, rows=float(weight.sum()))
     normal = normal_matrix(design, x, weight, y, design.rows)  # the slow twin: dense columns
     assert passes == 1
@@ -69,7 +72,7 @@ def test_other_losses_come_to_the_optimum_of_all_rows(kind):
     y, few = draws[kind], slice(0, SAMPLE)
     design = fit_additive(x[few], y[few], weight[few], pairs=[(1, 2)]).design
     before = FamilySolver(kind()).solve(design, x[few], y[few, None], weight[few], None)
-    solution, passes, converged = refined(before, total_of(x, y, weight), weight.sum())
+    solution, passes, converged = refined(before, total_of(x, y, weight))
     assert converged and passes < 10
     whole = irls(solution.design, x, y, weight, before.family, solution, factor=1.0)  # with these strengths
     eta = solution.design.link(solution.coef, x)[:, 0]
@@ -83,9 +86,55 @@ def test_strengths_are_multiplied():
     y = eta + rng.normal(size=N)
     design = fit_additive(x[:SAMPLE], y[:SAMPLE], pairs=()).design
     before = solve_gaussian(design, x[:SAMPLE], y[:SAMPLE, None], weight[:SAMPLE], None)
-    plain, strong = (
-        refined(before, total_of(x, y[:, None], weight), weight.sum(), factor=f)[0].fits[0] for f in (1.0, 16.0)
-    )
+    plain, strong = (refined(before, total_of(x, y[:, None], weight), factor=f)[0].fits[0] for f in (1.0, 16.0))
     finite = np.isfinite(plain.strength)
     assert np.allclose(strong.strength[finite], 16 * plain.strength[finite])
     assert strong.total_edf < plain.total_edf
+
+
+def three_classes(rng, x):
+    eta = np.stack([np.sin(2 * x[:, 0]), x[:, 1] * x[:, 2], 0 * x[:, 0]], 1)
+    return eta, (eta + rng.gumbel(size=(len(x), 3))).argmax(1)
+
+
+def test_sums_of_several_classes_are_those_of_dense_columns():
+    rng, x, _, weight = table()
+    _, y = three_classes(rng, x)
+    family, few = Multinomial(3), slice(0, SAMPLE)
+    design = fit_additive(x[few], y[few].astype(float), weight[few], pairs=[(1, 2)]).design
+    coef = rng.normal(size=(len(design.groups), 3)) / 10
+    eta = design.columns(x) @ coef
+    slow = shared_normal(design, x, y, weight, family, eta)
+    total = total_of(x, y, weight)
+    sums = NormalSums(design, family, coef)
+    matrix, (deviance, _, _) = total(sums)
+    for one, other in zip(vars(sums.normal(matrix, slow.rows)).values(), vars(slow).values(), strict=True):
+        assert np.allclose(one, other, rtol=1e-10, atol=1e-9 * np.abs(slow.gram).max())
+    *found, (again,) = total(SlopeSums(design, family, coef))
+    slope = SlopeSums(design, family, coef).slope(*found)
+    score = family.derivatives(y, eta)[0]
+    assert np.allclose(slope, design.columns(x).T @ (weight[:, None] * score), rtol=1e-10, atol=1e-9)
+    assert deviance == pytest.approx(weight @ family.deviance(y, eta), rel=1e-12) == again
+
+
+@pytest.mark.slow
+def test_several_classes_come_to_the_optimum_of_all_rows():
+    rng, x, _, weight = table()
+    _, y = three_classes(rng, x)
+    few = slice(0, SAMPLE)
+    design = fit_additive(x[few], y[few].astype(float), weight[few], pairs=[(1, 2)]).design
+    before = FamilySolver(Multinomial(3)).solve(design, x[few], y[few, None], weight[few], None)
+    exact = replace(IrlsPolicy(), tolerance=1e-15, joint_steps=300)
+    plain, strong = (refined(before, total_of(x, y, weight), exact, factor)[0] for factor in (1.0, 4.0))
+    for solution in (plain, strong):  # the optimum with these strengths
+        whole = irls(solution.design, x, y, weight, before.family, solution, exact, factor=1.0)
+        assert np.abs(whole.eta - solution.design.link(solution.coef, x)).max() < 1e-8 * np.ptp(whole.eta)
+        assert np.abs(before.design.link(before.coef, x) - whole.eta).max() > 0.02 * np.ptp(whole.eta)
+    usual, passes, converged = refined(before, total_of(x, y, weight), factor=4.0)
+    assert converged and passes < 30
+    assert np.abs(usual.design.link(usual.coef, x) - whole.eta).max() < 1e-3 * np.ptp(whole.eta)
+    live = np.isfinite(plain.fits[0].strength)
+    assert np.allclose(strong.fits[0].strength[live], 4 * plain.fits[0].strength[live])
+    eta = plain.design.link(plain.coef, x)  # whose restricted likelihood has its maximum there, too
+    again = estimate(shared_normal(design, x, y, weight, before.family, eta), plain.design, plain.fits[0].strength, 1.0)
+    assert again.total_edf == pytest.approx(plain.fits[0].total_edf, rel=0.02)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,13 +13,14 @@ from torch.utils.data import DataLoader
 
 from edgewise.errors import InputError
 from edgewise.estimator.columns.targets import numeric_targets
-from edgewise.model_selection.all_rows import AllRows
+from edgewise.model_selection.all_rows import AllRows, RowPart
 from edgewise.model_selection.search.policy import SearchSettings
 from edgewise.outcomes import OutOfTime
 from edgewise.processes import DaskTeam, Team
 from edgewise.tables import AffineScaling, InputEncoder
 from edgewise.tables.batches import Batch, Batches, Survey
 from edgewise.tables.batches.partitions import Partitions
+from edgewise.tables.batches.source import row_keys
 from edgewise.tables.batches.survey import Sampler
 
 Sums = tuple[np.ndarray, ...]
@@ -105,6 +106,8 @@ class NetworkRows:
         Labels of the classes in order.
     factor : float
         Weights are multiplied by it.
+    part : RowPart, optional
+        The rows; all by default.
     """
 
     function: Callable[..., Sums]
@@ -115,6 +118,7 @@ class NetworkRows:
     loss: str
     classes: np.ndarray | None
     factor: float
+    part: RowPart | None = None
 
     def __call__(self, batch: Batch) -> Sums:
         """Return the sums of a batch. Raises InputError, which names it."""
@@ -130,6 +134,10 @@ class NetworkRows:
         with np.errstate(over="ignore"):  # values that overflow are clipped
             x = np.clip(self.inputs.transform(x), -self.farthest, self.farthest)
         weight = np.ones(len(batch)) if batch.weight is None else batch.weight * self.factor
+        if self.part is not None:
+            place = row_keys(batch.ids, self.part.seed) / 2.0**64 * self.part.parts
+            chosen = np.floor(place) != self.part.number
+            x, y, weight = x[chosen], y[chosen], weight[chosen]
         return self.function(x, y, weight)
 
 
@@ -191,7 +199,7 @@ def _numbers(batch: Batch, loss: str) -> np.ndarray:
         raise InputError(f"{batch.name}: {error}") from error
 
 
-def all_rows(table: SurveyedTable, rows: Callable[[Callable[..., Sums]], NetworkRows]) -> AllRows | None:
+def all_rows(table: SurveyedTable, rows: Callable[[Callable[..., Sums]], NetworkRows], seed: int) -> AllRows | None:
     """Return the sums over all rows of a table for `auto_fit`; None where the sample holds them all.
 
     Parameters
@@ -200,13 +208,15 @@ def all_rows(table: SurveyedTable, rows: Callable[[Callable[..., Sums]], Network
         The table.
     rows : callable
         Returns a function of a batch for a function of scaled rows.
+    seed : int
+        Seed of the parts for means of models.
     """
     survey = table.survey
     if survey.is_whole:
         return None
 
-    def total(function: Callable[..., Sums], seconds: float) -> Sums:
+    def total(function: Callable[..., Sums], seconds: float, part: RowPart | None) -> Sums:
         began = time.time() if isinstance(table.team, DaskTeam) else None
-        return table.team.summed(SumPass(rows(function), seconds, began))
+        return table.team.summed(SumPass(replace(rows(function), part=part), seconds, began))
 
-    return AllRows(total, survey.total * survey.factor, survey.rows)
+    return AllRows(total, survey.total * survey.factor, survey.rows, seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -16,8 +17,10 @@ from edgewise.model_selection.additive.families import Family
 from edgewise.model_selection.additive.likelihood import RemlFit
 from edgewise.model_selection.additive.normal import NormalMatrix
 from edgewise.model_selection.additive.reweighting.policy import IrlsPolicy
+from edgewise.model_selection.additive.reweighting.several import LEAST_FALL
 from edgewise.model_selection.additive.reweighting.state import ROUNDING, least_strength
-from edgewise.model_selection.additive.solving import Solution, estimate, with_strengths
+from edgewise.model_selection.additive.solving import Solution, estimate, two_loops, with_strengths
+from edgewise.ops.contract import to_coef
 from edgewise.ops.normal import Runs, gram_
 from edgewise.outcomes import OutOfTime
 
@@ -29,6 +32,9 @@ SUMMED_AT_ONCE = 2048
 # In place of those of `IrlsPolicy`, since a step is a pass over the table. Choices: from the estimate of a sample four
 # to eight passes are usual, and where classes are nearly separated the optimum is far off for any number of them.
 PASS_ROUNDS, PASS_STEPS, PASS_TOLERANCE = 6, 6, 1e-8
+# The same for several predictors, whose steps after each round take passes that sum no matrix. Choices: strengths of
+# the sample are nearly right, so that one round corrects them and another settles them; about ten steps are usual.
+JOINT_ROUNDS, JOINT_STEPS = 2, 30
 
 
 class RowSum(Protocol):
@@ -64,26 +70,24 @@ class NormalSums:
     design : Design
         The columns.
     family : Family or None
-        The loss; None for squared errors, whose responses may have several columns.
-    coef : ndarray of shape (p,)
-        Coefficients at which the loss is approximated.
+        The loss; None for squared errors, whose responses may have several columns. Several predictors of a family
+        share one normal matrix, see `shared_normal`.
+    coef : ndarray of shape (p, m)
+        Coefficients of the m predictors at which the loss is approximated.
     floor : float
         Least information of a row.
-    outputs : int
-        Number of responses.
     """
 
     design: Design
     family: Family | None
     coef: Array
     floor: float = 0.0
-    outputs: int = 1
 
     def __call__(self, x: Array, y: Array, weight: Array) -> tuple[Array, ...]:
         """Return the normal matrix of [1, response, all B-splines, columns of pairs], and deviance and information."""
         few = min(self.design.policy.rows_per_chunk, SUMMED_AT_ONCE)
-        design, m = replace(self.design, policy=replace(self.design.policy, rows_per_chunk=few)), self.outputs
-        used, pairs = self._used, self._pairs
+        design, m = replace(self.design, policy=replace(self.design.policy, rows_per_chunk=few)), self.coef.shape[1]
+        used, pairs = _with_curve(design), _of_pairs(design)
         knots = design.knots[used]
         size = knots.shape[1] - DEGREE - 1
         width = len(design.groups) - design.mains
@@ -92,12 +96,16 @@ class NormalSums:
         for part in design.chunks(len(x)):
             rows, w, response = np.ascontiguousarray(x[part]), weight[part], y[part]
             if self.family is not None:
-                eta = design.link(self.coef[:, None], rows)[:, 0]
-                score, information = self.family.derivatives(response, eta)
-                deviance += float(w @ self.family.deviance(response, eta))
+                eta = design.link(self.coef, rows)
+                shaped = eta if m > 1 else eta[:, 0]
+                score, information = self.family.derivatives(response, shaped)
+                deviance += float(w @ self.family.deviance(response, shaped))
+                if m > 1:
+                    information = information.sum(1) / (m - 1)
                 largest += float(w @ information)
                 information = np.maximum(information, self.floor)
-                response, w = eta + score / information, w * information
+                response = eta + score.reshape(len(rows), m) / information[:, None]
+                w = w * information
             root = np.sqrt(w)
             head = np.concatenate([np.ones((len(rows), 1)), response.reshape(len(rows), m)], 1) * root[:, None]
             runs = [_run(0, head)]
@@ -111,14 +119,14 @@ class NormalSums:
         return matrix.triu().numpy(), np.array([deviance, largest, float(weight.sum())])
 
     def normal(self, sums: Array, rows: float) -> NormalMatrix:
-        """Return the normal matrix of the design's columns from that of all B-splines."""
-        design, m = self.design, self.outputs
+        """Return the normal matrix of the design's columns from that of all B-splines, and the sum of the weights."""
+        design, m = self.design, self.coef.shape[1]
         full = sums + np.triu(sums, 1).T
         p, size = len(design.groups), design.knots.shape[1] - DEGREE - 1
         change = np.zeros((len(full), p + m))
         change[0, 0] = 1.0
         change[1 : 1 + m, p:] = np.eye(m)
-        for number, j in enumerate(self._used):
+        for number, j in enumerate(_with_curve(design)):
             start = 1 + m + number * size
             change[start : start + size, design.columns_of(j)] = design.curves[j].change
         tail = p - design.mains
@@ -127,23 +135,66 @@ class NormalSums:
         total = (total + total.T) / 2
         return NormalMatrix(total[:p, :p], total[:p, p:], np.diag(total)[p:].copy(), rows)
 
-    @property
-    def _used(self) -> list[int]:
-        """Inputs that have a curve."""
-        return [j for j, curves in enumerate(self.design.curves) if curves.change.shape[1]]
 
-    @property
-    def _pairs(self) -> Design:
-        """The design without its curves, whose columns are 1 and those of the pairs."""
+@dataclass(frozen=True)
+class SlopeSums:
+    """The deviance of several predictors and its slope, of some rows: `RowSum` adds those of all.
+
+    A row costs as many multiplications as it has entries, not the square of them as in `NormalSums`.
+
+    Parameters
+    ----------
+    design : Design
+        The columns.
+    family : Family
+        The loss.
+    coef : ndarray of shape (p, m)
+        Coefficients of the m predictors.
+    """
+
+    design: Design
+    family: Family
+    coef: Array
+
+    def __call__(self, x: Array, y: Array, weight: Array) -> tuple[Array, ...]:
+        """Return the weighted scores summed with 1, all B-splines and the columns of pairs, and the deviance."""
+        design, m = self.design, self.coef.shape[1]
+        pairs, knots = _of_pairs(design), torch.from_numpy(design.knots)
+        size = design.knots.shape[1] - DEGREE - 1
+        constant, surfaces, deviance = np.zeros(m), np.zeros((len(pairs.groups) - 1, m)), 0.0
+        splines = np.zeros((len(design.knots), size, m))
+        for part in design.chunks(len(x)):
+            rows, w = np.ascontiguousarray(x[part]), weight[part]
+            eta = design.link(self.coef, rows)
+            deviance += float(w @ self.family.deviance(y[part], eta))
+            score = w[:, None] * self.family.derivatives(y[part], eta)[0]
+            constant += score.sum(0)
+            splines += to_coef(torch.from_numpy(score), None, torch.from_numpy(rows), knots, DEGREE, 0).numpy()
+            if len(surfaces):
+                surfaces += pairs.columns(rows)[:, 1:].T @ score
+        return constant, splines, surfaces, np.array([deviance])
+
+    def slope(self, constant: Array, splines: Array, surfaces: Array) -> Array:
+        """Return half the derivative of minus the deviance by the coefficients, (p, m), from the sums of all rows."""
         design = self.design
-        none = tuple(Curves(curves.change[:, :0], ()) for curves in design.curves)
-        return replace(design, curves=none, groups=np.append(-1, design.groups[design.mains :]))
+        curves = [design.curves[j].change.T @ splines[j] for j in _with_curve(design)]
+        return np.concatenate([constant[None], *curves, surfaces])
+
+
+def _with_curve(design: Design) -> list[int]:
+    """Inputs of a design that have a curve."""
+    return [j for j, curves in enumerate(design.curves) if curves.change.shape[1]]
+
+
+def _of_pairs(design: Design) -> Design:
+    """The design without its curves, whose columns are 1 and those of the pairs."""
+    none = tuple(Curves(curves.change[:, :0], ()) for curves in design.curves)
+    return replace(design, curves=none, groups=np.append(-1, design.groups[design.mains :]))
 
 
 def refined(
     solution: Solution,
     total: RowSum,
-    rows: float,
     policy: IrlsPolicy | None = None,
     factor: float = 1.0,
     report: Callable[[int], None] | None = None,
@@ -151,8 +202,9 @@ def refined(
     """Estimate coefficients and strengths of a design with all rows of a table, from an estimate of a part of them.
 
     Knots and columns are those of the part. Squared errors take one pass over the table, so does the logarithm of y;
-    other losses of one predictor take one for each step of Newton's method, which begins near the optimum. What a
-    family has estimated beside the predictor, such as a power, stays.
+    other losses of one predictor take one for each step of Newton's method, which begins near the optimum. Several
+    predictors take one for each of two rounds and one for each quasi-Newton step, see `SeveralState`; these sum slopes
+    alone. What a family has estimated beside the predictor, such as a power, stays.
 
     Parameters
     ----------
@@ -160,8 +212,6 @@ def refined(
         Estimate of a part of the rows.
     total : callable
         Sums over the table, see `RowSum`.
-    rows : float
-        Sum of the weights of all rows.
     policy : IrlsPolicy, optional
         Numbers of the iteration.
     factor : float
@@ -193,24 +243,28 @@ def refined(
     >>> def total(function):
     ...     found = [function(x[part], y[part], ones[part]) for part in parts]
     ...     return tuple(sum(arrays) for arrays in zip(*found))
-    >>> whole, passes, _ = refined(sample, total, 900.0)
+    >>> whole, passes, _ = refined(sample, total)
     >>> whole.design.rows, passes, bool(abs(whole.design.link(whole.coef, x) - y).max() < 1e-3)
     (900.0, 1, True)
     """
     policy = policy or IrlsPolicy(rounds=PASS_ROUNDS, steps=PASS_STEPS, tolerance=PASS_TOLERANCE)
-    design = replace(solution.design, rows=rows)
-    family = solution.family
+    design, family = solution.design, solution.family
     report = report or (lambda number: None)
     if family is None or (family.name == "squared" and family.quadratic):
         report(1)
-        sums = NormalSums(design, None, solution.coef[:, 0], outputs=len(solution.fits))
-        normal = sums.normal(total(sums)[0], rows)
-        fits = [estimate(normal.output(k), design, fit.strength) for k, fit in enumerate(solution.fits)]
+        sums = NormalSums(design, None, solution.coef)
+        matrix, (_, _, weight) = total(sums)
+        normal, design = sums.normal(matrix, weight), replace(design, rows=weight)
+        solved = [estimate(normal.output(k), design, fit.strength) for k, fit in enumerate(solution.fits)]
         if factor != 1:
-            fits = [with_strengths(normal.output(k), design, f, factor * f.strength) for k, f in enumerate(fits)]
-        return replace(solution, design=design, fits=tuple(fits), normal=normal), 1, all(f.converged for f in fits)
+            solved = [with_strengths(normal.output(k), design, f, factor * f.strength) for k, f in enumerate(solved)]
+        return replace(solution, design=design, fits=tuple(solved), normal=normal), 1, all(f.converged for f in solved)
+    if family.predictors > 1:
+        fits, normal, passes, converged = _together(design, family, solution, total, policy, factor, report)
+        return replace(solution, design=replace(design, rows=normal.rows), fits=fits, normal=normal), passes, converged
     start = solution.fits[0], policy.least_information * float(solution.weights.max())
     fit, normal, passes, converged = _iterated(design, family, start, total, policy, factor, report)
+    design = replace(design, rows=normal.rows)
     return replace(solution, design=design, fits=(fit,), normal=normal), passes, converged
 
 
@@ -231,7 +285,7 @@ def _iterated(
     most = policy.rounds + policy.steps
     for number in range(1, most + 1):
         report(number)
-        sums = NormalSums(design, family, coef, floor)
+        sums = NormalSums(design, family, coef[:, None], floor)
         try:
             matrix, (deviance, information, weight) = total(sums)
         except OutOfTime:
@@ -248,12 +302,12 @@ def _iterated(
                 continue
             change = abs(old - new) / max(abs(new), np.finfo(float).tiny)
             if settled and change <= policy.tolerance:
-                return replace(best, coef=coef), sums.normal(matrix, design.rows), number, True
+                return replace(best, coef=coef), sums.normal(matrix, weight), number, True
             was_settled, settled = settled, settled or change <= policy.settled or number >= policy.rounds
             if settled and not was_settled and factor != 1:
                 best = replace(best, strength=factor * best.strength)
         before, halvings = (deviance, coef), 0
-        normal = sums.normal(matrix, design.rows)
+        normal = sums.normal(matrix, weight)
         if settled:
             best = with_strengths(normal, design, best, best.strength, family.scale)
         else:
@@ -268,6 +322,80 @@ def _iterated(
             return best, normal, number, True
     assert normal is not None
     return best, normal, most, False
+
+
+def _together(
+    design: Design,
+    family: Family,
+    solution: Solution,
+    total: RowSum,
+    policy: IrlsPolicy,
+    factor: float,
+    report: Callable[[int], None],
+) -> tuple[tuple[RemlFit, ...], NormalMatrix, int, bool]:
+    """Iterate several predictors: strengths from one normal matrix, then steps to their common optimum.
+
+    These are quasi-Newton steps whose first metric is the normal matrix of the round, as in `SeveralState`; each is a
+    pass that sums slopes. If the time is over, the last accepted point counts.
+    """
+    fit, coef, passes = solution.fits[0], solution.coef, 0
+    floor = policy.least_information * float(solution.weights.max())
+    best: tuple[RemlFit, NormalMatrix, Array] | None = None
+    arrived = False
+    try:
+        for last in [*[False] * (JOINT_ROUNDS - 1), True]:
+            report(passes + 1)
+            sums = NormalSums(design, family, coef, floor)
+            matrix, (deviance, information, weight) = total(sums)
+            passes += 1
+            floor, normal = policy.least_information * information / weight, sums.normal(matrix, weight)
+            fit = estimate(normal, design, fit.strength, family.scale)
+            least = least_strength(normal, design.groups, policy.prior_deviation)
+            strength = np.maximum(fit.strength, least) * (factor if last else 1.0)
+            if (strength != fit.strength).any():
+                fit = with_strengths(normal, design, fit, strength, family.scale)
+            keep = np.diag(fit.covariance) > 0
+            metric = fit.covariance[np.ix_(keep, keep)]
+            ridge = np.append(fit.strength, 0.0)[design.groups[keep]][:, None]
+            left = bool(coef[~keep].any())  # by columns that are no longer needed: the objective is another one
+            slope = ridge * coef[keep] - (normal.moment - normal.gram @ coef)[keep]
+            value = np.inf if left else deviance + float((ridge * coef[keep] ** 2).sum())
+            coef, memory = np.where(keep[:, None], coef, 0.0), deque[tuple[Array, Array]](maxlen=policy.joint_memory)
+            target, share, arrived = fit.coef[keep], 1.0, False
+            tolerance = policy.tolerance if last else policy.joint_tolerance
+            for _ in range(JOINT_STEPS):
+                new = coef.copy()
+                new[keep] = (1 - share) * coef[keep] + share * target
+                report(passes + 1)
+                slopes = SlopeSums(design, family, new)
+                *found, (deviance,) = total(slopes)
+                passes += 1
+                after = deviance + float((ridge * new[keep] ** 2).sum())
+                promised = 2 * LEAST_FALL * share * float((slope * (target - coef[keep])).sum())
+                if not left and after > value + promised:
+                    if share < 0.5**policy.halvings or np.isclose(after, value, rtol=ROUNDING):
+                        arrived = True
+                        break
+                    share /= 2
+                    continue
+                new_slope = ridge * new[keep] - slopes.slope(*found)[keep]
+                change, bend = (new - coef)[keep].T, (new_slope - slope).T
+                if not left and (change * bend).sum() > 0:
+                    memory.append((change, bend))
+                fall, coef, slope, value, left, share = value - after, new, new_slope, after, False, 1.0
+                best = fit, normal, coef
+                if fall <= tolerance * value:
+                    arrived = True
+                    break
+                target = coef[keep] - two_loops(slope.T, memory, metric).T
+            best = fit, normal, coef
+    except OutOfTime:
+        if best is None:
+            raise
+        arrived = False
+    assert best is not None
+    fit, normal, coef = best
+    return tuple(replace(fit, coef=one.copy()) for one in coef.T), normal, passes, arrived
 
 
 def _run(offset: int, values: Array) -> Runs:
