@@ -47,17 +47,17 @@ def assert_equal_to_rounding(path, model, x):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("width", "degree", "base", "dtype"),
+    ("width", "grid_size", "degree", "base", "dtype"),
     [
-        ([2, 3], 0, "silu", torch.float64),
-        ([2, 3], 1, "zero", torch.float32),
-        ([2, 3], 2, "identity", torch.float64),
-        ([2, 3, 1], 3, "silu", torch.float64),
-        ([2, 3], 5, "silu", torch.float32),
+        ([2, 3], 5, 0, "silu", torch.float64),
+        ([2, 3], 60, 1, "zero", torch.float32),
+        ([2, 3], 5, 2, "identity", torch.float64),
+        ([2, 3, 1], 60, 3, "silu", torch.float64),
+        ([2, 3], 5, 5, "silu", torch.float32),
     ],
 )
-def test_a_kan_in_onnxruntime(tmp_path, width, degree, base, dtype):
-    model = KAN(width, 5, degree, base=base, dtype=dtype, seed=degree)
+def test_a_kan_in_onnxruntime(tmp_path, width, grid_size, degree, base, dtype):
+    model = KAN(width, grid_size, degree, base=base, dtype=dtype, seed=degree)
     model.layers[0].mask[1, 2] = 0
     path = tmp_path / "m.onnx"
     to_onnx(model, path)

@@ -94,6 +94,17 @@ def test_a_point_on_an_inner_knot_belongs_to_the_right_and_the_last_end_to_the_l
     assert locate(x, knots, 3).flatten().tolist() == [0, 0, 0, 1, 4, 4, 4]
 
 
+@pytest.mark.parametrize("grid_size", [39, 41, 42, 60, 97, 1000])
+def test_many_intervals_are_found_as_by_a_search(grid_size):
+    knots = make_knots(UNEVEN, grid_size, 3, inputs=2)
+    low, high = spline_domain(knots, 3)
+    x = torch.cat([points_inside(knots, 3), knots.mT[3:-3], torch.stack([low - 1, high + 1, low * math.nan])])
+    inner = knots[:, 4:-4].numpy()
+    expected = [np.searchsorted(k, at, side="right") for k, at in zip(inner, x.mT.nan_to_num(-1e9).numpy(), strict=True)]
+    assert locate(x, knots, 3).mT.tolist() == np.array(expected).tolist()
+    assert torch.func.vmap(lambda row: locate(row[None], knots, 3)[0])(x).equal(locate(x, knots, 3))
+
+
 @pytest.mark.parametrize("degree", DEGREES)
 @pytest.mark.parametrize("kind", [EVEN, UNEVEN])
 def test_derivatives_below_the_degree_are_continuous_at_knots(kind, degree):

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 MAX_DEGREE = 5  # a choice: the kernel is compiled for each degree, and quintic splines serve equations of order 4
 MAX_EDGE_DEGREE = 10  # of a layer in plain torch, above the kernel's degrees; a choice: networks of pykan go so far
 # The same for products of splines, which need no kernel for sums over edges. A choice: at degree 11 smooth equations
 # are solved to rounding with about 16 intervals for each wave.
 MAX_PRODUCT_DEGREE = 11
+# Inner knots from which two rounds of comparisons are made instead of one with all of them; a choice near equal times.
+FEWEST_KNOTS_IN_BLOCKS = 40
 
 
 def spline_domain(knots: Tensor, degree: int) -> tuple[Tensor, Tensor]:
@@ -20,11 +25,19 @@ def spline_domain(knots: Tensor, degree: int) -> tuple[Tensor, Tensor]:
 def locate(x: Tensor, knots: Tensor, degree: int) -> Tensor:
     """Return the index (batch, in) of the knot interval of each x, 0 to grid_size - 1; outside, that of the nearest.
 
-    It compares with all knots instead of searching, because comparisons work under trace, export and vmap. A point on
-    an inner knot belongs to the interval on its right, the upper end of the domain to the last interval.
+    It compares with knots instead of searching, because comparisons work under trace, export and vmap: of many knots
+    with one of each block, and then with those of one block. A point on an inner knot belongs to the interval on its
+    right, the upper end of the domain to the last interval.
     """
     inner = knots[:, degree + 1 : -degree - 1]
-    return (x[..., None] >= inner).sum(-1)
+    count = inner.shape[-1]
+    if count < FEWEST_KNOTS_IN_BLOCKS:
+        return (x[..., None] >= inner).sum(-1)
+    size = math.isqrt(count)
+    blocks = functional.pad(inner, (0, -count % size), value=math.inf).unflatten(-1, (-1, size))
+    block = (x[..., None] >= blocks[..., 1:, 0]).sum(-1)
+    in_block = blocks[torch.arange(len(blocks), device=knots.device), block]
+    return block * size + (x[..., None] >= in_block).sum(-1)
 
 
 def local_basis(x: Tensor, knots: Tensor, degree: int, order: int = 0) -> tuple[Tensor, Tensor]:
