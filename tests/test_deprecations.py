@@ -64,6 +64,7 @@ interpret.stored: front_fields
 interpret.structure: Structure Symmetry interactions structure
 interpret.surgery: Kept live_edges product_groups with_inputs without_dead_nodes without_edges
 interpret.writing: as_c as_latex as_python as_text latex_name
+memory: is_out_of_memory machine_memory memory_limit
 nn.chain: Chain
 nn.initial: float_dtype initial_weights seeded_generator
 nn.layer: KANLayer

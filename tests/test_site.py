@@ -38,7 +38,7 @@ def test_the_reference_names_every_public_name_at_the_place_that_defines_it():
 
 def test_every_sub_package_has_its_page():
     pages = {page.stem for page in REFERENCE.glob("*.md")} - {"index"}
-    assert pages == {*edgewise._ROOMS, "storage", "memory"}  # modules of save and load, and of memory_limit
+    assert pages == {*edgewise._ROOMS, "storage"}  # the module of save and load
     for name in pages:
         assert f".. automodule:: edgewise.{name}\n   :members:" in (REFERENCE / f"{name}.md").read_text("utf-8")
 

@@ -57,10 +57,10 @@ if TYPE_CHECKING:  # loaded when they are first used, see `__getattr__`
         symbolify,
         widen,
     )
-    from edgewise.memory import memory_limit
     from edgewise.model_selection import approximate
     from edgewise.nn import KAN, MLP, KANLayer, ProductLayer, SymbolicLayer, Trace
     from edgewise.outcomes import Progress, StopReason
+    from edgewise.processes import memory_limit
     from edgewise.pykan import from_pykan
     from edgewise.storage import load, save
     from edgewise.train import (
@@ -206,7 +206,7 @@ _LAZY = {
     "from_formula": "edgewise.interpret",
     "from_pykan": "edgewise.pykan",
     "load": "edgewise.storage",
-    "memory_limit": "edgewise.memory",
+    "memory_limit": "edgewise.processes",
     "prune": "edgewise.interpret",
     "refine": "edgewise.train",
     "relations": "edgewise.interpret",

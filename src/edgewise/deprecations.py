@@ -18,7 +18,7 @@ from edgewise.errors import InputError
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# Modules of version 0.1, and the modules that have their names now, without the leading "edgewise.".
+# Modules of version 0.1 and of the first drafts of 0.2, and the modules that have their names now, without the leading "edgewise.".
 OLD_MODULES = {
     "advise": "compare.advice",
     "baselines": "compare.baselines",
@@ -73,6 +73,7 @@ OLD_MODULES = {
     "interpret.structure": "interpret.dependence.separability",
     "interpret.surgery": "interpret.transform.subnetworks",
     "interpret.writing": "formulas.printing",
+    "memory": "processes.memory",
     "nn.chain": "nn.layers.base",
     "nn.initial": "nn.layers.initial",
     "nn.layer": "nn.layers.spline",

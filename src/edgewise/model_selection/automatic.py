@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from edgewise.errors import InputError
-from edgewise.memory import is_out_of_memory
+from edgewise.processes.memory import is_out_of_memory
 from edgewise.model_selection.additive.families import (
     Bernoulli,
     Family,

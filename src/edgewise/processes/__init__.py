@@ -1,10 +1,11 @@
-"""Several processes that fit one model, on one machine or many, as `torchrun` starts them.
+"""The memory of a process, and several that fit one model, on one machine or many, as `torchrun` starts them.
 
-`joined_processes` joins them; a `Team` leads them through one fit: the first process decides, all of them sum. A
-`DaskTeam` sums on the workers of Dask.
+`memory_limit` bounds the memory of a block of code. `joined_processes` joins processes; a `Team` leads them through one
+fit: the first process decides, all of them sum. A `DaskTeam` sums on the workers of Dask.
 """
 
 from edgewise.processes.dask_team import DaskTeam
+from edgewise.processes.memory import memory_limit
 from edgewise.processes.team import Team, joined_processes, process_and_count
 
-__all__ = ["DaskTeam", "Team", "joined_processes", "process_and_count"]
+__all__ = ["DaskTeam", "Team", "joined_processes", "memory_limit", "process_and_count"]

@@ -11,7 +11,7 @@ import numpy as np
 
 from edgewise.cli.shared.source import Source
 from edgewise.errors import InputError
-from edgewise.memory import machine_memory
+from edgewise.processes.memory import machine_memory
 from edgewise.tables import Table, TableEncoder
 from edgewise.tables.batches import Batch, Batches
 from edgewise.tables.batches.survey import Sampler, joined

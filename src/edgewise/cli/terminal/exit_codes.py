@@ -11,7 +11,6 @@ import typer
 
 from edgewise.errors import EdgewiseError
 from edgewise.escaping import terminal_line
-from edgewise.memory import memory_limit
 
 FAILED = 1  # the input or a file is wrong; a wrong command line is 2, Typer's own code
 BUG = 70  # EX_SOFTWARE of BSD's sysexits.h
@@ -23,6 +22,8 @@ def guard(context: typer.Context) -> Iterator[None]:
     """Run the body of a command; turn its errors into a sentence and an exit code unless --debug is set."""
     debug = bool(context.obj and context.obj.get("debug"))
     try:
+        from edgewise.processes import memory_limit  # imported late: it needs numpy, `--help` does not
+
         with memory_limit(context.obj and context.obj.get("memory_limit")):
             yield
     except (typer.Exit, typer.BadParameter):
