@@ -18,7 +18,7 @@ from edgewise.errors import InputError
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# Modules of version 0.1 and of the first drafts of 0.2, and the modules that have their names now, without the leading "edgewise.".
+# Modules of version 0.1 and of first drafts of 0.2, and those that have their names now; all without "edgewise.".
 OLD_MODULES = {
     "advise": "compare.advice",
     "baselines": "compare.baselines",

@@ -302,7 +302,8 @@ def _tensor_network(degree: Any, periodic: Any, knots: Any, coef: Any) -> Tensor
 
 def _separable_network(degree: Any, fields: Any, knots: Any, coef: Any) -> SeparableNetwork:
     _require_degree(degree)
-    _require_knots(knots)
+    _require_numbers(knots, 2)
+    _require(bool((knots.diff() > 0).all()), "have increasing knots", "others")
     _require_numbers(coef, 3)
     inputs, count, outputs = coef.shape
     size = count - degree
@@ -317,11 +318,6 @@ def _separable_network(degree: Any, fields: Any, knots: Any, coef: Any) -> Separ
 
 def _require_degree(degree: Any, most: int = MAX_DEGREE) -> None:
     _require(type(degree) is int and 0 < degree <= most, f"have a degree from 1 to {most}", "another")
-
-
-def _require_knots(knots: Any) -> None:
-    _require_numbers(knots, 2)
-    _require(bool((knots.diff() > 0).all()), "have increasing knots", "others")
 
 
 def _require_numbers(value: Any, rank: int) -> None:

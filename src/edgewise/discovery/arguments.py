@@ -32,7 +32,9 @@ def checked_options(options: object, names: tuple[str, ...], rows: int) -> Formu
     if options is None:
         return FormulaOptions()
     if isinstance(options, Mapping) and all(isinstance(value, Elementary) for value in options.values()):
-        return _options_of_table(options)
+        # the former argument `table` of `find_formula`: a table of functions
+        used = {name for row in options.values() for name in operators_of(expression_of(row))}
+        return FormulaOptions(operators=tuple(name for name in ALL_OPERATORS if name in used or name in "+-*/"))
     if not isinstance(options, FormulaOptions):
         raise InputError(f"options must be FormulaOptions, got {type(options).__name__}")
     unknown = [name for name in (*options.required, *(set(options.units) - {"y"})) if name not in names]
@@ -77,12 +79,6 @@ def rows_with_weight(
     if groups is not None:
         groups = [group for group, kept in zip(groups, rows, strict=True) if kept]
     return x[rows], y[rows], replace(options, weights=np.asarray(weights)[rows], groups=groups)
-
-
-def _options_of_table(table: Mapping[str, Elementary]) -> FormulaOptions:
-    """Options with the functions of a table, as the former argument `table` of `find_formula` gave them."""
-    used = {name for row in table.values() for name in operators_of(expression_of(row))}
-    return FormulaOptions(operators=tuple(name for name in ALL_OPERATORS if name in used or name in "+-*/"))
 
 
 def _expression(guess: object, names: tuple[str, ...]) -> Expression:

@@ -43,7 +43,7 @@ from edgewise.formulas.constants import FittedExpression, fit_constants, free_pl
 from edgewise.formulas.domains import domain_report, domain_violations
 from edgewise.formulas.expression import Expression, Number, complexity, evaluate, walk
 from edgewise.formulas.formula import Formula
-from edgewise.formulas.front import LEAST_DECREASE, SIGNIFICANT_Z, SYMBOL_PRICE, Front, FrontEntry, with_scores
+from edgewise.formulas.front import LEAST_DECREASE, SIGNIFICANT_Z, Front, FrontEntry, price, with_scores
 from edgewise.settings import ABOVE_ZERO
 
 # Candidates that are shortened, at most, and the ratio of their held-out error to the smallest. Choices: the standard
@@ -113,7 +113,7 @@ def decided_front(
     >>> str(front.best.formula)
     'pi*r**2'
     """
-    whole = _with_all_rows(problem)
+    whole = problem.with_all_rows
     mean = Number(float(np.average(problem.y, weights=problem.weights)))
     nodes = dict.fromkeys((mean, *map(simplify, candidates)))
     fitted = (_fitted(node, problem, clock, steps=FULL_STEPS) for node in nodes)
@@ -142,16 +142,6 @@ def decided_front(
         held_out_variance=problem.held_variance,
         as_good=as_good,
     )
-
-
-def _with_all_rows(problem: LawProblem) -> LawProblem:
-    """The problem whose rows to fit are all rows; the held-out ones have the mean weight if they have none."""
-    weights = problem.weights
-    if weights is not None:
-        held = problem.held_weights
-        weights = np.concatenate([weights, np.full(len(problem.held_y), weights.mean()) if held is None else held])
-    x, y = np.concatenate([problem.x, problem.held_x]), np.concatenate([problem.y, problem.held_y])
-    return replace(problem, x=x, y=y, weights=weights)
 
 
 def _fitted(node: Expression, problem: LawProblem, clock: Clock, steps: int) -> _Candidate | None:
@@ -308,7 +298,7 @@ def _description(candidate: _Candidate, whole: LawProblem, floor: float) -> floa
     """
     rows, held = len(whole.y), len(candidate.squares)
     loss = ((rows - held) * candidate.loss + held * candidate.held) / rows
-    return rows * math.log(max(loss, floor, ABOVE_ZERO)) + SYMBOL_PRICE * candidate.symbols
+    return price(rows, loss, floor, candidate.symbols)
 
 
 def _sentences(best: FrontEntry, whole: LawProblem, floor: float) -> Iterator[str]:

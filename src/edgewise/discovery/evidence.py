@@ -30,6 +30,7 @@ from edgewise.formulas.expression import (
     constant_values,
     evaluate,
     exact_number,
+    exchanged,
     rebuilt,
     used_variables,
     values_and_derivatives,
@@ -160,7 +161,7 @@ def with_lines_for_two_values(node: Expression, x: np.ndarray) -> Expression:
     """
     columns = [k for k in range(x.shape[1]) if has_two_values(x[:, k]) and np.ptp(x[:, k]) > 0]
 
-    def replaced(part: Expression) -> Expression:
+    def line_of(part: Expression) -> Expression | None:
         used = used_variables(part)
         if isinstance(part, Call | Power) and len(used) == 1 and used[0] in columns:
             ends = x[[x[:, used[0]].argmin(), x[:, used[0]].argmax()]]
@@ -169,9 +170,9 @@ def with_lines_for_two_values(node: Expression, x: np.ndarray) -> Expression:
                 slope = (high - low) / (ends[1, used[0]] - ends[0, used[0]])
                 line = Multiply((Number(float(slope)), Variable(used[0])))
                 return Add((line, Number(float(low - slope * ends[0, used[0]]))))
-        return rebuilt(part, [replaced(below) for below in children(part)])
+        return None
 
-    return replaced(node) if columns else node
+    return exchanged(node, line_of) if columns else node
 
 
 def with_decided_functions(

@@ -206,6 +206,15 @@ class LawProblem:
         """Variance of the target on the held-out rows, weighted."""
         return weighted_variance(self.held_y, self.held_weights)
 
+    @property
+    def with_all_rows(self) -> LawProblem:
+        """The problem whose rows to fit are all rows; the held-out ones have the mean weight if they have none."""
+        weights, held = self.weights, self.held_weights
+        if weights is not None:
+            weights = np.append(weights, np.full(len(self.held_y), weights.mean()) if held is None else held)
+        x, y = np.concatenate([self.x, self.held_x]), np.append(self.y, self.held_y)
+        return replace(self, x=x, y=y, weights=weights)
+
     def random_rows(self, most: int, stream: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Rows to fit in random order, with their targets and weights; only finite rows with a weight above 0.
 

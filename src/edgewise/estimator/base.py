@@ -40,7 +40,7 @@ from edgewise.model_selection.search.records import SearchReport
 from edgewise.nn.model import KAN
 from edgewise.nn.prediction import predict_in_batches
 from edgewise.nn.trace import Trace
-from edgewise.outcomes import Progress, ProgressCallback, check_on_interrupt, reported
+from edgewise.outcomes import ProgressCallback, check_on_interrupt, reported
 from edgewise.tables.scaling import AffineScaling
 from edgewise.train.loop.reports import FitReport
 from edgewise.train.loop.threads import one_thread
@@ -272,7 +272,9 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
             samples = replace(samples, x=np.clip(samples.x, -CLIP, CLIP))
         if warm and settings.is_fixed:
             shape = shape_of(self.model_, self.report_)
-            clock = Clock(progress=None if report is None else lambda at: report(_of_warm_start(at)))
+            clock = Clock(
+                progress=None if report is None else lambda at: report(replace(at, stage=f"warm start: {at.stage}"))
+            )
             clock.stage = shape.describe()
             problem = problem_of(samples, settings)
             outputs, seed = settings.outputs, settings.seed
@@ -504,10 +506,6 @@ def standardisation(y: np.ndarray, weight: np.ndarray) -> AffineScaling:
     # A smaller deviation is rounding, not signal.
     scale = np.where(deviation > 1e-14, deviation, 1.0) * size
     return AffineScaling(mean * size, scale)
-
-
-def _of_warm_start(progress: Progress) -> Progress:
-    return replace(progress, stage=f"warm start: {progress.stage}")
 
 
 def _is_auto(value: object) -> bool:

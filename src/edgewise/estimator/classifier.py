@@ -310,14 +310,12 @@ class KANClassifier(ClassifierMixin, KANEstimator):
             if unknown:
                 raise InputError(f"y must hold classes of the model, got {unknown[0]!r}")
             of = self.classes_[1:] if logits.ndim == 1 else self.classes_
-            odds = (
-                logits[:, None]
-                if logits.ndim == 1
-                else np.stack([_against_others(logits, k) for k in range(len(of))], 1)
-            )
+            odds = [logits]  # of each class against all others together
+            if logits.ndim > 1:
+                odds = [logits[:, k] - np.logaddexp.reduce(np.delete(logits, k, 1), 1) for k in range(len(of))]
             fronts = [
                 class_front_of_table(rows, labels == label, names, limit, column, options)
-                for label, column in zip(of, odds.T, strict=True)
+                for label, column in zip(of, odds, strict=True)
             ]
         self.equations_ = fronts[0] if logits.ndim == 1 else dict(zip(self.classes_.tolist(), fronts, strict=True))
         return self
@@ -409,12 +407,6 @@ class KANClassifier(ClassifierMixin, KANEstimator):
 
     def _outputs(self, X: np.ndarray) -> np.ndarray:
         return torch.softmax(torch.from_numpy(self._network_output(X)), 1).numpy()
-
-
-def _against_others(logits: np.ndarray, k: int) -> np.ndarray:
-    """The log-odds of class k against all others together, from logits (N, C)."""
-    others = np.delete(logits, k, axis=1)
-    return logits[:, k] - np.logaddexp.reduce(others, axis=1)
 
 
 # scikit-learn and people read the parameters from the signature: those of the base class and one more.

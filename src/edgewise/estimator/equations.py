@@ -23,13 +23,14 @@ from edgewise.discovery.problem import Clock, FormulaOptions, LawProblem
 from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.files import Journal, Part
 from edgewise.formulas.algebra import simplify
-from edgewise.formulas.expression import Add, Expression, Multiply, Number, Variable, children, rebuilt
+from edgewise.formulas.expression import Add, Expression, Multiply, Number, Variable, exchanged
 from edgewise.formulas.front import Front, with_fidelity
 from edgewise.formulas.serialisation import front_fields, front_from_fields
 from edgewise.interpret.pruning.pruning import prune
 from edgewise.interpret.symbolic.snapping import symbolify
 from edgewise.interpret.transform.subnetworks import live_edges, with_output
 from edgewise.outcomes import ProgressCallback
+from edgewise.presentation import counted
 from edgewise.tables.scaling import AffineScaling
 from edgewise.train.problems.regression import Regression
 
@@ -242,27 +243,23 @@ def _network_formulas(
         message = f"The network, pruned to {edges} edges, has too many to be read one by one as a formula."
         return [], message
     if deadline - time.monotonic() < left / 2:
-        message = f"The network was pruned to {_counted(edges, 'edge')}; no time was left to turn it into a formula."
+        message = f"The network was pruned to {counted(edges, 'edge')}; no time was left to turn it into a formula."
         return [], message
     front = symbolify(smaller, problem, time_limit=left / 4)
     assert isinstance(front, Front), "a network of one output"
     nodes = [simplify(_in_units(snapped.formula.expression, scaling, target)) for snapped in front]
-    counted = _counted(len(front), "formula")
-    message = f"The network, pruned to {_counted(edges, 'edge')}, was turned into {counted}."
+    message = f"The network, pruned to {counted(edges, 'edge')}, was turned into {counted(len(front), 'formula')}."
     return nodes, message
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _in_units(node: Expression, inputs: AffineScaling, target: AffineScaling) -> Expression:
     """A formula of scaled inputs for a scaled target, rewritten for the user's units."""
 
-    def replaced(part: Expression) -> Expression:
-        if isinstance(part, Variable):
-            shift, scale = float(inputs.shift[part.index]), float(inputs.scale[part.index])
-            return Multiply((Number(1 / scale), Add((part, Number(-shift)))))
-        return rebuilt(part, [replaced(below) for below in children(part)])
+    def scaled(part: Expression) -> Expression | None:
+        if not isinstance(part, Variable):
+            return None
+        shift, scale = float(inputs.shift[part.index]), float(inputs.scale[part.index])
+        return Multiply((Number(1 / scale), Add((part, Number(-shift)))))
 
-    return Add((Multiply((Number(float(target.scale[0])), replaced(node))), Number(float(target.shift[0]))))
+    whole = exchanged(node, scaled)
+    return Add((Multiply((Number(float(target.scale[0])), whole)), Number(float(target.shift[0]))))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import platform
+import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
@@ -119,6 +121,10 @@ def model_report(model: EstimatorDisplay, X: ArrayLike | None, y: ArrayLike | No
         cautions.append(HELD_OUT_TEXT)
     elif y is None:
         cautions.append("No test rows were given, so how well the model predicts is not known here.")
+    compared: list[ReportFigure] = []
+    if y is not None and score["score_name"] != "concordance":  # of survival times predictions are risks
+        names = list(me.target_names_) if len(getattr(me, "target_names_", ()) or ()) > 1 else None
+        compared = compared_figures(list(me.classes_) if classes else [], np.asarray(y), me.predict(X), names)
     seed = me.random_state if isinstance(me.random_state, int) else None
     content = ReportContent(
         title or model._title(),
@@ -129,9 +135,9 @@ def model_report(model: EstimatorDisplay, X: ArrayLike | None, y: ArrayLike | No
         errors=[] if y is None or not hasattr(model, "target_scaling_") else _error_sentences(model, X, y),
         classes=[] if y is None or not classes else class_results(me.classes_, np.asarray(y), me.predict(X)),
         figures=[
-            *([] if y is None else _compared_figures(model, X, y)),
+            *compared,
             *explanation_figures(model, codes, explanation),
-            *_formula_figures(model),
+            *(ReportFigure("formulas", formula_front(f, target=n, max_formulas=0)) for n, f in _fronts(model).items()),
             *network_figures(model, X),
         ],
         data={"target": target, "inputs": count},
@@ -310,18 +316,15 @@ def network_figures(model: EstimatorDisplay, X: Any = None) -> list[ReportFigure
     return figures
 
 
-def _compared_figures(model: EstimatorDisplay, X: Any, y: Any) -> list[ReportFigure]:
-    """Draw predictions against observations."""
-    me: Any = model
-    if not hasattr(model, "classes_") and not hasattr(model, "target_scaling_"):
-        return []  # survival times: predictions are risks
-    prediction = me.predict(X)
-    if not hasattr(model, "classes_"):
-        names = list(me.target_names_) if len(getattr(me, "target_names_", ()) or ()) > 1 else None
-        return [ReportFigure("parity", parity(np.asarray(y, dtype=np.float64), prediction, names=names))]
-    if len(me.classes_) > TABLE_CLASSES:
+def compared_figures(
+    classes: Sequence[Any], observed: np.ndarray, predicted: np.ndarray, names: list[str] | None = None
+) -> list[ReportFigure]:
+    """Draw predictions against observations; nothing for very many classes."""
+    if not len(classes):
+        return [ReportFigure("parity", parity(observed.astype(np.float64), predicted, names=names))]
+    if len(classes) > TABLE_CLASSES:
         return []
-    return [ReportFigure("confusion", confusion(np.asarray(y), prediction, classes=list(me.classes_)))]
+    return [ReportFigure("confusion", confusion(observed, predicted, classes=classes))]
 
 
 def _fronts(model: EstimatorDisplay) -> dict[str, Front]:
@@ -348,14 +351,6 @@ def _formula_parts(model: EstimatorDisplay) -> dict[str, Any]:
         sentences += [f"{name}: {message}" if several else message for message in front.messages]
         rows += [replace(row, text=f"{name} = {row.text}") if several else row for row in formula_rows(front)]
     return {"formulas": sentences, "formula_rows": rows}
-
-
-def _formula_figures(model: EstimatorDisplay) -> list[ReportFigure]:
-    """Draw the errors of the formulas, which a table lists, if there are any."""
-    return [
-        ReportFigure("formulas", formula_front(front, target=name, max_formulas=0))
-        for name, front in _fronts(model).items()
-    ]
 
 
 def _scored(model: EstimatorDisplay, X: Any, y: Any) -> ModelResult:
@@ -461,10 +456,8 @@ def alike_sentences(codes: np.ndarray, columns: Sequence[NumberInput | CategoryI
 
 def package_versions() -> dict[str, str]:
     """Return the versions of the packages that the numbers depend on."""
-    numbers = {}
-    for package in ("edgewise", "torch", "numpy", "scikit-learn"):
-        try:
+    numbers = {"edgewise": sys.modules["edgewise"].__version__, "python": platform.python_version()}
+    for package in ("torch", "numpy", "scikit-learn"):
+        with suppress(PackageNotFoundError):  # a copy without metadata
             numbers[package] = version(package)
-        except PackageNotFoundError:  # a copy without metadata
-            continue
-    return {**numbers, "python": platform.python_version()}
+    return numbers

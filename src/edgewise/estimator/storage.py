@@ -238,7 +238,8 @@ def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
     estimator.model_ = model
     estimator.input_scaling_ = AffineScaling.from_json(fields["input_scaling"])
     _check_search(len(estimator.input_scaling_.shift) == inputs, "an input scaling of another width")
-    estimator.input_limits_ = _limits(fields.get("input_limits"), inputs)
+    limits = _limits(fields.get("input_limits"), inputs, "inputs")
+    estimator.input_limits_ = np.tile([-FORMER_CLIP, FORMER_CLIP], (inputs, 1)) if limits is None else limits
     read_columns(estimator, fields, file.extra["extra"], inputs)
     if isinstance(estimator, KANClassifier):
         estimator.classes_ = _classes(fields["classes"], outputs)
@@ -256,7 +257,7 @@ def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
         estimator.loss = _of_kind(fields.get("loss", "squared"), str, "a loss")
         family_of(estimator.loss)
         estimator.link_ = _of_kind(fields.get("link", "identity"), str, "a link")
-        estimator._output_limits = _output_limits(fields.get("output_limits"), outputs)
+        estimator._output_limits = _limits(fields.get("output_limits"), outputs, "outputs")
         exponent = fields.get("exponent")
         _check_search((estimator.link_ == "log") == (exponent is not None), "a link without its range")
         estimator._exponent = None
@@ -343,22 +344,12 @@ def _name(stored: str | Mapping[str, Any]) -> str:
     return shape.describe()
 
 
-def _limits(stored: Any, inputs: int) -> np.ndarray:
-    """Intervals to which scaled inputs are clipped, (inputs, 2)."""
-    if stored is None:
-        return np.tile([-FORMER_CLIP, FORMER_CLIP], (inputs, 1))
-    limits = np.array(_of_kind(stored, list, "the limits of the inputs"), dtype=np.float64)
-    _check_search(limits.shape == (inputs, 2), "limits of another number of inputs")
-    _check_search(bool(np.isfinite(limits).all() and (limits[:, 0] <= limits[:, 1]).all()), "limits out of order")
-    return limits
-
-
-def _output_limits(stored: Any, outputs: int) -> np.ndarray | None:
-    """Intervals to which outputs are clipped, (outputs, 2); None in files of earlier versions."""
+def _limits(stored: Any, count: int, what: str) -> np.ndarray | None:
+    """Intervals to which scaled inputs or outputs are clipped, (count, 2); None in files of earlier versions."""
     if stored is None:
         return None
-    limits = np.array(_of_kind(stored, list, "the limits of the outputs"), dtype=np.float64)
-    _check_search(limits.shape == (outputs, 2), "limits of another number of outputs")
+    limits = np.array(_of_kind(stored, list, f"the limits of the {what}"), dtype=np.float64)
+    _check_search(limits.shape == (count, 2), f"limits of another number of {what}")
     _check_search(bool(np.isfinite(limits).all() and (limits[:, 0] <= limits[:, 1]).all()), "limits out of order")
     return limits
 

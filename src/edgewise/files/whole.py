@@ -187,11 +187,6 @@ def _is_abandoned(path: Path) -> bool:
     return True
 
 
-def _age(entry: os.DirEntry[str]) -> float:
-    """Return the seconds since a file or folder was last changed."""
-    return time.time() - entry.stat(follow_symlinks=False).st_mtime
-
-
 def sweep(folder: Path) -> None:
     """Remove temporary files and folders that killed processes left in a folder; those in use stay."""
     with suppress(OSError), os.scandir(folder) as entries:
@@ -202,7 +197,8 @@ def sweep(folder: Path) -> None:
                 if entry.is_dir(follow_symlinks=False):
                     lock_file = Path(entry.path, LOCK)
                     # A process that was killed before it made the lock leaves none.
-                    if _is_abandoned(lock_file) if lock_file.exists() else _age(entry) > LOCKED_AFTER:
+                    age = time.time() - entry.stat(follow_symlinks=False).st_mtime
+                    if _is_abandoned(lock_file) if lock_file.exists() else age > LOCKED_AFTER:
                         shutil.rmtree(entry.path, ignore_errors=True)
                 elif entry.is_file(follow_symlinks=False) and _is_abandoned(Path(entry.path)):
                     os.unlink(entry.path)

@@ -245,6 +245,18 @@ def walk(node: Expression) -> Iterator[Expression]:
         yield from walk(part)
 
 
+def exchanged(node: Expression, exchange: Callable[[Expression], Expression | None]) -> Expression:
+    """A formula in which each part for which `exchange` returns another one is replaced, in the order of `walk`.
+
+    Examples
+    --------
+    >>> exchanged(Call("sin", Variable(1)), lambda part: Variable(0) if isinstance(part, Variable) else None)
+    Call(name='sin', argument=Variable(index=0))
+    """
+    new = exchange(node)
+    return rebuilt(node, [exchanged(part, exchange) for part in children(node)]) if new is None else new
+
+
 def replaced(node: Expression, old: Expression, new: Expression) -> Expression:
     """A formula in which every part equal to `old` is replaced by `new`.
 
@@ -253,7 +265,7 @@ def replaced(node: Expression, old: Expression, new: Expression) -> Expression:
     >>> replaced(parse_expression("sin(x) + x"), Variable(0), exact_number(2))
     Add(terms=(Call(name='sin', argument=Number(value=2.0, exact=(2, 1, ''))), Number(value=2.0, exact=(2, 1, ''))))
     """
-    return new if node == old else rebuilt(node, [replaced(part, old, new) for part in children(node)])
+    return exchanged(node, lambda part: new if part == old else None)
 
 
 def sum_of(terms: Sequence[Expression]) -> Expression:
@@ -368,13 +380,13 @@ def with_constants(
     """
     numbers = iter(zip(values, [None] * len(values) if exact is None else exact, strict=True))
 
-    def with_next(part: Expression) -> Expression:
-        if isinstance(part, Number):
-            value, form = next(numbers)
-            return Number(float(value), form)
-        return rebuilt(part, [with_next(below) for below in children(part)])
+    def with_next(part: Expression) -> Expression | None:
+        if not isinstance(part, Number):
+            return None
+        value, form = next(numbers)
+        return Number(float(value), form)
 
-    return with_next(node)
+    return exchanged(node, with_next)
 
 
 def values_and_derivatives(node: Expression, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

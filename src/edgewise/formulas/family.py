@@ -9,7 +9,7 @@ import numpy as np
 
 from edgewise.errors import InputError
 from edgewise.formulas.algebra import simplify
-from edgewise.formulas.expression import Expression, Number, Variable, children, rebuilt
+from edgewise.formulas.expression import Expression, Number, Variable, exchanged
 from edgewise.formulas.formula import Formula
 from edgewise.presentation import html_table, number_text
 
@@ -69,12 +69,12 @@ class Family:
         inputs = len(self.law.names) - len(self.parameters)
         values = self.values[self.place(group)]
 
-        def visit(node: Expression) -> Expression:
-            if isinstance(node, Variable) and node.index >= inputs:
-                return Number(float(values[node.index - inputs]))
-            return rebuilt(node, [visit(part) for part in children(node)])
+        def value_of(part: Expression) -> Expression | None:
+            if isinstance(part, Variable) and part.index >= inputs:
+                return Number(float(values[part.index - inputs]))
+            return None
 
-        return Formula(simplify(visit(self.law.expression)), self.law.names[:inputs])
+        return Formula(simplify(exchanged(self.law.expression, value_of)), self.law.names[:inputs])
 
     def __call__(self, x: np.ndarray, groups: Sequence[Hashable]) -> np.ndarray:
         """Predict.

@@ -35,6 +35,11 @@ LEAST_DECREASE = 0.999
 SIGNIFICANT_Z = 1.96  # Standard errors of a significant difference: the two-sided 5 % quantile of the normal law.
 
 
+def price(rows: int, loss: float, floor: float, symbols: int) -> float:
+    """Twice the description length of rows by a formula, up to a constant: its misfit and a price for its symbols."""
+    return rows * math.log(max(loss, floor, ABOVE_ZERO)) + SYMBOL_PRICE * symbols
+
+
 @dataclass(frozen=True)
 class FrontEntry:
     """One formula of a front with its errors.
@@ -205,18 +210,17 @@ class Front:
         """
         if self.chosen is not None:
             return self.entries[self.chosen]
-        floor = EXACT_SHARE * self.variance
 
-        def price(entry: FrontEntry) -> float:
+        def price_of(entry: FrontEntry) -> float:
             rows, loss = self.samples, entry.loss
             if math.isfinite(entry.validation):
                 loss = entry.validation
                 if self.held_out:  # Few held-out rows alone give a noisy estimate.
                     rows += self.held_out
                     loss = (self.samples * entry.loss + self.held_out * entry.validation) / rows
-            return rows * math.log(max(loss, floor, ABOVE_ZERO)) + SYMBOL_PRICE * entry.complexity
+            return price(rows, loss, EXACT_SHARE * self.variance, entry.complexity)
 
-        return min(self.entries, key=price)
+        return min(self.entries, key=price_of)
 
     @property
     def alternatives(self) -> tuple[FrontEntry, ...]:

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 
 from edgewise.errors import InputError
-from edgewise.processes.memory import is_out_of_memory
 from edgewise.model_selection.additive.families import (
     Bernoulli,
     Family,
@@ -40,6 +39,7 @@ from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.model import KAN
 from edgewise.nn.prediction import predict_in_batches
 from edgewise.outcomes import Progress, ProgressCallback, StopReason
+from edgewise.processes.memory import is_out_of_memory
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.jacobian.linearised import evenly_spaced
 from edgewise.train.loop.reports import FitReport, StepRecord

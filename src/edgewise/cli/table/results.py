@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import math
 import os
-import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -27,20 +25,22 @@ from edgewise.errors import InputError
 from edgewise.estimator import KANRegressor, save_estimator
 from edgewise.estimator.reporting import (
     alike_sentences,
+    class_results,
+    compared_figures,
     error_sentences,
     explained,
     explanation_figures,
     explanation_parts,
     inference_parts,
     network_figures,
+    package_versions,
 )
 from edgewise.files import write_bytes
 from edgewise.interpret.attribution.effects import mean_contributions
 from edgewise.interpret.attribution.explanations import GlobalExplanation, constant_sentence
-from edgewise.plot import confusion, formula_front, parity
+from edgewise.plot import formula_front
 from edgewise.presentation import counted
 from edgewise.report import (
-    ClassResult,
     ModelResult,
     ReportContent,
     ReportFigure,
@@ -60,7 +60,6 @@ TITLES = {
 INTERRUPTED = "The training was interrupted; the model is the best one up to then."
 SHOWN_INPUTS = 20  # in the report; a choice: metrics.json lists all inputs
 FIGURE_ROWS = 2_000  # training rows for figures and scores; a choice: more would not change them visibly
-MOST_CLASSES = 40  # classes in the tables of the report; a choice: larger tables are not readable
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,7 +217,7 @@ def metrics(results: FitResults) -> dict[str, object]:
         "inputs": [{"name": name, "score": _finite(score)} for name, score in results.ranked_inputs()],
         "formulas": None if results.formulas is None else results.formulas.facts(),
         "notes": results.notes,
-        "versions": versions(),
+        "versions": package_versions(),
     }
 
 
@@ -247,17 +246,6 @@ def compared_models(results: FitResults) -> list[ModelResult]:
 
 def _finite(value: float | None) -> float | None:
     return float(value) if value is not None and math.isfinite(value) else None
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of the packages that the numbers depend on."""
-    numbers = {"edgewise": edgewise.__version__, "python": platform.python_version()}
-    for package in ("torch", "numpy", "scikit-learn"):
-        try:
-            numbers[package] = version(package)
-        except PackageNotFoundError:  # a copy without metadata
-            continue
-    return numbers
 
 
 # The report
@@ -299,7 +287,7 @@ def report_content(results: FitResults, *, figures: bool = False) -> ReportConte
         score_name="accuracy" if prepared.labels else "R²",
         score_percent=bool(prepared.labels),
         errors=errors,
-        classes=class_results(results),
+        classes=class_results(prepared.labels, prepared.y[prepared.test], trained.prediction),
         **(explanation_parts(explanation) or {"inputs": results.ranked_inputs()[:SHOWN_INPUTS]}),
         **inference_parts(estimator),
         formula_rows=() if listed is None else formula_rows(listed.front, listed.chosen),
@@ -316,25 +304,11 @@ def report_content(results: FitResults, *, figures: bool = False) -> ReportConte
         split={"training": prepared.training_rows, "test": len(prepared.test)},
         notes=results.notes,
         training=training,
-        versions=versions(),
+        versions=package_versions(),
         cautions=alike_sentences(results.figure_codes(), prepared.encoder.inputs),
         command=job.command,
         seed=job.seed,
     )
-
-
-def class_results(results: FitResults) -> list[ClassResult]:
-    """Return recall and precision of each class; nothing for regression and for very many classes."""
-    prepared = results.prepared
-    truth, prediction = prepared.y[prepared.test], results.trained.prediction
-    rows = []
-    for label in prepared.labels if len(prepared.labels) <= MOST_CLASSES else ():
-        actual, predicted = truth == label, prediction == label
-        right = int((actual & predicted).sum())
-        recall = right / int(actual.sum()) if actual.any() else None
-        precision = right / int(predicted.sum()) if predicted.any() else None
-        rows.append(ClassResult(str(label), int(actual.sum()), recall, precision))
-    return rows
 
 
 def explain_rows(results: FitResults) -> GlobalExplanation | None:
@@ -355,18 +329,13 @@ def report_figures(results: FitResults, explanation: GlobalExplanation | None) -
 
 def own_figures(results: FitResults, explanation: GlobalExplanation | None) -> list[ReportFigure]:
     """Draw the figures of the KAN alone."""
-    prepared, estimator = results.prepared, results.trained.estimator
-    labels = prepared.labels
-    truth, prediction = prepared.y[prepared.test], results.trained.prediction
-    figures = []
-    if not labels:
-        figures.append(ReportFigure("parity", parity(truth, prediction)))
-    elif len(labels) <= MOST_CLASSES:
-        classes = list(np.array(labels, dtype=prepared.y.dtype))
-        figures.append(ReportFigure("confusion", confusion(truth, prediction, classes=classes)))
-    figures += explanation_figures(estimator, results.figure_codes(), explanation)
-    figures += network_figures(estimator, results.figure_rows())
-    return figures
+    prepared, trained = results.prepared, results.trained
+    classes = list(np.array(prepared.labels, dtype=prepared.y.dtype)) if prepared.labels else []
+    return [
+        *compared_figures(classes, prepared.y[prepared.test], trained.prediction),
+        *explanation_figures(trained.estimator, results.figure_codes(), explanation),
+        *network_figures(trained.estimator, results.figure_rows()),
+    ]
 
 
 # The report of a model that was fitted earlier

@@ -18,9 +18,8 @@ from edgewise.discovery.least_squares.links import possible_links
 from edgewise.discovery.problem import Clock, LawProblem
 from edgewise.formulas.constants import FittedExpression, fit_constants
 from edgewise.formulas.expression import Expression, complexity, evaluate
-from edgewise.formulas.front import EXACT_SHARE, SYMBOL_PRICE
+from edgewise.formulas.front import EXACT_SHARE, SYMBOL_PRICE, price
 from edgewise.nn.elementary import ELEMENTARY, Elementary
-from edgewise.settings import ABOVE_ZERO
 
 # The numbers of this search are choices between time and completeness, made on the functions of
 # `edgewise reproduce formulas`, unless a comment gives another reason.
@@ -143,7 +142,7 @@ class _CurveSearch:
             size = min(FINE_INTERVALS, len(y) // (6 * len(inputs)))
             fine = CurveModelFitter(x, y, inputs, size, self.seed, single_inputs=True)
             models += [fine.refined(each) for link in possible_links(y) for each in fine.sums(link, len(inputs))]
-        best = _in_order(models)
+        best = sorted(models, key=lambda each: each.criterion)
         yield from best[: MOST_MODELS - MOST_BY_ERROR]
         most_accurate = sorted(models, key=lambda each: each.error)[:MOST_BY_ERROR]
         yield from (each for each in most_accurate if each not in best[: MOST_MODELS - MOST_BY_ERROR])
@@ -159,8 +158,9 @@ class _CurveSearch:
                     return [fitted]
             if self.is_past_deadline():
                 break
-        best = []
-        for fitted in sorted(quick, key=lambda each: _price(each, self.y))[:3]:
+        best, rows, floor = [], len(self.y), EXACT_SHARE * float(np.var(self.y))
+        quick.sort(key=lambda each: price(rows, each.loss, floor, complexity(each.expression)))
+        for fitted in quick[:3]:
             longer = fit_constants(fitted.expression, self.x, self.y, steps=60, deadline=self.deadline)
             if longer is not None:
                 best.append(longer)
@@ -169,15 +169,5 @@ class _CurveSearch:
         return best
 
 
-def _in_order(models: list[CurveModel]) -> list[CurveModel]:
-    return sorted(models, key=lambda each: each.criterion)
-
-
 def _is_exact(fitted: FittedExpression, y: np.ndarray) -> bool:
     return fitted.loss <= ROUNDING_FLOOR * float(np.var(y))
-
-
-def _price(fitted: FittedExpression, y: np.ndarray) -> float:
-    """The criterion of `Front.best`: N log(loss) plus a price for symbols."""
-    floor = EXACT_SHARE * float(np.var(y))
-    return len(y) * math.log(max(fitted.loss, floor, ABOVE_ZERO)) + SYMBOL_PRICE * complexity(fitted.expression)

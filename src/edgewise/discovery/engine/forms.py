@@ -132,7 +132,8 @@ def _with_one_square(terms: Sequence[Expression]) -> list[Expression] | None:
                 if abs(number.value**2 - 4 * p.value * q.value) > TWO_EQUAL * number.value**2:
                     continue
                 if simplify(Multiply((u, v))) == simplify(rest):
-                    ratio = number.times(Number(0.5 / p.value)) if p.exact is None else _half_over(number, p)
+                    half = Number(0.5 / p.value) if p.exact is None else exact_number(2).times(p).inverse()
+                    ratio = number.times(half)
                     square = Power(Add((u, simplify(Multiply((ratio, v))))), 2.0)
                     others = [t for k, t in enumerate(terms) if k not in (first, second, place)]
                     return [simplify(Multiply((p, square))) if p.value != 1 else square, *others]
@@ -195,8 +196,3 @@ def with_double_angles(node: Expression) -> Expression:
             left = [term for k, term in enumerate(node.terms) if k not in (place, other)]
             return with_double_angles(simplify(Add((joined, *left)) if left else joined))
     return node
-
-
-def _half_over(number: Number, p: Number) -> Number:
-    """Number / (2 p), exact if both are fractions."""
-    return number.times(exact_number(2).times(p).inverse())

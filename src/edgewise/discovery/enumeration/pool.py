@@ -81,16 +81,17 @@ UNARY = (
 ON_REQUEST = tuple(_call(name, 1) for name in ("atanh", "sign", "besselj0"))
 
 
-def _general_power(base: Expression, exponent: Expression) -> Expression:
-    return Call("exp", Multiply((exponent, Call("log", base))))
-
-
 BINARY = (
     Shape(np.add, lambda f, g: Add((f, g)), 1, ("+",)),
     Shape(np.multiply, lambda f, g: Multiply((f, g)), 1, ("*",)),
     Shape(np.subtract, lambda f, g: Add((f, Multiply((MINUS_ONE, g)))), 1, ("-",)),
     Shape(np.divide, lambda f, g: Multiply((f, Power(g, -1.0))), 1, ("/",)),
-    Shape(lambda u, v: np.where(u > 0, u, np.nan) ** v, _general_power, 1, ("^", "exp", "log")),
+    Shape(
+        lambda u, v: np.where(u > 0, u, np.nan) ** v,
+        lambda f, g: Call("exp", Multiply((g, Call("log", f)))),
+        1,
+        ("^", "exp", "log"),
+    ),
 )
 COMMUTATIVE = 3  # The first shapes of BINARY that need each pair once; differences because signs are left out.
 LEAF, FIRST_BINARY = -1, 1000  # Codes of leaves and of shapes of two arguments in the recipes.

@@ -78,8 +78,8 @@ def evolved(problem: LawProblem, clock: Clock, seeds: Sequence[Expression] = ())
     breeder = Breeder(table, min(problem.options.max_size, MOST_PROGRAM_NODES), np.ascontiguousarray(x.T), y, weights)
     best: dict[int, float] = {}
     for islands in _epochs(problem, breeder, _seed_programs(seeds, table), clock):
-        front = sorted({pair[1]: pair for island in islands for pair in island.front()}.values(), key=_size_and_loss)
-        for loss, program in front:
+        losses = {program: loss for island in islands for loss, program in island.front()}
+        for program, loss in sorted(losses.items(), key=lambda pair: (len(pair[0]), pair[1])):
             if loss >= BETTER * min((best[n] for n in best if n <= len(program)), default=np.inf):
                 continue
             expression = simplify(_with_factor(program, table, x, y, weights))
@@ -145,7 +145,3 @@ def _with_factor(
     columns = np.column_stack([evaluate(expression, x), np.ones(len(x))])
     factor, constant = np.linalg.lstsq(columns * root[:, None], y * root, rcond=None)[0]
     return Add((Multiply((Number(float(factor)), expression)), Number(float(constant))))
-
-
-def _size_and_loss(pair: tuple[float, Program]) -> tuple[int, float]:
-    return len(pair[1]), pair[0]

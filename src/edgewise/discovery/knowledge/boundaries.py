@@ -304,11 +304,8 @@ def _decided(
 ) -> Front:
     """The front by held-out losses, with constants fitted to all rows and closed forms where these decide them."""
     kept = _front(known, held)
-    x, y = np.concatenate([problem.x, problem.held_x]), np.concatenate([problem.y, problem.held_y])
-    weight = None
-    if problem.weights is not None and problem.held_weights is not None:
-        weight = np.concatenate([problem.weights, problem.held_weights])
-        weight = weight / weight.mean()
+    whole = problem.with_all_rows
+    x, y, weight = whole.x, whole.y, None if whole.weights is None else whole.weights / whole.weights.mean()
     entries = []
     for node in kept:
         fitted = _with_closed_forms(known[node], x, y, weight, clock)

@@ -42,6 +42,7 @@ from edgewise.formulas.expression import (
     complexity,
     constant_values,
     evaluate,
+    exchanged,
     rebuilt,
     used_variables,
     values_and_derivatives,
@@ -331,13 +332,8 @@ def _freed(node: Expression, rows: Groups) -> Expression:
 
     Exponents stay; so do numbers that others make up for.
     """
-
-    def visit(part: Expression) -> Expression:
-        if isinstance(part, Number) and abs(part.value) != 1:
-            return Number(part.value)
-        return rebuilt(part, [visit(below) for below in children(part)])
-
-    node = simplify(visit(node))
+    freed = exchanged(node, lambda n: Number(n.value) if isinstance(n, Number) and abs(n.value) != 1 else None)
+    node = simplify(freed)
     return without_redundant_constants(node, rows.x, rows.y, rows.weights) if len(rows.y) > 1 else node
 
 
@@ -366,16 +362,19 @@ def _best_family(shape: Expression, rows: Groups, count: int, clock: Clock) -> F
             return None
         best = min(fits, key=lambda fit: fit.loss)
         values[group] = np.array(constant_values(best.expression))[free]
-    fitted_family = _fitted(_with_variables(shape, inputs), values, rows, clock)
+    new = map(Variable, range(inputs, inputs + len(free)))  # one in place of each free number
+    law = exchanged(shape, lambda n: next(new) if isinstance(n, Number) and n.exact is None else None)
+    fitted_family = _fitted(law, values, rows, clock)
     floor = EXACT_FLOOR * float(np.var(rows.y))
 
     def criterion(fit: FamilyFit) -> float:
         return len(rows.y) * math.log(max(fit.loss, floor, ABOVE_ZERO)) + math.log(len(rows.y)) * fit.constants
 
     while fitted_family is not None and fitted_family.values.shape[1] and not clock.is_over:
-        trials = [
-            _fitted(*_shared(fitted_family, k, inputs), rows, clock) for k in range(fitted_family.values.shape[1])
-        ]
+        trials = []
+        for k, middle in enumerate(np.median(fitted_family.values, axis=0)):  # one constant shared
+            law = _without_variable(fitted_family.node, inputs + k, Number(float(middle)))
+            trials.append(_fitted(law, np.delete(fitted_family.values, k, axis=1), rows, clock))
         usable = [trial for trial in trials if trial is not None]
         trial = min(usable, key=criterion, default=None)
         if trial is None or criterion(trial) > criterion(fitted_family):
@@ -384,32 +383,15 @@ def _best_family(shape: Expression, rows: Groups, count: int, clock: Clock) -> F
     return fitted_family
 
 
-def _with_variables(shape: Expression, inputs: int) -> Expression:
-    """The shape with a variable in place of each free number."""
-    count = iter(range(inputs, 10**6))
-
-    def visit(part: Expression) -> Expression:
-        if isinstance(part, Number) and part.exact is None:
-            return Variable(next(count))
-        return rebuilt(part, [visit(below) for below in children(part)])
-
-    return visit(shape)
-
-
-def _shared(fit: FamilyFit, constant: int, inputs: int) -> tuple[Expression, np.ndarray]:
-    """The law with one constant shared, at the median of its values, and the other constants."""
-    middle = float(np.median(fit.values[:, constant]))
-    return (
-        _without_variable(fit.node, inputs + constant, Number(middle)),
-        np.delete(fit.values, constant, axis=1),
-    )
-
-
 def _without_variable(node: Expression, index: int, number: Number) -> Expression:
     """A number in place of a variable; the variables behind it move up."""
-    if isinstance(node, Variable):
-        return number if node.index == index else Variable(node.index - (node.index > index))
-    return rebuilt(node, [_without_variable(part, index, number) for part in children(node)])
+
+    def moved(part: Expression) -> Expression | None:
+        if not isinstance(part, Variable):
+            return None
+        return number if part.index == index else Variable(part.index - (part.index > index))
+
+    return exchanged(node, moved)
 
 
 def _fitted(node: Expression, values: np.ndarray, rows: Groups, clock: Clock) -> FamilyFit | None:
@@ -464,13 +446,13 @@ def _with_shifts(node: Expression, inputs: int) -> tuple[Expression, dict[int, i
     """
     added: list[tuple[Number, int]] = []
 
-    def visit(part: Expression) -> Expression:
-        if isinstance(part, Variable) and part.index >= inputs:
-            added.append((Number(0.0), part.index - inputs))
-            return Add((part, added[-1][0]))
-        return rebuilt(part, [visit(below) for below in children(part)])
+    def with_shift(part: Expression) -> Expression | None:
+        if not (isinstance(part, Variable) and part.index >= inputs):
+            return None
+        added.append((Number(0.0), part.index - inputs))
+        return Add((part, added[-1][0]))
 
-    shifted = visit(node)
+    shifted = exchanged(node, with_shift)
     numbers = [part for part in walk(shifted) if isinstance(part, Number)]
     return shifted, {next(k for k, n in enumerate(numbers) if n is number): owner for number, owner in added}
 

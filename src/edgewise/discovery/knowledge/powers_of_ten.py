@@ -10,7 +10,7 @@ import numpy as np
 from edgewise.errors import InputError
 from edgewise.formulas.algebra import simplify
 from edgewise.formulas.constants import fit_constants
-from edgewise.formulas.expression import Expression, Multiply, Number, Variable, children, evaluate, rebuilt
+from edgewise.formulas.expression import Expression, Multiply, Number, Variable, evaluate, exchanged
 from edgewise.formulas.formula import Formula
 from edgewise.formulas.front import Front, FrontEntry
 
@@ -75,12 +75,12 @@ def in_divided_units(node: Expression, powers: Sequence[int], target: int) -> Ex
 
 
 def _exchanged(node: Expression, powers: Sequence[int], target: int) -> Expression:
-    def of_column(part: Expression) -> Expression:
+    def of_column(part: Expression) -> Expression | None:
         if isinstance(part, Variable) and powers[part.index]:
             return Multiply((Number(10.0 ** powers[part.index]), part))
-        return rebuilt(part, [of_column(below) for below in children(part)])
+        return None
 
-    whole = of_column(node)
+    whole = exchanged(node, of_column)
     return Multiply((Number(10.0**target), whole)) if target else whole
 
 

@@ -17,10 +17,9 @@ from edgewise.formulas.expression import (
     Expression,
     Number,
     Variable,
-    children,
     evaluate,
+    exchanged,
     parse_expression,
-    rebuilt,
     used_variables,
     walk,
 )
@@ -82,12 +81,10 @@ class Template:
         """The structure with these values of its unknown constants, in the order of `constants`."""
         given = iter(values)
 
-        def visit(node: Expression) -> Expression:
-            if isinstance(node, Number):
-                return Number(float(next(given))) if node.exact is None else node
-            return rebuilt(node, [visit(part) for part in children(node)])
+        def value_of(part: Expression) -> Expression | None:
+            return Number(float(next(given))) if isinstance(part, Number) and part.exact is None else None
 
-        return replace(self, outer=visit(self.outer))
+        return replace(self, outer=exchanged(self.outer, value_of))
 
     def rebuild(self, parts: Sequence[Expression]) -> Expression:
         """The whole formula, given an expression of its own arguments for each function."""
@@ -113,12 +110,12 @@ class Template:
         `shift_places` has their places in `constant_values`.
         """
 
-        def visit(node: Expression) -> Expression:
-            if isinstance(node, Variable) and node.index >= self.inputs:
-                return Add((node, self._shifts[node.index - self.inputs]))
-            return rebuilt(node, [visit(part) for part in children(node)])
+        def with_shift(part: Expression) -> Expression | None:
+            if isinstance(part, Variable) and part.index >= self.inputs:
+                return Add((part, self._shifts[part.index - self.inputs]))
+            return None
 
-        return visit(self.outer)
+        return exchanged(self.outer, with_shift)
 
     @cached_property
     def shift_places(self) -> list[int]:

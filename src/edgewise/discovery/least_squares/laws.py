@@ -323,7 +323,7 @@ def ratios(problem: LawProblem, link: Link, clock: Clock) -> Iterator[Expression
         return
     u, weight = link.target(problem.y)
     columns = polynomial_columns(inputs, tops[-1])
-    degrees = np.concatenate([np.full(_new_columns(inputs, d), d) for d in tops])
+    degrees = np.repeat(tops, [math.comb(inputs + d - 1, d) for d in tops])  # of each column
     values = np.column_stack([evaluate(column, problem.x) for column in columns])
     matrix = np.column_stack([values, -u[:, None] * values]) * np.sqrt(weight)[:, None]
     if not np.isfinite(matrix).all():
@@ -378,11 +378,6 @@ def noisy_ratios(problem: LawProblem) -> Iterator[Expression]:
                 top = _linear(fit.coefficients[~below], [columns[k] for k in fit.places[~below]])
                 terms = [exact_number(1), *(columns[k - count + 1] for k in fit.places[below])]
                 yield Multiply((top, Power(_linear(np.r_[1.0, fit.coefficients[below]], terms), -1.0)))
-
-
-def _new_columns(inputs: int, degree: int) -> int:
-    """Number of monomials of exactly this total degree."""
-    return math.comb(inputs + degree - 1, degree)
 
 
 def _sparse_null_vector(small: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:

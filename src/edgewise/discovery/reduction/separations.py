@@ -22,7 +22,7 @@ from itertools import combinations
 import numpy as np
 
 from edgewise.discovery.problem import Clock, LawProblem, Separation
-from edgewise.discovery.reduction.smooth_models import SmoothModel, fit_smooth_model
+from edgewise.discovery.reduction.smooth_models import fit_smooth_model
 from edgewise.discovery.reduction.steps import Step, is_as_accurate, is_confirmed, substituted
 from edgewise.formulas.expression import Add, Expression, Multiply, Variable
 from edgewise.settings import ABOVE_ZERO
@@ -58,11 +58,14 @@ def proposed_separations(step: Step, clock: Clock) -> Iterator[Separation]:
     if len(step.problem.names) < 2 or not step.model.groups:
         return
     x = step.problem.x[:INTERACTION_ROWS]
-    first, second = _derivatives(step.model, x)
-    by_sum, by_product = second, second - first[:, :, None] * first[:, None, :]
-    if not step.model.scales.log_target:
-        value = step.model.predict(x)[:, None, None]
-        by_product = second * value - first[:, :, None] * first[:, None, :]
+    scales = step.model.scales
+    # Derivatives by the scaled inputs, of y; divided by y where the model is of log|y|.
+    first, second = step.model.gradient(x) / scales.slopes(x), scales.target_width * step.model.scaled_hessian(x)
+    products = first[:, :, None] * first[:, None, :]
+    if scales.log_target:
+        second = second + products
+    factor = 1.0 if scales.log_target else step.model.predict(x)[:, None, None]
+    by_sum, by_product = second, second * factor - products
     for is_product, interaction in ((False, by_sum), (True, by_product)):
         size = np.sqrt(np.mean(interaction**2, axis=0))
         for partition in _partitions(size, float(np.sqrt(np.mean(first**2))) * LEAST_INTERACTION):
@@ -74,15 +77,6 @@ def proposed_separations(step: Step, clock: Clock) -> Iterator[Separation]:
                 return
     if len(step.problem.names) > 2:
         yield from _inner_functions(step, first, second, clock)
-
-
-def _derivatives(model: SmoothModel, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """First and second derivatives by the scaled inputs, of y; divided by y where the model is of log|y|."""
-    width = model.scales.target_width
-    first, second = model.gradient(x) / model.scales.slopes(x), width * model.scaled_hessian(x)
-    if model.scales.log_target:
-        second = second + first[:, :, None] * first[:, None, :]
-    return first, second
 
 
 def _partitions(size: np.ndarray, least: float) -> list[Partition]:

@@ -165,12 +165,9 @@ class SmoothModel:
     def _kernel(self, z: np.ndarray, g: int) -> np.ndarray:
         group, inverse = list(self.groups[g]), self._inverse_squares()[g]
         amplitude = self.parameters[-1 - len(self.groups) + g]
-        return np.exp(amplitude - 0.5 * _squared_distances(z[:, group], self.rows[:, group], inverse))
-
-
-def _squared_distances(a: np.ndarray, b: np.ndarray, inverse: np.ndarray) -> np.ndarray:
-    """Squared distances in units of the lengths; differences first, since the coefficients magnify rounding."""
-    return sum(w * (a[:, i, None] - b[:, i]) ** 2 for i, w in enumerate(inverse))
+        # Squared distances in units of the lengths; differences first, since the coefficients magnify rounding.
+        squares = sum(w * (z[:, i, None] - self.rows[:, i]) ** 2 for i, w in zip(group, inverse, strict=True))
+        return np.exp(amplitude - 0.5 * squares)
 
 
 def fit_smooth_model(

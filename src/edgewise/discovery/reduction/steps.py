@@ -16,9 +16,8 @@ from edgewise.formulas.expression import (
     Expression,
     Multiply,
     Variable,
-    children,
     evaluate,
-    rebuilt,
+    exchanged,
 )
 from edgewise.formulas.printing import as_text
 from edgewise.settings import ABOVE_ZERO
@@ -188,9 +187,7 @@ def rebuilding(changes: Sequence[Change]) -> Callable[[Expression], Expression]:
 
 def substituted(node: Expression, inputs: Sequence[Expression]) -> Expression:
     """An expression with other expressions in place of its variables."""
-    if isinstance(node, Variable):
-        return inputs[node.index]
-    return rebuilt(node, [substituted(part, inputs) for part in children(node)])
+    return exchanged(node, lambda part: inputs[part.index] if isinstance(part, Variable) else None)
 
 
 def sentence_of(problem: LawProblem, changes: Sequence[Change]) -> str:

@@ -135,7 +135,10 @@ def pair_dependence(
         moved[:, :, first], moved[:, :, second] = a, grids[1][:, None]
         mean.append(predict(moved.reshape(-1, few.shape[1])).reshape(len(grids[1]), len(few), -1).mean(1))
     surface = np.stack(mean)
-    weights = [_shares_of_rows(known[:, column], grid) for column, grid in zip(pair, grids, strict=True)]
+    weights = []  # the share of the rows that is nearest to each point, (p,)
+    for column, grid in zip(pair, grids, strict=True):
+        nearest = np.searchsorted((grid[1:] + grid[:-1]) / 2, known[:, column])
+        weights.append(np.bincount(nearest, minlength=len(grid)) / len(known))
     total = np.einsum("p,q,pqo->o", *weights, surface)
     single = np.einsum("q,pqo->po", weights[1], surface)[:, None], np.einsum("p,pqo->qo", weights[0], surface)[None]
     interaction = surface - single[0] - single[1] + total
@@ -145,9 +148,3 @@ def pair_dependence(
     joint = np.einsum("p,q,pqo->o", *weights, interaction**2)
     share = np.divide(joint, variance, out=np.zeros_like(joint), where=variance > 0)
     return PairEffect((first, second), grids, discrete, surface, interaction, share, levels)
-
-
-def _shares_of_rows(values: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Return the share of the values that is nearest to each point, (p,)."""
-    nearest = np.searchsorted((points[1:] + points[:-1]) / 2, values)
-    return np.bincount(nearest, minlength=len(points)) / len(values)

@@ -340,7 +340,10 @@ class FitCache:
             is_part = self.whole is not None and family.predictors > 1
             return held(self._solved[near], samples, candidate.factor / near.factor, is_part=is_part)
         if self.whole is not None and family.predictors > 1 and len(samples) >= self.policy.held_rows:
-            return held(_without_rows(self.whole.estimate(candidate), samples), samples, 1.0, is_part=True)
+            whole = self.whole.estimate(candidate)  # its strengths, with the coefficients of a constant for these rows
+            start = np.atleast_1d(family.start(samples.response(family), samples.weight))
+            before = replace(_of_constants(whole, start), design=replace(whole.design, rows=samples.total))
+            return held(before, samples, 1.0, is_part=True)
         if not candidate.pairs:
             return estimated(self.straight if candidate.linear else self.design, samples, family)
         simple, solve = self.estimate(replace(candidate, pairs=False)), _solver(samples, family)
@@ -482,13 +485,6 @@ def with_own_covariances(fitted: Fitted, samples: Samples) -> Fitted:
         replace(own, coef=fit.coef) for own, fit in zip(solution.fits, fitted.model.fits, strict=True)
     )  # those of the model, whose pairs have a low rank
     return replace(fitted, model=replace(fitted.model, fits=fits), estimate=replace(estimate, fits=solution.fits))
-
-
-def _without_rows(estimate: Estimate, samples: Samples) -> Estimate:
-    """Return an estimate whose coefficients are those of a constant for other rows; its strengths stay."""
-    family = estimate.family
-    start = np.atleast_1d(family.start(samples.response(family), samples.weight))
-    return replace(_of_constants(estimate, start), design=replace(estimate.design, rows=samples.total))
 
 
 def _of_constants(estimate: Estimate, constants: np.ndarray) -> Estimate:

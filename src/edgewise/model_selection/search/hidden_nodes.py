@@ -419,7 +419,10 @@ def with_nodes(augmented: KAN, nodes: HiddenNodes) -> KAN:
     pairs, last = products // 2, augmented.layers[-1] if products else None
     knots = first.knots[:inputs]
     coef = (first.coef * first.mask[:, None]).detach()
-    inner = [coef[:inputs, :, :outputs], _on_knots(nodes, knots), coef[:inputs, :, outputs:]]
+    at = greville(knots).mT  # collocation gives the functions inside the nodes on finer knots that contain theirs
+    values = basis(at, nodes.knots, DEGREE).transpose(0, 1) @ nodes.coef
+    inside = torch.linalg.solve(basis(at, knots, DEGREE).transpose(0, 1), values)  # (n, grid + 3, H), exact
+    inner = [coef[:inputs, :, :outputs], inside, coef[:inputs, :, outputs:]]
     outer_knots = first.knots[inputs:]
     size = outer_knots.shape[1] - 2 * DEGREE - 1
     model = KAN(
@@ -451,14 +454,6 @@ def with_nodes(augmented: KAN, nodes: HiddenNodes) -> KAN:
         for layer in (begin, end):
             layer.domain_is_set.fill_(True)
     return model
-
-
-def _on_knots(nodes: HiddenNodes, knots: Tensor) -> Tensor:
-    """The functions inside the nodes on finer knots that contain theirs, (n, grid + 3, H): by collocation, exact."""
-    at = greville(knots)
-    matrix = basis(at.mT, knots, DEGREE).transpose(0, 1)
-    values = basis(at.mT, nodes.knots, DEGREE).transpose(0, 1) @ nodes.coef
-    return torch.linalg.solve(matrix, values)
 
 
 def smooth_residual(x: np.ndarray, residual: np.ndarray, weight: np.ndarray, errors: float) -> bool:

@@ -62,6 +62,8 @@ class PairPart:
 
 def margin_of(column: Column, gram: Array, weight: float, intervals: int, policy: AdditivePolicy) -> Margin:
     """Return the functions of an input that its pairs are made of."""
+    from scipy.interpolate import BSpline  # imported late: `import edgewise` stays light
+
     size = len(gram)
     low, high = np.interp(column.tails, greville(column.knots), np.arange(size))
     ends = column.knots[[DEGREE, -DEGREE - 1]]
@@ -81,7 +83,8 @@ def margin_of(column: Column, gram: Array, weight: float, intervals: int, policy
     same = abs((raw.T @ moments @ ranked).item()) > policy.same_correlation
     straight = raw if same else np.concatenate([raw, ranked], 1)
     intervals = min(intervals, column.distinct - 1, int(high - low))
-    curved = _level_ends(_quadratics(place, intervals), column.knots)
+    quadratics = BSpline(np.arange(-2, intervals + 3) / intervals, np.eye(intervals + 2), 2)  # on even knots in [0, 1]
+    curved = _level_ends(quadratics(place), column.knots)
     inner = curved.T @ moments @ curved
     line = np.arange(intervals + 2.0)[:, None]  # straight, for the knots are even
     line = line / np.sqrt((line.T @ inner @ line).item())
@@ -103,14 +106,6 @@ def _level_ends(coef: Array, knots: Array) -> Array:
     return coef
 
 
-def _quadratics(place: Array, intervals: int) -> Array:
-    """Return the quadratic B-splines on even knots in [0, 1] at some places, (places, intervals + 2)."""
-    from scipy.interpolate import BSpline  # imported late: `import edgewise` stays light
-
-    knots = np.arange(-2, intervals + 3) / intervals
-    return BSpline(knots, np.eye(intervals + 2), 2)(place)
-
-
 def purified(pair: Pair, margins: tuple[Margin, Margin], gram: Array, cross: Array, square: Array) -> PairPart:
     """Return the columns of a pair, from sums over the rows.
 
@@ -128,16 +123,8 @@ def purified(pair: Pair, margins: tuple[Margin, Margin], gram: Array, cross: Arr
         Sums of squares of these columns, (ra rb,).
     """
     first, second = (np.arange(each.change.shape[1]) >= each.straight for each in margins)
-    purifier = _least_squares(gram, cross)
+    root = np.sqrt(np.maximum(np.diag(gram), ABOVE_ZERO))[:, None]
+    inverse = np.linalg.pinv(gram / root / root.T, rcond=1e-10, hermitian=True)
+    purifier = inverse @ (cross / root) / root  # least squares; the shortest coefficients where they are not unique
     seen = square - (cross * purifier).sum(0) > LEFT_OVER * square
     return PairPart(pair, purifier * seen, (2 * first[:, None] + second).ravel(), seen.astype(float))
-
-
-def _least_squares(gram: Array, cross: Array) -> Array:
-    """Return the coefficients of least squares from sums over the rows; the shortest where they are not unique."""
-    root = np.sqrt(np.maximum(np.diag(gram), ABOVE_ZERO))
-    return (
-        np.linalg.pinv(gram / root[:, None] / root, rcond=1e-10, hermitian=True)
-        @ (cross / root[:, None])
-        / root[:, None]
-    )
