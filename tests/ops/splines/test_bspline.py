@@ -100,7 +100,7 @@ def test_many_intervals_are_found_as_by_a_search(grid_size):
     low, high = spline_domain(knots, 3)
     x = torch.cat([points_inside(knots, 3), knots.mT[3:-3], torch.stack([low - 1, high + 1, low * math.nan])])
     assert locate(x, knots, 3).mT.equal(
-        torch.searchsorted(knots[:, 4:-4].contiguous(), x.mT.nan_to_num(-1e9), right=True)
+        torch.searchsorted(knots[:, 4:-4].contiguous(), x.mT.nan_to_num(-1e9).contiguous(), right=True)
     )
     assert torch.func.vmap(lambda row: locate(row[None], knots, 3)[0])(x).equal(locate(x, knots, 3))
 
