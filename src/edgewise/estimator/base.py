@@ -19,7 +19,15 @@ from torch import Tensor
 
 from edgewise.checks import KnownKeywords, is_integer
 from edgewise.errors import InputError, warn_caller
-from edgewise.estimator.columns.batches import NetworkRows, all_rows, batches_of, began_after, survey_of, team_of
+from edgewise.estimator.columns.batches import (
+    NetworkRows,
+    all_rows,
+    batches_of,
+    began_after,
+    survey_of,
+    team_of,
+    unfinished_fit,
+)
 from edgewise.estimator.columns.constraints import Bounds, column_constraints, given_knowledge, knowledge_sentence
 from edgewise.estimator.columns.reading import Rows
 from edgewise.estimator.columns.source import c_encoder, python_encoder
@@ -40,7 +48,7 @@ from edgewise.model_selection.search.records import SearchReport
 from edgewise.nn.model import KAN
 from edgewise.nn.prediction import predict_in_batches
 from edgewise.nn.trace import Trace
-from edgewise.outcomes import ProgressCallback, check_on_interrupt, reported
+from edgewise.outcomes import ProgressCallback, StopReason, check_on_interrupt, reported
 from edgewise.tables.scaling import AffineScaling
 from edgewise.train.loop.reports import FitReport
 from edgewise.train.loop.threads import one_thread
@@ -55,6 +63,8 @@ CLIP = 8.0
 # columns 1.7 times the CPU seconds and 1.5 times the wall time, since a search makes many short steps.
 ONE_THREAD_NUMBERS = 10**7
 FARTHEST_INPUT = 1e100  # of scaled inputs; a choice: squares stay finite
+# Parameters that do not decide what passes over a table find.
+NO_RESULT = ("time_limit", "n_jobs", "on_interrupt", "warm_start", "progress", "verbose", "random_state")
 LOW_BUDGET = 0.05  # below which the former parameter `budget` means effort="low"; a choice
 WRITERS: dict[str, Callable[..., None]] = {".py": to_python, ".c": to_c, ".onnx": to_onnx, ".pt2": to_program}
 
@@ -146,12 +156,19 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
             with team.leading(lambda: {**vars(self), "progress": None}):
                 others = {"y": y, "sample_weight": sample_weight, "groups": groups}
                 others["class_weight"] = getattr(self, "class_weight", None)
-                table = survey_of(batches, team, settings, others, has_labels=settings.loss == "classes")
-                sample = table.survey.sample
-                names = sample.table.names
-                rows = sample.table if sample.is_named else np.stack([sample.table.columns[name] for name in names], 1)
-                settings = replace(settings, survey=table, began=began_after(settings, time.perf_counter()))
-                self._fit(settings, rows, sample.y, sample.weight, None)
+                run = {name: value for name, value in self.get_params().items() if name not in NO_RESULT}
+                run |= {"kind": type(self).__name__, "random_state": settings.seed}
+                with unfinished_fit(batches, run) as journal:
+                    table = survey_of(batches, team, settings, others, journal, has_labels=settings.loss == "classes")
+                    sample = table.survey.sample
+                    names = sample.table.names
+                    columns = [sample.table.columns[name] for name in names]
+                    rows = sample.table if sample.is_named else np.stack(columns, 1)
+                    settings = replace(settings, survey=table, began=began_after(settings, time.perf_counter()))
+                    self._fit(settings, rows, sample.y, sample.weight, None)
+                    is_whole = self.search_.stopped is not StopReason.INTERRUPTED
+                    if journal is not None and journal is not batches.checkpoint and is_whole:
+                        journal.remove()
                 self.training_rows_ = table.survey.rows
                 if sample.is_named and batches.targets:
                     self.target_names_ = batches.targets

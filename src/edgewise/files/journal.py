@@ -28,6 +28,7 @@ from edgewise.files.whole import read_bytes, reason, write_bytes
 # part that was running and these seconds.
 WRITE_AFTER = 10.0
 RUN, ENDING = "run.json", ".part"  # what the run is; the files of finished parts
+FOLDER = ".resume"  # of a journal, in the folder of the results
 FACTS = "facts"  # the entry of a file with everything but arrays
 
 

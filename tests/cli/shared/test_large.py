@@ -13,6 +13,7 @@ from edgewise.cli.table import fit
 from edgewise.cli.table.training import train_model
 from edgewise.cli.terminal.console import Screen
 from edgewise.errors import InputError
+from edgewise.files import Journal
 from edgewise.tables import read_table
 from edgewise.tables.batches import Batches
 
@@ -127,3 +128,28 @@ def test_a_kept_training_ends_the_other_processes(folder, little_memory, monkeyp
     with pytest.raises(ZeroDivisionError):  # all that follows needs the model
         fit.run_fit(FitJob(str(folder), target="y"), prepared, object(), Screen(quiet=True), object())
     assert sent == [("end", ({}, False))]  # the result, and that Ctrl-C did not end it
+
+
+@pytest.mark.slow
+def test_a_training_that_was_stopped_goes_on_after_its_last_pass(folder, little_memory, monkeypatch):
+    job = FitJob(f"{folder}/*.parquet", target="high", drop=("y", "number"), effort="low")
+    prepared, passes, part = prepare_table(job), [], large.EncodedRows.part
+
+    def lost(self, process, count):
+        passes.append(process)
+        if len(passes) == 4:  # one looks whether it can be read again, then come the first pass and two sums
+            raise ConnectionError("the disk is gone")
+        return part(self, process, count)
+
+    monkeypatch.setattr(large.EncodedRows, "part", lost)
+    first, later = (Journal(folder / "kept", {}) for _ in range(2))
+    with pytest.raises(ConnectionError):
+        train_model(job, prepared, None, first)
+    first.write()
+    assert later.resume() == 2
+    train_model(job, prepared, None, later)
+    made = len(passes) - 4
+    passes.clear()
+    monkeypatch.setattr(large.EncodedRows, "part", lambda self, *of: passes.append(of) or part(self, *of))
+    train_model(job, prepared)
+    assert made == len(passes) - 2

@@ -10,7 +10,7 @@ import torch
 from torch.utils.data import DataLoader, TensorDataset
 
 from edgewise import KANClassifier, KANRegressor
-from edgewise.errors import InputError
+from edgewise.errors import FileError, InputError
 from edgewise.estimator import base
 from edgewise.model_selection.search.clock import Clock
 from edgewise.tables.batches import Batches
@@ -142,3 +142,55 @@ def test_bad_arguments_are_one_sentence():
     y[35] = -1.0
     with pytest.raises(InputError, match=r"batch 4: y must be positive for loss='gamma', got -1\.0 in row 6"):
         KANRegressor(loss="gamma", effort="low").fit(batches(x, y, 10))
+
+
+class Stopped(Exception):
+    pass
+
+
+class Counted:
+    """Batches that count the passes over them and are lost in the middle of one."""
+
+    def __init__(self, x, y, lost):
+        self.x, self.y, self.lost, self.passes = x, y, lost, 0
+
+    def __iter__(self):
+        self.passes += 1
+        for number in range(4):
+            if self.passes == self.lost and number == 2:
+                raise Stopped
+            yield self.x[number::4], self.y[number::4]
+
+
+@pytest.mark.slow
+def test_a_fit_that_was_stopped_goes_on_after_its_last_pass(tmp_path):
+    """Poisson counts take several passes; one is lost, and the second fit makes only those that are not known."""
+    x, f, _ = table(4000)
+    y = np.random.default_rng(5).poisson(np.exp(f / 3)).astype(float)
+    folder, alone = tmp_path / "kept", Counted(x, y, 0)
+    whole = KANRegressor(effort="low", loss="poisson").fit(Batches(alone, sample_rows=500))
+    assert alone.passes > 3
+    lost = Counted(x, y, 3)
+    with pytest.raises(Stopped):
+        KANRegressor(effort="low", loss="poisson").fit(Batches(lost, sample_rows=500, checkpoint=folder))
+    for change, word in (({"effort": "normal"}, "effort"), ({"random_state": 1}, "random_state")):
+        other = KANRegressor(**{"effort": "low", "loss": "poisson", **change})
+        with pytest.raises(FileError, match=f"the unfinished run in .*kept must have the same {word} to go on"):
+            other.fit(Batches(lost, sample_rows=500, checkpoint=folder))
+    assert lost.passes == 3
+    again = KANRegressor(effort="low", loss="poisson", time_limit=1000.0)
+    again.fit(Batches(lost, sample_rows=500, checkpoint=folder))
+    assert lost.passes == alone.passes + 1 and not folder.exists()
+    assert np.array_equal(again.predict(x), whole.predict(x))
+    with pytest.raises(InputError, match="checkpoint must be a folder, got int"):
+        Batches(lost, checkpoint=3)
+
+
+def test_damaged_files_of_an_unfinished_fit_are_a_sentence(tmp_path):
+    x, _, y = table(600)
+    with pytest.raises(Stopped):
+        KANRegressor(effort="low").fit(Batches(Counted(x, y, 2), sample_rows=200, checkpoint=tmp_path))
+    (part,) = (tmp_path / ".resume").glob("*.part")
+    part.write_bytes(part.read_bytes()[:-9])
+    with pytest.raises(FileError, match="must hold an unfinished run, got damaged files; remove it"):
+        KANRegressor(effort="low").fit(Batches(Counted(x, y, 0), sample_rows=200, checkpoint=tmp_path))

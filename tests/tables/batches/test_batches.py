@@ -11,8 +11,9 @@ from torch.utils.data import DataLoader, TensorDataset
 from torch.utils.data.distributed import DistributedSampler
 
 from edgewise.errors import FileError, InputError
+from edgewise.files import Journal
 from edgewise.tables.batches import Batches
-from edgewise.tables.batches.survey import Sampler
+from edgewise.tables.batches.survey import Sampler, Survey
 
 N = 1000
 
@@ -235,3 +236,29 @@ def test_what_cannot_be_read_twice_is_refused():
         list(Batches([good()]))
     with pytest.raises(InputError, match="target must name the column of a Parquet file"):
         Batches("table.parquet")
+
+
+@pytest.mark.parametrize("kind", ["labels", "numbers"])
+def test_a_survey_is_the_same_after_it_was_kept(tmp_path, kind):
+    """Text, dates, missing cells, weights and labels, through the file of a journal."""
+    days = np.array(["2024-01-05", "NaT", "2024-03-01"], dtype="datetime64[us]")
+    frame = pa.table({"n": [1.5, None, 3.0], "town": ["a", None, "b"], "day": days, "w": [0.5, 2.0, 1.0]})
+    y = pa.array(["yes", "no", "yes"] if kind == "labels" else [1, 2, 3])
+    source = Batches([frame.append_column("y", y)] * 2, "y", weight="w")
+    sampler = Sampler(4, 0, has_labels=kind == "labels")
+    for batch in source:
+        sampler.add(batch)
+    survey = sampler.survey()
+    journal = Journal(tmp_path / "kept", {})
+    journal.keep("first pass", survey.part())
+    journal.write()
+    later = Journal(tmp_path / "kept", {})
+    later.resume()
+    found = Survey.of(later.recall("first pass"))
+    assert (found.rows, found.total, found.least, found.is_whole) == (6, 7.0, 0.5, survey.is_whole)
+    one, other = found.sample, survey.sample
+    assert one.table.names == other.table.names and one.is_named and other.is_named
+    pairs = [(one.y, other.y), (one.weight, other.weight), (one.ids, other.ids), (one.table.rows, other.table.rows)]
+    pairs += [(one.table.columns[name], other.table.columns[name]) for name in one.table.names]
+    for a, b in pairs:
+        assert a.dtype == b.dtype and a.tolist().__repr__() == b.tolist().__repr__()

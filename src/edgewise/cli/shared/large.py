@@ -11,6 +11,7 @@ import numpy as np
 
 from edgewise.cli.shared.source import Source
 from edgewise.errors import InputError
+from edgewise.files import Journal
 from edgewise.processes.memory import machine_memory
 from edgewise.tables import Table, TableEncoder
 from edgewise.tables.batches import Batch, Batches
@@ -54,10 +55,13 @@ class LargeTable:
         name = quoted(str(self.batches.target))
         return [f"{lost:,} of {self.rows:,} rows were left out: their target {name} is missing."] if lost else []
 
-    def encoded(self, encoder: TableEncoder) -> Batches:
-        """Return the training rows with the columns and the target that the encoder of the sample uses."""
+    def encoded(self, encoder: TableEncoder, journal: Journal | None = None) -> Batches:
+        """Return the training rows with the columns and the target that the encoder of the sample uses.
+
+        The journal, if there is one, keeps what passes over them find.
+        """
         rows = EncodedRows(self.batches.with_columns(encoder.columns), encoder)
-        return Batches(rows, encoder.target.name, sample_rows=self.batches.sample_rows)
+        return Batches(rows, encoder.target.name, sample_rows=self.batches.sample_rows, checkpoint=journal)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from edgewise.cli.shared.split import split_rows
 from edgewise.cli.terminal.console import Screen
 from edgewise.cli.terminal.options import command_line
 from edgewise.errors import EdgewiseWarning, InputError
+from edgewise.files import Journal
 from edgewise.presentation import counted
 from edgewise.tables import Table, TableEncoder
 from edgewise.tables.batches import Batches
@@ -158,10 +159,9 @@ class PreparedTable:
         """Number of rows that the model is fitted to."""
         return len(self.train) if self.large is None else self.large.training_rows
 
-    @property
-    def batches(self) -> Batches | None:
-        """The training rows, if they are too many for memory."""
-        return None if self.large is None else self.large.encoded(self.encoder)
+    def batches(self, journal: Journal | None = None) -> Batches | None:
+        """Return the training rows, if they are too many for memory; the journal keeps what passes over them find."""
+        return None if self.large is None else self.large.encoded(self.encoder, journal)
 
     @property
     def task(self) -> str:
@@ -256,7 +256,7 @@ def assist_fit(job: FitJob) -> None:
 
     A table that fits into memory needs no help.
     """
-    batches = prepare_table(job).batches
+    batches = prepare_table(job).batches()
     if batches is not None:
         from edgewise.estimator import KANRegressor  # imported late: it needs torch, which checks of arguments don't
 

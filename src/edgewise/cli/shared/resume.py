@@ -17,9 +17,8 @@ from edgewise.cli.terminal.console import Screen
 from edgewise.compare.baselines import BaselineResult
 from edgewise.errors import FileError, InputError
 from edgewise.files import Journal, Part, read_bytes
+from edgewise.files.journal import FOLDER
 from edgewise.presentation import counted
-
-FOLDER = ".resume"  # in the folder of --out; beside a file of --out its name stands before
 
 
 def run_facts(command: str, job: Any, **files: str | None) -> dict[str, Any]:
@@ -50,7 +49,7 @@ def unfinished_run(
     """Yield the journal of a run; None for a run without --out, of which nothing is kept.
 
     The body calls `Journal.remove` when the run has ended well. Otherwise the journal stays, unless the run was so
-    short that nothing has been written into it.
+    short that nothing has been written into it. It is in the folder of --out, or beside a file.
 
     Raises
     ------

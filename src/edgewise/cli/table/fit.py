@@ -56,7 +56,7 @@ def run_fit(
     is_recalled = trained is not None
     if trained is None:
         with stages.progress("Training") as report:
-            trained = train_model(job, prepared, report)
+            trained = train_model(job, prepared, report, journal)
     elif prepared.large is not None:  # other processes wait for the sums of a training; there is none
         with Team(tuple).leading(dict):
             pass

@@ -79,10 +79,13 @@ class TrainedModel:
         return StopReason.INTERRUPTED in (self.estimator.report_.stopped, self.estimator.search_.stopped)
 
 
-def train_model(job: FitJob, prepared: PreparedTable, progress: ProgressCallback | None = None) -> TrainedModel:
+def train_model(
+    job: FitJob, prepared: PreparedTable, progress: ProgressCallback | None = None, journal: Journal | None = None
+) -> TrainedModel:
     """Fit the KAN to the training rows and score it on the test rows.
 
-    Ctrl-C keeps the best model so far; before there is one, KeyboardInterrupt is raised.
+    Ctrl-C keeps the best model so far; before there is one, KeyboardInterrupt is raised. Passes over a table in batches
+    whose results are in the journal are not made again.
     """
     kind = KANClassifier if prepared.labels else KANRegressor
     estimator = kind(
@@ -100,7 +103,7 @@ def train_model(job: FitJob, prepared: PreparedTable, progress: ProgressCallback
         groups = None if prepared.groups is None else prepared.groups[prepared.train]
         if groups is not None and (groups == groups[0]).all():
             groups = None  # the other one is for the test
-        if (batches := prepared.batches) is not None:
+        if (batches := prepared.batches(journal)) is not None:
             estimator.fit(batches)
         else:
             estimator.fit(prepared.frame[prepared.train], prepared.y[prepared.train], groups=groups)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch.utils.data import DataLoader
 
-from edgewise.errors import InputError
+from edgewise.errors import FileError, InputError
 from edgewise.estimator.columns.targets import numeric_targets
+from edgewise.files import Journal, Part
+from edgewise.files.journal import FOLDER
 from edgewise.model_selection.all_rows import AllRows, RowPart
 from edgewise.model_selection.search.policy import SearchSettings
 from edgewise.outcomes import OutOfTime
@@ -28,14 +33,18 @@ Sums = tuple[np.ndarray, ...]
 # Most of a time limit that the first pass counts for, however long it takes: a choice, so that as much is left for the
 # search and for the sums.
 FIRST_PASS_SHARE = 0.5
+# A function whose sums are in a journal is known again by those of so many rows of the sample, to this share of the
+# largest. Choices: the same search on another machine or number of threads differs by rounding.
+KNOWN_BY, SAME = 256, 1e-6
 
 
 @dataclass(frozen=True)
 class SurveyedTable:
-    """A table in batches after its first pass; the team sums over its batches."""
+    """A table in batches after its first pass; the team sums over its batches, and the journal keeps the sums."""
 
     team: Team
     survey: Survey
+    journal: Journal | None = None
 
 
 def began_after(settings: SearchSettings, now: float) -> float | None:
@@ -154,10 +163,64 @@ def team_of(batches: Batches) -> Team:
     return Team(lambda request: request(batches))
 
 
+@contextmanager
+def unfinished_fit(batches: Batches, run: dict[str, Any]) -> Iterator[Journal | None]:
+    """Yield the journal of a fit to a table in batches, with what an earlier one has found; None if none is kept.
+
+    The body removes it where the fit has ended well. One that was given in place of a folder is left to its owner.
+
+    Parameters
+    ----------
+    batches : Batches
+        The table, whose `checkpoint` is the folder.
+    run : dict
+        What determines the result of the fit beside the table, by name.
+
+    Raises
+    ------
+    FileError
+        The folder has the journal of another fit, or cannot be written.
+    """
+    if batches.checkpoint is None or isinstance(batches.checkpoint, Journal):
+        yield batches.checkpoint
+        return
+    package = sys.modules[__name__.partition(".")[0]]
+    facts = {
+        "targets": batches.targets,
+        "weight": batches.weight,
+        "columns": batches.columns,
+        "sample_rows": batches.sample_rows,
+        "number of rows": batches.rows,
+        "version of Edgewise": package.__version__,
+    }
+    journal = Journal(
+        Path(batches.checkpoint) / FOLDER, {**{name: repr(value) for name, value in run.items()}, **facts}
+    )
+    if journal.exists:
+        journal.resume()
+    try:
+        yield journal
+    except BaseException:
+        with suppress(FileError):  # what ended the fit, such as a full disk, is the message
+            journal.write()
+        raise
+    if journal.exists:  # interrupted, but with a result
+        journal.write()
+    else:
+        with suppress(OSError):  # it is there no longer, or has other files
+            Path(batches.checkpoint).rmdir()
+
+
 def survey_of(
-    batches: Batches, team: Team, settings: SearchSettings, others: dict[str, Any], *, has_labels: bool
+    batches: Batches,
+    team: Team,
+    settings: SearchSettings,
+    others: dict[str, Any],
+    journal: Journal | None = None,
+    *,
+    has_labels: bool,
 ) -> SurveyedTable:
-    """Make the first pass.
+    """Make the first pass, or take it from the journal.
 
     Parameters
     ----------
@@ -169,6 +232,8 @@ def survey_of(
         Settings of the fit; a fixed shape is refused.
     others : dict
         Arguments of fit beside X, by name, and parameters that need all rows in memory.
+    journal : Journal, optional
+        That of `unfinished_fit`.
     has_labels : bool
         Whether the target is a class.
 
@@ -187,8 +252,15 @@ def survey_of(
             "fit() with Regression(loader) trains a network of a given shape"
         )
 
-    sampler = team.joined(FirstPass(batches.sample_rows, settings.seed, has_labels, settings.loss))
-    return SurveyedTable(team, sampler.survey())
+    if journal is not None and (known := journal.recall("first pass")) is not None:
+        try:
+            return SurveyedTable(team, Survey.of(known), journal)
+        except (ValueError, LookupError, TypeError, AttributeError, AssertionError) as error:
+            raise FileError(f"{journal.folder} must hold a first pass over a table, got another; remove it") from error
+    survey = team.joined(FirstPass(batches.sample_rows, settings.seed, has_labels, settings.loss)).survey()
+    if journal is not None:
+        journal.keep("first pass", survey.part())
+    return SurveyedTable(team, survey, journal)
 
 
 def _numbers(batch: Batch, loss: str) -> np.ndarray:
@@ -211,12 +283,29 @@ def all_rows(table: SurveyedTable, rows: Callable[[Callable[..., Sums]], Network
     seed : int
         Seed of the parts for means of models.
     """
-    survey = table.survey
+    survey, journal = table.survey, table.journal
     if survey.is_whole:
         return None
+    few = survey.sample.take(np.arange(min(len(survey.sample), KNOWN_BY)))
 
     def total(function: Callable[..., Sums], seconds: float, part: RowPart | None) -> Sums:
+        of_batch = replace(rows(function), part=part)
+        of_few = [] if journal is None else _summary(of_batch(few))
+        while journal is not None and (known := journal.recall("sums")) is not None:
+            arrays, there = tuple(known.arrays[name] for name in sorted(known.arrays, key=int)), known.facts["of few"]
+            if len(there) == len(of_few) and np.abs(np.subtract(there, of_few)).max() <= SAME * np.abs(of_few).max():
+                return arrays
         began = time.time() if isinstance(table.team, DaskTeam) else None
-        return table.team.summed(SumPass(replace(rows(function), part=part), seconds, began))
+        sums = table.team.summed(SumPass(of_batch, seconds, began))
+        if journal is not None:
+            journal.keep("sums", Part({"of few": of_few}, {str(number): one for number, one in enumerate(sums)}))
+        return sums
 
     return AllRows(total, survey.total * survey.factor, survey.rows, seed)
+
+
+def _summary(sums: Sums) -> list[float]:
+    """Return two numbers for each array, by which a function of rows is known again."""
+    return [
+        value for one in map(np.ravel, sums) for value in (float(one.sum()), float(one @ np.cos(np.arange(len(one)))))
+    ]

@@ -48,5 +48,5 @@ def _answered(batches: Any, request: Callable[[Any], Any], number: int, frame: A
 
 def _with_source(batches: Any, source: Partitions) -> Any:
     twin = copy(batches)
-    twin.source = source
+    twin.source, twin.checkpoint = source, None
     return twin

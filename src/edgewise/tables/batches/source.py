@@ -16,6 +16,7 @@ import numpy as np
 
 from edgewise.checks import check_count
 from edgewise.errors import FileError, InputError, missing_extra
+from edgewise.files import Journal
 from edgewise.tables.batches.partitions import Partitions
 from edgewise.tables.cells import quoted
 from edgewise.tables.frames import frame_table, is_frame
@@ -109,6 +110,10 @@ class Batches:
         Most rows of a batch that is read from Parquet or a data set; others come as they are.
     sample_rows : int
         Rows of the sample. A table of no more rows is fitted exactly as one in memory.
+    checkpoint : str, path-like or edgewise.files.Journal, optional
+        Folder in which a fit keeps what each pass has found, until it has ended well. The same fit, begun again after
+        it was stopped or has lost a process, takes from there what is known and goes on after the last whole pass; the
+        number of processes may differ. The first process writes and reads it. The table must not change meanwhile.
 
     Raises
     ------
@@ -135,6 +140,7 @@ class Batches:
         columns: str | Sequence[str] | None = None,
         batch_rows: int = ROWS_AT_ONCE,
         sample_rows: int = SAMPLE_ROWS,
+        checkpoint: str | os.PathLike[str] | Journal | None = None,
     ) -> None:
         self.source = source
         self.targets = () if target is None else (target,) if isinstance(target, str) else tuple(target)
@@ -142,6 +148,9 @@ class Batches:
         self.columns = None if columns is None else (columns,) if isinstance(columns, str) else tuple(columns)
         self.batch_rows = check_count(batch_rows, "batch_rows")
         self.sample_rows = check_count(sample_rows, "sample_rows", 2)
+        if not (checkpoint is None or isinstance(checkpoint, str | os.PathLike | Journal)):
+            raise InputError(f"checkpoint must be a folder, got {type(checkpoint).__name__}")
+        self.checkpoint = checkpoint
         self._part: tuple[float, int, bool] | None = None
         self._drops_unknown = False
         paths = _paths(source)

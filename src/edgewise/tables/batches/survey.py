@@ -8,10 +8,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from edgewise.errors import InputError
+from edgewise.files import Part
 from edgewise.tables.batches.source import Batch, row_keys
 from edgewise.tables.cells import quoted, stack_cells
+from edgewise.tables.table import Table
 from edgewise.tables.target import MAX_CLASSES as MOST_LABELS
 from edgewise.tables.target import MAX_NUMERIC_CLASSES
+
+SAMPLE = "the sample"  # what messages call it
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +56,43 @@ class Survey:
     def factor(self) -> float:
         """Factor of the weights: weights of at least 1 count equal rows, others get the mean 1."""
         return 1.0 if self.least >= 1 else self.rows / self.total
+
+    def part(self) -> Part:
+        """Return everything as a part of a journal."""
+        sample = self.sample
+        arrays, cells = {"ids": sample.ids}, {}
+        given = {"y": sample.y, "weight": sample.weight}
+        for key, values in [*given.items(), *((f"column {name}", c) for name, c in sample.table.columns.items())]:
+            if values is None:
+                continue
+            if values.dtype.kind in "OU":
+                cells[key] = [str(values.dtype), values.tolist()]
+            elif values.dtype.kind == "M":
+                cells[key], arrays[key] = [str(values.dtype), None], values.view(np.int64)
+            else:
+                arrays[key] = values
+        facts = {"rows": self.rows, "total": self.total, "least": self.least, "is_whole": self.is_whole, "cells": cells}
+        return Part(
+            facts | {"names": sample.table.names, "refused": sample.table.refused, "named": sample.is_named}, arrays
+        )
+
+    @classmethod
+    def of(cls, part: Part) -> Survey:
+        """Return the survey of which `part` is the part of a journal."""
+        facts = part.facts
+
+        def values(key: str) -> np.ndarray:
+            dtype, cells = facts["cells"].get(key, (None, None))
+            if cells is not None:
+                return np.array(cells, dtype=dtype)
+            return part.arrays[key].view(dtype) if dtype else part.arrays[key]
+
+        ids, names, refused = part.arrays["ids"], tuple(facts["names"]), facts["refused"]
+        columns = {name: values(f"column {name}") for name in names if name not in refused}
+        table = Table(names, columns, refused, rows=ids.astype(np.int64) + 1, source=SAMPLE)
+        weight = part.arrays.get("weight")
+        sample = Batch(table, values("y"), weight, SAMPLE, ids, facts["named"])
+        return cls(sample, facts["rows"], facts["total"], facts["least"], facts["is_whole"])
 
 
 class Sampler:
@@ -218,6 +259,6 @@ def joined(batches: Sequence[Batch]) -> Batch:
     }
     ids = np.concatenate([batch.ids for batch in batches])
     weights = [batch.weight for batch in batches if batch.weight is not None]  # of all batches or of none
-    table = replace(first.table, columns=columns, rows=ids.astype(np.int64) + 1, source="the sample")
+    table = replace(first.table, columns=columns, rows=ids.astype(np.int64) + 1, source=SAMPLE)
     y = stack_cells([batch.y for batch in batches], "the target")
-    return Batch(table, y, np.concatenate(weights) if weights else None, "the sample", ids, first.is_named)
+    return Batch(table, y, np.concatenate(weights) if weights else None, SAMPLE, ids, first.is_named)
