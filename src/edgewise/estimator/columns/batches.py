@@ -35,7 +35,7 @@ Sums = tuple[np.ndarray, ...]
 FIRST_PASS_SHARE = 0.5
 # A function whose sums are in a journal is known again by those of so many rows of the sample, to this share of the
 # largest. Choices: the same search on another machine or number of threads differs by rounding.
-KNOWN_BY, SAME = 256, 1e-6
+KNOWN_BY, SAME_SUMS = 256, 1e-6
 
 
 @dataclass(frozen=True)
@@ -293,7 +293,10 @@ def all_rows(table: SurveyedTable, rows: Callable[[Callable[..., Sums]], Network
         of_few = [] if journal is None else _summary(of_batch(few))
         while journal is not None and (known := journal.recall("sums")) is not None:
             arrays, there = tuple(known.arrays[name] for name in sorted(known.arrays, key=int)), known.facts["of few"]
-            if len(there) == len(of_few) and np.abs(np.subtract(there, of_few)).max() <= SAME * np.abs(of_few).max():
+            if (
+                len(there) == len(of_few)
+                and np.abs(np.subtract(there, of_few)).max() <= SAME_SUMS * np.abs(of_few).max()
+            ):
                 return arrays
         began = time.time() if isinstance(table.team, DaskTeam) else None
         sums = table.team.summed(SumPass(of_batch, seconds, began))
