@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 import time
 from unittest import mock
 
@@ -320,6 +321,35 @@ def test_a_process_that_hangs_ends_the_first_one_after_the_time_out(tmp_path):
     codes, said = run(2, ask_one_that_hangs, tmp_path)
     assert codes == [3, -signal.SIGKILL], said
     assert "ProcessError: process 0 of 2 heard nothing from another one, which has ended or hangs" in said[0]
+
+
+def follow_one_that_is_stopped(number, part, folder):
+    """Process 1 stops the leading one while that thinks."""
+    team = Team(lambda request: (np.full(2, float(os.getpid() if distributed.get_rank() == 0 else 0)),))
+    if number == 0:
+        with team.leading(dict):
+            (folder / "leading").write_text(str(int(team.summed(None)[0][0])))
+            time.sleep(30)
+    if number == 1:
+        timer = threading.Timer(3, lambda: os.kill(int((folder / "leading").read_text()), signal.SIGSTOP))
+        timer.start()
+    try:
+        team.serve()
+    finally:
+        if number == 1:
+            time.sleep(1)  # the connection tells of an end, and process 2 is to hear of none
+            os.kill(int((folder / "leading").read_text()), signal.SIGKILL)
+
+
+follow_one_that_is_stopped.timeout = 4
+
+
+@pytest.mark.slow
+def test_a_leading_process_that_is_stopped_ends_all_others_after_the_time_out(tmp_path):
+    codes, said = run(3, follow_one_that_is_stopped, tmp_path)
+    assert codes == [-signal.SIGKILL, 3, 3], said
+    for number in (1, 2):
+        assert f"ProcessError: process {number} of 3 heard nothing from another one, which has ended" in said[number]
 
 
 def sum_numbers(number, part, folder):

@@ -21,9 +21,9 @@ from edgewise.errors import EdgewiseError, InputError, ProcessError
 from edgewise.outcomes import OutOfTime
 
 TIMEOUT = 600.0  # seconds; a choice: no process should need so much longer than another for its part of a sum
-# The leading process may think as long as its time limit allows before it asks for the next sum; if it ends, the closed
-# connection tells the others at once. A choice: longer than any fit.
-ORDER_TIMEOUT = timedelta(days=365)
+# Signs of life of the leading process in a time-out, while it thinks between two sums. A choice: one that is late by
+# two of them has hardly hung.
+SIGNS_OF_LIFE = 4
 FAILURE = "edgewise/failure"  # key of the store that all processes see, for the first one that fails
 BY_SIGNAL, BY_CLOCK = "Ctrl-C", "time"  # told to the other processes in place of the sentence of an error
 
@@ -154,13 +154,14 @@ class Team:
         self._failure: Exception | None = None  # the error of this process, of whatever type
         self._is_stopped = False  # by a signal that came during an exchange
         self._answers = False
-        self._orders: Any = None  # the group over which the leading process asks
-        self._answered: Any = None  # that of the answers; None for the group of all processes
+        self._group: Any = None
+        self._exchanges = threading.RLock()  # of the leading process, which asks or gives a sign of life
+        self._has_left, self._seconds = threading.Event(), _timeout.get()
         if self.count > 1:
             distributed = torch.distributed
-            new_group = partial(distributed.new_group, timeout=timedelta(seconds=_timeout.get()), backend="gloo")
+            new_group = partial(distributed.new_group, timeout=timedelta(seconds=self._seconds), backend="gloo")
             if "cpu:gloo" not in distributed.get_backend_config():  # as that of nccl, which sums on GPUs alone
-                self._answered = self._waited(new_group)
+                self._group = self._waited(new_group)
             package = sys.modules[__name__.partition(".")[0]]
             mine = {"Edgewise": package.__version__, "torch": torch.__version__}
             for number, other in enumerate(self._gathered(mine)):
@@ -170,9 +171,8 @@ class Team:
                             f"all processes must have one version of {name}, got {version} in process {number} and "
                             f"{mine[name]} in process {self.number}"
                         )
-            self._orders = self._waited(new_group)
-            if self.number > 0:  # the leading one does not wait longer than usual for another that hangs
-                distributed.distributed_c10d._set_pg_timeout(ORDER_TIMEOUT, self._orders)
+            if self._group is None:  # after an exchange in that of all processes, which hears at once of one that ended
+                self._group = self._waited(new_group)
 
     def summed(self, request: Any) -> Arrays:
         """Return the sums over all processes of the arrays with which they answer; called by the leading one.
@@ -198,8 +198,11 @@ class Team:
     def leading(self, result: Callable[[], Any]) -> Iterator[None]:
         """Send the result of the body to the others when it ends; an error ends them with the same sentence.
 
-        Ctrl-C that ends the body ends the others too, as does SystemExit, which handlers of other signals raise.
+        Ctrl-C that ends the body ends the others too, as does SystemExit, which handlers of other signals raise. While
+        the body works, a thread tells the others that this process is alive; one that was stopped or hangs is silent.
         """
+        if self.count > 1:
+            threading.Thread(target=self._live, daemon=True).start()
         try:
             yield
         except ProcessError:  # nobody is there to be told
@@ -254,7 +257,8 @@ class Team:
         then done with; of other signals the handlers are called at the end.
         """
         if self.count == 1 or threading.current_thread() is not threading.main_thread():  # it alone gets signals
-            yield
+            with self._exchanges:
+                yield
             return
         former = {
             number: handler
@@ -272,7 +276,8 @@ class Team:
         for number in former:
             signal.signal(number, note)
         try:
-            yield
+            with self._exchanges:
+                yield
         finally:
             for number, handler in former.items():
                 signal.signal(number, handler)
@@ -282,21 +287,35 @@ class Team:
                     former[number](number, None)
 
     def _leave(self) -> None:
-        """Give up the groups of the team."""
-        for group in (self._orders, self._answered):
-            if group is not None:
-                self._torch.distributed.destroy_process_group(group)
-        self._orders = self._answered = None
+        """Give up the group of the team."""
+        self._has_left.set()
+        with self._exchanges:
+            if self._group is not None:
+                self._torch.distributed.destroy_process_group(self._group)
+            self._group = None
+
+    def _live(self) -> None:
+        """Tell the others that this process is alive, until it leaves the team or one of them is lost."""
+        while not self._has_left.wait(self._seconds / SIGNS_OF_LIFE):
+            with self._exchanges:
+                if self._has_left.is_set():
+                    return
+                try:
+                    self._send("alive", None)
+                except ProcessError:  # as the next request will find
+                    return
 
     # Messages
 
     def _send(self, kind: str, content: Any) -> None:
         if self.count > 1:
-            self._waited(lambda: self._torch.distributed.broadcast_object_list([(kind, content)], 0, self._orders))
+            with self._exchanges:
+                self._waited(lambda: self._torch.distributed.broadcast_object_list([(kind, content)], 0, self._group))
 
     def _received(self) -> tuple[str, Any]:
-        box: list[Any] = [None]
-        self._waited(lambda: self._torch.distributed.broadcast_object_list(box, 0, self._orders))
+        box: list[Any] = [("alive", None)]
+        while box[0][0] == "alive":
+            self._waited(lambda: self._torch.distributed.broadcast_object_list(box, 0, self._group))
         return box[0]
 
     def _sum(self, request: Any, *, quietly: bool = False) -> Arrays:
@@ -310,7 +329,7 @@ class Team:
         known: Sequence[tuple[int, ...]] = next((other[1] for other in others if other[1] is not None), [])
         found = found or tuple(np.zeros(shape) for shape in known)
         flat = self._torch.from_numpy(np.concatenate([np.ravel(array) for array in found]))
-        self._waited(lambda: self._torch.distributed.all_reduce(flat, group=self._answered))
+        self._waited(lambda: self._torch.distributed.all_reduce(flat, group=self._group))
         parts = np.split(flat.numpy(), np.cumsum([int(np.prod(shape)) for shape in known])[:-1])
         return tuple(part.reshape(shape) for part, shape in zip(parts, known, strict=True))
 
@@ -321,7 +340,7 @@ class Team:
         if self._has_failed(self._gathered(failed), quietly):
             return []
         box: list[Any] | None = None if self.number else [None] * self.count  # it may be large: the leading one gets it
-        self._waited(lambda: self._torch.distributed.gather_object(found, box, group=self._answered))
+        self._waited(lambda: self._torch.distributed.gather_object(found, box, group=self._group))
         return box or []
 
     def _tried(self, request: Any) -> tuple[Any, str | None]:
@@ -357,7 +376,7 @@ class Team:
 
     def _gathered(self, content: Any) -> list[Any]:
         box: list[Any] = [None] * self.count
-        self._waited(lambda: self._torch.distributed.all_gather_object(box, content, self._answered))
+        self._waited(lambda: self._torch.distributed.all_gather_object(box, content, self._group))
         return box
 
     def _waited(self, exchange: Callable[[], Any]) -> Any:
