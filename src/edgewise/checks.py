@@ -32,6 +32,20 @@ def check_count(value: object, name: str, least: int = 1) -> int:
     return int(value)
 
 
+def check_number(value: object, name: str, *, positive: bool = False, of: str = "") -> None:
+    """Raise InputError unless `value` is a finite number of at least 0, or above 0 if it must be positive.
+
+    Examples
+    --------
+    >>> check_number(0, "time_limit", positive=True, of=" of seconds")
+    Traceback (most recent call last):
+    edgewise.errors.InputError: time_limit must be a positive number of seconds, got 0
+    """
+    if not is_number(value) or value < 0 or (positive and value == 0):
+        kind = f"positive number{of}" if positive else f"number{of} of at least 0"
+        raise InputError(f"{name} must be a {kind}, got {value!r}")
+
+
 def check_names(names: Sequence[str] | None, inputs: int) -> tuple[str, ...]:
     """Return the names of the inputs as a tuple; without names they are x_1, x_2, ...
 

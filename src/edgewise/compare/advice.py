@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from edgewise.checks import is_number
+from edgewise.checks import check_number
 from edgewise.compare.baselines import iterate_baselines, measures, standard_error
 from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.estimator import KANClassifier, KANRegressor
@@ -208,8 +208,8 @@ def advise(
         )
     if task not in ("regression", "classification"):
         raise InputError(f"task must be 'regression' or 'classification', got {task!r}")
-    if time_limit is not None and (not is_number(time_limit) or not 0 < time_limit < math.inf):
-        raise InputError(f"time_limit must be a positive number of seconds, got {time_limit!r}")
+    if time_limit is not None:
+        check_number(time_limit, "time_limit", positive=True, of=" of seconds")
     progress = progress_callback(progress, ("stage", "share"))
     order = np.random.default_rng(seed).permutation(len(X))[:MOST_ADVICE_ROWS]
     held = max(5, round(TEST * len(order)))

@@ -94,7 +94,7 @@ def decided_front(
     Front
         Formulas with constants fitted to all rows, the shortest first, each more accurate on the held-out rows than all
         shorter ones or as good as the best within one standard error. `front.best` is the choice,
-        `front.alternatives` are those that the rows cannot tell from the best.
+        `front.alternatives` are those that the rows cannot distinguish from the best.
 
     Raises
     ------
@@ -124,7 +124,11 @@ def decided_front(
         raise InputError("y must be such that some formula is finite on all rows, none was")
     floor = EXACT_FLOOR * problem.held_variance
     noise = NoiseTest(problem.x)
-    finished = [_finished(each, problem, noise, clock) for each in _worth_finishing(_front(known, floor), floor)]
+    # Those that may be chosen, the most accurate first: the exact ones, or those near the best.
+    ordered = sorted(_front(known, floor), key=lambda each: (max(each.held, floor), each.symbols))
+    most = floor if ordered[0].held <= floor else NEAR_THE_BEST * ordered[0].held
+    near = [each for each in ordered if each.held <= most][:MOST_FINISHED]
+    finished = [_finished(each, problem, noise, clock) for each in near]
     front = _front([*known, *(each for each in finished if each is not None)], floor)
     entries = []
     for candidate in front:
@@ -178,14 +182,6 @@ def _front(candidates: Sequence[_Candidate], floor: float) -> list[_Candidate]:
 
 def _closed_forms(candidate: _Candidate) -> int:
     return sum(part.exact is not None for part in walk(candidate.expression) if isinstance(part, Number))
-
-
-def _worth_finishing(front: Sequence[_Candidate], floor: float) -> list[_Candidate]:
-    """The candidates of a front that may be chosen, the most accurate first: the exact ones, or those near the best."""
-    ordered = sorted(front, key=lambda each: (max(each.held, floor), each.symbols))
-    if ordered[0].held <= floor:
-        ordered = [each for each in ordered if each.held <= floor]
-    return [each for each in ordered if each.held <= NEAR_THE_BEST * max(ordered[0].held, floor)][:MOST_FINISHED]
 
 
 def _finished(candidate: _Candidate, problem: LawProblem, noise: NoiseTest, clock: Clock) -> _Candidate | None:

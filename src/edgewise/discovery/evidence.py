@@ -2,8 +2,8 @@
 
 A fit gives every constant sixteen digits and every curve a function, whether the rows determine them or not. The steps
 here take back what they do not determine: a function of a column with two values is a straight line, a function that
-the rows cannot tell from a straight line becomes one, inputs far from zero are counted from a round number in their
-middle, and constants keep the digits that their standard errors allow.
+the rows cannot distinguish from a straight line becomes one, inputs far from zero are counted from a round number in
+their middle, and constants keep the digits that their standard errors allow.
 """
 
 from __future__ import annotations
@@ -183,7 +183,7 @@ def with_decided_functions(
     weight: np.ndarray | None = None,
     deadline: float = math.inf,
 ) -> FittedExpression:
-    """Replace functions by straight lines of their arguments where the rows cannot tell the two apart.
+    """Replace functions by straight lines of their arguments where the rows cannot distinguish the two.
 
     A function is replaced if a straight line leaves at most `NEARLY_STRAIGHT` of its variance over the rows and the
     formula with the line, fitted again, has a sum of squares that is higher by no more than chance explains for one
@@ -332,7 +332,10 @@ def with_decided_digits(node: Expression, x: np.ndarray, y: np.ndarray, weight: 
         covariance = np.linalg.pinv(gram[np.ix_(left, left)], hermitian=True)
         place = places[left[0]]
         error = math.sqrt(variance * max(float(covariance[0, 0]), 0.0)) / scale[left[0]]
-        rounded = _rounded(values[place], error)
+        rounded = float(values[place])
+        if 0 < error < math.inf:  # to the decimal place of the leading digit of the error
+            unit = 10.0 ** math.floor(math.log10(error))
+            rounded = float(f"{round(rounded / unit) * unit:.15g}") if abs(rounded) < 1e15 * unit else rounded
         if covariance[0, 0] > 0:
             move = (rounded - values[place]) * scale[left[0]] * covariance[:, 0] / covariance[0, 0]
             for k, change in zip(left[1:], move[1:], strict=True):
@@ -344,14 +347,6 @@ def with_decided_digits(node: Expression, x: np.ndarray, y: np.ndarray, weight: 
     with np.errstate(all="ignore"):
         worse = float(np.sum(((evaluate(candidate, x) - y) * root) ** 2)) - squares
     return candidate if worse <= max(len(places), CHI_SQUARE_99) * variance else node
-
-
-def _rounded(value: float, error: float) -> float:
-    """A number rounded to the decimal place of the leading digit of its standard error."""
-    if not (0 < error < math.inf):
-        return float(value)
-    unit = 10.0 ** math.floor(math.log10(error))
-    return float(f"{round(value / unit) * unit:.15g}") if abs(value) < 1e15 * unit else float(value)
 
 
 def decided_form(

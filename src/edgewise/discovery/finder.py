@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from edgewise.checks import check_count, check_names, is_number
+from edgewise.checks import check_count, check_names, check_number
 from edgewise.deprecations import renamed_argument
 from edgewise.discovery.arguments import checked_data, checked_options, column_names, rows_with_weight
 from edgewise.discovery.curves.stage import curve_laws, simple_sums
@@ -132,8 +132,7 @@ def find_formula(
     given = y
     x, y = checked_data(x, y)
     of_classes = np.asarray(given).dtype == bool
-    if not (is_number(time_limit) and time_limit >= 0):
-        raise InputError(f"time_limit must be a number of seconds of at least 0, got {time_limit!r}")
+    check_number(time_limit, "time_limit", of=" of seconds")
     check_count(seed, "seed", 0)
     names = check_names(names, x.shape[1])
     options = checked_options(options, names, len(y))

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from edgewise.checks import check_count, is_integer, is_number, unknown_name
+from edgewise.checks import check_count, check_number, is_integer, unknown_name
 from edgewise.errors import InputError
 from edgewise.formulas.expression import FUNCTIONS, Expression, evaluate
 from edgewise.outcomes import OnInterrupt, check_on_interrupt
@@ -99,8 +99,7 @@ class FormulaOptions:
             raise InputError(f'engine must be "own" or "operon", got {self.engine!r}')
         if self.engine == "operon" and find_spec("pyoperon") is None:
             raise InputError('engine must be "own" unless the package pyoperon is installed, got "operon"')
-        if not is_number(self.target_error) or self.target_error < 0:
-            raise InputError(f"target_error must be a number of at least 0, got {self.target_error!r}")
+        check_number(self.target_error, "target_error")
         for name, given in (("operators", self.operators), ("nested", (*self.nested, *chain(*self.nested.values())))):
             for operator in given:
                 if operator not in ALL_OPERATORS:
@@ -242,7 +241,7 @@ class Stage(Protocol):
     """One stage of the search.
 
     It yields expressions of the problem's columns (`Variable(k)` is column k of x) whose values approximate y, the
-    simplest first where it can tell, and returns when it has nothing more or the clock is over. It never raises for
+    simplest first where it knows, and returns when it has nothing more or the clock is over. It never raises for
     what the data are; the engine judges every expression on the held-out rows, refits its constants and writes known
     constants in closed form, so constants may be yielded as floats.
 

@@ -16,7 +16,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
-from edgewise.checks import is_number
+from edgewise.checks import check_number, is_number
 from edgewise.discovery.problem import FormulaOptions
 from edgewise.errors import InputError
 from edgewise.estimator.base import KANEstimator, block_codes, canonical_rows
@@ -295,8 +295,7 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         True
         """
         check_is_fitted(self)
-        if not is_number(time_limit) or time_limit <= 0:
-            raise InputError(f"time_limit must be a positive number of seconds, got {time_limit!r}")
+        check_number(time_limit, "time_limit", positive=True, of=" of seconds")
         logits = np.asarray(self.decision_function(X))
         columns = logits[:, None] if logits.ndim == 1 else logits - logits.mean(1, keepdims=True)
         rows, names = self._inputs(X), self._network_names(names)

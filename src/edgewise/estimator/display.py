@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from edgewise.errors import InputError
 from edgewise.estimator.explaining import RowExplainer
-from edgewise.interpret.attribution.effects import Effect, mean_contributions, partial_dependence
+from edgewise.interpret.attribution.effects import mean_contributions, partial_dependence
 from edgewise.interpret.attribution.explanations import constant_sentence
 from edgewise.presentation import column_texts, html_table, number_text, percent_text, r2_text, text_table
 
@@ -245,7 +245,10 @@ class EstimatorDisplay(RowExplainer):
         for i in np.argsort(-sizes, kind="stable")[:SUMMARY_INPUTS].tolist():
             effect = partial_dependence(view.function, view.X, i, kind=view.kind(i))
             name = (view.names or [])[i]
-            terms.append((str(name), texts[i], percent_text(sizes[i] / total), _shape(effect, view)))
+            output = int(effect.strength.argmax())  # the most varying one of several
+            of = f"y{output + 1} " if view.outputs is None else f"{view.outputs[output]} "
+            shape = (of if effect.mean.shape[1] > 1 else "") + effect.shape(output)
+            terms.append((str(name), texts[i], percent_text(sizes[i] / total), shape))
         left = len(sizes) - len(terms)
         notes = [f"{left} more inputs are not shown."] if left > 0 else []
         notes += [BACKGROUND_TEXT] if X is None else []
@@ -554,15 +557,6 @@ class EstimatorDisplay(RowExplainer):
 
     def _settings(self) -> list[tuple[str, str]]:
         return [(name, repr(value)[:80]) for name, value in self.get_params(deep=False).items()]
-
-
-def _shape(effect: Effect, view: PredictionView) -> str:
-    """Describe a curve in words, that of the most varying output if there are several."""
-    output = int(effect.strength.argmax())
-    text = effect.shape(output)
-    if effect.mean.shape[1] == 1:
-        return text
-    return f"{f'y{output + 1}' if view.outputs is None else view.outputs[output]} {text}"
 
 
 def _themed(figure: Figure, theme: Theme) -> Figure:

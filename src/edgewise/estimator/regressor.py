@@ -17,7 +17,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted
 
-from edgewise.checks import is_number
+from edgewise.checks import check_number, is_number
 from edgewise.discovery.problem import FormulaOptions
 from edgewise.errors import InputError
 from edgewise.estimator.base import KANEstimator, block_codes, canonical_rows, standardisation
@@ -486,8 +486,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
             If an argument is invalid.
         """
         check_is_fitted(self)
-        if not is_number(time_limit) or time_limit <= 0:
-            raise InputError(f"time_limit must be a positive number of seconds, got {time_limit!r}")
+        check_number(time_limit, "time_limit", positive=True, of=" of seconds")
         rows, target = self._inputs(X), self._predicted(self._codes(X)) if y is None else y
         self.equations_ = fronts_of_outputs(self, rows, target, self._network_names(names), time_limit, options)
         return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,11 @@ def rows_of(model: Any, facts: dict[str, Any], data: str | os.PathLike[str] | Ta
     FileError, InputError
         The table is not readable or does not fit the model.
     """
-    table = data if isinstance(data, Table) else _read(data)
+    if isinstance(data, Table):
+        table = data
+    else:
+        with knots_path() if os.fspath(data) == "knots" else nullcontext(data) as path:
+            table = read_table(path)
     if isinstance(model, KAN):
         return _numbers(table, model)
     names: tuple[str, ...] = tuple(getattr(model, "target_names_", ()) or ())
@@ -96,13 +101,6 @@ def made_folder(path: str) -> None:
         os.makedirs(path, exist_ok=True)
     except OSError as error:
         raise FileError(f"cannot make the folder {path}: {reason(error)}") from error
-
-
-def _read(data: str | os.PathLike[str]) -> Table:
-    if os.fspath(data) == "knots":
-        with knots_path() as path:
-            return read_table(path)
-    return read_table(data)
 
 
 def _inputs(table: Table, model: KANRegressor | KANClassifier) -> Any:

@@ -18,7 +18,7 @@ from edgewise.storage import save
 
 
 class Session:
-    """A model that is edited step by step; each step tells what it costs before it is kept.
+    """A model that is edited step by step; the costs of each step are known before it is kept.
 
     Parameters
     ----------

@@ -1,14 +1,12 @@
 """Networks as C99 source that needs only the mathematical library."""
 
 import os
-import re
 from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
 
 from edgewise import files
-from edgewise.errors import InputError
 from edgewise.escaping import c_comment
 from edgewise.export.steps import (
     Dense,
@@ -23,7 +21,7 @@ from edgewise.export.steps import (
     steps_of,
 )
 from edgewise.formulas.expression import Number
-from edgewise.formulas.printing import as_c
+from edgewise.formulas.printing import as_c, check_identifier
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
 
@@ -147,8 +145,7 @@ def c_source(
     outputs: Sequence[str] | None = None,
 ) -> str:
     """Return the source that `to_c` writes."""
-    if not isinstance(function, str) or not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", function):
-        raise InputError(f"function must be a plain identifier, got {function!r}")
+    check_identifier(function)
     layers = steps_of(model)
     width = [model.layers[0].in_features, *(layer.out_features for layer in model.layers)]
     check_units(units, width[0], width[-1])

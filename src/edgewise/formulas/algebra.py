@@ -224,9 +224,12 @@ def _reduced_exponential(argument: Expression) -> Expression:
         factor, rest = split_number(term)
         # Small exact constants such as exp(-1) stay as they are; they are shorter and exact.
         is_short = isinstance(term, Number) and term.exact is not None and abs(term.value) < 1.5
+        # exp(n log v) is better written as v**n for halves, and for other fractions in closed form.
+        is_half, exact = (2 * factor.value) % 1 == 0, factor.exact
+        is_fraction = exact is not None and exact[1] <= LARGEST_ROOT and not exact[2]
         if rest is None and abs(factor.value) < LARGEST_EXPONENT and not is_short:
             outside.append(Number(math.exp(factor.value)))
-        elif isinstance(rest, Call) and rest.name == "log" and _is_exponent(factor) and abs(factor.value) < 9:
+        elif isinstance(rest, Call) and rest.name == "log" and abs(factor.value) < 9 and (is_half or is_fraction):
             outside.append(_reduced_power(rest.argument, factor.value))
         else:
             inside.append(term)
@@ -235,12 +238,6 @@ def _reduced_exponential(argument: Expression) -> Expression:
     if not inside:
         return _collected_product(outside)
     return _collected_product((*outside, Call("exp", inside[0] if len(inside) == 1 else Add(tuple(inside)))))
-
-
-def _is_exponent(factor: Number) -> bool:
-    """True if exp(n log v) is better written as v**n: for halves, and for other fractions in closed form."""
-    is_fraction = factor.exact is not None and factor.exact[1] <= LARGEST_ROOT and not factor.exact[2]
-    return (2 * factor.value) % 1 == 0 or is_fraction
 
 
 def _terms(node: Expression) -> tuple[Expression, ...]:

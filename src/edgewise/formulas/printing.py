@@ -157,7 +157,7 @@ def as_python(node: Expression, names: Sequence[str], function: str = "f") -> st
         return np.sin(x[:, 0])*(1.0/2.0) + np.zeros(len(x))
     <BLANKLINE>
     """
-    _check_identifier(function)
+    check_identifier(function)
     body = _Python(tuple(f"x[:, {k}]" for k in range(len(names))), None).write(node)[0]
     imports = "import numpy as np\n" + ("from scipy.special import j0\n" if "j0(" in body else "")
     listed = python_comment(", ".join(names))
@@ -199,7 +199,7 @@ def as_c(node: Expression, names: Sequence[str], function: str = "f") -> str:
     }
     <BLANKLINE>
     """
-    _check_identifier(function)
+    check_identifier(function)
     body = _C(tuple(f"x[{k}]" for k in range(len(names))), None).write(node)[0]
     listed = ", ".join(map(c_comment, names))
     head = "#define _XOPEN_SOURCE 700\n" if "j0(" in body else ""
@@ -207,7 +207,8 @@ def as_c(node: Expression, names: Sequence[str], function: str = "f") -> str:
     return f"{head}#include <math.h>\n\n/* x: {listed} */\n{call}\n{{\n    return {body};\n}}\n"
 
 
-def _check_identifier(name: str) -> None:
+def check_identifier(name: str) -> None:
+    """Raise InputError unless `name` can name a function in Python and in C."""
     if not isinstance(name, str) or not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name):
         raise InputError(f"function must be a plain identifier, got {name!r}")
 

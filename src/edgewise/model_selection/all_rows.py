@@ -109,7 +109,7 @@ class AllRows:
         samples : Samples
             The sample.
         clock : Clock
-            Is told what begins, and knows how much time is left.
+            Reports what begins, and knows how much time is left.
         share : float
             Share of the rows for each model of a mean, see `SearchPolicy.bag_share`.
         """

@@ -11,7 +11,7 @@ from typing import TypedDict, Unpack
 import torch
 from torch import Tensor
 
-from edgewise.checks import check_count, check_options, is_number
+from edgewise.checks import check_count, check_number, check_options, is_number
 from edgewise.errors import InputError
 from edgewise.model_selection.starts import (
     Start,
@@ -233,8 +233,7 @@ def _checked(
     check_count(seed, "seed", 0)
     if starts is not None:
         check_count(starts, "starts")
-    if not (is_number(budget) and budget > 0):
-        raise InputError(f"budget must be a positive number, got {budget!r}")
+    check_number(budget, "budget", positive=True)
     if time_limit is not None and not (is_number(time_limit) and time_limit > 0):
         raise InputError(f"time_limit must be a positive number of seconds or None, got {time_limit!r}")
     data = problem.train
@@ -322,7 +321,7 @@ class _Refinement:
         return min(trained, key=lambda each: each.loss)
 
     def _moved(self, start: Start) -> KAN:
-        """The model of a start with hidden grids that hold all activations, and with knots of equal error if asked."""
+        """The model of a start with hidden grids that hold all activations, or with knots of equal error."""
         model, x = start.model, self.problem.train.x
         if self.knots == "error":
             moved = copy.deepcopy(model)

@@ -26,7 +26,7 @@ from edgewise.model_selection.additive.inference import cross_fitted_noise, fit_
 from edgewise.model_selection.all_rows import SEARCHED_SHARE, AllRows
 from edgewise.model_selection.fixed_shape import InterruptedTraining, ShapeSearch
 from edgewise.model_selection.noise_free import approximated, without_noise
-from edgewise.model_selection.results import AutoResult, data_of, loss_of, network_error_bars
+from edgewise.model_selection.results import AutoResult, data_of, loss_of, network_error_bars, tensors_of
 from edgewise.model_selection.search.candidates import Fitted, Samples, are_classes, is_linear
 from edgewise.model_selection.search.clock import Clock
 from edgewise.model_selection.search.comparisons import sample_losses
@@ -352,11 +352,10 @@ def _interrupt(progress: Progress) -> None:
 
 def problem_of(samples: Samples, settings: SearchSettings) -> Problem:
     """Return the samples as a problem of training."""
-    x, y, weight = (torch.from_numpy(np.ascontiguousarray(part)) for part in (samples.x, samples.y, samples.weight))
-    own = None if bool((weight == weight[0]).all()) else weight
+    x, y, weight = tensors_of(samples)
     if settings.loss == "classes":
-        return Classification(x, y, classes=settings.outputs, weight=own)
-    return Regression(x, y, weight=own)
+        return Classification(x, y, classes=settings.outputs, weight=weight)
+    return Regression(x, y, weight=weight)
 
 
 def _fixed(samples: Samples, settings: SearchSettings, clock: Clock) -> AutoResult:

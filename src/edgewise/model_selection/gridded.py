@@ -94,8 +94,8 @@ def smooth_on_grid(
 
     The function is a mean plus a sum of products of cosines of each input. Their weights have normal priors whose
     variances fall as a power of the frequency, (f_1^2 + f_2^2 + ...)^-s; s, the noise, the scale of each input and the
-    highest frequency are those with the highest likelihood. Frequencies beyond those of the grid are told from lower
-    ones by the prior alone, as in kriging.
+    highest frequency are those with the highest likelihood. Frequencies beyond those of the grid are separated from
+    lower ones by the prior alone, as in kriging.
 
     Parameters
     ----------

@@ -420,13 +420,28 @@ def _choose_shape(problem: Regression, finalists: list[Start], budget: WorkBudge
     fastest = finalists[0].model.config.degree + 1.0
     entries = [(start, fastest) for start in finalists if math.isfinite(start.loss)] or [(finalists[0], 0.0)]
 
-    def extrapolated(entry: tuple[Start, float]) -> float:
-        return _extrapolated_error(problem, *entry, budget)
+    rows, values = problem.train.y.numel(), most_values(problem)
 
-    def halving_work(start: Start) -> float:
-        degree, grid, edges = start.model.config.degree, start.model.config.grid_size[0], edge_count(start.width)
-        rows, parameters = problem.train.y.numel(), edges * (2 * grid + degree)
+    def halving_work(start: Start, grid: int) -> float:
+        degree, edges = start.model.config.degree, edge_count(start.width)
+        parameters = edges * (2 * grid + degree)
         return COARSE_STEPS * APPROXIMATION_COST.levenberg_marquardt(rows, parameters, edges * (degree + 1))
+
+    def extrapolated(entry: tuple[Start, float]) -> float:
+        """The error extrapolated with the slope to the finest grid that samples and budget allow."""
+        start, slope = entry
+        if not math.isfinite(start.loss):
+            return math.inf
+        grid, degree = start.model.config.grid_size[0], start.model.config.degree
+        finest, spent = grid, budget.work + halving_work(start, grid)
+        while (
+            2 * edge_count(start.width) * (2 * finest + degree) <= rows
+            and 2 * finest + degree <= values
+            and spent <= budget.limit
+        ):
+            finest *= 2
+            spent += halving_work(start, finest)
+        return math.sqrt(start.loss) * (grid / finest) ** slope
 
     for keep in FINALISTS:
         by_loss = sorted(entries, key=lambda entry: entry[0].loss)
@@ -435,7 +450,8 @@ def _choose_shape(problem: Regression, finalists: list[Start], budget: WorkBudge
         affordable = [
             (start, slope)
             for start, slope in kept.values()
-            if halving_work(start) + budget.work < budget.limit and _is_determined(problem, start)
+            if halving_work(start, start.model.config.grid_size[0]) + budget.work < budget.limit
+            and _is_determined(problem, start)
         ]
         if budget.past_deadline or not affordable:
             break
@@ -463,21 +479,6 @@ def _halve_grid(problem: Regression, start: Start, budget: WorkBudget) -> tuple[
         return start, 0.0
     slope = math.log2(start.loss / max(finer.loss, ABOVE_ZERO)) / 2
     return finer, min(slope, model.config.degree + 1)
-
-
-def _extrapolated_error(problem: Regression, start: Start, slope: float, budget: WorkBudget) -> float:
-    """Return the error extrapolated with `slope` to the finest grid that samples and budget allow."""
-    if not math.isfinite(start.loss):
-        return math.inf
-    grid, degree = start.model.config.grid_size[0], start.model.config.degree
-    edges, rows = edge_count(start.width), problem.train.y.numel()
-    finest, spent, values = grid, budget.work, most_values(problem)
-    while True:
-        parameters = edges * (2 * finest + degree)
-        spent += COARSE_STEPS * APPROXIMATION_COST.levenberg_marquardt(rows, parameters, edges * (degree + 1))
-        if 2 * parameters > rows or 2 * finest + degree > values or spent > budget.limit:
-            return math.sqrt(start.loss) * (grid / finest) ** slope
-        finest *= 2
 
 
 def most_values(problem: Regression) -> int:

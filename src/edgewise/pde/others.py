@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgewise.checks import check_count, is_number
+from edgewise.checks import check_count, check_number
 from edgewise.errors import InputError
 from edgewise.outcomes import StopReason
 from edgewise.pde.solver.history import History
@@ -71,8 +71,7 @@ def other_solutions(
         raise InputError("known must hold solutions of one problem, got several problems")
     check_count(most, "most")
     for value, name in ((budget, "budget"), (tolerance, "tolerance")):
-        if not (is_number(value) and value > 0):
-            raise InputError(f"{name} must be a positive number, got {value!r}")
+        check_number(value, name, positive=True)
     from edgewise.pde.structured.deflation import others  # imported late: `import edgewise` stays light
     from edgewise.pde.structured.slabs import marches
     from edgewise.pde.structured.statement import recognised

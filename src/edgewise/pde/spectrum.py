@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from edgewise.checks import check_count, is_number
+from edgewise.checks import check_count, check_number
 from edgewise.errors import InputError
 from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.nn.prediction import predict_in_batches
@@ -156,8 +156,7 @@ def eigenvalues(problem: Collocation, count: int = 6, *, tolerance: float = WANT
     [0.5, 1.5, 2.5]
     """
     check_count(count, "count")
-    if not (is_number(tolerance) and tolerance >= 0):
-        raise InputError(f"tolerance must be a number of at least 0, got {tolerance!r}")
+    check_number(tolerance, "tolerance")
     _check_problem(problem)
     before: np.ndarray | None = None
     values, errors = np.zeros(0), np.zeros(0)

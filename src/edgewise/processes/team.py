@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from edgewise.checks import is_number
+from edgewise.checks import check_number
 from edgewise.errors import EdgewiseError, InputError, ProcessError
 from edgewise.outcomes import OutOfTime
 
@@ -79,8 +79,7 @@ def joined_processes(timeout: float = TIMEOUT) -> Iterator[int]:
     ...     process
     0
     """
-    if not is_number(timeout) or timeout <= 0:
-        raise InputError(f"timeout must be a positive number of seconds, got {timeout!r}")
+    check_number(timeout, "timeout", positive=True, of=" of seconds")
     size = os.environ.get("WORLD_SIZE", "1")
     if not size.isdigit():
         raise InputError(f"WORLD_SIZE of the environment must be a number of processes, got {size!r}")

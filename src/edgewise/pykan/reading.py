@@ -229,16 +229,16 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
     except Exception as error:  # torch raises errors of many kinds for damaged files
         reason = str(error).split("\n")[0][:120]
         raise InputError(f"source must have a state that torch wrote, {path}: {ascii(reason)[1:-1]}") from error
-    if not isinstance(tensors, dict) or not all(
-        isinstance(name, str) and isinstance(value, Tensor) and _is_plain(value) for name, value in tensors.items()
+    is_named = isinstance(tensors, dict) and all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in tensors.items()
+    )
+    # Tensors are as large as their storage: a view with steps of 0 could claim any size.
+    if not is_named or not all(
+        value.layout is torch.strided and value.untyped_storage().nbytes() >= value.numel() * value.element_size()
+        for value in tensors.values()
     ):
         raise InputError(f"source must have a state of named tensors, {path} holds something else")
     return tensors
-
-
-def _is_plain(value: Tensor) -> bool:
-    """Return True for a tensor that is as large as its storage says: a view with steps of 0 could claim any size."""
-    return value.layout is torch.strided and value.untyped_storage().nbytes() >= value.numel() * value.element_size()
 
 
 def _config_entries(text: str) -> dict[str, Any]:

@@ -13,7 +13,11 @@ def comparison_sentences(content: ReportContent) -> list[str]:
     name = content.models[0].name
     rows = content.split.get("test")
     place = f"On the {rows:,} test rows" if rows else f"On the {content.score_rows}"
-    first = f"{place} the {content.score_name} of the {name} is {score_text(content, own)}{_spread(content)}."
+    spread, error = "", content.models[0].error
+    if error is not None and math.isfinite(error):
+        size = f"{100 * error:.1f} points" if content.score_percent else f"{error:.2g}"
+        spread = f" (standard error {size})"
+    first = f"{place} the {content.score_name} of the {name} is {score_text(content, own)}{spread}."
     others = [(score, model) for model in content.models[1:] if (score := _score(model)) is not None]
     if content.score_name == "R²" and own < 0:
         first += " Below 0 is worse than predicting the mean; a target with a long tail may need its logarithm."
@@ -50,14 +54,6 @@ def _difference(content: ReportContent, gap: float) -> str:
         return f"{gap:.2g}"
     points = f"{100 * gap:.1f}"
     return f"{points} percentage {'point' if points == '1.0' else 'points'}"
-
-
-def _spread(content: ReportContent) -> str:
-    """Return the standard error of the KAN's score in brackets, if it is known."""
-    error = content.models[0].error
-    if error is None or not math.isfinite(error):
-        return ""
-    return f" (standard error {100 * error:.1f} points)" if content.score_percent else f" (standard error {error:.2g})"
 
 
 def _score(model: ModelResult) -> float | None:

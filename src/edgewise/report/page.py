@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import math
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
@@ -112,7 +112,12 @@ def page(content: ReportContent) -> str:
     comparison = _comparison(content)
     few = len(content.models) <= OPENING_MODELS
     chosen = _headline(content)
-    shown, later = _opening_findings(content.findings)
+    # The first findings and the joint effects of inputs stand on the first page, the others below.
+    joint = [text for text in content.findings[OPENING_FINDINGS:] if " interact: " in text][:OPENING_PAIRS]
+    shown = [*content.findings[:OPENING_FINDINGS], *joint]
+    later = [text for text in content.findings if text not in shown]
+    method = html_text(method_sentence(content))
+    quoted = f"<blockquote>{method}</blockquote>" if method else ""
     opening = [
         ("What was learned", [_list(shown), chosen]),
         ("How good it is", [_paragraph([*comparison_sentences(content), *content.errors]), comparison if few else ""]),
@@ -122,20 +127,12 @@ def page(content: ReportContent) -> str:
     folded = [
         ("The result in detail", ["" if few else comparison, *drawn.of("result"), _classes(content)]),
         ("Every target" if content.score_name in ("R²", "loss") else "Every class", _each_class(content, drawn)),
-        (
-            "The inputs",
-            [
-                _inputs(content),
-                _list(later),
-                *drawn.of("inputs"),
-                _tests(content),
-            ],
-        ),
+        ("The inputs", [_inputs(content), _list(later), *drawn.of("inputs"), _tests(content)]),
         ("The formulas", [_formulas(content), _list(content.formulas[1:]), *drawn.of("formulas")]),
         ("The network", drawn.of("network")),
         ("The data", [_facts(content.data), _split(content), _list(content.notes)]),
         ("The training", [_facts(content.training), *drawn.of("training")]),
-        ("For a method section, and to repeat the fit", [_method(content), _repeat(content), _facts(content.versions)]),
+        ("For a method section, and to repeat the fit", [quoted, _repeat(content), _facts(content.versions)]),
     ]
     parts = [
         f'<section aria-labelledby="s{n}">\n<h2 id="s{n}">{title}</h2>\n{inner}\n</section>'
@@ -153,13 +150,6 @@ def page(content: ReportContent) -> str:
     return template.substitute(
         title=html_text(content.title), opening="\n".join(filter(None, lines)), body="\n".join(parts)
     )
-
-
-def _opening_findings(findings: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Divide the findings into those of the first page, the joint effects of inputs among them, and the others."""
-    joint = [text for text in findings[OPENING_FINDINGS:] if " interact: " in text][:OPENING_PAIRS]
-    shown = [*findings[:OPENING_FINDINGS], *joint]
-    return shown, [text for text in findings if text not in shown]
 
 
 def _headline(content: ReportContent) -> str:
@@ -354,11 +344,6 @@ def _split(content: ReportContent) -> str:
     *rest, last = (f"{rows:,} {html_text(name)} ({100 * rows / total:.0f} %)" for name, rows in content.split.items())
     parts = f"{', '.join(rest)} and {last}" if rest else last
     return f"<p>The {total:,} rows were split into {parts}.</p>"
-
-
-def _method(content: ReportContent) -> str:
-    sentence = method_sentence(content)
-    return f"<blockquote>{html_text(sentence)}</blockquote>" if sentence else ""
 
 
 def _repeat(content: ReportContent) -> str:

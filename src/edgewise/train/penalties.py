@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from edgewise.checks import check_number
 from edgewise.errors import InputError
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.trace import Trace
@@ -596,5 +597,4 @@ def spline_layers(model: nn.Module) -> dict[int, KANLayer]:
 
 
 def _check_strength(value: object, name: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
-        raise InputError(f"{name} must be a number of at least 0, got {value!r}")
+    check_number(value, name)

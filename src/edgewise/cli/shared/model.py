@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from edgewise.cli.shared.opening import Kind, Written
 from edgewise.cli.shared.source import Source, decimals
 from edgewise.errors import CheckpointError, InputError
 from edgewise.estimator import KANClassifier, KANRegressor, load_estimator
@@ -98,14 +99,18 @@ class Model:
         return self.estimator._inputs(table)
 
 
-def open_model(path: Path) -> Model:
+def open_model(path: Path | Written) -> Model:
     """Open a model.
 
     Raises
     ------
-    FileError, CheckpointError
+    FileError, CheckpointError, InputError
         The file does not contain an estimator.
     """
+    if isinstance(path, Written):
+        if path.kind is not Kind.model:
+            raise InputError(f"MODEL must be a model of a table, got {path.file}, a {path.kind}")
+        path = path.file
     estimator, extra = load_estimator(path)
     assert isinstance(estimator, KANRegressor | KANClassifier)
     encoder = None

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from edgewise.cli.shared.model import open_model
-from edgewise.cli.shared.opening import Kind, Written
+from edgewise.cli.shared.opening import Written
 from edgewise.cli.terminal.console import Screen
-from edgewise.errors import InputError
 from edgewise.estimator import KANClassifier
 
 
 def write_program(written: Written, out: str, screen: Screen) -> None:
     """Write the model in the language that the ending of `out` names; list its inputs and outputs."""
-    if written.kind is not Kind.model:
-        raise InputError(f"MODEL must be a model of a table, got {written.file}, a {written.kind}")
-    opened = open_model(written.file)
+    opened = open_model(written)
     estimator, names = opened.estimator, opened.names
     estimator.export(out, outputs=[opened.target] if opened.output_count == 1 else None)
     screen.say(f"Wrote {out}.")

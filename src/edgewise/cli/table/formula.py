@@ -13,7 +13,7 @@ from rich.text import Text
 
 from edgewise.cli.shared.formulas import FormulaList
 from edgewise.cli.shared.model import Model, open_model
-from edgewise.cli.shared.opening import Kind, Written
+from edgewise.cli.shared.opening import Written
 from edgewise.cli.shared.preparation import FormulaJob, PreparedTable, collect_warnings
 from edgewise.cli.terminal.console import Screen
 from edgewise.discovery import FormulaOptions
@@ -45,7 +45,10 @@ def search_formulas(
     with screen.progress("Formulas") as bar:
         report = None if bar is None else bar.update
         if isinstance(read, PreparedTable):
-            by_output = _search_for_table(job, read, screen, report, journal)
+            screen.notes(read.notes)
+            X, y, names, options = read.X, read.y, read.encoder.formula_names, FormulaOptions(structure=job.structure)
+            front = table_front(X, y, names, job.time_limit, progress=report, options=options, journal=journal)
+            by_output = {"": replace(FormulaList.from_front(front, read.target, X, y, ()), encoder=read.encoder)}
         else:
             by_output = _search_for_model(job, *read, screen, report, journal)
     shown, wrote, suffixes = [], [], list[str]()
@@ -89,19 +92,6 @@ def search_formulas(
     return shown
 
 
-def _search_for_table(
-    job: FormulaJob, prepared: PreparedTable, screen: Screen, report: ProgressCallback | None, journal: Journal | None
-) -> dict[str, FormulaList]:
-    screen.notes(prepared.notes)
-    options = FormulaOptions(structure=job.structure)
-    names = prepared.encoder.formula_names
-    front = table_front(
-        prepared.X, prepared.y, names, job.time_limit, progress=report, options=options, journal=journal
-    )
-    formulas = FormulaList.from_front(front, prepared.target, prepared.X, prepared.y, ())
-    return {"": replace(formulas, encoder=prepared.encoder)}
-
-
 def _search_for_model(
     job: FormulaJob,
     written: Written,
@@ -111,9 +101,7 @@ def _search_for_model(
     journal: Journal | None,
 ) -> dict[str, FormulaList]:
     """Return the formulas by the label of the output; the label is empty for a single output."""
-    if written.kind is not Kind.model:
-        raise InputError(f"MODEL must be a model of a table, got {written.file}, a {written.kind}")
-    model = open_model(written.file)
+    model = open_model(written)
     rows, notes = model.inputs(table)
     X = model.encoded(rows)
     screen.notes(notes)

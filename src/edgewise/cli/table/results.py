@@ -15,7 +15,7 @@ import numpy as np
 import edgewise
 from edgewise.cli.shared.folder import ResultFolder
 from edgewise.cli.shared.model import open_model, prediction_columns, rows_of_test
-from edgewise.cli.shared.opening import Kind, Written
+from edgewise.cli.shared.opening import Written
 from edgewise.cli.shared.preparation import FitJob, PreparedTable, split_sentence
 from edgewise.cli.shared.source import Source, columns_csv
 from edgewise.cli.table.training import FitFormulas, TrainedModel
@@ -349,9 +349,7 @@ def write_page(written: Written, source: Source | None, out: str, screen: Screen
     InputError
         MODEL is not the model of a table, or the table lacks its target.
     """
-    if written.kind is not Kind.model:
-        raise InputError(f"MODEL must be a model of a table, got {written.file}, a {written.kind}")
-    model = open_model(written.file)
+    model = open_model(written)
     X: Any = None
     y: np.ndarray | None = None
     about = "held-out rows of the training"

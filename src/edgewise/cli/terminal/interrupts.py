@@ -17,7 +17,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-TOLD_AFTER = 2.0  # seconds that compiled code may go on before the user is told so; a choice
+TOLD_AFTER = 2.0  # seconds that compiled code may go on before a sentence appears; a choice
 NOTHING_KEPT = b"edgewise: interrupted; nothing was kept\n"
 NOTICED = b"edgewise: %s; ending and keeping what there is\n"
 NAMES = {"SIGINT": "Ctrl-C", "SIGTERM": "end requested (SIGTERM)", "SIGHUP": "the terminal was closed (SIGHUP)"}
@@ -68,7 +68,8 @@ def finish(step: Callable[[], T]) -> tuple[T, bool]:
 class InterruptWatch:
     """A thread that answers Ctrl-C while the main thread is in compiled code, where Python's handler cannot run yet.
 
-    After some seconds it says that Ctrl-C was noticed; a second Ctrl-C before the computation ends stops the process.
+    After some seconds a sentence confirms that Ctrl-C was noticed; a second Ctrl-C before the computation ends stops
+    the process.
     """
 
     def __init__(self) -> None:
@@ -96,8 +97,12 @@ class InterruptWatch:
         )  # at once: keeping what there is may take a moment
         if number != signal.SIGINT:
             self._ended_by = number
-        if hasattr(signal, "SIGHUP") and number == signal.SIGHUP:
-            _without_terminal()
+        if hasattr(signal, "SIGHUP") and number == signal.SIGHUP:  # writing to a closed terminal is an error
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            for stream in (1, 2):
+                if os.isatty(stream):
+                    os.dup2(nowhere, stream)
+            os.close(nowhere)
         raise KeyboardInterrupt
 
     def _watch(self, reading: int, numbers: list[int]) -> None:
@@ -114,12 +119,3 @@ class InterruptWatch:
         time.sleep(TOLD_AFTER)
         if self._handled < which:
             _write(WAITING)
-
-
-def _without_terminal() -> None:
-    """Let what is still printed go nowhere, since writing to a closed terminal is an error."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    for number in (1, 2):
-        if os.isatty(number):
-            os.dup2(nowhere, number)
-    os.close(nowhere)

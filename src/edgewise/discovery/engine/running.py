@@ -53,7 +53,7 @@ FAILURES = (
 )
 
 # A formula of at most so many symbols that leaves at most this share of the deviation of y, and residuals like noise,
-# is complete: the search then goes on for half as long as it took, for a shorter one that says the same. Choices.
+# is complete: the search then goes on for half as long as it took, for a shorter one with the same values. Choices.
 COMPLETE_SYMBOLS, LARGEST_NOISE, COMPLETE_PATIENCE = 20, 0.25, 0.5
 
 Reducer = Callable[[LawProblem, Clock], Iterable[NoiseEstimate | Reduction | Separation]]

@@ -29,7 +29,7 @@ from edgewise.formulas.expression import (
     exact_number,
 )
 
-# Rows that decide whether two expressions are equal. A choice: six rows that lie apart tell |x| from x and random
+# Rows that decide whether two expressions are equal. A choice: six rows that lie apart separate |x| from x, and random
 # projections of six values still separate millions of expressions.
 PROBE_ROWS = 6
 # Candidates whose keys are computed at once. A choice: 6 rows of 100,000 numbers stay in the cache of a processor.
@@ -131,7 +131,12 @@ class Pool:
         self.unary = permitted_shapes([*UNARY, *ON_REQUEST], options)
         self.binary = permitted_shapes(BINARY, options)
         self.is_commutative = [shape in BINARY[:COMMUTATIVE] for shape in self.binary]
-        self.bits, self.forbidden = _function_bits(self.unary, options)
+        # For each shape the bit of its function, and the bits of the functions that its argument must not contain.
+        names = list(dict.fromkeys(shape.name for shape in self.unary if shape.name))[:MOST_FUNCTIONS]
+        bit = {name: np.int64(1) << np.int64(k) for k, name in enumerate(names)}
+        self.bits = np.array([bit.get(shape.name, 0) for shape in self.unary], dtype=np.int64)
+        barred = [sum(int(bit.get(n, 0)) for n in set(options.nested.get(shape.name, ()))) for shape in self.unary]
+        self.forbidden = np.array(barred, dtype=np.int64)
         points = len(x)
         rng = np.random.default_rng([1, seed])
         self._weights = rng.normal(size=(2, min(PROBE_ROWS, points)))
@@ -319,12 +324,3 @@ def spread_rows(x: np.ndarray, count: int) -> np.ndarray:
         distance = np.minimum(distance, ((points - points[chosen[-1]]) ** 2).sum(axis=1))
     rest = np.setdiff1d(np.arange(len(x)), chosen)
     return np.concatenate([np.array(chosen), rest])
-
-
-def _function_bits(shapes: Sequence[Shape], options: FormulaOptions) -> tuple[np.ndarray, np.ndarray]:
-    """For each shape the bit of its function, and the bits of the functions that its argument must not contain."""
-    names = list(dict.fromkeys(shape.name for shape in shapes if shape.name))[:MOST_FUNCTIONS]
-    bit = {name: np.int64(1) << np.int64(k) for k, name in enumerate(names)}
-    own = np.array([bit.get(shape.name, 0) for shape in shapes], dtype=np.int64)
-    barred = [sum(int(bit.get(name, 0)) for name in set(options.nested.get(s.name, ()))) for s in shapes]
-    return own, np.array(barred, dtype=np.int64)

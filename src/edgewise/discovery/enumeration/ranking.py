@@ -224,7 +224,8 @@ def _candidates(columns: Columns, target: Target, importance: np.ndarray, clock:
                 break
             matrix = shares(part, second)
             flat = np.where(matrix > 1 + SHARE_ROUNDING, 0.0, matrix).ravel()
-            places = _largest(flat)
+            is_short = len(flat) <= LOOKED_AT
+            places = np.arange(len(flat)) if is_short else np.argpartition(-flat, LOOKED_AT)[:LOOKED_AT]
             f, g = part[places // len(second)], second[places % len(second)]
             places, f, g = places[f != g], f[f != g], g[f != g]
             if is_curve:
@@ -259,13 +260,6 @@ def _candidates(columns: Columns, target: Target, importance: np.ndarray, clock:
     found += [one._replace(terms=(one.terms[0] + one.terms[1],)) for one in multiplied]
     found += best_pairs(of_sums, partners, curves, True) + best_pairs(of_sums, of_inputs, of_inputs, True)
     return sorted(found, key=lambda one: (-one.share, one.size))
-
-
-def _largest(shares: np.ndarray) -> np.ndarray:
-    """Places of the largest entries."""
-    if len(shares) <= LOOKED_AT:
-        return np.arange(len(shares))
-    return np.asarray(np.argpartition(-shares, LOOKED_AT)[:LOOKED_AT])
 
 
 def _shortlist(shares: np.ndarray, sizes: np.ndarray, of_each_size: int, most: int) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 `stage` has the door, `evolved`, and the islands' migrations; `islands` one generation after another; `variation` the
 random programs, crossover and mutations; `batches` fits the constants of hundreds of programs at once; `operations`
-says what a program is made of.
+has what a program is made of.
 """
 
 from edgewise.discovery.evolution.stage import evolved

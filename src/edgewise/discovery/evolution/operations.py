@@ -58,18 +58,16 @@ FUNCTION_OPERATIONS = (
     Operation("log", 1, np.log, lambda u, v: (1 / u,), lambda f: Call("log", f)),
     Operation("tanh", 1, np.tanh, lambda u, v: (1 - v * v,), lambda f: Call("tanh", f)),
 )
-NAMED = {operation.name: operation for operation in FUNCTION_OPERATIONS}
+NAMED = {
+    name: Operation(name, 1, entry.value, lambda u, v, e=entry: (e.derivative(u),), lambda f, name=name: Call(name, f))
+    for name, entry in FUNCTIONS.items()
+} | {operation.name: operation for operation in FUNCTION_OPERATIONS}
 OPERATORS = (
     Operation("+", 2, np.add, lambda u, w, v: (1.0, 1.0), lambda f, g: Add((f, g))),
     Operation("-", 2, np.subtract, lambda u, w, v: (1.0, -1.0), lambda f, g: Add((f, Multiply((MINUS_ONE, g))))),
     Operation("*", 2, np.multiply, lambda u, w, v: (w, u), lambda f, g: Multiply((f, g))),
     Operation("/", 2, np.divide, lambda u, w, v: (1 / w, -v / w), lambda f, g: Multiply((f, Power(g, -1.0)))),
 )
-
-
-def _function(name: str) -> Operation:
-    entry = FUNCTIONS[name]
-    return Operation(name, 1, entry.value, lambda u, v: (entry.derivative(u),), lambda f: Call(name, f))
 
 
 class OperationTable:
@@ -97,7 +95,7 @@ class OperationTable:
         self.operations += [Operation("input", 0, *leaf, lambda k=k: Variable(k)) for k in range(inputs)]
         names = [name for name in options.operators if name in FUNCTIONS or name == "sqrt"]
         names += ["square"] if permitted & {"*", "^"} else []
-        self.operations += [NAMED.get(name) or _function(name) for name in dict.fromkeys(names)]
+        self.operations += [NAMED[name] for name in dict.fromkeys(names)]
         self.operations += [operation for operation in OPERATORS if operation.name in permitted]
         self.arity = [operation.arity for operation in self.operations]
         self.unary = [k for k, arity in enumerate(self.arity) if arity == 1]

@@ -76,8 +76,10 @@ def evolved(problem: LawProblem, clock: Clock, seeds: Sequence[Expression] = ())
         return
     table = OperationTable(x.shape[1], problem.options)
     breeder = Breeder(table, min(problem.options.max_size, MOST_PROGRAM_NODES), np.ascontiguousarray(x.T), y, weights)
+    made = [program_of(simplify(seed), table) for seed in sorted(seeds, key=complexity)]
+    first = [program for program in dict.fromkeys(made) if program is not None][:SEEDS]  # the table may not express all
     best: dict[int, float] = {}
-    for islands in _epochs(problem, breeder, _seed_programs(seeds, table), clock):
+    for islands in _epochs(problem, breeder, first, clock):
         losses = {program: loss for island in islands for loss, program in island.front()}
         for program, loss in sorted(losses.items(), key=lambda pair: (len(pair[0]), pair[1])):
             if loss >= BETTER * min((best[n] for n in best if n <= len(program)), default=np.inf):
@@ -128,12 +130,6 @@ def _migrate(islands: list[Island]) -> None:
         for loss, program in fronts[number - 1]:
             island.programs.append(program)
             island.losses.append(loss)
-
-
-def _seed_programs(seeds: Sequence[Expression], table: OperationTable) -> list[Program]:
-    """Programs of the seeds that the table can express, the shortest first."""
-    made = [program_of(simplify(seed), table) for seed in sorted(seeds, key=complexity)]
-    return [program for program in dict.fromkeys(made) if program is not None][:SEEDS]
 
 
 def _with_factor(

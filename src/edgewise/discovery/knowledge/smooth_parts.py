@@ -33,9 +33,8 @@ from edgewise.ops.gauss_newton import DampingRule, LeastSquaresLimits, least_squ
 from edgewise.settings import ABOVE_ZERO
 
 POLYNOMIAL_DEGREES = (1, 2, 3, 4, 6, 8, 10, 12, 15, 18, 22, 26, 30)
-MOST_COEFFICIENTS = (
-    300  # Coefficients of all functions, at most. A choice: a step then takes a few hundredths of a second.
-)
+# Coefficients of all functions, at most. A choice: a step then takes a few hundredths of a second.
+MOST_COEFFICIENTS = 300
 ROWS_A_TERM = 3  # Rows for each coefficient, at least. A choice: fewer leave nothing to judge the fit by.
 PART_STARTS = (
     6  # Starts at the lowest degrees, since products and constants inside functions have local minima (a choice).
@@ -44,7 +43,7 @@ START_DEGREE = 3  # The degree at which starts are compared. A choice: lower one
 WIDE_RANGE = 4.0  # Ratio of the ends of a positive argument from which on its logarithm is tried too. A choice.
 PART_STEPS = 25  # Steps of a fit, at most; a structure that is linear in its functions needs two or three.
 DEGREE_PATIENCE = 2  # Degrees without improvement after which no higher one is tried. A choice.
-# Sizes of derivatives, as shares of their root mean square, below which a residual says nothing of a function.
+# Sizes of derivatives, as shares of their root mean square, below which a residual does not depend on a function.
 LEAST_PART_SLOPE = 1e-3
 # Small damping at the start: most structures are nearly linear in their functions.
 PART_DAMPING = DampingRule(first=1e-6, lowest=1e-14, highest=1e12)
@@ -192,7 +191,7 @@ def fitted_parts(
 def _growing_bases(
     template: Template, x: np.ndarray, known: Mapping[int, Expression], with_logs: bool, rows: int
 ) -> Iterator[tuple[Basis, ...]]:
-    """Bases of rising degree for all functions, in logarithms of the arguments of a wide range if so asked."""
+    """Bases of rising degree for all functions, in logarithms of the arguments of a wide range with `with_logs`."""
     ranges = []
     for function in range(len(template.functions)):
         z = np.concatenate([template.arguments(place, x) for place in template.places(function)])

@@ -196,14 +196,11 @@ def change_of(symmetry: Symmetry, names: Sequence[str]) -> Change:
         if symmetry.kind == "translation":
             terms = sorted([(j, 1.0), *((p, -row[j]) for p, row in rows if row[j])])
             sign = np.sign(terms[0][1])
-            inputs.append(simplify(sum_of([_times(sign * number, Variable(i)) for i, number in terms])))
+            signed = [Multiply((exact_number(sign * number), Variable(i))) for i, number in terms]
+            inputs.append(simplify(sum_of(signed)))
         else:
             inputs.append(monomial(sorted([(j, 1.0), *((p, -row[j]) for p, row in rows)])))
     factor = monomial(sorted(zip(symmetry.pivots, symmetry.degrees, strict=True)))
     subject = quotient(factor, names)
     what = " and ".join(as_text(part, names) for part in inputs)
     return Change(tuple(inputs), factor, f"{subject} depends on {what}" if inputs else f"{subject} is constant")
-
-
-def _times(number: float, node: Expression) -> Expression:
-    return node if number == 1 else Multiply((exact_number(number), node))

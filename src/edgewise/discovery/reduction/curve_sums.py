@@ -1,7 +1,7 @@
 """Two inputs that act through a sum of one curve of each: f(g(x1) + c h(x2), x3, ...), such as r^2 = x^2 + y^2.
 
 Then df/dx1 : df/dx2 is g'(x1) : c h'(x2) at every row, whatever f and the other inputs are. For all pairs of curves of
-a list, the products df/dx1 h'(x2) and df/dx2 g'(x1) must be proportional: their correlation tells, and c is the slope.
+a list, the products df/dx1 h'(x2) and df/dx2 g'(x1) must be proportional: their correlation shows it; c is the slope.
 With logarithms the sum is a product of powers: x1 (1 + x2) has g = log x1 and h = log(1 + x2). Rotations are the pair
 of squares, translations that of straight lines, scalings that of logarithms.
 """

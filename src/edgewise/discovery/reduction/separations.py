@@ -81,6 +81,8 @@ def proposed_separations(step: Step, clock: Clock) -> Iterator[Separation]:
 
 def _partitions(size: np.ndarray, least: float) -> list[Partition]:
     """Groups of inputs with small interactions between them, the finest first; size is (inputs, inputs)."""
+    from scipy.sparse.csgraph import connected_components  # imported late: `import edgewise` stays light
+
     inputs = len(size)
     pairs = list(combinations(range(inputs), 2))
     largest = max(size[i, j] for i, j in pairs)
@@ -88,12 +90,8 @@ def _partitions(size: np.ndarray, least: float) -> list[Partition]:
     for limit in sorted({float(size[i, j]) for i, j in pairs}, reverse=True):
         if limit > max(LARGEST_NEGLECTED * largest, least) and inputs > 2:
             continue
-        groups = [{i} for i in range(inputs)]
-        for i, j in pairs:
-            if size[i, j] > limit:
-                joined = [group for group in groups if i in group or j in group]
-                groups = [group for group in groups if group not in joined] + [set().union(*joined)]
-        partition = tuple(sorted(tuple(sorted(group)) for group in groups))
+        count, group = connected_components(np.triu(size, 1) > limit, directed=False)
+        partition = tuple(tuple(np.flatnonzero(group == k).tolist()) for k in range(count))
         if len(partition) > 1 and partition not in found:
             found.append(partition)
     return found
@@ -126,26 +124,9 @@ def _separated(step: Step, partition: Partition, is_product: bool) -> Separation
             target, held, gain = y / factor, problem.held_y / held_factor, factor**2
         else:
             target, held, gain = y - others, problem.held_y - held_others, np.ones(len(y))
-        columns = list(group)
-        part = replace(
-            problem,
-            x=problem.x[:, columns],
-            held_x=problem.held_x[:, columns],
-            y=target,
-            held_y=held,
-            weights=gain * (1.0 if problem.weights is None else problem.weights),
-        )
-        problems.append(_with_noise(part, columns, model.error * float(np.mean(1 / np.sqrt(gain)))))
-
-    def rebuild(parts: Sequence[Expression]) -> Expression:
-        placed = tuple(
-            substituted(part, [Variable(i) for i in group]) for part, group in zip(parts, groups, strict=True)
-        )
-        return Multiply(placed) if is_product else Add(placed)
-
-    what = " and ".join(f"({', '.join(problem.names[i] for i in group)})" for group in groups)
-    sentence = f"y is a {'product' if is_product else 'sum'} of functions of {what}"
-    return Separation(tuple(problems), rebuild, sentence, tested.error)
+        weights = gain * (1.0 if problem.weights is None else problem.weights)
+        problems.append(_part(problem, group, (target, held), weights, model.error * float(np.mean(1 / np.sqrt(gain)))))
+    return _joined(step, groups, problems, is_product, tested.error)
 
 
 def _signed_product(step: Step, group: tuple[int, ...]) -> Separation | None:
@@ -174,35 +155,48 @@ def _signed_product(step: Step, group: tuple[int, ...]) -> Separation | None:
     squares = ((problem.held_y - parts[1][0] * parts[1][1]) * step.held_scale) ** 2
     if not is_as_accurate(step, squares):
         return None
-    problems = []
-    for k, columns in enumerate(groups):
-        part = replace(
-            problem,
-            x=problem.x[:, list(columns)],
-            held_x=problem.held_x[:, list(columns)],
-            y=parts[0][k],
-            held_y=parts[1][k],
-            weights=None,
-        )
-        share = model.error / max(float(np.std(problem.y)), ABOVE_ZERO)
-        problems.append(_with_noise(part, columns, share * float(np.std(part.y))))
-
-    def rebuild(found: Sequence[Expression]) -> Expression:
-        return Multiply(
-            tuple(substituted(e, [Variable(i) for i in columns]) for e, columns in zip(found, groups, strict=True))
-        )
-
-    what = " and ".join(f"({', '.join(problem.names[i] for i in columns)})" for columns in groups)
+    share = model.error / max(float(np.std(problem.y)), ABOVE_ZERO)
+    problems = [
+        _part(problem, columns, (y, held), None, share * float(np.std(y)))
+        for columns, y, held in zip(groups, *parts, strict=True)
+    ]
     error = float(np.sqrt(np.mean(squares) / max(step.variance, ABOVE_ZERO)))
-    return Separation(tuple(problems), rebuild, f"y is a product of functions of {what}", error)
+    return _joined(step, groups, problems, True, error)
 
 
-def _with_noise(problem: LawProblem, columns: Sequence[int], error: float) -> LawProblem:
-    """A part with its own names and the noise that the model of the other parts leaves."""
+def _joined(
+    step: Step, groups: Sequence[tuple[int, ...]], problems: Sequence[LawProblem], is_product: bool, error: float
+) -> Separation:
+    """The sum or the product of parts that are functions of these groups."""
+
+    def rebuild(parts: Sequence[Expression]) -> Expression:
+        placed = tuple(
+            substituted(part, [Variable(i) for i in group]) for part, group in zip(parts, groups, strict=True)
+        )
+        return Multiply(placed) if is_product else Add(placed)
+
+    what = " and ".join(f"({', '.join(step.problem.names[i] for i in group)})" for group in groups)
+    sentence = f"y is a {'product' if is_product else 'sum'} of functions of {what}"
+    return Separation(tuple(problems), rebuild, sentence, error)
+
+
+def _part(
+    problem: LawProblem,
+    columns: Sequence[int],
+    targets: tuple[np.ndarray, np.ndarray],
+    weights: np.ndarray | None,
+    error: float,
+) -> LawProblem:
+    """A part with its own columns, targets to fit and held out, and the noise that the model of the others leaves."""
     return replace(
         problem,
-        names=tuple(problem.names[i] for i in columns) if len(columns) < len(problem.names) else problem.names,
-        noise=max(problem.noise, error / max(float(np.std(problem.y)), ABOVE_ZERO)),
+        x=problem.x[:, list(columns)],
+        held_x=problem.held_x[:, list(columns)],
+        y=targets[0],
+        held_y=targets[1],
+        weights=weights,
+        names=tuple(problem.names[i] for i in columns),
+        noise=max(problem.noise, error / max(float(np.std(targets[0])), ABOVE_ZERO)),
         options=problem.options.of_smaller_problem(),
     )
 
@@ -257,22 +251,14 @@ def _with_inner_function(step: Step, inner: tuple[int, ...]) -> Separation | Non
     tested = replace(step, problem=outer_problem, model=outer_model)
     if not is_confirmed(step, tested):
         return None
-    columns = list(inner)
-    inner_problem = replace(
-        problem, x=problem.x[:, columns], held_x=problem.held_x[:, columns], y=g, held_y=held_g, weights=None
-    )
 
     def rebuild(parts: Sequence[Expression]) -> Expression:
         inside = substituted(parts[0], [Variable(i) for i in inner])
         return substituted(parts[1], [inside, *(Variable(k) for k in outer)])
 
     rest = ", ".join(problem.names[k] for k in outer)
-    return Separation(
-        (
-            _with_noise(inner_problem, columns, model.error),
-            _with_noise(outer_problem, range(len(outer) + 1), model.error),
-        ),
-        rebuild,
-        f"y is a function of g({shown}) and {rest}",
-        tested.error,
+    problems = (
+        _part(problem, inner, (g, held_g), None, model.error),
+        _part(outer_problem, range(len(outer) + 1), (problem.y, problem.held_y), problem.weights, model.error),
     )
+    return Separation(problems, rebuild, f"y is a function of g({shown}) and {rest}", tested.error)

@@ -225,9 +225,13 @@ def fit_smooth_model(
         start = (float(np.clip(np.median(lengths), 0.5, 2.0)), float(like.parameters[-1]))
         return _continued(x, y, weights, scales, groups, start, order)
     first, best = order[:FIRST_ROWS], None
-    for scales in _possible_scales(x, y):
-        if log_target is not None and log_target != bool(scales.log_target):
+    # Coordinates that these rows allow: inputs or logarithms of those that are positive, the same for the target.
+    positive = np.asarray((x > 0).all(axis=0))
+    signs = [0] + ([1] if (y > 0).all() else [-1] if (y < 0).all() else [])
+    for logs, sign in product([np.zeros(x.shape[1], dtype=bool), positive][: 1 + positive.any()], signs):
+        if log_target is not None and log_target != bool(sign):
             continue
+        scales = Scales.of(x, y, logs, sign)
         noise = _row_noise(y, weights, scales, first)
         fits = [_maximised(x[first], y[first], noise, scales, groups, start) for start in PARAMETER_STARTS]
         usable = [fit for fit in fits if fit is not None]
@@ -265,14 +269,6 @@ def _constant(x: np.ndarray, y: np.ndarray, weights: np.ndarray, order: np.ndarr
     scales = Scales(flags, 0, zeros, np.ones(x.shape[1]), mean, 1.0)
     noise = float(np.sqrt(np.mean(left_out**2)))
     return SmoothModel(scales, (), np.zeros(1), x[order], np.zeros(len(order)), left_out, order, noise)
-
-
-def _possible_scales(x: np.ndarray, y: np.ndarray) -> list[Scales]:
-    """Coordinates that these rows allow: inputs or logarithms of those that are positive, the same for the target."""
-    positive = np.asarray((x > 0).all(axis=0))
-    inputs = [np.zeros(x.shape[1], dtype=bool)] + ([positive] if positive.any() else [])
-    signs = [0] + ([1] if (y > 0).all() else [-1] if (y < 0).all() else [])
-    return [Scales.of(x, y, logs, sign) for logs, sign in product(inputs, signs)]
 
 
 def _row_noise(y: np.ndarray, weights: np.ndarray | None, scales: Scales, rows: np.ndarray) -> np.ndarray:

@@ -56,7 +56,7 @@ def began_after(settings: SearchSettings, now: float) -> float | None:
 
 @dataclass(frozen=True)
 class FirstPass:
-    """The first pass over the batches of a process, see `Sampler`; `loss` says which targets are allowed."""
+    """The first pass over the batches of a process, see `Sampler`; `loss` decides which targets are allowed."""
 
     size: int
     seed: int

@@ -195,7 +195,12 @@ class RowReader(BaseEstimator):
                 self.feature_names_in_ = np.array(frame.names, dtype=object)
             elif hasattr(self, "feature_names_in_"):
                 del self.feature_names_in_
-        weight = _checked_weight(sample_weight, table.n_rows)
+        weight = None
+        if sample_weight is not None:
+            ones = np.empty((table.n_rows, 1))
+            weight = _check_sample_weight(sample_weight, ones, dtype=np.float64, ensure_non_negative=True)
+            if not (weight > 0).any():
+                raise InputError("sample_weight must have a positive entry, got only zeros")
         if loss:
             warn_of_constant(y)
         used, used_weight = table, weight
@@ -358,15 +363,6 @@ def level_counts(codes: np.ndarray, levels: int) -> tuple[int, ...]:
         return ()
     known = codes[~np.isnan(codes)].astype(int)
     return (*np.bincount(known, minlength=levels).tolist(), len(codes) - len(known))
-
-
-def _checked_weight(sample_weight: ArrayLike | None, rows: int) -> np.ndarray | None:
-    if sample_weight is None:
-        return None
-    weight = _check_sample_weight(sample_weight, np.empty((rows, 1)), dtype=np.float64, ensure_non_negative=True)
-    if not (weight > 0).any():
-        raise InputError("sample_weight must have a positive entry, got only zeros")
-    return weight
 
 
 def _as_frame(X: Any) -> Table | None:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from scipy.stats import chi2
 from torch import Tensor
 
-from edgewise.checks import check_names, is_number
+from edgewise.checks import check_names, check_number, is_number
 from edgewise.errors import InputError
 from edgewise.formulas.expression import evaluate, parse_expression, used_variables
 from edgewise.interpret.black_box import BlackBox
@@ -43,7 +43,7 @@ class StructureTest:
         Probability of a deviation as large as this one if the statement is true and the function has errors of the
         stated size: a chi-square test. For a function without errors 1 or 0.
     significance : float
-        The level that was asked for.
+        The level of the test.
     score : float
         Root mean square of the deviation in units of one value's error, relative to the standard deviation of the
         function: 0 where the statement holds exactly.
@@ -261,7 +261,6 @@ def _columns(groups: Sequence[Sequence[int | str]], names: Sequence[str]) -> lis
 
 
 def _check_numbers(noise: float, significance: float) -> None:
-    if not (is_number(noise) and noise >= 0):
-        raise InputError(f"noise must be a number of at least 0, got {noise!r}")
+    check_number(noise, "noise")
     if not (is_number(significance) and 0 < significance < 1):
         raise InputError(f"significance must be a number between 0 and 1, got {significance!r}")

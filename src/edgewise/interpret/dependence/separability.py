@@ -11,7 +11,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from edgewise.checks import check_count, is_number
+from edgewise.checks import check_count, check_number
 from edgewise.deprecations import renamed_argument
 from edgewise.discovery.reduction.chain import change_of
 from edgewise.discovery.reduction.symmetries import Symmetry as GradientSymmetry
@@ -220,8 +220,7 @@ def structure(
     >>> structure(lambda x: x[:, 0] * x[:, 1] + x[:, 2], x).additive
     ((0, 1), (2,))
     """
-    if not (is_number(noise) and noise >= 0):
-        raise InputError(f"noise must be a number of at least 0, got {noise!r}")
+    check_number(noise, "noise")
     pairs = RowPairs(model, x, rows, seed)
     names = [f"x{i + 1}" for i in range(pairs.inputs)] if names is None else list(map(str, names))
     if len(names) != pairs.inputs:

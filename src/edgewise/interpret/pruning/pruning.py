@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from edgewise.checks import check_count, is_number
+from edgewise.checks import check_count, check_number
 from edgewise.errors import InputError
 from edgewise.interpret.attribution.removal import judging_data, removal_costs
 from edgewise.interpret.attribution.scores import edge_scores, node_scores
@@ -271,8 +271,7 @@ def prune_with_report(
     layers = edge_layers(model)
     product_groups(model)
     for name, value in (("tolerance", tolerance), ("precision", precision)):
-        if not (is_number(value) and value >= 0):
-            raise InputError(f"{name} must be a number of at least 0, got {value!r}")
+        check_number(value, name)
     check_count(refit, "refit", 0)
     if not isinstance(problem, Problem) or problem.train_loader is not None:
         kinds = "a Regression, Classification or OrdinalClassification"

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edgewise.checks import check_count, check_names, is_integer, is_number
+from edgewise.checks import check_count, check_names, check_number, is_integer
 from edgewise.deprecations import renamed_argument
 from edgewise.discovery.arguments import LEAST_ROWS
 from edgewise.discovery.decide import decided_front
@@ -212,7 +212,7 @@ def _with_network(entry: FrontEntry, networks: Sequence[KAN], x: np.ndarray) -> 
 
 
 def _check_arguments(model: KAN, problem: Regression, output: int | None, beam: int, time_limit: float) -> None:
-    """Raise an InputError for the first argument of `symbolify` that is not as its docstring says."""
+    """Raise an InputError for the first argument of `symbolify` that is not as its docstring requires."""
     if not isinstance(model, KAN):
         raise InputError(f"model must be a KAN, got {type(model).__name__}")
     outputs = model.layers[-1].out_features
@@ -228,8 +228,7 @@ def _check_arguments(model: KAN, problem: Regression, output: int | None, beam: 
     if len(problem.train.x) < LEAST_ROWS:
         raise InputError(f"problem must have at least {LEAST_ROWS} rows of training data, got {len(problem.train.x)}")
     check_count(beam, "beam")
-    if not (is_number(time_limit) and time_limit >= 0):
-        raise InputError(f"time_limit must be a number of seconds of at least 0, got {time_limit!r}")
+    check_number(time_limit, "time_limit", of=" of seconds")
 
 
 def _with_target(problem: Regression, output: int) -> Regression:

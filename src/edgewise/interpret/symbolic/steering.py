@@ -1,4 +1,4 @@
-"""Steering a network by hand: each edit of an edge or a node makes a new network and tells what it costs.
+"""Steering a network by hand: each edit of an edge or a node makes a new network, with the loss before and after.
 
 An edge is named by (layer, input, output), a node by (layer, node); layers of edges are counted from 0 without the
 products between them, and layer 0 of nodes holds the inputs. The cost is measured on the validation data of the
@@ -149,7 +149,7 @@ def suggest_functions(
     """Try elementary functions in the place of an edge and measure what each costs.
 
     The functions that fit the curve of the edge best are put in its place one after another, and the whole network is
-    refitted: the loss tells what a function does to the predictions, which its fit to the curve alone does not.
+    refitted: the loss shows what a function does to the predictions, which its fit to the curve alone does not.
 
     Parameters
     ----------

@@ -277,7 +277,7 @@ def _iterated(
     factor: float,
     report: Callable[[int], None],
 ) -> tuple[RemlFit, NormalMatrix, int, bool]:
-    """Iterate reweighted least squares, each step one pass: the pass at its end also says whether it is accepted."""
+    """Iterate reweighted least squares, each step one pass: the pass at its end also decides whether it is accepted."""
     best, floor = start  # with the least information of a row, at first that of the sample
     coef, least = best.coef, None
     before: tuple[float, Array] | None = None  # deviance and coefficients of the last accepted point

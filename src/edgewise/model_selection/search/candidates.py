@@ -392,7 +392,8 @@ class FitCache:
                 of_part = part.estimate(replace(single, factor=1.0))
                 before = estimated(replace(own, rows=part.samples.total), part.samples, family, of_part)
                 before = before if single.factor == 1 else held(before, part.samples, single.factor)
-            total[_places(own, design)] += before.coef
+            numbers = [[one.inputs for one in design.pairs].index(one.inputs) for one in own.pairs]
+            total[np.r_[slice(own.mains), *map(design.columns_of_pair, numbers)]] += before.coef
         mean = (total / len(parts)).T
         fits = tuple(replace(fit, coef=coef) for fit, coef in zip(whole.fits, mean, strict=True))
         return _fitted(replace(candidate, models=len(parts)), replace(whole, fits=fits), None)
@@ -557,13 +558,3 @@ def _fitted(candidate: Candidate, estimate: Estimate, nodes: HiddenNodes | None)
     if estimate.design.pairs:
         model = model.of_low_rank()
     return Fitted(candidate, model, estimate.family, estimate.range, nodes, estimate)
-
-
-def _places(own: Design, union: Design) -> np.ndarray:
-    """Positions of the columns of a design among those of one with more pairs."""
-    numbers: Sequence[Pair] = [part.inputs for part in union.pairs]
-    places = [np.arange(own.mains)]
-    for part in own.pairs:
-        columns = union.columns_of_pair(numbers.index(part.inputs))
-        places.append(np.arange(columns.start, columns.stop))
-    return np.concatenate(places)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edgewise.checks import is_number
+from edgewise.checks import check_number
 from edgewise.errors import InputError
 from edgewise.ops.jet import multiply
 from edgewise.pde.domains.domain import TIME, Domain
@@ -506,8 +506,7 @@ class HardConditions:
 
 def check_weight(weight: object) -> None:
     """Raise an InputError unless the weight of a loss is a number of at least 0."""
-    if not (is_number(weight) and weight >= 0):
-        raise InputError(f"weight must be a number of at least 0, got {weight!r}")
+    check_number(weight, "weight")
 
 
 def by_field(value: FieldValues, fields: Sequence[str], label: str = "value") -> dict[str, Value]:

@@ -48,7 +48,7 @@ from edgewise.train.problems.blocks import BlockRole
 # Cells of each coordinate with one point each from which the search for large residuals starts, by dimension, and
 # points of a Sobol sequence in more dimensions. A choice: about 4,000 to 8,000 points, a fraction of a second.
 FIRST_CELLS = {1: 8192, 2: 72, 3: 18}
-MANY_DIMENSIONS = 4096
+MANY_DIMENSIONS = 4096  # a power of 2, for which a Sobol sequence is balanced
 # Rounds of the search, and cells that are split in each, those of the largest share of the mean square. A choice: five
 # rounds find places 32 times narrower than a cell.
 SEARCH_ROUNDS, SPLIT = 5, 128

@@ -24,9 +24,8 @@ from edgewise.pde.solver.gridded import crossings, dataset_of, grid_of, quadratu
 from edgewise.presentation import html_table, number_text
 from edgewise.settings import ABOVE_ZERO
 
-FAR_OUTSIDE = (
-    1e-6  # of the sides of the domain: points farther out are outside. A choice: above the rounding of float32
-)
+# Share of the sides of the domain: points farther out are outside. A choice: above the rounding of float32.
+FAR_OUTSIDE = 1e-6
 FLUX_POINTS = 4096  # on each piece of a boundary, for fluxes. A choice: errors of 1e-7 for a few periods
 # Points inside, and on the boundary, from which extremes are sought, and the last step of the search. A choice: the
 # value at an extreme changes by the square of the step.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import torch
 
-from edgewise.checks import check_count, check_options, is_number
+from edgewise.checks import check_count, check_number, check_options
 from edgewise.errors import InputError
 from edgewise.files import Journal
 from edgewise.nn.layers.base import Chain
@@ -200,10 +200,8 @@ def solve(
         problem = problem.with_unknowns({**problem.unknowns, **known})
     keep_interrupted = check_on_interrupt(options.get("on_interrupt", "raise")) == "keep"
     for value, name in ((budget, "budget"), (1.0 if time_limit is None else time_limit, "time_limit")):
-        if not (is_number(value) and value > 0):
-            raise InputError(f"{name} must be a positive number, got {value!r}")
-    if not (is_number(tolerance) and tolerance >= 0):
-        raise InputError(f"tolerance must be a number of at least 0, got {tolerance!r}")
+        check_number(value, name, positive=True)
+    check_number(tolerance, "tolerance")
     if problem.form.smoothed_fields:
         given: dict[str, object] = {**options, "tolerance": None if tolerance == DEFAULT_TOLERANCE else tolerance}
         chosen = next((name for name, value in given.items() if name not in ALWAYS and value is not None), None)

@@ -34,7 +34,7 @@ BASE = "base_jet"  # auxiliary value: jets (N, C, fields) of the function about 
 # Intervals of each coordinate, by dimension, of the coarse spline space in which functions are sought that may be added
 # to the solution. A choice: constants, linear functions and a few periods are in it to 1e-5 or better.
 COARSE = {1: 32, 2: 8, 3: 3}
-COARSE_DEGREE = 5
+COARSE_DEGREE = 5  # of its splines; an equation of high order gets a higher one. A choice
 DEPENDENT = 1e-8  # splines whose part apart from the others is below this share count as dependent: root of rounding
 CONSTANT_SHARE = 1e-3  # a function that varies by less than this share is a constant: far above rounding. A choice
 # Share of the sensitivity of a coefficient that must be left once all fields may follow it. Rounding leaves 1e-10.

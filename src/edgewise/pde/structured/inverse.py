@@ -24,7 +24,7 @@ from edgewise.train.jacobian import ParameterSlots, RowSource, trainable_slots
 from edgewise.train.problems.block_problem import BlockProblem
 from edgewise.train.problems.blocks import BlockRole, ResidualBlock
 
-DEGREE_OF_FIELDS = 5
+DEGREE_OF_FIELDS = 5  # of the splines; an equation of high order gets a higher one. A choice
 # Intervals of each coordinate on the first grid, by dimension, and factor to the next one. Choices: curvature at half
 # the period of eight waves, and seconds of work.
 FIRST_INTERVALS_OF_FIELDS, FINER_FIELDS = {1: 24, 2: 8, 3: 4}, 1.5

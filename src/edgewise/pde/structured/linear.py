@@ -27,7 +27,7 @@ MOST_WORK = 1e11
 # Steps of GMRES between restarts, restarts, and the reduction of the residual at which it has done its work; rounds of
 # iterative refinement around it. A choice: a preconditioner that does not reach it in these steps is of no use.
 GMRES = {"rtol": 1e-9, "restart": 40, "maxiter": 2}
-REFINEMENT_ROUNDS = 6
+REFINEMENT_ROUNDS = 6  # at most; see above
 UNSOLVED = 1e-8  # of the right-hand side: what may be left for Newton's method to take up in its next step
 # A right-hand side that is reduced by this factor is solved to rounding; largest factor of a useful round.
 ROUNDING, USEFUL = 1e-15, 0.1

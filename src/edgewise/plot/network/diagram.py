@@ -269,9 +269,15 @@ def _unit_curves(view: NetworkView, shown: Shown) -> dict[Edge, np.ndarray]:
         data = inputs.detach().double().cpu().numpy()
         ends = np.array([central_range(column) for column in data.T])
         values = edge_functions(layer, ends[:, 0] + np.outer(across, ends[:, 1] - ends[:, 0]))
-        steps = _steps_of(layer, data) if number == 0 else {}
+        steps = {}
         if number == 0 and view.columns is not None:
             steps = {k: _column_curve(layer, column) for k, column in enumerate(view.columns)}
+        elif number == 0:  # inputs with few values: between these there is no function
+            for i, levels in enumerate(map(np.unique, data.T)):
+                if 1 < len(levels) <= _FEW_LEVELS:
+                    points = np.zeros((_POINTS, data.shape[1]))
+                    points[:, i] = _as_steps(levels)
+                    steps[i] = edge_functions(layer, points)[:, i]
         for i, o in shown.edges[number]:
             curve = steps[i][:, o] if i in steps else values[:, i, o]
             low, high = curve.min(), curve.max()
@@ -281,25 +287,16 @@ def _unit_curves(view: NetworkView, shown: Shown) -> dict[Edge, np.ndarray]:
     return curves
 
 
-def _steps_of(layer: Layer, data: np.ndarray) -> dict[int, np.ndarray]:
-    """Return the functions of inputs with few values as steps, (points, out) each: between the values there is none."""
-    steps = {}
-    for i, column in enumerate(data.T):
-        levels = np.unique(column)
-        if 1 < len(levels) <= _FEW_LEVELS:
-            points = np.zeros((len(levels), data.shape[1]))
-            points[:, i] = levels
-            place = np.minimum((np.linspace(0, 1, _POINTS) * len(levels)).astype(int), len(levels) - 1)
-            steps[i] = edge_functions(layer, points)[place, i]
-    return steps
+def _as_steps(levels: np.ndarray) -> np.ndarray:
+    """Return (points,) from the first to the last level, each level for the same share of them."""
+    return levels[np.minimum((np.linspace(0, 1, _POINTS) * len(levels)).astype(int), len(levels) - 1)]
 
 
 def _column_curve(layer: Layer, column: NetworkColumn) -> np.ndarray:
     """Return the functions of a column over its values, (points, out): steps for levels and for few values."""
     points, discrete = column.points()
     if column.levels or (discrete and len(points) <= _FEW_LEVELS):
-        place = np.minimum((np.linspace(0, 1, _POINTS) * len(points)).astype(int), len(points) - 1)
-        points = points[place]
+        points = _as_steps(points)
     else:
         points = np.linspace(points[0], points[-1], _POINTS)
     return edge_functions(layer, column.grid(points, layer.in_features))[:, list(column.inputs)].sum(1)

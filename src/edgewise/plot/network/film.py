@@ -14,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 from torch import Tensor
 
-from edgewise.checks import check_count, is_number
+from edgewise.checks import check_count, check_number
 from edgewise.errors import InputError
 from edgewise.files import write_bytes
 from edgewise.plot.network.diagram import network_diagram
@@ -73,8 +73,7 @@ class TrainingFilm:
     ) -> None:
         if Path(path).suffix.lower() != ".gif":
             raise InputError(f"path must end in .gif, got {os.fspath(path)!r}")
-        if not is_number(rate) or not rate > 0:
-            raise InputError(f"rate must be a positive number, got {rate!r}")
+        check_number(rate, "rate", positive=True)
         self._path, self._x, self._every, self._rate = path, x, check_count(every, "every"), float(rate)
         self._names, self._outputs = names, outputs
         self._frames: list[Image.Image] = []

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from edgewise.checks import check_count, is_number
+from edgewise.checks import check_count, check_number
 from edgewise.errors import InputError, warn_caller
 from edgewise.nn.model import KAN, spline_part
 from edgewise.nn.prediction import evaluation_mode
@@ -97,8 +97,7 @@ def check_settings(
     InputError
         A number is out of its range or of a wrong type.
     """
-    if not (is_number(tolerance) and tolerance >= 0):
-        raise InputError(f"tolerance must be a number of at least 0, got {tolerance!r}")
+    check_number(tolerance, "tolerance")
     return {
         "steps": check_count(steps, "steps", 0),
         "seed": check_count(seed, "seed", 0),

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol
 
 import torch
 
-from edgewise.checks import is_number
+from edgewise.checks import check_number, is_number
 from edgewise.errors import InputError
 from edgewise.outcomes import StopReason
 from edgewise.train.problems.data import Data
@@ -184,13 +184,11 @@ class Adam(Method):
     schedule: str | None = "cosine"
 
     def __post_init__(self) -> None:
-        if not (is_number(self.lr) and self.lr > 0):
-            raise InputError(f"lr must be a positive number, got {self.lr!r}")
+        check_number(self.lr, "lr", positive=True)
         pair = tuple(self.betas) if isinstance(self.betas, list | tuple) else ()
         if len(pair) != 2 or not all(is_number(beta) and 0 <= beta < 1 for beta in pair):
             raise InputError(f"betas must be two numbers in [0, 1), got {self.betas!r}")
-        if not (is_number(self.weight_decay) and self.weight_decay >= 0):
-            raise InputError(f"weight_decay must be a number of at least 0, got {self.weight_decay!r}")
+        check_number(self.weight_decay, "weight_decay")
         if self.schedule not in ("cosine", None):
             raise InputError(f'schedule must be "cosine" or None, got {self.schedule!r}')
         object.__setattr__(self, "betas", pair)

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from edgewise.checks import check_count, is_number
+from edgewise.checks import check_count, check_number
 from edgewise.errors import InputError
 from edgewise.ops.gauss_newton import DampedStep, Damping, DampingRule
 from edgewise.outcomes import StopReason
@@ -115,8 +115,7 @@ class LevenbergMarquardt(Method):
     most_full: ClassVar[int] = 2**25
 
     def __post_init__(self) -> None:
-        if not (is_number(self.damping) and self.damping > 0):
-            raise InputError(f"damping must be a positive number, got {self.damping!r}")
+        check_number(self.damping, "damping", positive=True)
         check_count(self.trials, "trials")
         check_count(self.factorised, "factorised")
         check_count(self.max_parameters, "max_parameters")

@@ -8,7 +8,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from edgewise.checks import is_number
+from edgewise.checks import check_number
 from edgewise.errors import InputError
 from edgewise.train.problems.base import Problem, check_finite
 from edgewise.train.problems.blocks import BlockRole, ResidualBlock, Unknowns
@@ -147,8 +147,7 @@ class SobolevRegression(BlockProblem):
     def __init__(
         self, x: Tensor, y: Tensor, derivatives: Tensor, directions: Tensor | None = None, *, scale: float = 1.0
     ) -> None:
-        if not (is_number(scale) and 0 < scale < float("inf")):
-            raise InputError(f"scale must be a positive number, got {scale!r}")
+        check_number(scale, "scale", positive=True)
         if x.ndim != 2:
             raise InputError(f"x must have shape (N, in), got {tuple(x.shape)}")
         directions = torch.eye(x.shape[1], dtype=x.dtype, device=x.device) if directions is None else directions

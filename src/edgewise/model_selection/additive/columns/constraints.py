@@ -32,7 +32,7 @@ AUXILIARY = 1e-3
 # Times that what rounding left violated is corrected. A choice: two or three leave nothing.
 CORRECTIONS = 6
 # Least share of the target that the least-distance problem leaves over. Below it the unit of length grows, by what the
-# share says, or its smallest value where it is rounding, at most so many times. Choices: half of all digits stay.
+# share asks for, or its smallest value where it is rounding, at most so many times. Choices: half of all digits stay.
 LEAST_LEFT, SMALLEST_LEFT, LENGTHS = 1e-3, 1e-9, 8
 
 

@@ -78,8 +78,8 @@ class Family:
         raise NotImplementedError
 
     def start(self, y: np.ndarray, weight: np.ndarray) -> float | np.ndarray:
-        """Return the best constant eta, or nearly so: a number, or one for each predictor."""
-        raise NotImplementedError
+        """Return the best constant eta, or nearly so: a number, or one for each predictor; 0 if all are alike."""
+        return 0.0
 
     def mean(self, eta: np.ndarray) -> np.ndarray:
         """Return the mean of y, in the shape of eta; families of ordered classes and of survival times have none."""
@@ -99,8 +99,8 @@ class Family:
         raise NotImplementedError
 
     def log_likelihood(self, y: np.ndarray, eta: np.ndarray, dispersion: float) -> np.ndarray:
-        """Return the log likelihood of every row, (N,), all constants included."""
-        raise NotImplementedError
+        """Return the log likelihood of every row, (N,), all constants included; that of classes has none."""
+        return -0.5 * self.deviance(y, eta)
 
     def adapted(self, y: np.ndarray, eta: np.ndarray, weight: np.ndarray) -> Self:
         """Return the family with its own parameters estimated at eta."""

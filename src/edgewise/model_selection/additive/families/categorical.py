@@ -80,9 +80,6 @@ class Multinomial(Family):
         total = largest + np.log(np.exp(eta - largest[:, None]).sum(axis=1))
         return 2 * (total - eta[np.arange(len(y)), y])
 
-    def log_likelihood(self, y: np.ndarray, eta: np.ndarray, dispersion: float) -> np.ndarray:
-        return -0.5 * self.deviance(y, eta)
-
 
 @dataclass(frozen=True)
 class Ordinal(Family):
@@ -106,9 +103,6 @@ class Ordinal(Family):
     def checked(self, y: np.ndarray) -> np.ndarray:
         return _checked_codes(y, self.classes, self.name)
 
-    def start(self, y: np.ndarray, weight: np.ndarray) -> float:
-        return 0.0
-
     def probabilities(self, eta: np.ndarray) -> np.ndarray:
         """Return the probabilities of the classes, (N, classes)."""
         below = logistic(np.array(self.thresholds) - eta[:, None])
@@ -129,9 +123,6 @@ class Ordinal(Family):
         low, high = self._bounds(y, eta)
         # F(high) - F(low) = F(high) F(-low) (1 - exp(low - high)): no digits are lost in either tail.
         return 2 * (np.logaddexp(0, -high) + np.logaddexp(0, low) - np.log(-np.expm1(low - high)))
-
-    def log_likelihood(self, y: np.ndarray, eta: np.ndarray, dispersion: float) -> np.ndarray:
-        return -0.5 * self.deviance(y, eta)
 
     def adapted(self, y: np.ndarray, eta: np.ndarray, weight: np.ndarray) -> Self:
         """Thresholds of largest likelihood at eta: Newton's method with halved steps; the likelihood is concave."""

@@ -127,9 +127,6 @@ class Cox(Family):
             raise InputError("y must have at least one event, got only censored rows")
         return y
 
-    def start(self, y: np.ndarray, weight: np.ndarray) -> float:
-        return 0.0
-
     def derivatives(self, y: np.ndarray, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         sets, risk = self._sets(y), exponential(eta - eta.max())
         expected = risk * sets.hazards(risk)
@@ -146,9 +143,6 @@ class Cox(Family):
         mass = np.bincount(sets.at, sets.mass, len(sets.ends))
         mean = np.divide(total, mass, out=np.zeros_like(total), where=mass > 0)
         return np.where(sets.event > 0, 2 * (mean[sets.group] - eta), 0.0)
-
-    def log_likelihood(self, y: np.ndarray, eta: np.ndarray, dispersion: float) -> np.ndarray:
-        return -0.5 * self.deviance(y, eta)
 
     def baseline(self, y: np.ndarray, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the times of events, ascending, and the cumulative baseline hazard just after them.

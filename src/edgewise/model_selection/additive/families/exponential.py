@@ -159,9 +159,6 @@ class Bernoulli(Family):
     def deviance(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
         return 2 * np.logaddexp(0, np.where(y > 0, -eta, eta))
 
-    def log_likelihood(self, y: np.ndarray, eta: np.ndarray, dispersion: float) -> np.ndarray:
-        return -0.5 * self.deviance(y, eta)
-
 
 class LogLink(Family):
     """Families of nonnegative y with a log link and the variance dispersion * `variance(mean)`."""

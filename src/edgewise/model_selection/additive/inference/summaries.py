@@ -27,6 +27,7 @@ from edgewise.model_selection.additive.reweighting import null_deviance, working
 from edgewise.presentation import html_table
 
 FREE_KINDS = ("straight", "levels", "straight x straight")  # parts of a term whose penalty a test takes away
+LINK_NAMES = {"cox": "log", "bernoulli": "logit", "multinomial": "softmax", "ordinal": "cumulative logit"}
 SMALLEST_P = 2e-16  # that is printed, as R does
 NUMERIC = ("squared", "log", "huber", "bernoulli", "poisson", "gamma", "tweedie", "negative_binomial")
 
@@ -231,7 +232,7 @@ def summarise(
         adjusted = float(1 - errors / spread) if spread > 0 else None
     return AdditiveSummary(
         family=family.name,
-        link=_link(family),
+        link=LINK_NAMES.get(family.name, "log" if family.log_link else "identity"),
         terms=tuple(terms),
         r2_adjusted=adjusted,
         explained=1 - deviance / null if null > 0 else 0.0,
@@ -330,12 +331,6 @@ class _Normal:
         free = int((~penalised).sum())
         value = np.linalg.slogdet(matrix)[1] - np.log(self.ridge[used][penalised]).sum()
         return float(value - free * np.log(2 * np.pi * self.fit.dispersion))
-
-
-def _link(family: Family) -> str:
-    if family.log_link or family.name == "cox":
-        return "log"
-    return {"bernoulli": "logit", "multinomial": "softmax", "ordinal": "cumulative logit"}.get(family.name, "identity")
 
 
 def _shared_name(names: Sequence[str], inputs: tuple[int, ...]) -> str:
