@@ -51,7 +51,9 @@ def test_the_chosen_candidate_sees_all_rows(candidate):
     sample = Samples(x[:SAMPLE], y[:SAMPLE], np.ones(SAMPLE))
     few = FitCache(sample, policy=SearchPolicy()).fit(candidate)
     said = []
-    many, sentence, _ = everything(x, y).fitted(few, sample, Clock(progress=lambda at: said.append(at.stage)), 0.8)
+    many, sentence, _ = everything(x, y).fitted(
+        few, sample, Clock(progress=lambda at: said.append(at.stage)), SearchPolicy()
+    )
     assert f"are those of all 12,000 rows, in {'one pass' if len(said) == 1 else f'{len(said)} passes'}." in sentence
     assert said[0] == "pass 1 over all 12,000 rows"
     fresh, truth, _ = rows(1, 2000)
@@ -69,7 +71,7 @@ def test_what_is_not_summed_over_all_rows_stays_and_says_so():
     x, f, _ = rows(0, 300)
     samples = Samples(x, f[:, None], np.ones(300))
     few = FitCache(samples, policy=SearchPolicy()).fit(Candidate(Gaussian(), additive=False))
-    same, sentence, is_ended = AllRows(None, 1e6, 1_000_000).fitted(few, samples, Clock(), 0.8)
+    same, sentence, is_ended = AllRows(None, 1e6, 1_000_000).fitted(few, samples, Clock(), SearchPolicy())
     assert same is few and not is_ended
     assert sentence.startswith("Sums over all rows are for additive models and not for a constant; the model is")
 
@@ -81,7 +83,7 @@ def test_several_classes_see_all_rows():
     y = (eta + rng.gumbel(size=(N, 3))).argmax(1)
     sample = Samples(x[:SAMPLE], y[:SAMPLE], np.ones(SAMPLE))
     few = FitCache(sample, policy=SearchPolicy()).fit(Candidate(Multinomial(3), pairs=True, factor=2.0))
-    many, sentence, _ = everything(x, y).fitted(few, sample, Clock(), 0.8)
+    many, sentence, _ = everything(x, y).fitted(few, sample, Clock(), SearchPolicy())
     assert "are those of all 12,000 rows, in " in sentence and many.estimate.converged
     fresh, truth, _ = rows(1, 2000)
     links = np.stack([truth, -truth, 0 * truth], 1)
@@ -101,7 +103,7 @@ def test_a_mean_of_models_is_that_of_models_of_parts_of_all_rows():
     y = (f + rng.normal(size=N))[:, None]
     sample = Samples(x[:SAMPLE], y[:SAMPLE], np.ones(SAMPLE))
     few = FitCache(sample, policy=SearchPolicy()).fit(Candidate(Gaussian(), models=3))
-    many, sentence, _ = everything(x, y).fitted(few, sample, Clock(), 0.8)
+    many, sentence, _ = everything(x, y).fitted(few, sample, Clock(), SearchPolicy())
     assert sentence.endswith("of all 12,000 rows, in 4 passes.")
     design, coefs = many.estimate.design, []
     for number in range(3):
@@ -119,15 +121,15 @@ def test_passes_end_with_the_time():
     sample = Samples(x[:SAMPLE], y[:SAMPLE], np.ones(SAMPLE))
     few = FitCache(sample, policy=SearchPolicy()).fit(Candidate(Poisson(), pairs=True))
     clock = Clock(60.0)
-    same, sentence, is_ended = everything(x, y, passes=0).fitted(few, sample, clock, 0.8)
+    same, sentence, is_ended = everything(x, y, passes=0).fitted(few, sample, clock, SearchPolicy())
     assert (
         same is few
         and is_ended
         and sentence.startswith("The time limit of 60 s ended the first pass over all rows; the model is")
     )
     clock = Clock(60.0, now=iter([0.0, *[61.0] * 99]).__next__)
-    whole, *_ = everything(x, y).fitted(few, sample, Clock(), 0.8)
-    many, sentence, is_ended = everything(x, y, passes=2).fitted(few, sample, clock, 0.8)
+    whole, *_ = everything(x, y).fitted(few, sample, Clock(), SearchPolicy())
+    many, sentence, is_ended = everything(x, y, passes=2).fitted(few, sample, clock, SearchPolicy())
     assert is_ended and sentence.endswith("of all 12,000 rows, in 2 passes, which the time limit ended.")
     assert not many.estimate.converged
     fresh = rows(1, 500)[0]
@@ -141,7 +143,7 @@ def test_a_pass_that_is_complete_was_not_ended_by_the_time():
     sample = Samples(x[:SAMPLE], y[:SAMPLE], np.ones(SAMPLE))
     few = FitCache(sample, policy=SearchPolicy()).fit(Candidate(Gaussian()))
     clock = Clock(60.0, now=iter([0.0, *[61.0] * 99]).__next__)
-    _, sentence, is_ended = everything(x, y).fitted(few, sample, clock, 0.8)
+    _, sentence, is_ended = everything(x, y).fitted(few, sample, clock, SearchPolicy())
     assert sentence.endswith("of all 12,000 rows, in one pass.") and not is_ended and clock.is_over
 
 

@@ -145,20 +145,26 @@ def _predict(
     at the points of the table, and a file of formulas those of the chosen one.
     """
     with guard(context):
+        from edgewise.cli.shared.large import large_file
         from edgewise.cli.shared.opening import check_columns, check_out, find_written
         from edgewise.cli.shared.source import open_source, select_columns
         from edgewise.cli.terminal.console import Screen
 
         written = find_written(model)
         check_out(out, [str(written.file), data], force=force)
-        table = open_source(data, delimiter).table
+        large = large_file(data)
+        table = next(large.parts()) if large is not None else open_source(data, delimiter).table
         check_columns(written, table)
         if id is not None:
             select_columns(table, [id], "--id")
         with importing():
-            from edgewise.cli.table.predict import write_predictions
+            from edgewise.cli.table.predict import write_large, write_predictions
 
-        write_predictions(written, table, Screen(quiet=quiet, stderr=not json, json=json), out=out, id=id, std=std)
+        screen = Screen(quiet=quiet, stderr=not json, json=json)
+        if large is None:
+            write_predictions(written, table, screen, out=out, id=id, std=std)
+        else:
+            write_large(written, large.parts(), screen, out=out, id=id, std=std)
 
 
 @app.command("info", cls=Command, epilog=_examples("edgewise info houses", "edgewise info houses --json"))
@@ -198,17 +204,18 @@ def _plot(
 ) -> None:
     """Draw the functions that a model has learned, a solution of an equation, or the errors of formulas."""
     with guard(context):
+        from edgewise.cli.shared.large import open_sampled
         from edgewise.cli.shared.opening import find_written, plan_figure
-        from edgewise.cli.shared.source import open_source
         from edgewise.cli.terminal.console import Screen
 
         written = find_written(model)
         figure = plan_figure(written, kind, out, force=force, reads=[] if data is None else [data], inputs=input or ())
-        source = None if data is None else open_source(data, delimiter)
+        source, screen = None if data is None else open_sampled(data, delimiter), Screen(json=json)
+        screen.notes([] if source is None else source.notes)
         with importing():
             from edgewise.cli.table.plot import draw
 
-        draw(written, source, figure, Screen(json=json))
+        draw(written, source, figure, screen)
 
 
 @app.command(
@@ -228,21 +235,24 @@ def _report(
 ) -> None:
     """Write the page about a model once more: what it learned, how good it is, and what to distrust."""
     with guard(context):
+        from edgewise.cli.shared.large import open_sampled
         from edgewise.cli.shared.opening import check_columns, check_ending, check_out, find_written
-        from edgewise.cli.shared.source import open_source
+        from edgewise.cli.shared.source import predicted_rows
         from edgewise.cli.terminal.console import Screen
 
         check_ending(out, (".html",))
         written = find_written(model)
         page = str(written.file.parent / "report.html") if out is None else out
         check_out(page, [str(written.file), *([] if data is None else [data])], force=force)
-        source = None if data is None else open_source(data, delimiter)
-        if source is not None:
+        source, screen = None, Screen(quiet=quiet, json=json)
+        if data is not None:
+            source = open_sampled(data, delimiter, predicted_rows(written.file))
             check_columns(written, source.table)
+            screen.notes(source.notes)
         with importing():
             from edgewise.cli.table.results import write_page
 
-        write_page(written, source, page, Screen(quiet=quiet, json=json))
+        write_page(written, source, page, screen)
 
 
 @app.command(
@@ -275,6 +285,7 @@ def _explore(
     A solution of an equation is shown along its coordinates, with sliders for time and parameters.
     """
     with guard(context):
+        from edgewise.cli.shared.large import open_sampled
         from edgewise.cli.shared.opening import (
             Kind,
             check_columns,
@@ -283,7 +294,6 @@ def _explore(
             check_out,
             find_written,
         )
-        from edgewise.cli.shared.source import open_source
         from edgewise.cli.terminal.console import Screen
 
         written = find_written(model)
@@ -297,9 +307,10 @@ def _explore(
                 from edgewise.cli import explorer
             explorer.show_solution(written, static, port, screen, browser=not no_browser)
             return
-        source = None if data is None else open_source(data, delimiter)
+        source = None if data is None else open_sampled(data, delimiter)
         if source is not None:
             check_columns(written, source.table)
+            screen.notes(source.notes)
         with importing():
             from edgewise.cli import explorer
 
@@ -332,20 +343,23 @@ def _explain(
 ) -> None:
     """Show which inputs the predictions depend on, and how much each contributes."""
     with guard(context):
+        from edgewise.cli.shared.large import open_sampled
         from edgewise.cli.shared.opening import FIGURE_ENDINGS, check_columns, check_ending, check_out, find_written
-        from edgewise.cli.shared.source import check_row, open_source
+        from edgewise.cli.shared.source import check_row
         from edgewise.cli.terminal.console import Screen
 
         check_ending(out, (*FIGURE_ENDINGS, ".csv"))
         written = find_written(model)
         check_out(out, [str(written.file), data], force=force)
-        table = open_source(data, delimiter).table
+        source = open_sampled(data, delimiter, () if row is None else (row,))
+        table, screen = source.table, Screen(quiet=quiet, json=json)
         check_columns(written, table)
-        check_row(table, row)
+        check_row(source, row)
+        screen.notes(source.notes)
         with importing():
             from edgewise.cli.table.explain import show_explanation
 
-        show_explanation(written, table, row, out, Screen(quiet=quiet, json=json))
+        show_explanation(written, table, row, out, screen)
 
 
 @app.command(

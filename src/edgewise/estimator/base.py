@@ -165,7 +165,7 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
                     columns = [sample.table.columns[name] for name in names]
                     rows = sample.table if sample.is_named else np.stack(columns, 1)
                     settings = replace(settings, survey=table, began=began_after(settings, time.perf_counter()))
-                    self._fit(settings, rows, sample.y, sample.weight, None)
+                    self._fit(settings, rows, sample.y, sample.weight, sample.groups)
                     is_whole = self.search_.stopped is not StopReason.INTERRUPTED
                     if journal is not None and journal is not batches.checkpoint and is_whole:
                         journal.remove()
@@ -185,7 +185,7 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
             self.encoder_,
             self.input_scaling_,
             getattr(self, "target_scaling_", None),
-            FARTHEST_INPUT,
+            CLIP if settings.is_fixed else FARTHEST_INPUT,
             settings.loss,
             getattr(self, "classes_", None),
             settings.survey.survey.factor,
@@ -319,11 +319,12 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
                     settings.survey, lambda function: self._network_rows(settings, function), settings.seed
                 )
             result = auto_fit(samples, settings, report, everything)
-            if everything is not None and result.fitted is None:
+            if everything is not None and result.fitted is None and not settings.is_fixed:
                 words = f"The model is that of a sample of {len(samples):,} of {everything.count:,} rows."
                 sentences = (*result.search.sentences, words)
                 result = replace(result, search=replace(result.search, sentences=sentences))
-            elif everything is not None:  # each row of the sample stands for as many for the tests
+            elif everything is not None and result.fitted is not None:
+                # Each row of the sample stands for as many for the tests.
                 samples = replace(samples, weight=samples.weight * (everything.rows / samples.total))
             sentence = knowledge_sentence(self.encoder_, given_knowledge(self))
             if sentence:

@@ -7,6 +7,7 @@ import shutil
 import stat
 import time
 import warnings
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -96,11 +97,11 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
         raise FileError(f"cannot read {os.fspath(path)!r}: the name holds a null character") from error
 
 
-def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
+def write_bytes(path: str | os.PathLike[str], data: bytes | Iterable[bytes]) -> None:
     """Write a file, whole or not at all: a temporary file in the same folder is written, synced and renamed.
 
-    An existing file keeps its mode, and stays as it was until the new one is complete; a symbolic link keeps pointing
-    to its target, which is replaced.
+    `data` may come in pieces, of which one is in memory at a time. An existing file keeps its mode, and stays as it was
+    until the new one is complete; a symbolic link keeps pointing to its target, which is replaced.
 
     Raises
     ------
@@ -133,7 +134,7 @@ def temporary_name() -> str:
     return f"{PREFIX}{secrets.token_hex(8)}{SUFFIX}"
 
 
-def _write_and_rename(temporary: Path, target: Path, data: bytes, *, keep_mode: bool) -> None:
+def _write_and_rename(temporary: Path, target: Path, data: bytes | Iterable[bytes], *, keep_mode: bool) -> None:
     """Write the temporary file and rename it; remove it if a step fails."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     # 0o666 less the umask, as for any new file; tempfile's 0o600 would surprise colleagues who share a folder.
@@ -141,7 +142,8 @@ def _write_and_rename(temporary: Path, target: Path, data: bytes, *, keep_mode: 
     try:
         with os.fdopen(descriptor, "wb") as file:
             lock(file.fileno())
-            file.write(data)
+            for piece in [data] if isinstance(data, bytes) else data:
+                file.write(piece)
             file.flush()
             os.fsync(file.fileno())
             if keep_mode:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+import torch
+from torch.utils.data import DataLoader, IterableDataset
 
-from edgewise.model_selection.additive.all_rows import refined
+from edgewise.model_selection.additive.all_rows import held_out_losses, refined
 from edgewise.model_selection.additive.families import Family, LogNormal
 from edgewise.model_selection.additive.model import AdditiveModel
 from edgewise.model_selection.additive.reweighting.policy import LEAST_INFORMATION
-from edgewise.model_selection.additive.solving import Solution
+from edgewise.model_selection.additive.solving import Solution, with_strengths
 from edgewise.model_selection.search.candidates import (
     Estimate,
     Fitted,
@@ -21,6 +24,7 @@ from edgewise.model_selection.search.candidates import (
 )
 from edgewise.model_selection.search.clock import Clock
 from edgewise.model_selection.search.hidden_nodes import HiddenNodes
+from edgewise.model_selection.search.policy import SearchPolicy
 from edgewise.outcomes import OutOfTime
 from edgewise.settings import ABOVE_ZERO
 
@@ -89,14 +93,21 @@ class AllRows:
         Number of rows.
     seed : int
         Seed of the parts for means of models.
+    batches : callable
+        Returns an iterator over inputs, responses and weights of all rows, batch by batch.
     """
 
     total: Callable[[Callable[..., Sums], float, RowPart | None], Sums]
     rows: float
     count: int
     seed: int = 0
+    batches: Callable[[], Iterator[Sums]] = lambda: iter(())
 
-    def fitted(self, chosen: Fitted, samples: Samples, clock: Clock, share: float) -> tuple[Fitted, str, bool]:
+    def loader(self) -> DataLoader[Any]:
+        """Return a DataLoader of the rows, with weights of mean 1."""
+        return DataLoader(_Stream(self), batch_size=None)
+
+    def fitted(self, chosen: Fitted, samples: Samples, clock: Clock, policy: SearchPolicy) -> tuple[Fitted, str, bool]:
         """Fit the chosen candidate to all rows; return it with a sentence about that, and whether the time ended it.
 
         If the time is over before the end of the first pass, the candidate stays as it is; else the last complete pass
@@ -110,8 +121,8 @@ class AllRows:
             The sample.
         clock : Clock
             Reports what begins, and knows how much time is left.
-        share : float
-            Share of the rows for each model of a mean, see `SearchPolicy.bag_share`.
+        policy : SearchPolicy
+            Numbers of the search: the share of the rows for each model of a mean, and the factors of strengths.
         """
         family, candidate = chosen.family, chosen.candidate
         kept = f"the model is that of the sample of {len(samples):,} of {self.count:,} rows"
@@ -125,7 +136,7 @@ class AllRows:
         plain = family.name == "squared" and family.quadratic
         start = replace(start, family=None if plain else family)
         try:
-            solution, passes, converged = self._refined(start, chosen, samples, clock, share)
+            solution, passes, converged, factor = self._refined(start, chosen, samples, clock, policy)
         except OutOfTime:
             return chosen, f"The time limit of {clock.limit:g} s ended the first pass over all rows; {kept}.", True
         model = AdditiveModel(solution.design, solution.fits, family)
@@ -167,23 +178,29 @@ class AllRows:
             f"Chosen on a sample of {len(samples):,} rows; its coefficients and penalties are those of all "
             f"{self.count:,} rows, in {words}{', which the time limit ended' if is_ended else ''}."
         )
-        fitted = replace(chosen, model=model, family=family, range=(low, high), estimate=estimate)
+        if factor != candidate.factor:
+            candidate = replace(candidate, factor=factor)
+            sentence += f" Folds of their groups chose {factor:g} times the penalty."
+        fitted = replace(chosen, candidate=candidate, model=model, family=family, range=(low, high), estimate=estimate)
         if family.predictors > 1:  # each row of the sample stands for as many
             weight = samples.weight * (self.rows / samples.total)
             fitted = with_own_covariances(fitted, replace(samples, weight=weight))
         return fitted, sentence, is_ended
 
     def _refined(
-        self, start: Estimate, chosen: Fitted, samples: Samples, clock: Clock, share: float
-    ) -> tuple[Solution, int, bool]:
+        self, start: Estimate, chosen: Fitted, samples: Samples, clock: Clock, policy: SearchPolicy
+    ) -> tuple[Solution, int, bool, float]:
         """Estimate the design of the sample with all rows, and its coefficients as the mean of models of parts of them.
 
         Each model of a mean starts from the estimate of all rows, and finds strengths of its own. If the time is over,
-        the mean is that of the models so far.
+        the mean is that of the models so far. Squared errors of rows in groups get the factor of the strengths that
+        folds of the groups choose, as in the search, but by the sums of all rows.
         """
         candidate, passes = chosen.candidate, 0
+        factor, models = candidate.factor, candidate.models if candidate.models > 1 else 0
+        parts, found = round(1 / (1 - policy.bag_share)), list[np.ndarray]()
 
-        def of_rows(start: Solution, part: RowPart | None) -> tuple[Solution, int, bool]:
+        def of_rows(start: Solution, part: RowPart | None, factor: float) -> tuple[Solution, bool]:
             def total(function: Callable[..., Sums]) -> Sums:
                 if chosen.nodes is not None:
                     function = WithNodes(function, chosen.nodes, chosen.limits)
@@ -195,22 +212,55 @@ class AllRows:
             def report(number: int) -> None:
                 clock.report(f"pass {passes + number} over all {self.count:,} rows", 0.97)
 
-            return refined(start, total, factor=candidate.factor, report=report)
+            nonlocal passes
+            solution, more, is_done = refined(start, total, factor=factor, report=report)
+            passes += more
+            return solution, is_done
 
-        whole, passes, converged = of_rows(start, None)
-        parts, found = round(1 / (1 - share)), []
+        whole, converged = of_rows(start, None, factor)
         try:
-            for number in range(candidate.models if candidate.models > 1 else 0):
+            if samples.blocks is not None and start.family is None and len(whole.fits) == 1:
+                folds = [of_rows(whole, RowPart(number, parts, self.seed), 1.0)[0] for number in range(parts)]
+                factor = _best_factor(policy, lambda f: sum(held_out_losses(one, whole.normal, f) for one in folds))
+                if factor != candidate.factor:
+                    strength = factor / candidate.factor * whole.fits[0].strength
+                    fit = with_strengths(whole.normal, whole.design, whole.fits[0], strength)
+                    whole = replace(whole, fits=(fit,))
+            for number in range(models):
                 part = RowPart(number % parts, parts, self.seed + number // parts)
-                one, more, is_done = of_rows(whole, part)
-                passes, converged = passes + more, converged and is_done
+                one, is_done = of_rows(whole, part, factor)
+                converged = converged and is_done
                 found.append(one.coef)
         except OutOfTime:
             converged = False
         if not found:
-            return whole, passes, converged
+            return whole, passes, converged, factor
         fits = (replace(fit, coef=coef) for fit, coef in zip(whole.fits, np.mean(found, 0).T.copy(), strict=True))
-        return replace(whole, fits=tuple(fits)), passes, converged
+        return replace(whole, fits=tuple(fits)), passes, converged, factor
+
+
+class _Stream(IterableDataset[Any]):
+    """Inputs, responses and weights of mean 1 of all rows, as tensors."""
+
+    def __init__(self, rows: AllRows) -> None:
+        self.rows = rows
+
+    def __iter__(self) -> Iterator[tuple[torch.Tensor, ...]]:
+        mean = self.rows.rows / self.rows.count
+        for x, y, weight in self.rows.batches():
+            yield tuple(torch.from_numpy(np.ascontiguousarray(part)) for part in (x, y, weight / mean))
+
+
+def _best_factor(policy: SearchPolicy, loss: Callable[[float], float]) -> float:
+    """Return the factor of the strengths with the lowest loss, of powers of `SearchPolicy.shrinkage`, as the search."""
+    best, lowest = 1.0, loss(1.0)
+    for step in (policy.shrinkage, 1 / policy.shrinkage):
+        start = best
+        while 1 / policy.most_shrinkage < best < policy.most_shrinkage and (new := loss(best * step)) < lowest:
+            best, lowest = best * step, new
+        if best != start:
+            break
+    return best
 
 
 def _with_finer_margins(estimate: Estimate, samples: Samples) -> Estimate:

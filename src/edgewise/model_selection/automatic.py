@@ -24,7 +24,7 @@ from edgewise.model_selection.additive.families import (
 )
 from edgewise.model_selection.additive.inference import cross_fitted_noise, fit_noise_curves
 from edgewise.model_selection.all_rows import SEARCHED_SHARE, AllRows
-from edgewise.model_selection.fixed_shape import InterruptedTraining, ShapeSearch
+from edgewise.model_selection.fixed_shape import InterruptedTraining, ShapeSearch, trained_further
 from edgewise.model_selection.noise_free import approximated, without_noise
 from edgewise.model_selection.results import AutoResult, data_of, loss_of, network_error_bars, tensors_of
 from edgewise.model_selection.search.candidates import Fitted, Samples, are_classes, is_linear
@@ -186,7 +186,7 @@ def _chosen(samples: Samples, settings: SearchSettings, clock: Clock, everything
     """Search, or train what the caller has fixed."""
     with one_blas_thread():
         if settings.is_fixed:
-            return _fixed(samples, settings, clock)
+            return _fixed(samples, settings, clock, everything)
         family = family_of(settings.loss, settings.outputs)
         squared = isinstance(family, Gaussian) and settings.constraints is None and samples.blocks is None
         if squared and settings.hidden is None:
@@ -225,7 +225,7 @@ def _searched(
         stopped = search.ended_by or report.stopped
         if everything is not None:
             clock.limit = limit
-            fitted, sentence, is_ended = everything.fitted(fitted, samples, clock, search.policy.bag_share)
+            fitted, sentence, is_ended = everything.fitted(fitted, samples, clock, search.policy)
             search.sentences.append(sentence)
             stopped = StopReason.TIME_LIMIT if is_ended else stopped
     except KeyboardInterrupt:
@@ -358,17 +358,30 @@ def problem_of(samples: Samples, settings: SearchSettings) -> Problem:
     return Regression(x, y, weight=weight)
 
 
-def _fixed(samples: Samples, settings: SearchSettings, clock: Clock) -> AutoResult:
-    """Train a network of the shape, grid or strength that the caller has fixed."""
+def _fixed(samples: Samples, settings: SearchSettings, clock: Clock, everything: AllRows | None) -> AutoResult:
+    """Train a network of the shape, grid or strength that the caller has fixed; of a sample, then of all rows."""
     if settings.loss not in ("squared", "classes"):
         raise InputError(
             f"loss must be 'squared' where hidden, grid_size, degree or regularization is given, got {settings.loss!r}"
         )
-    problem = problem_of(samples, settings)
+    problem, limit = problem_of(samples, settings), clock.limit
     search = ShapeSearch(problem, settings, clock, samples.blocks)
+    if everything is not None and limit is not None:
+        clock.limit = clock.seconds + SEARCHED_SHARE * clock.left
     try:
         result = search.run()
         trained, report = result.trained, result.search
+        if everything is not None:
+            clock.limit, clock.stage = limit, f"{result.shape.describe()}, all {everything.count:,} rows"
+            share = samples.total / everything.rows if settings.strength is None else 1.0
+            loader, classes = everything.loader(), settings.outputs
+            whole = Classification(loader, classes=classes) if settings.loss == "classes" else Regression(loader)
+            trained = trained_further(whole, problem, result, share, clock)
+            words = (
+                f"Chosen on a sample of {len(samples):,} rows; its parameters are those of all {everything.count:,} "
+                f"rows, after {trained.report.steps} steps that read them."
+            )
+            report = replace(report, sentences=(*report.sentences, words))
         held = None
         if result.held_out is not None and isinstance(problem, Regression):
             rows, outputs = result.held_out

@@ -36,6 +36,7 @@ ROUGHNESS_SHARE = 0.1
 # Relative decrease of the loss over ten steps below which a phase ends: before the hidden domains move, in a trial, and
 # in the final fit. A choice: later phases need more digits.
 FIRST_TOLERANCE, TRIAL_TOLERANCE, FINAL_TOLERANCE = 1e-4, 1e-5, 1e-6
+FINAL_PHASE = {True: 60, False: 300}  # most of the last phase, by Levenberg-Marquardt or not; a choice: half are usual
 HIDDEN_SIZES = (5, 10)  # of one layer, where a grid or a strength was given but no shape; a choice: a doubling
 FEWER_PARTS = 3  # parts of cross-validation; a choice: networks take longer than additive models
 
@@ -183,10 +184,8 @@ def train_shape(
         parameters = sum(p.numel() for p in model.parameters())
         method, _ = method_for(problem, parameters, is_linear=not shape.hidden, limits=SEARCH_LIMITS)
         # Steps before and after hidden domains move. A choice: a trial only has to rank shapes.
-        if isinstance(method, LevenbergMarquardt):
-            first, then = (20, 60) if final else (12, 20)
-        else:
-            first, then = (80, 300) if final else (50, 80)
+        newton = isinstance(method, LevenbergMarquardt)
+        first, then = (20 if newton else 80, FINAL_PHASE[newton]) if final else (12, 20) if newton else (50, 80)
         # A final model that is trained further has its hidden domains in place; moving them costs accuracy.
         moves = bool(shape.hidden) and not (warm is not None and final)
         phases = [(first, FIRST_TOLERANCE)] * moves + [(then, FINAL_TOLERANCE if final else TRIAL_TOLERANCE)]
@@ -214,6 +213,50 @@ def train_shape(
             if number < len(phases) - 1:
                 adapt_domain_(model, x, hidden_only=True)
     assert trained is not None  # there is at least one grid
+    return trained
+
+
+def trained_further(problem: Problem, sample: Problem, best: FixedResult, share: float, clock: Clock) -> TrainedShape:
+    """Train the network of a sample on all samples, which a DataLoader brings in every step.
+
+    A strength that was chosen weighs a prior against the samples: its share of the mean loss falls with their number.
+
+    Parameters
+    ----------
+    problem : Problem
+        Problem with a DataLoader as training data.
+    sample : Problem
+        The same with the tensors of the sample.
+    best : FixedResult
+        The network of the sample.
+    share : float
+        Factor of the strength: samples of the sample for each one of all; 1 where the strength was given.
+    clock : Clock
+        Receives the progress, and ends the training when its limit is reached.
+
+    Raises
+    ------
+    InterruptedTraining
+        If Ctrl-C comes; it holds the best network so far.
+    """
+    shape, model = replace(best.shape, strength=best.shape.strength * share), best.trained.model
+    parameters = sum(p.numel() for p in model.parameters())
+    method, _ = method_for(sample, parameters, is_linear=not shape.hidden, limits=SEARCH_LIMITS)
+    report = fit(
+        model,
+        problem,
+        method,
+        steps=FINAL_PHASE[isinstance(method, LevenbergMarquardt)],
+        tolerance=FINAL_TOLERANCE,
+        penalty=shape.penalty(),
+        on_interrupt="keep",
+        callbacks=[clock.follow(is_whole=True)],
+    )
+    if report.stopped == StopReason.CALLBACK:  # of the clock
+        report = replace(report, stopped=StopReason.TIME_LIMIT, message=StopReason.TIME_LIMIT.sentence)
+    trained = TrainedShape(model, report, shape.penalty())
+    if report.stopped == StopReason.INTERRUPTED:
+        raise InterruptedTraining(trained)
     return trained
 
 

@@ -66,10 +66,49 @@ def test_all_training_rows_of_a_large_table_are_used(folder, little_memory, targ
         assert trained.estimator.classes_.tolist() == [0, 1]
 
 
-def test_options_that_need_all_rows_are_refused(folder, little_memory):
-    for options in ({"group": "number"}, {"id": "number"}, {"hidden": (3,)}, {"grid_size": 5}):
-        with pytest.raises(InputError, match=r"needs a table in memory; .* has 9,000 rows, .* and is read in batches"):
-            prepare_table(FitJob(str(folder), target="y", **options))
+def with_places(folder, count):
+    """Add a column of groups, words of so many places, and one of names of the rows."""
+    for name in sorted(folder.glob("*.parquet")):
+        frame = pq.read_table(name)
+        place = np.array([f"place {number % count}" for number in frame["number"].to_pylist()])
+        names = pa.array([f"row {number}" for number in frame["number"].to_pylist()])
+        pq.write_table(frame.append_column("place", pa.array(place)).append_column("name", names), name)
+
+
+@pytest.mark.parametrize("count", [2, 5, 900])
+def test_no_group_of_a_large_table_is_divided(folder, little_memory, count):
+    with_places(folder, count)
+    job = FitJob(str(folder), target="y", group="place", id="name", drop=("high",), test=0.3)
+    prepared = prepare_table(job)
+    held = prepared.rows[prepared.test] - 1
+    groups = set((held % count).tolist())
+    seen = np.concatenate([batch.ids for batch in prepared.large.batches]).astype(int)
+    assert groups and not groups & set((seen % count).tolist())
+    assert len(seen) == prepared.training_rows == N - prepared.large.test_rows
+    assert 0.2 * N < prepared.large.test_rows < 0.55 * N
+    assert prepared.ids.tolist() == [f"row {number - 1}" for number in prepared.rows]
+    assert "place" not in prepared.encoder.columns and "name" not in prepared.encoder.columns
+    assert "chosen by 'place', so that no group is divided" in split_sentence(job, prepared)
+    assert len(set(prepared.groups.tolist())) == len(set((prepared.rows - 1) % count))
+    kept = next(iter(prepared.large.batches)).groups
+    assert kept is None if count == 2 else len(set(kept.tolist())) <= count - 1
+
+
+def test_a_group_of_one_value_is_refused(folder, little_memory):
+    with_places(folder, 1)
+    with pytest.raises(InputError, match=r"--group must name a column with at least two different values, got 1"):
+        prepare_table(FitJob(str(folder), target="y", group="place"))
+    with pytest.raises(InputError, match=r"--group must name a column of .*, got 'plaec'"):
+        prepare_table(FitJob(str(folder), target="y", group="plaec"))
+
+
+@pytest.mark.slow
+def test_a_given_shape_is_trained_on_all_rows_of_a_large_table(folder, little_memory):
+    job = FitJob(str(folder), target="y", drop=("high", "number"), hidden=(2,), grid_size=4)
+    prepared = prepare_table(job)
+    trained = train_model(job, prepared)
+    assert trained.estimator.model_.config.width == (2, 2, 1) and trained.score > 0.8
+    assert f"of all {prepared.training_rows:,} rows, after" in trained.estimator.search_.sentences[-1]
 
 
 def without_targets(folder, rows):

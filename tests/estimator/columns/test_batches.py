@@ -128,12 +128,46 @@ def test_classes_use_all_rows_too(tmp_path):
     assert error < 0.75 * np.sqrt(np.mean((few.predict_proba(fresh)[:, 1] - chance) ** 2))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [KANRegressor, KANClassifier])
+def test_a_network_of_a_given_shape_is_that_of_all_rows(kind):
+    x, _, y = table(2000)
+    y = y if kind is KANRegressor else (y > 0.5).astype(int)
+    options = {"hidden": 2, "grid_size": 4, "regularization": 1e-4}
+    few, many, whole = (
+        kind(**options).fit(*arguments) for arguments in ((x[:150], y[:150]), (batches(x, y, sample_rows=150),), (x, y))
+    )
+    fresh, _, noisy = table(4000, seed=1)
+    target = noisy if kind is KANRegressor else noisy > 0.5
+    scores = [one.score(fresh, target) for one in (few, many, whole)]
+    assert scores[0] + 0.01 < scores[1] and scores[1] == pytest.approx(scores[2], abs=0.02)
+    assert "its parameters are those of all 2,000 rows, after" in many.search_.sentences[-1]
+
+
+@pytest.mark.slow
+def test_groups_choose_the_penalty_by_folds_of_all_rows():
+    rng = np.random.default_rng(0)
+    place = rng.integers(0, 60, 6000)
+    x = rng.normal(size=(60, 2))[place] + 0.01 * rng.normal(size=(6000, 2))  # an input that knows the place
+    y = x[:, 0] + rng.normal(size=60)[place] + 0.1 * rng.normal(size=6000)
+    frame = pa.table({"a": x[:, 0], "b": x[:, 1], "place": place, "y": y})
+    parts = [frame.slice(i, 1000) for i in range(0, 6000, 1000)]
+    plain = KANRegressor(effort="low").fit(Batches(parts, "y", columns=["a", "b"], sample_rows=1000))
+    grouped = KANRegressor(effort="low").fit(Batches(parts, "y", group="place", sample_rows=1000))
+    fresh = rng.uniform(-1.5, 1.5, size=(2000, 2))
+    errors = [np.sqrt(np.mean((one.predict(fresh) - fresh[:, 0]) ** 2)) for one in (plain, grouped)]
+    assert errors[1] < 0.8 * errors[0]
+    assert grouped.feature_names_in_.tolist() == ["a", "b"]
+    memory = KANRegressor(effort="low").fit(x, y, groups=place)
+    assert errors[1] < 1.5 * np.sqrt(np.mean((memory.predict(fresh) - fresh[:, 0]) ** 2))
+
+
 def test_bad_arguments_are_one_sentence():
     x, _, y = table(40)
     with pytest.raises(InputError, match="y must be left out where X is in batches"):
         KANRegressor(effort="low").fit(batches(x, y), y)
-    with pytest.raises(InputError, match="hidden must be 'auto' or"):
-        KANRegressor(hidden=3).fit(batches(x, y))
+    with pytest.raises(InputError, match=r"groups must be left out .*group=\) names such columns"):
+        KANRegressor(effort="low").fit(batches(x, y), groups=y)
     with pytest.raises(InputError, match="class_weight must be left out"):
         KANClassifier(class_weight="balanced").fit(batches(x, y > 0))
     with pytest.raises(InputError, match=r"X must be rows in memory here, got Batches"):

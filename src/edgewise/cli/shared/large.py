@@ -8,21 +8,97 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from edgewise.cli.shared.source import Source
+from edgewise.cli.shared.source import Source, open_source
 from edgewise.errors import InputError
 from edgewise.files import Journal
 from edgewise.processes.memory import machine_memory
 from edgewise.tables import Table, TableEncoder
 from edgewise.tables.batches import Batch, Batches
+from edgewise.tables.batches.groups import row_keys
+from edgewise.tables.batches.source import columns_and_rows, table_parts
 from edgewise.tables.batches.survey import Sampler, joined
-from edgewise.tables.cells import decimal_mark, quoted
+from edgewise.tables.cells import decimal_mark, quoted, stack_cells
 from edgewise.tables.input_encoder import nearest_names
 from edgewise.tables.reading import PARQUET, parquet_files
 
 # A table is held in memory up to this share of it: a choice; reading, encoding and searching copy it once or twice.
 SHARE_OF_MEMORY = 0.25
+# Groups up to which they are counted, so that a share of few is right; a choice. Of more, random numbers are enough.
+COUNTED_GROUPS = 10_000
 TEST_ROWS = 20_000  # that are scored; a choice: the standard error of R² is then below a hundredth
+
+
+@dataclass(frozen=True)
+class LargeFile:
+    """Parquet files that are too large for memory.
+
+    Parameters
+    ----------
+    data : str
+        What they are on the command line.
+    paths : tuple of Path
+        The files.
+    rows : int
+        Number of rows.
+    names : tuple of str
+        Names of the columns.
+    """
+
+    data: str
+    paths: tuple[Path, ...]
+    rows: int
+    names: tuple[str, ...]
+
+    def parts(self) -> Iterator[Table]:
+        """Yield the rows in order, see `table_parts`."""
+        return table_parts(self.paths)
+
+    def sample(self, keep: np.ndarray) -> Source:
+        """Return the rows of some numbers, and others chosen at random; a note says so."""
+        wanted, kept, count = np.asarray(keep, dtype=np.int64), [], 0
+        share = min(TEST_ROWS / self.rows, 1.0)
+        for part in self.parts():
+            chosen = (row_keys(part.rows.astype(np.uint64), 0) / 2.0**64 < share) | np.isin(part.rows, wanted)
+            count += int(chosen.sum())
+            if chosen.any():
+                kept.append(part.take(chosen))
+        columns = {name: stack_cells([part.columns[name] for part in kept], name) for name in kept[0].columns}
+        rows = np.concatenate([part.rows for part in kept])
+        table = replace(kept[0], columns=columns, rows=rows, source=f"a sample of {self.data}")
+        note = f"{self.data} is larger than a quarter of memory: {count:,} of its {self.rows:,} rows stand for all."
+        return Source(self.data, table, whole_rows=self.rows, notes=(note,))
+
+
+def large_file(data: str) -> LargeFile | None:
+    """Return the Parquet files of DATA if they are too large for memory; only their ends are read.
+
+    Raises
+    ------
+    FileError, MissingExtraError
+        A file is damaged, or pyarrow is missing.
+    """
+    is_one = Path(data).suffix.lower() in PARQUET and os.path.isfile(data)
+    paths = (Path(data),) if is_one else parquet_files(data)
+    if not paths:
+        return None
+    names, rows = columns_and_rows(paths)
+    if rows * len(names) * np.dtype(np.float64).itemsize <= SHARE_OF_MEMORY * machine_memory():
+        return None
+    return LargeFile(data, paths, rows, names)
+
+
+def open_sampled(data: str, delimiter: str | None = None, keep: ArrayLike = ()) -> Source:
+    """Return the table DATA, or a sample of one that is too large for memory, with the rows of some numbers.
+
+    Raises
+    ------
+    InputError, FileError
+        As `open_source` and `table_parts`.
+    """
+    large = large_file(data)
+    return open_source(data, delimiter) if large is None else large.sample(np.asarray(keep))
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +115,8 @@ class LargeTable:
         Training rows in the sample.
     rows, training_rows, test_rows : int
         Rows of the whole table, and of its parts for training and test; other rows have no target.
+    groups : ndarray of int, shape (rows of the sample,), optional
+        Numbers of the groups of its rows.
     """
 
     source: Source
@@ -47,6 +125,7 @@ class LargeTable:
     rows: int
     training_rows: int
     test_rows: int
+    groups: np.ndarray | None = None
 
     @property
     def notes(self) -> list[str]:
@@ -94,7 +173,7 @@ def with_target(table: Table, name: str, y: np.ndarray) -> Table:
 
 
 def large_table(
-    data: str, target: str | None, task: str | None, share: float, seed: int, others: dict[str, object]
+    data: str, target: str | None, task: str | None, share: float, seed: int, group: str | None
 ) -> LargeTable | None:
     """Return DATA as a table that is too large for memory; None if it fits, or is no Parquet.
 
@@ -110,31 +189,26 @@ def large_table(
         Share of test rows.
     seed : int
         Seed of the split and of the sample.
-    others : dict
-        Options that need all rows in memory, by name.
+    group : str, optional
+        Column of group labels: no group is divided.
 
     Raises
     ------
     InputError, FileError
-        As `Batches`; also for an option that needs all rows, and a target that is no column or has no values.
+        As `Batches`; also for a target or group that is no column, a target that has no values, and a single group.
     """
-    is_one = Path(data).suffix.lower() in PARQUET and os.path.isfile(data)
-    paths = (Path(data),) if is_one else parquet_files(data)
-    if not paths or not target:
+    whole = None if target is None else large_file(data)
+    if whole is None or target is None:
         return None
-    batches = Batches(paths, target).with_known_targets()
-    rows, names = batches.rows or 0, batches.names  # from the ends of the files; no row is read
-    size = rows * len(names) * np.dtype(np.float64).itemsize
-    if size <= SHARE_OF_MEMORY * machine_memory():
-        return None
-    if target not in names:
-        raise InputError(f"--target must name a column of {data}, got {quoted(target)}{nearest_names(target, names)}")
-    for option, value in others.items():
-        if value is not None:
-            raise InputError(
-                f"{option} needs a table in memory; {data} has {rows:,} rows, {size / 1e9:.1f} GB of numbers, and is "
-                "read in batches"
-            )
+    batches = Batches(whole.paths, target, group=group).with_known_targets()
+    rows, names = whole.rows, whole.names
+    for option, name in (("--target", target), ("--group", group)):
+        if name is not None and name not in names:
+            raise InputError(f"{option} must name a column of {data}, got {quoted(name)}{nearest_names(name, names)}")
+    if group == target:
+        raise InputError(f"--group must name another column than the target, got {quoted(target)}")
+    if group is not None:
+        share = _share_of_groups(batches, share, seed)
     samplers: tuple[Sampler, ...] = ()
     for batch in batches.part(0, 1):  # every process prepares the whole sample
         if not samplers:  # the first values say whether the target is a class; whole numbers may be one
@@ -142,7 +216,7 @@ def large_table(
             has_labels = {"classification": True, "regression": False}.get(task or "", is_text or None)
             sizes = batches.sample_rows, TEST_ROWS
             samplers = tuple(Sampler(size, seed, has_labels=has_labels) for size in sizes)
-        held = batches.held(batch.ids, share, seed)
+        held = batches.held(batch, share, seed)
         for sampler, chosen in zip(samplers, (~held, held), strict=True):
             if chosen.any():
                 sampler.add(batch.take(chosen))
@@ -151,7 +225,25 @@ def large_table(
             f"--target must name a column with values, got {quoted(target)} with too few among {rows:,} rows"
         )
     training, test = (sampler.survey() for sampler in samplers)
-    whole = joined([training.sample, test.sample])
-    table = replace(with_target(whole.table, target, whole.y), source=f"a sample of {data}")
+    both = joined([training.sample, test.sample])
+    table = replace(with_target(both.table, target, both.y), source=f"a sample of {data}")
     source = Source(data, table)
-    return LargeTable(source, batches.divided(share, seed)[0], len(training.sample), rows, training.rows, test.rows)
+    known = batches.divided(share, seed)[0]
+    groups = None if both.groups is None else np.unique(both.groups, return_inverse=True)[1]
+    if groups is not None and (groups[: len(training.sample)] == groups[0]).all():
+        known = known.without_groups()  # the other one is for the test
+    return LargeTable(source, known, len(training.sample), rows, training.rows, test.rows, groups)
+
+
+def _share_of_groups(batches: Batches, share: float, seed: int) -> float:
+    """Return the share of random numbers below which about this share of the groups is, at least one and not all."""
+    found: set[int] = set()
+    for batch in batches.with_columns(()).part(0, 1):
+        found.update(np.unique(batch.units).tolist())
+        if len(found) > COUNTED_GROUPS:
+            return share
+    if len(found) < 2:
+        raise InputError(f"--group must name a column with at least two different values, got {len(found)}")
+    keys = np.sort(row_keys(np.array(sorted(found), dtype=np.uint64), seed)) / 2.0**64
+    count = int(np.clip(round(share * len(keys)), 1, len(keys) - 1))
+    return float((keys[count - 1] + keys[count]) / 2)

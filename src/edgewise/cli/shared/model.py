@@ -11,16 +11,14 @@ from typing import Any
 import numpy as np
 
 from edgewise.cli.shared.opening import Kind, Written
-from edgewise.cli.shared.source import Source, decimals
+from edgewise.cli.shared.source import Source, decimals, predicted_rows
 from edgewise.errors import CheckpointError, InputError
 from edgewise.estimator import KANClassifier, KANRegressor, load_estimator
-from edgewise.files import read_bytes
 from edgewise.presentation import counted
 from edgewise.tables import Table, TableEncoder
 from edgewise.tables.target import Target
 
 LEVEL = 0.9  # coverage of the prediction intervals; a choice
-PREDICTIONS = "predictions.csv"  # whose first column has the numbers of the test rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,12 +155,17 @@ def prediction_columns(
     probabilities: np.ndarray | None,
     labels: Sequence[int | str],
     interval: tuple[np.ndarray, np.ndarray] | None,
+    digits: int | None = None,
 ) -> dict[str, Sequence[object]]:
-    """Return the columns of a file of predictions: the prediction, its 90 % interval, and p(class) for each class."""
+    """Return the columns of a file of predictions: the prediction, its 90 % interval, and p(class) for each class.
+
+    Numbers have so many decimals, by default as many as carry information.
+    """
     columns: dict[str, Sequence[object]] = {f"predicted {target}": prediction.tolist()}
     if not labels:
         low, high = interval if interval is not None else (None, None)
-        digits = decimals(prediction, None if low is None or high is None else high - low)
+        if digits is None:
+            digits = decimals(prediction, None if low is None or high is None else high - low)
         columns = {f"predicted {target}": _rounded(prediction, digits)}
         if low is not None and high is not None:
             columns[f"low {100 * LEVEL:.0f} %"] = _rounded(low, digits)
@@ -185,12 +188,11 @@ def has_intervals(estimator: KANRegressor) -> bool:
 
 def rows_of_test(model: Model, source: Source) -> np.ndarray | None:
     """Return the numbers of the test rows of the fit, if this is its table: same name, same number of rows."""
-    facts, path = model.fit_facts, Path(model.path).parent / PREDICTIONS
+    facts = model.fit_facts
     rows = facts.get("rows")
-    if not isinstance(rows, dict) or rows.get("table") != source.table.n_rows or not path.is_file():
+    if not isinstance(rows, dict) or rows.get("table") != source.n_rows:
         return None
     if os.path.basename(str(facts.get("data"))) != os.path.basename(source.name):
         return None
-    first = [line.split(b",", 1)[0] for line in read_bytes(path).splitlines()[1:]]
-    numbers = [int(cell) for cell in first if cell.isdigit()]  # a cell of several lines gives no number
-    return np.array(numbers) if len(numbers) == rows.get("test") else None
+    numbers = predicted_rows(model.path)
+    return numbers if len(numbers) == rows.get("test") else None

@@ -6,12 +6,12 @@ import math
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from edgewise.cli.shared.folder import ResultFolder
-from edgewise.cli.shared.large import LargeTable, large_table
+from edgewise.cli.shared.large import LargeTable, large_table, open_sampled
 from edgewise.cli.shared.opening import FORMULA_ENDINGS, Written, check_ending, find_written
 from edgewise.cli.shared.source import Source, column_at, open_source, select_columns
 from edgewise.cli.shared.split import split_rows
@@ -185,9 +185,7 @@ def prepare_table(job: TableJob) -> PreparedTable:
     InputError, FileError, MissingExtraError
         As in `read_table` and `TableEncoder.fit`.
     """
-    needs_rows = {"--group": job.group, "--id": job.id, "--hidden": getattr(job, "hidden", None)}
-    needs_rows["--grid"] = getattr(job, "grid_size", None)
-    large = large_table(job.data, job.target, job.task, job.test, job.seed, needs_rows)
+    large = large_table(job.data, job.target, job.task, job.test, job.seed, job.group)
     source = open_source(job.data, job.delimiter) if large is None else large.source
     target = source.target if job.target is None else job.target
     if target is None:
@@ -195,11 +193,13 @@ def prepare_table(job: TableJob) -> PreparedTable:
         shown = ", ".join(map(quoted, names[:MOST_NAMES]))
         shown += f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
         raise InputError(f"--target must name the column to predict; {source.table.source} has {shown}")
-    table, group = _choose_columns(job, source, target)
+    table, group = _choose_columns(job if large is None else replace(job, group=None), source, target)
+    group = job.group if large is not None else group
     whole = TableEncoder.fit(table, target, task=job.task, keep=job.features)
     table = table.take(whole.rows_with_target(table))
     y = whole.encode_target(table)
-    groups = None if group is None else _group_codes(source.table, group, table.rows)
+    groups = None if group is None or large is not None else _group_codes(source.table, group, table.rows)
+    groups = groups if large is None else large.groups
     labels = y if whole.task == "classification" else None
     if large is None:
         train, test = split_rows(len(y), job.test, job.seed, labels=labels, groups=groups)
@@ -272,7 +272,7 @@ def read_for_formulas(job: FormulaJob) -> PreparedTable | tuple[Written, Table]:
         As in `prepare_table`, `find_written` and `open_source`; also for a target of classes.
     """
     if job.data is not None:
-        return find_written(job.model), open_source(job.data, job.table.delimiter).table
+        return find_written(job.model), open_sampled(job.data, job.table.delimiter).table
     prepared = prepare_table(job.table)
     if prepared.labels:
         raise InputError(f"--target must be a column of numbers, got {prepared.target!r} with classes")
@@ -289,7 +289,7 @@ def split_sentence(job: TableJob, prepared: PreparedTable) -> str:
     train, test = counted(prepared.training_rows, "training row"), counted(len(prepared.test), "test row")
     if prepared.large is not None:
         test += f" of {counted(prepared.large.test_rows, 'held-out row')}"
-        how = "chosen at random"
+        how = how if prepared.group else "chosen at random"
     return f"{train} and {test}, {how} (seed {job.seed})"
 
 

@@ -8,13 +8,14 @@ import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from edgewise.datasets import KNOT_FEATURES, KNOTS_ABOUT, knots_path
 from edgewise.errors import InputError
 from edgewise.escaping import csv_cell, csv_cells, printable_text
-from edgewise.files import write_bytes
+from edgewise.files import read_bytes, write_bytes
 from edgewise.presentation import counted
 from edgewise.tables import Table, read_table
 from edgewise.tables.cells import quoted
@@ -43,6 +44,10 @@ class Source:
         Column of group labels by default.
     background : tuple of str
         Paragraphs about the subject, for the report.
+    whole_rows : int, optional
+        Rows of the table, where `table` is a sample of it.
+    notes : tuple of str
+        Sentences about the sample.
     """
 
     name: str
@@ -51,6 +56,13 @@ class Source:
     features: tuple[str, ...] = ()
     group: str | None = None
     background: tuple[str, ...] = ()
+    whole_rows: int | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of the table."""
+        return self.table.n_rows if self.whole_rows is None else self.whole_rows
 
 
 def open_source(data: str, delimiter: str | None = None) -> Source:
@@ -87,10 +99,12 @@ def select_columns(table: Table, names: Sequence[str], option: str) -> Table:
     return replace(table.drop(set(table.names) - set(names)), names=tuple(names))
 
 
-def check_row(table: Table, row: int | None) -> None:
+def check_row(source: Source, row: int | None) -> None:
     """Raise InputError, with the range, unless the table has a row with this number."""
-    if row is not None and row not in table.rows:
-        first, last = int(table.rows[0]), int(table.rows[-1])
+    if row is not None and row not in source.table.rows:
+        first, last = int(source.table.rows[0]), int(source.table.rows[-1])
+        if source.whole_rows is not None:
+            first, last = 1, source.whole_rows
         raise InputError(f"--row must be from {first} to {last}, got {row}")
 
 
@@ -182,3 +196,11 @@ def write_csv(text: str, out: str | None) -> None:
     # A terminal would obey escape characters in names of classes; a pipe receives the bytes that a file would hold.
     sys.stdout.write(printable_text(text, kept="\n") if sys.stdout.isatty() else text)
     sys.stdout.flush()
+
+
+def predicted_rows(path: Path) -> np.ndarray:
+    """Return the numbers of the test rows that are predicted in the folder of a model file; none where it has none."""
+    predictions = Path(path).parent / "predictions.csv"
+    lines = read_bytes(predictions).splitlines()[1:] if predictions.is_file() else []
+    first = [line.split(b",", 1)[0] for line in lines]
+    return np.array([int(cell) for cell in first if cell.isdigit()])  # a cell of several lines gives no number

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from edgewise.cli.terminal.console import Screen
 from edgewise.compare.baselines import measures
 from edgewise.errors import InputError
 from edgewise.estimator import KANClassifier, KANRegressor
+from edgewise.files import write_bytes
 from edgewise.presentation import counted, number_text
 from edgewise.tables import Table
 
@@ -89,54 +90,181 @@ def _formula_columns(written: Written, table: Table, screen: Screen) -> tuple[Co
     return {f"predicted {formulas.target}": values}, f"{counted(table.n_rows, 'value')} of {formulas.target!r}"
 
 
+class _ModelRows:
+    """Predictions of a model for one table after another."""
+
+    def __init__(self, written: Written, *, std: bool) -> None:
+        self.model = open_model(written.file)
+        self.std, self.flagged, self.rows = std, 0, 0
+        self.digits: int | None = None
+        estimator = self.model.estimator
+        if std and isinstance(estimator, KANClassifier):
+            raise InputError(
+                "--std needs a model that predicts a number, got classes; see their columns p(...) instead"
+            )
+        if std and estimator.error_bars_ is None:
+            raise InputError(f"--std needs a model with error bars. {estimator.error_bars_message_}")
+
+    def columns(self, table: Table, *, is_part: bool = False) -> tuple[Columns, np.ndarray, list[str]]:
+        """Return the columns of some rows, the predictions as they are, and sentences about the rows.
+
+        Parts of a table have the decimals of the first one, and a column of rows outside the training data in any case.
+        """
+        model, estimator = self.model, self.model.estimator
+        rows, notes = model.inputs(table)
+        interval = deviation = None
+        with collect_warnings():  # the notes say it
+            prediction, probabilities = predict_rows(estimator, rows, model.labels)
+            if isinstance(estimator, KANRegressor) and has_intervals(estimator):
+                interval = estimator.predict_interval(rows, LEVEL)
+            if self.std and isinstance(estimator, KANRegressor):
+                deviation = estimator.predict(rows, return_std=True)[1]
+        if is_part and self.digits is None and not model.labels:
+            self.digits = decimals(prediction, None if interval is None else interval[1] - interval[0])
+        columns = prediction_columns(model.target, prediction, probabilities, model.labels, interval, self.digits)
+        if deviation is not None:
+            columns["std"] = [float(f"{value:.6g}") for value in deviation.tolist()]
+        check = estimator.check_rows(rows)
+        self.flagged, self.rows = self.flagged + int(check.flagged.sum()), self.rows + table.n_rows
+        if check.flagged.any() or is_part:
+            columns["outside"] = [check.remark(row) for row in range(table.n_rows)]
+        return columns, prediction, notes
+
+
 def _model_columns(
     written: Written, table: Table, screen: Screen, *, std: bool
 ) -> tuple[Columns, str, dict[str, object]]:
-    model = open_model(written.file)
-    estimator = model.estimator
-    if std and isinstance(estimator, KANClassifier):
-        raise InputError("--std needs a model that predicts a number, got classes; see their columns p(...) instead")
-    if std and estimator.error_bars_ is None:
-        raise InputError(f"--std needs a model with error bars. {estimator.error_bars_message_}")
-    rows, notes = model.inputs(table)
-    interval = deviation = None
-    with collect_warnings():  # the notes say it
-        prediction, probabilities = predict_rows(estimator, rows, model.labels)
-        if isinstance(estimator, KANRegressor) and has_intervals(estimator):
-            interval = estimator.predict_interval(rows, LEVEL)
-        if std and isinstance(estimator, KANRegressor):
-            deviation = estimator.predict(rows, return_std=True)[1]
-    score, numbers = _score(model, table, prediction)
+    rows = _ModelRows(written, std=std)
+    columns, prediction, notes = rows.columns(table)
+    score, numbers = _score(rows.model, table, prediction)
     screen.notes(notes)
     screen.say(score)
-    columns = prediction_columns(model.target, prediction, probabilities, model.labels, interval)
-    if deviation is not None:
-        columns["std"] = [float(f"{value:.6g}") for value in deviation.tolist()]
-    check = estimator.check_rows(rows)
-    if check.flagged.any():
-        columns["outside"] = [check.remark(row) for row in range(table.n_rows)]
-    facts: dict[str, object] = {"target": model.target, "notes": notes, "score": numbers}
-    return columns, f"{counted(table.n_rows, 'prediction')} of {model.target!r}", facts
+    facts: dict[str, object] = {"target": rows.model.target, "notes": notes, "score": numbers}
+    return columns, f"{counted(table.n_rows, 'prediction')} of {rows.model.target!r}", facts
+
+
+def write_large(
+    written: Written,
+    parts: Iterable[Table],
+    screen: Screen,
+    *,
+    out: str | None = None,
+    id: str | None = None,
+    std: bool = False,
+) -> None:
+    """Write the predictions of a table that is larger than memory, part by part; a file is written whole or not at all.
+
+    As `write_predictions`, but the decimals are those of the first part, and the column of rows outside the training
+    data is there in any case.
+    """
+    if written.kind is not Kind.model:
+        raise InputError(
+            f"a table larger than memory needs a model, got a {written.kind}; predict its files one by one"
+        )
+    if screen.json and out is None:
+        raise InputError("--json needs --out for a table larger than memory")
+    rows, score = _ModelRows(written, std=std), _RunningScore()
+
+    def pieces() -> Iterator[str]:
+        for number, part in enumerate(parts):
+            columns: Columns = {} if id is None else {id: column_at(part, id, part.rows, "--id").tolist()}
+            values, prediction, _ = rows.columns(part, is_part=True)
+            if id in values:
+                raise InputError(f"--id must name another column than those of the predictions, got {id!r}")
+            score.add(rows.model, part, prediction)
+            text = columns_csv(part.rows, columns | values)
+            yield text if number == 0 else text.split("\n", 1)[1]
+
+    if out is None:
+        for text in pieces():
+            write_csv(text, None)
+    else:
+        write_bytes(out, (text.encode() for text in pieces()))
+    notes = []
+    if rows.flagged:
+        notes = [f"{rows.flagged:,} of {rows.rows:,} rows are not as in training: see the column 'outside'."]
+    screen.notes(notes)
+    sentence, numbers = score.sentence(rows.model, rows.rows)
+    screen.say(sentence)
+    facts = {"target": rows.model.target, "notes": notes, "score": numbers, "wrote": out}
+    if screen.json:
+        screen.result({"model": str(written.file), "rows": rows.rows, **facts})
+    elif out is not None:
+        screen.say(
+            f"Wrote {out}: {counted(rows.rows, 'prediction')} of {rows.model.target!r}; row 1 is the first one below "
+            "the names."
+        )
+
+
+class _RunningScore:
+    """Measures of predictions that come part by part, as `measures` gives them for all at once."""
+
+    def __init__(self) -> None:
+        self.count, self.shift = 0, 0.0
+        self.sums = np.zeros(4)  # of y - shift, its square, squared and absolute errors
+        self.right: dict[int, np.ndarray] = {}  # by class: rows, and those that are predicted
+
+    def add(self, model: Model, table: Table, prediction: np.ndarray) -> None:
+        """Take the rows of a part into account that have a target."""
+        known = _known(model, table, prediction)
+        if known is None:
+            return
+        truth, predicted = known
+        if model.labels:
+            for code in np.unique(truth).tolist():
+                mine = truth == code
+                right = np.array([mine.sum(), (predicted[mine] == code).sum()])
+                self.right[code] = self.right.get(code, 0) + right
+        else:
+            self.shift = self.shift if self.count else float(truth.mean())  # squares keep their digits
+            moved, error = truth - self.shift, truth - predicted
+            self.sums += [moved.sum(), (moved**2).sum(), (error**2).sum(), np.abs(error).sum()]
+        self.count += len(truth)
+
+    def sentence(self, model: Model, rows: int) -> tuple[str, dict[str, float] | None]:
+        """Return the sentence of `_score` and its numbers."""
+        numbers: dict[str, float] = {}
+        if self.count and model.labels:
+            found = np.array(list(self.right.values()))
+            numbers = {"accuracy": found[:, 1].sum() / self.count}
+            numbers["balanced_accuracy"] = float((found[:, 1] / found[:, 0]).mean())
+        elif self.count:
+            mean, square, squared, absolute = self.sums / self.count
+            spread = square - mean**2
+            numbers = {"r2": 1 - squared / spread if spread > 0 else math.nan, "rmse": math.sqrt(squared)}
+            numbers["mae"] = absolute
+        return _score_sentence(model, rows, self.count, {name: float(value) for name, value in numbers.items()})
 
 
 def _score(model: Model, table: Table, prediction: np.ndarray) -> tuple[str, dict[str, float] | None]:
     """Return a sentence on the accuracy of the predictions, where the table has the target, and its numbers."""
-    sentence = f"Predicted {counted(table.n_rows, 'row')}."
+    known = _known(model, table, prediction)
+    scores = {} if known is None or model.encoder is None else measures(model.encoder.task, *known)
+    return _score_sentence(model, table.n_rows, 0 if known is None else len(known[0]), scores)
+
+
+def _known(model: Model, table: Table, prediction: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return the known targets of a table, classes as codes, and the predictions of their rows; None without any."""
     if model.encoder is None or model.target not in table.columns:
-        return sentence, None
+        return None
     try:
         known = model.encoder.rows_with_target(table)
         codes = model.encoder.encode_target(table.take(known))
     except InputError:  # a class that did not occur in training, or text: the predictions stand without a score
-        return sentence, None
-    if not known.any():
-        return sentence, None
+        return None
     # Compared by code, since labels may be numbers in the table and text in the estimator.
     position = {label: i for i, label in enumerate(model.labels)}
     predicted = np.array([position[label] for label in prediction.tolist()]) if model.labels else prediction
-    scores = measures(model.encoder.task, codes, predicted[known])
-    name, value = next(iter(scores.items()))
-    if math.isnan(value):
+    return (codes, predicted[known]) if known.any() else None
+
+
+def _score_sentence(
+    model: Model, rows: int, known: int, scores: dict[str, float]
+) -> tuple[str, dict[str, float] | None]:
+    sentence = f"Predicted {counted(rows, 'row')}."
+    if not scores or math.isnan(next(iter(scores.values()))):
         return sentence, None
-    score = f"R² {value:.4g}, RMSE {number_text(scores['rmse'])}" if name == "r2" else f"accuracy {100 * value:.1f} %"
-    return f"{sentence} On the {counted(int(known.sum()), 'row')} with a known {model.target!r}: {score}.", scores
+    is_number = "r2" in scores
+    score = f"R² {scores['r2']:.4g}, RMSE {number_text(scores['rmse'])}" if is_number else ""
+    score = score or f"accuracy {100 * scores['accuracy']:.1f} %"
+    return f"{sentence} On the {counted(known, 'row')} with a known {model.target!r}: {score}.", scores

@@ -24,8 +24,8 @@ from edgewise.outcomes import OutOfTime
 from edgewise.processes import DaskTeam, Team
 from edgewise.tables import AffineScaling, InputEncoder
 from edgewise.tables.batches import Batch, Batches, Survey
+from edgewise.tables.batches.groups import row_keys
 from edgewise.tables.batches.partitions import Partitions
-from edgewise.tables.batches.source import row_keys
 from edgewise.tables.batches.survey import Sampler
 
 Sums = tuple[np.ndarray, ...]
@@ -44,6 +44,7 @@ class SurveyedTable:
 
     team: Team
     survey: Survey
+    batches: Batches
     journal: Journal | None = None
 
 
@@ -144,7 +145,7 @@ class NetworkRows:
             x = np.clip(self.inputs.transform(x), -self.farthest, self.farthest)
         weight = np.ones(len(batch)) if batch.weight is None else batch.weight * self.factor
         if self.part is not None:
-            place = row_keys(batch.ids, self.part.seed) / 2.0**64 * self.part.parts
+            place = row_keys(batch.units, self.part.seed) / 2.0**64 * self.part.parts
             chosen = np.floor(place) != self.part.number
             x, y, weight = x[chosen], y[chosen], weight[chosen]
         return self.function(x, y, weight)
@@ -229,7 +230,7 @@ def survey_of(
     team : Team
         The processes, each of which answers a request with what it gives for the batches.
     settings : SearchSettings
-        Settings of the fit; a fixed shape is refused.
+        Settings of the fit.
     others : dict
         Arguments of fit beside X, by name, and parameters that need all rows in memory.
     journal : Journal, optional
@@ -244,23 +245,18 @@ def survey_of(
     """
     for name, value in others.items():
         if value is not None:
-            hint = "; Batches(..., target=, weight=) names such columns" if name in ("y", "sample_weight") else ""
+            is_column = name in ("y", "sample_weight", "groups")
+            hint = "; Batches(..., target=, weight=, group=) names such columns" if is_column else ""
             raise InputError(f"{name} must be left out where X is in batches, got {type(value).__name__}{hint}")
-    if settings.is_fixed:
-        raise InputError(
-            "hidden must be 'auto' or (), and grid_size, degree and regularization 'auto', where X is in batches; "
-            "fit() with Regression(loader) trains a network of a given shape"
-        )
-
     if journal is not None and (known := journal.recall("first pass")) is not None:
         try:
-            return SurveyedTable(team, Survey.of(known), journal)
+            return SurveyedTable(team, Survey.of(known), batches, journal)
         except (ValueError, LookupError, TypeError, AttributeError, AssertionError) as error:
             raise FileError(f"{journal.folder} must hold a first pass over a table, got another; remove it") from error
     survey = team.joined(FirstPass(batches.sample_rows, settings.seed, has_labels, settings.loss)).survey()
     if journal is not None:
         journal.keep("first pass", survey.part())
-    return SurveyedTable(team, survey, journal)
+    return SurveyedTable(team, survey, batches, journal)
 
 
 def _numbers(batch: Batch, loss: str) -> np.ndarray:
@@ -304,7 +300,11 @@ def all_rows(table: SurveyedTable, rows: Callable[[Callable[..., Sums]], Network
             journal.keep("sums", Part({"of few": of_few}, {str(number): one for number, one in enumerate(sums)}))
         return sums
 
-    return AllRows(total, survey.total * survey.factor, survey.rows, seed)
+    def read() -> Iterator[Sums]:
+        arrays = rows(lambda x, y, weight: (x, y, weight))
+        return (arrays(batch) for batch in table.batches.part(0, 1))
+
+    return AllRows(total, survey.total * survey.factor, survey.rows, seed, read)
 
 
 def _summary(sums: Sums) -> list[float]:

@@ -268,6 +268,25 @@ def refined(
     return replace(solution, design=design, fits=(fit,), normal=normal), passes, converged
 
 
+def held_out_losses(solution: Solution, whole: NormalMatrix, factor: float) -> float:
+    """Return the squared errors of rows that an estimate of the others did not see, from sums alone.
+
+    Parameters
+    ----------
+    solution : Solution
+        Estimate of a part of the rows by squared errors of one response.
+    whole : NormalMatrix
+        Normal matrix of all rows, of the same design.
+    factor : float
+        The strengths of the estimate are multiplied by it.
+    """
+    part, fit = solution.normal, solution.fits[0]
+    if factor != 1:
+        fit = with_strengths(part, solution.design, fit, factor * fit.strength)
+    gram, moment = whole.gram - part.gram, whole.moment[:, 0] - part.moment[:, 0]
+    return float(whole.square[0] - part.square[0] + fit.coef @ (gram @ fit.coef - 2 * moment))
+
+
 def _iterated(
     design: Design,
     family: Family,

@@ -17,6 +17,7 @@ import numpy as np
 from edgewise.checks import check_count
 from edgewise.errors import FileError, InputError, missing_extra
 from edgewise.files import Journal
+from edgewise.tables.batches.groups import group_numbers, row_keys
 from edgewise.tables.batches.partitions import Partitions
 from edgewise.tables.cells import quoted
 from edgewise.tables.frames import frame_table, is_frame
@@ -48,6 +49,8 @@ class Batch:
         Numbers of the rows in the whole table, from 0.
     is_named : bool
         Whether the columns have names of their own, as in a frame.
+    groups : ndarray of uint64, shape (n,), optional
+        Numbers of the groups of rows that depend on each other.
 
     Examples
     --------
@@ -62,14 +65,21 @@ class Batch:
     name: str
     ids: np.ndarray
     is_named: bool = True
+    groups: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def take(self, rows: np.ndarray) -> Batch:
         """Return the batch with some of its rows, given as a mask (n,) or as positions."""
-        weight = None if self.weight is None else self.weight[rows]
-        return replace(self, table=self.table.take(rows), y=self.y[rows], weight=weight, ids=self.ids[rows])
+        weight, groups = (None if one is None else one[rows] for one in (self.weight, self.groups))
+        table, y, ids = self.table.take(rows), self.y[rows], self.ids[rows]
+        return replace(self, table=table, y=y, weight=weight, ids=ids, groups=groups)
+
+    @property
+    def units(self) -> np.ndarray:
+        """Numbers of what is never divided: the groups where there are any, else the rows."""
+        return self.ids if self.groups is None else self.groups
 
 
 class _Unit(NamedTuple):
@@ -105,7 +115,10 @@ class Batches:
         Column of frames that holds nonnegative weights of the rows; to be left out, as target and columns, where
         batches are arrays.
     columns : str or sequence of str, optional
-        Input columns of frames; all others than target and weight by default.
+        Input columns of frames; all others than target, weight and group by default.
+    group : str, optional
+        Column of frames with labels of groups of rows that depend on each other; no group is divided where candidates
+        are compared or parts are chosen. A row without a label is a group of its own.
     batch_rows : int
         Most rows of a batch that is read from Parquet or a data set; others come as they are.
     sample_rows : int
@@ -138,13 +151,14 @@ class Batches:
         *,
         weight: str | None = None,
         columns: str | Sequence[str] | None = None,
+        group: str | None = None,
         batch_rows: int = ROWS_AT_ONCE,
         sample_rows: int = SAMPLE_ROWS,
         checkpoint: str | os.PathLike[str] | Journal | None = None,
     ) -> None:
         self.source = source
         self.targets = () if target is None else (target,) if isinstance(target, str) else tuple(target)
-        self.target, self.weight = target, weight
+        self.target, self.weight, self.group = target, weight, group
         self.columns = None if columns is None else (columns,) if isinstance(columns, str) else tuple(columns)
         self.batch_rows = check_count(batch_rows, "batch_rows")
         self.sample_rows = check_count(sample_rows, "sample_rows", 2)
@@ -152,7 +166,7 @@ class Batches:
             raise InputError(f"checkpoint must be a folder, got {type(checkpoint).__name__}")
         self.checkpoint = checkpoint
         self._part: tuple[float, int, bool] | None = None
-        self._drops_unknown = False
+        self._drops_unknown = self._drops_groups = False
         paths = _paths(source)
         if paths is None and _is_dataset(source):
             self._needs_target("a data set")
@@ -190,14 +204,15 @@ class Batches:
     def __repr__(self) -> str:
         return f"Batches({self.source!r}, target={self.target!r})"
 
-    def held(self, ids: np.ndarray, share: float, seed: int) -> np.ndarray:
-        """Return which rows belong to the second table of `divided`, (n,), by their numbers in this one."""
-        return row_keys(ids, seed) < np.uint64(share * 2.0**64)
+    def held(self, batch: Batch, share: float, seed: int) -> np.ndarray:
+        """Return which rows of a batch belong to the second table of `divided`, (n,)."""
+        return row_keys(batch.units, seed) < np.uint64(share * 2.0**64)
 
     def divided(self, share: float, seed: int) -> tuple[Batches, Batches]:
         """Return two tables in batches: the rows without a share of them chosen at random, and that share.
 
-        Which rows are chosen depends on the seed and on their place in the table alone, not on batches or processes.
+        Which rows are chosen depends on the seed and on their place in the table alone, not on batches or processes; of
+        groups, on their labels.
 
         Examples
         --------
@@ -214,6 +229,12 @@ class Batches:
         narrow = copy(self)
         narrow.columns = tuple(columns)
         return narrow
+
+    def without_groups(self) -> Batches:
+        """Return the same rows, each of which is a group of its own where candidates are compared."""
+        single = copy(self)
+        single._drops_groups = True
+        return single
 
     def with_known_targets(self) -> Batches:
         """Return the rows whose target is known, in place of an error for the others; rows keep their numbers.
@@ -260,9 +281,11 @@ class Batches:
                 chosen = ~_unknown(batch.y) if self._drops_unknown else np.ones(len(batch), dtype=bool)
                 if self._part is not None:
                     share, seed, held = self._part
-                    chosen &= self.held(batch.ids, share, seed) == held
+                    chosen &= self.held(batch, share, seed) == held
                 if not chosen.all():
                     batch = batch.take(chosen)
+                if self._drops_groups:
+                    batch = replace(batch, groups=None)
                 if len(batch):
                     yield batch
 
@@ -273,14 +296,6 @@ class Batches:
             return None
         counts = [unit.rows for unit in self._units()]
         return None if None in counts else sum(count or 0 for count in counts)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the columns of the first file, target and weight included, which it says without being read.
-
-        They are () where the source is no file.
-        """
-        return tuple(_footer(self.paths[0])[0]) if hasattr(self, "paths") else ()
 
     def _units(self) -> list[_Unit]:
         """Return the parts that can be read by themselves, in order."""
@@ -310,23 +325,30 @@ class Batches:
         """Columns to read; None for all."""
         if self.columns is None:
             return None
-        return [*self.columns, *self.targets, *([self.weight] if self.weight else [])]
+        return [*self.columns, *self._special]
+
+    @property
+    def _special(self) -> list[str]:
+        """Columns that are no inputs."""
+        return [*self.targets, *(name for name in (self.weight, self.group) if name)]
 
     def _checked(self, raw: Any, name: str, first: int, kinds: dict[str, str]) -> Batch:
         """Return a batch in the one form; `kinds` has those of the columns of the batches before, and is extended."""
         try:
-            table, y, weight = self._of_frame(raw) if is_frame(raw) else _of_arrays(raw)
+            table, y, weight, labels = self._of_frame(raw) if is_frame(raw) else (*_of_arrays(raw), None)
             _check_kinds(table, kinds)
-            for argument, value in (("target", self.target), ("weight", self.weight), ("columns", self.columns)):
+            for argument in ("target", "weight", "columns", "group"):
+                value = getattr(self, argument)
                 if value is not None and not is_frame(raw):
                     raise InputError(f"{argument} must be left out where batches are arrays, got {value!r}")
             _check_numbers(y[~_unknown(y)] if self._drops_unknown else y, weight, len(table))
         except InputError as error:
             raise InputError(f"{name}: {error}") from error
         ids = np.arange(first, first + len(table), dtype=np.uint64)
-        return Batch(replace(table, source=name), y, weight, name, ids, is_frame(raw))
+        groups = None if labels is None else group_numbers(labels, ids)
+        return Batch(replace(table, source=name), y, weight, name, ids, is_frame(raw), groups)
 
-    def _of_frame(self, raw: Any) -> tuple[Table, np.ndarray, np.ndarray | None]:
+    def _of_frame(self, raw: Any) -> tuple[Table, np.ndarray, np.ndarray | None, np.ndarray | None]:
         self._needs_target("frames")
         if (raw.num_rows if hasattr(raw, "num_rows") else len(raw)) == 0:
             raise InputError("a batch must have rows, got none")
@@ -334,38 +356,14 @@ class Batches:
         if self._wanted is not None:
             _check_names(whole.names, self._wanted, "the columns")
             whole = whole.select(self._wanted)
-        special = [*self.targets, *([self.weight] if self.weight else [])]
-        for column in special:
+        for column in self._special:
             _check_names(whole.names, [column], "the column")
             if column in whole.refused:
                 raise InputError(f"column {quoted(column)} must hold numbers or text, got {whole.refused[column]}")
         y = [whole.columns[column] for column in self.targets]
         target = y[0] if isinstance(self.target, str) else np.stack(y, 1)
-        weight = None if self.weight is None else whole.columns[self.weight]
-        return whole.drop(special), target, weight
-
-
-def row_keys(ids: np.ndarray, seed: int) -> np.ndarray:
-    """Return a random number of each row, uint64, that depends on the seed and its number alone.
-
-    It is the generator SplitMix64 [1]_ with the number of the row as its state, so that any process can draw it.
-
-    References
-    ----------
-    .. [1] G. Steele, D. Lea and C. Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
-
-    Examples
-    --------
-    >>> row_keys(np.arange(2, dtype=np.uint64), 0)
-    array([16294208416658607535,  7960286522194355700], dtype=uint64)
-    """
-    with np.errstate(over="ignore"):  # the generator counts modulo 2^64
-        # Seeds are far from each other in the sequence, as they are hashed themselves.
-        start = np.uint64(0) if seed == 0 else row_keys(np.array([seed], dtype=np.uint64), 0)[0]
-        state = start + (ids + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
-        state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return state ^ (state >> np.uint64(31))
+        weight, labels = (None if name is None else whole.columns[name] for name in (self.weight, self.group))
+        return whole.drop(self._special), target, weight, labels
 
 
 def _paths(source: Any) -> tuple[Path, ...] | None:
@@ -435,6 +433,35 @@ def _parquet_units(path: Path, columns: list[str] | None, batch_rows: int) -> li
         for number, rows in enumerate(groups)
         if rows
     ]
+
+
+def columns_and_rows(paths: Sequence[Path]) -> tuple[tuple[str, ...], int]:
+    """Return the names of the columns of the first of some Parquet files, and the rows of all; only ends are read."""
+    ends = [_footer(path) for path in paths]
+    return tuple(ends[0][0]), sum(sum(groups) for _, groups in ends)
+
+
+def table_parts(paths: Sequence[Path], batch_rows: int = ROWS_AT_ONCE) -> Iterator[Table]:
+    """Yield the rows of Parquet files in order, as tables that number them from 1, one of them in memory at a time.
+
+    Raises
+    ------
+    InputError
+        A batch has other columns than the first one, or values of another type; the message names it.
+    FileError
+        A file has no rows, or is damaged.
+    """
+    first, kinds = 0, dict[str, str]()
+    for unit in [unit for path in paths for unit in _parquet_units(path, None, batch_rows)]:
+        for place, raw in enumerate(unit.read(), start=1):
+            name = f"batch {place} of {unit.name}"
+            try:
+                table = frame_table(raw, "a batch")
+                _check_kinds(table, kinds)
+            except InputError as error:
+                raise InputError(f"{name}: {error}") from error
+            yield replace(table, rows=np.arange(first + 1, first + 1 + len(table)), source=name)
+            first += len(table)
 
 
 def _is_tensor(part: Any) -> bool:

@@ -9,7 +9,8 @@ import numpy as np
 
 from edgewise.errors import InputError
 from edgewise.files import Part
-from edgewise.tables.batches.source import Batch, row_keys
+from edgewise.tables.batches.groups import row_keys
+from edgewise.tables.batches.source import Batch
 from edgewise.tables.cells import quoted, stack_cells
 from edgewise.tables.table import Table
 from edgewise.tables.target import MAX_CLASSES as MOST_LABELS
@@ -61,7 +62,7 @@ class Survey:
         """Return everything as a part of a journal."""
         sample = self.sample
         arrays, cells = {"ids": sample.ids}, {}
-        given = {"y": sample.y, "weight": sample.weight}
+        given = {"y": sample.y, "weight": sample.weight, "groups": sample.groups}
         for key, values in [*given.items(), *((f"column {name}", c) for name, c in sample.table.columns.items())]:
             if values is None:
                 continue
@@ -90,8 +91,8 @@ class Survey:
         ids, names, refused = part.arrays["ids"], tuple(facts["names"]), facts["refused"]
         columns = {name: values(f"column {name}") for name in names if name not in refused}
         table = Table(names, columns, refused, rows=ids.astype(np.int64) + 1, source=SAMPLE)
-        weight = part.arrays.get("weight")
-        sample = Batch(table, values("y"), weight, SAMPLE, ids, facts["named"])
+        weight, groups = part.arrays.get("weight"), part.arrays.get("groups")
+        sample = Batch(table, values("y"), weight, SAMPLE, ids, facts["named"], groups)
         return cls(sample, facts["rows"], facts["total"], facts["least"], facts["is_whole"])
 
 
@@ -261,4 +262,6 @@ def joined(batches: Sequence[Batch]) -> Batch:
     weights = [batch.weight for batch in batches if batch.weight is not None]  # of all batches or of none
     table = replace(first.table, columns=columns, rows=ids.astype(np.int64) + 1, source=SAMPLE)
     y = stack_cells([batch.y for batch in batches], "the target")
-    return Batch(table, y, np.concatenate(weights) if weights else None, SAMPLE, ids, first.is_named)
+    groups = None if first.groups is None else np.concatenate([batch.groups for batch in batches])
+    weight = np.concatenate(weights) if weights else None
+    return Batch(table, y, weight, SAMPLE, ids, first.is_named, groups)
