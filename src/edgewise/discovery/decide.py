@@ -72,6 +72,18 @@ class _Candidate:
         """Mean squared error on the held-out rows."""
         return float(np.mean(self.squares))
 
+    @property
+    def closed_forms(self) -> int:
+        return sum(part.exact is not None for part in walk(self.expression) if isinstance(part, Number))
+
+    def description(self, rows: int, floor: float) -> float:
+        """Twice the description length of all rows, up to a constant: the misfit and a price for the symbols.
+
+        Rows to fit count with their errors after the fit, held-out rows with those that no constant has seen.
+        """
+        held = len(self.squares)
+        return price(rows, ((rows - held) * self.loss + held * self.held) / rows, floor, self.symbols)
+
 
 def decided_front(
     candidates: Iterable[Expression], problem: LawProblem, clock: Clock = NO_LIMIT, messages: Sequence[str] = ()
@@ -173,15 +185,11 @@ def _front(candidates: Sequence[_Candidate], floor: float) -> list[_Candidate]:
         first, *others = group
         best = first
         for other in others:
-            if is_as_good(other.squares, first.squares, floor) and _closed_forms(other) > _closed_forms(best):
+            if is_as_good(other.squares, first.squares, floor) and other.closed_forms > best.closed_forms:
                 best = other
         if not kept or max(best.held, floor) < LEAST_DECREASE * max(kept[-1].held, floor):
             kept.append(best)
     return kept
-
-
-def _closed_forms(candidate: _Candidate) -> int:
-    return sum(part.exact is not None for part in walk(candidate.expression) if isinstance(part, Number))
 
 
 def _finished(candidate: _Candidate, problem: LawProblem, noise: NoiseTest, clock: Clock) -> _Candidate | None:
@@ -271,7 +279,7 @@ def _as_good(
 
     An entry must be as good on the held-out rows, and Vuong's statistic on all rows must not be significant at 5 %.
     """
-    best = min(range(len(front)), key=lambda place: (_description(front[place], whole, floor), place))
+    best = min(range(len(front)), key=lambda place: (front[place].description(len(whole.y), floor), place))
     share = 1.0 if whole.weights is None else whole.weights / whole.weights.mean()
     squares = [share * (evaluate(entry.formula.expression, whole.x) - whole.y) ** 2 for entry in entries]
     constants = [len(free_places(entry.formula.expression)) for entry in entries]
@@ -285,16 +293,6 @@ def _as_good(
         if is_as_good(candidate.squares, front[best].squares, floor) and (is_close or candidate.held <= floor):
             places.append(place)
     return tuple(sorted(places, key=lambda place: (entries[place].complexity, place)))
-
-
-def _description(candidate: _Candidate, whole: LawProblem, floor: float) -> float:
-    """Twice the description length of all rows by a formula, up to a constant: its misfit and a price for its symbols.
-
-    Rows to fit count with their errors after the fit, held-out rows with those that no constant has seen.
-    """
-    rows, held = len(whole.y), len(candidate.squares)
-    loss = ((rows - held) * candidate.loss + held * candidate.held) / rows
-    return price(rows, loss, floor, candidate.symbols)
 
 
 def _sentences(best: FrontEntry, whole: LawProblem, floor: float) -> Iterator[str]:

@@ -66,7 +66,8 @@ def operators_of(node: Expression) -> Iterator[str]:
     """
     for part in walk(node):
         if isinstance(part, Add):
-            negative = sum(_is_negative(term) for term in part.terms)
+            factors = [term.factors if isinstance(term, Multiply) else (term,) for term in part.terms]
+            negative = sum(any(isinstance(f, Number) and f.value < 0 for f in each) for each in factors)
             if negative:
                 yield "-"
             if len(part.terms) - negative > 1:
@@ -91,12 +92,6 @@ def _operators_of_power(exponent: float) -> Iterator[str]:
         yield "*"
     elif size != 1:
         yield "^"
-
-
-def _is_negative(term: Expression) -> bool:
-    if isinstance(term, Multiply):
-        return any(isinstance(factor, Number) and factor.value < 0 for factor in term.factors)
-    return isinstance(term, Number) and term.value < 0
 
 
 def _functions_and_arguments(node: Expression) -> Iterator[tuple[str, Expression]]:

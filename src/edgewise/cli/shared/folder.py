@@ -74,7 +74,7 @@ class ResultFolder:
                 raise FileError(f"--out must be a folder, got the file {self.path}")
             complete_commit(place)
             taken = [name for name in self.names if (self.path / name).exists()]
-            if taken and not self.force and not self._is_written_by_edgewise():
+            if taken and not self.force and self._stored() is None:
                 raise FileError(
                     f"--out must be a new folder, or one that edgewise wrote, got {self.path}, whose {taken[0]} has "
                     "another origin; --force replaces it"
@@ -146,9 +146,6 @@ class ResultFolder:
                 else:
                     (staging / LOCK).unlink()
                     staging.rename(self.path)
-
-    def _is_written_by_edgewise(self) -> bool:
-        return self._stored() is not None
 
     def _stored(self) -> dict[str, object] | None:
         """Return the content of the marked file if Edgewise wrote it."""

@@ -11,8 +11,9 @@ import torch
 from edgewise.estimator import KANRegressor
 from edgewise.estimator.display import BAND_WIDTH
 from edgewise.explore.subject import Subject
+from edgewise.interpret.symbolic.steering import layer_inputs
 from edgewise.interpret.transform.edges import edge_layers
-from edgewise.nn.model import KAN, spline_part
+from edgewise.nn.model import spline_part
 
 BAND_POINTS = 41  # at which the band of a curve is drawn; a choice: two for each of 20 knot intervals
 ALONG_POINTS = 61  # at which a formula is drawn along an input; a choice
@@ -34,12 +35,11 @@ def band_fields(subject: Subject) -> dict[str, Any] | None:
     layers = edge_layers(network)
     if bars is None or sum(layer.in_features * layer.out_features for layer in layers) > MOST_BANDS:
         return None
-    entering = _entering(network, subject.problem.train.x)
     edges: dict[str, Any] = {}
-    for number, (layer, inputs) in enumerate(zip(layers, entering, strict=True)):
-        spline = spline_part(layer)
-        if spline is None or spline is not layer:
+    for number, layer in enumerate(layers):
+        if spline_part(layer) is not layer:
             continue
+        inputs = layer_inputs(network, number, subject.problem)
         place = next(n for n, one in enumerate(network.layers) if one is layer)
         low, high = inputs.min(0).values, inputs.max(0).values
         share = torch.linspace(0, 1, BAND_POINTS, dtype=inputs.dtype)[:, None]
@@ -51,17 +51,6 @@ def band_fields(subject: Subject) -> dict[str, Any] | None:
                 curve = values[:, i, o].tolist(), half[:, i, o].tolist()
                 edges[f"{number},{i},{o}"] = [float(low[i]), float(high[i]), *curve]
     return {"edges": edges, "width": BAND_WIDTH}
-
-
-@torch.no_grad()
-def _entering(network: KAN, x: torch.Tensor) -> list[torch.Tensor]:
-    """Return what enters each layer of edges, (N, in)."""
-    kept, found = {id(layer) for layer in edge_layers(network)}, []
-    for layer in network.layers:
-        if id(layer) in kept:
-            found.append(x)
-        x = layer(x)
-    return found
 
 
 def front_fields(subject: Subject, x: np.ndarray) -> list[dict[str, Any]]:

@@ -529,12 +529,7 @@ def layer_inputs(model: KAN, number: int, problem: Problem) -> torch.Tensor:
     """Values that enter a layer of edges for the training data, (batch, in)."""
     if not isinstance(problem, Problem) or problem.train_loader is not None:
         raise InputError(f"problem must hold its data in tensors, as Regression(x, y), got {type(problem).__name__}")
-    stop, x = edge_layers(model)[number], problem.train.x
-    for layer in model.layers:
-        if layer is stop:
-            break
-        x = layer(x)
-    return x
+    return edges.inputs_of(edge_layers(model)[number], model, problem.train.x)
 
 
 @torch.no_grad()

@@ -40,6 +40,15 @@ def edge_layers(model: KAN) -> list[EdgeLayer]:
     return [layer for layer in model.layers if not isinstance(layer, ProductLayer)]
 
 
+def inputs_of(stop: EdgeLayer, model: KAN, x: Tensor) -> Tensor:
+    """Return the values that enter a layer of the model for data x, (batch, in)."""
+    for layer in model.layers:
+        if layer is stop:
+            break
+        x = layer(x)
+    return x
+
+
 def parts_of(layer: EdgeLayer) -> tuple[KANLayer | None, SymbolicLayer | None]:
     """Copy the splines and the elementary functions of a layer; None for a part that it does not have."""
     layer = copy.deepcopy(layer)

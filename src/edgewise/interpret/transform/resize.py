@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from edgewise.checks import check_count, is_integer
 from edgewise.errors import InputError
-from edgewise.interpret.transform.edges import blank_splines, edge_layers, parts_of
+from edgewise.interpret.transform.edges import blank_splines, edge_layers, inputs_of, parts_of
 from edgewise.interpret.transform.subnetworks import product_groups
 from edgewise.nn.layers.base import EdgeLayer, LayerList
 from edgewise.nn.layers.initial import initial_weights, seeded_generator
@@ -75,7 +75,7 @@ def deepen(model: KAN, before: int | None = None, *, x: Tensor | None = None) ->
     like = spline_part(follower)
     if like is not None and like.degree == 0:
         raise InputError("model must have splines of degree 1 or more to hold the identity, got degree 0")
-    domain = None if x is None else _domain_around(_inputs_of(follower, model, x))
+    domain = None if x is None else _domain_around(inputs_of(follower, model, x))
     if domain is not None or like is None:
         like = blank_splines(follower, follower.in_features, domain, like)
     nodes, n = follower.in_features, like.coef.shape[1]
@@ -153,7 +153,7 @@ def widen(
     groups = product_groups(model)[layer - 1]
     sums = sum(len(group) == 1 for group in groups)  # new sums follow the old ones, so that products stay last
     first, second = layers[layer - 1 : layer + 1]
-    entering = None if x is None else _domain_around(_inputs_of(first, model, x))
+    entering = None if x is None else _domain_around(inputs_of(first, model, x))
     into = first
     for place, count in ((sums, nodes), (first.out_features + nodes, sum(arities))):
         into = _with_more_outputs(into, count, place, entering, seed) if count else into
@@ -161,7 +161,7 @@ def widen(
     multiply = ProductLayer.after_sums(len(groups) + nodes + len(arities), factors) if factors else None
     domain = None
     if x is not None:
-        values = into(_inputs_of(first, model, x))
+        values = into(inputs_of(first, model, x))
         domain = _domain_around(values if multiply is None else multiply(values))
     out = second
     for place, count in ((sums, nodes), (len(groups) + nodes, len(arities))):
@@ -178,15 +178,6 @@ def widen(
     grown = copy.deepcopy(model)
     grown.layers = LayerList(chain)
     return grown
-
-
-def _inputs_of(stop: EdgeLayer, model: KAN, x: Tensor) -> Tensor:
-    """Values that enter a layer of the model for data x, (batch, in)."""
-    for layer in model.layers:
-        if layer is stop:
-            break
-        x = layer(x)
-    return x
 
 
 def _domain_around(values: Tensor) -> Tensor | None:

@@ -313,7 +313,7 @@ def _iterated(
             return best, normal, number - 1, False
         floor = policy.least_information * information / weight
         if before is not None:
-            ridge = np.append(np.where(np.isfinite(best.strength), best.strength, 0.0), 0.0)[design.groups]
+            ridge = best.ridge(design.groups)
             old, new = before[0] + float(ridge @ before[1] ** 2), deviance + float(ridge @ coef**2)
             if not new <= old * (1 + ROUNDING) and halvings < policy.halvings and not np.isclose(new, old, rtol=1e-9):
                 halvings += 1

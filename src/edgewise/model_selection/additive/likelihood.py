@@ -69,6 +69,10 @@ class RemlFit:
     _state: _Criterion = field(repr=False)
     columns: NDArray[np.intp] | None = field(default=None, repr=False)
 
+    def ridge(self, groups: NDArray[np.intp]) -> Array:
+        """Return the strength of the ridge of each column, of these groups: 0 without one, and where it vanished."""
+        return np.append(np.where(np.isfinite(self.strength), self.strength, 0.0), 0.0)[groups]
+
     @cached_property
     def corrected_covariance(self) -> Array:
         """Covariance of the coefficients with the uncertainty of the finite strengths, (p, p), for bands of one curve.

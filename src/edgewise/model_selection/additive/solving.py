@@ -54,11 +54,14 @@ class Solution:
         """One fit for each set of strengths: the first one where all fits share theirs, else all of them."""
         return self.fits[:1] if self.fits[0].is_shared else self.fits
 
+    def places(self, design: Design) -> NDArray[np.int64]:
+        """Return, for each group of another design, the number of the group of the same label here; -1 for none."""
+        place = {label: number for number, label in enumerate(self.design.labels)}
+        return np.array([place.get(label, -1) for label in design.labels], np.int64)
+
     def starts(self, design: Design) -> tuple[Array, ...]:
         """Return first strengths of each output for another design: those of groups of the same label, else NaN."""
-        place = {label: number for number, label in enumerate(self.design.labels)}
-        found = np.array([place.get(label, -1) for label in design.labels], int)
-        return tuple(np.append(fit.strength, np.nan)[found] for fit in self.fits)
+        return tuple(np.append(fit.strength, np.nan)[self.places(design)] for fit in self.fits)
 
 
 class Solver(Protocol):

@@ -65,6 +65,15 @@ class SmoothFit:
     state: np.ndarray
     rows: float
 
+    def without_unused(self) -> SmoothFit:
+        """Leave out products whose coefficients are nearly zero and known to be."""
+        known = self.polynomial
+        size = np.maximum(np.abs(known.coef), np.sqrt(np.diag(self.covariance)))
+        kept = size > UNUSED * math.sqrt(self.dispersion)
+        kept[0] = True
+        polynomial = replace(known, basis=known.basis.select(kept), coef=known.coef[kept])
+        return replace(self, polynomial=polynomial, covariance=self.covariance[np.ix_(kept, kept)])
+
     def to_kan(self) -> KAN:
         """Return the network that computes the polynomial, but for errors far below the noise."""
         return self.polynomial.to_kan(KAN_ERROR * math.sqrt(self.dispersion))
@@ -144,30 +153,17 @@ def fit_smooth(
         indices, weights = lower_set(rates, crossing, count, degrees)
         indices = indices[weights < weights[-1]] if len(indices) == count > 10 else indices  # whole degrees
         data = _Rows(x, y, weight, Basis(indices, limits), shift, unit, watch)
-        fits = _of_links(data, links)
+        fits = data.fits(links)
         if not fits:
             return None
         best = min(fits, key=lambda fit: fit.criterion - EVIDENCE * (fit.polynomial.link.name == "identity"))
         if best.edf < SATURATED * len(indices) or count == most:
-            return _without_unused(best)
+            return best.without_unused()
         inputs = x.shape[1]
         found = np.exp(best.state[1 : 1 + inputs])
         rates, crossing = list(found / found.min()), max(float(best.state[-1] / found.min()), 0.0)
         count = min(2 * count, most)
         links = [] if best.polynomial.link.name == "identity" else [best.polynomial.link]
-
-
-def _of_links(data: _Rows, links: Sequence[Link]) -> list[SmoothFit]:
-    plain = data.fit(LINK_FUNCTIONS["identity"], data.y, None)
-    if plain is None:
-        return []
-    fitted, fits = plain.polynomial(data.x), [plain]
-    for link in links:
-        data.watch()
-        start = data.first_arguments(link, fitted)
-        if start is not None and (fit := data.fit(link, start, None)) is not None:
-            fits.append(fit)
-    return fits
 
 
 class _Rows:
@@ -186,6 +182,19 @@ class _Rows:
         self.x, self.y, self.weight, self.basis, self.watch = x, y, weight, basis, watch
         self.shift, self.unit = shift, unit
         self.columns, self.features = basis.columns(x), decay(basis.indices)
+
+    def fits(self, links: Sequence[Link]) -> list[SmoothFit]:
+        """Fits without a link, and with each of the links that the values allow."""
+        plain = self.fit(LINK_FUNCTIONS["identity"], self.y, None)
+        if plain is None:
+            return []
+        fitted, found = plain.polynomial(self.x), [plain]
+        for link in links:
+            self.watch()
+            start = self.first_arguments(link, fitted)
+            if start is not None and (fit := self.fit(link, start, None)) is not None:
+                found.append(fit)
+        return found
 
     def first_arguments(self, link: Link, fitted: np.ndarray) -> np.ndarray | None:
         """Arguments of a link at fitted values; None where too many of these lie outside its interval."""
@@ -333,16 +342,3 @@ class _Rows:
             return None
         assert last is not None
         return _Strengths(*last, best.x)
-
-
-def _without_unused(fit: SmoothFit) -> SmoothFit:
-    """Leave out products whose coefficients are nearly zero and known to be."""
-    known = fit.polynomial
-    deviation = np.sqrt(np.diag(fit.covariance))
-    size = np.maximum(np.abs(known.coef), deviation)
-    kept = size > UNUSED * math.sqrt(fit.dispersion)
-    kept[0] = True
-    polynomial = Polynomial(
-        known.basis.select(kept), known.coef[kept], known.link, known.bounds, known.shift, known.unit
-    )
-    return replace(fit, polynomial=polynomial, covariance=fit.covariance[np.ix_(kept, kept)])

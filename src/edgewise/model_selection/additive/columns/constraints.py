@@ -168,7 +168,7 @@ def constrained(normal: NormalMatrix, design: Design, fit: RemlFit, offset: floa
     p = len(fit.coef)
     on = np.flatnonzero(np.diag(fit.covariance) > 0)
     free = np.concatenate([on, p + np.arange(extra)])
-    ridge = np.append(np.where(np.isfinite(fit.strength), fit.strength, 0.0), 0.0)[design.groups]
+    ridge = fit.ridge(design.groups)
     hessian = np.zeros((p + extra, p + extra))
     hessian[:p, :p] = normal.gram + np.diag(ridge)
     scale = AUXILIARY * fit.dispersion / max(float(normal.square[0]) / normal.rows, ABOVE_ZERO)

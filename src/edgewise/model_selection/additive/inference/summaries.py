@@ -221,8 +221,7 @@ def summarise(
     likelihood = float(weight @ family.log_likelihood(y, shaped, scale))
     penalty = 0.0
     for fit in fits:
-        strength = np.append(np.where(np.isfinite(fit.strength), fit.strength, 0.0), 0.0)
-        penalty += float(strength[design.groups] @ fit.coef**2) / fit.dispersion
+        penalty += float(fit.ridge(design.groups) @ fit.coef**2) / fit.dispersion
     reml = -likelihood + (penalty + determinants) / 2
     adjusted = None
     if family.name in NUMERIC:
@@ -252,8 +251,7 @@ class _Normal:
         self.design, self.fit, self.residual_df = design, fit, residual_df
         self.gram, self.moment = normal.gram, normal.moment[:, 0] - centre * normal.gram[:, 0]
         self.kept = np.diag(fit.covariance) > 0
-        ridge = np.append(fit.strength, 0.0)[design.groups]
-        self.ridge = np.where(np.isfinite(ridge), ridge, 0.0)
+        self.ridge = fit.ridge(design.groups)
         self.inverse = fit.covariance / fit.dispersion
 
     def tests(self, predictor: int, names: Sequence[str], units: np.ndarray, constant: bool) -> list[TermTest]:

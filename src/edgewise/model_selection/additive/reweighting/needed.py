@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 
 from edgewise.model_selection.additive.columns.design import Design
-from edgewise.model_selection.additive.likelihood import RemlFit
 from edgewise.model_selection.additive.solving import Solution
 
 # Numbers of columns that stay in memory during the iteration, 256 MB; a choice.
@@ -36,16 +35,10 @@ class NeededColumns:
         if constrained:  # inequalities are those of all B-splines
             self.most[:] = len(design.groups)
         elif before is not None:
-            edf = np.max([self._edf(before, fit) for fit in before.fits], axis=0)
+            edf = np.max([np.append(fit.edf, 0.0)[before.places(design)] for fit in before.fits], axis=0)
             while (small := edf > self.most[: self.count] / 2).any():
                 self.most[: self.count][small] *= 2
         self._take(self._wanted() if keep is None else keep)
-
-    def _edf(self, before: Solution, fit: RemlFit) -> np.ndarray:
-        """Effective degrees of freedom of another design's groups, for the groups of the same label here."""
-        place = {label: number for number, label in enumerate(before.design.labels)}
-        found = np.array([place.get(label, -1) for label in self.design.labels], int)
-        return np.append(fit.edf, 0.0)[found]
 
     def _wanted(self) -> np.ndarray:
         return self.design.ranks < self.most[self.design.groups]

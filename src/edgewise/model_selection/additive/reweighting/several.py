@@ -35,7 +35,7 @@ class SeveralState(State):
         assert self.fit is not None
         keep = self.needed.keep
         metric = self.fit.covariance[np.ix_(keep, keep)]
-        ridge = self._ridge(self.fit)[keep]
+        ridge = self.fit.ridge(self.design.groups)[keep]
         coefs, eta = self.coefs[:, keep], self.eta
         memory: deque[tuple[np.ndarray, np.ndarray]] = deque(maxlen=self.policy.joint_memory)
         value, slope = self.deviance(eta) + (ridge * coefs**2).sum(), self._slope(coefs, eta, ridge)

@@ -106,7 +106,7 @@ class State:
             self.family = self.family.adapted(self.y, self.shaped(), self.weight)
         fit = self.fit = self._estimated(choose)
         self.strength = fit.strength
-        ridge = self._ridge(fit)
+        ridge = fit.ridge(self.design.groups)
         target = np.atleast_2d(fit.coef.T)
         change = target - self.coefs
         moved = self.needed.predictors(target) - self.eta
@@ -124,10 +124,6 @@ class State:
                 self.coefs, self.eta = (target if halving == 0 else coefs), eta
                 return abs(before - after) / (after + SMALL_DEVIANCE * self.null_deviance + ABOVE_ZERO)
         return 0.0
-
-    def _ridge(self, fit: RemlFit) -> np.ndarray:
-        """Strength of the ridge of each column; 0 for columns of groups that have vanished."""
-        return np.append(np.where(np.isfinite(fit.strength), fit.strength, 0.0), 0.0)[self.design.groups]
 
     def _approximated(self) -> NormalMatrix:
         """Normal matrix, of the needed columns, of the quadratic approximation at the present predictor."""
