@@ -22,7 +22,7 @@ from edgewise.pde import (
     laplacian,
     solve,
 )
-from edgewise.pde.structured.inverse import _Factor
+from edgewise.pde.structured.inverse import ORDERS, _Factor
 
 LINE = Interval(0, 1)
 X = np.linspace(0, 1, 150)
@@ -66,6 +66,40 @@ def test_a_straight_field_has_the_error_of_a_straight_line():
         assert (errors > 0.7 * least).all()
         assert (np.abs(solution(points)[:, 1]) < 4 * errors).all()
     np.testing.assert_allclose(errors, solve(source(2.0, 60, seed=1)[0]).standard_error(points, "a"), rtol=0.01)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("noise", "seed", "is_doubted"), [(0.6, 0, False), (1.2, 1, True)])
+def test_error_bars_of_a_nonlinear_problem_follow_the_likelihood(noise, seed, is_doubted):
+    """u = a^3 x (1 - x): least squares for the amplitude, a normal number, gives the likelihood of a exactly."""
+    x = np.linspace(0, 1, 62)[1:-1]
+    rows = x * (1 - x)
+    measured = rows + noise * np.random.default_rng(seed).standard_normal(60)
+    conditions = [Dirichlet({"u": 0.0}), Observations(x[:, None], measured, field="u"), UnknownField("a")]
+    solution = solve(PDE(lambda u, a: (u.xx + 2 * a**3, a.x), LINE, conditions))
+    amplitude = rows @ measured / (rows @ rows)
+    spread = np.sqrt(((measured - amplitude * rows) ** 2).sum() / 59 / (rows @ rows))
+    a = np.cbrt(amplitude)
+    linear = spread / (3 * a**2)
+    falls = [abs((a + side * linear) ** 3 - amplitude) / spread for side in (-2, 2)]
+    assert f"the likelihood falls as at {falls[0]:.2g} and {falls[1]:.2g} of them" in solution.trust
+    assert solution.trust.startswith("Not to be trusted") == is_doubted == (min(falls) < 1)
+    np.testing.assert_allclose(solution.standard_error([[0.5]], "a"), linear * 2 / min(falls), rtol=0.01)
+
+
+@pytest.mark.slow
+def test_smoother_fields_get_a_penalty_of_higher_order(monkeypatch):
+    """By cross-validation; the error falls with it."""
+    x = np.linspace(0, 1, 402)[1:-1]
+    measured = np.sin(np.pi * x) + 1e-3 * np.random.default_rng(0).standard_normal(400)
+    conditions = [Dirichlet({"u": 0.0}), Observations(x[:, None], measured, field="u"), UnknownField("a")]
+    errors = []
+    for orders in (ORDERS, ORDERS[:1]):
+        monkeypatch.setattr("edgewise.pde.structured.inverse.ORDERS", orders)
+        solution = solve(PDE(lambda u, a: u.xx + a, LINE, conditions))
+        assert ("derivatives of order 2" in solution.trust) == (orders == (2,))
+        errors.append(np.abs(solution(X)[:, 1] - np.pi**2 * np.sin(np.pi * X)).mean())
+    assert errors[0] < errors[1]
 
 
 def test_two_values_have_no_standard_errors():

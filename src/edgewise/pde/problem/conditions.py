@@ -407,8 +407,10 @@ class UnknownField:
     """A field of the equation that only measured values determine, such as a conductivity a(x) from temperatures.
 
     Of all fields that agree with the equation, the conditions and the measured values within their noise, `solve` takes
-    smooth ones, with the strength of the smoothing and the size of the noise of the largest restricted likelihood; the
-    same smoothing holds for measured fields that lack conditions. `Solution.standard_error` gives standard errors.
+    smooth ones, with the strength of the smoothing and the size of the noise of the largest restricted likelihood, and
+    the order of the smoothed derivatives, 2 to 4, of the least generalised cross-validation; the same smoothing holds
+    for measured fields that lack conditions. `Solution.standard_error` gives standard errors, from the profile of the
+    likelihood where the problem is not linear in the field.
     All measured values have the same noise; the weights of `Observations` do not count. Standard errors are nan
     where at most two values more are measured than parameters are determined: their noise is not known then.
 

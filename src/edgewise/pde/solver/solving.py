@@ -59,6 +59,9 @@ UNLIKE = 10.0
 # beyond, so that a higher degree needs fewer coefficients; from 9 on the matrices lose digits.
 DEGREE_OF_PARTS = 7
 DEFAULT_TOLERANCE = 1e-10  # A choice: what two grids reach on smooth problems
+# Standard errors as far as which the likelihood must fall at two of them, or a linear problem says nothing about it. A
+# choice: bars are then half as wide as they ought to be.
+FALLEN_LEAST = 1.0
 GAP_OF_ERRORS = 0.2  # standard errors to which two grids must agree: an interval is then 2 % too short. A choice
 STARTS_OF_OTHERS = 5  # from which another solution is sought. A choice: less than a second on a square
 ALWAYS = ("on_interrupt", "verbose", "journal")  # options that do not choose how a problem is solved
@@ -399,9 +402,18 @@ def _evidence_of_fields(
     checks.append(f"the residual at fresh points is {stage.residual:.1g} of an error")
     checks.append(
         f"the measured values have a noise of {fit.noise:.3g} and determine {fit.freedom:.3g} parameters, with "
-        f"{', '.join(names)} smoothed by restricted likelihood"
+        f"{', '.join(names)} smoothed by restricted likelihood of derivatives of order {fit.order}"
     )
     doubts = []
+    for name, ends in fit.rises.items():
+        fallen = (
+            f"two standard errors off along the least known direction of {name}, the likelihood falls as at "
+            f"{ends[0]:.2g} and {ends[1]:.2g} of them"
+        )
+        if min(ends) < FALLEN_LEAST:
+            doubts.append(f"Error bars are those of a linear problem, which this is not: {fallen}.")
+        else:
+            checks.append(fallen)
     if not stage.residual <= LARGEST_RESIDUAL:
         doubts.append("The equation does not hold.")
     if not fit.has_noise:

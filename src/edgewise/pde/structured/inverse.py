@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations_with_replacement
+from itertools import product
 
 import torch
 from torch import Tensor
@@ -15,7 +17,7 @@ from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.nn.prediction import BATCH_ROWS
 from edgewise.pde.domains.mesh import Mesh, even_lines
 from edgewise.pde.problem.collocation import BlockResiduals, Collocation, points_with
-from edgewise.pde.problem.conditions import HardConditions
+from edgewise.pde.problem.conditions import HardConditions, UnknownField
 from edgewise.pde.problem.evaluation import EvaluationContext, Requirements
 from edgewise.pde.problem.fields import stencil
 from edgewise.pde.structured.networks import TensorNetwork
@@ -39,6 +41,12 @@ LARGEST_STRENGTH_CHANGE = 30.0  # factor by which a strength changes in one roun
 # which is a part of it and holds straight fields too. A choice: a hundredth of one is nothing.
 LEAST_CURVED = 1e-2
 CURVED_RIDGE = 1e-12  # of the scaled normal matrix: rounding
+# Orders of the derivatives whose mean square is the roughness: the curvature, and what splines of degree 5 have beyond.
+ORDERS = 2, 3, 4
+# By how much the logarithm of generalised cross-validation, times the number of values, must fall for a higher order: a
+# difference of 2 of Akaike's criterion, which it approaches, is the least that tells models apart (Burnham and
+# Anderson, "Model selection and multimodel inference", 2002, section 2.6).
+LEAST_FALL_OF_ORDER = 2.0
 # Of the spread of the measured values, or of their size where they are all equal. A choice: above what splines and
 # rounding leave.
 LEAST_NOISE = 1e-5
@@ -46,6 +54,10 @@ FIRST_ROUGHNESS = 1e-3  # of the measurements' sum of squares, for the first smo
 # Measured values beyond the parameters that they determine, above which there are standard errors: Student's t with so
 # many degrees of freedom, an error in units of an estimated standard error, has no variance.
 LEAST_SPARE = 2.0
+# Standard errors on both sides at which the likelihood is profiled, those of an interval of 95 %, and Newton steps
+# there. A choice.
+PROFILED, PROFILE_STEPS = 2.0, 6
+LEAST_RISE = 0.2  # for the width of error bars: ten times wider ones mean that nothing is known. A choice
 SHORTEST_STEP = 1e-3  # a damped step, as a part of Newton's. A choice
 
 
@@ -91,6 +103,8 @@ class InverseFit:
         Number of measurements.
     freedom : float
         Effective number of parameters.
+    order : int
+        Order of the derivatives whose mean square is the roughness.
     strengths : mapping
         Strength of the smoothness of each unknown field.
     standard_errors : mapping
@@ -101,6 +115,9 @@ class InverseFit:
         Number of collocation points.
     work : float
         Multiply-adds.
+    rises : mapping
+        For each unknown field, by how many standard errors of a linear problem the likelihood falls at `PROFILED` of
+        them on both sides along the least known direction, with all else at its best; empty without standard errors.
     is_settled : bool
         Whether fields, strengths and noise changed no more at the end.
     is_interrupted : bool
@@ -112,11 +129,13 @@ class InverseFit:
     noise: float
     values: int
     freedom: float
+    order: int
     strengths: Mapping[str, float]
     standard_errors: Mapping[str, float]
     loss: float
     points: int
     work: float
+    rises: Mapping[str, tuple[float, float]]
     is_settled: bool = True
     is_interrupted: bool = False
 
@@ -125,30 +144,39 @@ class InverseFit:
         """True if there are values enough to know their noise, and so standard errors, which are nan without."""
         return self.values - self.freedom > LEAST_SPARE
 
+    @property
+    def cross_validation(self) -> float:
+        """Logarithm of generalised cross-validation, times the number of values."""
+        return self.values * (2 * math.log(self.noise) - math.log1p(-self.freedom / self.values))
+
 
 @dataclass(frozen=True)
-class _Curvature:
-    """Second derivatives of a field by all coordinates, in units of the domain, whose mean square is its roughness."""
+class _Derivatives:
+    """All derivatives of one order of a field, in units of the domain, whose mean square is its roughness."""
 
     field: str
+    order: int
 
     def __call__(self, context: EvaluationContext) -> list[Tensor]:
         field, names = context.fields[self.field], context.coordinates
-        pairs = combinations_with_replacement(range(len(names)), 2)
-        return [field.derivative(names[i], names[j]) * (1.0 if i == j else math.sqrt(2.0)) for i, j in pairs]
+        return [
+            field.derivative(*each) * math.sqrt(repeats)
+            for each, repeats in Counter(map(tuple, map(sorted, product(names, repeat=self.order)))).items()
+        ]
 
 
-def _roughness_block(problem: Collocation, mesh: Mesh, name: str) -> ResidualBlock:
+def _roughness_block(problem: Collocation, mesh: Mesh, name: str, order: int) -> ResidualBlock:
     """Block whose loss is the roughness of a field."""
-    form, sides = problem.form, problem.domain.size.tolist()
-    pairs = list(combinations_with_replacement(range(len(sides)), 2))
-    indices = [tuple((k == i) + (k == j) for k in range(len(sides))) for i, j in pairs]
-    sizes = torch.tensor([1 / (sides[i] * sides[j]) for i, j in pairs], dtype=torch.float64)
+    form, sides = problem.form, problem.domain.size
+    names = form.domain.coordinates
+    groups = list(dict.fromkeys(map(tuple, map(sorted, product(names, repeat=order)))))
+    indices = [tuple(group.count(each) for each in names) for group in groups]
+    sizes = torch.stack([sides.pow(torch.tensor(index)).prod().reciprocal() for index in indices])
     derivatives = {each: frozenset(indices if each == name else ()) for each in form.fields}
     plan = stencil(indices, len(sides))
     hard = HardConditions(form.domain, form.fields)
     needs = Requirements(derivatives, sizes)
-    residuals = BlockResiduals("roughness", _Curvature(name), form.domain.coordinates, hard, plan, needs, {})
+    residuals = BlockResiduals("roughness", _Derivatives(name, order), names, hard, plan, needs, {})
     return ResidualBlock("roughness", points_with(*mesh.interior()), residuals, 1.0, plan.directions, plan.order)
 
 
@@ -183,8 +211,10 @@ def inverse_fits(
     The equation and the conditions hold but for a hundredth of the noise; among their solutions the sum of squared
     deviations from the measurements plus strength times roughness, the mean square of all second derivatives, of each
     unknown field is least. Strengths and noise are those of the largest restricted likelihood of the problem linearised
-    about the solution, by the update of [1]_ after every Newton step; the covariance is that of the coefficients given
-    the data, whose intervals cover in the mean over the domain [2]_.
+    about the solution, by the update of [1]_ after every Newton step; the order of the derivatives in the roughness is
+    that of the least generalised cross-validation on the first grid [3]_. The covariance is that of the coefficients
+    given the data, whose intervals cover in the mean over the domain [2]_; it is of the linearised problem, and wider
+    where the profile of the likelihood falls more slowly [4]_.
 
     References
     ----------
@@ -192,6 +222,9 @@ def inverse_fits(
        application to Tweedie location, scale and shape models", Biometrics 73, 2017, 1071.
     .. [2] D. Nychka, "Bayesian confidence intervals for smoothing splines", J. American Statistical Association 83,
        1988, 1134.
+    .. [3] G. Wahba, J. Wendelberger, "Some new mathematical methods for variational objective analysis using splines
+       and cross validation", Monthly Weather Review 108, 1980, 1122.
+    .. [4] D. Bates, D. Watts, "Nonlinear regression analysis and its applications", Wiley, 1988, chapter 6.
     """
     domain, start = problem.domain, None
     if domain.dimension not in FIRST_INTERVALS_OF_FIELDS:
@@ -217,16 +250,32 @@ def inverse_fits(
     while coefficients() <= MOST_DENSE_COEFFICIENTS:
         lines = even_lines(domain, sizes())
         layer = TensorLayer(lines, len(problem.fields), degree=degree, periodic=periodic)
-        mesh = Mesh(domain, lines, POINTS_OF_INTERVAL)
-        sampled = problem.resampled(1, seed=1, mesh=mesh, own_unknowns=True)
-        try:
-            fit = _Smoothing(sampled, mesh, layer, names, watch).run(start)
-        except InputError:  # not finite
-            if start is None:
-                raise
-            return
-        if start is not None and not fit.is_settled and not watch(fit.work, fit.loss):
-            return
+        mesh, fit, spent = Mesh(domain, lines, POINTS_OF_INTERVAL), None, 0.0
+        for order in ORDERS if start is None else (start.order,):
+            sampled = problem.resampled(1, seed=1, mesh=mesh, own_unknowns=True)
+            try:
+                smoothing = _Smoothing(sampled, mesh, copy.deepcopy(layer), names, watch, order, spent)
+                tried = smoothing.run(start)
+            except (InputError, KeyboardInterrupt) as error:  # not finite, or Ctrl-C
+                if fit is None and (start is None or isinstance(error, KeyboardInterrupt)):
+                    raise
+                if fit is None:
+                    return
+                fit = replace(fit, is_interrupted=isinstance(error, KeyboardInterrupt))
+                break
+            spent = tried.work
+            goes_on = tried.is_settled or watch(tried.work, tried.loss)
+            if start is not None and not goes_on:
+                return
+            is_better = fit is None or (
+                tried.has_noise
+                and tried.is_settled
+                and tried.cross_validation < fit.cross_validation - LEAST_FALL_OF_ORDER
+            )
+            fit = replace(tried if is_better or fit is None else fit, work=spent)
+            if not (is_better and goes_on and fit.has_noise) or fit.is_interrupted:
+                break
+        assert fit is not None
         yield fit
         start, problem, count = fit, fit.problem, math.ceil(FINER_FIELDS * count)
 
@@ -253,7 +302,10 @@ class _Smoothing:
         layer: TensorLayer,
         names: Sequence[str],
         watch: Callable[[float, float], bool],
+        order: int,
+        work: float,
     ):
+        self.order, self.work = order, work
         self.watch, self.rough = watch, dict[str, Tensor]()
         self.problem, self.mesh, self.names, self.network = problem, mesh, names, TensorNetwork(layer)
         self.slots: ParameterSlots = trainable_slots(self.network, problem)
@@ -264,7 +316,8 @@ class _Smoothing:
         size, spread = float(values.abs().max()), float(values.std(unbiased=False))
         self.spread = spread if spread > torch.finfo(values.dtype).eps * size else size or 1.0  # equal but for rounding
         others = [block for block in problem.blocks() if block.role is not BlockRole.OBSERVATION]
-        self.exact, self.work = [replace(block, weight=1.0) for block in others], 0.0
+        self.exact = [replace(block, weight=1.0) for block in others]
+        self.origin, self.first = self._coefficients(), self._squares(self.data)  # linear in the parameters
 
     def run(self, before: InverseFit | None) -> InverseFit:
         """Fit from the result on a coarser grid, or from the data."""
@@ -295,6 +348,9 @@ class _Smoothing:
         size = self.network.tensor_layer.coef.numel()
         if self.count - found.freedom <= LEAST_SPARE:
             root, covariance = torch.full_like(root, math.nan), torch.full_like(covariance, math.nan)
+        rises = self._rises(found) if found.is_settled and self.count - found.freedom > LEAST_SPARE else {}
+        wider = max((PROFILED / max(min(ends), LEAST_RISE) for ends in rises.values()), default=1.0)
+        root, covariance = root * max(wider, 1.0), covariance * max(wider, 1.0) ** 2
         errors = covariance.diagonal()[size:].clamp(min=0).sqrt().tolist()
         return InverseFit(
             network=UncertainNetwork(self.network.tensor_layer, root[:size].contiguous()),
@@ -302,11 +358,13 @@ class _Smoothing:
             noise=noise,
             values=self.count,
             freedom=found.freedom,
+            order=self.order,
             strengths=dict(zip(self.names, strengths, strict=True)),
             standard_errors=dict(zip(self.problem.unknowns, errors, strict=True)),
             loss=self._size(self.exact),
             points=self.problem.point_count,
             work=self.work,
+            rises=rises,
             is_settled=found.is_settled and not is_interrupted,
             is_interrupted=is_interrupted,
         )
@@ -347,39 +405,15 @@ class _Smoothing:
         Without exactness the equation and the conditions do not count.
         """
         rough, strengths = [self._roughness(name) for name in names], list(strengths)
-        origin, first = self._coefficients(), self._squares(self.data)  # linear in the parameters
-
-        def deviations(c: Tensor) -> float:
-            moved = c - origin
-            return max(first[2] + float(2 * first[1] @ moved + moved @ first[0] @ moved), 0.0)
-
         for _ in range(NEWTON_ROUNDS):
-            weight, c = exactness * self.count / noise**2, self._coefficients()
-            data, exact = (first[0], first[1] + first[0] @ (c - origin)), self._squares(self.exact)
-            prior = weight * exact[0] + sum(s * p for s, p in zip(strengths, rough, strict=True))
-            whole = _Factor(data[0] / noise**2 + prior)
-            slope = (
-                data[1] / noise**2 + weight * exact[1] + sum(s * p @ c for s, p in zip(strengths, rough, strict=True))
-            )
-
-            def objective(noise: float = noise, weight: float = weight) -> float:
-                own = self._coefficients()
-                total = deviations(own) / noise**2 + weight * self._size(self.exact)
-                return total + sum(s * float(own @ p @ own) for s, p in zip(strengths, rough, strict=True))
-
-            step, size, factor = -whole.solve(slope[:, None])[:, 0], objective(), 1.0
-            is_least = -float(step @ slope) < SETTLED  # by how much it would fall, in units of the noise's variance
-            while factor > SHORTEST_STEP:
-                self._set(c + factor * step)
-                if objective() <= size:
-                    break
-                factor /= 2
-            else:  # no step lowers it: strengths and noise may still change
-                self._set(c)
+            weight = exactness * self.count / noise**2
+            smooth = sum((s * p for s, p in zip(strengths, rough, strict=True)), torch.zeros_like(self.first[0]))
+            whole, exact, fall = self._step(smooth, noise, weight)
+            is_least = fall < SETTLED  # by how much it would fall, in units of the noise's variance
+            covariance, free = whole.inverse(), _Factor(weight * exact + smooth)
             c = self._coefficients()
-            covariance, free = whole.inverse(), _Factor(prior)
             self.work += 4 * len(c) ** 3
-            freedom = float((covariance * data[0]).sum()) / noise**2
+            freedom = float((covariance * self.first[0]).sum()) / noise**2
             changes = []
             for number, matrix in enumerate(rough):
                 given = float(free.solve(matrix).diagonal().sum() - (covariance * matrix).sum())
@@ -388,7 +422,7 @@ class _Smoothing:
                 ratio = min(max(ratio, 1 / LARGEST_STRENGTH_CHANGE), most)
                 strengths[number] *= ratio
                 changes.append(abs(math.log(ratio)))
-            fresh = math.sqrt(deviations(c) / max(self.count - freedom, 1.0))
+            fresh = math.sqrt(self._deviations(c) / max(self.count - freedom, 1.0))
             ratio = max(fresh, LEAST_NOISE * self.spread) / noise
             ratio = min(max(ratio, 1 / LARGEST_STRENGTH_CHANGE), LARGEST_STRENGTH_CHANGE)
             noise *= ratio
@@ -397,10 +431,71 @@ class _Smoothing:
             if is_settled or not self.watch(self.work, self._size(self.exact)):
                 break
 
+    def _step(
+        self, smooth: Tensor, noise: float, weight: float, held: Tensor | None = None
+    ) -> tuple[_Factor, Tensor, float]:
+        """Take a Newton step, shorter where it would raise the sum of squares, that keeps g'c for held g (P,).
+
+        Returns the factor of the whole matrix, the matrix of the equation and the conditions, and by how much the
+        linearised sum would fall.
+        """
+        c, (exact, pull, _) = self._coefficients(), self._squares(self.exact)
+        whole = _Factor(self.first[0] / noise**2 + weight * exact + smooth)
+        slope = (self.first[1] + self.first[0] @ (c - self.origin)) / noise**2 + weight * pull + smooth @ c
+        step, size, factor = -whole.solve(slope[:, None])[:, 0], self._objective(smooth, noise, weight), 1.0
+        if held is not None:
+            aside = whole.solve(held[:, None])[:, 0]
+            step -= aside * (held @ step) / (held @ aside)
+        while factor > SHORTEST_STEP:
+            self._set(c + factor * step)
+            if self._objective(smooth, noise, weight) <= size:
+                break
+            factor /= 2
+        else:  # no step lowers it: strengths and noise may still change
+            self._set(c)
+        return whole, exact, -float(step @ slope)
+
+    def _deviations(self, c: Tensor) -> float:
+        """Sum of squared deviations from the measured values."""
+        moved = c - self.origin
+        return max(self.first[2] + float(2 * self.first[1] @ moved + moved @ self.first[0] @ moved), 0.0)
+
+    def _objective(self, smooth: Tensor, noise: float, weight: float) -> float:
+        """Minus twice the logarithm of the penalised likelihood, but for a constant."""
+        own = self._coefficients()
+        return self._deviations(own) / noise**2 + weight * self._size(self.exact) + float(own @ smooth @ own)
+
+    def _rises(self, found: _Found) -> dict[str, tuple[float, float]]:
+        """Profile of the likelihood of each unknown field, see `InverseFit.rises`."""
+        coef, fields, rises = self.network.tensor_layer.coef, self.problem.fields, {}
+        smooth = sum(
+            (s * self._roughness(name) for s, name in zip(found.strengths, self.names, strict=True)),
+            torch.zeros_like(self.first[0]),
+        )
+        weight = EXACTNESSES[-1] * self.count / found.noise**2
+        least = self._objective(smooth, found.noise, weight)
+        one = self.network.splines(self.mesh.interior()[0])
+        root = _Factor(one.mT @ one).root()
+        for name in (each.field for each in self.problem.form.conditions if isinstance(each, UnknownField)):
+            slots = slice(fields.index(name), coef.numel(), len(fields))
+            sizes, vectors = torch.linalg.eigh(root.mT @ found.covariance[slots, slots] @ root)
+            held = torch.zeros_like(found.parameters)
+            held[slots] = root @ vectors[:, -1]
+            move, ends = found.covariance @ held / sizes[-1].sqrt(), []
+            for side in (-PROFILED, PROFILED):
+                self._set(found.parameters + side * move)
+                for _ in range(PROFILE_STEPS):
+                    if self._step(smooth, found.noise, weight, held)[2] < SETTLED:
+                        break
+                ends.append(math.sqrt(max(self._objective(smooth, found.noise, weight) - least, 0.0)))
+            rises[name] = ends[0], ends[1]
+        self._set(found.parameters)
+        return rises
+
     def _roughness(self, name: str) -> Tensor:
         """Matrix of the roughness of a field, (P, P); the same for all parameters."""
         if name not in self.rough:
-            self.rough[name] = self._squares([_roughness_block(self.problem, self.mesh, name)])[0]
+            self.rough[name] = self._squares([_roughness_block(self.problem, self.mesh, name, self.order)])[0]
         return self.rough[name]
 
     def _squares(self, blocks: Sequence[ResidualBlock]) -> tuple[Tensor, Tensor, float]:
@@ -465,6 +560,10 @@ class _Factor:
     def solve(self, columns: Tensor) -> Tensor:
         """Solve for columns (P, k)."""
         return torch.cholesky_solve(columns * self.scale[:, None], self.factor) * self.scale[:, None]
+
+    def root(self) -> Tensor:
+        """L, (P, P), whose product L L' is the matrix, ridge included."""
+        return self.factor / self.scale[:, None]
 
     def inverse(self) -> Tensor:
         """The inverse, (P, P)."""
