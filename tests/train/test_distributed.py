@@ -92,7 +92,8 @@ def trained(name, part, wrap=lambda model: model):
     model = KAN([2, 2, 3 if kind == "classes" else 1], grid_size=3, dtype=dtype)
     problem = problem_of(kind, part)
     with mock.patch.object(products, "PRECONDITIONER_SAMPLES", 150):  # fewer than there are
-        report = fit(wrap(model), problem, method, steps=steps, penalty=penalty)
+        metrics = {"largest": lambda prediction, y: prediction.abs().max() + len(y)}
+        report = fit(wrap(model), problem, method, steps=steps, penalty=penalty, metrics=metrics)
     unknown = {name: value.detach() for name, value in problem.unknowns.items()}
     return report, {**model.state_dict(), **unknown}
 
@@ -150,7 +151,8 @@ def fit_cases(number, part, folder):
 
 
 def facts_of(report):
-    return torch.tensor([report.loss, report.validation_loss or 0.0, report.steps, report.best_step])
+    facts = [report.loss, report.validation_loss or 0.0, report.steps, report.best_step, report.metric[1]]
+    return torch.tensor([*facts, report.history[-1].metrics["largest"]])
 
 
 @pytest.mark.slow
@@ -374,15 +376,18 @@ def test_one_process_of_several_is_a_plain_fit(one_process):
     plain, shared = small(), small()
     problem = problem_of("tensors", slice(None))
     report = fit(plain, problem, LevenbergMarquardt(), steps=4)
-    together = fit(DistributedDataParallel(shared), problem, LevenbergMarquardt(), steps=4)
-    assert together.loss == pytest.approx(report.loss, rel=1e-12) and together.metric is None
+    metrics = {"max": lambda p, y: (p - y).abs().max()}
+    report = fit(small(), problem, LevenbergMarquardt(), steps=4, metrics=metrics)
+    together = fit(DistributedDataParallel(shared), problem, LevenbergMarquardt(), steps=4, metrics=metrics)
+    assert together.loss == pytest.approx(report.loss, rel=1e-12)
+    assert together.metric == ("rmse", pytest.approx(report.metric[1], rel=1e-9))
+    largest = [one.history[-1].metrics["max"] for one in (report, together)]
+    assert largest[1] == pytest.approx(largest[0], rel=1e-7)
     for a, b in zip(plain.parameters(), shared.parameters(), strict=True):
         assert torch.allclose(a, b, rtol=1e-9, atol=1e-12)
     block = ResidualBlock("data", Data(*samples(20)), lambda jet, part: jet[0] - part.y)
     with pytest.raises(InputError, match="problem must be a loss of samples in several processes, got BlockProblem"):
         fit(DistributedDataParallel(shared), BlockProblem([block]), LBFGS())
-    with pytest.raises(InputError, match=r"metrics must be left out for a model in Distributed.*got \['max'\]"):
-        fit(DistributedDataParallel(shared), problem, LBFGS(), metrics={"max": lambda p, y: (p - y).abs().max()})
 
 
 @pytest.mark.parametrize("penalty", [None, Sparsity(1e-2)])

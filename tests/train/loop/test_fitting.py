@@ -263,10 +263,12 @@ def test_a_dataloader_trains_like_tensors():
 def test_a_dataloader_alone_and_minibatches():
     x, y = samples(50)
     loader = DataLoader(TensorDataset(x, y), batch_size=16, shuffle=True)
-    report = fit(kan(), Regression(loader), Adam(lr=0.05), steps=40)
+    report = fit(network := kan(), Regression(loader), Adam(lr=0.05), steps=40)
     assert [record.step for record in report.history] == list(range(0, 41, 4))
     assert report.loss < 0.5 * report.history[0].loss
-    assert report.metric is None
+    whole = Regression(x, y)
+    with torch.no_grad():
+        assert report.metric == ("rmse", pytest.approx(whole.metric(network(x), whole.train)[1], rel=1e-6))
     exact = fit(model := kan(), problem := Regression(x, y), Adam(lr=0.05), steps=40, batch_size=16)
     assert exact.loss == pytest.approx(float(problem.loss(model(x), problem.train).detach()), rel=1e-12)
 

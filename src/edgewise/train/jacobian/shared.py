@@ -7,7 +7,7 @@ parameters, gradients, normal equations and magnitudes of edges travel, so the t
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -66,6 +66,12 @@ class CountRequest(NamedTuple):
     samples: list[int]
 
 
+class PredictionRequest(NamedTuple):
+    """A question about predictions and targets at some parameters, of validation samples where there are any."""
+
+    parameters: np.ndarray
+
+
 class StartRequest(NamedTuple):
     """The tensors with which the fit begins, by name."""
 
@@ -110,7 +116,7 @@ class Shard:
         self._matrix: ImplicitMatrix | None = None
         self._share, self._place = 1.0, (0, 0)
 
-    def __call__(self, request: FirstRequest | CountRequest | StartRequest | SumRequest) -> Any:
+    def __call__(self, request: FirstRequest | CountRequest | PredictionRequest | StartRequest | SumRequest) -> Any:
         """Return what a request asks for."""
         if isinstance(request, FirstRequest):
             return self._facts(request.rows)
@@ -125,6 +131,11 @@ class Shard:
                     value.copy_(torch.from_numpy(request.tensors[name]))
             return None
         objective = self._objective
+        if isinstance(request, PredictionRequest):
+            own = list(objective.parameters.values())
+            write_(own, torch.from_numpy(request.parameters).to(own[0]))
+            with evaluation_mode(self._network), torch.no_grad():
+                return tuple(one.cpu().numpy() for one in objective.predictions(self._judging(objective)))
         if request.is_exact:
             if self._exact is None:
                 self._exact = objective.twin(copy.deepcopy(self._network).double(), torch.float64)
@@ -164,6 +175,18 @@ class Shard:
         assert data is not None
         with evaluation_mode(objective.network):
             return [len(data) * objective.loss(data), len(data)]
+
+    def _judging(self, objective: Objective) -> Iterator[Data]:
+        """Validation samples, or else training samples, in parts."""
+        data = objective.problem.validation or objective.problem.train
+        return (part for part, _ in data.chunks(objective.rows))
+
+    def sum_metric(self, objective: Objective) -> Sequence[Any]:
+        """Metric, to the power of which it is the root, times the number of samples, and that number."""
+        order, count = objective.problem.metric_order, len(objective.problem.validation or objective.problem.train)
+        with evaluation_mode(objective.network), torch.no_grad():
+            found = objective.metric(self._judging(objective))
+        return [0.0 if found is None or order is None else count * found[1] ** order, count]
 
     def sum_values(self, objective: Objective) -> Sequence[Any]:
         """Loss and magnitudes."""
@@ -248,6 +271,22 @@ class SharedObjective(Objective):
         given = tuple(each.detach().cpu().numpy() for each in arguments)
         found = self._team.summed(SumRequest(quantity, self._is_exact, at, given))
         return [torch.from_numpy(each).to(parameters[0].device) for each in found]
+
+    def metric(self, parts: Iterable[Data]) -> tuple[str, float] | None:
+        """Headline metric of the samples of all processes; `parts` are some of them, for its name."""
+        found, order = super().metric(parts), self.problem.metric_order
+        if found is None or order is None:
+            return None
+        total, count = self.summed("metric")
+        return found[0], float(total / count) ** (1 / order)
+
+    def predictions(self, parts: Iterable[Data]) -> tuple[Tensor, Tensor]:
+        """Outputs of the model and targets of the samples of all processes, in their order."""
+        parameters = list(self.parameters.values())
+        at = flattened(parameters).double().cpu().numpy()
+        answers = self._team.gathered(PredictionRequest(at))
+        first, second = (torch.from_numpy(np.concatenate(part)) for part in zip(*answers, strict=True))
+        return first.to(parameters[0].device), second.to(parameters[0].device)
 
     def loss(self, data: Data) -> float:
         """Loss alone."""

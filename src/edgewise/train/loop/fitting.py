@@ -24,7 +24,6 @@ from edgewise.train.loop.batches import (
     FullBatch,
     LoaderBatches,
     batches_of,
-    joined,
     of_whole_loader,
     peek,
 )
@@ -85,8 +84,8 @@ class FitOptions(TypedDict, total=False):
         KeyboardInterrupt on to the caller, while "keep" returns the report as after any other end.
     metrics : mapping of str to callable, optional
         Functions of predictions (N, out) and targets that give a number, as {"max": lambda p, y: (p - y).abs().max()}.
-        Each record of the report's history holds their values, on the validation data or else the training data. Not
-        for processes that share their samples: predictions do not travel.
+        Each record of the report's history holds their values, on the validation data or else the training data. All
+        predictions and targets are in memory for them, also where a DataLoader or several processes have the samples.
     move_grids : int, optional
         With Adam: steps after which the grids of the hidden layers are moved to where the activations lie, in the first
         half of the fit. The splines are approximated on the new knots.
@@ -215,7 +214,7 @@ def fit(
     functions = check_callbacks(callbacks)
     network = unwrapped(model)
     is_shared = network is not model and problem.train_loader is None and batch_size is None
-    metrics = check_metrics(chosen["metrics"], is_shared=is_shared)
+    metrics = check_metrics(chosen["metrics"])
     numbers["move_grids"] = check_move_grids(chosen["move_grids"], model, method)
     keep_interrupted = check_on_interrupt(chosen["on_interrupt"]) == "keep"
     settings: dict[str, Any] = {
@@ -421,27 +420,37 @@ class _Training:
     def _metric_values(self) -> dict[str, float]:
         """Values of the user's metrics at the present parameters."""
         values: dict[str, float] = {}
-        data = self._judging_data() if self.metrics else None
-        if data is None:
+        parts = self._judging_parts() if self.metrics else None
+        if parts is None:
             return values
         with evaluation_mode(self.model), torch.no_grad():
-            prediction = self.objective.predict(data.x)
+            prediction, y = self.objective.predictions(parts)
             for name, metric in self.metrics.items():
-                value = metric(prediction, data.y)
+                value = metric(prediction, y)
                 try:
                     values[name] = float(value)
                 except (TypeError, ValueError, RuntimeError) as error:
                     raise InputError(f"metrics must give numbers, {name!r} gave {type(value).__name__}") from error
         return values
 
-    def _judging_data(self) -> Data | None:
-        """Validation data if there are any, else training data; None where a loader or other processes have them."""
+    def _judging_parts(self) -> Iterable[Data] | None:
+        """Validation data if there are any, else training data, in parts; None for a DataLoader without an end.
+
+        Of samples that other processes have as well, it is one, for the form of the predictions.
+        """
         if self.problem.validation_loader is not None:
-            return joined(list(self._validation_batches()))
-        train = self.problem.train_tensors
-        if isinstance(self.objective, SharedObjective):  # predictions do not travel
-            return None
-        return self.problem.validation or (None if isinstance(train, BatchedData) else train)
+            return self._validation_batches()
+        train = self.problem.validation or self.problem.train_tensors
+        if train is None:
+            loader = self.problem.train_loader
+            assert loader is not None
+            batches = LoaderBatches(self.problem, loader, seed=0)
+            return None if batches.per_epoch is None else batches.epoch()
+        if isinstance(self.objective, SharedObjective):
+            return [train.select(slice(0, 1))]
+        if isinstance(train, BatchedData):
+            return (part for part, _ in train.chunks(self.objective.rows))
+        return [train]
 
     def _nonfinite(self, step: int, value: float) -> Stop:
         if step == 0:
@@ -501,10 +510,13 @@ class _Training:
         ):
             message += advice_if_stuck(self.network, self.problem, loss)
         metric = None
-        data = self._judging_data()
-        if data is not None:
+        parts = self._judging_parts()
+        if isinstance(parts, list) and not isinstance(self.objective, SharedObjective):
             with evaluation_mode(self.model):
-                metric = self.problem.metric(self.objective.predict(data.x), data)
+                metric = self.problem.metric(self.objective.predict(parts[0].x), parts[0])
+        elif parts is not None:
+            with evaluation_mode(self.model), torch.no_grad():
+                metric = self.objective.metric(parts)
         plan = {
             **self.settings,
             "method_reason": method_reason,

@@ -59,19 +59,12 @@ def check_callbacks(callbacks: Iterable[Callback]) -> tuple[Callback, ...]:
     return functions
 
 
-def check_metrics(
-    metrics: Mapping[str, Callable[..., Any]] | None, *, is_shared: bool = False
-) -> dict[str, Callable[..., Any]]:
-    """Return the metrics as a dict; raise InputError unless they are functions by name, and none in shared fits."""
+def check_metrics(metrics: Mapping[str, Callable[..., Any]] | None) -> dict[str, Callable[..., Any]]:
+    """Return the metrics as a dict; raise InputError unless they are functions by name."""
     if metrics is None:
         return {}
     if not isinstance(metrics, Mapping) or not all(isinstance(n, str) and callable(f) for n, f in metrics.items()):
         raise InputError(f'metrics must be functions by name, as {{"max": function}}, got {metrics!r:.80}')
-    if metrics and is_shared:
-        raise InputError(
-            "metrics must be left out for a model in DistributedDataParallel, whose predictions do not travel between "
-            f"processes, got {list(metrics)}"
-        )
     return dict(metrics)
 
 

@@ -63,6 +63,7 @@ class Problem(KnownKeywords):
     """
 
     by_blocks = False
+    metric_order: int | None = None  # `metric` is the root of this order of a mean over samples; None for neither
     unknowns: Unknowns = MappingProxyType({})
     validation: Data | None = None
     train_loader: DataLoader[Any] | None = None

@@ -46,6 +46,8 @@ class LabelledProblem(Problem):
         """Most probable class of every sample, (N,), from the model's output."""
         raise NotImplementedError
 
+    metric_order = 1
+
     def metric(self, prediction: Tensor, data: Data) -> tuple[str, float]:
         """("accuracy", weighted share of samples whose most probable class is the label)."""
         right = (self.classify(prediction) == data.y).double()

@@ -72,6 +72,8 @@ class CustomLoss(Problem):
             )
         return losses.reshape(len(losses), -1).mean(1)
 
+    metric_order = 1
+
     def metric(self, prediction: Tensor, data: Data) -> tuple[str, float]:
         """("loss", the loss itself)."""
         return "loss", float(self.loss(prediction, data))

@@ -148,6 +148,22 @@ class Objective:
         """Outputs of the model, (N, out), without gradients."""
         return predict_in_batches(self.network, x, rows=self.rows)
 
+    def metric(self, parts: Iterable[Data]) -> tuple[str, float] | None:
+        """Headline metric of samples that come in parts, or None if the problem has none that parts give."""
+        order, name, total, count = self.problem.metric_order, "", 0.0, 0
+        if order is None:
+            return None
+        for part in parts:
+            found = self.problem.metric(self.predict(part.x), part)
+            assert found is not None
+            name, total, count = found[0], total + len(part) * found[1] ** order, count + len(part)
+        return (name, (total / count) ** (1 / order)) if count else None
+
+    def predictions(self, parts: Iterable[Data]) -> tuple[Tensor, Tensor]:
+        """Outputs of the model, (N, out), and targets of samples that come in parts, without gradients."""
+        found = [(self.predict(part.x), part.y) for part in parts]
+        return torch.cat([one for one, _ in found]), torch.cat([one for _, one in found])
+
     def loss(self, data: Data) -> float:
         """Loss alone, without gradients."""
         with torch.no_grad():

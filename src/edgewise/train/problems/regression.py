@@ -62,6 +62,8 @@ class Regression(Problem):
 
         return (ResidualBlock("data", self.train, residuals, role=BlockRole.OBSERVATION),)
 
+    metric_order = 2
+
     def metric(self, prediction: Tensor, data: Data) -> tuple[str, float]:
         """("rmse", square root of the loss), in the units of y."""
         return "rmse", float(self.loss(prediction.double(), data.to(torch.float64)).sqrt())
