@@ -4,7 +4,7 @@ The container is that of model files (`container`), with one text beside "format
 with references to tensors (`strict_json`),
 
     fields, coordinates   names, to be compared with the problem
-    network               {"kind": "kan" | "separable" | "tensor" | "uncertain" | "windows", ...}, see `_encoded`
+    network               {"kind": "kan" | "low rank" | "separable" | "tensor" | ..., ...}, see `_encoded`
     account               stages, unknowns, error_estimate, stopped, message ... of a `Solution`
 
 The equation itself is the user's code and is not in the file; neither are values of hard conditions.
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -33,6 +34,7 @@ from edgewise.nn.model import KAN
 from edgewise.ops.splines.bspline import MAX_DEGREE, MAX_PRODUCT_DEGREE
 from edgewise.ops.splines.knots import breakpoints_of
 from edgewise.outcomes import StopReason
+from edgewise.pde.low_rank.network import LowRankNetwork
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.solver.network import PeriodicNetwork, SeparableNetwork
 from edgewise.pde.solver.solution import Solution, Stage
@@ -46,6 +48,7 @@ _LATER = {"trust"}  # facts that older files lack, which then have their default
 _PARTS = {
     "windows": {"axis", "ends", "windows"},
     "tensor": {"degree", "periodic", "knots", "coef"},
+    "low rank": {"ranks", "lines"},
     "uncertain": {"inner", "root"},
     "separable": {"degree", "fields", "knots", "coef"},
     "periodic": {"inputs", "periods", "inner"},
@@ -191,6 +194,9 @@ def _encoded(network: nn.Module) -> dict[str, Any]:
     if isinstance(network, WindowNetwork):
         windows = [_encoded(network.window(number)) for number in range(len(network.windows))]
         return {"kind": "windows", "axis": network.axis, "ends": network.ends, "windows": windows}
+    if isinstance(network, LowRankNetwork):
+        lines = [_encoded(TensorNetwork(layer)) for layer in network.layers]
+        return {"kind": "low rank", "ranks": network.ranks, "lines": lines}
     if isinstance(network, UncertainNetwork):
         return {"kind": "uncertain", "inner": _encoded(TensorNetwork(network.tensor_layer)), "root": network.root}
     if isinstance(network, TensorNetwork):
@@ -242,6 +248,17 @@ def _decoded(tree: Any) -> nn.Module:
                 has_axis = len(inputs) == 1 and type(axis) is int and 0 <= axis < max(inputs)
                 _require(has_axis, "have time among its inputs", "others")
                 return WindowNetwork(networks, ends, axis)
+            case "low rank":
+                ranks, lines = parts["ranks"], parts["lines"]
+                _require(isinstance(lines, list) and len(lines) > 0, "list its lines")
+                valid = isinstance(ranks, tuple) and all(type(each) is int and each > 0 for each in ranks)
+                _require(valid and len(ranks) == len(lines) + 1 and ranks[0] == ranks[-1] == 1, "have ranks", "others")
+                networks = [each for each in map(_decoded, lines) if isinstance(each, TensorNetwork)]
+                _require(len(networks) == len(lines), "have lines of kind tensor", "others")
+                layers = [each.tensor_layer for each in networks]
+                fits = [(1, a * b) for a, b in pairwise(ranks)] == [(a.in_features, a.out_features) for a in layers]
+                _require(fits, "have lines as its ranks say", "others")
+                return LowRankNetwork(layers, ranks)
             case "uncertain":
                 inner, root = _decoded(parts["inner"]), parts["root"]
                 _require_numbers(root, 2)

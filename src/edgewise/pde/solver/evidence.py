@@ -13,8 +13,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +27,7 @@ from edgewise.pde.problem.collocation import Collocation, points_with
 from edgewise.pde.problem.evaluation import place_words
 from edgewise.pde.problem.strong_form import with_finer_integrals
 from edgewise.pde.solver.scatter import scatter_of
-from edgewise.pde.solver.solution import field_values
+from edgewise.pde.solver.solution import Stage, field_values
 from edgewise.pde.solver.training import linear_method, train_network
 from edgewise.pde.solver.uniqueness import (
     COARSE,
@@ -44,6 +45,9 @@ from edgewise.pde.structured.networks import TensorNetwork
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.cost import EQUATION_COST
 from edgewise.train.problems.blocks import BlockRole
+
+if TYPE_CHECKING:
+    from edgewise.pde.structured.inverse import InverseFit
 
 # Cells of each coordinate with one point each from which the search for large residuals starts, by dimension, and
 # points of a Sobol sequence in more dimensions. A choice: about 4,000 to 8,000 points, a fraction of a second.
@@ -71,6 +75,9 @@ LARGEST_GAP = 1e-4  # the same, above which they are doubted; a smaller one is p
 # A residual up to this size, in units of an error of a solution of size 1, is rounding: ten times that of float64. The
 # error that it leaves is as many times larger as the smallest singular value is below one.
 ROUNDED = 1e-15
+# Standard errors as far as which the likelihood must fall at two of them, or a linear problem says nothing about it. A
+# choice: bars are then half as wide as they ought to be.
+FALLEN_LEAST = 1.0
 CORRECTION_WORK = 1e8  # multiply-adds that a correction may take at least, some 0.05 seconds. A choice
 
 
@@ -239,7 +246,7 @@ def _doubts_of_uniqueness(
         f"Nothing determines the coefficient {name}: its value is the one at which it started."
         for name in undetermined_coefficients(network, problem)
     ]
-    least = UNDETERMINED.get(problem.domain.dimension, 0.0)
+    least = UNDETERMINED[min(problem.domain.dimension, 3)]
     is_unique = weakest is not None and weakest[0] >= least
     if size < SMALL_SOLUTION and not (is_unique and problem.is_linear) and zero_solves(problem):
         doubts.append("The solution is u = 0, which solves every homogeneous problem; another one was not found.")
@@ -418,3 +425,42 @@ def integrals_gap(network: nn.Module, problem: Collocation, x: Tensor) -> float:
             copies = {name: value.detach().expand(len(x)) for name, value in problem.unknowns.items()}
             values.append(block.weighted_residuals(block.jet(network, x), block.data, copies))
     return float((values[0] - values[1]).abs().max())
+
+
+def evidence_of_fields(
+    fit: InverseFit, names: Sequence[str], stage: Stage, gap: float, errors: Tensor, values: Tensor
+) -> Evidence:
+    """Judgement of fields from measured values: their gap to a coarser grid, standard errors and values (N, fields)."""
+    checks = [] if math.isnan(gap) else [f"two grids agree to {gap:.1g} of a standard error"]
+    checks.append(f"the residual at fresh points is {stage.residual:.1g} of an error")
+    checks.append(
+        f"the measured values have a noise of {fit.noise:.3g} and determine {fit.freedom:.3g} parameters, with "
+        f"{', '.join(names)} smoothed by restricted likelihood of derivatives of order {fit.order}"
+    )
+    doubts = []
+    for name, ends in fit.rises.items():
+        fallen = (
+            f"two standard errors off along the least known direction of {name}, the likelihood falls as at "
+            f"{ends[0]:.2g} and {ends[1]:.2g} of them"
+        )
+        if min(ends) < FALLEN_LEAST:
+            doubts.append(f"Error bars are those of a linear problem, which this is not: {fallen}.")
+        else:
+            checks.append(fallen)
+    if not stage.residual <= LARGEST_RESIDUAL:
+        doubts.append("The equation does not hold.")
+    if not fit.has_noise:
+        doubts.append(
+            f"The number of measured values, {fit.values}, is too small to know their noise, so that there are no "
+            "standard errors."
+        )
+    if not fit.is_settled:
+        doubts.append("The search for the fields ended before fields, smoothing and noise had settled.")
+    return Evidence(
+        stage.change,
+        stage.residual,
+        tuple(checks),
+        tuple(doubts),
+        noise=float(errors.norm()) / max(float(values.norm()), ABOVE_ZERO),
+        standard_errors=fit.standard_errors,
+    )

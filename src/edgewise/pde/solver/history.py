@@ -14,6 +14,7 @@ from edgewise.nn.layers.base import Chain
 from edgewise.nn.prediction import BATCH_ROWS
 from edgewise.outcomes import Progress, ProgressCallback, StopReason
 from edgewise.pde.domains.domain import TIME
+from edgewise.pde.low_rank.network import LowRankNetwork
 from edgewise.pde.problem.collocation import Collocation, points_with
 from edgewise.pde.solver.evidence import Evidence, judge, residual_size, sought_points
 from edgewise.pde.solver.network import (
@@ -81,6 +82,8 @@ class History(WorkBudget):
         Results of the stages so far.
     best : TrainedNetwork or None
         Result of the last stage.
+    separation : float
+        Relative error of sources and of the data of conditions in separated form; 0 where they are not separated.
     remark : str
         A clause on the problem that users of the solution have to know; "" for none.
     """
@@ -94,7 +97,7 @@ class History(WorkBudget):
         progress: ProgressCallback | None = None,
         journal: Journal | None = None,
     ):
-        self.seed, self.remark = seed, ""
+        self.seed, self.remark, self.separation = seed, "", 0.0
         self._divergence = math.nan  # of the only stage from one that ends earlier
         super().__init__(budget * EQUATION_BUDGET_WORK, time_limit, progress)
         self.journal = journal
@@ -180,6 +183,11 @@ class History(WorkBudget):
         self.add_stage(result, points)
         self.add_stage(finer, only.points)
 
+    def returned_to(self, best: TrainedNetwork, stages: int) -> None:
+        """Take an earlier network for the best one again, and forget the stages after the first so many."""
+        self.best, self.stages = best, self.stages[:stages]
+        self._evidence, self._sought = None, None
+
     def compare_beginning(self, network: nn.Module, reached: float) -> None:
         """Estimate the error of the only stage, a pass through time, from another that ends at an earlier moment.
 
@@ -244,7 +252,7 @@ class History(WorkBudget):
         if len(self.stages) < 2:
             return self._divergence
         assert self.best is not None
-        is_linear = isinstance(self.best.network, TensorNetwork | WindowNetwork)
+        is_linear = isinstance(self.best.network, TensorNetwork | WindowNetwork | LowRankNetwork)
         pairs = list(pairwise(self.stages))[-1 if is_linear else -REMEMBERED :]
         ratios = [after.change / before.residual for before, after in pairs if before.residual > 0]
         last, before = self.stages[-1], self.stages[-2]
@@ -252,7 +260,11 @@ class History(WorkBudget):
         if isinstance(self.best.network, WindowNetwork):
             by_residual = max(by_residual, last.change / FALL_OF_PASSES)
         fall = min(last.change / before.change, SLOWEST_FALL) if before.change > 0 else 0.0
-        return max(by_residual, last.change * fall / (1 - fall) if is_linear else 0.0, ROUNDING)
+        return max(by_residual, last.change * fall / (1 - fall) if is_linear else 0.0, self._separation, ROUNDING)
+
+    @property
+    def _separation(self) -> float:
+        return self.separation if self.best is not None and isinstance(self.best.network, LowRankNetwork) else 0.0
 
     def evidence(self) -> Evidence:
         """Judgement of the best network, see `judge`; made once for each stage."""
@@ -267,6 +279,9 @@ class History(WorkBudget):
                 work=work,
                 points=self.sought,
             )
+            if self._separation:
+                check = f"sources and conditions, written as sums of products, are off by {self._separation:.1g}"
+                self._evidence = replace(self._evidence, checks=(*self._evidence.checks, check))
         return self._evidence
 
     def judged(self, evidence: Evidence) -> None:

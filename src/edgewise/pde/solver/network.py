@@ -16,6 +16,7 @@ from edgewise.nn.model import KAN
 from edgewise.ops.splines.bspline import spline_domain
 from edgewise.ops.splines.knots import blossom_coef, subdivide
 from edgewise.pde.domains.mesh import even_lines
+from edgewise.pde.low_rank.network import LowRankNetwork
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.structured.networks import TensorNetwork, WindowNetwork
 from edgewise.train.grids import adapt_domain_, refine
@@ -147,7 +148,7 @@ class PeriodicNetwork(Chain):
         return self._inner[0]
 
 
-SolverNetwork = Chain | WindowNetwork
+SolverNetwork = Chain | WindowNetwork | LowRankNetwork
 """Networks that `solve` returns."""
 
 
@@ -189,6 +190,8 @@ def described(network: nn.Module) -> str:
         return f"rank {network.rank}, grid {network.separable.grid_size}"
     if isinstance(network, WindowNetwork):
         return f"{len(network.windows)} windows"
+    if isinstance(network, LowRankNetwork):
+        return f"ranks {', '.join(map(str, network.ranks[1:-1]))}, grid {' x '.join(map(str, network.grid_sizes))}"
     if isinstance(network, TensorNetwork):
         return f"grid {' x '.join(map(str, network.tensor_layer.grid_sizes))}"
     config, sizes = kan_of(network).config, grid_sizes(network)
@@ -202,6 +205,8 @@ def grid_sizes(network: nn.Module) -> tuple[int, ...]:
         return grid_sizes(network.window(-1))
     if isinstance(network, TensorNetwork):
         return network.tensor_layer.grid_sizes
+    if isinstance(network, LowRankNetwork):
+        return network.grid_sizes
     assert isinstance(network, Chain)
     sizes = (getattr(layer, "grid_size", None) for layer in network.layers)
     return tuple(size for size in sizes if isinstance(size, int))

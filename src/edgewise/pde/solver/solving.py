@@ -24,22 +24,18 @@ from edgewise.outcomes import (
 from edgewise.pde.domains.domain import TIME, Box
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.strong_form import strong_form_of
-from edgewise.pde.solver.evidence import LARGEST_RESIDUAL, Evidence
+from edgewise.pde.solver.evidence import LARGEST_RESIDUAL, evidence_of_fields
 from edgewise.pde.solver.history import FRESH_POINTS, FRESH_SEED, History, TrainedNetwork
-from edgewise.pde.solver.network import SeparableNetwork, grid_sizes, kan_of, network_for
+from edgewise.pde.solver.network import SeparableNetwork, SolverNetwork, grid_sizes, kan_of, network_for
 from edgewise.pde.solver.refinement import SEPARABLE, TENSOR, Plan, Refinement
 from edgewise.pde.solver.solution import Solution, field_values
 from edgewise.pde.solver.training import linear_method
 from edgewise.pde.structured.networks import TensorNetwork
-from edgewise.settings import ABOVE_ZERO, MOST_FACTORISED_IN_EQUATIONS, MOST_FACTORISED_WITH_INTEGRALS
+from edgewise.settings import MOST_FACTORISED_IN_EQUATIONS, MOST_FACTORISED_WITH_INTEGRALS
 from edgewise.train.methods.base import Method
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from edgewise.pde.solver.solution import Stage as StageRecord
-    from edgewise.pde.structured.inverse import InverseFit
     from edgewise.pde.structured.slabs import SlabMarch
     from edgewise.pde.structured.statement import Statement
     from edgewise.pde.structured.stationary import Stage
@@ -59,9 +55,6 @@ UNLIKE = 10.0
 # beyond, so that a higher degree needs fewer coefficients; from 9 on the matrices lose digits.
 DEGREE_OF_PARTS = 7
 DEFAULT_TOLERANCE = 1e-10  # A choice: what two grids reach on smooth problems
-# Standard errors as far as which the likelihood must fall at two of them, or a linear problem says nothing about it. A
-# choice: bars are then half as wide as they ought to be.
-FALLEN_LEAST = 1.0
 GAP_OF_ERRORS = 0.2  # standard errors to which two grids must agree: an interval is then 2 % too short. A choice
 STARTS_OF_OTHERS = 5  # from which another solution is sought. A choice: less than a second on a square
 ALWAYS = ("on_interrupt", "verbose", "journal")  # options that do not choose how a problem is solved
@@ -176,7 +169,9 @@ def solve(
     -----
     On boxes of at most three coordinates, where there are as many conditions as the equations' orders and nothing is
     chosen, `edgewise.pde.structured` collocates products of splines of degree 9 to 11 and solves by sparse factors,
-    grid after grid or slab of time after slab, until two of them agree. Else networks are trained:
+    grid after grid or slab of time after slab, until two of them agree. In more coordinates, or where three are too
+    many for a grid, `edgewise.pde.low_rank` does so for one field, a tensor train of splines. Else networks are
+    trained:
     on one or two coordinates the fields are sums of all products of B-splines (`TensorLayer`); in more dimensions sums
     of separable functions, products of one spline of each coordinate, or of functions of one coordinate each; a KAN if
     `hidden` asks for one. Levenberg-Marquardt minimises the residuals on a coarse grid. Then intervals are added where
@@ -217,10 +212,20 @@ def solve(
             ended = _find_fields(problem, history)
         elif _is_unchosen(options):
             ended = _solve_on_structured_grids(problem, history, tolerance, start)
-        stopped, message = ended or Refinement(problem, plan, history, tolerance).run()
+        stopped, message = ended or _refined(Refinement(problem, plan, history, tolerance), history)
     if stopped is StopReason.INTERRUPTED and not keep_interrupted:
         raise KeyboardInterrupt
     return history.solution(stopped, message)
+
+
+def _refined(refinement: Refinement, history: History) -> tuple[StopReason, str]:
+    """Refine networks; where structured grids or sums of products had a smaller residual, they are the solution."""
+    before, residual, count = history.best, history.fresh_residual, len(history.stages)
+    stopped, message = refinement.run()
+    if before is not None and not history.fresh_residual < residual:
+        history.returned_to(before, count)
+        message = history.message_with_residual("Trained networks have a larger residual")
+    return stopped, message
 
 
 def _planned(problem: Collocation, seed: int, **options: Unpack[SolveOptions]) -> Plan:
@@ -333,16 +338,22 @@ def _solve_on_structured_grids(
 
     statement = recognised(problem.form)
     if isinstance(statement, str):
-        return None
+        return (
+            _solve_with_low_rank(problem, history, tolerance, None) if problem.domain.dimension > MOST_TENSOR else None
+        )
     if marches(statement):
         return _march(problem, statement, history, tolerance)
     if problem.form.has_delays or (TIME in problem.domain.coordinates and problem.domain.dimension > 1):
-        return None
+        return (
+            _solve_with_low_rank(problem, history, tolerance, None) if problem.domain.dimension > MOST_TENSOR else None
+        )
     begin = None
     if start is not None:
         axes = first_axes(statement)
         begin = axes, interpolated(lambda x: field_values(start.model, start.problem, x), axes)
     ended = solve_on_grids(problem, stationary_stages(statement, begin), history, tolerance)
+    if problem.domain.dimension > MOST_TENSOR and (ended is None or ended[0] is StopReason.NO_PROGRESS):
+        return _solve_with_low_rank(problem, history, tolerance, ended)
     if ended is not None and ended[0] is StopReason.CONVERGED and not problem.is_linear:
         assert history.best is not None
         try:
@@ -354,6 +365,44 @@ def _solve_on_structured_grids(
         if found is not None:
             history.remark = "another solution exists, which other_solutions gives"
     return ended
+
+
+def _solve_with_low_rank(
+    problem: Collocation, history: History, tolerance: float, ended: tuple[StopReason, str] | None
+) -> tuple[StopReason, str] | None:
+    """Solve on a box by sums of products, until two of them agree; an earlier solution is kept if it is better.
+
+    Returns the reason of the end and a sentence, or `ended`, that of the earlier solution, if the statement does not
+    fit or nothing better was found.
+    """
+    from edgewise.pde.low_rank.stages import low_rank_stages  # imported late: `import edgewise` stays light
+    from edgewise.pde.low_rank.system import Stopped
+    from edgewise.pde.structured.statement import recognised
+
+    statement = recognised(problem.form, math.inf)
+    if isinstance(statement, str) or len(problem.fields) > 1 or problem.form.has_delays:
+        return ended
+    before, residual, count = history.best, history.fresh_residual, len(history.stages)
+
+    def spend(work: float) -> None:
+        history.spend(work)
+        if history.past_deadline or history.work > history.limit:
+            raise Stopped
+
+    def stages() -> Iterator[Stage]:
+        begin = None if before is None else [count // 2 for count in grid_sizes(before.network)]
+        for stage, missed in low_rank_stages(statement, spend, history.seed, begin):
+            history.separation = missed
+            yield stage
+
+    found = solve_on_grids(problem, stages(), history, tolerance)
+    if found is None and len(history.stages) > count + 1:
+        # Networks with fewer parameters for each term would not resolve what this does not.
+        found = StopReason.NO_PROGRESS, history.message_with_residual("A finer grid does not lower the residual")
+    if before is not None and not history.fresh_residual < residual:
+        history.returned_to(before, count)
+        return ended
+    return found or ended
 
 
 def _find_fields(problem: Collocation, history: History) -> tuple[StopReason, str]:
@@ -374,7 +423,7 @@ def _find_fields(problem: Collocation, history: History) -> tuple[StopReason, st
             history.add_stage(TrainedNetwork(fit.network, fit.problem, fit.loss), fit.points)
             gap = math.nan if before is None else float((values - before).norm() / errors.norm())
             before = values
-            history.judged(_evidence_of_fields(fit, names, history.stages[-1], gap, errors, values))
+            history.judged(evidence_of_fields(fit, names, history.stages[-1], gap, errors, values))
             if fit.is_interrupted:
                 return StopReason.INTERRUPTED, "Interrupted; the solution is that of the last step on the first grid."
             if not fit.has_noise:
@@ -394,45 +443,6 @@ def _find_fields(problem: Collocation, history: History) -> tuple[StopReason, st
     return StopReason.NO_PROGRESS, "The largest grid is reached."
 
 
-def _evidence_of_fields(
-    fit: InverseFit, names: Sequence[str], stage: StageRecord, gap: float, errors: Tensor, values: Tensor
-) -> Evidence:
-    """Judgement of fields from measured values: their gap to a coarser grid, standard errors and values (N, fields)."""
-    checks = [] if math.isnan(gap) else [f"two grids agree to {gap:.1g} of a standard error"]
-    checks.append(f"the residual at fresh points is {stage.residual:.1g} of an error")
-    checks.append(
-        f"the measured values have a noise of {fit.noise:.3g} and determine {fit.freedom:.3g} parameters, with "
-        f"{', '.join(names)} smoothed by restricted likelihood of derivatives of order {fit.order}"
-    )
-    doubts = []
-    for name, ends in fit.rises.items():
-        fallen = (
-            f"two standard errors off along the least known direction of {name}, the likelihood falls as at "
-            f"{ends[0]:.2g} and {ends[1]:.2g} of them"
-        )
-        if min(ends) < FALLEN_LEAST:
-            doubts.append(f"Error bars are those of a linear problem, which this is not: {fallen}.")
-        else:
-            checks.append(fallen)
-    if not stage.residual <= LARGEST_RESIDUAL:
-        doubts.append("The equation does not hold.")
-    if not fit.has_noise:
-        doubts.append(
-            f"The number of measured values, {fit.values}, is too small to know their noise, so that there are no "
-            "standard errors."
-        )
-    if not fit.is_settled:
-        doubts.append("The search for the fields ended before fields, smoothing and noise had settled.")
-    return Evidence(
-        stage.change,
-        stage.residual,
-        tuple(checks),
-        tuple(doubts),
-        noise=float(errors.norm()) / max(float(values.norm()), ABOVE_ZERO),
-        standard_errors=fit.standard_errors,
-    )
-
-
 def solve_on_grids(
     problem: Collocation, stages: Iterator[Stage], history: History, tolerance: float
 ) -> tuple[StopReason, str] | None:
@@ -444,6 +454,7 @@ def solve_on_grids(
     try:
         for stage in stages:
             history.spend(stage.work)
+            assert isinstance(stage.network, SolverNetwork)
             result = TrainedNetwork(stage.network, problem, stage.loss)
             history.add_stage(result, stage.points)
             best = result if best is None or result.loss < best.loss else best
@@ -462,6 +473,10 @@ def solve_on_grids(
     if best is None:
         return None
     history.best = best
+    if history.past_deadline:
+        return StopReason.TIME_LIMIT, history.message_with_residual("The time is over")
+    if history.work > history.limit:
+        return StopReason.BUDGET, history.message_with_residual("The budget is spent")
     if history.fresh_residual > LARGEST_RESIDUAL:
         return None  # least squares on grids graded by the residual may still find what no structured grid resolves
     return StopReason.NO_PROGRESS, history.message_with_residual("A finer grid does not lower the residual")

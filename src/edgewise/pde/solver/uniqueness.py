@@ -36,6 +36,7 @@ BASE = "base_jet"  # auxiliary value: jets (N, C, fields) of the function about 
 COARSE = {1: 32, 2: 8, 3: 3}
 COARSE_DEGREE = 5  # of its splines; an equation of high order gets a higher one. A choice
 DEPENDENT = 1e-8  # splines whose part apart from the others is below this share count as dependent: root of rounding
+CONSTANT_ROUNDING = 1e-12  # change of a residual by a constant that is rounding
 CONSTANT_SHARE = 1e-3  # a function that varies by less than this share is a constant: far above rounding. A choice
 # Share of the sensitivity of a coefficient that must be left once all fields may follow it. Rounding leaves 1e-10.
 LEAST_SENSITIVITY = 1e-9
@@ -173,11 +174,14 @@ def _coarse_rows(space: TensorNetwork, network: nn.Module, problem: Collocation)
 def weakest_direction(network: nn.Module, problem: Collocation) -> tuple[float, bool] | None:
     """Smallest residual of a smooth function of mean square 1 in the linearised problem, and whether it is a constant.
 
-    None in more than three dimensions, for problems with unknown coefficients, observations or integrals, and where
+    In more than three dimensions only constants are tried, and the result is None if none may be added; None for
+    problems with unknown coefficients, observations or integrals, and where
     the domain leaves functions of the coarse space without points.
     """
-    if problem.domain.dimension not in COARSE or problem.unknowns or problem.form.observations or problem.has_integrals:
+    if problem.unknowns or problem.form.observations or problem.has_integrals:
         return None
+    if problem.domain.dimension not in COARSE:
+        return (0.0, True) if constant_is_free(network, problem) else None
     space = _coarse_space(problem)
     rows, _ = _coarse_rows(space, network, problem)
     x, weights = _coarse_mesh(problem.domain).interior()
@@ -197,6 +201,23 @@ def weakest_direction(network: nn.Module, problem: Collocation) -> tuple[float, 
     function = function / roots[:, 0]
     is_constant = bool((function - function.mean(0)).norm() < CONSTANT_SHARE * function.norm())
     return float(sizes[-1]) / math.sqrt(2), is_constant  # rows are those of the loss's second derivative, 2 J'J
+
+
+@torch.no_grad()
+def constant_is_free(network: nn.Module, problem: Collocation) -> bool:
+    """True if a constant may be added to a field without a change of any residual."""
+    blocks = problem.resampled(ZERO_POINTS, how="sobol", seed=3).blocks()
+    for number in range(problem.outputs):
+        for block in blocks:
+            jet = block.jet(network, block.data.x)
+            moved = jet.clone()
+            moved[0, ..., number] += 1.0
+            before, after = (block.weighted_residuals(each, block.data, {}) for each in (jet, moved))
+            if not bool(((after - before).abs() <= CONSTANT_ROUNDING * (1 + before.abs())).all()):
+                break
+        else:
+            return True
+    return False
 
 
 def _values_by_coefficients(space: TensorNetwork, x: Tensor) -> Tensor:

@@ -265,11 +265,11 @@ def alike(orders: np.ndarray) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
     return [(row, tuple(numbers)) for row, numbers in groups.items()]
 
 
-def recognised(form: StrongForm) -> Statement | str:
-    """The statement, or the reason why a structured grid does not hold it, as a clause."""
+def recognised(form: StrongForm, most_axes: float = MOST_AXES) -> Statement | str:
+    """The statement, or the reason why products of splines of the coordinates do not hold it, as a clause."""
     domain = form.domain
-    if type(domain) is not Box or domain.dimension > MOST_AXES:
-        return f"the domain is no box of at most {MOST_AXES} coordinates"
+    if type(domain) is not Box or domain.dimension > most_axes:
+        return f"the domain is no box of at most {most_axes} coordinates"
     if form.parts is not None:
         return "there are interfaces"
     if form.coefficients or form.observations:

@@ -13,7 +13,7 @@ from torch import nn
 from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.pde.structured.axis import SplineAxis
 from edgewise.pde.structured.linear import LinearSystem, solver_for
-from edgewise.pde.structured.networks import TensorNetwork, WindowNetwork
+from edgewise.pde.structured.networks import TensorNetwork
 from edgewise.pde.structured.statement import RowBlock, Slopes, Statement
 from edgewise.settings import ABOVE_ZERO
 
@@ -58,7 +58,7 @@ class Stage:
 
     Parameters
     ----------
-    network : TensorNetwork or WindowNetwork
+    network : Module
         The fields.
     loss : float
         Square of the largest error that the residual between collocation points implies, relative to the solution.
@@ -68,7 +68,7 @@ class Stage:
         Multiply-adds spent.
     """
 
-    network: TensorNetwork | WindowNetwork
+    network: nn.Module
     loss: float
     points: int
     work: float

@@ -1,0 +1,92 @@
+"""A low-rank function of many coordinates as a network: a chain of product nodes and splines of one input each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from math import comb
+
+import torch
+from torch import Tensor, nn
+
+from edgewise.nn.layers.tensor_product import TensorLayer
+from edgewise.ops.jet import seed_jet
+
+BATCH_NUMBERS = 2**22  # numbers of the largest tensor of a batch. A choice: 32 MB
+
+
+class LowRankNetwork(nn.Module):
+    """Sum of products of splines of one input each, with partial sums in between: a tensor train of splines.
+
+    The nodes behind input k are v_s = sum_r v_r f_rs(x_k), products of the nodes before with splines of x_k; there is
+    one at the beginning, the number 1, and one at the end, the field. The class contains sums of functions of one
+    input (rank 2), and sums of products of one spline of each input with as many nodes everywhere as there are terms.
+
+    Parameters
+    ----------
+    splines : list of TensorLayer
+        For each input the splines f_rs, a layer of one input and ranks[k] ranks[k + 1] outputs, r before s.
+    ranks : list of int
+        Numbers of nodes before, between and behind the inputs: the first and the last one are 1.
+
+    References
+    ----------
+    A. Gorodetsky, S. Karaman, Y. Marzouk, "A continuous analogue of the tensor-train decomposition", Comput. Methods
+    Appl. Mech. Engrg. 347, 2019, 59.
+
+    Examples
+    --------
+    >>> lines = [torch.linspace(0, 1, 5, dtype=torch.float64)]
+    >>> network = LowRankNetwork([TensorLayer(lines, 2), TensorLayer(lines, 4), TensorLayer(lines, 2)], [1, 2, 2, 1])
+    >>> network(torch.rand(6, 3, dtype=torch.float64)).shape
+    torch.Size([6, 1])
+    """
+
+    def __init__(self, splines: Sequence[TensorLayer], ranks: Sequence[int]):
+        super().__init__()
+        self.splines, self.ranks = nn.ModuleList(splines), tuple(ranks)
+        assert [layer.coef.shape[-1] for layer in splines] == [a * b for a, b in pairwise(ranks)]
+
+    @property
+    def layers(self) -> list[TensorLayer]:
+        """The splines of each input."""
+        return [layer for layer in self.splines if isinstance(layer, TensorLayer)]
+
+    @property
+    def grid_sizes(self) -> tuple[int, ...]:
+        """Numbers of intervals of each input."""
+        return tuple(layer.grid_sizes[0] for layer in self.layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Output (*batch, 1) at points (*batch, in)."""
+        return self.jet(x.reshape(-1, x.shape[-1]))[0].reshape(*x.shape[:-1], 1)
+
+    def jet(self, x: Tensor, directions: Tensor | None = None, order: int = 0) -> Tensor:
+        """Jet (C, b, 1) at points (b, in), see `Chain.jet`."""
+        components = 1 if directions is None else 1 + len(directions) * order
+        wide = max(a * b for a, b in pairwise(self.ranks)) * max(order + 1, 12)
+        wide = max(wide, components * max(self.ranks))
+        each = max(BATCH_NUMBERS // wide, 1)
+        return torch.cat([self._jet(part, directions, order) for part in x.split(each)], 1)
+
+    def _jet(self, x: Tensor, directions: Tensor | None, order: int) -> Tensor:
+        """The jet of a batch: Leibniz' rule, input after input."""
+        lines = x.new_zeros(0, x.shape[1]) if directions is None else directions
+        order = order if len(lines) else 0
+        one = x.new_ones(1, 1)
+        value = x.new_ones(len(x), 1, 1)  # (b, 1, r)
+        slopes = x.new_zeros(len(x), len(lines), order, 1)  # of order 1, 2, ... along each direction
+        for k, (layer, before, after) in enumerate(zip(self.layers, self.ranks, self.ranks[1:], strict=False)):
+            table = layer.jet(seed_jet(x[:, k : k + 1], one, order), order).unflatten(2, (before, after))
+            along = [direction for direction in range(len(lines)) if float(lines[direction, k]) != 0]
+            factors = lines[along, k][:, None, None] ** torch.arange(1, order + 1, dtype=x.dtype)[:, None]
+            lower = torch.cat([value.expand(-1, len(along), -1)[:, :, None], slopes[:, along]], 2)
+            raised = [
+                sum(comb(n, m) * (lower[:, :, n - m] @ table[m]) * factors[:, m - 1] for m in range(1, n + 1))
+                for n in range(1, order + 1)
+            ]
+            value = value @ table[0]
+            slopes = (slopes.flatten(1, 2) @ table[0]).unflatten(1, (len(lines), order))
+            if along and order:
+                slopes = slopes.index_add(1, torch.tensor(along), torch.stack(raised, 2))
+        return torch.cat([value, slopes.flatten(1, 2)], 1)[..., 0].T[..., None]

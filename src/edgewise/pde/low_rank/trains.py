@@ -1,0 +1,229 @@
+"""Tensor trains: tables of many inputs as products of small matrices, one for each input.
+
+A train is a list of cores (r_(k-1), n_k, r_k) with r_0 = r_d = 1; the entry at i_1, ..., i_d is the product of the
+matrices core_k[:, i_k, :] [1]_.
+
+References
+----------
+.. [1] I. Oseledets, "Tensor-train decomposition", SIAM J. Sci. Comput. 33, 2011, 2295.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from scipy import linalg
+
+from edgewise.settings import ABOVE_ZERO
+
+Train = list[np.ndarray]
+"""Cores (r_(k-1), n_k, r_k)."""
+Entries = Callable[[np.ndarray], np.ndarray]
+"""Maps numbers of entries, (N, d), to the entries, (N,)."""
+
+# Cross approximation: places that are tried beside those of the present rank, entries at which the error is measured,
+# and passes through all inputs at most. Choices: the rank grows by at most so many in a pass.
+TRIED_PLACES, COMPARED_ENTRIES, PASSES = 4, 2000, 40
+STALLED_PASSES, MOST_STALLED_PASSES = 2, 6  # passes that do not halve the error, at the largest rank and below it
+
+
+def ranks(train: Train) -> list[int]:
+    """Ranks between neighbouring inputs."""
+    return [core.shape[2] for core in train[:-1]]
+
+
+def along(train: Train, tables: Sequence[np.ndarray]) -> Train:
+    """The train with a matrix (m_k, n_k) applied along each input."""
+    return [np.einsum("mn,rns->rms", table, core) for table, core in zip(tables, train, strict=True)]
+
+
+def entries(trains: Sequence[Train], numbers: np.ndarray) -> list[np.ndarray]:
+    """Entries of several trains at the same numbers (N, d): (N,) each.
+
+    What numbers have in common at the beginning or at the end is multiplied once: cross approximation asks for all
+    combinations of a few beginnings, one input, and a few ends.
+    """
+    heads, tails = _classes(numbers), _classes(numbers[:, ::-1])[::-1]
+    middle = min(range(1, numbers.shape[1] + 1), key=lambda k: len(heads[k][0]) + len(tails[k][0]))
+    head, tail = numbers[heads[middle][0], :middle], numbers[tails[middle][0], middle:]
+    result = []
+    for train in trains:
+        left, right = np.ones((len(head), 1)), np.ones((len(tail), 1))
+        for k in range(middle):
+            left = (left[:, None] @ train[k].transpose(1, 0, 2)[head[:, k]])[:, 0]
+        for k in range(len(train) - 1, middle - 1, -1):
+            right = (train[k].transpose(1, 0, 2)[tail[:, k - middle]] @ right[:, :, None])[:, :, 0]
+        result.append((left[heads[middle][1]] * right[tails[middle][1]]).sum(1))
+    return result
+
+
+def _classes(numbers: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """For each k, rows that differ in their first k numbers, one of each kind, and the kind of every row."""
+    kind = np.zeros(len(numbers), dtype=int)
+    found = [(np.zeros(1, dtype=int), kind)]
+    for column in numbers.T:
+        _, first, kind = np.unique(kind * (int(column.max()) + 1) + column, return_index=True, return_inverse=True)
+        found.append((first, kind))
+    return found
+
+
+def added(first: Train, second: Train) -> Train:
+    """The sum of two trains; its ranks are the sums of theirs."""
+    total = []
+    for k, (a, b) in enumerate(zip(first, second, strict=True)):
+        if len(first) == 1:
+            return [a + b]
+        if k == 0:
+            total.append(np.concatenate([a, b], 2))
+        elif k == len(first) - 1:
+            total.append(np.concatenate([a, b], 0))
+        else:
+            core = np.zeros((a.shape[0] + b.shape[0], a.shape[1], a.shape[2] + b.shape[2]))
+            core[: a.shape[0], :, : a.shape[2]], core[a.shape[0] :, :, a.shape[2] :] = a, b
+            total.append(core)
+    return total
+
+
+def scaled(train: Train, factor: float) -> Train:
+    """A train times a number."""
+    return [factor * train[0], *train[1:]]
+
+
+def orthogonal(train: Train) -> Train:
+    """The same train with orthonormal rows in all cores but the first, which has the norm."""
+    cores = list(train)
+    for k in range(len(cores) - 1, 0, -1):
+        r, n, s = cores[k].shape
+        q, upper = np.linalg.qr(cores[k].reshape(r, n * s).T)
+        cores[k] = q.T.reshape(-1, n, s)
+        cores[k - 1] = np.einsum("rns,ts->rnt", cores[k - 1], upper)
+    return cores
+
+
+def rounded(train: Train, tolerance: float, most: int | None = None) -> Train:
+    """The train with the smallest ranks that keep it to a tolerance relative to its norm, or ranks up to `most`."""
+    cores = orthogonal(train)
+    each = tolerance / math.sqrt(max(len(cores) - 1, 1))
+    for k in range(len(cores) - 1):
+        r, n, s = cores[k].shape
+        left, rest = split(cores[k].reshape(r * n, s), each, most)
+        cores[k] = left.reshape(r, n, -1)
+        cores[k + 1] = np.einsum("rs,snt->rnt", rest, cores[k + 1])
+    return cores
+
+
+def split(matrix: np.ndarray, tolerance: float, most: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Orthonormal columns and the rest, whose product is the matrix to a tolerance relative to its norm."""
+    try:
+        u, s, v = linalg.svd(matrix, full_matrices=False)
+    except linalg.LinAlgError:  # the divide-and-conquer method fails for rare matrices
+        u, s, v = linalg.svd(matrix, full_matrices=False, lapack_driver="gesvd")
+    rank = kept(s, tolerance)
+    rank = rank if most is None else min(rank, most)
+    return u[:, :rank], s[:rank, None] * v[:rank]
+
+
+def kept(values: np.ndarray, tolerance: float) -> int:
+    """Number of singular values that a tolerance relative to their norm needs, at least one."""
+    tails = np.sqrt(np.cumsum(values[::-1] ** 2))[::-1]
+    return max(1, int(np.count_nonzero(tails > tolerance * max(tails[0], ABOVE_ZERO))))
+
+
+def size_of(train: Train) -> float:
+    """Root of the sum of squares of all entries."""
+    return float(np.linalg.norm(orthogonal(train)[0]))
+
+
+def crossed(
+    function: Entries, shape: Sequence[int], tolerance: float, most: int, seed: int = 0
+) -> tuple[Train, float] | None:
+    """A train with given entries, by cross approximation [1]_, and its error at random entries, relative to their mean.
+
+    Parameters
+    ----------
+    function : callable
+        The entries.
+    shape : sequence of int
+        Numbers of entries of each input.
+    tolerance : float
+        Error at which the search ends.
+    most : int
+        Largest rank.
+    seed : int
+        Of random places.
+
+    Returns
+    -------
+    tuple or None
+        Cores and error; None where an entry is no number.
+
+    References
+    ----------
+    .. [1] I. Oseledets, E. Tyrtyshnikov, "TT-cross approximation for multidimensional arrays", Linear Algebra Appl.
+       432, 2010, 70. Pivots are those of a QR factorisation with column pivoting (Z. Drmac, S. Gugercin, SIAM J. Sci.
+       Comput. 38, 2016, A631), and places of the largest errors join them.
+    """
+    generator, dimension = np.random.default_rng(seed), len(shape)
+    sample = np.stack([generator.integers(0, n, COMPARED_ENTRIES) for n in shape], 1)
+    wanted = function(sample)
+    size = float(np.sqrt(np.mean(wanted**2)))
+    if not math.isfinite(size):
+        return None
+    if size == 0:
+        return [np.zeros((1, n, 1)) for n in shape], 0.0
+    # `after[k]` are numbers of the inputs behind the k-th one, at which the k-th core is looked at; `before` in front.
+    worst = sample[np.argsort(-np.abs(wanted))[:TRIED_PLACES]]
+    after = [worst[:1, k + 1 :] for k in range(dimension)]
+    before: list[np.ndarray] = [np.zeros((1, 0), dtype=int)] * dimension
+    best: tuple[Train, float] = [np.zeros((1, n, 1)) for n in shape], 1.0
+    stalls = 0
+    for _ in range(PASSES):
+        train: Train = []
+        for k in range(dimension):
+            behind = unique(np.concatenate([after[k], worst[:, k + 1 :]])) if k < dimension - 1 else after[k][:1]
+            values = function(joined(before[k], np.arange(shape[k]), behind)).reshape(len(before[k]) * shape[k], -1)
+            if not np.isfinite(values).all():
+                return None
+            if k == dimension - 1:
+                train.append(values.reshape(len(before[k]), shape[k], 1))
+                break
+            columns, _ = split(values, tolerance / 10, most)
+            rows = linalg.qr(columns.T, pivoting=True, mode="r")[1][: columns.shape[1]]
+            train.append(linalg.solve(columns[rows].T, columns.T).T.reshape(len(before[k]), shape[k], -1))
+            number, place = np.divmod(rows, shape[k])
+            before[k + 1] = np.concatenate([before[k][number], place[:, None]], 1)
+        error = np.abs(entries([train], sample)[0] - wanted)
+        relative = float(np.sqrt(np.mean(error**2))) / size
+        stalls = 0 if relative < best[1] / 2 else stalls + 1
+        best = (train, relative) if relative < best[1] else best
+        if (
+            best[1] <= tolerance
+            or (stalls >= STALLED_PASSES and max(ranks(train)) >= most)
+            or stalls >= MOST_STALLED_PASSES
+        ):
+            break
+        worst = sample[np.argsort(-error)[:TRIED_PLACES]]
+        for k in range(dimension - 1, 0, -1):
+            front = unique(np.concatenate([before[k], worst[:, :k]]))
+            values = function(joined(front, np.arange(shape[k]), after[k])).reshape(len(front), -1)
+            rows_of, _ = split(values.T, tolerance / 10, most)
+            columns = linalg.qr(rows_of.T, pivoting=True, mode="r")[1][: rows_of.shape[1]]
+            place, number = np.divmod(columns, len(after[k]))
+            after[k - 1] = np.concatenate([place[:, None], after[k][number]], 1)
+        worst = sample[np.argsort(-error)[:TRIED_PLACES]]
+    return best
+
+
+def unique(numbers: np.ndarray) -> np.ndarray:
+    """Different rows, in the order in which they come first."""
+    return numbers[np.sort(np.unique(numbers, axis=0, return_index=True)[1])]
+
+
+def joined(front: np.ndarray, middle: np.ndarray, behind: np.ndarray) -> np.ndarray:
+    """All combinations of rows of numbers in front (a, p), of one input (n,), and behind (b, q): (a n b, p + 1 + q)."""
+    a, n, b = len(front), len(middle), len(behind)
+    return np.concatenate(
+        [np.repeat(front, n * b, 0), np.tile(np.repeat(middle, b), a)[:, None], np.tile(behind, (a * n, 1))], 1
+    )
