@@ -108,6 +108,26 @@ def test_a_division_does_not_depend_on_batches():
     assert sorted(train + held) == list(range(N)) and abs(len(held) - 300) < 60
 
 
+@pytest.mark.parametrize("kind", ["text", "numbers", "dates"])
+def test_groups_are_known_by_their_labels_in_every_batch(kind):
+    labels = {
+        "text": pa.array(["a", "b", None, "a"]),
+        "numbers": pa.array([0.0, 2.5, None, -0.0]),
+        "dates": pa.array(np.array([0, 1, "NaT", 0], dtype="datetime64[us]")),
+    }[kind]
+    frame = pa.table({"x": np.arange(4.0), "g": labels, "y": np.arange(4.0)})
+    first, second = Batches([frame, frame], "y", group="g")
+    assert first.table.names == ("x",)
+    a, b, alone, again = first.groups.tolist()
+    assert a == again != b and second.groups.tolist()[:2] == [a, b]
+    assert len({a, b, alone, second.groups.tolist()[2]}) == 4  # a row without a label is a group of its own
+    sampler = surveyed([first, second], 5, seed=0)
+    assert sampler.sample.groups.tolist() == [(*first.groups, *second.groups)[number] for number in sampler.sample.ids]
+    divided = Batches([frame] * 5, "y", group="g").divided(0.5, seed=1)
+    held, kept = ({group for batch in part for group in batch.groups.tolist()} for part in divided)
+    assert held and kept and not held & kept
+
+
 def good(rows=10):
     return pa.table({"a": np.arange(rows) * 1.0, "b": ["u", "v"] * (rows // 2), "y": np.arange(rows) * 1.0})
 
@@ -123,6 +143,7 @@ def good(rows=10):
         (good().drop(["y"]), "batch 2: a batch must have the column 'y', got none called 'y'"),
         (good(0), "batch 2: a batch must have rows, got none"),
         (good().set_column(0, "a", pa.array(["u"] * 10)), "batch 2: column 'a' must hold numbers .* got text"),
+        (good().set_column(2, "y", pa.array(["u"] * 10)), "batch 2: column 'y' must hold numbers .* got text"),
         (
             good().set_column(2, "y", pa.array([1.0, None, np.nan] + 7 * [0.0])),
             "batch 2: the target must hold finite numbers, got 2 of 10 that are missing or infinite",

@@ -335,8 +335,9 @@ class Batches:
     def _checked(self, raw: Any, name: str, first: int, kinds: dict[str, str]) -> Batch:
         """Return a batch in the one form; `kinds` has those of the columns of the batches before, and is extended."""
         try:
-            table, y, weight, labels = self._of_frame(raw) if is_frame(raw) else (*_of_arrays(raw), None)
-            _check_kinds(table, kinds)
+            table, y, weight, labels = self._of_frame(raw, kinds) if is_frame(raw) else (*_of_arrays(raw), None)
+            if not is_frame(raw):
+                _check_kinds(table, kinds)
             for argument in ("target", "weight", "columns", "group"):
                 value = getattr(self, argument)
                 if value is not None and not is_frame(raw):
@@ -348,7 +349,9 @@ class Batches:
         groups = None if labels is None else group_numbers(labels, ids)
         return Batch(replace(table, source=name), y, weight, name, ids, is_frame(raw), groups)
 
-    def _of_frame(self, raw: Any) -> tuple[Table, np.ndarray, np.ndarray | None, np.ndarray | None]:
+    def _of_frame(
+        self, raw: Any, kinds: dict[str, str]
+    ) -> tuple[Table, np.ndarray, np.ndarray | None, np.ndarray | None]:
         self._needs_target("frames")
         if (raw.num_rows if hasattr(raw, "num_rows") else len(raw)) == 0:
             raise InputError("a batch must have rows, got none")
@@ -360,6 +363,7 @@ class Batches:
             _check_names(whole.names, [column], "the column")
             if column in whole.refused:
                 raise InputError(f"column {quoted(column)} must hold numbers or text, got {whole.refused[column]}")
+        _check_kinds(whole, kinds)
         y = [whole.columns[column] for column in self.targets]
         target = y[0] if isinstance(self.target, str) else np.stack(y, 1)
         weight, labels = (None if name is None else whole.columns[name] for name in (self.weight, self.group))
