@@ -27,6 +27,17 @@ _MARKED = "background:rgba(0,114,178,.16);font-weight:600"
 _NOTE = "margin:.2em 0;color:inherit;opacity:.8"
 
 
+def enumeration(parts: Sequence[str], word: str = "and") -> str:
+    """Return the parts of a sentence with commas between them, and a word before the last.
+
+    Examples
+    --------
+    >>> enumeration(["a", "b", "c"]), enumeration(["a"]), enumeration([".svg", ".png"], "or")
+    ('a, b and c', 'a', '.svg or .png')
+    """
+    return f" {word} ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
+
+
 def counted(count: int, one: str, several: str = "") -> str:
     """Return a number with its noun: 1 row, 1,200 rows, 1 class, 3 classes.
 
@@ -267,9 +278,7 @@ def html_table(
     return f'<div style="overflow-x:auto;max-width:60em">{top}{table if lines else ""}{foot}</div>'
 
 
-def text_table(
-    head: Sequence[str], rows: Iterable[Sequence[object]], *, text_columns: Sequence[int] = (0,), indent: str = ""
-) -> str:
+def text_table(head: Sequence[str], rows: Iterable[Sequence[object]], *, text_columns: Sequence[int] = (0,)) -> str:
     """Return a table as lines of plain text, with text at the left and numbers at the right of their columns.
 
     Parameters
@@ -280,8 +289,6 @@ def text_table(
         Cells.
     text_columns : sequence of int
         Columns of text.
-    indent : str
-        Start of each line.
 
     Examples
     --------
@@ -298,5 +305,5 @@ def text_table(
             text.ljust(width) if k in text_columns else text.rjust(width)
             for k, (text, width) in enumerate(zip(row, widths, strict=True))
         ]
-        lines.append((indent + "  ".join(parts)).rstrip())
+        lines.append("  ".join(parts).rstrip())
     return "\n".join(lines)

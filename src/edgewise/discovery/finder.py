@@ -303,7 +303,7 @@ class Search:
             try:
                 engine.run()
                 if more is not None and archive.solved is None and isinstance(engine, Engine):
-                    engine.judge_all("network", more(problem, Clock(archive.deadline, tell)))
+                    engine.judge_all(more(problem, Clock(archive.deadline, tell)))
                 tell("shorter formulas and constants")
                 end = Clock(started + self.time_limit)
                 front = decided_front(archive.candidates, deciding, end, [*messages, *engine.messages])

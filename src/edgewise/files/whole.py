@@ -37,7 +37,7 @@ _REASONS = {
 }
 
 
-def object_then_path(thing: Any, path: Any, function: str, stacklevel: int = 3) -> tuple[Any, str | os.PathLike[str]]:
+def object_then_path(thing: Any, path: Any, function: str) -> tuple[Any, str | os.PathLike[str]]:
     """Return the two arguments of a function that writes an object to a file, the object first.
 
     Version 0.1 took the path first. That order is recognised by the types and answered with a `DeprecationWarning`.
@@ -48,8 +48,6 @@ def object_then_path(thing: Any, path: Any, function: str, stacklevel: int = 3) 
         The two arguments as the caller gave them.
     function : str
         Name of the function for the warning.
-    stacklevel : int
-        Level of the warning; 3 means the caller of the function that calls this one.
 
     Returns
     -------
@@ -58,7 +56,7 @@ def object_then_path(thing: Any, path: Any, function: str, stacklevel: int = 3) 
     """
     if isinstance(thing, str | os.PathLike) and not isinstance(path, str | os.PathLike):
         message = f"{function} takes the object first and the path second; the other order goes with version 0.3"
-        warnings.warn(message, DeprecationWarning, stacklevel=stacklevel)
+        warnings.warn(message, DeprecationWarning, stacklevel=3)
         return path, thing
     return thing, path
 

@@ -11,7 +11,7 @@ from edgewise.errors import InputError
 from edgewise.formulas.algebra import simplify
 from edgewise.formulas.expression import Expression, Number, Variable, exchanged
 from edgewise.formulas.formula import Formula
-from edgewise.presentation import html_table, number_text
+from edgewise.presentation import html_table, number_text, text_table
 
 EXACT_CONSTANT = 1e-12  # Relative standard error below which a constant is exact to rounding, and printed without it.
 MOST_SHOWN = 20  # Groups in a printed table, at most. A choice: a screen.
@@ -116,19 +116,13 @@ class Family:
 
     def __str__(self) -> str:
         rows = list(self.rows())
-        table = [["group", *self.parameters], *rows[:MOST_SHOWN]]
-        widths = [max(len(row[k]) for row in table) for k in range(len(table[0]))]
-        widths[1:] = [max(width, 14) for width in widths[1:]]
-        lines = [
-            "  ".join([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))])
-            for row in table
-        ]
+        table = text_table(["group", *(name.rjust(14) for name in self.parameters)], rows[:MOST_SHOWN])
         left = len(rows) - MOST_SHOWN
-        return "\n".join([*lines, *([f"and {left} groups more: `family.values`"] if left > 0 else [])])
+        return table + (f"\nand {left} groups more: `family.values`" if left > 0 else "")
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
         rows = [list(row) for row in self.rows()]
         notes = [f"{len(rows) - MOST_SHOWN} groups more are in `family.values`."] if len(rows) > MOST_SHOWN else []
-        return html_table(["group", *self.parameters], rows[:MOST_SHOWN], notes=notes, text_columns=(0,))
+        return html_table(["group", *self.parameters], rows[:MOST_SHOWN], notes=notes)

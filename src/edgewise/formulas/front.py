@@ -16,7 +16,7 @@ from edgewise.formulas.family import Family
 from edgewise.formulas.formula import Formula
 from edgewise.nn.model import KAN
 from edgewise.outcomes import StopReason
-from edgewise.presentation import html_table, number_text, percent_text, r2_text
+from edgewise.presentation import enumeration, html_table, number_text, percent_text, r2_text
 from edgewise.settings import ABOVE_ZERO
 
 # Random points of each kind. A choice: mean squares then have a standard error of a few per cent.
@@ -347,8 +347,7 @@ class Front:
                 yield f"Constants of the choice with their standard errors: {', '.join(errors)}."
         if self.alternatives:
             lengths = [f"{e.complexity}" for e in self.alternatives]
-            listed = " and ".join(filter(None, [", ".join(lengths[:-1]), lengths[-1]]))
-            yield f"As accurate within a standard error: those of {listed} symbols."
+            yield f"As accurate within a standard error: those of {enumeration(lengths)} symbols."
 
     __repr__ = __str__
 

@@ -17,7 +17,7 @@ from string import Template
 
 from edgewise.escaping import html_text
 from edgewise.files import object_then_path, write_bytes
-from edgewise.presentation import column_texts, number_text, percent_text, r2_text
+from edgewise.presentation import column_texts, enumeration, number_text, percent_text, r2_text
 from edgewise.report.comparison import comparison_sentences, score_text
 from edgewise.report.content import FIGURE_TEXTS, ReportContent, ReportFigure
 from edgewise.report.vector import inline_svg
@@ -341,9 +341,8 @@ def _split(content: ReportContent) -> str:
     if len(content.split) < 2:
         return ""
     total = sum(content.split.values())
-    *rest, last = (f"{rows:,} {html_text(name)} ({100 * rows / total:.0f} %)" for name, rows in content.split.items())
-    parts = f"{', '.join(rest)} and {last}" if rest else last
-    return f"<p>The {total:,} rows were split into {parts}.</p>"
+    parts = [f"{rows:,} {html_text(name)} ({100 * rows / total:.0f} %)" for name, rows in content.split.items()]
+    return f"<p>The {total:,} rows were split into {enumeration(parts)}.</p>"
 
 
 def _repeat(content: ReportContent) -> str:

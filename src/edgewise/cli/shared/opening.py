@@ -15,6 +15,7 @@ from typing import Any
 from edgewise.errors import EdgewiseError, FileError, InputError
 from edgewise.escaping import terminal_line
 from edgewise.files import open_folder, read_bytes, reason
+from edgewise.presentation import enumeration
 from edgewise.tables import Table, TableEncoder
 
 # Endings of files and names, as in `edgewise.plot.save`, `KANRegressor.export` and `EQUATIONS`, which import torch;
@@ -247,9 +248,7 @@ def read_header(path: Path) -> Any:
 def check_ending(out: str | None, endings: Collection[str]) -> None:
     """Raise InputError unless the file --out, if there is one, ends in one of these."""
     if out is not None and Path(out).suffix.lower() not in endings:
-        *others, last = endings
-        known = f"{', '.join(others)} or {last}" if others else last
-        raise InputError(f"--out must end in {known}, got {out!r}")
+        raise InputError(f"--out must end in {enumeration(list(endings), 'or')}, got {out!r}")
 
 
 def check_out(out: str | None, inputs: Sequence[str] = (), *, force: bool = True) -> None:

@@ -29,7 +29,7 @@ from edgewise.compare.baselines import BaselineResult
 from edgewise.errors import InputError
 from edgewise.files import Journal
 from edgewise.outcomes import Progress, ProgressCallback
-from edgewise.presentation import counted, percent_text
+from edgewise.presentation import counted, enumeration, percent_text
 from edgewise.processes import Team
 from edgewise.report import ReportContent
 from edgewise.report.comparison import comparison_sentences, score_text
@@ -113,8 +113,7 @@ class Stages:
             "Comparison": "a comparison with other models (--compare none skips it)",
         }
         parts = [words[stage] for stage in self.planned]
-        listed = f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else parts[0]
-        return f"Stages: {listed}. Ctrl-C ends the work within seconds and keeps what there is."
+        return f"Stages: {enumeration(parts)}. Ctrl-C ends the work within seconds and keeps what there is."
 
     @contextmanager
     def progress(self, stage: str) -> Iterator[ProgressCallback | None]:

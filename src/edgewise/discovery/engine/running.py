@@ -227,10 +227,10 @@ class Engine:
         sentences = [sentence[0].upper() + sentence[1:].rstrip(".") + "." for sentence in self._path if sentence]
         return list(dict.fromkeys([*sentences, *self.failures]))
 
-    def judge_all(self, source: str, expressions: Iterable[Expression]) -> None:
-        """Judge expressions of the whole problem that no stage yielded."""
-        for expression in self._fenced(source, lambda: expressions):
-            self._judge(expression, Branch(self.archive.problem), source)
+    def judge_all(self, expressions: Iterable[Expression]) -> None:
+        """Judge expressions of the whole problem that no stage yielded, but a network."""
+        for expression in self._fenced("network", lambda: expressions):
+            self._judge(expression, Branch(self.archive.problem), "network")
 
     def _reduce(self, whole: Branch, clock: Clock) -> None:
         """Least squares on the problem and on its reductions, those of fewest inputs and smallest error first."""

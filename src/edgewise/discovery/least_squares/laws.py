@@ -219,12 +219,9 @@ def common_functions(problem: LawProblem, column: int) -> list[Expression]:
     functions += [Call(name, v) for name in ("log", "tanh") if name in operators]
     functions += [Power(v, 3.0), Power(v, 4.0)]
     functions += [Call(name, square) for name in ("sin", "cos") if name in operators]
-    functions += [_negated("exp", v), _negated("exp", square)] if "exp" in operators else []
+    negative = [Multiply((MINUS_ONE, each)) for each in (v, square)]
+    functions += [Call("exp", each) for each in negative] if "exp" in operators else []
     return [function for function in functions if np.isfinite(evaluate(function, problem.x)).all()]
-
-
-def _negated(name: str, argument: Expression) -> Expression:
-    return Call(name, Multiply((MINUS_ONE, argument)))
 
 
 def sums(problem: LawProblem, link: Link, columns: Sequence[Expression], found: set[str]) -> Iterator[Expression]:

@@ -184,7 +184,9 @@ class RowReader(BaseEstimator):
             checks = {"dtype": np.float64, "ensure_all_finite": "allow-nan", **settings}
             checked = _with_sentences(lambda: validate_data(self, X, y, **checks), X)
             rows, y = (checked, y) if y is NO_Y else checked
-            table = _number_table(rows, _array_names(self, rows.shape[1]))
+            count = rows.shape[1]
+            names = [f"x{i + 1}" for i in range(count)] if count > 1 else ["x"]
+            table = _number_table(rows, list(map(str, getattr(self, "feature_names_in_", names))))
         else:
             if y is not NO_Y:
                 _, y = check_X_y(np.zeros((frame.n_rows, 1)), y, dtype=np.float64, estimator=self, **settings)
@@ -420,12 +422,6 @@ def _renamed(table: Table, names: Sequence[str]) -> Table:
 
 def _number_table(rows: np.ndarray, names: Sequence[str]) -> Table:
     return Table(tuple(names), dict(zip(names, rows.T, strict=True)), rows=np.arange(1, len(rows) + 1), source="X")
-
-
-def _array_names(estimator: RowReader, count: int) -> list[str]:
-    if hasattr(estimator, "feature_names_in_"):
-        return list(map(str, estimator.feature_names_in_))
-    return [f"x{i + 1}" for i in range(count)] if count > 1 else ["x"]
 
 
 def _with_sentences(check: Callable[[], Any], X: Any) -> Any:

@@ -28,7 +28,7 @@ from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.layers.symbolic import NO_FUNCTION
 from edgewise.nn.model import KAN, spline_part
-from edgewise.presentation import html_table
+from edgewise.presentation import html_table, text_table
 from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.choice import method_for
 from edgewise.train.problems.base import Problem
@@ -127,14 +127,10 @@ class Suggestions(tuple[Suggestion, ...]):
         return [(one.name, f"{one.r2:.6f}", f"{one.edit.loss:.4g}", one.formula) for one in self]
 
     def __str__(self) -> str:
-        rows = [self._COLUMNS, *self._rows()]
-        widths = [max(len(row[k]) for row in rows) for k in range(4)]
-        return "\n".join(
-            "  ".join(f"{text:<{w}}" for text, w in zip(row, widths, strict=True)).rstrip() for row in rows
-        )
+        return text_table(self._COLUMNS, self._rows(), text_columns=range(4))
 
     def _repr_html_(self) -> str:
-        return html_table(list(self._COLUMNS), self._rows(), text_columns=(0, 3))
+        return html_table(self._COLUMNS, self._rows(), text_columns=(0, 3))
 
 
 def suggest_functions(

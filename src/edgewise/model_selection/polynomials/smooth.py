@@ -234,7 +234,7 @@ class _Rows:
             found = self._strengths(self.weight, self.y, state, STRENGTH_STEPS if state is None else LATER_STEPS)
             if found is None:
                 return None
-            return self._result(found, self.weight, link, bounds, found.criterion)
+            return self._result(found, link, bounds, found.criterion)
         for number in range(REWEIGHTINGS):
             self.watch()
             slope = link.slope(np.clip(arguments, *bounds))
@@ -286,11 +286,9 @@ class _Rows:
         # The one column without a penalty leaves the unit of the values in the determinants.
         criterion -= float(np.log(penalty[1:]).sum()) + 2 * math.log(unit)
         found = _Strengths(coef, penalty, loss * unit**2 / (total - 1), inverse, criterion, strengths.state)
-        return self._result(found, curvature, link, bounds, criterion)
+        return self._result(found, link, bounds, criterion)
 
-    def _result(
-        self, found: _Strengths, curvature: np.ndarray, link: Link, bounds: tuple[float, float], criterion: float
-    ) -> SmoothFit:
+    def _result(self, found: _Strengths, link: Link, bounds: tuple[float, float], criterion: float) -> SmoothFit:
         shift, unit = scaling(link, self.shift, self.unit)
         edf = len(found.coef) - float(found.penalty @ np.diag(found.inverse))
         if link.name != "identity":

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from edgewise.outcomes import StopReason
-from edgewise.presentation import html_table, number_text
+from edgewise.presentation import html_table, number_text, text_table
 
 FOLDS_DIFFER = "a fold leaves out many rows, the lines above one row at a time: compare figures within a line"
 
@@ -132,12 +132,7 @@ class SearchReport:
         ]
         if not rows:
             return " ".join(self.sentences)
-        widths = [max(len(row[column]) for row in (names, *rows)) for column in range(len(names))]
-        lines = []
-        for row in (names, *rows):
-            cells = [row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:-1], widths[1:-1], strict=True))]
-            lines.append("  ".join([*cells, row[-1]]))
-        return "\n".join(lines)
+        return text_table(names, rows, text_columns=(0, 5))
 
     def _repr_html_(self) -> str:
         rows = [
