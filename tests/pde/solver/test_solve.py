@@ -11,9 +11,11 @@ from edgewise.errors import InputError
 from edgewise.files import Journal
 from edgewise.files import journal as journal_module
 from edgewise.pde.domains.domain import Box, Interval, Time
+from edgewise.pde.domains.solids import Ball
 from edgewise.pde.library import named_equation
 from edgewise.pde.problem.collocation import PDE
-from edgewise.pde.problem.conditions import Dirichlet, Initial, Observations, Periodic
+from edgewise.pde.problem.conditions import Dirichlet, Initial, Neumann, Observations, Periodic
+from edgewise.pde.problem.fields import laplacian
 from edgewise.pde.solver.history import residual_at
 from edgewise.pde.solver.solving import solve
 from edgewise.pde.structured.networks import WindowNetwork
@@ -200,3 +202,22 @@ def test_a_resumed_solve_gives_the_bits_of_one_that_was_not_interrupted(tmp_path
     assert [replace(s, seconds=0) for s in again.stages] == [replace(s, seconds=0) for s in whole.stages]
     for name, value in whole.model.state_dict().items():
         assert torch.equal(value, again.model.state_dict()[name]), name
+
+
+@pytest.mark.slow
+def test_heat_in_a_ball_of_five_dimensions():
+    """Its solution exp(|x|^2 / 2 + t) has itself as normal derivative on the unit sphere."""
+
+    def known(a, b, c, d, e, t):
+        return torch.exp((a**2 + b**2 + c**2 + d**2 + e**2) / 2 + t)
+
+    def equation(u, a, b, c, d, e, t):
+        square = a**2 + b**2 + c**2 + d**2 + e**2
+        return u.t - laplacian(u) / 5 + square / 5 * torch.exp(square / 2 + t)
+
+    ball = Ball(coordinates=("a", "b", "c", "d", "e")) * Time(0, 1)
+    start = Initial(lambda a, b, c, d, e: known(a, b, c, d, e, 0 * a))
+    solution = solve(PDE(equation, ball, [Neumann(known, on="sphere"), start], solution=known), budget=0.01)
+    error = solution.errors().relative_l2
+    assert error < 1e-6
+    assert error < 3 * solution.error_estimate

@@ -1,4 +1,4 @@
-"""Domains in space other than boxes: ball and cylinder."""
+"""Domains in space other than boxes: ball, of any dimension, and cylinder."""
 
 import math
 from collections.abc import Sequence
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from edgewise.errors import InputError
 from edgewise.pde.domains.domain import (
     Domain,
     Piece,
@@ -20,19 +21,20 @@ from edgewise.pde.domains.shapes import Disk
 # Gauss-Legendre points along the radius and along the axis, and angles around it, which the trapezoidal rule sums. A
 # choice: rounding for functions of a few periods, with 15,000 to 30,000 points.
 SOLID_RADIUS_POINTS, SOLID_AXIS_POINTS, SOLID_ANGLES = 16, 24, 48
+LEAST_PROBABILITY = 1e-12  # of a normal number, so that it is finite
 
 
 class Ball(Domain):
-    """Domain within a sphere; its boundary is the piece "sphere".
+    """Domain within a sphere of any dimension from two on; its boundary is the piece "sphere".
 
     Parameters
     ----------
     radius : float
         Radius, positive.
-    center : sequence of float
-        Three coordinates of the centre.
+    center : sequence of float, optional
+        As many coordinates of the centre as there are names; the origin if left out.
     coordinates : sequence of str
-        Three names.
+        Names, two or more.
 
     Raises
     ------
@@ -46,19 +48,25 @@ class Ball(Domain):
     >>> shell = Ball() - Ball(0.5)
     >>> shell.boundary_names
     ('sphere', 'second sphere')
+    >>> five = Ball(coordinates=("a", "b", "c", "d", "e"))
+    >>> five.dimension, round(five.volume, 6)  # 8 pi^2 / 15
+    (5, 5.263789)
     """
 
     def __init__(
         self,
         radius: float = 1.0,
-        center: Sequence[float] = (0.0, 0.0, 0.0),
+        center: Sequence[float] | None = None,
         coordinates: Sequence[str] = ("x", "y", "z"),
     ):
-        self.radius, self.center = positive_number(radius, "radius"), check_center(center, 3)
-        self.coordinates = check_coordinates(coordinates, 3)
+        self.radius, self.coordinates = positive_number(radius, "radius"), check_coordinates(coordinates)
+        count = len(self.coordinates)
+        if count < 2:
+            raise InputError(f"coordinates must be two or more names, got {self.coordinates!r}")
+        self.center = check_center((0.0,) * count if center is None else center, count)
         self.bounds = self.center[:, None] + torch.tensor([-self.radius, self.radius], dtype=torch.float64)
-        self.volume = 4 / 3 * math.pi * self.radius**3
-        self.pieces = (Piece("sphere", 4 * math.pi * self.radius**2, self._sample),)
+        self.volume = math.pi ** (count / 2) / math.gamma(count / 2 + 1) * self.radius**count
+        self.pieces = (Piece("sphere", count * self.volume / self.radius, self._sample),)
 
     def level(self, x: Tensor) -> Tensor:
         return (x - self.center).norm(dim=1) - self.radius
@@ -67,7 +75,17 @@ class Ball(Domain):
         self.named(names)
         return 1 - (x - self.center).square().sum(1) / self.radius**2
 
+    def interior(self, count: int, how: str = "sobol", seed: int = 0) -> Tensor:
+        if self.dimension <= 3 or how == "grid":
+            return super().interior(count, how, seed)
+        # A ball of many dimensions is a small part of its box.
+        share = unit_points(count, self.dimension + 1, how, seed)
+        radii = self.radius * share[:, -1:] ** (1 / self.dimension)
+        return self.center + radii * _turned(share[:, :-1])
+
     def quadrature(self) -> tuple[Tensor, Tensor]:
+        if self.dimension != 3:
+            return super().quadrature()
         (r, a), (height, b) = (
             gauss_legendre(SOLID_RADIUS_POINTS, 0, self.radius),
             gauss_legendre(SOLID_AXIS_POINTS, -1, 1),
@@ -78,8 +96,11 @@ class Ball(Domain):
         return self.center + r[:, None] * _directions(height, angle), weights
 
     def _sample(self, count: int, how: str, seed: int) -> tuple[Tensor, Tensor]:
-        share = unit_points(count, 2, how, seed)
-        normal = _directions(2 * share[:, 0] - 1, 2 * math.pi * share[:, 1])
+        if self.dimension == 3:
+            share = unit_points(count, 2, how, seed)
+            normal = _directions(2 * share[:, 0] - 1, 2 * math.pi * share[:, 1])
+        else:
+            normal = _turned(unit_points(count, self.dimension, how, seed))
         return self.center + self.radius * normal, normal
 
 
@@ -167,3 +188,9 @@ def _directions(height: Tensor, angle: Tensor) -> Tensor:
     """Unit vectors of these heights and angles around the third axis, (b, 3)."""
     ring = (1 - height.square()).sqrt()
     return torch.stack([ring * angle.cos(), ring * angle.sin(), height], 1)
+
+
+def _turned(share: Tensor) -> Tensor:
+    """Unit vectors in all directions alike, (b, n), from points of the unit cube: normal numbers have no direction."""
+    normal = torch.special.ndtri(share.clamp(LEAST_PROBABILITY, 1 - LEAST_PROBABILITY))
+    return normal / normal.norm(dim=1, keepdim=True)
