@@ -2,7 +2,9 @@
 
 python benchmarks/gpu.py [--quick] [--out benchmarks/results]. Without a GPU it says so and measures nothing; `--device
 cpu` runs the same program on the CPU, to try it out, and writes no file. Times are those between two events on the
-device, forward + backward; memory is the largest allocation of a call beyond what the layer and its input hold.
+device, forward + backward; memory is the largest allocation of a call beyond what the layer and its input hold. inkan
+and FlashKAT are peers where they can be imported; FlashKAT is no package: PYTHONPATH must name a clone of
+github.com/OSU-STARLAB/FlashKAT.
 """
 
 import argparse
@@ -50,6 +52,21 @@ class AllFunctions(torch.nn.Module):
         return linear(silu(x), self.base) + linear(values.flatten(1), self.coef)
 
 
+class RationalThenLinear(torch.nn.Module):
+    """The layer of FlashKAT: rational functions with one numerator and 8 denominators, then nn.Linear.
+
+    It is no spline layer: its edges differ by a factor alone, and it has no grid.
+    """
+
+    def __init__(self, width):
+        super().__init__()
+        rational = importlib.import_module("rational_kat").FlashKAT_Group
+        self.rational, self.linear = rational(width, 1, 8, 6, 4, "swish"), torch.nn.Linear(width, width)
+
+    def forward(self, x):
+        return self.linear(self.rational(x[None])[0])
+
+
 def peers(width, grid_size):
     """Each layer by its name, and the kernel on which it runs."""
     layers = {
@@ -61,6 +78,8 @@ def peers(width, grid_size):
         layers["Edgewise, triton"] = (KANLayer(width, width, grid_size=grid_size), "triton")
     if importlib.util.find_spec("inkan"):
         layers["inkan"] = (importlib.import_module("inkan").KANLayer(width, width, grid_size=grid_size), None)
+    if importlib.util.find_spec("rational_kat"):
+        layers["FlashKAT, no splines"] = (RationalThenLinear(width), None)
     return layers
 
 
@@ -140,6 +159,9 @@ def main(arguments=None):
     if settings.device.type == "cuda" and not torch.cuda.is_available():
         print("Nothing was measured: torch sees no GPU on this machine.")
         return
+    for module, name in (("inkan", "inkan"), ("rational_kat", "FlashKAT")):
+        if not importlib.util.find_spec(module):
+            print(f"{name} is left out: the module {module} is not installed.")
     settings.repeats = 3 if settings.quick else REPEATS
     torch.manual_seed(0)
     cells = [(256, 64, 5, torch.float32)] if settings.quick else itertools.product(BATCHES, WIDTHS, GRIDS, DTYPES)

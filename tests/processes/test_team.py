@@ -123,6 +123,20 @@ def test_a_variable_that_is_missing_is_named(monkeypatch, missing):
         pass
 
 
+def test_backends_that_are_not_there_are_refused(monkeypatch):
+    with (
+        pytest.raises(InputError, match="backend must be 'gloo' or 'nccl', got 'mpi'"),
+        joined_processes(backend="mpi"),
+    ):
+        pass
+    for name, value in {"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    message = "backend must be 'gloo' where torch finds no GPU, or has no nccl, got 'nccl'"
+    with pytest.raises(InputError, match=message), joined_processes(backend="nccl"):
+        pass
+
+
 @pytest.mark.parametrize("kind", [TypeError, TimeoutError])
 def test_any_error_of_the_leading_process_is_told_to_the_others(monkeypatch, kind):
     def broken(request):

@@ -207,6 +207,22 @@ def test_a_worker_that_is_killed_ends_the_others_and_the_fit_goes_on_later(tmp_p
         assert torch.allclose(value.double(), model.state_dict()[name].double(), rtol=1e-8, atol=1e-8)
 
 
+def minibatches_with_a_loss(number, part, folder):
+    def end(event):
+        if number == 1 and event.step == 3:
+            os._exit(9)
+
+    settings = {"steps": 50, "batch_size": 20, "callbacks": [end]}
+    fit(DistributedDataParallel(small()), problem_of("tensors", part), Adam(), **settings)
+
+
+@pytest.mark.slow
+def test_a_process_that_ends_between_minibatches_is_a_sentence(tmp_path):
+    codes, said = run(2, minibatches_with_a_loss, tmp_path)
+    assert codes == [3, 9], said
+    assert said[0].startswith("ProcessError: process 0 of 2 heard nothing from another one, which has ended or hangs")
+
+
 def fits_that_are_stopped(number, part, folder):
     """Ctrl-C in process 0 between two requests, then in process 1 while it answers one."""
     model = DistributedDataParallel(small())

@@ -6,6 +6,6 @@ fit: the first process decides, all of them sum. A `DaskTeam` sums on the worker
 
 from edgewise.processes.dask_team import DaskTeam
 from edgewise.processes.memory import memory_limit
-from edgewise.processes.team import Team, joined_processes, process_and_count
+from edgewise.processes.team import Team, joined_processes, process_and_count, sentences_of_losses
 
-__all__ = ["DaskTeam", "Team", "joined_processes", "memory_limit", "process_and_count"]
+__all__ = ["DaskTeam", "Team", "joined_processes", "memory_limit", "process_and_count", "sentences_of_losses"]

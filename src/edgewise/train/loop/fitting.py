@@ -16,7 +16,7 @@ from edgewise.checks import check_count, check_options
 from edgewise.errors import InputError
 from edgewise.nn.prediction import evaluation_mode
 from edgewise.outcomes import OnInterrupt, StopReason, check_on_interrupt
-from edgewise.processes import Team
+from edgewise.processes import Team, sentences_of_losses
 from edgewise.train.grids import adapt_domain_
 from edgewise.train.jacobian.shared import SharedObjective, begun, trained_together
 from edgewise.train.loop.batches import (
@@ -242,7 +242,7 @@ def fit(
             team.was_interrupted = report.stopped is StopReason.INTERRUPTED
         return report
 
-    with torch.inference_mode(False), torch.enable_grad(), threads_for(model, problem):
+    with torch.inference_mode(False), torch.enable_grad(), threads_for(model, problem), sentences_of_losses():
         if is_shared:
             return trained_together(network, problem, penalty, partial(trained, network))
         return trained(model, problem)
