@@ -352,7 +352,7 @@ def gray_scott() -> PDE:
     )
 
 
-def gray_scott_reference() -> tuple[np.ndarray, np.ndarray]:
+def gray_scott_reference(modes: int = 256) -> tuple[np.ndarray, np.ndarray]:
     """Fourier series of the same."""
 
     def rate(both: np.ndarray, wave: np.ndarray) -> np.ndarray:
@@ -364,7 +364,7 @@ def gray_scott_reference() -> tuple[np.ndarray, np.ndarray]:
         bump = np.exp(-((x - 1) ** 2) / 0.02)
         return np.stack([1 - 0.5 * bump, 0.25 * bump])
 
-    return fourier(rate, start, 0, 2, 20.0, 256)
+    return fourier(rate, start, 0, 2, 20.0, modes)
 
 
 def nerve() -> PDE:
@@ -376,14 +376,14 @@ def nerve() -> PDE:
     )
 
 
-def nerve_reference() -> tuple[np.ndarray, np.ndarray]:
+def nerve_reference(modes: int = 512) -> tuple[np.ndarray, np.ndarray]:
     """Fourier series of the same."""
 
     def rate(both: np.ndarray, wave: np.ndarray) -> np.ndarray:
         u, v = both
         return np.stack([0.01 * derivative(u, wave, 2) + u - u**3 / 3 - v, 0.08 * (u + 0.7 - 0.8 * v)])
 
-    return fourier(rate, lambda x: np.stack([np.cos(x), 0.3 * np.sin(x)]), 0, 2 * PI, 5.0, 512)
+    return fourier(rate, lambda x: np.stack([np.cos(x), 0.3 * np.sin(x)]), 0, 2 * PI, 5.0, modes)
 
 
 def lorenz() -> PDE:

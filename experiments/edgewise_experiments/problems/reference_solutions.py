@@ -223,9 +223,8 @@ def solve_ode(
     *,
     method: str = "DOP853",
     absolute: float = ABSOLUTE_TOLERANCE,
+    relative: float = RELATIVE_TOLERANCE,
 ) -> np.ndarray:
     """Solve y' = rate(t, y) from 0 to the last of the times t (n,): (n, fields)."""
-    solution = solve_ivp(
-        rate, (0.0, float(t[-1])), start, method=method, t_eval=t, rtol=RELATIVE_TOLERANCE, atol=absolute
-    )
+    solution = solve_ivp(rate, (0.0, float(t[-1])), start, method=method, t_eval=t, rtol=relative, atol=absolute)
     return solution.y.T

@@ -40,6 +40,14 @@ SLOWEST_FALL = 0.9
 # Largest factor by which a pass through time with a hundredth of the tolerance is believed to be better: 7 to 50 were
 # measured on equations with known solutions.
 FALL_OF_PASSES = 20.0
+# Passes through time: each has a hundredth of the tolerance of the one before, at about twice the work; the largest
+# tolerance of a first pass, and of one after another that would not have reached the last moment; and how much sharper
+# passes get that are looser than usual. Choices: where a pass is dear, a hundredth of its tolerance is out of reach.
+SHARPER_MARCH, DEARER_MARCH = 100.0, 1.5
+MOST_MARCH, MOST_LOOSE_MARCH, SHARPER_LOOSE_MARCH = 1e-3, 1e-1, 10.0
+# Shares of the budget from which on, and up to which, a first pass is given up for one with a larger tolerance if it
+# would not reach the last moment at its present pace. Choices: a tenth is lost, and half is left for the other one.
+FORECAST_FROM, FORECAST_TO = 0.1, 0.5
 COMPARED_POINTS = 256  # at a moment, at which two passes through time are compared. A choice
 MOST_GROWTH = 700.0  # logarithm of the largest factor that float64 holds
 ROUNDING = 1e-16  # no estimate is below it: relative rounding of float64
@@ -340,3 +348,46 @@ def solve_step_work(network: nn.Module, problem: Collocation) -> float:
     active = size if problem.has_integrals else active_parameters(network)  # integrals make rows of all parameters
     rows = sum(len(block.data) * (1 + 2 * block.order) for block in problem.blocks())
     return EQUATION_COST.levenberg_marquardt(rows, size, active)
+
+
+class PassWatch:
+    """Reports the progress of a pass through time, and ends one that would not reach the last moment.
+
+    Parameters
+    ----------
+    history : History
+        Of the solve.
+    allowed : float
+        Tolerance of the pass.
+    stop : list of StopReason
+        Receives the reason where the whole solve ends.
+
+    Attributes
+    ----------
+    looser : float or None
+        Tolerance with which to begin again, because at its present pace this first pass needs more than the budget.
+    """
+
+    def __init__(self, history: History, allowed: float, stop: list[StopReason]):
+        self.history, self.allowed, self.stop, self.spent = history, allowed, stop, history.work
+        self.looser: float | None = None
+        self._begin: tuple[float, float] | None = None
+
+    def __call__(self, share: float, slabs: int, work: float) -> bool:
+        history = self.history
+        history.work = self.spent + work
+        history.report_progress(f"slab {slabs}, {100 * share:.0f} % of the time", self.allowed**2)
+        if history.work > history.limit:
+            self.stop.append(StopReason.BUDGET)
+        elif history.past_deadline:
+            self.stop.append(StopReason.TIME_LIMIT)
+        elif history.best is None and work > FORECAST_FROM / 2 * history.limit:
+            self._begin = self._begin or (share, work)  # the pace of late, for first slabs are short
+            if FORECAST_FROM * history.limit < work < FORECAST_TO * history.limit:
+                needed = (1 - share) * (work - self._begin[1]) / max(share - self._begin[0], ABOVE_ZERO)
+                excess = needed / (history.limit - history.work)
+                if excess > 1 and self.allowed < MOST_LOOSE_MARCH:
+                    steps = math.ceil(min(math.log(excess, DEARER_MARCH), 10))
+                    most = MOST_MARCH if self.allowed < MOST_MARCH else MOST_LOOSE_MARCH
+                    self.looser = min(self.allowed * SHARPER_MARCH**steps, most)
+        return not self.stop and self.looser is None

@@ -25,7 +25,17 @@ from edgewise.pde.domains.domain import TIME, Box
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.strong_form import strong_form_of
 from edgewise.pde.solver.evidence import LARGEST_RESIDUAL, evidence_of_fields
-from edgewise.pde.solver.history import FRESH_POINTS, FRESH_SEED, History, TrainedNetwork
+from edgewise.pde.solver.history import (
+    DEARER_MARCH,
+    FRESH_POINTS,
+    FRESH_SEED,
+    MOST_MARCH,
+    SHARPER_LOOSE_MARCH,
+    SHARPER_MARCH,
+    History,
+    PassWatch,
+    TrainedNetwork,
+)
 from edgewise.pde.solver.network import SeparableNetwork, SolverNetwork, grid_sizes, kan_of, network_for
 from edgewise.pde.solver.refinement import SEPARABLE, TENSOR, Plan, Refinement
 from edgewise.pde.solver.solution import Solution, field_values
@@ -43,10 +53,8 @@ if TYPE_CHECKING:
 # Intervals of the coarsest grid: of each coordinate, and of the only one. A choice: coarse enough that the first stage
 # takes less than a second.
 FIRST_GRID_OF_BOX, FIRST_GRID_OF_LINE = 5, 20
-# Slabs of time: the first pass has so many times the tolerance, each further one a hundredth of it, at about twice
-# the work; sharper tolerances than the least one are below rounding.
-FIRST_MARCH, SHARPER_MARCH, DEARER_MARCH, LEAST_TOLERANCE = 30.0, 100.0, 1.5, 1e-14
-MOST_MARCH = 1e-3  # largest tolerance of a first pass in slabs. A choice
+# Slabs of time: the first pass has so many times the tolerance; tolerances below the least one are below rounding.
+FIRST_MARCH, LEAST_TOLERANCE = 30.0, 1e-14
 FINER_MARCH = 1.3  # factor of the first grids from pass to pass. A choice: two passes are never the same
 # Factor by which the estimate from all evidence may exceed the tolerance once two solutions agree to it. A choice: it
 # holds parts that are bounds, not errors.
@@ -493,17 +501,7 @@ def _march(
     allowed, costs = min(max(FIRST_MARCH * tolerance, LEAST_TOLERANCE), MOST_MARCH), list[float]()
     stop: list[StopReason] = []
     while True:
-        spent = history.work
-
-        def watch(share: float, slabs: int, work: float, spent: float = spent, allowed: float = allowed) -> bool:
-            history.work = spent + work
-            history.report_progress(f"slab {slabs}, {100 * share:.0f} % of the time", allowed**2)
-            if history.work > history.limit:
-                stop.append(StopReason.BUDGET)
-            elif history.past_deadline:
-                stop.append(StopReason.TIME_LIMIT)
-            return not stop
-
+        spent, watch = history.work, PassWatch(history, allowed, stop)
         march = march_of(statement, allowed, watch, FINER_MARCH ** len(costs))
         try:
             result = march.run()
@@ -512,6 +510,9 @@ def _march(
             stop.append(StopReason.INTERRUPTED)
             if result is None and history.best is None:
                 raise
+        if watch.looser is not None and not stop:
+            allowed = watch.looser
+            continue
         if result is not None and result.is_complete:
             history.add_stage(TrainedNetwork(result.network, problem, allowed), result.points)
             if history.error_estimate <= tolerance:
@@ -539,7 +540,7 @@ def _march(
             if len(history.stages) == 1:
                 _check_by_coarser(problem, statement, history, SHARPER_MARCH * allowed)
             return StopReason.BUDGET, history.message_with_residual("The budget is spent")
-        allowed = max(allowed / SHARPER_MARCH, LEAST_TOLERANCE)
+        allowed = max(allowed / (SHARPER_MARCH if allowed <= MOST_MARCH else SHARPER_LOOSE_MARCH), LEAST_TOLERANCE)
 
 
 def _march_of(problem: Collocation) -> type[SlabMarch]:

@@ -28,6 +28,9 @@ MOST_WORK = 1e11
 # iterative refinement around it. A choice: a preconditioner that does not reach it in these steps is of no use.
 GMRES = {"rtol": 1e-9, "restart": 40, "maxiter": 2}
 REFINEMENT_ROUNDS = 6  # at most; see above
+# Multiply-adds of one application of a system and its preconditioner: per unknown beside those with the eigenvectors of
+# each coordinate, for the sparse tables; and at least, for the time that some forty calls of numpy take. Choices.
+TABLES_WORK, LEAST_APPLICATION_WORK = 200.0, 3e6
 UNSOLVED = 1e-8  # of the right-hand side: what may be left for Newton's method to take up in its next step
 # A right-hand side that is reduced by this factor is solved to rounding; largest factor of a useful round.
 ROUNDING, USEFUL = 1e-15, 0.1
@@ -157,16 +160,23 @@ class Krylov:
         if self._factors is not None:
             return self._factors(rhs)
         system, norm = self.system, float(np.linalg.norm(rhs))
+        work = max(system.unknowns * (4.0 * sum(system.shape[:-1]) + TABLES_WORK), LEAST_APPLICATION_WORK)
+
+        def applied(v: np.ndarray) -> np.ndarray:
+            system.work += work
+            return system.product(self.preconditioner(v))
+
         solution = self.preconditioner(rhs)
         left = rhs - system.product(solution)
         size = float(np.linalg.norm(left))
-        operator = LinearOperator((len(rhs), len(rhs)), lambda v: system.product(self.preconditioner(v)), dtype=float)
+        operator = LinearOperator((len(rhs), len(rhs)), applied, dtype=float)
         is_close = True  # the preconditioner alone may do
         for _ in range(REFINEMENT_ROUNDS):
             if size <= ROUNDING * norm or not math.isfinite(size):
                 break
             move = self.preconditioner(left if is_close else gmres(operator, left, **GMRES)[0])
             new = left - system.product(move)
+            system.work += work
             reached = float(np.linalg.norm(new))
             if reached < size:
                 solution, left = solution + move, new
