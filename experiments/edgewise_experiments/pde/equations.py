@@ -34,13 +34,18 @@ BUDGET = 0.1  # of `solve`: about a quarter of a minute of one core. A choice, f
 BUDGETS = {"Kuramoto-Sivashinsky (KS)": 1.0, "backward step (NS2d-CG)": 1.0, "pulses in the plane (GS)": 1.0}
 QUICK = ("telegraph", "Lane-Emden")
 NOTES = (
-    "Every equation is solved once, with nothing chosen but the budget, 0.1. Errors are relative L2 errors over the "
+    "Every equation is solved once, with nothing chosen but the budget, 0.1, and 1 for three of them: "
+    "Kuramoto-Sivashinsky, the backward step and the pulses in the plane. Errors are relative L2 errors over the "
     "whole domain by quadrature where there is a closed solution; else at the last moment, or at points of the domain, "
     "against series of sines, Fourier or Laurent terms, Chebyshev collocation, or scipy's solvers of ordinary "
     "differential equations. An estimate holds if it is at least a third of the error. Seconds are wall seconds, or "
     "CPU seconds where these are fewer because the machine was shared. Names in brackets are those of PINNacle's "
     "cases, where the problem is the same; its errors are the lowest of about ten methods (Hao et al., arXiv "
-    "2306.08827, table 3, read from a summary).",
+    "2306.08827, table 3, read from a summary). Three of its cases are changed, so that they have a solution: the "
+    "outlet of the backward step has normal flow without stress where only the pressure is printed, the pulses are "
+    "periodic as in Chebfun's demonstration of the same equations, and the waves to t = 100 keep the printed equation "
+    "and conditions, which the printed solution does not fulfil. The two random coefficients are those of its "
+    "generator with its seed.",
     "The classical method is written by hand for its equation, with a size of a round number; its error is that at "
     "the last moment or at its points. It has no estimate and no choice of the grid. Where it exists it is the better "
     "tool: a network is worth its time where nobody writes such a program, or where coefficients are sought from data.",
@@ -122,7 +127,8 @@ def summary(rows: list[dict]) -> Outcome:
     groups["Opened last"] = [row for row in rows if row["problem"] in LATE]
     wrong = [row["problem"] for row in rows if not holds(row)]
     far = [row for row in rows if not holds(row) and row["error"] > max(1e-3, 100 * row["estimate"])]
-    compared = [row for row in rows if row["problem"] in PUBLISHED]
+    compared = [row for row in rows if row["problem"] in PUBLISHED and row["problem"] not in CHANGED]
+    changed = [row for row in rows if row["problem"] in CHANGED]
     figures = key_figures(
         {
             "equations": str(len(rows)),
@@ -135,9 +141,8 @@ def summary(rows: list[dict]) -> Outcome:
             "of those opened last, with an error of at most 1e-6": "{} of {}".format(
                 sum(at_most(row, 1e-6) for row in groups["Opened last"]), len(groups["Opened last"])
             ),
-            "cases of PINNacle with an error below its best method's": "{} of {}".format(
-                sum(at_most(row, PUBLISHED[row["problem"]][0]) for row in compared), len(compared)
-            ),
+            "cases of PINNacle with an error below its best method's": ahead(compared),
+            "of its cases whose statement had to be changed": ahead(changed),
             "cases of PINNacle that could not be stated or compared": str(len(NOT_STATED)),
             "seconds of all": f"{sum(map(working_seconds, rows)):.0f}",
         }
@@ -162,6 +167,11 @@ def summary(rows: list[dict]) -> Outcome:
         ResultTable(("case", "why it is not in the panel", "PINNacle's best"), reasons, "Further cases of PINNacle")
     )
     return Outcome((figures, *tables), NOTES, {"errors": partial(draw, rows)})
+
+
+def ahead(rows: list[dict]) -> str:
+    """How many of these cases of PINNacle have an error below that of its best method."""
+    return f"{sum(at_most(row, PUBLISHED[row['problem']][0]) for row in rows)} of {len(rows)}"
 
 
 def at_most(row: dict, error: float) -> bool:

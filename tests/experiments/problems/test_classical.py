@@ -5,6 +5,8 @@ import pytest
 from edgewise_experiments.pde.equations import BY_NAME
 from edgewise_experiments.pde.pde_table import BY_NAME as TARGETS
 from edgewise_experiments.problems.classical import CLASSICAL, classical_row
+from edgewise_experiments.problems.further_classical import FURTHER, METHODS, coarser
+from edgewise_experiments.problems.plane_cases import long_waves_plane_reference, patches_reference
 
 QUICK = (
     "two scales (Heat2d-MS)",
@@ -16,14 +18,26 @@ QUICK = (
     "elasticity",
     "poisson-disk",
     "heat",
+    "minimal surface",
+    "Monge-Ampere",
+    "two layers",
+    "four circles",
+    "orbit",
+    "patches (Poisson2d-MS)",
 )
 
 
 @pytest.mark.parametrize("name", QUICK)
 def test_error(name):
-    assert classical_row(name)["classical_error"] < 1e-9
+    assert classical_row(name, METHODS)["classical_error"] < 1e-7
 
 
 def test_names():
-    assert set(CLASSICAL) <= {*BY_NAME, *TARGETS}
+    assert set(METHODS) <= {*BY_NAME, *TARGETS} and set(BY_NAME) <= set(METHODS)
+    assert not set(CLASSICAL) & set(FURTHER)
     assert classical_row("no such equation") == {}
+
+
+def test_references_converge():
+    assert coarser(long_waves_plane_reference, terms=5000) < 1e-10
+    assert coarser(patches_reference, degree=8) < 1e-5 and coarser(patches_reference, degree=16) < 1e-7

@@ -1,6 +1,7 @@
 """The history of a solve: stages, changes, estimates, work that grows with size, residuals on fresh points."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -9,7 +10,15 @@ from edgewise.outcomes import StopReason
 from edgewise.pde.domains.domain import Box
 from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Dirichlet
-from edgewise.pde.solver.history import History, TrainedNetwork, residual_at, solve_step_work
+from edgewise.pde.solver.history import (
+    MOST_LOOSE_MARCH,
+    MOST_MARCH,
+    History,
+    PassWatch,
+    TrainedNetwork,
+    residual_at,
+    solve_step_work,
+)
 from edgewise.pde.solver.network import network_for, tensor_network
 from edgewise.settings import EQUATION_BUDGET_WORK
 from edgewise.train import LevenbergMarquardt
@@ -79,3 +88,17 @@ def test_a_stage_that_would_not_end_in_time_is_foreseen():
     assert history.ends_in_time(1e30)  # before anything is trained no speed is known
     history.train(network, problem, LevenbergMarquardt(), 1)
     assert history.ends_in_time(solve_step_work(network, problem)) and not history.ends_in_time(1e30)
+
+
+def test_a_pass_that_the_budget_would_not_finish_begins_again_with_a_larger_tolerance():
+    def watched(tolerance, *calls):
+        made = SimpleNamespace(work=0.0, limit=100.0, past_deadline=False, best=None, report_progress=lambda *_: None)
+        watch = PassWatch(made, tolerance, [])
+        return [watch(share, 1, work) for share, work in calls], watch.looser, watch.stop
+
+    assert watched(1e-9, (0.1, 6.0), (0.3, 12.0)) == ([True, True], None, [])  # fast enough
+    assert watched(1e-9, (0.001, 6.0), (0.002, 12.0)) == ([True, False], MOST_MARCH, [])
+    assert watched(1e-9, (0.06, 6.0), (0.115, 12.0))[1] == pytest.approx(1e-7)  # a little too slow
+    assert watched(MOST_MARCH, (0.001, 6.0), (0.002, 12.0))[1] == MOST_LOOSE_MARCH
+    assert watched(MOST_LOOSE_MARCH, (0.001, 6.0), (0.002, 12.0)) == ([True, True], None, [])
+    assert watched(1e-9, (0.001, 4.0), (0.002, 101.0)) == ([True, False], None, [StopReason.BUDGET])
