@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 BUDGET = 0.1  # of `solve`: about a quarter of a minute of one core. A choice, for the panel to take minutes
-# More for those that need it: chaos, a corner that three fields are singular at, and fronts in the plane.
-BUDGETS = {"Kuramoto-Sivashinsky (KS)": 1.0, "backward step (NS2d-CG)": 1.0, "pulses in the plane (GS)": 1.0}
+# More for those that need it: a corner at which three fields are singular, and fronts in the plane.
+BUDGETS = {"backward step (NS2d-CG)": 1.0, "pulses in the plane (GS)": 1.0}
 QUICK = ("telegraph", "Lane-Emden")
 NOTES = (
-    "Every equation is solved once, with nothing chosen but the budget, 0.1, and 1 for three of them: "
-    "Kuramoto-Sivashinsky, the backward step and the pulses in the plane. Errors are relative L2 errors over the "
+    "Every equation is solved once, with nothing chosen but the budget, 0.1, and 1 for the backward step and the pulses "
+    "in the plane. Errors are relative L2 errors over the "
     "whole domain by quadrature where there is a closed solution; else at the last moment, or at points of the domain, "
     "against series of sines, Fourier or Laurent terms, Chebyshev collocation, or scipy's solvers of ordinary "
     "differential equations. An estimate holds if it is at least a third of the error. Seconds are wall seconds, or "
