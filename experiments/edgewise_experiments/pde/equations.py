@@ -34,8 +34,8 @@ BUDGET = 0.1  # of `solve`: about a quarter of a minute of one core. A choice, f
 BUDGETS = {"backward step (NS2d-CG)": 1.0, "pulses in the plane (GS)": 1.0}
 QUICK = ("telegraph", "Lane-Emden")
 NOTES = (
-    "Every equation is solved once, with nothing chosen but the budget, 0.1, and 1 for the backward step and the pulses "
-    "in the plane. Errors are relative L2 errors over the "
+    "Every equation is solved once, with nothing chosen but the budget, 0.1, and 1 for the backward step and the "
+    "pulses in the plane. Errors are relative L2 errors over the "
     "whole domain by quadrature where there is a closed solution; else at the last moment, or at points of the domain, "
     "against series of sines, Fourier or Laurent terms, Chebyshev collocation, or scipy's solvers of ordinary "
     "differential equations. An estimate holds if it is at least a third of the error. Seconds are wall seconds, or "
