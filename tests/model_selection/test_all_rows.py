@@ -92,6 +92,13 @@ def test_several_classes_see_all_rows():
         for fitted in (few, many)
     ]
     assert errors[1] < 0.75 * errors[0]
+    clock = Clock(60.0, now=iter([0.0, *[61.0] * 999]).__next__)
+    early, sentence, is_ended = everything(x, y, passes=4).fitted(few, sample, clock, SearchPolicy())
+    assert is_ended and sentence.endswith("in 4 passes, which the time limit ended.")
+    far, near = (np.abs(fitted.link(fresh) - many.link(fresh)).max() for fitted in (few, early))
+    assert near < 0.3 * far
+    same, sentence, is_ended = everything(x, y, passes=1).fitted(few, sample, clock, SearchPolicy())
+    assert same is few and is_ended  # one pass gives strengths, but no point that is known to be better
     own = with_own_covariances(few, sample)
     for fit, before in zip(many.model.fits, own.model.fits, strict=True):  # of its own information, for tests and bands
         assert not fit.is_shared and fit.covariance[0, 0] < before.covariance[0, 0] / 5
