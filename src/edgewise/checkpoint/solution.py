@@ -13,6 +13,7 @@ The equation itself is the user's code and is not in the file; neither are value
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 from itertools import pairwise
 from typing import Any
@@ -36,10 +37,11 @@ from edgewise.ops.splines.knots import breakpoints_of
 from edgewise.outcomes import StopReason
 from edgewise.pde.low_rank.network import LowRankNetwork
 from edgewise.pde.problem.collocation import Collocation
+from edgewise.pde.problem.singular import KINDS, SingularFunctions
 from edgewise.pde.solver.network import PeriodicNetwork, SeparableNetwork
 from edgewise.pde.solver.solution import Solution, Stage
 from edgewise.pde.structured.inverse import UncertainNetwork
-from edgewise.pde.structured.networks import TensorNetwork, WindowNetwork
+from edgewise.pde.structured.networks import EnrichedNetwork, TensorNetwork, WindowNetwork
 
 # Fields of a `Solution` that are stored by their names.
 _FACTS = tuple(field.name for field in dataclasses.fields(Solution) if field.name not in ("model", "problem", "stages"))
@@ -50,10 +52,13 @@ _PARTS = {
     "tensor": {"degree", "periodic", "knots", "coef"},
     "low rank": {"ranks", "lines"},
     "uncertain": {"inner", "root"},
+    "enriched": {"inner", "functions", "factors"},
     "separable": {"degree", "fields", "knots", "coef"},
     "periodic": {"inputs", "periods", "inner"},
     "kan": {"description", "tensors"},
 }
+_OF_FUNCTIONS = dataclasses.fields(SingularFunctions)
+_MOST_EXPONENT = 1000  # of a singular function; a choice far above any solution, so that a forged file takes no time
 _DTYPES = (torch.float64, torch.float32)
 _MOST_INPUTS = 1 << 16  # of a periodic layer; a choice far above any equation, so that a forged file takes no memory
 
@@ -199,6 +204,10 @@ def _encoded(network: nn.Module) -> dict[str, Any]:
         return {"kind": "low rank", "ranks": network.ranks, "lines": lines}
     if isinstance(network, UncertainNetwork):
         return {"kind": "uncertain", "inner": _encoded(TensorNetwork(network.tensor_layer)), "root": network.root}
+    if isinstance(network, EnrichedNetwork):
+        functions = [{field.name: getattr(each, field.name) for field in _OF_FUNCTIONS} for each in network.functions]
+        inner = _encoded(TensorNetwork(network.tensor_layer))
+        return {"kind": "enriched", "inner": inner, "functions": functions, "factors": network.factors.detach()}
     if isinstance(network, TensorNetwork):
         layer = network.tensor_layer
         return {
@@ -265,6 +274,8 @@ def _decoded(tree: Any) -> nn.Module:
                 if not (isinstance(inner, TensorNetwork) and len(root) == inner.tensor_layer.coef.numel()):
                     raise CheckpointError("must have a covariance of its coefficients, got something else")
                 return UncertainNetwork(inner.tensor_layer, root)
+            case "enriched":
+                return _enriched_network(**parts)
             case "tensor":
                 return _tensor_network(**parts)
             case "separable":
@@ -315,6 +326,34 @@ def _tensor_network(degree: Any, periodic: Any, knots: Any, coef: Any) -> Tensor
     layer = TensorLayer(breakpoints, coef.shape[-1], degree=degrees, periodic=periodic)
     layer.load_state_dict({"coef": coef} | {f"knots_{number}": line for number, line in enumerate(knots)})
     return TensorNetwork(layer)
+
+
+def _enriched_network(inner: Any, functions: Any, factors: Any) -> EnrichedNetwork:
+    network, found = _decoded(inner), list[SingularFunctions]()
+    if not (isinstance(network, TensorNetwork) and network.layers[0].in_features == 2):
+        raise CheckpointError("must have splines of two inputs beside singular functions, got something else")
+    _require(network.layers[0].out_features == 1, "have one field beside singular functions", "others")
+    _require(isinstance(functions, list) and len(functions) > 0, "list its singular functions")
+    names = {field.name for field in _OF_FUNCTIONS}
+    for each in functions:
+        _require(isinstance(each, dict) and set(each) == names, "describe its singular functions", "others")
+        point, terms, kind = each["point"], each["terms"], each["kind"]
+        _require_numbers(point, 1)
+        _require(len(point) == 2 and kind in KINDS and type(each["is_hole"]) is bool, "place its singular functions")
+        numbers = [each[name] for name in ("turn", "cut", "scale", "wave")]
+        valid = all(type(number) is float and math.isfinite(number) for number in numbers)
+        _require(valid and each["scale"] > 0 and each["wave"] >= 0, "have a scale of its singular functions")
+        _require((each["wave"] > 0) == (kind in "KY"), "have a wave number for Bessel functions alone", "others")
+        valid = isinstance(terms, tuple) and 0 < len(terms) < _MOST_INPUTS
+        valid = valid and all(isinstance(t, tuple) and list(map(type, t)) == [float, int, bool] for t in terms)
+        _require(valid, "list the exponents of its singular functions")
+        least = 0 if kind in "KY" else -_MOST_EXPONENT
+        valid = all(least <= a <= _MOST_EXPONENT and 0 <= q <= _MOST_EXPONENT for a, q, _ in terms)
+        _require(valid and (kind not in "KY" or all(a == int(a) for a, _, _ in terms)), "have possible exponents")
+        found.append(SingularFunctions(**each))
+    _require_numbers(factors, 1)
+    _require(len(factors) == sum(len(each.terms) for each in found), "have a factor of each singular function")
+    return EnrichedNetwork(network.tensor_layer, found, factors)
 
 
 def _separable_network(degree: Any, fields: Any, knots: Any, coef: Any) -> SeparableNetwork:

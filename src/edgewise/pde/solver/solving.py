@@ -340,15 +340,16 @@ def _solve_on_structured_grids(
     Returns the reason of the end and a sentence, or None if the statement does not fit or no grid has a solution.
     """
     from edgewise.pde.structured.deflation import interpolated, others  # imported late: `import edgewise` stays light
+    from edgewise.pde.structured.enriched import enriched_stages
     from edgewise.pde.structured.slabs import marches
     from edgewise.pde.structured.statement import recognised
     from edgewise.pde.structured.stationary import first_axes, stationary_stages
 
     statement = recognised(problem.form)
     if isinstance(statement, str):
-        return (
-            _solve_with_low_rank(problem, history, tolerance, None) if problem.domain.dimension > MOST_TENSOR else None
-        )
+        if problem.domain.dimension > MOST_TENSOR:
+            return _solve_with_low_rank(problem, history, tolerance, None)
+        return solve_on_grids(problem, enriched_stages(problem), history, tolerance)
     if marches(statement):
         return _march(problem, statement, history, tolerance)
     if problem.form.has_delays or (TIME in problem.domain.coordinates and problem.domain.dimension > 1):

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from edgewise.nn.layers.base import Chain, Layer, LayerList
 from edgewise.nn.layers.segments import dense_rows
 from edgewise.nn.layers.tensor_product import TensorLayer
+from edgewise.pde.problem.singular import SingularFunctions
 
 OUTSIDE = 1e-9  # of the time: a moment that is later by rounding is the last one
 
@@ -76,3 +77,34 @@ class WindowNetwork(nn.Module):
             self.window(window).jet(x[rows], directions, order) for window, rows in zip(present, chosen, strict=True)
         ]
         return torch.cat(parts, 1)[:, torch.cat(chosen).argsort()]
+
+
+class EnrichedNetwork(TensorNetwork):
+    """A `TensorNetwork` of one field plus singular functions, each with a factor.
+
+    Parameters
+    ----------
+    layer : TensorLayer
+        Splines of the smooth part, with one output.
+    functions : list of SingularFunctions
+        Functions at corners or around holes.
+    factors : Tensor
+        Their factors, (functions,).
+    """
+
+    def __init__(self, layer: TensorLayer, functions: list[SingularFunctions], factors: Tensor):
+        super().__init__(layer)
+        self.functions, self.factors = functions, nn.Parameter(factors)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Outputs (*batch, 1) at points (*batch, 2)."""
+        flat = x.reshape(-1, x.shape[-1])
+        return self.jet(flat)[0].reshape(*x.shape[:-1], 1)
+
+    def jet(self, x: Tensor, directions: Tensor | None = None, order: int = 0) -> Tensor:
+        """Jet (C, b, 1) at points (b, 2), see `Chain.jet`."""
+        return super().jet(x, directions, order) + (self.singular_jet(x, directions, order) @ self.factors)[..., None]
+
+    def singular_jet(self, x: Tensor, directions: Tensor | None = None, order: int = 0) -> Tensor:
+        """Jet (C, b, functions) of the singular functions at points (b, 2)."""
+        return torch.cat([functions.jet(x, directions, order) for functions in self.functions], 2)

@@ -1,0 +1,301 @@
+"""Equations of second order on domains with corners and round holes: splines and singular functions, by least squares.
+
+The solution is a sum of products of splines of high degree, which are smooth on the box around the domain, and of the
+functions that are singular at its corners and in its holes. A few hundred of both have the digits for which splines
+alone need many thousands.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from edgewise.nn.layers.segments import dense_rows
+from edgewise.nn.layers.tensor_product import TensorLayer
+from edgewise.nn.prediction import BATCH_ROWS
+from edgewise.ops.jet import seed_jet
+from edgewise.pde.domains.domain import TIME, Domain, Piece
+from edgewise.pde.domains.mesh import FACE_POINTS, Mesh, even_lines
+from edgewise.pde.domains.sampling import gauss_legendre
+from edgewise.pde.problem.collocation import Collocation, points_with
+from edgewise.pde.problem.singular import Corner, SingularFunctions, Terms, corners_of, holes_of
+from edgewise.pde.structured.networks import EnrichedNetwork
+from edgewise.pde.structured.stationary import Stage
+from edgewise.train.problems.blocks import BlockRole
+
+# Degree of the splines. A choice: without their singular parts solutions are smooth, and the
+# highest degree needs the fewest coefficients.
+DEGREE = 11
+# Of each stage the intervals of each coordinate, the largest exponent at corners, and that around holes. A choice: the
+# first takes a fraction of a second, and each gains about a digit.
+STAGES = ((3, 6, 8), (4, 7, 12), (6, 8, 16), (8, 9, 20), (11, 10, 24), (15, 10, 28), (20, 10, 32), (26, 10, 36))
+MOST_COLUMNS = 2000  # functions of the last stage. A choice: their rows are factorised within ten seconds
+OVERSAMPLING = 2.0  # points for each spline along a coordinate. A choice
+# Share of the largest norm of a spline's rows that is the least one: splines that hardly reach into the domain keep
+# small coefficients. A choice: results are the same from 0.001 to 1.
+LEAST_NORM = 0.1
+# Ridge beside columns of norm 1: far below what determines a solution, and so far above rounding that coefficients of
+# functions that nearly depend on each other do not lose all digits.
+RIDGE = 1e-13
+NEWTON_STEPS, HALVED = 12, 0.5  # steps, and the factor of the loss that each has to gain
+# Points at which it is looked at which kind an equation is, and the largest asymmetry, in units of its coefficients,
+# that is rounding; an exponent that is closer to a whole number is one. Choices.
+PROBES, ROUNDING = 64, 1e-9
+# Mirror images of holes behind straight pieces: how far from the box, in units of its shorter side, the smooth part
+# feels them, and their largest exponent relative to that of holes. Choices.
+IMAGE_REACH, IMAGE_SHARE = 0.3, 0.5
+OFF_CORNER = 1e-6  # points closer to a corner, relative to the domain, have no finite derivatives; far above rounding
+
+
+@dataclass(frozen=True)
+class Operator:
+    """Kind of a linear equation whose leading part is a function times the Laplacian.
+
+    Parameters
+    ----------
+    square : float or None
+        The number c if the equation is, but for this function, laplacian u + c u = f; None where it is another one.
+    """
+
+    square: float | None
+
+    @property
+    def is_plain(self) -> bool:
+        """True if the equation has no lower terms."""
+        return self.square == 0
+
+
+def operator_of(problem: Collocation) -> Operator | None:
+    """The kind of a problem's equation, or None if its leading part is not the Laplacian."""
+    x = problem.domain.interior(PROBES, "sobol", 7)
+    block = problem.equation_block(points_with(x))
+    if block.directions is None or block.order != 2:
+        return None
+    model = block.local_model(x.new_zeros(1 + 2 * len(block.directions), len(x), 1), block.data, {})
+    if len(model.rows) != 1:
+        return None
+    row, along = model.rows[0, :, :, 0], block.directions
+    second = torch.einsum("kb,ki,kj->bij", row[2::2], along, along)
+    size = second.diagonal(dim1=1, dim2=2).mean(1)
+    rest = second - size[:, None, None] * torch.eye(2, dtype=x.dtype)
+    if not float(size.abs().min()) > ROUNDING or not float((rest / size[:, None, None]).abs().max()) < ROUNDING:
+        return None
+    level, slope = row[0] / size, torch.einsum("kb,ki->bi", row[1::2], along) / size[:, None]
+    spread = float(level.max() - level.min())
+    if not problem.is_linear or float(slope.abs().max()) > ROUNDING or spread > ROUNDING * float(level.abs().max()):
+        return Operator(None)
+    return Operator(float(level.mean()) if float(level.abs().max()) > ROUNDING else 0.0)
+
+
+def singular_functions(problem: Collocation, operator: Operator, most: float, around: int) -> list[SingularFunctions]:
+    """Singular functions of all corners and holes of a problem.
+
+    Parameters
+    ----------
+    problem : Collocation
+        The problem.
+    operator : Operator
+        The kind of its equation.
+    most : float
+        Largest exponent at corners.
+    around : int
+        Largest exponent around holes.
+
+    Returns
+    -------
+    list of SingularFunctions
+        None where there are no corners and holes, or where functions at a reentrant corner would jump in the domain.
+    """
+    domain, on_values = problem.domain, {}
+    terms = (term for term in problem.form.condition_terms if not term.is_hard)
+    for block, term in zip(problem.with_role(BlockRole.CONDITION), terms, strict=True):
+        on_values.update(dict.fromkeys(term.pieces, block.order == 0))
+    found = []
+    for corner in corners_of(domain):
+        kinds = [on_values[piece] for piece in corner.pieces if piece in on_values]
+        if corner.cut is None and corner.opening > math.pi * (1 + ROUNDING):
+            return []
+        if corner.cut is not None and len(kinds) == 2:
+            found += _at_corner(corner, corner.cut, kinds, operator, most, float(domain.size.norm()))
+    for center, radius in holes_of(domain):
+        found += _around_hole(center, radius, operator, around)
+        if operator.square is not None:
+            for image in _images(domain, center):
+                found += _around_hole(image, radius, operator, math.ceil(IMAGE_SHARE * around))
+    return found
+
+
+def _at_corner(
+    corner: Corner, cut: float, on_values: list[bool], operator: Operator, most: float, reach: float
+) -> list[SingularFunctions]:
+    """Powers at a corner, and powers times the logarithm where exponents are whole.
+
+    A Laplacian without lower terms needs those that fulfil homogeneous conditions on both pieces, one with a constant
+    times the field also their products with powers of the radius squared, and others those with all polynomials.
+    """
+    half = 0.0 if on_values[0] == on_values[1] else 0.5
+    count = math.ceil(most * corner.opening / math.pi + half)
+    exponents = [(k - half) * math.pi / corner.opening for k in range(1, count + 1)]
+    is_whole = [abs(each - round(each)) < ROUNDING for each in exponents]
+    found = []
+    for kind, wanted in (("1", False), ("log z", True)):
+        first = [a for a, whole in zip(exponents, is_whole, strict=True) if a < most and whole is wanted]
+        if operator.square is not None:
+            ends = ((a, math.ceil((most - a) / 2) if operator.square else 1) for a in first)
+            terms: Terms = tuple((a + q, q, on_values[0]) for a, end in ends for q in range(end))
+            if wanted and all(on_values):
+                terms = ((0.0, 0, True), *terms)  # the angle, where values jump
+        else:
+            every = sorted({(round(a + p, 9), q) for a in first for p in range(int(most)) for q in range(int(most))})
+            chosen = [(a, q) for a, q in every if a + q < most]
+            terms = tuple((a, q, imaginary) for a, q in chosen for imaginary in (True, False))
+        if terms:
+            found.append(SingularFunctions(corner.point, corner.start, cut, reach, kind, terms))
+    return found
+
+
+def _around_hole(center: Tensor, radius: float, operator: Operator, most: int) -> list[SingularFunctions]:
+    """Solutions of the homogeneous equation around a point; of Laplace's where the coefficients are not constant."""
+    place = (center, 0.0, -math.pi, radius)
+    both = [(float(k), imaginary) for k in range(1, most + 1) for imaginary in (False, True)]
+    if operator.square:
+        terms: Terms = ((0.0, 0, False), *((k, 0, imaginary) for k, imaginary in both))
+        kind = "K" if operator.square < 0 else "Y"
+        return [SingularFunctions(*place, kind, terms, True, math.sqrt(abs(operator.square)))]
+    if operator.is_plain:
+        powers: Terms = tuple((-k, 0, imaginary) for k, imaginary in both)
+        logs: Terms = ((0.0, 0, False),)
+    else:  # with polynomials of a low degree, as at corners
+        degrees = [(p, q) for p in range(LOWEST) for q in range(LOWEST - p)]
+        every = sorted({(p - k, q) for k, _ in both for p, q in degrees if p < k or q})
+        powers = tuple((a, q, imaginary) for a, q in every if a < 0 for imaginary in (False, True))
+        logs = tuple((float(p), q, i) for p, q in degrees for i in ((False,) if p == q == 0 else (False, True)))
+    return [
+        SingularFunctions(*place, "1", powers, is_hole=True),
+        SingularFunctions(*place, "log |z|", logs, is_hole=True),
+    ]
+
+
+LOWEST = 4  # polynomials of a smaller degree are factors of functions around holes. A choice
+
+
+def _images(domain: Domain, center: Tensor) -> list[Tensor]:
+    """Mirror images of the centre of a hole behind straight pieces of the boundary, and of these images, if near.
+
+    By the principle of reflection solutions go on beyond straight pieces with constant data, up to there.
+    """
+    lines = [piece.at(torch.tensor([0.0, 0.5, 1.0], dtype=torch.float64)) for piece in domain.pieces if piece.at]
+    straight = [(x[0], normal[0]) for x, normal in lines if float((x[0] - 2 * x[1] + x[2]).norm()) < ROUNDING]
+    near, found, last = IMAGE_REACH * float(domain.size.min()), list[Tensor](), [center]
+    for _ in range(2):
+        mirrored = []
+        for each in last:
+            for start, normal in straight:
+                image = each - 2 * ((each - start) @ normal) * normal
+                beyond = float(torch.maximum(domain.bounds[:, 0] - image, image - domain.bounds[:, 1]).max())
+                is_new = all(float((image - other).norm()) > ROUNDING for other in (*found, *mirrored))
+                if 0 < beyond < near and is_new:
+                    mirrored.append(image)
+        found, last = found + mirrored, mirrored
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class _FineMesh(Mesh):
+    """A mesh with so many equal stretches of each curve, with four points each, and no points at some places."""
+
+    stretches: int = 1
+    without: tuple[Tensor, ...] = ()
+
+    def interior(self) -> tuple[Tensor, Tensor]:
+        x, weights = super().interior()
+        away = torch.ones(len(x), dtype=torch.bool)
+        for place in self.without:
+            away &= (x - place).norm(dim=1) > OFF_CORNER * float(self.domain.size.norm())
+        return x[away], weights[away]
+
+    def _on_piece(self, piece: Piece, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+        if piece.at is None:
+            return super()._on_piece(piece, seed)
+        nodes, shares = gauss_legendre(FACE_POINTS, 0.0, 1.0, self.stretches)
+        x, normal = piece.at(nodes)
+        return x, normal, piece.measure * shares
+
+
+def enriched_stages(problem: Collocation) -> Iterator[Stage]:
+    """Solve with ever more functions; without a stage if the problem is not of this kind."""
+    form, domain = problem.form, problem.domain
+    is_other = problem.unknowns or form.observations or problem.has_integrals or form.has_delays or problem.periodic
+    is_scalar = len(problem.fields) == 1 and form.parts is None and problem.order == 2
+    if is_other or not is_scalar or domain.dimension != 2 or TIME in domain.coordinates:
+        return
+    operator = None if any(term.is_hard for term in form.condition_terms) else operator_of(problem)
+    if operator is None:
+        return
+    for intervals, most, around in STAGES:
+        functions = singular_functions(problem, operator, most, around)
+        count = sum(len(each.terms) for each in functions)
+        if not count or count + (intervals + DEGREE) ** 2 > MOST_COLUMNS:
+            return
+        layer = TensorLayer(even_lines(domain, [intervals] * 2), 1, degree=DEGREE, clamped=True)
+        network = EnrichedNetwork(layer, functions, torch.zeros(count, dtype=torch.float64))
+        cells = math.ceil(OVERSAMPLING * (intervals + DEGREE) / 3)
+        places = tuple(corner.point for corner in corners_of(domain))
+        mesh = _FineMesh(domain, even_lines(domain, [cells] * 2), 3, 2 * max(cells, around), places)
+        sampled = problem.resampled(1, mesh=mesh)
+        loss, work = _solved(network, sampled)
+        yield Stage(network, loss, sampled.point_count, work)
+
+
+def _solved(network: EnrichedNetwork, problem: Collocation) -> tuple[float, float]:
+    """Newton's method in place, by QR of the rows of all functions: the least loss, and the work."""
+    parameters = [network.tensor_layer.coef, network.factors]
+    splines, least, work = parameters[0].numel(), math.inf, 0.0
+    before = [each.detach().clone() for each in parameters]
+    for _ in range(NEWTON_STEPS):
+        rows, residuals = _rows(network, problem)
+        loss = float(residuals.square().sum())
+        if not loss < least:
+            with torch.no_grad():
+                for parameter, value in zip(parameters, before, strict=True):
+                    parameter.copy_(value)
+            break
+        is_last, least = loss > HALVED * least, loss
+        if is_last:
+            break
+        norms = rows.norm(dim=0)
+        for part in (norms[:splines], norms[splines:]):
+            part.clamp_(min=LEAST_NORM * float(part.max()))
+        both = torch.cat([rows / norms, residuals[:, None]], 1)
+        ridge = torch.cat([RIDGE * torch.eye(len(norms), dtype=rows.dtype), rows.new_zeros(len(norms), 1)], 1)
+        upper = torch.linalg.qr(torch.cat([both, ridge]), mode="r")[1]
+        step = torch.linalg.solve_triangular(upper[:-1, :-1], upper[:-1, -1:], upper=True)[:, 0] / norms
+        work += 2.0 * (len(rows) + len(norms)) * len(norms) ** 2
+        before = [each.detach().clone() for each in parameters]
+        with torch.no_grad():
+            parameters[0] -= step[:splines].reshape(parameters[0].shape)
+            parameters[1] -= step[splines:]
+    return least, work
+
+
+def _rows(network: EnrichedNetwork, problem: Collocation) -> tuple[Tensor, Tensor]:
+    """Rows (N, P) of all residuals by the splines' coefficients and the factors, and the residuals (N,)."""
+    layer, rows, values = network.tensor_layer, [], []
+    for block in problem.blocks():
+        for part, _ in block.data.chunks(BATCH_ROWS):
+            with torch.no_grad():
+                jet, singular = block.jet(network, part.x), network.singular_jet(part.x, block.directions, block.order)
+                seed = seed_jet(part.x, block.directions, block.order)
+            model = block.local_model(jet, part, {})
+            assert model.residuals is not None
+            share = 1 / math.sqrt(len(block.data))
+            for row, residual in zip(model.rows, model.residuals, strict=True):
+                (segments,) = layer.jacobian_segments(seed, row, block.order)
+                splines = dense_rows(segments, layer.coef.numel()).detach()
+                rows.append(share * torch.cat([splines, torch.einsum("cb,cbe->be", row[..., 0], singular)], 1))
+                values.append(share * residual)
+    return torch.cat(rows), torch.cat(values)
