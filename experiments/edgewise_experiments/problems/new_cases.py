@@ -13,6 +13,7 @@ import torch
 from scipy.fft import dstn, idstn
 from scipy.integrate import solve_bvp, solve_ivp
 from scipy.optimize import brentq
+from scipy.special import kn
 from torch import Tensor
 
 from edgewise.pde import (
@@ -38,6 +39,7 @@ from edgewise_experiments.problems.cases import PI, SQUARE, Case, derivative, fo
 PUBLISHED = {
     "Burgers (Burgers1d-C)": (1.45e-2, "PINN"),
     "four holes (Poisson2d-C)": (1.23e-2, "NTK"),
+    "four holes with a reaction (Poisson2d-CG)": (1.43e-2, "NTK"),
     "two scales (Heat2d-MS)": (6.21e-2, "PINN"),
     "long time (Heat2d-LT)": (9.99e-1, "several"),
     "lid (NS2d-C)": (3.6e-2, "LAAF"),
@@ -59,7 +61,6 @@ NOT_STATED = {
         "thinner than the grids of a march in the plane",
         2.6e-1,
     ),
-    "Poisson2d-CG": ("no independent reference: four holes with a reaction term", 1.43e-2),
     "Poisson3d-CG": ("no independent reference: a cube without four balls", 9.47e-2),
     "Heat2d-CG": ("no independent reference: seventeen holes in time", 2.39e-2),
     "NS2d-LT": (
@@ -83,7 +84,10 @@ def four_holes() -> PDE:
 
 
 def laurent_series(powers: int = 24, terms: int = 12) -> tuple[np.ndarray, np.ndarray]:
-    """The same by polynomials and, in each hole, a logarithm and Laurent terms, fitted to values at the boundary."""
+    """The same by polynomials and, in each hole, a logarithm and Laurent terms, fitted to values at the boundary.
+
+    Terms have their mirror images in the four sides, on which the solution is constant: 12 further images in all.
+    """
 
     def columns(z: np.ndarray) -> np.ndarray:
         parts = [np.ones((len(z), 1)), *(((z / 0.7) ** (4 * k)).real[:, None] for k in range(1, powers // 2))]
@@ -91,9 +95,11 @@ def laurent_series(powers: int = 24, terms: int = 12) -> tuple[np.ndarray, np.nd
         # The solution is even in x and in y and symmetric in both: the four holes share their coefficients.
         for a, b in HOLES:
             turn = complex(a, b) / abs(complex(a, b))
-            at = (z - complex(a, b)) / turn
-            logs = logs + np.log(np.abs(at))
-            series = [s + ((0.1 / at) ** (k + 1)).real for k, s in enumerate(series)]
+            for across, x in enumerate((z.real, 1 - z.real, -1 - z.real)):
+                for up, y in enumerate((z.imag, 1 - z.imag, -1 - z.imag)):
+                    at, sign = (x + 1j * y - complex(a, b)) / turn, (-1) ** ((across > 0) + (up > 0))
+                    logs = logs + sign * np.log(np.abs(at))
+                    series = [s + sign * ((0.1 / at) ** (k + 1)).real for k, s in enumerate(series)]
         return np.column_stack([*parts, logs, *series])
 
     angle, side = 2 * PI * (np.arange(400) + 0.5) / 400, np.cos(PI * (np.arange(400) + 0.5) / 400) / 2
@@ -103,6 +109,90 @@ def laurent_series(powers: int = 24, terms: int = 12) -> tuple[np.ndarray, np.nd
     coef = np.linalg.lstsq(matrix, wanted, rcond=1e-14)[0]
     points = four_holes().domain.interior(3000, "sobol", seed=11).numpy()
     return points, (columns(points[:, 0] + 1j * points[:, 1]) @ coef)[:, None]
+
+
+CIRCLES = ((0.5, 0.5, 0.2), (0.4, -0.4, 0.4), (-0.2, -0.7, 0.1), (-0.6, 0.5, 0.3))
+
+
+def boltzmann() -> PDE:
+    """PINNacle's linear equation of Poisson and Boltzmann around four charged disks: 1 there, 0.2 on the square."""
+    domain = Box(x=(-1, 1), y=(-1, 1))
+    sides = list(domain.boundary_names)
+    for a, b, radius in CIRCLES:
+        domain = domain - Disk(radius, (a, b))
+
+    def source(x: Tensor, y: Tensor) -> Tensor:
+        return 10 * (17 + x**2 + y**2) * torch.sin(PI * x) * torch.sin(4 * PI * y)
+
+    circles = [name for name in domain.boundary_names if name not in sides]
+    conditions = [Dirichlet(0.2, on=sides), Dirichlet(1.0, on=circles)]
+    return PDE(lambda u, x, y: -laplacian(u) + 64 * u - source(x, y), domain, conditions)
+
+
+@cache
+def boltzmann_series(charges: int = 48, terms: int = 36) -> tuple[np.ndarray, np.ndarray]:
+    """The same by a particular solution, multipoles in the disks, and charges behind the sides and near the corners.
+
+    Fundamental solutions K_0 and K_1 of the equation cluster towards the corners, as in A. Gopal, L. Trefethen, SIAM
+    J. Numer. Anal. 57, 2019; the others lie on a larger square.
+    """
+
+    def particular(x: np.ndarray, y: np.ndarray, order: int) -> np.ndarray:
+        """The terms x^m y^n sin or cos (pi x) sin or cos (4 pi y), or (64 - laplacian) of them."""
+
+        def factor(s: np.ndarray, m: int, wave: float, shift: float, order: int) -> np.ndarray:
+            g = [wave**k * np.sin(wave * s + shift + k * PI / 2) for k in range(3)]
+            if not order:
+                return s**m * g[0]
+            return m * (m - 1) * s ** max(m - 2, 0) * g[0] + 2 * m * s ** max(m - 1, 0) * g[1] + s**m * g[2]
+
+        columns = []
+        for m, n in ((0, 0), (1, 0), (2, 0), (0, 1), (0, 2)):
+            for first, second in ((0.0, 0.0), (0.0, PI / 2), (PI / 2, 0.0), (PI / 2, PI / 2)):
+                a, b = (
+                    (factor(s, k, w, h, 0), factor(s, k, w, h, 2))
+                    for s, k, w, h in ((x, m, PI, first), (y, n, 4 * PI, second))
+                )
+                columns.append(64 * a[0] * b[0] - a[1] * b[0] - a[0] * b[1] if order else a[0] * b[0])
+        return np.stack(columns, 1)
+
+    generator = np.random.default_rng(0)
+    x, y = generator.uniform(-1, 1, (2, 400))
+    source = 10 * (17 + x**2 + y**2) * np.sin(PI * x) * np.sin(4 * PI * y)
+    smooth = np.linalg.lstsq(particular(x, y, 2), source, rcond=None)[0]
+    near = np.exp(4 * (np.sqrt(np.arange(1, charges + 1)) - math.sqrt(charges)))
+    diagonal = np.array([1 + 1j, -1 + 1j, -1 - 1j, 1 - 1j])
+    poles = (diagonal[:, None] * (1 + near / 2)).ravel()
+    side = np.arange(-1.25, 1.25, 0.05)
+    outer = np.concatenate([(1.25 + 1j * side) * 1j**k for k in range(4)])
+
+    def columns(z: np.ndarray) -> np.ndarray:
+        away, far = z[:, None] - poles, np.abs(z[:, None] - outer)
+        scale, distance = np.tile(near, 4), np.abs(away)
+        dipoles = scale * kn(1, 8 * distance) * away / distance
+        parts = [kn(0, 8 * far), kn(0, 8 * distance), dipoles.real, dipoles.imag]
+        for a, b, radius in CIRCLES:
+            at = z - complex(a, b)
+            for k in range(terms):
+                wave = kn(k, 8 * np.abs(at)) / kn(k, 8 * radius) * (at / np.abs(at)) ** k
+                parts += [wave.real[:, None], wave.imag[:, None]][: 2 if k else 1]
+        return np.concatenate(parts, 1)
+
+    close = np.exp(-np.linspace(2.0, 28.0, 120))
+    along = np.concatenate([close - 1, np.linspace(-1, 1, 162)[1:-1], 1 - close])
+    rim = np.concatenate([(1 + 1j * along) * 1j**k for k in range(4)])
+    angle = np.exp(2j * PI * (np.arange(160) + 0.5) / 160)
+    rings = np.concatenate([complex(a, b) + radius * angle for a, b, radius in CIRCLES])
+    edge = np.concatenate([rim, rings])
+    wanted = (
+        np.concatenate([np.full(len(rim), 0.2), np.ones(len(rings))]) - particular(edge.real, edge.imag, 0) @ smooth
+    )
+    matrix = columns(edge)
+    size = np.linalg.norm(matrix, axis=0)
+    coef = np.linalg.lstsq(matrix / size, wanted, rcond=1e-14)[0] / size
+    points = boltzmann().domain.interior(2000, "sobol", seed=11).numpy()
+    values = columns(points[:, 0] + 1j * points[:, 1]) @ coef + particular(points[:, 0], points[:, 1], 0) @ smooth
+    return points, values[:, None]
 
 
 def long_time() -> PDE:
@@ -353,6 +443,12 @@ NEW_CASES = (
         "laplacian u = 0 on a square without four disks, 1 outside and 0 inside",
         four_holes,
         laurent_series,
+    ),
+    Case(
+        "four holes with a reaction (Poisson2d-CG)",
+        "64 u - laplacian u = f on a square without four disks, 0.2 outside and 1 inside",
+        boltzmann,
+        boltzmann_series,
     ),
     Case(
         "long time (Heat2d-LT)",

@@ -21,7 +21,7 @@ from edgewise.pde.problem.collocation import Collocation, points_with
 from edgewise.pde.problem.corners import CornerFunctions, corner_functions
 from edgewise.pde.problem.strong_form import strong_form_of
 from edgewise.pde.solver.uniqueness import zero_solves
-from edgewise.pde.structured.networks import TensorNetwork
+from edgewise.pde.structured.networks import EnrichedNetwork, TensorNetwork
 from edgewise.train.jacobian import RowSource, trainable_slots
 from edgewise.train.problems.block_problem import BlockProblem
 from edgewise.train.problems.blocks import BlockRole, ResidualBlock
@@ -297,19 +297,6 @@ def _reentrant_corners(polygon: Polygon) -> Tensor:
     return polygon.corners[turn < 0 if polygon.is_counterclockwise else turn > 0]
 
 
-class _WithCorners(nn.Module):
-    """Sum of a tensor network and of singular functions of corners with these factors."""
-
-    def __init__(self, network: TensorNetwork, corners: list[CornerFunctions], factors: Tensor):
-        super().__init__()
-        self.network, self.corners = network, corners
-        self.factors = nn.Parameter(factors, requires_grad=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Values (b, 1) at points x (b, 2)."""
-        return self.network(x) + (_at_corners(self.corners, x) @ self.factors)[:, None]
-
-
 def _at_corners(corners: list[CornerFunctions], x: Tensor) -> Tensor:
     """Values (b, E) of all functions of all corners."""
     return torch.cat([x.new_zeros(len(x), 0), *(functions(x) for functions in corners)], 1)
@@ -385,10 +372,10 @@ def _on_grid(
         coef, factors = coef[: layer.coef.numel()], coef[layer.coef.numel() :]
         one = TensorLayer(lines, len(problem.fields), degree=SPLINE_DEGREE, periodic=periodic)
         one.coef = nn.Parameter(coef.reshape(one.coef.shape))
-        function = _WithCorners(TensorNetwork(one), corners, factors) if corners else TensorNetwork(one)
+        function = EnrichedNetwork(one, corners, factors) if corners else TensorNetwork(one)
         norm = (weights[:, None] * predict_in_batches(function, x).square()).sum(1).mean().sqrt()
         one.coef.data /= norm
-        if isinstance(function, _WithCorners):
+        if isinstance(function, EnrichedNetwork):
             function.factors.data /= norm
         functions.append(function)
     return found.real, tuple(functions), len(stiff)

@@ -1,4 +1,4 @@
-"""Singular functions: derivatives against difference quotients, the equations that they solve, corners and holes found."""
+"""Singular functions: derivatives against difference quotients, equations that they solve, corners and holes."""
 
 import math
 

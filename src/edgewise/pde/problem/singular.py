@@ -13,8 +13,8 @@ from edgewise.pde.domains.domain import Domain
 
 INSIDE = 0.5  # of the radius of a hole: nearer to its centre the functions stay as they are there. A choice
 SMALLEST = 1e-150  # distance from a corner, relative to the domain, below which it counts as this one. A choice
-# Shares of a piece at which it is looked at whether it is straight, to which precision, and points on a ray from a corner
-# and on a circle. Choices: far above rounding.
+# Shares of a piece at which it is looked at whether it is straight, to which precision, and points on a ray from a
+# corner and on a circle. Choices: far above rounding.
 NEAR, STRAIGHT, RAY_POINTS, CIRCLE_POINTS = 0.1, 1e-9, 2000, 7
 KINDS = ("1", "log z", "log |z|", "K", "Y")
 Terms = tuple[tuple[float, int, bool], ...]

@@ -178,8 +178,9 @@ def solve(
     On boxes of at most three coordinates, where there are as many conditions as the equations' orders and nothing is
     chosen, `edgewise.pde.structured` collocates products of splines of degree 9 to 11 and solves by sparse factors,
     grid after grid or slab of time after slab, until two of them agree. In more coordinates, or where three are too
-    many for a grid, `edgewise.pde.low_rank` does so for one field, a tensor train of splines. Else networks are
-    trained:
+    many for a grid, `edgewise.pde.low_rank` does so for one field, a tensor train of splines. On other domains in the
+    plane, functions that are singular at corners and around round holes are added to the splines, for one field and an
+    equation of second order whose leading part is the Laplacian. Else networks are trained:
     on one or two coordinates the fields are sums of all products of B-splines (`TensorLayer`); in more dimensions sums
     of separable functions, products of one spline of each coordinate, or of functions of one coordinate each; a KAN if
     `hidden` asks for one. Levenberg-Marquardt minimises the residuals on a coarse grid. Then intervals are added where

@@ -192,7 +192,7 @@ def _images(domain: Domain, center: Tensor) -> list[Tensor]:
     straight = [(x[0], normal[0]) for x, normal in lines if float((x[0] - 2 * x[1] + x[2]).norm()) < ROUNDING]
     near, found, last = IMAGE_REACH * float(domain.size.min()), list[Tensor](), [center]
     for _ in range(2):
-        mirrored = []
+        mirrored = list[Tensor]()
         for each in last:
             for start, normal in straight:
                 image = each - 2 * ((each - start) @ normal) * normal
@@ -277,8 +277,8 @@ def _solved(network: EnrichedNetwork, problem: Collocation) -> tuple[float, floa
         work += 2.0 * (len(rows) + len(norms)) * len(norms) ** 2
         before = [each.detach().clone() for each in parameters]
         with torch.no_grad():
-            parameters[0] -= step[:splines].reshape(parameters[0].shape)
-            parameters[1] -= step[splines:]
+            parameters[0].sub_(step[:splines].reshape(parameters[0].shape))
+            parameters[1].sub_(step[splines:])
     return least, work
 
 

@@ -1,11 +1,14 @@
 """Networks of tensor-product splines: one grid for all, or one for each window of time."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
 from edgewise.nn.layers.base import Chain, Layer, LayerList
 from edgewise.nn.layers.segments import dense_rows
 from edgewise.nn.layers.tensor_product import TensorLayer
+from edgewise.pde.problem.corners import CornerFunctions
 from edgewise.pde.problem.singular import SingularFunctions
 
 OUTSIDE = 1e-9  # of the time: a moment that is later by rounding is the last one
@@ -86,15 +89,17 @@ class EnrichedNetwork(TensorNetwork):
     ----------
     layer : TensorLayer
         Splines of the smooth part, with one output.
-    functions : list of SingularFunctions
+    functions : list of SingularFunctions or CornerFunctions
         Functions at corners or around holes.
     factors : Tensor
         Their factors, (functions,).
     """
 
-    def __init__(self, layer: TensorLayer, functions: list[SingularFunctions], factors: Tensor):
+    def __init__(
+        self, layer: TensorLayer, functions: Sequence[SingularFunctions | CornerFunctions], factors: Tensor
+    ) -> None:
         super().__init__(layer)
-        self.functions, self.factors = functions, nn.Parameter(factors)
+        self.functions, self.factors = tuple(functions), nn.Parameter(factors)
 
     def forward(self, x: Tensor) -> Tensor:
         """Outputs (*batch, 1) at points (*batch, 2)."""
