@@ -37,7 +37,7 @@ from edgewise.ops.splines.knots import breakpoints_of
 from edgewise.outcomes import StopReason
 from edgewise.pde.low_rank.network import LowRankNetwork
 from edgewise.pde.problem.collocation import Collocation
-from edgewise.pde.problem.singular import KINDS, SingularFunctions
+from edgewise.pde.problem.singular import SINGULAR_KINDS, SingularFunctions
 from edgewise.pde.solver.network import PeriodicNetwork, SeparableNetwork
 from edgewise.pde.solver.solution import Solution, Stage
 from edgewise.pde.structured.inverse import UncertainNetwork
@@ -339,7 +339,9 @@ def _enriched_network(inner: Any, functions: Any, factors: Any) -> EnrichedNetwo
         _require(isinstance(each, dict) and set(each) == names, "describe its singular functions", "others")
         point, terms, kind = each["point"], each["terms"], each["kind"]
         _require_numbers(point, 1)
-        _require(len(point) == 2 and kind in KINDS and type(each["is_hole"]) is bool, "place its singular functions")
+        _require(
+            len(point) == 2 and kind in SINGULAR_KINDS and type(each["is_hole"]) is bool, "place its singular functions"
+        )
         numbers = [each[name] for name in ("turn", "cut", "scale", "wave")]
         valid = all(type(number) is float and math.isfinite(number) for number in numbers)
         _require(valid and each["scale"] > 0 and each["wave"] >= 0, "have a scale of its singular functions")

@@ -11,12 +11,12 @@ from torch import Tensor
 
 from edgewise.pde.domains.domain import Domain
 
-INSIDE = 0.5  # of the radius of a hole: nearer to its centre the functions stay as they are there. A choice
-SMALLEST = 1e-150  # distance from a corner, relative to the domain, below which it counts as this one. A choice
+INSIDE_HOLE = 0.5  # of the radius of a hole: nearer to its centre the functions stay as they are there. A choice
+AT_CORNER = 1e-150  # distance from a corner, relative to the domain, below which it counts as this one. A choice
 # Shares of a piece at which it is looked at whether it is straight, to which precision, and points on a ray from a
 # corner and on a circle. Choices: far above rounding.
-NEAR, STRAIGHT, RAY_POINTS, CIRCLE_POINTS = 0.1, 1e-9, 2000, 7
-KINDS = ("1", "log z", "log |z|", "K", "Y")
+NEAR_END, STRAIGHT_TO, RAY_POINTS, CIRCLE_POINTS = 0.1, 1e-9, 2000, 7
+SINGULAR_KINDS = ("1", "log z", "log |z|", "K", "Y")
 Terms = tuple[tuple[float, int, bool], ...]
 
 
@@ -69,7 +69,7 @@ class SingularFunctions:
         along = x.new_zeros(0, 2) if directions is None or not order else directions
         unit, away = cmath.rect(1 / self.scale, -self.turn), x - self.point
         z = torch.complex(away[:, 0], away[:, 1]) * unit
-        size, least = z.abs(), INSIDE if self.is_hole else SMALLEST
+        size, least = z.abs(), INSIDE_HOLE if self.is_hole else AT_CORNER
         z = torch.where(size < least, torch.where(size > 0, z / size, 1.0) * least, z)
         most = order if len(along) else 0
         table = self._bessel_table(z, most) if self.wave else self._power_table(z, most)
@@ -161,21 +161,21 @@ def corners_of(domain: Domain) -> list[Corner]:
     for piece in domain.pieces:
         if piece.at is None:
             continue
-        for shares in ((0.0, NEAR, 2 * NEAR), (1.0, 1 - NEAR, 1 - 2 * NEAR)):
+        for shares in ((0.0, NEAR_END, 2 * NEAR_END), (1.0, 1 - NEAR_END, 1 - 2 * NEAR_END)):
             (x, normal), reach = piece.at(torch.tensor(shares, dtype=torch.float64)), float(domain.size.max())
             along = x[1:] - x[:1]
             bend = float((along[1] - 2 * along[0]).norm())
-            if bend < STRAIGHT * float(along.norm()) and float(along.norm()):
+            if bend < STRAIGHT_TO * float(along.norm()) and float(along.norm()):
                 ends.append((piece.name, x[0], along[0] / along[0].norm(), normal[0]))
     corners = []
     for number, (name, point, first, normal) in enumerate(ends):
         if float(first[1] * normal[0] - first[0] * normal[1]) < 0:
             continue  # the domain lies clockwise from this piece
         for other, (second_name, place, second, _) in enumerate(ends):
-            if other != number and float((place - point).norm()) < STRAIGHT * reach:
+            if other != number and float((place - point).norm()) < STRAIGHT_TO * reach:
                 start = math.atan2(float(first[1]), float(first[0]))
                 opening = (math.atan2(float(second[1]), float(second[0])) - start) % (2 * math.pi)
-                if opening > STRAIGHT:
+                if opening > STRAIGHT_TO:
                     cut = _free_angle(domain, point, start, opening)
                     corners.append(Corner(point, start, opening, (name, second_name), cut))
     return corners
@@ -202,7 +202,7 @@ def holes_of(domain: Domain) -> list[tuple[Tensor, float]]:
         x, normal = piece.at(torch.arange(CIRCLE_POINTS, dtype=torch.float64) / CIRCLE_POINTS)
         center = x.mean(0)
         radii = (x - center).norm(dim=1)
-        is_round = float(radii.max() - radii.min()) < STRAIGHT * float(radii.max())
-        if is_round and bool(((x - center) * normal).sum(1).max() < -STRAIGHT * radii.max()):
+        is_round = float(radii.max() - radii.min()) < STRAIGHT_TO * float(radii.max())
+        if is_round and bool(((x - center) * normal).sum(1).max() < -STRAIGHT_TO * radii.max()):
             found.append((center, float(radii.mean())))
     return found

@@ -29,22 +29,31 @@ from edgewise.train.problems.blocks import BlockRole
 
 # Degree of the splines. A choice: without their singular parts solutions are smooth, and the
 # highest degree needs the fewest coefficients.
-DEGREE = 11
+ENRICHED_DEGREE = 11
 # Of each stage the intervals of each coordinate, the largest exponent at corners, and that around holes. A choice: the
 # first takes a fraction of a second, and each gains about a digit.
-STAGES = ((3, 6, 8), (4, 7, 12), (6, 8, 16), (8, 9, 20), (11, 10, 24), (15, 10, 28), (20, 10, 32), (26, 10, 36))
-MOST_COLUMNS = 2000  # functions of the last stage. A choice: their rows are factorised within ten seconds
-OVERSAMPLING = 2.0  # points for each spline along a coordinate. A choice
+ENRICHED_STAGES = (
+    (3, 6, 8),
+    (4, 7, 12),
+    (6, 8, 16),
+    (8, 9, 20),
+    (11, 10, 24),
+    (15, 10, 28),
+    (20, 10, 32),
+    (26, 10, 36),
+)
+MOST_ENRICHED = 2000  # functions of the last stage. A choice: their rows are factorised within ten seconds
+ENRICHED_OVERSAMPLING = 2.0  # points for each spline along a coordinate. A choice
 # Share of the largest norm of a spline's rows that is the least one: splines that hardly reach into the domain keep
 # small coefficients. A choice: results are the same from 0.001 to 1.
 LEAST_NORM = 0.1
 # Ridge beside columns of norm 1: far below what determines a solution, and so far above rounding that coefficients of
 # functions that nearly depend on each other do not lose all digits.
-RIDGE = 1e-13
-NEWTON_STEPS, HALVED = 12, 0.5  # steps, and the factor of the loss that each has to gain
+QR_RIDGE = 1e-13
+QR_STEPS, LOSS_HALVED = 12, 0.5  # steps, and the factor of the loss that each has to gain
 # Points at which it is looked at which kind an equation is, and the largest asymmetry, in units of its coefficients,
 # that is rounding; an exponent that is closer to a whole number is one. Choices.
-PROBES, ROUNDING = 64, 1e-9
+KIND_PROBES, ROUNDED_KIND = 64, 1e-9
 # Mirror images of holes behind straight pieces: how far from the box, in units of its shorter side, the smooth part
 # feels them, and their largest exponent relative to that of holes. Choices.
 IMAGE_REACH, IMAGE_SHARE = 0.3, 0.5
@@ -71,7 +80,7 @@ class Operator:
 
 def operator_of(problem: Collocation) -> Operator | None:
     """The kind of a problem's equation, or None if its leading part is not the Laplacian."""
-    x = problem.domain.interior(PROBES, "sobol", 7)
+    x = problem.domain.interior(KIND_PROBES, "sobol", 7)
     block = problem.equation_block(points_with(x))
     if block.directions is None or block.order != 2:
         return None
@@ -82,13 +91,17 @@ def operator_of(problem: Collocation) -> Operator | None:
     second = torch.einsum("kb,ki,kj->bij", row[2::2], along, along)
     size = second.diagonal(dim1=1, dim2=2).mean(1)
     rest = second - size[:, None, None] * torch.eye(2, dtype=x.dtype)
-    if not float(size.abs().min()) > ROUNDING or not float((rest / size[:, None, None]).abs().max()) < ROUNDING:
+    if not float(size.abs().min()) > ROUNDED_KIND or not float((rest / size[:, None, None]).abs().max()) < ROUNDED_KIND:
         return None
     level, slope = row[0] / size, torch.einsum("kb,ki->bi", row[1::2], along) / size[:, None]
     spread = float(level.max() - level.min())
-    if not problem.is_linear or float(slope.abs().max()) > ROUNDING or spread > ROUNDING * float(level.abs().max()):
+    if (
+        not problem.is_linear
+        or float(slope.abs().max()) > ROUNDED_KIND
+        or spread > ROUNDED_KIND * float(level.abs().max())
+    ):
         return Operator(None)
-    return Operator(float(level.mean()) if float(level.abs().max()) > ROUNDING else 0.0)
+    return Operator(float(level.mean()) if float(level.abs().max()) > ROUNDED_KIND else 0.0)
 
 
 def singular_functions(problem: Collocation, operator: Operator, most: float, around: int) -> list[SingularFunctions]:
@@ -117,7 +130,7 @@ def singular_functions(problem: Collocation, operator: Operator, most: float, ar
     found = []
     for corner in corners_of(domain):
         kinds = [on_values[piece] for piece in corner.pieces if piece in on_values]
-        if corner.cut is None and corner.opening > math.pi * (1 + ROUNDING):
+        if corner.cut is None and corner.opening > math.pi * (1 + ROUNDED_KIND):
             return []
         if corner.cut is not None and len(kinds) == 2:
             found += _at_corner(corner, corner.cut, kinds, operator, most, float(domain.size.norm()))
@@ -140,7 +153,7 @@ def _at_corner(
     half = 0.0 if on_values[0] == on_values[1] else 0.5
     count = math.ceil(most * corner.opening / math.pi + half)
     exponents = [(k - half) * math.pi / corner.opening for k in range(1, count + 1)]
-    is_whole = [abs(each - round(each)) < ROUNDING for each in exponents]
+    is_whole = [abs(each - round(each)) < ROUNDED_KIND for each in exponents]
     found = []
     for kind, wanted in (("1", False), ("log z", True)):
         first = [a for a, whole in zip(exponents, is_whole, strict=True) if a < most and whole is wanted]
@@ -170,7 +183,7 @@ def _around_hole(center: Tensor, radius: float, operator: Operator, most: int) -
         powers: Terms = tuple((-k, 0, imaginary) for k, imaginary in both)
         logs: Terms = ((0.0, 0, False),)
     else:  # with polynomials of a low degree, as at corners
-        degrees = [(p, q) for p in range(LOWEST) for q in range(LOWEST - p)]
+        degrees = [(p, q) for p in range(HOLE_POLYNOMIAL) for q in range(HOLE_POLYNOMIAL - p)]
         every = sorted({(p - k, q) for k, _ in both for p, q in degrees if p < k or q})
         powers = tuple((a, q, imaginary) for a, q in every if a < 0 for imaginary in (False, True))
         logs = tuple((float(p), q, i) for p, q in degrees for i in ((False,) if p == q == 0 else (False, True)))
@@ -180,7 +193,7 @@ def _around_hole(center: Tensor, radius: float, operator: Operator, most: int) -
     ]
 
 
-LOWEST = 4  # polynomials of a smaller degree are factors of functions around holes. A choice
+HOLE_POLYNOMIAL = 4  # polynomials of a smaller degree are factors of functions around holes. A choice
 
 
 def _images(domain: Domain, center: Tensor) -> list[Tensor]:
@@ -189,7 +202,7 @@ def _images(domain: Domain, center: Tensor) -> list[Tensor]:
     By the principle of reflection solutions go on beyond straight pieces with constant data, up to there.
     """
     lines = [piece.at(torch.tensor([0.0, 0.5, 1.0], dtype=torch.float64)) for piece in domain.pieces if piece.at]
-    straight = [(x[0], normal[0]) for x, normal in lines if float((x[0] - 2 * x[1] + x[2]).norm()) < ROUNDING]
+    straight = [(x[0], normal[0]) for x, normal in lines if float((x[0] - 2 * x[1] + x[2]).norm()) < ROUNDED_KIND]
     near, found, last = IMAGE_REACH * float(domain.size.min()), list[Tensor](), [center]
     for _ in range(2):
         mirrored = list[Tensor]()
@@ -197,7 +210,7 @@ def _images(domain: Domain, center: Tensor) -> list[Tensor]:
             for start, normal in straight:
                 image = each - 2 * ((each - start) @ normal) * normal
                 beyond = float(torch.maximum(domain.bounds[:, 0] - image, image - domain.bounds[:, 1]).max())
-                is_new = all(float((image - other).norm()) > ROUNDING for other in (*found, *mirrored))
+                is_new = all(float((image - other).norm()) > ROUNDED_KIND for other in (*found, *mirrored))
                 if 0 < beyond < near and is_new:
                     mirrored.append(image)
         found, last = found + mirrored, mirrored
@@ -236,14 +249,14 @@ def enriched_stages(problem: Collocation) -> Iterator[Stage]:
     operator = None if any(term.is_hard for term in form.condition_terms) else operator_of(problem)
     if operator is None:
         return
-    for intervals, most, around in STAGES:
+    for intervals, most, around in ENRICHED_STAGES:
         functions = singular_functions(problem, operator, most, around)
         count = sum(len(each.terms) for each in functions)
-        if not count or count + (intervals + DEGREE) ** 2 > MOST_COLUMNS:
+        if not count or count + (intervals + ENRICHED_DEGREE) ** 2 > MOST_ENRICHED:
             return
-        layer = TensorLayer(even_lines(domain, [intervals] * 2), 1, degree=DEGREE, clamped=True)
+        layer = TensorLayer(even_lines(domain, [intervals] * 2), 1, degree=ENRICHED_DEGREE, clamped=True)
         network = EnrichedNetwork(layer, functions, torch.zeros(count, dtype=torch.float64))
-        cells = math.ceil(OVERSAMPLING * (intervals + DEGREE) / 3)
+        cells = math.ceil(ENRICHED_OVERSAMPLING * (intervals + ENRICHED_DEGREE) / 3)
         places = tuple(corner.point for corner in corners_of(domain))
         mesh = _FineMesh(domain, even_lines(domain, [cells] * 2), 3, 2 * max(cells, around), places)
         sampled = problem.resampled(1, mesh=mesh)
@@ -256,7 +269,7 @@ def _solved(network: EnrichedNetwork, problem: Collocation) -> tuple[float, floa
     parameters = [network.tensor_layer.coef, network.factors]
     splines, least, work = parameters[0].numel(), math.inf, 0.0
     before = [each.detach().clone() for each in parameters]
-    for _ in range(NEWTON_STEPS):
+    for _ in range(QR_STEPS):
         rows, residuals = _rows(network, problem)
         loss = float(residuals.square().sum())
         if not loss < least:
@@ -264,14 +277,14 @@ def _solved(network: EnrichedNetwork, problem: Collocation) -> tuple[float, floa
                 for parameter, value in zip(parameters, before, strict=True):
                     parameter.copy_(value)
             break
-        is_last, least = loss > HALVED * least, loss
+        is_last, least = loss > LOSS_HALVED * least, loss
         if is_last:
             break
         norms = rows.norm(dim=0)
         for part in (norms[:splines], norms[splines:]):
             part.clamp_(min=LEAST_NORM * float(part.max()))
         both = torch.cat([rows / norms, residuals[:, None]], 1)
-        ridge = torch.cat([RIDGE * torch.eye(len(norms), dtype=rows.dtype), rows.new_zeros(len(norms), 1)], 1)
+        ridge = torch.cat([QR_RIDGE * torch.eye(len(norms), dtype=rows.dtype), rows.new_zeros(len(norms), 1)], 1)
         upper = torch.linalg.qr(torch.cat([both, ridge]), mode="r")[1]
         step = torch.linalg.solve_triangular(upper[:-1, :-1], upper[:-1, -1:], upper=True)[:, 0] / norms
         work += 2.0 * (len(rows) + len(norms)) * len(norms) ** 2
