@@ -10,6 +10,7 @@ from edgewise import KAN, LBFGS
 from edgewise.errors import InputError
 from edgewise.pde.domains.domain import Box, Interval, Time
 from edgewise.pde.domains.shapes import Disk
+from edgewise.pde.domains.solids import Ball
 from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Condition, Dirichlet, Initial, Neumann
 from edgewise.pde.problem.fields import Field, laplacian
@@ -20,6 +21,7 @@ from edgewise.train.jacobian import RowSource, trainable_slots
 from edgewise.train.problems.blocks import BlockRole
 
 LINE = Interval(0, 3)
+CUBE = Box(x=(-1, 1), y=(-1, 1), z=(-1, 1))
 
 
 def volterra(**settings):
@@ -291,6 +293,31 @@ def test_a_mean_over_part_of_a_disk():
 
 
 @pytest.mark.slow
+def test_an_integral_over_a_whole_disk():
+    """Its value by hand, in the equation and of the solution."""
+    mean = math.pi / 2
+    problem = PDE(
+        lambda u: laplacian(u) + 4 + mean - integral(u, over=Disk(), points=5),
+        Disk(),
+        [Dirichlet(0.0)],
+        solution=lambda x, y: 1 - x**2 - y**2,
+    )
+    solution = solve(problem, tolerance=1e-6)
+    assert solution.errors().relative_l2 < 1e-6
+    assert solution.integral() == pytest.approx(mean, abs=1e-5)
+
+
+@pytest.mark.slow
+def test_an_integral_over_a_cut_domain():
+    """Of 1 - x^2 - y^2 over the unit square without a disk of radius 0.4 in its middle, by hand."""
+    domain = SQUARE - Disk(0.4, (0.5, 0.5))
+    x = torch.zeros(2, 2, dtype=torch.float64)
+    found = integral(known_field(x, lambda x: 1 - x[0] ** 2 - x[1] ** 2), over=domain)
+    wanted = 1 / 3 - 0.5 * math.pi * 0.16 + math.pi * 0.4**4 / 2
+    torch.testing.assert_close(found, torch.full_like(found, wanted), atol=1e-6, rtol=0)
+
+
+@pytest.mark.slow
 def test_memory_of_a_nonlinear_equation_in_time():
     """u' = -u^2 + (the integral of u from 0)^2 + f, with f such that u is e^t."""
 
@@ -340,8 +367,12 @@ def test_other_methods():
             "the limits of an integral must not depend on fields or unknown coefficients",
         ),
         (
-            lambda: PDE(lambda u, x: u.x + integral(u, over=Disk()), LINE, []),
-            r"over must be a Box, as Box\(x=\(0, 1\), y=\(0, 1\)\), got Disk",
+            lambda: PDE(lambda u, x: u.x + integral(u, over=1), LINE, []),
+            r"over must be a domain, as Box\(x=\(0, 1\), y=\(0, 1\)\) or Disk\(0.5\), got int",
+        ),
+        (
+            lambda: PDE(lambda u: laplacian(u) + integral(u, over=CUBE - Ball(0.5)), CUBE, []),
+            "integrals over an area in an equation must be over domains of the plane, .* got Difference of x, y, z",
         ),
         (
             lambda: PDE(lambda u, x: u.x + integral(u, over=SQUARE), LINE, []),
@@ -349,7 +380,7 @@ def test_other_methods():
         ),
         (
             lambda: PDE(lambda u, x: u.x + integral(u, 0, 1, over=Interval(0, 1)), LINE, []),
-            "integral must have either limits low and high or a box `over`, got both",
+            "integral must have either limits low and high or a domain `over`, got both",
         ),
         (
             lambda: PDE(lambda u, x: u.x + integral(u, over=Interval(0, 4)), LINE, []),

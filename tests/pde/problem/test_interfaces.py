@@ -318,7 +318,7 @@ def poisson(*conditions, domain=SQUARE, equation=lambda u: u.xx + u.yy, ends=Non
             lambda: poisson(
                 Interface("x=0"), Neumann(0.0), equation=lambda u: u.xxxx + 2 * u.xxyy + u.yyyy, domain=SQUARE
             ),
-            "order at most 2 in space, got 4",
+            "order at most 2 in space, got 4: write it as a system",
         ),
         (
             lambda: PDE(lambda u: u.xx + integral(u, 0.0, 1.0), LINE, [Dirichlet(0.0), Interface("x=0.5")]),
@@ -331,6 +331,30 @@ def test_bad_input_gets_one_sentence(make, message):
     with pytest.raises(InputError, match=message) as error:
         make()
     assert str(error.value).count(". ") == 0
+
+
+def test_a_beam_of_two_materials_as_a_system():
+    """(k u'')'' = 1 between two supports: m = x (x - 1) / 2, and u'' = m / k twice by hand."""
+    stiff, cut = 4.0, 0.4
+
+    def exact(x):
+        def twice(x):  # the double integral of m from 0, and its slope
+            return x**4 / 24 - x**3 / 12, x**3 / 6 - x**2 / 4
+
+        value, (at, rise) = twice(x)[0], twice(torch.tensor(cut, dtype=torch.float64))
+        beyond = at + rise * (x - cut) + (value - at - rise * (x - cut)) / stiff
+        return torch.where(x < cut, value, beyond)
+
+    problem = PDE(
+        lambda u, m, x: (u.xx - m * torch.where(x < cut, 1.0, 1 / stiff), m.xx - 1),
+        Interval(0, 1),
+        [Dirichlet({"u": 0.0, "m": 0.0}), Interface(f"x={cut}")],
+    )
+    x = torch.linspace(0, 1, 101, dtype=torch.float64)
+    found = solve(problem)(x[:, None])
+    line = exact(x)
+    torch.testing.assert_close(found[:, 0], line - x * line[-1], atol=1e-12, rtol=0)
+    torch.testing.assert_close(found[:, 1], x * (x - 1) / 2, atol=1e-12, rtol=0)
 
 
 def test_level_sets():

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import math
 import re
+from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 from edgewise.errors import InputError
 from edgewise.pde.domains.domain import LEAST_SHARE, OFF_BOUNDARY_STEP, QUADRATURE_POINTS, Domain, Piece
-from edgewise.pde.domains.sampling import unit_points
+from edgewise.pde.domains.sampling import gauss_legendre, unit_points
+from edgewise.pde.domains.shapes import Polygon
+
+# Points of each interval of a line, and lines between two places, of a rule of many points; lines, and places on each,
+# from which the ends of domains are sought; and halvings of their distances, to rounding. A choice: details above a
+# hundredth of the size are seen.
+CUT_POINTS, CUT_LINES, LINE_PLACES, LINE_HALVINGS = 24, 200, 400, 48
 
 
 class _Composite(Domain):
@@ -88,6 +95,69 @@ def _free_name(name: str, taken: set[str]) -> str:
     base = rest if first in ORDINALS or re.fullmatch(r"\d+th", first) else name
     numbered = (f"{ordinal} {base}" for ordinal in (*ORDINALS, *(f"{n}th" for n in range(13, 13 + len(taken)))))
     return name if name not in taken else next(each for each in (base, *numbered) if each not in taken)
+
+
+def _leaves(domain: Domain) -> list[Domain]:
+    """The domains that a domain is cut from."""
+    return [*_leaves(domain.first), *_leaves(domain.second)] if isinstance(domain, _Composite) else [domain]
+
+
+def _ends_along(domain: Domain, x: Tensor) -> tuple[list[tuple[int, ...]], list[Tensor]]:
+    """For each of the lines at x (m,): which domains bound it, in order, and the ends of its intervals, (2 k,)."""
+    low, high = domain.bounds[1].tolist()
+    step, size = (high - low) / LINE_PLACES, float(domain.size.max())
+    y = torch.linspace(low - step / 2, high + step / 2, LINE_PLACES + 2, dtype=torch.float64)
+
+    def inside(x: Tensor, y: Tensor) -> Tensor:
+        return domain.level(torch.stack([x, y], 1)) < 0
+
+    within = inside(x.repeat_interleave(len(y)), y.repeat(len(x))).reshape(len(x), -1)
+    line, place = (within[:, 1:] != within[:, :-1]).nonzero(as_tuple=True)
+    start, end, before = y[place], y[place + 1], within[line, place]
+    for _ in range(LINE_HALVINGS):
+        middle = (start + end) / 2
+        same = inside(x[line], middle) == before
+        start, end = torch.where(same, middle, start), torch.where(same, end, middle)
+    at = torch.stack([x[line], end], 1)
+    off = torch.stack([each.level(at).abs() for each in _leaves(domain)], 1)
+    nearest = (off <= off.amin(1, keepdim=True) + OFF_BOUNDARY_STEP * size).int().argmax(1)  # the first where they tie
+    chosen = [line == number for number in range(len(x))]
+    return [tuple(nearest[each].tolist()) for each in chosen], [end[each] for each in chosen]
+
+
+def rule_along_lines(domain: Domain, points: int | None) -> tuple[Tensor, Tensor]:
+    """Points (q, 2) and weights (q,) of a quadrature of a domain of the plane.
+
+    Gauss-Legendre rules along lines between the ends of the domain on them. Lines stand between the places at which
+    other domains bound it, and are denser towards these, where the length of a line may start as a root: x =
+    (1 - cos a) / 2, with a rule for a.
+    """
+    points, (low, high) = points or CUT_POINTS, domain.bounds[0].tolist()
+    x = torch.linspace(low, high, CUT_LINES + 1, dtype=torch.float64)
+    x = torch.cat([x[:1], (x[1:] + x[:-1]) / 2, x[-1:]])
+    bounded, _ = _ends_along(domain, x)
+    changes = [n for n in range(len(x) - 1) if bounded[n] != bounded[n + 1]]
+    start, end, before = x[changes], x[[n + 1 for n in changes]], [bounded[n] for n in changes]
+    for _ in range(LINE_HALVINGS):
+        middle = (start + end) / 2
+        same = torch.tensor([a == b for a, b in zip(_ends_along(domain, middle)[0], before, strict=True)])
+        start, end = torch.where(same, middle, start), torch.where(same, end, middle)
+    angles, shares = gauss_legendre(points, 0.0, math.pi)
+    parts, weights = [], []
+    corners = {low, high, *((start + end) / 2).tolist()}
+    for each in _leaves(domain):
+        if isinstance(each, Polygon):
+            corners |= {place for place in each.corners[:, 0].tolist() if low < place < high}
+    for left, right in pairwise(sorted(corners)):
+        at = left + (right - left) * (1 - angles.cos()) / 2
+        for place, share, ends in zip(
+            at, shares * angles.sin() * (right - left) / 2, _ends_along(domain, at)[1], strict=True
+        ):
+            for bottom, top in ends.reshape(-1, 2).tolist():
+                nodes, own = gauss_legendre(points, bottom, top)
+                parts.append(torch.stack([place.expand(points), nodes], 1))
+                weights.append(share * own)
+    return torch.cat(parts), torch.cat(weights)
 
 
 class Union(_Composite):

@@ -265,12 +265,30 @@ class Domain:
             raise InputError(f"on must name pieces of the boundary, {known}, got {wrong[0] if wrong else 'none'!r}")
         return [pieces[name] for name in names]
 
-    def quadrature(self) -> tuple[Tensor, Tensor]:
+    def quadrature(self, points: int | None = None) -> tuple[Tensor, Tensor]:
         """Quadrature over the domain: points (q, n), and weights (q,) that sum to the volume.
 
-        Errors are at rounding for smooth functions on boxes of at most three dimensions, disks and annuli, and about
-        1e-4 elsewhere.
+        Errors are at rounding for smooth functions on boxes of at most three dimensions, disks, annuli, polygons, balls
+        and triangulations, and about 1e-4 elsewhere; other domains of the plane reach some 1e-8 where their details are
+        wider than a hundredth of their size.
+
+        Parameters
+        ----------
+        points : int, optional
+            Number of points of each coordinate, as an integral in an equation has; many if left out.
+
+        Raises
+        ------
+        InputError
+            There is no rule of so few points.
         """
+        if self.dimension == 2 and is_space(self.coordinates[-1]):
+            return _combined().rule_along_lines(self, points)
+        if points is not None:
+            raise InputError(
+                "integrals over an area in an equation must be over domains of the plane, boxes, balls, cylinders or "
+                f"triangulations, got {type(self).__name__} of {', '.join(self.coordinates)}"
+            )
         x = self.interior(QUADRATURE_POINTS, "sobol", seed=1)
         return x, torch.full((len(x),), self.volume / len(x), dtype=torch.float64)
 
@@ -370,10 +388,11 @@ class Box(Domain):
             values += [(4 if at_low else 1) * (1 - share[:, axis])] if at_high else []
         return reduce(torch.mul, values)
 
-    def quadrature(self) -> tuple[Tensor, Tensor]:
-        if self.dimension > 3:
+    def quadrature(self, points: int | None = None) -> tuple[Tensor, Tensor]:
+        if points is None and self.dimension > 3:
             return super().quadrature()
-        rules = [gauss_legendre(GAUSS, low, high, PANELS[self.dimension]) for low, high in self.bounds.tolist()]
+        count, panels = (GAUSS, PANELS[self.dimension]) if points is None else (points, 1)
+        rules = [gauss_legendre(count, low, high, panels) for low, high in self.bounds.tolist()]
         x = torch.cartesian_prod(*[nodes for nodes, _ in rules]).reshape(-1, self.dimension)
         weights = torch.cartesian_prod(*[weights for _, weights in rules]).reshape(-1, self.dimension)
         return x, weights.prod(1)

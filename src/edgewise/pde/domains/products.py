@@ -65,10 +65,11 @@ class OverTime(Domain):
         values += [self.time.factor(x[:, -1:], moments)] if moments else []
         return reduce(torch.mul, values)
 
-    def quadrature(self) -> tuple[Tensor, Tensor]:
+    def quadrature(self, points: int | None = None) -> tuple[Tensor, Tensor]:
         first, last = self.time.bounds[0].tolist()
-        space, time = self.space.quadrature(), gauss_legendre(GAUSS, first, last, TIME_PANELS)
-        if len(space[0]) * len(time[0]) > PRODUCT_POINTS:
+        count, panels = (GAUSS, TIME_PANELS) if points is None else (points, 1)
+        space, time = self.space.quadrature(points), gauss_legendre(count, first, last, panels)
+        if points is None and len(space[0]) * len(time[0]) > PRODUCT_POINTS:
             return super().quadrature()
         return product_rule(space, time)
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -22,6 +23,7 @@ from edgewise.pde.domains.sampling import gauss_legendre
 # Trefethen, J. Weideman, SIAM Review 56, 2014, 385), and panels of Gauss-Legendre points along the radius, with points
 # of each. A choice: rounding for functions of a few periods.
 ANGLES, RADII, RADIUS_POINTS = 96, 3, 8
+POLYGON_POINTS = 24  # of each coordinate of a part of a polygon between two corners, for the same
 
 
 class Annulus(Domain):
@@ -79,12 +81,13 @@ class Annulus(Domain):
             value = value * (square - self.inner**2) / (self.outer**2 - self.inner**2)
         return value
 
-    def quadrature(self) -> tuple[Tensor, Tensor]:
-        radius, weights = gauss_legendre(RADIUS_POINTS, self.inner, self.outer, RADII)
-        angle = torch.arange(ANGLES, dtype=torch.float64) * (2 * math.pi / ANGLES)
+    def quadrature(self, points: int | None = None) -> tuple[Tensor, Tensor]:
+        count, panels, angles = (RADIUS_POINTS, RADII, ANGLES) if points is None else (points, 1, 2 * points)
+        radius, weights = gauss_legendre(count, self.inner, self.outer, panels)
+        angle = torch.arange(angles, dtype=torch.float64) * (2 * math.pi / angles)
         around = torch.stack([angle.cos(), angle.sin()], 1)
         x = self.center + (radius[:, None, None] * around).flatten(0, 1)
-        return x, (radius * weights * (2 * math.pi / ANGLES)).repeat_interleave(ANGLES)
+        return x, (radius * weights * (2 * math.pi / angles)).repeat_interleave(angles)
 
     def _circle(self, name: str, radius: float, side: int) -> Piece:
         def at(share: Tensor) -> tuple[Tensor, Tensor]:
@@ -184,6 +187,24 @@ class Polygon(Domain):
         slope = along[:, 0] / torch.where(along[:, 1] == 0, torch.ones_like(along[:, 1]), along[:, 1])
         crosses = (above[0] != above[1]) & (x[:, None, 0] < start[:, 0] + slope * offset[..., 1])
         return torch.where(crosses.sum(1) % 2 == 1, -distance, distance)
+
+    def quadrature(self, points: int | None = None) -> tuple[Tensor, Tensor]:
+        count, (start, end) = points or POLYGON_POINTS, (self.corners, self.corners.roll(-1, 0))
+        parts, weights = [], []
+        for left, right in pairwise(self.corners[:, 0].unique().tolist()):
+            crossed = (torch.minimum(start, end)[:, 0] <= left) & (torch.maximum(start, end)[:, 0] >= right)
+            a, b = start[crossed], end[crossed]
+            x, share = gauss_legendre(count, left, right)
+            ends = (
+                a[:, 1] + (x[:, None] - a[:, 0]) / (b - a)[:, 0] * (b - a)[:, 1]
+            )  # of the edges along lines, (q, edges)
+            ends = ends.sort(1).values
+            for bottom, top in zip(ends[:, ::2].unbind(1), ends[:, 1::2].unbind(1), strict=True):
+                y, own = gauss_legendre(count, 0.0, 1.0)
+                nodes = bottom[:, None] + (top - bottom)[:, None] * y
+                parts.append(torch.stack([x[:, None].expand_as(nodes), nodes], 2).flatten(0, 1))
+                weights.append((share[:, None] * (top - bottom)[:, None] * own).flatten())
+        return torch.cat(parts), torch.cat(weights)
 
     def _edge(self, number: int) -> Piece:
         start, end = self.corners[number], self.corners[(number + 1) % len(self.corners)]

@@ -83,16 +83,17 @@ class Ball(Domain):
         radii = self.radius * share[:, -1:] ** (1 / self.dimension)
         return self.center + radii * _turned(share[:, :-1])
 
-    def quadrature(self) -> tuple[Tensor, Tensor]:
+    def quadrature(self, points: int | None = None) -> tuple[Tensor, Tensor]:
         if self.dimension != 3:
-            return super().quadrature()
+            return super().quadrature(points)
         (r, a), (height, b) = (
-            gauss_legendre(SOLID_RADIUS_POINTS, 0, self.radius),
-            gauss_legendre(SOLID_AXIS_POINTS, -1, 1),
+            gauss_legendre(points or SOLID_RADIUS_POINTS, 0, self.radius),
+            gauss_legendre(points or SOLID_AXIS_POINTS, -1, 1),
         )
-        angle = torch.arange(SOLID_ANGLES, dtype=torch.float64) * (2 * math.pi / SOLID_ANGLES)
+        angles = 2 * points if points else SOLID_ANGLES
+        angle = torch.arange(angles, dtype=torch.float64) * (2 * math.pi / angles)
         r, height, angle = (each.flatten() for each in torch.meshgrid(r, height, angle, indexing="ij"))
-        weights = (a[:, None] * b).flatten().repeat_interleave(SOLID_ANGLES) * r**2 * (2 * math.pi / SOLID_ANGLES)
+        weights = (a[:, None] * b).flatten().repeat_interleave(angles) * r**2 * (2 * math.pi / angles)
         return self.center + r[:, None] * _directions(height, angle), weights
 
     def _sample(self, count: int, how: str, seed: int) -> tuple[Tensor, Tensor]:
@@ -160,8 +161,9 @@ class Cylinder(Domain):
         value = value * (share if "bottom" in names else 1.0)
         return value * ((4 if "bottom" in names else 1) * (1 - share) if "top" in names else 1.0)
 
-    def quadrature(self) -> tuple[Tensor, Tensor]:
-        return product_rule(self.disk.quadrature(), gauss_legendre(SOLID_AXIS_POINTS, self.low, self.high))
+    def quadrature(self, points: int | None = None) -> tuple[Tensor, Tensor]:
+        line = gauss_legendre(points or SOLID_AXIS_POINTS, self.low, self.high)
+        return product_rule(self.disk.quadrature(points), line)
 
     def _side(self, count: int, how: str, seed: int) -> tuple[Tensor, Tensor]:
         share = unit_points(count, 2, how, seed)

@@ -191,9 +191,11 @@ class Triangulation(Domain):
             return super().interior(count, how, seed)
         return _spread(self.corners, self.volumes, unit_points(count, self.dimension, how, seed))[0]
 
-    def quadrature(self) -> tuple[Tensor, Tensor]:
+    def quadrature(self, points: int | None = None) -> tuple[Tensor, Tensor]:
         n = self.dimension
         count = min(CELL_POINTS, int((ALL_POINTS / len(self.corners)) ** (1 / n)))
+        if points is not None:  # of all cells together, but two of each at least
+            count = max(2, math.ceil(points * len(self.corners) ** (-1 / n)))
         if count < 2:
             return super().quadrature()
         # Gauss-Legendre points of a cube, collapsed onto a simplex (A. Stroud, "Approximate calculation of multiple

@@ -1,4 +1,4 @@
-"""Integrals in equations: quadrature along a line or over a box, with values that are computed beforehand.
+"""Integrals in equations: quadrature along a line or over a domain, with values that are computed beforehand.
 
 The values of a field at all quadrature points of an equation come from one forward pass of the network. `PlaceRecorder`
 collects the points, `ValueReader` hands out the values, and `IntegralCalls` gives each integral its key.
@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 from itertools import accumulate
 
 import torch
@@ -17,7 +18,7 @@ from torch import Tensor
 
 from edgewise.checks import check_count
 from edgewise.errors import InputError
-from edgewise.pde.domains.domain import Box
+from edgewise.pde.domains.domain import Domain
 from edgewise.pde.domains.sampling import gauss_legendre
 from edgewise.pde.problem.fields import Elsewhere, Field
 
@@ -28,8 +29,11 @@ which have one point that no rule chose, have negative numbers."""
 # Default number of quadrature points of an integral. A choice: exact for polynomials up to degree 47, which leaves
 # rounding only for the smooth integrands of the library.
 INTEGRAL_POINTS = 24
-# The same of each coordinate of an integral over a box. A choice: exact up to degree 23, with 144 points in the plane.
+# The same of each coordinate of an integral over a domain. A choice: exact up to degree 23 on boxes, with 144 points in
+# the plane.
 AREA_POINTS = 12
+
+KEPT_RULES = 16  # of domains over which equations integrate. A choice
 
 _refinement: ContextVar[int] = ContextVar("refinement of integrals", default=1)
 
@@ -51,29 +55,32 @@ def integral(
     integrand: Callable[..., Tensor] | None = None,
     *,
     along: str | None = None,
-    over: Box | None = None,
+    over: Domain | None = None,
     points: int | None = None,
 ) -> Tensor:
-    """Integral of a field, or of a function of it, along one coordinate or over a box, with all others held fixed.
+    """Integral of a field, or of a function of it, along one coordinate or over a domain, with all others held fixed.
 
-    The quadrature is that of Gauss and Legendre. The interval from low to high, or the box, must lie in the domain, and
-    its ends must not depend on fields or unknown coefficients.
+    The quadrature is that of Gauss and Legendre, for other domains than boxes see `Domain.quadrature`. The interval
+    from low to high, or the domain `over`, must lie in that of the equation, and its ends must not depend on fields or
+    unknown coefficients.
 
     Parameters
     ----------
     u : Field
         A field of an equation or a condition.
     low, high : float or Tensor
-        Ends of the interval: numbers, or functions of the coordinates, (b,). Left out where there is a box.
+        Ends of the interval: numbers, or functions of the coordinates, (b,). Left out where there is `over`.
     integrand : callable, optional
-        Maps values of u (b, points) and places s (b, points) on the line to (b, points); u itself if left out. For a
-        box it takes the places of each of its coordinates in order, and there are `points` for each of them.
+        Maps values of u (b, points) and places s (b, points) on the line to (b, points); u itself if left out. For
+        `over` it takes the places of each of its coordinates in order.
     along : str, optional
         Name of the coordinate of integration; if left out, the only coordinate of space, or time where there is none.
-    over : Box, optional
-        Box of some coordinates of the domain, for an integral over an area or a volume.
+    over : Domain, optional
+        Domain of some of the coordinates, for an integral over an area or a volume: any domain of the plane, a box,
+        `Ball`, `Cylinder` or `Triangulation`. Make it outside the equation, which is called many times.
     points : int, optional
-        Number of quadrature points of each coordinate; 24, and 12 for a box, if left out. `solve` compares them with
+        Number of quadrature points of each coordinate (twice as many around a circle, and as many on each interval of
+        a line through a cut domain); 24, and 12 for `over`, if left out. `solve` compares them with
         twice as many and takes more where they differ.
 
     Returns
@@ -84,7 +91,7 @@ def integral(
     Raises
     ------
     InputError
-        u is no field of an equation, along or a coordinate of the box is none of its coordinates, the limits are no
+        u is no field of an equation, along or a coordinate of `over` is none of its coordinates, the limits are no
         numbers of this shape or lie outside the domain, or the integrand has another shape.
 
     Notes
@@ -110,9 +117,9 @@ def integral(
         raise InputError(f"integrand must be a function of u and s, (b, points) each, got {type(integrand).__name__}")
     if points is not None:
         check_count(points, "points")
-    axis, places, weights = _on_line(u, low, high, along, points) if over is None else _on_box(u, over, points)
+    axis, places, weights = _on_line(u, low, high, along, points) if over is None else _over(u, over, points)
     if over is not None and (low, high, along) != (None, None, None):
-        raise InputError("integral must have either limits low and high or a box `over`, got both")
+        raise InputError("integral must have either limits low and high or a domain `over`, got both")
     values = u.elsewhere(axis, places)
     places, weights = (each.to(values.dtype) for each in (places, weights))
     lines = (places,) if over is None else places.unbind(2)
@@ -141,17 +148,21 @@ def _on_line(
     return u.coordinates.index(along), start + (end - start) * nodes, (end - start) * weights
 
 
-def _on_box(u: Field, over: Box, points: int | None) -> tuple[tuple[int, ...], Tensor, Tensor]:
-    """Axes, places (1, q, axes) in a box, and weights (1, q)."""
-    if not isinstance(over, Box):
-        raise InputError(f"over must be a Box, as Box(x=(0, 1), y=(0, 1)), got {type(over).__name__}")
+def _over(u: Field, over: Domain, points: int | None) -> tuple[tuple[int, ...], Tensor, Tensor]:
+    """Axes, places (1, q, axes) in a domain, and weights (1, q)."""
+    if not isinstance(over, Domain):
+        raise InputError(f"over must be a domain, as Box(x=(0, 1), y=(0, 1)) or Disk(0.5), got {type(over).__name__}")
     unknown = [name for name in over.coordinates if name not in u.coordinates]
     if unknown:
         raise InputError(f"over must have coordinates of the domain, {', '.join(u.coordinates)}, got {unknown[0]}")
-    count = (points or AREA_POINTS) * _refinement.get()
-    rules = [gauss_legendre(count, low, high) for low, high in over.bounds.tolist()]
-    places, weights = (torch.cartesian_prod(*each).reshape(-1, over.dimension) for each in zip(*rules, strict=True))
-    return tuple(map(u.coordinates.index, over.coordinates)), places[None], weights.prod(1)[None]
+    places, weights = _rule_of(over, (points or AREA_POINTS) * _refinement.get())
+    return tuple(map(u.coordinates.index, over.coordinates)), places[None], weights[None]
+
+
+@lru_cache(maxsize=KEPT_RULES)
+def _rule_of(over: Domain, points: int) -> tuple[Tensor, Tensor]:
+    """Rule of a domain, which an equation asks for at each call."""
+    return over.quadrature(points)
 
 
 def axes_of(key: IntegralKey) -> list[int]:

@@ -274,7 +274,8 @@ class InterfaceResiduals:
         space = {name: self.order(name, context.coordinates) for name in self.fields}
         if max(space.values()) > 2:
             raise InputError(
-                f"an Interface must be of an equation of order at most 2 in space, got {max(space.values())}"
+                f"an Interface must be of an equation of order at most 2 in space, got {max(space.values())}: write it "
+                "as a system, for a beam (k u'')'' = f as u.xx - m / k, m.xx - f"
             )
         given = self.interface.value
         if given is None:

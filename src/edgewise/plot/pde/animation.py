@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 import matplotlib as mpl
 import numpy as np
 from matplotlib.animation import AbstractMovieWriter, FFMpegWriter, PillowWriter
+from matplotlib.artist import Artist
 from matplotlib.text import Text
 
 from edgewise.errors import InputError
@@ -21,6 +22,7 @@ from edgewise.plot.pde.maps import (
     color_range,
     colour_bar,
     cut_out,
+    draw_interfaces,
     draw_map,
     filled,
     moment_text,
@@ -176,8 +178,13 @@ def _maps(
         colour_bar(figure, images[-1], panel, extend, with_unit(problem.fields[slot], units))
     panels[0].set_ylabel(with_unit(names[1], units))
 
+    lines: list[Artist] = []
+
     def redraw(shown: Slice) -> None:
-        for image, slot in zip(images, slots, strict=True):
+        while lines:
+            lines.pop().remove()
+        for panel, image, slot in zip(panels, images, slots, strict=True):
             image.set_data(filled(shown.values[slot]).T)
+            lines.extend(draw_interfaces(panel, problem, names, shown.fixed))
 
     return figure, panels[0].set_title(" "), redraw

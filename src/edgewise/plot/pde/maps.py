@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.colorbar import Colorbar
 from matplotlib.image import AxesImage
@@ -106,11 +107,13 @@ def outline_of(problem: Collocation, names: Sequence[str], fixed: Mapping[str, f
     return inside.get_paths()[0]
 
 
-def draw_interfaces(panel: Axes, problem: Collocation, names: Sequence[str], fixed: Mapping[str, float]) -> None:
-    """Draw the interfaces of a problem as dashed lines into a map of the plane of two coordinates."""
-    parts = problem.form.parts
+def draw_interfaces(
+    panel: Axes, problem: Collocation, names: Sequence[str], fixed: Mapping[str, float]
+) -> list[Artist]:
+    """Draw the interfaces of a problem as dashed lines into a map of the plane of two coordinates; return these."""
+    parts, drawn = problem.form.parts, list[Artist]()
     if parts is None:
-        return
+        return drawn
     ticks, x = grid(problem, names, fixed, (_FINE, _FINE))
     for axis, name in enumerate(problem.domain.coordinates):
         if name not in names:  # the first and the last moment are on the boundary, on no side of an interface
@@ -121,7 +124,9 @@ def draw_interfaces(panel: Axes, problem: Collocation, names: Sequence[str], fix
     for domain in parts.inner:
         level = np.where(inside, domain.level(x), np.nan).reshape(_FINE, _FINE)
         if np.nanmin(level) < 0 < np.nanmax(level):
-            panel.contour(*ticks, level.T, levels=[0.0], colors=[INK], linewidths=0.8, linestyles="dashed")
+            lines = panel.contour(*ticks, level.T, levels=[0.0], colors=[INK], linewidths=0.8, linestyles="dashed")
+            drawn.append(lines)
+    return drawn
 
 
 def with_breaks(problem: Collocation, line: Slice, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
