@@ -21,7 +21,8 @@ from edgewise.outcomes import (
     progress_callback,
     reported,
 )
-from edgewise.pde.domains.domain import TIME, Box
+from edgewise.pde.domains.domain import TIME, Box, Time
+from edgewise.pde.domains.products import OverTime
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.strong_form import strong_form_of
 from edgewise.pde.solver.evidence import LARGEST_RESIDUAL, evidence_of_fields
@@ -53,8 +54,8 @@ if TYPE_CHECKING:
 # Intervals of the coarsest grid: of each coordinate, and of the only one. A choice: coarse enough that the first stage
 # takes less than a second.
 FIRST_GRID_OF_BOX, FIRST_GRID_OF_LINE = 5, 20
-# Slabs of time: the first pass has so many times the tolerance; tolerances below the least one are below rounding.
-FIRST_MARCH, LEAST_TOLERANCE = 30.0, 1e-14
+# Slabs of time: the first pass has so many times the tolerance.
+FIRST_MARCH = 30.0
 FINER_MARCH = 1.3  # factor of the first grids from pass to pass. A choice: two passes are never the same
 # Factor by which the estimate from all evidence may exceed the tolerance once two solutions agree to it. A choice: it
 # holds parts that are bounds, not errors.
@@ -177,8 +178,9 @@ def solve(
     -----
     On boxes of at most three coordinates, where there are as many conditions as the equations' orders and nothing is
     chosen, `edgewise.pde.structured` collocates products of splines of degree 9 to 11 and solves by sparse factors,
-    grid after grid or slab of time after slab, until two of them agree. In more coordinates, or where three are too
-    many for a grid, `edgewise.pde.low_rank` does so for one field, a tensor train of splines. On other domains in the
+    grid after grid or slab of time after slab, until two of them agree; so are evolutions on other domains of the
+    plane, in windows of time by Galerkin's method. In more coordinates, or where three are too many for a grid,
+    `edgewise.pde.low_rank` does so for one field, a tensor train of splines. On other domains in the
     plane, functions that are singular at corners and around round holes are added to the splines, for one field and an
     equation of second order whose leading part is the Laplacian. Else networks are trained:
     on one or two coordinates the fields are sums of all products of B-splines (`TensorLayer`); in more dimensions sums
@@ -345,9 +347,13 @@ def _solve_on_structured_grids(
     from edgewise.pde.structured.slabs import marches
     from edgewise.pde.structured.statement import recognised
     from edgewise.pde.structured.stationary import first_axes, stationary_stages
+    from edgewise.pde.structured.windows import evolution
 
     statement = recognised(problem.form)
     if isinstance(statement, str):
+        evolving = evolution(problem.form)
+        if evolving is not None:
+            return _march(problem, evolving, history, tolerance)
         if problem.domain.dimension > MOST_TENSOR:
             return _solve_with_low_rank(problem, history, tolerance, None)
         return solve_on_grids(problem, enriched_stages(problem), history, tolerance)
@@ -500,7 +506,7 @@ def _march(
     Where not even the first pass reaches the last moment, its slabs are the solution up to the moment that it reached.
     """
     march_of = _march_of(problem)
-    allowed, costs = min(max(FIRST_MARCH * tolerance, LEAST_TOLERANCE), MOST_MARCH), list[float]()
+    allowed, costs = min(max(FIRST_MARCH * tolerance, march_of.tolerances[0]), MOST_MARCH), list[float]()
     stop: list[StopReason] = []
     while True:
         spent, watch = history.work, PassWatch(history, allowed, stop)
@@ -533,7 +539,7 @@ def _march(
             return reason, history.message_with_residual(f"{_WHY_EARLY[reason]} at t = {result.reached:.6g}")
         elif result is not None:
             history.compare_beginning(result.network, result.reached)
-        if not stop and (result is None or not result.is_complete or allowed <= LEAST_TOLERANCE):
+        if not stop and (result is None or not result.is_complete or allowed <= march_of.tolerances[1]):
             return StopReason.NO_PROGRESS, history.message_with_residual("A sharper pass through time is no better")
         if stop:
             return stop[0], f"The solution is that of the last complete pass; {STOPPED[stop[0]]}."
@@ -542,13 +548,17 @@ def _march(
             if len(history.stages) == 1:
                 _check_by_coarser(problem, statement, history, SHARPER_MARCH * allowed)
             return StopReason.BUDGET, history.message_with_residual("The budget is spent")
-        allowed = max(allowed / (SHARPER_MARCH if allowed <= MOST_MARCH else SHARPER_LOOSE_MARCH), LEAST_TOLERANCE)
+        sharper = SHARPER_MARCH if allowed <= MOST_MARCH else SHARPER_LOOSE_MARCH
+        allowed = max(allowed / sharper, march_of.tolerances[1])
 
 
 def _march_of(problem: Collocation) -> type[SlabMarch]:
     from edgewise.pde.structured.delays import DelayedMarch
     from edgewise.pde.structured.slabs import SlabMarch
+    from edgewise.pde.structured.windows import WindowMarch
 
+    if not isinstance(problem.domain, Box):
+        return WindowMarch
     return DelayedMarch if problem.form.has_delays else SlabMarch
 
 
@@ -583,10 +593,8 @@ _WHY_EARLY = {
 def _until(problem: Collocation, moment: float) -> Collocation:
     """The problem up to a moment."""
     ends = dict(zip(problem.domain.coordinates, problem.domain.bounds.tolist(), strict=True))
-    domain, form = Box(**{**ends, TIME: (ends[TIME][0], moment)}), problem.form
-    known = form.solution
-    return Collocation(
-        strong_form_of(
-            form.equation, domain, form.conditions, weight=form.weight, solution=known, is_linear=form.is_linear
-        )
-    )
+    whole, form, time = problem.domain, problem.form, Time(ends[TIME][0], moment)
+    domain = whole.space * time if isinstance(whole, OverTime) else Box(**{**ends, TIME: (ends[TIME][0], moment)})
+    weight, known, is_linear = form.weight, form.solution, form.is_linear
+    shorter = strong_form_of(form.equation, domain, form.conditions, weight=weight, solution=known, is_linear=is_linear)
+    return Collocation(shorter)

@@ -87,6 +87,16 @@ class TimeAxis(SplineAxis):
             return super().local(points, order)
         return np.tile(np.arange(self.count), (len(points), 1)), self.pair_tables[order - 1]
 
+    def rates(self, conditions: int) -> np.ndarray:
+        """Derivatives at the points of the equation of polynomials that vanish at the first moment, by their values."""
+        begin, end = self.breakpoints
+        places = (self.collocation_points(conditions) - begin) / (end - begin)
+        powers = np.polynomial.legendre.legvander(2 * places - 1, len(places) - 1)
+        legendre = np.polynomial.legendre.Legendre
+        slopes = np.stack([2 * legendre(each).deriv()(2 * places - 1) for each in np.eye(len(places))], 1)
+        # Polynomials t p(t), with p by Legendre's.
+        return (powers + places[:, None] * slopes) @ np.linalg.inv(places[:, None] * powers) / (end - begin)
+
     @cached_property
     def _pair_points(self) -> np.ndarray:
         return self.collocation_points(2)
@@ -94,13 +104,7 @@ class TimeAxis(SplineAxis):
     @cached_property
     def pair_tables(self) -> tuple[np.ndarray, np.ndarray]:
         """First and second derivatives at the points of an equation of order 2, (points, count) each."""
-        begin, end = self.breakpoints
-        places = (self._pair_points - begin) / (end - begin)
-        powers = np.polynomial.legendre.legvander(2 * places - 1, len(places) - 1)
-        legendre = np.polynomial.legendre.Legendre
-        slopes = np.stack([2 * legendre(each).deriv()(2 * places - 1) for each in np.eye(len(places))], 1)
-        # Polynomials t p(t), which are zero at the first moment, by their values at the points.
-        rates = (powers + places[:, None] * slopes) @ np.linalg.inv(places[:, None] * powers) / (end - begin)
+        begin, rates = self.breakpoints[0], self.rates(2)
         value, rate = (np.asarray(super(TimeAxis, self).table(np.array([begin]), order)) for order in (0, 1))
         first = rates @ (np.asarray(super().table(self._pair_points)) - value)
         return first, rates @ (first - rate)
@@ -147,6 +151,8 @@ class SlabMarch:
     work : float
         Multiply-adds spent.
     """
+
+    tolerances = 1e-14, 1e-14  # of a first pass, and of any: sharper ones are below rounding
 
     def __init__(self, statement: Statement, tolerance: float, watch: Watch, finer: float = 1.0):
         self.statement, self.watch, self.work, self.finer = statement, watch, 0.0, finer
@@ -231,10 +237,7 @@ class SlabMarch:
             if coef is None:
                 return None
             near = axes, coef
-            scale = self._scale(coef)
-            tail = np.abs(np.tensordot(self.last, coef, (1, self.time)) / scale)
-            for line in space:  # root mean squares over space, however short its intervals are somewhere
-                tail = np.sqrt(np.tensordot(line.shares, tail**2, (0, 1)))
+            tail = self._tail(space, coef)
             time_error = float(np.maximum(tail[1], 0.1 * tail[0]).max())
             rounds += 1
             if time_error > FAR * self.allowed or not self.space or rounds > MOST_ROUNDS:
@@ -243,17 +246,29 @@ class SlabMarch:
             largest = max(float(each.max()) for each in errors)
             if largest <= self.allowed or largest > before / 2:
                 return space, state, coef, time_error
-            finer = []
-            for line, each in zip(space, errors, strict=True):
-                cut = np.clip(SPACE_MARGIN * (each / self.allowed) ** (1 / (line.degree + 1)), 1.0, REFINE)
-                points = graded(line.breakpoints, np.diff(line.breakpoints) / cut, line.periodic)
-                is_finer = float(each.max()) > self.allowed and len(points) <= MOST_INTERVALS[len(self.space)]
-                finer.append(SplineAxis(points, line.degree, line.periodic) if is_finer else line)
-            if all(new is old for new, old in zip(finer, space, strict=True)):
+            finer = self._finer(space, errors)
+            if finer is None:
                 return space, state, coef, time_error
             if finer[0].count < 2 * space[0].count:
                 before = largest
-            state, space = carried_state(state, space, finer), finer
+            state, space = self._carried(state, space, finer), finer
+
+    def _finer(self, space: Sequence[SplineAxis], errors: Sequence[np.ndarray]) -> list[SplineAxis] | None:
+        """Coordinates of space with shorter intervals where errors are above the allowed one; None for none."""
+        finer = []
+        for line, each in zip(space, errors, strict=True):
+            cut = np.clip(SPACE_MARGIN * (each / self.allowed) ** (1 / (line.degree + 1)), 1.0, REFINE)
+            points = graded(line.breakpoints, np.diff(line.breakpoints) / cut, line.periodic)
+            is_finer = float(each.max()) > self.allowed and len(points) <= MOST_INTERVALS[len(self.space)]
+            finer.append(SplineAxis(points, line.degree, line.periodic) if is_finer else line)
+        return None if all(new is old for new, old in zip(finer, space, strict=True)) else finer
+
+    def _tail(self, space: Sequence[SplineAxis], coef: np.ndarray) -> np.ndarray:
+        """Last two Legendre coefficients in time of each field, root mean squares over space, relative to the field."""
+        tail = np.abs(np.tensordot(self.last, coef, (1, self.time)) / self._scale(coef))
+        for line in space:  # however short its intervals are somewhere
+            tail = np.sqrt(np.tensordot(line.shares, tail**2, (0, 1)))
+        return tail
 
     def _space_errors(self, axes: Sequence[SplineAxis], coef: np.ndarray) -> list[np.ndarray]:
         """Errors of one slab that the residual between points of space implies, for each interval, in the mean."""
@@ -316,22 +331,31 @@ class SlabMarch:
             moments = length / self.degree * np.arange(1, self.degree + 1)
             lines[1:] += state[1] * moments.reshape(-1, *[1] * state[0].ndim)
         if near is not None:
-            lines[self.order :] = np.moveaxis(carried(near[1], near[0], axes), self.time, 0)[self.order :]
+            near_space = [near[0][axis] for axis in self.space]
+            moved = self._carried(np.moveaxis(near[1], self.time, 0), near_space, [axes[axis] for axis in self.space])
+            lines[self.order :] = moved[self.order :]
             return coef
         if not self.slabs:
             return coef
         old, before = self.slabs[-1]
+        last = np.moveaxis(before, self.time, 0)
         if any(not np.array_equal(old[k].breakpoints, axes[k].breakpoints) for k in self.space):
-            before = carried(before, old, [old[k] if k == self.time else axes[k] for k in range(len(axes))])
+            last = self._carried(last, [old[k] for k in self.space], [axes[k] for k in self.space])
         # Low Legendre degrees only: the continuation of higher ones grows fast.
         ratio, line = length / float(np.ptp(old[self.time].breakpoints)), TimeAxis(0.0, 1.0, self.degree)
-        moments, last = line.all_points(), np.moveaxis(before, self.time, 0)
+        moments = line.all_points()
         values = line.table(moments) @ last.reshape(len(last), -1)
         fitted = np.polynomial.legendre.legfit(2 * moments - 1, values, CONTINUED)
         ahead = np.polynomial.legendre.legval(2 * (1 + moments * ratio) - 1, fitted).T
         ahead = line.interpolated(ahead).reshape(last.shape)
         lines[self.order :] = ahead[self.order :] + (lines[0] - ahead[0])
         return coef
+
+    def _carried(self, state: np.ndarray, old: Sequence[SplineAxis], new: Sequence[SplineAxis]) -> np.ndarray:
+        """Coefficients of space (k, *counts, fields) on other breakpoints of space."""
+        if all(a is b for a, b in zip(old, new, strict=True)):
+            return state
+        return np.stack([carried(each, old, new) for each in state])
 
     def _end_of(self, coef: np.ndarray, length: float) -> np.ndarray:
         """State at the end of a slab, (order, *space, fields): value, and rate of change for equations of order 2."""
@@ -361,7 +385,7 @@ class SlabMarch:
             fewest = max(round(self.finer * FIRST_SPACE_INTERVALS[len(self.space)]), line.degree + 1)
             is_worth = fewest <= len(points) - 1 < (1 - SPARED) * line.intervals
             coarser.append(SplineAxis(points, line.degree, line.periodic) if is_worth else line)
-        return coarser, carried_state(state, space, coarser)
+        return coarser, self._carried(state, space, coarser)
 
     def _initial(self) -> tuple[list[SplineAxis], np.ndarray]:
         """Grid of space and state at the first moment: the grid is refined until the state is resolved."""
@@ -444,13 +468,6 @@ def marches(statement: Statement) -> bool:
     time = form.domain.coordinates.index(TIME)
     faces = [(form.condition_terms[number].label, end) for number, axis, end in statement.faces() if axis == time]
     return int(statement.field_orders[:, time].max()) in (1, 2) and set(faces) == {("Initial", 0)}
-
-
-def carried_state(state: np.ndarray, old: Sequence[SplineAxis], new: Sequence[SplineAxis]) -> np.ndarray:
-    """A state (order, *counts, fields) on other breakpoints of space."""
-    if all(a is b for a, b in zip(old, new, strict=True)):
-        return state
-    return np.stack([carried(each, old, new) for each in state])
 
 
 def along(table: np.ndarray, values: np.ndarray, axis: int) -> np.ndarray:

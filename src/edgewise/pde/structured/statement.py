@@ -281,7 +281,7 @@ def recognised(form: StrongForm, most_axes: float = MOST_AXES) -> Statement | st
     count = len(form.equation_term.requirements.sizes)
     if count != len(form.fields):
         return "there are not as many equations as fields"
-    residual_orders, field_orders = _orders(form)
+    residual_orders, field_orders = orders_of(form)
     statement = Statement(form, residual_orders, field_orders, tuple(range(domain.dimension)))
     given, normal = np.zeros(domain.dimension, dtype=int), np.zeros(domain.dimension, dtype=int)
     for number, axis, _ in statement.faces():
@@ -336,7 +336,7 @@ def _probed(form: StrongForm, term: ResidualTerm, face: tuple[int, int] | None =
     return block.evaluate_jet(jet, with_slopes=True)[1]
 
 
-def _orders(form: StrongForm) -> tuple[np.ndarray, np.ndarray]:
+def orders_of(form: StrongForm) -> tuple[np.ndarray, np.ndarray]:
     """Orders by each coordinate of every residual of the equation, and of every field in it."""
     of_residuals = np.zeros((len(form.equation_term.requirements.sizes), form.domain.dimension), dtype=int)
     of_fields = np.zeros((len(form.fields), form.domain.dimension), dtype=int)

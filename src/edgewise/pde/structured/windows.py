@@ -1,0 +1,581 @@
+"""Evolution in time on domains that are no box: windows of time, in each of which space is fitted at scattered points.
+
+The fields of a window are splines of space on the box around the domain times one polynomial of time. At the moments of
+Radau's method the equation and the conditions on the boundary hold in the mean, by Galerkin's method with a penalty on
+the boundary, over more points of space than there are splines. Eigenvectors of the derivative in time part the window
+into systems of the size of space, with factors that all windows of one length share.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from scipy import sparse
+
+from edgewise.pde.domains.domain import TIME, Domain
+from edgewise.pde.domains.mesh import Mesh
+from edgewise.pde.domains.products import OverTime
+from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
+from edgewise.pde.structured.axis import SplineAxis
+from edgewise.pde.structured.linear import Projection
+from edgewise.pde.structured.slabs import TOO_LONG, Fields, SlabMarch, TimeAxis, Watch
+from edgewise.pde.structured.statement import Index, RowBlock, Slopes, Statement, orders_of
+from edgewise.settings import ABOVE_ZERO
+
+MOST_COORDINATES = 3  # as many inputs as a `TensorLayer` has
+# Degree and first intervals of splines of space, by the number of coordinates of space. A choice: as on boxes, but that
+# a higher degree leaves more splines to rounding where the boundary cuts through cells.
+SPACE_DEGREE, FIRST_INTERVALS = {1: 8, 2: 8}, {1: 16, 2: 6}
+# Points for each spline of a coordinate, and in each interval. A choice: twice as many as splines in two dimensions.
+POINTS_PER_SPLINE, LEAST_POINTS = 1.5, 2
+BOUNDARY_SEED = 5
+# Splines smaller than this share of the largest one inside the domain are left out: rounding alone determines them and
+# lets them grow from window to window. Measured on waves on a disk.
+LEFT_OUT = 1e-4
+# Penalty on the boundary, in units of the slopes inside over an interval. A choice: at a tenth of it heat on a disk has
+# unstable modes for splines of degree 8, at ten times as much none either.
+PENALTY = 150.0
+LENGTHS = math.sqrt(2.0)  # between the lengths that windows may have, so that they share factors. A choice
+# Newton's method in a window: iterations, contraction below which factors are used again, the step relative to the
+# allowed error at which it ends, and relative changes of slopes over a window that are rounding.
+ITERATIONS, CONTRACTION, STEP, CONSTANT = 12, 0.3, 0.02, 1e-12
+# Errors that residuals imply are overestimates beside the boundary: this share of them counts. Measured on a disk.
+IMPLIED = 0.3
+# A shorter window whose error in time is no less than this share of that of the longer one, and is small, is kept.
+NOISE, LARGEST_NOISE = 0.3, 1e-4
+
+
+@dataclass(frozen=True, eq=False)
+class Scattered:
+    """Points of space at which one term holds.
+
+    Parameters
+    ----------
+    term : ResidualTerm
+        The equation or a condition.
+    x : Tensor
+        Points (m, d).
+    normal : Tensor or None
+        Outward normals on a boundary, (m, d).
+    weights : ndarray
+        Square roots of the weights in the sum of squares, (m,).
+    """
+
+    term: ResidualTerm
+    x: torch.Tensor
+    normal: torch.Tensor | None
+    weights: np.ndarray
+
+
+class Grid:
+    """Splines of space that reach into a domain, and points there for the equation and every condition.
+
+    Parameters
+    ----------
+    form : StrongForm
+        The problem.
+    space : Domain
+        The domain at one moment.
+    axes : list of SplineAxis
+        Coordinates of space.
+    """
+
+    def __init__(self, form: StrongForm, space: Domain, axes: Sequence[SplineAxis]):
+        self.axes, self.fields = axes, len(form.fields)
+        lines = [torch.from_numpy(axis.breakpoints) for axis in axes]
+        each = max(LEAST_POINTS, *(math.ceil(POINTS_PER_SPLINE * axis.count / axis.intervals) for axis in axes))
+        inside, weights = self._inside(space, lines, each)
+        self.parts = [Scattered(form.equation_term, inside, None, weights)]
+        mesh = Mesh(space, lines)
+        for number, term in enumerate(form.condition_terms):
+            for name in term.pieces:
+                if name not in space.boundary_names:
+                    continue  # the first moment
+                (piece,) = space.named([name])
+                x, normal, shares = mesh.boundary([name], BOUNDARY_SEED + number)
+                weights = np.sqrt(piece.measure * shares.numpy() / len(x))
+                self.parts.append(Scattered(term, x, normal, weights))
+        self._tables: dict[tuple[int, Index], sparse.csr_array] = {}
+        self.count = math.prod(axis.count for axis in axes)
+        sizes = np.zeros(self.count)
+        for part in self.parts:
+            numbers, values = self._local(part.x)
+            np.add.at(sizes, numbers, values**2)
+        # Splines that hardly reach into the domain are left out: nothing but rounding determines them.
+        self.active = np.flatnonzero(sizes > LEFT_OUT**2 * sizes.max())
+        self._place = np.full(self.count, -1)
+        self._place[self.active] = np.arange(len(self.active))
+        self.inside = self.table(0, (0,) * len(axes))
+
+    def _inside(self, space: Domain, lines: Sequence[torch.Tensor], each: int) -> tuple[torch.Tensor, np.ndarray]:
+        """Gauss-Legendre points of all cells, and more where the boundary cuts through them, with weights."""
+        whole, fine = (Mesh(space, lines, count).interior()[0] for count in (each, 2 * each))
+        cells = [self._cells(x) for x in (whole, fine)]
+        counts = np.bincount(cells[0], minlength=math.prod(axis.intervals for axis in self.axes))
+        is_cut = counts < each**space.dimension
+        kept, more = ~is_cut[cells[0]], is_cut[cells[1]]
+        x = torch.cat([whole[kept], fine[more]])
+        shares = np.concatenate([np.ones(kept.sum()), np.full(more.sum(), 0.5**space.dimension)])
+        return x, np.sqrt(shares * self.widths(x).prod(1) / each**space.dimension)
+
+    def _cells(self, x: torch.Tensor) -> np.ndarray:
+        """Numbers of the cells in which points (m, d) lie, (m,)."""
+        number = np.zeros(len(x), dtype=int)
+        for axis, line in zip(self.axes, x.numpy().T, strict=True):
+            place = np.clip(np.searchsorted(axis.breakpoints, line, "right") - 1, 0, axis.intervals - 1)
+            number = number * axis.intervals + place
+        return number
+
+    def widths(self, x: torch.Tensor) -> np.ndarray:
+        """Lengths of the intervals in which points (m, d) lie, (m, d)."""
+        widths = []
+        for axis, line in zip(self.axes, x.numpy().T, strict=True):
+            place = np.clip(np.searchsorted(axis.breakpoints, line, "right") - 1, 0, axis.intervals - 1)
+            widths.append(np.diff(axis.breakpoints)[place])
+        return np.stack(widths, 1)
+
+    def _local(self, x: torch.Tensor, index: Index | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Numbers and values, or derivatives, of the products of splines that can differ from zero at points."""
+        numbers, values = np.zeros((len(x), 1), dtype=int), np.ones((len(x), 1))
+        for number, axis in enumerate(self.axes):
+            columns, local = axis.local(x[:, number].numpy(), 0 if index is None else index[number])
+            numbers = (numbers[:, :, None] * axis.count + columns[:, None]).reshape(len(x), -1)
+            values = (values[:, :, None] * local[:, None]).reshape(len(x), -1)
+        return numbers, values
+
+    def table(self, part: int, index: Index) -> sparse.csr_array:
+        """Values of the active splines, or of a derivative by space, at the points of a part: (m, active)."""
+        if (part, index) not in self._tables:
+            self._tables[part, index] = self.table_at(self.parts[part].x, index)
+        return self._tables[part, index]
+
+    def table_at(self, x: torch.Tensor, index: Index) -> sparse.csr_array:
+        """The same at any points."""
+        numbers, values = self._local(x, index)
+        columns = self._place[numbers]
+        values, columns = np.where(columns >= 0, values, 0.0), np.maximum(columns, 0)
+        starts = numbers.shape[1] * np.arange(len(x) + 1)
+        return sparse.csr_array((values.ravel(), columns.ravel(), starts), shape=(len(x), len(self.active)))
+
+    def taken(self, coef: np.ndarray) -> np.ndarray:
+        """Coefficients (k, *counts, fields) of the active splines, (k, active, fields)."""
+        return coef.reshape(len(coef), self.count, -1)[:, self.active]
+
+    def spread(self, values: np.ndarray) -> np.ndarray:
+        """Coefficients of all splines from those of the active ones, the reverse of `taken`."""
+        coef = np.zeros((len(values), self.count, values.shape[-1]))
+        coef[:, self.active] = values
+        return coef.reshape(len(values), *(axis.count for axis in self.axes), -1)
+
+    @cached_property
+    def points(self) -> torch.Tensor:
+        """Points of all parts, inside and on the boundary, at which values are fitted."""
+        return torch.cat([part.x for part in self.parts])
+
+    def fitted(self, values: np.ndarray) -> np.ndarray:
+        """Coefficients (active, k) of the splines that fit values (N, k) at `points`."""
+        return self._fit(values * self._weights)
+
+    @cached_property
+    def _weights(self) -> np.ndarray:
+        weights = [self.parts[0].weights]
+        for part in self.parts[1:]:  # a boundary as if it were as wide as an interval
+            weights.append(part.weights * np.sqrt(self.widths(part.x).mean(1)))
+        return np.concatenate(weights)[:, None]
+
+    @cached_property
+    def _fit(self) -> Projection:
+        tables = [self.table(number, (0,) * len(self.axes)) for number in range(len(self.parts))]
+        matrix = sparse.csr_array(sparse.diags_array(self._weights[:, 0]) @ sparse.vstack(tables))
+        product = sparse.csr_array(matrix.T) @ matrix
+        return Projection(matrix, matrix, product, np.sqrt(product.diagonal()))
+
+
+class WindowFactors:
+    """Factors of all systems of a window, with slopes that are means over its moments [1]_.
+
+    Inside, test functions are the derivatives of residuals by those in time, which is Galerkin's method; on the
+    boundary they are those of the conditions, with a penalty. They are the same for all eigenvalues of the method.
+
+    Parameters
+    ----------
+    grid : Grid
+        Splines and points of space.
+    slopes : list of Slopes
+        Mean slopes at the points of each part of the grid, (m,) each.
+    weights : list of ndarray
+        Weights of the residuals of each part, (residuals, m).
+    rates : ndarray
+        Derivatives in time at the moments by the values there, (q, q).
+    time : int
+        Number of the coordinate that is time.
+    is_exact : bool
+        Whether the equation is linear and slopes are the same at all moments.
+
+    References
+    ----------
+    .. [1] E. Hairer, G. Wanner, "Solving Ordinary Differential Equations II", section IV.8.
+    """
+
+    def __init__(
+        self,
+        grid: Grid,
+        slopes: Sequence[Slopes],
+        weights: Sequence[np.ndarray],
+        rates: np.ndarray,
+        time: int,
+        is_exact: bool,
+    ):
+        self.weights, self.fields, self.is_exact = weights, grid.fields, is_exact
+        orders = sorted({key[2][time] for each in slopes for key in each} | {0})
+        stacks: dict[int, list[sparse.csr_array]] = {order: [] for order in orders}
+        tests = []
+        for part, (each, weight) in enumerate(zip(slopes, weights, strict=True)):
+            for number, scale in enumerate(weight):
+                for order in orders:
+                    rows = [sparse.csr_array((len(scale), len(grid.active))) for _ in range(grid.fields)]
+                    for (residual, slot, index), slope in each.items():
+                        if residual == number and index[time] == order:
+                            table = grid.table(part, (*index[:time], *index[time + 1 :]))
+                            rows[slot] = rows[slot] + sparse.diags_array(scale * slope) @ table
+                    stacks[order].append(sparse.hstack(rows))
+                highest = max(index[time] for residual, _, index in each if residual == number)
+                tests.append(stacks[highest][-1])
+        # Fields of one spline are neighbours, so that bands are narrow.
+        turn = np.arange(grid.fields * len(grid.active)).reshape(grid.fields, -1).T.ravel()
+
+        def stacked(rows: Sequence[sparse.csr_array]) -> sparse.csr_array:
+            return sparse.csr_array(sparse.csc_array(sparse.vstack(rows))[:, turn])
+
+        parts, test = [stacked(stacks[order]) for order in orders], stacked(tests)
+        turned = sparse.csr_array(test.T)
+        products = [turned @ part for part in parts]
+        values, vectors = np.linalg.eig(rates)
+        self.back = np.linalg.inv(vectors)
+        middle = float(np.exp(np.log(np.abs(values)).mean()))
+        scale = np.sqrt(
+            sum(middle**order * np.abs(each.diagonal()) for order, each in zip(orders, products, strict=True))
+        )
+        self.systems = []
+        for number, value in enumerate(values):
+            if value.imag < 0:
+                continue  # the conjugate of another one
+            powers = [value**order if value.imag else value.real**order for order in orders]
+            matrix, product = (
+                sparse.csr_array(sum(power * each for power, each in zip(powers, all_of, strict=True)))
+                for all_of in (parts, products)
+            )
+            twice = 2.0 if value.imag else 1.0
+            self.systems.append((number, twice * vectors[:, number], Projection(matrix, test, product, scale)))
+        self.work = sum(system.work for _, _, system in self.systems)
+        self.work += len(orders) * parts[0].nnz ** 2 / max(parts[0].shape[0], 1)
+
+    def __call__(self, residuals: Sequence[np.ndarray]) -> np.ndarray:
+        """Step (q, active, fields) for residuals (residuals, m, q) of each part."""
+        rows = np.concatenate(
+            [
+                (weight[:, :, None] * values).reshape(-1, values.shape[-1])
+                for values, weight in zip(residuals, self.weights, strict=True)
+            ]
+        )
+        step = np.zeros((rows.shape[1], self.systems[0][2].matrix.shape[1]))
+        for number, vector, system in self.systems:
+            rhs = rows @ self.back[number]
+            rhs = rhs if np.iscomplexobj(system.matrix.data) else rhs.real
+            step -= np.outer(vector, system(rhs[:, None])[:, 0]).real
+        return step.reshape(len(step), -1, self.fields)
+
+
+class WindowMarch(SlabMarch):
+    """A pass through time on any domain of space, see `SlabMarch`."""
+
+    tolerances = 1e-5, 3e-6  # a choice: seconds for a first pass; below the least one rounding at the boundary is seen
+
+    def __init__(self, statement: Statement, tolerance: float, watch: Watch, finer: float = 1.0):
+        super().__init__(statement, tolerance, watch, finer)
+        assert isinstance(self.domain, OverTime)
+        self.place = self.domain.space
+        self._grids: list[Grid] = []
+        self._refused: tuple[float, float] | None = None
+        self._refined, self._is_settled = (0, math.inf), False
+        self._kept: tuple[Grid, float, WindowFactors] | None = None
+
+    def bounded(self, moment: float, length: float) -> float:
+        """One of a few lengths, so that windows share factors; the last one is as long as time is left."""
+        begin, end = self.domain.bounds[self.time].tolist()
+        if length == end - moment:
+            return length
+        return (end - begin) * LENGTHS ** math.floor(1e-9 + math.log(length / (end - begin), LENGTHS))
+
+    def _slab(
+        self, space: list[SplineAxis], state: np.ndarray, begin: float, end: float
+    ) -> tuple[list[SplineAxis], np.ndarray, np.ndarray, float] | None:
+        solved = super()._slab(space, state, begin, end)
+        if solved is None or solved[3] <= TOO_LONG * self.allowed:
+            self._refused = None
+            return solved
+        refused, self._refused = self._refused, (end - begin, solved[3])
+        if refused is not None and end - begin < refused[0] and solved[3] > refused[1] * NOISE < LARGEST_NOISE:
+            self._refused = None
+            return (*solved[:3], self.allowed)  # a shorter window is no better: what is left is not of time
+        return solved
+
+    def _grid(self, axes: Sequence[SplineAxis]) -> Grid:
+        for grid in self._grids:
+            if all(a is b for a, b in zip(grid.axes, axes, strict=True)):
+                return grid
+        self._grids = [*self._grids[-1:], Grid(self.statement.form, self.place, axes)]
+        return self._grids[-1]
+
+    def _initial(self) -> tuple[list[SplineAxis], np.ndarray]:
+        bounds, dimension = self.place.bounds.numpy(), len(self.space)
+        axes = [
+            SplineAxis(
+                np.linspace(bounds[k, 0], bounds[k, 1], round(self.finer * FIRST_INTERVALS[dimension]) + 1),
+                SPACE_DEGREE[dimension],
+                self.statement.periodic[axis],
+            )
+            for k, axis in enumerate(self.space)
+        ]
+        before = math.inf
+        while True:
+            grid = self._grid(axes)
+            x = grid.points
+            given = self._given(x.numpy())  # (order, m, fields)
+            flat = np.moveaxis(given, 1, 0).reshape(len(x), -1)
+            solved = grid.fitted(flat)
+            count = len(grid.parts[0].x)
+            wrong = np.abs(grid.inside @ solved - flat[:count]).reshape(count, *given[:, 0].shape)
+            scale = np.maximum(np.abs(given).max(1), ABOVE_ZERO)
+            state = grid.spread(np.moveaxis(solved.reshape(-1, *scale.shape), 1, 0))
+            errors = self._by_interval(grid, (wrong / scale).max((1, 2)))
+            largest = max(float(each.max()) for each in errors)
+            finer = super()._finer(axes, errors) if self.allowed < largest < before / 2 else None
+            if finer is None:
+                return axes, state
+            axes, before = finer, largest
+
+    def _by_interval(self, grid: Grid, errors: np.ndarray) -> list[np.ndarray]:
+        """Errors (m,) at the points of the equation, for each interval of each coordinate in the mean square."""
+        means, shares = [], grid.parts[0].weights ** 2
+        for axis, line in zip(grid.axes, grid.parts[0].x.numpy().T, strict=True):
+            place = np.clip(np.searchsorted(axis.breakpoints, line, "right") - 1, 0, axis.intervals - 1)
+            total = np.bincount(place, shares * errors**2, axis.intervals) * axis.intervals / shares.sum()
+            means.append(np.sqrt(total))
+        return means
+
+    def _space_errors(self, axes: Sequence[SplineAxis], coef: np.ndarray) -> list[np.ndarray]:
+        grid, line = self._grid([axes[k] for k in self.space]), axes[self.time]
+        assert isinstance(line, TimeAxis)
+        values = self._nodal(line, coef)
+        lines, begin = np.moveaxis(coef, self.time, 0), line.breakpoints[:1]
+        known = np.concatenate([np.tensordot(line.table(begin, order), lines, 1) for order in range(self.order)])
+        evaluated = self._evaluated(grid, line, values, known, True)
+        residual, slopes = evaluated[0]
+        waves = self._waves(grid, 0, residual.shape[0], slopes, float(np.ptp(line.breakpoints)), np.pi)
+        scale = self._sizes(self._at_points(grid.axes, coef)).max()
+        errors = IMPLIED * np.sqrt((residual**2).mean(2)) / waves / scale
+        return self._by_interval(grid, errors.max(0))
+
+    def _finer(self, space: Sequence[SplineAxis], errors: Sequence[np.ndarray]) -> list[SplineAxis] | None:
+        largest, intervals = max(float(each.max()) for each in errors), sum(line.intervals for line in space)
+        before = self._refined
+        if intervals > before[0] and largest > before[1] / 2:
+            self._is_settled = True  # rounding, or what no grid of this kind resolves
+        self._refined = intervals, largest
+        return None if self._is_settled else super()._finer(space, errors)
+
+    def _waves(self, grid: Grid, part: int, count: int, slopes: Slopes, length: float, number: float) -> np.ndarray:
+        """Residuals (residuals, m) of waves of amplitude 1 and a wave number of `number` over an interval."""
+        widths = grid.widths(grid.parts[part].x)
+        total = np.zeros((count, len(widths)))
+        for (residual, _, index), slope in slopes.items():
+            space = [index[k] for k in self.space]
+            size = np.prod((number / widths) ** space, 1) * (2 * number / length) ** index[self.time]
+            total[residual] += np.abs(slope).mean(-1) * size if slope.ndim > 1 else np.abs(slope) * size
+        return np.maximum(total, ABOVE_ZERO)
+
+    def _row_weights(self, grid: Grid, slopes: Sequence[Slopes], counts: Sequence[int]) -> list[np.ndarray]:
+        """Weights of residuals: Galerkin's method inside, and on the boundary a penalty as of Nitsche's method [1]_.
+
+        References
+        ----------
+        .. [1] J. Nitsche, "Ueber ein Variationsprinzip zur Loesung von Dirichlet-Problemen", Abh. Math. Sem. Univ.
+           Hamburg 36, 1971, 9.
+        """
+        inside, weights = slopes[0], []
+        units = np.zeros((counts[0], 1))
+        for number in range(counts[0]):
+            highest = max(index[self.time] for residual, _, index in inside if residual == number)
+            own = {key: slope for key, slope in inside.items() if key[0] == number}
+            lead = sum(np.abs(slope).mean() for (_, _, index), slope in own.items() if index[self.time] == highest)
+            if not highest:  # an equation without derivatives in time is fitted by least squares
+                lead = float(self._waves(grid, 0, counts[0], own, 1.0, 1.0)[number].mean())
+            units[number] = 1 / max(lead, ABOVE_ZERO)
+        weights.append(units * grid.parts[0].weights)
+        for number, part in enumerate(grid.parts[1:], 1):
+            widths = grid.widths(part.x)
+            stiff = np.zeros(len(widths))
+            for (residual, _, index), slope in inside.items():
+                space = [index[k] for k in self.space]
+                if not index[self.time] and any(order > 0 for order in space):
+                    stiff += units[residual] * np.abs(slope).mean() * np.prod((1 / widths) ** space, 1)
+            penalty = np.sqrt(PENALTY * np.maximum(stiff, ABOVE_ZERO) * widths.mean(1))
+            waves = self._waves(grid, number, counts[number], slopes[number], 1.0, 1.0)
+            weights.append(part.weights * penalty / waves)
+        return weights
+
+    def _nodal(self, line: TimeAxis, coef: np.ndarray) -> np.ndarray:
+        """Coefficients of space (q, *counts, fields) at the moments of a window."""
+        return np.tensordot(line.table(line.collocation_points(self.order)), coef, (1, self.time))
+
+    def _evaluated(
+        self, grid: Grid, line: TimeAxis, nodal: np.ndarray, known: np.ndarray, with_slopes: bool
+    ) -> list[tuple[np.ndarray, Slopes]]:
+        """Residuals (residuals, m, q) and slopes (m, q) of all parts, from values at the moments and the first ones."""
+        moments = line.collocation_points(self.order)
+        rates = line.rates(self.order)
+        form = self.statement.form
+        taken, start = grid.taken(nodal), grid.taken(known)
+        changes = [taken, np.tensordot(rates, taken - start[0], 1)]
+        if self.order == 2:
+            changes.append(np.tensordot(rates, changes[1] - start[1], 1))
+        results = []
+        for number, part in enumerate(grid.parts):
+            count, q = len(part.x), len(moments)
+            x = torch.empty(count, q, form.domain.dimension, dtype=torch.float64)
+            x[..., self.space], x[..., self.time] = part.x[:, None], torch.from_numpy(moments)
+            block = RowBlock(
+                form, part.term, tuple(range(len(part.term.requirements.sizes))), [], [np.zeros(count * q)]
+            )
+            block.x = x.flatten(0, 1)
+            if part.normal is not None:
+                normal = torch.zeros_like(x)
+                normal[..., self.space] = part.normal[:, None]
+                block.normal = normal.flatten(0, 1)
+            jet = {}
+            for slot, name in enumerate(form.fields):
+                for index in part.term.requirements.derivatives[name]:
+                    table = grid.table(number, tuple(index[k] for k in self.space))
+                    values = table @ changes[index[self.time]][..., slot].T
+                    jet[slot, index] = torch.from_numpy(np.ascontiguousarray(values).ravel())
+            values, slopes = block.evaluate_jet(jet, with_slopes)
+            shaped = {key: slope.reshape(count, q) for key, slope in slopes.items()}
+            results.append((values.reshape(-1, count, q), shaped))
+        return results
+
+    def _solved(
+        self, axes: list[SplineAxis], state: np.ndarray, length: float, near: Fields | None
+    ) -> np.ndarray | None:
+        grid, line = self._grid([axes[k] for k in self.space]), axes[self.time]
+        assert isinstance(line, TimeAxis)
+        guess = self._guess(axes, state, length, near)
+        nodal, known = grid.taken(self._nodal(line, guess)), state
+        kept = self._kept
+        factors = kept[2] if kept is not None and kept[0] is grid and abs(kept[1] / length - 1) < 1e-9 else None
+        before = math.inf
+        for _ in range(ITERATIONS):
+            fresh = factors is None
+            evaluated = self._evaluated(grid, line, grid.spread(nodal), known, fresh)
+            if not all(np.isfinite(values).all() for values, _ in evaluated):
+                return None
+            if factors is None:
+                means = [{key: slope.mean(1) for key, slope in slopes.items()} for _, slopes in evaluated]
+                weights = self._row_weights(grid, means, [len(values) for values, _ in evaluated])
+                is_exact = self.statement.form.is_linear and all(
+                    np.ptp(slope, 1).max() <= CONSTANT * np.abs(slope).max()
+                    for _, slopes in evaluated
+                    for slope in slopes.values()
+                )
+                factors = WindowFactors(grid, means, weights, line.rates(self.order), self.time, is_exact)
+                self.work += factors.work
+                self._kept = grid, length, factors
+            step = factors([values for values, _ in evaluated])
+            self.work += sum(system.solve_work for _, _, system in factors.systems)
+            nodal = nodal + step
+            at_points = np.stack([grid.inside @ each for each in step])
+            scale = self._sizes(np.stack([grid.inside @ each for each in nodal]))
+            size = float((np.sqrt((at_points**2).mean((0, 1))) / scale).max())
+            if not math.isfinite(size) or size > 1e6:
+                return None
+            is_still = size > before / 2 and size <= self.allowed  # what is left is in splines that hardly reach inside
+            if size <= STEP * self.allowed or is_still or factors.is_exact:
+                return self._coef(line, grid.spread(nodal), state)
+            if size > CONTRACTION * before:
+                if not fresh and size > 2 * before and before < 1:
+                    return None
+                factors = None
+            before = size
+        return None
+
+    def _coef(self, line: TimeAxis, nodal: np.ndarray, state: np.ndarray) -> np.ndarray:
+        """Coefficients of a window from those at its moments, (q, *counts, fields), and the state at its first one."""
+        moments, begin = line.collocation_points(self.order), line.breakpoints[0]
+        points = line.all_points()
+        length = float(np.ptp(line.breakpoints))
+        fields = []
+        for slot in range(nodal.shape[-1]):
+            given = int(self.statement.field_orders[slot, self.time])
+            data = np.concatenate([state[:given, ..., slot], nodal[..., slot]])
+            powers = np.polynomial.legendre.legvander(2 * (moments - begin) / length - 1, len(data) - 1)
+            first = np.polynomial.legendre.legvander(np.array([-1.0]), len(data) - 1)
+            rows = [first] if given else []
+            if given > 1:
+                slope = [np.polynomial.legendre.Legendre(each).deriv()(-1.0) for each in np.eye(len(data))]
+                rows.append(np.array([slope]) * 2 / length)
+            to_legendre = np.linalg.inv(np.concatenate([*rows, powers]))
+            at = np.polynomial.legendre.legvander(2 * (points - begin) / length - 1, len(data) - 1)
+            fields.append(np.tensordot(line.interpolated(at @ to_legendre), data, 1))
+        return np.moveaxis(np.stack(fields, -1), 0, self.time)
+
+    def _sizes(self, values: np.ndarray) -> np.ndarray:
+        """Size of each field from values (..., fields)."""
+        sizes = np.sqrt((values.reshape(-1, values.shape[-1]) ** 2).mean(0))
+        return np.maximum(sizes, max(1e-6 * float(sizes.max()), ABOVE_ZERO))
+
+    def _tail(self, space: Sequence[SplineAxis], coef: np.ndarray) -> np.ndarray:
+        values = self._at_points(space, coef)
+        tail = np.tensordot(self.last, values, 1)
+        return np.sqrt((tail**2).mean(1)) / self._sizes(values)
+
+    def _at_points(self, space: Sequence[SplineAxis], coef: np.ndarray) -> np.ndarray:
+        """Values (k, m, fields) of coefficients over time at the points of the equation."""
+        grid = self._grid(space)
+        return np.stack([grid.inside @ each for each in grid.taken(np.moveaxis(coef, self.time, 0))])
+
+    def _carried(self, state: np.ndarray, old: Sequence[SplineAxis], new: Sequence[SplineAxis]) -> np.ndarray:
+        if all(a is b for a, b in zip(old, new, strict=True)):
+            return state
+        before, after = self._grid(old), self._grid(new)
+        table = before.table_at(after.points, (0,) * len(new))
+        values = np.stack([table @ each for each in before.taken(state)], 1)  # (m, k, fields)
+        solved = after.fitted(values.reshape(len(values), -1))
+        return after.spread(np.moveaxis(solved.reshape(-1, *values.shape[1:]), 1, 0))
+
+    def _coarser(self, space: list[SplineAxis], state: np.ndarray) -> tuple[list[SplineAxis], np.ndarray]:
+        return space, state
+
+
+def evolution(form: StrongForm) -> Statement | None:
+    """The statement of an evolution on a domain that is no box, or None where windows cannot solve it."""
+    domain = form.domain
+    if not isinstance(domain, OverTime) or domain.time.coordinates[0] != TIME or domain.dimension > MOST_COORDINATES:
+        return None
+    if form.parts is not None or form.coefficients or form.observations or form.has_integrals or form.hard.values:
+        return None
+    time = domain.coordinates.index(TIME)
+    starts = {piece.name for piece in domain.pieces if piece.is_initial}
+    last = {piece.name for piece in domain.pieces if piece.is_time_end} - starts
+    if any(last.intersection(term.pieces) for term in form.condition_terms):
+        return None
+    if any(term.label != "Initial" for term in form.condition_terms if starts.intersection(term.pieces)):
+        return None
+    orders, field_orders = orders_of(form)
+    if int(field_orders[:, time].max()) not in (1, 2) or form.order > min(SPACE_DEGREE.values()) - 2:
+        return None
+    return Statement(form, orders, field_orders, ())
