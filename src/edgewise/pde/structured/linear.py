@@ -16,7 +16,7 @@ from edgewise.train.cost import EQUATION_COST
 
 # Projections: ridge of systems whose diagonal is one, steps of refinement that remove its influence, the least size of
 # an unknown relative to the largest, and widths of its band that a matrix must exceed or is factorised densely.
-ROUNDING_RIDGE, PROJECTION_ROUNDS, LEAST_SIZE, BANDED_FROM = 1e-14, 2, 1e-6, 4
+PROJECTION_RIDGE, PROJECTION_ROUNDS, LEAST_UNKNOWN, BANDED_FROM = 1e-14, 2, 1e-6, 4
 Solver = Callable[[np.ndarray], np.ndarray]
 """Maps a right-hand side (rows,) to a solution (unknowns,)."""
 
@@ -411,7 +411,7 @@ class Projection:
 
     def __init__(self, matrix: sparse.csr_array, test: sparse.csr_array, product: sparse.csr_array, scale: np.ndarray):
         self.matrix, self.test = matrix, sparse.csr_array(test.T)
-        self.scale = np.maximum(scale, LEAST_SIZE * scale.max())
+        self.scale = np.maximum(scale, LEAST_UNKNOWN * scale.max())
         entries = sparse.coo_array(product)
         row, column = entries.coords
         values = entries.data / self.scale[row] / self.scale[column]
@@ -420,14 +420,14 @@ class Projection:
         if self.is_banded:
             band = np.zeros((3 * width + 1, count), dtype=values.dtype, order="F")
             band[2 * width + row - column, column] = values
-            band[2 * width] += ROUNDING_RIDGE
+            band[2 * width] += PROJECTION_RIDGE
             factorise, self._back = linalg.get_lapack_funcs(("gbtrf", "gbtrs"), (band,))
             self._factors = (*factorise(band, width, width, overwrite_ab=True)[:2], width)
             self.work = 2.0 * count * width**2
         else:
             dense = np.zeros((count, count), dtype=values.dtype, order="F")
             dense[row, column] = values
-            dense[np.arange(count), np.arange(count)] += ROUNDING_RIDGE
+            dense[np.arange(count), np.arange(count)] += PROJECTION_RIDGE
             self._factors = linalg.lu_factor(dense, overwrite_a=True, check_finite=False)
             self.work = count**3 / 3
         self.work *= (4 if np.iscomplexobj(values) else 1) / EQUATION_COST.product_speed

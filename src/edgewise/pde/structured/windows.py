@@ -23,31 +23,31 @@ from edgewise.pde.domains.products import OverTime
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
 from edgewise.pde.structured.axis import SplineAxis
 from edgewise.pde.structured.linear import Projection
-from edgewise.pde.structured.slabs import TOO_LONG, Fields, SlabMarch, TimeAxis, Watch
+from edgewise.pde.structured.slabs import ITERATIONS, STEP, TOO_LONG, Fields, SlabMarch, TimeAxis, Watch
 from edgewise.pde.structured.statement import Index, RowBlock, Slopes, Statement, orders_of
 from edgewise.settings import ABOVE_ZERO
 
-MOST_COORDINATES = 3  # as many inputs as a `TensorLayer` has
+MOST_WINDOW_AXES = 3  # as many inputs as a `TensorLayer` has
 # Degree and first intervals of splines of space, by the number of coordinates of space. A choice: as on boxes, but that
 # a higher degree leaves more splines to rounding where the boundary cuts through cells.
-SPACE_DEGREE, FIRST_INTERVALS = {1: 8, 2: 8}, {1: 16, 2: 6}
+CUT_DEGREE, FIRST_CUT_INTERVALS = {1: 8, 2: 8}, {1: 16, 2: 6}
 # Points for each spline of a coordinate, and in each interval. A choice: twice as many as splines in two dimensions.
-POINTS_PER_SPLINE, LEAST_POINTS = 1.5, 2
-BOUNDARY_SEED = 5
+POINTS_PER_CUT_SPLINE, LEAST_CELL_POINTS = 1.5, 2
+WALL_SEED = 5
 # Splines smaller than this share of the largest one inside the domain are left out: rounding alone determines them and
 # lets them grow from window to window. Measured on waves on a disk.
-LEFT_OUT = 1e-4
+LEAST_REACH = 1e-4
 # Penalty on the boundary, in units of the slopes inside over an interval. A choice: at a tenth of it heat on a disk has
 # unstable modes for splines of degree 8, at ten times as much none either.
-PENALTY = 150.0
-LENGTHS = math.sqrt(2.0)  # between the lengths that windows may have, so that they share factors. A choice
-# Newton's method in a window: iterations, contraction below which factors are used again, the step relative to the
-# allowed error at which it ends, and relative changes of slopes over a window that are rounding.
-ITERATIONS, CONTRACTION, STEP, CONSTANT = 12, 0.3, 0.02, 1e-12
+WALL_PENALTY = 150.0
+WINDOW_LENGTHS = math.sqrt(2.0)  # between the lengths that windows may have, so that they share factors. A choice
+# Newton's method in a window: contraction below which factors are used again, and relative changes of slopes over a
+# window that are rounding.
+WINDOW_CONTRACTION, SAME_SLOPES = 0.3, 1e-12
 # Errors that residuals imply are overestimates beside the boundary: this share of them counts. Measured on a disk.
-IMPLIED = 0.3
+IMPLIED_SHARE = 0.3
 # A shorter window whose error in time is no less than this share of that of the longer one, and is small, is kept.
-NOISE, LARGEST_NOISE = 0.3, 1e-4
+WINDOW_NOISE, LARGEST_WINDOW_NOISE = 0.3, 1e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +88,9 @@ class Grid:
     def __init__(self, form: StrongForm, space: Domain, axes: Sequence[SplineAxis]):
         self.axes, self.fields = axes, len(form.fields)
         lines = [torch.from_numpy(axis.breakpoints) for axis in axes]
-        each = max(LEAST_POINTS, *(math.ceil(POINTS_PER_SPLINE * axis.count / axis.intervals) for axis in axes))
+        each = max(
+            LEAST_CELL_POINTS, *(math.ceil(POINTS_PER_CUT_SPLINE * axis.count / axis.intervals) for axis in axes)
+        )
         inside, weights = self._inside(space, lines, each)
         self.parts = [Scattered(form.equation_term, inside, None, weights)]
         mesh = Mesh(space, lines)
@@ -97,7 +99,7 @@ class Grid:
                 if name not in space.boundary_names:
                     continue  # the first moment
                 (piece,) = space.named([name])
-                x, normal, shares = mesh.boundary([name], BOUNDARY_SEED + number)
+                x, normal, shares = mesh.boundary([name], WALL_SEED + number)
                 weights = np.sqrt(piece.measure * shares.numpy() / len(x))
                 self.parts.append(Scattered(term, x, normal, weights))
         self._tables: dict[tuple[int, Index], sparse.csr_array] = {}
@@ -107,7 +109,7 @@ class Grid:
             numbers, values = self._local(part.x)
             np.add.at(sizes, numbers, values**2)
         # Splines that hardly reach into the domain are left out: nothing but rounding determines them.
-        self.active = np.flatnonzero(sizes > LEFT_OUT**2 * sizes.max())
+        self.active = np.flatnonzero(sizes > LEAST_REACH**2 * sizes.max())
         self._place = np.full(self.count, -1)
         self._place[self.active] = np.arange(len(self.active))
         self.inside = self.table(0, (0,) * len(axes))
@@ -310,7 +312,7 @@ class WindowMarch(SlabMarch):
         begin, end = self.domain.bounds[self.time].tolist()
         if length == end - moment:
             return length
-        return (end - begin) * LENGTHS ** math.floor(1e-9 + math.log(length / (end - begin), LENGTHS))
+        return (end - begin) * WINDOW_LENGTHS ** math.floor(1e-9 + math.log(length / (end - begin), WINDOW_LENGTHS))
 
     def _slab(
         self, space: list[SplineAxis], state: np.ndarray, begin: float, end: float
@@ -320,7 +322,11 @@ class WindowMarch(SlabMarch):
             self._refused = None
             return solved
         refused, self._refused = self._refused, (end - begin, solved[3])
-        if refused is not None and end - begin < refused[0] and solved[3] > refused[1] * NOISE < LARGEST_NOISE:
+        if (
+            refused is not None
+            and end - begin < refused[0]
+            and solved[3] > refused[1] * WINDOW_NOISE < LARGEST_WINDOW_NOISE
+        ):
             self._refused = None
             return (*solved[:3], self.allowed)  # a shorter window is no better: what is left is not of time
         return solved
@@ -336,8 +342,8 @@ class WindowMarch(SlabMarch):
         bounds, dimension = self.place.bounds.numpy(), len(self.space)
         axes = [
             SplineAxis(
-                np.linspace(bounds[k, 0], bounds[k, 1], round(self.finer * FIRST_INTERVALS[dimension]) + 1),
-                SPACE_DEGREE[dimension],
+                np.linspace(bounds[k, 0], bounds[k, 1], round(self.finer * FIRST_CUT_INTERVALS[dimension]) + 1),
+                CUT_DEGREE[dimension],
                 self.statement.periodic[axis],
             )
             for k, axis in enumerate(self.space)
@@ -379,7 +385,7 @@ class WindowMarch(SlabMarch):
         residual, slopes = evaluated[0]
         waves = self._waves(grid, 0, residual.shape[0], slopes, float(np.ptp(line.breakpoints)), np.pi)
         scale = self._sizes(self._at_points(grid.axes, coef)).max()
-        errors = IMPLIED * np.sqrt((residual**2).mean(2)) / waves / scale
+        errors = IMPLIED_SHARE * np.sqrt((residual**2).mean(2)) / waves / scale
         return self._by_interval(grid, errors.max(0))
 
     def _finer(self, space: Sequence[SplineAxis], errors: Sequence[np.ndarray]) -> list[SplineAxis] | None:
@@ -425,7 +431,7 @@ class WindowMarch(SlabMarch):
                 space = [index[k] for k in self.space]
                 if not index[self.time] and any(order > 0 for order in space):
                     stiff += units[residual] * np.abs(slope).mean() * np.prod((1 / widths) ** space, 1)
-            penalty = np.sqrt(PENALTY * np.maximum(stiff, ABOVE_ZERO) * widths.mean(1))
+            penalty = np.sqrt(WALL_PENALTY * np.maximum(stiff, ABOVE_ZERO) * widths.mean(1))
             waves = self._waves(grid, number, counts[number], slopes[number], 1.0, 1.0)
             weights.append(part.weights * penalty / waves)
         return weights
@@ -488,7 +494,7 @@ class WindowMarch(SlabMarch):
                 means = [{key: slope.mean(1) for key, slope in slopes.items()} for _, slopes in evaluated]
                 weights = self._row_weights(grid, means, [len(values) for values, _ in evaluated])
                 is_exact = self.statement.form.is_linear and all(
-                    np.ptp(slope, 1).max() <= CONSTANT * np.abs(slope).max()
+                    np.ptp(slope, 1).max() <= SAME_SLOPES * np.abs(slope).max()
                     for _, slopes in evaluated
                     for slope in slopes.values()
                 )
@@ -506,7 +512,7 @@ class WindowMarch(SlabMarch):
             is_still = size > before / 2 and size <= self.allowed  # what is left is in splines that hardly reach inside
             if size <= STEP * self.allowed or is_still or factors.is_exact:
                 return self._coef(line, grid.spread(nodal), state)
-            if size > CONTRACTION * before:
+            if size > WINDOW_CONTRACTION * before:
                 if not fresh and size > 2 * before and before < 1:
                     return None
                 factors = None
@@ -564,7 +570,7 @@ class WindowMarch(SlabMarch):
 def evolution(form: StrongForm) -> Statement | None:
     """The statement of an evolution on a domain that is no box, or None where windows cannot solve it."""
     domain = form.domain
-    if not isinstance(domain, OverTime) or domain.time.coordinates[0] != TIME or domain.dimension > MOST_COORDINATES:
+    if not isinstance(domain, OverTime) or domain.time.coordinates[0] != TIME or domain.dimension > MOST_WINDOW_AXES:
         return None
     if form.parts is not None or form.coefficients or form.observations or form.has_integrals or form.hard.values:
         return None
@@ -576,6 +582,6 @@ def evolution(form: StrongForm) -> Statement | None:
     if any(term.label != "Initial" for term in form.condition_terms if starts.intersection(term.pieces)):
         return None
     orders, field_orders = orders_of(form)
-    if int(field_orders[:, time].max()) not in (1, 2) or form.order > min(SPACE_DEGREE.values()) - 2:
+    if int(field_orders[:, time].max()) not in (1, 2) or form.order > min(CUT_DEGREE.values()) - 2:
         return None
     return Statement(form, orders, field_orders, ())
