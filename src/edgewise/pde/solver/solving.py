@@ -553,8 +553,7 @@ def _march(
 
 
 def _march_of(problem: Collocation) -> type[SlabMarch]:
-    from edgewise.pde.structured.delays import DelayedMarch
-    from edgewise.pde.structured.slabs import SlabMarch
+    from edgewise.pde.structured.slabs import DelayedMarch, SlabMarch
     from edgewise.pde.structured.windows import WindowMarch
 
     if not isinstance(problem.domain, Box):

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import torch
 from scipy.special import roots_jacobi
+from torch import Tensor
 
 from edgewise.pde.domains.domain import TIME
 from edgewise.pde.problem.conditions import Initial, by_field
-from edgewise.pde.problem.evaluation import value_at
+from edgewise.pde.problem.evaluation import EquationResiduals, EvaluationContext, value_at
+from edgewise.pde.problem.fields import Field
+from edgewise.pde.problem.strong_form import PROBE_SEEDS, PROBES
 from edgewise.pde.structured.axis import SplineAxis
 from edgewise.pde.structured.linear import LinearSystem, solver_for
-from edgewise.pde.structured.networks import WindowNetwork
+from edgewise.pde.structured.networks import TensorNetwork, WindowNetwork
 from edgewise.pde.structured.statement import Statement
 from edgewise.pde.structured.stationary import carried, graded, local_errors, network_of
 from edgewise.settings import ABOVE_ZERO
@@ -47,6 +50,8 @@ MOST_INTERVALS = {1: 3000, 2: 100}  # of a coordinate of space. A choice: a slab
 # the allowed error at which it ends.
 ITERATIONS, CONTRACTION, STEP = 12, 0.2, 0.02
 CONTINUED = 4  # degree in time with which a slab's polynomial is continued as the start of the next one. A choice
+SAME_MOMENT = 1e-10  # of the whole time: moments that are closer are the same. A choice: far above rounding
+JUMP_FOUND = 52  # halvings of a slab after which a moment is known to rounding
 
 
 class TimeAxis(SplineAxis):
@@ -455,6 +460,88 @@ class SlabMarch:
                 for name, value in (by_field(given, form.fields) if given is not None else {}).items():
                     values[order, :, form.fields.index(name)] = value_at(value, self.domain.coordinates, x, "value")
         return values[: self.order].numpy()
+
+
+class DelayedMarch(SlabMarch):
+    """A pass through time in slabs that are no longer than the delays, so that delayed values are known [1]_.
+
+    A solution has a jump in its first derivative at the first moment, where its history ends; a delay carries each jump
+    on, to one of an order higher. Slabs end at these moments, so that each is smooth.
+
+    Parameters
+    ----------
+    statement, tolerance, watch, finer
+        As for `SlabMarch`.
+
+    References
+    ----------
+    .. [1] A. Bellen, M. Zennaro, "Numerical Methods for Delay Differential Equations", 2003, chapters 2 and 3.
+    """
+
+    def __init__(self, statement: Statement, tolerance: float, watch: Watch, finer: float = 1.0):
+        super().__init__(replace(statement, past=self.past), tolerance, watch, finer)
+        self.jumps = [(self.ends[0], 0)]  # moments, and numbers of delays since the first one
+        self._windows: list[TensorNetwork] = []
+        self._probes = self.domain.interior(PROBES, "sobol", seed=PROBE_SEEDS[0])
+        self.whole = float(self.domain.size[self.time])
+
+    def past(self, number: int, points: Tensor) -> Tensor:
+        """Values of a field at earlier moments, (b, q), at points (b, q, n)."""
+        if not self.slabs:
+            return points.new_zeros(points.shape[:2])  # the history takes their place
+        self._windows += [network_of(*slab) for slab in self.slabs[len(self._windows) :]]
+        ends = torch.tensor(self.ends[: len(self.slabs) + 1], dtype=torch.float64)
+        network, flat = WindowNetwork(self._windows, ends, self.time), points.flatten(0, 1)
+        # Moments after the last one that is known belong to a slab that is too long, or to fresh points by rounding.
+        flat[:, self.time].clamp_(max=float(ends[-1]))
+        with torch.no_grad():
+            return network(flat)[:, number].reshape(points.shape[:2])
+
+    def bounded(self, moment: float, length: float) -> float:
+        """Length of a slab that needs known values alone and ends where a derivative jumps; 0 where there is none."""
+        begin, end, same = self._places(moment), moment + length, SAME_MOMENT * self.whole
+        for number, (lowest, highest) in enumerate(begin):
+            if highest > moment - same:
+                return 0.0  # this delay vanishes
+            if self._places(end)[number][1] > moment + same:
+                end = self._moment_of(number, moment, moment, end)
+            if highest - lowest > same:
+                continue  # a delay that depends on the place carries jumps everywhere
+            for place, generation in list(self.jumps):
+                if abs(highest - place) <= same:
+                    self._add_jump(moment, generation + 1)
+                elif highest < place < self._places(end)[number][0] - same:
+                    end = self._moment_of(number, place, moment, end)
+        return end - moment
+
+    def _moment_of(self, number: int, place: float, begin: float, end: float) -> float:
+        """Moment between two others at which a delayed moment is a given one, by bisection."""
+        for _ in range(JUMP_FOUND):
+            middle = (begin + end) / 2
+            begin, end = (middle, end) if self._places(middle)[number][1] < place else (begin, middle)
+        return end
+
+    def _add_jump(self, moment: float, generation: int) -> None:
+        """Remember a jump in a derivative that the degree of a slab resolves."""
+        if generation <= self.degree and all(place != moment for place, _ in self.jumps):
+            self.jumps.append((moment, generation))
+
+    def _places(self, moment: float) -> list[tuple[float, float]]:
+        """Earliest and latest moment that each delay asks for at a moment, over the places of space."""
+        x, asked, names = self._probes.clone(), list[Tensor](), self.domain.coordinates
+        x[:, self.time] = moment
+        ones = x.new_ones(len(x))
+
+        def past(moments: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+            asked.append(moments.expand(len(x)))
+            return asked[-1], ones > 0, ones
+
+        field = Field(lambda _: ones, names, lambda _, places, *__: torch.ones_like(places), past)
+        residuals = self.statement.form.equation_term.residuals
+        assert isinstance(residuals, EquationResiduals)
+        fields = dict.fromkeys(self.statement.form.fields, field)
+        EvaluationContext(names, x, fields, {}).call(residuals.equation, "equation")
+        return [(float(each.min()), float(each.max())) for each in asked]
 
 
 def marches(statement: Statement) -> bool:
