@@ -144,7 +144,7 @@ def test_parts_of_the_judgement():
     network = tensor_network(plain, 4, 5)
     assert zero_solves(plain)
     assert not zero_solves(PDE(lambda u: u.xx + u.yy - 1, SQUARE, [Dirichlet(0.0)]))
-    size, is_constant = weakest_direction(network, plain)
+    size, is_constant, _ = weakest_direction(network, plain)
     # The first function of the square, sin(pi x) sin(pi y), has the residual 2 pi^2 in units of 4 pi^2 sqrt(2).
     assert size == pytest.approx(1 / (2 * math.sqrt(2)), rel=0.2) and not is_constant
     assert coefficient_jump(plain.form) is None

@@ -8,7 +8,7 @@ import torch
 from scipy.integrate import solve_ivp
 
 from edgewise.checkpoint import load_solution, save_solution
-from edgewise.pde import PDE, Box, Dirichlet, Initial, Interval, Periodic, Time, named_equation, solve
+from edgewise.pde import PDE, Box, Dirichlet, Initial, Interval, Periodic, Time, laplacian, named_equation, solve
 from edgewise.pde.solver.solution import errors_of
 from edgewise.pde.structured.networks import WindowNetwork
 from edgewise.pde.structured.slabs import SlabMarch, TimeAxis, marches
@@ -54,6 +54,58 @@ def test_an_ordinary_equation():
     solution = solve(decay(), tolerance=1e-12)
     assert isinstance(solution.model, WindowNetwork) and solution.stopped == "converged"
     assert solution.errors().relative_l2 < 1e-12
+
+
+@pytest.mark.slow
+def test_a_multiplier_of_a_constraint_is_found_with_the_fields():
+    """Equations of index 2: the constraint u + v = cos t does not contain the force l that upholds it."""
+    problem = PDE(
+        lambda u, v, l, t: (u.t + u**2 - l, v.t + v - 2 * l, u + v - torch.cos(t)),
+        Time(0, 2),
+        [Initial({"u": 0.3, "v": 0.7})],
+    )
+    solution = solve(problem, tolerance=1e-10)
+    assert isinstance(solution.model, WindowNetwork) and solution.stopped == "converged"
+
+    def force(t, u):
+        return (u**2 + np.cos(t) - u - np.sin(t)) / 3
+
+    t = np.linspace(0, 2, 21)
+    u = solve_ivp(lambda t, u: force(t, u) - u**2, (0, 2), [0.3], "DOP853", t, rtol=1e-13, atol=1e-13).y[0]
+    expected = np.stack([u, np.cos(t) - u, force(t, u)], 1)
+    np.testing.assert_allclose(solution(t[:, None]), expected, atol=1e-9)
+
+
+@pytest.mark.slow
+def test_an_incompressible_flow_on_a_torus():
+    """Vortices of Taylor and Green; nothing determines the mean of the pressure, which is chosen as zero."""
+
+    def decay(t):
+        return torch.exp(-2 * t)
+
+    fields = {
+        "u": lambda x, y, t: torch.cos(x) * torch.sin(y) * decay(t),
+        "v": lambda x, y, t: -torch.sin(x) * torch.cos(y) * decay(t),
+        "p": lambda x, y, t: -(torch.cos(2 * x) + torch.cos(2 * y)) / 4 * decay(2 * t),
+    }
+    problem = PDE(
+        lambda u, v, p: (
+            u.t + u * u.x + v * u.y + p.x - laplacian(u),
+            v.t + u * v.x + v * v.y + p.y - laplacian(v),
+            u.x + v.y,
+        ),
+        Box(x=(0, 2 * PI), y=(0, 2 * PI)) * Time(0, 0.1),
+        [
+            Periodic("x"),
+            Periodic("y"),
+            Initial({"u": lambda x, y: torch.cos(x) * torch.sin(y), "v": lambda x, y: -torch.sin(x) * torch.cos(y)}),
+        ],
+        solution=fields,
+    )
+    solution = solve(problem, tolerance=1e-5)
+    assert solution.stopped == "converged"
+    assert solution.errors().relative_l2 < 3 * solution.error_estimate < 1e-4
+    assert "p is determined up to a function of time" in solution.trust
 
 
 @pytest.mark.slow

@@ -33,6 +33,7 @@ from edgewise.pde.solver.uniqueness import (
     COARSE,
     COARSE_DEGREE,
     SumNetwork,
+    Weakest,
     block_squares,
     coefficient_jump,
     problem_around,
@@ -214,8 +215,8 @@ def judge(
     if scatter.fields:
         checks.append(f"noise of the measured values leaves a relative standard error of {noise:.1g}")
     weakest = weakest_direction(network, problem)
-    if weakest is not None and weakest[0] > 0:
-        estimates.append(min(residual / max(size, ABOVE_ZERO), ROUNDED) / weakest[0])
+    if weakest is not None and weakest.size > 0:
+        estimates.append(min(residual / max(size, ABOVE_ZERO), ROUNDED) / weakest.size)
     of_problem = _doubts_of_uniqueness(network, problem, residual, size, weakest, checks)
     if of_problem:
         estimates.append(1.0)  # another solution may differ by as much as the solution is large
@@ -238,7 +239,7 @@ def _doubts_of_uniqueness(
     problem: Collocation,
     residual: float,
     size: float,
-    weakest: tuple[float, bool] | None,
+    weakest: Weakest | None,
     checks: list[str],
 ) -> list[str]:
     """Sentences on solutions that are trivial, not unique, or of another problem than the one that was meant."""
@@ -247,16 +248,18 @@ def _doubts_of_uniqueness(
         for name in undetermined_coefficients(network, problem)
     ]
     least = UNDETERMINED[min(problem.domain.dimension, 3)]
-    is_unique = weakest is not None and weakest[0] >= least
+    is_unique = weakest is not None and weakest.size >= least
     if size < SMALL_SOLUTION and not (is_unique and problem.is_linear) and zero_solves(problem):
         doubts.append("The solution is u = 0, which solves every homogeneous problem; another one was not found.")
     if weakest is not None and not is_unique:
-        what = "a constant" if weakest[1] else "another function"
+        what = "a constant" if weakest.is_constant else "another function"
         doubts.append(f"The solution is not unique: {what} may be added to it, and the residual stays the same.")
         if residual > math.sqrt(least):
             doubts.append("The residual does not vanish either, so that the data contradict each other.")
     elif weakest is not None:
-        checks.append(f"no smooth function may be added to it (smallest singular value {weakest[0]:.1g})")
+        for name in weakest.zero_means:
+            checks.append(f"{name} is determined up to a function of time, and its mean over space is zero")
+        checks.append(f"no smooth function may be added to it (smallest singular value {weakest.size:.1g})")
     jump = coefficient_jump(problem.form)
     if jump is not None:
         where = f"{problem.domain.coordinates[jump[0]]} = {jump[1]:.4g}"

@@ -10,13 +10,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.nn.prediction import BATCH_ROWS
-from edgewise.pde.domains.domain import Box, Domain
+from edgewise.pde.domains.domain import TIME, Box, Domain
 from edgewise.pde.domains.mesh import Mesh, even_lines
 from edgewise.pde.problem.collocation import Collocation, points_with
 from edgewise.pde.problem.evaluation import EvaluationContext
@@ -44,6 +45,7 @@ LEAST_SENSITIVITY = 1e-9
 JUMP_HALVINGS, JUMP = 40, 0.01
 OFF_MIDDLE = 0.4142  # place of a point in its interval of such a line. A choice: no simple fraction
 LINES, LINE_POINTS = 4, 513  # along each coordinate, on which jumps are sought. A choice: jumps on surfaces cross them
+ZERO_MEAN = 1e-4  # of the largest value of a field: means below are zero, as far as points of a coarse mesh give them
 ZERO_POINTS = 4000  # at which the residuals of u = 0 are looked at. A choice
 
 
@@ -171,22 +173,50 @@ def _coarse_rows(space: TensorNetwork, network: nn.Module, problem: Collocation)
     return RowSource(space, around, slots).in_full()[0].detach(), slots.slots
 
 
-def weakest_direction(network: nn.Module, problem: Collocation) -> tuple[float, bool] | None:
-    """Smallest residual of a smooth function of mean square 1 in the linearised problem, and whether it is a constant.
+class Weakest(NamedTuple):
+    """Result of `weakest_direction`.
 
-    In more than three dimensions only constants are tried, and the result is None if none may be added; None for
-    problems with unknown coefficients, observations or integrals, and where
-    the domain leaves functions of the coarse space without points.
+    Parameters
+    ----------
+    size : float
+        Smallest residual of a smooth function of mean square 1 in the linearised problem.
+    is_constant : bool
+        Whether that function is a constant.
+    zero_means : tuple of str
+        Fields that are determined up to a function of time, and have mean 0 over space at each moment.
+    """
+
+    size: float
+    is_constant: bool
+    zero_means: tuple[str, ...] = ()
+
+
+def weakest_direction(network: nn.Module, problem: Collocation) -> Weakest | None:
+    """Smallest residual of a smooth function of mean square 1 in the linearised problem.
+
+    Fields that are determined up to a function of time have mean 0, as the pressure of a flow without open boundary:
+    functions that change this mean do not count. In more than three dimensions only constants are tried, and the
+    result is None if none may be added; None for problems with unknown coefficients, observations or integrals, and
+    where the domain leaves functions of the coarse space without points.
     """
     if problem.unknowns or problem.form.observations or problem.has_integrals:
         return None
     if problem.domain.dimension not in COARSE:
-        return (0.0, True) if constant_is_free(network, problem) else None
+        return Weakest(0.0, True) if constant_is_free(network, problem) else None
     space = _coarse_space(problem)
     rows, _ = _coarse_rows(space, network, problem)
     x, weights = _coarse_mesh(problem.domain).interior()
     roots = (weights / weights.sum()).sqrt()[:, None, None]
     values, parts = _values_by_coefficients(space, x), problem.form.parts
+    zero_means = []
+    for number in _up_to_functions_of_time(problem.form):
+        _, moments = x[:, problem.domain.coordinates.index(TIME)].unique(return_inverse=True)
+        shares = nn.functional.one_hot(moments).mT * weights
+        shares = shares / shares.sum(1, keepdim=True)
+        found = network(x)[:, number].detach()
+        if float((shares @ found).abs().max()) <= ZERO_MEAN * float(found.abs().max()):
+            zero_means.append(problem.fields[number])
+            rows = torch.cat([rows, shares @ values[:, number]])
     if parts is not None:  # an output is nothing outside of its part
         own = torch.arange(parts.count).repeat_interleave(len(problem.fields))
         values = values * (parts.number(x)[:, None] == own)[..., None]
@@ -200,7 +230,23 @@ def weakest_direction(network: nn.Module, problem: Collocation) -> tuple[float, 
     function = (mass @ torch.linalg.solve_triangular(upper, directions[-1][:, None], upper=True)).reshape(len(x), -1)
     function = function / roots[:, 0]
     is_constant = bool((function - function.mean(0)).norm() < CONSTANT_SHARE * function.norm())
-    return float(sizes[-1]) / math.sqrt(2), is_constant  # rows are those of the loss's second derivative, 2 J'J
+    # Rows are those of the loss's second derivative, 2 J'J.
+    return Weakest(float(sizes[-1]) / math.sqrt(2), is_constant, tuple(zero_means))
+
+
+def _up_to_functions_of_time(form: StrongForm) -> list[int]:
+    """Numbers of the fields of which the equation and the conditions have derivatives by space alone."""
+    if TIME not in form.domain.coordinates:
+        return []
+    time, terms = form.domain.coordinates.index(TIME), (form.equation_term, *form.condition_terms)
+    indices = [
+        {index for term in terms for index in term.requirements.derivatives.get(name, ())} for name in form.fields
+    ]
+    return [
+        number
+        for number, each in enumerate(indices)
+        if each and all(sum(index) > 0 and not index[time] for index in each)
+    ]
 
 
 @torch.no_grad()

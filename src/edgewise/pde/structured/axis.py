@@ -119,6 +119,11 @@ class SplineAxis:
         return sparse.csr_array((values.ravel(), columns.ravel(), starts), shape=(len(points), self.count))
 
 
+def dense(table: Table) -> np.ndarray:
+    """The table as an array."""
+    return table if isinstance(table, np.ndarray) else table.toarray()
+
+
 def greville_points(breakpoints: np.ndarray, degree: int) -> np.ndarray:
     """Means of `degree` neighbouring knots, the outermost ones repeated: (intervals + degree,), the ends exact."""
     knots = np.concatenate([[breakpoints[0]] * degree, breakpoints, [breakpoints[-1]] * degree])

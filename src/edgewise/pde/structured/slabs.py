@@ -282,8 +282,13 @@ class SlabMarch:
         weighted = []
         for axis in self.space:
             shares = np.diff(axes[axis].breakpoints) * axes[axis].intervals / np.ptp(axes[axis].breakpoints)
-            weighted.append(errors[axis] / size * np.sqrt(shares))
+            weighted.append(self._levelled(errors[axis] / size * np.sqrt(shares)))
         return weighted
+
+    def _levelled(self, errors: np.ndarray) -> np.ndarray:
+        """The largest error everywhere, so that grids stay even, where `WaveByWave` is faster than smaller grids."""
+        is_even = len(self.space) > 1 and all(self.statement.periodic[k] for k in self.space)
+        return np.full_like(errors, errors.max()) if is_even and len(self.statement.form.fields) > 1 else errors
 
     def _solved(
         self, axes: list[SplineAxis], state: np.ndarray, length: float, near: Fields | None
@@ -354,6 +359,9 @@ class SlabMarch:
         ahead = np.polynomial.legendre.legval(2 * (1 + moments * ratio) - 1, fitted).T
         ahead = line.interpolated(ahead).reshape(last.shape)
         lines[self.order :] = ahead[self.order :] + (lines[0] - ahead[0])
+        # Where nothing determines the mean of a multiplier, its continuation would grow from rounding.
+        free = list(self.statement.multipliers)
+        lines[..., free] = state[0][..., free]
         return coef
 
     def _carried(self, state: np.ndarray, old: Sequence[SplineAxis], new: Sequence[SplineAxis]) -> np.ndarray:
@@ -421,7 +429,7 @@ class SlabMarch:
                 wrong = np.abs(values - given) / scale.reshape(self.order, *[1] * dimension, -1)
                 each = np.moveaxis(wrong, number + 1, 0).reshape(line.intervals, -1).max(1)
                 lengths = np.diff(line.breakpoints)
-                each = each * np.sqrt(lengths * line.intervals / np.ptp(line.breakpoints))
+                each = self._levelled(each * np.sqrt(lengths * line.intervals / np.ptp(line.breakpoints)))
                 cut = np.clip(1.1 * (each / self.allowed) ** (1 / (degree + 1)), 1.0, REFINE)
                 new = graded(line.breakpoints, lengths / cut, line.periodic)
                 if each.max() > self.allowed and len(new) <= MOST_INTERVALS[dimension]:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from edgewise.ops.splines.bspline import MAX_PRODUCT_DEGREE
-from edgewise.pde.domains.domain import Box
+from edgewise.pde.domains.domain import TIME, Box
 from edgewise.pde.problem.evaluation import EvaluationContext
 from edgewise.pde.problem.fields import Field, Index
 from edgewise.pde.problem.integrals import at_places
@@ -175,6 +175,28 @@ class RowBlock:
         return torch.ones(at.shape[:2], dtype=at.dtype) if self.past is None else self.past(number, at)
 
 
+class HighestOrderBlock(RowBlock):
+    """Rows that let fields, `numbers`, have one degree less in the last moment's coordinate, the face's first number.
+
+    The multiplier of a constraint, as the pressure of an incompressible flow, is a polynomial of time of one degree
+    less than the fields that it acts on [1]_.
+
+    References
+    ----------
+    .. [1] E. Hairer, G. Wanner, "Solving Ordinary Differential Equations II", section VII.4, problems of index 2.
+    """
+
+    def evaluate(self, coef: np.ndarray, with_slopes: bool = True) -> tuple[np.ndarray, Slopes]:
+        """Coefficients of the highest Chebyshev polynomial of time, and their slopes."""
+        (axis,) = (k for k, points in enumerate(self.points) if len(points) == 1)
+        degree, length = self.axes[axis].degree, float(np.ptp(self.axes[axis].breakpoints))
+        factor = length**degree / (math.factorial(degree) * 2.0 ** (2 * degree - 1))
+        index = tuple(degree if k == axis else 0 for k in range(len(self.axes)))
+        values = factor * self.derivatives(coef, [index])[index][list(self.numbers)]
+        slope = np.full(self.shape, factor)
+        return values, {(row, number, index): slope for row, number in enumerate(self.numbers)}
+
+
 @dataclass(frozen=True, eq=False)
 class Statement:
     """A problem on a box whose equations and conditions determine the coefficients of a tensor grid one for one.
@@ -195,6 +217,9 @@ class Statement:
         condition's number and the face.
     past : callable, optional
         Values of the fields at earlier moments, for delays.
+    multipliers : tuple of int
+        Numbers of the fields without derivatives by time that no constraint contains: differential-algebraic equations
+        of index 2, as the pressure of an incompressible flow.
     """
 
     form: StrongForm
@@ -203,6 +228,7 @@ class Statement:
     priority: tuple[int, ...]
     condition_orders: Mapping[tuple[int, int, int], np.ndarray] = field(default_factory=dict)
     past: PastValues | None = None
+    multipliers: tuple[int, ...] = ()
 
     @property
     def periodic(self) -> tuple[bool, ...]:
@@ -222,7 +248,7 @@ class Statement:
 
     def blocks(self, axes: Sequence[SplineAxis]) -> list[RowBlock]:
         """Blocks of the equation and of all conditions, with as many rows as there are coefficients."""
-        return [*self.equation_blocks(axes), *self.condition_blocks(axes)]
+        return [*self.equation_blocks(axes), *self.condition_blocks(axes), *self.multiplier_blocks(axes)]
 
     def equation_blocks(self, axes: Sequence[SplineAxis]) -> list[RowBlock]:
         """Blocks of the equation: one for all residuals that have the same orders, and so the same points."""
@@ -256,6 +282,14 @@ class Statement:
                 blocks.append(RowBlock(self.form, term, numbers, axes, points, (axis, end)))
         return blocks
 
+    def multiplier_blocks(self, axes: Sequence[SplineAxis]) -> list[RowBlock]:
+        """One degree less in time for each multiplier, at as many points of space as it has splines."""
+        if not self.multipliers:
+            return []
+        time = self.form.domain.coordinates.index(TIME)
+        points = [line.breakpoints[-1:] if k == time else line.all_points() for k, line in enumerate(axes)]
+        return [HighestOrderBlock(self.form, self.form.equation_term, self.multipliers, axes, points)]
+
 
 def alike(orders: np.ndarray) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
     """Different rows of orders, each with the numbers of the residuals that have it."""
@@ -281,7 +315,8 @@ def recognised(form: StrongForm, most_axes: float = MOST_AXES) -> Statement | st
     count = len(form.equation_term.requirements.sizes)
     if count != len(form.fields):
         return "there are not as many equations as fields"
-    residual_orders, field_orders = orders_of(form)
+    slopes = _probed(form, form.equation_term)
+    residual_orders, field_orders = orders_of(form, slopes)
     statement = Statement(form, residual_orders, field_orders, tuple(range(domain.dimension)))
     given, normal = np.zeros(domain.dimension, dtype=int), np.zeros(domain.dimension, dtype=int)
     for number, axis, _ in statement.faces():
@@ -295,6 +330,11 @@ def recognised(form: StrongForm, most_axes: float = MOST_AXES) -> Statement | st
             residual_orders[:, axis] = field_orders[:, axis] = 0
         elif given[axis] != residual_orders[:, axis].sum():
             return "there are not as many conditions as the order of the equations"
+    multipliers = _multipliers(form, statement, slopes)
+    if multipliers:
+        time = domain.coordinates.index(TIME)
+        residual_orders[residual_orders[:, time] == 0, time] = 1
+        field_orders[list(multipliers), time] = 1
     priority = tuple(np.argsort(normal, kind="stable").tolist())
     orders: dict[tuple[int, int, int], np.ndarray] = {}
     for number, axis, end in statement.faces():
@@ -307,7 +347,7 @@ def recognised(form: StrongForm, most_axes: float = MOST_AXES) -> Statement | st
             if of_conditions is None or sorted(residual_orders.tolist()) != sorted(field_orders.tolist()):
                 return "the equations of a system have different orders, and their fields do not have the same ones"
             orders[number, axis, end] = of_conditions
-    return Statement(form, residual_orders, field_orders, priority, orders)
+    return Statement(form, residual_orders, field_orders, priority, orders, multipliers=multipliers)
 
 
 def _orders_of_conditions(slopes: Slopes, field_orders: np.ndarray, like: np.ndarray) -> np.ndarray | None:
@@ -336,11 +376,26 @@ def _probed(form: StrongForm, term: ResidualTerm, face: tuple[int, int] | None =
     return block.evaluate_jet(jet, with_slopes=True)[1]
 
 
-def orders_of(form: StrongForm) -> tuple[np.ndarray, np.ndarray]:
+def _multipliers(form: StrongForm, statement: Statement, slopes: Slopes) -> tuple[int, ...]:
+    """Fields without a start and without derivatives by time, where no constraint, a residual without them, has any."""
+    if TIME not in form.domain.coordinates:
+        return ()
+    time = form.domain.coordinates.index(TIME)
+    faces = [(form.condition_terms[number].label, end) for number, axis, end in statement.faces() if axis == time]
+    constraints = np.flatnonzero(statement.orders[:, time] == 0)
+    algebraic = np.flatnonzero(statement.field_orders[:, time] == 0)
+    is_index_1 = any(number in constraints and slot in algebraic for number, slot, _ in slopes)
+    is_first_order = int(statement.orders[:, time].max()) == 1
+    if set(faces) != {("Initial", 0)} or is_index_1 or not is_first_order or len(constraints) != len(algebraic):
+        return ()
+    return tuple(algebraic.tolist())
+
+
+def orders_of(form: StrongForm, slopes: Slopes | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Orders by each coordinate of every residual of the equation, and of every field in it."""
     of_residuals = np.zeros((len(form.equation_term.requirements.sizes), form.domain.dimension), dtype=int)
     of_fields = np.zeros((len(form.fields), form.domain.dimension), dtype=int)
-    for number, slot, index in _probed(form, form.equation_term):
+    for number, slot, index in slopes or _probed(form, form.equation_term):
         of_residuals[number] = np.maximum(of_residuals[number], index)
         of_fields[slot] = np.maximum(of_fields[slot], index)
     return of_residuals, of_fields

@@ -275,6 +275,11 @@ def local_errors(
             for axis, count in counts.items():
                 short = wave_slopes(fresh, evaluated[0].shape, evaluated[1], axis)
                 values = implied_errors(evaluated[0], short)
+                of_multipliers = {key: s for key, s in evaluated[1].items() if key[1] in statement.multipliers}
+                if of_multipliers:  # what a short slab makes small in other fields need not be so in these
+                    wave = wave_slopes(fresh, evaluated[0].shape, of_multipliers, axis)
+                    own = implied_errors(evaluated[0], np.where(wave > ABOVE_ZERO, wave, math.inf))
+                    values = np.maximum(values, own)
                 if of is not None:
                     values = np.maximum(values, lasting_errors(fresh, coef, *evaluated, short, axis, count))
                 largest = values.max(tuple(other for other in range(dimension) if other != axis))

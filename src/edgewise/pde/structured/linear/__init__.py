@@ -1,0 +1,13 @@
+"""Linear systems of a structured grid: sparse factors, and preconditioners inside a Krylov method.
+
+A `system` has the rows of all blocks, linearised, and `solver` chooses how it is solved: `diagonal` by eigenvectors of
+each coordinate, `waves` by Fourier transforms where coupled fields are periodic. `projection` serves windows.
+"""
+
+from edgewise.pde.structured.linear.diagonal import FastDiagonalisation
+from edgewise.pde.structured.linear.projection import Projection
+from edgewise.pde.structured.linear.solver import solver_for
+from edgewise.pde.structured.linear.system import LinearSystem
+from edgewise.pde.structured.linear.waves import WaveByWave
+
+__all__ = ["FastDiagonalisation", "LinearSystem", "Projection", "WaveByWave", "solver_for"]

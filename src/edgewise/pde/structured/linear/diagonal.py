@@ -1,0 +1,252 @@
+"""Fast diagonalisation: sums of Kronecker products by eigenvectors of each coordinate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from scipy import linalg
+
+from edgewise.pde.structured.axis import dense
+from edgewise.pde.structured.linear.system import LinearSystem, Solver
+from edgewise.pde.structured.statement import Statement
+
+# Largest condition number of eigenvectors that fast diagonalisation accepts. A choice: refinement wins back the digits
+# that are lost, as long as some remain.
+WORST_VECTORS = 1e9
+
+
+class FieldByField:
+    """Preconditioner that solves for each field alone by `FastDiagonalisation` and leaves out what couples them.
+
+    Parameters
+    ----------
+    parts : list of tuple
+        For each field the numbers of its rows in the whole system, and its solver.
+    """
+
+    def __init__(self, parts: Sequence[tuple[np.ndarray, Solver]]):
+        self.parts = parts
+
+    @classmethod
+    def of(cls, statement: Statement, system: LinearSystem) -> Solver | None:
+        """The preconditioner; None where residuals and fields do not pair, or an operator cannot be diagonalised."""
+        fields = system.shape[-1]
+        if fields == 1:
+            return FastDiagonalisation.of(statement, system)
+        if len(statement.equation_blocks(system.blocks[0].axes)) > 1:
+            return None  # residuals of different orders have different points
+        # A residual belongs to the field whose derivatives of its own order it has, if there is only one such field.
+        highest = int(statement.orders[0].max())
+        owners: dict[int, set[int]] = {}
+        for number, slot, index in system.slopes[0]:
+            if max(index) == highest:
+                owners.setdefault(number, set()).add(slot)
+        pairs = {next(iter(slots)): number for number, slots in owners.items() if len(slots) == 1}
+        if len(pairs) != fields:
+            return None
+        starts = np.cumsum([0, *(block.rows for block in system.blocks)])
+        parts = []
+        for field in range(fields):
+            blocks, slopes, rows = [], [], []
+            for block, its_slopes, start in zip(system.blocks, system.slopes, starts, strict=False):
+                own = {number for number, slot, _ in its_slopes if slot == field}
+                numbers = [pairs[field]] if block.face is None else sorted(own)
+                if block.face is not None and any(n in own and slot != field for n, slot, _ in its_slopes):
+                    return None
+                if not numbers:
+                    continue
+                place = {number: k for k, number in enumerate(numbers)}
+                blocks.append(replace(block, numbers=tuple(block.numbers[number] for number in numbers)))
+                slopes.append(
+                    {
+                        (place[number], 0, index): slope
+                        for (number, slot, index), slope in its_slopes.items()
+                        if slot == field and number in place
+                    }
+                )
+                whole = np.arange(block.rows).reshape(len(block.numbers), -1)
+                rows.append(start + whole[numbers].ravel())
+            solver = FastDiagonalisation.of(statement, LinearSystem(blocks, slopes, (*system.shape[:-1], 1)))
+            if solver is None:
+                return None
+            parts.append((np.concatenate(rows), solver))
+        return cls(parts)
+
+    def __call__(self, rhs: np.ndarray) -> np.ndarray:
+        """Coefficients, flat, for a right-hand side with the rows of the system."""
+        return np.stack([solver(rhs[rows]) for rows, solver in self.parts], -1).ravel()
+
+
+class FastDiagonalisation:
+    """Solver of a sum of Kronecker products with one derivative each, by eigenvectors of each coordinate [1]_.
+
+    The slopes of the equation are replaced by means: a derivative by a coordinate has a slope that depends on this
+    coordinate alone. Where that is so for the equation itself, and slopes of conditions are constant along faces, the
+    solver is exact to the rounding of its eigenvectors.
+
+    Parameters
+    ----------
+    statement : Statement
+        The problem; it must have one field.
+    system : LinearSystem
+        The system, with the block of the equation first.
+    operators, ends : list of ndarray
+        For each coordinate the operator at collocation points, (points, count), and the conditions at its ends,
+        (conditions, count).
+
+    References
+    ----------
+    .. [1] R. Lynch, J. Rice, D. Thomas, "Direct solution of partial difference equations by tensor product methods",
+       Numerische Mathematik 6, 1964, 185.
+    """
+
+    @classmethod
+    def of(cls, statement: Statement, system: LinearSystem) -> FastDiagonalisation | None:
+        """The solver, or None where the operator of a coordinate cannot be diagonalised well."""
+        block, slopes = system.blocks[0], system.slopes[0]
+        dimension = len(block.axes)
+        operators = [np.zeros((len(p), a.count)) for p, a in zip(block.points, block.axes, strict=True)]
+        for (_, _, index), slope in slopes.items():
+            along = [axis for axis, order in enumerate(index) if order]
+            if len(along) > 1:
+                continue  # mixed derivatives are left to the Krylov method
+            axis = along[0] if along else 0
+            others = tuple(other for other in range(dimension) if other != axis)
+            profile = slope.mean(others) if along else np.full(block.shape[axis], slope.mean())
+            operators[axis] += profile[:, None] * dense(block.table(axis, index[axis]))
+        ends = [np.zeros((0, axis.count)) for axis in block.axes]
+        for other, its_slopes in zip(system.blocks[1:], system.slopes[1:], strict=True):
+            assert other.face is not None
+            axis = other.face[0]
+            rows = np.zeros((len(other.numbers), block.axes[axis].count))
+            for (number, _, index), slope in its_slopes.items():
+                if sum(index) == index[axis]:
+                    rows[number] += slope.mean() * dense(other.table(axis, index[axis]))[0]
+            ends[axis] = np.concatenate([ends[axis], rows])
+        try:
+            return cls(statement, system, operators, ends)
+        except (np.linalg.LinAlgError, linalg.LinAlgError):
+            return None
+
+    def __init__(
+        self, statement: Statement, system: LinearSystem, operators: Sequence[np.ndarray], ends: Sequence[np.ndarray]
+    ):
+        self.statement, self.system, self.blocks, self.ends = statement, system, system.blocks, ends
+        equation = system.blocks[0]
+        self.shape = tuple(axis.count for axis in equation.axes)
+        known: dict[bytes, tuple] = {}  # coordinates that are alike share their eigenvectors
+        self.kernels, self.vectors, self.back, values = [], [], [], []
+        self.pivots, self.pivot_inverses = [], []
+        for axis, (operator, rows) in enumerate(zip(operators, ends, strict=True)):
+            level = dense(equation.table(axis, 0))
+            key = level.tobytes() + operator.tobytes() + rows.tobytes()
+            if key not in known:
+                known[key] = _diagonalised(level, operator, rows)
+            pivots, inverse, kernel, eigenvalues, vectors, back = known[key]
+            self.pivots.append(pivots)
+            self.pivot_inverses.append(inverse)
+            self.kernels.append(kernel)
+            self.vectors.append(kernel @ vectors)
+            self.back.append(back)
+            values.append(eigenvalues)
+        self.total = values[0]
+        for each in values[1:]:
+            self.total = np.add.outer(self.total, each)
+        if not float(np.abs(self.total).min()) > 0:
+            raise np.linalg.LinAlgError("an eigenvalue is zero")
+        # Along a coordinate of higher priority a face has points of the equation, and its ends are known from the
+        # faces of that coordinate; along others it has all points.
+        self.with_ends = [
+            linalg.lu_factor(np.concatenate([rows, dense(equation.table(axis, 0))])) for axis, rows in enumerate(ends)
+        ]
+        self.everywhere = [linalg.lu_factor(dense(line.table(line.all_points()))) for line in equation.axes]
+
+    def __call__(self, rhs: np.ndarray) -> np.ndarray:
+        """Coefficients, flat, for a right-hand side with the rows of the system."""
+        sizes = [block.rows for block in self.blocks]
+        parts = np.split(rhs, np.cumsum(sizes)[:-1])
+        inside = parts[0].reshape(self.blocks[0].shape)
+        coef = self._continued(parts[1:])
+        if coef.any():
+            inside = inside - self.system.product(coef.ravel())[: sizes[0]].reshape(inside.shape)
+        for axis, back in enumerate(self.back):
+            inside = _along(back, inside, axis)
+        inside = inside / self.total
+        for axis, vectors in enumerate(self.vectors):
+            inside = _along(vectors, inside, axis)
+        return (coef + inside.real).ravel()
+
+    def _continued(self, parts: Sequence[np.ndarray]) -> np.ndarray:
+        """Coefficients that fulfil the conditions and are zero inside."""
+        dimension = len(self.shape)
+        data: list[list[np.ndarray]] = [[] for _ in range(dimension)]
+        for block, part in zip(self.blocks[1:], parts, strict=True):
+            assert block.face is not None
+            axis = block.face[0]
+            # The only point of the coordinate gives its place to the residuals of the face.
+            values = np.moveaxis(part.reshape(len(block.numbers), *block.shape), axis + 1, 1)[:, 0]
+            data[axis].append(np.moveaxis(values, 0, axis))
+        traces: dict[int, np.ndarray] = {}
+        priority = self.statement.priority
+        for place, axis in enumerate(priority):
+            if not data[axis]:
+                continue
+            trace = np.concatenate(data[axis], axis)
+            for other in priority[place + 1 :]:
+                trace = _solved(self.everywhere[other], trace, other)
+            # Values at the points of the equation along coordinates of higher priority, completed by the ends.
+            for number, other in enumerate(priority[:place]):
+                ends = self.ends[other]
+                if len(ends):
+                    top = _along(self.ends[axis], traces[other], axis)
+                    for further in priority[number + 1 : place]:
+                        top = _along(dense(self.blocks[0].table(further, 0)), top, further)
+                    trace = np.concatenate([top, trace], other)
+                trace = _solved(self.with_ends[other], trace, other)
+            traces[axis] = trace
+        coef = np.zeros(self.shape)
+        for axis in reversed(priority):
+            if axis in traces:
+                known = (slice(None),) * axis + (self.pivots[axis],)
+                coef[known] = 0.0
+                rest = traces[axis] - _along(self.ends[axis], coef, axis)
+                coef[known] = _along(self.pivot_inverses[axis], rest, axis)
+        return coef
+
+
+def _diagonalised(level: np.ndarray, operator: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Eigenvectors of an operator of one coordinate on the splines that fulfil homogeneous conditions.
+
+    Returns
+    -------
+    tuple
+        Coefficients that the conditions determine (conditions,), the inverse of the conditions' columns for these, the
+        splines of the space (count, points), eigenvalues (points,), eigenvectors and their inverse, which takes values
+        at points.
+    """
+    count, conditions = level.shape[1], len(rows)
+    pivots = linalg.qr(rows, mode="r", pivoting=True)[1][:conditions] if conditions else np.zeros(0, dtype=int)
+    others = np.setdiff1d(np.arange(count), pivots)
+    inverse = np.linalg.inv(rows[:, pivots])
+    kernel = np.zeros((count, len(others)))
+    kernel[others, np.arange(len(others))] = 1.0
+    kernel[pivots] = -inverse @ rows[:, others]
+    to_splines = np.linalg.inv(level @ kernel)
+    eigenvalues, vectors = np.linalg.eig(to_splines @ (operator @ kernel))
+    if not np.linalg.cond(vectors) < WORST_VECTORS:
+        raise np.linalg.LinAlgError("the eigenvectors are too close to each other")
+    return pivots, inverse, kernel, eigenvalues, vectors, np.linalg.inv(vectors) @ to_splines
+
+
+def _along(matrix: np.ndarray, values: np.ndarray, axis: int) -> np.ndarray:
+    """The matrix times every line of the values along an axis."""
+    return np.moveaxis(np.tensordot(matrix, values, (1, axis)), 0, axis)
+
+
+def _solved(factors: tuple[np.ndarray, np.ndarray], values: np.ndarray, axis: int) -> np.ndarray:
+    """The solution for every line of the values along an axis, by LU factors."""
+    lines = np.moveaxis(values, axis, 0)
+    solved = linalg.lu_solve(factors, lines.reshape(len(lines), -1), check_finite=False)
+    return np.moveaxis(solved.reshape(-1, *lines.shape[1:]), 0, axis)

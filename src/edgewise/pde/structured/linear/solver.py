@@ -1,0 +1,94 @@
+"""Choice of a solver: sparse factors, or a preconditioner inside a Krylov method."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy.sparse.linalg import LinearOperator, gmres
+
+from edgewise.pde.structured.linear.diagonal import FieldByField
+from edgewise.pde.structured.linear.system import LinearSystem, Solver
+from edgewise.pde.structured.linear.waves import WaveByWave
+from edgewise.pde.structured.statement import Statement
+
+# Unknowns up to which a system of several coordinates is factorised without trying fast diagonalisation first. A
+# choice: the factors take less than a tenth of a second.
+ALWAYS_FACTORISED = 700
+# Multiply-adds up to which a system of several fields is. A choice: about a second of one core, after which steps of a
+# Krylov method that leaves out what couples the fields are worth a try.
+CHEAP_FACTORS = 1e9
+# Multiply-adds up to which a system is factorised at all. A choice: about a minute of one core.
+MOST_WORK = 1e11
+# Steps of GMRES between restarts, restarts, and the reduction of the residual at which it has done its work; rounds of
+# iterative refinement around it. A choice: a preconditioner that does not reach it in these steps is of no use.
+GMRES = {"rtol": 1e-9, "restart": 40, "maxiter": 2}
+REFINEMENT_ROUNDS = 6  # at most; see above
+# Multiply-adds of one application of a system and its preconditioner: per unknown beside those with the eigenvectors of
+# each coordinate, for the sparse tables; and at least, for the time that some forty calls of numpy take. Choices.
+TABLES_WORK, LEAST_APPLICATION_WORK = 200.0, 3e6
+UNSOLVED = 1e-8  # of the right-hand side: what may be left for Newton's method to take up in its next step
+# A right-hand side that is reduced by this factor is solved to rounding; largest factor of a useful round.
+ROUNDING, USEFUL = 1e-15, 0.1
+
+
+def solver_for(statement: Statement, system: LinearSystem) -> Solver | None:
+    """A solver of a square system; None if there is none that is exact to rounding within the allowed work."""
+    long = sum(axis.intervals > 1 for axis in system.blocks[0].axes)  # a slab of time is short
+    is_dear = system.unknowns > ALWAYS_FACTORISED and (system.shape[-1] == 1 or system.factor_work() > CHEAP_FACTORS)
+    if long > 1 and is_dear:
+        preconditioner: Solver | None = WaveByWave.of(system) if system.shape[-1] > 1 else None
+        preconditioner = FieldByField.of(statement, system) if preconditioner is None else preconditioner
+        if preconditioner is not None:
+            return Krylov(system, preconditioner)
+    return system.factorised() if system.factor_work() <= MOST_WORK else None
+
+
+class Krylov:
+    """GMRES with a preconditioner, within iterative refinement [1]_; sparse factors where it does not converge.
+
+    References
+    ----------
+    .. [1] Y. Saad, "Iterative Methods for Sparse Linear Systems", 2nd edition, 2003, sections 6.5 and 9.3.
+    """
+
+    def __init__(self, system: LinearSystem, preconditioner: Solver):
+        self.system, self.preconditioner = system, preconditioner
+        self._factors: Solver | None = None
+
+    def __call__(self, rhs: np.ndarray) -> np.ndarray:
+        """The solution; of factors, where there are some from an earlier call that did not converge."""
+        if self._factors is not None:
+            return self._factors(rhs)
+        if isinstance(self.preconditioner, WaveByWave):
+            rhs = self.preconditioner.solvable(rhs)
+        system, norm = self.system, float(np.linalg.norm(rhs))
+        work = max(system.unknowns * (4.0 * sum(system.shape[:-1]) + TABLES_WORK), LEAST_APPLICATION_WORK)
+
+        def applied(v: np.ndarray) -> np.ndarray:
+            system.work += work
+            return system.product(self.preconditioner(v))
+
+        solution = self.preconditioner(rhs)
+        left = rhs - system.product(solution)
+        size = float(np.linalg.norm(left))
+        operator = LinearOperator((len(rhs), len(rhs)), applied, dtype=float)
+        is_close = True  # the preconditioner alone may do
+        for _ in range(REFINEMENT_ROUNDS):
+            if size <= ROUNDING * norm or not math.isfinite(size):
+                break
+            move = self.preconditioner(left if is_close else gmres(operator, left, **GMRES)[0])
+            new = left - system.product(move)
+            system.work += work
+            reached = float(np.linalg.norm(new))
+            if reached < size:
+                solution, left = solution + move, new
+            if not reached < USEFUL * size and not is_close:
+                break
+            is_close, size = is_close and reached < USEFUL * size, min(reached, size)
+        if size <= UNSOLVED * norm:
+            return solution
+        is_short = any(axis.intervals == 1 for axis in system.blocks[0].axes)  # a shorter slab is cheaper than factors
+        if not is_short and system.factor_work() <= MOST_WORK:
+            self._factors = system.factorised()
+        return np.full_like(rhs, np.nan) if self._factors is None else self._factors(rhs)

@@ -1,0 +1,108 @@
+"""Linear systems of a structured grid: their product with a vector, their sparse matrix and its factors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse.linalg import splu
+
+from edgewise.pde.structured.statement import RowBlock, Slopes
+
+Solver = Callable[[np.ndarray], np.ndarray]
+"""Maps a right-hand side (rows,) to a solution (unknowns,)."""
+
+
+class LinearSystem:
+    """The equations of all blocks, linearised: sum over derivatives of slope times derivative of the unknown fields.
+
+    Parameters
+    ----------
+    blocks : list of RowBlock
+        Rows of the system.
+    slopes : list of dict
+        Slopes of the residuals of each block.
+    shape : tuple of int
+        Shape of the coefficients, (n_1, ..., n_d, fields).
+    """
+
+    def __init__(self, blocks: Sequence[RowBlock], slopes: Sequence[Slopes], shape: tuple[int, ...]):
+        self.blocks, self.slopes, self.shape, self.work = blocks, slopes, shape, 0.0
+
+    @property
+    def unknowns(self) -> int:
+        """Number of unknown coefficients."""
+        return math.prod(self.shape)
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return sum(block.rows for block in self.blocks)
+
+    def product(self, unknown: np.ndarray) -> np.ndarray:
+        """The matrix times a vector, without the matrix."""
+        coef = unknown.reshape(self.shape)
+        parts = []
+        for block, slopes in zip(self.blocks, self.slopes, strict=True):
+            derivatives = block.derivatives(coef, {index for _, _, index in slopes})
+            values = np.zeros((len(block.numbers), *block.shape))
+            for (number, slot, index), slope in slopes.items():
+                values[number] += slope * derivatives[index][slot]
+            parts.append(values.ravel())
+        return np.concatenate(parts)
+
+    def matrix(self) -> sparse.csc_array:
+        """The sparse matrix, (rows, unknowns): diagonal matrices times Kronecker products of tables.
+
+        Rows are written at once from the few splines that differ from zero at each point.
+        """
+        fields, values, columns, lengths = self.shape[-1], list[np.ndarray](), list[np.ndarray](), list[np.ndarray]()
+        for block, slopes in zip(self.blocks, self.slopes, strict=True):
+            size = math.prod(block.shape)
+            places, products = block.local_products({index for _, _, index in slopes})
+            for number in range(len(block.numbers)):
+                totals: dict[int, np.ndarray] = {}
+                for (other, slot, index), slope in slopes.items():
+                    if other == number:
+                        part = slope.reshape(size, 1) * products[index]
+                        totals[slot] = totals[slot] + part if slot in totals else part
+                values += [np.stack(list(totals.values()), 1).ravel()] if totals else []
+                columns += [np.stack([fields * places + slot for slot in totals], 1).ravel()] if totals else []
+                lengths.append(np.full(size, len(totals) * places.shape[1]))
+        starts = np.concatenate([[0], np.cumsum(np.concatenate(lengths))])
+        whole = sparse.csr_array(
+            (np.concatenate(values), np.concatenate(columns), starts), shape=(self.rows, self.unknowns)
+        )
+        whole.sum_duplicates()  # splines of a short periodic coordinate overlap with themselves
+        whole.eliminate_zeros()
+        return whole.tocsc()
+
+    def factorised(self) -> Solver | None:
+        """Solver by sparse LU factors; None where the matrix is singular or its factors would take too long."""
+        matrix = self.matrix()
+        # Rows are scaled to size one, for pivots to be comparable.
+        scale = 1 / np.maximum(abs(matrix).max(1).toarray().ravel(), np.finfo(float).tiny)
+        scaled = (sparse.diags_array(scale) @ matrix).tocsc()
+        try:
+            factors = splu(scaled)
+        except RuntimeError:  # "Factor is exactly singular"
+            return None
+        self.work += (factors.L.nnz + factors.U.nnz) ** 2 / max(self.unknowns, 1) / 2
+
+        def solve(rhs: np.ndarray) -> np.ndarray:
+            solution = factors.solve(scale * rhs)
+            return solution + factors.solve(scale * (rhs - matrix @ solution))  # one step of iterative refinement
+
+        return solve
+
+    def factor_work(self) -> float:
+        """Estimate of the multiply-adds of sparse factors: unknowns times the square of the half bandwidth.
+
+        The bandwidth is that in which coordinate with the fewest splines runs fastest.
+        """
+        axes, fields = self.blocks[0].axes, self.shape[-1]
+        longest = int(np.argmax([axis.count for axis in axes]))
+        band = fields * (axes[longest].degree + 1) * math.prod(a.count for i, a in enumerate(axes) if i != longest)
+        return self.unknowns * float(min(band, self.unknowns)) ** 2
