@@ -19,6 +19,7 @@ from edgewise_experiments.problems.cases import CASES, Case
 from edgewise_experiments.problems.classical import classical_row
 from edgewise_experiments.problems.drawn_fields import DRAWN_CASES
 from edgewise_experiments.problems.further_classical import METHODS
+from edgewise_experiments.problems.many_dimensions import MANY_CASES
 from edgewise_experiments.problems.new_cases import CHANGED, LATE_CASES, NEW_CASES, NOT_STATED, PUBLISHED
 from edgewise_experiments.problems.plane_cases import PLANE_CASES
 from edgewise_experiments.problems.reference_solutions import distance
@@ -53,7 +54,9 @@ NOTES = (
     "change was made for them.",
 )
 
-BY_NAME: dict[str, Case] = {case.name: case for case in (*CASES, *NEW_CASES, *PLANE_CASES, *DRAWN_CASES, *LATE_CASES)}
+BY_NAME: dict[str, Case] = {
+    case.name: case for case in (*CASES, *NEW_CASES, *PLANE_CASES, *DRAWN_CASES, *MANY_CASES, *LATE_CASES)
+}
 LATE = {case.name for case in LATE_CASES}
 
 

@@ -22,6 +22,7 @@ from edgewise_experiments.problems.classical import (
     ode,
     poles,
 )
+from edgewise_experiments.problems.many_dimensions import radial_heat
 from edgewise_experiments.problems.reference_solutions import distance
 
 PI = math.pi
@@ -163,6 +164,7 @@ FURTHER: dict[str, Method] = {
     "Blasius": ("solve_bvp", lambda: coarser(new_cases.blasius_reference, tolerance=1e-6)),
     "van der Pol": ("Radau", lambda: coarser(new_cases.van_der_pol_reference, tolerance=1e-9)),
     "resonator": (IN_TIME, resonator),
+    "heat in a ball (HNd)": ("Chebyshev points of the radius, Radau", radial_heat),
     "clamped plate": (CHEBYSHEV, clamped_plate),
     "backward step (NS2d-CG)": (
         "finite elements of degree 4 and 3",
