@@ -9,7 +9,7 @@ import numpy as np
 from scipy.integrate import solve_ivp
 
 from edgewise.pde import PDE
-from edgewise_experiments.problems import cases, drawn_fields, new_cases, plane_cases
+from edgewise_experiments.problems import cases, drawn_fields, many_dimensions, new_cases, plane_cases
 from edgewise_experiments.problems import reference_solutions as references
 from edgewise_experiments.problems.classical import (
     CHEBYSHEV,
@@ -18,11 +18,11 @@ from edgewise_experiments.problems.classical import (
     IN_TIME,
     Method,
     axis,
+    diagonalised,
     exact,
     ode,
     poles,
 )
-from edgewise_experiments.problems.many_dimensions import radial_heat
 from edgewise_experiments.problems.reference_solutions import distance
 
 PI = math.pi
@@ -147,6 +147,36 @@ def orbit(t: float, state: np.ndarray) -> list[float]:
     return [u, v, -x / cubed, -y / cubed]
 
 
+def spreading(size: int = 12, moments: int = 20) -> float:
+    """Error at the last moment of Chebyshev points of coordinates and time, by eigenvectors of the coordinates."""
+    problem = many_dimensions.spreading()
+    (x, _, second), (t, rate, _) = axis(-1, 1, size), axis(0, 1, moments)
+    shape = (*(size + 1,) * 4, moments + 1)
+    points = np.stack([each.ravel() for each in np.meshgrid(x, x, x, x, t, indexing="ij")], 1)
+    true = exact(problem, points)[:, 0].reshape(shape)
+    inside = (slice(1, -1),) * 4
+    rim = true.copy()
+    rim[inside] = 0.0
+    rhs = sum(np.moveaxis(np.tensordot(second, rim, (1, k)), 0, k) for k in range(4))[inside]
+    values, vectors = np.linalg.eig(second[1:-1, 1:-1])
+    state = true[inside][..., 0]
+    for k in range(4):
+        rhs, state = (np.moveaxis(np.tensordot(np.linalg.inv(vectors), each, (1, k)), 0, k) for each in (rhs, state))
+    total = sum(np.meshgrid(*[values.real] * 4, indexing="ij"))
+    matrix = rate[1:, 1:] - total[..., None, None] * np.eye(moments)
+    last = np.linalg.solve(matrix, (rhs[..., 1:] - state[..., None] * rate[1:, 0])[..., None])[..., -1, 0]
+    for k in range(4):
+        last = np.moveaxis(np.tensordot(vectors, last, (1, k)), 0, k)
+    found = true[..., -1].copy()
+    found[inside] = last.real
+    return distance(found, true[..., -1])
+
+
+def inverse_sum(points: np.ndarray) -> np.ndarray:
+    """The solution in five and eight dimensions, 1 / (1 + sum of coordinates)."""
+    return 1 / (1 + points.sum(1))
+
+
 SERIES, HALF = "Laurent series, least squares", "Fourier series, DOP853"
 FURTHER: dict[str, Method] = {
     "four circles": (SERIES, four_circles),
@@ -164,7 +194,22 @@ FURTHER: dict[str, Method] = {
     "Blasius": ("solve_bvp", lambda: coarser(new_cases.blasius_reference, tolerance=1e-6)),
     "van der Pol": ("Radau", lambda: coarser(new_cases.van_der_pol_reference, tolerance=1e-9)),
     "resonator": (IN_TIME, resonator),
-    "heat in a ball (HNd)": ("Chebyshev points of the radius, Radau", radial_heat),
+    "four holes with a reaction (Poisson2d-CG)": (
+        "charges and multipoles, least squares",
+        lambda: coarser(new_cases.boltzmann_series, charges=24, terms=18),
+    ),
+    "heat in a ball (HNd)": ("Chebyshev points of the radius, Radau", many_dimensions.radial_heat),
+    "eight dimensions": (
+        f"{CHEBYSHEV}, diagonalised",
+        lambda: diagonalised(many_dimensions.eight_dimensions(), 5, lambda points: 16 * inverse_sum(points) ** 3),
+    ),
+    "four dimensions and time": (f"{CHEBYSHEV}, diagonalised", spreading),
+    "cubic in five dimensions": (
+        f"{CHEBYSHEV}, diagonalised, iterated",
+        lambda: diagonalised(
+            many_dimensions.cubic(), 8, lambda points: 9 * inverse_sum(points) ** 3, reaction=lambda u: u**3
+        ),
+    ),
     "clamped plate": (CHEBYSHEV, clamped_plate),
     "backward step (NS2d-CG)": (
         "finite elements of degree 4 and 3",

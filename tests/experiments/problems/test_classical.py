@@ -23,6 +23,9 @@ QUICK = (
     "two layers",
     "four circles",
     "orbit",
+    "heat in a ball (HNd)",
+    "four dimensions and time",
+    "cubic in five dimensions",
     "patches (Poisson2d-MS)",
 )
 
