@@ -42,7 +42,7 @@ def read_table(path: str | os.PathLike[str], *, delimiter: str | None = None) ->
     Parameters
     ----------
     path : str or path-like
-        The file; or a folder of Parquet files, or a pattern such as "sales/*.parquet".
+        The file; or a folder of Parquet files, or a pattern such as "sales/*.parquet", where some may have no rows.
     delimiter : str, optional
         One character, "tab" or "whitespace" (any run of spaces and tabs). By default it is recognised from the first
         lines.
@@ -82,7 +82,16 @@ def read_table(path: str | os.PathLike[str], *, delimiter: str | None = None) ->
     several = parquet_files(path)
     path = Path(path)
     if several:
-        return _joined(path, [read_table(one) for one in several])
+        tables = [table for one in several if (table := _read_one(one, delimiter)).n_rows]
+        if tables:
+            return _joined(path, tables)
+    elif (table := _read_one(path, delimiter)).n_rows:
+        return table
+    raise FileError(f"{path}: at least one row of data was expected, got column names only")
+
+
+def _read_one(path: Path, delimiter: str | None) -> Table:
+    """Return the table of one file; of Parquet it may be without rows."""
     with _file_errors(path):
         start = _first_bytes(path)
         if start == b"PAR1" or path.suffix.lower() in PARQUET:
@@ -189,7 +198,7 @@ def _file_errors(path: Path) -> Iterator[None]:
 def _read_parquet(path: Path) -> Table:
     """Read a Parquet file of flat columns, without the row index (`__index_level_0__`) that pandas may have written.
 
-    Raises FileError for a damaged file or one without rows, MissingExtraError without pyarrow.
+    Raises FileError for a damaged file, MissingExtraError without pyarrow.
     """
     try:
         import pyarrow as pa
@@ -217,6 +226,4 @@ def _read_parquet(path: Path) -> Table:
         raise
     except (pa.ArrowException, OSError, ValueError, TypeError, OverflowError) as error:
         raise FileError(f"{path}: a Parquet file was expected, got one that is damaged or cut short") from error
-    if table.num_rows == 0:
-        raise FileError(f"{path}: at least one row of data was expected, got column names only")
     return Table(tuple(names), columns, refused, rows=np.arange(1, table.num_rows + 1), source=str(path))

@@ -65,8 +65,6 @@ def test_a_broken_part_leaves_no_file(edgewise, refused, models, folders, monkey
     assert message.startswith("batch 1 of 2.parquet: ") and "'a'" in message
     pq.write_table(frame.set_column(0, "a", pa.array(["text"] * len(frame))), third)
     assert refused(*options) == "batch 1 of 2.parquet: column 'a' must hold numbers as in the batches before, got text"
-    pq.write_table(frame.slice(0, 0), third)
-    assert "2.parquet: at least one row of data was expected, got column names only" in refused(*options)
     pq.write_table(frame, third)
 
     def full(descriptor):

@@ -12,6 +12,7 @@ from torch.utils.data.distributed import DistributedSampler
 
 from edgewise.errors import FileError, InputError
 from edgewise.files import Journal
+from edgewise.tables import read_table
 from edgewise.tables.batches import Batches
 from edgewise.tables.batches.survey import Sampler, Survey
 
@@ -141,7 +142,6 @@ def good(rows=10):
         ),
         (good().drop(["b"]), "batch 2: a batch must have the columns of the batches before; those have 'b'"),
         (good().drop(["y"]), "batch 2: a batch must have the column 'y', got none called 'y'"),
-        (good(0), "batch 2: a batch must have rows, got none"),
         (good().set_column(0, "a", pa.array(["u"] * 10)), "batch 2: column 'a' must hold numbers .* got text"),
         (good().set_column(2, "y", pa.array(["u"] * 10)), "batch 2: column 'y' must hold numbers .* got text"),
         (
@@ -154,7 +154,7 @@ def good(rows=10):
         ),
         ((np.zeros((3, 2)), np.zeros(4)), "batch 2: y and weight must have a value for each of the 3 rows"),
         ((np.full((3, 2), np.inf), np.zeros(3)), "batch 2: X must hold finite numbers, got inf in row 1 of column 1"),
-        ((np.zeros((0, 2)), np.zeros(0)), "batch 2: a batch must have rows, got none"),
+        ((np.zeros((3, 0)), np.zeros(3)), "batch 2: X must have at least one column, got none"),
         ("text", r"batch 2: a batch must be a frame, \(X, y\) or \(X, y, weight\), got str"),
     ],
 )
@@ -172,15 +172,37 @@ def test_columns_without_any_value_take_the_kind_of_the_others():
 def test_files_are_checked(folder, tmp_path):
     with pytest.raises(FileError, match="at least one Parquet file was expected, got none"):
         Batches(str(tmp_path / "*.pq"), "y")
-    pq.write_table(good(0), folder / "part-9.parquet")
-    with pytest.raises(FileError, match=r"part-9.parquet: at least one row of data was expected"):
-        list(Batches(folder, "y"))
     (folder / "part-9.parquet").write_bytes(b"PAR1 no table")
     with pytest.raises(FileError, match=r"part-9.parquet: a Parquet file was expected, got one that is damaged"):
         list(Batches(folder, "y"))
     pq.write_table(good(), folder / "part-9.parquet")
     with pytest.raises(InputError, match=r"batch 1 of part-9.parquet: .* columns of the batches before"):
         list(Batches(folder, "y"))
+
+
+def test_what_has_no_rows_is_passed_over(tmp_path):
+    for number, rows in enumerate((0, 10, 0, 4)):
+        pq.write_table(good(rows), tmp_path / f"{number}.parquet")
+    sources = [tmp_path, pa.dataset.dataset(tmp_path), [good(0), good(10), good(0).to_pandas(), good(4)]]
+    for source in sources:
+        batches = Batches(source, "y")
+        assert [batch.ids.tolist() for batch in batches] == [list(range(10)), list(range(10, 14))]
+        halves = [batch for process in (0, 1) for batch in batches.part(process, 2)]
+        assert sorted(i for batch in halves for i in batch.ids.tolist()) == list(range(14))
+    assert read_table(tmp_path).columns["a"].tolist() == [*range(10), *range(4)]
+    pair, none = (np.zeros((2, 1)), np.zeros(2)), (np.zeros((0, 1)), np.zeros(0))
+    assert [batch.ids.tolist() for batch in Batches([none, pair, none, pair])] == [[0, 1], [2, 3]]
+
+
+def test_a_table_without_any_row_is_refused(tmp_path):
+    for number in range(2):
+        pq.write_table(good(0), tmp_path / f"{number}.parquet")
+    for read in (read_table, lambda path: list(Batches(path, "y")), lambda path: Batches(path, "y").rows):
+        with pytest.raises(FileError, match=f"^{tmp_path}: at least one row of data was expected, got column names"):
+            read(tmp_path)
+    for source in (pa.dataset.dataset(tmp_path), [good(0)], []):
+        with pytest.raises(InputError, match="at least one row with a positive weight was expected, got none"):
+            surveyed(Batches(source, "y"), 10, seed=0)
 
 
 def test_a_file_may_have_brackets_in_its_name(tmp_path):

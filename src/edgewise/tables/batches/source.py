@@ -105,7 +105,7 @@ class Batches:
         A Parquet file, a folder of them or a pattern such as "sales/*.parquet"; a pyarrow.dataset.Dataset; a DataFrame
         of Dask, whose partitions add their sums on its workers; or an object that yields its batches anew whenever it
         is iterated over. A batch is a frame of pandas, polars or pyarrow, or a tuple (X, y) or
-        (X, y, weight) of arrays or tensors, X with two dimensions. A folder is read with the folders in it; what names
+        (X, y, weight) of arrays or tensors, X with two dimensions. Batches and files without rows are passed over. A folder is read with the folders in it; what names
         such as "year=2024" say is no column. A DataLoader is drawn from seed 0 in every pass and every process, so that
         a shuffled one repeats itself, and leaves all generators of torch as they were; of several processes each takes
         its own batches, so its sampler must not be a DistributedSampler.
@@ -131,10 +131,10 @@ class Batches:
     Raises
     ------
     InputError
-        The source is of another kind, or can be read only once; or, while it is read, a batch is empty, lacks columns
-        of the first one or has others, or has no target in a row. The message names the batch.
+        The source is of another kind, or can be read only once; or, while it is read, a batch lacks columns
+        of the first one or has others, or has no target in a row; the message names the batch. Or nothing has rows.
     FileError
-        There is no such file, or it is damaged.
+        There is no such file, it is damaged, or no file has rows.
 
     Examples
     --------
@@ -273,6 +273,8 @@ class Batches:
                 first += unit.rows
                 continue
             for place, raw in enumerate(unit.read(), start=1):
+                if is_frame(raw) and not (raw.num_rows if hasattr(raw, "num_rows") else len(raw)):
+                    continue  # as an empty file, which has no batch
                 name = f"batch {place}{unit.name and f' of {unit.name}'}"
                 batch = self._checked(raw, name, first, kinds)
                 first += len(batch)
@@ -300,7 +302,11 @@ class Batches:
     def _units(self) -> list[_Unit]:
         """Return the parts that can be read by themselves, in order."""
         if hasattr(self, "paths"):
-            return [unit for path in self.paths for unit in _parquet_units(path, self._wanted, self.batch_rows)]
+            units = [unit for path in self.paths for unit in _parquet_units(path, self._wanted, self.batch_rows)]
+            if not units:
+                place = self.source if isinstance(self.source, str | os.PathLike) else self.paths[0]
+                raise FileError(f"{place}: at least one row of data was expected, got column names only")
+            return units
         if isinstance(self.source, Partitions):
             return [
                 _Unit(f"partition {number + 1}", rows, partial(self.source.read, number, self.batch_rows))
@@ -309,10 +315,8 @@ class Batches:
         if _is_dataset(self.source):
             units = []
             for number, fragment in enumerate(self.source.get_fragments(), start=1):
-                if not (rows := fragment.count_rows()):
-                    raise InputError(f"fragment {number} of the data set must have rows, got none")
                 read = partial(fragment.to_batches, columns=self._wanted, batch_size=self.batch_rows)
-                units.append(_Unit(f"fragment {number}", rows, read))
+                units.append(_Unit(f"fragment {number}", fragment.count_rows(), read))
             return units
         if _is_loader(self.source):
             from edgewise.train.loop.batches import repeated  # imported late: it needs torch, a table does not
@@ -353,8 +357,6 @@ class Batches:
         self, raw: Any, kinds: dict[str, str]
     ) -> tuple[Table, np.ndarray, np.ndarray | None, np.ndarray | None]:
         self._needs_target("frames")
-        if (raw.num_rows if hasattr(raw, "num_rows") else len(raw)) == 0:
-            raise InputError("a batch must have rows, got none")
         whole = frame_table(raw, "a batch")
         if self._wanted is not None:
             _check_names(whole.names, self._wanted, "the columns")
@@ -414,13 +416,11 @@ def _footer(path: Path) -> tuple[list[str], list[int]]:
 
 
 def _parquet_units(path: Path, columns: list[str] | None, batch_rows: int) -> list[_Unit]:
-    """Return the row groups of a Parquet file. Raises FileError, MissingExtraError."""
+    """Return the row groups of a Parquet file that have rows. Raises FileError, MissingExtraError."""
     names, groups = _footer(path)
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    if not sum(groups):
-        raise FileError(f"{path}: at least one row of data was expected, got column names only")
     known = set(names)
     wanted = names if columns is None else [name for name in columns if name in known]
 
@@ -453,7 +453,7 @@ def table_parts(paths: Sequence[Path], batch_rows: int = ROWS_AT_ONCE) -> Iterat
     InputError
         A batch has other columns than the first one, or values of another type; the message names it.
     FileError
-        A file has no rows, or is damaged.
+        A file is damaged.
     """
     first, kinds = 0, dict[str, str]()
     for unit in [unit for path in paths for unit in _parquet_units(path, None, batch_rows)]:
@@ -508,8 +508,8 @@ def _of_arrays(raw: Any) -> tuple[Table, np.ndarray, np.ndarray | None]:
     x, y = parts[0], parts[1]
     if x.ndim != 2 or x.dtype.kind not in "fiub":
         raise InputError(f"X must be numbers of shape (rows, inputs), got {x.dtype} of shape {x.shape}")
-    if not x.size:
-        raise InputError("a batch must have rows, got none")
+    if not x.shape[1]:
+        raise InputError("X must have at least one column, got none")
     if y.ndim not in (1, 2) or len(y) != len(x) or (len(parts) == 3 and parts[2].shape != (len(x),)):
         shapes = " and ".join(str(part.shape) for part in parts[1:])
         raise InputError(f"y and weight must have a value for each of the {len(x)} rows, got shapes {shapes}")
@@ -556,7 +556,7 @@ def _kind(column: np.ndarray | None) -> str:
     if column.dtype.kind == "O":
         return "" if all(cell is None for cell in column) else "O"
     lost = np.isnat if column.dtype.kind == "M" else np.isnan
-    return "" if lost(column[0]) and lost(column).all() else column.dtype.kind
+    return "" if lost(column[:1]).all() and lost(column).all() else column.dtype.kind
 
 
 def _missing(y: np.ndarray) -> np.ndarray:
