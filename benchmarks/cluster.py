@@ -1,7 +1,7 @@
 """Measures fits of a network in 1, 2 and 4 processes, and predicts fits of 10^9 rows on 100 workers by simulation.
 
-python benchmarks/cluster.py [--quick] [--out benchmarks/results]. The costs of a row are those of `scale.json` and of
-the fits measured here; stragglers and losses of workers are drawn from a seed, see `Cluster`.
+python benchmarks/cluster.py [--quick] [--simulate] [--out benchmarks/results]. The costs of a row are those of
+`scale.json` and of the fits measured here; stragglers and losses of workers are drawn from a seed, see `Cluster`.
 """
 
 import argparse
@@ -115,8 +115,8 @@ class Cluster:
             random.random(count) < self.slow, self.factor, 1.0
         )
 
-    def in_processes(self, random: np.random.Generator, fit: "Fit", *, resumes: bool) -> float:
-        """Return the seconds of a fit by torchrun: every pass waits for the slowest, a loss starts all again."""
+    def in_processes(self, random: np.random.Generator, fit: "Fit") -> float:
+        """Return the seconds of a fit by torchrun: every pass waits for the slowest, a loss begins the pass again."""
         passes, clock = 0, fit.begin
         losses = 0  # since the last pass that came to its end
         while passes < fit.passes:
@@ -126,8 +126,8 @@ class Cluster:
             pass_time = own + self.exchange(fit.numbers) + fit.alone
             lost = random.exponential(self.lifetime / self.workers) if np.isfinite(self.lifetime) else np.inf
             if lost < pass_time:
-                clock += lost + self.restart + (0 if resumes else fit.begin)
-                passes, losses = passes if resumes else 0, losses + 1
+                clock += lost + self.restart + fit.again
+                losses += 1
                 continue
             clock, passes, losses = clock + pass_time, passes + 1, 0
         return clock
@@ -167,10 +167,25 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Fit:
-    """A fit: seconds before the passes, their number, core seconds of one, numbers that travel, what one does."""
+    """A fit.
+
+    Parameters
+    ----------
+    name : str
+        Its name.
+    begin, again : float
+        Seconds before the passes, and how many of them a fit that has lost a worker spends once more.
+    passes : int
+        Number of passes.
+    work : float
+        Core seconds of one.
+    numbers, alone : float
+        Numbers that travel in one, and seconds that the first process works alone.
+    """
 
     name: str
     begin: float
+    again: float
     passes: int
     work: float
     numbers: float
@@ -186,10 +201,11 @@ def fits(scale: list[dict], own: list[dict], rows: float = 1e9) -> list[Fit]:
     found = []
     for name, columns in (("additive, 10 columns", 10), ("additive, 196 columns", 196)):
         size = 2 + 51 * columns + 100
-        begin = rows * columns * reading / Cluster.workers + search * columns
+        again = search * columns  # the first pass is in the checkpoint
+        begin = rows * columns * reading / Cluster.workers + again
         alone = 2 * size**2 * min(size, 1100) / 24e9  # the change of basis, at the rate of dense products
         work = rows * factor * nanoseconds(columns) * 1e-9
-        found.append(Fit(f"{name}, {size:,} numbers a row of sums", begin, 1, work, size**2, alone))
+        found.append(Fit(f"{name}, {size:,} numbers a row of sums", begin, again, 1, work, size**2, alone))
     one, small, large = next(r for r in own if r["processes"] == 1), row_work(SHAPE, GRID), row_work([10, 64, 1], GRID)
     size = large["parameters"]
     for name, passes, numbers, alone in (
@@ -198,7 +214,7 @@ def fits(scale: list[dict], own: list[dict], rows: float = 1e9) -> list[Fit]:
     ):
         work = rows * one[name] / one["rows"] * large[name] / small[name]
         words = f"{name}, {size:,.0f} parameters, {passes} steps"
-        found.append(Fit(words, 0.0, passes, work, numbers, alone))
+        found.append(Fit(words, 0.0, 0.0, passes, work, numbers, alone))
     return found
 
 
@@ -220,7 +236,7 @@ def simulated(given: list[Fit]) -> list[dict]:
                 if engine == "Dask":
                     seconds = [cluster.in_partitions(random, fit) for _ in range(RUNS)]
                 else:
-                    seconds = [cluster.in_processes(random, fit, resumes=not fit.begin) for _ in range(RUNS)]
+                    seconds = [cluster.in_processes(random, fit) for _ in range(RUNS)]
                 low, high = np.quantile(seconds, [0.5, 0.95], method="inverted_cdf")
                 rows.append({"fit": fit.name, "engine": engine, "case": case, "median": low, "most": high})
     return rows
@@ -269,7 +285,7 @@ def drawn(given: list[Fit], path: Path) -> None:
             seconds = []
             for count in counts:
                 random, cluster = np.random.default_rng(5), replace(CASES[case], workers=count)
-                runs = [cluster.in_processes(random, fit, resumes=not fit.begin) for _ in range(5)]
+                runs = [cluster.in_processes(random, fit) for _ in range(5)]
                 seconds.append(float(np.median(runs)))
             axis.plot(counts, seconds, marker=mark, label=case)
         axis.set(xscale="log", yscale="log", xlabel="workers")
@@ -284,6 +300,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Measure, simulate, store and draw."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer rows")
+    parser.add_argument("--simulate", action="store_true", help="simulate only, with the fits measured before")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     settings = parser.parse_args(arguments)
@@ -292,12 +309,16 @@ def main(arguments: list[str] | None = None) -> None:
         return
     from speed import about, write_rows
 
-    own = [measured(ROWS // 10 if settings.quick else ROWS, count) for count in PROCESSES]
+    head = {**about(), "unit": "CPU seconds of a step in the busiest process; simulated wall seconds"}
+    if settings.simulate:
+        head = json.loads((settings.out / "cluster.json").read_text(encoding="utf-8"))
+        own = [row for row in head.pop("rows") if "processes" in row]
+    else:
+        own = [measured(ROWS // 10 if settings.quick else ROWS, count) for count in PROCESSES]
     scale = json.loads((Path(__file__).parent / "results" / "scale.json").read_text(encoding="utf-8"))["rows"]
     given = fits(scale, own)
     rows = simulated(given)
-    unit = "CPU seconds of a step in the busiest process; simulated wall seconds"
-    write_rows(settings.out / "cluster.json", {**about(), "unit": unit}, [*own, *rows])
+    write_rows(settings.out / "cluster.json", head, [*own, *rows])
     drawn(given, settings.out / "cluster.svg")
     print(tables(own, rows))
 

@@ -15,13 +15,13 @@ def tool():
 
 
 class Known:
-    """Random numbers that are known: which workers are slow, and when each is lost; their successors never are."""
+    """Random numbers that are known: which workers are slow, and when each is lost; of later ones the next, or never."""
 
-    def __init__(self, slow, losses):
-        self.slow, self.losses = slow, losses
+    def __init__(self, slow, losses, later=()):
+        self.slow, self.losses, self.later = slow, losses, list(later)
 
     def exponential(self, mean, size=None):
-        return 1e9 if size is None else np.array(self.losses)
+        return np.array(self.losses) if size is not None else self.later.pop(0) if self.later else 1e9
 
     def normal(self, size):
         return np.zeros(size)
@@ -32,10 +32,17 @@ class Known:
 
 def test_workers_that_are_alike_and_never_lost_divide_the_work(tool):
     cluster = tool["Cluster"](workers=8, spread=0.0, slow=0.0, bandwidth=np.inf)
-    fit = tool["Fit"]("", begin=3.0, passes=5, work=80.0, numbers=1e6, alone=2.0)
+    fit = tool["Fit"]("", begin=3.0, again=1.0, passes=5, work=80.0, numbers=1e6, alone=2.0)
     random = np.random.default_rng(0)
-    assert cluster.in_processes(random, fit, resumes=False) == pytest.approx(3 + 5 * (10 + 2))
+    assert cluster.in_processes(random, fit) == pytest.approx(3 + 5 * (10 + 2))
     assert cluster.in_partitions(random, fit, pieces=4) == pytest.approx(3 + 5 * (10 + 2))
+
+
+def test_a_fit_goes_on_after_its_last_whole_pass(tool):
+    cluster = tool["Cluster"](workers=2, spread=0.0, slow=0.5, lifetime=1.0, restart=100.0, bandwidth=np.inf)
+    fit = tool["Fit"]("", begin=3.0, again=1.0, passes=3, work=20.0, numbers=0.0, alone=2.0)
+    random = Known([False, False], [], later=[1e9, 4.0, 5.0])  # the second pass is lost twice
+    assert cluster.in_processes(random, fit) == pytest.approx(3 + 12 + (4 + 101) + (5 + 101) + 2 * 12)
 
 
 @pytest.mark.parametrize(
@@ -52,5 +59,5 @@ def test_workers_that_are_alike_and_never_lost_divide_the_work(tool):
 )
 def test_the_pieces_of_a_worker_that_is_lost_are_done_again(tool, slow, losses, pieces, seconds):
     cluster = tool["Cluster"](workers=2, spread=0.0, slow=0.5, lifetime=1.0, restart=100.0, bandwidth=np.inf)
-    fit = tool["Fit"]("", begin=0.0, passes=1, work=20.0, numbers=0.0, alone=0.0)
+    fit = tool["Fit"]("", begin=0.0, again=0.0, passes=1, work=20.0, numbers=0.0, alone=0.0)
     assert cluster.in_partitions(Known(slow, losses), fit, pieces) == pytest.approx(seconds)

@@ -105,10 +105,11 @@ class Batches:
         A Parquet file, a folder of them or a pattern such as "sales/*.parquet"; a pyarrow.dataset.Dataset; a DataFrame
         of Dask, whose partitions add their sums on its workers; or an object that yields its batches anew whenever it
         is iterated over. A batch is a frame of pandas, polars or pyarrow, or a tuple (X, y) or
-        (X, y, weight) of arrays or tensors, X with two dimensions. Batches and files without rows are passed over. A folder is read with the folders in it; what names
-        such as "year=2024" say is no column. A DataLoader is drawn from seed 0 in every pass and every process, so that
-        a shuffled one repeats itself, and leaves all generators of torch as they were; of several processes each takes
-        its own batches, so its sampler must not be a DistributedSampler.
+        (X, y, weight) of arrays or tensors, X with two dimensions. Batches and files without
+        rows are passed over. A folder is read with the folders in it; what names such as "year=2024" say is no column.
+        A DataLoader is drawn from seed 0 in every pass and every process, so that a shuffled one repeats itself, and
+        leaves all generators of torch as they were; of several processes each takes its own batches, so its sampler
+        must not be a DistributedSampler.
     target : str or sequence of str, optional
         Column to predict, or columns; needed where batches are frames.
     weight : str, optional
