@@ -15,7 +15,7 @@ def tool():
 
 
 class Known:
-    """Random numbers that are known: which workers are slow, and when each is lost; of later ones the next, or never."""
+    """Random numbers that are known: which workers are slow, and when each is lost, and later ones or none."""
 
     def __init__(self, slow, losses, later=()):
         self.slow, self.losses, self.later = slow, losses, list(later)
