@@ -158,13 +158,10 @@ def _predict(
         if id is not None:
             select_columns(table, [id], "--id")
         with importing():
-            from edgewise.cli.table.predict import write_large, write_predictions
+            from edgewise.cli.table.predict import write_predictions
 
-        screen = Screen(quiet=quiet, stderr=not json, json=json)
-        if large is None:
-            write_predictions(written, table, screen, out=out, id=id, std=std)
-        else:
-            write_large(written, large.parts(), screen, out=out, id=id, std=std)
+        parts, screen = [table] if large is None else large.parts(), Screen(quiet=quiet, stderr=not json, json=json)
+        write_predictions(written, parts, screen, is_whole=large is None, out=out, id=id, std=std)
 
 
 @app.command("info", cls=Command, epilog=_examples("edgewise info houses", "edgewise info houses --json"))

@@ -6,10 +6,14 @@ import json
 import math
 from functools import partial
 
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
 import pytest
 from tests.cli.pde.test_solve import DECAY
 
 from edgewise.cli.pde import results
+from edgewise.cli.shared import large
 from edgewise.cli.shared.opening import find_written
 from edgewise.errors import FileError
 
@@ -35,7 +39,7 @@ def test_info(edgewise, heat):
         find_written(str(heat.parent))
 
 
-def test_fields_at_points(edgewise, heat, tmp_path):
+def test_fields_at_points(edgewise, heat, tmp_path, monkeypatch):
     points = tmp_path / "points.csv"
     points.write_text("t,x\n0.5,0.25\n1.0,0.5\n0.3,7\n")
     done = edgewise("predict", heat, points)
@@ -50,6 +54,14 @@ def test_fields_at_points(edgewise, heat, tmp_path):
     written = tmp_path / "u.csv"
     assert edgewise("predict", heat, points, "--out", written).code == 0
     assert written.read_text() == done.out
+    for number, name in enumerate(("0.parquet", "1.parquet")):
+        pq.write_table(pa.csv.read_csv(points).slice(2 * number, 2), tmp_path / name)
+    monkeypatch.setattr(large, "machine_memory", lambda: 10)
+    parts = edgewise("predict", heat, f"{tmp_path}/*.parquet")
+    assert parts.err == done.err
+    for row, other in zip(csv.DictReader(io.StringIO(parts.out)), rows, strict=True):
+        assert row["row"] == other["row"] and row["outside"] == other["outside"]
+        assert row["u"] == "" == other["u"] or float(row["u"]) == pytest.approx(float(other["u"]), abs=1e-5)
 
 
 def test_refused(refused, edgewise, heat, tmp_path):

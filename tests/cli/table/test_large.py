@@ -11,7 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from edgewise.cli.shared import large
+from edgewise.cli.shared.formulas import FormulaList
 from edgewise.files import whole as files
+from edgewise.formulas import Formula, parse_expression
+from edgewise.formulas.front import Front, FrontEntry
 
 
 @pytest.fixture
@@ -81,8 +84,8 @@ def test_a_broken_part_leaves_no_file(edgewise, refused, models, folders, monkey
 
 
 def test_what_cannot_be_done_is_one_sentence(refused, models, folders):
-    message = refused("predict", models / "numbers", folders / "numbers", "--json")
-    assert message == "--json needs --out for a table larger than memory"
+    message = refused("predict", models / "kinds", folders / "kinds", "--std", "--json")
+    assert message.startswith("--std needs a model that predicts a number, got classes")
     assert "got 61" in refused("explain", models / "numbers", "-d", folders / "numbers", "--row", 61)
 
 
@@ -94,3 +97,19 @@ def test_a_sample_holds_the_rows_that_are_asked_for(edgewise, models, folders, m
     assert np.array_equal(source.table.columns["a"], whole[source.table.rows - 1])
     done = edgewise("report", models / "numbers", "--data", folders / "numbers", "--out", folders / "page.html")
     assert done.code == 0 and "of its 60 rows stand for all" in done.out
+
+
+def test_json_and_formulas_go_part_by_part_too(edgewise, models, folders, monkeypatch):
+    formulas = folders / "f.json"
+    front = Front((FrontEntry(Formula(parse_expression("log(a) + b**2", "ab"), ("a", "b")), 0.1),), 10, 1.0)
+    FormulaList(front, 0, "y", np.ones((2, 2)), np.ones(2), ()).write(str(formulas), 6)
+    for model, options in ((models / "numbers", ("--id", "name")), (models / "kinds", ()), (formulas, ())):
+        table = folders / ("kinds" if model.name == "kinds" else "numbers")
+        streamed = edgewise("predict", model, table, "--json", *options)
+        with monkeypatch.context() as patch:
+            patch.setattr(large, "machine_memory", lambda: 1e12)
+            plain = edgewise("predict", model, table, "--json", *options)
+        ours, theirs = json.loads(streamed.out), json.loads(plain.out)
+        assert ours["rows"] == theirs["rows"] == len(ours["predictions"]) and ours["model"] == theirs["model"]
+        for one, other in zip(ours["predictions"], theirs["predictions"], strict=True):
+            assert one == pytest.approx(other | ({"outside": other.get("outside", "")} if model != formulas else {}))

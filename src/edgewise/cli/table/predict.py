@@ -14,7 +14,6 @@ from edgewise.cli.shared.opening import Kind, Written
 from edgewise.cli.shared.preparation import collect_warnings
 from edgewise.cli.shared.source import column_at, columns_csv, decimals, write_csv
 from edgewise.cli.terminal.console import Screen
-from edgewise.compare.baselines import measures
 from edgewise.errors import InputError
 from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.files import write_bytes
@@ -25,77 +24,150 @@ Columns = dict[str, Sequence[object]]
 
 
 def write_predictions(
-    written: Written, table: Table, screen: Screen, *, out: str | None = None, id: str | None = None, std: bool = False
+    written: Written,
+    parts: Iterable[Table],
+    screen: Screen,
+    *,
+    is_whole: bool,
+    out: str | None = None,
+    id: str | None = None,
+    std: bool = False,
 ) -> None:
     """Write the values for every row as CSV to the file `out`, or to stdout; sentences go to the screen.
 
     A model with error bars gives the 90 % interval of each prediction, and with `std` the standard deviation too; rows
     outside the training data are marked in a column with the names of the columns concerned. A solution gives its
     fields at the points of the table, with a column that marks points outside the domain.
+
+    The table comes in parts, of which one is in memory at a time, or as a single one that is whole. Of several, the
+    first one decides about decimals, and the column of rows outside is there in any case. The file is written whole or
+    not at all.
     """
-    columns: Columns = {}
-    if id is not None:
-        columns[id] = column_at(table, id, table.rows, "--id").tolist()
     if std and written.kind is not Kind.model:
         raise InputError(f"--std needs a model of a table, got a {written.kind}")
-    facts: dict[str, object] = {}
-    if written.kind is Kind.solution:
-        values, sentence = _solution_columns(written, table, screen)
-    elif written.kind is Kind.formulas:
-        values, sentence = _formula_columns(written, table, screen)
+    rows: _ModelRows | _FormulaRows | _SolutionRows
+    if written.kind is Kind.model:
+        rows = _ModelRows(written, is_whole=is_whole, std=std)
     else:
-        values, sentence, facts = _model_columns(written, table, screen, std=std)
-    for name in values:
-        if name in columns:
-            raise InputError(f"--id must name another column than those of the predictions, got {name!r}")
-    columns |= values
-    if screen.json:
-        rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-        numbered = [{"row": number} | row for number, row in zip(table.rows.tolist(), rows, strict=True)]
-        facts |= {"wrote": out} if out is not None else {"predictions": numbered}
-        if out is not None:
-            write_csv(columns_csv(table.rows, columns), out)
-        screen.result({"model": str(written.file), "rows": table.n_rows, **facts})
-        return
-    write_csv(columns_csv(table.rows, columns), out)
+        rows = (_SolutionRows if written.kind is Kind.solution else _FormulaRows)(written, is_whole=is_whole)
+    count = 0
+
+    def predicted() -> Iterator[tuple[Table, Columns]]:
+        nonlocal count
+        for part in parts:
+            columns: Columns = {} if id is None else {id: column_at(part, id, part.rows, "--id").tolist()}
+            values = rows.columns(part)
+            if id in values:
+                raise InputError(f"--id must name another column than those of the predictions, got {id!r}")
+            count += part.n_rows
+            yield part, columns | values
+
+    def pieces() -> Iterator[str]:
+        for number, (part, columns) in enumerate(predicted()):
+            text = columns_csv(part.rows, columns)
+            yield text if number == 0 else text.split("\n", 1)[1]
+
+    def numbered() -> Iterator[dict[str, object]]:
+        for part, columns in predicted():
+            for number, *cells in zip(part.rows.tolist(), *columns.values(), strict=True):
+                yield {"row": number} | dict(zip(columns, cells, strict=True))
+
+    def facts() -> dict[str, object]:
+        return {"model": str(written.file), "rows": count, **rows.facts(count)}
+
     if out is not None:
-        screen.say(f"Wrote {out}: {sentence}; row 1 is the first one below the names.")
+        write_bytes(out, (text.encode() for text in pieces()))
+    elif screen.json:
+        screen.long_result("predictions", numbered(), facts)
+        return
+    else:
+        for text in pieces():
+            write_csv(text, None)
+    if screen.json:
+        screen.result(facts() | {"wrote": out})
+        return
+    rows.say(screen, count)
+    if out is not None:
+        screen.say(f"Wrote {out}: {rows.sentence(count)}; row 1 is the first one below the names.")
 
 
-def _solution_columns(written: Written, table: Table, screen: Screen) -> tuple[Columns, str]:
-    solution, _ = open_solution(written.file)
-    fields = solution.problem.fields
-    points = solution_points(solution, table)
-    outside = ~solution.problem.domain.contains(points)
-    values = np.full((len(points), len(fields)), np.nan)
-    values[~outside.numpy()] = solution(points[~outside]).detach().numpy()
-    columns: Columns = {}
-    for field, column in zip(fields, values.T, strict=True):
-        digits = decimals(column)
-        columns[field] = [None if math.isnan(value) else round(value, digits) for value in column.tolist()]
-    if outside.any():
-        screen.notes([outside_sentence(int(outside.sum()), len(points), "have no value: see the column 'outside'")])
-        columns["outside"] = outside.int().tolist()
-    return columns, f"{', '.join(fields)} at {counted(table.n_rows, 'point')}"
+class _SolutionRows:
+    """Values of a solution for one table of points after another."""
+
+    def __init__(self, written: Written, *, is_whole: bool) -> None:
+        self.solution, _ = open_solution(written.file)
+        self.is_whole, self.outside = is_whole, 0
+        self.digits: dict[str, int] = {}
+
+    def columns(self, table: Table) -> Columns:
+        """Return the fields at the points of a table."""
+        problem = self.solution.problem
+        points = solution_points(self.solution, table)
+        outside = ~problem.domain.contains(points)
+        values = np.full((len(points), len(problem.fields)), np.nan)
+        if not outside.all():
+            values[~outside.numpy()] = self.solution(points[~outside]).detach().numpy()
+        columns: Columns = {}
+        for field, column in zip(problem.fields, values.T, strict=True):
+            if field not in self.digits and np.isfinite(column).any():
+                self.digits[field] = decimals(column)
+            digits = self.digits.get(field, 0)
+            columns[field] = [None if math.isnan(value) else round(value, digits) for value in column.tolist()]
+        self.outside += int(outside.sum())
+        if outside.any() or not self.is_whole:
+            columns["outside"] = outside.int().tolist()
+        return columns
+
+    def facts(self, count: int) -> dict[str, object]:
+        """Return what is known about all points, for JSON."""
+        return {}
+
+    def say(self, screen: Screen, count: int) -> None:
+        """Print sentences about all points."""
+        if self.outside:
+            screen.notes([outside_sentence(self.outside, count, "have no value: see the column 'outside'")])
+
+    def sentence(self, count: int) -> str:
+        """Return what was written."""
+        return f"{', '.join(self.solution.problem.fields)} at {counted(count, 'point')}"
 
 
-def _formula_columns(written: Written, table: Table, screen: Screen) -> tuple[Columns, str]:
-    formulas = FormulaFile.read(written.file)
-    X, notes = formulas.inputs(table)
-    screen.notes(notes)
-    values = [value if math.isfinite(value) else math.nan for value in formulas.formula(X).tolist()]
-    undefined = sum(map(math.isnan, values))
-    if undefined:
-        screen.notes([f"The formula is not defined in {undefined:,} of {counted(len(X), 'row')}."])
-    return {f"predicted {formulas.target}": values}, f"{counted(table.n_rows, 'value')} of {formulas.target!r}"
+class _FormulaRows:
+    """Values of a formula for one table after another."""
+
+    def __init__(self, written: Written, *, is_whole: bool) -> None:
+        self.formulas = FormulaFile.read(written.file)
+        self.is_whole, self.undefined, self.notes = is_whole, 0, list[str]()
+
+    def columns(self, table: Table) -> Columns:
+        """Return the values for the rows of a table."""
+        X, notes = self.formulas.inputs(table)
+        self.notes += notes if self.is_whole else [f"{table.source}: {note}" for note in notes]
+        values = [value if math.isfinite(value) else math.nan for value in self.formulas.formula(X).tolist()]
+        self.undefined += sum(map(math.isnan, values))
+        return {f"predicted {self.formulas.target}": values}
+
+    def facts(self, count: int) -> dict[str, object]:
+        """Return what is known about all rows, for JSON."""
+        return {}
+
+    def say(self, screen: Screen, count: int) -> None:
+        """Print sentences about all rows."""
+        undefined = [f"The formula is not defined in {self.undefined:,} of {counted(count, 'row')}."]
+        screen.notes([*self.notes, *(undefined if self.undefined else [])])
+
+    def sentence(self, count: int) -> str:
+        """Return what was written."""
+        return f"{counted(count, 'value')} of {self.formulas.target!r}"
 
 
 class _ModelRows:
     """Predictions of a model for one table after another."""
 
-    def __init__(self, written: Written, *, std: bool) -> None:
+    def __init__(self, written: Written, *, is_whole: bool, std: bool) -> None:
         self.model = open_model(written.file)
-        self.std, self.flagged, self.rows = std, 0, 0
+        self.is_whole, self.std, self.flagged, self.notes = is_whole, std, 0, list[str]()
+        self.score = _RunningScore()
         self.digits: int | None = None
         estimator = self.model.estimator
         if std and isinstance(estimator, KANClassifier):
@@ -105,11 +177,8 @@ class _ModelRows:
         if std and estimator.error_bars_ is None:
             raise InputError(f"--std needs a model with error bars. {estimator.error_bars_message_}")
 
-    def columns(self, table: Table, *, is_part: bool = False) -> tuple[Columns, np.ndarray, list[str]]:
-        """Return the columns of some rows, the predictions as they are, and sentences about the rows.
-
-        Parts of a table have the decimals of the first one, and a column of rows outside the training data in any case.
-        """
+    def columns(self, table: Table) -> Columns:
+        """Return the predictions of the rows of a table."""
         model, estimator = self.model, self.model.estimator
         rows, notes = model.inputs(table)
         interval = deviation = None
@@ -119,85 +188,42 @@ class _ModelRows:
                 interval = estimator.predict_interval(rows, LEVEL)
             if self.std and isinstance(estimator, KANRegressor):
                 deviation = estimator.predict(rows, return_std=True)[1]
-        if is_part and self.digits is None and not model.labels:
+        if self.digits is None and not model.labels:
             self.digits = decimals(prediction, None if interval is None else interval[1] - interval[0])
         columns = prediction_columns(model.target, prediction, probabilities, model.labels, interval, self.digits)
         if deviation is not None:
             columns["std"] = [float(f"{value:.6g}") for value in deviation.tolist()]
         check = estimator.check_rows(rows)
-        self.flagged, self.rows = self.flagged + int(check.flagged.sum()), self.rows + table.n_rows
-        if check.flagged.any() or is_part:
+        self.flagged += int(check.flagged.sum())
+        if check.flagged.any() or not self.is_whole:
             columns["outside"] = [check.remark(row) for row in range(table.n_rows)]
-        return columns, prediction, notes
+        self.notes = notes if self.is_whole else []
+        self.score.add(model, table, prediction)
+        return columns
 
+    def all_notes(self, count: int) -> list[str]:
+        """Return sentences about rows that are not as in training."""
+        if self.is_whole or not self.flagged:
+            return self.notes
+        return [f"{self.flagged:,} of {count:,} rows are not as in training: see the column 'outside'."]
 
-def _model_columns(
-    written: Written, table: Table, screen: Screen, *, std: bool
-) -> tuple[Columns, str, dict[str, object]]:
-    rows = _ModelRows(written, std=std)
-    columns, prediction, notes = rows.columns(table)
-    score, numbers = _score(rows.model, table, prediction)
-    screen.notes(notes)
-    screen.say(score)
-    facts: dict[str, object] = {"target": rows.model.target, "notes": notes, "score": numbers}
-    return columns, f"{counted(table.n_rows, 'prediction')} of {rows.model.target!r}", facts
+    def facts(self, count: int) -> dict[str, object]:
+        """Return what is known about all rows, for JSON."""
+        score = self.score.sentence(self.model, count)[1]
+        return {"target": self.model.target, "notes": self.all_notes(count), "score": score}
 
+    def say(self, screen: Screen, count: int) -> None:
+        """Print sentences about all rows."""
+        screen.notes(self.all_notes(count))
+        screen.say(self.score.sentence(self.model, count)[0])
 
-def write_large(
-    written: Written,
-    parts: Iterable[Table],
-    screen: Screen,
-    *,
-    out: str | None = None,
-    id: str | None = None,
-    std: bool = False,
-) -> None:
-    """Write the predictions of a table that is larger than memory, part by part; a file is written whole or not at all.
-
-    As `write_predictions`, but the decimals are those of the first part, and the column of rows outside the training
-    data is there in any case.
-    """
-    if written.kind is not Kind.model:
-        raise InputError(
-            f"a table larger than memory needs a model, got a {written.kind}; predict its files one by one"
-        )
-    if screen.json and out is None:
-        raise InputError("--json needs --out for a table larger than memory")
-    rows, score = _ModelRows(written, std=std), _RunningScore()
-
-    def pieces() -> Iterator[str]:
-        for number, part in enumerate(parts):
-            columns: Columns = {} if id is None else {id: column_at(part, id, part.rows, "--id").tolist()}
-            values, prediction, _ = rows.columns(part, is_part=True)
-            if id in values:
-                raise InputError(f"--id must name another column than those of the predictions, got {id!r}")
-            score.add(rows.model, part, prediction)
-            text = columns_csv(part.rows, columns | values)
-            yield text if number == 0 else text.split("\n", 1)[1]
-
-    if out is None:
-        for text in pieces():
-            write_csv(text, None)
-    else:
-        write_bytes(out, (text.encode() for text in pieces()))
-    notes = []
-    if rows.flagged:
-        notes = [f"{rows.flagged:,} of {rows.rows:,} rows are not as in training: see the column 'outside'."]
-    screen.notes(notes)
-    sentence, numbers = score.sentence(rows.model, rows.rows)
-    screen.say(sentence)
-    facts = {"target": rows.model.target, "notes": notes, "score": numbers, "wrote": out}
-    if screen.json:
-        screen.result({"model": str(written.file), "rows": rows.rows, **facts})
-    elif out is not None:
-        screen.say(
-            f"Wrote {out}: {counted(rows.rows, 'prediction')} of {rows.model.target!r}; row 1 is the first one below "
-            "the names."
-        )
+    def sentence(self, count: int) -> str:
+        """Return what was written."""
+        return f"{counted(count, 'prediction')} of {self.model.target!r}"
 
 
 class _RunningScore:
-    """Measures of predictions that come part by part, as `measures` gives them for all at once."""
+    """Measures of predictions that come part by part, as `edgewise.compare` has them for all at once."""
 
     def __init__(self) -> None:
         self.count, self.shift = 0, 0.0
@@ -222,7 +248,7 @@ class _RunningScore:
         self.count += len(truth)
 
     def sentence(self, model: Model, rows: int) -> tuple[str, dict[str, float] | None]:
-        """Return the sentence of `_score` and its numbers."""
+        """Return a sentence on the accuracy of the predictions, where the table has the target, and its numbers."""
         numbers: dict[str, float] = {}
         if self.count and model.labels:
             found = np.array(list(self.right.values()))
@@ -233,14 +259,12 @@ class _RunningScore:
             spread = square - mean**2
             numbers = {"r2": 1 - squared / spread if spread > 0 else math.nan, "rmse": math.sqrt(squared)}
             numbers["mae"] = absolute
-        return _score_sentence(model, rows, self.count, {name: float(value) for name, value in numbers.items()})
-
-
-def _score(model: Model, table: Table, prediction: np.ndarray) -> tuple[str, dict[str, float] | None]:
-    """Return a sentence on the accuracy of the predictions, where the table has the target, and its numbers."""
-    known = _known(model, table, prediction)
-    scores = {} if known is None or model.encoder is None else measures(model.encoder.task, *known)
-    return _score_sentence(model, table.n_rows, 0 if known is None else len(known[0]), scores)
+        sentence, scores = f"Predicted {counted(rows, 'row')}.", {name: float(value) for name, value in numbers.items()}
+        if not scores or math.isnan(next(iter(scores.values()))):
+            return sentence, None
+        score = f"accuracy {100 * scores['accuracy']:.1f} %" if model.labels else ""
+        score = score or f"R² {scores['r2']:.4g}, RMSE {number_text(scores['rmse'])}"
+        return f"{sentence} On the {counted(self.count, 'row')} with a known {model.target!r}: {score}.", scores
 
 
 def _known(model: Model, table: Table, prediction: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
@@ -256,15 +280,3 @@ def _known(model: Model, table: Table, prediction: np.ndarray) -> tuple[np.ndarr
     position = {label: i for i, label in enumerate(model.labels)}
     predicted = np.array([position[label] for label in prediction.tolist()]) if model.labels else prediction
     return (codes, predicted[known]) if known.any() else None
-
-
-def _score_sentence(
-    model: Model, rows: int, known: int, scores: dict[str, float]
-) -> tuple[str, dict[str, float] | None]:
-    sentence = f"Predicted {counted(rows, 'row')}."
-    if not scores or math.isnan(next(iter(scores.values()))):
-        return sentence, None
-    is_number = "r2" in scores
-    score = f"R² {scores['r2']:.4g}, RMSE {number_text(scores['rmse'])}" if is_number else ""
-    score = score or f"accuracy {100 * scores['accuracy']:.1f} %"
-    return f"{sentence} On the {counted(known, 'row')} with a known {model.target!r}: {score}.", scores

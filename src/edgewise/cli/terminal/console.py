@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -66,6 +66,18 @@ class Screen:
             text = json.dumps(plain(facts), indent=2, ensure_ascii=False, allow_nan=False)
             sys.stdout.write(f"{text}\n")
             sys.stdout.flush()
+
+    def long_result(
+        self, name: str, items: Iterable[Mapping[str, object]], facts: Callable[[], Mapping[str, object]]
+    ) -> None:
+        """Print the result as JSON with a list of any length, item by item; the other facts are known after it."""
+        opening = f"{{\n  {json.dumps(name)}: [\n    "
+        for item in items:
+            sys.stdout.write(opening + json.dumps(plain(item), ensure_ascii=False, allow_nan=False))
+            opening = ",\n    "
+        rest = json.dumps(plain(facts()), indent=2, ensure_ascii=False, allow_nan=False)
+        sys.stdout.write(f"\n  ],{rest[1:]}\n")
+        sys.stdout.flush()
 
     def notes(self, sentences: Sequence[str], most: int = 12) -> None:
         """Print sentences as a list: at most so many, and how many more there are."""
