@@ -148,7 +148,7 @@ def test_quadrature(domain, volume, around):
         (Cylinder(0.5, 0, 2), math.pi / 2),
         (Polygon([(0, 0), (0, 1), (2, 0)]), 1),
     ],
-    ids=str,
+    ids=lambda each: f"{each:.4g}" if isinstance(each, int | float) else type(each).__name__,
 )
 def test_a_rule_of_few_points(domain, area):
     """Areas by hand; all points are inside."""
