@@ -57,8 +57,8 @@ def allen_cahn(
 ) -> np.ndarray:
     """Solve u_t = diffusion u_xx + 5 (u - u^3) with period 2 from x^2 cos(pi x), up to t = 1: (times, points).
 
-    Fourier series with the exponential steps of `exponential_series`. The start has a corner at x = 1, so that values at
-    nodes would give coefficients with errors that grow with the fronts, to 1e-6: the integrals are taken.
+    Fourier series with the exponential steps of `exponential_series`. The start has a corner at x = 1, so that
+    coefficients from values at nodes would have errors that grow with the fronts, to 1e-6: the integrals are taken.
     """
     wave = np.pi * np.fft.rfftfreq(modes, 1 / modes)
 
