@@ -8,7 +8,21 @@ import torch
 from scipy.integrate import solve_ivp
 
 from edgewise.checkpoint import load_solution, save_solution
-from edgewise.pde import PDE, Box, Dirichlet, Initial, Interval, Periodic, Time, laplacian, named_equation, solve
+from edgewise.pde import (
+    PDE,
+    Box,
+    Condition,
+    Dirichlet,
+    Initial,
+    Interval,
+    Neumann,
+    Parameter,
+    Periodic,
+    Time,
+    laplacian,
+    named_equation,
+    solve,
+)
 from edgewise.pde.solver.solution import errors_of
 from edgewise.pde.structured.networks import WindowNetwork
 from edgewise.pde.structured.slabs import SlabMarch, TimeAxis, marches
@@ -208,6 +222,76 @@ def test_what_marches():
     two_ends = PDE(lambda u: u.tt + u, Time(0, 1), [Dirichlet(0.0, on="t=0"), Dirichlet(1.0, on="t=1")])
     assert marches(recognised(decay().form)) and marches(recognised(ring().form))
     assert not marches(recognised(two_ends.form))
+
+
+def rod(domain, *start):
+    """Heat in a rod, for domains whose second coordinate acts as time."""
+
+    def known(points):
+        return torch.sin(PI * points[:, 0]) * torch.exp(-0.1 * PI**2 * points[:, 1])
+
+    later = domain.coordinates[1]
+    return PDE(
+        lambda u: u.derivative(later) - 0.1 * u.xx, domain, [Dirichlet(0.0, on=["x=0", "x=1"]), *start], solution=known
+    )
+
+
+@pytest.mark.slow
+def test_a_coordinate_that_acts_as_time_marches_whatever_its_name():
+    domains = [Box(x=(0, 1), s=(0, 1)), Box(x=(0, 1), t=(0, 1)), Interval(0, 1) * Parameter("s", 0, 1)]
+    found = []
+    for domain in domains:
+        problem = rod(domain, Dirichlet(lambda x: torch.sin(PI * x), on=f"{domain.coordinates[1]}=0"))
+        statement = recognised(problem.form)
+        assert marches(statement) and problem.form.time == 1
+        march = SlabMarch(statement, 1e-7, lambda share, count, work: True).run()
+        assert march.is_complete and errors_of(march.network, problem).relative_l2 < 1e-7
+        found.append(march.network(problem.domain.interior(50)))
+    assert torch.equal(found[0], found[1]) and torch.equal(found[0], found[2])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "rate",
+    [
+        Neumann(lambda x: -PI * torch.sin(PI * x), on="s=0"),
+        Condition(lambda u, x: u.s - PI * torch.sin(PI * x), on="s=0"),
+    ],
+)
+def test_rates_at_the_first_moment(rate):
+    """A normal derivative points out of the domain, into the past; any linear condition gives a rate."""
+    problem = PDE(
+        lambda u: u.ss - u.xx,
+        Box(x=(0, 1), s=(0, 1)),
+        [Dirichlet(0.0, on=["x=0", "x=1", "s=0"]), rate],
+        solution=lambda x, s: torch.sin(PI * x) * torch.sin(PI * s),
+    )
+    march = SlabMarch(recognised(problem.form), 1e-6, lambda share, count, work: True).run()
+    assert march.is_complete and errors_of(march.network, problem).relative_l2 < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("equation", "domain", "conditions"),
+    [
+        (lambda u: u.s + u.xx, Box(x=(0, 1), s=(0, 1)), [Dirichlet(0.0, on=["x=0", "x=1", "s=1"])]),
+        (lambda u: u.xx + u.ss, Box(x=(0, 1), s=(0, 1)), [Dirichlet(0.0)]),
+        (lambda u: u.x + u.s, Box(x=(0, 1), s=(0, 1)), [Dirichlet(0.0, on=["x=0", "s=0"])]),
+        (lambda u: u.x + u, Interval(0, 1), [Condition(lambda u: u**3 - 1, on="x=0")]),
+    ],
+    ids=["from the end", "elliptic", "two such coordinates", "a start that is not linear"],
+)
+def test_what_does_not_march(equation, domain, conditions):
+    assert not marches(recognised(PDE(equation, domain, conditions).form))
+
+
+@pytest.mark.slow
+def test_sentences_name_the_coordinate():
+    """1 / (1 - s) has a pole before s = 2."""
+    solution = solve(PDE(lambda u: u.s - u**2, Interval(0, 2, "s"), [Dirichlet(1.0, on="s=0")]), tolerance=1e-3)
+    (end,) = solution.problem.domain.bounds[:, 1].tolist()
+    assert f"it ends at s = {end:.6g}" in solution.message
+    assert 0.9 < end <= 1.001
+    np.testing.assert_allclose(solution([[0.5]]), [[2.0]], rtol=1e-3)
 
 
 @pytest.mark.slow

@@ -4,7 +4,7 @@ import pytest
 import torch
 from scipy.special import jn_zeros
 
-from edgewise.pde import PDE, Box, Dirichlet, Disk, Initial, Robin, Time, laplacian, solve
+from edgewise.pde import PDE, Box, Dirichlet, Disk, Initial, Parameter, Robin, Time, laplacian, solve
 from edgewise.pde.solver.solution import errors_of
 from edgewise.pde.structured.networks import WindowNetwork
 from edgewise.pde.structured.windows import WindowMarch, evolution
@@ -90,6 +90,20 @@ def test_a_march_that_is_stopped_says_up_to_which_moment():
     assert solution.stopped == "budget" and 0 < end < 1
     assert f"the solution ends at t = {end:.6g}" in solution.message
     assert solution.errors().relative_l2 < 1e-5
+
+
+@pytest.mark.slow
+def test_another_coordinate_acts_as_time():
+    """Windows along a parameter are those of the time t, to the last bit."""
+    networks = []
+    for name, time in (("t", Time(0, 0.1)), ("s", Parameter("s", 0, 0.1))):
+        start = Dirichlet(lambda x, y: 1 - x**2 - y**2, on=f"{name}=0")
+        problem = PDE(
+            lambda u, name=name: u.derivative(name) - laplacian(u), Disk() * time, [Dirichlet(0.0, on="circle"), start]
+        )
+        networks.append(WindowMarch(evolution(problem.form), 1e-2, lambda *_: True).run().network)
+    x = problem.domain.interior(50)
+    assert torch.equal(networks[0](x), networks[1](x))
 
 
 @pytest.mark.parametrize("domain", [Box(x=(-1, 1), y=(-1, 1)) * Time(0, 1), Disk()], ids=["a box has slabs", "no time"])

@@ -60,8 +60,8 @@ def test_the_same_solution_gives_the_same_bytes(tmp_path):
     ("problem", "name", "settings", "message"),
     [
         (heat, "film.avi", {}, r"^path must end in .gif or .mp4, got "),
-        (PLANE["disk"], "film.gif", {}, r"^solution must have coordinates of space and the time t, got x, y$"),
-        (oscillation, "film.gif", {}, r"^solution must have coordinates of space and the time t, got t$"),
+        (PLANE["disk"], "film.gif", {}, r"^solution must have coordinates of space and time, as t, got x, y$"),
+        (oscillation, "film.gif", {}, r"^solution must have coordinates of space and time, as t, got t$"),
         (heat, "film.gif", {"frames": 1}, r"^frames must be an integer of at least 2"),
         (heat, "film.gif", {"rate": 0}, r"^frames must be an integer of at least 2 and rate positive"),
         (heat, "film.gif", {"fields": ["w"]}, r"^fields must be names among u"),

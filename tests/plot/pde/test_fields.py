@@ -65,6 +65,13 @@ def test_over_time_with_the_curves_at_some_moments():
     assert len(solution_figure(untrained(heat())).axes[-1].lines) == 1
 
 
+def test_a_coordinate_that_acts_as_time_is_named():
+    conditions = [Dirichlet(0.0, on=["x=0", "x=1"]), Dirichlet(lambda x: torch.sin(x), on="s=0")]
+    problem = PDE(lambda u: u.s - u.xx, Box(s=(0, 2), x=(0, 1)), conditions)
+    figure = solution_figure(untrained(problem), times=[0.5, 2.0], units={"s": "h"})
+    assert titles(figure) == ["$u$", "residual", "$s$ = 0.5 h", "$s$ = 2 h"]
+
+
 @pytest.mark.slow
 def test_the_plane_over_time_is_a_row_of_moments():
     figure = solution_figure(untrained(heat_on_a_disk()), times=[0.0, 0.5, 1.0])

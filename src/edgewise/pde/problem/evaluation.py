@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -245,6 +245,27 @@ class Requirements:
     def order(self, name: str, axes: Sequence[int]) -> int:
         """Highest derivative of a field by these coordinates together."""
         return max((sum(index[axis] for axis in axes) for index in self.derivatives[name]), default=0)
+
+    def acts_as_time(self, name: str, axis: int, axes: Iterable[int]) -> bool:
+        """Whether a field may evolve along a coordinate, among these, from all of its conditions at one end.
+
+        It may where the order is 1, where no other coordinate has derivatives, and where the order is 2 while another
+        coordinate has derivatives of second order with the opposite sign, or of a higher order.
+        """
+        order = self.order(name, [axis])
+        others = {other: self.order(name, [other]) for other in axes if other != axis}
+        if order <= 1 or not any(others.values()):
+            return True
+
+        def second(other: int) -> float:
+            """Mean slope of the residuals by the second derivative of the field by a coordinate; 0 without one."""
+            return sum(
+                slope
+                for (each, index), slope in self.slopes.items()
+                if each == name and index[other] == sum(index) == 2
+            )
+
+        return order == 2 and any(highest > 2 or second(axis) * second(other) < 0 for other, highest in others.items())
 
 
 def dry_run(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -167,6 +168,26 @@ class StrongForm:
     def outputs(self) -> int:
         """Number of outputs of a network: one for each field on each part."""
         return len(self.fields) * (1 if self.parts is None else self.parts.count)
+
+    @cached_property
+    def time(self) -> int | None:
+        """Number of the coordinate that acts as time: t, or the only one that does and starts from its lower end."""
+        names, needs, found = self.domain.coordinates, self.equation_term.requirements, list[int]()
+        if TIME in names:
+            return names.index(TIME)
+        for axis, name in enumerate(names):
+            ends = [piece.name for piece in self.domain.pieces if piece.coordinate == name]
+            given = [[term for term in self.condition_terms if end in term.pieces] for end in ends]
+            orders = {field: needs.order(field, [axis]) for field in self.fields}
+            is_start = len(ends) == 2 and bool(given[0]) and not given[1] and any(orders.values())
+            if is_start and all(
+                sum(term.constrains(field) for term in given[0]) >= order
+                and needs.acts_as_time(field, axis, range(len(names)))
+                for field, order in orders.items()
+                if order
+            ):
+                found.append(axis)
+        return found[0] if len(found) == 1 else None
 
     @property
     def weight(self) -> float:
@@ -540,8 +561,7 @@ def _check_enough_conditions(
     """Raise an InputError unless a field has enough conditions on every piece of the boundary and in time.
 
     A coordinate by which the equation has no derivatives of the field needs none. One that acts as time, whatever its
-    name, has all of them on one face: where the equation is of first order in it and of a higher one in others, where
-    it is the only one with derivatives, and where derivatives of second order have other signs than those by others.
+    name, has all of them on one face.
     """
     space = [axis for axis, name in enumerate(domain.coordinates) if is_space(name)]
     requirements = equation.requirements
@@ -560,20 +580,13 @@ def _check_enough_conditions(
         )
     whole = requirements.order(field, space)
 
-    def acts_as_time(axis: int, order: int) -> bool:
-        others = [other for other in space if other != axis and requirements.order(field, [other])]
-        if order == 1 or not others:
-            return True
-        second = {other: _second(requirements, field, other) for other in (axis, *others)}
-        return order == 2 and any(second[axis] * second[other] < 0 for other in others)
-
     for piece in domain.named(domain.boundary_names) if whole > 1 else ():
         given, needed, order = given_on([piece.name]), whole // 2, whole
         if piece.coordinate is not None:
             axis = domain.coordinates.index(piece.coordinate)
             order = requirements.order(field, [axis])
             faces = [given_on([other.name]) for other in domain.pieces if other.coordinate == piece.coordinate]
-            if max(faces) >= order and acts_as_time(axis, order):
+            if max(faces) >= order and requirements.acts_as_time(field, axis, space):
                 continue
             needed = min(max(order // 2, 1), order)
             if order == 1 and sum(faces) >= 1:
@@ -583,12 +596,3 @@ def _check_enough_conditions(
                 f"conditions on {piece.name!r} must be {needed} for {field}, for an equation of order {order} in "
                 f"space, got {given}: add Dirichlet(..., on={piece.name!r})"
             )
-
-
-def _second(requirements: Requirements, field: str, axis: int) -> float:
-    """Mean slope of the residuals by the second derivative of a field by a coordinate; 0 without one."""
-    return sum(
-        slope
-        for (name, index), slope in requirements.slopes.items()
-        if name == field and index[axis] == sum(index) == 2
-    )

@@ -13,9 +13,11 @@ from edgewise.files import Journal, Part
 from edgewise.nn.layers.base import Chain
 from edgewise.nn.prediction import BATCH_ROWS
 from edgewise.outcomes import Progress, ProgressCallback, StopReason
-from edgewise.pde.domains.domain import TIME
+from edgewise.pde.domains.domain import Box
+from edgewise.pde.domains.products import OverTime
 from edgewise.pde.low_rank.network import LowRankNetwork
 from edgewise.pde.problem.collocation import Collocation, points_with
+from edgewise.pde.problem.strong_form import strong_form_of
 from edgewise.pde.solver.evidence import Evidence, judge, residual_size, sought_points
 from edgewise.pde.solver.network import (
     SolverNetwork,
@@ -204,8 +206,8 @@ class History(WorkBudget):
         """
         if len(self.stages) != 1 or self.best is None:
             return
-        domain = self.best.problem.domain
-        axis = domain.coordinates.index(TIME)
+        domain, axis = self.best.problem.domain, self.best.problem.form.time
+        assert axis is not None
         begin, end = domain.bounds[axis].tolist()
         x, gaps = self.fresh_points[:COMPARED_POINTS].clone(), []
         for share in (0.5, 1.0):
@@ -391,3 +393,14 @@ class PassWatch:
                     most = MOST_MARCH if self.allowed < MOST_MARCH else MOST_LOOSE_MARCH
                     self.looser = min(self.allowed * SHARPER_MARCH**steps, most)
         return not self.stop and self.looser is None
+
+
+def until(problem: Collocation, axis: int, moment: float) -> Collocation:
+    """The problem up to a moment of the coordinate that is time, by its number."""
+    whole, form = problem.domain, problem.form
+    ends = dict(zip(whole.coordinates, whole.bounds.tolist(), strict=True))
+    time = {whole.coordinates[axis]: (float(whole.bounds[axis, 0]), moment)}
+    domain = whole.space * Box(**time) if isinstance(whole, OverTime) else Box(**{**ends, **time})
+    weight, known, is_linear = form.weight, form.solution, form.is_linear
+    shorter = strong_form_of(form.equation, domain, form.conditions, weight=weight, solution=known, is_linear=is_linear)
+    return Collocation(shorter)

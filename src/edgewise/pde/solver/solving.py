@@ -21,10 +21,8 @@ from edgewise.outcomes import (
     progress_callback,
     reported,
 )
-from edgewise.pde.domains.domain import TIME, Box, Time
-from edgewise.pde.domains.products import OverTime
+from edgewise.pde.domains.domain import TIME, Box
 from edgewise.pde.problem.collocation import Collocation
-from edgewise.pde.problem.strong_form import strong_form_of
 from edgewise.pde.solver.evidence import LARGEST_RESIDUAL, evidence_of_fields
 from edgewise.pde.solver.history import (
     DEARER_MARCH,
@@ -36,6 +34,7 @@ from edgewise.pde.solver.history import (
     History,
     PassWatch,
     TrainedNetwork,
+    until,
 )
 from edgewise.pde.solver.network import SeparableNetwork, SolverNetwork, grid_sizes, kan_of, network_for
 from edgewise.pde.solver.refinement import SEPARABLE, TENSOR, Plan, Refinement
@@ -176,22 +175,22 @@ def solve(
 
     Notes
     -----
-    On boxes of at most three coordinates, where there are as many conditions as the equations' orders and nothing is
-    chosen, `edgewise.pde.structured` collocates products of splines of degree 9 to 11 and solves by sparse factors,
-    grid after grid or slab of time after slab, until two of them agree; so are evolutions on other domains of the
-    plane, in windows of time by Galerkin's method. In more coordinates, or where three are too many for a grid,
-    `edgewise.pde.low_rank` does so for one field, a tensor train of splines. On other domains in the
+    Time is t, or the only coordinate that acts as it: the equation evolves along it from conditions at its lower end,
+    as `Dirichlet(..., on="s=0")`. On boxes of at most three coordinates, where there are as many conditions as the
+    equations' orders and nothing is chosen, `edgewise.pde.structured` collocates products of splines of degree 9 to 11
+    and solves by sparse factors, grid after grid or slab of time after slab, until two of them agree; so are evolutions
+    on other domains of the plane, in windows of time by Galerkin's method. In more coordinates, or where three are too
+    many for a grid, `edgewise.pde.low_rank` does so for one field, a tensor train of splines. On other domains in the
     plane, functions that are singular at corners and around round holes are added to the splines, for one field and an
-    equation of second order whose leading part is the Laplacian. Else networks are trained:
-    on one or two coordinates the fields are sums of all products of B-splines (`TensorLayer`); in more dimensions sums
-    of separable functions, products of one spline of each coordinate, or of functions of one coordinate each; a KAN if
-    `hidden` asks for one. Levenberg-Marquardt minimises the residuals on a coarse grid. Then intervals are added where
-    the estimated error is largest (on boxes, for linear problems, so that each interval has the same error; else some
-    are halved), or half as many terms are added, whichever lowers the loss more, without a change of the function but
-    in the first case; and so on, on more points, until two stages agree to `tolerance`, the loss falls no further, or
-    the budget is spent. Fields that `UnknownField` names are found by penalised least squares on tensor grids.
-    An equation of order m leaves splines of
-    degree five a residual that falls with the grid size to the power of 6 - m.
+    equation of second order whose leading part is the Laplacian. Else networks are trained: on one or two coordinates
+    the fields are sums of all products of B-splines (`TensorLayer`); in more dimensions sums of separable functions,
+    products of one spline of each coordinate, or of functions of one coordinate each; a KAN if `hidden` asks for one.
+    Levenberg-Marquardt minimises the residuals on a coarse grid. Then intervals are added where the estimated error is
+    largest (on boxes, for linear problems, so that each interval has the same error; else some are halved), or half as
+    many terms are added, whichever lowers the loss more, without a change of the function but in the first case; and so
+    on, on more points, until two stages agree to `tolerance`, the loss falls no further, or the budget is spent. Fields
+    that `UnknownField` names are found by penalised least squares on tensor grids. An equation of order m leaves
+    splines of degree five a residual that falls with the grid size to the power of 6 - m.
 
     Examples
     --------
@@ -349,26 +348,26 @@ def _solve_on_structured_grids(
     from edgewise.pde.structured.stationary import first_axes, stationary_stages
     from edgewise.pde.structured.windows import evolution
 
-    statement = recognised(problem.form)
+    statement, is_large = recognised(problem.form), problem.domain.dimension > MOST_TENSOR
     if isinstance(statement, str):
         evolving = evolution(problem.form)
         if evolving is not None:
             return _march(problem, evolving, history, tolerance)
-        if problem.domain.dimension > MOST_TENSOR:
+        if is_large:
             return _solve_with_low_rank(problem, history, tolerance, None)
         return solve_on_grids(problem, enriched_stages(problem), history, tolerance)
     if marches(statement):
-        return _march(problem, statement, history, tolerance)
+        ended = _march(problem, statement, history, tolerance)
+        if ended is not None or statement.multipliers or TIME in problem.domain.coordinates:
+            return ended
     if problem.form.has_delays or (TIME in problem.domain.coordinates and problem.domain.dimension > 1):
-        return (
-            _solve_with_low_rank(problem, history, tolerance, None) if problem.domain.dimension > MOST_TENSOR else None
-        )
+        return _solve_with_low_rank(problem, history, tolerance, None) if is_large else None
     begin = None
     if start is not None:
         axes = first_axes(statement)
         begin = axes, interpolated(lambda x: field_values(start.model, start.problem, x), axes)
     ended = solve_on_grids(problem, stationary_stages(statement, begin), history, tolerance)
-    if problem.domain.dimension > MOST_TENSOR and (ended is None or ended[0] is StopReason.NO_PROGRESS):
+    if is_large and (ended is None or ended[0] is StopReason.NO_PROGRESS):
         return _solve_with_low_rank(problem, history, tolerance, ended)
     if ended is not None and ended[0] is StopReason.CONVERGED and not problem.is_linear:
         assert history.best is not None
@@ -532,11 +531,11 @@ def _march(
         elif history.best is None:
             if result is None:
                 return None
-            shorter = _until(problem, result.reached)
+            shorter, name = until(problem, march.time, result.reached), problem.domain.coordinates[march.time]
             history.fresh_points = shorter.domain.interior(FRESH_POINTS, "sobol", seed=history.seed + FRESH_SEED)
             history.add_stage(TrainedNetwork(result.network, shorter, allowed), result.points)
             reason = stop[0] if stop else StopReason.NO_PROGRESS
-            return reason, history.message_with_residual(f"{_WHY_EARLY[reason]} at t = {result.reached:.6g}")
+            return reason, history.message_with_residual(f"{_WHY_EARLY[reason]} at {name} = {result.reached:.6g}")
         elif result is not None:
             history.compare_beginning(result.network, result.reached)
         if not stop and (result is None or not result.is_complete or allowed <= march_of.tolerances[1]):
@@ -587,13 +586,3 @@ _WHY_EARLY = {
     StopReason.TIME_LIMIT: "The time was over before the last moment: the solution ends",
     StopReason.INTERRUPTED: "Interrupted before the last moment: the solution ends",
 }
-
-
-def _until(problem: Collocation, moment: float) -> Collocation:
-    """The problem up to a moment."""
-    ends = dict(zip(problem.domain.coordinates, problem.domain.bounds.tolist(), strict=True))
-    whole, form, time = problem.domain, problem.form, Time(ends[TIME][0], moment)
-    domain = whole.space * time if isinstance(whole, OverTime) else Box(**{**ends, TIME: (ends[TIME][0], moment)})
-    weight, known, is_linear = form.weight, form.solution, form.is_linear
-    shorter = strong_form_of(form.equation, domain, form.conditions, weight=weight, solution=known, is_linear=is_linear)
-    return Collocation(shorter)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.nn.prediction import BATCH_ROWS
-from edgewise.pde.domains.domain import TIME, Box, Domain
+from edgewise.pde.domains.domain import Box, Domain
 from edgewise.pde.domains.mesh import Mesh, even_lines
 from edgewise.pde.problem.collocation import Collocation, points_with
 from edgewise.pde.problem.evaluation import EvaluationContext
@@ -210,7 +210,7 @@ def weakest_direction(network: nn.Module, problem: Collocation) -> Weakest | Non
     values, parts = _values_by_coefficients(space, x), problem.form.parts
     zero_means = []
     for number in _up_to_functions_of_time(problem.form):
-        _, moments = x[:, problem.domain.coordinates.index(TIME)].unique(return_inverse=True)
+        _, moments = x[:, problem.form.time].unique(return_inverse=True)
         shares = nn.functional.one_hot(moments).mT * weights
         shares = shares / shares.sum(1, keepdim=True)
         found = network(x)[:, number].detach()
@@ -236,9 +236,9 @@ def weakest_direction(network: nn.Module, problem: Collocation) -> Weakest | Non
 
 def _up_to_functions_of_time(form: StrongForm) -> list[int]:
     """Numbers of the fields of which the equation and the conditions have derivatives by space alone."""
-    if TIME not in form.domain.coordinates:
+    time, terms = form.time, (form.equation_term, *form.condition_terms)
+    if time is None:
         return []
-    time, terms = form.domain.coordinates.index(TIME), (form.equation_term, *form.condition_terms)
     indices = [
         {index for term in terms for index in term.requirements.derivatives.get(name, ())} for name in form.fields
     ]

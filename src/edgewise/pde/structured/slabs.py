@@ -12,15 +12,13 @@ import torch
 from scipy.special import roots_jacobi
 from torch import Tensor
 
-from edgewise.pde.domains.domain import TIME
-from edgewise.pde.problem.conditions import Initial, by_field
-from edgewise.pde.problem.evaluation import EquationResiduals, EvaluationContext, value_at
+from edgewise.pde.problem.evaluation import EquationResiduals, EvaluationContext
 from edgewise.pde.problem.fields import Field
 from edgewise.pde.problem.strong_form import PROBE_SEEDS, PROBES
 from edgewise.pde.structured.axis import SplineAxis
 from edgewise.pde.structured.linear import LinearSystem, solver_for
 from edgewise.pde.structured.networks import TensorNetwork, WindowNetwork
-from edgewise.pde.structured.statement import Statement
+from edgewise.pde.structured.statement import Statement, scattered_block, start_terms
 from edgewise.pde.structured.stationary import carried, graded, local_errors, network_of
 from edgewise.settings import ABOVE_ZERO
 
@@ -163,7 +161,8 @@ class SlabMarch:
         self.statement, self.watch, self.work, self.finer = statement, watch, 0.0, finer
         self.allowed = max(SHARE * tolerance, LEAST_ALLOWED)
         self.domain = statement.form.domain
-        self.time = self.domain.coordinates.index(TIME)
+        assert statement.form.time is not None
+        self.time, self.starts = statement.form.time, start_terms(statement.form)
         self.space = [axis for axis in range(self.domain.dimension) if axis != self.time]
         self.degree = TIME_DEGREE[len(self.space)]
         self.order = int(statement.field_orders[:, self.time].max())
@@ -462,12 +461,17 @@ class SlabMarch:
             (len(places), self.domain.dimension), float(self.domain.bounds[self.time, 0]), dtype=torch.float64
         )
         x[:, self.space] = torch.from_numpy(places)
-        values = torch.zeros(2, len(x), len(form.fields), dtype=torch.float64)
-        for condition in form.conditions:
-            for order, given in enumerate((condition.value, condition.rate) if isinstance(condition, Initial) else ()):
-                for name, value in (by_field(given, form.fields) if given is not None else {}).items():
-                    values[order, :, form.fields.index(name)] = value_at(value, self.domain.coordinates, x, "value")
-        return values[: self.order].numpy()
+        values = np.zeros((2, len(x), len(form.fields)))
+        for term in self.starts:
+            zeros = {
+                (slot, index): torch.zeros(len(x), dtype=torch.float64)
+                for slot, name in enumerate(form.fields)
+                for index in term.requirements.derivatives[name]
+            }
+            residuals, slopes = scattered_block(form, term, x, (self.time, 0)).evaluate_jet(zeros, with_slopes=True)
+            for (number, slot, index), slope in slopes.items():
+                values[index[self.time], :, slot] = -residuals[number] / slope
+        return values[: self.order]
 
 
 class DelayedMarch(SlabMarch):
@@ -553,16 +557,11 @@ class DelayedMarch(SlabMarch):
 
 
 def marches(statement: Statement) -> bool:
-    """True if slabs can solve a problem: its fields start from `Initial` conditions and have order 2 in time at most.
+    """True if slabs can solve a problem: its fields start from given values and have order 2 in time at most.
 
     Fields of order 0 in time, as the algebraic ones of differential-algebraic equations, start from nothing.
     """
-    form = statement.form
-    if TIME not in form.domain.coordinates:
-        return False
-    time = form.domain.coordinates.index(TIME)
-    faces = [(form.condition_terms[number].label, end) for number, axis, end in statement.faces() if axis == time]
-    return int(statement.field_orders[:, time].max()) in (1, 2) and set(faces) == {("Initial", 0)}
+    return bool(start_terms(statement.form)) and int(statement.field_orders[:, statement.form.time].max()) in (1, 2)
 
 
 def along(table: np.ndarray, values: np.ndarray, axis: int) -> np.ndarray:

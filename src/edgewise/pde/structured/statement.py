@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from edgewise.ops.splines.bspline import MAX_PRODUCT_DEGREE
-from edgewise.pde.domains.domain import TIME, Box
-from edgewise.pde.problem.evaluation import EvaluationContext
+from edgewise.pde.domains.domain import Box
+from edgewise.pde.problem.evaluation import EvaluationContext, is_linear_in_fields
 from edgewise.pde.problem.fields import Field, Index
 from edgewise.pde.problem.integrals import at_places
 from edgewise.pde.problem.strong_form import PROBE_SEEDS, PROBES, ResidualTerm, StrongForm
@@ -286,7 +286,7 @@ class Statement:
         """One degree less in time for each multiplier, at as many points of space as it has splines."""
         if not self.multipliers:
             return []
-        time = self.form.domain.coordinates.index(TIME)
+        time = self.form.time
         points = [line.breakpoints[-1:] if k == time else line.all_points() for k, line in enumerate(axes)]
         return [HighestOrderBlock(self.form, self.form.equation_term, self.multipliers, axes, points)]
 
@@ -332,7 +332,7 @@ def recognised(form: StrongForm, most_axes: float = MOST_AXES) -> Statement | st
             return "there are not as many conditions as the order of the equations"
     multipliers = _multipliers(form, statement, slopes)
     if multipliers:
-        time = domain.coordinates.index(TIME)
+        time = form.time
         residual_orders[residual_orders[:, time] == 0, time] = 1
         field_orders[list(multipliers), time] = 1
     priority = tuple(np.argsort(normal, kind="stable").tolist())
@@ -360,14 +360,45 @@ def _orders_of_conditions(slopes: Slopes, field_orders: np.ndarray, like: np.nda
     return orders
 
 
-def _probed(form: StrongForm, term: ResidualTerm, face: tuple[int, int] | None = None) -> Slopes:
-    """Slopes of the residuals of a term by all derivatives, at random points and values of the fields."""
+def start_terms(form: StrongForm) -> tuple[ResidualTerm, ...]:
+    """Conditions at the first moment; none if others are at the last one, or do not give one value or rate each."""
+    if form.time is None:
+        return ()
+    name = form.domain.coordinates[form.time]
+    first, *last = (piece.name for piece in form.domain.pieces if piece.coordinate == name)
+    terms = tuple(term for term in form.condition_terms if {first, *last}.intersection(term.pieces))
+    for term in terms:
+        face = form.time, 0
+        block, keys = scattered_block(form, term, _probes(form, face), face), sorted(_probed(form, term, face))
+        if (
+            set(last).intersection(term.pieces)
+            or [number for number, _, _ in keys] != list(block.numbers)
+            or any(sum(index) > min(index[form.time], 1) for _, _, index in keys)
+            or not is_linear_in_fields(term.residuals, form.fields, form.domain, block.x, {}, block.normal)
+        ):
+            return ()
+    return terms
+
+
+def scattered_block(form: StrongForm, term: ResidualTerm, x: Tensor, face: tuple[int, int] | None = None) -> RowBlock:
+    """All residuals of a term at any points (N, n), which lie on a face of the box for conditions."""
+    block = RowBlock(form, term, tuple(range(len(term.requirements.sizes))), [], [np.zeros(len(x))], face)
+    block.x = x
+    return block
+
+
+def _probes(form: StrongForm, face: tuple[int, int] | None) -> Tensor:
+    """Points (N, n) of a dry run, inside or on a face of the box."""
     x = form.domain.interior(PROBES, "sobol", seed=PROBE_SEEDS[0])
     if face is not None:
         x[:, face[0]] = form.domain.bounds[face]
-    generator = torch.Generator().manual_seed(PROBE_SEEDS[1])
-    block = RowBlock(form, term, tuple(range(len(term.requirements.sizes))), [], [np.zeros(len(x))], face)
-    block.x = x
+    return x
+
+
+def _probed(form: StrongForm, term: ResidualTerm, face: tuple[int, int] | None = None) -> Slopes:
+    """Slopes of the residuals of a term by all derivatives, at random points and values of the fields."""
+    x, generator = _probes(form, face), torch.Generator().manual_seed(PROBE_SEEDS[1])
+    block = scattered_block(form, term, x, face)
     jet = {
         (slot, index): torch.rand(len(x), generator=generator, dtype=torch.float64) + 0.5
         for slot, name in enumerate(form.fields)
@@ -378,15 +409,12 @@ def _probed(form: StrongForm, term: ResidualTerm, face: tuple[int, int] | None =
 
 def _multipliers(form: StrongForm, statement: Statement, slopes: Slopes) -> tuple[int, ...]:
     """Fields without a start and without derivatives by time, where no constraint, a residual without them, has any."""
-    if TIME not in form.domain.coordinates:
-        return ()
-    time = form.domain.coordinates.index(TIME)
-    faces = [(form.condition_terms[number].label, end) for number, axis, end in statement.faces() if axis == time]
+    time = form.time
     constraints = np.flatnonzero(statement.orders[:, time] == 0)
     algebraic = np.flatnonzero(statement.field_orders[:, time] == 0)
     is_index_1 = any(number in constraints and slot in algebraic for number, slot, _ in slopes)
     is_first_order = int(statement.orders[:, time].max()) == 1
-    if set(faces) != {("Initial", 0)} or is_index_1 or not is_first_order or len(constraints) != len(algebraic):
+    if not start_terms(form) or is_index_1 or not is_first_order or len(constraints) != len(algebraic):
         return ()
     return tuple(algebraic.tolist())
 

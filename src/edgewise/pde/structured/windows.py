@@ -17,14 +17,21 @@ import numpy as np
 import torch
 from scipy import sparse
 
-from edgewise.pde.domains.domain import TIME, Domain
+from edgewise.pde.domains.domain import Domain
 from edgewise.pde.domains.mesh import Mesh
 from edgewise.pde.domains.products import OverTime
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
 from edgewise.pde.structured.axis import SplineAxis
 from edgewise.pde.structured.linear import Projection
 from edgewise.pde.structured.slabs import ITERATIONS, STEP, TOO_LONG, Fields, SlabMarch, TimeAxis, Watch
-from edgewise.pde.structured.statement import Index, RowBlock, Slopes, Statement, orders_of
+from edgewise.pde.structured.statement import (
+    Index,
+    Slopes,
+    Statement,
+    orders_of,
+    scattered_block,
+    start_terms,
+)
 from edgewise.settings import ABOVE_ZERO
 
 MOST_WINDOW_AXES = 3  # as many inputs as a `TensorLayer` has
@@ -456,10 +463,7 @@ class WindowMarch(SlabMarch):
             count, q = len(part.x), len(moments)
             x = torch.empty(count, q, form.domain.dimension, dtype=torch.float64)
             x[..., self.space], x[..., self.time] = part.x[:, None], torch.from_numpy(moments)
-            block = RowBlock(
-                form, part.term, tuple(range(len(part.term.requirements.sizes))), [], [np.zeros(count * q)]
-            )
-            block.x = x.flatten(0, 1)
+            block = scattered_block(form, part.term, x.flatten(0, 1))
             if part.normal is not None:
                 normal = torch.zeros_like(x)
                 normal[..., self.space] = part.normal[:, None]
@@ -570,18 +574,13 @@ class WindowMarch(SlabMarch):
 def evolution(form: StrongForm) -> Statement | None:
     """The statement of an evolution on a domain that is no box, or None where windows cannot solve it."""
     domain = form.domain
-    if not isinstance(domain, OverTime) or domain.time.coordinates[0] != TIME or domain.dimension > MOST_WINDOW_AXES:
+    if not isinstance(domain, OverTime) or form.time != domain.dimension - 1 or domain.dimension > MOST_WINDOW_AXES:
         return None
     if form.parts is not None or form.coefficients or form.observations or form.has_integrals or form.hard.values:
         return None
-    time = domain.coordinates.index(TIME)
-    starts = {piece.name for piece in domain.pieces if piece.is_initial}
-    last = {piece.name for piece in domain.pieces if piece.is_time_end} - starts
-    if any(last.intersection(term.pieces) for term in form.condition_terms):
-        return None
-    if any(term.label != "Initial" for term in form.condition_terms if starts.intersection(term.pieces)):
+    if not start_terms(form):
         return None
     orders, field_orders = orders_of(form)
-    if int(field_orders[:, time].max()) not in (1, 2) or form.order > min(CUT_DEGREE.values()) - 2:
+    if int(field_orders[:, form.time].max()) not in (1, 2) or form.order > min(CUT_DEGREE.values()) - 2:
         return None
     return Statement(form, orders, field_orders, ())

@@ -15,7 +15,6 @@ from matplotlib.text import Text
 
 from edgewise.errors import InputError
 from edgewise.files import read_bytes, write_bytes
-from edgewise.pde.domains.domain import TIME
 from edgewise.pde.solver.solution import Solution
 from edgewise.plot.pde.maps import (
     Units,
@@ -31,7 +30,7 @@ from edgewise.plot.pde.maps import (
     with_breaks,
     with_unit,
 )
-from edgewise.plot.pde.slices import ExactSolution, Slice, chosen_fields, chosen_times, middle, slice_of
+from edgewise.plot.pde.slices import ExactSolution, Slice, chosen_fields, chosen_times, middle, slice_of, time_of
 from edgewise.plot.style import BLUE, ORANGE, Figure, styled
 
 MOVIES = (".gif", ".mp4")
@@ -57,7 +56,7 @@ def animate(
     Parameters
     ----------
     solution : edgewise.pde.Solution
-        Of a problem with coordinates of space and the time t.
+        Of a problem with coordinates of space and time, as t.
     path : path-like
         Ends in .gif, or in .mp4 where ffmpeg is installed; the file is written whole or not at all.
     fields : sequence of str, optional
@@ -93,26 +92,26 @@ def animate(
     ['heat.gif']
     """
     suffix = Path(path).suffix.lower()
-    domain = solution.problem.domain
+    domain, time = solution.problem.domain, time_of(solution.problem)
     if suffix not in MOVIES:
         raise InputError(f"path must end in .gif or .mp4, got {os.fspath(path)!r}")
-    if TIME not in domain.coordinates or domain.dimension < 2:
-        raise InputError(f"solution must have coordinates of space and the time t, got {', '.join(domain.coordinates)}")
+    if time is None or domain.dimension < 2:
+        raise InputError(f"solution must have coordinates of space and time, as t, got {', '.join(domain.coordinates)}")
     if not isinstance(frames, int) or frames < 2 or not rate > 0:
         raise InputError(f"frames must be an integer of at least 2 and rate positive, got {frames!r} and {rate!r}")
     if suffix == ".mp4" and not FFMpegWriter.isAvailable():
         raise InputError("path must end in .gif where ffmpeg is not installed, got an .mp4")
     slots, units = chosen_fields(solution.problem, fields), units or {}
-    names = [name for name in domain.coordinates if name != TIME][:2]
+    names = [name for name in domain.coordinates if name != time][:2]
     times = chosen_times(solution.problem, None, np.linspace(0, 1, frames).tolist())
     counts, fixed = [_LINE] if len(names) == 1 else [_MAP, _MAP], middle(solution.problem)
-    slices = [slice_of(solution, names, {**fixed, TIME: t}, counts, exact, residual=False) for t in times]
+    slices = [slice_of(solution, names, {**fixed, time: t}, counts, exact, residual=False) for t in times]
     program = mpl.rcParams["animation.ffmpeg_path"]  # the user's own, which the style would reset
     with styled(), mpl.rc_context({"animation.ffmpeg_path": program}), TemporaryDirectory() as folder:
         figure, title, redraw = (_curves if len(names) == 1 else _maps)(solution, slices, slots, units)
 
         def draw(number: int) -> None:
-            title.set_text(moment_text(times[number], units, ".3f"))
+            title.set_text(moment_text(times[number], time, units, ".3f"))
             redraw(slices[number])
 
         draw(0)

@@ -9,7 +9,7 @@ from itertools import zip_longest
 import numpy as np
 
 from edgewise.errors import InputError
-from edgewise.pde.domains.domain import TIME, is_space
+from edgewise.pde.domains.domain import is_space
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.solver.solution import Solution
 from edgewise.plot.pde.maps import (
@@ -25,7 +25,7 @@ from edgewise.plot.pde.maps import (
     with_breaks,
     with_unit,
 )
-from edgewise.plot.pde.slices import ExactSolution, Slice, chosen_fields, chosen_times, middle, slice_of
+from edgewise.plot.pde.slices import ExactSolution, Slice, chosen_fields, chosen_times, middle, slice_of, time_of
 from edgewise.plot.style import BLUE, COLORS, FAINT, GREY, INK, ORANGE, SMALL, WIDTH, Figure, fix_layout, styled
 
 MOMENTS = (0.0, 1 / 3, 2 / 3, 1.0)  # shares of the time at which a solution over two coordinates of space is shown
@@ -92,18 +92,18 @@ def solution_figure(
     """
     problem, units = solution.problem, units or {}
     slots = chosen_fields(problem, fields)
-    timed = TIME in problem.domain.coordinates
-    if times is not None and not (timed and problem.domain.dimension > 1):
-        raise InputError("times must be left out for a problem without coordinates of space and the time t")
+    time = time_of(problem)
+    if times is not None and not (time is not None and problem.domain.dimension > 1):
+        raise InputError("times must be left out for a problem without coordinates of space and time, as t")
     with styled():
         if problem.domain.dimension == 1:
             figure = _curves(solution, slots, exact, units)
-        elif not timed:
+        elif time is None:
             figure = _maps(solution, slots, exact, units)
         elif problem.domain.dimension == 2:
-            figure = _over_time(solution, slots, exact, units, chosen_times(problem, times, INSTANTS))
+            figure = _over_time(solution, time, slots, exact, units, chosen_times(problem, times, INSTANTS))
         else:
-            figure = _moments(solution, slots, exact, units, chosen_times(problem, times, MOMENTS))
+            figure = _moments(solution, time, slots, exact, units, chosen_times(problem, times, MOMENTS))
         return fix_layout(figure)
 
 
@@ -192,12 +192,17 @@ def _maps(solution: Solution, slots: Sequence[int], exact: ExactSolution | None,
 
 
 def _over_time(
-    solution: Solution, slots: Sequence[int], exact: ExactSolution | None, units: Units, times: Sequence[float]
+    solution: Solution,
+    time: str,
+    slots: Sequence[int],
+    exact: ExactSolution | None,
+    units: Units,
+    times: Sequence[float],
 ) -> Figure:
     """Draw maps with time to the right, and below them curves at some moments, which lines in the map mark."""
     problem = solution.problem
-    (name,) = (name for name in problem.domain.coordinates if name != TIME)
-    shown = slice_of(solution, [TIME, name], {}, [_MAP, _MAP], exact)
+    (name,) = (name for name in problem.domain.coordinates if name != time)
+    shown = slice_of(solution, [time, name], {}, [_MAP, _MAP], exact)
     rows = _rows(shown, slots, problem, units)
     heights = [height for _ in rows for height in (_MAP_ROW, _CURVE_ROW)][: len(rows) + len(slots)]
     figure = Figure(figsize=(WIDTH, sum(heights)), layout="constrained")
@@ -207,9 +212,9 @@ def _over_time(
         for quantity, panel in zip(row, panels, strict=True):
             ends, extend = color_range(quantity.values, signed=quantity.signed)
             image = draw_map(panel, shown.ticks, quantity.values, ends, signed=quantity.signed)
-            draw_interfaces(panel, problem, [TIME, name], {})
+            draw_interfaces(panel, problem, [time, name], {})
             panel.set_title(quantity.label)
-            panel.set_xlabel(with_unit(TIME, units))
+            panel.set_xlabel(with_unit(time, units))
             colour_bar(figure, image, panel, extend)
         panels[0].set_ylabel(with_unit(name, units))
         if slot is not None:
@@ -217,7 +222,7 @@ def _over_time(
                 panels[0].axvline(moment, color="white", linewidth=0.9, linestyle=(0, (2, 2)))
             curves = next(parts).subplots(1, len(times), sharey=True, squeeze=False)[0]
             for panel, moment in zip(curves, times, strict=True):
-                instant = slice_of(solution, [name], {TIME: moment}, [_LINE], exact, residual=False)
+                instant = slice_of(solution, [name], {time: moment}, [_LINE], exact, residual=False)
                 panel.plot(*with_breaks(problem, instant, instant.values[slot]), color=BLUE, label="solution")
                 if instant.exact is not None:
                     panel.plot(
@@ -227,7 +232,7 @@ def _over_time(
                         linestyle=_DASHES,
                         label="exact",
                     )
-                panel.set_title(moment_text(moment, units))
+                panel.set_title(moment_text(moment, time, units))
                 panel.set_xlabel(with_unit(name, units))
                 panel.set_xlim(instant.ticks[0][0], instant.ticks[0][-1])
                 number_axis(panel)
@@ -238,14 +243,19 @@ def _over_time(
 
 
 def _moments(
-    solution: Solution, slots: Sequence[int], exact: ExactSolution | None, units: Units, times: Sequence[float]
+    solution: Solution,
+    time: str,
+    slots: Sequence[int],
+    exact: ExactSolution | None,
+    units: Units,
+    times: Sequence[float],
 ) -> Figure:
     """Draw a row of maps at some moments for each field, error and residual; a row shares its colours."""
     problem = solution.problem
-    shown = [name for name in problem.domain.coordinates if name != TIME]
+    shown = [name for name in problem.domain.coordinates if name != time]
     names, others = shown[:2], shown[2:]
     fixed, outline = middle(problem), outline_of(problem, names, middle(problem))
-    slices = [slice_of(solution, names, {**fixed, TIME: t}, [_SMALL_MAP, _SMALL_MAP], exact) for t in times]
+    slices = [slice_of(solution, names, {**fixed, time: t}, [_SMALL_MAP, _SMALL_MAP], exact) for t in times]
     rows = [
         [one for row in _rows(shown, slots, problem, units) for one in sorted(row, key=lambda q: q.signed)]
         for shown in slices
@@ -259,12 +269,12 @@ def _moments(
         for panel, quantity, moment in zip(line, quantities, times, strict=True):
             image = draw_map(panel, slices[0].ticks, quantity.values, ends, signed=signed)
             panel.set_aspect("equal" if all(map(is_space, names)) else "auto")
-            draw_interfaces(panel, problem, names, {**fixed, TIME: moment})
+            draw_interfaces(panel, problem, names, {**fixed, time: moment})
             cut_out(panel, image, outline)
         colour_bar(figure, image, line[-1], extend, quantities[0].label)
         line[0].set_ylabel(with_unit(names[1], units))
     for panel, moment in zip(panels[0], times, strict=True):
-        panel.set_title(moment_text(moment, units))
+        panel.set_title(moment_text(moment, time, units))
     for panel in panels[-1]:
         panel.set_xlabel(with_unit(names[0], units))
     if others:

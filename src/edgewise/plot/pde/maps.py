@@ -14,9 +14,9 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from matplotlib.ticker import MaxNLocator, ScalarFormatter
 
-from edgewise.pde.domains.domain import TIME, covers
+from edgewise.pde.domains.domain import covers
 from edgewise.pde.problem.collocation import Collocation
-from edgewise.plot.pde.slices import Slice, grid, middle
+from edgewise.plot.pde.slices import Slice, grid, middle, time_of
 from edgewise.plot.style import GREY, INK, SEQUENTIAL, SIGNED, TINY, Figure, display_text
 
 _BULK, _SPIKE = 99, 4.0  # colours end at this percentile if the largest value is so many times larger (choices)
@@ -98,7 +98,9 @@ def cut_out(panel: Axes, image: AxesImage, outline: Path | None) -> None:
 def outline_of(problem: Collocation, names: Sequence[str], fixed: Mapping[str, float]) -> Path | None:
     """Return the boundary of a domain in the plane of two coordinates of space with its holes; None for a rectangle."""
     domain = problem.domain
-    fixed = {**fixed, TIME: middle(problem).get(TIME, 0.0)}  # every point of the first and last moment is on a boundary
+    time, inner = time_of(problem), middle(problem)
+    if time is not None:
+        fixed = {**fixed, time: inner.get(time, 0.0)}  # every point of the first and last moment is on a boundary
     if bool(covers(domain, grid(problem, names, fixed, (_FINE, _FINE))[1]).all()):
         return None
     ticks, x = grid(problem, names, fixed, (_FINE, _FINE), margin=_MARGIN)
@@ -196,10 +198,10 @@ def with_unit(name: str, units: Units) -> str:
     return f"{text} ({display_text(units[name])})" if units.get(name) else text
 
 
-def moment_text(time: float, units: Units, digits: str = ".3g") -> str:
+def moment_text(time: float, name: str, units: Units, digits: str = ".3g") -> str:
     """Return a moment as "t = 0.5 s"."""
-    unit = f" {units[TIME]}" if units.get(TIME) else ""
-    return f"{with_unit(TIME, {})} = {time:{digits}}{unit}"
+    unit = f" {units[name]}" if units.get(name) else ""
+    return f"{with_unit(name, {})} = {time:{digits}}{unit}"
 
 
 def filled(values: np.ndarray, rings: int = _RINGS) -> np.ndarray:

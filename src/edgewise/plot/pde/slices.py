@@ -11,7 +11,7 @@ from torch import Tensor
 
 from edgewise.errors import InputError
 from edgewise.nn.prediction import BATCH_ROWS
-from edgewise.pde.domains.domain import TIME, covers
+from edgewise.pde.domains.domain import covers
 from edgewise.pde.problem.collocation import Collocation, points_with
 from edgewise.pde.solver.gridded import grid_points
 from edgewise.pde.solver.solution import Solution
@@ -159,9 +159,15 @@ def chosen_fields(problem: Collocation, fields: Sequence[str] | None) -> list[in
     return [problem.fields.index(name) for name in names]
 
 
+def time_of(problem: Collocation) -> str | None:
+    """Return the name of the coordinate that acts as time, or None."""
+    time = problem.form.time
+    return None if time is None else problem.domain.coordinates[time]
+
+
 def chosen_times(problem: Collocation, times: Sequence[float] | None, shares: Sequence[float]) -> list[float]:
     """Return these moments, or those at shares of the problem's time; raise InputError for one outside of it."""
-    low, high = problem.domain.bounds[problem.domain.coordinates.index(TIME)].tolist()
+    low, high = problem.domain.bounds[problem.form.time].tolist()
     if times is None:
         return [low + share * (high - low) for share in shares]
     if not times or not all(low <= moment <= high for moment in times):
