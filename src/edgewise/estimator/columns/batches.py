@@ -245,8 +245,10 @@ def survey_of(
     """
     for name, value in others.items():
         if value is not None:
-            is_column = name in ("y", "sample_weight", "groups")
-            hint = "; Batches(..., target=, weight=, group=) names such columns" if is_column else ""
+            if name == "class_weight":
+                hint = "; a column of weights does the same, which Batches(..., weight=) names"
+            else:
+                hint = "; Batches(..., target=, weight=, group=) names such columns"
             raise InputError(f"{name} must be left out where X is in batches, got {type(value).__name__}{hint}")
     if journal is not None and (known := journal.recall("first pass")) is not None:
         try:
