@@ -183,10 +183,22 @@ def test_values_on_a_grid_and_in_a_file_of_vtk(tmp_path):
         ({"counts": (3, 3, 3)}, "^counts must be a number, or one for each of x, y, got 3 of them$"),
         ({"counts": 1}, "^counts must be "),
         ({"counts": 2.5}, "^counts must be an integer of at least 2, got 2.5$"),
+        (
+            {"counts": 100_000},
+            "^counts must make a grid of 100,000,000 values at most, got 10,000,000,000: .*{'y': 0.5}$",
+        ),
         ({"at": {"x": 5.0}}, "^at must lie inside the domain, x between 0 and 1, got 5.0$"),
     ]:
         with pytest.raises(InputError, match=message):
             exact.on_grid(**arguments)
+
+
+def test_a_usual_grid_of_many_coordinates_is_small(tmp_path):
+    names = "abcdefgh"
+    space = made(PDE(laplacian, Box(**dict.fromkeys(names, (0, 1))), [Dirichlet(0.0)]), torch.nn.Linear(8, 1).double())
+    assert space.on_grid()[1]["u"].shape == (4,) * 8
+    with pytest.raises(InputError, match=r"^a file of VTK has at most three axes"):
+        space.save_vtk(tmp_path / "space.vtk", 100)
 
 
 def test_points_outside_a_domain_have_no_values_on_a_grid():

@@ -177,3 +177,13 @@ def test_a_nonlinear_problem():
     solution = solve(problem, tolerance=1e-8)
     assert isinstance(solution.model, EnrichedNetwork)
     assert solution.residual < 1e-6 < LARGEST_RESIDUAL and solution.error_estimate < 1e-7
+
+
+def test_slopes_at_corners_are_finite_where_data_do_not_jump():
+    def exact(x, y):
+        return torch.exp(x) * torch.cos(y)
+
+    solution = solve(PDE(laplacian, LShape(), [Dirichlet(exact)]), tolerance=1e-8)
+    x = torch.tensor([[1.0, 1.0], [-1.0, -1.0], [-1.0, 1.0]], dtype=torch.float64)
+    assert isinstance(solution.model, EnrichedNetwork)
+    assert torch.allclose(solution.derivative(x, "x"), exact(*x.T), rtol=0, atol=1e-6)

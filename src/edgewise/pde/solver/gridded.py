@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # Values of each coordinate that a grid has, by the number of coordinates. A choice: a megabyte or so
 GRID_VALUES = {1: 1001, 2: 201, 3: 61}
-MOST_GRID_VALUES = 21  # of each coordinate, in more dimensions. A choice
+USUAL_GRID, MOST_GRID = 200_000, 10**8  # values of a grid in more dimensions, and of any grid. Choices: 2 MB, 1 GB
 # Places between which a change of sign is seen, by the number of coordinates: some thousand periods of one of them, and
 # a hundred of two; and halvings of their distances, to rounding. A choice
 ROOT_PLACES, ROOT_HALVINGS = {1: 20_000, 2: 400, 3: 60}, 50
@@ -44,11 +44,16 @@ def grid_of(
     if not free:
         raise InputError("at must leave a coordinate free, got a value for each")
     if counts is None:
-        counts = GRID_VALUES.get(len(free), MOST_GRID_VALUES)
+        counts = GRID_VALUES.get(len(free), max(2, math.floor(USUAL_GRID ** (1 / len(free)))))
     each = list(counts) if isinstance(counts, Sequence | np.ndarray) else [counts] * len(free)
     if len(each) != len(free):
         raise InputError(f"counts must be a number, or one for each of {', '.join(free)}, got {len(each)} of them")
     sizes = [check_count(size, "counts", 2) for size in each]
+    if math.prod(sizes) > MOST_GRID:
+        raise InputError(
+            f"counts must make a grid of {MOST_GRID:,} values at most, got {math.prod(sizes):,}: give values of some "
+            f"coordinates, as at={{{free[-1]!r}: {float(domain.bounds[domain.coordinates.index(free[-1])].mean()):g}}}"
+        )
     ends = dict(zip(domain.coordinates, domain.bounds.tolist(), strict=True))
     lines = {name: np.linspace(ends[name][0], ends[name][1], size) for name, size in zip(free, sizes, strict=True)}
     for name, value in fixed.items():
@@ -99,12 +104,13 @@ def write_vtk(
     at: Mapping[str, float] | None,
 ) -> None:
     """Write a file of VTK, see `Solution.save_vtk`."""
-    lines, fields = grid_of(solution, counts, at)
-    if len(lines) > 3:
+    free = [name for name in solution.problem.domain.coordinates if name not in (at or {})]
+    if len(free) > 3:
         raise InputError(
-            f"a file of VTK has at most three axes: give values of others, as at={{{list(lines)[-1]!r}: 0.0}}, "
-            f"got {', '.join(lines)}"
+            f"a file of VTK has at most three axes: give values of others, as at={{{free[-1]!r}: 0.0}}, "
+            f"got {', '.join(free)}"
         )
+    lines, fields = grid_of(solution, counts, at)
     axes = [*lines.values(), *[np.zeros(1)] * (3 - len(lines))]
     where = "".join(f", {name} = {float(value):g}" for name, value in (at or {}).items())
     title = f"fields {', '.join(fields)} over {', '.join(lines)}{where}"[:200]

@@ -463,7 +463,8 @@ class Solution:
         Parameters
         ----------
         counts : int or sequence of int, optional
-            Numbers of values of the free coordinates; 1,001 for one, 201 for each of two and 61 for each of three.
+            Numbers of values of the free coordinates; 1,001 for one, 201 for each of two, 61 for each of three, and
+            some 200,000 in all for more.
         at : mapping, optional
             Values of coordinates that do not vary, as {"t": 0.5}, between the ends of the domain.
 

@@ -25,7 +25,7 @@ from edgewise.pde.problem.collocation import Collocation, points_with
 from edgewise.pde.problem.singular import Corner, SingularFunctions, Terms, corners_of, holes_of
 from edgewise.pde.structured.networks import EnrichedNetwork
 from edgewise.pde.structured.stationary import Stage
-from edgewise.train.problems.blocks import BlockRole
+from edgewise.train.problems.blocks import BlockRole, ResidualBlock
 
 # Degree of the splines. A choice: without their singular parts solutions are smooth, and the
 # highest degree needs the fewest coefficients.
@@ -57,6 +57,7 @@ KIND_PROBES, ROUNDED_KIND = 64, 1e-9
 # Mirror images of holes behind straight pieces: how far from the box, in units of its shorter side, the smooth part
 # feels them, and their largest exponent relative to that of holes. Choices.
 IMAGE_REACH, IMAGE_SHARE = 0.3, 0.5
+BESIDE_CORNER = 1e-14  # where values on both pieces are compared, relative to the domain: as close as rounding allows
 OFF_CORNER = 1e-6  # points closer to a corner, relative to the domain, have no finite derivatives; far above rounding
 
 
@@ -123,17 +124,17 @@ def singular_functions(problem: Collocation, operator: Operator, most: float, ar
     list of SingularFunctions
         None where there are no corners and holes, or where functions at a reentrant corner would jump in the domain.
     """
-    domain, on_values = problem.domain, {}
+    domain, conditions = problem.domain, dict[str, ResidualBlock]()
     terms = (term for term in problem.form.condition_terms if not term.is_hard)
     for block, term in zip(problem.with_role(BlockRole.CONDITION), terms, strict=True):
-        on_values.update(dict.fromkeys(term.pieces, block.order == 0))
+        conditions.update(dict.fromkeys(term.pieces, block))
     found = []
     for corner in corners_of(domain):
-        kinds = [on_values[piece] for piece in corner.pieces if piece in on_values]
+        both = [conditions[piece] for piece in corner.pieces if piece in conditions]
         if corner.cut is None and corner.opening > math.pi * (1 + ROUNDED_KIND):
             return []
-        if corner.cut is not None and len(kinds) == 2:
-            found += _at_corner(corner, corner.cut, kinds, operator, most, float(domain.size.norm()))
+        if corner.cut is not None and len(both) == 2:
+            found += _at_corner(corner, corner.cut, both, operator, most, float(domain.size.norm()))
     for center, radius in holes_of(domain):
         found += _around_hole(center, radius, operator, around)
         if operator.square is not None:
@@ -143,13 +144,14 @@ def singular_functions(problem: Collocation, operator: Operator, most: float, ar
 
 
 def _at_corner(
-    corner: Corner, cut: float, on_values: list[bool], operator: Operator, most: float, reach: float
+    corner: Corner, cut: float, conditions: list[ResidualBlock], operator: Operator, most: float, reach: float
 ) -> list[SingularFunctions]:
     """Powers at a corner, and powers times the logarithm where exponents are whole.
 
     A Laplacian without lower terms needs those that fulfil homogeneous conditions on both pieces, one with a constant
     times the field also their products with powers of the radius squared, and others those with all polynomials.
     """
+    on_values = [block.order == 0 for block in conditions]
     half = 0.0 if on_values[0] == on_values[1] else 0.5
     count = math.ceil(most * corner.opening / math.pi + half)
     exponents = [(k - half) * math.pi / corner.opening for k in range(1, count + 1)]
@@ -161,7 +163,15 @@ def _at_corner(
             ends = ((a, math.ceil((most - a) / 2) if operator.square else 1) for a in first)
             terms: Terms = tuple((a + q, q, on_values[0]) for a, end in ends for q in range(end))
             if wanted and all(on_values):
-                terms = ((0.0, 0, True), *terms)  # the angle, where values jump
+                values = []
+                for angle, block in zip((corner.start, corner.start + corner.opening), conditions, strict=True):
+                    along = torch.tensor([[math.cos(angle), math.sin(angle)]], dtype=torch.float64)
+                    x = corner.point + BESIDE_CORNER * reach * along
+                    model = block.local_model(x.new_zeros(1, 1, 1), points_with(x), {})
+                    assert model.residuals is not None
+                    values.append(float(-model.residuals[0] / model.rows[0].sum()))
+                if not abs(values[0] - values[1]) <= ROUNDED_KIND * max(map(abs, values)):
+                    terms = ((0.0, 0, True), *terms)  # the angle, where values jump
         else:
             every = sorted({(round(a + p, 9), q) for a in first for p in range(int(most)) for q in range(int(most))})
             chosen = [(a, q) for a, q in every if a + q < most]
