@@ -24,8 +24,9 @@ from edgewise.pde import (
     solve,
 )
 from edgewise.pde.solver.solution import errors_of
+from edgewise.pde.structured.axis import TimeAxis
 from edgewise.pde.structured.networks import WindowNetwork
-from edgewise.pde.structured.slabs import SlabMarch, TimeAxis, marches
+from edgewise.pde.structured.slabs import SlabMarch, marches
 from edgewise.pde.structured.statement import recognised
 
 PI = math.pi

@@ -46,7 +46,7 @@ from edgewise.train.methods.base import Method
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 
 if TYPE_CHECKING:
-    from edgewise.pde.structured.slabs import SlabMarch
+    from edgewise.pde.structured.slabs import Known, SlabMarch
     from edgewise.pde.structured.statement import Statement
     from edgewise.pde.structured.stationary import Stage
 
@@ -99,7 +99,8 @@ class SolveOptions(TypedDict, total=False):
     start : Solution
         Solution of a like problem, with the same coordinates, ends, periods, parts and fields: Newton's method and the
         training of networks, which keep its shape, begin with its fields, unknown coefficients at its values. Linear
-        problems, and passes through time from given initial values, need none.
+        problems need none. A nonlinear slab of time begins with the better of its fields and the slab before,
+        continued: for a parameter 1 % away that saved a tenth to a third of Newton's steps, but no time.
     on_interrupt : {"raise", "keep"}
         What Ctrl-C does: "raise", the default, passes the KeyboardInterrupt on; "keep" returns the solution of the last
         complete stage, once there is one, or, in time, that up to the moment that was reached.
@@ -348,24 +349,25 @@ def _solve_on_structured_grids(
     from edgewise.pde.structured.stationary import first_axes, stationary_stages
     from edgewise.pde.structured.windows import evolution
 
+    known: Known = None if start is None else lambda x: field_values(start.model, start.problem, x)
     statement, is_large = recognised(problem.form), problem.domain.dimension > MOST_TENSOR
     if isinstance(statement, str):
         evolving = evolution(problem.form)
         if evolving is not None:
-            return _march(problem, evolving, history, tolerance)
+            return _march(problem, evolving, history, tolerance, known)
         if is_large:
             return _solve_with_low_rank(problem, history, tolerance, None)
         return solve_on_grids(problem, enriched_stages(problem), history, tolerance)
     if marches(statement):
-        ended = _march(problem, statement, history, tolerance)
+        ended = _march(problem, statement, history, tolerance, known)
         if ended is not None or statement.multipliers or TIME in problem.domain.coordinates:
             return ended
     if problem.form.has_delays or (TIME in problem.domain.coordinates and problem.domain.dimension > 1):
         return _solve_with_low_rank(problem, history, tolerance, None) if is_large else None
     begin = None
-    if start is not None:
+    if known is not None:
         axes = first_axes(statement)
-        begin = axes, interpolated(lambda x: field_values(start.model, start.problem, x), axes)
+        begin = axes, interpolated(known, axes)
     ended = solve_on_grids(problem, stationary_stages(statement, begin), history, tolerance)
     if is_large and (ended is None or ended[0] is StopReason.NO_PROGRESS):
         return _solve_with_low_rank(problem, history, tolerance, ended)
@@ -498,7 +500,7 @@ def solve_on_grids(
 
 
 def _march(
-    problem: Collocation, statement: Statement, history: History, tolerance: float
+    problem: Collocation, statement: Statement, history: History, tolerance: float, known: Known
 ) -> tuple[StopReason, str] | None:
     """Pass through time in slabs, again and again, each time with a sharper tolerance, until two passes agree.
 
@@ -509,7 +511,7 @@ def _march(
     stop: list[StopReason] = []
     while True:
         spent, watch = history.work, PassWatch(history, allowed, stop)
-        march = march_of(statement, allowed, watch, FINER_MARCH ** len(costs))
+        march = march_of(statement, allowed, watch, FINER_MARCH ** len(costs), known)
         try:
             result = march.run()
         except KeyboardInterrupt:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from scipy import sparse
 from scipy.sparse.linalg import SuperLU, splu
+from scipy.special import roots_jacobi
 
 from edgewise.ops.splines.knots import periodic_knots, repeated
 
@@ -130,3 +131,64 @@ def greville_points(breakpoints: np.ndarray, degree: int) -> np.ndarray:
     points = np.lib.stride_tricks.sliding_window_view(knots[1:-1], degree).mean(1)
     points[[0, -1]] = breakpoints[[0, -1]]
     return points
+
+
+class TimeAxis(SplineAxis):
+    """One polynomial in Bernstein's basis from one moment to another, with the points of Radau [1]_.
+
+    The last moment is among the points, so that stiff components are damped.
+
+    Parameters
+    ----------
+    begin, end : float
+        The two moments.
+    degree : int
+        Degree of the polynomial.
+
+    References
+    ----------
+    .. [1] E. Hairer, G. Wanner, "Solving Ordinary Differential Equations II", section IV.5.
+    """
+
+    def __init__(self, begin: float, end: float, degree: int):
+        super().__init__(np.array([begin, end]), degree)
+
+    def collocation_points(self, conditions: int) -> np.ndarray:
+        """Points of the equation where `conditions` coefficients are known from the first moment."""
+        inner = roots_jacobi(self.degree - conditions, 1, 0)[0] if self.degree > conditions else np.zeros(0)
+        begin, end = self.breakpoints
+        return np.append(begin + (end - begin) * (inner + 1) / 2, end)
+
+    def local(self, points: np.ndarray, order: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        """All polynomials of the basis: their numbers, and values or derivatives at points, (points, count) each.
+
+        At the points of an equation of order 2 derivatives are those of the method of Radau for the system of a value
+        and its rate. The second derivative of the polynomial itself would give a method that is unstable for fast waves
+        (P. van der Houwen, B. Sommeijer, N. H. Cong, "Stability of collocation-based Runge-Kutta-Nystrom methods", BIT
+        31, 1991, 469).
+        """
+        if order not in (1, 2) or len(points) != self.degree - 1 or not np.array_equal(points, self._pair_points):
+            return super().local(points, order)
+        return np.tile(np.arange(self.count), (len(points), 1)), self.pair_tables[order - 1]
+
+    def rates(self, conditions: int) -> np.ndarray:
+        """Derivatives at the points of the equation of polynomials that vanish at the first moment, by their values."""
+        begin, end = self.breakpoints
+        places = (self.collocation_points(conditions) - begin) / (end - begin)
+        powers = np.polynomial.legendre.legvander(2 * places - 1, len(places) - 1)
+        legendre = np.polynomial.legendre.Legendre
+        slopes = np.stack([2 * legendre(each).deriv()(2 * places - 1) for each in np.eye(len(places))], 1)
+        # Polynomials t p(t), with p by Legendre's.
+        return (powers + places[:, None] * slopes) @ np.linalg.inv(places[:, None] * powers) / (end - begin)
+
+    @cached_property
+    def _pair_points(self) -> np.ndarray:
+        return self.collocation_points(2)
+
+    @cached_property
+    def pair_tables(self) -> tuple[np.ndarray, np.ndarray]:
+        """First and second derivatives at the points of an equation of order 2, (points, count) each."""
+        begin, rates = self.breakpoints[0], self.rates(2)
+        value, rate = (np.asarray(super(TimeAxis, self).table(np.array([begin]), order)) for order in (0, 1))
+        first = rates @ (np.asarray(super().table(self._pair_points)) - value)
+        return first, rates @ (first - rate)

@@ -5,25 +5,26 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 import torch
-from scipy.special import roots_jacobi
 from torch import Tensor
 
 from edgewise.pde.problem.evaluation import EquationResiduals, EvaluationContext
 from edgewise.pde.problem.fields import Field
 from edgewise.pde.problem.strong_form import PROBE_SEEDS, PROBES
-from edgewise.pde.structured.axis import SplineAxis
+from edgewise.pde.structured.axis import SplineAxis, TimeAxis
+from edgewise.pde.structured.deflation import interpolated
 from edgewise.pde.structured.linear import LinearSystem, solver_for
 from edgewise.pde.structured.networks import TensorNetwork, WindowNetwork
 from edgewise.pde.structured.statement import Statement, scattered_block, start_terms
-from edgewise.pde.structured.stationary import carried, graded, local_errors, network_of
+from edgewise.pde.structured.stationary import carried, graded, local_errors, network_of, norm_of
 from edgewise.settings import ABOVE_ZERO
 
 Fields = tuple[list[SplineAxis], np.ndarray]
 """Coordinates and coefficients of a slab."""
+Known = Callable[[Tensor], Tensor] | None
+"""Maps points (N, n) to values of known fields there, (N, fields)."""
 Watch = Callable[[float, int, float], bool]
 """Receives the share of time that is done, the number of slabs and the work; returns whether to go on."""
 
@@ -50,67 +51,6 @@ ITERATIONS, CONTRACTION, STEP = 12, 0.2, 0.02
 CONTINUED = 4  # degree in time with which a slab's polynomial is continued as the start of the next one. A choice
 SAME_MOMENT = 1e-10  # of the whole time: moments that are closer are the same. A choice: far above rounding
 JUMP_FOUND = 52  # halvings of a slab after which a moment is known to rounding
-
-
-class TimeAxis(SplineAxis):
-    """One polynomial in Bernstein's basis from one moment to another, with the points of Radau [1]_.
-
-    The last moment is among the points, so that stiff components are damped.
-
-    Parameters
-    ----------
-    begin, end : float
-        The two moments.
-    degree : int
-        Degree of the polynomial.
-
-    References
-    ----------
-    .. [1] E. Hairer, G. Wanner, "Solving Ordinary Differential Equations II", section IV.5.
-    """
-
-    def __init__(self, begin: float, end: float, degree: int):
-        super().__init__(np.array([begin, end]), degree)
-
-    def collocation_points(self, conditions: int) -> np.ndarray:
-        """Points of the equation where `conditions` coefficients are known from the first moment."""
-        inner = roots_jacobi(self.degree - conditions, 1, 0)[0] if self.degree > conditions else np.zeros(0)
-        begin, end = self.breakpoints
-        return np.append(begin + (end - begin) * (inner + 1) / 2, end)
-
-    def local(self, points: np.ndarray, order: int = 0) -> tuple[np.ndarray, np.ndarray]:
-        """All polynomials of the basis: their numbers, and values or derivatives at points, (points, count) each.
-
-        At the points of an equation of order 2 derivatives are those of the method of Radau for the system of a value
-        and its rate. The second derivative of the polynomial itself would give a method that is unstable for fast waves
-        (P. van der Houwen, B. Sommeijer, N. H. Cong, "Stability of collocation-based Runge-Kutta-Nystrom methods", BIT
-        31, 1991, 469).
-        """
-        if order not in (1, 2) or len(points) != self.degree - 1 or not np.array_equal(points, self._pair_points):
-            return super().local(points, order)
-        return np.tile(np.arange(self.count), (len(points), 1)), self.pair_tables[order - 1]
-
-    def rates(self, conditions: int) -> np.ndarray:
-        """Derivatives at the points of the equation of polynomials that vanish at the first moment, by their values."""
-        begin, end = self.breakpoints
-        places = (self.collocation_points(conditions) - begin) / (end - begin)
-        powers = np.polynomial.legendre.legvander(2 * places - 1, len(places) - 1)
-        legendre = np.polynomial.legendre.Legendre
-        slopes = np.stack([2 * legendre(each).deriv()(2 * places - 1) for each in np.eye(len(places))], 1)
-        # Polynomials t p(t), with p by Legendre's.
-        return (powers + places[:, None] * slopes) @ np.linalg.inv(places[:, None] * powers) / (end - begin)
-
-    @cached_property
-    def _pair_points(self) -> np.ndarray:
-        return self.collocation_points(2)
-
-    @cached_property
-    def pair_tables(self) -> tuple[np.ndarray, np.ndarray]:
-        """First and second derivatives at the points of an equation of order 2, (points, count) each."""
-        begin, rates = self.breakpoints[0], self.rates(2)
-        value, rate = (np.asarray(super(TimeAxis, self).table(np.array([begin]), order)) for order in (0, 1))
-        first = rates @ (np.asarray(super().table(self._pair_points)) - value)
-        return first, rates @ (first - rate)
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,6 +88,9 @@ class SlabMarch:
         See `Watch`; it is called after each slab, and after each attempt that was too long.
     finer : float
         Factor of the first grids, so that passes differ where the tolerance asks for no more than these.
+    known : callable, optional
+        Fields (N, fields) of a like problem at points (N, n), with which Newton's method begins in a slab where they
+        leave smaller residuals than the slab before, continued.
 
     Attributes
     ----------
@@ -157,8 +100,9 @@ class SlabMarch:
 
     tolerances = 1e-14, 1e-14  # of a first pass, and of any: sharper ones are below rounding
 
-    def __init__(self, statement: Statement, tolerance: float, watch: Watch, finer: float = 1.0):
+    def __init__(self, statement: Statement, tolerance: float, watch: Watch, finer: float = 1.0, known: Known = None):
         self.statement, self.watch, self.work, self.finer = statement, watch, 0.0, finer
+        self.known = None if statement.form.is_linear else known
         self.allowed = max(SHARE * tolerance, LEAST_ALLOWED)
         self.domain = statement.form.domain
         assert statement.form.time is not None
@@ -331,7 +275,41 @@ class SlabMarch:
         return None
 
     def _guess(self, axes: list[SplineAxis], state: np.ndarray, length: float, near: Fields | None) -> np.ndarray:
-        """Start of a slab: what it is on another grid, or the slab before, continued; constant where there is none."""
+        """Start of a slab: what it is on another grid; else the slab before, continued, or known fields.
+
+        Of known fields the difference from the slab before is continued, which is smaller.
+        """
+        if near is not None:
+            coef, near_space = self._ahead(axes, state, length, None), [near[0][axis] for axis in self.space]
+            moved = self._carried(np.moveaxis(near[1], self.time, 0), near_space, [axes[axis] for axis in self.space])
+            np.moveaxis(coef, self.time, 0)[self.order :] = moved[self.order :]
+            return coef
+        last = self.slabs[-1] if self.slabs else None
+        ahead = self._ahead(axes, state, length, last)
+        if self.known is None:
+            return ahead
+        known = self._known_on(axes)
+        lines = np.moveaxis(known, self.time, 0)
+        gap = state - np.stack([lines[0], (lines[1] - lines[0]) * self.degree / length])[: self.order]
+        if last is not None:
+            last = last[0], last[1] - self._known_on(last[0])
+        else:  # nothing is known of fields that start from nothing
+            gap[..., self.statement.field_orders[:, self.time] == 0] = 0.0
+            gap[..., list(self.statement.multipliers)] = 0.0
+        known = known + self._ahead(axes, gap, length, last)
+        return min((ahead, known), key=lambda coef: self._misfit(axes, state, coef))
+
+    def _known_on(self, axes: list[SplineAxis]) -> np.ndarray:
+        """Coefficients of a slab that has the values of known fields."""
+        assert self.known is not None
+        return interpolated(self.known, axes)
+
+    def _misfit(self, axes: list[SplineAxis], state: np.ndarray, coef: np.ndarray) -> float:
+        """Root of the sum of squared residuals of a slab that starts from the state."""
+        return norm_of([block.evaluate(coef, with_slopes=False) for block in self.statement.blocks(axes)])
+
+    def _ahead(self, axes: list[SplineAxis], state: np.ndarray, length: float, last: Fields | None) -> np.ndarray:
+        """Last slab, continued from a state at its end; constant, or linear for equations of order 2, without one."""
         shape = (*(axis.count for axis in axes), state.shape[-1])
         coef = np.zeros(shape)
         lines = np.moveaxis(coef, self.time, 0)
@@ -339,24 +317,19 @@ class SlabMarch:
         if self.order == 2:
             moments = length / self.degree * np.arange(1, self.degree + 1)
             lines[1:] += state[1] * moments.reshape(-1, *[1] * state[0].ndim)
-        if near is not None:
-            near_space = [near[0][axis] for axis in self.space]
-            moved = self._carried(np.moveaxis(near[1], self.time, 0), near_space, [axes[axis] for axis in self.space])
-            lines[self.order :] = moved[self.order :]
+        if last is None:
             return coef
-        if not self.slabs:
-            return coef
-        old, before = self.slabs[-1]
-        last = np.moveaxis(before, self.time, 0)
+        old, values = last
+        last_lines = np.moveaxis(values, self.time, 0)
         if any(not np.array_equal(old[k].breakpoints, axes[k].breakpoints) for k in self.space):
-            last = self._carried(last, [old[k] for k in self.space], [axes[k] for k in self.space])
+            last_lines = self._carried(last_lines, [old[k] for k in self.space], [axes[k] for k in self.space])
         # Low Legendre degrees only: the continuation of higher ones grows fast.
         ratio, line = length / float(np.ptp(old[self.time].breakpoints)), TimeAxis(0.0, 1.0, self.degree)
         moments = line.all_points()
-        values = line.table(moments) @ last.reshape(len(last), -1)
+        values = line.table(moments) @ last_lines.reshape(len(last_lines), -1)
         fitted = np.polynomial.legendre.legfit(2 * moments - 1, values, CONTINUED)
         ahead = np.polynomial.legendre.legval(2 * (1 + moments * ratio) - 1, fitted).T
-        ahead = line.interpolated(ahead).reshape(last.shape)
+        ahead = line.interpolated(ahead).reshape(last_lines.shape)
         lines[self.order :] = ahead[self.order :] + (lines[0] - ahead[0])
         # Where nothing determines the mean of a multiplier, its continuation would grow from rounding.
         free = list(self.statement.multipliers)
@@ -482,7 +455,7 @@ class DelayedMarch(SlabMarch):
 
     Parameters
     ----------
-    statement, tolerance, watch, finer
+    statement, tolerance, watch, finer, known
         As for `SlabMarch`.
 
     References
@@ -490,8 +463,8 @@ class DelayedMarch(SlabMarch):
     .. [1] A. Bellen, M. Zennaro, "Numerical Methods for Delay Differential Equations", 2003, chapters 2 and 3.
     """
 
-    def __init__(self, statement: Statement, tolerance: float, watch: Watch, finer: float = 1.0):
-        super().__init__(replace(statement, past=self.past), tolerance, watch, finer)
+    def __init__(self, statement: Statement, tolerance: float, watch: Watch, finer: float = 1.0, known: Known = None):
+        super().__init__(replace(statement, past=self.past), tolerance, watch, finer, known)
         self.jumps = [(self.ends[0], 0)]  # moments, and numbers of delays since the first one
         self._windows: list[TensorNetwork] = []
         self._probes = self.domain.interior(PROBES, "sobol", seed=PROBE_SEEDS[0])

@@ -21,17 +21,11 @@ from edgewise.pde.domains.domain import Domain
 from edgewise.pde.domains.mesh import Mesh
 from edgewise.pde.domains.products import OverTime
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
-from edgewise.pde.structured.axis import SplineAxis
+from edgewise.pde.structured.axis import SplineAxis, TimeAxis
 from edgewise.pde.structured.linear import Projection
-from edgewise.pde.structured.slabs import ITERATIONS, STEP, TOO_LONG, Fields, SlabMarch, TimeAxis, Watch
-from edgewise.pde.structured.statement import (
-    Index,
-    Slopes,
-    Statement,
-    orders_of,
-    scattered_block,
-    start_terms,
-)
+from edgewise.pde.structured.slabs import ITERATIONS, STEP, TOO_LONG, Fields, Known, SlabMarch, Watch
+from edgewise.pde.structured.statement import Index, Slopes, Statement, orders_of, scattered_block, start_terms
+from edgewise.pde.structured.stationary import norm_of
 from edgewise.settings import ABOVE_ZERO
 
 MOST_WINDOW_AXES = 3  # as many inputs as a `TensorLayer` has
@@ -190,6 +184,11 @@ class Grid:
         """Coefficients (active, k) of the splines that fit values (N, k) at `points`."""
         return self._fit(values * self._weights)
 
+    def through(self, values: np.ndarray) -> np.ndarray:
+        """Coefficients (k, *counts, fields) of the splines that fit values (N, k, fields) at `points`."""
+        solved = self.fitted(values.reshape(len(values), -1))
+        return self.spread(np.moveaxis(solved.reshape(-1, *values.shape[1:]), 1, 0))
+
     @cached_property
     def _weights(self) -> np.ndarray:
         weights = [self.parts[0].weights]
@@ -305,8 +304,8 @@ class WindowMarch(SlabMarch):
 
     tolerances = 1e-5, 3e-6  # a choice: seconds for a first pass; below the least one rounding at the boundary is seen
 
-    def __init__(self, statement: Statement, tolerance: float, watch: Watch, finer: float = 1.0):
-        super().__init__(statement, tolerance, watch, finer)
+    def __init__(self, statement: Statement, tolerance: float, watch: Watch, finer: float = 1.0, known: Known = None):
+        super().__init__(statement, tolerance, watch, finer, known)
         assert isinstance(self.domain, OverTime)
         self.place = self.domain.space
         self._grids: list[Grid] = []
@@ -479,6 +478,20 @@ class WindowMarch(SlabMarch):
             results.append((values.reshape(-1, count, q), shaped))
         return results
 
+    def _known_on(self, axes: list[SplineAxis]) -> np.ndarray:
+        grid, line = self._grid([axes[k] for k in self.space]), axes[self.time]
+        moments = torch.from_numpy(line.all_points())
+        x = torch.empty(len(grid.points), len(moments), self.domain.dimension, dtype=torch.float64)
+        x[..., self.space], x[..., self.time] = grid.points[:, None], moments
+        assert self.known is not None
+        lines = grid.through(self.known(x.flatten(0, 1)).numpy().reshape(*x.shape[:2], -1))
+        return np.moveaxis(line.interpolated(lines.reshape(len(lines), -1)).reshape(lines.shape), 0, self.time)
+
+    def _misfit(self, axes: list[SplineAxis], state: np.ndarray, coef: np.ndarray) -> float:
+        grid, line = self._grid([axes[k] for k in self.space]), axes[self.time]
+        assert isinstance(line, TimeAxis)
+        return norm_of(self._evaluated(grid, line, self._nodal(line, coef), state, False))
+
     def _solved(
         self, axes: list[SplineAxis], state: np.ndarray, length: float, near: Fields | None
     ) -> np.ndarray | None:
@@ -564,8 +577,7 @@ class WindowMarch(SlabMarch):
         before, after = self._grid(old), self._grid(new)
         table = before.table_at(after.points, (0,) * len(new))
         values = np.stack([table @ each for each in before.taken(state)], 1)  # (m, k, fields)
-        solved = after.fitted(values.reshape(len(values), -1))
-        return after.spread(np.moveaxis(solved.reshape(-1, *values.shape[1:]), 1, 0))
+        return after.through(values)
 
     def _coarser(self, space: list[SplineAxis], state: np.ndarray) -> tuple[list[SplineAxis], np.ndarray]:
         return space, state
