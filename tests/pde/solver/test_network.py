@@ -87,7 +87,9 @@ def test_separable_networks_grow_without_changing():
     system = PDE(
         lambda u, v: (u.t - v.xx, v.t - u.xx), DOMAIN, [Dirichlet({"u": 0.0, "v": 0.0}), Initial({"u": 0.0, "v": 0.0})]
     )
+    state = torch.random.get_rng_state()
     network = separable_network(system, 2, 4, 5, seed=1)
+    assert torch.equal(torch.random.get_rng_state(), state)  # torch's global generator stays as it is
     x, directions = system.train.x[:50], torch.eye(2, dtype=torch.float64)
     assert network(x).shape == (50, 2)
     assert network.rank == 2

@@ -45,7 +45,8 @@ class SeparableNetwork(Chain):
 
     def __init__(self, separable: SeparableLayer, fields: int):
         super().__init__()
-        total = DenseLayer(separable.out_features, fields, dtype=separable.coef.dtype)
+        own = torch.Generator()  # the weights are replaced: torch's global generator stays as it is
+        total = DenseLayer(separable.out_features, fields, generator=own, dtype=separable.coef.dtype)
         rank = separable.out_features // fields
         with torch.no_grad():
             total.weight.copy_(torch.eye(fields, dtype=total.weight.dtype).repeat_interleave(rank, 0))
