@@ -247,7 +247,7 @@ class Requirements:
         return max((sum(index[axis] for axis in axes) for index in self.derivatives[name]), default=0)
 
     def acts_as_time(self, name: str, axis: int, axes: Iterable[int]) -> bool:
-        """Whether a field may evolve along a coordinate, among these, from all of its conditions at one end.
+        """Return whether a field may evolve along a coordinate, among these, from all of its conditions at one end.
 
         It may where the order is 1, where no other coordinate has derivatives, and where the order is 2 while another
         coordinate has derivatives of second order with the opposite sign, or of a higher order.
