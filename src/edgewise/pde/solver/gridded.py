@@ -135,7 +135,7 @@ def quadrature_of(domain: Domain, parts: Parts | None) -> tuple[Tensor, Tensor]:
     if parts is None or len(parts.number(whole[0]).unique()) == 1:
         return whole
     if not isinstance(domain, Box) or domain.dimension > 3:
-        return Domain.quadrature(domain)
+        return domain.sampled_quadrature()
     ends = domain.bounds.tolist()
     cuts = [{low, high} for low, high in ends]
     for inner in parts.inner:
@@ -145,7 +145,7 @@ def quadrature_of(domain: Domain, parts: Parts | None) -> tuple[Tensor, Tensor]:
             for (low, high), places, own in zip(ends, cuts, inner.bounds.tolist(), strict=True):
                 places |= {place for place in own if low < place < high}
         else:
-            return Domain.quadrature(domain)
+            return domain.sampled_quadrature()
     lines = [pairwise(sorted(places)) for places in cuts]
     rules = [Box(**dict(zip(domain.coordinates, box, strict=True))).quadrature() for box in product(*lines)]
     return torch.cat([x for x, _ in rules]), torch.cat([weights for _, weights in rules])
