@@ -1,6 +1,8 @@
 """Partitions of Dask are summed on its workers: the model is that of rows in memory, also after a worker is lost."""
 
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
 from types import SimpleNamespace
 
 import numpy as np
@@ -110,6 +112,15 @@ def test_samples_are_joined_on_the_workers(monkeypatch):
     assert np.array_equal(found.survey().sample.ids, whole.sample.ids) and found.survey().rows == whole.rows == 6000
 
 
+@dataclass(frozen=True)
+class Rows:
+    function: Callable
+    part: None = None
+
+    def __call__(self, batch):
+        return self.function(batch)
+
+
 def test_the_time_of_a_pass_is_that_of_all_partitions(monkeypatch):
     now = [1e9]
     monkeypatch.setattr(fits, "time", SimpleNamespace(time=lambda: now[0], monotonic=lambda: now[0]))
@@ -118,12 +129,13 @@ def test_the_time_of_a_pass_is_that_of_all_partitions(monkeypatch):
         now[0] += 1.0
         return (np.ones(1),)
 
-    survey = SimpleNamespace(is_whole=False, total=30.0, factor=1.0, rows=30)
+    survey = SimpleNamespace(is_whole=False, total=30.0, factor=1.0, rows=30, sample=np.zeros(30))
     parts = [dask.delayed(number) for number in range(30)]
     team = DaskTeam(lambda request, number, part: request([part]), parts)
-    everything = fits.all_rows(fits.SurveyedTable(team, survey), lambda function: function)
+    table = fits.SurveyedTable(team, survey, Batches([frame(0, 300)], "y", columns=["a", "b"]))
+    everything = fits.all_rows(table, Rows, 0)
     with dask.config.set(scheduler="synchronous"):
         with pytest.raises(OutOfTime):
-            everything.total(second, 9.5)
+            everything.total(second, 9.5, None)
         assert now[0] == 1e9 + 10
-        assert everything.total(second, 40.0)[0] == [30.0]
+        assert everything.total(second, 40.0, None)[0] == [30.0]
