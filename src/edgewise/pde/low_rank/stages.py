@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.linalg import LinAlgError
 
+from edgewise.outcomes import OutOfTime
 from edgewise.pde.low_rank.functions import Function
 from edgewise.pde.low_rank.sweeps import Pairs
-from edgewise.pde.low_rank.system import Spend, Stopped, Unfit, lift_of, lines_of, system_of
+from edgewise.pde.low_rank.system import Spend, lift_of, lines_of, system_of
 from edgewise.pde.low_rank.trains import along
 from edgewise.pde.structured.axis import SplineAxis
 from edgewise.pde.structured.statement import Statement
@@ -43,7 +44,7 @@ def low_rank_stages(
     statement : Statement
         A problem of one field on a box.
     spend : callable
-        Told about the work; raises `Stopped` to end the search.
+        Told about the work; raises `OutOfTime` to end the search.
     seed : int
         Of random places.
     begin : sequence of int, optional
@@ -64,7 +65,7 @@ def low_rank_stages(
         axes = statement.axes(breakpoints, [TRAIN_DEGREE] * len(bounds))
         try:
             solved = _solved(statement, axes, function, tolerance, most, seed, spend)
-        except (Unfit, Stopped, LinAlgError):  # a matrix without eigenvectors
+        except (NotImplementedError, OutOfTime, LinAlgError):  # a matrix without eigenvectors
             return
         if solved is None:
             return

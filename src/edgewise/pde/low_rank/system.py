@@ -30,15 +30,7 @@ MOST_COEFFICIENT_RANK = 24  # of such a coefficient. A choice: the work of a ste
 
 
 Spend = Callable[[float], None]
-"""Receives multiply-adds that are done; raises `Stopped` where the budget or the time is over."""
-
-
-class Unfit(Exception):
-    """The problem has no form that a low-rank solver can use; the message is a clause."""
-
-
-class Stopped(Exception):
-    """The budget or the time is over."""
+"""Receives multiply-adds that are done; raises `OutOfTime` where the budget or the time is over."""
 
 
 class Pointwise:
@@ -176,7 +168,7 @@ def lines_of(
 
     Raises
     ------
-    Unfit
+    NotImplementedError
         A condition has coefficients that vary or derivatives along its face, or the conditions of a coordinate are
         dependent.
     """
@@ -195,7 +187,9 @@ def lines_of(
             for index in set(slopes[0]) | set(slopes[1]):
                 both = np.concatenate([each.get(index, np.zeros(len(x))) for each in slopes])
                 if np.ptp(both) > EQUAL * np.abs(both).max() or sum(index) != index[axis]:
-                    raise Unfit("the coefficients of a condition vary, or it has derivatives along its face")
+                    raise NotImplementedError(
+                        "the coefficients of a condition vary, or it has derivatives along its face"
+                    )
                 table = axes[axis].table(axes[axis].breakpoints[[-1 if end else 0]], index[axis])
                 row += both[0] * (table if isinstance(table, np.ndarray) else table.toarray())[0]
             rows[axis].append(row)
@@ -204,7 +198,7 @@ def lines_of(
     for line, each in zip(axes, rows, strict=True):
         ends = np.array(each).reshape(-1, line.count)
         if len(ends) and np.linalg.matrix_rank(ends / np.abs(ends).max(1, keepdims=True)) < len(ends):
-            raise Unfit("the conditions of a coordinate are dependent")
+            raise NotImplementedError("the conditions of a coordinate are dependent")
         lines.append(Line(line, ends))
     return lines, owners
 
@@ -264,7 +258,7 @@ def _lift(
             shape = [len(lines[k].nodes) for k in others]
             given = crossed(data, shape, tolerance, most, seed)
             if given is None:
-                raise Unfit("the data of a condition are no numbers")
+                raise NotImplementedError("the data of a condition are no numbers")
             missed = max(missed, given[1])
             gap = along(given[0], [lines[k].fitted for k in others])
             if total is not None:
@@ -315,7 +309,7 @@ def system_of(
 
     Raises
     ------
-    Unfit
+    NotImplementedError
         A coefficient has a rank that is too large, or is no number, or the source is none.
     """
     grid, shape = [line.nodes for line in lines], [len(line.nodes) for line in lines]
@@ -332,7 +326,7 @@ def system_of(
 
     found = crossed(lambda numbers: -evaluated(numbers)[0], shape, tolerance, most, seed)
     if found is None:
-        raise Unfit("the source is no number")
+        raise NotImplementedError("the source is no number")
     source, missed = found
     operator = Operator(
         [line.tested @ line.splines(0) for line in lines], [line.tested @ line.splines(0) * 0 for line in lines]
@@ -341,7 +335,7 @@ def system_of(
     sample = np.stack([generator.integers(0, n, SAMPLE_POINTS) for n in shape], 1)
     slopes = evaluated(sample)[1]
     if not slopes:
-        raise Unfit("the equation does not depend on the field")
+        raise NotImplementedError("the equation does not depend on the field")
     for index, values in slopes.items():
 
         def coefficient(numbers: np.ndarray, index: Index = index) -> np.ndarray:
@@ -388,7 +382,7 @@ def _add_term(
         operator.single[k] = operator.single[k] + mean / len(own) * lines[k].tested @ lines[k].splines(index[k])
     found = crossed(lambda each: coefficient(each) - mean, shape, COEFFICIENT_TOLERANCE, MOST_COEFFICIENT_RANK, seed)
     if found is None or found[1] > LARGEST_MISS:
-        raise Unfit("a coefficient has a rank that is too large, or is no number")
+        raise NotImplementedError("a coefficient has a rank that is too large, or is no number")
     operator.products.append(
         [
             np.einsum("iq,rqs,qj->rijs", line.tested, core, line.splines(order), optimize=True)

@@ -15,6 +15,7 @@ from edgewise.nn.layers.base import Chain
 from edgewise.ops.splines.bspline import MAX_DEGREE
 from edgewise.outcomes import (
     OnInterrupt,
+    OutOfTime,
     ProgressCallback,
     StopReason,
     check_on_interrupt,
@@ -393,7 +394,6 @@ def _solve_with_low_rank(
     fit or nothing better was found.
     """
     from edgewise.pde.low_rank.stages import low_rank_stages  # imported late: `import edgewise` stays light
-    from edgewise.pde.low_rank.system import Stopped
     from edgewise.pde.structured.statement import recognised
 
     statement = recognised(problem.form, math.inf)
@@ -404,7 +404,7 @@ def _solve_with_low_rank(
     def spend(work: float) -> None:
         history.spend(work)
         if history.past_deadline or history.work > history.limit:
-            raise Stopped
+            raise OutOfTime
 
     def stages() -> Iterator[Stage]:
         begin = None if before is None else [count // 2 for count in grid_sizes(before.network)]
