@@ -176,7 +176,7 @@ class RowBlock:
 
 
 class HighestOrderBlock(RowBlock):
-    """Rows that let fields, `numbers`, have one degree less in the last moment's coordinate, the face's first number.
+    """Rows that let some fields, `numbers`, have one degree less in time, the only coordinate with one point.
 
     The multiplier of a constraint, as the pressure of an incompressible flow, is a polynomial of time of one degree
     less than the fields that it acts on [1]_.

@@ -260,7 +260,7 @@ def local_errors(
     dimension, chosen = len(axes), range(len(axes)) if of is None else of
     found, searched = ([np.zeros(line.intervals) for line in axes] for _ in range(2))
     most = [max(2, -(-SEARCH[dimension] // line.intervals)) for line in axes]
-    for block in statement.blocks(axes):
+    for block in [*statement.equation_blocks(axes), *statement.condition_blocks(axes)]:
         if block.face is not None and block.face[0] not in chosen:
             continue
         along = [axis for axis in chosen if block.face is None or block.face[0] != axis]
