@@ -53,6 +53,8 @@ def test_an_svg_can_follow_the_reader(figure, tmp_path):
     svg = (tmp_path / "auto.svg").read_text()
     style = re.search(r"<style>@media \(prefers-color-scheme: dark\)\{(.*?)\}</style>", svg)[1]
     assert f'[style*="fill: {PAGES["light"]}"]{{fill:{PAGES["dark"]}!important}}' in style
+    (of_black,) = re.findall(r"svg\{fill:(#[0-9a-f]{6})\}", style)  # matplotlib writes no fill where it is black
+    assert contrast(of_black, PAGES["dark"]) >= 6
 
 
 @pytest.mark.slow

@@ -153,7 +153,7 @@ def following_the_reader(svg: str) -> str:
     ----------
     Media Queries Level 5, W3C, section 12.5 (`prefers-color-scheme`).
     """
-    rules = []
+    rules = [f"svg{{fill:{to_hex(themed_color('#000000', 'dark'))}}}"]  # matplotlib leaves out the fill of black text
     for kind in ("fill", "stroke"):
         for color in sorted(set(re.findall(rf"{kind}: (#[0-9a-f]{{6}})", svg))):
             dark = to_hex(themed_color(color, "dark"))
