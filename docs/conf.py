@@ -124,6 +124,7 @@ def read_source(app, name: str, source: list[str]) -> None:
     elif name in SECTIONS:
         here = ROOT / "docs" / "measured.md"
         source[0] = "# {}\n{}".format(*SECTIONS[name])
+    app.env.note_dependency(str(here))  # so that a page is built anew when the file that its text is from has changed
     page_folder = (ROOT / "docs" / name).parent
 
     def moved(match: re.Match[str]) -> str:
