@@ -164,7 +164,7 @@ def measured_errors(name: str, problem: PDE, solution: Solution) -> dict:
 def grid_errors(name: str, problem: PDE, solution: Solution) -> dict:
     """Return the relative L2 error and the largest error on an even grid of the domain."""
     lines = [np.linspace(*ends, REFERENCE_POINTS) for ends in problem.domain.bounds.tolist()]
-    points = np.stack(np.meshgrid(*lines, indexing="ij"), -1).reshape(-1, 2)
+    points = reference_solutions.grid_points(*lines)
     if name == "cavity":
         exact = reference_solutions.cavity(points)
     else:

@@ -7,7 +7,7 @@ or references by Fourier series and by scipy.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -24,6 +24,7 @@ from edgewise.pde import (
     Condition,
     Dirichlet,
     Disk,
+    Domain,
     Initial,
     Interval,
     Neumann,
@@ -32,10 +33,11 @@ from edgewise.pde import (
     integral,
     laplacian,
 )
-from edgewise_experiments.problems.reference_solutions import periodic_series
+from edgewise_experiments.problems.reference_solutions import periodic_series, solve_ode
 
 PI = math.pi
 SQUARE = Box(x=(0, 1), y=(0, 1))
+HOLES = [(a, b, 0.1) for a in (-0.3, 0.3) for b in (-0.3, 0.3)]  # of Poisson2d-C: centres and radius
 
 
 @dataclass(frozen=True)
@@ -157,18 +159,33 @@ def kuramoto_reference(steps: int = 100_000) -> tuple[np.ndarray, np.ndarray]:
     return np.stack([x, np.ones(modes)], 1), last[:, None]
 
 
+def without_disks(half: float, disks: Sequence[tuple[float, float, float]]) -> tuple[Domain, list[str], list[str]]:
+    """A square from -half to half without disks (x, y, radius), and the names of its sides and its circles."""
+    domain: Domain = Box(x=(-half, half), y=(-half, half))
+    sides = list(domain.boundary_names)
+    for x, y, radius in disks:
+        domain = domain - Disk(radius, (x, y))
+    return domain, sides, [name for name in domain.boundary_names if name not in sides]
+
+
 def four_circles() -> PDE:
     """A harmonic function around PINNacle's four circles: a charge in each."""
-    centers = [(0.3 * a, 0.3 * b) for a in (-1, 1) for b in (-1, 1)]
-    domain = Box(x=(-0.5, 0.5), y=(-0.5, 0.5)) - Disk(0.1, centers[0])
-    for center in centers[1:]:
-        domain = domain - Disk(0.1, center)
+    domain, _, _ = without_disks(0.5, HOLES)
 
     def charges(x: Tensor, y: Tensor) -> Tensor:
-        each = [(k + 1) * torch.log((x - a) ** 2 + (y - b) ** 2) for k, (a, b) in enumerate(centers)]
+        each = [(k + 1) * torch.log((x - a) ** 2 + (y - b) ** 2) for k, (a, b, _) in enumerate(HOLES)]
         return torch.stack(each).sum(0)
 
     return PDE(lambda u: laplacian(u), domain, [Dirichlet(charges)], solution=charges)
+
+
+def steady_flow(u, v, p):  # type: ignore[no-untyped-def]  # as a user writes it
+    """The equations of Navier and Stokes without time, Reynolds number 100."""
+    return (
+        u * u.x + v * u.y + p.x - laplacian(u) / 100,
+        u * v.x + v * v.y + p.y - laplacian(v) / 100,
+        u.x + v.y,
+    )
 
 
 def fisher() -> PDE:
@@ -402,8 +419,8 @@ def lorenz_rate(t: float, y: np.ndarray) -> list[float]:
 
 def lorenz_reference() -> tuple[np.ndarray, np.ndarray]:
     """The same by DOP853."""
-    found = solve_ivp(lorenz_rate, (0, 8), [1.0, 1.0, 1.0], method="DOP853", rtol=1e-13, atol=1e-13)
-    return np.array([[8.0]]), found.y[:, -1][None]
+    end = np.array([8.0])
+    return end[:, None], solve_ode(lorenz_rate, (1.0, 1.0, 1.0), end, absolute=1e-13, relative=1e-13)
 
 
 def charge() -> PDE:

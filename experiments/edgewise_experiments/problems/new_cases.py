@@ -21,7 +21,6 @@ from edgewise.pde import (
     Box,
     Condition,
     Dirichlet,
-    Disk,
     Initial,
     Interval,
     Neumann,
@@ -32,7 +31,16 @@ from edgewise.pde import (
     named_equation,
 )
 from edgewise_experiments.problems import reference_solutions as references
-from edgewise_experiments.problems.cases import PI, SQUARE, Case, derivative, fourier
+from edgewise_experiments.problems.cases import (
+    HOLES,
+    PI,
+    SQUARE,
+    Case,
+    derivative,
+    fourier,
+    steady_flow,
+    without_disks,
+)
 
 # Lowest relative L2 error of the methods that PINNacle compares (Hao et al., arXiv 2306.08827, table 3) and the method,
 # read from a summary of that table, for the paper itself was not at hand.
@@ -70,16 +78,11 @@ NOT_STATED = {
         9.7e-1,
     ),
 }
-HOLES = [(a, b) for a in (-0.3, 0.3) for b in (-0.3, 0.3)]
 
 
 def four_holes() -> PDE:
     """PINNacle's Laplace equation on a square with four holes: 1 on the square, 0 on the circles."""
-    domain = Box(x=(-0.5, 0.5), y=(-0.5, 0.5))
-    sides = list(domain.boundary_names)
-    for center in HOLES:
-        domain = domain - Disk(0.1, center)
-    circles = [name for name in domain.boundary_names if name not in sides]
+    domain, sides, circles = without_disks(0.5, HOLES)
     return PDE(lambda u: laplacian(u), domain, [Dirichlet(1.0, on=sides), Dirichlet(0.0, on=circles)])
 
 
@@ -93,7 +96,7 @@ def laurent_series(powers: int = 24, terms: int = 12) -> tuple[np.ndarray, np.nd
         parts = [np.ones((len(z), 1)), *(((z / 0.7) ** (4 * k)).real[:, None] for k in range(1, powers // 2))]
         logs, series = np.zeros(len(z)), [np.zeros(len(z)) for _ in range(terms)]
         # The solution is even in x and in y and symmetric in both: the four holes share their coefficients.
-        for a, b in HOLES:
+        for a, b, _ in HOLES:
             turn = complex(a, b) / abs(complex(a, b))
             for across, x in enumerate((z.real, 1 - z.real, -1 - z.real)):
                 for up, y in enumerate((z.imag, 1 - z.imag, -1 - z.imag)):
@@ -104,7 +107,7 @@ def laurent_series(powers: int = 24, terms: int = 12) -> tuple[np.ndarray, np.nd
 
     angle, side = 2 * PI * (np.arange(400) + 0.5) / 400, np.cos(PI * (np.arange(400) + 0.5) / 400) / 2
     rim = np.concatenate([0.5 + 1j * side, side + 0.5j])
-    ring = complex(*HOLES[3]) + 0.1 * np.exp(1j * angle)
+    ring = complex(*HOLES[3][:2]) + 0.1 * np.exp(1j * angle)
     matrix, wanted = columns(np.concatenate([rim, ring])), np.concatenate([np.ones(800), np.zeros(400)])
     coef = np.linalg.lstsq(matrix, wanted, rcond=1e-14)[0]
     points = four_holes().domain.interior(3000, "sobol", seed=11).numpy()
@@ -116,15 +119,11 @@ CIRCLES = ((0.5, 0.5, 0.2), (0.4, -0.4, 0.4), (-0.2, -0.7, 0.1), (-0.6, 0.5, 0.3
 
 def boltzmann() -> PDE:
     """PINNacle's linear equation of Poisson and Boltzmann around four charged disks: 1 there, 0.2 on the square."""
-    domain = Box(x=(-1, 1), y=(-1, 1))
-    sides = list(domain.boundary_names)
-    for a, b, radius in CIRCLES:
-        domain = domain - Disk(radius, (a, b))
+    domain, sides, circles = without_disks(1.0, CIRCLES)
 
     def source(x: Tensor, y: Tensor) -> Tensor:
         return 10 * (17 + x**2 + y**2) * torch.sin(PI * x) * torch.sin(4 * PI * y)
 
-    circles = [name for name in domain.boundary_names if name not in sides]
     conditions = [Dirichlet(0.2, on=sides), Dirichlet(1.0, on=circles)]
     return PDE(lambda u, x, y: -laplacian(u) + 64 * u - source(x, y), domain, conditions)
 
@@ -232,11 +231,7 @@ def lid() -> PDE:
     """PINNacle's cavity: the speed of the lid is 4 x (1 - x), Reynolds number 100."""
     origin = Observations(torch.zeros(1, 2, dtype=torch.float64), torch.zeros(1, dtype=torch.float64), "p")
     return PDE(
-        lambda u, v, p: (
-            u * u.x + v * u.y + p.x - laplacian(u) / 100,
-            u * v.x + v * v.y + p.y - laplacian(v) / 100,
-            u.x + v.y,
-        ),
+        steady_flow,
         SQUARE,
         [
             Dirichlet({"u": 0.0, "v": 0.0}, on=["x=0", "x=1", "y=0"]),
@@ -249,7 +244,7 @@ def lid() -> PDE:
 def lid_reference(size: int = 40) -> tuple[np.ndarray, np.ndarray]:
     """Chebyshev collocation of the same."""
     s = (np.arange(40) + 0.5) / 40
-    points = np.stack([each.ravel() for each in np.meshgrid(s, s, indexing="ij")], 1)
+    points = references.grid_points(s, s)
     return points, references.cavity(points, size=size, lid=lambda x: 4 * x * (1 - x))
 
 

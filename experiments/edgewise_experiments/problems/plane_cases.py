@@ -16,8 +16,8 @@ from scipy.sparse.linalg import splu
 from torch import Tensor
 
 from edgewise.pde import PDE, Box, Dirichlet, Initial, Neumann, Periodic, Robin, Time, laplacian
-from edgewise_experiments.problems.cases import PI, SQUARE, Case
-from edgewise_experiments.problems.reference_solutions import exponential_series
+from edgewise_experiments.problems.cases import PI, SQUARE, Case, steady_flow
+from edgewise_experiments.problems.reference_solutions import exponential_series, grid_points
 
 # Poisson2d-MS: conductivity, constant source and height of the source's bump of each of 5 x 5 patches, (x, y), from the
 # files of PINNacle's repository (ref/poisson_a_coef.dat, ref/poisson_f_coef.dat), rounded to five digits.
@@ -90,7 +90,7 @@ def patches_reference(degree: int = 24) -> tuple[np.ndarray, np.ndarray]:
             rhs[across, along] += 4 * np.outer(weights, weights) * source
     values, vectors = eigh(matrix, np.diag(mass))
     u = vectors @ ((vectors.T @ rhs @ vectors) / np.add.outer(values, values)) @ vectors.T
-    points = np.stack([each.ravel() for each in np.meshgrid(line, line, indexing="ij")], 1)
+    points = grid_points(line, line)
     return points, u.reshape(-1, 1)
 
 
@@ -146,11 +146,7 @@ def step() -> PDE:
     domain = Box(x=(0, 4), y=(0, 2)) - Box(x=(0, 2), y=(1, 2))
     walls = [name for name in domain.boundary_names if name not in ("x=0", "x=4")]
     return PDE(
-        lambda u, v, p: (
-            u * u.x + v * u.y + p.x - laplacian(u) / 100,
-            u * v.x + v * v.y + p.y - laplacian(v) / 100,
-            u.x + v.y,
-        ),
+        steady_flow,
         domain,
         [
             Dirichlet({"u": lambda y: 4 * y * (1 - y), "v": 0.0}, on="x=0"),
@@ -214,7 +210,7 @@ def step_reference(cells: int = 8, rounds: int = 10) -> tuple[np.ndarray, np.nda
         if np.abs(move).max() < 1e-11:
             break
     s = (np.arange(40) + 0.5) / 40
-    points = np.stack([each.ravel() for each in np.meshgrid(4 * s, 2 * s, indexing="ij")], 1)
+    points = grid_points(4 * s, 2 * s)
     points = points[(points[:, 0] > 2) | (points[:, 1] < 1)]
     speeds = (velocity.probes(points.T) @ found[:count]).reshape(2, -1)
     return points, np.stack([*speeds, pressure.probes(points.T) @ found[count:]], 1)
@@ -268,7 +264,7 @@ def long_waves_plane_reference(terms: int = 20_000) -> tuple[np.ndarray, np.ndar
     root = math.sqrt(7) * PI
     along_x += np.sinh(3 * PI) / np.sinh(root) * np.sinh(root * s) * np.cos(PI * moment)
     u = np.outer(np.sin(PI * s), along_y) + np.outer(along_x, np.sin(2 * PI * s))
-    points = np.stack([each.ravel() for each in np.meshgrid(s, s, [moment], indexing="ij")], 1)
+    points = grid_points(s, s, [moment])
     return points, u.reshape(-1, 1)
 
 

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.integrate import solve_ivp
 
 from edgewise.pde.library import ROBERTSON_SCALE
@@ -17,6 +18,11 @@ RELATIVE_TOLERANCE, ABSOLUTE_TOLERANCE = 1e-12, 1e-13  # of scipy's solvers, nea
 def distance(found: np.ndarray, true: np.ndarray) -> float:
     """Relative difference in the root mean square."""
     return float(np.linalg.norm(found - true) / np.linalg.norm(true))
+
+
+def grid_points(*lines: ArrayLike) -> np.ndarray:
+    """Points of the grid of some lines of values, the last one changing first: (points, lines)."""
+    return np.stack([each.ravel() for each in np.meshgrid(*lines, indexing="ij")], 1)
 
 
 def pendulum_rate(t: float, u: np.ndarray) -> tuple[float, ...]:
