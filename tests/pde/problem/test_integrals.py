@@ -196,6 +196,28 @@ def test_rows_are_those_of_autograd(kind):
     assert torch.allclose(residuals, all_residuals({name: value.detach() for name, value in numbers.items()}))
 
 
+def test_values_over_a_fixed_interval_are_computed_once():
+    """One equation has an integral up to each point and one over the whole interval; rows are those of autograd too."""
+    problem = PDE(
+        lambda u, x: u.x + integral(u, 0.0, 3.0, points=5) - integral(u, 0.0, x, lambda u, s: u**2, points=4),
+        LINE,
+        [Dirichlet(0.0, on="x=0")],
+        points=7,
+    )
+    block, network, counts = problem.blocks()[0], KAN([1, 2, 1], 3, 5, dtype=torch.float64, seed=1), []
+    network.register_forward_pre_hook(lambda module, x: counts.append(len(x[0])))
+    jet = block.jet(network, block.data.x)
+    assert counts == [7 * 4 + 5]
+    values = torch.cat([network(at) for at in block.places(block.data.x).unbind(1)], 1).T
+    torch.testing.assert_close(jet[2:, :, 0], values, rtol=0, atol=1e-14)
+    slots = trainable_slots(network, problem)
+    rows = RowSource(network, problem, slots).in_full()[0][:7]
+    residuals = block.residuals(jet, block.data)[:, 0] * (2 / 7) ** 0.5
+    for row, residual in zip(rows, residuals, strict=True):
+        slopes = torch.autograd.grad(residual, list(network.parameters()), retain_graph=True, materialize_grads=True)
+        torch.testing.assert_close(row, torch.cat([each.ravel() for each in slopes]))
+
+
 class _Network:
     """A network at other parameters, with its jet."""
 

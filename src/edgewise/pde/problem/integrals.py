@@ -96,8 +96,9 @@ def integral(
 
     Notes
     -----
-    Every point of the equation needs the field at all points of the integral: 144 of them in a box of the plane. Fewer
-    `points` are faster where kernel and field are smooth.
+    Where the points of the integral are the same for all points of the equation, as over a domain of all coordinates,
+    the field is evaluated there once; else at all of them for every point of the equation, 144 in a box of the plane.
+    Fewer `points` are faster where kernel and field are smooth.
 
     Examples
     --------

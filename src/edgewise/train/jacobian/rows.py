@@ -22,7 +22,7 @@ from edgewise.nn.layers.segments import dense_rows
 from edgewise.ops.jet import seed_jet
 from edgewise.ops.normal import Runs, dense
 from edgewise.train.problems.base import Problem
-from edgewise.train.problems.blocks import Block, LocalModel, ResidualBlock, Unknowns
+from edgewise.train.problems.blocks import Block, LocalModel, ResidualBlock, Unknowns, split_places
 from edgewise.train.problems.data import Data
 from edgewise.train.problems.objective import trainable_parameters
 
@@ -212,19 +212,34 @@ class NetworkRows:
         local = block.local_model(block.jet(self._network, part.x).detach(), part, unknowns)
         places = block.places(part.x)
         components, order = len(local.rows[0]) - places.shape[1], 0 if block.is_plain else block.order
+        shared, own = split_places(places)
         visits = [(part.x, block.directions, order, slice(0, components))]
-        for number, at in enumerate(places.unbind(1), components):
-            visits.append((at, None, 0, slice(number, number + 1)))
-        size = self._slots.size - sum(name.startswith("unknowns.") for name in self._slots.slots)
-        rows = []
-        for x, directions, order, component in visits:
-            inputs, outputs = forward_by_layer(self._network, x, directions, order)
-            sensitivities = backward_by_layer(inputs, outputs, list(local.rows[:, component].unbind(0)))
-            derivatives = LayerDerivatives(order, [one.detach() for one in inputs], sensitivities, local)
-            rows.append(dense([r for number in range(len(inputs)) for r in self.layer_runs(derivatives, number)], size))
+        for number in own.tolist():
+            visits.append((places[:, number], None, 0, slice(components + number, components + number + 1)))
+        rows = [
+            self._dense_rows(x, directions, order, list(local.rows[:, component].unbind(0)), local)
+            for x, directions, order, component in visits
+        ]
+        if len(shared):
+            # Outputs at shared places are differentiated once, for all samples.
+            sensitivity = local.rows[:, components + shared]  # (R, s, b, out)
+            unit = torch.eye(sensitivity.shape[3], dtype=places.dtype, device=places.device)
+            units = [each.expand(1, len(shared), -1) for each in unit]
+            by_parameters = self._dense_rows(places[0, shared], None, 0, units, local)  # (out s, P)
+            rows.append(sensitivity.permute(0, 2, 3, 1).flatten(0, 1).flatten(1) @ by_parameters)
         total = reduce(torch.add, rows)
         whole = Runs(0, total.new_zeros(len(total), 1, dtype=torch.int64), total[:, None])
         return _without_slope([whole, *self.unknown_runs(local, len(local.rows))], local)
+
+    def _dense_rows(
+        self, x: Tensor, directions: Tensor | None, order: int, sensitivities: list[Tensor], local: LocalModel
+    ) -> Tensor:
+        """Dense rows, by each sensitivity in turn, for derivatives by the jet of a chain's output at x (b, in)."""
+        inputs, outputs = forward_by_layer(self._network, x, directions, order)
+        by_layer = backward_by_layer(inputs, outputs, sensitivities)
+        derivatives = LayerDerivatives(order, [one.detach() for one in inputs], by_layer, local)
+        size = self._slots.size - sum(name.startswith("unknowns.") for name in self._slots.slots)
+        return dense([run for number in range(len(inputs)) for run in self.layer_runs(derivatives, number)], size)
 
     def _rows_by_transforms(self, block: Block, part: Data, unknowns: Unknowns) -> BlockRows:
         """Dense rows by torch.func, for networks that are no chain of layers."""

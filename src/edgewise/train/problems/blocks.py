@@ -140,7 +140,12 @@ class ResidualBlock:
         """
         if self.places is not None:
             others = self.places(x)
-            values = network(others.flatten(0, 1)).unflatten(0, others.shape[:2])
+            shared, own = split_places(others)
+            count = len(x) * len(own)
+            found = network(torch.cat([others[:, own].flatten(0, 1), others[:1, shared].flatten(0, 1)]))
+            of_own = found[:count].unflatten(0, (len(x), len(own)))
+            of_shared = found[count:].unflatten(0, (min(len(x), 1), len(shared))).expand(len(x), -1, -1)
+            values = torch.cat([of_own, of_shared], 1)[:, torch.cat([own, shared]).argsort()]
             return torch.cat([replace(self, places=None).jet(network, x), values.transpose(0, 1)])
         if self.is_plain:
             return network(x)[None]
@@ -197,6 +202,15 @@ class ResidualBlock:
     # Names of version 0.1; they go with version 0.3.
     scaled = renamed_method("ResidualBlock.scaled", weighted_residuals)
     local = renamed_method("ResidualBlock.local", local_model)
+
+
+def split_places(places: Tensor) -> tuple[Tensor, Tensor]:
+    """Numbers of those of the places (b, q, in) that all samples share, and of the others.
+
+    The nodes of an integral over a fixed domain are shared: the model's values there need be computed only once.
+    """
+    is_shared = (places == places[:1]).all(2).all(0)
+    return is_shared.nonzero()[:, 0], (~is_shared).nonzero()[:, 0]
 
 
 @dataclass(frozen=True, eq=False)
