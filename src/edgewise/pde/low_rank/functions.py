@@ -12,7 +12,7 @@ from torch import nn
 from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.pde.low_rank.lines import Line
 from edgewise.pde.low_rank.network import LowRankNetwork
-from edgewise.pde.low_rank.trains import Train, added, along, entries, orthogonal, rounded, size_of
+from edgewise.pde.low_rank.trains import Train, added, along, entries, orthogonal, rounded, scaled, size_of
 from edgewise.pde.problem.fields import Index
 
 
@@ -39,7 +39,7 @@ class Function:
         return Function(self.lines, added(self.train, other.train))
 
     def __sub__(self, other: Function) -> Function:
-        return Function(self.lines, added(self.train, [-other.train[0], *other.train[1:]]))
+        return Function(self.lines, added(self.train, scaled(other.train, -1.0)))
 
     @property
     def is_zero(self) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import linalg
 
 from edgewise.pde.domains.sampling import gauss_legendre
-from edgewise.pde.structured.axis import SplineAxis
+from edgewise.pde.structured.axis import SplineAxis, dense
 
 EXTRA_NODES = 2  # of each interval beyond half as many as there are splines again. A choice
 
@@ -53,8 +53,7 @@ class Line:
 
     def table(self, points: np.ndarray, order: int) -> np.ndarray:
         """Splines or derivatives at points, (points, splines)."""
-        table = self.axis.table(points, order)
-        return table if isinstance(table, np.ndarray) else table.toarray()
+        return dense(self.axis.table(points, order))
 
     def splines(self, order: int) -> np.ndarray:
         """Splines or derivatives at the nodes, (q, splines)."""
@@ -89,7 +88,6 @@ class Line:
         degree = axis.degree // 2 if axis.periodic else axis.degree
         coarse = SplineAxis(axis.breakpoints[[*range(0, axis.intervals, 2), -1]], degree, axis.periodic)
         values = self._roots[:, None] * (self.splines(0) @ np.moveaxis(core, 1, 0).reshape(axis.count, -1))
-        table = coarse.table(self.nodes)
-        columns = self._roots[:, None] * (table if isinstance(table, np.ndarray) else table.toarray())
+        columns = self._roots[:, None] * dense(coarse.table(self.nodes))
         left = values - columns @ linalg.lstsq(columns, values)[0]
         return float(np.linalg.norm(left) / max(np.linalg.norm(values), np.finfo(float).tiny))

@@ -12,6 +12,7 @@ from scipy.sparse.linalg import LinearOperator, gmres
 
 from edgewise.pde.low_rank.system import Spend, System
 from edgewise.pde.low_rank.trains import Train, orthogonal, split
+from edgewise.pde.structured.axis import along
 from edgewise.settings import ABOVE_ZERO
 
 MOST_SWEEPS = 12  # passes from one end to the other. A choice: two to six were needed
@@ -175,5 +176,5 @@ def _applied(matrices: Sequence[np.ndarray | None], x: np.ndarray) -> np.ndarray
     """Matrices applied along the axes of an array; None leaves one as it is."""
     for axis, matrix in enumerate(matrices):
         if matrix is not None:
-            x = np.moveaxis(np.tensordot(matrix, x, (1, axis)), 0, axis)
+            x = along(matrix, x, axis)
     return x

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from edgewise.pde.low_rank.functions import Function
 from edgewise.pde.low_rank.lines import Line
-from edgewise.pde.low_rank.trains import Entries, Train, added, along, crossed, rounded
+from edgewise.pde.low_rank.trains import Entries, Train, added, along, crossed, rounded, scaled
 from edgewise.pde.problem.fields import Index
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
-from edgewise.pde.structured.axis import SplineAxis
+from edgewise.pde.structured.axis import SplineAxis, dense
 from edgewise.pde.structured.statement import RowBlock, Statement
 
 # Points at which a term is evaluated at once, and at which its structure is looked at. Choices.
@@ -191,7 +191,7 @@ def lines_of(
                         "the coefficients of a condition vary, or it has derivatives along its face"
                     )
                 table = axes[axis].table(axes[axis].breakpoints[[-1 if end else 0]], index[axis])
-                row += both[0] * (table if isinstance(table, np.ndarray) else table.toarray())[0]
+                row += both[0] * dense(table)[0]
             rows[axis].append(row)
             owners[axis].append(term)
     lines = []
@@ -270,7 +270,7 @@ def _lift(
                     if axis < len(lines) - 1
                     else np.einsum("rns,st->rnt", known[place], there)
                 )
-                gap = added(gap, [-known[0], *known[1:]])
+                gap = added(gap, scaled(known, -1.0))
             inserted = list(gap)
             rank = 1 if axis == 0 else gap[axis - 1].shape[2]
             inserted.insert(axis, np.einsum("rs,n->rns", np.eye(rank), lifts[axis][:, row]))
@@ -344,8 +344,7 @@ def system_of(
         missed = max(missed, _add_term(operator, lines, index, coefficient, (sample, values), seed))
     rhs = along(source, [line.tested for line in lines])
     if not lift.is_zero:
-        image = operator(lift.train)
-        rhs = added(rhs, [-image[0], *image[1:]])
+        rhs = added(rhs, scaled(operator(lift.train), -1.0))
     return System(operator.restricted([line.basis for line in lines]), rounded(rhs, RHS_ROUNDING), missed)
 
 

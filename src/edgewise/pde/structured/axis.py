@@ -82,9 +82,15 @@ class SplineAxis:
     def _interpolation(self) -> SuperLU:
         return splu(sparse.csc_array(self.table(self.all_points())))
 
-    def interpolated(self, values: np.ndarray) -> np.ndarray:
-        """Coefficients (count, k) of the splines that have given values (count, k) at `all_points`."""
-        return self._interpolation.solve(values)
+    def interpolated(self, values: np.ndarray, axis: int = 0) -> np.ndarray:
+        """Coefficients of the splines that have given values at `all_points`, which run along an axis of the values."""
+        lines = np.moveaxis(values, axis, 0)
+        solved = self._interpolation.solve(np.ascontiguousarray(lines.reshape(len(lines), -1)))
+        return np.moveaxis(solved.reshape(lines.shape), 0, axis)
+
+    def places(self, points: np.ndarray) -> np.ndarray:
+        """Numbers of the intervals in which points lie; a point between two lies in the later one."""
+        return np.clip(np.searchsorted(self.breakpoints, points, "right") - 1, 0, self.intervals - 1)
 
     def local(self, points: np.ndarray, order: int = 0) -> tuple[np.ndarray, np.ndarray]:
         """Splines that can differ from zero at points inside, and values or derivatives: (points, degree + 1) each.
@@ -93,7 +99,7 @@ class SplineAxis:
         of a short slab.
         """
         degree, knots = self.degree, self._knots
-        interval = np.clip(np.searchsorted(self.breakpoints, points, "right") - 1, 0, self.intervals - 1)
+        interval = self.places(points)
         columns = interval[:, None] + np.arange(degree + 1)
         window = knots[interval[:, None] + 1 + np.arange(2 * degree)]
         values = np.ones((len(points), 1))
@@ -123,6 +129,12 @@ class SplineAxis:
 def dense(table: Table) -> np.ndarray:
     """The table as an array."""
     return table if isinstance(table, np.ndarray) else table.toarray()
+
+
+def along(table: Table, values: np.ndarray, axis: int) -> np.ndarray:
+    """A table, or another matrix, times every line of values along an axis."""
+    lines = np.moveaxis(values, axis, 0)
+    return np.moveaxis((table @ lines.reshape(len(lines), -1)).reshape(-1, *lines.shape[1:]), 0, axis)
 
 
 def greville_points(breakpoints: np.ndarray, degree: int) -> np.ndarray:

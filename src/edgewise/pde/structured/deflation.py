@@ -170,7 +170,5 @@ def interpolated(network: Callable[[Tensor], Tensor], axes: Sequence[SplineAxis]
     places = torch.from_numpy(np.stack([each.ravel() for each in np.meshgrid(*points, indexing="ij")], 1))
     coef = network(places).numpy().reshape(*(len(each) for each in points), -1)
     for number, axis in enumerate(axes):
-        lines = np.moveaxis(coef, number, 0)
-        solved = axis.interpolated(lines.reshape(len(lines), -1))
-        coef = np.moveaxis(solved.reshape(lines.shape), 0, number)
+        coef = axis.interpolated(coef, number)
     return coef

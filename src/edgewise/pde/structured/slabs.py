@@ -13,7 +13,7 @@ from torch import Tensor
 from edgewise.pde.problem.evaluation import EquationResiduals, EvaluationContext
 from edgewise.pde.problem.fields import Field
 from edgewise.pde.problem.strong_form import PROBE_SEEDS, PROBES
-from edgewise.pde.structured.axis import SplineAxis, TimeAxis
+from edgewise.pde.structured.axis import SplineAxis, TimeAxis, along
 from edgewise.pde.structured.deflation import interpolated
 from edgewise.pde.structured.linear import LinearSystem, solver_for
 from edgewise.pde.structured.networks import TensorNetwork, WindowNetwork
@@ -416,9 +416,7 @@ class SlabMarch:
         """Splines of the initial state, (order, *counts, fields)."""
         state = self._at([axis.all_points() for axis in axes])
         for k, axis in enumerate(axes):
-            lines = np.moveaxis(state, k + 1, 0)
-            solved = axis.interpolated(np.ascontiguousarray(lines.reshape(len(lines), -1)))
-            state = np.moveaxis(solved.reshape(-1, *lines.shape[1:]), 0, k + 1)
+            state = axis.interpolated(state, k + 1)
         return state
 
     def _at(self, points: Sequence[np.ndarray]) -> np.ndarray:
@@ -535,9 +533,3 @@ def marches(statement: Statement) -> bool:
     Fields of order 0 in time, as the algebraic ones of differential-algebraic equations, start from nothing.
     """
     return bool(start_terms(statement.form)) and int(statement.field_orders[:, statement.form.time].max()) in (1, 2)
-
-
-def along(table: np.ndarray, values: np.ndarray, axis: int) -> np.ndarray:
-    """A table times every line of values along an axis."""
-    lines = np.moveaxis(values, axis, 0)
-    return np.moveaxis((table @ lines.reshape(len(lines), -1)).reshape(-1, *lines.shape[1:]), 0, axis)

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from edgewise.nn.layers.tensor_product import TensorLayer
-from edgewise.pde.structured.axis import SplineAxis
+from edgewise.pde.structured.axis import SplineAxis, along
 from edgewise.pde.structured.linear import LinearSystem, solver_for
 from edgewise.pde.structured.networks import TensorNetwork
 from edgewise.pde.structured.statement import RowBlock, Slopes, Statement
@@ -238,11 +238,7 @@ def norm_of(evaluated: Sequence[tuple[np.ndarray, dict]]) -> float:
 def carried(coef: np.ndarray, old: Sequence[SplineAxis], new: Sequence[SplineAxis]) -> np.ndarray:
     """The same fields on other breakpoints, by interpolation along one coordinate after the other."""
     for axis, (before, after) in enumerate(zip(old, new, strict=True)):
-        points = after.all_points()
-        lines = np.moveaxis(coef, axis, 0)
-        values = before.table(points) @ lines.reshape(len(lines), -1)
-        solved = after.interpolated(values)
-        coef = np.moveaxis(solved.reshape(-1, *lines.shape[1:]), 0, axis)
+        coef = after.interpolated(along(before.table(after.all_points()), coef, axis), axis)
     return coef
 
 
@@ -263,9 +259,9 @@ def local_errors(
     for block in [*statement.equation_blocks(axes), *statement.condition_blocks(axes)]:
         if block.face is not None and block.face[0] not in chosen:
             continue
-        along = [axis for axis in chosen if block.face is None or block.face[0] != axis]
-        everywhere = {axis: most[axis] for axis in along}
-        alone = [{axis: 2} for axis in along]
+        free = [axis for axis in chosen if block.face is None or block.face[0] != axis]
+        everywhere = {axis: most[axis] for axis in free}
+        alone = [{axis: 2} for axis in free]
         is_coarse = dimension > 1 and of is None and max(most) > 2
         for counts, errors in [*((each, found) for each in alone), *([(everywhere, searched)] if is_coarse else [])]:
             counts = everywhere if dimension == 1 and of is None else counts

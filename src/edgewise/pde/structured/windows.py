@@ -130,17 +130,13 @@ class Grid:
         """Numbers of the cells in which points (m, d) lie, (m,)."""
         number = np.zeros(len(x), dtype=int)
         for axis, line in zip(self.axes, x.numpy().T, strict=True):
-            place = np.clip(np.searchsorted(axis.breakpoints, line, "right") - 1, 0, axis.intervals - 1)
-            number = number * axis.intervals + place
+            number = number * axis.intervals + axis.places(line)
         return number
 
     def widths(self, x: torch.Tensor) -> np.ndarray:
         """Lengths of the intervals in which points (m, d) lie, (m, d)."""
-        widths = []
-        for axis, line in zip(self.axes, x.numpy().T, strict=True):
-            place = np.clip(np.searchsorted(axis.breakpoints, line, "right") - 1, 0, axis.intervals - 1)
-            widths.append(np.diff(axis.breakpoints)[place])
-        return np.stack(widths, 1)
+        each = zip(self.axes, x.numpy().T, strict=True)
+        return np.stack([np.diff(axis.breakpoints)[axis.places(line)] for axis, line in each], 1)
 
     def _local(self, x: torch.Tensor, index: Index | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Numbers and values, or derivatives, of the products of splines that can differ from zero at points."""
@@ -376,8 +372,7 @@ class WindowMarch(SlabMarch):
         """Errors (m,) at the points of the equation, for each interval of each coordinate in the mean square."""
         means, shares = [], grid.parts[0].weights ** 2
         for axis, line in zip(grid.axes, grid.parts[0].x.numpy().T, strict=True):
-            place = np.clip(np.searchsorted(axis.breakpoints, line, "right") - 1, 0, axis.intervals - 1)
-            total = np.bincount(place, shares * errors**2, axis.intervals) * axis.intervals / shares.sum()
+            total = np.bincount(axis.places(line), shares * errors**2, axis.intervals) * axis.intervals / shares.sum()
             means.append(np.sqrt(total))
         return means
 
@@ -485,7 +480,7 @@ class WindowMarch(SlabMarch):
         x[..., self.space], x[..., self.time] = grid.points[:, None], moments
         assert self.known is not None
         lines = grid.through(self.known(x.flatten(0, 1)).numpy().reshape(*x.shape[:2], -1))
-        return np.moveaxis(line.interpolated(lines.reshape(len(lines), -1)).reshape(lines.shape), 0, self.time)
+        return np.moveaxis(line.interpolated(lines), 0, self.time)
 
     def _misfit(self, axes: list[SplineAxis], state: np.ndarray, coef: np.ndarray) -> float:
         grid, line = self._grid([axes[k] for k in self.space]), axes[self.time]

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from scipy import linalg
 
-from edgewise.pde.structured.axis import dense
+from edgewise.pde.structured.axis import along, dense
 from edgewise.pde.structured.linear.system import LinearSystem, Solver
 from edgewise.pde.structured.statement import Statement
 
@@ -109,12 +109,12 @@ class FastDiagonalisation:
         dimension = len(block.axes)
         operators = [np.zeros((len(p), a.count)) for p, a in zip(block.points, block.axes, strict=True)]
         for (_, _, index), slope in slopes.items():
-            along = [axis for axis, order in enumerate(index) if order]
-            if len(along) > 1:
+            by = [axis for axis, order in enumerate(index) if order]
+            if len(by) > 1:
                 continue  # mixed derivatives are left to the Krylov method
-            axis = along[0] if along else 0
+            axis = by[0] if by else 0
             others = tuple(other for other in range(dimension) if other != axis)
-            profile = slope.mean(others) if along else np.full(block.shape[axis], slope.mean())
+            profile = slope.mean(others) if by else np.full(block.shape[axis], slope.mean())
             operators[axis] += profile[:, None] * dense(block.table(axis, index[axis]))
         ends = [np.zeros((0, axis.count)) for axis in block.axes]
         for other, its_slopes in zip(system.blocks[1:], system.slopes[1:], strict=True):
@@ -172,10 +172,10 @@ class FastDiagonalisation:
         if coef.any():
             inside = inside - self.system.product(coef.ravel())[: sizes[0]].reshape(inside.shape)
         for axis, back in enumerate(self.back):
-            inside = _along(back, inside, axis)
+            inside = along(back, inside, axis)
         inside = inside / self.total
         for axis, vectors in enumerate(self.vectors):
-            inside = _along(vectors, inside, axis)
+            inside = along(vectors, inside, axis)
         return (coef + inside.real).ravel()
 
     def _continued(self, parts: Sequence[np.ndarray]) -> np.ndarray:
@@ -200,9 +200,9 @@ class FastDiagonalisation:
             for number, other in enumerate(priority[:place]):
                 ends = self.ends[other]
                 if len(ends):
-                    top = _along(self.ends[axis], traces[other], axis)
+                    top = along(self.ends[axis], traces[other], axis)
                     for further in priority[number + 1 : place]:
-                        top = _along(dense(self.blocks[0].table(further, 0)), top, further)
+                        top = along(dense(self.blocks[0].table(further, 0)), top, further)
                     trace = np.concatenate([top, trace], other)
                 trace = _solved(self.with_ends[other], trace, other)
             traces[axis] = trace
@@ -211,8 +211,8 @@ class FastDiagonalisation:
             if axis in traces:
                 known = (slice(None),) * axis + (self.pivots[axis],)
                 coef[known] = 0.0
-                rest = traces[axis] - _along(self.ends[axis], coef, axis)
-                coef[known] = _along(self.pivot_inverses[axis], rest, axis)
+                rest = traces[axis] - along(self.ends[axis], coef, axis)
+                coef[known] = along(self.pivot_inverses[axis], rest, axis)
         return coef
 
 
@@ -238,11 +238,6 @@ def _diagonalised(level: np.ndarray, operator: np.ndarray, rows: np.ndarray) -> 
     if not np.linalg.cond(vectors) < WORST_VECTORS:
         raise np.linalg.LinAlgError("the eigenvectors are too close to each other")
     return pivots, inverse, kernel, eigenvalues, vectors, np.linalg.inv(vectors) @ to_splines
-
-
-def _along(matrix: np.ndarray, values: np.ndarray, axis: int) -> np.ndarray:
-    """The matrix times every line of the values along an axis."""
-    return np.moveaxis(np.tensordot(matrix, values, (1, axis)), 0, axis)
 
 
 def _solved(factors: tuple[np.ndarray, np.ndarray], values: np.ndarray, axis: int) -> np.ndarray:
