@@ -9,7 +9,7 @@ import numpy as np
 from scipy import linalg
 
 from edgewise.pde.structured.axis import along, dense
-from edgewise.pde.structured.linear.system import LinearSystem, Solver
+from edgewise.pde.structured.linear.system import LinearSystem, Preconditioner, Solver
 from edgewise.pde.structured.statement import Statement
 
 # Largest condition number of eigenvectors that fast diagonalisation accepts. A choice: refinement wins back the digits
@@ -17,7 +17,7 @@ from edgewise.pde.structured.statement import Statement
 WORST_VECTORS = 1e9
 
 
-class FieldByField:
+class FieldByField(Preconditioner):
     """Preconditioner that solves for each field alone by `FastDiagonalisation` and leaves out what couples them.
 
     Parameters
@@ -30,7 +30,7 @@ class FieldByField:
         self.parts = parts
 
     @classmethod
-    def of(cls, statement: Statement, system: LinearSystem) -> Solver | None:
+    def of(cls, statement: Statement, system: LinearSystem) -> Preconditioner | None:
         """The preconditioner; None where residuals and fields do not pair, or an operator cannot be diagonalised."""
         fields = system.shape[-1]
         if fields == 1:
@@ -79,7 +79,7 @@ class FieldByField:
         return np.stack([solver(rhs[rows]) for rows, solver in self.parts], -1).ravel()
 
 
-class FastDiagonalisation:
+class FastDiagonalisation(Preconditioner):
     """Solver of a sum of Kronecker products with one derivative each, by eigenvectors of each coordinate [1]_.
 
     The slopes of the equation are replaced by means: a derivative by a coordinate has a slope that depends on this

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator, gmres
 
 from edgewise.pde.structured.linear.diagonal import FieldByField
-from edgewise.pde.structured.linear.system import LinearSystem, Solver
+from edgewise.pde.structured.linear.system import LinearSystem, Preconditioner, Solver
 from edgewise.pde.structured.linear.waves import WaveByWave
 from edgewise.pde.structured.statement import Statement
 
@@ -37,7 +37,7 @@ def solver_for(statement: Statement, system: LinearSystem) -> Solver | None:
     long = sum(axis.intervals > 1 for axis in system.blocks[0].axes)  # a slab of time is short
     is_dear = system.unknowns > ALWAYS_FACTORISED and (system.shape[-1] == 1 or system.factor_work() > CHEAP_FACTORS)
     if long > 1 and is_dear:
-        preconditioner: Solver | None = WaveByWave.of(system) if system.shape[-1] > 1 else None
+        preconditioner: Preconditioner | None = WaveByWave.of(system) if system.shape[-1] > 1 else None
         preconditioner = FieldByField.of(statement, system) if preconditioner is None else preconditioner
         if preconditioner is not None:
             return Krylov(system, preconditioner)
@@ -52,7 +52,7 @@ class Krylov:
     .. [1] Y. Saad, "Iterative Methods for Sparse Linear Systems", 2nd edition, 2003, sections 6.5 and 9.3.
     """
 
-    def __init__(self, system: LinearSystem, preconditioner: Solver):
+    def __init__(self, system: LinearSystem, preconditioner: Preconditioner):
         self.system, self.preconditioner = system, preconditioner
         self._factors: Solver | None = None
 
@@ -60,8 +60,7 @@ class Krylov:
         """The solution; of factors, where there are some from an earlier call that did not converge."""
         if self._factors is not None:
             return self._factors(rhs)
-        if isinstance(self.preconditioner, WaveByWave):
-            rhs = self.preconditioner.solvable(rhs)
+        rhs = self.preconditioner.solvable(rhs)
         system, norm = self.system, float(np.linalg.norm(rhs))
         work = max(system.unknowns * (4.0 * sum(system.shape[:-1]) + TABLES_WORK), LEAST_APPLICATION_WORK)
 

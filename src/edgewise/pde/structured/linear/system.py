@@ -15,6 +15,18 @@ Solver = Callable[[np.ndarray], np.ndarray]
 """Maps a right-hand side (rows,) to a solution (unknowns,)."""
 
 
+class Preconditioner:
+    """Solver of a system like a given one, whose solution is close enough to the other's for a Krylov method."""
+
+    def __call__(self, rhs: np.ndarray) -> np.ndarray:
+        """Coefficients, flat, for a right-hand side with the rows of the system."""
+        raise NotImplementedError
+
+    def solvable(self, rhs: np.ndarray) -> np.ndarray:
+        """The right-hand side without what no solution has: all of it, unless a class knows better."""
+        return rhs
+
+
 class LinearSystem:
     """The equations of all blocks, linearised: sum over derivatives of slope times derivative of the unknown fields.
 

@@ -8,14 +8,14 @@ import numpy as np
 from scipy import linalg
 
 from edgewise.pde.structured.axis import dense
-from edgewise.pde.structured.linear.system import LinearSystem
+from edgewise.pde.structured.linear.system import LinearSystem, Preconditioner
 
 # Largest number of entries of the inverses of all waves. A choice: half a gigabyte.
 MOST_ENTRIES = 3e7
 LEAST_SINGULAR_VALUE = 1e-11  # of the largest singular value of a wave's system, which rows of size one have: rounding
 
 
-class WaveByWave:
+class WaveByWave(Preconditioner):
     """Solver of a system whose slopes are replaced by means over the periodic coordinates [1]_.
 
     On an even grid a discrete Fourier transform turns it into a system for each wave, of all fields and all splines of
