@@ -114,8 +114,7 @@ class History(WorkBudget):
         self.began -= 0.0 if journal is None else journal.earlier_seconds
         self._pace = 0.0  # seconds per multiply-add
         self._evidence: Evidence | None = None
-        self._sought: tuple[Tensor, Tensor] | None = None
-        self._fresh_residual = math.inf
+        self._sought: tuple[tuple[Tensor, Tensor], float] | None = None
         self.fresh_points = problem.domain.interior(FRESH_POINTS, "sobol", seed=seed + FRESH_SEED)
         self.stages: list[Stage] = []
         self.best: TrainedNetwork | None = None
@@ -224,19 +223,20 @@ class History(WorkBudget):
     @property
     def sought(self) -> tuple[Tensor, Tensor]:
         """Fresh points and weights for the best network, see `sought_points`; once for each stage."""
+        return self._search()[0]
+
+    def _search(self) -> tuple[tuple[Tensor, Tensor], float]:
+        """`sought` points and the `fresh_residual` there."""
         if self._sought is None:
             assert self.best is not None
-            self._sought = sought_points(self.best.network, self.best.problem, self.seed)
-            self._fresh_residual = residual_size(self.best.network, self.best.problem, *self._sought)
+            points = sought_points(self.best.network, self.best.problem, self.seed)
+            self._sought = points, residual_size(self.best.network, self.best.problem, *points)
         return self._sought
 
     @property
     def fresh_residual(self) -> float:
         """Mean residual of the best network at the points that were sought for it; infinity before the first stage."""
-        if self.best is None:
-            return math.inf
-        assert self.sought  # sought now, where it was not yet
-        return self._fresh_residual
+        return math.inf if self.best is None else self._search()[1]
 
     def residual_of(self, result: TrainedNetwork) -> float:
         """Mean residual of another network at those fresh points that were sought for the best one; see `judge`."""
