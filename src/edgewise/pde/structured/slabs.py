@@ -42,7 +42,9 @@ LEAST_ALLOWED = 2e-15  # of an error relative to the field: rounding
 # Largest factors by which intervals of space are refined and coarsened at once, and the share of the present number of
 # intervals that a coarser grid must spare to be worth the interpolation.
 REFINE, COARSEN, SPARED = 2.0, 1.5, 0.3
-SPACE_MARGIN = 1.25  # intervals beyond what the error asks for, so that a grid lasts for several slabs. A choice
+# Intervals of space beyond what the error asks for: of a slab, so that a grid lasts for several, and of the initial
+# state. Choices.
+SPACE_MARGIN, START_MARGIN = 1.25, 1.1
 MOST_ROUNDS = 12  # new grids for one slab
 MOST_INTERVALS = {1: 3000, 2: 100}  # of a coordinate of space. A choice: a slab takes a second
 # Newton's method in a slab: iterations, contraction below which the factors are used again, and the step relative to
@@ -201,11 +203,13 @@ class SlabMarch:
                 before = largest
             state, space = self._carried(state, space, finer), finer
 
-    def _finer(self, space: Sequence[SplineAxis], errors: Sequence[np.ndarray]) -> list[SplineAxis] | None:
+    def _finer(
+        self, space: Sequence[SplineAxis], errors: Sequence[np.ndarray], margin: float = SPACE_MARGIN
+    ) -> list[SplineAxis] | None:
         """Coordinates of space with shorter intervals where errors are above the allowed one; None for none."""
         finer = []
         for line, each in zip(space, errors, strict=True):
-            cut = np.clip(SPACE_MARGIN * (each / self.allowed) ** (1 / (line.degree + 1)), 1.0, REFINE)
+            cut = np.clip(margin * (each / self.allowed) ** (1 / (line.degree + 1)), 1.0, REFINE)
             points = graded(line.breakpoints, np.diff(line.breakpoints) / cut, line.periodic)
             is_finer = float(each.max()) > self.allowed and len(points) <= MOST_INTERVALS[len(self.space)]
             finer.append(SplineAxis(points, line.degree, line.periodic) if is_finer else line)
@@ -222,14 +226,14 @@ class SlabMarch:
         """Errors of one slab that the residual between points of space implies, for each interval, in the mean."""
         size = max(float(np.abs(coef).max()), ABOVE_ZERO)
         errors = local_errors(self.statement, axes, coef, self.space)
-        weighted = []
-        for axis in self.space:
-            shares = np.diff(axes[axis].breakpoints) * axes[axis].intervals / np.ptp(axes[axis].breakpoints)
-            weighted.append(self._levelled(errors[axis] / size * np.sqrt(shares)))
-        return weighted
+        return [self._weighed(axes[axis], errors[axis] / size) for axis in self.space]
 
-    def _levelled(self, errors: np.ndarray) -> np.ndarray:
-        """The largest error everywhere, so that grids stay even, where `WaveByWave` is faster than smaller grids."""
+    def _weighed(self, line: SplineAxis, errors: np.ndarray) -> np.ndarray:
+        """Errors in the intervals of a coordinate times the root of their length, that of even intervals being 1.
+
+        Where `WaveByWave` is faster than smaller grids, it is the largest one everywhere, so that grids stay even.
+        """
+        errors = errors * np.sqrt(np.diff(line.breakpoints) * line.intervals / np.ptp(line.breakpoints))
         is_even = len(self.space) > 1 and all(self.statement.periodic[k] for k in self.space)
         return np.full_like(errors, errors.max()) if is_even and len(self.statement.form.fields) > 1 else errors
 
@@ -390,25 +394,19 @@ class SlabMarch:
         for _ in range(3 * MOST_ROUNDS):
             state = self._interpolated(axes)
             scale = np.maximum(np.abs(state).reshape(self.order, -1, len(form.fields)).max(1), ABOVE_ZERO)
-            finer = []
+            errors = []
             for number, line in enumerate(axes):
                 points = [axis.all_points() for axis in axes]
                 points[number] = line.fresh_points()
-                given = self._at(points)
                 values = state
                 for k, axis in enumerate(axes):
                     values = along(axis.table(points[k]), values, k + 1)
-                wrong = np.abs(values - given) / scale.reshape(self.order, *[1] * dimension, -1)
+                wrong = np.abs(values - self._at(points)) / scale.reshape(self.order, *[1] * dimension, -1)
                 each = np.moveaxis(wrong, number + 1, 0).reshape(line.intervals, -1).max(1)
-                lengths = np.diff(line.breakpoints)
-                each = self._levelled(each * np.sqrt(lengths * line.intervals / np.ptp(line.breakpoints)))
-                cut = np.clip(1.1 * (each / self.allowed) ** (1 / (degree + 1)), 1.0, REFINE)
-                new = graded(line.breakpoints, lengths / cut, line.periodic)
-                if each.max() > self.allowed and len(new) <= MOST_INTERVALS[dimension]:
-                    line = SplineAxis(new, degree, line.periodic)
-                finer.append(line)
-            if all(new is old for new, old in zip(finer, axes, strict=True)):
-                break
+                errors.append(self._weighed(line, each))
+            finer = self._finer(axes, errors, START_MARGIN)
+            if finer is None:
+                return axes, state
             axes = finer
         return axes, self._interpolated(axes)
 

@@ -23,7 +23,7 @@ from edgewise.pde.domains.products import OverTime
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
 from edgewise.pde.structured.axis import SplineAxis, TimeAxis
 from edgewise.pde.structured.linear import Projection
-from edgewise.pde.structured.slabs import ITERATIONS, STEP, TOO_LONG, Fields, Known, SlabMarch, Watch
+from edgewise.pde.structured.slabs import ITERATIONS, SPACE_MARGIN, STEP, TOO_LONG, Fields, Known, SlabMarch, Watch
 from edgewise.pde.structured.statement import Index, Slopes, Statement, orders_of, scattered_block, start_terms
 from edgewise.pde.structured.stationary import norm_of
 from edgewise.settings import ABOVE_ZERO
@@ -389,13 +389,15 @@ class WindowMarch(SlabMarch):
         errors = IMPLIED_SHARE * np.sqrt((residual**2).mean(2)) / waves / scale
         return self._by_interval(grid, errors.max(0))
 
-    def _finer(self, space: Sequence[SplineAxis], errors: Sequence[np.ndarray]) -> list[SplineAxis] | None:
+    def _finer(
+        self, space: Sequence[SplineAxis], errors: Sequence[np.ndarray], margin: float = SPACE_MARGIN
+    ) -> list[SplineAxis] | None:
         largest, intervals = max(float(each.max()) for each in errors), sum(line.intervals for line in space)
         before = self._refined
         if intervals > before[0] and largest > before[1] / 2:
             self._is_settled = True  # rounding, or what no grid of this kind resolves
         self._refined = intervals, largest
-        return None if self._is_settled else super()._finer(space, errors)
+        return None if self._is_settled else super()._finer(space, errors, margin)
 
     def _waves(self, grid: Grid, part: int, count: int, slopes: Slopes, length: float, number: float) -> np.ndarray:
         """Residuals (residuals, m) of waves of amplitude 1 and a wave number of `number` over an interval."""
