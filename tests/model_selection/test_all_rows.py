@@ -1,20 +1,21 @@
 """A candidate that was chosen on a sample is fitted to all rows, with finer margins of pairs and with hidden nodes."""
 
+import re
 import time
 
 import numpy as np
 import pytest
 import torch
 
-from edgewise.model_selection.additive.families import Gaussian, Multinomial, Poisson
+from edgewise.model_selection.additive.families import Bernoulli, Gaussian, Multinomial, Poisson
 from edgewise.model_selection.additive.normal import normal_matrix
 from edgewise.model_selection.additive.solving import estimate
 from edgewise.model_selection.all_rows import AllRows
-from edgewise.model_selection.automatic import auto_fit
+from edgewise.model_selection.automatic import _fit_report, auto_fit
 from edgewise.model_selection.search.candidates import Candidate, FitCache, Samples, with_own_covariances
 from edgewise.model_selection.search.clock import Clock
 from edgewise.model_selection.search.policy import SearchPolicy, SearchSettings
-from edgewise.outcomes import OutOfTime
+from edgewise.outcomes import OutOfTime, StopReason
 
 N, SAMPLE = 12_000, 600
 
@@ -139,6 +140,8 @@ def test_passes_end_with_the_time():
     many, sentence, is_ended = everything(x, y, passes=2).fitted(few, sample, clock, SearchPolicy())
     assert is_ended and sentence.endswith("of all 12,000 rows, in 2 passes, which the time limit ended.")
     assert not many.estimate.converged
+    report = _fit_report(many, sample, StopReason.TIME_LIMIT, clock)
+    assert re.fullmatch(r"Penalised .* still rose after 2 steps of .*, when the time was over\.", report.message)
     fresh = rows(1, 500)[0]
     far, near = (np.abs(fitted.link(fresh) - whole.link(fresh)).max() for fitted in (few, many))
     assert near < 0.2 * far
@@ -152,6 +155,20 @@ def test_a_pass_that_is_complete_was_not_ended_by_the_time():
     clock = Clock(60.0, now=iter([0.0, *[61.0] * 99]).__next__)
     _, sentence, is_ended = everything(x, y).fitted(few, sample, clock, SearchPolicy())
     assert sentence.endswith("of all 12,000 rows, in one pass.") and not is_ended and clock.is_over
+
+
+@pytest.mark.parametrize("family", [Bernoulli(), pytest.param(Multinomial(3), marks=pytest.mark.slow)])
+def test_passes_that_end_before_the_optimum_are_in_a_sentence(family):
+    x, *_ = rows(0, N)
+    most = max(family.predictors, 2) - 1
+    y = np.floor((most + 1) * x[:, 0]).astype(int)
+    y[SAMPLE : SAMPLE + 5] = most - y[SAMPLE : SAMPLE + 5]  # all other rows are separated
+    y = y if family.predictors > 1 else y[:, None].astype(float)
+    sample = Samples(x[:SAMPLE], y[:SAMPLE], np.ones(SAMPLE))
+    few = FitCache(sample, policy=SearchPolicy()).fit(Candidate(family))
+    many, sentence, is_ended = everything(x, y).fitted(few, sample, Clock(), SearchPolicy())
+    assert not many.estimate.converged and not is_ended
+    assert sentence.endswith(" passes. The penalised likelihood still rose in the last pass; no more are made.")
 
 
 def test_the_search_has_half_of_the_time_that_is_left():

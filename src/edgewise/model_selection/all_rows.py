@@ -178,6 +178,8 @@ class AllRows:
             f"Chosen on a sample of {len(samples):,} rows; its coefficients and penalties are those of all "
             f"{self.count:,} rows, in {words}{', which the time limit ended' if is_ended else ''}."
         )
+        if not (plain or converged or is_ended):
+            sentence += " The penalised likelihood still rose in the last pass; no more are made."
         if factor != candidate.factor:
             candidate = replace(candidate, factor=factor)
             sentence += f" Folds of their groups chose {factor:g} times the penalty."

@@ -269,7 +269,8 @@ def _fit_report(fitted: Fitted, samples: Samples, stopped: StopReason, clock: Cl
     if stopped == StopReason.INTERRUPTED:
         message = "Interrupted; the model is the best so far."
     elif not estimate.converged:
-        message = f"{what} still rose after {counted} of {method}, the most that are made."
+        end = "when the time was over" if stopped == StopReason.TIME_LIMIT else "the most that are made"
+        message = f"{what} still rose after {counted} of {method}, {end}."
         stopped = StopReason.MAX_STEPS if stopped == StopReason.CONVERGED else stopped
     plan = {
         "method": {"name": "REML"},
