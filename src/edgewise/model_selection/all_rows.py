@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -223,7 +224,8 @@ class AllRows:
         try:
             if samples.blocks is not None and start.family is None and len(whole.fits) == 1:
                 folds = [of_rows(whole, RowPart(number, parts, self.seed), 1.0)[0] for number in range(parts)]
-                factor = _best_factor(policy, lambda f: sum(held_out_losses(one, whole.normal, f) for one in folds))
+                loss = cache(lambda f: sum(held_out_losses(one, whole.normal, f) for one in folds))
+                factor = policy.best_factor(lambda one, other: loss(other) < loss(one))
                 if factor != candidate.factor:
                     strength = factor / candidate.factor * whole.fits[0].strength
                     fit = with_strengths(whole.normal, whole.design, whole.fits[0], strength)
@@ -251,18 +253,6 @@ class _Stream(IterableDataset[Any]):
         mean = self.rows.rows / self.rows.count
         for x, y, weight in self.rows.batches():
             yield tuple(torch.from_numpy(np.ascontiguousarray(part)) for part in (x, y, weight / mean))
-
-
-def _best_factor(policy: SearchPolicy, loss: Callable[[float], float]) -> float:
-    """Return the factor of the strengths with the lowest loss, of powers of `SearchPolicy.shrinkage`, as the search."""
-    best, lowest = 1.0, loss(1.0)
-    for step in (policy.shrinkage, 1 / policy.shrinkage):
-        start = best
-        while 1 / policy.most_shrinkage < best < policy.most_shrinkage and (new := loss(best * step)) < lowest:
-            best, lowest = best * step, new
-        if best != start:
-            break
-    return best
 
 
 def _with_finer_margins(estimate: Estimate, samples: Samples) -> Estimate:

@@ -232,21 +232,18 @@ class Search:
         is_doubtful = are_classes(self.family) or (self.samples.blocks is not None and single)
         if not is_doubtful or not self._divided():
             return candidate
-        first, plain = candidate, replace(candidate, factor=1.0).describe()
-        for step in (self.policy.shrinkage, 1 / self.policy.shrinkage):
-            while 1 / self.policy.most_shrinkage < candidate.factor < self.policy.most_shrinkage:
-                other = replace(candidate, factor=candidate.factor * step)
-                self._assess((other,), share)
-                gain, error = self.table.gain(candidate, other)
-                words = f"{other.factor:g} times the penalty of the {plain} model"
-                sentence = self.table.sentence(words, (candidate, other), gain, error, gain > 0)
-                self.table.decide(other, sentence, gain > 0, quiet=gain <= 0)
-                if gain <= 0:
-                    break
-                candidate = other
-            if candidate != first:
-                break
-        return candidate
+        plain = replace(candidate, factor=1.0).describe()
+
+        def is_better(factor: float, other_factor: float) -> bool:
+            one, other = replace(candidate, factor=factor), replace(candidate, factor=other_factor)
+            self._assess((other,), share)
+            gain, error = self.table.gain(one, other)
+            words = f"{other_factor:g} times the penalty of the {plain} model"
+            sentence = self.table.sentence(words, (one, other), gain, error, gain > 0)
+            self.table.decide(other, sentence, gain > 0, quiet=gain <= 0)
+            return gain > 0
+
+        return replace(candidate, factor=self.policy.best_factor(is_better, candidate.factor))
 
     def _try_pairs(self, family: Family, share: float) -> Candidate:
         """Let pairs of inputs act together; return the better of the two candidates of the family."""

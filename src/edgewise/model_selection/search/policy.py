@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -205,6 +206,29 @@ class SearchPolicy:
     def may_be_smooth(self, rows: int, inputs: int) -> bool:
         """Return whether a table has few inputs, and rows neither too few nor too many, for a polynomial of all."""
         return 2 <= inputs <= self.smooth_inputs and self.hidden_rows <= rows <= self.smooth_rows
+
+    def best_factor(self, is_better: Callable[[float, float], bool], first: float = 1.0) -> float:
+        """Return the factor of the strengths at which steps by `shrinkage`, up or else down, no longer help.
+
+        Parameters
+        ----------
+        is_better : callable
+            Takes a factor and the next one; returns whether the next one is better.
+        first : float
+            The factor from which the steps start.
+
+        Examples
+        --------
+        >>> SearchPolicy().best_factor(lambda one, other: abs(other - 20) < abs(one - 20))
+        16.0
+        """
+        best = first
+        for step in (self.shrinkage, 1 / self.shrinkage):
+            while 1 / self.most_shrinkage < best < self.most_shrinkage and is_better(best, best * step):
+                best *= step
+            if best != first:
+                break
+        return best
 
     def for_effort(self, effort: str) -> SearchPolicy:
         """Return the policy for an effort: "high" divides twice as often and allows more nodes and more models."""
