@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import chain
 
 import typer
 
@@ -153,15 +154,16 @@ def _predict(
         written = find_written(model)
         check_out(out, [str(written.file), data], force=force)
         large = large_file(data)
-        table = next(large.parts()) if large is not None else open_source(data, delimiter).table
+        parts = iter([open_source(data, delimiter).table]) if large is None else large.parts()
+        table = next(parts)
         check_columns(written, table)
         if id is not None:
             select_columns(table, [id], "--id")
         with importing():
             from edgewise.cli.table.predict import write_predictions
 
-        parts, screen = [table] if large is None else large.parts(), Screen(quiet=quiet, stderr=not json, json=json)
-        write_predictions(written, parts, screen, is_whole=large is None, out=out, id=id, std=std)
+        screen = Screen(quiet=quiet, stderr=not json, json=json)
+        write_predictions(written, chain([table], parts), screen, is_whole=large is None, out=out, id=id, std=std)
 
 
 @app.command("info", cls=Command, epilog=_examples("edgewise info houses", "edgewise info houses --json"))

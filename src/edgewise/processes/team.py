@@ -206,7 +206,7 @@ class Team:
         """Send the result of the body to the others when it ends; an error ends them with the same sentence.
 
         Ctrl-C that ends the body ends the others too, as does SystemExit, which handlers of other signals raise. While
-        the body works, a thread tells the others that this process is alive; one that was stopped or hangs is silent.
+        the body works, a thread sends signs of life to the others; a process that was stopped or hangs sends none.
         """
         if self.count > 1:
             threading.Thread(target=self._live, daemon=True).start()
@@ -395,7 +395,7 @@ class Team:
 
 @contextmanager
 def sentences_of_losses() -> Iterator[None]:
-    """Raise ProcessError where torch says in its own words, as in a step of DistributedDataParallel, that one is lost.
+    """Raise ProcessError in place of the error of torch, as in a step of DistributedDataParallel, for one that is lost.
 
     Examples
     --------

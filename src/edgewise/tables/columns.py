@@ -20,6 +20,7 @@ from edgewise.tables.cells import (
     parse_dates,
     quoted,
 )
+from edgewise.tables.scaling import weighted_quantile
 from edgewise.tables.table import Table
 
 # One input per level: beyond this a category is closer to a name than to a measurement.
@@ -443,7 +444,9 @@ def _learn_number(
     constant = bool((known == known[0]).all())
     if constant and not missing and not keep_constant:
         return None, f"Column {quoted(name)} was left out: it is {known[0]:.6g} in every row."
-    median = _median(known, None if weight is None else weight[~np.isnan(column)])
+    mass = np.ones(len(known)) if weight is None else weight[~np.isnan(column)]
+    order = np.lexsort((mass, known))
+    median = weighted_quantile(known[order], mass[order], 0.5)
     low, high = float(known.min()), float(known.max())
     spec = NumberInput(name, median, flag=missing > 0, value=not constant or not missing, low=low, high=high)
     if constant and missing:
@@ -481,16 +484,6 @@ def _code_of_missing(name: str, known: np.ndarray) -> str:
                 "looks like a code for a missing value; if it is one, empty these cells."
             )
     return ""
-
-
-def _median(values: np.ndarray, weight: np.ndarray | None) -> float:
-    """Return the weighted median: a weight of 2 is the same as the value twice."""
-    order = np.lexsort((values,) if weight is None else (weight, values))
-    below = np.arange(1.0, len(values) + 1) if weight is None else np.cumsum(weight[order])
-    middle = [min(int(np.searchsorted(below, below[-1] / 2, side)), len(values) - 1) for side in ("left", "right")]
-    # Halves are added: the sum of two large numbers could overflow.
-    left, right = values[order[middle]]
-    return float(left if left == right else left / 2 + right / 2)
 
 
 def _learn_category(table: Table, name: str) -> tuple[CategoryInput | None, str]:

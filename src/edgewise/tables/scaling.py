@@ -129,27 +129,32 @@ def _typical_range(column: np.ndarray, weight: np.ndarray) -> tuple[float, float
     column, weight = column[order], weight[order]
     starts = np.flatnonzero(np.r_[True, column[1:] != column[:-1]])
     values, mass = column[starts] + 0.0, np.add.reduceat(weight, starts)  # + 0.0 turns -0.0 into 0.0
-    low, high = _weighted_quantile(values, mass, TAIL_SHARE), _weighted_quantile(values, mass, 1 - TAIL_SHARE)
+    low, high = weighted_quantile(values, mass, TAIL_SHARE), weighted_quantile(values, mass, 1 - TAIL_SHARE)
     common = int(mass.argmax())
     if mass[common] > mass.sum() / 2 and len(values) > 1:
         # One value fills most rows (a rare event, a zero-inflated count): the other rows define the width.
         others = np.arange(len(values)) != common
         rest = values[others], mass[others]
-        low = min(_weighted_quantile(*rest, TAIL_SHARE), values[common])
-        high = max(_weighted_quantile(*rest, 1 - TAIL_SHARE), values[common])
+        low = min(weighted_quantile(*rest, TAIL_SHARE), values[common])
+        high = max(weighted_quantile(*rest, 1 - TAIL_SHARE), values[common])
     width = REACH * high - REACH * low
     return max(values[0], low - width), min(values[-1], high + width)
 
 
-def _weighted_quantile(values: np.ndarray, mass: np.ndarray, share: float) -> float:
-    """Return the weighted quantile: mean of the left and the right inverse of the distribution function.
+def weighted_quantile(values: np.ndarray, mass: np.ndarray, share: float) -> float:
+    """Return the weighted quantile of ascending values: mean of both inverses of the distribution function.
 
     `numpy.quantile` with weights has no method that averages the two, which whole-number weights need in order to
     equal repeated rows.
+
+    Examples
+    --------
+    >>> weighted_quantile(np.array([1.0, 2.0, 4.0]), np.array([1.0, 1.0, 2.0]), 0.5)
+    3.0
     """
     below = np.cumsum(mass)
-    level = share * below[-1]
-    left = min(np.searchsorted(below, level, side="left"), len(values) - 1)
-    right = min(np.searchsorted(below, level, side="right"), len(values) - 1)
-    # Halving a float64 is exact, except for the smallest ones, so that the mean is rounded only once.
-    return values[left] if left == right else values[left] / 2 + values[right] / 2
+    places = [np.searchsorted(below, share * below[-1], side=side) for side in ("left", "right")]
+    left, right = values[np.minimum(places, len(values) - 1)].tolist()
+    # Halving a float64 is exact, except for the smallest ones, so that the mean is rounded only once; the sum of two
+    # large numbers could overflow.
+    return left if left == right else left / 2 + right / 2

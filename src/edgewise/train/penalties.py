@@ -229,7 +229,7 @@ class Sparsity(Penalty):
 
     def __post_init__(self) -> None:
         for name in ("weight", "l1", "entropy"):
-            _check_strength(getattr(self, name), name)
+            check_number(getattr(self, name), name)
 
     @property
     def needs_trace(self) -> bool:
@@ -312,7 +312,7 @@ class Roughness(Penalty):
     weight: float
 
     def __post_init__(self) -> None:
-        _check_strength(self.weight, "weight")
+        check_number(self.weight, "weight")
 
     def bind(self, model: nn.Module) -> Term:
         """Term that computes the penalty for one model with spline layers."""
@@ -439,7 +439,7 @@ class Ridge(Penalty):
     base: bool = True
 
     def __post_init__(self) -> None:
-        _check_strength(self.weight, "weight")
+        check_number(self.weight, "weight")
 
     def bind(self, model: nn.Module) -> Term:
         """Term that computes the penalty for one model."""
@@ -594,7 +594,3 @@ def spline_layers(model: nn.Module) -> dict[int, KANLayer]:
     """Spline layers of a network by their place among all layers; layers of products have nothing to smooth."""
     layers = getattr(model, "layers", ())
     return {number: layer for number, layer in enumerate(layers) if isinstance(layer, KANLayer)}
-
-
-def _check_strength(value: object, name: str) -> None:
-    check_number(value, name)

@@ -56,7 +56,7 @@ class LargeFile:
         return table_parts(self.paths)
 
     def sample(self, keep: np.ndarray) -> Source:
-        """Return the rows of some numbers, and others chosen at random; a note says so."""
+        """Return the rows of some numbers, and others chosen at random, with a note."""
         wanted, kept, count = np.asarray(keep, dtype=np.int64), [], 0
         share = min(TEST_ROWS / self.rows, 1.0)
         for part in self.parts():

@@ -193,17 +193,19 @@ def prepare_table(job: TableJob) -> PreparedTable:
         shown = ", ".join(map(quoted, names[:MOST_NAMES]))
         shown += f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
         raise InputError(f"--target must name the column to predict; {source.table.source} has {shown}")
-    table, group = _choose_columns(job if large is None else replace(job, group=None), source, target)
-    group = job.group if large is not None else group
+    if large is None:
+        table, group = _choose_columns(job, source, target)
+    else:  # the rows of groups are read already, without their column
+        (table, _), group = _choose_columns(replace(job, group=None), source, target), job.group
     whole = TableEncoder.fit(table, target, task=job.task, keep=job.features)
     table = table.take(whole.rows_with_target(table))
     y = whole.encode_target(table)
-    groups = None if group is None or large is not None else _group_codes(source.table, group, table.rows)
-    groups = groups if large is None else large.groups
     labels = y if whole.task == "classification" else None
     if large is None:
+        groups = None if group is None else _group_codes(source.table, group, table.rows)
         train, test = split_rows(len(y), job.test, job.seed, labels=labels, groups=groups)
     else:
+        groups = large.groups
         train, test = np.arange(large.training), np.arange(large.training, len(y))
     encoder = TableEncoder.fit(table.take(train), target, task=whole.task, keep=job.features)
     # The notes about the target count the rows and classes of the whole table.

@@ -340,13 +340,14 @@ class Batches:
     def _checked(self, raw: Any, name: str, first: int, kinds: dict[str, str]) -> Batch:
         """Return a batch in the one form; `kinds` has those of the columns of the batches before, and is extended."""
         try:
-            table, y, weight, labels = self._of_frame(raw, kinds) if is_frame(raw) else (*_of_arrays(raw), None)
-            if not is_frame(raw):
+            if is_frame(raw):
+                table, y, weight, labels = self._of_frame(raw, kinds)
+            else:
+                (table, y, weight), labels = _of_arrays(raw), None
                 _check_kinds(table, kinds)
-            for argument in ("target", "weight", "columns", "group"):
-                value = getattr(self, argument)
-                if value is not None and not is_frame(raw):
-                    raise InputError(f"{argument} must be left out where batches are arrays, got {value!r}")
+                for argument in ("target", "weight", "columns", "group"):
+                    if (value := getattr(self, argument)) is not None:
+                        raise InputError(f"{argument} must be left out where batches are arrays, got {value!r}")
             _check_numbers(y[~_unknown(y)] if self._drops_unknown else y, weight, len(table))
         except InputError as error:
             raise InputError(f"{name}: {error}") from error
