@@ -44,6 +44,18 @@ def claim_lines(stored: Mapping[str, list[dict]]) -> list[tuple[str, ...]]:
     return lines
 
 
+# Commits of stored rows that are not in the history, and those in it that hold the same changes.
+MOVED = {
+    "17ef26e8": "8325e704",
+    "31869e24": "99a7bb91",
+    "77ccb77a": "bc82094e",
+    "1739f9f6": "9186b007",
+    "c0be7b5c": "219b5c1c",
+    "ee995c5c": "249e4a63",
+    "1961fd72": "9b081590",
+}
+
+
 def claims_markdown(stored: Mapping[str, list[dict]], figures: Sequence[str] = ()) -> str:
     """Return the text of results/README.md: the table of claims, and the figures with these file names."""
     lines = [
@@ -55,6 +67,10 @@ def claims_markdown(stored: Mapping[str, list[dict]], figures: Sequence[str] = (
         "DIR/index.html. The column *ours* quotes the key figures of the experiment, whose tables are in "
         "[docs/measured.md](../docs/measured.md). Seconds are the CPU seconds of all rows together, or wall seconds "
         "where a row has no others.",
+        "",
+        "Some rows were measured on commits that were moved onto a newer base before they were published. The history "
+        f"has the same changes under other names: {', '.join(f'{old} is {new}' for old, new in MOVED.items())}. Of two "
+        "more, 17c955fc (ablation, coverage) and 7ec6aff4 (noise), only the rows are kept.",
         "",
         f"| {' | '.join(HEADS)} |",
         "| --- | --- | --- | --- | ---: |",
