@@ -172,8 +172,8 @@ class AllRows:
             steps=steps,
             converged=converged,
         )
-        is_ended = not converged and clock.is_over  # a single pass is complete if it is not OutOfTime
-        is_ended = is_ended and (not plain or candidate.models > 1)
+        is_single = plain and candidate.models == 1  # a single pass is complete if it is not OutOfTime
+        is_ended = not (is_single or converged) and clock.is_over
         words = "one pass" if passes == 1 else f"{passes} passes"
         sentence = (
             f"Chosen on a sample of {len(samples):,} rows; its coefficients and penalties are those of all "

@@ -26,6 +26,9 @@ def test_csv_of_classes_with_awkward_names():
         ["9", "y", "c", "1e-09", "1"],
     ]
     assert columns_csv(np.array([3]), {"row": ["first"], "y": [1]}) == "row,y\nfirst,1\n"
+    two = {"p(a\nb)": [0.5, 0.25]}  # a name of two lines is whole in parts too
+    parts = [columns_csv(np.array([k + 1]), {"p(a\nb)": two["p(a\nb)"][k : k + 1]}, has_names=k == 0) for k in (0, 1)]
+    assert "".join(parts) == columns_csv(np.array([1, 2]), two) == 'row,"p(a\nb)"\n1,0.5\n2,0.25\n'
 
 
 def test_csv_of_numbers_has_six_digits_of_the_interval():

@@ -55,19 +55,17 @@ class LargeFile:
         """Yield the rows in order, see `table_parts`."""
         return table_parts(self.paths)
 
-    def sample(self, keep: np.ndarray) -> Source:
+    def sample(self, keep: ArrayLike) -> Source:
         """Return the rows of some numbers, and others chosen at random, with a note."""
-        wanted, kept, count = np.asarray(keep, dtype=np.int64), [], 0
-        share = min(TEST_ROWS / self.rows, 1.0)
+        wanted, share, kept = np.asarray(keep, dtype=np.int64), TEST_ROWS / self.rows, []
         for part in self.parts():
             chosen = (row_keys(part.rows.astype(np.uint64), 0) / 2.0**64 < share) | np.isin(part.rows, wanted)
-            count += int(chosen.sum())
             if chosen.any():
                 kept.append(part.take(chosen))
         columns = {name: stack_cells([part.columns[name] for part in kept], name) for name in kept[0].columns}
         rows = np.concatenate([part.rows for part in kept])
         table = replace(kept[0], columns=columns, rows=rows, source=f"a sample of {self.data}")
-        note = f"{self.data} is larger than a quarter of memory: {count:,} of its {self.rows:,} rows stand for all."
+        note = f"{self.data} is larger than a quarter of memory: {len(rows):,} of its {self.rows:,} rows stand for all."
         return Source(self.data, table, whole_rows=self.rows, notes=(note,))
 
 
@@ -98,7 +96,7 @@ def open_sampled(data: str, delimiter: str | None = None, keep: ArrayLike = ()) 
         As `open_source` and `table_parts`.
     """
     large = large_file(data)
-    return open_source(data, delimiter) if large is None else large.sample(np.asarray(keep))
+    return open_source(data, delimiter) if large is None else large.sample(keep)
 
 
 @dataclass(frozen=True, eq=False)

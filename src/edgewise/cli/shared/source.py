@@ -174,15 +174,17 @@ def decimals(values: np.ndarray, width: np.ndarray | None = None) -> int:
     return int(np.clip(SIGNIFICANT - 1 - math.floor(math.log10(scale)), 0, MOST_DECIMALS))
 
 
-def columns_csv(rows: np.ndarray, columns: Mapping[str, Sequence[object]]) -> str:
+def columns_csv(rows: np.ndarray, columns: Mapping[str, Sequence[object]], *, has_names: bool = True) -> str:
     """Return the row numbers and named columns as CSV; a column of the name "row" takes the place of the numbers.
 
+    The line of names is left out for a part of a table that is not the first one.
     Texts that a spreadsheet would run as a formula get an apostrophe in front, see `csv_cell`.
     """
     columns = {"row": rows.tolist(), **columns}
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(csv_cells(columns))
+    if has_names:
+        writer.writerow(csv_cells(columns))
     safe = ([csv_cell(cell) if isinstance(cell, str) else cell for cell in cells] for cells in columns.values())
     writer.writerows(zip(*safe, strict=True))
     return text.getvalue()

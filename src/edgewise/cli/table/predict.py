@@ -45,27 +45,24 @@ def write_predictions(
     """
     if std and written.kind is not Kind.model:
         raise InputError(f"--std needs a model of a table, got a {written.kind}")
-    rows: _ModelRows | _FormulaRows | _SolutionRows
+    rows: _Rows
     if written.kind is Kind.model:
         rows = _ModelRows(written, is_whole=is_whole, std=std)
     else:
         rows = (_SolutionRows if written.kind is Kind.solution else _FormulaRows)(written, is_whole=is_whole)
-    count = 0
 
     def predicted() -> Iterator[tuple[Table, Columns]]:
-        nonlocal count
         for part in parts:
             columns: Columns = {} if id is None else {id: column_at(part, id, part.rows, "--id").tolist()}
             values = rows.columns(part)
             if id in values:
                 raise InputError(f"--id must name another column than those of the predictions, got {id!r}")
-            count += part.n_rows
+            rows.count += part.n_rows
             yield part, columns | values
 
     def pieces() -> Iterator[str]:
         for number, (part, columns) in enumerate(predicted()):
-            text = columns_csv(part.rows, columns)
-            yield text if number == 0 else text.split("\n", 1)[1]
+            yield columns_csv(part.rows, columns, has_names=number == 0)
 
     def numbered() -> Iterator[dict[str, object]]:
         for part, columns in predicted():
@@ -73,7 +70,7 @@ def write_predictions(
                 yield {"row": number} | dict(zip(columns, cells, strict=True))
 
     def facts() -> dict[str, object]:
-        return {"model": str(written.file), "rows": count, **rows.facts(count)}
+        return {"model": str(written.file), "rows": rows.count, **rows.facts()}
 
     if out is not None:
         write_bytes(out, (text.encode() for text in pieces()))
@@ -86,21 +83,44 @@ def write_predictions(
     if screen.json:
         screen.result(facts() | {"wrote": out})
         return
-    rows.say(screen, count)
+    rows.say(screen)
     if out is not None:
-        screen.say(f"Wrote {out}: {rows.sentence(count)}; row 1 is the first one below the names.")
+        screen.say(f"Wrote {out}: {rows.sentence()}; row 1 is the first one below the names.")
 
 
-class _SolutionRows:
+class _Rows:
+    """Values for one table after another; `count` rows so far, of a table that is whole or comes in parts."""
+
+    def __init__(self, *, is_whole: bool) -> None:
+        self.is_whole, self.count = is_whole, 0
+
+    def columns(self, table: Table) -> Columns:
+        """Return the values for the rows of a table."""
+        raise NotImplementedError
+
+    def facts(self) -> dict[str, object]:
+        """Return what is known about all rows, for JSON."""
+        return {}
+
+    def say(self, screen: Screen) -> None:
+        """Print sentences about all rows."""
+        raise NotImplementedError
+
+    def sentence(self) -> str:
+        """Return what was written."""
+        raise NotImplementedError
+
+
+class _SolutionRows(_Rows):
     """Values of a solution for one table of points after another."""
 
     def __init__(self, written: Written, *, is_whole: bool) -> None:
+        super().__init__(is_whole=is_whole)
         self.solution, _ = open_solution(written.file)
-        self.is_whole, self.outside = is_whole, 0
+        self.outside = 0
         self.digits: dict[str, int] = {}
 
     def columns(self, table: Table) -> Columns:
-        """Return the fields at the points of a table."""
         problem = self.solution.problem
         points = solution_points(self.solution, table)
         outside = ~problem.domain.contains(points)
@@ -118,55 +138,44 @@ class _SolutionRows:
             columns["outside"] = outside.int().tolist()
         return columns
 
-    def facts(self, count: int) -> dict[str, object]:
-        """Return what is known about all points, for JSON."""
-        return {}
-
-    def say(self, screen: Screen, count: int) -> None:
-        """Print sentences about all points."""
+    def say(self, screen: Screen) -> None:
         if self.outside:
-            screen.notes([outside_sentence(self.outside, count, "have no value: see the column 'outside'")])
+            screen.notes([outside_sentence(self.outside, self.count, "have no value: see the column 'outside'")])
 
-    def sentence(self, count: int) -> str:
-        """Return what was written."""
-        return f"{', '.join(self.solution.problem.fields)} at {counted(count, 'point')}"
+    def sentence(self) -> str:
+        return f"{', '.join(self.solution.problem.fields)} at {counted(self.count, 'point')}"
 
 
-class _FormulaRows:
+class _FormulaRows(_Rows):
     """Values of a formula for one table after another."""
 
     def __init__(self, written: Written, *, is_whole: bool) -> None:
+        super().__init__(is_whole=is_whole)
         self.formulas = FormulaFile.read(written.file)
-        self.is_whole, self.undefined, self.notes = is_whole, 0, list[str]()
+        self.undefined, self.notes = 0, list[str]()
 
     def columns(self, table: Table) -> Columns:
-        """Return the values for the rows of a table."""
         X, notes = self.formulas.inputs(table)
         self.notes += notes if self.is_whole else [f"{table.source}: {note}" for note in notes]
         values = [value if math.isfinite(value) else math.nan for value in self.formulas.formula(X).tolist()]
         self.undefined += sum(map(math.isnan, values))
         return {f"predicted {self.formulas.target}": values}
 
-    def facts(self, count: int) -> dict[str, object]:
-        """Return what is known about all rows, for JSON."""
-        return {}
-
-    def say(self, screen: Screen, count: int) -> None:
-        """Print sentences about all rows."""
-        undefined = [f"The formula is not defined in {self.undefined:,} of {counted(count, 'row')}."]
+    def say(self, screen: Screen) -> None:
+        undefined = [f"The formula is not defined in {self.undefined:,} of {counted(self.count, 'row')}."]
         screen.notes([*self.notes, *(undefined if self.undefined else [])])
 
-    def sentence(self, count: int) -> str:
-        """Return what was written."""
-        return f"{counted(count, 'value')} of {self.formulas.target!r}"
+    def sentence(self) -> str:
+        return f"{counted(self.count, 'value')} of {self.formulas.target!r}"
 
 
-class _ModelRows:
+class _ModelRows(_Rows):
     """Predictions of a model for one table after another."""
 
     def __init__(self, written: Written, *, is_whole: bool, std: bool) -> None:
+        super().__init__(is_whole=is_whole)
         self.model = open_model(written.file)
-        self.is_whole, self.std, self.flagged, self.notes = is_whole, std, 0, list[str]()
+        self.std, self.flagged, self.notes = std, 0, list[str]()
         self.score = _RunningScore()
         self.digits: int | None = None
         estimator = self.model.estimator
@@ -178,7 +187,6 @@ class _ModelRows:
             raise InputError(f"--std needs a model with error bars. {estimator.error_bars_message_}")
 
     def columns(self, table: Table) -> Columns:
-        """Return the predictions of the rows of a table."""
         model, estimator = self.model, self.model.estimator
         rows, notes = model.inputs(table)
         interval = deviation = None
@@ -201,25 +209,22 @@ class _ModelRows:
         self.score.add(model, table, prediction)
         return columns
 
-    def all_notes(self, count: int) -> list[str]:
+    def all_notes(self) -> list[str]:
         """Return sentences about rows that are not as in training."""
         if self.is_whole or not self.flagged:
             return self.notes
-        return [f"{self.flagged:,} of {count:,} rows are not as in training: see the column 'outside'."]
+        return [f"{self.flagged:,} of {self.count:,} rows are not as in training: see the column 'outside'."]
 
-    def facts(self, count: int) -> dict[str, object]:
-        """Return what is known about all rows, for JSON."""
-        score = self.score.sentence(self.model, count)[1]
-        return {"target": self.model.target, "notes": self.all_notes(count), "score": score}
+    def facts(self) -> dict[str, object]:
+        score = self.score.sentence(self.model, self.count)[1]
+        return {"target": self.model.target, "notes": self.all_notes(), "score": score}
 
-    def say(self, screen: Screen, count: int) -> None:
-        """Print sentences about all rows."""
-        screen.notes(self.all_notes(count))
-        screen.say(self.score.sentence(self.model, count)[0])
+    def say(self, screen: Screen) -> None:
+        screen.notes(self.all_notes())
+        screen.say(self.score.sentence(self.model, self.count)[0])
 
-    def sentence(self, count: int) -> str:
-        """Return what was written."""
-        return f"{counted(count, 'prediction')} of {self.model.target!r}"
+    def sentence(self) -> str:
+        return f"{counted(self.count, 'prediction')} of {self.model.target!r}"
 
 
 class _RunningScore:

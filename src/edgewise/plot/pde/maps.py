@@ -97,10 +97,9 @@ def cut_out(panel: Axes, image: AxesImage, outline: Path | None) -> None:
 
 def outline_of(problem: Collocation, names: Sequence[str], fixed: Mapping[str, float]) -> Path | None:
     """Return the boundary of a domain in the plane of two coordinates of space with its holes; None for a rectangle."""
-    domain = problem.domain
-    time, inner = time_of(problem), middle(problem)
+    domain, time = problem.domain, time_of(problem)
     if time is not None:
-        fixed = {**fixed, time: inner.get(time, 0.0)}  # every point of the first and last moment is on a boundary
+        fixed = {**fixed, time: middle(problem)[time]}  # every point of the first and last moment is on a boundary
     if bool(covers(domain, grid(problem, names, fixed, (_FINE, _FINE))[1]).all()):
         return None
     ticks, x = grid(problem, names, fixed, (_FINE, _FINE), margin=_MARGIN)
