@@ -157,12 +157,12 @@ class Corner:
 
 def corners_of(domain: Domain) -> list[Corner]:
     """All corners of a domain in the plane between pieces that are straight there."""
-    ends = []
+    ends, reach = [], float(domain.size.max())
     for piece in domain.pieces:
         if piece.at is None:
             continue
         for shares in ((0.0, NEAR_END, 2 * NEAR_END), (1.0, 1 - NEAR_END, 1 - 2 * NEAR_END)):
-            (x, normal), reach = piece.at(torch.tensor(shares, dtype=torch.float64)), float(domain.size.max())
+            x, normal = piece.at(torch.tensor(shares, dtype=torch.float64))
             along = x[1:] - x[:1]
             bend = float((along[1] - 2 * along[0]).norm())
             if bend < STRAIGHT_TO * float(along.norm()) and float(along.norm()):

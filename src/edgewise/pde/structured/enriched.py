@@ -57,6 +57,7 @@ KIND_PROBES, ROUNDED_KIND = 64, 1e-9
 # Mirror images of holes behind straight pieces: how far from the box, in units of its shorter side, the smooth part
 # feels them, and their largest exponent relative to that of holes. Choices.
 IMAGE_REACH, IMAGE_SHARE = 0.3, 0.5
+HOLE_POLYNOMIAL = 4  # polynomials of a smaller degree are factors of functions around holes. A choice
 BESIDE_CORNER = 1e-14  # where values on both pieces are compared, relative to the domain: as close as rounding allows
 OFF_CORNER = 1e-6  # points closer to a corner, relative to the domain, have no finite derivatives; far above rounding
 
@@ -203,9 +204,6 @@ def _around_hole(center: Tensor, radius: float, operator: Operator, most: int) -
     ]
 
 
-HOLE_POLYNOMIAL = 4  # polynomials of a smaller degree are factors of functions around holes. A choice
-
-
 def _images(domain: Domain, center: Tensor) -> list[Tensor]:
     """Mirror images of the centre of a hole behind straight pieces of the boundary, and of these images, if near.
 
@@ -259,6 +257,7 @@ def enriched_stages(problem: Collocation) -> Iterator[Stage]:
     operator = None if any(term.is_hard for term in form.condition_terms) else operator_of(problem)
     if operator is None:
         return
+    places = tuple(corner.point for corner in corners_of(domain))
     for intervals, most, around in ENRICHED_STAGES:
         functions = singular_functions(problem, operator, most, around)
         count = sum(len(each.terms) for each in functions)
@@ -267,7 +266,6 @@ def enriched_stages(problem: Collocation) -> Iterator[Stage]:
         layer = TensorLayer(even_lines(domain, [intervals] * 2), 1, degree=ENRICHED_DEGREE, clamped=True)
         network = EnrichedNetwork(layer, functions, torch.zeros(count, dtype=torch.float64))
         cells = math.ceil(ENRICHED_OVERSAMPLING * (intervals + ENRICHED_DEGREE) / 3)
-        places = tuple(corner.point for corner in corners_of(domain))
         mesh = _FineMesh(domain, even_lines(domain, [cells] * 2), 3, 2 * max(cells, around), places)
         sampled = problem.resampled(1, mesh=mesh)
         loss, work = _solved(network, sampled)
