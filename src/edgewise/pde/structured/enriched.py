@@ -277,8 +277,9 @@ def _solved(network: EnrichedNetwork, problem: Collocation) -> tuple[float, floa
     parameters = [network.tensor_layer.coef, network.factors]
     splines, least, work = parameters[0].numel(), math.inf, 0.0
     before = [each.detach().clone() for each in parameters]
+    factors: tuple[Tensor, Tensor, Tensor] | None = None
     for _ in range(QR_STEPS):
-        rows, residuals = _rows(network, problem)
+        residuals = _residuals(network, problem)
         loss = float(residuals.square().sum())
         if not loss < least:
             with torch.no_grad():
@@ -288,14 +289,18 @@ def _solved(network: EnrichedNetwork, problem: Collocation) -> tuple[float, floa
         is_last, least = loss > LOSS_HALVED * least, loss
         if is_last:
             break
-        norms = rows.norm(dim=0)
-        for part in (norms[:splines], norms[splines:]):
-            part.clamp_(min=LEAST_NORM * float(part.max()))
-        both = torch.cat([rows / norms, residuals[:, None]], 1)
-        ridge = torch.cat([QR_RIDGE * torch.eye(len(norms), dtype=rows.dtype), rows.new_zeros(len(norms), 1)], 1)
-        upper = torch.linalg.qr(torch.cat([both, ridge]), mode="r")[1]
-        step = torch.linalg.solve_triangular(upper[:-1, :-1], upper[:-1, -1:], upper=True)[:, 0] / norms
-        work += 2.0 * (len(rows) + len(norms)) * len(norms) ** 2
+        if factors is None or not problem.is_linear:  # rows of a linear problem are the same everywhere
+            rows = _rows(network, problem)
+            norms = rows.norm(dim=0)
+            for part in (norms[:splines], norms[splines:]):
+                part.clamp_(min=LEAST_NORM * float(part.max()))
+            ridge = QR_RIDGE * torch.eye(len(norms), dtype=rows.dtype)
+            factors = (*torch.geqrf(torch.cat([rows / norms, ridge])), norms)
+            work += 2.0 * (len(rows) + len(norms)) * len(norms) ** 2
+        triangle, reflections, norms = factors
+        rhs = torch.cat([residuals, residuals.new_zeros(len(norms))])[:, None]
+        projected = torch.ormqr(triangle, reflections, rhs, transpose=True)[: len(norms)]
+        step = torch.linalg.solve_triangular(triangle[: len(norms)], projected, upper=True)[:, 0] / norms
         before = [each.detach().clone() for each in parameters]
         with torch.no_grad():
             parameters[0].sub_(step[:splines].reshape(parameters[0].shape))
@@ -303,20 +308,28 @@ def _solved(network: EnrichedNetwork, problem: Collocation) -> tuple[float, floa
     return least, work
 
 
-def _rows(network: EnrichedNetwork, problem: Collocation) -> tuple[Tensor, Tensor]:
-    """Rows (N, P) of all residuals by the splines' coefficients and the factors, and the residuals (N,)."""
-    layer, rows, values = network.tensor_layer, [], []
+@torch.no_grad()
+def _residuals(network: EnrichedNetwork, problem: Collocation) -> Tensor:
+    """All residuals (N,), in the order of `_rows`."""
+    values = []
+    for block in problem.blocks():
+        for part, _ in block.data.chunks(BATCH_ROWS):
+            each = block.weighted_residuals(block.jet(network, part.x), part, {})
+            values.append(each.mT.flatten() / math.sqrt(len(block.data)))
+    return torch.cat(values)
+
+
+def _rows(network: EnrichedNetwork, problem: Collocation) -> Tensor:
+    """Rows (N, P) of all residuals by the splines' coefficients and the factors."""
+    layer, rows = network.tensor_layer, []
     for block in problem.blocks():
         for part, _ in block.data.chunks(BATCH_ROWS):
             with torch.no_grad():
                 jet, singular = block.jet(network, part.x), network.singular_jet(part.x, block.directions, block.order)
                 seed = seed_jet(part.x, block.directions, block.order)
-            model = block.local_model(jet, part, {})
-            assert model.residuals is not None
             share = 1 / math.sqrt(len(block.data))
-            for row, residual in zip(model.rows, model.residuals, strict=True):
+            for row in block.local_model(jet, part, {}).rows:
                 (segments,) = layer.jacobian_segments(seed, row, block.order)
                 splines = dense_rows(segments, layer.coef.numel()).detach()
                 rows.append(share * torch.cat([splines, torch.einsum("cb,cbe->be", row[..., 0], singular)], 1))
-                values.append(share * residual)
-    return torch.cat(rows), torch.cat(values)
+    return torch.cat(rows)
