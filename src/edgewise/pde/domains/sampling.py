@@ -1,6 +1,7 @@
 """Points in the unit cube, and Gauss-Legendre quadrature."""
 
 import math
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 from edgewise.errors import InputError
 
 HOW = ("sobol", "uniform", "grid")
+KEPT_RULES = 64  # rules on (-1, 1): quadrature asks for the same ones again and again. A choice
 
 
 def unit_points(count: int, dimension: int, how: str = "sobol", seed: int = 0) -> Tensor:
@@ -55,6 +57,12 @@ def unit_points(count: int, dimension: int, how: str = "sobol", seed: int = 0) -
     return torch.cartesian_prod(*[axis] * dimension).reshape(-1, dimension)
 
 
+@lru_cache(maxsize=KEPT_RULES)
+def legendre_rule(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and weights on (-1, 1) of the rule of Gauss and Legendre, which are not to be changed."""
+    return np.polynomial.legendre.leggauss(count)
+
+
 def gauss_legendre(count: int, low: float, high: float, panels: int = 1) -> tuple[Tensor, Tensor]:
     """Composite Gauss-Legendre rule on an interval.
 
@@ -78,7 +86,7 @@ def gauss_legendre(count: int, low: float, high: float, panels: int = 1) -> tupl
     >>> round(float((weights * nodes**5).sum()), 12)  # 2^6 / 6
     10.666666666667
     """
-    nodes, weights = (torch.from_numpy(each) for each in np.polynomial.legendre.leggauss(count))
+    nodes, weights = (torch.from_numpy(each) for each in legendre_rule(count))
     width = (high - low) / panels
     starts = low + width * torch.arange(panels, dtype=torch.float64)
     points = starts[:, None] + width * (nodes + 1) / 2
