@@ -154,6 +154,13 @@ class History(WorkBudget):
         """Return whether so many multiply-adds would end before the time limit, at the speed of the last training."""
         return self.time_limit is None or self.seconds + work * self._pace <= self.time_limit
 
+    @property
+    def exhausted(self) -> tuple[StopReason, str] | None:
+        """The reason to end and a clause, where the budget or the time is over; None where there is some of both."""
+        if self.work > self.limit:
+            return StopReason.BUDGET, "The budget is spent"
+        return (StopReason.TIME_LIMIT, "The time is over") if self.past_deadline else None
+
     def report_progress(self, stage: str, loss: float) -> None:
         """Pass a `Progress` to the callback, if there is one."""
         if self.progress is not None:
@@ -384,10 +391,8 @@ class PassWatch:
         history = self.history
         history.work = self.spent + work
         history.report_progress(f"slab {slabs}, {100 * share:.0f} % of the time", self.allowed**2)
-        if history.work > history.limit:
-            self.stop.append(StopReason.BUDGET)
-        elif history.past_deadline:
-            self.stop.append(StopReason.TIME_LIMIT)
+        if history.exhausted:
+            self.stop.append(history.exhausted[0])
         elif history.best is None and work > FORECAST_FROM / 2 * history.limit:
             self._begin = self._begin or (share, work)  # the pace of late, for first slabs are short
             if FORECAST_FROM * history.limit < work < FORECAST_TO * history.limit:

@@ -403,7 +403,7 @@ def _solve_with_low_rank(
 
     def spend(work: float) -> None:
         history.spend(work)
-        if history.past_deadline or history.work > history.limit:
+        if history.exhausted:
             raise OutOfTime
 
     def stages() -> Iterator[Stage]:
@@ -431,7 +431,7 @@ def _find_fields(problem: Collocation, history: History) -> tuple[StopReason, st
     def watch(work: float, loss: float) -> bool:
         history.work = spent + work
         history.report_progress(f"unknown fields, grid {len(history.stages) + 1}", loss)
-        return not history.past_deadline and history.work <= history.limit
+        return history.exhausted is None
 
     try:
         for fit in inverse_fits(problem, names, watch):
@@ -447,17 +447,14 @@ def _find_fields(problem: Collocation, history: History) -> tuple[StopReason, st
                 return StopReason.NO_PROGRESS, "A finer grid would not help."
             if gap <= GAP_OF_ERRORS:
                 return StopReason.CONVERGED, f"Two grids agree to {gap:.1g} of a standard error."
-            if history.past_deadline or history.work > history.limit:
+            if history.exhausted:
                 break
     except KeyboardInterrupt:
         if before is None:
             raise
         return StopReason.INTERRUPTED, "Interrupted; the solution is that of the last complete grid."
-    if history.past_deadline:
-        return StopReason.TIME_LIMIT, "The time is over."
-    if history.work > history.limit:
-        return StopReason.BUDGET, "The budget is spent."
-    return StopReason.NO_PROGRESS, "The largest grid is reached."
+    reason, clause = history.exhausted or (StopReason.NO_PROGRESS, "The largest grid is reached")
+    return reason, f"{clause}."
 
 
 def solve_on_grids(
@@ -479,10 +476,9 @@ def solve_on_grids(
             if is_close and history.evidence().estimate <= UNLIKE * tolerance:
                 message = f"Two grids agree to {history.error_estimate:.1g}, within the tolerance."
                 return StopReason.CONVERGED, message
-            if history.work > history.limit:
-                return StopReason.BUDGET, history.message_with_residual("The budget is spent")
-            if history.past_deadline:
-                return StopReason.TIME_LIMIT, history.message_with_residual("The time is over")
+            if history.exhausted:
+                reason, clause = history.exhausted
+                return reason, history.message_with_residual(clause)
     except KeyboardInterrupt:
         if best is None:
             raise
@@ -490,10 +486,9 @@ def solve_on_grids(
     if best is None:
         return None
     history.best = best
-    if history.past_deadline:
-        return StopReason.TIME_LIMIT, history.message_with_residual("The time is over")
-    if history.work > history.limit:
-        return StopReason.BUDGET, history.message_with_residual("The budget is spent")
+    if history.exhausted:
+        reason, clause = history.exhausted
+        return reason, history.message_with_residual(clause)
     if history.fresh_residual > LARGEST_RESIDUAL:
         return None  # least squares on grids graded by the residual may still find what no structured grid resolves
     return StopReason.NO_PROGRESS, history.message_with_residual("A finer grid does not lower the residual")
