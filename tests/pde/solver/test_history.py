@@ -1,7 +1,6 @@
 """The history of a solve: stages, changes, estimates, work that grows with size, residuals on fresh points."""
 
 import math
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -91,9 +90,10 @@ def test_a_stage_that_would_not_end_in_time_is_foreseen():
 
 
 def test_a_pass_that_the_budget_would_not_finish_begins_again_with_a_larger_tolerance():
+    problem = poisson()
+
     def watched(tolerance, *calls):
-        made = SimpleNamespace(work=0.0, limit=100.0, past_deadline=False, best=None, report_progress=lambda *_: None)
-        watch = PassWatch(made, tolerance, [])
+        watch = PassWatch(History(problem, 0, 100 / EQUATION_BUDGET_WORK), tolerance, [])
         return [watch(share, 1, work) for share, work in calls], watch.looser, watch.stop
 
     assert watched(1e-9, (0.1, 6.0), (0.3, 12.0)) == ([True, True], None, [])  # fast enough
