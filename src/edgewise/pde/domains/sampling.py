@@ -10,7 +10,7 @@ from torch import Tensor
 from edgewise.errors import InputError
 
 HOW = ("sobol", "uniform", "grid")
-KEPT_RULES = 64  # rules on (-1, 1): quadrature asks for the same ones again and again. A choice
+KEPT_LINE_RULES = 64  # rules on (-1, 1): quadrature asks for the same ones again and again. A choice
 
 
 def unit_points(count: int, dimension: int, how: str = "sobol", seed: int = 0) -> Tensor:
@@ -57,7 +57,7 @@ def unit_points(count: int, dimension: int, how: str = "sobol", seed: int = 0) -
     return torch.cartesian_prod(*[axis] * dimension).reshape(-1, dimension)
 
 
-@lru_cache(maxsize=KEPT_RULES)
+@lru_cache(maxsize=KEPT_LINE_RULES)
 def legendre_rule(count: int) -> tuple[np.ndarray, np.ndarray]:
     """Nodes and weights on (-1, 1) of the rule of Gauss and Legendre, which are not to be changed."""
     return np.polynomial.legendre.leggauss(count)
