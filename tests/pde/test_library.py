@@ -69,6 +69,9 @@ def test_diffusion_data_are_seeded_and_noisy():
     assert np.std(noise.numpy()) == pytest.approx(0.01, rel=0.15)
 
 
-def test_an_unknown_name_gets_one_sentence():
-    with pytest.raises(InputError, match=r"^the equation must be one of poisson, .* got 'stokes'$"):
-        named_equation("stokes")
+@pytest.mark.parametrize(
+    ("name", "end"), [("stokes", "the known ones are poisson, .*, inverse-diffusion"), ("posson", r"did you mean 'poisson'\?")]
+)
+def test_an_unknown_name_gets_one_sentence(name, end):
+    with pytest.raises(InputError, match=f"^there is no equation named '{name}'; {end}$"):
+        named_equation(name)

@@ -283,7 +283,7 @@ class Search:
             return replace(decided_front([Number(float(self.y[0]))], problem), stopped=StopReason.CONVERGED)
         self.archive = archive = Archive(problem, started + SEARCH_SHARE * self.time_limit)
 
-        def tell(stage: str) -> None:
+        def announce(stage: str) -> None:
             if self.report is not None:
                 seconds = time.monotonic() - started
                 share = min(seconds / self.time_limit, 1.0) if self.time_limit else 1.0
@@ -293,7 +293,7 @@ class Search:
                 self.report(Progress(stage + so_far, share, best_loss=loss, seconds=seconds))
 
         share = SEARCH_SHARE if more is None else SEARCH_SHARE - MORE_SHARE
-        clock = Clock(started + share * self.time_limit, tell)
+        clock = Clock(started + share * self.time_limit, announce)
         engine: Engine | StructuredEngine = Engine(archive, clock, stages, recording)
         if self.options.structure:
             template = read_template(self.options.structure, self.names)
@@ -303,8 +303,8 @@ class Search:
             try:
                 engine.run()
                 if more is not None and archive.solved is None and isinstance(engine, Engine):
-                    engine.judge_all(more(problem, Clock(archive.deadline, tell)))
-                tell("shorter formulas and constants")
+                    engine.judge_all(more(problem, Clock(archive.deadline, announce)))
+                announce("shorter formulas and constants")
                 end = Clock(started + self.time_limit)
                 front = decided_front(archive.candidates, deciding, end, [*messages, *engine.messages])
             except KeyboardInterrupt:

@@ -119,7 +119,7 @@ class Clock:
     ----------
     deadline : float
         Moment of `time.monotonic` at which the stage returns what it has.
-    tell : callable
+    announce : callable
         Receives a short sentence on what is being done, for the progress line.
 
     Examples
@@ -130,7 +130,7 @@ class Clock:
     """
 
     deadline: float = math.inf
-    tell: Callable[[str], None] = lambda sentence: None
+    announce: Callable[[str], None] = lambda sentence: None
 
     @property
     def seconds_left(self) -> float:
@@ -144,7 +144,7 @@ class Clock:
 
     def part(self, share: float) -> Clock:
         """A clock that ends after this share of the time that is left."""
-        return Clock(time.monotonic() + share * max(self.seconds_left, 0.0), self.tell)
+        return Clock(time.monotonic() + share * max(self.seconds_left, 0.0), self.announce)
 
 
 @dataclass(frozen=True)

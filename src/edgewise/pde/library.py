@@ -8,6 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from edgewise.checks import unknown_name
 from edgewise.errors import InputError
 from edgewise.pde.domains.domain import Box, Domain, Interval, Time
 from edgewise.pde.domains.shapes import Annulus, Disk, LShape
@@ -69,7 +70,7 @@ def named_equation(name: str) -> NamedEquation:
     """
     equations = {equation.name: equation for equation in EQUATIONS}
     if name not in equations:
-        raise InputError(f"the equation must be one of {', '.join(equations)}, got {name!r:.60}")
+        raise InputError(f"there is no equation named {name!r:.60}; {unknown_name(str(name), equations)}")
     return equations[name]
 
 

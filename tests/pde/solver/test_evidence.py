@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -116,6 +117,34 @@ def test_problems_without_or_with_many_solutions_are_named(problem, words):
     assert solution.stopped != "converged"
     assert words in solution.message and words in solution.trust
     assert solution.error_estimate > 0.01
+
+
+@pytest.mark.slow
+def test_linear_problems_without_a_solution_end_before_networks_are_trained():
+    for problem in (
+        PDE(lambda u: u.xx - 1, LINE, [Neumann(0.0)]),
+        PDE(lambda u, x: u.xx + PI**2 * u - torch.sin(PI * x), LINE, [Dirichlet(0.0)]),
+    ):
+        solution = solve(problem)
+        assert "the data contradict each other. A finer grid would not help" in solution.message
+        assert solution.model.tensor_layer.degrees[0] > 5  # of structured grids
+
+
+@pytest.mark.slow
+def test_a_source_that_jumps_across_the_grid_is_left_to_least_squares():
+    source = PDE(lambda u, x, y: u.xx + u.yy + torch.where(x + y < 0.7, 1.0, 0.0), SQUARE, [Dirichlet(0.0)])
+    solution = solve(source, budget=0.01)
+    # The series of sines, whose coefficients are those of the triangle's integrals, by hand.
+    waves = PI * np.arange(1, 200)
+    points, weights = np.polynomial.legendre.leggauss(400)
+    x, weights = 0.35 * (points + 1), 0.35 * weights
+    of_y = (1 - np.cos(waves[:, None] * (0.7 - x))) / waves[:, None]
+    integrals = 4 * (np.sin(waves[:, None] * x) * weights) @ of_y.T
+    amplitudes = integrals / (waves[:, None] ** 2 + waves**2)
+    places = np.random.default_rng(0).uniform(size=(500, 2))
+    exact = np.einsum("nk,kl,nl->n", np.sin(places[:, :1] * waves), amplitudes, np.sin(places[:, 1:] * waves))
+    error = np.linalg.norm(solution(places)[:, 0] - exact) / np.linalg.norm(exact)
+    assert error < 5e-3 and error < 3 * solution.error_estimate < 0.3
 
 
 @pytest.mark.slow

@@ -90,6 +90,10 @@ def test_arrays_lists_and_single_precision_in_and_out():
         PLATE(np.zeros((3, 1)))
     with pytest.raises(InputError, match=r"^x must be numbers of shape \(b, 2\), got 'a'$"):
         PLATE("a")
+    with pytest.raises(InputError, match=r"^a derivative must be by x, y, as 'xx', got 'xz'$"):
+        PLATE.derivative(x, "xz")
+    with pytest.raises(InputError, match=r"^a derivative must be by x, y, as 'xx', got 2$"):
+        PLATE.fields(x, 2)
     with pytest.warns(UserWarning, match=r"1 of 2 points lie outside the domain, x in \[0, 1\], y in \[0, 1\]: values"):
         PLATE([[0.5, 0.5], [1.5, 0.5]])
 

@@ -7,11 +7,11 @@ import os
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from edgewise.checks import unknown_name
 from edgewise.errors import EdgewiseError, FileError, InputError
 from edgewise.escaping import terminal_line
 from edgewise.files import open_folder, read_bytes, reason
@@ -223,11 +223,9 @@ def check_equation(text: str) -> None:
     if text.endswith(".py"):
         read_bytes(text)
     elif text not in EQUATION_NAMES:
-        similar = get_close_matches(text, EQUATION_NAMES, n=1)
-        hint = f"did you mean {similar[0]!r}?" if similar else f"the names are {', '.join(EQUATION_NAMES)}"
         raise InputError(
             f"EQUATION must be a file that ends in .py or a name that --list shows, got {terminal_line(text)!r:.80}; "
-            f"{hint}"
+            f"{unknown_name(text, EQUATION_NAMES)}"
         )
 
 

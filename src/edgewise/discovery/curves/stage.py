@@ -75,7 +75,7 @@ def curve_laws(problem: LawProblem, clock: Clock) -> Iterator[Expression]:
     """
     if np.ptp(problem.y) == 0 or not problem.x.shape[1]:
         return
-    search = _CurveSearch(problem.x, problem.y, ELEMENTARY, problem.seed, clock.deadline, clock.tell)
+    search = _CurveSearch(problem.x, problem.y, ELEMENTARY, problem.seed, clock.deadline, clock.announce)
     yield from search.laws()
 
 
@@ -89,9 +89,9 @@ class _CurveSearch:
         table: Mapping[str, Elementary],
         seed: int,
         deadline: float,
-        tell: Callable[[str], None],
+        announce: Callable[[str], None],
     ):
-        self.x, self.y, self.table, self.seed, self.deadline, self.tell = x, y, table, seed, deadline, tell
+        self.x, self.y, self.table, self.seed, self.deadline, self.announce = x, y, table, seed, deadline, announce
         self.inputs: list[int] = []  # The relevant ones; set by `run`.
 
     def is_past_deadline(self) -> bool:
@@ -104,7 +104,7 @@ class _CurveSearch:
     def laws(self) -> Iterator[Expression]:
         """Formulas of products of simple functions, and then of curve models, until one is exact or leaves noise."""
         x, y = self.x, self.y
-        self.tell("products of simple functions")
+        self.announce("products of simple functions")
         self.inputs = relevant_inputs(x, y)
         if len(self.inputs) <= FEW_INPUTS:
             features = candidate_features(x, self.inputs)
@@ -114,10 +114,10 @@ class _CurveSearch:
         if len(self.inputs) < x.shape[1] <= FEW_COLUMNS and not self.is_past_deadline():
             features = candidate_features(x, range(x.shape[1]), most_paired=FEW_COLUMNS)
             yield from simple_products(features, next(possible_links(y)), y, SYMBOL_PRICE, SIMPLE_PRODUCTS)
-        self.tell("sums of curves")
+        self.announce("sums of curves")
         best, noise = float(np.var(y)), NoiseTest(x[:, self.inputs])
         for number, model in enumerate(self.in_time(self.models()), 1):
-            self.tell(f"formulas of model {number}, at most {MOST_MODELS}")
+            self.announce(f"formulas of model {number}, at most {MOST_MODELS}")
             for fitted in self.best_formulas(model):
                 yield fitted.expression
                 if _is_exact(fitted, y):

@@ -197,7 +197,7 @@ class Engine:
             self.recording.restore(self.archive)
         for guess in self.archive.problem.options.guesses:
             self.archive.judge(guess, "guess")
-        self.clock.tell("sums of simple terms")
+        self.clock.announce("sums of simple terms")
         for stage in self.stages.first:
             self._run(stage, whole, self.clock.part(SIMPLE_SUMS_SHARE))
         self._reduce(whole, self.clock.part(REDUCING_SHARE))
@@ -250,7 +250,7 @@ class Engine:
                 or len(branch.sentences) >= MOST_DEPTH
             ):
                 continue
-            self.clock.tell(f"smaller problems of {branch.inputs} inputs")
+            self.clock.announce(f"smaller problems of {branch.inputs} inputs")
             for reduction in self._fenced("reduction", self.stages.reduce, branch.problem, clock):
                 if isinstance(reduction, NoiseEstimate):
                     branch = self.branches[-1] = branch.with_noise(reduction.relative)
@@ -268,7 +268,7 @@ class Engine:
         for place, (branch, separation) in enumerate(self.separations):
             if self.is_done or clock.is_over:
                 return
-            self.clock.tell(separation.sentence)
+            self.clock.announce(separation.sentence)
             share = clock.part(1 / (len(self.separations) - place))
             laws: list[list[Expression]] = []
             for number, problem in enumerate(separation.problems):
@@ -298,7 +298,7 @@ class Engine:
         for place, branch in enumerate(noisy):
             if self.is_done or clock.is_over:
                 return
-            self.clock.tell(f"expressions of {branch.inputs} inputs, with noise")
+            self.clock.announce(f"expressions of {branch.inputs} inputs, with noise")
             self._run(self.stages.enumerate, branch, clock.part(1 / (len(noisy) - place)))
             self._end_soon_if_complete()
             if self._ends is not None:
@@ -306,7 +306,7 @@ class Engine:
         for place, branch in enumerate(order):
             if self.is_done or clock.is_over:
                 return
-            self.clock.tell(f"expressions of {branch.inputs} inputs")
+            self.clock.announce(f"expressions of {branch.inputs} inputs")
             share = clock.part(max(1 / 3, 1 / (len(order) - place)))
             self._run(self.stages.enumerate, branch.with_noise(self.archive.problem.noise), share)
 
@@ -314,7 +314,7 @@ class Engine:
         """Search with all the time that is left, from everything that was kept."""
         if self.stages.search is None or self.is_done:
             return
-        self.clock.tell("search from the best formulas")
+        self.clock.announce("search from the best formulas")
         reduced = [branch for branch in self.branches[1:] if branch.inputs]
         best = min(reduced, key=lambda branch: (branch.inputs, branch.error), default=self.branches[0])
         for branch, share in ((best, 0.5), (self.branches[0], 1.0)):

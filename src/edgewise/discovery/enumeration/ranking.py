@@ -129,7 +129,7 @@ def ranked(
     some = slice(0, FITTED_ROWS)
     for target in link_targets(y, problem.options)[:LINKS]:
         losses: dict[Expression, float] = {}
-        clock.tell("expressions nearest to the target")
+        clock.announce("expressions nearest to the target")
         importance = weights * _slopes(target) ** 2
         candidates = _candidates(columns, target, importance[pool.rows], clock)
         for candidate in candidates:

@@ -117,7 +117,7 @@ def enumerated(problem: LawProblem, clock: Clock) -> Iterator[Expression]:
                     return
             if problem.noise > 0:
                 return
-        clock.tell(f"{most:,} expressions")
+        clock.announce(f"{most:,} expressions")
         pool.grow(most, clock)
         laws = fitter.laws(_groups_of_matches(problem, pool, x, y, clock), clock)
         yield from laws

@@ -89,7 +89,7 @@ def evolved(problem: LawProblem, clock: Clock, seeds: Sequence[Expression] = ())
                 # Not before: sqrt(u^2) is simplified to |u|, which the options may not permit.
                 best[len(program)] = loss
                 yield expression
-        clock.tell(f"search: {min(best.values(), default=1.0) ** 0.5:.1e} relative error")
+        clock.announce(f"search: {min(best.values(), default=1.0) ** 0.5:.1e} relative error")
         if min(best.values(), default=1.0) < DONE_LOSS and problem.noise == 0:
             return
 

@@ -222,7 +222,7 @@ def class_front(problem: LawProblem, search: Working, clock: Clock, log_odds: np
         proposals = sorted(
             {_with_scale(node, x) for node in search(u + (y - p) / variance, weights, seconds)}, key=complexity
         )
-        clock.tell("constants by the likelihood of the classes")
+        clock.announce("constants by the likelihood of the classes")
         for node in [Number(0.5), *proposals[:MOST_CLASS_LAWS]]:
             judge(node)
         for inner in [inner for law in _front(known, held_losses) for inner in _inner_boundaries(law, x, y)]:

@@ -259,7 +259,7 @@ def _shapes(
     tasks: list[int | None] = [*(k for k in largest if sizes[k] >= LEAST_SEARCHED_ROWS), None]
     for place, group in enumerate(tasks):
         seconds = FAMILY_SEARCH_SHARE * max(clock.seconds_left, 0.0) / (len(tasks) - place)
-        clock.tell("all groups on one scale" if group is None else f"group {place + 1} alone")
+        clock.announce("all groups on one scale" if group is None else f"group {place + 1} alone")
         part = _on_one_scale(rows, count) if group is None else rows.part(np.flatnonzero(rows.codes == group))
         front = search(part, seconds)
         if group is not None:
@@ -270,7 +270,7 @@ def _shapes(
             rank = abs(number - best) + 0.5 * (number > best)
             shape = _freed(entry.formula.expression, part)
             found += [(rank, shape), (rank + 0.2, _with_coefficients(shape, part))]
-        clock.tell("constants by group")
+        clock.announce("constants by group")
         yield [*(shape for _, shape in sorted(found, key=lambda pair: pair[0])[:MOST_SHAPES]), Number(1.5)]
         if front.stopped == StopReason.INTERRUPTED:
             return

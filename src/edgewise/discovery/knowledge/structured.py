@@ -109,7 +109,7 @@ class StructuredEngine:
             if number == 0 and self._smooth is not None:
                 fit: PartsFit | None = self._smooth
             else:
-                self.clock.tell(f"smooth functions of {self.template.text}")
+                self.clock.announce(f"smooth functions of {self.template.text}")
                 fit = fitted_parts(self.template, self.archive.problem, known, share.part(SMOOTH_FUNCTIONS_SHARE))
             if fit is None:
                 self.failures.append("No smooth functions of the structure are finite at all rows.")
@@ -134,9 +134,9 @@ class StructuredEngine:
             options = replace(options, target_error=max(options.target_error, ENOUGH_FOR_PART * problem.noise))
         archive = Archive(replace(problem, options=options), clock.deadline)
         name = self.template.functions[function]
-        told = Clock(clock.deadline, lambda sentence: self.clock.tell(f"{name}: {sentence}"))
+        named = Clock(clock.deadline, lambda sentence: self.clock.announce(f"{name}: {sentence}"))
         stages = self.stages if whole else replace(self.stages, smooth=None, search=None)
-        engine = Engine(archive, told, stages)
+        engine = Engine(archive, named, stages)
         engine.run()
         self.failures += engine.failures
         return likely_laws(archive, problem.noise)

@@ -119,7 +119,7 @@ def _chain(problem: LawProblem, clock: Clock) -> list[Step]:
             break
         step = _reduced_once(step, clock)
         if step is not None:
-            clock.tell(step.changes[-1].sentence)
+            clock.announce(step.changes[-1].sentence)
     return steps
 
 

@@ -112,13 +112,13 @@ def warn_of_constant(y: Any) -> None:
     ...     warnings.simplefilter("always")
     ...     warn_of_constant([5.0, 5.0])
     >>> str(caught[0].message)
-    'y is 5 in all 2 rows: there is nothing to learn, and a score says nothing'
+    'y is 5 in all 2 rows: there is nothing to learn, and a score means nothing'
     """
     cells = np.asarray(y)
     if cells.dtype.kind not in "fiub" or cells.ndim != 1 or len(cells) < 2 or (cells != cells[0]).any():
         return
     warn_caller(
-        f"y is {number_text(float(cells[0]))} in all {len(cells):,} rows: there is nothing to learn, and a score says "
+        f"y is {number_text(float(cells[0]))} in all {len(cells):,} rows: there is nothing to learn, and a score means "
         "nothing"
     )
 

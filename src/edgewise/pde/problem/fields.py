@@ -102,12 +102,13 @@ class Field:
         return self._derivative(tuple(names.count(coordinate) for coordinate in self._coordinates))
 
     def __getattr__(self, name: str) -> Tensor:
-        letters = _COORDINATE.findall(name)
-        if "".join(letters) != name or not set(letters) <= set(self._coordinates):
+        try:
+            names = derivative_names(name, self._coordinates)
+        except InputError:
             raise AttributeError(
                 f"a field has derivatives by {', '.join(self._coordinates)}, as u.{self._coordinates[0]}; got .{name}"
-            )
-        return self.derivative(*letters)
+            ) from None
+        return self.derivative(*names)
 
     @classmethod
     def __torch_function__(
@@ -171,6 +172,27 @@ class Field:
 
 
 Operand = Field | Tensor | float
+
+
+def derivative_names(text: str, coordinates: Sequence[str]) -> list[str]:
+    """The coordinates by which "xx" or "xt" differentiates, one after the other.
+
+    Raises
+    ------
+    InputError
+        The text is not made of names of coordinates.
+
+    Examples
+    --------
+    >>> derivative_names("x1x1t", ["x1", "t"])
+    ['x1', 'x1', 't']
+    """
+    names = _COORDINATE.findall(text) if isinstance(text, str) else []
+    if "".join(names) != text or not set(names) <= set(coordinates):
+        raise InputError(
+            f"a derivative must be by {', '.join(coordinates)}, as {2 * coordinates[0]!r}, got {text!r:.40}"
+        )
+    return names
 
 
 def _values(item: Any) -> Any:

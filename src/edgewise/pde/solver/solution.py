@@ -19,7 +19,7 @@ from edgewise.outcomes import StopReason
 from edgewise.pde.domains.domain import TIME, Domain
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.evaluation import Value, call_by_name, coordinate_table, value_at
-from edgewise.pde.problem.fields import Field, Index, function_jet, stencil
+from edgewise.pde.problem.fields import Field, Index, derivative_names, function_jet, stencil
 from edgewise.pde.solver.gridded import crossings, dataset_of, grid_of, quadrature_of, write_vtk
 from edgewise.presentation import html_table, number_text
 from edgewise.settings import ABOVE_ZERO
@@ -270,7 +270,7 @@ class Solution:
 
         Raises
         ------
-        AttributeError
+        InputError
             A derivative is by something else than coordinates of the domain.
         """
         names, points = self.problem.domain.coordinates, self._points(x)
@@ -281,7 +281,7 @@ class Solution:
             return points.new_zeros(())
 
         for name in derivatives:
-            getattr(Field(note, names), name)
+            Field(note, names).derivative(*derivative_names(name, names))
         plan = stencil(indices, len(names))
         jet = predict_in_batches(
             lambda part: field_jet_at(self.model, self.problem, part, plan.directions, plan.order), points
@@ -305,7 +305,8 @@ class Solution:
         Tensor or ndarray
             Shape (b,), of the kind of x.
         """
-        values: Tensor = getattr(self.fields(x, by)[self._slot(field)], by)
+        names = derivative_names(by, self.problem.domain.coordinates)
+        values = self.fields(x, by)[self._slot(field)].derivative(*names)
         return values.to(x.dtype) if isinstance(x, Tensor) else values.numpy()
 
     def standard_error(self, x: Tensor | ArrayLike, field: str | None = None) -> Tensor | np.ndarray:

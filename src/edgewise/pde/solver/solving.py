@@ -63,6 +63,9 @@ UNLIKE = 10.0
 # Degree of splines on parts between interfaces. A choice: on each part the solution is smooth up to the interface and
 # beyond, so that a higher degree needs fewer coefficients; from 9 on the matrices lose digits.
 DEGREE_OF_PARTS = 7
+# Estimated relative error above which networks are trained after structured grids, as by sources that jump within
+# cells. A choice: one per cent, as of a residual.
+UNSOLVED_ESTIMATE = 1e-2
 DEFAULT_TOLERANCE = 1e-10  # A choice: what two grids reach on smooth problems
 GAP_OF_ERRORS = 0.2  # standard errors to which two grids must agree: an interval is then 2 % too short. A choice
 STARTS_OF_OTHERS = 5  # from which another solution is sought. A choice: less than a second on a square
@@ -231,12 +234,21 @@ def solve(
 
 
 def _refined(refinement: Refinement, history: History) -> tuple[StopReason, str]:
-    """Refine networks; where structured grids or sums of products had a smaller residual, they are the solution."""
+    """Refine networks; where structured grids or sums of products were better, they are the solution.
+
+    Residuals are compared, and estimated errors where the equation held: a jump of a source keeps residuals large.
+    """
     before, residual, count = history.best, history.fresh_residual, len(history.stages)
+    estimate = math.nan if before is None else history.evidence().estimate
     stopped, message = refinement.run()
-    if before is not None and not history.fresh_residual < residual:
+    if before is None:
+        return stopped, message
+    is_better = history.fresh_residual < residual
+    if residual <= LARGEST_RESIDUAL:
+        is_better = history.evidence().estimate < estimate
+    if not is_better:
         history.returned_to(before, count)
-        message = history.message_with_residual("Trained networks have a larger residual")
+        message = history.message_with_residual("Trained networks are no better")
     return stopped, message
 
 
@@ -489,7 +501,10 @@ def solve_on_grids(
     if history.exhausted:
         reason, clause = history.exhausted
         return reason, history.message_with_residual(clause)
-    if history.fresh_residual > LARGEST_RESIDUAL:
+    evidence = history.evidence()
+    if evidence.is_final and problem.is_linear:
+        return StopReason.NO_PROGRESS, history.message_with_residual("A finer grid would not help")
+    if history.fresh_residual > LARGEST_RESIDUAL or evidence.estimate > UNSOLVED_ESTIMATE:
         return None  # least squares on grids graded by the residual may still find what no structured grid resolves
     return StopReason.NO_PROGRESS, history.message_with_residual("A finer grid does not lower the residual")
 

@@ -34,7 +34,7 @@ MOST_WINDOW_AXES = 3  # as many inputs as a `TensorLayer` has
 CUT_DEGREE, FIRST_CUT_INTERVALS = {1: 8, 2: 8}, {1: 16, 2: 6}
 # Points for each spline of a coordinate, and in each interval. A choice: twice as many as splines in two dimensions.
 POINTS_PER_CUT_SPLINE, LEAST_CELL_POINTS = 1.5, 2
-WALL_SEED = 5
+WALL_SEED = 5  # of the points on walls. A choice
 # Splines smaller than this share of the largest one inside the domain are left out: rounding alone determines them and
 # lets them grow from window to window. Measured on waves on a disk.
 LEAST_REACH = 1e-4
