@@ -70,7 +70,8 @@ def test_diffusion_data_are_seeded_and_noisy():
 
 
 @pytest.mark.parametrize(
-    ("name", "end"), [("stokes", "the known ones are poisson, .*, inverse-diffusion"), ("posson", r"did you mean 'poisson'\?")]
+    ("name", "end"),
+    [("stokes", "the known ones are poisson, .*, inverse-diffusion"), ("posson", r"did you mean 'poisson'\?")],
 )
 def test_an_unknown_name_gets_one_sentence(name, end):
     with pytest.raises(InputError, match=f"^there is no equation named '{name}'; {end}$"):
