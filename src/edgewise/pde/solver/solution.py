@@ -305,8 +305,7 @@ class Solution:
         Tensor or ndarray
             Shape (b,), of the kind of x.
         """
-        names = derivative_names(by, self.problem.domain.coordinates)
-        values = self.fields(x, by)[self._slot(field)].derivative(*names)
+        values: Tensor = getattr(self.fields(x, by)[self._slot(field)], by)
         return values.to(x.dtype) if isinstance(x, Tensor) else values.numpy()
 
     def standard_error(self, x: Tensor | ArrayLike, field: str | None = None) -> Tensor | np.ndarray:
