@@ -5,16 +5,22 @@ import json
 import logging
 import math
 import sys
+from threading import Event
 
 import pytest
 
 from edgewise.errors import InputError
 from edgewise.outcomes import (
+    Deadline,
+    OutOfTime,
     Progress,
     StopReason,
     check_on_interrupt,
+    check_time,
     clock_text,
     duration_text,
+    foreseen,
+    interruptible,
     progress_callback,
     reported,
 )
@@ -117,3 +123,46 @@ def test_stages_are_logged_once_under_the_name_of_the_package(caplog):
             report(Progress("grid 3", share))
     assert [record.name for record in caplog.records] == ["edgewise", "edgewise"] and len(seen) == 2
     assert caplog.messages[0] == "fit: grid 3 (10 %, 0:00)" and "ended after" in caplog.messages[1]
+
+
+def test_a_deadline_holds_for_all_that_is_called_and_ends_with_its_block():
+    left = [1.0]
+    deadline = Deadline(lambda: left[0])
+    with deadline.holds():
+        check_time()
+        left[0] = -1.0
+        with pytest.raises(OutOfTime):
+            check_time()
+    assert deadline.is_over
+    check_time()
+
+
+def test_work_that_would_end_late_does_not_begin():
+    left, begun = [100.0], []
+    with Deadline(lambda: left[0]).holds():
+        for work in (1.0, 10.0, 80.0, 20.0):
+            try:
+                with foreseen("factors", work):
+                    begun.append(work)
+                    left[0] -= work
+            except OutOfTime:
+                break
+        with foreseen("others", 80.0):  # whose pace is not known
+            begun.append("others")
+    assert begun == [1.0, 10.0, 80.0, "others"]
+    assert left[0] == pytest.approx(9.0)
+
+
+def test_native_code_is_left_when_the_time_is_over():
+    left, ended = [1.0], Event()
+
+    def long():
+        left[0] = -1.0
+        ended.wait(10)
+        return 1
+
+    with Deadline(lambda: left[0]).holds(), pytest.raises(OutOfTime):
+        interruptible(long)
+    ended.set()
+    with pytest.raises(ZeroDivisionError):
+        interruptible(lambda: 1 / 0)

@@ -9,16 +9,20 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, Literal, get_args
+from threading import Thread
+from typing import Any, Literal, TypeVar, get_args
 
 from edgewise.errors import InputError
 
 LOGGER = logging.getLogger("edgewise")
 LOGGER.addHandler(logging.NullHandler())  # as libraries do, so that nothing is printed unless the user asks for it
 
+WAIT_SECONDS = 0.05  # between two looks at the clock while native code runs. A choice: short for people
 PACE_SECONDS = 2.0  # of work before an upper bound is shown; a choice: before, the pace is not known
 REFRESH_SECONDS = 0.2  # between two updates of the line of `verbose`; a choice: more often nobody can read
 LINE_WIDTH, LINE_BAR = 100, 20  # characters of that line and of its bar; a choice
@@ -34,6 +38,138 @@ class OutOfTime(Exception):
     >>> issubclass(OutOfTime, TimeoutError)
     False
     """
+
+
+class Deadline:
+    """Time that long work has left, known to all functions that it calls, however deep: `check_time`, `foreseen`.
+
+    Parameters
+    ----------
+    seconds_left : callable
+        Returns the seconds that are left: infinity without a limit, and below zero once the time is over.
+
+    Attributes
+    ----------
+    is_over : bool
+        Whether OutOfTime was raised.
+
+    Examples
+    --------
+    >>> left = iter([1.0, -1.0])
+    >>> with Deadline(lambda: next(left)).holds():
+    ...     check_time()
+    ...     check_time()
+    Traceback (most recent call last):
+    edgewise.outcomes.OutOfTime
+    """
+
+    def __init__(self, seconds_left: Callable[[], float]):
+        self.seconds_left, self.is_over = seconds_left, False
+        self.paces: dict[str, float] = {}  # seconds for a unit of work, of the last part of each kind
+
+    def need(self, seconds: float) -> None:
+        """Raise OutOfTime unless so many seconds are left."""
+        if self.seconds_left() < seconds:
+            self.is_over = True
+            raise OutOfTime
+
+    @contextmanager
+    def holds(self) -> Iterator[None]:
+        """Let the deadline hold in a block."""
+        token = _deadline.set(self)
+        try:
+            yield
+        finally:
+            _deadline.reset(token)
+
+
+_deadline: ContextVar[Deadline | None] = ContextVar("edgewise_deadline", default=None)
+
+
+def check_time() -> None:
+    """Raise OutOfTime where the time of the work that calls this is over; see `Deadline`.
+
+    Examples
+    --------
+    >>> check_time()  # without a deadline
+    """
+    deadline = _deadline.get()
+    if deadline is not None:
+        deadline.need(0.0)
+
+
+@contextmanager
+def foreseen(kind: str, work: float) -> Iterator[None]:
+    """Begin a part of long work that nothing interrupts, unless it would not end in time; OutOfTime if so.
+
+    Parameters
+    ----------
+    kind : str
+        Kind of the part, whose seconds are in proportion to its work.
+    work : float
+        Its work, in any unit. The pace is that of the last part of the same kind; the first one only needs some time.
+
+    Examples
+    --------
+    >>> left = iter([10.0, 10.0, 9.0, 9.0])
+    >>> with Deadline(lambda: next(left)).holds():
+    ...     with foreseen("factors", 1e6):  # took a second
+    ...         pass
+    ...     with foreseen("factors", 1e7):
+    ...         pass
+    Traceback (most recent call last):
+    edgewise.outcomes.OutOfTime
+    """
+    deadline = _deadline.get()
+    if deadline is None:
+        yield
+        return
+    deadline.need(deadline.paces.get(kind, 0.0) * work)
+    before = deadline.seconds_left()
+    yield
+    if before < math.inf:
+        deadline.paces[kind] = max(before - deadline.seconds_left(), 0.0) / max(work, 1.0)
+
+
+T = TypeVar("T")
+
+
+def interruptible(call: Callable[[], T]) -> T:
+    """Return the result of a long call of native code, from which Ctrl-C and a deadline return at once.
+
+    The call itself then runs to its end in a thread that nobody waits for.
+
+    Parameters
+    ----------
+    call : callable
+        Function without arguments that releases the interpreter's lock, as factorisations of scipy and torch do.
+
+    Raises
+    ------
+    OutOfTime
+        The time is over, see `Deadline`.
+
+    Examples
+    --------
+    >>> interruptible(lambda: 6 * 7)
+    42
+    """
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(call())
+        except (ArithmeticError, MemoryError, RuntimeError, ValueError) as error:  # what native code raises
+            future.set_exception(error)
+        finally:
+            future.cancel()  # does nothing to a future that has a result
+
+    Thread(target=run, daemon=True).start()
+    while True:
+        try:
+            return future.result(WAIT_SECONDS)
+        except TimeoutError:
+            check_time()
 
 
 class StopReason(StrEnum):

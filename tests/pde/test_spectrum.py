@@ -139,3 +139,13 @@ def test_wrong_options():
         eigenvalues(string([Dirichlet(0.0)]), count=0)
     with pytest.raises(InputError, match=r"^tolerance must be a number of at least 0, got -1$"):
         eigenvalues(string([Dirichlet(0.0)]), tolerance=-1)
+
+
+def test_a_time_limit_keeps_the_last_grid(counted_seconds):
+    string = PDE(lambda u, lam: u.xx + lam * u, Interval(0, torch.pi), [Dirichlet(0.0)], coefficients={"lam": 1.0})
+    found = eigenvalues(string, count=2, tolerance=0.0, time_limit=0.02)
+    assert found.trust.endswith("; the time was over before the next one.") and found.values[1] == pytest.approx(
+        4, 1e-4
+    )
+    with pytest.raises(InputError, match=r"^time_limit must be long enough for 2 eigenvalues, got 0.001 s$"):
+        eigenvalues(string, count=2, time_limit=1e-3)

@@ -14,6 +14,7 @@ from edgewise.checks import check_count, check_number
 from edgewise.errors import InputError
 from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.nn.prediction import predict_in_batches
+from edgewise.outcomes import Deadline, OutOfTime, check_time, foreseen
 from edgewise.pde.domains.domain import TIME, Box
 from edgewise.pde.domains.mesh import Mesh, separated
 from edgewise.pde.domains.shapes import Polygon
@@ -22,6 +23,7 @@ from edgewise.pde.problem.corners import CornerFunctions, corner_functions
 from edgewise.pde.problem.strong_form import strong_form_of
 from edgewise.pde.solver.uniqueness import zero_solves
 from edgewise.pde.structured.networks import EnrichedNetwork, TensorNetwork
+from edgewise.train.cost import WorkBudget
 from edgewise.train.jacobian import RowSource, trainable_slots
 from edgewise.train.problems.block_problem import BlockProblem
 from edgewise.train.problems.blocks import BlockRole, ResidualBlock
@@ -107,7 +109,9 @@ class Eigenvalues:
         return lambda x: predict_in_batches(network, torch.from_numpy(np.array(x, dtype=np.float64))).numpy()
 
 
-def eigenvalues(problem: Collocation, count: int = 6, *, tolerance: float = WANTED) -> Eigenvalues:
+def eigenvalues(
+    problem: Collocation, count: int = 6, *, tolerance: float = WANTED, time_limit: float | None = None
+) -> Eigenvalues:
     """Eigenvalues of a linear homogeneous problem with one unknown coefficient, those nearest to its start value.
 
     Parameters
@@ -120,6 +124,8 @@ def eigenvalues(problem: Collocation, count: int = 6, *, tolerance: float = WANT
     tolerance : float
         Relative difference of two grids at which the search ends; else it ends where a grid has more than 3,600
         splines.
+    time_limit : float, optional
+        Wall seconds allowed: no grid begins after them, nor one that is foreseen to end later.
 
     Returns
     -------
@@ -128,7 +134,8 @@ def eigenvalues(problem: Collocation, count: int = 6, *, tolerance: float = WANT
     Raises
     ------
     InputError
-        The problem is not as above, or the splines of the finest grid are fewer than `count`.
+        The problem is not as above, or the splines of the finest grid, or of the last one that the time allows, are
+        fewer than `count`.
 
     Notes
     -----
@@ -157,6 +164,10 @@ def eigenvalues(problem: Collocation, count: int = 6, *, tolerance: float = WANT
     """
     check_count(count, "count")
     check_number(tolerance, "tolerance")
+    if time_limit is not None:
+        check_number(time_limit, "time_limit", positive=True)
+    clock = WorkBudget(math.inf, time_limit)
+    deadline = Deadline(lambda: math.inf if time_limit is None else time_limit - clock.seconds)
     _check_problem(problem)
     before: np.ndarray | None = None
     values, errors = np.zeros(0), np.zeros(0)
@@ -164,7 +175,11 @@ def eigenvalues(problem: Collocation, count: int = 6, *, tolerance: float = WANT
     size, grids = 0, 0
     corners = _harmonic_corners(problem)
     for lines in _grids(problem, bool(corners)):
-        new, functions, size = _on_grid(problem, lines, count, corners, is_first=not size)
+        try:
+            with deadline.holds(), foreseen("grid", math.prod(map(len, lines)) ** 2):
+                new, functions, size = _on_grid(problem, lines, count, corners, is_first=not size)
+        except OutOfTime:
+            break
         if len(new) < count:
             continue
         grids += 1
@@ -174,11 +189,17 @@ def eigenvalues(problem: Collocation, count: int = 6, *, tolerance: float = WANT
             if float((errors / np.maximum(np.abs(values), 1.0)).max()) <= tolerance:
                 break
         before = values
+    if not len(values) and deadline.is_over:
+        raise InputError(f"time_limit must be long enough for {count} eigenvalues, got {time_limit:g} s")
     if not len(values):
         raise InputError(f"count must be at most about {size}, the number of splines of the finest grid, got {count}")
     if not len(errors):
         errors = np.full(count, math.nan)
     trust = f"Checked: {grids} grids, of which the last two, up to {size:,} splines, agree to {errors.max():.1g}."
+    if grids == 1:
+        trust = f"Not checked: there is only one grid, of {size:,} splines."
+    if deadline.is_over:
+        trust = f"{trust[:-1]}; the time was over before the next one."
     return Eigenvalues(values, errors, problem, networks, trust)
 
 
@@ -352,6 +373,7 @@ def _on_grid(
     basis = torch.linalg.qr(applied(block))[0]
     block = basis
     while basis.shape[1] + width <= min(len(stiff), KRYLOV_BLOCKS * width):
+        check_time()
         block = applied(block)
         for _ in range(2):  # twice is enough (W. Kahan, in B. Parlett, "The Symmetric Eigenvalue Problem", section 6.9)
             block = torch.linalg.qr(block - basis @ (basis.mT @ block))[0]
@@ -399,6 +421,7 @@ def _projected(network: TensorNetwork, problem: Collocation, corners: list[Corne
     slots = trainable_slots(network, alone)
     source = RowSource(network, alone, slots, *([CORNER_CHUNK] if corners else []))
     for rows, _ in source.chunks():
+        check_time()
         (run,) = rows.runs
         part = len(run.starts) // fields
         x, weight = block.data.x[offset : offset + part], block.data.weight

@@ -136,7 +136,7 @@ def test_other_methods():
     assert solve(problem, method=LBFGS(), grid_size=4, budget=1e-4).errors().relative_l2 < 1e-2
 
 
-def test_time_decides_between_stages():
+def test_time_decides_between_stages(counted_seconds):
     assert solve(heat(), time_limit=1e-9).stopped == "time_limit"
 
 

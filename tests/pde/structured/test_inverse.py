@@ -131,7 +131,7 @@ def test_a_matrix_that_is_not_finite_ends():
         _Factor(torch.tensor([[1.0, torch.nan], [torch.nan, 1.0]], dtype=torch.float64))
 
 
-def test_the_time_limit_ends_the_first_grid():
+def test_the_time_limit_ends_the_first_grid(counted_seconds):
     """With one step of each kind, which the progress counts."""
     reports = []
     solution = solve(source(0.0, 60)[0], time_limit=1e-6, progress=reports.append)
@@ -168,7 +168,7 @@ def cube(others):
 
 
 @pytest.mark.slow
-def test_many_fields_begin_on_a_coarser_grid():
+def test_many_fields_begin_on_a_coarser_grid(counted_seconds):
     """Three fields on four intervals of three coordinates have 2,187 coefficients; the limit is 1,600."""
     solution = solve(cube(["v"]), time_limit=1e-3)
     assert solution.stages[0].grid_size == (3, 3, 3)

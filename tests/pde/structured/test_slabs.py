@@ -197,7 +197,7 @@ def test_a_march_that_is_stopped_keeps_its_slabs():
     assert bool(values[0].isfinite()) and bool(values[1].isnan())
 
 
-def test_a_time_limit_keeps_the_slabs_and_says_up_to_which_moment():
+def test_a_time_limit_keeps_the_slabs_and_says_up_to_which_moment(counted_seconds):
     solution = solve(ring(), time_limit=1e-9)
     assert solution.stopped == "time_limit"
     assert "before the last moment: the solution ends at t = 0.0" in solution.message

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import linalg
 from scipy.sparse.linalg import LinearOperator, gmres
 
+from edgewise.outcomes import check_time
 from edgewise.pde.low_rank.system import Spend, System
 from edgewise.pde.low_rank.trains import Train, orthogonal, split
 from edgewise.pde.structured.axis import along
@@ -100,6 +101,7 @@ class Pairs:
         )
 
         def product(x: np.ndarray) -> np.ndarray:
+            check_time()
             y = np.tensordot(left, x.reshape(shape), (2, 0))  # r R i j t
             y = np.tensordot(y, first, ((1, 2), (0, 2)))  # r j t i S
             y = np.tensordot(y, second, ((4, 1), (0, 2)))  # r t i j T

@@ -15,12 +15,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from edgewise.nn.layers.tensor_product import TensorLayer
+from edgewise.outcomes import OutOfTime, check_time
 from edgewise.pde.domains.mesh import Mesh, equal_shares
 from edgewise.pde.domains.sampling import unit_points
 from edgewise.pde.problem.collocation import Collocation, points_with
@@ -135,6 +136,24 @@ class Evidence:
         return f"Not to be trusted: {' '.join(self.doubts)} {checked}" if self.doubts else checked
 
 
+class Sought(NamedTuple):
+    """Fresh points and what the equation leaves there.
+
+    Parameters
+    ----------
+    x : Tensor
+        Points, (N, n).
+    weights : Tensor
+        The parts of the domain that they stand for, (N,); their sum is 1.
+    squares : Tensor
+        Sums of the squared residuals of the equation, in units of an error, (N,).
+    """
+
+    x: Tensor
+    weights: Tensor
+    squares: Tensor
+
+
 def judge(
     network: nn.Module,
     problem: Collocation,
@@ -142,7 +161,7 @@ def judge(
     change: float = math.nan,
     estimate: float = math.nan,
     work: float = 0.0,
-    points: tuple[Tensor, Tensor] | None = None,
+    points: Sought | None = None,
 ) -> Evidence:
     """Judge a solution by evidence that is independent of how it was made.
 
@@ -159,8 +178,8 @@ def judge(
         evidence is never below it.
     work : float
         Multiply-adds that the correction may take; about 0.05 seconds if left out.
-    points : tuple of Tensor, optional
-        Points and weights as of `sought_points`, which finds them if they are left out.
+    points : Sought, optional
+        Points as of `sought_points`, which finds them if they are left out.
 
     Returns
     -------
@@ -170,7 +189,8 @@ def judge(
     -----
     The correction e solves the equation linearised about u, R(u) + R'(u) e = 0, by least squares on another grid, so
     that ||e|| is the error but for the error of e itself, which the residual of u + e shows. A residual that is
-    rounding alone bounds the error only by the residual over the smallest singular value.
+    rounding alone bounds the error only by the residual over the smallest singular value. Where the time of a solve is
+    over, the checks end, and the evidence says so.
 
     Examples
     --------
@@ -180,8 +200,9 @@ def judge(
     >>> evidence.is_sound, evidence.estimate < 1e-9
     (True, True)
     """
-    x, weights = sought_points(network, problem) if points is None else points
-    residual = residual_size(network, problem, x, weights)
+    points = sought_points(network, problem) if points is None else points
+    residual = residual_size(network, problem, points)
+    x, weights = points.x, points.weights
     values = field_values(network, problem, x)
     size = float((weights[:, None] * values.square()).sum().sqrt() / weights.sum().sqrt())
     estimates = [each for each in (change if math.isnan(estimate) else estimate,) if not math.isnan(each)]
@@ -200,26 +221,32 @@ def judge(
             "the budget, or the problem may have no solution."
         )
         estimates.append(residual / max(size, residual))
-    corrected = correction_of(network, problem, x, weights, residual, max(work, CORRECTION_WORK))
-    if corrected is not None:
-        checks.append(f"the equation of the error, solved on another grid, gives {corrected:.1g}")
-        estimates.append(corrected)
-    if problem.form.has_quadratures:
-        gap = integrals_gap(network, problem, x)
-        checks.append(f"integrals by two rules agree to {gap:.1g}")
-        estimates.append(gap / max(size, ABOVE_ZERO))
-        if gap > LARGEST_GAP:
-            doubts.append(f"Integrals by two rules differ by {gap:.1g}: give `integral` more points.")
-    scatter = scatter_of(network, problem, x[:: max(1, len(x) // SCATTER_POINTS)])
-    noise = scatter.fields / max(size, ABOVE_ZERO)
-    if scatter.fields:
-        checks.append(f"noise of the measured values leaves a relative standard error of {noise:.1g}")
-    weakest = weakest_direction(network, problem)
-    if weakest is not None and weakest.size > 0:
-        estimates.append(min(residual / max(size, ABOVE_ZERO), ROUNDED) / weakest.size)
-    of_problem = _doubts_of_uniqueness(network, problem, residual, size, weakest, checks)
-    if of_problem:
-        estimates.append(1.0)  # another solution may differ by as much as the solution is large
+    noise, of_problem, errors = 0.0, list[str](), dict[str, float]()
+    try:
+        corrected = correction_of(network, problem, points, residual, max(work, CORRECTION_WORK))
+        if corrected is not None:
+            checks.append(f"the equation of the error, solved on another grid, gives {corrected:.1g}")
+            estimates.append(corrected)
+        check_time()
+        if problem.form.has_quadratures:
+            gap = integrals_gap(network, problem, x)
+            checks.append(f"integrals by two rules agree to {gap:.1g}")
+            estimates.append(gap / max(size, ABOVE_ZERO))
+            if gap > LARGEST_GAP:
+                doubts.append(f"Integrals by two rules differ by {gap:.1g}: give `integral` more points.")
+        scatter = scatter_of(network, problem, x[:: max(1, len(x) // SCATTER_POINTS)])
+        noise, errors = scatter.fields / max(size, ABOVE_ZERO), dict(scatter.standard_errors)
+        if scatter.fields:
+            checks.append(f"noise of the measured values leaves a relative standard error of {noise:.1g}")
+        check_time()
+        weakest = weakest_direction(network, problem)
+        if weakest is not None and weakest.size > 0:
+            estimates.append(min(residual / max(size, ABOVE_ZERO), ROUNDED) / weakest.size)
+        of_problem = _doubts_of_uniqueness(network, problem, residual, size, weakest, checks)
+        if of_problem:
+            estimates.append(1.0)  # another solution may differ by as much as the solution is large
+    except OutOfTime:
+        checks.append("there was no time for further checks")
     if not estimates:  # the residual in units of an error is far above the error of a smooth solution, but it is known
         estimates.append(residual / max(size, ABOVE_ZERO))
     estimate = max(estimates)
@@ -230,7 +257,7 @@ def judge(
         (*doubts, *of_problem),
         bool(of_problem),
         noise,
-        scatter.standard_errors,
+        errors,
     )
 
 
@@ -270,8 +297,8 @@ def _doubts_of_uniqueness(
     return doubts
 
 
-def sought_points(network: nn.Module, problem: Collocation, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """Points (N, n) with weights (N,), the parts of the domain that they stand for, denser where residuals are large.
+def sought_points(network: nn.Module, problem: Collocation, seed: int = 0) -> Sought:
+    """Points that are denser where residuals are large; as many as there is time for.
 
     Notes
     -----
@@ -286,7 +313,7 @@ def sought_points(network: nn.Module, problem: Collocation, seed: int = 0) -> tu
     domain, dimension = problem.domain, problem.domain.dimension
     if dimension not in FIRST_CELLS:
         x = domain.interior(MANY_DIMENSIONS, "sobol", seed)
-        return x, torch.full((len(x),), 1 / len(x), dtype=torch.float64)
+        return Sought(x, torch.full((len(x),), 1 / len(x), dtype=torch.float64), squared_residuals(network, problem, x))
     # An integral needs the field at all its places for every point.
     fewer = 8 if problem.has_integrals else 1
     first, most = FIRST_CELLS[dimension] // fewer, SPLIT // fewer
@@ -301,28 +328,31 @@ def sought_points(network: nn.Module, problem: Collocation, seed: int = 0) -> tu
         x = centers + sides * (torch.rand(centers.shape, generator=generator, dtype=torch.float64) - 0.5)
         inside = domain.contains(x)
         x, centers, sides = x[inside], centers[inside], sides[inside]
-        share = squared_residuals(network, problem, x) * sides.prod(1) if len(x) else x[:, 0]
-        return x, centers, sides, share
+        return x, centers, sides, squared_residuals(network, problem, x) if len(x) else x[:, 0]
 
     cells = drawn(centers, sides)
     for _ in range(SEARCH_ROUNDS):
-        x, centers, sides, share = cells
-        order = torch.where(share.isfinite(), share, math.inf).argsort(descending=True)
+        try:
+            check_time()
+        except OutOfTime:
+            break
+        x, centers, sides, squares = cells
+        order = torch.where(squares.isfinite(), squares * sides.prod(1), math.inf).argsort(descending=True)
         split, kept = order[:most], order[most:]
         finer = (centers[split, None] + sides[split, None] * corners).flatten(0, 1)
         new = drawn(finer, (sides[split] / 2).repeat_interleave(2**dimension, 0))
         cells = tuple(torch.cat([old[kept], more]) for old, more in zip(cells, new, strict=True))
-    x, _, sides, _ = cells
-    return x, sides.prod(1) / sides.prod(1).sum()
+    x, _, sides, squares = cells
+    return Sought(x, sides.prod(1) / sides.prod(1).sum(), squares)
 
 
-def residual_size(network: nn.Module, problem: Collocation, x: Tensor, weights: Tensor) -> float:
-    """Weighted mean of the equation's residuals at points x (N, n), in magnitude, plus those of all conditions.
+def residual_size(network: nn.Module, problem: Collocation, points: Sought) -> float:
+    """Weighted mean of the equation's residuals at points, in magnitude, plus those of all conditions.
 
     The mean of magnitudes, not of squares: beside a corner of the domain the square of the residual of a good solution
     has no finite mean, and the solution depends continuously on the mean.
     """
-    total = float((weights * squared_residuals(network, problem, x).sqrt()).sum())
+    total = float((points.weights * points.squares.sqrt()).sum())
     fresh = problem.resampled(1, CONDITION_POINTS, how="sobol", seed=problem.sampling.seed + 1)
     for block in fresh.with_role(BlockRole.CONDITION):
         total += float(block_squares(replace(block, weight=1.0), network, problem).sqrt().mean())
@@ -341,7 +371,7 @@ def _place_of_nan(network: nn.Module, problem: Collocation, x: Tensor) -> str:
 
 
 def correction_of(
-    network: nn.Module, problem: Collocation, x: Tensor, weights: Tensor, residual: float, work: float
+    network: nn.Module, problem: Collocation, points: Sought, residual: float, work: float
 ) -> float | None:
     """Size of the solution of the error's equation on another grid, relative to the fields; None without such a grid.
 
@@ -349,15 +379,16 @@ def correction_of(
     ----------
     network, problem
         The solution.
-    x, weights : Tensor
-        Points (N, n) and weights (N,) at which sizes and residuals are measured.
+    points : Sought
+        Points at which sizes and residuals are measured.
     residual : float
         Residual of the solution there.
     work : float
         Multiply-adds allowed.
     """
-    degree = max(COARSE_DEGREE, problem.order + 1)
-    lines = _other_grid(network, problem, x, weights, degree, work)
+    check_time()
+    degree, (x, weights, _) = max(COARSE_DEGREE, problem.order + 1), points
+    lines = _other_grid(network, problem, points, degree, work)
     if lines is None:
         return None
     periodic = [name in problem.periodic for name in problem.domain.coordinates]
@@ -366,14 +397,18 @@ def correction_of(
     both = [torch.cat([a, b]).unique() for a, b in zip(lines, _grid_of(network, lines), strict=True)]
     sampled = problem.resampled(1, seed=1, mesh=Mesh(problem.domain, both), own_unknowns=True)
     around = problem_around(network, sampled)
+    check_time()
     method = linear_method(error.tensor_layer.coef.numel() + len(problem.unknowns) + 1, is_cut=problem.is_cut)
     train_network(error, around, method, 2 if problem.is_linear else 4)
+    check_time()
     total = SumNetwork(network, error)
     corrected = problem.with_unknowns({name: value.detach() for name, value in around.unknowns.items()})
     before, after = field_values(network, problem, x), field_values(total, corrected, x)
     gap = float((weights[:, None] * (after - before).square()).sum().sqrt())
     size = float((weights[:, None] * after.square()).sum().sqrt())
-    left = residual_size(total, corrected, x, weights) / max(residual, ABOVE_ZERO)
+    check_time()
+    fresh = points._replace(squares=squared_residuals(total, corrected, x))
+    left = residual_size(total, corrected, fresh) / max(residual, ABOVE_ZERO)
     if not (math.isfinite(gap) and math.isfinite(left)):
         return None
     return gap / max(size, ABOVE_ZERO) / (1 - left if left < EXPLAINED else 1)
@@ -386,7 +421,7 @@ def _grid_of(network: nn.Module, default: list[Tensor]) -> list[Tensor]:
 
 
 def _other_grid(
-    network: nn.Module, problem: Collocation, x: Tensor, weights: Tensor, degree: int, work: float
+    network: nn.Module, problem: Collocation, points: Sought, degree: int, work: float
 ) -> list[Tensor] | None:
     """Breakpoints of a grid unlike that of the network, for the error: in one to three dimensions, or None.
 
@@ -396,20 +431,19 @@ def _other_grid(
     dimension, fields = problem.domain.dimension, problem.outputs
     if dimension not in COARSE:
         return None
-    own = [len(line) - 1 for line in _grid_of(network, [x[:2, 0]] * dimension)]
+    own = [len(line) - 1 for line in _grid_of(network, [points.x[:2, 0]] * dimension)]
     counts = [3 * n // 2 + 1 if n > 1 else round(300 ** (1 / dimension)) for n in own]
     rows = 1 + 2 * problem.order
     while True:
         size = math.prod(n + degree for n in counts) * fields
-        points = math.prod(3 * (n + m) for n, m in zip(counts, own, strict=True)) * fields * rows
+        residuals = math.prod(3 * (n + m) for n, m in zip(counts, own, strict=True)) * fields * rows
         active = size if problem.has_integrals else (degree + 1) ** dimension * fields
-        if 2 * EQUATION_COST.levenberg_marquardt(points, size, active) <= work:
+        if 2 * EQUATION_COST.levenberg_marquardt(residuals, size, active) <= work:
             break
         if min(counts) <= degree + 1:
             return None
         counts = [max(degree + 1, round(0.85 * n)) for n in counts]
-    residuals = squared_residuals(network, problem, x).sqrt()
-    lines = equal_shares(x, weights, residuals, problem.domain.bounds, counts)
+    lines = equal_shares(points.x, points.weights, points.squares.sqrt(), problem.domain.bounds, counts)
     return [
         line if len(line) > degree + 1 else torch.linspace(low, high, count + 1, dtype=torch.float64)
         for line, count, (low, high) in zip(lines, counts, problem.domain.bounds.tolist(), strict=True)
@@ -440,6 +474,8 @@ def evidence_of_fields(
         f"the measured values have a noise of {fit.noise:.3g} and determine {fit.freedom:.3g} parameters, with "
         f"{', '.join(names)} smoothed by restricted likelihood of derivatives of order {fit.order}"
     )
+    if fit.has_noise and fit.is_settled and not fit.rises:
+        checks.append("there was no time for further checks")
     doubts = []
     for name, ends in fit.rises.items():
         fallen = (

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
+from edgewise.errors import InputError
 from edgewise.files import Journal, Part
 from edgewise.nn.layers.base import Chain
 from edgewise.nn.prediction import BATCH_ROWS
-from edgewise.outcomes import Progress, ProgressCallback, StopReason
+from edgewise.outcomes import Deadline, Progress, ProgressCallback, StopReason
 from edgewise.pde.domains.domain import Box
 from edgewise.pde.domains.products import OverTime
 from edgewise.pde.low_rank.network import LowRankNetwork
-from edgewise.pde.problem.collocation import Collocation, points_with
+from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.strong_form import strong_form_of
-from edgewise.pde.solver.evidence import Evidence, judge, residual_size, sought_points
+from edgewise.pde.solver.evidence import Evidence, Sought, judge, residual_size, sought_points
 from edgewise.pde.solver.network import (
     SolverNetwork,
     count_parameters,
@@ -32,6 +35,7 @@ from edgewise.pde.structured.networks import TensorNetwork, WindowNetwork
 from edgewise.settings import ABOVE_ZERO, EQUATION_BUDGET_WORK
 from edgewise.train.cost import EQUATION_COST, WorkBudget, active_parameters
 from edgewise.train.methods.base import Method
+from edgewise.train.problems.blocks import BlockRole
 
 UNKNOWN = "unknown "  # before the names of unknown coefficients beside those of parameters
 FRESH_POINTS = 2000  # points at which residuals and changes are measured. A choice: two digits of a root mean square
@@ -54,7 +58,25 @@ COMPARED_POINTS = 256  # at a moment, at which two passes through time are compa
 MOST_GROWTH = 700.0  # logarithm of the largest factor that float64 holds
 ROUNDING = 1e-16  # no estimate is below it: relative rounding of float64
 CORRECTION_SHARE = 0.1  # of the work so far, for the equation of the error. A choice: it costs a step of a stage
+CORRECTION_PACE = 1e9  # its multiply-adds in a second, a third of those of `StepCost`: it also evaluates residuals
+# Share and most seconds of a time limit that are left for the judgement; seconds beyond it for a first result, so that
+# a short limit has one; and seconds for the judgement after Ctrl-C. Choices: a judgement takes a tenth of a second to
+# some seconds, and nobody waits for more than a few after Ctrl-C.
+RESERVED_SHARE, MOST_RESERVED, FIRST_GRACE, INTERRUPTED_SECONDS = 0.15, 5.0, 0.25, 1.0
+SEARCH_OF_FRESH = 3.0  # the search for large residuals has so many times the fresh points, in one to three dimensions
 FRESH_SEED = 31  # added to the seed of the solve, so that these points are not among those of the training
+
+STOPPED = {
+    StopReason.BUDGET: "the budget was spent in a sharper one",
+    StopReason.TIME_LIMIT: "the time was over in a sharper one",
+    StopReason.INTERRUPTED: "a sharper one was interrupted",
+}
+WHY_EARLY = {
+    StopReason.NO_PROGRESS: "Windows in time became too short, as where a solution blows up or jumps: it ends",
+    StopReason.BUDGET: "The budget was spent before the last moment: the solution ends",
+    StopReason.TIME_LIMIT: "The time was over before the last moment: the solution ends",
+    StopReason.INTERRUPTED: "Interrupted before the last moment: the solution ends",
+}
 
 
 @dataclass(frozen=True)
@@ -96,6 +118,10 @@ class History(WorkBudget):
         Relative error of sources and of the data of conditions in separated form; 0 where they are not separated.
     remark : str
         A clause on the problem that users of the solution have to know; "" for none.
+    has_result : bool
+        Whether there is something to return: a stage, a slab of time or a step for unknown fields.
+    deadline : Deadline
+        That of the solve, for all that it calls.
     """
 
     def __init__(
@@ -110,14 +136,53 @@ class History(WorkBudget):
         self.seed, self.remark, self.separation = seed, "", 0.0
         self._divergence = math.nan  # of the only stage from one that ends earlier
         super().__init__(budget * EQUATION_BUDGET_WORK, time_limit, progress)
+        self.has_result, self.deadline, self._is_judging = False, Deadline(self.seconds_left), False
         self.journal = journal
         self.began -= 0.0 if journal is None else journal.earlier_seconds
         self._pace = 0.0  # seconds per multiply-add
         self._evidence: Evidence | None = None
-        self._sought: tuple[tuple[Tensor, Tensor], float] | None = None
+        self._sought: tuple[Sought, float] | None = None
         self.fresh_points = problem.domain.interior(FRESH_POINTS, "sobol", seed=seed + FRESH_SEED)
         self.stages: list[Stage] = []
         self.best: TrainedNetwork | None = None
+
+    @property
+    def past_deadline(self) -> bool:
+        """True once the time for the solve is over, which leaves some of the limit for its judgement."""
+        return self.time_limit is not None and self.seconds > self.time_limit - self._reserved
+
+    @property
+    def _reserved(self) -> float:
+        return 0.0 if self.time_limit is None else min(RESERVED_SHARE * self.time_limit, MOST_RESERVED)
+
+    def seconds_left(self) -> float:
+        """Seconds until no further part of the work begins: more for a first result, and for the judgement."""
+        if self.time_limit is None:
+            return math.inf
+        beyond = 0.0 if self._is_judging else -self._reserved if self.has_result else FIRST_GRACE
+        return self.time_limit + beyond - self.seconds
+
+    def nothing_in_time(self, problem: Collocation) -> InputError:
+        """The error of a time limit that is over before there is anything to return."""
+        what, axis = "for a solution on the first grid", problem.form.time
+        if axis is not None and not problem.form.smoothed_fields:
+            begin = float(problem.domain.bounds[axis, 0])
+            what = f"to go beyond the first moment, {problem.domain.coordinates[axis]} = {begin:g}"
+        return InputError(f"time_limit must be long enough {what}, got {self.time_limit:g} s")
+
+    def hurry(self) -> None:
+        """After Ctrl-C: leave the judgement a second."""
+        soon = self.seconds + INTERRUPTED_SECONDS
+        self.time_limit = soon if self.time_limit is None else min(self.time_limit, soon)
+
+    @contextmanager
+    def _judged_in_time(self) -> Iterator[None]:
+        self._is_judging = True
+        try:
+            with self.deadline.holds():
+                yield
+        finally:
+            self._is_judging = False
 
     def train(
         self,
@@ -172,7 +237,7 @@ class History(WorkBudget):
 
         `points` is the number of collocation points, if it is not that of the problem.
         """
-        before, self.best = self.best, result
+        before, self.best, self.has_result = self.best, result, True
         self._evidence, self._sought = None, None
         change = math.nan
         if before is not None:
@@ -184,12 +249,20 @@ class History(WorkBudget):
             parameters=count_parameters(result.network) + len(result.problem.unknowns),
             points=result.problem.point_count if points is None else points,
             loss=result.loss,
-            residual=residual_at(result.network, result.problem, self.fresh_points),
+            residual=self._residual_at_fresh(result),
             change=change,
             seconds=round(self.seconds, 3),
         )
         self.stages.append(stage)
         self.report_progress(described(result.network), result.loss)
+
+    def _residual_at_fresh(self, result: TrainedNetwork) -> float:
+        """Root mean square of the residual at the fresh points, which serve for the judgement if there is no time."""
+        began = self.seconds
+        squares = squared_residuals(result.network, result.problem, self.fresh_points)
+        self._fresh = Sought(self.fresh_points, torch.full_like(squares, 1 / len(squares)), squares)
+        self._fresh_seconds = self.seconds - began
+        return float(squares.mean().sqrt())
 
     def add_stage_before(self, result: TrainedNetwork, points: int) -> None:
         """Record a coarser solution as the stage before the only one, so that the two are compared."""
@@ -201,8 +274,10 @@ class History(WorkBudget):
 
     def returned_to(self, best: TrainedNetwork, stages: int) -> None:
         """Take an earlier network for the best one again, and forget the stages after the first so many."""
-        self.best, self.stages = best, self.stages[:stages]
-        self._evidence, self._sought = None, None
+        self.stages = self.stages[:stages]
+        if best is not self.best:
+            self.best, self._evidence, self._sought = best, None, None
+            self._residual_at_fresh(best)
 
     def compare_beginning(self, network: nn.Module, reached: float) -> None:
         """Estimate the error of the only stage, a pass through time, from another that ends at an earlier moment.
@@ -228,16 +303,18 @@ class History(WorkBudget):
         self._evidence = None
 
     @property
-    def sought(self) -> tuple[Tensor, Tensor]:
-        """Fresh points and weights for the best network, see `sought_points`; once for each stage."""
+    def sought(self) -> Sought:
+        """Fresh points for the best network, see `sought_points`; once for each stage."""
         return self._search()[0]
 
-    def _search(self) -> tuple[tuple[Tensor, Tensor], float]:
+    def _search(self) -> tuple[Sought, float]:
         """`sought` points and the `fresh_residual` there."""
         if self._sought is None:
             assert self.best is not None
-            points = sought_points(self.best.network, self.best.problem, self.seed)
-            self._sought = points, residual_size(self.best.network, self.best.problem, *points)
+            with self._judged_in_time():
+                is_long = self.seconds_left() < SEARCH_OF_FRESH * self._fresh_seconds
+                points = self._fresh if is_long else sought_points(self.best.network, self.best.problem, self.seed)
+            self._sought = points, residual_size(self.best.network, self.best.problem, points)
         return self._sought
 
     @property
@@ -247,14 +324,9 @@ class History(WorkBudget):
 
     def residual_of(self, result: TrainedNetwork) -> float:
         """Mean residual of another network at those fresh points that were sought for the best one; see `judge`."""
-        residual = residual_size(result.network, result.problem, *self.sought)
+        points = self.sought._replace(squares=squared_residuals(result.network, result.problem, self.sought.x))
+        residual = residual_size(result.network, result.problem, points)
         return residual if math.isfinite(residual) else math.inf
-
-    @property
-    def sought_residuals(self) -> Tensor:
-        """Residuals of the best network at the points that were sought for it, (N,)."""
-        assert self.best is not None
-        return squared_residuals(self.best.network, self.best.problem, self.sought[0]).sqrt()
 
     @property
     def error_estimate(self) -> float:
@@ -287,15 +359,16 @@ class History(WorkBudget):
         """Judgement of the best network, see `judge`; made once for each stage."""
         assert self.best is not None
         if self._evidence is None:
-            work = CORRECTION_SHARE * min(self.work, self.limit)
-            self._evidence = judge(
-                self.best.network,
-                self.best.problem,
-                change=self.error_estimate if len(self.stages) == 1 else self.stages[-1].change,
-                estimate=self.error_estimate,
-                work=work,
-                points=self.sought,
-            )
+            points = self.sought
+            with self._judged_in_time():
+                self._evidence = judge(
+                    self.best.network,
+                    self.best.problem,
+                    change=self.error_estimate if len(self.stages) == 1 else self.stages[-1].change,
+                    estimate=self.error_estimate,
+                    work=min(CORRECTION_SHARE * min(self.work, self.limit), CORRECTION_PACE * self.seconds_left()),
+                    points=points,
+                )
             if len(self.stages) == 1 and isinstance(self.best.network, WindowNetwork) and math.isnan(self._divergence):
                 # Residuals are those of all moments in the mean, and say little of errors that grow towards the last.
                 check = f"the only pass through time had a tolerance of {self.best.loss:.1g}"
@@ -339,6 +412,9 @@ class History(WorkBudget):
         losses = {}
         with torch.no_grad():
             for block in problem.blocks():
+                if block.role is BlockRole.EQUATION:
+                    losses[block.name] = float(self._fresh.squares.mean().sqrt())
+                    continue
                 value = sum(
                     s * float(block.loss(network, p, problem.unknowns)) for p, s in block.data.chunks(BATCH_ROWS)
                 )
@@ -349,10 +425,7 @@ class History(WorkBudget):
 
 def residual_at(network: nn.Module, problem: Collocation, x: Tensor) -> float:
     """Root mean square of the equation's residual at other points x (N, n) of the domain, in units of an error."""
-    block = replace(problem.equation_block(points_with(x)), weight=1.0)
-    with torch.no_grad():
-        parts = block.data.chunks(BATCH_ROWS)
-        return math.sqrt(sum(share * float(block.loss(network, part, problem.unknowns)) for part, share in parts))
+    return float(squared_residuals(network, problem, x).mean().sqrt())
 
 
 def solve_step_work(network: nn.Module, problem: Collocation) -> float:
@@ -389,7 +462,7 @@ class PassWatch:
 
     def __call__(self, share: float, slabs: int, work: float) -> bool:
         history = self.history
-        history.work = self.spent + work
+        history.work, history.has_result = self.spent + work, history.has_result or slabs > 0
         history.report_progress(f"slab {slabs}, {100 * share:.0f} % of the time", self.allowed**2)
         if history.exhausted:
             self.stop.append(history.exhausted[0])

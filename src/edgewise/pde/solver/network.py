@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from edgewise.errors import InputError
 from edgewise.nn.layers.base import Chain, LayerList
 from edgewise.nn.layers.initial import seeded_generator
 from edgewise.nn.layers.periodic import PeriodicLayer
@@ -261,3 +262,19 @@ def _least_span(kan: KAN, x: Tensor) -> float:
             least = min(least, float(((top - bottom) / (high - low)).min()))
         x = layer(x)
     return least
+
+
+def check_as_start(
+    problem: Collocation, begin: Chain, hidden: Sequence | None, degree: int | None, grid_size: int | None
+) -> None:
+    """Refuse a network unlike that of the start, which is the one that is trained."""
+    is_kan = not isinstance(begin, TensorNetwork | SeparableNetwork)
+    layers = kan_of(begin).layers if is_kan else begin.layers
+    degrees = {each for layer in layers for each in getattr(layer, "degrees", (getattr(layer, "degree", degree),))}
+    unlike = {"degree": degrees != {degree}, "grid_size": set(grid_sizes(begin)) != {grid_size}, "hidden": True}
+    if hidden is not None and is_kan:
+        wanted, own = kan_of(network_for(problem, hidden, 1, 1, 0)).config, kan_of(begin).config
+        unlike["hidden"] = (wanted.width, wanted.products) != (own.width, own.products)
+    for name, value in (("hidden", hidden), ("degree", degree), ("grid_size", grid_size)):
+        if value is not None and unlike[name]:
+            raise InputError(f"{name} must be left out beside start, whose network is trained on, got {value!r:.60}")

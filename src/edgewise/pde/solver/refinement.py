@@ -172,7 +172,9 @@ class Refinement:
             assert isinstance(shape, tuple)
             network = network_for(problem, shape, plan.grid_size, plan.degree, seed)
         start = TrainedNetwork(network, self._sampled_for(network, problem))
-        for _ in range(3 if shape else 1):
+        for count in range(3 if shape else 1):
+            if count and self.history.past_deadline:
+                break
             fit_hidden_grids_(network, start.problem.train.x)
             start = self._trained(start, RACE_STEPS)
         self.history.report_progress(f"start {number + 1}: {described(network)}", start.loss)
@@ -201,11 +203,12 @@ class Refinement:
             if self.history.past_deadline or not fit_hidden_grids_(start.network, start.problem.train.x):
                 break
             start = self._trained(start, RACE_STEPS)
-        return self._trained(start, STEPS)
+        is_over = self.history.past_deadline and math.isfinite(start.loss)
+        return start if is_over else self._trained(start, STEPS)
 
     def _with_settled_integrals(self, first: TrainedNetwork) -> TrainedNetwork:
         """The first stage with as many points for the integrals as two rules need to agree, up to a limit."""
-        while True:
+        while not self.history.past_deadline:
             gap = integrals_gap(first.network, first.problem, self.history.fresh_points)
             factor = 2 * self.problem.form.integral_refinement
             if not INTEGRALS_AGREE < gap < math.inf or factor > MOST_INTEGRAL_REFINEMENT:
@@ -216,6 +219,7 @@ class Refinement:
             self.problem = Collocation(form, self.problem.sampling, first.problem.unknowns)
             assert isinstance(first.network, Chain)
             first = self._trained(replace(first, problem=self._sampled_for(first.network, self.problem)), STEPS)
+        return first
 
     def _trained(self, candidate: TrainedNetwork, steps: int) -> TrainedNetwork:
         patience = Patience.hasty() if self._all_linear else Patience.patient()
@@ -324,7 +328,8 @@ class Refinement:
         history, bounds = self.history, self.problem.domain.bounds
         growth = GROWTH ** (1 / layer.in_features)
         counts = [math.ceil(growth * size) for size in layer.grid_sizes]
-        by_residual = equal_shares(*history.sought, history.sought_residuals, bounds, counts)
+        sought = history.sought
+        by_residual = equal_shares(sought.x, sought.weights, sought.squares.sqrt(), bounds, counts)
         octaves, each = GRADING.get(layer.in_features, (0, 1))
         towards_ends = [
             graded_to_ends(line, 0 if repeats else octaves, each)

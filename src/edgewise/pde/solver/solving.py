@@ -19,6 +19,7 @@ from edgewise.outcomes import (
     ProgressCallback,
     StopReason,
     check_on_interrupt,
+    check_time,
     progress_callback,
     reported,
 )
@@ -32,12 +33,14 @@ from edgewise.pde.solver.history import (
     MOST_MARCH,
     SHARPER_LOOSE_MARCH,
     SHARPER_MARCH,
+    STOPPED,
+    WHY_EARLY,
     History,
     PassWatch,
     TrainedNetwork,
     until,
 )
-from edgewise.pde.solver.network import SeparableNetwork, SolverNetwork, grid_sizes, kan_of, network_for
+from edgewise.pde.solver.network import SeparableNetwork, SolverNetwork, check_as_start, grid_sizes, kan_of
 from edgewise.pde.solver.refinement import SEPARABLE, TENSOR, Plan, Refinement
 from edgewise.pde.solver.solution import Solution, field_values
 from edgewise.pde.solver.training import linear_method
@@ -70,11 +73,6 @@ DEFAULT_TOLERANCE = 1e-10  # A choice: what two grids reach on smooth problems
 GAP_OF_ERRORS = 0.2  # standard errors to which two grids must agree: an interval is then 2 % too short. A choice
 STARTS_OF_OTHERS = 5  # from which another solution is sought. A choice: less than a second on a square
 ALWAYS = ("on_interrupt", "verbose", "journal")  # options that do not choose how a problem is solved
-STOPPED = {
-    StopReason.BUDGET: "the budget was spent in a sharper one",
-    StopReason.TIME_LIMIT: "the time was over in a sharper one",
-    StopReason.INTERRUPTED: "a sharper one was interrupted",
-}
 # Dimensions up to which products of B-splines of all coordinates are used. A choice: their number grows like that of
 # the intervals to the power of the dimension.
 MOST_TENSOR = 2
@@ -154,8 +152,9 @@ def solve(
     budget : float
         Work allowed, in units of `edgewise.settings.EQUATION_BUDGET_WORK`: 1 is up to about two minutes of one core.
     time_limit : float, optional
-        Wall seconds allowed; decides between stages, between slabs of time, where a solution may end early, and between
-        the steps for an `UnknownField`, of which each grid needs some.
+        Wall seconds allowed. No part of the work begins after them, nor one that is foreseen to end later; 15 % of
+        them, 5 seconds at most, are left for the judgement of the solution, which leaves checks out where there is no
+        time. A solution in time ends at the moment that was reached.
     tolerance : float
         Estimated relative error at which the solve ends; not for `UnknownField`, whose grids must agree to 0.2 of a
         standard error.
@@ -174,7 +173,8 @@ def solve(
     Raises
     ------
     InputError
-        An argument is not as above, or the order of the equation is above four.
+        An argument is not as above, the order of the equation is above four, or the time limit is over before there is
+        any solution.
     KeyboardInterrupt
         The user pressed Ctrl-C, and `on_interrupt` is "raise" or no stage is complete.
 
@@ -223,13 +223,20 @@ def solve(
     progress = progress_callback(progress, ("stage", "share", "error"))
     with reported(progress, options.get("verbose", False), "solve") as report:
         history, ended = History(problem, seed, budget, time_limit, report, options.get("journal")), None
-        if problem.form.smoothed_fields:
-            ended = _find_fields(problem, history)
-        elif _is_unchosen(options):
-            ended = _solve_on_structured_grids(problem, history, tolerance, start)
-        stopped, message = ended or _refined(Refinement(problem, plan, history, tolerance), history)
-    if stopped is StopReason.INTERRUPTED and not keep_interrupted:
-        raise KeyboardInterrupt
+        with history.deadline.holds():
+            if problem.form.smoothed_fields:
+                ended = _find_fields(problem, history)
+            elif _is_unchosen(options):
+                ended = _solve_on_structured_grids(problem, history, tolerance, start)
+                if ended is None and history.deadline.is_over:  # no networks are trained
+                    if history.best is None:
+                        raise history.nothing_in_time(problem)
+                    ended = StopReason.TIME_LIMIT, history.message_with_residual("The time is over")
+            stopped, message = ended or _refined(Refinement(problem, plan, history, tolerance), history)
+    if stopped is StopReason.INTERRUPTED:
+        if not keep_interrupted:
+            raise KeyboardInterrupt
+        history.hurry()
     return history.solution(stopped, message)
 
 
@@ -304,7 +311,7 @@ def _planned(problem: Collocation, seed: int, **options: Unpack[SolveOptions]) -
         if isinstance(begin, TensorNetwork):  # without the covariance of measured fields, which is of that problem
             begin = TensorNetwork(begin.tensor_layer)
         if isinstance(begin, Chain):
-            _check_as_start(problem, begin, options)
+            check_as_start(problem, begin, hidden, options.get("degree"), options.get("grid_size"))
             if isinstance(begin, SeparableNetwork):
                 shape = SEPARABLE
             else:
@@ -325,21 +332,6 @@ def _planned(problem: Collocation, seed: int, **options: Unpack[SolveOptions]) -
         options.get("resample", True),
         begin,
     )
-
-
-def _check_as_start(problem: Collocation, begin: Chain, options: SolveOptions) -> None:
-    """Refuse a network unlike that of the start, which is the one that is trained."""
-    hidden, degree, grid_size = options.get("hidden"), options.get("degree"), options.get("grid_size")
-    is_kan = not isinstance(begin, TensorNetwork | SeparableNetwork)
-    layers = kan_of(begin).layers if is_kan else begin.layers
-    degrees = {each for layer in layers for each in getattr(layer, "degrees", (getattr(layer, "degree", degree),))}
-    unlike = {"degree": degrees != {degree}, "grid_size": set(grid_sizes(begin)) != {grid_size}, "hidden": True}
-    if hidden is not None and is_kan:
-        wanted, own = kan_of(network_for(problem, hidden, 1, 1, 0)).config, kan_of(begin).config
-        unlike["hidden"] = (wanted.width, wanted.products) != (own.width, own.products)
-    for name, value in (("hidden", hidden), ("degree", degree), ("grid_size", grid_size)):
-        if value is not None and unlike[name]:
-            raise InputError(f"{name} must be left out beside start, whose network is trained on, got {value!r:.60}")
 
 
 def _is_unchosen(options: SolveOptions) -> bool:
@@ -392,6 +384,8 @@ def _solve_on_structured_grids(
                 found = next(others(statement, [history.best.network], STARTS_OF_OTHERS), None)
         except KeyboardInterrupt:  # the solution itself is complete
             return StopReason.INTERRUPTED, f"{ended[1]} Interrupted while other solutions were sought."
+        except OutOfTime:
+            return ended
         if found is not None:
             history.remark = "another solution exists, which other_solutions gives"
     return ended
@@ -415,7 +409,8 @@ def _solve_with_low_rank(
 
     def spend(work: float) -> None:
         history.spend(work)
-        if history.exhausted:
+        check_time()
+        if history.work > history.limit:
             raise OutOfTime
 
     def stages() -> Iterator[Stage]:
@@ -465,6 +460,10 @@ def _find_fields(problem: Collocation, history: History) -> tuple[StopReason, st
         if before is None:
             raise
         return StopReason.INTERRUPTED, "Interrupted; the solution is that of the last complete grid."
+    except OutOfTime:
+        if before is None:
+            raise history.nothing_in_time(problem) from None
+        return StopReason.TIME_LIMIT, "The time is over."
     reason, clause = history.exhausted or (StopReason.NO_PROGRESS, "The largest grid is reached")
     return reason, f"{clause}."
 
@@ -477,6 +476,7 @@ def solve_on_grids(
     Returns the reason of the end and a sentence, or None if no grid has a solution.
     """
     best: TrainedNetwork | None = None
+    exhausted: tuple[StopReason, str] | None = None
     try:
         for stage in stages:
             history.spend(stage.work)
@@ -495,12 +495,14 @@ def solve_on_grids(
         if best is None:
             raise
         return StopReason.INTERRUPTED, "Interrupted; the solution is that of the last complete grid."
+    except OutOfTime:
+        exhausted = StopReason.TIME_LIMIT, "The time is over"
     if best is None:
         return None
-    history.best = best
-    if history.exhausted:
-        reason, clause = history.exhausted
-        return reason, history.message_with_residual(clause)
+    history.returned_to(best, len(history.stages))
+    exhausted = exhausted or history.exhausted
+    if exhausted:
+        return exhausted[0], history.message_with_residual(exhausted[1])
     evidence = history.evidence()
     if evidence.is_final and problem.is_linear:
         return StopReason.NO_PROGRESS, history.message_with_residual("A finer grid would not help")
@@ -524,10 +526,12 @@ def _march(
         march = march_of(statement, allowed, watch, FINER_MARCH ** len(costs), known)
         try:
             result = march.run()
-        except KeyboardInterrupt:
-            result = march.result()
-            stop.append(StopReason.INTERRUPTED)
+        except (KeyboardInterrupt, OutOfTime) as error:
+            result, is_late = march.result(), isinstance(error, OutOfTime)
+            stop.append(StopReason.TIME_LIMIT if is_late else StopReason.INTERRUPTED)
             if result is None and history.best is None:
+                if is_late:
+                    raise history.nothing_in_time(problem) from None
                 raise
         if watch.looser is not None and not stop:
             allowed = watch.looser
@@ -547,7 +551,7 @@ def _march(
             history.fresh_points = shorter.domain.interior(FRESH_POINTS, "sobol", seed=history.seed + FRESH_SEED)
             history.add_stage(TrainedNetwork(result.network, shorter, allowed), result.points)
             reason = stop[0] if stop else StopReason.NO_PROGRESS
-            return reason, history.message_with_residual(f"{_WHY_EARLY[reason]} at {name} = {result.reached:.6g}")
+            return reason, history.message_with_residual(f"{WHY_EARLY[reason]} at {name} = {result.reached:.6g}")
         elif result is not None:
             history.compare_beginning(result.network, result.reached)
         if not stop and (result is None or not result.is_complete or allowed <= march_of.tolerances[1]):
@@ -586,15 +590,7 @@ def _check_by_coarser(problem: Collocation, statement: Statement, history: Histo
 
     try:
         result = _march_of(problem)(statement, allowed, watch, 1 / FINER_MARCH).run()
-    except KeyboardInterrupt:  # the solution itself is complete
+    except (KeyboardInterrupt, OutOfTime):  # the solution itself is complete
         return
     if result is not None and result.is_complete:
         history.add_stage_before(TrainedNetwork(result.network, problem, allowed), result.points)
-
-
-_WHY_EARLY = {
-    StopReason.NO_PROGRESS: "Windows in time became too short, as where a solution blows up or jumps: it ends",
-    StopReason.BUDGET: "The budget was spent before the last moment: the solution ends",
-    StopReason.TIME_LIMIT: "The time was over before the last moment: the solution ends",
-    StopReason.INTERRUPTED: "Interrupted before the last moment: the solution ends",
-}

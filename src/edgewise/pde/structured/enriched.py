@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -18,6 +19,7 @@ from edgewise.nn.layers.segments import dense_rows
 from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.nn.prediction import BATCH_ROWS
 from edgewise.ops.jet import seed_jet
+from edgewise.outcomes import check_time, foreseen, interruptible
 from edgewise.pde.domains.domain import TIME, Domain, Piece
 from edgewise.pde.domains.mesh import FACE_POINTS, Mesh, even_lines
 from edgewise.pde.domains.sampling import gauss_legendre
@@ -259,6 +261,7 @@ def enriched_stages(problem: Collocation) -> Iterator[Stage]:
         return
     places = tuple(corner.point for corner in corners_of(domain))
     for intervals, most, around in ENRICHED_STAGES:
+        check_time()
         functions = singular_functions(problem, operator, most, around)
         count = sum(len(each.terms) for each in functions)
         if not count or count + (intervals + ENRICHED_DEGREE) ** 2 > MOST_ENRICHED:
@@ -279,6 +282,7 @@ def _solved(network: EnrichedNetwork, problem: Collocation) -> tuple[float, floa
     before = [each.detach().clone() for each in parameters]
     factors: tuple[Tensor, Tensor, Tensor] | None = None
     for _ in range(QR_STEPS):
+        check_time()
         residuals = _residuals(network, problem)
         loss = float(residuals.square().sum())
         if not loss < least:
@@ -290,13 +294,16 @@ def _solved(network: EnrichedNetwork, problem: Collocation) -> tuple[float, floa
         if is_last:
             break
         if factors is None or not problem.is_linear:  # rows of a linear problem are the same everywhere
-            rows = _rows(network, problem)
-            norms = rows.norm(dim=0)
-            for part in (norms[:splines], norms[splines:]):
-                part.clamp_(min=LEAST_NORM * float(part.max()))
-            ridge = QR_RIDGE * torch.eye(len(norms), dtype=rows.dtype)
-            factors = (*torch.geqrf(torch.cat([rows / norms, ridge])), norms)
-            work += 2.0 * (len(rows) + len(norms)) * len(norms) ** 2
+            count = sum(map(torch.Tensor.numel, parameters))
+            product = 2.0 * (len(residuals) + count) * count**2
+            with foreseen("rows and their QR factors", product):
+                rows = _rows(network, problem)
+                norms = rows.norm(dim=0)
+                for part in (norms[:splines], norms[splines:]):
+                    part.clamp_(min=LEAST_NORM * float(part.max()))
+                stacked = torch.cat([rows / norms, QR_RIDGE * torch.eye(count, dtype=rows.dtype)])
+                factors = (*interruptible(partial(torch.geqrf, stacked)), norms)
+            work += product
         triangle, reflections, norms = factors
         rhs = torch.cat([residuals, residuals.new_zeros(len(norms))])[:, None]
         projected = torch.ormqr(triangle, reflections, rhs, transpose=True)[: len(norms)]
@@ -314,6 +321,7 @@ def _residuals(network: EnrichedNetwork, problem: Collocation) -> Tensor:
     values = []
     for block in problem.blocks():
         for part, _ in block.data.chunks(BATCH_ROWS):
+            check_time()
             each = block.weighted_residuals(block.jet(network, part.x), part, {})
             values.append(each.mT.flatten() / math.sqrt(len(block.data)))
     return torch.cat(values)
@@ -324,6 +332,7 @@ def _rows(network: EnrichedNetwork, problem: Collocation) -> Tensor:
     layer, rows = network.tensor_layer, []
     for block in problem.blocks():
         for part, _ in block.data.chunks(BATCH_ROWS):
+            check_time()
             with torch.no_grad():
                 jet, singular = block.jet(network, part.x), network.singular_jet(part.x, block.directions, block.order)
                 seed = seed_jet(part.x, block.directions, block.order)

@@ -15,6 +15,7 @@ from torch import Tensor
 from edgewise.errors import InputError
 from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.nn.prediction import BATCH_ROWS
+from edgewise.outcomes import OutOfTime, check_time, foreseen
 from edgewise.pde.domains.mesh import Mesh, even_lines
 from edgewise.pde.problem.collocation import BlockResiduals, Collocation, points_with
 from edgewise.pde.problem.conditions import HardConditions, UnknownField
@@ -256,7 +257,7 @@ def inverse_fits(
             try:
                 smoothing = _Smoothing(sampled, mesh, copy.deepcopy(layer), names, watch, order, spent)
                 tried = smoothing.run(start)
-            except (InputError, KeyboardInterrupt) as error:  # not finite, or Ctrl-C
+            except (InputError, KeyboardInterrupt, OutOfTime) as error:  # not finite, Ctrl-C, or no time is left
                 if fit is None and (start is None or isinstance(error, KeyboardInterrupt)):
                     raise
                 if fit is None:
@@ -327,17 +328,17 @@ class _Smoothing:
             strengths, noise = tuple(before.strengths[name] for name in self.names), before.noise
             self._follow(before.network)
         found: _Found | None = None
-        is_interrupted = False
+        is_interrupted = is_cut = False
         try:
             for exactness in EXACTNESSES if before is None else EXACTNESSES[-1:]:
                 if exactness < EXACTNESSES[-1] and not self.watch(self.work, self._size(self.exact)):
                     continue  # no time for the way there
                 for found in self._newton(self.names, strengths, noise, exactness):
                     strengths, noise = found.strengths, found.noise
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, OutOfTime) as error:
             if before is not None or found is None:
                 raise
-            is_interrupted = True
+            is_cut, is_interrupted = True, isinstance(error, KeyboardInterrupt)
         assert found is not None
         self._set(found.parameters)
         covariance = found.covariance
@@ -348,7 +349,11 @@ class _Smoothing:
         size = self.network.tensor_layer.coef.numel()
         if self.count - found.freedom <= LEAST_SPARE:
             root, covariance = torch.full_like(root, math.nan), torch.full_like(covariance, math.nan)
-        rises = self._rises(found) if found.is_settled and self.count - found.freedom > LEAST_SPARE else {}
+        try:
+            rises = self._rises(found) if found.is_settled and self.count - found.freedom > LEAST_SPARE else {}
+        except OutOfTime:
+            rises = {}
+            self._set(found.parameters)
         wider = max((PROFILED / max(min(ends), LEAST_RISE) for ends in rises.values()), default=1.0)
         root, covariance = root * max(wider, 1.0), covariance * max(wider, 1.0) ** 2
         errors = covariance.diagonal()[size:].clamp(min=0).sqrt().tolist()
@@ -365,7 +370,7 @@ class _Smoothing:
             points=self.problem.point_count,
             work=self.work,
             rises=rises,
-            is_settled=found.is_settled and not is_interrupted,
+            is_settled=found.is_settled and not is_cut,
             is_interrupted=is_interrupted,
         )
 
@@ -408,15 +413,17 @@ class _Smoothing:
         for _ in range(NEWTON_ROUNDS):
             weight = exactness * self.count / noise**2
             smooth = sum((s * p for s, p in zip(strengths, rough, strict=True)), torch.zeros_like(self.first[0]))
-            whole, exact, fall = self._step(smooth, noise, weight)
-            is_least = fall < SETTLED  # by how much it would fall, in units of the noise's variance
-            covariance, free = whole.inverse(), _Factor(weight * exact + smooth)
+            with foreseen("a step for unknown fields", len(self.first[0]) ** 3):
+                whole, exact, fall = self._step(smooth, noise, weight)
+                is_least = fall < SETTLED  # by how much it would fall, in units of the noise's variance
+                covariance, free = whole.inverse(), _Factor(weight * exact + smooth)
+                curved = [free.solve(matrix).diagonal().sum() for matrix in rough]
             c = self._coefficients()
             self.work += 4 * len(c) ** 3
             freedom = float((covariance * self.first[0]).sum()) / noise**2
             changes = []
             for number, matrix in enumerate(rough):
-                given = float(free.solve(matrix).diagonal().sum() - (covariance * matrix).sum())
+                given = float(curved[number] - (covariance * matrix).sum())
                 ratio = max(given, ABOVE_ZERO) / max(float(c @ matrix @ c), ABOVE_ZERO)
                 most = LARGEST_STRENGTH_CHANGE if strengths[number] * given > LEAST_CURVED else 1.0
                 ratio = min(max(ratio, 1 / LARGEST_STRENGTH_CHANGE), most)
@@ -485,6 +492,7 @@ class _Smoothing:
             for side in (-PROFILED, PROFILED):
                 self._set(found.parameters + side * move)
                 for _ in range(PROFILE_STEPS):
+                    check_time()
                     if self._step(smooth, found.noise, weight, held)[2] < SETTLED:
                         break
                 ends.append(math.sqrt(max(self._objective(smooth, found.noise, weight) - least, 0.0)))

@@ -8,6 +8,9 @@ from torch import Tensor, nn
 from edgewise.nn.layers.base import Chain, Layer, LayerList
 from edgewise.nn.layers.segments import dense_rows
 from edgewise.nn.layers.tensor_product import TensorLayer
+from edgewise.ops.jet import compose, seed_jet
+from edgewise.ops.splines.active import active_basis
+from edgewise.ops.splines.knots import repeated
 from edgewise.pde.problem.corners import CornerFunctions
 from edgewise.pde.problem.singular import SingularFunctions
 
@@ -57,6 +60,13 @@ class WindowNetwork(nn.Module):
         super().__init__()
         self.windows, self.axis = nn.ModuleList(windows), axis
         self.register_buffer("ends", ends)
+        layers = [window.tensor_layer for window in windows]
+        self._are_polynomials = len({layer.degrees for layer in layers}) == 1 and all(
+            layer.in_features == 1
+            and len(layer.coef) == layer.degrees[0] + 1
+            and torch.equal(layer.knots[0], repeated(layer.knots[0][:, [0, -1]], layer.degrees[0]))
+            for layer in layers
+        )
 
     def window(self, number: int) -> TensorNetwork:
         """The network of one window, by its number in the order of time."""
@@ -74,12 +84,28 @@ class WindowNetwork(nn.Module):
             beyond = x[:, self.axis] > self.ends[-1] + OUTSIDE * (self.ends[-1] - self.ends[0])
             x = torch.where(beyond[:, None], torch.nan, x)  # nothing is known after the last moment
         number = torch.searchsorted(self.ends[1:-1].contiguous(), x[:, self.axis].contiguous(), right=True)
+        if self._are_polynomials:
+            return self._polynomials(number, seed_jet(x, directions, order), order)
         present = number.unique().tolist()
         chosen = [(number == window).nonzero()[:, 0] for window in present]
         parts = [
             self.window(window).jet(x[rows], directions, order) for window, rows in zip(present, chosen, strict=True)
         ]
         return torch.cat(parts, 1)[:, torch.cat(chosen).argsort()]
+
+    def _polynomials(self, number: Tensor, line: Tensor, order: int) -> Tensor:
+        """Jet (C, b, fields) where each window is one polynomial of time: all windows at once.
+
+        `number` (b,) are those of the windows, `line` (C, b, 1) is the jet of the points.
+        """
+        layers = [self.window(each).tensor_layer for each in range(len(self.windows))]
+        (degree,), begin, lengths = layers[0].degrees, self.ends[number, None], self.ends.diff()[number, None]
+        place = torch.cat([line[:1] - begin, line[1:]]) / lengths
+        unit = repeated(line.new_tensor([[0.0, 1.0]]), degree)
+        _, derivatives = active_basis(place[0], unit, degree, order)
+        factor = compose(place, list(derivatives[:, :, 0]), order)  # (C, b, degree + 1)
+        coef = torch.stack([layer.coef for layer in layers])[number]
+        return torch.einsum("cbk,bkf->cbf", factor, coef)
 
 
 class EnrichedNetwork(TensorNetwork):

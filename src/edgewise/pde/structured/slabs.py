@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from edgewise.outcomes import check_time
 from edgewise.pde.problem.evaluation import EquationResiduals, EvaluationContext
 from edgewise.pde.problem.fields import Field
 from edgewise.pde.problem.strong_form import PROBE_SEEDS, PROBES
@@ -121,7 +122,10 @@ class SlabMarch:
         self.points, self.ends = 0, [float(self.domain.bounds[self.time, 0])]
 
     def run(self) -> March | None:
-        """Slabs from the first moment to the last, or as far as they go; None if there is not even one."""
+        """Slabs from the first moment to the last, or as far as they go; None if there is not even one.
+
+        Where the time is over inside a slab, OutOfTime is raised, and `result` has the slabs before it.
+        """
         begin, end = self.domain.bounds[self.time].tolist()
         moment, length = begin, (end - begin) / (FIRST_SLABS * self.finer)
         axes, state = self._initial()
@@ -247,6 +251,7 @@ class SlabMarch:
         coef = self._guess(axes, state, length, near)
         solver, before = None, math.inf
         for _ in range(ITERATIONS):
+            check_time()
             fresh = solver is None
             evaluated = [block.evaluate(coef, with_slopes=fresh) for block in blocks]
             # The initial state is kept exactly, so that nothing is left of it in a step.
@@ -392,6 +397,7 @@ class SlabMarch:
             for axis, repeats in zip(self.space, periodic, strict=True)
         ]
         for _ in range(3 * MOST_ROUNDS):
+            check_time()
             state = self._interpolated(axes)
             scale = np.maximum(np.abs(state).reshape(self.order, -1, len(form.fields)).max(1), ABOVE_ZERO)
             errors = []

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from edgewise.nn.layers.tensor_product import TensorLayer
+from edgewise.outcomes import check_time
 from edgewise.pde.structured.axis import SplineAxis, along
 from edgewise.pde.structured.linear import LinearSystem, solver_for
 from edgewise.pde.structured.networks import TensorNetwork
@@ -95,6 +96,7 @@ def stationary_stages(
     dimension, degrees, before = len(axes), [HIGHEST_DEGREE] * len(axes), axes
     best, stalls, failures, is_stabilised, loss = math.inf, 0, 0, False, 0.0
     while True:
+        check_time()
         start = np.zeros(shape_of(statement, axes)) if coef is None else carried(coef, before, axes)
         solved = newton(statement, axes, start, is_stabilised)
         if solved is None:
@@ -147,6 +149,7 @@ def newton(
     evaluated = evaluate(coef)
     size = norm_of(evaluated)
     for _ in range(NEWTON_STEPS):
+        check_time()
         solved = newton_step(statement, blocks, evaluated, coef.shape)
         if solved is None:
             return None
@@ -156,6 +159,7 @@ def newton(
             return coef + step, work
         factor = 1.0
         while True:
+            check_time()
             moved = coef + factor * step
             after = evaluate(moved)
             reached = norm_of(after)

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from scipy import sparse
 
+from edgewise.outcomes import check_time
 from edgewise.pde.domains.domain import Domain
 from edgewise.pde.domains.mesh import Mesh
 from edgewise.pde.domains.products import OverTime
@@ -352,6 +353,7 @@ class WindowMarch(SlabMarch):
         ]
         before = math.inf
         while True:
+            check_time()
             grid = self._grid(axes)
             x = grid.points
             given = self._given(x.numpy())  # (order, m, fields)
@@ -500,6 +502,7 @@ class WindowMarch(SlabMarch):
         factors = kept[2] if kept is not None and kept[0] is grid and abs(kept[1] / length - 1) < 1e-9 else None
         before = math.inf
         for _ in range(ITERATIONS):
+            check_time()
             fresh = factors is None
             evaluated = self._evaluated(grid, line, grid.spread(nodal), known, fresh)
             if not all(np.isfinite(values).all() for values, _ in evaluated):

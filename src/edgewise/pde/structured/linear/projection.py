@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import linalg, sparse
 
+from edgewise.outcomes import foreseen
 from edgewise.train.cost import EQUATION_COST
 
 # Projections: ridge of systems whose diagonal is one, steps of refinement that remove its influence, the least size of
@@ -35,20 +36,20 @@ class Projection:
         values = entries.data / self.scale[row] / self.scale[column]
         count, width = len(scale), int(np.abs(column - row).max())
         self.is_banded = BANDED_FROM * width < count
-        if self.is_banded:
-            band = np.zeros((3 * width + 1, count), dtype=values.dtype, order="F")
-            band[2 * width + row - column, column] = values
-            band[2 * width] += PROJECTION_RIDGE
-            factorise, self._back = linalg.get_lapack_funcs(("gbtrf", "gbtrs"), (band,))
-            self._factors = (*factorise(band, width, width, overwrite_ab=True)[:2], width)
-            self.work = 2.0 * count * width**2
-        else:
-            dense = np.zeros((count, count), dtype=values.dtype, order="F")
-            dense[row, column] = values
-            dense[np.arange(count), np.arange(count)] += PROJECTION_RIDGE
-            self._factors = linalg.lu_factor(dense, overwrite_a=True, check_finite=False)
-            self.work = count**3 / 3
+        self.work = 2.0 * count * width**2 if self.is_banded else count**3 / 3
         self.work *= (4 if np.iscomplexobj(values) else 1) / EQUATION_COST.product_speed
+        with foreseen("banded factors" if self.is_banded else "dense factors", self.work):
+            if self.is_banded:
+                band = np.zeros((3 * width + 1, count), dtype=values.dtype, order="F")
+                band[2 * width + row - column, column] = values
+                band[2 * width] += PROJECTION_RIDGE
+                factorise, self._back = linalg.get_lapack_funcs(("gbtrf", "gbtrs"), (band,))
+                self._factors = (*factorise(band, width, width, overwrite_ab=True)[:2], width)
+            else:
+                dense = np.zeros((count, count), dtype=values.dtype, order="F")
+                dense[row, column] = values
+                dense[np.arange(count), np.arange(count)] += PROJECTION_RIDGE
+                self._factors = linalg.lu_factor(dense, overwrite_a=True, check_finite=False)
         self.solve_work = (1 + PROJECTION_ROUNDS) * 8 * (matrix.nnz + count * min(2 * width, count))
 
     def __call__(self, values: np.ndarray) -> np.ndarray:

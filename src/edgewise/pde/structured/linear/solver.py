@@ -7,6 +7,7 @@ import math
 import numpy as np
 from scipy.sparse.linalg import LinearOperator, gmres
 
+from edgewise.outcomes import check_time
 from edgewise.pde.structured.linear.diagonal import FieldByField
 from edgewise.pde.structured.linear.system import LinearSystem, Preconditioner, Solver
 from edgewise.pde.structured.linear.waves import WaveByWave
@@ -65,6 +66,7 @@ class Krylov:
         work = max(system.unknowns * (4.0 * sum(system.shape[:-1]) + TABLES_WORK), LEAST_APPLICATION_WORK)
 
         def applied(v: np.ndarray) -> np.ndarray:
+            check_time()
             system.work += work
             return system.product(self.preconditioner(v))
 

@@ -9,8 +9,10 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import splu
 
+from edgewise.outcomes import foreseen, interruptible
 from edgewise.pde.structured.statement import RowBlock, Slopes
 
+LONG_FACTORS = 1e8  # multiply-adds from which on the clock runs beside a factorisation: a tenth of a second
 Solver = Callable[[np.ndarray], np.ndarray]
 """Maps a right-hand side (rows,) to a solution (unknowns,)."""
 
@@ -93,14 +95,16 @@ class LinearSystem:
 
     def factorised(self) -> Solver | None:
         """Solver by sparse LU factors; None where the matrix is singular or its factors would take too long."""
-        matrix = self.matrix()
-        # Rows are scaled to size one, for pivots to be comparable.
-        scale = 1 / np.maximum(abs(matrix).max(1).toarray().ravel(), np.finfo(float).tiny)
-        scaled = (sparse.diags_array(scale) @ matrix).tocsc()
-        try:
-            factors = splu(scaled)
-        except RuntimeError:  # "Factor is exactly singular"
-            return None
+        work = self.factor_work()
+        with foreseen("sparse factors", work):
+            matrix = self.matrix()
+            # Rows are scaled to size one, for pivots to be comparable.
+            scale = 1 / np.maximum(abs(matrix).max(1).toarray().ravel(), np.finfo(float).tiny)
+            scaled = (sparse.diags_array(scale) @ matrix).tocsc()
+            try:
+                factors = interruptible(lambda: splu(scaled)) if work > LONG_FACTORS else splu(scaled)
+            except RuntimeError:  # "Factor is exactly singular"
+                return None
         self.work += (factors.L.nnz + factors.U.nnz) ** 2 / max(self.unknowns, 1) / 2
 
         def solve(rhs: np.ndarray) -> np.ndarray:

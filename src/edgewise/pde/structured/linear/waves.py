@@ -7,6 +7,7 @@ import math
 import numpy as np
 from scipy import linalg
 
+from edgewise.outcomes import check_time, interruptible
 from edgewise.pde.structured.axis import dense
 from edgewise.pde.structured.linear.system import LinearSystem, Preconditioner
 
@@ -86,7 +87,8 @@ class WaveByWave(Preconditioner):
         is_determined = sizes > LEAST_SINGULAR_VALUE * sizes.max()
         left = left * is_determined[..., None, :]
         matrices[special] = np.eye(size)
-        self.inverses = np.linalg.inv(matrices)
+        check_time()
+        self.inverses = interruptible(lambda: np.linalg.inv(matrices))
         shares = np.where(is_determined, 1 / np.maximum(sizes, np.finfo(float).tiny), 0.0)
         self.inverses[special] = (right.conj().swapaxes(-1, -2) * shares[..., None, :]) @ left.conj().swapaxes(-1, -2)
         self.inverses *= scale

@@ -1,0 +1,200 @@
+"""Time limits and Ctrl-C: nothing begins after the deadline, for all kinds of problems, and the rest is kept."""
+
+import math
+import signal
+
+import pytest
+import torch
+
+from edgewise.errors import InputError
+from edgewise.outcomes import StopReason
+from edgewise.pde import (
+    PDE,
+    Box,
+    Dirichlet,
+    Disk,
+    Initial,
+    Interval,
+    LShape,
+    Observations,
+    Periodic,
+    Time,
+    UnknownField,
+    integral,
+    laplacian,
+    solve,
+)
+from edgewise.pde.low_rank.sweeps import Pairs
+from edgewise.pde.solver import evidence, history
+from edgewise.pde.structured import enriched, slabs, stationary, windows
+from edgewise.pde.structured.inverse import _Smoothing
+
+PI = math.pi
+SQUARE = Box(x=(0, 1), y=(0, 1))
+
+
+def stationary_box():
+    return PDE(lambda u, x, y: laplacian(u) + u**2 + torch.exp(x * y), SQUARE, [Dirichlet(0.0)])
+
+
+def burgers():
+    conditions = [Dirichlet(0.0), Initial(lambda x: -torch.sin(PI * x))]
+    return PDE(lambda u: u.t + u * u.x - 0.01 * u.xx, Interval(-1, 1) * Time(0, 1), conditions)
+
+
+def vortices():
+    def flow(u, v, p):
+        forces = [u.t + u * u.x + v * u.y + p.x, v.t + u * v.x + v * v.y + p.y]
+        return [forces[0] - 0.01 * laplacian(u), forces[1] - 0.01 * laplacian(v), u.x + v.y]
+
+    start = {
+        "u": lambda x, y: torch.cos(x) * torch.sin(y),
+        "v": lambda x, y: -torch.sin(x) * torch.cos(y),
+    }
+    plane = Box(x=(0, 2 * PI), y=(0, 2 * PI)) * Time(0, 1)
+    return PDE(flow, plane, [Periodic("x", "y"), Initial(start)])
+
+
+def cooling():
+    bump = Initial(lambda x, y: (1 - x**2 - y**2) * torch.cos(x))
+    return PDE(lambda u: u.t - 0.1 * laplacian(u) + u**2, Disk(1.0) * Time(0, 1), [Dirichlet(0.0), bump])
+
+
+def corner():
+    return PDE(lambda u, x, y: laplacian(u) + u**2 + torch.exp(x * y), LShape(), [Dirichlet(0.0)])
+
+
+def five_coordinates():
+    return PDE(lambda u, points: laplacian(u) + 1 / (1 + points.sum(1) ** 2), Box.cube(5), [Dirichlet(0.0)])
+
+
+def lorenz():
+    def flow(x, y, z):
+        return [x.t - 10 * (y - x), y.t - x * (28 - z) + y, z.t - x * y + 8 / 3 * z]
+
+    return PDE(flow, Time(0, 10), [Initial({"x": 1.0, "y": 1.0, "z": 1.0})])
+
+
+def unknown_field():
+    x = torch.linspace(0, 1, 60, dtype=torch.float64)
+    measured = Observations(x[:, None], x * (1 - x) + 1e-3 * torch.sin(1e3 * x), field="u")
+    equation = PDE(
+        lambda u, a: a.x * u.x + a * u.xx + 2, Interval(0, 1), [Dirichlet({"u": 0.0}), measured, UnknownField("a")]
+    )
+    return equation
+
+
+def elasticity():
+    def plate(u, v):
+        return [laplacian(u) + u.xx + v.xy + u**2 + 1, laplacian(v) + v.yy + u.xy - v]
+
+    return PDE(plate, SQUARE, [Dirichlet({"u": 0.0, "v": 0.0})])
+
+
+def kernel():
+    def equation(u, x):
+        return u + integral(u, -1, 1, lambda u, s: 0.1 / (0.01 + (x[:, None] - s) ** 2) * u) - 1
+
+    return PDE(equation, Interval(-1, 1), [])
+
+
+GRACE = 0.005  # in place of `FIRST_GRACE`
+ENDING = 0.03  # readings for reports, once nothing begins any more
+KINDS = {
+    "box": stationary_box,
+    "line and time": burgers,
+    "periodic plane and time": vortices,
+    "disk and time": cooling,
+    "corner": corner,
+    "low rank": five_coordinates,
+    "ordinary equation": lorenz,
+    "unknown field": unknown_field,
+    "system": elasticity,
+    "network": kernel,
+}
+
+# Where parts of the work begin: of which each takes a good share of a second in large problems.
+BEGINNINGS = (
+    (stationary, "newton_step"),
+    (slabs, "LinearSystem"),
+    (slabs, "solver_for"),
+    (windows, "Grid"),
+    (windows, "WindowFactors"),
+    (enriched, "_rows"),
+    (Pairs, "_solve_pair"),
+    (_Smoothing, "_step"),
+    (history, "train_network"),
+    (history, "sought_points"),
+    (evidence, "_other_grid"),
+    (evidence, "weakest_direction"),
+)
+
+
+@pytest.fixture
+def begun(monkeypatch, counted_seconds):
+    """Moments at which parts of the work began, by name."""
+    moments = []
+
+    def recorded(owner, name):
+        whole = getattr(owner, name)
+
+        def call(*args, **options):
+            moments.append((name, counted_seconds.now))
+            return whole(*args, **options)
+
+        monkeypatch.setattr(owner, name, call)
+
+    for owner, name in BEGINNINGS:
+        recorded(owner, name)
+    return moments
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("limit", [0.005, 0.06])
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_begins_after_the_deadline(kind, limit, begun, counted_seconds, monkeypatch):
+    monkeypatch.setattr(history, "FIRST_GRACE", GRACE)
+    problem, options = KINDS[kind](), {} if kind == "unknown field" else {"tolerance": 1e-14}
+    before = counted_seconds.now
+    try:
+        solution = solve(problem, time_limit=limit, budget=100.0, **options)
+    except InputError as error:
+        assert str(error).startswith("time_limit must be long enough")
+    else:
+        assert solution.stopped is StopReason.TIME_LIMIT
+        assert bool(solution(solution.problem.domain.interior(5)).isfinite().all())
+    assert [name for name, moment in begun if moment > before + limit + GRACE] == []
+    assert counted_seconds.now < before + limit + GRACE + ENDING
+
+
+def test_a_limit_too_short_for_a_slab_is_refused(counted_seconds, monkeypatch):
+    monkeypatch.setattr(history, "FIRST_GRACE", 0.0)
+    with pytest.raises(InputError, match=r"^time_limit must be long enough to go beyond the first moment, t = 0, got "):
+        solve(burgers(), time_limit=1e-3)
+    with pytest.raises(InputError, match=r"^time_limit must be long enough for a solution on the first grid, got 0.0"):
+        solve(stationary_box(), time_limit=1e-3)
+
+
+def test_a_judgement_without_time_says_so(counted_seconds, monkeypatch):
+    solution = solve(burgers(), time_limit=0.1)
+    assert solution.stopped is StopReason.TIME_LIMIT and "the solution ends at t = 0." in solution.message
+    monkeypatch.setattr(history, "RESERVED_SHARE", 0.0)
+    hasty = solve(burgers(), time_limit=0.1)
+    assert "there was no time for further checks; the only pass through time had a tolerance of" in hasty.trust
+    assert math.isfinite(hasty.error_estimate)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["box", "line and time", "corner", "network"])
+def test_ctrl_c_keeps_what_there_is(kind, monkeypatch):
+    """A signal amid native code, after a second of processor time."""
+    monkeypatch.setattr(history, "INTERRUPTED_SECONDS", 0.0)
+    problem, before = KINDS[kind](), signal.signal(signal.SIGPROF, signal.default_int_handler)
+    try:
+        signal.setitimer(signal.ITIMER_PROF, 1.0)
+        solution = solve(problem, tolerance=1e-14, budget=100.0, on_interrupt="keep")
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
+    assert solution.stopped is StopReason.INTERRUPTED
+    assert "nterrupted" in solution.message
