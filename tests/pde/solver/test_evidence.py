@@ -154,6 +154,8 @@ def test_nothing_speaks_against_good_solutions():
         assert solution.trust.startswith("Checked: "), solution.trust
         assert solution.errors().relative_l2 < 3 * solution.error_estimate
     assert solve(PDE(lambda u: u.xx + u, LINE, [Dirichlet(0.0)])).trust.startswith("Checked: ")  # u = 0 is right
+    trivial = solve(PDE(lambda u: u.xx + 20 * (u - u**3), LINE, [Dirichlet(0.0)]))
+    assert trivial.message.startswith("The solution is u = 0") and "not found; other_solutions looks" in trivial.message
 
 
 def test_points_are_sought_where_residuals_are_large():

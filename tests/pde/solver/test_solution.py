@@ -9,12 +9,14 @@ from torch import nn
 
 from edgewise.errors import InputError, MissingExtraError
 from edgewise.outcomes import StopReason
-from edgewise.pde.domains.domain import Box, Time
-from edgewise.pde.domains.shapes import Disk
+from edgewise.pde.domains.domain import Box, Interval, Time
+from edgewise.pde.domains.shapes import Disk, LShape
 from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Dirichlet, Initial
 from edgewise.pde.problem.fields import function_jet, laplacian
+from edgewise.pde.solver.gridded import lowest
 from edgewise.pde.solver.solution import Solution, Stage
+from edgewise.pde.solver.solving import solve
 
 PI = math.pi
 
@@ -118,8 +120,27 @@ def test_quantities_of_a_solution():
     assert quarter == pytest.approx(1 / PI**2, rel=1e-12)
     with pytest.raises(InputError, match=r"^over must be a domain of x, y, got "):
         exact.integral(over=Time(0, 1))
+    with pytest.raises(InputError, match=r"^over must lie within the domain of the problem, got 50.00% of it outside$"):
+        exact.integral(over=Box(x=(0, 2), y=(0, 1)))
     with pytest.raises(InputError, match=r"^field must be one of u, got 'v'$"):
         exact.extremes("v")
+
+
+def test_extremes_on_curved_boundaries():
+    round_with_hole = Disk(2.0) - Disk(0.3, center=(0.2, 0.1))
+    place, value = lowest(lambda x: x[:, 0] + 0.5 * x[:, 1], round_with_hole)
+    assert value == pytest.approx(-2 * math.sqrt(1.25), abs=1e-12)
+    assert place.tolist() == pytest.approx([-4 / math.sqrt(5), -2 / math.sqrt(5)], abs=1e-6)
+    assert lowest(lambda x: (x - 0.2).square().sum(1), round_with_hole)[1] == pytest.approx(0.2**2, abs=1e-12)
+
+
+@pytest.mark.parametrize("domain", [Interval(0, 1), Time(0, 1), LShape()])
+def test_no_points_have_no_values(domain):
+    conditions = [Initial(1.0)] if domain.coordinates == ("t",) else [Dirichlet(1.0)]
+    equation = (lambda u: u.t + u) if domain.coordinates == ("t",) else (lambda u: laplacian(u) + 1)
+    solution = solve(PDE(equation, domain, conditions), tolerance=1e-3)
+    none = np.zeros((0, domain.dimension))
+    assert solution(none).shape == (0, 1) and solution.derivative(none, domain.coordinates[0]).shape == (0,)
 
 
 def test_roots_of_a_solution():

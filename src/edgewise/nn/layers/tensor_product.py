@@ -123,7 +123,8 @@ class TensorLayer(Layer):
         numbers, factors = self._active(x, order)
         last = factors[-1].permute(1, 2, 0)  # (b, degree + 1, C)
         local = self.coef.reshape(-1, self.out_features)[numbers].transpose(1, 2)  # (b, out, p)
-        local = local.reshape(len(numbers), -1, last.shape[1]) @ last
+        runs = self.out_features * numbers.shape[1] // last.shape[1]
+        local = local.reshape(len(numbers), runs, last.shape[1]) @ last
         inner = local.permute(2, 0, 1).unflatten(2, (self.out_features, -1))  # (C, b, out, p / (degree + 1))
         for factor in reversed(factors[:-1]):
             inner = inner.unflatten(3, (-1, factor.shape[2]))

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.outcomes import OutOfTime, check_time
+from edgewise.pde.domains.domain import Box
 from edgewise.pde.domains.mesh import Mesh, equal_shares
 from edgewise.pde.domains.sampling import unit_points
 from edgewise.pde.problem.collocation import Collocation, points_with
@@ -277,7 +278,11 @@ def _doubts_of_uniqueness(
     least = UNDETERMINED[min(problem.domain.dimension, 3)]
     is_unique = weakest is not None and weakest.size >= least
     if size < SMALL_SOLUTION and not (is_unique and problem.is_linear) and zero_solves(problem):
-        doubts.append("The solution is u = 0, which solves every homogeneous problem; another one was not found.")
+        can_search = not problem.is_linear and problem.form.time is None and isinstance(problem.domain, Box)
+        more = "; other_solutions looks for more" if can_search else ""
+        doubts.append(
+            f"The solution is u = 0, which solves every homogeneous problem; another one was not found{more}."
+        )
     if weakest is not None and not is_unique:
         what = "a constant" if weakest.is_constant else "another function"
         doubts.append(f"The solution is not unique: {what} may be added to it, and the residual stays the same.")

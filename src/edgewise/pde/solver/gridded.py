@@ -1,4 +1,4 @@
-"""Values of a solution on a grid: arrays, data sets of xarray, files of VTK, and the places of a value."""
+"""Values of a solution on a grid: arrays, data sets of xarray, files of VTK; places of a value and of extremes."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from edgewise.files import write_bytes
 from edgewise.pde.domains.domain import Box, Domain, covers, finite_number
 from edgewise.pde.domains.mesh import even_lines
 from edgewise.pde.problem.interfaces import Parts
+from edgewise.settings import ABOVE_ZERO
 
 if TYPE_CHECKING:
     from edgewise.pde.solver.solution import Solution
@@ -29,6 +30,11 @@ USUAL_GRID, MOST_GRID = 200_000, 10**8  # values of a grid in more dimensions, a
 # Places between which a change of sign is seen, by the number of coordinates: some thousand periods of one of them, and
 # a hundred of two; and halvings of their distances, to rounding. A choice
 ROOT_PLACES, ROOT_HALVINGS = {1: 20_000, 2: 400, 3: 60}, 50
+# Points inside, and on the boundary, from which extremes are sought, and the last step of the search. A choice: the
+# value at an extreme changes by the square of the step.
+SEARCH_POINTS, SEARCHED = 2000, 1e-9
+# Newton steps from outside to the boundary, and the step of the differences, as a share of the sides. A choice
+ONTO_STEPS, ONTO_DIFFERENCE = 6, 1e-7
 ROOT_JUMP = 1e-4  # of the largest value: a smaller jump at an interface is an error of the solution. A choice
 
 
@@ -179,3 +185,35 @@ def crossings(gap: Callable[[Tensor], Tensor], domain: Domain, parts: Parts | No
             left, right = left[stays], right[stays]
         found.append((left + right) / 2)
     return torch.cat(found)
+
+
+def lowest(function: Callable[[Tensor], Tensor], domain: Domain) -> tuple[Tensor, float]:
+    """Place (n,) and value of the minimum of a function, (b, n) to (b,), see `Solution.extremes`.
+
+    Points of the pattern that lie outside are moved onto the boundary, so that the search follows curved ones.
+    """
+    walls, _ = domain.boundary(SEARCH_POINTS, names=[piece.name for piece in domain.pieces])
+    points = torch.cat([domain.interior(SEARCH_POINTS, "sobol", 1), walls])
+    best = points[function(points).argmin()][None]
+    step = domain.size / SEARCH_POINTS ** (1 / domain.dimension)
+    axes = torch.cat([torch.eye(domain.dimension), -torch.eye(domain.dimension)]).double()
+    while float((step / domain.size).max()) > SEARCHED:
+        around = (best + axes * step).clamp(domain.bounds[:, 0], domain.bounds[:, 1])
+        around = _onto_boundary(domain, around)
+        around = torch.cat([best, around[covers(domain, around)]])
+        number = int(function(around).argmin())
+        best, step = around[number][None], step if number else step / 2
+    return best[0], float(function(best))
+
+
+def _onto_boundary(domain: Domain, x: Tensor) -> Tensor:
+    """Points (b, n), those outside moved to the boundary by Newton's method along the gradient of the level."""
+    shifts = ONTO_DIFFERENCE * torch.diag(domain.size)
+    for _ in range(ONTO_STEPS):
+        level = domain.level(x).clamp(min=0)
+        if not bool(level.any()):
+            break
+        slopes = [(domain.level(x + shift) - domain.level(x - shift)) / (2 * shift.sum()) for shift in shifts]
+        slope = torch.stack(slopes, 1)
+        x = x - slope * (level / slope.square().sum(1).clamp(min=ABOVE_ZERO))[:, None]
+    return x

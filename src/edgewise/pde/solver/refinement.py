@@ -236,7 +236,7 @@ class Refinement:
         while True:
             best = history.best
             assert best is not None and last is not None and isinstance(last.network, Chain)
-            reached = "The loss is at rounding" if best.loss < ROUNDING_LOSS else ""
+            reached = "Only rounding is left of the residual" if best.loss < ROUNDING_LOSS else ""
             if history.error_estimate <= self.tolerance or reached:
                 evidence = history.evidence()
                 if evidence.is_sound and evidence.estimate <= max(

@@ -16,20 +16,19 @@ from torch import Tensor, nn
 from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.nn.prediction import BATCH_ROWS, predict_in_batches
 from edgewise.outcomes import StopReason
-from edgewise.pde.domains.domain import TIME, Domain
+from edgewise.pde.domains.domain import TIME, Domain, covers
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.evaluation import Value, call_by_name, coordinate_table, value_at
 from edgewise.pde.problem.fields import Field, Index, derivative_names, function_jet, stencil
-from edgewise.pde.solver.gridded import crossings, dataset_of, grid_of, quadrature_of, write_vtk
+from edgewise.pde.solver.gridded import crossings, dataset_of, grid_of, lowest, quadrature_of, write_vtk
 from edgewise.presentation import html_table, number_text
 from edgewise.settings import ABOVE_ZERO
 
 # Share of the sides of the domain: points farther out are outside. A choice: above the rounding of float32.
 FAR_OUTSIDE = 1e-6
 FLUX_POINTS = 4096  # on each piece of a boundary, for fluxes. A choice: errors of 1e-7 for a few periods
-# Points inside, and on the boundary, from which extremes are sought, and the last step of the search. A choice: the
-# value at an extreme changes by the square of the step.
-SEARCH_POINTS, SEARCHED = 2000, 1e-9
+# Share of the volume of a domain of integration that rounding may place outside the domain of the problem. A choice
+OUTSIDE_SHARE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -379,12 +378,20 @@ class Solution:
         -------
         float
             For the accuracy see `Domain.quadrature`; in a domain with curved interfaces it is about 1e-3.
+
+        Raises
+        ------
+        InputError
+            `over` has other coordinates or leaves the domain, or the integrand takes unknown names.
         """
         domain = self.problem.domain if over is None else over
         if not isinstance(domain, Domain) or domain.coordinates != self.problem.domain.coordinates:
             raise InputError(f"over must be a domain of {', '.join(self.problem.domain.coordinates)}, got {over!r:.60}")
         x, weights = quadrature_of(domain, self.problem.form.parts)
-        values = field_values(self.model, self.problem, self._points(x))
+        outside = float(weights[~covers(self.problem.domain, x)].sum() / weights.sum())
+        if outside > OUTSIDE_SHARE:
+            raise InputError(f"over must lie within the domain of the problem, got {outside:.2%} of it outside")
+        values = field_values(self.model, self.problem, x)
         if integrand is None:
             return float(weights @ values[:, 0])
         table = {
@@ -409,25 +416,12 @@ class Solution:
             The minimum and the maximum, the best of many points inside and on the boundary, then by a pattern search
             whose step is halved until it is 1e-9 of the domain.
         """
-        domain, slot = self.problem.domain, self._slot(field)
-        start = torch.cat(
-            [
-                domain.interior(SEARCH_POINTS, "sobol", 1),
-                domain.boundary(SEARCH_POINTS, names=[p.name for p in domain.pieces])[0],
-            ]
-        )
-        found = []
+        problem, slot, found = self.problem, self._slot(field), []
         for sign in (1, -1):
-            best = start[(sign * field_values(self.model, self.problem, start)[:, slot]).argmin()][None]
-            step = domain.size / SEARCH_POINTS ** (1 / domain.dimension)
-            axes = torch.cat([torch.eye(domain.dimension), -torch.eye(domain.dimension)]).double()
-            while float((step / domain.size).max()) > SEARCHED:
-                around = (best + axes * step).clamp(domain.bounds[:, 0], domain.bounds[:, 1])
-                around = torch.cat([best, around[domain.contains(around)]])
-                number = int((sign * field_values(self.model, self.problem, around)[:, slot]).argmin())
-                best, step = around[number][None], step if number else step / 2
-            value = float(field_values(self.model, self.problem, best)[0, slot])
-            found.append(Extreme(value, dict(zip(domain.coordinates, best[0].tolist(), strict=True))))
+            place, value = lowest(
+                lambda x, sign=sign: sign * field_values(self.model, problem, x)[:, slot], problem.domain
+            )
+            found.append(Extreme(sign * value, dict(zip(problem.domain.coordinates, place.tolist(), strict=True))))
         return found[0], found[1]
 
     def roots(self, value: float = 0.0, field: str | None = None) -> np.ndarray:

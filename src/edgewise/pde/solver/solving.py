@@ -503,10 +503,10 @@ def solve_on_grids(
     exhausted = exhausted or history.exhausted
     if exhausted:
         return exhausted[0], history.message_with_residual(exhausted[1])
-    evidence = history.evidence()
-    if evidence.is_final and problem.is_linear:
+    evidence, is_resolved = history.evidence(), history.fresh_residual <= LARGEST_RESIDUAL
+    if evidence.is_final and (problem.is_linear or is_resolved):
         return StopReason.NO_PROGRESS, history.message_with_residual("A finer grid would not help")
-    if history.fresh_residual > LARGEST_RESIDUAL or evidence.estimate > UNSOLVED_ESTIMATE:
+    if not is_resolved or evidence.estimate > UNSOLVED_ESTIMATE:
         return None  # least squares on grids graded by the residual may still find what no structured grid resolves
     return StopReason.NO_PROGRESS, history.message_with_residual("A finer grid does not lower the residual")
 

@@ -76,7 +76,8 @@ class WindowNetwork(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Outputs (*batch, fields) at points (*batch, in)."""
-        return self.jet(x.reshape(-1, x.shape[-1]))[0].reshape(*x.shape[:-1], -1)
+        values = self.jet(x.reshape(-1, x.shape[-1]))[0]
+        return values.reshape(*x.shape[:-1], values.shape[-1])
 
     def jet(self, x: Tensor, directions: Tensor | None = None, order: int = 0) -> Tensor:
         """Jet (C, b, fields) at points (b, in), see `Chain.jet`."""
@@ -86,7 +87,7 @@ class WindowNetwork(nn.Module):
         number = torch.searchsorted(self.ends[1:-1].contiguous(), x[:, self.axis].contiguous(), right=True)
         if self._are_polynomials:
             return self._polynomials(number, seed_jet(x, directions, order), order)
-        present = number.unique().tolist()
+                present = number.unique().tolist() or [0]  # also of no points
         chosen = [(number == window).nonzero()[:, 0] for window in present]
         parts = [
             self.window(window).jet(x[rows], directions, order) for window, rows in zip(present, chosen, strict=True)
