@@ -87,7 +87,7 @@ class WindowNetwork(nn.Module):
         number = torch.searchsorted(self.ends[1:-1].contiguous(), x[:, self.axis].contiguous(), right=True)
         if self._are_polynomials:
             return self._polynomials(number, seed_jet(x, directions, order), order)
-                present = number.unique().tolist() or [0]  # also of no points
+        present = number.unique().tolist() or [0]  # also of no points
         chosen = [(number == window).nonzero()[:, 0] for window in present]
         parts = [
             self.window(window).jet(x[rows], directions, order) for window, rows in zip(present, chosen, strict=True)
