@@ -187,21 +187,21 @@ def crossings(gap: Callable[[Tensor], Tensor], domain: Domain, parts: Parts | No
     return torch.cat(found)
 
 
-def lowest(function: Callable[[Tensor], Tensor], domain: Domain) -> tuple[Tensor, float]:
-    """Place (n,) and value of the minimum of a function, (b, n) to (b,), see `Solution.extremes`.
+def lowest(function: Callable[[Tensor], Tensor], domain: Domain, sign: int = 1) -> tuple[Tensor, float]:
+    """Place (n,) and value where sign times a function, (b, n) to (b,), is smallest, see `Solution.extremes`.
 
     Points of the pattern that lie outside are moved onto the boundary, so that the search follows curved ones.
     """
     walls, _ = domain.boundary(SEARCH_POINTS, names=[piece.name for piece in domain.pieces])
     points = torch.cat([domain.interior(SEARCH_POINTS, "sobol", 1), walls])
-    best = points[function(points).argmin()][None]
+    best = points[(sign * function(points)).argmin()][None]
     step = domain.size / SEARCH_POINTS ** (1 / domain.dimension)
     axes = torch.cat([torch.eye(domain.dimension), -torch.eye(domain.dimension)]).double()
     while float((step / domain.size).max()) > SEARCHED:
         around = (best + axes * step).clamp(domain.bounds[:, 0], domain.bounds[:, 1])
         around = _onto_boundary(domain, around)
         around = torch.cat([best, around[covers(domain, around)]])
-        number = int(function(around).argmin())
+        number = int((sign * function(around)).argmin())
         best, step = around[number][None], step if number else step / 2
     return best[0], float(function(best))
 

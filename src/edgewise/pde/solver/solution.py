@@ -417,11 +417,13 @@ class Solution:
             whose step is halved until it is 1e-9 of the domain.
         """
         problem, slot, found = self.problem, self._slot(field), []
+
+        def values(x: Tensor) -> Tensor:
+            return field_values(self.model, problem, x)[:, slot]
+
         for sign in (1, -1):
-            place, value = lowest(
-                lambda x, sign=sign: sign * field_values(self.model, problem, x)[:, slot], problem.domain
-            )
-            found.append(Extreme(sign * value, dict(zip(problem.domain.coordinates, place.tolist(), strict=True))))
+            place, value = lowest(values, problem.domain, sign)
+            found.append(Extreme(value, dict(zip(problem.domain.coordinates, place.tolist(), strict=True))))
         return found[0], found[1]
 
     def roots(self, value: float = 0.0, field: str | None = None) -> np.ndarray:
