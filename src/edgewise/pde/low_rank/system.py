@@ -15,7 +15,8 @@ from edgewise.pde.low_rank.trains import Entries, Train, added, along, crossed, 
 from edgewise.pde.problem.fields import Index
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
 from edgewise.pde.structured.axis import SplineAxis, dense
-from edgewise.pde.structured.statement import RowBlock, Statement
+from edgewise.pde.structured.blocks import RowBlock
+from edgewise.pde.structured.statement import Statement
 
 # Points at which a term is evaluated at once, and at which its structure is looked at. Choices.
 POINTS_AT_ONCE, SAMPLE_POINTS = 2**16, 200

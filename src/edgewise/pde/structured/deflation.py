@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from edgewise.pde.structured.axis import SplineAxis
+from edgewise.pde.structured.blocks import EquationBlock
 from edgewise.pde.structured.statement import Statement
 from edgewise.pde.structured.stationary import (
     carried,
@@ -108,7 +109,7 @@ def _response(statement: Statement, axes: list[SplineAxis], coef: np.ndarray) ->
     source = []
     for block in blocks:
         values, slopes = block.evaluate(coef)
-        source.append((np.full_like(values, -1.0 if block.face is None else 0.0), slopes))
+        source.append((np.full_like(values, -1.0 if isinstance(block, EquationBlock) else 0.0), slopes))
     solved = newton_step(statement, blocks, source, coef.shape)
     if solved is None or not solved[0].any():
         return None

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property, partial
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -13,188 +11,12 @@ from torch import Tensor
 
 from edgewise.ops.splines.bspline import MAX_PRODUCT_DEGREE
 from edgewise.pde.domains.domain import Box
-from edgewise.pde.problem.evaluation import EvaluationContext, is_linear_in_fields
-from edgewise.pde.problem.fields import Field, Index
-from edgewise.pde.problem.integrals import at_places
+from edgewise.pde.problem.evaluation import is_linear_in_fields
 from edgewise.pde.problem.strong_form import PROBE_SEEDS, PROBES, ResidualTerm, StrongForm
-from edgewise.pde.structured.axis import SplineAxis, Table
-
-Key = tuple[int, int, Index]
-"""Number of a residual, number of a field, and the derivative of that field by which the residual has a slope."""
-Slopes = dict[Key, np.ndarray]
-"""Slopes of residuals by derivatives of fields at the points of a block, in the shape of its grid."""
-
-PastValues = Callable[[int, Tensor], Tensor]
-"""Maps the number of a field and points (b, q, n) at earlier moments to its values there, (b, q)."""
+from edgewise.pde.structured.axis import SplineAxis
+from edgewise.pde.structured.blocks import ClosingBlock, ConstantBlock, EquationBlock, PastValues, RowBlock, Slopes
 
 MOST_AXES = 3  # as many inputs as a `TensorLayer` has
-
-
-@dataclass(eq=False)
-class RowBlock:
-    """Residuals of a term on a grid of points: rows of the system that determines the coefficients.
-
-    Parameters
-    ----------
-    form : StrongForm
-        The problem.
-    term : ResidualTerm
-        The equation or a condition.
-    numbers : tuple of int
-        Numbers of those residuals of the term that are collocated here.
-    axes : list of SplineAxis
-        The coordinates.
-    points : list of ndarray
-        Points of each coordinate; the grid has all their combinations.
-    face : tuple of int, optional
-        For conditions: number of the coordinate that is constant, and 0 or 1 for its low or high end.
-    past : callable, optional
-        Values of the fields at earlier moments, for delays.
-    """
-
-    form: StrongForm
-    term: ResidualTerm
-    numbers: tuple[int, ...]
-    axes: Sequence[SplineAxis]
-    points: Sequence[np.ndarray]
-    face: tuple[int, int] | None = None
-    past: PastValues | None = None
-    _tables: dict[tuple[int, int], Table] = field(default_factory=dict)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Number of points of each coordinate."""
-        return tuple(map(len, self.points))
-
-    @property
-    def rows(self) -> int:
-        """Number of rows: residuals times points."""
-        return len(self.numbers) * math.prod(self.shape)
-
-    def table(self, axis: int, order: int) -> Table:
-        """Values of the B-splines of a coordinate, or of a derivative, at its points."""
-        if (axis, order) not in self._tables:
-            self._tables[axis, order] = self.axes[axis].table(self.points[axis], order)
-        return self._tables[axis, order]
-
-    def local_products(self, indices: Iterable[Index]) -> tuple[np.ndarray, dict[Index, np.ndarray]]:
-        """Products of the splines that can differ from zero at each point: their numbers, and the derivatives.
-
-        Both have shape (N, products).
-        """
-        places, values = np.zeros((1, 1), dtype=int), dict[Index, np.ndarray]()
-        for index in {tuple([0] * len(self.axes)), *indices}:
-            numbers, product = np.zeros((1, 1), dtype=int), np.ones((1, 1))
-            for axis, points, order in zip(self.axes, self.points, index, strict=True):
-                columns, local = axis.local(points, order)
-                shape = (len(product) * len(points), -1)
-                numbers = (numbers[:, None, :, None] * axis.count + columns[:, None]).reshape(shape)
-                product = (product[:, None, :, None] * local[:, None]).reshape(shape)
-            places, values[index] = numbers, product
-        return places, values
-
-    @cached_property
-    def x(self) -> Tensor:
-        """All points, (N, n), the last coordinate running fastest."""
-        lines = np.meshgrid(*self.points, indexing="ij")
-        return torch.from_numpy(np.stack([line.ravel() for line in lines], 1))
-
-    @cached_property
-    def normal(self) -> Tensor | None:
-        """Outward normals, (N, n), on a face."""
-        if self.face is None:
-            return None
-        normal = torch.zeros_like(self.x)
-        normal[:, self.face[0]] = 2.0 * self.face[1] - 1.0
-        return normal
-
-    def jet(self, coef: np.ndarray) -> dict[tuple[int, Index], np.ndarray]:
-        """All derivatives of the fields that the term uses, at the points; coef is (n_1, ..., n_d, fields)."""
-        needed = self.term.requirements.derivatives
-        values = self.derivatives(coef, {index for indices in needed.values() for index in indices})
-        return {
-            (number, index): values[index][number]
-            for number, name in enumerate(self.form.fields)
-            for index in needed[name]
-        }
-
-    def derivatives(self, coef: np.ndarray, indices: Iterable[Index]) -> dict[Index, np.ndarray]:
-        """Derivatives of all fields at the points, (fields, *shape) each."""
-        partial: dict[Index, np.ndarray] = {(): coef}
-
-        def upto(index: Index) -> np.ndarray:
-            """Derivatives by the first coordinates: the tables of these are applied, their axes are the last ones."""
-            if index not in partial:
-                before = upto(index[:-1])
-                table = self.table(len(index) - 1, index[-1])
-                product = table @ before.reshape(before.shape[0], -1)
-                partial[index] = np.moveaxis(product.reshape(-1, *before.shape[1:]), 0, -1)
-            return partial[index]
-
-        return {index: upto(index) for index in indices}
-
-    def residuals(self, coef: np.ndarray) -> np.ndarray:
-        """Residuals at the points, in units of an error: (residuals, *shape)."""
-        return self.evaluate(coef, with_slopes=False)[0]
-
-    def evaluate(self, coef: np.ndarray, with_slopes: bool = True) -> tuple[np.ndarray, Slopes]:
-        """Residuals (residuals, *shape), and their slopes by every derivative, exact by automatic differentiation."""
-        jet = self.jet(coef)
-        leaves = {key: torch.from_numpy(np.ascontiguousarray(value)).ravel() for key, value in jet.items()}
-        return self.evaluate_jet(leaves, with_slopes)
-
-    def evaluate_jet(self, jet: dict[tuple[int, Index], Tensor], with_slopes: bool) -> tuple[np.ndarray, Slopes]:
-        """Residuals and slopes, as `evaluate`, where derivatives of the fields (N,) are given."""
-        if with_slopes:
-            jet = {key: value.requires_grad_() for key, value in jet.items()}
-        names = self.form.domain.coordinates
-
-        def reader(number: int) -> Field:
-            return Field(lambda index: jet[number, index], names, partial(self._elsewhere, number))
-
-        fields = {name: reader(number) for number, name in enumerate(self.form.fields)}
-        sizes = self.term.requirements.sizes
-        slopes: Slopes = {}
-        with torch.set_grad_enabled(with_slopes):
-            context = EvaluationContext(names, self.x, fields, {}, self.normal)
-            results = self.term.residuals(context)
-            results = [results[number] / sizes[number] for number in self.numbers]
-            values = torch.stack([result.detach().expand(len(self.x)) for result in results])
-            for number, result in enumerate(results if with_slopes else ()):
-                if not result.requires_grad:
-                    continue
-                parts = torch.autograd.grad(result.sum(), list(jet.values()), retain_graph=True, allow_unused=True)
-                for (slot, index), part in zip(jet, parts, strict=True):
-                    if part is not None and bool((part != 0).any()):
-                        slopes[number, slot, index] = part.numpy().reshape(self.shape)
-        return values.numpy().reshape(len(self.numbers), *self.shape), slopes
-
-    def _elsewhere(self, number: int, axis: int, places: Tensor, *_: bool) -> Tensor:
-        """Values of a field at other places along a coordinate, (b, q): ones where there is no past, to find slopes."""
-        at = at_places(self.x, axis, places)
-        return torch.ones(at.shape[:2], dtype=at.dtype) if self.past is None else self.past(number, at)
-
-
-class HighestOrderBlock(RowBlock):
-    """Rows that let some fields, `numbers`, have one degree less in time, the only coordinate with one point.
-
-    The multiplier of a constraint, as the pressure of an incompressible flow, is a polynomial of time of one degree
-    less than the fields that it acts on [1]_.
-
-    References
-    ----------
-    .. [1] E. Hairer, G. Wanner, "Solving Ordinary Differential Equations II", section VII.4, problems of index 2.
-    """
-
-    def evaluate(self, coef: np.ndarray, with_slopes: bool = True) -> tuple[np.ndarray, Slopes]:
-        """Coefficients of the highest Chebyshev polynomial of time, and their slopes."""
-        (axis,) = (k for k, points in enumerate(self.points) if len(points) == 1)
-        degree, length = self.axes[axis].degree, float(np.ptp(self.axes[axis].breakpoints))
-        factor = length**degree / (math.factorial(degree) * 2.0 ** (2 * degree - 1))
-        index = tuple(degree if k == axis else 0 for k in range(len(self.axes)))
-        values = factor * self.derivatives(coef, [index])[index][list(self.numbers)]
-        slope = np.full(self.shape, factor)
-        return values, {(row, number, index): slope for row, number in enumerate(self.numbers)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,8 +40,15 @@ class Statement:
     past : callable, optional
         Values of the fields at earlier moments, for delays.
     multipliers : tuple of int
-        Numbers of the fields without derivatives by time that no constraint contains: differential-algebraic equations
-        of index 2, as the pressure of an incompressible flow.
+        Numbers of the fields that uphold constraints and do not occur in them, as the pressure of an incompressible
+        flow. In time they make differential-algebraic equations of index 2.
+    closings : tuple of int
+        By how many coefficients the space of multipliers is smaller than that of other fields, for each coordinate.
+    about_multipliers : mapping
+        For each residual of a condition whether it is about a multiplier alone, (residuals,), by the condition's number
+        and the face.
+    constant : Constant, optional
+        What determines the constant of a multiplier of which only derivatives occur.
     """
 
     form: StrongForm
@@ -229,6 +58,9 @@ class Statement:
     condition_orders: Mapping[tuple[int, int, int], np.ndarray] = field(default_factory=dict)
     past: PastValues | None = None
     multipliers: tuple[int, ...] = ()
+    closings: tuple[int, ...] = ()
+    about_multipliers: Mapping[tuple[int, int, int], np.ndarray] = field(default_factory=dict)
+    constant: Constant | None = None
 
     @property
     def periodic(self) -> tuple[bool, ...]:
@@ -252,14 +84,16 @@ class Statement:
 
     def equation_blocks(self, axes: Sequence[SplineAxis]) -> list[RowBlock]:
         """Blocks of the equation: one for all residuals that have the same orders, and so the same points."""
+        constraint = None if self.constant is None else self.constant.constraint
         return [
-            RowBlock(
+            EquationBlock(
                 self.form,
                 self.form.equation_term,
                 numbers,
                 axes,
                 [axis.collocation_points(m) for axis, m in zip(axes, orders, strict=True)],
                 past=self.past,
+                balanced=None if constraint not in numbers else numbers.index(constraint),
             )
             for orders, numbers in alike(self.orders)
         ]
@@ -269,12 +103,16 @@ class Statement:
         blocks = []
         for condition, axis, end in self.faces():
             above = self.priority[: self.priority.index(axis)]
-            term = self.form.condition_terms[condition]
-            for orders, numbers in alike(self.condition_orders[condition, axis, end]):
+            term, key = self.form.condition_terms[condition], (condition, axis, end)
+            orders = self.condition_orders[key]
+            about = self.about_multipliers.get(key, np.zeros(len(orders), dtype=bool))
+            for (*left, is_about), numbers in alike(np.column_stack([orders, about])):
                 points = [
                     line.breakpoints[[-1 if end else 0]]
                     if number == axis
-                    else line.collocation_points(orders[number])
+                    else line.collocation_points(self.closings[number])
+                    if is_about
+                    else line.collocation_points(left[number])
                     if number in above
                     else line.all_points()
                     for number, line in enumerate(axes)
@@ -283,12 +121,52 @@ class Statement:
         return blocks
 
     def multiplier_blocks(self, axes: Sequence[SplineAxis]) -> list[RowBlock]:
-        """One degree less in time for each multiplier, at as many points of space as it has splines."""
-        if not self.multipliers:
-            return []
-        time = self.form.time
-        points = [line.breakpoints[-1:] if k == time else line.all_points() for k, line in enumerate(axes)]
-        return [HighestOrderBlock(self.form, self.form.equation_term, self.multipliers, axes, points)]
+        """Blocks that make the space of multipliers smaller, and that of the constant of one of them."""
+        blocks, form = list[RowBlock](), self.form
+        closed = [axis for axis, count in enumerate(self.closings) if count]
+        given = {(axis, end) for (_, axis, end), about in self.about_multipliers.items() if about.any()}
+        for place, axis in enumerate(closed):
+            ends = [-2, 1] if (axis, 0) in given else [1, -2]  # first that end at which nothing is given
+            points = [
+                line.breakpoints[ends[: self.closings[axis]]]
+                if number == axis
+                else line.collocation_points(self.closings[number])
+                if number in closed[:place]
+                else line.all_points()
+                for number, line in enumerate(axes)
+            ]
+            blocks.append(ClosingBlock(form, form.equation_term, self.multipliers, axes, points, closed=axis))
+        if self.constant is not None:
+            points = [
+                line.collocation_points(self.closings[number])
+                if number == form.time
+                else np.zeros(0)
+                if self.constant.place is None
+                else self.constant.place[[number]]
+                for number, line in enumerate(axes)
+            ]
+            value = self.constant.value
+            blocks.append(ConstantBlock(form, form.equation_term, self.multipliers, axes, points, value=value))
+        return blocks
+
+
+@dataclass(frozen=True, eq=False)
+class Constant:
+    """What determines the constant of a multiplier: its value at a place, or its mean at each moment.
+
+    Parameters
+    ----------
+    constraint : int
+        Number of the residual that the multiplier upholds: it holds up to a constant, see `EquationBlock`.
+    place : ndarray, optional
+        The point, (n,); the mean if left out.
+    value : float
+        Value there, or mean.
+    """
+
+    constraint: int
+    place: np.ndarray | None = None
+    value: float = 0.0
 
 
 def alike(orders: np.ndarray) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
@@ -306,8 +184,8 @@ def recognised(form: StrongForm, most_axes: float = MOST_AXES) -> Statement | st
         return f"the domain is no box of at most {most_axes} coordinates"
     if form.parts is not None:
         return "there are interfaces"
-    if form.coefficients or form.observations:
-        return "there are unknown coefficients or measured values"
+    if form.coefficients:
+        return "there are unknown coefficients"
     if form.has_quadratures or form.hard.values:
         return "there are integrals or hard conditions"
     if form.order > MAX_PRODUCT_DEGREE - 2:
@@ -323,18 +201,21 @@ def recognised(form: StrongForm, most_axes: float = MOST_AXES) -> Statement | st
         requirements = form.condition_terms[number].requirements
         given[axis] += len(requirements.sizes)
         normal[axis] = max(normal[axis], *(requirements.order(name, [axis]) for name in form.fields))
+    flow = _with_pressure(statement, slopes)
+    if isinstance(flow, str):
+        return flow
+    if form.observations and flow.constant is None:
+        return "there are measured values"
+    expected = residual_orders.sum(0) - flow.closings
     for axis, repeats in enumerate(statement.periodic):
         if repeats:
             if given[axis]:
                 return "there are conditions on the ends of a periodic coordinate"
             residual_orders[:, axis] = field_orders[:, axis] = 0
-        elif given[axis] != residual_orders[:, axis].sum():
+        elif given[axis] != expected[axis]:
             return "there are not as many conditions as the order of the equations"
-    multipliers = _multipliers(form, statement, slopes)
-    if multipliers:
-        time = form.time
-        residual_orders[residual_orders[:, time] == 0, time] = 1
-        field_orders[list(multipliers), time] = 1
+    if not flow.multipliers:
+        flow = _multipliers_in_time(statement, slopes)
     priority = tuple(np.argsort(normal, kind="stable").tolist())
     orders: dict[tuple[int, int, int], np.ndarray] = {}
     for number, axis, end in statement.faces():
@@ -347,7 +228,7 @@ def recognised(form: StrongForm, most_axes: float = MOST_AXES) -> Statement | st
             if of_conditions is None or sorted(residual_orders.tolist()) != sorted(field_orders.tolist()):
                 return "the equations of a system have different orders, and their fields do not have the same ones"
             orders[number, axis, end] = of_conditions
-    return Statement(form, residual_orders, field_orders, priority, orders, multipliers=multipliers)
+    return replace(flow, priority=priority, condition_orders=orders)
 
 
 def _orders_of_conditions(slopes: Slopes, field_orders: np.ndarray, like: np.ndarray) -> np.ndarray | None:
@@ -407,16 +288,84 @@ def _probed(form: StrongForm, term: ResidualTerm, face: tuple[int, int] | None =
     return block.evaluate_jet(jet, with_slopes=True)[1]
 
 
-def _multipliers(form: StrongForm, statement: Statement, slopes: Slopes) -> tuple[int, ...]:
-    """Fields without a start and without derivatives by time, where no constraint, a residual without them, has any."""
-    time = form.time
-    constraints = np.flatnonzero(statement.orders[:, time] == 0)
+def _multipliers_in_time(statement: Statement, slopes: Slopes) -> Statement:
+    """The statement with multipliers: fields without start and rate, where no constraint, without rates, has any.
+
+    Orders by time of constraints and multipliers become those of a first-order equation.
+    """
+    form, time, orders = statement.form, statement.form.time, statement.orders
+    constraints = np.flatnonzero(orders[:, time] == 0)
     algebraic = np.flatnonzero(statement.field_orders[:, time] == 0)
     is_index_1 = any(number in constraints and slot in algebraic for number, slot, _ in slopes)
-    is_first_order = int(statement.orders[:, time].max()) == 1
+    is_first_order = int(orders[:, time].max()) == 1
     if not start_terms(form) or is_index_1 or not is_first_order or len(constraints) != len(algebraic):
-        return ()
-    return tuple(algebraic.tolist())
+        return statement
+    if not len(algebraic):
+        return statement
+    orders[constraints, time] = statement.field_orders[algebraic, time] = 1
+    closings = tuple(int(axis == time) for axis in range(form.domain.dimension))
+    return replace(statement, multipliers=tuple(algebraic.tolist()), closings=closings)
+
+
+def _with_pressure(statement: Statement, slopes: Slopes) -> Statement | str:
+    """The statement with a multiplier between walls, as the pressure of a flow; unchanged where there is none.
+
+    All equations but one, the constraint, are of the same order along each coordinate with walls, at least 2; one field
+    is of order 1 at most and does not occur in the constraint. Orders of both become those of the other ones.
+    """
+    form, time, dimension = statement.form, statement.form.time, statement.form.domain.dimension
+    unchanged = replace(statement, closings=(0,) * dimension)
+    orders, field_orders = statement.orders, statement.field_orders
+    walls = [axis for axis, repeats in enumerate(statement.periodic) if not repeats and axis != time]
+    if not walls:
+        return unchanged
+    space = [axis for axis in range(dimension) if axis != time]
+    others = np.flatnonzero((orders[:, walls] >= 2).all(1))
+    low = np.flatnonzero((field_orders[:, space] <= 1).all(1))
+    if len(others) != len(orders) - 1 or len(low) != 1 or (orders[others] != orders[others[:1]]).any():
+        return unchanged
+    (constraint,), (pressure,) = np.setdiff1d(np.arange(len(orders)), others).tolist(), low.tolist()
+    if any(number == constraint and slot == pressure for number, slot, _ in slopes):
+        return unchanged
+    if time is not None and (orders[constraint, time] or field_orders[pressure, time] or not start_terms(form)):
+        return unchanged
+    about: dict[tuple[int, int, int], np.ndarray] = {}
+    is_free, given = all(any(index) for _, slot, index in slopes if slot == pressure), np.zeros(dimension, dtype=int)
+    for key in statement.faces():
+        number, axis, end = key
+        term = form.condition_terms[number]
+        keys = _probed(form, term, (axis, end)).keys()
+        slots = [{slot for row, slot, _ in keys if row == k} for k in range(len(term.requirements.sizes))]
+        about[key] = np.array([each == {pressure} for each in slots])
+        given[axis] += about[key].sum()
+        is_free = is_free and all(any(index) for _, slot, index in keys if slot == pressure)
+    closings = np.zeros(dimension, dtype=int)
+    closings[walls] = orders[others[0], walls]
+    closings -= given
+    if time is not None:
+        closings[time] = 1
+    if (given > 0).sum() > 1 or (closings < 0).any() or (closings[walls] > 2).any():
+        return f"the conditions for {form.fields[pressure]} are too many, or not on opposite faces"
+    constant = None
+    if is_free:
+        observed = form.observations
+        names = {each.field for each in observed}
+        points = sum(len(each.values) for each in observed)
+        if time is None and points == 1 and names == {form.fields[pressure]}:
+            constant = Constant(constraint, observed[0].x[0].double().numpy(), float(observed[0].values[0]))
+        elif time is not None and not observed:
+            constant = Constant(constraint)
+        else:
+            return f"the constant of {form.fields[pressure]} is not determined by one value"
+    orders[constraint] = orders[others[0]]
+    field_orders[pressure] = orders[others[0]]
+    return replace(
+        unchanged,
+        multipliers=(pressure,),
+        closings=tuple(closings.tolist()),
+        about_multipliers=about,
+        constant=constant,
+    )
 
 
 def orders_of(form: StrongForm, slopes: Slopes | None = None) -> tuple[np.ndarray, np.ndarray]:

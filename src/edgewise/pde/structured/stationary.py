@@ -13,9 +13,10 @@ from torch import nn
 from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.outcomes import check_time
 from edgewise.pde.structured.axis import SplineAxis, along
+from edgewise.pde.structured.blocks import RowBlock, Slopes
 from edgewise.pde.structured.linear import LinearSystem, solver_for
 from edgewise.pde.structured.networks import TensorNetwork
-from edgewise.pde.structured.statement import RowBlock, Slopes, Statement
+from edgewise.pde.structured.statement import Statement
 from edgewise.settings import ABOVE_ZERO
 
 HIGHEST_DEGREE = 11  # the highest: on smooth problems it needs the fewest coefficients, and grading serves the others
@@ -29,6 +30,9 @@ SHORTEST_INTERVAL = 1e-11
 REDUCE = 1e4
 # Change of the length of intervals per length: neighbours differ by a factor of 1.5 at most. A choice.
 NEIGHBOUR_CHANGE = 0.5
+# The same for flows: at a corner where a pressure has no bound, the error of smooth splines is that of the ratio of
+# neighbours, however short they are. Measured under a lid.
+NEIGHBOUR_CHANGE_IN_FLOWS = 0.25
 # A coordinate, and in a solution that is not resolved an interval, whose error is below this share of the largest one
 # stays as it is; an error relative to the solution above which it is not resolved. Choices.
 MARKED_SHARE, UNRESOLVED_ERROR = 0.05, 1e-2
@@ -120,7 +124,8 @@ def stationary_stages(
         if stalls >= STALLS:
             return
         before = axes
-        axes = statement.axes(next_breakpoints(axes, errors, REDUCE), degrees)
+        change = NEIGHBOUR_CHANGE_IN_FLOWS if statement.multipliers else NEIGHBOUR_CHANGE
+        axes = statement.axes(next_breakpoints(axes, errors, REDUCE, change), degrees)
         is_same = all(a.intervals == b.intervals for a, b in zip(axes, before, strict=True))
         if is_same and is_resolved:
             axes = statement.axes([refined(axis.breakpoints, 1.3) for axis in axes], degrees)
@@ -229,6 +234,8 @@ def missing_diffusion(block: RowBlock, slopes: Slopes) -> Slopes:
 
 def has_layers(statement: Statement, axes: Sequence[SplineAxis], coef: np.ndarray) -> bool:
     """True if first derivatives outweigh second ones within intervals somewhere, so that layers may be unseen."""
+    if statement.multipliers:  # diffusion would be as large an error as a pressure without bound at a corner
+        return False
     return any(missing_diffusion(block, block.evaluate(coef)[1]) for block in statement.equation_blocks(axes))
 
 
@@ -279,7 +286,7 @@ def local_errors(
                 if of_multipliers:  # what a short slab makes small in other fields need not be so in these
                     wave = wave_slopes(fresh, evaluated[0].shape, of_multipliers, axis)
                     own = implied_errors(evaluated[0], np.where(wave > ABOVE_ZERO, wave, math.inf))
-                    values = np.maximum(values, own)
+                    values = np.maximum(values, own * cell_roots(fresh))
                 if of is not None:
                     values = np.maximum(values, lasting_errors(fresh, coef, *evaluated, short, axis, count))
                 largest = values.max(tuple(other for other in range(dimension) if other != axis))
@@ -289,6 +296,18 @@ def local_errors(
     if max(float(each.max()) for each in searched) > known:
         found = [np.maximum(each, other) for each, other in zip(found, searched, strict=True)]
     return found
+
+
+def cell_roots(block: RowBlock) -> np.ndarray:
+    """Root of the size of the cell in which each point of a block lies, relative to cells of an even grid.
+
+    With this factor errors are those in the mean square: a pressure may have no bound at a corner.
+    """
+    roots = np.ones(())
+    for line, at in zip(block.axes, block.points, strict=True):
+        lengths = np.diff(line.breakpoints)
+        roots = np.multiply.outer(roots, np.sqrt(lengths[line.places(at)] / lengths.mean()))
+    return roots
 
 
 def implied_errors(values: np.ndarray, wave: np.ndarray) -> np.ndarray:
@@ -340,8 +359,10 @@ def wave_slopes(block: RowBlock, shape: tuple[int, ...], slopes: Slopes, axis: i
     return np.maximum(scale, ABOVE_ZERO)
 
 
-def next_breakpoints(axes: Sequence[SplineAxis], errors: Sequence[np.ndarray], needed: float) -> list[np.ndarray]:
-    """Breakpoints of the next grid.
+def next_breakpoints(
+    axes: Sequence[SplineAxis], errors: Sequence[np.ndarray], needed: float, change: float = NEIGHBOUR_CHANGE
+) -> list[np.ndarray]:
+    """Breakpoints of the next grid, whose neighbours change by `change`, see `NEIGHBOUR_CHANGE`.
 
     Where a solution is not resolved at all, intervals with about the largest error are cut into as many parts as a
     stage may; else each by the power of its error that the degree of the splines gives, to reduce it by `needed`.
@@ -357,7 +378,7 @@ def next_breakpoints(axes: Sequence[SplineAxis], errors: Sequence[np.ndarray], n
             factor = np.clip(relative ** (1 / (line.degree + 1)), 1.0, most)
         lengths = np.diff(line.breakpoints)
         lengths = np.maximum(lengths / factor, np.minimum(lengths, SHORTEST_INTERVAL * np.ptp(line.breakpoints)))
-        new.append(graded(line.breakpoints, lengths, line.periodic))
+        new.append(graded(line.breakpoints, lengths, line.periodic, change))
     return new
 
 
@@ -366,11 +387,13 @@ def refined(breakpoints: np.ndarray, factor: float) -> np.ndarray:
     return graded(breakpoints, np.diff(breakpoints) / factor, False)
 
 
-def graded(breakpoints: np.ndarray, lengths: np.ndarray, periodic: bool) -> np.ndarray:
+def graded(
+    breakpoints: np.ndarray, lengths: np.ndarray, periodic: bool, change: float = NEIGHBOUR_CHANGE
+) -> np.ndarray:
     """New breakpoints whose intervals have about the wanted lengths, (intervals,), and change smoothly."""
     middles = (breakpoints[1:] + breakpoints[:-1]) / 2
     lengths = lengths.copy()
-    gaps = NEIGHBOUR_CHANGE * np.diff(middles)
+    gaps = change * np.diff(middles)
     for _ in range(2 if periodic else 1):
         for i in range(1, len(lengths)):
             lengths[i] = min(lengths[i], lengths[i - 1] + gaps[i - 1])

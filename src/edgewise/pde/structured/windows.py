@@ -21,11 +21,13 @@ from edgewise.outcomes import check_time
 from edgewise.pde.domains.domain import Domain
 from edgewise.pde.domains.mesh import Mesh
 from edgewise.pde.domains.products import OverTime
+from edgewise.pde.problem.fields import Index
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
 from edgewise.pde.structured.axis import SplineAxis, TimeAxis
+from edgewise.pde.structured.blocks import Slopes
 from edgewise.pde.structured.linear import Projection
 from edgewise.pde.structured.slabs import ITERATIONS, SPACE_MARGIN, STEP, TOO_LONG, Fields, Known, SlabMarch, Watch
-from edgewise.pde.structured.statement import Index, Slopes, Statement, orders_of, scattered_block, start_terms
+from edgewise.pde.structured.statement import Statement, orders_of, scattered_block, start_terms
 from edgewise.pde.structured.stationary import norm_of
 from edgewise.settings import ABOVE_ZERO
 

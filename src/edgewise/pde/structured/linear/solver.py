@@ -37,7 +37,7 @@ def solver_for(statement: Statement, system: LinearSystem) -> Solver | None:
     """A solver of a square system; None if there is none that is exact to rounding within the allowed work."""
     long = sum(axis.intervals > 1 for axis in system.blocks[0].axes)  # a slab of time is short
     is_dear = system.unknowns > ALWAYS_FACTORISED and (system.shape[-1] == 1 or system.factor_work() > CHEAP_FACTORS)
-    if long > 1 and is_dear:
+    if long > 1 and is_dear and system.rows == system.unknowns:
         preconditioner: Preconditioner | None = WaveByWave.of(system) if system.shape[-1] > 1 else None
         preconditioner = FieldByField.of(statement, system) if preconditioner is None else preconditioner
         if preconditioner is not None:

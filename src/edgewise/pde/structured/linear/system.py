@@ -10,7 +10,7 @@ from scipy import sparse
 from scipy.sparse.linalg import splu
 
 from edgewise.outcomes import foreseen, interruptible
-from edgewise.pde.structured.statement import RowBlock, Slopes
+from edgewise.pde.structured.blocks import EquationBlock, RowBlock, Slopes
 
 LONG_FACTORS = 1e8  # multiply-adds from which on the clock runs beside a factorisation: a tenth of a second
 Solver = Callable[[np.ndarray], np.ndarray]
@@ -93,11 +93,23 @@ class LinearSystem:
         whole.eliminate_zeros()
         return whole.tocsc()
 
+    def _with_constants(self) -> sparse.csc_array:
+        """The matrix, and columns of the constants up to which residuals hold, see `EquationBlock`."""
+        matrix, start = self.matrix(), 0
+        for block in self.blocks:
+            if isinstance(block, EquationBlock) and block.balanced is not None:
+                places = start + block.constants()
+                columns = np.broadcast_to(np.arange(len(places))[:, None], places.shape)
+                ones = np.ones(places.size), (places.ravel(), columns.ravel())
+                matrix = sparse.hstack([matrix, sparse.csc_array(ones, shape=(self.rows, len(places)))]).tocsc()
+            start += block.rows
+        return matrix
+
     def factorised(self) -> Solver | None:
         """Solver by sparse LU factors; None where the matrix is singular or its factors would take too long."""
         work = self.factor_work()
         with foreseen("sparse factors", work):
-            matrix = self.matrix()
+            matrix = self._with_constants()
             # Rows are scaled to size one, for pivots to be comparable.
             scale = 1 / np.maximum(abs(matrix).max(1).toarray().ravel(), np.finfo(float).tiny)
             scaled = (sparse.diags_array(scale) @ matrix).tocsc()
@@ -109,7 +121,8 @@ class LinearSystem:
 
         def solve(rhs: np.ndarray) -> np.ndarray:
             solution = factors.solve(scale * rhs)
-            return solution + factors.solve(scale * (rhs - matrix @ solution))  # one step of iterative refinement
+            solution += factors.solve(scale * (rhs - matrix @ solution))  # one step of iterative refinement
+            return solution[: self.unknowns]
 
         return solve
 

@@ -1,0 +1,280 @@
+"""Rows of the system that determines the coefficients on a structured grid: residuals at the points of a grid."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from edgewise.pde.problem.evaluation import EvaluationContext
+from edgewise.pde.problem.fields import Field, Index
+from edgewise.pde.problem.integrals import at_places
+from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
+from edgewise.pde.structured.axis import SplineAxis, Table
+
+Key = tuple[int, int, Index]
+"""Number of a residual, number of a field, and the derivative of that field by which the residual has a slope."""
+Slopes = dict[Key, np.ndarray]
+"""Slopes of residuals by derivatives of fields at the points of a block, in the shape of its grid."""
+
+PastValues = Callable[[int, Tensor], Tensor]
+"""Maps the number of a field and points (b, q, n) at earlier moments to its values there, (b, q)."""
+
+
+@dataclass(eq=False)
+class RowBlock:
+    """Residuals of a term on a grid of points: rows of the system that determines the coefficients.
+
+    Parameters
+    ----------
+    form : StrongForm
+        The problem.
+    term : ResidualTerm
+        The equation or a condition.
+    numbers : tuple of int
+        Numbers of those residuals of the term that are collocated here.
+    axes : list of SplineAxis
+        The coordinates.
+    points : list of ndarray
+        Points of each coordinate; the grid has all their combinations.
+    face : tuple of int, optional
+        For conditions: number of the coordinate that is constant, and 0 or 1 for its low or high end.
+    past : callable, optional
+        Values of the fields at earlier moments, for delays.
+    """
+
+    form: StrongForm
+    term: ResidualTerm
+    numbers: tuple[int, ...]
+    axes: Sequence[SplineAxis]
+    points: Sequence[np.ndarray]
+    face: tuple[int, int] | None = None
+    past: PastValues | None = None
+    _tables: dict[tuple[int, int], Table] = field(default_factory=dict)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of points of each coordinate."""
+        return tuple(map(len, self.points))
+
+    @property
+    def rows(self) -> int:
+        """Number of rows: residuals times points."""
+        return len(self.numbers) * math.prod(self.shape)
+
+    def table(self, axis: int, order: int) -> Table:
+        """Values of the B-splines of a coordinate, or of a derivative, at its points."""
+        if (axis, order) not in self._tables:
+            self._tables[axis, order] = self.axes[axis].table(self.points[axis], order)
+        return self._tables[axis, order]
+
+    def local(self, axis: int, order: int) -> tuple[np.ndarray, np.ndarray]:
+        """The splines of a coordinate that can differ from zero at its points: see `SplineAxis.local`."""
+        return self.axes[axis].local(self.points[axis], order)
+
+    def local_products(self, indices: Iterable[Index]) -> tuple[np.ndarray, dict[Index, np.ndarray]]:
+        """Products of the splines that can differ from zero at each point: their numbers, and the derivatives.
+
+        Both have shape (N, products).
+        """
+        places, values = np.zeros((1, 1), dtype=int), dict[Index, np.ndarray]()
+        for index in {tuple([0] * len(self.axes)), *indices}:
+            numbers, product = np.zeros((1, 1), dtype=int), np.ones((1, 1))
+            for number, (axis, order) in enumerate(zip(self.axes, index, strict=True)):
+                columns, local = self.local(number, order)
+                shape = (len(product) * len(columns), -1)
+                numbers = (numbers[:, None, :, None] * axis.count + columns[:, None]).reshape(shape)
+                product = (product[:, None, :, None] * local[:, None]).reshape(shape)
+            places, values[index] = numbers, product
+        return places, values
+
+    @cached_property
+    def x(self) -> Tensor:
+        """All points, (N, n), the last coordinate running fastest."""
+        lines = np.meshgrid(*self.points, indexing="ij")
+        return torch.from_numpy(np.stack([line.ravel() for line in lines], 1))
+
+    @cached_property
+    def normal(self) -> Tensor | None:
+        """Outward normals, (N, n), on a face."""
+        if self.face is None:
+            return None
+        normal = torch.zeros_like(self.x)
+        normal[:, self.face[0]] = 2.0 * self.face[1] - 1.0
+        return normal
+
+    def jet(self, coef: np.ndarray) -> dict[tuple[int, Index], np.ndarray]:
+        """All derivatives of the fields that the term uses, at the points; coef is (n_1, ..., n_d, fields)."""
+        needed = self.term.requirements.derivatives
+        values = self.derivatives(coef, {index for indices in needed.values() for index in indices})
+        return {
+            (number, index): values[index][number]
+            for number, name in enumerate(self.form.fields)
+            for index in needed[name]
+        }
+
+    def derivatives(self, coef: np.ndarray, indices: Iterable[Index]) -> dict[Index, np.ndarray]:
+        """Derivatives of all fields at the points, (fields, *shape) each."""
+        partial: dict[Index, np.ndarray] = {(): coef}
+
+        def upto(index: Index) -> np.ndarray:
+            """Derivatives by the first coordinates: the tables of these are applied, their axes are the last ones."""
+            if index not in partial:
+                before = upto(index[:-1])
+                table = self.table(len(index) - 1, index[-1])
+                product = table @ before.reshape(before.shape[0], -1)
+                partial[index] = np.moveaxis(product.reshape(-1, *before.shape[1:]), 0, -1)
+            return partial[index]
+
+        return {index: upto(index) for index in indices}
+
+    def residuals(self, coef: np.ndarray) -> np.ndarray:
+        """Residuals at the points, in units of an error: (residuals, *shape)."""
+        return self.evaluate(coef, with_slopes=False)[0]
+
+    def evaluate(self, coef: np.ndarray, with_slopes: bool = True) -> tuple[np.ndarray, Slopes]:
+        """Residuals (residuals, *shape), and their slopes by every derivative, exact by automatic differentiation."""
+        jet = self.jet(coef)
+        leaves = {key: torch.from_numpy(np.ascontiguousarray(value)).ravel() for key, value in jet.items()}
+        return self.evaluate_jet(leaves, with_slopes)
+
+    def evaluate_jet(self, jet: dict[tuple[int, Index], Tensor], with_slopes: bool) -> tuple[np.ndarray, Slopes]:
+        """Residuals and slopes, as `evaluate`, where derivatives of the fields (N,) are given."""
+        if with_slopes:
+            jet = {key: value.requires_grad_() for key, value in jet.items()}
+        names = self.form.domain.coordinates
+
+        def reader(number: int) -> Field:
+            return Field(lambda index: jet[number, index], names, partial(self._elsewhere, number))
+
+        fields = {name: reader(number) for number, name in enumerate(self.form.fields)}
+        sizes = self.term.requirements.sizes
+        slopes: Slopes = {}
+        with torch.set_grad_enabled(with_slopes):
+            context = EvaluationContext(names, self.x, fields, {}, self.normal)
+            results = self.term.residuals(context)
+            results = [results[number] / sizes[number] for number in self.numbers]
+            values = torch.stack([result.detach().expand(len(self.x)) for result in results])
+            for number, result in enumerate(results if with_slopes else ()):
+                if not result.requires_grad:
+                    continue
+                parts = torch.autograd.grad(result.sum(), list(jet.values()), retain_graph=True, allow_unused=True)
+                for (slot, index), part in zip(jet, parts, strict=True):
+                    if part is not None and bool((part != 0).any()):
+                        slopes[number, slot, index] = part.numpy().reshape(self.shape)
+        return values.numpy().reshape(len(self.numbers), *self.shape), slopes
+
+    def _elsewhere(self, number: int, axis: int, places: Tensor, *_: bool) -> Tensor:
+        """Values of a field at other places along a coordinate, (b, q): ones where there is no past, to find slopes."""
+        at = at_places(self.x, axis, places)
+        return torch.ones(at.shape[:2], dtype=at.dtype) if self.past is None else self.past(number, at)
+
+
+@dataclass(eq=False)
+class EquationBlock(RowBlock):
+    """Residuals of the equation, one of which, `balanced`, may hold up to a constant at each moment.
+
+    What flows through the boundary of a domain must sum to zero, or no flow is free of divergence. With splines it does
+    so up to their error, and this error must have a place: it is spread evenly over the domain.
+    """
+
+    balanced: int | None = None
+
+    def evaluate(self, coef: np.ndarray, with_slopes: bool = True) -> tuple[np.ndarray, Slopes]:
+        """Residuals, without the constants, and their slopes, as of `RowBlock`."""
+        values, slopes = super().evaluate(coef, with_slopes)
+        if self.balanced is not None:
+            space = tuple(axis for axis in range(len(self.axes)) if axis != self.form.time)
+            values[self.balanced] -= values[self.balanced].mean(space, keepdims=True)
+        return values, slopes
+
+    def constants(self) -> np.ndarray:
+        """Rows with the same constant, (moments, rows of a moment)."""
+        assert self.balanced is not None
+        rows = np.arange(self.rows).reshape(len(self.numbers), *self.shape)[self.balanced]
+        return (
+            rows.reshape(1, -1)
+            if self.form.time is None
+            else np.moveaxis(rows, self.form.time, 0).reshape(self.shape[self.form.time], -1)
+        )
+
+
+@dataclass(eq=False)
+class FunctionalBlock(RowBlock):
+    """Rows that are functionals of some fields, `numbers`, along each coordinate, minus a value."""
+
+    value: float = 0.0
+
+    def table(self, axis: int, order: int) -> Table:
+        """Table of the functionals of a coordinate, (rows, count)."""
+        columns, values = self.local(axis, order)
+        table = np.zeros((len(columns), self.axes[axis].count))
+        np.add.at(table, (np.arange(len(columns))[:, None], columns), values)
+        return table
+
+    def evaluate(self, coef: np.ndarray, with_slopes: bool = True) -> tuple[np.ndarray, Slopes]:
+        """Differences from the value, (fields, *shape), and their slopes."""
+        index = tuple([0] * len(self.axes))
+        values = self.derivatives(coef, [index])[index][list(self.numbers)] - self.value
+        return values, {(row, number, index): np.ones(self.shape) for row, number in enumerate(self.numbers)}
+
+
+@dataclass(eq=False)
+class ClosingBlock(FunctionalBlock):
+    """Rows that let some fields have a smaller space than others along a coordinate, `closed`.
+
+    The multiplier of a constraint, as the pressure of an incompressible flow, is a polynomial of time of one degree
+    less than the fields that it acts on [1]_. Between walls it has two coefficients fewer than velocities that have two
+    conditions, as in the pair P_N, P_(N-2) of spectral methods [2]_: at the outermost breakpoints inside, no derivative
+    of its splines jumps.
+
+    References
+    ----------
+    .. [1] E. Hairer, G. Wanner, "Solving Ordinary Differential Equations II", section VII.4, problems of index 2.
+    .. [2] C. Canuto, M. Hussaini, A. Quarteroni, T. Zang, "Spectral Methods: Evolution to Complex Geometries and
+       Applications to Fluid Dynamics", 2007, section 3.5.
+    """
+
+    closed: int = 0
+
+    def local(self, axis: int, order: int) -> tuple[np.ndarray, np.ndarray]:
+        """Values; along the closed coordinate jumps of the highest derivative, or that itself in a single interval.
+
+        These are in units of the coefficient of the highest Chebyshev polynomial.
+        """
+        if axis != self.closed:
+            return super().local(axis, order)
+        line = self.axes[axis]
+        middles, place = (line.breakpoints[1:] + line.breakpoints[:-1]) / 2, line.places(self.points[axis])
+        columns, values = line.local(middles[place], line.degree)
+        length = np.diff(line.breakpoints)[place]
+        if line.intervals > 1:
+            others, before = line.local(middles[place - 1], line.degree)
+            columns, values = np.concatenate([columns, others], 1), np.concatenate([values, -before], 1)
+            length = np.minimum(length, np.diff(line.breakpoints)[place - 1])
+        factor = length**line.degree / (math.factorial(line.degree) * 2.0 ** (2 * line.degree - 1))
+        return columns, factor[:, None] * values
+
+
+@dataclass(eq=False)
+class ConstantBlock(FunctionalBlock):
+    """Rows for the constant of a field of which only derivatives occur: its value at a point, or its mean.
+
+    Coordinates without points are those over which the mean is taken.
+    """
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of points of each coordinate, one where the mean is taken."""
+        return tuple(max(1, len(points)) for points in self.points)
+
+    def local(self, axis: int, order: int) -> tuple[np.ndarray, np.ndarray]:
+        """Values; all splines with their shares of the mean along coordinates without points."""
+        if len(self.points[axis]):
+            return super().local(axis, order)
+        return np.arange(self.axes[axis].count)[None], self.axes[axis].shares[None]

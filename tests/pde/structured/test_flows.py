@@ -1,0 +1,153 @@
+"""Incompressible flows between walls: a pressure without rate and conditions has a smaller space than velocities."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from edgewise.pde import PDE, Box, Dirichlet, Neumann, Observations, Time, laplacian, solve
+from edgewise.pde.problem.conditions import Initial
+from edgewise.pde.structured.statement import recognised
+from edgewise.pde.structured.stationary import first_axes, network_of, newton, shape_of
+
+PI = math.pi
+REYNOLDS = 40.0
+RATE = REYNOLDS / 2 - math.hypot(REYNOLDS / 2, 2 * PI)
+KOVASZNAY = {
+    "u": lambda x, y: 1 - torch.exp(RATE * x) * torch.cos(2 * PI * y),
+    "v": lambda x, y: RATE / (2 * PI) * torch.exp(RATE * x) * torch.sin(2 * PI * y),
+    "p": lambda x: (1 - torch.exp(2 * RATE * x)) / 2,
+}
+WAKE = Box(x=(-0.5, 1), y=(-0.5, 0.5))
+ORIGIN = Observations([[0.0, 0.0]], [0.0], "p")
+
+
+def navier_stokes(u, v, p):
+    return (
+        u * u.x + v * u.y + p.x - laplacian(u) / REYNOLDS,
+        u * v.x + v * v.y + p.y - laplacian(v) / REYNOLDS,
+        u.x + v.y,
+    )
+
+
+def kovasznay() -> PDE:
+    """Flow behind a grid (L. Kovasznay, 1948), with the speed at all four sides and the pressure at one point."""
+    speeds = {name: KOVASZNAY[name] for name in ("u", "v")}
+    return PDE(navier_stokes, WAKE, [Dirichlet(speeds), ORIGIN], solution=KOVASZNAY)
+
+
+def kovasznay_with_outlet(outlet: str = "x=1") -> PDE:
+    """The same with the pressure at one end; the slope of u there follows from the divergence."""
+    sides = [name for name in WAKE.boundary_names if name != outlet]
+    at, sign = (1.0, 1.0) if outlet == "x=1" else (-0.5, -1.0)
+
+    def slope(y):
+        return -sign * RATE * math.exp(RATE * at) * torch.cos(2 * PI * y)
+
+    return PDE(
+        navier_stokes,
+        WAKE,
+        [
+            Dirichlet({name: KOVASZNAY[name] for name in ("u", "v")}, on=sides),
+            Dirichlet({name: KOVASZNAY[name] for name in ("v", "p")}, on=outlet),
+            Neumann({"u": slope}, on=outlet),
+        ],
+        solution=KOVASZNAY,
+    )
+
+
+def stokes(pin: Observations | None = ORIGIN) -> PDE:
+    """A creeping flow with forces, on a rectangle that is not the unit square."""
+    exact = {
+        "u": lambda x, y: torch.exp(x) * torch.cos(2 * y),
+        "v": lambda x, y: -torch.exp(x) * torch.sin(2 * y) / 2,
+        "p": lambda x, y: torch.sin(2 * x) * torch.cos(3 * y),
+    }
+
+    def flow(u, v, p, x, y):
+        return (
+            p.x - laplacian(u) - 2 * torch.cos(2 * x) * torch.cos(3 * y) - 3 * exact["u"](x, y),
+            p.y - laplacian(v) + 3 * torch.sin(2 * x) * torch.sin(3 * y) - 3 * exact["v"](x, y),
+            u.x + v.y,
+        )
+
+    conditions = [Dirichlet({name: exact[name] for name in ("u", "v")})]
+    return PDE(flow, Box(x=(0, 1.5), y=(0, 1)), conditions + ([] if pin is None else [pin]), solution=exact)
+
+
+def test_a_creeping_flow_on_the_first_grid():
+    problem = stokes()
+    statement = recognised(problem.form)
+    axes = first_axes(statement)
+    assert sum(block.rows for block in statement.blocks(axes)) == math.prod(shape_of(statement, axes)) + 1
+    coef, _ = newton(statement, axes, np.zeros(shape_of(statement, axes)))
+    x = problem.domain.interior(500, seed=1)
+    gap = network_of(axes, coef)(x).detach() - problem.exact(x)
+    assert float(gap.abs().max()) < 1e-8  # pressure; velocities are some orders better
+    assert float(gap[:, :2].abs().max()) < 1e-10
+
+
+def test_the_value_of_the_pressure_is_that_at_the_point():
+    problem = stokes(Observations([[0.3, 0.6]], [5.0], "p"))
+    statement = recognised(problem.form)
+    axes = first_axes(statement)
+    coef, _ = newton(statement, axes, np.zeros(shape_of(statement, axes)))
+    found = network_of(axes, coef)(torch.tensor([[0.3, 0.6]], dtype=torch.float64)).detach()
+    assert abs(float(found[0, 2]) - 5) < 1e-12
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("outlet", ["x=1", "x=-0.5"])
+def test_a_pressure_that_is_given_at_an_end_needs_no_point(outlet):
+    problem = kovasznay_with_outlet(outlet)
+    statement = recognised(problem.form)
+    assert statement.constant is None and statement.closings == (1, 2)
+    axes = first_axes(statement)
+    assert sum(block.rows for block in statement.blocks(axes)) == math.prod(shape_of(statement, axes))
+    coef, _ = newton(statement, axes, np.zeros(shape_of(statement, axes)))
+    x = problem.domain.interior(500, seed=1)
+    gap = network_of(axes, coef)(x).detach() - problem.exact(x)
+    assert float(gap.abs().max()) < 1e-6
+
+
+@pytest.mark.slow
+def test_inflow_without_outflow_shows_in_the_divergence():
+    """The constraint then holds up to a constant, which fresh residuals show."""
+    problem = stokes()
+    inflow = Dirichlet({"u": lambda y: 4 * y * (1 - y), "v": 0.0}, on="x=0")
+    walls = Dirichlet({"u": 0.0, "v": 0.0}, on=["x=1.5", "y=0", "y=1"])
+    closed = PDE(navier_stokes, problem.domain, [inflow, walls, ORIGIN])
+    statement = recognised(closed.form)
+    axes = first_axes(statement)
+    coef, _ = newton(statement, axes, np.zeros(shape_of(statement, axes)))
+    (block,) = statement.equation_blocks(axes)
+    source = replace(block, balanced=None).evaluate(coef, with_slopes=False)[0][2]
+    assert abs(float(source.mean())) > 1e-2 and float(np.ptp(source)) < 1e-8
+
+
+def test_a_pressure_that_nothing_or_too_much_determines_is_refused():
+    for pin in (None, Observations([[0.0, 0.0], [1.0, 1.0]], [0.0, 1.0], "p"), Observations([[0.0, 0.0]], [0.0], "u")):
+        assert recognised(stokes(pin).form) == "the constant of p is not determined by one value"
+    outlet = kovasznay_with_outlet()
+    twice = PDE(navier_stokes, WAKE, [*outlet.conditions, ORIGIN])
+    assert recognised(twice.form) == "there are measured values"
+
+
+@pytest.mark.slow
+def test_kovasznays_flow():
+    solution = solve(kovasznay(), tolerance=1e-8)
+    assert solution.stopped == "converged"
+    assert solution.errors().relative_l2 < 1e-8
+
+
+def test_a_flow_in_time_has_a_pressure_of_mean_zero_between_walls():
+    walls = Dirichlet({"u": 0.0, "v": 0.0})
+    problem = PDE(
+        lambda u, v, p: (u.t + p.x - laplacian(u), v.t + p.y - laplacian(v), u.x + v.y),
+        Box(x=(0, 1), y=(0, 1)) * Time(0, 1),
+        [walls, Initial({"u": 0.0, "v": 0.0})],
+    )
+    statement = recognised(problem.form)
+    assert statement.closings == (2, 2, 1) and statement.constant.place is None
