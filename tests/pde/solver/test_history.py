@@ -15,6 +15,7 @@ from edgewise.pde.solver.history import (
     History,
     PassWatch,
     TrainedNetwork,
+    fall_of_pass,
     residual_at,
     solve_step_work,
 )
@@ -102,3 +103,8 @@ def test_a_pass_that_the_budget_would_not_finish_begins_again_with_a_larger_tole
     assert watched(MOST_MARCH, (0.001, 6.0), (0.002, 12.0))[1] == MOST_LOOSE_MARCH
     assert watched(MOST_LOOSE_MARCH, (0.001, 6.0), (0.002, 12.0)) == ([True, True], None, [])
     assert watched(1e-9, (0.001, 4.0), (0.002, 101.0)) == ([True, False], None, [StopReason.BUDGET])
+
+
+def test_a_pass_is_believed_to_be_better_by_less_where_its_tolerance_is_less_sharp():
+    assert fall_of_pass(100.0) == fall_of_pass(1e4) == 20.0
+    assert fall_of_pass(10.0) == pytest.approx(math.sqrt(20.0)) and fall_of_pass(1.0) == 1.0

@@ -219,6 +219,34 @@ def test_an_interrupted_march_keeps_the_slabs():
         solve(ring(), progress=interrupt)
 
 
+def test_a_coarser_grid_keeps_the_state_of_an_equation_without_derivatives_in_space():
+    """No residual between points of space says how many intervals the state needs."""
+
+    def waves(x, t):
+        return torch.exp(-t) * torch.sin(20 * PI * x)
+
+    start = Initial(lambda x: torch.sin(20 * PI * x))
+    problem = PDE(lambda u: u.t + u, Interval(-1, 1) * Time(0, 1), [start], solution=waves)
+    march = SlabMarch(recognised(problem.form), 1e-6, lambda share, count, work: True).run()
+    assert errors_of(march.network, problem).relative_l2 < 1e-6
+
+
+@pytest.mark.slow
+def test_a_corner_of_the_initial_state_takes_few_attempts_at_a_first_slab():
+    """There errors fall as the root of the length of a slab, or so; x^2 cos(pi x) solves the equation beside it."""
+    diffusion, attempts, end = 1e-4, [], 1e-3
+    conditions = [Periodic("x"), Initial(lambda x: x**2 * torch.cos(PI * x))]
+    problem = PDE(lambda u: u.t - diffusion * u.xx, Interval(-1, 1) * Time(0, end), conditions)
+    march = SlabMarch(recognised(problem.form), 1e-9, lambda share, count, work: attempts.append(count) or True).run()
+    assert attempts.count(0) < 7  # 12 where errors are taken to fall as for a smooth start
+    x = torch.linspace(-0.5, 0.5, 101, dtype=torch.float64)
+    d = diffusion * end
+    cosine, sine = torch.cos(PI * x), torch.sin(PI * x)
+    exact = math.exp(-(PI**2) * d) * ((x**2 - (2 * PI * d) ** 2 + 2 * d) * cosine - 4 * PI * d * x * sine)
+    found = march.network(torch.stack([x, torch.full_like(x, end)], 1))[:, 0]
+    assert (found - exact).abs().max() < 1e-9
+
+
 def test_what_marches():
     two_ends = PDE(lambda u: u.tt + u, Time(0, 1), [Dirichlet(0.0, on="t=0"), Dirichlet(1.0, on="t=1")])
     assert marches(recognised(decay().form)) and marches(recognised(ring().form))

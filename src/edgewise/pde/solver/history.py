@@ -347,7 +347,7 @@ class History(WorkBudget):
         last, before = self.stages[-1], self.stages[-2]
         by_residual = min(max(ratios, default=0.0) * last.residual, max(after.change for _, after in pairs))
         if isinstance(self.best.network, WindowNetwork):
-            by_residual = max(by_residual, last.change / FALL_OF_PASSES)
+            by_residual = max(by_residual, last.change / fall_of_pass(before.loss / last.loss))
         fall = min(last.change / before.change, SLOWEST_FALL) if before.change > 0 else 0.0
         return max(by_residual, last.change * fall / (1 - fall) if is_linear else 0.0, self._separation, ROUNDING)
 
@@ -435,6 +435,11 @@ def solve_step_work(network: nn.Module, problem: Collocation) -> float:
     active = size if problem.has_integrals else active_parameters(network)  # integrals make rows of all parameters
     rows = sum(len(block.data) * (1 + 2 * block.order) for block in problem.blocks())
     return EQUATION_COST.levenberg_marquardt(rows, size, active)
+
+
+def fall_of_pass(sharper: float) -> float:
+    """Largest factor by which a pass through time whose tolerance is so many times sharper is believed to be better."""
+    return FALL_OF_PASSES ** min(max(math.log(sharper) / math.log(SHARPER_MARCH), 0.0), 1.0)
 
 
 class PassWatch:

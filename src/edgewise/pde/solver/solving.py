@@ -38,6 +38,7 @@ from edgewise.pde.solver.history import (
     History,
     PassWatch,
     TrainedNetwork,
+    fall_of_pass,
     until,
 )
 from edgewise.pde.solver.network import SeparableNetwork, SolverNetwork, check_as_start, grid_sizes, kan_of
@@ -563,7 +564,9 @@ def _march(
             if len(history.stages) == 1:
                 _check_by_coarser(problem, statement, history, SHARPER_MARCH * allowed)
             return StopReason.BUDGET, history.message_with_residual("The budget is spent")
-        sharper = SHARPER_MARCH if allowed <= MOST_MARCH else SHARPER_LOOSE_MARCH
+        # A pass that is a little sharper is enough where the estimate is near the tolerance; others may reach rounding.
+        is_near = history.error_estimate <= fall_of_pass(SHARPER_LOOSE_MARCH) * tolerance
+        sharper = SHARPER_MARCH if allowed <= MOST_MARCH and not is_near else SHARPER_LOOSE_MARCH
         allowed = max(allowed / sharper, march_of.tolerances[1])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -129,6 +130,7 @@ class SlabMarch:
         begin, end = self.domain.bounds[self.time].tolist()
         moment, length = begin, (end - begin) / (FIRST_SLABS * self.finer)
         axes, state = self._initial()
+        tried: tuple[float, float] | None = None  # length and error of a slab from this moment that was too long
         while end - moment > SHORTEST_SLAB * (end - begin):
             length = min(length, end - moment)
             if end - moment < 1.2 * length:  # no sliver is left
@@ -144,9 +146,14 @@ class SlabMarch:
                 length *= SHRINK
                 continue
             axes, state, coef, time_error = solved
-            factor = SLAB_SAFETY * (self.allowed / max(time_error, ABOVE_ZERO)) ** (1 / self.degree)
+            # Errors fall as a power of the length: the degree, or less where the start is not smooth.
+            power = float(self.degree)
+            if tried is not None and tried[0] > length and tried[1] > time_error > 0:
+                power = min(power, math.log(tried[1] / time_error) / math.log(tried[0] / length))
+            factor = SLAB_SAFETY * (self.allowed / max(time_error, ABOVE_ZERO)) ** (1 / power)
             if time_error > TOO_LONG * self.allowed:
                 if self.watch(share, len(self.slabs), self.work):
+                    tried = length, time_error
                     length *= max(SHRINK, min(factor, SLAB_SAFETY))
                     continue
                 if self.slabs:
@@ -156,7 +163,7 @@ class SlabMarch:
             self.slabs.append((self._with_time(axes, self.ends[-1], moment), coef))
             self.ends.append(moment)
             self.points += coef.size
-            state = self._end_of(coef, length)
+            state, tried = self._end_of(coef, length), None
             axes, state = self._coarser(axes, state)
             length *= min(GROW, factor)
             if not self.watch((moment - begin) / (end - begin), len(self.slabs), self.work):
@@ -376,14 +383,46 @@ class SlabMarch:
                 0.8 * (self.allowed / np.maximum(each, ABOVE_ZERO)) ** (1 / (line.degree + 1)), 0.9, COARSEN
             )
             points = graded(line.breakpoints, np.diff(line.breakpoints) * factor, line.periodic)
-            fewest = max(round(self.finer * FIRST_SPACE_INTERVALS[len(self.space)]), line.degree + 1)
-            is_worth = fewest <= len(points) - 1 < (1 - SPARED) * line.intervals
-            coarser.append(SplineAxis(points, line.degree, line.periodic) if is_worth else line)
-        return coarser, self._carried(state, space, coarser)
+            coarser.append(SplineAxis(points, line.degree, line.periodic))
+        for _ in range(MOST_ROUNDS):  # the residual of a short slab says nothing of the state that it starts from
+            coarser = [self._worth(new, old) for new, old in zip(coarser, space, strict=True)]
+            moved = self._carried(state, space, coarser)
+            finer = self._finer(coarser, self._misfits(coarser, moved, partial(self._between, space, state)))
+            if finer is None:
+                return coarser, moved
+            coarser = finer
+        return space, state
+
+    def _worth(self, new: SplineAxis, old: SplineAxis) -> SplineAxis:
+        """The coarser line where it spares enough intervals, else the old one."""
+        fewest = max(round(self.finer * FIRST_SPACE_INTERVALS[len(self.space)]), old.degree + 1)
+        return new if fewest <= new.intervals < (1 - SPARED) * old.intervals else old
+
+    def _misfits(
+        self, axes: Sequence[SplineAxis], state: np.ndarray, at: Callable[[Sequence[np.ndarray]], np.ndarray]
+    ) -> list[np.ndarray]:
+        """Largest errors of a state in the intervals of each coordinate; `at` gives it on a grid of points."""
+        scale = np.maximum(np.abs(state).reshape(self.order, -1, state.shape[-1]).max(1), ABOVE_ZERO)
+        errors = []
+        for number, line in enumerate(axes):
+            points = [axis.all_points() for axis in axes]
+            points[number] = line.fresh_points()
+            gap = np.abs(self._between(axes, state, points) - at(points))
+            wrong = gap / scale.reshape(self.order, *[1] * len(axes), -1)
+            each = np.moveaxis(wrong, number + 1, 0).reshape(line.intervals, -1).max(1)
+            errors.append(self._weighed(line, each))
+        return errors
+
+    @staticmethod
+    def _between(axes: Sequence[SplineAxis], state: np.ndarray, points: Sequence[np.ndarray]) -> np.ndarray:
+        """A state on a grid of points of space, (order, *points, fields)."""
+        for k, axis in enumerate(axes):
+            state = along(axis.table(points[k]), state, k + 1)
+        return state
 
     def _initial(self) -> tuple[list[SplineAxis], np.ndarray]:
         """Grid of space and state at the first moment: the grid is refined until the state is resolved."""
-        dimension, form = len(self.space), self.statement.form
+        dimension = len(self.space)
         if not dimension:
             return [], self._given(np.zeros((1, 0))).reshape(self.order, -1)
         bounds, degree = self.domain.bounds.numpy(), SPACE_DEGREE[dimension]
@@ -399,18 +438,7 @@ class SlabMarch:
         for _ in range(3 * MOST_ROUNDS):
             check_time()
             state = self._interpolated(axes)
-            scale = np.maximum(np.abs(state).reshape(self.order, -1, len(form.fields)).max(1), ABOVE_ZERO)
-            errors = []
-            for number, line in enumerate(axes):
-                points = [axis.all_points() for axis in axes]
-                points[number] = line.fresh_points()
-                values = state
-                for k, axis in enumerate(axes):
-                    values = along(axis.table(points[k]), values, k + 1)
-                wrong = np.abs(values - self._at(points)) / scale.reshape(self.order, *[1] * dimension, -1)
-                each = np.moveaxis(wrong, number + 1, 0).reshape(line.intervals, -1).max(1)
-                errors.append(self._weighed(line, each))
-            finer = self._finer(axes, errors, START_MARGIN)
+            finer = self._finer(axes, self._misfits(axes, state, self._at), START_MARGIN)
             if finer is None:
                 return axes, state
             axes = finer
