@@ -18,6 +18,7 @@ from edgewise.pde import Solution, other_solutions, solve
 from edgewise_experiments.problems.cases import CASES, Case
 from edgewise_experiments.problems.classical import classical_row
 from edgewise_experiments.problems.drawn_fields import DRAWN_CASES
+from edgewise_experiments.problems.four_balls import BALL_CASES
 from edgewise_experiments.problems.further_classical import METHODS
 from edgewise_experiments.problems.many_dimensions import MANY_CASES
 from edgewise_experiments.problems.new_cases import CHANGED, LATE_CASES, NEW_CASES, NOT_STATED, PUBLISHED
@@ -55,7 +56,7 @@ NOTES = (
 )
 
 BY_NAME: dict[str, Case] = {
-    case.name: case for case in (*CASES, *NEW_CASES, *PLANE_CASES, *DRAWN_CASES, *MANY_CASES, *LATE_CASES)
+    case.name: case for case in (*CASES, *NEW_CASES, *PLANE_CASES, *DRAWN_CASES, *BALL_CASES, *MANY_CASES, *LATE_CASES)
 }
 LATE = {case.name for case in LATE_CASES}
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.integrate import solve_ivp
 
-from edgewise_experiments.problems import cases, drawn_fields, many_dimensions, new_cases, plane_cases
+from edgewise_experiments.problems import cases, drawn_fields, four_balls, many_dimensions, new_cases, plane_cases
 from edgewise_experiments.problems import reference_solutions as references
 from edgewise_experiments.problems.classical import (
     CHEBYSHEV,
@@ -171,6 +171,10 @@ FURTHER: dict[str, Method] = {
     "four holes with a reaction (Poisson2d-CG)": (
         "charges and multipoles, least squares",
         lambda: coarser(new_cases.boltzmann_series, charges=24, terms=18),
+    ),
+    "four balls (Poisson3d-CG)": (
+        "charges and waves, least squares",
+        lambda: coarser(four_balls.charges_and_waves, charges=150, share=0.5, waves=12),
     ),
     "heat in a ball (HNd)": ("Chebyshev points of the radius, Radau", many_dimensions.radial_heat),
     "eight dimensions": (

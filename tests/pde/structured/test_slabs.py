@@ -237,14 +237,14 @@ def test_a_corner_of_the_initial_state_takes_few_attempts_at_a_first_slab():
     diffusion, attempts, end = 1e-4, [], 1e-3
     conditions = [Periodic("x"), Initial(lambda x: x**2 * torch.cos(PI * x))]
     problem = PDE(lambda u: u.t - diffusion * u.xx, Interval(-1, 1) * Time(0, end), conditions)
-    march = SlabMarch(recognised(problem.form), 1e-9, lambda share, count, work: attempts.append(count) or True).run()
-    assert attempts.count(0) < 7  # 12 where errors are taken to fall as for a smooth start
+    march = SlabMarch(recognised(problem.form), 1e-8, lambda share, count, work: attempts.append(count) or True).run()
+    assert attempts.count(0) < 8  # twice as many where errors are taken to fall as for a smooth start
     x = torch.linspace(-0.5, 0.5, 101, dtype=torch.float64)
     d = diffusion * end
     cosine, sine = torch.cos(PI * x), torch.sin(PI * x)
     exact = math.exp(-(PI**2) * d) * ((x**2 - (2 * PI * d) ** 2 + 2 * d) * cosine - 4 * PI * d * x * sine)
     found = march.network(torch.stack([x, torch.full_like(x, end)], 1))[:, 0]
-    assert (found - exact).abs().max() < 1e-9
+    assert (found - exact).abs().max() < 1e-8
 
 
 def test_what_marches():
