@@ -106,6 +106,10 @@ def test_fast_advection_does_not_end_on_a_coarse_grid():
     [
         (PDE(lambda u, x: u.xx + torch.cos(PI * x), LINE, [Neumann(0.0)]), "a constant may be added to it"),
         (PDE(lambda u: u.xx + u.yy, SQUARE, [Neumann(0.0)]), "a constant may be added to it"),
+        (
+            PDE(lambda u, v: (u.x - v, v.x + 1), LINE, [Dirichlet({"v": 0.0}, on="x=0")]),
+            "a constant may be added to u, and the residual",
+        ),
         (PDE(lambda u: u.xx - 1, LINE, [Neumann(0.0)]), "the data contradict each other"),
         (PDE(lambda u, x: u.xx + PI**2 * u - torch.sin(PI * x), LINE, [Dirichlet(0.0)]), "another function may be"),
         (PDE(lambda u: u.xx + 5 * torch.exp(u), LINE, [Dirichlet(0.0)]), "The equation does not hold"),
@@ -175,7 +179,8 @@ def test_parts_of_the_judgement():
     network = tensor_network(plain, 4, 5)
     assert zero_solves(plain)
     assert not zero_solves(PDE(lambda u: u.xx + u.yy - 1, SQUARE, [Dirichlet(0.0)]))
-    size, is_constant, _ = weakest_direction(network, plain)
+    size, is_constant, fields, _ = weakest_direction(network, plain)
+    assert fields == ("u",)
     # The first function of the square, sin(pi x) sin(pi y), has the residual 2 pi^2 in units of 4 pi^2 sqrt(2).
     assert size == pytest.approx(1 / (2 * math.sqrt(2)), rel=0.2) and not is_constant
     assert coefficient_jump(plain.form) is None

@@ -241,7 +241,7 @@ TimeLimit = Annotated[
         "--time-limit",
         metavar="SECONDS",
         parser=parse_number,
-        help="Start no new training stage after this time; the running stage is completed.",
+        help="End the search after this time, with the best result so far; its judgement and report may follow.",
     ),
 ]
 

@@ -285,7 +285,8 @@ def _doubts_of_uniqueness(
         )
     if weakest is not None and not is_unique:
         what = "a constant" if weakest.is_constant else "another function"
-        doubts.append(f"The solution is not unique: {what} may be added to it, and the residual stays the same.")
+        to = " and ".join(weakest.fields) if len(problem.fields) > 1 else "it"
+        doubts.append(f"The solution is not unique: {what} may be added to {to}, and the residual stays the same.")
         if residual > math.sqrt(least):
             doubts.append("The residual does not vanish either, so that the data contradict each other.")
     elif weakest is not None:

@@ -182,12 +182,15 @@ class Weakest(NamedTuple):
         Smallest residual of a smooth function of mean square 1 in the linearised problem.
     is_constant : bool
         Whether that function is a constant.
+    fields : tuple of str
+        Fields that this function changes.
     zero_means : tuple of str
         Fields that are determined up to a function of time, and have mean 0 over space at each moment.
     """
 
     size: float
     is_constant: bool
+    fields: tuple[str, ...]
     zero_means: tuple[str, ...] = ()
 
 
@@ -202,7 +205,8 @@ def weakest_direction(network: nn.Module, problem: Collocation) -> Weakest | Non
     if problem.unknowns or problem.form.observations or problem.has_integrals:
         return None
     if problem.domain.dimension not in COARSE:
-        return Weakest(0.0, True) if constant_is_free(network, problem) else None
+        free = fields_with_free_constant(network, problem)
+        return Weakest(0.0, True, free) if free else None
     space = _coarse_space(problem)
     rows, _ = _coarse_rows(space, network, problem)
     x, weights = _coarse_mesh(problem.domain).interior()
@@ -230,8 +234,10 @@ def weakest_direction(network: nn.Module, problem: Collocation) -> Weakest | Non
     function = (mass @ torch.linalg.solve_triangular(upper, directions[-1][:, None], upper=True)).reshape(len(x), -1)
     function = function / roots[:, 0]
     is_constant = bool((function - function.mean(0)).norm() < CONSTANT_SHARE * function.norm())
+    shares = function.reshape(len(x), -1, len(problem.fields)).norm(dim=(0, 1)) / function.norm()
+    moved = tuple(name for name, share in zip(problem.fields, shares, strict=True) if share > CONSTANT_SHARE)
     # Rows are those of the loss's second derivative, 2 J'J.
-    return Weakest(float(sizes[-1]) / math.sqrt(2), is_constant, tuple(zero_means))
+    return Weakest(float(sizes[-1]) / math.sqrt(2), is_constant, moved, tuple(zero_means))
 
 
 def _up_to_functions_of_time(form: StrongForm) -> list[int]:
@@ -250,9 +256,9 @@ def _up_to_functions_of_time(form: StrongForm) -> list[int]:
 
 
 @torch.no_grad()
-def constant_is_free(network: nn.Module, problem: Collocation) -> bool:
-    """True if a constant may be added to a field without a change of any residual."""
-    blocks = problem.resampled(ZERO_POINTS, how="sobol", seed=3).blocks()
+def fields_with_free_constant(network: nn.Module, problem: Collocation) -> tuple[str, ...]:
+    """Names of the fields to which a constant may be added without a change of any residual."""
+    blocks, free = problem.resampled(ZERO_POINTS, how="sobol", seed=3).blocks(), dict[str, None]()
     for number in range(problem.outputs):
         for block in blocks:
             jet = block.jet(network, block.data.x)
@@ -262,8 +268,8 @@ def constant_is_free(network: nn.Module, problem: Collocation) -> bool:
             if not bool(((after - before).abs() <= CONSTANT_ROUNDING * (1 + before.abs())).all()):
                 break
         else:
-            return True
-    return False
+            free[problem.fields[number % len(problem.fields)]] = None
+    return tuple(free)
 
 
 def _values_by_coefficients(space: TensorNetwork, x: Tensor) -> Tensor:
