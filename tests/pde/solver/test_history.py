@@ -90,6 +90,20 @@ def test_a_stage_that_would_not_end_in_time_is_foreseen():
     assert history.ends_in_time(solve_step_work(network, problem)) and not history.ends_in_time(1e30)
 
 
+def test_a_later_pass_ends_where_the_budget_would_not_finish_it():
+    problem = poisson()
+
+    def watched(*calls):
+        history = History(problem, 0, 100 / EQUATION_BUDGET_WORK)
+        history.best = TrainedNetwork(tensor_network(problem, 5, 5), problem)
+        watch = PassWatch(history, 1e-9, [])
+        return [watch(share, 1, work) for share, work in calls], watch.is_out_of_reach, watch.looser
+
+    assert watched((0.1, 6.0), (0.2, 12.0)) == ([True, True], False, None)
+    assert watched((0.1, 6.0), (0.14, 12.0)) == ([True, True], False, None)  # a little too slow: paces vary
+    assert watched((0.1, 6.0), (0.11, 9.0), (0.12, 12.0)) == ([True, True, False], True, None)
+
+
 def test_a_pass_that_the_budget_would_not_finish_begins_again_with_a_larger_tolerance():
     problem = poisson()
 

@@ -8,6 +8,7 @@ import torch
 from scipy.integrate import solve_ivp
 
 from edgewise.checkpoint import load_solution, save_solution
+from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.pde import (
     PDE,
     Box,
@@ -25,7 +26,7 @@ from edgewise.pde import (
 )
 from edgewise.pde.solver.solution import errors_of
 from edgewise.pde.structured.axis import TimeAxis
-from edgewise.pde.structured.networks import WindowNetwork
+from edgewise.pde.structured.networks import TensorNetwork, WindowNetwork
 from edgewise.pde.structured.slabs import SlabMarch, marches
 from edgewise.pde.structured.statement import recognised
 
@@ -40,6 +41,26 @@ def ring():
     """A nonlinear equation on a ring: u_t + u u_x = 0.1 u_xx."""
     conditions = [Periodic("x"), Initial(lambda x: torch.sin(x))]
     return PDE(lambda u: u.t + u * u.x - 0.1 * u.xx, Interval(0, 2 * PI) * Time(0, 1), conditions)
+
+
+def test_windows_on_one_grid_are_evaluated_at_once():
+    torch.manual_seed(0)
+
+    def window(begin, end, intervals):
+        lines = [torch.linspace(0, 1, intervals + 1).double(), torch.tensor([begin, end]).double()]
+        layer = TensorLayer(lines, 2, degree=(4, 3), clamped=True)
+        layer.coef.data.normal_()
+        return TensorNetwork(layer)
+
+    ends = torch.tensor([0.0, 0.3, 0.4, 1.0, 1.5]).double()
+    windows = [window(*ends[k : k + 2].tolist(), 5 if k == 1 else 3) for k in range(4)]
+    network, along = WindowNetwork(windows, ends, 1), torch.eye(2).double()
+    x = torch.rand(60, 2).double() * torch.tensor([1.0, 1.5])
+    whole = network.jet(x, along, 2)
+    for k, single in enumerate(windows):
+        inside = (ends[k] <= x[:, 1]) & (x[:, 1] < ends[k + 1])
+        torch.testing.assert_close(whole[:, inside], single.jet(x[inside], along, 2), rtol=1e-10, atol=1e-10)
+    assert torch.equal(network(x), whole[0])
 
 
 def test_points_of_time_are_those_of_radau():

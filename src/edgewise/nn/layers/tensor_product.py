@@ -119,10 +119,35 @@ class TensorLayer(Layer):
 
     def jet(self, x: Tensor, order: int) -> Tensor:
         """Carry a jet (C, batch, in) through the layer, see `Layer.jet`."""
+        return self.jet_of([self.coef], x.new_zeros(x.shape[1], dtype=torch.int64), x, order)
+
+    def jet_of(self, coefs: Sequence[Tensor], number: Tensor, x: Tensor, order: int) -> Tensor:
+        """Carry a jet (C, batch, in) through layers on the same knots, of which each sample meets its own.
+
+        Parameters
+        ----------
+        coefs : sequence of Tensor
+            Coefficients of each layer, (n_1, ..., n_in, out) each.
+        number : Tensor
+            Number of the layer of each sample, (batch,).
+        x : Tensor
+            Jet of the inputs, see `Layer.jet`.
+        order : int
+            Highest derivative order of the jet.
+
+        Examples
+        --------
+        >>> layer = TensorLayer([torch.linspace(0, 1, 5)], 1)
+        >>> one, two = torch.ones(7, 1), torch.full((7, 1), 2.0)
+        >>> layer.jet_of([one, two], torch.tensor([0, 1]), torch.tensor([[[0.3], [0.7]]]), 0).flatten().tolist()
+        [1.0, 2.0]
+        """
         check_jet(x, self.in_features, self.coef.dtype, order)
         numbers, factors = self._active(x, order)
         last = factors[-1].permute(1, 2, 0)  # (b, degree + 1, C)
-        local = self.coef.reshape(-1, self.out_features)[numbers].transpose(1, 2)  # (b, out, p)
+        whole = torch.cat([coef.reshape(-1, self.out_features) for coef in coefs]) if len(coefs) > 1 else coefs[0]
+        numbers = numbers + (number * coefs[0][..., 0].numel())[:, None]
+        local = whole.reshape(-1, self.out_features)[numbers].transpose(1, 2)  # (b, out, p)
         runs = self.out_features * numbers.shape[1] // last.shape[1]
         local = local.reshape(len(numbers), runs, last.shape[1]) @ last
         inner = local.permute(2, 0, 1).unflatten(2, (self.out_features, -1))  # (C, b, out, p / (degree + 1))

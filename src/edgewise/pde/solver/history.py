@@ -54,6 +54,8 @@ MOST_MARCH, MOST_LOOSE_MARCH, SHARPER_LOOSE_MARCH = 1e-3, 1e-1, 10.0
 # Shares of the budget from which on, and up to which, a first pass is given up for one with a larger tolerance if it
 # would not reach the last moment at its present pace. Choices: a tenth is lost, and half is left for the other one.
 FORECAST_FROM, FORECAST_TO = 0.1, 0.5
+# A later pass ends where at its present pace it would need so many times what is left. A choice: paces vary.
+OUT_OF_REACH = 2.0
 COMPARED_POINTS = 256  # at a moment, at which two passes through time are compared. A choice
 MOST_GROWTH = 700.0  # logarithm of the largest factor that float64 holds
 ROUNDING = 1e-16  # no estimate is below it: relative rounding of float64
@@ -458,11 +460,14 @@ class PassWatch:
     ----------
     looser : float or None
         Tolerance with which to begin again, because at its present pace this first pass needs more than the budget.
+    is_out_of_reach : bool
+        Whether at its present pace this pass, after a complete one, needs much more than the budget, so that it ended.
     """
 
     def __init__(self, history: History, allowed: float, stop: list[StopReason]):
         self.history, self.allowed, self.stop, self.spent = history, allowed, stop, history.work
         self.looser: float | None = None
+        self.is_out_of_reach = False
         self._begin: tuple[float, float] | None = None
 
     def __call__(self, share: float, slabs: int, work: float) -> bool:
@@ -471,16 +476,18 @@ class PassWatch:
         history.report_progress(f"slab {slabs}, {100 * share:.0f} % of the time", self.allowed**2)
         if history.exhausted:
             self.stop.append(history.exhausted[0])
-        elif history.best is None and work > FORECAST_FROM / 2 * history.limit:
+        elif work > FORECAST_FROM / 2 * history.limit:
             self._begin = self._begin or (share, work)  # the pace of late, for first slabs are short
-            if FORECAST_FROM * history.limit < work < FORECAST_TO * history.limit:
+            if work > FORECAST_FROM * history.limit:
                 needed = (1 - share) * (work - self._begin[1]) / max(share - self._begin[0], ABOVE_ZERO)
                 excess = needed / (history.limit - history.work)
-                if excess > 1 and self.allowed < MOST_LOOSE_MARCH:
+                if history.best is not None:
+                    self.is_out_of_reach = excess > OUT_OF_REACH
+                elif excess > 1 and work < FORECAST_TO * history.limit and self.allowed < MOST_LOOSE_MARCH:
                     steps = math.ceil(min(math.log(excess, DEARER_MARCH), 10))
                     most = MOST_MARCH if self.allowed < MOST_MARCH else MOST_LOOSE_MARCH
                     self.looser = min(self.allowed * SHARPER_MARCH**steps, most)
-        return not self.stop and self.looser is None
+        return not self.stop and self.looser is None and not self.is_out_of_reach
 
 
 def until(problem: Collocation, axis: int, moment: float) -> Collocation:

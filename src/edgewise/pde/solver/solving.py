@@ -58,8 +58,7 @@ if TYPE_CHECKING:
 # Intervals of the coarsest grid: of each coordinate, and of the only one. A choice: coarse enough that the first stage
 # takes less than a second.
 FIRST_GRID_OF_BOX, FIRST_GRID_OF_LINE = 5, 20
-# Slabs of time: the first pass has so many times the tolerance.
-FIRST_MARCH = 30.0
+FIRST_MARCH = 30.0  # slabs of time: the first pass has so many times the tolerance
 FINER_MARCH = 1.3  # factor of the first grids from pass to pass. A choice: two passes are never the same
 # Factor by which the estimate from all evidence may exceed the tolerance once two solutions agree to it. A choice: it
 # holds parts that are bounds, not errors.
@@ -548,22 +547,23 @@ def _march(
         elif history.best is None:
             if result is None:
                 return None
-            shorter, name = until(problem, march.time, result.reached), problem.domain.coordinates[march.time]
+            name, shorter = problem.domain.coordinates[march.time], until(problem, march.time, result.reached)
             history.fresh_points = shorter.domain.interior(FRESH_POINTS, "sobol", seed=history.seed + FRESH_SEED)
             history.add_stage(TrainedNetwork(result.network, shorter, allowed), result.points)
             reason = stop[0] if stop else StopReason.NO_PROGRESS
             return reason, history.message_with_residual(f"{WHY_EARLY[reason]} at {name} = {result.reached:.6g}")
-        elif result is not None:
+        elif result is not None and not watch.is_out_of_reach:
             history.compare_beginning(result.network, result.reached)
-        if not stop and (result is None or not result.is_complete or allowed <= march_of.tolerances[1]):
+        is_last = result is None or not result.is_complete or allowed <= march_of.tolerances[1]
+        if is_last and not (stop or watch.is_out_of_reach):
             return StopReason.NO_PROGRESS, history.message_with_residual("A sharper pass through time is no better")
         if stop:
             return stop[0], f"The solution is that of the last complete pass; {STOPPED[stop[0]]}."
         costs.append(history.work - spent)
-        if history.work + DEARER_MARCH * costs[-1] > history.limit:
+        if watch.is_out_of_reach or history.work + DEARER_MARCH * costs[-1] > history.limit:
             if len(history.stages) == 1:
-                _check_by_coarser(problem, statement, history, SHARPER_MARCH * allowed)
-            return StopReason.BUDGET, history.message_with_residual("The budget is spent")
+                _check_by_coarser(problem, statement, history)
+            return StopReason.BUDGET, history.message_with_residual("A sharper pass is out of reach of the budget")
         # A pass that is a little sharper is enough where the estimate is near the tolerance; others may reach rounding.
         is_near = history.error_estimate <= fall_of_pass(SHARPER_LOOSE_MARCH) * tolerance
         sharper = SHARPER_MARCH if allowed <= MOST_MARCH and not is_near else SHARPER_LOOSE_MARCH
@@ -574,17 +574,18 @@ def _march_of(problem: Collocation) -> type[SlabMarch]:
     from edgewise.pde.structured.slabs import DelayedMarch, SlabMarch
     from edgewise.pde.structured.windows import WindowMarch
 
-    if not isinstance(problem.domain, Box):
-        return WindowMarch
-    return DelayedMarch if problem.form.has_delays else SlabMarch
+    on_box = DelayedMarch if problem.form.has_delays else SlabMarch
+    return on_box if isinstance(problem.domain, Box) else WindowMarch
 
 
-def _check_by_coarser(problem: Collocation, statement: Statement, history: History, allowed: float) -> None:
+def _check_by_coarser(problem: Collocation, statement: Statement, history: History) -> None:
     """Compare the only pass through time with one of a larger tolerance, which costs less than a sharper one.
 
     Without a second pass nothing knows by how much errors grow in time. Only the time limit ends it.
     """
-    spent = history.work
+    assert history.best is not None
+    coarser = SHARPER_MARCH if history.best.loss <= MOST_MARCH else SHARPER_LOOSE_MARCH
+    spent, allowed = history.work, coarser * history.best.loss
 
     def watch(share: float, slabs: int, work: float) -> bool:
         history.work = spent + work

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -18,6 +18,8 @@ Table: TypeAlias = "sparse.csr_array | np.ndarray"
 
 # Splines up to which tables are dense: a dense product is then as fast as one of 12 nonzeros a row. Measured.
 MOST_DENSE = 160
+# Tables that are kept, the last ones used. A choice: those of two grids, which slabs of time share.
+KEPT_TABLES = 64
 
 
 class SplineAxis:
@@ -116,14 +118,21 @@ class SplineAxis:
         return columns % self.count, values if order <= degree else 0 * values
 
     def table(self, points: np.ndarray, order: int = 0) -> Table:
-        """Values of all B-splines, or of their derivatives of an order, at points: (points, count)."""
-        columns, values = self.local(points, order)
-        if self.count <= MOST_DENSE:
-            dense = np.zeros((len(points), self.count))
-            np.add.at(dense, (np.arange(len(points))[:, None], columns), values)
-            return dense
-        starts = (self.degree + 1) * np.arange(len(points) + 1)
-        return sparse.csr_array((values.ravel(), columns.ravel(), starts), shape=(len(points), self.count))
+        """Values of all B-splines, or of their derivatives, at points: (points, count), not to be changed."""
+        return kept_table(self, np.asarray(points, dtype=float).tobytes(), order)
+
+
+@lru_cache(maxsize=KEPT_TABLES)
+def kept_table(axis: SplineAxis, points: bytes, order: int) -> Table:
+    """See `SplineAxis.table`."""
+    columns, values = axis.local(np.frombuffer(points), order)
+    rows = len(values)
+    if axis.count <= MOST_DENSE:
+        dense = np.zeros((rows, axis.count))
+        np.add.at(dense, (np.arange(rows)[:, None], columns), values)
+        return dense
+    starts = (axis.degree + 1) * np.arange(rows + 1)
+    return sparse.csr_array((values.ravel(), columns.ravel(), starts), shape=(rows, axis.count))
 
 
 def dense(table: Table) -> np.ndarray:
@@ -133,8 +142,8 @@ def dense(table: Table) -> np.ndarray:
 
 def along(table: Table, values: np.ndarray, axis: int) -> np.ndarray:
     """A table, or another matrix, times every line of values along an axis."""
-    lines = np.moveaxis(values, axis, 0)
-    return np.moveaxis((table @ lines.reshape(len(lines), -1)).reshape(-1, *lines.shape[1:]), 0, axis)
+    lines = values.swapaxes(0, axis)
+    return (table @ lines.reshape(len(lines), -1)).reshape(-1, *lines.shape[1:]).swapaxes(0, axis)
 
 
 def greville_points(breakpoints: np.ndarray, degree: int) -> np.ndarray:

@@ -128,7 +128,7 @@ class RowBlock:
                 before = upto(index[:-1])
                 table = self.table(len(index) - 1, index[-1])
                 product = table @ before.reshape(before.shape[0], -1)
-                partial[index] = np.moveaxis(product.reshape(-1, *before.shape[1:]), 0, -1)
+                partial[index] = product.reshape(-1, *before.shape[1:]).transpose(*range(1, before.ndim), 0)
             return partial[index]
 
         return {index: upto(index) for index in indices}

@@ -1,6 +1,7 @@
 """Networks of tensor-product splines: one grid for all, or one for each window of time."""
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -8,13 +9,12 @@ from torch import Tensor, nn
 from edgewise.nn.layers.base import Chain, Layer, LayerList
 from edgewise.nn.layers.segments import dense_rows
 from edgewise.nn.layers.tensor_product import TensorLayer
-from edgewise.ops.jet import compose, seed_jet
-from edgewise.ops.splines.active import active_basis
-from edgewise.ops.splines.knots import repeated
+from edgewise.ops.jet import seed_jet
 from edgewise.pde.problem.corners import CornerFunctions
 from edgewise.pde.problem.singular import SingularFunctions
 
 OUTSIDE = 1e-9  # of the time: a moment that is later by rounding is the last one
+ROWS = 4096  # points that are evaluated at once. A choice: each meets a thousand coefficients in the plane and time
 
 
 class TensorNetwork(Chain):
@@ -60,13 +60,6 @@ class WindowNetwork(nn.Module):
         super().__init__()
         self.windows, self.axis = nn.ModuleList(windows), axis
         self.register_buffer("ends", ends)
-        layers = [window.tensor_layer for window in windows]
-        self._are_polynomials = len({layer.degrees for layer in layers}) == 1 and all(
-            layer.in_features == 1
-            and len(layer.coef) == layer.degrees[0] + 1
-            and torch.equal(layer.knots[0], repeated(layer.knots[0][:, [0, -1]], layer.degrees[0]))
-            for layer in layers
-        )
 
     def window(self, number: int) -> TensorNetwork:
         """The network of one window, by its number in the order of time."""
@@ -85,28 +78,38 @@ class WindowNetwork(nn.Module):
             beyond = x[:, self.axis] > self.ends[-1] + OUTSIDE * (self.ends[-1] - self.ends[0])
             x = torch.where(beyond[:, None], torch.nan, x)  # nothing is known after the last moment
         number = torch.searchsorted(self.ends[1:-1].contiguous(), x[:, self.axis].contiguous(), right=True)
-        if self._are_polynomials:
-            return self._polynomials(number, seed_jet(x, directions, order), order)
-        present = number.unique().tolist() or [0]  # also of no points
-        chosen = [(number == window).nonzero()[:, 0] for window in present]
-        parts = [
-            self.window(window).jet(x[rows], directions, order) for window, rows in zip(present, chosen, strict=True)
-        ]
+        jet, place = seed_jet(x, directions, order), self._alike[number]
+        groups = [(place == first).nonzero()[:, 0] for first in place.unique().tolist()]
+        chosen = [rows for group in groups for rows in group.split(ROWS)] or [number]  # also of no points
+        parts = [self._jet_of_alike(number[rows], jet[:, rows], order) for rows in chosen]
         return torch.cat(parts, 1)[:, torch.cat(chosen).argsort()]
 
-    def _polynomials(self, number: Tensor, line: Tensor, order: int) -> Tensor:
-        """Jet (C, b, fields) where each window is one polynomial of time: all windows at once.
+    @cached_property
+    def _alike(self) -> Tensor:
+        """For each window the number of the first one with the same grid but for the moments, (windows,)."""
+        firsts, known = list[int](), dict[tuple, int]()
+        for number in range(len(self.windows)):
+            layer = self.window(number).tensor_layer
+            space = [each.numpy().tobytes() for axis, each in enumerate(layer.knots) if axis != self.axis]
+            firsts.append(known.setdefault((*layer.coef.shape, *layer.degrees, *space), number))
+        return torch.tensor(firsts)
 
-        `number` (b,) are those of the windows, `line` (C, b, 1) is the jet of the points.
+    def _jet_of_alike(self, number: Tensor, jet: Tensor, order: int) -> Tensor:
+        """Carry a jet (C, b, in) through windows that are `_alike`, by their numbers (b,), at once.
+
+        Moments are those of the first of them that lie at the same share of the window.
         """
-        layers = [self.window(each).tensor_layer for each in range(len(self.windows))]
-        (degree,), begin, lengths = layers[0].degrees, self.ends[number, None], self.ends.diff()[number, None]
-        place = torch.cat([line[:1] - begin, line[1:]]) / lengths
-        unit = repeated(line.new_tensor([[0.0, 1.0]]), degree)
-        _, derivatives = active_basis(place[0], unit, degree, order)
-        factor = compose(place, list(derivatives[:, :, 0]), order)  # (C, b, degree + 1)
-        coef = torch.stack([layer.coef for layer in layers])[number]
-        return torch.einsum("cbk,bkf->cbf", factor, coef)
+        present, place = number.unique(return_inverse=True)
+        layer = self.window(int(present[0]) if len(present) else 0).tensor_layer
+        if len(present) < 2:
+            return layer.jet(jet, order)
+        begin, length = self.ends[:-1], self.ends.diff()
+        ratio = length[present[0]] / length[number]
+        moments = jet[..., self.axis] * ratio
+        moments[0] = begin[present[0]] + (jet[0, :, self.axis] - begin[number]) * ratio
+        moved = torch.cat([jet[..., : self.axis], moments[..., None], jet[..., self.axis + 1 :]], -1)
+        coefs = [self.window(window).tensor_layer.coef for window in present.tolist()]
+        return layer.jet_of(coefs, place, moved, order)
 
 
 class EnrichedNetwork(TensorNetwork):

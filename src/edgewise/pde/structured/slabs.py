@@ -121,6 +121,7 @@ class SlabMarch:
         self.last = (legendre * (np.arange(2 * self.degree - 1, 2 * self.degree + 2, 2) / 2)).T @ values
         self.slabs: list[Fields] = []
         self.points, self.ends = 0, [float(self.domain.bounds[self.time, 0])]
+        self._errors: list[np.ndarray] | None = None  # in space, of the last solved slab
 
     def run(self) -> March | None:
         """Slabs from the first moment to the last, or as far as they go; None if there is not even one.
@@ -191,7 +192,7 @@ class SlabMarch:
         self, space: list[SplineAxis], state: np.ndarray, begin: float, end: float
     ) -> tuple[list[SplineAxis], np.ndarray, np.ndarray, float] | None:
         """Space, state at the beginning, coefficients and error in time; space is refined until it is resolved."""
-        before, rounds, near = math.inf, 0, None
+        before, rounds, near, self._errors = math.inf, 0, None, None
         while True:
             axes = self._with_time(space, begin, end)
             coef = self._solved(axes, state, end - begin, near)
@@ -203,7 +204,7 @@ class SlabMarch:
             rounds += 1
             if time_error > FAR * self.allowed or not self.space or rounds > MOST_ROUNDS:
                 return space, state, coef, time_error
-            errors = self._space_errors(axes, coef)
+            self._errors = errors = self._space_errors(axes, coef)
             largest = max(float(each.max()) for each in errors)
             if largest <= self.allowed or largest > before / 2:
                 return space, state, coef, time_error
@@ -375,8 +376,7 @@ class SlabMarch:
         """Space and state on a coarser grid, where the last slab shows that it does."""
         if not self.space:
             return space, state
-        axes, coef = self.slabs[-1]
-        errors = self._space_errors(axes, coef)
+        errors = self._space_errors(*self.slabs[-1]) if self._errors is None else self._errors
         coarser = []
         for line, each in zip(space, errors, strict=True):
             factor = np.clip(

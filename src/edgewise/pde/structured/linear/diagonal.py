@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from scipy import linalg
@@ -15,6 +16,8 @@ from edgewise.pde.structured.statement import Statement
 # Largest condition number of eigenvectors that fast diagonalisation accepts. A choice: refinement wins back the digits
 # that are lost, as long as some remain.
 WORST_VECTORS = 1e9
+# Coordinates whose eigenvectors are kept, the last ones used. A choice: those of two grids, which slabs of time share.
+KEPT_COORDINATES = 8
 
 
 class FieldByField(Preconditioner):
@@ -136,32 +139,15 @@ class FastDiagonalisation(Preconditioner):
         self.statement, self.system, self.blocks, self.ends = statement, system, system.blocks, ends
         equation = system.blocks[0]
         self.shape = tuple(axis.count for axis in equation.axes)
-        known: dict[bytes, tuple] = {}  # coordinates that are alike share their eigenvectors
-        self.kernels, self.vectors, self.back, values = [], [], [], []
-        self.pivots, self.pivot_inverses = [], []
-        for axis, (operator, rows) in enumerate(zip(operators, ends, strict=True)):
-            level = dense(equation.table(axis, 0))
-            key = level.tobytes() + operator.tobytes() + rows.tobytes()
-            if key not in known:
-                known[key] = _diagonalised(level, operator, rows)
-            pivots, inverse, kernel, eigenvalues, vectors, back = known[key]
-            self.pivots.append(pivots)
-            self.pivot_inverses.append(inverse)
-            self.kernels.append(kernel)
-            self.vectors.append(kernel @ vectors)
-            self.back.append(back)
-            values.append(eigenvalues)
-        self.total = values[0]
-        for each in values[1:]:
-            self.total = np.add.outer(self.total, each)
+        self.lines = [
+            _diagonalised(_Bytes.of(dense(equation.table(axis, 0))), _Bytes.of(operator), _Bytes.of(rows))
+            for axis, (operator, rows) in enumerate(zip(operators, ends, strict=True))
+        ]
+        self.total = self.lines[0].values
+        for line in self.lines[1:]:
+            self.total = np.add.outer(self.total, line.values)
         if not float(np.abs(self.total).min()) > 0:
             raise np.linalg.LinAlgError("an eigenvalue is zero")
-        # Along a coordinate of higher priority a face has points of the equation, and its ends are known from the
-        # faces of that coordinate; along others it has all points.
-        self.with_ends = [
-            linalg.lu_factor(np.concatenate([rows, dense(equation.table(axis, 0))])) for axis, rows in enumerate(ends)
-        ]
-        self.everywhere = [linalg.lu_factor(dense(line.table(line.all_points()))) for line in equation.axes]
 
     def __call__(self, rhs: np.ndarray) -> np.ndarray:
         """Coefficients, flat, for a right-hand side with the rows of the system."""
@@ -171,11 +157,11 @@ class FastDiagonalisation(Preconditioner):
         coef = self._continued(parts[1:])
         if coef.any():
             inside = inside - self.system.product(coef.ravel())[: sizes[0]].reshape(inside.shape)
-        for axis, back in enumerate(self.back):
-            inside = along(back, inside, axis)
+        for axis, line in enumerate(self.lines):
+            inside = along(line.back, inside, axis)
         inside = inside / self.total
-        for axis, vectors in enumerate(self.vectors):
-            inside = along(vectors, inside, axis)
+        for axis, line in enumerate(self.lines):
+            inside = along(line.vectors, inside, axis)
         return (coef + inside.real).ravel()
 
     def _continued(self, parts: Sequence[np.ndarray]) -> np.ndarray:
@@ -195,7 +181,9 @@ class FastDiagonalisation(Preconditioner):
                 continue
             trace = np.concatenate(data[axis], axis)
             for other in priority[place + 1 :]:
-                trace = _solved(self.everywhere[other], trace, other)
+                trace = self.blocks[0].axes[other].interpolated(trace, other)
+            # Along a coordinate of higher priority a face has points of the equation, and its ends are known from the
+            # faces of that coordinate; along others it has all points.
             # Values at the points of the equation along coordinates of higher priority, completed by the ends.
             for number, other in enumerate(priority[:place]):
                 ends = self.ends[other]
@@ -204,28 +192,64 @@ class FastDiagonalisation(Preconditioner):
                     for further in priority[number + 1 : place]:
                         top = along(dense(self.blocks[0].table(further, 0)), top, further)
                     trace = np.concatenate([top, trace], other)
-                trace = _solved(self.with_ends[other], trace, other)
+                trace = along(self.lines[other].with_ends, trace, other)
             traces[axis] = trace
         coef = np.zeros(self.shape)
         for axis in reversed(priority):
             if axis in traces:
-                known = (slice(None),) * axis + (self.pivots[axis],)
+                known = (slice(None),) * axis + (self.lines[axis].pivots,)
                 coef[known] = 0.0
                 rest = traces[axis] - along(self.ends[axis], coef, axis)
-                coef[known] = along(self.pivot_inverses[axis], rest, axis)
+                coef[known] = along(self.lines[axis].pivot_inverse, rest, axis)
         return coef
 
 
-def _diagonalised(level: np.ndarray, operator: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Eigenvectors of an operator of one coordinate on the splines that fulfil homogeneous conditions.
+@dataclass(frozen=True)
+class _Bytes:
+    """An array that can be the key of a cache."""
 
-    Returns
-    -------
-    tuple
-        Coefficients that the conditions determine (conditions,), the inverse of the conditions' columns for these, the
-        splines of the space (count, points), eigenvalues (points,), eigenvectors and their inverse, which takes values
-        at points.
+    content: bytes
+    shape: tuple[int, ...]
+
+    @classmethod
+    def of(cls, array: np.ndarray) -> _Bytes:
+        return cls(array.tobytes(), array.shape)
+
+    @property
+    def array(self) -> np.ndarray:
+        return np.frombuffer(self.content).reshape(self.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Diagonal:
+    """An operator of one coordinate on the splines that fulfil homogeneous conditions, diagonalised.
+
+    Parameters
+    ----------
+    pivots : ndarray
+        Coefficients that the conditions determine, (conditions,).
+    pivot_inverse : ndarray
+        Inverse of the conditions' columns for these.
+    values : ndarray
+        Eigenvalues, (points,).
+    vectors, back : ndarray
+        Coefficients of the eigenvectors, (count, points), and their inverse, which takes values at points.
+    with_ends : ndarray
+        Coefficients of the splines with given conditions at the ends and values at points, (count, count).
     """
+
+    pivots: np.ndarray
+    pivot_inverse: np.ndarray
+    values: np.ndarray
+    vectors: np.ndarray
+    back: np.ndarray
+    with_ends: np.ndarray
+
+
+@lru_cache(maxsize=KEPT_COORDINATES)
+def _diagonalised(of_level: _Bytes, of_operator: _Bytes, of_rows: _Bytes) -> Diagonal:
+    """Diagonalise an operator, (points, count), with values at points, (points, count), and conditions."""
+    level, operator, rows = of_level.array, of_operator.array, of_rows.array
     count, conditions = level.shape[1], len(rows)
     pivots = linalg.qr(rows, mode="r", pivoting=True)[1][:conditions] if conditions else np.zeros(0, dtype=int)
     others = np.setdiff1d(np.arange(count), pivots)
@@ -237,11 +261,5 @@ def _diagonalised(level: np.ndarray, operator: np.ndarray, rows: np.ndarray) -> 
     eigenvalues, vectors = np.linalg.eig(to_splines @ (operator @ kernel))
     if not np.linalg.cond(vectors) < WORST_VECTORS:
         raise np.linalg.LinAlgError("the eigenvectors are too close to each other")
-    return pivots, inverse, kernel, eigenvalues, vectors, np.linalg.inv(vectors) @ to_splines
-
-
-def _solved(factors: tuple[np.ndarray, np.ndarray], values: np.ndarray, axis: int) -> np.ndarray:
-    """The solution for every line of the values along an axis, by LU factors."""
-    lines = np.moveaxis(values, axis, 0)
-    solved = linalg.lu_solve(factors, lines.reshape(len(lines), -1), check_finite=False)
-    return np.moveaxis(solved.reshape(-1, *lines.shape[1:]), 0, axis)
+    with_ends = np.linalg.inv(np.concatenate([rows, level]))
+    return Diagonal(pivots, inverse, eigenvalues, kernel @ vectors, np.linalg.inv(vectors) @ to_splines, with_ends)
