@@ -116,7 +116,7 @@ class SolveResults:
             "order": problem.order,
             "domain": {
                 "kind": type(domain).__name__,
-                "box": dict(zip(domain.coordinates, domain.bounds.tolist(), strict=True)),
+                "box": domain.ends,
                 "volume": domain.volume,
             },
             "hard_conditions": bool(problem.form.hard.values),

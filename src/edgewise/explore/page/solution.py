@@ -62,7 +62,7 @@ class SolutionRequests:
             "fields": list(solution.problem.fields),
             "coordinates": [
                 {"name": name, "low": low, "high": high, "time": name == TIME}
-                for name, (low, high) in zip(domain.coordinates, domain.bounds.tolist(), strict=True)
+                for name, (low, high) in domain.ends.items()
             ],
             "statement": statement if isinstance(statement, str) else "",
             "message": solution.message,

@@ -219,6 +219,11 @@ class Domain:
         return self.bounds[:, 1] - self.bounds[:, 0]
 
     @property
+    def ends(self) -> dict[str, tuple[float, float]]:
+        """Ends of the box around the domain by the names of the coordinates."""
+        return {name: (low, high) for name, (low, high) in zip(self.coordinates, self.bounds.tolist(), strict=True)}
+
+    @property
     def boundary_names(self) -> tuple[str, ...]:
         """Names of the pieces of the boundary, without the first and last moment and the ends of parameters."""
         return tuple(piece.name for piece in self.pieces if piece.is_wall)
@@ -403,8 +408,7 @@ class Box(Domain):
 
     def __mul__(self, time: Box) -> Domain:
         if _is_factor(time) and time.coordinates[0] not in self.coordinates:
-            names, bounds = (*self.coordinates, *time.coordinates), [*self.bounds.tolist(), *time.bounds.tolist()]
-            return Box(**dict(zip(names, bounds, strict=True)))
+            return Box(**self.ends, **time.ends)
         return super().__mul__(time)
 
     def _face(self, axis: int, side: int) -> Piece:

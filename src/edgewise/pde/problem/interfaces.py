@@ -93,7 +93,6 @@ class Interface:
     def inside(self, domain: Domain) -> Domain:
         """The inner side as a domain; an InputError where it has no boundary in the domain of the equation."""
         on, names = self.on, domain.coordinates
-        ends = dict(zip(names, domain.bounds.tolist(), strict=True))
         if isinstance(on, str):
             name, _, number = on.partition("=")
             name = name.strip()
@@ -103,17 +102,17 @@ class Interface:
                 value = finite_number(float(number), "on")
             except ValueError as error:
                 raise InputError(f'on of an Interface must be like "{name}=0.5", got {on!r}') from error
-            low, high = ends[name]
+            low, high = domain.ends[name]
             if not low < value < high:
                 raise InputError(f"on must lie inside the domain, {name} between {low:g} and {high:g}, got {on!r}")
-            on = Box(**{**ends, name: (low, value)})
+            on = Box(**{**domain.ends, name: (low, value)})
         elif not isinstance(on, Domain):
             if not callable(on):
                 raise InputError(f'on of an Interface must be "x=0.5", a domain or a function, got {on!r:.60}')
-            on = LevelSet(on, ends)
+            on = LevelSet(on, domain.ends)
         for name in names:
             if not is_space(name) and name not in on.coordinates:
-                on = on * Box(**{name: tuple(ends[name])})
+                on = on * Box(**{name: domain.ends[name]})
         if on.coordinates != names:
             raise InputError(f"on must have the coordinates {', '.join(names)}, got {', '.join(on.coordinates)}")
         return on

@@ -60,10 +60,9 @@ def grid_of(
             f"counts must make a grid of {MOST_GRID:,} values at most, got {math.prod(sizes):,}: give values of some "
             f"coordinates, as at={{{free[-1]!r}: {float(domain.bounds[domain.coordinates.index(free[-1])].mean()):g}}}"
         )
-    ends = dict(zip(domain.coordinates, domain.bounds.tolist(), strict=True))
-    lines = {name: np.linspace(ends[name][0], ends[name][1], size) for name, size in zip(free, sizes, strict=True)}
+    lines = {name: np.linspace(*domain.ends[name], size) for name, size in zip(free, sizes, strict=True)}
     for name, value in fixed.items():
-        low, high = ends[name]
+        low, high = domain.ends[name]
         if not low <= finite_number(value, f"at {name}") <= high:
             raise InputError(f"at must lie inside the domain, {name} between {low:g} and {high:g}, got {value!r}")
     points = grid_points(domain, lines, fixed)

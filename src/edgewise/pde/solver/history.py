@@ -493,9 +493,8 @@ class PassWatch:
 def until(problem: Collocation, axis: int, moment: float) -> Collocation:
     """The problem up to a moment of the coordinate that is time, by its number."""
     whole, form = problem.domain, problem.form
-    ends = dict(zip(whole.coordinates, whole.bounds.tolist(), strict=True))
     time = {whole.coordinates[axis]: (float(whole.bounds[axis, 0]), moment)}
-    domain = whole.space * Box(**time) if isinstance(whole, OverTime) else Box(**{**ends, **time})
+    domain = whole.space * Box(**time) if isinstance(whole, OverTime) else Box(**{**whole.ends, **time})
     weight, known, is_linear = form.weight, form.solution, form.is_linear
     shorter = strong_form_of(form.equation, domain, form.conditions, weight=weight, solution=known, is_linear=is_linear)
     return Collocation(shorter)

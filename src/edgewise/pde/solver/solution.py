@@ -245,9 +245,7 @@ class Solution:
         beyond = torch.maximum(domain.bounds[:, 0] - points, points - domain.bounds[:, 1]) / domain.size
         outside = int((beyond.amax(1) > FAR_OUTSIDE).sum()) if len(points) else 0
         if outside:
-            ends = ", ".join(
-                f"{n} in [{a:g}, {b:g}]" for n, (a, b) in zip(domain.coordinates, domain.bounds.tolist(), strict=True)
-            )
+            ends = ", ".join(f"{name} in [{low:g}, {high:g}]" for name, (low, high) in domain.ends.items())
             message = f"{outside} of {len(points)} points lie outside the domain, {ends}: values there are extrapolated"
             warnings.warn(message, EdgewiseWarning, stacklevel=3)
         return points

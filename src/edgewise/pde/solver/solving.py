@@ -294,9 +294,7 @@ def _planned(problem: Collocation, seed: int, **options: Unpack[SolveOptions]) -
     if start is not None:
         if not isinstance(start, Solution):
             raise InputError(f"start must be a solution, from solve, got {type(start).__name__}")
-        ours, theirs = (
-            (each.domain.coordinates, each.domain.bounds.tolist(), each.fields) for each in (problem, start.problem)
-        )
+        ours, theirs = ((list(each.domain.ends.items()), each.fields) for each in (problem, start.problem))
         if ours != theirs:
             raise InputError(f"start must have the coordinates, ends and fields of the problem, {ours}, got {theirs}")
         repeats, has = problem.periodic, start.problem.periodic

@@ -109,10 +109,9 @@ def grid(
     The grid covers the bounding box of the domain and extends beyond it by the share `margin` of each side.
     """
     domain = problem.domain
-    ends = dict(zip(domain.coordinates, domain.bounds.tolist(), strict=True))
     lines = {}
     for name, count in zip(names, counts, strict=True):
-        low, high = ends[name]
+        low, high = domain.ends[name]
         more = margin * (high - low)
         lines[name] = torch.linspace(low - more, high + more, count, dtype=torch.float64).numpy()
     return tuple(lines.values()), grid_points(domain, lines, fixed)
