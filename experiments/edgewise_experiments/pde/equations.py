@@ -46,8 +46,9 @@ NOTES = (
     "2306.08827, table 3, read from a summary). Three of its cases are changed, so that they have a solution: the "
     "outlet of the backward step has normal flow without stress where only the pressure is printed, the pulses are "
     "periodic as in Chebfun's demonstration of the same equations, and the waves to t = 100 keep the printed equation "
-    "and conditions, which the printed solution does not fulfil. The two random coefficients are those of its "
-    "generator with its seed.",
+    "and conditions, which the printed solution does not fulfil. Of a fourth, the flow with shocks, the initial fields "
+    "are drawn anew by the rule of its generator, and one of their 4 x 4 periods is solved. The two random "
+    "coefficients are those of its generator with its seed.",
     "The classical method is written by hand for its equation, with a size of a round number; its error is that at "
     "the last moment or at its points. It has no estimate and no choice of the grid. Where it exists it is the better "
     "tool: a network is worth its time where nobody writes such a program, or where coefficients are sought from data.",

@@ -12,13 +12,15 @@ from functools import cache
 
 import numpy as np
 import torch
-from scipy.fft import dctn, dstn, idctn, idstn, irfft2, rfft2
+from scipy.fft import dstn, idstn, irfft2, rfft2
+from scipy.linalg import eigh
 from scipy.sparse.linalg import LinearOperator, gmres
 from torch import Tensor
 
 from edgewise.pde import PDE, Box, Dirichlet, Initial, Neumann, Periodic, Time, laplacian
 from edgewise_experiments.problems.cases import PI, SQUARE, Case
 from edgewise_experiments.problems.plane_cases import plane_series, squared_waves
+from edgewise_experiments.problems.reference_solutions import grid_points
 
 SEED, FIELD = 20220722, 256  # of PINNacle's generator: its seed and points of a side
 WAVES, FLOW_POINTS = 4, 512  # of its initial flows: waves of each coordinate, and points of four periods of a side
@@ -137,7 +139,7 @@ def drawn_burgers() -> PDE:
 
 
 @cache
-def drawn_burgers_reference(modes: int = 512, steps: int = 2000) -> tuple[np.ndarray, np.ndarray]:
+def drawn_burgers_reference(modes: int = 384, steps: int = 1200) -> tuple[np.ndarray, np.ndarray]:
     """Fourier series of the same with ETDRK4, in the frame that moves with the mean flow."""
     factors, means = drawn_flow()
     grid = np.arange(modes) / modes
@@ -189,25 +191,28 @@ def heat_through_noise_reference(cells: int = 2040) -> tuple[np.ndarray, np.ndar
 
 
 @cache
-def wave_through_noise_reference(cells: int = 510) -> tuple[np.ndarray, np.ndarray]:
-    """Wave2d-CG at the last moment: cosine series, and steps of order 4 by the equation's own fourth derivative."""
-    grid, steps = -1 + 2 * np.arange(cells + 1) / cells, 12 * cells
-    x, y = np.meshgrid(grid, grid, indexing="ij")
-    square, step = bilinear(speeds(), x.ravel(), y.ravel(), -1, 1).reshape(x.shape), 5 / steps
-    wave = PI / 2 * np.arange(cells + 1)
-    laplace = -(wave[:, None] ** 2 + wave**2)
-
-    def second(u: np.ndarray) -> np.ndarray:
-        return square * idctn(laplace * dctn(u, type=1), type=1)
-
-    before = bump(x, y)
-    rate = second(before)
-    now = before + step**2 / 2 * rate + step**4 / 24 * second(rate)
-    for _ in range(steps - 1):
-        rate = second(now)
-        before, now = now, 2 * now - before + step**2 * rate + step**4 / 12 * second(rate)
-    points, chosen = np.stack([x, y, np.full(x.shape, 5.0)], -1), (slice(None, None, cells // 85),) * 2
-    return points[chosen].reshape(-1, 3), now[chosen].reshape(-1, 1)
+def wave_through_noise_reference(modes: int = 44) -> tuple[np.ndarray, np.ndarray]:
+    """Wave2d-CG at the last moment: Galerkin's method with products of cosines, and eigenvectors, exact in time."""
+    cells = 4 * (FIELD - 1)
+    line = -1 + (2 * np.arange(cells) + 1) / cells
+    x, y = np.meshgrid(line, line, indexing="ij")
+    slowness = (2 / cells) ** 2 / bilinear(speeds(), x.ravel(), y.ravel(), -1, 1).reshape(x.shape)
+    wave = PI / 2 * np.arange(2 * modes)
+    cosines = np.cos(wave[:, None] * (line + 1))
+    means, number = cosines @ slowness @ cosines.T, np.arange(modes)
+    # A product of two cosines is half the sum of those of the sum and the difference of the wave numbers.
+    pairs = (number[:, None] + number, np.abs(number[:, None] - number))
+    mass = sum(means[p[:, None, :, None], q[None, :, None, :]] for p in pairs for q in pairs) / 4
+    norms = np.where(number == 0, 2.0, 1.0)
+    stiff = np.add.outer(wave[:modes] ** 2, wave[:modes] ** 2) * np.outer(norms, norms)
+    size = modes**2
+    values, vectors = eigh(np.diag(stiff.ravel()), mass.reshape(size, size))
+    start = cosines[:modes] @ (slowness * bump(x, y)) @ cosines[:modes].T
+    frequencies = np.sqrt(np.maximum(values, 0.0))
+    found = (vectors @ (np.cos(5 * frequencies) * (vectors.T @ start.ravel()))).reshape(modes, modes)
+    chosen = np.linspace(-1, 1, 86)
+    at = np.cos(wave[:modes, None] * (chosen + 1))
+    return grid_points(chosen, chosen, [5.0]), (at.T @ found @ at).reshape(-1, 1)
 
 
 DRAWN_CASES = (

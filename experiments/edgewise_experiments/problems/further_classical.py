@@ -201,8 +201,12 @@ FURTHER: dict[str, Method] = {
         lambda: coarser(drawn_fields.heat_through_noise_reference, cells=510),
     ),
     "wave through noise (Wave2d-CG)": (
-        "cosines, steps of order 4",
-        lambda: coarser(drawn_fields.wave_through_noise_reference, cells=255),
+        "cosines, Galerkin's method",
+        lambda: coarser(drawn_fields.wave_through_noise_reference, modes=32),
+    ),
+    "shocks in the plane (Burgers2d-C)": (
+        FOURIER,
+        lambda: coarser(drawn_fields.drawn_burgers_reference, modes=192, steps=600),
     ),
 }
 METHODS = {**CLASSICAL, **FURTHER}

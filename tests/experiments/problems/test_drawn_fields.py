@@ -1,6 +1,7 @@
 """Cases with random coefficients: the field of PINNacle's generator, and the values between its points."""
 
 import numpy as np
+import pytest
 
 from edgewise_experiments.problems.drawn_fields import (
     SEED,
@@ -9,8 +10,10 @@ from edgewise_experiments.problems.drawn_fields import (
     drawn_flow,
     flow_sum,
     random_field,
+    wave_through_noise_reference,
 )
 from edgewise_experiments.problems.plane_cases import gray_scott_plane_reference
+from edgewise_experiments.problems.reference_solutions import distance
 
 
 def test_the_random_field_has_the_sizes_of_pinnacles_pictures():
@@ -33,6 +36,7 @@ def test_a_reaction_in_the_plane_stays_within_its_bounds():
     assert 0 < values[:, 1].max() < 1 < values[:, 0].max() + 0.1
 
 
+@pytest.mark.slow
 def test_the_flow_is_drawn_by_the_rule_of_pinnacle():
     """The loops of its generator, at points of the square of four periods."""
     random, (x, y) = np.random.RandomState(SEED), np.meshgrid(np.linspace(0, 4, 512), np.linspace(0, 4, 512))
@@ -50,9 +54,16 @@ def test_the_flow_is_drawn_by_the_rule_of_pinnacle():
         np.testing.assert_allclose(drawn, 2 * sums[number] / np.max(sums) + mean, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_the_reference_of_the_flow_loses_energy():
     factors = drawn_flow()[0]
     points, values = drawn_burgers_reference(modes=64, steps=300)
     assert points.shape == (4096, 3) and (points[:, 2] == 1).all()
     start = [flow_sum(each, *np.meshgrid(np.arange(64) / 64, np.arange(64) / 64)) for each in factors]
     assert (values.std(0) < 0.7 * np.array([each.std() for each in start])).all()
+
+
+@pytest.mark.slow
+def test_two_sizes_of_the_waves_through_noise_agree():
+    (points, coarse), (_, fine) = (wave_through_noise_reference(modes=each) for each in (16, 24))
+    assert points.shape == (86 * 86, 3) and distance(coarse, fine) < 0.05
