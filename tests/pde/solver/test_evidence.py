@@ -12,7 +12,7 @@ from edgewise.pde.library import named_equation
 from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Dirichlet, Initial, Neumann, Observations, Periodic
 from edgewise.pde.problem.integrals import integral
-from edgewise.pde.solver.evidence import Evidence, judge, sought_points
+from edgewise.pde.solver.evidence import Evidence, judge, one_sided_residual, sought_points
 from edgewise.pde.solver.network import tensor_network
 from edgewise.pde.solver.solving import solve
 from edgewise.pde.solver.uniqueness import (
@@ -192,3 +192,18 @@ def test_parts_of_the_judgement():
     torch.nn.init.ones_(network.tensor_layer.coef)
     assert torch.allclose(SumNetwork(network, network)(x), torch.full((5, 1), 2.0, dtype=x.dtype))
     assert Evidence(0.1, 1.0, ("a", "b"), ("Doubt.",)).trust == "Not to be trusted: Doubt. Checked: a; b."
+
+
+def test_a_residual_that_cancels_out_between_neighbours_bounds_nothing():
+    """The zero function on an L-shape: its residual is the source, even or in waves shorter than the averaged cells."""
+
+    def left(source):
+        problem = PDE(lambda u, x, y: u.xx + u.yy - source(x, y), LShape(), [Dirichlet(0.0)])
+        network = tensor_network(problem, 24, 5)
+        return one_sided_residual(network, problem), judge(network, problem)
+
+    even, evidence = left(lambda x, y: 1 + 0 * x)
+    waves, of_waves = left(lambda x, y: torch.sin(40 * PI * x) * torch.sin(40 * PI * y))
+    assert even > 0 and waves == 0
+    assert any("bound the error" in check for check in evidence.checks)
+    assert not any("bound the error" in check for check in of_waves.checks)
