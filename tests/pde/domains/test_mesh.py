@@ -9,6 +9,7 @@ from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.pde.domains.domain import Box
 from edgewise.pde.domains.mesh import Mesh, grown, left_out, respaced
 from edgewise.pde.domains.shapes import Annulus, Disk, LShape
+from edgewise.pde.domains.solids import Ball
 
 SQUARE = Box(x=(-1, 1), y=(0, 2))
 LINES = [torch.tensor([-1.0, -0.2, 0.0, 1.0]).double(), torch.tensor([0.0, 0.5, 2.0]).double()]
@@ -149,3 +150,24 @@ def test_outside_of_the_domain_nothing_counts():
         layer.coef[-3, 2] = 1.0  # in the quarter that an L-shape lacks
     assert all(float(errors.max()) == 0 for errors in left_out(layer, LShape()))
     assert any(float(errors.max()) > 0 for errors in left_out(layer, Box(x=(-1, 1), y=(-1, 1))))
+
+
+@pytest.mark.parametrize("count", [6, 7, 12])
+def test_cut_cells_have_whole_volumes(count):
+    """Volumes and second moments of shapes whose boundaries cut cells, also where no point of a cell is inside."""
+    square = Box(x=(-1, 1), y=(-1, 1))
+    for domain, volume, moment in [
+        (Disk(), math.pi, math.pi / 4),
+        (square - Disk(0.4), 4 - 0.16 * math.pi, 4 / 3 - 0.4**4 * math.pi / 4),
+        (square - Box(x=(0, 1), y=(0, 1)), 3.0, 1.0),
+    ]:
+        x, weights, cut = Mesh(domain, [torch.linspace(-1, 1, count + 1).double()] * 2).cut_interior()
+        assert domain.contains(x).all() and 0 < len(cut) < count**2
+        assert abs(float(weights.sum()) - volume) < 1e-5
+        assert abs(float(weights @ x[:, 0] ** 2) - moment) < 1e-5
+
+
+def test_cells_of_a_ball_are_cut():
+    x, weights, _ = Mesh(Ball(), [torch.linspace(-1, 1, 6).double()] * 3).cut_interior()
+    assert abs(float(weights.sum()) - 4 / 3 * math.pi) < 1e-2
+    assert abs(float(weights @ x[:, 2] ** 2) - 4 / 15 * math.pi) < 1e-2

@@ -81,8 +81,8 @@ def test_a_solution_starts_another():
 
 @pytest.mark.slow
 def test_windows_take_a_start(monkeypatch):
-    start = WindowMarch(evolution(reaction(1.0).form), 1e-3, lambda *_: True).run().network.requires_grad_(False)
-    problem, counts, networks = reaction(1.1), [], []
+    start = WindowMarch(evolution(reaction(100.0).form), 1e-3, lambda *_: True).run().network.requires_grad_(False)
+    problem, counts, networks = reaction(101.0), [], []
     for known in (None, start):
         march = WindowMarch(evolution(problem.form), 1e-3, lambda *_: True, known=known)
         network, count = steps_of(march, monkeypatch)

@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -21,6 +22,7 @@ FACE_POINTS = 4  # Gauss-Legendre points of an interval on the boundary. A choic
 # Places along a curve between which it counts as straight when its crossings with lines of the grid are sought, and
 # bisections by which each is found: 2^-50 of the distance of two places is rounding.
 LOAD_PLACES, BISECTIONS = 2048, 50
+CELL_STEPS = 16  # parts of a line through a cell in each of which the boundary is crossed once at most. A choice
 APART = 1e-9  # crossings closer than this share of the length of a curve are one: far above rounding. A choice
 # An interval whose error is this many times the median of its coordinate has a singular place in it. A choice.
 SINGULAR = 30.0
@@ -69,6 +71,128 @@ class Mesh:
             inside = self.domain.contains(x)
             x, weights = x[inside], weights[inside]
         return x, weights / weights.mean()
+
+    def cut_interior(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Points inside (N, n), weights (N,) whose sum is the volume, and numbers of the cells that the boundary cuts.
+
+        Whole cells have Gauss-Legendre points. In cut ones they stand on lines across the boundary, between its
+        crossings, twice as many on each; in the plane lines are parted where the boundary enters and leaves the cell.
+        Cells are numbered with the last coordinate running fastest.
+        """
+        domain, dimension = self.domain, self.domain.dimension
+        places, normals, parted = self.crossed_places()
+        counts = [len(points) - 1 for points in self.breakpoints]
+        x, weights = self._product(range(dimension), self.per_interval)
+        inside, cell = domain.contains(x), self.cells(x)
+        share = torch.zeros(math.prod(counts), dtype=torch.float64).index_add_(0, cell, inside.double())
+        share = share / self.per_interval**dimension
+        steep = torch.zeros(len(share), dimension, dtype=torch.float64)
+        steep.index_add_(0, self.cells(places), normals.abs())
+        is_cut = (steep > 0).any(1) | ((share > 0) & (share < 1))
+        whole = inside & ~is_cut[cell]
+        parts, shares = [x[whole]], [weights[whole]]
+        numbers = is_cut.nonzero()[:, 0]
+        corners = np.stack(np.unravel_index(numbers.numpy(), counts), 1)  # that of torch imports sympy
+        place_cells = self.cells(parted)
+        for axis in range(dimension):
+            others = [other for other in range(dimension) if other != axis]
+            begins, own = [], []
+            for number, corner in zip(numbers.tolist(), corners.tolist(), strict=True):
+                if int(steep[number].argmax()) == axis:
+                    at, share_at = self.lines_through(corner, others, parted[place_cells == number])
+                    line = torch.empty(len(at), dimension, 2, dtype=torch.float64)
+                    line[:, others] = at[..., None]
+                    line[:, axis] = self.breakpoints[axis][corner[axis] : corner[axis] + 2]
+                    begins.append(line)
+                    own.append(share_at)
+            if begins:
+                x, weights = self.parts_inside(axis, torch.cat(begins), torch.cat(own))
+                parts.append(x)
+                shares.append(weights)
+        return torch.cat(parts), torch.cat(shares), numbers
+
+    def cells(self, x: Tensor) -> Tensor:
+        """Numbers of the cells in which points (N, n) lie, (N,)."""
+        number = torch.zeros(len(x), dtype=torch.int64)
+        for points, line in zip(self.breakpoints, x.T, strict=True):
+            number = number * (len(points) - 1) + torch.searchsorted(
+                points[1:-1].contiguous(), line.contiguous(), right=True
+            )
+        return number
+
+    def crossed_places(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Points on the boundary within the box, normals there, and points where it enters cells or turns in them."""
+        places, normals, parted = [], [], [torch.zeros(0, self.domain.dimension, dtype=torch.float64)]
+        for number, piece in enumerate(self.domain.pieces):
+            x, normal, _ = self._on_piece(piece, number)
+            places.append(x)
+            normals.append(normal)
+            if piece.at is not None:
+                ends = _crossings(piece.at, self.breakpoints)
+                low, high = ends[:-1] + APART, ends[1:] - APART
+                for axis in range(2):  # a place where the boundary runs along an axis
+                    signs = [piece.at(each)[1][:, axis] > 0 for each in (low, high)]
+                    start, end, before = (each[signs[0] != signs[1]] for each in (low, high, signs[0]))
+                    for _ in range(BISECTIONS):
+                        middle = (start + end) / 2
+                        same = (piece.at(middle)[1][:, axis] > 0) == before
+                        start, end = torch.where(same, middle, start), torch.where(same, end, middle)
+                    parted.append(piece.at(start)[0])
+                parted += [piece.at(low)[0], piece.at(high)[0]]  # within the cells on both sides
+        x, normal = torch.cat(places), torch.cat(normals)
+        far = APART * self.domain.size
+        on_box = ((x - self.domain.bounds[:, 0]).abs() < far) | ((self.domain.bounds[:, 1] - x).abs() < far)
+        kept = ~(on_box & (normal.abs() > 1 - APART)).any(1)
+        return x[kept], normal[kept], torch.cat(parted)
+
+    def lines_through(self, corner: Sequence[int], others: Sequence[int], parted: Tensor) -> tuple[Tensor, Tensor]:
+        """Places (m, n - 1) of lines through a cell, and what they stand for, (m,)."""
+        at, weights = torch.zeros(1, 0, dtype=torch.float64), torch.ones(1, dtype=torch.float64)
+        for other in others:
+            points = self.breakpoints[other]
+            low, high = points[corner[other]], points[corner[other] + 1]
+            inner = parted[:, other] if len(others) == 1 else (low + high)[None] / 2
+            ends = separated(torch.cat([low[None], inner.clamp(low, high), high[None]]))
+            nodes, shares = gauss_legendre(2 * self.per_interval, 0.0, math.pi)
+            widths = ends.diff()  # denser towards ends, where lengths may start as roots: x = (1 - cos a) / 2
+            line = (ends[:-1, None] + widths[:, None] * (1 - nodes.cos()) / 2).flatten()
+            share = (widths[:, None] * shares * nodes.sin() / 2).flatten()
+            at = torch.cat([at.repeat_interleave(len(line), 0), line.repeat(len(at))[:, None]], 1)
+            weights = (weights[:, None] * share).flatten()
+        return at, weights
+
+    def parts_inside(self, axis: int, lines: Tensor, shares: Tensor) -> tuple[Tensor, Tensor]:
+        """Gauss-Legendre points on the parts inside of lines (m, n, 2) along an axis, with weights."""
+        steps = torch.linspace(0, 1, CELL_STEPS + 1, dtype=torch.float64)
+        low, width = lines[:, axis, 0], lines[:, axis, 1] - lines[:, axis, 0]
+
+        def inside(number: Tensor, share: Tensor) -> Tensor:
+            x = lines[number, :, 0].clone()
+            x[:, axis] = low[number] + width[number] * share
+            return self.domain.contains(x)
+
+        count = len(lines)
+        probes = steps.clamp(APART, 1 - APART)  # not at the ends, which may lie on the boundary
+        number = torch.arange(count).repeat_interleave(len(probes))
+        states = inside(number, probes.repeat(count)).reshape(count, -1)
+        outside = torch.zeros(count, 1, dtype=torch.bool)
+        padded = torch.cat([outside, states, outside], 1)
+        places = torch.cat([torch.zeros(1), probes, torch.ones(1)]).double()
+        ends = []
+        for rises in (True, False):
+            line, place = ((padded[:, 1:] != padded[:, :-1]) & (padded[:, 1:] == rises)).nonzero(as_tuple=True)
+            start, end = places[place], places[place + 1]
+            for _ in range(BISECTIONS):
+                middle = (start + end) / 2
+                is_late = inside(line, middle) == rises
+                start, end = torch.where(is_late, start, middle), torch.where(is_late, middle, end)
+            ends.append((line, (start + end) / 2))
+        (line, first), (_, last) = ends
+        nodes, own = gauss_legendre(2 * self.per_interval, 0.0, 1.0)
+        x = lines[line, :, 0][:, None].repeat(1, len(nodes), 1)
+        x[..., axis] = low[line][:, None] + width[line][:, None] * (first[:, None] + (last - first)[:, None] * nodes)
+        weights = (shares[line] * width[line] * (last - first))[:, None] * own
+        return x.flatten(0, 1), weights.flatten()
 
     def boundary(self, names: Sequence[str], seed: int) -> tuple[Tensor, Tensor, Tensor]:
         """Points on these pieces of the boundary (N, n), outward normals (N, n), and weights (N,)."""

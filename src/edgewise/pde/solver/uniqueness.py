@@ -153,9 +153,9 @@ def undetermined_coefficients(network: nn.Module, problem: Collocation) -> list[
 
 def _coarse_space(problem: Collocation) -> TensorNetwork:
     """Splines on a coarse even grid over the domain, zero everywhere; polynomials where some would have no points."""
-    count = COARSE[problem.domain.dimension] if isinstance(problem.domain, Box) else 1
-    lines = even_lines(problem.domain, [count] * problem.domain.dimension)
+    count, is_box = COARSE[problem.domain.dimension], isinstance(problem.domain, Box)
     periodic = [name in problem.periodic for name in problem.domain.coordinates]
+    lines = even_lines(problem.domain, [count if is_box or repeats else 1 for repeats in periodic])
     degree = min(max(COARSE_DEGREE, problem.order + 1), count - 1) if any(periodic) else COARSE_DEGREE
     return TensorNetwork(TensorLayer(lines, problem.outputs, degree=degree, periodic=periodic))
 

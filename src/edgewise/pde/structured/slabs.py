@@ -103,6 +103,7 @@ class SlabMarch:
     """
 
     tolerances = 1e-14, 1e-14  # of a first pass, and of any: sharper ones are below rounding
+    most_intervals = MOST_INTERVALS
 
     def __init__(self, statement: Statement, tolerance: float, watch: Watch, finer: float = 1.0, known: Known = None):
         self.statement, self.watch, self.work, self.finer = statement, watch, 0.0, finer
@@ -223,7 +224,7 @@ class SlabMarch:
         for line, each in zip(space, errors, strict=True):
             cut = np.clip(margin * (each / self.allowed) ** (1 / (line.degree + 1)), 1.0, REFINE)
             points = graded(line.breakpoints, np.diff(line.breakpoints) / cut, line.periodic)
-            is_finer = float(each.max()) > self.allowed and len(points) <= MOST_INTERVALS[len(self.space)]
+            is_finer = float(each.max()) > self.allowed and len(points) <= self.most_intervals[len(self.space)]
             finer.append(SplineAxis(points, line.degree, line.periodic) if is_finer else line)
         return None if all(new is old for new, old in zip(finer, space, strict=True)) else finer
 

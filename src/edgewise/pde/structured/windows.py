@@ -10,23 +10,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import torch
 from scipy import sparse
 
 from edgewise.outcomes import check_time
-from edgewise.pde.domains.domain import Domain
-from edgewise.pde.domains.mesh import Mesh
 from edgewise.pde.domains.products import OverTime
-from edgewise.pde.problem.fields import Index
-from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
+from edgewise.pde.problem.strong_form import StrongForm
 from edgewise.pde.structured.axis import SplineAxis, TimeAxis
 from edgewise.pde.structured.blocks import Slopes
-from edgewise.pde.structured.linear import Projection
-from edgewise.pde.structured.slabs import ITERATIONS, SPACE_MARGIN, STEP, TOO_LONG, Fields, Known, SlabMarch, Watch
+from edgewise.pde.structured.linear import CutGrid, Projection
+from edgewise.pde.structured.slabs import ITERATIONS, SPACE_MARGIN, STEP, Fields, Known, SlabMarch, Watch
 from edgewise.pde.structured.statement import Statement, orders_of, scattered_block, start_terms
 from edgewise.pde.structured.stationary import norm_of
 from edgewise.settings import ABOVE_ZERO
@@ -35,12 +30,10 @@ MOST_WINDOW_AXES = 3  # as many inputs as a `TensorLayer` has
 # Degree and first intervals of splines of space, by the number of coordinates of space. A choice: as on boxes, but that
 # a higher degree leaves more splines to rounding where the boundary cuts through cells.
 CUT_DEGREE, FIRST_CUT_INTERVALS = {1: 8, 2: 8}, {1: 16, 2: 6}
-# Points for each spline of a coordinate, and in each interval. A choice: twice as many as splines in two dimensions.
-POINTS_PER_CUT_SPLINE, LEAST_CELL_POINTS = 1.5, 2
-WALL_SEED = 5  # of the points on walls. A choice
-# Splines smaller than this share of the largest one inside the domain are left out: rounding alone determines them and
-# lets them grow from window to window. Measured on waves on a disk.
-LEAST_REACH = 1e-4
+MOST_CUT_INTERVALS = {1: 1000, 2: 64}  # of a coordinate. A choice: factors of the largest grid take 0.2 GB
+# Weight of jumps of the highest derivative between cells that the boundary cuts and their neighbours, in the sum of
+# squares. A choice: from a hundredth to a hundred times as much the errors of heat on a disk are the same.
+SEAM_WEIGHT = 0.01
 # Penalty on the boundary, in units of the slopes inside over an interval. A choice: at a tenth of it heat on a disk has
 # unstable modes for splines of degree 8, at ten times as much none either.
 WALL_PENALTY = 150.0
@@ -50,157 +43,6 @@ WINDOW_LENGTHS = math.sqrt(2.0)  # between the lengths that windows may have, so
 WINDOW_CONTRACTION, SAME_SLOPES = 0.3, 1e-12
 # Errors that residuals imply are overestimates beside the boundary: this share of them counts. Measured on a disk.
 IMPLIED_SHARE = 0.3
-# A shorter window whose error in time is no less than this share of that of the longer one, and is small, is kept.
-WINDOW_NOISE, LARGEST_WINDOW_NOISE = 0.3, 1e-4
-
-
-@dataclass(frozen=True, eq=False)
-class Scattered:
-    """Points of space at which one term holds.
-
-    Parameters
-    ----------
-    term : ResidualTerm
-        The equation or a condition.
-    x : Tensor
-        Points (m, d).
-    normal : Tensor or None
-        Outward normals on a boundary, (m, d).
-    weights : ndarray
-        Square roots of the weights in the sum of squares, (m,).
-    """
-
-    term: ResidualTerm
-    x: torch.Tensor
-    normal: torch.Tensor | None
-    weights: np.ndarray
-
-
-class Grid:
-    """Splines of space that reach into a domain, and points there for the equation and every condition.
-
-    Parameters
-    ----------
-    form : StrongForm
-        The problem.
-    space : Domain
-        The domain at one moment.
-    axes : list of SplineAxis
-        Coordinates of space.
-    """
-
-    def __init__(self, form: StrongForm, space: Domain, axes: Sequence[SplineAxis]):
-        self.axes, self.fields = axes, len(form.fields)
-        lines = [torch.from_numpy(axis.breakpoints) for axis in axes]
-        each = max(
-            LEAST_CELL_POINTS, *(math.ceil(POINTS_PER_CUT_SPLINE * axis.count / axis.intervals) for axis in axes)
-        )
-        inside, weights = self._inside(space, lines, each)
-        self.parts = [Scattered(form.equation_term, inside, None, weights)]
-        mesh = Mesh(space, lines)
-        for number, term in enumerate(form.condition_terms):
-            for name in term.pieces:
-                if name not in space.boundary_names:
-                    continue  # the first moment
-                (piece,) = space.named([name])
-                x, normal, shares = mesh.boundary([name], WALL_SEED + number)
-                weights = np.sqrt(piece.measure * shares.numpy() / len(x))
-                self.parts.append(Scattered(term, x, normal, weights))
-        self._tables: dict[tuple[int, Index], sparse.csr_array] = {}
-        self.count = math.prod(axis.count for axis in axes)
-        sizes = np.zeros(self.count)
-        for part in self.parts:
-            numbers, values = self._local(part.x)
-            np.add.at(sizes, numbers, values**2)
-        # Splines that hardly reach into the domain are left out: nothing but rounding determines them.
-        self.active = np.flatnonzero(sizes > LEAST_REACH**2 * sizes.max())
-        self._place = np.full(self.count, -1)
-        self._place[self.active] = np.arange(len(self.active))
-        self.inside = self.table(0, (0,) * len(axes))
-
-    def _inside(self, space: Domain, lines: Sequence[torch.Tensor], each: int) -> tuple[torch.Tensor, np.ndarray]:
-        """Gauss-Legendre points of all cells, and more where the boundary cuts through them, with weights."""
-        whole, fine = (Mesh(space, lines, count).interior()[0] for count in (each, 2 * each))
-        cells = [self._cells(x) for x in (whole, fine)]
-        counts = np.bincount(cells[0], minlength=math.prod(axis.intervals for axis in self.axes))
-        is_cut = counts < each**space.dimension
-        kept, more = ~is_cut[cells[0]], is_cut[cells[1]]
-        x = torch.cat([whole[kept], fine[more]])
-        shares = np.concatenate([np.ones(kept.sum()), np.full(more.sum(), 0.5**space.dimension)])
-        return x, np.sqrt(shares * self.widths(x).prod(1) / each**space.dimension)
-
-    def _cells(self, x: torch.Tensor) -> np.ndarray:
-        """Numbers of the cells in which points (m, d) lie, (m,)."""
-        number = np.zeros(len(x), dtype=int)
-        for axis, line in zip(self.axes, x.numpy().T, strict=True):
-            number = number * axis.intervals + axis.places(line)
-        return number
-
-    def widths(self, x: torch.Tensor) -> np.ndarray:
-        """Lengths of the intervals in which points (m, d) lie, (m, d)."""
-        each = zip(self.axes, x.numpy().T, strict=True)
-        return np.stack([np.diff(axis.breakpoints)[axis.places(line)] for axis, line in each], 1)
-
-    def _local(self, x: torch.Tensor, index: Index | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Numbers and values, or derivatives, of the products of splines that can differ from zero at points."""
-        numbers, values = np.zeros((len(x), 1), dtype=int), np.ones((len(x), 1))
-        for number, axis in enumerate(self.axes):
-            columns, local = axis.local(x[:, number].numpy(), 0 if index is None else index[number])
-            numbers = (numbers[:, :, None] * axis.count + columns[:, None]).reshape(len(x), -1)
-            values = (values[:, :, None] * local[:, None]).reshape(len(x), -1)
-        return numbers, values
-
-    def table(self, part: int, index: Index) -> sparse.csr_array:
-        """Values of the active splines, or of a derivative by space, at the points of a part: (m, active)."""
-        if (part, index) not in self._tables:
-            self._tables[part, index] = self.table_at(self.parts[part].x, index)
-        return self._tables[part, index]
-
-    def table_at(self, x: torch.Tensor, index: Index) -> sparse.csr_array:
-        """The same at any points."""
-        numbers, values = self._local(x, index)
-        columns = self._place[numbers]
-        values, columns = np.where(columns >= 0, values, 0.0), np.maximum(columns, 0)
-        starts = numbers.shape[1] * np.arange(len(x) + 1)
-        return sparse.csr_array((values.ravel(), columns.ravel(), starts), shape=(len(x), len(self.active)))
-
-    def taken(self, coef: np.ndarray) -> np.ndarray:
-        """Coefficients (k, *counts, fields) of the active splines, (k, active, fields)."""
-        return coef.reshape(len(coef), self.count, -1)[:, self.active]
-
-    def spread(self, values: np.ndarray) -> np.ndarray:
-        """Coefficients of all splines from those of the active ones, the reverse of `taken`."""
-        coef = np.zeros((len(values), self.count, values.shape[-1]))
-        coef[:, self.active] = values
-        return coef.reshape(len(values), *(axis.count for axis in self.axes), -1)
-
-    @cached_property
-    def points(self) -> torch.Tensor:
-        """Points of all parts, inside and on the boundary, at which values are fitted."""
-        return torch.cat([part.x for part in self.parts])
-
-    def fitted(self, values: np.ndarray) -> np.ndarray:
-        """Coefficients (active, k) of the splines that fit values (N, k) at `points`."""
-        return self._fit(values * self._weights)
-
-    def through(self, values: np.ndarray) -> np.ndarray:
-        """Coefficients (k, *counts, fields) of the splines that fit values (N, k, fields) at `points`."""
-        solved = self.fitted(values.reshape(len(values), -1))
-        return self.spread(np.moveaxis(solved.reshape(-1, *values.shape[1:]), 1, 0))
-
-    @cached_property
-    def _weights(self) -> np.ndarray:
-        weights = [self.parts[0].weights]
-        for part in self.parts[1:]:  # a boundary as if it were as wide as an interval
-            weights.append(part.weights * np.sqrt(self.widths(part.x).mean(1)))
-        return np.concatenate(weights)[:, None]
-
-    @cached_property
-    def _fit(self) -> Projection:
-        tables = [self.table(number, (0,) * len(self.axes)) for number in range(len(self.parts))]
-        matrix = sparse.csr_array(sparse.diags_array(self._weights[:, 0]) @ sparse.vstack(tables))
-        product = sparse.csr_array(matrix.T) @ matrix
-        return Projection(matrix, matrix, product, np.sqrt(product.diagonal()))
 
 
 class WindowFactors:
@@ -211,12 +53,12 @@ class WindowFactors:
 
     Parameters
     ----------
-    grid : Grid
+    grid : CutGrid
         Splines and points of space.
     slopes : list of Slopes
-        Mean slopes at the points of each part of the grid, (m,) each.
+        Mean slopes at the points of each part of the grid, (m,) each, and those of the seams.
     weights : list of ndarray
-        Weights of the residuals of each part, (residuals, m).
+        Weights of the residuals of each part and of the seams, (residuals, m).
     rates : ndarray
         Derivatives in time at the moments by the values there, (q, q).
     time : int
@@ -231,14 +73,14 @@ class WindowFactors:
 
     def __init__(
         self,
-        grid: Grid,
+        grid: CutGrid,
         slopes: Sequence[Slopes],
         weights: Sequence[np.ndarray],
         rates: np.ndarray,
         time: int,
         is_exact: bool,
     ):
-        self.weights, self.fields, self.is_exact = weights, grid.fields, is_exact
+        self.weights, self.fields, self.is_exact, self.seams = weights, grid.fields, is_exact, slopes[-1]
         orders = sorted({key[2][time] for each in slopes for key in each} | {0})
         stacks: dict[int, list[sparse.csr_array]] = {order: [] for order in orders}
         tests = []
@@ -251,7 +93,7 @@ class WindowFactors:
                             table = grid.table(part, (*index[:time], *index[time + 1 :]))
                             rows[slot] = rows[slot] + sparse.diags_array(scale * slope) @ table
                     stacks[order].append(sparse.hstack(rows))
-                highest = max(index[time] for residual, _, index in each if residual == number)
+                highest = max((index[time] for residual, _, index in each if residual == number), default=0)
                 tests.append(stacks[highest][-1])
         # Fields of one spline are neighbours, so that bands are narrow.
         turn = np.arange(grid.fields * len(grid.active)).reshape(grid.fields, -1).T.ravel()
@@ -301,16 +143,16 @@ class WindowFactors:
 class WindowMarch(SlabMarch):
     """A pass through time on any domain of space, see `SlabMarch`."""
 
-    tolerances = 1e-5, 3e-6  # a choice: seconds for a first pass; below the least one rounding at the boundary is seen
+    tolerances = 1e-5, 1e-10  # a choice: seconds for a first pass; below the least one rounding is seen
+    most_intervals = MOST_CUT_INTERVALS
 
     def __init__(self, statement: Statement, tolerance: float, watch: Watch, finer: float = 1.0, known: Known = None):
         super().__init__(statement, tolerance, watch, finer, known)
         assert isinstance(self.domain, OverTime)
         self.place = self.domain.space
-        self._grids: list[Grid] = []
-        self._refused: tuple[float, float] | None = None
+        self._grids: list[CutGrid] = []
         self._refined, self._is_settled = (0, math.inf), False
-        self._kept: tuple[Grid, float, WindowFactors] | None = None
+        self._kept: tuple[CutGrid, float, WindowFactors] | None = None
 
     def bounded(self, moment: float, length: float) -> float:
         """One of a few lengths, so that windows share factors; the last one is as long as time is left."""
@@ -319,40 +161,21 @@ class WindowMarch(SlabMarch):
             return length
         return (end - begin) * WINDOW_LENGTHS ** math.floor(1e-9 + math.log(length / (end - begin), WINDOW_LENGTHS))
 
-    def _slab(
-        self, space: list[SplineAxis], state: np.ndarray, begin: float, end: float
-    ) -> tuple[list[SplineAxis], np.ndarray, np.ndarray, float] | None:
-        solved = super()._slab(space, state, begin, end)
-        if solved is None or solved[3] <= TOO_LONG * self.allowed:
-            self._refused = None
-            return solved
-        refused, self._refused = self._refused, (end - begin, solved[3])
-        if (
-            refused is not None
-            and end - begin < refused[0]
-            and solved[3] > refused[1] * WINDOW_NOISE < LARGEST_WINDOW_NOISE
-        ):
-            self._refused = None
-            return (*solved[:3], self.allowed)  # a shorter window is no better: what is left is not of time
-        return solved
-
-    def _grid(self, axes: Sequence[SplineAxis]) -> Grid:
+    def _grid(self, axes: Sequence[SplineAxis]) -> CutGrid:
         for grid in self._grids:
             if all(a is b for a, b in zip(grid.axes, axes, strict=True)):
                 return grid
-        self._grids = [*self._grids[-1:], Grid(self.statement.form, self.place, axes)]
+        self._grids = [*self._grids[-1:], CutGrid(self.statement.form, self.place, axes)]
         return self._grids[-1]
 
     def _initial(self) -> tuple[list[SplineAxis], np.ndarray]:
         bounds, dimension = self.place.bounds.numpy(), len(self.space)
-        axes = [
-            SplineAxis(
-                np.linspace(bounds[k, 0], bounds[k, 1], round(self.finer * FIRST_CUT_INTERVALS[dimension]) + 1),
-                CUT_DEGREE[dimension],
-                self.statement.periodic[axis],
-            )
-            for k, axis in enumerate(self.space)
-        ]
+        degree, count = CUT_DEGREE[dimension], round(self.finer * FIRST_CUT_INTERVALS[dimension])
+        axes = []
+        for k, axis in enumerate(self.space):
+            repeats = self.statement.periodic[axis]
+            intervals = max(count, degree + 1) if repeats else count  # a spline must not meet itself
+            axes.append(SplineAxis(np.linspace(bounds[k, 0], bounds[k, 1], intervals + 1), degree, repeats))
         before = math.inf
         while True:
             check_time()
@@ -372,7 +195,7 @@ class WindowMarch(SlabMarch):
                 return axes, state
             axes, before = finer, largest
 
-    def _by_interval(self, grid: Grid, errors: np.ndarray) -> list[np.ndarray]:
+    def _by_interval(self, grid: CutGrid, errors: np.ndarray) -> list[np.ndarray]:
         """Errors (m,) at the points of the equation, for each interval of each coordinate in the mean square."""
         means, shares = [], grid.parts[0].weights ** 2
         for axis, line in zip(grid.axes, grid.parts[0].x.numpy().T, strict=True):
@@ -403,7 +226,7 @@ class WindowMarch(SlabMarch):
         self._refined = intervals, largest
         return None if self._is_settled else super()._finer(space, errors, margin)
 
-    def _waves(self, grid: Grid, part: int, count: int, slopes: Slopes, length: float, number: float) -> np.ndarray:
+    def _waves(self, grid: CutGrid, part: int, count: int, slopes: Slopes, length: float, number: float) -> np.ndarray:
         """Residuals (residuals, m) of waves of amplitude 1 and a wave number of `number` over an interval."""
         widths = grid.widths(grid.parts[part].x)
         total = np.zeros((count, len(widths)))
@@ -413,7 +236,7 @@ class WindowMarch(SlabMarch):
             total[residual] += np.abs(slope).mean(-1) * size if slope.ndim > 1 else np.abs(slope) * size
         return np.maximum(total, ABOVE_ZERO)
 
-    def _row_weights(self, grid: Grid, slopes: Sequence[Slopes], counts: Sequence[int]) -> list[np.ndarray]:
+    def _row_weights(self, grid: CutGrid, slopes: Sequence[Slopes], counts: Sequence[int]) -> list[np.ndarray]:
         """Weights of residuals: Galerkin's method inside, and on the boundary a penalty as of Nitsche's method [1]_.
 
         References
@@ -441,24 +264,50 @@ class WindowMarch(SlabMarch):
             penalty = np.sqrt(WALL_PENALTY * np.maximum(stiff, ABOVE_ZERO) * widths.mean(1))
             waves = self._waves(grid, number, counts[number], slopes[number], 1.0, 1.0)
             weights.append(part.weights * penalty / waves)
+        weights.append(np.full((counts[0], grid.seams.shape[0]), math.sqrt(SEAM_WEIGHT)))
         return weights
+
+    def _of_seams(self, grid: CutGrid, inside: Slopes, count: int) -> Slopes:
+        """Slopes of what seams ask for: neither the leading term in time nor the largest other one has jumps."""
+        seams, none = {}, (0,) * self.domain.dimension
+        ones = np.ones(grid.seams.shape[0])
+        for number in range(count):
+            own = {key: slope for key, slope in inside.items() if key[0] == number}
+            highest = max(index[self.time] for _, _, index in own)
+            rest = {key: slope for key, slope in own.items() if not key[2][self.time]}
+            stiff = float(self._waves(grid, 0, count, rest, 1.0, 1.0)[number].mean())
+            most = highest or max(sum(index) for _, _, index in own)
+            lead = {
+                slot: float(slope.mean()) if highest else stiff
+                for (_, slot, index), slope in own.items()
+                if index[self.time] == highest and sum(index) == most
+            }
+            total = max(sum(map(abs, lead.values())), ABOVE_ZERO)
+            for slot, slope in lead.items():
+                moved = tuple(highest if k == self.time else 0 for k in range(len(none)))
+                seams[number, slot, moved] = slope / total * ones
+                if highest:
+                    seams[number, slot, none] = slope / total * stiff / total * ones
+        return seams
 
     def _nodal(self, line: TimeAxis, coef: np.ndarray) -> np.ndarray:
         """Coefficients of space (q, *counts, fields) at the moments of a window."""
         return np.tensordot(line.table(line.collocation_points(self.order)), coef, (1, self.time))
 
-    def _evaluated(
-        self, grid: Grid, line: TimeAxis, nodal: np.ndarray, known: np.ndarray, with_slopes: bool
-    ) -> list[tuple[np.ndarray, Slopes]]:
-        """Residuals (residuals, m, q) and slopes (m, q) of all parts, from values at the moments and the first ones."""
-        moments = line.collocation_points(self.order)
-        rates = line.rates(self.order)
-        form = self.statement.form
-        taken, start = grid.taken(nodal), grid.taken(known)
+    def _changes(self, grid: CutGrid, line: TimeAxis, nodal: np.ndarray, known: np.ndarray) -> list[np.ndarray]:
+        """Active coefficients at the moments of a window, and their derivatives in time, (q, active, fields) each."""
+        taken, start, rates = grid.taken(nodal), grid.taken(known), line.rates(self.order)
         changes = [taken, np.tensordot(rates, taken - start[0], 1)]
         if self.order == 2:
             changes.append(np.tensordot(rates, changes[1] - start[1], 1))
-        results = []
+        return changes
+
+    def _evaluated(
+        self, grid: CutGrid, line: TimeAxis, nodal: np.ndarray, known: np.ndarray, with_slopes: bool
+    ) -> list[tuple[np.ndarray, Slopes]]:
+        """Residuals (residuals, m, q) and slopes (m, q) of all parts, from values at the moments and the first ones."""
+        moments, form = line.collocation_points(self.order), self.statement.form
+        changes, results = self._changes(grid, line, nodal, known), []
         for number, part in enumerate(grid.parts):
             count, q = len(part.x), len(moments)
             x = torch.empty(count, q, form.domain.dimension, dtype=torch.float64)
@@ -512,6 +361,7 @@ class WindowMarch(SlabMarch):
             if factors is None:
                 means = [{key: slope.mean(1) for key, slope in slopes.items()} for _, slopes in evaluated]
                 weights = self._row_weights(grid, means, [len(values) for values, _ in evaluated])
+                means.append(self._of_seams(grid, means[0], len(evaluated[0][0])))
                 is_exact = self.statement.form.is_linear and all(
                     np.ptp(slope, 1).max() <= SAME_SLOPES * np.abs(slope).max()
                     for _, slopes in evaluated
@@ -520,7 +370,11 @@ class WindowMarch(SlabMarch):
                 factors = WindowFactors(grid, means, weights, line.rates(self.order), self.time, is_exact)
                 self.work += factors.work
                 self._kept = grid, length, factors
-            step = factors([values for values, _ in evaluated])
+            changes = self._changes(grid, line, grid.spread(nodal), known)
+            jumps = np.zeros((len(evaluated[0][0]), grid.seams.shape[0], len(nodal)))
+            for (residual, slot, index), slope in factors.seams.items():
+                jumps[residual] += slope[:, None] * (grid.seams @ changes[index[self.time]][..., slot].T)
+            step = factors([*(values for values, _ in evaluated), jumps])
             self.work += sum(system.solve_work for _, _, system in factors.systems)
             nodal = nodal + step
             at_points = np.stack([grid.inside @ each for each in step])
