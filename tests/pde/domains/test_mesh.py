@@ -171,3 +171,10 @@ def test_cells_of_a_ball_are_cut():
     x, weights, _ = Mesh(Ball(), [torch.linspace(-1, 1, 6).double()] * 3).cut_interior()
     assert abs(float(weights.sum()) - 4 / 3 * math.pi) < 1e-2
     assert abs(float(weights @ x[:, 2] ** 2) - 4 / 15 * math.pi) < 1e-2
+
+
+def test_each_coordinate_may_have_its_own_number_of_points():
+    lines = [torch.linspace(0, 1, 3, dtype=torch.float64), torch.tensor([0.0, 1.0], dtype=torch.float64)]
+    x, weights = Mesh(Box(x=(0, 1), t=(0, 1)), lines, of_each=(2, 5)).interior()
+    assert len(x) == 2 * 2 * 5
+    assert float((weights * x[:, 1] ** 9).mean()) == pytest.approx(0.1, rel=1e-12)

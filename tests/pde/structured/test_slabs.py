@@ -470,3 +470,30 @@ def test_a_budget_keeps_the_slabs():
     assert solution.stopped == "budget" and "the solution ends at t = 0." in solution.message
     assert 0 < float(solution.problem.domain.bounds[0, 1]) < 0.9
     assert solution.errors().relative_l2 < 1e-2
+
+
+def test_a_polynomial_takes_a_rate_at_its_last_moment():
+    line, higher = TimeAxis(0.5, 2.0, 6), TimeAxis(0.5, 2.0, 7)
+    lines = np.random.default_rng(0).standard_normal((7, 3))
+    rate, begin, end = np.array([1.0, -2.0, 0.5]), np.array([0.5]), np.array([2.0])
+    raised = line.with_last_rate(lines, rate)
+    points = np.concatenate([begin, line.collocation_points(2)])
+    np.testing.assert_allclose(higher.table(points) @ raised, line.table(points) @ lines, atol=1e-12)
+    np.testing.assert_allclose(higher.table(begin, 1) @ raised, line.table(begin, 1) @ lines, atol=1e-11)
+    np.testing.assert_allclose(higher.table(end, 1) @ raised, rate[None], atol=1e-11)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["wave", "sine-gordon"])
+def test_rates_of_waves_do_not_jump_and_their_estimates_are_sharp(name):
+    solution = solve(named_equation(name).make(), budget=0.02)
+    network, x = solution.model, torch.linspace(0.1, 0.9, 9, dtype=torch.float64)
+    low, high = solution.problem.domain.bounds[0]
+    assert isinstance(network, WindowNetwork)
+    for number, moment in enumerate(network.ends[1:-1]):
+        places = torch.stack([low + (high - low) * x, torch.full_like(x, float(moment))], 1)
+        along = torch.tensor([[0.0, 1.0]], dtype=torch.float64)
+        before, after = (network.window(each).jet(places, along, 1)[1] for each in (number, number + 1))
+        assert float((before - after).detach().abs().max()) < 1e-11
+    error = solution.errors().relative_l2
+    assert error / 3 < solution.error_estimate < 100 * error

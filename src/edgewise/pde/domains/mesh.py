@@ -51,6 +51,8 @@ class Mesh:
         Breakpoints of each coordinate, (grid_size + 1,) each.
     per_interval : int
         Number of points in every interval of every coordinate.
+    of_each : sequence of int, optional
+        The same for each coordinate, for points inside.
 
     Examples
     --------
@@ -63,10 +65,11 @@ class Mesh:
     domain: Domain
     breakpoints: Sequence[Tensor]
     per_interval: int = 3
+    of_each: Sequence[int] | None = None
 
     def interior(self) -> tuple[Tensor, Tensor]:
         """Points inside (N, n), and weights (N,)."""
-        x, weights = self._product(range(self.domain.dimension), self.per_interval)
+        x, weights = self._product(range(self.domain.dimension), self.of_each or self.per_interval)
         if not isinstance(self.domain, Box):
             inside = self.domain.contains(x)
             x, weights = x[inside], weights[inside]
@@ -213,10 +216,11 @@ class Mesh:
         normal[:, axis] = 2 * side - 1
         return x, normal, weights
 
-    def _product(self, axes: Sequence[int], count: int) -> tuple[Tensor, Tensor]:
-        nodes, shares = gauss_legendre(count, 0.0, 1.0)
+    def _product(self, axes: Sequence[int], count: int | Sequence[int]) -> tuple[Tensor, Tensor]:
+        counts = [count] * len(self.breakpoints) if isinstance(count, int) else count
         x, weights = torch.zeros(1, 0, dtype=torch.float64), torch.ones(1, dtype=torch.float64)
         for axis in axes:
+            nodes, shares = gauss_legendre(counts[axis], 0.0, 1.0)
             points = self.breakpoints[axis]
             widths = points.diff()
             line = (points[:-1, None] + widths[:, None] * nodes).flatten()

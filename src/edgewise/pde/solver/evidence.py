@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -45,7 +45,7 @@ from edgewise.pde.solver.uniqueness import (
     weakest_direction,
     zero_solves,
 )
-from edgewise.pde.structured.networks import TensorNetwork
+from edgewise.pde.structured.networks import TensorNetwork, WindowNetwork
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.cost import EQUATION_COST
 from edgewise.train.problems.blocks import BlockRole
@@ -85,7 +85,12 @@ FALLEN_LEAST = 1.0
 # Share of the residual's root mean square that must be left after averages over cells for it to count as one of one
 # sign. A choice: 0.6 behind a step, 0.1 to 0.2 for smooth solutions on coarse grids.
 ONE_SIDED = 0.5
-CORRECTION_WORK = 1e8  # multiply-adds that a correction may take at least, some 0.05 seconds. A choice
+# Points of the equation of the error between breakpoints; in a slab of time there are as many as its polynomial has
+# coefficients, for its residual is orthogonal to polynomials of all lower degrees, and fewer points do not see that.
+CORRECTION_POINTS = 3
+# Multiply-adds that a correction may take at least, some 0.05 seconds, and where a solution consists of slabs of time,
+# whose growth of errors nothing else knows, a second. Choices.
+CORRECTION_WORK, CORRECTION_OF_SLABS = 1e8, 1e9
 
 
 @dataclass(frozen=True)
@@ -165,7 +170,7 @@ def judge(
     *,
     change: float = math.nan,
     estimate: float = math.nan,
-    work: float = 0.0,
+    work: float = CORRECTION_WORK,
     points: Sought | None = None,
 ) -> Evidence:
     """Judge a solution by evidence that is independent of how it was made.
@@ -228,7 +233,7 @@ def judge(
         estimates.append(residual / max(size, residual))
     noise, of_problem, errors = 0.0, list[str](), dict[str, float]()
     try:
-        corrected = correction_of(network, problem, points, residual, max(work, CORRECTION_WORK))
+        corrected = correction_of(network, problem, points, residual, work, is_only=math.isnan(change))
         if corrected is not None:
             checks.append(f"the equation of the error, solved on another grid, gives {corrected:.1g}")
             estimates.append(corrected)
@@ -387,7 +392,7 @@ def _place_of_nan(network: nn.Module, problem: Collocation, x: Tensor) -> str:
 
 
 def correction_of(
-    network: nn.Module, problem: Collocation, points: Sought, residual: float, work: float
+    network: nn.Module, problem: Collocation, points: Sought, residual: float, work: float, is_only: bool = True
 ) -> float | None:
     """Size of the solution of the error's equation on another grid, relative to the fields; None without such a grid.
 
@@ -401,17 +406,26 @@ def correction_of(
         Residual of the solution there.
     work : float
         Multiply-adds allowed.
+    is_only : bool
+        Whether there is no other solution to compare with. Then the correction of slabs of time may also have too few
+        points, which take the oscillations of the residual for a smooth source, so that it is far too large.
     """
     check_time()
     degree, (x, weights, _) = max(COARSE_DEGREE, problem.order + 1), points
-    lines = _other_grid(network, problem, points, degree, work)
-    if lines is None:
+    for own, per_interval in _grids_of(network, problem, is_only):
+        lines = _other_grid(own, per_interval, problem, points, degree, work)
+        if lines is not None:
+            break
+    else:
         return None
     periodic = [name in problem.periodic for name in problem.domain.coordinates]
     error = TensorNetwork(TensorLayer(lines, problem.outputs, degree=degree, periodic=periodic))
     # The residual oscillates on the grid of the network: fewer points would take it for a smooth one.
-    both = [torch.cat([a, b]).unique() for a, b in zip(lines, _grid_of(network, lines), strict=True)]
-    sampled = problem.resampled(1, seed=1, mesh=Mesh(problem.domain, both), own_unknowns=True)
+    are_windows = max(per_interval) > CORRECTION_POINTS
+    both = [
+        b if are_windows and len(b) >= len(a) else torch.cat([a, b]).unique() for a, b in zip(lines, own, strict=True)
+    ]
+    sampled = problem.resampled(1, seed=1, mesh=Mesh(problem.domain, both, of_each=per_interval), own_unknowns=True)
     around = problem_around(network, sampled)
     check_time()
     method = linear_method(error.tensor_layer.coef.numel() + len(problem.unknowns) + 1, is_cut=problem.is_cut)
@@ -430,14 +444,31 @@ def correction_of(
     return gap / max(size, ABOVE_ZERO) / (1 - left if left < EXPLAINED else 1)
 
 
-def _grid_of(network: nn.Module, default: list[Tensor]) -> list[Tensor]:
-    """Breakpoints of a network of products of splines, else the default."""
+def _grids_of(
+    network: nn.Module, problem: Collocation, is_only: bool
+) -> Iterator[tuple[Sequence[Tensor], Sequence[int]]]:
+    """Breakpoints between which the residual of a network oscillates, and points for each interval; then fewer."""
+    ends = [torch.stack([low, high]) for low, high in problem.domain.bounds]
+    few = [CORRECTION_POINTS] * len(ends)
+    if isinstance(network, WindowNetwork):
+        layers, axis = [network.window(number).tensor_layer for number in range(len(network.windows))], network.axis
+        finest = max(layers, key=lambda layer: math.prod(layer.coef.shape))
+        lines, counts = list(finest.breakpoints), few.copy()
+        lines[axis], counts[axis] = network.ends, finest.degrees[axis] + 1
+        yield lines, counts
+        if not is_only:
+            return
     layer = getattr(network, "tensor_layer", None)
-    return layer.breakpoints if isinstance(layer, TensorLayer) else default
+    yield layer.breakpoints if isinstance(layer, TensorLayer) else ends, few
 
 
 def _other_grid(
-    network: nn.Module, problem: Collocation, points: Sought, degree: int, work: float
+    own: Sequence[Tensor],
+    per_interval: Sequence[int],
+    problem: Collocation,
+    points: Sought,
+    degree: int,
+    work: float,
 ) -> list[Tensor] | None:
     """Breakpoints of a grid unlike that of the network, for the error: in one to three dimensions, or None.
 
@@ -447,12 +478,14 @@ def _other_grid(
     dimension, fields = problem.domain.dimension, problem.outputs
     if dimension not in COARSE:
         return None
-    own = [len(line) - 1 for line in _grid_of(network, [points.x[:2, 0]] * dimension)]
-    counts = [3 * n // 2 + 1 if n > 1 else round(300 ** (1 / dimension)) for n in own]
+    sizes, are_windows = [len(line) - 1 for line in own], max(per_interval) > CORRECTION_POINTS
+    counts = [3 * n // 2 + 1 if n > 1 and not are_windows else round(300 ** (1 / dimension)) for n in sizes]
     rows = 1 + 2 * problem.order
     while True:
         size = math.prod(n + degree for n in counts) * fields
-        residuals = math.prod(3 * (n + m) for n, m in zip(counts, own, strict=True)) * fields * rows
+        each = zip(counts, sizes, per_interval, strict=True)
+        joined = (per * (m if are_windows and m >= n else n + m) for n, m, per in each)
+        residuals = math.prod(joined) * fields * rows
         active = size if problem.has_integrals else (degree + 1) ** dimension * fields
         if 2 * EQUATION_COST.levenberg_marquardt(residuals, size, active) <= work:
             break

@@ -21,7 +21,15 @@ from edgewise.pde.domains.products import OverTime
 from edgewise.pde.low_rank.network import LowRankNetwork
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.strong_form import strong_form_of
-from edgewise.pde.solver.evidence import Evidence, Sought, judge, residual_size, sought_points
+from edgewise.pde.solver.evidence import (
+    CORRECTION_OF_SLABS,
+    CORRECTION_WORK,
+    Evidence,
+    Sought,
+    judge,
+    residual_size,
+    sought_points,
+)
 from edgewise.pde.solver.network import (
     SolverNetwork,
     count_parameters,
@@ -361,17 +369,19 @@ class History(WorkBudget):
         """Judgement of the best network, see `judge`; made once for each stage."""
         assert self.best is not None
         if self._evidence is None:
-            points = self.sought
+            points, has_slabs = self.sought, isinstance(self.best.network, WindowNetwork)
+            work = max(CORRECTION_SHARE * min(self.work, self.limit), CORRECTION_WORK)
+            work = max(work, CORRECTION_OF_SLABS) if has_slabs else work
             with self._judged_in_time():
                 self._evidence = judge(
                     self.best.network,
                     self.best.problem,
                     change=self.error_estimate if len(self.stages) == 1 else self.stages[-1].change,
                     estimate=self.error_estimate,
-                    work=min(CORRECTION_SHARE * min(self.work, self.limit), CORRECTION_PACE * self.seconds_left()),
+                    work=min(work, CORRECTION_PACE * self.seconds_left()),
                     points=points,
                 )
-            if len(self.stages) == 1 and isinstance(self.best.network, WindowNetwork) and math.isnan(self._divergence):
+            if len(self.stages) == 1 and has_slabs and math.isnan(self._divergence):
                 # Residuals are those of all moments in the mean, and say little of errors that grow towards the last.
                 check = f"the only pass through time had a tolerance of {self.best.loss:.1g}"
                 estimate = max(self._evidence.estimate, self.best.loss)

@@ -202,6 +202,32 @@ class TimeAxis(SplineAxis):
         # Polynomials t p(t), with p by Legendre's.
         return (powers + places[:, None] * slopes) @ np.linalg.inv(places[:, None] * powers) / (end - begin)
 
+    def with_last_rate(self, lines: np.ndarray, rate: np.ndarray) -> np.ndarray:
+        """Coefficients of the polynomial, one degree higher, that also has a given rate at the last moment.
+
+        Parameters
+        ----------
+        lines : ndarray
+            Coefficients of a polynomial, (degree + 1, ...). At the points of an equation of order 2 the other one has
+            the same values, and the same value and rate at the first moment.
+        rate : ndarray
+            The rate, (...), for the method of Radau does not leave it to the polynomial.
+
+        Returns
+        -------
+        ndarray
+            Coefficients, (degree + 2, ...).
+        """
+        begin, length = self.breakpoints[0], float(np.ptp(self.breakpoints))
+        higher = TimeAxis(begin, self.breakpoints[1], self.degree + 1)
+        share = (np.arange(self.degree + 2) / (self.degree + 1)).reshape(-1, *[1] * (lines.ndim - 1))
+        none = np.zeros_like(lines[:1])
+        raised = (1 - share) * np.concatenate([lines, none]) + share * np.concatenate([none, lines])
+        places, at = ((each - begin) / length for each in (self._pair_points, higher.all_points()))
+        bump = length * at**2 * np.prod(at[:, None] - places, 1) / np.prod(1 - places[:-1])
+        missing = rate - self.degree / length * (lines[-1] - lines[-2])
+        return raised + np.multiply.outer(higher.interpolated(bump), missing)
+
     @cached_property
     def _pair_points(self) -> np.ndarray:
         return self.collocation_points(2)

@@ -269,7 +269,7 @@ def enriched_stages(problem: Collocation) -> Iterator[Stage]:
         layer = TensorLayer(even_lines(domain, [intervals] * 2), 1, degree=ENRICHED_DEGREE, clamped=True)
         network = EnrichedNetwork(layer, functions, torch.zeros(count, dtype=torch.float64))
         cells = math.ceil(ENRICHED_OVERSAMPLING * (intervals + ENRICHED_DEGREE) / 3)
-        mesh = _FineMesh(domain, even_lines(domain, [cells] * 2), 3, 2 * max(cells, around), places)
+        mesh = _FineMesh(domain, even_lines(domain, [cells] * 2), stretches=2 * max(cells, around), without=places)
         sampled = problem.resampled(1, mesh=mesh)
         loss, work = _solved(network, sampled)
         yield Stage(network, loss, sampled.point_count, work)

@@ -180,9 +180,26 @@ class SlabMarch:
         """The slabs so far; None if there is none."""
         if not self.slabs:
             return None
-        networks, ends = [network_of(*slab) for slab in self.slabs], self.ends[: len(self.slabs) + 1]
+        networks, ends = [network_of(*self._smooth(*slab)) for slab in self.slabs], self.ends[: len(self.slabs) + 1]
         network = WindowNetwork(networks, torch.tensor(ends, dtype=torch.float64), self.time)
         return March(network, ends[-1], ends[-1] == float(self.domain.bounds[self.time, 1]), self.points)
+
+    def _smooth(self, axes: list[SplineAxis], coef: np.ndarray) -> Fields:
+        """A slab whose fields of order 2 end with the rate with which the next slab begins.
+
+        That of the polynomial itself differs by what its highest coefficients have for an error, a kick that no
+        residual inside of slabs shows.
+        """
+        if self.order < 2:
+            return axes, coef
+        line, lines = axes[self.time], np.moveaxis(coef, self.time, 0)
+        assert isinstance(line, TimeAxis)
+        (begin, end), length = line.breakpoints, float(np.ptp(line.breakpoints))
+        rate = self.degree / length * (lines[-1] - lines[-2])
+        pairs = self.statement.field_orders[:, self.time] == 2
+        rate[..., pairs] = self._end_of(coef, length)[1][..., pairs]
+        higher = [TimeAxis(begin, end, self.degree + 1) if k == self.time else each for k, each in enumerate(axes)]
+        return higher, np.moveaxis(line.with_last_rate(lines, rate), 0, self.time)
 
     def _with_time(self, space: Sequence[SplineAxis], begin: float, end: float) -> list[SplineAxis]:
         axes = list(space)
