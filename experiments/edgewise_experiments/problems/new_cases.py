@@ -243,6 +243,7 @@ def lid() -> PDE:
     )
 
 
+@cache
 def lid_reference(size: int = 68) -> tuple[np.ndarray, np.ndarray]:
     """Chebyshev collocation of the same; 56 points in each coordinate change the result by 9e-7."""
     s = (np.arange(40) + 0.5) / 40

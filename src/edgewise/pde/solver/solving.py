@@ -183,7 +183,8 @@ def solve(
     Time is t, or the only coordinate that acts as it: the equation evolves along it from conditions at its lower end,
     as `Dirichlet(..., on="s=0")`. On boxes of at most three coordinates, where there are as many conditions as the
     equations' orders and nothing is chosen, `edgewise.pde.structured` collocates products of splines of degree 9 to 11
-    and solves by sparse factors, grid after grid or slab of time after slab, until two of them agree; so are evolutions
+    and solves by sparse factors, grid after grid or slab of time after slab, until two of them agree (the pressure of a
+    steady flow needs no condition there but one value, as `Observations`); so are evolutions
     on other domains of the plane, in windows of time by Galerkin's method. In more coordinates, or where three are too
     many for a grid, `edgewise.pde.low_rank` does so for one field, a tensor train of splines. On other domains in the
     plane, functions that are singular at corners and around round holes are added to the splines, for one field and an
