@@ -124,6 +124,25 @@ def test_problems_without_or_with_many_solutions_are_named(problem, words):
 
 
 @pytest.mark.slow
+def test_integral_equations_of_the_first_kind_are_not_trusted():
+    def kernel(u, x):
+        return integral(u, 0.0, 1.0, lambda u, s: torch.exp(x[:, None] * s) * u) - (torch.exp(x + 1) - 1) / (x + 1)
+
+    solution = solve(PDE(kernel, LINE, [], solution=lambda x: x.exp()))
+    assert "not unique: another function may be added" in solution.message
+    assert solution.error_estimate > solution.errors().relative_l2
+
+
+@pytest.mark.slow
+def test_a_steep_layer_beside_which_residuals_are_tiny_is_unique():
+    ends = [Dirichlet(0.0, on="x=0"), Dirichlet(1.0, on="x=1")]
+    troesch = solve(PDE(lambda u: u.xx - 20 * torch.sinh(20 * u), LINE, ends))
+    assert troesch.trust.startswith("Checked: "), troesch.trust
+    # The slope s at 0 by u'^2 = s^2 + 2 (cosh(20 u) - 1) and quadrature.
+    assert float(troesch.derivative([0.0], "x")[0]) == pytest.approx(1.648773e-8, rel=1e-6)
+
+
+@pytest.mark.slow
 def test_linear_problems_without_a_solution_end_before_networks_are_trained():
     for problem in (
         PDE(lambda u: u.xx - 1, LINE, [Neumann(0.0)]),

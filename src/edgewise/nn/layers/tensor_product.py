@@ -139,8 +139,8 @@ class TensorLayer(Layer):
         --------
         >>> layer = TensorLayer([torch.linspace(0, 1, 5)], 1)
         >>> one, two = torch.ones(7, 1), torch.full((7, 1), 2.0)
-        >>> layer.jet_of([one, two], torch.tensor([0, 1]), torch.tensor([[[0.3], [0.7]]]), 0).flatten().tolist()
-        [1.0, 2.0]
+        >>> layer.jet_of([one, two], torch.tensor([0, 1]), torch.tensor([[[0.3], [0.7]]]), 0).flatten()
+        tensor([1.0000, 2.0000])
         """
         check_jet(x, self.in_features, self.coef.dtype, order)
         numbers, factors = self._active(x, order)

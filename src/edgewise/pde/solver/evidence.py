@@ -233,17 +233,17 @@ def judge(
         estimates.append(residual / max(size, residual))
     noise, of_problem, errors = 0.0, list[str](), dict[str, float]()
     try:
-        corrected = correction_of(network, problem, points, residual, work, is_only=math.isnan(change))
-        if corrected is not None:
-            checks.append(f"the equation of the error, solved on another grid, gives {corrected:.1g}")
-            estimates.append(corrected)
-        check_time()
         if problem.form.has_quadratures:
             gap = integrals_gap(network, problem, x)
             checks.append(f"integrals by two rules agree to {gap:.1g}")
             estimates.append(gap / max(size, ABOVE_ZERO))
             if gap > LARGEST_GAP:
                 doubts.append(f"Integrals by two rules differ by {gap:.1g}: give `integral` more points.")
+        corrected = correction_of(network, problem, points, residual, work, is_only=math.isnan(change))
+        if corrected is not None:
+            checks.append(f"the equation of the error, solved on another grid, gives {corrected:.1g}")
+            estimates.append(corrected)
+        check_time()
         scatter = scatter_of(network, problem, x[:: max(1, len(x) // SCATTER_POINTS)])
         noise, errors = scatter.fields / max(size, ABOVE_ZERO), dict(scatter.standard_errors)
         if scatter.fields:

@@ -7,6 +7,7 @@ functions that may be added to the solution (`weakest_direction`) and coefficien
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -45,6 +46,9 @@ LEAST_SENSITIVITY = 1e-9
 JUMP_HALVINGS, JUMP = 40, 0.01
 OFF_MIDDLE = 0.4142  # place of a point in its interval of such a line. A choice: no simple fraction
 LINES, LINE_POINTS = 4, 513  # along each coordinate, on which jumps are sought. A choice: jumps on surfaces cross them
+# Singular values below which small rows are made larger, the size of such rows relative to the largest one, and their
+# least share of this size. Choices: boundaries have fewer rows, ten or a hundred times as large; rounding stays small
+SMALL_SINGULAR, SMALL_ROW, SMALLEST_ROW = 1e-4, 1e-3, 1e-9
 ZERO_MEAN = 1e-4  # of the largest value of a field: means below are zero, as far as points of a coarse mesh give them
 ZERO_POINTS = 4000  # at which the residuals of u = 0 are looked at. A choice
 
@@ -199,12 +203,16 @@ def weakest_direction(network: nn.Module, problem: Collocation) -> Weakest | Non
 
     Fields that are determined up to a function of time have mean 0, as the pressure of a flow without open boundary:
     functions that change this mean do not count. In more than three dimensions only constants are tried, and the
-    result is None if none may be added; None for problems with unknown coefficients, observations or integrals, and
-    where the domain leaves functions of the coarse space without points.
+    result is None if none may be added; None for problems with unknown coefficients or observations, with integrals in
+    more than one dimension, and where the domain leaves functions of the coarse space without points.
+
+    Where it is small, rows that are small for all smooth functions count by their relative size: a coefficient that is
+    tiny in a part of the domain, as beside a steep layer, makes the residuals there small, but leaves nothing free.
     """
-    if problem.unknowns or problem.form.observations or problem.has_integrals:
+    dimension = problem.domain.dimension
+    if problem.unknowns or problem.form.observations or (problem.has_integrals and dimension > 1):
         return None
-    if problem.domain.dimension not in COARSE:
+    if dimension not in COARSE:
         free = fields_with_free_constant(network, problem)
         return Weakest(0.0, True, free) if free else None
     space = _coarse_space(problem)
@@ -225,12 +233,18 @@ def weakest_direction(network: nn.Module, problem: Collocation) -> Weakest | Non
         own = torch.arange(parts.count).repeat_interleave(len(problem.fields))
         values = values * (parts.number(x)[:, None] == own)[..., None]
     mass = (values * roots).flatten(0, 1)
-    _, upper = torch.linalg.qr(mass)
+    basis, upper = torch.linalg.qr(mass)
     diagonal = upper.diagonal().abs()
     if float(diagonal.min()) < DEPENDENT * float(diagonal.max()):
         return None
     scaled = torch.linalg.solve_triangular(upper, rows, upper=True, left=False)
     _, sizes, directions = torch.linalg.svd(scaled, full_matrices=False)
+    if float(sizes[-1]) < SMALL_SINGULAR:
+        of_each = torch.eye(problem.outputs, dtype=x.dtype)
+        smooth = torch.einsum("nk,fg->nfgk", _smooth_values(x, problem), of_each).flatten(2)
+        local = (scaled @ (basis.mT @ (smooth * roots).flatten(0, 1))).norm(dim=1)
+        evened = scaled / (local / (SMALL_ROW * local.max())).clamp(SMALLEST_ROW, 1)[:, None]
+        _, sizes, directions = torch.linalg.svd(evened, full_matrices=False)
     function = (mass @ torch.linalg.solve_triangular(upper, directions[-1][:, None], upper=True)).reshape(len(x), -1)
     function = function / roots[:, 0]
     is_constant = bool((function - function.mean(0)).norm() < CONSTANT_SHARE * function.norm())
@@ -238,6 +252,13 @@ def weakest_direction(network: nn.Module, problem: Collocation) -> Weakest | Non
     moved = tuple(name for name, share in zip(problem.fields, shares, strict=True) if share > CONSTANT_SHARE)
     # Rows are those of the loss's second derivative, 2 J'J.
     return Weakest(float(sizes[-1]) / math.sqrt(2), is_constant, moved, tuple(zero_means))
+
+
+def _smooth_values(x: Tensor, problem: Collocation) -> Tensor:
+    """Values at x (N, n) of products of waves of up to a period, whose phases spare no boundary: (N, 3^n)."""
+    places = torch.pi * (x - problem.domain.bounds[:, 0]) / problem.domain.size
+    waves = [[torch.cos(order * (place + 0.7)) for order in range(3)] for place in places.unbind(1)]
+    return torch.stack([torch.stack(each).prod(0) for each in itertools.product(*waves)], 1)
 
 
 def _up_to_functions_of_time(form: StrongForm) -> list[int]:
