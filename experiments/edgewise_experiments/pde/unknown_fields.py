@@ -29,7 +29,8 @@ WIDTH = 1.96  # standard errors on both sides that hold 95 %
 NOTES = (
     "Measured values are exact ones plus normal noise. Errors are relative root mean squares over the domain, the "
     "median over the sets of measured values; coverage is the share of the domain at which the exact field "
-    "lies within 1.96 standard errors, the mean over the sets with its own standard error.",
+    "lies within 1.96 standard errors, the mean over the sets with its own standard error. Seconds are those of one "
+    "set: wall seconds, the median, or CPU seconds, the mean, where these are fewer because the machine was shared.",
     "The square is PINNacle's inverse Poisson problem (2,500 values, the unknown field known on the boundary) with the "
     "source that its stated solution needs: in PINNacle's program the source has 2x + 1 and 2y + 1 for 2x - 1 and "
     "2y - 1, so that the stated fields do not solve the stated equation.",
@@ -155,7 +156,8 @@ def summary(rows: Sequence[dict]) -> Outcome:
         spread = covered.std(0) / math.sqrt(len(covered))
         means += covered.mean(0).tolist()
         shares = [f"{100 * m:.1f} ± {100 * s:.1f}" for m, s in zip(covered.mean(0), spread, strict=True)]
-        lines.append((row["problem"], str(len(covered)), *map(scientific, errors), *shares, f"{row['seconds']:.1f}"))
+        seconds = min(row["seconds"], row.get("cpu_seconds", math.inf) / len(covered))
+        lines.append((row["problem"], str(len(covered)), *map(scientific, errors), *shares, f"{seconds:.1f}"))
     heads = ("problem", "sets", "error of u", "error of a", "coverage of u, %", "coverage of a, %", "seconds")
     figures = {
         "coverage of 95 % error bars, over problems and fields": (
