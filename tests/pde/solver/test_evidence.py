@@ -226,3 +226,20 @@ def test_a_residual_that_cancels_out_between_neighbours_bounds_nothing():
     assert even > 0 and waves == 0
     assert any("bound the error" in check for check in evidence.checks)
     assert not any("bound the error" in check for check in of_waves.checks)
+
+
+@pytest.mark.slow
+def test_the_last_moment_counts_where_errors_grow():
+    """Kepler's orbit, whose error grows with the square of time."""
+
+    def pull(x, y):
+        cube = (x**2 + y**2) ** 1.5
+        return [x.tt + x / cube, y.tt + y / cube]
+
+    solution = solve(PDE(pull, Time(0, 6), [Initial({"x": 0.4, "y": 0.0}, rate={"x": 0.0, "y": 2.0})]))
+    angle = 6.0
+    for _ in range(100):  # Kepler's equation, eccentricity 0.6
+        angle = 6.0 + 0.6 * math.sin(angle)
+    known = torch.tensor([math.cos(angle) - 0.6, 0.8 * math.sin(angle)], dtype=torch.float64)
+    error = float((solution([[6.0]])[0] - known).norm() / known.norm())
+    assert error / 3 < solution.error_estimate < 100 * error

@@ -88,6 +88,7 @@ ONE_SIDED = 0.5
 # Points of the equation of the error between breakpoints; in a slab of time there are as many as its polynomial has
 # coefficients, for its residual is orthogonal to polynomials of all lower degrees, and fewer points do not see that.
 CORRECTION_POINTS = 3
+LATE_SHARE = 0.1  # of the time: the last part, whose error counts where it is larger. A choice
 # Multiply-adds that a correction may take at least, some 0.05 seconds, and where a solution consists of slabs of time,
 # whose growth of errors nothing else knows, a second. Choices.
 CORRECTION_WORK, CORRECTION_OF_SLABS = 1e8, 1e9
@@ -434,14 +435,19 @@ def correction_of(
     total = SumNetwork(network, error)
     corrected = problem.with_unknowns({name: value.detach() for name, value in around.unknowns.items()})
     before, after = field_values(network, problem, x), field_values(total, corrected, x)
-    gap = float((weights[:, None] * (after - before).square()).sum().sqrt())
-    size = float((weights[:, None] * after.square()).sum().sqrt())
+    shares = [weights[:, None]]
+    if isinstance(network, WindowNetwork):  # errors grow in time, and users ask for the last moment
+        begin, end = float(network.ends[0]), float(network.ends[-1])
+        shares.append(shares[0] * (x[:, network.axis, None] > end - LATE_SHARE * (end - begin)))
+    gaps = [float((each * (after - before).square()).sum().sqrt()) for each in shares]
+    sizes = [max(float((each * after.square()).sum().sqrt()), ABOVE_ZERO) for each in shares]
+    gap = max(gap / size for gap, size in zip(gaps, sizes, strict=True))
     check_time()
     fresh = points._replace(squares=squared_residuals(total, corrected, x))
     left = residual_size(total, corrected, fresh) / max(residual, ABOVE_ZERO)
     if not (math.isfinite(gap) and math.isfinite(left)):
         return None
-    return gap / max(size, ABOVE_ZERO) / (1 - left if left < EXPLAINED else 1)
+    return gap / (1 - left if left < EXPLAINED else 1)
 
 
 def _grids_of(
