@@ -241,5 +241,5 @@ def test_the_last_moment_counts_where_errors_grow():
     for _ in range(100):  # Kepler's equation, eccentricity 0.6
         angle = 6.0 + 0.6 * math.sin(angle)
     known = torch.tensor([math.cos(angle) - 0.6, 0.8 * math.sin(angle)], dtype=torch.float64)
-    error = float((solution([[6.0]])[0] - known).norm() / known.norm())
+    error = float((solution(torch.tensor([[6.0]], dtype=torch.float64))[0] - known).norm() / known.norm())
     assert error / 3 < solution.error_estimate < 100 * error
