@@ -152,7 +152,7 @@ class Statement:
 
 @dataclass(frozen=True, eq=False)
 class Constant:
-    """What determines the constant of a multiplier: its value at a place, or its mean at each moment.
+    """Value that fixes the constant of a multiplier: at a place, or the mean at each moment.
 
     Parameters
     ----------
@@ -201,7 +201,7 @@ def recognised(form: StrongForm, most_axes: float = MOST_AXES) -> Statement | st
         requirements = form.condition_terms[number].requirements
         given[axis] += len(requirements.sizes)
         normal[axis] = max(normal[axis], *(requirements.order(name, [axis]) for name in form.fields))
-    flow = _with_pressure(statement, slopes)
+    flow = with_pressure(statement, slopes)
     if isinstance(flow, str):
         return flow
     if form.observations and flow.constant is None:
@@ -215,7 +215,7 @@ def recognised(form: StrongForm, most_axes: float = MOST_AXES) -> Statement | st
         elif given[axis] != expected[axis]:
             return "there are not as many conditions as the order of the equations"
     if not flow.multipliers:
-        flow = _multipliers_in_time(statement, slopes)
+        flow = multipliers_in_time(statement, slopes)
     priority = tuple(np.argsort(normal, kind="stable").tolist())
     orders: dict[tuple[int, int, int], np.ndarray] = {}
     for number, axis, end in statement.faces():
@@ -288,7 +288,7 @@ def _probed(form: StrongForm, term: ResidualTerm, face: tuple[int, int] | None =
     return block.evaluate_jet(jet, with_slopes=True)[1]
 
 
-def _multipliers_in_time(statement: Statement, slopes: Slopes) -> Statement:
+def multipliers_in_time(statement: Statement, slopes: Slopes) -> Statement:
     """The statement with multipliers: fields without start and rate, where no constraint, without rates, has any.
 
     Orders by time of constraints and multipliers become those of a first-order equation.
@@ -307,7 +307,7 @@ def _multipliers_in_time(statement: Statement, slopes: Slopes) -> Statement:
     return replace(statement, multipliers=tuple(algebraic.tolist()), closings=closings)
 
 
-def _with_pressure(statement: Statement, slopes: Slopes) -> Statement | str:
+def with_pressure(statement: Statement, slopes: Slopes) -> Statement | str:
     """The statement with a multiplier between walls, as the pressure of a flow; unchanged where there is none.
 
     All equations but one, the constraint, are of the same order along each coordinate with walls, at least 2; one field

@@ -70,7 +70,8 @@ class LinearSystem:
     def matrix(self) -> sparse.csc_array:
         """The sparse matrix, (rows, unknowns): diagonal matrices times Kronecker products of tables.
 
-        Rows are written at once from the few splines that differ from zero at each point.
+        Rows are written at once from the few splines that differ from zero at each point. Constants up to which
+        residuals hold, see `EquationBlock`, are further unknowns after the others.
         """
         fields, values, columns, lengths = self.shape[-1], list[np.ndarray](), list[np.ndarray](), list[np.ndarray]()
         for block, slopes in zip(self.blocks, self.slopes, strict=True):
@@ -91,25 +92,21 @@ class LinearSystem:
         )
         whole.sum_duplicates()  # splines of a short periodic coordinate overlap with themselves
         whole.eliminate_zeros()
-        return whole.tocsc()
-
-    def _with_constants(self) -> sparse.csc_array:
-        """The matrix, and columns of the constants up to which residuals hold, see `EquationBlock`."""
-        matrix, start = self.matrix(), 0
+        start = 0
         for block in self.blocks:
             if isinstance(block, EquationBlock) and block.balanced is not None:
-                places = start + block.constants()
-                columns = np.broadcast_to(np.arange(len(places))[:, None], places.shape)
-                ones = np.ones(places.size), (places.ravel(), columns.ravel())
-                matrix = sparse.hstack([matrix, sparse.csc_array(ones, shape=(self.rows, len(places)))]).tocsc()
+                moments = start + block.constants()
+                constant = np.broadcast_to(np.arange(len(moments))[:, None], moments.shape)
+                ones = np.ones(moments.size), (moments.ravel(), constant.ravel())
+                whole = sparse.hstack([whole, sparse.csr_array(ones, shape=(self.rows, len(moments)))])
             start += block.rows
-        return matrix
+        return whole.tocsc()
 
     def factorised(self) -> Solver | None:
         """Solver by sparse LU factors; None where the matrix is singular or its factors would take too long."""
         work = self.factor_work()
         with foreseen("sparse factors", work):
-            matrix = self._with_constants()
+            matrix = self.matrix()
             # Rows are scaled to size one, for pivots to be comparable.
             scale = 1 / np.maximum(abs(matrix).max(1).toarray().ravel(), np.finfo(float).tiny)
             scaled = (sparse.diags_array(scale) @ matrix).tocsc()
