@@ -118,7 +118,7 @@ BEGINNINGS = (
     (stationary, "newton_step"),
     (slabs, "LinearSystem"),
     (slabs, "solver_for"),
-    (windows, "Grid"),
+    (windows, "CutGrid"),
     (windows, "WindowFactors"),
     (enriched, "_rows"),
     (Pairs, "_solve_pair"),

@@ -63,6 +63,19 @@ def test_windows_on_one_grid_are_evaluated_at_once():
     assert torch.equal(network(x), whole[0])
 
 
+def test_the_last_moment_has_the_derivatives_of_the_last_window():
+    """Also where the places of moments in windows of other lengths are rounded upwards."""
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(30):
+        ends = torch.rand(4, dtype=torch.float64, generator=generator).cumsum(0)
+        windows = [TensorNetwork(TensorLayer([each], 1, degree=4, clamped=True)) for each in ends.unfold(0, 2, 1)]
+        for each in windows:
+            torch.nn.init.normal_(each.tensor_layer.coef, generator=generator)
+        x, along = torch.stack([ends[0], ends[-1]])[:, None], torch.ones(1, 1, dtype=torch.float64)
+        expected = windows[-1].jet(x[1:], along, 2)
+        torch.testing.assert_close(WindowNetwork(windows, ends, 0).jet(x, along, 2)[:, 1:], expected, rtol=1e-9, atol=0)
+
+
 def test_points_of_time_are_those_of_radau():
     """The rule of three points is exact for polynomials up to degree four."""
     points = TimeAxis(0.0, 1.0, 3).collocation_points(1)

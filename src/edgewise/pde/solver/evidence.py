@@ -247,14 +247,14 @@ def judge(
         check_time()
         scatter = scatter_of(network, problem, x[:: max(1, len(x) // SCATTER_POINTS)])
         noise, errors = scatter.fields / max(size, ABOVE_ZERO), dict(scatter.standard_errors)
-        if scatter.fields:
+        if noise > ROUNDED:
             checks.append(f"noise of the measured values leaves a relative standard error of {noise:.1g}")
         check_time()
         weakest = weakest_direction(network, problem)
         if weakest is not None and weakest.size > 0:
             estimates.append(min(residual / max(size, ABOVE_ZERO), ROUNDED) / weakest.size)
             bound = one_sided_residual(network, problem) / max(size, ABOVE_ZERO) / weakest.size
-            if bound:
+            if bound > ROUNDED:
                 checks.append(
                     f"residuals do not cancel out between neighbouring points, and bound the error by {bound:.1g}"
                 )

@@ -78,7 +78,7 @@ class WindowNetwork(nn.Module):
             beyond = x[:, self.axis] > self.ends[-1] + OUTSIDE * (self.ends[-1] - self.ends[0])
             x = torch.where(beyond[:, None], torch.nan, x)  # nothing is known after the last moment
         number = torch.searchsorted(self.ends[1:-1].contiguous(), x[:, self.axis].contiguous(), right=True)
-        jet, place = seed_jet(x, directions, order), self._alike[number]
+        jet, place = seed_jet(x, directions, order), self._alike.to(number.device)[number]
         groups = [(place == first).nonzero()[:, 0] for first in place.unique().tolist()]
         chosen = [rows for group in groups for rows in group.split(ROWS)] or [number]  # also of no points
         parts = [self._jet_of_alike(number[rows], jet[:, rows], order) for rows in chosen]
@@ -90,7 +90,7 @@ class WindowNetwork(nn.Module):
         firsts, known = list[int](), dict[tuple, int]()
         for number in range(len(self.windows)):
             layer = self.window(number).tensor_layer
-            space = [each.numpy().tobytes() for axis, each in enumerate(layer.knots) if axis != self.axis]
+            space = [each.cpu().numpy().tobytes() for axis, each in enumerate(layer.knots) if axis != self.axis]
             firsts.append(known.setdefault((*layer.coef.shape, *layer.degrees, *space), number))
         return torch.tensor(firsts)
 
@@ -103,13 +103,15 @@ class WindowNetwork(nn.Module):
         layer = self.window(int(present[0]) if len(present) else 0).tensor_layer
         if len(present) < 2:
             return layer.jet(jet, order)
-        begin, length = self.ends[:-1], self.ends.diff()
+        begin, end, length = self.ends[:-1], self.ends[1:], self.ends.diff()
         ratio = length[present[0]] / length[number]
-        moments = jet[..., self.axis] * ratio
-        moments[0] = begin[present[0]] + (jet[0, :, self.axis] - begin[number]) * ratio
-        moved = torch.cat([jet[..., : self.axis], moments[..., None], jet[..., self.axis + 1 :]], -1)
+        moments, moment = jet[..., self.axis] * ratio, jet[0, :, self.axis]
+        moved = begin[present[0]] + (moment - begin[number]) * ratio
+        # Rounding must not move the last moment of a window beyond the first one's, where splines go on as lines.
+        moments[0] = torch.where(moment <= end[number], moved.minimum(end[present[0]]), moved)
+        jet = torch.cat([jet[..., : self.axis], moments[..., None], jet[..., self.axis + 1 :]], -1)
         coefs = [self.window(window).tensor_layer.coef for window in present.tolist()]
-        return layer.jet_of(coefs, place, moved, order)
+        return layer.jet_of(coefs, place, jet, order)
 
 
 class EnrichedNetwork(TensorNetwork):
