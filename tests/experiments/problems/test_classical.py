@@ -1,9 +1,11 @@
 """Classical methods of the tables: those that take no time reach many digits."""
 
+import numpy as np
 import pytest
 
 from edgewise_experiments.pde.equations import BY_NAME
 from edgewise_experiments.pde.pde_table import BY_NAME as TARGETS
+from edgewise_experiments.problems import classical
 from edgewise_experiments.problems.classical import CLASSICAL, classical_row
 from edgewise_experiments.problems.further_classical import FURTHER, METHODS, coarser
 from edgewise_experiments.problems.plane_cases import long_waves_plane_reference, patches_reference
@@ -42,5 +44,19 @@ def test_names():
 
 
 def test_references_converge():
-    assert coarser(long_waves_plane_reference, terms=5000) < 1e-10
-    assert coarser(patches_reference, degree=8) < 1e-5 and coarser(patches_reference, degree=16) < 1e-7
+    assert coarser(long_waves_plane_reference, terms=5000)() < 1e-10
+    assert coarser(patches_reference, degree=8)() < 1e-5 and coarser(patches_reference, degree=16)() < 1e-7
+
+
+def test_seconds_are_those_of_the_method(monkeypatch):
+    """A reference takes 100 seconds of this clock, and the method itself 3."""
+    clock = [0.0]
+    monkeypatch.setattr(classical.time, "process_time", lambda: clock[0])
+
+    def reference(size=100):
+        clock[0] += size
+        return np.zeros((1, 1)), np.full((1, 1), 1 + 1 / size)
+
+    row = classical_row("wave", {"wave": ("sines", lambda: coarser(reference, size=3))})
+    assert row["classical_seconds"] == 3
+    assert row["classical_error"] == pytest.approx((4 / 3 - 1.01) / 1.01)
