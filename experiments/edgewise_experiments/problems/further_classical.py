@@ -197,6 +197,10 @@ FURTHER: dict[str, Method] = {
         "finite elements of degree 4 and 3",
         lambda: coarser(plane_cases.step_reference, cells=4, rounds=6),
     ),
+    "heat around holes (Heat2d-CG)": (
+        "finite elements of degree 4, Laplace transform",
+        lambda: coarser(plane_cases.holes_reference, width=0.8, chords=24, nodes=24),
+    ),
     "patches (Poisson2d-MS)": ("spectral elements", lambda: coarser(plane_cases.patches_reference, degree=12)),
     "waves, t to 100 (Wave2d-MS)": ("sines", lambda: coarser(plane_cases.long_waves_plane_reference, terms=1000)),
     "pulses in the plane (GS)": (FOURIER, lambda: coarser(plane_cases.gray_scott_plane_reference, modes=128)),

@@ -1,4 +1,4 @@
-"""Further cases of PINNacle in the plane: patches, reactions, long waves and flows, with references."""
+"""Further cases of PINNacle in the plane: patches, reactions, long waves, heat and flows, with references."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from collections import deque
 from collections.abc import Callable
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,11 +14,15 @@ from scipy import sparse
 from scipy.fft import irfft2, rfft2
 from scipy.linalg import eigh
 from scipy.sparse.linalg import splu
+from scipy.spatial import Delaunay, cKDTree
 from torch import Tensor
 
-from edgewise.pde import PDE, Box, Dirichlet, Initial, Neumann, Periodic, Robin, Time, laplacian
+from edgewise.pde import PDE, Box, Dirichlet, Disk, Domain, Initial, Neumann, Periodic, Robin, Time, laplacian
 from edgewise_experiments.problems.cases import PI, SQUARE, Case, steady_flow
 from edgewise_experiments.problems.reference_solutions import exponential_series, grid_points
+
+if TYPE_CHECKING:
+    from skfem import MeshTri
 
 # Poisson2d-MS: conductivity, constant source and height of the source's bump of each of 5 x 5 patches, (x, y), from the
 # files of PINNacle's repository (ref/poisson_a_coef.dat, ref/poisson_f_coef.dat), rounded to five digits.
@@ -48,6 +53,15 @@ BUMPS = np.array(
         [-0.78251, -0.63585, 0.88461, 0.67747, -0.98483],
     ]
 )
+
+# Heat2d-CG: half the sides of the rectangle, radii and centers of holes.
+SIDES = np.array([8.0, 12.0])
+LARGE, SMALL = 1.0, 0.4
+LARGE_CENTERS = [(0, 0), *((0, y) for y in (-6, 6)), *((x, y) for x in (-4, 4) for y in (-9, -3, 3, 9))]
+SMALL_CENTERS = [(x, y) for x in (-3.2, 3.2) for y in (-6, 0, 6)]
+DISKS = [*((*center, LARGE) for center in LARGE_CENTERS), *((*center, SMALL) for center in SMALL_CENTERS)]
+LEVELS = {LARGE: 5.0, SMALL: 1.0, 0.0: 0.1}  # outside of a boundary, by the radius; 0 for the rectangle
+MOMENTS = 0.3 * np.arange(10, 0, -1)
 
 
 def patch_values(x: Tensor, y: Tensor) -> Tensor:
@@ -268,6 +282,119 @@ def long_waves_plane_reference(terms: int = 20_000) -> tuple[np.ndarray, np.ndar
     return points, u.reshape(-1, 1)
 
 
+def heat_around_holes() -> PDE:
+    """PINNacle's heat equation on a rectangle without seventeen disks, from 0; the start contradicts the conditions."""
+    domain: Domain = Box(x=(-8, 8), y=(-12, 12))
+    sides = domain.boundary_names
+    for x, y, radius in DISKS:
+        domain = domain - Disk(radius, center=(x, y))
+    circles = [name for name in domain.boundary_names if name not in sides]
+    count = len(LARGE_CENTERS)
+    return PDE(
+        lambda u: u.t - laplacian(u),
+        domain * Time(0, 3),
+        [
+            Robin(1.0, 1.0, LEVELS[LARGE], on=circles[:count]),
+            Robin(1.0, 1.0, LEVELS[SMALL], on=circles[count:]),
+            Robin(1.0, 1.0, LEVELS[0.0], on=list(sides)),
+            Initial(0.0),
+        ],
+    )
+
+
+def is_outside(points: np.ndarray) -> np.ndarray:
+    """Whether points (b, 2) lie in no disk; points of the circles do not."""
+    return np.all([np.hypot(*(points - [x, y]).T) > (1 - 1e-9) * radius for x, y, radius in DISKS], 0)
+
+
+def quarter_mesh(width: float, chords: int) -> MeshTri:
+    """Triangles of the quarter with positive coordinates, with rings of points around each hole that grow apart."""
+    from skfem import MeshTri
+
+    angle = 2 * PI * np.arange(chords) / chords
+    circle = np.stack([np.cos(angle), np.sin(angle)], 1)
+    groups = [(np.concatenate([np.array([x, y]) + radius * circle for x, y, radius in DISKS]), 0.0)]
+    for x, y, radius in DISKS:
+        ring = radius
+        while (apart := 2 * PI * ring / chords) < width:
+            groups.append((np.array([x, y]) + ring * circle, 0.6 * apart))
+            ring += apart
+    lines = [np.linspace(0, side, int(np.ceil(side / width)) + 1) for side in SIDES]
+    groups.append((np.concatenate([grid_points(lines[0], [0, 12]), grid_points([0, 8], lines[1])]), 0.6 * width))
+    rows = np.arange(0, SIDES[1], width * np.sqrt(3) / 2)
+    places = np.arange(0, SIDES[0], width)
+    inner = [grid_points(places + number % 2 * width / 2, [row]) for number, row in enumerate(rows)]
+    groups.append((np.concatenate(inner), 0.6 * width))
+    points = np.array([[8.0, 0.0], [0.0, 12.0], [8.0, 12.0]])  # the fourth corner lies in a hole
+    for group, least in groups:
+        new = np.unique(np.round(group, 12), axis=0)
+        new = new[((new >= 0) & (new <= SIDES)).all(1)]
+        edge = np.minimum(new, SIDES - new)
+        is_clear = ((edge == 0) | (edge > least / 2)).all(1) & (cKDTree(points).query(new)[0] > least)
+        points = np.concatenate([points, new[is_clear & is_outside(new)]])
+    triangles = Delaunay(points).simplices
+    triangles = triangles[is_outside(points[triangles].mean(1))]
+    return MeshTri(points.T.copy(), triangles.T.copy())
+
+
+@cache
+def holes_reference(width: float = 0.4, chords: int = 64, nodes: int = 32) -> tuple[np.ndarray, np.ndarray]:
+    """The same by finite elements of degree 4 on triangles with curved sides, and Laplace's transform in time [1]_.
+
+    A quarter is solved, for the rest is its mirror image. Two thirds of the chords change the result by 1e-6.
+
+    References
+    ----------
+    .. [1] J. Weideman, L. Trefethen, "Parabolic and hyperbolic contours for computing the Bromwich integral",
+       Mathematics of Computation 76, 2007, 1341.
+    """
+    from skfem import Basis, BilinearForm, ElementTriP4, FacetBasis, LinearForm, MeshTri2
+    from skfem.helpers import dot, grad
+
+    straight = quarter_mesh(width, chords)
+    outside = straight.boundary_facets()
+    ends = straight.p[:, straight.facets[:, outside]]
+    nodes_of_mesh, middle = MeshTri2.from_mesh(straight).doflocs.copy(), ends.mean(1)
+    pieces: dict[float, list[np.ndarray]] = {0.0: [outside[np.isclose(middle, SIDES[:, None]).any(0)]]}
+    for x, y, radius in DISKS:
+        center = np.array([[x], [y]])
+        on = (np.abs(np.hypot(*(ends - center[:, None])) - radius) < 1e-9).all(0)
+        away = middle[:, on] - center
+        nodes_of_mesh[:, straight.nvertices + outside[on]] = center + radius * away / np.hypot(*away)
+        pieces.setdefault(radius, []).append(outside[on])
+    curved, element = MeshTri2(nodes_of_mesh, straight.t), ElementTriP4()
+    basis = Basis(curved, element, intorder=10)
+    stiff = BilinearForm(lambda u, v, _: dot(grad(u), grad(v))).assemble(basis)
+    inner = BilinearForm(lambda u, v, _: u * v)
+    mass, load = inner.assemble(basis), np.zeros(basis.N)
+    for radius, facets in pieces.items():
+        along = FacetBasis(curved, element, facets=np.concatenate(facets), intorder=10)
+        stiff = stiff + inner.assemble(along)
+        load += LEVELS[radius] * LinearForm(lambda v, _: 1.0 * v).assemble(along)
+
+    spread = np.sqrt(8 * MOMENTS.max() / MOMENTS.min() + 1)  # of the contour, for all moments at once
+    turned = 1 + 1j * (np.arange(nodes) + 0.5) * spread / nodes
+    size, found = PI * nodes / (4 * spread * MOMENTS.max()), np.zeros((basis.N, len(MOMENTS)))
+    for number, rate in zip(size * turned**2, 2j * size * turned, strict=True):
+        matrix = sparse.csc_matrix(stiff + number * mass)  # symmetric: factors without pivots are stable enough
+        factors = splu(matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
+        solved = factors.solve(load / number)
+        found += spread / (PI * nodes) * np.outer(solved, rate * np.exp(number * MOMENTS)).imag
+
+    lines = [side * ((np.arange(60) + 0.5) / 30 - 1) for side in SIDES]
+    points = grid_points(*lines)
+    points = points[is_outside(points)]
+    place = np.abs(points).T
+    cells = straight.element_finder()(*place)
+    local = basis.mapping.invF(place[:, :, None], tind=cells)
+    values = np.zeros((len(points), len(MOMENTS)))
+    for number, dofs in enumerate(basis.element_dofs[:, cells]):
+        shape = np.asarray(element.gbasis(basis.mapping, local, number, tind=cells)[0])
+        values += shape * found[dofs]
+    whole = np.column_stack([np.tile(points, (len(MOMENTS), 1)), np.repeat(MOMENTS, len(points))])
+    return whole, values.T.reshape(-1, 1)
+
+
 PLANE_CASES = (
     Case(
         "backward step (NS2d-CG)",
@@ -292,5 +419,11 @@ PLANE_CASES = (
         "Gray and Scott's reaction on [-1, 1]^2, periodic, t to 200",
         gray_scott_plane,
         gray_scott_plane_reference,
+    ),
+    Case(
+        "heat around holes (Heat2d-CG)",
+        "`u_t = laplacian u` on a rectangle without 17 disks, `u_n = g - u`, t to 3",
+        heat_around_holes,
+        holes_reference,
     ),
 )

@@ -8,7 +8,7 @@ from edgewise_experiments.pde.pde_table import BY_NAME as TARGETS
 from edgewise_experiments.problems import classical
 from edgewise_experiments.problems.classical import CLASSICAL, classical_row
 from edgewise_experiments.problems.further_classical import FURTHER, METHODS, coarser
-from edgewise_experiments.problems.plane_cases import long_waves_plane_reference, patches_reference
+from edgewise_experiments.problems.plane_cases import holes_reference, long_waves_plane_reference, patches_reference
 
 QUICK = (
     "two scales (Heat2d-MS)",
@@ -60,3 +60,9 @@ def test_seconds_are_those_of_the_method(monkeypatch):
     row = classical_row("wave", {"wave": ("sines", lambda: coarser(reference, size=3))})
     assert row["classical_seconds"] == 3
     assert row["classical_error"] == pytest.approx((4 / 3 - 1.01) / 1.01)
+
+
+@pytest.mark.slow
+def test_heat_around_holes():
+    pytest.importorskip("skfem")
+    assert coarser(holes_reference, width=0.8, chords=24, nodes=24)() < 1e-5

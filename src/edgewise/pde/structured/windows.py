@@ -21,6 +21,7 @@ from edgewise.pde.problem.strong_form import StrongForm
 from edgewise.pde.structured.axis import SplineAxis, TimeAxis
 from edgewise.pde.structured.blocks import Slopes
 from edgewise.pde.structured.linear import CutGrid, Projection
+from edgewise.pde.structured.linear.cut_grid import WALL_SEED
 from edgewise.pde.structured.slabs import ITERATIONS, SPACE_MARGIN, STEP, Fields, Known, SlabMarch, Watch
 from edgewise.pde.structured.statement import Statement, orders_of, scattered_block, start_terms
 from edgewise.pde.structured.stationary import norm_of
@@ -31,6 +32,11 @@ MOST_WINDOW_AXES = 3  # as many inputs as a `TensorLayer` has
 # a higher degree leaves more splines to rounding where the boundary cuts through cells.
 CUT_DEGREE, FIRST_CUT_INTERVALS = {1: 8, 2: 8}, {1: 16, 2: 6}
 MOST_CUT_INTERVALS = {1: 1000, 2: 64}  # of a coordinate. A choice: factors of the largest grid take 0.2 GB
+# Intervals across the smallest hole, points by which its width is found, the numbers of intervals between which a first
+# grid has so many, and its degree. Choices: below, refinement gets there, and beyond, even grids are too large; splines
+# of degree 8 reach across holes and past them, and their factors take four times as long.
+ACROSS, HOLE_POINTS, HOLE_INTERVALS, HOLE_DEGREE = 2.5, 64, (24, 128), 4
+CLOSED = 0.2  # length of the mean normal below which a piece is a closed curve: that of half a circle is 0.64. A choice
 # Weight of jumps of the highest derivative between cells that the boundary cuts and their neighbours, in the sum of
 # squares. A choice: from a hundredth to a hundred times as much the errors of heat on a disk are the same.
 SEAM_WEIGHT = 0.01
@@ -170,9 +176,13 @@ class WindowMarch(SlabMarch):
 
     def _initial(self) -> tuple[list[SplineAxis], np.ndarray]:
         bounds, dimension = self.place.bounds.numpy(), len(self.space)
-        degree, count = CUT_DEGREE[dimension], round(self.finer * FIRST_CUT_INTERVALS[dimension])
-        axes = []
-        for k, axis in enumerate(self.space):
+        degree, first, axes = CUT_DEGREE[dimension], FIRST_CUT_INTERVALS[dimension], list[SplineAxis]()
+        counts = np.full(dimension, first)
+        if dimension > 1:
+            asked = np.ceil(ACROSS * np.ptp(bounds, axis=1) / self._narrowest())
+            if HOLE_INTERVALS[0] < asked.max() <= HOLE_INTERVALS[1]:
+                degree, counts = HOLE_DEGREE, np.maximum(asked, first).astype(int)
+        for k, (axis, count) in enumerate(zip(self.space, np.round(self.finer * counts).astype(int), strict=True)):
             repeats = self.statement.periodic[axis]
             intervals = max(count, degree + 1) if repeats else count  # a spline must not meet itself
             axes.append(SplineAxis(np.linspace(bounds[k, 0], bounds[k, 1], intervals + 1), degree, repeats))
@@ -194,6 +204,15 @@ class WindowMarch(SlabMarch):
             if finer is None:
                 return axes, state
             axes, before = finer, largest
+
+    def _narrowest(self) -> float:
+        """Smallest width, in any coordinate, of a closed curve of the boundary, whose normals cancel out."""
+        widths = [self.place.size.numpy()]
+        for name in self.place.boundary_names:
+            x, normals = self.place.boundary(HOLE_POINTS, "sobol", WALL_SEED, [name])
+            if float(normals.mean(0).norm()) < CLOSED:
+                widths.append(np.ptp(x.numpy(), 0))
+        return float(np.min(widths))
 
     def _by_interval(self, grid: CutGrid, errors: np.ndarray) -> list[np.ndarray]:
         """Errors (m,) at the points of the equation, for each interval of each coordinate in the mean square."""
