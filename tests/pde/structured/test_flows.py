@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from edgewise.pde import PDE, Box, Dirichlet, Neumann, Observations, Time, laplacian, solve
+from edgewise.pde import PDE, Box, Dirichlet, Neumann, Observations, Periodic, Time, laplacian, solve
 from edgewise.pde.problem.conditions import Initial
+from edgewise.pde.structured.slabs import SlabMarch
 from edgewise.pde.structured.statement import recognised
 from edgewise.pde.structured.stationary import first_axes, network_of, newton, shape_of
 
@@ -96,6 +97,43 @@ def test_the_value_of_the_pressure_is_that_at_the_point():
     coef, _ = newton(statement, axes, np.zeros(shape_of(statement, axes)))
     found = network_of(axes, coef)(torch.tensor([[0.3, 0.6]], dtype=torch.float64)).detach()
     assert abs(float(found[0, 2]) - 5) < 1e-12
+
+
+def channel(*, in_time: bool = False) -> PDE:
+    """A flow between two walls that repeats along them, with forces that its pressure balances."""
+
+    def flow(u, v, p, x, y):
+        rates = (u.t, v.t) if in_time else (0.0, 0.0)
+        return (
+            rates[0] + p.x - laplacian(u) + torch.sin(x) * torch.sin(2 * y) - 2,
+            rates[1] + p.y - laplacian(v) - 2 * torch.cos(x) * torch.cos(2 * y),
+            u.x + v.y,
+        )
+
+    exact = {"u": lambda y: 1 - y**2, "v": lambda x: 0 * x, "p": lambda x, y: torch.cos(x) * torch.sin(2 * y)}
+    walls = [Periodic("x"), Dirichlet({"u": 0.0, "v": 0.0}, on=["y=-1", "y=1"])]
+    strip = Box(x=(0, 2 * PI), y=(-1, 1))
+    if in_time:
+        start = Initial({"u": exact["u"], "v": 0.0})
+        return PDE(flow, strip * Time(0, 0.1), [*walls, start], solution=exact)
+    return PDE(flow, strip, [*walls, ORIGIN], solution=exact)
+
+
+@pytest.mark.parametrize("count", [14, 15])
+def test_the_pressure_of_a_periodic_channel_does_not_alternate(count):
+    """With an even number of intervals nothing determines a wave of one period for two of them."""
+    problem = channel()
+    statement = recognised(problem.form)
+    axes = statement.axes([np.linspace(0, 2 * PI, count + 1), np.linspace(-1, 1, 4)], [11, 11])
+    coef, _ = newton(statement, axes, np.zeros(shape_of(statement, axes)))
+    x = problem.domain.interior(500, seed=1)
+    assert float((network_of(axes, coef)(x).detach() - problem.exact(x)).abs().max()) < 1e-7
+
+
+def test_grids_of_a_periodic_channel_in_time_have_an_odd_number_of_intervals():
+    march = SlabMarch(recognised(channel(in_time=True).form), 1e-5, lambda share, slabs, work: True)
+    along, across = march._initial()[0]
+    assert along.intervals % 2 == 1 and across.intervals % 2 == 0
 
 
 @pytest.mark.slow

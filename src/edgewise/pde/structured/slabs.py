@@ -242,7 +242,7 @@ class SlabMarch:
             cut = np.clip(margin * (each / self.allowed) ** (1 / (line.degree + 1)), 1.0, REFINE)
             points = graded(line.breakpoints, np.diff(line.breakpoints) / cut, line.periodic)
             is_finer = float(each.max()) > self.allowed and len(points) <= self.most_intervals[len(self.space)]
-            finer.append(SplineAxis(points, line.degree, line.periodic) if is_finer else line)
+            finer.append(self.statement.axis(points, line.degree, line.periodic) if is_finer else line)
         return None if all(new is old for new, old in zip(finer, space, strict=True)) else finer
 
     def _tail(self, space: Sequence[SplineAxis], coef: np.ndarray) -> np.ndarray:
@@ -401,7 +401,7 @@ class SlabMarch:
                 0.8 * (self.allowed / np.maximum(each, ABOVE_ZERO)) ** (1 / (line.degree + 1)), 0.9, COARSEN
             )
             points = graded(line.breakpoints, np.diff(line.breakpoints) * factor, line.periodic)
-            coarser.append(SplineAxis(points, line.degree, line.periodic))
+            coarser.append(self.statement.axis(points, line.degree, line.periodic))
         for _ in range(MOST_ROUNDS):  # the residual of a short slab says nothing of the state that it starts from
             coarser = [self._worth(new, old) for new, old in zip(coarser, space, strict=True)]
             moved = self._carried(state, space, coarser)
@@ -446,7 +446,7 @@ class SlabMarch:
         bounds, degree = self.domain.bounds.numpy(), SPACE_DEGREE[dimension]
         periodic = [self.statement.periodic[axis] for axis in self.space]
         axes = [
-            SplineAxis(
+            self.statement.axis(
                 np.linspace(bounds[axis, 0], bounds[axis, 1], round(self.finer * FIRST_SPACE_INTERVALS[dimension]) + 1),
                 degree,
                 repeats,

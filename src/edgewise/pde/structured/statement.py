@@ -68,8 +68,21 @@ class Statement:
         return tuple(name in self.form.periodic for name in self.form.domain.coordinates)
 
     def axes(self, breakpoints: Sequence[np.ndarray], degrees: Sequence[int]) -> list[SplineAxis]:
-        """Coordinates with these breakpoints."""
-        return [SplineAxis(*each) for each in zip(breakpoints, degrees, self.periodic, strict=True)]
+        """Coordinates with these breakpoints, see `axis`."""
+        return [self.axis(*each) for each in zip(breakpoints, degrees, self.periodic, strict=True)]
+
+    def axis(self, breakpoints: np.ndarray, degree: int, periodic: bool) -> SplineAxis:
+        """A coordinate of space with these breakpoints.
+
+        A periodic one of a flow between walls has an odd number of intervals: with an even one a pressure that changes
+        its sign from interval to interval has no slope at any point, so that nothing determines it.
+        """
+        has_walls = any(count for axis, count in enumerate(self.closings) if axis != self.form.time)
+        count = len(breakpoints) - 1
+        if periodic and has_walls and count % 2 == 0:
+            shares = np.linspace(0, count, count + 2)
+            breakpoints = np.interp(shares, np.arange(count + 1), breakpoints)
+        return SplineAxis(breakpoints, degree, periodic)
 
     def faces(self) -> Iterator[tuple[int, int, int]]:
         """Numbers of conditions with coordinate and end (0 or 1) of every face on which they hold."""
