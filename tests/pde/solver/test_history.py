@@ -20,6 +20,7 @@ from edgewise.pde.solver.history import (
     solve_step_work,
 )
 from edgewise.pde.solver.network import network_for, tensor_network
+from edgewise.pde.solver.training import TrainingOutcome
 from edgewise.settings import EQUATION_BUDGET_WORK
 from edgewise.train import LevenbergMarquardt
 
@@ -102,6 +103,14 @@ def test_a_later_pass_ends_where_the_budget_would_not_finish_it():
     assert watched((0.1, 6.0), (0.2, 12.0)) == ([True, True], False, None)
     assert watched((0.1, 6.0), (0.14, 12.0)) == ([True, True], False, None)  # a little too slow: paces vary
     assert watched((0.1, 6.0), (0.11, 9.0), (0.12, 12.0)) == ([True, True, False], True, None)
+
+
+def test_a_training_without_a_step_shows_no_speed(monkeypatch):
+    problem = poisson()
+    history, network = History(problem, 0, 0.5, 1000.0), tensor_network(problem, 5, 5)
+    monkeypatch.setattr("edgewise.pde.solver.history.train_network", lambda *_: TrainingOutcome(0.0, 0))
+    history.train(network, problem, LevenbergMarquardt(), 1)
+    assert history.ends_in_time(1e12)
 
 
 def test_a_pass_that_the_budget_would_not_finish_begins_again_with_a_larger_tolerance():

@@ -222,7 +222,8 @@ class History(WorkBudget):
                     value.copy_(torch.from_numpy(known.arrays[name]))
         work = outcome.steps * solve_step_work(network, problem)
         self.spend(work)
-        self._pace = (self.seconds - began) / max(work, 1.0)
+        if outcome.steps:  # no step shows no speed
+            self._pace = (self.seconds - began) / work
         return outcome
 
     def ends_in_time(self, work: float) -> bool:

@@ -259,7 +259,8 @@ class Refinement:
             if history.work + likely_steps * one_step > history.limit:
                 return StopReason.BUDGET, history.message_with_residual("The budget is spent")
             if history.past_deadline or not history.ends_in_time(one_step):
-                return StopReason.TIME_LIMIT, history.message_with_residual("The time is over")
+                clause = "The time is over" if history.past_deadline else "A further stage would not end in time"
+                return StopReason.TIME_LIMIT, history.message_with_residual(clause)
             candidates = [self._trained(each, STEPS if len(candidates) == 1 else 2 * RACE_STEPS) for each in candidates]
             candidate = min(candidates, key=lambda each: each.loss if self._is_resolved else history.residual_of(each))
             if len(candidates) > 1:
