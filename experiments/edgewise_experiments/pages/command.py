@@ -74,11 +74,10 @@ def reproduce(name: str, screen: Screen, *, quick: bool, out: str | None, seeds:
 
             outcome = module.run(quick=quick, store=store, seeds=chosen, progress=show_progress)
     except KeyboardInterrupt:
-        if store.path is not None:
-            screen.always(
-                f"Interrupted; {len(store.rows)} results are in {store.path}. The same command goes on there."
-            )
-        raise
+        if store.path is None:
+            raise
+        kept = f"{len(store.rows)} results are in {store.path}"
+        raise KeyboardInterrupt(f"interrupted; {kept}, where the same command goes on") from None
     for table in outcome.tables:
         grid = Grid(box=None, padding=(0, 1), collapse_padding=True, pad_edge=False)
         for column, is_number in zip(table.columns, table.number_columns(), strict=True):

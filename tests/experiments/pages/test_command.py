@@ -52,7 +52,7 @@ def test_ctrl_c_keeps_the_finished_fits(edgewise, tmp_path, monkeypatch):
     monkeypatch.setattr(tables, "iterate_baselines", interrupted)
     done = edgewise("reproduce", "tables", "--quick", "--out", tmp_path)
     assert done.code == 130
-    assert "Interrupted; 2 results are in" in done.out
+    assert "edgewise: interrupted; 2 results are in" in done.err and "nothing was kept" not in done.err
     assert len(json.loads((tmp_path / "tables-quick.json").read_text())["rows"]) == 2
 
 
