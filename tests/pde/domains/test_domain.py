@@ -329,3 +329,15 @@ def test_every_piece_of_a_solid_is_sampled_by_its_area(domain):
         assert len(domain.boundary(10, names=[name])[0]) == 10
     on_large = large.abs() < 1e-9
     assert bool(((x * normal).sum(1)[on_large] < 0).all())  # out of the solid, into the hole
+
+
+def test_a_box_that_a_level_set_touches_bounds_nothing():
+    touching = LevelSet(lambda x, y: x**2 + 4 * y**2 - 1, x=(-1, 1), y=(-0.5, 0.5))
+    assert touching.boundary_names == ("level",)
+    gap = LevelSet(lambda x, y: y**2 - 1e-3 - x, x=(0, 1), y=(-1, 1))  # a gap of 3 % at x = 0
+    assert "x=0" in gap.boundary_names
+
+
+def test_the_box_of_a_level_set_is_given_by_names():
+    with pytest.raises(InputError, match="box must give the ends of each coordinate by name, got Box"):
+        LevelSet(lambda x, y: x + y, SQUARE)

@@ -18,6 +18,8 @@ from edgewise.pde.domains.shapes import Polygon
 # from which the ends of domains are sought; and halvings of their distances, to rounding. A choice: details above a
 # hundredth of the size are seen.
 CUT_POINTS, CUT_LINES, LINE_PLACES, LINE_HALVINGS = 24, 200, 400, 48
+# Steps off the boundary by which levels change at a point where two boundaries touch: one, times a gradient. A choice.
+TOUCHING = 100.0
 
 
 class _Composite(Domain):
@@ -72,9 +74,11 @@ class _Composite(Domain):
             raise InputError(f"piece {name!r} of the boundary must have a measure, got next to none")
 
         x, normal = piece.sample(QUADRATURE_POINTS, "grid", 0)
-        share = float(kept(x, side * normal).double().mean())
-        if not share:
-            return None
+        remaining = kept(x, side * normal)
+        share = float(remaining.double().mean())
+        off = (self.first if second else self.second).level(x[remaining]).abs()
+        if share < LEAST_SHARE and not (off > TOUCHING * step).any():
+            return None  # nothing, or a point where the two boundaries touch
         is_initial = piece.is_initial and side == 1
         curve, at = piece.at, None
         if curve is not None and share == 1:

@@ -53,6 +53,8 @@ class LevelSet(Intersection):
     """
 
     def __init__(self, function: Callable, box: Mapping | None = None, **ends: tuple[float, float]):
+        if box is not None and not isinstance(box, Mapping):
+            raise InputError(f"box must give the ends of each coordinate by name, got {type(box).__name__}")
         inside = Box(**{**{name: tuple(pair) for name, pair in (box or {}).items()}, **ends})
         super().__init__(_Negative(function, inside), inside)
 
