@@ -4,7 +4,9 @@ import io
 import json
 import logging
 import math
+import subprocess
 import sys
+import textwrap
 from threading import Event
 
 import pytest
@@ -166,3 +168,21 @@ def test_native_code_is_left_when_the_time_is_over():
     ended.set()
     with pytest.raises(ZeroDivisionError):
         interruptible(lambda: 1 / 0)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="signals differ")
+def test_a_process_ends_well_while_native_code_goes_on():
+    script = """
+        import numpy as np
+        from edgewise.outcomes import Deadline, OutOfTime, interruptible, native_call_goes_on
+
+        matrix = np.random.default_rng(0).random((2000, 2000))
+        try:
+            with Deadline(lambda: -1.0).holds():
+                interruptible(lambda: np.linalg.inv(matrix))
+        except OutOfTime:
+            print(native_call_goes_on())
+    """
+    ended = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout) == (0, "True\n"), ended.stderr

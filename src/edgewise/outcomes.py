@@ -6,6 +6,7 @@ import inspect
 import logging
 import math
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +15,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from threading import Thread
 from typing import Any, Literal, TypeVar, get_args
 
 from edgewise.errors import InputError
@@ -22,6 +22,7 @@ from edgewise.errors import InputError
 LOGGER = logging.getLogger("edgewise")
 LOGGER.addHandler(logging.NullHandler())  # as libraries do, so that nothing is printed unless the user asks for it
 
+NATIVE_CALL = "edgewise native call"  # name of threads in which native code runs
 WAIT_SECONDS = 0.05  # between two looks at the clock while native code runs. A choice: short for people
 PACE_SECONDS = 2.0  # of work before an upper bound is shown; a choice: before, the pace is not known
 REFRESH_SECONDS = 0.2  # between two updates of the line of `verbose`; a choice: more often nobody can read
@@ -137,7 +138,8 @@ T = TypeVar("T")
 def interruptible(call: Callable[[], T]) -> T:
     """Return the result of a long call of native code, from which Ctrl-C and a deadline return at once.
 
-    The call itself then runs to its end in a thread that nobody waits for.
+    The call itself then runs to its end in a thread, for which only the end of the process waits: a process that ends
+    while LAPACK works dies by a segmentation fault.
 
     Parameters
     ----------
@@ -164,12 +166,17 @@ def interruptible(call: Callable[[], T]) -> T:
         finally:
             future.cancel()  # does nothing to a future that has a result
 
-    Thread(target=run, daemon=True).start()
+    threading.Thread(target=run, name=NATIVE_CALL).start()
     while True:
         try:
             return future.result(WAIT_SECONDS)
         except TimeoutError:
             check_time()
+
+
+def native_call_goes_on() -> bool:
+    """Return whether a call of `interruptible` still runs from which a deadline or Ctrl-C has returned."""
+    return any(thread.name == NATIVE_CALL for thread in threading.enumerate())
 
 
 class StopReason(StrEnum):
