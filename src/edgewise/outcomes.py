@@ -144,7 +144,8 @@ def interruptible(call: Callable[[], T]) -> T:
     Parameters
     ----------
     call : callable
-        Function without arguments that releases the interpreter's lock, as factorisations of scipy and torch do.
+        Function without arguments that releases the interpreter's lock, as factorisations of numpy and torch do; not
+        those of SuperLU, whose memory is never freed if another thread has made them.
 
     Raises
     ------

@@ -9,10 +9,9 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import splu
 
-from edgewise.outcomes import foreseen, interruptible
+from edgewise.outcomes import foreseen
 from edgewise.pde.structured.blocks import EquationBlock, RowBlock, Slopes
 
-LONG_FACTORS = 1e8  # multiply-adds from which on the clock runs beside a factorisation: a tenth of a second
 Solver = Callable[[np.ndarray], np.ndarray]
 """Maps a right-hand side (rows,) to a solution (unknowns,)."""
 
@@ -111,7 +110,7 @@ class LinearSystem:
             scale = 1 / np.maximum(abs(matrix).max(1).toarray().ravel(), np.finfo(float).tiny)
             scaled = (sparse.diags_array(scale) @ matrix).tocsc()
             try:
-                factors = interruptible(lambda: splu(scaled)) if work > LONG_FACTORS else splu(scaled)
+                factors = splu(scaled)  # in this thread: scipy never frees factors that another thread has made
             except RuntimeError:  # "Factor is exactly singular"
                 return None
         self.work += (factors.L.nnz + factors.U.nnz) ** 2 / max(self.unknowns, 1) / 2
