@@ -66,7 +66,16 @@ class Deadline:
 
     def __init__(self, seconds_left: Callable[[], float]):
         self.seconds_left, self.is_over = seconds_left, False
-        self.paces: dict[str, float] = {}  # seconds for a unit of work, of the last part of each kind
+        self._paces: dict[str, float] = {}  # seconds for a unit of work, of the last part of each kind
+
+    def seconds_for(self, kind: str, work: float) -> float:
+        """Seconds that so much work takes at the pace of the last part of its kind; 0 where there was none."""
+        return self._paces.get(kind, 0.0) * work
+
+    def took(self, kind: str, work: float, seconds: float) -> None:
+        """Keep the pace of a part that has ended; one without work shows none."""
+        if work > 0:
+            self._paces[kind] = seconds / work
 
     def need(self, seconds: float) -> None:
         """Raise OutOfTime unless so many seconds are left."""
@@ -125,11 +134,11 @@ def foreseen(kind: str, work: float) -> Iterator[None]:
     if deadline is None:
         yield
         return
-    deadline.need(deadline.paces.get(kind, 0.0) * work)
+    deadline.need(deadline.seconds_for(kind, work))
     before = deadline.seconds_left()
     yield
     if before < math.inf:
-        deadline.paces[kind] = max(before - deadline.seconds_left(), 0.0) / max(work, 1.0)
+        deadline.took(kind, work, max(before - deadline.seconds_left(), 0.0))
 
 
 T = TypeVar("T")

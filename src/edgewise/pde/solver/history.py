@@ -45,6 +45,7 @@ from edgewise.train.cost import EQUATION_COST, WorkBudget, active_parameters
 from edgewise.train.methods.base import Method
 from edgewise.train.problems.blocks import BlockRole
 
+NETWORK_STEPS = "steps of a network"  # the kind of work whose pace says how long a further stage takes
 UNKNOWN = "unknown "  # before the names of unknown coefficients beside those of parameters
 FRESH_POINTS = 2000  # points at which residuals and changes are measured. A choice: two digits of a root mean square
 # Stages whose ratio of change and residual counts for networks that may rest at a poor minimum. A choice.
@@ -149,7 +150,6 @@ class History(WorkBudget):
         self.has_result, self.deadline, self._is_judging = False, Deadline(self.seconds_left), False
         self.journal = journal
         self.began -= 0.0 if journal is None else journal.earlier_seconds
-        self._pace = 0.0  # seconds per multiply-add
         self._evidence: Evidence | None = None
         self._sought: tuple[Sought, float] | None = None
         self.fresh_points = problem.domain.interior(FRESH_POINTS, "sobol", seed=seed + FRESH_SEED)
@@ -222,13 +222,14 @@ class History(WorkBudget):
                     value.copy_(torch.from_numpy(known.arrays[name]))
         work = outcome.steps * solve_step_work(network, problem)
         self.spend(work)
-        if outcome.steps:  # no step shows no speed
-            self._pace = (self.seconds - began) / work
+        self.deadline.took(NETWORK_STEPS, work, self.seconds - began)
         return outcome
 
     def ends_in_time(self, work: float) -> bool:
         """Return whether so many multiply-adds would end before the time limit, at the speed of the last training."""
-        return self.time_limit is None or self.seconds + work * self._pace <= self.time_limit
+        return (
+            self.time_limit is None or self.seconds + self.deadline.seconds_for(NETWORK_STEPS, work) <= self.time_limit
+        )
 
     @property
     def exhausted(self) -> tuple[StopReason, str] | None:
