@@ -83,7 +83,7 @@ class Mesh:
         Cells are numbered with the last coordinate running fastest.
         """
         domain, dimension = self.domain, self.domain.dimension
-        places, normals, parted = self.crossed_places()
+        places, normals, parted = self._crossed_places()
         counts = [len(points) - 1 for points in self.breakpoints]
         x, weights = self._product(range(dimension), self.per_interval)
         inside, cell = domain.contains(x), self.cells(x)
@@ -102,14 +102,14 @@ class Mesh:
             begins, own = [], []
             for number, corner in zip(numbers.tolist(), corners.tolist(), strict=True):
                 if int(steep[number].argmax()) == axis:
-                    at, share_at = self.lines_through(corner, others, parted[place_cells == number])
+                    at, share_at = self._lines_through(corner, others, parted[place_cells == number])
                     line = torch.empty(len(at), dimension, 2, dtype=torch.float64)
                     line[:, others] = at[..., None]
                     line[:, axis] = self.breakpoints[axis][corner[axis] : corner[axis] + 2]
                     begins.append(line)
                     own.append(share_at)
             if begins:
-                x, weights = self.parts_inside(axis, torch.cat(begins), torch.cat(own))
+                x, weights = self._parts_inside(axis, torch.cat(begins), torch.cat(own))
                 parts.append(x)
                 shares.append(weights)
         return torch.cat(parts), torch.cat(shares), numbers
@@ -123,7 +123,7 @@ class Mesh:
             )
         return number
 
-    def crossed_places(self) -> tuple[Tensor, Tensor, Tensor]:
+    def _crossed_places(self) -> tuple[Tensor, Tensor, Tensor]:
         """Points on the boundary within the box, normals there, and points where it enters cells or turns in them."""
         places, normals, parted = [], [], [torch.zeros(0, self.domain.dimension, dtype=torch.float64)]
         for number, piece in enumerate(self.domain.pieces):
@@ -148,7 +148,7 @@ class Mesh:
         kept = ~(on_box & (normal.abs() > 1 - APART)).any(1)
         return x[kept], normal[kept], torch.cat(parted)
 
-    def lines_through(self, corner: Sequence[int], others: Sequence[int], parted: Tensor) -> tuple[Tensor, Tensor]:
+    def _lines_through(self, corner: Sequence[int], others: Sequence[int], parted: Tensor) -> tuple[Tensor, Tensor]:
         """Places (m, n - 1) of lines through a cell, and what they stand for, (m,)."""
         at, weights = torch.zeros(1, 0, dtype=torch.float64), torch.ones(1, dtype=torch.float64)
         for other in others:
@@ -164,7 +164,7 @@ class Mesh:
             weights = (weights[:, None] * share).flatten()
         return at, weights
 
-    def parts_inside(self, axis: int, lines: Tensor, shares: Tensor) -> tuple[Tensor, Tensor]:
+    def _parts_inside(self, axis: int, lines: Tensor, shares: Tensor) -> tuple[Tensor, Tensor]:
         """Gauss-Legendre points on the parts inside of lines (m, n, 2) along an axis, with weights."""
         steps = torch.linspace(0, 1, CELL_STEPS + 1, dtype=torch.float64)
         low, width = lines[:, axis, 0], lines[:, axis, 1] - lines[:, axis, 0]

@@ -21,7 +21,6 @@ import torch
 from torch import Tensor, nn
 
 from edgewise.nn.layers.tensor_product import TensorLayer
-from edgewise.nn.prediction import BATCH_ROWS
 from edgewise.outcomes import OutOfTime, check_time
 from edgewise.pde.domains.domain import Box
 from edgewise.pde.domains.mesh import Mesh, equal_shares
@@ -37,6 +36,7 @@ from edgewise.pde.solver.uniqueness import (
     COARSE_DEGREE,
     SumNetwork,
     Weakest,
+    block_residuals,
     block_squares,
     coefficient_jump,
     problem_around,
@@ -505,7 +505,6 @@ def _other_grid(
     ]
 
 
-@torch.no_grad()
 def one_sided_residual(network: nn.Module, problem: Collocation) -> float:
     """Root mean square of the equation's residual after it is averaged over cells; 0 where averages are mostly zero.
 
@@ -524,15 +523,7 @@ def one_sided_residual(network: nn.Module, problem: Collocation) -> float:
         return 0.0
     x, weights = Mesh(domain, layer.breakpoints).interior()
     block, count = replace(problem.equation_block(points_with(x)), weight=1.0), COARSE[domain.dimension]
-    copies = {name: value.detach() for name, value in problem.unknowns.items()}
-    residuals = torch.cat(
-        [
-            block.weighted_residuals(
-                block.jet(network, part.x), part, {name: value.expand(len(part)) for name, value in copies.items()}
-            )
-            for part, _ in block.data.chunks(BATCH_ROWS)
-        ]
-    )
+    residuals = block_residuals(block, network, problem)
     places = ((x - domain.bounds[:, 0]) / domain.size * count).long().clamp(0, count - 1)
     _, cell = places.unique(dim=0, return_inverse=True)
     sizes = weights.new_zeros(int(cell.max()) + 1).index_add(0, cell, weights)

@@ -59,13 +59,18 @@ def squared_residuals(network: nn.Module, problem: Collocation, x: Tensor) -> Te
     return block_squares(block, network, problem)
 
 
-@torch.no_grad()
 def block_squares(block: ResidualBlock, network: nn.Module, problem: Collocation) -> Tensor:
     """Sum of a block's weighted squared residuals at each of its points, (N,)."""
+    return block_residuals(block, network, problem).square().sum(1)
+
+
+@torch.no_grad()
+def block_residuals(block: ResidualBlock, network: nn.Module, problem: Collocation) -> Tensor:
+    """A block's weighted residuals at each of its points, (N, residuals)."""
     parts = []
     for part, _ in block.data.chunks(BATCH_ROWS):
         copies = {name: value.detach().expand(len(part)) for name, value in problem.unknowns.items()}
-        parts.append(block.weighted_residuals(block.jet(network, part.x), part, copies).square().sum(1))
+        parts.append(block.weighted_residuals(block.jet(network, part.x), part, copies))
     return torch.cat(parts)
 
 
