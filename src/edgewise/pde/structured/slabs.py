@@ -37,6 +37,9 @@ FIRST_SPACE_INTERVALS = {1: 24, 2: 12}  # of space. A choice: the initial state 
 # Step-size control as of solvers of ordinary differential equations: safety factor, least and largest change of the
 # length of a slab (E. Hairer, S. Norsett, G. Wanner, "Solving Ordinary Differential Equations I", section II.4).
 SLAB_SAFETY, SHRINK, GROW = 0.85, 0.2, 2.0
+# Factor of the length where a slab has no solution, after which the next one is no longer, and steps of Newton's method
+# in a slab beyond which it is not either. Choices: a slab that fails costs as much as one that does not.
+HALTED, FEW_STEPS = 0.4, 3
 TOO_LONG, FAR = 2.0, 1e3  # a slab whose error is so many times the allowed one is too long; so is it on any grid
 SHORTEST_SLAB = 1e-12  # of the whole time: shorter slabs mean that the solution blows up
 SHARE = 0.1  # of the tolerance, allowed as error of one slab, for the errors of many add up. A choice
@@ -49,9 +52,10 @@ REFINE, COARSEN, SPARED = 2.0, 1.5, 0.3
 SPACE_MARGIN, START_MARGIN = 1.25, 1.1
 MOST_ROUNDS = 12  # new grids for one slab
 MOST_INTERVALS = {1: 3000, 2: 100}  # of a coordinate of space. A choice: a slab takes a second
-# Newton's method in a slab: iterations, contraction below which the factors are used again, and the step relative to
-# the allowed error at which it ends.
-ITERATIONS, CONTRACTION, STEP = 12, 0.2, 0.02
+# Newton's method in a slab: iterations, contraction below which the factors are used again, that up to which the steps
+# to come are a geometric series (Hairer and Wanner, volume II, section IV.8), and their sum relative to the allowed
+# error at which it ends.
+ITERATIONS, CONTRACTION, SERIES, STEP = 12, 0.2, 0.5, 0.02
 CONTINUED = 4  # degree in time with which a slab's polynomial is continued as the start of the next one. A choice
 SAME_MOMENT = 1e-10  # of the whole time: moments that are closer are the same. A choice: far above rounding
 JUMP_FOUND = 52  # halvings of a slab after which a moment is known to rounding
@@ -122,6 +126,7 @@ class SlabMarch:
         self.last = (legendre * (np.arange(2 * self.degree - 1, 2 * self.degree + 2, 2) / 2)).T @ values
         self.slabs: list[Fields] = []
         self.points, self.ends = 0, [float(self.domain.bounds[self.time, 0])]
+        self._steps = 0  # of Newton's method in the last slab
         self._errors: list[np.ndarray] | None = None  # in space, of the last solved slab
 
     def run(self) -> March | None:
@@ -132,6 +137,7 @@ class SlabMarch:
         begin, end = self.domain.bounds[self.time].tolist()
         moment, length = begin, (end - begin) / (FIRST_SLABS * self.finer)
         axes, state = self._initial()
+        is_held = False  # whether the last attempt had no solution
         tried: tuple[float, float] | None = None  # length and error of a slab from this moment that was too long
         while end - moment > SHORTEST_SLAB * (end - begin):
             length = min(length, end - moment)
@@ -145,7 +151,7 @@ class SlabMarch:
             if solved is None:
                 if not self.watch(share, len(self.slabs), self.work):
                     break
-                length *= SHRINK
+                length, is_held = HALTED * length, True
                 continue
             axes, state, coef, time_error = solved
             # Errors fall as a power of the length: the degree, or less where the start is not smooth.
@@ -167,7 +173,8 @@ class SlabMarch:
             self.points += coef.size
             state, tried = self._end_of(coef, length), None
             axes, state = self._coarser(axes, state)
-            length *= min(GROW, factor)
+            length *= min(1.0 if is_held or self._steps > FEW_STEPS else GROW, factor)
+            is_held = False
             if not self.watch((moment - begin) / (end - begin), len(self.slabs), self.work):
                 break
         return self.result()
@@ -275,8 +282,8 @@ class SlabMarch:
         blocks = statement.blocks(axes)
         is_start = [block.face == (self.time, 0) for block in blocks]
         coef = self._guess(axes, state, length, near)
-        solver, before = None, math.inf
-        for _ in range(ITERATIONS):
+        solver, before, first = None, math.inf, None  # sizes of the fields after the first step
+        for self._steps in range(1, ITERATIONS + 1):
             check_time()
             fresh = solver is None
             evaluated = [block.evaluate(coef, with_slopes=fresh) for block in blocks]
@@ -287,7 +294,7 @@ class SlabMarch:
                 return None
             if fresh:
                 system = LinearSystem(blocks, [slopes for _, slopes in evaluated], coef.shape)
-                solver = solver_for(statement, system)
+                solver = solver_for(statement, system, STEP * allowed * self._scale(coef))
                 if solver is None:
                     return None
             assert solver is not None
@@ -295,18 +302,22 @@ class SlabMarch:
             self.work += system.work + 2 * math.prod(coef.shape) * 200
             system.work = 0.0
             coef = coef + step
-            size = float((np.abs(step) / self._scale(coef)).max())
+            moved, sizes = np.abs(step).reshape(-1, coef.shape[-1]).max(0), self._scale(coef)
+            size, first = float((moved / sizes).max()), sizes if first is None else first
             if not math.isfinite(size) or size > 1e6:
                 return None
-            if size <= STEP * allowed or (statement.form.is_linear and fresh):
+            # In units that stay the same: where the linearised equation grows without bound, the fields do so too, and
+            # steps are small beside them.
+            change = float((moved / first).max())
+            rate = change / before if math.isfinite(before) else 1.0
+            left = size * rate / (1 - rate) if rate < SERIES else size  # the sum of all steps to come
+            if left <= STEP * allowed or (statement.form.is_linear and fresh):
                 return coef
-            if size < 1e-10 and size > before / 2:  # rounding
+            if size < 1e-10 and rate > SERIES:  # rounding
                 return coef
-            if size > CONTRACTION * before:
-                if size > 2 * before and not fresh and before < 1:
-                    return None
-                solver = None
-            before = size
+            if rate > 1 and not fresh:
+                return None
+            solver, before = solver if rate <= CONTRACTION or not math.isfinite(before) else None, change
         return None
 
     def _guess(self, axes: list[SplineAxis], state: np.ndarray, length: float, near: Fields | None) -> np.ndarray:

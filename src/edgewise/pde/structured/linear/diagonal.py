@@ -16,6 +16,9 @@ from edgewise.pde.structured.statement import Statement
 # Largest condition number of eigenvectors that fast diagonalisation accepts. A choice: refinement wins back the digits
 # that are lost, as long as some remain.
 WORST_VECTORS = 1e9
+# Change of a field by reactions in a slab from which on they are a factor of their own. A choice: a step of a Krylov
+# method takes up smaller ones to a digit.
+LEAST_REACTION = 0.1
 # Coordinates whose eigenvectors are kept, the last ones used. A choice: those of two grids, which slabs of time share.
 KEPT_COORDINATES = 8
 
@@ -148,6 +151,9 @@ class FastDiagonalisation(Preconditioner):
             self.total = np.add.outer(self.total, line.values)
         if not float(np.abs(self.total).min()) > 0:
             raise np.linalg.LinAlgError("an eigenvalue is zero")
+        # Products with real matrices come first, and after the division last: they take half the time of others.
+        self.order = sorted(range(len(self.lines)), key=lambda axis: np.iscomplexobj(self.lines[axis].vectors))
+        self.reactions = self._reactions()
 
     def __call__(self, rhs: np.ndarray) -> np.ndarray:
         """Coefficients, flat, for a right-hand side with the rows of the system."""
@@ -157,12 +163,39 @@ class FastDiagonalisation(Preconditioner):
         coef = self._continued(parts[1:])
         if coef.any():
             inside = inside - self.system.product(coef.ravel())[: sizes[0]].reshape(inside.shape)
-        for axis, line in enumerate(self.lines):
-            inside = along(line.back, inside, axis)
+        for axis in self.order:
+            inside = along(self.lines[axis].back, inside, axis)
         inside = inside / self.total
+        if self.reactions is None:
+            for axis in reversed(self.order):
+                inside = along(self.lines[axis].vectors, inside, axis)
+            return (coef + inside.real).ravel()
+        for axis in reversed(self.order):
+            inside = along(self.lines[axis].values_of, inside, axis)
+        time = self.blocks[0].form.time
+        assert time is not None
+        inside = np.moveaxis((self.reactions @ np.moveaxis(inside.real, time, -1)[..., None])[..., 0], -1, time)
         for axis, line in enumerate(self.lines):
-            inside = along(line.vectors, inside, axis)
-        return (coef + inside.real).ravel()
+            inside = along(line.splines, inside, axis)
+        return (coef + inside).ravel()
+
+    def _reactions(self) -> np.ndarray | None:
+        """Inverses of what reactions do at each point of space, (*space, moments, moments); None where it is little.
+
+        Reactions are slopes by the field itself that vary over space and time. With T for the derivative in time, L
+        for the others and r for what reactions differ from their mean, T + L + r is replaced by (T + L) T^-1 (T + r),
+        which is that but for L T^-1 r. The last factor couples the moments of a point alone.
+        """
+        time, index = self.blocks[0].form.time, tuple([0] * len(self.lines))
+        slope = self.system.slopes[0].get((0, 0, index))
+        if time is None or slope is None or not slope.ndim:
+            return None
+        line, mean = self.lines[time], 0.0 if time == 0 else float(slope.mean())
+        rates = (line.values_of @ ((line.values + mean)[:, None] * line.back)).real
+        part = np.linalg.inv(rates) * np.moveaxis(slope - slope.mean(), time, -1)[..., None, :]
+        if not float(np.abs(part).sum(-1).max()) > LEAST_REACTION:
+            return None
+        return np.linalg.inv(np.eye(len(rates)) + part)
 
     def _continued(self, parts: Sequence[np.ndarray]) -> np.ndarray:
         """Coefficients that fulfil the conditions and are zero inside."""
@@ -234,6 +267,9 @@ class Diagonal:
         Eigenvalues, (points,).
     vectors, back : ndarray
         Coefficients of the eigenvectors, (count, points), and their inverse, which takes values at points.
+    values_of, splines : ndarray
+        Values of the eigenvectors at points, (points, points), and coefficients of the splines with values there,
+        (count, points).
     with_ends : ndarray
         Coefficients of the splines with given conditions at the ends and values at points, (count, count).
     """
@@ -243,6 +279,8 @@ class Diagonal:
     values: np.ndarray
     vectors: np.ndarray
     back: np.ndarray
+    values_of: np.ndarray
+    splines: np.ndarray
     with_ends: np.ndarray
 
 
@@ -262,4 +300,5 @@ def _diagonalised(of_level: _Bytes, of_operator: _Bytes, of_rows: _Bytes) -> Dia
     if not np.linalg.cond(vectors) < WORST_VECTORS:
         raise np.linalg.LinAlgError("the eigenvectors are too close to each other")
     with_ends = np.linalg.inv(np.concatenate([rows, level]))
-    return Diagonal(pivots, inverse, eigenvalues, kernel @ vectors, np.linalg.inv(vectors) @ to_splines, with_ends)
+    back, values_of = np.linalg.inv(vectors) @ to_splines, level @ kernel @ vectors
+    return Diagonal(pivots, inverse, eigenvalues, kernel @ vectors, back, values_of, kernel @ to_splines, with_ends)

@@ -21,27 +21,34 @@ ALWAYS_FACTORISED = 700
 CHEAP_FACTORS = 1e9
 # Multiply-adds up to which a system is factorised at all. A choice: about a minute of one core.
 MOST_WORK = 1e11
-# Steps of GMRES between restarts, restarts, and the reduction of the residual at which it has done its work; rounds of
+# The reduction of the residual at which GMRES has done its work, its steps between restarts, and restarts; rounds of
 # iterative refinement around it. A choice: a preconditioner that does not reach it in these steps is of no use.
-GMRES = {"rtol": 1e-9, "restart": 40, "maxiter": 2}
+LEAST_REDUCTION, RESTART, RESTARTS = 1e-9, 40, 2
 REFINEMENT_ROUNDS = 6  # at most; see above
 # Multiply-adds of one application of a system and its preconditioner: per unknown beside those with the eigenvectors of
 # each coordinate, for the sparse tables; and at least, for the time that some forty calls of numpy take. Choices.
 TABLES_WORK, LEAST_APPLICATION_WORK = 200.0, 3e6
 UNSOLVED = 1e-8  # of the right-hand side: what may be left for Newton's method to take up in its next step
+# Where an error may be left, GMRES aims at this share of it, for residuals are not errors; share of the whole solution
+# that may be left in a step of Newton's method. Choices.
+WELL_BELOW, LEFT_IN_STEP = 0.1, 0.03
 # A right-hand side that is reduced by this factor is solved to rounding; largest factor of a useful round.
 ROUNDING, USEFUL = 1e-15, 0.1
 
 
-def solver_for(statement: Statement, system: LinearSystem) -> Solver | None:
-    """A solver of a square system; None if there is none that is exact to rounding within the allowed work."""
+def solver_for(statement: Statement, system: LinearSystem, enough: np.ndarray | None = None) -> Solver | None:
+    """A solver of a square system; None if there is none that is exact to rounding within the allowed work.
+
+    `enough`, (fields,), are errors of coefficients that it may leave; without them it is exact to rounding.
+    """
     long = sum(axis.intervals > 1 for axis in system.blocks[0].axes)  # a slab of time is short
     is_dear = system.unknowns > ALWAYS_FACTORISED and (system.shape[-1] == 1 or system.factor_work() > CHEAP_FACTORS)
     if long > 1 and is_dear and system.rows == system.unknowns:
         preconditioner: Preconditioner | None = WaveByWave.of(system) if system.shape[-1] > 1 else None
         preconditioner = FieldByField.of(statement, system) if preconditioner is None else preconditioner
         if preconditioner is not None:
-            return Krylov(system, preconditioner)
+            left = 0.0 if statement.form.is_linear else LEFT_IN_STEP
+            return Krylov(system, preconditioner, enough, left)
     return system.factorised() if system.factor_work() <= MOST_WORK else None
 
 
@@ -53,8 +60,11 @@ class Krylov:
     .. [1] Y. Saad, "Iterative Methods for Sparse Linear Systems", 2nd edition, 2003, sections 6.5 and 9.3.
     """
 
-    def __init__(self, system: LinearSystem, preconditioner: Preconditioner):
+    def __init__(
+        self, system: LinearSystem, preconditioner: Preconditioner, enough: np.ndarray | None, left_in_step: float
+    ):
         self.system, self.preconditioner = system, preconditioner
+        self.enough, self.left_in_step = enough, left_in_step
         self._factors: Solver | None = None
 
     def __call__(self, rhs: np.ndarray) -> np.ndarray:
@@ -75,10 +85,20 @@ class Krylov:
         size = float(np.linalg.norm(left))
         operator = LinearOperator((len(rhs), len(rhs)), applied, dtype=float)
         is_close = True  # the preconditioner alone may do
+        is_short = any(axis.intervals == 1 for axis in system.blocks[0].axes)  # a shorter slab is cheaper than factors
+        restarts = 1 if is_short and self.enough is not None else RESTARTS
         for _ in range(REFINEMENT_ROUNDS):
             if size <= ROUNDING * norm or not math.isfinite(size):
                 break
-            move = self.preconditioner(left if is_close else gmres(operator, left, **GMRES)[0])
+            move, reduction = self.preconditioner(left), LEAST_REDUCTION
+            if self.enough is not None:
+                sizes = [np.abs(each).reshape(-1, system.shape[-1]).max(0) for each in (move, solution)]
+                share = float((sizes[0] / np.maximum(self.enough, self.left_in_step * sizes[1])).max())
+                if share <= 1:
+                    return solution + move
+                reduction = max(WELL_BELOW / share, reduction)
+            if not is_close:
+                move = self.preconditioner(gmres(operator, left, rtol=reduction, restart=RESTART, maxiter=restarts)[0])
             new = left - system.product(move)
             system.work += work
             reached = float(np.linalg.norm(new))
@@ -89,7 +109,6 @@ class Krylov:
             is_close, size = is_close and reached < USEFUL * size, min(reached, size)
         if size <= UNSOLVED * norm:
             return solution
-        is_short = any(axis.intervals == 1 for axis in system.blocks[0].axes)  # a shorter slab is cheaper than factors
         if not is_short and system.factor_work() <= MOST_WORK:
             self._factors = system.factorised()
         return np.full_like(rhs, np.nan) if self._factors is None else self._factors(rhs)
