@@ -542,7 +542,7 @@ def structure_residual(estimate: Estimate, samples: Samples) -> tuple[np.ndarray
 
 def are_classes(family: Family) -> bool:
     """Return whether the targets of a family are classes."""
-    return family.name in ("bernoulli", "multinomial", "ordinal")
+    return family.name in ("bernoulli", "multinomial")
 
 
 def _columns(response: np.ndarray, samples: Samples, family: Family) -> np.ndarray:

@@ -13,7 +13,6 @@ from edgewise.model_selection.additive.families import (
     LogNormal,
     Multinomial,
     NegativeBinomial,
-    Ordinal,
     Poisson,
     Quantile,
     Tweedie,
@@ -37,7 +36,6 @@ CASES = [
     (NegativeBinomial(1.7), COUNTS),
     (Huber(spread=0.7), POSITIVE),
     (Quantile(0.3, bandwidth=0.4, rate=0.8), POSITIVE),
-    (Ordinal(4, (-1.0, 0.2, 1.5)), RNG.integers(0, 4, 60)),
     (Cox(), TIMES),
     (Cox("efron"), TIMES),
 ]
@@ -56,7 +54,7 @@ def test_score_and_information_are_derivatives_of_the_deviance(family, y):
         step[row] = h
         up, down = (family.deviance(y, ETA + s).sum() for s in (step, -step))
         assert score[row] == pytest.approx(-(up - down) / (4 * h), rel=1e-5, abs=1e-7)
-        if family.name in ("squared", "log", "bernoulli", "poisson", "ordinal") and not family.log_link:
+        if family.name in ("squared", "log", "bernoulli", "poisson") and not family.log_link:
             slopes = [family.derivatives(y, ETA + s)[0][row] for s in (step, -step)]
             assert information[row] == pytest.approx(-(slopes[0] - slopes[1]) / (2 * h), rel=1e-5)
 
@@ -135,22 +133,6 @@ def test_parameters_of_families_are_recovered():
     assert Huber().adapted(eta + noise, eta, np.ones(4000)).spread == pytest.approx(1, rel=0.05)
 
 
-def test_ordinal_thresholds_maximise_the_likelihood():
-    rng = np.random.default_rng(2)
-    eta, weight = rng.standard_normal(300), rng.random(300) + 0.5
-    y = np.digitize(eta + rng.logistic(size=300), [-1, 0, 2])
-    family = Ordinal(4).adapted(y, eta, weight)
-    best = weight @ family.deviance(y, eta)
-    for k in range(3):
-        for step in (-1e-3, 1e-3):
-            moved = np.array(family.thresholds)
-            moved[k] += step
-            assert weight @ Ordinal(4, tuple(moved)).deviance(y, eta) > best
-    np.testing.assert_allclose(family.probabilities(eta).sum(axis=1), 1)
-    likelihood = np.log(family.probabilities(eta)[np.arange(300), y])
-    np.testing.assert_allclose(family.log_likelihood(y, eta, 1.0), likelihood)
-
-
 def test_log_normal_shift_makes_the_mean_right():
     family = LogNormal()
     shift, shifted = family.final_shift(POSITIVE, ETA, ONES)
@@ -205,8 +187,6 @@ def test_extreme_predictors_stay_finite():
         y = np.array(y, float)
         assert np.isfinite(family.deviance(y, eta)).all()
         assert all(np.isfinite(part).all() for part in family.derivatives(y, eta))
-    ordinal = Ordinal(3, (-1.0, 1.0))
-    assert np.isfinite(ordinal.deviance(np.array([2, 2, 1, 0, 0]), eta)).all()
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,6 @@ from edgewise.model_selection.additive.families import (
     LogNormal,
     Multinomial,
     NegativeBinomial,
-    Ordinal,
     Poisson,
     Quantile,
     Tweedie,
@@ -157,19 +156,6 @@ def test_classes_have_covariances_of_their_own_in_the_end(table):
     for k, one in enumerate(own.fits):
         dense = (x.T * information[:, k]) @ x + np.diag([0.0, *3 * [one.strength[0]]])
         np.testing.assert_allclose(one.covariance, np.linalg.inv(dense), rtol=1e-6, atol=1e-9)
-
-
-def test_ordinal_equals_the_ordered_model_of_statsmodels(table):
-    ordinal = pytest.importorskip("statsmodels.miscmodels.ordinal_model")
-    rng, x, eta = table
-    y = np.digitize(1.5 * eta + rng.logistic(size=ROWS), [-1, 0.5, 2])
-    fit = fitted(Ordinal(4), x, y)
-    model = ordinal.OrderedModel(y, x[:, 1:], distr="logit")
-    result = model.fit(method="bfgs", disp=0, gtol=1e-9, maxiter=1000)
-    np.testing.assert_allclose(fit.fits[0].coef[1:], result.params[:3], atol=5e-6)
-    thresholds = model.transform_threshold_params(result.params)[1:-1]
-    np.testing.assert_allclose(np.diff(fit.family.thresholds), np.diff(thresholds), atol=5e-6)
-    assert fit.deviance == pytest.approx(-2 * result.llf, abs=1e-7)
 
 
 @pytest.mark.parametrize("ties", ["breslow", "efron"])

@@ -5,7 +5,7 @@ and quantiles (`robust`), classes (`categorical`) and censored times (`cox`). `i
 """
 
 from edgewise.model_selection.additive.families.base import Family
-from edgewise.model_selection.additive.families.categorical import Multinomial, Ordinal
+from edgewise.model_selection.additive.families.categorical import Multinomial
 from edgewise.model_selection.additive.families.cox import Cox
 from edgewise.model_selection.additive.families.exponential import (
     Bernoulli,
@@ -28,7 +28,6 @@ __all__ = [
     "LogNormal",
     "Multinomial",
     "NegativeBinomial",
-    "Ordinal",
     "Poisson",
     "Quantile",
     "Tweedie",

@@ -37,7 +37,7 @@ class SharedInformation(Protocol):
 class Family:
     """Base of the families: the distribution of y, or a loss, given the linear predictor eta.
 
-    A family is immutable; what it learns from the data beside eta (a power, thresholds, a scale) is in its fields, and
+    A family is immutable; what it learns from the data beside eta (a power, a scale) is in its fields, and
     `adapted` returns the family with new ones. Its log likelihood is -deviance / (2 dispersion) up to terms without
     eta. Rows are independent unless a subclass documents otherwise, and a weight counts repeats of a row.
 
@@ -51,9 +51,6 @@ class Family:
         Linear predictors of a row. With one, eta has shape (N,); with K > 1, (N, K).
     log_link : bool
         Whether the mean is the exponential of eta.
-    adapts_exactly : bool
-        Whether the fields that `adapted` finds belong to the optimum itself (thresholds), so that they are found anew
-        until the very end; other fields stay as they are once the strengths of the penalties have settled.
     quadratic : bool
         Whether the deviance is quadratic in eta, so that one step is the whole fit.
     """
@@ -61,7 +58,6 @@ class Family:
     name: ClassVar[str]
     scale: ClassVar[float | None] = 1.0
     log_link: bool = False
-    adapts_exactly: ClassVar[bool] = False
     quadratic: bool = False
 
     @property
@@ -82,7 +78,7 @@ class Family:
         return 0.0
 
     def mean(self, eta: np.ndarray) -> np.ndarray:
-        """Return the mean of y, in the shape of eta; families of ordered classes and of survival times have none."""
+        """Return the mean of y, in the shape of eta; the family of survival times has none."""
         raise NotImplementedError
 
     def derivatives(self, y: np.ndarray, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

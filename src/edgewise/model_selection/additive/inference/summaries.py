@@ -27,7 +27,7 @@ from edgewise.model_selection.additive.reweighting import null_deviance, working
 from edgewise.presentation import html_table
 
 FREE_KINDS = ("straight", "levels", "straight x straight")  # parts of a term whose penalty a test takes away
-LINK_NAMES = {"cox": "log", "bernoulli": "logit", "multinomial": "softmax", "ordinal": "cumulative logit"}
+LINK_NAMES = {"cox": "log", "bernoulli": "logit", "multinomial": "softmax"}
 SMALLEST_P = 2e-16  # that is printed, as R does
 NUMERIC = ("squared", "log", "huber", "bernoulli", "poisson", "gamma", "tweedie", "negative_binomial")
 

@@ -102,7 +102,7 @@ class State:
 
         The objective is the penalised deviance. With `choose` the strengths are estimated anew, else they are held.
         """
-        if choose or self.family.adapts_exactly:
+        if choose:
             self.family = self.family.adapted(self.y, self.shaped(), self.weight)
         fit = self.fit = self._estimated(choose)
         self.strength = fit.strength
@@ -204,8 +204,7 @@ def least_strength(normal: NormalMatrix, groups: np.ndarray, deviation: float) -
 
 
 def null_deviance(family: Family, y: np.ndarray, weight: np.ndarray) -> float:
-    """Return the weighted deviance of the best constant, with the parameters that the family has."""
+    """Return the weighted deviance of the best constant."""
     start = np.atleast_1d(np.asarray(family.start(y, weight), float))
     eta = np.tile(start, (len(y), 1)) if len(start) > 1 else np.full(len(y), start[0])
-    plain = family.adapted(y, eta, weight) if family.adapts_exactly else family
-    return float(weight @ plain.deviance(y, eta))
+    return float(weight @ family.deviance(y, eta))
