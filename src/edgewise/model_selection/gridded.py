@@ -34,7 +34,7 @@ class GridPolicy:
     Parameters
     ----------
     reaches : tuple of float
-        Highest frequencies over that which the samples can tell from lower ones, at most 2.
+        Highest frequencies over that which the samples distinguish from lower ones, at most 2.
     slopes, noises : (float, float)
         Bounds of the slope of the spectrum, and of the logarithm of the noise's variance over that of a wave with a
         quarter of the highest frequency.

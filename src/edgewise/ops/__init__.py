@@ -2,7 +2,7 @@
 
 `splines` has B-spline bases, knots and exact integrals. `spline_sum` (in `contract`) is the sum of splines of a layer,
 differentiable to any order, and `layer_sum` a whole layer at once; `use_kernel` chooses the kernel on which both run,
-`kernel_for` tells which one that is.
+`kernel_for` gives the name of that one.
 `jet` carries derivatives along directions through a function, `normal` multiplies with sparse Jacobians, and
 `gauss_newton` solves small nonlinear least-squares problems.
 """

@@ -47,7 +47,7 @@ def named_activation(function: Function) -> str | Function:
         Whatever the function raises for a tensor.
     ValueError
         It is not elementwise, draws random numbers, changes the dtype or the tensor that it is given, or has weights or
-        no gradient; the message says which. Modules of torch with ``inplace=True`` leave the tensor alone here.
+        no gradient; the message names the reason. Modules of torch with ``inplace=True`` leave the tensor alone here.
 
     Examples
     --------

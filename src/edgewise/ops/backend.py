@@ -117,7 +117,7 @@ def choose(degree: int, *tensors: Tensor | None) -> ModuleType:
 
 
 def _triton() -> ModuleType:
-    """Return the Triton kernel, imported only when it is asked for."""
+    """Return the Triton kernel, imported only when it is chosen."""
     try:
         return importlib.import_module("edgewise.ops.kernels.triton")
     except ImportError as error:

@@ -25,7 +25,7 @@ TIMEOUT = 600.0  # seconds; a choice: no process should need so much longer than
 # two of them has hardly hung.
 SIGNS_OF_LIFE = 4
 FAILURE = "edgewise/failure"  # key of the store that all processes see, for the first one that fails
-BY_SIGNAL, BY_CLOCK = "Ctrl-C", "time"  # told to the other processes in place of the sentence of an error
+BY_SIGNAL, BY_CLOCK = "Ctrl-C", "time"  # sent to the other processes in place of the sentence of an error
 
 Arrays = tuple[np.ndarray, ...]
 
@@ -112,7 +112,7 @@ def joined_processes(timeout: float = TIMEOUT, *, backend: str = "gloo") -> Iter
     token = _timeout.set(timeout)
     try:
         yield number
-    except ProcessError:  # told by another process
+    except ProcessError:  # another process has sent it
         raise
     except Exception as error:
         if _store_outlives_processes():
@@ -212,7 +212,7 @@ class Team:
             threading.Thread(target=self._live, daemon=True).start()
         try:
             yield
-        except ProcessError:  # nobody is there to be told
+        except ProcessError:  # no process is left to receive it
             raise
         except Exception as error:
             self._send("fail", _sentence(error))
@@ -431,7 +431,7 @@ def _store() -> Any:
 
 
 def _store_outlives_processes() -> bool:
-    """Return whether `torchrun` holds the store and not process 0, so that it can be asked after that one has ended."""
+    """Return whether `torchrun` holds the store and not process 0, so that it can be read after that one has ended."""
     return os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
 
 
@@ -444,5 +444,5 @@ def _noted_failure() -> str | None:
 
 
 def _sentence(error: Exception) -> str:
-    """Return what other processes are told of an error: its sentence, with the type where it is none of Edgewise."""
+    """Return the message about an error for the other processes: its sentence, with the type where it is none of Edgewise."""
     return str(error) if isinstance(error, EdgewiseError) else f"{type(error).__name__}: {error}"

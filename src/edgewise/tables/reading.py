@@ -108,7 +108,7 @@ def parquet_files(path: str | os.PathLike[str]) -> tuple[Path, ...]:
     """Return the Parquet files in a folder, or those that a pattern matches, in order; () for the name of one file."""
     text = os.fspath(path)
     if "\0" in text:
-        return ()  # whoever opens it says so
+        return ()  # opening it raises the error
     if os.path.isdir(text):
         return tuple(one for one in sorted(Path(text).rglob("*")) if one.suffix.lower() in PARQUET and one.is_file())
     if glob.has_magic(text) and not os.path.exists(text):

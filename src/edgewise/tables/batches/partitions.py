@@ -18,7 +18,7 @@ class Partitions:
     lengths : sequence of int
         Rows of each.
     frames : sequence of dask.delayed.Delayed, or dict of int to frame
-        The partitions; on a worker the one that it is asked about.
+        The partitions; on a worker the one that it works on.
     """
 
     lengths: Sequence[int]
