@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from edgewise.model_selection.additive.all_rows import held_out_losses, refined
 from edgewise.model_selection.additive.families import Family, LogNormal
 from edgewise.model_selection.additive.model import AdditiveModel
-from edgewise.model_selection.additive.reweighting.policy import LEAST_INFORMATION
+from edgewise.model_selection.additive.reweighting.working import working_residual
 from edgewise.model_selection.additive.solving import Solution, with_strengths
 from edgewise.model_selection.search.candidates import (
     Estimate,
@@ -27,7 +27,6 @@ from edgewise.model_selection.search.clock import Clock
 from edgewise.model_selection.search.hidden_nodes import HiddenNodes
 from edgewise.model_selection.search.policy import SearchPolicy
 from edgewise.outcomes import OutOfTime
-from edgewise.settings import ABOVE_ZERO
 
 # Share of the time after the first pass for the search on the sample; the passes over all rows have the rest. A choice.
 SEARCHED_SHARE = 0.5
@@ -156,9 +155,7 @@ class AllRows:
         if plain:
             residual = samples.y - eta
         else:
-            parts = family.derivatives(y, eta if family.predictors > 1 else eta[:, 0])
-            score, information = (part.reshape(len(eta), -1) for part in parts)
-            residual = score / np.maximum(information, LEAST_INFORMATION * information.max() + ABOVE_ZERO)
+            residual = working_residual(family, y, eta if family.predictors > 1 else eta[:, 0])
         low, high = min(chosen.range[0], float(eta.min())), max(chosen.range[1], float(eta.max()))
         steps = passes if not plain else max(fit.iterations for fit in solution.fits)
         estimate = replace(

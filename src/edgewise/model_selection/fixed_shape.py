@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import NamedTuple
@@ -21,7 +22,8 @@ from edgewise.settings import TABLE_BUDGET_WORK
 from edgewise.train.cost import TABLE_COST
 from edgewise.train.grids import adapt_domain_, refine
 from edgewise.train.loop.fitting import fit
-from edgewise.train.loop.reports import FitReport
+from edgewise.train.loop.reports import Callback, FitReport
+from edgewise.train.methods.base import Method
 from edgewise.train.methods.choice import SEARCH_LIMITS, method_for
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 from edgewise.train.penalties import Penalty, Ridge, Roughness
@@ -193,22 +195,9 @@ def train_shape(
             if trained is not None and clock is not None and clock.is_over:
                 trained = trained._replace(model=model)
                 break
-            report = fit(
-                model,
-                problem,
-                method,
-                steps=steps,
-                tolerance=tolerance,
-                penalty=stage.penalty(),
-                on_interrupt="keep",
-                callbacks=() if clock is None else [clock.follow(is_whole=warm is not None and final)],
-            )
-            if report.stopped == StopReason.CALLBACK:  # of the clock
-                report = replace(report, stopped=StopReason.TIME_LIMIT, message=StopReason.TIME_LIMIT.sentence)
-            trained = TrainedShape(model, report, stage.penalty())
-            if report.stopped == StopReason.INTERRUPTED:
-                raise InterruptedTraining(trained)
-            if report.stopped == StopReason.NONFINITE:
+            callbacks = () if clock is None else [clock.follow(is_whole=warm is not None and final)]
+            trained = _trained(model, problem, stage, method, steps, tolerance, callbacks)
+            if trained.report.stopped == StopReason.NONFINITE:
                 return trained
             if number < len(phases) - 1:
                 adapt_domain_(model, x, hidden_only=True)
@@ -242,17 +231,31 @@ def trained_further(problem: Problem, sample: Problem, best: FixedResult, share:
     shape, model = replace(best.shape, strength=best.shape.strength * share), best.trained.model
     parameters = sum(p.numel() for p in model.parameters())
     method, _ = method_for(sample, parameters, is_linear=not shape.hidden, limits=SEARCH_LIMITS)
+    steps = FINAL_PHASE[isinstance(method, LevenbergMarquardt)]
+    return _trained(model, problem, shape, method, steps, FINAL_TOLERANCE, [clock.follow(is_whole=True)])
+
+
+def _trained(
+    model: KAN,
+    problem: Problem,
+    shape: FixedShape,
+    method: Method,
+    steps: int,
+    tolerance: float,
+    callbacks: Sequence[Callback],
+) -> TrainedShape:
+    """Train a network of a shape; the only callback that ends a fit is that of the clock."""
     report = fit(
         model,
         problem,
         method,
-        steps=FINAL_PHASE[isinstance(method, LevenbergMarquardt)],
-        tolerance=FINAL_TOLERANCE,
+        steps=steps,
+        tolerance=tolerance,
         penalty=shape.penalty(),
         on_interrupt="keep",
-        callbacks=[clock.follow(is_whole=True)],
+        callbacks=callbacks,
     )
-    if report.stopped == StopReason.CALLBACK:  # of the clock
+    if report.stopped == StopReason.CALLBACK:
         report = replace(report, stopped=StopReason.TIME_LIMIT, message=StopReason.TIME_LIMIT.sentence)
     trained = TrainedShape(model, report, shape.penalty())
     if report.stopped == StopReason.INTERRUPTED:
@@ -376,8 +379,7 @@ class ShapeSearch:
             if self.clock.is_over:
                 break
             self._try(wider)
-            gain, error = paired_gain(self.losses[best], self.losses[wider], self.weight)
-            if not gain > self.settings.policy.margin * error:
+            if not self._is_better(wider, best):
                 break
             best = wider if self.settings.strength is not None else self._walk_strength(wider)
         return best
@@ -389,11 +391,14 @@ class ShapeSearch:
         while not self.clock.is_over and 2 * best.parameters(inputs, self.settings.outputs) <= most:
             finer = replace(best, grid_size=2 * best.grid_size)
             self._try(finer, warm=best)
-            gain, error = paired_gain(self.losses[best], self.losses[finer], self.weight)
-            if not gain > self.settings.policy.margin * error:
+            if not self._is_better(finer, best):
                 break
             best = finer
         return best
+
+    def _is_better(self, shape: FixedShape, best: FixedShape) -> bool:
+        gain, error = paired_gain(self.losses[best], self.losses[shape], self.weight)
+        return gain > self.settings.policy.margin * error
 
     def _try(self, shape: FixedShape, *, warm: FixedShape | None = None) -> Trial:
         """Train a shape on every fold and score it on the held-out part."""

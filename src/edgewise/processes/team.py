@@ -444,5 +444,5 @@ def _noted_failure() -> str | None:
 
 
 def _sentence(error: Exception) -> str:
-    """Return the message about an error for the other processes: its sentence, with the type where it is none of Edgewise."""
+    """Return the message on an error for other processes: its sentence, with the type where it is none of Edgewise."""
     return str(error) if isinstance(error, EdgewiseError) else f"{type(error).__name__}: {error}"

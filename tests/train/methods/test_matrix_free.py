@@ -8,7 +8,8 @@ from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
 from edgewise.train.jacobian import RowSource, products, trainable_slots
 from edgewise.train.jacobian.products import EdgeBlocks, ImplicitMatrix
-from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt, add_curvature_, penalty_curvature
+from edgewise.train.jacobian.rows import add_curvature_
+from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt, penalty_curvature
 from edgewise.train.methods.linear_systems import MatrixFreeSystem, ParameterSystem, forcing_term
 from edgewise.train.penalties import Ridge, Roughness
 from edgewise.train.problems.classification import Classification

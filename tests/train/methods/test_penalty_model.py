@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from edgewise.nn.model import KAN
-from edgewise.train.jacobian.rows import ParameterSlots
+from edgewise.train.jacobian.rows import ParameterSlots, add_curvature_
 from edgewise.train.methods import levenberg_marquardt as penalty_model
-from edgewise.train.methods.levenberg_marquardt import add_curvature_, penalty_curvature, penalty_gradient
+from edgewise.train.methods.levenberg_marquardt import penalty_curvature, penalty_gradient
 from edgewise.train.penalties import Ridge, Roughness, Sparsity
 from edgewise.train.problems.objective import Objective
 from edgewise.train.problems.regression import Regression

@@ -133,11 +133,7 @@ class Polynomial:
         return factors
 
     def changes(self, root: np.ndarray) -> list[dict[int, np.ndarray]]:
-        """Return the changes of the factors of all product nodes for changes of the coefficients, (p, K).
-
-        Of two inputs the table U V' of products moves by dU = (dW - U U' dW / 2) V / |V|^2 and likewise dV, which gives
-        every change of W within its rank.
-        """
+        """Return the changes of the factors of all product nodes for changes of the coefficients, (p, K)."""
         if self.basis.indices.shape[1] > 2:
             last = self._last
             found = []
@@ -150,12 +146,8 @@ class Polynomial:
         if not nodes:
             return []
         left, right = (np.stack([node.factors[j] for node in nodes], 1) for j in (0, 1))
-        size = np.sqrt((left**2).sum(0) * (right**2).sum(0))
-        u, v, changes = left / np.sqrt(size), right / np.sqrt(size), self._table(root)
-        core = np.einsum("ar,abk,bs->rsk", u, changes, v)
-        du = np.einsum("abk,br->ark", changes, v) - 0.5 * np.einsum("as,srk->ark", u, core)
-        dv = np.einsum("abk,ar->brk", changes, u) - 0.5 * np.einsum("bs,rsk->brk", v, core)
-        return [{0: du[:, r] / np.sqrt(size[r]), 1: dv[:, r] / np.sqrt(size[r])} for r in range(len(nodes))]
+        du, dv = factor_changes(left, right, self._table(root))
+        return [{0: du[:, r], 1: dv[:, r]} for r in range(len(nodes))]
 
     def to_kan(self, error: float) -> KAN:
         """Return a KAN that agrees within about `error` at the rows' box, in float64.
@@ -259,6 +251,31 @@ class Polynomial:
         knots = _with_ends(inner)
         sites = _sites(inner)
         return knots, make_interp_spline(sites, self.outer(sites), EDGE_DEGREE, knots).c
+
+
+def factor_changes(left: np.ndarray, right: np.ndarray, changes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the changes of two factors for changes of the table that is their product.
+
+    W = U V' moves by dU = (dW - U U' dW / 2) V / |V|^2 and likewise dV, which gives every change of W within its rank.
+
+    Parameters
+    ----------
+    left, right : ndarray of shapes (a, R) and (b, R)
+        The factors; each has orthogonal columns, and a column is as long in one as in the other.
+    changes : ndarray of shape (a, b, K)
+        Changes of the table.
+
+    Returns
+    -------
+    ndarray, ndarray of shapes (a, R, K) and (b, R, K)
+        Changes of the factors.
+    """
+    root = np.sqrt(np.sqrt((left**2).sum(0) * (right**2).sum(0)))
+    u, v = left / root, right / root
+    core = np.einsum("ar,abk,bs->rsk", u, changes, v)
+    du = np.einsum("abk,br->ark", changes, v) - 0.5 * np.einsum("as,srk->ark", u, core)
+    dv = np.einsum("abk,ar->brk", changes, u) - 0.5 * np.einsum("bs,rsk->brk", v, core)
+    return du / root[:, None], dv / root[:, None]
 
 
 def _breakpoints(intervals: int) -> np.ndarray:

@@ -16,7 +16,7 @@ from edgewise.model_selection.additive.model import AdditiveModel
 from edgewise.model_selection.additive.pairs import choose_pairs
 from edgewise.model_selection.additive.policy import AdditivePolicy
 from edgewise.model_selection.additive.reweighting import IrlsFit, IrlsPolicy, irls, separate_fits
-from edgewise.model_selection.additive.reweighting.policy import LEAST_INFORMATION
+from edgewise.model_selection.additive.reweighting.working import working_residual
 from edgewise.model_selection.additive.screening import screened
 from edgewise.model_selection.additive.solving import Solution, Solver, solve_gaussian
 from edgewise.model_selection.polynomials import SmoothFit, fit_smooth
@@ -24,7 +24,6 @@ from edgewise.model_selection.search.cross_validation import folds
 from edgewise.model_selection.search.hidden_nodes import HiddenNodes, find_nodes, with_nodes
 from edgewise.model_selection.search.policy import SearchPolicy
 from edgewise.nn.model import KAN
-from edgewise.settings import ABOVE_ZERO
 
 
 @dataclass(frozen=True, eq=False)
@@ -499,11 +498,8 @@ def _of_constants(estimate: Estimate, constants: np.ndarray) -> Estimate:
 
 
 def _from_irls(design: Design, samples: Samples, fit: IrlsFit) -> Estimate:
-    y = samples.response(fit.family)
     # Working residuals at the end; those of the fit belong to the step before, which for a quadratic loss is the start.
-    parts = fit.family.derivatives(y, fit.eta)
-    score, information = (part.reshape(len(y), -1) for part in parts)
-    residual = score / np.maximum(information, LEAST_INFORMATION * information.max() + ABOVE_ZERO)
+    residual = working_residual(fit.family, samples.response(fit.family), fit.eta)
     return Estimate(
         design,
         fit.fits,

@@ -15,6 +15,7 @@ from edgewise.model_selection.additive.columns.design import Design
 from edgewise.model_selection.additive.inference import AdditiveSummary, TermTest, smooth_test, summarise
 from edgewise.model_selection.additive.model import AdditiveModel, symmetric_roots
 from edgewise.model_selection.polynomials import SmoothFit
+from edgewise.model_selection.polynomials.network import factor_changes
 from edgewise.model_selection.search.candidates import Fitted, Samples, are_classes
 from edgewise.nn.model import KAN
 
@@ -180,9 +181,8 @@ def parameter_factor(fitted: Fitted, model: KAN) -> Tensor:
     """Return C, (P, K), with C C' the covariance of the network's P parameters.
 
     The Bayesian covariance of the coefficients, with the uncertainty of the strengths, is carried to the coefficients
-    of the curves exactly. Of a pair's tensor U V' = W the factors move by dU = (dW - U U' dW / 2) V / |V|^2 and
-    likewise for dV, which gives every change of W within the rank. The functions inside hidden nodes are taken as
-    known, and inputs without any curve as without influence.
+    of the curves exactly, and to the factors of a pair's tensor within its rank (`factor_changes`). The functions
+    inside hidden nodes are taken as known, and inputs without any curve as without influence.
 
     Parameters
     ----------
@@ -246,25 +246,15 @@ def _fill_pairs(parts: dict[str, np.ndarray], fitted: Fitted, root: np.ndarray, 
     place = len(model.fits) + hidden
     for number, pair in enumerate(model.pairs):
         own = model.design.columns_of_pair(number)
-        roots = [symmetric_roots(model.design.margins[j].covariance) for j in pair]
-        to_splines = [
-            model.design.margins[j].change @ root_and_inverse[1]
-            for j, root_and_inverse in zip(pair, roots, strict=True)
-        ]
+        margins = [model.design.margins[j] for j in pair]
+        roots = [symmetric_roots(margin.covariance) for margin in margins]
+        to_splines = [margin.change @ inverse for margin, (_, inverse) in zip(margins, roots, strict=True)]
         for term_output, (left, right) in enumerate(model.factors(number, 0.0)):
             rank = left.shape[1]
             if term_output == output and rank:
                 changes = root[own].reshape(len(left), len(right), -1)
                 changes = np.einsum("ai,ijk,jb->abk", roots[0][0], changes, roots[1][0])
-                size = np.sqrt((left**2).sum(0) * (right**2).sum(0))  # left and right have equal lengths
-                u, v = left / np.sqrt(size), right / np.sqrt(size)
-                core = np.einsum("ar,abk,bs->rsk", u, changes, v)
-                du = (np.einsum("abk,br->ark", changes, v) - 0.5 * np.einsum("as,srk->ark", u, core)) / np.sqrt(size)[
-                    :, None
-                ]
-                dv = (np.einsum("abk,ar->brk", changes, u) - 0.5 * np.einsum("bs,rsk->brk", v, core)) / np.sqrt(size)[
-                    :, None
-                ]
+                du, dv = factor_changes(left, right, changes)
                 for r in range(rank):
                     parts["layers.0.coef"][pair[0], :, place + 2 * r] = to_splines[0] @ du[:, r]
                     parts["layers.0.coef"][pair[1], :, place + 2 * r + 1] = to_splines[1] @ dv[:, r]

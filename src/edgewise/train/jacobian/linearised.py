@@ -13,7 +13,7 @@ from edgewise.errors import InputError
 from edgewise.nn.layers.base import Layer
 from edgewise.nn.layers.segments import dense_rows
 from edgewise.settings import ROW_CHUNK_NUMBERS
-from edgewise.train.jacobian.rows import backward_by_layer, forward_by_layer, layers_of
+from edgewise.train.jacobian.rows import ParameterSlots, add_curvature_, backward_by_layer, forward_by_layer, layers_of
 from edgewise.train.penalties import ALL_PARAMETERS, Penalty
 from edgewise.train.problems.data import Data
 
@@ -210,21 +210,8 @@ def evenly_spaced(data: Data, most: int) -> Data:
 def _curvature_matrix(model: nn.Module, penalty: Penalty | None, like: Tensor) -> Tensor:
     """Second derivatives of a quadratic penalty by the trainable parameters, in the shape (P, P) of `like`."""
     matrix = torch.zeros_like(like)
-    start, places = 0, {}
-    for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            places[name] = torch.arange(start, start + parameter.numel(), device=matrix.device).view(parameter.shape)
-            start += parameter.numel()
+    slots = ParameterSlots({name: each for name, each in model.named_parameters() if each.requires_grad})
     for entry in () if penalty is None else penalty.bind(model).curvature((), ()):
-        if entry.name == ALL_PARAMETERS:
-            matrix += entry.values
-            continue
-        index = places.get(entry.name)
-        if index is None:
-            continue
-        if entry.values.ndim == 4:  # one block per edge, (in, out, n, n)
-            index = index.transpose(1, 2)
-            matrix[index[..., :, None], index[..., None, :]] += entry.values
-        else:
-            matrix[index, index] += entry.values
+        if entry.name in slots.slots or entry.name == ALL_PARAMETERS:
+            add_curvature_(matrix, slots, entry)
     return matrix

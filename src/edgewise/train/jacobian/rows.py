@@ -21,6 +21,7 @@ from edgewise.nn.layers.base import Chain, Layer, LayerList
 from edgewise.nn.layers.segments import dense_rows
 from edgewise.ops.jet import seed_jet
 from edgewise.ops.normal import Runs, dense
+from edgewise.train.penalties import ALL_PARAMETERS, Curvature
 from edgewise.train.problems.base import Problem
 from edgewise.train.problems.blocks import Block, LocalModel, ResidualBlock, Unknowns, split_places
 from edgewise.train.problems.data import Data
@@ -57,6 +58,19 @@ class ParameterSlots:
         for name, parameter in parameters.items():
             self.slots[name] = slice(self.size, self.size + parameter.numel())
             self.size += parameter.numel()
+
+
+def add_curvature_(matrix: Tensor, slots: ParameterSlots, entry: Curvature) -> None:
+    """Add second derivatives by one parameter, or by all of the network, to a matrix (P, P), both triangles."""
+    if entry.name == ALL_PARAMETERS:
+        matrix[: len(entry.values), : len(entry.values)] += entry.values  # unknowns of the problem come after
+        return
+    index = torch.arange(slots.size, device=matrix.device)[slots.slots[entry.name]].view(slots.shapes[entry.name])
+    if entry.values.ndim == 4:  # one block per edge, (in, out, n, n)
+        index = index.transpose(1, 2)
+        matrix[index[..., :, None], index[..., None, :]] += entry.values
+    else:
+        matrix[index, index] += entry.values
 
 
 def trainable_slots(network: nn.Module, problem: Problem) -> ParameterSlots:

@@ -21,7 +21,7 @@ from edgewise.ops.gauss_newton import DampedStep, Damping, DampingRule
 from edgewise.outcomes import StopReason
 from edgewise.settings import MOST_FACTORISED, ROW_CHUNK_NUMBERS
 from edgewise.train.jacobian.normal_equations import RowSource
-from edgewise.train.jacobian.rows import ParameterSlots, edge_grams, has_segments
+from edgewise.train.jacobian.rows import ParameterSlots, add_curvature_, edge_grams, has_segments
 from edgewise.train.jacobian.shared import SharedObjective, implicit_matrix, row_source
 from edgewise.train.methods.base import Method, StepResult
 from edgewise.train.methods.linear_systems import (
@@ -320,16 +320,3 @@ def penalty_curvature(objective: Objective, slots: ParameterSlots, data: Data) -
                 grams = edge_grams(objective.network, data, rows)
         entries = objective.term.curvature(magnitudes, grams)
     return [entry for entry in entries if entry.name in slots.slots or entry.name == ALL_PARAMETERS]
-
-
-def add_curvature_(matrix: Tensor, slots: ParameterSlots, entry: Curvature) -> None:
-    """Add second derivatives by one parameter, or by all of the network, to a matrix (P, P), both triangles."""
-    if entry.name == ALL_PARAMETERS:
-        matrix[: len(entry.values), : len(entry.values)] += entry.values  # unknowns of the problem come after
-        return
-    index = torch.arange(slots.size, device=matrix.device)[slots.slots[entry.name]].view(slots.shapes[entry.name])
-    if entry.values.ndim == 4:  # one block per edge, (in, out, n, n)
-        index = index.transpose(1, 2)
-        matrix[index[..., :, None], index[..., None, :]] += entry.values
-    else:
-        matrix[index, index] += entry.values

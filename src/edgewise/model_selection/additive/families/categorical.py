@@ -39,8 +39,10 @@ class Multinomial(Family):
     def checked(self, y: np.ndarray) -> np.ndarray:
         y = finite_numbers(y, self.name)
         if not bool((y == np.round(y)).all()) or y.min() < 0 or y.max() >= self.classes:
-            found = f"{y.min():g} to {y.max():g}"
-            raise InputError(f"y must hold integers from 0 to {self.classes - 1} for the loss 'multinomial', got {found}")
+            raise InputError(
+                f"y must hold integers from 0 to {self.classes - 1} for the loss {self.name!r}, "
+                f"got {y.min():g} to {y.max():g}"
+            )
         codes = y.astype(np.int64)
         missing = np.flatnonzero(np.bincount(codes, minlength=self.classes) == 0)
         require(len(missing) == 0, "hold every class", f"none of class {missing[:1]}", self.name)

@@ -63,6 +63,12 @@ def working_normal(
     return NormalMatrix(gram, moment, normal.square - shared.matrix[-1, -1], rows), weights, residual
 
 
+def working_residual(family: Family, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
+    """Return the step score / information of every row and predictor, (N, K), at eta (N,) or (N, K)."""
+    score, information = (part.reshape(len(y), -1) for part in family.derivatives(y, eta))
+    return score / np.maximum(information, LEAST_INFORMATION * information.max() + ABOVE_ZERO)
+
+
 def shared_normal(
     design: Any, x: np.ndarray, y: np.ndarray, weight: np.ndarray, family: Family, eta: np.ndarray
 ) -> NormalMatrix:
