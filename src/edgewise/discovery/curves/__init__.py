@@ -6,21 +6,16 @@
 from edgewise.discovery.curves.assembly import candidate_formulas, pruned
 from edgewise.discovery.curves.curve_models import CurveModel, CurveModelFitter
 from edgewise.discovery.curves.features import Feature, candidate_features, relevant_inputs
-from edgewise.discovery.curves.residuals import NoiseTest
 from edgewise.discovery.curves.simple_forms import simple_products, stepwise_sums
-from edgewise.discovery.curves.stage import curve_laws, simple_sums
 
 __all__ = [
     "CurveModel",
     "CurveModelFitter",
     "Feature",
-    "NoiseTest",
     "candidate_features",
     "candidate_formulas",
-    "curve_laws",
     "pruned",
     "relevant_inputs",
     "simple_products",
-    "simple_sums",
     "stepwise_sums",
 ]

@@ -6,6 +6,6 @@ factors (`matches`). With noise, and for curves with inner constants (`families`
 and fitted (`ranking`).
 """
 
-from edgewise.discovery.enumeration.stage import enumerated, short_laws
+from edgewise.discovery.enumeration.stage import enumerated
 
-__all__ = ["enumerated", "short_laws"]
+__all__ = ["enumerated"]

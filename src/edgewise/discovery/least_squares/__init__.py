@@ -1,6 +1,6 @@
 """Laws that need no search: sums, ratios and products of powers by linear least squares, under links of the target."""
 
-from edgewise.discovery.least_squares.laws import eliminated, least_squares_laws
-from edgewise.discovery.least_squares.links import Link, possible_links, rare_links
+from edgewise.discovery.least_squares.laws import least_squares_laws
+from edgewise.discovery.least_squares.links import Link, possible_links
 
-__all__ = ["Link", "eliminated", "least_squares_laws", "possible_links", "rare_links"]
+__all__ = ["Link", "least_squares_laws", "possible_links"]

@@ -4,9 +4,3 @@
 strange about rows. `column_fields` and `read_columns` are for model files, `python_encoder` and `c_encoder` for
 exports.
 """
-
-from edgewise.estimator.columns.reading import RowCheck, RowReader
-from edgewise.estimator.columns.source import c_encoder, python_encoder
-from edgewise.estimator.columns.stored import column_fields, read_columns
-
-__all__ = ["RowCheck", "RowReader", "c_encoder", "column_fields", "python_encoder", "read_columns"]

@@ -6,20 +6,14 @@ predictions of any model. `edge_magnitudes` (the L1 norm of every edge, from the
 constants.
 """
 
-from edgewise.interpret.attribution.effects import (
-    Effect,
-    InputKind,
-    mean_contributions,
-    partial_dependence,
-    shapley_shares,
-)
+from edgewise.interpret.attribution.effects import Effect, mean_contributions, partial_dependence, shapley_shares
 from edgewise.interpret.attribution.explanations import (
     GlobalExplanation,
     LocalExplanation,
     explain_global,
     explain_local,
 )
-from edgewise.interpret.attribution.pairs import PairEffect, pair_dependence
+from edgewise.interpret.attribution.pairs import pair_dependence
 from edgewise.interpret.attribution.removal import RemovalCosts, removal_costs
 from edgewise.interpret.attribution.scores import edge_scores, input_scores, node_scores
 from edgewise.train.penalties import edge_magnitudes
@@ -27,9 +21,7 @@ from edgewise.train.penalties import edge_magnitudes
 __all__ = [
     "Effect",
     "GlobalExplanation",
-    "InputKind",
     "LocalExplanation",
-    "PairEffect",
     "RemovalCosts",
     "edge_magnitudes",
     "edge_scores",

@@ -8,18 +8,17 @@ fitted by iteratively reweighted least squares in `reweighting`; `inference` tes
 tables larger than memory.
 """
 
-from edgewise.model_selection.additive.all_rows import RowSum, refined
+from edgewise.model_selection.additive.all_rows import refined
 from edgewise.model_selection.additive.columns.constraints import Constraints
 from edgewise.model_selection.additive.columns.design import Design
 from edgewise.model_selection.additive.fitting import fit_additive
 from edgewise.model_selection.additive.inference import AdditiveSummary, summarise
-from edgewise.model_selection.additive.likelihood import RemlFit, reml
+from edgewise.model_selection.additive.likelihood import reml
 from edgewise.model_selection.additive.model import AdditiveModel
 from edgewise.model_selection.additive.normal import NormalMatrix, normal_matrix
-from edgewise.model_selection.additive.pairs import rank_pairs
 from edgewise.model_selection.additive.policy import AdditivePolicy
-from edgewise.model_selection.additive.reweighting import FamilySolver, IrlsFit, IrlsPolicy, irls
-from edgewise.model_selection.additive.solving import Solution, Solver, estimate, solve_gaussian
+from edgewise.model_selection.additive.reweighting import FamilySolver, irls
+from edgewise.model_selection.additive.solving import solve_gaussian
 
 __all__ = [
     "AdditiveModel",
@@ -28,18 +27,10 @@ __all__ = [
     "Constraints",
     "Design",
     "FamilySolver",
-    "IrlsFit",
-    "IrlsPolicy",
     "NormalMatrix",
-    "RemlFit",
-    "RowSum",
-    "Solution",
-    "Solver",
-    "estimate",
     "fit_additive",
     "irls",
     "normal_matrix",
-    "rank_pairs",
     "refined",
     "reml",
     "solve_gaussian",

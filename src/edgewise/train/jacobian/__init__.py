@@ -6,17 +6,7 @@ generalised cross-validation of a fitted network. Users of the library call `edg
 error estimates start here.
 """
 
-from edgewise.train.jacobian.linearised import Linearised, linearise, output_rows
-from edgewise.train.jacobian.normal_equations import NormalEquations, RowSource
-from edgewise.train.jacobian.rows import NetworkRows, ParameterSlots, trainable_slots
+from edgewise.train.jacobian.normal_equations import RowSource
+from edgewise.train.jacobian.rows import ParameterSlots, trainable_slots
 
-__all__ = [
-    "Linearised",
-    "NetworkRows",
-    "NormalEquations",
-    "ParameterSlots",
-    "RowSource",
-    "linearise",
-    "output_rows",
-    "trainable_slots",
-]
+__all__ = ["ParameterSlots", "RowSource", "trainable_slots"]

@@ -4,7 +4,3 @@
 few functions that pairs are products of, and `design` puts the columns of a model together. `constraints` are linear
 inequalities of them.
 """
-
-from edgewise.model_selection.additive.columns.design import Design, Pair
-
-__all__ = ["Design", "Pair"]
