@@ -56,7 +56,7 @@ HEAVY = {
     "threadpoolctl": ("model_selection.search.jobs",),
     "edgewise_experiments": ("cli.reproduce",),
     "interpret": ("compare.baselines",),
-    "matplotlib": ("plot", "report", "cli.table.plot", "cli.shared.model_figures"),  # the last two for a type
+    "matplotlib": ("plot", "report", "cli.table.plot"),  # the last one for a type
     "meshio": ("pde.domains.triangulation",),
     "onnx": ("export",),
     "onnxscript": ("export",),

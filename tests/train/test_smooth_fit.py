@@ -12,7 +12,10 @@ from edgewise.train.jacobian.linearised import linearise
 from edgewise.train.loop.fitting import fit
 from edgewise.train.penalties import EdgePenalty
 from edgewise.train.problems.regression import Regression
-from edgewise.train.smoothing import ADDITIVE_PLAN, TRIAL_PLAN, SmoothPlan, gcv_of, penalty_of, short_fit, smooth_fit
+from edgewise.train.smoothing import TRIAL_PLAN, SmoothPlan, gcv_of, penalty_of, short_fit, smooth_fit
+
+# An additive model is linear in its parameters, so that each of its fits takes a step or two.
+ADDITIVE_PLAN = SmoothPlan(first=2, settle=0, between=2, updates=10, last=3)
 
 
 def noisy(function, rows=200, noise=0.1):

@@ -278,7 +278,10 @@ class Search:
         recording = None if self.journal is None else Recording(self.journal, data_name(self.x, self.y))
         started = time.monotonic() - (0.0 if recording is None else recording.seconds)
         messages: list[str] = []
-        problem, deciding = self._problems(messages)
+        rows, decides = len(self.y), min(len(self.y), MOST_DECIDING_ROWS)
+        if rows > MOST_SEARCHED_ROWS:
+            messages.append(f"Searched on {MOST_SEARCHED_ROWS:,} of {rows:,} rows, constants fitted to {decides:,}.")
+        problem, deciding = self._problem(MOST_SEARCHED_ROWS), self._problem(MOST_DECIDING_ROWS)
         if float(np.ptp(self.y)) == 0:
             return replace(decided_front([Number(float(self.y[0]))], problem), stopped=StopReason.CONVERGED)
         self.archive = archive = Archive(problem, started + SEARCH_SHARE * self.time_limit)
@@ -317,13 +320,6 @@ class Search:
             front = replace(front, messages=(*front.messages, TIME_LIMIT_MESSAGE))
             stopped = StopReason.TIME_LIMIT
         return replace(front, stopped=stopped)
-
-    def _problems(self, messages: list[str]) -> tuple[LawProblem, LawProblem]:
-        """The problem that the stages see, and the one of more rows by which formulas are decided."""
-        rows, decides = len(self.y), min(len(self.y), MOST_DECIDING_ROWS)
-        if rows > MOST_SEARCHED_ROWS:
-            messages.append(f"Searched on {MOST_SEARCHED_ROWS:,} of {rows:,} rows, constants fitted to {decides:,}.")
-        return self._problem(MOST_SEARCHED_ROWS), self.deciding_problem()
 
     def deciding_problem(self) -> LawProblem:
         """The problem by which formulas are decided, of `MOST_DECIDING_ROWS` rows, at most; a share is held out."""

@@ -21,7 +21,7 @@ from edgewise.presentation import column_texts, enumeration, number_text, percen
 from edgewise.report.comparison import comparison_sentences, score_text
 from edgewise.report.content import FIGURE_TEXTS, ReportContent, ReportFigure
 from edgewise.report.vector import inline_svg
-from edgewise.report.wording import HEADLINE_SYMBOLS, cautions, method_sentence, no_short_formula
+from edgewise.report.wording import HEADLINE_SYMBOLS, cautions, method_sentence
 
 OPENING_FINDINGS = 5  # findings on the first page (a choice); all of them stand with the inputs
 OPENING_PAIRS = 2  # sentences on pairs of inputs there besides (a choice)
@@ -158,7 +158,8 @@ def _headline(content: ReportContent) -> str:
         return ""
     symbols = max((one.symbols for one in content.formula_rows if one.chosen), default=0)
     if symbols > HEADLINE_SYMBOLS:
-        return _paragraph([no_short_formula(symbols)])
+        short = "No short formula describes these data"
+        return _paragraph([f'{short}; the best has {symbols} symbols, see "The formulas" below.'])
     return f"<pre><code>{html_text(content.formulas[0])}</code></pre>"
 
 

@@ -14,17 +14,6 @@ HEADLINE_SYMBOLS = 20  # longer formulas are not read at a glance and stand in t
 LOW_R2 = 0.3  # R² below which a model explains little of the target (a choice)
 
 
-def no_short_formula(symbols: int) -> str:
-    """Return the sentence in place of a formula that is too long for the first page.
-
-    Examples
-    --------
-    >>> no_short_formula(47)
-    'No short formula describes these data; the best has 47 symbols, see "The formulas" below.'
-    """
-    return f'No short formula describes these data; the best has {symbols} symbols, see "The formulas" below.'
-
-
 def cautions(content: ReportContent) -> list[str]:
     """Return what a reader should distrust, the most serious first."""
     sentences = []

@@ -76,8 +76,8 @@ def frame_table(data: Any, argument: str = "X") -> Table:
     return _table(names, cells, argument)
 
 
-def array_table(data: Any, names: Sequence[str] | None = None, argument: str = "X") -> Table:
-    """Return an array of shape (N, d) with text or objects as a Table; columns without names are x1, x2, ...
+def array_table(data: Any) -> Table:
+    """Return an array of shape (N, d) with text or objects as a Table with columns x1, x2, ...
 
     Raises
     ------
@@ -91,10 +91,10 @@ def array_table(data: Any, names: Sequence[str] | None = None, argument: str = "
     """
     data = np.asarray(data, dtype=object)
     if data.ndim != 2:
-        raise InputError(f"{argument} must have two dimensions, rows and columns, got shape {data.shape}")
-    shown = [f"x{i + 1}" for i in range(data.shape[1])] if names is None else list(names)
-    _check_shape(shown, len(data), argument)
-    return _table(shown, [object_cells(column) for column in data.T], argument)
+        raise InputError(f"X must have two dimensions, rows and columns, got shape {data.shape}")
+    names = [f"x{i + 1}" for i in range(data.shape[1])]
+    _check_shape(names, len(data), "X")
+    return _table(names, [object_cells(column) for column in data.T], "X")
 
 
 def arrow_cells(column: Any) -> np.ndarray | str:

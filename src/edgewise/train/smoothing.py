@@ -76,11 +76,9 @@ class SmoothPlan:
         return self.first + self.settle + self.updates * self.between + (1 + len(FACTORS)) * self.last
 
 
-# Plans for a trial in a search, for the final fit, and for an additive model, which is linear in its parameters, so
-# that each of its fits takes a step or two. Choices.
+# Plans for a trial in a search, and for the final fit. Choices.
 TRIAL_PLAN = SmoothPlan(first=5, settle=5, between=3, updates=7, last=8)
 FINAL_PLAN = SmoothPlan(first=10, settle=10, between=4, updates=10, last=20)
-ADDITIVE_PLAN = SmoothPlan(first=2, settle=0, between=2, updates=10, last=3)
 
 
 def smooth_fit(
@@ -226,7 +224,7 @@ def _has_failed(report: FitReport) -> bool:
     return report.stopped in (StopReason.INTERRUPTED, StopReason.NONFINITE)
 
 
-def short_fit(model: KAN, problem: Problem, steps: int, on_interrupt: OnInterrupt = "raise") -> FitReport:
+def short_fit(model: KAN, problem: Problem, steps: int) -> FitReport:
     """Make the first steps of `smooth_fit`, to compare starts."""
     return fit(
         model,
@@ -235,7 +233,6 @@ def short_fit(model: KAN, problem: Problem, steps: int, on_interrupt: OnInterrup
         steps=steps,
         tolerance=SHORT_TOLERANCE,
         penalty=EdgePenalty.uniform(model),
-        on_interrupt=on_interrupt,
     )
 
 

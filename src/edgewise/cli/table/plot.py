@@ -4,23 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from edgewise.cli.pde.solution import open_solution
 from edgewise.cli.shared.formulas import FormulaFile
-from edgewise.cli.shared.model import open_model
-from edgewise.cli.shared.model_figures import model_figure
+from edgewise.cli.shared.model import Model, open_model
 from edgewise.cli.shared.opening import Kind, PlannedFigure, Written
 from edgewise.cli.shared.source import Source
 from edgewise.cli.terminal.console import Screen
 from edgewise.errors import InputError
-from edgewise.plot import effect_curves, formula_front, pair_map, save, solution_figure, solution_history
+from edgewise.plot import (
+    edge_curves,
+    effect_curves,
+    formula_front,
+    network_diagram,
+    pair_map,
+    save,
+    solution_figure,
+    solution_history,
+)
 from edgewise.presentation import counted
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from edgewise.tables import Table
 
 MOST_ROWS = 2_000  # rows of the table that are used; a choice: more would not change the figure visibly
 
@@ -66,10 +76,24 @@ def draw(written: Written, source: Source | None, planned: PlannedFigure, screen
         what = "the functions of the model"
         if planned.inputs:
             what = f"the effect{'s' if len(planned.inputs) > 1 else ''} of {', '.join(planned.inputs)}"
-        figure, about = model_figure(model, rows, planned.kind, planned.inputs), f"{what} on {place}"
+        figure, about = _model_figure(model, rows, planned.kind, planned.inputs), f"{what} on {place}"
     save(figure, planned.file)
     screen.say(f"Wrote {planned.file}: {about}.")
     screen.result({"wrote": planned.file, "kind": planned.kind, "of": str(written.file)})
+
+
+def _model_figure(model: Model, rows: Table | None, kind: str, inputs: Sequence[str]) -> Figure:
+    """Draw the figure "network", "edges", "effects" or "pair" of a model at some rows, by default its background.
+
+    Effects are those of `inputs`, by default of the strongest ones; a pair is that of the two `inputs`.
+    """
+    estimator = model.estimator
+    if kind == "effects":
+        return effect_curves(estimator, cast(Any, rows), inputs=inputs)
+    if kind == "pair":
+        return pair_map(estimator, cast(Any, rows), inputs=(inputs[0], inputs[1]))
+    draw_network = network_diagram if kind == "network" else edge_curves
+    return draw_network(estimator, cast(Any, rows))
 
 
 def _check_inputs(inputs: Sequence[str], known: Sequence[str]) -> None:

@@ -27,7 +27,7 @@ from edgewise.discovery.reduction.steps import (
     rebuilding,
     sentence_of,
 )
-from edgewise.discovery.reduction.symmetries import Symmetry, proposed_symmetries, simple_symmetries
+from edgewise.discovery.reduction.symmetries import Symmetry, simple_symmetries, symmetries_of_gradients
 from edgewise.formulas.algebra import ONE, simplify
 from edgewise.formulas.expression import (
     Expression,
@@ -176,7 +176,8 @@ def _proposals(step: Step) -> Iterator[Change]:
     if not step.model.groups:
         yield Change((), ONE, "y is constant")
         return
-    found = proposed_symmetries(step.model, x)
+    value = None if step.model.scales.log_target else step.model.predict(x)
+    found = symmetries_of_gradients(step.model.gradient(x), value, x)
     if not step.is_clean:
         found = sorted([*found, *simple_symmetries(step.model, x)], key=lambda symmetry: symmetry.doubt)
     for symmetry in found[:MOST_TESTS]:

@@ -57,19 +57,6 @@ class Symmetry:
     doubt: float
 
 
-def proposed_symmetries(model: SmoothModel, x: np.ndarray) -> list[Symmetry]:
-    """Proposals of translations and scalings of a smooth model, see `symmetries_of_gradients`.
-
-    Parameters
-    ----------
-    model : SmoothModel
-        Model of the rows.
-    x : ndarray of shape (N, inputs)
-        Rows at which the gradients are compared.
-    """
-    return symmetries_of_gradients(model.gradient(x), None if model.scales.log_target else model.predict(x), x)
-
-
 def symmetries_of_gradients(gradient: np.ndarray, value: np.ndarray | None, x: np.ndarray) -> list[Symmetry]:
     """Proposals of translations and scalings, the most credible first.
 

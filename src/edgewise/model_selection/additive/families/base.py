@@ -12,8 +12,6 @@ from edgewise.errors import InputError
 
 # exp of more than this is no prediction any more; a choice, far beyond data and well within float64, squares included.
 ETA_LIMIT = 200.0
-# Golden section: each step keeps this share of the interval (Kiefer 1953).
-GOLDEN = (5**0.5 - 1) / 2
 
 
 class SharedInformation(Protocol):
@@ -158,25 +156,17 @@ def weighted_quantile(values: np.ndarray, share: float, weight: np.ndarray) -> f
 
 
 def maximum(function: Callable[[float], float], low: float, high: float, tolerance: float) -> float:
-    """Return where a function of one number with a single peak is largest, by golden section (Kiefer 1953).
+    """Return where a function of one number with a single peak is largest, by Brent's method.
 
     Examples
     --------
     >>> round(maximum(lambda t: -((t - 0.3) ** 2), 0.0, 1.0, 1e-4), 3)
     0.3
     """
-    left, right = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
-    at_left, at_right = function(left), function(right)
-    while high - low > tolerance:
-        if at_left >= at_right:
-            high, right, at_right = right, left, at_left
-            left = high - GOLDEN * (high - low)
-            at_left = function(left)
-        else:
-            low, left, at_left = left, right, at_right
-            right = low + GOLDEN * (high - low)
-            at_right = function(right)
-    return (low + high) / 2
+    from scipy.optimize import minimize_scalar
+
+    bounds, options = (low, high), {"xatol": tolerance}
+    return float(minimize_scalar(lambda at: -function(at), bounds=bounds, method="bounded", options=options).x)
 
 
 def finite_numbers(y: np.ndarray, family: str) -> np.ndarray:
