@@ -20,6 +20,7 @@ from edgewise.pde.solver.solving import solve
 from edgewise.train.jacobian import RowSource, trainable_slots
 from edgewise.train.problems.blocks import BlockRole
 
+PI = math.pi
 LINE = Interval(0, 3)
 CUBE = Box(x=(-1, 1), y=(-1, 1), z=(-1, 1))
 
@@ -371,6 +372,44 @@ def test_a_mean_over_space():
 @pytest.mark.slow
 def test_other_methods():
     assert solve(volterra(), method=LBFGS(), grid_size=4, budget=1e-4).errors().relative_l2 < 0.1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_second_kind", [True, False])
+def test_abels_kernel_has_no_bound_at_the_end(is_second_kind):
+    """Solutions by Laplace's transform: exp(pi x) erfc(sqrt(pi x)) and 2 sqrt(x) / pi."""
+
+    def equation(u, x):
+        whole = integral(u, 0.0, x, lambda u, s: u / torch.sqrt(x[:, None] - s))
+        return u - 1 + whole if is_second_kind else whole - x
+
+    solution = solve(PDE(equation, Interval(0, 1), []), tolerance=1e-5)
+    x = torch.linspace(0.001, 1, 500, dtype=torch.float64)
+    exact = torch.exp(PI * x) * torch.erfc((PI * x).sqrt()) if is_second_kind else 2 / PI * x.sqrt()
+    error = float((solution(x[:, None])[:, 0] - exact).norm() / exact.norm())
+    assert error < 1e-5
+    assert error < 3 * solution.error_estimate
+    assert solution.problem.form.integral_rule.is_graded
+    assert solution.trust.startswith("Checked")
+
+
+@pytest.mark.slow
+def test_a_kernel_without_bound_inside_is_named_and_right_when_divided_there():
+    """A manufactured solution: the integral of log|x - s| over the unit interval is known."""
+
+    def log(u, x, low, high):
+        return integral(u, low, high, lambda u, s: u * torch.log((x[:, None] - s).abs()) / 4)
+
+    def rest(x):  # of u = 1
+        return 1 - (x * torch.log(x) + (1 - x) * torch.log(1 - x) - 1) / 4
+
+    whole = solve(PDE(lambda u, x: u - rest(x) - log(u, x, 0.0, 1.0), Interval(0, 1), []), budget=1e-3)
+    assert "give `integral` more points, or divide it where its integrand has a peak or no bound" in whole.message
+    divided = PDE(lambda u, x: u - rest(x) - log(u, x, 0.0, x) - log(u, x, x, 1.0), Interval(0, 1), [])
+    solution = solve(divided, budget=1e-3)
+    x = torch.linspace(0.01, 0.99, 50, dtype=torch.float64)[:, None]
+    assert float((solution(x) - 1).abs().max()) < 1e-6
+    assert solution.trust.startswith("Checked")
 
 
 @pytest.mark.parametrize(

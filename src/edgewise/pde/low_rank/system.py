@@ -323,7 +323,8 @@ def system_of(
             return term(x, None, with_slopes=True)
         jet = at.jet(grid, numbers, term.indices)
         values, slopes = term(x, jet, with_slopes=True)
-        return sum((-slope * jet[index] for index, slope in slopes.items()), start=values), slopes
+        with np.errstate(over="ignore", invalid="ignore"):  # far from a solution; `crossed` finds it
+            return sum((-slope * jet[index] for index, slope in slopes.items()), start=values), slopes
 
     found = crossed(lambda numbers: -evaluated(numbers)[0], shape, tolerance, most, seed)
     if found is None:

@@ -168,7 +168,8 @@ def crossed(
     generator, dimension = np.random.default_rng(seed), len(shape)
     sample = np.stack([generator.integers(0, n, COMPARED_ENTRIES) for n in shape], 1)
     wanted = function(sample)
-    size = float(np.sqrt(np.mean(wanted**2)))
+    with np.errstate(over="ignore"):
+        size = float(np.sqrt(np.mean(wanted**2)))
     if not math.isfinite(size):
         return None
     if size == 0:

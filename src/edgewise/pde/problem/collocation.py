@@ -18,7 +18,7 @@ from edgewise.pde.domains.sampling import HOW
 from edgewise.pde.problem.conditions import FieldValues, HardConditions, check_weight
 from edgewise.pde.problem.evaluation import NORMAL, EvaluationContext, Requirements, Residuals, Value, errors_named
 from edgewise.pde.problem.fields import Field, Stencil, stencil
-from edgewise.pde.problem.integrals import IntegralCalls, PlaceRecorder, ValueReader, axes_of, integrals_refined
+from edgewise.pde.problem.integrals import IntegralCalls, PlaceRecorder, ValueReader, axes_of, integrals_by
 from edgewise.pde.problem.interfaces import Parts, sides_of, two_sided
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm, known_solution, strong_form_of
 from edgewise.train.problems.block_problem import BlockProblem
@@ -98,7 +98,7 @@ class BlockResiduals:
         fields = dict(zip(names, self.plan.fields(own, self.coordinates, elsewhere), strict=True))
         normal, measured = (part.auxiliary.get(name) for name in (NORMAL, MEASURED))
         context = EvaluationContext(self.coordinates, part.x, fields, unknowns or {}, normal, measured)
-        with errors_named(self.name), integrals_refined(self.requirements.refinement):
+        with errors_named(self.name), integrals_by(self.requirements.rule):
             residuals = torch.stack(self.function(context), 1)
         calls.check(integrals)
         if self.part_sizes is not None:
@@ -114,7 +114,7 @@ class BlockResiduals:
             for name in self.hard.fields
         }
         numbers = {name: x.new_full((len(x),), value) for name, value in self.coefficients.items()}
-        with errors_named(self.name), integrals_refined(self.requirements.refinement):
+        with errors_named(self.name), integrals_by(self.requirements.rule):
             self.function(EvaluationContext(self.coordinates, x, fields, numbers, torch.zeros_like(x)))
         calls.check(self.requirements.integrals)
         return torch.cat([recorder.places[key] for key in self.requirements.integrals], 1)

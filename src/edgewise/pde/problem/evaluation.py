@@ -16,7 +16,7 @@ from torch import Tensor
 from edgewise.errors import InputError
 from edgewise.pde.domains.domain import TIME, Domain
 from edgewise.pde.problem.fields import Field, Index, Past, field_leaf
-from edgewise.pde.problem.integrals import IntegralCalls, IntegralKey, at_places, axes_of
+from edgewise.pde.problem.integrals import GIVEN_RULE, IntegralCalls, IntegralKey, Rule, at_places, axes_of
 
 # Largest defect of linearity that rounding may leave, relative to the terms. A choice: far above the rounding of
 # fourth derivatives (1e-12) and far below the defect of any nonlinear term at fields of size one.
@@ -217,8 +217,8 @@ class Requirements:
         domain: divided by it, a residual is about as large as the error of the field that it stands for.
     integrals : mapping
         Number of quadrature points of each integral, by key.
-    refinement : int
-        Factor by which these numbers exceed those that the equation gives.
+    rule : Rule
+        How integrals are computed.
     slopes : mapping
         Mean slope of the residuals by each derivative, by the field and the multi-index, with its sign.
     """
@@ -226,16 +226,17 @@ class Requirements:
     derivatives: Mapping[str, frozenset[Index]]
     sizes: Tensor
     integrals: Mapping[IntegralKey, int] = field(default_factory=dict)
-    refinement: int = 1
+    rule: Rule = GIVEN_RULE
     slopes: Mapping[tuple[str, Index], float] = field(default_factory=dict)
 
-    def refined(self, factor: int) -> Requirements:
-        """The same with so many times the quadrature points that the equation gives."""
+    def with_rule(self, rule: Rule) -> Requirements:
+        """The same with integrals that are computed by another rule."""
+        old, new = self.rule.factor, rule.factor
         points = {
-            key: count if key[2] < 0 else count // self.refinement ** len(axes_of(key)) * factor ** len(axes_of(key))
+            key: count if key[2] < 0 else count // old ** len(axes_of(key)) * new ** len(axes_of(key))
             for key, count in self.integrals.items()
         }
-        return replace(self, integrals=points, refinement=factor)
+        return replace(self, integrals=points, rule=rule)
 
     @property
     def integrated_fields(self) -> frozenset[str]:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
 from itertools import accumulate
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -35,17 +36,34 @@ AREA_POINTS = 12
 
 KEPT_RULES = 16  # of domains over which equations integrate. A choice
 
-_refinement: ContextVar[int] = ContextVar("refinement of integrals", default=1)
+
+class Rule(NamedTuple):
+    """How integrals are computed.
+
+    Parameters
+    ----------
+    factor : int
+        Factor by which their points exceed those that the equation gives them.
+    is_graded : bool
+        Whether points on lines are denser towards both ends, for integrands that have no bound there.
+    """
+
+    factor: int = 1
+    is_graded: bool = False
+
+
+GIVEN_RULE = Rule()  # as the equation gives it
+_rule: ContextVar[Rule] = ContextVar("rule of integrals", default=GIVEN_RULE)
 
 
 @contextmanager
-def integrals_refined(factor: int) -> Iterator[None]:
-    """Within this block, integrals have so many times the points that the equation gives them."""
-    token = _refinement.set(factor)
+def integrals_by(rule: Rule) -> Iterator[None]:
+    """Within this block, integrals are computed by this rule."""
+    token = _rule.set(rule)
     try:
         yield
     finally:
-        _refinement.reset(token)
+        _rule.reset(token)
 
 
 def integral(
@@ -81,7 +99,8 @@ def integral(
     points : int, optional
         Number of quadrature points of each coordinate (twice as many around a circle, and as many on each interval of
         a line through a cut domain); 24, and 12 for `over`, if left out. `solve` compares them with
-        twice as many and takes more where they differ.
+        twice as many, and where they differ takes more, or those of a rule for integrands that have no bound at the
+        ends of the line, as Abel's kernel 1 / sqrt(x - s).
 
     Returns
     -------
@@ -98,7 +117,14 @@ def integral(
     -----
     Where the points of the integral are the same for all points of the equation, as over a domain of all coordinates,
     the field is evaluated there once; else at all of them for every point of the equation, 144 in a box of the plane.
-    Fewer `points` are faster where kernel and field are smooth.
+    Fewer `points` are faster where kernel and field are smooth. A kernel that has no bound inside the interval, as
+    log |x - s|, needs two integrals that end there. The rule for such ends is that of Gauss and Legendre in a variable
+    of which the place is a cubic polynomial that is flat at both ends [1]_: exact to rounding for roots.
+
+    References
+    ----------
+    .. [1] R. Kress, "A Nystrom method for boundary integral equations in domains with corners", Numer. Math. 58, 1990,
+       145.
 
     Examples
     --------
@@ -144,7 +170,10 @@ def _on_line(
         if not isinstance(limit, int | float | Tensor | Field):
             raise InputError(f"{name} must be a number or a tensor of shape (b,), got {type(limit).__name__}")
     low, high = (limit.value if isinstance(limit, Field) else limit for limit in (low, high))
-    nodes, weights = gauss_legendre((points or INTEGRAL_POINTS) * _refinement.get(), 0.0, 1.0)
+    nodes, weights = gauss_legendre((points or INTEGRAL_POINTS) * _rule.get().factor, 0.0, 1.0)
+    if _rule.get().is_graded:
+        # Roots of the distance to an end are analytic in the new variable, and one over them, times its slope, too.
+        nodes, weights = nodes**2 * (3 - 2 * nodes), weights * 6 * nodes * (1 - nodes)
     start, end = (torch.as_tensor(each, dtype=torch.float64).reshape(-1, 1) for each in (low, high))
     return u.coordinates.index(along), start + (end - start) * nodes, (end - start) * weights
 
@@ -156,7 +185,7 @@ def _over(u: Field, over: Domain, points: int | None) -> tuple[tuple[int, ...], 
     unknown = [name for name in over.coordinates if name not in u.coordinates]
     if unknown:
         raise InputError(f"over must have coordinates of the domain, {', '.join(u.coordinates)}, got {unknown[0]}")
-    places, weights = _rule_of(over, (points or AREA_POINTS) * _refinement.get())
+    places, weights = _rule_of(over, (points or AREA_POINTS) * _rule.get().factor)
     return tuple(map(u.coordinates.index, over.coordinates)), places[None], weights[None]
 
 

@@ -44,7 +44,7 @@ from edgewise.pde.problem.evaluation import (
     value_at,
     wave_residuals,
 )
-from edgewise.pde.problem.integrals import IntegralKey
+from edgewise.pde.problem.integrals import IntegralKey, Rule
 from edgewise.pde.problem.interfaces import (
     BESIDE,
     Interface,
@@ -238,9 +238,9 @@ class StrongForm:
         return [each for term in terms for each in term.requirements.integrals.items()]
 
     @property
-    def integral_refinement(self) -> int:
-        """Factor by which the numbers of points of integrals exceed those that the equation gives."""
-        return self.equation_term.requirements.refinement
+    def integral_rule(self) -> Rule:
+        """How integrals are computed."""
+        return self.equation_term.requirements.rule
 
     @property
     def has_exact_solution(self) -> bool:
@@ -421,14 +421,14 @@ def _equation_term(
     return ResidualTerm(BlockRole.EQUATION, "equation", residuals, requirements, weight, part_sizes=sizes)
 
 
-def with_finer_integrals(form: StrongForm, factor: int) -> StrongForm:
-    """The same problem with integrals of so many times the points that its equation gives them."""
+def with_integrals_by(form: StrongForm, rule: Rule) -> StrongForm:
+    """The same problem with integrals that are computed by another rule."""
 
-    def finer(term: ResidualTerm) -> ResidualTerm:
-        return replace(term, requirements=term.requirements.refined(factor))
+    def changed(term: ResidualTerm) -> ResidualTerm:
+        return replace(term, requirements=term.requirements.with_rule(rule))
 
-    terms = tuple(finer(term) for term in form.condition_terms)
-    return replace(form, equation_term=finer(form.equation_term), condition_terms=terms)
+    terms = tuple(changed(term) for term in form.condition_terms)
+    return replace(form, equation_term=changed(form.equation_term), condition_terms=terms)
 
 
 def known_solution(solution: FieldValues, fields: Sequence[str], domain: Domain) -> dict[str, Value]:

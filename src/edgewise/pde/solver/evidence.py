@@ -27,7 +27,8 @@ from edgewise.pde.domains.mesh import Mesh, equal_shares
 from edgewise.pde.domains.sampling import unit_points
 from edgewise.pde.problem.collocation import Collocation, points_with
 from edgewise.pde.problem.evaluation import place_words
-from edgewise.pde.problem.strong_form import with_finer_integrals
+from edgewise.pde.problem.integrals import Rule
+from edgewise.pde.problem.strong_form import with_integrals_by
 from edgewise.pde.solver.scatter import scatter_of
 from edgewise.pde.solver.solution import Stage, field_values
 from edgewise.pde.solver.training import linear_method, train_network
@@ -239,7 +240,10 @@ def judge(
             checks.append(f"integrals by two rules agree to {gap:.1g}")
             estimates.append(gap / max(size, ABOVE_ZERO))
             if gap > LARGEST_GAP:
-                doubts.append(f"Integrals by two rules differ by {gap:.1g}: give `integral` more points.")
+                doubts.append(
+                    f"Integrals by two rules differ by {gap:.1g}: give `integral` more points, or divide it where its "
+                    "integrand has a peak or no bound."
+                )
         corrected = correction_of(network, problem, points, residual, work, is_only=math.isnan(change))
         if corrected is not None:
             checks.append(f"the equation of the error, solved on another grid, gives {corrected:.1g}")
@@ -533,14 +537,18 @@ def one_sided_residual(network: nn.Module, problem: Collocation) -> float:
     return math.sqrt(averaged / len(x)) if averaged > ONE_SIDED**2 * whole else 0.0
 
 
-def integrals_gap(network: nn.Module, problem: Collocation, x: Tensor) -> float:
-    """Largest change of the equation's residuals when integrals have twice as many points, in units of an error."""
+def integrals_gap(network: nn.Module, problem: Collocation, x: Tensor, rule: Rule | None = None) -> float:
+    """Largest change of the equation's residuals when integrals have twice as many points, in units of an error.
+
+    They are computed by the rule of the problem, or by another one.
+    """
     x = x[:: max(1, len(x) // 500)]
-    factor = 2 * problem.form.integral_refinement
-    finer = Collocation(with_finer_integrals(problem.form, factor), problem.sampling, problem.unknowns)
+    rule = problem.form.integral_rule if rule is None else rule
     values = []
     with torch.no_grad():
-        for each in (problem, finer):
+        for factor in (rule.factor, 2 * rule.factor):
+            form = with_integrals_by(problem.form, rule._replace(factor=factor))
+            each = Collocation(form, problem.sampling, problem.unknowns)
             block = replace(each.equation_block(points_with(x)), weight=1.0)
             copies = {name: value.detach().expand(len(x)) for name, value in problem.unknowns.items()}
             values.append(block.weighted_residuals(block.jet(network, x), block.data, copies))

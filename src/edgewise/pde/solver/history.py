@@ -397,6 +397,11 @@ class History(WorkBudget):
         """Take over the judgement of the best network, where it is not `judge` that makes it."""
         self._evidence = evidence
 
+    def doubt(self, sentence: str) -> None:
+        """Add a doubt to the evidence on the best network: nothing is known about its error then."""
+        found = self.evidence()
+        self._evidence = replace(found, doubts=(*found.doubts, sentence), estimate=max(found.estimate, 1.0))
+
     def solution(self, stopped: StopReason, message: str) -> Solution:
         """The best network as a `Solution`, which has not converged where there are doubts."""
         assert self.best is not None

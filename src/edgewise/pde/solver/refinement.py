@@ -12,7 +12,8 @@ from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.outcomes import StopReason
 from edgewise.pde.domains.mesh import Mesh, equal_shares, even_lines, graded_to_ends, grown, respaced, separated
 from edgewise.pde.problem.collocation import Collocation
-from edgewise.pde.problem.strong_form import with_finer_integrals
+from edgewise.pde.problem.integrals import GIVEN_RULE
+from edgewise.pde.problem.strong_form import with_integrals_by
 from edgewise.pde.solver.evidence import INTEGRALS_AGREE, LARGEST_RESIDUAL, integrals_gap
 from edgewise.pde.solver.history import History, TrainedNetwork, solve_step_work
 from edgewise.pde.solver.network import (
@@ -58,6 +59,17 @@ LINEAR_STEPS, NONLINEAR_STEPS, STEPS_SHARE = 3, 6, 1 / 8
 # Largest refinement of the points of integrals, and most points of one over a box, of which every point of the equation
 # has as many. A choice: 768 points on a line and 24^2 in a box where nothing is given.
 MOST_INTEGRAL_REFINEMENT, MOST_BOX_POINTS = 32, 576
+# Factor by which points that are denser towards the ends of integrals must lower their error to be taken. A choice:
+# they lower it a thousand times at a root, and hardly where a peak lies inside.
+LESS_AT_ENDS = 0.1
+# Relative difference of the residuals of two grids below which they have settled, and the least residual, in units of
+# an error, for which this says that there is no solution. Choices: beyond folds two grids agree to 1e-3 to 1e-10, and
+# coarse ones on a disk to 6e-3.
+SETTLED, LEAST_SETTLED = 1e-2, 1e-6
+NO_SOLUTION = (
+    "No solution was found: two grids leave the same residual, as where the problem has none; if it has one, a "
+    "solution of a like problem, as `start`, may lead to it."
+)
 GROWTH = 2.0  # factor of the coefficients of a tensor network from stage to stage. A choice
 LEAST_GROWTH = 1.2  # the same of the last stage, where the number of parameters is limited
 RANK_GROWTH = 2  # the rank of a separable network grows by one part in so many
@@ -207,13 +219,21 @@ class Refinement:
         return start if is_over else self._trained(start, STEPS)
 
     def _with_settled_integrals(self, first: TrainedNetwork) -> TrainedNetwork:
-        """The first stage with as many points for the integrals as two rules need to agree, up to a limit."""
+        """The first stage with integrals by a rule that agrees with one of twice as many points, up to a limit.
+
+        Where the first rule does not, one with points that are denser towards the ends is tried at first.
+        """
+        x = self.history.fresh_points
         while not self.history.past_deadline:
-            gap = integrals_gap(first.network, first.problem, self.history.fresh_points)
-            factor = 2 * self.problem.form.integral_refinement
-            if not INTEGRALS_AGREE < gap < math.inf or factor > MOST_INTEGRAL_REFINEMENT:
+            gap, rule = integrals_gap(first.network, first.problem, x), self.problem.form.integral_rule
+            if not INTEGRALS_AGREE < gap < math.inf or 2 * rule.factor > MOST_INTEGRAL_REFINEMENT:
                 return first
-            form = with_finer_integrals(self.problem.form, factor)
+            graded = rule._replace(is_graded=True)
+            is_at_ends = (
+                rule == GIVEN_RULE and integrals_gap(first.network, first.problem, x, graded) < gap * LESS_AT_ENDS
+            )
+            rule = graded if is_at_ends else rule._replace(factor=2 * rule.factor)
+            form = with_integrals_by(self.problem.form, rule)
             if form.box_points > MOST_BOX_POINTS:
                 return first
             self.problem = Collocation(form, self.problem.sampling, first.problem.unknowns)
@@ -274,10 +294,26 @@ class Refinement:
                 history.add_stage(candidate)
             if history.past_deadline:  # which may have cut the last training short; above it ends the refinement
                 continue
+            if self._has_settled(best, candidate):
+                history.doubt(NO_SOLUTION)
+                return StopReason.NO_PROGRESS, history.message_with_residual(
+                    "A finer grid lowers the residual no further"
+                )
             is_last = was_resolved and not is_better and len(candidates) == 1 and self.problem.form.parts is None
             if is_last or stalls == (STALLS if was_resolved else MORE_STALLS):
                 reason = "Larger networks lowered the residual no further"
                 return StopReason.NO_PROGRESS, history.message_with_residual(reason)
+
+    def _has_settled(self, coarse: TrainedNetwork, fine: TrainedNetwork) -> bool:
+        """True if two grids leave the same residual of a nonlinear problem, which no finer one will lower.
+
+        Least squares then rest where the problem has no solution, as beyond a fold. The residual of a layer or a jump
+        that no grid resolves yet changes with the grid, and that of noise in measured values is no fault.
+        """
+        problem = self.problem
+        if self.plan.shape != TENSOR or problem.is_linear or problem.unknowns or problem.form.observations:
+            return False
+        return fine.loss > LEAST_SETTLED**2 and abs(math.sqrt(fine.loss / coarse.loss) - 1) < SETTLED
 
     @property
     def _is_resolved(self) -> bool:
