@@ -73,7 +73,16 @@ def run_fit(
             keep_training(journal, trained, folder)
     if not results.is_interrupted:
         results = _compare(_search_formulas(results, stages, journal), stages, journal)
-        _show_comparison(results, screen)
+        if results.formulas is not None:
+            screen.say("Formula", style="bold")
+            screen.say(results.formulas.headline)
+            screen.say()
+        if results.baselines:
+            content = report_content(results)
+            screen.table(comparison_table(content))
+            screen.say()
+            screen.say(" ".join(comparison_sentences(content)[1:]))
+            screen.say()
     if folder is None:
         screen.say("No files were written; --out FOLDER writes the model, its metrics, predictions and a report.")
     elif results.baselines or results.formulas is not None:
@@ -222,20 +231,6 @@ def _show_training(results: FitResults, screen: Screen) -> None:
         screen.say("Strongest inputs, and by how much each moves a prediction on average", style="bold")
         screen.table(input_table(results.ranked_inputs()))
     screen.say()
-
-
-def _show_comparison(results: FitResults, screen: Screen) -> None:
-    """Show the formula, and the table of models with the sentences that compare them."""
-    if results.formulas is not None:
-        screen.say("Formula", style="bold")
-        screen.say(results.formulas.headline)
-        screen.say()
-    if results.baselines:
-        content = report_content(results)
-        screen.table(comparison_table(content))
-        screen.say()
-        screen.say(" ".join(comparison_sentences(content)[1:]))
-        screen.say()
 
 
 def comparison_table(content: ReportContent) -> Grid:

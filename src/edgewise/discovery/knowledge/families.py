@@ -268,7 +268,15 @@ def _shapes(
         found: list[tuple[float, Expression]] = []
         for number, entry in enumerate(front):
             rank = abs(number - best) + 0.5 * (number > best)
-            shape = _freed(entry.formula.expression, part)
+            # Numbers other than 1 and -1 are free: what is 2 in one group may be 3 in another. Exponents stay; so do
+            # numbers that others make up for.
+            shape = exchanged(
+                entry.formula.expression,
+                lambda n: Number(n.value) if isinstance(n, Number) and abs(n.value) != 1 else None,
+            )
+            shape = simplify(shape)
+            if len(part.y) > 1:
+                shape = without_redundant_constants(shape, part.x, part.y, part.weights)
             found += [(rank, shape), (rank + 0.2, _with_coefficients(shape, part))]
         clock.announce("constants by group")
         yield [*(shape for _, shape in sorted(found, key=lambda pair: pair[0])[:MOST_SHAPES]), Number(1.5)]
@@ -325,16 +333,6 @@ def _with_coefficients(node: Expression, rows: Groups) -> Expression:
     whole = visit(simplify(node))
     node = simplify(whole if isinstance(whole, Add) else with_factor(whole))
     return without_redundant_constants(node, rows.x, rows.y, rows.weights)
-
-
-def _freed(node: Expression, rows: Groups) -> Expression:
-    """A formula whose numbers other than 1 and -1 are free: what is 2 in one group may be 3 in another.
-
-    Exponents stay; so do numbers that others make up for.
-    """
-    freed = exchanged(node, lambda n: Number(n.value) if isinstance(n, Number) and abs(n.value) != 1 else None)
-    node = simplify(freed)
-    return without_redundant_constants(node, rows.x, rows.y, rows.weights) if len(rows.y) > 1 else node
 
 
 def _best_family(shape: Expression, rows: Groups, count: int, clock: Clock) -> FamilyFit | None:

@@ -236,7 +236,15 @@ class RowReader(BaseEstimator):
         if frame is not None:
             if not hasattr(self, "feature_names_in_") or not _has_names(X):  # there is no name to go by
                 self._check_width(len(frame.names))
-                frame = _renamed(frame, self.encoder_.names)
+                new = dict(zip(frame.names, self.encoder_.names, strict=True))
+                frame = Table(
+                    tuple(self.encoder_.names),
+                    {new[name]: column for name, column in frame.columns.items()},
+                    {new[name]: what for name, what in frame.refused.items()},
+                    rows=frame.rows,
+                    source=frame.source,
+                    decimal=frame.decimal,
+                )
             return self.encoder_.codes(frame)
         rows = _with_sentences(
             lambda: check_array(X, dtype=np.float64, ensure_all_finite="allow-nan", estimator=self, input_name="X"), X
@@ -406,18 +414,6 @@ def _as_frame(X: Any) -> Table | None:
 def _has_names(X: Any) -> bool:
     """Return whether a frame has names that say something: those of pandas may be numbers."""
     return is_frame(X) and all(isinstance(name, str) for name in getattr(X, "columns", ()) if not isinstance(X, Table))
-
-
-def _renamed(table: Table, names: Sequence[str]) -> Table:
-    new = dict(zip(table.names, names, strict=True))
-    return Table(
-        tuple(names),
-        {new[name]: column for name, column in table.columns.items()},
-        {new[name]: what for name, what in table.refused.items()},
-        rows=table.rows,
-        source=table.source,
-        decimal=table.decimal,
-    )
 
 
 def _number_table(rows: np.ndarray, names: Sequence[str]) -> Table:

@@ -19,7 +19,6 @@ from edgewise.train.loop.reports import Callback
 from edgewise.train.methods.base import Adam, Method
 from edgewise.train.penalties import Penalty
 from edgewise.train.problems.base import Problem
-from edgewise.train.problems.data import Data
 from edgewise.train.problems.objective import unwrapped
 
 
@@ -137,7 +136,14 @@ def prepare(model: nn.Module, problem: Problem, adapt_domain: bool) -> None:
         if adapt_domain and not all(bool(part.domain_is_set) for part in (first, *others) if part is not None):
             adapt_domain_(network, sample.x, unset_only=True)
     problem.check_model(network)
-    _check_output(network, problem, sample)
+    # Check the shape of the network's output by two rows of the sample.
+    few = sample.select(slice(0, 2))
+    with evaluation_mode(network), torch.no_grad():
+        prediction = network(few.x)
+    if not isinstance(prediction, Tensor) or prediction.ndim != 2:
+        received = tuple(prediction.shape) if isinstance(prediction, Tensor) else type(prediction).__name__
+        raise InputError(f"model must map (N, in) to a tensor (N, out), got {received}")
+    problem.check_prediction(prediction, few)
 
 
 def _check_match(network: nn.Module, x: Tensor, name: str) -> None:
@@ -152,17 +158,6 @@ def _check_match(network: nn.Module, x: Tensor, name: str) -> None:
         raise InputError(f"{name} must have the model's dtype {parameter.dtype}, got {x.dtype}")
     if x.device != parameter.device:
         raise InputError(f"{name} must be on the model's device {parameter.device}, got {x.device}")
-
-
-def _check_output(network: nn.Module, problem: Problem, sample: Data) -> None:
-    """Check the shape of the network's output by two rows of the sample."""
-    few = sample.select(slice(0, 2))
-    with evaluation_mode(network), torch.no_grad():
-        prediction = network(few.x)
-    if not isinstance(prediction, Tensor) or prediction.ndim != 2:
-        received = tuple(prediction.shape) if isinstance(prediction, Tensor) else type(prediction).__name__
-        raise InputError(f"model must map (N, in) to a tensor (N, out), got {received}")
-    problem.check_prediction(prediction, few)
 
 
 def _warn_outside(x: Tensor, domain: Tensor) -> None:

@@ -133,7 +133,10 @@ class OrdinalBlock(LikelihoodBlock):
     def local_model(self, jet: Tensor, part: Data, unknowns: Unknowns) -> LocalModel:
         """Loss on a part, summed over its samples, to second order in the output (1, b, 1) and the threshold steps."""
         steps = unknowns[THRESHOLD_STEPS].detach()
-        limits, by_steps = _limits(_thresholds(steps)), _limit_slopes(steps)
+        # Derivatives of the limits by the steps, (classes + 1, classes - 1); those of the infinite limits are zero.
+        each = torch.cat([torch.ones_like(steps[:1]), sigmoid(steps[1:])])
+        end = steps.new_zeros(1, len(steps))
+        limits, by_steps = _limits(_thresholds(steps)), torch.cat([end, each.expand(len(steps), -1).tril(), end])
         z, below, above = jet[0, :, 0], limits[part.y], limits[part.y + 1]
         by_below, by_above = by_steps[part.y], by_steps[part.y + 1]
         over, under, gap = sigmoid(z - above), sigmoid(below - z), above - below
@@ -174,10 +177,3 @@ def _limits(thresholds: Tensor) -> Tensor:
     """Thresholds between minus and plus infinity: class k lies between entries k and k + 1."""
     end = thresholds.new_full((1,), torch.inf)
     return torch.cat([-end, thresholds, end])
-
-
-def _limit_slopes(steps: Tensor) -> Tensor:
-    """Derivatives of the limits by the steps, (classes + 1, classes - 1); those of the infinite limits are zero."""
-    each = torch.cat([torch.ones_like(steps[:1]), sigmoid(steps[1:])])
-    end = steps.new_zeros(1, len(steps))
-    return torch.cat([end, each.expand(len(steps), -1).tril(), end])
