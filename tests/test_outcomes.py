@@ -7,6 +7,7 @@ import math
 import subprocess
 import sys
 import textwrap
+import threading
 from threading import Event
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from edgewise.errors import InputError
 from edgewise.outcomes import (
     Deadline,
+    NativeThread,
     OutOfTime,
     Progress,
     StopReason,
@@ -23,6 +25,7 @@ from edgewise.outcomes import (
     duration_text,
     foreseen,
     interruptible,
+    native_call_goes_on,
     progress_callback,
     reported,
 )
@@ -168,6 +171,67 @@ def test_native_code_is_left_when_the_time_is_over():
     ended.set()
     with pytest.raises(ZeroDivisionError):
         interruptible(lambda: 1 / 0)
+
+
+def test_what_a_thread_keeps_is_made_used_and_freed_there():
+    class Factors:
+        def __init__(self):
+            places.append(threading.get_ident())
+
+        def solve(self):
+            places.append(threading.get_ident())
+
+        def __del__(self):
+            places.append(threading.get_ident())
+            freed.set()
+
+    places, freed = [], Event()
+    thread = NativeThread()
+    thread(lambda kept: kept.append(Factors()))
+    thread(lambda kept: kept[0].solve())
+    assert not native_call_goes_on()
+    del thread
+    assert freed.wait(10)
+    assert len(places) == 3 and len(set(places)) == 1 and places[0] != threading.get_ident()
+
+
+def test_what_ends_after_the_deadline_is_freed_in_its_thread_too():
+    left, ended, freed = [1.0], Event(), Event()
+
+    def long(kept):
+        kept.append(Kept())
+        left[0] = -1.0
+        ended.wait(10)
+
+    class Kept:
+        def __del__(self):
+            freed.set()
+
+    thread = NativeThread()
+    with Deadline(lambda: left[0]).holds(), pytest.raises(OutOfTime):
+        thread(long)
+    assert native_call_goes_on()
+    del thread
+    ended.set()
+    assert freed.wait(10)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="signals differ")
+def test_a_process_ends_beside_a_thread_without_work_and_its_fork_does_too():
+    script = """
+        import os
+        from edgewise.outcomes import NativeThread
+
+        thread = NativeThread()
+        thread(lambda kept: kept.append(1))
+        child = os.fork()
+        if child:
+            print(os.waitpid(child, 0)[1], thread(lambda kept: kept[0]))
+    """
+    run = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(script)]
+    ended = subprocess.run(run, capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stdout) == (0, "0 1\n"), ended.stderr
 
 
 @pytest.mark.slow

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import atexit
 import inspect
 import logging
 import math
+import os
+import signal
 import sys
 import threading
 import time
 import warnings
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from queue import SimpleQueue
 from typing import Any, Literal, TypeVar, get_args
 
 from edgewise.errors import InputError
@@ -22,7 +27,6 @@ from edgewise.errors import InputError
 LOGGER = logging.getLogger("edgewise")
 LOGGER.addHandler(logging.NullHandler())  # as libraries do, so that nothing is printed unless the user asks for it
 
-NATIVE_CALL = "edgewise native call"  # name of threads in which native code runs
 WAIT_SECONDS = 0.05  # between two looks at the clock while native code runs. A choice: short for people
 PACE_SECONDS = 2.0  # of work before an upper bound is shown; a choice: before, the pace is not known
 REFRESH_SECONDS = 0.2  # between two updates of the line of `verbose`; a choice: more often nobody can read
@@ -144,17 +148,95 @@ def foreseen(kind: str, work: float) -> Iterator[None]:
 T = TypeVar("T")
 
 
+class NativeThread:
+    """A thread of its own for native code, and for what only the thread that has made it frees, as factors of SuperLU.
+
+    Ctrl-C and a deadline leave a call at once. It then runs to its end in its thread, for which only the end of the
+    process waits, as one that ends while LAPACK works dies by a segmentation fault; a further Ctrl-C ends it at once.
+    What the thread keeps is freed there once nobody holds the object any more.
+
+    Examples
+    --------
+    >>> thread = NativeThread()
+    >>> thread(lambda kept: kept.append(6 * 7))
+    >>> thread(lambda kept: kept[0])
+    42
+    """
+
+    def __init__(self) -> None:
+        self._server = _Server()
+        self._server.start()
+        weakref.finalize(self, self._server.calls.put, None)
+
+    def __call__(self, call: Callable[[list[Any]], T]) -> T:
+        """Result of a call in the thread.
+
+        Parameters
+        ----------
+        call : callable
+            Function of the list of what the thread keeps, which releases the interpreter's lock, as factorisations of
+            numpy, scipy and torch do.
+
+        Raises
+        ------
+        OutOfTime
+            The time is over, see `Deadline`.
+        """
+        future: Future[T] = Future()
+        self._server.calls.put((call, future))
+        while True:
+            try:
+                return future.result(WAIT_SECONDS)
+            except TimeoutError:
+                check_time()
+
+
+class _Server(threading.Thread):
+    """Runs calls one after the other, until there is None; a daemon, so that none without work stops a process."""
+
+    def __init__(self) -> None:
+        super().__init__(name="edgewise native code", daemon=True)
+        # Puts from a collection of garbage are allowed, whatever this thread does: no other queue says so.
+        self.calls: SimpleQueue[tuple[Callable[[list[Any]], Any], Future[Any]] | None] = SimpleQueue()
+        self.is_busy = False
+
+    def run(self) -> None:
+        kept: list[Any] = []
+        while (item := self.calls.get()) is not None:
+            self.is_busy = True
+            call, future = item
+            try:
+                future.set_result(call(kept))
+            except (ArithmeticError, MemoryError, RuntimeError, ValueError) as error:  # what native code raises
+                future.set_exception(error)
+            finally:
+                future.cancel()  # does nothing to a future that has a result
+                self.is_busy = False
+            del item, call, future  # so that what they hold lives no longer than the call
+        kept.clear()
+
+
+def _servers() -> list[_Server]:
+    return [thread for thread in threading.enumerate() if isinstance(thread, _Server)]
+
+
+@atexit.register
+def _wait_for_native_code() -> None:
+    try:
+        for server in _servers():
+            server.calls.put(None)
+            server.join()
+    except KeyboardInterrupt:
+        os._exit(128 + signal.SIGINT)
+
+
 def interruptible(call: Callable[[], T]) -> T:
     """Return the result of a long call of native code, from which Ctrl-C and a deadline return at once.
-
-    The call itself then runs to its end in a thread, for which only the end of the process waits: a process that ends
-    while LAPACK works dies by a segmentation fault.
 
     Parameters
     ----------
     call : callable
-        Function without arguments that releases the interpreter's lock, as factorisations of numpy and torch do; not
-        those of SuperLU, whose memory is never freed if another thread has made them.
+        Function without arguments for a `NativeThread`.
 
     Raises
     ------
@@ -166,27 +248,12 @@ def interruptible(call: Callable[[], T]) -> T:
     >>> interruptible(lambda: 6 * 7)
     42
     """
-    future: Future[T] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(call())
-        except (ArithmeticError, MemoryError, RuntimeError, ValueError) as error:  # what native code raises
-            future.set_exception(error)
-        finally:
-            future.cancel()  # does nothing to a future that has a result
-
-    threading.Thread(target=run, name=NATIVE_CALL).start()
-    while True:
-        try:
-            return future.result(WAIT_SECONDS)
-        except TimeoutError:
-            check_time()
+    return NativeThread()(lambda kept: call())
 
 
 def native_call_goes_on() -> bool:
-    """Return whether a call of `interruptible` still runs from which a deadline or Ctrl-C has returned."""
-    return any(thread.name == NATIVE_CALL for thread in threading.enumerate())
+    """Return whether a call of native code still runs from which a deadline or Ctrl-C has returned."""
+    return any(server.is_busy for server in _servers())
 
 
 class StopReason(StrEnum):

@@ -24,10 +24,12 @@ from edgewise.pde import (
     laplacian,
     solve,
 )
+from edgewise.pde.low_rank import stages
 from edgewise.pde.low_rank.sweeps import Pairs
 from edgewise.pde.solver import evidence, history
 from edgewise.pde.structured import enriched, slabs, stationary, windows
 from edgewise.pde.structured.inverse import _Smoothing
+from edgewise.pde.structured.networks import TensorNetwork
 
 PI = math.pi
 SQUARE = Box(x=(0, 1), y=(0, 1))
@@ -198,3 +200,28 @@ def test_ctrl_c_keeps_what_there_is(kind, monkeypatch):
         signal.signal(signal.SIGPROF, before)
     assert solution.stopped is StopReason.INTERRUPTED
     assert "nterrupted" in solution.message
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_sums_of_products_keeps_the_grid_before(monkeypatch):
+    """They begin where a grid of three coordinates ends; the solution was lost, and later Ctrl-C forgotten."""
+
+    def interrupted(*args):
+        raise KeyboardInterrupt
+        yield
+
+    def one_stage(*args):
+        yield next(low_rank_stages(*args))
+        raise KeyboardInterrupt
+
+    problem = PDE(
+        lambda u, x, y, z: laplacian(u) + torch.exp(x * y * z),
+        Box(x=(0, 1), y=(0, 1), z=(0, 1)),
+        [Dirichlet(lambda x, y, z: x * y + torch.sin(z))],
+    )
+    low_rank_stages = stages.low_rank_stages
+    for replaced in (interrupted, one_stage):
+        monkeypatch.setattr(stages, "low_rank_stages", replaced)
+        solution = solve(problem, tolerance=1e-16, on_interrupt="keep")
+        assert solution.stopped is StopReason.INTERRUPTED and "nterrupted" in solution.message
+        assert isinstance(solution.model, TensorNetwork)

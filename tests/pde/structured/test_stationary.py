@@ -1,6 +1,8 @@
 """Stationary problems on structured grids: known solutions to the last digits, layers, narrow sources, what fits."""
 
 import math
+import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from scipy.integrate import solve_bvp
 from scipy.interpolate import BSpline
 
 from edgewise.checkpoint import load_solution, save_solution
+from edgewise.outcomes import Deadline, OutOfTime
 from edgewise.pde import (
     PDE,
     Box,
@@ -25,6 +28,7 @@ from edgewise.pde import (
 )
 from edgewise.pde.structured.axis import SplineAxis
 from edgewise.pde.structured.linear import FastDiagonalisation, LinearSystem
+from edgewise.pde.structured.linear import system as system_module
 from edgewise.pde.structured.networks import TensorNetwork
 from edgewise.pde.structured.statement import recognised
 from edgewise.pde.structured.stationary import carried, graded
@@ -72,20 +76,69 @@ def test_a_coordinate_has_one_point_for_each_coefficient():
             assert (np.diff(points) > 0).all() and points[0] >= 0 and points[-1] <= 1
 
 
-@pytest.mark.parametrize("mixed", [0.0, 0.3])
-def test_the_matrix_its_product_and_both_solvers_agree(mixed):
-    form = mixed_problem(mixed).form
-    statement = recognised(form)
-    axes = statement.axes([np.linspace(-1, 1, 8), np.linspace(0, 1, 6)], [6, 5])
+def system_of(mixed, intervals=(7, 5), degrees=(6, 5)):
+    statement = recognised(mixed_problem(mixed).form)
+    ends = ((-1, 1), (0, 1))
+    axes = statement.axes([np.linspace(*end, n + 1) for end, n in zip(ends, intervals, strict=True)], degrees)
     blocks, shape = statement.blocks(axes), (*(axis.count for axis in axes), 1)
     slopes = [block.evaluate(np.zeros(shape))[1] for block in blocks]
-    system = LinearSystem(blocks, slopes, shape)
+    return statement, LinearSystem(blocks, slopes, shape)
+
+
+@pytest.mark.parametrize("long_factors", [1e8, 0.0], ids=["here", "in a thread"])
+@pytest.mark.parametrize("mixed", [0.0, 0.3])
+def test_the_matrix_its_product_and_both_solvers_agree(mixed, long_factors, monkeypatch):
+    monkeypatch.setattr(system_module, "LONG_FACTORS", long_factors)
+    statement, system = system_of(mixed)
     vector = np.random.default_rng(0).normal(size=system.unknowns)
     np.testing.assert_allclose(system.matrix() @ vector, system.product(vector), atol=1e-10)
     np.testing.assert_allclose(system.factorised()(system.product(vector)), vector, atol=1e-9)
     if not mixed:  # then the coefficients are of the kind that fast diagonalisation solves at once
         solve_fast = FastDiagonalisation.of(statement, system)
         np.testing.assert_allclose(solve_fast(system.product(vector)), vector, atol=1e-7)
+
+
+def test_the_order_of_the_columns_has_a_narrow_band():
+    def entries(intervals):
+        system = system_of(0.3, intervals)[1]
+        system.factorised()
+        return math.sqrt(2 * system.work * system.unknowns)  # work is the square of the entries
+
+    assert entries((5, 40)) == pytest.approx(entries((40, 5)), rel=0.2)
+
+
+def test_a_singular_matrix_has_no_factors_in_a_thread_either(monkeypatch):
+    system = system_of(0.0)[1]
+    system.slopes = [{key: 0 * slope for key, slope in each.items()} for each in system.slopes]
+    for long_factors in (1e8, 0.0):
+        monkeypatch.setattr(system_module, "LONG_FACTORS", long_factors)
+        assert system.factorised() is None
+
+
+def test_a_factorisation_is_left_at_the_deadline(monkeypatch):
+    left, ended, system = [1.0], threading.Event(), system_of(0.0)[1]
+
+    def endless(*args, **options):
+        left[0] = -1.0
+        ended.wait(10)
+
+    monkeypatch.setattr(system_module, "LONG_FACTORS", 0.0)
+    monkeypatch.setattr(system_module, "splu", endless)
+    with Deadline(lambda: left[0]).holds(), pytest.raises(OutOfTime):
+        system.factorised()
+    ended.set()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="Linux tells how much memory a process has")
+def test_factors_of_threads_leave_no_memory(monkeypatch):
+    monkeypatch.setattr(system_module, "LONG_FACTORS", 0.0)
+    system = system_of(0.3, (24, 24), (9, 9))[1]
+    rhs, held = np.ones(system.rows), []
+    for _ in range(40):  # scipy frees what one thread has made in no other: 3 MB each time
+        system.factorised()(rhs)
+        held.append(int(Path("/proc/self/statm").read_text().split()[1]))  # pages of 4 kB or more
+    assert held[-1] - held[9] < 7000
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor, nn
 
+from edgewise.outcomes import interruptible
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.solver.solution import field_values
 from edgewise.train.jacobian import RowSource, trainable_slots
@@ -62,13 +63,14 @@ def scatter_of(network: nn.Module, problem: Collocation, x: Tensor) -> Scatter:
        Symposium on Mathematical Statistics and Probability, 1967.
     """
     blocks = problem.with_role(BlockRole.OBSERVATION)
-    if not blocks or not hasattr(network, "layers"):
+    is_pinned = sum(len(block.data) for block in blocks) <= 1 and not problem.unknowns  # one value shows no noise
+    if is_pinned or not blocks or not hasattr(network, "layers"):
         return Scatter()
     slots = trainable_slots(network, problem)
     matrix = RowSource(network, problem, slots).normal_equations().matrix.triu()
     matrix = matrix + matrix.triu(1).mT
     matrix.diagonal().add_(ROUNDING_RIDGE * float(matrix.diagonal().max()))
-    factor, info = torch.linalg.cholesky_ex(matrix)
+    factor, info = interruptible(lambda: torch.linalg.cholesky_ex(matrix))
     if int(info):
         return Scatter(dict.fromkeys(problem.unknowns, math.nan), math.nan)
     variances = dict.fromkeys(problem.unknowns, 0.0)

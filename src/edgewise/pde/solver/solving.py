@@ -224,16 +224,21 @@ def solve(
     progress = progress_callback(progress, ("stage", "share", "error"))
     with reported(progress, options.get("verbose", False), "solve") as report:
         history, ended = History(problem, seed, budget, time_limit, report, options.get("journal")), None
-        with history.deadline.holds():
-            if problem.form.smoothed_fields:
-                ended = _find_fields(problem, history)
-            elif _is_unchosen(options):
-                ended = _solve_on_structured_grids(problem, history, tolerance, start)
-                if ended is None and history.deadline.is_over:  # no networks are trained
-                    if history.best is None:
-                        raise history.nothing_in_time(problem)
-                    ended = StopReason.TIME_LIMIT, history.message_with_residual("The time is over")
-            stopped, message = ended or _refined(Refinement(problem, plan, history, tolerance), history)
+        try:
+            with history.deadline.holds():
+                if problem.form.smoothed_fields:
+                    ended = _find_fields(problem, history)
+                elif _is_unchosen(options):
+                    ended = _solve_on_structured_grids(problem, history, tolerance, start)
+                    if ended is None and history.deadline.is_over:  # no networks are trained
+                        if history.best is None:
+                            raise history.nothing_in_time(problem)
+                        ended = StopReason.TIME_LIMIT, history.message_with_residual("The time is over")
+                stopped, message = ended or _refined(Refinement(problem, plan, history, tolerance), history)
+        except KeyboardInterrupt:  # between the parts of the work, or in one that has no result yet
+            if history.best is None:
+                raise
+            stopped, message = StopReason.INTERRUPTED, "Interrupted; the solution is the best so far."
     if stopped is StopReason.INTERRUPTED:
         if not keep_interrupted:
             raise KeyboardInterrupt
@@ -422,9 +427,10 @@ def _solve_with_low_rank(
     if found is None and len(history.stages) > count + 1:
         # Networks with fewer parameters for each term would not resolve what this does not.
         found = StopReason.NO_PROGRESS, history.message_with_residual("A finer grid does not lower the residual")
+    is_cut = found is not None and found[0] in (StopReason.INTERRUPTED, StopReason.TIME_LIMIT)
     if before is not None and not history.fresh_residual < residual:
         history.returned_to(before, count)
-        return ended
+        return found if is_cut else ended
     return found or ended
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import linalg, sparse
 
-from edgewise.outcomes import foreseen
+from edgewise.outcomes import foreseen, interruptible
 from edgewise.train.cost import EQUATION_COST
 
 # Projections: ridge of systems whose diagonal is one, steps of refinement that remove its influence, the least size of
@@ -44,12 +44,12 @@ class Projection:
                 band[2 * width + row - column, column] = values
                 band[2 * width] += PROJECTION_RIDGE
                 factorise, self._back = linalg.get_lapack_funcs(("gbtrf", "gbtrs"), (band,))
-                self._factors = (*factorise(band, width, width, overwrite_ab=True)[:2], width)
+                self._factors = (*interruptible(lambda: factorise(band, width, width, overwrite_ab=True))[:2], width)
             else:
                 dense = np.zeros((count, count), dtype=values.dtype, order="F")
                 dense[row, column] = values
                 dense[np.arange(count), np.arange(count)] += PROJECTION_RIDGE
-                self._factors = linalg.lu_factor(dense, overwrite_a=True, check_finite=False)
+                self._factors = interruptible(lambda: linalg.lu_factor(dense, overwrite_a=True, check_finite=False))
         self.solve_work = (1 + PROJECTION_ROUNDS) * 8 * (matrix.nnz + count * min(2 * width, count))
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
