@@ -72,6 +72,7 @@ UNSOLVED_ESTIMATE = 1e-2
 DEFAULT_TOLERANCE = 1e-10  # A choice: what two grids reach on smooth problems
 GAP_OF_ERRORS = 0.2  # standard errors to which two grids must agree: an interval is then 2 % too short. A choice
 STARTS_OF_OTHERS = 5  # from which another solution is sought. A choice: less than a second on a square
+INTERRUPTED = "Interrupted; the solution is that of the last complete grid."
 ALWAYS = ("on_interrupt", "verbose", "journal")  # options that do not choose how a problem is solved
 # Dimensions up to which products of B-splines of all coordinates are used. A choice: their number grows like that of
 # the intervals to the power of the dimension.
@@ -235,12 +236,10 @@ def solve(
                             raise history.nothing_in_time(problem)
                         ended = StopReason.TIME_LIMIT, history.message_with_residual("The time is over")
                 stopped, message = ended or _refined(Refinement(problem, plan, history, tolerance), history)
-        except KeyboardInterrupt:  # between the parts of the work, or in one that has no result yet
-            if history.best is None:
-                raise
-            stopped, message = StopReason.INTERRUPTED, "Interrupted; the solution is the best so far."
+        except KeyboardInterrupt:
+            stopped, message = StopReason.INTERRUPTED, INTERRUPTED
     if stopped is StopReason.INTERRUPTED:
-        if not keep_interrupted:
+        if not keep_interrupted or history.best is None:
             raise KeyboardInterrupt
         history.hurry()
     return history.solution(stopped, message)
@@ -423,7 +422,10 @@ def _solve_with_low_rank(
             history.separation = missed
             yield stage
 
-    found = solve_on_grids(problem, stages(), history, tolerance)
+    try:
+        found = solve_on_grids(problem, stages(), history, tolerance)
+    except KeyboardInterrupt:
+        found = StopReason.INTERRUPTED, INTERRUPTED
     if found is None and len(history.stages) > count + 1:
         # Networks with fewer parameters for each term would not resolve what this does not.
         found = StopReason.NO_PROGRESS, history.message_with_residual("A finer grid does not lower the residual")
@@ -461,10 +463,6 @@ def _find_fields(problem: Collocation, history: History) -> tuple[StopReason, st
                 return StopReason.CONVERGED, f"Two grids agree to {gap:.1g} of a standard error."
             if history.exhausted:
                 break
-    except KeyboardInterrupt:
-        if before is None:
-            raise
-        return StopReason.INTERRUPTED, "Interrupted; the solution is that of the last complete grid."
     except OutOfTime:
         if before is None:
             raise history.nothing_in_time(problem) from None
@@ -496,10 +494,6 @@ def solve_on_grids(
             if history.exhausted:
                 reason, clause = history.exhausted
                 return reason, history.message_with_residual(clause)
-    except KeyboardInterrupt:
-        if best is None:
-            raise
-        return StopReason.INTERRUPTED, "Interrupted; the solution is that of the last complete grid."
     except OutOfTime:
         exhausted = StopReason.TIME_LIMIT, "The time is over"
     if best is None:
