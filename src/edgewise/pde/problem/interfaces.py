@@ -7,7 +7,9 @@ lies (`Parts.select`); on an interface those of both sides, which `InterfaceResi
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -361,6 +363,23 @@ def sides_of(parts: Parts, x: Tensor, normal: Tensor | None, is_interface: bool)
     return torch.stack([inside, parts.number(x + step)], 1) if is_interface else inside[:, None]
 
 
+_noted: ContextVar[list[tuple[Tensor, Tensor]] | None] = ContextVar("_noted", default=None)
+
+
+@contextmanager
+def noted_diffusion() -> Iterator[list[tuple[Tensor, Tensor]]]:
+    """Note the coefficients of `diffusion` that are functions, (b,), and their gradients, (b, n), as it is called.
+
+    Derivatives of a residual alone do not tell div(k grad u) from k times the Laplacian where k jumps.
+    """
+    noted = list[tuple[Tensor, Tensor]]()
+    token = _noted.set(noted)
+    try:
+        yield noted
+    finally:
+        _noted.reset(token)
+
+
 def diffusion(u: Field, coefficient: float | Field | Callable[..., Tensor]) -> Tensor:
     """Divergence of a coefficient times the gradient of a field, div(k grad u): diffusion in flux form.
 
@@ -421,10 +440,15 @@ def diffusion(u: Field, coefficient: float | Field | Callable[..., Tensor]) -> T
                 "that uses others: write k * laplacian(u) + (gradient(v) * gradient(u)).sum(1) for k = 1 + v"
             )
         k = _as_written(k, points.dtype).expand(len(points))
+        noted = _noted.get()
         if not k.requires_grad:  # constant on each side of a jump
+            if noted is not None:
+                noted.append((k, torch.zeros_like(points)))
             return k * laplacian(u)
         leaves = [points, *([table["value"]] if "value" in names else [])]
         slopes = torch.autograd.grad(k.sum(), leaves, create_graph=True, materialize_grads=True)
+        if noted is not None:
+            noted.append((k.detach(), slopes[0].detach()))
         plain = {**coordinate_table(u.coordinates, u.points), "value": u.value}
         if not coefficient(**{name: plain[name] for name in names}).requires_grad:  # but for the leaves made here
             k, slopes = k.detach(), tuple(slope.detach() for slope in slopes)

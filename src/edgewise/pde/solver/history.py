@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -44,6 +45,9 @@ from edgewise.settings import ABOVE_ZERO, EQUATION_BUDGET_WORK
 from edgewise.train.cost import EQUATION_COST, WorkBudget, active_parameters
 from edgewise.train.methods.base import Method
 from edgewise.train.problems.blocks import BlockRole
+
+if TYPE_CHECKING:
+    from edgewise.pde.structured.slabs import March
 
 NETWORK_STEPS = "steps of a network"  # the kind of work whose pace says how long a further stage takes
 UNKNOWN = "unknown "  # before the names of unknown coefficients beside those of parameters
@@ -283,6 +287,14 @@ class History(WorkBudget):
         self.best = None
         self.add_stage(result, points)
         self.add_stage(finer, only.points)
+
+    def ended_early(self, problem: Collocation, march: March, loss: float, reason: StopReason) -> str:
+        """Record the only pass through time, up to the moment that it reached, and return a clause about it."""
+        assert problem.form.time is not None
+        shorter = until(problem, problem.form.time, march.reached)
+        self.fresh_points = shorter.domain.interior(FRESH_POINTS, "sobol", seed=self.seed + FRESH_SEED)
+        self.add_stage(TrainedNetwork(march.network, shorter, loss), march.points)
+        return f"{WHY_EARLY[reason]} at {problem.domain.coordinates[problem.form.time]} = {march.reached:.6g}"
 
     def returned_to(self, best: TrainedNetwork, stages: int) -> None:
         """Take an earlier network for the best one again, and forget the stages after the first so many."""

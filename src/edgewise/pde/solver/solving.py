@@ -28,21 +28,17 @@ from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.solver.evidence import LARGEST_RESIDUAL, evidence_of_fields
 from edgewise.pde.solver.history import (
     DEARER_MARCH,
-    FRESH_POINTS,
-    FRESH_SEED,
     MOST_MARCH,
     SHARPER_LOOSE_MARCH,
     SHARPER_MARCH,
     STOPPED,
-    WHY_EARLY,
     History,
     PassWatch,
     TrainedNetwork,
     fall_of_pass,
-    until,
 )
 from edgewise.pde.solver.network import SeparableNetwork, SolverNetwork, check_as_start, grid_sizes, kan_of
-from edgewise.pde.solver.refinement import SEPARABLE, TENSOR, Plan, Refinement
+from edgewise.pde.solver.refinement import SEPARABLE, TENSOR, Plan, Refinement, solve_in_weak_form
 from edgewise.pde.solver.solution import Solution, field_values
 from edgewise.pde.solver.training import linear_method
 from edgewise.pde.structured.networks import TensorNetwork
@@ -352,6 +348,7 @@ def _solve_on_structured_grids(
     """
     from edgewise.pde.structured.deflation import interpolated, others  # imported late: `import edgewise` stays light
     from edgewise.pde.structured.enriched import enriched_stages
+    from edgewise.pde.structured.linear import is_rough
     from edgewise.pde.structured.slabs import marches
     from edgewise.pde.structured.statement import recognised
     from edgewise.pde.structured.stationary import first_axes, stationary_stages
@@ -367,6 +364,8 @@ def _solve_on_structured_grids(
             return _solve_with_low_rank(problem, history, tolerance, None)
         return solve_on_grids(problem, enriched_stages(problem), history, tolerance)
     if marches(statement):
+        if is_rough(statement):
+            return solve_in_weak_form(problem, statement, history, tolerance)
         ended = _march(problem, statement, history, tolerance, known)
         if ended is not None or statement.multipliers or TIME in problem.domain.coordinates:
             return ended
@@ -546,11 +545,8 @@ def _march(
         elif history.best is None:
             if result is None:
                 return None
-            name, shorter = problem.domain.coordinates[march.time], until(problem, march.time, result.reached)
-            history.fresh_points = shorter.domain.interior(FRESH_POINTS, "sobol", seed=history.seed + FRESH_SEED)
-            history.add_stage(TrainedNetwork(result.network, shorter, allowed), result.points)
             reason = stop[0] if stop else StopReason.NO_PROGRESS
-            return reason, history.message_with_residual(f"{WHY_EARLY[reason]} at {name} = {result.reached:.6g}")
+            return reason, history.message_with_residual(history.ended_early(problem, result, allowed, reason))
         elif result is not None and not watch.is_out_of_reach:
             history.compare_beginning(result.network, result.reached)
         is_last = result is None or not result.is_complete or allowed <= march_of.tolerances[1]

@@ -20,7 +20,7 @@ from edgewise.pde.domains.products import OverTime
 from edgewise.pde.problem.strong_form import StrongForm
 from edgewise.pde.structured.axis import SplineAxis, TimeAxis
 from edgewise.pde.structured.blocks import Slopes
-from edgewise.pde.structured.linear import CutGrid, Projection
+from edgewise.pde.structured.linear import CutGrid, Projection, WeakForm
 from edgewise.pde.structured.linear.cut_grid import WALL_SEED
 from edgewise.pde.structured.slabs import ITERATIONS, SPACE_MARGIN, STEP, Fields, Known, SlabMarch, Watch
 from edgewise.pde.structured.statement import Statement, orders_of, scattered_block, start_terms
@@ -43,6 +43,10 @@ SEAM_WEIGHT = 0.01
 # Penalty on the boundary, in units of the slopes inside over an interval. A choice: at a tenth of it heat on a disk has
 # unstable modes for splines of degree 8, at ten times as much none either.
 WALL_PENALTY = 150.0
+# Even intervals of the first and of the largest grid of a weak form, by the number of coordinates of space, and degree.
+# Choices: a second, and a minute; at a given number of splines degrees 4 to 8 are as good for waves through a speed
+# that jumps at random.
+FIRST_WEAK_INTERVALS, MOST_WEAK_INTERVALS, WEAK_DEGREE = {1: 48, 2: 12}, {1: 3000, 2: 100}, 4
 WINDOW_LENGTHS = math.sqrt(2.0)  # between the lengths that windows may have, so that they share factors. A choice
 # Newton's method in a window: contraction below which factors are used again, and relative changes of slopes over a
 # window that are rounding.
@@ -146,7 +150,63 @@ class WindowFactors:
         return step.reshape(len(step), -1, self.fields)
 
 
-class WindowMarch(SlabMarch):
+class KeptGridMarch(SlabMarch):
+    """A pass through time whose grid of space gets no coarser, in slabs of a few lengths, which share factors."""
+
+    def bounded(self, moment: float, length: float) -> float:
+        """One of a few lengths, so that windows share factors; the last one is as long as time is left."""
+        begin, end = self.domain.bounds[self.time].tolist()
+        if length == end - moment:
+            return length
+        return (end - begin) * WINDOW_LENGTHS ** math.floor(1e-9 + math.log(length / (end - begin), WINDOW_LENGTHS))
+
+    def _coarser(self, space: list[SplineAxis], state: np.ndarray) -> tuple[list[SplineAxis], np.ndarray]:
+        return space, state
+
+    def _coef(self, line: TimeAxis, nodal: np.ndarray, state: np.ndarray) -> np.ndarray:
+        """Coefficients of a window from those at its moments, (q, *counts, fields), and the state at its first one."""
+        moments, begin = line.collocation_points(self.order), line.breakpoints[0]
+        points = line.all_points()
+        length = float(np.ptp(line.breakpoints))
+        fields = []
+        for slot in range(nodal.shape[-1]):
+            given = int(self.statement.field_orders[slot, self.time])
+            data = np.concatenate([state[:given, ..., slot], nodal[..., slot]])
+            powers = np.polynomial.legendre.legvander(2 * (moments - begin) / length - 1, len(data) - 1)
+            first = np.polynomial.legendre.legvander(np.array([-1.0]), len(data) - 1)
+            rows = [first] if given else []
+            if given > 1:
+                slope = [np.polynomial.legendre.Legendre(each).deriv()(-1.0) for each in np.eye(len(data))]
+                rows.append(np.array([slope]) * 2 / length)
+            to_legendre = np.linalg.inv(np.concatenate([*rows, powers]))
+            at = np.polynomial.legendre.legvander(2 * (points - begin) / length - 1, len(data) - 1)
+            fields.append(np.tensordot(line.interpolated(at @ to_legendre), data, 1))
+        return np.moveaxis(np.stack(fields, -1), 0, self.time)
+
+
+class WeakMarch(KeptGridMarch):
+    """A pass through time of a `WeakForm` on one even grid of space, see `SlabMarch`."""
+
+    def _initial(self) -> tuple[list[SplineAxis], np.ndarray]:
+        count, bounds = round(self.finer * FIRST_WEAK_INTERVALS[len(self.space)]), self.domain.bounds.numpy()
+        lines = [np.linspace(bounds[axis, 0], bounds[axis, 1], count + 1) for axis in self.space]
+        axes = [
+            SplineAxis(line, WEAK_DEGREE, self.statement.periodic[k]) for k, line in zip(self.space, lines, strict=True)
+        ]
+        self.form = WeakForm(self.statement, axes)
+        return axes, self._interpolated(axes)
+
+    def _slab(
+        self, space: list[SplineAxis], state: np.ndarray, begin: float, end: float
+    ) -> tuple[list[SplineAxis], np.ndarray, np.ndarray, float]:
+        line = TimeAxis(begin, end, self.degree)
+        coef = self._coef(line, self.form.solved(line, state), state)
+        self.work, self.form.work = self.work + self.form.work, 0.0
+        tail = self._tail(space, coef)
+        return space, state, coef, float(np.maximum(tail[1], 0.1 * tail[0]).max())
+
+
+class WindowMarch(KeptGridMarch):
     """A pass through time on any domain of space, see `SlabMarch`."""
 
     tolerances = 1e-5, 1e-10  # a choice: seconds for a first pass; below the least one rounding is seen
@@ -159,13 +219,6 @@ class WindowMarch(SlabMarch):
         self._grids: list[CutGrid] = []
         self._refined, self._is_settled = (0, math.inf), False
         self._kept: tuple[CutGrid, float, WindowFactors] | None = None
-
-    def bounded(self, moment: float, length: float) -> float:
-        """One of a few lengths, so that windows share factors; the last one is as long as time is left."""
-        begin, end = self.domain.bounds[self.time].tolist()
-        if length == end - moment:
-            return length
-        return (end - begin) * WINDOW_LENGTHS ** math.floor(1e-9 + math.log(length / (end - begin), WINDOW_LENGTHS))
 
     def _grid(self, axes: Sequence[SplineAxis]) -> CutGrid:
         for grid in self._grids:
@@ -411,26 +464,6 @@ class WindowMarch(SlabMarch):
             before = size
         return None
 
-    def _coef(self, line: TimeAxis, nodal: np.ndarray, state: np.ndarray) -> np.ndarray:
-        """Coefficients of a window from those at its moments, (q, *counts, fields), and the state at its first one."""
-        moments, begin = line.collocation_points(self.order), line.breakpoints[0]
-        points = line.all_points()
-        length = float(np.ptp(line.breakpoints))
-        fields = []
-        for slot in range(nodal.shape[-1]):
-            given = int(self.statement.field_orders[slot, self.time])
-            data = np.concatenate([state[:given, ..., slot], nodal[..., slot]])
-            powers = np.polynomial.legendre.legvander(2 * (moments - begin) / length - 1, len(data) - 1)
-            first = np.polynomial.legendre.legvander(np.array([-1.0]), len(data) - 1)
-            rows = [first] if given else []
-            if given > 1:
-                slope = [np.polynomial.legendre.Legendre(each).deriv()(-1.0) for each in np.eye(len(data))]
-                rows.append(np.array([slope]) * 2 / length)
-            to_legendre = np.linalg.inv(np.concatenate([*rows, powers]))
-            at = np.polynomial.legendre.legvander(2 * (points - begin) / length - 1, len(data) - 1)
-            fields.append(np.tensordot(line.interpolated(at @ to_legendre), data, 1))
-        return np.moveaxis(np.stack(fields, -1), 0, self.time)
-
     def _sizes(self, values: np.ndarray) -> np.ndarray:
         """Size of each field from values (..., fields)."""
         sizes = np.sqrt((values.reshape(-1, values.shape[-1]) ** 2).mean(0))
@@ -453,9 +486,6 @@ class WindowMarch(SlabMarch):
         table = before.table_at(after.points, (0,) * len(new))
         values = np.stack([table @ each for each in before.taken(state)], 1)  # (m, k, fields)
         return after.through(values)
-
-    def _coarser(self, space: list[SplineAxis], state: np.ndarray) -> tuple[list[SplineAxis], np.ndarray]:
-        return space, state
 
 
 def evolution(form: StrongForm) -> Statement | None:

@@ -1,0 +1,358 @@
+"""Linear evolution of second order in space in weak form, for coefficients that splines do not resolve."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy import sparse
+from scipy.sparse.linalg import SuperLU, splu
+from torch import Tensor
+
+from edgewise.outcomes import check_time, foreseen
+from edgewise.pde.problem.fields import Index
+from edgewise.pde.problem.interfaces import noted_diffusion
+from edgewise.pde.problem.strong_form import ResidualTerm
+from edgewise.pde.structured.axis import SplineAxis, TimeAxis, along
+from edgewise.pde.structured.blocks import RowBlock
+from edgewise.pde.structured.statement import Statement
+
+# Points of a coordinate by which coefficients are integrated, and points of an interval, at least. Choices: PINNacle's
+# rough coefficients have 256 values of a coordinate.
+RULE_POINTS, LEAST_OF_CELL = 512, 6
+# Change of coefficients from one moment to another that is rounding, and shares of the time at which they are compared.
+SAME_COEFFICIENTS, COMPARED_MOMENTS = 1e-12, (0.37, 1.0)
+# Intervals of a coordinate, by the number of coordinates, and degree of splines on which a coefficient is rough if they
+# are off by more than this share of it: no slab of time has a finer grid. A choice: errors of solutions are as large.
+ROUGH_GRID, ROUGH_GRID_DEGREE, ROUGH = {1: 3000, 2: 100}, 5, 1e-2
+
+
+# Multiply-adds of a slab, at least, for the time that evaluating the data takes. Measured.
+LEAST_SLAB_WORK = 1e7
+
+
+class Rule:
+    """A coordinate with a quadrature rule, or an end of it, and the splines at the points.
+
+    Parameters
+    ----------
+    axis : SplineAxis
+        The coordinate.
+    end : int, optional
+        0 or 1 for its low or high end, where there is one point of weight 1; the whole coordinate if left out.
+    """
+
+    def __init__(self, axis: SplineAxis, end: int | None = None):
+        cells, per_cell = (
+            (axis.intervals, max(LEAST_OF_CELL, -(-RULE_POINTS // axis.intervals))) if end is None else (1, 1)
+        )
+        nodes, weights = np.polynomial.legendre.leggauss(per_cell)
+        steps = np.diff(axis.breakpoints)[:, None]
+        self.points, self.weights = (axis.breakpoints[:-1, None] + steps * (nodes + 1) / 2).ravel(), steps * weights / 2
+        if end is not None:
+            self.points, self.weights = axis.breakpoints[[-1 if end else 0]], np.ones((1, 1))
+        local = [axis.local(self.points, order) for order in (0, 1)]
+        self.columns, self.count = local[0][0].reshape(cells, per_cell, -1)[:, 0], axis.count
+        self.values = [each.reshape(cells, per_cell, -1) for _, each in local]
+
+
+@dataclass(eq=False)
+class Side:
+    """A condition on one side of a box.
+
+    Parameters
+    ----------
+    axis, end : int
+        Number of the coordinate of space that is constant, and 0 or 1 for its low or high end.
+    term : ResidualTerm
+        The condition.
+    points : list of ndarray
+        Points of each coordinate of space.
+    factor : ndarray
+        What multiplies the residual of u = 0 at the points: for values themselves, or in the weak form.
+    rules : list of Rule
+        Quadrature on the side; empty where values are given.
+    """
+
+    axis: int
+    end: int
+    term: ResidualTerm
+    points: list[np.ndarray]
+    factor: np.ndarray
+    rules: list[Rule]
+
+
+class WeakForm:
+    """An equation of one field, w (m u_tt + d u_t + b grad u + c u - f) = div(k grad u), tested by splines of space.
+
+    Here -k / w is the slope of the residual by second derivatives, and k is 1, or the coefficient of `diffusion`. After
+    integration by parts no derivative of k is left, and without b matrices are symmetric, so that energy is kept or
+    lost whatever the coefficients are; collocation has waves that grow where they jump [1]_.
+
+    Parameters
+    ----------
+    statement : Statement
+        A problem for which `is_rough` holds.
+    axes : list of SplineAxis
+        The coordinates of space.
+
+    References
+    ----------
+    .. [1] P. Joly, "Variational methods for time-dependent wave propagation problems", in "Topics in Computational Wave
+       Propagation", Lecture Notes in Computational Science and Engineering 31, 2003, 201.
+    """
+
+    def __init__(self, statement: Statement, axes: Sequence[SplineAxis]):
+        form, self.statement, self.axes, self.work = statement.form, statement, axes, 0.0
+        assert form.time is not None
+        self.time, self.order = form.time, int(statement.field_orders[:, form.time].max())
+        self.space = [axis for axis in range(form.domain.dimension) if axis != form.time]
+        rules, low = [Rule(axis) for axis in axes], float(form.domain.bounds[form.time, 0])
+        weight, spread, lower = weighted(statement, [rule.points for rule in rules], low)
+        units = np.eye(len(axes), dtype=int).tolist()
+        self.matrices = [assembled(rules, spread, units[0], units[0])]
+        for unit in units[1:]:
+            self.matrices[0] += assembled(rules, spread, unit, unit)
+        self.matrices += [sparse.csr_array(self.matrices[0].shape) for _ in range(self.order)]
+        for index, slope in lower.items():
+            trials = [index[axis] for axis in self.space]
+            self.matrices[index[self.time]] += assembled(rules, slope, trials=trials)
+        self.sources = assembled(rules, weight)
+        self._places = [axis.all_points() for axis in axes]
+        self.sides, given = list[Side](), np.zeros([axis.count for axis in axes], dtype=bool)
+        for condition, axis, end in statement.faces():
+            if axis == self.time:
+                continue
+            number, term = self.space.index(axis), form.condition_terms[condition]
+            at = [Rule(each, end if k == number else None) for k, each in enumerate(axes)]
+            points = [rule.points for rule in at]
+            slopes, _ = slopes_of(statement, term, points, low, (axis, end))
+            normal = slopes.get(tuple(int(k == axis) for k in range(form.domain.dimension)))
+            level = slopes.get((0,) * form.domain.dimension)
+            if normal is None:  # values are given, of which a side has those at the places of its splines
+                points = [self._places[k] if k != number else line for k, line in enumerate(points)]
+                level = slopes_of(statement, term, points, low, (axis, end))[0][(0,) * form.domain.dimension]
+                self.sides.append(Side(number, end, term, points, -1 / level, []))
+                given[self._place(self.sides[-1])] = True
+                continue
+            factor = weighted(statement, points, low)[1] / normal * (1 if end else -1)
+            if level is not None:
+                self.matrices[0] += assembled(at, factor * level)
+            self.sides.append(Side(number, end, term, points, factor, at))
+        self.given = given.ravel()
+        self._free = [each[~self.given][:, ~self.given] for each in self.matrices]
+        self._kept: tuple[float, list[tuple[int, float, SuperLU]]] | None = None
+
+    def _place(self, side: Side) -> tuple[slice, ...]:
+        """Coefficients of a side among all of them."""
+        place = slice(-1, None) if side.end else slice(0, 1)
+        return tuple(place if k == side.axis else slice(None) for k in range(len(self.axes)))
+
+    def solved(self, line: TimeAxis, state: np.ndarray) -> np.ndarray:
+        """Coefficients of space at the moments of a slab, (q, *counts), from the state at its beginning.
+
+        These are those of `TimeAxis`, the method of Radau, whose matrix is diagonalised.
+        """
+        check_time()
+        self.work += LEAST_SLAB_WORK
+        moments, rates = line.collocation_points(self.order), line.rates(self.order)
+        start = state.reshape(self.order, -1)
+        loads, known = self._data(moments, start[0])
+        rhs = loads - self.matrices[0] @ start[0]
+        if self.order == 2:
+            rhs += np.outer(rates.sum(1), self.matrices[2] @ start[1])
+        change = known
+        for matrix in self.matrices if self.given.any() else ():
+            rhs -= (matrix @ change.T).T
+            change = rates @ change
+        values, vectors = np.linalg.eig(rates)
+        moved = np.linalg.inv(vectors) @ rhs[:, ~self.given]
+        for number, factor, factors in self._factorised(float(np.ptp(line.breakpoints)), values):
+            each = moved[number] if factor > 1 else moved[number].real
+            known[:, ~self.given] += factor * np.outer(vectors[:, number], factors.solve(each)).real
+            self.work += 2 * factor**2 * factors.nnz
+        return (start[0] + known).reshape(-1, *state.shape[1:])
+
+    def _factorised(self, length: float, values: np.ndarray) -> list[tuple[int, float, SuperLU]]:
+        """Factors for each eigenvalue but those that are conjugates of others; kept for slabs of the same length."""
+        if self._kept is None or abs(self._kept[0] / length - 1) > 1e-9:
+            factors, size = list[tuple[int, float, SuperLU]](), self._free[0].shape[0]
+            band = np.prod([axis.count for axis in self.axes[1:]]) * (self.axes[0].degree + 1)
+            for number, value in enumerate(values):
+                if value.imag < 0:
+                    continue
+                powers = [value**k if value.imag else value.real**k for k in range(self.order + 1)]
+                matrix = sum(
+                    (power * each for power, each in zip(powers[1:], self._free[1:], strict=True)), self._free[0]
+                )
+                with foreseen("sparse factors", size * float(band) ** 2):
+                    # In this thread: scipy never frees factors that another thread has made.
+                    made = splu(sparse.csc_array(matrix), permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True})
+                factor = 2.0 if value.imag else 1.0  # for the conjugate
+                factors.append((number, factor, made))
+                self.work += factor**2 * float(made.nnz) ** 2 / size / 2
+            self._kept = length, factors
+        return self._kept[1]
+
+    def _data(self, moments: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Integrals of data at moments with all splines, and changes of given coefficients, (q, splines) each."""
+        counts = [axis.count for axis in self.axes]
+        source = row_of(self.statement, self.statement.form.equation_term, self._places, moments)[0]
+        loads, known = np.zeros((len(moments), len(start))), np.zeros((len(moments), *counts))
+        if source.any():
+            for k, axis in enumerate(self.axes):
+                source = axis.interpolated(source, k + 1)
+            loads -= (self.sources @ source.reshape(len(moments), -1).T).T
+        for side in self.sides:
+            face = self.space[side.axis], side.end
+            data = side.factor * row_of(self.statement, side.term, side.points, moments, face)[0]
+            if not side.rules:
+                for k, axis in enumerate(self.axes):
+                    data = data if k == side.axis else axis.interpolated(data, k + 1)
+                known[:, *self._place(side)] = data
+            elif data.any():
+                loads -= [assembled(side.rules, each).sum(1) for each in data]  # the sum of all splines is one
+        return loads, np.where(self.given, known.reshape(loads.shape) - start, 0.0)
+
+
+def assembled(
+    rules: Sequence[Rule], values: np.ndarray, tests: Sequence[int] = (0, 0), trials: Sequence[int] = (0, 0)
+) -> sparse.csr_array:
+    """Integrals of a function with derivatives of every two splines.
+
+    Parameters
+    ----------
+    rules : list of Rule
+        One for each coordinate.
+    values : ndarray
+        The function at the points, (*points).
+    tests, trials : tuple of int
+        Orders of the derivatives by each coordinate of both splines.
+
+    Returns
+    -------
+    csr_array
+        (splines, splines).
+    """
+    shape = [size for rule in rules for size in rule.weights.shape]
+    parts, rows, columns, count = values.reshape(shape), np.zeros((), dtype=int), np.zeros((), dtype=int), 1
+    for rule, test, trial in zip(rules, tests, trials, strict=False):
+        table = (rule.values[test] * rule.weights[..., None])[..., None] * rule.values[trial][..., None, :]
+        # The coordinate is taken from the front, and its cells and products become the last ones.
+        parts = np.einsum("xa...,xam->...xm", parts, table.reshape(*table.shape[:2], -1))
+        size = rule.columns.shape[1]
+        rows = (rows * rule.count)[..., None, None] + np.repeat(rule.columns, size, 1)
+        columns = (columns * rule.count)[..., None, None] + np.tile(rule.columns, size)
+        count *= rule.count
+    entries = parts.ravel(), (rows.ravel(), columns.ravel())
+    return sparse.csr_array(sparse.coo_array(entries, shape=(count, count)))
+
+
+def row_of(
+    statement: Statement,
+    term: ResidualTerm,
+    points: Sequence[np.ndarray],
+    moments: np.ndarray,
+    face: tuple[int, int] | None = None,
+) -> tuple[np.ndarray, RowBlock, dict[tuple[int, Index], Tensor]]:
+    """Residual of u = 0 at moments, (q, *points), on a grid of space, the rows, and what they take for u = 0."""
+    form, lines = statement.form, list(points)
+    assert form.time is not None
+    lines.insert(form.time, moments)
+    block = RowBlock(form, term, (0,), (), lines, face)
+    zero = torch.zeros(len(block.x), dtype=torch.float64)
+    jet = {(0, index): zero.clone() for index in term.requirements.derivatives[form.fields[0]]}
+    return np.moveaxis(block.evaluate_jet(jet, with_slopes=False)[0][0], form.time, 0), block, jet
+
+
+def slopes_of(
+    statement: Statement,
+    term: ResidualTerm,
+    points: Sequence[np.ndarray],
+    moment: float,
+    face: tuple[int, int] | None = None,
+) -> tuple[dict[Index, np.ndarray], list[tuple[Tensor, Tensor]]]:
+    """Slopes of a residual on a grid of space, (*points), at a moment, and what `noted_diffusion` has of it."""
+    _, block, jet = row_of(statement, term, points, np.array([moment]), face)
+    with noted_diffusion() as noted:
+        slopes = block.evaluate_jet(jet, with_slopes=True)[1]
+    return {index: slope.reshape(tuple(map(len, points))) for (_, _, index), slope in slopes.items()}, noted
+
+
+def weighted(
+    statement: Statement, points: Sequence[np.ndarray], moment: float
+) -> tuple[np.ndarray, np.ndarray, dict[Index, np.ndarray]]:
+    """w, k and the slopes of lower order times w of a `WeakForm`, on a grid of space.
+
+    Raises
+    ------
+    ValueError
+        There is no such form.
+    """
+    form = statement.form
+    slopes, noted = slopes_of(statement, form.equation_term, points, moment)
+    space = [axis for axis in range(form.domain.dimension) if axis != form.time]
+    size = form.domain.dimension
+    leading = [slopes.pop(tuple(2 * int(k == axis) for k in range(size)), np.zeros(1)) for axis in space]
+    first, rest = leading[0], [sum(index[axis] for axis in space) + bool(index[form.time or 0]) for index in slopes]
+    is_even = all(np.allclose(each, first, rtol=1e-12) for each in leading) and float(first.min() * first.max()) > 0
+    if not is_even or max(rest, default=0) > 1 or len(noted) > 1:
+        raise ValueError("second derivatives are no Laplacian times a coefficient that keeps its sign")
+    spread = noted[0][0].numpy().reshape(first.shape) if noted else np.ones_like(first)
+    weight = -spread / first
+    lower = {index: weight * slope for index, slope in slopes.items()}
+    for axis, slope in zip(space, noted[0][1].numpy().T[space] if noted else (), strict=False):
+        index = tuple(int(k == axis) for k in range(size))
+        lower[index] = lower.get(index, 0.0) + slope.reshape(first.shape)  # it is part of the divergence
+    return weight, spread, lower
+
+
+def is_rough(statement: Statement) -> bool:
+    """True if a problem has a `WeakForm` and a coefficient of second derivatives that no grid of splines resolves."""
+    form = statement.form
+    if form.time is None or not form.is_linear or len(form.fields) > 1 or form.order != 2 or form.has_delays:
+        return False
+    space = [axis for axis in range(form.domain.dimension) if axis != form.time]
+    if len(space) not in ROUGH_GRID:
+        return False
+    bounds, periodic = form.domain.bounds.numpy(), statement.periodic
+    begin, length = float(bounds[form.time, 0]), float(np.ptp(bounds[form.time]))
+    axes = [
+        SplineAxis(np.linspace(low, high, ROUGH_GRID[len(space)] + 1), ROUGH_GRID_DEGREE, periodic[axis])
+        for axis, (low, high) in ((axis, bounds[axis]) for axis in space)
+    ]
+    grid, fresh = [axis.all_points() for axis in axes], [axis.fresh_points(1) for axis in axes]
+    try:
+        weight, spread, _ = weighted(statement, grid, begin)
+        leading = spread / weight
+        size = float(np.abs(leading).max())
+        if np.ptp(leading) <= SAME_COEFFICIENTS * size:
+            return False
+        for k, line in enumerate(axes):
+            leading = along(line.table(fresh[k]), line.interpolated(leading, k), k)
+        weight, spread, _ = weighted(statement, fresh, begin)
+    except ValueError:
+        return False
+    if not float(np.abs(leading - spread / weight).max()) > ROUGH * size:
+        return False
+    rows: list[tuple[ResidualTerm, list[np.ndarray], tuple[int, int] | None]] = [(form.equation_term, grid, None)]
+    for number, axis, end in statement.faces():
+        if axis != form.time:
+            side = [bounds[each, [end]] if each == axis else grid[k] for k, each in enumerate(space)]
+            rows.append((form.condition_terms[number], side, (axis, end)))
+    for term, points, face in rows:
+        before = slopes_of(statement, term, points, begin, face)[0]
+        if face is not None:
+            highest = before[max(before, key=sum)]
+            if any(index[face[0]] != sum(index) for index in before) or not np.abs(highest).min() > 0:
+                return False
+        for share in COMPARED_MOMENTS:
+            later = slopes_of(statement, term, points, begin + share * length, face)[0]
+            if later.keys() != before.keys() or any(
+                np.abs(later[index] - slope).max() > SAME_COEFFICIENTS * np.abs(slope).max()
+                for index, slope in before.items()
+            ):
+                return False
+    return len({face for _, _, face in rows}) == len(rows)
