@@ -7,7 +7,19 @@ import numpy as np
 import pytest
 import torch
 
-from edgewise.pde import PDE, Box, Dirichlet, Neumann, Observations, Periodic, Time, laplacian, solve
+from edgewise.pde import (
+    PDE,
+    Box,
+    Condition,
+    Dirichlet,
+    Neumann,
+    Observations,
+    Periodic,
+    Time,
+    integral,
+    laplacian,
+    solve,
+)
 from edgewise.pde.problem.conditions import Initial
 from edgewise.pde.structured.slabs import SlabMarch
 from edgewise.pde.structured.statement import recognised
@@ -97,6 +109,26 @@ def test_the_value_of_the_pressure_is_that_at_the_point():
     coef, _ = newton(statement, axes, np.zeros(shape_of(statement, axes)))
     found = network_of(axes, coef)(torch.tensor([[0.3, 0.6]], dtype=torch.float64)).detach()
     assert abs(float(found[0, 2]) - 5) < 1e-12
+
+
+def test_the_pressure_may_have_a_mean():
+    """Kovasznay's pressure has the mean of a closed integral; a condition with a kernel gives no mean."""
+    integrated = (1.5 - (math.exp(2 * RATE) - math.exp(-RATE)) / (2 * RATE)) / 2
+    speeds = {name: KOVASZNAY[name] for name in ("u", "v")}
+
+    def with_condition(integrand=None):
+        given = Condition(lambda p: integral(p, over=WAKE, integrand=integrand) - integrated, on="x=1")
+        return PDE(navier_stokes, WAKE, [Dirichlet(speeds), given], solution=KOVASZNAY)
+
+    problem = with_condition()
+    statement = recognised(problem.form)
+    assert statement.constant.value == pytest.approx(integrated / 1.5, rel=1e-12)
+    axes = statement.axes([np.linspace(-0.5, 1, 9), np.linspace(-0.5, 0.5, 9)], [11, 11])
+    coef, _ = newton(statement, axes, np.zeros(shape_of(statement, axes)))
+    x = problem.domain.interior(500, seed=1)
+    assert float((network_of(axes, coef)(x).detach() - problem.exact(x)).abs().max()) < 1e-7
+    for kernel in (lambda p, x, y: p * x, lambda p, x, y: p**2):
+        assert recognised(with_condition(kernel).form) == "there are integrals or hard conditions"
 
 
 def channel(*, in_time: bool = False) -> PDE:

@@ -23,6 +23,7 @@ from edgewise.pde import (
     Observations,
     Periodic,
     Robin,
+    integral,
     named_equation,
     solve,
 )
@@ -239,6 +240,31 @@ def test_a_periodic_coordinate():
         equation, Box(x=(0, 2 * PI), y=(0, 1)), [Periodic("x"), Dirichlet(0.0, on=["y=0", "y=1"])], solution=known
     )
     assert solve(problem).errors().relative_l2 < 1e-10
+
+
+@pytest.mark.parametrize("is_mean", [True, False])
+@pytest.mark.parametrize("source", [0.0, 1e-3])
+def test_a_neumann_problem_with_a_mean_or_one_value(is_mean, source):
+    """The source must have the mean zero; a small one is a contradiction, which no grid removes."""
+
+    def known(x, y):
+        return 3 + torch.cos(PI * x) * torch.cos(PI * y)
+
+    square = Box(x=(0, 1), y=(0, 1))
+    mean = Condition(lambda u: integral(u, over=square) - 3, on="x=0")
+    fixed = mean if is_mean else Observations([[0.5, 0.25]], [3.0])
+    problem = PDE(
+        lambda u, x, y: u.xx + u.yy + 2 * PI**2 * (known(x, y) - 3) + source,
+        square,
+        [Neumann(0.0), fixed],
+        solution=known,
+    )
+    assert recognised(problem.form).constant.value == pytest.approx(3, rel=1e-14)
+    solution = solve(problem, budget=0.01)
+    assert ("sources and what flows through the boundary contradict each other" in solution.trust) == (source > 0)
+    assert solution.stopped == ("no_progress" if source else "converged")
+    assert solution.errors().relative_l2 < 1e-13
+    assert len(solution.stages) == 2
 
 
 def test_what_does_not_fit():

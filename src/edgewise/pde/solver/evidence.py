@@ -268,7 +268,7 @@ def judge(
             estimates.append(1.0)  # another solution may differ by as much as the solution is large
     except OutOfTime:
         checks.append("there was no time for further checks")
-    if not estimates:  # the residual in units of an error is far above the error of a smooth solution, but it is known
+    if not any(estimates):  # a residual in units of an error exceeds the error of a smooth solution, but it is known
         estimates.append(residual / max(size, ABOVE_ZERO))
     estimate = max(estimates)
     return Evidence(

@@ -409,10 +409,11 @@ class History(WorkBudget):
         """Take over the judgement of the best network, where it is not `judge` that makes it."""
         self._evidence = evidence
 
-    def doubt(self, sentence: str) -> None:
-        """Add a doubt to the evidence on the best network: nothing is known about its error then."""
+    def doubt(self, sentence: str) -> str:
+        """Add a doubt to the evidence on the best network, whose error is unknown then; a last sentence."""
         found = self.evidence()
         self._evidence = replace(found, doubts=(*found.doubts, sentence), estimate=max(found.estimate, 1.0))
+        return self.message_with_residual("A finer grid would not help")
 
     def solution(self, stopped: StopReason, message: str) -> Solution:
         """The best network as a `Solution`, which has not converged where there are doubts."""

@@ -308,10 +308,7 @@ class Refinement:
             if history.past_deadline:  # which may have cut the last training short; above it ends the refinement
                 continue
             if self._has_settled(best, candidate):
-                history.doubt(NO_SOLUTION)
-                return StopReason.NO_PROGRESS, history.message_with_residual(
-                    "A finer grid lowers the residual no further"
-                )
+                return StopReason.NO_PROGRESS, history.doubt(NO_SOLUTION)
             is_last = was_resolved and not is_better and len(candidates) == 1 and self.problem.form.parts is None
             if is_last or stalls == (STALLS if was_resolved else MORE_STALLS):
                 reason = "Larger networks lowered the residual no further"

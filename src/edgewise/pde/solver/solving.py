@@ -180,19 +180,20 @@ def solve(
     Time is t, or the only coordinate that acts as it: the equation evolves along it from conditions at its lower end,
     as `Dirichlet(..., on="s=0")`. On boxes of at most three coordinates, where there are as many conditions as the
     equations' orders and nothing is chosen, `edgewise.pde.structured` collocates products of splines of degree 9 to 11
-    and solves by sparse factors, grid after grid or slab of time after slab, until two of them agree (the pressure of a
-    steady flow needs no condition there but one value, as `Observations`); so are evolutions
-    on other domains of the plane, in windows of time by Galerkin's method. In more coordinates, or where three are too
-    many for a grid, `edgewise.pde.low_rank` does so for one field, a tensor train of splines. On other domains in the
-    plane, functions that are singular at corners and around round holes are added to the splines, for one field and an
-    equation of second order whose leading part is the Laplacian. Else networks are trained: on one or two coordinates
-    the fields are sums of all products of B-splines (`TensorLayer`); in more dimensions sums of separable functions,
-    products of one spline of each coordinate, or of functions of one coordinate each; a KAN if `hidden` asks for one.
-    Levenberg-Marquardt minimises the residuals on a coarse grid. Then intervals are added where the estimated error is
-    largest (on boxes, for linear problems, so that each interval has the same error; else some are halved), or half as
-    many terms are added, whichever lowers the loss more, without a change of the function but in the first case; and so
-    on, on more points, until two stages agree to `tolerance`, the loss falls no further, or the budget is spent. Fields
-    that `UnknownField` names are found by penalised least squares on tensor grids. An equation of order m leaves
+    and solves by sparse factors, grid after grid or slab of time after slab, until two of them agree (a field of which
+    only derivatives occur, as the pressure of a flow, needs one value, as `Observations`, or its mean, as a `Condition`
+    on its `integral`); so are evolutions on other domains of the plane, in windows of time by Galerkin's method. In
+    more coordinates, or where three are too many for a grid, `edgewise.pde.low_rank` does so for one field, a tensor
+    train of splines. On other domains in the plane, functions that are singular at corners and around round holes are
+    added to the splines, for one field and an equation of second order whose leading part is the Laplacian. Else
+    networks are trained: on one or two coordinates the fields are sums of all products of B-splines (`TensorLayer`); in
+    more dimensions sums of separable functions, products of one spline of each coordinate, or of functions of one
+    coordinate each; a KAN if `hidden` asks for one. Levenberg-Marquardt minimises the residuals on a coarse grid. Then
+    intervals are added where the estimated error is largest (on boxes, for linear problems, so that each interval has
+    the same error; else some are halved), or half as many terms are added, whichever lowers the loss more, without a
+    change of the function but in the first case; and so on, on more points, until two stages agree to `tolerance`, the
+    loss falls no further, or the budget is spent. Fields that `UnknownField` names are found by penalised least squares
+    on tensor grids. An equation of order m leaves
     splines of degree five a residual that falls with the grid size to the power of 6 - m.
 
     Examples
@@ -405,7 +406,7 @@ def _solve_with_low_rank(
     from edgewise.pde.structured.statement import recognised
 
     statement = recognised(problem.form, math.inf)
-    if isinstance(statement, str) or len(problem.fields) > 1 or problem.form.has_delays:
+    if isinstance(statement, str) or statement.constant or len(problem.fields) > 1 or problem.form.has_delays:
         return ended
     before, residual, count = history.best, history.fresh_residual, len(history.stages)
 
@@ -486,10 +487,11 @@ def solve_on_grids(
             result = TrainedNetwork(stage.network, problem, stage.loss)
             history.add_stage(result, stage.points)
             best = result if best is None or result.loss < best.loss else best
+            if stage.doubt:
+                return StopReason.NO_PROGRESS, history.doubt(stage.doubt)
             is_close = history.error_estimate <= tolerance and history.fresh_residual <= LARGEST_RESIDUAL
             if is_close and history.evidence().estimate <= UNLIKE * tolerance:
-                message = f"Two grids agree to {history.error_estimate:.1g}, within the tolerance."
-                return StopReason.CONVERGED, message
+                return StopReason.CONVERGED, f"Two grids agree to {history.error_estimate:.1g}, within the tolerance."
             if history.exhausted:
                 reason, clause = history.exhausted
                 return reason, history.message_with_residual(clause)

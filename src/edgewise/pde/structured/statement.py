@@ -11,11 +11,14 @@ from torch import Tensor
 
 from edgewise.ops.splines.bspline import MAX_PRODUCT_DEGREE
 from edgewise.pde.domains.domain import Box
-from edgewise.pde.problem.evaluation import is_linear_in_fields
+from edgewise.pde.problem.evaluation import EvaluationContext, is_linear_in_fields
+from edgewise.pde.problem.fields import Field
+from edgewise.pde.problem.integrals import PlaceRecorder
 from edgewise.pde.problem.strong_form import PROBE_SEEDS, PROBES, ResidualTerm, StrongForm
 from edgewise.pde.structured.axis import SplineAxis
 from edgewise.pde.structured.blocks import ClosingBlock, ConstantBlock, EquationBlock, PastValues, RowBlock, Slopes
 
+MEAN_AGREES = 1e-12  # of the sum of all weights: what a linear integral leaves, which is rounding. A choice
 MOST_AXES = 3  # as many inputs as a `TensorLayer` has
 
 
@@ -48,7 +51,7 @@ class Statement:
         For each residual of a condition whether it is about a multiplier alone, (residuals,), by the condition's number
         and the face.
     constant : Constant, optional
-        What determines the constant of a multiplier of which only derivatives occur.
+        What determines the constant of a field of which only derivatives occur.
     """
 
     form: StrongForm
@@ -91,6 +94,12 @@ class Statement:
             for name in term.pieces:
                 yield number, *divmod(names.index(name), 2)
 
+    def is_free(self, field: int, slopes: Slopes) -> bool:
+        """True if only derivatives of a field occur, in the equation with these slopes and in all conditions."""
+        terms = self.form.condition_terms
+        of_faces = (_probed(self.form, terms[number], (axis, end)) for number, axis, end in self.faces())
+        return all(any(index) for each in (slopes, *of_faces) for _, slot, index in each if slot == field)
+
     def blocks(self, axes: Sequence[SplineAxis]) -> list[RowBlock]:
         """Blocks of the equation and of all conditions, with as many rows as there are coefficients."""
         return [*self.equation_blocks(axes), *self.condition_blocks(axes), *self.multiplier_blocks(axes)]
@@ -106,10 +115,17 @@ class Statement:
                 axes,
                 [axis.collocation_points(m) for axis, m in zip(axes, orders, strict=True)],
                 past=self.past,
-                balanced=None if constraint not in numbers else numbers.index(constraint),
+                balanced=numbers.index(constraint) if constraint in numbers else None,
             )
             for orders, numbers in alike(self.orders)
         ]
+
+    def imbalance(self, axes: Sequence[SplineAxis], coef: np.ndarray) -> float:
+        """Mean residual, in magnitude, of the equation that holds up to a constant; 0 where there is none."""
+        for block in self.equation_blocks(axes):
+            if isinstance(block, EquationBlock) and block.balanced is not None:
+                return abs(float(replace(block, balanced=None).residuals(coef)[block.balanced].mean()))
+        return 0.0
 
     def condition_blocks(self, axes: Sequence[SplineAxis]) -> list[RowBlock]:
         """Blocks of the conditions: on each face at those points that faces of higher priority leave to it."""
@@ -158,25 +174,28 @@ class Statement:
                 else self.constant.place[[number]]
                 for number, line in enumerate(axes)
             ]
-            value = self.constant.value
-            blocks.append(ConstantBlock(form, form.equation_term, self.multipliers, axes, points, value=value))
+            field, value = self.constant.field, self.constant.value
+            blocks.append(ConstantBlock(form, form.equation_term, (field,), axes, points, value=value))
         return blocks
 
 
 @dataclass(frozen=True, eq=False)
 class Constant:
-    """Value that fixes the constant of a multiplier: at a place, or the mean at each moment.
+    """Value that fixes the constant of a field: at a place, or the mean at each moment.
 
     Parameters
     ----------
+    field : int
+        Number of the field.
     constraint : int
-        Number of the residual that the multiplier upholds: it holds up to a constant, see `EquationBlock`.
+        Number of the residual that it upholds: it holds up to a constant, see `EquationBlock`.
     place : ndarray, optional
         The point, (n,); the mean if left out.
     value : float
         Value there, or mean.
     """
 
+    field: int
     constraint: int
     place: np.ndarray | None = None
     value: float = 0.0
@@ -199,7 +218,10 @@ def recognised(form: StrongForm, most_axes: float = MOST_AXES) -> Statement | st
         return "there are interfaces"
     if form.coefficients:
         return "there are unknown coefficients"
-    if form.has_quadratures or form.hard.values:
+    means = [mean_given(form, term) for term in form.condition_terms]
+    others = tuple(term for term, mean in zip(form.condition_terms, means, strict=True) if mean is None)
+    form, means = replace(form, condition_terms=others), [each for each in means if each is not None]
+    if form.has_quadratures or form.hard.values or len(means) > 1:
         return "there are integrals or hard conditions"
     if form.order > MAX_PRODUCT_DEGREE - 2:
         return f"the order is above {MAX_PRODUCT_DEGREE - 2}"
@@ -214,11 +236,15 @@ def recognised(form: StrongForm, most_axes: float = MOST_AXES) -> Statement | st
         requirements = form.condition_terms[number].requirements
         given[axis] += len(requirements.sizes)
         normal[axis] = max(normal[axis], *(requirements.order(name, [axis]) for name in form.fields))
-    flow = with_pressure(statement, slopes)
+    mean = means[0] if means else None
+    flow = with_pressure(statement, slopes, mean)
     if isinstance(flow, str):
         return flow
-    if form.observations and flow.constant is None:
-        return "there are measured values"
+    if flow.constant is None and form.time is None and len(form.fields) == 1 and statement.is_free(0, slopes):
+        constant = _constant(form, 0, 0, mean)  # as that of a Neumann problem
+        flow = flow if isinstance(constant, str) else replace(flow, constant=constant)
+    if (form.observations or means) and flow.constant is None:
+        return "there are measured values" if form.observations else "there are integrals or hard conditions"
     expected = residual_orders.sum(0) - flow.closings
     for axis, repeats in enumerate(statement.periodic):
         if repeats:
@@ -227,7 +253,7 @@ def recognised(form: StrongForm, most_axes: float = MOST_AXES) -> Statement | st
             residual_orders[:, axis] = field_orders[:, axis] = 0
         elif given[axis] != expected[axis]:
             return "there are not as many conditions as the order of the equations"
-    if not flow.multipliers:
+    if not flow.multipliers and flow.constant is None:
         flow = multipliers_in_time(statement, slopes)
     priority = tuple(np.argsort(normal, kind="stable").tolist())
     orders: dict[tuple[int, int, int], np.ndarray] = {}
@@ -320,7 +346,62 @@ def multipliers_in_time(statement: Statement, slopes: Slopes) -> Statement:
     return replace(statement, multipliers=tuple(algebraic.tolist()), closings=closings)
 
 
-def with_pressure(statement: Statement, slopes: Slopes) -> Statement | str:
+def mean_given(form: StrongForm, term: ResidualTerm) -> tuple[int, float] | None:
+    """Number of the field whose mean over the box a condition gives, and the mean; None for any other condition.
+
+    Such a condition is a linear integral of the values of the field over all coordinates of space, with a constant
+    kernel.
+    """
+    domain, integrals = form.domain, term.requirements.integrals
+    space = [axis for axis in range(domain.dimension) if axis != form.time]
+    if any(term.requirements.derivatives.values()) or len(integrals) != 1 or len(term.requirements.sizes) != 1:
+        return None
+    ((name, along, _), count), *_ = integrals.items()
+    if (list(along) if isinstance(along, tuple) else [along]) != space:
+        return None
+    box = Box(**{domain.coordinates[axis]: domain.ends[domain.coordinates[axis]] for axis in space})
+    places, weights = box.quadrature(round(count ** (1 / len(space))))
+    x, normal = domain.boundary(PROBES, "sobol", PROBE_SEEDS[0], term.pieces)
+    recorder = PlaceRecorder(x)
+
+    def residual(values: Tensor) -> Tensor:
+        """Residual at points of the boundary for values of the field (q,) at the places of the integral."""
+
+        def elsewhere(axis: int | tuple[int, ...], at: Tensor, *_: bool) -> Tensor:
+            recorder((name, axis, 0), at)
+            return values.expand(len(x), -1)
+
+        reader = Field(lambda index: x.new_zeros(len(x)), domain.coordinates, elsewhere)
+        fields = dict.fromkeys(form.fields, reader)
+        return term.residuals(EvaluationContext(domain.coordinates, x, fields, {}, normal))[0]
+
+    generator = torch.Generator().manual_seed(PROBE_SEEDS[1])
+    values = torch.rand(count, generator=generator, dtype=torch.float64)
+    at_zero, at_values, at_weights = (residual(each) for each in (0 * values, values, weights / weights.mean()))
+    if recorder.places[name, along, 0].shape[1:] != (len(places), domain.dimension):
+        return None
+    slope = float((at_weights - at_zero).mean() / (weights.square().sum() / weights.mean()))
+    gap = at_values - at_zero[0] - slope * weights @ values
+    is_whole = bool(torch.isclose(recorder.places[name, along, 0][..., space], places).all())
+    if not is_whole or not float(gap.abs().max()) <= MEAN_AGREES * abs(slope) * float(weights.sum()):
+        return None
+    return form.fields.index(name), float(-at_zero[0] / slope / weights.sum())
+
+
+def _constant(form: StrongForm, field: int, constraint: int, mean: tuple[int, float] | None) -> Constant | str:
+    """What determines the constant of a field of which only derivatives occur; a clause where nothing does."""
+    observed = form.observations
+    names, points = {each.field for each in observed}, sum(len(each.values) for each in observed)
+    if mean is not None and mean[0] == field and not observed:
+        return Constant(field, constraint, value=mean[1])
+    if mean is None and form.time is None and points == 1 and names <= {None, form.fields[field]}:
+        return Constant(field, constraint, observed[0].x[0].double().numpy(), float(observed[0].values[0]))
+    if mean is None and form.time is not None and not observed:
+        return Constant(field, constraint)
+    return f"the constant of {form.fields[field]} is not determined by one value"
+
+
+def with_pressure(statement: Statement, slopes: Slopes, mean: tuple[int, float] | None) -> Statement | str:
     """The statement with a multiplier between walls, as the pressure of a flow; unchanged where there is none.
 
     All equations but one, the constraint, are of the same order along each coordinate with walls, at least 2; one field
@@ -343,7 +424,7 @@ def with_pressure(statement: Statement, slopes: Slopes) -> Statement | str:
     if time is not None and (orders[constraint, time] or field_orders[pressure, time] or not start_terms(form)):
         return unchanged
     about: dict[tuple[int, int, int], np.ndarray] = {}
-    is_free, given = all(any(index) for _, slot, index in slopes if slot == pressure), np.zeros(dimension, dtype=int)
+    given = np.zeros(dimension, dtype=int)
     for key in statement.faces():
         number, axis, end = key
         term = form.condition_terms[number]
@@ -351,7 +432,6 @@ def with_pressure(statement: Statement, slopes: Slopes) -> Statement | str:
         slots = [{slot for row, slot, _ in keys if row == k} for k in range(len(term.requirements.sizes))]
         about[key] = np.array([each == {pressure} for each in slots])
         given[axis] += about[key].sum()
-        is_free = is_free and all(any(index) for _, slot, index in keys if slot == pressure)
     closings = np.zeros(dimension, dtype=int)
     closings[walls] = orders[others[0], walls]
     closings -= given
@@ -360,16 +440,11 @@ def with_pressure(statement: Statement, slopes: Slopes) -> Statement | str:
     if (given > 0).sum() > 1 or (closings < 0).any() or (closings[walls] > 2).any():
         return f"the conditions for {form.fields[pressure]} are too many, or not on opposite faces"
     constant = None
-    if is_free:
-        observed = form.observations
-        names = {each.field for each in observed}
-        points = sum(len(each.values) for each in observed)
-        if time is None and points == 1 and names == {form.fields[pressure]}:
-            constant = Constant(constraint, observed[0].x[0].double().numpy(), float(observed[0].values[0]))
-        elif time is not None and not observed:
-            constant = Constant(constraint)
-        else:
-            return f"the constant of {form.fields[pressure]} is not determined by one value"
+    if statement.is_free(pressure, slopes):
+        found = _constant(form, pressure, constraint, mean)
+        if isinstance(found, str):
+            return found
+        constant = found
     orders[constraint] = orders[others[0]]
     field_orders[pressure] = orders[others[0]]
     return replace(

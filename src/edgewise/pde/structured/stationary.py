@@ -54,6 +54,13 @@ UNDEFINED_ERROR = 1.0
 # Weight of an error that is summed up over the whole time beside that of one slab, of which there are many. A choice
 LASTING_WEIGHT = 0.1
 MEAN_ROUNDING = 1e-15  # of the slopes of the shortest waves: means of residuals below it are rounding. A choice
+# Relative difference of two grids, and least size in units of an error, of a mean residual that is no error of theirs.
+# Choices: rounding leaves 1e-13.
+SETTLED, LEAST_IMBALANCE = 1e-2, 1e-9
+OUT_OF_BALANCE = (
+    "No solution was found, for sources and what flows through the boundary contradict each other: two grids leave the "
+    "same mean residual."
+)
 STALLS = 3  # stages without a smaller residual after which refinement ends
 
 
@@ -71,12 +78,15 @@ class Stage:
         Number of collocation points.
     work : float
         Multiply-adds spent.
+    doubt : str
+        A sentence where two grids agree that there is no solution; "" where they do not.
     """
 
     network: nn.Module
     loss: float
     points: int
     work: float
+    doubt: str = ""
 
 
 def first_axes(statement: Statement) -> list[SplineAxis]:
@@ -98,7 +108,7 @@ def stationary_stages(
     """
     axes, coef = (first_axes(statement), None) if begin is None else begin
     dimension, degrees, before = len(axes), [HIGHEST_DEGREE] * len(axes), axes
-    best, stalls, failures, is_stabilised, loss = math.inf, 0, 0, False, 0.0
+    best, stalls, failures, is_stabilised, loss, constant = math.inf, 0, 0, False, 0.0, 0.0
     while True:
         check_time()
         start = np.zeros(shape_of(statement, axes)) if coef is None else carried(coef, before, axes)
@@ -115,7 +125,10 @@ def stationary_stages(
         errors = [each / max(size, ABOVE_ZERO) for each in errors]
         loss = max(sum(float(each.max()) ** 2 for each in errors), LEAST_GAIN**2 * loss)
         points = sum(block.rows for block in statement.blocks(axes))
-        yield Stage(network_of(axes, coef), loss, points, work)
+        constant, constant_before = statement.imbalance(axes, coef), constant
+        is_in_balance = abs(constant - constant_before) > SETTLED * constant or constant < LEAST_IMBALANCE
+        is_in_balance = is_in_balance or math.sqrt(loss) > constant
+        yield Stage(network_of(axes, coef), loss, points, work, "" if is_in_balance else OUT_OF_BALANCE)
         is_resolved = max(float(each.max()) for each in errors) < UNRESOLVED_ERROR
         if is_stabilised == is_resolved:
             best, is_stabilised = math.inf, not is_stabilised and has_layers(statement, axes, coef)
