@@ -14,6 +14,7 @@ from edgewise.errors import (
     FileError,
     InputError,
     MissingExtraError,
+    SolutionWarning,
     missing_extra,
 )
 
@@ -26,6 +27,7 @@ from edgewise.errors import (
         (CheckpointError, (FileError, EdgewiseError, OSError)),
         (MissingExtraError, (EdgewiseError, ImportError)),
         (EdgewiseWarning, (UserWarning,)),
+        (SolutionWarning, (EdgewiseWarning, UserWarning)),
     ],
 )
 def test_each_error_is_also_of_the_kind_that_python_programs_expect(error, families):

@@ -15,6 +15,7 @@ __all__ = [
     "InputError",
     "MissingExtraError",
     "ProcessError",
+    "SolutionWarning",
     "missing_extra",
     "warn_caller",
 ]
@@ -139,6 +140,20 @@ class EdgewiseWarning(UserWarning):
     >>> import edgewise
     >>> with warnings.catch_warnings():
     ...     warnings.simplefilter("ignore", edgewise.EdgewiseWarning)
+    """
+
+
+class SolutionWarning(EdgewiseWarning):
+    """The solution of a differential equation is not to be trusted, or ends before the last moment.
+
+    Examples
+    --------
+    >>> from edgewise.pde import PDE, Initial, Time, solve
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     solution = solve(PDE(lambda u: u.t - u**2, Time(0, 2), [Initial(1.0)]))  # u = 1 / (1 - t)
+    >>> print(str(caught[0].message).partition(";")[0])
+    Windows in time became too short, as where a solution blows up or jumps: it ends at t = 1
     """
 
 

@@ -1,8 +1,22 @@
-"""A clock that counts how often it is read, so that a time limit is the same work on every machine."""
+"""Solutions without warnings, and a clock that counts how often it is read.
+
+Most tests of solutions that end early look at what `trust` and `message` say; tests/pde/solver/test_solution.py at the
+warning. With the clock a time limit is the same work on every machine.
+"""
 
 import time
+from pathlib import Path
 
 import pytest
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.filterwarnings("ignore::edgewise.errors.SolutionWarning"))
+
 
 READING = 1e-3  # seconds for which a reading stands: about as many pass between two looks at the clock
 

@@ -170,6 +170,30 @@ def test_a_source_that_jumps_across_the_grid_is_left_to_least_squares():
     assert error < 5e-3 and error < 3 * solution.error_estimate < 0.3
 
 
+def test_a_shock_that_data_hardly_hold_in_place():
+    """Its place depends on the ends like exp(100): the next grid has no solution, and the estimate says what is left."""
+    thin = 0.01
+    ends = [Dirichlet(1.0, on="x=-1"), Dirichlet(-1.0, on="x=1")]
+    problem = PDE(
+        lambda u: u * u.x - thin * u.xx, Interval(-1, 1), ends, solution=lambda x: -torch.tanh(x / (2 * thin))
+    )
+    solution = solve(problem)
+    assert solution.error_estimate > solution.errors().relative_l2 / 3
+
+
+@pytest.mark.slow
+def test_a_kink_that_fans_out():
+    """u_t + u_x^2 / 2 = 0 from |x|: grids that are finer in time alone agree, and leave the error of the kink."""
+    problem = PDE(
+        lambda u: u.t + u.x**2 / 2,
+        Interval(-1, 1) * Time(0, 1),
+        [Initial(lambda x: x.abs()), Dirichlet(lambda x, t: x.abs() - t / 2)],
+        solution=lambda x, t: torch.where(x.abs() < t, x**2 / (2 * t), x.abs() - t / 2),
+    )
+    solution = solve(problem, budget=0.1)
+    assert solution.error_estimate > solution.errors().relative_l2 / 3
+
+
 @pytest.mark.slow
 def test_nothing_speaks_against_good_solutions():
     for name, budget in (("poisson", 1e-3), ("heat", 1e-3), ("poisson-corner", 1e-3)):

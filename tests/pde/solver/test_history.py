@@ -57,9 +57,11 @@ def test_stages_changes_and_estimates():
     assert (events[-1].stage, events[-1].share, events[-1].loss) == ("grid 4 x 4", 0.0, 1e-4)
     solution = history.solution(StopReason.BUDGET, history.message_with_residual("Done"))
     assert solution.stopped is StopReason.BUDGET and solution.standard_errors == {}
-    assert solution.message.startswith("The equation does not hold: its mean residual is 2 of an error. It may be out")
+    assert solution.message.startswith(
+        "The equation does not hold: its mean residual is 2 in units of the field. It may be out"
+    )
     assert "no solution. Done; the largest" in solution.message
-    assert solution.message.endswith(" is that of 'Dirichlet 1 on x=0, x=1, y=0, y=1', 2 in units of an error.")
+    assert solution.message.endswith(" is that of 'Dirichlet 1 on x=0, x=1, y=0, y=1', 2 in units of the field.")
     assert solution.error_estimate > 0.5
 
 

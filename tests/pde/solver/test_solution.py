@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import nn
 
-from edgewise.errors import InputError, MissingExtraError
+from edgewise.errors import EdgewiseWarning, InputError, MissingExtraError, SolutionWarning
 from edgewise.outcomes import StopReason
 from edgewise.pde.domains.domain import Box, Interval, Time
 from edgewise.pde.domains.shapes import Disk, LShape
 from edgewise.pde.problem.collocation import PDE
-from edgewise.pde.problem.conditions import Dirichlet, Initial
+from edgewise.pde.problem.conditions import Dirichlet, Initial, Neumann
 from edgewise.pde.problem.fields import function_jet, laplacian
 from edgewise.pde.solver.gridded import lowest
 from edgewise.pde.solver.solution import Solution, Stage
@@ -46,6 +46,19 @@ def made(problem, network):
 
 
 PLATE = made(PDE(lambda u: u.xx + u.yy, Box(x=(0, 1), y=(0, 1)), [Dirichlet(waves)], solution=waves), Off())
+
+
+@pytest.mark.filterwarnings("always")
+def test_what_a_user_must_know_is_a_warning(recwarn):
+    solve(PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.0)]))
+    assert not recwarn.list
+    with pytest.warns(SolutionWarning, match="it ends at t = 1") as caught:
+        early = solve(PDE(lambda u: u.t - u**2, Time(0, 2), [Initial(1.0)]))
+    assert caught[0].filename == __file__
+    with pytest.warns(EdgewiseWarning, match="extrapolated, after the last moment nan"):
+        assert np.isnan(early([1.5]))
+    with pytest.warns(SolutionWarning, match="The solution is not unique: a constant may be added to it"):
+        solve(PDE(lambda u: u.xx, Interval(0, 1), [Neumann(0.0)]))
 
 
 def test_values_and_derivatives():

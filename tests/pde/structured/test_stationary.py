@@ -220,6 +220,24 @@ def test_a_nonlinear_boundary_value_problem_is_that_of_scipy():
 
 
 @pytest.mark.slow
+def test_a_layer_inside_the_domain_is_that_of_scipy():
+    """The first grid resolves nothing, and its oscillating solution is no start for the next one."""
+    thin = 0.01
+    ends = [Dirichlet(-1.0, on="x=0"), Dirichlet(1.5, on="x=1")]
+    solution = solve(PDE(lambda u: thin * u.xx + u * u.x - u, Interval(0, 1), ends))
+    x = np.linspace(0, 1, 50)
+    known = solve_bvp(
+        lambda x, y: np.vstack([y[1], (y[0] - y[0] * y[1]) / thin]),
+        lambda a, b: np.array([a[0] + 1, b[0] - 1.5]),
+        x,
+        np.vstack([2.5 * x - 1, np.full(50, 2.5)]),
+        tol=1e-9,
+        max_nodes=100_000,
+    )
+    assert np.abs(solution(x)[:, 0] - known.sol(x)[0]).max() < 1e-7
+    assert solution.error_estimate < 1e-9
+
+
 def test_a_system_whose_equations_have_different_orders():
     """u'' = v and v' = -u' with three conditions: u = sin x."""
     ends = [Dirichlet({"u": 0.0}, on="x=0"), Dirichlet({"u": math.sin(2), "v": -math.sin(2)}, on="x=2")]

@@ -12,6 +12,7 @@ from rich.text import Text
 from edgewise.cli.pde.equation import errors_with_line, open_equation
 from edgewise.cli.pde.results import ALL, SolveJob, SolveResults
 from edgewise.cli.shared.folder import ResultFolder
+from edgewise.cli.shared.preparation import collect_warnings
 from edgewise.cli.terminal.console import Screen
 from edgewise.escaping import terminal_line
 from edgewise.files import Journal
@@ -48,7 +49,7 @@ def run_solve(
     screen.say(f"{equation.name}: {equation.statement}", style="bold")
     with errors_with_line(equation.file):
         start = time.perf_counter()
-        with screen.progress("Solving") as bar:
+        with screen.progress("Solving") as bar, collect_warnings():  # the message says it
 
             def show(progress: Progress) -> None:
                 """Show the share of the time limit if it is larger than that of the budget."""

@@ -52,7 +52,7 @@ class Condition:
     on : str or sequence of str, optional
         Names of pieces of the boundary; the whole boundary without first and last moment if left out.
     weight : float
-        Factor of the mean squared residual, each residual in units of an error of the field (see `PDE`).
+        Factor of the mean squared residual, each residual in units of the field (see `PDE`).
 
     Raises
     ------

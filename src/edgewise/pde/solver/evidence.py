@@ -63,7 +63,7 @@ MANY_DIMENSIONS = 4096  # a power of 2, for which a Sobol sequence is balanced
 SEARCH_ROUNDS, SPLIT = 5, 128
 SCATTER_POINTS = 500  # at which the scatter of the fields is measured. A choice: two digits of a mean
 CONDITION_POINTS = 400  # on the boundary, for the residuals of conditions. A choice: two digits of a mean
-# A residual, in units of an error, above which a solution does not count as one: at one per cent of the solution's
+# A residual, in units of the field, above which a solution does not count as one: at one per cent of the solution's
 # own size it could not be distinguished from another problem's. A choice.
 LARGEST_RESIDUAL = 1e-2
 # Smallest ratio of residual to function, both in units of the field, that counts as determined, by dimension. A choice:
@@ -74,10 +74,10 @@ UNDETERMINED = {1: 1e-7, 2: 1e-5, 3: 1e-4}
 # the residual is rounding or finer than the grid, and does not count.
 EXPLAINED = 0.9
 SMALL_SOLUTION = 1e-9  # fields below this size are zero, for coordinates and data of size 1. A choice
-# Two rules of integration must agree to this size, in units of an error.
+# Two rules of integration must agree to this size, in units of the field.
 INTEGRALS_AGREE = 1e-8
 LARGEST_GAP = 1e-4  # the same, above which they are doubted; a smaller one is part of the estimate. A choice
-# A residual up to this size, in units of an error of a solution of size 1, is rounding: ten times that of float64. The
+# A residual up to this size, in units of the field of a solution of size 1, is rounding: ten times that of float64. The
 # error that it leaves is as many times larger as the smallest singular value is below one.
 ROUNDED = 1e-15
 # Standard errors as far as which the likelihood must fall at two of them, or a linear problem says nothing about it. A
@@ -104,7 +104,7 @@ class Evidence:
     estimate : float
         Estimated relative L2 error; nan where no check gave one.
     residual : float
-        Mean residual, in magnitude, of the equation at sought points and of the conditions, in units of an error (see
+        Mean residual, in magnitude, of the equation at sought points and of the conditions, in units of the field (see
         `PDE`).
     checks : tuple of str
         What was checked, with numbers: parts of a sentence.
@@ -158,7 +158,7 @@ class Sought(NamedTuple):
     weights : Tensor
         The parts of the domain that they stand for, (N,); their sum is 1.
     squares : Tensor
-        Sums of the squared residuals of the equation, in units of an error, (N,).
+        Sums of the squared residuals of the equation, in units of the field, (N,).
     """
 
     x: Tensor
@@ -222,14 +222,14 @@ def judge(
     if not math.isnan(change):
         checks.append(f"two solutions on different grids agree to {change:.1g}")
     checks.append(
-        f"the mean residual at {len(x):,} fresh points, more where it is large, is {residual:.1g} of an error"
+        f"the mean residual at {len(x):,} fresh points, more where it is large, is {residual:.1g} in units of the field"
     )
     if not math.isfinite(residual):
         doubts.append(f"The residual is not a number: {_place_of_nan(network, problem, x)}.")
         return Evidence(math.nan, residual, tuple(checks), tuple(doubts))
     if residual > LARGEST_RESIDUAL:
         doubts.append(
-            f"The equation does not hold: its mean residual is {residual:.1g} of an error. It may be out of reach of "
+            f"The equation does not hold: its mean residual is {residual:.1g} in units of the field. It may be out of reach of "
             "the budget, or the problem may have no solution."
         )
         estimates.append(residual / max(size, residual))
@@ -268,7 +268,7 @@ def judge(
             estimates.append(1.0)  # another solution may differ by as much as the solution is large
     except OutOfTime:
         checks.append("there was no time for further checks")
-    if not any(estimates):  # a residual in units of an error exceeds the error of a smooth solution, but it is known
+    if not any(estimates):  # a residual in units of the field exceeds the error of a smooth solution, but it is known
         estimates.append(residual / max(size, ABOVE_ZERO))
     estimate = max(estimates)
     return Evidence(
@@ -538,7 +538,7 @@ def one_sided_residual(network: nn.Module, problem: Collocation) -> float:
 
 
 def integrals_gap(network: nn.Module, problem: Collocation, x: Tensor, rule: Rule | None = None) -> float:
-    """Largest change of the equation's residuals when integrals have twice as many points, in units of an error.
+    """Largest change of the equation's residuals when integrals have twice as many points, in units of the field.
 
     They are computed by the rule of the problem, or by another one.
     """
@@ -560,7 +560,7 @@ def evidence_of_fields(
 ) -> Evidence:
     """Judgement of fields from measured values: their gap to a coarser grid, standard errors and values (N, fields)."""
     checks = [] if math.isnan(gap) else [f"two grids agree to {gap:.1g} of a standard error"]
-    checks.append(f"the residual at fresh points is {stage.residual:.1g} of an error")
+    checks.append(f"the residual at fresh points is {stage.residual:.1g} in units of the field")
     checks.append(
         f"the measured values have a noise of {fit.noise:.3g} and determine {fit.freedom:.3g} parameters, with "
         f"{', '.join(names)} smoothed by restricted likelihood of derivatives of order {fit.order}"

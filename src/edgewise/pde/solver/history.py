@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from edgewise.errors import InputError
+from edgewise.errors import InputError, SolutionWarning, warn_caller
 from edgewise.files import Journal, Part
 from edgewise.nn.layers.base import Chain
 from edgewise.nn.prediction import BATCH_ROWS
@@ -78,6 +78,7 @@ CORRECTION_PACE = 1e9  # its multiply-adds in a second, a third of those of `Ste
 # a short limit has one; and seconds for the judgement after Ctrl-C. Choices: a judgement takes a tenth of a second to
 # some seconds, and nobody waits for more than a few after Ctrl-C.
 RESERVED_SHARE, MOST_RESERVED, FIRST_GRACE, INTERRUPTED_SECONDS = 0.15, 5.0, 0.25, 1.0
+LOWERED = 0.9  # share of the residual of a grid below which a finer one counts as having lowered it. A choice
 SEARCH_OF_FRESH = 3.0  # the search for large residuals has so many times the fresh points, in one to three dimensions
 FRESH_SEED = 31  # added to the seed of the solve, so that these points are not among those of the training
 
@@ -156,6 +157,7 @@ class History(WorkBudget):
         self.began -= 0.0 if journal is None else journal.earlier_seconds
         self._evidence: Evidence | None = None
         self._sought: tuple[Sought, float] | None = None
+        self._has_stalled, self._whole_bounds = False, problem.domain.bounds
         self.fresh_points = problem.domain.interior(FRESH_POINTS, "sobol", seed=seed + FRESH_SEED)
         self.stages: list[Stage] = []
         self.best: TrainedNetwork | None = None
@@ -254,7 +256,7 @@ class History(WorkBudget):
         `points` is the number of collocation points, if it is not that of the problem.
         """
         before, self.best, self.has_result = self.best, result, True
-        self._evidence, self._sought = None, None
+        self._evidence, self._sought, self._has_stalled = None, None, False
         change = math.nan
         if before is not None:
             new = field_values(result.network, result.problem, self.fresh_points)
@@ -296,10 +298,13 @@ class History(WorkBudget):
         self.add_stage(TrainedNetwork(march.network, shorter, loss), march.points)
         return f"{WHY_EARLY[reason]} at {problem.domain.coordinates[problem.form.time]} = {march.reached:.6g}"
 
-    def returned_to(self, best: TrainedNetwork, stages: int) -> None:
-        """Take an earlier network for the best one again, and forget the stages after the first so many."""
-        self.stages = self.stages[:stages]
-        if best is not self.best:
+    def returned_to(self, best: TrainedNetwork, stages: int, has_stalled: bool = False) -> None:
+        """Take an earlier network for the best one again, and forget the stages after the first so many.
+
+        Where finer grids were no better, or had no solution, `has_stalled`, the error no longer falls as residuals do.
+        """
+        self.stages, self._has_stalled = self.stages[:stages], has_stalled
+        if best is not self.best or has_stalled:
             self.best, self._evidence, self._sought = best, None, None
             self._residual_at_fresh(best)
 
@@ -358,7 +363,9 @@ class History(WorkBudget):
 
         The last change is about the error of the stage before, and residuals at fresh points fall as the error does or
         more slowly. Where a network may rest at a poor minimum, so that its last change is too small, the largest ratio
-        of change and residual of the last stages counts. Beside a corner residuals fall faster than errors: changes
+        of change and residual of the last stages counts. A grid that leaves the residual was not finer where the error
+        comes from, so that its change says little: the last one that lowered the residual counts as well. Where finer
+        grids were no better the last change itself counts. Beside a corner residuals fall faster than errors: changes
         that fall by a constant factor q from stage to stage leave q / (1 - q) times the last one. The residual of a
         sharper pass through time falls faster than its error, which grows from slab to slab.
         """
@@ -366,10 +373,15 @@ class History(WorkBudget):
             return self._divergence
         assert self.best is not None
         is_linear = isinstance(self.best.network, TensorNetwork | WindowNetwork | LowRankNetwork)
-        pairs = list(pairwise(self.stages))[-1 if is_linear else -REMEMBERED :]
+        pairs = list(pairwise(self.stages))[-REMEMBERED:]
+        if is_linear:
+            lowered = [pair for pair in pairs if pair[1].residual < LOWERED * pair[0].residual]
+            pairs = lowered[-1:] + pairs[-1:]
         ratios = [after.change / before.residual for before, after in pairs if before.residual > 0]
         last, before = self.stages[-1], self.stages[-2]
-        by_residual = min(max(ratios, default=0.0) * last.residual, max(after.change for _, after in pairs))
+        by_residual = max(after.change for _, after in pairs)
+        if not self._has_stalled:
+            by_residual = min(max(ratios, default=0.0) * last.residual, by_residual)
         if isinstance(self.best.network, WindowNetwork):
             by_residual = max(by_residual, last.change / fall_of_pass(before.loss / last.loss))
         fall = min(last.change / before.change, SLOWEST_FALL) if before.change > 0 else 0.0
@@ -416,7 +428,10 @@ class History(WorkBudget):
         return self.message_with_residual("A finer grid would not help")
 
     def solution(self, stopped: StopReason, message: str) -> Solution:
-        """The best network as a `Solution`, which has not converged where there are doubts."""
+        """The best network as a `Solution`; where there are doubts it has not converged.
+
+        A solution that is not to be trusted, or that ends before the last moment, is announced by a warning.
+        """
         assert self.best is not None
         network, problem, evidence = self.best.network, self.best.problem, self.evidence()
         if self.remark:
@@ -425,6 +440,8 @@ class History(WorkBudget):
         if evidence.doubts:
             stopped = StopReason.NO_PROGRESS if stopped is StopReason.CONVERGED else stopped
             message = " ".join([*evidence.doubts, message])
+        if evidence.doubts or not torch.equal(problem.domain.bounds, self._whole_bounds):
+            warn_caller(message, SolutionWarning)
         return Solution(
             model=network,
             problem=problem,
@@ -452,11 +469,11 @@ class History(WorkBudget):
                 )
                 losses[block.name] = math.sqrt(value)
         worst = max(losses, key=lambda name: losses[name])
-        return f"{reason}; the largest residual is that of {worst!r}, {losses[worst]:.1g} in units of an error."
+        return f"{reason}; the largest residual is that of {worst!r}, {losses[worst]:.1g} in units of the field."
 
 
 def residual_at(network: nn.Module, problem: Collocation, x: Tensor) -> float:
-    """Root mean square of the equation's residual at other points x (N, n) of the domain, in units of an error."""
+    """Root mean square of the equation's residual at other points x (N, n) of the domain, in units of the field."""
     return float(squared_residuals(network, problem, x).mean().sqrt())
 
 

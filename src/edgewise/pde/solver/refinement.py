@@ -50,7 +50,7 @@ POINTS_PER_CELL_SIDE = 3  # of each coordinate. A choice: nine for about one coe
 LEAST_POINTS = 1000  # points inside the domain, at least. A choice
 # Points on the boundary for each one inside, from three dimensions on. A choice: there most of the volume is near it.
 BOUNDARY_PER_INTERIOR_POINT = 0.5
-# Loss at rounding, for residuals in units of an error of a solution of size 1: (1e-13)^2; and an estimated error that
+# Loss at rounding, for residuals in units of the field of a solution of size 1: (1e-13)^2; and an estimated error that
 # may come with it. A choice: rounding of second derivatives on fine grids makes it so large.
 ROUNDING_LOSS, ERROR_AT_ROUNDING = 1e-26, 1e-9
 # Refinement ends when three stages in a row lower the residual by less than this factor each. A choice: doubling the

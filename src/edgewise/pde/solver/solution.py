@@ -21,6 +21,7 @@ from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.evaluation import Value, call_by_name, coordinate_table, value_at
 from edgewise.pde.problem.fields import Field, Index, derivative_names, function_jet, stencil
 from edgewise.pde.solver.gridded import crossings, dataset_of, grid_of, lowest, quadrature_of, write_vtk
+from edgewise.pde.structured.networks import WindowNetwork
 from edgewise.presentation import html_table, number_text
 from edgewise.settings import ABOVE_ZERO
 
@@ -46,7 +47,7 @@ class Stage:
     loss : float
         Loss at these points.
     residual : float
-        Root mean square of the equation's residual at fresh points, in units of an error (see `PDE`).
+        Root mean square of the equation's residual at fresh points, in units of the field (see `PDE`).
     change : float
         Root mean square of the difference from the stage before, relative to the solution; nan for the first stage.
     seconds : float
@@ -195,7 +196,7 @@ class Solution:
 
     @property
     def residual(self) -> float:
-        """Root mean square of the equation's residual at fresh points, in units of an error."""
+        """Root mean square of the equation's residual at fresh points, in units of the field."""
         return self.stages[-1].residual
 
     @overload
@@ -246,8 +247,11 @@ class Solution:
         outside = int((beyond.amax(1) > FAR_OUTSIDE).sum()) if len(points) else 0
         if outside:
             ends = ", ".join(f"{name} in [{low:g}, {high:g}]" for name, (low, high) in domain.ends.items())
-            message = f"{outside} of {len(points)} points lie outside the domain, {ends}: values there are extrapolated"
-            warnings.warn(message, EdgewiseWarning, stacklevel=3)
+            where = f"{outside} of {len(points)} points lie outside the domain, {ends}"
+            values = (
+                "extrapolated, after the last moment nan" if isinstance(self.model, WindowNetwork) else "extrapolated"
+            )
+            warnings.warn(f"{where}: values there are {values}", EdgewiseWarning, stacklevel=3)
         return points
 
     def fields(self, x: Tensor | ArrayLike, *derivatives: str) -> list[Field]:

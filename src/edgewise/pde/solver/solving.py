@@ -175,6 +175,11 @@ def solve(
     KeyboardInterrupt
         The user pressed Ctrl-C, and `on_interrupt` is "raise" or no stage is complete.
 
+    Warns
+    -----
+    SolutionWarning
+        The solution is not to be trusted, or ends before the last moment.
+
     Notes
     -----
     Time is t, or the only coordinate that acts as it: the equation evolves along it from conditions at its lower end,
@@ -321,17 +326,7 @@ def _planned(problem: Collocation, seed: int, **options: Unpack[SolveOptions]) -
     if method is None:
         is_cut = not isinstance(problem.domain, Box)
         method = linear_method(most, is_cut=is_cut) if shape == TENSOR else LevenbergMarquardt()
-    return Plan(
-        shape,
-        grid_size,
-        degree,
-        method,
-        starts,
-        seed,
-        most,
-        options.get("resample", True),
-        begin,
-    )
+    return Plan(shape, grid_size, degree, method, starts, seed, most, options.get("resample", True), begin)
 
 
 def _is_unchosen(options: SolveOptions) -> bool:
@@ -499,8 +494,8 @@ def solve_on_grids(
         exhausted = StopReason.TIME_LIMIT, "The time is over"
     if best is None:
         return None
-    history.returned_to(best, len(history.stages))
     exhausted = exhausted or history.exhausted
+    history.returned_to(best, len(history.stages), has_stalled=not exhausted)
     if exhausted:
         return exhausted[0], history.message_with_residual(exhausted[1])
     evidence, is_resolved = history.evidence(), history.fresh_residual <= LARGEST_RESIDUAL

@@ -54,7 +54,7 @@ ZERO_POINTS = 4000  # at which the residuals of u = 0 are looked at. A choice
 
 
 def squared_residuals(network: nn.Module, problem: Collocation, x: Tensor) -> Tensor:
-    """Sum of the equation's squared residuals at points x (N, n), in units of an error: (N,)."""
+    """Sum of the equation's squared residuals at points x (N, n), in units of the field: (N,)."""
     block = replace(problem.equation_block(points_with(x)), weight=1.0)
     return block_squares(block, network, problem)
 

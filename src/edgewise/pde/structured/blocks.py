@@ -134,7 +134,7 @@ class RowBlock:
         return {index: upto(index) for index in indices}
 
     def residuals(self, coef: np.ndarray) -> np.ndarray:
-        """Residuals at the points, in units of an error: (residuals, *shape)."""
+        """Residuals at the points, in units of the field: (residuals, *shape)."""
         return self.evaluate(coef, with_slopes=False)[0]
 
     def evaluate(self, coef: np.ndarray, with_slopes: bool = True) -> tuple[np.ndarray, Slopes]:

@@ -41,8 +41,7 @@ MARKED_SHARE, UNRESOLVED_ERROR = 0.05, 1e-2
 SEARCH, MISSED = {1: 2000, 2: 100, 3: 20}, 10.0
 # Coefficients of the largest grid, by the number of coordinates. A choice: a minute of one core.
 LARGEST_GRID = {1: 20_000, 2: 500_000, 3: 500_000}
-# Newton's method: steps, smallest damping factor, and the reduction of the residual that a damped step must give (P.
-# Deuflhard, "Newton Methods for Nonlinear Problems", 2004, section 3.3: 1 - factor / 2).
+# Newton's method: steps, and the smallest damping factor. A choice: smaller ones never ended at a solution.
 NEWTON_STEPS, LEAST_DAMPING_FACTOR = 40, 1e-4
 # Steps relative to the solution after which Newton's method is done, for the next one is at rounding; and below which
 # it is where no smaller residual is found.
@@ -54,7 +53,7 @@ UNDEFINED_ERROR = 1.0
 # Weight of an error that is summed up over the whole time beside that of one slab, of which there are many. A choice
 LASTING_WEIGHT = 0.1
 MEAN_ROUNDING = 1e-15  # of the slopes of the shortest waves: means of residuals below it are rounding. A choice
-# Relative difference of two grids, and least size in units of an error, of a mean residual that is no error of theirs.
+# Relative difference of two grids, and least size in units of the field, of a mean residual that is no error of theirs.
 # Choices: rounding leaves 1e-13.
 SETTLED, LEAST_IMBALANCE = 1e-2, 1e-9
 OUT_OF_BALANCE = (
@@ -108,16 +107,20 @@ def stationary_stages(
     """
     axes, coef = (first_axes(statement), None) if begin is None else begin
     dimension, degrees, before = len(axes), [HIGHEST_DEGREE] * len(axes), axes
-    best, stalls, failures, is_stabilised, loss, constant = math.inf, 0, 0, False, 0.0, 0.0
+    best, stalls, failures, loss, constant = math.inf, 0, 0, 0.0, 0.0
+    is_stabilised = is_resolved = False
     while True:
         check_time()
         start = np.zeros(shape_of(statement, axes)) if coef is None else carried(coef, before, axes)
         solved = newton(statement, axes, start, is_stabilised)
         if solved is None:
             failures += 1
-            if coef is not None or failures > STALLS:
+            if failures > STALLS or (coef is not None and is_resolved):
                 return
-            axes = statement.axes([refined(axis.breakpoints, 2.0) for axis in axes], degrees)
+            # An oscillating solution of a grid that resolves nothing is a worse start than zero on a finer one.
+            axes, coef = statement.axes([refined(axis.breakpoints, 2.0) for axis in axes], degrees), None
+            if math.prod(shape_of(statement, axes)) > LARGEST_GRID[dimension]:
+                return
             continue
         coef, work = solved
         errors = local_errors(statement, axes, coef)
@@ -154,7 +157,15 @@ def shape_of(statement: Statement, axes: Sequence[SplineAxis]) -> tuple[int, ...
 def newton(
     statement: Statement, axes: Sequence[SplineAxis], coef: np.ndarray, is_stabilised: bool = False
 ) -> tuple[np.ndarray, float] | None:
-    """Coefficients that fulfil all rows, by damped Newton steps from a start, and the work; None if there are none."""
+    """Coefficients that fulfil all rows, by damped Newton steps from a start, and the work; None if there are none.
+
+    A damped step must make the next simplified step shorter, by a quarter of its factor at least (the natural
+    monotonicity test [1]_). Residuals say less: those of a layer weigh as its second derivative.
+
+    References
+    ----------
+    .. [1] P. Deuflhard, "Newton Methods for Nonlinear Problems", 2004, section 3.3.
+    """
     blocks, work = statement.blocks(axes), 0.0
     is_linear = statement.form.is_linear
 
@@ -165,33 +176,45 @@ def newton(
         ]
 
     evaluated = evaluate(coef)
-    size = norm_of(evaluated)
     for _ in range(NEWTON_STEPS):
         check_time()
-        solved = newton_step(statement, blocks, evaluated, coef.shape)
-        if solved is None:
+        system = LinearSystem(blocks, [slopes for _, slopes in evaluated], coef.shape)
+        solver = solver_for(statement, system)
+        if solver is None:
             return None
-        step = solved[0]
-        work += solved[1]
+        step = solver(-residuals_of(evaluated)).reshape(coef.shape)
+        work += system.work
+        if not np.isfinite(step).all():
+            return None
         if is_linear:
             return coef + step, work
-        factor = 1.0
+        fields = tuple(range(coef.ndim - 1))
+        sizes = np.maximum(np.maximum(np.abs(coef).max(fields), np.abs(step).max(fields)), ABOVE_ZERO)
+        length, factor = float(np.linalg.norm(step / sizes)), 1.0
+        # Only rounding is left where a full step changes next to nothing.
+        is_tiny = float(np.abs(step).max()) < NEWTON_CLOSE * max(float(np.abs(coef).max()), ABOVE_ZERO)
         while True:
             check_time()
             moved = coef + factor * step
             after = evaluate(moved)
-            reached = norm_of(after)
-            if reached <= (1 - factor / 2) * size:
-                break
+            if math.isfinite(norm_of(after)):
+                simplified = solver(-residuals_of(after)).reshape(coef.shape)
+                if float(np.linalg.norm(simplified / sizes)) <= (1 - factor / 4) * length:
+                    break
+            if is_tiny:
+                return coef, work
             factor /= 2
             if factor < LEAST_DAMPING_FACTOR:
-                # Only rounding is left where a full step changes next to nothing.
-                tiny = float(np.abs(step).max()) < NEWTON_CLOSE * max(float(np.abs(coef).max()), ABOVE_ZERO)
-                return (coef, work) if tiny else None
-        coef, evaluated, size = moved, after, reached
+                return None
+        coef, evaluated = moved, after
         if float(np.abs(step).max()) <= NEWTON_ROUNDING * float(np.abs(coef).max()):
             return coef, work
     return None
+
+
+def residuals_of(evaluated: Sequence[tuple[np.ndarray, Slopes]]) -> np.ndarray:
+    """All residuals of the blocks as one vector."""
+    return np.concatenate([values.ravel() for values, _ in evaluated])
 
 
 def newton_step(
@@ -205,7 +228,7 @@ def newton_step(
     solver = solver_for(statement, system)
     if solver is None:
         return None
-    step = solver(-np.concatenate([values.ravel() for values, _ in evaluated])).reshape(shape)
+    step = solver(-residuals_of(evaluated)).reshape(shape)
     return (step, system.work) if np.isfinite(step).all() else None
 
 

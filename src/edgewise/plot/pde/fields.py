@@ -74,7 +74,7 @@ def solution_figure(
         For one coordinate curves; for two coordinates maps, over space and time with curves at some moments below them;
         for two coordinates of space and time maps at some moments; in more dimensions maps of the plane of the first
         two coordinates through the middle of the domain. Interfaces are dashed lines, or gaps of curves. Residuals are
-        in units of an error (see `PDE`).
+        in units of the field (see `PDE`).
 
     Raises
     ------

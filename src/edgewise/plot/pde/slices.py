@@ -37,7 +37,7 @@ class Slice:
     exact : ndarray, optional
         The same of the exact solution, or None if that is unknown.
     residual : ndarray
-        (equations, *shape), in units of an error (see `PDE`).
+        (equations, *shape), in units of the field (see `PDE`).
     """
 
     names: tuple[str, ...]
@@ -139,7 +139,7 @@ def exact_values(problem: Collocation, x: Tensor, exact: ExactSolution | None) -
 
 @torch.no_grad()
 def residuals_at(solution: Solution, x: Tensor) -> Tensor:
-    """Return the residual of every equation at points x (b, n) of the domain, (b, equations), in units of an error."""
+    """Return the residual of every equation at points x (b, n) of the domain, (b, equations), in units of the field."""
     problem = solution.problem
     parts = []
     for part in x.split(BATCH_ROWS):

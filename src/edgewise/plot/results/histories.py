@@ -124,7 +124,7 @@ def solution_history(solution: Solution) -> Figure:
     Returns
     -------
     matplotlib.figure.Figure
-        On logarithmic axes the root of the loss, the residual at fresh points, both in units of an error (see `PDE`),
+        On logarithmic axes the root of the loss, the residual at fresh points, both in units of the field (see `PDE`),
         and the change from the stage before, relative to the solution.
 
     Raises
