@@ -171,7 +171,7 @@ def test_a_source_that_jumps_across_the_grid_is_left_to_least_squares():
 
 
 def test_a_shock_that_data_hardly_hold_in_place():
-    """Its place depends on the ends like exp(100): the next grid has no solution, and the estimate says what is left."""
+    """Its place depends on the ends like exp(100): finer grids have no solution, and the estimate says so."""
     thin = 0.01
     ends = [Dirichlet(1.0, on="x=-1"), Dirichlet(-1.0, on="x=1")]
     problem = PDE(

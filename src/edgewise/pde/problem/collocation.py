@@ -543,8 +543,8 @@ class PDE(Collocation):
     every call, and at each point depend on the values there alone (and on integrals). An error that it raises reaches
     the caller with a note that names the equation or the condition.
 
-    Each residual is divided by its size for a wave of height one and of one period along the domain. It is then measured
-    in units of the field, and about as large as the error of the solution that it stands for.
+    Each residual is divided by its size for a wave of height one and of one period along the domain. It is then
+    measured in units of the field, and about as large as the error of the solution that it stands for.
 
     Parameters
     ----------

@@ -229,8 +229,8 @@ def judge(
         return Evidence(math.nan, residual, tuple(checks), tuple(doubts))
     if residual > LARGEST_RESIDUAL:
         doubts.append(
-            f"The equation does not hold: its mean residual is {residual:.1g} in units of the field. It may be out of reach of "
-            "the budget, or the problem may have no solution."
+            f"The equation does not hold: its mean residual is {residual:.1g} in units of the field. It may be out "
+            "of reach of the budget, or the problem may have no solution."
         )
         estimates.append(residual / max(size, residual))
     noise, of_problem, errors = 0.0, list[str](), dict[str, float]()
