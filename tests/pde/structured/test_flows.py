@@ -221,3 +221,38 @@ def test_a_flow_in_time_has_a_pressure_of_mean_zero_between_walls():
     )
     statement = recognised(problem.form)
     assert statement.closings == (2, 2, 1) and statement.constant.place is None
+
+
+def vortices(*, is_open: bool) -> PDE:
+    """Decaying vortices of Taylor and Green between walls that move with them, or with a pressure at one end."""
+
+    def flow(u, v, p):
+        return (
+            u.t + u * u.x + v * u.y + p.x - laplacian(u) / 20,
+            v.t + u * v.x + v * v.y + p.y - laplacian(v) / 20,
+            u.x + v.y,
+        )
+
+    box = Box(x=(0.3, 1.7), y=(0, 1.2))
+    mean = (math.sin(3.4) - math.sin(0.6)) / 2.8 + math.sin(2.4) / 2.4
+    exact = {
+        "u": lambda x, y, t: torch.cos(x) * torch.sin(y) * torch.exp(-t / 10),
+        "v": lambda x, y, t: -torch.sin(x) * torch.cos(y) * torch.exp(-t / 10),
+        "p": lambda x, y, t: -(torch.cos(2 * x) + torch.cos(2 * y) - (not is_open) * mean) / 4 * torch.exp(-t / 5),
+    }
+    start = Initial({"u": lambda x, y: torch.cos(x) * torch.sin(y), "v": lambda x, y: -torch.sin(x) * torch.cos(y)})
+    speeds = {name: exact[name] for name in ("u", "v")}
+    if not is_open:
+        return PDE(flow, box * Time(0, 0.1), [Dirichlet(speeds, on=box.boundary_names), start], solution=exact)
+    slope = Neumann({"u": lambda x, y, t: -torch.sin(x) * torch.sin(y) * torch.exp(-t / 10)}, on="x=1.7")
+    outlet = Dirichlet({name: exact[name] for name in ("v", "p")}, on="x=1.7"), slope
+    sides = [name for name in box.boundary_names if name != "x=1.7"]
+    return PDE(flow, box * Time(0, 0.1), [Dirichlet(speeds, on=sides), *outlet, start], solution=exact)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_open", [False, True])
+def test_a_flow_in_time_between_walls(is_open):
+    solution = solve(vortices(is_open=is_open), tolerance=1e-7)
+    assert solution.stopped == "converged"
+    assert solution.error_estimate < 1e-7 and solution.errors().relative_l2 < 1e-10  # it is near rounding

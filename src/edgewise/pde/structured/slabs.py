@@ -17,7 +17,7 @@ from edgewise.pde.problem.fields import Field
 from edgewise.pde.problem.strong_form import PROBE_SEEDS, PROBES
 from edgewise.pde.structured.axis import SplineAxis, TimeAxis, along
 from edgewise.pde.structured.deflation import interpolated
-from edgewise.pde.structured.linear import LinearSystem, solver_for
+from edgewise.pde.structured.linear import Krylov, LinearSystem, Preconditioner, solver_for
 from edgewise.pde.structured.networks import TensorNetwork, WindowNetwork
 from edgewise.pde.structured.statement import Statement, scattered_block, start_terms
 from edgewise.pde.structured.stationary import carried, graded, local_errors, network_of, norm_of
@@ -56,6 +56,7 @@ MOST_INTERVALS = {1: 3000, 2: 100}  # of a coordinate of space. A choice: a slab
 # to come are a geometric series (Hairer and Wanner, volume II, section IV.8), and their sum relative to the allowed
 # error at which it ends.
 ITERATIONS, CONTRACTION, SERIES, STEP = 12, 0.2, 0.5, 0.02
+STALLED = {False: 1e-10, True: 1e-7}  # steps below it that contract no longer are rounding; a pressure has more of it
 CONTINUED = 4  # degree in time with which a slab's polynomial is continued as the start of the next one. A choice
 SAME_MOMENT = 1e-10  # of the whole time: moments that are closer are the same. A choice: far above rounding
 JUMP_FOUND = 52  # halvings of a slab after which a moment is known to rounding
@@ -126,6 +127,8 @@ class SlabMarch:
         self.last = (legendre * (np.arange(2 * self.degree - 1, 2 * self.degree + 2, 2) / 2)).T @ values
         self.slabs: list[Fields] = []
         self.points, self.ends = 0, [float(self.domain.bounds[self.time, 0])]
+        self._flow: Preconditioner | None = None  # of the last slab
+        self._largest = np.zeros(len(statement.form.fields)) if statement.multipliers else None
         self._steps = 0  # of Newton's method in the last slab
         self._errors: list[np.ndarray] | None = None  # in space, of the last solved slab
 
@@ -224,6 +227,8 @@ class SlabMarch:
             if coef is None:
                 return None
             near = axes, coef
+            if self._largest is not None:
+                self._largest = self._scale(coef)
             tail = self._tail(space, coef)
             time_error = float(np.maximum(tail[1], 0.1 * tail[0]).max())
             rounds += 1
@@ -261,7 +266,7 @@ class SlabMarch:
 
     def _space_errors(self, axes: Sequence[SplineAxis], coef: np.ndarray) -> list[np.ndarray]:
         """Errors of one slab that the residual between points of space implies, for each interval, in the mean."""
-        size = max(float(np.abs(coef).max()), ABOVE_ZERO)
+        size = float(self._scale(coef).max())
         errors = local_errors(self.statement, axes, coef, self.space)
         return [self._weighed(axes[axis], errors[axis] / size) for axis in self.space]
 
@@ -294,9 +299,10 @@ class SlabMarch:
                 return None
             if fresh:
                 system = LinearSystem(blocks, [slopes for _, slopes in evaluated], coef.shape)
-                solver = solver_for(statement, system, STEP * allowed * self._scale(coef))
+                solver = solver_for(statement, system, STEP * allowed * self._scale(coef), self._flow)
                 if solver is None:
                     return None
+                self._flow = solver.preconditioner if isinstance(solver, Krylov) else None
             assert solver is not None
             step = solver(rhs).reshape(coef.shape)
             self.work += system.work + 2 * math.prod(coef.shape) * 200
@@ -313,7 +319,7 @@ class SlabMarch:
             left = size * rate / (1 - rate) if rate < SERIES else size  # the sum of all steps to come
             if left <= STEP * allowed or (statement.form.is_linear and fresh):
                 return coef
-            if size < 1e-10 and rate > SERIES:  # rounding
+            if size < STALLED[bool(statement.multipliers)] and rate > SERIES:  # rounding
                 return coef
             if rate > 1 and not fresh:
                 return None
@@ -397,8 +403,10 @@ class SlabMarch:
         return np.stack([lines[-1], rate])
 
     def _scale(self, coef: np.ndarray) -> np.ndarray:
-        """Size of each field, (fields,)."""
+        """Size of each field, (fields,); of flows, which may start from rest, the largest so far."""
         sizes = np.abs(coef).reshape(-1, coef.shape[-1]).max(0)
+        if self._largest is not None:
+            sizes = np.maximum(sizes, self._largest)
         return np.maximum(sizes, max(1e-6 * float(sizes.max()), ABOVE_ZERO))
 
     def _coarser(self, space: list[SplineAxis], state: np.ndarray) -> tuple[list[SplineAxis], np.ndarray]:
@@ -455,14 +463,9 @@ class SlabMarch:
         if not dimension:
             return [], self._given(np.zeros((1, 0))).reshape(self.order, -1)
         bounds, degree = self.domain.bounds.numpy(), SPACE_DEGREE[dimension]
-        periodic = [self.statement.periodic[axis] for axis in self.space]
+        periodic, count = self.statement.periodic, round(self.finer * FIRST_SPACE_INTERVALS[dimension]) + 1
         axes = [
-            self.statement.axis(
-                np.linspace(bounds[axis, 0], bounds[axis, 1], round(self.finer * FIRST_SPACE_INTERVALS[dimension]) + 1),
-                degree,
-                repeats,
-            )
-            for axis, repeats in zip(self.space, periodic, strict=True)
+            self.statement.axis(np.linspace(bounds[k, 0], bounds[k, 1], count), degree, periodic[k]) for k in self.space
         ]
         for _ in range(3 * MOST_ROUNDS):
             check_time()

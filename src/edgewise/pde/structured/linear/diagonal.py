@@ -111,6 +111,18 @@ class FastDiagonalisation(Preconditioner):
     @classmethod
     def of(cls, statement: Statement, system: LinearSystem) -> FastDiagonalisation | None:
         """The solver, or None where the operator of a coordinate cannot be diagonalised well."""
+        try:
+            solver = cls.shifted(statement, system)
+        except (np.linalg.LinAlgError, linalg.LinAlgError):
+            return None
+        if not float(np.abs(solver.total).min()) > 0:
+            return None
+        solver.reactions = solver._reactions()
+        return solver
+
+    @classmethod
+    def shifted(cls, statement: Statement, system: LinearSystem) -> FastDiagonalisation:
+        """The solver, which may have an eigenvalue of zero and so need a shift, see `solved`."""
         block, slopes = system.blocks[0], system.slopes[0]
         dimension = len(block.axes)
         operators = [np.zeros((len(p), a.count)) for p, a in zip(block.points, block.axes, strict=True)]
@@ -131,10 +143,7 @@ class FastDiagonalisation(Preconditioner):
                 if sum(index) == index[axis]:
                     rows[number] += slope.mean() * dense(other.table(axis, index[axis]))[0]
             ends[axis] = np.concatenate([ends[axis], rows])
-        try:
-            return cls(statement, system, operators, ends)
-        except (np.linalg.LinAlgError, linalg.LinAlgError):
-            return None
+        return cls(statement, system, operators, ends)
 
     def __init__(
         self, statement: Statement, system: LinearSystem, operators: Sequence[np.ndarray], ends: Sequence[np.ndarray]
@@ -149,27 +158,17 @@ class FastDiagonalisation(Preconditioner):
         self.total = self.lines[0].values
         for line in self.lines[1:]:
             self.total = np.add.outer(self.total, line.values)
-        if not float(np.abs(self.total).min()) > 0:
-            raise np.linalg.LinAlgError("an eigenvalue is zero")
         # Products with real matrices come first, and after the division last: they take half the time of others.
         self.order = sorted(range(len(self.lines)), key=lambda axis: np.iscomplexobj(self.lines[axis].vectors))
-        self.reactions = self._reactions()
+        self.reactions: np.ndarray | None = None
 
     def __call__(self, rhs: np.ndarray) -> np.ndarray:
         """Coefficients, flat, for a right-hand side with the rows of the system."""
         sizes = [block.rows for block in self.blocks]
-        parts = np.split(rhs, np.cumsum(sizes)[:-1])
-        inside = parts[0].reshape(self.blocks[0].shape)
-        coef = self._continued(parts[1:])
-        if coef.any():
-            inside = inside - self.system.product(coef.ravel())[: sizes[0]].reshape(inside.shape)
-        for axis in self.order:
-            inside = along(self.lines[axis].back, inside, axis)
-        inside = inside / self.total
+        first, *walls = np.split(rhs, np.cumsum(sizes)[:-1])
         if self.reactions is None:
-            for axis in reversed(self.order):
-                inside = along(self.lines[axis].vectors, inside, axis)
-            return (coef + inside.real).ravel()
+            return self.solved(first, walls).real.ravel()
+        coef, inside = self._eigenvectors_of(first, walls, 0.0)
         for axis in reversed(self.order):
             inside = along(self.lines[axis].values_of, inside, axis)
         time = self.blocks[0].form.time
@@ -178,6 +177,34 @@ class FastDiagonalisation(Preconditioner):
         for axis, line in enumerate(self.lines):
             inside = along(line.splines, inside, axis)
         return (coef + inside).ravel()
+
+    def solved(self, inside: np.ndarray, walls: Sequence[np.ndarray], shift: complex = 0.0) -> np.ndarray:
+        """Coefficients for the rows of the equation and of each condition, complex, with a shift times the values."""
+        coef, values = self._eigenvectors_of(inside, walls, shift)
+        for axis in reversed(self.order):
+            values = along(self.lines[axis].vectors, values, axis)
+        return coef + values
+
+    def _eigenvectors_of(
+        self, inside: np.ndarray, walls: Sequence[np.ndarray], shift: complex
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Coefficients that fulfil the conditions, and those of the eigenvectors for what is left."""
+        values, known = inside.reshape(self.blocks[0].shape), list[np.ndarray]()
+        for part in ("real", "imag") if any(np.iscomplexobj(wall) for wall in walls) else ("real",):
+            given = [getattr(wall, part) for wall in walls]
+            known.append(self._continued(given) if any(each.any() for each in given) else np.zeros(self.shape))
+        for unit, coef in zip((1, 1j), known, strict=False):
+            if coef.any():
+                rows = self.system.product(coef.ravel())[: self.blocks[0].rows].reshape(values.shape)
+                if shift:
+                    at_points = coef
+                    for axis in range(len(self.shape)):
+                        at_points = along(dense(self.blocks[0].table(axis, 0)), at_points, axis)
+                    rows = rows + shift * at_points
+                values = values - unit * rows
+        for axis in self.order:
+            values = along(self.lines[axis].back, values, axis)
+        return known[0] + 1j * known[1] if len(known) > 1 else known[0], values / (self.total + shift)
 
     def _reactions(self) -> np.ndarray | None:
         """Inverses of what reactions do at each point of space, (*space, moments, moments); None where it is little.

@@ -9,6 +9,7 @@ from scipy.sparse.linalg import LinearOperator, gmres
 
 from edgewise.outcomes import check_time
 from edgewise.pde.structured.linear.diagonal import FieldByField
+from edgewise.pde.structured.linear.flows import SlabOfFlow
 from edgewise.pde.structured.linear.system import LinearSystem, Preconditioner, Solver
 from edgewise.pde.structured.linear.waves import WaveByWave
 from edgewise.pde.structured.statement import Statement
@@ -32,22 +33,32 @@ UNSOLVED = 1e-8  # of the right-hand side: what may be left for Newton's method 
 # Where an error may be left, GMRES aims at this share of it, for residuals are not errors; share of the whole solution
 # that may be left in a step of Newton's method. Choices.
 WELL_BELOW, LEFT_IN_STEP = 0.1, 0.03
-# A right-hand side that is reduced by this factor is solved to rounding; largest factor of a useful round.
-ROUNDING, USEFUL = 1e-15, 0.1
+# A right-hand side that is reduced by this factor is solved to rounding; largest factor of a useful round, and of one
+# of a preconditioner that needs no Krylov method.
+ROUNDING, USEFUL, CLOSE = 1e-15, 0.1, 1e-3
 
 
-def solver_for(statement: Statement, system: LinearSystem, enough: np.ndarray | None = None) -> Solver | None:
+def solver_for(
+    statement: Statement,
+    system: LinearSystem,
+    enough: np.ndarray | None = None,
+    kept: Preconditioner | None = None,
+) -> Solver | None:
     """A solver of a square system; None if there is none that is exact to rounding within the allowed work.
 
-    `enough`, (fields,), are errors of coefficients that it may leave; without them it is exact to rounding.
+    `enough`, (fields,), are errors of coefficients that it may leave; without them it is exact to rounding. Of a
+    preconditioner that is `kept`, the one for the last slab, factors are used again.
     """
+    left = 0.0 if statement.form.is_linear else LEFT_IN_STEP
+    flow = SlabOfFlow.of(statement, system, kept) if statement.multipliers else None
+    if flow is not None:
+        return Krylov(system, flow, enough, left)
     long = sum(axis.intervals > 1 for axis in system.blocks[0].axes)  # a slab of time is short
     is_dear = system.unknowns > ALWAYS_FACTORISED and (system.shape[-1] == 1 or system.factor_work() > CHEAP_FACTORS)
     if long > 1 and is_dear and system.rows == system.unknowns:
         preconditioner: Preconditioner | None = WaveByWave.of(system) if system.shape[-1] > 1 else None
         preconditioner = FieldByField.of(statement, system) if preconditioner is None else preconditioner
         if preconditioner is not None:
-            left = 0.0 if statement.form.is_linear else LEFT_IN_STEP
             return Krylov(system, preconditioner, enough, left)
     return system.factorised() if system.factor_work() <= MOST_WORK else None
 
@@ -72,16 +83,16 @@ class Krylov:
         if self._factors is not None:
             return self._factors(rhs)
         rhs = self.preconditioner.solvable(rhs)
-        system, norm = self.system, float(np.linalg.norm(rhs))
+        system, balanced, norm = self.system, self.preconditioner.balanced, float(np.linalg.norm(rhs))
         work = max(system.unknowns * (4.0 * sum(system.shape[:-1]) + TABLES_WORK), LEAST_APPLICATION_WORK)
 
         def applied(v: np.ndarray) -> np.ndarray:
             check_time()
             system.work += work
-            return system.product(self.preconditioner(v))
+            return balanced(system.product(self.preconditioner(v)))
 
         solution = self.preconditioner(rhs)
-        left = rhs - system.product(solution)
+        left = balanced(rhs - system.product(solution))
         size = float(np.linalg.norm(left))
         operator = LinearOperator((len(rhs), len(rhs)), applied, dtype=float)
         is_close = True  # the preconditioner alone may do
@@ -99,16 +110,16 @@ class Krylov:
                 reduction = max(WELL_BELOW / share, reduction)
             if not is_close:
                 move = self.preconditioner(gmres(operator, left, rtol=reduction, restart=RESTART, maxiter=restarts)[0])
-            new = left - system.product(move)
+            new = balanced(left - system.product(move))
             system.work += work
             reached = float(np.linalg.norm(new))
             if reached < size:
                 solution, left = solution + move, new
             if not reached < USEFUL * size and not is_close:
                 break
-            is_close, size = is_close and reached < USEFUL * size, min(reached, size)
+            is_close, size = is_close and reached < CLOSE * size, min(reached, size)
         if size <= UNSOLVED * norm:
             return solution
         if not is_short and system.factor_work() <= MOST_WORK:
             self._factors = system.factorised()
-        return np.full_like(rhs, np.nan) if self._factors is None else self._factors(rhs)
+        return np.full(system.unknowns, np.nan) if self._factors is None else self._factors(rhs)

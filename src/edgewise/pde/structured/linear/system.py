@@ -28,6 +28,10 @@ class Preconditioner:
         """The right-hand side without what no solution has: all of it, unless a class knows better."""
         return rhs
 
+    def balanced(self, rows: np.ndarray) -> np.ndarray:
+        """Rows without constants up to which residuals hold, see `EquationBlock`."""
+        return rows
+
 
 class LinearSystem:
     """The equations of all blocks, linearised: sum over derivatives of slope times derivative of the unknown fields.
