@@ -553,8 +553,8 @@ class PDE(Collocation):
     domain : Domain
         Domain of the equation, as `Box(x=(-1, 1), y=(-1, 1))`.
     conditions : sequence
-        `Dirichlet`, `Neumann`, `Robin`, `Initial`, `Periodic`, `Condition`, `Observations` and
-        `UnknownField`.
+        `Dirichlet`, `Neumann`, `Robin`, `Initial`, `Periodic`, `Condition`, `Observations` and `UnknownField`. A face
+        of a box where the equation is degenerate, as x u'' + u' = f or u'' + u' / x = f at x = 0, needs none.
     coefficients : mapping, optional
         Unknown numbers by name, and the values at which they start, as {"k": 1.0}; data must determine them.
     weight : float

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from edgewise.errors import InputError
-from edgewise.pde.domains.domain import TIME, Domain
+from edgewise.pde.domains.domain import TIME, Box, Domain
 from edgewise.pde.problem.fields import Field, Index, Past, field_leaf
 from edgewise.pde.problem.integrals import GIVEN_RULE, IntegralCalls, IntegralKey, Rule, at_places, axes_of
 
@@ -24,6 +24,10 @@ LINEAR = 1e-9
 # Largest distance of quadrature points from the domain, relative to its size. A choice: far above rounding.
 OUTSIDE = 1e-9
 LATEST = 1e-12  # a delayed moment that is later than its point by this share is rounding
+# Distance from a face, relative to the domain, at which coefficients are looked at, and what rounding and this distance
+# may change of a ratio of them. Choices: far above rounding, and far below the size of the domain.
+NEAR_FACE, SAME_RATIO = 1e-4, 1e-2
+FACE_PROBES = 16  # points of a face at which they are. A choice
 POINTS, NORMAL = "points", "normal"  # argument names for all coordinates (b, n) and for outward normals (b, n)
 
 Value = float | Callable[..., Tensor]
@@ -437,6 +441,15 @@ def place_words(coordinates: Sequence[str], x: Tensor, wrong: Tensor) -> str:
     return ", ".join(f"{name} = {value:.4g}" for name, value in zip(coordinates, place, strict=True))
 
 
+def not_finite_words(values: Tensor, domain: Domain, x: Tensor) -> str:
+    """Words for the first point at which residuals (b, r) are no finite numbers, or derivatives of them."""
+    wrong = ~values.isfinite().all(1)
+    if not bool(wrong.any()):
+        return "derivatives by the fields that are not"
+    first = values[wrong][0]
+    return f"{float(first[~first.isfinite()][0])} at {place_words(domain.coordinates, x, wrong)}"
+
+
 def is_linear_in_fields(
     residuals: Residuals,
     fields: Sequence[str],
@@ -468,3 +481,85 @@ def is_linear_in_fields(
 
     parts = torch.stack([evaluate(1.0, 1.0), -evaluate(1.0, 0.0), -evaluate(0.0, 1.0), evaluate(0.0, 0.0)])
     return bool(parts.sum(0).abs().amax() <= LINEAR * parts.abs().sum(0).amax())
+
+
+def slopes_at(
+    residuals: Residuals,
+    fields: Sequence[str],
+    domain: Domain,
+    x: Tensor,
+    coefficients: Mapping[str, float],
+) -> dict[tuple[int, str, Index], Tensor]:
+    """Slopes (b,) of residuals, by number, by derivatives of fields, on smooth fields at points x (b, n).
+
+    The arguments are those of `dry_run`.
+    """
+    leaves: dict[tuple[str, Index], Tensor] = {}
+
+    def derivative(name: str, index: Index) -> Tensor:
+        if (name, index) not in leaves:
+            # Smooth, of size 1, and another one for each derivative, so that products do not vanish.
+            phase = (x / domain.size).sum(1) + 1.3 * fields.index(name) + 0.7 * sum(index)
+            leaves[name, index] = (1.5 + phase.cos()).requires_grad_()
+        return leaves[name, index]
+
+    calls = IntegralCalls(lambda key, places: x.new_ones(len(x), places.shape[1]))
+    slopes: dict[tuple[int, str, Index], Tensor] = {}
+    with torch.enable_grad():
+        results = residuals(_context_of(fields, domain, x, coefficients, None, derivative, calls))
+        for number, residual in enumerate(results):
+            if leaves and residual.requires_grad:
+                parts = torch.autograd.grad(residual.sum(), list(leaves.values()), retain_graph=True, allow_unused=True)
+                slopes.update({(number, *key): s for key, s in zip(leaves, parts, strict=True) if s is not None})
+    return slopes
+
+
+def needs_no_condition(
+    residuals: Residuals,
+    fields: Sequence[str],
+    domain: Domain,
+    coefficients: Mapping[str, float],
+    face: tuple[int, int],
+) -> dict[tuple[int, str], bool]:
+    """Whether an equation of second order holds on a face of a box without a condition, as x u'' + u' = f at x = 0.
+
+    With a u_nn + b u_n along the distance d from the face, bounded solutions take no condition where a vanishes and
+    b - a' has the sign of a, or is zero (Fichera's function [1]_), or where b d / a is one at least: u'' + u' / x = f
+    is the same equation.
+
+    Parameters
+    ----------
+    residuals, fields, domain, coefficients
+        As for `dry_run`.
+    face : tuple of int
+        Number of the coordinate that is constant, and 0 or 1 for its low or high end.
+
+    Returns
+    -------
+    dict
+        For each residual, by number, and field on whose second derivative by this coordinate it depends; empty on other
+        domains than boxes.
+
+    References
+    ----------
+    .. [1] O. Oleinik, E. Radkevich, "Second Order Equations with Nonnegative Characteristic Form", 1973, section 1.1.
+    """
+    axis, end = face
+    if not isinstance(domain, Box):
+        return {}
+    near = NEAR_FACE * float(domain.size[axis])
+    x = domain.interior(FACE_PROBES, "sobol", 0).repeat(2, 1)
+    x[:, axis] = domain.bounds[axis, end] + (1 - 2 * end) * near * torch.tensor([1.0, 2.0]).repeat_interleave(
+        FACE_PROBES
+    ).to(x)
+    slopes, found = slopes_at(residuals, fields, domain, x, coefficients), dict[tuple[int, str], bool]()
+    first, second = (tuple(order * int(k == axis) for k in range(domain.dimension)) for order in (1, 2))
+    for (number, name, index), leading in slopes.items():
+        if index != second:
+            continue
+        a, far = leading[:FACE_PROBES], leading[FACE_PROBES:]
+        b = slopes.get((number, name, first), torch.zeros_like(leading)) * (1 - 2 * end)
+        ratio, on_face = near * b[:FACE_PROBES] / a, (2 * b[:FACE_PROBES] - b[FACE_PROBES:]) * a.sign()
+        is_flat = (far / a > 3) & (on_face >= -SAME_RATIO * b.abs().max())  # a falls as the square of the distance
+        found[number, name] = bool(((ratio >= 1 - SAME_RATIO) | is_flat).all())
+    return found

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from edgewise.errors import InputError
-from edgewise.pde.domains.domain import TIME, Domain, finite_number, is_space
+from edgewise.pde.domains.domain import TIME, Domain, Piece, finite_number, is_space
 from edgewise.pde.problem.conditions import (
     BoundaryCondition,
     Dirichlet,
@@ -40,7 +40,8 @@ from edgewise.pde.problem.evaluation import (
     dry_run,
     errors_named,
     is_linear_in_fields,
-    place_words,
+    needs_no_condition,
+    not_finite_words,
     value_at,
     wave_residuals,
 )
@@ -206,7 +207,8 @@ class StrongForm:
         for observed in self.observations if unknown else ():
             name = observed.field or self.fields[0]
             try:
-                _check_enough_conditions(name, self.domain, self.equation_term, self.condition_terms, self.periodic)
+                given = self.condition_terms, self.periodic, self.coefficients
+                _check_enough_conditions(name, self.domain, self.equation_term, *given)
             except InputError:
                 unknown.append(name)
         return tuple(dict.fromkeys(unknown))
@@ -348,7 +350,7 @@ def strong_form_of(
             samples.append((term, x, normal))
     if not any(isinstance(condition, Observations) for condition in conditions):
         for name in fields:
-            _check_enough_conditions(name, domain, equation_term, terms, periodic)
+            _check_enough_conditions(name, domain, equation_term, terms, periodic, numbers)
     if is_linear is None:
         is_linear = all(
             is_linear_in_fields(
@@ -412,7 +414,7 @@ def _equation_term(
     with errors_named("the equation"):
         values = wave_residuals(residuals, fields, domain, more, numbers)
     if not bool(requirements.sizes.isfinite().all() & values.isfinite().all()):
-        raise InputError(f"equation must be finite for a smooth solution, got {_not_finite(values, domain, more)}")
+        raise InputError(f"equation must be finite for a smooth solution, got {not_finite_words(values, domain, more)}")
     if not bool((requirements.sizes > 0).all()):
         raise InputError("equation must return residuals that all depend on the solution")
     with errors_named("the equation"):
@@ -470,7 +472,7 @@ def _condition_term(
     with errors_named(name):
         values = wave_residuals(condition.residuals, fields, domain, where[0], coefficients, where[1])
     if not bool(requirements.sizes.isfinite().all() & values.isfinite().all()):
-        wrong = _not_finite(values, domain, where[0])
+        wrong = not_finite_words(values, domain, where[0])
         raise InputError(f"a condition on {', '.join(pieces)} must be finite for a smooth solution, got {wrong}")
     if not bool((requirements.sizes > 0).all()):
         raise InputError(f"a condition on {', '.join(pieces)} must depend on the solution")
@@ -486,15 +488,6 @@ def _condition_term(
         is_hard=getattr(condition, "hard", False),
     )
     return term, x, normal
-
-
-def _not_finite(values: Tensor, domain: Domain, x: Tensor) -> str:
-    """Words for the first point at which residuals (b, r) are no finite numbers, or derivatives of them."""
-    wrong = ~values.isfinite().all(1)
-    if not bool(wrong.any()):
-        return "derivatives by the fields that are not"
-    first = values[wrong][0]
-    return f"{float(first[~first.isfinite()][0])} at {place_words(domain.coordinates, x, wrong)}"
 
 
 def _interface_term(
@@ -556,23 +549,32 @@ def _check_no_contradiction(conditions: Sequence, domain: Domain, fields: tuple[
 
 
 def _check_enough_conditions(
-    field: str, domain: Domain, equation: ResidualTerm, conditions: Sequence[ResidualTerm], periodic: Sequence[str]
+    field: str,
+    domain: Domain,
+    equation: ResidualTerm,
+    conditions: Sequence[ResidualTerm],
+    periodic: Sequence[str],
+    coefficients: Mapping[str, float],
 ) -> None:
     """Raise an InputError unless a field has enough conditions on every piece of the boundary and in time.
 
-    A coordinate by which the equation has no derivatives of the field needs none. One that acts as time, whatever its
-    name, has all of them on one face.
+    A coordinate by which the equation has no derivatives of the field needs none, nor does a face on which it is
+    degenerate, see `needs_no_condition`. One that acts as time, whatever its name, has all of them on one face.
     """
     space = [axis for axis, name in enumerate(domain.coordinates) if is_space(name)]
     requirements = equation.requirements
 
-    def given_on(names: Iterable[str]) -> int:
-        chosen = set(names)
-        return sum(term.constrains(field) for term in conditions if chosen.intersection(term.pieces))
+    def given_on(names: Sequence[str]) -> int:
+        return sum(term.constrains(field) for term in conditions if not set(term.pieces).isdisjoint(names))
+
+    def is_degenerate(piece: Piece) -> bool:
+        fields, face = tuple(requirements.derivatives), divmod(domain.pieces.index(piece), 2)
+        free = needs_no_condition(equation.residuals, fields, domain, coefficients, face)
+        return min((free[key] for key in free if key[1] == field), default=False)
 
     times = [axis for axis, name in enumerate(domain.coordinates) if name == TIME]
     needed = requirements.order(field, times)
-    given = given_on(piece.name for piece in domain.pieces if piece.is_time_end)
+    given = given_on([piece.name for piece in domain.pieces if piece.is_time_end])
     if given < needed:
         raise InputError(
             f"conditions at the start must give {field} and its derivatives below order {needed}, got {given} "
@@ -589,7 +591,7 @@ def _check_enough_conditions(
             if max(faces) >= order and requirements.acts_as_time(field, axis, space):
                 continue
             needed = min(max(order // 2, 1), order)
-            if order == 1 and sum(faces) >= 1:
+            if (order == 1 and sum(faces) >= 1) or (order == 2 and not given and is_degenerate(piece)):
                 continue
         if given < needed and piece.coordinate not in periodic:
             raise InputError(

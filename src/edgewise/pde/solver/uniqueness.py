@@ -21,9 +21,7 @@ from edgewise.nn.prediction import BATCH_ROWS
 from edgewise.pde.domains.domain import Box, Domain
 from edgewise.pde.domains.mesh import Mesh, even_lines
 from edgewise.pde.problem.collocation import Collocation, points_with
-from edgewise.pde.problem.evaluation import EvaluationContext
-from edgewise.pde.problem.fields import Field, Index
-from edgewise.pde.problem.integrals import IntegralCalls
+from edgewise.pde.problem.evaluation import slopes_at
 from edgewise.pde.problem.strong_form import StrongForm
 from edgewise.pde.structured.networks import TensorNetwork
 from edgewise.settings import ABOVE_ZERO
@@ -346,28 +344,8 @@ def coefficient_jump(form: StrongForm) -> tuple[int, float] | None:
 
 def leading_coefficients(form: StrongForm, x: Tensor) -> Tensor:
     """Derivatives of the residuals by the highest derivatives of each field, from the second order on: (N, k)."""
-    term = form.equation_term
-    orders = {name: term.requirements.order(name, range(form.domain.dimension)) for name in form.fields}
-    leaves: dict[tuple[str, Index], Tensor] = {}
-
-    def field(number: int, name: str) -> Field:
-        def derivative(index: Index) -> Tensor:
-            if (name, index) not in leaves:
-                # Smooth, of size 1, and another one for each derivative, so that products do not vanish.
-                phase = (x / form.domain.size).sum(1) + 1.3 * number + 0.7 * sum(index)
-                leaves[name, index] = (1.5 + phase.cos()).requires_grad_()
-            return leaves[name, index]
-
-        calls = IntegralCalls(lambda key, places: x.new_ones(len(x), places.shape[1]))
-        return Field(derivative, form.domain.coordinates, calls.of(name))
-
-    with torch.enable_grad():
-        numbers = {name: x.new_full((len(x),), value) for name, value in form.coefficients.items()}
-        fields = {name: field(number, name) for number, name in enumerate(form.fields)}
-        residuals = term.residuals(EvaluationContext(form.domain.coordinates, x, fields, numbers))
-    leading = [leaf for (name, index), leaf in leaves.items() if sum(index) == orders[name] >= 2]
-    columns = [x.new_zeros(len(x))]
-    for residual in residuals:
-        if leading and residual.requires_grad:
-            columns += torch.autograd.grad(residual.sum(), leading, retain_graph=True, materialize_grads=True)
-    return torch.stack(columns, 1).detach()
+    term, axes = form.equation_term, range(form.domain.dimension)
+    orders = {name: term.requirements.order(name, axes) for name in form.fields}
+    slopes = slopes_at(term.residuals, form.fields, form.domain, x, form.coefficients)
+    leading = [slope for (_, name, index), slope in slopes.items() if sum(index) == orders[name] >= 2]
+    return torch.stack([x.new_zeros(len(x)), *leading], 1)

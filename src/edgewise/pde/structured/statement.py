@@ -11,7 +11,7 @@ from torch import Tensor
 
 from edgewise.ops.splines.bspline import MAX_PRODUCT_DEGREE
 from edgewise.pde.domains.domain import Box
-from edgewise.pde.problem.evaluation import EvaluationContext, is_linear_in_fields
+from edgewise.pde.problem.evaluation import EvaluationContext, is_linear_in_fields, needs_no_condition
 from edgewise.pde.problem.fields import Field
 from edgewise.pde.problem.integrals import PlaceRecorder
 from edgewise.pde.problem.strong_form import PROBE_SEEDS, PROBES, ResidualTerm, StrongForm
@@ -245,6 +245,7 @@ def recognised(form: StrongForm, most_axes: float = MOST_AXES) -> Statement | st
         flow = flow if isinstance(constant, str) else replace(flow, constant=constant)
     if (form.observations or means) and flow.constant is None:
         return "there are measured values" if form.observations else "there are integrals or hard conditions"
+    _spare_conditions(statement)
     expected = residual_orders.sum(0) - flow.closings
     for axis, repeats in enumerate(statement.periodic):
         if repeats:
@@ -268,6 +269,20 @@ def recognised(form: StrongForm, most_axes: float = MOST_AXES) -> Statement | st
                 return "the equations of a system have different orders, and their fields do not have the same ones"
             orders[number, axis, end] = of_conditions
     return replace(flow, priority=priority, condition_orders=orders)
+
+
+def _spare_conditions(statement: Statement) -> None:
+    """Lower the orders by coordinates of residuals that need no condition on a face on which none is given."""
+    form, term = statement.form, statement.form.equation_term
+    given = {(axis, end) for _, axis, end in statement.faces()}
+    axes = [axis for axis, repeats in enumerate(statement.periodic) if not repeats and axis != form.time]
+    for axis, end in ((axis, end) for axis in axes for end in (0, 1) if (axis, end) not in given):
+        free = needs_no_condition(term.residuals, form.fields, form.domain, form.coefficients, (axis, end))
+        for number in {number for number, _ in free}:
+            statement.orders[number, axis] -= all(free[key] for key in free if key[0] == number)
+        for slot, name in enumerate(form.fields):
+            own = [is_free for (_, each), is_free in free.items() if each == name]
+            statement.field_orders[slot, axis] -= bool(own) and all(own)
 
 
 def _orders_of_conditions(slopes: Slopes, field_orders: np.ndarray, like: np.ndarray) -> np.ndarray | None:
