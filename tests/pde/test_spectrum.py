@@ -5,11 +5,14 @@ import math
 import numpy as np
 import pytest
 import torch
-from scipy.special import mathieu_a, mathieu_b
+from scipy.optimize import brentq
+from scipy.special import jv, jvp, mathieu_a, mathieu_b, yv
 
 from edgewise.errors import InputError
 from edgewise.pde import (
     PDE,
+    Annulus,
+    Ball,
     Box,
     Condition,
     Dirichlet,
@@ -17,10 +20,13 @@ from edgewise.pde import (
     Eigenvalues,
     Initial,
     Interval,
+    LevelSet,
     LShape,
     Neumann,
     Observations,
     Periodic,
+    Polygon,
+    Robin,
     Time,
     eigenvalues,
     laplacian,
@@ -126,12 +132,94 @@ value = Observations(torch.tensor([[1.0]]), torch.ones(1))
         (problem(lambda u, lam: u.xx + lam**2 * u, STRING, [Dirichlet(0.0)], 1.0), "^problem must depend linearly on"),
         (string([Dirichlet(0.0, hard=True)]), "^problem must have no integrals, no delays and no hard conditions"),
         (problem(lambda u, lam: u.t + lam * u, Time(0, 1), [Initial(0.0)]), "^problem must not depend on time"),
-        (problem(lambda u, lam: laplacian(u) + lam * u, Disk(), [Dirichlet(0.0)]), "^domain must be a box of up to"),
+        (
+            problem(
+                lambda u, lam: laplacian(u) + lam * u, Box(a=(0, 1), b=(0, 1), c=(0, 1), d=(0, 1)), [Dirichlet(0.0)]
+            ),
+            "^domain must be of up to three coordinates",
+        ),
+        (
+            problem(lambda u, lam: u.xxxx + 2 * u.xxyy + u.yyyy - lam * u, Disk(), [Dirichlet(0.0), Neumann(0.0)]),
+            "^problem must be one equation of second order for eigenvalues on a Disk, got 1 of order 4",
+        ),
     ],
 )
 def test_other_problems_are_refused_in_one_sentence(stated, message):
     with pytest.raises(InputError, match=message):
         eigenvalues(stated)
+
+
+def squares_of(order, count, ends):
+    """Squares of the first wave numbers of a Bessel function of an order that vanish at all ends of a function."""
+    places = np.linspace(1e-3, 20, 4000)
+    values = ends(order, places)
+    found = np.flatnonzero(values[1:] * values[:-1] < 0)[:count]
+    roots = [brentq(lambda k: ends(order, k), places[n], places[n + 1], xtol=1e-14) for n in found]
+    return np.repeat(np.array(roots) ** 2, 1 if order == 0 else 2)
+
+
+def first_of(ends, count=6):
+    return np.sort(np.concatenate([squares_of(order, 3, ends) for order in range(7)]))[:count]
+
+
+def helmholtz(domain, conditions, start=1.0):
+    return problem(lambda u, lam: laplacian(u) + lam * u, domain, conditions, start)
+
+
+DISK = first_of(jv)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("stated", "exact", "most"),
+    [
+        (helmholtz(Disk(), [Dirichlet(0.0)]), DISK, 1e-8),
+        (helmholtz(Disk(), [Robin(1.0, 2.0, 0.0)]), first_of(lambda n, k: 2 * k * jvp(n, k) + jv(n, k)), 1e-8),
+        (helmholtz(Disk(), [Neumann(0.0)], -1.0), [0.0, *first_of(jvp, 5)], 1e-8),
+        # With u = exp(-x) v, laplacian u + 2 u_x + lam u is that of v with lam - 1: not self-adjoint.
+        (problem(lambda u, lam: laplacian(u) + 2 * u.x + lam * u, Disk(), [Dirichlet(0.0)], 1.0), DISK + 1, 1e-8),
+        (
+            helmholtz(Annulus(0.5, 1.0), [Dirichlet(0.0)]),
+            first_of(lambda n, k: jv(n, 0.5 * k) * yv(n, k) - jv(n, k) * yv(n, 0.5 * k)),
+            1e-3,
+        ),
+        # A triangle with equal sides: G. Lame, 1833.
+        (
+            helmholtz(Polygon([(0, 0), (1, 0), (0.5, math.sqrt(0.75))]), [Dirichlet(0.0)]),
+            16 / 9 * PI**2 * np.array([3, 7, 7, 12, 13, 13]),
+            1e-4,
+        ),
+        (
+            helmholtz(LevelSet(lambda x, y: x**2 + y**2 - 1, x=(-1.1, 1.1), y=(-1.2, 1.2)), [Dirichlet(0.0)]),
+            DISK,
+            1e-6,
+        ),
+        # Square roots of spherical Bessel functions.
+        (helmholtz(Ball(), [Dirichlet(0.0)]), [PI**2, *[4.493409457909064**2] * 3], 0.1),
+    ],
+)
+def test_eigenvalues_where_the_boundary_cuts_cells(stated, exact, most):
+    found = eigenvalues(stated, count=min(6, len(exact)), tolerance=most / 50)
+    wrong = np.abs(found.values - exact[: len(found.values)])
+    assert wrong.max() < most
+    assert (wrong <= 3 * found.errors + 1e-8).all()
+
+
+@pytest.mark.slow
+def test_a_derivative_along_a_curved_boundary_is_refused():
+    along = Condition(lambda u, x, y: x * u.y - y * u.x)
+    with pytest.raises(InputError, match=r"^conditions must be about values or about derivatives across the boundary"):
+        eigenvalues(helmholtz(Disk(), [along]))
+
+
+@pytest.mark.slow
+def test_a_reentrant_corner_in_a_curved_drum_has_an_honest_error():
+    """Two disks that overlap: the angle where they meet makes eigenvalues converge slowly, and the error says so."""
+    both = Disk(1, (-0.5, 0)) | Disk(1, (0.5, 0))
+    coarse, fine = (eigenvalues(helmholtz(both, [Dirichlet(0.0)]), 1, tolerance=each) for each in (1e-2, 2e-3))
+    assert abs(coarse.values[0] - fine.values[0]) < 2 * coarse.errors[0]
+    inside = fine.function(0)([[0.0, 0.0], [0.0, math.sqrt(0.75)]])
+    assert abs(inside[1, 0]) < 0.05 * abs(inside[0, 0])
 
 
 def test_wrong_options():

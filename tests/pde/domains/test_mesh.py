@@ -7,9 +7,10 @@ import torch
 
 from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.pde.domains.domain import Box
-from edgewise.pde.domains.mesh import Mesh, grown, left_out, respaced
-from edgewise.pde.domains.shapes import Annulus, Disk, LShape
-from edgewise.pde.domains.solids import Ball
+from edgewise.pde.domains.implicit import LevelSet
+from edgewise.pde.domains.mesh import Mesh, even_lines, grown, left_out, respaced
+from edgewise.pde.domains.shapes import Annulus, Disk, LShape, Polygon
+from edgewise.pde.domains.solids import Ball, Cylinder
 
 SQUARE = Box(x=(-1, 1), y=(0, 2))
 LINES = [torch.tensor([-1.0, -0.2, 0.0, 1.0]).double(), torch.tensor([0.0, 0.5, 2.0]).double()]
@@ -161,16 +162,61 @@ def test_cut_cells_have_whole_volumes(count):
         (square - Disk(0.4), 4 - 0.16 * math.pi, 4 / 3 - 0.4**4 * math.pi / 4),
         (square - Box(x=(0, 1), y=(0, 1)), 3.0, 1.0),
     ]:
-        x, weights, cut = Mesh(domain, [torch.linspace(-1, 1, count + 1).double()] * 2).cut_interior()
+        x, weights, cut = Mesh(domain, [torch.linspace(-1, 1, count + 1).double()] * 2).cut()[:3]
         assert domain.contains(x).all() and 0 < len(cut) < count**2
         assert abs(float(weights.sum()) - volume) < 1e-5
         assert abs(float(weights @ x[:, 0] ** 2) - moment) < 1e-5
 
 
-def test_cells_of_a_ball_are_cut():
-    x, weights, _ = Mesh(Ball(), [torch.linspace(-1, 1, 6).double()] * 3).cut_interior()
-    assert abs(float(weights.sum()) - 4 / 3 * math.pi) < 1e-2
-    assert abs(float(weights @ x[:, 2] ** 2) - 4 / 15 * math.pi) < 1e-2
+def cut(domain, count, points=5):
+    return Mesh(domain, even_lines(domain, [count] * domain.dimension), points).cut()
+
+
+CUBE = Box(x=(-1, 1), y=(-1, 1), z=(-1, 1))
+ANGLE = math.acos(0.5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("domain", "volume", "areas"),
+    [
+        (Ball(), 4 / 3 * math.pi, {"sphere": 4 * math.pi}),
+        (CUBE - Ball(0.5), 8 - math.pi / 6, {"sphere": math.pi, "x=1": 4}),
+        (CUBE - Ball(0.5, (1, 1, 1)), 8 - math.pi / 48, {"sphere": math.pi / 8, "x=1": 4 - math.pi / 16}),
+        (Cylinder(), math.pi, {"side": 2 * math.pi, "top": math.pi, "bottom": math.pi}),
+        (CUBE - Box(x=(0, 1), y=(0, 1), z=(0, 1)), 7, {"x=0": 1, "x=1": 3, "z=-1": 4}),
+        (Ball(1, (-0.5, 0, 0)) | Ball(1, (0.5, 0, 0)), 27 / 12 * math.pi, {"sphere": 3 * math.pi}),
+    ],
+)
+def test_solids_have_their_volumes_and_areas(domain, volume, areas):
+    """Balls, cylinders and what is made of them, also with faces in planes of the grid and edges within its cells."""
+    quadrature = cut(domain, 6 if "x=0" in areas else 5)
+    assert float(quadrature.weights.sum()) == pytest.approx(volume, rel=1e-6)
+    for name, area in areas.items():
+        x, normal, weights = quadrature.boundary[name]
+        assert float(weights.sum()) == pytest.approx(area, rel=1e-4)
+        assert bool((domain.level(x + 1e-6 * normal) > 0).all() and (domain.level(x - 1e-6 * normal) < 0).all())
+
+
+@pytest.mark.parametrize(
+    ("domain", "lengths"),
+    [
+        (Disk(1, (-0.5, 0)) | Disk(1, (0.5, 0)), {"circle": 2 * math.pi - 2 * ANGLE, "second circle": 4 / 3 * math.pi}),
+        (Box(x=(-1, 1), y=(-1, 1)) - Box(x=(0, 1), y=(0, 1)), {"x=0": 1.0, "x=1": 1.0, "y=-1": 2.0}),
+        (LevelSet(lambda x, y: x**2 / 4 + y**2 - 1, x=(-2.1, 2.1), y=(-1.1, 1.1)), {"level": 9.688448220547675}),
+    ],
+)
+def test_boundaries_of_combined_and_implicit_domains_have_their_lengths(domain, lengths):
+    """Arcs that end where another domain begins, and a curve without a formula: the circumference of an ellipse."""
+    quadrature = cut(domain, 7, 8)
+    for name, length in lengths.items():
+        assert float(quadrature.boundary[name][2].sum()) == pytest.approx(length, rel=1e-8)
+
+
+def test_a_needle_between_the_lines_is_seen():
+    """The last part of a wedge is thinner than any distance of places that are looked at."""
+    needle = Polygon([(0, 0), (1, 0.2), (0.3, 1)])
+    assert float(cut(needle, 7).weights.sum()) == pytest.approx(0.47, rel=1e-12)
 
 
 def test_each_coordinate_may_have_its_own_number_of_points():

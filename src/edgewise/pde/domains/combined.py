@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import torch
@@ -18,6 +19,7 @@ from edgewise.pde.domains.shapes import Polygon
 # from which the ends of domains are sought; and halvings of their distances, to rounding. A choice: details above a
 # hundredth of the size are seen.
 CUT_POINTS, CUT_LINES, LINE_PLACES, LINE_HALVINGS = 24, 200, 400, 48
+SPAN_PLACES = 2048  # along a curve, between which it enters or leaves another domain once. A choice
 # Steps off the boundary by which levels change at a point where two boundaries touch: one, times a gradient. A choice.
 TOUCHING = 100.0
 
@@ -76,18 +78,55 @@ class _Composite(Domain):
         x, normal = piece.sample(QUADRATURE_POINTS, "grid", 0)
         remaining = kept(x, side * normal)
         share = float(remaining.double().mean())
-        off = (self.first if second else self.second).level(x[remaining]).abs()
+        other = self.first if second else self.second
+        off = other.level(x[remaining]).abs()
         if share < LEAST_SHARE and not (off > TOUCHING * step).any():
             return None  # nothing, or a point where the two boundaries touch
         is_initial = piece.is_initial and side == 1
-        curve, at = piece.at, None
-        if curve is not None and share == 1:
+        at, part_of, spans = None, None, piece.spans
+        curve, measure = piece.path, share * piece.measure
+        if curve is not None:
 
-            def at(share: Tensor) -> tuple[Tensor, Tensor]:
+            def part_of(share: Tensor) -> tuple[Tensor, Tensor]:
                 x, normal = curve(share)
                 return x, side * normal
 
-        return Piece(name, share * piece.measure, sample, at, piece.coordinate, is_initial)
+            if share == 1 and piece.at is not None:
+                at = part_of
+            else:
+                spans = _kept_spans(curve, piece.spans, lambda x, normal: kept(x, side * normal), other)
+                whole = sum(high - low for low, high in piece.spans)
+                measure = piece.measure * sum(high - low for low, high in spans) / whole
+        is_initial = piece.is_initial and side == 1
+        return Piece(name, measure, sample, at, piece.coordinate, is_initial, part_of, spans, piece.distance)
+
+
+def _kept_spans(
+    curve: Callable[[Tensor], tuple[Tensor, Tensor]],
+    spans: Sequence[tuple[float, float]],
+    kept: Callable[[Tensor, Tensor], Tensor],
+    other: Domain,
+) -> tuple[tuple[float, float], ...]:
+    """Ends of the shares of a curve, within given ones, that are kept; they lie on the boundary of the other domain."""
+    least, found = OFF_BOUNDARY_STEP * float(other.size.max()), list[tuple[float, float]]()
+    for first, last in spans:
+        count = max(2, math.ceil(SPAN_PLACES * (last - first)))
+        share = first + (last - first) * (torch.arange(count, dtype=torch.float64) + 0.5) / count
+        states = kept(*curve(share))
+        number = (states[1:] != states[:-1]).nonzero()[:, 0]
+        start, end = share[number], share[number + 1]
+        levels = [other.level(curve(each)[0]) for each in (start, end)]
+        # Where the other boundary is crossed, its level says where, to rounding.
+        is_crossed = (levels[0] * levels[1] < 0) & (torch.minimum(*(each.abs() for each in levels)) > least)
+        for _ in range(LINE_HALVINGS):
+            middle = (start + end) / 2
+            x, normal = curve(middle)
+            same = torch.where(is_crossed, other.level(x) * levels[0] > 0, kept(x, normal) == states[number])
+            start, end = torch.where(same, middle, start), torch.where(same, end, middle)
+        ends = [first, *((start + end) / 2).tolist(), last]
+        are_kept = [bool(states[0]), *states[number + 1].tolist()]
+        found += [pair for pair, is_kept in zip(pairwise(ends), are_kept, strict=True) if is_kept]
+    return tuple(found)
 
 
 ORDINALS = ("second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh", "twelfth")

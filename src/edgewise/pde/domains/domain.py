@@ -106,6 +106,12 @@ class Piece:
         Maps (count, how, seed) to points (count, n) and outward normals (count, n); one row where it is a point.
     at : callable, optional
         For curves: maps shares of the length (b,) to points and outward normals, (b, n) each.
+    part_of : callable, optional
+        The same for a curve of which the piece is a part.
+    spans : tuple
+        Ends of those shares of the curve that the piece has; it is smooth in each.
+    distance : callable, optional
+        Maps points (b, n) to their distances from the piece, (b,), or from a larger surface that it is a part of.
     coordinate : str, optional
         For faces of boxes and moments of time: the coordinate that is constant on the piece.
     is_initial : bool
@@ -127,6 +133,14 @@ class Piece:
     at: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None
     coordinate: str | None = None
     is_initial: bool = False
+    part_of: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None
+    spans: tuple[tuple[float, float], ...] = ((0.0, 1.0),)
+    distance: Callable[[Tensor], Tensor] | None = None
+
+    @property
+    def path(self) -> Callable[[Tensor], tuple[Tensor, Tensor]] | None:
+        """The curve that the piece is, or is a part of."""
+        return self.at or self.part_of
 
     @property
     def is_time_end(self) -> bool:
@@ -139,9 +153,22 @@ class Piece:
         return self.coordinate is None or is_space(self.coordinate)
 
     @classmethod
-    def curve(cls, name: str, length: float, at: Callable[[Tensor], tuple[Tensor, Tensor]]) -> Piece:
+    def curve(
+        cls,
+        name: str,
+        length: float,
+        at: Callable[[Tensor], tuple[Tensor, Tensor]],
+        distance: Callable[[Tensor], Tensor] | None = None,
+    ) -> Piece:
         """A curve of this length, given by its points at shares of the length."""
-        return cls(name, length, lambda count, how, seed: at(unit_points(count, 1, how, seed)[:, 0]), at)
+        sample = partial(_along_curve, at)
+        return cls(name, length, sample, at, distance=distance)
+
+
+def _along_curve(
+    at: Callable[[Tensor], tuple[Tensor, Tensor]], count: int, how: str, seed: int
+) -> tuple[Tensor, Tensor]:
+    return at(unit_points(count, 1, how, seed)[:, 0])
 
 
 class Domain:
@@ -432,7 +459,13 @@ class Box(Domain):
         is_initial = name == TIME and side == 0
         measure = float(self.size[others].prod())
         curve = at if self.dimension == 2 else None
-        return Piece(f"{name}={value:.12g}", measure, sample, curve, name, is_initial)
+
+        def distance(x: Tensor) -> Tensor:
+            nearest = x.clamp(self.bounds[:, 0], self.bounds[:, 1])
+            nearest[:, axis] = value
+            return (x - nearest).norm(dim=1)
+
+        return Piece(f"{name}={value:.12g}", measure, sample, curve, name, is_initial, distance=distance)
 
 
 def Interval(low: float, high: float, name: str = "x") -> Box:

@@ -75,7 +75,7 @@ class _Negative(Domain):
         near, _ = self._near_surface(SURFACE_POINTS, "sobol", 1)
         strip = 2 * STRIP * self._extent
         measure = box.volume * len(near) / SURFACE_POINTS / strip if box.dimension > 1 else 1.0
-        self.pieces = (Piece("level", measure, self._sample),)
+        self.pieces = (Piece("level", measure, self._sample, distance=lambda x: self.level(x).abs()),)
         if not len(near):
             raise InputError("function must change its sign within the box, got no point near which it vanishes")
 

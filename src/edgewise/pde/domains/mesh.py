@@ -2,14 +2,15 @@
 
 import heapq
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from edgewise.nn.layers.tensor_product import TensorLayer
+from edgewise.pde.domains.cut_cells import APART, BISECTIONS, CutRule, Inside, OnPlane, gradients, mixed
 from edgewise.pde.domains.domain import Box, Domain, Piece
 from edgewise.pde.domains.sampling import gauss_legendre
 from edgewise.settings import ABOVE_ZERO
@@ -19,11 +20,8 @@ SMALL_FIELD = 1e-6
 FAVARD = 4 / math.pi  # the largest of Favard's constants, see `left_out`
 CANDIDATES = 16  # points drawn on a boundary for each one that is kept, where it is known by samples only. A choice
 FACE_POINTS = 4  # Gauss-Legendre points of an interval on the boundary. A choice: one more than inside
-# Places along a curve between which it counts as straight when its crossings with lines of the grid are sought, and
-# bisections by which each is found: 2^-50 of the distance of two places is rounding.
-LOAD_PLACES, BISECTIONS = 2048, 50
-CELL_STEPS = 16  # parts of a line through a cell in each of which the boundary is crossed once at most. A choice
-APART = 1e-9  # crossings closer than this share of the length of a curve are one: far above rounding. A choice
+LOAD_PLACES = 2048  # along a curve, between which it counts as straight when its crossings with lines are sought
+STEEP = 0.4  # least part of a normal along lines that see all of the boundary in a cell. A choice
 # An interval whose error is this many times the median of its coordinate has a singular place in it. A choice.
 SINGULAR = 30.0
 # Least share of new intervals that an interval gets, relative to the mean: estimates of small errors are not reliable.
@@ -31,6 +29,18 @@ LEAST_LOAD = 0.1
 # Largest factor by which halving is expected to lower the error of an interval with a singular place. A choice: with
 # factors nearer to 1 the refinement would spend all intervals on one place.
 LEAST_SINGULAR_GAIN = 0.75
+
+
+class CutQuadrature(NamedTuple):
+    """Points inside (N, n), weights (N,) whose sum is the volume, and numbers of the cells that the boundary cuts.
+
+    `boundary` has points, outward normals and weights, whose sum is the measure, of each piece by name.
+    """
+
+    x: Tensor
+    weights: Tensor
+    cells: Tensor
+    boundary: dict[str, tuple[Tensor, Tensor, Tensor]]
 
 
 def even_lines(domain: Domain, counts: Sequence[int]) -> list[Tensor]:
@@ -75,44 +85,116 @@ class Mesh:
             x, weights = x[inside], weights[inside]
         return x, weights / weights.mean()
 
-    def cut_interior(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Points inside (N, n), weights (N,) whose sum is the volume, and numbers of the cells that the boundary cuts.
+    def cut(self) -> CutQuadrature:
+        """Quadrature of the domain and its boundary where the boundary cuts cells.
 
         Whole cells have Gauss-Legendre points. In cut ones they stand on lines across the boundary, between its
-        crossings, twice as many on each; in the plane lines are parted where the boundary enters and leaves the cell.
-        Cells are numbered with the last coordinate running fastest.
+        crossings, see `CutRule`. Cells are numbered with the last coordinate running fastest.
         """
         domain, dimension = self.domain, self.domain.dimension
-        places, normals, parted = self._crossed_places()
+        has_formulas = dimension == 1 or all(piece.path is not None for piece in domain.pieces)
+        places, normals, pieces, parted = self._crossed_places()
         counts = [len(points) - 1 for points in self.breakpoints]
         x, weights = self._product(range(dimension), self.per_interval)
         inside, cell = domain.contains(x), self.cells(x)
         share = torch.zeros(math.prod(counts), dtype=torch.float64).index_add_(0, cell, inside.double())
         share = share / self.per_interval**dimension
         steep = torch.zeros(len(share), dimension, dtype=torch.float64)
-        steep.index_add_(0, self.cells(places), normals.abs())
+        at_cells = self.cells(places)
+        steep.index_add_(0, at_cells, normals.abs())
+        least = torch.ones_like(steep).scatter_reduce(0, at_cells[:, None].expand_as(normals), normals.abs(), "amin")
         is_cut = (steep > 0).any(1) | ((share > 0) & (share < 1))
+        if not has_formulas:
+            is_cut |= mixed(domain.contains, self._boxes(range(dimension)), torch.arange(len(share)))
         whole = inside & ~is_cut[cell]
-        parts, shares = [x[whole]], [weights[whole]]
         numbers = is_cut.nonzero()[:, 0]
-        corners = np.stack(np.unravel_index(numbers.numpy(), counts), 1)  # that of torch imports sympy
-        place_cells = self.cells(parted)
+        boxes = self._boxes(range(dimension))[numbers]
+        flat = (steep[numbers] == 0).all(1)  # cells that no sample of the boundary has met
+        steep[numbers[flat]] = gradients(domain, boxes[flat].mean(2)).abs()
+        orders, nodes = steep[numbers].argsort(1), 2 * self.per_interval if dimension < 3 else self.per_interval + 2
+        several = torch.zeros(len(share), len(domain.pieces), dtype=torch.bool)
+        several[at_cells, pieces] = True
+        is_creased = (several.sum(1) > 1)[numbers] & (not has_formulas)
+        owner = torch.full((len(share),), -1).index_put_((numbers,), torch.arange(len(numbers)))
+        of_parted = owner[self.cells(parted)]
+        parts, rules = [(x[whole], weights[whole])], []
+        kinds = torch.cat([orders, is_creased[:, None]], 1)
+        for kind in kinds.unique(dim=0) if len(kinds) else ():
+            chosen, order = (kinds == kind).all(1).nonzero()[:, 0], kind[:-1]
+            place = torch.full((len(numbers),), -1).index_put_((chosen,), torch.arange(len(chosen)))[of_parted]
+            place[of_parted < 0] = -1
+            axis, own = int(order[0]), boxes[chosen]
+            low, high = own[place, axis].unbind(-1)
+            corners = place[place >= 0], ((parted[:, axis] - low) / (high - low)).clamp(0, 1)[place >= 0]
+            nearest = self._nearest if kind[-1] else None
+            rule = CutRule(domain.level, own, order.tolist(), nodes, corners if dimension == 2 else None, nearest)
+            parts.append((rule.x, rule.weights))
+            rules.append((rule, own, least[numbers[chosen], order[-1]], nearest, int(order[-1])))
+        x, weights = (torch.cat(each) for each in zip(*parts, strict=True))
+        boundary = {} if has_formulas else self._crossed_boundary(rules, nodes)
+        for number, piece in enumerate(domain.pieces):
+            if piece.path is not None or dimension == 1:
+                boundary[piece.name] = self._on_piece(piece, number)
+        return CutQuadrature(x, weights, numbers, boundary)
+
+    def _crossed_boundary(
+        self, rules: Sequence[tuple[CutRule, Tensor, Tensor, Inside | None, int]], nodes: int
+    ) -> dict[str, tuple[Tensor, Tensor, Tensor]]:
+        """Points, normals and weights on pieces without a formula: where lines through cells cross the boundary.
+
+        Where the boundary turns within a cell, its lines along all coordinates share it by the squares of the normal.
+        """
+        domain, dimension = self.domain, self.domain.dimension
+        x, normals, weights = [], [], []
+        for rule, boxes, least, pieces, axis in rules:
+            normal = gradients(domain, rule.ends)
+            across = normal[:, axis].abs()
+            least = least.scatter_reduce(0, rule.end_cell, across, "amin")
+            has_any = torch.zeros(len(boxes), dtype=torch.bool).index_fill_(0, rule.end_cell, True)
+            is_steep = (least > STEEP) & has_any
+            kept = is_steep[rule.end_cell]
+            x.append(rule.ends[kept])
+            normals.append(normal[kept])
+            weights.append(rule.end_weights[kept] / across[kept])
+            for last in range(dimension):
+                order = [*(other for other in range(dimension) if other != last), last]
+                each = CutRule(domain.level, boxes[~is_steep], order, nodes, pieces=pieces)
+                x.append(each.ends)
+                normals.append(gradients(domain, each.ends))
+                weights.append(each.end_weights * normals[-1][:, last].abs())
         for axis in range(dimension):
             others = [other for other in range(dimension) if other != axis]
-            begins, own = [], []
-            for number, corner in zip(numbers.tolist(), corners.tolist(), strict=True):
-                if int(steep[number].argmax()) == axis:
-                    at, share_at = self._lines_through(corner, others, parted[place_cells == number])
-                    line = torch.empty(len(at), dimension, 2, dtype=torch.float64)
-                    line[:, others] = at[..., None]
-                    line[:, axis] = self.breakpoints[axis][corner[axis] : corner[axis] + 2]
-                    begins.append(line)
-                    own.append(share_at)
-            if begins:
-                x, weights = self._parts_inside(axis, torch.cat(begins), torch.cat(own))
-                parts.append(x)
-                shares.append(weights)
-        return torch.cat(parts), torch.cat(shares), numbers
+            for value in self.breakpoints[axis].tolist():
+                for side in (1.0, -1.0):
+                    on_plane = OnPlane(domain, axis, value, side)
+                    boxes = self._boxes(others)
+                    are_cut = mixed(on_plane, boxes, torch.arange(len(boxes)))
+                    flat, shares = self._product(others, max(FACE_POINTS, self.per_interval))
+                    of_box = Mesh(domain, [self.breakpoints[other] for other in others]).cells(flat)
+                    full = on_plane(flat) & ~are_cut[of_box]
+                    rule = CutRule(on_plane.level, boxes[are_cut], range(dimension - 1), nodes)
+                    x.append(on_plane.placed(torch.cat([flat[full], rule.x])))
+                    normals.append(torch.zeros_like(x[-1]).index_fill_(1, torch.tensor([axis]), side))
+                    weights.append(torch.cat([shares[full], rule.weights]))
+        every, normal, weight = torch.cat(x), torch.cat(normals), torch.cat(weights)
+        nearest = self._nearest(every)
+        chosen = [nearest == number for number in range(len(domain.pieces))]
+        return {
+            piece.name: (every[own], normal[own], weight[own])
+            for piece, own in zip(domain.pieces, chosen, strict=True)
+            if piece.path is None and bool(own.any())
+        }
+
+    def _nearest(self, x: Tensor) -> Tensor:
+        """Numbers (b,) of the pieces of the boundary that are nearest to points (b, n)."""
+        far = torch.full_like(x[:, 0], math.inf)
+        return torch.stack([piece.distance(x) if piece.distance else far for piece in self.domain.pieces]).argmin(0)
+
+    def _boxes(self, axes: Sequence[int]) -> Tensor:
+        """Ends (c, n, 2) of all cells, of some coordinates."""
+        lines = [torch.stack([self.breakpoints[axis][:-1], self.breakpoints[axis][1:]], 1) for axis in axes]
+        numbers = torch.cartesian_prod(*[torch.arange(len(line)) for line in lines]).reshape(-1, len(lines))
+        return torch.stack([line[number] for line, number in zip(lines, numbers.T, strict=True)], 1)
 
     def cells(self, x: Tensor) -> Tensor:
         """Numbers of the cells in which points (N, n) lie, (N,)."""
@@ -123,79 +205,42 @@ class Mesh:
             )
         return number
 
-    def _crossed_places(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Points on the boundary within the box, normals there, and points where it enters cells or turns in them."""
-        places, normals, parted = [], [], [torch.zeros(0, self.domain.dimension, dtype=torch.float64)]
+    def _crossed_places(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Points on the boundary within the box, normals there, and points where it enters cells or turns in them.
+
+        The third are the numbers of the pieces on which the first lie.
+        """
+        places, normals, numbers, parted = [], [], [], [torch.zeros(0, self.domain.dimension, dtype=torch.float64)]
         for number, piece in enumerate(self.domain.pieces):
-            x, normal, _ = self._on_piece(piece, number)
+            if piece.path is None and self.domain.dimension > 1:
+                x, normal = piece.sample(CANDIDATES * self._sampled_count, "sobol", number)
+            else:
+                x, normal, _ = self._on_piece(piece, number)
             places.append(x)
             normals.append(normal)
-            if piece.at is not None:
-                ends = _crossings(piece.at, self.breakpoints)
-                low, high = ends[:-1] + APART, ends[1:] - APART
+            numbers.append(torch.full((len(x),), number))
+            if piece.path is not None:
+                ends = _stretches_of(piece, self.breakpoints)
+                low, high = ends[:, 0] + APART, ends[:, 1] - APART
                 for axis in range(2):  # a place where the boundary runs along an axis
-                    signs = [piece.at(each)[1][:, axis] > 0 for each in (low, high)]
+                    signs = [piece.path(each)[1][:, axis] > 0 for each in (low, high)]
                     start, end, before = (each[signs[0] != signs[1]] for each in (low, high, signs[0]))
                     for _ in range(BISECTIONS):
                         middle = (start + end) / 2
-                        same = (piece.at(middle)[1][:, axis] > 0) == before
+                        same = (piece.path(middle)[1][:, axis] > 0) == before
                         start, end = torch.where(same, middle, start), torch.where(same, end, middle)
-                    parted.append(piece.at(start)[0])
-                parted += [piece.at(low)[0], piece.at(high)[0]]  # within the cells on both sides
+                    parted.append(piece.path(start)[0])
+                parted += [piece.path(low)[0], piece.path(high)[0]]  # within the cells on both sides
         x, normal = torch.cat(places), torch.cat(normals)
         far = APART * self.domain.size
         on_box = ((x - self.domain.bounds[:, 0]).abs() < far) | ((self.domain.bounds[:, 1] - x).abs() < far)
         kept = ~(on_box & (normal.abs() > 1 - APART)).any(1)
-        return x[kept], normal[kept], torch.cat(parted)
+        return x[kept], normal[kept], torch.cat(numbers)[kept], torch.cat(parted)
 
-    def _lines_through(self, corner: Sequence[int], others: Sequence[int], parted: Tensor) -> tuple[Tensor, Tensor]:
-        """Places (m, n - 1) of lines through a cell, and what they stand for, (m,)."""
-        at, weights = torch.zeros(1, 0, dtype=torch.float64), torch.ones(1, dtype=torch.float64)
-        for other in others:
-            points = self.breakpoints[other]
-            low, high = points[corner[other]], points[corner[other] + 1]
-            inner = parted[:, other] if len(others) == 1 else (low + high)[None] / 2
-            ends = separated(torch.cat([low[None], inner.clamp(low, high), high[None]]))
-            nodes, shares = gauss_legendre(2 * self.per_interval, 0.0, math.pi)
-            widths = ends.diff()  # denser towards ends, where lengths may start as roots: x = (1 - cos a) / 2
-            line = (ends[:-1, None] + widths[:, None] * (1 - nodes.cos()) / 2).flatten()
-            share = (widths[:, None] * shares * nodes.sin() / 2).flatten()
-            at = torch.cat([at.repeat_interleave(len(line), 0), line.repeat(len(at))[:, None]], 1)
-            weights = (weights[:, None] * share).flatten()
-        return at, weights
-
-    def _parts_inside(self, axis: int, lines: Tensor, shares: Tensor) -> tuple[Tensor, Tensor]:
-        """Gauss-Legendre points on the parts inside of lines (m, n, 2) along an axis, with weights."""
-        steps = torch.linspace(0, 1, CELL_STEPS + 1, dtype=torch.float64)
-        low, width = lines[:, axis, 0], lines[:, axis, 1] - lines[:, axis, 0]
-
-        def inside(number: Tensor, share: Tensor) -> Tensor:
-            x = lines[number, :, 0].clone()
-            x[:, axis] = low[number] + width[number] * share
-            return self.domain.contains(x)
-
-        count = len(lines)
-        probes = steps.clamp(APART, 1 - APART)  # not at the ends, which may lie on the boundary
-        number = torch.arange(count).repeat_interleave(len(probes))
-        states = inside(number, probes.repeat(count)).reshape(count, -1)
-        outside = torch.zeros(count, 1, dtype=torch.bool)
-        padded = torch.cat([outside, states, outside], 1)
-        places = torch.cat([torch.zeros(1), probes, torch.ones(1)]).double()
-        ends = []
-        for rises in (True, False):
-            line, place = ((padded[:, 1:] != padded[:, :-1]) & (padded[:, 1:] == rises)).nonzero(as_tuple=True)
-            start, end = places[place], places[place + 1]
-            for _ in range(BISECTIONS):
-                middle = (start + end) / 2
-                is_late = inside(line, middle) == rises
-                start, end = torch.where(is_late, start, middle), torch.where(is_late, middle, end)
-            ends.append((line, (start + end) / 2))
-        (line, first), (_, last) = ends
-        nodes, own = gauss_legendre(2 * self.per_interval, 0.0, 1.0)
-        x = lines[line, :, 0][:, None].repeat(1, len(nodes), 1)
-        x[..., axis] = low[line][:, None] + width[line][:, None] * (first[:, None] + (last - first)[:, None] * nodes)
-        weights = (shares[line] * width[line] * (last - first))[:, None] * own
-        return x.flatten(0, 1), weights.flatten()
+    @property
+    def _sampled_count(self) -> int:
+        """Points on a piece that is known by samples only."""
+        return 2 * FACE_POINTS * sum(len(points) - 1 for points in self.breakpoints)
 
     def boundary(self, names: Sequence[str], seed: int) -> tuple[Tensor, Tensor, Tensor]:
         """Points on these pieces of the boundary (N, n), outward normals (N, n), and weights (N,)."""
@@ -234,13 +279,13 @@ class Mesh:
         On curves they are Gauss-Legendre points in every stretch between lines of the grid, however short. Where a
         piece is known by samples only, they are a random part of many, denser where intervals are short.
         """
-        if piece.at is not None:
-            nodes, shares = gauss_legendre(FACE_POINTS, 0.0, 1.0)
-            ends = _crossings(piece.at, self.breakpoints)
-            lengths = ends.diff()
-            x, normal = piece.at((ends[:-1, None] + lengths[:, None] * nodes).flatten())
-            return x, normal, piece.measure * (lengths[:, None] * shares).flatten()
-        count = 2 * FACE_POINTS * sum(len(points) - 1 for points in self.breakpoints)
+        if piece.path is not None:
+            nodes, shares = gauss_legendre(max(FACE_POINTS, self.per_interval), 0.0, 1.0)
+            ends = _stretches_of(piece, self.breakpoints)
+            lengths = ends[:, 1] - ends[:, 0]
+            x, normal = piece.path((ends[:, :1] + lengths[:, None] * nodes).flatten())
+            return x, normal, piece.measure / lengths.sum() * (lengths[:, None] * shares).flatten()
+        count = self._sampled_count
         x, normal = piece.sample(CANDIDATES * count, "sobol", seed)
         if len(x) > count:  # a piece that is a point gives one
             widths = []
@@ -493,21 +538,29 @@ def _is_inside(layer: TensorLayer, domain: Domain, axis: int) -> Tensor:
     return domain.contains(restored)
 
 
-def _crossings(at: Callable[[Tensor], tuple[Tensor, Tensor]], breakpoints: Sequence[Tensor]) -> Tensor:
-    """Shares of the length of a curve (see `Piece.at`) at which it crosses lines of the grid, and its ends."""
-    share = torch.linspace(0, 1, LOAD_PLACES + 1, dtype=torch.float64)
-    x, crossings = at(share)[0], [share[[0, -1]]]
-    for axis, points in enumerate(breakpoints):
-        above = x[:, axis, None] > points
-        number, line = (above[1:] != above[:-1]).nonzero(as_tuple=True)
-        low, high, rises = share[number], share[number + 1], above[number + 1, line]
-        for _ in range(BISECTIONS):
-            middle = (low + high) / 2
-            is_over = (at(middle)[0][:, axis] > points[line]) == rises
-            low, high = torch.where(is_over, low, middle), torch.where(is_over, middle, high)
-        crossings.append(high)
+def _stretches_of(piece: Piece, breakpoints: Sequence[Tensor]) -> Tensor:
+    """Shares of the length of a curve (see `Piece.path`) between which it crosses no line of the grid, (m, 2)."""
+    assert piece.path is not None
+    spans = torch.tensor(piece.spans, dtype=torch.float64)
+    crossings = [spans.flatten()]
+    for low_end, high_end in spans.tolist():
+        count = max(2, math.ceil(LOAD_PLACES * (high_end - low_end)))
+        share = torch.linspace(low_end, high_end, count + 1, dtype=torch.float64)
+        x = piece.path(share)[0]
+        for axis, points in enumerate(breakpoints):
+            above = x[:, axis, None] > points
+            number, line = (above[1:] != above[:-1]).nonzero(as_tuple=True)
+            low, high, rises = share[number], share[number + 1], above[number + 1, line]
+            for _ in range(BISECTIONS):
+                middle = (low + high) / 2
+                is_over = (piece.path(middle)[0][:, axis] > points[line]) == rises
+                low, high = torch.where(is_over, low, middle), torch.where(is_over, middle, high)
+            crossings.append(high)
     ends = torch.cat(crossings).sort().values
-    return torch.cat([ends[:1], ends[1:][ends.diff() > APART]])
+    pairs = torch.stack([ends[:-1], ends[1:]], 1)
+    middle = pairs.mean(1)
+    within = ((middle[:, None] > spans[:, 0]) & (middle[:, None] < spans[:, 1])).any(1)
+    return pairs[within & (pairs[:, 1] - pairs[:, 0] > APART)]
 
 
 def _tensor(points: list[float]) -> Tensor:

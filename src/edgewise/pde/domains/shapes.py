@@ -95,7 +95,10 @@ class Annulus(Domain):
             normal = torch.stack([angle.cos(), angle.sin()], 1)
             return self.center + radius * normal, side * normal
 
-        return Piece.curve(name, 2 * math.pi * radius, at)
+        def distance(x: Tensor) -> Tensor:
+            return ((x - self.center).norm(dim=1) - radius).abs()
+
+        return Piece.curve(name, 2 * math.pi * radius, at, distance)
 
 
 class Disk(Annulus):
@@ -214,7 +217,10 @@ class Polygon(Domain):
         def at(share: Tensor) -> tuple[Tensor, Tensor]:
             return start + share[:, None] * (end - start), outward.expand(len(share), 2)
 
-        return Piece.curve(f"edge {number + 1}", length, at)
+        def distance(x: Tensor) -> Tensor:
+            return distance_to_line(x - start, end - start)
+
+        return Piece.curve(f"edge {number + 1}", length, at, distance)
 
 
 def distance_to_line(offset: Tensor, along: Tensor) -> Tensor:

@@ -66,10 +66,13 @@ class Ball(Domain):
         self.center = check_center((0.0,) * count if center is None else center, count)
         self.bounds = self.center[:, None] + torch.tensor([-self.radius, self.radius], dtype=torch.float64)
         self.volume = math.pi ** (count / 2) / math.gamma(count / 2 + 1) * self.radius**count
-        self.pieces = (Piece("sphere", count * self.volume / self.radius, self._sample),)
+        self.pieces = (Piece("sphere", count * self.volume / self.radius, self._sample, distance=self._distance),)
 
     def level(self, x: Tensor) -> Tensor:
         return (x - self.center).norm(dim=1) - self.radius
+
+    def _distance(self, x: Tensor) -> Tensor:
+        return self.level(x).abs()
 
     def factor(self, x: Tensor, names: Sequence[str]) -> Tensor:
         self.named(names)
@@ -148,7 +151,8 @@ class Cylinder(Domain):
         self.bounds = torch.cat([self.disk.bounds, ends])
         self.volume = self.disk.volume * (self.high - self.low)
         around = 2 * math.pi * self.disk.outer * (self.high - self.low)
-        self.pieces = (Piece("side", around, self._side), self._end("bottom", -1), self._end("top", 1))
+        side = Piece("side", around, self._side, distance=self._from_side)
+        self.pieces = (side, self._end("bottom", -1), self._end("top", 1))
 
     def level(self, x: Tensor) -> Tensor:
         along = torch.maximum(self.low - x[:, 2], x[:, 2] - self.high)
@@ -173,6 +177,10 @@ class Cylinder(Domain):
         x[:, 2] = self.low + (self.high - self.low) * share[:, 1]
         return x, normal
 
+    def _from_side(self, x: Tensor) -> Tensor:
+        beyond = x[:, 2] - x[:, 2].clamp(self.low, self.high)
+        return torch.hypot(self.disk.level(x[:, :2]), beyond)
+
     def _end(self, name: str, side: int) -> Piece:
         def sample(count: int, how: str, seed: int) -> tuple[Tensor, Tensor]:
             share = unit_points(count, 2, how, seed)
@@ -183,7 +191,10 @@ class Cylinder(Domain):
             normal[:, 2] = side
             return torch.cat([self.disk.center + around, height[:, None]], 1), normal
 
-        return Piece(name, self.disk.volume, sample, coordinate=self.coordinates[2])
+        def distance(x: Tensor) -> Tensor:
+            return torch.hypot(self.disk.level(x[:, :2]).clamp(min=0), x[:, 2] - (self.high if side > 0 else self.low))
+
+        return Piece(name, self.disk.volume, sample, coordinate=self.coordinates[2], distance=distance)
 
 
 def _directions(height: Tensor, angle: Tensor) -> Tensor:

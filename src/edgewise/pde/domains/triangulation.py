@@ -7,7 +7,9 @@ import io
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -229,9 +231,14 @@ class Triangulation(Domain):
             x, number = _spread(corners, measures, share[:, None])
             return x, normal[number]
 
+        def distance(x: Tensor) -> Tensor:
+            point, face = torch.cartesian_prod(torch.arange(len(x)), torch.arange(len(corners))).unbind(1)
+            return _distance(x[point], corners[face]).reshape(len(x), -1).amin(1)
+
         if self.dimension == 2:
-            return Piece.curve(name, float(measures.sum()), at)
-        return Piece(name, float(measures.sum()), sample)
+            ends = torch.cat([measures.new_zeros(1), measures.cumsum(0) / measures.sum()]).clamp(max=1.0)
+            return replace(Piece.curve(name, float(measures.sum()), at, distance), spans=tuple(pairwise(ends.tolist())))
+        return Piece(name, float(measures.sum()), sample, distance=distance)
 
 
 class _Cells:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 
@@ -46,6 +46,8 @@ class RowBlock:
         For conditions: number of the coordinate that is constant, and 0 or 1 for its low or high end.
     past : callable, optional
         Values of the fields at earlier moments, for delays.
+    unknowns : mapping
+        Values of unknown coefficients by name.
     """
 
     form: StrongForm
@@ -55,6 +57,7 @@ class RowBlock:
     points: Sequence[np.ndarray]
     face: tuple[int, int] | None = None
     past: PastValues | None = None
+    unknowns: Mapping[str, float] = field(default_factory=dict)
     _tables: dict[tuple[int, int], Table] = field(default_factory=dict)
 
     @property
@@ -156,7 +159,8 @@ class RowBlock:
         sizes = self.term.requirements.sizes
         slopes: Slopes = {}
         with torch.set_grad_enabled(with_slopes):
-            context = EvaluationContext(names, self.x, fields, {}, self.normal)
+            numbers = {name: torch.full_like(self.x[:, 0], value) for name, value in self.unknowns.items()}
+            context = EvaluationContext(names, self.x, fields, numbers, self.normal)
             results = self.term.residuals(context)
             results = [results[number] / sizes[number] for number in self.numbers]
             values = torch.stack([result.detach().expand(len(self.x)) for result in results])

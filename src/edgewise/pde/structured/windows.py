@@ -21,7 +21,6 @@ from edgewise.pde.problem.strong_form import StrongForm
 from edgewise.pde.structured.axis import SplineAxis, TimeAxis
 from edgewise.pde.structured.blocks import Slopes
 from edgewise.pde.structured.linear import CutGrid, Projection, WeakForm
-from edgewise.pde.structured.linear.cut_grid import WALL_SEED
 from edgewise.pde.structured.slabs import ITERATIONS, SPACE_MARGIN, STEP, Fields, Known, SlabMarch, Watch
 from edgewise.pde.structured.statement import Statement, orders_of, scattered_block, start_terms
 from edgewise.pde.structured.stationary import norm_of
@@ -36,6 +35,7 @@ MOST_CUT_INTERVALS = {1: 1000, 2: 64}  # of a coordinate. A choice: factors of t
 # grid has so many, and its degree. Choices: below, refinement gets there, and beyond, even grids are too large; splines
 # of degree 8 reach across holes and past them, and their factors take four times as long.
 ACROSS, HOLE_POINTS, HOLE_INTERVALS, HOLE_DEGREE = 2.5, 64, (24, 128), 4
+WALL_SEED = 5  # of the points by which the width of holes is found. A choice
 CLOSED = 0.2  # length of the mean normal below which a piece is a closed curve: that of half a circle is 0.64. A choice
 # Weight of jumps of the highest derivative between cells that the boundary cuts and their neighbours, in the sum of
 # squares. A choice: from a hundredth to a hundred times as much the errors of heat on a disk are the same.

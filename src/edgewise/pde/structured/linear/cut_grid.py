@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from scipy import sparse
 
+from edgewise.outcomes import check_time
 from edgewise.pde.domains.domain import Domain
 from edgewise.pde.domains.mesh import Mesh
 from edgewise.pde.domains.sampling import gauss_legendre
@@ -21,7 +22,10 @@ from edgewise.pde.structured.linear.projection import Projection
 
 # Points for each spline of a coordinate, and in each interval. A choice: twice as many as splines in two dimensions.
 POINTS_PER_CUT_SPLINE, LEAST_CELL_POINTS = 1.5, 2
-WALL_SEED = 5  # of the points on walls. A choice
+
+
+Combination = Mapping[Index, np.ndarray]
+"""Factors of derivatives at points, (m,) each."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,35 +61,36 @@ class CutGrid:
         The domain at one moment.
     axes : list of SplineAxis
         Coordinates of space.
+    points_of_interval : int, optional
+        Points of each coordinate in a cell; by `POINTS_PER_CUT_SPLINE` if left out.
     """
 
-    def __init__(self, form: StrongForm, space: Domain, axes: Sequence[SplineAxis]):
+    def __init__(
+        self, form: StrongForm, space: Domain, axes: Sequence[SplineAxis], *, points_of_interval: int | None = None
+    ):
         self.axes, self.fields = axes, len(form.fields)
         lines = [torch.from_numpy(axis.breakpoints) for axis in axes]
-        each = max(
+        each = points_of_interval or max(
             LEAST_CELL_POINTS, *(math.ceil(POINTS_PER_CUT_SPLINE * axis.count / axis.intervals) for axis in axes)
         )
-        mesh = Mesh(space, lines, each)
-        inside, shares, cut = mesh.cut_interior()
-        self.parts = [Scattered(form.equation_term, inside, None, np.sqrt(shares.numpy()))]
-        for number, term in enumerate(form.condition_terms):
+        self._mesh = mesh = Mesh(space, lines, each)
+        cut = mesh.cut()
+        self.parts = [Scattered(form.equation_term, cut.x, None, np.sqrt(cut.weights.numpy()))]
+        for term in form.condition_terms:
             for name in term.pieces:
-                if name not in space.boundary_names:
-                    continue  # the first moment
-                (piece,) = space.named([name])
-                x, normal, shares = mesh.boundary([name], WALL_SEED + number)
-                weights = np.sqrt(piece.measure * shares.numpy() / len(x))
-                self.parts.append(Scattered(term, x, normal, weights))
+                if name in cut.boundary:  # not the first moment
+                    x, normal, shares = cut.boundary[name]
+                    self.parts.append(Scattered(term, x, normal, np.sqrt(shares.numpy())))
         self._tables: dict[tuple[int, Index], sparse.csr_array] = {}
+        self._lines: dict[tuple[int, int, int], np.ndarray] = {}  # of each part, coordinate and order
+        self._rows: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
         self.count = math.prod(axis.count for axis in axes)
         used = np.zeros(self.count, dtype=bool)
-        for part in self.parts:
-            used[self._local(part.x)[0]] = True
+        used[self._local(self.parts[0].x)[0]] = True  # others vanish on the boundary
         self.active = np.flatnonzero(used)
         self._place = np.full(self.count, -1)
         self._place[self.active] = np.arange(len(self.active))
-        self.inside = self.table(0, (0,) * len(axes))
-        self.seams = self._seams(mesh, np.unique(mesh.cells(inside)), cut.numpy())
+        self.seams = self._seams(mesh, np.unique(mesh.cells(cut.x)), cut.cells.numpy())
 
     def _seams(self, mesh: Mesh, present: np.ndarray, cut: np.ndarray) -> sparse.csr_array:
         """Jumps of the highest derivatives between cells of which the boundary cuts one, (seams, active) [1]_.
@@ -126,6 +131,16 @@ class CutGrid:
             tables.append(sparse.diags_array(scale) @ (sides[1] - sides[0]))
         return sparse.csr_array(sparse.vstack(tables))
 
+    @property
+    def inside(self) -> sparse.csr_array:
+        """Values of the active splines at the points of the equation, (m, active)."""
+        return self.table(0, (0,) * len(self.axes))
+
+    @cached_property
+    def ghost(self) -> np.ndarray:
+        """Sums of products of jumps, (active, active), see `seams`."""
+        return (sparse.csr_array(self.seams.T) @ self.seams).toarray()
+
     def widths(self, x: torch.Tensor) -> np.ndarray:
         """Lengths of the intervals in which points (m, d) lie, (m, d)."""
         each = zip(self.axes, x.numpy().T, strict=True)
@@ -155,6 +170,51 @@ class CutGrid:
         values, columns = np.where(columns >= 0, values, 0.0), np.maximum(columns, 0)
         starts = numbers.shape[1] * np.arange(len(x) + 1)
         return sparse.csr_array((values.ravel(), columns.ravel(), starts), shape=(len(x), len(self.active)))
+
+    def products(self, part: int, left: Combination, right: Combination) -> np.ndarray:
+        """Sums over the points of a part of one combination of derivatives of each active spline times another of each.
+
+        Returns (active, active). Points of a cell have the same splines, so that cells have dense products.
+        """
+        total = np.zeros((len(self.active), len(self.active)))
+        for rows, places in self._cell_rows(part):
+            check_time()
+            first, second = (self._combined(part, rows, each) for each in (left, right))
+            kept = places >= 0
+            total[np.ix_(places[kept], places[kept])] += first[:, kept].T @ second[:, kept]
+        return total
+
+    def sums(self, part: int, left: Combination, values: np.ndarray) -> np.ndarray:
+        """Sums over the points of a combination of derivatives of each active spline times values (m,): (active,)."""
+        total = np.zeros(len(self.active))
+        for rows, places in self._cell_rows(part):
+            kept = places >= 0
+            total[places[kept]] += (values[rows] @ self._combined(part, rows, left))[kept]
+        return total
+
+    def _cell_rows(self, part: int) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Numbers of the points in each cell, and places among the active splines of those of the cell, -1 for none."""
+        if part not in self._rows:
+            x = self.parts[part].x
+            cells = self._mesh.cells(x).numpy()
+            order = np.argsort(cells, kind="stable")
+            groups = np.split(order, np.flatnonzero(np.diff(cells[order])) + 1)
+            numbers = self._place[self._local(x[[rows[0] for rows in groups if len(rows)]])[0]]
+            self._rows[part] = list(zip(groups, numbers, strict=False))  # no group has no points, or the only one
+        return self._rows[part]
+
+    def _combined(self, part: int, rows: np.ndarray, factors: Combination) -> np.ndarray:
+        """The combination at some points, of a cell, of all splines that can differ from zero there, (m, products)."""
+        total = np.zeros(())
+        for index, factor in factors.items():
+            values = factor[rows, None]
+            for number, order in enumerate(index):
+                key = part, number, order
+                if key not in self._lines:
+                    self._lines[key] = self.axes[number].local(self.parts[part].x[:, number].numpy(), order)[1]
+                values = (values[:, :, None] * self._lines[key][rows, None]).reshape(len(rows), -1)
+            total = total + values
+        return total
 
     def taken(self, coef: np.ndarray) -> np.ndarray:
         """Coefficients (k, *counts, fields) of the active splines, (k, active, fields)."""

@@ -1,0 +1,114 @@
+"""Galerkin's method on cut cells: linear equations of second order of one field on domains that are no box."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+
+from edgewise.errors import InputError
+from edgewise.pde.problem.fields import Index
+from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
+from edgewise.pde.structured.blocks import RowBlock
+from edgewise.pde.structured.linear.cut_grid import CutGrid
+from edgewise.settings import ABOVE_ZERO
+
+# Penalty on values at the boundary, in units of the least one of whole cells, (p + 1) (p + d) / (d h), for degree p in
+# d coordinates (T. Warburton, J. Hesthaven, Comput. Methods Appl. Mech. Engrg. 192, 2003, 2765). A choice.
+PENALTY = 4.0
+GHOST_WEIGHT = 0.01  # of jumps of the highest derivative beside cut cells, as in windows
+LEAST_FLUX = 1e-6  # of a condition's slopes: one with less of the flux is about derivatives along the boundary
+
+
+class CutGalerkin:
+    """Matrix and load of a linear equation with its conditions, in terms of the active splines of a grid.
+
+    The residual is multiplied with every spline. A condition on values has Nitsche's terms [1]_, which for Dirichlet
+    conditions give the symmetric form of self-adjoint equations; one on fluxes, of Neumann or Robin, is multiplied with
+    every spline too, in units of the equation's own flux.
+
+    Parameters
+    ----------
+    form : StrongForm
+        The problem: one field, an equation of second order.
+    grid : CutGrid
+        Splines and points.
+    unknowns : mapping
+        Values of unknown coefficients by name.
+
+    Attributes
+    ----------
+    matrix : ndarray
+        (active, active).
+    load : ndarray
+        Right-hand side, (active,).
+
+    Raises
+    ------
+    InputError
+        The equation has no second derivatives somewhere on the boundary, or a condition is about derivatives along it.
+
+    References
+    ----------
+    .. [1] J. Nitsche, "Ueber ein Variationsprinzip zur Loesung von Dirichlet-Problemen", Abh. Math. Sem. Univ. Hamburg
+       36, 1971, 9.
+    """
+
+    def __init__(self, form: StrongForm, grid: CutGrid, unknowns: Mapping[str, float]):
+        self._form, self._unknowns, dimension = form, unknowns, len(grid.axes)
+        none = (0,) * dimension
+        units = [tuple(int(k == axis) for k in range(dimension)) for axis in range(dimension)]
+        inside = grid.parts[0]
+        known, factors = self._taken(form.equation_term, inside.x, None)
+        pure = sum(factors.get(tuple(2 * k for k in unit), np.zeros(len(inside.x))).sum() for unit in units)
+        sign = -float(np.sign(pure))
+        weight = {none: sign * inside.weights**2}
+        self.matrix = grid.products(0, weight, factors)
+        self.load = -grid.sums(0, weight, known)
+        lengths = grid.widths(inside.x)
+        leading = {index: each for index, each in factors.items() if sum(index) == 2}
+        stiff = float(sum((np.abs(each) / np.prod(lengths**index, 1)).mean() for index, each in leading.items()))
+        self.matrix += GHOST_WEIGHT * stiff * grid.ghost
+        degree = max(axis.degree for axis in grid.axes)
+        for number, part in enumerate(grid.parts[1:], 1):
+            assert part.normal is not None
+            normal, share = part.normal.numpy(), part.weights**2
+            leading = self._taken(form.equation_term, part.x, None)[1]
+            flux = [np.zeros(len(share)) for _ in units]  # n A, a vector at each point
+            for first, one in enumerate(units):
+                for second, other in enumerate(units):
+                    index = tuple(a + b for a, b in zip(one, other, strict=True))
+                    slope = -sign * leading.get(index, np.zeros(len(share))) * (1.0 if first == second else 0.5)
+                    flux[second] = flux[second] + normal[:, first] * slope
+            across = sum(each * normal[:, k] for k, each in enumerate(flux))
+            known, own = self._taken(part.term, part.x, part.normal)
+            order = max((sum(index) for index in own), default=0)
+            if order == 0:
+                value = own.get(none, np.zeros(len(share)))
+                scale = np.abs(value).max(initial=ABOVE_ZERO)
+                least = (degree + 1) * (degree + dimension) / dimension
+                width = 1 / (np.abs(normal) / grid.widths(part.x)).sum(1)
+                tested = {unit: -share * each * scale for unit, each in zip(units, flux, strict=True)}
+                tested[none] = PENALTY * least * share * across / width * scale
+                factors = {none: value / scale**2}
+                known = known / scale**2
+            else:
+                slope = sum(own.get(unit, np.zeros(len(share))) * normal[:, k] for k, unit in enumerate(units))
+                size = max(np.abs(each).max() for each in own.values())
+                if order > 1 or float(np.abs(slope).min()) < LEAST_FLUX * size:
+                    raise InputError("conditions must be about values or about derivatives across the boundary")
+                tested, factors = {none: share * across / slope}, own
+            self.matrix += grid.products(number, tested, factors)
+            self.load -= grid.sums(number, tested, known)
+
+    def _taken(
+        self, term: ResidualTerm, x: torch.Tensor, normal: torch.Tensor | None
+    ) -> tuple[np.ndarray, dict[Index, np.ndarray]]:
+        """Residuals (m,) without fields at points, and slopes (m,) by derivatives of the field."""
+        (name,) = self._form.fields
+        block = RowBlock(self._form, term, (0,), [], [np.zeros(len(x))], unknowns=self._unknowns)
+        block.x, block.normal = x, normal
+        indices = term.requirements.derivatives[name]
+        values, slopes = block.evaluate_jet({(0, index): torch.zeros_like(x[:, 0]) for index in indices}, True)
+        return values[0], {index: slope for (_, _, index), slope in slopes.items()}
