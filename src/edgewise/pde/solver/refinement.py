@@ -27,6 +27,7 @@ from edgewise.pde.solver.network import (
     count_parameters,
     described,
     fit_hidden_grids_,
+    grid_sizes,
     network_for,
     refined,
     separable_network,
@@ -318,12 +319,15 @@ class Refinement:
         """True if two grids leave the same residual of a nonlinear problem, which no finer one will lower.
 
         Least squares then rest where the problem has no solution, as beyond a fold. The residual of a layer or a jump
-        that no grid resolves yet changes with the grid, and that of noise in measured values is no fault.
+        that no grid resolves yet changes with the grid, and that of noise in measured values is no fault. A grid that
+        is finer in some coordinates alone says nothing.
         """
         problem = self.problem
         if self.plan.shape != TENSOR or problem.is_linear or problem.unknowns or problem.form.observations:
             return False
-        return fine.loss > LEAST_SETTLED**2 and abs(math.sqrt(fine.loss / coarse.loss) - 1) < SETTLED
+        sizes = zip(grid_sizes(coarse.network), grid_sizes(fine.network), strict=True)
+        is_finer = all(new > old for old, new in sizes)
+        return is_finer and fine.loss > LEAST_SETTLED**2 and abs(math.sqrt(fine.loss / coarse.loss) - 1) < SETTLED
 
     @property
     def _is_resolved(self) -> bool:
