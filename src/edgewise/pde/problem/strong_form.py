@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from edgewise.errors import InputError
-from edgewise.pde.domains.domain import TIME, Domain, Piece, finite_number, is_space
+from edgewise.pde.domains.domain import TIME, Domain, finite_number
 from edgewise.pde.problem.conditions import (
     BoundaryCondition,
     Dirichlet,
@@ -28,6 +28,7 @@ from edgewise.pde.problem.conditions import (
     by_field,
     check_weight,
 )
+from edgewise.pde.problem.enough import check_coefficients_matter, check_enough_conditions, warn_of_surplus_conditions
 from edgewise.pde.problem.evaluation import (
     NORMAL,
     POINTS,
@@ -40,7 +41,6 @@ from edgewise.pde.problem.evaluation import (
     dry_run,
     errors_named,
     is_linear_in_fields,
-    needs_no_condition,
     not_finite_words,
     value_at,
     wave_residuals,
@@ -208,7 +208,7 @@ class StrongForm:
             name = observed.field or self.fields[0]
             try:
                 given = self.condition_terms, self.periodic, self.coefficients
-                _check_enough_conditions(name, self.domain, self.equation_term, *given)
+                check_enough_conditions(name, self.domain, self.equation_term, *given)
             except InputError:
                 unknown.append(name)
         return tuple(dict.fromkeys(unknown))
@@ -348,9 +348,12 @@ def strong_form_of(
             term, x, normal = _condition_term(condition, domain, fields, numbers)
             terms.append(term)
             samples.append((term, x, normal))
+    check_coefficients_matter(samples, fields, domain, numbers)
+    if not any(isinstance(condition, Observations | UnknownField) for condition in conditions) and not numbers:
+        warn_of_surplus_conditions(domain, fields, equation_term, terms, periodic)
     if not any(isinstance(condition, Observations) for condition in conditions):
         for name in fields:
-            _check_enough_conditions(name, domain, equation_term, terms, periodic, numbers)
+            check_enough_conditions(name, domain, equation_term, terms, periodic, numbers)
     if is_linear is None:
         is_linear = all(
             is_linear_in_fields(
@@ -546,55 +549,3 @@ def _check_no_contradiction(conditions: Sequence, domain: Domain, fields: tuple[
                     rate = "; a rate is given as Initial(value, rate)" if isinstance(condition, Initial) else ""
                     where = f"{name} one value on {piece.name!r}"
                     raise InputError(f"conditions must give {where}, got two different ones{rate}")
-
-
-def _check_enough_conditions(
-    field: str,
-    domain: Domain,
-    equation: ResidualTerm,
-    conditions: Sequence[ResidualTerm],
-    periodic: Sequence[str],
-    coefficients: Mapping[str, float],
-) -> None:
-    """Raise an InputError unless a field has enough conditions on every piece of the boundary and in time.
-
-    A coordinate by which the equation has no derivatives of the field needs none, nor does a face on which it is
-    degenerate, see `needs_no_condition`. One that acts as time, whatever its name, has all of them on one face.
-    """
-    space = [axis for axis, name in enumerate(domain.coordinates) if is_space(name)]
-    requirements = equation.requirements
-
-    def given_on(names: Sequence[str]) -> int:
-        return sum(term.constrains(field) for term in conditions if not set(term.pieces).isdisjoint(names))
-
-    def is_degenerate(piece: Piece) -> bool:
-        fields, face = tuple(requirements.derivatives), divmod(domain.pieces.index(piece), 2)
-        free = needs_no_condition(equation.residuals, fields, domain, coefficients, face)
-        return min((free[key] for key in free if key[1] == field), default=False)
-
-    times = [axis for axis, name in enumerate(domain.coordinates) if name == TIME]
-    needed = requirements.order(field, times)
-    given = given_on([piece.name for piece in domain.pieces if piece.is_time_end])
-    if given < needed:
-        raise InputError(
-            f"conditions at the start must give {field} and its derivatives below order {needed}, got {given} "
-            f"of {needed}: add Initial(value{', rate' if needed > 1 else ''})"
-        )
-    whole = requirements.order(field, space)
-
-    for piece in domain.named(domain.boundary_names) if whole > 1 else ():
-        given, needed, order = given_on([piece.name]), whole // 2, whole
-        if piece.coordinate is not None:
-            axis = domain.coordinates.index(piece.coordinate)
-            order = requirements.order(field, [axis])
-            faces = [given_on([other.name]) for other in domain.pieces if other.coordinate == piece.coordinate]
-            if max(faces) >= order and requirements.acts_as_time(field, axis, space):
-                continue
-            needed = min(max(order // 2, 1), order)
-            if (order == 1 and sum(faces) >= 1) or (order == 2 and not given and is_degenerate(piece)):
-                continue
-        if given < needed and piece.coordinate not in periodic:
-            raise InputError(
-                f"conditions on {piece.name!r} must be {needed} for {field}, for an equation of order {order} in "
-                f"space, got {given}: add Dirichlet(..., on={piece.name!r})"
-            )

@@ -89,7 +89,7 @@ STOPPED = {
 }
 WHY_EARLY = {
     StopReason.NO_PROGRESS: "Windows in time became too short, as where a solution blows up or jumps: it ends",
-    StopReason.BUDGET: "The budget was spent before the last moment: the solution ends",
+    StopReason.BUDGET: "The budget was spent before the last moment, which needs a larger one: the solution ends",
     StopReason.TIME_LIMIT: "The time was over before the last moment: the solution ends",
     StopReason.INTERRUPTED: "Interrupted before the last moment: the solution ends",
 }
