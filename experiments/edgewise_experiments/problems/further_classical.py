@@ -8,7 +8,15 @@ from collections.abc import Callable
 import numpy as np
 from scipy.integrate import solve_ivp
 
-from edgewise_experiments.problems import cases, drawn_fields, four_balls, many_dimensions, new_cases, plane_cases
+from edgewise_experiments.problems import (
+    cases,
+    drawn_fields,
+    four_balls,
+    long_flow,
+    many_dimensions,
+    new_cases,
+    plane_cases,
+)
 from edgewise_experiments.problems import reference_solutions as references
 from edgewise_experiments.problems.classical import (
     CHEBYSHEV,
@@ -196,6 +204,10 @@ FURTHER: dict[str, Method] = {
     "backward step (NS2d-CG)": (
         "finite elements of degree 4 and 3",
         lambda: coarser(plane_cases.step_reference, cells=4, rounds=6),
+    ),
+    "pulsating channel (NS2d-LT)": (
+        "finite elements of degree 3 and 2, BDF3",
+        lambda: coarser(long_flow.long_flow_elements, cells=8, steps=200),
     ),
     "heat around holes (Heat2d-CG)": (
         "finite elements of degree 4, Laplace transform",
