@@ -36,6 +36,7 @@ from edgewise.pde.structured.statement import recognised
 from edgewise.pde.structured.stationary import carried, graded
 
 PI = math.pi
+LINE = Interval(0, 1)
 
 
 def wave(x, y):
@@ -259,6 +260,26 @@ def test_a_periodic_coordinate():
         equation, Box(x=(0, 2 * PI), y=(0, 1)), [Periodic("x"), Dirichlet(0.0, on=["y=0", "y=1"])], solution=known
     )
     assert solve(problem).errors().relative_l2 < 1e-10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("is_curved", "error", "intervals"), [(False, 1e-13, 400), (True, 1e-5, 5000)])
+def test_a_layer_of_width_1e_8_needs_few_intervals(is_curved, error, intervals):
+    """Where intervals are longer than the layer, collocation alone hardly determines waves from point to point."""
+    eps = 1e-8
+
+    def known(x):
+        return torch.exp(-x / eps) + (torch.cos(3 * x) if is_curved else 1 - x)
+
+    def source(x):
+        return -9 * eps * torch.cos(3 * x) - 3 * torch.sin(3 * x) if is_curved else -1.0
+
+    problem = PDE(lambda u, x: eps * u.xx + u.x - source(x), LINE, [Dirichlet(known)], solution=known)
+    solution = solve(problem)
+    near = torch.linspace(0, 30 * eps, 50, dtype=torch.float64)
+    assert solution.errors().relative_l2 < error
+    assert float((solution(near[:, None])[:, 0] - known(near)).abs().max()) < max(error, 1e-8)
+    assert solution.stages[-1].grid_size[0] < intervals
 
 
 @pytest.mark.parametrize("is_mean", [True, False])
