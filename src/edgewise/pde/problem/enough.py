@@ -63,6 +63,8 @@ def warn_of_surplus_conditions(
     At the ends of a coordinate there are as many as the order of the equation along it, for all fields together. Along
     one of order 1 beside others there may be one at each end, as where a flow comes in from both sides.
     """
+    # An integral over the domain, as the mean of a pressure, belongs to no face.
+    conditions = [term for term in conditions if any(term.requirements.derivatives.values())]
     whole = [axis for axis, name in enumerate(domain.coordinates) if is_space(name)]
     places = [(f"On {piece.name}", whole, [piece.name]) for piece in domain.pieces if piece.coordinate is None]
     for axis, name in enumerate(domain.coordinates):
