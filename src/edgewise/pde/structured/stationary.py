@@ -62,7 +62,7 @@ OUT_OF_BALANCE = (
 )
 # Steps of defect correction at most, the factor by which each must be smaller than the one before, and that by which a
 # stage with them must lower the residual for the next to have them. Choices.
-CORRECTIONS, CORRECTION_FALL, WORTH_CORRECTING = 30, 0.7, 0.1
+DEFECT_STEPS, DEFECT_FALL, WORTH_CORRECTING = 30, 0.7, 0.1
 STALLS = 3  # stages without a smaller residual after which refinement ends
 
 
@@ -245,11 +245,11 @@ def corrected(
     solver = solver_for(statement, system)
     if solver is None:
         return coef, work
-    for _ in range(CORRECTIONS):
+    for _ in range(DEFECT_STEPS):
         check_time()
         step = solver(-np.concatenate([block.residuals(coef).ravel() for block in blocks])).reshape(coef.shape)
         size = float(np.abs(step).max())
-        if not size < CORRECTION_FALL * before:
+        if not size < DEFECT_FALL * before:
             break
         coef, before = coef + step, size
     return coef, work + system.work
