@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.pde import (
     PDE,
     Box,
@@ -256,3 +257,31 @@ def test_a_flow_in_time_between_walls(is_open):
     solution = solve(vortices(is_open=is_open), tolerance=1e-7)
     assert solution.stopped == "converged"
     assert solution.error_estimate < 1e-7 and solution.errors().relative_l2 < 1e-10  # it is near rounding
+
+
+def test_an_initial_pressure_is_refused():
+    """That of PINNacle's NS2d-LT contradicts its inlet; in general the equations alone give it."""
+    problem = channel(in_time=True)
+    start = Initial({"u": lambda y: 1 - y**2, "v": 0.0, "p": 0.0})
+    with pytest.warns(EdgewiseWarning, match="only 2 of them can hold"):
+        twice = PDE(problem.form.equation, problem.domain, [*problem.conditions[:-1], start])
+    with pytest.raises(InputError, match=r"^Initial must leave out p, which has no rate .* got an initial p$"):
+        solve(twice)
+
+
+@pytest.mark.parametrize(
+    ("lid", "start", "message"),
+    [
+        (1.0, 0.0, "must fit the conditions on y=1, got a gap of 1: let a speed"),
+        (0.0, lambda x, y: torch.sin(PI * x) ** 2 * torch.sin(PI * y), "must have no divergence, got a gap of 3"),
+    ],
+)
+def test_a_flow_that_starts_with_a_jump_is_refused(lid, start, message):
+    walls = [Dirichlet({"u": 0.0, "v": 0.0}, on=["x=0", "x=1", "y=0"]), Dirichlet({"u": lid, "v": 0.0}, on="y=1")]
+    problem = PDE(
+        lambda u, v, p: (u.t + p.x - laplacian(u), v.t + p.y - laplacian(v), u.x + v.y),
+        Box(x=(0, 1), y=(0, 1)) * Time(0, 1),
+        [*walls, Initial({"u": start, "v": 0.0})],
+    )
+    with pytest.raises(InputError, match=f"^the initial values of u, v {message}"):
+        solve(problem)

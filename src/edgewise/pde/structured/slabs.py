@@ -19,7 +19,7 @@ from edgewise.pde.structured.axis import SplineAxis, TimeAxis, along
 from edgewise.pde.structured.deflation import interpolated
 from edgewise.pde.structured.linear import Krylov, LinearSystem, Preconditioner, solver_for
 from edgewise.pde.structured.networks import TensorNetwork, WindowNetwork
-from edgewise.pde.structured.statement import Statement, scattered_block, start_terms
+from edgewise.pde.structured.statement import Statement, check_start, scattered_block, start_terms
 from edgewise.pde.structured.stationary import carried, graded, local_errors, network_of, norm_of
 from edgewise.settings import ABOVE_ZERO
 
@@ -140,6 +140,7 @@ class SlabMarch:
         begin, end = self.domain.bounds[self.time].tolist()
         moment, length = begin, (end - begin) / (FIRST_SLABS * self.finer)
         axes, state = self._initial()
+        check_start(self.statement, self._with_time(axes, begin, end), state[0])
         is_held = False  # whether the last attempt had no solution
         tried: tuple[float, float] | None = None  # length and error of a slab from this moment that was too long
         while end - moment > SHORTEST_SLAB * (end - begin):

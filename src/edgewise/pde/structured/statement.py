@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from edgewise.errors import InputError
 from edgewise.ops.splines.bspline import MAX_PRODUCT_DEGREE
 from edgewise.pde.domains.domain import Box
 from edgewise.pde.problem.evaluation import EvaluationContext, is_linear_in_fields, needs_no_condition
@@ -19,6 +20,9 @@ from edgewise.pde.structured.axis import SplineAxis
 from edgewise.pde.structured.blocks import ClosingBlock, ConstantBlock, EquationBlock, PastValues, RowBlock, Slopes
 
 MEAN_AGREES = 1e-12  # of the sum of all weights: what a linear integral leaves, which is rounding. A choice
+# Gap between the initial state of a flow and its walls, or its divergence, relative to its speed, that is a jump. A
+# choice: smaller ones are errors of a user's initial values.
+LEAST_GAP = 1e-3
 MOST_AXES = 3  # as many inputs as a `TensorLayer` has
 
 
@@ -447,6 +451,12 @@ def with_pressure(statement: Statement, slopes: Slopes, mean: tuple[int, float] 
         slots = [{slot for row, slot, _ in keys if row == k} for k in range(len(term.requirements.sizes))]
         about[key] = np.array([each == {pressure} for each in slots])
         given[axis] += about[key].sum()
+    if time is not None and given[time]:
+        name = form.fields[pressure]
+        raise InputError(
+            f"Initial must leave out {name}, which has no rate of change: the equations give it at the first moment "
+            f"too, got an initial {name}"
+        )
     closings = np.zeros(dimension, dtype=int)
     closings[walls] = orders[others[0], walls]
     closings -= given
@@ -469,6 +479,42 @@ def with_pressure(statement: Statement, slopes: Slopes, mean: tuple[int, float] 
         about_multipliers=about,
         constant=constant,
     )
+
+
+def check_start(statement: Statement, axes: Sequence[SplineAxis], state: np.ndarray) -> None:
+    """Raise an InputError where the initial state of a flow, (*counts, fields), has a divergence or leaves its walls.
+
+    Such a flow jumps at the first moment, with a layer at walls of no thickness and a pressure without bound.
+    """
+    form, time = statement.form, statement.form.time
+    if time is None or not any(count for axis, count in enumerate(statement.closings) if axis != time):
+        return
+    coef = np.stack([state] * axes[time].count, time)
+    velocities = [slot for slot in range(len(form.fields)) if slot not in statement.multipliers]
+    size = float(np.abs(state[..., velocities]).max())
+    for block in [*statement.condition_blocks(axes), *statement.equation_blocks(axes)]:
+        if block.face is not None and block.face[0] == time:
+            continue
+        points = [axes[k].breakpoints[:1] if k == time else each for k, each in enumerate(block.points)]
+        first = RowBlock(form, block.term, block.numbers, axes, points, block.face)
+        values, slopes = first.evaluate(coef)
+        for number, row in enumerate(values):
+            own = {key: slope for key, slope in slopes.items() if key[0] == number}
+            if not own or any(slot in statement.multipliers or index[time] for _, slot, index in own):
+                continue
+            order = max(sum(index) for _, _, index in own)
+            if order != (block.face is None):
+                continue  # a slope at a wall that does not fit makes a weaker layer
+            length = float(form.domain.size[[k for k in range(len(axes)) if k != time]].min()) if order else 1.0
+            gap = float((np.abs(row) / max(abs(slope).max() for slope in own.values())).max()) * length
+            if gap > LEAST_GAP * max(size, 0.0 if order else gap):
+                face = None if block.face is None else form.domain.pieces[2 * block.face[0] + block.face[1]].name
+                where = "have no divergence" if face is None else f"fit the conditions on {face}"
+                names = ", ".join(form.fields[slot] for slot in velocities)
+                raise InputError(
+                    f"the initial values of {names} must {where}, got a gap of {gap:.2g}: let a speed that starts at "
+                    "once grow over a short time, as by 1 - exp(-(t / 0.1)**2)"
+                )
 
 
 def orders_of(form: StrongForm, slopes: Slopes | None = None) -> tuple[np.ndarray, np.ndarray]:
