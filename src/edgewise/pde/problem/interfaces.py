@@ -390,7 +390,8 @@ def diffusion(u: Field, coefficient: float | Field | Callable[..., Tensor]) -> T
     coefficient : float, Field or callable
         k: a number, a field of the equation, or a differentiable function of coordinates (b,) by name, of `points`
         (b, n) and of `value` (b,), the field's own value, to (b,). It must not use fields in another way. Where it
-        jumps, give the place as an `Interface`, at which k du/dn is then continuous.
+        jumps, give the place as an `Interface`, at which k du/dn is then continuous; linear evolutions on an interval
+        or a rectangle keep it so without one, to a few digits.
 
     Returns
     -------

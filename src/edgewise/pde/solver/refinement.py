@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import math
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import torch
@@ -21,7 +22,7 @@ from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.integrals import GIVEN_RULE
 from edgewise.pde.problem.strong_form import with_integrals_by
 from edgewise.pde.solver.evidence import INTEGRALS_AGREE, LARGEST_RESIDUAL, Evidence, integrals_gap
-from edgewise.pde.solver.history import History, TrainedNetwork, solve_step_work
+from edgewise.pde.solver.history import ROUNDING, SLOWEST_FALL, History, TrainedNetwork, solve_step_work
 from edgewise.pde.solver.network import (
     SeparableNetwork,
     count_parameters,
@@ -437,8 +438,8 @@ def solve_in_weak_form(
             return stop[0], f"{clause}."
         if stop:
             break
-        if history.error_estimate <= tolerance:
-            return StopReason.CONVERGED, f"Two grids agree to {history.error_estimate:.1g}, within the tolerance."
+        if history.evidence().estimate <= tolerance:
+            return StopReason.CONVERGED, f"Two grids agree to {history.stages[-1].change:.1g}, within the tolerance."
         finer *= WEAK_GROWTH
         if round(finer * FIRST_WEAK_INTERVALS[dimension]) > MOST_WEAK_INTERVALS[dimension]:
             return StopReason.NO_PROGRESS, "The largest grid is reached."
@@ -448,9 +449,16 @@ def solve_in_weak_form(
 
 
 def _evidence_of_weak_form(history: History) -> Evidence:
-    """Judgement by the difference of two grids: residuals at points say nothing where coefficients are rough."""
-    change, estimate = history.stages[-1].change, history.error_estimate
+    """Judgement by differences of grids: residuals at points say nothing where coefficients are rough.
+
+    Errors are taken to fall from grid to grid as slowly as any two differences did, and at best with the length of the
+    intervals, so that what is left is the sum of a geometric series.
+    """
+    changes = [stage.change for stage in history.stages[1:]]
     checks = ("the equation holds in its weak form, for its coefficients are rough, so that residuals say nothing",)
-    if not math.isfinite(change):
+    if not changes:
         return Evidence(1.0, 0.0, checks, ("There was one grid only, and nothing to compare it with.",))
-    return Evidence(estimate, 0.0, (f"two solutions on different grids agree to {change:.1g}", *checks), ())
+    fall = max([1 / WEAK_GROWTH, *(after / before for before, after in pairwise(changes) if before > 0)])
+    fall = min(fall, SLOWEST_FALL)
+    agree = f"two solutions on different grids agree to {changes[-1]:.1g}"
+    return Evidence(max(changes[-1] * fall / (1 - fall), ROUNDING), 0.0, (agree, *checks), ())
