@@ -1,6 +1,7 @@
 """Functions of the user: they are the same at every call, depend on one point at a time, and keep their own errors."""
 
 import copy
+import math
 import pickle
 import random
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ from edgewise.pde import (
     Condition,
     Dirichlet,
     Disk,
+    Initial,
     Interval,
     LShape,
     Time,
@@ -177,3 +179,39 @@ def test_threads_solve_independently():
 def test_mistakes_in_an_equation_get_one_sentence(equation, message):
     with pytest.raises(InputError, match=message):
         PDE(equation, LINE, ENDS)
+
+
+@pytest.mark.parametrize(
+    ("equation", "known", "start"),
+    [
+        (lambda y: y.t + torch.sqrt(y), lambda t: (1 - t / 2) ** 2, 1.0),  # Torricelli's law
+        (
+            lambda y: y.t + y * torch.log(y),
+            lambda t: torch.exp(2 * torch.exp(-t)),
+            math.exp(2),
+        ),  # Gompertz
+        (lambda y: y.t - 1 / y, lambda t: torch.sqrt(1 + 2 * t), 1.0),  # singular at zero, and not linear
+        (lambda y: y.t + torch.sqrt(-y), lambda t: -((1 + t / 2) ** 2), -1.0),
+    ],
+)
+def test_roots_logarithms_and_reciprocals_in_time(equation, known, start):
+    problem = PDE(equation, Time(0, 1.5), [Initial(start)], solution=known)
+    assert not problem.is_linear
+    assert solve(problem).errors().relative_l2 < 1e-12
+
+
+def test_roots_logarithms_and_reciprocals_in_space():
+    def wave(x):
+        return 2 + torch.sin(math.pi * x)
+
+    for function in (torch.log, torch.sqrt, torch.reciprocal):
+        source = PDE(
+            lambda u, x, f=function: u.xx - f(u) + math.pi**2 * torch.sin(math.pi * x) + f(wave(x)),
+            Interval(0, 1),
+            [Dirichlet(wave)],
+            solution=wave,
+        )
+        assert solve(source).errors().relative_l2 < 1e-12
+    outflow = Condition(lambda u: u.x + torch.sqrt(u), on="x=1")  # u = 1 + a x with a + sqrt(1 + a) = 0
+    (end,) = solve(PDE(lambda u: u.xx, Interval(0, 1), [Dirichlet(1.0, on="x=0"), outflow]))([1.0])[0]
+    assert end - 1 + math.sqrt(end) == pytest.approx(0, abs=1e-12)

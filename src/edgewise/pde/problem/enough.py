@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from edgewise.errors import InputError, warn_caller
-from edgewise.pde.domains.domain import TIME, Domain, Piece, is_space
-from edgewise.pde.problem.evaluation import errors_named, needs_no_condition, wave_residuals
+from edgewise.pde.domains.domain import TIME, Box, Domain, Piece, is_space
+from edgewise.pde.problem.evaluation import Residuals, errors_named, slopes_at, wave_residuals
 from edgewise.pde.problem.interfaces import two_sided
 
 if TYPE_CHECKING:
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 # Values that are tried for a coefficient beside its start: residuals may depend on it on one side of a bend alone, as
 # of relu(u - k). A choice.
 TRIED_COEFFICIENTS = (-1e3, -1.0, 0.0, 1.0, 1e3)
+# Distance from a face, relative to the domain, at which coefficients are looked at, and what rounding and this distance
+# may change of a ratio of them. Choices: far above rounding, and far below the size of the domain.
+NEAR_FACE, SAME_RATIO = 1e-4, 1e-2
+FACE_PROBES = 16  # points of a face at which they are. A choice
 
 
 def check_coefficients_matter(
@@ -40,9 +44,9 @@ def check_coefficients_matter(
     for name, start in coefficients.items():
 
         def at(value: float, term: ResidualTerm, x: Tensor, normal: Tensor | None, name: str = name) -> Tensor:
-            names = two_sided(fields) if term.is_interface else fields
+            names, trial = two_sided(fields) if term.is_interface else fields, term.requirements.trial
             with errors_named(term.label):
-                return wave_residuals(term.residuals, names, domain, x, {**coefficients, name: value}, normal)
+                return wave_residuals(term.residuals, names, domain, x, {**coefficients, name: value}, normal, trial)
 
         tried = (1.5 * start + 0.1, *TRIED_COEFFICIENTS)
         if all(torch.equal(at(start, *sample), at(value, *sample)) for sample in samples for value in tried):
@@ -135,3 +139,54 @@ def check_enough_conditions(
                 f"conditions on {piece.name!r} must be {needed} for {field}, for an equation of order {order} in "
                 f"space, got {given}: add Dirichlet(..., on={piece.name!r})"
             )
+
+
+def needs_no_condition(
+    residuals: Residuals,
+    fields: Sequence[str],
+    domain: Domain,
+    coefficients: Mapping[str, float],
+    face: tuple[int, int],
+) -> dict[tuple[int, str], bool]:
+    """Whether an equation of second order holds on a face of a box without a condition, as x u'' + u' = f at x = 0.
+
+    With a u_nn + b u_n along the distance d from the face, bounded solutions take no condition where a vanishes and
+    b - a' has the sign of a, or is zero (Fichera's function [1]_), or where b d / a is one at least: u'' + u' / x = f
+    is the same equation.
+
+    Parameters
+    ----------
+    residuals, fields, domain, coefficients
+        As for `dry_run`.
+    face : tuple of int
+        Number of the coordinate that is constant, and 0 or 1 for its low or high end.
+
+    Returns
+    -------
+    dict
+        For each residual, by number, and field on whose second derivative by this coordinate it depends; empty on other
+        domains than boxes.
+
+    References
+    ----------
+    .. [1] O. Oleinik, E. Radkevich, "Second Order Equations with Nonnegative Characteristic Form", 1973, section 1.1.
+    """
+    axis, end = face
+    if not isinstance(domain, Box):
+        return {}
+    near = NEAR_FACE * float(domain.size[axis])
+    x = domain.interior(FACE_PROBES, "sobol", 0).repeat(2, 1)
+    x[:, axis] = domain.bounds[axis, end] + (1 - 2 * end) * near * torch.tensor([1.0, 2.0]).repeat_interleave(
+        FACE_PROBES
+    ).to(x)
+    slopes, found = slopes_at(residuals, fields, domain, x, coefficients), dict[tuple[int, str], bool]()
+    first, second = (tuple(order * int(k == axis) for k in range(domain.dimension)) for order in (1, 2))
+    for (number, name, index), leading in slopes.items():
+        if index != second:
+            continue
+        a, far = leading[:FACE_PROBES], leading[FACE_PROBES:]
+        b = slopes.get((number, name, first), torch.zeros_like(leading)) * (1 - 2 * end)
+        ratio, on_face = near * b[:FACE_PROBES] / a, (2 * b[:FACE_PROBES] - b[FACE_PROBES:]) * a.sign()
+        is_flat = (far / a > 3) & (on_face >= -SAME_RATIO * b.abs().max())  # a falls as the square of the distance
+        found[number, name] = bool(((ratio >= 1 - SAME_RATIO) | is_flat).all())
+    return found

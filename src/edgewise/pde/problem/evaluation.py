@@ -7,14 +7,14 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from edgewise.errors import InputError
-from edgewise.pde.domains.domain import TIME, Box, Domain
+from edgewise.pde.domains.domain import TIME, Domain
 from edgewise.pde.problem.fields import Field, Index, Past, field_leaf
 from edgewise.pde.problem.integrals import GIVEN_RULE, IntegralCalls, IntegralKey, Rule, at_places, axes_of
 
@@ -24,10 +24,6 @@ LINEAR = 1e-9
 # Largest distance of quadrature points from the domain, relative to its size. A choice: far above rounding.
 OUTSIDE = 1e-9
 LATEST = 1e-12  # a delayed moment that is later than its point by this share is rounding
-# Distance from a face, relative to the domain, at which coefficients are looked at, and what rounding and this distance
-# may change of a ratio of them. Choices: far above rounding, and far below the size of the domain.
-NEAR_FACE, SAME_RATIO = 1e-4, 1e-2
-FACE_PROBES = 16  # points of a face at which they are. A choice
 POINTS, NORMAL = "points", "normal"  # argument names for all coordinates (b, n) and for outward normals (b, n)
 
 Value = float | Callable[..., Tensor]
@@ -208,6 +204,29 @@ class EquationResiduals:
         return past
 
 
+class Trial(NamedTuple):
+    """Functions on which residuals are tried: level + height cos(...), with one period along each side of the domain.
+
+    Parameters
+    ----------
+    level : float
+        Mean value.
+    height : float
+        Amplitude.
+    """
+
+    level: float
+    height: float
+
+
+# Trials in their order: a wave of amplitude 1; one that is positive everywhere, for roots and logarithms, negative, or
+# smaller than 1 in magnitude. And how many times larger the residuals of the first one are than those of the second
+# where the equation is singular at zero, as 1 / u. Choices.
+WAVE = Trial(0.0, 1.0)
+TRIALS = (WAVE, Trial(2.0, 1.0), Trial(-2.0, 1.0), Trial(0.5, 0.25), Trial(0.0, 0.5), Trial(-0.5, 0.25))
+SINGULAR = 100.0
+
+
 @dataclass(frozen=True)
 class Requirements:
     """Quantities that residuals are computed from, as determined by a dry run.
@@ -225,6 +244,8 @@ class Requirements:
         How integrals are computed.
     slopes : mapping
         Mean slope of the residuals by each derivative, by the field and the multi-index, with its sign.
+    trial : Trial
+        Functions on which the residuals are finite.
     """
 
     derivatives: Mapping[str, frozenset[Index]]
@@ -232,6 +253,7 @@ class Requirements:
     integrals: Mapping[IntegralKey, int] = field(default_factory=dict)
     rule: Rule = GIVEN_RULE
     slopes: Mapping[tuple[str, Index], float] = field(default_factory=dict)
+    trial: Trial = WAVE
 
     def with_rule(self, rule: Rule) -> Requirements:
         """The same with integrals that are computed by another rule."""
@@ -281,10 +303,11 @@ def dry_run(
     coefficients: Mapping[str, float],
     normal: Tensor | None = None,
 ) -> Requirements:
-    """Evaluate residuals once on plane waves and record the derivatives and integrals that they use, and their sizes.
+    """Evaluate residuals on plane waves and record the derivatives and integrals that they use, and their sizes.
 
-    The size of a residual is the root of the sum of squares of its slopes by each derivative, times the size of that
-    derivative for a wave of one period along the domain.
+    The waves are the first of `TRIALS` on which the residuals are finite. The size of a residual is the root of the sum
+    of squares of its slopes by each derivative, times the size of that derivative for a wave of one period along the
+    domain.
 
     Parameters
     ----------
@@ -306,6 +329,31 @@ def dry_run(
     InputError
         The residuals have wrong shapes or arguments, or an integral has limits that depend on fields or coefficients.
     """
+    finite: list[Requirements] = []
+    for trial in TRIALS:
+        found = _tried(residuals, fields, domain, x, coefficients, normal, trial)
+        if trial == WAVE:
+            first = found
+        if bool(found.sizes.isfinite().all()):
+            finite.append(found)
+        if len(finite) == 2 or (finite and trial not in TRIALS[:2]):
+            break
+    if not finite:
+        return first
+    is_singular = finite[0].trial == WAVE and bool((finite[0].sizes > SINGULAR * finite[-1].sizes).any())
+    return finite[-1] if is_singular else finite[0]
+
+
+def _tried(
+    residuals: Residuals,
+    fields: Sequence[str],
+    domain: Domain,
+    x: Tensor,
+    coefficients: Mapping[str, float],
+    normal: Tensor | None,
+    trial: Trial,
+) -> Requirements:
+    """See `dry_run`, with given functions."""
     derivatives: dict[tuple[str, Index], Tensor] = {}
     integrated: list[Tensor] = []
 
@@ -320,7 +368,7 @@ def dry_run(
                 f"the limits of an integral of {key[0]} must lie in the domain, got points outside it along "
                 f"{', '.join(domain.coordinates[axis] for axis in axes_of(key))}"
             )
-        values = _wave(domain, points, fields.index(key[0]))
+        values = _wave(domain, points, fields.index(key[0]), trial)
         integrated.append(field_leaf(values) if key[2] < 0 else values.requires_grad_())
         return integrated[-1]
 
@@ -328,7 +376,7 @@ def dry_run(
 
     def derivative(name: str, index: Index) -> Tensor:
         if (name, index) not in derivatives:
-            derivatives[name, index] = field_leaf(_wave(domain, x, fields.index(name), index))
+            derivatives[name, index] = field_leaf(_wave(domain, x, fields.index(name), trial, index))
         return derivatives[name, index]
 
     context = _context_of(fields, domain, x, coefficients, normal, derivative, calls)
@@ -349,7 +397,7 @@ def dry_run(
                     mean_slopes[name, index] += float(slope.mean())
             sizes.append(total.sqrt() + 0 * residual.detach().sum())  # not a number where the residual is not
     indices = {name: frozenset(index for other, index in derivatives if other == name) for name in fields}
-    return Requirements(indices, torch.stack(sizes), calls.points, slopes=mean_slopes)
+    return Requirements(indices, torch.stack(sizes), calls.points, slopes=mean_slopes, trial=trial)
 
 
 def _context_of(
@@ -375,14 +423,15 @@ def _wave_scale(domain: Domain, index: Index) -> float:
     return math.prod(float(k) ** times for k, times in zip(2 * math.pi / domain.size, index, strict=True))
 
 
-def _wave(domain: Domain, x: Tensor, number: int, index: Index | None = None) -> Tensor:
+def _wave(domain: Domain, x: Tensor, number: int, trial: Trial, index: Index | None = None) -> Tensor:
     """Values of the wave of a field at points x (..., n), or of one of its derivatives.
 
     Each field has a phase of its own: waves in step would cancel in some equations.
     """
     index = (0,) * domain.dimension if index is None else index
     phase = x @ (2 * math.pi / domain.size) + 1.3 * number + 0.4 + sum(index) * math.pi / 2
-    return _wave_scale(domain, index) * phase.cos()
+    wave = trial.height * _wave_scale(domain, index) * phase.cos()
+    return wave if any(index) else trial.level + wave
 
 
 def check_pointwise(
@@ -392,6 +441,7 @@ def check_pointwise(
     x: Tensor,
     coefficients: Mapping[str, float],
     normal: Tensor | None = None,
+    trial: Trial = WAVE,
 ) -> None:
     """Check that residuals are the same at each call and that those of a point depend on that point alone.
 
@@ -403,10 +453,9 @@ def check_pointwise(
         The residuals at every other point differ from those at the same points among all.
     """
     every_other = slice(None, None, 2)
-    whole = wave_residuals(residuals, fields, domain, x, coefficients, normal)
-    part = wave_residuals(
-        residuals, fields, domain, x[every_other], coefficients, None if normal is None else normal[every_other]
-    )
+    whole = wave_residuals(residuals, fields, domain, x, coefficients, normal, trial)
+    normal = None if normal is None else normal[every_other]
+    part = wave_residuals(residuals, fields, domain, x[every_other], coefficients, normal, trial)
     rounding = torch.finfo(whole.dtype).eps ** 0.5 * float(whole.abs().amax())
     same_count = whole.shape[1] == part.shape[1]
     # The rounding is finite where the dry run was, unless the residuals are others at each call.
@@ -425,12 +474,13 @@ def wave_residuals(
     x: Tensor,
     coefficients: Mapping[str, float],
     normal: Tensor | None = None,
+    trial: Trial = WAVE,
 ) -> Tensor:
     """Residuals of the waves of a dry run, whose arguments these are, at points x (b, n): (b, residuals)."""
-    calls = IntegralCalls(lambda key, places: _wave(domain, at_places(x, key[1], places), fields.index(key[0])))
+    calls = IntegralCalls(lambda key, places: _wave(domain, at_places(x, key[1], places), fields.index(key[0]), trial))
 
     def derivative(name: str, index: Index) -> Tensor:
-        return _wave(domain, x, fields.index(name), index)
+        return _wave(domain, x, fields.index(name), trial, index)
 
     return torch.stack(residuals(_context_of(fields, domain, x, coefficients, normal, derivative, calls)), 1)
 
@@ -480,7 +530,8 @@ def is_linear_in_fields(
         return torch.stack(residuals(_context_of(fields, domain, x, coefficients, normal, derivative, calls)))
 
     parts = torch.stack([evaluate(1.0, 1.0), -evaluate(1.0, 0.0), -evaluate(0.0, 1.0), evaluate(0.0, 0.0)])
-    return bool(parts.sum(0).abs().amax() <= LINEAR * parts.abs().sum(0).amax())
+    size = parts.abs().sum(0).amax()
+    return bool(size.isfinite()) and bool(parts.sum(0).abs().amax() <= LINEAR * size)
 
 
 def slopes_at(
@@ -512,54 +563,3 @@ def slopes_at(
                 parts = torch.autograd.grad(residual.sum(), list(leaves.values()), retain_graph=True, allow_unused=True)
                 slopes.update({(number, *key): s for key, s in zip(leaves, parts, strict=True) if s is not None})
     return slopes
-
-
-def needs_no_condition(
-    residuals: Residuals,
-    fields: Sequence[str],
-    domain: Domain,
-    coefficients: Mapping[str, float],
-    face: tuple[int, int],
-) -> dict[tuple[int, str], bool]:
-    """Whether an equation of second order holds on a face of a box without a condition, as x u'' + u' = f at x = 0.
-
-    With a u_nn + b u_n along the distance d from the face, bounded solutions take no condition where a vanishes and
-    b - a' has the sign of a, or is zero (Fichera's function [1]_), or where b d / a is one at least: u'' + u' / x = f
-    is the same equation.
-
-    Parameters
-    ----------
-    residuals, fields, domain, coefficients
-        As for `dry_run`.
-    face : tuple of int
-        Number of the coordinate that is constant, and 0 or 1 for its low or high end.
-
-    Returns
-    -------
-    dict
-        For each residual, by number, and field on whose second derivative by this coordinate it depends; empty on other
-        domains than boxes.
-
-    References
-    ----------
-    .. [1] O. Oleinik, E. Radkevich, "Second Order Equations with Nonnegative Characteristic Form", 1973, section 1.1.
-    """
-    axis, end = face
-    if not isinstance(domain, Box):
-        return {}
-    near = NEAR_FACE * float(domain.size[axis])
-    x = domain.interior(FACE_PROBES, "sobol", 0).repeat(2, 1)
-    x[:, axis] = domain.bounds[axis, end] + (1 - 2 * end) * near * torch.tensor([1.0, 2.0]).repeat_interleave(
-        FACE_PROBES
-    ).to(x)
-    slopes, found = slopes_at(residuals, fields, domain, x, coefficients), dict[tuple[int, str], bool]()
-    first, second = (tuple(order * int(k == axis) for k in range(domain.dimension)) for order in (1, 2))
-    for (number, name, index), leading in slopes.items():
-        if index != second:
-            continue
-        a, far = leading[:FACE_PROBES], leading[FACE_PROBES:]
-        b = slopes.get((number, name, first), torch.zeros_like(leading)) * (1 - 2 * end)
-        ratio, on_face = near * b[:FACE_PROBES] / a, (2 * b[:FACE_PROBES] - b[FACE_PROBES:]) * a.sign()
-        is_flat = (far / a > 3) & (on_face >= -SAME_RATIO * b.abs().max())  # a falls as the square of the distance
-        found[number, name] = bool(((ratio >= 1 - SAME_RATIO) | is_flat).all())
-    return found

@@ -190,6 +190,12 @@ class StrongForm:
                 found.append(axis)
         return found[0] if len(found) == 1 else None
 
+    @cached_property
+    def level(self) -> float:
+        """A constant at which the equation and the conditions are defined as far as their trials know: mostly zero."""
+        levels = [term.requirements.trial.level for term in (self.equation_term, *self.condition_terms)]
+        return next((level for level in levels if level), 0.0)
+
     @property
     def weight(self) -> float:
         """Weight of the equation against the conditions."""
@@ -415,13 +421,13 @@ def _equation_term(
             raise InputError(f"equation must use every field that it takes, got {name} unused")
     more = inside if requirements.integrals else domain.interior(FINITE_POINTS, "sobol", seed=PROBE_SEEDS[0])
     with errors_named("the equation"):
-        values = wave_residuals(residuals, fields, domain, more, numbers)
+        values = wave_residuals(residuals, fields, domain, more, numbers, trial=requirements.trial)
     if not bool(requirements.sizes.isfinite().all() & values.isfinite().all()):
         raise InputError(f"equation must be finite for a smooth solution, got {not_finite_words(values, domain, more)}")
     if not bool((requirements.sizes > 0).all()):
         raise InputError("equation must return residuals that all depend on the solution")
     with errors_named("the equation"):
-        check_pointwise(residuals, fields, domain, inside, numbers)
+        check_pointwise(residuals, fields, domain, inside, numbers, trial=requirements.trial)
     sizes = None if parts is None else _part_sizes(parts, residuals, fields, numbers, requirements.sizes)
     return ResidualTerm(BlockRole.EQUATION, "equation", residuals, requirements, weight, part_sizes=sizes)
 
@@ -473,14 +479,15 @@ def _condition_term(
         requirements = dry_run(condition.residuals, fields, domain, x, coefficients, normal)
     where = (x, normal) if requirements.integrals else domain.boundary(FINITE_POINTS, "sobol", PROBE_SEEDS[1], pieces)
     with errors_named(name):
-        values = wave_residuals(condition.residuals, fields, domain, where[0], coefficients, where[1])
+        trial = requirements.trial
+        values = wave_residuals(condition.residuals, fields, domain, where[0], coefficients, where[1], trial)
     if not bool(requirements.sizes.isfinite().all() & values.isfinite().all()):
         wrong = not_finite_words(values, domain, where[0])
         raise InputError(f"a condition on {', '.join(pieces)} must be finite for a smooth solution, got {wrong}")
     if not bool((requirements.sizes > 0).all()):
         raise InputError(f"a condition on {', '.join(pieces)} must depend on the solution")
     with errors_named(name):
-        check_pointwise(condition.residuals, fields, domain, x, coefficients, normal)
+        check_pointwise(condition.residuals, fields, domain, x, coefficients, normal, requirements.trial)
     term = ResidualTerm(
         role=BlockRole.CONDITION,
         label=type(condition).__name__,

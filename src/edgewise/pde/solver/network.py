@@ -114,11 +114,13 @@ def separable_network(
 
 
 def tensor_network(problem: Collocation, grid_size: int, degree: int) -> TensorNetwork:
-    """A float64 network on even grids over the domain of a problem, zero everywhere."""
+    """A float64 network on even grids over the domain of a problem, constant: zero, or where the problem is defined."""
     periodic = [name in problem.periodic for name in problem.domain.coordinates]
     sizes = [max(grid_size, degree + 1) if repeats else grid_size for repeats in periodic]
     lines = even_lines(problem.domain, sizes)
-    return TensorNetwork(TensorLayer(lines, problem.outputs, degree=degree, periodic=periodic))
+    layer = TensorLayer(lines, problem.outputs, degree=degree, periodic=periodic)
+    nn.init.constant_(layer.coef, problem.form.level)
+    return TensorNetwork(layer)
 
 
 class PeriodicNetwork(Chain):

@@ -144,6 +144,8 @@ def undetermined_coefficients(network: nn.Module, problem: Collocation) -> list[
     if not problem.unknowns or problem.domain.dimension not in COARSE:
         return []
     rows, slots = _coarse_rows(_coarse_space(problem), network, problem)
+    if not bool(rows.isfinite().all()):
+        return []
     names = []
     for name in problem.unknowns:
         slot = slots[f"unknowns.{name}"]
@@ -220,6 +222,8 @@ def weakest_direction(network: nn.Module, problem: Collocation) -> Weakest | Non
         return Weakest(0.0, True, free) if free else None
     space = _coarse_space(problem)
     rows, _ = _coarse_rows(space, network, problem)
+    if not bool(rows.isfinite().all()):  # as those of the root of a field that touches zero
+        return None
     x, weights = _coarse_mesh(problem.domain).interior()
     roots = (weights / weights.sum()).sqrt()[:, None, None]
     values, parts = _values_by_coefficients(space, x), problem.form.parts

@@ -12,7 +12,8 @@ from torch import Tensor
 from edgewise.errors import InputError
 from edgewise.ops.splines.bspline import MAX_PRODUCT_DEGREE
 from edgewise.pde.domains.domain import Box
-from edgewise.pde.problem.evaluation import EvaluationContext, is_linear_in_fields, needs_no_condition
+from edgewise.pde.problem.enough import needs_no_condition
+from edgewise.pde.problem.evaluation import EvaluationContext, is_linear_in_fields
 from edgewise.pde.problem.fields import Field
 from edgewise.pde.problem.integrals import PlaceRecorder
 from edgewise.pde.problem.strong_form import PROBE_SEEDS, PROBES, ResidualTerm, StrongForm

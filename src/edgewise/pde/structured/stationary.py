@@ -12,6 +12,7 @@ from torch import nn
 
 from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.outcomes import check_time
+from edgewise.pde.problem.evaluation import TRIALS
 from edgewise.pde.structured.axis import SplineAxis, along
 from edgewise.pde.structured.blocks import RowBlock, Slopes
 from edgewise.pde.structured.linear import LinearSystem, solver_for
@@ -106,7 +107,8 @@ def stationary_stages(
 ) -> Iterator[Stage]:
     """Solve on ever finer grids; ends where Newton's method fails, the residual stalls or the grid gets too large.
 
-    Newton's method begins at zero, or at given coefficients on given axes.
+    Newton's method begins at zero, or where the equation is not defined there at the mean of the functions on which it
+    was tried, or at given coefficients on given axes.
     """
     axes, coef = (first_axes(statement), None) if begin is None else begin
     dimension, degrees, before = len(axes), [HIGHEST_DEGREE] * len(axes), axes
@@ -114,7 +116,7 @@ def stationary_stages(
     is_stabilised = is_corrected = is_resolved = False
     while True:
         check_time()
-        start = np.zeros(shape_of(statement, axes)) if coef is None else carried(coef, before, axes)
+        start = defined_start(statement, axes) if coef is None else carried(coef, before, axes)
         solved = newton(statement, axes, start, is_stabilised)
         if solved is not None and is_corrected:
             solved = corrected(statement, axes, *solved)
@@ -122,7 +124,7 @@ def stationary_stages(
             failures += 1
             if failures > STALLS or (coef is not None and is_resolved):
                 return
-            # An oscillating solution of a grid that resolves nothing is a worse start than zero on a finer one.
+            # An oscillating solution of a grid that resolves nothing is a worse start than none on a finer one.
             axes, coef = statement.axes([refined(axis.breakpoints, 2.0) for axis in axes], degrees), None
             if math.prod(shape_of(statement, axes)) > LARGEST_GRID[dimension]:
                 return
@@ -158,6 +160,23 @@ def stationary_stages(
             return
 
 
+def defined_start(statement: Statement, axes: Sequence[SplineAxis]) -> np.ndarray:
+    """Coefficients of a constant at which residuals and slopes are finite: zero wherever that is one."""
+    blocks, shape = statement.blocks(axes), shape_of(statement, axes)
+    levels = dict.fromkeys((statement.form.level, *(trial.level for trial in TRIALS)))
+    with np.errstate(all="ignore"):
+        for level in levels:
+            start = np.full(shape, level)
+            if is_finite([block.evaluate(start) for block in blocks]):
+                return start
+    return np.zeros(shape)
+
+
+def is_finite(evaluated: Sequence[tuple[np.ndarray, Slopes]]) -> bool:
+    """True if residuals and slopes are."""
+    return all(np.isfinite(part).all() for values, slopes in evaluated for part in (values, *slopes.values()))
+
+
 def shape_of(statement: Statement, axes: Sequence[SplineAxis]) -> tuple[int, ...]:
     """Shape of the coefficients: (n_1, ..., n_d, fields)."""
     return (*(axis.count for axis in axes), len(statement.form.fields))
@@ -187,6 +206,8 @@ def newton(
     evaluated = evaluate(coef)
     for _ in range(NEWTON_STEPS):
         check_time()
+        if not is_finite(evaluated):
+            return None
         system = LinearSystem(blocks, [slopes for _, slopes in evaluated], coef.shape)
         solver = solver_for(statement, system)
         if solver is None:
@@ -262,6 +283,8 @@ def newton_step(
     shape: tuple[int, ...],
 ) -> tuple[np.ndarray, float] | None:
     """Solve the equations linearised at residuals and slopes: the step and the work; None where there is none."""
+    if not is_finite(evaluated):
+        return None
     system = LinearSystem(blocks, [slopes for _, slopes in evaluated], shape)
     solver = solver_for(statement, system)
     if solver is None:
