@@ -223,8 +223,8 @@ class Trial(NamedTuple):
 # smaller than 1 in magnitude. And how many times larger the residuals of the first one are than those of the second
 # where the equation is singular at zero, as 1 / u. Choices.
 WAVE = Trial(0.0, 1.0)
-TRIALS = (WAVE, Trial(2.0, 1.0), Trial(-2.0, 1.0), Trial(0.5, 0.25), Trial(0.0, 0.5), Trial(-0.5, 0.25))
-SINGULAR = 100.0
+WAVE_TRIALS = (WAVE, Trial(2.0, 1.0), Trial(-2.0, 1.0), Trial(0.5, 0.25), Trial(0.0, 0.5), Trial(-0.5, 0.25))
+SINGULAR_AT_ZERO = 100.0
 
 
 @dataclass(frozen=True)
@@ -305,9 +305,9 @@ def dry_run(
 ) -> Requirements:
     """Evaluate residuals on plane waves and record the derivatives and integrals that they use, and their sizes.
 
-    The waves are the first of `TRIALS` on which the residuals are finite. The size of a residual is the root of the sum
-    of squares of its slopes by each derivative, times the size of that derivative for a wave of one period along the
-    domain.
+    The waves are the first of `WAVE_TRIALS` on which the residuals are finite. The size of a residual is the root of
+    the sum of squares of its slopes by each derivative, times the size of that derivative for a wave of one period
+    along the domain.
 
     Parameters
     ----------
@@ -330,17 +330,17 @@ def dry_run(
         The residuals have wrong shapes or arguments, or an integral has limits that depend on fields or coefficients.
     """
     finite: list[Requirements] = []
-    for trial in TRIALS:
+    for trial in WAVE_TRIALS:
         found = _tried(residuals, fields, domain, x, coefficients, normal, trial)
         if trial == WAVE:
             first = found
         if bool(found.sizes.isfinite().all()):
             finite.append(found)
-        if len(finite) == 2 or (finite and trial not in TRIALS[:2]):
+        if len(finite) == 2 or (finite and trial not in WAVE_TRIALS[:2]):
             break
     if not finite:
         return first
-    is_singular = finite[0].trial == WAVE and bool((finite[0].sizes > SINGULAR * finite[-1].sizes).any())
+    is_singular = finite[0].trial == WAVE and bool((finite[0].sizes > SINGULAR_AT_ZERO * finite[-1].sizes).any())
     return finite[-1] if is_singular else finite[0]
 
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.outcomes import check_time
-from edgewise.pde.problem.evaluation import TRIALS
+from edgewise.pde.problem.evaluation import WAVE_TRIALS
 from edgewise.pde.structured.axis import SplineAxis, along
 from edgewise.pde.structured.blocks import RowBlock, Slopes
 from edgewise.pde.structured.linear import LinearSystem, solver_for
@@ -163,7 +163,7 @@ def stationary_stages(
 def defined_start(statement: Statement, axes: Sequence[SplineAxis]) -> np.ndarray:
     """Coefficients of a constant at which residuals and slopes are finite: zero wherever that is one."""
     blocks, shape = statement.blocks(axes), shape_of(statement, axes)
-    levels = dict.fromkeys((statement.form.level, *(trial.level for trial in TRIALS)))
+    levels = dict.fromkeys((statement.form.level, *(trial.level for trial in WAVE_TRIALS)))
     with np.errstate(all="ignore"):
         for level in levels:
             start = np.full(shape, level)
