@@ -558,7 +558,8 @@ def _march(
                 _check_by_coarser(problem, statement, history)
             return StopReason.BUDGET, history.message_with_residual("A sharper pass is out of reach of the budget")
         # A pass that is a little sharper is enough where the estimate is near the tolerance; others may reach rounding.
-        is_near = history.error_estimate <= fall_of_pass(SHARPER_LOOSE_MARCH) * tolerance
+        # The error beside a jump of the start falls with its grid, no faster than such passes do.
+        is_near = history.error_estimate <= fall_of_pass(SHARPER_LOOSE_MARCH) * tolerance or march.rough is not None
         sharper = SHARPER_MARCH if allowed <= MOST_MARCH and not is_near else SHARPER_LOOSE_MARCH
         allowed = max(allowed / sharper, march_of.tolerances[1])
 

@@ -17,7 +17,7 @@ from edgewise.pde.problem.fields import Field
 from edgewise.pde.problem.strong_form import PROBE_SEEDS, PROBES
 from edgewise.pde.structured.axis import SplineAxis, TimeAxis, along
 from edgewise.pde.structured.deflation import interpolated
-from edgewise.pde.structured.linear import Krylov, LinearSystem, Preconditioner, solver_for
+from edgewise.pde.structured.linear import Krylov, LinearSystem, Preconditioner, RoughStart, solver_for
 from edgewise.pde.structured.networks import TensorNetwork, WindowNetwork
 from edgewise.pde.structured.statement import Statement, check_start, scattered_block, start_terms
 from edgewise.pde.structured.stationary import carried, graded, local_errors, network_of, norm_of
@@ -47,8 +47,7 @@ LEAST_ALLOWED = 2e-15  # of an error relative to the field: rounding
 # Largest factors by which intervals of space are refined and coarsened at once, and the share of the present number of
 # intervals that a coarser grid must spare to be worth the interpolation.
 REFINE, COARSEN, SPARED = 2.0, 1.5, 0.3
-# Intervals of space beyond what the error asks for: of a slab, so that a grid lasts for several, and of the initial
-# state. Choices.
+# Intervals beyond what the error asks for: of a slab, so that a grid lasts for several, and of the start. Choices.
 SPACE_MARGIN, START_MARGIN = 1.25, 1.1
 MOST_ROUNDS = 12  # new grids for one slab
 MOST_INTERVALS = {1: 3000, 2: 100}  # of a coordinate of space. A choice: a slab takes a second
@@ -129,6 +128,7 @@ class SlabMarch:
         self.points, self.ends = 0, [float(self.domain.bounds[self.time, 0])]
         self._flow: Preconditioner | None = None  # of the last slab
         self._largest = np.zeros(len(statement.form.fields)) if statement.multipliers else None
+        self.rough: RoughStart | None = None  # where the start jumps and the equation smooths it
         self._steps = 0  # of Newton's method in the last slab
         self._errors: list[np.ndarray] | None = None  # in space, of the last solved slab
 
@@ -252,6 +252,7 @@ class SlabMarch:
         """Coordinates of space with shorter intervals where errors are above the allowed one; None for none."""
         finer = []
         for line, each in zip(space, errors, strict=True):
+            each = each if self.rough is None else self.rough.spared(line, each)
             cut = np.clip(margin * (each / self.allowed) ** (1 / (line.degree + 1)), 1.0, REFINE)
             points = graded(line.breakpoints, np.diff(line.breakpoints) / cut, line.periodic)
             is_finer = float(each.max()) > self.allowed and len(points) <= self.most_intervals[len(self.space)]
@@ -463,19 +464,19 @@ class SlabMarch:
         dimension = len(self.space)
         if not dimension:
             return [], self._given(np.zeros((1, 0))).reshape(self.order, -1)
-        bounds, degree = self.domain.bounds.numpy(), SPACE_DEGREE[dimension]
-        periodic, count = self.statement.periodic, round(self.finer * FIRST_SPACE_INTERVALS[dimension]) + 1
-        axes = [
-            self.statement.axis(np.linspace(bounds[k, 0], bounds[k, 1], count), degree, periodic[k]) for k in self.space
-        ]
+        (low, high), degree = self.domain.bounds.numpy().T, SPACE_DEGREE[dimension]
+        periodic, count = self.statement.periodic, round(self.finer * FIRST_SPACE_INTERVALS[dimension])
+        self.rough = RoughStart.of(self.statement, self._at, self.finer)
+        if self.rough is not None:
+            return self.rough.begun(degree, count, self.allowed)
+        axes = [self.statement.axis(np.linspace(low[k], high[k], count + 1), degree, periodic[k]) for k in self.space]
         for _ in range(3 * MOST_ROUNDS):
             check_time()
             state = self._interpolated(axes)
-            finer = self._finer(axes, self._misfits(axes, state, self._at), START_MARGIN)
-            if finer is None:
-                return axes, state
-            axes = finer
-        return axes, self._interpolated(axes)
+            before, axes = axes, self._finer(axes, self._misfits(axes, state, self._at), START_MARGIN) or axes
+            if axes is before:
+                break
+        return before, state
 
     def _interpolated(self, axes: Sequence[SplineAxis]) -> np.ndarray:
         """Splines of the initial state, (order, *counts, fields)."""
@@ -487,8 +488,7 @@ class SlabMarch:
     def _at(self, points: Sequence[np.ndarray]) -> np.ndarray:
         """Initial values and rates on a grid of points of space, (order, *points, fields)."""
         lines = np.meshgrid(*points, indexing="ij")
-        given = self._given(np.stack([line.ravel() for line in lines], 1))
-        return given.reshape(self.order, *map(len, points), -1)
+        return self._given(np.stack([line.ravel() for line in lines], 1)).reshape(self.order, *map(len, points), -1)
 
     def _given(self, places: np.ndarray) -> np.ndarray:
         """Initial values and rates at places (b, dimension of space), (order, b, fields)."""

@@ -11,6 +11,7 @@ from edgewise.pde.structured.linear.diagonal import FastDiagonalisation
 from edgewise.pde.structured.linear.galerkin import CutGalerkin
 from edgewise.pde.structured.linear.projection import Projection
 from edgewise.pde.structured.linear.solver import Krylov, solver_for
+from edgewise.pde.structured.linear.starts import RoughStart
 from edgewise.pde.structured.linear.system import LinearSystem, Preconditioner
 from edgewise.pde.structured.linear.waves import WaveByWave
 from edgewise.pde.structured.linear.weak import WeakForm, is_rough
@@ -23,6 +24,7 @@ __all__ = [
     "LinearSystem",
     "Preconditioner",
     "Projection",
+    "RoughStart",
     "WaveByWave",
     "WeakForm",
     "is_rough",

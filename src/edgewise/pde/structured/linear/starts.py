@@ -1,0 +1,183 @@
+"""Starts of evolution that jump, or that contradict the walls: a grid graded towards the jumps, and projections."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+
+from edgewise.pde.problem.evaluation import slopes_at
+from edgewise.pde.problem.strong_form import PROBE_SEEDS, PROBES
+from edgewise.pde.structured.axis import SplineAxis, dense
+from edgewise.pde.structured.blocks import RowBlock
+from edgewise.pde.structured.statement import Statement
+from edgewise.settings import ABOVE_ZERO
+
+At = Callable[[Sequence[np.ndarray]], np.ndarray]
+"""Initial values on a grid of points of space, (order, *points, fields)."""
+
+# Points at which jumps of a start are sought, halvings after which its place is known to rounding, and share of the
+# largest value that a jump has at least. Choices: far above rounding, and above what tails are cut off by walls.
+LINE_POINTS, OFF_MIDDLE, START_HALVINGS, JUMP_OF_START = 513, 0.4142, 60, 1e-6
+# Shortest interval beside a jump, relative to the domain, and even intervals on each side of it, beyond which they grow
+# by a factor. Choices: a jump is forgotten after a time of a hundred squares of the interval, and its projection has
+# oscillations that fall by about 0.7 from interval to interval; on uneven ones collocation loses what oscillates.
+SHORTEST_AT_JUMP, EVEN_INTERVALS, GROWTH_OF_INTERVALS = 5e-5, 30, 1.4
+MOST_EVEN = 800  # intervals, if all were as long as those away from the jumps. A choice
+FASTER = 4  # power of the factor of finer grids by which the shortest interval falls. A choice: a third each pass
+
+
+class RoughStart:
+    """A start of a parabolic problem of one coordinate of space that jumps, projected on splines.
+
+    The equation smooths a jump at once. Interpolated, it would leave an error of its mass; the error of the projection
+    is orthogonal to all splines, so that it is gone as soon as the solution is smooth on the grid [1]_.
+
+    Parameters
+    ----------
+    statement : Statement
+        The problem.
+    at : callable
+        See `At`.
+    places : list of float
+        Where the start jumps, the walls with which it does not agree among them.
+    finer : float
+        Factor of the grid.
+
+    Attributes
+    ----------
+    shortest : float
+        Length of the shortest intervals.
+
+    References
+    ----------
+    .. [1] V. Thomee, "Galerkin Finite Element Methods for Parabolic Problems", 2nd edition, 2006, chapters 3 and 7.
+    """
+
+    def __init__(self, statement: Statement, at: At, places: Sequence[float], finer: float):
+        self.statement, self.at, self.places = statement, at, places
+        (self.space,) = (axis for axis in range(statement.form.domain.dimension) if axis != statement.form.time)
+        self.low, self.high = statement.form.domain.bounds[self.space].tolist()
+        self.shortest = (self.high - self.low) * SHORTEST_AT_JUMP / finer**FASTER
+
+    @classmethod
+    def of(cls, statement: Statement, at: At, finer: float) -> RoughStart | None:
+        """The start, or None where it is smooth, where the equation does not smooth it, or in several coordinates."""
+        form = statement.form
+        if form.domain.dimension != 2 or any(statement.periodic) or not _smooths(statement):
+            return None
+        rough = cls(statement, at, [], finer)
+        line = rough.low + (rough.high - rough.low) * (np.arange(LINE_POINTS) + OFF_MIDDLE) / LINE_POINTS
+        values = at([line])[0]
+        if not np.isfinite(values).all():
+            return None
+        least = JUMP_OF_START * np.abs(values).max()
+        steps = np.flatnonzero(np.abs(np.diff(values, axis=0)).max(1) > least)
+        left, right = line[steps], line[steps + 1]
+        for _ in range(START_HALVINGS if len(steps) else 0):
+            middle = (left + right) / 2
+            first, mean, last = (at([each])[0] for each in (left, middle, right))
+            is_left = np.abs(mean - first).max(1) > np.abs(last - mean).max(1)
+            left, right = np.where(is_left, left, middle), np.where(is_left, middle, right)
+        if len(steps):
+            rough.places = left[np.abs(at([left])[0] - at([right])[0]).max(1) > least].tolist()
+        ends = np.array([rough.low, rough.high])
+        gaps = np.abs(np.where(np.isfinite(rough.walls()), rough.walls() - at([ends])[0], 0.0)).max(1)
+        rough.places += ends[gaps > JUMP_OF_START * max(float(np.abs(values).max()), float(gaps.max()))].tolist()
+        return rough if rough.places else None
+
+    def walls(self) -> np.ndarray:
+        """Given values of the fields at both ends at the first moment, (2, fields); nan where there are none."""
+        form, values = self.statement.form, np.full((2, len(self.statement.form.fields)), np.nan)
+        assert form.time is not None
+        for number, axis, end in self.statement.faces():
+            term = form.condition_terms[number]
+            if axis != self.space:
+                continue
+            points = [form.domain.bounds[k, [end if k == axis else 0]].numpy() for k in range(2)]
+            block = RowBlock(form, term, tuple(range(len(term.requirements.sizes))), (), points, (axis, end))
+            jet = {
+                (slot, index): torch.zeros(1, dtype=torch.float64)
+                for slot, name in enumerate(form.fields)
+                for index in term.requirements.derivatives[name]
+            }
+            residuals, slopes = block.evaluate_jet(jet, with_slopes=True)
+            for row in block.numbers:
+                own = [(slot, index) for other, slot, index in slopes if other == row]
+                if len(own) == 1 and not any(own[0][1]):
+                    values[end, own[0][0]] = -residuals[row].item() / slopes[row, *own[0]].item()
+        return values
+
+    def axis(self, degree: int, intervals: int) -> SplineAxis:
+        """The coordinate, with short intervals beside the jumps and otherwise as long as those of an even grid."""
+        ends, longest = (self.low, self.high), (self.high - self.low) / intervals
+        fixed = np.unique([*ends, *self.places])
+        points = [fixed]
+        for place in self.places:
+            for sign in (-1.0, 1.0):
+                beyond = fixed[(fixed - place) * sign > 0]
+                if not len(beyond):
+                    continue
+                gap = float(np.abs(beyond - place).min())
+                room = gap / (2 if any(abs(beyond - place).min() == abs(each - place) for each in self.places) else 1)
+                steps = self.shortest * GROWTH_OF_INTERVALS ** np.maximum(np.arange(2000) - EVEN_INTERVALS, 0)
+                away = np.cumsum(np.minimum(steps, longest))
+                points.append(place + sign * away[away < room - np.minimum(steps, longest) / 2])
+        breakpoints = np.unique(np.concatenate(points))
+        # Two jumps that are closer than the shortest interval are one for the grid.
+        near = np.flatnonzero(np.diff(breakpoints) < self.shortest / 2)
+        near = np.where(near == 0, 1, near)
+        return self.statement.axis(np.delete(breakpoints, near), degree, False)
+
+    def begun(self, degree: int, intervals: int, allowed: float) -> tuple[list[SplineAxis], np.ndarray]:
+        """The coordinate and the start on it: away from the jumps with an allowed error, relative to the fields."""
+        before = np.inf
+        while True:
+            axis = self.axis(degree, intervals)
+            state, points = self.state(axis), axis.fresh_points()
+            lengths = np.diff(axis.breakpoints)
+            is_far = (lengths > 0.5 * lengths.max())[axis.places(points)]
+            misfit = np.abs(axis.table(points) @ state[0] - self.at([points])[0])[is_far].max(initial=0.0)
+            error = float(misfit / max(np.abs(state).max(), ABOVE_ZERO))
+            # What oscillates beyond the short intervals no finer grid makes smaller.
+            if error <= allowed or error > before / 2 or 2 * intervals > MOST_EVEN:
+                return [axis], state
+            before, intervals = error, 2 * intervals
+
+    def spared(self, axis: SplineAxis, errors: np.ndarray) -> np.ndarray:
+        """Errors in the intervals of an axis, 0 beside a jump: no grid is fine enough there, and none needs to be."""
+        return np.where(np.diff(axis.breakpoints) < 2 * self.shortest, 0.0, errors)
+
+    def state(self, axis: SplineAxis) -> np.ndarray:
+        """Coefficients of the start, (1, count, fields), with least squared error among splines with the given ends."""
+        nodes, weights = np.polynomial.legendre.leggauss(axis.degree + 1)
+        lengths = np.diff(axis.breakpoints)[:, None]
+        points = (axis.breakpoints[:-1, None] + lengths * (nodes + 1) / 2).ravel()
+        table, values, walls = dense(axis.table(points)), self.at([points])[0], self.walls()
+        weighted = table.T * (lengths * weights / 2).ravel()
+        matrix, loads = weighted @ table, weighted @ values
+        coef = np.zeros_like(loads)
+        for slot, given in enumerate(walls.T):
+            is_given = np.zeros(axis.count, dtype=bool)
+            is_given[[0, -1]] = np.isfinite(given)
+            coef[[0, -1], slot] = np.where(np.isfinite(given), given, 0.0)
+            rhs = loads[:, slot] - matrix @ coef[:, slot]
+            coef[~is_given, slot] = np.linalg.solve(matrix[~is_given][:, ~is_given], rhs[~is_given])
+        return coef[None]
+
+
+def _smooths(statement: Statement) -> bool:
+    """True if each equation has a rate and, with the opposite sign, second derivatives of one and the same field."""
+    form, time = statement.form, statement.form.time
+    if form.has_delays or (statement.field_orders != np.array([1 if k == time else 2 for k in range(2)])).any():
+        return False
+    x = form.domain.interior(PROBES, "sobol", seed=PROBE_SEEDS[0])
+    slopes = slopes_at(form.equation_term.residuals, form.fields, form.domain, x, {})
+    rate, second = (tuple(order * int((k == time) == (order == 1)) for k in range(2)) for order in (1, 2))
+    pairs = [(number, name) for number, name, index in slopes if index == rate]
+    return len(pairs) == len(form.fields) and all(
+        (number, name, second) in slopes
+        and bool((slopes[number, name, rate] * slopes[number, name, second] <= 0).all())
+        for number, name in pairs
+    )
