@@ -187,20 +187,22 @@ def solve(
     equations' orders and nothing is chosen, `edgewise.pde.structured` collocates products of splines of degree 9 to 11
     and solves by sparse factors, grid after grid or slab of time after slab, until two of them agree (a field of which
     only derivatives occur, as the pressure of a flow, needs one value, as `Observations`, or its mean, as a `Condition`
-    on its `integral`); so are evolutions on other domains of the plane, in windows of time by Galerkin's method. Linear
-    evolutions on an interval or a rectangle with a coefficient that jumps, or is rougher than any grid, are solved in
-    weak form. In more coordinates, or where three are too many for a grid, `edgewise.pde.low_rank` does so for one
-    field, a tensor train of splines. On other domains in the plane, functions that are singular at corners and around
-    round holes are added to the splines, for one field and an equation of second order whose leading part is the
-    Laplacian. Else networks are trained: on one or two coordinates the fields are sums of all products of B-splines
-    (`TensorLayer`); in more dimensions sums of separable functions, products of one spline of each coordinate, or of
-    functions of one coordinate each; a KAN if `hidden` asks for one. Levenberg-Marquardt minimises the residuals on a
-    coarse grid. Then intervals are added where the estimated error is largest (on boxes, for linear problems, so that
-    each interval has the same error; else some are halved), or half as many terms are added, whichever lowers the loss
-    more, without a change of the function but in the first case; and so on, on more points, until two stages agree to
-    `tolerance`, the loss falls no further, or the budget is spent. Fields that `UnknownField` names are found by
-    penalised least squares on tensor grids. An equation of order m leaves splines of degree five a residual that falls
-    with the grid size to the power of 6 - m.
+    on its `integral`; in time its mean is zero, initial velocities alone are given, without a divergence and as at the
+    walls, and an outlet has p = 0 with v = 0 and the normal derivative of u, or with both normal derivatives); so are
+    evolutions on other domains of the plane, in windows of time by Galerkin's method. Linear evolutions on an interval
+    or a rectangle with a coefficient that jumps, or is rougher than any grid, are solved in weak form. In more
+    coordinates, or where three are too many for a grid, `edgewise.pde.low_rank` does so for one field, a tensor train
+    of splines. On other domains in the plane, functions that are singular at corners and around round holes are added
+    to the splines, for one field and an equation of second order whose leading part is the Laplacian. Else networks are
+    trained: on one or two coordinates the fields are sums of all products of B-splines (`TensorLayer`); in more
+    dimensions sums of separable functions, products of one spline of each coordinate, or of functions of one coordinate
+    each; a KAN if `hidden` asks for one. Levenberg-Marquardt minimises the residuals on a coarse grid. Then intervals
+    are added where the estimated error is largest (on boxes, for linear problems, so that each interval has the same
+    error; else some are halved), or half as many terms are added, whichever lowers the loss more, without a change of
+    the function but in the first case; and so on, on more points, until two stages agree to `tolerance`, the loss falls
+    no further, or the budget is spent. Fields that `UnknownField` names are found by penalised least squares on tensor
+    grids. An equation of order m leaves splines of degree five a residual that falls with the grid size to the power of
+    6 - m.
 
     Examples
     --------
