@@ -451,6 +451,8 @@ def correction_of(
     left = residual_size(total, corrected, fresh) / max(residual, ABOVE_ZERO)
     if not (math.isfinite(gap) and math.isfinite(left)):
         return None
+    if left > 1 and not is_only:  # it is longer than the multiple of it that leaves the least
+        return gap / left
     return gap / (1 - left if left < EXPLAINED else 1)
 
 

@@ -56,6 +56,8 @@ FRESH_POINTS = 2000  # points at which residuals and changes are measured. A cho
 REMEMBERED = 3
 # Largest factor from one change to the next that is taken for a rate of convergence. A choice: above it is noise.
 SLOWEST_FALL = 0.9
+# Largest residual that is found, relative to the mean, of a solution that is smooth in time. A choice: it is about 1.
+UNEVEN = 1e3
 # Largest factor by which a pass through time with a hundredth of the tolerance is believed to be better: 7 to 50 were
 # measured on equations with known solutions.
 FALL_OF_PASSES = 20.0
@@ -367,7 +369,8 @@ class History(WorkBudget):
         comes from, so that its change says little: the last one that lowered the residual counts as well. Where finer
         grids were no better the last change itself counts. Beside a corner residuals fall faster than errors: changes
         that fall by a constant factor q from stage to stage leave q / (1 - q) times the last one. The residual of a
-        sharper pass through time falls faster than its error, which grows from slab to slab.
+        sharper pass through time falls faster than its error, which grows from slab to slab; one that stays large at a
+        place, as where the start contradicts the boundary, leaves an error that need not fall.
         """
         if len(self.stages) < 2:
             return self._divergence
@@ -383,7 +386,8 @@ class History(WorkBudget):
         if not self._has_stalled:
             by_residual = min(max(ratios, default=0.0) * last.residual, by_residual)
         if isinstance(self.best.network, WindowNetwork):
-            by_residual = max(by_residual, last.change / fall_of_pass(before.loss / last.loss))
+            is_even = self.fresh_residual <= UNEVEN * last.residual
+            by_residual = max(by_residual, last.change / (fall_of_pass(before.loss / last.loss) if is_even else 1))
         fall = min(last.change / before.change, SLOWEST_FALL) if before.change > 0 else 0.0
         return max(by_residual, last.change * fall / (1 - fall) if is_linear else 0.0, self._separation, ROUNDING)
 

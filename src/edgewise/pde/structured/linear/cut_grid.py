@@ -151,8 +151,9 @@ class CutGrid:
         numbers, values = np.zeros((len(x), 1), dtype=int), np.ones((len(x), 1))
         for number, axis in enumerate(self.axes):
             columns, local = axis.local(x[:, number].numpy(), 0 if index is None else index[number])
-            numbers = (numbers[:, :, None] * axis.count + columns[:, None]).reshape(len(x), -1)
-            values = (values[:, :, None] * local[:, None]).reshape(len(x), -1)
+            count = values.shape[1] * local.shape[1]  # there may be no points
+            numbers = (numbers[:, :, None] * axis.count + columns[:, None]).reshape(len(x), count)
+            values = (values[:, :, None] * local[:, None]).reshape(len(x), count)
         return numbers, values
 
     def table(self, part: int, index: Index) -> sparse.csr_array:
