@@ -10,7 +10,7 @@ from edgewise.pde.domains.domain import Box, Interval, Time
 from edgewise.pde.domains.shapes import LShape
 from edgewise.pde.library import named_equation
 from edgewise.pde.problem.collocation import PDE
-from edgewise.pde.problem.conditions import Dirichlet, Initial, Neumann, Observations, Periodic
+from edgewise.pde.problem.conditions import Condition, Dirichlet, Initial, Neumann, Observations, Periodic
 from edgewise.pde.problem.integrals import integral
 from edgewise.pde.solver.evidence import Evidence, judge, one_sided_residual, sought_points
 from edgewise.pde.solver.network import tensor_network
@@ -268,3 +268,26 @@ def test_the_last_moment_counts_where_errors_grow():
     known = torch.tensor([math.cos(angle) - 0.6, 0.8 * math.sin(angle)], dtype=torch.float64)
     error = float((solution(torch.tensor([[6.0]], dtype=torch.float64))[0] - known).norm() / known.norm())
     assert error / 3 < solution.error_estimate < 100 * error
+
+
+@pytest.mark.slow
+def test_a_correction_that_leaves_more_than_there_was_is_no_error():
+    """Of a beam, whose fourth derivatives are rounding: the estimate was 400 times the error."""
+    conditions = [Dirichlet(0.0), Condition(lambda u: u.xx, on=["x=0", "x=1"])]
+    start = Initial(lambda x: torch.sin(PI * x), rate=0.0)
+    known = {"solution": lambda x, t: torch.sin(PI * x) * torch.cos(PI**2 * t)}
+    solution = solve(PDE(lambda u: u.tt + u.xxxx, Interval(0, 1) * Time(0, 1), [*conditions, start], **known))
+    assert 1 / 3 < solution.error_estimate / solution.errors().relative_l2 < 50
+
+
+@pytest.mark.slow
+def test_a_start_that_contradicts_the_boundary():
+    """A single pass through time had the tolerance of its slabs as its estimate, 1,400 times the error."""
+
+    def series(x, t):
+        return sum(4 / (n * PI) * torch.sin(n * PI * x) * torch.exp(-0.1 * (n * PI) ** 2 * t) for n in range(1, 600, 2))
+
+    conditions = [Dirichlet(0.0), Initial(1.0)]
+    problem = PDE(lambda u: u.t - 0.1 * u.xx, Interval(0, 1) * Time(0, 1), conditions, solution=series)
+    solution = solve(problem, tolerance=1e-5)
+    assert 1 / 3 < solution.error_estimate / solution.errors().relative_l2 < 100

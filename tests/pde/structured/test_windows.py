@@ -1,10 +1,25 @@
 """Evolution on domains that are no box: series of Bessel functions, given solutions, marches that end early."""
 
+import math
+
 import pytest
 import torch
 from scipy.special import jn_zeros
 
-from edgewise.pde import PDE, Box, Dirichlet, Disk, Initial, Parameter, Periodic, Robin, Time, laplacian, solve
+from edgewise.pde import (
+    PDE,
+    Box,
+    Dirichlet,
+    Disk,
+    Initial,
+    Parameter,
+    Periodic,
+    Robin,
+    Time,
+    Triangulation,
+    laplacian,
+    solve,
+)
 from edgewise.pde.solver.solution import errors_of
 from edgewise.pde.structured.networks import WindowNetwork
 from edgewise.pde.structured.windows import WindowMarch, evolution
@@ -165,3 +180,16 @@ def test_other_problems_have_no_windows(domain):
     start = [Initial(0.0)] if "t" in domain.coordinates else []
     equation = (lambda u: u.t - laplacian(u)) if start else (lambda u: laplacian(u) + 1)
     assert evolution(PDE(equation, domain, [Dirichlet(0.0), *start]).form) is None
+
+
+@pytest.mark.slow
+def test_a_triangulation_that_fills_its_box_marches():
+    """It cuts no cells, so that there are no seams: this ended in a ValueError."""
+    square = Triangulation([[0, 0], [1, 0], [1, 1], [0, 1]], [[0, 1, 2], [0, 2, 3]])
+
+    def fading(x, y, t):
+        return torch.sin(math.pi * x) * torch.sin(math.pi * y) * torch.exp(-0.2 * math.pi**2 * t)
+
+    start = Initial(lambda x, y: fading(x, y, 0 * x))
+    problem = PDE(lambda u: u.t - 0.1 * laplacian(u), square * Time(0, 0.1), [Dirichlet(0.0), start], solution=fading)
+    assert solve(problem, tolerance=1e-4).errors().relative_l2 < 1e-4

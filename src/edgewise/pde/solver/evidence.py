@@ -116,6 +116,9 @@ class Evidence:
         Relative error of the fields that noise in measured values leaves, one standard error; 0 without them.
     standard_errors : mapping
         Standard errors of unknown coefficients, from the same noise.
+    bound : float
+        Residual over the smallest singular value of a linear problem, relative to the fields, which smooth errors do
+        not exceed; infinity where it is not known.
 
     Examples
     --------
@@ -130,6 +133,7 @@ class Evidence:
     is_final: bool = False
     noise: float = 0.0
     standard_errors: Mapping[str, float] = field(default_factory=dict)
+    bound: float = math.inf
 
     @property
     def whole_estimate(self) -> float:
@@ -233,7 +237,7 @@ def judge(
             "of reach of the budget, or the problem may have no solution."
         )
         estimates.append(residual / max(size, residual))
-    noise, of_problem, errors = 0.0, list[str](), dict[str, float]()
+    noise, of_problem, errors, most = 0.0, list[str](), dict[str, float](), math.inf
     try:
         if problem.form.has_quadratures:
             gap = integrals_gap(network, problem, x)
@@ -256,7 +260,9 @@ def judge(
         check_time()
         weakest = weakest_direction(network, problem)
         if weakest is not None and weakest.size > 0:
-            estimates.append(min(residual / max(size, ABOVE_ZERO), ROUNDED) / weakest.size)
+            relative = residual / max(size, ABOVE_ZERO)
+            most = relative / weakest.size if problem.is_linear else math.inf
+            estimates.append(min(relative, ROUNDED) / weakest.size)
             bound = one_sided_residual(network, problem) / max(size, ABOVE_ZERO) / weakest.size
             if bound > ROUNDED:
                 checks.append(
@@ -271,15 +277,7 @@ def judge(
     if not any(estimates):  # a residual in units of the field exceeds the error of a smooth solution, but it is known
         estimates.append(residual / max(size, ABOVE_ZERO))
     estimate = max(estimates)
-    return Evidence(
-        estimate,
-        residual,
-        tuple(checks),
-        (*doubts, *of_problem),
-        bool(of_problem),
-        noise,
-        errors,
-    )
+    return Evidence(estimate, residual, tuple(checks), (*doubts, *of_problem), bool(of_problem), noise, errors, most)
 
 
 def _doubts_of_uniqueness(

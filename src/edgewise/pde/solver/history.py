@@ -414,7 +414,7 @@ class History(WorkBudget):
             if len(self.stages) == 1 and has_slabs and math.isnan(self._divergence):
                 # Residuals are those of all moments in the mean, and say little of errors that grow towards the last.
                 check = f"the only pass through time had a tolerance of {self.best.loss:.1g}"
-                estimate = max(self._evidence.estimate, self.best.loss)
+                estimate = max(self._evidence.estimate, min(self.best.loss, self._evidence.bound))
                 self._evidence = replace(self._evidence, checks=(*self._evidence.checks, check), estimate=estimate)
             if self._separation:
                 check = f"sources and conditions, written as sums of products, are off by {self._separation:.1g}"
