@@ -23,7 +23,7 @@ from edgewise.pde.problem.corners import CornerFunctions, corner_functions
 from edgewise.pde.problem.strong_form import strong_form_of
 from edgewise.pde.solver.uniqueness import zero_solves
 from edgewise.pde.structured.axis import SplineAxis
-from edgewise.pde.structured.linear import CutGalerkin, CutGrid
+from edgewise.pde.structured.cut import CutGalerkin, CutGrid
 from edgewise.pde.structured.networks import EnrichedNetwork, TensorNetwork
 from edgewise.pde.structured.stationary import network_of
 from edgewise.settings import ABOVE_ZERO

@@ -190,7 +190,8 @@ def solve(
     on its `integral`; in time its mean is zero, initial velocities alone are given, without a divergence and as at the
     walls, and an outlet has p = 0 with v = 0 and the normal derivative of u, or with both normal derivatives); so are
     evolutions on other domains of the plane, in windows of time by Galerkin's method. Linear evolutions on an interval
-    or a rectangle with a coefficient that jumps, or is rougher than any grid, are solved in weak form. In more
+    or a rectangle with a coefficient that jumps, or is rougher than any grid, are solved in weak form; linear equations
+    of second order for one field on solids that are cut from others by Galerkin's method on cut cells. In more
     coordinates, or where three are too many for a grid, `edgewise.pde.low_rank` does so for one field, a tensor train
     of splines. On other domains in the plane, functions that are singular at corners and around round holes are added
     to the splines, for one field and an equation of second order whose leading part is the Laplacian. Else networks are
@@ -201,8 +202,7 @@ def solve(
     error; else some are halved), or half as many terms are added, whichever lowers the loss more, without a change of
     the function but in the first case; and so on, on more points, until two stages agree to `tolerance`, the loss falls
     no further, or the budget is spent. Fields that `UnknownField` names are found by penalised least squares on tensor
-    grids. An equation of order m leaves splines of degree five a residual that falls with the grid size to the power of
-    6 - m.
+    grids. With splines of degree five residuals of an equation of order m fall as the grid size to the power of 6 - m.
 
     Examples
     --------
@@ -345,6 +345,7 @@ def _solve_on_structured_grids(
 
     Returns the reason of the end and a sentence, or None if the statement does not fit or no grid has a solution.
     """
+    from edgewise.pde.structured.cut.stages import solid_stages
     from edgewise.pde.structured.deflation import interpolated, others  # imported late: `import edgewise` stays light
     from edgewise.pde.structured.enriched import enriched_stages
     from edgewise.pde.structured.linear import is_rough
@@ -360,7 +361,10 @@ def _solve_on_structured_grids(
         if evolving is not None:
             return _march(problem, evolving, history, tolerance, known)
         if is_large:
-            return _solve_with_low_rank(problem, history, tolerance, None)
+            ended = solve_on_grids(problem, solid_stages(problem), history, tolerance)
+            if ended is None or ended[0] is StopReason.NO_PROGRESS:  # or networks, whatever is better
+                return _solve_with_low_rank(problem, history, tolerance, None)
+            return ended
         return solve_on_grids(problem, enriched_stages(problem), history, tolerance)
     if marches(statement):
         if is_rough(statement):

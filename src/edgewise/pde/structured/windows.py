@@ -20,7 +20,8 @@ from edgewise.pde.domains.products import OverTime
 from edgewise.pde.problem.strong_form import StrongForm
 from edgewise.pde.structured.axis import SplineAxis, TimeAxis
 from edgewise.pde.structured.blocks import Slopes
-from edgewise.pde.structured.linear import CutGrid, Projection, WeakForm
+from edgewise.pde.structured.cut import CutGrid
+from edgewise.pde.structured.linear import Projection, WeakForm
 from edgewise.pde.structured.slabs import ITERATIONS, SPACE_MARGIN, STEP, Fields, Known, SlabMarch, Watch
 from edgewise.pde.structured.statement import Statement, orders_of, scattered_block, start_terms
 from edgewise.pde.structured.stationary import norm_of

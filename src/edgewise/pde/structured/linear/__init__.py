@@ -2,13 +2,10 @@
 
 A `system` has the rows of all blocks, linearised, and `solver` chooses how it is solved: `diagonal` by eigenvectors of
 each coordinate, `waves` by Fourier transforms where coupled fields are periodic. `flows` serves
-slabs of flows between walls, `projection` and `cut_grid` windows, `weak` equations with rough coefficients,
-`galerkin` others on domains that are no box.
+slabs of flows between walls, `projection` windows, `weak` equations with rough coefficients.
 """
 
-from edgewise.pde.structured.linear.cut_grid import CutGrid
 from edgewise.pde.structured.linear.diagonal import FastDiagonalisation
-from edgewise.pde.structured.linear.galerkin import CutGalerkin
 from edgewise.pde.structured.linear.projection import Projection
 from edgewise.pde.structured.linear.solver import Krylov, solver_for
 from edgewise.pde.structured.linear.starts import RoughStart
@@ -17,8 +14,6 @@ from edgewise.pde.structured.linear.waves import WaveByWave
 from edgewise.pde.structured.linear.weak import WeakForm, is_rough
 
 __all__ = [
-    "CutGalerkin",
-    "CutGrid",
     "FastDiagonalisation",
     "Krylov",
     "LinearSystem",

@@ -75,8 +75,9 @@ class CutGrid:
         )
         self._mesh = mesh = Mesh(space, lines, each)
         cut = mesh.cut()
+        self.boundary = cut.boundary
         self.parts = [Scattered(form.equation_term, cut.x, None, np.sqrt(cut.weights.numpy()))]
-        for term in form.condition_terms:
+        for term in (each for each in form.condition_terms if not each.is_interface):
             for name in term.pieces:
                 if name in cut.boundary:  # not the first moment
                     x, normal, shares = cut.boundary[name]
@@ -172,18 +173,27 @@ class CutGrid:
         starts = numbers.shape[1] * np.arange(len(x) + 1)
         return sparse.csr_array((values.ravel(), columns.ravel(), starts), shape=(len(x), len(self.active)))
 
-    def products(self, part: int, left: Combination, right: Combination) -> np.ndarray:
+    def products(
+        self, part: int, left: Combination, right: Combination, beyond: tuple[CutGrid, int] | None = None
+    ) -> np.ndarray:
         """Sums over the points of a part of one combination of derivatives of each active spline times another of each.
 
-        Returns (active, active). Points of a cell have the same splines, so that cells have dense products.
+        The second may be that of another grid of the same coordinates, whose part has the same points. Returns (active,
+        active). Points of a cell have the same splines, so that cells have dense products.
         """
-        total = np.zeros((len(self.active), len(self.active)))
-        for rows, places in self._cell_rows(part):
+        grid, number = (self, part) if beyond is None else beyond
+        total = np.zeros((len(self.active), len(grid.active)))
+        for (rows, places), (_, others) in zip(self._cell_rows(part), grid._cell_rows(number), strict=True):
             check_time()
-            first, second = (self._combined(part, rows, each) for each in (left, right))
-            kept = places >= 0
-            total[np.ix_(places[kept], places[kept])] += first[:, kept].T @ second[:, kept]
+            first, second = self._combined(part, rows, left), grid._combined(number, rows, right)
+            kept, used = places >= 0, others >= 0
+            total[np.ix_(places[kept], others[used])] += first[:, kept].T @ second[:, used]
         return total
+
+    def with_points(self, x: torch.Tensor) -> int:
+        """Number of a further part, of points (m, d) alone."""
+        self.parts.append(Scattered(self.parts[0].term, x, None, np.ones(len(x))))
+        return len(self.parts) - 1
 
     def sums(self, part: int, left: Combination, values: np.ndarray) -> np.ndarray:
         """Sums over the points of a combination of derivatives of each active spline times values (m,): (active,)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import product
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from edgewise.errors import InputError
 from edgewise.pde.problem.fields import Index
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
 from edgewise.pde.structured.blocks import RowBlock
-from edgewise.pde.structured.linear.cut_grid import CutGrid
+from edgewise.pde.structured.cut.cut_grid import CutGrid
 from edgewise.settings import ABOVE_ZERO
 
 # Penalty on values at the boundary, in units of the least one of whole cells, (p + 1) (p + d) / (d h), for degree p in
@@ -19,6 +20,12 @@ from edgewise.settings import ABOVE_ZERO
 PENALTY = 4.0
 GHOST_WEIGHT = 0.01  # of jumps of the highest derivative beside cut cells, as in windows
 LEAST_FLUX = 1e-6  # of a condition's slopes: one with less of the flux is about derivatives along the boundary
+
+
+def grid_penalty(grid: CutGrid, x: torch.Tensor, normal: np.ndarray) -> np.ndarray:
+    """Penalty on values at points (m, d) of a boundary, in units of the flux, (m,), see `PENALTY`."""
+    degree, dimension = max(axis.degree for axis in grid.axes), len(grid.axes)
+    return PENALTY * (degree + 1) * (degree + dimension) / dimension * (np.abs(normal) / grid.widths(x)).sum(1)
 
 
 class CutGalerkin:
@@ -60,9 +67,9 @@ class CutGalerkin:
         none = (0,) * dimension
         units = [tuple(int(k == axis) for k in range(dimension)) for axis in range(dimension)]
         inside = grid.parts[0]
-        known, factors = self._taken(form.equation_term, inside.x, None)
+        known, factors = self.linearised(form, form.equation_term, inside.x, None, unknowns)
         pure = sum(factors.get(tuple(2 * k for k in unit), np.zeros(len(inside.x))).sum() for unit in units)
-        sign = -float(np.sign(pure))
+        self.sign = sign = -float(np.sign(pure))
         weight = {none: sign * inside.weights**2}
         self.matrix = grid.products(0, weight, factors)
         self.load = -grid.sums(0, weight, known)
@@ -70,27 +77,18 @@ class CutGalerkin:
         leading = {index: each for index, each in factors.items() if sum(index) == 2}
         stiff = float(sum((np.abs(each) / np.prod(lengths**index, 1)).mean() for index, each in leading.items()))
         self.matrix += GHOST_WEIGHT * stiff * grid.ghost
-        degree = max(axis.degree for axis in grid.axes)
         for number, part in enumerate(grid.parts[1:], 1):
             assert part.normal is not None
             normal, share = part.normal.numpy(), part.weights**2
-            leading = self._taken(form.equation_term, part.x, None)[1]
-            flux = [np.zeros(len(share)) for _ in units]  # n A, a vector at each point
-            for first, one in enumerate(units):
-                for second, other in enumerate(units):
-                    index = tuple(a + b for a, b in zip(one, other, strict=True))
-                    slope = -sign * leading.get(index, np.zeros(len(share))) * (1.0 if first == second else 0.5)
-                    flux[second] = flux[second] + normal[:, first] * slope
+            flux = self.flux(part.x, normal)
             across = sum(each * normal[:, k] for k, each in enumerate(flux))
-            known, own = self._taken(part.term, part.x, part.normal)
+            known, own = self.linearised(form, part.term, part.x, part.normal, unknowns)
             order = max((sum(index) for index in own), default=0)
             if order == 0:
                 value = own.get(none, np.zeros(len(share)))
                 scale = np.abs(value).max(initial=ABOVE_ZERO)
-                least = (degree + 1) * (degree + dimension) / dimension
-                width = 1 / (np.abs(normal) / grid.widths(part.x)).sum(1)
                 tested = {unit: -share * each * scale for unit, each in zip(units, flux, strict=True)}
-                tested[none] = PENALTY * least * share * across / width * scale
+                tested[none] = grid_penalty(grid, part.x, normal) * share * across * scale
                 factors = {none: value / scale**2}
                 known = known / scale**2
             else:
@@ -102,12 +100,32 @@ class CutGalerkin:
             self.matrix += grid.products(number, tested, factors)
             self.load -= grid.sums(number, tested, known)
 
-    def _taken(
-        self, term: ResidualTerm, x: torch.Tensor, normal: torch.Tensor | None
+    def flux(self, x: torch.Tensor, normal: np.ndarray) -> list[np.ndarray]:
+        """The vector n A at points (m, d) with normals (m, d): factors of the derivatives in the flux n A grad u.
+
+        A are the factors of second derivatives in the equation, with the sign with which A is positive.
+        """
+        dimension = x.shape[1]
+        units = np.eye(dimension, dtype=int)
+        term, flux = self._form.equation_term, [np.zeros(len(x)) for _ in units]
+        leading = self.linearised(self._form, term, x, None, self._unknowns)[1]
+        for first, second in product(range(dimension), repeat=2):
+            slope = leading.get(tuple((units[first] + units[second]).tolist()))
+            if slope is not None:
+                flux[second] = flux[second] - self.sign * normal[:, first] * slope * (1.0 if first == second else 0.5)
+        return flux
+
+    @staticmethod
+    def linearised(
+        form: StrongForm,
+        term: ResidualTerm,
+        x: torch.Tensor,
+        normal: torch.Tensor | None,
+        unknowns: Mapping[str, float],
     ) -> tuple[np.ndarray, dict[Index, np.ndarray]]:
-        """Residuals (m,) without fields at points, and slopes (m,) by derivatives of the field."""
-        (name,) = self._form.fields
-        block = RowBlock(self._form, term, (0,), [], [np.zeros(len(x))], unknowns=self._unknowns)
+        """Residuals (m,) without fields at points (m, d), and slopes (m,) by derivatives of the field."""
+        (name,) = form.fields
+        block = RowBlock(form, term, (0,), [], [np.zeros(len(x))], unknowns=unknowns)
         block.x, block.normal = x, normal
         indices = term.requirements.derivatives[name]
         values, slopes = block.evaluate_jet({(0, index): torch.zeros_like(x[:, 0]) for index in indices}, True)
