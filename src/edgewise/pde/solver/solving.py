@@ -361,7 +361,7 @@ def _solve_on_structured_grids(
         if evolving is not None:
             return _march(problem, evolving, history, tolerance, known)
         if is_large:
-            ended = solve_on_grids(problem, solid_stages(problem), history, tolerance)
+            ended = solve_on_grids(problem, solid_stages(problem, history.limit), history, tolerance)
             if ended is None or ended[0] is StopReason.NO_PROGRESS:  # or networks, whatever is better
                 return _solve_with_low_rank(problem, history, tolerance, None)
             return ended

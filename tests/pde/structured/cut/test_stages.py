@@ -101,6 +101,7 @@ def test_other_problems_have_no_such_grids():
         PDE(lambda u: laplacian(u), Ball(), [Dirichlet(1.0)]),
         PDE(lambda u: u.t - laplacian(u), Disk() * Time(0, 1), [Dirichlet(0.0), Initial(0.0)]),
     ]
+    assert list(solid_stages(poisson(SHELL, [Dirichlet(wave)]), limit=1e10)) == []
     assert [list(solid_stages(problem)) for problem in others] == [[], [], [], []]
 
 

@@ -30,13 +30,14 @@ SOLID_DEGREE, FIRST_SOLID_INTERVALS = 5, 4  # a choice: three digits of a smooth
 # into the domain than its share of the box, and the most. A choice: dense factors of 6,500 take 0.3 GB and about
 # ten seconds.
 SOLID_GROWTH, LAST_GROWTH, MOST_SOLID_SPLINES = 1.9, 0.93, 6500
+LEAST_SOLID_WORK = 2e11  # multiply-adds allowed. A choice: of three grids around four balls; networks do with less
 ASSEMBLY = 6.0  # multiply-adds for each point and pair of splines there, in time. Measured
 SOLVED = 1e-7  # of the load: what a matrix leaves of it that is singular, as without any value, is more
 FRESH_PLACES = 2000  # at which a residual is looked at. A choice
 
 
-def solid_stages(problem: Collocation) -> Iterator[Stage]:
-    """Solve on finer and finer grids; without a stage if the problem is not of this kind."""
+def solid_stages(problem: Collocation, limit: float = math.inf) -> Iterator[Stage]:
+    """Solve on finer and finer grids; without a stage for other problems, and where less work is allowed."""
     form, domain = problem.form, problem.domain
     is_other = problem.unknowns or form.observations or form.has_integrals or form.has_quadratures or form.hard.values
     is_scalar = len(form.fields) == 1 and form.is_linear and form.order == 2
@@ -44,7 +45,7 @@ def solid_stages(problem: Collocation) -> Iterator[Stage]:
     # Sums of products have the last digits on a whole ball or cylinder within seconds, but not around holes.
     is_solid = domain.dimension == 3 and all(map(is_space, domain.coordinates))
     is_solid &= form.parts is not None or isinstance(domain, Union | Intersection | Difference)
-    if is_other or not is_scalar or not is_solid or len(interfaces) > 1 or form.has_delays:
+    if limit < LEAST_SOLID_WORK or is_other or not is_scalar or not is_solid or len(interfaces) > 1 or form.has_delays:
         return
     spaces = [domain]
     if form.parts is not None:
