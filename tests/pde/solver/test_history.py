@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from edgewise.outcomes import StopReason
-from edgewise.pde.domains.domain import Box
+from edgewise.pde.domains.domain import Box, Interval, Time
 from edgewise.pde.problem.collocation import PDE
-from edgewise.pde.problem.conditions import Dirichlet
+from edgewise.pde.problem.conditions import Dirichlet, Initial
 from edgewise.pde.solver.history import (
     MOST_LOOSE_MARCH,
     MOST_MARCH,
@@ -21,6 +21,8 @@ from edgewise.pde.solver.history import (
 )
 from edgewise.pde.solver.network import network_for, tensor_network
 from edgewise.pde.solver.training import TrainingOutcome
+from edgewise.pde.structured.slabs import SlabMarch
+from edgewise.pde.structured.statement import recognised
 from edgewise.settings import EQUATION_BUDGET_WORK
 from edgewise.train import LevenbergMarquardt
 
@@ -133,3 +135,17 @@ def test_a_pass_that_the_budget_would_not_finish_begins_again_with_a_larger_tole
 def test_a_pass_is_believed_to_be_better_by_less_where_its_tolerance_is_less_sharp():
     assert fall_of_pass(100.0) == fall_of_pass(1e4) == 20.0
     assert fall_of_pass(10.0) == pytest.approx(math.sqrt(20.0)) and fall_of_pass(1.0) == 1.0
+
+
+@pytest.mark.slow
+def test_a_short_beginning_of_a_second_pass_is_no_evidence():
+    problem = PDE(lambda u: u.t - u.xx, Interval(0, 1) * Time(0, 0.1), [Initial(1.0), Dirichlet(0.0)])
+    statement = recognised(problem.form)
+    first = SlabMarch(statement, 1e-5, lambda *_: True).run()
+    second = SlabMarch(statement, 1e-6, lambda share, *_: share < 1e-6, 1.3).run()
+    history = History(problem, 0, 1.0, None, None, None)
+    history.add_stage(TrainedNetwork(first.network, problem, 1e-5), first.points)
+    history.compare_beginning(second.network, second.reached)
+    assert second.reached < 1e-3
+    assert math.isnan(history.error_estimate)  # it had been 1, by far too much for this pass
+    assert history.evidence().estimate < 1e-2

@@ -61,6 +61,7 @@ UNEVEN = 1e3
 # Largest factor by which a pass through time with a hundredth of the tolerance is believed to be better: 7 to 50 were
 # measured on equations with known solutions.
 FALL_OF_PASSES = 20.0
+LEAST_BEGINNING = 1e-2  # of the time: shorter beginnings of two passes are not compared. A choice
 # Passes through time: each has a hundredth of the tolerance of the one before, at about twice the work; the largest
 # tolerance of a first pass, and of one after another that would not have reached the last moment; and how much sharper
 # passes get that are looser than usual. Choices: where a pass is dear, a hundredth of its tolerance is out of reach.
@@ -314,13 +315,16 @@ class History(WorkBudget):
         """Estimate the error of the only stage, a pass through time, from another that ends at an earlier moment.
 
         Their difference is followed to the last moment: it grows on by the same factor in the same time where it more
-        than doubled in the second half of the common time, as in chaotic problems, and in proportion to time elsewhere.
+        than doubled in the second half of the common time, as in chaotic problems, and by the same power of time
+        elsewhere. It stays where it fell, as after a start that jumps. A short beginning says nothing of what follows.
         """
         if len(self.stages) != 1 or self.best is None:
             return
         domain, axis = self.best.problem.domain, self.best.problem.form.time
         assert axis is not None
         begin, end = domain.bounds[axis].tolist()
+        if reached - begin < LEAST_BEGINNING * (end - begin):
+            return
         x, gaps = self.fresh_points[:COMPARED_POINTS].clone(), []
         for share in (0.5, 1.0):
             x[:, axis] = begin + share * (reached - begin)
@@ -329,7 +333,7 @@ class History(WorkBudget):
         half, whole = gaps
         times = (end - begin) / (reached - begin)
         growth = whole / max(half, ABOVE_ZERO)
-        exponent = 2 * (times - 1) * math.log(growth) if growth > 2 else math.log(times)
+        exponent = 2 * (times - 1) * math.log(growth) if growth > 2 else math.log2(max(growth, 1.0)) * math.log(times)
         self._divergence = max(min(whole * math.exp(min(exponent, MOST_GROWTH)), 1.0), ROUNDING)
         self._evidence = None
 
