@@ -21,7 +21,7 @@ from edgewise.pde.domains.mesh import Mesh, equal_shares, even_lines, graded_to_
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.integrals import GIVEN_RULE
 from edgewise.pde.problem.strong_form import with_integrals_by
-from edgewise.pde.solver.evidence import INTEGRALS_AGREE, LARGEST_RESIDUAL, Evidence, integrals_gap
+from edgewise.pde.solver.evidence import INTEGRALS_AGREE, LARGEST_GAP, LARGEST_RESIDUAL, Evidence, integrals_gap
 from edgewise.pde.solver.history import ROUNDING, SLOWEST_FALL, History, TrainedNetwork, solve_step_work
 from edgewise.pde.solver.network import (
     SeparableNetwork,
@@ -167,6 +167,8 @@ class Refinement:
             self.history.add_stage(min(starts, key=lambda start: start.loss))
             return StopReason.INTERRUPTED, "Interrupted before the first stage was complete, whose network this is."
         self.history.add_stage(first)
+        if self.problem.has_integrals and self._integrals_gap(first) > LARGEST_GAP:  # the judgement names it
+            return StopReason.NO_PROGRESS, self.history.message_with_residual("More points of integrals do not help")
         try:
             return self._refine()
         except KeyboardInterrupt:
@@ -240,7 +242,7 @@ class Refinement:
         """
         x = self.history.fresh_points
         while not self.history.past_deadline:
-            gap, rule = integrals_gap(first.network, first.problem, x), self.problem.form.integral_rule
+            gap, rule = self._integrals_gap(first), self.problem.form.integral_rule
             if not INTEGRALS_AGREE < gap < math.inf or 2 * rule.factor > MOST_INTEGRAL_REFINEMENT:
                 return first
             graded = rule._replace(is_graded=True)
@@ -255,6 +257,9 @@ class Refinement:
             assert isinstance(first.network, Chain)
             first = self._trained(replace(first, problem=self._sampled_for(first.network, self.problem)), STEPS)
         return first
+
+    def _integrals_gap(self, result: TrainedNetwork) -> float:
+        return integrals_gap(result.network, result.problem, self.history.fresh_points)
 
     def _trained(self, candidate: TrainedNetwork, steps: int) -> TrainedNetwork:
         patience = Patience.hasty() if self._all_linear else Patience.patient()
