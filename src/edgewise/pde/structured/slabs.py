@@ -466,7 +466,7 @@ class SlabMarch:
             return [], self._given(np.zeros((1, 0))).reshape(self.order, -1)
         (low, high), degree = self.domain.bounds.numpy().T, SPACE_DEGREE[dimension]
         periodic, count = self.statement.periodic, round(self.finer * FIRST_SPACE_INTERVALS[dimension])
-        self.rough = RoughStart.of(self.statement, self._at, self.finer)
+        self.rough = RoughStart.of(self.statement, self._at, self.finer, self.allowed)
         if self.rough is not None:
             return self.rough.begun(degree, count, self.allowed)
         axes = [self.statement.axis(np.linspace(low[k], high[k], count + 1), degree, periodic[k]) for k in self.space]

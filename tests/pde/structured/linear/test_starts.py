@@ -30,14 +30,14 @@ def start_of(problem):
 
 def heat(start, conditions, domain=LINE, equation=lambda u: u.t - u.xx):
     march = start_of(PDE(equation, domain, [Initial(start), *conditions]))
-    return RoughStart.of(march.statement, march._at, 1.0)
+    return RoughStart.of(march.statement, march._at, 1.0, march.allowed)
 
 
 @pytest.mark.parametrize(
     ("start", "walls", "places"),
     [
         (step, Dirichlet(step), [0.3]),
-        (lambda x: step(x) - step(x - 0.01) + x.sin(), Neumann(0.0), [0.3, 0.31]),
+        (lambda x: step(x) - step(x - 0.01) + x.sin(), Neumann(0.0), [-8, 0.3, 0.31, 8]),
         (1.0, Dirichlet(0.0), [-8, 8]),
         (step, Dirichlet(0.0, on="x=8"), None),
         (step, Dirichlet(0.5), [-8, 0.3, 8]),
@@ -150,3 +150,16 @@ def test_a_step_of_one_of_two_that_react():
 
     error = relative_error(solution, exact, np.linspace(-8, 8, 401), np.linspace(0.005, 1, 40))
     assert error < min(1e-5, 3 * solution.error_estimate)
+
+
+@pytest.mark.slow
+def test_a_start_whose_slope_the_walls_do_not_allow():
+    """Insulated walls, and a start that rises from one to the other: a series in cosines."""
+    solution = solve(PDE(lambda u: u.t - u.xx, Interval(0, 1) * Time(0, 0.5), [Initial(lambda x: 1 + x), Neumann(0.0)]))
+    waves = np.pi * np.arange(1, 2001, 2)[:, None]
+
+    def exact(x, t):
+        return 1.5 - (4 / waves**2 * np.cos(waves * x) * np.exp(-(waves**2) * t)).sum(0)
+
+    error = relative_error(solution, exact, np.linspace(0, 1, 101), np.linspace(0.001, 0.5, 40))
+    assert error < min(1e-10, 3 * solution.error_estimate)
