@@ -237,3 +237,10 @@ def test_a_time_limit_keeps_the_last_grid(counted_seconds):
     )
     with pytest.raises(InputError, match=r"^time_limit must be long enough for 2 eigenvalues, got 0.001 s$"):
         eigenvalues(string, count=2, time_limit=1e-3)
+
+
+@pytest.mark.parametrize("start", [0.0, 1.0, 1.0 + 1e-12])
+def test_a_start_value_that_is_an_eigenvalue(start):
+    """Beside one, the others had lost half of their digits."""
+    rod = PDE(lambda u, lam: u.xx + lam * u, Interval(0, torch.pi), [Neumann(0.0)], coefficients={"lam": start})
+    assert np.abs(eigenvalues(rod, count=3).values - [0, 1, 4]).max() < 1e-9

@@ -57,6 +57,10 @@ CORNER_CHUNK = 2**18  # numbers in the rows of one chunk, where there are also d
 # and far below any combination that does not.
 FULFILLED = 1e-10
 EXTRA_VECTORS, KRYLOV_BLOCKS = 4, 16  # vectors more than eigenvalues in a block of Krylov's space, and blocks. A choice
+# Where the start value is so near an eigenvalue, relative to the farthest one that is asked for, the matrix is
+# factorised beside it: by a share of the distance of the nearest other one, or where it is singular by a small number
+# at first; so often at most. Choices: half of the digits are lost beside an eigenvalue.
+TOO_NEAR, BESIDE_NEAREST, SMALL_SHIFT, MOST_SHIFTS = 1e-4, 0.1, 1e-9, 4
 SYMMETRIC = 1e-8  # asymmetry, relative to the largest entry, up to which a matrix is symmetric: far above rounding
 WANTED = 1e-10  # relative difference of two grids at which the search ends
 
@@ -377,25 +381,24 @@ def _on_grid(
     for matrix in (stiff, mass):
         if float((matrix - matrix.mT).abs().max()) < SYMMETRIC * float(matrix.abs().max()):
             matrix.copy_((matrix + matrix.mT) / 2)
-    factor = torch.linalg.lu_factor(stiff)
-
-    def applied(vectors: Tensor) -> Tensor:
-        return torch.linalg.lu_solve(*factor, mass @ vectors)
-
-    block = torch.randn(len(stiff), width, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    basis = torch.linalg.qr(applied(block))[0]
-    block = basis
-    while basis.shape[1] + width <= min(len(stiff), KRYLOV_BLOCKS * width):
-        check_time()
-        block = applied(block)
-        for _ in range(2):  # twice is enough (W. Kahan, in B. Parlett, "The Symmetric Eigenvalue Problem", section 6.9)
-            block = torch.linalg.qr(block - basis @ (basis.mT @ block))[0]
-        basis = torch.cat([basis, block], 1)
-    inverse, vectors = torch.linalg.eig(basis.mT @ applied(basis))
-    order = inverse.abs().argsort(descending=True)[:count]
-    found = start - 1 / inverse[order]
-    order = order[found.real.argsort(stable=True)]
-    found = (start - 1 / inverse[order]).numpy()
+    shift = 0.0
+    for _ in range(MOST_SHIFTS):
+        ritz = _ritz_values(stiff + shift * mass, mass, width)
+        if ritz is None:  # the start value is an eigenvalue to the last digit
+            shift += SMALL_SHIFT * (1 + abs(start))
+            continue
+        inverse, vectors, basis = ritz
+        candidates = start + shift - 1 / inverse
+        order = (candidates - start).abs().argsort()[:count]
+        near = (candidates[order] - start).abs()
+        if count == 1 or float(near[0]) >= TOO_NEAR * float(near[-1]):
+            break
+        # Beside an eigenvalue the others are lost in rounding: the factors are made a little beside it.
+        shift = -BESIDE_NEAREST * float(near[near >= TOO_NEAR * near[-1]][0])
+    if ritz is None:
+        raise InputError(f"coefficients must start at a value that is no eigenvalue, got {start:g}")
+    order = order[candidates[order].real.argsort(stable=True)]
+    found = candidates[order].numpy()
     if float(np.abs(found.imag).max()) > SYMMETRIC * float(np.abs(found).max() + 1):
         return found, (), len(stiff)
     functions: list[nn.Module] = []
@@ -404,6 +407,27 @@ def _on_grid(
         vector = vector / vector[vector.abs().argmax()]  # real but for a common factor
         functions.append(function(basis @ vector.real))
     return found.real, tuple(functions), len(stiff)
+
+
+def _ritz_values(stiff: Tensor, mass: Tensor, width: int) -> tuple[Tensor, Tensor, Tensor] | None:
+    """Eigenvalues of stiff^-1 mass in a block Krylov space, their vectors, and its basis; None if stiff is singular."""
+    factor = torch.linalg.lu_factor(stiff)
+
+    def applied(vectors: Tensor) -> Tensor:
+        return torch.linalg.lu_solve(*factor, mass @ vectors)
+
+    block = applied(torch.randn(len(stiff), width, generator=torch.Generator().manual_seed(0), dtype=torch.float64))
+    if not bool(block.isfinite().all()):
+        return None
+    basis = block = torch.linalg.qr(block)[0]
+    while basis.shape[1] + width <= min(len(stiff), KRYLOV_BLOCKS * width):
+        check_time()
+        block = applied(block)
+        for _ in range(2):  # twice is enough (W. Kahan, in B. Parlett, "The Symmetric Eigenvalue Problem", section 6.9)
+            block = torch.linalg.qr(block - basis @ (basis.mT @ block))[0]
+        basis = torch.cat([basis, block], 1)
+    inverse, vectors = torch.linalg.eig(basis.mT @ applied(basis))
+    return inverse, vectors, basis
 
 
 Matrices = tuple[list[Tensor], Callable[[Tensor], nn.Module]]
