@@ -82,7 +82,6 @@ class _Composite(Domain):
         off = other.level(x[remaining]).abs()
         if share < LEAST_SHARE and not (off > TOUCHING * step).any():
             return None  # nothing, or a point where the two boundaries touch
-        is_initial = piece.is_initial and side == 1
         at, part_of, spans = None, None, piece.spans
         curve, measure = piece.path, share * piece.measure
         if curve is not None:

@@ -122,7 +122,6 @@ def check_enough_conditions(
             f"of {needed}: add Initial(value{', rate' if needed > 1 else ''})"
         )
     whole = requirements.order(field, space)
-
     for piece in domain.named(domain.boundary_names) if whole > 1 else ():
         given, needed, order = given_on([piece.name]), whole // 2, whole
         if piece.coordinate is not None:

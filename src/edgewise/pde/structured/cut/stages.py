@@ -10,7 +10,7 @@ import torch
 from scipy import linalg
 from torch import Tensor
 
-from edgewise.outcomes import check_time, foreseen
+from edgewise.outcomes import check_time, foreseen, interruptible
 from edgewise.pde.domains.combined import Difference, Intersection, Union
 from edgewise.pde.domains.domain import OFF_BOUNDARY_STEP, is_space
 from edgewise.pde.problem.collocation import Collocation
@@ -122,7 +122,7 @@ def _solved(problem: Collocation, grids: Sequence[CutGrid], interfaces: Sequence
     scale = 1 / np.sqrt(np.maximum(np.abs(matrix.diagonal()), ABOVE_ZERO))
     matrix *= scale[:, None] * scale
     with foreseen("dense factors", len(matrix) ** 3 / 3 / EQUATION_COST.product_speed), np.errstate(all="ignore"):
-        factors = linalg.lu_factor(matrix, check_finite=False)
+        factors = interruptible(lambda: linalg.lu_factor(matrix, check_finite=False))
         solution = linalg.lu_solve(factors, scale * load, check_finite=False)
         left = scale * load - matrix @ solution
         solution += linalg.lu_solve(factors, left, check_finite=False)  # one step of iterative refinement

@@ -1,8 +1,8 @@
 """Linear systems of a structured grid: sparse factors, and preconditioners inside a Krylov method.
 
 A `system` has the rows of all blocks, linearised, and `solver` chooses how it is solved: `diagonal` by eigenvectors of
-each coordinate, `waves` by Fourier transforms where coupled fields are periodic. `flows` serves
-slabs of flows between walls, `projection` windows, `weak` equations with rough coefficients.
+each coordinate, `waves` by Fourier transforms where coupled fields are periodic. `flows` serves slabs of flows between
+walls, `projection` windows, `weak` equations with rough coefficients, and `starts` initial values that jump.
 """
 
 from edgewise.pde.structured.linear.diagonal import FastDiagonalisation

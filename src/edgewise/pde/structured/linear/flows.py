@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 from scipy import linalg
 
-from edgewise.outcomes import foreseen
+from edgewise.outcomes import foreseen, interruptible
 from edgewise.pde.structured.axis import TimeAxis, along, dense
 from edgewise.pde.structured.blocks import ClosingBlock, ConstantBlock, EquationBlock, RowBlock, Slopes
 from edgewise.pde.structured.linear.diagonal import FastDiagonalisation
@@ -19,7 +19,6 @@ from edgewise.pde.structured.statement import Statement
 
 MOST_PRESSURES = 4000  # values of a pressure at one moment. A choice: factors of an eighth of a gigabyte
 OTHER_LENGTHS = 4.0  # factor by which lengths of slabs differ at most that have the same factors. A choice
-
 SAME_ALONG = 1e-9  # relative: slopes that are closer are the same. A choice: far above rounding
 ROUNDED_ROWS = 1e-15  # of the largest row: smaller rows of conditions are rounding, as Krylov vectors have them
 
@@ -274,7 +273,7 @@ class SlabOfFlow(Preconditioner):
             if self.constant is not None:
                 matrix[:inner, inner] = -1.0
                 matrix[inner, :inner] = self.constant.applied(0, self.pressure, basis).ravel()
-            self.factors = linalg.lu_factor(matrix.real, overwrite_a=True, check_finite=False)
+            self.factors = interruptible(lambda: linalg.lu_factor(matrix.real, overwrite_a=True, check_finite=False))
         return work
 
     def _inviscid(self) -> None:

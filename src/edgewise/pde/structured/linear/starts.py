@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
 
 from edgewise.pde.problem.evaluation import slopes_at
+from edgewise.pde.problem.fields import Index
 from edgewise.pde.problem.strong_form import PROBE_SEEDS, PROBES
 from edgewise.pde.structured.axis import SplineAxis, dense
 from edgewise.pde.structured.blocks import RowBlock
@@ -96,21 +97,26 @@ class RoughStart:
             rough.shortest = min(rough.shortest, (rough.high - rough.low) * shortest)
         return rough if rough.places else None
 
-    def walls(self) -> np.ndarray:
-        """Given values of the fields at both ends at the first moment, (2, fields); nan where there are none."""
-        form, values = self.statement.form, np.full((2, len(self.statement.form.fields)), np.nan)
-        assert form.time is not None
+    def _conditions(self) -> Iterator[tuple[int, RowBlock, set[tuple[int, Index]]]]:
+        """Conditions at the first moment at the walls: 0 or 1 for the end, rows, and derivatives that they take."""
+        form = self.statement.form
         for number, axis, end in self.statement.faces():
-            term = form.condition_terms[number]
             if axis != self.space:
                 continue
+            term = form.condition_terms[number]
             points = [form.domain.bounds[k, [end if k == axis else 0]].numpy() for k in range(2)]
             block = RowBlock(form, term, tuple(range(len(term.requirements.sizes))), (), points, (axis, end))
-            jet = {
-                (slot, index): torch.zeros(1, dtype=torch.float64)
-                for slot, name in enumerate(form.fields)
-                for index in term.requirements.derivatives[name]
-            }
+            yield (
+                end,
+                block,
+                {(slot, i) for slot, name in enumerate(form.fields) for i in term.requirements.derivatives[name]},
+            )
+
+    def walls(self) -> np.ndarray:
+        """Given values of the fields at both ends at the first moment, (2, fields); nan where there are none."""
+        values = np.full((2, len(self.statement.form.fields)), np.nan)
+        for end, block, indices in self._conditions():
+            jet = {key: torch.zeros(1, dtype=torch.float64) for key in indices}
             residuals, slopes = block.evaluate_jet(jet, with_slopes=True)
             for row in block.numbers:
                 own = [(slot, index) for other, slot, index in slopes if other == row]
@@ -120,20 +126,13 @@ class RoughStart:
 
     def kinks(self) -> np.ndarray:
         """By how much the slopes of the start miss conditions at both ends, times the length of the domain, (2,)."""
-        form, found, length = self.statement.form, np.zeros(2), self.high - self.low
-        assert form.time is not None
+        found, length = np.zeros(2), self.high - self.low
         weights = np.linalg.solve(np.vander(STENCIL, increasing=True).T, np.eye(len(STENCIL))[1])
-        for number, axis, end in self.statement.faces():
-            if axis != self.space:
-                continue
+        first = tuple(int(k == self.space) for k in range(2))
+        for end, block, indices in self._conditions():
             place, step = (self.low, self.high)[end], (1 - 2 * end) * STENCIL_STEP * length
             near = self.at([place + step * STENCIL])[0]
-            first = tuple(int(k == axis) for k in range(2))
             known = {(0, 0): near[0], first: weights @ near / step}
-            term = form.condition_terms[number]
-            points = [form.domain.bounds[k, [end if k == axis else 0]].numpy() for k in range(2)]
-            block = RowBlock(form, term, tuple(range(len(term.requirements.sizes))), (), points, (axis, end))
-            indices = {(slot, i) for slot, name in enumerate(form.fields) for i in term.requirements.derivatives[name]}
             if not all(index in known for _, index in indices):
                 continue
             jet = {(slot, index): torch.tensor([known[index][slot]]) for slot, index in indices}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from scipy import sparse
 from scipy.sparse.linalg import SuperLU, splu
 from torch import Tensor
 
-from edgewise.outcomes import check_time, foreseen
+from edgewise.outcomes import NativeThread, check_time, foreseen
 from edgewise.pde.problem.fields import Index
 from edgewise.pde.problem.interfaces import noted_diffusion
 from edgewise.pde.problem.strong_form import ResidualTerm
@@ -27,10 +28,9 @@ SAME_COEFFICIENTS, COMPARED_MOMENTS = 1e-12, (0.37, 1.0)
 # Intervals of a coordinate, by the number of coordinates, and degree of splines on which a coefficient is rough if they
 # are off by more than this share of it: no slab of time has a finer grid. A choice: errors of solutions are as large.
 ROUGH_GRID, ROUGH_GRID_DEGREE, ROUGH = {1: 3000, 2: 100}, 5, 1e-2
-
-
 # Multiply-adds of a slab, at least, for the time that evaluating the data takes. Measured.
 LEAST_SLAB_WORK = 1e7
+SAME_LENGTH = 1e-9  # relative: slabs whose lengths are closer share factors. A choice: far above rounding
 
 
 class Rule:
@@ -143,7 +143,7 @@ class WeakForm:
             self.sides.append(Side(number, end, term, points, factor, at))
         self.given = given.ravel()
         self._free = [each[~self.given][:, ~self.given] for each in self.matrices]
-        self._kept: tuple[float, list[tuple[int, float, SuperLU]]] | None = None
+        self._kept: tuple[float, NativeThread, list[tuple[int, float, int]]] | None = None
 
     def _place(self, side: Side) -> tuple[slice, ...]:
         """Coefficients of a side among all of them."""
@@ -169,16 +169,22 @@ class WeakForm:
             change = rates @ change
         values, vectors = np.linalg.eig(rates)
         moved = np.linalg.inv(vectors) @ rhs[:, ~self.given]
-        for number, factor, factors in self._factorised(float(np.ptp(line.breakpoints)), values):
-            each = moved[number] if factor > 1 else moved[number].real
-            known[:, ~self.given] += factor * np.outer(vectors[:, number], factors.solve(each)).real
-            self.work += 2 * factor**2 * factors.nnz
+        thread, factorised = self._factorised(float(np.ptp(line.breakpoints)), values)
+        rows = [moved[number] if factor > 1 else moved[number].real for number, factor, _ in factorised]
+        solutions = thread(lambda kept: [factors.solve(each) for factors, each in zip(kept, rows, strict=True)])
+        for solution, (number, factor, entries) in zip(solutions, factorised, strict=True):
+            known[:, ~self.given] += factor * np.outer(vectors[:, number], solution).real
+            self.work += 2 * factor**2 * entries
         return (start[0] + known).reshape(-1, *state.shape[1:])
 
-    def _factorised(self, length: float, values: np.ndarray) -> list[tuple[int, float, SuperLU]]:
-        """Factors for each eigenvalue but those that are conjugates of others; kept for slabs of the same length."""
-        if self._kept is None or abs(self._kept[0] / length - 1) > 1e-9:
-            factors, size = list[tuple[int, float, SuperLU]](), self._free[0].shape[0]
+    def _factorised(self, length: float, values: np.ndarray) -> tuple[NativeThread, list[tuple[int, float, int]]]:
+        """Factors for each eigenvalue but those that are conjugates of others; kept for slabs of the same length.
+
+        They are in a thread of their own, which returns at once from Ctrl-C: with the number of each eigenvalue, the
+        weight of its part of the solution, and the entries of its factors.
+        """
+        if self._kept is None or abs(self._kept[0] / length - 1) > SAME_LENGTH:
+            thread, factors, size = NativeThread(), list[tuple[int, float, int]](), self._free[0].shape[0]
             band = np.prod([axis.count for axis in self.axes[1:]]) * (self.axes[0].degree + 1)
             for number, value in enumerate(values):
                 if value.imag < 0:
@@ -188,13 +194,12 @@ class WeakForm:
                     (power * each for power, each in zip(powers[1:], self._free[1:], strict=True)), self._free[0]
                 )
                 with foreseen("sparse factors", size * float(band) ** 2):
-                    # In this thread: scipy never frees factors that another thread has made.
-                    made = splu(sparse.csc_array(matrix), permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True})
+                    entries = thread(partial(_factorise, sparse.csc_array(matrix)))
                 factor = 2.0 if value.imag else 1.0  # for the conjugate
-                factors.append((number, factor, made))
-                self.work += factor**2 * float(made.nnz) ** 2 / size / 2
-            self._kept = length, factors
-        return self._kept[1]
+                factors.append((number, factor, entries))
+                self.work += factor**2 * float(entries) ** 2 / size / 2
+            self._kept = length, thread, factors
+        return self._kept[1:]
 
     def _data(self, moments: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Integrals of data at moments with all splines, and changes of given coefficients, (q, splines) each."""
@@ -215,6 +220,12 @@ class WeakForm:
             elif data.any():
                 loads -= [assembled(side.rules, each).sum(1) for each in data]  # the sum of all splines is one
         return loads, np.where(self.given, known.reshape(loads.shape) - start, 0.0)
+
+
+def _factorise(matrix: sparse.csc_array, kept: list[SuperLU]) -> int:
+    """Add factors of a symmetric matrix to those that are kept; the number of their entries."""
+    kept.append(splu(matrix, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True}))
+    return kept[-1].nnz
 
 
 def assembled(
