@@ -170,15 +170,16 @@ def test_a_source_that_jumps_across_the_grid_is_left_to_least_squares():
     assert error < 5e-3 and error < 3 * solution.error_estimate < 0.3
 
 
-def test_a_shock_that_data_hardly_hold_in_place():
-    """Its place depends on the ends like exp(100): finer grids have no solution, and the estimate says so."""
-    thin = 0.01
+@pytest.mark.parametrize("thin", [0.02, 0.01, 0.005])
+def test_a_shock_that_data_hardly_hold_in_place(thin):
+    """Its place depends on the ends like exp(1 / thin): finer grids have no solution, or another one each."""
     ends = [Dirichlet(1.0, on="x=-1"), Dirichlet(-1.0, on="x=1")]
     problem = PDE(
         lambda u: u * u.x - thin * u.xx, Interval(-1, 1), ends, solution=lambda x: -torch.tanh(x / (2 * thin))
     )
     solution = solve(problem)
     assert solution.error_estimate > solution.errors().relative_l2 / 3
+    assert "hardly determine the solution" in solution.trust or thin > 0.01
 
 
 @pytest.mark.slow

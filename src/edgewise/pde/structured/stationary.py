@@ -16,6 +16,7 @@ from edgewise.pde.problem.evaluation import WAVE_TRIALS
 from edgewise.pde.structured.axis import SplineAxis, along
 from edgewise.pde.structured.blocks import RowBlock, Slopes
 from edgewise.pde.structured.linear import LinearSystem, solver_for
+from edgewise.pde.structured.linear.system import Solver
 from edgewise.pde.structured.networks import TensorNetwork
 from edgewise.pde.structured.statement import Statement
 from edgewise.settings import ABOVE_ZERO
@@ -60,6 +61,14 @@ SETTLED, LEAST_IMBALANCE = 1e-2, 1e-9
 OUT_OF_BALANCE = (
     "No solution was found, for sources and what flows through the boundary contradict each other: two grids leave the "
     "same mean residual."
+)
+# Factor by which residuals grow into changes of the solution, both in units of the field, above which it is hardly
+# determined: errors of 1e-9, as far as a residual is seen on two grids, are then one per cent of the field. Measured: a
+# shock that is free to move has 3e8 to 7e13, all other problems that were tried at most 5e4.
+LARGEST_GROWTH = 1e7
+HARDLY_DETERMINED = (
+    "The equation and its conditions hardly determine the solution, as where a layer may be moved: a residual changes "
+    "it by {growth:.0e} times as much."
 )
 # Steps of defect correction at most, the factor by which each must be smaller than the one before, and that by which a
 # stage with them must lower the residual for the next to have them. Choices.
@@ -117,10 +126,11 @@ def stationary_stages(
     while True:
         check_time()
         start = defined_start(statement, axes) if coef is None else carried(coef, before, axes)
-        solved = newton(statement, axes, start, is_stabilised)
+        found = newton(statement, axes, start, is_stabilised)
+        solved = None if found is None else found[:2]
         if solved is not None and is_corrected:
             solved = corrected(statement, axes, *solved)
-        if solved is None:
+        if found is None or solved is None:
             failures += 1
             if failures > STALLS or (coef is not None and is_resolved):
                 return
@@ -138,8 +148,10 @@ def stationary_stages(
         constant, constant_before = statement.imbalance(axes, coef), constant
         is_in_balance = abs(constant - constant_before) > SETTLED * constant or constant < LEAST_IMBALANCE
         is_in_balance = is_in_balance or math.sqrt(loss) > constant
-        yield Stage(network_of(axes, coef), loss, points, work, "" if is_in_balance else OUT_OF_BALANCE)
         is_resolved = max(float(each.max()) for each in errors) < UNRESOLVED_ERROR
+        growth = 1.0 if statement.multipliers or not is_resolved else growth_of(found[2], points)
+        doubt = HARDLY_DETERMINED.format(growth=growth) if growth > LARGEST_GROWTH else ""
+        yield Stage(network_of(axes, coef), loss, points, work, doubt if is_in_balance else OUT_OF_BALANCE)
         was = is_stabilised, is_corrected
         if not is_resolved:
             is_stabilised, is_corrected = is_stabilised or has_layers(statement, axes, coef), False
@@ -184,11 +196,12 @@ def shape_of(statement: Statement, axes: Sequence[SplineAxis]) -> tuple[int, ...
 
 def newton(
     statement: Statement, axes: Sequence[SplineAxis], coef: np.ndarray, is_stabilised: bool = False
-) -> tuple[np.ndarray, float] | None:
-    """Coefficients that fulfil all rows, by damped Newton steps from a start, and the work; None if there are none.
+) -> tuple[np.ndarray, float, Solver] | None:
+    """Coefficients that fulfil all rows, by damped Newton steps from a start; None if there are none.
 
-    A damped step must make the next simplified step shorter, by a quarter of its factor at least (the natural
-    monotonicity test [1]_). Residuals say less: those of a layer weigh as its second derivative.
+    With them come the work, and the solver of the linearised equations of the last step. A damped step must make the
+    next simplified step shorter, by a quarter of its factor at least (the natural monotonicity test [1]_). Residuals
+    say less: those of a layer weigh as its second derivative.
 
     References
     ----------
@@ -217,7 +230,7 @@ def newton(
         if not np.isfinite(step).all():
             return None
         if is_linear:
-            return coef + step, work
+            return coef + step, work, solver
         fields = tuple(range(coef.ndim - 1))
         sizes = np.maximum(np.maximum(np.abs(coef).max(fields), np.abs(step).max(fields)), ABOVE_ZERO)
         length, factor = float(np.linalg.norm(step / sizes)), 1.0
@@ -232,14 +245,19 @@ def newton(
                 if float(np.linalg.norm(simplified / sizes)) <= (1 - factor / 4) * length:
                     break
             if is_tiny:
-                return coef, work
+                return coef, work, solver
             factor /= 2
             if factor < LEAST_DAMPING_FACTOR:
                 return None
         coef, evaluated = moved, after
         if float(np.abs(step).max()) <= NEWTON_ROUNDING * float(np.abs(coef).max()):
-            return coef, work
+            return coef, work, solver
     return None
+
+
+def growth_of(solver: Solver, rows: int) -> float:
+    """Size of the solution of the linearised equations for random residuals of size 1, in units of the field."""
+    return float(np.abs(solver(np.random.default_rng(0).standard_normal(rows))).max())
 
 
 def residuals_of(evaluated: Sequence[tuple[np.ndarray, Slopes]]) -> np.ndarray:
