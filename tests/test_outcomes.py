@@ -173,6 +173,16 @@ def test_native_code_is_left_when_the_time_is_over():
         interruptible(lambda: 1 / 0)
 
 
+def test_a_warning_that_is_an_error_reaches_the_caller_and_the_thread_goes_on():
+    def warn(kept):
+        raise RuntimeWarning("singular")  # as warnings.warn does with the filter "error"
+
+    thread = NativeThread()
+    with pytest.raises(RuntimeWarning, match="singular"):
+        thread(warn)
+    assert thread(lambda kept: 42) == 42
+
+
 def test_what_a_thread_keeps_is_made_used_and_freed_there():
     class Factors:
         def __init__(self):

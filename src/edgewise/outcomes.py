@@ -207,7 +207,8 @@ class _Server(threading.Thread):
             call, future = item
             try:
                 future.set_result(call(kept))
-            except (ArithmeticError, MemoryError, RuntimeError, ValueError) as error:  # what native code raises
+            # What native code raises, and warnings that the user has made errors.
+            except (ArithmeticError, MemoryError, RuntimeError, ValueError, Warning) as error:
                 future.set_exception(error)
             finally:
                 future.cancel()  # does nothing to a future that has a result
