@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import math
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from edgewise.errors import SolutionWarning
 from edgewise.outcomes import Progress, ProgressCallback, StopReason
 from edgewise_experiments.runner.store import Store
 
@@ -82,7 +84,9 @@ def run_jobs(jobs: Sequence[Job], store: Store, progress: RowCallback, line: Cal
 
         report(Progress("", 0.0))
         start, start_cpu = time.perf_counter(), time.process_time()
-        measured = job.work(report)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SolutionWarning)  # rows say which solutions are doubted or end early
+            measured = job.work(report)
         seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - start_cpu
         row = {**job.key, "seconds": round(seconds, 3), "cpu_seconds": round(cpu_seconds, 3), **measured}
         rows[number] = store.add(_as_json(row))
