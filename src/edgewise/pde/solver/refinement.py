@@ -404,11 +404,11 @@ class Refinement:
 
 
 def solve_in_weak_form(
-    problem: Collocation, statement: Statement, history: History, tolerance: float
+    problem: Collocation, statement: Statement, history: History, tolerance: float, rough: str
 ) -> tuple[StopReason, str]:
     """Pass through time in weak form on finer and finer even grids, until two of them agree or the budget is spent.
 
-    Returns the reason of the end and a sentence.
+    `rough` says why: "coefficients are" or "start is". Returns the reason of the end and a sentence.
     """
     # Imported late: `import edgewise` stays light.
     from edgewise.pde.structured.windows import FIRST_WEAK_INTERVALS, MOST_WEAK_INTERVALS, WeakMarch
@@ -435,11 +435,11 @@ def solve_in_weak_form(
                 raise
         if result is not None and result.is_complete:
             history.add_stage(TrainedNetwork(result.network, problem, tolerance), result.points)
-            history.judged(_evidence_of_weak_form(history))
+            history.judged(_evidence_of_weak_form(history, rough))
         elif result is not None and history.best is None:
             stop.append(StopReason.NO_PROGRESS)
             clause = history.ended_early(problem, result, tolerance, stop[0])
-            history.judged(_evidence_of_weak_form(history))
+            history.judged(_evidence_of_weak_form(history, rough))
             return stop[0], f"{clause}."
         if stop:
             break
@@ -453,14 +453,14 @@ def solve_in_weak_form(
     return stop[0], "The solution is that of the last complete pass."
 
 
-def _evidence_of_weak_form(history: History) -> Evidence:
-    """Judgement by differences of grids: residuals at points say nothing where coefficients are rough.
+def _evidence_of_weak_form(history: History, rough: str) -> Evidence:
+    """Judgement by differences of grids: residuals at points say nothing where coefficients or starts are rough.
 
     Errors are taken to fall from grid to grid as slowly as any two differences did, and at best with the length of the
     intervals, so that what is left is the sum of a geometric series.
     """
     changes = [stage.change for stage in history.stages[1:]]
-    checks = ("the equation holds in its weak form, for its coefficients are rough, so that residuals say nothing",)
+    checks = (f"the equation holds in its weak form, for its {rough} rough, so that residuals say nothing",)
     if not changes:
         return Evidence(1.0, 0.0, checks, ("There was one grid only, and nothing to compare it with.",))
     fall = max([1 / WEAK_GROWTH, *(after / before for before, after in pairwise(changes) if before > 0)])

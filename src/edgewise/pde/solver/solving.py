@@ -190,8 +190,9 @@ def solve(
     on its `integral`; in time its mean is zero, initial velocities alone are given, without a divergence and as at the
     walls, and an outlet has p = 0 with v = 0 and the normal derivative of u, or with both normal derivatives); so are
     evolutions on other domains of the plane, in windows of time by Galerkin's method. Linear evolutions on an interval
-    or a rectangle with a coefficient that jumps, or is rougher than any grid, are solved in weak form; linear equations
-    of second order for one field on solids that are cut from others by Galerkin's method on cut cells. In more
+    or a rectangle with a coefficient that jumps or is rougher than any grid, and waves and transport from a start with
+    kinks or jumps, are solved in weak form; linear equations of second order for one field on solids that are cut from
+    others by Galerkin's method on cut cells. In more
     coordinates, or where three are too many for a grid, `edgewise.pde.low_rank` does so for one field, a tensor train
     of splines. On other domains in the plane, functions that are singular at corners and around round holes are added
     to the splines, for one field and an equation of second order whose leading part is the Laplacian. Else networks are
@@ -348,11 +349,10 @@ def _solve_on_structured_grids(
     from edgewise.pde.structured.cut.stages import solid_stages
     from edgewise.pde.structured.deflation import interpolated, others  # imported late: `import edgewise` stays light
     from edgewise.pde.structured.enriched import enriched_stages
-    from edgewise.pde.structured.linear import is_rough
     from edgewise.pde.structured.slabs import marches
     from edgewise.pde.structured.statement import recognised
     from edgewise.pde.structured.stationary import first_axes, stationary_stages
-    from edgewise.pde.structured.windows import evolution
+    from edgewise.pde.structured.windows import evolution, rough_part
 
     known: Known = None if start is None else lambda x: field_values(start.model, start.problem, x)
     statement, is_large = recognised(problem.form), problem.domain.dimension > MOST_TENSOR
@@ -367,8 +367,8 @@ def _solve_on_structured_grids(
             return ended
         return solve_on_grids(problem, enriched_stages(problem), history, tolerance)
     if marches(statement):
-        if is_rough(statement):
-            return solve_in_weak_form(problem, statement, history, tolerance)
+        if rough := rough_part(statement):
+            return solve_in_weak_form(problem, statement, history, tolerance, rough)
         ended = _march(problem, statement, history, tolerance, known)
         if ended is not None or statement.multipliers or TIME in problem.domain.coordinates:
             return ended

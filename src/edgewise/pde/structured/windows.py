@@ -21,7 +21,8 @@ from edgewise.pde.problem.strong_form import StrongForm
 from edgewise.pde.structured.axis import SplineAxis, TimeAxis
 from edgewise.pde.structured.blocks import Slopes
 from edgewise.pde.structured.cut import CutGrid
-from edgewise.pde.structured.linear import Projection, WeakForm
+from edgewise.pde.structured.linear import Projection, WeakForm, even_axes, has_weak_form, is_rough
+from edgewise.pde.structured.linear.weak import ROUGH_GRID, ROUGH_GRID_DEGREE, ROUGH_START, SLOW_FALL
 from edgewise.pde.structured.slabs import ITERATIONS, SPACE_MARGIN, STEP, Fields, Known, SlabMarch, Watch
 from edgewise.pde.structured.statement import Statement, orders_of, scattered_block, start_terms
 from edgewise.pde.structured.stationary import norm_of
@@ -48,6 +49,9 @@ WALL_PENALTY = 150.0
 # Choices: a second, and a minute; at a given number of splines degrees 4 to 8 are as good for waves through a speed
 # that jumps at random.
 FIRST_WEAK_INTERVALS, MOST_WEAK_INTERVALS, WEAK_DEGREE = {1: 48, 2: 12}, {1: 3000, 2: 100}, 4
+# Share of the largest value by which a start contradicts values at sides at least to be rough. A choice: smaller ones
+# leave errors that are far smaller.
+ROUGH_WALL = 1e-4
 WINDOW_LENGTHS = math.sqrt(2.0)  # between the lengths that windows may have, so that they share factors. A choice
 # Newton's method in a window: contraction below which factors are used again, and relative changes of slopes over a
 # window that are rounding.
@@ -189,13 +193,27 @@ class WeakMarch(KeptGridMarch):
     """A pass through time of a `WeakForm` on one even grid of space, see `SlabMarch`."""
 
     def _initial(self) -> tuple[list[SplineAxis], np.ndarray]:
-        count, bounds = round(self.finer * FIRST_WEAK_INTERVALS[len(self.space)]), self.domain.bounds.numpy()
-        lines = [np.linspace(bounds[axis, 0], bounds[axis, 1], count + 1) for axis in self.space]
-        axes = [
-            SplineAxis(line, WEAK_DEGREE, self.statement.periodic[k]) for k, line in zip(self.space, lines, strict=True)
-        ]
+        axes = even_axes(self.statement, round(self.finer * FIRST_WEAK_INTERVALS[len(self.space)]), WEAK_DEGREE)
         self.form = WeakForm(self.statement, axes)
-        return axes, self._interpolated(axes)
+        return axes, self.form.started(self._interpolated(axes)[..., 0], self._at, self.ends[0])[..., None]
+
+    def has_rough_start(self) -> bool:
+        """True if the equation keeps jumps or kinks, and the start has some, or contradicts values given at sides."""
+        if self.order == 1 and self.statement.form.order == 2:
+            return False  # diffusion smooths them
+        units, gaps = np.array([1.0, float(self.domain.size[self.time])])[: self.order], list[float]()
+        for intervals in (ROUGH_GRID[len(self.space)] // 2, ROUGH_GRID[len(self.space)]):
+            axes = even_axes(self.statement, intervals, ROUGH_GRID_DEGREE)
+            fresh = [axis.fresh_points(1) for axis in axes]
+            values = self._at(fresh)
+            both = values, self._between(axes, self._interpolated(axes), fresh) - values
+            size, gap = (float((np.abs(each.reshape(self.order, -1)).max(1) * units).max()) for each in both)
+            gaps.append(gap / max(size, ABOVE_ZERO))
+        if gaps[1] > ROUGH_START and gaps[0] < SLOW_FALL * gaps[1]:
+            return True
+        axes = even_axes(self.statement, FIRST_WEAK_INTERVALS[len(self.space)], WEAK_DEGREE)
+        missed = WeakForm(self.statement, axes).missed(self._interpolated(axes)[0].ravel(), self.ends[0])
+        return float(np.abs(missed).max()) > ROUGH_WALL * max(size, float(np.abs(missed).max()))
 
     def _slab(
         self, space: list[SplineAxis], state: np.ndarray, begin: float, end: float
@@ -205,6 +223,14 @@ class WeakMarch(KeptGridMarch):
         self.work, self.form.work = self.work + self.form.work, 0.0
         tail = self._tail(space, coef)
         return space, state, coef, float(np.maximum(tail[1], 0.1 * tail[0]).max())
+
+
+def rough_part(statement: Statement) -> str:
+    """Of a problem with a `WeakForm`, what no grid of splines resolves: "coefficients are", "start is", or ""."""
+    if is_rough(statement):
+        return "coefficients are"
+    has_form = has_weak_form(statement)
+    return "start is" if has_form and WeakMarch(statement, 1.0, lambda *_: True).has_rough_start() else ""
 
 
 class WindowMarch(KeptGridMarch):

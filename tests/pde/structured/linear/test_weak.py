@@ -1,4 +1,4 @@
-"""Weak forms of evolution: rough coefficients, against formulas of layers, sums of sines and manufactured fields."""
+"""Weak forms of evolution, of rough coefficients and starts: against layers, sums of sines and characteristics."""
 
 import math
 
@@ -24,7 +24,7 @@ from edgewise.pde import (
 )
 from edgewise.pde.structured.linear import is_rough
 from edgewise.pde.structured.statement import recognised
-from edgewise.pde.structured.windows import WeakMarch
+from edgewise.pde.structured.windows import WeakMarch, rough_part
 
 PLACE, SLOW, FAST = 0.613, 1.0, 4.0  # of a jump of the square of a speed, which is on no line of a grid
 
@@ -247,6 +247,76 @@ def test_what_is_rough():
     assert not is_rough(problem(lambda x, y, t: 1.0 + (x > 0.3 + t)))
     assert not is_rough(problem(jump, is_linear=False))
     assert not is_rough(problem(lambda x, y, t: jump(x, y, t) - 1.5))
+
+
+def plucked(x):
+    return torch.where(x < 0.3, x / 0.3, (1 - x) / 0.7).double()
+
+
+def odd(s):
+    """The start of the string, continued as an odd function of period two."""
+    s = torch.remainder(s, 2.0)
+    return torch.where(s < 1, plucked(s), -plucked(2 - s))
+
+
+def front(x):
+    return torch.where(x < 0.31, 1.0, 0.0).double()
+
+
+STRING = Interval(0, 1) * Time(0, 1.5)
+WALLS = [Dirichlet(0.0)]
+MOVING = Interval(0, 1) * Time(0, 0.5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("problem", "true", "most"),
+    [
+        (
+            PDE(lambda u: u.tt - u.xx, STRING, [Initial(plucked, rate=0.0), Dirichlet(0.0)]),
+            lambda x, t: (odd(x - t) + odd(x + t)) / 2,
+            2e-3,
+        ),
+        (
+            PDE(lambda u: u.t + u.x, MOVING, [Initial(front), Dirichlet(1.0, on="x=0")]),
+            lambda x, t: front(x - t),
+            6e-2,
+        ),
+        (
+            PDE(lambda u: u.t + u.x, MOVING, [Initial(0.0), Dirichlet(1.0, on="x=0")]),
+            lambda x, t: front(x - t + 0.31),
+            8e-2,
+        ),
+    ],
+    ids=["plucked string", "front", "inflow that begins"],
+)
+def test_starts_that_the_equation_keeps_rough(problem, true, most):
+    """Against the formula of d'Alembert, and characteristics."""
+    solution = solve(problem, budget=0.005)
+    x = problem.domain.interior(3000, "sobol", seed=7)
+    with torch.no_grad():
+        error = float((solution(x)[:, 0] - true(*x.T)).norm() / true(*x.T).norm())
+    assert error < most and error / 2 < solution.error_estimate < 30 * error
+    assert "its start is rough" in solution.trust and not solution.trust.startswith("Not")
+
+
+@pytest.mark.slow
+def test_what_a_rough_start_is():
+    def part(start, equation=lambda u: u.tt - u.xx, rate=0.0, sides=WALLS, domain=STRING):
+        return rough_part(recognised(PDE(equation, domain, [Initial(start, rate=rate), *sides]).form))
+
+    def narrow(x):
+        return torch.exp(-(((x - 0.4) / 0.004) ** 2))
+
+    assert part(plucked) == "start is" and part(0.0, rate=front) == "start is"
+    assert part(1.0) == "start is" and part(1.0, sides=[Neumann(0.0)]) == ""
+    assert part(narrow) == "" and part(lambda x: torch.sin(math.pi * x), rate=narrow) == ""
+    assert part(lambda x: torch.sin(math.pi * x).float(), rate=lambda x: 1e-15 * front(x)) == ""
+    assert part(plucked, lambda u: u.tt - u.xx + u**3) == ""  # there is no weak form
+    assert part(lambda x: 1 - x, lambda u: u.t - u.xx, None) == ""  # diffusion smooths it
+    plane, sides = Box(x=(0, 1), y=(0, 1)) * Time(0, 1), [Dirichlet(0.0, on=side) for side in ("x=0", "y=0")]
+    for start, found in ((lambda x, y: plucked(x) * y, "start is"), (lambda x, y: x**2 * torch.sin(9 * y), "")):
+        assert part(start, lambda u: u.t + u.x + u.y, None, sides, plane) == found
 
 
 def test_a_budget_keeps_the_slabs_of_the_first_grid():

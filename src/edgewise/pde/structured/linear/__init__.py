@@ -2,7 +2,7 @@
 
 A `system` has the rows of all blocks, linearised, and `solver` chooses how it is solved: `diagonal` by eigenvectors of
 each coordinate, `waves` by Fourier transforms where coupled fields are periodic. `flows` serves slabs of flows between
-walls, `projection` windows, `weak` equations with rough coefficients, and `starts` initial values that jump.
+walls, `projection` windows, `weak` equations with rough coefficients or starts, and `starts` initial values that jump.
 """
 
 from edgewise.pde.structured.linear.diagonal import FastDiagonalisation
@@ -11,7 +11,7 @@ from edgewise.pde.structured.linear.solver import Krylov, solver_for
 from edgewise.pde.structured.linear.starts import RoughStart
 from edgewise.pde.structured.linear.system import LinearSystem, Preconditioner
 from edgewise.pde.structured.linear.waves import WaveByWave
-from edgewise.pde.structured.linear.weak import WeakForm, is_rough
+from edgewise.pde.structured.linear.weak import WeakForm, even_axes, has_weak_form, is_rough
 
 __all__ = [
     "FastDiagonalisation",
@@ -22,6 +22,8 @@ __all__ = [
     "RoughStart",
     "WaveByWave",
     "WeakForm",
+    "even_axes",
+    "has_weak_form",
     "is_rough",
     "solver_for",
 ]

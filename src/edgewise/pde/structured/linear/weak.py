@@ -1,4 +1,4 @@
-"""Linear evolution of second order in space in weak form, for coefficients that splines do not resolve."""
+"""Linear evolution in weak form, for coefficients, and starts of waves, that splines do not resolve."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from edgewise.pde.problem.interfaces import noted_diffusion
 from edgewise.pde.problem.strong_form import ResidualTerm
 from edgewise.pde.structured.axis import SplineAxis, TimeAxis, along
 from edgewise.pde.structured.blocks import RowBlock
+from edgewise.pde.structured.linear.starts import At
 from edgewise.pde.structured.statement import Statement
 
 # Points of a coordinate by which coefficients are integrated, and points of an interval, at least. Choices: PINNacle's
@@ -28,6 +29,10 @@ SAME_COEFFICIENTS, COMPARED_MOMENTS = 1e-12, (0.37, 1.0)
 # Intervals of a coordinate, by the number of coordinates, and degree of splines on which a coefficient is rough if they
 # are off by more than this share of it: no slab of time has a finer grid. A choice: errors of solutions are as large.
 ROUGH_GRID, ROUGH_GRID_DEGREE, ROUGH = {1: 3000, 2: 100}, 5, 1e-2
+# Share of the largest value by which a rough start is off at least on these grids, and factor by which that is less
+# than on grids of half as many intervals, at most: about 1 for jumps, 2 for kinks, 64 for smooth functions. Choices:
+# kinks of size one are off by 1e-5, rounding to single precision by 1e-7.
+ROUGH_START, SLOW_FALL = 1e-6, 8.0
 # Multiply-adds of a slab, at least, for the time that evaluating the data takes. Measured.
 LEAST_SLAB_WORK = 1e7
 SAME_LENGTH = 1e-9  # relative: slabs whose lengths are closer share factors. A choice: far above rounding
@@ -89,12 +94,13 @@ class WeakForm:
 
     Here -k / w is the slope of the residual by second derivatives, and k is 1, or the coefficient of `diffusion`. After
     integration by parts no derivative of k is left, and without b matrices are symmetric, so that energy is kept or
-    lost whatever the coefficients are; collocation has waves that grow where they jump [1]_.
+    lost whatever the coefficients are; collocation has waves that grow where they jump [1]_. Transport has w = 1 and
+    k = 0.
 
     Parameters
     ----------
     statement : Statement
-        A problem for which `is_rough` holds.
+        A problem for which `has_weak_form` holds.
     axes : list of SplineAxis
         The coordinates of space.
 
@@ -200,6 +206,24 @@ class WeakForm:
                 self.work += factor**2 * float(entries) ** 2 / size / 2
             self._kept = length, thread, factors
         return self._kept[1:]
+
+    def missed(self, start: np.ndarray, moment: float) -> np.ndarray:
+        """By how much coefficients of a start, (splines,), miss those that sides give at a moment, (splines,)."""
+        return self._data(np.array([moment]), start)[1][0]
+
+    def started(self, state: np.ndarray, at: At, moment: float) -> np.ndarray:
+        """The initial state, (order, *counts), with least squared error among those with the given sides.
+
+        Interpolated, as `state` is, a jump would leave an error of its mass.
+        """
+        rules, free, flat = [Rule(axis) for axis in self.axes], ~self.given, state.reshape(self.order, -1).copy()
+        values = at([rule.points for rule in rules])[..., 0]
+        flat[0] += self.missed(flat[0], moment)
+        masses = assembled(rules, np.ones(values.shape[1:]))
+        loads = np.stack([assembled(rules, each).sum(1) for each in values], 1)  # the sum of all splines is one
+        loads -= masses[:, self.given] @ flat[:, self.given].T
+        flat[:, free] = splu(sparse.csc_array(masses[free][:, free])).solve(loads[free]).T
+        return flat.reshape(state.shape)
 
     def _data(self, moments: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Integrals of data at moments with all splines, and changes of given coefficients, (q, splines) each."""
@@ -308,6 +332,8 @@ def weighted(
     size = form.domain.dimension
     leading = [slopes.pop(tuple(2 * int(k == axis) for k in range(size)), np.zeros(1)) for axis in space]
     first, rest = leading[0], [sum(index[axis] for axis in space) + bool(index[form.time or 0]) for index in slopes]
+    if form.order == 1:
+        return np.ones(tuple(map(len, points))), np.zeros(tuple(map(len, points))), slopes
     is_even = all(np.allclose(each, first, rtol=1e-12) for each in leading) and float(first.min() * first.max()) > 0
     if not is_even or max(rest, default=0) > 1 or len(noted) > 1:
         raise ValueError("second derivatives are no Laplacian times a coefficient that keeps its sign")
@@ -320,33 +346,20 @@ def weighted(
     return weight, spread, lower
 
 
-def is_rough(statement: Statement) -> bool:
-    """True if a problem has a `WeakForm` and a coefficient of second derivatives that no grid of splines resolves."""
+def has_weak_form(statement: Statement) -> bool:
+    """True if a problem has a `WeakForm`, whose coefficients do not change in time."""
     form = statement.form
-    if form.time is None or not form.is_linear or len(form.fields) > 1 or form.order != 2 or form.has_delays:
+    if form.time is None or not form.is_linear or len(form.fields) > 1 or form.order > 2 or form.has_delays:
         return False
     space = [axis for axis in range(form.domain.dimension) if axis != form.time]
     if len(space) not in ROUGH_GRID:
         return False
-    bounds, periodic = form.domain.bounds.numpy(), statement.periodic
+    bounds = form.domain.bounds.numpy()
     begin, length = float(bounds[form.time, 0]), float(np.ptp(bounds[form.time]))
-    axes = [
-        SplineAxis(np.linspace(low, high, ROUGH_GRID[len(space)] + 1), ROUGH_GRID_DEGREE, periodic[axis])
-        for axis, (low, high) in ((axis, bounds[axis]) for axis in space)
-    ]
-    grid, fresh = [axis.all_points() for axis in axes], [axis.fresh_points(1) for axis in axes]
+    grid = [axis.all_points() for axis in even_axes(statement, ROUGH_GRID[len(space)], ROUGH_GRID_DEGREE)]
     try:
-        weight, spread, _ = weighted(statement, grid, begin)
-        leading = spread / weight
-        size = float(np.abs(leading).max())
-        if np.ptp(leading) <= SAME_COEFFICIENTS * size:
-            return False
-        for k, line in enumerate(axes):
-            leading = along(line.table(fresh[k]), line.interpolated(leading, k), k)
-        weight, spread, _ = weighted(statement, fresh, begin)
+        weighted(statement, grid, begin)
     except ValueError:
-        return False
-    if not float(np.abs(leading - spread / weight).max()) > ROUGH * size:
         return False
     rows: list[tuple[ResidualTerm, list[np.ndarray], tuple[int, int] | None]] = [(form.equation_term, grid, None)]
     for number, axis, end in statement.faces():
@@ -367,3 +380,36 @@ def is_rough(statement: Statement) -> bool:
             ):
                 return False
     return len({face for _, _, face in rows}) == len(rows)
+
+
+def even_axes(statement: Statement, intervals: int, degree: int) -> list[SplineAxis]:
+    """Coordinates of space with so many even intervals each."""
+    bounds, periodic = statement.form.domain.bounds.numpy(), statement.periodic
+    return [
+        SplineAxis(np.linspace(low, high, intervals + 1), degree, periodic[axis])
+        for axis, (low, high) in enumerate(bounds)
+        if axis != statement.form.time
+    ]
+
+
+def is_rough(statement: Statement) -> bool:
+    """True if a problem has a `WeakForm` and a coefficient of second derivatives that no grid of splines resolves."""
+    form = statement.form
+    if form.order != 2 or not has_weak_form(statement):
+        return False
+    assert form.time is not None
+    begin = float(form.domain.bounds[form.time, 0])
+    axes = even_axes(statement, ROUGH_GRID[form.domain.dimension - 1], ROUGH_GRID_DEGREE)
+    fresh = [axis.fresh_points(1) for axis in axes]
+    weight, spread, _ = weighted(statement, [axis.all_points() for axis in axes], begin)
+    leading = spread / weight
+    size = float(np.abs(leading).max())
+    if np.ptp(leading) <= SAME_COEFFICIENTS * size:
+        return False
+    for k, line in enumerate(axes):
+        leading = along(line.table(fresh[k]), line.interpolated(leading, k), k)
+    try:
+        weight, spread, _ = weighted(statement, fresh, begin)
+    except ValueError:
+        return False
+    return float(np.abs(leading - spread / weight).max()) > ROUGH * size
