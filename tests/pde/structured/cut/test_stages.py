@@ -1,11 +1,13 @@
 """Problems on balls, boxes without balls and layers of them, against manufactured solutions."""
 
 import math
+import warnings
 from itertools import islice
 
 import pytest
 import torch
 
+from edgewise.errors import EdgewiseWarning
 from edgewise.pde import (
     PDE,
     Ball,
@@ -103,6 +105,23 @@ def test_other_problems_have_no_such_grids():
     ]
     assert list(solid_stages(poisson(SHELL, [Dirichlet(wave)]), limit=1e10)) == []
     assert [list(solid_stages(problem)) for problem in others] == [[], [], [], []]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("equation", "condition"),
+    [
+        (laplacian, Condition(lambda u: u.x - 1, on="sphere")),  # along the boundary too
+        (laplacian, Condition(lambda u, x: (u - x, u.x - 1), on="sphere")),
+        (lambda u: (laplacian(u), u.x - 1), Dirichlet(lambda x: x, on="sphere")),
+    ],
+)
+def test_other_conditions_and_several_residuals_have_no_stage(equation, condition):
+    """Galerkin's method took the first residual alone, and derivatives along the boundary were an error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", EdgewiseWarning)  # of surplus conditions
+        problem = PDE(equation, HOLE, [Dirichlet(lambda x: x, on=WALLS), condition])
+    assert next(solid_stages(problem), None) is None
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ from edgewise.settings import ABOVE_ZERO
 # d coordinates (T. Warburton, J. Hesthaven, Comput. Methods Appl. Mech. Engrg. 192, 2003, 2765). A choice.
 PENALTY = 4.0
 GHOST_WEIGHT = 0.01  # of jumps of the highest derivative beside cut cells, as in windows
-LEAST_FLUX = 1e-6  # of a condition's slopes: one with less of the flux is about derivatives along the boundary
+LEAST_FLUX = 1e-6  # of its derivatives, where a condition is about the flux, and not along the boundary. A choice
 
 
 def grid_penalty(grid: CutGrid, x: torch.Tensor, normal: np.ndarray) -> np.ndarray:
@@ -54,7 +54,7 @@ class CutGalerkin:
     Raises
     ------
     InputError
-        The equation has no second derivatives somewhere on the boundary, or a condition is about derivatives along it.
+        A condition is about derivatives along the boundary, or the equation or a condition has several residuals.
 
     References
     ----------
@@ -64,6 +64,9 @@ class CutGalerkin:
 
     def __init__(self, form: StrongForm, grid: CutGrid, unknowns: Mapping[str, float]):
         self._form, self._unknowns, dimension = form, unknowns, len(grid.axes)
+        most = max((part.term for part in grid.parts), key=lambda term: len(term.requirements.sizes))
+        if len(most.requirements.sizes) > 1:
+            raise InputError(f"{most.label} must return one residual, got {len(most.requirements.sizes)}")
         none = (0,) * dimension
         units = [tuple(int(k == axis) for k in range(dimension)) for axis in range(dimension)]
         inside = grid.parts[0]
@@ -93,8 +96,9 @@ class CutGalerkin:
                 known = known / scale**2
             else:
                 slope = sum(own.get(unit, np.zeros(len(share))) * normal[:, k] for k, unit in enumerate(units))
-                size = max(np.abs(each).max() for each in own.values())
-                if order > 1 or float(np.abs(slope).min()) < LEAST_FLUX * size:
+                size = max(np.abs(each).max() for index, each in own.items() if sum(index))
+                least = float(min(np.abs(slope).min(), slope.min() * np.sign(slope.max())))  # below 0 if signs differ
+                if order > 1 or least < LEAST_FLUX * size:
                     raise InputError("conditions must be about values or about derivatives across the boundary")
                 tested, factors = {none: share * across / slope}, own
             self.matrix += grid.products(number, tested, factors)

@@ -10,6 +10,7 @@ import torch
 from scipy import linalg
 from torch import Tensor
 
+from edgewise.errors import InputError
 from edgewise.outcomes import check_time, foreseen, interruptible
 from edgewise.pde.domains.combined import Difference, Intersection, Union
 from edgewise.pde.domains.domain import OFF_BOUNDARY_STEP, is_space
@@ -110,8 +111,11 @@ def _finer(
 
 
 def _solved(problem: Collocation, grids: Sequence[CutGrid], interfaces: Sequence[Interface]) -> list[np.ndarray] | None:
-    """Coefficients (active,) of the solution on each part, or None where nothing determines it."""
-    systems = [CutGalerkin(problem.form, grid, {}) for grid in grids]
+    """Coefficients (active,) of the solution on each part; None where there is no single one."""
+    try:
+        systems = [CutGalerkin(problem.form, grid, {}) for grid in grids]
+    except InputError:
+        return None
     ends = np.cumsum([0, *(len(grid.active) for grid in grids)])
     matrix, load = np.zeros((ends[-1], ends[-1])), np.concatenate([system.load for system in systems])
     for begin, end, system in zip(ends[:-1], ends[1:], systems, strict=True):
