@@ -222,6 +222,50 @@ def test_a_reentrant_corner_in_a_curved_drum_has_an_honest_error():
     assert abs(inside[1, 0]) < 0.05 * abs(inside[0, 0])
 
 
+MASS_AT_END = brentq(lambda k: math.cos(k) - k * math.sin(k), 0.1, 1.5) ** 2
+
+
+@pytest.mark.parametrize(
+    ("equation", "domain", "conditions", "exact"),
+    [
+        # A string with a mass at its end, u'(1) = lam u(1): cot k = k for lam = k^2.
+        (
+            lambda u, lam: u.xx + lam * u,
+            Interval(0, 1),
+            [Dirichlet(0.0, on="x=0"), Condition(lambda u, lam: u.x - lam * u, on="x=1")],
+            [MASS_AT_END],
+        ),
+        # Sloshing in a box, Steklov's condition at one side: n pi tanh(n pi).
+        (
+            lambda u: laplacian(u),
+            Box(x=(0, 1), y=(-1, 0)),
+            [Neumann(0.0, on=["x=0", "x=1", "y=-1"]), Condition(lambda u, lam: u.y - lam * u, on="y=0")],
+            [0.0, PI * math.tanh(PI), 2 * PI * math.tanh(2 * PI)],
+        ),
+        # Two eigenvalues in all, tanh(1/2) and coth(1/2).
+        (
+            lambda u: u.xx - u,
+            Interval(0, 1),
+            [Condition(lambda u, lam, normal: normal[:, 0] * u.x - lam * u)],
+            [math.tanh(0.5), 1 / math.tanh(0.5)],
+        ),
+    ],
+)
+def test_the_eigenvalue_may_stand_in_a_condition(equation, domain, conditions, exact):
+    """With splines that fulfil conditions for all values of it, these were those of Dirichlet's condition, or nan."""
+    found = eigenvalues(problem(equation, domain, conditions, 0.4), count=len(exact))
+    assert np.abs(found.values - exact).max() < 1e-9
+
+
+def test_conditions_with_the_eigenvalue_that_are_refused():
+    ends = [Condition(lambda u, lam, normal: normal[:, 0] * u.x - lam * u)]
+    with pytest.raises(InputError, match=r"^count must be at most about 2, as many as the finest grid has, got 3$"):
+        eigenvalues(problem(lambda u: u.xx - u, Interval(0, 1), ends, 0.4), count=3)
+    beam = [Dirichlet(0.0), Neumann(0.0, on="x=0"), Condition(lambda u, lam: u.xx - lam * u.x, on="x=1")]
+    with pytest.raises(InputError, match="one equation of second order for eigenvalues with lam in a condition, got 1"):
+        eigenvalues(problem(lambda u: u.xxxx, Interval(0, 1), beam, 0.4))
+
+
 def test_wrong_options():
     with pytest.raises(InputError, match=r"^count must be an integer of at least 1, got 0$"):
         eigenvalues(string([Dirichlet(0.0)]), count=0)

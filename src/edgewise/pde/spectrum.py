@@ -15,7 +15,7 @@ from edgewise.errors import InputError
 from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.nn.prediction import predict_in_batches
 from edgewise.outcomes import Deadline, OutOfTime, check_time, foreseen
-from edgewise.pde.domains.domain import TIME, Box, Domain
+from edgewise.pde.domains.domain import TIME, Box
 from edgewise.pde.domains.mesh import Mesh, separated
 from edgewise.pde.domains.shapes import Polygon
 from edgewise.pde.problem.collocation import Collocation, points_with
@@ -39,7 +39,7 @@ MOST_SPLINES = 3600  # of all fields. A choice: their dense matrices are factori
 SPLINE_DEGREE = 5  # of the splines. A choice: higher ones couple more splines and lose digits on graded grids
 # The same where the boundary cuts cells, by dimension. Choices: splines of degree 8 have ten digits on a disk after
 # three seconds, and in three dimensions products of higher ones are dear.
-COARSEST_CUT_GRID, CUT_SPLINE_DEGREE, MOST_CUT_SPLINES = {2: 6, 3: 4}, {2: 8, 3: 5}, 1500
+COARSEST_CUT_GRID, CUT_SPLINE_DEGREE, MOST_CUT_SPLINES = {1: 8, 2: 6, 3: 4}, {1: 8, 2: 8, 3: 5}, 1500
 # Energy, relative to the largest, below which a sum of splines hardly reaches into the domain, so that rounding alone
 # determines its eigenvalue. A choice: eigenvalues change by as much where it is left out.
 LEAST_ENERGY = 1e-13
@@ -56,6 +56,7 @@ CORNER_CHUNK = 2**18  # numbers in the rows of one chunk, where there are also d
 # Share of the largest singular value below which a combination of splines fulfils the conditions: far above rounding
 # and far below any combination that does not.
 FULFILLED = 1e-10
+ROUNDING = 1e-14  # share of the largest that rounding alone may leave of vectors and of inverse eigenvalues
 EXTRA_VECTORS, KRYLOV_BLOCKS = 4, 16  # vectors more than eigenvalues in a block of Krylov's space, and blocks. A choice
 # Where the start value is so near an eigenvalue, relative to the farthest one that is asked for, the matrix is
 # factorised beside it: by a share of the distance of the nearest other one, or where it is singular by a small number
@@ -132,8 +133,9 @@ def eigenvalues(
     ----------
     problem : PDE
         Equation and conditions, linear and homogeneous in the fields; the unknown coefficient, which must enter
-        linearly, is the eigenvalue. On a domain of up to three coordinates; systems, and equations of another order
-        than two, on a box or a polygon whose edges follow the axes.
+        linearly, is the eigenvalue; conditions may hold it too, as Steklov's. On a domain of up to three coordinates;
+        systems, and equations of another order than two, on a box or a polygon whose edges follow the axes, and
+        without the coefficient in conditions.
     count : int
         Number of eigenvalues.
     tolerance : float
@@ -159,8 +161,9 @@ def eigenvalues(
     of functions. The pairs nearest to the start value s come from a block Krylov space of (A + s B)^-1 B [2]_. Grids
     are graded towards reentrant corners; where the leading part of the equation is the Laplacian, functions that are
     singular there, r^a sin(a t) times polynomials of the radius, are added to the splines [3]_. On domains whose
-    boundaries cut cells of the grid splines have degree eight, five in three dimensions; values on the boundary are
-    those of Nitsche's method [4]_, and eigenvalues on smooth domains converge as fast. Their corners have no functions
+    boundaries cut cells of the grid, and with the eigenvalue in a condition, splines have degree eight, five in three
+    dimensions; values on the boundary are those of Nitsche's method [4]_, and eigenvalues on smooth domains converge as
+    fast. Their corners have no functions
     of their own: eigenvalues of drums with reentrant ones converge slowly, and the errors say so.
 
     References
@@ -188,16 +191,18 @@ def eigenvalues(
         check_number(time_limit, "time_limit", positive=True)
     clock = WorkBudget(math.inf, time_limit)
     deadline = Deadline(lambda: math.inf if time_limit is None else time_limit - clock.seconds)
-    _check_problem(problem)
+    is_fitted = _check_problem(problem)
     before: np.ndarray | None = None
     values, errors = np.zeros(0), np.zeros(0)
     networks: tuple[nn.Module, ...] = ()
     size, grids = 0, 0
-    corners = _harmonic_corners(problem)
-    for lines in _grids(problem, bool(corners)):
+    corners = _harmonic_corners(problem) if is_fitted else []
+    for lines in _grids(problem, is_fitted, bool(corners)):
         try:
             with deadline.holds(), foreseen("grid", math.prod(map(len, lines)) ** 2):
-                new, functions, size = _on_grid(problem, lines, count, corners, is_first=not size)
+                new, functions, size = _on_grid(
+                    problem, lines, count, corners if is_fitted else None, is_first=not size
+                )
         except OutOfTime:
             break
         if len(new) < count:
@@ -212,7 +217,7 @@ def eigenvalues(
     if not len(values) and deadline.is_over:
         raise InputError(f"time_limit must be long enough for {count} eigenvalues, got {time_limit:g} s")
     if not len(values):
-        raise InputError(f"count must be at most about {size}, the number of splines of the finest grid, got {count}")
+        raise InputError(f"count must be at most about {size}, as many as the finest grid has, got {count}")
     if not len(errors):
         errors = np.full(count, math.nan)
     trust = f"Checked: {grids} grids, of which the last two, up to {size:,} splines, agree to {errors.max():.1g}."
@@ -223,8 +228,8 @@ def eigenvalues(
     return Eigenvalues(values, errors, problem, networks, trust)
 
 
-def _check_problem(problem: Collocation) -> None:
-    """Raise an InputError unless a problem is an eigenvalue problem on a domain that splines fit."""
+def _check_problem(problem: Collocation) -> bool:
+    """Raise an InputError unless there are eigenvalues; True if splines fit the domain and all conditions lack them."""
     if not isinstance(problem, Collocation):
         raise InputError(f"problem must be a PDE, got {type(problem).__name__}")
     domain = problem.domain
@@ -249,17 +254,17 @@ def _check_problem(problem: Collocation) -> None:
         )
     if len(problem.form.equation_term.requirements.sizes) != len(problem.fields):
         raise InputError("equation must return as many residuals as there are fields for eigenvalues")
-    if not _is_fitted(domain) and (len(problem.fields) > 1 or problem.order != 2):
-        raise InputError(
-            f"problem must be one equation of second order for eigenvalues on a {type(domain).__name__}, got "
-            f"{len(problem.fields)} of order {problem.order}: others need a box, or a polygon with edges along the axes"
-        )
-
-
-def _is_fitted(domain: Domain) -> bool:
-    """True for a domain of whole cells of a grid: a box, or a polygon with edges along the axes."""
+    pairs = zip(form.condition_terms, beside.condition_terms, strict=True)
+    is_fixed = all(own.requirements.slopes == other.requirements.slopes for own, other in pairs)
     edges = domain.corners.roll(-1, 0) - domain.corners if isinstance(domain, Polygon) else None
-    return isinstance(domain, Box) or (edges is not None and bool((edges == 0).any(1).all()))
+    is_of_cells = isinstance(domain, Box) or (edges is not None and bool((edges == 0).any(1).all()))
+    if not (is_fixed and is_of_cells) and (len(problem.fields) > 1 or problem.order != 2):
+        where = f"on a {type(domain).__name__}" if is_fixed else f"with {name} in a condition"
+        raise InputError(
+            f"problem must be one equation of second order for eigenvalues {where}, got {len(problem.fields)} of order "
+            f"{problem.order}: others need a box, or a polygon with edges along the axes, and conditions without {name}"
+        )
+    return is_fixed and is_of_cells
 
 
 def _harmonic_corners(problem: Collocation) -> list[CornerFunctions]:
@@ -267,13 +272,11 @@ def _harmonic_corners(problem: Collocation) -> list[CornerFunctions]:
 
     They are so if the second derivatives of the equation are a number times the Laplacian at the corner.
     """
-    is_corner = isinstance(problem.domain, Polygon) and _is_fitted(problem.domain)
-    if not is_corner or len(problem.fields) > 1 or problem.order != 2:
+    if not isinstance(problem.domain, Polygon) or len(problem.fields) > 1 or problem.order != 2:
         return []
     conditions = problem.with_role(BlockRole.CONDITION)
     numbers = {name: value.detach() for name, value in problem.unknowns.items()}
     found = []
-    assert isinstance(problem.domain, Polygon)
     for functions in corner_functions(problem.domain):
         around = functions.radius * torch.tensor([1e-5, 2e-5], dtype=torch.float64)
         inside = functions.start + functions.opening * torch.tensor([0.3, 0.7], dtype=torch.float64)
@@ -303,11 +306,10 @@ def _harmonic_corners(problem: Collocation) -> list[CornerFunctions]:
     return found
 
 
-def _grids(problem: Collocation, corners_are_known: bool = False) -> Iterator[list[Tensor]]:
+def _grids(problem: Collocation, is_fitted: bool, corners_are_known: bool) -> Iterator[list[Tensor]]:
     """Breakpoints of ever finer grids; those of polygons hold the corners and are graded towards reentrant ones."""
     domain, count = problem.domain, COARSEST_GRID[problem.domain.dimension]
     octaves, more, most, degree = CORNER_OCTAVES, MORE_OCTAVES, MOST_SPLINES, SPLINE_DEGREE
-    is_fitted = _is_fitted(domain)
     if not is_fitted:
         count, most = COARSEST_CUT_GRID[domain.dimension], MOST_CUT_SPLINES
         degree = CUT_SPLINE_DEGREE[domain.dimension]
@@ -358,18 +360,21 @@ def _on_grid(
     problem: Collocation,
     lines: list[Tensor],
     count: int,
-    corners: list[CornerFunctions],
+    corners: list[CornerFunctions] | None,
     *,
     is_first: bool = False,
 ) -> tuple[np.ndarray, tuple[nn.Module, ...], int]:
-    """Eigenvalues, eigenfunctions and the number of splines on one grid; fewer than `count` if it has no more.
+    """Eigenvalues, eigenfunctions and the number of splines on one grid; none, and how many it has, if too few.
 
-    On the first grid it is also checked that the coefficient enters linearly.
+    Without a list of functions of corners splines cannot fulfil the conditions. On the first grid it is also checked
+    that the coefficient enters linearly.
     """
     (start,) = problem.coefficients.values()
     moved = [start, start + 1.0, *([start + 2.0] if is_first else [])]
-    of_grid = _on_fitted_cells if _is_fitted(problem.domain) else _on_cut_cells
-    (stiff, second, *beyond), function = of_grid(problem, lines, corners, moved)
+    if corners is None:
+        (stiff, second, *beyond), function = _on_cut_cells(problem, lines, moved)
+    else:
+        (stiff, second, *beyond), function = _on_fitted_cells(problem, lines, corners, moved)
     mass = second - stiff
     for third in beyond:
         if float((third - second - mass).abs().max()) > SYMMETRIC * float(second.abs().max()):
@@ -384,7 +389,7 @@ def _on_grid(
     shift = 0.0
     for _ in range(MOST_SHIFTS):
         ritz = _ritz_values(stiff + shift * mass, mass, width)
-        if ritz is None:  # the start value is an eigenvalue to the last digit
+        if ritz is None or len(ritz[0]) < count:  # the start value may be an eigenvalue to the last digit
             shift += SMALL_SHIFT * (1 + abs(start))
             continue
         inverse, vectors, basis = ritz
@@ -397,16 +402,15 @@ def _on_grid(
         shift = -BESIDE_NEAREST * float(near[near >= TOO_NEAR * near[-1]][0])
     if ritz is None:
         raise InputError(f"coefficients must start at a value that is no eigenvalue, got {start:g}")
+    if len(ritz[0]) < count:
+        return np.zeros(0), (), len(ritz[0])
     order = order[candidates[order].real.argsort(stable=True)]
     found = candidates[order].numpy()
     if float(np.abs(found.imag).max()) > SYMMETRIC * float(np.abs(found).max() + 1):
         return found, (), len(stiff)
-    functions: list[nn.Module] = []
-    for number in order.tolist():
-        vector = vectors[:, number]
-        vector = vector / vector[vector.abs().argmax()]  # real but for a common factor
-        functions.append(function(basis @ vector.real))
-    return found.real, tuple(functions), len(stiff)
+    vectors = vectors[:, order]
+    vectors = vectors / vectors.gather(0, vectors.abs().argmax(0, keepdim=True))  # real but for a common factor
+    return found.real, tuple(function(basis @ vector.real) for vector in vectors.mT), len(stiff)
 
 
 def _ritz_values(stiff: Tensor, mass: Tensor, width: int) -> tuple[Tensor, Tensor, Tensor] | None:
@@ -416,18 +420,21 @@ def _ritz_values(stiff: Tensor, mass: Tensor, width: int) -> tuple[Tensor, Tenso
     def applied(vectors: Tensor) -> Tensor:
         return torch.linalg.lu_solve(*factor, mass @ vectors)
 
-    block = applied(torch.randn(len(stiff), width, generator=torch.Generator().manual_seed(0), dtype=torch.float64))
-    if not bool(block.isfinite().all()):
-        return None
-    basis = block = torch.linalg.qr(block)[0]
-    while basis.shape[1] + width <= min(len(stiff), KRYLOV_BLOCKS * width):
+    block = torch.randn(len(stiff), width, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    basis = block[:, :0]
+    while block.shape[1] and basis.shape[1] + width <= min(len(stiff), KRYLOV_BLOCKS * width):
         check_time()
         block = applied(block)
-        for _ in range(2):  # twice is enough (W. Kahan, in B. Parlett, "The Symmetric Eigenvalue Problem", section 6.9)
-            block = torch.linalg.qr(block - basis @ (basis.mT @ block))[0]
+        if not bool(block.isfinite().all()):
+            return None
+        left, sizes, _ = torch.linalg.svd(block - basis @ (basis.mT @ block), full_matrices=False)
+        block = left[:, sizes > ROUNDING * block.norm()]  # of a mass of low rank nothing else is left
+        # Twice is enough (W. Kahan, in B. Parlett, "The Symmetric Eigenvalue Problem", section 6.9).
+        block = torch.linalg.qr(block - basis @ (basis.mT @ block))[0]
         basis = torch.cat([basis, block], 1)
     inverse, vectors = torch.linalg.eig(basis.mT @ applied(basis))
-    return inverse, vectors, basis
+    is_finite = inverse.abs() > ROUNDING * inverse.abs().max()
+    return inverse[is_finite], vectors[:, is_finite], basis
 
 
 Matrices = tuple[list[Tensor], Callable[[Tensor], nn.Module]]
@@ -472,7 +479,7 @@ def _on_fitted_cells(
     return [space.mT @ matrix @ space for matrix, _ in projected], function
 
 
-def _on_cut_cells(problem: Collocation, lines: list[Tensor], _: list[CornerFunctions], values: list[float]) -> Matrices:
+def _on_cut_cells(problem: Collocation, lines: list[Tensor], values: list[float]) -> Matrices:
     """Galerkin's method with all splines that reach into the domain, whose boundary cuts cells."""
     domain, (name,) = problem.domain, problem.coefficients
     degree = CUT_SPLINE_DEGREE[domain.dimension]
