@@ -282,7 +282,7 @@ def gradients(domain: Domain, x: Tensor) -> Tensor:
 
 
 class OnPlane:
-    """Where the boundary of a domain lies in a plane of one coordinate, with the domain on one side."""
+    """The part of a domain's boundary that lies in a plane of one coordinate, with the domain on one side."""
 
     def __init__(self, domain: Domain, axis: int, value: float, side: float):
         self.domain, self.axis, self.value, self.side = domain, axis, value, side

@@ -1,4 +1,4 @@
-"""Whether a problem has enough conditions, too many, or coefficients that nothing uses, seen before it is solved."""
+"""Checks before a problem is solved: enough conditions, not too many, and coefficients that something uses."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def needs_no_condition(
     coefficients: Mapping[str, float],
     face: tuple[int, int],
 ) -> dict[tuple[int, str], bool]:
-    """Whether an equation of second order holds on a face of a box without a condition, as x u'' + u' = f at x = 0.
+    """Tell whether an equation of second order needs no condition on a face of a box, as x u'' + u' = f at x = 0.
 
     With a u_nn + b u_n along the distance d from the face, bounded solutions take no condition where a vanishes and
     b - a' has the sign of a, or is zero (Fichera's function [1]_), or where b d / a is one at least: u'' + u' / x = f
