@@ -369,7 +369,11 @@ def _sum(terms: Iterable[Tensor]) -> Tensor:
 def _check_fields(name: str, fields: Sequence[Field]) -> None:
     for field in fields:
         if not isinstance(field, Field):
-            raise InputError(f"{name} must be of fields of an equation or a condition, got {type(field).__name__}")
+            note = "; derivatives of derivatives are written out, as u.xxxx + 2 * u.xxyy + u.yyyy"
+            raise InputError(
+                f"{name} must be of fields of an equation or a condition, got {type(field).__name__}"
+                f"{note if isinstance(field, Tensor) else ''}"
+            )
 
 
 def _check_components(name: str, fields: Sequence[Field], expected: tuple[int, ...]) -> None:
