@@ -129,6 +129,8 @@ def test_a_pass_that_the_budget_would_not_finish_begins_again_with_a_larger_tole
     assert watched(1e-9, (0.06, 6.0), (0.115, 12.0))[1] == pytest.approx(1e-7)  # a little too slow
     assert watched(MOST_MARCH, (0.001, 6.0), (0.002, 12.0))[1] == MOST_LOOSE_MARCH
     assert watched(MOST_LOOSE_MARCH, (0.001, 6.0), (0.002, 12.0)) == ([True, True], None, [])
+    slow = (0.001, 6.0), (0.002, 49.0), (0.009, 51.0)  # half of the budget for less than a hundredth of the time
+    assert watched(MOST_LOOSE_MARCH, *slow) == ([True, True, False], None, [])
     assert watched(1e-9, (0.001, 4.0), (0.002, 101.0)) == ([True, False], None, [StopReason.BUDGET])
 
 

@@ -465,6 +465,32 @@ def test_a_march_into_a_pole_says_where_it_ends(monkeypatch):
         solution(torch.tensor([[1.5]]))
 
 
+@pytest.mark.slow
+def test_a_march_that_hardly_begins_gives_way_to_least_squares():
+    """A shock from the first moment on, which moves half as fast as what is behind it."""
+
+    def shock(x, t):
+        return torch.where(x < 0.3 + t / 2, 1.0, 0.0).double()
+
+    start, domain = Initial(lambda x: shock(x, 0 * x)), Interval(0, 1) * Time(0, 0.5)
+    with pytest.warns(UserWarning, match="The equation does not hold.* Slabs of time reached no further than t = 0.00"):
+        solution = solve(PDE(lambda u: u.t + u * u.x, domain, [start, Dirichlet(1.0, on="x=0")]), budget=0.003)
+    assert torch.equal(solution.problem.domain.bounds, domain.bounds)
+    x = domain.interior(2000, "sobol", seed=3)
+    with torch.no_grad():
+        error = float((solution(x)[:, 0] - shock(*x.T)).norm() / shock(*x.T).norm())
+    assert error < 0.5 and solution.error_estimate > error / 3
+    assert "slabs of time reached no further" in solution.trust
+
+
+@pytest.mark.slow
+def test_an_early_pole_is_no_hardly_begun_march():
+    problem = PDE(lambda u: u.t - u**2, Time(0, 1), [Initial(1000.0)])
+    with pytest.warns(UserWarning, match="it ends at t = 0.001"):
+        solution = solve(problem, budget=0.01)
+    assert float(solution(torch.tensor([[0.0005]]))) == pytest.approx(2000, rel=1e-6)
+
+
 def test_a_single_pass_is_judged_by_a_coarser_one(monkeypatch):
     monkeypatch.setattr("edgewise.pde.solver.solving.DEARER_MARCH", math.inf)  # no budget for a sharper one
     growing = PDE(

@@ -25,6 +25,7 @@ from edgewise.pde.problem.strong_form import strong_form_of
 from edgewise.pde.solver.evidence import (
     CORRECTION_OF_SLABS,
     CORRECTION_WORK,
+    LARGEST_RESIDUAL,
     Evidence,
     Sought,
     judge,
@@ -61,7 +62,7 @@ UNEVEN = 1e3
 # Largest factor by which a pass through time with a hundredth of the tolerance is believed to be better: 7 to 50 were
 # measured on equations with known solutions.
 FALL_OF_PASSES = 20.0
-LEAST_BEGINNING = 1e-2  # of the time: shorter beginnings of two passes are not compared. A choice
+LEAST_BEGINNING = 1e-2  # of the time: shorter beginnings of passes are no evidence, and give way. A choice
 # Passes through time: each has a hundredth of the tolerance of the one before, at about twice the work; the largest
 # tolerance of a first pass, and of one after another that would not have reached the last moment; and how much sharper
 # passes get that are looser than usual. Choices: where a pass is dear, a hundredth of its tolerance is out of reach.
@@ -161,8 +162,9 @@ class History(WorkBudget):
         self._evidence: Evidence | None = None
         self._sought: tuple[Sought, float] | None = None
         self._has_stalled, self._whole_bounds = False, problem.domain.bounds
-        self.fresh_points = problem.domain.interior(FRESH_POINTS, "sobol", seed=seed + FRESH_SEED)
+        self._draw_points(problem)
         self.stages: list[Stage] = []
+        self._beginning: tuple[TrainedNetwork, list[Stage]] | None = None  # of a pass that gave way
         self.best: TrainedNetwork | None = None
 
     @property
@@ -259,6 +261,9 @@ class History(WorkBudget):
         `points` is the number of collocation points, if it is not that of the problem.
         """
         before, self.best, self.has_result = self.best, result, True
+        if before is not None and not torch.equal(before.problem.domain.bounds, result.problem.domain.bounds):
+            self._beginning, before, self.stages = (before, self.stages), None, []
+            self._draw_points(result.problem)
         self._evidence, self._sought, self._has_stalled = None, None, False
         change = math.nan
         if before is not None:
@@ -297,15 +302,40 @@ class History(WorkBudget):
         """Record the only pass through time, up to the moment that it reached, and return a clause about it."""
         assert problem.form.time is not None
         shorter = until(problem, problem.form.time, march.reached)
-        self.fresh_points = shorter.domain.interior(FRESH_POINTS, "sobol", seed=self.seed + FRESH_SEED)
+        self._draw_points(shorter)
         self.add_stage(TrainedNetwork(march.network, shorter, loss), march.points)
         return f"{WHY_EARLY[reason]} at {problem.domain.coordinates[problem.form.time]} = {march.reached:.6g}"
+
+    def begun(
+        self, problem: Collocation, march: March, loss: float, reason: StopReason, *, gives_way: bool
+    ) -> tuple[StopReason, str] | None:
+        """Record the only pass through time; the reason of the end and a sentence, or None if it hardly began.
+
+        If it `gives_way`, that is if it is wrong within the first hundredth of the time already.
+        """
+        axis, clause = problem.form.time, self.ended_early(problem, march, loss, reason)
+        assert axis is not None
+        begin, end = problem.domain.bounds[axis].tolist()
+        is_short = march.reached - begin < LEAST_BEGINNING * (end - begin)
+        if gives_way and is_short and not self.past_deadline and self.evidence().estimate > LARGEST_RESIDUAL:
+            self.remark = (
+                f"slabs of time reached no further than {problem.domain.coordinates[axis]} = {march.reached:.6g}"
+            )
+            return None
+        return reason, self.message_with_residual(clause)
+
+    def _draw_points(self, problem: Collocation) -> None:
+        """Fresh points in the domain of a problem, which may end earlier than the whole one."""
+        self.fresh_points = problem.domain.interior(FRESH_POINTS, "sobol", seed=self.seed + FRESH_SEED)
 
     def returned_to(self, best: TrainedNetwork, stages: int, has_stalled: bool = False) -> None:
         """Take an earlier network for the best one again, and forget the stages after the first so many.
 
         Where finer grids were no better, or had no solution, `has_stalled`, the error no longer falls as residuals do.
         """
+        if self._beginning is not None and best is self._beginning[0]:
+            self.stages = self._beginning[1]
+            self._draw_points(best.problem)
         self.stages, self._has_stalled = self.stages[:stages], has_stalled
         if best is not self.best or has_stalled:
             self.best, self._evidence, self._sought = best, None, None
@@ -516,7 +546,8 @@ class PassWatch:
     looser : float or None
         Tolerance with which to begin again, because at its present pace this first pass needs more than the budget.
     is_out_of_reach : bool
-        Whether at its present pace this pass, after a complete one, needs much more than the budget, so that it ended.
+        Whether this pass ended: after a complete one because at its present pace it needs much more than the budget,
+        the first one because half of the budget is spent within the first hundredth of the time.
     """
 
     def __init__(self, history: History, allowed: float, stop: list[StopReason]):
@@ -531,6 +562,8 @@ class PassWatch:
         history.report_progress(f"slab {slabs}, {100 * share:.0f} % of the time", self.allowed**2)
         if history.exhausted:
             self.stop.append(history.exhausted[0])
+        elif history.best is None and share < LEAST_BEGINNING and history.work > FORECAST_TO * history.limit:
+            self.is_out_of_reach = True
         elif work > FORECAST_FROM / 2 * history.limit:
             self._begin = self._begin or (share, work)  # the pace of late, for first slabs are short
             if work > FORECAST_FROM * history.limit:

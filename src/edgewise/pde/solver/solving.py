@@ -549,8 +549,8 @@ def _march(
         elif history.best is None:
             if result is None:
                 return None
-            reason = stop[0] if stop else StopReason.NO_PROGRESS
-            return reason, history.message_with_residual(history.ended_early(problem, result, allowed, reason))
+            reason = StopReason.BUDGET if watch.is_out_of_reach else StopReason.NO_PROGRESS
+            return history.begun(problem, result, allowed, stop[0] if stop else reason, gives_way=not stop)
         elif result is not None and not watch.is_out_of_reach:
             history.compare_beginning(result.network, result.reached)
         is_last = result is None or not result.is_complete or allowed <= march_of.tolerances[1]
