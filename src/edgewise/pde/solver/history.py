@@ -460,9 +460,10 @@ class History(WorkBudget):
         self._evidence = evidence
 
     def doubt(self, sentence: str) -> str:
-        """Add a doubt to the evidence on the best network, whose error is unknown then; a last sentence."""
+        """Doubt the best network, whose error is unknown then, unless it is doubted anyway; a last sentence."""
         found = self.evidence()
-        self._evidence = replace(found, doubts=(*found.doubts, sentence), estimate=max(found.estimate, 1.0))
+        if found.is_sound:
+            self._evidence = replace(found, doubts=(sentence,), estimate=max(found.estimate, 1.0))
         return self.message_with_residual("A finer grid would not help")
 
     def solution(self, stopped: StopReason, message: str) -> Solution:

@@ -167,7 +167,8 @@ class Refinement:
             self.history.add_stage(min(starts, key=lambda start: start.loss))
             return StopReason.INTERRUPTED, "Interrupted before the first stage was complete, whose network this is."
         self.history.add_stage(first)
-        if self.problem.has_integrals and self._integrals_gap(first) > LARGEST_GAP:  # the judgement names it
+        is_unsettled = self.problem.has_integrals and self._integrals_gap(first) > LARGEST_GAP
+        if is_unsettled and not self.history.past_deadline:  # the judgement names it
             return StopReason.NO_PROGRESS, self.history.message_with_residual("More points of integrals do not help")
         try:
             return self._refine()

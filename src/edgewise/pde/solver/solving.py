@@ -237,7 +237,7 @@ def solve(
                     ended = _find_fields(problem, history)
                 elif _is_unchosen(options):
                     ended = _solve_on_structured_grids(problem, history, tolerance, start)
-                    if ended is None and history.deadline.is_over:  # no networks are trained
+                    if ended is None and (history.deadline.is_over or history.past_deadline):  # no networks are trained
                         if history.best is None:
                             raise history.nothing_in_time(problem)
                         ended = StopReason.TIME_LIMIT, history.message_with_residual("The time is over")

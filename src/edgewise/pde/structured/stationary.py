@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.outcomes import check_time
 from edgewise.pde.problem.evaluation import WAVE_TRIALS
 from edgewise.pde.structured.axis import SplineAxis, along
-from edgewise.pde.structured.blocks import RowBlock, Slopes
+from edgewise.pde.structured.blocks import FunctionalBlock, RowBlock, Slopes
 from edgewise.pde.structured.linear import LinearSystem, solver_for
 from edgewise.pde.structured.linear.system import Solver
 from edgewise.pde.structured.networks import TensorNetwork
@@ -149,7 +150,7 @@ def stationary_stages(
         is_in_balance = abs(constant - constant_before) > SETTLED * constant or constant < LEAST_IMBALANCE
         is_in_balance = is_in_balance or math.sqrt(loss) > constant
         is_resolved = max(float(each.max()) for each in errors) < UNRESOLVED_ERROR
-        growth = 1.0 if statement.multipliers or not is_resolved else growth_of(found[2], points)
+        growth = 1.0 if statement.multipliers or not is_resolved else found[2]()
         doubt = HARDLY_DETERMINED.format(growth=growth) if growth > LARGEST_GROWTH else ""
         yield Stage(network_of(axes, coef), loss, points, work, doubt if is_in_balance else OUT_OF_BALANCE)
         was = is_stabilised, is_corrected
@@ -196,12 +197,12 @@ def shape_of(statement: Statement, axes: Sequence[SplineAxis]) -> tuple[int, ...
 
 def newton(
     statement: Statement, axes: Sequence[SplineAxis], coef: np.ndarray, is_stabilised: bool = False
-) -> tuple[np.ndarray, float, Solver] | None:
+) -> tuple[np.ndarray, float, Callable[[], float]] | None:
     """Coefficients that fulfil all rows, by damped Newton steps from a start; None if there are none.
 
-    With them come the work, and the solver of the linearised equations of the last step. A damped step must make the
-    next simplified step shorter, by a quarter of its factor at least (the natural monotonicity test [1]_). Residuals
-    say less: those of a layer weigh as its second derivative.
+    With them come the work, and a function that gives the growth of residuals, see `growth_of`. A damped step must make
+    the next simplified step shorter, by a quarter of its factor at least (the natural monotonicity test [1]_).
+    Residuals say less: those of a layer weigh as its second derivative.
 
     References
     ----------
@@ -225,12 +226,13 @@ def newton(
         solver = solver_for(statement, system)
         if solver is None:
             return None
+        growth = partial(growth_of, solver, blocks, evaluated)
         step = solver(-residuals_of(evaluated)).reshape(coef.shape)
         work += system.work
         if not np.isfinite(step).all():
             return None
         if is_linear:
-            return coef + step, work, solver
+            return coef + step, work, growth
         fields = tuple(range(coef.ndim - 1))
         sizes = np.maximum(np.maximum(np.abs(coef).max(fields), np.abs(step).max(fields)), ABOVE_ZERO)
         length, factor = float(np.linalg.norm(step / sizes)), 1.0
@@ -245,19 +247,27 @@ def newton(
                 if float(np.linalg.norm(simplified / sizes)) <= (1 - factor / 4) * length:
                     break
             if is_tiny:
-                return coef, work, solver
+                return coef, work, growth
             factor /= 2
             if factor < LEAST_DAMPING_FACTOR:
                 return None
         coef, evaluated = moved, after
         if float(np.abs(step).max()) <= NEWTON_ROUNDING * float(np.abs(coef).max()):
-            return coef, work, solver
+            return coef, work, growth
     return None
 
 
-def growth_of(solver: Solver, rows: int) -> float:
-    """Size of the solution of the linearised equations for random residuals of size 1, in units of the field."""
-    return float(np.abs(solver(np.random.default_rng(0).standard_normal(rows))).max())
+def growth_of(solver: Solver, blocks: Sequence[RowBlock], evaluated: Sequence[tuple[np.ndarray, Slopes]]) -> float:
+    """Size of the solution of the linearised equations for random residuals, in units of the field.
+
+    At each point the residual is as large as that of a wave of amplitude 1, as long as the domain, would be there.
+    """
+    random, parts = np.random.default_rng(0), []
+    for block, (values, slopes) in zip(blocks, evaluated, strict=True):
+        is_local = not isinstance(block, FunctionalBlock)
+        sizes = wave_slopes(block, values.shape, slopes, None) if is_local else 0.0
+        parts.append((random.standard_normal(values.shape) * sizes).ravel())
+    return float(np.abs(solver(np.concatenate(parts))).max())
 
 
 def residuals_of(evaluated: Sequence[tuple[np.ndarray, Slopes]]) -> np.ndarray:
