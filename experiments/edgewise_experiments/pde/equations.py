@@ -66,8 +66,8 @@ NOTES = (
     "the last moment or at its points. Its seconds are CPU seconds, without those of the reference that measures the "
     "error. It has no estimate and no choice of the grid. Where it exists it is the better tool: a network is worth "
     "its time where nobody writes such a program, or where coefficients are sought from data.",
-    "Equations that were opened last were written down before the last change of the library at that time and run after "
-    "it; no change was made for them. They have been run again with later versions.",
+    "Equations that were opened last were written down before the last change of the library at that time and run "
+    "after it; no change was made for them. They have been run again with later versions.",
 )
 
 BY_NAME: dict[str, Case] = {
