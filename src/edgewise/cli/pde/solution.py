@@ -92,7 +92,7 @@ def stand_in(facts: dict[str, Any], file: Path) -> PDE:
 
         def equation(**values: Any) -> list[Tensor]:
             total = sum(values[name] for name in unknowns) if unknowns else 0.0  # every coefficient must take part
-            return [values[name] + 0.0 * total for name in fields]
+            return [values[name] + total for name in fields]
 
         names = [Parameter(name, Parameter.POSITIONAL_OR_KEYWORD) for name in (*fields, *unknowns)]
         equation.__signature__ = Signature(names)  # type: ignore[attr-defined]

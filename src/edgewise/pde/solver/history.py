@@ -459,11 +459,11 @@ class History(WorkBudget):
         """Take over the judgement of the best network, where it is not `judge` that makes it."""
         self._evidence = evidence
 
-    def doubt(self, sentence: str) -> str:
-        """Doubt the best network, whose error is unknown then, unless it is doubted anyway; a last sentence."""
+    def doubt(self, sentence: str, *, only_first: bool = False) -> str:
+        """Doubt the best network, whose error is unknown then, perhaps only if nothing else does; a last sentence."""
         found = self.evidence()
-        if found.is_sound:
-            self._evidence = replace(found, doubts=(sentence,), estimate=max(found.estimate, 1.0))
+        if found.is_sound or not only_first:
+            self._evidence = replace(found, doubts=(*found.doubts, sentence), estimate=max(found.estimate, 1.0))
         return self.message_with_residual("A finer grid would not help")
 
     def solution(self, stopped: StopReason, message: str) -> Solution:

@@ -490,7 +490,7 @@ def solve_on_grids(
             history.add_stage(result, stage.points)
             best = result if best is None or result.loss < best.loss else best
             if stage.doubt:
-                return StopReason.NO_PROGRESS, history.doubt(stage.doubt)
+                return StopReason.NO_PROGRESS, history.doubt(stage.doubt, only_first=True)
             is_close = history.error_estimate <= tolerance and history.fresh_residual <= LARGEST_RESIDUAL
             if is_close and history.evidence().estimate <= UNLIKE * tolerance:
                 return StopReason.CONVERGED, f"Two grids agree to {history.error_estimate:.1g}, within the tolerance."

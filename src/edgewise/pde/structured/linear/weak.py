@@ -368,6 +368,8 @@ def has_weak_form(statement: Statement) -> bool:
             rows.append((form.condition_terms[number], side, (axis, end)))
     for term, points, face in rows:
         before = slopes_of(statement, term, points, begin, face)[0]
+        if not all(np.isfinite(slope).all() for slope in before.values()):  # a pole, as at the axis of a disc
+            return False
         if face is not None:
             highest = before[max(before, key=sum)]
             if any(index[face[0]] != sum(index) for index in before) or not np.abs(highest).min() > 0:
