@@ -336,24 +336,19 @@ def strong_form_of(
     inside = domain.interior(PROBES, "sobol", seed=PROBE_SEEDS[0])
     equation_term = _equation_term(residuals, fields, domain, inside, numbers, parts, float(weight))
     inner_sides = iter(() if parts is None else parts.inner)
-    terms = []
     samples: list[tuple[ResidualTerm, Tensor, Tensor | None]] = [(equation_term, inside, None)]
     for condition in conditions:
         if isinstance(condition, Observations):
             condition.check(domain, fields)
         elif isinstance(condition, Interface):
-            term, x, normal = _interface_term(
-                condition, Surface(domain, next(inner_sides)), equation_term, fields, numbers
-            )
-            terms.append(term)
-            samples.append((term, x, normal))
+            surface = Surface(domain, next(inner_sides))
+            samples.append(_interface_term(condition, surface, equation_term, fields, numbers))
         elif isinstance(condition, UnknownField):
             if condition.field not in fields:
                 raise InputError(f"UnknownField must name a field of {', '.join(fields)}, got {condition.field!r:.40}")
         elif not isinstance(condition, Periodic):
-            term, x, normal = _condition_term(condition, domain, fields, numbers)
-            terms.append(term)
-            samples.append((term, x, normal))
+            samples.append(_condition_term(condition, domain, fields, numbers))
+    terms = [term for term, _, _ in samples[1:]]
     check_coefficients_matter(samples, fields, domain, numbers)
     if not any(isinstance(condition, Observations | UnknownField) for condition in conditions) and not numbers:
         warn_of_surplus_conditions(domain, fields, equation_term, terms, periodic)
