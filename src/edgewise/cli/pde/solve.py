@@ -49,7 +49,7 @@ def run_solve(
     screen.say(f"{equation.name}: {equation.statement}", style="bold")
     with errors_with_line(equation.file):
         start = time.perf_counter()
-        with screen.progress("Solving") as bar, collect_warnings():  # the message says it
+        with screen.progress("Solving") as bar, collect_warnings():  # they are part of the message
 
             def show(progress: Progress) -> None:
                 """Show the share of the time limit if it is larger than that of the budget."""

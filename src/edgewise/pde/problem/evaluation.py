@@ -241,7 +241,7 @@ class Requirements:
     integrals : mapping
         Number of quadrature points of each integral, by key.
     rule : Rule
-        How integrals are computed.
+        The rule by which integrals are computed.
     slopes : mapping
         Mean slope of the residuals by each derivative, by the field and the multi-index, with its sign.
     trial : Trial
@@ -329,19 +329,17 @@ def dry_run(
     InputError
         The residuals have wrong shapes or arguments, or an integral has limits that depend on fields or coefficients.
     """
-    finite: list[Requirements] = []
-    for trial in WAVE_TRIALS:
-        found = _tried(residuals, fields, domain, x, coefficients, normal, trial)
-        if trial == WAVE:
-            first = found
-        if bool(found.sizes.isfinite().all()):
-            finite.append(found)
-        if len(finite) == 2 or (finite and trial not in WAVE_TRIALS[:2]):
-            break
-    if not finite:
-        return first
-    is_singular = finite[0].trial == WAVE and bool((finite[0].sizes > SINGULAR_AT_ZERO * finite[-1].sizes).any())
-    return finite[-1] if is_singular else finite[0]
+
+    def tried(trial: Trial) -> Requirements:
+        return _tried(residuals, fields, domain, x, coefficients, normal, trial)
+
+    plain = tried(WAVE)
+    is_finite = bool(plain.sizes.isfinite().all())
+    others = (tried(trial) for trial in WAVE_TRIALS[1 : 3 if is_finite else None])
+    other = next((found for found in others if bool(found.sizes.isfinite().all())), None)
+    if other is None or (is_finite and not bool((plain.sizes > SINGULAR_AT_ZERO * other.sizes).any())):
+        return plain
+    return other
 
 
 def _tried(
@@ -353,7 +351,7 @@ def _tried(
     normal: Tensor | None,
     trial: Trial,
 ) -> Requirements:
-    """See `dry_run`, with given functions."""
+    """Requirements by the functions of one trial, see `dry_run`."""
     derivatives: dict[tuple[str, Index], Tensor] = {}
     integrated: list[Tensor] = []
 

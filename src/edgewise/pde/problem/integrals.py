@@ -38,7 +38,7 @@ KEPT_RULES = 16  # of domains over which equations integrate. A choice
 
 
 class Rule(NamedTuple):
-    """How integrals are computed.
+    """A rule by which integrals are computed.
 
     Parameters
     ----------

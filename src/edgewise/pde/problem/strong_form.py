@@ -247,7 +247,7 @@ class StrongForm:
 
     @property
     def integral_rule(self) -> Rule:
-        """How integrals are computed."""
+        """The rule by which integrals are computed."""
         return self.equation_term.requirements.rule
 
     @property

@@ -16,7 +16,7 @@ from edgewise.errors import InputError, SolutionWarning, warn_caller
 from edgewise.files import Journal, Part
 from edgewise.nn.layers.base import Chain
 from edgewise.nn.prediction import BATCH_ROWS
-from edgewise.outcomes import Deadline, Progress, ProgressCallback, StopReason
+from edgewise.outcomes import Deadline, OutOfTime, Progress, ProgressCallback, StopReason
 from edgewise.pde.domains.domain import Box
 from edgewise.pde.domains.products import OverTime
 from edgewise.pde.low_rank.network import LowRankNetwork
@@ -48,7 +48,7 @@ from edgewise.train.methods.base import Method
 from edgewise.train.problems.blocks import BlockRole
 
 if TYPE_CHECKING:
-    from edgewise.pde.structured.slabs import March
+    from edgewise.pde.structured.slabs import March, SlabMarch
 
 NETWORK_STEPS = "steps of a network"  # the kind of work whose pace says how long a further stage takes
 UNKNOWN = "unknown "  # before the names of unknown coefficients beside those of parameters
@@ -298,6 +298,20 @@ class History(WorkBudget):
         self.add_stage(result, points)
         self.add_stage(finer, only.points)
 
+    def passed(self, problem: Collocation, march: SlabMarch, stop: list[StopReason]) -> March | None:
+        """Result of a pass through time, as far as it came; `stop` gets why a limit or Ctrl-C ended it.
+
+        Where these leave nothing to return, an InputError about the time limit, or Ctrl-C itself, is raised.
+        """
+        try:
+            return march.run()
+        except (KeyboardInterrupt, OutOfTime) as error:
+            is_late, result = isinstance(error, OutOfTime), march.result()
+            stop.append(StopReason.TIME_LIMIT if is_late else StopReason.INTERRUPTED)
+            if result is None and self.best is None:
+                raise (self.nothing_in_time(problem) if is_late else error) from None
+            return result
+
     def ended_early(self, problem: Collocation, march: March, loss: float, reason: StopReason) -> str:
         """Record the only pass through time, up to the moment that it reached, and return a clause about it."""
         assert problem.form.time is not None
@@ -313,14 +327,11 @@ class History(WorkBudget):
 
         If it `gives_way`, that is if it is wrong within the first hundredth of the time already.
         """
-        axis, clause = problem.form.time, self.ended_early(problem, march, loss, reason)
+        axis, domain, clause = problem.form.time, problem.domain, self.ended_early(problem, march, loss, reason)
         assert axis is not None
-        begin, end = problem.domain.bounds[axis].tolist()
-        is_short = march.reached - begin < LEAST_BEGINNING * (end - begin)
+        is_short = march.reached - float(domain.bounds[axis, 0]) < LEAST_BEGINNING * float(domain.size[axis])
         if gives_way and is_short and not self.past_deadline and self.evidence().estimate > LARGEST_RESIDUAL:
-            self.remark = (
-                f"slabs of time reached no further than {problem.domain.coordinates[axis]} = {march.reached:.6g}"
-            )
+            self.remark = f"slabs of time reached no further than {domain.coordinates[axis]} = {march.reached:.6g}"
             return None
         return reason, self.message_with_residual(clause)
 

@@ -16,7 +16,7 @@ from torch import nn
 
 from edgewise.nn.layers.base import Chain
 from edgewise.nn.layers.tensor_product import TensorLayer
-from edgewise.outcomes import OutOfTime, StopReason
+from edgewise.outcomes import StopReason
 from edgewise.pde.domains.mesh import Mesh, equal_shares, even_lines, graded_to_ends, grown, respaced, separated
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.integrals import GIVEN_RULE
@@ -425,15 +425,7 @@ def solve_in_weak_form(
     while not stop:
         spent = history.work
         march = WeakMarch(statement, max(tolerance, WEAK_TOLERANCE / finer**2), watch, finer)
-        try:
-            result = march.run()
-        except (KeyboardInterrupt, OutOfTime) as error:
-            result, is_late = march.result(), isinstance(error, OutOfTime)
-            stop.append(StopReason.TIME_LIMIT if is_late else StopReason.INTERRUPTED)
-            if result is None and history.best is None:
-                if is_late:
-                    raise history.nothing_in_time(problem) from None
-                raise
+        result = history.passed(problem, march, stop)
         if result is not None and result.is_complete:
             history.add_stage(TrainedNetwork(result.network, problem, tolerance), result.points)
             history.judged(_evidence_of_weak_form(history, rough))

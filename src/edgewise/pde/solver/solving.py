@@ -526,15 +526,7 @@ def _march(
     while True:
         spent, watch = history.work, PassWatch(history, allowed, stop)
         march = march_of(statement, allowed, watch, FINER_MARCH ** len(costs), known)
-        try:
-            result = march.run()
-        except (KeyboardInterrupt, OutOfTime) as error:
-            result, is_late = march.result(), isinstance(error, OutOfTime)
-            stop.append(StopReason.TIME_LIMIT if is_late else StopReason.INTERRUPTED)
-            if result is None and history.best is None:
-                if is_late:
-                    raise history.nothing_in_time(problem) from None
-                raise
+        result = history.passed(problem, march, stop)
         if watch.looser is not None and not stop:
             allowed = watch.looser
             continue

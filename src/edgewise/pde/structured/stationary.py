@@ -220,17 +220,11 @@ def newton(
     evaluated = evaluate(coef)
     for _ in range(NEWTON_STEPS):
         check_time()
-        if not is_finite(evaluated):
+        solved = newton_step(statement, blocks, evaluated, coef.shape)
+        if solved is None:
             return None
-        system = LinearSystem(blocks, [slopes for _, slopes in evaluated], coef.shape)
-        solver = solver_for(statement, system)
-        if solver is None:
-            return None
-        growth = partial(growth_of, solver, blocks, evaluated)
-        step = solver(-residuals_of(evaluated)).reshape(coef.shape)
-        work += system.work
-        if not np.isfinite(step).all():
-            return None
+        step, spent, solver = solved
+        work, growth = work + spent, partial(growth_of, solver, blocks, evaluated)
         if is_linear:
             return coef + step, work, growth
         fields = tuple(range(coef.ndim - 1))
@@ -309,8 +303,8 @@ def newton_step(
     blocks: Sequence[RowBlock],
     evaluated: Sequence[tuple[np.ndarray, Slopes]],
     shape: tuple[int, ...],
-) -> tuple[np.ndarray, float] | None:
-    """Solve the equations linearised at residuals and slopes: the step and the work; None where there is none."""
+) -> tuple[np.ndarray, float, Solver] | None:
+    """Solve the equations linearised at residuals and slopes: the step, the work and the solver; None if none."""
     if not is_finite(evaluated):
         return None
     system = LinearSystem(blocks, [slopes for _, slopes in evaluated], shape)
@@ -318,7 +312,7 @@ def newton_step(
     if solver is None:
         return None
     step = solver(-residuals_of(evaluated)).reshape(shape)
-    return (step, system.work) if np.isfinite(step).all() else None
+    return (step, system.work, solver) if np.isfinite(step).all() else None
 
 
 def stabilised(block: RowBlock, coef: np.ndarray) -> tuple[np.ndarray, Slopes]:

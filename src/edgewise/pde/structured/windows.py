@@ -21,6 +21,7 @@ from edgewise.pde.problem.strong_form import StrongForm
 from edgewise.pde.structured.axis import SplineAxis, TimeAxis
 from edgewise.pde.structured.blocks import Slopes
 from edgewise.pde.structured.cut import CutGrid
+from edgewise.pde.structured.cut.cut_grid import SEAM_WEIGHT
 from edgewise.pde.structured.linear import Projection, WeakForm, even_axes, has_weak_form, is_rough
 from edgewise.pde.structured.linear.weak import ROUGH_GRID, ROUGH_GRID_DEGREE, ROUGH_START, SLOW_FALL
 from edgewise.pde.structured.slabs import ITERATIONS, SPACE_MARGIN, STEP, Fields, Known, SlabMarch, Watch
@@ -39,9 +40,6 @@ MOST_CUT_INTERVALS = {1: 1000, 2: 64}  # of a coordinate. A choice: factors of t
 ACROSS, HOLE_POINTS, HOLE_INTERVALS, HOLE_DEGREE = 2.5, 64, (24, 128), 4
 WALL_SEED = 5  # of the points by which the width of holes is found. A choice
 CLOSED = 0.2  # length of the mean normal below which a piece is a closed curve: that of half a circle is 0.64. A choice
-# Weight of jumps of the highest derivative between cells that the boundary cuts and their neighbours, in the sum of
-# squares. A choice: from a hundredth to a hundred times as much the errors of heat on a disk are the same.
-SEAM_WEIGHT = 0.01
 # Penalty on the boundary, in units of the slopes inside over an interval. A choice: at a tenth of it heat on a disk has
 # unstable modes for splines of degree 8, at ten times as much none either.
 WALL_PENALTY = 150.0

@@ -12,13 +12,12 @@ from edgewise.errors import InputError
 from edgewise.pde.problem.fields import Index
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
 from edgewise.pde.structured.blocks import RowBlock
-from edgewise.pde.structured.cut.cut_grid import CutGrid
+from edgewise.pde.structured.cut.cut_grid import SEAM_WEIGHT, CutGrid
 from edgewise.settings import ABOVE_ZERO
 
 # Penalty on values at the boundary, in units of the least one of whole cells, (p + 1) (p + d) / (d h), for degree p in
 # d coordinates (T. Warburton, J. Hesthaven, Comput. Methods Appl. Mech. Engrg. 192, 2003, 2765). A choice.
 PENALTY = 4.0
-GHOST_WEIGHT = 0.01  # of jumps of the highest derivative beside cut cells, as in windows
 LEAST_FLUX = 1e-6  # of its derivatives, where a condition is about the flux, and not along the boundary. A choice
 
 
@@ -79,7 +78,7 @@ class CutGalerkin:
         lengths = grid.widths(inside.x)
         leading = {index: each for index, each in factors.items() if sum(index) == 2}
         stiff = float(sum((np.abs(each) / np.prod(lengths**index, 1)).mean() for index, each in leading.items()))
-        self.matrix += GHOST_WEIGHT * stiff * grid.ghost
+        self.matrix += SEAM_WEIGHT * stiff * grid.ghost
         for number, part in enumerate(grid.parts[1:], 1):
             assert part.normal is not None
             normal, share = part.normal.numpy(), part.weights**2

@@ -52,7 +52,7 @@ class Level:
 
     @property
     def is_first(self) -> bool:
-        """Whether nothing of the block holds after the first moment."""
+        """True if nothing of the block holds after the first moment."""
         return len(self.to_levels) == 1
 
     def applied(self, row: int, slot: int, coef: np.ndarray, of_rates: bool = False) -> np.ndarray:
