@@ -22,7 +22,7 @@ from edgewise.pde.structured.axis import SplineAxis, TimeAxis
 from edgewise.pde.structured.blocks import Slopes
 from edgewise.pde.structured.cut import CutGrid
 from edgewise.pde.structured.cut.cut_grid import SEAM_WEIGHT
-from edgewise.pde.structured.linear import Projection, WeakForm, even_axes, has_weak_form, is_rough
+from edgewise.pde.structured.linear import Projection, WeakForm, even_axes, has_rough_coefficient, has_weak_form
 from edgewise.pde.structured.linear.weak import ROUGH_GRID, ROUGH_GRID_DEGREE, ROUGH_START, SLOW_FALL
 from edgewise.pde.structured.slabs import ITERATIONS, SPACE_MARGIN, STEP, Fields, Known, SlabMarch, Watch
 from edgewise.pde.structured.statement import Statement, orders_of, scattered_block, start_terms
@@ -224,11 +224,12 @@ class WeakMarch(KeptGridMarch):
 
 
 def rough_part(statement: Statement) -> str:
-    """Of a problem with a `WeakForm`, what no grid of splines resolves: "coefficients are", "start is", or ""."""
-    if is_rough(statement):
+    """Name what no grid of splines resolves in a problem with a `WeakForm`: "coefficients are", "start is", or ""."""
+    if not has_weak_form(statement):
+        return ""
+    if has_rough_coefficient(statement):
         return "coefficients are"
-    has_form = has_weak_form(statement)
-    return "start is" if has_form and WeakMarch(statement, 1.0, lambda *_: True).has_rough_start() else ""
+    return "start is" if WeakMarch(statement, 1.0, lambda *_: True).has_rough_start() else ""
 
 
 class WindowMarch(KeptGridMarch):

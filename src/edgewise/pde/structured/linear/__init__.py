@@ -11,7 +11,7 @@ from edgewise.pde.structured.linear.solver import Krylov, solver_for
 from edgewise.pde.structured.linear.starts import RoughStart
 from edgewise.pde.structured.linear.system import LinearSystem, Preconditioner
 from edgewise.pde.structured.linear.waves import WaveByWave
-from edgewise.pde.structured.linear.weak import WeakForm, even_axes, has_weak_form, is_rough
+from edgewise.pde.structured.linear.weak import WeakForm, even_axes, has_rough_coefficient, has_weak_form
 
 __all__ = [
     "FastDiagonalisation",
@@ -23,7 +23,7 @@ __all__ = [
     "WaveByWave",
     "WeakForm",
     "even_axes",
+    "has_rough_coefficient",
     "has_weak_form",
-    "is_rough",
     "solver_for",
 ]

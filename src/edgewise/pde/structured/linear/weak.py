@@ -394,10 +394,10 @@ def even_axes(statement: Statement, intervals: int, degree: int) -> list[SplineA
     ]
 
 
-def is_rough(statement: Statement) -> bool:
-    """True if a problem has a `WeakForm` and a coefficient of second derivatives that no grid of splines resolves."""
+def has_rough_coefficient(statement: Statement) -> bool:
+    """True if no grid of splines resolves the coefficient of second derivatives; of a problem with a `WeakForm`."""
     form = statement.form
-    if form.order != 2 or not has_weak_form(statement):
+    if form.order != 2:
         return False
     assert form.time is not None
     begin = float(form.domain.bounds[form.time, 0])
