@@ -59,7 +59,8 @@ def test_a_like_solution_saves_steps(order, monkeypatch):
         torch.testing.assert_close(network(t), 1 / (1 + 1.01 * t), rtol=1e-8, atol=0)
         counts.append(count)
         networks.append(network)
-    assert counts[2] < counts[1] <= counts[0]
+    assert counts[2] < counts[1]
+    assert counts[1] < counts[0] or (order == 2 and counts[1] == counts[0])  # slabs continued take as few there
 
 
 @pytest.mark.parametrize("known", [lambda x: 1e6 * torch.sin(1e3 * x), lambda x: x * torch.nan])

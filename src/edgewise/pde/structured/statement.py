@@ -409,7 +409,7 @@ def mean_given(form: StrongForm, term: ResidualTerm) -> tuple[int, float] | None
 
 
 def _constant(form: StrongForm, field: int, constraint: int, mean: tuple[int, float] | None) -> Constant | str:
-    """What determines the constant of a field of which only derivatives occur; a clause where nothing does."""
+    """Value or mean that fixes the constant of a field of which only derivatives occur; a clause without one."""
     observed = form.observations
     names, points = {each.field for each in observed}, sum(len(each.values) for each in observed)
     if mean is not None and mean[0] == field and not observed:

@@ -148,7 +148,7 @@ class SlabOfFlow(Preconditioner):
             self._inviscid()
 
     def is_like(self, other: SlabOfFlow, shift: float) -> bool:
-        """Whether the factors serve another slab, too."""
+        """True if the factors serve another slab, too."""
         lines = zip(self.axes, other.axes, strict=True)
         is_same = self.statement is other.statement and all(
             np.array_equal(a.breakpoints, b.breakpoints) for a, b in lines
@@ -187,7 +187,7 @@ class SlabOfFlow(Preconditioner):
         return Level(number, moved, *parts, np.eye(count), False)
 
     def _split(self) -> None:
-        """Which residual of the equation, and which rows of conditions, belong to which velocity."""
+        """Find the residual of the equation and the rows of conditions that belong to each velocity."""
         highest = int(self.statement.orders[0][self.space].max())
         owners: dict[int, set[int]] = {}
         for row, slot, index in self.equation.slopes:
