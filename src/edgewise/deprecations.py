@@ -95,7 +95,7 @@ OLD_MODULES = {
     "pde.equation": "pde.problem.collocation",
     "pde.grow": "pde.solver.refinement",
     "pde.integrals": "pde.problem.integrals",
-    "pde.march": "pde.structured.slabs",
+    "pde.march": "pde.structured.evolution.slabs",
     "pde.mesh": "pde.domains.mesh",
     "pde.network": "pde.solver.network",
     "pde.sampling": "pde.domains.sampling",

@@ -73,7 +73,7 @@ def other_solutions(
     for value, name in ((budget, "budget"), (tolerance, "tolerance")):
         check_number(value, name, positive=True)
     from edgewise.pde.structured.deflation import others  # imported late: `import edgewise` stays light
-    from edgewise.pde.structured.slabs import marches
+    from edgewise.pde.structured.evolution.slabs import marches
     from edgewise.pde.structured.statement import recognised
     from edgewise.pde.structured.stationary import stationary_stages
 

@@ -27,7 +27,8 @@ from edgewise.pde import (
 from edgewise.pde.low_rank import stages
 from edgewise.pde.low_rank.sweeps import Pairs
 from edgewise.pde.solver import evidence, history
-from edgewise.pde.structured import enriched, slabs, stationary, windows
+from edgewise.pde.structured import enriched, stationary
+from edgewise.pde.structured.evolution import slabs, windows
 from edgewise.pde.structured.inverse import _Smoothing
 from edgewise.pde.structured.networks import TensorNetwork
 

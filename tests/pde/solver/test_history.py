@@ -21,7 +21,7 @@ from edgewise.pde.solver.history import (
 )
 from edgewise.pde.solver.network import network_for, tensor_network
 from edgewise.pde.solver.training import TrainingOutcome
-from edgewise.pde.structured.slabs import SlabMarch
+from edgewise.pde.structured.evolution.slabs import SlabMarch
 from edgewise.pde.structured.statement import recognised
 from edgewise.settings import EQUATION_BUDGET_WORK
 from edgewise.train import LevenbergMarquardt

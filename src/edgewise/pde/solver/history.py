@@ -48,7 +48,7 @@ from edgewise.train.methods.base import Method
 from edgewise.train.problems.blocks import BlockRole
 
 if TYPE_CHECKING:
-    from edgewise.pde.structured.slabs import March, SlabMarch
+    from edgewise.pde.structured.evolution.slabs import March, SlabMarch
 
 NETWORK_STEPS = "steps of a network"  # the kind of work whose pace says how long a further stage takes
 UNKNOWN = "unknown "  # before the names of unknown coefficients beside those of parameters

@@ -412,7 +412,7 @@ def solve_in_weak_form(
     `rough` says why: "coefficients are" or "start is". Returns the reason of the end and a sentence.
     """
     # Imported late: `import edgewise` stays light.
-    from edgewise.pde.structured.windows import FIRST_WEAK_INTERVALS, MOST_WEAK_INTERVALS, WeakMarch
+    from edgewise.pde.structured.evolution.weak import FIRST_WEAK_INTERVALS, MOST_WEAK_INTERVALS, WeakMarch
 
     finer, stop, dimension = 1.0, list[StopReason](), problem.domain.dimension - 1
 

@@ -47,7 +47,7 @@ from edgewise.train.methods.base import Method
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 
 if TYPE_CHECKING:
-    from edgewise.pde.structured.slabs import Known, SlabMarch
+    from edgewise.pde.structured.evolution.slabs import Known, SlabMarch
     from edgewise.pde.structured.statement import Statement
     from edgewise.pde.structured.stationary import Stage
 
@@ -349,10 +349,11 @@ def _solve_on_structured_grids(
     from edgewise.pde.structured.cut.stages import solid_stages
     from edgewise.pde.structured.deflation import interpolated, others  # imported late: `import edgewise` stays light
     from edgewise.pde.structured.enriched import enriched_stages
-    from edgewise.pde.structured.slabs import marches
+    from edgewise.pde.structured.evolution.slabs import marches
+    from edgewise.pde.structured.evolution.weak import rough_part
+    from edgewise.pde.structured.evolution.windows import evolution
     from edgewise.pde.structured.statement import recognised
     from edgewise.pde.structured.stationary import first_axes, stationary_stages
-    from edgewise.pde.structured.windows import evolution, rough_part
 
     known: Known = None if start is None else lambda x: field_values(start.model, start.problem, x)
     statement, is_large = recognised(problem.form), problem.domain.dimension > MOST_TENSOR
@@ -563,8 +564,9 @@ def _march(
 
 
 def _march_of(problem: Collocation) -> type[SlabMarch]:
-    from edgewise.pde.structured.slabs import DelayedMarch, SlabMarch
-    from edgewise.pde.structured.windows import WindowMarch
+    from edgewise.pde.structured.evolution.delays import DelayedMarch
+    from edgewise.pde.structured.evolution.slabs import SlabMarch
+    from edgewise.pde.structured.evolution.windows import WindowMarch
 
     on_box = DelayedMarch if problem.form.has_delays else SlabMarch
     return on_box if isinstance(problem.domain, Box) else WindowMarch

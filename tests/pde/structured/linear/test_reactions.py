@@ -9,9 +9,9 @@ from scipy.fft import dstn, idstn
 from scipy.integrate import solve_ivp
 
 from edgewise.pde import PDE, Box, Dirichlet, Initial, Time, laplacian
+from edgewise.pde.structured.evolution.slabs import SlabMarch
 from edgewise.pde.structured.linear import LinearSystem
 from edgewise.pde.structured.linear.diagonal import FastDiagonalisation
-from edgewise.pde.structured.slabs import SlabMarch
 from edgewise.pde.structured.statement import recognised
 
 RATE, SPREAD = 15.0, 0.01

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -12,13 +12,11 @@ import torch
 from torch import Tensor
 
 from edgewise.outcomes import check_time
-from edgewise.pde.problem.evaluation import EquationResiduals, EvaluationContext
-from edgewise.pde.problem.fields import Field
-from edgewise.pde.problem.strong_form import PROBE_SEEDS, PROBES
 from edgewise.pde.structured.axis import SplineAxis, TimeAxis, along
 from edgewise.pde.structured.deflation import interpolated
-from edgewise.pde.structured.linear import Krylov, LinearSystem, Preconditioner, RoughStart, solver_for
-from edgewise.pde.structured.networks import TensorNetwork, WindowNetwork
+from edgewise.pde.structured.evolution.starts import RoughStart
+from edgewise.pde.structured.linear import Krylov, LinearSystem, Preconditioner, solver_for
+from edgewise.pde.structured.networks import WindowNetwork
 from edgewise.pde.structured.statement import Statement, check_start, scattered_block, start_terms
 from edgewise.pde.structured.stationary import carried, graded, local_errors, network_of, norm_of
 from edgewise.settings import ABOVE_ZERO
@@ -57,8 +55,7 @@ MOST_INTERVALS = {1: 3000, 2: 100}  # of a coordinate of space. A choice: a slab
 ITERATIONS, CONTRACTION, SERIES, STEP = 12, 0.2, 0.5, 0.02
 STALLED = {False: 1e-10, True: 1e-7}  # steps below it that contract no longer are rounding; a pressure has more of it
 CONTINUED = 4  # degree in time with which a slab's polynomial is continued as the start of the next one. A choice
-SAME_MOMENT = 1e-10  # of the whole time: moments that are closer are the same. A choice: far above rounding
-JUMP_FOUND = 52  # halvings of a slab after which a moment is known to rounding
+WINDOW_LENGTHS = math.sqrt(2.0)  # between the lengths that windows may have, so that they share factors. A choice
 
 
 @dataclass(frozen=True, eq=False)
@@ -510,86 +507,38 @@ class SlabMarch:
         return values[: self.order]
 
 
-class DelayedMarch(SlabMarch):
-    """A pass through time in slabs that are no longer than the delays, so that delayed values are known [1]_.
-
-    A solution has a jump in its first derivative at the first moment, where its history ends; a delay carries each jump
-    on, to one of an order higher. Slabs end at these moments, so that each is smooth.
-
-    Parameters
-    ----------
-    statement, tolerance, watch, finer, known
-        As for `SlabMarch`.
-
-    References
-    ----------
-    .. [1] A. Bellen, M. Zennaro, "Numerical Methods for Delay Differential Equations", 2003, chapters 2 and 3.
-    """
-
-    def __init__(self, statement: Statement, tolerance: float, watch: Watch, finer: float = 1.0, known: Known = None):
-        super().__init__(replace(statement, past=self.past), tolerance, watch, finer, known)
-        self.jumps = [(self.ends[0], 0)]  # moments, and numbers of delays since the first one
-        self._windows: list[TensorNetwork] = []
-        self._probes = self.domain.interior(PROBES, "sobol", seed=PROBE_SEEDS[0])
-        self.whole = float(self.domain.size[self.time])
-
-    def past(self, number: int, points: Tensor) -> Tensor:
-        """Values of a field at earlier moments, (b, q), at points (b, q, n)."""
-        if not self.slabs:
-            return points.new_zeros(points.shape[:2])  # the history takes their place
-        self._windows += [network_of(*slab) for slab in self.slabs[len(self._windows) :]]
-        ends = torch.tensor(self.ends[: len(self.slabs) + 1], dtype=torch.float64)
-        network, flat = WindowNetwork(self._windows, ends, self.time), points.flatten(0, 1)
-        # Moments after the last one that is known belong to a slab that is too long, or to fresh points by rounding.
-        flat[:, self.time].clamp_(max=float(ends[-1]))
-        with torch.no_grad():
-            return network(flat)[:, number].reshape(points.shape[:2])
+class KeptGridMarch(SlabMarch):
+    """A pass through time whose grid of space gets no coarser, in slabs of a few lengths, which share factors."""
 
     def bounded(self, moment: float, length: float) -> float:
-        """Length of a slab that needs known values alone and ends where a derivative jumps; 0 where there is none."""
-        begin, end, same = self._places(moment), moment + length, SAME_MOMENT * self.whole
-        for number, (lowest, highest) in enumerate(begin):
-            if highest > moment - same:
-                return 0.0  # this delay vanishes
-            if self._places(end)[number][1] > moment + same:
-                end = self._moment_of(number, moment, moment, end)
-            if highest - lowest > same:
-                continue  # a delay that depends on the place carries jumps everywhere
-            for place, generation in list(self.jumps):
-                if abs(highest - place) <= same:
-                    self._add_jump(moment, generation + 1)
-                elif highest < place < self._places(end)[number][0] - same:
-                    end = self._moment_of(number, place, moment, end)
-        return end - moment
+        """One of a few lengths, so that windows share factors; the last one is as long as time is left."""
+        begin, end = self.domain.bounds[self.time].tolist()
+        if length == end - moment:
+            return length
+        return (end - begin) * WINDOW_LENGTHS ** math.floor(1e-9 + math.log(length / (end - begin), WINDOW_LENGTHS))
 
-    def _moment_of(self, number: int, place: float, begin: float, end: float) -> float:
-        """Moment between two others at which a delayed moment is a given one, by bisection."""
-        for _ in range(JUMP_FOUND):
-            middle = (begin + end) / 2
-            begin, end = (middle, end) if self._places(middle)[number][1] < place else (begin, middle)
-        return end
+    def _coarser(self, space: list[SplineAxis], state: np.ndarray) -> tuple[list[SplineAxis], np.ndarray]:
+        return space, state
 
-    def _add_jump(self, moment: float, generation: int) -> None:
-        """Remember a jump in a derivative that the degree of a slab resolves."""
-        if generation <= self.degree and all(place != moment for place, _ in self.jumps):
-            self.jumps.append((moment, generation))
-
-    def _places(self, moment: float) -> list[tuple[float, float]]:
-        """Earliest and latest moment that each delay asks for at a moment, over the places of space."""
-        x, asked, names = self._probes.clone(), list[Tensor](), self.domain.coordinates
-        x[:, self.time] = moment
-        ones = x.new_ones(len(x))
-
-        def past(moments: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-            asked.append(moments.expand(len(x)))
-            return asked[-1], ones > 0, ones
-
-        field = Field(lambda _: ones, names, lambda _, places, *__: torch.ones_like(places), past)
-        residuals = self.statement.form.equation_term.residuals
-        assert isinstance(residuals, EquationResiduals)
-        fields = dict.fromkeys(self.statement.form.fields, field)
-        EvaluationContext(names, x, fields, {}).call(residuals.equation, "equation")
-        return [(float(each.min()), float(each.max())) for each in asked]
+    def _coef(self, line: TimeAxis, nodal: np.ndarray, state: np.ndarray) -> np.ndarray:
+        """Coefficients of a window from those at its moments, (q, *counts, fields), and the state at its first one."""
+        moments, begin = line.collocation_points(self.order), line.breakpoints[0]
+        points = line.all_points()
+        length = float(np.ptp(line.breakpoints))
+        fields = []
+        for slot in range(nodal.shape[-1]):
+            given = int(self.statement.field_orders[slot, self.time])
+            data = np.concatenate([state[:given, ..., slot], nodal[..., slot]])
+            powers = np.polynomial.legendre.legvander(2 * (moments - begin) / length - 1, len(data) - 1)
+            first = np.polynomial.legendre.legvander(np.array([-1.0]), len(data) - 1)
+            rows = [first] if given else []
+            if given > 1:
+                slope = [np.polynomial.legendre.Legendre(each).deriv()(-1.0) for each in np.eye(len(data))]
+                rows.append(np.array([slope]) * 2 / length)
+            to_legendre = np.linalg.inv(np.concatenate([*rows, powers]))
+            at = np.polynomial.legendre.legvander(2 * (points - begin) / length - 1, len(data) - 1)
+            fields.append(np.tensordot(line.interpolated(at @ to_legendre), data, 1))
+        return np.moveaxis(np.stack(fields, -1), 0, self.time)
 
 
 def marches(statement: Statement) -> bool:

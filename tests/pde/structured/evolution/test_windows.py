@@ -21,8 +21,8 @@ from edgewise.pde import (
     solve,
 )
 from edgewise.pde.solver.solution import errors_of
+from edgewise.pde.structured.evolution.windows import WindowMarch, evolution
 from edgewise.pde.structured.networks import WindowNetwork
-from edgewise.pde.structured.windows import WindowMarch, evolution
 
 ZEROS = jn_zeros(0, 2)
 

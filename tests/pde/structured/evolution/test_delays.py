@@ -9,7 +9,7 @@ from scipy.integrate import solve_ivp
 
 from edgewise.errors import InputError
 from edgewise.pde import PDE, Dirichlet, Disk, Initial, Interval, Time, laplacian, solve
-from edgewise.pde.structured.slabs import DelayedMarch
+from edgewise.pde.structured.evolution.delays import DelayedMarch
 from edgewise.pde.structured.statement import recognised
 
 PI = math.pi

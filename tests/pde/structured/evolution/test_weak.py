@@ -22,8 +22,8 @@ from edgewise.pde import (
     laplacian,
     solve,
 )
+from edgewise.pde.structured.evolution.weak import WeakMarch, rough_part
 from edgewise.pde.structured.statement import recognised
-from edgewise.pde.structured.windows import WeakMarch, rough_part
 
 PLACE, SLOW, FAST = 0.613, 1.0, 4.0  # of a jump of the square of a speed, which is on no line of a grid
 

@@ -6,10 +6,10 @@ import torch
 
 from edgewise.errors import InputError
 from edgewise.pde import PDE, Dirichlet, Disk, Initial, Interval, Periodic, Time, laplacian, solve
-from edgewise.pde.structured import slabs, windows
-from edgewise.pde.structured.slabs import SlabMarch
+from edgewise.pde.structured.evolution import slabs, windows
+from edgewise.pde.structured.evolution.slabs import SlabMarch
+from edgewise.pde.structured.evolution.windows import WindowFactors, WindowMarch, evolution
 from edgewise.pde.structured.statement import recognised
-from edgewise.pde.structured.windows import WindowFactors, WindowMarch, evolution
 
 
 def decay(k, order=1):

@@ -18,8 +18,10 @@ from edgewise.pde.problem.interfaces import noted_diffusion
 from edgewise.pde.problem.strong_form import ResidualTerm
 from edgewise.pde.structured.axis import SplineAxis, TimeAxis, along
 from edgewise.pde.structured.blocks import RowBlock
-from edgewise.pde.structured.linear.starts import At
+from edgewise.pde.structured.evolution.slabs import KeptGridMarch
+from edgewise.pde.structured.evolution.starts import At
 from edgewise.pde.structured.statement import Statement
+from edgewise.settings import ABOVE_ZERO
 
 # Points of a coordinate by which coefficients are integrated, and points of an interval, at least. Choices: PINNacle's
 # rough coefficients have 256 values of a coordinate.
@@ -61,6 +63,15 @@ class Rule:
         local = [axis.local(self.points, order) for order in (0, 1)]
         self.columns, self.count = local[0][0].reshape(cells, per_cell, -1)[:, 0], axis.count
         self.values = [each.reshape(cells, per_cell, -1) for _, each in local]
+
+
+# Even intervals of the first and of the largest grid of a weak form, by the number of coordinates of space, and degree.
+# Choices: a second, and a minute; at a given number of splines degrees 4 to 8 are as good for waves through a speed
+# that jumps at random.
+FIRST_WEAK_INTERVALS, MOST_WEAK_INTERVALS, WEAK_DEGREE = {1: 48, 2: 12}, {1: 3000, 2: 100}, 4
+# Share of the largest value by which a start contradicts values at sides at least to be rough. A choice: smaller ones
+# leave errors that are far smaller.
+ROUGH_WALL = 1e-4
 
 
 @dataclass(eq=False)
@@ -415,3 +426,48 @@ def has_rough_coefficient(statement: Statement) -> bool:
     except ValueError:
         return False
     return float(np.abs(leading - spread / weight).max()) > ROUGH * size
+
+
+def rough_part(statement: Statement) -> str:
+    """Name what no grid of splines resolves in a problem with a `WeakForm`: "coefficients are", "start is", or ""."""
+    if not has_weak_form(statement):
+        return ""
+    if has_rough_coefficient(statement):
+        return "coefficients are"
+    return "start is" if WeakMarch(statement, 1.0, lambda *_: True).has_rough_start() else ""
+
+
+class WeakMarch(KeptGridMarch):
+    """A pass through time of a `WeakForm` on one even grid of space, see `SlabMarch`."""
+
+    def _initial(self) -> tuple[list[SplineAxis], np.ndarray]:
+        axes = even_axes(self.statement, round(self.finer * FIRST_WEAK_INTERVALS[len(self.space)]), WEAK_DEGREE)
+        self.form = WeakForm(self.statement, axes)
+        return axes, self.form.started(self._interpolated(axes)[..., 0], self._at, self.ends[0])[..., None]
+
+    def has_rough_start(self) -> bool:
+        """True if the equation keeps jumps or kinks, and the start has some, or contradicts values given at sides."""
+        if self.order == 1 and self.statement.form.order == 2:
+            return False  # diffusion smooths them
+        units, gaps = np.array([1.0, float(self.domain.size[self.time])])[: self.order], list[float]()
+        for intervals in (ROUGH_GRID[len(self.space)] // 2, ROUGH_GRID[len(self.space)]):
+            axes = even_axes(self.statement, intervals, ROUGH_GRID_DEGREE)
+            fresh = [axis.fresh_points(1) for axis in axes]
+            values = self._at(fresh)
+            both = values, self._between(axes, self._interpolated(axes), fresh) - values
+            size, gap = (float((np.abs(each.reshape(self.order, -1)).max(1) * units).max()) for each in both)
+            gaps.append(gap / max(size, ABOVE_ZERO))
+        if gaps[1] > ROUGH_START and gaps[0] < SLOW_FALL * gaps[1]:
+            return True
+        axes = even_axes(self.statement, FIRST_WEAK_INTERVALS[len(self.space)], WEAK_DEGREE)
+        missed = WeakForm(self.statement, axes).missed(self._interpolated(axes)[0].ravel(), self.ends[0])
+        return float(np.abs(missed).max()) > ROUGH_WALL * max(size, float(np.abs(missed).max()))
+
+    def _slab(
+        self, space: list[SplineAxis], state: np.ndarray, begin: float, end: float
+    ) -> tuple[list[SplineAxis], np.ndarray, np.ndarray, float]:
+        line = TimeAxis(begin, end, self.degree)
+        coef = self._coef(line, self.form.solved(line, state), state)
+        self.work, self.form.work = self.work + self.form.work, 0.0
+        tail = self._tail(space, coef)
+        return space, state, coef, float(np.maximum(tail[1], 0.1 * tail[0]).max())

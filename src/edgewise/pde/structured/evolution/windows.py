@@ -22,9 +22,16 @@ from edgewise.pde.structured.axis import SplineAxis, TimeAxis
 from edgewise.pde.structured.blocks import Slopes
 from edgewise.pde.structured.cut import CutGrid
 from edgewise.pde.structured.cut.cut_grid import SEAM_WEIGHT
-from edgewise.pde.structured.linear import Projection, WeakForm, even_axes, has_rough_coefficient, has_weak_form
-from edgewise.pde.structured.linear.weak import ROUGH_GRID, ROUGH_GRID_DEGREE, ROUGH_START, SLOW_FALL
-from edgewise.pde.structured.slabs import ITERATIONS, SPACE_MARGIN, STEP, Fields, Known, SlabMarch, Watch
+from edgewise.pde.structured.evolution.slabs import (
+    ITERATIONS,
+    SPACE_MARGIN,
+    STEP,
+    Fields,
+    KeptGridMarch,
+    Known,
+    Watch,
+)
+from edgewise.pde.structured.linear import Projection
 from edgewise.pde.structured.statement import Statement, orders_of, scattered_block, start_terms
 from edgewise.pde.structured.stationary import norm_of
 from edgewise.settings import ABOVE_ZERO
@@ -43,14 +50,6 @@ CLOSED = 0.2  # length of the mean normal below which a piece is a closed curve:
 # Penalty on the boundary, in units of the slopes inside over an interval. A choice: at a tenth of it heat on a disk has
 # unstable modes for splines of degree 8, at ten times as much none either.
 WALL_PENALTY = 150.0
-# Even intervals of the first and of the largest grid of a weak form, by the number of coordinates of space, and degree.
-# Choices: a second, and a minute; at a given number of splines degrees 4 to 8 are as good for waves through a speed
-# that jumps at random.
-FIRST_WEAK_INTERVALS, MOST_WEAK_INTERVALS, WEAK_DEGREE = {1: 48, 2: 12}, {1: 3000, 2: 100}, 4
-# Share of the largest value by which a start contradicts values at sides at least to be rough. A choice: smaller ones
-# leave errors that are far smaller.
-ROUGH_WALL = 1e-4
-WINDOW_LENGTHS = math.sqrt(2.0)  # between the lengths that windows may have, so that they share factors. A choice
 # Newton's method in a window: contraction below which factors are used again, and relative changes of slopes over a
 # window that are rounding.
 WINDOW_CONTRACTION, SAME_SLOPES = 0.3, 1e-12
@@ -151,85 +150,6 @@ class WindowFactors:
             rhs = rhs if np.iscomplexobj(system.matrix.data) else rhs.real
             step -= np.outer(vector, system(rhs[:, None])[:, 0]).real
         return step.reshape(len(step), -1, self.fields)
-
-
-class KeptGridMarch(SlabMarch):
-    """A pass through time whose grid of space gets no coarser, in slabs of a few lengths, which share factors."""
-
-    def bounded(self, moment: float, length: float) -> float:
-        """One of a few lengths, so that windows share factors; the last one is as long as time is left."""
-        begin, end = self.domain.bounds[self.time].tolist()
-        if length == end - moment:
-            return length
-        return (end - begin) * WINDOW_LENGTHS ** math.floor(1e-9 + math.log(length / (end - begin), WINDOW_LENGTHS))
-
-    def _coarser(self, space: list[SplineAxis], state: np.ndarray) -> tuple[list[SplineAxis], np.ndarray]:
-        return space, state
-
-    def _coef(self, line: TimeAxis, nodal: np.ndarray, state: np.ndarray) -> np.ndarray:
-        """Coefficients of a window from those at its moments, (q, *counts, fields), and the state at its first one."""
-        moments, begin = line.collocation_points(self.order), line.breakpoints[0]
-        points = line.all_points()
-        length = float(np.ptp(line.breakpoints))
-        fields = []
-        for slot in range(nodal.shape[-1]):
-            given = int(self.statement.field_orders[slot, self.time])
-            data = np.concatenate([state[:given, ..., slot], nodal[..., slot]])
-            powers = np.polynomial.legendre.legvander(2 * (moments - begin) / length - 1, len(data) - 1)
-            first = np.polynomial.legendre.legvander(np.array([-1.0]), len(data) - 1)
-            rows = [first] if given else []
-            if given > 1:
-                slope = [np.polynomial.legendre.Legendre(each).deriv()(-1.0) for each in np.eye(len(data))]
-                rows.append(np.array([slope]) * 2 / length)
-            to_legendre = np.linalg.inv(np.concatenate([*rows, powers]))
-            at = np.polynomial.legendre.legvander(2 * (points - begin) / length - 1, len(data) - 1)
-            fields.append(np.tensordot(line.interpolated(at @ to_legendre), data, 1))
-        return np.moveaxis(np.stack(fields, -1), 0, self.time)
-
-
-class WeakMarch(KeptGridMarch):
-    """A pass through time of a `WeakForm` on one even grid of space, see `SlabMarch`."""
-
-    def _initial(self) -> tuple[list[SplineAxis], np.ndarray]:
-        axes = even_axes(self.statement, round(self.finer * FIRST_WEAK_INTERVALS[len(self.space)]), WEAK_DEGREE)
-        self.form = WeakForm(self.statement, axes)
-        return axes, self.form.started(self._interpolated(axes)[..., 0], self._at, self.ends[0])[..., None]
-
-    def has_rough_start(self) -> bool:
-        """True if the equation keeps jumps or kinks, and the start has some, or contradicts values given at sides."""
-        if self.order == 1 and self.statement.form.order == 2:
-            return False  # diffusion smooths them
-        units, gaps = np.array([1.0, float(self.domain.size[self.time])])[: self.order], list[float]()
-        for intervals in (ROUGH_GRID[len(self.space)] // 2, ROUGH_GRID[len(self.space)]):
-            axes = even_axes(self.statement, intervals, ROUGH_GRID_DEGREE)
-            fresh = [axis.fresh_points(1) for axis in axes]
-            values = self._at(fresh)
-            both = values, self._between(axes, self._interpolated(axes), fresh) - values
-            size, gap = (float((np.abs(each.reshape(self.order, -1)).max(1) * units).max()) for each in both)
-            gaps.append(gap / max(size, ABOVE_ZERO))
-        if gaps[1] > ROUGH_START and gaps[0] < SLOW_FALL * gaps[1]:
-            return True
-        axes = even_axes(self.statement, FIRST_WEAK_INTERVALS[len(self.space)], WEAK_DEGREE)
-        missed = WeakForm(self.statement, axes).missed(self._interpolated(axes)[0].ravel(), self.ends[0])
-        return float(np.abs(missed).max()) > ROUGH_WALL * max(size, float(np.abs(missed).max()))
-
-    def _slab(
-        self, space: list[SplineAxis], state: np.ndarray, begin: float, end: float
-    ) -> tuple[list[SplineAxis], np.ndarray, np.ndarray, float]:
-        line = TimeAxis(begin, end, self.degree)
-        coef = self._coef(line, self.form.solved(line, state), state)
-        self.work, self.form.work = self.work + self.form.work, 0.0
-        tail = self._tail(space, coef)
-        return space, state, coef, float(np.maximum(tail[1], 0.1 * tail[0]).max())
-
-
-def rough_part(statement: Statement) -> str:
-    """Name what no grid of splines resolves in a problem with a `WeakForm`: "coefficients are", "start is", or ""."""
-    if not has_weak_form(statement):
-        return ""
-    if has_rough_coefficient(statement):
-        return "coefficients are"
-    return "start is" if WeakMarch(statement, 1.0, lambda *_: True).has_rough_start() else ""
 
 
 class WindowMarch(KeptGridMarch):

@@ -6,8 +6,8 @@ import torch
 from scipy.special import erf, expit, log_ndtr
 
 from edgewise.pde import PDE, Box, Dirichlet, Initial, Interval, Neumann, Periodic, Time, solve
-from edgewise.pde.structured.linear import RoughStart
-from edgewise.pde.structured.slabs import SlabMarch
+from edgewise.pde.structured.evolution.slabs import SlabMarch
+from edgewise.pde.structured.evolution.starts import RoughStart
 from edgewise.pde.structured.statement import recognised
 
 LINE = Interval(-8, 8) * Time(0, 1)

@@ -26,8 +26,8 @@ from edgewise.pde import (
 )
 from edgewise.pde.solver.solution import errors_of
 from edgewise.pde.structured.axis import TimeAxis
+from edgewise.pde.structured.evolution.slabs import SlabMarch, marches
 from edgewise.pde.structured.networks import TensorNetwork, WindowNetwork
-from edgewise.pde.structured.slabs import SlabMarch, marches
 from edgewise.pde.structured.statement import recognised
 
 PI = math.pi
@@ -455,7 +455,7 @@ def blow_up(end):
 
 @pytest.mark.slow
 def test_a_march_into_a_pole_says_where_it_ends(monkeypatch):
-    monkeypatch.setattr("edgewise.pde.structured.slabs.SHORTEST_SLAB", 1e-4)
+    monkeypatch.setattr("edgewise.pde.structured.evolution.slabs.SHORTEST_SLAB", 1e-4)
     solution = solve(blow_up(2.0))
     assert solution.stopped == "no_progress"
     assert "as where a solution blows up or jumps: it ends at t = " in solution.message

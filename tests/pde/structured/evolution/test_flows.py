@@ -22,7 +22,7 @@ from edgewise.pde import (
     solve,
 )
 from edgewise.pde.problem.conditions import Initial
-from edgewise.pde.structured.slabs import SlabMarch
+from edgewise.pde.structured.evolution.slabs import SlabMarch
 from edgewise.pde.structured.statement import recognised
 from edgewise.pde.structured.stationary import first_axes, network_of, newton, shape_of
 
