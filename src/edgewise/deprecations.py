@@ -104,7 +104,7 @@ OLD_MODULES = {
     "pde.solution": "pde.solver.solution",
     "pde.solve": "pde.solver.solving",
     "pde.training": "pde.solver.training",
-    "pde.unknowns": "pde.solver.scatter",
+    "pde.unknowns": "pde.solver.judging.scatter",
     "plot.animation": "plot.pde.animation",
     "plot.curves": "plot.network.curves plot.network.effects",
     "plot.diagram": "plot.network.diagram plot.network.views",

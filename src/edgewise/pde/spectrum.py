@@ -21,7 +21,7 @@ from edgewise.pde.domains.shapes import Polygon
 from edgewise.pde.problem.collocation import Collocation, points_with
 from edgewise.pde.problem.corners import CornerFunctions, corner_functions
 from edgewise.pde.problem.strong_form import strong_form_of
-from edgewise.pde.solver.uniqueness import zero_solves
+from edgewise.pde.solver.judging.uniqueness import zero_solves
 from edgewise.pde.structured.axis import SplineAxis
 from edgewise.pde.structured.cut import CutGalerkin, CutGrid
 from edgewise.pde.structured.networks import EnrichedNetwork, TensorNetwork

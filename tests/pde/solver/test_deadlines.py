@@ -26,7 +26,8 @@ from edgewise.pde import (
 )
 from edgewise.pde.low_rank import stages
 from edgewise.pde.low_rank.sweeps import Pairs
-from edgewise.pde.solver import evidence, history
+from edgewise.pde.solver import history
+from edgewise.pde.solver.judging import evidence
 from edgewise.pde.structured import enriched, stationary
 from edgewise.pde.structured.evolution import slabs, windows
 from edgewise.pde.structured.inverse import _Smoothing

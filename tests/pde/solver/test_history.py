@@ -9,17 +9,9 @@ from edgewise.outcomes import StopReason
 from edgewise.pde.domains.domain import Box, Interval, Time
 from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Dirichlet, Initial
-from edgewise.pde.solver.history import (
-    MOST_LOOSE_MARCH,
-    MOST_MARCH,
-    History,
-    PassWatch,
-    TrainedNetwork,
-    fall_of_pass,
-    residual_at,
-    solve_step_work,
-)
+from edgewise.pde.solver.history import History, TrainedNetwork, fall_of_pass, residual_at, solve_step_work
 from edgewise.pde.solver.network import network_for, tensor_network
+from edgewise.pde.solver.passes import MOST_LOOSE_MARCH, MOST_MARCH, PassWatch
 from edgewise.pde.solver.training import TrainingOutcome
 from edgewise.pde.structured.evolution.slabs import SlabMarch
 from edgewise.pde.structured.statement import recognised

@@ -24,7 +24,7 @@ from edgewise.pde import (
     named_equation,
     solve,
 )
-from edgewise.pde.solver.evidence import LARGEST_RESIDUAL
+from edgewise.pde.solver.judging.evidence import LARGEST_RESIDUAL
 from edgewise.pde.structured.enriched import enriched_stages, operator_of
 from edgewise.pde.structured.networks import EnrichedNetwork
 

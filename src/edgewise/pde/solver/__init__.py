@@ -1,8 +1,8 @@
 """Solver: `solve` finds the solution of a `PDE`, refines it until two stages agree, and estimates its error.
 
-`solving` plans and starts the work, on structured grids (`edgewise.pde.structured`) or by `refinement`, which trains
-ever finer networks (`network`, `training`); `history` records stages and work, and `solution` is the result.
-`evidence` judges it by what it was not made from, with the problem linearised about it (`uniqueness`).
+`solving` plans and starts the work, on structured grids (`edgewise.pde.structured`), in `passes` through time, or by
+`refinement`, which trains ever finer networks (`network`, `training`); `history` records stages and work, and
+`solution` is the result. `judging` says how good it is by what it was not made from.
 """
 
 from edgewise.pde.solver.solution import Errors, Extreme, Solution, Stage

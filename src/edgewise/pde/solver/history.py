@@ -22,7 +22,7 @@ from edgewise.pde.domains.products import OverTime
 from edgewise.pde.low_rank.network import LowRankNetwork
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.strong_form import strong_form_of
-from edgewise.pde.solver.evidence import (
+from edgewise.pde.solver.judging.evidence import (
     CORRECTION_OF_SLABS,
     CORRECTION_WORK,
     LARGEST_RESIDUAL,
@@ -32,6 +32,7 @@ from edgewise.pde.solver.evidence import (
     residual_size,
     sought_points,
 )
+from edgewise.pde.solver.judging.uniqueness import squared_residuals
 from edgewise.pde.solver.network import (
     SolverNetwork,
     count_parameters,
@@ -40,7 +41,6 @@ from edgewise.pde.solver.network import (
 )
 from edgewise.pde.solver.solution import Solution, Stage, field_values
 from edgewise.pde.solver.training import STEPS, Patience, TrainingOutcome, train_network
-from edgewise.pde.solver.uniqueness import squared_residuals
 from edgewise.pde.structured.networks import TensorNetwork, WindowNetwork
 from edgewise.settings import ABOVE_ZERO, EQUATION_BUDGET_WORK
 from edgewise.train.cost import EQUATION_COST, WorkBudget, active_parameters
@@ -63,16 +63,7 @@ UNEVEN = 1e3
 # measured on equations with known solutions.
 FALL_OF_PASSES = 20.0
 LEAST_BEGINNING = 1e-2  # of the time: shorter beginnings of passes are no evidence, and give way. A choice
-# Passes through time: each has a hundredth of the tolerance of the one before, at about twice the work; the largest
-# tolerance of a first pass, and of one after another that would not have reached the last moment; and how much sharper
-# passes get that are looser than usual. Choices: where a pass is dear, a hundredth of its tolerance is out of reach.
-SHARPER_MARCH, DEARER_MARCH = 100.0, 1.5
-MOST_MARCH, MOST_LOOSE_MARCH, SHARPER_LOOSE_MARCH = 1e-3, 1e-1, 10.0
-# Shares of the budget from which on, and up to which, a first pass is given up for one with a larger tolerance if it
-# would not reach the last moment at its present pace. Choices: a tenth is lost, and half is left for the other one.
-FORECAST_FROM, FORECAST_TO = 0.1, 0.5
-# A later pass ends where at its present pace it would need so many times what is left. A choice: paces vary.
-OUT_OF_REACH = 2.0
+SHARPER_MARCH = 100.0  # a pass through time has so much less of a tolerance than the one before. A choice
 COMPARED_POINTS = 256  # at a moment, at which two passes through time are compared. A choice
 MOST_GROWTH = 700.0  # logarithm of the largest factor that float64 holds
 ROUNDING = 1e-16  # no estimate is below it: relative rounding of float64
@@ -82,15 +73,13 @@ CORRECTION_PACE = 1e9  # its multiply-adds in a second, a third of those of `Ste
 # a short limit has one; and seconds for the judgement after Ctrl-C. Choices: a judgement takes a tenth of a second to
 # some seconds, and nobody waits for more than a few after Ctrl-C.
 RESERVED_SHARE, MOST_RESERVED, FIRST_GRACE, INTERRUPTED_SECONDS = 0.15, 5.0, 0.25, 1.0
+# Factor by which the estimate from all evidence may exceed the tolerance once two solutions agree to it. A choice: it
+# holds parts that are bounds, not errors.
+UNLIKE = 10.0
 LOWERED = 0.9  # share of the residual of a grid below which a finer one counts as having lowered it. A choice
 SEARCH_OF_FRESH = 3.0  # the search for large residuals has so many times the fresh points, in one to three dimensions
 FRESH_SEED = 31  # added to the seed of the solve, so that these points are not among those of the training
 
-STOPPED = {
-    StopReason.BUDGET: "the budget was spent in a sharper one",
-    StopReason.TIME_LIMIT: "the time was over in a sharper one",
-    StopReason.INTERRUPTED: "a sharper one was interrupted",
-}
 WHY_EARLY = {
     StopReason.NO_PROGRESS: "Windows in time became too short, as where a solution blows up or jumps: it ends",
     StopReason.BUDGET: "The budget was spent before the last moment, which needs a larger one: the solution ends",
@@ -539,55 +528,6 @@ def solve_step_work(network: nn.Module, problem: Collocation) -> float:
 def fall_of_pass(sharper: float) -> float:
     """Largest factor by which a pass through time whose tolerance is so many times sharper is believed to be better."""
     return FALL_OF_PASSES ** min(max(math.log(sharper) / math.log(SHARPER_MARCH), 0.0), 1.0)
-
-
-class PassWatch:
-    """Reports the progress of a pass through time, and ends one that would not reach the last moment.
-
-    Parameters
-    ----------
-    history : History
-        Of the solve.
-    allowed : float
-        Tolerance of the pass.
-    stop : list of StopReason
-        Receives the reason where the whole solve ends.
-
-    Attributes
-    ----------
-    looser : float or None
-        Tolerance with which to begin again, because at its present pace this first pass needs more than the budget.
-    is_out_of_reach : bool
-        Whether this pass ended: after a complete one because at its present pace it needs much more than the budget,
-        the first one because half of the budget is spent within the first hundredth of the time.
-    """
-
-    def __init__(self, history: History, allowed: float, stop: list[StopReason]):
-        self.history, self.allowed, self.stop, self.spent = history, allowed, stop, history.work
-        self.looser: float | None = None
-        self.is_out_of_reach = False
-        self._begin: tuple[float, float] | None = None
-
-    def __call__(self, share: float, slabs: int, work: float) -> bool:
-        history = self.history
-        history.work, history.has_result = self.spent + work, history.has_result or slabs > 0
-        history.report_progress(f"slab {slabs}, {100 * share:.0f} % of the time", self.allowed**2)
-        if history.exhausted:
-            self.stop.append(history.exhausted[0])
-        elif history.best is None and share < LEAST_BEGINNING and history.work > FORECAST_TO * history.limit:
-            self.is_out_of_reach = True
-        elif work > FORECAST_FROM / 2 * history.limit:
-            self._begin = self._begin or (share, work)  # the pace of late, for first slabs are short
-            if work > FORECAST_FROM * history.limit:
-                needed = (1 - share) * (work - self._begin[1]) / max(share - self._begin[0], ABOVE_ZERO)
-                excess = needed / (history.limit - history.work)
-                if history.best is not None:
-                    self.is_out_of_reach = excess > OUT_OF_REACH
-                elif excess > 1 and work < FORECAST_TO * history.limit and self.allowed < MOST_LOOSE_MARCH:
-                    steps = math.ceil(min(math.log(excess, DEARER_MARCH), 10))
-                    most = MOST_MARCH if self.allowed < MOST_MARCH else MOST_LOOSE_MARCH
-                    self.looser = min(self.allowed * SHARPER_MARCH**steps, most)
-        return not self.stop and self.looser is None and not self.is_out_of_reach
 
 
 def until(problem: Collocation, axis: int, moment: float) -> Collocation:

@@ -1,14 +1,10 @@
-"""Refinement: from a coarse network to fine ones, with more knots where they are needed, or with more terms.
-
-Passes through time of equations with rough coefficients are refined here too, from grid to grid.
-"""
+"""Refinement: from a coarse network to fine ones, with more knots where they are needed, or with more terms."""
 
 from __future__ import annotations
 
 import copy
 import math
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import torch
@@ -21,8 +17,8 @@ from edgewise.pde.domains.mesh import Mesh, equal_shares, even_lines, graded_to_
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.integrals import GIVEN_RULE
 from edgewise.pde.problem.strong_form import with_integrals_by
-from edgewise.pde.solver.evidence import INTEGRALS_AGREE, LARGEST_GAP, LARGEST_RESIDUAL, Evidence, integrals_gap
-from edgewise.pde.solver.history import ROUNDING, SLOWEST_FALL, History, TrainedNetwork, solve_step_work
+from edgewise.pde.solver.history import History, TrainedNetwork, solve_step_work
+from edgewise.pde.solver.judging.evidence import INTEGRALS_AGREE, LARGEST_GAP, LARGEST_RESIDUAL, integrals_gap
 from edgewise.pde.solver.network import (
     SeparableNetwork,
     count_parameters,
@@ -40,7 +36,7 @@ from edgewise.train.methods.base import Method
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 
 if TYPE_CHECKING:
-    from edgewise.pde.structured.statement import Statement
+    pass
 
 TENSOR, SEPARABLE = "tensor", "separable"
 FIRST_RANK = 2  # terms of a separable network at the start. A choice: one term more than functions of one product need
@@ -85,10 +81,6 @@ GROWTH = 2.0  # factor of the coefficients of a tensor network from stage to sta
 LEAST_GROWTH = 1.2  # the same of the last stage, where the number of parameters is limited
 RANK_GROWTH = 2  # the rank of a separable network grows by one part in so many
 START_SEED_STEP, RANK_SEED_STEP = 1000, 17  # between the seeds of one start, or of one stage, and the next
-# Weak forms: growth of the number of intervals of a coordinate from pass to pass, and of the work; tolerance in time of
-# the first pass, which falls as the square of the intervals, as errors in space about do. Choices, but for the work:
-# 3.5 to 4.6 times was measured.
-WEAK_GROWTH, WEAK_DEARER, WEAK_TOLERANCE = 1.5, 4.0, 1e-2
 
 
 @dataclass(frozen=True)
@@ -402,61 +394,3 @@ class Refinement:
                 finer = layer.with_breakpoints([separated(each) for each in both])
             networks.append(TensorNetwork(finer))
         return [network for network in networks if count_parameters(network) <= self.plan.most]
-
-
-def solve_in_weak_form(
-    problem: Collocation, statement: Statement, history: History, tolerance: float, rough: str
-) -> tuple[StopReason, str]:
-    """Pass through time in weak form on finer and finer even grids, until two of them agree or the budget is spent.
-
-    `rough` says why: "coefficients are" or "start is". Returns the reason of the end and a sentence.
-    """
-    # Imported late: `import edgewise` stays light.
-    from edgewise.pde.structured.evolution.weak import FIRST_WEAK_INTERVALS, MOST_WEAK_INTERVALS, WeakMarch
-
-    finer, stop, dimension = 1.0, list[StopReason](), problem.domain.dimension - 1
-
-    def watch(share: float, slabs: int, work: float) -> bool:
-        history.work, history.has_result = spent + work, history.has_result or slabs > 0
-        history.report_progress(f"slab {slabs}, {100 * share:.0f} % of the time", tolerance**2)
-        stop.extend([history.exhausted[0]] if history.exhausted else [])
-        return not stop
-
-    while not stop:
-        spent = history.work
-        march = WeakMarch(statement, max(tolerance, WEAK_TOLERANCE / finer**2), watch, finer)
-        result = history.passed(problem, march, stop)
-        if result is not None and result.is_complete:
-            history.add_stage(TrainedNetwork(result.network, problem, tolerance), result.points)
-            history.judged(_evidence_of_weak_form(history, rough))
-        elif result is not None and history.best is None:
-            stop.append(StopReason.NO_PROGRESS)
-            clause = history.ended_early(problem, result, tolerance, stop[0])
-            history.judged(_evidence_of_weak_form(history, rough))
-            return stop[0], f"{clause}."
-        if stop:
-            break
-        if history.evidence().estimate <= tolerance:
-            return StopReason.CONVERGED, f"Two grids agree to {history.stages[-1].change:.1g}, within the tolerance."
-        finer *= WEAK_GROWTH
-        if round(finer * FIRST_WEAK_INTERVALS[dimension]) > MOST_WEAK_INTERVALS[dimension]:
-            return StopReason.NO_PROGRESS, "The largest grid is reached."
-        if history.work + WEAK_DEARER * (history.work - spent) > history.limit:
-            return StopReason.BUDGET, "A finer grid is out of reach of the budget."
-    return stop[0], "The solution is that of the last complete pass."
-
-
-def _evidence_of_weak_form(history: History, rough: str) -> Evidence:
-    """Judgement by differences of grids: residuals at points say nothing where coefficients or starts are rough.
-
-    Errors are taken to fall from grid to grid as slowly as any two differences did, and at best with the length of the
-    intervals, so that what is left is the sum of a geometric series.
-    """
-    changes = [stage.change for stage in history.stages[1:]]
-    checks = (f"the equation holds in its weak form, for its {rough} rough, so that residuals say nothing",)
-    if not changes:
-        return Evidence(1.0, 0.0, checks, ("There was one grid only, and nothing to compare it with.",))
-    fall = max([1 / WEAK_GROWTH, *(after / before for before, after in pairwise(changes) if before > 0)])
-    fall = min(fall, SLOWEST_FALL)
-    agree = f"two solutions on different grids agree to {changes[-1]:.1g}"
-    return Evidence(max(changes[-1] * fall / (1 - fall), ROUNDING), 0.0, (agree, *checks), ())

@@ -25,20 +25,11 @@ from edgewise.outcomes import (
 )
 from edgewise.pde.domains.domain import TIME, Box
 from edgewise.pde.problem.collocation import Collocation
-from edgewise.pde.solver.evidence import LARGEST_RESIDUAL, evidence_of_fields
-from edgewise.pde.solver.history import (
-    DEARER_MARCH,
-    MOST_MARCH,
-    SHARPER_LOOSE_MARCH,
-    SHARPER_MARCH,
-    STOPPED,
-    History,
-    PassWatch,
-    TrainedNetwork,
-    fall_of_pass,
-)
+from edgewise.pde.solver.history import UNLIKE, History, TrainedNetwork
+from edgewise.pde.solver.judging.evidence import LARGEST_RESIDUAL, evidence_of_fields
 from edgewise.pde.solver.network import SeparableNetwork, SolverNetwork, check_as_start, grid_sizes, kan_of
-from edgewise.pde.solver.refinement import SEPARABLE, TENSOR, Plan, Refinement, solve_in_weak_form
+from edgewise.pde.solver.passes import solve_in_passes, solve_in_weak_form
+from edgewise.pde.solver.refinement import SEPARABLE, TENSOR, Plan, Refinement
 from edgewise.pde.solver.solution import Solution, field_values
 from edgewise.pde.solver.training import linear_method
 from edgewise.pde.structured.networks import TensorNetwork
@@ -47,18 +38,12 @@ from edgewise.train.methods.base import Method
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 
 if TYPE_CHECKING:
-    from edgewise.pde.structured.evolution.slabs import Known, SlabMarch
-    from edgewise.pde.structured.statement import Statement
+    from edgewise.pde.structured.evolution.slabs import Known
     from edgewise.pde.structured.stationary import Stage
 
 # Intervals of the coarsest grid: of each coordinate, and of the only one. A choice: coarse enough that the first stage
 # takes less than a second.
 FIRST_GRID_OF_BOX, FIRST_GRID_OF_LINE = 5, 20
-FIRST_MARCH = 30.0  # slabs of time: the first pass has so many times the tolerance
-FINER_MARCH = 1.3  # factor of the first grids from pass to pass. A choice: two passes are never the same
-# Factor by which the estimate from all evidence may exceed the tolerance once two solutions agree to it. A choice: it
-# holds parts that are bounds, not errors.
-UNLIKE = 10.0
 # Degree of splines on parts between interfaces. A choice: on each part the solution is smooth up to the interface and
 # beyond, so that a higher degree needs fewer coefficients; from 9 on the matrices lose digits.
 DEGREE_OF_PARTS = 7
@@ -183,27 +168,28 @@ def solve(
     Notes
     -----
     Time is t, or the only coordinate that acts as it: the equation evolves along it from conditions at its lower end,
-    as `Dirichlet(..., on="s=0")`. On boxes of at most three coordinates, where there are as many conditions as the
-    equations' orders and nothing is chosen, `edgewise.pde.structured` collocates products of splines of degree 9 to 11
-    and solves by sparse factors, grid after grid or slab of time after slab, until two of them agree (a field of which
-    only derivatives occur, as the pressure of a flow, needs one value, as `Observations`, or its mean, as a `Condition`
-    on its `integral`; in time its mean is zero, initial velocities alone are given, without a divergence and as at the
-    walls, and an outlet has p = 0 with v = 0 and the normal derivative of u, or with both normal derivatives); so are
-    evolutions on other domains of the plane, in windows of time by Galerkin's method. Linear evolutions on an interval
-    or a rectangle with a coefficient that jumps or is rougher than any grid, and waves and transport from a start with
-    kinks or jumps, are solved in weak form; linear equations of second order for one field on solids that are cut from
-    others by Galerkin's method on cut cells. In more
-    coordinates, or where three are too many for a grid, `edgewise.pde.low_rank` does so for one field, a tensor train
-    of splines. On other domains in the plane, functions that are singular at corners and around round holes are added
-    to the splines, for one field and an equation of second order whose leading part is the Laplacian. Else networks are
-    trained: on one or two coordinates the fields are sums of all products of B-splines (`TensorLayer`); in more
-    dimensions sums of separable functions, products of one spline of each coordinate, or of functions of one coordinate
-    each; a KAN if `hidden` asks for one. Levenberg-Marquardt minimises the residuals on a coarse grid. Then intervals
-    are added where the estimated error is largest (on boxes, for linear problems, so that each interval has the same
-    error; else some are halved), or half as many terms are added, whichever lowers the loss more, without a change of
-    the function but in the first case; and so on, on more points, until two stages agree to `tolerance`, the loss falls
-    no further, or the budget is spent. Fields that `UnknownField` names are found by penalised least squares on tensor
-    grids. With splines of degree five residuals of an equation of order m fall as the grid size to the power of 6 - m.
+    as `Dirichlet(..., on="s=0")`. Where nothing is chosen, the first of these methods that fits is taken, and each goes
+    from grid to grid, or from one pass through time to a sharper one, until two results agree to `tolerance`:
+
+    - Boxes of at most three coordinates, with as many conditions as the equations' orders: collocation with products of
+      splines of degree 9 to 11 and sparse factors, in time slab after slab. A field of which only derivatives occur, as
+      the pressure of a flow, needs one value, as `Observations`, or its mean, as a `Condition` on its `integral`. In
+      time its mean is zero; initial velocities alone are given, without a divergence and as at the walls; an outlet has
+      p = 0 with v = 0 and the normal derivative of u, or with both normal derivatives.
+    - Linear evolution on an interval or a rectangle whose coefficients no grid resolves, and waves and transport from a
+      start with kinks or jumps: a weak form on even grids.
+    - Evolution on other domains of the plane: Galerkin's method in windows of time.
+    - Linear equations of second order for one field on solids cut from others: Galerkin's method on cut cells.
+    - One field of more coordinates, or where three are too many for a grid: a tensor train of splines.
+    - Equations of second order for one field on other domains of the plane, with the Laplacian as leading part:
+      functions that are singular at corners and around round holes are added to splines, by least squares.
+    - Fields that `UnknownField` names: penalised least squares on tensor grids.
+
+    All others are solved by networks: sums of all products of B-splines (`TensorLayer`) on one or two coordinates, sums
+    of products of one function of each coordinate on more, or a KAN if `hidden` asks for one. Levenberg-Marquardt
+    minimises the residuals on a coarse grid. Then intervals are added where the estimated error is largest, or half as
+    many terms, whichever lowers the loss more. With splines of degree five residuals of an equation of order m fall as
+    the grid size to the power of 6 - m.
 
     Examples
     --------
@@ -360,7 +346,7 @@ def _solve_on_structured_grids(
     if isinstance(statement, str):
         evolving = evolution(problem.form)
         if evolving is not None:
-            return _march(problem, evolving, history, tolerance, known)
+            return solve_in_passes(problem, evolving, history, tolerance, known)
         if is_large:
             ended = solve_on_grids(problem, solid_stages(problem, history.limit), history, tolerance)
             if ended is None or ended[0] is StopReason.NO_PROGRESS:  # or networks, whatever is better
@@ -370,7 +356,7 @@ def _solve_on_structured_grids(
     if marches(statement):
         if rough := rough_part(statement):
             return solve_in_weak_form(problem, statement, history, tolerance, rough)
-        ended = _march(problem, statement, history, tolerance, known)
+        ended = solve_in_passes(problem, statement, history, tolerance, known)
         if ended is not None or statement.multipliers or TIME in problem.domain.coordinates:
             return ended
     if problem.form.has_delays or (TIME in problem.domain.coordinates and problem.domain.dimension > 1):
@@ -512,83 +498,3 @@ def solve_on_grids(
     if not is_resolved or evidence.estimate > UNSOLVED_ESTIMATE:
         return None  # least squares on grids graded by the residual may still find what no structured grid resolves
     return StopReason.NO_PROGRESS, history.message_with_residual("A finer grid does not lower the residual")
-
-
-def _march(
-    problem: Collocation, statement: Statement, history: History, tolerance: float, known: Known
-) -> tuple[StopReason, str] | None:
-    """Pass through time in slabs, again and again, each time with a sharper tolerance, until two passes agree.
-
-    Where not even the first pass reaches the last moment, its slabs are the solution up to the moment that it reached.
-    """
-    march_of = _march_of(problem)
-    allowed, costs = min(max(FIRST_MARCH * tolerance, march_of.tolerances[0]), MOST_MARCH), list[float]()
-    stop: list[StopReason] = []
-    while True:
-        spent, watch = history.work, PassWatch(history, allowed, stop)
-        march = march_of(statement, allowed, watch, FINER_MARCH ** len(costs), known)
-        result = history.passed(problem, march, stop)
-        if watch.looser is not None and not stop:
-            allowed = watch.looser
-            continue
-        if result is not None and result.is_complete:
-            history.add_stage(TrainedNetwork(result.network, problem, allowed), result.points)
-            if history.error_estimate <= tolerance:
-                agree = f"Two passes through time agree to {history.error_estimate:.1g}"
-                estimate = history.evidence().estimate
-                if estimate <= UNLIKE * tolerance:
-                    return StopReason.CONVERGED, f"{agree}, within the tolerance."
-                return StopReason.NO_PROGRESS, f"{agree}, but other evidence puts the error at {estimate:.1g}."
-        elif history.best is None:
-            if result is None:
-                return None
-            reason = StopReason.BUDGET if watch.is_out_of_reach else StopReason.NO_PROGRESS
-            return history.begun(problem, result, allowed, stop[0] if stop else reason, gives_way=not stop)
-        elif result is not None and not watch.is_out_of_reach:
-            history.compare_beginning(result.network, result.reached)
-        is_last = result is None or not result.is_complete or allowed <= march_of.tolerances[1]
-        if is_last and not (stop or watch.is_out_of_reach):
-            return StopReason.NO_PROGRESS, history.message_with_residual("A sharper pass through time is no better")
-        if stop:
-            return stop[0], f"The solution is that of the last complete pass; {STOPPED[stop[0]]}."
-        costs.append(history.work - spent)
-        if watch.is_out_of_reach or history.work + DEARER_MARCH * costs[-1] > history.limit:
-            if len(history.stages) == 1:
-                _check_by_coarser(problem, statement, history)
-            return StopReason.BUDGET, history.message_with_residual("A sharper pass is out of reach of the budget")
-        # A pass that is a little sharper is enough where the estimate is near the tolerance; others may reach rounding.
-        # The error beside a jump of the start falls with its grid, no faster than such passes do.
-        is_near = history.error_estimate <= fall_of_pass(SHARPER_LOOSE_MARCH) * tolerance or march.rough is not None
-        sharper = SHARPER_MARCH if allowed <= MOST_MARCH and not is_near else SHARPER_LOOSE_MARCH
-        allowed = max(allowed / sharper, march_of.tolerances[1])
-
-
-def _march_of(problem: Collocation) -> type[SlabMarch]:
-    from edgewise.pde.structured.evolution.delays import DelayedMarch
-    from edgewise.pde.structured.evolution.slabs import SlabMarch
-    from edgewise.pde.structured.evolution.windows import WindowMarch
-
-    on_box = DelayedMarch if problem.form.has_delays else SlabMarch
-    return on_box if isinstance(problem.domain, Box) else WindowMarch
-
-
-def _check_by_coarser(problem: Collocation, statement: Statement, history: History) -> None:
-    """Compare the only pass through time with one of a larger tolerance, which costs less than a sharper one.
-
-    Without a second pass nothing knows by how much errors grow in time. Only the time limit ends it.
-    """
-    assert history.best is not None
-    coarser = SHARPER_MARCH if history.best.loss <= MOST_MARCH else SHARPER_LOOSE_MARCH
-    spent, allowed = history.work, coarser * history.best.loss
-
-    def watch(share: float, slabs: int, work: float) -> bool:
-        history.work = spent + work
-        history.report_progress(f"check, slab {slabs}, {100 * share:.0f} % of the time", allowed**2)
-        return not history.past_deadline
-
-    try:
-        result = _march_of(problem)(statement, allowed, watch, 1 / FINER_MARCH).run()
-    except (KeyboardInterrupt, OutOfTime):  # the solution itself is complete
-        return
-    if result is not None and result.is_complete:
-        history.add_stage_before(TrainedNetwork(result.network, problem, allowed), result.points)

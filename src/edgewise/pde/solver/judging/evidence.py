@@ -29,10 +29,8 @@ from edgewise.pde.problem.collocation import Collocation, points_with
 from edgewise.pde.problem.evaluation import place_words
 from edgewise.pde.problem.integrals import Rule
 from edgewise.pde.problem.strong_form import with_integrals_by
-from edgewise.pde.solver.scatter import scatter_of
-from edgewise.pde.solver.solution import Stage, field_values
-from edgewise.pde.solver.training import linear_method, train_network
-from edgewise.pde.solver.uniqueness import (
+from edgewise.pde.solver.judging.scatter import scatter_of
+from edgewise.pde.solver.judging.uniqueness import (
     COARSE,
     COARSE_DEGREE,
     SumNetwork,
@@ -46,6 +44,8 @@ from edgewise.pde.solver.uniqueness import (
     weakest_direction,
     zero_solves,
 )
+from edgewise.pde.solver.solution import Stage, field_values
+from edgewise.pde.solver.training import linear_method, train_network
 from edgewise.pde.structured.networks import TensorNetwork, WindowNetwork
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.cost import EQUATION_COST

@@ -12,16 +12,16 @@ from edgewise.pde.library import named_equation
 from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Condition, Dirichlet, Initial, Neumann, Observations, Periodic
 from edgewise.pde.problem.integrals import integral
-from edgewise.pde.solver.evidence import Evidence, judge, one_sided_residual, sought_points
-from edgewise.pde.solver.network import tensor_network
-from edgewise.pde.solver.solving import solve
-from edgewise.pde.solver.uniqueness import (
+from edgewise.pde.solver.judging.evidence import Evidence, judge, one_sided_residual, sought_points
+from edgewise.pde.solver.judging.uniqueness import (
     SumNetwork,
     coefficient_jump,
     undetermined_coefficients,
     weakest_direction,
     zero_solves,
 )
+from edgewise.pde.solver.network import tensor_network
+from edgewise.pde.solver.solving import solve
 
 PI = math.pi
 LINE, SQUARE = Interval(0, 1), Box(x=(0, 1), y=(0, 1))

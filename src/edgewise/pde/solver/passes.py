@@ -1,0 +1,235 @@
+"""Passes through time, each sharper than the one before, until two of them agree."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from edgewise.outcomes import OutOfTime, StopReason
+from edgewise.pde.domains.domain import Box
+from edgewise.pde.problem.collocation import Collocation
+from edgewise.pde.solver.history import (
+    LEAST_BEGINNING,
+    ROUNDING,
+    SHARPER_MARCH,
+    SLOWEST_FALL,
+    UNLIKE,
+    History,
+    TrainedNetwork,
+    fall_of_pass,
+)
+from edgewise.pde.solver.judging.evidence import Evidence
+from edgewise.settings import ABOVE_ZERO
+
+if TYPE_CHECKING:
+    from edgewise.pde.structured.evolution.slabs import Known, SlabMarch
+    from edgewise.pde.structured.statement import Statement
+
+FIRST_MARCH = 30.0  # slabs of time: the first pass has so many times the tolerance
+FINER_MARCH = 1.3  # factor of the first grids from pass to pass. A choice: two passes are never the same
+# Largest tolerance of a first pass, and of one after another that would not have reached the last moment; how much
+# sharper passes get that are looser than usual, and the work of a sharper one, at least, by that of the one before.
+# Choices: where a pass is dear, a hundredth of its tolerance is out of reach.
+MOST_MARCH, MOST_LOOSE_MARCH, SHARPER_LOOSE_MARCH, DEARER_MARCH = 1e-3, 1e-1, 10.0, 1.5
+# Shares of the budget from which on, and up to which, a first pass is given up for one with a larger tolerance if it
+# would not reach the last moment at its present pace. Choices: a tenth is lost, and half is left for the other one.
+FORECAST_FROM, FORECAST_TO = 0.1, 0.5
+# A later pass ends where at its present pace it would need so many times what is left. A choice: paces vary.
+OUT_OF_REACH = 2.0
+# Weak forms: growth of the number of intervals of a coordinate from pass to pass, and of the work; tolerance in time of
+# the first pass, which falls as the square of the intervals, as errors in space about do. Choices, but for the work:
+# 3.5 to 4.6 times was measured.
+WEAK_GROWTH, WEAK_DEARER, WEAK_TOLERANCE = 1.5, 4.0, 1e-2
+STOPPED = {
+    StopReason.BUDGET: "the budget was spent in a sharper one",
+    StopReason.TIME_LIMIT: "the time was over in a sharper one",
+    StopReason.INTERRUPTED: "a sharper one was interrupted",
+}
+
+
+class PassWatch:
+    """Reports the progress of a pass through time, and ends one that would not reach the last moment.
+
+    Parameters
+    ----------
+    history : History
+        Of the solve.
+    allowed : float
+        Tolerance of the pass.
+    stop : list of StopReason
+        Receives the reason where the whole solve ends.
+
+    Attributes
+    ----------
+    looser : float or None
+        Tolerance with which to begin again, because at its present pace this first pass needs more than the budget.
+    is_out_of_reach : bool
+        Whether this pass ended: after a complete one because at its present pace it needs much more than the budget,
+        the first one because half of the budget is spent within the first hundredth of the time.
+    """
+
+    def __init__(self, history: History, allowed: float, stop: list[StopReason]):
+        self.history, self.allowed, self.stop, self.spent = history, allowed, stop, history.work
+        self.looser: float | None = None
+        self.is_out_of_reach = False
+        self._begin: tuple[float, float] | None = None
+
+    def __call__(self, share: float, slabs: int, work: float) -> bool:
+        history = self.history
+        history.work, history.has_result = self.spent + work, history.has_result or slabs > 0
+        history.report_progress(f"slab {slabs}, {100 * share:.0f} % of the time", self.allowed**2)
+        if history.exhausted:
+            self.stop.append(history.exhausted[0])
+        elif history.best is None and share < LEAST_BEGINNING and history.work > FORECAST_TO * history.limit:
+            self.is_out_of_reach = True
+        elif work > FORECAST_FROM / 2 * history.limit:
+            self._begin = self._begin or (share, work)  # the pace of late, for first slabs are short
+            if work > FORECAST_FROM * history.limit:
+                needed = (1 - share) * (work - self._begin[1]) / max(share - self._begin[0], ABOVE_ZERO)
+                excess = needed / (history.limit - history.work)
+                if history.best is not None:
+                    self.is_out_of_reach = excess > OUT_OF_REACH
+                elif excess > 1 and work < FORECAST_TO * history.limit and self.allowed < MOST_LOOSE_MARCH:
+                    steps = math.ceil(min(math.log(excess, DEARER_MARCH), 10))
+                    most = MOST_MARCH if self.allowed < MOST_MARCH else MOST_LOOSE_MARCH
+                    self.looser = min(self.allowed * SHARPER_MARCH**steps, most)
+        return not self.stop and self.looser is None and not self.is_out_of_reach
+
+
+def solve_in_passes(
+    problem: Collocation, statement: Statement, history: History, tolerance: float, known: Known
+) -> tuple[StopReason, str] | None:
+    """Pass through time in slabs, again and again, each time with a sharper tolerance, until two passes agree.
+
+    Where not even the first pass reaches the last moment, its slabs are the solution up to the moment that it reached.
+    """
+    march_of = _march_of(problem)
+    allowed, costs = min(max(FIRST_MARCH * tolerance, march_of.tolerances[0]), MOST_MARCH), list[float]()
+    stop: list[StopReason] = []
+    while True:
+        spent, watch = history.work, PassWatch(history, allowed, stop)
+        march = march_of(statement, allowed, watch, FINER_MARCH ** len(costs), known)
+        result = history.passed(problem, march, stop)
+        if watch.looser is not None and not stop:
+            allowed = watch.looser
+            continue
+        if result is not None and result.is_complete:
+            history.add_stage(TrainedNetwork(result.network, problem, allowed), result.points)
+            if history.error_estimate <= tolerance:
+                agree = f"Two passes through time agree to {history.error_estimate:.1g}"
+                estimate = history.evidence().estimate
+                if estimate <= UNLIKE * tolerance:
+                    return StopReason.CONVERGED, f"{agree}, within the tolerance."
+                return StopReason.NO_PROGRESS, f"{agree}, but other evidence puts the error at {estimate:.1g}."
+        elif history.best is None:
+            if result is None:
+                return None
+            reason = StopReason.BUDGET if watch.is_out_of_reach else StopReason.NO_PROGRESS
+            return history.begun(problem, result, allowed, stop[0] if stop else reason, gives_way=not stop)
+        elif result is not None and not watch.is_out_of_reach:
+            history.compare_beginning(result.network, result.reached)
+        is_last = result is None or not result.is_complete or allowed <= march_of.tolerances[1]
+        if is_last and not (stop or watch.is_out_of_reach):
+            return StopReason.NO_PROGRESS, history.message_with_residual("A sharper pass through time is no better")
+        if stop:
+            return stop[0], f"The solution is that of the last complete pass; {STOPPED[stop[0]]}."
+        costs.append(history.work - spent)
+        if watch.is_out_of_reach or history.work + DEARER_MARCH * costs[-1] > history.limit:
+            if len(history.stages) == 1:
+                _check_by_coarser(problem, statement, history)
+            return StopReason.BUDGET, history.message_with_residual("A sharper pass is out of reach of the budget")
+        # A pass that is a little sharper is enough where the estimate is near the tolerance; others may reach rounding.
+        # The error beside a jump of the start falls with its grid, no faster than such passes do.
+        is_near = history.error_estimate <= fall_of_pass(SHARPER_LOOSE_MARCH) * tolerance or march.rough is not None
+        sharper = SHARPER_MARCH if allowed <= MOST_MARCH and not is_near else SHARPER_LOOSE_MARCH
+        allowed = max(allowed / sharper, march_of.tolerances[1])
+
+
+def _march_of(problem: Collocation) -> type[SlabMarch]:
+    from edgewise.pde.structured.evolution.delays import DelayedMarch
+    from edgewise.pde.structured.evolution.slabs import SlabMarch
+    from edgewise.pde.structured.evolution.windows import WindowMarch
+
+    on_box = DelayedMarch if problem.form.has_delays else SlabMarch
+    return on_box if isinstance(problem.domain, Box) else WindowMarch
+
+
+def _check_by_coarser(problem: Collocation, statement: Statement, history: History) -> None:
+    """Compare the only pass through time with one of a larger tolerance, which costs less than a sharper one.
+
+    Without a second pass nothing knows by how much errors grow in time. Only the time limit ends it.
+    """
+    assert history.best is not None
+    coarser = SHARPER_MARCH if history.best.loss <= MOST_MARCH else SHARPER_LOOSE_MARCH
+    spent, allowed = history.work, coarser * history.best.loss
+
+    def watch(share: float, slabs: int, work: float) -> bool:
+        history.work = spent + work
+        history.report_progress(f"check, slab {slabs}, {100 * share:.0f} % of the time", allowed**2)
+        return not history.past_deadline
+
+    try:
+        result = _march_of(problem)(statement, allowed, watch, 1 / FINER_MARCH).run()
+    except (KeyboardInterrupt, OutOfTime):  # the solution itself is complete
+        return
+    if result is not None and result.is_complete:
+        history.add_stage_before(TrainedNetwork(result.network, problem, allowed), result.points)
+
+
+def solve_in_weak_form(
+    problem: Collocation, statement: Statement, history: History, tolerance: float, rough: str
+) -> tuple[StopReason, str]:
+    """Pass through time in weak form on finer and finer even grids, until two of them agree or the budget is spent.
+
+    `rough` says why: "coefficients are" or "start is". Returns the reason of the end and a sentence.
+    """
+    # Imported late: `import edgewise` stays light.
+    from edgewise.pde.structured.evolution.weak import FIRST_WEAK_INTERVALS, MOST_WEAK_INTERVALS, WeakMarch
+
+    finer, stop, dimension = 1.0, list[StopReason](), problem.domain.dimension - 1
+
+    def watch(share: float, slabs: int, work: float) -> bool:
+        history.work, history.has_result = spent + work, history.has_result or slabs > 0
+        history.report_progress(f"slab {slabs}, {100 * share:.0f} % of the time", tolerance**2)
+        stop.extend([history.exhausted[0]] if history.exhausted else [])
+        return not stop
+
+    while not stop:
+        spent = history.work
+        march = WeakMarch(statement, max(tolerance, WEAK_TOLERANCE / finer**2), watch, finer)
+        result = history.passed(problem, march, stop)
+        if result is not None and result.is_complete:
+            history.add_stage(TrainedNetwork(result.network, problem, tolerance), result.points)
+            history.judged(_evidence_of_weak_form(history, rough))
+        elif result is not None and history.best is None:
+            stop.append(StopReason.NO_PROGRESS)
+            clause = history.ended_early(problem, result, tolerance, stop[0])
+            history.judged(_evidence_of_weak_form(history, rough))
+            return stop[0], f"{clause}."
+        if stop:
+            break
+        if history.evidence().estimate <= tolerance:
+            return StopReason.CONVERGED, f"Two grids agree to {history.stages[-1].change:.1g}, within the tolerance."
+        finer *= WEAK_GROWTH
+        if round(finer * FIRST_WEAK_INTERVALS[dimension]) > MOST_WEAK_INTERVALS[dimension]:
+            return StopReason.NO_PROGRESS, "The largest grid is reached."
+        if history.work + WEAK_DEARER * (history.work - spent) > history.limit:
+            return StopReason.BUDGET, "A finer grid is out of reach of the budget."
+    return stop[0], "The solution is that of the last complete pass."
+
+
+def _evidence_of_weak_form(history: History, rough: str) -> Evidence:
+    """Judgement by differences of grids: residuals at points say nothing where coefficients or starts are rough.
+
+    Errors are taken to fall from grid to grid as slowly as any two differences did, and at best with the length of the
+    intervals, so that what is left is the sum of a geometric series.
+    """
+    changes = [stage.change for stage in history.stages[1:]]
+    checks = (f"the equation holds in its weak form, for its {rough} rough, so that residuals say nothing",)
+    if not changes:
+        return Evidence(1.0, 0.0, checks, ("There was one grid only, and nothing to compare it with.",))
+    fall = max([1 / WEAK_GROWTH, *(after / before for before, after in pairwise(changes) if before > 0)])
+    fall = min(fall, SLOWEST_FALL)
+    agree = f"two solutions on different grids agree to {changes[-1]:.1g}"
+    return Evidence(max(changes[-1] * fall / (1 - fall), ROUNDING), 0.0, (agree, *checks), ())
