@@ -15,7 +15,7 @@ from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.outcomes import check_time
 from edgewise.pde.problem.evaluation import WAVE_TRIALS
 from edgewise.pde.structured.axis import SplineAxis, along
-from edgewise.pde.structured.blocks import FunctionalBlock, RowBlock, Slopes
+from edgewise.pde.structured.blocks import EquationBlock, FunctionalBlock, RowBlock, Slopes
 from edgewise.pde.structured.linear import LinearSystem, solver_for
 from edgewise.pde.structured.linear.system import Solver
 from edgewise.pde.structured.networks import TensorNetwork
@@ -53,6 +53,9 @@ NEWTON_ROUNDING, NEWTON_CLOSE = 1e-9, 1e-6
 LEAST_GAIN = 1e-2
 # Error where a residual is no number, as beyond the domain of a root: as large as fields are, so that it is refined.
 UNDEFINED_ERROR = 1.0
+# Of the size with which it would balance the other fields of a flow: smaller pressures and velocities count as if they
+# had this size, for their rounding is that of the others. A choice: pressures are a tenth of all forces at least.
+BALANCED_SHARE = 0.1
 # Weight of an error that is summed up over the whole time beside that of one slab, of which there are many. A choice
 LASTING_WEIGHT = 0.1
 MEAN_ROUNDING = 1e-15  # of the slopes of the shortest waves: means of residuals below it are rounding. A choice
@@ -476,6 +479,33 @@ def wave_slopes(block: RowBlock, shape: tuple[int, ...], slopes: Slopes, axis: i
             )
         scale[number] += wave
     return np.maximum(scale, ABOVE_ZERO)
+
+
+def balanced_sizes(
+    statement: Statement, blocks: Sequence[RowBlock], evaluated: Sequence[tuple[np.ndarray, Slopes]], sizes: np.ndarray
+) -> np.ndarray:
+    """Least sizes of a pressure, and of velocities of a flow, beside other fields of sizes (fields,).
+
+    They are a share of what balances the others, as waves as long as the domain: of a pressure the forces in all
+    residuals in which it occurs, of a velocity the slopes of the others in the divergence. Other fields get 0.
+    """
+    balanced, multipliers = np.zeros_like(sizes), set(statement.multipliers)
+    for block, (_, slopes) in zip(blocks, evaluated, strict=True):
+        waves = np.zeros((len(block.numbers), len(sizes)))
+        for slot in {slot for _, slot, _ in slopes if isinstance(block, EquationBlock)}:
+            own = {key: slope for key, slope in slopes.items() if key[1] == slot}
+            waves[:, slot] = wave_slopes(block, (len(waves), *block.shape), own, None).reshape(len(waves), -1).max(1)
+        waves[waves <= ABOVE_ZERO] = 0.0
+        keys = [{(slot, index) for row, slot, index in slopes if row == number} for number in range(len(waves))]
+        is_divergence = [
+            all(slot not in multipliers and sum(index) > index[statement.form.time] == 0 for slot, index in each)
+            for each in keys
+        ]
+        for slot in range(len(sizes)):
+            rows = (waves[:, slot] > 0) & (slot in multipliers or np.array(is_divergence))
+            others = waves[rows] @ sizes - waves[rows, slot] * sizes[slot]
+            balanced[slot] += BALANCED_SHARE * others.sum() / max(waves[rows, slot].sum(), ABOVE_ZERO)
+    return balanced
 
 
 def next_breakpoints(

@@ -24,7 +24,7 @@ from edgewise.pde import (
 from edgewise.pde.problem.conditions import Initial
 from edgewise.pde.structured.evolution.slabs import SlabMarch
 from edgewise.pde.structured.statement import recognised
-from edgewise.pde.structured.stationary import first_axes, network_of, newton, shape_of
+from edgewise.pde.structured.stationary import balanced_sizes, first_axes, network_of, newton, shape_of
 
 PI = math.pi
 REYNOLDS = 40.0
@@ -257,6 +257,41 @@ def test_a_flow_in_time_between_walls(is_open):
     solution = solve(vortices(is_open=is_open), tolerance=1e-7)
     assert solution.stopped == "converged"
     assert solution.error_estimate < 1e-7 and solution.errors().relative_l2 < 1e-10  # it is near rounding
+
+
+@pytest.mark.slow
+def test_a_shear_that_decays_has_neither_pressure_nor_a_speed_across():
+    """Both are rounding, so that nothing can be relative to their size."""
+
+    def flow(u, v, p):
+        return (
+            u.t + u * u.x + v * u.y + p.x - laplacian(u) / 10,
+            v.t + u * v.x + v * v.y + p.y - laplacian(v) / 10,
+            u.x + v.y,
+        )
+
+    exact = {"u": lambda y, t: torch.sin(PI * y) * torch.exp(-(PI**2) / 10 * t), "v": 0.0, "p": 0.0}
+    walls = [Periodic("x"), Dirichlet({"u": 0.0, "v": 0.0}, on=["y=0", "y=1"])]
+    start = Initial({"u": lambda y: torch.sin(PI * y), "v": 0.0})
+    solution = solve(PDE(flow, Box(x=(0, 1), y=(0, 1)) * Time(0, 0.2), [*walls, start], solution=exact))
+    assert solution.stopped == "converged" and solution.errors().relative_l2 < 1e-10
+    assert "its mean over space is zero" in solution.trust
+
+
+def test_sizes_that_balance_the_other_fields_of_a_flow():
+    """A tenth of the speed across that balances u = 1 along twice the length, and of the pressure of the forces."""
+    walls = Dirichlet({"u": 0.0, "v": 0.0})
+    stokes = lambda u, v, p: (u.t + 2 * p.x - laplacian(u), v.t + 2 * p.y - laplacian(v), u.x + v.y)  # noqa: E731
+    problem = PDE(stokes, Box(x=(0, 2), y=(0, 1)) * Time(0, 5), [walls, Initial({"u": 0.0, "v": 0.0})])
+    statement = recognised(problem.form)
+    axes = statement.axes([np.linspace(0, 2, 2), np.linspace(0, 1, 2), np.linspace(0, 5, 2)], [5, 5, 5])
+    blocks = statement.blocks(axes)
+    evaluated = [block.evaluate(np.zeros(shape_of(statement, axes))) for block in blocks]
+    forces = 2 * PI / 5 + PI**2 + (2 * PI) ** 2
+    expected = [0.0, 0.05, 0.1 * forces / (2 * PI + 4 * PI)]
+    # Residuals are in units of the field, whose sizes for the two forces differ by some per cent.
+    found = balanced_sizes(statement, blocks, evaluated, np.array([1.0, 0.0, 0.0]))
+    assert found == pytest.approx(expected, rel=0.05)
 
 
 def test_an_initial_pressure_is_refused():

@@ -48,6 +48,7 @@ LINES, LINE_POINTS = 4, 513  # along each coordinate, on which jumps are sought.
 # least share of this size. Choices: boundaries have fewer rows, ten or a hundred times as large; rounding stays small
 SMALL_SINGULAR, SMALL_ROW, SMALLEST_ROW = 1e-4, 1e-3, 1e-9
 ZERO_MEAN = 1e-4  # of the largest value of a field: means below are zero, as far as points of a coarse mesh give them
+ROUNDED_MEAN = 1e-9  # of the largest value of all fields: so are those of a pressure that is rounding alone. A choice
 ZERO_POINTS = 4000  # at which the residuals of u = 0 are looked at. A choice
 
 
@@ -232,8 +233,9 @@ def weakest_direction(network: nn.Module, problem: Collocation) -> Weakest | Non
         _, moments = x[:, problem.form.time].unique(return_inverse=True)
         shares = nn.functional.one_hot(moments).mT * weights
         shares = shares / shares.sum(1, keepdim=True)
-        found = network(x)[:, number].detach()
-        if float((shares @ found).abs().max()) <= ZERO_MEAN * float(found.abs().max()):
+        found = network(x).detach()
+        most = max(ZERO_MEAN * float(found[:, number].abs().max()), ROUNDED_MEAN * float(found.abs().max()))
+        if float((shares @ found[:, number]).abs().max()) <= most:
             zero_means.append(problem.fields[number])
             rows = torch.cat([rows, shares @ values[:, number]])
     if parts is not None:  # an output is nothing outside of its part

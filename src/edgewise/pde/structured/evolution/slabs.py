@@ -18,7 +18,7 @@ from edgewise.pde.structured.evolution.starts import RoughStart
 from edgewise.pde.structured.linear import Krylov, LinearSystem, Preconditioner, solver_for
 from edgewise.pde.structured.networks import WindowNetwork
 from edgewise.pde.structured.statement import Statement, check_start, scattered_block, start_terms
-from edgewise.pde.structured.stationary import carried, graded, local_errors, network_of, norm_of
+from edgewise.pde.structured.stationary import balanced_sizes, carried, graded, local_errors, network_of, norm_of
 from edgewise.settings import ABOVE_ZERO
 
 Fields = tuple[list[SplineAxis], np.ndarray]
@@ -296,6 +296,9 @@ class SlabMarch:
             rhs = -np.concatenate(parts)
             if not np.isfinite(rhs).all():
                 return None
+            if self._largest is not None and self._steps == 1:
+                least = balanced_sizes(statement, blocks, evaluated, self._scale(coef))
+                self._largest = np.maximum(self._largest, least)
             if fresh:
                 system = LinearSystem(blocks, [slopes for _, slopes in evaluated], coef.shape)
                 solver = solver_for(statement, system, STEP * allowed * self._scale(coef), self._flow)
