@@ -489,7 +489,8 @@ def balanced_sizes(
     They are a share of what balances the others, as waves as long as the domain: of a pressure the forces in all
     residuals in which it occurs, of a velocity the slopes of the others in the divergence. Other fields get 0.
     """
-    balanced, multipliers = np.zeros_like(sizes), set(statement.multipliers)
+    balanced, multipliers, time = np.zeros_like(sizes), set(statement.multipliers), statement.form.time
+    assert time is not None
     for block, (_, slopes) in zip(blocks, evaluated, strict=True):
         waves = np.zeros((len(block.numbers), len(sizes)))
         for slot in {slot for _, slot, _ in slopes if isinstance(block, EquationBlock)}:
@@ -498,8 +499,7 @@ def balanced_sizes(
         waves[waves <= ABOVE_ZERO] = 0.0
         keys = [{(slot, index) for row, slot, index in slopes if row == number} for number in range(len(waves))]
         is_divergence = [
-            all(slot not in multipliers and sum(index) > index[statement.form.time] == 0 for slot, index in each)
-            for each in keys
+            all(slot not in multipliers and sum(index) > index[time] == 0 for slot, index in each) for each in keys
         ]
         for slot in range(len(sizes)):
             rows = (waves[:, slot] > 0) & (slot in multipliers or np.array(is_divergence))
