@@ -219,3 +219,10 @@ def test_roots_logarithms_and_reciprocals_in_space():
     outflow = Condition(lambda u: u.x + torch.sqrt(u), on="x=1")  # u = 1 + a x with a + sqrt(1 + a) = 0
     (end,) = solve(PDE(lambda u: u.xx, Interval(0, 1), [Dirichlet(1.0, on="x=0"), outflow]))([1.0])[0]
     assert end - 1 + math.sqrt(end) == pytest.approx(0, abs=1e-12)
+
+
+def test_a_derivative_of_an_expression_is_refused_in_a_sentence():
+    with pytest.raises(InputError, match=r"^the equation may take derivatives of fields only, got \.x of an expression"):
+        PDE(lambda u, x: (x * u.x).x, Interval(0, 1), [Dirichlet(0.0)])
+    with pytest.raises(AttributeError, match="squared_twice"):
+        PDE(lambda u: u.xx.squared_twice, Interval(0, 1), [Dirichlet(0.0)])

@@ -8,7 +8,7 @@ import torch
 from scipy.special import jn_zeros, jv
 
 from edgewise.errors import InputError
-from edgewise.pde import PDE, Box, Dirichlet, Initial, Interval, Periodic, Time, eigenvalues, solve
+from edgewise.pde import PDE, Box, Dirichlet, Initial, Interval, Neumann, Periodic, Time, eigenvalues, solve
 
 LINE, SYMMETRIC = np.linspace(0, 1, 101)[1:], np.linspace(-1, 1, 101)
 AT_ONE = Dirichlet(0.0, on="x=1")
@@ -103,3 +103,12 @@ def test_torch_is_left_as_it_was():
     state = torch.get_rng_state()
     PDE(lambda u, x: x * u.xx + u.x - 1, Interval(0, 1), [AT_ONE])
     assert torch.equal(state, torch.get_rng_state())
+
+
+def test_initial_values_at_a_singular_point_are_named_as_a_choice():
+    """One value at the centre is enough for mathematics; the sentence says how to state it."""
+    problem = [lambda u, x: x * u.xx + 2 * u.x + x * u**5, Interval(0, 5)]
+    with pytest.raises(InputError, match=r"add Dirichlet\(.*\), or give u and its derivatives below order 2 on 'x=0'"):
+        PDE(*problem, [Dirichlet(1.0, on="x=0")])
+    solution = solve(PDE(*problem, [Dirichlet(1.0, on="x=0"), Neumann(0.0, on="x=0")]))
+    assert abs(solution([[5.0]])[0, 0] - (1 + 25 / 3) ** -0.5) < 1e-11  # Lane-Emden's equation of index 5

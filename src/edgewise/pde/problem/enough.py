@@ -123,20 +123,24 @@ def check_enough_conditions(
         )
     whole = requirements.order(field, space)
     for piece in domain.named(domain.boundary_names) if whole > 1 else ():
-        given, needed, order = given_on([piece.name]), whole // 2, whole
+        given, needed, order, initial = given_on([piece.name]), whole // 2, whole, ""
         if piece.coordinate is not None:
             axis = domain.coordinates.index(piece.coordinate)
             order = requirements.order(field, [axis])
             faces = [given_on([other.name]) for other in domain.pieces if other.coordinate == piece.coordinate]
             if max(faces) >= order and requirements.acts_as_time(field, axis, space):
                 continue
+            if max(faces) and requirements.acts_as_time(field, axis, space):
+                others = [other.name for other in domain.pieces if other.coordinate == piece.coordinate]
+                start = others[faces.index(max(faces))]
+                initial = f", or give {field} and its derivatives below order {order} on {start!r}, as initial values"
             needed = min(max(order // 2, 1), order)
             if (order == 1 and sum(faces) >= 1) or (order == 2 and not given and is_degenerate(piece)):
                 continue
         if given < needed and piece.coordinate not in periodic:
             raise InputError(
                 f"conditions on {piece.name!r} must be {needed} for {field}, for an equation of order {order} in "
-                f"space, got {given}: add Dirichlet(..., on={piece.name!r})"
+                f"space, got {given}: add Dirichlet(..., on={piece.name!r}){initial}"
             )
 
 

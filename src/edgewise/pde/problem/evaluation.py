@@ -24,6 +24,7 @@ LINEAR = 1e-9
 # Largest distance of quadrature points from the domain, relative to its size. A choice: far above rounding.
 OUTSIDE = 1e-9
 LATEST = 1e-12  # a delayed moment that is later than its point by this share is rounding
+LONGEST_ORDER = 4  # letters of an unknown attribute that is taken for a derivative. A choice: the orders of equations
 POINTS, NORMAL = "points", "normal"  # argument names for all coordinates (b, n) and for outward normals (b, n)
 
 Value = float | Callable[..., Tensor]
@@ -79,7 +80,7 @@ Residuals = Callable[[EvaluationContext], list[Tensor]]
 def errors_named(name: str) -> Iterator[None]:
     """Add a note with the name of the residuals to every error of the user's function that leaves the block.
 
-    A derivative that is called, as in u.t(t - 1), becomes an InputError.
+    A derivative that is called, as in u.t(t - 1), and one of an expression, as (k * u.x).x, become an InputError.
     """
     try:
         yield
@@ -89,6 +90,11 @@ def errors_named(name: str) -> Iterator[None]:
         if isinstance(error, TypeError) and "'Tensor' object is not callable" in str(error):
             raise InputError(
                 f"{name} may call fields only, as u(t - 1): derivatives such as u.t have no delay"
+            ) from error
+        if isinstance(error, AttributeError) and isinstance(error.obj, Tensor) and len(error.name) <= LONGEST_ORDER:
+            raise InputError(
+                f"{name} may take derivatives of fields only, got .{error.name} of an expression: write it out, as "
+                "u * u.xx + u.x**2 for (u * u.x).x, or use diffusion"
             ) from error
         error.add_note(f"This error was raised in the evaluation of {name}.")
         raise
