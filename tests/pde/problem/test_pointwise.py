@@ -222,7 +222,7 @@ def test_roots_logarithms_and_reciprocals_in_space():
 
 
 def test_a_derivative_of_an_expression_is_refused_in_a_sentence():
-    with pytest.raises(InputError, match=r"^the equation may take derivatives of fields only, got \.x of an expression"):
+    with pytest.raises(InputError, match=r"derivatives of fields only, got \.x of an expression"):
         PDE(lambda u, x: (x * u.x).x, Interval(0, 1), [Dirichlet(0.0)])
     with pytest.raises(AttributeError, match="squared_twice"):
         PDE(lambda u: u.xx.squared_twice, Interval(0, 1), [Dirichlet(0.0)])
