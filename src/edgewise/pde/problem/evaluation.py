@@ -91,10 +91,10 @@ def errors_named(name: str) -> Iterator[None]:
             raise InputError(
                 f"{name} may call fields only, as u(t - 1): derivatives such as u.t have no delay"
             ) from error
-        is_of_tensor = isinstance(error, AttributeError) and isinstance(error.obj, Tensor)
-        if is_of_tensor and len(str(error.name)) <= LONGEST_ORDER:
+        missing = str(error.name) if isinstance(error, AttributeError) and isinstance(error.obj, Tensor) else ""
+        if 0 < len(missing) <= LONGEST_ORDER:
             raise InputError(
-                f"{name} may take derivatives of fields only, got .{error.name} of an expression: write it out, as "
+                f"{name} may take derivatives of fields only, got .{missing} of an expression: write it out, as "
                 "u * u.xx + u.x**2 for (u * u.x).x, or use diffusion"
             ) from error
         error.add_note(f"This error was raised in the evaluation of {name}.")
