@@ -1,4 +1,4 @@
-"""Every public name of the library and of its rooms has an example, and the examples run."""
+"""Every public name of the library and of its rooms has an example, and every example in the library runs."""
 
 import doctest
 import importlib
@@ -6,6 +6,7 @@ import inspect
 import pydoc
 import re
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
@@ -54,14 +55,35 @@ DOCUMENTED = documented_objects()
 def test_examples_run(name):
     thing = DOCUMENTED[name]
     module = importlib.import_module(thing.__module__)
+    # Examples of the names at the top import all that they use, so that they run in a fresh shell.
+    names = {} if name.removeprefix("edgewise.") in edgewise.__all__ else {**vars(module)}
+    run_examples(doctest.DocTestFinder(exclude_empty=True).find(thing, name, module=module, globs=names))
+
+
+def run_examples(tests):
     flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
     runner = doctest.DocTestRunner(optionflags=flags)
     reports: list[str] = []
-    # Examples of the names at the top import all that they use, so that they run in a fresh shell.
-    names = {} if name.removeprefix("edgewise.") in edgewise.__all__ else {**vars(module)}
-    for test in doctest.DocTestFinder(exclude_empty=True).find(thing, name, module=module, globs=names):
+    for test in tests:
         runner.run(test, out=reports.append)
     assert not runner.summarize(verbose=False).failed, "".join(reports)
+
+
+def modules_with_examples():
+    root = Path(edgewise.__file__).parent
+    for path in sorted(root.rglob("*.py")):
+        module = ".".join(("edgewise", *path.relative_to(root).with_suffix("").parts)).removesuffix(".__init__")
+        needed = NEEDS.get(".".join(module.split(".")[:2]), "edgewise")
+        if find_spec(needed) is not None and ">>> " in path.read_text(encoding="utf-8"):
+            yield module
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", list(modules_with_examples()))
+def test_examples_of_other_names_run(name):
+    public = {f"{thing.__module__}.{thing.__qualname__}" for thing in DOCUMENTED.values()}
+    tests = doctest.DocTestFinder(exclude_empty=True).find(importlib.import_module(name), name)
+    run_examples(test for test in tests if not public & {test.name, test.name.rpartition(".")[0]})
 
 
 @pytest.mark.parametrize("name", DOCUMENTED)

@@ -37,11 +37,6 @@ class OutOfTime(Exception):
     """Raised inside of long work where the time that a part of it may take is over, or does not suffice for the next.
 
     Waiting in vain for a file or a network is a TimeoutError and not this.
-
-    Examples
-    --------
-    >>> issubclass(OutOfTime, TimeoutError)
-    False
     """
 
 
@@ -57,15 +52,6 @@ class Deadline:
     ----------
     is_over : bool
         Whether OutOfTime was raised.
-
-    Examples
-    --------
-    >>> left = iter([1.0, -1.0])
-    >>> with Deadline(lambda: next(left)).holds():
-    ...     check_time()
-    ...     check_time()
-    Traceback (most recent call last):
-    edgewise.outcomes.OutOfTime
     """
 
     def __init__(self, seconds_left: Callable[[], float]):
@@ -101,12 +87,7 @@ _deadline: ContextVar[Deadline | None] = ContextVar("edgewise_deadline", default
 
 
 def check_time() -> None:
-    """Raise OutOfTime where the time of the work that calls this is over; see `Deadline`.
-
-    Examples
-    --------
-    >>> check_time()  # without a deadline
-    """
+    """Raise OutOfTime where the time of the work that calls this is over; see `Deadline`."""
     deadline = _deadline.get()
     if deadline is not None:
         deadline.need(0.0)
@@ -122,17 +103,6 @@ def foreseen(kind: str, work: float) -> Iterator[None]:
         Kind of the part, whose seconds are in proportion to its work.
     work : float
         Its work, in any unit. The pace is that of the last part of the same kind; the first one only needs some time.
-
-    Examples
-    --------
-    >>> left = iter([10.0, 10.0, 9.0, 9.0])
-    >>> with Deadline(lambda: next(left)).holds():
-    ...     with foreseen("factors", 1e6):  # took a second
-    ...         pass
-    ...     with foreseen("factors", 1e7):
-    ...         pass
-    Traceback (most recent call last):
-    edgewise.outcomes.OutOfTime
     """
     deadline = _deadline.get()
     if deadline is None:
@@ -154,13 +124,6 @@ class NativeThread:
     Ctrl-C and a deadline leave a call at once. It then runs to its end in its thread, for which only the end of the
     process waits, as one that ends while LAPACK works dies by a segmentation fault; a further Ctrl-C ends it at once.
     What the thread keeps is freed there once nobody holds the object any more.
-
-    Examples
-    --------
-    >>> thread = NativeThread()
-    >>> thread(lambda kept: kept.append(6 * 7))
-    >>> thread(lambda kept: kept[0])
-    42
     """
 
     def __init__(self) -> None:
@@ -243,11 +206,6 @@ def interruptible(call: Callable[[], T]) -> T:
     ------
     OutOfTime
         The time is over, see `Deadline`.
-
-    Examples
-    --------
-    >>> interruptible(lambda: 6 * 7)
-    42
     """
     return NativeThread()(lambda kept: call())
 
@@ -364,13 +322,7 @@ OnInterrupt = Literal["raise", "keep"]
 
 
 def check_on_interrupt(value: object) -> OnInterrupt:
-    """Return the argument `on_interrupt`; raise InputError unless it is "raise" or "keep".
-
-    Examples
-    --------
-    >>> check_on_interrupt("keep")
-    'keep'
-    """
+    """Return the argument `on_interrupt`; raise InputError unless it is "raise" or "keep"."""
     if value not in get_args(OnInterrupt):
         raise InputError(f"on_interrupt must be 'raise' or 'keep', got {value!r}")
     return value  # type: ignore[return-value]
@@ -381,13 +333,7 @@ ProgressCallback = Callable[[Progress], object]
 
 
 def duration_text(seconds: float) -> str:
-    """Write a duration as people say it, rounded up to whole seconds, minutes or tens of minutes.
-
-    Examples
-    --------
-    >>> duration_text(41.2), duration_text(119.5), duration_text(7000)
-    ('42 s', '2 min', '2 h')
-    """
+    """Write a duration as people say it, rounded up to whole seconds, minutes or tens of minutes."""
     if seconds <= 90:
         return f"{math.ceil(seconds)} s"
     minutes = math.ceil(seconds / 60)
@@ -398,13 +344,7 @@ def duration_text(seconds: float) -> str:
 
 
 def clock_text(progress: Progress) -> str:
-    """Write the time that has passed and, once the pace is known, an upper bound of what is left, named so.
-
-    Examples
-    --------
-    >>> clock_text(Progress("training", share=0.25, seconds=30.0))
-    '0:30, at most 90 s more'
-    """
+    """Write the time that has passed and, once the pace is known, an upper bound of what is left, named so."""
     minutes, seconds = divmod(int(progress.seconds), 60)
     text = f"{minutes}:{seconds:02d}"
     if progress.share > 0 and progress.seconds >= PACE_SECONDS:
@@ -432,14 +372,6 @@ def reported(progress: ProgressCallback | None, verbose: bool | int, work: str) 
     ------
     callable or None
         None where nobody wants to know.
-
-    Examples
-    --------
-    >>> seen = []
-    >>> with reported(seen.append, False, "fit") as callback:
-    ...     callback(Progress("grid 10", share=0.5))
-    >>> seen[0].stage
-    'grid 10'
     """
     shows = bool(verbose) and (sys.stderr.isatty() or "ipykernel" in sys.modules)
     logs = LOGGER.isEnabledFor(logging.INFO)
@@ -493,14 +425,6 @@ def progress_callback(progress: Callable[..., Any] | None, former: Sequence[str]
     ------
     InputError
         The callback takes neither one `Progress` nor the former arguments.
-
-    Examples
-    --------
-    >>> with warnings.catch_warnings(record=True) as caught:
-    ...     warnings.simplefilter("always")
-    ...     adapted = progress_callback(lambda stage, share, error: error, ["stage", "share", "error"])
-    >>> adapted(Progress("grid 10", share=0.5, loss=0.25)), str(caught[0].message)[:46]
-    (0.5, 'progress must now be a function of one Progres')
     """
     if progress is None:
         return None

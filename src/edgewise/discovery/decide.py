@@ -253,12 +253,6 @@ def is_as_good(squares: np.ndarray, best: np.ndarray, floor: float = 0.0) -> boo
         True if the formula is exact, or the mean of the paired differences is at most its standard error and a sign
         test does not show that more rows have a larger error: where a few rows make most of the errors, means see these
         alone.
-
-    Examples
-    --------
-    >>> noise = np.random.default_rng(0).normal(size=400)
-    >>> is_as_good((noise + 0.01) ** 2, noise**2), is_as_good((noise + 1.0) ** 2, noise**2)
-    (True, False)
     """
     if squares.mean() <= floor:
         return True

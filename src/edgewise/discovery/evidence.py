@@ -62,11 +62,6 @@ def origins(x: np.ndarray) -> dict[int, Number]:
     -------
     dict of int to Number
         Exact numbers, rounded to the leading digit of the column's range: 1970 for years from 1931 to 2012.
-
-    Examples
-    --------
-    >>> origins(np.array([[1931.0, 0.5], [2012.0, 3.0]]))
-    {0: Number(value=1970.0, exact=(1970, 1, ''))}
     """
     found = {}
     for column in range(x.shape[1]):
@@ -79,14 +74,7 @@ def origins(x: np.ndarray) -> dict[int, Number]:
 
 
 def from_origin(column: int, origin: dict[int, Number]) -> Expression:
-    """An input, minus its origin if it has one, see `origins`.
-
-    Examples
-    --------
-    >>> from edgewise.formulas import as_text
-    >>> as_text(from_origin(0, {0: exact_number(1970)}), ["year"])
-    'year - 1970'
-    """
+    """An input, minus its origin if it has one, see `origins`."""
     if column not in origin:
         return Variable(column)
     return Add((Variable(column), exact_number(-origin[column].value)))
@@ -106,13 +94,6 @@ def counted_from_origins(node: Expression, origin: dict[int, Number]) -> Express
     -------
     Expression
         The formula; sums without a number stay as they are.
-
-    Examples
-    --------
-    >>> from edgewise.formulas import as_text, parse_expression, simplify
-    >>> node = simplify(parse_expression("2.5*year - 4900", ["year"]))
-    >>> as_text(counted_from_origins(node, {0: exact_number(1970)}), ["year"])
-    '2.5*(year - 1970) + 25'
     """
     node = rebuilt(node, [counted_from_origins(part, origin) for part in children(node)])
     if not isinstance(node, Add) or not any(isinstance(term, Number) for term in node.terms):
@@ -151,13 +132,6 @@ def with_lines_for_two_values(node: Expression, x: np.ndarray) -> Expression:
     -------
     Expression
         A formula with the same values at the rows; functions that are not finite at a value stay.
-
-    Examples
-    --------
-    >>> from edgewise.formulas import as_text, parse_expression
-    >>> x = np.array([[0.0, 2.0], [1.0, 3.0], [0.0, 5.0]])
-    >>> as_text(with_lines_for_two_values(parse_expression("exp(a)*b", "ab"), x), "ab", 3)
-    '(1.72*a + 1)*b'
     """
     columns = [k for k in range(x.shape[1]) if has_two_values(x[:, k]) and np.ptp(x[:, k]) > 0]
 
@@ -206,17 +180,6 @@ def with_decided_functions(
     -------
     FittedExpression
         The formula with straight lines, or the given one.
-
-    Examples
-    --------
-    >>> from edgewise.formulas import as_text, parse_expression
-    >>> random = np.random.default_rng(0)
-    >>> x = random.uniform(1990, 2020, (200, 1))
-    >>> y = 3 * (x[:, 0] - 2000) + random.normal(size=200)
-    >>> fitted = fit_constants(parse_expression("6000.5*log(x) - 45600.5"), x, y)
-    >>> decided = with_decided_functions(fitted, x, y)
-    >>> [type(part).__name__ for part in walk(decided.expression)]
-    ['Add', 'Multiply', 'Number', 'Variable', 'Number']
     """
     for form in _with_one_line(fitted.expression, x):
         if time.monotonic() > deadline:
@@ -262,13 +225,6 @@ def largest_cancellation(node: Expression, x: np.ndarray) -> float:
     -------
     float
         The ratio; 0 for a formula without sums.
-
-    Examples
-    --------
-    >>> from edgewise.formulas import parse_expression
-    >>> x = np.linspace(1990.0, 2020.0, 50)[:, None]
-    >>> largest_cancellation(parse_expression("1e9*log(x) - 7.6e9"), x) > 1000
-    True
     """
     largest = 0.0
     for part in walk(node):
@@ -304,16 +260,6 @@ def with_decided_digits(node: Expression, x: np.ndarray, y: np.ndarray, weight: 
     Expression
         The formula with rounded constants; the given one if its derivatives are not finite or the rounded formula is
         clearly worse, as it may be where the formula is far from linear in its constants.
-
-    Examples
-    --------
-    >>> from edgewise.formulas import as_text, parse_expression
-    >>> random = np.random.default_rng(0)
-    >>> x = random.uniform(0, 1, (400, 1))
-    >>> y = 2 * x[:, 0] + 0.1 * random.normal(size=400)
-    >>> fitted = fit_constants(parse_expression("1.5*x + 0.1"), x, y)
-    >>> as_text(with_decided_digits(fitted.expression, x, y), ["x"])
-    '2*x'
     """
     places = free_places(node)
     values = np.array(constant_values(node))
@@ -382,17 +328,6 @@ def decided_form(
     -------
     Expression or None
         The formula, with inputs that are far from zero counted from their origins.
-
-    Examples
-    --------
-    >>> from edgewise.formulas import as_text, parse_expression
-    >>> random = np.random.default_rng(0)
-    >>> x = random.uniform(1990, 2020, (200, 1))
-    >>> y = 3 * (x[:, 0] - 2000) + random.normal(size=200)
-    >>> fitted = fit_constants(parse_expression("6000.5*log(x) - 45600.5"), x, y)
-    >>> form = decided_form(fitted.expression, x, y, floor=1e-16)
-    >>> as_text(with_decided_digits(form, x, y), ["year"])
-    '2.992*(year - 2000) - 0.04'
     """
     node = with_lines_for_two_values(node, x)
     fitted = fit_constants(node, x, y, steps=0, weight=weight)

@@ -30,13 +30,6 @@ def obeys(node: Expression, options: FormulaOptions, names: Sequence[str]) -> bo
         The options. Of them `operators`, `nested`, `required` and `max_size` say what a formula may be.
     names : sequence of str
         Names of the inputs in the order of the columns, for `options.required`.
-
-    Examples
-    --------
-    >>> from edgewise.formulas import parse_expression
-    >>> options = FormulaOptions(operators=("+", "*", "sin"), nested={"sin": ("sin",)})
-    >>> [obeys(parse_expression(text), options, ["x"]) for text in ("2*x + sin(x)", "exp(x)", "sin(x + sin(x))")]
-    [True, False, False]
     """
     if complexity(node) > options.max_size:
         return False
@@ -57,12 +50,6 @@ def operators_of(node: Expression) -> Iterator[str]:
     A negative number in front of a term counts as a minus, a negative power as a division, a power of 1/2 as "sqrt".
     Small whole powers are products, so that they only need "*" where "^" is not permitted: they yield "^" from the
     exponent 4 upwards.
-
-    Examples
-    --------
-    >>> from edgewise.formulas import parse_expression
-    >>> sorted(set(operators_of(parse_expression("sqrt(x) - 2/x"))))
-    ['-', '/', 'sqrt']
     """
     for part in walk(node):
         if isinstance(part, Add):

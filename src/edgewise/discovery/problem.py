@@ -266,11 +266,6 @@ class NoiseEstimate:
     ----------
     relative : float
         Root mean square noise over the standard deviation of the target.
-
-    Examples
-    --------
-    >>> NoiseEstimate(0.01)
-    NoiseEstimate(relative=0.01)
     """
 
     relative: float

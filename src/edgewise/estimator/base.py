@@ -477,12 +477,6 @@ def canonical_rows(
     x : ndarray of shape (n, d)
     y : ndarray of shape (n, m)
     weight : ndarray of shape (n,)
-
-    Examples
-    --------
-    >>> x, y, weight = canonical_rows(np.array([[2.0], [1.0], [2.0]]), np.zeros((3, 1)), None)
-    >>> x[:, 0].tolist(), weight.tolist()
-    ([1.0, 2.0], [1.0, 2.0])
     """
     weight = np.ones(len(x)) if weight is None else weight
     used = weight > 0

@@ -57,16 +57,6 @@ class ModelSummary:
         Tests of the terms of an additive model.
     effect : str
         Title of the column of shapes, which names what rises or falls.
-
-    Examples
-    --------
-    >>> summary = ModelSummary("KANRegressor", (("shape", "additive"),), (("age", "3", "100 %", "rises"),), ())
-    >>> print(summary)
-    KANRegressor
-    shape  additive
-    <BLANKLINE>
-    input  moves a prediction by  share  effect
-    age                        3  100 %  rises
     """
 
     title: str

@@ -128,7 +128,7 @@ class RowExplainer(RowReader):
         >>> X = np.linspace(0, 1, 41)[:, None]
         >>> model = KANRegressor(hidden=(), grid_size=3, regularization=1e-6).fit(X, 2 * X[:, 0])
         >>> model.explain_local([[1.0]]).sentence(0)
-        'y 2: 1 on average, +1 for x = 1.'
+        'y 2: 0.9844 on average, +1.016 for x = 1.'
         """
         codes = self._codes(X)
         rows = self.background_[:PATHS] if background is None else self._codes(background)

@@ -382,13 +382,7 @@ def _error_sentences(model: EstimatorDisplay, X: Any, y: Any) -> list[str]:
 
 
 def error_sentences(rmse: float, target: str, covered: float | None = None) -> list[str]:
-    """Return sentences on the root mean square error and on the share of rows within their 90 % intervals.
-
-    Examples
-    --------
-    >>> error_sentences(3.2071, "yield", covered=0.9)
-    ['The root mean square error is 3.207, in the unit of yield.', 'The 90 % intervals contain 90 % of these rows.']
-    """
+    """Return sentences on the root mean square error and on the share of rows within their 90 % intervals."""
     sentences = []
     if math.isfinite(rmse):
         unit = f", in the unit of {target}" if target else ""
@@ -409,12 +403,6 @@ def r2_with_error(observed: np.ndarray, predicted: np.ndarray) -> tuple[float, f
     References
     ----------
     A. van der Vaart, Asymptotic Statistics, Cambridge 1998, chapter 3: the influence of a row on a ratio of means.
-
-    Examples
-    --------
-    >>> score, error = r2_with_error(np.arange(10.0), np.arange(10.0) + np.tile([0.1, -0.1], 5))
-    >>> round(score, 4), error < 0.001
-    (0.9988, True)
     """
     observed, predicted = (values.reshape(len(values), -1) for values in (observed, predicted))
     squares = (observed - predicted) ** 2

@@ -41,11 +41,6 @@ class StepFunction:
         Values from each step on.
     before : float
         Value before the first step.
-
-    Examples
-    --------
-    >>> StepFunction(np.array([1.0, 2.0]), np.array([0.8, 0.5]), 1.0)([0.0, 1.0, 1.5, 9.0]).tolist()
-    [1.0, 0.8, 0.8, 0.5]
     """
 
     x: np.ndarray

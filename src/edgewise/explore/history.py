@@ -19,13 +19,6 @@ class History:
     ----------
     made_for : str
         Fingerprint of the model and the rows that the edits belong to.
-
-    Examples
-    --------
-    >>> history = History("a")
-    >>> history.add({"kind": "free", "edge": [0, 0, 0]}, KAN([1, 1]), "Edge (0, 0, 0) is a spline.")
-    >>> history.move(-1), history.edits, len(history.undone), history.move(-1)
-    (True, (), 1, False)
     """
 
     def __init__(self, made_for: str) -> None:

@@ -28,11 +28,6 @@ def checked_record(record: Mapping[str, Any], made_for: str) -> tuple[list[dict[
     ------
     InputError
         It is no record, or one of another model or other rows than `made_for`.
-
-    Examples
-    --------
-    >>> checked_record({"format": 1, "made_for": "a", "edits": [], "undone": []}, "a")
-    ([], [])
     """
     parts = [record.get(name) if isinstance(record, Mapping) else None for name in ("edits", "undone")]
     if not all(isinstance(part, list) and all(isinstance(one, Mapping) for one in part) for part in parts):
@@ -48,20 +43,7 @@ def checked_record(record: Mapping[str, Any], made_for: str) -> tuple[list[dict[
 def script_text(
     origin: tuple[str, str | None] | None, held_out: Sequence[int], edits: Sequence[Mapping[str, Any]], out: str
 ) -> str:
-    """Return a script that repeats edits.
-
-    Examples
-    --------
-    >>> print(script_text(("model", None), [3], [{"kind": "free", "edge": [0, 0, 0]}], "new.safetensors"))
-    \"\"\"Repeats edits of a model that were made by hand.\"\"\"
-    <BLANKLINE>
-    from edgewise.explore import Session
-    <BLANKLINE>
-    session = Session.open('model', None, held_out=[3])
-    session.edit('free', edge=[0, 0, 0])
-    session.save('new.safetensors')
-    <BLANKLINE>
-    """
+    """Return a script that repeats edits."""
     lines = ['"""Repeats edits of a model that were made by hand."""', "", "from edgewise.explore import Session", ""]
     if origin is None:
         lines += ["# model, X and y as in your program", f"session = Session(model, X, y, held_out={list(held_out)!r})"]

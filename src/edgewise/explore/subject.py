@@ -43,13 +43,6 @@ class Subject:
         Positions of the held-out rows among the rows.
     note : str
         A sentence on the target, "" where the rows have one.
-
-    Examples
-    --------
-    >>> x = torch.linspace(-1, 1, 50, dtype=torch.float64)[:, None]
-    >>> subject = subject_of(KAN([1, 1], dtype=torch.float64), x, x[:, 0])
-    >>> len(subject.problem.train), len(subject.held_out), subject.names
-    (40, 10, ('x1',))
     """
 
     network: KAN

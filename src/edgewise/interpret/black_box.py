@@ -49,12 +49,6 @@ def tensor_function(model: BlackBox) -> TensorFunction:
     ------
     InputError
         The model is none of these.
-
-    Examples
-    --------
-    >>> square = tensor_function(lambda x: x[:, 0] ** 2)
-    >>> square(torch.tensor([[3.0]], dtype=torch.float64))
-    tensor([[9.]], dtype=torch.float64)
     """
     call: Callable[[Tensor], Any]
     if isinstance(model, nn.Module):
@@ -98,12 +92,6 @@ def array_function(model: BlackBox) -> ArrayFunction:
     ------
     InputError
         The model is none of these.
-
-    Examples
-    --------
-    >>> array_function(lambda X: X.sum(1))(np.ones((2, 3)))
-    array([[3.],
-           [3.]])
     """
     call: Callable[[np.ndarray], Any]
     if isinstance(model, nn.Module):

@@ -81,11 +81,6 @@ def family_of(loss: str, classes: int = 2) -> Family:
     ------
     InputError
         If there is no such loss.
-
-    Examples
-    --------
-    >>> family_of("quantile:0.9").name, family_of("classes", 3).predictors
-    ('quantile', 3)
     """
     if loss == "classes":
         return Bernoulli() if classes == 2 else Multinomial(classes)
@@ -166,14 +161,6 @@ def output_limits(model: KAN, x: np.ndarray, limits: np.ndarray | None, beyond: 
         Interval to which each input is clipped.
     beyond : float
         The share.
-
-    Examples
-    --------
-    >>> line = KAN([1, 1], base="identity", dtype=torch.float64)
-    >>> with torch.no_grad():
-    ...     _ = line.layers[0].coef.zero_(), line.layers[0].base.fill_(2.0)
-    >>> output_limits(line, np.array([[0.0], [1.0]]), None, 0.5)
-    array([[-1.,  3.]])
     """
     rows = x if limits is None else np.clip(x, *limits.T)
     outputs = predict_in_batches(model, torch.from_numpy(np.ascontiguousarray(rows))).numpy()

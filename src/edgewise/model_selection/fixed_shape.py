@@ -57,14 +57,6 @@ class FixedShape:
         Strength of the regularisation, relative to a loss of order 1.
     degree : int
         Polynomial degree of the splines.
-
-    Examples
-    --------
-    >>> shape = FixedShape((5,), grid_size=8)
-    >>> shape.describe()
-    '1 hidden layer of 5 nodes, grid 8, regularisation 1e-04'
-    >>> shape.width(inputs=3, outputs=1), shape.parameters(inputs=3, outputs=1), shape.grids()
-    ((3, 5, 1), 240, (4, 8))
     """
 
     hidden: tuple[int, ...] = ()
@@ -162,13 +154,6 @@ def train_shape(
     ------
     InterruptedTraining
         If Ctrl-C comes; it holds the best network so far.
-
-    Examples
-    --------
-    >>> x = torch.linspace(-1, 1, 60, dtype=torch.float64)[:, None]
-    >>> trained = train_shape(Regression(x, x**2), FixedShape(strength=1e-6), outputs=1, seed=0)
-    >>> trained.model.config.width, trained.report.loss < 1e-4
-    ((1, 1), True)
     """
     x = problem.train.x
     sizes = shape.grids() if warm is None else (shape.grid_size,)
@@ -296,14 +281,6 @@ class ShapeSearch:
         Time, progress and work of the search.
     blocks : ndarray of shape (N,), optional
         Rows of one number are held out together.
-
-    Examples
-    --------
-    >>> x = torch.linspace(-1, 1, 60, dtype=torch.float64)[:, None]
-    >>> settings = SearchSettings(hidden=(2,), grid_size=4, strength=1e-4)
-    >>> result = ShapeSearch(Regression(x, x**2), settings, Clock()).run()
-    >>> result.search.sentences
-    ('Shape, grid and regularisation were given.',)
     """
 
     def __init__(

@@ -117,13 +117,7 @@ class StartPlan:
 
 
 def shapes_for(inputs: int, outputs: int) -> list[tuple[int, ...]]:
-    """Return the shapes to try, from additive to two hidden layers, smaller ones first.
-
-    Examples
-    --------
-    >>> shapes_for(inputs=1, outputs=1)
-    [(1, 1), (1, 2, 1), (1, 3, 2, 1)]
-    """
+    """Return the shapes to try, from additive to two hidden layers, smaller ones first."""
     n = max(inputs, 2)
     several = [(), (1,), (2,), (n, 1), (n, 2), (n + 1, n), (2 * n + 1, n + 1)]
     hidden: list[tuple[int, ...]] = several if inputs > 1 else [(), (2,), (3, 2)]
@@ -251,12 +245,6 @@ def input_groups(problem: Regression, count: int) -> Tensor:
     -------
     Tensor of shape (in, count)
         1 where an input is in a group, otherwise 0.
-
-    Examples
-    --------
-    >>> x = torch.rand(500, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    >>> input_groups(Regression(x, x[:, 0] * x[:, 2] + x[:, 1]), 2).tolist()
-    [[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]]
     """
     data = problem.train
     x, y = (part[:GROUP_SAMPLES].detach().double().cpu().numpy() for part in (data.x, data.y))

@@ -48,11 +48,6 @@ def named_activation(function: Function) -> str | Function:
     ValueError
         It is not elementwise, draws random numbers, changes the dtype or the tensor that it is given, or has weights or
         no gradient; the message names the reason. Modules of torch with ``inplace=True`` leave the tensor alone here.
-
-    Examples
-    --------
-    >>> named_activation(torch.nn.Mish()), named_activation(torch.erf)
-    ('mish', 'erf')
     """
     if isinstance(function, nn.Module):
         if any(True for _ in function.parameters()):
@@ -90,13 +85,7 @@ def named_activation(function: Function) -> str | Function:
 
 
 def known_name(name: str) -> str | None:
-    """Return the name in `ACTIVATIONS` that is this name but for capitals and underscores, as "leaky_relu".
-
-    Examples
-    --------
-    >>> known_name("LeakyReLU"), known_name("softmax")
-    ('leaky_relu', None)
-    """
+    """Return the name in `ACTIVATIONS` that is this name but for capitals and underscores, as "leaky_relu"."""
     plain = name.lower().removeprefix("special_").replace("_", "")  # "special_" stands in the names of torch.special
     return next((known for known in ACTIVATIONS if known.replace("_", "") == plain), None)
 

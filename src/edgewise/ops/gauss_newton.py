@@ -80,15 +80,6 @@ class DampingRule:
     .. [3] H. B. Nielsen, "Damping parameter in Marquardt's method", IMM-REP-1999-05 (1999).
     .. [4] K. Madsen, H. B. Nielsen, O. Tingleff, "Methods for non-linear least squares problems" (2004),
        algorithm 3.16.
-
-    Examples
-    --------
-    >>> rule = DampingRule(first=0.3)
-    >>> damping = rule.rejected(rule.start())
-    >>> damping
-    Damping(value=0.6, growth=4.0)
-    >>> rule.accepted(damping, gain_ratio=1.0)
-    Damping(value=0.19999999999999998, growth=2.0)
     """
 
     first: float = 1e-3
@@ -218,16 +209,6 @@ def least_squares(
     -------
     LeastSquaresFit or None
         None where a residual or a derivative at x0 is not finite.
-
-    Examples
-    --------
-    >>> t = np.linspace(0.0, 1.0, 20)
-    >>> def curve(x):
-    ...     value = np.exp(x[0] * t)
-    ...     return value - np.exp(-2 * t), (t * value)[:, None]
-    >>> fit = least_squares(curve, np.zeros(1))
-    >>> round(float(fit.x[0]), 6), fit.stopped.value
-    (-2.0, 'converged')
     """
     rule, limits = rule or DampingRule(), limits or LeastSquaresLimits()
     evaluations = math.inf if limits.evaluations is None else limits.evaluations

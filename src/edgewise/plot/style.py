@@ -150,12 +150,6 @@ class Figure(MatplotlibFigure):
     ----------
     theme : {"light", "dark", "print"}
         Colours in notebooks, and in files unless `edgewise.plot.save` is called with another theme.
-
-    Examples
-    --------
-    >>> figure = Figure(figsize=(1, 1))
-    >>> figure._repr_png_()[0][1:4], figure
-    (b'PNG', <Figure of 1 x 1 inches; edgewise.plot.save(figure, "figure.svg") writes it to a file>)
     """
 
     theme: Theme = "light"

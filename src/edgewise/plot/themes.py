@@ -61,13 +61,7 @@ def check_theme(theme: str, *, auto: bool = False) -> None:
 
 
 def themed_color(color: Any, theme: str) -> Color:
-    """Return a colour of a light page as it is in another theme, with the same opacity.
-
-    Examples
-    --------
-    >>> to_hex(themed_color("#1d1d1f", "dark")), to_hex(themed_color("white", "dark"))
-    ('#ececee', '#121212')
-    """
+    """Return a colour of a light page as it is in another theme, with the same opacity."""
     red, green, blue, opacity = to_rgba(color)
     known = _PALETTES.get(theme, {}).get(to_hex((red, green, blue)))
     if known is not None:

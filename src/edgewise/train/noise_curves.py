@@ -33,17 +33,6 @@ class NoiseCurves:
         Interval to which each of them is clipped.
     ends : Tensor of shape (m, 2)
         Interval to which the logarithm is clipped, that of the fitted rows.
-
-    Examples
-    --------
-    A deviation that grows with the prediction, from 1 at 0 to e at 1:
-
-    >>> knots = torch.arange(-3, 5, dtype=torch.float64).expand(1, 1, 8)
-    >>> greville = torch.arange(-1, 3, dtype=torch.float64).expand(1, 1, 4)
-    >>> unit = torch.tensor([0.0, 1.0], dtype=torch.float64)
-    >>> curves = NoiseCurves(torch.arange(0), knots, greville, unit.expand(1, 1, 2), unit.expand(1, 2))
-    >>> curves.std(torch.zeros(2, 3, dtype=torch.float64), unit[:, None]).ravel().tolist()
-    [1.0, 2.718281828459045]
     """
 
     inputs: Tensor

@@ -114,17 +114,6 @@ def smooth_fit(
     -------
     FitReport
         Report of the last fit; `penalty_of` gives the penalty with its strengths.
-
-    Examples
-    --------
-    >>> from edgewise import Regression
-    >>> x = torch.linspace(-1, 1, 200, dtype=torch.float64)[:, None]
-    >>> noise = torch.randn(200, 1, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    >>> model = KAN([1, 1], grid_size=20, dtype=torch.float64)
-    >>> report = smooth_fit(model, Regression(x, torch.sin(3 * x) + 0.1 * noise), ADDITIVE_PLAN)
-    >>> error = (model(x) - torch.sin(3 * x)).square().mean().sqrt()
-    >>> bool(error < 0.04)  # far less than the noise of 0.1
-    True
     """
     fits = _SuccessiveFits(model, problem, plan, tolerance, progress)
     keep = check_on_interrupt(on_interrupt) == "keep"

@@ -399,15 +399,6 @@ def additive_error_bars(
     ------
     InputError
         There are too few rows.
-
-    Examples
-    --------
-    >>> from edgewise import KAN
-    >>> model, one = KAN([1, 1], base="zero", dtype=torch.float64), torch.ones(1, dtype=torch.float64)
-    >>> held_out = Data(torch.zeros(20, 1, dtype=torch.float64), torch.ones(20, 1, dtype=torch.float64))
-    >>> bars = additive_error_bars(model, torch.zeros(8, 1, dtype=torch.float64), one, held_out)
-    >>> float(bars.std(model, held_out.x)[0])
-    1.0
     """
     if len(held_out) < FEWEST_ROWS:
         raise InputError(f"data must have at least {FEWEST_ROWS} distinct rows for error bars, got {len(held_out)}")

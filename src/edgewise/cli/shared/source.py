@@ -160,11 +160,6 @@ def decimals(values: np.ndarray, width: np.ndarray | None = None) -> int:
     """Return the number of decimals after which the rest of some numbers carries no information.
 
     That is a millionth of the median width of their intervals, and of the range of the numbers where they have none.
-
-    Examples
-    --------
-    >>> decimals(np.array([1_000.0, 3_000.0])), decimals(np.array([0.5]), np.array([0.02]))
-    (2, 7)
     """
     known = np.asarray(values, dtype=np.float64)
     known = known[np.isfinite(known)]

@@ -61,13 +61,7 @@ class Widths(tuple[int, ...]):
 
 
 def parse_names(text: str) -> Names:
-    """Return the names in a text like "a,b, c"; a name that contains a comma stands in double quotes.
-
-    Examples
-    --------
-    >>> parse_names('age, "height, cm"')
-    ('age', 'height, cm')
-    """
+    """Return the names in a text like "a,b, c"; a name that contains a comma stands in double quotes."""
     try:
         names = next(csv.reader([text], strict=True, skipinitialspace=True), [])
     except csv.Error:
@@ -79,13 +73,7 @@ def parse_names(text: str) -> Names:
 
 
 def parse_widths(text: str) -> Widths:
-    """Return the numbers in a text like "5,3"; "none" means no hidden layer.
-
-    Examples
-    --------
-    >>> parse_widths("5,3"), parse_widths("none")
-    ((5, 3), ())
-    """
+    """Return the numbers in a text like "5,3"; "none" means no hidden layer."""
     if text.strip().lower() == "none":
         return Widths()
     parts = [part.strip() for part in text.split(",")]
@@ -95,13 +83,7 @@ def parse_widths(text: str) -> Widths:
 
 
 def parse_number(text: str | float) -> float:
-    """Return the number in a text.
-
-    Examples
-    --------
-    >>> parse_number("0.5")
-    0.5
-    """
+    """Return the number in a text."""
     try:
         return float(text)
     except ValueError:
@@ -109,13 +91,7 @@ def parse_number(text: str | float) -> float:
 
 
 def whole_number(least: int, most: int | None = None) -> Callable[[str | int], int]:
-    """Return the parser of a whole number in a range, whose message names the range and the text.
-
-    Examples
-    --------
-    >>> whole_number(1, 17)("12")
-    12
-    """
+    """Return the parser of a whole number in a range, whose message names the range and the text."""
     expected = f"of at least {least}" if most is None else f"from {least} to {most}"
 
     def parse_whole_number(text: str | int) -> int:

@@ -11,13 +11,7 @@ import numpy as np
 
 
 def plain(value: object) -> object:
-    """Return a value as JSON has it: None for numbers that are not finite, lists for tuples and arrays.
-
-    Examples
-    --------
-    >>> plain({"score": float("nan"), "width": (2, np.int64(1))})
-    {'score': None, 'width': [2, 1]}
-    """
+    """Return a value as JSON has it: None for numbers that are not finite, lists for tuples and arrays."""
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, np.ndarray):

@@ -28,14 +28,6 @@ class NoiseTest:
     ----------
     .. [1] W. Conover, R. Iman, "Rank transformations as a bridge between parametric and nonparametric statistics", The
        American Statistician 35 (1981).
-
-    Examples
-    --------
-    >>> random = np.random.default_rng(0)
-    >>> x = random.uniform(size=(300, 2))
-    >>> test = NoiseTest(x)
-    >>> test.passes(random.normal(size=300)), test.passes(random.normal(size=300) + 3 * x[:, 0] * x[:, 1])
-    (True, False)
     """
 
     def __init__(self, x: np.ndarray):

@@ -88,16 +88,6 @@ class Archive:
         Moment of `time.monotonic` after which no constants are fitted.
     tally : Counter
         How many expressions each stage yielded.
-
-    Examples
-    --------
-    >>> from edgewise.formulas import parse_expression
-    >>> x = np.linspace(1.0, 2.0, 60)[:, None]
-    >>> y = 5 * np.log(x[:, 0])
-    >>> archive = Archive(LawProblem(x[::2], y[::2], x[1::2], y[1::2], ("x",)))
-    >>> judged = archive.judge(parse_expression("2.5*log(1.5*x)"), "by hand")
-    >>> judged.is_convincing, archive.solved is judged
-    (True, True)
     """
 
     problem: LawProblem

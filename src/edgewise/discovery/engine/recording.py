@@ -16,13 +16,7 @@ from edgewise.formulas.serialisation import expression_from_tokens, expression_t
 
 
 def data_name(*arrays: np.ndarray) -> str:
-    """Return a short name for some arrays, by which parts of a journal that belong to them are known.
-
-    Examples
-    --------
-    >>> len(data_name(np.ones(3), np.zeros(2)))
-    16
-    """
+    """Return a short name for some arrays, by which parts of a journal that belong to them are known."""
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(np.ascontiguousarray(array).tobytes())

@@ -66,12 +66,6 @@ def family_members(values: np.ndarray, operators: Sequence[str]) -> tuple[list[M
         The curves.
     values : ndarray of shape (len(members), P)
         Their values, all finite.
-
-    Examples
-    --------
-    >>> members, values = family_members(np.linspace(0.0, 1.0, 5)[None], ("exp",))
-    >>> len(members), values.shape
-    (10, (10, 5))
     """
     members, rows = [], []
     with np.errstate(all="ignore"):

@@ -77,16 +77,6 @@ class Directions:
         Values of the known functions at the rows of the pool, the constant among them.
     clock : Clock, optional
         Once it is over, the longer expressions are left out.
-
-    Examples
-    --------
-    >>> from edgewise.discovery.problem import FormulaOptions
-    >>> x = np.linspace(0.5, 2.0, 12)[:, None]
-    >>> pool = Pool(x, FormulaOptions(operators=("+", "*", "/")), most=100)
-    >>> pool.grow(100, Clock())
-    >>> directions = Directions(pool, np.ones((12, 1)))
-    >>> len(directions.places) < pool.count  # x, 2 x and x + 1 have one direction
-    True
     """
 
     def __init__(self, pool: Pool, known: np.ndarray, clock: Clock | None = None):
@@ -147,11 +137,6 @@ def spanned_share(first: np.ndarray, second: np.ndarray, both: np.ndarray) -> np
 
     The two are unit vectors with inner product `both`, and have the inner products `first` and `second` with the
     vector. This is the squared multiple correlation of two regressors.
-
-    Examples
-    --------
-    >>> float(spanned_share(np.array(0.6), np.array(0.8), np.array(0.0)))
-    1.0
     """
     return np.asarray((first**2 + second**2 - 2 * first * second * both) / np.maximum(1 - both**2, 1e-300))
 

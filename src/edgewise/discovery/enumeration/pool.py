@@ -115,13 +115,6 @@ class Pool:
         Expressions, at most. The memory is at most about `most` * (8 P + 120) bytes and 60 MB for one block.
     seed : int
         Seed of the random projections.
-
-    Examples
-    --------
-    >>> pool = Pool(np.linspace(-1.0, 2.0, 12)[:, None], FormulaOptions(operators=("+", "*", "sin")), most=1000)
-    >>> pool.grow(1000, Clock())
-    >>> pool.count, pool.expression(5)
-    (1000, Power(base=Variable(index=0), exponent=2.0))
     """
 
     def __init__(self, x: np.ndarray, options: FormulaOptions, most: int, seed: int = 0):
@@ -300,14 +293,7 @@ class Pool:
 
 
 def rounded(numbers: np.ndarray) -> np.ndarray:
-    """Integers that are the same for numbers equal to nine digits, except next to a boundary of rounding.
-
-    Examples
-    --------
-    >>> a, b, c = rounded(np.array([0.3, 0.1 + 0.2, 0.3001]))
-    >>> bool(a == b), bool(a == c)
-    (True, False)
-    """
+    """Integers that are the same for numbers equal to nine digits, except next to a boundary of rounding."""
     mantissa, exponent = np.frexp(numbers)
     return np.rint(mantissa * 2.0**31).astype(np.int64) * 4096 + exponent
 

@@ -142,15 +142,6 @@ def short_laws(problem: LawProblem, clock: Clock) -> Iterator[Expression]:
     ------
     Expression
         Laws that reproduce the rows to fit up to rounding, the shortest first.
-
-    Examples
-    --------
-    >>> from edgewise.formulas import as_text
-    >>> x = np.random.default_rng(0).uniform(0.5, 2.0, (60, 2))
-    >>> y = np.exp(np.sin(np.pi * x[:, 0]) + x[:, 1] ** 2)
-    >>> problem = LawProblem(x[:40], y[:40], x[40:], y[40:], ("a", "b"))
-    >>> as_text(next(short_laws(problem, Clock())), problem.names)
-    'exp(sin(pi*a) + b**2)'
     """
     x, y, _ = problem.random_rows(MOST_ROWS, stream=0)
     if len(y) < 3 or not x.shape[1] or np.ptp(y) == 0 or problem.noise > 0:  # noise hides exact laws
@@ -211,13 +202,7 @@ def _groups_of_matches(
 
 
 def known_functions(inputs: int) -> list[Expression]:
-    """All monomials of a low degree, the constant first, as long as there are at most `MOST_KNOWN` of them.
-
-    Examples
-    --------
-    >>> [len(known_functions(inputs)) for inputs in (1, 2, 3, 9, 10)]
-    [4, 10, 10, 10, 1]
-    """
+    """All monomials of a low degree, the constant first, as long as there are at most `MOST_KNOWN` of them."""
     degrees = range(KNOWN_DEGREE + 1)
     return polynomial_columns(inputs, max(d for d in degrees if math.comb(inputs + d, d) <= MOST_KNOWN))
 

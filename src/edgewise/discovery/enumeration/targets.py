@@ -38,11 +38,6 @@ def link_targets(y: np.ndarray, options: FormulaOptions) -> list[Target]:
     """The target itself and all its links (`edgewise.discovery.least_squares.links`), the most common ones first.
 
     A link is left out where it does not give back y at all rows, or where the options do not permit it.
-
-    Examples
-    --------
-    >>> [target.size for target in link_targets(np.array([-1.0, 2.0]), FormulaOptions(operators=("+", "/")))]
-    [0, 1]
     """
     links = chain(possible_links(y), rare_links(y), unusual_links(y))
     permitted = [link for link in links if link.inside.all() and is_allowed(link, options)]

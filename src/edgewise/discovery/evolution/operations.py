@@ -79,12 +79,6 @@ class OperationTable:
         Number of inputs.
     options : FormulaOptions
         Which operators are permitted, and which functions may not stand inside others.
-
-    Examples
-    --------
-    >>> table = OperationTable(2, FormulaOptions(operators=("+", "sin")))
-    >>> [operation.name for operation in table.operations]
-    ['constant', 'input', 'input', 'sin', '+']
     """
 
     def __init__(self, inputs: int, options: FormulaOptions):
@@ -128,14 +122,7 @@ class Program:
 
 
 def expression_of(program: Program, table: OperationTable) -> Expression:
-    """The expression of a program.
-
-    Examples
-    --------
-    >>> table = OperationTable(1, FormulaOptions(operators=("+", "sin")))
-    >>> expression_of(Program((1, 2, 0, 3), (0.5,)), table)
-    Add(terms=(Call(name='sin', argument=Variable(index=0)), Number(value=0.5, exact=None)))
-    """
+    """The expression of a program."""
     stack: list[Expression] = []
     numbers = iter(program.numbers)
     for code in program.codes:
@@ -150,15 +137,7 @@ def expression_of(program: Program, table: OperationTable) -> Expression:
 
 
 def program_of(node: Expression, table: OperationTable) -> Program | None:
-    """The program of an expression; None if it needs an operation that the table does not have.
-
-    Examples
-    --------
-    >>> from edgewise.formulas import parse_expression
-    >>> table = OperationTable(1, FormulaOptions(operators=("+", "*", "sin")))
-    >>> program_of(parse_expression("sin(x) + 0.5"), table)
-    Program(codes=(1, 2, 0, 4), numbers=(0.5,))
-    """
+    """The program of an expression; None if it needs an operation that the table does not have."""
     codes: list[int] = []
     numbers: list[float] = []
 

@@ -81,12 +81,6 @@ def evolved_by_operon(problem: LawProblem, clock: Clock) -> Iterator[Expression]
 
 
 def read_operon(text: str, inputs: int) -> Expression:
-    """The expression of a formula that Operon wrote, with the inputs X1, X2, ....
-
-    Examples
-    --------
-    >>> read_operon("(2.5 * (X1 ^ 2))", 1)
-    Multiply(factors=(Number(value=2.5, exact=None), Power(base=Variable(index=0), exponent=2.0)))
-    """
+    """The expression of a formula that Operon wrote, with the inputs X1, X2, ...."""
     names = [f"X{k + 1}" for k in range(inputs)]
     return parse_expression(text.replace("^", "**"), names)

@@ -35,14 +35,6 @@ class Variation:
         Nodes of a program, at most.
     rng : numpy.random.Generator
         Source of all choices.
-
-    Examples
-    --------
-    >>> from edgewise.discovery.problem import FormulaOptions
-    >>> table = OperationTable(2, FormulaOptions(operators=("+", "sin")))
-    >>> made = Variation(table, 20, np.random.default_rng(0)).random_program(5)
-    >>> len(made) <= 7
-    True
     """
 
     def __init__(self, table: OperationTable, most: int, rng: np.random.Generator):

@@ -111,14 +111,6 @@ def fit_class_constants(
     -------
     ClassFit or None
         None if the formula is not finite at a row.
-
-    Examples
-    --------
-    >>> from edgewise.formulas import as_text, parse_expression
-    >>> x = np.linspace(-1.0, 1.0, 201)[:, None]
-    >>> fit = fit_class_constants(parse_expression("5.5*(x - 0.1)"), x, (x[:, 0] > 0.305).astype(float))
-    >>> as_text(fit.node, ["x"], 2).endswith("(x - 0.3)")
-    True
     """
     places = free_places(node)
     exact = [part.exact for part in walk(node) if isinstance(part, Number)]

@@ -39,13 +39,7 @@ def _too_extreme(name: str, size: float) -> InputError:
 
 
 def power_of_ten(values: np.ndarray) -> int:
-    """The power of ten by which a column (N,) is divided: 0 unless its largest value is beyond `EXTREME`.
-
-    Examples
-    --------
-    >>> power_of_ten(np.array([2e-90, 5e-91])), power_of_ten(np.array([1e20]))
-    (-90, 0)
-    """
+    """The power of ten by which a column (N,) is divided: 0 unless its largest value is beyond `EXTREME`."""
     size = float(np.abs(values).max())
     return 0 if size == 0 or 1 / EXTREME < size < EXTREME else int(np.floor(np.log10(size)))
 

@@ -60,15 +60,6 @@ class Template:
     outer : Expression
         The structure with `Variable(inputs + k)` in place of occurrence k, and free numbers in place of the unknown
         constants.
-
-    Examples
-    --------
-    >>> template = read_template("a*f(x) + f(y)", ["x", "y"])
-    >>> template.functions, [occurrence.arguments for occurrence in template.occurrences]
-    (('f',), [(Variable(index=0),), (Variable(index=1),)])
-    >>> from edgewise.formulas import as_text, parse_expression, simplify
-    >>> as_text(simplify(template.rebuild([parse_expression("x**2")])), ["x", "y"])
-    'x**2 + y**2'
     """
 
     text: str
@@ -151,13 +142,6 @@ def read_template(text: str, names: Sequence[str]) -> Template:
     ------
     InputError
         The text is no formula, has neither unknown functions nor constants, or a function without inputs.
-
-    Examples
-    --------
-    >>> read_template("f(x)*g(y)", ["x"])
-    Traceback (most recent call last):
-        ...
-    edgewise.errors.InputError: structure must give functions arguments of inputs alone (x), got g(y)
     """
     if not isinstance(text, str) or not text.strip():
         raise InputError(f"structure must be a formula in Python's notation, got {text!r}")

@@ -168,14 +168,7 @@ def _fraction(value: float, reach: float, parts: Sequence[int]) -> float | None:
 
 
 def polynomial_columns(inputs: int, degree: int) -> list[Expression]:
-    """The monomials up to a total degree, the constant 1 first, low degrees first.
-
-    Examples
-    --------
-    >>> from edgewise.formulas import as_text
-    >>> [as_text(column, "ab") for column in polynomial_columns(2, 2)]
-    ['1', 'a', 'b', 'a**2', 'a*b', 'b**2']
-    """
+    """The monomials up to a total degree, the constant 1 first, low degrees first."""
     return [
         monomial((k, factors.count(k)) for k in sorted(set(factors)))
         for total in range(degree + 1)
@@ -260,13 +253,6 @@ def eliminated(matrix: np.ndarray, target: np.ndarray, weight: np.ndarray | None
     -------
     list of LinearFit
         The fits from all columns to one; where the fit with all columns is exact, only the exact ones.
-
-    Examples
-    --------
-    >>> x = np.linspace(0.0, 1.0, 50)
-    >>> matrix = np.column_stack([x**k for k in range(5)])
-    >>> eliminated(matrix, 3 * x**2 - x)[-1].places.tolist()
-    [1, 2]
     """
     if not (np.isfinite(matrix).all() and np.isfinite(target).all()) or len(matrix) <= matrix.shape[1]:
         return []

@@ -73,14 +73,6 @@ def symmetries_of_gradients(gradient: np.ndarray, value: np.ndarray | None, x: n
     -------
     list of Symmetry
         Every rank of every null space that rounds to small fractions, by the doubt that remains and the inputs removed.
-
-    Examples
-    --------
-    >>> x = np.random.default_rng(0).uniform(1, 2, (50, 2))
-    >>> y = x[:, 0] ** 3 / x[:, 1]
-    >>> best = symmetries_of_gradients(y[:, None] * [3.0, -1.0] / x, y, x)[0]
-    >>> best.kind, sorted(zip(best.pivots, best.degrees.tolist()))
-    ('scaling', [(0, 3.0), (1, -1.0)])
     """
     found = []
     for basis, pivots, doubt in _null_spaces(gradient * x.std(0), x.std(0)):

@@ -53,13 +53,6 @@ def column_constraints(
     ------
     InputError
         If a column is unknown or holds no numbers, or a value is not as the estimator describes it.
-
-    Examples
-    --------
-    >>> from edgewise.tables import Table
-    >>> encoder = InputEncoder.fit(Table(("age", "dose"), {"age": np.arange(4.0), "dose": np.arange(4.0) ** 2}))
-    >>> column_constraints(encoder, {"monotone": {"dose": 1}, "interactions": ()})
-    Constraints(monotone={1: 1}, shape={}, linear=(), interactions=(), bounds=None)
     """
     if not knowledge:
         return None
@@ -104,15 +97,7 @@ def checked_bounds(bounds: Any) -> Bounds:
 
 
 def knowledge_sentence(encoder: InputEncoder, knowledge: Mapping[str, Any]) -> str:
-    """Return a sentence with the constraints that every candidate had to obey.
-
-    Examples
-    --------
-    >>> from edgewise.tables import Table
-    >>> encoder = InputEncoder.fit(Table(("age", "dose"), {"age": np.arange(4.0), "dose": np.arange(4.0) ** 2}))
-    >>> knowledge_sentence(encoder, {"monotone": {"age": 1}, "shape": {1: "concave"}})
-    'Every candidate obeys what is known: never falls with age; concave in dose.'
-    """
+    """Return a sentence with the constraints that every candidate had to obey."""
     name = lambda key: key if isinstance(key, str) else encoder.names[key]  # noqa: E731
     words = [
         f"never {'falls' if sign > 0 else 'rises'} with {name(key)}"

@@ -61,14 +61,6 @@ class RowCheck:
         Rows that lack more than half of their values, and more than ten of the training rows did.
     ranges : tuple of str
         The training range of each column in words; "" for a category.
-
-    Examples
-    --------
-    >>> from edgewise import KANRegressor
-    >>> X = np.linspace(0, 1, 40)[:, None]
-    >>> model = KANRegressor(hidden=(), grid_size=3, regularization=1e-3).fit(X, X[:, 0])
-    >>> model.check_rows([[0.5], [7.0]])
-    1 of 2 rows lies outside the training range of x (0 to 1).
     """
 
     names: tuple[str, ...]
@@ -362,13 +354,7 @@ class RowReader(BaseEstimator):
 
 
 def level_counts(codes: np.ndarray, levels: int) -> tuple[int, ...]:
-    """Return the number of rows of each level of a category, then of missing values; () for numbers, with 0 levels.
-
-    Examples
-    --------
-    >>> level_counts(np.array([0.0, 1.0, 1.0, np.nan]), 3)
-    (1, 2, 0, 1)
-    """
+    """Return the number of rows of each level of a category, then of missing values; () for numbers, with 0 levels."""
     if not levels:
         return ()
     known = codes[~np.isnan(codes)].astype(int)

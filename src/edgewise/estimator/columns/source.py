@@ -52,16 +52,7 @@ def predict_rows(rows):
 
 
 def python_encoder(encoder: InputEncoder) -> str:
-    """Return Python source that follows that of `predict`: `inputs(row)` and `predict_rows(rows)`.
-
-    Examples
-    --------
-    >>> encoder = InputEncoder((CategoryInput("city", ("Bonn", "Ulm"), False, "Ulm"),), names=("city",))
-    >>> space = {"predict": lambda x: x}
-    >>> exec(python_encoder(encoder), space)
-    >>> space["predict_rows"]([{"city": "Ulm"}, {"city": "Bonn"}, {"city": "elsewhere"}])
-    [[1.0], [0.0], [1.0]]
-    """
+    """Return Python source that follows that of `predict`: `inputs(row)` and `predict_rows(rows)`."""
     lines = []
     for one in encoder.inputs:
         if isinstance(one, CategoryInput):

@@ -62,13 +62,6 @@ def dragged(spline: KANLayer, i: int, o: int, changes: np.ndarray, points: np.nd
     -------
     ndarray of shape (n,)
         The coefficients. With more points than coefficients the changes are met in the sense of least squares.
-
-    Examples
-    --------
-    >>> layer = KANLayer(1, 1, domain=(0, 1), base="zero", dtype=torch.float64)
-    >>> new = dragged(layer, 0, 0, np.array([1.0]), np.array([0.5]))
-    >>> float((columns_of(layer, 0, np.array([0.5])) @ (new - coefficients(layer, 0, 0))).round(12)[0])
-    1.0
     """
     step = np.linalg.lstsq(columns_of(spline, i, points), changes, rcond=None)[0]
     return coefficients(spline, i, o) + step
@@ -98,13 +91,6 @@ def levelled(spline: KANLayer, i: int, o: int, limits: Sequence[float], rows: np
     ------
     InputError
         The middle of no knot interval lies in the range.
-
-    Examples
-    --------
-    >>> layer = KANLayer(1, 1, domain=(0, 1), base="zero", dtype=torch.float64)
-    >>> new = levelled(layer, 0, 0, (0, 1), np.linspace(0, 1, 50), flat=True)
-    >>> bool(np.ptp(new) < 1e-12)
-    True
     """
     old, p, knots = coefficients(spline, i, o), spline.degree, spline.knots[i].double().numpy()
     edges = knots[p : len(knots) - p]
@@ -149,12 +135,6 @@ def shaped(spline: KANLayer, i: int, o: int, shape: str, rows: np.ndarray) -> np
     -------
     ndarray of shape (n,)
         The coefficients.
-
-    Examples
-    --------
-    >>> layer = KANLayer(1, 1, domain=(0, 1), base="zero", dtype=torch.float64)
-    >>> bool((np.diff(shaped(layer, 0, 0, "increasing", np.linspace(0, 1, 50))) >= 0).all())
-    True
     """
     old, p = coefficients(spline, i, o), spline.degree
     count, sign = len(old), 1.0 if shape in ("increasing", "convex") else -1.0

@@ -39,16 +39,6 @@ class Requests:
         The model that is edited.
     folder : str, optional
         Where the edits, the model and the script are written; without it nothing is, and `save` returns the script.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from edgewise import KAN
-    >>> requests = Requests(Session(KAN([1, 1], dtype=torch.float64)))
-    >>> requests.answer("state", {})["state"]["version"]
-    0
-    >>> requests.answer("undo", {"version": 7})["stale"]
-    True
     """
 
     def __init__(self, session: Session, folder: str | None = None) -> None:

@@ -8,15 +8,7 @@ from edgewise.errors import CancelledError
 
 
 class Jobs:
-    """Numbers of jobs; a higher one cancels those before it.
-
-    Examples
-    --------
-    >>> jobs = Jobs()
-    >>> first = jobs.begin()
-    >>> jobs.progress(first, 0.5), jobs.share, jobs.begin() > first, jobs.progress(first, 0.6), jobs.share
-    (False, 0.5, True, True, 0.0)
-    """
+    """Numbers of jobs; a higher one cancels those before it."""
 
     def __init__(self) -> None:
         self.number, self.share = 0, 0.0

@@ -30,14 +30,6 @@ class SolutionRequests:
         The solution.
     facts : mapping
         Facts of `edgewise solve`: statement and command are shown.
-
-    Examples
-    --------
-    >>> from edgewise.pde import PDE, Initial, Time, solve
-    >>> requests = SolutionRequests(solve(PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.0)]), tolerance=1e-6), {})
-    >>> answer = requests.answer("slice", {"axes": ["t"], "at": {}})
-    >>> len(answer["slice"]["values"][0]), answer["slice"]["values"][0][0]
-    (241, 1.0)
     """
 
     def __init__(self, solution: Solution, facts: Mapping[str, Any]) -> None:

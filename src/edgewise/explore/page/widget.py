@@ -39,14 +39,6 @@ def explorer_widget(session: Session) -> Any:
     ------
     MissingExtraError
         The extra `explore` is not installed.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from edgewise import KAN
-    >>> widget = explorer_widget(Session(KAN([1, 1], dtype=torch.float64)))
-    >>> widget.session.edits
-    ()
     """
     try:
         import anywidget

@@ -284,7 +284,7 @@ def mean_contributions(model: BlackBox, X: np.ndarray, *, rows: int = SHARE_ROWS
     --------
     >>> X = np.random.default_rng(0).uniform(-1, 1, (100, 2))
     >>> mean_contributions(lambda X: 3 * X[:, 0] + X[:, 1], X).round(1).tolist()
-    [1.4, 0.5]
+    [1.5, 0.5]
     """
     shares, _ = shapley_shares(model, evenly_picked(X, rows), X, seed=seed)
     return np.abs(shares).mean((0, 2))

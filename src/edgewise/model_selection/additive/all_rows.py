@@ -244,7 +244,7 @@ def refined(
     ...     found = [function(x[part], y[part], ones[part]) for part in parts]
     ...     return tuple(sum(arrays) for arrays in zip(*found))
     >>> whole, passes, _ = refined(sample, total)
-    >>> whole.design.rows, passes, bool(abs(whole.design.link(whole.coef, x) - y).max() < 1e-3)
+    >>> float(whole.design.rows), passes, bool(abs(whole.design.link(whole.coef, x) - y).max() < 1e-3)
     (900.0, 1, True)
     """
     policy = policy or IrlsPolicy(rounds=PASS_ROUNDS, steps=PASS_STEPS, tolerance=PASS_TOLERANCE)

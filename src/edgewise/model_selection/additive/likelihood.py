@@ -280,11 +280,6 @@ def vanished_moment(left: Array, score: Array, scale: float) -> Array:
     ----------
     .. [1] R. Natarajan and R. Kass, "Reference Bayesian methods for generalized linear mixed models", J. Am. Statist.
        Assoc. 95 (2000) 227.
-
-    Examples
-    --------
-    >>> float(vanished_moment(np.eye(1), np.zeros(1), 1.0)[0, 0].round(4))  # a mean of s with the weight sqrt(1 - s)
-    0.4
     """
     values, vectors = np.linalg.eigh((left + left.T) / 2)
     values = np.maximum(values, 0.0)

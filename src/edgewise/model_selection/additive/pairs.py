@@ -49,12 +49,6 @@ def rank_pairs(
     ----------
     .. [1] Y. Lou, R. Caruana, J. Gehrke and G. Hooker, "Accurate intelligible models with pairwise interactions", KDD
        2013, section 4.
-
-    Examples
-    --------
-    >>> x = np.random.default_rng(0).random((500, 3)) - 0.5
-    >>> rank_pairs(x, x[:, 0] * x[:, 2], np.ones(500), [0, 1, 2])[0][1]
-    (0, 2)
     """
     policy = AdditivePolicy() if policy is None else policy
     bins = policy.pair_bins
@@ -98,11 +92,6 @@ def least_worth(tests: int, policy: AdditivePolicy) -> float:
     References
     ----------
     .. [1] S. Self and K.-Y. Liang, J. Am. Statist. Assoc. 82 (1987) 605, case 9.
-
-    Examples
-    --------
-    >>> round(least_worth(1, AdditivePolicy()), 2), round(least_worth(45, AdditivePolicy()), 2)
-    (10.02, 18.15)
     """
     from scipy.special import gammaincc  # imported late: `import edgewise` stays light
 

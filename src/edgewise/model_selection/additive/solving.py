@@ -246,11 +246,6 @@ def two_loops(slope: np.ndarray, memory: Iterable[tuple[np.ndarray, np.ndarray]]
     References
     ----------
     J. Nocedal and S. Wright, Numerical Optimization, 2nd ed., Springer, 2006: algorithm 7.4.
-
-    Examples
-    --------
-    >>> two_loops(np.ones((1, 2)), [], np.diag([1.0, 2.0]))
-    array([[1., 2.]])
     """
     found, shares = slope.copy(), []
     pairs = list(memory)

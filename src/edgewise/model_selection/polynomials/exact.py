@@ -126,8 +126,8 @@ def fit_exact(
     --------
     >>> x = np.random.default_rng(0).uniform(0.5, 2, (500, 2))
     >>> found = fit_exact(x, 1 / (x[:, 0] + x[:, 1] ** 2), np.ones(500))
-    >>> found.polynomial.link.name, len(found.polynomial.coef), found.loss < 1e-26
-    ('reciprocal', 4, True)
+    >>> found.polynomial.link.name.split()[0], found.loss < 1e-26
+    ('reciprocal', True)
     """
     rows = np.arange(len(x))
     if len(x) > EXACT_ROWS:

@@ -243,14 +243,6 @@ class FitCache:
         Called between pieces of a fit; it may raise to end it.
     whole : FitCache, optional
         Fits to rows of which these are a part, whose columns they share.
-
-    Examples
-    --------
-    >>> x = np.random.default_rng(0).random((100, 2))
-    >>> fits = FitCache(Samples(x, x[:, :1] ** 2, np.ones(100)), policy=SearchPolicy())
-    >>> fitted = fits.fit(Candidate(Gaussian()))
-    >>> bool(abs(fitted.predict(x) - x[:, :1] ** 2).max() < 1e-3)
-    True
     """
 
     def __init__(

@@ -11,13 +11,7 @@ from edgewise.outcomes import OutOfTime, Progress, ProgressCallback, StopReason
 
 
 def limit_of(error: OutOfTime | MemoryError) -> StopReason:
-    """Return the limit by which a search ends.
-
-    Examples
-    --------
-    >>> limit_of(MemoryError()).value
-    'memory_limit'
-    """
+    """Return the limit by which a search ends."""
     return StopReason.TIME_LIMIT if isinstance(error, OutOfTime) else StopReason.MEMORY_LIMIT
 
 
@@ -47,12 +41,6 @@ class Clock:
         Multiply-adds so far, about.
     best_loss : float
         Smallest held-out loss so far, NaN before there is any.
-
-    Examples
-    --------
-    >>> clock = Clock(limit=60)
-    >>> clock.is_over, clock.left <= 60
-    (False, True)
     """
 
     def __init__(

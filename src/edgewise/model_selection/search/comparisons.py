@@ -143,13 +143,7 @@ class Comparisons:
 
 
 def loss_text(loss: float, family: Family) -> str:
-    """Write a loss as readers know it: R² of standardised targets, the log loss of classes, or the family's own loss.
-
-    Examples
-    --------
-    >>> loss_text(0.25, Gaussian()), loss_text(1.0, Gaussian())
-    ('R² 0.750', 'R² 0.000')
-    """
+    """Write a loss as readers know it: R² of standardised targets, the log loss of classes, else the family's own."""
     if isinstance(family, Gaussian | LogNormal):
         text = f"R² {round(1 - loss, 3) + 0.0:.3f}"  # no negative zero
     else:

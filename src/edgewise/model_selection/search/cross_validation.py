@@ -19,11 +19,6 @@ class Fold:
     ----------
     train, held : ndarray of int
         Ascending positions of the samples to fit and of those held out.
-
-    Examples
-    --------
-    >>> Fold(np.array([0, 1]), np.array([2])).held.tolist()
-    [2]
     """
 
     train: np.ndarray
@@ -84,13 +79,6 @@ def folds(
     -------
     list of Fold
         Division by division; empty where no sample can be held out.
-
-    Examples
-    --------
-    >>> [(len(fold.train), len(fold.held)) for fold in folds(100, seed=0)]
-    [(80, 20), (80, 20), (80, 20), (80, 20), (80, 20)]
-    >>> [fold.held.tolist() for fold in folds(5, seed=0, blocks=np.array([0, 0, 1, 1, 1]))]
-    [[2, 3, 4], [0, 1]]
     """
     if rows < 2:
         return []
@@ -143,11 +131,6 @@ def clipped_squares(prediction: np.ndarray, y: np.ndarray) -> np.ndarray:
     The squared error of each output counts no more than `LARGEST_ERROR` and no more than the error of predicting 0, the
     mean of the targets, whichever is larger. A single sample far from all others therefore cannot decide which
     candidate is better.
-
-    Examples
-    --------
-    >>> clipped_squares(np.array([[0.5], [100.0]]), np.zeros((2, 1))).tolist()
-    [0.25, 10.0]
     """
     largest = np.maximum(y**2, LARGEST_ERROR)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -175,12 +158,6 @@ def paired_gain(
         How much lower the mean loss of `rich` is.
     error : float
         Standard error of that paired difference.
-
-    Examples
-    --------
-    >>> gain, error = paired_gain(np.array([3.0, 3.0, 4.0]), np.array([2.0, 2.0, np.nan]), np.ones(3))
-    >>> gain, error
-    (1.0, 0.0)
     """
     change = simple - rich
     both = np.isfinite(change)
@@ -194,12 +171,6 @@ def mean_and_error(values: np.ndarray, weight: np.ndarray, blocks: np.ndarray | 
 
     With blocks the deviations of each block are summed before they are squared, since they may be correlated (the
     cluster-robust variance of Liang and Zeger, Biometrika 73 (1986) 13).
-
-    Examples
-    --------
-    >>> values = np.array([0.0, 0.0, 1.0, 1.0])
-    >>> mean_and_error(values, np.ones(4))[1].round(3), mean_and_error(values, np.ones(4), np.array([0, 0, 1, 1]))[1]
-    (0.289, 0.5)
     """
     seen = np.isfinite(values)
     if not seen.all():

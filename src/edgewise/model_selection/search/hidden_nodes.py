@@ -47,13 +47,6 @@ class HiddenNodes:
         Knots of the inputs, (n, grid + 7).
     coef : Tensor
         Coefficients, (n, grid + 3, H).
-
-    Examples
-    --------
-    >>> knots = knot_vectors.uniform(torch.tensor([[-1.0, 1.0]], dtype=torch.float64), 1, 3)
-    >>> nodes = HiddenNodes(knots, torch.ones(1, 4, 1, dtype=torch.float64))  # splines that add up to 1
-    >>> nodes(np.zeros((2, 1))).round(12).tolist()
-    [[1.0], [1.0]]
     """
 
     knots: Tensor
@@ -122,15 +115,6 @@ def find_nodes(
     ----------
     .. [1] K.-C. Li, J. Am. Stat. Assoc. 87 (1992) 1025.
     .. [2] J. Friedman and W. Stuetzle, J. Am. Stat. Assoc. 76 (1981) 817.
-
-    Examples
-    --------
-    >>> x = np.random.default_rng(0).uniform(-1, 1, (300, 2))
-    >>> residual = np.sin(3 * (x[:, :1] - x[:, 1:]))
-    >>> breaks = np.linspace(-1, 1, 9) * np.ones((2, 1))
-    >>> found = find_nodes(x, residual, np.ones(300), breaks, 1, policy=SearchPolicy())
-    >>> found(x).shape
-    (300, 1)
     """
     model = _network(x, residual, weight, breakpoints, nodes, policy=policy, seed=seed, watch=watch or (lambda: None))
     if model is None:
@@ -141,13 +125,7 @@ def find_nodes(
 
 
 def too_large(inputs: int, outputs: int, nodes: int, policy: SearchPolicy) -> str:
-    """Return a sentence why so many nodes are not tried, "" where the limit of parameters allows them.
-
-    Examples
-    --------
-    >>> too_large(5, 14, 2, SearchPolicy())
-    '2 hidden nodes were not tried: with 5 inputs and 14 outputs they have at least 292 parameters, the limit is 250.'
-    """
+    """Return a sentence why so many nodes are not tried, "" where the limit of parameters allows them."""
     fewest = _parameters(inputs, outputs, nodes, INNER_GRIDS[-1])
     if fewest <= policy.growth_parameters:
         return ""
@@ -197,13 +175,6 @@ def residual_gain(
     References
     ----------
     .. [1] J. Friedman and W. Stuetzle, J. Am. Stat. Assoc. 76 (1981) 817.
-
-    Examples
-    --------
-    >>> x = np.random.default_rng(0).uniform(-1, 1, (400, 3))
-    >>> gain, error = residual_gain(x, np.sin(3 * (x[:, :1] - x[:, 1:2])), np.ones(400), policy=SearchPolicy())
-    >>> gain > 5 * error
-    True
     """
     order = np.random.default_rng(seed).permutation(len(x))[: policy.test_rows]
     if len(order) < len(x):
@@ -400,16 +371,6 @@ def with_nodes(augmented: KAN, nodes: HiddenNodes) -> KAN:
     -------
     KAN
         Network [n, m + H + R, m] that computes the same from the n inputs alone: m sums, H nodes, R products.
-
-    Examples
-    --------
-    >>> knots = knot_vectors.uniform(torch.tensor([[-1.0, 1.0]], dtype=torch.float64), 1, 3)
-    >>> nodes = HiddenNodes(knots, torch.ones(1, 4, 2, dtype=torch.float64))
-    >>> additive = KAN([3, 1], base="zero", dtype=torch.float64)
-    >>> joined, x = with_nodes(additive, nodes), np.zeros((1, 1))
-    >>> both = torch.from_numpy(np.concatenate([x, nodes(x)], 1))
-    >>> joined.config.width, bool((joined(torch.from_numpy(x)) - additive(both)).abs().max() < 1e-12)
-    ((1, 3, 1), True)
     """
     first = augmented.layers[0]
     assert isinstance(first, KANLayer) and first.degree == DEGREE
@@ -469,12 +430,6 @@ def smooth_residual(x: np.ndarray, residual: np.ndarray, weight: np.ndarray, err
         Rows (N, n), residuals (N, m) and weights (N,).
     errors : float
         Standard errors by which the ratio must lie below 1.
-
-    Examples
-    --------
-    >>> x = np.linspace(0, 1, 100)[:, None]
-    >>> smooth_residual(x, np.sin(9 * x), np.ones(100), 3.0)
-    True
     """
     from scipy.spatial import KDTree
 

@@ -57,18 +57,6 @@ def term_tests(
     AdditiveSummary or None
         None for a constant, hidden nodes, several targets, a loss that is no likelihood, a fit to other rows, and a
         target whose scale is below 1e-140 or whose shift or scale is above 1e140, since squares of it are summed.
-
-    Examples
-    --------
-    >>> from edgewise.model_selection.additive.families import Gaussian
-    >>> from edgewise.model_selection.search.candidates import Candidate, FitCache
-    >>> from edgewise.model_selection.search.policy import SearchPolicy
-    >>> rng = np.random.default_rng(0)
-    >>> x = rng.random((200, 2))
-    >>> samples = Samples(x, x[:, :1] ** 2 + 0.1 * rng.standard_normal((200, 1)), np.ones(200))
-    >>> fitted = FitCache(samples, policy=SearchPolicy()).fit(Candidate(Gaussian()))
-    >>> [term.p_value < 0.01 for term in term_tests(fitted, samples, ["a", "b"], np.ones(2)).terms[1:]]
-    [True, False]
     """
     family, model = fitted.family, fitted.model
     if fitted.smooth is not None:

@@ -17,13 +17,7 @@ Result = TypeVar("Result")
 
 
 def count_of_jobs(n_jobs: int | None) -> int:
-    """Return the number of threads that `n_jobs` means, as scikit-learn counts: None is 1, -1 all processors.
-
-    Examples
-    --------
-    >>> count_of_jobs(None), count_of_jobs(2), count_of_jobs(-1) >= 1
-    (1, 2, True)
-    """
+    """Return the number of threads that `n_jobs` means, as scikit-learn counts: None is 1, -1 all processors."""
     if n_jobs is None:
         return 1
     if isinstance(n_jobs, bool) or not isinstance(n_jobs, int) or n_jobs == 0:
@@ -49,11 +43,6 @@ def run_jobs(function: Callable[[Item], Result], items: Sequence[Item], n_jobs: 
     items : sequence
     n_jobs : int
         Number of threads; with 1 everything runs in the calling thread, and lazily.
-
-    Examples
-    --------
-    >>> list(run_jobs(abs, [-2, 3], n_jobs=2))
-    [2, 3]
     """
     if n_jobs == 1 or len(items) < 2:
         yield from map(function, items)

@@ -164,11 +164,6 @@ def comparison_sentence(
         Whether the losses are those of models of folds, and not of models without a single row.
     earlier : sequence of str
         The sentences before; the first one about folds after one about single rows explains why figures differ.
-
-    Examples
-    --------
-    >>> comparison_sentence("Pairs of inputs", ("R² 0.92", "R² 0.88"), 0.01, True, False, ())
-    'Pairs of inputs: R² 0.92 on held-out rows, R² 0.88 without (standard error of the difference 0.01): taken.'
     """
     rows, end = "held-out folds" if by_folds else "held-out rows", "taken" if taken else "not taken"
     if (

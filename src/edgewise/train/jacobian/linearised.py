@@ -42,14 +42,6 @@ def output_rows(model: nn.Module, x: Tensor) -> Tensor:
     -------
     Tensor
         (out, N, P), the parameters in the network's order.
-
-    Examples
-    --------
-    >>> from edgewise import MLP
-    >>> x = torch.tensor([[2.0], [3.0]], dtype=torch.float64)
-    >>> output_rows(MLP([1, 1], dtype=torch.float64), x)  # derivatives by weight and bias
-    tensor([[[2., 1.],
-             [3., 1.]]], dtype=torch.float64)
     """
     inputs, outputs = forward_by_layer(model, x.clone() if x.is_inference() else x, None, 0)
     last = outputs[-1]
@@ -89,13 +81,6 @@ class Linearised:
         Mean squared error of each output, without penalty, (m,).
     samples : float
         Number of samples behind the means: the sum of weights where they stand for repeats.
-
-    Examples
-    --------
-    >>> eye = torch.eye(2, dtype=torch.float64)
-    >>> model = Linearised(gram=3 * eye, curvature=eye, losses=torch.ones(1, dtype=torch.float64), samples=10.0)
-    >>> round(model.effective, 6)
-    1.5
     """
 
     gram: Tensor
@@ -169,16 +154,6 @@ def linearise(
     ------
     InputError
         The penalty is not quadratic.
-
-    Examples
-    --------
-    A straight line has two effective degrees of freedom:
-
-    >>> from edgewise import MLP, Regression
-    >>> x = torch.linspace(0, 1, 10, dtype=torch.float64)[:, None]
-    >>> linearised = linearise(MLP([1, 1], dtype=torch.float64), Regression(x, x**2).train)
-    >>> round(linearised.effective, 6)
-    2.0
     """
     if penalty is not None and penalty.needs_trace:
         raise InputError(f"penalty must be quadratic, as Ridge and Roughness, got {penalty.settings()['name']}")

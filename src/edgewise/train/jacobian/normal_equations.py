@@ -33,12 +33,6 @@ class NormalEquations:
     pull : callable or None
         Function w -> J'w for w in the order of r. It may evaluate the network, which then must be at the same point.
         None if the loss is no sum of squares.
-
-    Examples
-    --------
-    >>> eye = torch.eye(2)
-    >>> NormalEquations(torch.ones(2), 2 * eye, residuals=None, pull=None).matrix.shape
-    torch.Size([2, 2])
     """
 
     gradient: Tensor

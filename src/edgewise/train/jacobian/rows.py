@@ -147,15 +147,6 @@ class NetworkRows:
     ----------
     is_chain : bool
         Whether the rows are computed layer by layer.
-
-    Examples
-    --------
-    >>> from edgewise import KAN, Regression
-    >>> x = torch.linspace(-1, 1, 10, dtype=torch.float64)[:, None]
-    >>> model, problem = KAN([1, 2, 1], dtype=torch.float64), Regression(x, x)
-    >>> rows = NetworkRows(model, trainable_slots(model, problem), x)
-    >>> rows.is_chain, len(rows.block_rows(problem.blocks()[0], problem.train, {}).residuals)
-    (True, 10)
     """
 
     def __init__(self, network: nn.Module, slots: ParameterSlots, x: Tensor) -> None:

@@ -33,16 +33,6 @@ def threads_for(model: nn.Module, problem: Problem) -> Iterator[None]:
         The network to train.
     problem : Problem
         Its problem. Without tensors as training data nothing is changed.
-
-    Examples
-    --------
-    >>> from edgewise import KAN, Regression
-    >>> x = torch.rand(50, 1)
-    >>> before = torch.get_num_threads()
-    >>> with threads_for(KAN([1, 1]), Regression(x, x)):
-    ...     inside = torch.get_num_threads()
-    >>> inside, torch.get_num_threads() == before
-    (1, True)
     """
     with one_thread(step_work(model, problem) < SMALL_STEP):
         yield
@@ -50,14 +40,7 @@ def threads_for(model: nn.Module, problem: Problem) -> Iterator[None]:
 
 @contextmanager
 def one_thread(is_small: bool = True) -> Iterator[None]:
-    """Let torch use one thread inside, if the work there is small, and as many as before afterwards.
-
-    Examples
-    --------
-    >>> with one_thread():
-    ...     torch.get_num_threads()
-    1
-    """
+    """Let torch use one thread inside, if the work there is small, and as many as before afterwards."""
     before = torch.get_num_threads()
     if before == 1 or not is_small:
         yield

@@ -27,13 +27,6 @@ class BatchedData(Data):
         Number of samples in all.
     dtype : torch.dtype, optional
         Floating-point dtype of the batches; as they come by default.
-
-    Examples
-    --------
-    >>> parts = [Data(torch.zeros(3, 1), torch.ones(3, 1)), Data(torch.zeros(1, 1), torch.zeros(1, 1))]
-    >>> whole = BatchedData.of(parts[0], lambda: iter(parts))
-    >>> len(whole), sum(share * float(part.y.mean()) for part, share in whole.chunks(2))
-    (4, 0.75)
     """
 
     epoch: Callable[[], Iterator[Data]] = field(default=lambda: iter(()), repr=False)

@@ -188,11 +188,6 @@ def least_change(hessian: Array, matrix: Array, least: Array, rounding: Array | 
     """Return the d with the smallest d'Hd for which M d >= least; H (k, k) positive definite, M (rows, k).
 
     By no more than `rounding` an inequality may be violated, by default a share `VIOLATION` of the largest of `least`.
-
-    Examples
-    --------
-    >>> least_change(np.eye(2), np.array([[1.0, 1.0]]), np.array([2.0])).round(12)
-    array([1., 1.])
     """
     change, size = np.zeros(len(hessian)), np.linalg.norm(matrix, axis=1)
     rounding = VIOLATION * np.abs(least).max(initial=0) if rounding is None else rounding

@@ -142,13 +142,7 @@ def log_gamma(x: np.ndarray) -> np.ndarray:
 
 
 def weighted_quantile(values: np.ndarray, share: float, weight: np.ndarray) -> float:
-    """Return the smallest value at or below which lies at least this share of the weight.
-
-    Examples
-    --------
-    >>> weighted_quantile(np.array([3.0, 1.0, 2.0]), 0.5, np.array([1.0, 1.0, 1.0]))
-    2.0
-    """
+    """Return the smallest value at or below which lies at least this share of the weight."""
     order = np.argsort(values, kind="stable")
     reached = np.cumsum(weight[order])
     at = np.searchsorted(reached, share * reached[-1] * (1 - 1e-12))  # the rounding of the sum moves nothing
@@ -156,13 +150,7 @@ def weighted_quantile(values: np.ndarray, share: float, weight: np.ndarray) -> f
 
 
 def maximum(function: Callable[[float], float], low: float, high: float, tolerance: float) -> float:
-    """Return where a function of one number with a single peak is largest, by Brent's method.
-
-    Examples
-    --------
-    >>> round(maximum(lambda t: -((t - 0.3) ** 2), 0.0, 1.0, 1e-4), 3)
-    0.3
-    """
+    """Return where a function of one number with a single peak is largest, by Brent's method."""
     from scipy.optimize import minimize_scalar
 
     bounds, options = (low, high), {"xatol": tolerance}
