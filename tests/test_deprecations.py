@@ -141,7 +141,7 @@ train.fit: fit
 train.fit_report: FitReport StepRecord
 train.folds: folds
 train.gauge: MoveReport enclose move_hidden_domains_ normal_form
-train.gcv: SmoothPlan gcv_of penalty_of short_fit smooth_fit
+train.gcv: short_fit smooth_fit
 train.geodesic:
 train.grid: RefineReport adapt_domain_ data_domain refine
 train.lbfgs: LBFGS has_curvature

@@ -99,12 +99,9 @@ def test_an_input_that_does_nothing_is_shrunk_to_nothing():
     assert 4 < found.effective < 10
 
 
-def test_settings_there_and_back():
-    model = KAN([2, 2, 1], 3, **F64)
-    penalty = EdgePenalty.uniform(model, 0.1, 0.3).scaled(2)
-    again = EdgePenalty.from_settings(penalty.settings())
-    assert again.settings() == penalty.settings() and float(again.roughness[0][0, 0]) == 0.2
-    assert torch.equal(again.value(model), penalty.value(model))
+def test_settings_are_the_strengths_of_each_edge():
+    penalty = EdgePenalty.uniform(KAN([2, 1], 3, **F64), 0.1, 0.3).scaled(2)
+    assert penalty.settings() == {"name": "EdgePenalty", "roughness": [[[0.2], [0.2]]], "ridge": [[[0.6], [0.6]]]}
 
 
 @pytest.mark.parametrize("other", [KAN([2, 1], 3, **F64), MLP([2, 2, 1], **F64)])

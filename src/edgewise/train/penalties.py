@@ -514,18 +514,6 @@ class EdgePenalty(Penalty):
         parts = {"roughness": self.roughness, "ridge": self.ridge}
         return {"name": "EdgePenalty", **{name: [each.tolist() for each in part] for name, part in parts.items()}}
 
-    @classmethod
-    def from_settings(cls, settings: Mapping[str, Any]) -> EdgePenalty:
-        """Penalty with the strengths that `settings` returned."""
-        if "bends" in settings:  # files of version 0.1 name them so
-            settings = {"roughness": settings["bends"], "ridge": settings["sizes"]}
-        return cls(
-            *(
-                tuple(torch.tensor(each, dtype=torch.float64) for each in settings[name])
-                for name in ("roughness", "ridge")
-            )
-        )
-
 
 class EdgeTerm(Term):
     """An `EdgePenalty` bound to a KAN.

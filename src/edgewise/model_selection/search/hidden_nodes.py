@@ -18,11 +18,9 @@ from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.model import KAN
 from edgewise.ops.splines import knots as knot_vectors
 from edgewise.ops.splines.bspline import basis
-from edgewise.outcomes import StopReason
 from edgewise.settings import ABOVE_ZERO
-from edgewise.train.grids import adapt_domain_
 from edgewise.train.problems.regression import Regression
-from edgewise.train.smoothing import TRIAL_PLAN, short_fit, smooth_fit
+from edgewise.train.smoothing import short_fit, smooth_fit
 
 DEGREE = 3  # of all splines here, that of the additive core
 # Intervals of the functions inside a node, the most that the limit of parameters allows, and of the curve of a node's
@@ -294,14 +292,7 @@ def _network(
     if best is None:
         return None
     # The domain of the second layer moves to the values of the nodes; that of the first lies on the data already.
-    report = smooth_fit(
-        best,
-        problem,
-        TRIAL_PLAN,
-        adapt=lambda model, problem: adapt_domain_(model, problem.train.x, hidden_only=True),
-        progress=lambda at: watch(),
-    )
-    return None if report.stopped == StopReason.NONFINITE else best
+    return None if smooth_fit(best, problem, watch) is None else best
 
 
 def _scale(residual: np.ndarray, weight: np.ndarray) -> float:
