@@ -132,18 +132,10 @@ class NativeThread:
         weakref.finalize(self, self._server.calls.put, None)
 
     def __call__(self, call: Callable[[list[Any]], T]) -> T:
-        """Result of a call in the thread.
+        """Result of a call in the thread; OutOfTime where the time is over, see `Deadline`.
 
-        Parameters
-        ----------
-        call : callable
-            Function of the list of what the thread keeps, which releases the interpreter's lock, as factorisations of
-            numpy, scipy and torch do.
-
-        Raises
-        ------
-        OutOfTime
-            The time is over, see `Deadline`.
+        The function takes the list of what the thread keeps, and releases the interpreter's lock, as factorisations of
+        numpy, scipy and torch do.
         """
         future: Future[T] = Future()
         self._server.calls.put((call, future))
@@ -197,15 +189,7 @@ def _wait_for_native_code() -> None:
 def interruptible(call: Callable[[], T]) -> T:
     """Return the result of a long call of native code, from which Ctrl-C and a deadline return at once.
 
-    Parameters
-    ----------
-    call : callable
-        Function without arguments for a `NativeThread`.
-
-    Raises
-    ------
-    OutOfTime
-        The time is over, see `Deadline`.
+    OutOfTime where the time is over, see `Deadline`; `call` is as for a `NativeThread`, without arguments.
     """
     return NativeThread()(lambda kept: call())
 

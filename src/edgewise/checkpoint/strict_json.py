@@ -20,22 +20,10 @@ _NON_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 
 def parse(text: str, what: str) -> Any:
-    """Return the value of a JSON text.
+    """Return the value of a JSON text; `what` is its name in errors.
 
     Stricter than the standard library: no repeated keys, no NaN or Infinity, no number beyond float64, at most
-    `MAX_DEPTH` levels.
-
-    Parameters
-    ----------
-    text : str
-        The JSON text.
-    what : str
-        Its name in errors.
-
-    Raises
-    ------
-    CheckpointError
-        The message is the second half of a sentence, "must ..., got ...".
+    `MAX_DEPTH` levels. The message of the CheckpointError is the second half of a sentence, "must ..., got ...".
     """
     depth = 0
     for bracket in _BRACKET.findall(_STRING.sub("", text)):
@@ -68,28 +56,12 @@ def dump(value: Any) -> str:
 
 
 def encode(value: Any, what: str, tensors: dict[str, Tensor] | None, *, prefix: str = "", depth: int = 1) -> Any:
-    """Return a value as plain JSON values.
+    """Return a value as plain JSON values; InputError, with its name `what`, where something in it has no form.
 
-    A value that JSON lacks becomes an object with one key that starts with "$": {"$float": "nan"}, {"$tuple": [...]},
-    {"$tensor": name}, and {"$dict": [[key, value], ...]} for dictionaries with keys other than plain text.
-
-    Parameters
-    ----------
-    value : object
-        Dictionaries, lists, tuples, numbers, text and None; tensors where `tensors` is given.
-    what : str
-        Its name in errors.
-    tensors : dict or None
-        Receives the tensors in the value, under `prefix` and a number; None refuses them.
-    prefix : str
-        Beginning of the names of the tensors.
-    depth : int
-        Levels above this value.
-
-    Raises
-    ------
-    InputError
-        The value contains something that has no form here.
+    Values are dictionaries, lists, tuples, numbers, text and None. One that JSON lacks becomes an object with one key
+    that starts with "$": {"$float": "nan"}, {"$tuple": [...]}, {"$tensor": name}, and {"$dict": [[key, value], ...]}
+    for dictionaries with keys other than plain text. `tensors` receives the tensors, under `prefix` and a number; None
+    refuses them. `depth` counts the levels above this value.
     """
     if depth > MAX_DEPTH // 3:  # a level takes up to three brackets, those of "$dict"
         raise InputError(f"{what} must nest at most {MAX_DEPTH // 3} levels deep, it nests deeper")

@@ -238,21 +238,11 @@ def _with_all_data(node: Expression, whole: LawProblem, clock: Clock) -> tuple[E
 
 
 def is_as_good(squares: np.ndarray, best: np.ndarray, floor: float = 0.0) -> bool:
-    """Compare a formula with the best one by the rule of one standard error.
+    """Compare a formula with the best one by the rule of one standard error, by squared errors (M,) on held-out rows.
 
-    Parameters
-    ----------
-    squares, best : ndarray of shape (M,)
-        Squared errors on the same held-out rows.
-    floor : float
-        Mean squared error that counts as none.
-
-    Returns
-    -------
-    bool
-        True if the formula is exact, or the mean of the paired differences is at most its standard error and a sign
-        test does not show that more rows have a larger error: where a few rows make most of the errors, means see these
-        alone.
+    True if the formula is exact, its mean squared error being at most `floor`, or the mean of the paired differences is
+    at most its standard error and a sign test does not show that more rows have a larger error: where a few rows make
+    most of the errors, means see these alone.
     """
     if squares.mean() <= floor:
         return True

@@ -51,17 +51,9 @@ LARGEST_CANCELLATION = 1e3
 
 
 def origins(x: np.ndarray) -> dict[int, Number]:
-    """Round numbers in the middle of the columns that are far from zero, by column.
+    """Round numbers in the middle of the columns of x (N, inputs) that are far from zero, by column.
 
-    Parameters
-    ----------
-    x : ndarray, shape (N, inputs)
-        The rows.
-
-    Returns
-    -------
-    dict of int to Number
-        Exact numbers, rounded to the leading digit of the column's range: 1970 for years from 1931 to 2012.
+    They are exact, rounded to the leading digit of the column's range: 1970 for years from 1931 to 2012.
     """
     found = {}
     for column in range(x.shape[1]):
@@ -83,17 +75,7 @@ def from_origin(column: int, origin: dict[int, Number]) -> Expression:
 def counted_from_origins(node: Expression, origin: dict[int, Number]) -> Expression:
     """Write sums a x + b with a column x that is far from zero as a (x - origin) + c, with the same values.
 
-    Parameters
-    ----------
-    node : Expression
-        The formula.
-    origin : dict of int to Number
-        The origins of columns, see `origins`.
-
-    Returns
-    -------
-    Expression
-        The formula; sums without a number stay as they are.
+    The origins are those of `origins`; sums without a number stay as they are.
     """
     node = rebuilt(node, [counted_from_origins(part, origin) for part in children(node)])
     if not isinstance(node, Add) or not any(isinstance(term, Number) for term in node.terms):
@@ -119,19 +101,9 @@ def _is_shift(node: Add) -> bool:
 
 
 def with_lines_for_two_values(node: Expression, x: np.ndarray) -> Expression:
-    """Replace every function of a column with two values by the straight line through them, which is the same.
+    """Replace every function of a column of x (N, inputs) with two values by the line through them, which is the same.
 
-    Parameters
-    ----------
-    node : Expression
-        The formula.
-    x : ndarray, shape (N, inputs)
-        The rows.
-
-    Returns
-    -------
-    Expression
-        A formula with the same values at the rows; functions that are not finite at a value stay.
+    Functions that are not finite at a value stay.
     """
     columns = [k for k in range(x.shape[1]) if has_two_values(x[:, k]) and np.ptp(x[:, k]) > 0]
 
@@ -210,21 +182,10 @@ def _with_one_line(node: Expression, x: np.ndarray) -> Iterator[Expression]:
 
 
 def largest_cancellation(node: Expression, x: np.ndarray) -> float:
-    """Size of the largest term of a sum in a formula over the standard deviation of the sum, over the rows.
+    """Size of the largest term of a sum in a formula over the standard deviation of the sum, over rows (N, inputs).
 
-    The root mean square of a term is its size. A sum of an input and a number, such as year - 1970, does not count.
-
-    Parameters
-    ----------
-    node : Expression
-        The formula.
-    x : ndarray, shape (N, inputs)
-        The rows.
-
-    Returns
-    -------
-    float
-        The ratio; 0 for a formula without sums.
+    The root mean square of a term is its size. A sum of an input and a number, such as year - 1970, does not count; the
+    result is 0 for a formula without sums.
     """
     largest = 0.0
     for part in walk(node):

@@ -460,23 +460,11 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
 def canonical_rows(
     x: np.ndarray, y: np.ndarray, weight: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the distinct rows in lexicographic order, with the weight of each.
+    """Return the distinct rows in lexicographic order, with the weight of each: x (n, d), y (n, m) and weights (n,).
 
     A row of weight 2 and the same row twice become equal, bit for bit, and the order of the rows is lost. Results that
-    are computed from the returned rows therefore depend on neither.
-
-    Parameters
-    ----------
-    x : ndarray of shape (N, d)
-    y : ndarray of shape (N, m)
-    weight : ndarray of shape (N,), optional
-        Nonnegative; ones if left out. Rows of weight 0 are dropped.
-
-    Returns
-    -------
-    x : ndarray of shape (n, d)
-    y : ndarray of shape (n, m)
-    weight : ndarray of shape (n,)
+    are computed from the returned rows therefore depend on neither. Weights are nonnegative, ones if left out; rows of
+    weight 0 are dropped.
     """
     weight = np.ones(len(x)) if weight is None else weight
     used = weight > 0

@@ -10,29 +10,11 @@ TIE = 1e-8  # risk scores that differ by no more are equal, as in scikit-surviva
 
 
 def concordance_index(event: np.ndarray, time: np.ndarray, risk: np.ndarray) -> float:
-    """Share of the comparable pairs of rows in which the row with the earlier event has the higher risk score.
+    """Share of the comparable pairs of rows in which the row with the earlier event has the higher risk score [1]_.
 
     Two rows are comparable if the earlier time is that of an event, or if the times are equal and one is an event and
-    the other censored. Pairs with equal risk scores count half.
-
-    Parameters
-    ----------
-    event : ndarray of bool, shape (N,)
-        True for an event, False where the row was censored.
-    time : ndarray of shape (N,)
-        Times of the event or of censoring.
-    risk : ndarray of shape (N,)
-        Risk scores, higher for earlier events.
-
-    Returns
-    -------
-    float
-        From 0 to 1; 0.5 for scores without information.
-
-    Raises
-    ------
-    InputError
-        If no two rows are comparable.
+    the other censored. Pairs with equal risk scores count half, so that 0.5 is the value of scores without information.
+    All arrays are (N,); InputError where no two rows are comparable.
 
     References
     ----------

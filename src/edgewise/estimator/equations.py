@@ -54,32 +54,9 @@ def table_front(
 ) -> Front:
     """Search for formulas of a table, and in its network, and decide by their errors on held-out rows.
 
-    Parameters
-    ----------
-    X : ndarray of shape (N, d)
-    y : ndarray of shape (N,)
-    names : sequence of str, optional
-        Names of the inputs.
-    time_limit : float
-        Seconds, about.
-    estimator : KANRegressor, optional
-        Fitted regressor whose network is turned into a formula edge by edge, as one of the ways.
-    progress : callable, optional
-        Receives the progress of the search.
-    options : FormulaOptions, optional
-        What the law may be made of, as in `find_formula`.
-    journal : Journal, optional
-        Keeps the front when it is complete, and before that the formulas so far, so that a later run goes on from them.
-
-    Returns
-    -------
-    Front
-        Formulas of increasing length and decreasing error, with the errors on the held-out rows.
-
-    Raises
-    ------
-    InputError
-        If there are fewer than 20 rows, the names do not fit, or a column is in too extreme a unit.
+    X is (N, d), y (N,). The network of a fitted `estimator`, edge by edge, is one of the ways to formulas. The journal
+    keeps the front when it is complete, and before that the formulas so far, so that a later run goes on from them.
+    InputError for fewer than 20 rows, names that do not fit, and a column in too extreme a unit.
     """
     if len(X) < FEWEST:
         raise InputError(f"X must have at least {FEWEST} rows to look for formulas, got {len(X)}")
@@ -127,30 +104,10 @@ def fronts_of_outputs(
     time_limit: float,
     options: FormulaOptions | None,
 ) -> Front | dict[int, Front]:
-    """Search for formulas of all that a regressor predicts.
+    """Search for formulas of all outputs of a fitted regressor: a front, or one for each output by its place.
 
-    Parameters
-    ----------
-    estimator : KANRegressor
-        Fitted; each of its outputs is one of the ways to the formulas of this output.
-    X : ndarray of shape (N, d)
-    y : array_like of shape (N,) or (N, outputs)
-    names : sequence of str, optional
-        Names of the inputs.
-    time_limit : float
-        Seconds, about, shared by the outputs.
-    options : FormulaOptions, optional
-        As in `table_front`.
-
-    Returns
-    -------
-    Front or dict of int to Front
-        One for each output, by its place, if there are several.
-
-    Raises
-    ------
-    InputError
-        As in `table_front`, or the targets are not finite numbers, one for each row and output.
+    X is (N, d), y (N,) or (N, outputs), and the outputs share the time limit. InputError as in `table_front`, or where
+    the targets are not finite numbers, one for each row and output.
     """
     outputs = estimator.model_.config.width[-1]
     try:
@@ -184,29 +141,9 @@ def class_front_of_table(
 ) -> Front:
     """Search for formulas of the log-odds of a class, with constants of the likelihood of the classes.
 
-    Parameters
-    ----------
-    X : ndarray of shape (N, d)
-    is_class : ndarray of bool, shape (N,)
-        The rows of the class.
-    names : sequence of str, optional
-        Names of the inputs.
-    time_limit : float
-        Seconds, about.
-    log_odds : ndarray of shape (N,)
-        Those of the model, from which the search starts.
-    options : FormulaOptions, optional
-        What the law may be made of, as in `find_formula`.
-
-    Returns
-    -------
-    Front
-        Its losses are logarithmic.
-
-    Raises
-    ------
-    InputError
-        If there are fewer than 20 rows or one class alone, or the names do not fit.
+    `is_class` (N,) has the rows of X (N, d) that are of the class; `log_odds` (N,) are those of the model, from which
+    the search starts. Losses of the front are logarithmic. InputError for fewer than 20 rows, one class alone, and
+    names that do not fit.
     """
     if len(X) < FEWEST:
         raise InputError(f"X must have at least {FEWEST} rows to look for formulas, got {len(X)}")

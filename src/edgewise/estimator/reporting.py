@@ -73,20 +73,9 @@ ALIKE = 0.9  # correlation from which on two inputs are called nearly the same (
 
 
 def model_report(model: EstimatorDisplay, X: ArrayLike | None, y: ArrayLike | None, title: str | None) -> Report:
-    """Make the report of a fitted estimator.
+    """Make the report of a fitted estimator; X and y are rows that were not used in training, with their targets.
 
-    Parameters
-    ----------
-    model : KANRegressor or KANClassifier
-    X, y : array-like, optional
-        Rows that were not used in training, with their targets.
-    title : str, optional
-        Heading of the page.
-
-    Raises
-    ------
-    InputError
-        If only one of X and y is given, or there are not as many targets as rows.
+    InputError where only one of X and y is given, or there are not as many targets as rows.
     """
     if (X is None) != (y is None):
         raise InputError("X and y must be given together, got only one of them")

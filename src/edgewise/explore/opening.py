@@ -46,26 +46,8 @@ def read_model(path: str | os.PathLike[str]) -> tuple[Any, dict[str, Any]]:
 def rows_of(model: Any, facts: dict[str, Any], data: str | os.PathLike[str] | Table) -> tuple[Any, np.ndarray | None]:
     """Return the rows and targets of a table as a model reads them; rows without a target are left out.
 
-    Parameters
-    ----------
-    model : KAN, KANRegressor or KANClassifier
-        The model.
-    facts : dict
-        From `read_model`.
-    data : path-like or Table
-        The table; "knots" is the packaged one.
-
-    Returns
-    -------
-    X : Table or ndarray
-        The inputs.
-    y : ndarray or None
-        The targets; None where the table has none.
-
-    Raises
-    ------
-    FileError, InputError
-        The table is not readable or does not fit the model.
+    The facts are those of `read_model`; "knots" is the packaged table. The targets are None where the table has none.
+    FileError or InputError where the table is not readable or does not fit the model.
     """
     if isinstance(data, Table):
         table = data

@@ -87,28 +87,9 @@ def subject_of(
 ) -> Subject:
     """Divide the rows of a model and bring them to the units of its network.
 
-    Parameters
-    ----------
-    model : KAN, KANRegressor or KANClassifier
-        The model.
-    X : array-like, frame or Table, optional
-        Rows as the model reads them; without them made-up rows stand for the data.
-    y : array-like of shape (N,) or (N, outputs), optional
-        Their targets; without them costs are measured against the outputs of the model as it is.
-    held_out : float or sequence of int
-        Share of the rows that are held out at random, or their positions.
-    seed : int
-        Seed of that choice.
-
-    Returns
-    -------
-    Subject
-        The model with its rows.
-
-    Raises
-    ------
-    InputError
-        The model is of another kind, or the rows do not fit it.
+    Without rows X made-up ones stand for the data; without targets y costs are measured against the outputs of the
+    model as it is. `held_out` is the share of the rows that are held out at random, or their positions. InputError
+    where the model is of another kind, or the rows do not fit it.
     """
     if isinstance(model, KAN):
         network, estimator = model, None

@@ -152,21 +152,9 @@ class EdgeFit:
 def scaled_function(
     function: Elementary, constants: tuple[float, float, float, float], argument: Expression
 ) -> Expression:
-    """Write c f(a u + b) + d as an expression, without factors of 1 and offsets of 0.
+    """Write c f(a u + b) + d as an expression, not simplified, without factors of 1 and offsets of 0.
 
-    Parameters
-    ----------
-    function : Elementary
-        The function f.
-    constants : tuple of float
-        The numbers a, b, c and d. Those equal to 0, 1 or -1 are exact, the others are free constants.
-    argument : Expression
-        The argument u.
-
-    Returns
-    -------
-    Expression
-        The expression, not simplified.
+    Of the numbers a, b, c and d those equal to 0, 1 or -1 are exact, the others are free constants.
     """
 
     def scaled(node: Expression, factor: float, offset: float) -> Expression:

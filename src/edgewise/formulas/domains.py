@@ -201,21 +201,10 @@ def domain_report(formula: Formula, x: np.ndarray) -> tuple[str, ...]:
 
 
 def zero_in_box(node: Expression, x: np.ndarray) -> np.ndarray | None:
-    """Find a zero, in the box of the rows, of a part that has one sign at all rows.
+    """Find a zero (inputs,), in the box of the rows, of a part that has one sign at all rows; None if none was found.
 
-    A random search with shrinking steps starts from the rows where the part is nearest to zero. It may miss a zero.
-
-    Parameters
-    ----------
-    node : Expression
-        The part.
-    x : ndarray, shape (N, inputs)
-        The rows.
-
-    Returns
-    -------
-    ndarray, shape (inputs,), or None
-        The point, or None if no zero was found.
+    A random search with shrinking steps starts from the rows x (N, inputs) where the part is nearest to zero. It may
+    miss a zero.
     """
     low, high = x.min(0), x.max(0)
     random, step = np.random.default_rng(0), (high - low) / 10

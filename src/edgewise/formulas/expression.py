@@ -367,17 +367,7 @@ def constant_values(node: Expression) -> list[float]:
 def with_constants(
     node: Expression, values: Sequence[float] | np.ndarray, exact: Sequence[Exact | None] | None = None
 ) -> Expression:
-    """A formula of the same form with other numbers.
-
-    Parameters
-    ----------
-    node : Expression
-        The formula.
-    values : sequence of float
-        The new numbers in the order of `constant_values`.
-    exact : sequence of Exact or None, optional
-        Their closed forms; by default none has one.
-    """
+    """A formula of the same form with other numbers, and their closed forms, in the order of `constant_values`."""
     numbers = iter(zip(values, [None] * len(values) if exact is None else exact, strict=True))
 
     def with_next(part: Expression) -> Expression | None:
@@ -392,19 +382,7 @@ def with_constants(
 def values_and_derivatives(node: Expression, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Evaluate a formula and its derivatives with respect to every constant, by forward differentiation.
 
-    Parameters
-    ----------
-    node : Expression
-        The formula, with P constants.
-    x : ndarray, shape (N, inputs)
-        The inputs.
-
-    Returns
-    -------
-    values : ndarray, shape (N,)
-        The values of the formula.
-    derivatives : ndarray, shape (N, P)
-        Its derivatives, the constants in the order of `constant_values`.
+    Returns the values (N,) at rows x (N, inputs), and the derivatives (N, P) in the order of `constant_values`.
     """
     places = iter(range(1 << 30))
 

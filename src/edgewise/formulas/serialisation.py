@@ -32,18 +32,7 @@ MOST_TOKENS = 10_000
 
 
 def front_fields(front: Front) -> dict[str, Any]:
-    """Convert a front to plain values.
-
-    Parameters
-    ----------
-    front : Front
-        The front. The networks of its entries are left out.
-
-    Returns
-    -------
-    dict
-        Values that JSON can hold; numbers that are not finite are texts.
-    """
+    """Convert a front to plain values for JSON; numbers that are not finite are texts, and networks are left out."""
     return {
         "version": VERSION,
         "names": list(front[0].formula.names),
@@ -73,24 +62,9 @@ def front_fields(front: Front) -> dict[str, Any]:
 
 
 def front_from_fields(fields: Mapping[str, Any], inputs: int) -> Front:
-    """Restore a front from the values of `front_fields`.
+    """Restore a front, without networks, from the values of `front_fields`.
 
-    Parameters
-    ----------
-    fields : mapping
-        The values.
-    inputs : int
-        Number of inputs of the formulas.
-
-    Returns
-    -------
-    Front
-        The front, without networks.
-
-    Raises
-    ------
-    CheckpointError, KeyError, TypeError, ValueError
-        The values are not as `front_fields` writes them.
+    CheckpointError, KeyError, TypeError or ValueError where the values are not as `front_fields` writes them.
     """
     if fields["version"] != VERSION:
         raise CheckpointError(f"formulas must have version {VERSION}, got {fields['version']!r}")

@@ -131,21 +131,10 @@ def _check_shape(shape: tuple[int, ...], rows: int) -> None:
 
 
 def input_gradient(function: TensorFunction, x: Tensor) -> Tensor:
-    """Compute the derivatives of the first output by the inputs.
+    """Compute the derivatives (N, d) of the first output by the inputs at points x (N, d).
 
-    Autograd is used where the function is differentiable, otherwise central differences of fourth order.
-
-    Parameters
-    ----------
-    function : callable
-        From `tensor_function`.
-    x : Tensor
-        Points, (N, d).
-
-    Returns
-    -------
-    Tensor
-        (N, d).
+    Autograd is used where the function, from `tensor_function`, is differentiable, otherwise central differences of
+    fourth order.
     """
     with torch.enable_grad():
         leaf = x.detach().clone().requires_grad_()
@@ -165,26 +154,9 @@ def input_gradient(function: TensorFunction, x: Tensor) -> Tensor:
 
 
 def check_points(x: ArrayLike | Tensor, name: str = "x", least: int = 2) -> Tensor:
-    """Convert x to a float64 tensor (N, d).
+    """Convert x to a float64 tensor (N, d), detached.
 
-    Parameters
-    ----------
-    x : array-like or Tensor
-        Matrix of finite numbers.
-    name : str
-        Name of the argument in the message of the error.
-    least : int
-        Smallest number of rows that is accepted.
-
-    Returns
-    -------
-    Tensor
-        (N, d), float64, detached.
-
-    Raises
-    ------
-    InputError
-        x is no matrix of finite numbers with at least `least` rows.
+    InputError where the argument of this name is no matrix of finite numbers with at least `least` rows.
     """
     try:
         points = torch.as_tensor(x).detach().double()

@@ -68,19 +68,9 @@ STANDARDISED = ("squared", "huber", "absolute", "quantile")  # losses that take 
 
 
 def family_of(loss: str, classes: int = 2) -> Family:
-    """Return the family that a loss names.
+    """Return the family that a loss names; InputError if there is none.
 
-    Parameters
-    ----------
-    loss : str
-        A key of `FAMILIES`, "absolute", "quantile:SHARE", or "classes".
-    classes : int
-        Number of classes.
-
-    Raises
-    ------
-    InputError
-        If there is no such loss.
+    A loss is a key of `FAMILIES`, "absolute", "quantile:SHARE", or "classes".
     """
     if loss == "classes":
         return Bernoulli() if classes == 2 else Multinomial(classes)
@@ -147,20 +137,10 @@ def auto_fit(
 
 
 def output_limits(model: KAN, x: np.ndarray, limits: np.ndarray | None, beyond: float) -> np.ndarray:
-    """Return the range of each output at some rows, widened on either side by a share of it, (m, 2).
+    """Return the range of each output at rows x (N, n), widened on either side by a share of it, (m, 2).
 
     Curves continue beyond the rows as straight lines; their sum would go on where every input is beyond them, and
-    nothing in the data warrants that.
-
-    Parameters
-    ----------
-    model : KAN
-    x : ndarray of shape (N, n)
-        The rows.
-    limits : ndarray of shape (n, 2), optional
-        Interval to which each input is clipped.
-    beyond : float
-        The share.
+    nothing in the data warrants that. `limits` (n, 2) are the intervals to which inputs are clipped.
     """
     rows = x if limits is None else np.clip(x, *limits.T)
     outputs = predict_in_batches(model, torch.from_numpy(np.ascontiguousarray(rows))).numpy()

@@ -194,24 +194,8 @@ def trained_further(problem: Problem, sample: Problem, best: FixedResult, share:
     """Train the network of a sample on all samples, which a DataLoader brings in every step.
 
     A strength that was chosen weighs a prior against the samples: its share of the mean loss falls with their number.
-
-    Parameters
-    ----------
-    problem : Problem
-        Problem with a DataLoader as training data.
-    sample : Problem
-        The same with the tensors of the sample.
-    best : FixedResult
-        The network of the sample.
-    share : float
-        Factor of the strength: samples of the sample for each one of all; 1 where the strength was given.
-    clock : Clock
-        Receives the progress, and ends the training when its limit is reached.
-
-    Raises
-    ------
-    InterruptedTraining
-        If Ctrl-C comes; it holds the best network so far.
+    `share` is the factor of the strength: samples of the sample for each one of all; 1 where the strength was given.
+    InterruptedTraining, which holds the best network so far, if Ctrl-C comes.
     """
     shape, model = replace(best.shape, strength=best.shape.strength * share), best.trained.model
     parameters = sum(p.numel() for p in model.parameters())

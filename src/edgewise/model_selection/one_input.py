@@ -66,29 +66,9 @@ def spline_ladder(
     """Fit splines of one input by least squares, halving the grid while the error of held-out samples falls.
 
     Each fit solves a banded least-squares problem by Givens rotations, O(N degree^2), and squares no condition number.
-    For a function with degree + 1 derivatives the error falls with slope degree + 1 in the grid width [1]_.
-
-    Parameters
-    ----------
-    x : ndarray of shape (N,)
-        Samples of the input.
-    y : ndarray of shape (N, m)
-        Targets of order 1.
-    weight : ndarray of shape (N,)
-        Positive weights.
-    degree : int, optional
-        Degree of the splines; the better of 5 and 3 if left out.
-    seed : int
-        Seed of the choice of held-out samples.
-
-    Returns
-    -------
-    LadderResult or None
-        None for fewer than 20 distinct inputs.
-
-    References
-    ----------
-    .. [1] C. de Boor, "A Practical Guide to Splines", revised ed. (2001), chapter XII.
+    For a function with degree + 1 derivatives the error falls with slope degree + 1 in the grid width (C. de Boor, "A
+    Practical Guide to Splines", revised ed., 2001, chapter XII). x and the positive weights are (N,), targets y (N, m)
+    of order 1; without a degree the better of 5 and 3 is taken. None for fewer than 20 distinct inputs.
     """
     order = np.argsort(x, kind="stable")
     x, y, weight = x[order], y[order], weight[order]

@@ -151,24 +151,9 @@ def train_start(
 def best_start(
     problem: Regression, shapes: Sequence[tuple[int, ...]], plan: StartPlan, budget: WorkBudget
 ) -> tuple[Start, list[str]]:
-    """Choose the most promising start of all shapes, trained on a coarse grid.
+    """Choose the most promising start of all shapes, smaller ones first, trained on a coarse grid, with the reasons.
 
-    Parameters
-    ----------
-    problem : Regression
-        Problem with training and validation tensors.
-    shapes : sequence of tuple of int
-        Widths to try, smaller ones first.
-    plan : StartPlan
-        Fixed settings.
-    budget : WorkBudget
-        Work and time; the work of the starts is added to it.
-
-    Returns
-    -------
-    start : Start
-    sentences : list of str
-        Reasons for the choice.
+    The problem has training and validation tensors; the work of the starts is added to the budget.
     """
     sentences = []
     if plan.degree is None:
@@ -229,22 +214,10 @@ def _initial_start(shape: tuple[int, ...], degree: int, plan: StartPlan, number:
 
 
 def input_groups(problem: Regression, count: int) -> Tensor:
-    """Divide the inputs into groups whose members act together, for the nodes of a first layer.
+    """Divide the inputs into groups whose members act together, for the nodes of a first layer: 1 or 0, (in, count).
 
     Pairs of inputs are ranked by what they explain beyond polynomials of one input (`rank_pairs`), and joined one after
     the other, strongest first, until `count` groups are left (single linkage).
-
-    Parameters
-    ----------
-    problem : Regression
-        Its training samples.
-    count : int
-        Number of groups, at most that of the inputs.
-
-    Returns
-    -------
-    Tensor of shape (in, count)
-        1 where an input is in a group, otherwise 0.
     """
     data = problem.train
     x, y = (part[:GROUP_SAMPLES].detach().double().cpu().numpy() for part in (data.x, data.y))

@@ -83,14 +83,7 @@ def bell(jet: Tensor, order: int) -> dict[tuple[int, int], Tensor]:
 def compose(jet: Tensor, derivatives: Sequence[Tensor], order: int) -> Tensor:
     """Return the jet (C, batch, n) of f(g), for a function f of each element and the jet of g.
 
-    Parameters
-    ----------
-    jet : Tensor
-        Jet of g, (C, batch, n).
-    derivatives : sequence of Tensor
-        f, f', ..., f^(order) at the value of g, (batch, n) each.
-    order : int
-        Highest derivative order of the jet.
+    `derivatives` are f, f', ..., f^(order) at the value of g, (batch, n) each.
     """
     assert len(derivatives) == order + 1
     if len(jet) == 1:

@@ -49,22 +49,10 @@ def gram_(
     native: bool | None = None,
     variant: str | None = None,
 ) -> None:
-    """Add scale * J'J to the upper triangle of `matrix`, in place; the lower triangle is left undefined.
+    """Add scale * J'J to the upper triangle of `matrix` (P, P), contiguous, in place; the lower one is left undefined.
 
-    The result does not depend on the number of threads.
-
-    Parameters
-    ----------
-    matrix : Tensor
-        (P, P), contiguous.
-    runs : sequence of Runs
-        The rows of J.
-    scale : float
-        Factor.
-    native : bool, optional
-        True for outer products in the compiled library, False for dense products; by default the faster way.
-    variant : str, optional
-        An instruction set of `cpu.variants()`; the best by default.
+    The result does not depend on the number of threads. `native` is True for outer products in the compiled library,
+    False for dense products; by default the faster way. `variant` is an instruction set of `cpu.variants()`.
     """
     if not _batch(runs):
         return

@@ -562,15 +562,7 @@ class EdgeTerm(Term):
 
 
 def edge_measures(layer: KANLayer, gram: Tensor) -> tuple[Tensor, Tensor]:
-    """Roughness c'Rc and mean square of each edge, (in, out) each.
-
-    Parameters
-    ----------
-    layer : KANLayer
-        Layer with the coefficients c.
-    gram : Tensor
-        R, (in, n, n), see `EdgeTerm.grams`.
-    """
+    """Roughness c'Rc and mean square of each edge, (in, out) each, with R (in, n, n) of `EdgeTerm.grams`."""
     coef = layer.coef * layer.mask[:, None, :]
     squares = coef.square().mean(1)
     if layer.base is not None:

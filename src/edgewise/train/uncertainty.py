@@ -436,15 +436,9 @@ def _calibrated(factor: Tensor, noise: Tensor, spread: Tensor, residuals: Data, 
 def score_quantiles(size: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     """Levels and scores of conformal intervals, (k, m) each, ascending.
 
-    With w the sum of the weights, as repeats of the scores, the k-th smallest score holds a share k / (w + 1) of new
-    samples. At most `MOST_SCORES` scores are kept, the larger of neighbours, so that intervals are rather too wide.
-
-    Parameters
-    ----------
-    size : Tensor
-        Sizes of the standardised residuals, (n, m).
-    weight : Tensor
-        Number of repeats of each, (n,).
+    They are those of sizes (n, m) of standardised residuals with numbers of repeats (n,). With w the sum of these a
+    share k / (w + 1) of new samples lies within the k-th smallest score. At most `MOST_SCORES` scores are kept, the
+    larger of neighbours, so that intervals are rather too wide.
     """
     scores, order = size.sort(0)
     levels = weight[order].cumsum(0) / (weight.sum() + 1)

@@ -175,25 +175,8 @@ def large_table(
 ) -> LargeTable | None:
     """Return DATA as a table that is too large for memory; None if it fits, or is no Parquet.
 
-    Parameters
-    ----------
-    data : str
-        File, folder or pattern.
-    target : str, optional
-        Column to predict.
-    task : str, optional
-        Its kind, "regression" or "classification".
-    share : float
-        Share of test rows.
-    seed : int
-        Seed of the split and of the sample.
-    group : str, optional
-        Column of group labels: no group is divided.
-
-    Raises
-    ------
-    InputError, FileError
-        As `Batches`; also for a target or group that is no column, a target that has no values, and a single group.
+    `share` is that of the test rows, `group` a column of labels: no group is divided. Raises InputError or FileError as
+    `Batches`; also for a target or group that is no column, a target that has no values, and a single group.
     """
     whole = None if target is None else large_file(data)
     if whole is None or target is None:

@@ -250,21 +250,10 @@ def check_ending(out: str | None, endings: Collection[str]) -> None:
 
 
 def check_out(out: str | None, inputs: Sequence[str] = (), *, force: bool = True) -> None:
-    """Raise FileError if the file --out cannot or must not be written.
+    """Raise FileError if the file --out cannot or must not be written; None stands for standard output.
 
-    Parameters
-    ----------
-    out : str or None
-        The file; None for standard output.
-    inputs : sequence of str
-        Files that the command reads, which it never replaces.
-    force : bool
-        Replace an existing file that Edgewise did not write.
-
-    Raises
-    ------
-    FileError
-        It is a folder or an input, its folder is missing or closed, or another program wrote it.
+    It must be no folder and none of the `inputs`, which the command reads; its folder must be there and open; a file
+    that another program wrote is replaced only with `force`.
     """
     if out is None or "\0" in out:  # a null character: the writer gives the reason
         return

@@ -123,23 +123,10 @@ def column_at(table: Table, name: str, rows: np.ndarray, option: str) -> np.ndar
 
 
 def finite_columns(table: Table, names: Sequence[str] | None, count: int, origin: str) -> np.ndarray:
-    """Return columns as an array of shape (n_rows, count), for a model that has no rule for missing values.
+    """Return columns as an array (n_rows, count), for a model that has no rule for missing values.
 
-    Parameters
-    ----------
-    table : Table
-        Rows of numbers.
-    names : sequence of str, optional
-        The columns; all of the table in their order if left out.
-    count : int
-        Number of columns expected.
-    origin : str
-        Phrase that completes "the columns ..." in a message.
-
-    Raises
-    ------
-    InputError
-        A column is missing, or has a value that is not a finite number.
+    They are those of `names`, or all of the table in their order. InputError where one is missing or has a value that
+    is no finite number; `origin` completes "the columns ..." in its message.
     """
     chosen = table.names if names is None else names
     missing = [name for name in chosen if name not in table.names]

@@ -12,24 +12,9 @@ def split_rows(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the positions of the training rows and of the test rows, both ascending.
 
-    Parameters
-    ----------
-    rows : int
-        Number of rows.
-    share : float
-        Share of test rows, 0 < share < 1.
-    seed : int
-        Seed of the random choice.
-    labels : ndarray of shape (rows,), optional
-        Classes. Each is divided in the same proportion and keeps at least one training row, so a class with a single
-        row has no test row.
-    groups : ndarray of shape (rows,), optional
-        Rows with equal entries stay together.
-
-    Raises
-    ------
-    InputError
-        There are too few rows, or too few groups, for both sides.
+    About a `share` of the rows, in (0, 1), is for the test. Classes, `labels` (rows,), are divided in the same
+    proportion and keep at least one training row, so a class with a single row has no test row. Rows with equal
+    `groups` (rows,) stay together. InputError where rows, or groups, are too few for both sides.
     """
     if rows < 3:
         raise InputError(

@@ -130,12 +130,7 @@ class FitResults:
     def write(self, folder: ResultFolder, *, report: Literal["draw", "keep", "none"] = "draw") -> list[str]:
         """Write all four files or none, and return their names; raise FileError.
 
-        Parameters
-        ----------
-        folder : ResultFolder
-            The folder.
-        report : {"draw", "keep", "none"}
-            Draw the report, whose figures take most of the time; leave an earlier one as it is; or remove it.
+        The report, whose figures take most of the time, is drawn, kept as an earlier one is, or removed.
         """
         prepared, trained = self.prepared, self.trained
         content, summary = report_content(self, figures=True) if report == "draw" else None, metrics(self)

@@ -114,19 +114,7 @@ def train_model(
 def scored(
     prepared: PreparedTable, estimator: KANRegressor | KANClassifier, seconds: float, notes: Sequence[str]
 ) -> TrainedModel:
-    """Return a fitted KAN with its predictions of the test rows.
-
-    Parameters
-    ----------
-    prepared : PreparedTable
-        The table.
-    estimator : KANRegressor or KANClassifier
-        Fitted to its training rows.
-    seconds : float
-        Wall time of the training.
-    notes : sequence of str
-        Warnings of the training; those of the predictions are added.
-    """
+    """Return a fitted KAN with its predictions of the test rows, whose warnings join the notes of the training."""
     X_test, truth = prepared.frame[prepared.test], prepared.y[prepared.test]
 
     def predicted() -> tuple[np.ndarray, np.ndarray | None, tuple[np.ndarray, np.ndarray] | None]:

@@ -137,20 +137,10 @@ def candidate_features(x: np.ndarray, inputs: Sequence[int], most_paired: int = 
 
 
 def spline_columns(values: np.ndarray, size: int) -> np.ndarray:
-    """Centred columns of cubic splines; together with a constant they span all splines.
+    """Centred columns of cubic splines, (N, size + 2); together with a constant they span all splines.
 
-    Parameters
-    ----------
-    values : ndarray, shape (N,)
-        The argument. If it has two values, the only column is a straight line.
-    size : int
-        Number of knot intervals. The knots are halfway between quantiles and equal spacing, so that there are neither
-        empty intervals nor tails without a knot.
-
-    Returns
-    -------
-    ndarray, shape (N, size + 2) or (N, 1)
-        The columns.
+    There are `size` knot intervals, with knots halfway between quantiles and equal spacing, so that there are neither
+    empty intervals nor tails without a knot. For values (N,) of which there are two the only column is a straight line.
     """
     if has_two_values(values) and float(np.ptp(values)) > 0:
         return ((values - values.mean()) / np.ptp(values))[:, None]

@@ -47,23 +47,11 @@ def simple_sums(problem: LawProblem, clock: Clock) -> Iterator[Expression]:
 
 
 def curve_laws(problem: LawProblem, clock: Clock) -> Iterator[Expression]:
-    """Yield formulas of curve models; a `Stage`.
+    """Yield formulas of curve models with fitted constants; a `Stage`.
 
     Additive models of the inputs and their simple combinations are fitted with splines under every link that y allows,
-    and the curves of the best models are recognised as elementary functions. The stage ends
-    with the first exact formula or with one whose residuals are noise.
-
-    Parameters
-    ----------
-    problem : LawProblem
-        The samples.
-    clock : Clock
-        Its end is looked at between two models and between two fits.
-
-    Yields
-    ------
-    Expression
-        Formulas with fitted constants.
+    and the curves of the best models are recognised as elementary functions. The stage ends with the first exact
+    formula or with one whose residuals are noise.
     """
     if np.ptp(problem.y) == 0 or not problem.x.shape[1]:
         return

@@ -130,17 +130,8 @@ class Archive:
     def judge(self, expression: Expression, source: str) -> Judged | None:
         """Fit the constants of an expression, judge it on the held-out rows, and keep it if it is good.
 
-        Parameters
-        ----------
-        expression : Expression
-            Of the problem's columns.
-        source : str
-            The stage that it comes from.
-
-        Returns
-        -------
-        Judged or None
-            What was kept; None for an expression that is not allowed, not finite, known already or not good enough.
+        Returns what was kept; None for an expression that is not allowed, not finite, known already or not good enough.
+        `source` is the stage that it comes from.
         """
         self.tally[source] += 1
         problem = self.problem

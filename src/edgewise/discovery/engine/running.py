@@ -370,15 +370,7 @@ class Engine:
 
 
 def likely_laws(archive: Archive, error: float) -> list[Expression]:
-    """The shortest laws that are as accurate as targets with this relative error allow, and the most accurate ones.
-
-    Parameters
-    ----------
-    archive : Archive
-        Of the part of a problem.
-    error : float
-        Relative error of its target.
-    """
+    """The shortest laws that are as accurate as targets with this relative error allow, and the most accurate ones."""
     front = archive.front
     good = max(PART_ACCURACY * error, min((judged.error for judged in front), default=0.0))
     short = [judged.expression for judged in front if judged.error <= good][: PART_LAWS // 2]

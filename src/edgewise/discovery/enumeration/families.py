@@ -51,22 +51,7 @@ class Member(NamedTuple):
 
 
 def family_members(values: np.ndarray, operators: Sequence[str]) -> tuple[list[Member], np.ndarray]:
-    """All curves of the grids for some h, and their values.
-
-    Parameters
-    ----------
-    values : ndarray of shape (H, P)
-        Values of each h at the rows.
-    operators : sequence of str
-        Functions that are permitted.
-
-    Returns
-    -------
-    members : list of Member
-        The curves.
-    values : ndarray of shape (len(members), P)
-        Their values, all finite.
-    """
+    """All curves of the grids for some h with values (H, P), by permitted functions, and their values (members, P)."""
     members, rows = [], []
     with np.errstate(all="ignore"):
         for place, h in enumerate(values):

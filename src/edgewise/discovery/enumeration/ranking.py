@@ -114,14 +114,8 @@ def ranked(
 ) -> Iterator[list[Expression]]:
     """Yield, for y and each of its links, the nearest expressions: at most five of each size and a hundred in all.
 
-    Parameters
-    ----------
-    problem : LawProblem
-        Options, names and seed.
-    x, y, weights : ndarray of shapes (N, inputs), (N,) and (N,)
-        Rows to fit, in random order, and their weights.
-    clock : Clock
-        When to stop; what has been found until then is yielded.
+    Rows x (N, inputs), y (N,) and weights (N,) are in random order. When the clock is over, what has been found is
+    yielded.
     """
     pool = Pool(x[:RANKED_ROWS], problem.options, RANKED, problem.seed)
     pool.grow(RANKED, clock)

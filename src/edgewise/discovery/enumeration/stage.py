@@ -129,19 +129,7 @@ def short_laws(problem: LawProblem, clock: Clock) -> Iterator[Expression]:
     """Yield exact laws that are sums of two of the shortest expressions under a link of the target; a `Stage`.
 
     It is the part of `enumerated` that takes the least time: sorted lists compare all pairs of 20,000 expressions with
-    all links of the target in a tenth of a second.
-
-    Parameters
-    ----------
-    problem : LawProblem
-        The rows to fit, and what the law may be made of.
-    clock : Clock
-        When to stop.
-
-    Yields
-    ------
-    Expression
-        Laws that reproduce the rows to fit up to rounding, the shortest first.
+    all links of the target in a tenth of a second. The shortest laws come first.
     """
     x, y, _ = problem.random_rows(MOST_ROWS, stream=0)
     if len(y) < 3 or not x.shape[1] or np.ptp(y) == 0 or problem.noise > 0:  # noise hides exact laws

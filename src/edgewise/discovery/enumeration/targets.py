@@ -56,16 +56,7 @@ def scaled_targets(
 ) -> Iterator[Target]:
     """Targets of laws with a known factor, y = link(z) h or y = link(z h), for each factor h and its reciprocal.
 
-    Parameters
-    ----------
-    y : ndarray of shape (N,)
-        The values of the law.
-    x : ndarray of shape (N, inputs)
-        The rows.
-    factors : sequence of Expression
-        The factors h.
-    options : FormulaOptions
-        Which links are permitted.
+    y (N,) has the values of the law at rows x (N, inputs).
     """
 
     def times(factor: Expression, build: Callable[[Expression], Expression]) -> Callable[[Expression], Expression]:

@@ -60,19 +60,9 @@ class Symmetry:
 def symmetries_of_gradients(gradient: np.ndarray, value: np.ndarray | None, x: np.ndarray) -> list[Symmetry]:
     """Proposals of translations and scalings, the most credible first.
 
-    Parameters
-    ----------
-    gradient : ndarray of shape (N, inputs)
-        Derivatives of the law at the rows; of log|y| where there is no value.
-    value : ndarray of shape (N,), optional
-        The law at the rows.
-    x : ndarray of shape (N, inputs)
-        The rows.
-
-    Returns
-    -------
-    list of Symmetry
-        Every rank of every null space that rounds to small fractions, by the doubt that remains and the inputs removed.
+    The gradient (N, inputs) has the derivatives of the law, whose value (N,) is given, at rows x (N, inputs); those of
+    log|y| where there is no value. Every rank of every null space that rounds to small fractions is a proposal, ordered
+    by the doubt that remains and the inputs removed.
     """
     found = []
     for basis, pivots, doubt in _null_spaces(gradient * x.std(0), x.std(0)):
@@ -95,15 +85,8 @@ def symmetries_of_gradients(gradient: np.ndarray, value: np.ndarray | None, x: n
 def simple_symmetries(model: SmoothModel, x: np.ndarray) -> Iterator[Symmetry]:
     """Symmetries of one or two inputs, for noisy gradients: factors, quotients, products and differences.
 
-    Least squares gives the exponents, x_i df/dx_i = c f and x_i df/dx_i + w x_j df/dx_j = c f, rounded to whole
-    and half numbers. The doubt of each is the share of these slopes that it leaves.
-
-    Parameters
-    ----------
-    model : SmoothModel
-        Model of the rows.
-    x : ndarray of shape (N, inputs)
-        Rows at which the gradients are compared.
+    Least squares gives the exponents, x_i df/dx_i = c f and x_i df/dx_i + w x_j df/dx_j = c f, at rows x (N, inputs),
+    rounded to whole and half numbers. The doubt of each is the share of these slopes that it leaves.
     """
     gradient, inputs = model.gradient(x), x.shape[1]
     slopes = gradient * x

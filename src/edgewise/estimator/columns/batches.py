@@ -168,19 +168,9 @@ def team_of(batches: Batches) -> Team:
 def unfinished_fit(batches: Batches, run: dict[str, Any]) -> Iterator[Journal | None]:
     """Yield the journal of a fit to a table in batches, with what an earlier one has found; None if none is kept.
 
-    The body removes it where the fit has ended well. One that was given in place of a folder is left to its owner.
-
-    Parameters
-    ----------
-    batches : Batches
-        The table, whose `checkpoint` is the folder.
-    run : dict
-        What determines the result of the fit beside the table, by name.
-
-    Raises
-    ------
-    FileError
-        The folder has the journal of another fit, or cannot be written.
+    `run` has what determines the result of the fit beside the table, by name. The body removes the journal where the
+    fit has ended well; one that was given in place of a folder is left to its owner. FileError where the folder has the
+    journal of another fit, or cannot be written.
     """
     if batches.checkpoint is None or isinstance(batches.checkpoint, Journal):
         yield batches.checkpoint
@@ -223,25 +213,8 @@ def survey_of(
 ) -> SurveyedTable:
     """Make the first pass, or take it from the journal.
 
-    Parameters
-    ----------
-    batches : Batches
-        The table.
-    team : Team
-        The processes, each of which answers a request with what it gives for the batches.
-    settings : SearchSettings
-        Settings of the fit.
-    others : dict
-        Arguments of fit beside X, by name, and parameters that need all rows in memory.
-    journal : Journal, optional
-        That of `unfinished_fit`.
-    has_labels : bool
-        Whether the target is a class.
-
-    Raises
-    ------
-    InputError
-        One of the other arguments is given, or a batch cannot be read.
+    `others` are the arguments of fit beside X, and the parameters, that need all rows in memory: InputError where one
+    of them is given, or a batch cannot be read.
     """
     for name, value in others.items():
         if value is not None:
@@ -272,14 +245,7 @@ def _numbers(batch: Batch, loss: str) -> np.ndarray:
 def all_rows(table: SurveyedTable, rows: Callable[[Callable[..., Sums]], NetworkRows], seed: int) -> AllRows | None:
     """Return the sums over all rows of a table for `auto_fit`; None where the sample holds them all.
 
-    Parameters
-    ----------
-    table : SurveyedTable
-        The table.
-    rows : callable
-        Returns a function of a batch for a function of scaled rows.
-    seed : int
-        Seed of the parts for means of models.
+    `rows` turns a function of scaled rows into one of a batch; the seed divides the rows for means of models.
     """
     survey, journal = table.survey, table.journal
     if survey.is_whole:

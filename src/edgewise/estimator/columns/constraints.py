@@ -30,29 +30,12 @@ def given_knowledge(estimator: object) -> dict[str, Any]:
 def column_constraints(
     encoder: InputEncoder, knowledge: Mapping[str, Any], bounds: Bounds | None = None
 ) -> Constraints | None:
-    """Translate knowledge about the columns of a table into constraints on the inputs of the network.
+    """Translate knowledge about the columns of a table into constraints on the inputs of the network; None without any.
 
     A column with missing values may still differ where it is missing: constraints hold for its numbers. All inputs of
-    two columns may act together where the two columns may.
-
-    Parameters
-    ----------
-    encoder : InputEncoder
-        Rules from columns to inputs.
-    knowledge : mapping of str to object
-        What `given_knowledge` returns.
-    bounds : (float or None, float or None), optional
-        Bounds on the scale of the network's output.
-
-    Returns
-    -------
-    Constraints or None
-        None where nothing is known.
-
-    Raises
-    ------
-    InputError
-        If a column is unknown or holds no numbers, or a value is not as the estimator describes it.
+    two columns may act together where the two columns may. The knowledge is that of `given_knowledge`, bounds are on
+    the scale of the network's output. InputError where a column is unknown or holds no numbers, or a value is not as
+    the estimator describes it.
     """
     if not knowledge:
         return None

@@ -16,18 +16,10 @@ POSITIVE, NOT_NEGATIVE = ("log", "gamma"), ("poisson", "negative_binomial", "twe
 
 
 def numeric_targets(y: Any, loss: str) -> Any:
-    """Return targets as numbers, those in text read; what is no array of numbers or text is returned as it is.
+    """Return targets (N,) or (N, out) as numbers, those in text read; other objects are returned as they are.
 
-    Parameters
-    ----------
-    y : array-like of shape (N,) or (N, out)
-    loss : str
-        The parameter `loss` of `KANRegressor`.
-
-    Raises
-    ------
-    InputError
-        If a cell is no number, is not finite, or lies outside the domain of the loss; the message names the row.
+    InputError for a cell that is no number, is not finite, or lies outside the domain of the loss; the message names
+    the row.
     """
     cells = np.asarray(y)
     if cells.ndim not in (1, 2) or cells.size == 0:

@@ -47,21 +47,9 @@ def coefficients(spline: KANLayer, i: int, o: int) -> np.ndarray:
 
 
 def dragged(spline: KANLayer, i: int, o: int, changes: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Move a curve by given amounts at some points; of all such splines the one that changes the coefficients least.
+    """Move edge (i, o) by changes (m,) at points (m,); of all such splines the one that changes the coefficients least.
 
-    Parameters
-    ----------
-    spline : KANLayer
-        Left unchanged.
-    i, o : int
-        Place of the edge.
-    changes, points : ndarray of shape (m,)
-        What is added to the curve at each point.
-
-    Returns
-    -------
-    ndarray of shape (n,)
-        The coefficients. With more points than coefficients the changes are met in the sense of least squares.
+    Returns the coefficients (n,). With more points than coefficients the changes are met in the sense of least squares.
     """
     step = np.linalg.lstsq(columns_of(spline, i, points), changes, rcond=None)[0]
     return coefficients(spline, i, o) + step
@@ -70,27 +58,9 @@ def dragged(spline: KANLayer, i: int, o: int, changes: np.ndarray, points: np.nd
 def levelled(spline: KANLayer, i: int, o: int, limits: Sequence[float], rows: np.ndarray, *, flat: bool) -> np.ndarray:
     """Make a curve straight or constant in the knot intervals whose middle lies in a range; it meets the rest smoothly.
 
-    Parameters
-    ----------
-    spline, i, o
-        As in `dragged`.
-    limits : (float, float)
-        Ends of the range.
-    rows : ndarray of shape (N,)
-        Values of the input in the training rows.
-    flat : bool
-        Whether the curve becomes its mean over the rows in the range. Otherwise it becomes the straight line that joins
-        its ends there; in the whole domain, the regression line over the rows.
-
-    Returns
-    -------
-    ndarray of shape (n,)
-        The coefficients.
-
-    Raises
-    ------
-    InputError
-        The middle of no knot interval lies in the range.
+    Returns the coefficients (n,) of edge (i, o). A flat curve is its mean over the training rows, values (N,) of the
+    input, in the range. Otherwise it is the straight line that joins its ends there; in the whole domain, the
+    regression line over the rows. InputError where the middle of no knot interval lies in the range.
     """
     old, p, knots = coefficients(spline, i, o), spline.degree, spline.knots[i].double().numpy()
     edges = knots[p : len(knots) - p]
@@ -116,25 +86,11 @@ def levelled(spline: KANLayer, i: int, o: int, limits: Sequence[float], rows: np
 
 
 def shaped(spline: KANLayer, i: int, o: int, shape: str, rows: np.ndarray) -> np.ndarray:
-    """Return the nearest coefficients, over the rows, whose curve is increasing, decreasing, convex or concave.
+    """Return the nearest coefficients (n,), over the rows (N,), whose curve has a shape, such as increasing or convex.
 
-    A spline whose coefficients increase is increasing, and one whose slopes between the coefficients increase is
-    convex (C. de Boor, A Practical Guide to Splines, 2001, chapters X and XI). Both are linear in positive increments,
-    so this is a least-squares problem with bounds.
-
-    Parameters
-    ----------
-    spline, i, o
-        As in `dragged`.
-    shape : {"increasing", "decreasing", "convex", "concave"}
-        The shape.
-    rows : ndarray of shape (N,)
-        Values of the input in the training rows.
-
-    Returns
-    -------
-    ndarray of shape (n,)
-        The coefficients.
+    A spline whose coefficients increase is increasing, and one whose slopes between the coefficients increase is convex
+    (C. de Boor, A Practical Guide to Splines, 2001, chapters X and XI). Both are linear in positive increments, so this
+    is a least-squares problem with bounds.
     """
     old, p = coefficients(spline, i, o), spline.degree
     count, sign = len(old), 1.0 if shape in ("increasing", "convex") else -1.0

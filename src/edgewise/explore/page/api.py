@@ -50,20 +50,7 @@ class Requests:
         self._subject = subject_fields(session.subject)
 
     def answer(self, name: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Answer one request.
-
-        Parameters
-        ----------
-        name : str
-            One of the methods in `REQUESTS`.
-        body : mapping
-            Its values.
-
-        Returns
-        -------
-        dict
-            Plain values; "error" holds a sentence where the request is wrong.
-        """
+        """Answer one of `REQUESTS` with plain values; "error" holds a sentence where the request is wrong."""
         known = REQUESTS.get(name)
         if known is None:
             return {"error": f"There is no request {name!r:.40}."}

@@ -53,26 +53,10 @@ def bundled(name: str) -> str:
 
 
 def application(requests: Answers, token: str, port: int) -> Starlette:
-    """Make the application that answers the page.
+    """Make the ASGI application that answers the page.
 
-    Parameters
-    ----------
-    requests : Answers
-        The answers.
-    token : str
-        Who does not send it gets 403.
-    port : int
-        The port, which the header Host must name.
-
-    Returns
-    -------
-    Starlette
-        An ASGI application.
-
-    Raises
-    ------
-    MissingExtraError
-        The extra `explore` is not installed.
+    Who does not send the token gets 403; the header Host must name the port. MissingExtraError where the extra
+    `explore` is not installed.
     """
     try:
         from starlette.applications import Starlette

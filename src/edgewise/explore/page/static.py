@@ -18,22 +18,10 @@ FILE_POLICY = (
 
 
 def static_page(shown: Session | SolutionRequests) -> str:
-    """Return the page of a session or a solution with everything in it.
+    """Return the page of a session or a solution as HTML with everything in it.
 
-    Parameters
-    ----------
-    shown : Session or SolutionRequests
-        The model as it is now, with at most 1,000 of its rows; or the solution, with its values on a grid.
-
-    Returns
-    -------
-    str
-        HTML.
-
-    Raises
-    ------
-    InputError
-        The solution has too many coordinates for a grid.
+    That is the model as it is now, with at most 1,000 of its rows; or the solution, with its values on a grid, for
+    which InputError is raised if it has too many coordinates.
     """
     if isinstance(shown, SolutionRequests):
         fields = {**shown.state({}), "stored": shown.stored()}

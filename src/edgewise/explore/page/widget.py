@@ -23,22 +23,10 @@ export default {{ render({{ model, el }}) {{
 
 
 def explorer_widget(session: Session) -> Any:
-    """Return a widget that shows a session in a notebook.
+    """Return a widget, an `anywidget.AnyWidget`, that shows a session in a notebook; it is its attribute `session`.
 
-    Parameters
-    ----------
-    session : Session
-        The model. Edits that are kept in the page are in the session at once.
-
-    Returns
-    -------
-    anywidget.AnyWidget
-        Its attribute `session` is the session.
-
-    Raises
-    ------
-    MissingExtraError
-        The extra `explore` is not installed.
+    Edits that are kept in the page are in the session at once. MissingExtraError where the extra `explore` is not
+    installed.
     """
     try:
         import anywidget

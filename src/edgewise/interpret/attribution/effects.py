@@ -306,20 +306,10 @@ def evenly_picked(X: np.ndarray, most: int) -> np.ndarray:
 
 
 def central_range(values: np.ndarray) -> tuple[float, float]:
-    """Compute the range over which a function of data is drawn.
+    """Compute the range over which a function of data (N,) is drawn.
 
     It leaves out the outermost half per cent at each end, so that one far outlier does not compress the curve of
     everything else; a range without extent is widened to all values, then by 0.5 to each side.
-
-    Parameters
-    ----------
-    values : ndarray
-        (N,).
-
-    Returns
-    -------
-    tuple of float
-        Lower and upper end.
     """
     low, high = np.quantile(values, [0.005, 0.995])
     low, high = (low, high) if high > low else (values.min(), values.max())
@@ -327,21 +317,9 @@ def central_range(values: np.ndarray) -> tuple[float, float]:
 
 
 def evaluation_points(values: np.ndarray, points: int = 61) -> tuple[np.ndarray, bool]:
-    """Choose the points at which a function of data is drawn.
+    """Choose the points at which a function of data (N,) is drawn, and tell whether they are the values themselves.
 
-    Parameters
-    ----------
-    values : ndarray
-        (N,), the data.
-    points : int
-        Number of points for data with many values.
-
-    Returns
-    -------
-    points : ndarray
-        The values themselves if there are 2 to 12 different ones, otherwise evenly spaced points over `central_range`.
-    discrete : bool
-        Whether they are the values themselves.
+    That is so if there are 2 to 12 different ones; otherwise they are evenly spaced over `central_range`.
     """
     levels = np.unique(values)
     if 1 < len(levels) <= FEW_LEVELS:
@@ -354,22 +332,8 @@ def input_points(
 ) -> tuple[np.ndarray, bool, tuple[str, ...]]:
     """Choose the points at which an input is moved: the levels of a category, or as `evaluation_points` does.
 
-    Parameters
-    ----------
-    values : ndarray
-        (N,), the known values of the input; 0 is the only point where there are none.
-    points : int
-        Number of points for a number with many values.
-    kind : InputKind, optional
-        For a category: the names of its codes.
-
-    Returns
-    -------
-    points : ndarray
-    discrete : bool
-        Whether they are all the values themselves.
-    levels : tuple of str
-        Names of the points of a category; () for a number.
+    0 is the only point where no values (N,) are known. The second result is whether the points are all the values
+    themselves, the third has the names of the levels of a category.
     """
     names = () if kind is None else kind.level_names
     if not names:

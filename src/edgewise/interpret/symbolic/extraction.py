@@ -143,20 +143,7 @@ def edge_formula(model: KAN, layer: int, i: int, o: int, *, name: str = "x") -> 
 
 
 def node_expressions(layer: SymbolicLayer, inputs: Sequence[Expression] | None = None) -> list[Expression]:
-    """Write each output of a layer in terms of expressions of its inputs.
-
-    Parameters
-    ----------
-    layer : SymbolicLayer
-        A layer of elementary edges.
-    inputs : sequence of Expression, optional
-        One for each input; variables if left out.
-
-    Returns
-    -------
-    list of Expression
-        One for each output.
-    """
+    """Write each output of a layer in terms of expressions of its inputs, which are variables if left out."""
     inputs = [Variable(i) for i in range(layer.in_features)] if inputs is None else inputs
     nodes: list[Expression] = []
     for o in range(layer.out_features):
@@ -167,22 +154,7 @@ def node_expressions(layer: SymbolicLayer, inputs: Sequence[Expression] | None =
 
 
 def edge_expression(layer: SymbolicLayer, i: int, o: int, argument: Expression = EDGE_INPUT) -> Expression:
-    """Write one edge, c f(a u + b) + d, in terms of an expression of its input u.
-
-    Parameters
-    ----------
-    layer : SymbolicLayer
-        A layer of elementary edges.
-    i, o : int
-        Numbers of the edge's input and output.
-    argument : Expression
-        u; variable 0 if left out.
-
-    Returns
-    -------
-    Expression
-        0 for an absent edge.
-    """
+    """Write one edge, c f(a u + b) + d, in terms of an expression of its input u; 0 for an absent edge."""
     function = layer.elementary(i, o)
     if function is None:
         return exact_number(0)

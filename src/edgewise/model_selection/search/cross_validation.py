@@ -143,21 +143,9 @@ def paired_gain(
 ) -> tuple[float, float]:
     """Compare the held-out losses of two candidates on the same samples.
 
-    Parameters
-    ----------
-    simple, rich : ndarray of shape (N,)
-        Losses of the samples; NaN where a sample was not held out.
-    weight : ndarray of shape (N,)
-        Numbers of repeats of the samples.
-    blocks : ndarray of shape (N,), optional
-        Samples of one number may depend on each other, see `mean_and_error`.
-
-    Returns
-    -------
-    gain : float
-        How much lower the mean loss of `rich` is.
-    error : float
-        Standard error of that paired difference.
+    The losses (N,) are NaN where a sample was not held out; samples of one number in `blocks` may depend on each other,
+    see `mean_and_error`. Returns how much lower the mean loss of `rich` is, and the standard error of that paired
+    difference.
     """
     change = simple - rich
     both = np.isfinite(change)

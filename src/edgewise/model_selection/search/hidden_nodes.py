@@ -350,18 +350,9 @@ def greville(knots: Tensor) -> Tensor:
 def with_nodes(augmented: KAN, nodes: HiddenNodes) -> KAN:
     """Join hidden nodes and an additive model of the inputs and of the nodes' values in one network.
 
-    Parameters
-    ----------
-    augmented : KAN
-        Additive network of n + H inputs, the last of them the nodes' values: [n + H, m], or with R pairs of the first n
-        inputs [n + H, m + R, m], where the last R nodes are products of two.
-    nodes : HiddenNodes
-        The H nodes.
-
-    Returns
-    -------
-    KAN
-        Network [n, m + H + R, m] that computes the same from the n inputs alone: m sums, H nodes, R products.
+    The additive network has n + H inputs, the last of them the values of the H nodes: [n + H, m], or with R pairs of
+    the first n inputs [n + H, m + R, m], where the last R nodes are products of two. The network [n, m + H + R, m]
+    computes the same from the n inputs alone: m sums, H nodes, R products.
     """
     first = augmented.layers[0]
     assert isinstance(first, KANLayer) and first.degree == DEGREE

@@ -150,20 +150,10 @@ def comparison_sentence(
 ) -> str:
     """Return the sentence about a comparison of two candidates.
 
-    Parameters
-    ----------
-    what : str
-        What the richer candidate has beyond the other.
-    losses : (str, str)
-        Its held-out loss in words, and that of the other.
-    error : float
-        Standard error of the difference.
-    taken : bool
-        Whether the richer candidate was taken.
-    by_folds : bool
-        Whether the losses are those of models of folds, and not of models without a single row.
-    earlier : sequence of str
-        The sentences before; the first one about folds after one about single rows explains why figures differ.
+    `what` is what the richer candidate, which was taken or not, has beyond the other; `losses` are its held-out loss in
+    words and that of the other, by models of folds or of all rows but one, and `error` is the standard error of the
+    difference. The first sentence about folds after one about single rows explains why figures differ, hence the
+    `earlier` sentences.
     """
     rows, end = "held-out folds" if by_folds else "held-out rows", "taken" if taken else "not taken"
     if (

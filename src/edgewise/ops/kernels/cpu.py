@@ -221,18 +221,8 @@ def layer_gradients(
 ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
     """Compute the gradients of sum_bo u[b,o] y[b,o] by x, coef and base; None for those not wanted.
 
-    Parameters
-    ----------
-    u : Tensor
-        (batch, out).
-    call : LayerCall
-        The layer whose output is y.
-    x_order : int
-        Derivative order of the splines in the gradient by x, which leaves v out.
-    wanted : tuple of bool
-        Whether the gradients by x, coef and base are wanted.
-    variant : str, optional
-        An instruction set of `variants()`; the best by default.
+    u is (batch, out), y the output of the layer, `x_order` the derivative order of the splines in the gradient by x,
+    which leaves v out; `variant` is an instruction set of `variants()`, the best by default.
     """
     want_x, want_coef, want_base = wanted
     u = u if u.stride(1) == 1 else u.contiguous()

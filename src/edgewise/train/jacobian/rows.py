@@ -375,16 +375,8 @@ def _without_slope(runs: Sequence[Runs], local: LocalModel) -> BlockRows:
 def edge_grams(network: nn.Module, data: Data, rows: int) -> list[dict[str, Tensor]]:
     """Mean over samples of the squared derivatives of every edge by its own parameters, layer by layer.
 
-    For each parameter that belongs to edges: blocks (in, out, n, n) for spline coefficients, (in, out) for weights.
-
-    Parameters
-    ----------
-    network : Module
-        Chain of layers with a `trace`.
-    data : Data
-        Samples.
-    rows : int
-        Most samples at a time.
+    For each parameter that belongs to edges: blocks (in, out, n, n) for spline coefficients, (in, out) for weights. The
+    network is a chain of layers with a `trace`; at most `rows` samples are taken at a time.
     """
     grams: list[dict[str, Tensor]] = [{} for _ in layers_of(network)]
     for part, share in data.chunks(rows):

@@ -185,21 +185,9 @@ Batches = FullBatch | TensorBatches | LoaderBatches
 
 
 def batches_of(problem: Problem, batch_size: int | None, seed: int) -> Batches:
-    """The stream of training batches.
+    """The stream of training batches: of all samples at once for None, or as the DataLoader of the problem has it.
 
-    Parameters
-    ----------
-    problem : Problem
-        Holds the samples or their DataLoader.
-    batch_size : int or None
-        None for all samples at once, or as the DataLoader has it.
-    seed : int
-        Seed of the order.
-
-    Raises
-    ------
-    InputError
-        The batch size does not fit the problem.
+    InputError where the batch size does not fit the problem; the seed decides the order.
     """
     if problem.train_loader is not None:
         if batch_size is not None:

@@ -24,15 +24,8 @@ SMALL_STEP = 1e8
 def threads_for(model: nn.Module, problem: Problem) -> Iterator[None]:
     """Let torch use one thread inside if the steps of a fit are small, and as many as before afterwards.
 
-    The number is a setting of torch for the calling thread, and of its matrix library for the process; other threads
-    of the program that compute at the same time may meet it.
-
-    Parameters
-    ----------
-    model : nn.Module
-        The network to train.
-    problem : Problem
-        Its problem. Without tensors as training data nothing is changed.
+    The number is a setting of torch for the calling thread, and of its matrix library for the process; other threads of
+    the program that compute at the same time may meet it. Without tensors as training data nothing is changed.
     """
     with one_thread(step_work(model, problem) < SMALL_STEP):
         yield

@@ -100,21 +100,10 @@ def check_settings(
 
 
 def prepare(model: nn.Module, problem: Problem, adapt_domain: bool) -> None:
-    """Check that model and data fit together, and set the domains that were never set.
+    """Check that model and data of `fit` fit together, and set the domains that were never set, if these adapt.
 
-    Warns with an `EdgewiseWarning` where training samples lie outside a domain that was given.
-
-    Parameters
-    ----------
-    model, problem : nn.Module, Problem
-        As `fit` received them.
-    adapt_domain : bool
-        Whether domains that were never set are set to the data, see `adapt_domain_`.
-
-    Raises
-    ------
-    InputError
-        Width, dtype or device of model and data differ, or the model has no fitting output.
+    Warns with an `EdgewiseWarning` where training samples lie outside a domain that was given. InputError where width,
+    dtype or device of model and data differ, or the model has no fitting output.
     """
     network = unwrapped(model)
     # torch records no gradients through tensors that were made under inference_mode, whatever holds later.

@@ -27,15 +27,7 @@ MOST_PRODUCTS = 200
 
 
 def damping_scale(diagonal: Tensor, mean: Tensor) -> Tensor:
-    """The diagonal D of a damped system, (P,).
-
-    Parameters
-    ----------
-    diagonal : Tensor, shape (P,)
-        The diagonal of H.
-    mean : Tensor, shape ()
-        Mean of the diagonal of the part of H that comes from the data.
-    """
+    """The diagonal D (P,) of a damped system, from that of H and the mean of that of the part of H from the data."""
     floor, of_all = MEAN_DAMPING_SHARE * mean, MEAN_DAMPING_SHARE * diagonal.mean()
     return diagonal + torch.where(floor > 0, floor, of_all.masked_fill(of_all == 0, 1.0))
 

@@ -35,15 +35,7 @@ class BatchedData(Data):
 
     @classmethod
     def of(cls, first: Data, epoch: Callable[[], Iterator[Data]]) -> BatchedData:
-        """Count the samples in a pass over all batches.
-
-        Parameters
-        ----------
-        first : Data
-            Some samples to see.
-        epoch : callable
-            As above.
-        """
+        """Count the samples in a pass over all batches; `first` are some samples to see."""
         return cls(first.x, first.y, first.weight, epoch=epoch, count=sum(len(part) for part in epoch()))
 
     def __len__(self) -> int:

@@ -143,20 +143,8 @@ class CrossEntropyBlock(LikelihoodBlock):
 
 
 def softmax_factor(probabilities: Tensor) -> Tensor:
-    """Rows with sum_r row_r row_r' = diag(p) - p p' for each sample.
+    """Rows (classes - 1, b, classes) with sum_r row_r row_r' = diag(p) - p p' for probabilities p (b, classes).
 
-    Parameters
-    ----------
-    probabilities : Tensor
-        Probabilities p of the classes, (b, classes).
-
-    Returns
-    -------
-    Tensor
-        Rows, (classes - 1, b, classes).
-
-    Notes
-    -----
     The Cholesky factor of a multinomial's covariance in closed form: with q_r the sum of p_k over k > r, row r is
     sqrt(p_r q_r / q_(r-1)) (e_r - sum_(k > r) p_k / q_r e_k). See K. Tanabe and M. Sagae, J. R. Statist. Soc. B 54
     (1992) 211.

@@ -221,19 +221,7 @@ class Objective:
     def add_gradients(self, data: Data, slopes: Sequence[Tensor], *, with_loss: bool = True) -> float:
         """Add gradients of the loss and of the magnitudes times `slopes`, to the `.grad` of the parameters.
 
-        Parameters
-        ----------
-        data : Data
-            The samples.
-        slopes : sequence of Tensor
-            A factor of each magnitude; () for the loss alone.
-        with_loss : bool
-            Whether the loss counts.
-
-        Returns
-        -------
-        float
-            The loss; 0 without it.
+        Returns the loss, or 0 where it does not count. Without slopes, (), it is the gradient of the loss alone.
         """
         losses: list[Tensor] = []
         for part, share in data.chunks(self.rows):
