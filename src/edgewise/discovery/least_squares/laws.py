@@ -8,8 +8,8 @@ Five forms, the first four for every link y = h(u) that the target allows (`edge
 - ratios of two sums of monomials, whose coefficients are a null vector of the columns and -u times the columns;
 - the same for data with noise, by an iteration.
 
-No other stage finds long sums: of eighteen laws of 6 to 13 terms 16 are exact with this stage and 5 without it, see
-docs/formulas-found.md, although short laws are found without it too.
+Short laws are found without this stage too, long ones seldom: of eighteen sums and ratios of many terms 16 are exact
+with it and 5 without it, see docs/formulas-found.md.
 
 Of the columns those stay that the data require: backward elimination removes the least significant one as long as the
 fit stays exact or, where the data hold noise, as long as Schwarz's criterion falls [1]_.
