@@ -86,8 +86,8 @@ def test_eigenvalues_of_mathieu():
 @pytest.mark.slow
 def test_the_drum_with_a_reentrant_corner(monkeypatch):
     """9.6397238440219 by L. N. Trefethen and T. Betcke, "Computed eigenmodes of planar regions" (2006)."""
-    monkeypatch.setattr("edgewise.pde.spectrum.COARSEST_WITH_CORNERS", 8)
-    monkeypatch.setattr("edgewise.pde.spectrum.MOST_WITH_CORNERS", 750)
+    monkeypatch.setattr("edgewise.pde.spectrum.grids.COARSEST_WITH_CORNERS", 8)
+    monkeypatch.setattr("edgewise.pde.spectrum.grids.MOST_WITH_CORNERS", 750)
     drum = problem(lambda u, lam: laplacian(u) + lam * u, LShape(), [Dirichlet(0.0)], 9.0)
     found = eigenvalues(drum, count=3)
     assert found.values[0] == pytest.approx(9.6397238440219, abs=1e-6)
@@ -288,3 +288,16 @@ def test_a_start_value_that_is_an_eigenvalue(start):
     """Beside one, the others had lost half of their digits."""
     rod = PDE(lambda u, lam: u.xx + lam * u, Interval(0, torch.pi), [Neumann(0.0)], coefficients={"lam": start})
     assert np.abs(eigenvalues(rod, count=3).values - [0, 1, 4]).max() < 1e-9
+
+
+def test_grids_end_where_rounding_grows():
+    """Fourth derivatives lose digits as the fourth power of the number of intervals: a cantilever had two digits."""
+    bent = [Condition(lambda u: u.xx, on="x=1"), Condition(lambda u: u.xxx, on="x=1")]
+    clamped = [Dirichlet(0.0, on="x=0"), Neumann(0.0, on="x=0")]
+    found = eigenvalues(
+        PDE(lambda u, lam: u.xxxx - lam * u, Interval(0, 1), [*clamped, *bent], coefficients={"lam": 10.0}), count=2
+    )
+    roots = [brentq(lambda k: math.cosh(k) * math.cos(k) + 1, *ends, xtol=1e-15) for ends in ((1.5, 2.5), (4.0, 5.0))]
+    off = np.abs(found.values - np.array(roots) ** 4)
+    assert (off < 1e-8 * found.values).all()
+    assert (off < 3 * found.errors).all() and (found.errors < 1e-8 * found.values).all()

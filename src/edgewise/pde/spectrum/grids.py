@@ -1,0 +1,121 @@
+"""Grids for eigenvalues, finer and finer, and functions of the corners that fulfil all conditions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from edgewise.pde.domains.mesh import separated
+from edgewise.pde.domains.shapes import Polygon
+from edgewise.pde.problem.collocation import Collocation, points_with
+from edgewise.pde.problem.corners import CornerFunctions, corner_functions
+from edgewise.train.problems.blocks import BlockRole
+
+# Intervals of each coordinate on the first grid, by dimension, and factor from grid to grid. A choice: the first takes
+# milliseconds, and splines of degree 5 have eigenvalues that converge with the tenth power of the grid size.
+COARSEST_GRID, FINER = {1: 16, 2: 7, 3: 3}, 1.5
+MOST_SPLINES = 3600  # of all fields. A choice: their dense matrices are factorised within about ten seconds
+SPLINE_DEGREE = 5  # of the splines. A choice: higher ones couple more splines and lose digits on graded grids
+# The same where the boundary cuts cells, by dimension. Choices: splines of degree 8 have ten digits on a disk after
+# three seconds, and in three dimensions products of higher ones are dear.
+COARSEST_CUT_GRID, CUT_SPLINE_DEGREE, MOST_CUT_SPLINES = {1: 8, 2: 6, 3: 4}, {1: 8, 2: 8, 3: 5}, 1500
+# Octaves towards a reentrant corner on the first grid, and more of them from grid to grid. An eigenvalue's error there
+# falls with the size of the smallest cell to the power of 4/3 for an angle of 270 degrees.
+CORNER_OCTAVES, MORE_OCTAVES = 10, 6
+# Where the singular functions of the corners are known: intervals of the first grid, octaves, and the most splines;
+# octaves of the quadrature, whose integrands are bounded; and the residual of such a function, relative to its largest
+# derivative, up to which the equation's leading part is the Laplacian. Choices: half a minute to nine digits.
+COARSEST_WITH_CORNERS, OCTAVES_WITH_CORNERS, MORE_WITH_CORNERS, MOST_WITH_CORNERS = 17, 4, 1, 1800
+INTEGRATED_OCTAVES, HARMONIC = 8, 1e-6
+# Share of the largest singular value below which a combination of splines fulfils the conditions: far above rounding
+# and far below any combination that does not.
+FULFILLED = 1e-10
+
+
+def harmonic_corners(problem: Collocation) -> list[CornerFunctions]:
+    """Singular functions of reentrant corners that fulfil all conditions, or none unless they are all harmonic there.
+
+    They are so if the second derivatives of the equation are a number times the Laplacian at the corner.
+    """
+    if not isinstance(problem.domain, Polygon) or len(problem.fields) > 1 or problem.order != 2:
+        return []
+    conditions = problem.with_role(BlockRole.CONDITION)
+    numbers = {name: value.detach() for name, value in problem.unknowns.items()}
+    found = []
+    for functions in corner_functions(problem.domain):
+        around = functions.radius * torch.tensor([1e-5, 2e-5], dtype=torch.float64)
+        inside = functions.start + functions.opening * torch.tensor([0.3, 0.7], dtype=torch.float64)
+        x = functions.corner + around[:, None] * torch.stack([inside.cos(), inside.sin()], 1)
+        data = points_with(x)
+        block = problem.equation_block(data)
+        first = functions.chosen(
+            [n for n, (exponent, _, more) in enumerate(functions.terms) if exponent < 2 and not more]
+        )
+        jet = first.jet(x, block.directions, block.order)
+        largest = jet.abs().amax((0, 1))
+        copies = {name: value.expand(len(x)) for name, value in numbers.items()}
+        for number, size in enumerate(largest.tolist()):
+            residual = block.residuals(jet[..., number : number + 1], block.data, copies) * problem.sizes
+            if float(residual.abs().max()) > HARMONIC * size:
+                return []
+        fulfilled = torch.ones(len(functions.terms), dtype=torch.bool)
+        for condition in conditions:
+            near = condition.data.select((condition.data.x - functions.corner).norm(dim=1) > 0)
+            jet = functions.jet(near.x, condition.directions, condition.order)
+            copies = {name: value.expand(len(near)) for name, value in numbers.items()}
+            for number in range(len(functions.terms)):
+                residual = condition.residuals(jet[..., number : number + 1], near, copies)
+                fulfilled[number] &= float(residual.abs().max()) < FULFILLED
+        if bool(fulfilled.any()):
+            found.append(functions.chosen(fulfilled.nonzero()[:, 0].tolist()))
+    return found
+
+
+def finer_grids(problem: Collocation, is_fitted: bool, corners_are_known: bool) -> Iterator[list[Tensor]]:
+    """Breakpoints of ever finer grids; those of polygons hold the corners and are graded towards reentrant ones."""
+    domain, count = problem.domain, COARSEST_GRID[problem.domain.dimension]
+    octaves, more, most, degree = CORNER_OCTAVES, MORE_OCTAVES, MOST_SPLINES, SPLINE_DEGREE
+    if not is_fitted:
+        count, most = COARSEST_CUT_GRID[domain.dimension], MOST_CUT_SPLINES
+        degree = CUT_SPLINE_DEGREE[domain.dimension]
+    if corners_are_known:
+        count, octaves, more, most = COARSEST_WITH_CORNERS, OCTAVES_WITH_CORNERS, MORE_WITH_CORNERS, MOST_WITH_CORNERS
+    periodic = [name in problem.periodic for name in domain.coordinates]
+    while True:
+        lines = []
+        for axis, (low, high) in enumerate(domain.bounds.tolist()):
+            line = torch.linspace(low, high, max(count, degree + 1 if periodic[axis] else 1) + 1, dtype=torch.float64)
+            if isinstance(domain, Polygon) and is_fitted:
+                coarse = torch.linspace(
+                    low, high, count if corners_are_known else max(5, count // 2), dtype=torch.float64
+                )
+                line = graded_to_corners(
+                    domain, axis, torch.cat([coarse, domain.corners[:, axis], line[[0, -1]]]), octaves
+                )
+            lines.append(line)
+        splines = math.prod(len(line) - 1 + (0 if p else degree) for line, p in zip(lines, periodic, strict=True))
+        if splines * len(problem.fields) * (1.0 if is_fitted else domain.volume / float(domain.size.prod())) > most:
+            return
+        yield lines
+        count, octaves = math.ceil(FINER * count), octaves + more
+
+
+def graded_to_corners(domain: Polygon, axis: int, line: Tensor, octaves: int) -> Tensor:
+    """Breakpoints with more of them towards the reentrant corners: the distance is halved so many times."""
+    low, high = domain.bounds[axis].tolist()
+    inner = [line]
+    for corner in _reentrant_corners(domain):
+        steps = (high - low) / 4 * 0.5 ** torch.arange(octaves, dtype=torch.float64)
+        inner += [corner[axis] + steps, corner[axis] - steps]
+    every = torch.cat(inner)
+    return separated(every[(every >= low) & (every <= high)])
+
+
+def _reentrant_corners(polygon: Polygon) -> Tensor:
+    """Corners (m, 2) at which the angle inside is more than 180 degrees."""
+    ahead, back = polygon.corners.roll(-1, 0) - polygon.corners, polygon.corners - polygon.corners.roll(1, 0)
+    turn = back[:, 0] * ahead[:, 1] - back[:, 1] * ahead[:, 0]
+    return polygon.corners[turn < 0 if polygon.is_counterclockwise else turn > 0]

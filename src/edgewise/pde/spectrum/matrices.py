@@ -1,0 +1,204 @@
+"""Matrices of Galerkin's method at given values of the coefficient, on cells that fit the domain or are cut by it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from edgewise.nn.layers.tensor_product import TensorLayer
+from edgewise.nn.prediction import predict_in_batches
+from edgewise.outcomes import check_time
+from edgewise.pde.domains.mesh import Mesh
+from edgewise.pde.domains.shapes import Polygon
+from edgewise.pde.problem.collocation import Collocation
+from edgewise.pde.problem.corners import CornerFunctions
+from edgewise.pde.spectrum.grids import (
+    CUT_SPLINE_DEGREE,
+    FULFILLED,
+    INTEGRATED_OCTAVES,
+    SPLINE_DEGREE,
+    graded_to_corners,
+)
+from edgewise.pde.structured.axis import SplineAxis
+from edgewise.pde.structured.cut import CutGalerkin, CutGrid
+from edgewise.pde.structured.networks import EnrichedNetwork, TensorNetwork
+from edgewise.pde.structured.stationary import network_of
+from edgewise.settings import ABOVE_ZERO
+from edgewise.train.jacobian import RowSource, trainable_slots
+from edgewise.train.problems.block_problem import BlockProblem
+from edgewise.train.problems.blocks import BlockRole, ResidualBlock
+
+# Energy, relative to the largest, below which a sum of splines hardly reaches into the domain, so that rounding alone
+# determines its eigenvalue. A choice: eigenvalues change by as much where it is left out.
+LEAST_ENERGY = 1e-13
+GAUSS_POINTS = SPLINE_DEGREE + 1  # in each interval: exact for products of two splines
+CORNER_CHUNK = 2**18  # numbers in the rows of one chunk, where there are also dense rows of these functions
+
+
+Matrices = tuple[list[Tensor], Callable[[Tensor], nn.Module]]
+"""Matrices (P, P) at some values of the coefficient, and what makes a function of mean square 1 from a vector (P,)."""
+
+
+def on_fitted_cells(
+    problem: Collocation, lines: list[Tensor], corners: list[CornerFunctions], values: list[float]
+) -> Matrices:
+    """Galerkin's method with splines, and functions of corners, that fulfil all conditions."""
+    periodic = [name in problem.periodic for name in problem.domain.coordinates]
+    layer = TensorLayer(lines, len(problem.fields), degree=SPLINE_DEGREE, periodic=periodic)
+    network = TensorNetwork(layer)
+    (name,) = problem.coefficients
+    finer, domain = lines, problem.domain
+    if corners and isinstance(domain, Polygon):
+        halved = [torch.cat([line, (line[1:] + line[:-1]) / 2]) for line in lines]
+        finer = [graded_to_corners(domain, axis, line, INTEGRATED_OCTAVES) for axis, line in enumerate(halved)]
+    mesh = Mesh(domain, finer, GAUSS_POINTS)
+    problems = [
+        problem.with_unknowns(
+            {name: nn.Parameter(torch.tensor(value, dtype=torch.float64), requires_grad=False)}
+        ).resampled(1, mesh=mesh)
+        for value in values
+    ]
+    projected = [_projected(network, each, corners) for each in problems]
+    space = _fulfilling(network, problems[:2], projected[0][1])
+    x, weights = mesh.interior()
+
+    def function(vector: Tensor) -> nn.Module:
+        coef = space @ vector
+        coef, factors = coef[: layer.coef.numel()], coef[layer.coef.numel() :]
+        one = TensorLayer(lines, len(problem.fields), degree=SPLINE_DEGREE, periodic=periodic)
+        one.coef = nn.Parameter(coef.reshape(one.coef.shape))
+        made = EnrichedNetwork(one, corners, factors) if corners else TensorNetwork(one)
+        norm = (weights[:, None] * predict_in_batches(made, x).square()).sum(1).mean().sqrt()
+        one.coef.data /= norm
+        if isinstance(made, EnrichedNetwork):
+            made.factors.data /= norm
+        return made
+
+    return [space.mT @ matrix @ space for matrix, _ in projected], function
+
+
+def on_cut_cells(problem: Collocation, lines: list[Tensor], values: list[float]) -> Matrices:
+    """Galerkin's method with all splines that reach into the domain, whose boundary cuts cells."""
+    domain, (name,) = problem.domain, problem.coefficients
+    degree = CUT_SPLINE_DEGREE[domain.dimension]
+    periodic = [each in problem.periodic for each in domain.coordinates]
+    axes = [SplineAxis(line.numpy(), degree, repeats) for line, repeats in zip(lines, periodic, strict=True)]
+    grid = CutGrid(problem.form, domain, axes, points_of_interval=degree + 1)
+    matrices = [torch.from_numpy(CutGalerkin(problem.form, grid, {name: value}).matrix) for value in values]
+    mass = matrices[1] - matrices[0]
+    share = matrices[0].diagonal().abs().max() / mass.diagonal().abs().max().clamp(min=ABOVE_ZERO)
+    energy = matrices[0] + share * mass * mass.diagonal().sum().sign()
+    unit = energy.diagonal().abs().clamp(min=ABOVE_ZERO).rsqrt()
+    sizes, directions = torch.linalg.eigh(unit[:, None] * (energy + energy.mT) / 2 * unit)
+    space = unit[:, None] * directions[:, sizes > LEAST_ENERGY * sizes[-1]]
+
+    def function(vector: Tensor) -> nn.Module:
+        coef, inside = (space @ vector).numpy(), grid.parts[0]
+        shares = inside.weights**2 / (inside.weights**2).sum()
+        coef = coef / math.sqrt(shares @ (grid.inside @ coef) ** 2)
+        return network_of(axes, grid.spread(coef[None, :, None])[0])
+
+    return [space.mT @ matrix @ space for matrix in matrices], function
+
+
+def _projected(network: TensorNetwork, problem: Collocation, corners: list[CornerFunctions]) -> tuple[Tensor, Tensor]:
+    """Products (P, P) of functions with the equation's residuals of functions, and energy norms (P,) of the functions.
+
+    The functions are the splines, and after them those of corners.
+
+    Residual r is multiplied with the splines of field r. The energy norm is the root of the norm of the spline times
+    that of its residual: with splines of energy norm 1, matrices of strongly graded grids lose few digits.
+    """
+    fields = len(problem.fields)
+    splines = network.tensor_layer.coef.numel()
+    size = splines + sum(len(functions.terms) for functions in corners)
+    (block,) = problem.with_role(BlockRole.EQUATION)
+    alone = BlockProblem([block], problem.unknowns)
+    total, squares = torch.zeros(size * size, dtype=torch.float64), torch.zeros(2, size, dtype=torch.float64)
+    offset = 0
+    slots = trainable_slots(network, alone)
+    source = RowSource(network, alone, slots, *([CORNER_CHUNK] if corners else []))
+    for rows, _ in source.chunks():
+        check_time()
+        (run,) = rows.runs
+        part = len(run.starts) // fields
+        x, weight = block.data.x[offset : offset + part], block.data.weight
+        roots = torch.ones(part, dtype=torch.float64) if weight is None else weight[offset : offset + part].sqrt()
+        offset += part
+        for field in range(fields):
+            sensitivity = torch.zeros(1, part, fields, dtype=torch.float64)
+            sensitivity[..., field] = roots
+            (tested,) = network.tensor_layer.jacobian_segments(x[None], sensitivity)
+            own = slice(field * part, (field + 1) * part)
+            columns, values = _entries(run.starts[own], run.values[own])
+            places, tests = _entries(tested.starts, tested.values)
+            flat = places[:, :, None] * size + columns[:, None, :]
+            total.index_add_(0, flat.flatten(), (tests[:, :, None] * values[:, None, :]).flatten())
+            squares[0].index_add_(0, places.flatten(), tests.square().flatten())
+            squares[1].index_add_(0, columns.flatten(), values.square().flatten())
+            if corners:
+                of_corners = _at_corners(corners, x) * roots[:, None]
+                left = _residuals_at_corners(corners, block, slice(offset - part, offset), problem)
+                row = torch.zeros(part, splines, dtype=torch.float64).scatter_(1, columns, values)
+                test = torch.zeros(part, splines, dtype=torch.float64).scatter_(1, places, tests)
+                matrix = total.view(size, size)
+                matrix[:splines, splines:] += test.mT @ left
+                matrix[splines:, :splines] += of_corners.mT @ row
+                matrix[splines:, splines:] += of_corners.mT @ left
+                squares[0, splines:] += of_corners.square().sum(0)
+                squares[1, splines:] += left.square().sum(0)
+    return total.reshape(size, size), squares.prod(0).sqrt().sqrt()
+
+
+def _residuals_at_corners(
+    corners: list[CornerFunctions], block: ResidualBlock, part: slice, problem: Collocation
+) -> Tensor:
+    """Weighted residuals (b, E) of all functions of all corners at a part of the points of a block."""
+    data = block.data.select(part)
+    jet = torch.cat([functions.jet(data.x, block.directions, block.order) for functions in corners], 2)
+    copies = {name: value.detach().expand(len(data)) for name, value in problem.unknowns.items()}
+    columns = [block.weighted_residuals(column[..., None], data, copies) for column in jet.unbind(2)]
+    return torch.cat(columns, 1)
+
+
+def _entries(starts: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+    """Columns and entries of each row, (b, s * length) both, from its runs."""
+    columns = starts[..., None] + torch.arange(values.shape[2])
+    return columns.flatten(1), values.flatten(1)
+
+
+def _fulfilling(network: TensorNetwork, problems: list[Collocation], norms: Tensor) -> Tensor:
+    """Combinations (P, m) of functions of energy norm 1 that fulfil the conditions of these problems.
+
+    Functions after the splines fulfil them already.
+    """
+    rows = []
+    for problem in problems:
+        blocks = problem.with_role(BlockRole.CONDITION)
+        if blocks:
+            alone = BlockProblem(list(blocks), problem.unknowns)
+            rows.append(RowSource(network, alone, trainable_slots(network, alone)).in_full()[0])
+    seen = norms > FULFILLED * norms.max()  # other splines have no point inside the domain
+    unit = torch.where(seen, 1 / norms, 0.0)
+    free = seen.nonzero()[:, 0]
+    identity = torch.zeros(len(norms), len(free), dtype=torch.float64)
+    identity[free, torch.arange(len(free))] = unit[free]
+    if not rows:
+        return identity
+    every = torch.cat(rows)
+    every = torch.cat([every, every.new_zeros(len(every), len(norms) - every.shape[1])], 1)
+    scaled = every[:, free] * unit[free]
+    size = scaled.norm(dim=0)
+    bound = size > FULFILLED * size.max()
+    _, sizes, directions = torch.linalg.svd(scaled[:, bound] / size[bound], full_matrices=True)
+    rank = int((sizes > FULFILLED * sizes[0]).sum())
+    kept = directions[rank:].mT / size[bound][:, None]
+    return torch.cat([identity[:, ~bound], identity[:, bound] @ torch.linalg.qr(kept)[0]], 1)
+
+
+def _at_corners(corners: list[CornerFunctions], x: Tensor) -> Tensor:
+    """Values (b, E) of all functions of all corners."""
+    return torch.cat([x.new_zeros(len(x), 0), *(functions(x) for functions in corners)], 1)

@@ -1,0 +1,323 @@
+"""Eigenvalues of a linear homogeneous problem, stated as a `PDE` whose unknown coefficient is the eigenvalue."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from edgewise.checks import check_count, check_number
+from edgewise.errors import InputError
+from edgewise.nn.prediction import predict_in_batches
+from edgewise.outcomes import Deadline, OutOfTime, check_time, foreseen
+from edgewise.pde.domains.domain import TIME, Box
+from edgewise.pde.domains.shapes import Polygon
+from edgewise.pde.problem.collocation import Collocation
+from edgewise.pde.problem.corners import CornerFunctions
+from edgewise.pde.problem.strong_form import strong_form_of
+from edgewise.pde.solver.judging.uniqueness import zero_solves
+from edgewise.pde.spectrum.grids import COARSEST_GRID, finer_grids, harmonic_corners
+from edgewise.pde.spectrum.matrices import on_cut_cells, on_fitted_cells
+from edgewise.train.cost import WorkBudget
+
+ROUNDING = 1e-14  # share of the largest that rounding alone may leave of vectors and of inverse eigenvalues
+EXTRA_VECTORS, KRYLOV_BLOCKS = 4, 16  # vectors more than eigenvalues in a block of Krylov's space, and blocks. A choice
+# Where the start value is so near an eigenvalue, relative to the farthest one that is asked for, the matrix is
+# factorised beside it: by a share of the distance of the nearest other one, or where it is singular by a small number
+# at first; so often at most. Choices: half of the digits are lost beside an eigenvalue.
+TOO_NEAR, BESIDE_NEAREST, SMALL_SHIFT, MOST_SHIFTS = 1e-4, 0.1, 1e-9, 4
+SYMMETRIC = 1e-8  # asymmetry, relative to the largest entry, up to which a matrix is symmetric: far above rounding
+WANTED = 1e-10  # relative difference of two grids at which the search ends
+# Relative difference of two grids below which a larger one than before may be rounding, and so many of them in a row
+# that it is. Choices: what coarse grids do not see, as narrow wells, makes larger ones.
+DIFFERENCE_OF_ROUNDING, GRIDS_OF_ROUNDING = 1e-6, 2
+
+
+@dataclass(frozen=True, eq=False)
+class Eigenvalues:
+    """Eigenvalues of a problem and their functions. Made by `eigenvalues`.
+
+    Parameters
+    ----------
+    values : ndarray
+        Eigenvalues, (count,), complex if one of them is; in order of their real parts.
+    errors : ndarray
+        Differences from those of a coarser grid, (count,): estimates of the errors, on the safe side.
+    problem : Collocation
+        The problem.
+    networks : tuple of Module
+        Real eigenfunctions, of mean square 1; empty where eigenvalues are complex.
+    trust : str
+        What was checked, in words.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from edgewise.pde import PDE, Dirichlet, Interval
+    >>> string = PDE(lambda u, lam: u.xx + lam * u, Interval(0, torch.pi), [Dirichlet(0.0)], coefficients={"lam": 1.0})
+    >>> found = eigenvalues(string, count=3)
+    >>> found.values.round(8).tolist()
+    [1.0, 4.0, 9.0]
+    >>> found.function(1)([[0.5]]).shape
+    (1, 1)
+    """
+
+    values: np.ndarray
+    errors: np.ndarray
+    problem: Collocation
+    networks: tuple[nn.Module, ...]
+    trust: str
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{value:.10g} ± {error:.1g}" for value, error in zip(self.values, self.errors, strict=True))
+        return f"<Eigenvalues {shown}>"
+
+    def function(self, number: int) -> Callable[..., np.ndarray]:
+        """The eigenfunction of an eigenvalue, as a function of points (b, n) to (b, fields).
+
+        Parameters
+        ----------
+        number : int
+            Its place among `values`, from 0.
+
+        Raises
+        ------
+        InputError
+            There is no eigenvalue of this number, or eigenvalues are complex.
+        """
+        if not 0 <= number < len(self.networks):
+            raise InputError(f"number must be that of a real eigenvalue, 0 to {len(self.networks) - 1}, got {number!r}")
+        network = self.networks[number]
+        return lambda x: predict_in_batches(network, torch.from_numpy(np.array(x, dtype=np.float64))).numpy()
+
+
+def eigenvalues(
+    problem: Collocation, count: int = 6, *, tolerance: float = WANTED, time_limit: float | None = None
+) -> Eigenvalues:
+    """Eigenvalues of a linear homogeneous problem with one unknown coefficient, those nearest to its start value.
+
+    Parameters
+    ----------
+    problem : PDE
+        Equation and conditions, linear and homogeneous in the fields; the unknown coefficient, which must enter
+        linearly, is the eigenvalue; conditions may hold it too, as Steklov's. On a domain of up to three coordinates;
+        systems, and equations of another order than two, on a box or a polygon whose edges follow the axes, and
+        without the coefficient in conditions.
+    count : int
+        Number of eigenvalues.
+    tolerance : float
+        Relative difference of two grids at which the search ends; else it ends where a grid has more than 3,600
+        splines, or where finer grids differ more, by rounding. The two grids that differ least give the eigenvalues.
+    time_limit : float, optional
+        Wall seconds allowed: no grid begins after them, nor one that is foreseen to end later.
+
+    Returns
+    -------
+    Eigenvalues
+
+    Raises
+    ------
+    InputError
+        The problem is not as above, or the splines of the finest grid, or of the last one that the time allows, are
+        fewer than `count`.
+
+    Notes
+    -----
+    Fields are sums of products of B-splines of degree five that fulfil all conditions, and the residual is orthogonal
+    to each of these sums (Galerkin [1]_); for self-adjoint problems the errors of eigenvalues are the squares of those
+    of functions. The pairs nearest to the start value s come from a block Krylov space of (A + s B)^-1 B [2]_. Grids
+    are graded towards reentrant corners; where the leading part of the equation is the Laplacian, functions that are
+    singular there, r^a sin(a t) times polynomials of the radius, are added to the splines [3]_. On domains whose
+    boundaries cut cells of the grid, and with the eigenvalue in a condition, splines have degree eight, five in three
+    dimensions; values on the boundary are those of Nitsche's method [4]_, and eigenvalues on smooth domains converge as
+    fast. Their corners have no functions
+    of their own: eigenvalues of drums with reentrant ones converge slowly, and the errors say so.
+
+    References
+    ----------
+    .. [1] G. Strang, G. Fix, "An Analysis of the Finite Element Method", 1973, ch. 6.
+    .. [2] Y. Saad, "Numerical Methods for Large Eigenvalue Problems", 2nd ed., 2011, ch. 6 and 8.
+    .. [3] G. Strang, G. Fix, "An Analysis of the Finite Element Method", 1973, ch. 8.
+    .. [4] E. Burman, S. Claus, P. Hansbo, M. Larson, A. Massing, "CutFEM: Discretizing geometry and partial
+       differential equations", Int. J. Numer. Meth. Engng 104, 2015, 472.
+
+    Examples
+    --------
+    The harmonic oscillator, -u'' / 2 + x^2 u / 2 = E u, on a line that is long enough.
+
+    >>> from edgewise.pde import PDE, Dirichlet, Interval
+    >>> oscillator = PDE(
+    ...     lambda u, x, E: u.xx / 2 + (E - x**2 / 2) * u, Interval(-9, 9), [Dirichlet(0.0)], coefficients={"E": 0.0}
+    ... )
+    >>> eigenvalues(oscillator, count=3).values.round(7).tolist()
+    [0.5, 1.5, 2.5]
+    """
+    check_count(count, "count")
+    check_number(tolerance, "tolerance")
+    if time_limit is not None:
+        check_number(time_limit, "time_limit", positive=True)
+    clock = WorkBudget(math.inf, time_limit)
+    deadline = Deadline(lambda: math.inf if time_limit is None else time_limit - clock.seconds)
+    is_fitted = _check_problem(problem)
+    before: np.ndarray | None = None
+    values, errors = np.zeros(0), np.zeros(0)
+    networks: tuple[nn.Module, ...] = ()
+    size, splines, grids, least, worse = 0, 0, 0, math.inf, 0
+    corners = harmonic_corners(problem) if is_fitted else []
+    for lines in finer_grids(problem, is_fitted, bool(corners)):
+        try:
+            with deadline.holds(), foreseen("grid", math.prod(map(len, lines)) ** 2):
+                new, functions, size = _on_grid(
+                    problem, lines, count, corners if is_fitted else None, is_first=not size
+                )
+        except OutOfTime:
+            break
+        if len(new) < count:
+            continue
+        grids += 1
+        if before is None:
+            values, networks = new, functions
+        else:
+            change = float((np.abs(new - before) / np.maximum(np.abs(new), 1.0)).max())
+            worse = worse + 1 if least < change < DIFFERENCE_OF_ROUNDING else 0
+            if not worse:
+                values, networks, errors, least, splines = new, functions, np.abs(new - before), change, size
+            if change <= tolerance or worse == GRIDS_OF_ROUNDING:
+                break
+        before = new
+    if not len(values) and deadline.is_over:
+        raise InputError(f"time_limit must be long enough for {count} eigenvalues, got {time_limit:g} s")
+    if not len(values):
+        raise InputError(f"count must be at most about {size}, as many as the finest grid has, got {count}")
+    if not len(errors):
+        errors = np.full(count, math.nan)
+    trust = f"Checked: two of {grids} grids, up to {splines:,} splines, agree to {errors.max():.1g}."
+    if grids == 1:
+        trust = f"Not checked: there is only one grid, of {size:,} splines."
+    if deadline.is_over:
+        trust = f"{trust[:-1]}; the time was over before the next one."
+    return Eigenvalues(values, errors, problem, networks, trust)
+
+
+def _check_problem(problem: Collocation) -> bool:
+    """Raise an InputError unless there are eigenvalues; True if splines fit the domain and all conditions lack them."""
+    if not isinstance(problem, Collocation):
+        raise InputError(f"problem must be a PDE, got {type(problem).__name__}")
+    domain = problem.domain
+    if len(problem.coefficients) != 1:
+        named = ", ".join(problem.coefficients) or "none"
+        raise InputError(f"problem must have one unknown coefficient, the eigenvalue, got {named}")
+    (name, start), *_ = problem.coefficients.items()
+    form = problem.form
+    beside = strong_form_of(form.equation, domain, form.conditions, coefficients={name: start + 1.0})
+    if not (form.is_linear and beside.is_linear) or form.observations or not zero_solves(problem):
+        raise InputError("problem must be linear and homogeneous in the fields, so that u = 0 solves it, without data")
+    if problem.has_integrals or problem.form.hard.values:
+        raise InputError("problem must have no integrals, no delays and no hard conditions for eigenvalues")
+    if form.parts is not None:
+        raise InputError("problem must have no Interface for eigenvalues, got one")
+    if TIME in domain.coordinates:
+        raise InputError("problem must not depend on time for eigenvalues")
+    if domain.dimension not in COARSEST_GRID or (domain.dimension == 1 and not isinstance(domain, Box)):
+        raise InputError(
+            f"domain must be of up to three coordinates, and an interval where it has one, for eigenvalues, "
+            f"got {type(domain).__name__} of {domain.dimension}"
+        )
+    if len(problem.form.equation_term.requirements.sizes) != len(problem.fields):
+        raise InputError("equation must return as many residuals as there are fields for eigenvalues")
+    pairs = zip(form.condition_terms, beside.condition_terms, strict=True)
+    is_fixed = all(own.requirements.slopes == other.requirements.slopes for own, other in pairs)
+    edges = domain.corners.roll(-1, 0) - domain.corners if isinstance(domain, Polygon) else None
+    is_of_cells = isinstance(domain, Box) or (edges is not None and bool((edges == 0).any(1).all()))
+    if not (is_fixed and is_of_cells) and (len(problem.fields) > 1 or problem.order != 2):
+        where = f"on a {type(domain).__name__}" if is_fixed else f"with {name} in a condition"
+        raise InputError(
+            f"problem must be one equation of second order for eigenvalues {where}, got {len(problem.fields)} of order "
+            f"{problem.order}: others need a box, or a polygon with edges along the axes, and conditions without {name}"
+        )
+    return is_fixed and is_of_cells
+
+
+def _on_grid(
+    problem: Collocation,
+    lines: list[Tensor],
+    count: int,
+    corners: list[CornerFunctions] | None,
+    *,
+    is_first: bool = False,
+) -> tuple[np.ndarray, tuple[nn.Module, ...], int]:
+    """Eigenvalues, eigenfunctions and the number of splines on one grid; none, and how many it has, if too few.
+
+    Without a list of functions of corners splines cannot fulfil the conditions. On the first grid it is also checked
+    that the coefficient enters linearly.
+    """
+    (start,) = problem.coefficients.values()
+    moved = [start, start + 1.0, *([start + 2.0] if is_first else [])]
+    if corners is None:
+        (stiff, second, *beyond), function = on_cut_cells(problem, lines, moved)
+    else:
+        (stiff, second, *beyond), function = on_fitted_cells(problem, lines, corners, moved)
+    mass = second - stiff
+    for third in beyond:
+        if float((third - second - mass).abs().max()) > SYMMETRIC * float(second.abs().max()):
+            (name,) = problem.coefficients
+            raise InputError(f"problem must depend linearly on the coefficient {name} for eigenvalues")
+    width = EXTRA_VECTORS + count
+    if len(stiff) < width:
+        return np.zeros(0), (), len(stiff)
+    for matrix in (stiff, mass):
+        if float((matrix - matrix.mT).abs().max()) < SYMMETRIC * float(matrix.abs().max()):
+            matrix.copy_((matrix + matrix.mT) / 2)
+    shift = 0.0
+    for _ in range(MOST_SHIFTS):
+        ritz = _ritz_values(stiff + shift * mass, mass, width)
+        if ritz is None or len(ritz[0]) < count:  # the start value may be an eigenvalue to the last digit
+            shift += SMALL_SHIFT * (1 + abs(start))
+            continue
+        inverse, vectors, basis = ritz
+        candidates = start + shift - 1 / inverse
+        order = (candidates - start).abs().argsort()[:count]
+        near = (candidates[order] - start).abs()
+        if count == 1 or float(near[0]) >= TOO_NEAR * float(near[-1]):
+            break
+        # Beside an eigenvalue the others are lost in rounding: the factors are made a little beside it.
+        shift = -BESIDE_NEAREST * float(near[near >= TOO_NEAR * near[-1]][0])
+    if ritz is None:
+        raise InputError(f"coefficients must start at a value that is no eigenvalue, got {start:g}")
+    if len(ritz[0]) < count:
+        return np.zeros(0), (), len(ritz[0])
+    order = order[candidates[order].real.argsort(stable=True)]
+    found = candidates[order].numpy()
+    if float(np.abs(found.imag).max()) > SYMMETRIC * float(np.abs(found).max() + 1):
+        return found, (), len(stiff)
+    vectors = vectors[:, order]
+    vectors = vectors / vectors.gather(0, vectors.abs().argmax(0, keepdim=True))  # real but for a common factor
+    return found.real, tuple(function(basis @ vector.real) for vector in vectors.mT), len(stiff)
+
+
+def _ritz_values(stiff: Tensor, mass: Tensor, width: int) -> tuple[Tensor, Tensor, Tensor] | None:
+    """Eigenvalues of stiff^-1 mass in a block Krylov space, their vectors, and its basis; None if stiff is singular."""
+    factor = torch.linalg.lu_factor(stiff)
+
+    def applied(vectors: Tensor) -> Tensor:
+        return torch.linalg.lu_solve(*factor, mass @ vectors)
+
+    block = torch.randn(len(stiff), width, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    basis = block[:, :0]
+    while block.shape[1] and basis.shape[1] + width <= min(len(stiff), KRYLOV_BLOCKS * width):
+        check_time()
+        block = applied(block)
+        if not bool(block.isfinite().all()):
+            return None
+        left, sizes, _ = torch.linalg.svd(block - basis @ (basis.mT @ block), full_matrices=False)
+        block = left[:, sizes > ROUNDING * block.norm()]  # of a mass of low rank nothing else is left
+        # Twice is enough (W. Kahan, in B. Parlett, "The Symmetric Eigenvalue Problem", section 6.9).
+        block = torch.linalg.qr(block - basis @ (basis.mT @ block))[0]
+        basis = torch.cat([basis, block], 1)
+    inverse, vectors = torch.linalg.eig(basis.mT @ applied(basis))
+    is_finite = inverse.abs() > ROUNDING * inverse.abs().max()
+    return inverse[is_finite], vectors[:, is_finite], basis
