@@ -1,5 +1,6 @@
 """Problems with too many conditions, or with coefficients that nothing uses, are named before they are solved."""
 
+import math
 import re
 import warnings
 
@@ -20,9 +21,13 @@ from edgewise.pde import (
     Periodic,
     Time,
     laplacian,
+    solve,
 )
+from edgewise.pde.problem.enough import flow_through
+from edgewise.pde.structured.statement import recognised
 
 SQUARE = Box(x=(0, 1), y=(0, 1))
+STRIP = Interval(0, 1) * Time(0, 1)
 
 
 @pytest.mark.parametrize(
@@ -79,3 +84,56 @@ def test_a_coefficient_that_nothing_uses_is_named():
     PDE(lambda u, k: u.xx + torch.relu(u - k), Interval(0, 1), ends, coefficients={"k": 50.0})
     flux = Condition(lambda u, k: u.x - k, on="x=1")
     PDE(lambda u: u.xx + 1, Interval(0, 1), [Dirichlet(0.0), flux], coefficients={"k": 1.0})
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_condition_at_an_outflow_that_follows_from_the_others_is_spared(sign):
+    """u = f(x - c t) at both ends: the one where the flow leaves determines nothing, and the other one suffices."""
+
+    def exact(x, t):
+        return torch.sin(3 * (x - sign * t))
+
+    conditions = [Dirichlet(exact), Initial(lambda x: torch.sin(3 * x))]
+    problem = PDE(lambda u: 2 * u.t + 2 * sign * u.x, STRIP, conditions, solution=exact)
+    statement = recognised(problem.form)
+    assert [term.pieces for term in statement.surplus] == [("x=1",) if sign > 0 else ("x=0",)]
+    solution = solve(problem)
+    assert solution.stopped == "converged" and solution.errors().relative_l2 < 1e-11
+
+
+@pytest.mark.parametrize(
+    ("domain", "equation", "start"),
+    [
+        (STRIP, lambda u, x: u.t + (1 + x) * u.x, lambda x: torch.sin(math.pi * x)),
+        (
+            Box(x=(0, 1), y=(0, 1)) * Time(0, 1),
+            lambda u: u.t + u.x + u.y / 2,
+            lambda x, y: torch.sin(math.pi * x) * torch.sin(math.pi * y),
+        ),
+    ],
+)
+def test_a_condition_at_an_outflow_that_contradicts_is_told_at_once(domain, equation, start):
+    message = (
+        r"^conditions of an equation of first order must hold where .* got Dirichlet on 'x=1', where u leaves with "
+    )
+    with pytest.raises(InputError, match=message):
+        solve(PDE(equation, domain, [Dirichlet(0.0), Initial(start)]))
+
+
+def test_a_condition_at_an_outflow_alone_is_told():
+    problem = PDE(lambda u: u.t + u.x, STRIP, [Dirichlet(0.0, on="x=1"), Initial(lambda x: x * (1 - x))])
+    with pytest.raises(InputError, match=r"into the domain, on 'x=0', got Dirichlet on 'x=1' alone, where it leaves$"):
+        solve(problem)
+
+
+def test_the_sign_of_a_flow_through_a_face():
+    """It is that of the speed outwards, 0 where the speed turns, and where nothing is carried."""
+    for equation, expected in (
+        (lambda u, x: 3 * u.x - u.t, (1, -1)),
+        (lambda u, x: u.t + x.cos() * u.x, (-1, 1)),
+        (lambda u, t: u.t + (t - 0.5) * u.x, (0, 0)),
+        (lambda u: u.t + u, (0, 0)),
+    ):
+        term = PDE(equation, STRIP, [Dirichlet(0.0), Initial(0.0)]).form.equation_term
+        found = tuple(flow_through(term.residuals, ("u",), STRIP, {}, (0, end), 1) for end in (0, 1))
+        assert found == expected

@@ -193,3 +193,36 @@ def needs_no_condition(
         is_flat = (far / a > 3) & (on_face >= -SAME_RATIO * b.abs().max())  # a falls as the square of the distance
         found[number, name] = bool(((ratio >= 1 - SAME_RATIO) | is_flat).all())
     return found
+
+
+def flow_through(
+    residuals: Residuals,
+    fields: Sequence[str],
+    domain: Domain,
+    coefficients: Mapping[str, float],
+    face: tuple[int, int],
+    time: int,
+) -> int:
+    """Return 1 where a linear equation of first order carries its only field out through a face of a box, -1 where in.
+
+    The speed is the slope by the derivative along the face's coordinate over that in time: 0 where its sign changes on
+    the face, and for equations that do not have both.
+
+    Parameters
+    ----------
+    residuals, fields, domain, coefficients, face
+        As for `needs_no_condition`.
+    time : int
+        Number of the coordinate that acts as time.
+    """
+    axis, end = face
+    x = domain.interior(FACE_PROBES, "sobol", 0)
+    x[:, axis] = domain.bounds[axis, end]
+    slopes = slopes_at(residuals, fields, domain, x, coefficients)
+    along, rate = (
+        slopes.get((0, fields[0], tuple(int(k == number) for k in range(domain.dimension)))) for number in (axis, time)
+    )
+    if along is None or rate is None:
+        return 0
+    signs = (along / rate).sign() * (2 * end - 1)
+    return int(signs[0]) if bool((signs == signs[0]).all()) else 0

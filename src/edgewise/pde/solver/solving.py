@@ -28,7 +28,7 @@ from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.solver.history import UNLIKE, History, TrainedNetwork
 from edgewise.pde.solver.judging.evidence import LARGEST_RESIDUAL, evidence_of_fields
 from edgewise.pde.solver.network import SeparableNetwork, SolverNetwork, check_as_start, grid_sizes, kan_of
-from edgewise.pde.solver.passes import solve_in_passes, solve_in_weak_form
+from edgewise.pde.solver.passes import check_by_coarse_pass, check_outflow, solve_in_passes, solve_in_weak_form
 from edgewise.pde.solver.refinement import SEPARABLE, TENSOR, Plan, Refinement
 from edgewise.pde.solver.solution import Solution, field_values
 from edgewise.pde.solver.training import linear_method
@@ -51,6 +51,9 @@ DEGREE_OF_PARTS = 7
 # cells. A choice: one per cent, as of a residual.
 UNSOLVED_ESTIMATE = 1e-2
 DEFAULT_TOLERANCE = 1e-10  # A choice: what two grids reach on smooth problems
+BESIDE_JUMPS = (
+    3.0  # by how much errors at an outflow may exceed those of the whole domain where a start jumps. A choice
+)
 GAP_OF_ERRORS = 0.2  # standard errors to which two grids must agree: an interval is then 2 % too short. A choice
 STARTS_OF_OTHERS = 5  # from which another solution is sought. A choice: less than a second on a square
 INTERRUPTED = "Interrupted; the solution is that of the last complete grid."
@@ -354,10 +357,16 @@ def _solve_on_structured_grids(
             return ended
         return solve_on_grids(problem, enriched_stages(problem), history, tolerance)
     if marches(statement):
+        if statement.surplus:
+            check_by_coarse_pass(problem, statement, history)
         if rough := rough_part(statement):
-            return solve_in_weak_form(problem, statement, history, tolerance, rough)
-        ended = solve_in_passes(problem, statement, history, tolerance, known)
-        if ended is not None or statement.multipliers or TIME in problem.domain.coordinates:
+            ended = solve_in_weak_form(problem, statement, history, tolerance, rough)
+        else:
+            ended = solve_in_passes(problem, statement, history, tolerance, known)
+        if history.best is not None and statement.surplus:
+            allowed = LARGEST_RESIDUAL + (BESIDE_JUMPS * history.evidence().estimate if rough else 0.0)
+            check_outflow(history.best.network, history.best.problem, statement, allowed)
+        if rough or ended is not None or statement.multipliers or TIME in problem.domain.coordinates:
             return ended
     if problem.form.has_delays or (TIME in problem.domain.coordinates and problem.domain.dimension > 1):
         return _solve_with_low_rank(problem, history, tolerance, None) if is_large else None

@@ -12,7 +12,7 @@ from torch import Tensor
 from edgewise.errors import InputError
 from edgewise.ops.splines.bspline import MAX_PRODUCT_DEGREE
 from edgewise.pde.domains.domain import Box
-from edgewise.pde.problem.enough import needs_no_condition
+from edgewise.pde.problem.enough import flow_through, needs_no_condition
 from edgewise.pde.problem.evaluation import EvaluationContext, is_linear_in_fields
 from edgewise.pde.problem.fields import Field
 from edgewise.pde.problem.integrals import PlaceRecorder
@@ -57,6 +57,8 @@ class Statement:
         and the face.
     constant : Constant, optional
         What determines the constant of a field of which only derivatives occur.
+    surplus : tuple of ResidualTerm
+        Conditions where a field is carried out of the domain, which those where it comes in already determine.
     """
 
     form: StrongForm
@@ -69,6 +71,7 @@ class Statement:
     closings: tuple[int, ...] = ()
     about_multipliers: Mapping[tuple[int, int, int], np.ndarray] = field(default_factory=dict)
     constant: Constant | None = None
+    surplus: tuple[ResidualTerm, ...] = ()
 
     @property
     def periodic(self) -> tuple[bool, ...]:
@@ -233,9 +236,10 @@ def recognised(form: StrongForm, most_axes: float = MOST_AXES) -> Statement | st
     count = len(form.equation_term.requirements.sizes)
     if count != len(form.fields):
         return "there are not as many equations as fields"
+    form, surplus = _without_outflow(form)
     slopes = _probed(form, form.equation_term)
     residual_orders, field_orders = orders_of(form, slopes)
-    statement = Statement(form, residual_orders, field_orders, tuple(range(domain.dimension)))
+    statement = Statement(form, residual_orders, field_orders, tuple(range(domain.dimension)), surplus=surplus)
     given, normal = np.zeros(domain.dimension, dtype=int), np.zeros(domain.dimension, dtype=int)
     for number, axis, _ in statement.faces():
         requirements = form.condition_terms[number].requirements
@@ -274,6 +278,33 @@ def recognised(form: StrongForm, most_axes: float = MOST_AXES) -> Statement | st
                 return "the equations of a system have different orders, and their fields do not have the same ones"
             orders[number, axis, end] = of_conditions
     return replace(flow, priority=priority, condition_orders=orders)
+
+
+def _without_outflow(form: StrongForm) -> tuple[StrongForm, tuple[ResidualTerm, ...]]:
+    """The problem without conditions on faces where a first-order equation carries its field out, and these.
+
+    Raises an InputError where there is one on such a face, but none on the opposite one, where the field comes in.
+    """
+    domain, time, surplus = form.domain, form.time, list[ResidualTerm]()
+    if time is None or len(form.fields) > 1 or form.order > 1 or not form.is_linear:
+        return form, ()
+    for axis in (axis for axis, name in enumerate(domain.coordinates) if axis != time and name not in form.periodic):
+        faces = domain.pieces[2 * axis : 2 * axis + 2]
+        given = (form.equation_term.residuals, form.fields, domain, form.coefficients)
+        flows = [flow_through(*given, (axis, end), time) for end in (0, 1)]
+        if sorted(flows) != [-1, 1]:
+            continue
+        out, into = faces[flows.index(1)].name, faces[flows.index(-1)].name
+        on_outflow = [term for term in form.condition_terms if out in term.pieces]
+        if on_outflow and not any(into in term.pieces for term in form.condition_terms):
+            raise InputError(
+                f"conditions of an equation of first order must hold where it carries {form.fields[0]} into the "
+                f"domain, on {into!r}, got {on_outflow[0].label} on {out!r} alone, where it leaves"
+            )
+        surplus += [replace(term, pieces=(out,)) for term in on_outflow]
+        left = (replace(term, pieces=tuple(p for p in term.pieces if p != out)) for term in form.condition_terms)
+        form = replace(form, condition_terms=tuple(term for term in left if term.pieces))
+    return form, tuple(surplus)
 
 
 def _spare_conditions(statement: Statement) -> None:
