@@ -2,6 +2,8 @@
 
 import math
 import threading
+from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +31,7 @@ from edgewise.pde import (
     solve,
 )
 from edgewise.pde.structured.axis import SplineAxis
+from edgewise.pde.structured.blocks import RowBlock
 from edgewise.pde.structured.linear import FastDiagonalisation, LinearSystem
 from edgewise.pde.structured.linear import system as system_module
 from edgewise.pde.structured.networks import TensorNetwork
@@ -37,6 +40,7 @@ from edgewise.pde.structured.stationary import carried, graded
 
 PI = math.pi
 LINE = Interval(0, 1)
+CLAMPED = [Dirichlet(0.0), Neumann(0.0)]
 
 
 def wave(x, y):
@@ -354,3 +358,49 @@ def test_a_solution_comes_back_from_a_file(tmp_path):
     laplacian = solution.fields(x, "xx", "yy")[0]
     source = (1 - 17 * PI**2) * problem.exact(x)[:, 0]
     torch.testing.assert_close(laplacian.xx + laplacian.yy + laplacian.value, source, rtol=1e-5, atol=1e-3)
+
+
+def exact_derivative(axis: SplineAxis, coef: np.ndarray, point: float, order: int) -> Fraction:
+    """A derivative of a spline by divided differences of its coefficients and de Boor's scheme, without rounding."""
+    knots = [
+        Fraction(float(each))
+        for each in np.r_[[axis.breakpoints[0]] * 11, axis.breakpoints, [axis.breakpoints[-1]] * 11]
+    ]
+    values, degree, x = [Fraction(float(each)) for each in coef], axis.degree, Fraction(point)
+    for _ in range(order):
+        gaps = [knots[i + degree + 1] - knots[i + 1] for i in range(len(values) - 1)]
+        values = [degree * (b - a) / gap for (a, b), gap in zip(pairwise(values), gaps, strict=True)]
+        knots, degree = knots[1:-1], degree - 1
+    place = max(i for i, knot in enumerate(knots[: len(values)]) if knot <= x)
+    local = values[place - degree : place + 1]
+    for level in range(1, degree + 1):
+        for j in range(degree, level - 1, -1):
+            i = j + place - degree
+            share = (x - knots[i]) / (knots[i + degree + 1 - level] - knots[i])
+            local[j] = (1 - share) * local[j - 1] + share * local[j]
+    return local[degree]
+
+
+@pytest.mark.skipif(np.finfo(np.longdouble).eps > 1e-18, reason="this machine has no extended precision")
+def test_high_derivatives_of_given_coefficients_are_exact_to_rounding():
+    """Terms of 1e9 cancel each other beside the ends, where sums in float64 lose nine digits."""
+    problem = PDE(lambda u: u.xxxx + 0 * u - 1, LINE, CLAMPED)
+    axis = SplineAxis(np.linspace(0, 1, 17) ** 1.1, 11)
+    coef = axis.interpolated(1 + axis.all_points() ** 4 / 24)[:, None]
+    block = RowBlock(problem.form, problem.form.equation_term, (0,), [axis], [np.array([0.002, 0.1, 0.77, 0.999])])
+    truth = np.array([float(exact_derivative(axis, coef[:, 0], point, 4)) for point in block.points[0]])
+    (exact,) = block.jet(coef)[0, (4,)][None]
+    (plain,) = block.derivatives(coef, [(4,)])[4,]
+    assert np.abs(exact - truth).max() < 1e-9
+    assert np.abs(plain - truth).max() > 1e-8
+
+
+@pytest.mark.skipif(np.finfo(np.longdouble).eps > 1e-18, reason="this machine has no extended precision")
+def test_a_cantilever_keeps_its_digits():
+    """Rounding of fourth derivatives grows like the fourth power of the intervals, and a free end hands it on."""
+    free = Condition(lambda u: [u.xx, u.xxx], on="x=1")
+    conditions = [Dirichlet(0.0, on="x=0"), Neumann(0.0, on="x=0"), free]
+    problem = PDE(lambda u: u.xxxx - 1, LINE, conditions, solution=lambda x: x**4 / 24 - x**3 / 6 + x**2 / 4)
+    solution = solve(problem)
+    assert solution.stopped == "converged"
+    assert solution.errors().relative_l2 < 2e-11 and solution.error_estimate > solution.errors().relative_l2 / 3

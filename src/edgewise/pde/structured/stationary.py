@@ -15,7 +15,7 @@ from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.outcomes import check_time
 from edgewise.pde.problem.evaluation import WAVE_TRIALS
 from edgewise.pde.structured.axis import SplineAxis, along
-from edgewise.pde.structured.blocks import EquationBlock, FunctionalBlock, RowBlock, Slopes
+from edgewise.pde.structured.blocks import HIGH_ORDER, EquationBlock, FunctionalBlock, RowBlock, Slopes
 from edgewise.pde.structured.linear import LinearSystem, solver_for
 from edgewise.pde.structured.linear.system import Solver
 from edgewise.pde.structured.networks import TensorNetwork
@@ -49,6 +49,8 @@ NEWTON_STEPS, LEAST_DAMPING_FACTOR = 40, 1e-4
 # Steps relative to the solution after which Newton's method is done, for the next one is at rounding; and below which
 # it is where no smaller residual is found.
 NEWTON_ROUNDING, NEWTON_CLOSE = 1e-9, 1e-6
+# Steps of iterative refinement at most, and the factor by which each must be smaller than the one before. Choices.
+POLISHING_STEPS, POLISHED = 4, 0.5
 # Least factor of the error from one stage to the next that an estimate believes. A choice.
 LEAST_GAIN = 1e-2
 # Error where a residual is no number, as beyond the domain of a root: as large as fields are, so that it is refined.
@@ -229,7 +231,7 @@ def newton(
         step, spent, solver = solved
         work, growth = work + spent, partial(growth_of, solver, blocks, evaluated)
         if is_linear:
-            return coef + step, work, growth
+            return polished(statement, coef + step, solver, evaluate), work, growth
         fields = tuple(range(coef.ndim - 1))
         sizes = np.maximum(np.maximum(np.abs(coef).max(fields), np.abs(step).max(fields)), ABOVE_ZERO)
         length, factor = float(np.linalg.norm(step / sizes)), 1.0
@@ -244,14 +246,36 @@ def newton(
                 if float(np.linalg.norm(simplified / sizes)) <= (1 - factor / 4) * length:
                     break
             if is_tiny:
-                return coef, work, growth
+                return polished(statement, coef, solver, evaluate), work, growth
             factor /= 2
             if factor < LEAST_DAMPING_FACTOR:
                 return None
         coef, evaluated = moved, after
         if float(np.abs(step).max()) <= NEWTON_ROUNDING * float(np.abs(coef).max()):
-            return coef, work, growth
+            return polished(statement, coef, solver, evaluate), work, growth
     return None
+
+
+def polished(
+    statement: Statement,
+    coef: np.ndarray,
+    solver: Solver,
+    evaluate: Callable[[np.ndarray], Sequence[tuple[np.ndarray, Slopes]]],
+) -> np.ndarray:
+    """Coefficients after iterative refinement by residuals of extended precision, where the equation has these [1]_.
+
+    References
+    ----------
+    .. [1] N. Higham, "Accuracy and Stability of Numerical Algorithms", 2nd edition, 2002, section 12.1.
+    """
+    before = math.inf
+    for _ in range(POLISHING_STEPS if statement.form.order >= HIGH_ORDER else 0):
+        step = solver(-residuals_of(evaluate(coef))).reshape(coef.shape)
+        size = float(np.abs(step).max())
+        if not size < POLISHED * before:
+            break
+        coef, before = coef + step, size
+    return coef
 
 
 def growth_of(solver: Solver, blocks: Sequence[RowBlock], evaluated: Sequence[tuple[np.ndarray, Slopes]]) -> float:
