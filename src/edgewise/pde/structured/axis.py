@@ -94,15 +94,14 @@ class SplineAxis:
         """Numbers of the intervals in which points lie; a point between two lies in the later one."""
         return np.clip(np.searchsorted(self.breakpoints, points, "right") - 1, 0, self.intervals - 1)
 
-    def local(
-        self, points: np.ndarray, order: int = 0, kind: type[np.floating] = np.float64
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def local(self, points: np.ndarray, order: int = 0, is_long: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """Splines that can differ from zero at points inside, and values or derivatives: (points, degree + 1) each.
 
         The scheme of `edgewise.ops.splines.bspline.local_basis`, over all splines at once: tables are most of the work
-        of a short slab. `kind` is that of the numbers.
+        of a short slab. `is_long` asks for extended precision, where the machine has it.
         """
-        degree, knots, points = self.degree, self._knots.astype(kind), points.astype(kind)
+        kind: type[np.floating] = np.longdouble if is_long else np.float64
+        degree, knots, points = self.degree, np.asarray(self._knots, kind), np.asarray(points, kind)
         interval = self.places(points)
         columns = interval[:, None] + np.arange(degree + 1)
         window = knots[interval[:, None] + 1 + np.arange(2 * degree)]
@@ -119,20 +118,20 @@ class SplineAxis:
             values = new
         return columns % self.count, values if order <= degree else 0 * values
 
-    def table(self, points: np.ndarray, order: int = 0, kind: type[np.floating] = np.float64) -> Table:
+    def table(self, points: np.ndarray, order: int = 0, is_long: bool = False) -> Table:
         """Values of all B-splines, or of their derivatives, at points: (points, count), not to be changed.
 
-        Those of another `kind` of numbers than float64 are sparse.
+        Those in extended precision, `is_long`, are sparse.
         """
-        return kept_table(self, np.asarray(points, dtype=float).tobytes(), order, kind)
+        return kept_table(self, np.asarray(points, dtype=float).tobytes(), order, is_long)
 
 
 @lru_cache(maxsize=KEPT_TABLES)
-def kept_table(axis: SplineAxis, points: bytes, order: int, kind: type[np.floating]) -> Table:
+def kept_table(axis: SplineAxis, points: bytes, order: int, is_long: bool) -> Table:
     """See `SplineAxis.table`."""
-    columns, values = axis.local(np.frombuffer(points), order, kind)
+    columns, values = axis.local(np.frombuffer(points), order, is_long)
     rows = len(values)
-    if axis.count <= MOST_DENSE and kind is np.float64:
+    if axis.count <= MOST_DENSE and not is_long:
         dense = np.zeros((rows, axis.count))
         np.add.at(dense, (np.arange(rows)[:, None], columns), values)
         return dense
@@ -185,9 +184,7 @@ class TimeAxis(SplineAxis):
         begin, end = self.breakpoints
         return np.append(begin + (end - begin) * (inner + 1) / 2, end)
 
-    def local(
-        self, points: np.ndarray, order: int = 0, kind: type[np.floating] = np.float64
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def local(self, points: np.ndarray, order: int = 0, is_long: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """All polynomials of the basis: their numbers, and values or derivatives at points, (points, count) each.
 
         At the points of an equation of order 2 derivatives are those of the method of Radau for the system of a value
@@ -196,8 +193,8 @@ class TimeAxis(SplineAxis):
         31, 1991, 469).
         """
         if order not in (1, 2) or len(points) != self.degree - 1 or not np.array_equal(points, self._pair_points):
-            return super().local(points, order, kind)
-        return np.tile(np.arange(self.count), (len(points), 1)), self.pair_tables[order - 1].astype(kind)
+            return super().local(points, order, is_long)
+        return np.tile(np.arange(self.count), (len(points), 1)), self.pair_tables[order - 1]
 
     def rates(self, conditions: int) -> np.ndarray:
         """Derivatives at the points of the equation of polynomials that vanish at the first moment, by their values."""

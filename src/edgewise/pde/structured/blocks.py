@@ -62,7 +62,7 @@ class RowBlock:
     face: tuple[int, int] | None = None
     past: PastValues | None = None
     unknowns: Mapping[str, float] = field(default_factory=dict)
-    _tables: dict[tuple[int, int, type[np.floating]], Table] = field(default_factory=dict)
+    _tables: dict[tuple[int, int, bool], Table] = field(default_factory=dict)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -74,11 +74,11 @@ class RowBlock:
         """Number of rows: residuals times points."""
         return len(self.numbers) * math.prod(self.shape)
 
-    def table(self, axis: int, order: int, kind: type[np.floating] = np.float64) -> Table:
-        """Values of the B-splines of a coordinate, or of a derivative, at its points, in a kind of numbers."""
-        if (axis, order, kind) not in self._tables:
-            self._tables[axis, order, kind] = self.axes[axis].table(self.points[axis], order, kind)
-        return self._tables[axis, order, kind]
+    def table(self, axis: int, order: int, is_long: bool = False) -> Table:
+        """Values of the B-splines of a coordinate, or of a derivative, at its points; `is_long` as of `SplineAxis`."""
+        if (axis, order, is_long) not in self._tables:
+            self._tables[axis, order, is_long] = self.axes[axis].table(self.points[axis], order, is_long)
+        return self._tables[axis, order, is_long]
 
     def local(self, axis: int, order: int) -> tuple[np.ndarray, np.ndarray]:
         """The splines of a coordinate that can differ from zero at its points: see `SplineAxis.local`."""
@@ -133,21 +133,21 @@ class RowBlock:
         Those of high order are summed in extended precision for `is_exact`, as their terms cancel each other: of 16
         intervals and degree 11, fourth derivatives lose nine digits. Where the machine has none, they do so.
         """
-        partial: dict[tuple[Index, type[np.floating]], np.ndarray] = {((), np.float64): coef}
+        partial: dict[tuple[Index, bool], np.ndarray] = {((), False): coef}
 
-        def upto(index: Index, kind: type[np.floating]) -> np.ndarray:
+        def upto(index: Index, is_long: bool) -> np.ndarray:
             """Derivatives by the first coordinates: the tables of these are applied, their axes are the last ones."""
-            if (index, kind) not in partial:
-                before = upto(index[:-1], kind) if index else coef.astype(kind)
+            if (index, is_long) not in partial:
+                before = upto(index[:-1], is_long) if index else coef.astype(np.longdouble)
                 if index:
-                    table = self.table(len(index) - 1, index[-1], kind)
+                    table = self.table(len(index) - 1, index[-1], is_long)
                     product = table @ before.reshape(before.shape[0], -1)
                     before = product.reshape(-1, *before.shape[1:]).transpose(*range(1, before.ndim), 0)
-                partial[index, kind] = before
-            return partial[index, kind]
+                partial[index, is_long] = before
+            return partial[index, is_long]
 
-        kinds = {index: np.longdouble if is_exact and sum(index) >= HIGH_ORDER else np.float64 for index in indices}
-        return {index: upto(index, kind).astype(np.float64, copy=False) for index, kind in kinds.items()}
+        kinds = {index: is_exact and sum(index) >= HIGH_ORDER for index in indices}
+        return {index: upto(index, is_long).astype(np.float64, copy=False) for index, is_long in kinds.items()}
 
     def residuals(self, coef: np.ndarray) -> np.ndarray:
         """Residuals at the points, in units of the field: (residuals, *shape)."""
@@ -227,8 +227,8 @@ class FunctionalBlock(RowBlock):
 
     value: float = 0.0
 
-    def table(self, axis: int, order: int) -> Table:
-        """Table of the functionals of a coordinate, (rows, count)."""
+    def table(self, axis: int, order: int, is_long: bool = False) -> Table:
+        """Table of the functionals of a coordinate, (rows, count), in float64."""
         columns, values = self.local(axis, order)
         table = np.zeros((len(columns), self.axes[axis].count))
         np.add.at(table, (np.arange(len(columns))[:, None], columns), values)
