@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+import torch
 from torch import nn
 
 from edgewise.errors import InputError
@@ -24,14 +27,16 @@ from edgewise.pde.solver.history import (
     TrainedNetwork,
     fall_of_pass,
 )
-from edgewise.pde.solver.judging.evidence import CONDITION_POINTS, Evidence
+from edgewise.pde.solver.judging.evidence import CONDITION_POINTS, LARGEST_RESIDUAL, Evidence
 from edgewise.pde.solver.judging.uniqueness import block_squares
 from edgewise.pde.solver.solution import field_values
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.problems.blocks import BlockRole
 
 if TYPE_CHECKING:
-    from edgewise.pde.structured.evolution.slabs import Known, SlabMarch
+    from edgewise.pde.structured.evolution.slabs import Known, March, SlabMarch, Watch
+    from edgewise.pde.structured.evolution.smoothed import SmoothedMarch
+    from edgewise.pde.structured.evolution.weak import WeakMarch
     from edgewise.pde.structured.statement import Statement
 
 FIRST_MARCH = 30.0  # slabs of time: the first pass has so many times the tolerance
@@ -45,10 +50,10 @@ MOST_MARCH, MOST_LOOSE_MARCH, SHARPER_LOOSE_MARCH, DEARER_MARCH = 1e-3, 1e-1, 10
 FORECAST_FROM, FORECAST_TO = 0.1, 0.5
 # A later pass ends where at its present pace it would need so many times what is left. A choice: paces vary.
 OUT_OF_REACH = 2.0
-# Weak forms: growth of the number of intervals of a coordinate from pass to pass, and of the work; tolerance in time of
+# Even grids: growth of the number of intervals of a coordinate from pass to pass, and of the work; tolerance in time of
 # the first pass, which falls as the square of the intervals, as errors in space about do. Choices, but for the work:
 # 3.5 to 4.6 times was measured.
-WEAK_GROWTH, WEAK_DEARER, WEAK_TOLERANCE = 1.5, 4.0, 1e-2
+EVEN_GROWTH, EVEN_DEARER, EVEN_TOLERANCE = 1.5, 4.0, 1e-2
 COARSE_GAP = 0.1  # of the field: a coarse pass leaves less at an outflow, also beside jumps. A choice
 STOPPED = {
     StopReason.BUDGET: "the budget was spent in a sharper one",
@@ -135,7 +140,10 @@ def solve_in_passes(
             if result is None:
                 return None
             reason = StopReason.BUDGET if watch.is_out_of_reach else StopReason.NO_PROGRESS
-            return history.begun(problem, result, allowed, stop[0] if stop else reason, gives_way=not stop)
+            ended = history.begun(problem, result, allowed, stop[0] if stop else reason, gives_way=not stop)
+            if stop or watch.is_out_of_reach:
+                return ended
+            return _solve_smoothed(problem, statement, history, tolerance, ended)
         elif result is not None and not watch.is_out_of_reach:
             history.compare_beginning(result.network, result.reached)
         is_last = result is None or not result.is_complete or allowed <= march_of.tolerances[1]
@@ -145,8 +153,14 @@ def solve_in_passes(
             return stop[0], f"The solution is that of the last complete pass; {STOPPED[stop[0]]}."
         costs.append(history.work - spent)
         if watch.is_out_of_reach or history.work + DEARER_MARCH * costs[-1] > history.limit:
-            if len(history.stages) == 1:
-                _check_by_coarser(problem, statement, history)
+            ended = StopReason.BUDGET, history.message_with_residual("A sharper pass is out of reach of the budget")
+            if len(history.stages) > 1:
+                return ended
+            if history.fresh_residual > LARGEST_RESIDUAL:  # slabs that do not see how coarse their grid is
+                smoothed = _solve_smoothed(problem, statement, history, tolerance, ended)
+                if smoothed is not ended:
+                    return smoothed
+            _check_by_coarser(problem, statement, history)
             return StopReason.BUDGET, history.message_with_residual("A sharper pass is out of reach of the budget")
         # A pass that is a little sharper is enough where the estimate is near the tolerance; others may reach rounding.
         # The error beside a jump of the start falls with its grid, no faster than such passes do.
@@ -191,7 +205,7 @@ def check_by_coarse_pass(problem: Collocation, statement: Statement, history: Hi
     from edgewise.pde.structured.evolution.weak import WeakMarch, has_weak_form  # imported late, as below
 
     if has_weak_form(statement):
-        march = WeakMarch(statement, WEAK_TOLERANCE, lambda *_: not history.past_deadline)
+        march = WeakMarch(statement, EVEN_TOLERANCE, lambda *_: not history.past_deadline)
         result = march.run()
         history.spend(march.work)
         if result is not None and result.is_complete:
@@ -218,14 +232,68 @@ def check_outflow(network: nn.Module, problem: Collocation, statement: Statement
 def solve_in_weak_form(
     problem: Collocation, statement: Statement, history: History, tolerance: float, rough: str
 ) -> tuple[StopReason, str]:
-    """Pass through time in weak form on finer and finer even grids, until two of them agree or the budget is spent.
+    """Pass through time in weak form on even grids; `rough` says why: "coefficients are" or "start is".
 
-    `rough` says why: "coefficients are" or "start is". Returns the reason of the end and a sentence.
+    Returns the reason of the end and a sentence.
     """
-    # Imported late: `import edgewise` stays light.
-    from edgewise.pde.structured.evolution.weak import FIRST_WEAK_INTERVALS, MOST_WEAK_INTERVALS, WeakMarch
+    from edgewise.pde.structured.evolution.weak import WeakMarch  # imported late: `import edgewise` stays light
 
-    finer, stop, dimension = 1.0, list[StopReason](), problem.domain.dimension - 1
+    why = f"the equation holds in its weak form, for its {rough} rough, so that residuals say nothing"
+    stop = list[StopReason]()
+    ended = _solve_on_even_grids(problem, history, tolerance, partial(WeakMarch, statement), why, stop)
+    if isinstance(ended, tuple):
+        return ended
+    assert ended is not None
+    reason = stop[0] if stop else StopReason.NO_PROGRESS
+    clause = history.ended_early(problem, ended, tolerance, reason)
+    history.judged(_evidence_of_even_grids(history, [], why))
+    return reason, f"{clause}."
+
+
+def _solve_smoothed(
+    problem: Collocation,
+    statement: Statement,
+    history: History,
+    tolerance: float,
+    ended: tuple[StopReason, str] | None,
+) -> tuple[StopReason, str] | None:
+    """Pass through time on even grids with fronts smoothed, where slabs `ended` early or wrong.
+
+    Returns the reason of the end and a sentence; those of `ended` where no pass reaches the last moment.
+    """
+    from edgewise.pde.structured.evolution.smoothed import SmoothedMarch, smooths
+
+    if not smooths(statement):
+        return ended
+    why = (
+        "fronts are thinner than any grid within reach, and a hyperviscosity smooths them over a few intervals of "
+        "{length:.2g}, so that residuals say nothing"
+    )
+    stop = list[StopReason]()
+    smoothed = _solve_on_even_grids(problem, history, tolerance, partial(SmoothedMarch, statement), why, stop)
+    if isinstance(smoothed, tuple):
+        history.remark = ""
+        return smoothed
+    if stop:  # the budget, the time or the user
+        return stop[0], ended[1] if ended else history.message_with_residual("A pass with fronts smoothed was ended")
+    return ended
+
+
+def _solve_on_even_grids(
+    problem: Collocation,
+    history: History,
+    tolerance: float,
+    march_of: Callable[[float, Watch, float], WeakMarch | SmoothedMarch],
+    why: str,
+    stop: list[StopReason],
+) -> tuple[StopReason, str] | March | None:
+    """Pass through time on finer and finer even grids, until two of them agree or the budget is spent.
+
+    `march_of` has the tolerance, the watch and the factor of the first grid, `why` says why residuals are no evidence,
+    and `stop` gets why a limit or Ctrl-C ended it. Returns the reason of the end and a sentence; where not even the
+    first pass reaches the last moment, that pass.
+    """
+    finer, changes, is_complete, dimension = 1.0, list[float](), False, problem.domain.dimension - 1
 
     def watch(share: float, slabs: int, work: float) -> bool:
         history.work, history.has_result = spent + work, history.has_result or slabs > 0
@@ -235,39 +303,42 @@ def solve_in_weak_form(
 
     while not stop:
         spent = history.work
-        march = WeakMarch(statement, max(tolerance, WEAK_TOLERANCE / finer**2), watch, finer)
+        march = march_of(max(tolerance, EVEN_TOLERANCE / finer**2), watch, finer)
         result = history.passed(problem, march, stop)
         if result is not None and result.is_complete:
             history.add_stage(TrainedNetwork(result.network, problem, tolerance), result.points)
-            history.judged(_evidence_of_weak_form(history, rough))
-        elif result is not None and history.best is None:
-            stop.append(StopReason.NO_PROGRESS)
-            clause = history.ended_early(problem, result, tolerance, stop[0])
-            history.judged(_evidence_of_weak_form(history, rough))
-            return stop[0], f"{clause}."
+            changes.extend([history.stages[-1].change] if is_complete else [])
+            history.judged(_evidence_of_even_grids(history, changes, why))
+            is_complete = True
+        elif not is_complete:
+            return result
         if stop:
             break
         if history.evidence().estimate <= tolerance:
             return StopReason.CONVERGED, f"Two grids agree to {history.stages[-1].change:.1g}, within the tolerance."
-        finer *= WEAK_GROWTH
-        if round(finer * FIRST_WEAK_INTERVALS[dimension]) > MOST_WEAK_INTERVALS[dimension]:
+        finer *= EVEN_GROWTH
+        if round(finer * march.first_intervals[dimension]) > march.most_intervals[dimension]:
             return StopReason.NO_PROGRESS, "The largest grid is reached."
-        if history.work + WEAK_DEARER * (history.work - spent) > history.limit:
+        if history.work + EVEN_DEARER * (history.work - spent) > history.limit:
             return StopReason.BUDGET, "A finer grid is out of reach of the budget."
     return stop[0], "The solution is that of the last complete pass."
 
 
-def _evidence_of_weak_form(history: History, rough: str) -> Evidence:
-    """Judgement by differences of grids: residuals at points say nothing where coefficients or starts are rough.
+def _evidence_of_even_grids(history: History, changes: Sequence[float], why: str) -> Evidence:
+    """Judgement by the changes from grid to grid: residuals at points say nothing.
+
+    `why` says why, in which `{length}` stands for that of the longest interval.
 
     Errors are taken to fall from grid to grid as slowly as any two differences did, and at best with the length of the
     intervals, so that what is left is the sum of a geometric series.
     """
-    changes = [stage.change for stage in history.stages[1:]]
-    checks = (f"the equation holds in its weak form, for its {rough} rough, so that residuals say nothing",)
+    assert history.best is not None
+    form = history.best.problem.form
+    lengths = form.domain.size / torch.tensor(history.stages[-1].grid_size)
+    why = why.format(length=max(float(each) for axis, each in enumerate(lengths) if axis != form.time))
     if not changes:
-        return Evidence(1.0, 0.0, checks, ("There was one grid only, and nothing to compare it with.",))
-    fall = max([1 / WEAK_GROWTH, *(after / before for before, after in pairwise(changes) if before > 0)])
+        return Evidence(1.0, 0.0, (why,), ("There was one grid only, and nothing to compare it with.",))
+    fall = max([1 / EVEN_GROWTH, *(after / before for before, after in pairwise(changes) if before > 0)])
     fall = min(fall, SLOWEST_FALL)
     agree = f"two solutions on different grids agree to {changes[-1]:.1g}"
-    return Evidence(max(changes[-1] * fall / (1 - fall), ROUNDING), 0.0, (agree, *checks), ())
+    return Evidence(max(changes[-1] * fall / (1 - fall), ROUNDING), 0.0, (agree, why), ())

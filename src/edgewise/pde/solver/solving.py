@@ -181,6 +181,8 @@ def solve(
       p = 0 with v = 0 and the normal derivative of u, or with both normal derivatives.
     - Linear evolution on an interval or a rectangle whose coefficients no grid resolves, and waves and transport from a
       start with kinks or jumps: a weak form on even grids.
+    - Evolution that is periodic in space, with fronts too thin for these slabs: the same with a hyperviscosity on even
+      grids, which smooths fronts over a few intervals.
     - Evolution on other domains of the plane: Galerkin's method in windows of time.
     - Linear equations of second order for one field on solids cut from others: Galerkin's method on cut cells.
     - One field of more coordinates, or where three are too many for a grid: a tensor train of splines.

@@ -536,3 +536,17 @@ def test_rates_of_waves_do_not_jump_and_their_estimates_are_sharp(name):
         assert float((before - after).detach().abs().max()) < 1e-11
     error = solution.errors().relative_l2
     assert error / 3 < solution.error_estimate < 100 * error
+
+
+def test_coarser_passes_in_a_periodic_plane_have_as_many_intervals_as_splines_need():
+    def moved(x, y, t):
+        return torch.sin(2 * math.pi * (x - t)) * torch.cos(2 * math.pi * y)
+
+    problem = PDE(
+        lambda u: u.t + u.x,
+        Box(x=(0, 1), y=(0, 1)) * Time(0, 0.1),
+        [Periodic("x", "y"), Initial(lambda x, y: moved(x, y, 0.0))],
+        solution=moved,
+    )
+    march = SlabMarch(recognised(problem.form), 1e-3, lambda share, count, work: True, 1 / 1.3).run()
+    assert errors_of(march.network, problem).relative_l2 < 1e-3

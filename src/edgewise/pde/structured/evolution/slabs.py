@@ -227,8 +227,7 @@ class SlabMarch:
             near = axes, coef
             if self._largest is not None:
                 self._largest = self._scale(coef)
-            tail = self._tail(space, coef)
-            time_error = float(np.maximum(tail[1], 0.1 * tail[0]).max())
+            time_error = self._time_error(space, coef)
             rounds += 1
             if time_error > FAR * self.allowed or not self.space or rounds > MOST_ROUNDS:
                 return space, state, coef, time_error
@@ -255,6 +254,11 @@ class SlabMarch:
             is_finer = float(each.max()) > self.allowed and len(points) <= self.most_intervals[len(self.space)]
             finer.append(self.statement.axis(points, line.degree, line.periodic) if is_finer else line)
         return None if all(new is old for new, old in zip(finer, space, strict=True)) else finer
+
+    def _time_error(self, space: Sequence[SplineAxis], coef: np.ndarray) -> float:
+        """Error in time of a slab, relative to the field."""
+        tail = self._tail(space, coef)
+        return float(np.maximum(tail[1], 0.1 * tail[0]).max())
 
     def _tail(self, space: Sequence[SplineAxis], coef: np.ndarray) -> np.ndarray:
         """Last two Legendre coefficients in time of each field, root mean squares over space, relative to the field."""
@@ -434,8 +438,11 @@ class SlabMarch:
 
     def _worth(self, new: SplineAxis, old: SplineAxis) -> SplineAxis:
         """The coarser line where it spares enough intervals, else the old one."""
-        fewest = max(round(self.finer * FIRST_SPACE_INTERVALS[len(self.space)]), old.degree + 1)
-        return new if fewest <= new.intervals < (1 - SPARED) * old.intervals else old
+        return new if self._fewest(old.degree) <= new.intervals < (1 - SPARED) * old.intervals else old
+
+    def _fewest(self, degree: int) -> int:
+        """Intervals of the first grid, at least as many as splines on a periodic coordinate need."""
+        return max(round(self.finer * FIRST_SPACE_INTERVALS[len(self.space)]), degree + 1)
 
     def _misfits(
         self, axes: Sequence[SplineAxis], state: np.ndarray, at: Callable[[Sequence[np.ndarray]], np.ndarray]
@@ -465,7 +472,7 @@ class SlabMarch:
         if not dimension:
             return [], self._given(np.zeros((1, 0))).reshape(self.order, -1)
         (low, high), degree = self.domain.bounds.numpy().T, SPACE_DEGREE[dimension]
-        periodic, count = self.statement.periodic, round(self.finer * FIRST_SPACE_INTERVALS[dimension])
+        periodic, count = self.statement.periodic, self._fewest(degree)
         self.rough = RoughStart.of(self.statement, self._at, self.finer, self.allowed)
         if self.rough is not None:
             return self.rough.begun(degree, count, self.allowed)

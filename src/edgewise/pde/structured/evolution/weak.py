@@ -440,8 +440,10 @@ def rough_part(statement: Statement) -> str:
 class WeakMarch(KeptGridMarch):
     """A pass through time of a `WeakForm` on one even grid of space, see `SlabMarch`."""
 
+    first_intervals, most_intervals = FIRST_WEAK_INTERVALS, MOST_WEAK_INTERVALS
+
     def _initial(self) -> tuple[list[SplineAxis], np.ndarray]:
-        axes = even_axes(self.statement, round(self.finer * FIRST_WEAK_INTERVALS[len(self.space)]), WEAK_DEGREE)
+        axes = even_axes(self.statement, round(self.finer * self.first_intervals[len(self.space)]), WEAK_DEGREE)
         self.form = WeakForm(self.statement, axes)
         return axes, self.form.started(self._interpolated(axes)[..., 0], self._at, self.ends[0])[..., None]
 
@@ -469,5 +471,4 @@ class WeakMarch(KeptGridMarch):
         line = TimeAxis(begin, end, self.degree)
         coef = self._coef(line, self.form.solved(line, state), state)
         self.work, self.form.work = self.work + self.form.work, 0.0
-        tail = self._tail(space, coef)
-        return space, state, coef, float(np.maximum(tail[1], 0.1 * tail[0]).max())
+        return space, state, coef, self._time_error(space, coef)

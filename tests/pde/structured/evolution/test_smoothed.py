@@ -1,0 +1,129 @@
+"""Fronts that no grid resolves: against characteristics, finite differences, and problems that have none."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy.optimize import brentq
+
+from edgewise.errors import SolutionWarning
+from edgewise.outcomes import StopReason
+from edgewise.pde import PDE, Box, Dirichlet, Initial, Interval, Periodic, Time, laplacian, solve
+from edgewise.pde.structured.evolution.smoothed import SmoothedMarch, smooths
+from edgewise.pde.structured.statement import recognised
+
+LINE, PLANE = Interval(0, 1), Box(x=(0, 1), y=(0, 1))
+MEAN = 0.5  # speed at which the front moves
+
+
+def wave(x):
+    return MEAN + torch.sin(2 * math.pi * x)
+
+
+def behind_shock(x, time):
+    """Solution of u_t + u u_x = 0 from `wave`, by characteristics up to the front, which moves with the mean."""
+
+    def speed(place):
+        place, sign = (place % 1, 1) if place % 1 <= 0.5 else (1 - place % 1, -1)
+        origins = np.linspace(0, 0.5, 200)
+        gaps = origins + time * np.sin(2 * math.pi * origins) - place
+        first = int(np.argmax(gaps >= 0))
+        origin = brentq(lambda a: a + time * math.sin(2 * math.pi * a) - place, origins[first - 1], origins[first])
+        return MEAN + sign * math.sin(2 * math.pi * origin)
+
+    return np.array([speed(each) for each in np.asarray(x) - MEAN * time])
+
+
+def burgers(end):
+    return PDE(lambda u: u.t + u * u.x, LINE * Time(0, end), [Periodic("x"), Initial(wave)])
+
+
+def error_at(solution, points, exact):
+    found = solution(torch.from_numpy(points)).numpy()
+    return float(np.linalg.norm(found - exact) / np.linalg.norm(exact))
+
+
+def places(end, count=997):
+    x = (np.arange(count) + 0.5) / count
+    return np.column_stack([x, np.full(count, end)])
+
+
+@pytest.mark.slow
+def test_front_of_burgers_equation_is_passed():
+    solution = solve(burgers(end=0.3), budget=0.02)
+    points = places(0.3)
+    error = error_at(solution, points, behind_shock(points[:, 0], 0.3)[:, None])
+    assert "a hyperviscosity smooths them over a few intervals of 0.0" in solution.trust
+    assert solution.trust.startswith("Checked") and solution.stopped is StopReason.BUDGET
+    assert error < 0.15 and error / 3 < solution.error_estimate < 1
+    # The mean is conserved, and beside the front there are no more than the oscillations of a sharp cut.
+    found = solution(torch.from_numpy(points)).numpy()
+    assert abs(found.mean() - MEAN) < 2e-3 and found.max() < MEAN + 1.2 and found.min() > MEAN - 1.2
+
+
+@pytest.mark.slow
+def test_oblique_front_in_the_plane():
+    def speed(x, y):
+        return wave(x + y) / 2
+
+    problem = PDE(
+        lambda u, v: (
+            u.t + u * u.x + v * u.y - 1e-5 * laplacian(u),
+            v.t + u * v.x + v * v.y - 1e-5 * laplacian(v),
+        ),
+        PLANE * Time(0, 0.4),
+        [Periodic("x", "y"), Initial({"u": speed, "v": speed})],
+    )
+    solution = solve(problem, budget=0.1)
+    x = (np.arange(41) + 0.5) / 41  # not at the front
+    points = np.array([[a, b, 0.4] for a in x for b in x])
+    exact = behind_shock(points[:, 0] + points[:, 1], 0.4)[:, None] / 2
+    error = error_at(solution, points, np.repeat(exact, 2, 1))
+    assert error < 0.15 and error / 3 < solution.error_estimate < 1 and "hyperviscosity" in solution.trust
+
+
+def test_slopes_of_smoothed_residuals_are_differences():
+    march = SmoothedMarch(recognised(burgers(0.4).form), 1e-2, lambda *_: True, 0.5)
+    axes, state = march._initial()
+    axes = march._with_time(axes, 0.0, 0.01)
+    smoothing = march.smoothing(axes, state)
+    assert list(smoothing) == [(0, 0, (4, 0))]
+    speed, length = MEAN + 1, 1 / 24
+    march._slab(axes[:1], state, 0.0, 0.01)
+    (block,) = march.statement.equation_blocks(axes)
+    random = np.random.default_rng(3)
+    coef, move = random.normal(size=(2, *(axis.count for axis in axes), 1))
+    slopes = block.evaluate(coef)[1]
+    rate = slopes[0, 0, (0, 1)][0, 0]
+    assert slopes[0, 0, (4, 0)][0, 0] == pytest.approx(0.1 * speed * length**3 * rate, rel=1e-2)
+    derivatives = block.derivatives(move, {index for _, _, index in slopes})
+    along = sum(slope * derivatives[index][slot] for (_, slot, index), slope in slopes.items())
+    difference = (block.residuals(coef + 1e-5 * move) - block.residuals(coef - 1e-5 * move))[0] / 2e-5
+    assert np.allclose(along, difference, rtol=1e-6, atol=1e-6 * np.abs(difference).max())
+
+
+def test_only_periodic_problems_in_which_something_moves_are_smoothed():
+    def holds(equation, conditions=None):
+        conditions = [Periodic("x"), Initial(wave)] if conditions is None else conditions
+        statement = recognised(PDE(equation, LINE * Time(0, 1), conditions).form)
+        assert not isinstance(statement, str)
+        return smooths(statement)
+
+    assert holds(lambda u: u.t + u * u.x)
+    assert holds(lambda u: 2 * u.t + u.x**3 - u.xx)
+    assert not holds(lambda u: u.t - u.xx - u**2)
+    assert not holds(lambda u: u.tt + u * u.x - u.xx, conditions=[Periodic("x"), Initial(wave, rate=0.0)])
+    assert not holds(lambda u: u.t + u * u.x - u.xx, conditions=[Dirichlet(0.0), Initial(0.0)])
+    system, starts = lambda h, u: (h.t + u * h.x + h * u.x, u.t + u * u.x + h.x), {"h": wave, "u": wave}
+    assert not holds(system, conditions=[Periodic("x"), Initial(starts)])
+    mixed = lambda h, u: (h.t + u.t + u * h.x - h.xx, u.t + u * u.x - u.xx)  # noqa: E731
+    assert not holds(mixed, conditions=[Periodic("x"), Initial(starts)])
+
+
+@pytest.mark.slow
+def test_a_solution_that_blows_up_ends_as_before():
+    problem = PDE(lambda u: u.t + u * u.x - u**3 - 1e-2 * u.xx, LINE * Time(0, 2), [Periodic("x"), Initial(wave)])
+    with pytest.warns(SolutionWarning, match="ends at t = "):
+        solution = solve(problem, budget=0.02)
+    assert solution.problem.domain.bounds[1, 1] < 1.0 and "hyperviscosity" not in solution.trust
