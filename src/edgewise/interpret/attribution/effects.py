@@ -317,7 +317,7 @@ def central_range(values: np.ndarray) -> tuple[float, float]:
 
 
 def evaluation_points(values: np.ndarray, points: int = 61) -> tuple[np.ndarray, bool]:
-    """Choose the points at which a function of data (N,) is drawn, and tell whether they are the values themselves.
+    """Choose the points at which a function of data (N,) is drawn, and return whether they are the values themselves.
 
     That is so if there are 2 to 12 different ones; otherwise they are evenly spaced over `central_range`.
     """
