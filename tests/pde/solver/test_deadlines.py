@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from edgewise.errors import InputError
-from edgewise.outcomes import StopReason
+from edgewise.outcomes import Deadline, StopReason
 from edgewise.pde import (
     PDE,
     Box,
@@ -32,6 +32,7 @@ from edgewise.pde.structured import enriched, stationary
 from edgewise.pde.structured.evolution import slabs, windows
 from edgewise.pde.structured.inverse import _Smoothing
 from edgewise.pde.structured.networks import TensorNetwork
+from edgewise.pde.structured.statement import recognised
 
 PI = math.pi
 SQUARE = Box(x=(0, 1), y=(0, 1))
@@ -184,8 +185,29 @@ def test_a_judgement_without_time_says_so(counted_seconds, monkeypatch):
     assert solution.stopped is StopReason.TIME_LIMIT and "the solution ends at t = 0." in solution.message
     monkeypatch.setattr(history, "RESERVED_SHARE", 0.0)
     hasty = solve(burgers(), time_limit=0.1)
-    assert "there was no time for further checks; the only pass through time had a tolerance of" in hasty.trust
+    assert "there was no time for further checks; the estimate is 10 times the residual at least" in hasty.trust
+    assert "the only pass through time had a tolerance of" in hasty.trust
     assert math.isfinite(hasty.error_estimate)
+
+
+@pytest.mark.parametrize(("linear", "cubic"), [(0.0, 1.0), (900.0, 1.0), (900.0, 10.0), (940.0, 0.1)])
+def test_a_residual_that_nobody_could_compare_is_no_estimate(linear, cubic):
+    """Waves that nearly resonate amplify it: on the first grid of the second one the error is 2.4 times as large."""
+
+    def true(x):
+        return torch.sin(20 * x) + 0.3
+
+    def equation(u, x):
+        return u.xx + linear * (u - true(x)) + cubic * (u**3 - true(x) ** 3) + 400 * torch.sin(20 * x)
+
+    problem = PDE(equation, Interval(0, 1), [Dirichlet(true)], solution=true)
+    first = next(stationary.stationary_stages(recognised(problem.form)))
+    x = problem.domain.interior(1000, "sobol")
+    error = first.network(x).detach() - problem.exact(x)
+    with Deadline(lambda: -1.0).holds():
+        found = evidence.judge(first.network, problem)
+    assert "no time for further checks; the estimate is 10 times the residual at least" in found.trust
+    assert 1 / 3 < found.estimate * float(problem.exact(x).norm() / error.norm()) < 100
 
 
 @pytest.mark.slow

@@ -89,6 +89,7 @@ ONE_SIDED = 0.5
 # Points of the equation of the error between breakpoints; in a slab of time there are as many as its polynomial has
 # coefficients, for its residual is orthogonal to polynomials of all lower degrees, and fewer points do not see that.
 CORRECTION_POINTS = 3
+UNCHECKED = 10.0  # estimate where the residual alone is known, relative to it: errors of 0.1 to 4 times were measured
 LATE_SHARE = 0.1  # of the time: the last part, whose error counts where it is larger. A choice
 # Multiply-adds that a correction may take at least, some 0.05 seconds, and where a solution consists of slabs of time,
 # whose growth of errors nothing else knows, a second. Choices.
@@ -274,6 +275,9 @@ def judge(
             estimates.append(1.0)  # another solution may differ by as much as the solution is large
     except OutOfTime:
         checks.append("there was no time for further checks")
+        if not any(estimates):
+            checks.append(f"the estimate is {UNCHECKED:.0f} times the residual at least")
+            estimates.append(UNCHECKED * residual / max(size, ABOVE_ZERO))
     if not any(estimates):  # a residual in units of the field exceeds the error of a smooth solution, but it is known
         estimates.append(residual / max(size, ABOVE_ZERO))
     estimate = max(estimates)
