@@ -32,7 +32,7 @@ from edgewise.pde.solver.judging.evidence import (
     residual_size,
     sought_points,
 )
-from edgewise.pde.solver.judging.uniqueness import squared_residuals
+from edgewise.pde.solver.judging.uniqueness import squared_residuals, undefined_beyond
 from edgewise.pde.solver.network import (
     SolverNetwork,
     count_parameters,
@@ -303,11 +303,17 @@ class History(WorkBudget):
 
     def ended_early(self, problem: Collocation, march: March, loss: float, reason: StopReason) -> str:
         """Record the only pass through time, up to the moment that it reached, and return a clause about it."""
-        assert problem.form.time is not None
-        shorter = until(problem, problem.form.time, march.reached)
+        axis, why = problem.form.time, WHY_EARLY[reason]
+        assert axis is not None
+        shorter = until(problem, axis, march.reached)
         self._draw_points(shorter)
         self.add_stage(TrainedNetwork(march.network, shorter, loss), march.points)
-        return f"{WHY_EARLY[reason]} at {problem.domain.coordinates[problem.form.time]} = {march.reached:.6g}"
+        if reason is StopReason.NO_PROGRESS:
+            x = self.fresh_points.clone()
+            x[:, axis] = march.reached
+            beyond = undefined_beyond(march.network, shorter, x)
+            why = f"{beyond}: the solution ends" if beyond else why
+        return f"{why} at {problem.domain.coordinates[axis]} = {march.reached:.6g}"
 
     def begun(
         self, problem: Collocation, march: March, loss: float, reason: StopReason, *, gives_way: bool

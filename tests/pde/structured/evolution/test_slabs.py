@@ -8,6 +8,7 @@ import torch
 from scipy.integrate import solve_ivp
 
 from edgewise.checkpoint import load_solution, save_solution
+from edgewise.errors import SolutionWarning
 from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.pde import (
     PDE,
@@ -550,3 +551,18 @@ def test_coarser_passes_in_a_periodic_plane_have_as_many_intervals_as_splines_ne
     )
     march = SlabMarch(recognised(problem.form), 1e-3, lambda share, count, work: True, 1 / 1.3).run()
     assert errors_of(march.network, problem).relative_l2 < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("equation", "start", "end", "words"),
+    [
+        (lambda h: h.t + torch.sqrt(h), 1.0, 2.0, "h reaches 0, below which the equation is no finite number"),
+        (lambda h: h.t - torch.sqrt(1 - h), 0.0, 2.0, "h reaches 1, above which the equation is no finite number"),
+        (lambda h: h.t - h**2, 1.0, 1.0, "Windows in time became too short, as where a solution blows up or jumps"),
+    ],
+)
+def test_where_an_equation_ends_is_told(equation, start, end, words):
+    with pytest.warns(SolutionWarning):
+        solution = solve(PDE(equation, Time(0, 3), [Initial(start)]))
+    assert solution.message.startswith(words)
+    assert float(solution.problem.domain.bounds[0, 1]) == pytest.approx(end, rel=1e-4)
