@@ -49,7 +49,9 @@ LINES, LINE_POINTS = 4, 513  # along each coordinate, on which jumps are sought.
 SMALL_SINGULAR, SMALL_ROW, SMALLEST_ROW = 1e-4, 1e-3, 1e-9
 ZERO_MEAN = 1e-4  # of the largest value of a field: means below are zero, as far as points of a coarse mesh give them
 ROUNDED_MEAN = 1e-9  # of the largest value of all fields: so are those of a pressure that is rounding alone. A choice
-BEYOND = 1e-6  # of the largest value of a field, by which it is moved to see whether the equation ends there. A choice
+MOVED_SHARE = (
+    1e-6  # of the largest value of a field, by which it is moved to see whether the equation ends there. A choice
+)
 ZERO_POINTS = 4000  # at which the residuals of u = 0 are looked at. A choice
 
 
@@ -317,7 +319,7 @@ def undefined_beyond(network: nn.Module, problem: Collocation, x: Tensor) -> str
     sizes = network(problem.domain.interior(ZERO_POINTS, "sobol")).abs().amax(0)
     for number, name in enumerate(problem.fields):
         for side, sign in (("below", -1), ("above", 1)):
-            moved, step = jet.clone(), BEYOND * float(sizes[number])
+            moved, step = jet.clone(), MOVED_SHARE * float(sizes[number])
             moved[0, ..., number] += sign * step
             wrong = ~block.weighted_residuals(moved, block.data, unknowns).isfinite().all(1)
             if step > 0 and bool(wrong.any()):
