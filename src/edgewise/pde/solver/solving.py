@@ -51,9 +51,7 @@ DEGREE_OF_PARTS = 7
 # cells. A choice: one per cent, as of a residual.
 UNSOLVED_ESTIMATE = 1e-2
 DEFAULT_TOLERANCE = 1e-10  # A choice: what two grids reach on smooth problems
-BESIDE_JUMPS = (
-    3.0  # by how much errors at an outflow may exceed those of the whole domain where a start jumps. A choice
-)
+BESIDE_JUMPS = 3.0  # errors at an outflow relative to those of the whole domain, where a start jumps. A choice
 GAP_OF_ERRORS = 0.2  # standard errors to which two grids must agree: an interval is then 2 % too short. A choice
 STARTS_OF_OTHERS = 5  # from which another solution is sought. A choice: less than a second on a square
 INTERRUPTED = "Interrupted; the solution is that of the last complete grid."
