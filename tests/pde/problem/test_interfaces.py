@@ -1,6 +1,7 @@
 """Interfaces: parts of a domain, their joints by value and flux, exact solutions of several kinds, and bad input."""
 
 import math
+import re
 
 import pytest
 import torch
@@ -365,3 +366,17 @@ def test_level_sets():
     assert sum(piece.measure for piece in ellipse.pieces) == pytest.approx(9.6884, rel=3e-2)
     outward = torch.stack([points[:, 0] / 4, points[:, 1]], 1)
     assert float(((outward / outward.norm(dim=1, keepdim=True)) - normals).abs().max()) < 1e-9
+
+
+@pytest.mark.parametrize(
+    ("coefficient", "came"),
+    [
+        (lambda x: torch.eye(2), "a tensor of shape (2, 2)"),
+        (lambda x: x, "a tensor of shape (64,)"),
+        (lambda x: "a", "'a'"),
+    ],
+)
+def test_a_coefficient_of_diffusion_that_is_neither_number_nor_function(coefficient, came):
+    message = rf"^coefficient must be a number, a field or a function of coordinates, got {re.escape(came)}"
+    with pytest.raises(InputError, match=message):
+        PDE(lambda u, x: diffusion(u, coefficient(x)), Interval(0, 1), [Dirichlet(0.0)])

@@ -416,7 +416,9 @@ def diffusion(u: Field, coefficient: float | Field | Callable[..., Tensor]) -> T
         return coefficient * laplacian(u) + (gradient(coefficient) * gradient(u)).sum(1)
     if not callable(coefficient):
         if not is_number(coefficient):
-            came = "a tensor" if isinstance(coefficient, Tensor) else f"{coefficient!r:.60}"
+            came = f"{coefficient!r:.60}"
+            if isinstance(coefficient, Tensor):
+                came = f"a tensor of shape {tuple(coefficient.shape)}; a function is written as lambda x: 1 + x"
             raise InputError(f"coefficient must be a number, a field or a function of coordinates, got {came}")
         return coefficient * laplacian(u)
     if u.points is None:

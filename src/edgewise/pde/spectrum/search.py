@@ -19,7 +19,7 @@ from edgewise.pde.domains.shapes import Polygon
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.corners import CornerFunctions
 from edgewise.pde.problem.strong_form import strong_form_of
-from edgewise.pde.solver.judging.uniqueness import zero_solves
+from edgewise.pde.solver.judging.uniqueness import unsolved_by_zero
 from edgewise.pde.spectrum.grids import COARSEST_GRID, finer_grids, harmonic_corners
 from edgewise.pde.spectrum.matrices import on_cut_cells, on_fitted_cells
 from edgewise.train.cost import WorkBudget
@@ -214,8 +214,11 @@ def _check_problem(problem: Collocation) -> bool:
     (name, start), *_ = problem.coefficients.items()
     form = problem.form
     beside = strong_form_of(form.equation, domain, form.conditions, coefficients={name: start + 1.0})
-    if not (form.is_linear and beside.is_linear) or form.observations or not zero_solves(problem):
-        raise InputError("problem must be linear and homogeneous in the fields, so that u = 0 solves it, without data")
+    came = "measured values" if form.observations else unsolved_by_zero(problem)
+    if came or not (form.is_linear and beside.is_linear):
+        fields = ", ".join(problem.fields)
+        came = came or f"an equation or a condition that is not linear in {fields}"
+        raise InputError(f"problem must be linear and homogeneous in {fields} for eigenvalues, got {came}")
     if problem.has_integrals or problem.form.hard.values:
         raise InputError("problem must have no integrals, no delays and no hard conditions for eigenvalues")
     if form.parts is not None:

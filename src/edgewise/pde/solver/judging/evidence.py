@@ -41,8 +41,8 @@ from edgewise.pde.solver.judging.uniqueness import (
     problem_around,
     squared_residuals,
     undetermined_coefficients,
+    unsolved_by_zero,
     weakest_direction,
-    zero_solves,
 )
 from edgewise.pde.solver.solution import Stage, field_values
 from edgewise.pde.solver.training import linear_method, train_network
@@ -299,7 +299,7 @@ def _doubts_of_uniqueness(
     ]
     least = UNDETERMINED[min(problem.domain.dimension, 3)]
     is_unique = weakest is not None and weakest.size >= least
-    if size < SMALL_SOLUTION and not (is_unique and problem.is_linear) and zero_solves(problem):
+    if size < SMALL_SOLUTION and not (is_unique and problem.is_linear) and not unsolved_by_zero(problem):
         can_search = not problem.is_linear and problem.form.time is None and isinstance(problem.domain, Box)
         more = "; other_solutions looks for more" if can_search else ""
         doubts.append(

@@ -130,11 +130,13 @@ class ZeroNetwork(nn.Module):
         return x.new_zeros(components, len(x), self.fields)
 
 
-def zero_solves(problem: Collocation) -> bool:
-    """True if u = 0 fulfils the equation, all conditions and all observations."""
+def unsolved_by_zero(problem: Collocation) -> str:
+    """Name, in words, what u = 0 does not fulfil of the equation, the conditions and the observations; "" for none."""
     zero = ZeroNetwork(problem.outputs)
-    sampled = problem.resampled(ZERO_POINTS, how="sobol", seed=3)
-    return all(not bool(block_squares(block, zero, problem).any()) for block in sampled.blocks())
+    for block in problem.resampled(ZERO_POINTS, how="sobol", seed=3).blocks():
+        if bool(block_squares(block, zero, problem).any()):
+            return f"{block.name}, which u = 0 does not fulfil"
+    return ""
 
 
 def undetermined_coefficients(network: nn.Module, problem: Collocation) -> list[str]:
