@@ -32,7 +32,7 @@ from edgewise.pde.solver.passes import check_by_coarse_pass, check_outflow, solv
 from edgewise.pde.solver.refinement import SEPARABLE, TENSOR, Plan, Refinement
 from edgewise.pde.solver.solution import Solution, field_values
 from edgewise.pde.solver.training import linear_method
-from edgewise.pde.structured.networks import TensorNetwork
+from edgewise.pde.structured.networks import EnrichedNetwork, TensorNetwork
 from edgewise.settings import MOST_FACTORISED_IN_EQUATIONS, MOST_FACTORISED_WITH_INTEGRALS
 from edgewise.train.methods.base import Method
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
@@ -355,7 +355,12 @@ def _solve_on_structured_grids(
             if ended is None or ended[0] is StopReason.NO_PROGRESS:  # or networks, whatever is better
                 return _solve_with_low_rank(problem, history, tolerance, None)
             return ended
-        return solve_on_grids(problem, enriched_stages(problem), history, tolerance)
+        ended = solve_on_grids(problem, enriched_stages(problem, known), history, tolerance)
+        if ended is not None and ended[0] is StopReason.NO_PROGRESS and not history.evidence().is_final:
+            assert history.best is not None
+            if not isinstance(history.best.network, EnrichedNetwork):
+                return None  # or networks, whatever is better
+        return ended
     if marches(statement):
         if statement.surplus:
             check_by_coarse_pass(problem, statement, history)
