@@ -15,6 +15,7 @@ from edgewise.pde import (
     Box,
     Dirichlet,
     Disk,
+    LevelSet,
     LShape,
     Neumann,
     Polygon,
@@ -26,7 +27,7 @@ from edgewise.pde import (
 )
 from edgewise.pde.solver.judging.evidence import LARGEST_RESIDUAL
 from edgewise.pde.structured.enriched import enriched_stages, operator_of
-from edgewise.pde.structured.networks import EnrichedNetwork
+from edgewise.pde.structured.networks import EnrichedNetwork, TensorNetwork
 
 pytestmark = pytest.mark.slow
 SQUARE = Box(x=(-1, 1), y=(-1, 1))
@@ -164,11 +165,83 @@ def test_files_derivatives_and_fluxes(tmp_path):
         PDE(lambda u: laplacian(u) + 1, SQUARE - Box(x=(-0.5, 0.5), y=(-0.5, 0.5)), [Dirichlet(0.0)]),
         PDE(lambda u, v: (laplacian(u) + v, laplacian(v) + u), LShape(), [Dirichlet({"u": 0.0, "v": 1.0})]),
         PDE(lambda u: gradient(u).sum(1) - u, LShape(), [Dirichlet(1.0, on="edge 1")]),
-        PDE(lambda u: laplacian(u) + 1, Disk(), [Dirichlet(0.0)]),
     ],
 )
 def test_other_problems_are_left_to_least_squares_of_splines(problem):
     assert list(enriched_stages(problem)) == []
+
+
+def smooth(x, y):
+    return x.exp() * (2 * y).sin() + (3 * x * y).cos()
+
+
+def source(x, y):
+    """Laplacian of `smooth`."""
+    return -3 * x.exp() * (2 * y).sin() - 9 * (x**2 + y**2) * (3 * x * y).cos()
+
+
+@pytest.mark.parametrize(
+    "domain",
+    [
+        Disk(),
+        LevelSet(lambda x, y: x**2 / 4 + y**2 - 1, x=(-3, 3), y=(-2, 2)),  # a box wider than the ellipse
+        Disk() - LevelSet(lambda x, y: x**2 / 0.16 + y**2 / 0.04 - 1, x=(-1, 1), y=(-1, 1)),
+    ],
+)
+def test_splines_alone_on_smooth_domains(domain):
+    solution = solve(
+        PDE(lambda u, x, y: laplacian(u) - source(x, y), domain, [Dirichlet(smooth)], solution=smooth), budget=0.1
+    )
+    assert type(solution.model) is TensorNetwork and solution.stopped == "converged"
+    error = solution.errors().relative_l2
+    assert error < 3e-11 and error / 3 < solution.error_estimate < 1e-9
+
+
+@pytest.mark.parametrize("domain", [Annulus(0.5, 1.0), SQUARE - Disk(0.3, (0.2, 0.1))])
+def test_a_system_around_a_hole(domain):
+    """Elasticity whose solution goes on smoothly into the hole."""
+
+    def sources(x, y):
+        first = -x.exp() * (2 * y).sin() - 4 * (2 * x * y).sin() - 8 * x * y * (2 * x * y).cos()
+        return first, -(12 * x**2 + 4 * y**2) * (2 * x * y).cos() + 4 * x.exp() * (2 * y).cos()
+
+    def equation(u, v, x, y):
+        first, second = sources(x, y)
+        return 3 * u.xx + u.yy + 2 * v.xy - first, 3 * v.yy + v.xx + 2 * u.xy - second
+
+    known = {"u": lambda x, y: x.exp() * (2 * y).sin(), "v": lambda x, y: (2 * x * y).cos()}
+    solution = solve(PDE(equation, domain, [Dirichlet(known)], solution=known), budget=0.1)
+    assert type(solution.model) is TensorNetwork
+    assert solution.errors().relative_l2 < 1e-10 and solution.error_estimate < 1e-9
+
+
+def test_a_narrow_peak_is_left_to_networks():
+    def peak(x, y):
+        return (-100 * (x - 0.3) ** 2 - 100 * (y + 0.2) ** 2).exp()
+
+    def equation(u, x, y):
+        return laplacian(u) - (40000 * ((x - 0.3) ** 2 + (y + 0.2) ** 2) - 400) * peak(x, y)
+
+    problem = PDE(equation, Disk(), [Dirichlet(peak)], solution=peak)
+    assert len(list(enriched_stages(problem))) <= 4
+    solution = solve(problem, budget=0.1)
+    assert solution.parameters > 4000 and solution.errors().relative_l2 < 1e-3
+
+
+def test_a_nonlinear_start_on_a_disk():
+    """From each of Bratu's two radial solutions, log(8 b / (1 + b r^2)^2 / w), Newton's method stays there."""
+    weight = 1.9
+    problem = PDE(lambda u: laplacian(u) + weight * torch.exp(u), Disk(), [Dirichlet(0.0)])
+    x = problem.domain.interior(500, "sobol", seed=3)
+    for b in np.roots([weight, 2 * weight - 8, weight]).tolist():  # u = 0 at r = 1
+
+        def known(x, y, b=b):
+            return (8 * b / weight / (1 + b * (x**2 + y**2)) ** 2).log()
+
+        near = solve(PDE(lambda u, x, y, known=known: u - known(x, y), Disk(), [Dirichlet(0.0)]), tolerance=1e-4)
+        solution = solve(problem, start=near, budget=0.1)
+        exact = known(*x.unbind(1))
+        assert (solution(x)[:, 0] - exact).norm() < 1e-9 * exact.norm() and solution.stopped == "converged"
 
 
 def test_a_nonlinear_problem():

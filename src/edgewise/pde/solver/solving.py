@@ -184,8 +184,9 @@ def solve(
     - Evolution on other domains of the plane: Galerkin's method in windows of time.
     - Linear equations of second order for one field on solids cut from others: Galerkin's method on cut cells.
     - One field of more coordinates, or where three are too many for a grid: a tensor train of splines.
-    - Equations of second order for one field on other domains of the plane, with the Laplacian as leading part:
-      functions that are singular at corners and around round holes are added to splines, by least squares.
+    - Other domains of the plane without time: splines of degree 11 by least squares. For one field and the Laplacian as
+      leading part, functions that are singular at corners and around round holes are added; without them a domain must
+      have no reentrant corner, and where splines do not resolve the solution networks come next.
     - Fields that `UnknownField` names: penalised least squares on tensor grids.
 
     All others are solved by networks: sums of all products of B-splines (`TensorLayer`) on one or two coordinates, sums

@@ -1,8 +1,8 @@
-"""Equations of second order on domains with corners and round holes: splines and singular functions, by least squares.
+"""Equations on domains of the plane that are no box: splines of high degree and singular functions, by least squares.
 
-The solution is a sum of products of splines of high degree, which are smooth on the box around the domain, and of the
-functions that are singular at its corners and in its holes. A few hundred of both have the digits for which splines
-alone need many thousands.
+The solution is a sum of products of splines, which are smooth on the box around the domain, and, for equations of second
+order, of the functions that are singular at its corners and in its holes. A few hundred of both have the digits for
+which splines alone need many thousands; where there are neither, solutions are smooth and splines do.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ ENRICHED_STAGES = (
     (26, 10, 36),
 )
 MOST_ENRICHED = 2000  # functions of the last stage. A choice: their rows are factorised within ten seconds
-# Intervals from which on stages without singular functions end where the loss is above this: a tenth of a per cent of
-# the equation is left, and networks with grids graded by it, which come next, do better at narrow peaks. A choice.
-ENOUGH_INTERVALS, FAR_LOSS = 11, 1e-6
+# Intervals from which on stages without singular functions end if the loss is above this. A choice: at smooth solutions
+# it is 1e-14, and at narrow peaks networks, which come next, do better, for their grids follow the residual.
+ENOUGH_INTERVALS, FAR_LOSS = 6, 1e-8
 START_RIDGE = 1e-8  # of the fit of a start, whose error Newton's method removes. A choice
 EXTENT_POINTS, EXTENT_MARGIN = 1024, 0.01  # on the boundary, for the box of the splines, and its margin. A choice
 ENRICHED_OVERSAMPLING = 2.0  # points for each spline along a coordinate. A choice
@@ -265,12 +265,11 @@ def enriched_stages(problem: Collocation, begin: Callable[[Tensor], Tensor] | No
     is_other = is_other or form.parts is not None or any(term.is_hard for term in form.condition_terms)
     if is_other or domain.dimension != 2 or TIME in domain.coordinates:
         return
-    places = tuple(corner.point for corner in corners_of(domain))
-    is_smooth, operator = not places and not holes_of(domain), None
-    if not is_smooth:
-        operator = operator_of(problem) if len(problem.fields) == 1 and problem.order == 2 else None
-        if operator is None:
-            return
+    corners, holes = corners_of(domain), holes_of(domain)
+    places = tuple(corner.point for corner in corners)
+    is_enriched = bool(corners or holes) and len(problem.fields) == 1 and problem.order == 2
+    operator = operator_of(problem) if is_enriched else None
+    is_reentrant = any(corner.opening > math.pi * (1 + ROUNDED_KIND) for corner in corners)
     ends = _extent(domain)
 
     def lines_of(intervals: int) -> list[Tensor]:
@@ -280,7 +279,7 @@ def enriched_stages(problem: Collocation, begin: Callable[[Tensor], Tensor] | No
         check_time()
         functions = [] if operator is None else singular_functions(problem, operator, most, around)
         count, products = sum(len(each.terms) for each in functions), (intervals + ENRICHED_DEGREE) ** 2
-        if not (is_smooth or count) or count + products * problem.outputs > MOST_ENRICHED:
+        if (is_reentrant and not count) or count + products * problem.outputs > MOST_ENRICHED:
             return
         layer = TensorLayer(lines_of(intervals), problem.outputs, degree=ENRICHED_DEGREE, clamped=True)
         network = TensorNetwork(layer)
@@ -294,7 +293,7 @@ def enriched_stages(problem: Collocation, begin: Callable[[Tensor], Tensor] | No
         loss, work = _solved(network, sampled)
         begin = network
         yield Stage(network, loss, sampled.point_count, work)
-        if is_smooth and intervals >= ENOUGH_INTERVALS and loss > FAR_LOSS:
+        if not count and intervals >= ENOUGH_INTERVALS and loss > FAR_LOSS:
             return
 
 
