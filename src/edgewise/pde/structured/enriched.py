@@ -1,8 +1,8 @@
 """Equations on domains of the plane that are no box: splines of high degree and singular functions, by least squares.
 
-The solution is a sum of products of splines, which are smooth on the box around the domain, and, for equations of second
-order, of the functions that are singular at its corners and in its holes. A few hundred of both have the digits for
-which splines alone need many thousands; where there are neither, solutions are smooth and splines do.
+The solution is a sum of products of splines, which are smooth on the box around the domain, and, for one field and the
+Laplacian, of the functions that are singular at its corners and in its holes. A few hundred of both have the digits for
+which splines alone need many thousands; on smooth domains splines are enough.
 """
 
 from __future__ import annotations
