@@ -167,4 +167,4 @@ def test_beyond_a_fold_no_solution_is_claimed(domain, rate):
     assert solution.stopped == "no_progress"
     assert solution.error_estimate >= 1
     assert solution.trust.startswith("Not to be trusted")
-    assert len(solution.stages) <= 3  # further ones take minutes
+    assert len(solution.stages) <= 5  # further ones take minutes; on the disk the first three are of splines alone
