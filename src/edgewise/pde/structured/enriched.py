@@ -20,7 +20,7 @@ from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.nn.prediction import BATCH_ROWS
 from edgewise.ops.jet import seed_jet
 from edgewise.outcomes import check_time, foreseen, interruptible
-from edgewise.pde.domains.domain import TIME, Domain, Piece
+from edgewise.pde.domains.domain import TIME, Box, Domain, Piece
 from edgewise.pde.domains.mesh import FACE_POINTS, Mesh
 from edgewise.pde.domains.sampling import gauss_legendre
 from edgewise.pde.problem.collocation import Collocation, points_with
@@ -270,6 +270,7 @@ def enriched_stages(problem: Collocation, begin: Callable[[Tensor], Tensor] | No
     is_enriched = bool(corners or holes) and len(problem.fields) == 1 and problem.order == 2
     operator = operator_of(problem) if is_enriched else None
     is_reentrant = any(corner.opening > math.pi * (1 + ROUNDED_KIND) for corner in corners)
+    needs_functions = is_reentrant or isinstance(domain, Box)  # what boxes have no grids for is left to networks
     ends = _extent(domain)
 
     def lines_of(intervals: int) -> list[Tensor]:
@@ -279,7 +280,7 @@ def enriched_stages(problem: Collocation, begin: Callable[[Tensor], Tensor] | No
         check_time()
         functions = [] if operator is None else singular_functions(problem, operator, most, around)
         count, products = sum(len(each.terms) for each in functions), (intervals + ENRICHED_DEGREE) ** 2
-        if (is_reentrant and not count) or count + products * problem.outputs > MOST_ENRICHED:
+        if (needs_functions and not count) or count + products * problem.outputs > MOST_ENRICHED:
             return
         layer = TensorLayer(lines_of(intervals), problem.outputs, degree=ENRICHED_DEGREE, clamped=True)
         network = TensorNetwork(layer)
