@@ -262,8 +262,8 @@ def enriched_stages(problem: Collocation, begin: Callable[[Tensor], Tensor] | No
     """
     form, domain = problem.form, problem.domain
     is_other = problem.unknowns or form.observations or problem.has_integrals or form.has_delays or problem.periodic
-    is_other = is_other or form.parts is not None or any(term.is_hard for term in form.condition_terms)
-    if is_other or domain.dimension != 2 or TIME in domain.coordinates:
+    has_more = form.parts is not None or any(term.is_hard for term in form.condition_terms)
+    if is_other or has_more or domain.dimension != 2 or TIME in domain.coordinates:
         return
     corners, holes = corners_of(domain), holes_of(domain)
     places = tuple(corner.point for corner in corners)
