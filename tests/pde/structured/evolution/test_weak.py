@@ -329,3 +329,17 @@ def test_a_budget_keeps_the_slabs_of_the_first_grid():
     solution = solve(problem, budget=1e-4)
     assert solution.stopped == "budget" and "the solution ends at t = " in solution.message
     assert "one grid only" in solution.trust and solution.error_estimate == 1.0
+
+
+@pytest.mark.parametrize(("rate", "rough"), [(0.0, "start is"), (1.0, "")])
+def test_a_string_whose_rate_contradicts_a_moving_end(rate, rough):
+    """A kink runs into it from the end; a start with the rate of the end, (1 - x)^8, has none."""
+    ends = [Dirichlet(lambda t: torch.sin(t), on="x=0"), Dirichlet(0.0, on="x=1")]
+    start = Initial(0.0, rate=lambda x: rate * (1 - x) ** 8)
+    problem = PDE(lambda u: u.tt - u.xx, Interval(0, 1) * Time(0, 1), [*ends, start])
+    assert rough_part(recognised(problem.form)) == rough
+    if rough:
+        solution = solve(problem, tolerance=1e-2)
+        x = torch.rand(500, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+        gap = solution(x)[:, 0] - torch.sin((x[:, 1] - x[:, 0]).clamp(min=0))  # d'Alembert's wave, before it returns
+        assert float(gap.square().mean().sqrt()) < 3 * solution.error_estimate < 0.1

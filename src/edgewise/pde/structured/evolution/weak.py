@@ -72,6 +72,7 @@ FIRST_WEAK_INTERVALS, MOST_WEAK_INTERVALS, WEAK_DEGREE = {1: 48, 2: 12}, {1: 300
 # Share of the largest value by which a start contradicts values at sides at least to be rough. A choice: smaller ones
 # leave errors that are far smaller.
 ROUGH_WALL = 1e-4
+RATE_STEP = 1e-6  # of the time, after which a side is looked at for its rate. A choice: the middle of float64's digits
 
 
 @dataclass(eq=False)
@@ -462,8 +463,14 @@ class WeakMarch(KeptGridMarch):
         if gaps[1] > ROUGH_START and gaps[0] < SLOW_FALL * gaps[1]:
             return True
         axes = even_axes(self.statement, FIRST_WEAK_INTERVALS[len(self.space)], WEAK_DEGREE)
-        missed = WeakForm(self.statement, axes).missed(self._interpolated(axes)[0].ravel(), self.ends[0])
-        return float(np.abs(missed).max()) > ROUGH_WALL * max(size, float(np.abs(missed).max()))
+        form, state, begin = WeakForm(self.statement, axes), self._interpolated(axes), self.ends[0]
+        missed = form.missed(state[0].ravel(), begin)
+        gap = float(np.abs(missed).max())
+        if self.order == 2:  # sides that move at another rate than the start make a kink, which waves carry on
+            step = RATE_STEP * units[1]
+            moved = form.missed((state[0] + step * state[1]).ravel(), begin + step)
+            gap = max(gap, float(np.abs(moved - missed).max()) / RATE_STEP)
+        return gap > ROUGH_WALL * max(size, gap)
 
     def _slab(
         self, space: list[SplineAxis], state: np.ndarray, begin: float, end: float
