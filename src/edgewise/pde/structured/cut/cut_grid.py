@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,21 +14,21 @@ from scipy import sparse
 from edgewise.outcomes import check_time
 from edgewise.pde.domains.domain import Domain
 from edgewise.pde.domains.mesh import Mesh
-from edgewise.pde.domains.sampling import gauss_legendre
 from edgewise.pde.problem.fields import Index
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
 from edgewise.pde.structured.axis import SplineAxis
-from edgewise.pde.structured.linear.projection import Projection
+from edgewise.pde.structured.linear.projection import CellSums, Projection
 
 # Points for each spline of a coordinate, and in each interval. A choice: twice as many as splines in two dimensions.
 POINTS_PER_CUT_SPLINE, LEAST_CELL_POINTS = 1.5, 2
 # Weight of jumps of the highest derivative between cells that the boundary cuts and their neighbours, in the sum of
 # squares. A choice: from a hundredth to a hundred times as much the errors of heat on a disk are the same.
 SEAM_WEIGHT = 0.01
+TABLE_ROWS = 4096  # points other than those of parts that are looked at at once. A choice: some 40 MB
+MOST_LOCAL = 2**21  # values of splines at points that are made at once, of whole cells. A choice: 16 MB
 
-
-Combination = Mapping[Index, np.ndarray]
-"""Factors of derivatives at points, (m,) each."""
+Combination = Mapping[Index, np.ndarray | None]
+"""Factors of derivatives at points, (m,) each, None for one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,19 +85,54 @@ class CutGrid:
                 if name in cut.boundary:  # not the first moment
                     x, normal, shares = cut.boundary[name]
                     self.parts.append(Scattered(term, x, normal, np.sqrt(shares.numpy())))
-        self._tables: dict[tuple[int, Index], sparse.csr_array] = {}
         self._lines: dict[tuple[int, int, int], np.ndarray] = {}  # of each part, coordinate and order
-        self._rows: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
+        self._groups: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
         self.count = math.prod(axis.count for axis in axes)
-        used = np.zeros(self.count, dtype=bool)
-        used[self._local(self.parts[0].x)[0]] = True  # others vanish on the boundary
-        self.active = np.flatnonzero(used)
+        present = np.unique(mesh.cells(cut.x))
         self._place = np.full(self.count, -1)
+        self._place[np.unique(self._numbers(present))] = 0  # others vanish on the boundary
+        self.active = np.flatnonzero(self._place == 0)
         self._place[self.active] = np.arange(len(self.active))
-        self.seams = self._seams(mesh, np.unique(mesh.cells(cut.x)), cut.cells.numpy())
+        self._faces = self._faces_of(present, cut.cells.numpy())
+        self._width = max(self._width_of(present[:, None]), *(self._width_of(pairs) for pairs in self._faces))
 
-    def _seams(self, mesh: Mesh, present: np.ndarray, cut: np.ndarray) -> sparse.csr_array:
-        """Jumps of the highest derivatives between cells of which the boundary cuts one, (seams, active) [1]_.
+    def _numbers(self, cells: np.ndarray) -> np.ndarray:
+        """Numbers of the splines that can differ from zero in cells (c,), (c, splines)."""
+        numbers = np.zeros((len(cells), 1), dtype=int)
+        for axis, corner in zip(self.axes, self._corners(cells).T, strict=True):
+            columns = (corner[:, None] + np.arange(axis.degree + 1)) % axis.count
+            numbers = (numbers[:, :, None] * axis.count + columns[:, None]).reshape(len(cells), -1)
+        return numbers
+
+    def _corners(self, cells: np.ndarray) -> np.ndarray:
+        """Numbers of the intervals of cells (c,), (c, d)."""
+        return np.stack(np.unravel_index(cells, [axis.intervals for axis in self.axes]), 1)
+
+    def _width_of(self, groups: np.ndarray) -> int:
+        """Largest difference of places of splines in the same group of cells (groups, k)."""
+        places = self._place[self._numbers(groups.ravel())].reshape(len(groups), -1)
+        return int((places.max(1) - np.where(places < 0, len(self.active), places).min(1)).max(initial=0))
+
+    def _faces_of(self, present: np.ndarray, cut: np.ndarray) -> list[np.ndarray]:
+        """Neighbouring cells of which the boundary cuts one, along each coordinate, (faces, 2) each."""
+        corners, counts, faces = self._corners(present), [axis.intervals for axis in self.axes], []
+        for number, axis in enumerate(self.axes):
+            after = corners.copy()
+            after[:, number] += 1
+            if axis.periodic:
+                after[:, number] %= axis.intervals
+            pairs = np.stack([present, np.ravel_multi_index(tuple(after.T), counts, mode="clip")], 1)
+            is_near = (after[:, number] < axis.intervals) & np.isin(pairs[:, 1], present) & np.isin(pairs, cut).any(1)
+            faces.append(pairs[is_near])
+        return faces
+
+    def sums_of_cells(self, fields: int = 1) -> CellSums:
+        """A matrix, zero still, of the active splines of so many fields."""
+        return CellSums(len(self.active), self._width, fields)
+
+    @cached_property
+    def ghost(self) -> CellSums:
+        """Sums of products of jumps of the highest derivatives between cells of which the boundary cuts one [1]_.
 
         A jump is the difference of the polynomials of both cells an interval away; its square is weighted by the cell.
 
@@ -105,93 +140,66 @@ class CutGrid:
         ----------
         .. [1] E. Burman, "Ghost penalty", Comptes Rendus Mathematique 348, 2010, 1217.
         """
-        counts = [axis.intervals for axis in self.axes]
-        corners, tables = np.stack(np.unravel_index(present, counts), 1), []
-        nodes, shares = (each.numpy() for each in gauss_legendre(mesh.per_interval, 0.0, 1.0))
-        for number, axis in enumerate(self.axes):
-            after = corners.copy()
-            after[:, number] += 1
-            if axis.periodic:
-                after[:, number] %= axis.intervals
-            is_near = after[:, number] < axis.intervals
-            numbers = [np.ravel_multi_index(tuple(each.T), counts, mode="clip") for each in (corners, after)]
-            is_near &= np.isin(numbers[1], present) & (np.isin(numbers[0], cut) | np.isin(numbers[1], cut))
-            # Points in the middle of both cells, where the highest derivative is what it is on their common face.
-            rules = [(np.array([0.5]), np.ones(1)) if k == number else (nodes, shares) for k in range(len(counts))]
-            places, weights = (
-                np.stack([each.ravel() for each in np.meshgrid(*part, indexing="ij")], 1)
-                for part in zip(*rules, strict=True)
-            )
-            index = tuple(axis.degree if k == number else 0 for k in range(len(counts)))
-            sides, widths = [], np.zeros(0)
-            for cells in (corners[is_near], after[is_near]):
-                low = np.stack([line.breakpoints[cells[:, k]] for k, line in enumerate(self.axes)], 1)
-                width = np.stack([np.diff(line.breakpoints)[cells[:, k]] for k, line in enumerate(self.axes)], 1)
-                x = (low[:, None] + width[:, None] * places).reshape(-1, len(counts))
-                sides.append(self.table_at(torch.from_numpy(x), index))
-                widths = width if not len(widths) else (widths + width) / 2
-            size = widths[:, number] ** axis.degree / math.factorial(axis.degree) * np.sqrt(widths.prod(1))
-            scale = (size[:, None] * np.sqrt(weights.prod(1))).ravel()
-            tables.append(sparse.diags_array(scale) @ (sides[1] - sides[0]))
-        return sparse.csr_array(sparse.vstack(tables))
-
-    @property
-    def inside(self) -> sparse.csr_array:
-        """Values of the active splines at the points of the equation, (m, active)."""
-        return self.table(0, (0,) * len(self.axes))
-
-    @cached_property
-    def ghost(self) -> np.ndarray:
-        """Sums of products of jumps, (active, active), see `seams`."""
-        return (sparse.csr_array(self.seams.T) @ self.seams).toarray()
+        total, masses = self.sums_of_cells(), [_masses(axis) for axis in self.axes]
+        for number, (axis, pairs) in enumerate(zip(self.axes, self._faces, strict=True)):
+            jumps = _jumps(axis)
+            for corner in self._corners(pairs[:, 0]):
+                check_time()
+                factors = [
+                    jumps[k] if n == number else each[k] for n, (k, each) in enumerate(zip(corner, masses, strict=True))
+                ]
+                numbers, block = np.zeros(1, dtype=int), np.ones((1, 1))
+                for line, (columns, own) in zip(self.axes, factors, strict=True):
+                    numbers, block = (numbers[:, None] * line.count + columns).ravel(), np.kron(block, own)
+                total.add(self._place[numbers], self._place[numbers], block)
+        return total
 
     def widths(self, x: torch.Tensor) -> np.ndarray:
         """Lengths of the intervals in which points (m, d) lie, (m, d)."""
         each = zip(self.axes, x.numpy().T, strict=True)
         return np.stack([np.diff(axis.breakpoints)[axis.places(line)] for axis, line in each], 1)
 
-    def _local(self, x: torch.Tensor, index: Index | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Numbers and values, or derivatives, of the products of splines that can differ from zero at points."""
+    def at(self, x: torch.Tensor, index: Index, coef: np.ndarray) -> np.ndarray:
+        """Values, or a derivative by space, at any points (m, d), from coefficients (active, k): (m, k)."""
+        return np.concatenate([self._table(part, index) @ coef for part in x.split(TABLE_ROWS)])
+
+    def _table(self, x: torch.Tensor, index: Index) -> sparse.csr_array:
         numbers, values = np.zeros((len(x), 1), dtype=int), np.ones((len(x), 1))
         for number, axis in enumerate(self.axes):
-            columns, local = axis.local(x[:, number].numpy(), 0 if index is None else index[number])
+            columns, local = axis.local(x[:, number].numpy(), index[number])
             count = values.shape[1] * local.shape[1]  # there may be no points
             numbers = (numbers[:, :, None] * axis.count + columns[:, None]).reshape(len(x), count)
             values = (values[:, :, None] * local[:, None]).reshape(len(x), count)
-        return numbers, values
-
-    def table(self, part: int, index: Index) -> sparse.csr_array:
-        """Values of the active splines, or of a derivative by space, at the points of a part: (m, active)."""
-        if part == len(self.parts):
-            return self.seams
-        if (part, index) not in self._tables:
-            self._tables[part, index] = self.table_at(self.parts[part].x, index)
-        return self._tables[part, index]
-
-    def table_at(self, x: torch.Tensor, index: Index) -> sparse.csr_array:
-        """The same at any points."""
-        numbers, values = self._local(x, index)
         columns = self._place[numbers]
         values, columns = np.where(columns >= 0, values, 0.0), np.maximum(columns, 0)
         starts = numbers.shape[1] * np.arange(len(x) + 1)
         return sparse.csr_array((values.ravel(), columns.ravel(), starts), shape=(len(x), len(self.active)))
 
+    def values(self, part: int, index: Index, coef: np.ndarray) -> np.ndarray:
+        """Values, or a derivative by space, at the points of a part (m, k), from coefficients (active, k)."""
+        total, padded = np.empty((len(self.parts[part].x), coef.shape[1])), np.append(coef, 0 * coef[:1], 0)
+        for rows, places in self._cell_rows(part):
+            check_time()
+            total[rows] = self._combined(part, rows, {index: None}) @ padded[places]
+        return total
+
     def products(
         self, part: int, left: Combination, right: Combination, beyond: tuple[CutGrid, int] | None = None
-    ) -> np.ndarray:
-        """Sums over the points of a part of one combination of derivatives of each active spline times another of each.
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Sums over the points of each cell of one combination of derivatives of each spline times another of each.
 
-        The second may be that of another grid of the same coordinates, whose part has the same points. Returns (active,
-        active). Points of a cell have the same splines, so that cells have dense products.
+        The second may be that of another grid of the same coordinates, whose part has the same points. Yields places of
+        active splines (r,) and (c,), and their sums (r, c), which are dense, for points of a cell have the same splines.
         """
         grid, number = (self, part) if beyond is None else beyond
-        total = np.zeros((len(self.active), len(grid.active)))
         for (rows, places), (_, others) in zip(self._cell_rows(part), grid._cell_rows(number), strict=True):
             check_time()
             first, second = self._combined(part, rows, left), grid._combined(number, rows, right)
-            kept, used = places >= 0, others >= 0
-            total[np.ix_(places[kept], others[used])] += first[:, kept].T @ second[:, used]
-        return total
+            for own, other, block in zip(places, others, first.swapaxes(1, 2) @ second, strict=True):
+                kept, used = own >= 0, other >= 0
+                if not (kept.all() and used.all()):
+                    own, other, block = own[kept], other[used], block[np.ix_(kept, used)]
+                yield own, other, block
 
     def with_points(self, x: torch.Tensor) -> int:
         """Number of a further part, of points (m, d) alone."""
@@ -199,34 +207,43 @@ class CutGrid:
         return len(self.parts) - 1
 
     def sums(self, part: int, left: Combination, values: np.ndarray) -> np.ndarray:
-        """Sums over the points of a combination of derivatives of each active spline times values (m,): (active,)."""
-        total = np.zeros(len(self.active))
+        """Sums over the points of a combination of derivatives of each active spline times values (m, k): (active, k)."""
+        total = np.zeros((len(self.active) + 1, values.shape[1]))  # the last row gets what no active spline has
         for rows, places in self._cell_rows(part):
-            kept = places >= 0
-            total[places[kept]] += (values[rows] @ self._combined(part, rows, left))[kept]
-        return total
+            check_time()
+            each = self._combined(part, rows, left).swapaxes(1, 2) @ values[rows]
+            for own, block in zip(places, each, strict=True):
+                total[own] += block
+        return total[:-1]
 
     def _cell_rows(self, part: int) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Numbers of the points in each cell, and places among the active splines of those of the cell, -1 for none."""
-        if part not in self._rows:
-            x = self.parts[part].x
-            cells = self._mesh.cells(x).numpy()
+        """Numbers of the points in cells with as many of them (c, m), and places of their splines (c, r), -1 for none."""
+        if part not in self._groups:
+            cells = self._mesh.cells(self.parts[part].x).numpy()
             order = np.argsort(cells, kind="stable")
-            groups = np.split(order, np.flatnonzero(np.diff(cells[order])) + 1)
-            numbers = self._place[self._local(x[[rows[0] for rows in groups if len(rows)]])[0]]
-            self._rows[part] = list(zip(groups, numbers, strict=False))  # no group has no points, or the only one
-        return self._rows[part]
+            present, starts, counts = np.unique(cells[order], return_index=True, return_counts=True)
+            places, groups = self._place[self._numbers(present)], []
+            for count in np.unique(counts):
+                (own,) = np.nonzero(counts == count)
+                at_once = max(1, MOST_LOCAL // (count * places.shape[1]))
+                for some in np.split(own, np.arange(at_once, len(own), at_once)):
+                    groups.append((order[starts[some, None] + np.arange(count)], places[some]))
+            self._groups[part] = groups
+        return self._groups[part]
 
     def _combined(self, part: int, rows: np.ndarray, factors: Combination) -> np.ndarray:
-        """The combination at some points, of a cell, of all splines that can differ from zero there, (m, products)."""
+        """The combination at points (c, m) of all splines that can differ from zero in their cells, (c, m, splines)."""
         total = np.zeros(())
         for index, factor in factors.items():
-            values = factor[rows, None]
+            values = np.ones((*rows.shape, 1)) if factor is None else factor[rows][..., None]
             for number, order in enumerate(index):
                 key = part, number, order
                 if key not in self._lines:
                     self._lines[key] = self.axes[number].local(self.parts[part].x[:, number].numpy(), order)[1]
-                values = (values[:, :, None] * self._lines[key][rows, None]).reshape(len(rows), -1)
+                local = self._lines[key][rows]
+                values = (values[..., :, None] * local[..., None, :]).reshape(
+                    *rows.shape, values.shape[-1] * local.shape[-1]
+                )
             total = total + values
         return total
 
@@ -247,8 +264,7 @@ class CutGrid:
 
     def fitted(self, values: np.ndarray) -> np.ndarray:
         """Coefficients (active, k) of the splines that fit values (N, k) at `points`."""
-        none = np.zeros((self.seams.shape[0], values.shape[1]))
-        return self._fit(np.concatenate([values * self._weights, none]))
+        return self._fit(self._tested(values))
 
     def through(self, values: np.ndarray) -> np.ndarray:
         """Coefficients (k, *counts, fields) of the splines that fit values (N, k, fields) at `points`."""
@@ -256,16 +272,52 @@ class CutGrid:
         return self.spread(np.moveaxis(solved.reshape(-1, *values.shape[1:]), 1, 0))
 
     @cached_property
-    def _weights(self) -> np.ndarray:
-        weights = [self.parts[0].weights]
-        for part in self.parts[1:]:  # a boundary as if it were as wide as an interval
-            weights.append(part.weights * np.sqrt(self.widths(part.x).mean(1)))
-        return np.concatenate(weights)[:, None]
+    def _weights(self) -> list[Combination]:
+        """Weights of the fit of each part: a boundary as if it were as wide as an interval."""
+        none, first = (0,) * len(self.axes), self.parts[0]
+        walls = [{none: part.weights**2 * self.widths(part.x).mean(1)} for part in self.parts[1:]]
+        return [{none: first.weights**2}, *walls]
+
+    def _tested(self, values: np.ndarray) -> np.ndarray:
+        """Right-hand sides (active, k) of the fit of values (N, k) at `points`."""
+        ends = np.cumsum([len(part.x) for part in self.parts[:-1]])
+        each = enumerate(zip(self._weights, np.split(values, ends), strict=True))
+        return sum(self.sums(part, weights, own) for part, (weights, own) in each)
 
     @cached_property
     def _fit(self) -> Projection:
-        tables = [self.table(number, (0,) * len(self.axes)) for number in range(len(self.parts))]
-        fitted = sparse.diags_array(self._weights[:, 0]) @ sparse.vstack(tables)
-        matrix = sparse.csr_array(sparse.vstack([fitted, self.seams]))
-        product = sparse.csr_array(matrix.T) @ matrix
-        return Projection(matrix, matrix, product, np.sqrt(product.diagonal()))
+        none, matrix = (0,) * len(self.axes), self.sums_of_cells()
+        for part, weights in enumerate(self._weights):
+            for rows, columns, block in self.products(part, weights, {none: None}):
+                matrix.add(rows, columns, block)
+        matrix.add_each(self.ghost, 1.0)
+
+        def product(coef: np.ndarray) -> np.ndarray:
+            values = [self.values(part, none, coef) for part in range(len(self.parts))]
+            return self._tested(np.concatenate(values)) + self.ghost @ coef
+
+        return Projection(matrix, np.sqrt(matrix.diagonal()), product)
+
+
+def _masses(axis: SplineAxis) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Numbers of the splines in each interval of a coordinate, and integrals of their products there."""
+    nodes, weights = np.polynomial.legendre.leggauss(axis.degree + 1)
+    lengths = np.diff(axis.breakpoints)
+    columns, values = axis.local((axis.breakpoints[:-1, None] + lengths[:, None] * (nodes + 1) / 2).ravel())
+    columns, values = (each.reshape(axis.intervals, len(nodes), -1) for each in (columns, values))
+    shares = lengths[:, None, None] * weights[:, None] / 2
+    return list(zip(columns[:, 0], values.swapaxes(1, 2) @ (shares * values), strict=True))
+
+
+def _jumps(axis: SplineAxis) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Numbers of the splines in each interval and the next one, and products of jumps between them."""
+    lengths, results = np.diff(axis.breakpoints), []
+    columns, highest = axis.local(axis.breakpoints[:-1] + lengths / 2, axis.degree)
+    for first in range(axis.intervals):
+        after = (first + 1) % axis.intervals
+        numbers, place = np.unique([columns[first], columns[after]], return_inverse=True)
+        jump, length = np.zeros(len(numbers)), (lengths[first] + lengths[after]) / 2
+        np.add.at(jump, place.ravel(), np.concatenate([-highest[first], highest[after]]))
+        jump *= length ** (axis.degree + 0.5) / math.factorial(axis.degree)
+        results.append((numbers, np.outer(jump, jump)))
+    return results

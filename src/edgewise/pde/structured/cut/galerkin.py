@@ -73,12 +73,13 @@ class CutGalerkin:
         pure = sum(factors.get(tuple(2 * k for k in unit), np.zeros(len(inside.x))).sum() for unit in units)
         self.sign = sign = -float(np.sign(pure))
         weight = {none: sign * inside.weights**2}
-        self.matrix = grid.products(0, weight, factors)
-        self.load = -grid.sums(0, weight, known)
+        matrix, self.load = grid.sums_of_cells(), -grid.sums(0, weight, known[:, None])[:, 0]
+        for rows, columns, block in grid.products(0, weight, factors):
+            matrix.add(rows, columns, block)
         lengths = grid.widths(inside.x)
         leading = {index: each for index, each in factors.items() if sum(index) == 2}
         stiff = float(sum((np.abs(each) / np.prod(lengths**index, 1)).mean() for index, each in leading.items()))
-        self.matrix += SEAM_WEIGHT * stiff * grid.ghost
+        matrix.add_each(grid.ghost, SEAM_WEIGHT * stiff)
         for number, part in enumerate(grid.parts[1:], 1):
             assert part.normal is not None
             normal, share = part.normal.numpy(), part.weights**2
@@ -100,8 +101,10 @@ class CutGalerkin:
                 if order > 1 or least < LEAST_FLUX * size:
                     raise InputError("conditions must be about values or about derivatives across the boundary")
                 tested, factors = {none: share * across / slope}, own
-            self.matrix += grid.products(number, tested, factors)
-            self.load -= grid.sums(number, tested, known)
+            for rows, columns, block in grid.products(number, tested, factors):
+                matrix.add(rows, columns, block)
+            self.load -= grid.sums(number, tested, known[:, None])[:, 0]
+        self.matrix = matrix.dense()
 
     def flux(self, x: torch.Tensor, normal: np.ndarray) -> list[np.ndarray]:
         """The vector n A at points (m, d) with normals (m, d): factors of the derivatives in the flux n A grad u.

@@ -95,7 +95,7 @@ def _finer(
         index, total = (*(SOLID_DEGREE * int(k == axis) for k in range(3)),), 0.0
         for part, (grid, solution) in enumerate(zip(grids, solutions, strict=True)):
             own = x[number == part]
-            highest = grid.table_at(own, index) @ solution
+            highest = grid.at(own, index, solution[:, None])[:, 0]
             total += float(((highest * (grid.widths(own)[:, axis] / np.pi) ** SOLID_DEGREE) ** 2).sum())
         errors.append(math.sqrt(total))
     finer = list(counts)
@@ -174,15 +174,16 @@ def _join(
                 none: sign * penalty,
                 **{u: 0.5 * share * each for u, each in zip(units, vectors[row], strict=True)},
             }
-            load[rows] += grids[row].sums(numbers[row], tested, jump) - grids[row].sums(numbers[row], mean, gap)
+            for combination, given in ((tested, jump), (mean, -gap)):
+                load[rows] += grids[row].sums(numbers[row], combination, given[:, None])[:, 0]
             for column, turn in enumerate((1.0, -1.0)):
-                columns = slice(places[column], places[column] + len(grids[column].active))
                 beyond = grids[column], numbers[column]
                 flow: dict[Index, np.ndarray] = {
                     u: -turn * each for u, each in zip(units, vectors[column], strict=True)
                 }
-                matrix[rows, columns] += grids[row].products(numbers[row], tested, {none: turn + 0 * share}, beyond)
-                matrix[rows, columns] += grids[row].products(numbers[row], mean, flow, beyond)
+                for left, right in ((tested, {none: turn + 0 * share}), (mean, flow)):
+                    for own, other, block in grids[row].products(numbers[row], left, right, beyond):
+                        matrix[np.ix_(places[row] + own, places[column] + other)] += block
 
 
 def _loss(
@@ -195,8 +196,8 @@ def _loss(
         residual, factors = CutGalerkin.linearised(form, form.equation_term, own, None, {})
         waves, lengths = np.zeros(len(own)), grid.widths(own)
         for index, factor in factors.items():
-            residual = residual + factor * (grid.table_at(own, index) @ solution)
+            residual = residual + factor * (grid.at(own, index, solution[:, None])[:, 0])
             waves += np.abs(factor) * np.prod((np.pi / lengths) ** index, 1)
         errors.append(residual / np.maximum(waves, ABOVE_ZERO))
-        values.append(grid.table_at(own, (0, 0, 0)) @ solution)
+        values.append(grid.at(own, (0, 0, 0), solution[:, None])[:, 0])
     return float((np.concatenate(errors) ** 2).mean() / max((np.concatenate(values) ** 2).mean(), ABOVE_ZERO))

@@ -10,18 +10,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
+from itertools import product
 
 import numpy as np
 import torch
-from scipy import sparse
 
 from edgewise.outcomes import check_time
 from edgewise.pde.domains.products import OverTime
+from edgewise.pde.problem.fields import Index
 from edgewise.pde.problem.strong_form import StrongForm
 from edgewise.pde.structured.axis import SplineAxis, TimeAxis
 from edgewise.pde.structured.blocks import Slopes
 from edgewise.pde.structured.cut import CutGrid
-from edgewise.pde.structured.cut.cut_grid import SEAM_WEIGHT
+from edgewise.pde.structured.cut.cut_grid import SEAM_WEIGHT, Combination
 from edgewise.pde.structured.evolution.slabs import (
     ITERATIONS,
     SPACE_MARGIN,
@@ -68,15 +70,13 @@ class WindowFactors:
     grid : CutGrid
         Splines and points of space.
     slopes : list of Slopes
-        Mean slopes at the points of each part of the grid, (m,) each, and those of the seams.
+        Mean slopes at the points of each part of the grid, (m,) each.
     weights : list of ndarray
-        Weights of the residuals of each part and of the seams, (residuals, m).
-    rates : ndarray
-        Derivatives in time at the moments by the values there, (q, q).
+        Roots of the weights of the residuals of each part, (residuals, m).
+    jumps : list of tuple
+        Weights of the grid's `ghost`: field of the test functions, order in time and field of what they meet, factor.
     time : int
         Number of the coordinate that is time.
-    is_exact : bool
-        Whether the equation is linear and slopes are the same at all moments.
 
     References
     ----------
@@ -88,68 +88,70 @@ class WindowFactors:
         grid: CutGrid,
         slopes: Sequence[Slopes],
         weights: Sequence[np.ndarray],
-        rates: np.ndarray,
+        jumps: Sequence[tuple[int, int, int, float]],
         time: int,
-        is_exact: bool,
     ):
-        self.weights, self.fields, self.is_exact, self.seams = weights, grid.fields, is_exact, slopes[-1]
-        orders = sorted({key[2][time] for each in slopes for key in each} | {0})
-        stacks: dict[int, list[sparse.csr_array]] = {order: [] for order in orders}
-        tests = []
+        self.grid, self.slopes, self.jumps = grid, slopes, jumps
+        self.orders = sorted({key[2][time] for each in slopes for key in each} | {0})
+        self.products = [grid.sums_of_cells(grid.fields) for _ in self.orders]
+        self._tests: list[tuple[int, int, int, Combination]] = []  # part, residual, field, factors
         for part, (each, weight) in enumerate(zip(slopes, weights, strict=True)):
-            for number, scale in enumerate(weight):
-                for order in orders:
-                    rows = [sparse.csr_array((len(scale), len(grid.active))) for _ in range(grid.fields)]
-                    for (residual, slot, index), slope in each.items():
-                        if residual == number and index[time] == order:
-                            table = grid.table(part, (*index[:time], *index[time + 1 :]))
-                            rows[slot] = rows[slot] + sparse.diags_array(scale * slope) @ table
-                    stacks[order].append(sparse.hstack(rows))
-                highest = max((index[time] for residual, _, index in each if residual == number), default=0)
-                tests.append(stacks[highest][-1])
-        # Fields of one spline are neighbours, so that bands are narrow.
-        turn = np.arange(grid.fields * len(grid.active)).reshape(grid.fields, -1).T.ravel()
+            for residual, scale in enumerate(weight):
+                of_orders: dict[int, dict[int, dict[Index, np.ndarray]]] = {}
+                for (number, slot, index), slope in each.items():
+                    if number == residual:
+                        own = of_orders.setdefault(index[time], {}).setdefault(slot, {})
+                        own[*index[:time], *index[time + 1 :]] = slope
+                for slot, left in of_orders.get(max(of_orders, default=0), {}).items():
+                    test = {index: scale**2 * slope for index, slope in left.items()}
+                    self._tests.append((part, residual, slot, test))
+                    for product, order in zip(self.products, self.orders, strict=True):
+                        for other, right in of_orders.get(order, {}).items():
+                            for rows, columns, block in grid.products(part, test, right):
+                                product.add(rows, columns, block, slot, other)
+        for slot, order, other, factor in jumps:
+            self.products[self.orders.index(order)].add_each(grid.ghost, factor, slot, other)
+        self.systems: list[tuple[int, np.ndarray, Projection]] = []
 
-        def stacked(rows: Sequence[sparse.csr_array]) -> sparse.csr_array:
-            return sparse.csr_array(sparse.csc_array(sparse.vstack(rows))[:, turn])
-
-        parts, test = [stacked(stacks[order]) for order in orders], stacked(tests)
-        turned = sparse.csr_array(test.T)
-        products = [turned @ part for part in parts]
+    def factorise(self, rates: np.ndarray) -> float:
+        """Factors for derivatives in time at the moments by the values there, (q, q); returns their work."""
         values, vectors = np.linalg.eig(rates)
-        self.back = np.linalg.inv(vectors)
+        self._back, self.systems = np.linalg.inv(vectors), []
         middle = float(np.exp(np.log(np.abs(values)).mean()))
-        scale = np.sqrt(
-            sum(middle**order * np.abs(each.diagonal()) for order, each in zip(orders, products, strict=True))
-        )
-        self.systems = []
+        diagonals = [
+            middle**order * np.abs(each.diagonal()) for order, each in zip(self.orders, self.products, strict=True)
+        ]
+        scale = np.sqrt(sum(diagonals))
         for number, value in enumerate(values):
             if value.imag < 0:
                 continue  # the conjugate of another one
-            powers = [value**order if value.imag else value.real**order for order in orders]
-            matrix, product = (
-                sparse.csr_array(sum(power * each for power, each in zip(powers, all_of, strict=True)))
-                for all_of in (parts, products)
-            )
-            twice = 2.0 if value.imag else 1.0
-            self.systems.append((number, twice * vectors[:, number], Projection(matrix, test, product, scale)))
-        self.work = sum(system.work for _, _, system in self.systems)
-        self.work += len(orders) * parts[0].nnz ** 2 / max(parts[0].shape[0], 1)
+            powers = [value**order if value.imag else value.real**order for order in self.orders]
+            matrix = self.products[0].plus(self.products[1:], powers)
+            system = Projection(matrix, scale, partial(self._product, powers))
+            self.systems.append((number, (2.0 if value.imag else 1.0) * vectors[:, number], system))
+        return sum(system.work for _, _, system in self.systems)
 
-    def __call__(self, residuals: Sequence[np.ndarray]) -> np.ndarray:
-        """Step (q, active, fields) for residuals (residuals, m, q) of each part."""
-        rows = np.concatenate(
-            [
-                (weight[:, :, None] * values).reshape(-1, values.shape[-1])
-                for values, weight in zip(residuals, self.weights, strict=True)
-            ]
-        )
-        step = np.zeros((rows.shape[1], self.systems[0][2].matrix.shape[1]))
+    def _product(self, powers: Sequence[complex], x: np.ndarray) -> np.ndarray:
+        """The matrix for powers of an eigenvalue times vectors (size, k)."""
+        if not np.iscomplexobj(x):
+            return sum(power * (each @ x) for power, each in zip(powers, self.products, strict=True))
+        parts = np.concatenate([x.real, x.imag], 1)
+        both = (np.split(each @ parts, 2, 1) for each in self.products)
+        return sum(power * (real + 1j * imaginary) for power, (real, imaginary) in zip(powers, both, strict=True))
+
+    def __call__(self, residuals: Sequence[np.ndarray], changes: Sequence[np.ndarray]) -> np.ndarray:
+        """Step (q, active, fields) for residuals (residuals, m, q) of each part, and for derivatives in time."""
+        moments, active, fields = changes[0].shape
+        tested = np.zeros((active, fields, moments))
+        for part, residual, slot, test in self._tests:
+            tested[:, slot] += self.grid.sums(part, test, residuals[part][residual])
+        for slot, order, other, factor in self.jumps:
+            tested[:, slot] += factor * (self.grid.ghost @ changes[order][..., other].T)
+        rows, step = tested.reshape(-1, moments), np.zeros((moments, active * fields))
         for number, vector, system in self.systems:
-            rhs = rows @ self.back[number]
-            rhs = rhs if np.iscomplexobj(system.matrix.data) else rhs.real
-            step -= np.outer(vector, system(rhs[:, None])[:, 0]).real
-        return step.reshape(len(step), -1, self.fields)
+            rhs = rows @ self._back[number]
+            step -= np.outer(vector, system((rhs if system.is_complex else rhs.real)[:, None])[:, 0]).real
+        return step.reshape(moments, active, fields)
 
 
 class WindowMarch(KeptGridMarch):
@@ -164,7 +166,7 @@ class WindowMarch(KeptGridMarch):
         self.place = self.domain.space
         self._grids: list[CutGrid] = []
         self._refined, self._is_settled = (0, math.inf), False
-        self._kept: tuple[CutGrid, float, WindowFactors] | None = None
+        self._kept: tuple[CutGrid, float, WindowFactors, bool] | None = None
 
     def _grid(self, axes: Sequence[SplineAxis]) -> CutGrid:
         for grid in self._grids:
@@ -194,7 +196,7 @@ class WindowMarch(KeptGridMarch):
             flat = np.moveaxis(given, 1, 0).reshape(len(x), -1)
             solved = grid.fitted(flat)
             count = len(grid.parts[0].x)
-            wrong = np.abs(grid.inside @ solved - flat[:count]).reshape(count, *given[:, 0].shape)
+            wrong = np.abs(grid.values(0, (0,) * dimension, solved) - flat[:count]).reshape(count, *given[:, 0].shape)
             scale = np.maximum(np.abs(given).max(1), ABOVE_ZERO)
             state = grid.spread(np.moveaxis(solved.reshape(-1, *scale.shape), 1, 0))
             errors = self._by_interval(grid, (wrong / scale).max((1, 2)))
@@ -282,13 +284,11 @@ class WindowMarch(KeptGridMarch):
             penalty = np.sqrt(WALL_PENALTY * np.maximum(stiff, ABOVE_ZERO) * widths.mean(1))
             waves = self._waves(grid, number, counts[number], slopes[number], 1.0, 1.0)
             weights.append(part.weights * penalty / waves)
-        weights.append(np.full((counts[0], grid.seams.shape[0]), math.sqrt(SEAM_WEIGHT)))
         return weights
 
-    def _of_seams(self, grid: CutGrid, inside: Slopes, count: int) -> Slopes:
-        """Slopes of what seams ask for: neither the leading term in time nor the largest other one has jumps."""
-        seams, none = {}, (0,) * self.domain.dimension
-        ones = np.ones(grid.seams.shape[0])
+    def _jumps(self, grid: CutGrid, inside: Slopes, count: int) -> list[tuple[int, int, int, float]]:
+        """Weights of jumps: neither the leading term in time nor the largest other one has any, see `WindowFactors`."""
+        jumps = []
         for number in range(count):
             own = {key: slope for key, slope in inside.items() if key[0] == number}
             highest = max(index[self.time] for _, _, index in own)
@@ -301,12 +301,12 @@ class WindowMarch(KeptGridMarch):
                 if index[self.time] == highest and sum(index) == most
             }
             total = max(sum(map(abs, lead.values())), ABOVE_ZERO)
-            for slot, slope in lead.items():
-                moved = tuple(highest if k == self.time else 0 for k in range(len(none)))
-                seams[number, slot, moved] = slope / total * ones
+            for (slot, test), (other, slope) in product(lead.items(), repeat=2):
+                factor = SEAM_WEIGHT * test * slope / total**2
+                jumps.append((slot, highest, other, factor))
                 if highest:
-                    seams[number, slot, none] = slope / total * stiff / total * ones
-        return seams
+                    jumps.append((slot, 0, other, factor * stiff / total))
+        return jumps
 
     def _nodal(self, line: TimeAxis, coef: np.ndarray) -> np.ndarray:
         """Coefficients of space (q, *counts, fields) at the moments of a window."""
@@ -335,12 +335,13 @@ class WindowMarch(KeptGridMarch):
                 normal = torch.zeros_like(x)
                 normal[..., self.space] = part.normal[:, None]
                 block.normal = normal.flatten(0, 1)
-            jet = {}
-            for slot, name in enumerate(form.fields):
-                for index in part.term.requirements.derivatives[name]:
-                    table = grid.table(number, tuple(index[k] for k in self.space))
-                    values = table @ changes[index[self.time]][..., slot].T
-                    jet[slot, index] = torch.from_numpy(np.ascontiguousarray(values).ravel())
+            jet, needed = {}, part.term.requirements.derivatives
+            keys = [(slot, index) for slot, name in enumerate(form.fields) for index in needed[name]]
+            for own in {tuple(index[k] for k in self.space) for _, index in keys}:
+                alike = [(slot, index) for slot, index in keys if tuple(index[k] for k in self.space) == own]
+                coef = np.concatenate([changes[index[self.time]][..., slot] for slot, index in alike]).T
+                for key, values in zip(alike, np.split(grid.values(number, own, coef), len(alike), 1), strict=True):
+                    jet[key] = torch.from_numpy(values.ravel())
             values, slopes = block.evaluate_jet(jet, with_slopes)
             shaped = {key: slope.reshape(count, q) for key, slope in slopes.items()}
             results.append((values.reshape(-1, count, q), shaped))
@@ -367,9 +368,9 @@ class WindowMarch(KeptGridMarch):
         assert isinstance(line, TimeAxis)
         guess = self._guess(axes, state, length, near)
         nodal, known = grid.taken(self._nodal(line, guess)), state
-        kept = self._kept
-        factors = kept[2] if kept is not None and kept[0] is grid and abs(kept[1] / length - 1) < 1e-9 else None
-        before = math.inf
+        factors, is_exact, before = None, False, math.inf
+        if self._kept is not None and self._kept[0] is grid and abs(self._kept[1] / length - 1) < 1e-9:
+            _, _, factors, is_exact = self._kept
         for _ in range(ITERATIONS):
             check_time()
             fresh = factors is None
@@ -378,30 +379,25 @@ class WindowMarch(KeptGridMarch):
                 return None
             if factors is None:
                 means = [{key: slope.mean(1) for key, slope in slopes.items()} for _, slopes in evaluated]
-                weights = self._row_weights(grid, means, [len(values) for values, _ in evaluated])
-                means.append(self._of_seams(grid, means[0], len(evaluated[0][0])))
+                factors = self._factors_of(grid, means, [len(values) for values, _ in evaluated])
+                self.work += factors.factorise(line.rates(self.order))
                 is_exact = self.statement.form.is_linear and all(
                     np.ptp(slope, 1).max() <= SAME_SLOPES * np.abs(slope).max()
                     for _, slopes in evaluated
                     for slope in slopes.values()
                 )
-                factors = WindowFactors(grid, means, weights, line.rates(self.order), self.time, is_exact)
-                self.work += factors.work
-                self._kept = grid, length, factors
+                self._kept = grid, length, factors, is_exact
             changes = self._changes(grid, line, grid.spread(nodal), known)
-            jumps = np.zeros((len(evaluated[0][0]), grid.seams.shape[0], len(nodal)))
-            for (residual, slot, index), slope in factors.seams.items():
-                jumps[residual] += slope[:, None] * (grid.seams @ changes[index[self.time]][..., slot].T)
-            step = factors([*(values for values, _ in evaluated), jumps])
+            step = factors([values for values, _ in evaluated], changes)
             self.work += sum(system.solve_work for _, _, system in factors.systems)
             nodal = nodal + step
-            at_points = np.stack([grid.inside @ each for each in step])
-            scale = self._sizes(np.stack([grid.inside @ each for each in nodal]))
+            at_points, values = (self._values(grid, each) for each in (step, nodal))
+            scale = self._sizes(values)
             size = float((np.sqrt((at_points**2).mean((0, 1))) / scale).max())
             if not math.isfinite(size) or size > 1e6:
                 return None
             is_still = size > before / 2 and size <= self.allowed  # what is left is in splines that hardly reach inside
-            if size <= STEP * self.allowed or is_still or factors.is_exact:
+            if size <= STEP * self.allowed or is_still or is_exact:
                 return self._coef(line, grid.spread(nodal), state)
             if size > WINDOW_CONTRACTION * before:
                 if not fresh and size > 2 * before and before < 1:
@@ -423,15 +419,32 @@ class WindowMarch(KeptGridMarch):
     def _at_points(self, space: Sequence[SplineAxis], coef: np.ndarray) -> np.ndarray:
         """Values (k, m, fields) of coefficients over time at the points of the equation."""
         grid = self._grid(space)
-        return np.stack([grid.inside @ each for each in grid.taken(np.moveaxis(coef, self.time, 0))])
+        return self._values(grid, grid.taken(np.moveaxis(coef, self.time, 0)))
+
+    def _values(self, grid: CutGrid, taken: np.ndarray) -> np.ndarray:
+        """Values (k, m, fields) of active coefficients (k, active, fields) at the points of the equation."""
+        values = grid.values(0, (0,) * len(self.space), np.moveaxis(taken, 1, 0).reshape(taken.shape[1], -1))
+        return np.moveaxis(values.reshape(-1, len(taken), taken.shape[-1]), 1, 0)
+
+    def _factors_of(self, grid: CutGrid, means: Sequence[Slopes], counts: Sequence[int]) -> WindowFactors:
+        """Matrices for mean slopes; those of the last window where slopes are the same."""
+        if self._kept is not None and self._kept[0] is grid:
+            kept = self._kept[2]
+            both = [(old, new) for old, new in zip(kept.slopes, means, strict=True)]
+            if all(
+                old.keys() == new.keys() and all(np.array_equal(old[key], new[key]) for key in new) for old, new in both
+            ):
+                return kept
+        weights = self._row_weights(grid, means, counts)
+        return WindowFactors(grid, means, weights, self._jumps(grid, means[0], counts[0]), self.time)
 
     def _carried(self, state: np.ndarray, old: Sequence[SplineAxis], new: Sequence[SplineAxis]) -> np.ndarray:
         if all(a is b for a, b in zip(old, new, strict=True)):
             return state
         before, after = self._grid(old), self._grid(new)
-        table = before.table_at(after.points, (0,) * len(new))
-        values = np.stack([table @ each for each in before.taken(state)], 1)  # (m, k, fields)
-        return after.through(values)
+        taken = np.moveaxis(before.taken(state), 1, 0)  # (active, k, fields)
+        values = before.at(after.points, (0,) * len(new), taken.reshape(len(taken), -1))
+        return after.through(values.reshape(len(values), *taken.shape[1:]))
 
 
 def evolution(form: StrongForm) -> Statement | None:

@@ -6,12 +6,13 @@ walls, and `projection` windows of time.
 """
 
 from edgewise.pde.structured.linear.diagonal import FastDiagonalisation
-from edgewise.pde.structured.linear.projection import Projection
+from edgewise.pde.structured.linear.projection import CellSums, Projection
 from edgewise.pde.structured.linear.solver import Krylov, solver_for
 from edgewise.pde.structured.linear.system import LinearSystem, Preconditioner
 from edgewise.pde.structured.linear.waves import WaveByWave
 
 __all__ = [
+    "CellSums",
     "FastDiagonalisation",
     "Krylov",
     "LinearSystem",

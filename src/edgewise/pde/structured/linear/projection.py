@@ -1,6 +1,8 @@
-"""Least squares and projections with sparse matrices, by banded or dense factors."""
+"""Square matrices that are sums over cells, and factors of them: systems of Galerkin's method and of least squares."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 from scipy import linalg, sparse
@@ -13,57 +15,118 @@ from edgewise.train.cost import EQUATION_COST
 PROJECTION_RIDGE, PROJECTION_ROUNDS, LEAST_UNKNOWN, BANDED_FROM = 1e-14, 2, 1e-6, 4
 
 
-class Projection:
-    """Solver of W'A x = W'b with sparse matrices: least squares where W = A.
+class CellSums:
+    """A square matrix as a sum of dense blocks, in bands where that is smaller; unknowns of one place are neighbours.
 
     Parameters
     ----------
-    matrix : csr_array
-        A, real or complex, (rows, columns).
-    test : csr_array
-        W, real, of the same shape.
-    product : csr_array
-        W'A.
-    scale : ndarray
-        Sizes of the unknowns' rows and columns, (columns,), by which they are divided.
+    count : int
+        Number of places.
+    width : int
+        Largest difference of the numbers of two places in a block.
+    fields : int
+        Unknowns of each place.
+    values : ndarray, optional
+        The matrix, (count * fields, count * fields), or its bands in LAPACK's layout; zero if left out.
+
+    Examples
+    --------
+    >>> sums = CellSums(3, 2)
+    >>> sums.add(np.array([0, 2]), np.array([0, 2]), np.ones((2, 2)))
+    >>> (sums @ np.eye(3)).tolist()
+    [[1.0, 0.0, 1.0], [0.0, 0.0, 0.0], [1.0, 0.0, 1.0]]
     """
 
-    def __init__(self, matrix: sparse.csr_array, test: sparse.csr_array, product: sparse.csr_array, scale: np.ndarray):
-        self.matrix, self.test = matrix, sparse.csr_array(test.T)
-        self.scale = np.maximum(scale, LEAST_UNKNOWN * scale.max())
-        entries = sparse.coo_array(product)
-        row, column = entries.coords
-        values = entries.data / self.scale[row] / self.scale[column]
-        count, width = len(scale), int(np.abs(column - row).max())
-        self.is_banded = BANDED_FROM * width < count
-        self.work = 2.0 * count * width**2 if self.is_banded else count**3 / 3
-        self.work *= (4 if np.iscomplexobj(values) else 1) / EQUATION_COST.product_speed
-        with foreseen("banded factors" if self.is_banded else "dense factors", self.work):
-            if self.is_banded:
-                band = np.zeros((3 * width + 1, count), dtype=values.dtype, order="F")
-                band[2 * width + row - column, column] = values
+    def __init__(self, count: int, width: int, fields: int = 1, values: np.ndarray | None = None):
+        self.fields, self.size, self.width = fields, count * fields, (width + 1) * fields - 1
+        self.is_banded = BANDED_FROM * self.width < self.size
+        rows = 2 * self.width + 1 if self.is_banded else self.size
+        self.values = np.zeros((rows, self.size)) if values is None else values
+
+    def add(
+        self, rows: np.ndarray, columns: np.ndarray, block: np.ndarray, row_field: int = 0, column_field: int = 0
+    ) -> None:
+        """Add a block (r, c) at places (r,) and (c,), each of which is there once, of two of the fields."""
+        row, column = rows[:, None] * self.fields + row_field, columns * self.fields + column_field
+        self.values[self.width + row - column if self.is_banded else row, column] += block
+
+    def add_each(self, other: CellSums, factor: float, row_field: int = 0, column_field: int = 0) -> None:
+        """Add a multiple of a matrix for one field, in the same places, for two of the fields."""
+        step, columns = self.fields, slice(column_field, None, self.fields)
+        if self.is_banded == other.is_banded:
+            first = self.width - other.width * step + row_field - column_field if self.is_banded else row_field
+            self.values[first::step, columns][: len(other.values)] += factor * other.values
+        else:  # a single field is banded, and several are not
+            self.values[row_field::step, columns] += factor * other.dense()
+
+    def plus(self, others: list[CellSums], factors: list[complex]) -> CellSums:
+        """Sum of multiples of this matrix, with the first factor, and of others in the same places."""
+        values = factors[0] * self.values
+        for other, factor in zip(others, factors[1:], strict=True):
+            values += factor * other.values
+        return CellSums(self.size // self.fields, (self.width + 1) // self.fields - 1, self.fields, values)
+
+    def dense(self) -> np.ndarray:
+        """The matrix in full, (size, size)."""
+        return self @ np.eye(self.size) if self.is_banded else self.values
+
+    def diagonal(self) -> np.ndarray:
+        """Diagonal, (size,)."""
+        return self.values[self.width].copy() if self.is_banded else self.values.diagonal()
+
+    def __matmul__(self, vectors: np.ndarray) -> np.ndarray:
+        """Product with vectors (size, k)."""
+        if not self.is_banded:
+            return self.values @ vectors
+        return sparse.dia_array((self.values, self.width - np.arange(len(self.values))), (self.size,) * 2) @ vectors
+
+
+class Projection:
+    """Solver of a linear system by factors of its matrix, and by steps of refinement.
+
+    Parameters
+    ----------
+    matrix : CellSums
+        Real or complex matrix.
+    scale : ndarray
+        Sizes of the unknowns' rows and columns, (size,), by which they are divided.
+    product : callable
+        The matrix times vectors (size, k), without its rounding or without its memory, for the steps of refinement.
+    """
+
+    def __init__(self, matrix: CellSums, scale: np.ndarray, product: Callable[[np.ndarray], np.ndarray]):
+        self._product, self._is_banded = product, matrix.is_banded
+        self.scale, count, width = np.maximum(scale, LEAST_UNKNOWN * scale.max()), matrix.size, matrix.width
+        self.is_complex = np.iscomplexobj(matrix.values)
+        self.work = 2.0 * count * width**2 if matrix.is_banded else count**3 / 3
+        self.work *= (4 if self.is_complex else 1) / EQUATION_COST.product_speed
+        with foreseen("banded factors" if matrix.is_banded else "dense factors", self.work):
+            if matrix.is_banded:
+                band = np.zeros((3 * width + 1, count), dtype=matrix.values.dtype, order="F")
+                column = np.arange(count)
+                row = np.clip(column + np.arange(-width, width + 1)[:, None], 0, count - 1)
+                band[width:] = matrix.values / self.scale[row] / self.scale
                 band[2 * width] += PROJECTION_RIDGE
                 factorise, self._back = linalg.get_lapack_funcs(("gbtrf", "gbtrs"), (band,))
                 self._factors = (*interruptible(lambda: factorise(band, width, width, overwrite_ab=True))[:2], width)
             else:
-                dense = np.zeros((count, count), dtype=values.dtype, order="F")
-                dense[row, column] = values
+                dense = np.asfortranarray(matrix.values / self.scale[:, None] / self.scale)
                 dense[np.arange(count), np.arange(count)] += PROJECTION_RIDGE
                 self._factors = interruptible(lambda: linalg.lu_factor(dense, overwrite_a=True, check_finite=False))
-        self.solve_work = (1 + PROJECTION_ROUNDS) * 8 * (matrix.nnz + count * min(2 * width, count))
+        self.solve_work = (1 + PROJECTION_ROUNDS) * 8 * 2 * count * min(2 * width, count)
 
-    def __call__(self, values: np.ndarray) -> np.ndarray:
-        """Solution (columns, k) for right-hand sides (rows, k)."""
-        solution = self._once(values)
+    def __call__(self, rhs: np.ndarray) -> np.ndarray:
+        """Solution (size, k) for right-hand sides (size, k)."""
+        solution = self._once(rhs)
         for _ in range(PROJECTION_ROUNDS):
-            solution = solution + self._once(values - self.matrix @ solution)
+            solution = solution + self._once(rhs - self._product(solution))
         return solution
 
-    def _once(self, values: np.ndarray) -> np.ndarray:
-        rhs = np.asfortranarray((self.test @ values) / self.scale[:, None])
-        if self.is_banded:
+    def _once(self, rhs: np.ndarray) -> np.ndarray:
+        scaled = np.asfortranarray(rhs / self.scale[:, None])
+        if self._is_banded:
             band, pivots, width = self._factors
-            solved = self._back(band, width, width, rhs, pivots, overwrite_b=True)[0]
+            solved = self._back(band, width, width, scaled, pivots, overwrite_b=True)[0]
         else:
-            solved = linalg.lu_solve(self._factors, rhs, overwrite_b=True, check_finite=False)
+            solved = linalg.lu_solve(self._factors, scaled, overwrite_b=True, check_finite=False)
         return solved / self.scale[:, None]
