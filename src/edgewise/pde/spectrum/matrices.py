@@ -98,7 +98,7 @@ def on_cut_cells(problem: Collocation, lines: list[Tensor], values: list[float])
     def function(vector: Tensor) -> nn.Module:
         coef, inside = (space @ vector).numpy(), grid.parts[0]
         shares = inside.weights**2 / (inside.weights**2).sum()
-        coef = coef / math.sqrt(shares @ (grid.inside @ coef) ** 2)
+        coef = coef / math.sqrt(shares @ grid.values(0, (0,) * len(axes), coef[:, None])[:, 0] ** 2)
         return network_of(axes, grid.spread(coef[None, :, None])[0])
 
     return [space.mT @ matrix @ space for matrix in matrices], function

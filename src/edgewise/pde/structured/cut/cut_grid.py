@@ -25,7 +25,9 @@ POINTS_PER_CUT_SPLINE, LEAST_CELL_POINTS = 1.5, 2
 # squares. A choice: from a hundredth to a hundred times as much the errors of heat on a disk are the same.
 SEAM_WEIGHT = 0.01
 TABLE_ROWS = 4096  # points other than those of parts that are looked at at once. A choice: some 40 MB
-MOST_LOCAL = 2**21  # values of splines at points that are made at once, of whole cells. A choice: 16 MB
+MOST_LOCAL = (
+    2**17
+)  # values of splines at points that are made at once, of whole cells: a megabyte, for caches. Measured
 
 Combination = Mapping[Index, np.ndarray | None]
 """Factors of derivatives at points, (m,) each, None for one."""
@@ -189,7 +191,7 @@ class CutGrid:
         """Sums over the points of each cell of one combination of derivatives of each spline times another of each.
 
         The second may be that of another grid of the same coordinates, whose part has the same points. Yields places of
-        active splines (r,) and (c,), and their sums (r, c), which are dense, for points of a cell have the same splines.
+        active splines (r,) and (c,), and their sums (r, c): all points of a cell have the same splines.
         """
         grid, number = (self, part) if beyond is None else beyond
         for (rows, places), (_, others) in zip(self._cell_rows(part), grid._cell_rows(number), strict=True):
@@ -207,7 +209,7 @@ class CutGrid:
         return len(self.parts) - 1
 
     def sums(self, part: int, left: Combination, values: np.ndarray) -> np.ndarray:
-        """Sums over the points of a combination of derivatives of each active spline times values (m, k): (active, k)."""
+        """Sums over points of a combination of derivatives of each active spline times values (m, k): (active, k)."""
         total = np.zeros((len(self.active) + 1, values.shape[1]))  # the last row gets what no active spline has
         for rows, places in self._cell_rows(part):
             check_time()
@@ -217,7 +219,7 @@ class CutGrid:
         return total[:-1]
 
     def _cell_rows(self, part: int) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Numbers of the points in cells with as many of them (c, m), and places of their splines (c, r), -1 for none."""
+        """Numbers of the points (c, m) in cells with as many of them, and places of their splines (c, r), or -1."""
         if part not in self._groups:
             cells = self._mesh.cells(self.parts[part].x).numpy()
             order = np.argsort(cells, kind="stable")
@@ -282,7 +284,7 @@ class CutGrid:
         """Right-hand sides (active, k) of the fit of values (N, k) at `points`."""
         ends = np.cumsum([len(part.x) for part in self.parts[:-1]])
         each = enumerate(zip(self._weights, np.split(values, ends), strict=True))
-        return sum(self.sums(part, weights, own) for part, (weights, own) in each)
+        return np.add.reduce([self.sums(part, weights, own) for part, (weights, own) in each])
 
     @cached_property
     def _fit(self) -> Projection:

@@ -174,8 +174,8 @@ def _join(
                 none: sign * penalty,
                 **{u: 0.5 * share * each for u, each in zip(units, vectors[row], strict=True)},
             }
-            for combination, given in ((tested, jump), (mean, -gap)):
-                load[rows] += grids[row].sums(numbers[row], combination, given[:, None])[:, 0]
+            for combination, values in ((tested, jump), (mean, -gap)):
+                load[rows] += grids[row].sums(numbers[row], combination, values[:, None])[:, 0]
             for column, turn in enumerate((1.0, -1.0)):
                 beyond = grids[column], numbers[column]
                 flow: dict[Index, np.ndarray] = {

@@ -8,10 +8,10 @@ into systems of the size of space, with factors that all windows of one length s
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from functools import partial
-from itertools import product
 
 import numpy as np
 import torch
@@ -121,7 +121,7 @@ class WindowFactors:
         diagonals = [
             middle**order * np.abs(each.diagonal()) for order, each in zip(self.orders, self.products, strict=True)
         ]
-        scale = np.sqrt(sum(diagonals))
+        scale = np.sqrt(np.add.reduce(diagonals))
         for number, value in enumerate(values):
             if value.imag < 0:
                 continue  # the conjugate of another one
@@ -134,10 +134,10 @@ class WindowFactors:
     def _product(self, powers: Sequence[complex], x: np.ndarray) -> np.ndarray:
         """The matrix for powers of an eigenvalue times vectors (size, k)."""
         if not np.iscomplexobj(x):
-            return sum(power * (each @ x) for power, each in zip(powers, self.products, strict=True))
+            return np.add.reduce([power * (each @ x) for power, each in zip(powers, self.products, strict=True)])
         parts = np.concatenate([x.real, x.imag], 1)
         both = (np.split(each @ parts, 2, 1) for each in self.products)
-        return sum(power * (real + 1j * imaginary) for power, (real, imaginary) in zip(powers, both, strict=True))
+        return np.add.reduce([power * (re + 1j * im) for power, (re, im) in zip(powers, both, strict=True)])
 
     def __call__(self, residuals: Sequence[np.ndarray], changes: Sequence[np.ndarray]) -> np.ndarray:
         """Step (q, active, fields) for residuals (residuals, m, q) of each part, and for derivatives in time."""
@@ -301,7 +301,7 @@ class WindowMarch(KeptGridMarch):
                 if index[self.time] == highest and sum(index) == most
             }
             total = max(sum(map(abs, lead.values())), ABOVE_ZERO)
-            for (slot, test), (other, slope) in product(lead.items(), repeat=2):
+            for (slot, test), (other, slope) in itertools.product(lead.items(), repeat=2):
                 factor = SEAM_WEIGHT * test * slope / total**2
                 jumps.append((slot, highest, other, factor))
                 if highest:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy import linalg, sparse
@@ -59,7 +59,7 @@ class CellSums:
         else:  # a single field is banded, and several are not
             self.values[row_field::step, columns] += factor * other.dense()
 
-    def plus(self, others: list[CellSums], factors: list[complex]) -> CellSums:
+    def plus(self, others: Sequence[CellSums], factors: Sequence[complex]) -> CellSums:
         """Sum of multiples of this matrix, with the first factor, and of others in the same places."""
         values = factors[0] * self.values
         for other, factor in zip(others, factors[1:], strict=True):
