@@ -103,7 +103,8 @@ class CutGrid:
         numbers = np.zeros((len(cells), 1), dtype=int)
         for axis, corner in zip(self.axes, self._corners(cells).T, strict=True):
             columns = (corner[:, None] + np.arange(axis.degree + 1)) % axis.count
-            numbers = (numbers[:, :, None] * axis.count + columns[:, None]).reshape(len(cells), -1)
+            numbers = numbers[:, :, None] * axis.count + columns[:, None]
+            numbers = numbers.reshape(len(cells), math.prod(numbers.shape[1:]))  # there may be no cells
         return numbers
 
     def _corners(self, cells: np.ndarray) -> np.ndarray:
@@ -112,8 +113,10 @@ class CutGrid:
 
     def _width_of(self, groups: np.ndarray) -> int:
         """Largest difference of places of splines in the same group of cells (groups, k)."""
+        if not len(groups):
+            return 0
         places = self._place[self._numbers(groups.ravel())].reshape(len(groups), -1)
-        return int((places.max(1) - np.where(places < 0, len(self.active), places).min(1)).max(initial=0))
+        return int((places.max(1) - np.where(places < 0, len(self.active), places).min(1)).max())
 
     def _faces_of(self, present: np.ndarray, cut: np.ndarray) -> list[np.ndarray]:
         """Neighbouring cells of which the boundary cuts one, along each coordinate, (faces, 2) each."""
