@@ -318,7 +318,7 @@ def test_what_a_rough_start_is():
     assert part(plucked, lambda u: u.tt - u.xx + u**3) == ""  # there is no weak form
     assert part(lambda x: 1 - x, lambda u: u.t - u.xx, None) == ""  # diffusion smooths it
     plane, sides = Box(x=(0, 1), y=(0, 1)) * Time(0, 1), [Dirichlet(0.0, on=side) for side in ("x=0", "y=0")]
-    for start, found in ((lambda x, y: plucked(x) * y, "start is"), (lambda x, y: x**2 * torch.sin(9 * y), "")):
+    for start, found in ((lambda x, y: plucked(x) * y, "start is"), (lambda x, y: x**2 * y * torch.sin(9 * y), "")):
         assert part(start, lambda u: u.t + u.x + u.y, None, sides, plane) == found
 
 
@@ -343,3 +343,39 @@ def test_a_string_whose_rate_contradicts_a_moving_end(rate, rough):
         x = torch.rand(500, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
         gap = solution(x)[:, 0] - torch.sin((x[:, 1] - x[:, 0]).clamp(min=0))  # d'Alembert's wave, before it returns
         assert float(gap.square().mean().sqrt()) < 3 * solution.error_estimate < 0.1
+
+
+@pytest.mark.parametrize(
+    ("inflow", "rough"), [(0.0, "start is"), (lambda t: -torch.exp(-t) * torch.sin(2 * math.pi * t), "")]
+)
+def test_transport_whose_inflow_begins_at_another_rate(inflow, rough):
+    """A kink runs along x = 2 t, on which slabs had become too short; along the flow the field falls as exp(-t)."""
+    start = Initial(lambda x: torch.sin(math.pi * x))
+    problem = PDE(lambda u: u.t + 2 * u.x + u, Interval(0, 1) * Time(0, 0.5), [start, Dirichlet(inflow, on="x=0")])
+    assert rough_part(recognised(problem.form)) == rough
+    solution = solve(problem, budget=0.02, tolerance=1e-5)
+    x, t = torch.rand(400, 2, generator=torch.Generator().manual_seed(0)).double().unbind(1)
+    back = x - t  # t is half as long as the points' second coordinates
+    true = torch.exp(-t / 2) * torch.sin(math.pi * back)
+    true = torch.where(back > 0, true, 0.0) if rough else true
+    found = solution(torch.stack([x, t / 2], 1).numpy())[:, 0]
+    error = np.linalg.norm(found - true.numpy()) / np.linalg.norm(true.numpy())
+    assert error < 1e-3 and error / 3 < solution.error_estimate
+
+
+@pytest.mark.slow
+def test_transport_in_the_plane_from_a_start_with_another_rate_at_its_inflow():
+    start = Initial(lambda x, y: torch.sin(math.pi * x) * torch.sin(math.pi * y))
+    problem = PDE(
+        lambda u: u.t + u.x + u.y / 2,
+        Box(x=(0, 1), y=(0, 1)) * Time(0, 0.5),
+        [start, Dirichlet(0.0, on=("x=0", "y=0"))],
+    )
+    assert rough_part(recognised(problem.form)) == "start is"
+    solution = solve(problem, budget=0.2)
+    x, y, t = problem.domain.interior(500, "sobol", seed=1).unbind(1)
+    back = (x - t).clamp(min=0.0), (y - t / 2).clamp(min=0.0)
+    true = torch.sin(math.pi * back[0]) * torch.sin(math.pi * back[1])
+    found = solution(torch.stack([x, y, t], 1).numpy())[:, 0]
+    error = np.linalg.norm(found - true.numpy()) / np.linalg.norm(true.numpy())
+    assert error < 5e-3 and error / 3 < solution.error_estimate

@@ -19,7 +19,7 @@ from edgewise.pde.problem.strong_form import ResidualTerm
 from edgewise.pde.structured.axis import SplineAxis, TimeAxis, along
 from edgewise.pde.structured.blocks import RowBlock
 from edgewise.pde.structured.evolution.slabs import KeptGridMarch
-from edgewise.pde.structured.evolution.starts import At
+from edgewise.pde.structured.evolution.starts import STENCIL, STENCIL_STEP, At
 from edgewise.pde.structured.statement import Statement
 from edgewise.settings import ABOVE_ZERO
 
@@ -470,7 +470,37 @@ class WeakMarch(KeptGridMarch):
             step = RATE_STEP * units[1]
             moved = form.missed((state[0] + step * state[1]).ravel(), begin + step)
             gap = max(gap, float(np.abs(moved - missed).max()) / RATE_STEP)
+        else:
+            gap = max([gap, *(self._rate_gap(side) for side in form.sides if not side.rules)])
         return gap > ROUGH_WALL * max(size, gap)
+
+    def _rate_gap(self, side: Side) -> float:
+        """Largest difference between the rates of given values and of transport at the start of a side, times the time.
+
+        It makes a kink, which the flow carries along.
+        """
+        begin, length = self.ends[0], float(self.domain.size[self.time])
+        moments = np.array([begin, begin + RATE_STEP * length])
+        given = row_of(self.statement, side.term, side.points, moments, (self.space[side.axis], side.end))[0]
+        _, block, jet = row_of(self.statement, self.statement.form.equation_term, side.points, moments[:1])
+        weights = np.linalg.solve(np.vander(STENCIL, increasing=True).T, np.eye(len(STENCIL))[1])
+        values = self._at(side.points)[0]
+        for slot, index in jet:
+            known = values if not any(index) else np.zeros_like(values)
+            if any(index) and not index[self.time]:
+                number = self.space.index(index.index(1))
+                low, high = self.domain.bounds[self.space[number]].tolist()
+                steps = np.where(side.points[number] < (low + high) / 2, 1, -1) * STENCIL_STEP * (high - low)
+                for weight, place in zip(weights, STENCIL, strict=True):
+                    moved = [*side.points]
+                    moved[number] = side.points[number] + place * steps
+                    turned = np.moveaxis(self._at(moved)[0], number, -2) * (weight / steps)[:, None]
+                    known = known + np.moveaxis(turned, -2, number)
+            jet[slot, index] = torch.from_numpy(known.ravel())
+        residuals, slopes = block.evaluate_jet(jet, with_slopes=True)
+        (by_rate,) = (slope for (_, _, index), slope in slopes.items() if index[self.time])
+        rates = np.squeeze(side.factor * (given[1] - given[0])) / (RATE_STEP * length)
+        return float(np.abs(rates + np.squeeze(residuals / np.asarray(by_rate))).max()) * length
 
     def _slab(
         self, space: list[SplineAxis], state: np.ndarray, begin: float, end: float
