@@ -86,7 +86,7 @@ def levelled(spline: KANLayer, i: int, o: int, limits: Sequence[float], rows: np
 
 
 def shaped(spline: KANLayer, i: int, o: int, shape: str, rows: np.ndarray) -> np.ndarray:
-    """Return the nearest coefficients (n,), over the rows (N,), whose curve has a shape, such as increasing or convex.
+    """Return the nearest coefficients (n,), over rows (N,), of an increasing, decreasing, convex or concave curve.
 
     A spline whose coefficients increase is increasing, and one whose slopes between the coefficients increase is convex
     (C. de Boor, A Practical Guide to Splines, 2001, chapters X and XI). Both are linear in positive increments, so this

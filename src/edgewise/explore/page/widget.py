@@ -23,10 +23,10 @@ export default {{ render({{ model, el }}) {{
 
 
 def explorer_widget(session: Session) -> Any:
-    """Return a widget, an `anywidget.AnyWidget`, that shows a session in a notebook; it is its attribute `session`.
+    """Return a widget, an `anywidget.AnyWidget`, that shows a session in a notebook.
 
-    Edits that are kept in the page are in the session at once. MissingExtraError where the extra `explore` is not
-    installed.
+    The session is its attribute `session`, in which edits that are kept in the page are at once. MissingExtraError
+    where the extra `explore` is not installed.
     """
     try:
         import anywidget

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -34,9 +33,6 @@ from edgewise.pde.solver.training import STEPS, Patience
 from edgewise.pde.structured.networks import TensorNetwork
 from edgewise.train.methods.base import Method
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
-
-if TYPE_CHECKING:
-    pass
 
 TENSOR, SEPARABLE = "tensor", "separable"
 FIRST_RANK = 2  # terms of a separable network at the start. A choice: one term more than functions of one product need

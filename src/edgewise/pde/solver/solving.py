@@ -336,7 +336,8 @@ def _solve_on_structured_grids(
 ) -> tuple[StopReason, str] | None:
     """Solve on finer and finer structured grids, until two of them agree.
 
-    Returns the reason of the end and a sentence, or None if the statement does not fit or no grid has a solution.
+    Returns the reason of the end and a sentence, or None where networks come next: if the statement does not fit, no
+    grid has a solution, or none resolves it.
     """
     from edgewise.pde.structured.cut.stages import solid_stages
     from edgewise.pde.structured.deflation import interpolated, others  # imported late: `import edgewise` stays light
@@ -483,7 +484,7 @@ def solve_on_grids(
 ) -> tuple[StopReason, str] | None:
     """Take solutions on finer and finer grids until two of them agree.
 
-    Returns the reason of the end and a sentence, or None if no grid has a solution.
+    Returns the reason of the end and a sentence, or None if no grid has a solution, or none resolves it.
     """
     best: TrainedNetwork | None = None
     exhausted: tuple[StopReason, str] | None = None

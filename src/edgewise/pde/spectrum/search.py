@@ -134,8 +134,8 @@ def eigenvalues(
     singular there, r^a sin(a t) times polynomials of the radius, are added to the splines [3]_. On domains whose
     boundaries cut cells of the grid, and with the eigenvalue in a condition, splines have degree eight, five in three
     dimensions; values on the boundary are those of Nitsche's method [4]_, and eigenvalues on smooth domains converge as
-    fast. Their corners have no functions
-    of their own: eigenvalues of drums with reentrant ones converge slowly, and the errors say so.
+    fast. Their corners have no functions of their own: eigenvalues of drums with reentrant ones converge slowly, and
+    the errors say so.
 
     References
     ----------
@@ -219,19 +219,25 @@ def _check_problem(problem: Collocation) -> bool:
         fields = ", ".join(problem.fields)
         came = came or f"an equation or a condition that is not linear in {fields}"
         raise InputError(f"problem must be linear and homogeneous in {fields} for eigenvalues, got {came}")
-    if problem.has_integrals or problem.form.hard.values:
-        raise InputError("problem must have no integrals, no delays and no hard conditions for eigenvalues")
+    if form.has_integrals or form.hard.values:
+        came = "a hard condition" if form.hard.values else "a delay" if form.has_delays else "an integral"
+        raise InputError(
+            f"problem must have no integrals, no delays and no hard conditions for eigenvalues, got {came}"
+        )
     if form.parts is not None:
         raise InputError("problem must have no Interface for eigenvalues, got one")
     if TIME in domain.coordinates:
-        raise InputError("problem must not depend on time for eigenvalues")
+        raise InputError(f"problem must not depend on time for eigenvalues, got {', '.join(domain.coordinates)}")
     if domain.dimension not in COARSEST_GRID or (domain.dimension == 1 and not isinstance(domain, Box)):
         raise InputError(
             f"domain must be of up to three coordinates, and an interval where it has one, for eigenvalues, "
             f"got {type(domain).__name__} of {domain.dimension}"
         )
-    if len(problem.form.equation_term.requirements.sizes) != len(problem.fields):
-        raise InputError("equation must return as many residuals as there are fields for eigenvalues")
+    if (residuals := len(form.equation_term.requirements.sizes)) != len(problem.fields):
+        raise InputError(
+            f"equation must return as many residuals as there are fields for eigenvalues, got {residuals} for "
+            f"{len(problem.fields)}"
+        )
     pairs = zip(form.condition_terms, beside.condition_terms, strict=True)
     is_fixed = all(own.requirements.slopes == other.requirements.slopes for own, other in pairs)
     edges = domain.corners.roll(-1, 0) - domain.corners if isinstance(domain, Polygon) else None

@@ -49,9 +49,8 @@ LINES, LINE_POINTS = 4, 513  # along each coordinate, on which jumps are sought.
 SMALL_SINGULAR, SMALL_ROW, SMALLEST_ROW = 1e-4, 1e-3, 1e-9
 ZERO_MEAN = 1e-4  # of the largest value of a field: means below are zero, as far as points of a coarse mesh give them
 ROUNDED_MEAN = 1e-9  # of the largest value of all fields: so are those of a pressure that is rounding alone. A choice
-MOVED_SHARE = (
-    1e-6  # of the largest value of a field, by which it is moved to see whether the equation ends there. A choice
-)
+# Share of its largest value by which a field is moved to see whether the equation ends there. A choice.
+MOVED_SHARE = 1e-6
 ZERO_POINTS = 4000  # at which the residuals of u = 0 are looked at. A choice
 
 
@@ -314,10 +313,7 @@ def undefined_beyond(network: nn.Module, problem: Collocation, x: Tensor) -> str
     Each field is moved up and down by a small share of its largest value in the domain.
     """
     block = problem.equation_block(points_with(x))
-    jet, unknowns = (
-        block.jet(network, block.data.x),
-        {name: each.expand(len(x)) for name, each in problem.unknowns.items()},
-    )
+    jet, unknowns = block.jet(network, x), {name: each.expand(len(x)) for name, each in problem.unknowns.items()}
     sizes = network(problem.domain.interior(ZERO_POINTS, "sobol")).abs().amax(0)
     for number, name in enumerate(problem.fields):
         for side, sign in (("below", -1), ("above", 1)):

@@ -24,10 +24,9 @@ POINTS_PER_CUT_SPLINE, LEAST_CELL_POINTS = 1.5, 2
 # Weight of jumps of the highest derivative between cells that the boundary cuts and their neighbours, in the sum of
 # squares. A choice: from a hundredth to a hundred times as much the errors of heat on a disk are the same.
 SEAM_WEIGHT = 0.01
-TABLE_ROWS = 4096  # points other than those of parts that are looked at at once. A choice: some 40 MB
-MOST_LOCAL = (
-    2**17
-)  # values of splines at points that are made at once, of whole cells: a megabyte, for caches. Measured
+TABLE_ROWS = 4096  # points, other than those of parts, whose splines are evaluated at once. A choice: some 40 MB
+# Values of splines at the points of whole cells that are made at once: a megabyte, which stays in caches. Measured.
+MOST_LOCAL = 2**17
 
 Combination = Mapping[Index, np.ndarray | None]
 """Factors of derivatives at points, (m,) each, None for one."""

@@ -99,7 +99,10 @@ class CutGalerkin:
                 size = max(np.abs(each).max() for index, each in own.items() if sum(index))
                 least = float(min(np.abs(slope).min(), slope.min() * np.sign(slope.max())))  # below 0 if signs differ
                 if order > 1 or least < LEAST_FLUX * size:
-                    raise InputError("conditions must be about values or about derivatives across the boundary")
+                    raise InputError(
+                        "conditions must be about values or about derivatives across the boundary, got "
+                        f"{part.term.label}"
+                    )
                 tested, factors = {none: share * across / slope}, own
             for rows, columns, block in grid.products(number, tested, factors):
                 matrix.add(rows, columns, block)

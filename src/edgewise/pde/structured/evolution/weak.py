@@ -38,6 +38,14 @@ ROUGH_START, SLOW_FALL = 1e-6, 8.0
 # Multiply-adds of a slab, at least, for the time that evaluating the data takes. Measured.
 LEAST_SLAB_WORK = 1e7
 SAME_LENGTH = 1e-9  # relative: slabs whose lengths are closer share factors. A choice: far above rounding
+# Even intervals of the first and of the largest grid of a weak form, by the number of coordinates of space, and degree.
+# Choices: a second, and a minute; at a given number of splines degrees 4 to 8 are as good for waves through a speed
+# that jumps at random.
+FIRST_WEAK_INTERVALS, MOST_WEAK_INTERVALS, WEAK_DEGREE = {1: 48, 2: 12}, {1: 3000, 2: 100}, 4
+# Share of the largest value by which a start contradicts values at sides at least to be rough. A choice: smaller ones
+# leave errors that are far smaller.
+ROUGH_WALL = 1e-4
+RATE_STEP = 1e-6  # of the time, after which a side is looked at for its rate. A choice: the middle of float64's digits
 
 
 class Rule:
@@ -63,16 +71,6 @@ class Rule:
         local = [axis.local(self.points, order) for order in (0, 1)]
         self.columns, self.count = local[0][0].reshape(cells, per_cell, -1)[:, 0], axis.count
         self.values = [each.reshape(cells, per_cell, -1) for _, each in local]
-
-
-# Even intervals of the first and of the largest grid of a weak form, by the number of coordinates of space, and degree.
-# Choices: a second, and a minute; at a given number of splines degrees 4 to 8 are as good for waves through a speed
-# that jumps at random.
-FIRST_WEAK_INTERVALS, MOST_WEAK_INTERVALS, WEAK_DEGREE = {1: 48, 2: 12}, {1: 3000, 2: 100}, 4
-# Share of the largest value by which a start contradicts values at sides at least to be rough. A choice: smaller ones
-# leave errors that are far smaller.
-ROUGH_WALL = 1e-4
-RATE_STEP = 1e-6  # of the time, after which a side is looked at for its rate. A choice: the middle of float64's digits
 
 
 @dataclass(eq=False)

@@ -430,9 +430,9 @@ class WindowMarch(KeptGridMarch):
         """Matrices for mean slopes; those of the last window where slopes are the same."""
         if self._kept is not None and self._kept[0] is grid:
             kept = self._kept[2]
-            both = [(old, new) for old, new in zip(kept.slopes, means, strict=True)]
             if all(
-                old.keys() == new.keys() and all(np.array_equal(old[key], new[key]) for key in new) for old, new in both
+                old.keys() == new.keys() and all(np.array_equal(old[key], new[key]) for key in new)
+                for old, new in zip(kept.slopes, means, strict=True)
             ):
                 return kept
         weights = self._row_weights(grid, means, counts)
