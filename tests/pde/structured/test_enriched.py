@@ -197,6 +197,18 @@ def test_splines_alone_on_smooth_domains(domain):
     assert error < 3e-11 and error / 3 < solution.error_estimate < 1e-9
 
 
+def test_no_networks_follow_splines_that_are_better(monkeypatch):
+    """A tolerance below rounding is never reached; networks, which have 1e-9 after a minute, would not help."""
+
+    def trained(refinement):
+        raise AssertionError("a network is trained")
+
+    monkeypatch.setattr("edgewise.pde.solver.solving.Refinement.run", trained)
+    equation = lambda u, x, y: laplacian(u) - source(x, y)  # noqa: E731
+    solution = solve(PDE(equation, Disk(), [Dirichlet(smooth)], solution=smooth), tolerance=1e-16)
+    assert solution.stopped == "no_progress" and solution.errors().relative_l2 < 1e-12
+
+
 @pytest.mark.parametrize("domain", [Annulus(0.5, 1.0), SQUARE - Disk(0.3, (0.2, 0.1))])
 def test_a_system_around_a_hole(domain):
     """Elasticity whose solution goes on smoothly into the hole."""
