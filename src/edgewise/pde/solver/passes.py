@@ -231,19 +231,18 @@ def check_outflow(network: nn.Module, problem: Collocation, statement: Statement
 
 def solve_in_weak_form(
     problem: Collocation, statement: Statement, history: History, tolerance: float, rough: str
-) -> tuple[StopReason, str]:
+) -> tuple[StopReason, str] | None:
     """Pass through time in weak form on even grids; `rough` says why: "coefficients are" or "start is".
 
-    Returns the reason of the end and a sentence.
+    Returns the reason of the end and a sentence, or None where not even the first slab has a solution.
     """
     from edgewise.pde.structured.evolution.weak import WeakMarch  # imported late: `import edgewise` stays light
 
     why = f"the equation holds in its weak form, for its {rough} rough, so that residuals say nothing"
     stop = list[StopReason]()
     ended = _solve_on_even_grids(problem, history, tolerance, partial(WeakMarch, statement), why, stop)
-    if isinstance(ended, tuple):
+    if ended is None or isinstance(ended, tuple):
         return ended
-    assert ended is not None
     reason = stop[0] if stop else StopReason.NO_PROGRESS
     clause = history.ended_early(problem, ended, tolerance, reason)
     history.judged(_evidence_of_even_grids(history, [], why))

@@ -158,8 +158,7 @@ def solve(
     Raises
     ------
     InputError
-        An argument is not as above, the order of the equation is above four, or the time limit is over before there is
-        any solution.
+        An argument is not as above, the equation has an order above four, or time is over before there is a solution.
     KeyboardInterrupt
         The user pressed Ctrl-C, and `on_interrupt` is "raise" or no stage is complete.
 
@@ -179,23 +178,21 @@ def solve(
       the pressure of a flow, needs one value, as `Observations`, or its mean, as a `Condition` on its `integral`. In
       time its mean is zero; initial velocities alone are given, without a divergence and as at the walls; an outlet has
       p = 0 with v = 0 and the normal derivative of u, or with both normal derivatives.
-    - Linear evolution on an interval or a rectangle whose coefficients no grid resolves, and waves and transport from a
-      start with kinks or jumps: a weak form on even grids.
-    - Evolution that is periodic in space, with fronts too thin for these slabs: the same with a hyperviscosity on even
-      grids, which smooths fronts over a few intervals.
+    - Linear evolution on an interval or a rectangle with coefficients that no grid resolves, and waves and transport
+      from a start with kinks or jumps: a weak form on even grids. Fronts of periodic evolution that are too thin for
+      slabs: even grids with a hyperviscosity, which smooths them over a few intervals.
     - Evolution on other domains of the plane: Galerkin's method in windows of time.
     - Linear equations of second order for one field on solids cut from others: Galerkin's method on cut cells.
     - One field of more coordinates, or where three are too many for a grid: a tensor train of splines.
-    - Other domains of the plane without time: splines of degree 11 by least squares. For one field and the Laplacian as
-      leading part, functions that are singular at corners and around round holes are added; without them a domain must
-      have no reentrant corner, and where splines do not resolve the solution networks come next.
+    - Other domains of the plane without time: splines of degree 11 by least squares, with functions that are singular
+      at corners and around round holes where the leading part is one field's Laplacian; else there must be no reentrant
+      corner, and networks come next where splines do not resolve the solution.
     - Fields that `UnknownField` names: penalised least squares on tensor grids.
 
     All others are solved by networks: sums of all products of B-splines (`TensorLayer`) on one or two coordinates, sums
     of products of one function of each coordinate on more, or a KAN if `hidden` asks for one. Levenberg-Marquardt
-    minimises the residuals on a coarse grid. Then intervals are added where the estimated error is largest, or half as
-    many terms, whichever lowers the loss more. With splines of degree five residuals of an equation of order m fall as
-    the grid size to the power of 6 - m.
+    minimises the residuals on a coarse grid; then intervals are added where the estimated error is largest, or half as
+    many terms, whichever lowers the loss more.
 
     Examples
     --------
