@@ -16,8 +16,9 @@ from edgewise.formulas.constants import (
     recognise,
     relative_error,
     value_of,
+    without_redundant_constants,
 )
-from edgewise.formulas.expression import Number, constant_values, parse_expression, with_constants
+from edgewise.formulas.expression import Number, constant_values, evaluate, parse_expression, with_constants
 from edgewise.formulas.printing import as_text
 
 NAMES = ("x", "y")
@@ -153,3 +154,10 @@ def test_a_name_needs_digits():
     y = 3 / np.pi * x[:, 0] + 0.05 * random.normal(size=100)
     fitted = fit_constants(freed("1.0*x", [1.0]), x, y)
     assert recognise(fitted, x, y, floor=1e-16) == fitted
+
+
+@pytest.mark.parametrize(("text", "shorter"), [("2.5*sqrt(0.16*x)", "sqrt(x)"), ("2.5*(0.4*x)", "x")])
+def test_constants_that_all_make_up_for_each_other_leave_none(text, shorter):
+    """The search for a formula had ended with an IndexError where its last constant was left out."""
+    x, node = np.linspace(0.1, 1.0, 20)[:, None], parse_expression(text)
+    assert as_text(without_redundant_constants(node, x, evaluate(node, x)), ["x"]) == shorter

@@ -203,10 +203,12 @@ def without_redundant_constants(
     node = fitted.expression
     limit = fitted.loss * (1 + ROUNDING_CHANGE) + ROUNDING_CHANGE**2 * float(np.var(y))
     for _ in free_places(node):
-        places = np.array(free_places(node))
+        places = free_places(node)
+        if len(places) < 2:
+            return node
         values = np.array(constant_values(node))
         jacobian = values_and_derivatives(node, x)[1][:, places] * values[places]
-        if len(places) < 2 or not np.isfinite(jacobian).all():
+        if not np.isfinite(jacobian).all():
             return node
         sizes = np.maximum(np.linalg.norm(jacobian, axis=0), ABOVE_ZERO)
         *_, strengths, directions = np.linalg.svd(jacobian / sizes, full_matrices=False)

@@ -213,11 +213,18 @@ def test_a_residual_that_nobody_could_compare_is_no_estimate(linear, cubic):
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["box", "line and time", "corner", "network"])
 def test_ctrl_c_keeps_what_there_is(kind, monkeypatch):
-    """A signal amid native code, after a second of processor time."""
+    """A signal amid native code, after a fifth of a second of processor time behind the first slab or stage."""
     monkeypatch.setattr(history, "INTERRUPTED_SECONDS", 0.0)
     problem, before = KINDS[kind](), signal.signal(signal.SIGPROF, signal.default_int_handler)
+    report = history.History.report_progress
+
+    def armed(self, *args):
+        report(self, *args)
+        if (self.has_result or self.best is not None) and signal.getitimer(signal.ITIMER_PROF)[0] == 0:
+            signal.setitimer(signal.ITIMER_PROF, 0.2)
+
+    monkeypatch.setattr(history.History, "report_progress", armed)
     try:
-        signal.setitimer(signal.ITIMER_PROF, 1.0)
         solution = solve(problem, tolerance=1e-14, budget=100.0, on_interrupt="keep")
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
