@@ -154,14 +154,13 @@ def solve_in_passes(
         costs.append(history.work - spent)
         if watch.is_out_of_reach or history.work + DEARER_MARCH * costs[-1] > history.limit:
             ended = StopReason.BUDGET, history.message_with_residual("A sharper pass is out of reach of the budget")
-            if len(history.stages) > 1:
-                return ended
-            if history.fresh_residual > LARGEST_RESIDUAL:  # slabs that do not see how coarse their grid is
-                smoothed = _solve_smoothed(problem, statement, history, tolerance, ended)
-                if smoothed is not ended:
-                    return smoothed
-            _check_by_coarser(problem, statement, history)
-            return StopReason.BUDGET, history.message_with_residual("A sharper pass is out of reach of the budget")
+            if len(history.stages) == 1:
+                if history.fresh_residual > LARGEST_RESIDUAL:  # slabs that do not see how coarse their grid is
+                    smoothed = _solve_smoothed(problem, statement, history, tolerance, ended)
+                    if smoothed is not ended:
+                        return smoothed
+                _check_by_coarser(problem, statement, history)
+            return ended
         # A pass that is a little sharper is enough where the estimate is near the tolerance; others may reach rounding.
         # The error beside a jump of the start falls with its grid, no faster than such passes do.
         is_near = history.error_estimate <= fall_of_pass(SHARPER_LOOSE_MARCH) * tolerance or march.rough is not None

@@ -108,6 +108,7 @@ class SlabMarch:
 
     tolerances = 1e-14, 1e-14  # of a first pass, and of any: sharper ones are below rounding
     most_intervals = MOST_INTERVALS
+    keeps_grid = False  # whether the grid of space gets no coarser from slab to slab
 
     def __init__(self, statement: Statement, tolerance: float, watch: Watch, finer: float = 1.0, known: Known = None):
         self.statement, self.watch, self.work, self.finer = statement, watch, 0.0, finer
@@ -420,7 +421,7 @@ class SlabMarch:
 
     def _coarser(self, space: list[SplineAxis], state: np.ndarray) -> tuple[list[SplineAxis], np.ndarray]:
         """Space and state on a coarser grid, where the last slab shows that it does."""
-        if not self.space:
+        if not self.space or self.keeps_grid:
             return space, state
         errors = self._space_errors(*self.slabs[-1]) if self._errors is None else self._errors
         coarser = []
@@ -523,15 +524,14 @@ class SlabMarch:
 class KeptGridMarch(SlabMarch):
     """A pass through time whose grid of space gets no coarser, in slabs of a few lengths, which share factors."""
 
+    keeps_grid = True
+
     def bounded(self, moment: float, length: float) -> float:
         """One of a few lengths, so that windows share factors; the last one is as long as time is left."""
         begin, end = self.domain.bounds[self.time].tolist()
         if length == end - moment:
             return length
         return (end - begin) * WINDOW_LENGTHS ** math.floor(1e-9 + math.log(length / (end - begin), WINDOW_LENGTHS))
-
-    def _coarser(self, space: list[SplineAxis], state: np.ndarray) -> tuple[list[SplineAxis], np.ndarray]:
-        return space, state
 
     def _coef(self, line: TimeAxis, nodal: np.ndarray, state: np.ndarray) -> np.ndarray:
         """Coefficients of a window from those at its moments, (q, *counts, fields), and the state at its first one."""

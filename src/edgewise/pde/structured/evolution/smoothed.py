@@ -77,6 +77,7 @@ class SmoothedMarch(SlabMarch):
     """
 
     first_intervals, most_intervals = FIRST_SMOOTHED_INTERVALS, MOST_SMOOTHED_INTERVALS
+    keeps_grid = True
 
     def __init__(self, statement: Statement, tolerance: float, watch: Watch, finer: float = 1.0, known: Known = None):
         own = {each.name: getattr(statement, each.name) for each in fields(Statement)}
@@ -116,9 +117,6 @@ class SmoothedMarch(SlabMarch):
         dimension = len(self.space)
         axes = even_axes(self.statement, round(self.finer * self.first_intervals[dimension]), SPACE_DEGREE[dimension])
         return axes, self._interpolated(axes)
-
-    def _coarser(self, space: list[SplineAxis], state: np.ndarray) -> tuple[list[SplineAxis], np.ndarray]:
-        return space, state
 
     def _slab(
         self, space: list[SplineAxis], state: np.ndarray, begin: float, end: float

@@ -19,7 +19,7 @@ from edgewise.pde.problem.strong_form import ResidualTerm
 from edgewise.pde.structured.axis import SplineAxis, TimeAxis, along
 from edgewise.pde.structured.blocks import RowBlock
 from edgewise.pde.structured.evolution.slabs import KeptGridMarch
-from edgewise.pde.structured.evolution.starts import STENCIL, STENCIL_STEP, At
+from edgewise.pde.structured.evolution.starts import STENCIL, STENCIL_STEP, STENCIL_WEIGHTS, At
 from edgewise.pde.structured.statement import Statement
 from edgewise.settings import ABOVE_ZERO
 
@@ -481,7 +481,6 @@ class WeakMarch(KeptGridMarch):
         moments = np.array([begin, begin + RATE_STEP * length])
         given = row_of(self.statement, side.term, side.points, moments, (self.space[side.axis], side.end))[0]
         _, block, jet = row_of(self.statement, self.statement.form.equation_term, side.points, moments[:1])
-        weights = np.linalg.solve(np.vander(STENCIL, increasing=True).T, np.eye(len(STENCIL))[1])
         values = self._at(side.points)[0]
         for slot, index in jet:
             known = values if not any(index) else np.zeros_like(values)
@@ -489,7 +488,7 @@ class WeakMarch(KeptGridMarch):
                 number = self.space.index(index.index(1))
                 low, high = self.domain.bounds[self.space[number]].tolist()
                 steps = np.where(side.points[number] < (low + high) / 2, 1, -1) * STENCIL_STEP * (high - low)
-                for weight, place in zip(weights, STENCIL, strict=True):
+                for weight, place in zip(STENCIL_WEIGHTS, STENCIL, strict=True):
                     moved = [*side.points]
                     moved[number] = side.points[number] + place * steps
                     turned = np.moveaxis(self._at(moved)[0], number, -2) * (weight / steps)[:, None]
