@@ -42,7 +42,7 @@ def steps_of(march, monkeypatch):
         return step
 
     monkeypatch.setattr(slabs, "solver_for", lambda *parts: counted(solver_for(*parts)))
-    monkeypatch.setattr(windows.WindowFactors, "__call__", lambda self, rows: counted(window_step)(self, rows))
+    monkeypatch.setattr(windows.WindowFactors, "__call__", lambda *parts: counted(window_step)(*parts))
     result = march.run()
     monkeypatch.undo()
     assert result.is_complete
