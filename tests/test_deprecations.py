@@ -79,7 +79,7 @@ ops.bspline: basis local_basis locate spline_domain
 ops.knots: blossom_coef breakpoints_of extend subdivide uniform
 ops.layer_sum: base_values layer_sum
 ops.lstsq: gram project quadrature roughness
-pde.account: residual_at
+pde.account:
 pde.calculus: Field Stencil curl divergence function_jet gradient hessian laplacian stencil
 pde.conditions: Condition Dirichlet Initial Neumann Observations Periodic Robin by_field
 pde.domain: Box Difference Domain Interval OverTime Piece Time Union

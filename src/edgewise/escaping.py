@@ -119,7 +119,7 @@ def csv_cell(value: object) -> str:
     ("'=1+1", '-3.5', 'Bonn')
     """
     text = str(value)
-    if not text.startswith(FORMULA_STARTS) or _is_number(text):
+    if not text.startswith(FORMULA_STARTS) or reads_as_number(text):
         return text
     return "'" + text
 
@@ -129,7 +129,14 @@ def csv_cells(values: Iterable[object]) -> list[str]:
     return [csv_cell(value) for value in values]
 
 
-def _is_number(text: str) -> bool:
+def reads_as_number(text: str) -> bool:
+    """Return whether Python reads a text as a number.
+
+    Examples
+    --------
+    >>> reads_as_number("-3.5"), reads_as_number("3,5")
+    (True, False)
+    """
     try:
         float(text)
     except ValueError:

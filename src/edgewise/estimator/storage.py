@@ -13,7 +13,14 @@ from edgewise import checkpoint, files
 from edgewise.errors import CheckpointError, InputError
 from edgewise.estimator.base import KANEstimator
 from edgewise.estimator.classifier import KANClassifier
-from edgewise.estimator.columns.stored import column_fields, knowledge_fields, read_columns, read_knowledge
+from edgewise.estimator.columns.stored import (
+    check_stored,
+    column_fields,
+    knowledge_fields,
+    plain_value,
+    read_columns,
+    read_knowledge,
+)
 from edgewise.estimator.regressor import KANRegressor
 from edgewise.estimator.survival import KANSurvival
 from edgewise.formulas.serialisation import front_fields, front_from_fields
@@ -102,7 +109,7 @@ def _fields(estimator: KANEstimator) -> dict[str, Any]:
     """Everything of a fitted estimator except its network, as plain values."""
     if isinstance(estimator, KANSurvival):
         return estimator.fields()
-    parameters = {name: _plain(getattr(estimator, name)) for name in PARAMETERS}
+    parameters = {name: plain_value(getattr(estimator, name)) for name in PARAMETERS}
     if not isinstance(parameters["random_state"], int):
         parameters["random_state"] = None
     fields: dict[str, Any] = {
@@ -123,7 +130,7 @@ def _fields(estimator: KANEstimator) -> dict[str, Any]:
         fields["classes"] = {"dtype": dtype.str, "values": values}
         chosen = estimator.class_weight
         pairs = (
-            [[_plain(label), float(value)] for label, value in chosen.items()]
+            [[plain_value(label), float(value)] for label, value in chosen.items()]
             if isinstance(chosen, Mapping)
             else chosen
         )
@@ -143,13 +150,6 @@ def _fields(estimator: KANEstimator) -> dict[str, Any]:
                 [front_fields(one) for one in found.values()] if isinstance(found, dict) else front_fields(found)
             )
     return fields
-
-
-def _plain(value: Any) -> Any:
-    """Numbers of numpy as those of Python, also within lists and tuples."""
-    if isinstance(value, list | tuple):
-        return type(value)(_plain(item) for item in value)
-    return value.item() if isinstance(value, np.generic) else value
 
 
 def load_estimator(path: str | os.PathLike[str]) -> tuple[KANEstimator, dict[str, Any]]:
@@ -223,7 +223,7 @@ def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
     """Build the estimator from checked fields; everything that is wrong raises one of the errors named above."""
     fields = file.extra["estimator"]
     if fields["kind"] == "KANSurvival":
-        _check_search(isinstance(file.model, KAN), "a network that is no KAN")
+        check_stored(isinstance(file.model, KAN), "a network that is no KAN")
         assert isinstance(file.model, KAN)
         return KANSurvival.from_fields(fields, file.model, file.extra["extra"])
     # Files of earlier versions have no effort and so on, but a budget, which only mattered while they were fitted.
@@ -231,13 +231,13 @@ def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
     estimator = KINDS[fields["kind"]](**parameters)
     read_knowledge(estimator, fields)
     model = file.model
-    _check_search(isinstance(model, KAN), "a network that is no KAN")
+    check_stored(isinstance(model, KAN), "a network that is no KAN")
     assert isinstance(model, KAN)
     config = model.config
     inputs, outputs = config.width[0], config.width[-1]
     estimator.model_ = model
     estimator.input_scaling_ = AffineScaling.from_json(fields["input_scaling"])
-    _check_search(len(estimator.input_scaling_.shift) == inputs, "an input scaling of another width")
+    check_stored(len(estimator.input_scaling_.shift) == inputs, "an input scaling of another width")
     limits = _limits(fields.get("input_limits"), inputs, "inputs")
     estimator.input_limits_ = np.tile([-FORMER_CLIP, FORMER_CLIP], (inputs, 1)) if limits is None else limits
     read_columns(estimator, fields, file.extra["extra"], inputs)
@@ -247,23 +247,23 @@ def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
         if isinstance(stored, list):
             estimator.class_weight = {label: _of_kind(value, float, "a class weight") for label, value in stored}
         else:
-            _check_search(stored in (None, "balanced"), "an unknown class weight")
+            check_stored(stored in (None, "balanced"), "an unknown class weight")
             estimator.class_weight = stored
     elif isinstance(estimator, KANRegressor):
         estimator.target_scaling_ = AffineScaling.from_json(fields["target_scaling"])
-        _check_search(len(estimator.target_scaling_.shift) == outputs, "a target scaling of another width")
+        check_stored(len(estimator.target_scaling_.shift) == outputs, "a target scaling of another width")
         estimator._single = _of_kind(fields["single"], bool, "single")
-        _check_search(outputs == 1 or not estimator._single, "several outputs for a single target")
+        check_stored(outputs == 1 or not estimator._single, "several outputs for a single target")
         estimator.loss = _of_kind(fields.get("loss", "squared"), str, "a loss")
         family_of(estimator.loss)
         estimator.link_ = _of_kind(fields.get("link", "identity"), str, "a link")
         estimator._output_limits = _limits(fields.get("output_limits"), outputs, "outputs")
         exponent = fields.get("exponent")
-        _check_search((estimator.link_ == "log") == (exponent is not None), "a link without its range")
+        check_stored((estimator.link_ == "log") == (exponent is not None), "a link without its range")
         estimator._exponent = None
         if exponent is not None:
             low, high = (_of_kind(end, float, "an end of the range") for end in exponent)
-            _check_search(low <= high, "an empty range")
+            check_stored(low <= high, "an empty range")
             estimator._exponent = low, high
         message = fields.get("error_bars", NO_ERROR_BARS)
         estimator.error_bars_message_ = _of_kind(message, str, "a sentence on error bars")
@@ -279,7 +279,7 @@ def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
                 estimator.equations_ = front_from_fields(found, inputs)
     estimator.report_ = FitReport.from_json(fields["report"])
     steps = estimator.report_.steps
-    _check_search(_of_kind(steps, int, "a number of steps") >= 0, "a negative number of steps")
+    check_stored(_of_kind(steps, int, "a number of steps") >= 0, "a negative number of steps")
     estimator.n_iter_ = max(steps, 1)
     estimator.search_ = _search(fields["search"])
     tests = fields.get("inference")
@@ -290,15 +290,15 @@ def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
 def _classes(stored: Mapping[str, Any], count: int) -> np.ndarray:
     values = _of_kind(stored["values"], list, "the classes")
     dtype = np.dtype(_of_kind(stored["dtype"], str, "a dtype"))
-    _check_search(len(values) == count, "another number of classes")
-    _check_search(dtype.kind in CLASS_KINDS, f"classes of dtype {dtype}")
+    check_stored(len(values) == count, "another number of classes")
+    check_stored(dtype.kind in CLASS_KINDS, f"classes of dtype {dtype}")
     kinds: dict[str, type | tuple[type, ...]] = {"U": str, "O": (str, bool, int, float), "b": bool, "f": float}
     for value in values:
         _of_kind(value, kinds.get(dtype.kind, int), "a class")
     if dtype.kind == "U":  # the dtype determines how many bytes numpy takes for each
-        _check_search(dtype.itemsize <= 4 * max(LONGEST_CLASS, *map(len, values)), "text of unreasonable length")
+        check_stored(dtype.itemsize <= 4 * max(LONGEST_CLASS, *map(len, values)), "text of unreasonable length")
     classes = np.array(values, dtype=dtype)
-    _check_search(classes.ndim == 1 and len(np.unique(classes)) == count, "classes that are not distinct")
+    check_stored(classes.ndim == 1 and len(np.unique(classes)) == count, "classes that are not distinct")
     return classes
 
 
@@ -349,8 +349,8 @@ def _limits(stored: Any, count: int, what: str) -> np.ndarray | None:
     if stored is None:
         return None
     limits = np.array(_of_kind(stored, list, f"the limits of the {what}"), dtype=np.float64)
-    _check_search(limits.shape == (count, 2), f"limits of another number of {what}")
-    _check_search(bool(np.isfinite(limits).all() and (limits[:, 0] <= limits[:, 1]).all()), "limits out of order")
+    check_stored(limits.shape == (count, 2), f"limits of another number of {what}")
+    check_stored(bool(np.isfinite(limits).all() and (limits[:, 0] <= limits[:, 1]).all()), "limits out of order")
     return limits
 
 
@@ -359,8 +359,3 @@ def _of_kind(value: Any, kind: type | tuple[type, ...], name: str) -> Any:
     if not isinstance(value, kind) or (isinstance(value, bool) and kind in (int, float)):
         raise ValueError(f"{type(value).__name__} as {name}")
     return value
-
-
-def _check_search(holds: bool, got: str) -> None:
-    if not holds:
-        raise ValueError(got)

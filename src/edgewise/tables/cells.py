@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from edgewise.errors import InputError
+from edgewise.escaping import reads_as_number
 
 # Compared without surrounding spaces and in lower case. "none" is not among them: it is a common category.
 MISSING = frozenset({"", "na", "n/a", "#n/a", "<na>", "nan", "null", "?", "-"})
@@ -224,7 +225,7 @@ def decimal_mark(cells: Iterable[str | None]) -> str:
     (',', '.', '')
     """
     known = {cell for cell in cells if cell is not None}
-    if not known or all(_is_plain(cell) for cell in known):
+    if not known or all(map(reads_as_number, known)):
         return ""
     fits = [mark for mark in _FORMS if all(marked_number(cell, mark) is not None for cell in known)]
     if len(fits) < 2:
@@ -260,14 +261,6 @@ def are_codes(cells: Iterable[str | None]) -> bool:
             return False
         length, zero = len(text), zero or text[0] == "0"
     return zero
-
-
-def _is_plain(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def stack_cells(parts: Sequence[np.ndarray], name: str) -> np.ndarray:

@@ -52,27 +52,27 @@ def read_columns(estimator: RowReader, fields: Mapping[str, Any], extra: Mapping
             encoder = InputEncoder(tuple(NumberInput(n, v, False) for n, v in columns), names=tuple(shown))
             estimator.target_names_ = ()
         estimator.n_features_in_ = len(encoder.names)
-    _check(len(encoder.names) == estimator.n_features_in_, "another number of columns")
-    _check(len(encoder.feature_names) == inputs, "an encoder of another width")
+    check_stored(len(encoder.names) == estimator.n_features_in_, "another number of columns")
+    check_stored(len(encoder.feature_names) == inputs, "an encoder of another width")
     estimator.encoder_ = encoder
     if names is not None:
-        _check(len(names) == len(encoder.names), "another number of feature names")
+        check_stored(len(names) == len(encoder.names), "another number of feature names")
         estimator.feature_names_in_ = np.array(names, dtype=object)
     if "background" in fields:
         several = [[np.nan if v is None else v for v in list(row)] for row in fields["background"]]
         background = np.array(several, dtype=np.float64)
     else:
         background = _spread_rows(encoder, estimator.input_scaling_)
-    _check(background.ndim == 2 and background.shape[1] == len(encoder.inputs), "a background of another width")
-    _check(len(background) > 0 and not np.isinf(background).any(), "a background without finite rows")
+    check_stored(background.ndim == 2 and background.shape[1] == len(encoder.inputs), "a background of another width")
+    check_stored(len(background) > 0 and not np.isinf(background).any(), "a background without finite rows")
     # Levels are positions in the encoder, and what is unknown is averaged over known values only.
-    _check(not encoder.unknown(background).any(), "unknown levels in the background")
+    check_stored(not encoder.unknown(background).any(), "unknown levels in the background")
     estimator.background_ = background
     rows = fields.get("training_rows")
     estimator.training_rows_ = None if rows is None else int(rows)
     counts = tuple(tuple(map(int, column)) for column in fields.get("level_counts", ()) if "background" in fields)
     expected = [len(one.level_names) + 1 if one.level_names else 0 for one in encoder.inputs]
-    _check(not counts or [len(column) for column in counts] == expected, "another number of counts of levels")
+    check_stored(not counts or [len(column) for column in counts] == expected, "another number of counts of levels")
     estimator.level_counts_ = counts
 
 
@@ -96,20 +96,20 @@ def knowledge_fields(estimator: object) -> dict[str, Any]:
     for name in KNOWLEDGE:
         value = getattr(estimator, name, None)
         if isinstance(value, Mapping):
-            fields[name] = [[_plain(key), _plain(what)] for key, what in value.items()]
+            fields[name] = plain_value([[key, what] for key, what in value.items()])
         elif value is not None:
-            fields[name] = [[_plain(v) for v in one] if name == "interactions" else _plain(one) for one in value]
+            fields[name] = plain_value([list(one) if name == "interactions" else one for one in value])
     return fields
 
 
 def read_knowledge(estimator: object, fields: Mapping[str, Any]) -> None:
     """Set the parameters of an estimator that state knowledge; files of earlier versions have none."""
     stored = fields.get("knowledge", {})
-    _check(isinstance(stored, Mapping) and set(stored) <= set(KNOWLEDGE), "unknown knowledge about columns")
+    check_stored(isinstance(stored, Mapping) and set(stored) <= set(KNOWLEDGE), "unknown knowledge about columns")
     for name, values in stored.items():
         items = list(values)
         if name in ("monotone", "shape"):
-            _check(all(what in (1, -1, "convex", "concave") for _, what in items), "an unknown constraint")
+            check_stored(all(what in (1, -1, "convex", "concave") for _, what in items), "an unknown constraint")
             setattr(estimator, name, {_key(key): what for key, what in items})
         elif name == "interactions":
             setattr(estimator, name, [(_key(first), _key(second)) for first, second in items])
@@ -117,21 +117,24 @@ def read_knowledge(estimator: object, fields: Mapping[str, Any]) -> None:
             setattr(estimator, name, [_key(key) for key in items] if name == "linear" else checked_bounds(items))
 
 
-def _plain(value: Any) -> Any:
-    """Return a number of numpy as one of Python."""
+def plain_value(value: Any) -> Any:
+    """Return numbers of numpy as those of Python, also within lists and tuples."""
+    if isinstance(value, list | tuple):
+        return type(value)(map(plain_value, value))
     return value.item() if isinstance(value, np.generic) else value
 
 
 def _key(value: Any) -> Any:
-    _check(isinstance(value, str | int) and not isinstance(value, bool), f"{type(value).__name__} as a column")
+    check_stored(isinstance(value, str | int) and not isinstance(value, bool), f"{type(value).__name__} as a column")
     return value
 
 
 def _text(value: Any) -> str:
-    _check(isinstance(value, str), f"{type(value).__name__} as a name")
+    check_stored(isinstance(value, str), f"{type(value).__name__} as a name")
     return str(value)
 
 
-def _check(holds: bool, got: str) -> None:
+def check_stored(holds: bool, got: str) -> None:
+    """Raise a ValueError that names what a model file holds unless that is as it should be."""
     if not holds:
         raise ValueError(got)

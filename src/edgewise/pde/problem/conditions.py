@@ -39,8 +39,24 @@ class BoundaryCondition(Protocol):
         """Residuals at points of those pieces, (b,) each, zero where the condition holds."""
 
 
+class _OnPieces:
+    """The pieces of a condition that names them, by `on`."""
+
+    on: str | Sequence[str] | None
+    weight: float
+
+    def __post_init__(self) -> None:
+        check_weight(self.weight)
+
+    def pieces(self, domain: Domain) -> tuple[str, ...]:
+        """Names of the pieces of the boundary on which the condition holds."""
+        is_one = isinstance(self.on, str) or not isinstance(self.on, Iterable | None)
+        names = (self.on,) if is_one else self.on
+        return tuple(piece.name for piece in domain.named(domain.boundary_names if names is None else names))
+
+
 @dataclass(frozen=True)
-class Condition:
+class Condition(_OnPieces):
     """Any condition, by residuals that vanish on pieces of the boundary.
 
     Parameters
@@ -74,20 +90,13 @@ class Condition:
     on: str | Sequence[str] | None = None
     weight: float = 1.0
 
-    def __post_init__(self) -> None:
-        check_weight(self.weight)
-
-    def pieces(self, domain: Domain) -> tuple[str, ...]:
-        """Names of the pieces of the boundary on which the condition holds."""
-        return _pieces_named(domain, self.on)
-
     def residuals(self, context: EvaluationContext) -> list[Tensor]:
         """Residuals at the points of a context, (b,) each."""
         return residual_columns(context.call(self.residual, "residual"), len(context.x), "residual")
 
 
 @dataclass(frozen=True)
-class Dirichlet:
+class Dirichlet(_OnPieces):
     """Given values on pieces of the boundary: u = value.
 
     Parameters
@@ -128,13 +137,9 @@ class Dirichlet:
     hard: bool = False
 
     def __post_init__(self) -> None:
-        check_weight(self.weight)
+        super().__post_init__()
         if not isinstance(self.hard, bool):
             raise InputError(f"hard must be True or False, got {self.hard!r}")
-
-    def pieces(self, domain: Domain) -> tuple[str, ...]:
-        """Names of the pieces of the boundary on which the condition holds."""
-        return _pieces_named(domain, self.on)
 
     def residuals(self, context: EvaluationContext) -> list[Tensor]:
         """Residuals at the points of a context, (b,) each."""
@@ -143,7 +148,7 @@ class Dirichlet:
 
 
 @dataclass(frozen=True)
-class Robin:
+class Robin(_OnPieces):
     """A combination of value and normal derivative on pieces of the boundary: a u + b du/dn = value.
 
     The vector n is the outward normal in space, of length 1.
@@ -176,13 +181,6 @@ class Robin:
     on: str | Sequence[str] | None = None
     weight: float = 1.0
 
-    def __post_init__(self) -> None:
-        check_weight(self.weight)
-
-    def pieces(self, domain: Domain) -> tuple[str, ...]:
-        """Names of the pieces of the boundary on which the condition holds."""
-        return _pieces_named(domain, self.on)
-
     def residuals(self, context: EvaluationContext) -> list[Tensor]:
         """Residuals at the points of a context, (b,) each."""
         a, b = context.value(self.a, "a"), context.value(self.b, "b")
@@ -196,7 +194,7 @@ class Robin:
 
 
 @dataclass(frozen=True)
-class Neumann:
+class Neumann(_OnPieces):
     """Given normal derivative on pieces of the boundary: du/dn = value.
 
     The vector n is the outward normal in space, of length 1.
@@ -225,13 +223,6 @@ class Neumann:
     value: FieldValues = 0.0
     on: str | Sequence[str] | None = None
     weight: float = 1.0
-
-    def __post_init__(self) -> None:
-        check_weight(self.weight)
-
-    def pieces(self, domain: Domain) -> tuple[str, ...]:
-        """Names of the pieces of the boundary on which the condition holds."""
-        return _pieces_named(domain, self.on)
 
     def residuals(self, context: EvaluationContext) -> list[Tensor]:
         """Residuals at the points of a context, (b,) each."""
@@ -540,8 +531,3 @@ def _normal_derivative(u: Field, context: EvaluationContext) -> Tensor:
     for name in u.space:
         total = total + context.normal[:, context.coordinates.index(name)] * u.derivative(name)
     return total
-
-
-def _pieces_named(domain: Domain, on: str | Sequence[str] | None) -> tuple[str, ...]:
-    names = (on,) if isinstance(on, str) or not isinstance(on, Iterable | None) else on
-    return tuple(piece.name for piece in domain.named(domain.boundary_names if names is None else names))

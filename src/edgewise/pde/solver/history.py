@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from edgewise.errors import InputError, SolutionWarning, warn_caller
 from edgewise.files import Journal, Part
@@ -515,11 +515,6 @@ class History(WorkBudget):
                 losses[block.name] = math.sqrt(value)
         worst = max(losses, key=lambda name: losses[name])
         return f"{reason}; the largest residual is that of {worst!r}, {losses[worst]:.1g} in units of the field."
-
-
-def residual_at(network: nn.Module, problem: Collocation, x: Tensor) -> float:
-    """Root mean square of the equation's residual at other points x (N, n) of the domain, in units of the field."""
-    return float(squared_residuals(network, problem, x).mean().sqrt())
 
 
 def solve_step_work(network: nn.Module, problem: Collocation) -> float:

@@ -364,9 +364,10 @@ def _solve_on_structured_grids(
                 return None  # or networks, whatever is better
         return ended
     if marches(statement):
-        if statement.surplus:
+        rough = rough_part(statement)
+        if statement.surplus and rough is not None:
             check_by_coarse_pass(problem, statement, history)
-        if rough := rough_part(statement):
+        if rough:
             ended = solve_in_weak_form(problem, statement, history, tolerance, rough)
         else:
             ended = solve_in_passes(problem, statement, history, tolerance, known)

@@ -427,10 +427,10 @@ def has_rough_coefficient(statement: Statement) -> bool:
     return float(np.abs(leading - spread / weight).max()) > ROUGH * size
 
 
-def rough_part(statement: Statement) -> str:
-    """Name what no grid of splines resolves in a problem with a `WeakForm`: "coefficients are", "start is", or ""."""
+def rough_part(statement: Statement) -> str | None:
+    """Name what no grid of splines resolves: "coefficients are", "start is" or ""; None without a `WeakForm`."""
     if not has_weak_form(statement):
-        return ""
+        return None
     if has_rough_coefficient(statement):
         return "coefficients are"
     return "start is" if WeakMarch(statement, 1.0, lambda *_: True).has_rough_start() else ""
