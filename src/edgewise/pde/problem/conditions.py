@@ -50,8 +50,8 @@ class _OnPieces:
 
     def pieces(self, domain: Domain) -> tuple[str, ...]:
         """Names of the pieces of the boundary on which the condition holds."""
-        is_one = isinstance(self.on, str) or not isinstance(self.on, Iterable | None)
-        names = (self.on,) if is_one else self.on
+        on = self.on
+        names = (on,) if isinstance(on, str) or not isinstance(on, Iterable | None) else on
         return tuple(piece.name for piece in domain.named(domain.boundary_names if names is None else names))
 
 
