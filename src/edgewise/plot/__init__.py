@@ -1,10 +1,10 @@
 """Figures of networks, results and solutions, as matplotlib `Figure` objects that `save` writes to files.
 
 A network: `network_diagram`, `edge_curves`, `effect_curves`, `pair_map`, `TrainingFilm`; the parts of a function:
-`structure_figure`. Its results: `parity`, `confusion`, `training_history`, `share_dots`, `share_bars`, `formula_front`.
-Several models: `error_curves`, `error_dots`, `error_bar_chart`. A solution of a differential equation:
-`solution_figure`, `solution_history`, `animate`. No function touches `matplotlib.pyplot` or changes matplotlib's
-settings.
+`structure_figure`. Its results: `parity`, `confusion`, `training_history`, `share_dots`, `share_bars`,
+`formula_front`. Several models: `error_curves`, `error_dots`, `error_bar_chart`. A solution of a differential
+equation: `solution_figure`, `solution_history`, `animate`; its eigenfunctions: `modes_figure`. No function touches
+`matplotlib.pyplot` or changes matplotlib's settings.
 """
 
 import warnings
@@ -16,7 +16,7 @@ if find_spec("matplotlib") is None:
     raise missing_extra("matplotlib", "plot", "Drawing a figure")
 
 from edgewise.plot.network import TrainingFilm, edge_curves, effect_curves, network_diagram, pair_map, structure_figure
-from edgewise.plot.pde import animate, solution_figure
+from edgewise.plot.pde import animate, modes_figure, solution_figure
 from edgewise.plot.results import (
     Curve,
     Span,
@@ -45,6 +45,7 @@ __all__ = [
     "error_curves",
     "error_dots",
     "formula_front",
+    "modes_figure",
     "network_diagram",
     "pair_map",
     "parity",

@@ -8,7 +8,7 @@ import torch
 from scipy.optimize import brentq
 from scipy.special import jv, jvp, mathieu_a, mathieu_b, yv
 
-from edgewise.errors import InputError
+from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.pde import (
     PDE,
     Annulus,
@@ -313,3 +313,15 @@ def test_grids_end_where_rounding_grows():
     off = np.abs(found.values - np.array(roots) ** 4)
     assert (off < 1e-8 * found.values).all()
     assert (off < 3 * found.errors).all() and (found.errors < 1e-8 * found.values).all()
+
+
+def test_eigenfunctions_take_what_solutions_take():
+    string = PDE(lambda u, lam: u.xx + lam * u, Interval(0, math.pi), [Dirichlet(0.0)], coefficients={"lam": 1.0})
+    mode = eigenvalues(string, count=1).function(0)
+    places = torch.linspace(0, math.pi, 5, dtype=torch.float32)
+    assert mode(places).dtype == torch.float32 and mode(places.tolist()).shape == (5, 1)
+    assert np.allclose(np.abs(mode(places.numpy()))[:, 0], math.sqrt(2) * np.sin(places.numpy()), atol=1e-6)
+    with pytest.raises(InputError, match=r"x must have shape \(b, 1\), got \(2, 2\)"):
+        mode(np.zeros((2, 2)))
+    with pytest.warns(EdgewiseWarning, match="1 of 1 points lie outside the domain, x in"):
+        mode([4.0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
@@ -12,10 +13,11 @@ from typing import Any, Self
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from edgewise.checks import check_count
-from edgewise.errors import InputError
+from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.pde.domains.sampling import gauss_legendre, unit_points
 
 TIME = "t"  # the coordinate of this name is time, all others are space, but for those that `Parameter` makes
@@ -31,6 +33,8 @@ PANELS = {1: 32, 2: 16, 3: 3}
 OFF_BOUNDARY_STEP = 1e-7
 # Share of its box, or of its piece of boundary, that a domain must fill, or it counts as empty. A choice.
 LEAST_SHARE = 1e-3
+# Share of the sides of the domain: points farther out are outside. A choice: above the rounding of float32.
+FAR_OUTSIDE = 1e-6
 ON_BOUNDARY = 1e-9  # of the size: points of a grid this far outside count as points of the boundary. A choice
 
 
@@ -360,6 +364,28 @@ def _combined() -> ModuleType:
 def covers(domain: Domain, x: Tensor) -> Tensor:
     """True for points x (b, n) inside a domain, on its boundary, or outside by rounding alone, (b,)."""
     return domain.level(x) <= ON_BOUNDARY * float(domain.size.max())
+
+
+def checked_points(domain: Domain, x: Tensor | ArrayLike, beyond: str = "extrapolated", stacklevel: int = 3) -> Tensor:
+    """A user's points (b, n), or (b,) on one coordinate, as float64 (b, n).
+
+    Where some are outside the box around the domain, a warning says that values there are `beyond`.
+    """
+    try:
+        points = (x if isinstance(x, Tensor) else torch.from_numpy(np.array(x, dtype=np.float64))).detach().double()
+    except (TypeError, ValueError) as error:
+        raise InputError(f"x must be numbers of shape (b, {domain.dimension}), got {x!r:.60}") from error
+    if points.ndim < 2 and domain.dimension == 1:
+        points = points.reshape(-1, 1)
+    if points.ndim != 2 or points.shape[1] != domain.dimension:
+        raise InputError(f"x must have shape (b, {domain.dimension}), got {tuple(points.shape)}")
+    excess = torch.maximum(domain.bounds[:, 0] - points, points - domain.bounds[:, 1]) / domain.size
+    outside = int((excess.amax(1) > FAR_OUTSIDE).sum()) if len(points) else 0
+    if outside:
+        ends = ", ".join(f"{name} in [{low:g}, {high:g}]" for name, (low, high) in domain.ends.items())
+        where = f"{outside} of {len(points)} points lie outside the domain, {ends}"
+        warnings.warn(f"{where}: values there are {beyond}", EdgewiseWarning, stacklevel=stacklevel)
+    return points
 
 
 class Box(Domain):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, overload
@@ -13,10 +12,10 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from edgewise.errors import EdgewiseWarning, InputError
+from edgewise.errors import InputError
 from edgewise.nn.prediction import BATCH_ROWS, predict_in_batches
 from edgewise.outcomes import StopReason
-from edgewise.pde.domains.domain import TIME, Domain, covers
+from edgewise.pde.domains.domain import TIME, Domain, checked_points, covers
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.evaluation import Value, call_by_name, coordinate_table, value_at
 from edgewise.pde.problem.fields import Field, Index, derivative_names, function_jet, stencil
@@ -25,8 +24,6 @@ from edgewise.pde.structured.networks import WindowNetwork
 from edgewise.presentation import html_table, number_text
 from edgewise.settings import ABOVE_ZERO
 
-# Share of the sides of the domain: points farther out are outside. A choice: above the rounding of float32.
-FAR_OUTSIDE = 1e-6
 FLUX_POINTS = 4096  # on each piece of a boundary, for fluxes. A choice: errors of 1e-7 for a few periods
 # Share of the volume of a domain of integration that rounding may place outside the domain of the problem. A choice
 OUTSIDE_SHARE = 1e-9
@@ -234,25 +231,8 @@ class Solution:
 
     def _points(self, x: Tensor | ArrayLike) -> Tensor:
         """Points (b, n) as float64; a warning where some lie outside the box around the domain."""
-        domain = self.problem.domain
-        try:
-            points = (x if isinstance(x, Tensor) else torch.from_numpy(np.array(x, dtype=np.float64))).detach().double()
-        except (TypeError, ValueError) as error:
-            raise InputError(f"x must be numbers of shape (b, {domain.dimension}), got {x!r:.60}") from error
-        if points.ndim < 2 and domain.dimension == 1:
-            points = points.reshape(-1, 1)
-        if points.ndim != 2 or points.shape[1] != domain.dimension:
-            raise InputError(f"x must have shape (b, {domain.dimension}), got {tuple(points.shape)}")
-        beyond = torch.maximum(domain.bounds[:, 0] - points, points - domain.bounds[:, 1]) / domain.size
-        outside = int((beyond.amax(1) > FAR_OUTSIDE).sum()) if len(points) else 0
-        if outside:
-            ends = ", ".join(f"{name} in [{low:g}, {high:g}]" for name, (low, high) in domain.ends.items())
-            where = f"{outside} of {len(points)} points lie outside the domain, {ends}"
-            values = (
-                "extrapolated, after the last moment nan" if isinstance(self.model, WindowNetwork) else "extrapolated"
-            )
-            warnings.warn(f"{where}: values there are {values}", EdgewiseWarning, stacklevel=3)
-        return points
+        later = ", after the last moment nan" if isinstance(self.model, WindowNetwork) else ""
+        return checked_points(self.problem.domain, x, f"extrapolated{later}", stacklevel=4)
 
     def fields(self, x: Tensor | ArrayLike, *derivatives: str) -> list[Field]:
         """Fields with some of their derivatives, as `solution.fields(x, "x", "xx")[0].xx`.

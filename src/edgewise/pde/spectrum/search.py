@@ -8,13 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from edgewise.checks import check_count, check_number
 from edgewise.errors import InputError
 from edgewise.nn.prediction import predict_in_batches
 from edgewise.outcomes import Deadline, OutOfTime, check_time, foreseen
-from edgewise.pde.domains.domain import TIME, Box
+from edgewise.pde.domains.domain import TIME, Box, checked_points
 from edgewise.pde.domains.shapes import Polygon
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.corners import CornerFunctions
@@ -76,8 +77,8 @@ class Eigenvalues:
         shown = ", ".join(f"{value:.10g} ± {error:.1g}" for value, error in zip(self.values, self.errors, strict=True))
         return f"<Eigenvalues {shown}>"
 
-    def function(self, number: int) -> Callable[..., np.ndarray]:
-        """The eigenfunction of an eigenvalue, as a function of points (b, n) to (b, fields).
+    def function(self, number: int) -> Callable[[Tensor | ArrayLike], Tensor | np.ndarray]:
+        """The eigenfunction of an eigenvalue, as a function of points (b, n) to (b, fields), as a `Solution` is one.
 
         Parameters
         ----------
@@ -92,7 +93,12 @@ class Eigenvalues:
         if not 0 <= number < len(self.networks):
             raise InputError(f"number must be that of a real eigenvalue, 0 to {len(self.networks) - 1}, got {number!r}")
         network = self.networks[number]
-        return lambda x: predict_in_batches(network, torch.from_numpy(np.array(x, dtype=np.float64))).numpy()
+
+        def eigenfunction(x: Tensor | ArrayLike) -> Tensor | np.ndarray:
+            values = predict_in_batches(network, checked_points(self.problem.domain, x))
+            return values.to(x.dtype) if isinstance(x, Tensor) else values.numpy()
+
+        return eigenfunction
 
 
 def eigenvalues(

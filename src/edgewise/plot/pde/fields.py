@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
@@ -20,21 +20,21 @@ from edgewise.plot.pde.maps import (
     draw_interfaces,
     draw_map,
     moment_text,
+    name_middle,
     number_axis,
     outline_of,
+    page_ratio,
     with_breaks,
     with_unit,
 )
 from edgewise.plot.pde.slices import ExactSolution, Slice, chosen_fields, chosen_times, middle, slice_of, time_of
-from edgewise.plot.style import BLUE, COLORS, FAINT, GREY, INK, ORANGE, SMALL, WIDTH, Figure, fix_layout, styled
+from edgewise.plot.style import BLUE, COLORS, FAINT, INK, ORANGE, WIDTH, Figure, fix_layout, styled
 
 MOMENTS = (0.0, 1 / 3, 2 / 3, 1.0)  # shares of the time at which a solution over two coordinates of space is shown
 INSTANTS = (0.25, 0.5, 0.75)  # shares at which a solution over one coordinate of space is shown as curves
 _MAP, _LINE, _SMALL_MAP = 201, 601, 121  # points along a side of a map, of a curve, and of a map among many
 _DASHES = (0, (3.5, 2.5))  # of exact solutions
 _MAP_ROW, _CURVE_ROW = 2.0, 1.75  # inches of a row of maps over time, and of the curves below it
-_RATIOS = (0.3, 2.0)  # least and largest height of a map over its width that a page can show
-_FAMILY_RATIO = 0.75  # height over width of a map of a coordinate and a parameter, which have no common unit
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,7 +167,7 @@ def _maps(solution: Solution, slots: Sequence[int], exact: ExactSolution | None,
     shown = slice_of(solution, names, fixed, [_MAP, _MAP], exact)
     rows, outline = _rows(shown, slots, problem, units), outline_of(problem, names, fixed)
     columns = max(map(len, rows))
-    width, ratio = WIDTH * (columns / 3 if columns < 3 else 1), _ratio(problem, names)
+    width, ratio = WIDTH * (columns / 3 if columns < 3 else 1), page_ratio(problem, names)
     figure = Figure(figsize=(width, len(rows) * (0.74 * width / columns * ratio + 0.5)), layout="constrained")
     panels = figure.subplots(len(rows), columns, squeeze=False)
     for row, line in zip(rows, panels, strict=True):
@@ -187,7 +187,7 @@ def _maps(solution: Solution, slots: Sequence[int], exact: ExactSolution | None,
     for line in panels:
         line[0].set_ylabel(with_unit(names[1], units))
     if problem.domain.dimension > 2:
-        _name_middle(figure, problem.domain.coordinates[2:], fixed)
+        name_middle(figure, problem.domain.coordinates[2:], fixed)
     return figure
 
 
@@ -261,7 +261,9 @@ def _moments(
         for shown in slices
     ]
     side = 0.82 * WIDTH / len(times)
-    figure = Figure(figsize=(WIDTH, len(rows[0]) * (side * _ratio(problem, names) + 0.15) + 0.6), layout="constrained")
+    figure = Figure(
+        figsize=(WIDTH, len(rows[0]) * (side * page_ratio(problem, names) + 0.15) + 0.6), layout="constrained"
+    )
     panels = figure.subplots(len(rows[0]), len(times), squeeze=False, sharex=True, sharey=True)
     for line, quantities in zip(panels, zip(*rows, strict=True), strict=True):
         signed = quantities[0].signed
@@ -278,20 +280,5 @@ def _moments(
     for panel in panels[-1]:
         panel.set_xlabel(with_unit(names[0], units))
     if others:
-        _name_middle(figure, others, fixed)
+        name_middle(figure, others, fixed)
     return figure
-
-
-def _name_middle(figure: Figure, others: Sequence[str], fixed: Mapping[str, float]) -> None:
-    """Write the values of coordinates that a figure does not show, the first and the last of them, above it."""
-    parts = [f"{with_unit(others[0], {})} = {fixed[others[0]]:g}"]
-    parts += [f"… {with_unit(others[-1], {})} = {fixed[others[-1]]:g}"] if len(others) > 1 else []
-    figure.suptitle(f"at {', '.join(parts)}", x=0.01, ha="left", fontsize=SMALL, color=GREY)
-
-
-def _ratio(problem: Collocation, names: Sequence[str]) -> float:
-    """Return height over width of the domain, within what a page can show."""
-    if not all(map(is_space, names)):
-        return _FAMILY_RATIO
-    sides = dict(zip(problem.domain.coordinates, problem.domain.size.tolist(), strict=True))
-    return min(max(sides[names[1]] / sides[names[0]], _RATIOS[0]), _RATIOS[1])

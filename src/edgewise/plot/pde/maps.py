@@ -14,10 +14,10 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from matplotlib.ticker import MaxNLocator, ScalarFormatter
 
-from edgewise.pde.domains.domain import covers
+from edgewise.pde.domains.domain import covers, is_space
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.plot.pde.slices import Slice, grid, middle, time_of
-from edgewise.plot.style import GREY, INK, SEQUENTIAL, SIGNED, TINY, Figure, display_text
+from edgewise.plot.style import GREY, INK, SEQUENTIAL, SIGNED, SMALL, TINY, Figure, display_text
 
 _BULK, _SPIKE = 99, 4.0  # colours end at this percentile if the largest value is so many times larger (choices)
 _LEVELS = 10  # values from one end of the colours to the other, at the inner of which contours are drawn (a choice)
@@ -26,6 +26,8 @@ _BESIDE = 1e-6  # share of each side by which first and last moments are moved i
 _MARGIN = 0.03  # share of each side that is free around domains with a curved boundary
 _BAR = (1.04, 0.0, 0.055, 1.0)  # place of a colour bar in shares of its panel: left, bottom, width, height
 _POWERS = (-2, 3)  # powers of ten outside which an axis gets a common factor
+_RATIOS = (0.3, 2.0)  # least and largest height of a map over its width that a page can show
+_FAMILY_RATIO = 0.75  # height over width of a map of a coordinate and a parameter, which have no common unit
 _RINGS = 2  # rings of pixels that are filled around known values, more than interpolation reaches
 
 Extend = Literal["neither", "both"]
@@ -215,3 +217,18 @@ def filled(values: np.ndarray, rings: int = _RINGS) -> np.ndarray:
         gaps = ~np.isfinite(values) & known.any(0)
         values[gaps] = (np.where(known, around, 0.0).sum(0)[gaps]) / known.sum(0)[gaps]
     return values
+
+
+def name_middle(figure: Figure, others: Sequence[str], fixed: Mapping[str, float]) -> None:
+    """Write the values of coordinates that a figure does not show, the first and the last of them, above it."""
+    parts = [f"{with_unit(others[0], {})} = {fixed[others[0]]:g}"]
+    parts += [f"… {with_unit(others[-1], {})} = {fixed[others[-1]]:g}"] if len(others) > 1 else []
+    figure.suptitle(f"at {', '.join(parts)}", x=0.01, ha="left", fontsize=SMALL, color=GREY)
+
+
+def page_ratio(problem: Collocation, names: Sequence[str]) -> float:
+    """Return height over width of the domain, within what a page can show."""
+    if not all(map(is_space, names)):
+        return _FAMILY_RATIO
+    sides = dict(zip(problem.domain.coordinates, problem.domain.size.tolist(), strict=True))
+    return min(max(sides[names[1]] / sides[names[0]], _RATIOS[0]), _RATIOS[1])
