@@ -22,16 +22,9 @@ from edgewise.pde.domains.products import OverTime
 from edgewise.pde.low_rank.network import LowRankNetwork
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.strong_form import strong_form_of
-from edgewise.pde.solver.judging.evidence import (
-    CORRECTION_OF_SLABS,
-    CORRECTION_WORK,
-    LARGEST_RESIDUAL,
-    Evidence,
-    Sought,
-    judge,
-    residual_size,
-    sought_points,
-)
+from edgewise.pde.solver.judging.correction import CORRECTION_OF_SLABS, CORRECTION_WORK
+from edgewise.pde.solver.judging.evidence import LARGEST_RESIDUAL, Evidence, judge
+from edgewise.pde.solver.judging.residuals import Sought, residual_size, sought_points
 from edgewise.pde.solver.judging.uniqueness import squared_residuals, undefined_beyond
 from edgewise.pde.solver.network import (
     SolverNetwork,

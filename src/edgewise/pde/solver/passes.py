@@ -27,7 +27,8 @@ from edgewise.pde.solver.history import (
     TrainedNetwork,
     fall_of_pass,
 )
-from edgewise.pde.solver.judging.evidence import CONDITION_POINTS, LARGEST_RESIDUAL, Evidence
+from edgewise.pde.solver.judging.evidence import LARGEST_RESIDUAL, Evidence
+from edgewise.pde.solver.judging.residuals import CONDITION_POINTS
 from edgewise.pde.solver.judging.uniqueness import block_squares
 from edgewise.pde.solver.solution import field_values
 from edgewise.settings import ABOVE_ZERO

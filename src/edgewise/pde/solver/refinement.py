@@ -17,7 +17,8 @@ from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.integrals import GIVEN_RULE
 from edgewise.pde.problem.strong_form import with_integrals_by
 from edgewise.pde.solver.history import History, TrainedNetwork, solve_step_work
-from edgewise.pde.solver.judging.evidence import INTEGRALS_AGREE, LARGEST_GAP, LARGEST_RESIDUAL, integrals_gap
+from edgewise.pde.solver.judging.evidence import LARGEST_RESIDUAL
+from edgewise.pde.solver.judging.residuals import INTEGRALS_AGREE, LARGEST_GAP, integrals_gap
 from edgewise.pde.solver.network import (
     SeparableNetwork,
     count_parameters,

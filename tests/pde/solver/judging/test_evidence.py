@@ -12,7 +12,8 @@ from edgewise.pde.library import named_equation
 from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Condition, Dirichlet, Initial, Neumann, Observations, Periodic
 from edgewise.pde.problem.integrals import integral
-from edgewise.pde.solver.judging.evidence import Evidence, judge, one_sided_residual, sought_points
+from edgewise.pde.solver.judging.evidence import Evidence, judge
+from edgewise.pde.solver.judging.residuals import one_sided_residual, sought_points
 from edgewise.pde.solver.judging.uniqueness import (
     SumNetwork,
     coefficient_jump,

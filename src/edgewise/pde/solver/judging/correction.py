@@ -1,0 +1,153 @@
+"""The error of a solution from the equation of the error, solved on another grid."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from edgewise.nn.layers.tensor_product import TensorLayer
+from edgewise.outcomes import check_time
+from edgewise.pde.domains.mesh import Mesh, equal_shares
+from edgewise.pde.problem.collocation import Collocation
+from edgewise.pde.solver.judging.residuals import Sought, residual_size
+from edgewise.pde.solver.judging.uniqueness import (
+    COARSE,
+    COARSE_DEGREE,
+    SumNetwork,
+    problem_around,
+    squared_residuals,
+)
+from edgewise.pde.solver.solution import field_values
+from edgewise.pde.solver.training import linear_method, train_network
+from edgewise.pde.structured.networks import TensorNetwork, WindowNetwork
+from edgewise.settings import ABOVE_ZERO
+from edgewise.train.cost import EQUATION_COST
+
+# A correction that leaves a share of the residual leaves about that share of the error; above this share the rest of
+# the residual is rounding or finer than the grid, and does not count.
+EXPLAINED = 0.9
+# Points of the equation of the error between breakpoints; in a slab of time there are as many as its polynomial has
+# coefficients, for its residual is orthogonal to polynomials of all lower degrees, and fewer points do not see that.
+CORRECTION_POINTS = 3
+LATE_SHARE = 0.1  # of the time: the last part, whose error counts where it is larger. A choice
+# Multiply-adds that a correction may take at least, some 0.05 seconds, and where a solution consists of slabs of time,
+# whose growth of errors nothing else knows, a second. Choices.
+CORRECTION_WORK, CORRECTION_OF_SLABS = 1e8, 1e9
+
+
+def correction_of(
+    network: nn.Module, problem: Collocation, points: Sought, residual: float, work: float, is_only: bool = True
+) -> float | None:
+    """Size of the solution of the error's equation on another grid, relative to the fields; None without such a grid.
+
+    Parameters
+    ----------
+    network, problem
+        The solution.
+    points : Sought
+        Points at which sizes and residuals are measured.
+    residual : float
+        Residual of the solution there.
+    work : float
+        Multiply-adds allowed.
+    is_only : bool
+        Whether there is no other solution to compare with. Then the correction of slabs of time may also have too few
+        points, which take the oscillations of the residual for a smooth source, so that it is far too large.
+    """
+    check_time()
+    degree, (x, weights, _) = max(COARSE_DEGREE, problem.order + 1), points
+    for own, per_interval in _grids_of(network, problem, is_only):
+        lines = _other_grid(own, per_interval, problem, points, degree, work)
+        if lines is not None:
+            break
+    else:
+        return None
+    periodic = [name in problem.periodic for name in problem.domain.coordinates]
+    error = TensorNetwork(TensorLayer(lines, problem.outputs, degree=degree, periodic=periodic))
+    # The residual oscillates on the grid of the network: fewer points would take it for a smooth one.
+    are_windows = max(per_interval) > CORRECTION_POINTS
+    both = [
+        b if are_windows and len(b) >= len(a) else torch.cat([a, b]).unique() for a, b in zip(lines, own, strict=True)
+    ]
+    sampled = problem.resampled(1, seed=1, mesh=Mesh(problem.domain, both, of_each=per_interval), own_unknowns=True)
+    around = problem_around(network, sampled)
+    check_time()
+    method = linear_method(error.tensor_layer.coef.numel() + len(problem.unknowns) + 1, is_cut=problem.is_cut)
+    train_network(error, around, method, 2 if problem.is_linear else 4)
+    check_time()
+    total = SumNetwork(network, error)
+    corrected = problem.with_unknowns({name: value.detach() for name, value in around.unknowns.items()})
+    before, after = field_values(network, problem, x), field_values(total, corrected, x)
+    shares = [weights[:, None]]
+    if isinstance(network, WindowNetwork):  # errors grow in time, and users ask for the last moment
+        begin, end = float(network.ends[0]), float(network.ends[-1])
+        shares.append(shares[0] * (x[:, network.axis, None] > end - LATE_SHARE * (end - begin)))
+    gaps = [float((each * (after - before).square()).sum().sqrt()) for each in shares]
+    sizes = [max(float((each * after.square()).sum().sqrt()), ABOVE_ZERO) for each in shares]
+    gap = max(gap / size for gap, size in zip(gaps, sizes, strict=True))
+    check_time()
+    fresh = points._replace(squares=squared_residuals(total, corrected, x))
+    left = residual_size(total, corrected, fresh) / max(residual, ABOVE_ZERO)
+    if not (math.isfinite(gap) and math.isfinite(left)):
+        return None
+    if left > 1 and not is_only:  # it is longer than the multiple of it that leaves the least
+        return gap / left
+    return gap / (1 - left if left < EXPLAINED else 1)
+
+
+def _grids_of(
+    network: nn.Module, problem: Collocation, is_only: bool
+) -> Iterator[tuple[Sequence[Tensor], Sequence[int]]]:
+    """Breakpoints between which the residual of a network oscillates, and points for each interval; then fewer."""
+    ends = [torch.stack([low, high]) for low, high in problem.domain.bounds]
+    few = [CORRECTION_POINTS] * len(ends)
+    if isinstance(network, WindowNetwork):
+        layers, axis = [network.window(number).tensor_layer for number in range(len(network.windows))], network.axis
+        finest = max(layers, key=lambda layer: math.prod(layer.coef.shape))
+        lines, counts = list(finest.breakpoints), few.copy()
+        lines[axis], counts[axis] = network.ends, finest.degrees[axis] + 1
+        yield lines, counts
+        if not is_only:
+            return
+    layer = getattr(network, "tensor_layer", None)
+    yield layer.breakpoints if isinstance(layer, TensorLayer) else ends, few
+
+
+def _other_grid(
+    own: Sequence[Tensor],
+    per_interval: Sequence[int],
+    problem: Collocation,
+    points: Sought,
+    degree: int,
+    work: float,
+) -> list[Tensor] | None:
+    """Breakpoints of a grid unlike that of the network, for the error: in one to three dimensions, or None.
+
+    Each coordinate has intervals of equal shares of the residual and of the length; their number is what the work
+    allows, and at most about three times that of the network.
+    """
+    dimension, fields = problem.domain.dimension, problem.outputs
+    if dimension not in COARSE:
+        return None
+    sizes, are_windows = [len(line) - 1 for line in own], max(per_interval) > CORRECTION_POINTS
+    counts = [3 * n // 2 + 1 if n > 1 and not are_windows else round(300 ** (1 / dimension)) for n in sizes]
+    rows = 1 + 2 * problem.order
+    while True:
+        size = math.prod(n + degree for n in counts) * fields
+        each = zip(counts, sizes, per_interval, strict=True)
+        joined = (per * (m if are_windows and m >= n else n + m) for n, m, per in each)
+        residuals = math.prod(joined) * fields * rows
+        active = size if problem.has_integrals else (degree + 1) ** dimension * fields
+        if 2 * EQUATION_COST.levenberg_marquardt(residuals, size, active) <= work:
+            break
+        if min(counts) <= degree + 1:
+            return None
+        counts = [max(degree + 1, round(0.85 * n)) for n in counts]
+    lines = equal_shares(points.x, points.weights, points.squares.sqrt(), problem.domain.bounds, counts)
+    return [
+        line if len(line) > degree + 1 else torch.linspace(low, high, count + 1, dtype=torch.float64)
+        for line, count, (low, high) in zip(lines, counts, problem.domain.bounds.tolist(), strict=True)
+    ]
