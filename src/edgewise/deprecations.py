@@ -109,7 +109,7 @@ OLD_MODULES = {
     "plot.curves": "plot.network.curves plot.network.effects",
     "plot.diagram": "plot.network.diagram plot.network.views",
     "plot.edge_texts": "plot.network.edge_formulas",
-    "plot.errors": "plot.results.errors",
+    "plot.errors": "plot.results.errors edgewise_experiments.plots.marks",
     "plot.explain": "plot.results.explanations",
     "plot.fields": "plot.pde.fields",
     "plot.formulas": "plot.results.formulas",

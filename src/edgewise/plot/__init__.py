@@ -2,12 +2,13 @@
 
 A network: `network_diagram`, `edge_curves`, `effect_curves`, `pair_map`, `TrainingFilm`; the parts of a function:
 `structure_figure`. Its results: `parity`, `confusion`, `training_history`, `share_dots`, `share_bars`,
-`formula_front`. Several models: `error_curves`, `error_dots`, `error_bar_chart`. A solution of a differential
-equation: `solution_figure`, `solution_history`, `animate`; its eigenfunctions: `modes_figure`. No function touches
-`matplotlib.pyplot` or changes matplotlib's settings.
+`formula_front`. Several models: `error_curves`. A solution of a differential equation: `solution_figure`,
+`solution_history`, `animate`; its eigenfunctions: `modes_figure`. No function touches `matplotlib.pyplot` or changes
+matplotlib's settings.
 """
 
 import warnings
+from importlib import import_module
 from importlib.util import find_spec
 
 from edgewise.errors import missing_extra
@@ -19,11 +20,8 @@ from edgewise.plot.network import TrainingFilm, edge_curves, effect_curves, netw
 from edgewise.plot.pde import animate, modes_figure, solution_figure
 from edgewise.plot.results import (
     Curve,
-    Span,
     confusion,
-    error_bar_chart,
     error_curves,
-    error_dots,
     formula_front,
     parity,
     share_bars,
@@ -35,15 +33,12 @@ from edgewise.plot.style import save
 
 __all__ = [
     "Curve",
-    "Span",
     "TrainingFilm",
     "animate",
     "confusion",
     "edge_curves",
     "effect_curves",
-    "error_bar_chart",
     "error_curves",
-    "error_dots",
     "formula_front",
     "modes_figure",
     "network_diagram",
@@ -59,9 +54,15 @@ __all__ = [
 ]
 
 
+# Names of version 0.1 that only the experiments use, and the names that they have there; they go with version 0.3.
+_MOVED = {name: name for name in ("Span", "error_bar_chart", "error_dots")} | {"error_bars": "error_bar_chart"}
+
+
 def __getattr__(name: str) -> object:
-    if name == "error_bars":  # the name of version 0.1
-        message = "edgewise.plot.error_bars is now edgewise.plot.error_bar_chart"
-        warnings.warn(message, DeprecationWarning, stacklevel=2)
-        return error_bar_chart
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _MOVED:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    message = f"edgewise.plot.{name} is now edgewise_experiments.plots.marks.{_MOVED[name]}"
+    if find_spec("edgewise_experiments") is None:
+        raise AttributeError(f"{message}, a package in the folder experiments of a clone of the repository")
+    warnings.warn(message, DeprecationWarning, stacklevel=2)
+    return getattr(import_module("edgewise_experiments.plots.marks"), _MOVED[name])
