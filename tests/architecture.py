@@ -54,7 +54,7 @@ HEAVY = {
     "dask": ("processes.dask_team",),
     "joblib": ("model_selection.search.jobs", "discovery.evolution.stage"),
     "threadpoolctl": ("model_selection.search.jobs",),
-    "edgewise_experiments": ("cli.reproduce", "plot"),  # the last one for names of version 0.1
+    "edgewise_experiments": ("cli.reproduce",),
     "interpret": ("compare.baselines",),
     "matplotlib": ("plot", "report", "cli.table.plot"),  # the last one for a type
     "meshio": ("pde.domains.triangulation",),

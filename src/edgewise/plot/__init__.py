@@ -7,10 +7,9 @@ A network: `network_diagram`, `edge_curves`, `effect_curves`, `pair_map`, `Train
 matplotlib's settings.
 """
 
-import warnings
-from importlib import import_module
 from importlib.util import find_spec
 
+from edgewise.deprecations import moved_to_experiments
 from edgewise.errors import missing_extra
 
 if find_spec("matplotlib") is None:
@@ -54,15 +53,6 @@ __all__ = [
 ]
 
 
-# Names of version 0.1 that only the experiments use, and the names that they have there; they go with version 0.3.
+# Names of version 0.1 that only the experiments use; they go with version 0.3.
 _MOVED = {name: name for name in ("Span", "error_bar_chart", "error_dots")} | {"error_bars": "error_bar_chart"}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _MOVED:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    message = f"edgewise.plot.{name} is now edgewise_experiments.plots.marks.{_MOVED[name]}"
-    if find_spec("edgewise_experiments") is None:
-        raise AttributeError(f"{message}, a package in the folder experiments of a clone of the repository")
-    warnings.warn(message, DeprecationWarning, stacklevel=2)
-    return getattr(import_module("edgewise_experiments.plots.marks"), _MOVED[name])
+__getattr__ = moved_to_experiments(__name__, "edgewise_experiments.plots.marks", _MOVED)

@@ -1,10 +1,8 @@
-"""Errors as dots and bars: positions, cuts, legends, refusals, and their former places."""
+"""Errors as dots and bars: positions, cuts, legends and refusals."""
 
 import pytest
 
-from edgewise import plot
 from edgewise.errors import InputError
-from edgewise_experiments.plots import marks
 from edgewise_experiments.plots.marks import Span, error_bar_chart, error_dots
 
 
@@ -27,18 +25,6 @@ def test_bars_that_are_cut_show_their_value():
     assert heights[:6] == [1, 1, 1, 1, 2, 2] and heights[6] < 10
     assert [text.get_text() for text in axes.texts] == ["500"]
     assert [text.get_text() for text in axes.figure.legends[0].get_texts()] == ["ours", "other"]
-
-
-@pytest.mark.parametrize("name", ["Span", "error_bars", "error_bar_chart", "error_dots"])
-def test_the_former_places_warn_or_say_where_the_package_is(name, monkeypatch):
-    new = "error_bar_chart" if name == "error_bars" else name
-    with pytest.warns(DeprecationWarning, match=rf"edgewise.plot.{name} is now edgewise_experiments.plots.marks.{new}"):
-        assert getattr(plot, name) is getattr(marks, new)
-    with pytest.raises(AttributeError, match="has no attribute 'error_bar'"):
-        _ = plot.error_bar
-    monkeypatch.setattr(plot, "find_spec", lambda name: None)
-    with pytest.raises(AttributeError, match="a package in the folder experiments of a clone"):
-        getattr(plot, name)
 
 
 @pytest.mark.parametrize(
