@@ -232,25 +232,6 @@ def test_an_old_module_of_the_experiments_names_its_package_where_that_is_missin
         importlib.import_module("edgewise.datasets.images")
 
 
-@pytest.mark.parametrize(
-    ("module", "name", "new"),
-    [
-        ("edgewise.plot", "error_bars", "edgewise_experiments.plots.marks.error_bar_chart"),
-        ("edgewise.plot", "error_dots", "edgewise_experiments.plots.marks.error_dots"),
-        ("edgewise.theory", "exponents", "edgewise_experiments.theory.exponents.exponents"),
-    ],
-)
-def test_a_name_of_the_experiments_warns_or_says_where_their_package_is(module, name, new, monkeypatch):
-    pytest.importorskip("matplotlib")
-    place, _, present = new.rpartition(".")
-    with pytest.warns(DeprecationWarning, match=f"{module}.{name} is now {new}"):
-        value = getattr(importlib.import_module(module), name)
-    assert value is getattr(importlib.import_module(place), present)
-    monkeypatch.setattr(deprecations, "find_spec", lambda name: None)
-    with pytest.raises(AttributeError, match=f"{new}, a package in the folder experiments of a clone"):
-        getattr(importlib.import_module(module), name)
-
-
 def test_the_finder_is_installed_once():
     deprecations.find_old_modules()
     assert sum(isinstance(finder, deprecations.OldModuleFinder) for finder in sys.meta_path) == 1

@@ -1,12 +1,70 @@
-"""A measured rate against least squares of numpy."""
+"""Exponents and bounds against the papers' numbers, measured splines and measured compositions."""
 
 import math
 
 import numpy as np
 import pytest
+import torch
 
 from edgewise.errors import InputError
-from edgewise.theory import fitted_exponent
+from edgewise.ops.splines.bspline import basis
+from edgewise.ops.splines.knots import breakpoints_of, uniform
+from edgewise.ops.splines.lstsq import quadrature
+from edgewise.theory import (
+    MICHAUD_POSTER,
+    Traits,
+    derivative_exponent,
+    exponents,
+    fitted_exponent,
+    michaud,
+    spline_bound,
+)
+
+
+def test_the_table_of_the_paper():
+    assert exponents(Traits(100, smoothness=6), 3) == {"Sharma-Kaplan": 0.04, "Michaud": 2, "Poggio": 3, "KAN": 4}
+    assert exponents(Traits(4, dimension=2, arity=3), 3)["Sharma-Kaplan"] == 2
+    assert exponents(Traits(4, dimension=2, arity=3), 3)["Michaud"] == pytest.approx(4 / 3)
+    assert exponents(Traits(2), 1)["Poggio"] == math.inf
+    assert michaud(1) == MICHAUD_POSTER  # the poster's 1 is the paper's (k + 1) / 2 with ReLU
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"inputs": 2, "dimension": 3}, "dimension must be from 1 to the 2 inputs, got 3"),
+        ({"inputs": 2, "arity": 0}, "arity must be at least 1 and smoothness at least 0, got 0 and inf"),
+    ],
+)
+def test_traits_that_no_function_has(arguments, message):
+    with pytest.raises(InputError, match=message):
+        Traits(**arguments)
+
+
+def test_the_order_of_a_derivative_is_at_most_the_degree():
+    assert [derivative_exponent(3, m) for m in range(4)] == [4, 3, 2, 1]
+    with pytest.raises(InputError, match="order must be from 0 to the degree 3, got 4"):
+        derivative_exponent(3, 4)
+
+
+@pytest.mark.parametrize("degree", range(6))
+def test_the_best_spline_stays_below_its_bound_and_near_it(degree):
+    """For a slow wave, and for one that changes its sign with every interval: there the bound is nearly sharp."""
+    grid_size = 16
+    knots = uniform(torch.tensor([[-1.0, 1.0]], dtype=torch.float64), grid_size, degree)
+    x, weight = quadrature(breakpoints_of(knots, degree), 12)
+    root = weight[0].sqrt()
+    ratios = []
+    for frequency in (1.0, math.pi * grid_size / 2):
+        q, _ = torch.linalg.qr(root[:, None] * basis(x.mT, knots, degree)[:, 0])
+        # Splines of odd degree follow a cosine with its peaks on the knots, not the sine that vanishes there.
+        phase = frequency * (x[0] + 1) - (math.pi / 2 if degree % 2 else 0)
+        rows = root * torch.cos(phase)
+        error = float((rows - q @ (q.mT @ rows)).norm())
+        seminorm = frequency ** (degree + 1) * float((root * torch.cos(phase + (degree + 1) * math.pi / 2)).norm())
+        ratios.append(error / spline_bound(grid_size, degree, 2.0, seminorm))
+    assert all(0 < ratio <= 1 + 1e-9 for ratio in ratios), ratios
+    assert ratios[1] > 0.7, ratios  # not 1: near the ends splines are free to follow the wave
 
 
 def test_a_fitted_exponent():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -109,7 +109,7 @@ OLD_MODULES = {
     "plot.curves": "plot.network.curves plot.network.effects",
     "plot.diagram": "plot.network.diagram plot.network.views",
     "plot.edge_texts": "plot.network.edge_formulas",
-    "plot.errors": "plot.results.errors edgewise_experiments.plots.marks",
+    "plot.errors": "plot.results.errors",
     "plot.explain": "plot.results.explanations",
     "plot.fields": "plot.pde.fields",
     "plot.formulas": "plot.results.formulas",
@@ -263,36 +263,6 @@ def renamed_method(old: str, method: Callable[P, R]) -> Callable[P, R]:
 
     wrapper.__doc__ = f"Deprecated name of `{method.__name__}`."
     return wrapper
-
-
-def moved_to_experiments(module: str, place: str, names: Mapping[str, str]) -> Callable[[str], object]:
-    """Make the `__getattr__` of a module some of whose names the package of the experiments has now.
-
-    Parameters
-    ----------
-    module, place : str
-        Names of the module that had them and of the one that has them.
-    names : mapping of str to str
-        Former and present names.
-
-    Examples
-    --------
-    >>> find = moved_to_experiments("edgewise.plot", "edgewise_experiments.plots.marks", {"Span": "Span"})
-    >>> find("Spam")
-    Traceback (most recent call last):
-    AttributeError: module 'edgewise.plot' has no attribute 'Spam'
-    """
-
-    def find(name: str) -> object:
-        if name not in names:
-            raise AttributeError(f"module {module!r} has no attribute {name!r}")
-        message = f"{module}.{name} is now {place}.{names[name]}"
-        if find_spec(place.partition(".")[0]) is None:
-            raise AttributeError(f"{message}, a package in the folder experiments of a clone of the repository")
-        warnings.warn(f"{message}; the old name will be removed in version 0.3", DeprecationWarning, stacklevel=2)
-        return getattr(import_module(place), names[name])
-
-    return find
 
 
 class _OldModule(ModuleType):

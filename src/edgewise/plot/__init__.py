@@ -2,14 +2,14 @@
 
 A network: `network_diagram`, `edge_curves`, `effect_curves`, `pair_map`, `TrainingFilm`; the parts of a function:
 `structure_figure`. Its results: `parity`, `confusion`, `training_history`, `share_dots`, `share_bars`,
-`formula_front`. Several models: `error_curves`. A solution of a differential equation: `solution_figure`,
-`solution_history`, `animate`; its eigenfunctions: `modes_figure`. No function touches `matplotlib.pyplot` or changes
-matplotlib's settings.
+`formula_front`. Several models: `error_curves`, `error_dots`, `error_bar_chart`. A solution of a differential
+equation: `solution_figure`, `solution_history`, `animate`; its eigenfunctions: `modes_figure`. No function touches
+`matplotlib.pyplot` or changes matplotlib's settings.
 """
 
+import warnings
 from importlib.util import find_spec
 
-from edgewise.deprecations import moved_to_experiments
 from edgewise.errors import missing_extra
 
 if find_spec("matplotlib") is None:
@@ -19,8 +19,11 @@ from edgewise.plot.network import TrainingFilm, edge_curves, effect_curves, netw
 from edgewise.plot.pde import animate, modes_figure, solution_figure
 from edgewise.plot.results import (
     Curve,
+    Span,
     confusion,
+    error_bar_chart,
     error_curves,
+    error_dots,
     formula_front,
     parity,
     share_bars,
@@ -32,12 +35,15 @@ from edgewise.plot.style import save
 
 __all__ = [
     "Curve",
+    "Span",
     "TrainingFilm",
     "animate",
     "confusion",
     "edge_curves",
     "effect_curves",
+    "error_bar_chart",
     "error_curves",
+    "error_dots",
     "formula_front",
     "modes_figure",
     "network_diagram",
@@ -53,6 +59,9 @@ __all__ = [
 ]
 
 
-# Names of version 0.1 that only the experiments use; they go with version 0.3.
-_MOVED = {name: name for name in ("Span", "error_bar_chart", "error_dots")} | {"error_bars": "error_bar_chart"}
-__getattr__ = moved_to_experiments(__name__, "edgewise_experiments.plots.marks", _MOVED)
+def __getattr__(name: str) -> object:
+    if name == "error_bars":  # the name of version 0.1
+        message = "edgewise.plot.error_bars is now edgewise.plot.error_bar_chart"
+        warnings.warn(message, DeprecationWarning, stacklevel=2)
+        return error_bar_chart
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,10 +1,11 @@
-"""Curves of errors: positions, ticks, legends and refusals."""
+"""Figures that compare errors: positions, ticks, legends and refusals."""
 
 import numpy as np
 import pytest
 
+from edgewise import plot
 from edgewise.errors import InputError
-from edgewise.plot.results.errors import Curve, error_curves
+from edgewise.plot.results.errors import Curve, Span, error_bar_chart, error_curves, error_dots
 
 SIZES = [5, 10, 20, 40]
 
@@ -61,6 +62,34 @@ def test_a_short_axis_has_more_than_powers_of_ten(low):
     assert len(shown) >= 2 and ("0.1" in shown) == (low == 0.06)
 
 
+def test_dots():
+    series = {"ours": [Span(1e-8, 1e-9, 1e-7), None], "paper": [Span.of([1e-4]), Span.of([3e-3, 1e-3, 2e-3])]}
+    (axes,) = error_dots(["a", "b"], series, xlabel="RMSE").axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]
+    ours, paper = axes.lines
+    assert (list(ours.get_xdata()), list(ours.get_ydata())) == ([1e-8], [0])
+    assert (list(paper.get_xdata()), list(paper.get_ydata())) == ([1e-4, 2e-3], [0, 1])
+    assert axes.get_ylim()[0] > axes.get_ylim()[1]  # the first name on top
+    assert axes.collections[1].get_segments()[1].tolist() == [[1e-3, 1], [3e-3, 1]]
+
+
+def test_bars_that_are_cut_show_their_value():
+    names = list("abcd")
+    series = {"ours": [Span.of([1.0])] * 4, "other": [Span.of([2.0]), Span.of([500.0]), Span.of([2.0]), None]}
+    (axes,) = error_bar_chart(names, series, ylabel="%").axes
+    heights = sorted(bar.get_height() for bar in axes.patches)
+    assert heights[:6] == [1, 1, 1, 1, 2, 2] and heights[6] < 10
+    assert [text.get_text() for text in axes.texts] == ["500"]
+    assert [text.get_text() for text in axes.figure.legends[0].get_texts()] == ["ours", "other"]
+
+
+def test_the_former_name_of_the_bar_chart_warns():
+    with pytest.warns(DeprecationWarning, match=r"edgewise.plot.error_bars is now edgewise.plot.error_bar_chart"):
+        assert plot.error_bars is error_bar_chart
+    with pytest.raises(AttributeError, match="has no attribute 'error_bar'"):
+        _ = plot.error_bar
+
+
 @pytest.mark.parametrize(
     ("draw", "sentence"),
     [
@@ -68,6 +97,12 @@ def test_a_short_axis_has_more_than_powers_of_ten(low):
         (
             lambda: error_curves({"f": [Curve("c", [1], [0.0])]}, xlabel="", ylabel=""),
             "the curve 'c' must have positive numbers, got 0.0",
+        ),
+        (lambda: error_dots(["a"], {"s": [None]}, xlabel=""), "series must hold at least one value, got none"),
+        (lambda: error_dots(["a"], {"s": [Span(1, 0, 1)]}, xlabel=""), "the series 's' must have positive numbers"),
+        (
+            lambda: error_bar_chart(["a"], {"s": [Span(1, 1, 1)] * 2}, ylabel=""),
+            "'s' must have 1 entries like names, got 2",
         ),
     ],
 )
