@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
+
 from edgewise.checks import check_count, check_number
 from edgewise.errors import InputError
 from edgewise.outcomes import StopReason
 from edgewise.pde.solver.history import History
+from edgewise.pde.solver.restated import in_units, network_in_units, solution_in_units, units_of
 from edgewise.pde.solver.solution import Solution
 from edgewise.pde.solver.solving import solve_on_grids
 
@@ -77,7 +80,12 @@ def other_solutions(
     from edgewise.pde.structured.statement import recognised
     from edgewise.pde.structured.stationary import stationary_stages
 
-    problem = solutions[0].problem
+    stated, models = solutions[0].problem, [each.model for each in solutions]
+    units = units_of(stated.form)
+    problem = in_units(stated, units)
+    if units:
+        inverse = torch.tensor([1 / units[name] for name in stated.fields], dtype=torch.float64)
+        models = [network_in_units(model, inverse) for model in models]
     statement = recognised(problem.form)
     if isinstance(statement, str) or marches(statement) or problem.is_linear:
         reason = (
@@ -85,11 +93,11 @@ def other_solutions(
         )
         raise InputError(f"known must solve a nonlinear problem on a box without time, but {reason}")
     found = []
-    for axes, coef in others(statement, [each.model for each in solutions]):
+    for axes, coef in others(statement, models):
         history = History(problem, seed, budget)
         ended = solve_on_grids(problem, stationary_stages(statement, (axes, coef)), history, tolerance)
         if ended is not None and ended[0] is not StopReason.INTERRUPTED:
-            found.append(history.solution(*ended))
+            found.append(solution_in_units(history.solution(*ended), stated, units))
         if len(found) == most:
             break
     return found

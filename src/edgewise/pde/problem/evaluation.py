@@ -398,7 +398,7 @@ def _tried(
                 for slope in slopes[len(derivatives) :]:
                     total = total + slope.abs().sum(1).square().mean()
                 for (name, index), slope in zip(derivatives, slopes[: len(derivatives)], strict=True):
-                    total = total + _wave_scale(domain, index) ** 2 * slope.square().mean()
+                    total = total + wave_scale(domain, index) ** 2 * slope.square().mean()
                     mean_slopes[name, index] += float(slope.mean())
             sizes.append(total.sqrt() + 0 * residual.detach().sum())  # not a number where the residual is not
     indices = {name: frozenset(index for other, index in derivatives if other == name) for name in fields}
@@ -423,7 +423,7 @@ def _context_of(
     return EvaluationContext(domain.coordinates, x, {name: field_of(name) for name in fields}, numbers, normal)
 
 
-def _wave_scale(domain: Domain, index: Index) -> float:
+def wave_scale(domain: Domain, index: Index) -> float:
     """Size of a derivative of a wave of amplitude 1 with one period along each side of the domain."""
     return math.prod(float(k) ** times for k, times in zip(2 * math.pi / domain.size, index, strict=True))
 
@@ -435,7 +435,7 @@ def _wave(domain: Domain, x: Tensor, number: int, trial: Trial, index: Index | N
     """
     index = (0,) * domain.dimension if index is None else index
     phase = x @ (2 * math.pi / domain.size) + 1.3 * number + 0.4 + sum(index) * math.pi / 2
-    wave = trial.height * _wave_scale(domain, index) * phase.cos()
+    wave = trial.height * wave_scale(domain, index) * phase.cos()
     return wave if any(index) else trial.level + wave
 
 
@@ -535,8 +535,8 @@ def is_linear_in_fields(
         return torch.stack(residuals(_context_of(fields, domain, x, coefficients, normal, derivative, calls)))
 
     parts = torch.stack([evaluate(1.0, 1.0), -evaluate(1.0, 0.0), -evaluate(0.0, 1.0), evaluate(0.0, 0.0)])
-    size = parts.abs().sum(0).amax()
-    return bool(size.isfinite()) and bool(parts.sum(0).abs().amax() <= LINEAR * size)
+    sizes = parts.abs().sum(0).amax(1)  # of each residual: they may have different units
+    return bool(sizes.isfinite().all()) and bool((parts.sum(0).abs().amax(1) <= LINEAR * sizes).all())
 
 
 def slopes_at(
@@ -545,10 +545,13 @@ def slopes_at(
     domain: Domain,
     x: Tensor,
     coefficients: Mapping[str, float],
+    normal: Tensor | None = None,
+    sizes: Mapping[str, float] | None = None,
 ) -> dict[tuple[int, str, Index], Tensor]:
     """Slopes (b,) of residuals, by number, by derivatives of fields, on smooth fields at points x (b, n).
 
-    The arguments are those of `dry_run`.
+    The arguments are those of `dry_run`, and sizes of the fields, which are waves as long as the domain then; without
+    these all derivatives are of size 1.
     """
     leaves: dict[tuple[str, Index], Tensor] = {}
 
@@ -556,13 +559,16 @@ def slopes_at(
         if (name, index) not in leaves:
             # Smooth, of size 1, and another one for each derivative, so that products do not vanish.
             phase = (x / domain.size).sum(1) + 1.3 * fields.index(name) + 0.7 * sum(index)
-            leaves[name, index] = (1.5 + phase.cos()).requires_grad_()
+            size = 1.0 if sizes is None else sizes[name] * wave_scale(domain, index)
+            leaves[name, index] = (size * (1.5 + phase.cos())).requires_grad_()
         return leaves[name, index]
 
-    calls = IntegralCalls(lambda key, places: x.new_ones(len(x), places.shape[1]))
-    slopes: dict[tuple[int, str, Index], Tensor] = {}
+    def elsewhere(key: IntegralKey, places: Tensor) -> Tensor:
+        return x.new_full((len(x), places.shape[1]), 1.0 if sizes is None else sizes[key[0]])
+
+    calls, slopes = IntegralCalls(elsewhere), dict[tuple[int, str, Index], Tensor]()
     with torch.enable_grad():
-        results = residuals(_context_of(fields, domain, x, coefficients, None, derivative, calls))
+        results = residuals(_context_of(fields, domain, x, coefficients, normal, derivative, calls))
         for number, residual in enumerate(results):
             if leaves and residual.requires_grad:
                 parts = torch.autograd.grad(residual.sum(), list(leaves.values()), retain_graph=True, allow_unused=True)

@@ -76,6 +76,16 @@ class Field:
         """The same field, with values at earlier moments."""
         return Field(self._derivative, self._coordinates, self.elsewhere, past)
 
+    def times(self, factor: float) -> Field:
+        """The field times a number, with all of its derivatives and integrals; its history stays as it is."""
+        elsewhere = self.elsewhere
+        return Field(
+            lambda index: factor * self._derivative(index),
+            self._coordinates,
+            None if elsewhere is None else lambda *places: factor * elsewhere(*places),
+            self._past,
+        )
+
     @property
     def coordinates(self) -> tuple[str, ...]:
         """Names of all coordinates, in order."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
@@ -142,6 +142,8 @@ class StrongForm:
         Whether equation and conditions are linear in the fields.
     parts : Parts or None
         Parts into which interfaces cut the domain, on each of which the fields are functions of their own.
+    units : mapping
+        By how much each field has been divided, where the problem was stated in other units; empty where it was not.
 
     Examples
     --------
@@ -164,6 +166,7 @@ class StrongForm:
     order: int
     is_linear: bool
     parts: Parts | None = None
+    units: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def outputs(self) -> int:
@@ -347,7 +350,7 @@ def strong_form_of(
             if condition.field not in fields:
                 raise InputError(f"UnknownField must name a field of {', '.join(fields)}, got {condition.field!r:.40}")
         elif not isinstance(condition, Periodic):
-            samples.append(_condition_term(condition, domain, fields, numbers))
+            samples.append(_condition_term(condition, domain, fields, numbers, periodic))
     terms = [term for term, _, _ in samples[1:]]
     check_coefficients_matter(samples, fields, domain, numbers)
     if not any(isinstance(condition, Observations | UnknownField) for condition in conditions) and not numbers:
@@ -461,13 +464,22 @@ def _field_names(equation: Callable, domain: Domain, coefficients: Mapping[str, 
 
 
 def _condition_term(
-    condition: BoundaryCondition, domain: Domain, fields: tuple[str, ...], coefficients: Mapping[str, float]
+    condition: BoundaryCondition,
+    domain: Domain,
+    fields: tuple[str, ...],
+    coefficients: Mapping[str, float],
+    periodic: tuple[str, ...],
 ) -> tuple[ResidualTerm, Tensor, Tensor]:
-    """Residuals of a condition on the boundary, and the points and normals of its dry run."""
+    """Residuals of a condition on the boundary, and the points and normals of its dry run.
+
+    A condition that names no piece holds on the boundary without the ends of periodic coordinates, where there is more.
+    """
     if isinstance(condition, type) or not callable(getattr(condition, "residuals", None)):
         given = f"the class {condition.__name__}" if isinstance(condition, type) else type(condition).__name__
         raise InputError(f"conditions must be Dirichlet, Neumann ..., got {given}")
     pieces = condition.pieces(domain)
+    if getattr(condition, "on", pieces) is None:
+        pieces = tuple(each.name for each in domain.named(pieces) if each.coordinate not in periodic) or pieces
     x, normal = domain.boundary(PROBES, "sobol", PROBE_SEEDS[1], pieces)
     name = f"{type(condition).__name__} on {', '.join(pieces)}"
     with errors_named(name):

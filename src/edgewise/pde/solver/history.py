@@ -17,11 +17,8 @@ from edgewise.files import Journal, Part
 from edgewise.nn.layers.base import Chain
 from edgewise.nn.prediction import BATCH_ROWS
 from edgewise.outcomes import Deadline, OutOfTime, Progress, ProgressCallback, StopReason
-from edgewise.pde.domains.domain import Box
-from edgewise.pde.domains.products import OverTime
 from edgewise.pde.low_rank.network import LowRankNetwork
 from edgewise.pde.problem.collocation import Collocation
-from edgewise.pde.problem.strong_form import strong_form_of
 from edgewise.pde.solver.judging.correction import CORRECTION_OF_SLABS, CORRECTION_WORK
 from edgewise.pde.solver.judging.evidence import LARGEST_RESIDUAL, Evidence, judge
 from edgewise.pde.solver.judging.residuals import Sought, residual_size, sought_points
@@ -32,6 +29,7 @@ from edgewise.pde.solver.network import (
     described,
     grid_sizes,
 )
+from edgewise.pde.solver.restated import until
 from edgewise.pde.solver.solution import Solution, Stage, field_values
 from edgewise.pde.solver.training import STEPS, Patience, TrainingOutcome, train_network
 from edgewise.pde.structured.networks import TensorNetwork, WindowNetwork
@@ -522,13 +520,3 @@ def solve_step_work(network: nn.Module, problem: Collocation) -> float:
 def fall_of_pass(sharper: float) -> float:
     """Largest factor by which a pass through time whose tolerance is so many times sharper is believed to be better."""
     return FALL_OF_PASSES ** min(max(math.log(sharper) / math.log(SHARPER_MARCH), 0.0), 1.0)
-
-
-def until(problem: Collocation, axis: int, moment: float) -> Collocation:
-    """The problem up to a moment of the coordinate that is time, by its number."""
-    whole, form = problem.domain, problem.form
-    time = {whole.coordinates[axis]: (float(whole.bounds[axis, 0]), moment)}
-    domain = whole.space * Box(**time) if isinstance(whole, OverTime) else Box(**{**whole.ends, **time})
-    weight, known, is_linear = form.weight, form.solution, form.is_linear
-    shorter = strong_form_of(form.equation, domain, form.conditions, weight=weight, solution=known, is_linear=is_linear)
-    return Collocation(shorter)

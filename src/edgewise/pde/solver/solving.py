@@ -30,6 +30,7 @@ from edgewise.pde.solver.judging.evidence import LARGEST_RESIDUAL, evidence_of_f
 from edgewise.pde.solver.network import SeparableNetwork, SolverNetwork, check_as_start, grid_sizes, kan_of
 from edgewise.pde.solver.passes import check_by_coarse_pass, check_outflow, solve_in_passes, solve_in_weak_form
 from edgewise.pde.solver.refinement import SEPARABLE, TENSOR, Plan, Refinement
+from edgewise.pde.solver.restated import in_units, solution_in_units, units_of
 from edgewise.pde.solver.solution import Solution, field_values
 from edgewise.pde.solver.training import linear_method
 from edgewise.pde.structured.networks import EnrichedNetwork, TensorNetwork
@@ -169,6 +170,9 @@ def solve(
 
     Notes
     -----
+    Fields of very different sizes, or far from one, as in SI units, are solved for in units of their own, which follow
+    from the equations and the conditions: estimates count the error of each field by its size.
+
     Time is t, or the only coordinate that acts as it: the equation evolves along it from conditions at its lower end,
     as `Dirichlet(..., on="s=0")`. Where nothing is chosen, the first of these methods that fits is taken, and each goes
     from grid to grid, or from one pass through time to a sharper one, until two results agree to `tolerance`:
@@ -203,8 +207,14 @@ def solve(
     >>> solution.stopped, solution.error_estimate < 1e-8
     (<StopReason.CONVERGED: 'converged'>, True)
     """
+    stated, start = problem, options.get("start")
     plan = _planned(problem, seed, **options)
-    start = options.get("start")
+    units = {} if start is not None and start.problem.form.hard.values else units_of(problem.form)
+    problem = in_units(problem, units)
+    if start is not None and units:
+        start = solution_in_units(start, problem, {name: 1 / unit for name, unit in units.items()})
+        options["start"] = start
+        plan = _planned(problem, seed, **options)
     if start is not None:
         known = {name: value for name, value in start.unknowns.items() if name in problem.unknowns}
         problem = problem.with_unknowns({**problem.unknowns, **known})
@@ -237,7 +247,7 @@ def solve(
         if not keep_interrupted or history.best is None:
             raise KeyboardInterrupt
         history.hurry()
-    return history.solution(stopped, message)
+    return solution_in_units(history.solution(stopped, message), stated, units)
 
 
 def _refined(refinement: Refinement, history: History) -> tuple[StopReason, str]:

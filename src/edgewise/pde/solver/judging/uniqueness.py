@@ -322,6 +322,7 @@ def undefined_beyond(network: nn.Module, problem: Collocation, x: Tensor) -> str
             wrong = ~block.weighted_residuals(moved, block.data, unknowns).isfinite().all(1)
             if step > 0 and bool(wrong.any()):
                 value = round(float(jet[0, ..., number].reshape(-1)[wrong][0]) / step) * step
+                value *= problem.form.units.get(name, 1.0)
                 return f"{name} reaches {value:.4g}, {side} which the equation is no finite number"
     return ""
 

@@ -1,0 +1,253 @@
+"""Problems that are stated anew: in units in which all fields are near one, and up to an earlier moment.
+
+`units_of` finds the sizes of all fields from the equations, the conditions and the measured values; `in_units` states a
+problem for fields that are divided by them, and `network_in_units` multiplies the outputs of its network by them.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from edgewise.interpret.transform.edges import with_scaled_output
+from edgewise.nn.layers.base import Chain, EdgeLayer
+from edgewise.pde.domains.domain import Box
+from edgewise.pde.domains.products import OverTime
+from edgewise.pde.low_rank.network import LowRankNetwork
+from edgewise.pde.problem.collocation import Collocation
+from edgewise.pde.problem.conditions import Observations
+from edgewise.pde.problem.evaluation import (
+    EvaluationContext,
+    Residuals,
+    Trial,
+    dry_run,
+    is_linear_in_fields,
+    slopes_at,
+    wave_residuals,
+    wave_scale,
+)
+from edgewise.pde.problem.strong_form import (
+    PROBE_SEEDS,
+    PROBES,
+    ResidualTerm,
+    StrongForm,
+    strong_form_of,
+    with_integrals_by,
+)
+from edgewise.pde.solver.network import PeriodicNetwork, SeparableNetwork
+from edgewise.pde.solver.solution import Solution, field_values
+from edgewise.pde.structured.networks import EnrichedNetwork, TensorNetwork, WindowNetwork
+from edgewise.settings import ABOVE_ZERO
+
+# Sizes of all fields, as powers of two, up to which a problem is solved as it is stated. A choice: what is within a
+# factor of 32 costs a digit at most.
+NEAR_ONE = 5
+# Rounds in which the sizes of fields in a nonlinear problem are found, the share of a change that a round takes over,
+# and the change, as a power of two, below which they are found. Choices: 5 to 10 rounds were seen.
+SIZE_ROUNDS, TAKEN_OVER, FOUND = 40, 0.7, 0.3
+LEAST_SOURCE = 1e-6  # of the other entries of its row: smaller sources are rounding, as of a sine at pi. A choice
+DIRECTLY = 4.0  # weight of a row with one field, which says directly how large that is. A choice
+LEAST_PULL = 1e-3  # of the size of a field towards one, where nothing else says how large it is. A choice
+SIZE_POINTS = 500  # at which the sizes of fields are compared. A choice: two digits of a mean
+NOTHING = Trial(0.0, 0.0)  # fields that are zero
+
+
+@dataclass(frozen=True, eq=False)
+class ResidualsInUnits:
+    """Residuals as a function of fields that are divided by units, see `Residuals`.
+
+    Parameters
+    ----------
+    residuals : callable
+        The residuals as a function of the fields themselves.
+    units : mapping
+        Unit of each field.
+    """
+
+    residuals: Residuals
+    units: Mapping[str, float]
+
+    def __call__(self, context: EvaluationContext) -> list[Tensor]:
+        fields = {name: field.times(self.units[name]) for name, field in context.fields.items()}
+        return self.residuals(replace(context, fields=fields))
+
+
+def units_of(form: StrongForm) -> dict[str, float]:
+    """Sizes of the fields, rounded to powers of two; empty if they are all near one, or not known.
+
+    The rows of a matrix are the residuals of the equation and of all conditions, its columns are the fields, for waves
+    as long as the domain, and the sources. Factors of its rows and columns bring all entries as near to one as they
+    can, in the mean square of logarithms, where the column of the sources has no factor [1]_: those of the columns are
+    the sizes. They change with the units of the statement as the fields do. In a nonlinear problem the entries depend
+    on the sizes, round after round.
+
+    Problems with unknown fields, interfaces, delays or hard conditions are solved as they are stated.
+
+    References
+    ----------
+    .. [1] A. Curtis, J. Reid, "On the automatic scaling of matrices for Gaussian elimination", J. Inst. Maths Applics
+       10, 1972, 118.
+    """
+    if form.smoothed_fields or form.parts is not None or form.has_delays or form.hard.values:
+        return {}
+    terms = [(term, *_points_of(form, term)) for term in (form.equation_term, *form.condition_terms)]
+    given = form.fields, form.domain
+    sources = [wave_residuals(t.residuals, *given, x, form.coefficients, n, NOTHING) for t, x, n in terms]
+    known = torch.cat([each.square().mean(0).sqrt() for each in sources])
+    exponents = torch.zeros(len(form.fields), dtype=torch.float64)
+    for number in range(SIZE_ROUNDS):
+        at = dict(zip(form.fields, exponents.exp2().tolist(), strict=True))
+        rows, sizes = torch.cat([_slopes(form, *each, at) for each in terms]), known
+        for observed in form.observations:
+            of_field = torch.zeros_like(rows[:1])
+            of_field[0, form.fields.index(observed.field or form.fields[0])] = 1.0
+            rows = torch.cat([rows, of_field])
+            sizes = torch.cat([sizes, observed.values.double().square().mean().sqrt()[None]])
+        new = _balanced(rows, torch.where(sizes.isfinite(), sizes, 0.0))
+        if not bool(new.isfinite().all()):
+            return {}
+        change = float((new - exponents).abs().max())
+        exponents = exponents + (TAKEN_OVER if number else 1.0) * (new - exponents)
+        if change < FOUND:
+            exponents = exponents.round()
+            is_near = float(exponents.abs().max()) < NEAR_ONE
+            return {} if is_near else dict(zip(form.fields, exponents.exp2().tolist(), strict=True))
+    return {}
+
+
+def _slopes(
+    form: StrongForm, term: ResidualTerm, x: Tensor, normal: Tensor | None, sizes: Mapping[str, float]
+) -> Tensor:
+    """Sizes (residuals, fields) of residuals for waves of amplitude 1, about fields of these sizes."""
+    found = x.new_zeros(len(term.requirements.sizes), len(form.fields))
+    slopes = slopes_at(term.residuals, form.fields, form.domain, x, form.coefficients, normal, sizes)
+    for (number, name, index), slope in slopes.items():
+        found[number, form.fields.index(name)] += wave_scale(form.domain, index) * slope.square().mean().sqrt()
+    return found
+
+
+def _balanced(rows: Tensor, sources: Tensor) -> Tensor:
+    """Logarithms to base 2 of the sizes of fields, (fields,), from entries (rows, fields) and sources (rows,)."""
+    found = _fitted(torch.cat([rows, sources[:, None]], 1), 1.0)
+    sources = torch.where(sources > LEAST_SOURCE * (rows * found.exp2()).amax(1), sources, 0.0)
+    return _fitted(torch.cat([rows, sources[:, None]], 1), DIRECTLY)
+
+
+def _fitted(entries: Tensor, directly: float) -> Tensor:
+    """Logarithms of the factors of all columns but the last one, whose factor is one; `directly` see `DIRECTLY`."""
+    row, column = (entries > 0).nonzero(as_tuple=True)
+    count, fields = len(entries), entries.shape[1] - 1
+    system = entries.new_zeros(len(row) + fields, count + fields + 1)
+    says_directly = (entries[:, :-1] > 0).sum(1) == 1
+    weight, places = (1.0 + (directly - 1.0) * says_directly.double())[row], torch.arange(len(row))
+    system[places, row] = system[places, count + column] = weight
+    system[len(row) :, count : count + fields] = LEAST_PULL * torch.eye(fields, dtype=entries.dtype)
+    wanted = torch.cat([-weight * entries[row, column].log2(), entries.new_zeros(fields)])
+    return torch.linalg.lstsq(system[:, :-1], wanted[:, None], driver="gelsd").solution[count:, 0]
+
+
+def _points_of(form: StrongForm, term: ResidualTerm) -> tuple[Tensor, Tensor | None]:
+    """Points at which a term is tried, and normals there."""
+    if not term.pieces:
+        return form.domain.interior(PROBES, "sobol", seed=PROBE_SEEDS[0]), None
+    return form.domain.boundary(PROBES, "sobol", PROBE_SEEDS[1], term.pieces)
+
+
+def in_units(problem: Collocation, units: Mapping[str, float]) -> Collocation:
+    """The same problem for fields that are divided by units, without a known solution; itself if there are none."""
+    form = problem.form
+    if not units:
+        return problem
+
+    def changed(term: ResidualTerm) -> ResidualTerm:
+        residuals, (x, normal) = ResidualsInUnits(term.residuals, units), _points_of(form, term)
+        found = dry_run(residuals, form.fields, form.domain, x, form.coefficients, normal)
+        return replace(term, residuals=residuals, requirements=found.with_rule(term.requirements.rule))
+
+    def divided(condition: object) -> object:
+        if not isinstance(condition, Observations):
+            return condition
+        return replace(condition, values=condition.values.double() / units[condition.field or form.fields[0]])
+
+    in_new_ones = replace(
+        form,
+        equation_term=changed(form.equation_term),
+        condition_terms=tuple(changed(term) for term in form.condition_terms),
+        conditions=tuple(divided(condition) for condition in form.conditions),
+        solution=None,
+        units=units,
+    )
+    is_linear = all(
+        is_linear_in_fields(term.residuals, form.fields, form.domain, x, form.coefficients, normal)
+        for term in (in_new_ones.equation_term, *in_new_ones.condition_terms)
+        for x, normal in [_points_of(form, term)]
+    )
+    return Collocation(replace(in_new_ones, is_linear=is_linear), problem.sampling, problem.unknowns)
+
+
+@torch.no_grad()
+def network_in_units(network: nn.Module, units: Tensor) -> nn.Module:
+    """A copy of a network that `solve` makes with its outputs multiplied by units, (outputs,)."""
+    if isinstance(network, WindowNetwork):
+        windows = [network_in_units(network.window(number), units) for number in range(len(network.windows))]
+        return WindowNetwork([each for each in windows if isinstance(each, TensorNetwork)], network.ends, network.axis)
+    if isinstance(network, PeriodicNetwork):
+        inner = network_in_units(network.inner, units)
+        assert isinstance(inner, Chain)
+        return PeriodicNetwork(copy.deepcopy(network.periodic), inner)
+    network = copy.deepcopy(network)
+    if isinstance(network, TensorNetwork):
+        network.tensor_layer.coef.mul_(units)
+        if isinstance(network, EnrichedNetwork):
+            network.factors.mul_(units)
+    elif isinstance(network, LowRankNetwork):
+        network.layers[-1].coef.mul_(units)
+    elif isinstance(network, SeparableNetwork):
+        network.separable.coef[0].mul_(units.repeat_interleave(network.rank))
+    else:
+        assert isinstance(network, Chain)
+        last = network.layers[-1]
+        assert isinstance(last, EdgeLayer)
+        for output, unit in enumerate(units.tolist()):
+            last = with_scaled_output(last, output, unit)
+        network.layers[-1] = last
+    return network
+
+
+def solution_in_units(solution: Solution, problem: Collocation, units: Mapping[str, float]) -> Solution:
+    """A solution of `in_units(problem, units)` as one of the problem itself, or of its beginning in time.
+
+    Its estimate is the largest that the relative error may be in these units, where one field outweighs the others.
+    """
+    if not units:
+        return solution
+    reached, time, rule = solution.problem.domain.bounds, problem.form.time, solution.problem.form.integral_rule
+    if time is not None and not torch.equal(reached, problem.domain.bounds):
+        problem = until(problem, time, float(reached[time, 1]))
+    if rule != problem.form.integral_rule:
+        problem = Collocation(with_integrals_by(problem.form, rule), problem.sampling, problem.unknowns)
+    if problem.unknowns and set(problem.unknowns) == set(solution.unknowns):
+        problem = problem.with_unknowns(solution.unknowns)
+    factors = torch.tensor([units[name] for name in problem.fields], dtype=torch.float64)
+    values = field_values(solution.model, solution.problem, problem.domain.interior(SIZE_POINTS, "sobol"))
+    most = float(values.norm() * factors.max() / (values * factors).norm().clamp(min=ABOVE_ZERO))
+    return replace(
+        solution,
+        model=network_in_units(solution.model, factors),
+        problem=problem,
+        error_estimate=solution.error_estimate * max(most, 1.0),
+    )
+
+
+def until(problem: Collocation, axis: int, moment: float) -> Collocation:
+    """The problem up to a moment of the coordinate that is time, by its number."""
+    whole, form = problem.domain, problem.form
+    time = {whole.coordinates[axis]: (float(whole.bounds[axis, 0]), moment)}
+    domain = whole.space * Box(**time) if isinstance(whole, OverTime) else Box(**{**whole.ends, **time})
+    weight, known, is_linear = form.weight, form.solution, form.is_linear
+    shorter = strong_form_of(form.equation, domain, form.conditions, weight=weight, solution=known, is_linear=is_linear)
+    return in_units(Collocation(shorter), form.units)

@@ -1,0 +1,275 @@
+"""The same problem stated in other units: sizes of the fields, the solution, its estimate and what is said of it."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from edgewise import KAN
+from edgewise.errors import SolutionWarning
+from edgewise.nn.layers.separable import SeparableLayer
+from edgewise.outcomes import StopReason
+from edgewise.pde import (
+    PDE,
+    Box,
+    Condition,
+    Dirichlet,
+    Initial,
+    Interval,
+    Neumann,
+    Observations,
+    Periodic,
+    Time,
+    integral,
+    laplacian,
+    other_solutions,
+    solve,
+)
+from edgewise.pde.solver.network import SeparableNetwork
+from edgewise.pde.solver.restated import network_in_units, units_of
+
+PI = math.pi
+
+
+def errors(solution, exact):
+    """Relative error of each field at fresh points."""
+    x = solution.problem.domain.interior(300, "sobol", seed=5)
+    wanted = torch.stack([function(*x.unbind(1)) for function in exact], 1)
+    return ((torch.as_tensor(solution(x)) - wanted).norm(dim=0) / wanted.norm(dim=0)).numpy()
+
+
+def reactions(first, second):
+    """Three reacting substances, of which the second has another unit; a' = -a, b' = a, c' = -c b, in these units."""
+    ratio = second / first
+    problem = PDE(
+        lambda a, b, c: [a.t + a, b.t - ratio * a, c.t + c * b / second],
+        Time(0, 3),
+        [Initial({"a": first, "b": 0.0, "c": first})],
+    )
+    exact = (
+        lambda t: first * torch.exp(-t),
+        lambda t: second * (1 - torch.exp(-t)),
+        lambda t: first * torch.exp(1 - t - torch.exp(-t)),
+    )
+    return problem, exact
+
+
+def semiconductor(density, voltage, length, mobility):
+    """Electrons and holes across a junction, with the doping that its potential needs."""
+    charge = voltage / (0.1 * length) ** 2 / density
+
+    def potential(x):
+        return voltage * torch.tanh(6 * x / length - 3)
+
+    def doping(x):
+        tanh = torch.tanh(6 * x / length - 3)
+        second = voltage * (6 / length) ** 2 * (-2 * tanh * (1 - tanh**2))
+        return 2 * density * torch.sinh(potential(x) / voltage) - second / charge
+
+    exact = (
+        potential,
+        lambda x: density * torch.exp(potential(x) / voltage),
+        lambda x: density * torch.exp(-potential(x) / voltage),
+    )
+    problem = PDE(
+        lambda f, n, p, x: [
+            f.xx + charge * (p - n + doping(x)),
+            mobility * (n.xx - (n.x * f.x + n * f.xx) / voltage),
+            mobility * (p.xx + (p.x * f.x + p * f.xx) / voltage),
+        ],
+        Interval(0, length),
+        [Dirichlet(dict(zip("fnp", exact, strict=True)))],
+    )
+    return problem, exact
+
+
+def waves(speed, field):
+    """Electric and magnetic field of a plane wave that runs for one period of its length 1."""
+
+    def moving(x, t):
+        return torch.sin(2 * PI * (x - speed * t))
+
+    def start(x):
+        return torch.sin(2 * PI * x)
+
+    problem = PDE(
+        lambda e, b: [e.t + speed**2 * b.x, b.t + e.x],
+        Interval(0, 1) * Time(0, 0.5 / speed),
+        [
+            Periodic("x"),
+            Initial({"e": lambda x: field * start(x), "b": lambda x: field / speed * start(x)}),
+        ],
+    )
+    return problem, (lambda x, t: field * moving(x, t), lambda x, t: field / speed * moving(x, t))
+
+
+def slow_flow(speed, length, viscosity):
+    """Stokes flow in a box with a given force, and one value of the pressure."""
+    k, most = PI / length, viscosity * speed / length
+    u, v, p = (
+        lambda x, y: speed * torch.sin(k * x) * torch.cos(k * y),
+        lambda x, y: -speed * torch.cos(k * x) * torch.sin(k * y),
+        lambda x, y: most * torch.cos(k * x) * torch.cos(2 * k * y),
+    )
+
+    def equation(u_, v_, p_, x, y):
+        force = 2 * k**2 * viscosity
+        return [
+            p_.x - viscosity * laplacian(u_) - force * u(x, y) + most * k * torch.sin(k * x) * torch.cos(2 * k * y),
+            p_.y - viscosity * laplacian(v_) - force * v(x, y) + 2 * most * k * torch.cos(k * x) * torch.sin(2 * k * y),
+            u_.x + v_.y,
+        ]
+
+    given = Observations([[0.0, 0.0]], [most], field="p_")
+    box = Box(x=(0, length), y=(0, length))
+    return PDE(equation, box, [Dirichlet({"u_": u, "v_": v}), given]), (u, v, p)
+
+
+def solid(stiffness, most):
+    """Plane elasticity with displacements that are given on the boundary, and the force that they need."""
+    lame, shear = 0.6 * stiffness, 0.4 * stiffness
+
+    def a(x, y):
+        return most * torch.sin(PI * x) * torch.sin(PI * y)
+
+    def b(x, y):
+        return most / 2 * torch.cos(PI * x) * torch.cos(PI * y)
+
+    def equation(a_, b_, x, y):
+        along = (lame + shear) * (a_.xx + b_.xy + PI**2 / 2 * a(x, y))
+        across = (lame + shear) * (a_.xy + b_.yy - PI**2 * b(x, y))
+        return [
+            shear * (laplacian(a_) + 2 * PI**2 * a(x, y)) + along,
+            shear * (laplacian(b_) + 2 * PI**2 * b(x, y)) + across,
+        ]
+
+    return PDE(equation, Box(x=(0, 1), y=(0, 1)), [Dirichlet({"a_": a, "b_": b})]), (a, b)
+
+
+STATEMENTS = {
+    "reactions": (reactions, (1.0, 1.0), (1e-9, 1e3)),
+    "semiconductor": (semiconductor, (1.0, 1.0, 1.0, 1.0), (1e21, 0.02585, 1e-6, 3.6e-3)),
+    "light": (waves, (1.0, 1.0), (3e8, 1e5)),
+    "slow flow": (slow_flow, (1.0, 1.0, 1.0), (0.01, 0.1, 1e-3)),
+    "solid": (solid, (1.0, 1.0), (210e9, 1e-6)),
+}
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_units_do_not_matter(name):
+    """A statement in SI units has the errors, the estimate, the grids and the trust of that in units of one."""
+    make, natural, other = STATEMENTS[name]
+    (one, exact_of_one), (two, exact_of_two) = make(*natural), make(*other)
+    first, second = solve(one), solve(two)
+    assert first.stopped is second.stopped is StopReason.CONVERGED
+    assert "Not to be trusted" not in second.trust and second.problem is two
+    assert len(first.stages) == len(second.stages)
+    before, after = errors(first, exact_of_one), errors(second, exact_of_two)
+    assert (after < 20 * np.maximum(before, 1e-15)).all()
+    assert 1 / 20 < second.error_estimate / first.error_estimate < 20
+    assert second.error_estimate > after.max() / 100
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_sizes_are_those_of_the_fields(name):
+    make, natural, other = STATEMENTS[name]
+    assert units_of(make(*natural)[0].form) == {}
+    problem, exact = make(*other)
+    x = problem.domain.interior(300, "sobol")
+    units = units_of(problem.form)
+    for field, function in zip(problem.fields, exact, strict=True):
+        assert math.frexp(units[field])[0] == 0.5  # a power of two, so that nothing is rounded
+        assert 1 / 20 < units[field] / float(function(*x.unbind(1)).square().mean().sqrt()) < 20
+
+
+def test_a_boundary_value_of_rounding_is_no_size():
+    """The sine at pi is 1e-16: no evidence for the size of a field."""
+    sine = Dirichlet(lambda x: torch.sin(PI * x))
+    assert units_of(PDE(lambda u, x: u.xx + 40 * torch.sin(PI * x), Interval(0, 1), [sine]).form) == {}
+
+
+def test_a_field_without_a_source_keeps_its_unit():
+    """Nothing says how large an eigenfunction or a field without data is."""
+    assert units_of(PDE(lambda u: u.xx + 1e-9 * u, Interval(0, 1), [Dirichlet(0.0)]).form) == {}
+
+
+def test_a_product_beside_a_large_coefficient_is_not_linear():
+    """Whether an equation is linear is asked of each residual in the units of its fields."""
+    problem = reactions(1e-9, 1e3)[0]
+    assert not problem.is_linear
+
+
+def test_an_end_before_the_last_moment_and_a_value_in_the_message_have_the_units_of_the_statement():
+    """u' = -c / sqrt(u) from u = 1e-6 reaches zero, where the root ends, at t = 2/3 for c = 1e-9."""
+    size = 1e-6
+    rate = size**1.5
+    problem = PDE(lambda u: u.t + rate / torch.sqrt(u), Time(0, 1), [Initial(size)])
+    with pytest.warns(SolutionWarning, match="ends"):
+        solution = solve(problem)
+    assert solution.problem.fields == problem.fields and not solution.problem.form.units
+    reached = solution.problem.domain.ends["t"][1]
+    assert 0.6 < reached <= 2 / 3 + 1e-9
+    t = torch.linspace(0, 0.6, 7, dtype=torch.float64)
+    assert np.allclose(solution(t[:, None])[:, 0], size * (1 - 1.5 * t.numpy()) ** (2 / 3), rtol=1e-6)
+
+
+def test_integrals_and_normal_derivatives_keep_their_units():
+    """A mean that is given, and a slope: u'' = 2e-9 with u'(0) = 0 and the mean 5e-9 / 6."""
+    conditions = [
+        Neumann(0.0, on="x=0"),
+        Neumann(2e-9, on="x=1"),
+        Condition(lambda u: integral(u, 0.0, 1.0) - 5e-9 / 6, on="x=0"),
+    ]
+    solution = solve(PDE(lambda u: u.xx - 2e-9, Interval(0, 1), conditions))
+    x = np.linspace(0, 1, 5)
+    assert np.allclose(solution(x[:, None])[:, 0], 1e-9 * (x**2 + 0.5), rtol=1e-9)
+
+
+def test_a_start_in_the_units_of_the_statement():
+    """A solution in any units is a start; networks train in those of size one, and are returned in the user's."""
+
+    def problem(source):
+        return PDE(lambda u, x: 1e6 * u.xx - 1e18 * u**3 - source, Interval(0, 1), [Dirichlet(1e-6)])
+
+    first = solve(problem(0.0))
+    second = solve(problem(0.1), start=first)
+    alone = solve(problem(0.1))
+    x = np.linspace(0, 1, 5)[:, None]
+    assert np.allclose(second(x), alone(x), rtol=1e-9)
+    small = solve(problem(0.1), hidden=(), grid_size=8)
+    assert np.allclose(small(x), alone(x), rtol=1e-4)
+    assert small.problem.form.units == {}
+
+
+def test_every_kind_of_network_is_multiplied():
+    units = torch.tensor([4.0, 0.5], dtype=torch.float64)
+    x = torch.rand(20, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    layer = SeparableLayer(2, 6, grid_size=4, degree=3, domain=(0.0, 1.0), dtype=torch.float64)
+    networks = [
+        KAN([2, 3, 2], 4, 3, domain=(0, 1), dtype=torch.float64),
+        KAN([2, (0, 2), 2], 4, 3, domain=(0, 1), dtype=torch.float64),
+        SeparableNetwork(layer, 2),
+    ]
+    for network in networks:
+        before = network(x).detach()
+        assert torch.allclose(network_in_units(network, units)(x), before * units, rtol=1e-12)
+        assert torch.equal(network(x), before)
+
+
+def test_conditions_without_a_place_spare_the_ends_of_periodic_coordinates():
+    """No slip on the boundary of a periodic channel means its walls."""
+    conditions = [Periodic("x"), Dirichlet(0.0)]
+    problem = PDE(lambda u, x, y: laplacian(u) + 1, Box(x=(0, 1), y=(0, 1)), conditions)
+    assert [term.pieces for term in problem.form.condition_terms] == [("y=0", "y=1")]
+    solution = solve(problem)
+    assert abs(float(solution([[0.3, 0.5]])[0, 0]) - 0.125) < 1e-12
+
+
+def test_other_solutions_have_the_units_of_the_statement():
+    """Bratu's equation for a temperature in units of 1e-4: the upper solution has 4.0915 of these in the middle."""
+    unit = 1e-4
+    lower = solve(PDE(lambda u: u.xx + unit * torch.exp(u / unit), Interval(0, 1), [Dirichlet(0.0)]))
+    (upper,) = other_solutions(lower)
+    assert [round(float(each([[0.5]])[0, 0]) / unit, 4) for each in (lower, upper)] == [0.1405, 4.0915]
+    assert upper.problem is lower.problem
