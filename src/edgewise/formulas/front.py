@@ -430,16 +430,16 @@ def with_fidelity(
         yield replace(entry, fresh=differences[0], outside=differences[1])
 
 
-def fresh_inputs(x: np.ndarray, seed: int = 0) -> np.ndarray:
+def fresh_inputs(x: np.ndarray) -> np.ndarray:
     """Points (FIDELITY_POINTS, inputs), each at random on the line between two random rows of x (N, inputs)."""
-    random = np.random.default_rng([seed, 0])
+    random = np.random.default_rng([0, 0])
     a, b = x[random.integers(0, len(x), (2, FIDELITY_POINTS))]
     return a + random.uniform(0, 1, (FIDELITY_POINTS, 1)) * (b - a)
 
 
-def outside_inputs(x: np.ndarray, seed: int = 0) -> np.ndarray:
+def outside_inputs(x: np.ndarray) -> np.ndarray:
     """Rows (FIDELITY_POINTS, inputs) of x, one input of each moved beyond its range by `EXTRAPOLATED_SHARE` at most."""
-    random = np.random.default_rng([seed, 1])
+    random = np.random.default_rng([0, 1])
     points = x[random.integers(0, len(x), FIDELITY_POINTS)]
     low, high = x.min(0), x.max(0)
     moved, upwards = random.integers(0, x.shape[1], FIDELITY_POINTS), random.integers(0, 2, FIDELITY_POINTS) > 0

@@ -447,7 +447,7 @@ def columns_and_rows(paths: Sequence[Path]) -> tuple[tuple[str, ...], int]:
     return tuple(ends[0][0]), sum(sum(groups) for _, groups in ends)
 
 
-def table_parts(paths: Sequence[Path], batch_rows: int = ROWS_AT_ONCE) -> Iterator[Table]:
+def table_parts(paths: Sequence[Path]) -> Iterator[Table]:
     """Yield the rows of Parquet files in order, as tables that number them from 1, one of them in memory at a time.
 
     Raises
@@ -458,7 +458,7 @@ def table_parts(paths: Sequence[Path], batch_rows: int = ROWS_AT_ONCE) -> Iterat
         A file is damaged.
     """
     first, kinds = 0, dict[str, str]()
-    for unit in [unit for path in paths for unit in _parquet_units(path, None, batch_rows)]:
+    for unit in [unit for path in paths for unit in _parquet_units(path, None, ROWS_AT_ONCE)]:
         for place, raw in enumerate(unit.read(), start=1):
             name = f"batch {place} of {unit.name}"
             try:

@@ -26,7 +26,6 @@ def fit_noise_curves(
     prediction: np.ndarray,
     residuals: np.ndarray,
     weight: np.ndarray,
-    policy: AdditivePolicy = NOISE_POLICY,
 ) -> NoiseCurves | None:
     """Estimate the standard deviation of the noise as a function of the inputs and of the prediction.
 
@@ -42,8 +41,6 @@ def fit_noise_curves(
         Predictions of models that did not see the row, and the targets less these predictions.
     weight : ndarray of shape (N,)
         Weights, which count repeats.
-    policy : AdditivePolicy, optional
-        Choices of the additive model.
 
     Returns
     -------
@@ -77,7 +74,9 @@ def fit_noise_curves(
     for output in range(residuals.shape[1]):
         rows = np.column_stack([x[:, inputs], prediction[:, output]])
         solver = FamilySolver(Gamma())
-        model = fit_additive(rows, squares[:, output] / mean[output], weight, family=solver, pairs=(), policy=policy)
+        model = fit_additive(
+            rows, squares[:, output] / mean[output], weight, family=solver, pairs=(), policy=NOISE_POLICY
+        )
         models.append((model, model.predict_link(rows)[:, 0]))
     if all(np.ptp(log) == 0 for _, log in models):
         return None
