@@ -4,6 +4,9 @@ Several islands evolve programs by crossover and mutation. Constants are fitted 
 programs at once (`batches`), and sizes that are rare in a population are preferred, so that short and long formulas are
 searched alike. After some generations the best of each size move to the next island.
 
+Within ten CPU seconds no law needed this stage; within sixty three of a hundred random expressions are found by it
+alone, and some laws that no stage finds come up to eight times nearer: docs/formulas-found.md, under "Measured".
+
 References
 ----------
 .. [1] M. Cranmer, "Interpretable machine learning for science with PySR and SymbolicRegression.jl", arXiv:2305.01582
