@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from edgewise.pde.domains.shapes import LShape, Polygon
-from edgewise.pde.problem.corners import CUT_OFF, corner_functions
 from edgewise.pde.problem.fields import function_jet
+from edgewise.pde.problem.singular import CUT_OFF, corner_functions
 
 NOTCHED = Polygon([(0, 0), (2, 0), (2, 2), (1.2, 2), (1.0, 1.0), (0.8, 2), (0, 2)])  # a reentrant corner of 338 degrees
 

@@ -15,11 +15,9 @@ from edgewise.errors import InputError
 from edgewise.pde.domains.domain import Box, Domain, finite_number
 from edgewise.pde.domains.mesh import Mesh
 from edgewise.pde.domains.sampling import HOW
-from edgewise.pde.problem.conditions import FieldValues, HardConditions, check_weight
-from edgewise.pde.problem.evaluation import NORMAL, EvaluationContext, Requirements, Residuals, Value, errors_named
-from edgewise.pde.problem.fields import Field, Stencil, stencil
-from edgewise.pde.problem.integrals import IntegralCalls, PlaceRecorder, ValueReader, axes_of, integrals_by
-from edgewise.pde.problem.interfaces import Parts, sides_of, two_sided
+from edgewise.pde.problem.conditions import FieldValues, check_weight
+from edgewise.pde.problem.evaluation import Requirements, Value
+from edgewise.pde.problem.residuals import block_of, check_outputs
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm, known_solution, strong_form_of
 from edgewise.train.problems.block_problem import BlockProblem
 from edgewise.train.problems.blocks import BlockRole, ResidualBlock, Unknowns
@@ -29,112 +27,11 @@ from edgewise.train.problems.data import Data
 # boundary has one dimension less, so that its points are denser than those inside.
 BOUNDARY_SHARE, LEAST_BOUNDARY_POINTS = 8, 16
 SEED_STEP = 101  # between the seeds of one condition and the next, so that their points differ
-# Names of the auxiliary values of collocation points, besides the outward normals (N, n) on a boundary: measured values
-# (N,) at points of observations, jets of factor and value of hard conditions (N, fields with a hard condition, 2, C),
-# and coordinates (N, q) of the quadrature points of all integrals along their axes.
-# On domains with interfaces also numbers (N, 1) of the parts, or (N, 2) of both sides of an interface.
-MEASURED, HARD_JETS, PLACES, SIDES = "measured", "hard_jets", "places", "sides"
 
 
 def points_with(x: Tensor, weight: Tensor | None = None, **auxiliary: Tensor) -> Data:
     """Collocation points x (N, n) with weights (N,) and auxiliary values by name; they have no targets."""
     return Data(x, x.new_zeros(len(x), 0), weight, auxiliary)
-
-
-@dataclass(frozen=True, eq=False)
-class BlockResiduals:
-    """Residuals of a block as a function of the network's jet, each divided by its size.
-
-    It holds plain data and the user's function only, so that nothing leads back from a block to its problem.
-
-    Parameters
-    ----------
-    name : str
-        Name of the block, for errors of the function.
-    function : callable
-        See `Residuals`.
-    coordinates : tuple of str
-        Names of the coordinates.
-    hard : HardConditions
-        Conditions that hold by construction; it knows the names of the fields.
-    plan : Stencil
-        Rules by which derivatives are read from the jet.
-    requirements : Requirements
-        Integrals and sizes of the residuals.
-    coefficients : mapping
-        Values of the unknown coefficients where only the places of integrals are wanted.
-    parts : Parts, optional
-        Parts of a domain with interfaces.
-    is_interface : bool
-        Whether the residuals join both sides of an interface.
-    part_sizes : Tensor, optional
-        Sizes of the residuals on each part, (parts, r).
-    """
-
-    name: str
-    function: Residuals
-    coordinates: tuple[str, ...]
-    hard: HardConditions
-    plan: Stencil
-    requirements: Requirements
-    coefficients: Mapping[str, float]
-    parts: Parts | None = None
-    is_interface: bool = False
-    part_sizes: Tensor | None = None
-
-    def __call__(self, jet: Tensor, part: Data, unknowns: Mapping[str, Tensor] | None = None) -> Tensor:
-        """Residuals (b, r) from the jet (C + q, b, fields), with values at the q points of integrals at its end."""
-        names = self.hard.fields
-        _check_outputs(jet, names, self.parts)
-        if self.parts is not None:
-            jet = self.parts.select(jet, part.auxiliary[SIDES].long(), len(names))
-            names = two_sided(names) if self.is_interface else names
-        own = self.hard.apply(jet[: self.plan.components], part.auxiliary.get(HARD_JETS), self.plan.order)
-        values, integrals = jet[self.plan.components :], self.requirements.integrals
-        places = part.auxiliary[PLACES] if integrals else part.x[:, :0]
-        scales = self.hard.domain.bounds.abs().amax(1)
-        calls = IntegralCalls(ValueReader(values, places, integrals, self.hard.fields, scales))
-        elsewhere = [calls.of(name) for name in names]
-        fields = dict(zip(names, self.plan.fields(own, self.coordinates, elsewhere), strict=True))
-        normal, measured = (part.auxiliary.get(name) for name in (NORMAL, MEASURED))
-        context = EvaluationContext(self.coordinates, part.x, fields, unknowns or {}, normal, measured)
-        with errors_named(self.name), integrals_by(self.requirements.rule):
-            residuals = torch.stack(self.function(context), 1)
-        calls.check(integrals)
-        if self.part_sizes is not None:
-            return residuals / self.part_sizes.to(part.x.dtype)[part.auxiliary[SIDES][:, 0].long()]
-        return residuals / self.requirements.sizes.to(part.x.dtype)
-
-    def integral_points(self, x: Tensor) -> Tensor:
-        """Points (b, q, n) of all integrals of the residuals at x (b, n)."""
-        recorder = PlaceRecorder(x)
-        calls = IntegralCalls(recorder)
-        fields = {
-            name: Field(lambda index: x.new_zeros(len(x)), self.coordinates, calls.of(name))
-            for name in self.hard.fields
-        }
-        numbers = {name: x.new_full((len(x),), value) for name, value in self.coefficients.items()}
-        with errors_named(self.name), integrals_by(self.requirements.rule):
-            self.function(EvaluationContext(self.coordinates, x, fields, numbers, torch.zeros_like(x)))
-        calls.check(self.requirements.integrals)
-        return torch.cat([recorder.places[key] for key in self.requirements.integrals], 1)
-
-    def integral_places(self, x: Tensor) -> Tensor:
-        """Coordinates (b, c) of the points of all integrals along their axes, see `ValueReader`."""
-        parts = self.integral_points(x).split(list(self.requirements.integrals.values()), 1)
-        return torch.cat(
-            [at[..., axes_of(key)].flatten(1) for key, at in zip(self.requirements.integrals, parts, strict=True)], 1
-        )
-
-
-def _check_outputs(prediction: Tensor, fields: Sequence[str], parts: Parts | None = None) -> None:
-    count = 1 if parts is None else parts.count
-    if prediction.shape[-1] != count * len(fields):
-        where = f" on each of {count} parts" if count > 1 else ""
-        raise InputError(
-            f"the model must have {count * len(fields)} outputs, for {', '.join(fields)}{where}, "
-            f"got {prediction.shape[-1]}"
-        )
 
 
 class SamplingOptions(TypedDict, total=False):
@@ -273,7 +170,7 @@ class Collocation(BlockProblem):
         blocks = [self.equation_block(self.sampling.inside(form.domain))]
         for number, (term, data) in enumerate(zip(soft, self.sampling.on_boundary(form.domain, soft), strict=True), 1):
             name = f"{term.label} {number} on {', '.join(term.pieces)}"
-            blocks.append(_block(name, form, term, data))
+            blocks.append(block_of(name, form, term, data))
         nothing = (0,) * form.domain.dimension
         for number, observed in enumerate(form.observations, 1):
             values = Requirements(
@@ -281,7 +178,7 @@ class Collocation(BlockProblem):
             )
             term = ResidualTerm(BlockRole.OBSERVATION, "Observations", observed.residuals, values, observed.weight)
             data = points_with(observed.x.double(), measured=observed.values.double())
-            blocks.append(_block(f"Observations {number}", form, term, data))
+            blocks.append(block_of(f"Observations {number}", form, term, data))
         super().__init__(blocks, unknowns)
 
     @property
@@ -442,7 +339,7 @@ class Collocation(BlockProblem):
 
     def equation_block(self, data: Data) -> ResidualBlock:
         """The block of the equation at points of their own."""
-        return _block("equation", self.form, self.form.equation_term, data)
+        return block_of("equation", self.form, self.form.equation_term, data)
 
     def field_jet(self, jet: Tensor, x: Tensor, directions: Tensor | None, order: int) -> Tensor:
         """Jet of the fields (C, b, fields) from that of the network (C, b, outputs).
@@ -468,7 +365,7 @@ class Collocation(BlockProblem):
 
     def check_prediction(self, prediction: Tensor, data: Data) -> None:
         """Raise an InputError unless a model has one output for each field."""
-        _check_outputs(prediction, self.fields, self.form.parts)
+        check_outputs(prediction, self.fields, self.form.parts)
 
     def check_model(self, network: nn.Module) -> None:
         """Raise an InputError where the splines of a model are not smooth enough for the equation."""
@@ -494,44 +391,6 @@ def _copies(unknowns: Mapping[str, float | Tensor]) -> dict[str, nn.Parameter]:
         is_fixed = isinstance(value, nn.Parameter) and not value.requires_grad
         copies[name] = nn.Parameter(start, requires_grad=not is_fixed)
     return copies
-
-
-def _block(name: str, form: StrongForm, term: ResidualTerm, data: Data) -> ResidualBlock:
-    """The block of a term at points: with the stencil of its derivatives and the jets of hard conditions."""
-    requirements, parts = term.requirements, form.parts
-    plan = stencil(set[tuple[int, ...]]().union(*requirements.derivatives.values()), form.domain.dimension)
-    residuals = BlockResiduals(
-        name,
-        term.residuals,
-        form.domain.coordinates,
-        form.hard,
-        plan,
-        requirements,
-        form.coefficients,
-        parts,
-        term.is_interface,
-        term.part_sizes,
-    )
-    if parts is not None:
-        x = parts.beside(data.x) if term.role is BlockRole.EQUATION else data.x
-        sides = sides_of(parts, x, data.auxiliary.get(NORMAL), term.is_interface)
-        data = replace(data, x=x, auxiliary={**data.auxiliary, SIDES: sides.double()})
-    auxiliary = dict(data.auxiliary)
-    hard_jets = form.hard.jets(data.x, plan.directions, plan.order)
-    if hard_jets is not None:
-        auxiliary[HARD_JETS] = hard_jets
-    if requirements.integrals:
-        auxiliary[PLACES] = residuals.integral_places(data.x)
-    return ResidualBlock(
-        name,
-        replace(data, auxiliary=auxiliary),
-        residuals,
-        term.weight,
-        plan.directions,
-        plan.order,
-        residuals.integral_points if requirements.integrals else None,
-        role=term.role,
-    )
 
 
 class PDE(Collocation):

@@ -11,7 +11,7 @@ from torch import Tensor
 from edgewise.pde.domains.mesh import separated
 from edgewise.pde.domains.shapes import Polygon
 from edgewise.pde.problem.collocation import Collocation, points_with
-from edgewise.pde.problem.corners import CornerFunctions, corner_functions
+from edgewise.pde.problem.singular import CornerFunctions, corner_functions
 from edgewise.train.problems.blocks import BlockRole
 
 # Intervals of each coordinate on the first grid, by dimension, and factor from grid to grid. A choice: the first takes

@@ -14,7 +14,7 @@ from edgewise.outcomes import check_time
 from edgewise.pde.domains.mesh import Mesh
 from edgewise.pde.domains.shapes import Polygon
 from edgewise.pde.problem.collocation import Collocation
-from edgewise.pde.problem.corners import CornerFunctions
+from edgewise.pde.problem.singular import CornerFunctions
 from edgewise.pde.spectrum.grids import (
     CUT_SPLINE_DEGREE,
     FULFILLED,

@@ -18,7 +18,7 @@ from edgewise.outcomes import Deadline, OutOfTime, check_time, foreseen
 from edgewise.pde.domains.domain import TIME, Box, checked_points
 from edgewise.pde.domains.shapes import Polygon
 from edgewise.pde.problem.collocation import Collocation
-from edgewise.pde.problem.corners import CornerFunctions
+from edgewise.pde.problem.singular import CornerFunctions
 from edgewise.pde.problem.strong_form import strong_form_of
 from edgewise.pde.solver.judging.uniqueness import unsolved_by_zero
 from edgewise.pde.spectrum.grids import COARSEST_GRID, finer_grids, harmonic_corners

@@ -17,10 +17,11 @@ from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.nn.prediction import BATCH_ROWS
 from edgewise.outcomes import OutOfTime, check_time, foreseen
 from edgewise.pde.domains.mesh import Mesh, even_lines
-from edgewise.pde.problem.collocation import BlockResiduals, Collocation, points_with
+from edgewise.pde.problem.collocation import Collocation, points_with
 from edgewise.pde.problem.conditions import HardConditions, UnknownField
 from edgewise.pde.problem.evaluation import EvaluationContext, Requirements
 from edgewise.pde.problem.fields import stencil
+from edgewise.pde.problem.residuals import BlockResiduals
 from edgewise.pde.structured.networks import TensorNetwork
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.jacobian import ParameterSlots, RowSource, trainable_slots

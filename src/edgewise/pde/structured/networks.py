@@ -10,8 +10,7 @@ from edgewise.nn.layers.base import Chain, Layer, LayerList
 from edgewise.nn.layers.segments import dense_rows
 from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.ops.jet import seed_jet
-from edgewise.pde.problem.corners import CornerFunctions
-from edgewise.pde.problem.singular import SingularFunctions
+from edgewise.pde.problem.singular import CornerFunctions, SingularFunctions
 
 OUTSIDE = 1e-9  # of the time: a moment that is later by rounding is the last one
 ROWS = 4096  # points that are evaluated at once. A choice: each meets a thousand coefficients in the plane and time

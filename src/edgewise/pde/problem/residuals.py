@@ -1,0 +1,160 @@
+"""Blocks of residuals: the terms of a strong form at points, as functions of the jet of a network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from edgewise.errors import InputError
+from edgewise.pde.problem.conditions import HardConditions
+from edgewise.pde.problem.evaluation import NORMAL, EvaluationContext, Requirements, Residuals, errors_named
+from edgewise.pde.problem.fields import Field, Stencil, stencil
+from edgewise.pde.problem.integrals import IntegralCalls, PlaceRecorder, ValueReader, axes_of, integrals_by
+from edgewise.pde.problem.interfaces import Parts, sides_of, two_sided
+from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
+from edgewise.train.problems.blocks import BlockRole, ResidualBlock
+from edgewise.train.problems.data import Data
+
+# Names of the auxiliary values of collocation points, besides the outward normals (N, n) on a boundary: measured values
+# (N,) at points of observations, jets of factor and value of hard conditions (N, fields with a hard condition, 2, C),
+# and coordinates (N, q) of the quadrature points of all integrals along their axes.
+# On domains with interfaces also numbers (N, 1) of the parts, or (N, 2) of both sides of an interface.
+MEASURED, HARD_JETS, PLACES, SIDES = "measured", "hard_jets", "places", "sides"
+
+
+@dataclass(frozen=True, eq=False)
+class BlockResiduals:
+    """Residuals of a block as a function of the network's jet, each divided by its size.
+
+    It holds plain data and the user's function only, so that nothing leads back from a block to its problem.
+
+    Parameters
+    ----------
+    name : str
+        Name of the block, for errors of the function.
+    function : callable
+        See `Residuals`.
+    coordinates : tuple of str
+        Names of the coordinates.
+    hard : HardConditions
+        Conditions that hold by construction; it knows the names of the fields.
+    plan : Stencil
+        Rules by which derivatives are read from the jet.
+    requirements : Requirements
+        Integrals and sizes of the residuals.
+    coefficients : mapping
+        Values of the unknown coefficients where only the places of integrals are wanted.
+    parts : Parts, optional
+        Parts of a domain with interfaces.
+    is_interface : bool
+        Whether the residuals join both sides of an interface.
+    part_sizes : Tensor, optional
+        Sizes of the residuals on each part, (parts, r).
+    """
+
+    name: str
+    function: Residuals
+    coordinates: tuple[str, ...]
+    hard: HardConditions
+    plan: Stencil
+    requirements: Requirements
+    coefficients: Mapping[str, float]
+    parts: Parts | None = None
+    is_interface: bool = False
+    part_sizes: Tensor | None = None
+
+    def __call__(self, jet: Tensor, part: Data, unknowns: Mapping[str, Tensor] | None = None) -> Tensor:
+        """Residuals (b, r) from the jet (C + q, b, fields), with values at the q points of integrals at its end."""
+        names = self.hard.fields
+        check_outputs(jet, names, self.parts)
+        if self.parts is not None:
+            jet = self.parts.select(jet, part.auxiliary[SIDES].long(), len(names))
+            names = two_sided(names) if self.is_interface else names
+        own = self.hard.apply(jet[: self.plan.components], part.auxiliary.get(HARD_JETS), self.plan.order)
+        values, integrals = jet[self.plan.components :], self.requirements.integrals
+        places = part.auxiliary[PLACES] if integrals else part.x[:, :0]
+        scales = self.hard.domain.bounds.abs().amax(1)
+        calls = IntegralCalls(ValueReader(values, places, integrals, self.hard.fields, scales))
+        elsewhere = [calls.of(name) for name in names]
+        fields = dict(zip(names, self.plan.fields(own, self.coordinates, elsewhere), strict=True))
+        normal, measured = (part.auxiliary.get(name) for name in (NORMAL, MEASURED))
+        context = EvaluationContext(self.coordinates, part.x, fields, unknowns or {}, normal, measured)
+        with errors_named(self.name), integrals_by(self.requirements.rule):
+            residuals = torch.stack(self.function(context), 1)
+        calls.check(integrals)
+        if self.part_sizes is not None:
+            return residuals / self.part_sizes.to(part.x.dtype)[part.auxiliary[SIDES][:, 0].long()]
+        return residuals / self.requirements.sizes.to(part.x.dtype)
+
+    def integral_points(self, x: Tensor) -> Tensor:
+        """Points (b, q, n) of all integrals of the residuals at x (b, n)."""
+        recorder = PlaceRecorder(x)
+        calls = IntegralCalls(recorder)
+        fields = {
+            name: Field(lambda index: x.new_zeros(len(x)), self.coordinates, calls.of(name))
+            for name in self.hard.fields
+        }
+        numbers = {name: x.new_full((len(x),), value) for name, value in self.coefficients.items()}
+        with errors_named(self.name), integrals_by(self.requirements.rule):
+            self.function(EvaluationContext(self.coordinates, x, fields, numbers, torch.zeros_like(x)))
+        calls.check(self.requirements.integrals)
+        return torch.cat([recorder.places[key] for key in self.requirements.integrals], 1)
+
+    def integral_places(self, x: Tensor) -> Tensor:
+        """Coordinates (b, c) of the points of all integrals along their axes, see `ValueReader`."""
+        parts = self.integral_points(x).split(list(self.requirements.integrals.values()), 1)
+        return torch.cat(
+            [at[..., axes_of(key)].flatten(1) for key, at in zip(self.requirements.integrals, parts, strict=True)], 1
+        )
+
+
+def check_outputs(prediction: Tensor, fields: Sequence[str], parts: Parts | None = None) -> None:
+    """Raise an InputError unless a model has an output for each field, on each part of a domain with interfaces."""
+    count = 1 if parts is None else parts.count
+    if prediction.shape[-1] != count * len(fields):
+        where = f" on each of {count} parts" if count > 1 else ""
+        raise InputError(
+            f"the model must have {count * len(fields)} outputs, for {', '.join(fields)}{where}, "
+            f"got {prediction.shape[-1]}"
+        )
+
+
+def block_of(name: str, form: StrongForm, term: ResidualTerm, data: Data) -> ResidualBlock:
+    """The block of a term at points: with the stencil of its derivatives and the jets of hard conditions."""
+    requirements, parts = term.requirements, form.parts
+    plan = stencil(set[tuple[int, ...]]().union(*requirements.derivatives.values()), form.domain.dimension)
+    residuals = BlockResiduals(
+        name,
+        term.residuals,
+        form.domain.coordinates,
+        form.hard,
+        plan,
+        requirements,
+        form.coefficients,
+        parts,
+        term.is_interface,
+        term.part_sizes,
+    )
+    if parts is not None:
+        x = parts.beside(data.x) if term.role is BlockRole.EQUATION else data.x
+        sides = sides_of(parts, x, data.auxiliary.get(NORMAL), term.is_interface)
+        data = replace(data, x=x, auxiliary={**data.auxiliary, SIDES: sides.double()})
+    auxiliary = dict(data.auxiliary)
+    hard_jets = form.hard.jets(data.x, plan.directions, plan.order)
+    if hard_jets is not None:
+        auxiliary[HARD_JETS] = hard_jets
+    if requirements.integrals:
+        auxiliary[PLACES] = residuals.integral_places(data.x)
+    return ResidualBlock(
+        name,
+        replace(data, auxiliary=auxiliary),
+        residuals,
+        term.weight,
+        plan.directions,
+        plan.order,
+        residuals.integral_points if requirements.integrals else None,
+        role=term.role,
+    )
