@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
 
-from edgewise.errors import InputError, warn_caller
+from edgewise.errors import InputError
 from edgewise.pde.domains.domain import TIME, Box, Domain, Piece, is_space
 from edgewise.pde.problem.evaluation import Residuals, errors_named, slopes_at, wave_residuals
 from edgewise.pde.problem.interfaces import two_sided
@@ -55,38 +55,52 @@ def check_coefficients_matter(
             )
 
 
-def warn_of_surplus_conditions(
+class Conditions(NamedTuple):
+    """Conditions at the ends of a coordinate, or on the other pieces of the boundary.
+
+    Parameters
+    ----------
+    words : str
+        Place and names of the conditions, as "along x there are 2 conditions (...) for an equation of order 1".
+    given, needed : int
+        Their number, and how many the orders of all fields need.
+    allowed : int
+        How many there may be: along a coordinate of order 1 beside others one at each end, as where a flow comes in
+        from both sides.
+    """
+
+    words: str
+    given: int
+    needed: int
+    allowed: int
+
+
+def conditions_by_place(
     domain: Domain,
     fields: Sequence[str],
     equation: ResidualTerm,
     conditions: Sequence[ResidualTerm],
     periodic: Sequence[str],
-) -> None:
-    """Warn where there are more conditions than the orders of all fields allow: only some of them can hold, mostly.
-
-    At the ends of a coordinate there are as many as the order of the equation along it, for all fields together. Along
-    one of order 1 beside others there may be one at each end, as where a flow comes in from both sides.
-    """
+) -> Iterator[Conditions]:
+    """All places with conditions along which the equation has derivatives, for all fields together."""
     # An integral over the domain, as the mean of a pressure, belongs to no face.
     conditions = [term for term in conditions if any(term.requirements.derivatives.values())]
     whole = [axis for axis, name in enumerate(domain.coordinates) if is_space(name)]
-    places = [(f"On {piece.name}", whole, [piece.name]) for piece in domain.pieces if piece.coordinate is None]
+    places = [(f"on {piece.name}", whole, [piece.name]) for piece in domain.pieces if piece.coordinate is None]
     for axis, name in enumerate(domain.coordinates):
         if name not in periodic:
-            places.append((f"Along {name}", [axis], [each.name for each in domain.pieces if each.coordinate == name]))
+            places.append((f"along {name}", [axis], [each.name for each in domain.pieces if each.coordinate == name]))
     for where, axes, pieces in places:
         order = sum(equation.requirements.order(name, axes) for name in fields)
         ends = 1 if axes is whole else max(2, len(pieces))  # more than two where parts are cut out
-        allowed = math.ceil(order * ends / 2)
-        if order == len(fields) and domain.dimension > 1 and where != f"Along {TIME}":
+        needed = allowed = math.ceil(order * ends / 2)
+        if order == len(fields) and domain.dimension > 1 and where != f"along {TIME}":
             allowed = len(fields) * len(pieces)
         given = sum(len(term.requirements.sizes) * len({*pieces}.intersection(term.pieces)) for term in conditions)
-        if pieces and order and given > allowed:  # of order 0, conditions everywhere are a habit
+        if pieces and order:  # of order 0, conditions everywhere are a habit
             names = ", ".join(f"{term.label} on {p}" for p in pieces for term in conditions if p in term.pieces)
-            warn_caller(
-                f"{where} there are {given} conditions ({names}) for an equation of order {order}: only {allowed} of "
-                "them can hold, unless the others follow from these."
-            )
+            words = f"{where} there are {given} conditions ({names}) for an equation of order {order}"
+            yield Conditions(words, given, needed, allowed)
 
 
 def check_enough_conditions(

@@ -14,7 +14,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from edgewise.errors import InputError
+from edgewise.errors import InputError, warn_caller
 from edgewise.pde.domains.domain import TIME, Domain, finite_number
 from edgewise.pde.problem.conditions import (
     BoundaryCondition,
@@ -28,7 +28,7 @@ from edgewise.pde.problem.conditions import (
     by_field,
     check_weight,
 )
-from edgewise.pde.problem.enough import check_coefficients_matter, check_enough_conditions, warn_of_surplus_conditions
+from edgewise.pde.problem.enough import check_coefficients_matter, check_enough_conditions, conditions_by_place
 from edgewise.pde.problem.evaluation import (
     NORMAL,
     POINTS,
@@ -199,6 +199,14 @@ class StrongForm:
         levels = [term.requirements.trial.level for term in (self.equation_term, *self.condition_terms)]
         return next((level for level in levels if level), 0.0)
 
+    @cached_property
+    def surplus(self) -> str:
+        """Words for conditions that are more than the equation needs along a coordinate; "" where there are none."""
+        if self.observations or self.coefficients or self.parts is not None:
+            return ""
+        given = self.domain, self.fields, self.equation_term, self.condition_terms, self.periodic
+        return next((each.words for each in conditions_by_place(*given) if each.given > each.needed), "")
+
     @property
     def weight(self) -> float:
         """Weight of the equation against the conditions."""
@@ -354,7 +362,13 @@ def strong_form_of(
     terms = [term for term, _, _ in samples[1:]]
     check_coefficients_matter(samples, fields, domain, numbers)
     if not any(isinstance(condition, Observations | UnknownField) for condition in conditions) and not numbers:
-        warn_of_surplus_conditions(domain, fields, equation_term, terms, periodic)
+        # Only some of them can hold, mostly.
+        for each in conditions_by_place(domain, fields, equation_term, terms, periodic):
+            if each.given > each.allowed:
+                warn_caller(
+                    f"{each.words[0].upper()}{each.words[1:]}: only {each.allowed} of them can hold, unless the others "
+                    "follow from these."
+                )
     if not any(isinstance(condition, Observations) for condition in conditions):
         for name in fields:
             check_enough_conditions(name, domain, equation_term, terms, periodic, numbers)

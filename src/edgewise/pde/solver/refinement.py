@@ -312,14 +312,15 @@ class Refinement:
                 return StopReason.NO_PROGRESS, history.message_with_residual(reason)
 
     def _has_settled(self, coarse: TrainedNetwork, fine: TrainedNetwork) -> bool:
-        """True if two grids leave the same residual of a nonlinear problem, which no finer one will lower.
+        """True if two grids leave the same residual of a nonlinear problem, or of one with surplus conditions.
 
         Least squares then rest where the problem has no solution, as beyond a fold. The residual of a layer or a jump
         that no grid resolves yet changes with the grid, and that of noise in measured values is no fault. A grid that
         is finer in some coordinates alone says nothing.
         """
         problem = self.problem
-        if self.plan.shape != TENSOR or problem.is_linear or problem.unknowns or problem.form.observations:
+        is_sure = problem.is_linear and not problem.form.surplus
+        if self.plan.shape != TENSOR or is_sure or problem.unknowns or problem.form.observations:
             return False
         sizes = zip(grid_sizes(coarse.network), grid_sizes(fine.network), strict=True)
         is_finer = all(new > old for old, new in sizes)

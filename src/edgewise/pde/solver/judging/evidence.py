@@ -185,9 +185,11 @@ def judge(
         doubts.append(f"The residual is not a number: {_place_of_nan(network, problem, x)}.")
         return Evidence(math.nan, residual, tuple(checks), tuple(doubts))
     if residual > LARGEST_RESIDUAL:
+        surplus = problem.form.surplus
+        why = f"the problem may have no solution{', for ' if surplus else ''}{surplus}"
         doubts.append(
             f"The equation does not hold: its mean residual is {residual:.1g} in units of the field. It may be out "
-            "of reach of the budget, or the problem may have no solution."
+            f"of reach of the budget, or {why}."
         )
         estimates.append(residual / max(size, residual))
     noise, of_problem, errors, most = 0.0, list[str](), dict[str, float](), math.inf
