@@ -27,7 +27,7 @@ from edgewise.pde import (
 from edgewise.pde.low_rank import stages
 from edgewise.pde.low_rank.sweeps import Pairs
 from edgewise.pde.solver import history
-from edgewise.pde.solver.judging import evidence
+from edgewise.pde.solver.judging import correction, evidence
 from edgewise.pde.structured import enriched, stationary
 from edgewise.pde.structured.evolution import slabs, windows
 from edgewise.pde.structured.inverse import _Smoothing
@@ -130,7 +130,7 @@ BEGINNINGS = (
     (_Smoothing, "_step"),
     (history, "train_network"),
     (history, "sought_points"),
-    (evidence, "_other_grid"),
+    (correction, "_other_grid"),
     (evidence, "weakest_direction"),
 )
 
