@@ -16,6 +16,7 @@ from edgewise.pde.problem.fields import Field, Index
 from edgewise.pde.problem.integrals import at_places
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
 from edgewise.pde.structured.axis import SplineAxis, Table
+from edgewise.settings import ABOVE_ZERO
 
 Key = tuple[int, int, Index]
 """Number of a residual, number of a field, and the derivative of that field by which the residual has a slope."""
@@ -295,3 +296,24 @@ class ConstantBlock(FunctionalBlock):
         if len(self.points[axis]):
             return super().local(axis, order)
         return np.arange(self.axes[axis].count)[None], self.axes[axis].shares[None]
+
+
+def wave_slopes(block: RowBlock, shape: tuple[int, ...], slopes: Slopes, axis: int | None) -> np.ndarray:
+    """Residuals, in magnitude, of waves of amplitude 1 that are as long as two intervals along a coordinate.
+
+    Along the others, or along all of them for None, they are as long as the domain.
+    """
+    scale, bounds = np.zeros(shape), block.form.domain.bounds.numpy()
+    for (number, _, index), slope in slopes.items():
+        wave = np.abs(slope)
+        for other, (order, line, at) in enumerate(zip(index, block.axes, block.points, strict=True)):
+            if other == axis:
+                place = np.clip(np.searchsorted(line.breakpoints, at) - 1, 0, line.intervals - 1)
+                length = np.diff(line.breakpoints)[place]
+            else:
+                length = np.ptp(bounds[other] if axis is None else line.breakpoints) / 2
+            wave = wave * ((np.pi / length) ** order * np.ones(len(at))).reshape(
+                [-1 if k == other else 1 for k in range(wave.ndim)]
+            )
+        scale[number] += wave
+    return np.maximum(scale, ABOVE_ZERO)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import torch
@@ -13,12 +12,11 @@ from torch import nn
 
 from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.outcomes import check_time
-from edgewise.pde.problem.evaluation import WAVE_TRIALS
 from edgewise.pde.structured.axis import SplineAxis, along
-from edgewise.pde.structured.blocks import HIGH_ORDER, EquationBlock, FunctionalBlock, RowBlock, Slopes
+from edgewise.pde.structured.blocks import EquationBlock, RowBlock, Slopes, wave_slopes
 from edgewise.pde.structured.linear import LinearSystem, solver_for
-from edgewise.pde.structured.linear.system import Solver
 from edgewise.pde.structured.networks import TensorNetwork
+from edgewise.pde.structured.nonlinear import defined_start, missing_diffusion, newton, shape_of, stabilised
 from edgewise.pde.structured.statement import Statement
 from edgewise.settings import ABOVE_ZERO
 
@@ -44,13 +42,6 @@ MARKED_SHARE, UNRESOLVED_ERROR = 0.05, 1e-2
 SEARCH, MISSED = {1: 2000, 2: 100, 3: 20}, 10.0
 # Coefficients of the largest grid, by the number of coordinates. A choice: a minute of one core.
 LARGEST_GRID = {1: 20_000, 2: 500_000, 3: 500_000}
-# Newton's method: steps, and the smallest damping factor. A choice: smaller ones never ended at a solution.
-NEWTON_STEPS, LEAST_DAMPING_FACTOR = 40, 1e-4
-# Steps relative to the solution after which Newton's method is done, for the next one is at rounding; and below which
-# it is where no smaller residual is found.
-NEWTON_ROUNDING, NEWTON_CLOSE = 1e-9, 1e-6
-# Steps of iterative refinement at most, and the factor by which each must be smaller than the one before. Choices.
-POLISHING_STEPS, POLISHED = 4, 0.5
 # Least factor of the error from one stage to the next that an estimate believes. A choice.
 LEAST_GAIN = 1e-2
 # Error where a residual is no number, as beyond the domain of a root: as large as fields are, so that it is refined.
@@ -178,124 +169,6 @@ def stationary_stages(
             return
 
 
-def defined_start(statement: Statement, axes: Sequence[SplineAxis]) -> np.ndarray:
-    """Coefficients of a constant at which residuals and slopes are finite: zero wherever that is one."""
-    blocks, shape = statement.blocks(axes), shape_of(statement, axes)
-    levels = dict.fromkeys((statement.form.level, *(trial.level for trial in WAVE_TRIALS)))
-    with np.errstate(all="ignore"):
-        for level in levels:
-            start = np.full(shape, level)
-            if is_finite([block.evaluate(start) for block in blocks]):
-                return start
-    return np.zeros(shape)
-
-
-def is_finite(evaluated: Sequence[tuple[np.ndarray, Slopes]]) -> bool:
-    """True if residuals and slopes are."""
-    return all(np.isfinite(part).all() for values, slopes in evaluated for part in (values, *slopes.values()))
-
-
-def shape_of(statement: Statement, axes: Sequence[SplineAxis]) -> tuple[int, ...]:
-    """Shape of the coefficients: (n_1, ..., n_d, fields)."""
-    return (*(axis.count for axis in axes), len(statement.form.fields))
-
-
-def newton(
-    statement: Statement, axes: Sequence[SplineAxis], coef: np.ndarray, is_stabilised: bool = False
-) -> tuple[np.ndarray, float, Callable[[], float]] | None:
-    """Coefficients that fulfil all rows, by damped Newton steps from a start; None if there are none.
-
-    With them come the work, and a function that gives the growth of residuals, see `growth_of`. A damped step must make
-    the next simplified step shorter, by a quarter of its factor at least (the natural monotonicity test [1]_).
-    Residuals say less: those of a layer weigh as its second derivative.
-
-    References
-    ----------
-    .. [1] P. Deuflhard, "Newton Methods for Nonlinear Problems", 2004, section 3.3.
-    """
-    blocks, work = statement.blocks(axes), 0.0
-    is_linear = statement.form.is_linear
-
-    def evaluate(coef: np.ndarray) -> list[tuple[np.ndarray, Slopes]]:
-        return [
-            stabilised(block, coef) if is_stabilised and block.face is None else block.evaluate(coef)
-            for block in blocks
-        ]
-
-    evaluated = evaluate(coef)
-    for _ in range(NEWTON_STEPS):
-        check_time()
-        solved = newton_step(statement, blocks, evaluated, coef.shape)
-        if solved is None:
-            return None
-        step, spent, solver = solved
-        work, growth = work + spent, partial(growth_of, solver, blocks, evaluated)
-        if is_linear:
-            return polished(statement, coef + step, solver, evaluate), work, growth
-        fields = tuple(range(coef.ndim - 1))
-        sizes = np.maximum(np.maximum(np.abs(coef).max(fields), np.abs(step).max(fields)), ABOVE_ZERO)
-        length, factor = float(np.linalg.norm(step / sizes)), 1.0
-        # Only rounding is left where a full step changes next to nothing.
-        is_tiny = float(np.abs(step).max()) < NEWTON_CLOSE * max(float(np.abs(coef).max()), ABOVE_ZERO)
-        while True:
-            check_time()
-            moved = coef + factor * step
-            after = evaluate(moved)
-            if math.isfinite(norm_of(after)):
-                simplified = solver(-residuals_of(after)).reshape(coef.shape)
-                if float(np.linalg.norm(simplified / sizes)) <= (1 - factor / 4) * length:
-                    break
-            if is_tiny:
-                return polished(statement, coef, solver, evaluate), work, growth
-            factor /= 2
-            if factor < LEAST_DAMPING_FACTOR:
-                return None
-        coef, evaluated = moved, after
-        if float(np.abs(step).max()) <= NEWTON_ROUNDING * float(np.abs(coef).max()):
-            return polished(statement, coef, solver, evaluate), work, growth
-    return None
-
-
-def polished(
-    statement: Statement,
-    coef: np.ndarray,
-    solver: Solver,
-    evaluate: Callable[[np.ndarray], Sequence[tuple[np.ndarray, Slopes]]],
-) -> np.ndarray:
-    """Coefficients after iterative refinement by residuals of extended precision, where the equation has these [1]_.
-
-    References
-    ----------
-    .. [1] N. Higham, "Accuracy and Stability of Numerical Algorithms", 2nd edition, 2002, section 12.1.
-    """
-    before = math.inf
-    for _ in range(POLISHING_STEPS if statement.form.order >= HIGH_ORDER else 0):
-        step = solver(-residuals_of(evaluate(coef))).reshape(coef.shape)
-        size = float(np.abs(step).max())
-        if not size < POLISHED * before:
-            break
-        coef, before = coef + step, size
-    return coef
-
-
-def growth_of(solver: Solver, blocks: Sequence[RowBlock], evaluated: Sequence[tuple[np.ndarray, Slopes]]) -> float:
-    """Size of the solution of the linearised equations for random residuals, in units of the field.
-
-    At each point the residual is as large as that of a wave of amplitude 1, as long as the domain, would be there.
-    """
-    random, parts = np.random.default_rng(0), []
-    for block, (values, slopes) in zip(blocks, evaluated, strict=True):
-        is_local = not isinstance(block, FunctionalBlock)
-        sizes = wave_slopes(block, values.shape, slopes, None) if is_local else 0.0
-        parts.append((random.standard_normal(values.shape) * sizes).ravel())
-    return float(np.abs(solver(np.concatenate(parts))).max())
-
-
-def residuals_of(evaluated: Sequence[tuple[np.ndarray, Slopes]]) -> np.ndarray:
-    """All residuals of the blocks as one vector."""
-    return np.concatenate([values.ravel() for values, _ in evaluated])
-
-
 def corrected(
     statement: Statement, axes: Sequence[SplineAxis], coef: np.ndarray, work: float
 ) -> tuple[np.ndarray, float]:
@@ -325,71 +198,11 @@ def corrected(
     return coef, work + system.work
 
 
-def newton_step(
-    statement: Statement,
-    blocks: Sequence[RowBlock],
-    evaluated: Sequence[tuple[np.ndarray, Slopes]],
-    shape: tuple[int, ...],
-) -> tuple[np.ndarray, float, Solver] | None:
-    """Solve the equations linearised at residuals and slopes: the step, the work and the solver; None if none."""
-    if not is_finite(evaluated):
-        return None
-    system = LinearSystem(blocks, [slopes for _, slopes in evaluated], shape)
-    solver = solver_for(statement, system)
-    if solver is None:
-        return None
-    step = solver(-residuals_of(evaluated)).reshape(shape)
-    return (step, system.work, solver) if np.isfinite(step).all() else None
-
-
-def stabilised(block: RowBlock, coef: np.ndarray) -> tuple[np.ndarray, Slopes]:
-    """Residuals and slopes with as much more diffusion as the grid needs to have no oscillations [1]_.
-
-    Where a layer is thinner than an interval the solution oscillates everywhere. With the second derivative's slope at
-    least h / 2 times that of the first one, as by upwind differences, only the layer itself is wrong, so that the grid
-    can be refined there.
-
-    References
-    ----------
-    .. [1] A. Brooks, T. Hughes, "Streamline upwind/Petrov-Galerkin formulations for convection dominated flows",
-       Comput. Methods Appl. Mech. Engrg. 32, 1982, 199.
-    """
-    values, slopes = block.evaluate(coef)
-    jet = block.jet(coef)
-    for (number, slot, index), missing in missing_diffusion(block, slopes).items():
-        values[number] += missing * jet[slot, index]
-        slopes[number, slot, index] = slopes[number, slot, index] + missing
-    return values, slopes
-
-
-def missing_diffusion(block: RowBlock, slopes: Slopes) -> Slopes:
-    """Return by how much slopes by second derivatives fall short of h / 2 times those by first ones, with signs."""
-    missing = {}
-    for (number, slot, index), slope in slopes.items():
-        axis = int(np.argmax(index))
-        first = (number, slot, tuple(order // 2 for order in index))
-        if sum(index) == index[axis] == 2 and first in slopes:
-            line = block.axes[axis]
-            place = np.clip(np.searchsorted(line.breakpoints, block.points[axis]) - 1, 0, line.intervals - 1)
-            lengths = np.diff(line.breakpoints)[place].reshape([-1 if k == axis else 1 for k in range(slope.ndim)])
-            lack = np.maximum(np.abs(slopes[first]) * lengths / 2 - np.abs(slope), 0.0) * np.sign(slope)
-            if lack.any():
-                missing[number, slot, index] = lack
-    return missing
-
-
 def has_layers(statement: Statement, axes: Sequence[SplineAxis], coef: np.ndarray) -> bool:
     """True if first derivatives outweigh second ones within intervals somewhere, so that layers may be unseen."""
     if statement.multipliers:  # diffusion would be as large an error as a pressure without bound at a corner
         return False
     return any(missing_diffusion(block, block.evaluate(coef)[1]) for block in statement.equation_blocks(axes))
-
-
-def norm_of(evaluated: Sequence[tuple[np.ndarray, dict]]) -> float:
-    """Root of the sum over blocks of the mean squared residual; infinity where a residual is not finite."""
-    with np.errstate(over="ignore"):
-        total = sum(float(np.mean(values**2)) for values, _ in evaluated)
-    return math.sqrt(total) if math.isfinite(total) else math.inf
 
 
 def carried(coef: np.ndarray, old: Sequence[SplineAxis], new: Sequence[SplineAxis]) -> np.ndarray:
@@ -482,27 +295,6 @@ def lasting_errors(
     lasting = np.maximum(np.moveaxis(means, -1, axis + 1) - rounding, 0.0)
     errors = LASTING_WEIGHT * (lasting / wave_slopes(block, values.shape, slopes, None)).max(0)
     return np.where(np.isfinite(errors), errors, UNDEFINED_ERROR)
-
-
-def wave_slopes(block: RowBlock, shape: tuple[int, ...], slopes: Slopes, axis: int | None) -> np.ndarray:
-    """Residuals, in magnitude, of waves of amplitude 1 that are as long as two intervals along a coordinate.
-
-    Along the others, or along all of them for None, they are as long as the domain.
-    """
-    scale, bounds = np.zeros(shape), block.form.domain.bounds.numpy()
-    for (number, _, index), slope in slopes.items():
-        wave = np.abs(slope)
-        for other, (order, line, at) in enumerate(zip(index, block.axes, block.points, strict=True)):
-            if other == axis:
-                place = np.clip(np.searchsorted(line.breakpoints, at) - 1, 0, line.intervals - 1)
-                length = np.diff(line.breakpoints)[place]
-            else:
-                length = np.ptp(bounds[other] if axis is None else line.breakpoints) / 2
-            wave = wave * ((np.pi / length) ** order * np.ones(len(at))).reshape(
-                [-1 if k == other else 1 for k in range(wave.ndim)]
-            )
-        scale[number] += wave
-    return np.maximum(scale, ABOVE_ZERO)
 
 
 def balanced_sizes(

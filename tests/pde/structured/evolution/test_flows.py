@@ -23,8 +23,9 @@ from edgewise.pde import (
 )
 from edgewise.pde.problem.conditions import Initial
 from edgewise.pde.structured.evolution.slabs import SlabMarch
+from edgewise.pde.structured.nonlinear import newton, shape_of
 from edgewise.pde.structured.statement import recognised
-from edgewise.pde.structured.stationary import balanced_sizes, first_axes, network_of, newton, shape_of
+from edgewise.pde.structured.stationary import balanced_sizes, first_axes, network_of
 
 PI = math.pi
 REYNOLDS = 40.0

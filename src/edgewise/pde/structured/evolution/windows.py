@@ -34,8 +34,8 @@ from edgewise.pde.structured.evolution.slabs import (
     Watch,
 )
 from edgewise.pde.structured.linear import Projection
+from edgewise.pde.structured.nonlinear import norm_of
 from edgewise.pde.structured.statement import Statement, orders_of, scattered_block, start_terms
-from edgewise.pde.structured.stationary import norm_of
 from edgewise.settings import ABOVE_ZERO
 
 MOST_WINDOW_AXES = 3  # as many inputs as a `TensorLayer` has
