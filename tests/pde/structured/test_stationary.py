@@ -30,13 +30,13 @@ from edgewise.pde import (
     named_equation,
     solve,
 )
-from edgewise.pde.structured.axis import SplineAxis
+from edgewise.pde.structured.axis import SplineAxis, carried
 from edgewise.pde.structured.blocks import RowBlock
 from edgewise.pde.structured.linear import FastDiagonalisation, LinearSystem
 from edgewise.pde.structured.linear import system as system_module
 from edgewise.pde.structured.networks import TensorNetwork
 from edgewise.pde.structured.statement import recognised
-from edgewise.pde.structured.stationary import carried, graded
+from edgewise.pde.structured.stationary import graded
 
 PI = math.pi
 LINE = Interval(0, 1)

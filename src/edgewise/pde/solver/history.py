@@ -457,10 +457,13 @@ class History(WorkBudget):
         self._evidence = evidence
 
     def doubt(self, sentence: str, *, only_first: bool = False) -> str:
-        """Doubt the best network, whose error is unknown then, perhaps only if nothing else does; a last sentence."""
+        """Doubt the best network, whose error is unknown then, perhaps only if nothing else does; a last sentence.
+
+        It takes the place of other doubts: at a fold the solution is never unique.
+        """
         found = self.evidence()
         if found.is_sound or not only_first:
-            self._evidence = replace(found, doubts=(*found.doubts, sentence), estimate=max(found.estimate, 1.0))
+            self._evidence = replace(found, doubts=(sentence,), estimate=max(found.estimate, 1.0))
         return self.message_with_residual("A finer grid would not help")
 
     def solution(self, stopped: StopReason, message: str) -> Solution:

@@ -29,7 +29,7 @@ from edgewise.pde.solver.history import UNLIKE, History, TrainedNetwork
 from edgewise.pde.solver.judging.evidence import LARGEST_RESIDUAL, evidence_of_fields
 from edgewise.pde.solver.network import SeparableNetwork, SolverNetwork, check_as_start, grid_sizes, kan_of
 from edgewise.pde.solver.passes import check_by_coarse_pass, check_outflow, solve_in_passes, solve_in_weak_form
-from edgewise.pde.solver.refinement import SEPARABLE, TENSOR, Plan, Refinement
+from edgewise.pde.solver.refinement import NO_SOLUTION, SEPARABLE, TENSOR, Plan, Refinement
 from edgewise.pde.solver.restated import in_units, solution_in_units, units_of
 from edgewise.pde.solver.solution import Solution, field_values
 from edgewise.pde.solver.training import linear_method
@@ -503,6 +503,8 @@ def solve_on_grids(
             result = TrainedNetwork(stage.network, problem, stage.loss)
             history.add_stage(result, stage.points)
             best = result if best is None or result.loss < best.loss else best
+            if stage.is_fold:
+                return StopReason.NO_PROGRESS, history.doubt(NO_SOLUTION)
             if stage.doubt:
                 return StopReason.NO_PROGRESS, history.doubt(stage.doubt, only_first=True)
             is_close = history.error_estimate <= tolerance and history.fresh_residual <= LARGEST_RESIDUAL

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from typing import TypeAlias
 
@@ -243,3 +244,10 @@ class TimeAxis(SplineAxis):
         value, rate = (np.asarray(super(TimeAxis, self).table(np.array([begin]), order)) for order in (0, 1))
         first = rates @ (np.asarray(super().table(self._pair_points)) - value)
         return first, rates @ (first - rate)
+
+
+def carried(coef: np.ndarray, old: Sequence[SplineAxis], new: Sequence[SplineAxis]) -> np.ndarray:
+    """The same fields on other breakpoints, by interpolation along one coordinate after the other."""
+    for axis, (before, after) in enumerate(zip(old, new, strict=True)):
+        coef = after.interpolated(along(before.table(after.all_points()), coef, axis), axis)
+    return coef

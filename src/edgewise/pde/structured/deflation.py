@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from edgewise.pde.structured.axis import SplineAxis
+from edgewise.pde.structured.axis import SplineAxis, carried
 from edgewise.pde.structured.blocks import EquationBlock
 from edgewise.pde.structured.nonlinear import newton, newton_step, norm_of, shape_of
 from edgewise.pde.structured.statement import Statement
-from edgewise.pde.structured.stationary import carried, first_axes, refined
+from edgewise.pde.structured.stationary import first_axes, refined
 from edgewise.settings import ABOVE_ZERO
 
 # Steps of the deflated method from one start, and the longest step relative to the fields (choices: it converges as

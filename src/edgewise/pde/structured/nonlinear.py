@@ -17,6 +17,7 @@ from edgewise.pde.structured.linear.system import Solver
 from edgewise.pde.structured.statement import Statement
 from edgewise.settings import ABOVE_ZERO
 
+BESIDE_ZERO = 1e-2  # from where on an equation is defined on both sides of zero, for fields of size 1. A choice
 # Newton's method: steps, and the smallest damping factor. A choice: smaller ones never ended at a solution.
 NEWTON_STEPS, LEAST_DAMPING_FACTOR = 40, 1e-4
 # Steps relative to the solution after which Newton's method is done, for the next one is at rounding; and below which
@@ -27,14 +28,19 @@ POLISHING_STEPS, POLISHED = 4, 0.5
 
 
 def defined_start(statement: Statement, axes: Sequence[SplineAxis]) -> np.ndarray:
-    """Coefficients of a constant at which residuals and slopes are finite: zero wherever that is one."""
+    """Coefficients of a constant at which residuals and slopes are finite: zero if they are beside it, too."""
     blocks, shape = statement.blocks(axes), shape_of(statement, axes)
+
+    def is_defined(level: float) -> bool:
+        return is_finite([block.evaluate(np.full(shape, level)) for block in blocks])
+
     levels = dict.fromkeys((statement.form.level, *(trial.level for trial in WAVE_TRIALS)))
     with np.errstate(all="ignore"):
+        if all(map(is_defined, (0.0, -BESIDE_ZERO, BESIDE_ZERO))):
+            return np.zeros(shape)
         for level in levels:
-            start = np.full(shape, level)
-            if is_finite([block.evaluate(start) for block in blocks]):
-                return start
+            if is_defined(level):
+                return np.full(shape, level)
     return np.zeros(shape)
 
 

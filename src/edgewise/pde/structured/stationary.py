@@ -12,11 +12,12 @@ from torch import nn
 
 from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.outcomes import check_time
-from edgewise.pde.structured.axis import SplineAxis, along
+from edgewise.pde.structured.axis import SplineAxis, carried
 from edgewise.pde.structured.blocks import EquationBlock, RowBlock, Slopes, wave_slopes
 from edgewise.pde.structured.linear import LinearSystem, solver_for
 from edgewise.pde.structured.networks import TensorNetwork
 from edgewise.pde.structured.nonlinear import defined_start, missing_diffusion, newton, shape_of, stabilised
+from edgewise.pde.structured.paths import sought_along_path
 from edgewise.pde.structured.statement import Statement
 from edgewise.settings import ABOVE_ZERO
 
@@ -70,6 +71,7 @@ HARDLY_DETERMINED = (
 # Steps of defect correction at most, the factor by which each must be smaller than the one before, and that by which a
 # stage with them must lower the residual for the next to have them. Choices.
 DEFECT_STEPS, DEFECT_FALL, WORTH_CORRECTING = 30, 0.7, 0.1
+FINER_ON_PATH = 1.5  # the second grid on which a fold is sought, relative to the first. A choice
 STALLS = 3  # stages without a smaller residual after which refinement ends
 
 
@@ -89,6 +91,8 @@ class Stage:
         Multiply-adds spent.
     doubt : str
         A sentence where two grids agree that there is no solution; "" where they do not.
+    is_fold : bool
+        Whether the residual is the least one near a fold, on two grids alike.
     """
 
     network: nn.Module
@@ -96,6 +100,7 @@ class Stage:
     points: int
     work: float
     doubt: str = ""
+    is_fold: bool = False
 
 
 def first_axes(statement: Statement) -> list[SplineAxis]:
@@ -120,26 +125,34 @@ def stationary_stages(
     dimension, degrees, before = len(axes), [HIGHEST_DEGREE] * len(axes), axes
     best, stalls, failures, loss, constant = math.inf, 0, 0, 0.0, 0.0
     is_stabilised = is_corrected = is_resolved = False
+    fold: Stage | None = None  # which is named where finer grids have no solution either
     while True:
         check_time()
         start = defined_start(statement, axes) if coef is None else carried(coef, before, axes)
         found = newton(statement, axes, start, is_stabilised)
+        if found is None and axes is before and not statement.form.is_linear:
+            finer = statement.axes([refined(axis.breakpoints, FINER_ON_PATH) for axis in axes], degrees)
+            end = sought_along_path(statement, axes, finer, start)
+            if end is not None and not end.is_solution:
+                loss = sum(float(each.max()) ** 2 for each in relative_errors(statement, end.axes, end.coef))
+                points = sum(block.rows for block in statement.blocks(end.axes))
+                fold = Stage(network_of(end.axes, end.coef), loss, points, end.work, is_fold=True)
+            elif end is not None:
+                axes, found = list(end.axes), newton(statement, end.axes, end.coef)
         solved = None if found is None else found[:2]
         if solved is not None and is_corrected:
             solved = corrected(statement, axes, *solved)
         if found is None or solved is None:
             failures += 1
             if failures > STALLS or (coef is not None and is_resolved):
-                return
+                break
             # An oscillating solution of a grid that resolves nothing is a worse start than none on a finer one.
             axes, coef = statement.axes([refined(axis.breakpoints, 2.0) for axis in axes], degrees), None
             if math.prod(shape_of(statement, axes)) > LARGEST_GRID[dimension]:
-                return
+                break
             continue
-        coef, work = solved
-        errors = local_errors(statement, axes, coef)
-        size = float(np.abs(coef).max()) + max(float(each.max()) for each in errors)
-        errors = [each / max(size, ABOVE_ZERO) for each in errors]
+        (coef, work), fold = solved, None
+        errors = relative_errors(statement, axes, coef)
         loss = max(sum(float(each.max()) ** 2 for each in errors), LEAST_GAIN**2 * loss)
         points = sum(block.rows for block in statement.blocks(axes))
         constant, constant_before = statement.imbalance(axes, coef), constant
@@ -167,6 +180,8 @@ def stationary_stages(
             axes = statement.axes([refined(axis.breakpoints, 1.3) for axis in axes], degrees)
         if (is_same and not is_resolved) or math.prod(shape_of(statement, axes)) > LARGEST_GRID[dimension]:
             return
+    if fold is not None:
+        yield fold
 
 
 def corrected(
@@ -203,13 +218,6 @@ def has_layers(statement: Statement, axes: Sequence[SplineAxis], coef: np.ndarra
     if statement.multipliers:  # diffusion would be as large an error as a pressure without bound at a corner
         return False
     return any(missing_diffusion(block, block.evaluate(coef)[1]) for block in statement.equation_blocks(axes))
-
-
-def carried(coef: np.ndarray, old: Sequence[SplineAxis], new: Sequence[SplineAxis]) -> np.ndarray:
-    """The same fields on other breakpoints, by interpolation along one coordinate after the other."""
-    for axis, (before, after) in enumerate(zip(old, new, strict=True)):
-        coef = after.interpolated(along(before.table(after.all_points()), coef, axis), axis)
-    return coef
 
 
 def local_errors(
@@ -255,6 +263,13 @@ def local_errors(
     if max(float(each.max()) for each in searched) > known:
         found = [np.maximum(each, other) for each, other in zip(found, searched, strict=True)]
     return found
+
+
+def relative_errors(statement: Statement, axes: Sequence[SplineAxis], coef: np.ndarray) -> list[np.ndarray]:
+    """Local errors relative to the fields, or to themselves where they are larger."""
+    errors = local_errors(statement, axes, coef)
+    size = float(np.abs(coef).max()) + max(float(each.max()) for each in errors)
+    return [each / max(size, ABOVE_ZERO) for each in errors]
 
 
 def cell_roots(block: RowBlock) -> np.ndarray:

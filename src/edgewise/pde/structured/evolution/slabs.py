@@ -12,14 +12,14 @@ import torch
 from torch import Tensor
 
 from edgewise.outcomes import check_time
-from edgewise.pde.structured.axis import SplineAxis, TimeAxis, along
+from edgewise.pde.structured.axis import SplineAxis, TimeAxis, along, carried
 from edgewise.pde.structured.deflation import interpolated
 from edgewise.pde.structured.evolution.starts import RoughStart
 from edgewise.pde.structured.linear import Krylov, LinearSystem, Preconditioner, solver_for
 from edgewise.pde.structured.networks import WindowNetwork
 from edgewise.pde.structured.nonlinear import norm_of
 from edgewise.pde.structured.statement import Statement, check_start, scattered_block, start_terms
-from edgewise.pde.structured.stationary import balanced_sizes, carried, graded, local_errors, network_of
+from edgewise.pde.structured.stationary import balanced_sizes, graded, local_errors, network_of
 from edgewise.settings import ABOVE_ZERO
 
 Fields = tuple[list[SplineAxis], np.ndarray]

@@ -1,0 +1,219 @@
+"""Paths from a start to a solution, along which the residual falls, and folds, at which it falls no further."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from edgewise.outcomes import check_time
+from edgewise.pde.structured.axis import SplineAxis, carried
+from edgewise.pde.structured.nonlinear import newton, newton_step, residuals_of
+from edgewise.pde.structured.statement import Statement
+from edgewise.settings import ABOVE_ZERO
+
+# Points that are tried on a path, and its multiply-adds: beyond them it says nothing. Choices: seconds of one core.
+MOST_TRIED, MOST_PATH_WORK = 50, 1e10
+# Length of the first step, in units of Newton's step from the start, the shortest one, and the growth after one that
+# was corrected in few steps. Choices.
+FIRST_LENGTH, SHORTEST_LENGTH, LENGTH_GROWTH, FEW_CORRECTIONS = 0.2, 1e-3, 1.6, 3
+# Newton steps that correct a point at most, their size when it is done, and the least cosine of the angle between two
+# tangents. Choices: curves that turn faster may be left for others.
+CORRECTIONS, CORRECTED, LEAST_COSINE = 6, 1e-8, 0.8
+# Evaluations by which a fold, or a solution, is found between two points, and the slope of the share that counts as
+# none: the share at the fold is then off by its square. Choices.
+BETWEEN, LEAST_SLOPE = 12, 1e-6
+# Relative difference of the shares on two grids at folds that are the same, far above zero then, and of the fields at
+# folds or solutions that are. Choices.
+SAME_SHARE, SAME_FIELDS = 3e-2, 1e-2
+
+
+class PathPoint(NamedTuple):
+    """A point of a path.
+
+    Parameters
+    ----------
+    coef : ndarray
+        Coefficients, (n_1, ..., n_d, fields).
+    share : float
+        Share of the residual of the start that the equations leave.
+    tangent : ndarray
+        Change of the coefficients along the path.
+    slope : float
+        Change of the share along the path.
+    """
+
+    coef: np.ndarray
+    share: float
+    tangent: np.ndarray
+    slope: float
+
+
+class PathEnd(NamedTuple):
+    """End of a path: a solution, or the point with the least share and the one before it; all None if neither."""
+
+    solution: np.ndarray | None = None
+    fold: PathPoint | None = None
+    before: PathPoint | None = None
+
+
+class ResidualPath:
+    """Fields u whose residual is a share of that of a start u_0: F(u) = s F(u_0), a homotopy by arc length [1]_ [2]_.
+
+    Parameters
+    ----------
+    statement : Statement
+        A nonlinear problem without time.
+    axes : list of SplineAxis
+        The grid.
+    start : ndarray
+        Coefficients of u_0, where s = 1.
+
+    References
+    ----------
+    .. [1] H. Keller, "Numerical solution of bifurcation and nonlinear eigenvalue problems", in Applications of
+       Bifurcation Theory, Academic Press, 1977, 359.
+    .. [2] E. Allgower, K. Georg, "Introduction to Numerical Continuation Methods", SIAM, 2003, section 1.1.
+    """
+
+    def __init__(self, statement: Statement, axes: Sequence[SplineAxis], start: np.ndarray):
+        self.statement, self.blocks, self.start, self.work = statement, statement.blocks(axes), start, 0.0
+        self.source = residuals_of([block.evaluate(start) for block in self.blocks])
+        self.size, self.tried = math.nan, 0
+
+    def follow(self, begin: tuple[np.ndarray, float] | None = None) -> PathEnd:
+        """Follow the path from its start to a solution or until all of the residual is back.
+
+        A path that turns away from s = 0 is followed beyond the fold: it may turn once more, and reach a solution. One
+        that begins at coefficients and a share near a point of it ends at the fold.
+        """
+        coef, share = (self.start, 1.0) if begin is None else begin
+        point, fold, before, length = self._first(coef, share), None, None, FIRST_LENGTH
+        while point is not None and point.share <= 1 and self.work < MOST_PATH_WORK and self.tried < MOST_TRIED:
+            check_time()
+            ahead, steps = self._ahead(point, length)
+            turned = 1.0 if ahead is None else self._product(ahead.tangent, point.tangent) + ahead.slope * point.slope
+            if ahead is None or turned < LEAST_COSINE:
+                length /= 2
+                if length < SHORTEST_LENGTH:
+                    return PathEnd()
+                continue
+            lowest = ahead
+            if point.slope < 0 < ahead.slope:
+                lowest = self._between(point, ahead, lambda each: each.slope, LEAST_SLOPE)
+                if fold is None or lowest.share < fold.share:
+                    fold, before = lowest, point
+                if begin is not None and lowest.share > 0:
+                    return PathEnd(None, fold, before)
+            if lowest.share <= 0:
+                return PathEnd(self._between(point, lowest, lambda each: each.share, CORRECTED).coef)
+            point, length = ahead, length * (LENGTH_GROWTH if steps <= FEW_CORRECTIONS else 1.0)
+        return PathEnd() if point is None or point.share <= 1 else PathEnd(None, fold, before)
+
+    def _product(self, one: np.ndarray, other: np.ndarray) -> float:
+        return float(np.mean(one * other)) / self.size**2
+
+    def _moves(self, coef: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray] | None:
+        """Changes of coefficients that remove what the residual is off, and that add the residual of the start."""
+        evaluated = [block.evaluate(coef) for block in self.blocks]
+        solved = newton_step(self.statement, self.blocks, evaluated, coef.shape)
+        if solved is None:
+            return None
+        step, work, solver = solved
+        self.work += work
+        response = solver(self.source).reshape(coef.shape)
+        return step + share * response, response
+
+    def _first(self, coef: np.ndarray, share: float) -> PathPoint | None:
+        """The point of the path with this share, from coefficients near it, and the tangent along which s falls."""
+        for _ in range(CORRECTIONS):
+            moves = self._moves(coef, share)
+            if moves is None or not np.isfinite(moves).all():
+                return None
+            if math.isnan(self.size):
+                self.size = max(float(np.sqrt(np.mean(moves[1] ** 2))), ABOVE_ZERO)
+            coef = coef + moves[0]
+            if self._product(moves[0], moves[0]) <= CORRECTED**2:
+                return self._at(coef, share, moves[1], -1.0)
+        return None
+
+    def _at(self, coef: np.ndarray, share: float, response: np.ndarray, sign: float) -> PathPoint:
+        length = sign * math.sqrt(self._product(response, response) + 1)
+        return PathPoint(coef, share, response / length, 1 / length)
+
+    def _ahead(self, point: PathPoint, length: float) -> tuple[PathPoint | None, int]:
+        """The point of the path at a length along the tangent, and the steps that it took; None where there is none."""
+        coef, share, before = point.coef + length * point.tangent, point.share + length * point.slope, length
+        self.tried += 1
+        for count in range(1, CORRECTIONS + 1):
+            moves = self._moves(coef, share)
+            if moves is None:
+                break
+            step, response = moves
+            along = point.slope + self._product(point.tangent, response)
+            change = -self._product(point.tangent, step) / along
+            step = step + change * response
+            coef, share = coef + step, share + change
+            size = math.sqrt(self._product(step, step) + change**2)
+            if not size < before:
+                break
+            before = size
+            if size < CORRECTED:
+                return self._at(coef, share, response, math.copysign(1.0, along)), count
+        return None, CORRECTIONS
+
+    def _between(
+        self, point: PathPoint, ahead: PathPoint, value: Callable[[PathPoint], float], least: float
+    ) -> PathPoint:
+        """The point between two at which a value is zero, by the Illinois method in the length along the tangent."""
+        length = self._product(point.tangent, ahead.coef - point.coef) + point.slope * (ahead.share - point.share)
+        ends, values, best, last = [0.0, length], [value(point), value(ahead)], ahead, -1
+        for _ in range(BETWEEN):
+            middle = (ends[0] * values[1] - ends[1] * values[0]) / (values[1] - values[0])
+            found, _ = self._ahead(point, middle)
+            if found is None:
+                break
+            best, new = found, value(found)
+            if abs(new) < least:
+                break
+            side = int(new * values[1] > 0)
+            ends[side], values[side] = middle, new
+            values[1 - side] /= 2 if side == last else 1
+            last = side
+        return best
+
+
+class PathResult(NamedTuple):
+    """Fields to which a path has led on a grid, and the multiply-adds; no solution but a fold if not `is_solution`."""
+
+    axes: Sequence[SplineAxis]
+    coef: np.ndarray
+    is_solution: bool
+    work: float
+
+
+def sought_along_path(
+    statement: Statement, axes: Sequence[SplineAxis], finer: Sequence[SplineAxis], start: np.ndarray
+) -> PathResult | None:
+    """A solution that two grids have, or the fold at which both leave the same least residual; None for neither."""
+
+    def agree(one: np.ndarray, other: np.ndarray) -> bool:
+        return bool(np.abs(carried(one, axes, finer) - other).max() < SAME_FIELDS * np.abs(other).max())
+
+    coarse = ResidualPath(statement, axes, start)
+    end = coarse.follow()
+    if end.solution is not None:
+        found = newton(statement, finer, carried(end.solution, axes, finer))
+        is_kept = found is not None and agree(end.solution, found[0])
+        return PathResult(finer, found[0], True, coarse.work) if found is not None and is_kept else None
+    if end.fold is None or end.before is None:
+        return None
+    fine = ResidualPath(statement, finer, carried(start, axes, finer))
+    fine.size = coarse.size
+    again = fine.follow((carried(end.before.coef, axes, finer), end.before.share)).fold
+    if again is None or not abs(end.fold.share - again.share) < SAME_SHARE * again.share:
+        return None
+    work = coarse.work + fine.work
+    return PathResult(finer, again.coef, False, work) if agree(end.fold.coef, again.coef) else None
