@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -18,6 +19,10 @@ from edgewise.pde.structured.statement import Statement
 from edgewise.settings import ABOVE_ZERO
 
 BESIDE_ZERO = 1e-2  # from where on an equation is defined on both sides of zero, for fields of size 1. A choice
+# A smooth start: coefficients at most, whose rows are factorised in less than a second, the weight of second
+# derivatives beside conditions, for these to hold to a few digits, and singular values, relative to the largest one,
+# that are none. Choices.
+MOST_SMOOTH, BENDING, ROUNDED_BENDING = 800, 1e-4, 1e-13
 # Newton's method: steps, and the smallest damping factor. A choice: smaller ones never ended at a solution.
 NEWTON_STEPS, LEAST_DAMPING_FACTOR = 40, 1e-4
 # Steps relative to the solution after which Newton's method is done, for the next one is at rounding; and below which
@@ -42,6 +47,32 @@ def defined_start(statement: Statement, axes: Sequence[SplineAxis]) -> np.ndarra
             if is_defined(level):
                 return np.full(shape, level)
     return np.zeros(shape)
+
+
+def smooth_start(statement: Statement, axes: Sequence[SplineAxis], start: np.ndarray) -> np.ndarray | None:
+    """Coefficients of the function that bends least among those with the conditions, linearised at a start.
+
+    None where they are too many. The slopes of an equation of first order, as |grad u| = 1, may vanish at a constant.
+    """
+    dimension, fields = len(axes), start.shape[-1]
+    blocks = statement.condition_blocks(axes)
+    if start.size > MOST_SMOOTH or not blocks:
+        return None
+    evaluated = [block.evaluate(start) for block in blocks]
+    if not is_finite(evaluated):
+        return None
+    slopes, points = [each for _, each in evaluated], [axis.all_points() for axis in axes]
+    everywhere = RowBlock(statement.form, statement.form.equation_term, tuple(range(fields)), axes, points)
+    lengths = [np.ptp(axis.breakpoints) for axis in axes]
+    for pair in itertools.combinations_with_replacement(range(dimension), 2):
+        index = tuple(pair.count(axis) for axis in range(dimension))
+        weight = BENDING * math.prod(lengths[axis] for axis in pair)
+        slopes.append({(slot, slot, index): np.full(everywhere.shape, weight) for slot in range(fields)})
+        blocks.append(everywhere)
+    matrix = LinearSystem(blocks, slopes, start.shape).matrix().toarray()
+    sought = residuals_of(evaluated) - matrix[: sum(values.size for values, _ in evaluated)] @ start.ravel()
+    solution = np.linalg.lstsq(matrix, np.pad(-sought, (0, len(matrix) - len(sought))), rcond=ROUNDED_BENDING)[0]
+    return solution.reshape(start.shape)
 
 
 def is_finite(evaluated: Sequence[tuple[np.ndarray, Slopes]]) -> bool:

@@ -16,7 +16,14 @@ from edgewise.pde.structured.axis import SplineAxis, carried
 from edgewise.pde.structured.blocks import EquationBlock, RowBlock, Slopes, wave_slopes
 from edgewise.pde.structured.linear import LinearSystem, solver_for
 from edgewise.pde.structured.networks import TensorNetwork
-from edgewise.pde.structured.nonlinear import defined_start, missing_diffusion, newton, shape_of, stabilised
+from edgewise.pde.structured.nonlinear import (
+    defined_start,
+    missing_diffusion,
+    newton,
+    shape_of,
+    smooth_start,
+    stabilised,
+)
 from edgewise.pde.structured.paths import sought_along_path
 from edgewise.pde.structured.statement import Statement
 from edgewise.settings import ABOVE_ZERO
@@ -119,7 +126,8 @@ def stationary_stages(
     """Solve on ever finer grids; ends where Newton's method fails, the residual stalls or the grid gets too large.
 
     Newton's method begins at zero, or where the equation is not defined there at the mean of the functions on which it
-    was tried, or at given coefficients on given axes.
+    was tried, or at given coefficients on given axes; and where that fails on the first grid at the smoothest function
+    with the conditions.
     """
     axes, coef = (first_axes(statement), None) if begin is None else begin
     dimension, degrees, before = len(axes), [HIGHEST_DEGREE] * len(axes), axes
@@ -130,7 +138,10 @@ def stationary_stages(
         check_time()
         start = defined_start(statement, axes) if coef is None else carried(coef, before, axes)
         found = newton(statement, axes, start, is_stabilised)
-        if found is None and axes is before and not statement.form.is_linear:
+        is_first = found is None and axes is before and not statement.form.is_linear
+        if is_first and (smooth := smooth_start(statement, axes, start)) is not None:
+            found = newton(statement, axes, smooth)
+        if is_first and found is None:
             finer = statement.axes([refined(axis.breakpoints, FINER_ON_PATH) for axis in axes], degrees)
             end = sought_along_path(statement, axes, finer, start)
             if end is not None and not end.is_solution:
