@@ -8,7 +8,7 @@ which splines alone need many thousands; on smooth domains splines are enough.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -26,6 +26,7 @@ from edgewise.pde.domains.sampling import gauss_legendre
 from edgewise.pde.problem.collocation import Collocation, points_with
 from edgewise.pde.problem.singular import Corner, SingularFunctions, Terms, corners_of, holes_of
 from edgewise.pde.structured.networks import EnrichedNetwork, TensorNetwork
+from edgewise.pde.structured.nonlinear import BENDING
 from edgewise.pde.structured.stationary import Stage
 from edgewise.train.problems.blocks import BlockRole, ResidualBlock
 
@@ -45,6 +46,7 @@ ENRICHED_STAGES = (
     (26, 10, 36),
 )
 MOST_ENRICHED = 2000  # functions of the last stage. A choice: their rows are factorised within ten seconds
+MOST_ON_BOX = 700  # the same on boxes. A choice: two seconds, for networks, which come next, follow the residual
 # Intervals from which on stages without singular functions end if the loss is above this. A choice: at smooth solutions
 # it is 1e-14, and at narrow peaks networks, which come next, do better, for their grids follow the residual.
 ENOUGH_INTERVALS, FAR_LOSS = 6, 1e-8
@@ -258,7 +260,7 @@ def enriched_stages(problem: Collocation, begin: Callable[[Tensor], Tensor] | No
     """Solve with ever more functions; without a stage if the problem is not of this kind.
 
     Newton's method begins with the fields (N, fields) that `begin` gives at points (N, 2), and then with those of the
-    stage before.
+    stage before; for equations of first order, whose slopes may vanish at zero, with the function that bends least.
     """
     form, domain = problem.form, problem.domain
     is_other = problem.unknowns or form.observations or problem.has_integrals or form.has_delays or problem.periodic
@@ -270,7 +272,10 @@ def enriched_stages(problem: Collocation, begin: Callable[[Tensor], Tensor] | No
     is_enriched = bool(corners or holes) and len(problem.fields) == 1 and problem.order == 2
     operator = operator_of(problem) if is_enriched else None
     is_reentrant = any(corner.opening > math.pi * (1 + ROUNDED_KIND) for corner in corners)
-    needs_functions = is_reentrant or isinstance(domain, Box)  # what boxes have no grids for is left to networks
+    is_first_order = problem.order == 1 and not problem.is_linear
+    # What boxes have no grids for is left to networks, but for equations of first order with data all around.
+    needs_functions = is_reentrant or (isinstance(domain, Box) and not is_first_order)
+    most_functions = MOST_ON_BOX if isinstance(domain, Box) else MOST_ENRICHED
     ends = _extent(domain)
 
     def lines_of(intervals: int) -> list[Tensor]:
@@ -280,7 +285,7 @@ def enriched_stages(problem: Collocation, begin: Callable[[Tensor], Tensor] | No
         check_time()
         functions = [] if operator is None else singular_functions(problem, operator, most, around)
         count, products = sum(len(each.terms) for each in functions), (intervals + ENRICHED_DEGREE) ** 2
-        if (needs_functions and not count) or count + products * problem.outputs > MOST_ENRICHED:
+        if (needs_functions and not count) or count + products * problem.outputs > most_functions:
             return
         layer = TensorLayer(lines_of(intervals), problem.outputs, degree=ENRICHED_DEGREE, clamped=True)
         network = TensorNetwork(layer)
@@ -291,6 +296,8 @@ def enriched_stages(problem: Collocation, begin: Callable[[Tensor], Tensor] | No
         sampled = problem.resampled(1, mesh=mesh)
         if begin is not None and not problem.is_linear:
             _approach(network, mesh.interior()[0], begin)
+        elif is_first_order:
+            _bend_least(network, sampled, mesh.interior()[0])
         loss, work = _solved(network, sampled)
         begin = network
         yield Stage(network, loss, sampled.point_count, work)
@@ -305,6 +312,27 @@ def _approach(network: TensorNetwork, x: Tensor, fields: Callable[[Tensor], Tens
     matrix = table.T @ table
     matrix.diagonal().add_(START_RIDGE * matrix.diagonal().amax())
     coef.copy_(torch.linalg.solve(matrix, table.T @ fields(x)).reshape(coef.shape))
+
+
+def _bend_least(network: TensorNetwork, problem: Collocation, x: Tensor) -> None:
+    """Give splines the coefficients of the function that bends least at x (N, 2) among those with the conditions.
+
+    These are linearised at the coefficients that the splines have.
+    """
+    layer, conditions, fields = network.tensor_layer, problem.with_role(BlockRole.CONDITION), problem.outputs
+    directions = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]], dtype=x.dtype) * problem.domain.size
+    seed, rows = seed_jet(x, directions, 2), [_rows(network, conditions)]
+    for slot in range(fields):
+        for component in (2, 4, 6):  # the second derivatives of the jet
+            row = x.new_zeros(len(seed), len(x), fields)
+            row[component, :, slot] = BENDING / math.sqrt(len(x))
+            (segments,) = layer.jacobian_segments(seed, row, 2)
+            rows.append(dense_rows(segments, layer.coef.numel()).detach())
+    matrix, sought = torch.cat(rows), -_residuals(network, conditions)
+    sought = torch.cat([sought, sought.new_zeros(len(matrix) - len(sought))])
+    step = torch.linalg.lstsq(matrix, sought[:, None], driver="gelsd").solution
+    with torch.no_grad():
+        layer.coef.add_(step.reshape(layer.coef.shape))
 
 
 def _extent(domain: Domain) -> list[list[float]]:
@@ -326,7 +354,7 @@ def _solved(network: TensorNetwork, problem: Collocation) -> tuple[float, float]
     factors: tuple[Tensor, Tensor, Tensor] | None = None
     for _ in range(QR_STEPS):
         check_time()
-        residuals = _residuals(network, problem)
+        residuals = _residuals(network, problem.blocks())
         loss = float(residuals.square().sum())
         if not loss < least:
             with torch.no_grad():
@@ -340,7 +368,7 @@ def _solved(network: TensorNetwork, problem: Collocation) -> tuple[float, float]
             count = sum(sizes)
             product = 2.0 * (len(residuals) + count) * count**2
             with foreseen("rows and their QR factors", product):
-                rows = _rows(network, problem)
+                rows = _rows(network, problem.blocks())
                 norms = rows.norm(dim=0)
                 for part in norms.split(sizes):
                     part.clamp_(min=LEAST_NORM * float(part.max()))
@@ -359,10 +387,10 @@ def _solved(network: TensorNetwork, problem: Collocation) -> tuple[float, float]
 
 
 @torch.no_grad()
-def _residuals(network: TensorNetwork, problem: Collocation) -> Tensor:
+def _residuals(network: TensorNetwork, blocks: Sequence[ResidualBlock]) -> Tensor:
     """All residuals (N,), in the order of `_rows`."""
     values = []
-    for block in problem.blocks():
+    for block in blocks:
         for part, _ in block.data.chunks(BATCH_ROWS):
             check_time()
             each = block.weighted_residuals(block.jet(network, part.x), part, {})
@@ -370,10 +398,10 @@ def _residuals(network: TensorNetwork, problem: Collocation) -> Tensor:
     return torch.cat(values)
 
 
-def _rows(network: TensorNetwork, problem: Collocation) -> Tensor:
+def _rows(network: TensorNetwork, blocks: Sequence[ResidualBlock]) -> Tensor:
     """Rows (N, P) of all residuals by the splines' coefficients and the factors."""
     layer, rows = network.tensor_layer, []
-    for block in problem.blocks():
+    for block in blocks:
         for part, _ in block.data.chunks(BATCH_ROWS):
             check_time()
             with torch.no_grad():
