@@ -24,7 +24,7 @@ FIRST_LENGTH, SHORTEST_LENGTH, LENGTH_GROWTH, FEW_CORRECTIONS = 0.2, 1e-3, 1.6, 
 CORRECTIONS, CORRECTED, LEAST_COSINE = 6, 1e-8, 0.8
 # Evaluations by which a fold, or a solution, is found between two points, and the slope of the share that counts as
 # none: the share at the fold is then off by its square. Choices.
-BETWEEN, LEAST_SLOPE = 12, 1e-6
+BETWEEN, SLOPE_AT_FOLD = 12, 1e-6
 # Relative difference of the shares on two grids at folds that are the same, far above zero then, and of the fields at
 # folds or solutions that are. Choices.
 SAME_SHARE, SAME_FIELDS = 3e-2, 1e-2
@@ -102,7 +102,7 @@ class ResidualPath:
                 continue
             lowest = ahead
             if point.slope < 0 < ahead.slope:
-                lowest = self._between(point, ahead, lambda each: each.slope, LEAST_SLOPE)
+                lowest = self._between(point, ahead, lambda each: each.slope, SLOPE_AT_FOLD)
                 if fold is None or lowest.share < fold.share:
                     fold, before = lowest, point
                 if begin is not None and lowest.share > 0:
