@@ -3,18 +3,21 @@
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
+from scipy.integrate import solve_ivp
 
 from edgewise import LBFGS
 from edgewise.errors import InputError
 from edgewise.files import Journal
 from edgewise.files import journal as journal_module
 from edgewise.pde.domains.domain import Box, Interval, Time
+from edgewise.pde.domains.shapes import Disk
 from edgewise.pde.domains.solids import Ball
 from edgewise.pde.library import named_equation
 from edgewise.pde.problem.collocation import PDE
-from edgewise.pde.problem.conditions import Dirichlet, Initial, Neumann, Observations, Periodic
+from edgewise.pde.problem.conditions import Condition, Dirichlet, Initial, Neumann, Observations, Periodic
 from edgewise.pde.problem.fields import laplacian
 from edgewise.pde.solver.judging.uniqueness import squared_residuals
 from edgewise.pde.solver.solving import solve
@@ -156,10 +159,56 @@ def test_wrong_settings_get_one_sentence(settings, message):
         solve(heat(points=50), **settings)
 
 
-def test_orders_above_four_are_refused():
-    problem = PDE(lambda u: u.xxxxx, Interval(0, 1), [Dirichlet(0.0), Dirichlet(0.0)], points=50)
-    with pytest.raises(InputError, match=r"^the equation must be of order 4 at most, got 5$"):
-        solve(problem)
+@pytest.mark.parametrize(
+    "domain, options, message",
+    [
+        (Interval(0, 1), {"degree": 4}, "got 6, and a network or its method is chosen"),
+        (Disk(), {}, "got 6, and the domain is no box of at most 3 coordinates"),
+    ],
+)
+def test_orders_above_four_are_not_left_to_networks(domain, options, message):
+    problem = PDE(lambda u: u.xxxxxx, domain, [Dirichlet(0.0), Neumann(0.0), Condition(lambda u: u.xx)], points=50)
+    with pytest.raises(InputError, match=rf"^the equation must be of order 4 at most where .*, {message}$"):
+        solve(problem, **options)
+
+
+def test_a_ring_with_loads_of_order_six():
+    # u = (1 - x) exp(x): M. Chawla, C. Katti, BIT 19, 1979, 27.
+    conditions = [
+        Dirichlet(lambda x: (1 - x) * torch.exp(x)),
+        Neumann(0.0, on="x=0"),
+        Neumann(-math.e, on="x=1"),
+        Condition(lambda u, x: u.xx + (1 + x) * torch.exp(x)),
+    ]
+    solution = solve(PDE(lambda u, x: u.xxxxxx - u + 6 * torch.exp(x), Interval(0, 1), conditions))
+    x = torch.linspace(0, 1, 50, dtype=torch.float64)[:, None]
+    assert float((solution(x) - (1 - x) * torch.exp(x)).abs().max()) < 1e-12
+    assert float((solution.derivative(x, "xxxxx") + (4 + x[:, 0]) * torch.exp(x[:, 0])).abs().max()) < 1e-2  # rounding
+    assert solution.stopped.value == "converged"
+
+
+@pytest.mark.slow
+def test_a_phase_field_crystal():
+    # K. Elder, M. Grant, Phys. Rev. E 70, 2004, 051605; the reference is a Fourier series in scipy's LSODA.
+    count, end = 128, 2.0
+    waves = np.arange(count // 2 + 1) / 2
+    places = np.arange(count) * 4 * PI / count
+    rates = -(waves**2) * ((1 - waves**2) ** 2 - 0.25)
+
+    def rate(t, series):
+        series = series.view(complex)
+        return (rates * series - waves**2 * np.fft.rfft(np.fft.irfft(series, count) ** 3)).view(float)
+
+    first = np.fft.rfft(0.1 + 0.2 * np.cos(places) + 0.05 * np.sin(places / 2))
+    last = solve_ivp(rate, (0, end), first.view(float), "LSODA", rtol=1e-10, atol=1e-12).y[:, -1].copy()
+    problem = PDE(
+        lambda u: u.t - (u.xxxxxx + 2 * u.xxxx + 0.75 * u.xx + 3 * u**2 * u.xx + 6 * u * u.x**2),
+        Interval(0, 4 * PI) * Time(0, end),
+        [Periodic("x"), Initial(lambda x: 0.1 + 0.2 * torch.cos(x) + 0.05 * torch.sin(x / 2))],
+    )
+    solution = solve(problem, tolerance=1e-6)
+    gap = solution(np.stack([places, np.full(count, end)], 1))[:, 0] - np.fft.irfft(last.view(complex), count)
+    assert np.abs(gap).max() < 1e-6
 
 
 def test_only_problems_can_be_solved():

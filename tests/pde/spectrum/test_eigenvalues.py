@@ -325,3 +325,14 @@ def test_eigenfunctions_take_what_solutions_take():
         mode(np.zeros((2, 2)))
     with pytest.warns(EdgewiseWarning, match="1 of 1 points lie outside the domain, x in"):
         mode([4.0])
+
+
+def test_an_equation_of_order_six():
+    # Splines of degree five have no sixth derivative, so that all eigenvalues were zero.
+    ends = [Dirichlet(0.0), Condition(lambda u: [u.xx, u.xxxx])]
+    ring = PDE(lambda u, lam: u.xxxxxx + lam * u, Interval(0, math.pi), ends, coefficients={"lam": 2.0})
+    found = eigenvalues(ring, count=3)
+    assert found.values == pytest.approx([1, 64, 729], rel=1e-9)
+    with pytest.raises(InputError, match=r"^problem must be of order 9 at most for eigenvalues, got 10$"):
+        ring = PDE(lambda u, lam: u.xxxxxxxxxx + lam * u, Interval(0, 1), ends * 2, coefficients={"lam": 2.0})
+        eigenvalues(ring)

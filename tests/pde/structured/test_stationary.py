@@ -404,3 +404,16 @@ def test_a_cantilever_keeps_its_digits():
     solution = solve(problem)
     assert solution.stopped == "converged"
     assert solution.errors().relative_l2 < 2e-11 and solution.error_estimate > solution.errors().relative_l2 / 3
+
+
+def test_a_flux_as_fields_of_its_own():
+    # Both conditions along each coordinate are of u, which has order 1: rows and coefficients are not equally many.
+    def exact(x, y):
+        return torch.exp(x) * torch.sin(y) + x * y
+
+    problem = PDE(lambda u, p, q: [p - u.x, q - u.y, p.x + q.y], Box(x=(0, 1), y=(0, 1)), [Dirichlet({"u": exact})])
+    assert "more conditions than its own order" in recognised(problem.form)
+    solution = solve(problem, tolerance=1e-7)
+    points = problem.domain.interior(200, "sobol", seed=1)
+    gap = solution(points)[:, 0] - exact(*points.T)
+    assert float(gap.abs().max()) < 1e-6 and solution.error_estimate < 1e-5

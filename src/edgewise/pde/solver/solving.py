@@ -159,7 +159,8 @@ def solve(
     Raises
     ------
     InputError
-        An argument is not as above, the equation has an order above four, or time is over before there is a solution.
+        An argument is not as above, time is over before there is a solution, or the equation has an order above nine,
+        or above four where products of splines of the coordinates do not hold the problem.
     KeyboardInterrupt
         The user pressed Ctrl-C, and `on_interrupt` is "raise" or no stage is complete.
 
@@ -256,6 +257,13 @@ def _refined(refinement: Refinement, history: History) -> tuple[StopReason, str]
     Residuals are compared, and estimated errors where the equation held: a jump of a source keeps residuals large.
     """
     before, residual, count = history.best, history.fresh_residual, len(history.stages)
+    if refinement.problem.order > MAX_DEGREE - 1:
+        if before is None:
+            raise InputError(
+                f"the equation must be of order {MAX_DEGREE - 1} at most where no grid of splines has a solution, got "
+                f"{refinement.problem.order}"
+            )
+        return StopReason.NO_PROGRESS, history.message_with_residual("A finer grid does not lower the residual")
     estimate = math.nan if before is None else history.evidence().estimate
     stopped, message = refinement.run()
     if before is None:
@@ -274,8 +282,9 @@ def _planned(problem: Collocation, seed: int, **options: Unpack[SolveOptions]) -
     if not isinstance(problem, Collocation):
         raise InputError(f"problem must be a PDE, got {type(problem).__name__}")
     check_options(solve, options, SolveOptions)
-    if problem.order > MAX_DEGREE - 1:
-        raise InputError(f"the equation must be of order {MAX_DEGREE - 1} at most, got {problem.order}")
+    is_high = problem.order > MAX_DEGREE - 1
+    if is_high:
+        _check_high_order(problem, options)
     degree = options.get("degree")
     if degree is None:
         degree = MAX_DEGREE if problem.form.parts is None else max(DEGREE_OF_PARTS, problem.order + 1)
@@ -283,7 +292,7 @@ def _planned(problem: Collocation, seed: int, **options: Unpack[SolveOptions]) -
     check_count(degree, "degree")
     check_count(starts, "starts")
     check_count(seed, "seed", 0)
-    if degree > max(MAX_DEGREE, DEGREE_OF_PARTS) or problem.order > degree - 1:
+    if degree > max(MAX_DEGREE, DEGREE_OF_PARTS) or (problem.order > degree - 1 and not is_high):
         raise InputError(
             f"degree must be {problem.order + 1} to {MAX_DEGREE} for an equation of order {problem.order}, got {degree}"
         )
@@ -330,6 +339,19 @@ def _planned(problem: Collocation, seed: int, **options: Unpack[SolveOptions]) -
         is_cut = not isinstance(problem.domain, Box)
         method = linear_method(most, is_cut=is_cut) if shape == TENSOR else LevenbergMarquardt()
     return Plan(shape, grid_size, degree, method, starts, seed, most, options.get("resample", True), begin)
+
+
+def _check_high_order(problem: Collocation, options: SolveOptions) -> None:
+    """Raise an InputError where only networks could solve an equation whose derivatives they do not have."""
+    from edgewise.pde.structured.statement import recognised  # imported late: `import edgewise` stays light
+
+    found = recognised(problem.form) if _is_unchosen(options) else "a network or its method is chosen"
+    if isinstance(found, str):
+        most = MAX_DEGREE - 1
+        raise InputError(
+            f"the equation must be of order {most} at most where it is left to networks, got {problem.order}, "
+            f"and {found}"
+        )
 
 
 def _is_unchosen(options: SolveOptions) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from edgewise.ops.splines.bspline import MAX_PRODUCT_DEGREE
 from edgewise.pde.domains.mesh import separated
 from edgewise.pde.domains.shapes import Polygon
 from edgewise.pde.problem.collocation import Collocation, points_with
@@ -18,7 +19,9 @@ from edgewise.train.problems.blocks import BlockRole
 # milliseconds, and splines of degree 5 have eigenvalues that converge with the tenth power of the grid size.
 COARSEST_GRID, FINER = {1: 16, 2: 7, 3: 3}, 1.5
 MOST_SPLINES = 3600  # of all fields. A choice: their dense matrices are factorised within about ten seconds
-SPLINE_DEGREE = 5  # of the splines. A choice: higher ones couple more splines and lose digits on graded grids
+# Degree of the splines for equations up to order 4, and by how much it is above higher orders. Choices: higher ones
+# couple more splines and lose digits on graded grids.
+SPLINE_DEGREE, ABOVE_ORDER = 5, 3
 # The same where the boundary cuts cells, by dimension. Choices: splines of degree 8 have ten digits on a disk after
 # three seconds, and in three dimensions products of higher ones are dear.
 COARSEST_CUT_GRID, CUT_SPLINE_DEGREE, MOST_CUT_SPLINES = {1: 8, 2: 6, 3: 4}, {1: 8, 2: 8, 3: 5}, 1500
@@ -74,10 +77,15 @@ def harmonic_corners(problem: Collocation) -> list[CornerFunctions]:
     return found
 
 
+def degree_of(problem: Collocation) -> int:
+    """Degree of the splines on grids whose cells the boundary does not cut."""
+    return SPLINE_DEGREE if problem.order < SPLINE_DEGREE else min(problem.order + ABOVE_ORDER, MAX_PRODUCT_DEGREE)
+
+
 def finer_grids(problem: Collocation, is_fitted: bool, corners_are_known: bool) -> Iterator[list[Tensor]]:
     """Breakpoints of ever finer grids; those of polygons hold the corners and are graded towards reentrant ones."""
     domain, count = problem.domain, COARSEST_GRID[problem.domain.dimension]
-    octaves, more, most, degree = CORNER_OCTAVES, MORE_OCTAVES, MOST_SPLINES, SPLINE_DEGREE
+    octaves, more, most, degree = CORNER_OCTAVES, MORE_OCTAVES, MOST_SPLINES, degree_of(problem)
     if not is_fitted:
         count, most = COARSEST_CUT_GRID[domain.dimension], MOST_CUT_SPLINES
         degree = CUT_SPLINE_DEGREE[domain.dimension]

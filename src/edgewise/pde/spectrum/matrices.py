@@ -19,7 +19,7 @@ from edgewise.pde.spectrum.grids import (
     CUT_SPLINE_DEGREE,
     FULFILLED,
     INTEGRATED_OCTAVES,
-    SPLINE_DEGREE,
+    degree_of,
     graded_to_corners,
 )
 from edgewise.pde.structured.axis import SplineAxis
@@ -34,7 +34,6 @@ from edgewise.train.problems.blocks import BlockRole, ResidualBlock
 # Energy, relative to the largest, below which a sum of splines hardly reaches into the domain, so that rounding alone
 # determines its eigenvalue. A choice: eigenvalues change by as much where it is left out.
 LEAST_ENERGY = 1e-13
-GAUSS_POINTS = SPLINE_DEGREE + 1  # in each interval: exact for products of two splines
 CORNER_CHUNK = 2**18  # numbers in the rows of one chunk, where there are also dense rows of these functions
 
 
@@ -47,14 +46,15 @@ def on_fitted_cells(
 ) -> Matrices:
     """Galerkin's method with splines, and functions of corners, that fulfil all conditions."""
     periodic = [name in problem.periodic for name in problem.domain.coordinates]
-    layer = TensorLayer(lines, len(problem.fields), degree=SPLINE_DEGREE, periodic=periodic)
+    degree = degree_of(problem)
+    layer = TensorLayer(lines, len(problem.fields), degree=degree, periodic=periodic)
     network = TensorNetwork(layer)
     (name,) = problem.coefficients
     finer, domain = lines, problem.domain
     if corners and isinstance(domain, Polygon):
         halved = [torch.cat([line, (line[1:] + line[:-1]) / 2]) for line in lines]
         finer = [graded_to_corners(domain, axis, line, INTEGRATED_OCTAVES) for axis, line in enumerate(halved)]
-    mesh = Mesh(domain, finer, GAUSS_POINTS)
+    mesh = Mesh(domain, finer, degree + 1)  # points of each interval: exact for products of two splines
     problems = [
         problem.with_unknowns(
             {name: nn.Parameter(torch.tensor(value, dtype=torch.float64), requires_grad=False)}
@@ -68,7 +68,7 @@ def on_fitted_cells(
     def function(vector: Tensor) -> nn.Module:
         coef = space @ vector
         coef, factors = coef[: layer.coef.numel()], coef[layer.coef.numel() :]
-        one = TensorLayer(lines, len(problem.fields), degree=SPLINE_DEGREE, periodic=periodic)
+        one = TensorLayer(lines, len(problem.fields), degree=degree, periodic=periodic)
         one.coef = nn.Parameter(coef.reshape(one.coef.shape))
         made = EnrichedNetwork(one, corners, factors) if corners else TensorNetwork(one)
         norm = (weights[:, None] * predict_in_batches(made, x).square()).sum(1).mean().sqrt()

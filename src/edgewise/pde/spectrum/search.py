@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from edgewise.checks import check_count, check_number
 from edgewise.errors import InputError
 from edgewise.nn.prediction import predict_in_batches
+from edgewise.ops.splines.bspline import MAX_PRODUCT_DEGREE
 from edgewise.outcomes import Deadline, OutOfTime, check_time, foreseen
 from edgewise.pde.domains.domain import TIME, Box, checked_points
 from edgewise.pde.domains.shapes import Polygon
@@ -133,15 +134,15 @@ def eigenvalues(
 
     Notes
     -----
-    Fields are sums of products of B-splines of degree five that fulfil all conditions, and the residual is orthogonal
-    to each of these sums (Galerkin [1]_); for self-adjoint problems the errors of eigenvalues are the squares of those
-    of functions. The pairs nearest to the start value s come from a block Krylov space of (A + s B)^-1 B [2]_. Grids
-    are graded towards reentrant corners; where the leading part of the equation is the Laplacian, functions that are
-    singular there, r^a sin(a t) times polynomials of the radius, are added to the splines [3]_. On domains whose
-    boundaries cut cells of the grid, and with the eigenvalue in a condition, splines have degree eight, five in three
-    dimensions; values on the boundary are those of Nitsche's method [4]_, and eigenvalues on smooth domains converge as
-    fast. Their corners have no functions of their own: eigenvalues of drums with reentrant ones converge slowly, and
-    the errors say so.
+    Fields are sums of products of B-splines of degree five, higher for orders above four, that fulfil all
+    conditions, and the residual is orthogonal to each of these sums (Galerkin [1]_); for self-adjoint problems the
+    errors of eigenvalues are the squares of those of functions. The pairs nearest to the start value s come from a
+    block Krylov space of (A + s B)^-1 B [2]_. Grids are graded towards reentrant corners; where the leading part of
+    the equation is the Laplacian, functions that are singular there, r^a sin(a t) times polynomials of the radius,
+    are added to the splines [3]_. On domains whose boundaries cut cells of the grid, and with the eigenvalue in a
+    condition, splines have degree eight, five in three dimensions; values on the boundary are those of Nitsche's
+    method [4]_, and eigenvalues on smooth domains converge as fast. Their corners have no functions of their own:
+    eigenvalues of drums with reentrant ones converge slowly, and the errors say so.
 
     References
     ----------
@@ -229,6 +230,10 @@ def _check_problem(problem: Collocation) -> bool:
         came = "a hard condition" if form.hard.values else "a delay" if form.has_delays else "an integral"
         raise InputError(
             f"problem must have no integrals, no delays and no hard conditions for eigenvalues, got {came}"
+        )
+    if problem.order > MAX_PRODUCT_DEGREE - 2:
+        raise InputError(
+            f"problem must be of order {MAX_PRODUCT_DEGREE - 2} at most for eigenvalues, got {problem.order}"
         )
     if form.parts is not None:
         raise InputError("problem must have no Interface for eigenvalues, got one")

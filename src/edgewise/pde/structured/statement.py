@@ -277,7 +277,24 @@ def recognised(form: StrongForm, most_axes: float = MOST_AXES) -> Statement | st
             if of_conditions is None or sorted(residual_orders.tolist()) != sorted(field_orders.tolist()):
                 return "the equations of a system have different orders, and their fields do not have the same ones"
             orders[number, axis, end] = of_conditions
+    if not _fit_fields(
+        orders, field_orders, [axis for axis in range(domain.dimension) if not any(flow.closings[axis : axis + 1])]
+    ):
+        return "some field has more conditions than its own order, and another one has fewer"
     return replace(flow, priority=priority, condition_orders=orders)
+
+
+def _fit_fields(orders: Mapping[tuple[int, int, int], np.ndarray], field_orders: np.ndarray, axes: list[int]) -> bool:
+    """True if along these coordinates the fields of each orders have as many conditions as their own orders.
+
+    Else the rows are not as many as the coefficients, for conditions on faces meet along fewer or more edges.
+    """
+    for axis in axes:
+        rows = [tuple(row) for (_, along, _), each in orders.items() if along == axis for row in each.tolist()]
+        wanted = [tuple(row) for row in field_orders.tolist() for _ in range(row[axis])]
+        if sorted(rows) != sorted(wanted):
+            return False
+    return True
 
 
 def _without_outflow(form: StrongForm) -> tuple[StrongForm, tuple[ResidualTerm, ...]]:

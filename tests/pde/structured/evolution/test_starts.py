@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from scipy.special import erf, expit, log_ndtr
+from scipy.optimize import brentq
+from scipy.special import erf, erfc, expit, log_ndtr
 
-from edgewise.pde import PDE, Box, Dirichlet, Initial, Interval, Neumann, Periodic, Time, solve
+from edgewise.pde import PDE, Box, Dirichlet, Initial, Interval, Neumann, Periodic, Robin, Time, laplacian, solve
 from edgewise.pde.structured.evolution.slabs import SlabMarch
 from edgewise.pde.structured.evolution.starts import RoughStart
 from edgewise.pde.structured.statement import recognised
@@ -30,7 +31,7 @@ def start_of(problem):
 
 def heat(start, conditions, domain=LINE, equation=lambda u: u.t - u.xx):
     march = start_of(PDE(equation, domain, [Initial(start), *conditions]))
-    return RoughStart.of(march.statement, march._at, 1.0, march.allowed)
+    return RoughStart.of(march.statement, march._at, 1.0, march.allowed, march.ends[0])
 
 
 @pytest.mark.parametrize(
@@ -163,3 +164,33 @@ def test_a_start_whose_slope_the_walls_do_not_allow():
 
     error = relative_error(solution, exact, np.linspace(0, 1, 101), np.linspace(0.001, 0.5, 40))
     assert error < min(1e-10, 3 * solution.error_estimate)
+
+
+def test_a_rod_at_rest_that_is_heated_at_once():
+    # H. Carslaw, J. Jaeger, "Conduction of Heat in Solids", 2nd edition, 1959, section 2.9; its far end is far away.
+    conditions = [Neumann(1.0, on="x=0"), Dirichlet(0.0, on="x=6"), Initial(0.0)]
+    solution = solve(PDE(lambda u: u.t - u.xx, Interval(0, 6) * Time(0, 0.5), conditions), tolerance=1e-7)
+    x, t = np.linspace(0, 6, 61), np.linspace(0.01, 0.5, 20)
+
+    def exact(x, t):
+        return 2 * np.sqrt(t / np.pi) * np.exp(-(x**2) / (4 * t)) - x * erfc(x / (2 * np.sqrt(t)))
+
+    assert relative_error(solution, exact, x, t) < min(1e-7, 3 * solution.error_estimate)
+
+
+@pytest.mark.slow
+def test_a_square_that_cools_into_air():
+    square = Box(x=(-1, 1), y=(-1, 1)) * Time(0, 0.5)
+    problem = PDE(lambda u: u.t - laplacian(u), square, [Robin(1.0, 1.0, 0.0), Initial(1.0)])
+    solution = solve(problem, tolerance=1e-5)
+    begins = np.arange(60) * np.pi
+    waves = np.array([brentq(lambda k: k * np.sin(k) - np.cos(k), b + 1e-9, b + np.pi / 2) for b in begins])
+    sizes = 2 * np.sin(waves) / (waves + np.sin(waves) * np.cos(waves))
+
+    def line(x, t):
+        return (sizes * np.cos(np.multiply.outer(x, waves)) * np.exp(-np.multiply.outer(t, waves**2))).sum(-1)
+
+    points = np.random.default_rng(0).uniform([-1, -1, 0.01], [1, 1, 0.5], (300, 3))
+    exact = line(points[:, 0], points[:, 2]) * line(points[:, 1], points[:, 2])
+    assert np.abs(solution(points)[:, 0] - exact).max() < 1e-5
+    assert solution.error_estimate < 1e-3

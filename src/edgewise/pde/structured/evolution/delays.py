@@ -56,7 +56,7 @@ class DelayedMarch(SlabMarch):
 
     def bounded(self, moment: float, length: float) -> float:
         """Length of a slab that needs known values alone and ends where a derivative jumps; 0 where there is none."""
-        begin, end, same = self._places(moment), moment + length, SAME_MOMENT * self.whole
+        begin, end, same = self._places(moment), moment + super().bounded(moment, length), SAME_MOMENT * self.whole
         for number, (lowest, highest) in enumerate(begin):
             if highest > moment - same:
                 return 0.0  # this delay vanishes

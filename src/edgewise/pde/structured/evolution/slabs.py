@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -14,6 +14,7 @@ from torch import Tensor
 from edgewise.outcomes import check_time
 from edgewise.pde.structured.axis import SplineAxis, TimeAxis, along, carried
 from edgewise.pde.structured.deflation import interpolated
+from edgewise.pde.structured.evolution.jumps import moments_of_jumps
 from edgewise.pde.structured.evolution.starts import RoughStart
 from edgewise.pde.structured.linear import Krylov, LinearSystem, Preconditioner, solver_for
 from edgewise.pde.structured.networks import WindowNetwork
@@ -133,6 +134,7 @@ class SlabMarch:
         self.rough: RoughStart | None = None  # where the start jumps and the equation smooths it
         self._steps = 0  # of Newton's method in the last slab
         self._errors: list[np.ndarray] | None = None  # in space, of the last solved slab
+        self._jumps = moments_of_jumps(statement)
 
     def run(self) -> March | None:
         """Slabs from the first moment to the last, or as far as they go; None if there is not even one.
@@ -167,6 +169,8 @@ class SlabMarch:
             factor = SLAB_SAFETY * (self.allowed / max(time_error, ABOVE_ZERO)) ** (1 / power)
             if time_error > TOO_LONG * self.allowed:
                 if self.watch(share, len(self.slabs), self.work):
+                    if not self.slabs and tried is not None and time_error > tried[1] / 2:
+                        self._with_walls_first()  # shorter slabs are no better
                     tried = length, time_error
                     length *= max(SHRINK, min(factor, SLAB_SAFETY))
                     continue
@@ -175,10 +179,12 @@ class SlabMarch:
                 # A first slab is kept, however large its error is: there is a solution, and the evidence judges it.
             moment = end if length == end - moment else moment + length
             self.slabs.append((self._with_time(axes, self.ends[-1], moment), coef))
-            self.ends.append(moment)
+            after = self._after_jump(moment)
+            self.ends.append(after)
             self.points += coef.size
             state, tried = self._end_of(coef, length), None
-            axes, state = self._coarser(axes, state)
+            axes, state = self._coarser(axes, state) if after == moment else self._begun_again(axes, state, after)
+            moment = after
             length *= min(1.0 if is_held or self._steps > FEW_STEPS else GROW, factor)
             is_held = False
             if not self.watch((moment - begin) / (end - begin), len(self.slabs), self.work):
@@ -187,7 +193,27 @@ class SlabMarch:
 
     def bounded(self, moment: float, length: float) -> float:
         """Longest length of a slab from a moment on that the statement allows, at most the given one."""
-        return length
+        after = moment + SHORTEST_SLAB * float(self.domain.size[self.time])
+        return min((before - moment for before, _ in self._jumps if after < before < moment + length), default=length)
+
+    def _after_jump(self, moment: float) -> float:
+        """The first moment after a jump of the equation, if a slab ends with it, else the moment itself."""
+        return next((after for before, after in self._jumps if before <= moment <= after), moment)
+
+    def _begun_again(
+        self, space: list[SplineAxis], state: np.ndarray, moment: float
+    ) -> tuple[list[SplineAxis], np.ndarray]:
+        """Grid of space and state after a jump, which walls may contradict as they may a start."""
+        at = partial(self._between, space, state)
+        rough = RoughStart.of(self.statement, at, self.finer, self.allowed, moment) if self.space else None
+        if rough is None:
+            return space, state
+        self.rough = rough
+        return rough.begun(space[0].degree, self._fewest(space[0].degree), self.allowed)
+
+    def _with_walls_first(self) -> None:
+        """Let conditions on walls hold from the first moment on, also those for slopes: the start contradicts them."""
+        self.statement = replace(self.statement, priority=(*self.space, self.time))
 
     def result(self) -> March | None:
         """The slabs so far; None if there is none."""
@@ -418,7 +444,8 @@ class SlabMarch:
         sizes = np.abs(coef).reshape(-1, coef.shape[-1]).max(0)
         if self._largest is not None:
             sizes = np.maximum(sizes, self._largest)
-        return np.maximum(sizes, max(1e-6 * float(sizes.max()), ABOVE_ZERO))
+        least = ABOVE_ZERO if self.rough is None else max(self.rough.least_size, ABOVE_ZERO)
+        return np.maximum(sizes, max(1e-6 * float(sizes.max()), least))
 
     def _coarser(self, space: list[SplineAxis], state: np.ndarray) -> tuple[list[SplineAxis], np.ndarray]:
         """Space and state on a coarser grid, where the last slab shows that it does."""
@@ -478,7 +505,7 @@ class SlabMarch:
             return [], self._given(np.zeros((1, 0))).reshape(self.order, -1)
         (low, high), degree = self.domain.bounds.numpy().T, SPACE_DEGREE[dimension]
         periodic, count = self.statement.periodic, self._fewest(degree)
-        self.rough = RoughStart.of(self.statement, self._at, self.finer, self.allowed)
+        self.rough = RoughStart.of(self.statement, self._at, self.finer, self.allowed, self.ends[0])
         if self.rough is not None:
             return self.rough.begun(degree, count, self.allowed)
         axes = [self.statement.axis(np.linspace(low[k], high[k], count + 1), degree, periodic[k]) for k in self.space]
@@ -531,8 +558,9 @@ class KeptGridMarch(SlabMarch):
         """One of a few lengths, so that windows share factors; the last one is as long as time is left."""
         begin, end = self.domain.bounds[self.time].tolist()
         if length == end - moment:
-            return length
-        return (end - begin) * WINDOW_LENGTHS ** math.floor(1e-9 + math.log(length / (end - begin), WINDOW_LENGTHS))
+            return super().bounded(moment, length)
+        length = (end - begin) * WINDOW_LENGTHS ** math.floor(1e-9 + math.log(length / (end - begin), WINDOW_LENGTHS))
+        return super().bounded(moment, length)
 
     def _coef(self, line: TimeAxis, nodal: np.ndarray, state: np.ndarray) -> np.ndarray:
         """Coefficients of a window from those at its moments, (q, *counts, fields), and the state at its first one."""

@@ -29,6 +29,9 @@ MOST_EVEN = 800  # intervals, if all were as long as those away from the jumps. 
 # Error, by the 1.5th power of the shortest interval, that a slope leaves which the wall does not allow. Measured: 0.1,
 # with a factor of two.
 LEFT_BY_KINK = 0.2
+# Least size of fields by what a wall's slope times the length of the domain would make of them. A choice: what
+# diffusion makes of it within a millionth of the time in which it crosses the domain.
+SIZE_BY_KINK = 1e-3
 STENCIL, STENCIL_STEP = np.arange(5.0), 1e-3  # points of a one-sided derivative, and their distance by the domain's
 STENCIL_WEIGHTS = np.linalg.solve(np.vander(STENCIL, increasing=True).T, np.eye(len(STENCIL))[1])  # of its values there
 FASTER = 4  # power of the factor of finer grids by which the shortest interval falls. A choice: a third each pass
@@ -50,30 +53,35 @@ class RoughStart:
         Where the start jumps, the walls with which it does not agree among them.
     finer : float
         Factor of the grid.
+    moment : float
+        The first moment, or that after a jump of the walls.
 
     Attributes
     ----------
     shortest : float
         Length of the shortest intervals.
+    least_size : float
+        Size to which errors of fields that start from nothing are relative.
 
     References
     ----------
     .. [1] V. Thomee, "Galerkin Finite Element Methods for Parabolic Problems", 2nd edition, 2006, chapters 3 and 7.
     """
 
-    def __init__(self, statement: Statement, at: At, places: Sequence[float], finer: float):
-        self.statement, self.at, self.places = statement, at, places
+    def __init__(self, statement: Statement, at: At, places: Sequence[float], finer: float, moment: float):
+        self.statement, self.at, self.places, self.moment = statement, at, places, moment
         (self.space,) = (axis for axis in range(statement.form.domain.dimension) if axis != statement.form.time)
         self.low, self.high = statement.form.domain.bounds[self.space].tolist()
         self.shortest = (self.high - self.low) * SHORTEST_AT_JUMP / finer**FASTER
+        self.least_size = 0.0
 
     @classmethod
-    def of(cls, statement: Statement, at: At, finer: float, allowed: float) -> RoughStart | None:
+    def of(cls, statement: Statement, at: At, finer: float, allowed: float, moment: float) -> RoughStart | None:
         """The start, or None where it is smooth, where the equation does not smooth it, or in several coordinates."""
         form = statement.form
         if form.domain.dimension != 2 or any(statement.periodic) or not _smooths(statement):
             return None
-        rough = cls(statement, at, [], finer)
+        rough = cls(statement, at, [], finer, moment)
         line = rough.low + (rough.high - rough.low) * (np.arange(LINE_POINTS) + OFF_MIDDLE) / LINE_POINTS
         values = at([line])[0]
         if not np.isfinite(values).all():
@@ -91,7 +99,9 @@ class RoughStart:
         ends = np.array([rough.low, rough.high])
         gaps = np.abs(np.where(np.isfinite(rough.walls()), rough.walls() - at([ends])[0], 0.0)).max(1)
         rough.places += ends[gaps > JUMP_OF_START * max(float(np.abs(values).max()), float(gaps.max()))].tolist()
-        kinks = rough.kinks() / max(float(np.abs(values).max()), ABOVE_ZERO)
+        kinks = rough.kinks()
+        rough.least_size = SIZE_BY_KINK * float(kinks.max())
+        kinks /= max(float(np.abs(values).max()), float(kinks.max()) if not gaps.any() else 0.0, ABOVE_ZERO)
         if kinks.max() > JUMP_OF_START:
             rough.places += ends[(kinks > JUMP_OF_START) & (gaps == 0)].tolist()
             shortest = (allowed / (LEFT_BY_KINK * kinks.max())) ** (2 / 3)
@@ -99,13 +109,13 @@ class RoughStart:
         return rough if rough.places else None
 
     def _conditions(self) -> Iterator[tuple[int, RowBlock, set[tuple[int, Index]]]]:
-        """Conditions at the first moment at the walls: 0 or 1 for the end, rows, and derivatives that they take."""
+        """Conditions at the moment at the walls: 0 or 1 for the end, rows, and derivatives that they take."""
         form = self.statement.form
         for number, axis, end in self.statement.faces():
             if axis != self.space:
                 continue
             term = form.condition_terms[number]
-            points = [form.domain.bounds[k, [end if k == axis else 0]].numpy() for k in range(2)]
+            points = [form.domain.bounds[k, [end]].numpy() if k == axis else np.array([self.moment]) for k in range(2)]
             block = RowBlock(form, term, tuple(range(len(term.requirements.sizes))), (), points, (axis, end))
             yield (
                 end,
@@ -114,7 +124,7 @@ class RoughStart:
             )
 
     def walls(self) -> np.ndarray:
-        """Given values of the fields at both ends at the first moment, (2, fields); nan where there are none."""
+        """Given values of the fields at both ends at the moment, (2, fields); nan where there are none."""
         values = np.full((2, len(self.statement.form.fields)), np.nan)
         for end, block, indices in self._conditions():
             jet = {key: torch.zeros(1, dtype=torch.float64) for key in indices}
