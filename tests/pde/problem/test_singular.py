@@ -66,3 +66,12 @@ def test_corners_and_holes_of_other_domains():
     assert [radius for _, radius in holes_of(two)] == pytest.approx([0.2, 0.1]) and len(corners_of(two)) == 4
     framed = corners_of(square - Box(x=(-0.5, 0.5), y=(-0.5, 0.5)))
     assert sum(corner.cut is None and corner.opening > math.pi for corner in framed) == 4  # no ray leaves the hole
+
+
+def test_a_corner_between_parts_of_edges():
+    opening = 5 * math.pi / 3
+    (corner,) = corners_of(Disk() - Polygon([(0, 0), (2, -2 * math.sqrt(3)), (2, 0)]))
+    assert corner.point.tolist() == pytest.approx([0, 0], abs=1e-12) and corner.opening == pytest.approx(opening)
+    assert corner.cut == pytest.approx((opening - 2 * math.pi) / 2)
+    notched = corners_of(Box(x=(-1, 1), y=(-1, 1)) - Box(x=(0, 2), y=(-2, 0)))
+    assert sorted(round(corner.opening / math.pi, 9) for corner in notched) == [0.5] * 5 + [1.5]

@@ -272,3 +272,18 @@ def test_slopes_at_corners_are_finite_where_data_do_not_jump():
     x = torch.tensor([[1.0, 1.0], [-1.0, -1.0], [-1.0, 1.0]], dtype=torch.float64)
     assert isinstance(solution.model, EnrichedNetwork)
     assert torch.allclose(solution.derivative(x, "x"), exact(*x.T), rtol=0, atol=1e-6)
+
+
+def test_a_load_on_a_disk_without_a_sector():
+    """Sines of the angle: r^2 and r^v have the same sine series on the edges; 4 / (n pi) are the factors of 1."""
+    opening, count = 5 * math.pi / 3, 4001
+    sector = Disk() - Polygon([(0, 0), (2, -2 * math.sqrt(3)), (2, 0)])
+    solution = solve(PDE(lambda u: laplacian(u) + 1, sector, [Dirichlet(0.0)]), tolerance=1e-4)
+    assert isinstance(solution.model, EnrichedNetwork)
+    points = sector.interior(100, "sobol", seed=3)
+    radius, angle = points.norm(dim=1)[:, None], torch.atan2(points[:, 1], points[:, 0])[:, None] % (2 * math.pi)
+    number = torch.arange(1, count, 2, dtype=torch.float64)
+    power = number * math.pi / opening
+    terms = 4 / (number * math.pi) / (power**2 - 4) * (radius**2 - radius**power) * torch.sin(power * angle)
+    gap = (solution(points)[:, 0] - terms.sum(1)).abs().max()
+    assert float(gap) < 1e-4 * float(terms.sum(1).max())

@@ -176,14 +176,15 @@ def corners_of(domain: Domain) -> list[Corner]:
     """All corners of a domain in the plane between pieces that are straight there."""
     ends, reach = [], float(domain.size.max())
     for piece in domain.pieces:
-        if piece.at is None:
+        if piece.path is None:
             continue
-        for shares in ((0.0, NEAR_END, 2 * NEAR_END), (1.0, 1 - NEAR_END, 1 - 2 * NEAR_END)):
-            x, normal = piece.at(torch.tensor(shares, dtype=torch.float64))
-            along = x[1:] - x[:1]
-            bend = float((along[1] - 2 * along[0]).norm())
-            if bend < STRAIGHT_TO * float(along.norm()) and float(along.norm()):
-                ends.append((piece.name, x[0], along[0] / along[0].norm(), normal[0]))
+        for low, high in piece.spans:
+            near = (high - low) * torch.tensor([0.0, NEAR_END, 2 * NEAR_END], dtype=torch.float64)
+            for x, normal in (piece.path(low + near), piece.path(high - near)):
+                along = x[1:] - x[:1]
+                bend = float((along[1] - 2 * along[0]).norm())
+                if bend < STRAIGHT_TO * float(along.norm()) and float(along.norm()):
+                    ends.append((piece.name, x[0], along[0] / along[0].norm(), normal[0]))
     corners = []
     for number, (name, point, first, normal) in enumerate(ends):
         if float(first[1] * normal[0] - first[0] * normal[1]) < 0:

@@ -134,7 +134,7 @@ class SlabMarch:
         self.rough: RoughStart | None = None  # where the start jumps and the equation smooths it
         self._steps = 0  # of Newton's method in the last slab
         self._errors: list[np.ndarray] | None = None  # in space, of the last solved slab
-        self._jumps = moments_of_jumps(statement)
+        self._jump_moments = moments_of_jumps(statement)
 
     def run(self) -> March | None:
         """Slabs from the first moment to the last, or as far as they go; None if there is not even one.
@@ -194,11 +194,13 @@ class SlabMarch:
     def bounded(self, moment: float, length: float) -> float:
         """Longest length of a slab from a moment on that the statement allows, at most the given one."""
         after = moment + SHORTEST_SLAB * float(self.domain.size[self.time])
-        return min((before - moment for before, _ in self._jumps if after < before < moment + length), default=length)
+        return min(
+            (before - moment for before, _ in self._jump_moments if after < before < moment + length), default=length
+        )
 
     def _after_jump(self, moment: float) -> float:
         """The first moment after a jump of the equation, if a slab ends with it, else the moment itself."""
-        return next((after for before, after in self._jumps if before <= moment <= after), moment)
+        return next((after for before, after in self._jump_moments if before <= moment <= after), moment)
 
     def _begun_again(
         self, space: list[SplineAxis], state: np.ndarray, moment: float
