@@ -14,7 +14,7 @@ from edgewise.pde.structured.statement import Statement, scattered_block
 from edgewise.settings import ABOVE_ZERO
 
 # Moments that are compared, places of space at each, and halvings after which a moment is known to rounding. Choices.
-MOMENTS, OFF_MIDDLE, PLACES, HALVINGS = 1025, 0.4142, 4, 60
+MOMENTS, OFF_MIDDLE, SWITCH_PLACES, SWITCH_HALVINGS = 1025, 0.4142, 4, 60
 # Least jump, relative to the largest residual, and least difference of a step from the mean of its neighbours, relative
 # to itself, below which values are smooth. Choices: smooth values that the moments resolve differ by a few per cent.
 LEAST_JUMP, UNLIKE_NEIGHBOURS = 1e-6, 0.3
@@ -33,7 +33,7 @@ def moments_of_jumps(statement: Statement) -> list[tuple[float, float]]:
         terms += [((a, end), form.condition_terms[number]) for number, a, end in statement.faces() if a != time]
     found: list[float] = []
     for face, term in terms:
-        places = form.domain.interior(PLACES if form.domain.dimension > 1 else 1, "sobol", seed=PROBE_SEEDS[0])
+        places = form.domain.interior(SWITCH_PLACES if form.domain.dimension > 1 else 1, "sobol", seed=PROBE_SEEDS[0])
         if face is not None:
             places[:, face[0]] = bounds[face]
         generator = torch.Generator().manual_seed(PROBE_SEEDS[1])
@@ -75,7 +75,7 @@ def _jumps(at: Callable[[np.ndarray], np.ndarray], moments: np.ndarray) -> list[
     if not len(chosen):
         return []
     left, right = moments[chosen], moments[chosen + 1]
-    for _ in range(HALVINGS):
+    for _ in range(SWITCH_HALVINGS):
         middle = (left + right) / 2
         first, mean, last = (at(each) for each in (left, middle, right))
         is_left = np.abs(mean - first).sum((1, 2)) > np.abs(last - mean).sum((1, 2))
