@@ -14,7 +14,7 @@ from edgewise.pde.structured.statement import Statement, scattered_block
 from edgewise.settings import ABOVE_ZERO
 
 # Moments that are compared, places of space at each, and halvings after which a moment is known to rounding. Choices.
-MOMENTS, OFF_MIDDLE, SWITCH_PLACES, SWITCH_HALVINGS = 1025, 0.4142, 4, 60
+SWITCH_MOMENTS, OFF_MIDDLE, SWITCH_PLACES, SWITCH_HALVINGS = 1025, 0.4142, 4, 60
 # Least jump, relative to the largest residual, and least difference of a step from the mean of its neighbours, relative
 # to itself, below which values are smooth. Choices: smooth values that the moments resolve differ by a few per cent.
 LEAST_JUMP, UNLIKE_NEIGHBOURS = 1e-6, 0.3
@@ -27,7 +27,9 @@ def moments_of_jumps(statement: Statement) -> list[tuple[float, float]]:
     time, bounds = form.time, form.domain.bounds
     assert time is not None
     begin, end = bounds[time].tolist()
-    moments = begin + (end - begin) * np.concatenate([[0.0], (np.arange(MOMENTS) + OFF_MIDDLE) / MOMENTS, [1.0]])
+    moments = begin + (end - begin) * np.concatenate(
+        [[0.0], (np.arange(SWITCH_MOMENTS) + OFF_MIDDLE) / SWITCH_MOMENTS, [1.0]]
+    )
     terms: list[tuple[tuple[int, int] | None, ResidualTerm]] = [(None, form.equation_term)]
     if isinstance(form.domain, Box):
         terms += [((a, end), form.condition_terms[number]) for number, a, end in statement.faces() if a != time]
