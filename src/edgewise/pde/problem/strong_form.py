@@ -310,24 +310,9 @@ def strong_form_of(
     >>> form.fields, form.order, form.is_linear
     (('u',), 2, False)
     """
-    if not isinstance(domain, Domain):
-        raise InputError(f"domain must be a domain, as Box(x=(0, 1)), got {type(domain).__name__}")
-    if not isinstance(conditions, Iterable) or isinstance(conditions, str | Mapping):
-        raise InputError(
-            "conditions must be a sequence of Dirichlet, Neumann ..., as [Dirichlet(0.0)], "
-            f"got {type(conditions).__name__}"
-        )
-    names = [piece.name for piece in domain.pieces]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise InputError(f"domain must have pieces of different names, got two named {twice!r}")
-    conditions = tuple(conditions)
+    _check_statement(domain, conditions, coefficients)
     check_weight(weight)
-    if not isinstance(coefficients, Mapping | None):
-        raise InputError(f'coefficients must be numbers by name, as {{"k": 1.0}}, got {type(coefficients).__name__}')
-    wrong = [name for name in coefficients or {} if not (isinstance(name, str) and name.isidentifier())]
-    if wrong:
-        raise InputError(f"coefficients must be named like arguments of a function, got {wrong[0]!r}")
+    conditions = tuple(conditions)
     numbers = {name: finite_number(value, f"coefficient {name}") for name, value in (coefficients or {}).items()}
     fields = _field_names(equation, domain, numbers)
     known = None if solution is None else known_solution(solution, fields, domain)
@@ -397,6 +382,26 @@ def strong_form_of(
     )
     _check_together(form)
     return form
+
+
+def _check_statement(domain: object, conditions: object, coefficients: object) -> None:
+    """Check the kinds of arguments of a problem, the names of its coefficients, and those of the boundary's pieces."""
+    if not isinstance(domain, Domain):
+        raise InputError(f"domain must be a domain, as Box(x=(0, 1)), got {type(domain).__name__}")
+    if not isinstance(conditions, Iterable) or isinstance(conditions, str | Mapping):
+        raise InputError(
+            "conditions must be a sequence of Dirichlet, Neumann ..., as [Dirichlet(0.0)], "
+            f"got {type(conditions).__name__}"
+        )
+    names = [piece.name for piece in domain.pieces]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(f"domain must have pieces of different names, got two named {twice!r}")
+    if not isinstance(coefficients, Mapping | None):
+        raise InputError(f'coefficients must be numbers by name, as {{"k": 1.0}}, got {type(coefficients).__name__}')
+    wrong = [name for name in coefficients or {} if not (isinstance(name, str) and name.isidentifier())]
+    if wrong:
+        raise InputError(f"coefficients must be named like arguments of a function, got {wrong[0]!r}")
 
 
 def _check_together(form: StrongForm) -> None:

@@ -1,4 +1,4 @@
-"""What an equation and its conditions leave at points that a solution was not made from, sought where it is large."""
+"""Residuals of a solution at points that it was not made from, sought where they are large."""
 
 from __future__ import annotations
 
