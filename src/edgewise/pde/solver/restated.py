@@ -76,6 +76,17 @@ class ResidualsInUnits:
         return self.residuals(replace(context, fields=fields))
 
 
+def restated(problem: Collocation, start: Solution | None) -> tuple[Collocation, Solution | None, Mapping[str, float]]:
+    """A problem that begins at the coefficients of an earlier solution, and that solution, in units; and the units."""
+    units = {} if start is not None and start.problem.form.hard.values else units_of(problem.form)
+    problem = in_units(problem, units)
+    if start is not None:
+        start = solution_in_units(start, problem, {name: 1 / unit for name, unit in units.items()})
+        known = {name: value for name, value in start.unknowns.items() if name in problem.unknowns}
+        problem = problem.with_unknowns({**problem.unknowns, **known})
+    return problem, start, units
+
+
 def units_of(form: StrongForm) -> dict[str, float]:
     """Sizes of the fields, rounded to powers of two; empty if they are all near one, or not known.
 

@@ -30,7 +30,7 @@ from edgewise.pde.solver.judging.evidence import LARGEST_RESIDUAL, evidence_of_f
 from edgewise.pde.solver.network import SeparableNetwork, SolverNetwork, check_as_start, grid_sizes, kan_of
 from edgewise.pde.solver.passes import check_by_coarse_pass, check_outflow, solve_in_passes, solve_in_weak_form
 from edgewise.pde.solver.refinement import NO_SOLUTION, SEPARABLE, TENSOR, Plan, Refinement
-from edgewise.pde.solver.restated import in_units, solution_in_units, units_of
+from edgewise.pde.solver.restated import restated, solution_in_units
 from edgewise.pde.solver.solution import Solution, field_values
 from edgewise.pde.solver.training import linear_method
 from edgewise.pde.structured.networks import EnrichedNetwork, TensorNetwork
@@ -208,26 +208,13 @@ def solve(
     >>> solution.stopped, solution.error_estimate < 1e-8
     (<StopReason.CONVERGED: 'converged'>, True)
     """
-    stated, start = problem, options.get("start")
     plan = _planned(problem, seed, **options)
-    units = {} if start is not None and start.problem.form.hard.values else units_of(problem.form)
-    problem = in_units(problem, units)
+    stated, (problem, start, units) = problem, restated(problem, options.get("start"))
     if start is not None and units:
-        start = solution_in_units(start, problem, {name: 1 / unit for name, unit in units.items()})
         options["start"] = start
         plan = _planned(problem, seed, **options)
-    if start is not None:
-        known = {name: value for name, value in start.unknowns.items() if name in problem.unknowns}
-        problem = problem.with_unknowns({**problem.unknowns, **known})
     keep_interrupted = check_on_interrupt(options.get("on_interrupt", "raise")) == "keep"
-    for value, name in ((budget, "budget"), (1.0 if time_limit is None else time_limit, "time_limit")):
-        check_number(value, name, positive=True)
-    check_number(tolerance, "tolerance")
-    if problem.form.smoothed_fields:
-        given: dict[str, object] = {**options, "tolerance": None if tolerance == DEFAULT_TOLERANCE else tolerance}
-        chosen = next((name for name, value in given.items() if name not in ALWAYS and value is not None), None)
-        if chosen is not None:
-            raise InputError(f"{chosen} must be left out for problems with UnknownField, got {given[chosen]!r:.60}")
+    _check_limits(problem, budget, time_limit, tolerance, options)
     progress = progress_callback(progress, ("stage", "share", "error"))
     with reported(progress, options.get("verbose", False), "solve") as report:
         history, ended = History(problem, seed, budget, time_limit, report, options.get("journal")), None
@@ -249,6 +236,20 @@ def solve(
             raise KeyboardInterrupt
         history.hurry()
     return solution_in_units(history.solution(stopped, message), stated, units)
+
+
+def _check_limits(
+    problem: Collocation, budget: float, time_limit: float | None, tolerance: float, options: SolveOptions
+) -> None:
+    """Check how much work is allowed and how exact it must be, and that unknown fields leave the choice to `solve`."""
+    for value, name in ((budget, "budget"), (1.0 if time_limit is None else time_limit, "time_limit")):
+        check_number(value, name, positive=True)
+    check_number(tolerance, "tolerance")
+    if problem.form.smoothed_fields:
+        given: dict[str, object] = {**options, "tolerance": None if tolerance == DEFAULT_TOLERANCE else tolerance}
+        chosen = next((name for name, value in given.items() if name not in ALWAYS and value is not None), None)
+        if chosen is not None:
+            raise InputError(f"{chosen} must be left out for problems with UnknownField, got {given[chosen]!r:.60}")
 
 
 def _refined(refinement: Refinement, history: History) -> tuple[StopReason, str]:
