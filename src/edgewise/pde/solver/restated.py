@@ -76,7 +76,9 @@ class ResidualsInUnits:
         return self.residuals(replace(context, fields=fields))
 
 
-def restated(problem: Collocation, start: Solution | None) -> tuple[Collocation, Solution | None, Mapping[str, float]]:
+def in_own_units(
+    problem: Collocation, start: Solution | None
+) -> tuple[Collocation, Solution | None, Mapping[str, float]]:
     """A problem that begins at the coefficients of an earlier solution, and that solution, in units; and the units."""
     units = {} if start is not None and start.problem.form.hard.values else units_of(problem.form)
     problem = in_units(problem, units)

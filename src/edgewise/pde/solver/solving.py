@@ -30,7 +30,7 @@ from edgewise.pde.solver.judging.evidence import LARGEST_RESIDUAL, evidence_of_f
 from edgewise.pde.solver.network import SeparableNetwork, SolverNetwork, check_as_start, grid_sizes, kan_of
 from edgewise.pde.solver.passes import check_by_coarse_pass, check_outflow, solve_in_passes, solve_in_weak_form
 from edgewise.pde.solver.refinement import NO_SOLUTION, SEPARABLE, TENSOR, Plan, Refinement
-from edgewise.pde.solver.restated import restated, solution_in_units
+from edgewise.pde.solver.restated import in_own_units, solution_in_units
 from edgewise.pde.solver.solution import Solution, field_values
 from edgewise.pde.solver.training import linear_method
 from edgewise.pde.structured.networks import EnrichedNetwork, TensorNetwork
@@ -209,7 +209,7 @@ def solve(
     (<StopReason.CONVERGED: 'converged'>, True)
     """
     plan = _planned(problem, seed, **options)
-    stated, (problem, start, units) = problem, restated(problem, options.get("start"))
+    stated, (problem, start, units) = problem, in_own_units(problem, options.get("start"))
     if start is not None and units:
         options["start"] = start
         plan = _planned(problem, seed, **options)
