@@ -18,11 +18,12 @@ from scipy.interpolate import make_interp_spline
 
 from edgewise.checks import is_integer
 from edgewise.errors import InputError
-from edgewise.nn.layers.tensor_product import MAX_INPUTS, TensorLayer
+from edgewise.nn.layers.tensor_product import TensorLayer
 
 # Splines that stand for the cosines in a layer, with this many intervals for each half wave of the highest frequency:
 # they differ from cosines by 3e-4 of their size there, and by 4e-7 at half that frequency (measured).
 COSINE_DEGREE, COSINE_INTERVALS = 7, 2
+MAX_AXES = 3  # a choice: pictures and volumes
 LEAST_SAMPLES = 4  # of an axis, a choice: fewer say nothing about frequencies
 BITS = 32  # of a number, by which the mask of the products is counted
 
@@ -307,8 +308,8 @@ class _Prior:
 
 def _checked(axes: Sequence[ArrayLike], values: ArrayLike) -> tuple[list[np.ndarray], np.ndarray]:
     """Return axes and values as float64 arrays."""
-    if not 1 <= len(axes) <= MAX_INPUTS:
-        raise InputError(f"axes must hold the coordinates of 1 to {MAX_INPUTS} inputs, got {len(axes)}")
+    if not 1 <= len(axes) <= MAX_AXES:
+        raise InputError(f"axes must hold the coordinates of 1 to {MAX_AXES} inputs, got {len(axes)}")
     lines = [np.asarray(axis, float) for axis in axes]
     for number, line in enumerate(lines):
         if line.ndim != 1 or len(line) < LEAST_SAMPLES:

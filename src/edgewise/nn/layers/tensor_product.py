@@ -17,7 +17,7 @@ from edgewise.ops.splines.active import active_basis
 from edgewise.ops.splines.bspline import MAX_PRODUCT_DEGREE
 from edgewise.ops.splines.knots import blossom_coef, breakpoints_of, extend, periodic_knots, repeated
 
-MAX_INPUTS = 3  # a choice: a sample meets (degree + 1)^inputs coefficients, 64 for cubic splines of three inputs
+MAX_INPUTS = 4  # a choice: a sample meets (degree + 1)^inputs coefficients, 64 for cubic splines of three inputs
 
 
 class TensorLayer(Layer):
@@ -28,7 +28,7 @@ class TensorLayer(Layer):
     Parameters
     ----------
     breakpoints : sequence of Tensor
-        Increasing breakpoints of each input, (grid_size + 1,) each, for at most three inputs.
+        Increasing breakpoints of each input, (grid_size + 1,) each, for at most four inputs.
     out_features : int
         Number of outputs.
     degree : int or sequence of int

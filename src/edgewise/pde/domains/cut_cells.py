@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor
 
+from edgewise.outcomes import check_time
 from edgewise.pde.domains.domain import OFF_BOUNDARY_STEP, Domain
 from edgewise.pde.domains.sampling import gauss_legendre
 from edgewise.settings import ABOVE_ZERO
@@ -145,6 +146,7 @@ class CutRule:
         steps, rounds = (CELL_STEPS, CLOSEST) if x.shape[1] < 3 else (SLICE_STEPS, CLOSEST // 2)
         probes, golden = _places(steps), (math.sqrt(5) - 1) / 2
         for rows in torch.arange(len(x)).split(max(1, MOST_PROBES // len(probes))):
+            check_time()
             low, width = self._low[cell[rows], axis], self._width[cell[rows], axis]
             moved = x[rows][:, None].repeat(1, len(probes), 1)
             moved[..., axis] = low[:, None] + width[:, None] * probes

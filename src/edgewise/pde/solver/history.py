@@ -288,7 +288,7 @@ class History(WorkBudget):
         except (KeyboardInterrupt, OutOfTime) as error:
             is_late, result = isinstance(error, OutOfTime), march.result()
             stop.append(StopReason.TIME_LIMIT if is_late else StopReason.INTERRUPTED)
-            if result is None and self.best is None:
+            if result is None and self.best is None and not (is_late and self.has_result):
                 raise (self.nothing_in_time(problem) if is_late else error) from None
             return result
 
@@ -337,6 +337,18 @@ class History(WorkBudget):
         if best is not self.best or has_stalled:
             self.best, self._evidence, self._sought = best, None, None
             self._residual_at_fresh(best)
+
+    def set_aside(self) -> tuple[TrainedNetwork, int]:
+        """Begin again with another method; `returned_to` takes the best network back, for what this returns."""
+        assert self.best is not None
+        kept, self._beginning = (self.best, len(self.stages)), (self.best, self.stages)
+        self.stages, self.best, self._evidence, self._sought, self._divergence = [], None, None, None, math.nan
+        return kept
+
+    @property
+    def is_whole(self) -> bool:
+        """True if the best network holds up to the last moment."""
+        return self.best is not None and torch.equal(self.best.problem.domain.bounds, self._whole_bounds)
 
     def compare_beginning(self, network: nn.Module, reached: float) -> None:
         """Estimate the error of the only stage, a pass through time, from another that ends at an earlier moment.

@@ -24,6 +24,7 @@ POINTS_PER_CUT_SPLINE, LEAST_CELL_POINTS = 1.5, 2
 # Weight of jumps of the highest derivative between cells that the boundary cuts and their neighbours, in the sum of
 # squares. A choice: from a hundredth to a hundred times as much the errors of heat on a disk are the same.
 SEAM_WEIGHT = 0.01
+FIT_SEAM_WEIGHT = 1e-4  # the same where values are fitted: with 1 errors were ten times as large in a ball. Measured
 TABLE_ROWS = 4096  # points, other than those of parts, whose splines are evaluated at once. A choice: some 40 MB
 # Values of splines at the points of whole cells that are made at once: a megabyte, which stays in caches. Measured.
 MOST_LOCAL = 2**17
@@ -294,11 +295,11 @@ class CutGrid:
         for part, weights in enumerate(self._weights):
             for rows, columns, block in self.products(part, weights, {none: None}):
                 matrix.add(rows, columns, block)
-        matrix.add_each(self.ghost, 1.0)
+        matrix.add_each(self.ghost, FIT_SEAM_WEIGHT)
 
         def product(coef: np.ndarray) -> np.ndarray:
             values = [self.values(part, none, coef) for part in range(len(self.parts))]
-            return self._tested(np.concatenate(values)) + self.ghost @ coef
+            return self._tested(np.concatenate(values)) + FIT_SEAM_WEIGHT * (self.ghost @ coef)
 
         return Projection(matrix, np.sqrt(matrix.diagonal()), product)
 

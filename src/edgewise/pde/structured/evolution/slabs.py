@@ -31,7 +31,7 @@ Watch = Callable[[float, int, float], bool]
 """Receives the share of time that is done, the number of slabs and the work; returns whether to go on."""
 
 # Degrees in time and in space, by the number of space coordinates. A choice: long slabs where a slab is cheap.
-TIME_DEGREE, SPACE_DEGREE = {0: 10, 1: 9, 2: 7}, {1: 10, 2: 10}
+TIME_DEGREE, SPACE_DEGREE = {0: 10, 1: 9, 2: 7, 3: 6}, {1: 10, 2: 10}
 FIRST_SLABS = 50  # first length of a slab, as a part of the whole time. A choice: step-size control corrects it
 FIRST_SPACE_INTERVALS = {1: 24, 2: 12}  # of space. A choice: the initial state and the residual refine it
 # Step-size control as of solvers of ordinary differential equations: safety factor, least and largest change of the

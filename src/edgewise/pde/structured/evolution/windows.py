@@ -33,16 +33,16 @@ from edgewise.pde.structured.evolution.slabs import (
     Known,
     Watch,
 )
-from edgewise.pde.structured.linear import Projection
+from edgewise.pde.structured.linear import Projection, solved_nearby
 from edgewise.pde.structured.nonlinear import norm_of
 from edgewise.pde.structured.statement import Statement, orders_of, scattered_block, start_terms
 from edgewise.settings import ABOVE_ZERO
 
-MOST_WINDOW_AXES = 3  # as many inputs as a `TensorLayer` has
+MOST_WINDOW_AXES = 4  # as many inputs as a `TensorLayer` has
 # Degree and first intervals of splines of space, by the number of coordinates of space. A choice: as on boxes, but that
 # a higher degree leaves more splines to rounding where the boundary cuts through cells.
-CUT_DEGREE, FIRST_CUT_INTERVALS = {1: 8, 2: 8}, {1: 16, 2: 6}
-MOST_CUT_INTERVALS = {1: 1000, 2: 64}  # of a coordinate. A choice: factors of the largest grid take 0.2 GB
+CUT_DEGREE, FIRST_CUT_INTERVALS = {1: 8, 2: 8, 3: 8}, {1: 16, 2: 6, 3: 4}
+MOST_CUT_INTERVALS = {1: 1000, 2: 64, 3: 8}  # of a coordinate. A choice: factors of the largest grid take 0.2 GB
 # Intervals across the smallest hole, points by which its width is found, the numbers of intervals between which a first
 # grid has so many, and its degree. Choices: below, refinement gets there, and beyond, even grids are too large; splines
 # of degree 8 reach across holes and past them, and their factors take four times as long.
@@ -52,6 +52,12 @@ CLOSED = 0.2  # length of the mean normal below which a piece is a closed curve:
 # Penalty on the boundary, in units of the slopes inside over an interval. A choice: at a tenth of it heat on a disk has
 # unstable modes for splines of degree 8, at ten times as much none either.
 WALL_PENALTY = 150.0
+# On solids, unknowns up to which each eigenvalue of a window has its own factors; beyond, GMRES serves all that are at
+# most so many times larger or smaller than one with factors. Choices: factors take a second or two with 2,000.
+MOST_DIRECT, NEAR_EIGENVALUES = 800, 4.0
+# On solids: multiply-adds of a value of a spline of three coordinates at a point, and values of all for the points and
+# matrices of a grid. Measured in a ball: 2e-8 seconds each, and ten seconds for a grid of 4^3 cells.
+VALUE_WORK, GRID_VALUES = 30.0, 50.0
 # Newton's method in a window: contraction below which factors are used again, and relative changes of slopes over a
 # window that are rounding.
 WINDOW_CONTRACTION, SAME_SLOPES = 0.3, 1e-12
@@ -111,25 +117,34 @@ class WindowFactors:
                                 product.add(rows, columns, block, slot, other)
         for slot, order, other, factor in jumps:
             self.products[self.orders.index(order)].add_each(grid.ghost, factor, slot, other)
-        self.systems: list[tuple[int, np.ndarray, Projection]] = []
+        self._near: tuple[float, Projection] | None = None  # an eigenvalue, real, and factors for it
+        self._systems: list[tuple[np.ndarray, np.ndarray, list[complex], Projection | None]] = []
+        self.solve_work = 0.0  # of the last step
 
     def factorise(self, rates: np.ndarray) -> float:
-        """Factors for derivatives in time at the moments by the values there, (q, q); returns their work."""
+        """Prepare systems for derivatives in time at the moments by the values there, (q, q); returns the work."""
         values, vectors = np.linalg.eig(rates)
-        self._back, self.systems = np.linalg.inv(vectors), []
+        back, work, self._systems = np.linalg.inv(vectors), 0.0, []
         middle = float(np.exp(np.log(np.abs(values)).mean()))
-        diagonals = [
-            middle**order * np.abs(each.diagonal()) for order, each in zip(self.orders, self.products, strict=True)
-        ]
-        scale = np.sqrt(np.add.reduce(diagonals))
+        is_dear = len(self.grid.axes) > 2 and self.products[0].size > MOST_DIRECT
+        if is_dear and (self._near is None or max(middle / self._near[0], self._near[0] / middle) > NEAR_EIGENVALUES):
+            self._near = middle, self._direct([middle**order for order in self.orders], middle)
+            work += self._near[1].work
         for number, value in enumerate(values):
             if value.imag < 0:
                 continue  # the conjugate of another one
             powers = [value**order if value.imag else value.real**order for order in self.orders]
-            matrix = self.products[0].plus(self.products[1:], powers)
-            system = Projection(matrix, scale, partial(self._product, powers))
-            self.systems.append((number, (2.0 if value.imag else 1.0) * vectors[:, number], system))
-        return sum(system.work for _, _, system in self.systems)
+            direct = None if is_dear else self._direct(powers, middle)
+            work += 0.0 if direct is None else direct.work
+            self._systems.append(((2.0 if value.imag else 1.0) * vectors[:, number], back[number], powers, direct))
+        return work
+
+    def _direct(self, powers: Sequence[complex], middle: float) -> Projection:
+        """Factors for powers of an eigenvalue; unknowns are scaled as for one of a given size."""
+        matrix = self.products[0].plus(self.products[1:], powers)
+        each = zip(self.orders, self.products, strict=True)
+        scale = np.sqrt(np.add.reduce([middle**order * np.abs(product.diagonal()) for order, product in each]))
+        return Projection(matrix, scale, partial(self._product, powers))
 
     def _product(self, powers: Sequence[complex], x: np.ndarray) -> np.ndarray:
         """The matrix for powers of an eigenvalue times vectors (size, k)."""
@@ -142,15 +157,26 @@ class WindowFactors:
     def __call__(self, residuals: Sequence[np.ndarray], changes: Sequence[np.ndarray]) -> np.ndarray:
         """Step (q, active, fields) for residuals (residuals, m, q) of each part, and for derivatives in time."""
         moments, active, fields = changes[0].shape
-        tested = np.zeros((active, fields, moments))
+        tested, self.solve_work = np.zeros((active, fields, moments)), 0.0
         for part, residual, slot, test in self._tests:
             tested[:, slot] += self.grid.sums(part, test, residuals[part][residual])
         for slot, order, other, factor in self.jumps:
             tested[:, slot] += factor * (self.grid.ghost @ changes[order][..., other].T)
         rows, step = tested.reshape(-1, moments), np.zeros((moments, active * fields))
-        for number, vector, system in self.systems:
-            rhs = rows @ self._back[number]
-            step -= np.outer(vector, system((rhs if system.is_complex else rhs.real)[:, None])[:, 0]).real
+        for number, (vector, back, powers, direct) in enumerate(self._systems):
+            rhs, solution = rows @ back, None
+            if direct is None:
+                assert self._near is not None
+                solution, work = solved_nearby(self._near[1], partial(self._product, powers), rhs)
+                self.solve_work += work
+                if solution is None:
+                    direct = self._direct(powers, self._near[0])
+                    self.solve_work += direct.work
+                    self._systems[number] = vector, back, powers, direct
+            if direct is not None:
+                solution = direct((rhs if direct.is_complex else rhs.real)[:, None])[:, 0]
+                self.solve_work += direct.solve_work
+            step -= np.outer(vector, solution).real
         return step.reshape(moments, active, fields)
 
 
@@ -173,13 +199,20 @@ class WindowMarch(KeptGridMarch):
             if all(a is b for a, b in zip(grid.axes, axes, strict=True)):
                 return grid
         self._grids = [*self._grids[-1:], CutGrid(self.statement.form, self.place, axes)]
+        self._count_values(self._grids[-1], GRID_VALUES)
         return self._grids[-1]
+
+    def _count_values(self, grid: CutGrid, times: float) -> None:
+        """Count the work of the values of all splines at all points, so many times; in the plane factors exceed it."""
+        if len(grid.axes) > 2:
+            local = math.prod(axis.degree + 1 for axis in grid.axes)
+            self.work += times * VALUE_WORK * local * len(grid.points)
 
     def _initial(self) -> tuple[list[SplineAxis], np.ndarray]:
         bounds, dimension = self.place.bounds.numpy(), len(self.space)
         degree, first, axes = CUT_DEGREE[dimension], FIRST_CUT_INTERVALS[dimension], list[SplineAxis]()
         counts = np.full(dimension, first)
-        if dimension > 1:
+        if dimension == 2:
             asked = np.ceil(ACROSS * np.ptp(bounds, axis=1) / self._narrowest())
             if HOLE_INTERVALS[0] < asked.max() <= HOLE_INTERVALS[1]:
                 degree, counts = HOLE_DEGREE, np.maximum(asked, first).astype(int)
@@ -325,6 +358,10 @@ class WindowMarch(KeptGridMarch):
     ) -> list[tuple[np.ndarray, Slopes]]:
         """Residuals (residuals, m, q) and slopes (m, q) of all parts, from values at the moments and the first ones."""
         moments, form = line.collocation_points(self.order), self.statement.form
+        needed = form.equation_term.requirements.derivatives
+        self._count_values(
+            grid, len({tuple(index[k] for k in self.space) for each in needed.values() for index in each})
+        )
         changes, results = self._changes(grid, line, nodal, known), []
         for number, part in enumerate(grid.parts):
             count, q = len(part.x), len(moments)
@@ -389,7 +426,7 @@ class WindowMarch(KeptGridMarch):
                 self._kept = grid, length, factors, is_exact
             changes = self._changes(grid, line, grid.spread(nodal), known)
             step = factors([values for values, _ in evaluated], changes)
-            self.work += sum(system.solve_work for _, _, system in factors.systems)
+            self.work += factors.solve_work
             nodal = nodal + step
             at_points, values = (self._values(grid, each) for each in (step, nodal))
             scale = self._sizes(values)
@@ -454,9 +491,9 @@ def evolution(form: StrongForm) -> Statement | None:
         return None
     if form.parts is not None or form.coefficients or form.observations or form.has_integrals or form.hard.values:
         return None
-    if not start_terms(form):
+    if not start_terms(form) or (domain.dimension == MOST_WINDOW_AXES and len(form.fields) > 1):  # dense, on solids
         return None
     orders, field_orders = orders_of(form)
-    if int(field_orders[:, form.time].max()) not in (1, 2) or form.order > min(CUT_DEGREE.values()) - 2:
+    if int(field_orders[:, form.time].max()) not in (1, 2) or form.order > CUT_DEGREE[domain.dimension - 1] - 2:
         return None
     return Statement(form, orders, field_orders, ())

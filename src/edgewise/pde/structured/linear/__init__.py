@@ -6,7 +6,7 @@ walls, and `projection` windows of time.
 """
 
 from edgewise.pde.structured.linear.diagonal import FastDiagonalisation
-from edgewise.pde.structured.linear.projection import CellSums, Projection
+from edgewise.pde.structured.linear.projection import CellSums, Projection, solved_nearby
 from edgewise.pde.structured.linear.solver import Krylov, solver_for
 from edgewise.pde.structured.linear.system import LinearSystem, Preconditioner
 from edgewise.pde.structured.linear.waves import WaveByWave
@@ -19,5 +19,6 @@ __all__ = [
     "Preconditioner",
     "Projection",
     "WaveByWave",
+    "solved_nearby",
     "solver_for",
 ]
