@@ -172,10 +172,11 @@ def solve_in_passes(
 def _march_of(problem: Collocation) -> type[SlabMarch]:
     from edgewise.pde.structured.evolution.delays import DelayedMarch
     from edgewise.pde.structured.evolution.slabs import SlabMarch
-    from edgewise.pde.structured.evolution.windows import WindowMarch
+    from edgewise.pde.structured.evolution.windows import MOST_WINDOW_AXES, SolidMarch, WindowMarch
 
-    on_box = DelayedMarch if problem.form.has_delays else SlabMarch
-    return on_box if isinstance(problem.domain, Box) else WindowMarch
+    if isinstance(problem.domain, Box):
+        return DelayedMarch if problem.form.has_delays else SlabMarch
+    return SolidMarch if problem.domain.dimension == MOST_WINDOW_AXES else WindowMarch
 
 
 def _check_by_coarser(problem: Collocation, statement: Statement, history: History) -> None:
