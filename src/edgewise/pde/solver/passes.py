@@ -74,6 +74,8 @@ class PassWatch:
         Tolerance of the pass.
     stop : list of StopReason
         Receives the reason where the whole solve ends.
+    growing : int
+        Number of first slabs whose pace says nothing, because each is about twice as long as the one before.
 
     Attributes
     ----------
@@ -84,8 +86,8 @@ class PassWatch:
         the first one because half of the budget is spent within the first hundredth of the time.
     """
 
-    def __init__(self, history: History, allowed: float, stop: list[StopReason]):
-        self.history, self.allowed, self.stop, self.spent = history, allowed, stop, history.work
+    def __init__(self, history: History, allowed: float, stop: list[StopReason], growing: int = 0):
+        self.growing, self.history, self.allowed, self.stop, self.spent = history, allowed, stop, history.work
         self.looser: float | None = None
         self.is_out_of_reach = False
         self._begin: tuple[float, float] | None = None
@@ -98,7 +100,7 @@ class PassWatch:
             self.stop.append(history.exhausted[0])
         elif history.best is None and share < LEAST_BEGINNING and history.work > FORECAST_TO * history.limit:
             self.is_out_of_reach = True
-        elif work > FORECAST_FROM / 2 * history.limit:
+        elif work > FORECAST_FROM / 2 * history.limit and slabs >= self.growing:
             self._begin = self._begin or (share, work)  # the pace of late, for first slabs are short
             if work > FORECAST_FROM * history.limit:
                 needed = (1 - share) * (work - self._begin[1]) / max(share - self._begin[0], ABOVE_ZERO)
@@ -123,7 +125,7 @@ def solve_in_passes(
     allowed, costs = min(max(FIRST_MARCH * tolerance, march_of.tolerances[0]), MOST_MARCH), list[float]()
     stop: list[StopReason] = []
     while True:
-        spent, watch = history.work, PassWatch(history, allowed, stop)
+        spent, watch = history.work, PassWatch(history, allowed, stop, march_of.growing)
         march = march_of(statement, allowed, watch, FINER_MARCH ** len(costs), known)
         result = history.passed(problem, march, stop)
         if watch.looser is not None and not stop:

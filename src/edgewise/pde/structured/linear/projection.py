@@ -15,7 +15,7 @@ from edgewise.train.cost import EQUATION_COST
 # an unknown relative to the largest, and widths of its band that a matrix must exceed or is factorised densely.
 PROJECTION_RIDGE, PROJECTION_ROUNDS, LEAST_UNKNOWN, BANDED_FROM = 1e-14, 2, 1e-6, 4
 # Systems beside one with factors: residual at which GMRES ends, relative to the right-hand side, the largest that
-# rounding may leave, and most iterations. Measured in a ball: 6 to 21 iterations, of a hundredth of the time of factors,
+# rounding may leave, and most iterations. Measured in a ball: 6 to 21 iterations, of a hundredth of factors,
 # and 1e-11 to 2e-9 left for smooth right-hand sides, which further iterations do not lower.
 NEARBY_RESIDUAL, NEARBY_ROUNDING, NEARBY_ITERATIONS = 1e-11, 1e-7, 60
 
