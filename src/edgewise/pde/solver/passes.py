@@ -87,7 +87,8 @@ class PassWatch:
     """
 
     def __init__(self, history: History, allowed: float, stop: list[StopReason], growing: int = 0):
-        self.growing, self.history, self.allowed, self.stop, self.spent = history, allowed, stop, history.work
+        self.growing = growing
+        self.history, self.allowed, self.stop, self.spent = history, allowed, stop, history.work
         self.looser: float | None = None
         self.is_out_of_reach = False
         self._begin: tuple[float, float] | None = None

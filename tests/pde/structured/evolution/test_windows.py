@@ -8,6 +8,7 @@ from scipy.special import jn_zeros
 
 from edgewise.pde import (
     PDE,
+    Ball,
     Box,
     Dirichlet,
     Disk,
@@ -21,7 +22,7 @@ from edgewise.pde import (
     solve,
 )
 from edgewise.pde.solver.solution import errors_of
-from edgewise.pde.structured.evolution.windows import WindowMarch, evolution
+from edgewise.pde.structured.evolution.windows import SolidMarch, WindowMarch, evolution
 from edgewise.pde.structured.networks import WindowNetwork
 
 ZEROS = jn_zeros(0, 2)
@@ -70,6 +71,31 @@ def reaction():
 def test_heat_on_a_disk_is_the_series_of_bessel():
     march = WindowMarch(evolution(heat().form), 1e-7, lambda share, count, work: True).run()
     assert march.is_complete and errors_of(march.network, heat()).relative_l2 < 1e-8
+
+
+def cooling_ball(end):
+    """The slowest mode of a ball, which is no sum of few products."""
+
+    def exact(x, y, z, t):
+        return torch.sinc((x**2 + y**2 + z**2).sqrt()) * torch.exp(-0.1 * math.pi**2 * t)
+
+    conditions = [Dirichlet(0.0), Initial(lambda x, y, z: exact(x, y, z, 0 * x))]
+    return PDE(lambda u: u.t - 0.1 * laplacian(u), Ball() * Time(0, end), conditions, solution=exact)
+
+
+def test_heat_in_a_ball():
+    problem = cooling_ball(0.1)
+    march = SolidMarch(evolution(problem.form), 1e-2, lambda *_: True, finer=0.5).run()
+    assert march.is_complete and errors_of(march.network, problem).relative_l2 < 1e-3
+
+
+@pytest.mark.slow
+def test_windows_follow_networks_that_leave_an_error():
+    """Networks end at 2e-3 in a ball, for they are sums of products of functions of x, y and z."""
+    solution = solve(cooling_ball(1))
+    error = solution.errors().relative_l2
+    assert isinstance(solution.model, WindowNetwork) and error < 1e-5
+    assert error / 3 < solution.error_estimate < 100 * error
 
 
 @pytest.mark.slow

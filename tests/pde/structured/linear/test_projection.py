@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edgewise.pde.structured.linear import CellSums, Projection
+from edgewise.pde.structured.linear import CellSums, Projection, solved_nearby
 
 
 @pytest.mark.parametrize("count", [12, 60], ids=["dense", "in bands"])
@@ -30,3 +30,20 @@ def test_sums_of_blocks_are_those_of_full_matrices(count, fields):
     assert np.allclose(both.diagonal(), (1 + 1j) * full.diagonal())
     solver = Projection(both, np.sqrt(np.abs(both.diagonal())), lambda vectors: (1 + 1j) * (full @ vectors))
     assert np.allclose(solver(x.astype(complex)), np.linalg.solve((1 + 1j) * full, x), rtol=1e-10)
+
+
+@pytest.mark.parametrize(("factor", "is_found"), [(1.0 + 2.0j, True), (-1.0, False)], ids=["near", "singular"])
+def test_systems_beside_one_with_factors(factor, is_found):
+    """A complex system by iterations with factors of a real one; none converge where it is singular."""
+    generator, size = np.random.default_rng(3), 50
+    stiff = generator.normal(size=(size, size))
+    stiff, rhs = stiff @ stiff.T + np.eye(size), generator.normal(size=size) + 1j * generator.normal(size=size)
+    if not is_found:
+        stiff[0] = stiff[:, 0] = 0
+        stiff[0, 0] = 1
+    sums = CellSums(size, size - 1, values=np.eye(size) + stiff)
+    near = Projection(sums, np.sqrt(sums.diagonal()), sums.__matmul__)
+    full = factor * np.eye(size) + stiff
+    solution, work = solved_nearby(near, lambda vectors: full @ vectors, rhs)
+    assert work > 0 and (solution is not None) == is_found
+    assert not is_found or np.allclose(solution, np.linalg.solve(full, rhs), rtol=1e-8)
