@@ -63,6 +63,8 @@ class Mesh:
         Number of points in every interval of every coordinate.
     of_each : sequence of int, optional
         The same for each coordinate, for points inside.
+    in_cut : int, optional
+        Number of points on each part of a line in cells that the boundary of a solid cuts.
 
     Examples
     --------
@@ -76,6 +78,7 @@ class Mesh:
     breakpoints: Sequence[Tensor]
     per_interval: int = 3
     of_each: Sequence[int] | None = None
+    in_cut: int | None = None
 
     def interior(self) -> tuple[Tensor, Tensor]:
         """Points inside (N, n), and weights (N,)."""
@@ -111,7 +114,8 @@ class Mesh:
         boxes = self._boxes(range(dimension))[numbers]
         flat = (steep[numbers] == 0).all(1)  # cells that no sample of the boundary has met
         steep[numbers[flat]] = gradients(domain, boxes[flat].mean(2)).abs()
-        orders, nodes = steep[numbers].argsort(1), 2 * self.per_interval if dimension < 3 else self.per_interval + 2
+        orders = steep[numbers].argsort(1)
+        nodes = 2 * self.per_interval if dimension < 3 else self.in_cut or self.per_interval + 2
         several = torch.zeros(len(share), len(domain.pieces), dtype=torch.bool)
         several[at_cells, pieces] = True
         is_creased = (several.sum(1) > 1)[numbers] & (not has_formulas)

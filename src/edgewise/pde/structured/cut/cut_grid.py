@@ -28,6 +28,7 @@ FIT_SEAM_WEIGHT = 1e-4  # the same where values are fitted: with 1 errors were t
 TABLE_ROWS = 4096  # points, other than those of parts, whose splines are evaluated at once. A choice: some 40 MB
 # Values of splines at the points of whole cells that are made at once: a megabyte, which stays in caches. Measured.
 MOST_LOCAL = 2**17
+MOST_KEPT = 5e7  # values of splines of a solid that are kept for later use. A choice: 0.4 GB, enough for 4^3 cells
 
 Combination = Mapping[Index, np.ndarray | None]
 """Factors of derivatives at points, (m,) each, None for one."""
@@ -78,7 +79,8 @@ class CutGrid:
         each = points_of_interval or max(
             LEAST_CELL_POINTS, *(math.ceil(POINTS_PER_CUT_SPLINE * axis.count / axis.intervals) for axis in axes)
         )
-        self._mesh = mesh = Mesh(space, lines, each)
+        # Where the equation holds in the mean over more points than splines, cut cells of solids need no more of them.
+        self._mesh = mesh = Mesh(space, lines, each, in_cut=None if points_of_interval else each)
         cut = mesh.cut()
         self.boundary = cut.boundary
         self.parts = [Scattered(form.equation_term, cut.x, None, np.sqrt(cut.weights.numpy()))]
@@ -88,6 +90,8 @@ class CutGrid:
                     x, normal, shares = cut.boundary[name]
                     self.parts.append(Scattered(term, x, normal, np.sqrt(shares.numpy())))
         self._lines: dict[tuple[int, int, int], np.ndarray] = {}  # of each part, coordinate and order
+        self._kept_count = 0
+        self._kept: dict[tuple[int, Index, int], np.ndarray] = {}  # values of splines by part, index and first point
         self._groups: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
         self.count = math.prod(axis.count for axis in axes)
         present = np.unique(mesh.cells(cut.x))
@@ -240,16 +244,22 @@ class CutGrid:
         """The combination at points (c, m) of all splines that can differ from zero in their cells, (c, m, splines)."""
         total = np.zeros(())
         for index, factor in factors.items():
-            values = np.ones((*rows.shape, 1)) if factor is None else factor[rows][..., None]
-            for number, order in enumerate(index):
-                key = part, number, order
-                if key not in self._lines:
-                    self._lines[key] = self.axes[number].local(self.parts[part].x[:, number].numpy(), order)[1]
-                local = self._lines[key][rows]
-                values = (values[..., :, None] * local[..., None, :]).reshape(
-                    *rows.shape, values.shape[-1] * local.shape[-1]
-                )
-            total = total + values
+            place = part, index, int(rows[0, 0])
+            values = self._kept.get(place)
+            if values is None:
+                values = np.ones((*rows.shape, 1))
+                for number, order in enumerate(index):
+                    key = part, number, order
+                    if key not in self._lines:
+                        self._lines[key] = self.axes[number].local(self.parts[part].x[:, number].numpy(), order)[1]
+                    local = self._lines[key][rows]
+                    values = (values[..., :, None] * local[..., None, :]).reshape(
+                        *rows.shape, values.shape[-1] * local.shape[-1]
+                    )
+                if len(self.axes) > 2 and self._kept_count + values.size <= MOST_KEPT:
+                    self._kept_count += values.size
+                    self._kept[place] = values
+            total = total + (values if factor is None else factor[rows][..., None] * values)
         return total
 
     def taken(self, coef: np.ndarray) -> np.ndarray:

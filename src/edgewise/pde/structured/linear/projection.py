@@ -53,7 +53,8 @@ class CellSums:
     ) -> None:
         """Add a block (r, c) at places (r,) and (c,), each of which is there once, of two of the fields."""
         row, column = rows[:, None] * self.fields + row_field, columns * self.fields + column_field
-        self.values[self.width + row - column if self.is_banded else row, column] += block
+        places = (self.width + row - column if self.is_banded else row) * self.size + column
+        self.values.reshape(-1)[places.ravel()] += block.ravel()  # in half the time of pairs of places
 
     def add_each(self, other: CellSums, factor: float, row_field: int = 0, column_field: int = 0) -> None:
         """Add a multiple of a matrix for one field, in the same places, for two of the fields."""
