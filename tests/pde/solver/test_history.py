@@ -95,7 +95,7 @@ def test_a_later_pass_ends_where_the_budget_would_not_finish_it():
     def watched(*calls):
         history = History(problem, 0, 100 / EQUATION_BUDGET_WORK)
         history.best = TrainedNetwork(tensor_network(problem, 5, 5), problem)
-        watch = PassWatch(history, 1e-9, [])
+        watch = PassWatch(history, 1e-9, [], SlabMarch)
         return [watch(share, 1, work) for share, work in calls], watch.is_out_of_reach, watch.looser
 
     assert watched((0.1, 6.0), (0.2, 12.0)) == ([True, True], False, None)
@@ -115,7 +115,7 @@ def test_a_pass_that_the_budget_would_not_finish_begins_again_with_a_larger_tole
     problem = poisson()
 
     def watched(tolerance, *calls):
-        watch = PassWatch(History(problem, 0, 100 / EQUATION_BUDGET_WORK), tolerance, [])
+        watch = PassWatch(History(problem, 0, 100 / EQUATION_BUDGET_WORK), tolerance, [], SlabMarch)
         return [watch(share, 1, work) for share, work in calls], watch.looser, watch.stop
 
     assert watched(1e-9, (0.1, 6.0), (0.3, 12.0)) == ([True, True], None, [])  # fast enough

@@ -150,6 +150,7 @@ class Mesh:
         """
         domain, dimension = self.domain, self.domain.dimension
         x, normals, weights = [], [], []
+        turning: dict[Inside | None, list[Tensor]] = {}
         for rule, boxes, least, pieces, axis in rules:
             normal = gradients(domain, rule.ends)
             across = normal[:, axis].abs()
@@ -160,9 +161,11 @@ class Mesh:
             x.append(rule.ends[kept])
             normals.append(normal[kept])
             weights.append(rule.end_weights[kept] / across[kept])
+            turning.setdefault(pieces, []).append(boxes[~is_steep])
+        for pieces, parts in turning.items():  # of all rules at once: many small ones take longer
             for last in range(dimension):
                 order = [*(other for other in range(dimension) if other != last), last]
-                each = CutRule(domain.level, boxes[~is_steep], order, nodes, pieces=pieces)
+                each = CutRule(domain.level, torch.cat(parts), order, nodes, pieces=pieces)
                 x.append(each.ends)
                 normals.append(gradients(domain, each.ends))
                 weights.append(each.end_weights * normals[-1][:, last].abs())

@@ -272,11 +272,12 @@ class History(WorkBudget):
 
     def add_stage_before(self, result: TrainedNetwork, points: int) -> None:
         """Record a coarser solution as the stage before the only one, so that the two are compared."""
-        finer, only = self.best, self.stages.pop()
+        finer, only, sought = self.best, self.stages.pop(), self._sought
         assert finer is not None and not self.stages
         self.best = None
         self.add_stage(result, points)
         self.add_stage(finer, only.points)
+        self._sought = sought
 
     def passed(self, problem: Collocation, march: SlabMarch, stop: list[StopReason]) -> March | None:
         """Result of a pass through time, as far as it came; `stop` gets why a limit or Ctrl-C ended it.

@@ -43,9 +43,9 @@ if TYPE_CHECKING:
 FIRST_MARCH = 30.0  # slabs of time: the first pass has so many times the tolerance
 FINER_MARCH = 1.3  # factor of the first grids from pass to pass. A choice: two passes are never the same
 # Largest tolerance of a first pass, and of one after another that would not have reached the last moment; how much
-# sharper passes get that are looser than usual, and the work of a sharper one, at least, by that of the one before.
-# Choices: where a pass is dear, a hundredth of its tolerance is out of reach.
-MOST_MARCH, MOST_LOOSE_MARCH, SHARPER_LOOSE_MARCH, DEARER_MARCH = 1e-3, 1e-1, 10.0, 1.5
+# sharper passes get that are looser than usual. Choices: where a pass is dear, a hundredth of its tolerance is out of
+# reach.
+MOST_MARCH, MOST_LOOSE_MARCH, SHARPER_LOOSE_MARCH = 1e-3, 1e-1, 10.0
 # Shares of the budget from which on, and up to which, a first pass is given up for one with a larger tolerance if it
 # would not reach the last moment at its present pace. Choices: a tenth is lost, and half is left for the other one.
 FORECAST_FROM, FORECAST_TO = 0.1, 0.5
@@ -74,8 +74,8 @@ class PassWatch:
         Tolerance of the pass.
     stop : list of StopReason
         Receives the reason where the whole solve ends.
-    growing : int
-        Number of first slabs whose pace says nothing, because each is about twice as long as the one before.
+    march_of : type
+        Kind of the pass.
 
     Attributes
     ----------
@@ -86,9 +86,9 @@ class PassWatch:
         the first one because half of the budget is spent within the first hundredth of the time.
     """
 
-    def __init__(self, history: History, allowed: float, stop: list[StopReason], growing: int = 0):
-        self.growing = growing
+    def __init__(self, history: History, allowed: float, stop: list[StopReason], march_of: type[SlabMarch]):
         self.history, self.allowed, self.stop, self.spent = history, allowed, stop, history.work
+        self.march_of = march_of
         self.looser: float | None = None
         self.is_out_of_reach = False
         self._begin: tuple[float, float] | None = None
@@ -101,7 +101,7 @@ class PassWatch:
             self.stop.append(history.exhausted[0])
         elif history.best is None and share < LEAST_BEGINNING and history.work > FORECAST_TO * history.limit:
             self.is_out_of_reach = True
-        elif work > FORECAST_FROM / 2 * history.limit and slabs >= self.growing:
+        elif work > FORECAST_FROM / 2 * history.limit and slabs >= self.march_of.growing:
             self._begin = self._begin or (share, work)  # the pace of late, for first slabs are short
             if work > FORECAST_FROM * history.limit:
                 needed = (1 - share) * (work - self._begin[1]) / max(share - self._begin[0], ABOVE_ZERO)
@@ -109,7 +109,7 @@ class PassWatch:
                 if history.best is not None:
                     self.is_out_of_reach = excess > OUT_OF_REACH
                 elif excess > 1 and work < FORECAST_TO * history.limit and self.allowed < MOST_LOOSE_MARCH:
-                    steps = math.ceil(min(math.log(excess, DEARER_MARCH), 10))
+                    steps = math.ceil(min(math.log(excess, self.march_of.dearer), 10))
                     most = MOST_MARCH if self.allowed < MOST_MARCH else MOST_LOOSE_MARCH
                     self.looser = min(self.allowed * SHARPER_MARCH**steps, most)
         return not self.stop and self.looser is None and not self.is_out_of_reach
@@ -126,7 +126,7 @@ def solve_in_passes(
     allowed, costs = min(max(FIRST_MARCH * tolerance, march_of.tolerances[0]), MOST_MARCH), list[float]()
     stop: list[StopReason] = []
     while True:
-        spent, watch = history.work, PassWatch(history, allowed, stop, march_of.growing)
+        spent, watch = history.work, PassWatch(history, allowed, stop, march_of)
         march = march_of(statement, allowed, watch, FINER_MARCH ** len(costs), known)
         result = history.passed(problem, march, stop)
         if watch.looser is not None and not stop:
@@ -156,7 +156,7 @@ def solve_in_passes(
         if stop:
             return stop[0], f"The solution is that of the last complete pass; {STOPPED[stop[0]]}."
         costs.append(history.work - spent)
-        if watch.is_out_of_reach or history.work + DEARER_MARCH * costs[-1] > history.limit:
+        if watch.is_out_of_reach or history.work + march_of.dearer * costs[-1] > history.limit:
             ended = StopReason.BUDGET, history.message_with_residual("A sharper pass is out of reach of the budget")
             if len(history.stages) == 1:
                 if history.fresh_residual > LARGEST_RESIDUAL:  # slabs that do not see how coarse their grid is

@@ -1,5 +1,6 @@
 """Networks of tensor-product splines: one grid for all, or one for each window of time."""
 
+import math
 from collections.abc import Sequence
 from functools import cached_property
 
@@ -13,7 +14,7 @@ from edgewise.ops.jet import seed_jet
 from edgewise.pde.problem.singular import CornerFunctions, SingularFunctions
 
 OUTSIDE = 1e-9  # of the time: a moment that is later by rounding is the last one
-ROWS = 4096  # points that are evaluated at once. A choice: each meets a thousand coefficients in the plane and time
+MOST_MET = 2**22  # coefficients that points meet which are evaluated at once. A choice: a tenth of a gigabyte for all
 
 
 class TensorNetwork(Chain):
@@ -79,7 +80,8 @@ class WindowNetwork(nn.Module):
         number = torch.searchsorted(self.ends[1:-1].contiguous(), x[:, self.axis].contiguous(), right=True)
         jet, place = seed_jet(x, directions, order), self._alike.to(number.device)[number]
         groups = [(place == first).nonzero()[:, 0] for first in place.unique().tolist()]
-        chosen = [rows for group in groups for rows in group.split(ROWS)] or [number]  # also of no points
+        met = math.prod(degree + 1 for degree in self.window(0).tensor_layer.degrees)
+        chosen = [rows for group in groups for rows in group.split(max(1, MOST_MET // met))] or [number]  # or of none
         parts = [self._jet_of_alike(number[rows], jet[:, rows], order) for rows in chosen]
         return torch.cat(parts, 1)[:, torch.cat(chosen).argsort()]
 

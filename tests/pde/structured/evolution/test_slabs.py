@@ -493,7 +493,7 @@ def test_an_early_pole_is_no_hardly_begun_march():
 
 
 def test_a_single_pass_is_judged_by_a_coarser_one(monkeypatch):
-    monkeypatch.setattr("edgewise.pde.solver.passes.DEARER_MARCH", math.inf)  # no budget for a sharper one
+    monkeypatch.setattr(SlabMarch, "dearer", math.inf)  # no budget for a sharper one
     growing = PDE(
         lambda u, t: u.t - 4 * (u - torch.cos(t)) + torch.sin(t),
         Time(0, 4),

@@ -108,6 +108,7 @@ class SlabMarch:
         Multiply-adds spent.
     """
 
+    dearer = 1.5  # work of a sharper pass, at least, by that of the one before. A choice
     growing = 0  # first slabs, each about twice as long as the one before, whose pace says nothing of later ones
     tolerances = 1e-14, 1e-14  # of a first pass, and of any: sharper ones are below rounding
     most_intervals = MOST_INTERVALS
