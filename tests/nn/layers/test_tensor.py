@@ -90,7 +90,7 @@ def test_a_periodic_input_repeats_with_all_derivatives():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"breakpoints": []}, r"^breakpoints must be given for 1 to 3 inputs, got 0$"),
+        ({"breakpoints": []}, r"^breakpoints must be given for 1 to 4 inputs, got 0$"),
         ({"degree": 12}, r"^degree must be 1 to 11, for all inputs or for each, got 12$"),
         ({"breakpoints": [torch.zeros(3)]}, r"^breakpoints must be increasing, "),
         ({"periodic": [True, False]}, r"^a periodic input must have 6 intervals or more, got 3$"),

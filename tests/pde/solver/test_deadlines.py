@@ -2,6 +2,7 @@
 
 import math
 import signal
+import time
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from edgewise.errors import InputError
 from edgewise.outcomes import Deadline, StopReason
 from edgewise.pde import (
     PDE,
+    Ball,
     Box,
     Dirichlet,
     Disk,
@@ -24,14 +26,19 @@ from edgewise.pde import (
     laplacian,
     solve,
 )
+from edgewise.pde.domains.cut_cells import CutRule
 from edgewise.pde.low_rank import stages
 from edgewise.pde.low_rank.sweeps import Pairs
-from edgewise.pde.solver import history
+from edgewise.pde.solver import history, passes, solving
+from edgewise.pde.solver.history import TrainedNetwork
 from edgewise.pde.solver.judging import correction, evidence
+from edgewise.pde.solver.network import network_for
+from edgewise.pde.solver.refinement import Refinement
 from edgewise.pde.structured import enriched, stationary
+from edgewise.pde.structured.cut import CutGrid
 from edgewise.pde.structured.evolution import slabs, windows
 from edgewise.pde.structured.inverse import _Smoothing
-from edgewise.pde.structured.networks import TensorNetwork
+from edgewise.pde.structured.networks import TensorNetwork, WindowNetwork
 from edgewise.pde.structured.statement import recognised
 
 PI = math.pi
@@ -256,3 +263,84 @@ def test_ctrl_c_in_sums_of_products_keeps_the_grid_before(monkeypatch):
         solution = solve(problem, tolerance=1e-16, on_interrupt="keep")
         assert solution.stopped is StopReason.INTERRUPTED and "nterrupted" in solution.message
         assert isinstance(solution.model, TensorNetwork)
+
+
+def cooling_ball():
+    bump = Initial(lambda x, y, z: torch.sinc((x**2 + y**2 + z**2).sqrt()))
+    return PDE(lambda u: u.t - 0.1 * laplacian(u), Ball() * Time(0, 1), [Dirichlet(0.0), bump])
+
+
+@pytest.fixture
+def poor_networks(monkeypatch):
+    """Networks end at once, so that passes through time begin."""
+
+    def run(self):
+        network = network_for(self.problem, (2,), 5, 3, 0)
+        self.history.add_stage(TrainedNetwork(network, self.problem, 1.0))
+        return StopReason.NO_PROGRESS, "Poor."
+
+    monkeypatch.setattr(Refinement, "run", run)
+
+
+@pytest.mark.parametrize("amid", ["_probed", "products"])
+def test_a_limit_inside_of_a_window_on_a_solid_leaves_the_networks(amid, poor_networks, monkeypatch):
+    """Amid points of cut cells, and amid matrices."""
+    owner = {"_probed": CutRule, "products": CutGrid}[amid]
+    whole, judged, ended = getattr(owner, amid), solving.History, []
+
+    def late(*args, **options):
+        if not ended:
+            ended.append(time.process_time())
+            histories[0].time_limit = histories[0].seconds
+        return whole(*args, **options)
+
+    histories = []
+
+    def kept(*args, **options):
+        histories.append(judged(*args, **options))
+        return histories[0]
+
+    monkeypatch.setattr(solving, "History", kept)
+    monkeypatch.setattr(owner, amid, late)
+    solution = solve(cooling_ball(), time_limit=1000.0)
+    assert time.process_time() - ended[0] < 2
+    assert solution.stopped is StopReason.TIME_LIMIT and "The time is over" in solution.message
+    assert not isinstance(solution.model, WindowNetwork)
+
+
+@pytest.mark.parametrize(
+    ("amid", "after"),
+    [
+        ("CutGrid", 0.5),
+        pytest.param("WindowFactors", 0.5, marks=pytest.mark.slow),
+        pytest.param("coarser pass", 2.0, marks=pytest.mark.slow),
+    ],
+)
+def test_ctrl_c_inside_of_a_window_on_a_solid_keeps_the_best(amid, after, poor_networks, monkeypatch):
+    """Networks before the first pass through time is complete, and windows afterwards."""
+    before, moments = signal.getsignal(signal.SIGPROF), []
+
+    def interrupted(*_):
+        moments.append(time.process_time())
+        raise KeyboardInterrupt
+
+    def armed(owner, name):
+        whole = getattr(owner, name)
+
+        def call(*args, **options):
+            if not moments and signal.getitimer(signal.ITIMER_PROF)[0] == 0:
+                signal.setitimer(signal.ITIMER_PROF, after)
+            return whole(*args, **options)
+
+        monkeypatch.setattr(owner, name, call)
+
+    armed(*((passes, "_is_check_interrupted") if amid == "coarser pass" else (windows, amid)))
+    signal.signal(signal.SIGPROF, interrupted)
+    try:
+        solution = solve(cooling_ball(), on_interrupt="keep")
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
+    assert time.process_time() - moments[0] < 3
+    assert solution.stopped is StopReason.INTERRUPTED and "Interrupted" in solution.message
+    assert isinstance(solution.model, WindowNetwork) == (amid == "coarser pass")

@@ -118,6 +118,8 @@ class History(WorkBudget):
         Relative error of sources and of the data of conditions in separated form; 0 where they are not separated.
     remark : str
         A clause on the problem that users of the solution have to know; "" for none.
+    aside : tuple or None
+        The best network of another method and its stages, for which a beginning is no alternative.
     has_result : bool
         Whether there is something to return: a stage, a slab of time or a step for unknown fields.
     deadline : Deadline
@@ -145,6 +147,7 @@ class History(WorkBudget):
         self._draw_points(problem)
         self.stages: list[Stage] = []
         self._beginning: tuple[TrainedNetwork, list[Stage]] | None = None  # of a pass that gave way
+        self.aside: tuple[TrainedNetwork, list[Stage]] | None = None
         self.best: TrainedNetwork | None = None
 
     @property
@@ -282,14 +285,17 @@ class History(WorkBudget):
     def passed(self, problem: Collocation, march: SlabMarch, stop: list[StopReason]) -> March | None:
         """Result of a pass through time, as far as it came; `stop` gets why a limit or Ctrl-C ended it.
 
-        Where these leave nothing to return, an InputError about the time limit, or Ctrl-C itself, is raised.
+        Where these leave nothing to return, an InputError about the time limit, or Ctrl-C itself, is raised; where
+        another solution is set aside, it is what they raised themselves.
         """
         try:
             return march.run()
         except (KeyboardInterrupt, OutOfTime) as error:
             is_late, result = isinstance(error, OutOfTime), march.result()
             stop.append(StopReason.TIME_LIMIT if is_late else StopReason.INTERRUPTED)
-            if result is None and self.best is None and not (is_late and self.has_result):
+            if self.best is None and self.aside is not None:
+                raise
+            if result is None and self.best is None:
                 raise (self.nothing_in_time(problem) if is_late else error) from None
             return result
 
@@ -339,17 +345,17 @@ class History(WorkBudget):
             self.best, self._evidence, self._sought = best, None, None
             self._residual_at_fresh(best)
 
-    def set_aside(self) -> tuple[TrainedNetwork, int]:
-        """Begin again with another method; `returned_to` takes the best network back, for what this returns."""
+    def set_aside(self) -> None:
+        """Begin again with another method, until `take_back` returns to the best network so far."""
         assert self.best is not None
-        kept, self._beginning = (self.best, len(self.stages)), (self.best, self.stages)
-        self.stages, self.best, self._evidence, self._sought, self._divergence = [], None, None, None, math.nan
-        return kept
+        self.aside = self.best, self.stages
+        self.stages, self.best, self._evidence, self._sought = [], None, None, None
 
-    @property
-    def is_whole(self) -> bool:
-        """True if the best network holds up to the last moment."""
-        return self.best is not None and torch.equal(self.best.problem.domain.bounds, self._whole_bounds)
+    def take_back(self) -> None:
+        """Return to the best network that was set aside."""
+        assert self.aside is not None
+        (best, self.stages), self.aside, self._divergence = self.aside, None, math.nan
+        self.returned_to(best, len(self.stages))
 
     def compare_beginning(self, network: nn.Module, reached: float) -> None:
         """Estimate the error of the only stage, a pass through time, from another that ends at an earlier moment.

@@ -56,6 +56,7 @@ OUT_OF_REACH = 2.0
 # 3.5 to 4.6 times was measured.
 EVEN_GROWTH, EVEN_DEARER, EVEN_TOLERANCE = 1.5, 4.0, 1e-2
 COARSE_GAP = 0.1  # of the field: a coarse pass leaves less at an outflow, also beside jumps. A choice
+CHECK_INTERRUPTED = "Interrupted; the solution is that of the only pass, which was not compared with a coarser one."
 STOPPED = {
     StopReason.BUDGET: "the budget was spent in a sharper one",
     StopReason.TIME_LIMIT: "the time was over in a sharper one",
@@ -141,7 +142,7 @@ def solve_in_passes(
                     return StopReason.CONVERGED, f"{agree}, within the tolerance."
                 return StopReason.NO_PROGRESS, f"{agree}, but other evidence puts the error at {estimate:.1g}."
         elif history.best is None:
-            if result is None:
+            if result is None or history.aside is not None:
                 return None
             reason = StopReason.BUDGET if watch.is_out_of_reach else StopReason.NO_PROGRESS
             ended = history.begun(problem, result, allowed, stop[0] if stop else reason, gives_way=not stop)
@@ -163,7 +164,8 @@ def solve_in_passes(
                     smoothed = _solve_smoothed(problem, statement, history, tolerance, ended)
                     if smoothed is not ended:
                         return smoothed
-                _check_by_coarser(problem, statement, history)
+                if _is_check_interrupted(problem, statement, history):
+                    return StopReason.INTERRUPTED, CHECK_INTERRUPTED
             return ended
         # A pass that is a little sharper is enough where the estimate is near the tolerance; others may reach rounding.
         # The error beside a jump of the start falls with its grid, no faster than such passes do.
@@ -182,10 +184,11 @@ def _march_of(problem: Collocation) -> type[SlabMarch]:
     return SolidMarch if problem.domain.dimension == MOST_WINDOW_AXES else WindowMarch
 
 
-def _check_by_coarser(problem: Collocation, statement: Statement, history: History) -> None:
+def _is_check_interrupted(problem: Collocation, statement: Statement, history: History) -> bool:
     """Compare the only pass through time with one of a larger tolerance, which costs less than a sharper one.
 
-    Without a second pass nothing knows by how much errors grow in time. Only the time limit ends it.
+    Without a second pass nothing knows by how much errors grow in time. Only the time limit ends it, or Ctrl-C, and
+    whether that did is returned.
     """
     assert history.best is not None
     coarser = SHARPER_MARCH if history.best.loss <= MOST_MARCH else SHARPER_LOOSE_MARCH
@@ -198,10 +201,11 @@ def _check_by_coarser(problem: Collocation, statement: Statement, history: Histo
 
     try:
         result = _march_of(problem)(statement, allowed, watch, 1 / FINER_MARCH).run()
-    except (KeyboardInterrupt, OutOfTime):  # the solution itself is complete
-        return
+    except (KeyboardInterrupt, OutOfTime) as error:  # the solution itself is complete
+        return isinstance(error, KeyboardInterrupt)
     if result is not None and result.is_complete:
         history.add_stage_before(TrainedNetwork(result.network, problem, allowed), result.points)
+    return False
 
 
 def check_by_coarse_pass(problem: Collocation, statement: Statement, history: History) -> None:

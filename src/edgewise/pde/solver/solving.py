@@ -296,18 +296,23 @@ def _passed_through_solid(
     estimate = history.evidence().estimate
     if statement is None or estimate <= max(tolerance, REACH_OF_NETWORKS):
         return ended
-    kept = history.set_aside()
+    history.set_aside()
     try:
         passed = solve_in_passes(problem, statement, history, tolerance, None)
-        if passed is not None and history.is_whole and history.evidence().estimate < estimate:
-            return passed
     except KeyboardInterrupt:
-        passed = StopReason.INTERRUPTED, INTERRUPTED
-    history.returned_to(*kept)
-    if history.past_deadline:
-        return StopReason.TIME_LIMIT, history.message_with_residual("The time is over")
-    reason = ended[0] if passed is None or passed[0] is not StopReason.INTERRUPTED else passed[0]
-    return reason, history.message_with_residual("Passes through time are no better than the networks")
+        passed = StopReason.INTERRUPTED, "Interrupted; the solution is that of the only pass through time."
+    except OutOfTime:
+        passed = StopReason.TIME_LIMIT, "The time is over; the solution is that of the only pass through time."
+    is_stopped = passed is not None and passed[0] is StopReason.INTERRUPTED
+    if is_stopped:
+        history.hurry()
+    if passed is not None and history.stages and history.evidence().estimate < estimate:
+        return passed
+    reason, clause = history.exhausted or (ended[0], "Passes through time are no better than the networks")
+    if is_stopped:
+        reason, clause = StopReason.INTERRUPTED, "Interrupted in passes through time; the solution is a network's"
+    history.take_back()
+    return reason, history.message_with_residual(clause)
 
 
 def _planned(problem: Collocation, seed: int, **options: Unpack[SolveOptions]) -> Plan:
