@@ -176,6 +176,7 @@ class WindowFactors:
             if direct is not None:
                 solution = direct((rhs if direct.is_complex else rhs.real)[:, None])[:, 0]
                 self.solve_work += direct.solve_work
+            assert solution is not None
             step -= np.outer(vector, solution).real
         return step.reshape(moments, active, fields)
 
