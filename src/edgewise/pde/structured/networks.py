@@ -14,7 +14,7 @@ from edgewise.ops.jet import seed_jet
 from edgewise.pde.problem.singular import CornerFunctions, SingularFunctions
 
 OUTSIDE = 1e-9  # of the time: a moment that is later by rounding is the last one
-MOST_MET = 2**22  # coefficients that points meet which are evaluated at once. A choice: a tenth of a gigabyte for all
+ROWS, MOST_MET = 4096, 2**22  # points that are evaluated at once, and coefficients that they meet. A choice: 0.1 GB
 
 
 class TensorNetwork(Chain):
@@ -81,7 +81,9 @@ class WindowNetwork(nn.Module):
         jet, place = seed_jet(x, directions, order), self._alike.to(number.device)[number]
         groups = [(place == first).nonzero()[:, 0] for first in place.unique().tolist()]
         met = math.prod(degree + 1 for degree in self.window(0).tensor_layer.degrees)
-        chosen = [rows for group in groups for rows in group.split(max(1, MOST_MET // met))] or [number]  # or of none
+        chosen = [rows for group in groups for rows in group.split(max(1, min(ROWS, MOST_MET // met)))] or [
+            number
+        ]  # or of none
         parts = [self._jet_of_alike(number[rows], jet[:, rows], order) for rows in chosen]
         return torch.cat(parts, 1)[:, torch.cat(chosen).argsort()]
 

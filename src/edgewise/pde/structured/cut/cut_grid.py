@@ -80,7 +80,7 @@ class CutGrid:
             LEAST_CELL_POINTS, *(math.ceil(POINTS_PER_CUT_SPLINE * axis.count / axis.intervals) for axis in axes)
         )
         # Points on lines through cut cells of solids: without one more than in whole cells heat in a ball of 2^3 cells
-        # has unstable modes, and with two more, as in quadratures, errors are the same. Measured.
+        # has growing modes, and with two more, as in quadratures, errors are the same. Measured.
         self._mesh = mesh = Mesh(space, lines, each, in_cut=None if points_of_interval else each + 1)
         cut = mesh.cut()
         self.boundary = cut.boundary
