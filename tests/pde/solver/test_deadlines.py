@@ -34,7 +34,7 @@ from edgewise.pde.solver.history import TrainedNetwork
 from edgewise.pde.solver.judging import correction, evidence
 from edgewise.pde.solver.network import network_for
 from edgewise.pde.solver.refinement import Refinement
-from edgewise.pde.structured import enriched, stationary
+from edgewise.pde.structured import enriched, nonlinear, stationary
 from edgewise.pde.structured.cut import CutGrid
 from edgewise.pde.structured.evolution import slabs, windows
 from edgewise.pde.structured.inverse import _Smoothing
@@ -127,7 +127,7 @@ KINDS = {
 
 # Where parts of the work begin: of which each takes a good share of a second in large problems.
 BEGINNINGS = (
-    (stationary, "newton_step"),
+    (nonlinear, "newton_step"),
     (slabs, "LinearSystem"),
     (slabs, "solver_for"),
     (windows, "CutGrid"),

@@ -57,7 +57,7 @@ WALL_PENALTY = 150.0
 MOST_DIRECT, NEAR_EIGENVALUES = 800, 4.0
 # On solids: multiply-adds of a value of a spline of three coordinates at a point, and values of all for the points and
 # matrices of a grid. Measured in a ball: 2e-8 seconds each, and ten seconds for a grid of 4^3 cells.
-VALUE_WORK, GRID_VALUES = 30.0, 50.0
+VALUE_WORK, TIMES_AT_POINTS = 30.0, 50.0
 # Newton's method in a window: contraction below which factors are used again, and relative changes of slopes over a
 # window that are rounding.
 WINDOW_CONTRACTION, SAME_SLOPES = 0.3, 1e-12
@@ -200,7 +200,7 @@ class WindowMarch(KeptGridMarch):
             if all(a is b for a, b in zip(grid.axes, axes, strict=True)):
                 return grid
         self._grids = [*self._grids[-1:], CutGrid(self.statement.form, self.place, axes)]
-        self._count_values(self._grids[-1], GRID_VALUES)
+        self._count_values(self._grids[-1], TIMES_AT_POINTS)
         return self._grids[-1]
 
     def _count_values(self, grid: CutGrid, times: float) -> None:
