@@ -478,11 +478,13 @@ class History(WorkBudget):
     def doubt(self, sentence: str, *, only_first: bool = False) -> str:
         """Doubt the best network, whose error is unknown then, perhaps only if nothing else does; a last sentence.
 
-        It takes the place of other doubts: at a fold the solution is never unique.
+        It takes the place of other doubts, for at a fold no solution is unique; surplus conditions are named too.
         """
+        assert self.best is not None
         found = self.evidence()
         if found.is_sound or not only_first:
-            self._evidence = replace(found, doubts=(sentence,), estimate=max(found.estimate, 1.0))
+            others = found.doubts if self.best.problem.form.surplus else ()
+            self._evidence = replace(found, doubts=(*others, sentence), estimate=max(found.estimate, 1.0))
         return self.message_with_residual("A finer grid would not help")
 
     def solution(self, stopped: StopReason, message: str) -> Solution:

@@ -113,7 +113,7 @@ def test_fast_advection_does_not_end_on_a_coarse_grid():
         ),
         (PDE(lambda u: u.xx - 1, LINE, [Neumann(0.0)]), "the data contradict each other"),
         (PDE(lambda u, x: u.xx + PI**2 * u - torch.sin(PI * x), LINE, [Dirichlet(0.0)]), "another function may be"),
-        (PDE(lambda u: u.xx + 5 * torch.exp(u), LINE, [Dirichlet(0.0)]), "The equation does not hold"),
+        (PDE(lambda u: u.xx + 5 * torch.exp(u), LINE, [Dirichlet(0.0)]), "No solution was found"),
         (PDE(lambda u, x: torch.where(x < 0.5, 1.0, 10.0) * u.xx - 1, LINE, [Dirichlet(0.0)]), "jumps near x = 0.5"),
     ],
 )
