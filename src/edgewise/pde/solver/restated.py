@@ -175,31 +175,29 @@ def in_units(problem: Collocation, units: Mapping[str, float]) -> Collocation:
     form = problem.form
     if not units:
         return problem
-
-    def changed(term: ResidualTerm) -> ResidualTerm:
+    terms, is_linear = list[ResidualTerm](), True
+    for term in (form.equation_term, *form.condition_terms):
         residuals, (x, normal) = ResidualsInUnits(term.residuals, units), _points_of(form, term)
-        found = dry_run(residuals, form.fields, form.domain, x, form.coefficients, normal)
-        return replace(term, residuals=residuals, requirements=found.with_rule(term.requirements.rule))
+        given = residuals, form.fields, form.domain, x, form.coefficients, normal
+        requirements = dry_run(*given).with_rule(term.requirements.rule)
+        terms.append(replace(term, residuals=residuals, requirements=requirements))
+        is_linear = is_linear and is_linear_in_fields(*given)
 
     def divided(condition: object) -> object:
         if not isinstance(condition, Observations):
             return condition
         return replace(condition, values=condition.values.double() / units[condition.field or form.fields[0]])
 
-    in_new_ones = replace(
+    restated = replace(
         form,
-        equation_term=changed(form.equation_term),
-        condition_terms=tuple(changed(term) for term in form.condition_terms),
+        equation_term=terms[0],
+        condition_terms=tuple(terms[1:]),
         conditions=tuple(divided(condition) for condition in form.conditions),
         solution=None,
         units=units,
+        is_linear=is_linear,
     )
-    is_linear = all(
-        is_linear_in_fields(term.residuals, form.fields, form.domain, x, form.coefficients, normal)
-        for term in (in_new_ones.equation_term, *in_new_ones.condition_terms)
-        for x, normal in [_points_of(form, term)]
-    )
-    return Collocation(replace(in_new_ones, is_linear=is_linear), problem.sampling, problem.unknowns)
+    return Collocation(restated, problem.sampling, problem.unknowns)
 
 
 @torch.no_grad()

@@ -293,8 +293,10 @@ def _passed_through_solid(
     from edgewise.pde.structured.evolution.windows import evolution  # imported late: `import edgewise` stays light
 
     statement = evolution(problem.form) if problem.domain.dimension > MOST_PLANE else None
+    if statement is None:
+        return ended
     estimate = history.evidence().estimate
-    if statement is None or estimate <= max(tolerance, REACH_OF_NETWORKS):
+    if estimate <= max(tolerance, REACH_OF_NETWORKS):
         return ended
     history.set_aside()
     try:

@@ -81,9 +81,8 @@ class WindowNetwork(nn.Module):
         jet, place = seed_jet(x, directions, order), self._alike.to(number.device)[number]
         groups = [(place == first).nonzero()[:, 0] for first in place.unique().tolist()]
         met = math.prod(degree + 1 for degree in self.window(0).tensor_layer.degrees)
-        chosen = [rows for group in groups for rows in group.split(max(1, min(ROWS, MOST_MET // met)))] or [
-            number
-        ]  # or of none
+        most = max(1, min(ROWS, MOST_MET // met))
+        chosen = [rows for group in groups for rows in group.split(most)] or [number]  # also of no points
         parts = [self._jet_of_alike(number[rows], jet[:, rows], order) for rows in chosen]
         return torch.cat(parts, 1)[:, torch.cat(chosen).argsort()]
 

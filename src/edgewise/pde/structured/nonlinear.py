@@ -18,6 +18,9 @@ from edgewise.pde.structured.linear.system import Solver
 from edgewise.pde.structured.statement import Statement
 from edgewise.settings import ABOVE_ZERO
 
+Solved = tuple[np.ndarray, float, Callable[[], float]]
+"""Coefficients, the work, and a function that gives the growth of residuals, see `growth_of`."""
+
 BESIDE_ZERO = 1e-2  # from where on an equation is defined on both sides of zero, for fields of size 1. A choice
 # A smooth start: coefficients at most, whose rows are factorised in less than a second, the weight of second
 # derivatives beside conditions, for these to hold to a few digits, and singular values, relative to the largest one,
@@ -87,12 +90,11 @@ def shape_of(statement: Statement, axes: Sequence[SplineAxis]) -> tuple[int, ...
 
 def newton(
     statement: Statement, axes: Sequence[SplineAxis], coef: np.ndarray, is_stabilised: bool = False
-) -> tuple[np.ndarray, float, Callable[[], float]] | None:
+) -> Solved | None:
     """Coefficients that fulfil all rows, by damped Newton steps from a start; None if there are none.
 
-    With them come the work, and a function that gives the growth of residuals, see `growth_of`. A damped step must make
-    the next simplified step shorter, by a quarter of its factor at least (the natural monotonicity test [1]_).
-    Residuals say less: those of a layer weigh as its second derivative.
+    A damped step must make the next simplified step shorter, by a quarter of its factor at least (the natural
+    monotonicity test [1]_). Residuals say less: those of a layer weigh as its second derivative.
 
     References
     ----------

@@ -10,7 +10,7 @@ import numpy as np
 
 from edgewise.outcomes import check_time
 from edgewise.pde.structured.axis import SplineAxis, carried
-from edgewise.pde.structured.nonlinear import newton, newton_step, residuals_of
+from edgewise.pde.structured.nonlinear import Solved, newton, newton_step, residuals_of
 from edgewise.pde.structured.statement import Statement
 from edgewise.settings import ABOVE_ZERO
 
@@ -186,12 +186,17 @@ class ResidualPath:
 
 
 class PathResult(NamedTuple):
-    """Fields to which a path has led on a grid, and the multiply-adds; no solution but a fold if not `is_solution`."""
+    """Fields to which a path has led on a grid, what `newton` gives for a solution, None at a fold; multiply-adds."""
 
     axes: Sequence[SplineAxis]
     coef: np.ndarray
-    is_solution: bool
+    solved: Solved | None
     work: float
+
+    @property
+    def is_solution(self) -> bool:
+        """True for a solution, False for a fold."""
+        return self.solved is not None
 
 
 def sought_along_path(
@@ -207,7 +212,7 @@ def sought_along_path(
     if end.solution is not None:
         found = newton(statement, finer, carried(end.solution, axes, finer))
         is_kept = found is not None and agree(end.solution, found[0])
-        return PathResult(finer, found[0], True, coarse.work) if found is not None and is_kept else None
+        return PathResult(finer, found[0], found, coarse.work) if found is not None and is_kept else None
     if end.fold is None or end.before is None:
         return None
     fine = ResidualPath(statement, finer, carried(start, axes, finer))
@@ -216,4 +221,4 @@ def sought_along_path(
     if again is None or not abs(end.fold.share - again.share) < SAME_SHARE * again.share:
         return None
     work = coarse.work + fine.work
-    return PathResult(finer, again.coef, False, work) if agree(end.fold.coef, again.coef) else None
+    return PathResult(finer, again.coef, None, work) if agree(end.fold.coef, again.coef) else None

@@ -149,7 +149,7 @@ def stationary_stages(
                 points = sum(block.rows for block in statement.blocks(end.axes))
                 fold = Stage(network_of(end.axes, end.coef), loss, points, end.work, is_fold=True)
             elif end is not None:
-                axes, found = list(end.axes), newton(statement, end.axes, end.coef)
+                axes, found = list(end.axes), end.solved
         solved = None if found is None else found[:2]
         if solved is not None and is_corrected:
             solved = corrected(statement, axes, *solved)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from edgewise.checks import is_integer
 from edgewise.errors import InputError
 from edgewise.pde.domains.domain import covers, is_space
 from edgewise.pde.spectrum import Eigenvalues
@@ -20,10 +21,9 @@ from edgewise.plot.pde.maps import (
     number_axis,
     outline_of,
     page_ratio,
-    with_breaks,
     with_unit,
 )
-from edgewise.plot.pde.slices import Slice, chosen_fields, grid, middle
+from edgewise.plot.pde.slices import chosen_fields, grid, middle
 from edgewise.plot.style import COLORS, FAINT, WIDTH, Figure, display_text, fix_layout, panels, styled
 
 _COLUMNS = 3  # panels beside each other
@@ -51,8 +51,8 @@ def modes_figure(
     -------
     matplotlib.figure.Figure
         For one coordinate curves; for two maps that share their colours; for three maps of the plane of the first two
-        through the middle of the domain. Eigenfunctions have a mean square of 1; their signs, which
-        are arbitrary, make the first large value positive.
+        through the middle of the domain. Eigenfunctions have a mean square of 1; their signs, which are arbitrary, make
+        the first large value positive.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def modes_figure(
     problem, units = found.problem, units or {}
     if count is None:
         count = len(found.values)
-    if isinstance(count, bool) or not isinstance(count, int) or not 0 < count <= len(found.values):
+    if not is_integer(count) or not 0 < count <= len(found.values):
         raise InputError(f"count must be an integer from 1 to {len(found.values)}, got {count!r}")
     names, fixed = problem.domain.coordinates[:2], middle(problem)
     slots = chosen_fields(problem, fields)
@@ -99,8 +99,7 @@ def modes_figure(
     ]
     with styled():
         if len(names) == 1:
-            slices = [Slice(names, fixed, ticks, mode, None, mode[:0]) for mode in values]
-            figure = _curves(found, slices, slots, titles, units)
+            figure = _curves(found, ticks[0], values, slots, titles, units)
         else:
             figure = _maps(found, ticks, values[:, slots[0]].reshape(count, _MAP, _MAP), titles, units)
         return fix_layout(figure)
@@ -115,20 +114,25 @@ def _with_digits(value: float, error: float) -> str:
 
 
 def _curves(
-    found: Eigenvalues, slices: Sequence[Slice], slots: Sequence[int], titles: Sequence[str], units: Units
+    found: Eigenvalues,
+    places: np.ndarray,
+    values: np.ndarray,
+    slots: Sequence[int],
+    titles: Sequence[str],
+    units: Units,
 ) -> Figure:
-    """Draw a panel of curves for each eigenfunction of one coordinate."""
+    """Draw a panel of curves for each eigenfunction of one coordinate, values (count, fields, n)."""
     problem = found.problem
     (name,) = problem.domain.coordinates
-    figure, axes = panels(len(slices), _COLUMNS, _CURVE_HEIGHT, sharey=True)
-    for number, (panel, mode, title) in enumerate(zip(axes, slices, titles, strict=True)):
-        for place, slot in enumerate(slots):
-            label = with_unit(problem.fields[slot], units)
-            panel.plot(*with_breaks(problem, mode, mode.values[slot]), color=COLORS[place % len(COLORS)], label=label)
+    figure, axes = panels(len(values), _COLUMNS, _CURVE_HEIGHT, sharey=True)
+    for number, (panel, mode, title) in enumerate(zip(axes, values, titles, strict=True)):
+        for number_of_curve, slot in enumerate(slots):
+            color = COLORS[number_of_curve % len(COLORS)]
+            panel.plot(places, mode[slot], color=color, label=with_unit(problem.fields[slot], units))
         panel.axhline(0, color=FAINT, linewidth=0.6, zorder=0)
         panel.set_title(title)
-        panel.set_xlim(mode.ticks[0][0], mode.ticks[0][-1])
-        if number >= len(slices) - _COLUMNS:
+        panel.set_xlim(places[0], places[-1])
+        if number >= len(values) - _COLUMNS:
             panel.set_xlabel(with_unit(name, units))
         if not number % _COLUMNS and len(slots) == 1:
             panel.set_ylabel(with_unit(problem.fields[slots[0]], units))

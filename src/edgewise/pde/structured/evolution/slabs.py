@@ -561,9 +561,9 @@ class KeptGridMarch(SlabMarch):
     def bounded(self, moment: float, length: float) -> float:
         """One of a few lengths, so that windows share factors; the last one is as long as time is left."""
         begin, end = self.domain.bounds[self.time].tolist()
-        if length == end - moment:
-            return super().bounded(moment, length)
-        length = (end - begin) * WINDOW_LENGTHS ** math.floor(1e-9 + math.log(length / (end - begin), WINDOW_LENGTHS))
+        if length != end - moment:
+            steps = math.floor(1e-9 + math.log(length / (end - begin), WINDOW_LENGTHS))
+            length = (end - begin) * WINDOW_LENGTHS**steps
         return super().bounded(moment, length)
 
     def _coef(self, line: TimeAxis, nodal: np.ndarray, state: np.ndarray) -> np.ndarray:
