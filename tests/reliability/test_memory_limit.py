@@ -4,22 +4,36 @@ import os
 import subprocess
 import sys
 
-import numpy as np
 import pytest
-import torch
 
 from edgewise import memory_limit
-from edgewise.errors import InputError, MemoryLimitError
+from edgewise.errors import InputError
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the kernel of Linux enforces the limit")
 
 
-@pytest.mark.parametrize("allocate", [np.ones, torch.ones], ids=["numpy", "torch"])
-def test_what_needs_more_is_refused_and_the_limit_ends_with_its_block(allocate):
-    sentence = r"^the work needs more memory than its limit of 50 MB; [^\n]*$"
-    with pytest.raises(MemoryLimitError, match=sentence), memory_limit("50 MB"):
-        allocate(10**8)
-    assert len(allocate(10**7)) == 10**7
+ALLOCATE = """
+import {library}
+from edgewise import memory_limit
+
+try:
+    with memory_limit("50 MB"):
+        {library}.ones(10**8)
+except MemoryError as error:
+    print(type(error).__name__, error, sep=": ")
+print(len({library}.ones(10**8)))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("library", ["numpy", "torch"])
+def test_what_needs_more_is_refused_and_the_limit_ends_with_its_block(library):
+    # In a process of its own: the C library may serve even this request from memory that earlier tests have freed.
+    done = subprocess.run([sys.executable, "-c", ALLOCATE.format(library=library)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    sentence, size = done.stdout.splitlines()
+    assert sentence.startswith("MemoryLimitError: the work needs more memory than its limit of 50 MB; ")
+    assert size == str(10**8)
 
 
 def test_other_errors_and_no_limit_pass():
@@ -58,7 +72,7 @@ print(model.search_.stopped, round(growth() - before), "|", *model.search_.sente
 
 @pytest.mark.slow
 def test_a_search_ends_with_the_best_model_so_far():
-    # In a process of its own, since memory that earlier tests have freed would be used first.
+    # In a process of its own, as above.
     environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     done = subprocess.run([sys.executable, "-c", FIT], capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr

@@ -25,7 +25,8 @@ REFUSED_TO_TORCH = ("can't allocate memory", "not enough memory", "std::bad_allo
 def memory_limit(limit: float | str | None) -> Iterator[None]:
     """Bound the memory that a block of code may take beyond what the process has when the block begins.
 
-    The operating system enforces the limit (`RLIMIT_DATA` of Linux), so it holds for whatever runs in the block, and in
+    What the process has includes memory that it has freed and the C library keeps, which new requests take first. The
+    operating system enforces the limit (`RLIMIT_DATA` of Linux), so it holds for whatever runs in the block, and in
     all threads of the process. Searches end with the best result so far where they have one: of an estimator the best
     model of the search, of `find_formula` the formulas of the other stages. Files, tables and everything that has no
     smaller result raise the error below.
@@ -48,7 +49,7 @@ def memory_limit(limit: float | str | None) -> Iterator[None]:
     >>> from edgewise import memory_limit
     >>> try:
     ...     with memory_limit("100 MB"):
-    ...         table = np.ones((10_000, 10_000))
+    ...         table = np.ones((100_000, 100_000))
     ... except MemoryError as error:
     ...     print(error)
     the work needs more memory than its limit of 100 MB; fewer rows or columns, or a larger limit, may help
