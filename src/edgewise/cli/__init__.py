@@ -8,6 +8,7 @@ meets, and `shared` holds what several commands use.
 import gc
 import os
 import sys
+from functools import partial
 from importlib.util import find_spec
 
 __all__ = ["main"]
@@ -20,7 +21,7 @@ def main() -> None:
             sys.exit(f"edgewise: The command line needs {package}, which is not installed: pip install 'edgewise[cli]'")
     # Before torch is loaded: threads that wait for others must not keep a core busy that other programs need.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from edgewise.cli.terminal.interrupts import InterruptWatch, importing
+    from edgewise.cli.terminal.interrupts import InterruptWatch, finish, importing
 
     with importing():
         from edgewise.cli.app import app
@@ -31,7 +32,7 @@ def main() -> None:
         app(prog_name="edgewise")
     except SystemExit as ending:
         gc.freeze()  # the last collection would visit every object of torch: 0.2 instead of 1.0 CPU seconds to end
-        code = watch.exit_code(ending.code)
+        code, _ = finish(partial(watch.end, ending.code))
         if isinstance(code, int) and native_call_goes_on():  # Python would wait for it, though all is written
             sys.stdout.flush()
             sys.stderr.flush()

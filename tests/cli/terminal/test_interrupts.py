@@ -84,7 +84,7 @@ try:
     time.sleep(30)
 except KeyboardInterrupt:
     print("kept", file=sys.stderr)
-sys.exit(watch.exit_code(0))
+sys.exit(watch.end(0))
 """
 
 
@@ -94,6 +94,47 @@ def test_the_end_of_a_job_keeps_the_result_as_ctrl_c_does(number, code):
     received, errors = interrupted(KEPT, number=number)
     assert received == code
     assert "ending and keeping what there is" in errors and errors.endswith("kept\n")
+
+
+DROPPED = KEPT.replace(
+    "    time.sleep(30)",
+    """\
+    class Cyclic:
+        def __del__(self):  # Python drops an exception of a destructor
+            print("ready", flush=True)
+            time.sleep(30)
+    Cyclic()
+    time.sleep(30)""",
+).replace('    print("ready", flush=True)\n    class', "    class")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 143)])
+def test_an_interrupt_that_a_destructor_drops_is_sent_again(number, code):
+    received, errors = interrupted(DROPPED, number=number)
+    assert received == code
+    assert errors.count("\n") == 2 and "ending and keeping what there is" in errors and errors.endswith("kept\n")
+
+
+ENDED = """
+import sys, time
+from edgewise.cli.terminal.interrupts import InterruptWatch
+watch = InterruptWatch()
+watch.start()
+code = watch.end(3)
+print("written")  # which is flushed later
+print("ready", file=sys.stderr)
+time.sleep(30)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_after_the_end_of_the_work_end_the_process_with_its_exit_code(number):
+    process = subprocess.Popen([sys.executable, "-c", ENDED], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stderr.readline() == "ready\n"
+    process.send_signal(number)
+    assert (*process.communicate(timeout=120), process.returncode) == ("written\n", "", 3)
 
 
 @pytest.mark.slow

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from types import FrameType
 from typing import TypeVar
 
 T = TypeVar("T")
 
 TOLD_AFTER = 2.0  # seconds that compiled code may go on before a sentence appears; a choice
+AGAIN_AFTER = 0.01  # seconds after which a dropped interrupt is sent again: time for its callback to end; a choice
 NOTHING_KEPT = b"edgewise: interrupted; nothing was kept\n"
 NOTICED = b"edgewise: %s; ending and keeping what there is\n"
 NAMES = {"SIGINT": "Ctrl-C", "SIGTERM": "end requested (SIGTERM)", "SIGHUP": "the terminal was closed (SIGHUP)"}
@@ -69,12 +72,14 @@ class InterruptWatch:
     """A thread that answers Ctrl-C while the main thread is in compiled code, where Python's handler cannot run yet.
 
     After some seconds a sentence confirms that Ctrl-C was noticed; a second Ctrl-C before the computation ends stops
-    the process.
+    the process. Python drops an interrupt that meets a callback of the garbage collector or a destructor; it is sent
+    again.
     """
 
     def __init__(self) -> None:
         self._handled = self._received = 0
         self._ended_by: int | None = None
+        self._is_sent_again = False
 
     def start(self) -> None:
         """Watch from now on, in the main thread of the command line."""
@@ -85,16 +90,29 @@ class InterruptWatch:
             signal.signal(number, self._raise)
         signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
         threading.Thread(target=self._watch, args=(reading, numbers), daemon=True).start()
+        sys.unraisablehook = self._send_again
 
-    def exit_code(self, code: str | int | None) -> str | int | None:
-        """Return the exit code of the process, which is that of the signal if the system ended the work."""
-        return code if self._ended_by is None else 128 + self._ended_by
+    def end(self, code: str | int | None) -> str | int | None:
+        """Return the exit code of the process, which is that of the signal if the system ended the work.
+
+        All is written then: a signal from now on ends the process at once with that code.
+        """
+        ended = code if self._ended_by is None else 128 + self._ended_by
+
+        def leave(number: int, frame: FrameType | None) -> None:
+            with suppress(OSError):  # of a pipe that nobody reads
+                sys.stdout.flush()
+            os._exit(ended if isinstance(ended, int) else int(ended is not None))  # as sys.exit understands it
+
+        for number in _handled_signals():
+            signal.signal(number, leave)
+        return ended
 
     def _raise(self, number: int, frame: FrameType | None) -> None:
-        self._handled = self._received
-        _write(
-            NOTICED % NAMES[signal.Signals(number).name].encode()
-        )  # at once: keeping what there is may take a moment
+        self._handled = max(self._handled + 1, self._received)  # the watching thread may count this one later
+        if not self._is_sent_again:  # at once: keeping what there is may take a moment
+            _write(NOTICED % NAMES[signal.Signals(number).name].encode())
+        self._is_sent_again = False
         if number != signal.SIGINT:
             self._ended_by = number
         if hasattr(signal, "SIGHUP") and number == signal.SIGHUP:  # writing to a closed terminal is an error
@@ -104,6 +122,18 @@ class InterruptWatch:
                     os.dup2(nowhere, stream)
             os.close(nowhere)
         raise KeyboardInterrupt
+
+    def _send_again(self, dropped: sys.UnraisableHookArgs) -> None:
+        if not issubclass(dropped.exc_type, KeyboardInterrupt):
+            sys.__unraisablehook__(dropped)
+            return
+        self._is_sent_again = True
+        send = partial(signal.raise_signal, self._ended_by or signal.SIGINT)
+        if hasattr(signal, "pthread_kill"):  # it also ends a call in which the main thread waits
+            send = partial(signal.pthread_kill, threading.main_thread().ident or 0, *send.args)
+        again = threading.Timer(AGAIN_AFTER, send)
+        again.daemon = True
+        again.start()
 
     def _watch(self, reading: int, numbers: list[int]) -> None:
         while received := os.read(reading, 1):
