@@ -11,7 +11,8 @@ _FORMULA = re.compile(r"\*|\^|\|\w|\b[A-Za-z]\w*\(|\b[a-z]/[a-z]\b|^\([-\w ]+ [-
 _PROSE = re.compile(r"\b(on|at|to|the|under|found|times)\b")
 _LABEL = re.compile(r"([A-Za-z]+: )(.*)", re.DOTALL)
 # An equation or inequality at the beginning of a cell, up to the words about its domain.
-_EQUATION = re.compile(r"((?:[a-z]_[a-z]+|[a-z]'+|laplacian [a-z]) [^,]*?= .+?|[^,]+ [<>] 0)(?= on |, |$)(.*)")
+_DERIVATIVE = r"(?:\b[a-z]_[a-z]+|\b[a-z]'+|\blaplacian [a-z])"
+_EQUATION = re.compile(rf"((?:(?! of )[^,=`])*?{_DERIVATIVE} [^,=]*= .+?|[^,]+ [<>] 0)(?= on | in | for |, |$)(.*)")
 _CODE = re.compile(r"(`+)(.+?)\1")
 
 
@@ -24,6 +25,8 @@ def split_formula(cell: str) -> tuple[str, str, str]:
     (('Mosaic: ', 'lambda - 2/|E| > 0', ''), ('', 'x*y', ''), ('KAN [2,1]', '', ''))
     >>> split_formula("u_t = 0.1 u_xx on [0, 1], t to 1")
     ('', 'u_t = 0.1 u_xx', ' on [0, 1], t to 1')
+    >>> split_formula("k^2 u - laplacian u = f in a ball")
+    ('', 'k^2 u - laplacian u = f', ' in a ball')
     """
     label = _LABEL.fullmatch(cell)
     words, rest = (label[1], label[2]) if label else ("", cell)
