@@ -272,6 +272,11 @@ class Requirements:
         return replace(self, integrals=points, rule=rule)
 
     @property
+    def keys(self) -> list[tuple[int, Index]]:
+        """All derivatives, each with the number of its field."""
+        return [(slot, index) for slot, indices in enumerate(self.derivatives.values()) for index in indices]
+
+    @property
     def integrated_fields(self) -> frozenset[str]:
         """Names of the fields that are integrated."""
         return frozenset(name for name, _, _ in self.integrals)

@@ -329,7 +329,7 @@ def strong_form_of(
     starts = [by_field(each.value, fields) for each in conditions if isinstance(each, Initial)]
     first = float(domain.bounds[domain.coordinates.index(TIME), 0]) if starts else -math.inf
     residuals = EquationResiduals(equation, {name: value for each in starts for name, value in each.items()}, first)
-    inside = domain.interior(PROBES, "sobol", seed=PROBE_SEEDS[0])
+    inside, _ = probes(domain)
     equation_term = _equation_term(residuals, fields, domain, inside, numbers, parts, float(weight))
     inner_sides = iter(() if parts is None else parts.inner)
     samples: list[tuple[ResidualTerm, Tensor, Tensor | None]] = [(equation_term, inside, None)]
@@ -384,6 +384,13 @@ def strong_form_of(
     return form
 
 
+def probes(domain: Domain, pieces: Sequence[str] | None = None, count: int = PROBES) -> tuple[Tensor, Tensor | None]:
+    """Points of a dry run inside a domain, or on pieces of its boundary and normals there, about (count, n) each."""
+    if pieces is None:
+        return domain.interior(count, "sobol", seed=PROBE_SEEDS[0]), None
+    return domain.boundary(count, "sobol", PROBE_SEEDS[1], pieces)
+
+
 def _check_statement(domain: object, conditions: object, coefficients: object) -> None:
     """Check the kinds of arguments of a problem, the names of its coefficients, and those of the boundary's pieces."""
     if not isinstance(domain, Domain):
@@ -436,7 +443,7 @@ def _equation_term(
     for name in fields:
         if not requirements.derivatives[name] and name not in requirements.integrated_fields:
             raise InputError(f"equation must use every field that it takes, got {name} unused")
-    more = inside if requirements.integrals else domain.interior(FINITE_POINTS, "sobol", seed=PROBE_SEEDS[0])
+    more = inside if requirements.integrals else probes(domain, count=FINITE_POINTS)[0]
     with errors_named("the equation"):
         values = wave_residuals(residuals, fields, domain, more, numbers, trial=requirements.trial)
     if not bool(requirements.sizes.isfinite().all() & values.isfinite().all()):
@@ -464,7 +471,7 @@ def known_solution(solution: FieldValues, fields: Sequence[str], domain: Domain)
     known = by_field(solution, fields, "solution")
     with errors_named("the known solution"):
         for value in known.values():
-            value_at(value, domain.coordinates, domain.interior(PROBES, "sobol", PROBE_SEEDS[0]), "solution")
+            value_at(value, domain.coordinates, probes(domain)[0], "solution")
     return known
 
 
@@ -488,7 +495,7 @@ def _condition_term(
     fields: tuple[str, ...],
     coefficients: Mapping[str, float],
     periodic: tuple[str, ...],
-) -> tuple[ResidualTerm, Tensor, Tensor]:
+) -> tuple[ResidualTerm, Tensor, Tensor | None]:
     """Residuals of a condition on the boundary, and the points and normals of its dry run.
 
     A condition that names no piece holds on the boundary without the ends of periodic coordinates, where there is more.
@@ -499,11 +506,11 @@ def _condition_term(
     pieces = condition.pieces(domain)
     if getattr(condition, "on", pieces) is None:
         pieces = tuple(each.name for each in domain.named(pieces) if each.coordinate not in periodic) or pieces
-    x, normal = domain.boundary(PROBES, "sobol", PROBE_SEEDS[1], pieces)
+    x, normal = probes(domain, pieces)
     name = f"{type(condition).__name__} on {', '.join(pieces)}"
     with errors_named(name):
         requirements = dry_run(condition.residuals, fields, domain, x, coefficients, normal)
-    where = (x, normal) if requirements.integrals else domain.boundary(FINITE_POINTS, "sobol", PROBE_SEEDS[1], pieces)
+    where = (x, normal) if requirements.integrals else probes(domain, pieces, FINITE_POINTS)
     with errors_named(name):
         trial = requirements.trial
         values = wave_residuals(condition.residuals, fields, domain, where[0], coefficients, where[1], trial)

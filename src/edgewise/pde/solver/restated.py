@@ -30,14 +30,7 @@ from edgewise.pde.problem.evaluation import (
     wave_residuals,
     wave_scale,
 )
-from edgewise.pde.problem.strong_form import (
-    PROBE_SEEDS,
-    PROBES,
-    ResidualTerm,
-    StrongForm,
-    strong_form_of,
-    with_integrals_by,
-)
+from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm, probes, strong_form_of, with_integrals_by
 from edgewise.pde.solver.network import PeriodicNetwork, SeparableNetwork
 from edgewise.pde.solver.solution import Solution, field_values
 from edgewise.pde.structured.networks import EnrichedNetwork, TensorNetwork, WindowNetwork
@@ -107,7 +100,7 @@ def units_of(form: StrongForm) -> dict[str, float]:
     """
     if form.smoothed_fields or form.parts is not None or form.has_delays or form.hard.values:
         return {}
-    terms = [(term, *_points_of(form, term)) for term in (form.equation_term, *form.condition_terms)]
+    terms = [(term, *probes(form.domain, term.pieces or None)) for term in (form.equation_term, *form.condition_terms)]
     given = form.fields, form.domain
     sources = [wave_residuals(t.residuals, *given, x, form.coefficients, n, NOTHING) for t, x, n in terms]
     known = torch.cat([each.square().mean(0).sqrt() for each in sources])
@@ -163,13 +156,6 @@ def _fitted(entries: Tensor, directly: float) -> Tensor:
     return torch.linalg.lstsq(system[:, :-1], wanted[:, None], driver="gelsd").solution[count:, 0]
 
 
-def _points_of(form: StrongForm, term: ResidualTerm) -> tuple[Tensor, Tensor | None]:
-    """Points at which a term is tried, and normals there."""
-    if not term.pieces:
-        return form.domain.interior(PROBES, "sobol", seed=PROBE_SEEDS[0]), None
-    return form.domain.boundary(PROBES, "sobol", PROBE_SEEDS[1], term.pieces)
-
-
 def in_units(problem: Collocation, units: Mapping[str, float]) -> Collocation:
     """The same problem for fields that are divided by units, without a known solution; itself if there are none."""
     form = problem.form
@@ -177,7 +163,7 @@ def in_units(problem: Collocation, units: Mapping[str, float]) -> Collocation:
         return problem
     terms, is_linear = list[ResidualTerm](), True
     for term in (form.equation_term, *form.condition_terms):
-        residuals, (x, normal) = ResidualsInUnits(term.residuals, units), _points_of(form, term)
+        residuals, (x, normal) = ResidualsInUnits(term.residuals, units), probes(form.domain, term.pieces or None)
         given = residuals, form.fields, form.domain, x, form.coefficients, normal
         requirements = dry_run(*given).with_rule(term.requirements.rule)
         terms.append(replace(term, residuals=residuals, requirements=requirements))

@@ -151,6 +151,23 @@ def along(table: Table, values: np.ndarray, axis: int) -> np.ndarray:
     return (table @ lines.reshape(len(lines), -1)).reshape(-1, *lines.shape[1:]).swapaxes(0, axis)
 
 
+def product_numbers(axes: Sequence[SplineAxis], columns: Sequence[np.ndarray]) -> np.ndarray:
+    """Numbers (m, products) of all products of splines from those of the splines of each coordinate, (m, k) each."""
+    numbers = columns[0]
+    for axis, each in zip(axes[1:], columns[1:], strict=True):
+        size = numbers.shape[1] * each.shape[1]  # there may be no points
+        numbers = (numbers[:, :, None] * axis.count + each[:, None]).reshape(len(each), size)
+    return numbers
+
+
+def product_values(values: Sequence[np.ndarray]) -> np.ndarray:
+    """Values (..., products) of the same products, from those of the splines of each coordinate, (..., k) each."""
+    total = values[0]
+    for each in values[1:]:
+        total = (total[..., None] * each[..., None, :]).reshape(*each.shape[:-1], total.shape[-1] * each.shape[-1])
+    return total
+
+
 def greville_points(breakpoints: np.ndarray, degree: int) -> np.ndarray:
     """Means of `degree` neighbouring knots, the outermost ones repeated: (intervals + degree,), the ends exact."""
     knots = np.concatenate([[breakpoints[0]] * degree, breakpoints, [breakpoints[-1]] * degree])

@@ -15,7 +15,7 @@ from edgewise.pde.problem.evaluation import EvaluationContext
 from edgewise.pde.problem.fields import Field, Index
 from edgewise.pde.problem.integrals import at_places
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
-from edgewise.pde.structured.axis import SplineAxis, Table
+from edgewise.pde.structured.axis import SplineAxis, Table, product_numbers, product_values
 from edgewise.settings import ABOVE_ZERO
 
 Key = tuple[int, int, Index]
@@ -86,20 +86,14 @@ class RowBlock:
         return self.axes[axis].local(self.points[axis], order)
 
     def local_products(self, indices: Iterable[Index]) -> tuple[np.ndarray, dict[Index, np.ndarray]]:
-        """Products of the splines that can differ from zero at each point: their numbers, and the derivatives.
-
-        Both have shape (N, products).
-        """
-        places, values = np.zeros((1, 1), dtype=int), dict[Index, np.ndarray]()
-        for index in {tuple([0] * len(self.axes)), *indices}:
-            numbers, product = np.zeros((1, 1), dtype=int), np.ones((1, 1))
-            for number, (axis, order) in enumerate(zip(self.axes, index, strict=True)):
-                columns, local = self.local(number, order)
-                shape = (len(product) * len(columns), -1)
-                numbers = (numbers[:, None, :, None] * axis.count + columns[:, None]).reshape(shape)
-                product = (product[:, None, :, None] * local[:, None]).reshape(shape)
-            places, values[index] = numbers, product
-        return places, values
+        """Products of the splines that can differ from zero: numbers and derivatives at points, (N, products) each."""
+        places = np.indices(self.shape).reshape(len(self.shape), -1)
+        numbers = product_numbers(self.axes, [self.local(axis, 0)[0][at] for axis, at in enumerate(places)])
+        lines = range(len(places))
+        return numbers, {
+            index: product_values([self.local(axis, index[axis])[1][places[axis]] for axis in lines])
+            for index in indices
+        }
 
     @cached_property
     def x(self) -> Tensor:
@@ -118,13 +112,9 @@ class RowBlock:
 
     def jet(self, coef: np.ndarray) -> dict[tuple[int, Index], np.ndarray]:
         """All derivatives of the fields that the term uses, at the points; coef is (n_1, ..., n_d, fields)."""
-        needed = self.term.requirements.derivatives
-        values = self.derivatives(coef, {index for indices in needed.values() for index in indices}, is_exact=True)
-        return {
-            (number, index): values[index][number]
-            for number, name in enumerate(self.form.fields)
-            for index in needed[name]
-        }
+        needed = self.term.requirements.keys
+        values = self.derivatives(coef, {index for _, index in needed}, is_exact=True)
+        return {(number, index): values[index][number] for number, index in needed}
 
     def derivatives(
         self, coef: np.ndarray, indices: Iterable[Index], is_exact: bool = False

@@ -14,9 +14,9 @@ from edgewise.ops.splines.bspline import MAX_PRODUCT_DEGREE
 from edgewise.pde.domains.domain import Box
 from edgewise.pde.problem.enough import flow_through, needs_no_condition
 from edgewise.pde.problem.evaluation import EvaluationContext, is_linear_in_fields
-from edgewise.pde.problem.fields import Field
+from edgewise.pde.problem.fields import Field, Index
 from edgewise.pde.problem.integrals import PlaceRecorder
-from edgewise.pde.problem.strong_form import PROBE_SEEDS, PROBES, ResidualTerm, StrongForm
+from edgewise.pde.problem.strong_form import PROBE_SEEDS, PROBES, ResidualTerm, StrongForm, probes
 from edgewise.pde.structured.axis import SplineAxis
 from edgewise.pde.structured.blocks import ClosingBlock, ConstantBlock, EquationBlock, PastValues, RowBlock, Slopes
 
@@ -357,7 +357,7 @@ def start_terms(form: StrongForm) -> tuple[ResidualTerm, ...]:
     terms = tuple(term for term in form.condition_terms if {first, *last}.intersection(term.pieces))
     for term in terms:
         face = form.time, 0
-        block, keys = scattered_block(form, term, _probes(form, face), face), sorted(_probed(form, term, face))
+        block, keys = scattered_block(form, term, probes_of(form, face), face), sorted(_probed(form, term, face))
         if (
             set(last).intersection(term.pieces)
             or [number for number, _, _ in keys] != list(block.numbers)
@@ -375,9 +375,9 @@ def scattered_block(form: StrongForm, term: ResidualTerm, x: Tensor, face: tuple
     return block
 
 
-def _probes(form: StrongForm, face: tuple[int, int] | None) -> Tensor:
+def probes_of(form: StrongForm, face: tuple[int, int] | None, count: int = PROBES) -> Tensor:
     """Points (N, n) of a dry run, inside or on a face of the box."""
-    x = form.domain.interior(PROBES, "sobol", seed=PROBE_SEEDS[0])
+    x = probes(form.domain, count=count)[0]
     if face is not None:
         x[:, face[0]] = form.domain.bounds[face]
     return x
@@ -385,14 +385,14 @@ def _probes(form: StrongForm, face: tuple[int, int] | None) -> Tensor:
 
 def _probed(form: StrongForm, term: ResidualTerm, face: tuple[int, int] | None = None) -> Slopes:
     """Slopes of the residuals of a term by all derivatives, at random points and values of the fields."""
-    x, generator = _probes(form, face), torch.Generator().manual_seed(PROBE_SEEDS[1])
-    block = scattered_block(form, term, x, face)
-    jet = {
-        (slot, index): torch.rand(len(x), generator=generator, dtype=torch.float64) + 0.5
-        for slot, name in enumerate(form.fields)
-        for index in term.requirements.derivatives[name]
-    }
-    return block.evaluate_jet(jet, with_slopes=True)[1]
+    x = probes_of(form, face)
+    return scattered_block(form, term, x, face).evaluate_jet(random_jet(term, len(x)), with_slopes=True)[1]
+
+
+def random_jet(term: ResidualTerm, count: int) -> dict[tuple[int, Index], Tensor]:
+    """Random values (count,), far from zero, of all derivatives that a term uses."""
+    generator = torch.Generator().manual_seed(PROBE_SEEDS[1])
+    return {key: torch.rand(count, generator=generator, dtype=torch.float64) + 0.5 for key in term.requirements.keys}
 
 
 def multipliers_in_time(statement: Statement, slopes: Slopes) -> Statement:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from edgewise.pde.domains.domain import Domain
 from edgewise.pde.domains.mesh import Mesh
 from edgewise.pde.problem.fields import Index
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
-from edgewise.pde.structured.axis import SplineAxis
+from edgewise.pde.structured.axis import SplineAxis, product_numbers, product_values
 from edgewise.pde.structured.linear.projection import CellSums, Projection
 
 # Points for each spline of a coordinate, and in each interval. A choice: twice as many as splines in two dimensions.
@@ -105,12 +105,9 @@ class CutGrid:
 
     def _numbers(self, cells: np.ndarray) -> np.ndarray:
         """Numbers of the splines that can differ from zero in cells (c,), (c, splines)."""
-        numbers = np.zeros((len(cells), 1), dtype=int)
-        for axis, corner in zip(self.axes, self._corners(cells).T, strict=True):
-            columns = (corner[:, None] + np.arange(axis.degree + 1)) % axis.count
-            numbers = numbers[:, :, None] * axis.count + columns[:, None]
-            numbers = numbers.reshape(len(cells), math.prod(numbers.shape[1:]))  # there may be no cells
-        return numbers
+        each = zip(self.axes, self._corners(cells).T, strict=True)
+        columns = [(corner[:, None] + np.arange(axis.degree + 1)) % axis.count for axis, corner in each]
+        return product_numbers(self.axes, columns)
 
     def _corners(self, cells: np.ndarray) -> np.ndarray:
         """Numbers of the intervals of cells (c,), (c, d)."""
@@ -158,10 +155,8 @@ class CutGrid:
                 factors = [
                     jumps[k] if n == number else each[k] for n, (k, each) in enumerate(zip(corner, masses, strict=True))
                 ]
-                numbers, block = np.zeros(1, dtype=int), np.ones((1, 1))
-                for line, (columns, own) in zip(self.axes, factors, strict=True):
-                    numbers, block = (numbers[:, None] * line.count + columns).ravel(), np.kron(block, own)
-                total.add(self._place[numbers], self._place[numbers], block)
+                (places,) = self._place[product_numbers(self.axes, [columns[None] for columns, _ in factors])]
+                total.add(places, places, reduce(np.kron, [block for _, block in factors]))
         return total
 
     def widths(self, x: torch.Tensor) -> np.ndarray:
@@ -174,15 +169,11 @@ class CutGrid:
         return np.concatenate([self._table(part, index) @ coef for part in x.split(TABLE_ROWS)])
 
     def _table(self, x: torch.Tensor, index: Index) -> sparse.csr_array:
-        numbers, values = np.zeros((len(x), 1), dtype=int), np.ones((len(x), 1))
-        for number, axis in enumerate(self.axes):
-            columns, local = axis.local(x[:, number].numpy(), index[number])
-            count = values.shape[1] * local.shape[1]  # there may be no points
-            numbers = (numbers[:, :, None] * axis.count + columns[:, None]).reshape(len(x), count)
-            values = (values[:, :, None] * local[:, None]).reshape(len(x), count)
-        columns = self._place[numbers]
-        values, columns = np.where(columns >= 0, values, 0.0), np.maximum(columns, 0)
-        starts = numbers.shape[1] * np.arange(len(x) + 1)
+        each = zip(self.axes, x.numpy().T, index, strict=True)
+        numbers, local = zip(*(axis.local(line, order) for axis, line, order in each), strict=True)
+        columns = self._place[product_numbers(self.axes, numbers)]
+        values, columns = np.where(columns >= 0, product_values(local), 0.0), np.maximum(columns, 0)
+        starts = columns.shape[1] * np.arange(len(x) + 1)
         return sparse.csr_array((values.ravel(), columns.ravel(), starts), shape=(len(x), len(self.active)))
 
     def values(self, part: int, index: Index, coef: np.ndarray) -> np.ndarray:
@@ -248,15 +239,11 @@ class CutGrid:
             place = part, index, int(rows[0, 0])
             values = self._kept.get(place)
             if values is None:
-                values = np.ones((*rows.shape, 1))
-                for number, order in enumerate(index):
-                    key = part, number, order
-                    if key not in self._lines:
-                        self._lines[key] = self.axes[number].local(self.parts[part].x[:, number].numpy(), order)[1]
-                    local = self._lines[key][rows]
-                    values = (values[..., :, None] * local[..., None, :]).reshape(
-                        *rows.shape, values.shape[-1] * local.shape[-1]
-                    )
+                keys = [(part, number, order) for number, order in enumerate(index)]
+                for key in (each for each in keys if each not in self._lines):
+                    line = self.parts[part].x[:, key[1]].numpy()
+                    self._lines[key] = self.axes[key[1]].local(line, key[2])[1]
+                values = product_values([self._lines[key][rows] for key in keys])
                 if len(self.axes) > 2 and self._kept_count + values.size <= MOST_KEPT:
                     self._kept_count += values.size
                     self._kept[place] = values

@@ -133,9 +133,7 @@ class CutGalerkin:
         unknowns: Mapping[str, float],
     ) -> tuple[np.ndarray, dict[Index, np.ndarray]]:
         """Residuals (m,) without fields at points (m, d), and slopes (m,) by derivatives of the field."""
-        (name,) = form.fields
         block = RowBlock(form, term, (0,), [], [np.zeros(len(x))], unknowns=unknowns)
         block.x, block.normal = x, normal
-        indices = term.requirements.derivatives[name]
-        values, slopes = block.evaluate_jet({(0, index): torch.zeros_like(x[:, 0]) for index in indices}, True)
+        values, slopes = block.evaluate_jet({key: torch.zeros_like(x[:, 0]) for key in term.requirements.keys}, True)
         return values[0], {index: slope for (_, _, index), slope in slopes.items()}

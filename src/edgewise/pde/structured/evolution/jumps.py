@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from edgewise.pde.domains.domain import Box
-from edgewise.pde.problem.strong_form import PROBE_SEEDS, ResidualTerm
-from edgewise.pde.structured.statement import Statement, scattered_block
+from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
+from edgewise.pde.structured.statement import Statement, probes_of, random_jet, scattered_block
 from edgewise.settings import ABOVE_ZERO
+
+At = Callable[[np.ndarray], np.ndarray]
+"""Maps moments (m,) to residuals there, (m, residuals, places)."""
 
 # Moments that are compared, places of space at each, and halvings after which a moment is known to rounding. Choices.
 SWITCH_MOMENTS, OFF_MIDDLE, SWITCH_PLACES, SWITCH_HALVINGS = 1025, 0.4142, 4, 60
@@ -30,41 +32,30 @@ def moments_of_jumps(statement: Statement) -> list[tuple[float, float]]:
     moments = begin + (end - begin) * np.concatenate(
         [[0.0], (np.arange(SWITCH_MOMENTS) + OFF_MIDDLE) / SWITCH_MOMENTS, [1.0]]
     )
-    terms: list[tuple[tuple[int, int] | None, ResidualTerm]] = [(None, form.equation_term)]
-    if isinstance(form.domain, Box):
-        terms += [((a, end), form.condition_terms[number]) for number, a, end in statement.faces() if a != time]
-    found: list[float] = []
-    for face, term in terms:
-        places = form.domain.interior(SWITCH_PLACES if form.domain.dimension > 1 else 1, "sobol", seed=PROBE_SEEDS[0])
-        if face is not None:
-            places[:, face[0]] = bounds[face]
-        generator = torch.Generator().manual_seed(PROBE_SEEDS[1])
-        jet = {
-            (slot, index): torch.rand(len(places), generator=generator, dtype=torch.float64) + 0.5
-            for slot, name in enumerate(form.fields)
-            for index in term.requirements.derivatives[name]
-        }
-
-        def at(
-            line: np.ndarray,
-            term: ResidualTerm = term,
-            face: tuple[int, int] | None = face,
-            places: Tensor = places,
-            jet: Mapping = jet,
-        ) -> np.ndarray:
-            """Residuals at moments (m,), (m, residuals, places)."""
-            x = places.repeat(len(line), 1)
-            x[:, time] = torch.from_numpy(line).repeat_interleave(len(places))
-            repeated = {key: each.repeat(len(line)) for key, each in jet.items()}
-            values, _ = scattered_block(form, term, x, face).evaluate_jet(repeated, with_slopes=False)
-            return values.reshape(len(values), len(line), -1).swapaxes(0, 1)
-
-        found += _jumps(at, moments)
+    found = _jumps(_residuals_of(form, form.equation_term), moments)
+    for number, axis, side in statement.faces() if isinstance(form.domain, Box) else ():
+        if axis != time:
+            found += _jumps(_residuals_of(form, form.condition_terms[number], (axis, side)), moments)
     margin = BEFORE_JUMP * float(np.spacing(max(abs(begin), abs(end))))
     return sorted((each - margin, each + margin) for each in found if begin + margin < each < end - margin)
 
 
-def _jumps(at: Callable[[np.ndarray], np.ndarray], moments: np.ndarray) -> list[float]:
+def _residuals_of(form: StrongForm, term: ResidualTerm, face: tuple[int, int] | None = None) -> At:
+    """Residuals of a term for fixed fields at some places."""
+    places = probes_of(form, face, SWITCH_PLACES if form.domain.dimension > 1 else 1)
+    jet = random_jet(term, len(places))
+
+    def at(moments: np.ndarray) -> np.ndarray:
+        x = places.repeat(len(moments), 1)
+        x[:, form.time] = torch.from_numpy(moments).repeat_interleave(len(places))
+        repeated = {key: each.repeat(len(moments)) for key, each in jet.items()}
+        values, _ = scattered_block(form, term, x, face).evaluate_jet(repeated, with_slopes=False)
+        return values.reshape(len(values), len(moments), -1).swapaxes(0, 1)
+
+    return at
+
+
+def _jumps(at: At, moments: np.ndarray) -> list[float]:
     """Moments of jumps of a function on a line, each the last one before, to rounding."""
     values = at(moments)
     if not np.isfinite(values).all():

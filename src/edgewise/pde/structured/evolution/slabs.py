@@ -542,11 +542,7 @@ class SlabMarch:
         x[:, self.space] = torch.from_numpy(places)
         values = np.zeros((2, len(x), len(form.fields)))
         for term in self.starts:
-            zeros = {
-                (slot, index): torch.zeros(len(x), dtype=torch.float64)
-                for slot, name in enumerate(form.fields)
-                for index in term.requirements.derivatives[name]
-            }
+            zeros = {key: torch.zeros(len(x), dtype=torch.float64) for key in term.requirements.keys}
             residuals, slopes = scattered_block(form, term, x, (self.time, 0)).evaluate_jet(zeros, with_slopes=True)
             for (number, slot, index), slope in slopes.items():
                 values[index[self.time], :, slot] = -residuals[number] / slope

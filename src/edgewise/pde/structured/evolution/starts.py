@@ -9,7 +9,7 @@ import torch
 
 from edgewise.pde.problem.evaluation import slopes_at
 from edgewise.pde.problem.fields import Index
-from edgewise.pde.problem.strong_form import PROBE_SEEDS, PROBES
+from edgewise.pde.problem.strong_form import probes
 from edgewise.pde.structured.axis import SplineAxis, dense
 from edgewise.pde.structured.blocks import RowBlock
 from edgewise.pde.structured.statement import Statement
@@ -117,11 +117,7 @@ class RoughStart:
             term = form.condition_terms[number]
             points = [form.domain.bounds[k, [end]].numpy() if k == axis else np.array([self.moment]) for k in range(2)]
             block = RowBlock(form, term, tuple(range(len(term.requirements.sizes))), (), points, (axis, end))
-            yield (
-                end,
-                block,
-                {(slot, i) for slot, name in enumerate(form.fields) for i in term.requirements.derivatives[name]},
-            )
+            yield end, block, set(term.requirements.keys)
 
     def walls(self) -> np.ndarray:
         """Given values of the fields at both ends at the moment, (2, fields); nan where there are none."""
@@ -215,7 +211,7 @@ def _smooths(statement: Statement) -> bool:
     form, time = statement.form, statement.form.time
     if form.has_delays or (statement.field_orders != np.array([1 if k == time else 2 for k in range(2)])).any():
         return False
-    x = form.domain.interior(PROBES, "sobol", seed=PROBE_SEEDS[0])
+    x = probes(form.domain)[0]
     slopes = slopes_at(form.equation_term.residuals, form.fields, form.domain, x, {})
     rate, second = (tuple(order * int((k == time) == (order == 1)) for k in range(2)) for order in (1, 2))
     pairs = [(number, name) for number, name, index in slopes if index == rate]

@@ -308,7 +308,7 @@ def row_of(
     lines.insert(form.time, moments)
     block = RowBlock(form, term, (0,), (), lines, face)
     zero = torch.zeros(len(block.x), dtype=torch.float64)
-    jet = {(0, index): zero.clone() for index in term.requirements.derivatives[form.fields[0]]}
+    jet = {key: zero.clone() for key in term.requirements.keys}
     return np.moveaxis(block.evaluate_jet(jet, with_slopes=False)[0][0], form.time, 0), block, jet
 
 

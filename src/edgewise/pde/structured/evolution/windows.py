@@ -359,8 +359,8 @@ class WindowMarch(KeptGridMarch):
     ) -> list[tuple[np.ndarray, Slopes]]:
         """Residuals (residuals, m, q) and slopes (m, q) of all parts, from values at the moments and the first ones."""
         moments, form = line.collocation_points(self.order), self.statement.form
-        used = [index for each in form.equation_term.requirements.derivatives.values() for index in each]
-        self._count_values(grid, len({tuple(index[k] for k in self.space) for index in used}))
+        used = {tuple(index[k] for k in self.space) for _, index in form.equation_term.requirements.keys}
+        self._count_values(grid, len(used))
         changes, results = self._changes(grid, line, nodal, known), []
         for number, part in enumerate(grid.parts):
             count, q = len(part.x), len(moments)
@@ -371,8 +371,7 @@ class WindowMarch(KeptGridMarch):
                 normal = torch.zeros_like(x)
                 normal[..., self.space] = part.normal[:, None]
                 block.normal = normal.flatten(0, 1)
-            jet, needed = {}, part.term.requirements.derivatives
-            keys = [(slot, index) for slot, name in enumerate(form.fields) for index in needed[name]]
+            jet, keys = {}, part.term.requirements.keys
             for own in {tuple(index[k] for k in self.space) for _, index in keys}:
                 alike = [(slot, index) for slot, index in keys if tuple(index[k] for k in self.space) == own]
                 coef = np.concatenate([changes[index[self.time]][..., slot] for slot, index in alike]).T
