@@ -193,11 +193,6 @@ RENAMED = {
 def renamed_argument(old: str, new: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Make a decorator that accepts the keyword `old` in place of `new`, with a DeprecationWarning.
 
-    Parameters
-    ----------
-    old, new : str
-        Former and present name of the argument.
-
     Raises
     ------
     InputError
@@ -234,13 +229,6 @@ def renamed_argument(old: str, new: str) -> Callable[[Callable[P, R]], Callable[
 
 def renamed_method(old: str, method: Callable[P, R]) -> Callable[P, R]:
     """Make the former name of a method, which calls it with a DeprecationWarning.
-
-    Parameters
-    ----------
-    old : str
-        Former name, with its class.
-    method : callable
-        The method under its present name.
 
     Examples
     --------

@@ -169,11 +169,6 @@ def missing_extra(package: str, extra: str, purpose: str) -> MissingExtraError:
     purpose : str
         Beginning of the sentence: the task that needs the package.
 
-    Returns
-    -------
-    MissingExtraError
-        The error, to be raised by the caller.
-
     Examples
     --------
     >>> print(missing_extra("matplotlib", "plot", "Drawing a network"))
@@ -184,13 +179,6 @@ def missing_extra(package: str, extra: str, purpose: str) -> MissingExtraError:
 
 def warn_caller(message: str, category: type[Warning] = EdgewiseWarning) -> None:
     """Warn at the line outside of Edgewise, torch and scikit-learn that led to the call.
-
-    Parameters
-    ----------
-    message : str
-        The warning, a sentence.
-    category : type
-        Class of the warning.
 
     Notes
     -----

@@ -30,19 +30,9 @@ _RESERVED_FILES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNOREC
 
 
 def printable_text(value: object, kept: str = "") -> str:
-    r"""Return a text in which every character that cannot be printed is the replacement mark.
+    r"""Return a text, or that of an object, in which every character that cannot be printed is the replacement mark.
 
-    Parameters
-    ----------
-    value : object
-        The text, or something with a `str`.
-    kept : str
-        Control characters that stay, such as ``"\n"``.
-
-    Returns
-    -------
-    str
-        The text without control characters, surrogates, and marks that change the direction of writing.
+    Such are control characters but those that are kept, surrogates, and marks that change the direction of writing.
 
     Examples
     --------

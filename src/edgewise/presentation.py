@@ -92,13 +92,6 @@ def number_text(value: float, digits: int = 4, *, separated_from: float = SEPARA
 def column_texts(values: Sequence[float], digits: int = 3) -> list[str]:
     """Write numbers that stand below or beside each other, each with its own digits but alike in their separators.
 
-    Parameters
-    ----------
-    values : sequence of float
-        The numbers.
-    digits : int
-        Significant digits of each.
-
     Examples
     --------
     >>> column_texts([14300.0, 3270.0]), column_texts([3270.0, 27.0])
@@ -109,14 +102,7 @@ def column_texts(values: Sequence[float], digits: int = 3) -> list[str]:
 
 
 def number_texts(values: Sequence[float], digits: int = 3) -> list[str]:
-    """Write numbers of one quantity with the same decimals, so that their differences can be read.
-
-    Parameters
-    ----------
-    values : sequence of float
-        The numbers.
-    digits : int
-        Significant digits of the difference between the largest and the smallest.
+    """Write numbers of one quantity with the same decimals: so many digits of their largest difference can be read.
 
     Examples
     --------
@@ -140,12 +126,7 @@ def number_texts(values: Sequence[float], digits: int = 3) -> list[str]:
 
 
 def tick_texts(values: Sequence[float]) -> list[str]:
-    """Write the numbers at the ticks of an axis, with just the decimals that their distances need.
-
-    Parameters
-    ----------
-    values : sequence of float
-        The numbers in ascending order.
+    """Write the ascending numbers at the ticks of an axis, with just the decimals that their distances need.
 
     Examples
     --------

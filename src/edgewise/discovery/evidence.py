@@ -147,11 +147,6 @@ def with_decided_functions(
         Weights of the squared errors; by default all are equal.
     deadline : float
         Reading of `time.monotonic` after which no further form is tried.
-
-    Returns
-    -------
-    FittedExpression
-        The formula with straight lines, or the given one.
     """
     for form in _with_one_line(fitted.expression, x):
         if time.monotonic() > deadline:
@@ -202,25 +197,11 @@ def with_decided_digits(node: Expression, x: np.ndarray, y: np.ndarray, weight: 
     """Round the free constants of a fitted formula to the digits that the data decide.
 
     One constant after another is rounded to the decimal place of the leading digit of its standard error, given those
-    that are rounded already, and the others move along the valley of the least squares. Each rounding raises the sum
-    of squares by at most a quarter of the residual variance: less than the fit of one constant to noise lowers it.
+    that are rounded already, and the others move along the valley of the least squares. Each rounding raises the sum of
+    squares by at most a quarter of the residual variance: less than the fit of one constant to noise lowers it.
 
-    Parameters
-    ----------
-    node : Expression
-        The formula with its fitted constants.
-    x : ndarray, shape (N, inputs)
-        The inputs.
-    y : ndarray, shape (N,)
-        The target.
-    weight : ndarray, shape (N,), optional
-        Weights of the squared errors; by default all are equal.
-
-    Returns
-    -------
-    Expression
-        The formula with rounded constants; the given one if its derivatives are not finite or the rounded formula is
-        clearly worse, as it may be where the formula is far from linear in its constants.
+    The formula stays as it is if its derivatives are not finite or the rounded one is clearly worse, as it may be where
+    it is far from linear in its constants.
     """
     places = free_places(node)
     values = np.array(constant_values(node))

@@ -162,14 +162,7 @@ def _front(search: Search) -> Front:
 
 
 def class_law(search: Search, log_odds: np.ndarray | None = None) -> Front:
-    """The front of formulas of the log-odds of y = 1, see `class_front`.
-
-    Parameters
-    ----------
-    search : Search
-        Its y is 0 or 1.
-    log_odds : ndarray of shape (N,), optional
-        Those of a model, to start from.
+    """The front of formulas of the log-odds of y = 1, see `class_front`; `log_odds` (N,) of a model are the start.
 
     Raises
     ------

@@ -20,16 +20,9 @@ from edgewise.formulas.expression import (
 
 
 def obeys(node: Expression, options: FormulaOptions, names: Sequence[str]) -> bool:
-    """True if a formula keeps to the options of a search.
+    """True if a formula keeps to the options of a search: `operators`, `nested`, `required` and `max_size`.
 
-    Parameters
-    ----------
-    node : Expression
-        The formula, simplified: a formula may be written with operators that its simplified form does not need.
-    options : FormulaOptions
-        The options. Of them `operators`, `nested`, `required` and `max_size` say what a formula may be.
-    names : sequence of str
-        Names of the inputs in the order of the columns, for `options.required`.
+    The formula is simplified: it may be written with operators that its simplified form does not need.
     """
     if complexity(node) > options.max_size:
         return False

@@ -318,17 +318,8 @@ def expanded(node: Expression) -> Expression:
 def with_merged_roots(node: Expression) -> Expression:
     """Write products of square roots as the root of a product: sqrt(a) / sqrt(b) as sqrt(a/b).
 
-    Where a and b are positive the values are the same; where the factors are undefined, the root may not be.
-
-    Parameters
-    ----------
-    node : Expression
-        The formula, simplified: a product within a product hides its roots.
-
-    Returns
-    -------
-    Expression
-        The formula, not simplified further.
+    Where a and b are positive the values are the same; where the factors are undefined, the root may not be. The
+    formula must be simplified, for a product within a product hides its roots; the result is not.
 
     Examples
     --------

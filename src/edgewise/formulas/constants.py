@@ -230,19 +230,9 @@ def without_redundant_constants(
 
 
 def closed_forms(value: float, reach: float) -> Iterator[Exact]:
-    """Closed forms within a distance of a value, the shortest first.
+    """Closed forms within a distance of a value, the shortest first; if 0 is within it, 0 is the only one.
 
-    Parameters
-    ----------
-    value : float
-        The number.
-    reach : float
-        Largest distance. If 0 is within it, 0 is the only form.
-
-    Yields
-    ------
-    Exact
-        Whole numbers, fractions, and these times a unit of `UNITS`.
+    They are whole numbers, fractions, and these times a unit of `UNITS`.
 
     Examples
     --------
@@ -295,18 +285,6 @@ def evidence_for(form: Exact, value: float, error: float) -> float:
     exp(-z^2 / 2) W / (n s sqrt(2 pi)), with z the distance in standard errors s, n the number of forms and W the width
     of the interval. So 3/pi is no evidence for a constant that is known to 1 %, and pi is strong evidence for one that
     is known to eight digits.
-
-    Parameters
-    ----------
-    form : tuple (p, q, unit)
-        The closed form, other than 0.
-    value, error : float
-        The fitted constant and its standard error.
-
-    Returns
-    -------
-    float
-        The Bayes factor.
 
     References
     ----------
@@ -408,18 +386,7 @@ def recognise(
 
 
 def convincing_forms(value: float, error: float) -> Iterator[Exact]:
-    """Closed forms of a constant for which there is strong evidence, the strongest first; 0 always.
-
-    Parameters
-    ----------
-    value, error : float
-        The fitted constant and its standard error.
-
-    Yields
-    ------
-    Exact
-        The forms, see `evidence_for`.
-    """
+    """Closed forms of a constant with an error for which there is strong evidence, the strongest first; 0 always."""
     reach = min(_uncertainty(value, error), 0.2 * abs(value) + 1e-3)
     shortest = list(islice(closed_forms(value, reach), MOST_TRIALS))
     if shortest and shortest[0][0] == 0:

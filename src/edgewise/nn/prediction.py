@@ -27,11 +27,6 @@ def predict_in_batches(model: Callable[[Tensor], Tensor], x: Tensor, *, rows: in
     rows : int, optional
         Rows of a batch. By default as many as `rows_in_memory` allows for a module, and 8192 for other functions.
 
-    Returns
-    -------
-    Tensor, shape (N, out) or (C, N, out)
-        The outputs in the order of x.
-
     Examples
     --------
     >>> x = torch.arange(6.0).view(3, 2)

@@ -33,23 +33,10 @@ _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(e[+-]?\d+)?", re.IGNORECASE)
 def read_delimited(
     path: Path, open_binary: Callable[[], BinaryIO], delimiter: str | None, largest: float = math.inf
 ) -> Table:
-    """Read delimited text.
+    """Read delimited text, at most `largest` bytes of it; a text that is no table is a FileError, see `read_table`.
 
-    Parameters
-    ----------
-    path : Path
-        The file, for messages.
-    open_binary : callable
-        Opens the (unpacked) file afresh, for reading bytes.
-    delimiter : str or None
-        One character; None to recognise it from the first lines.
-    largest : float
-        Bytes of text that are read, at most.
-
-    Raises
-    ------
-    FileError
-        The text is not a table; see `read_table`.
+    `path` is for messages, `open_binary` opens the (unpacked) file afresh, and a delimiter of None is recognised from
+    the first lines.
     """
     with open_binary() as raw:
         # The header by itself first: a line of 100,000 names is refused before any more is read.

@@ -105,11 +105,8 @@ class ResultFolder:
     def check_owner(self, **facts: str) -> None:
         """Raise FileError if the folder holds results of something else, unless --force was given.
 
-        Parameters
-        ----------
-        **facts : str
-            Entries of the marked JSON file that decide, such as the table and the target; of a path the last part
-            counts, since the same file may be named from another folder.
+        Facts are the entries of the marked JSON file that decide, such as the table and the target; of a path the last
+        part counts, since the same file may be named from another folder.
         """
         stored = self._stored()
         if self.force or stored is None:

@@ -24,15 +24,7 @@ from edgewise.presentation import counted
 def run_facts(command: str, job: Any, **files: str | None) -> dict[str, Any]:
     """Return what determines the results of a command: its options, the contents of its files, versions and threads.
 
-    Parameters
-    ----------
-    command : str
-        Name of the command.
-    job : dataclass
-        Its options.
-    **files : str or None
-        Files that it reads, by the name of the option; what is no file, such as the name of a data set, counts by its
-        name.
+    Files are given by the names of their options; what is no file, such as the name of a data set, counts by its name.
     """
     facts = asdict(job) | {"command": command, "threads": torch.get_num_threads()}
     for name, path in files.items():

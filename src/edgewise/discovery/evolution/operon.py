@@ -31,24 +31,9 @@ LONGEST_RUN = 10  # Seconds of one run; then the best are yielded and a run with
 
 
 def evolved_by_operon(problem: LawProblem, clock: Clock) -> Iterator[Expression]:
-    """Search expressions with pyoperon until the clock is over.
+    """Search expressions with pyoperon until the clock is over: yield the Pareto front of length and error of each run.
 
-    Parameters
-    ----------
-    problem : LawProblem
-        The rows to fit, and what the law may be made of; `options.n_jobs` is the number of its threads.
-    clock : Clock
-        When to stop.
-
-    Yields
-    ------
-    Expression
-        The Pareto front of length and error of each run.
-
-    Raises
-    ------
-    ImportError
-        The package is not installed; `FormulaOptions` checks that beforehand.
+    `options.n_jobs` of the problem is the number of its threads.
     """
     regressor = import_module("pyoperon.sklearn").SymbolicRegressor
     symbols = [OPERON_SYMBOLS[name] for name in problem.options.operators if name in OPERON_SYMBOLS]

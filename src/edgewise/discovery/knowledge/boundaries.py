@@ -94,23 +94,8 @@ def fit_class_constants(
 ) -> ClassFit | None:
     """Fit the free constants of a formula of log-odds to classes by Firth's penalised likelihood.
 
-    Parameters
-    ----------
-    node : Expression
-        The formula; its constants are the start.
-    x : ndarray, shape (N, inputs)
-        The inputs.
-    y : ndarray, shape (N,)
-        The classes, 0 and 1.
-    weight : ndarray, shape (N,), optional
-        Weights of the rows; by default all are 1.
-    deadline : float
-        Reading of `time.monotonic` after which no further step is made.
-
-    Returns
-    -------
-    ClassFit or None
-        None if the formula is not finite at a row.
+    Classes y are 0 and 1; the constants of the formula are the start. No step begins after a `deadline`, a reading of
+    `time.monotonic`. None if the formula is not finite at a row.
     """
     places = free_places(node)
     exact = [part.exact for part in walk(node) if isinstance(part, Number)]
@@ -161,23 +146,11 @@ def fit_class_constants(
 
 
 def class_front(problem: LawProblem, search: Working, clock: Clock, log_odds: np.ndarray | None = None) -> Front:
-    """Find formulas of the log-odds of the class y = 1.
+    """Find formulas of the log-odds of the class y = 1; y of the problem is 0 or 1.
 
-    Parameters
-    ----------
-    problem : LawProblem
-        The rows; y is 0 or 1.
-    search : callable
-        Proposes formulas for a working response, see `Working`.
-    clock : Clock
-        The time.
-    log_odds : ndarray of shape (N,), optional
-        Those of a smooth model at the rows to fit, to start from; by default 0.
-
-    Returns
-    -------
-    Front
-        Its losses are logarithmic, and its variance is the loss of a constant.
+    `search` proposes formulas for a working response, see `Working`, and `log_odds` (N,) of a smooth model at the rows
+    to fit, by default 0, are the start. Losses of the front are logarithmic, and its variance is the loss of a
+    constant.
 
     Raises
     ------

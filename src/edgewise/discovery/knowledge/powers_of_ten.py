@@ -20,15 +20,7 @@ MOST_EXTREME_TARGET = 1e150
 
 
 def check_sizes(x: np.ndarray, y: np.ndarray, names: Sequence[str]) -> None:
-    """Raise InputError for columns in units in which squares of products would not be numbers.
-
-    Parameters
-    ----------
-    x : ndarray of shape (N, inputs)
-    y : ndarray of shape (N,) or (N, outputs)
-    names : sequence of str
-        Names of the inputs.
-    """
+    """Raise InputError for columns in units in which squares of products would not be numbers."""
     for name, size in zip(("y", *names), (np.abs(y).max(), *np.abs(x).max(0)), strict=True):
         if size > 0 and not 1 / EXTREME < size < EXTREME:
             raise _too_extreme(name, size)
@@ -79,25 +71,10 @@ def _exchanged(node: Expression, powers: Sequence[int], target: int) -> Expressi
 
 
 def in_original_units(front: Front, powers: Sequence[int], target: int, x: np.ndarray, y: np.ndarray) -> Front:
-    """The front of a search in divided units with formulas, errors and constants for the columns as they were.
+    """The front of a search in divided units with formulas, errors and constants for the columns as they were, x and y.
 
-    Parameters
-    ----------
-    front : Front
-        The formulas in divided units.
-    powers : sequence of int
-        The powers of ten by which the columns of x were divided.
-    target : int
-        That of the target.
-    x : ndarray of shape (N, inputs)
-        The columns as they were.
-    y : ndarray of shape (N,)
-        The target as it was.
-
-    Returns
-    -------
-    Front
-        Constants that take up a power of ten have no closed form, since that is one of the divided units.
+    The columns of x were divided by these powers of ten, the target by `target`. Constants that take up a power of ten
+    have no closed form, since that is one of the divided units.
     """
     unit = 10.0 ** (2 * target)
 

@@ -150,24 +150,7 @@ class PartsFit:
 def fitted_parts(
     template: Template, problem: LawProblem, known: Mapping[int, Expression], clock: Clock
 ) -> PartsFit | None:
-    """Fit all functions of a structure.
-
-    Parameters
-    ----------
-    template : Template
-        The structure, with unknown functions.
-    problem : LawProblem
-        The rows.
-    known : mapping of int to Expression
-        Laws of some of the functions.
-    clock : Clock
-        The time.
-
-    Returns
-    -------
-    PartsFit or None
-        None if no start is finite at all rows.
-    """
+    """Fit all functions of a structure, of which some laws are known; None if no start is finite at all rows."""
     best: PartsFit | None = None
     for with_logs in (False, True):
         fits: list[PartsFit] = []
@@ -287,16 +270,11 @@ def _fitted(
 
 
 def part_problem(fit: PartsFit, problem: LawProblem, function: int) -> LawProblem | None:
-    """The problem of one function, with the residuals of the whole as its noise.
+    """The problem of one function, with the residuals of the whole as its noise; None if that does not depend on it.
 
     Where the function stands at one place, its target is its smooth curve plus the residual over the derivative of the
     whole by the function: what the data say of it, given all else. Where it stands at several, the curve itself at all
     arguments. The weights are the squares of the derivatives, so that its squared errors are those of the whole.
-
-    Returns
-    -------
-    LawProblem or None
-        None if the whole does not depend on the function.
     """
     places = fit.template.places(function)
     rows = [

@@ -133,11 +133,6 @@ def read_template(text: str, names: Sequence[str]) -> Template:
     names : sequence of str
         Names of the inputs.
 
-    Returns
-    -------
-    Template
-        The structure.
-
     Raises
     ------
     InputError

@@ -102,16 +102,9 @@ class CurveSum:
 
 
 def proposed_curve_sums(model: SmoothModel, x: np.ndarray, algebraic: bool = False) -> list[CurveSum]:
-    """Proposals of combinations of two inputs, the most credible first.
+    """Proposals of combinations of two inputs, the most credible first, by the gradients of a model at rows x.
 
-    Parameters
-    ----------
-    model : SmoothModel
-        Model of the rows.
-    x : ndarray of shape (N, inputs)
-        Rows at which the gradients are compared.
-    algebraic : bool
-        Whether to leave out exponentials and angles: noisy gradients fit some of them to any law.
+    `algebraic` leaves out exponentials and angles: noisy gradients fit some of them to any law.
     """
     gradient = model.gradient(x)
     with np.errstate(all="ignore"):

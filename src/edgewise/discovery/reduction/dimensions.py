@@ -48,19 +48,10 @@ Dimension = dict[str, Fraction]
 
 
 def dimension(unit: str, name: str = "unit") -> Dimension:
-    """Exponents of the base units of a unit.
+    """Exponents of the base units of a unit, without zeros; empty for a number without a unit.
 
-    Parameters
-    ----------
-    unit : str
-        Products and quotients of units with exponents, for example "kg m/s^2"; only the factor after a slash divides.
-    name : str
-        What the unit belongs to, for the message of an error.
-
-    Returns
-    -------
-    dict of str to Fraction
-        Without zeros; empty for a number without a unit.
+    A unit has products and quotients with exponents, as "kg m/s^2"; only the factor after a slash divides. `name` says
+    in errors what the unit belongs to.
 
     Raises
     ------

@@ -41,20 +41,7 @@ Partition = tuple[tuple[int, ...], ...]
 
 
 def proposed_separations(step: Step, clock: Clock) -> Iterator[Separation]:
-    """Yield the forms of a problem as several smaller ones.
-
-    Parameters
-    ----------
-    step : Step
-        The problem with its model, of two or more inputs.
-    clock : Clock
-        The time.
-
-    Yields
-    ------
-    Separation
-        In the columns of the step's problem.
-    """
+    """Yield the forms of a problem of two or more inputs as several smaller ones, in the columns of its step."""
     if len(step.problem.names) < 2 or not step.model.groups:
         return
     x = step.problem.x[:INTERACTION_ROWS]

@@ -151,16 +151,10 @@ def is_confirmed(larger: Step, smaller: Step) -> bool:
 def is_as_accurate(larger: Step, squares: np.ndarray) -> bool:
     """Compare squared errors with those of a step's model: True if they are no larger.
 
-    The squared errors of the same left-out rows are compared, except at the edge of the data: the mean difference may
-    be one standard error. Where the data are free of noise both errors are those of the models and far smaller than
-    anything that a false reduction leaves, so the error may grow by a factor.
-
-    Parameters
-    ----------
-    larger : Step
-        The step.
-    squares : ndarray
-        Squared errors in the unit of the first target, of as many of the last rows of the step's.
+    The squared errors of the same left-out rows, as many of the last rows of the step's in the unit of the first
+    target, are compared, except at the edge of the data: the mean difference may be one standard error. Where the data
+    are free of noise both errors are those of the models and far smaller than anything that a false reduction leaves,
+    so the error may grow by a factor.
     """
     shared = min(len(larger.squares), len(squares))
     before, after = larger.squares[-shared:], squares[-shared:]

@@ -22,13 +22,10 @@ MOST_BANDS = 300  # edges of networks whose bands are computed; a choice: 1 ms e
 
 
 def band_fields(subject: Subject) -> dict[str, Any] | None:
-    """Return the half widths of the bands of all curves of the unedited network, at even points of their domains.
+    """Return the half widths of the bands of all curves of the unedited network; None without error bars.
 
-    Returns
-    -------
-    dict or None
-        "edges" maps "layer,i,o" to the first and last point, the values of the curve and the half widths of its band;
-        None without error bars.
+    "edges" maps "layer,i,o" to the first and last of even points of the domain, the values of the curve there and the
+    half widths of its band.
     """
     estimator, network = subject.estimator, subject.network
     bars = estimator.error_bars_ if isinstance(estimator, KANRegressor) else None

@@ -388,15 +388,11 @@ def most_varying(prediction: np.ndarray) -> int:
 
 
 def described_output(prediction: np.ndarray) -> int:
-    """Return the number of the output that a row is described by: the second of two classes, else the largest.
+    """Return the number of the output by which a row (outputs,) is described: the second of two classes or the largest.
 
-    The probabilities of two classes say the same, and their contributions differ in sign only, so that sentences about
-    several rows agree only if they are about one class: the second, as in a summary.
-
-    Parameters
-    ----------
-    prediction : ndarray
-        (outputs,); outputs whose sum is 1 are the probabilities of classes.
+    Outputs whose sum is 1 are the probabilities of classes. Those of two classes say the same, and their contributions
+    differ in sign only, so that sentences about several rows agree only if they are about one class: the second, as in
+    a summary.
 
     Examples
     --------
@@ -441,14 +437,9 @@ def _checked_names(names: Sequence[str] | None, count: int, letter: str, argumen
 
 
 def constant_sentence(prediction: np.ndarray, outputs: Sequence[str]) -> str:
-    """Return a sentence about predictions that are the same in all rows, "" where they are not.
+    """Return a sentence about predictions (n, outputs) that are the same in all rows, "" where they are not.
 
-    Parameters
-    ----------
-    prediction : ndarray
-        (n, outputs); several outputs whose sum is 1 in every row are the probabilities of classes.
-    outputs : sequence of str
-        Their names.
+    Several outputs whose sum is 1 in every row are the probabilities of classes.
 
     Examples
     --------

@@ -112,21 +112,11 @@ def _gaussian_value(z: Tensor) -> Tensor:
 
 
 def subsets_of(parts: Tensor) -> Iterator[tuple[int, ...]]:
-    """List the sets of columns that a network relates, one per relation.
+    """Yield the sets of columns that a network with functions of values (N, d) relates, one per relation.
 
     Two independent relations z_1 = 0 and z_2 = 0 pass a network as their sum. So of all subsets of the active columns
     those count that are about as tight as the whole (variance of the sum over the sum of variances) and have no subset
     that is.
-
-    Parameters
-    ----------
-    parts : Tensor
-        (N, d), values of the functions of a network.
-
-    Yields
-    ------
-    tuple of int
-        Columns, ascending.
     """
     size = parts.square().mean(0)
     is_active = size > ACTIVE**2 * size.max()

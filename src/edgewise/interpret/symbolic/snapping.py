@@ -368,11 +368,6 @@ def with_edge(model: KAN, place: Place, fitted: EdgeFit, table: Mapping[str, Ele
         The function with its constants; "0" removes the edge and adds its mean `fitted.d` to another edge.
     table : mapping of str to Elementary
         The elementary functions.
-
-    Returns
-    -------
-    KAN
-        The network with the function.
     """
     number, i, o = place
     changed = copy.deepcopy(model)
@@ -396,11 +391,6 @@ def with_spline(model: KAN, place: Place, x: Tensor, *, like: KANLayer | None = 
         Rows (N, inputs) at which the spline is fitted.
     like : KANLayer, optional
         Splines whose grid size and degree are taken in a layer that has none.
-
-    Returns
-    -------
-    KAN
-        The network with the spline.
     """
     number, i, o = place
     changed = copy.deepcopy(model)

@@ -193,11 +193,6 @@ def with_function(
         same sum, if there is one.
     table : mapping of str to Elementary
         Where the function is defined.
-
-    Returns
-    -------
-    EdgeLayer
-        The layer with the function.
     """
     spline, symbolic = parts_of(layer)
     if spline is not None:
@@ -245,11 +240,6 @@ def with_spline(
         Whether the function stays, with a spline that is zero beside it.
     like : KANLayer, optional
         Splines whose grid size and degree are taken in a layer that has none.
-
-    Returns
-    -------
-    EdgeLayer
-        The layer with the spline.
     """
     spline, symbolic = parts_of(layer)
     if spline is None:
@@ -280,11 +270,6 @@ def blank_splines(layer: EdgeLayer, outputs: int, domain: Tensor | None, like: K
         Domain of each input, (in, 2).
     like : KANLayer, optional
         Splines whose grid size, degree and base function are taken; 5 intervals of degree 3 and no base otherwise.
-
-    Returns
-    -------
-    KANLayer
-        The splines.
     """
     weight = next(layer.parameters())
     blank = KANLayer(

@@ -47,31 +47,12 @@ def product_groups(model: KAN) -> list[Groups]:
 
 
 def live_edges(model: KAN) -> tuple[Tensor, ...]:
-    """Mark the edges that take part: not masked, and on a path from an input to an output.
-
-    Returns
-    -------
-    tuple of Tensor
-        bool (in, out), one per layer of edges.
-    """
+    """Mark the edges that take part, (in, out) per layer: not masked, and on a path from an input to an output."""
     return connected_edges([layer.mask != 0 for layer in edge_layers(model)], product_groups(model))
 
 
 def connected_edges(masks: Masks, groups: Sequence[Groups]) -> tuple[Tensor, ...]:
-    """Mark the edges of `masks` that lie on a path from an input to an output.
-
-    Parameters
-    ----------
-    masks : sequence of Tensor
-        bool (in, out), one per layer of edges.
-    groups : sequence of Groups
-        From `product_groups`.
-
-    Returns
-    -------
-    tuple of Tensor
-        bool (in, out), one per layer of edges.
-    """
+    """Mark the edges of `masks`, (in, out) per layer, that lie on a path from an input to an output."""
     forward, reached = [], masks[0].new_ones(masks[0].shape[0])
     for mask, nodes in zip(masks, groups, strict=True):
         forward.append(mask & reached[:, None])
@@ -184,21 +165,9 @@ class Kept:
 
 @torch.no_grad()
 def without_dead_nodes(model: KAN) -> tuple[KAN, Kept]:
-    """Copy a network without the inputs and hidden nodes that no live edge touches.
+    """Copy a network without the inputs and hidden nodes that no live edge touches; also return what it keeps.
 
     All outputs stay. Products come after sums in each layer, in the order of `ProductLayer.after_sums`.
-
-    Parameters
-    ----------
-    model : KAN
-        Left unchanged.
-
-    Returns
-    -------
-    model : KAN
-        The smaller network.
-    kept : Kept
-        The parts that it keeps.
     """
     live, groups = live_edges(model), product_groups(model)
     nodes: list[Tensor] = [live[0].any(1).nonzero()[:, 0]]
@@ -223,15 +192,7 @@ def without_dead_nodes(model: KAN) -> tuple[KAN, Kept]:
 
 
 def with_output(model: KAN, output: int) -> KAN:
-    """Copy a network with one of its outputs alone; edges that only the other outputs need are masked.
-
-    Parameters
-    ----------
-    model : KAN
-        Left unchanged.
-    output : int
-        Number of the output.
-    """
+    """Copy a network with one of its outputs alone, by number; edges that only the other outputs need are masked."""
     layers, groups = copy.deepcopy(edge_layers(model)), product_groups(model)
     last, wanted = layers[-1], torch.tensor(groups[-1][output])
     layers[-1] = selected(last, torch.arange(last.in_features), wanted)
@@ -265,11 +226,6 @@ def with_inputs(model: KAN, columns: Tensor, like: EdgeLayer) -> KAN:
         Numbers of its inputs among those of `like`.
     like : EdgeLayer
         Layer with all the inputs, whose knots the others get.
-
-    Returns
-    -------
-    KAN
-        The wider network.
     """
     first, *others = edge_layers(model)
     return _with_layers(model, [spread_inputs(first, columns, like), *copy.deepcopy(others)], product_groups(model))

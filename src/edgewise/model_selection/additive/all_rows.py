@@ -271,14 +271,7 @@ def refined(
 def held_out_losses(solution: Solution, whole: NormalMatrix, factor: float) -> float:
     """Return the squared errors of rows that an estimate of the others did not see, from sums alone.
 
-    Parameters
-    ----------
-    solution : Solution
-        Estimate of a part of the rows by squared errors of one response.
-    whole : NormalMatrix
-        Normal matrix of all rows, of the same design.
-    factor : float
-        The strengths of the estimate are multiplied by it.
+    `whole` is the normal matrix of all rows, of the same design; strengths of the estimate are multiplied by a factor.
     """
     part, fit = solution.normal, solution.fits[0]
     if factor != 1:

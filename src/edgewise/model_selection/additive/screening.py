@@ -21,23 +21,8 @@ def screened(design: Design, x: Array, y: Array, weight: Array, solve: Solver) -
     The promise of an input is what the means of its bins explain of the residuals, in standard deviations of what they
     would explain of noise. Half of the inputs are taken by the residuals of a constant, the rest by those of the
     additive model of the first half: iterated sure independence screening [1]_, with curves as in [2]_. The indicators
-    of categories are always in.
-
-    Parameters
-    ----------
-    design : Design
-        Design without curves.
-    x, y, weight : ndarray
-        Rows (N, inputs), responses (N, m) and weights (N,).
-    solve : callable
-        Estimates a design, see `Solver`.
-
-    Returns
-    -------
-    design : Design
-        The design with curves.
-    solution : Solution or None
-        The estimate of the first half, to start from.
+    of categories are always in. Return the design with curves, and the estimate of the first half to start from, or
+    None.
 
     References
     ----------

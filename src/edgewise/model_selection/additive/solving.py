@@ -235,13 +235,8 @@ def _extended(before: Solution | None, design: Design, x: Array, weight: Array, 
 def two_loops(slope: np.ndarray, memory: Iterable[tuple[np.ndarray, np.ndarray]], metric: np.ndarray) -> np.ndarray:
     """Return the inverse Hessian of limited memory times a slope (K, p).
 
-    Parameters
-    ----------
-    slope : ndarray of shape (K, p)
-    memory : iterable of (ndarray, ndarray)
-        Changes of the point and of the slope, the oldest first.
-    metric : ndarray of shape (p, p)
-        Block of the inverse Hessian without memory, the same for all K.
+    Memory has changes of the point and of the slope, the oldest first; the metric (p, p) is the block of the inverse
+    Hessian without memory, the same for all K.
 
     References
     ----------

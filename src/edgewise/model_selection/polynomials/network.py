@@ -254,21 +254,10 @@ class Polynomial:
 
 
 def factor_changes(left: np.ndarray, right: np.ndarray, changes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the changes of two factors for changes of the table that is their product.
+    """Return changes of two factors, (a, R, K) and (b, R, K), for changes (a, b, K) of the table, their product.
 
     W = U V' moves by dU = (dW - U U' dW / 2) V / |V|^2 and likewise dV, which gives every change of W within its rank.
-
-    Parameters
-    ----------
-    left, right : ndarray of shapes (a, R) and (b, R)
-        The factors; each has orthogonal columns, and a column is as long in one as in the other.
-    changes : ndarray of shape (a, b, K)
-        Changes of the table.
-
-    Returns
-    -------
-    ndarray, ndarray of shapes (a, R, K) and (b, R, K)
-        Changes of the factors.
+    Each factor, (a, R) and (b, R), has orthogonal columns, and a column is as long in one as in the other.
     """
     root = np.sqrt(np.sqrt((left**2).sum(0) * (right**2).sum(0)))
     u, v = left / root, right / root

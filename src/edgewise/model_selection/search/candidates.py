@@ -357,14 +357,7 @@ class FitCache:
         return replace(_of_constants(estimate, eta[0]), range=(float(eta.min()), float(eta.max())))
 
     def mean(self, candidate: Candidate, parts: Sequence[FitCache]) -> Fitted:
-        """Take the mean of models that are fitted to parts of the rows, in one space of columns: one model again.
-
-        Parameters
-        ----------
-        candidate : Candidate
-        parts : sequence of FitCache
-            Fits to parts of these rows with the same design.
-        """
+        """Take the mean of models that are fitted to parts of the rows, in one space of columns: one model again."""
         family, single = candidate.family, replace(candidate, models=1)
         whole = self.estimate(single)
         chosen = [[p.inputs for p in part.estimate(single).design.pairs] for part in parts]

@@ -64,14 +64,8 @@ class Comparisons:
     def record_mean(self, rich: Candidate, single: Candidate) -> tuple[np.ndarray, float, float, float]:
         """Add a row for the mean of several models that see parts of the rows, from the folds of one such model.
 
-        Returns
-        -------
-        losses : ndarray
-            Losses of the mean, (N,).
-        loss : float
-            Their mean.
-        gain, error : float
-            How much lower it is than that of one model, and the standard error.
+        Return the losses of the mean (N,), their mean, how much lower that is than that of one model, and the standard
+        error of this.
         """
         evidence = self.by_folds[single]
         spread = 2 * (evidence.single_losses - evidence.losses)  # what resampling adds to the loss of one model
@@ -156,13 +150,6 @@ def left_out(estimate: Estimate, x: np.ndarray) -> np.ndarray:
 
     With the strengths held, leaving a row of leverage h out moves its prediction by -h / (1 - h) times its working
     residual: exactly for squared errors [1]_, and to first order for other losses [2]_.
-
-    Parameters
-    ----------
-    estimate : Estimate
-        Fit to the rows.
-    x : ndarray of shape (N, n)
-        The rows.
 
     References
     ----------

@@ -400,18 +400,11 @@ def with_nodes(augmented: KAN, nodes: HiddenNodes) -> KAN:
 
 
 def smooth_residual(x: np.ndarray, residual: np.ndarray, weight: np.ndarray, errors: float) -> bool:
-    """Return whether neighbours have nearly the same residuals, so that these are structure and no noise.
+    """Return whether neighbours among rows (N, n) have nearly the same residuals (N, m), which are no noise then.
 
     The ratio of half the mean square of the differences between neighbours to the variance is 1 for noise (von Neumann,
     Annals of Mathematical Statistics 12 (1941) 367; with nearest neighbours, the Gamma test of Stefansson et al.,
-    Neural Computing and Applications 5 (1997) 131).
-
-    Parameters
-    ----------
-    x, residual, weight : ndarray
-        Rows (N, n), residuals (N, m) and weights (N,).
-    errors : float
-        Standard errors by which the ratio must lie below 1.
+    Neural Computing and Applications 5 (1997) 131). It must lie below 1 by so many standard errors.
     """
     from scipy.spatial import KDTree
 

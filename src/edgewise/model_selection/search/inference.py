@@ -172,13 +172,6 @@ def parameter_factor(fitted: Fitted, model: KAN) -> Tensor:
     of the curves exactly, and to the factors of a pair's tensor within its rank (`factor_changes`). The functions
     inside hidden nodes are taken as known, and inputs without any curve as without influence.
 
-    Parameters
-    ----------
-    fitted : Fitted
-        Additive model.
-    model : KAN
-        `fitted.to_kan()`.
-
     Raises
     ------
     InputError

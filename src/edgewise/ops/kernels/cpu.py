@@ -239,14 +239,9 @@ def layer_gradients(
 def active_basis(
     x: Tensor, knots: Tensor, degree: int, orders: int, variant: str | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Compute the active basis functions and their derivatives.
+    """Numbers of the knot intervals of x, (batch, in), int64, and derivatives of the active basis functions there.
 
-    Returns
-    -------
-    interval : Tensor
-        Number of the knot interval of each x, (batch, in), int64.
-    values : Tensor
-        Derivatives of the active functions, (orders + 1, batch, in, degree + 1).
+    These have shape (orders + 1, batch, in, degree + 1).
     """
     values = x.new_empty(orders + 1, *x.shape, degree + 1)
     interval = x.new_empty(x.shape, dtype=torch.int64)

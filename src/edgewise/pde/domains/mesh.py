@@ -308,17 +308,8 @@ class Mesh:
 def left_out(layer: TensorLayer, domain: Domain | Sequence[Domain]) -> list[Tensor]:
     """Estimate the error of a spline in each interval of each coordinate, relative to its field.
 
-    Parameters
-    ----------
-    layer : TensorLayer
-        The spline.
-    domain : Domain or sequence of Domain
-        Domain outside of which nothing counts, or one for each output.
-
-    Returns
-    -------
-    list of Tensor
-        Errors for each coordinate, (grid_size,), each the largest over the other coordinates.
+    Errors (grid_size,) are the largest over the other coordinates; outside of the domain, or of one for each output,
+    nothing counts.
 
     Notes
     -----
@@ -372,11 +363,6 @@ def grown(
         Spline of the stage before, which shows where halving lowered the error less than for smooth functions.
     most : float
         Largest number of coefficients.
-
-    Returns
-    -------
-    list of Tensor
-        Breakpoints of each coordinate.
     """
     lists = [points.tolist() for points in layer.breakpoints]
     errors = left_out(layer, domain)
@@ -406,20 +392,10 @@ def grown(
 def respaced(
     layer: TensorLayer, domain: Domain | Sequence[Domain], factor: float, *, most: float = math.inf
 ) -> list[Tensor]:
-    """Breakpoints of a new grid with more coefficients, in which every interval has the same error.
+    """Breakpoints of a grid with about `factor` times as many coefficients, in which all intervals have the same error.
 
     An interval of error e gets a share e^(1 / (degree + 1)) of the new ones [1]_. The coordinates share the
-    coefficients so that the intervals of all of them have the same error.
-
-    Parameters
-    ----------
-    layer, domain, factor, most
-        As for `grown`; the number of coefficients is about `factor` times the present one.
-
-    Returns
-    -------
-    list of Tensor
-        Breakpoints of each coordinate.
+    coefficients so that the intervals of all of them have the same error. Arguments are those of `grown`.
 
     References
     ----------
@@ -473,16 +449,9 @@ def _gains(
 def equal_shares(x: Tensor, weights: Tensor, residuals: Tensor, bounds: Tensor, counts: Sequence[int]) -> list[Tensor]:
     """Breakpoints of a grid whose intervals have equal shares of a residual and of the length of each coordinate.
 
-    Parameters
-    ----------
-    x, weights : Tensor
-        Points (N, n), and the parts of the domain (N,) that they stand for.
-    residuals : Tensor
-        Residuals there, (N,), not negative.
-    bounds : Tensor
-        Ends of each coordinate, (n, 2).
-    counts : sequence of int
-        Numbers of intervals. One half of the load is the residual, the other half the length.
+    One half of the load is the residual, (N,), not negative, at points x (N, n) that stand for parts of the domain
+    (N,); the other half is the length. `bounds` (n, 2) are the ends of each coordinate, `counts` the numbers of
+    intervals.
     """
     lines, mass = [], residuals * weights
     for (low, high), places, count in zip(bounds, x.unbind(1), counts, strict=True):

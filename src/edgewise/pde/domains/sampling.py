@@ -64,21 +64,9 @@ def legendre_rule(count: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def gauss_legendre(count: int, low: float, high: float, panels: int = 1) -> tuple[Tensor, Tensor]:
-    """Composite Gauss-Legendre rule on an interval.
+    """Composite Gauss-Legendre rule from `low` to `high`: nodes and weights, (count * panels,) each, float64.
 
-    Parameters
-    ----------
-    count : int
-        Number of nodes of each panel; polynomials up to degree 2 count - 1 are integrated exactly.
-    low, high : float
-        Ends of the interval.
-    panels : int
-        Number of panels of equal length.
-
-    Returns
-    -------
-    tuple of Tensor
-        Nodes and weights, (count * panels,) each, float64.
+    Each panel has `count` nodes: polynomials up to degree 2 count - 1 are integrated exactly.
 
     Examples
     --------

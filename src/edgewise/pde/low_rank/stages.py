@@ -39,21 +39,9 @@ def low_rank_stages(
 ) -> Iterator[tuple[Stage, float]]:
     """Solve on finer and finer grids, with sharper tolerances and higher ranks, until the error stalls.
 
-    Parameters
-    ----------
-    statement : Statement
-        A problem of one field on a box.
-    spend : callable
-        Told about the work; raises `OutOfTime` to end the search.
-    seed : int
-        Of random places.
-    begin : sequence of int, optional
-        Numbers of intervals of the first grid.
-
-    Yields
-    ------
-    tuple
-        The stage, and the relative error of sources, coefficients and conditions in separated form.
+    The statement is a problem of one field on a box, `spend` receives the work and raises `OutOfTime` to end the
+    search, `seed` is that of random places, and `begin` has the numbers of intervals of the first grid. Yield each
+    stage with the relative error of sources, coefficients and conditions in separated form.
     """
     bounds = statement.form.domain.bounds.numpy()
     counts = [FIRST_PERIODIC if repeats else FIRST_LINE for repeats in statement.periodic]

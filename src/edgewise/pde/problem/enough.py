@@ -34,12 +34,7 @@ def check_coefficients_matter(
 ) -> None:
     """Raise an InputError for a coefficient on which neither the equation nor any condition depends.
 
-    Parameters
-    ----------
-    samples : sequence
-        Terms of the equation and of the conditions, with points (b, n) and normals (b, n) or None for each.
-    fields, domain, coefficients
-        Of the problem.
+    Samples are the terms of both, each with points (b, n) and normals (b, n) or None.
     """
     for name, start in coefficients.items():
 
@@ -219,15 +214,9 @@ def flow_through(
 ) -> int:
     """Return 1 where a linear equation of first order carries its only field out through a face of a box, -1 where in.
 
-    The speed is the slope by the derivative along the face's coordinate over that in time: 0 where its sign changes on
-    the face, and for equations that do not have both.
-
-    Parameters
-    ----------
-    residuals, fields, domain, coefficients, face
-        As for `needs_no_condition`.
-    time : int
-        Number of the coordinate that acts as time.
+    The speed is the slope by the derivative along the face's coordinate over that in time, the coordinate of that
+    number: 0 where its sign changes on the face, and for equations that do not have both. See also
+    `needs_no_condition`.
     """
     axis, end = face
     x = domain.interior(FACE_PROBES, "sobol", 0)

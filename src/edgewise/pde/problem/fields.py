@@ -472,10 +472,6 @@ def stencil(indices: Iterable[Index], dimension: int) -> Stencil:
     dimension : int
         Number of coordinates.
 
-    Returns
-    -------
-    Stencil
-
     Examples
     --------
     Two second derivatives along the axes: two directions, and a jet of five components.

@@ -201,13 +201,7 @@ class Parts:
         return [_Part(self, number) for number in range(self.count) for _ in range(fields)]
 
     def select(self, jet: Tensor, number: Tensor, fields: int) -> Tensor:
-        """Outputs of the parts of these numbers (b, k) from all outputs of a jet (C, b, parts * fields).
-
-        Returns
-        -------
-        Tensor
-            Shape (C, b, k * fields).
-        """
+        """Outputs (C, b, k * fields) of the parts of numbers (b, k) from those of a jet (C, b, parts * fields)."""
         every = jet.unflatten(2, (self.count, fields))
         index = number[None, :, :, None].expand(len(jet), -1, -1, fields)
         return every.gather(2, index).flatten(2)

@@ -229,15 +229,10 @@ def refined(network: Chain, factor: int) -> Chain:
 
 
 def fit_hidden_grids_(network: Chain, x: Tensor) -> bool:
-    """Move hidden grids, in place, to where the activations of points x (b, n) lie.
+    """Move hidden grids, in place, to where the activations of points x (b, n) lie; return whether any was moved.
 
     They are moved if activations leave one of them or fill less than `LEAST_SPAN` of it. The function is kept as well
     as the new knots allow, so this is for coarse grids at the start.
-
-    Returns
-    -------
-    bool
-        Whether any grid was moved.
     """
     if isinstance(network, SeparableNetwork | TensorNetwork):
         return False

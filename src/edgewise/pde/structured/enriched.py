@@ -116,23 +116,9 @@ def operator_of(problem: Collocation) -> Operator | None:
 
 
 def singular_functions(problem: Collocation, operator: Operator, most: float, around: int) -> list[SingularFunctions]:
-    """Singular functions of all corners and holes of a problem.
+    """Singular functions of a problem, with exponents up to `most` at corners and `around` around holes.
 
-    Parameters
-    ----------
-    problem : Collocation
-        The problem.
-    operator : Operator
-        The kind of its equation.
-    most : float
-        Largest exponent at corners.
-    around : int
-        Largest exponent around holes.
-
-    Returns
-    -------
-    list of SingularFunctions
-        None where there are no corners and holes, or where functions at a reentrant corner would jump in the domain.
+    None where there are none of both, or where functions at a reentrant corner would jump in the domain.
     """
     domain, conditions = problem.domain, dict[str, ResidualBlock]()
     terms = (term for term in problem.form.condition_terms if not term.is_hard)

@@ -20,16 +20,7 @@ _FILL = 0.97  # share of the width between two edges that a text may take
 
 
 def formula_texts(model: Chain, layout: Layout, names: Sequence[str] | None) -> dict[Edge, tuple[str, float]]:
-    """Return for each elementary edge of a layout its formula and the size in points at which that fits, if any does.
-
-    Parameters
-    ----------
-    model : KAN
-    layout : Layout
-        From `graph_layout`.
-    names : sequence of str, optional
-        Names of the inputs of the model.
-    """
+    """Return the formula of each elementary edge of a layout and the size in points at which that fits, if any does."""
     texts = {}
     for number, i, o in layout.cells:
         layer = model.layers[number]

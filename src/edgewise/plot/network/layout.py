@@ -252,11 +252,6 @@ def in_modules(shown: Shown) -> Shown:
     shown : Shown
         What is drawn.
 
-    Returns
-    -------
-    Shown
-        The same nodes and edges in another order.
-
     References
     ----------
     K. Sugiyama, S. Tagawa, M. Toda, "Methods for visual understanding of hierarchical system structures", IEEE

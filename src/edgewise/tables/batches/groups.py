@@ -31,14 +31,9 @@ def row_keys(ids: np.ndarray, seed: int) -> np.ndarray:
 
 
 def group_numbers(labels: np.ndarray, ids: np.ndarray) -> np.ndarray:
-    """Return a number of each row's group, uint64, that depends on its label alone; without a label, of the row alone.
+    """Return a number of each row's group, uint64 (n,), that depends on its label alone; without one, of the row alone.
 
-    Parameters
-    ----------
-    labels : ndarray of shape (n,)
-        Numbers, texts or dates; NaN, NaT and None are missing.
-    ids : ndarray of uint64, shape (n,)
-        Numbers of the rows.
+    Labels (n,) are numbers, texts or dates, of which NaN, NaT and None are missing; `ids` are numbers of the rows.
 
     Examples
     --------

@@ -29,19 +29,9 @@ DIAGONAL_SHARE = 1e-10
 @torch.inference_mode(False)
 @torch.enable_grad()
 def output_rows(model: nn.Module, x: Tensor) -> Tensor:
-    """Derivatives of every output by the trainable parameters.
+    """Derivatives of every output at points x (N, in) by the trainable parameters in the network's order, (out, N, P).
 
-    Parameters
-    ----------
-    model : Module
-        Float64 chain of layers, as KAN and MLP are.
-    x : Tensor
-        Points, (N, in).
-
-    Returns
-    -------
-    Tensor
-        (out, N, P), the parameters in the network's order.
+    The model is a float64 chain of layers, as KAN and MLP are.
     """
     inputs, outputs = forward_by_layer(model, x.clone() if x.is_inference() else x, None, 0)
     last = outputs[-1]

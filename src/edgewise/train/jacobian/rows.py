@@ -306,23 +306,10 @@ def layers_of(network: nn.Module) -> LayerList[Layer]:
 def forward_by_layer(
     network: nn.Module, x: Tensor, directions: Tensor | None, order: int
 ) -> tuple[list[Tensor], list[Tensor]]:
-    """Jets of the inputs and outputs of each layer of a chain, each output differentiable by its own input alone.
+    """Jets of the inputs (C, b, in) and outputs (C, b, out) of all layers, each output differentiable by its input.
 
-    Parameters
-    ----------
-    network : Module
-        Chain of layers.
-    x : Tensor
-        Points, (b, in).
-    directions : Tensor or None
-        Directions of the derivatives, (D, in).
-    order : int
-        Highest derivative order; with 0 the jets are values, (1, b, n).
-
-    Returns
-    -------
-    tuple of two lists of Tensor
-        Inputs (C, b, in) and outputs (C, b, out). The input of the first layer needs no gradient.
+    The network is a chain of layers, x are points (b, in), and the jets are those of `edgewise.ops.jet`, or values (1,
+    b, n) for order 0. The input of the first layer needs no gradient.
     """
     inputs, outputs = [], []
     jet = x[None] if order == 0 else seed_jet(x, directions, order)
@@ -336,19 +323,9 @@ def forward_by_layer(
 
 
 def backward_by_layer(inputs: list[Tensor], outputs: list[Tensor], sensitivities: list[Tensor]) -> list[list[Tensor]]:
-    """Derivatives by the last output, (C, b, out) each, carried back to the output of every layer.
+    """Derivatives of quantities by the last output, (C, b, out) each, carried back to the output of every layer.
 
-    Parameters
-    ----------
-    inputs, outputs : list of Tensor
-        As from `forward_by_layer`.
-    sensitivities : list of Tensor
-        Derivatives of several quantities by the last output.
-
-    Returns
-    -------
-    list of list of Tensor
-        For each layer the derivatives of the same quantities by its output.
+    Inputs and outputs are those of `forward_by_layer`; there is a list of the same quantities for each layer.
     """
     layers = [sensitivities]
     for number in range(len(inputs) - 1, 0, -1):

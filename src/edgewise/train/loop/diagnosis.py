@@ -19,22 +19,11 @@ _HALF_EXPLAINED = 0.5
 
 
 def neighbour_correlation(x: torch.Tensor, residuals: torch.Tensor) -> float:
-    """Correlation between the residual of each row and that of its nearest neighbour.
+    """Correlation between the residual (out,) of each row and that of its nearest neighbour; 0 for residuals all zero.
 
     It is near 0 for independent noise and near 1 for a smooth function of the inputs that was not learned; Moran's I
-    with the weight 1 for the nearest neighbour (P. Moran, Biometrika 37 (1950) 17).
-
-    Parameters
-    ----------
-    x : Tensor
-        Inputs, (N, in); each column is scaled by its standard deviation.
-    residuals : Tensor
-        (N, out).
-
-    Returns
-    -------
-    float
-        0 for residuals that are all zero.
+    with the weight 1 for the nearest neighbour (P. Moran, Biometrika 37 (1950) 17). Inputs x (N, in) are scaled by the
+    standard deviation of each column.
     """
     spread = x.std(0, correction=0)
     scaled = x / torch.where(spread > 0, spread, torch.ones_like(spread))

@@ -245,17 +245,10 @@ def conjugate_gradient(
 
 
 def forcing_term(slope: float, before: tuple[float, float] | None) -> float:
-    """Allowed residual of a truncated solution, relative to the gradient.
+    """Allowed residual of a truncated solution, relative to the gradient, from the norm of that, `slope`.
 
-    Choice 2 of Eisenstat and Walker with gamma = 0.9, alpha = 2 and their safeguard; never above 0.1, where steps
-    became useless in trials, and never below 1e-8.
-
-    Parameters
-    ----------
-    slope : float
-        Norm of the gradient.
-    before : (float, float) or None
-        Norm of the gradient and forcing term of the step before; None for the first step.
+    Choice 2 of Eisenstat and Walker [1]_ with gamma = 0.9, alpha = 2 and their safeguard, by the norm and the forcing
+    term of the step before; never above 0.1, where steps became useless in trials, and never below 1e-8.
 
     References
     ----------

@@ -498,21 +498,10 @@ def update_(
 
 
 def scaling(variant: str, b: float, h: float, size: int, *, is_first: bool = False) -> tuple[float, float]:
-    """The factors tau and phi of `SSBroyden`.
+    """The factors tau and phi of `SSBroyden` from b = s'Bs / y's and h = y'Hy / y's, for so many parameters.
 
     Before the first update H is the identity, and tau takes the scale of the loss from y: 1/tau = y's / y'y for BFGS
     (Nocedal and Wright, eq. 6.20) and its counterpart (1 + a theta) / h for the Broyden class.
-
-    Parameters
-    ----------
-    variant : str
-        One of `VARIANTS`.
-    b, h : float
-        s'Bs / y's and y'Hy / y's.
-    size : int
-        Number of parameters.
-    is_first : bool
-        Whether H is the identity.
     """
     if variant != "ssbroyden":
         return (h if is_first else 1.0 if variant == "bfgs" else min(1.0, 1 / b)), 1.0

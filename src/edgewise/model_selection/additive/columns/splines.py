@@ -193,14 +193,9 @@ def standardised(coef: Array, mean: Array, moments: Array) -> Array:
 def demmler_reinsch(null: Array, moments: Array, share: float) -> Array:
     """Return combinations (n, k) whose penalty is the identity, uncorrelated, in falling order of variance.
 
-    Parameters
-    ----------
-    null : ndarray
-        The function that the second differences do not see, beside constants, (n, 1), of variance 1.
-    moments : ndarray
-        Covariance of the coordinates over the rows, (n, n).
-    share : float
-        Functions with a smaller share of the first one's variance are left out.
+    `null` (n, 1) is the function that the second differences do not see, beside constants, of variance 1, and `moments`
+    the covariance of the coordinates over the rows, (n, n). Functions with less than a share of the first one's
+    variance are left out.
     """
     bend = np.linalg.pinv(np.diff(np.eye(len(moments)), 2, axis=0))
     bend = bend - null @ (null.T @ moments @ bend)

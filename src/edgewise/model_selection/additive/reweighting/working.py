@@ -80,11 +80,6 @@ def shared_normal(
     one factorisation serves all predictors. It is exact for two classes, and decides strengths and the metric of
     steps only: what the steps end at is the optimum of the likelihood itself.
 
-    Parameters
-    ----------
-    design, x, y, weight, family, eta
-        As for `working_normal`.
-
     References
     ----------
     .. [1] D. Böhning, "Multinomial logistic regression algorithm", Ann. Inst. Statist. Math. 44 (1992) 197.

@@ -150,10 +150,6 @@ def judge(
     points : Sought, optional
         Points as of `sought_points`, which finds them if they are left out.
 
-    Returns
-    -------
-    Evidence
-
     Notes
     -----
     The correction e solves the equation linearised about u, R(u) + R'(u) e = 0, by least squares on another grid, so
