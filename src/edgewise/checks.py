@@ -76,16 +76,7 @@ def unknown_name(name: str, known: Iterable[str]) -> str:
 
 
 def check_options(function: Callable[..., object], options: Mapping[str, object], known: type) -> None:
-    """Raise InputError if `options` contains a name that a function or class does not know.
-
-    Parameters
-    ----------
-    function : callable
-        The function or class, whose parameters may be what the user meant.
-    options : mapping
-        The keyword arguments that it received beside those parameters.
-    known : TypedDict class
-        The options that it takes.
+    """Raise InputError if `options` contains a name that neither a function or class nor the TypedDict `known` has.
 
     Examples
     --------

@@ -97,12 +97,7 @@ def check_time() -> None:
 def foreseen(kind: str, work: float) -> Iterator[None]:
     """Begin a part of long work that nothing interrupts, unless it would not end in time; OutOfTime if so.
 
-    Parameters
-    ----------
-    kind : str
-        Kind of the part, whose seconds are in proportion to its work.
-    work : float
-        Its work, in any unit. The pace is that of the last part of the same kind; the first one only needs some time.
+    Its work, in any unit, is done at the pace of the last part of the same kind; the first one only needs some time.
     """
     deadline = _deadline.get()
     if deadline is None:
@@ -338,24 +333,10 @@ def clock_text(progress: Progress) -> str:
 
 @contextmanager
 def reported(progress: ProgressCallback | None, verbose: bool | int, work: str) -> Iterator[ProgressCallback | None]:
-    """Give the callback for long work: the user's own, a line on terminals with `verbose`, and the log.
+    """Give the callback for long work: the user's own, a line on terminals with `verbose`, and the log; None for none.
 
-    Every new stage is logged under the name "edgewise" with level INFO. The line goes to stderr, where it is a terminal
-    or a notebook; in a pipe there is none.
-
-    Parameters
-    ----------
-    progress : callable, optional
-        The user's own callback.
-    verbose : bool or int
-        Whether to show the line.
-    work : str
-        What is being done, for the line and the log.
-
-    Yields
-    ------
-    callable or None
-        None where nobody wants to know.
+    Every new stage is logged under the name "edgewise" with level INFO. The line, which names the work, goes to stderr,
+    where it is a terminal or a notebook; in a pipe there is none.
     """
     shows = bool(verbose) and (sys.stderr.isatty() or "ipykernel" in sys.modules)
     logs = LOGGER.isEnabledFor(logging.INFO)
@@ -390,20 +371,9 @@ def reported(progress: ProgressCallback | None, verbose: bool | int, work: str) 
 
 
 def progress_callback(progress: Callable[..., Any] | None, former: Sequence[str]) -> ProgressCallback | None:
-    """Check a progress callback, and adapt one that takes the arguments of version 0.1.
+    """Check a progress callback, and adapt one that takes the arguments of version 0.1 to one `Progress`.
 
-    Parameters
-    ----------
-    progress : callable or None
-        The callback as the user gave it.
-    former : sequence of str
-        Arguments that callbacks of the calling function took in version 0.1: "stage", "share" and perhaps "error", the
-        root of the loss.
-
-    Returns
-    -------
-    callable or None
-        Function of one `Progress`.
+    The former arguments are "stage", "share" and perhaps "error", the root of the loss.
 
     Raises
     ------

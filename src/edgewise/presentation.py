@@ -52,20 +52,8 @@ def counted(count: int, one: str, several: str = "") -> str:
 def number_text(value: float, digits: int = 4, *, separated_from: float = SEPARATED_FROM) -> str:
     """Write a number as people write it, rounded to significant digits.
 
-    Parameters
-    ----------
-    value : float
-        The number. Whole numbers below ten million are written in full.
-    digits : int
-        Significant digits of all other numbers.
-    separated_from : float
-        Size from which on thousands are separated; see `column_texts` for numbers that stand below each other.
-
-    Returns
-    -------
-    str
-        With thousands separated (from 10,000 on by default), a true minus sign, and a power of ten only for very
-        large and very small numbers.
+    Whole numbers below ten million are written in full, thousands are separated from 10,000 on by default (see
+    `column_texts`), minus is a true minus sign, and only very large and very small numbers have a power of ten.
 
     Examples
     --------
@@ -221,20 +209,8 @@ def html_table(
 ) -> str:
     """Return a short HTML table that takes its colours from the page around it.
 
-    Parameters
-    ----------
-    head : sequence of str
-        Titles of the columns.
-    rows : iterable of sequences
-        Cells; everything is escaped.
-    caption : str
-        A line above the table.
-    marked : int, optional
-        Number of a row that is highlighted.
-    notes : iterable of str
-        Lines below the table.
-    text_columns : sequence of int
-        Columns of text, which are aligned at the left; the others at the right.
+    Everything is escaped. Columns of text are aligned at the left, others at the right; a row may be marked, by number,
+    and notes are lines below the table.
 
     Examples
     --------
@@ -261,15 +237,6 @@ def html_table(
 
 def text_table(head: Sequence[str], rows: Iterable[Sequence[object]], *, text_columns: Sequence[int] = (0,)) -> str:
     """Return a table as lines of plain text, with text at the left and numbers at the right of their columns.
-
-    Parameters
-    ----------
-    head : sequence of str
-        Titles of the columns.
-    rows : iterable of sequences
-        Cells.
-    text_columns : sequence of int
-        Columns of text.
 
     Examples
     --------

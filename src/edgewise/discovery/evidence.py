@@ -133,20 +133,8 @@ def with_decided_functions(
 
     A function is replaced if a straight line leaves at most `NEARLY_STRAIGHT` of its variance over the rows and the
     formula with the line, fitted again, has a sum of squares that is higher by no more than chance explains for one
-    parameter. log(year) becomes the year, and exp(u) with u near 0 becomes u + 1.
-
-    Parameters
-    ----------
-    fitted : FittedExpression
-        The formula with its fitted constants.
-    x : ndarray, shape (N, inputs)
-        The inputs.
-    y : ndarray, shape (N,)
-        The target.
-    weight : ndarray, shape (N,), optional
-        Weights of the squared errors; by default all are equal.
-    deadline : float
-        Reading of `time.monotonic` after which no further form is tried.
+    parameter. log(year) becomes the year, and exp(u) with u near 0 becomes u + 1. No further form is tried after the
+    deadline, a reading of `time.monotonic`.
     """
     for form in _with_one_line(fitted.expression, x):
         if time.monotonic() > deadline:
@@ -248,28 +236,9 @@ def decided_form(
 ) -> Expression | None:
     """A formula with no more functions than the data decide, or None if its terms cancel each other beyond reading.
 
-    Its constants keep all digits; `with_decided_digits` rounds them.
-
-    Parameters
-    ----------
-    node : Expression
-        The formula with fitted constants.
-    x : ndarray, shape (N, inputs)
-        The inputs.
-    y : ndarray, shape (N,)
-        The target.
-    floor : float
-        Share of the variance of y below which a loss is exact; an exact formula changes only where a column has two
-        values.
-    weight : ndarray, shape (N,), optional
-        Weights of the squared errors; by default all are equal.
-    deadline : float
-        Reading of `time.monotonic` after which functions are kept.
-
-    Returns
-    -------
-    Expression or None
-        The formula, with inputs that are far from zero counted from their origins.
+    Its constants keep all digits; `with_decided_digits` rounds them. Inputs that are far from zero are counted from
+    their origins. A loss below the share `floor` of the variance of y is exact; an exact formula changes only where a
+    column has two values. Functions are kept after the deadline, a reading of `time.monotonic`.
     """
     node = with_lines_for_two_values(node, x)
     fitted = fit_constants(node, x, y, steps=0, weight=weight)

@@ -171,23 +171,8 @@ def without_redundant_constants(
     """Set constants to 1 or -1 that the others can make up for, such as the first in a*sqrt(b*x + c).
 
     The derivatives of the formula by such constants are linearly dependent. One of the most dependent is fixed and the
-    others are fitted again, until none is dependent.
-
-    Parameters
-    ----------
-    node : Expression
-        The formula with fitted constants.
-    x : ndarray, shape (N, inputs)
-        The inputs.
-    y : ndarray, shape (N,)
-        The targets.
-    weight : ndarray, shape (N,), optional
-        Weights of the squared errors; by default all are equal.
-
-    Returns
-    -------
-    Expression
-        A formula as accurate with fewer constants, simplified, or the given one.
+    others are fitted again, until none is dependent; then the formula is simplified. The given one stays where none is
+    as accurate.
 
     Examples
     --------

@@ -75,18 +75,10 @@ def tensor_function(model: BlackBox) -> TensorFunction:
 
 
 def array_function(model: BlackBox) -> ArrayFunction:
-    """Adapt a model to a function of float64 arrays.
+    """Adapt a model to a function of float64 arrays, (N, d) -> (N, outputs).
 
-    Parameters
-    ----------
-    model : torch.nn.Module, object with `predict`, or callable
-        As in `tensor_function`, except that a callable receives an array (N, d).
-
-    Returns
-    -------
-    callable
-        (N, d) -> (N, outputs), both float64. It raises `InputError` when the model returns no numbers or another number
-        of rows.
+    Models are those of `tensor_function`, except that a callable receives an array (N, d). The function raises
+    `InputError` when the model returns no numbers or another number of rows.
 
     Raises
     ------

@@ -108,21 +108,10 @@ class AllRows:
         return DataLoader(_Stream(self), batch_size=None)
 
     def fitted(self, chosen: Fitted, samples: Samples, clock: Clock, policy: SearchPolicy) -> tuple[Fitted, str, bool]:
-        """Fit the chosen candidate to all rows; return it with a sentence about that, and whether the time ended it.
+        """Fit the chosen candidate to all rows; return it with a sentence on that, and whether the time ended it.
 
         If the time is over before the end of the first pass, the candidate stays as it is; else the last complete pass
         counts.
-
-        Parameters
-        ----------
-        chosen : Fitted
-            The candidate as fitted to the sample.
-        samples : Samples
-            The sample.
-        clock : Clock
-            Reports what begins, and knows how much time is left.
-        policy : SearchPolicy
-            Numbers of the search: the share of the rows for each model of a mean, and the factors of strengths.
         """
         family, candidate = chosen.family, chosen.candidate
         kept = f"the model is that of the sample of {len(samples):,} of {self.count:,} rows"

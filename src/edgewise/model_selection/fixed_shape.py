@@ -132,23 +132,11 @@ def train_shape(
     final: bool = False,
     clock: Clock | None = None,
 ) -> TrainedShape:
-    """Train a network of a given shape, on one grid after another.
+    """Train a network of a given shape with so many outputs, on one grid after another.
 
-    Parameters
-    ----------
-    problem : Problem
-        Problem with tensors as training data.
-    shape : FixedShape
-    outputs : int
-        Outputs of the model.
-    seed : int
-        Seed of the initial weights.
-    warm : KAN, optional
-        Trained model of the same shape whose grid size divides that of `shape`; training continues from a copy.
-    final : bool
-        Make more steps, as for the model that is kept.
-    clock : Clock, optional
-        Receives the progress. When its limit is reached no further step is made: finer grids then keep the function.
+    The training data of the problem are tensors. Training continues from a copy of `warm`, a model of the same shape
+    whose grid size divides that of `shape`, and makes more steps for a `final` model. When the limit of the clock is
+    reached no further step is made: finer grids then keep the function.
 
     Raises
     ------

@@ -362,14 +362,8 @@ def panels(
 ) -> tuple[Figure, list[Axes]]:
     """Make a figure with `count` panels in rows of at most `columns`; call it within `styled()`.
 
-    Parameters
-    ----------
-    count, columns : int
-        Number of panels, and of panels beside each other.
-    height : float
-        Inches of a panel; the figure is as wide as a page, or 0.6 of that with a single column.
-    sharey : bool or str
-        As in `matplotlib.figure.Figure.subplots`.
+    The height is that of a panel in inches; the figure is as wide as a page, or 0.6 of that with a single column.
+    `sharey` is that of `matplotlib.figure.Figure.subplots`.
     """
     columns = min(count, columns)
     rows = -(-count // columns)

@@ -85,21 +85,7 @@ def passing(bias: Tensor) -> LayerPlan:
 
 
 def layer_plan(state: PykanState, number: int, beyond: str) -> LayerPlan:
-    """Translate one layer.
-
-    Parameters
-    ----------
-    state : PykanState
-        The network of pykan.
-    number : int
-        Number of the layer.
-    beyond : {"zero", "line"}
-        What the splines do outside pykan's grid.
-
-    Returns
-    -------
-    LayerPlan
-        The layer.
+    """Translate one layer, by number; `beyond` says what the splines do outside pykan's grid, "zero" or "line".
 
     Raises
     ------

@@ -56,21 +56,7 @@ class PykanState:
         return len(self.functions)
 
     def tensor(self, name: str, *, default: Tensor | None = None, like: Sequence[int | None] = ()) -> Tensor:
-        """Return a tensor in float64.
-
-        Parameters
-        ----------
-        name : str
-            Its name in the state_dict.
-        default : Tensor, optional
-            What takes the place of a missing tensor.
-        like : sequence of (int or None)
-            The shape that it must have; None for any size.
-
-        Returns
-        -------
-        Tensor
-            The tensor.
+        """Return a tensor of the state_dict in float64, of the shape `like`; where it is missing, the default.
 
         Raises
         ------

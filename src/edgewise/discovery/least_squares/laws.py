@@ -241,21 +241,10 @@ def sums(problem: LawProblem, link: Link, columns: Sequence[Expression], found: 
 
 
 def eliminated(matrix: np.ndarray, target: np.ndarray, weight: np.ndarray | None = None) -> list[LinearFit]:
-    """Remove the least significant column of a least-squares fit again and again.
+    """Remove the least significant column of a least-squares fit again and again, and return the fits, from all to one.
 
-    Parameters
-    ----------
-    matrix : ndarray of shape (N, columns)
-        The columns.
-    target : ndarray of shape (N,)
-        What their sum shall be.
-    weight : ndarray of shape (N,), optional
-        Weights of the squared errors.
-
-    Returns
-    -------
-    list of LinearFit
-        The fits from all columns to one; where the fit with all columns is exact, only the exact ones.
+    Where the fit with all columns is exact, only the exact ones are returned. The matrix is (N, columns), target and
+    weights of squared errors are (N,).
     """
     if not (np.isfinite(matrix).all() and np.isfinite(target).all()) or len(matrix) <= matrix.shape[1]:
         return []

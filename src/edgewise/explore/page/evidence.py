@@ -53,20 +53,10 @@ def band_fields(subject: Subject) -> dict[str, Any] | None:
 def front_fields(subject: Subject, x: np.ndarray) -> list[dict[str, Any]]:
     """Describe the formulas that `fit_equations` found, shortest first, with their values on rows and beyond them.
 
-    Parameters
-    ----------
-    subject : Subject
-        The model.
-    x : ndarray of shape (N, inputs)
-        Rows, in the units of the network.
-
-    Returns
-    -------
-    list of dict
-        "output" is the name of the target or class, empty for a single front. "rows" holds the values on the rows;
-        "along" maps the number of an input to its first and last value in the table's unit and the values of the
-        formula between them, the other inputs at their medians. Both are in the unit of the target, or log-odds; None
-        where a formula is undefined.
+    Rows x (N, inputs) are in the units of the network. "output" is the name of the target or class, empty for a single
+    front. "rows" holds the values on the rows; "along" maps the number of an input to its first and last value in the
+    table's unit and the values of the formula between them, the other inputs at their medians. Both are in the unit of
+    the target, or log-odds; None where a formula is undefined.
     """
     found = getattr(subject.estimator, "equations_", None)
     if found is None:

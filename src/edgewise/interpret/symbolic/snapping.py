@@ -356,18 +356,9 @@ class _Snapping:
 
 @torch.no_grad()
 def with_edge(model: KAN, place: Place, fitted: EdgeFit, table: Mapping[str, Elementary] = ELEMENTARY) -> KAN:
-    """Copy a network and replace the spline of one edge by an elementary function.
+    """Copy a network and replace the spline of one edge, at (layer, in, out), by an elementary function of a table.
 
-    Parameters
-    ----------
-    model : KAN
-        Left unchanged.
-    place : tuple of int
-        (layer, in, out) of a spline edge.
-    fitted : EdgeFit
-        The function with its constants; "0" removes the edge and adds its mean `fitted.d` to another edge.
-    table : mapping of str to Elementary
-        The elementary functions.
+    The function "0" removes the edge and adds its mean `fitted.d` to another edge.
     """
     number, i, o = place
     changed = copy.deepcopy(model)
@@ -379,18 +370,9 @@ def with_edge(model: KAN, place: Place, fitted: EdgeFit, table: Mapping[str, Ele
 
 @torch.no_grad()
 def with_spline(model: KAN, place: Place, x: Tensor, *, like: KANLayer | None = None) -> KAN:
-    """Copy a network and replace one elementary edge by the spline nearest to it.
+    """Copy a network and replace one elementary edge, at (layer, in, out), by the spline nearest to it at rows x.
 
-    Parameters
-    ----------
-    model : KAN
-        Left unchanged.
-    place : tuple of int
-        (layer, in, out) of an elementary edge.
-    x : Tensor
-        Rows (N, inputs) at which the spline is fitted.
-    like : KANLayer, optional
-        Splines whose grid size and degree are taken in a layer that has none.
+    In a layer that has no splines it gets the grid size and the degree of `like`.
     """
     number, i, o = place
     changed = copy.deepcopy(model)

@@ -180,19 +180,9 @@ def spread_inputs(layer: EdgeLayer, columns: Tensor, like: EdgeLayer) -> EdgeLay
 def with_function(
     layer: EdgeLayer, i: int, o: int, fitted: EdgeFit, table: Mapping[str, Elementary] = ELEMENTARY
 ) -> EdgeLayer:
-    """Copy a layer and make an edge an elementary function.
+    """Copy a layer and make edge (i, o) an elementary function of a table.
 
-    Parameters
-    ----------
-    layer : EdgeLayer
-        Left unchanged.
-    i, o : int
-        Place of the edge.
-    fitted : EdgeFit
-        The function with its constants; "0" removes the edge and adds its mean `fitted.d` to another edge into the
-        same sum, if there is one.
-    table : mapping of str to Elementary
-        Where the function is defined.
+    The function "0" removes the edge and adds its mean `fitted.d` to another edge into the same sum, if there is one.
     """
     spline, symbolic = parts_of(layer)
     if spline is not None:
@@ -258,18 +248,9 @@ def with_spline(
 
 
 def blank_splines(layer: EdgeLayer, outputs: int, domain: Tensor | None, like: KANLayer | None = None) -> KANLayer:
-    """Make splines from the inputs of a layer, all of them zero and masked.
+    """Make splines from the inputs of a layer to so many outputs, all of them zero and masked, on a domain (in, 2).
 
-    Parameters
-    ----------
-    layer : EdgeLayer
-        Gives the number of inputs, the dtype and the device.
-    outputs : int
-        Number of outputs.
-    domain : Tensor or None
-        Domain of each input, (in, 2).
-    like : KANLayer, optional
-        Splines whose grid size, degree and base function are taken; 5 intervals of degree 3 and no base otherwise.
+    They have the grid size, degree and base function of `like`, or 5 intervals of degree 3 and no base.
     """
     weight = next(layer.parameters())
     blank = KANLayer(

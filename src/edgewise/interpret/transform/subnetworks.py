@@ -75,27 +75,15 @@ def has_path(masks: Masks, groups: Sequence[Groups]) -> bool:
 
 @torch.no_grad()
 def without_edges(model: KAN, keep: Masks, x: Tensor) -> KAN:
-    """Copy a network and mask the edges outside `keep`, which then act as their mean over the data.
+    """Copy a network and mask the edges outside `keep`, which then act as their mean over the data x (batch, in).
 
     The mean of a removed edge is added to another edge into the same sum (B-splines sum to one, so a constant is the
     same addition to all coefficients). A node all of whose edges are removed becomes a constant, and so do the edges
     that leave it; a constant factor of a product scales another factor. Removing a constant edge thus leaves the
     function unchanged.
 
-    Parameters
-    ----------
-    model : KAN
-        Left unchanged.
-    keep : sequence of Tensor
-        bool (in, out) per layer of edges, with at least one path from an input to an output. Edges on no path are
-        removed too.
-    x : Tensor
-        Data over which the means are taken, (batch, in).
-
-    Returns
-    -------
-    KAN
-        Of the same shape, except that products may lose factors.
+    `keep`, bool (in, out) per layer of edges, has at least one path from an input to an output; edges on no path are
+    removed too. The copy has the same shape, except that products may lose factors.
     """
     layers, groups = edge_layers(model), product_groups(model)
     keep = connected_edges([layer.mask.bool() & kept for layer, kept in zip(layers, keep, strict=True)], groups)
@@ -216,16 +204,6 @@ def _with_layers(model: KAN, layers: Sequence[EdgeLayer], groups: Sequence[Group
 
 @torch.no_grad()
 def with_inputs(model: KAN, columns: Tensor, like: EdgeLayer) -> KAN:
-    """Copy a network so that it takes all inputs of the layer `like`, of which it uses `columns`; the rest is masked.
-
-    Parameters
-    ----------
-    model : KAN
-        With one input for each of `columns`; left unchanged.
-    columns : Tensor
-        Numbers of its inputs among those of `like`.
-    like : EdgeLayer
-        Layer with all the inputs, whose knots the others get.
-    """
+    """Copy a network so that it takes all inputs of the layer `like`, of which it uses `columns`; others are masked."""
     first, *others = edge_layers(model)
     return _with_layers(model, [spread_inputs(first, columns, like), *copy.deepcopy(others)], product_groups(model))

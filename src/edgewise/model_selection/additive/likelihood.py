@@ -263,18 +263,11 @@ def reml(
 def vanished_moment(left: Array, score: Array, scale: float) -> Array:
     """Return the posterior second moment about zero of the coefficients of a group that vanished, (q, q).
 
-    With variance ratio t the coefficients have the posterior covariance scale (L + I / t)^-1. The ratio is integrated
-    out with the prior under which its shrinkage t m / (1 + t m), m being the mean eigenvalue of L, is uniform [1]_: it
-    is proper, and the likelihood of t is that of `reml`.
-
-    Parameters
-    ----------
-    left : ndarray
-        L = X_g' R X_g, what the other columns leave of the group's, (q, q).
-    score : ndarray
-        X_g' r, with the residuals r of the model without the group, (q,).
-    scale : float
-        Variance of a row of weight 1.
+    `left` is L = X_g' R X_g (q, q), what the other columns leave of the group's, `score` is X_g' r with the residuals r
+    of the model without the group, and `scale` the variance of a row of weight 1. With variance ratio t the
+    coefficients have the posterior covariance scale (L + I / t)^-1. The ratio is integrated out with the prior under
+    which its shrinkage t m / (1 + t m), m being the mean eigenvalue of L, is uniform [1]_: it is proper, and the
+    likelihood of t is that of `reml`.
 
     References
     ----------

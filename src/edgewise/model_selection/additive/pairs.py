@@ -20,30 +20,15 @@ Array = NDArray[np.float64]
 def rank_pairs(
     x: Array, residual: Array, weight: Array, inputs: Sequence[int], policy: AdditivePolicy | None = None
 ) -> list[tuple[float, Pair]]:
-    """Rank pairs of inputs by what the best pair of cuts explains of the residuals of an additive model.
+    """Rank pairs of inputs by what the best pair of cuts explains of the residuals (N,) of an additive model.
 
     Every input is cut into bins of about equal weight. Two cuts make four quadrants; the gain is the fall of the
     weighted sum of squares when the residuals may differ by quadrant instead of by a sum of two steps:
     (r11 - r10 - r01 + r00)^2 / (1/n11 + 1/n10 + 1/n01 + 1/n00), r means and n weights of the quadrants. The largest
     gain over all cuts is that of the pair. This is FAST [1]_, without what steps of one input would explain.
 
-    Parameters
-    ----------
-    x : ndarray
-        Rows, (N, all inputs).
-    residual : ndarray
-        Residuals, (N,).
-    weight : ndarray
-        Weights, (N,).
-    inputs : sequence of int
-        Inputs whose pairs are ranked.
-    policy : AdditivePolicy, optional
-        Choices.
-
-    Returns
-    -------
-    list of (float, (int, int))
-        Gains, in squared units of the residuals, and pairs, best first.
+    Rows x are (N, all inputs), of which `inputs` are looked at. Gains are in squared units of the residuals, best
+    first.
 
     References
     ----------
@@ -106,26 +91,12 @@ def least_worth(tests: int, policy: AdditivePolicy) -> float:
 def choose_pairs(
     design: Design, x: Array, y: Array, weight: Array, solve: Solver, solution: Solution
 ) -> tuple[Design, Solution]:
-    """Add the pairs that a likelihood-ratio test keeps to an additive model.
+    """Add the pairs that a likelihood-ratio test keeps to an additive model without any.
 
     In each round the best ranked pairs join, all strengths are estimated again, and pairs that win less than
     `least_worth` leave, the poorest first; strengths are estimated again after each, so curves that vanished beside a
     pair come back. This is done with the fewest intervals in the margins; more come at the end, if they raise the
-    restricted likelihood.
-
-    Parameters
-    ----------
-    design, solution : Design, Solution
-        The additive model without pairs.
-    x, y, weight : ndarray
-        Rows (N, inputs), responses (N, m) and weights (N,).
-    solve : callable
-        Estimates a design, see `Solver`.
-
-    Returns
-    -------
-    design, solution
-        The model with pairs, or what came.
+    restricted likelihood. Rows x are (N, inputs), responses y (N, m), and `solve` estimates a design, see `Solver`.
     """
     policy = design.policy
     inputs = _candidates(design, solution)

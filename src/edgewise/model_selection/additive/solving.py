@@ -68,17 +68,7 @@ class Solver(Protocol):
     """Estimates coefficients and strengths of a design; the seam for losses other than squared errors."""
 
     def __call__(self, design: Design, x: Array, y: Array, weight: Array, before: Solution | None) -> Solution:
-        """Estimate a design.
-
-        Parameters
-        ----------
-        design : Design
-            The columns.
-        x, y, weight : ndarray
-            Rows (N, inputs), responses (N, m) and weights (N,).
-        before : Solution, optional
-            Estimate of another design of the same rows, to start from.
-        """
+        """Estimate a design of rows (N, inputs), responses (N, m) and weights (N,), from that of another one."""
         ...
 
 
@@ -92,25 +82,9 @@ def estimate(
     """Estimate a design by `reml`, with only as many wiggly columns of each input as its curve needs.
 
     A parabola joins a curve that is wiggly without it if the restricted likelihood rises by
-    `AdditivePolicy.bent_evidence`. Where `start` has the strength of its group, that has been decided.
-
-    Parameters
-    ----------
-    normal : NormalMatrix
-        Normal matrix of one response, of all columns.
-    design : Design
-        The columns.
-    start : ndarray, optional
-        First strengths, (groups,), see `reml`.
-    scale : float, optional
-        Variance of a row of weight 1, if it is known.
-    offset : float
-        Constant that is added to the predictions later; it counts for bounds.
-
-    Returns
-    -------
-    RemlFit
-        The estimate, with zeros for the columns that are not needed; constrained as the design is.
+    `AdditivePolicy.bent_evidence`. Where `start` (groups,), the first strengths, has that of its group, this has been
+    decided. Columns that are not needed are zero; constraints are those of the design, whose bounds count `offset`, a
+    constant that is added to the predictions later. `scale` is the variance of a row of weight 1, if it is known.
     """
     policy, groups, ranks = design.policy, design.groups, design.ranks
     count = int(groups.max(initial=-1)) + 1

@@ -39,24 +39,10 @@ def term_tests(
     and the explained shares are those of the mean. Constraints are not taken into account: the tests ask for evidence
     that the rows give without them.
 
-    Parameters
-    ----------
-    fitted : Fitted
-        The candidate.
-    samples : Samples
-        The rows that it was fitted to.
-    names : sequence of str
-        Names of the inputs.
-    units : ndarray of shape (n,)
-        Length of a unit of each input of `samples` in the units in which slopes are to be stated.
-    target : (float, float)
-        Shift and scale of the target: `samples.y` is (target - shift) / scale.
-
-    Returns
-    -------
-    AdditiveSummary or None
-        None for a constant, hidden nodes, several targets, a loss that is no likelihood, a fit to other rows, and a
-        target whose scale is below 1e-140 or whose shift or scale is above 1e140, since squares of it are summed.
+    Slopes are stated in `units` (n,) of each input of the samples, to which the candidate was fitted, and `samples.y`
+    is (target - shift) / scale with these two. None for a constant, hidden nodes, several targets, a loss that is no
+    likelihood, a fit to other rows, and a target whose scale is below 1e-140 or whose shift or scale is above 1e140,
+    since squares of it are summed.
     """
     family, model = fitted.family, fitted.model
     if fitted.smooth is not None:

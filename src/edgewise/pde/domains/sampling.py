@@ -14,24 +14,11 @@ KEPT_LINE_RULES = 64  # rules on (-1, 1): quadrature asks for the same ones agai
 
 
 def unit_points(count: int, dimension: int, how: str = "sobol", seed: int = 0) -> Tensor:
-    """Points of the unit cube.
+    """Points of the unit cube, (count, dimension), float64; one point where the dimension is 0.
 
-    Parameters
-    ----------
-    count : int
-        Number of points.
-    dimension : int
-        Dimension of the cube; there is one point where it is 0.
-    how : {"sobol", "uniform", "grid"}
-        A scrambled Sobol sequence (Owen's scrambling, as in `torch.quasirandom`), independent uniform points, or the
-        midpoints of equal cells, at least `count` of them.
-    seed : int
-        Seed of the scrambling or of the draws.
-
-    Returns
-    -------
-    Tensor
-        Shape (count, dimension), float64.
+    `how` is "sobol" for a scrambled Sobol sequence (Owen's scrambling, as in `torch.quasirandom`), "uniform" for
+    independent uniform points, or "grid" for the midpoints of equal cells, at least `count` of them. The seed is that
+    of the scrambling or the draws.
 
     Raises
     ------

@@ -141,23 +141,8 @@ def crossed(
 ) -> tuple[Train, float] | None:
     """A train with given entries, by cross approximation [1]_, and its error at random entries, relative to their mean.
 
-    Parameters
-    ----------
-    function : callable
-        The entries.
-    shape : sequence of int
-        Numbers of entries of each input.
-    tolerance : float
-        Error at which the search ends.
-    most : int
-        Largest rank.
-    seed : int
-        Of random places.
-
-    Returns
-    -------
-    tuple or None
-        Cores and error; None where an entry is no number.
+    `function` gives the entries, of which there are as many as `shape` says for each input. The search ends at the
+    tolerance or at the rank `most`. None where an entry is no number.
 
     References
     ----------

@@ -162,22 +162,13 @@ def needs_no_condition(
 ) -> dict[tuple[int, str], bool]:
     """Tell whether an equation of second order needs no condition on a face of a box, as x u'' + u' = f at x = 0.
 
-    With a u_nn + b u_n along the distance d from the face, bounded solutions take no condition where a vanishes and
-    b - a' has the sign of a, or is zero (Fichera's function [1]_), or where b d / a is one at least: u'' + u' / x = f
-    is the same equation.
+    With a u_nn + b u_n along the distance d from the face, bounded solutions take no condition where a vanishes and b -
+    a' has the sign of a, or is zero (Fichera's function [1]_), or where b d / a is one at least: u'' + u' / x = f is
+    the same equation.
 
-    Parameters
-    ----------
-    residuals, fields, domain, coefficients
-        As for `dry_run`.
-    face : tuple of int
-        Number of the coordinate that is constant, and 0 or 1 for its low or high end.
-
-    Returns
-    -------
-    dict
-        For each residual, by number, and field on whose second derivative by this coordinate it depends; empty on other
-        domains than boxes.
+    A face is the number of the coordinate that is constant, and 0 or 1 for its low or high end; the other arguments are
+    those of `dry_run`. There is an answer for each residual, by number, and field on whose second derivative by this
+    coordinate it depends; none on other domains than boxes.
 
     References
     ----------

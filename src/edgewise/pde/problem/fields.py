@@ -460,17 +460,10 @@ class Stencil:
 
 
 def stencil(indices: Iterable[Index], dimension: int) -> Stencil:
-    """Stencil for a set of derivatives: pure ones along the axes, mixed ones by polarisation.
+    """Stencil for derivatives by their multi-indices: pure ones along the axes, mixed ones by polarisation.
 
     Along a direction v the k-th derivative is the sum over |a| = k of k!/a! v^a times the derivative a, so a mixed one
     is a combination of those along enough directions, as 2 u_xy = D^2_(1,1) u - D^2_(1,0) u - D^2_(0,1) u.
-
-    Parameters
-    ----------
-    indices : iterable of tuple of int
-        Multi-indices of the derivatives, each of length `dimension`.
-    dimension : int
-        Number of coordinates.
 
     Examples
     --------
@@ -545,21 +538,8 @@ def _combination(index: Index, taken: list[Index]) -> list[tuple[Index, float]]:
 def function_jet(function: Callable[[Tensor], Tensor], x: Tensor, directions: Tensor | None, order: int) -> Tensor:
     """Jet of any differentiable function, by nested automatic differentiation; slow, for set-up and checks.
 
-    Parameters
-    ----------
-    function : callable
-        Maps (b, n) to (b, out).
-    x : Tensor
-        Points, (b, n).
-    directions : Tensor or None
-        Directions of differentiation, (D, n); None for values alone.
-    order : int
-        Highest derivative along each direction.
-
-    Returns
-    -------
-    Tensor
-        Shape (1 + D * order, b, out), without gradients; the order of components is that of `edgewise.ops.jet`.
+    The function maps points (b, n) to (b, out), directions are (D, n), or None for values alone. The jet (1 + D *
+    order, b, out) has no gradients; the order of its components is that of `edgewise.ops.jet`.
 
     Examples
     --------

@@ -225,20 +225,11 @@ class TimeAxis(SplineAxis):
         return (powers + places[:, None] * slopes) @ np.linalg.inv(places[:, None] * powers) / (end - begin)
 
     def with_last_rate(self, lines: np.ndarray, rate: np.ndarray) -> np.ndarray:
-        """Coefficients of the polynomial, one degree higher, that also has a given rate at the last moment.
+        """Coefficients (degree + 2, ...) of the polynomial that also has a given rate at the last moment.
 
-        Parameters
-        ----------
-        lines : ndarray
-            Coefficients of a polynomial, (degree + 1, ...). At the points of an equation of order 2 the other one has
-            the same values, and the same value and rate at the first moment.
-        rate : ndarray
-            The rate, (...), for the method of Radau does not leave it to the polynomial.
-
-        Returns
-        -------
-        ndarray
-            Coefficients, (degree + 2, ...).
+        At the points of an equation of order 2 it has the values of the polynomial with coefficients `lines` (degree +
+        1, ...), and its value and rate at the first moment. The rate (...) is not left to the polynomial by the method
+        of Radau.
         """
         begin, length = self.breakpoints[0], float(np.ptp(self.breakpoints))
         higher = TimeAxis(begin, self.breakpoints[1], self.degree + 1)

@@ -247,11 +247,6 @@ def in_modules(shown: Shown) -> Shown:
     Each node moves to the weighted mean of its neighbours' places, layer by layer, forwards and backwards; the order
     with the smallest sum of strength times length is kept. Inputs and outputs stay.
 
-    Parameters
-    ----------
-    shown : Shown
-        What is drawn.
-
     References
     ----------
     K. Sugiyama, S. Tagawa, M. Toda, "Methods for visual understanding of hierarchical system structures", IEEE

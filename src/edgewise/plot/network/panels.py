@@ -62,17 +62,8 @@ def level_bars(
 ) -> None:
     """Draw the bars of one output, one for each level of a category, from `base` to the heights (levels,).
 
-    Parameters
-    ----------
-    panel : Axes
-    heights : ndarray
-    base : float
-    place : (int, int)
-        Number of the output among those beside each other, and how many they are.
-    look : (str, str)
-        Colour and label.
-    band : pair of ndarray, optional
-        Ends of the lines of uncertainty on the bars; the last levels may have none.
+    `place` is the number of the output among those beside each other, and how many they are; `look` colour and label.
+    The band has the ends of lines of uncertainty; the last levels may have none.
     """
     number, count = place
     color, label = look

@@ -129,16 +129,9 @@ def linearise(
 ) -> Linearised:
     """Linearise a network that was trained by least squares, at its present parameters.
 
-    Parameters
-    ----------
-    model : Module
-        Float64 chain of layers, as KAN and MLP are.
-    data : Data
-        Samples that it was trained on, with y (N, out).
-    penalty : Penalty, optional
-        Quadratic penalty with which it was trained, as `Ridge` and `Roughness` are.
-    samples : float, optional
-        Sum of the samples' weights where they stand for repeats; the number of samples if left out.
+    The model is a float64 chain of layers, as KAN and MLP are; the data are the samples that it was trained on, with y
+    (N, out), and the penalty is a quadratic one, as `Ridge` and `Roughness` are. `samples` is the sum of weights where
+    these stand for repeats.
 
     Raises
     ------

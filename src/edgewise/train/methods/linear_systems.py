@@ -198,27 +198,10 @@ def conjugate_gradient(
 
     Every iterate lowers x'A x / 2 - right'x, so the iteration may be stopped early: after `limit` products, or where
     rounding leaves no direction of positive curvature. `scipy.sparse.linalg.cg` works on numpy arrays and returns no
-    residual, which the predicted gain of a step needs.
+    residual, right - A x, which the predicted gain of a step needs.
 
-    Parameters
-    ----------
-    product : callable
-        The map v -> A v.
-    right : Tensor, shape (n,)
-        The right-hand side.
-    precondition : callable
-        The map r -> M^-1 r, with M symmetric, positive definite and near A.
-    tolerance : float
-        Largest norm of the residual relative to that of `right`.
-    limit : int
-        Largest number of products.
-
-    Returns
-    -------
-    x : Tensor, shape (n,)
-        The solution.
-    residual : Tensor, shape (n,)
-        right - A x.
+    `product` maps v to A v, `precondition` r to M^-1 r with M symmetric, positive definite and near A, and the
+    tolerance is the norm of the residual relative to that of `right`.
 
     References
     ----------

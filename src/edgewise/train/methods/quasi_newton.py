@@ -461,25 +461,11 @@ def has_curvature(move: Tensor, change: Tensor) -> bool:
 def update_(
     inverse: Tensor, move: Tensor, change: Tensor, curvature: float, variant: str, *, is_first: bool = False
 ) -> bool:
-    """Update an inverse Hessian by the formula of `SSBroyden`, in place and in one pass over it.
+    """Update an inverse Hessian (n, n) by the formula of `SSBroyden`, in place and in one pass over it.
 
-    Parameters
-    ----------
-    inverse : Tensor, shape (n, n)
-        H, symmetric and positive definite.
-    move, change : Tensor, shape (n,)
-        s and y, with y's > 0.
-    curvature : float
-        s'Bs. After a step along -H g of length a it is -a s'g, so that B is never needed.
-    variant : str
-        One of `VARIANTS`.
-    is_first : bool
-        Whether H is still the identity, which is then scaled to the curvature of the first move.
-
-    Returns
-    -------
-    bool
-        False where rounding has left H no longer positive definite; it is then useless.
+    `move` and `change` (n,) are s and y with y's > 0, `curvature` is s'Bs: after a step along -H g of length a it is -a
+    s'g, so that B is never needed. Before the first update H is the identity, which is scaled to the curvature of the
+    first move. False where rounding has left H no longer positive definite; it is then useless.
     """
     product = inverse @ change
     gain, weight = float(change @ move), float(change @ product)  # y's, y'Hy
