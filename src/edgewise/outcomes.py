@@ -146,7 +146,7 @@ class _Server(threading.Thread):
 
     def __init__(self) -> None:
         super().__init__(name="edgewise native code", daemon=True)
-        # Puts from a collection of garbage are allowed, whatever this thread does: no other queue says so.
+        # Puts from a collection of garbage are allowed, whatever this thread does: no other queue promises so.
         self.calls: SimpleQueue[tuple[Callable[[list[Any]], Any], Future[Any]] | None] = SimpleQueue()
         self.is_busy = False
 

@@ -85,7 +85,7 @@ def passing(bias: Tensor) -> LayerPlan:
 
 
 def layer_plan(state: PykanState, number: int, beyond: str) -> LayerPlan:
-    """Translate one layer, by number; `beyond` says what the splines do outside pykan's grid, "zero" or "line".
+    """Translate one layer, by number; `beyond` is what the splines do outside pykan's grid, "zero" or "line".
 
     Raises
     ------

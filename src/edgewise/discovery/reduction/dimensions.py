@@ -50,8 +50,8 @@ Dimension = dict[str, Fraction]
 def dimension(unit: str, name: str = "unit") -> Dimension:
     """Exponents of the base units of a unit, without zeros; empty for a number without a unit.
 
-    A unit has products and quotients with exponents, as "kg m/s^2"; only the factor after a slash divides. `name` says
-    in errors what the unit belongs to.
+    A unit has products and quotients with exponents, as "kg m/s^2"; only the factor after a slash divides. Errors name
+    the unit by `name`.
 
     Raises
     ------

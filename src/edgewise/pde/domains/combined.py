@@ -115,7 +115,7 @@ def _kept_spans(
         number = (states[1:] != states[:-1]).nonzero()[:, 0]
         start, end = share[number], share[number + 1]
         levels = [other.level(curve(each)[0]) for each in (start, end)]
-        # Where the other boundary is crossed, its level says where, to rounding.
+        # Where the other boundary is crossed, its level is zero there, to rounding.
         is_crossed = (levels[0] * levels[1] < 0) & (torch.minimum(*(each.abs() for each in levels)) > least)
         for _ in range(LINE_HALVINGS):
             middle = (start + end) / 2

@@ -30,7 +30,7 @@ MOST_PROBES = 2**19  # points that are looked at at once. A choice: some 50 MB
 LATTICE = 4  # parts of each coordinate of a cell, at whose ends it is looked at whether the boundary cuts it. A choice
 ON_PLANE = 1e-12  # of the size: a boundary so close to a plane of the grid lies in it. A choice: far above rounding
 LEVEL_STEP = 1e-5  # of differences of levels, as a share of the size: they have ten digits
-STATE_BASE = 1_000_003  # a prime, whose powers tell apart the states that follow one another along a line
+STATE_BASE = 1_000_003  # a prime, whose powers distinguish the states that follow one another along a line
 
 
 class CutRule:
@@ -295,7 +295,7 @@ class OnPlane:
         return torch.cat([x[:, : self.axis], value, x[:, self.axis :]], 1)
 
     def level(self, x: Tensor) -> Tensor:
-        """A number that says only on which side of 0 it is: the distance in the plane is not known, see `Level`."""
+        """A number of which only the sign is known: the distance in the plane is not known, see `Level`."""
         return torch.where(self(x), -math.inf, math.inf).double()
 
     def __call__(self, x: Tensor) -> Tensor:

@@ -369,7 +369,7 @@ def covers(domain: Domain, x: Tensor) -> Tensor:
 def checked_points(domain: Domain, x: Tensor | ArrayLike, beyond: str = "extrapolated", stacklevel: int = 3) -> Tensor:
     """A user's points (b, n), or (b,) on one coordinate, as float64 (b, n).
 
-    Where some are outside the box around the domain, a warning says that values there are `beyond`.
+    Where some are outside the box around the domain, a warning calls the values there `beyond`.
     """
     try:
         points = (x if isinstance(x, Tensor) else torch.from_numpy(np.array(x, dtype=np.float64))).detach().double()

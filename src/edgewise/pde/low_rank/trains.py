@@ -141,7 +141,7 @@ def crossed(
 ) -> tuple[Train, float] | None:
     """A train with given entries, by cross approximation [1]_, and its error at random entries, relative to their mean.
 
-    `function` gives the entries, of which there are as many as `shape` says for each input. The search ends at the
+    `function` gives the entries, `shape` their numbers for each input. The search ends at the
     tolerance or at the rank `most`. None where an entry is no number.
 
     References

@@ -364,7 +364,7 @@ _noted: ContextVar[list[tuple[Tensor, Tensor]] | None] = ContextVar("_noted", de
 def noted_diffusion() -> Iterator[list[tuple[Tensor, Tensor]]]:
     """Note the coefficients of `diffusion` that are functions, (b,), and their gradients, (b, n), as it is called.
 
-    Derivatives of a residual alone do not tell div(k grad u) from k times the Laplacian where k jumps.
+    Derivatives of a residual alone do not distinguish div(k grad u) from k times the Laplacian where k jumps.
     """
     noted = list[tuple[Tensor, Tensor]]()
     token = _noted.set(noted)

@@ -2,7 +2,7 @@
 
 `solving` plans and starts the work, on structured grids (`edgewise.pde.structured`), in `passes` through time, or by
 `refinement`, which trains ever finer networks (`network`, `training`); `history` records stages and work, and
-`solution` is the result. `judging` says how good it is by what it was not made from.
+`solution` is the result. `judging` estimates its error from evidence that it was not made from.
 """
 
 from edgewise.pde.solver.solution import Errors, Extreme, Solution, Stage

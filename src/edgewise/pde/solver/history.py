@@ -41,7 +41,7 @@ from edgewise.train.problems.blocks import BlockRole
 if TYPE_CHECKING:
     from edgewise.pde.structured.evolution.slabs import March, SlabMarch
 
-NETWORK_STEPS = "steps of a network"  # the kind of work whose pace says how long a further stage takes
+NETWORK_STEPS = "steps of a network"  # the kind of work whose pace gives the time of a further stage
 UNKNOWN = "unknown "  # before the names of unknown coefficients beside those of parameters
 FRESH_POINTS = 2000  # points at which residuals and changes are measured. A choice: two digits of a root mean square
 # Stages whose ratio of change and residual counts for networks that may rest at a poor minimum. A choice.
@@ -362,7 +362,7 @@ class History(WorkBudget):
 
         Their difference is followed to the last moment: it grows on by the same factor in the same time where it more
         than doubled in the second half of the common time, as in chaotic problems, and by the same power of time
-        elsewhere. It stays where it fell, as after a start that jumps. A short beginning says nothing of what follows.
+        elsewhere. It stays where it fell, as after a start that jumps. A short beginning is no evidence of the rest.
         """
         if len(self.stages) != 1 or self.best is None:
             return
@@ -416,11 +416,11 @@ class History(WorkBudget):
         The last change is about the error of the stage before, and residuals at fresh points fall as the error does or
         more slowly. Where a network may rest at a poor minimum, so that its last change is too small, the largest ratio
         of change and residual of the last stages counts. A grid that leaves the residual was not finer where the error
-        comes from, so that its change says little: the last one that lowered the residual counts as well. Where finer
-        grids were no better the last change itself counts. Beside a corner residuals fall faster than errors: changes
-        that fall by a constant factor q from stage to stage leave q / (1 - q) times the last one. The residual of a
-        sharper pass through time falls faster than its error, which grows from slab to slab; one that stays large at a
-        place, as where the start contradicts the boundary, leaves an error that need not fall.
+        comes from, so that its change is little evidence: the last one that lowered the residual counts as well. Where
+        finer grids were no better the last change itself counts. Beside a corner residuals fall faster than errors:
+        changes that fall by a constant factor q from stage to stage leave q / (1 - q) times the last one. The residual
+        of a sharper pass through time falls faster than its error, which grows from slab to slab; one that stays large
+        at a place, as where the start contradicts the boundary, leaves an error that need not fall.
         """
         if len(self.stages) < 2:
             return self._divergence

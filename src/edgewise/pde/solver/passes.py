@@ -239,7 +239,7 @@ def check_outflow(network: nn.Module, problem: Collocation, statement: Statement
 def solve_in_weak_form(
     problem: Collocation, statement: Statement, history: History, tolerance: float, rough: str
 ) -> tuple[StopReason, str] | None:
-    """Pass through time in weak form on even grids; `rough` says why: "coefficients are" or "start is".
+    """Pass through time in weak form on even grids; `rough` is the reason: "coefficients are" or "start is".
 
     Returns the reason of the end and a sentence, or None where not even the first slab has a solution.
     """
@@ -295,9 +295,9 @@ def _solve_on_even_grids(
 ) -> tuple[StopReason, str] | March | None:
     """Pass through time on finer and finer even grids, until two of them agree or the budget is spent.
 
-    `march_of` has the tolerance, the watch and the factor of the first grid, `why` says why residuals are no evidence,
-    and `stop` gets why a limit or Ctrl-C ended it. Returns the reason of the end and a sentence; where not even the
-    first pass reaches the last moment, that pass.
+    `march_of` has the tolerance, the watch and the factor of the first grid, `why` names the reason why residuals are
+    no evidence, and `stop` gets why a limit or Ctrl-C ended it. Returns the reason of the end and a sentence; where not
+    even the first pass reaches the last moment, that pass.
     """
     finer, changes, is_complete, dimension = 1.0, list[float](), False, problem.domain.dimension - 1
 
@@ -331,9 +331,9 @@ def _solve_on_even_grids(
 
 
 def _evidence_of_even_grids(history: History, changes: Sequence[float], why: str) -> Evidence:
-    """Judgement by the changes from grid to grid: residuals at points say nothing.
+    """Judgement by the changes from grid to grid: residuals at points are no evidence.
 
-    `why` says why, in which `{length}` stands for that of the longest interval.
+    `why` is the reason, in which `{length}` stands for that of the longest interval.
 
     Errors are taken to fall from grid to grid as slowly as any two differences did, and at best with the length of the
     intervals, so that what is left is the sum of a geometric series.

@@ -67,7 +67,7 @@ MOST_INTEGRAL_REFINEMENT, MOST_BOX_POINTS = 32, 576
 # they lower it a thousand times at a root, and hardly where a peak lies inside.
 LESS_AT_ENDS = 0.1
 # Relative difference of the residuals of two grids below which they have settled, and the least residual, in units of
-# the field, for which this says that there is no solution. Choices: beyond folds two grids agree to 1e-3 to 1e-10, and
+# the field, which means that there is no solution. Choices: beyond folds two grids agree to 1e-3 to 1e-10, and
 # coarse ones on a disk to 6e-3.
 SETTLED, LEAST_SETTLED = 1e-2, 1e-6
 NO_SOLUTION = (
@@ -316,7 +316,7 @@ class Refinement:
 
         Least squares then rest where the problem has no solution, as beyond a fold. The residual of a layer or a jump
         that no grid resolves yet changes with the grid, and that of noise in measured values is no fault. A grid that
-        is finer in some coordinates alone says nothing.
+        is finer in some coordinates alone is no evidence.
         """
         problem = self.problem
         is_sure = problem.is_linear and not problem.form.surplus

@@ -43,8 +43,8 @@ NEAR_ONE = 5
 # and the change, as a power of two, below which they are found. Choices: 5 to 10 rounds were seen.
 SIZE_ROUNDS, TAKEN_OVER, FOUND = 40, 0.7, 0.3
 LEAST_SOURCE = 1e-6  # of the other entries of its row: smaller sources are rounding, as of a sine at pi. A choice
-DIRECTLY = 4.0  # weight of a row with one field, which says directly how large that is. A choice
-LEAST_PULL = 1e-3  # of the size of a field towards one, where nothing else says how large it is. A choice
+DIRECTLY = 4.0  # weight of a row with one field, which determines its size alone. A choice
+LEAST_PULL = 1e-3  # of the size of a field towards one, where nothing else determines its size. A choice
 SIZE_POINTS = 500  # at which the sizes of fields are compared. A choice: two digits of a mean
 NOTHING = Trial(0.0, 0.0)  # fields that are zero
 

@@ -91,7 +91,7 @@ def train_network(
 def linear_method(most_parameters: int, *, is_cut: bool = False) -> LevenbergMarquardt:
     """Levenberg-Marquardt for networks that are linear in their parameters: nearly Gauss-Newton from the first step on.
 
-    Matrices are factorised up to `most_parameters`; `is_cut` says whether the boundary cuts through cells of the grid.
+    Matrices are factorised up to `most_parameters`; `is_cut` is whether the boundary cuts through cells of the grid.
     """
     damping = CUT_DAMPING if is_cut else LEAST_DAMPING
     return LevenbergMarquardt(damping=damping, acceleration=False, factorised=most_parameters)

@@ -28,7 +28,7 @@ from edgewise.train.cost import WorkBudget
 
 ROUNDING = 1e-14  # share of the largest that rounding alone may leave of vectors and of inverse eigenvalues
 EXTRA_VECTORS, KRYLOV_BLOCKS = 4, 16  # vectors more than eigenvalues in a block of Krylov's space, and blocks. A choice
-# Where the start value is so near an eigenvalue, relative to the farthest one that is asked for, the matrix is
+# Where the start value is so near an eigenvalue, relative to the farthest one that is wanted, the matrix is
 # factorised beside it: by a share of the distance of the nearest other one, or where it is singular by a small number
 # at first; so often at most. Choices: half of the digits are lost beside an eigenvalue.
 TOO_NEAR, BESIDE_NEAREST, SMALL_SHIFT, MOST_SHIFTS = 1e-4, 0.1, 1e-9, 4

@@ -240,7 +240,7 @@ def local_errors(
     wave of amplitude 1 that intervals of length h hold, which is what a residual between points stems from. Between
     points of one coordinate the others are those of the collocation, where the residual comes from this one alone; on
     a coarse grid it is also looked at everywhere, lest a narrow source is missed; not so where only some coordinates
-    are asked for, `of`.
+    are of interest, `of`.
     """
     dimension, chosen = len(axes), range(len(axes)) if of is None else of
     found, searched = ([np.zeros(line.intervals) for line in axes] for _ in range(2))

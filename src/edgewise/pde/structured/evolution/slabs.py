@@ -43,7 +43,7 @@ HALTED, FEW_STEPS = 0.4, 3
 TOO_LONG, FAR = 2.0, 1e3  # a slab whose error is so many times the allowed one is too long; so is it on any grid
 SHORTEST_SLAB = 1e-12  # of the whole time: shorter slabs mean that the solution blows up
 SHARE = 0.1  # of the tolerance, allowed as error of one slab, for the errors of many add up. A choice
-# Least error of a slab, relative to the field, that is asked for, without and with coordinates of space: rounding, and
+# Least error of a slab, relative to the field, that is aimed at, without and with coordinates of space: rounding, and
 # what grids of space make of it. Measured on a shock of Burgers' equation: 2e-15 cost a third more slabs and left five
 # times the error of 1e-14.
 LEAST_ALLOWED = {False: 2e-15, True: 1e-14}
