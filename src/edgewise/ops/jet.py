@@ -19,16 +19,9 @@ from edgewise.ops.contract import spline_sum
 
 
 def seed_jet(x: Tensor, directions: Tensor | None, order: int) -> Tensor:
-    """Return the jet of the points themselves, (C, batch, in): x moves along each direction at constant speed.
+    """Return the jet of points (batch, in) themselves, (C, batch, in): x moves along each direction at constant speed.
 
-    Parameters
-    ----------
-    x : Tensor
-        Points, (batch, in).
-    directions : Tensor or None
-        (D, in), in the dtype of x; with None, C is 1.
-    order : int
-        Highest derivative order along each direction, 0 or more.
+    Directions are (D, in), in the dtype of x; with None, C is 1. The order is the highest along each direction.
 
     Raises
     ------

@@ -112,23 +112,12 @@ def texts(cells: Sequence[str | None]) -> np.ndarray:
 
 
 def parse_dates(cells: np.ndarray, *, day_first: bool | None = None) -> np.ndarray | None:
-    """Return the dates in the cells of a text column, or None where they cannot be read without a guess.
+    """Return the dates (n,) in the cells of a text column, or None where they cannot be read without a guess.
 
     The order of day and month in 3/4/2024 follows from the cells with a number above 12; where there is none, and for
-    years of two digits and times without a day, the answer is None. A date with dots is day.month.year. Times with an
-    offset are converted to UTC; a month without a day is its first.
-
-    Parameters
-    ----------
-    cells : ndarray of shape (n_rows,)
-        Objects: text, and None for missing.
-    day_first : bool, optional
-        The order in 3/4/2024, where it is known; another order is then no date.
-
-    Returns
-    -------
-    ndarray of datetime64[us], shape (n_rows,), or None
-        NaT for missing cells.
+    years of two digits and times without a day, the answer is None. With `day_first` another order is no date. A date
+    with dots is day.month.year. Times with an offset are converted to UTC; a month without a day is its first. Missing
+    cells, None, become NaT.
 
     Examples
     --------

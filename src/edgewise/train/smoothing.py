@@ -107,23 +107,9 @@ def short_fit(model: KAN, problem: Problem, steps: int) -> FitReport:
 
 @torch.no_grad()
 def fellner_schall(model: nn.Module, data: Data, penalty: EdgePenalty) -> tuple[EdgePenalty, Linearised]:
-    """Update smoothing strengths once, by the method of Fellner and Schall.
+    """Update smoothing strengths once, by the method of Fellner and Schall; also return the model linearised before.
 
-    Parameters
-    ----------
-    model : Module
-        KAN of float64 spline layers, all trainable, and products, fitted to `data` with `penalty`.
-    data : Data
-        Samples with y (N, out).
-    penalty : EdgePenalty
-        Strengths before the update.
-
-    Returns
-    -------
-    EdgePenalty
-        Strengths after the update.
-    Linearised
-        Linearised model before the update.
+    The model is a KAN of float64 spline layers, all trainable, and products, fitted to data with y (N, out).
 
     Notes
     -----

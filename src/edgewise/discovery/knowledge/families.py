@@ -168,25 +168,10 @@ def family_front(
     search: Callable[[Groups, float], Front],
     clock: Clock,
 ) -> Front:
-    """Find laws that all groups share up to constants.
+    """Find laws that all groups share up to constants: a front whose entries have a `family`.
 
-    Parameters
-    ----------
-    problem : LawProblem
-        All rows, those to fit and those to judge by.
-    labels : sequence
-        Labels of the groups.
-    codes, held_codes : ndarray of shapes (N,) and (M,)
-        Numbers of the groups of the rows to fit and of those to judge by.
-    search : callable
-        Searches for formulas of some rows within so many seconds.
-    clock : Clock
-        The time.
-
-    Returns
-    -------
-    Front
-        Its entries have a `family`.
+    The problem has all rows, those to fit, whose groups have the numbers `codes` (N,), and those to judge by, with
+    `held_codes` (M,). `search` looks for formulas of some rows within so many seconds.
 
     Raises
     ------

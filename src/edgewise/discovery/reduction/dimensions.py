@@ -93,17 +93,8 @@ def _base_units(symbol: str) -> Dimension:
 def dimensional_symmetries(names: Sequence[str], units: Mapping[str, str]) -> Iterator[Symmetry]:
     """Yield the scalings of a law that follow from units, for each choice of the inputs that they remove.
 
-    Parameters
-    ----------
-    names : sequence of str
-        The inputs; those without an entry have no unit.
-    units : mapping of str to str
-        Units by input, and of the target under "y"; nothing is yielded without the latter.
-
-    Yields
-    ------
-    Symmetry
-        The same symmetries with different pivots, those of small whole exponents first.
+    Inputs without an entry among the units have no unit; that of the target has the name "y", and nothing is yielded
+    without it. The same symmetries have different pivots, those of small whole exponents first.
 
     Raises
     ------

@@ -215,21 +215,10 @@ def with_spline(
     keep_function: bool = False,
     like: KANLayer | None = None,
 ) -> EdgeLayer:
-    """Copy a layer and make an edge a spline: the one nearest to it, or zero beside its function.
+    """Copy a layer and make edge (i, o) a spline: the one nearest to it, or zero beside its function, which is kept.
 
-    Parameters
-    ----------
-    layer : EdgeLayer
-        Left unchanged.
-    i, o : int
-        Place of the edge.
-    inputs : Tensor
-        Values that enter the layer, (batch, in), which determine the domain of splines in a layer that has none and
-        the points of the fit.
-    keep_function : bool
-        Whether the function stays, with a spline that is zero beside it.
-    like : KANLayer, optional
-        Splines whose grid size and degree are taken in a layer that has none.
+    The values (batch, in) that enter the layer are the points of the fit, and determine the domain of splines in a
+    layer that has none; their grid size and degree are those of `like`.
     """
     spline, symbolic = parts_of(layer)
     if spline is None:

@@ -148,27 +148,12 @@ def residual_gain(
     seed: int = 0,
     blocks: np.ndarray | None = None,
 ) -> tuple[float, float]:
-    """Return how much of the mean square of residuals two ridge functions take away on rows they did not see.
+    """Return the share of the mean square of residuals that two ridge functions take away on unseen rows; its error.
 
     Projection pursuit [1]_ in its smallest form: polynomials g of one direction a, with steps of Gauss and Newton for a
-    and least squares for g in turn, from principal Hessian and from random directions. Cross-validated in three parts.
-
-    Parameters
-    ----------
-    x : ndarray of shape (N, n)
-    residual : ndarray of shape (N, m)
-        Residuals of the model, best those of models that did not see the row.
-    weight : ndarray of shape (N,)
-    policy : SearchPolicy
-    seed : int
-        Seed of parts and directions.
-    blocks : ndarray of shape (N,), optional
-        Rows of one number stay in one part.
-
-    Returns
-    -------
-    gain, error : float
-        The share that is taken away, and its standard error.
+    and least squares for g in turn, from principal Hessian and from random directions. Cross-validated in three parts;
+    rows with the same number in `blocks` stay in one. Residuals (N, m) are best those of models that did not see the
+    row.
 
     References
     ----------

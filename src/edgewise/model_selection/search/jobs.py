@@ -33,16 +33,9 @@ def run_jobs(function: Callable[[Item], Result], items: Sequence[Item], n_jobs: 
     caller without waiting for them. Inside `joblib.parallel_config(backend=...)` they run where that backend has its
     workers: processes of loky, or any backend that was registered with joblib, such as those of Dask and Ray. A piece
     takes one thread of torch and of BLAS, so that pieces do not fight for cores, and computes the same bits anywhere.
-    `n_jobs` pieces run at a time and none while the caller looks at results, so that it has its own number of threads.
-
-    Parameters
-    ----------
-    function : callable
-        Function of one item, which changes nothing that another piece reads; of other processes only what it returns
-        comes back.
-    items : sequence
-    n_jobs : int
-        Number of threads; with 1 everything runs in the calling thread, and lazily.
+    `n_jobs` pieces run at a time and none while the caller looks at results, so that it has its own number of threads;
+    with 1 everything runs in the calling thread, and lazily. A piece changes nothing that another one reads; of other
+    processes only what it returns comes back.
     """
     if n_jobs == 1 or len(items) < 2:
         yield from map(function, items)

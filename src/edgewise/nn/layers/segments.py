@@ -50,18 +50,9 @@ def one_run(parameter: str, values: Tensor) -> Segments:
 
 
 def active_spline_segments(x: Tensor, pulled: Tensor, knots: Tensor, degree: int, order: int) -> Segments:
-    """Return the segments of spline coefficients `coef` (in, n, out).
+    """Return the segments of spline coefficients `coef` (in, n, out) for the jet of the inputs, (C, batch, in).
 
-    Parameters
-    ----------
-    x : Tensor
-        Jet of the inputs, (C, batch, in).
-    pulled : Tensor
-        Derivatives by the jet of every spline, (C, batch, in, out).
-    knots : Tensor
-        (in, n + degree + 1).
-    degree, order : int
-        Degree of the splines and order of the jets.
+    `pulled` has the derivatives by the jet of every spline, (C, batch, in, out); knots are (in, n + degree + 1).
     """
     _, batch, inputs, outputs = pulled.shape
     interval, derivatives = active_basis(x[0], knots, degree, order)

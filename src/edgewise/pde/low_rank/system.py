@@ -295,18 +295,8 @@ def system_of(
 ) -> System:
     """The equation linearised about a function, for the difference of a solution from the lift of the conditions.
 
-    Parameters
-    ----------
-    statement, lines
-        Problem and coordinates.
-    at : Function
-        The function; zero for linear problems.
-    lift : Function
-        It fulfils all conditions.
-    tolerance, most, seed
-        Of cross approximations, see `crossed`.
-    spend : callable
-        Told about the work.
+    The function is zero for linear problems, and the lift fulfils all conditions. The tolerance, the rank `most` and
+    the seed are those of cross approximations, see `crossed`; `spend` receives the work.
 
     Raises
     ------

@@ -44,21 +44,10 @@ def draw_map(
     signed: bool,
     contours: bool = True,
 ) -> AxesImage:
-    """Draw values on a grid as colours.
+    """Draw values (n, m), nan where there are none, as colours over coordinates to the right (n,) and upwards (m,).
 
-    Parameters
-    ----------
-    panel : matplotlib.axes.Axes
-    ticks : pair of ndarray
-        Coordinates to the right (n,) and upwards (m,).
-    values : ndarray
-        (n, m), nan where there are none.
-    ends : pair of float
-        Values at which the colours begin and end.
-    signed : bool
-        Whether the colours diverge from zero; such maps have no contours.
-    contours : bool
-        Whether lines of equal value are drawn.
+    The colours begin and end at the values `ends`, and diverge from zero for signed ones, whose maps have no contours
+    of equal value.
     """
     (left, right), (bottom, top) = ((line[0], line[-1]) for line in ticks)
     wide, high = ((line[1] - line[0]) / 2 for line in ticks)

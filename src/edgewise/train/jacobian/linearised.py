@@ -102,17 +102,10 @@ class Linearised:
         return float(((self.factor.mT @ self.gram) * self.factor.mT).sum())
 
     def gcv(self, inflation: float = 1.0) -> float:
-        """Generalised cross-validation: loss / (1 - inflation * effective / numbers)^2.
+        """Generalised cross-validation, loss / (1 - inflation * effective / numbers)^2, of errors on new samples.
 
-        Parameters
-        ----------
-        inflation : float
-            Count of each degree of freedom. The original [1]_ has 1; with 1.4 the criterion follows noise less [2]_.
-
-        Returns
-        -------
-        float
-            Estimate of the mean squared error on new samples; infinite if there are no degrees of freedom left.
+        It is infinite if there are no degrees of freedom left. Each of these counts `inflation` times: the original
+        [1]_ has 1; with 1.4 the criterion follows noise less [2]_.
 
         References
         ----------

@@ -146,18 +146,7 @@ def constrained(normal: NormalMatrix, design: Design, fit: RemlFit, offset: floa
     those of `fit`. Its least value under linear inequalities is a problem of least distance, which non-negative least
     squares solves [1]_. Monotone and convex splines by such inequalities are those of [2]_: a spline rises where its
     B-spline coefficients do, and is convex where the coefficients of its derivative rise. Covariance and degrees of
-    freedom stay those without constraints.
-
-    Parameters
-    ----------
-    normal : NormalMatrix
-        Normal matrix of the response.
-    design : Design
-        Columns, with constraints.
-    fit : RemlFit
-        Estimate without constraints.
-    offset : float
-        Constant that is added to the predictions, for bounds.
+    freedom stay those without constraints. Bounds count `offset`, a constant that is added to the predictions.
 
     References
     ----------

@@ -107,20 +107,11 @@ def _level_ends(coef: Array, knots: Array) -> Array:
 
 
 def purified(pair: Pair, margins: tuple[Margin, Margin], gram: Array, cross: Array, square: Array) -> PairPart:
-    """Return the columns of a pair, from sums over the rows.
+    """Return the columns of a pair of inputs, with margins of ra and rb functions, from sums over the rows.
 
-    Parameters
-    ----------
-    pair : (int, int)
-        The two inputs.
-    margins : (Margin, Margin)
-        Their margins, of ra and rb functions.
-    gram : ndarray
-        Sums of products of 1 and the margins, (1 + ra + rb, 1 + ra + rb).
-    cross : ndarray
-        Sums of their products with the columns before what is subtracted, (1 + ra + rb, ra rb).
-    square : ndarray
-        Sums of squares of these columns, (ra rb,).
+    `gram` has those of products of 1 and the margins, (1 + ra + rb, 1 + ra + rb), `cross` those of their products with
+    the columns before what is subtracted, (1 + ra + rb, ra rb), and `square` those of squares of these columns, (ra
+    rb,).
     """
     first, second = (np.arange(each.change.shape[1]) >= each.straight for each in margins)
     root = np.sqrt(np.maximum(np.diag(gram), ABOVE_ZERO))[:, None]
