@@ -193,7 +193,7 @@ def test_a_judgement_without_time_says_so(counted_seconds, monkeypatch):
     assert solution.stopped is StopReason.TIME_LIMIT and "the solution ends at t = 0." in solution.message
     monkeypatch.setattr(history, "RESERVED_SHARE", 0.0)
     hasty = solve(burgers(), time_limit=0.1)
-    assert "there was no time for further checks; the estimate is 10 times the residual at least" in hasty.trust
+    assert "there was no time for further checks" in hasty.trust
     assert "the only pass through time had a tolerance of" in hasty.trust
     assert math.isfinite(hasty.error_estimate)
 

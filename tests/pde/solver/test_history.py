@@ -128,6 +128,23 @@ def test_a_pass_that_the_budget_would_not_finish_begins_again_with_a_larger_tole
     assert watched(1e-9, (0.001, 4.0), (0.002, 101.0)) == ([True, False], None, [StopReason.BUDGET])
 
 
+def test_a_pass_that_the_time_would_not_finish_begins_again_with_a_larger_tolerance(monkeypatch):
+    problem, clock = poisson(), [0.0]
+    monkeypatch.setattr(History, "seconds", property(lambda _: clock[0]))
+
+    def watched(*calls):
+        clock[0] = 0.0
+        watch, going = PassWatch(History(problem, 0, 1.0, 100.0), 1e-9, [], SlabMarch), []
+        for share, seconds in calls:
+            clock[0] = seconds
+            going.append(watch(share, 1, 1e6 * seconds))
+        return going, watch.looser
+
+    assert watched((0.1, 6.0), (0.3, 12.0)) == ([True, True], None)  # fast enough
+    assert watched((0.001, 6.0), (0.002, 12.0)) == ([True, False], MOST_MARCH)
+    assert watched((0.06, 6.0), (0.115, 12.0))[1] == pytest.approx(1e-7)  # a little too slow
+
+
 def test_a_pass_is_believed_to_be_better_by_less_where_its_tolerance_is_less_sharp():
     assert fall_of_pass(100.0) == fall_of_pass(1e4) == 20.0
     assert fall_of_pass(10.0) == pytest.approx(math.sqrt(20.0)) and fall_of_pass(1.0) == 1.0

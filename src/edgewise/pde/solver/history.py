@@ -166,6 +166,14 @@ class History(WorkBudget):
         beyond = 0.0 if self._is_judging else -self._reserved if self.has_result else FIRST_GRACE
         return self.time_limit + beyond - self.seconds
 
+    def work_within_reach(self, work: float, seconds: float) -> float:
+        """Most work of the solve that the budget and the time allow, at the pace since so much work and seconds."""
+        passed = self.seconds - seconds
+        if self.time_limit is None or not (self.work > work and passed > 0):
+            return self.limit
+        left = max(self.time_limit - self._reserved - self.seconds, 0.0)
+        return min(self.limit, self.work + (self.work - work) / passed * left)
+
     def nothing_in_time(self, problem: Collocation) -> InputError:
         """The error of a time limit that is over before there is anything to return."""
         what, axis = "for a solution on the first grid", problem.form.time

@@ -46,8 +46,9 @@ FINER_MARCH = 1.3  # factor of the first grids from pass to pass. A choice: two 
 # sharper passes get that are looser than usual. Choices: where a pass is dear, a hundredth of its tolerance is out of
 # reach.
 MOST_MARCH, MOST_LOOSE_MARCH, SHARPER_LOOSE_MARCH = 1e-3, 1e-1, 10.0
-# Shares of the budget from which on, and up to which, a first pass is given up for one with a larger tolerance if it
-# would not reach the last moment at its present pace. Choices: a tenth is lost, and half is left for the other one.
+# Shares of the budget, or of the time limit, from which on, and up to which, a first pass is given up for one with a
+# larger tolerance if it would not reach the last moment at its present pace. Choices: a tenth is lost, and half is left
+# for the other one.
 FORECAST_FROM, FORECAST_TO = 0.1, 0.5
 # A later pass ends where at its present pace it would need so many times what is left. A choice: paces vary.
 OUT_OF_REACH = 2.0
@@ -81,14 +82,16 @@ class PassWatch:
     Attributes
     ----------
     looser : float or None
-        Tolerance with which to begin again, because at its present pace this first pass needs more than the budget.
+        Tolerance with which to begin again, because at its present pace this first pass needs more than the budget or
+        the time.
     is_out_of_reach : bool
-        Whether this pass ended: after a complete one because at its present pace it needs much more than the budget,
-        the first one because half of the budget is spent within the first hundredth of the time.
+        Whether this pass ended: after a complete one because at its present pace it needs much more than is left, the
+        first one because half of the budget is spent within the first hundredth of the time.
     """
 
     def __init__(self, history: History, allowed: float, stop: list[StopReason], march_of: type[SlabMarch]):
-        self.history, self.allowed, self.stop, self.spent = history, allowed, stop, history.work
+        self.history, self.allowed, self.stop = history, allowed, stop
+        self.spent, self.began = history.work, history.seconds
         self.march_of = march_of
         self.looser: float | None = None
         self.is_out_of_reach = False
@@ -98,18 +101,19 @@ class PassWatch:
         history = self.history
         history.work, history.has_result = self.spent + work, history.has_result or slabs > 0
         history.report_progress(f"slab {slabs}, {100 * share:.0f} % of the time", self.allowed**2)
+        limit = history.work_within_reach(self.spent, self.began)
         if history.exhausted:
             self.stop.append(history.exhausted[0])
         elif history.best is None and share < LEAST_BEGINNING and history.work > FORECAST_TO * history.limit:
             self.is_out_of_reach = True
-        elif work > FORECAST_FROM / 2 * history.limit and slabs >= self.march_of.growing:
+        elif work > FORECAST_FROM / 2 * limit and slabs >= self.march_of.growing:
             self._begin = self._begin or (share, work)  # the pace of late, for first slabs are short
-            if work > FORECAST_FROM * history.limit:
+            if work > FORECAST_FROM * limit:
                 needed = (1 - share) * (work - self._begin[1]) / max(share - self._begin[0], ABOVE_ZERO)
-                excess = needed / (history.limit - history.work)
+                excess = needed / max(limit - history.work, ABOVE_ZERO)
                 if history.best is not None:
                     self.is_out_of_reach = excess > OUT_OF_REACH
-                elif excess > 1 and work < FORECAST_TO * history.limit and self.allowed < MOST_LOOSE_MARCH:
+                elif excess > 1 and work < FORECAST_TO * limit and self.allowed < MOST_LOOSE_MARCH:
                     steps = math.ceil(min(math.log(excess, self.march_of.dearer), 10))
                     most = MOST_MARCH if self.allowed < MOST_MARCH else MOST_LOOSE_MARCH
                     self.looser = min(self.allowed * SHARPER_MARCH**steps, most)
@@ -157,8 +161,11 @@ def solve_in_passes(
         if stop:
             return stop[0], f"The solution is that of the last complete pass; {STOPPED[stop[0]]}."
         costs.append(history.work - spent)
-        if watch.is_out_of_reach or history.work + march_of.dearer * costs[-1] > history.limit:
-            ended = StopReason.BUDGET, history.message_with_residual("A sharper pass is out of reach of the budget")
+        within_reach = history.work_within_reach(spent, watch.began)
+        if watch.is_out_of_reach or history.work + march_of.dearer * costs[-1] > within_reach:
+            reason = StopReason.TIME_LIMIT if within_reach < history.limit else StopReason.BUDGET
+            limits = "time limit" if reason is StopReason.TIME_LIMIT else "budget"
+            ended = reason, history.message_with_residual(f"A sharper pass is out of reach of the {limits}")
             if len(history.stages) == 1:
                 if history.fresh_residual > LARGEST_RESIDUAL:  # slabs that do not see how coarse their grid is
                     smoothed = _solve_smoothed(problem, statement, history, tolerance, ended)
