@@ -22,6 +22,7 @@ from edgewise.pde import (
     laplacian,
     solve,
 )
+from edgewise.pde.structured.error_bars import EVERY, LOG_FACTORS, averaged_over_strengths
 from edgewise.pde.structured.inverse import ORDERS, _Factor
 
 LINE = Interval(0, 1)
@@ -214,6 +215,47 @@ def test_error_bars_cover():
         bars = np.stack([solution.standard_error(X, name) for name in ("u", "a")], 1)
         shares.append((gap <= 1.96 * bars).mean(0))
     assert np.abs(np.mean(shares, 0) - 0.95).max() < 0.05
+
+
+@pytest.mark.slow
+def test_error_bars_cover_fields_that_few_data_decide():
+    """Noise of a seventh: the likeliest strength takes the curved field to be straight, and its bars hold 60 % of it."""
+    shares = []
+    for seed in range(8):
+        solution = solve(rod(seed, noise=0.1))
+        gap = np.abs(solution(X)[:, 1] - exact(X)[1])
+        shares.append((gap <= 1.96 * solution.standard_error(X, "a")).mean())
+    assert np.mean(shares) > 0.9
+
+
+def test_the_mean_over_strengths_is_that_of_all_smoothings():
+    """Each strength by itself is the witness: its solution, its covariance and its restricted likelihood."""
+    generator = np.random.default_rng(7)
+    rows, data = generator.standard_normal((30, 9)), 2 * generator.standard_normal(30)
+    differences = np.diff(np.eye(9), 2, axis=0)
+    smooth = 5.0 * differences.T @ differences
+    whole = rows.T @ rows + smooth
+    best = np.linalg.solve(whole, rows.T @ data)
+    held = torch.full((len(LOG_FACTORS[::EVERY]),), 7.0, dtype=torch.float64)
+    half = np.linalg.cholesky(whole)
+    mean, root = averaged_over_strengths(*map(torch.from_numpy, (best, half, smooth)), held)
+    solutions, covariances, logs = [], [], []
+    for factor in LOG_FACTORS.exp().tolist():
+        covariance = np.linalg.inv(rows.T @ rows + factor * smooth)
+        solution = covariance @ rows.T @ data
+        deviations = ((data - rows @ solution) ** 2).sum() + factor * solution @ smooth @ solution
+        likelihood = (7 * np.log(factor) + np.linalg.slogdet(covariance)[1] - deviations) / 2
+        logs.append(likelihood - np.log(factor) / 2)
+        solutions.append(solution)
+        covariances.append(covariance)
+    weights = np.exp(np.array(logs) - max(logs))
+    weights /= weights.sum()
+    wanted = weights @ np.array(solutions)
+    apart = np.array(solutions) - wanted
+    spread = np.einsum("k,kij->ij", weights, covariances) + apart.T @ np.diag(weights) @ apart
+    np.testing.assert_allclose(mean, wanted, rtol=1e-7, atol=1e-10)
+    np.testing.assert_allclose(root @ root.mT, spread, rtol=1e-7, atol=1e-10)
+    assert (weights > 0.05).sum() > 2
 
 
 @pytest.mark.slow

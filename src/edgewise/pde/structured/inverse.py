@@ -22,6 +22,7 @@ from edgewise.pde.problem.conditions import HardConditions, UnknownField
 from edgewise.pde.problem.evaluation import EvaluationContext, Requirements
 from edgewise.pde.problem.fields import stencil
 from edgewise.pde.problem.residuals import BlockResiduals
+from edgewise.pde.structured.error_bars import EVERY, LOG_FACTORS, averaged_over_strengths
 from edgewise.pde.structured.networks import TensorNetwork
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.jacobian import ParameterSlots, RowSource, trainable_slots
@@ -214,9 +215,10 @@ def inverse_fits(
     deviations from the measurements plus strength times roughness, the mean square of all second derivatives, of each
     unknown field is least. Strengths and noise are those of the largest restricted likelihood of the problem linearised
     about the solution, by the update of [1]_ after every Newton step; the order of the derivatives in the roughness is
-    that of the least generalised cross-validation on the first grid [3]_. The covariance is that of the coefficients
-    given the data, whose intervals cover in the mean over the domain [2]_; it is of the linearised problem, and wider
-    where the profile of the likelihood falls more slowly [4]_.
+    that of the least generalised cross-validation on the first grid [3]_. Fields and covariance are means over a common
+    factor of all strengths, see `averaged_over_strengths`, given the data; such intervals cover in the mean over the
+    domain [2]_. The covariance is of the linearised problem, and wider where the profile of the likelihood falls more
+    slowly [4]_.
 
     References
     ----------
@@ -342,22 +344,14 @@ class _Smoothing:
             is_cut, is_interrupted = True, isinstance(error, KeyboardInterrupt)
         assert found is not None
         self._set(found.parameters)
-        covariance = found.covariance
-        root, info = torch.linalg.cholesky_ex(covariance)
-        if int(info):  # by rounding
-            values, vectors = torch.linalg.eigh(covariance)
-            root = vectors * values.clamp(min=0).sqrt()
-        size = self.network.tensor_layer.coef.numel()
-        if self.count - found.freedom <= LEAST_SPARE:
-            root, covariance = torch.full_like(root, math.nan), torch.full_like(covariance, math.nan)
+        size, has_noise = self.network.tensor_layer.coef.numel(), self.count - found.freedom > LEAST_SPARE
         try:
-            rises = self._rises(found) if found.is_settled and self.count - found.freedom > LEAST_SPARE else {}
+            rises = self._rises(found) if found.is_settled and has_noise else {}
         except OutOfTime:
             rises = {}
             self._set(found.parameters)
         wider = max((PROFILED / max(min(ends), LEAST_RISE) for ends in rises.values()), default=1.0)
-        root, covariance = root * max(wider, 1.0), covariance * max(wider, 1.0) ** 2
-        errors = covariance.diagonal()[size:].clamp(min=0).sqrt().tolist()
+        root = self._averaged(found) * (max(wider, 1.0) if has_noise else math.nan)
         return InverseFit(
             network=UncertainNetwork(self.network.tensor_layer, root[:size].contiguous()),
             problem=self.problem,
@@ -366,7 +360,7 @@ class _Smoothing:
             freedom=found.freedom,
             order=self.order,
             strengths=dict(zip(self.names, strengths, strict=True)),
-            standard_errors=dict(zip(self.problem.unknowns, errors, strict=True)),
+            standard_errors=dict(zip(self.problem.unknowns, root[size:].norm(dim=1).tolist(), strict=True)),
             loss=self._size(self.exact),
             points=self.problem.point_count,
             work=self.work,
@@ -374,6 +368,30 @@ class _Smoothing:
             is_settled=found.is_settled and not is_cut,
             is_interrupted=is_interrupted,
         )
+
+    def _averaged(self, found: _Found) -> Tensor:
+        """Take the mean over the strengths, on the equation, and return the root (P, r) of its covariance."""
+        smooth, weight = self._smooth(found), EXACTNESSES[-1] * self.count / found.noise**2
+        exact = weight * self._squares(self.exact)[0]
+        rough = [factor * smooth for factor in LOG_FACTORS[::EVERY].exp()]
+        held = torch.stack([(_Factor(exact + matrix).inverse() * matrix).sum() for matrix in rough])
+        half = _Factor(self.first[0] / found.noise**2 + exact + smooth).root()
+        mean, root = averaged_over_strengths(found.parameters, half, smooth, held)
+        self.work += 20 * len(mean) ** 3
+        self._set(mean)
+        kept = self.first, self.origin
+        self.first = self.first[0] + found.noise**2 * smooth, torch.zeros_like(mean), 0.0
+        self.origin = mean
+        for _ in range(PROFILE_STEPS):
+            if self._step(torch.zeros_like(smooth), found.noise, weight)[2] < SETTLED:
+                break
+        self.first, self.origin = kept
+        return root
+
+    def _smooth(self, found: _Found) -> Tensor:
+        """Strengths times roughness of all fields, (P, P)."""
+        parts = [s * self._roughness(name) for s, name in zip(found.strengths, self.names, strict=True)]
+        return torch.stack(parts).sum(0)
 
     def _start(self) -> tuple[tuple[float, ...], float]:
         """Smooth the measured fields alone, and take for the others what then fulfils the equation best."""
@@ -476,10 +494,7 @@ class _Smoothing:
     def _rises(self, found: _Found) -> dict[str, tuple[float, float]]:
         """Profile of the likelihood of each unknown field, see `InverseFit.rises`."""
         coef, fields, rises = self.network.tensor_layer.coef, self.problem.fields, {}
-        smooth = sum(
-            (s * self._roughness(name) for s, name in zip(found.strengths, self.names, strict=True)),
-            torch.zeros_like(self.first[0]),
-        )
+        smooth = self._smooth(found)
         weight = EXACTNESSES[-1] * self.count / found.noise**2
         least = self._objective(smooth, found.noise, weight)
         one = self.network.splines(self.mesh.interior()[0])
