@@ -219,7 +219,7 @@ def test_error_bars_cover():
 
 @pytest.mark.slow
 def test_error_bars_cover_fields_that_few_data_decide():
-    """Noise of a seventh: the likeliest strength takes the curved field to be straight, and its bars hold 60 % of it."""
+    """The likeliest strength often takes this curved field to be straight, with bars that miss the curve."""
     shares = []
     for seed in range(8):
         solution = solve(rod(seed, noise=0.1))
