@@ -34,7 +34,7 @@ INNER_RANKS = {
         {"jacobian"},
         {"methods", "grids", "cost", "noise_curves"},
         {"loop"},
-        {"smoothing", "uncertainty", "remembering"},
+        {"smoothing", "strengths", "uncertainty", "remembering"},
     ),
     "interpret": ({"black_box"}, {"dependence"}, {"attribution"}, {"transform"}, {"pruning", "symbolic"}),
     "pde": ({"domains"}, {"problem"}, {"structured"}, {"low_rank"}, {"solver"}, {"library", "spectrum", "others"}),

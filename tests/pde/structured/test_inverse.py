@@ -22,8 +22,8 @@ from edgewise.pde import (
     laplacian,
     solve,
 )
-from edgewise.pde.structured.error_bars import EVERY, LOG_FACTORS, averaged_over_strengths
 from edgewise.pde.structured.inverse import ORDERS, _Factor
+from edgewise.train.strengths import EVERY, LOG_FACTORS, averaged_over_strengths
 
 LINE = Interval(0, 1)
 X = np.linspace(0, 1, 150)

@@ -22,12 +22,12 @@ from edgewise.pde.problem.conditions import HardConditions, UnknownField
 from edgewise.pde.problem.evaluation import EvaluationContext, Requirements
 from edgewise.pde.problem.fields import stencil
 from edgewise.pde.problem.residuals import BlockResiduals
-from edgewise.pde.structured.error_bars import EVERY, LOG_FACTORS, averaged_over_strengths
 from edgewise.pde.structured.networks import TensorNetwork
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.jacobian import ParameterSlots, RowSource, trainable_slots
 from edgewise.train.problems.block_problem import BlockProblem
 from edgewise.train.problems.blocks import BlockRole, ResidualBlock
+from edgewise.train.strengths import EVERY, LOG_FACTORS, averaged_over_strengths
 
 DEGREE_OF_FIELDS = 5  # of the splines; an equation of high order gets a higher one. A choice
 # Intervals of each coordinate on the first grid, by dimension, and factor to the next one. Choices: curvature at half

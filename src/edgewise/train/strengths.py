@@ -1,4 +1,4 @@
-"""Smoothed fields and their covariance over all strengths of the smoothness that the data allow."""
+"""Means and covariances of smoothed problems over all strengths of the smoothness that the data allow."""
 
 from __future__ import annotations
 
