@@ -32,6 +32,7 @@ if TYPE_CHECKING:  # loaded when they are first used, see `__getattr__`
         outcomes,
         pde,
         plot,
+        processes,
         pykan,
         report,
         tables,
@@ -163,92 +164,47 @@ _ROOMS = (
     "train",
 )
 
+
+def _by_name(names: dict[str, str]) -> dict[str, str]:
+    """Return the module of each name from the names of each module."""
+    return {name: f"edgewise.{module}" for module, each in names.items() for name in each.split()}
+
+
 # Public names and the modules that have them. All are loaded when they are first used, so that the command line can
 # answer before torch is imported.
-_LAZY = {
-    "Adam": "edgewise.train",
-    "BlockProblem": "edgewise.train",
-    "Classification": "edgewise.train",
-    "CustomLoss": "edgewise.train",
-    "EdgewiseError": "edgewise.errors",
-    "EdgewiseWarning": "edgewise.errors",
-    "FitReport": "edgewise.train",
-    "Formula": "edgewise.formulas",
-    "InputError": "edgewise.errors",
-    "KAN": "edgewise.nn",
-    "KANClassifier": "edgewise.estimator",
-    "KANLayer": "edgewise.nn",
-    "KANRegressor": "edgewise.estimator",
-    "KANSurvival": "edgewise.estimator",
-    "LBFGS": "edgewise.train",
-    "LevenbergMarquardt": "edgewise.train",
-    "MLP": "edgewise.nn",
-    "OrdinalClassification": "edgewise.train",
-    "ProductLayer": "edgewise.nn",
-    "Progress": "edgewise.outcomes",
-    "Regression": "edgewise.train",
-    "Ridge": "edgewise.train",
-    "Roughness": "edgewise.train",
-    "SSBroyden": "edgewise.train",
-    "Sparsity": "edgewise.train",
-    "StopReason": "edgewise.outcomes",
-    "SymbolicLayer": "edgewise.nn",
-    "Trace": "edgewise.nn",
-    "approximate": "edgewise.model_selection",
-    "deepen": "edgewise.interpret",
-    "distil": "edgewise.interpret",
-    "explain_global": "edgewise.interpret",
-    "explain_local": "edgewise.interpret",
-    "FormulaOptions": "edgewise.discovery",
-    "find_formula": "edgewise.discovery",
-    "fit": "edgewise.train",
-    "formula": "edgewise.interpret",
-    "from_formula": "edgewise.interpret",
-    "from_pykan": "edgewise.pykan",
-    "load": "edgewise.storage",
-    "memory_limit": "edgewise.processes",
-    "prune": "edgewise.interpret",
-    "refine": "edgewise.train",
-    "relations": "edgewise.interpret",
-    "removal_costs": "edgewise.interpret",
-    "save": "edgewise.storage",
-    "select_inputs": "edgewise.interpret",
-    "structure": "edgewise.interpret",
-    "symbolify": "edgewise.interpret",
-    "widen": "edgewise.interpret",
-}
+_LAZY = _by_name(
+    {
+        "discovery": "FormulaOptions find_formula",
+        "errors": "EdgewiseError EdgewiseWarning InputError",
+        "estimator": "KANClassifier KANRegressor KANSurvival",
+        "formulas": "Formula",
+        "interpret": "deepen distil explain_global explain_local formula from_formula prune relations removal_costs "
+        "select_inputs structure symbolify widen",
+        "model_selection": "approximate",
+        "nn": "KAN KANLayer MLP ProductLayer SymbolicLayer Trace",
+        "outcomes": "Progress StopReason",
+        "processes": "memory_limit",
+        "pykan": "from_pykan",
+        "storage": "load save",
+        "train": "Adam BlockProblem Classification CustomLoss FitReport LBFGS LevenbergMarquardt OrdinalClassification "
+        "Regression Ridge Roughness SSBroyden Sparsity fit refine",
+    }
+)
 
 # Names that version 0.1 had at the top, and the modules that have them now; the old places go with version 0.3.
-_MOVED = {
-    "ApproximateResult": "edgewise.model_selection",
-    "CheckpointError": "edgewise.errors",
-    "Checkpointer": "edgewise.checkpoint",
-    "Data": "edgewise.train",
-    "Elementary": "edgewise.nn",
-    "FileError": "edgewise.errors",
-    "Front": "edgewise.formulas",
-    "KANConfig": "edgewise.nn",
-    "MLPConfig": "edgewise.nn",
-    "MissingExtraError": "edgewise.errors",
-    "MixedLayer": "edgewise.nn",
-    "PruneReport": "edgewise.interpret",
-    "RefineReport": "edgewise.train",
-    "ResidualBlock": "edgewise.train",
-    "adapt_domain_": "edgewise.train",
-    "enclose": "edgewise.train",
-    "interactions": "edgewise.interpret",
-    "load_estimator": "edgewise.estimator",
-    "load_solution": "edgewise.checkpoint",
-    "move_hidden_domains_": "edgewise.train",
-    "normal_form": "edgewise.train",
-    "save_estimator": "edgewise.estimator",
-    "save_solution": "edgewise.checkpoint",
-    "to_c": "edgewise.export",
-    "to_onnx": "edgewise.export",
-    "to_program": "edgewise.export",
-    "to_python": "edgewise.export",
-    "to_scipy": "edgewise.export",
-}
+_MOVED = _by_name(
+    {
+        "checkpoint": "Checkpointer load_solution save_solution",
+        "errors": "CheckpointError FileError MissingExtraError",
+        "estimator": "load_estimator save_estimator",
+        "export": "to_c to_onnx to_program to_python to_scipy",
+        "formulas": "Front",
+        "interpret": "PruneReport interactions",
+        "model_selection": "ApproximateResult",
+        "nn": "Elementary KANConfig MLPConfig MixedLayer",
+        "train": "Data RefineReport ResidualBlock adapt_domain_ enclose move_hidden_domains_ normal_form",
+    }
+)
 
 # What the functions for one kind of object became.
 _CALLS = {"load_estimator": "edgewise.load(path)", "save_estimator": "edgewise.save(estimator, path)"}
