@@ -370,7 +370,7 @@ def _error_sentences(model: EstimatorDisplay, X: Any, y: Any) -> list[str]:
     return error_sentences(rmse, name if observed.ndim == 1 else "", covered)
 
 
-def error_sentences(rmse: float, target: str, covered: float | None = None) -> list[str]:
+def error_sentences(rmse: float, target: str, covered: float | None) -> list[str]:
     """Return sentences on the root mean square error and on the share of rows within their 90 % intervals."""
     sentences = []
     if math.isfinite(rmse):

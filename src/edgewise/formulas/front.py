@@ -243,8 +243,9 @@ class Front:
         if _error(best) <= ROUNDING_SHARE * self.variance:
             return "the shortest formula that is exact to rounding"
         if self.as_good:
+            losses = "squared errors" if self._of_squares else "logarithmic losses"
             return (
-                f"the shortest formula whose {self._losses} on held-out rows are within one standard error of those of "
+                f"the shortest formula whose {losses} on held-out rows are within one standard error of those of "
                 "the most accurate one"
             )
         if best is not cheapest.best:  # a front that an earlier version stored, with a choice by significance
@@ -327,10 +328,6 @@ class Front:
     @property
     def _of_squares(self) -> bool:
         return self.loss_name == "squared error"
-
-    @property
-    def _losses(self) -> str:
-        return "squared errors" if self._of_squares else "logarithmic losses"
 
     def _measures(self) -> str:
         """A sentence on the measures of the table and the rows behind them."""

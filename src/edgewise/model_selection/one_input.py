@@ -61,7 +61,7 @@ class LadderResult:
 
 
 def spline_ladder(
-    x: np.ndarray, y: np.ndarray, weight: np.ndarray, *, degree: int | None = None, seed: int = 0
+    x: np.ndarray, y: np.ndarray, weight: np.ndarray, *, degree: int | None, seed: int
 ) -> LadderResult | None:
     """Fit splines of one input by least squares, halving the grid while the error of held-out samples falls.
 

@@ -15,7 +15,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from edgewise.errors import EdgewiseError
 from edgewise.ops.kernels import cpu
 
 # Multiply-adds per nanosecond measured on one AVX-512 core: DENSE_RATE of dense products, and for outer products of
@@ -164,8 +163,5 @@ def _call(
     rows = _ROWS.pack(_batch(runs), len(packed), size, scale, 0, *pointers)
     function = getattr(cpu.library(), name)
     function.argtypes = [ctypes.c_char_p, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p]
-    failed = function(rows, b"".join(packed), torch.get_num_threads(), None if variant is None else variant.encode())
-    if failed == 1:
-        raise MemoryError("the CPU kernel found no memory for its working arrays")
-    if failed:
-        raise EdgewiseError(f"the CPU kernel has no variant {variant!r} on this processor, it has {cpu.variants()}")
+    encoded = None if variant is None else variant.encode()
+    cpu.check_call(function(rows, b"".join(packed), torch.get_num_threads(), encoded), variant)

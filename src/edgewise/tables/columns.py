@@ -382,7 +382,7 @@ def _check_numbers_in_text(table: Table, name: str) -> None:
 
 
 def learn_input(
-    table: Table, name: str, *, keep_constant: bool = False, weight: np.ndarray | None = None
+    table: Table, name: str, *, keep_constant: bool, weight: np.ndarray | None
 ) -> tuple[NumberInput | CategoryInput | None, str]:
     """Decide how a column becomes inputs.
 

@@ -7,7 +7,6 @@ texts hold apostrophes, commas and spaces, `csv.Sniffer` named a wrong delimiter
 from __future__ import annotations
 
 import csv
-import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
@@ -30,9 +29,7 @@ _BOM = b"\xef\xbb\xbf"
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(e[+-]?\d+)?", re.IGNORECASE)
 
 
-def read_delimited(
-    path: Path, open_binary: Callable[[], BinaryIO], delimiter: str | None, largest: float = math.inf
-) -> Table:
+def read_delimited(path: Path, open_binary: Callable[[], BinaryIO], delimiter: str | None, largest: float) -> Table:
     """Read delimited text, at most `largest` bytes of it; a text that is no table is a FileError, see `read_table`.
 
     `path` is for messages, `open_binary` opens the (unpacked) file afresh, and a delimiter of None is recognised from

@@ -14,7 +14,7 @@ from edgewise.presentation import counted
 
 
 def show_advice(
-    job: TableJob, prepared: PreparedTable, needs: Sequence[str], screen: Screen, *, time_limit: float | None = None
+    job: TableJob, prepared: PreparedTable, needs: Sequence[str], screen: Screen, *, time_limit: float | None
 ) -> Advice:
     """Show the table that was read, train small models on it, and print the answers of the guide."""
     for need in needs:

@@ -42,7 +42,7 @@ def run_fit(
     prepared: PreparedTable,
     folder: ResultFolder | None,
     screen: Screen,
-    journal: Journal | None = None,
+    journal: Journal | None,
 ) -> FitResults:
     """Run the job, show it step by step, and write the folder if there is one.
 

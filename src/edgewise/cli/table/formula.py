@@ -34,7 +34,7 @@ def search_formulas(
     job: FormulaJob,
     read: PreparedTable | tuple[Written, Table],
     screen: Screen,
-    journal: Journal | None = None,
+    journal: Journal | None,
 ) -> list[FormulaList]:
     """Search for formulas, show them with their errors, and write the file --out.
 

@@ -240,7 +240,7 @@ def sums(problem: LawProblem, link: Link, columns: Sequence[Expression], found: 
         yield link.build(_linear(fit.coefficients, [columns[k] for k in fit.places]))
 
 
-def eliminated(matrix: np.ndarray, target: np.ndarray, weight: np.ndarray | None = None) -> list[LinearFit]:
+def eliminated(matrix: np.ndarray, target: np.ndarray, weight: np.ndarray | None) -> list[LinearFit]:
     """Remove the least significant column of a least-squares fit again and again, and return the fits, from all to one.
 
     Where the fit with all columns is exact, only the exact ones are returned. The matrix is (N, columns), target and

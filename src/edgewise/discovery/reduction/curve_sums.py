@@ -101,7 +101,7 @@ class CurveSum:
     doubt: float
 
 
-def proposed_curve_sums(model: SmoothModel, x: np.ndarray, algebraic: bool = False) -> list[CurveSum]:
+def proposed_curve_sums(model: SmoothModel, x: np.ndarray, algebraic: bool) -> list[CurveSum]:
     """Proposals of combinations of two inputs, the most credible first, by the gradients of a model at rows x.
 
     `algebraic` leaves out exponentials and angles: noisy gradients fit some of them to any law.

@@ -207,7 +207,7 @@ def survey_of(
     team: Team,
     settings: SearchSettings,
     others: dict[str, Any],
-    journal: Journal | None = None,
+    journal: Journal | None,
     *,
     has_labels: bool,
 ) -> SurveyedTable:

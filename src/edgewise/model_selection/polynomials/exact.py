@@ -195,7 +195,7 @@ def _ordered(data: _Data, link: Link, most: int, rounds: int, start: _Nested | N
     return best
 
 
-def _rates(fit: _Nested, by_pairs: bool = False) -> tuple[np.ndarray, float, np.ndarray] | None:
+def _rates(fit: _Nested, by_pairs: bool) -> tuple[np.ndarray, float, np.ndarray] | None:
     """The rates of decay of the coefficients by degree, by crossing and by pair, in units of the smallest."""
     size, features = np.abs(fit.coef), decay(fit.basis.indices, by_pairs)
     inputs = fit.basis.indices.shape[1]

@@ -416,7 +416,7 @@ class FitCache:
 
 
 def promising_inputs(
-    samples: Samples, family: Family, policy: AdditivePolicy, watch: Callable[[], None] | None = None
+    samples: Samples, family: Family, policy: AdditivePolicy, watch: Callable[[], None] | None
 ) -> list[int] | None:
     """Return the inputs of a wide table that get a curve, see `additive.screening`; None where all do."""
     if samples.x.shape[1] <= policy.most_inputs:

@@ -298,6 +298,11 @@ def _run(name: str, call: LayerCall, sizes: Sequence[int], results: _Results, va
     is_double = x.dtype == torch.float64
     encoded = None if variant is None else variant.encode()
     failed = getattr(_LIBRARY, name)(problem, is_double, torch.get_num_threads(), encoded)
+    check_call(failed, variant)
+
+
+def check_call(failed: int, variant: str | None) -> None:
+    """Raise an error for a function of the library that did not return 0."""
     if failed == 1:
         raise MemoryError("the CPU kernel found no memory for its working arrays")
     if failed:

@@ -22,7 +22,7 @@ def quadrature(breakpoints: Tensor, points: int) -> tuple[Tensor, Tensor]:
     return x.flatten(1), ((high - low) / 2 * weight).flatten(1)
 
 
-def gram(knots: Tensor, degree: int, order: int = 0) -> Tensor:
+def gram(knots: Tensor, degree: int, order: int) -> Tensor:
     """Return the integral over the domain of B_g^(order)(x) B_h^(order)(x) dx for each input, (in, n, n); exact."""
     x, weight = quadrature(breakpoints_of(knots, degree), degree + 1)
     values = basis(x.mT, knots, degree, order).transpose(0, 1)  # (in, points, n)

@@ -151,11 +151,6 @@ class Piece:
         """True for the first and the last moment of a domain over time."""
         return self.coordinate == TIME
 
-    @property
-    def is_wall(self) -> bool:
-        """True unless it is a moment of time or an end of a parameter."""
-        return self.coordinate is None or is_space(self.coordinate)
-
     @classmethod
     def curve(
         cls,
@@ -257,7 +252,7 @@ class Domain:
     @property
     def boundary_names(self) -> tuple[str, ...]:
         """Names of the pieces of the boundary, without the first and last moment and the ends of parameters."""
-        return tuple(piece.name for piece in self.pieces if piece.is_wall)
+        return tuple(p.name for p in self.pieces if p.coordinate is None or is_space(p.coordinate))
 
     def contains(self, x: Tensor) -> Tensor:
         """True for points x (b, n) inside or on the boundary, (b,)."""

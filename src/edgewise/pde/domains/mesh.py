@@ -386,7 +386,7 @@ def grown(
         sizes[axis] += 1
         for ends in ((low, middle), (middle, high)):
             heapq.heappush(heap, (error * gain, axis, *ends, gain))
-    return [_tensor(points) for points in lists]
+    return [torch.tensor(sorted(points), dtype=torch.float64) for points in lists]
 
 
 def respaced(
@@ -537,7 +537,3 @@ def _stretches_of(piece: Piece, breakpoints: Sequence[Tensor]) -> Tensor:
     middle = pairs.mean(1)
     within = ((middle[:, None] > spans[:, 0]) & (middle[:, None] < spans[:, 1])).any(1)
     return pairs[within & (pairs[:, 1] - pairs[:, 0] > APART)]
-
-
-def _tensor(points: list[float]) -> Tensor:
-    return torch.tensor(sorted(points), dtype=torch.float64)

@@ -111,7 +111,7 @@ class BlockResiduals:
         )
 
 
-def check_outputs(prediction: Tensor, fields: Sequence[str], parts: Parts | None = None) -> None:
+def check_outputs(prediction: Tensor, fields: Sequence[str], parts: Parts | None) -> None:
     """Raise an InputError unless a model has an output for each field, on each part of a domain with interfaces."""
     count = 1 if parts is None else parts.count
     if prediction.shape[-1] != count * len(fields):

@@ -140,7 +140,7 @@ def _projected(network: TensorNetwork, problem: Collocation, corners: list[Corne
             squares[0].index_add_(0, places.flatten(), tests.square().flatten())
             squares[1].index_add_(0, columns.flatten(), values.square().flatten())
             if corners:
-                of_corners = _at_corners(corners, x) * roots[:, None]
+                of_corners = torch.cat([functions(x) for functions in corners], 1) * roots[:, None]
                 left = _residuals_at_corners(corners, block, slice(offset - part, offset), problem)
                 row = torch.zeros(part, splines, dtype=torch.float64).scatter_(1, columns, values)
                 test = torch.zeros(part, splines, dtype=torch.float64).scatter_(1, places, tests)
@@ -197,8 +197,3 @@ def _fulfilling(network: TensorNetwork, problems: list[Collocation], norms: Tens
     rank = int((sizes > FULFILLED * sizes[0]).sum())
     kept = directions[rank:].mT / size[bound][:, None]
     return torch.cat([identity[:, ~bound], identity[:, bound] @ torch.linalg.qr(kept)[0]], 1)
-
-
-def _at_corners(corners: list[CornerFunctions], x: Tensor) -> Tensor:
-    """Values (b, E) of all functions of all corners."""
-    return torch.cat([x.new_zeros(len(x), 0), *(functions(x) for functions in corners)], 1)

@@ -268,7 +268,7 @@ def _on_grid(
     count: int,
     corners: list[CornerFunctions] | None,
     *,
-    is_first: bool = False,
+    is_first: bool,
 ) -> tuple[np.ndarray, tuple[nn.Module, ...], int]:
     """Eigenvalues, eigenfunctions and the number of splines on one grid; none, and how many it has, if too few.
 

@@ -144,6 +144,6 @@ class EnrichedNetwork(TensorNetwork):
         """Jet (C, b, 1) at points (b, 2), see `Chain.jet`."""
         return super().jet(x, directions, order) + (self.singular_jet(x, directions, order) @ self.factors)[..., None]
 
-    def singular_jet(self, x: Tensor, directions: Tensor | None = None, order: int = 0) -> Tensor:
+    def singular_jet(self, x: Tensor, directions: Tensor | None, order: int) -> Tensor:
         """Jet (C, b, functions) of the singular functions at points (b, 2)."""
         return torch.cat([functions.jet(x, directions, order) for functions in self.functions], 2)

@@ -351,7 +351,7 @@ def balanced_sizes(
 
 
 def next_breakpoints(
-    axes: Sequence[SplineAxis], errors: Sequence[np.ndarray], needed: float, change: float = NEIGHBOUR_CHANGE
+    axes: Sequence[SplineAxis], errors: Sequence[np.ndarray], needed: float, change: float
 ) -> list[np.ndarray]:
     """Breakpoints of the next grid, whose neighbours change by `change`, see `NEIGHBOUR_CHANGE`.
 

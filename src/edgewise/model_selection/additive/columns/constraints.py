@@ -139,7 +139,7 @@ class Constraints:
         return bool(self.monotone or self.shape or self.bounds)
 
 
-def constrained(normal: NormalMatrix, design: Design, fit: RemlFit, offset: float = 0.0) -> RemlFit:
+def constrained(normal: NormalMatrix, design: Design, fit: RemlFit, offset: float) -> RemlFit:
     """Return an estimate with the coefficients that are most likely among those that obey the design's constraints.
 
     With the strengths as they are, the penalised sum of squares is a quadratic function of the coefficients, least at

@@ -69,7 +69,7 @@ class Family:
 
     def checked(self, y: np.ndarray) -> np.ndarray:
         """Return y in the form that the other methods take; raise InputError if it has no place in this family."""
-        raise NotImplementedError
+        return finite_numbers(y, self.name)
 
     def start(self, y: np.ndarray, weight: np.ndarray) -> float | np.ndarray:
         """Return the best constant eta, or nearly so: a number, or one for each predictor; 0 if all are alike."""

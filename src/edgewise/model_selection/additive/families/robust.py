@@ -24,7 +24,6 @@ import numpy as np
 
 from edgewise.model_selection.additive.families.base import (
     Family,
-    finite_numbers,
     logistic,
     require,
     weighted_quantile,
@@ -61,9 +60,6 @@ class Huber(Family):
 
     def __post_init__(self) -> None:
         require(self.tuning > 0, "have a positive tuning constant", repr(self.tuning), self.name)
-
-    def checked(self, y: np.ndarray) -> np.ndarray:
-        return finite_numbers(y, self.name)
 
     def start(self, y: np.ndarray, weight: np.ndarray) -> float:
         return weighted_quantile(y, 0.5, weight)
@@ -125,9 +121,6 @@ class Quantile(Family):
 
     def __post_init__(self) -> None:
         require(0 < self.share < 1, "have a quantile in (0, 1)", repr(self.share), self.name)
-
-    def checked(self, y: np.ndarray) -> np.ndarray:
-        return finite_numbers(y, self.name)
 
     def start(self, y: np.ndarray, weight: np.ndarray) -> float:
         return weighted_quantile(y, self.share, weight)

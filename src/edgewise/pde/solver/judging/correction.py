@@ -39,7 +39,7 @@ CORRECTION_WORK, CORRECTION_OF_SLABS = 1e8, 1e9
 
 
 def correction_of(
-    network: nn.Module, problem: Collocation, points: Sought, residual: float, work: float, is_only: bool = True
+    network: nn.Module, problem: Collocation, points: Sought, residual: float, work: float, is_only: bool
 ) -> float | None:
     """Size of the solution of the error's equation on another grid, relative to the fields; None without such a grid.
 
