@@ -102,10 +102,7 @@ def save(
 
 
 def load(
-    path: str | os.PathLike[str],
-    *,
-    problem: PDE | None = None,
-    table: Mapping[str, Elementary] = ELEMENTARY,
+    path: str | os.PathLike[str], *, problem: PDE | None = None, table: Mapping[str, Elementary] = ELEMENTARY
 ) -> Any:
     """Load the object that `save` wrote to a file.
 

@@ -396,12 +396,7 @@ def _formula(
         from edgewise.cli.terminal.console import Screen
 
         table = TableJob(
-            data=model,
-            target=target,
-            task="regression",
-            drop=drop or (),
-            features=features or (),
-            delimiter=delimiter,
+            data=model, target=target, task="regression", drop=drop or (), features=features or (), delimiter=delimiter
         )
         job = FormulaJob(model, data, table, imitate, number, time_limit, digits, out, structure or "")
         check_out(out, [model] if data is None else [model, data], force=force)

@@ -388,11 +388,7 @@ class Evidence:
 
     def branches(self, needs: Sequence[str]) -> tuple[Branch, ...]:
         """Answer the questions on the data, then those on each of the needs."""
-        about = {
-            "accuracy": self._accuracy,
-            "interpretability": self._interpretability,
-            "efficiency": self._efficiency,
-        }
+        about = {"accuracy": self._accuracy, "interpretability": self._interpretability, "efficiency": self._efficiency}
         return (*self._data(), *(branch for need in NEEDS if need in needs for branch in about[need]()))
 
     def verdict(self, branches: Sequence[Branch]) -> tuple[str, str]:

@@ -34,10 +34,7 @@ LOGISTIC = (0.01, 0.1, 1.0, 10.0, 100.0)  # inverse strengths of logistic regres
 MLP_SETTINGS = ({"alpha": 1e-4}, {"alpha": 1.0}, {"alpha": 10.0})  # weight decay: scikit-learn's default, and more
 # Without the l2 term the trees of rare classes diverge: on the knot table accuracy fell from 0.89 to 0.36 within 60
 # rounds; with it, accuracy still rose at 120.
-BOOSTING_SETTINGS = (
-    {"max_leaf_nodes": 15, "l2_regularization": 1.0},
-    {"max_leaf_nodes": 6, "l2_regularization": 1.0},
-)
+BOOSTING_SETTINGS = ({"max_leaf_nodes": 15, "l2_regularization": 1.0}, {"max_leaf_nodes": 6, "l2_regularization": 1.0})
 # Most epochs of the MLP; epochs (or rounds) between two evaluations; evaluations without improvement that end the
 # training of a setting. A choice.
 EPOCHS, STRIDE, PATIENCE = 300, 5, 6

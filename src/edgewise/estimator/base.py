@@ -386,11 +386,7 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
     # Export
 
     def export(
-        self,
-        path: str | os.PathLike[str],
-        *,
-        names: Sequence[str] | None = None,
-        outputs: Sequence[str] | None = None,
+        self, path: str | os.PathLike[str], *, names: Sequence[str] | None = None, outputs: Sequence[str] | None = None
     ) -> None:
         """Write the model, scaling included, as a file that needs no Edgewise.
 

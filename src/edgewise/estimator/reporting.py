@@ -166,11 +166,7 @@ def explained(model: EstimatorDisplay, codes: np.ndarray) -> GlobalExplanation |
         outputs = [model._target_name()]
     with np.errstate(invalid="ignore", over="ignore"):
         made = explain_global(
-            model._predicted,
-            codes,
-            names=model._input_names(None),
-            outputs=outputs,
-            kinds=model.encoder_.inputs,
+            model._predicted, codes, names=model._input_names(None), outputs=outputs, kinds=model.encoder_.inputs
         )
     return made if np.isfinite(made.local.shares).all() else None
 

@@ -268,11 +268,7 @@ def shortest_form(node: Expression, x: np.ndarray, deadline: float = math.inf) -
     'x*(x + 3)'
     """
     best, values = simplify(node), evaluate(node, x)
-    changes = (
-        lambda form: _with_known_signs(form, x),
-        factored,
-        lambda form: factored(_fully_expanded(form)),
-    )
+    changes = (lambda form: _with_known_signs(form, x), factored, lambda form: factored(_fully_expanded(form)))
     tolerance = VALUE_TOLERANCE * max(np.abs(values).max(), ABOVE_ZERO)
     for _ in range(MOST_PASSES):
         size = complexity(best)

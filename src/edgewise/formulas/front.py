@@ -92,12 +92,7 @@ class FrontEntry:
 
     @classmethod
     def from_data(
-        cls,
-        formula: Formula,
-        x: np.ndarray,
-        y: np.ndarray,
-        model: KAN | None = None,
-        weights: np.ndarray | None = None,
+        cls, formula: Formula, x: np.ndarray, y: np.ndarray, model: KAN | None = None, weights: np.ndarray | None = None
     ) -> FrontEntry:
         """Entry whose loss is the mean squared error on x (N, inputs), y (N,), weighted if there are weights (N,)."""
         return cls(formula, mean_squared_error(formula.expression, x, y, weights), model=model)
@@ -359,11 +354,7 @@ class Front:
             ]
             for place, entry in enumerate(self.entries)
         ]
-        notes = [
-            f"Marked is {self.reason}. {self._measures()}",
-            *self._certainty(),
-            *self.messages,
-        ]
+        notes = [f"Marked is {self.reason}. {self._measures()}", *self._certainty(), *self.messages]
         head = ["", "symbols", "R²", "error" if self._of_squares else "log loss", "formula"]
         table = html_table(head, rows, marked=self.best_place, notes=notes, text_columns=(0, 4))
         family = self.best.family

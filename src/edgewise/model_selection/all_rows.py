@@ -16,13 +16,7 @@ from edgewise.model_selection.additive.families import Family, LogNormal
 from edgewise.model_selection.additive.model import AdditiveModel
 from edgewise.model_selection.additive.reweighting.working import working_residual
 from edgewise.model_selection.additive.solving import Solution, with_strengths
-from edgewise.model_selection.search.candidates import (
-    Estimate,
-    Fitted,
-    Samples,
-    estimated,
-    with_own_covariances,
-)
+from edgewise.model_selection.search.candidates import Estimate, Fitted, Samples, estimated, with_own_covariances
 from edgewise.model_selection.search.clock import Clock
 from edgewise.model_selection.search.hidden_nodes import HiddenNodes
 from edgewise.model_selection.search.policy import SearchPolicy

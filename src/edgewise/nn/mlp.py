@@ -110,11 +110,7 @@ class MLP(Chain):
         generator = seeded_generator(seed)
         self.layers = LayerList(
             DenseLayer(
-                *ends,
-                activation=activation if number else "identity",
-                generator=generator,
-                dtype=dtype,
-                device=device,
+                *ends, activation=activation if number else "identity", generator=generator, dtype=dtype, device=device
             )
             for number, ends in enumerate(pairwise(config.width))
         )

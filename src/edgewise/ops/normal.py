@@ -41,12 +41,7 @@ class Runs(NamedTuple):
 
 
 def gram_(
-    matrix: Tensor,
-    runs: Sequence[Runs],
-    scale: float = 1.0,
-    *,
-    native: bool | None = None,
-    variant: str | None = None,
+    matrix: Tensor, runs: Sequence[Runs], scale: float = 1.0, *, native: bool | None = None, variant: str | None = None
 ) -> None:
     """Add scale * J'J to the upper triangle of `matrix` (P, P), contiguous, in place; the lower one is left undefined.
 

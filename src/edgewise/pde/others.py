@@ -16,12 +16,7 @@ from edgewise.pde.solver.solving import solve_on_grids
 
 
 def other_solutions(
-    known: Solution | Sequence[Solution],
-    *,
-    most: int = 4,
-    budget: float = 1.0,
-    tolerance: float = 1e-10,
-    seed: int = 0,
+    known: Solution | Sequence[Solution], *, most: int = 4, budget: float = 1.0, tolerance: float = 1e-10, seed: int = 0
 ) -> list[Solution]:
     """Find further solutions of a nonlinear problem on a box without time.
 

@@ -49,13 +49,7 @@ class TableEncoder:
 
     @classmethod
     def fit(
-        cls,
-        table: Table,
-        target: str,
-        *,
-        drop: Iterable[str] = (),
-        task: str | None = None,
-        keep: Iterable[str] = (),
+        cls, table: Table, target: str, *, drop: Iterable[str] = (), task: str | None = None, keep: Iterable[str] = ()
     ) -> TableEncoder:
         """Decide how to read each column of a table in order to predict one of them.
 

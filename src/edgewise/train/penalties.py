@@ -340,8 +340,7 @@ class _RoughnessTerm(Term):
     def curvature(self, magnitudes: Sequence[Tensor], grams: Sequence[Mapping[str, Tensor]]) -> list[Curvature]:
         return [
             Curvature(
-                f"layers.{number}.coef",
-                2 * self._weight * self._layers[number].mask[..., None, None] * gram[:, None],
+                f"layers.{number}.coef", 2 * self._weight * self._layers[number].mask[..., None, None] * gram[:, None]
             )
             for number, gram in self._grams.items()
         ]

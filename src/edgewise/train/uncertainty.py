@@ -152,12 +152,7 @@ class ErrorBars:
         return self._unstretched_std(model, x, True, unclipped) * self.scores.gather(0, place[None])[0]
 
     def edge_std(
-        self,
-        model: nn.Module,
-        layer: int,
-        points: Tensor,
-        x: Tensor,
-        groups: Sequence[Sequence[int]] | None = None,
+        self, model: nn.Module, layer: int, points: Tensor, x: Tensor, groups: Sequence[Sequence[int]] | None = None
     ) -> Tensor:
         """Standard deviation of each edge's function, or of sums of them, less its mean over the layer's inputs.
 

@@ -114,11 +114,7 @@ class SolveResults:
             "equation": self.job.equation,
             "fields": list(problem.fields),
             "order": problem.order,
-            "domain": {
-                "kind": type(domain).__name__,
-                "box": domain.ends,
-                "volume": domain.volume,
-            },
+            "domain": {"kind": type(domain).__name__, "box": domain.ends, "volume": domain.volume},
             "hard_conditions": bool(problem.form.hard.values),
             "network": type(solution.model).__name__,
             "parameters": solution.parameters,

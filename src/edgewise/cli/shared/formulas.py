@@ -98,10 +98,7 @@ class FormulaList:
         ]
         if not differences:
             return [f"{first}."]
-        return [
-            f"{first}.",
-            f"The root mean square difference from the network is {' and '.join(differences)}.",
-        ]
+        return [f"{first}.", f"The root mean square difference from the network is {' and '.join(differences)}."]
 
     def rows(self) -> list[dict[str, object]]:
         """Return every formula with its errors as plain values.

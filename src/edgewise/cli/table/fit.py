@@ -38,11 +38,7 @@ SHOWN_CLASSES = 6  # classes up to which the terminal shows the recall of each (
 
 
 def run_fit(
-    job: FitJob,
-    prepared: PreparedTable,
-    folder: ResultFolder | None,
-    screen: Screen,
-    journal: Journal | None,
+    job: FitJob, prepared: PreparedTable, folder: ResultFolder | None, screen: Screen, journal: Journal | None
 ) -> FitResults:
     """Run the job, show it step by step, and write the folder if there is one.
 

@@ -31,10 +31,7 @@ SMALLEST_PROBABILITY = 1e-300  # smaller ones count as this, so that their logar
 
 
 def search_formulas(
-    job: FormulaJob,
-    read: PreparedTable | tuple[Written, Table],
-    screen: Screen,
-    journal: Journal | None,
+    job: FormulaJob, read: PreparedTable | tuple[Written, Table], screen: Screen, journal: Journal | None
 ) -> list[FormulaList]:
     """Search for formulas, show them with their errors, and write the file --out.
 

@@ -142,10 +142,7 @@ def scored(
 
 
 def compare_models(
-    job: FitJob,
-    prepared: PreparedTable,
-    progress: ProgressCallback | None = None,
-    journal: Journal | None = None,
+    job: FitJob, prepared: PreparedTable, progress: ProgressCallback | None = None, journal: Journal | None = None
 ) -> Iterator[BaselineResult]:
     """Yield the results of the other models on the same split; for the knot table also those of the slope rule.
 

@@ -32,8 +32,7 @@ Static = Annotated[
     typer.Option("--static", show_default=False, metavar="FILE", help="Write the page as one .html file, and end."),
 ]
 Edits = Annotated[
-    str | None,
-    typer.Option("--edits", show_default=False, metavar="FILE", help="First make the edits in this file."),
+    str | None, typer.Option("--edits", show_default=False, metavar="FILE", help="First make the edits in this file.")
 ]
 Port = Annotated[int, typer.Option("--port", metavar="N", help="Port of the page; 0 for a free one.", min=0, max=65535)]
 NoBrowser = Annotated[bool, typer.Option("--no-browser", help="Print the address, and open no browser.")]

@@ -319,10 +319,7 @@ Resume = Annotated[
 OutCsv = Annotated[
     str | None, _without_default("--out", "-o", metavar="FILE", help="CSV file to write. Default: standard output.")
 ]
-Std = Annotated[
-    bool,
-    typer.Option("--std", help="Add a column with the standard deviation of each prediction."),
-]
+Std = Annotated[bool, typer.Option("--std", help="Add a column with the standard deviation of each prediction.")]
 Id = Annotated[
     str | None,
     _without_default("--id", metavar="COL", help="Column to copy beside each prediction, as a name of its row."),
@@ -553,8 +550,7 @@ SolveSeed = Annotated[
 # reproduce
 
 Experiment = Annotated[
-    str | None,
-    typer.Argument(metavar="NAME", help="Name of an experiment (see --list).", show_default=False),
+    str | None, typer.Argument(metavar="NAME", help="Name of an experiment (see --list).", show_default=False)
 ]
 ListNames = Annotated[bool, typer.Option("--list", help="List the experiments and exit.")]
 AllNames = Annotated[bool, typer.Option("--all", help="Run all experiments and write one HTML page.")]

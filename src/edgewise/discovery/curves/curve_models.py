@@ -127,13 +127,7 @@ class CurveModelFitter:
     """
 
     def __init__(
-        self,
-        x: np.ndarray,
-        y: np.ndarray,
-        inputs: Sequence[int],
-        size: int,
-        seed: int = 0,
-        single_inputs: bool = False,
+        self, x: np.ndarray, y: np.ndarray, inputs: Sequence[int], size: int, seed: int = 0, single_inputs: bool = False
     ):
         self.y, self.inputs = y, list(inputs)
         self.deviation = max(float(np.std(y)), ABOVE_ZERO)

@@ -16,14 +16,7 @@ from edgewise.discovery.problem import EXACT_ERROR, LawProblem
 from edgewise.formulas.algebra import expanded, shortest_form, simplify
 from edgewise.formulas.constants import fit_constants, free_places, recognise
 from edgewise.formulas.domains import domain_violations
-from edgewise.formulas.expression import (
-    Expression,
-    Number,
-    complexity,
-    evaluate,
-    walk,
-    with_constants,
-)
+from edgewise.formulas.expression import Expression, Number, complexity, evaluate, walk, with_constants
 from edgewise.settings import ABOVE_ZERO
 
 KEPT_A_SIZE = 3  # Expressions of one size that are kept. A choice: seeds of the search need some variety.

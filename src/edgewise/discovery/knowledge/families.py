@@ -232,11 +232,7 @@ def family_front(
 
 
 def _shapes(
-    rows: Groups,
-    count: int,
-    search: Callable[[Groups, float], Front],
-    clock: Clock,
-    own: dict[int, Formula],
+    rows: Groups, count: int, search: Callable[[Groups, float], Front], clock: Clock, own: dict[int, Formula]
 ) -> Iterator[list[Expression]]:
     """Shapes from searches of the largest groups, whose laws go into `own`, and of all rows, good ones first."""
     sizes = np.bincount(rows.codes, minlength=count)
@@ -441,12 +437,7 @@ def _with_shifts(node: Expression, inputs: int) -> tuple[Expression, dict[int, i
 
 
 def _entry(
-    fitted: FamilyFit,
-    squares: np.ndarray,
-    rows: Groups,
-    names: Sequence[str],
-    labels: Sequence[Hashable],
-    clock: Clock,
+    fitted: FamilyFit, squares: np.ndarray, rows: Groups, names: Sequence[str], labels: Sequence[Hashable], clock: Clock
 ) -> FrontEntry:
     """The law fitted to all rows, with shared numbers in closed form where the rows decide them."""
     final = _fitted(fitted.node, fitted.values, rows, clock) or fitted
@@ -472,11 +463,7 @@ def _entry(
     law = Formula(final.node, (*names, *parameters))
     family = Family(law, parameters, tuple(labels), final.values, final.errors)
     return FrontEntry(
-        law,
-        final.loss,
-        validation=float(squares.mean()),
-        constant_errors=final.shared_errors,
-        family=family,
+        law, final.loss, validation=float(squares.mean()), constant_errors=final.shared_errors, family=family
     )
 
 

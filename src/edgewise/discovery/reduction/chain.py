@@ -29,16 +29,7 @@ from edgewise.discovery.reduction.steps import (
 )
 from edgewise.discovery.reduction.symmetries import Symmetry, simple_symmetries, symmetries_of_gradients
 from edgewise.formulas.algebra import ONE, simplify
-from edgewise.formulas.expression import (
-    Expression,
-    Multiply,
-    Power,
-    Variable,
-    exact_number,
-    monomial,
-    sum_of,
-    walk,
-)
+from edgewise.formulas.expression import Expression, Multiply, Power, Variable, exact_number, monomial, sum_of, walk
 from edgewise.formulas.printing import as_text
 
 # Relative error above which gradients say nothing. A choice: half of the deviation of y is unexplained.

@@ -12,13 +12,7 @@ import numpy as np
 from edgewise.discovery.problem import LawProblem
 from edgewise.discovery.reduction.smooth_models import SmoothModel, fit_smooth_model
 from edgewise.formulas.algebra import ONE, simplify
-from edgewise.formulas.expression import (
-    Expression,
-    Multiply,
-    Variable,
-    evaluate,
-    exchanged,
-)
+from edgewise.formulas.expression import Expression, Multiply, Variable, evaluate, exchanged
 from edgewise.formulas.printing import as_text
 from edgewise.settings import ABOVE_ZERO
 
@@ -131,11 +125,7 @@ def applied(step: Step, change: Change, fast: bool = False) -> Step | None:
     if model is None:
         return None
     return Step(
-        smaller,
-        model,
-        step.scale * np.abs(factor),
-        step.held_scale * np.abs(held_factor),
-        (*step.changes, change),
+        smaller, model, step.scale * np.abs(factor), step.held_scale * np.abs(held_factor), (*step.changes, change)
     )
 
 

@@ -213,13 +213,7 @@ def prune(
     (1, 1)
     """
     pruned, full_report = prune_with_report(
-        model,
-        problem,
-        tolerance=tolerance,
-        precision=precision,
-        refit=refit,
-        penalty=penalty,
-        drop_inputs=drop_inputs,
+        model, problem, tolerance=tolerance, precision=precision, refit=refit, penalty=penalty, drop_inputs=drop_inputs
     )
     if report:
         message = "prune(report=True) is now prune_with_report(...), which always returns the pair"

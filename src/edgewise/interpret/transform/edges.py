@@ -207,13 +207,7 @@ def with_function(
 
 @torch.no_grad()
 def with_spline(
-    layer: EdgeLayer,
-    i: int,
-    o: int,
-    inputs: Tensor,
-    *,
-    keep_function: bool = False,
-    like: KANLayer | None = None,
+    layer: EdgeLayer, i: int, o: int, inputs: Tensor, *, keep_function: bool = False, like: KANLayer | None = None
 ) -> EdgeLayer:
     """Copy a layer and make edge (i, o) a spline: the one nearest to it, or zero beside its function, which is kept.
 

@@ -95,13 +95,7 @@ def deepen(model: KAN, before: int | None = None, *, x: Tensor | None = None) ->
 
 @torch.no_grad()
 def widen(
-    model: KAN,
-    nodes: int,
-    *,
-    layer: int = 1,
-    x: Tensor | None = None,
-    seed: int = 0,
-    products: Sequence[int] = (),
+    model: KAN, nodes: int, *, layer: int = 1, x: Tensor | None = None, seed: int = 0, products: Sequence[int] = ()
 ) -> KAN:
     """Add hidden nodes whose outgoing edges are zero; the function stays the same, bit for bit or to rounding.
 

@@ -73,11 +73,7 @@ class Solver(Protocol):
 
 
 def estimate(
-    normal: NormalMatrix,
-    design: Design,
-    start: Array | None = None,
-    scale: float | None = None,
-    offset: float = 0.0,
+    normal: NormalMatrix, design: Design, start: Array | None = None, scale: float | None = None, offset: float = 0.0
 ) -> RemlFit:
     """Estimate a design by `reml`, with only as many wiggly columns of each input as its curve needs.
 

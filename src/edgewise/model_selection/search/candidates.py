@@ -311,14 +311,7 @@ class FitCache:
     def part(self, rows: np.ndarray) -> FitCache:
         """Return the cache of a part of the rows."""
         part = self.samples.select(rows)
-        return FitCache(
-            part,
-            policy=self.policy,
-            design=self.design,
-            seed=self.seed,
-            inputs=self.inputs,
-            whole=self,
-        )
+        return FitCache(part, policy=self.policy, design=self.design, seed=self.seed, inputs=self.inputs, whole=self)
 
     def _estimated(self, candidate: Candidate) -> Estimate:
         """Fit the linear or additive model, or the one with pairs; or fit it again with stronger penalties."""

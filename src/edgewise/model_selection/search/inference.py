@@ -27,11 +27,7 @@ SMALLEST_UNIT, LARGEST_UNIT = 1e-140, 1e140  # a choice: squares, and sums of ma
 
 
 def term_tests(
-    fitted: Fitted,
-    samples: Samples,
-    names: Sequence[str],
-    units: np.ndarray,
-    target: tuple[float, float] = (0.0, 1.0),
+    fitted: Fitted, samples: Samples, names: Sequence[str], units: np.ndarray, target: tuple[float, float] = (0.0, 1.0)
 ) -> AdditiveSummary | None:
     """Test the terms of a fitted candidate: of an additive model, or of a polynomial of all inputs inside a link.
 

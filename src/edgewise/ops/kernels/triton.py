@@ -135,11 +135,7 @@ def _to_output(
                 other=0.0,
             )
             total = tl.dot(
-                matrix.to(product_type),
-                coef.to(product_type),
-                total,
-                input_precision=precision,
-                out_dtype=basis_type,
+                matrix.to(product_type), coef.to(product_type), total, input_precision=precision, out_dtype=basis_type
             )
     y_at = y_ptr + rows.to(tl.int64)[:, None] * outputs + ends[None, :]
     tl.store(y_at, total.to(y_ptr.dtype.element_ty), mask=(rows < batch)[:, None] & (ends < outputs)[None, :])

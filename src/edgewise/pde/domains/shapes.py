@@ -50,11 +50,7 @@ class Annulus(Domain):
     """
 
     def __init__(
-        self,
-        inner: float,
-        outer: float,
-        center: Sequence[float] = (0.0, 0.0),
-        coordinates: Sequence[str] = ("x", "y"),
+        self, inner: float, outer: float, center: Sequence[float] = (0.0, 0.0), coordinates: Sequence[str] = ("x", "y")
     ):
         if not 0 < finite_number(inner, "inner") < finite_number(outer, "outer"):
             raise InputError(f"an annulus must have radii 0 < inner < outer, got {inner!r} and {outer!r}")
@@ -125,10 +121,7 @@ class Disk(Annulus):
     """
 
     def __init__(
-        self,
-        radius: float = 1.0,
-        center: Sequence[float] = (0.0, 0.0),
-        coordinates: Sequence[str] = ("x", "y"),
+        self, radius: float = 1.0, center: Sequence[float] = (0.0, 0.0), coordinates: Sequence[str] = ("x", "y")
     ):
         radius = positive_number(radius, "radius")
         self._place(0.0, radius, center, coordinates)

@@ -7,14 +7,7 @@ import torch
 from torch import Tensor
 
 from edgewise.errors import InputError
-from edgewise.pde.domains.domain import (
-    Domain,
-    Piece,
-    check_center,
-    check_coordinates,
-    check_ends,
-    positive_number,
-)
+from edgewise.pde.domains.domain import Domain, Piece, check_center, check_coordinates, check_ends, positive_number
 from edgewise.pde.domains.sampling import gauss_legendre, product_rule, unit_points
 from edgewise.pde.domains.shapes import Disk
 
@@ -54,10 +47,7 @@ class Ball(Domain):
     """
 
     def __init__(
-        self,
-        radius: float = 1.0,
-        center: Sequence[float] | None = None,
-        coordinates: Sequence[str] = ("x", "y", "z"),
+        self, radius: float = 1.0, center: Sequence[float] | None = None, coordinates: Sequence[str] = ("x", "y", "z")
     ):
         self.radius, self.coordinates = positive_number(radius, "radius"), check_coordinates(coordinates)
         count = len(self.coordinates)

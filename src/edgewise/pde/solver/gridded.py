@@ -103,10 +103,7 @@ def dataset_of(solution: Solution, counts: int | Sequence[int] | None, at: Mappi
 
 
 def write_vtk(
-    solution: Solution,
-    path: str | os.PathLike[str],
-    counts: int | Sequence[int] | None,
-    at: Mapping[str, float] | None,
+    solution: Solution, path: str | os.PathLike[str], counts: int | Sequence[int] | None, at: Mapping[str, float] | None
 ) -> None:
     """Write a file of VTK, see `Solution.save_vtk`."""
     free = [name for name in solution.problem.domain.coordinates if name not in (at or {})]

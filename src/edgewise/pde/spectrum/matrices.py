@@ -15,13 +15,7 @@ from edgewise.pde.domains.mesh import Mesh
 from edgewise.pde.domains.shapes import Polygon
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.singular import CornerFunctions
-from edgewise.pde.spectrum.grids import (
-    CUT_SPLINE_DEGREE,
-    FULFILLED,
-    INTEGRATED_OCTAVES,
-    degree_of,
-    graded_to_corners,
-)
+from edgewise.pde.spectrum.grids import CUT_SPLINE_DEGREE, FULFILLED, INTEGRATED_OCTAVES, degree_of, graded_to_corners
 from edgewise.pde.structured.axis import SplineAxis
 from edgewise.pde.structured.cut import CutGalerkin, CutGrid
 from edgewise.pde.structured.networks import EnrichedNetwork, TensorNetwork

@@ -263,12 +263,7 @@ def _check_problem(problem: Collocation) -> bool:
 
 
 def _on_grid(
-    problem: Collocation,
-    lines: list[Tensor],
-    count: int,
-    corners: list[CornerFunctions] | None,
-    *,
-    is_first: bool,
+    problem: Collocation, lines: list[Tensor], count: int, corners: list[CornerFunctions] | None, *, is_first: bool
 ) -> tuple[np.ndarray, tuple[nn.Module, ...], int]:
     """Eigenvalues, eigenfunctions and the number of splines on one grid; none, and how many it has, if too few.
 

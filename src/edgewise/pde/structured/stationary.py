@@ -302,13 +302,7 @@ def implied_errors(values: np.ndarray, wave: np.ndarray) -> np.ndarray:
 
 
 def lasting_errors(
-    block: RowBlock,
-    coef: np.ndarray,
-    values: np.ndarray,
-    slopes: Slopes,
-    short: np.ndarray,
-    axis: int,
-    count: int,
+    block: RowBlock, coef: np.ndarray, values: np.ndarray, slopes: Slopes, short: np.ndarray, axis: int, count: int
 ) -> np.ndarray:
     """Errors in the whole domain that means of residuals over intervals of a coordinate, `count` points each, imply.
 

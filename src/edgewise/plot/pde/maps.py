@@ -36,13 +36,7 @@ Units = Mapping[str, str]
 
 
 def draw_map(
-    panel: Axes,
-    ticks: Sequence[np.ndarray],
-    values: np.ndarray,
-    ends: Range,
-    *,
-    signed: bool,
-    contours: bool = True,
+    panel: Axes, ticks: Sequence[np.ndarray], values: np.ndarray, ends: Range, *, signed: bool, contours: bool = True
 ) -> AxesImage:
     """Draw values (n, m), nan where there are none, as colours over coordinates to the right (n,) and upwards (m,).
 

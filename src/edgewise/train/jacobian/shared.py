@@ -398,10 +398,7 @@ Report = TypeVar("Report")
 
 
 def trained_together(
-    network: nn.Module,
-    problem: Problem,
-    penalty: Penalty | None,
-    train: Callable[[Problem, Team], Report],
+    network: nn.Module, problem: Problem, penalty: Penalty | None, train: Callable[[Problem, Team], Report]
 ) -> Report:
     """Train a network in all processes at once; each returns the same result, and its network has the same tensors.
 

@@ -19,14 +19,7 @@ from edgewise.outcomes import OnInterrupt, StopReason, check_on_interrupt
 from edgewise.processes import Team, sentences_of_losses
 from edgewise.train.grids import adapt_domain_
 from edgewise.train.jacobian.shared import SharedObjective, begun, trained_together
-from edgewise.train.loop.batches import (
-    Batches,
-    FullBatch,
-    LoaderBatches,
-    batches_of,
-    of_whole_loader,
-    peek,
-)
+from edgewise.train.loop.batches import Batches, FullBatch, LoaderBatches, batches_of, of_whole_loader, peek
 from edgewise.train.loop.diagnosis import advice_if_stuck
 from edgewise.train.loop.reports import Callback, FitReport, StepEvent, StepRecord, TrainingState
 from edgewise.train.loop.threads import threads_for

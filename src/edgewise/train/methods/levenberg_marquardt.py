@@ -254,10 +254,7 @@ System = ParameterSystem | SampleSystem | MatrixFreeSystem
 
 
 def accelerated_step(
-    move: Tensor,
-    correct: Callable[[Tensor], Tensor],
-    difference: Tensor,
-    scale: Tensor,
+    move: Tensor, correct: Callable[[Tensor], Tensor], difference: Tensor, scale: Tensor
 ) -> Tensor | None:
     """Bend a step along the curvature of the residuals (geodesic acceleration).
 

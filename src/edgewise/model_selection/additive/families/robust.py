@@ -22,12 +22,7 @@ from typing import Self
 
 import numpy as np
 
-from edgewise.model_selection.additive.families.base import (
-    Family,
-    logistic,
-    require,
-    weighted_quantile,
-)
+from edgewise.model_selection.additive.families.base import Family, logistic, require, weighted_quantile
 
 HUBER_TUNING = 1.345  # 95 % efficiency at the normal distribution [1]
 MAD_TO_DEVIATION = 1.4826  # 1 / the normal distribution's 75 % quantile

@@ -22,10 +22,7 @@ SMALLEST_SQUARE = 1e-12  # share of the mean squared residual below which one co
 
 
 def fit_noise_curves(
-    x: np.ndarray,
-    prediction: np.ndarray,
-    residuals: np.ndarray,
-    weight: np.ndarray,
+    x: np.ndarray, prediction: np.ndarray, residuals: np.ndarray, weight: np.ndarray
 ) -> NoiseCurves | None:
     """Estimate the standard deviation of the noise as a function of the inputs and of the prediction.
 
@@ -94,11 +91,7 @@ def fit_noise_curves(
 
 
 def cross_fitted_noise(
-    x: np.ndarray,
-    prediction: np.ndarray,
-    residuals: np.ndarray,
-    weight: np.ndarray,
-    blocks: np.ndarray | None = None,
+    x: np.ndarray, prediction: np.ndarray, residuals: np.ndarray, weight: np.ndarray, blocks: np.ndarray | None = None
 ) -> np.ndarray:
     """Return the standard deviation of the noise of every row by curves that did not see its residual, (N, m).
 

@@ -39,10 +39,7 @@ ROUNDING, USEFUL, CLOSE = 1e-15, 0.1, 1e-3
 
 
 def solver_for(
-    statement: Statement,
-    system: LinearSystem,
-    enough: np.ndarray | None = None,
-    kept: Preconditioner | None = None,
+    statement: Statement, system: LinearSystem, enough: np.ndarray | None = None, kept: Preconditioner | None = None
 ) -> Solver | None:
     """A solver of a square system; None if there is none that is exact to rounding within the allowed work.
 
