@@ -24,10 +24,12 @@ from edgewise.pde import (
     LShape,
     Neumann,
     Observations,
+    Parameter,
     Periodic,
     Polygon,
     Robin,
     Time,
+    diffusion,
     eigenvalues,
     laplacian,
 )
@@ -142,7 +144,17 @@ value = Observations(torch.tensor([[1.0]]), torch.ones(1))
         (string([Dirichlet(0.0, hard=True)]), "^problem must have no integrals, no delays .* got a hard condition$"),
         (
             problem(lambda u, lam: u.t + lam * u, Time(0, 1), [Initial(0.0)]),
-            "^problem must not depend on time .* got t$",
+            "^problem must not depend on time or a Parameter .* got the coordinates t: ask",
+        ),
+        (
+            problem(lambda u, lam, m: u.xx + lam * m * u, STRING * Parameter("m", 1, 2), [Dirichlet(0.0)]),
+            "^problem must not depend on time or a Parameter .* got the coordinates x, m: ask",
+        ),
+        (  # Galerkin's method with splines takes the slope for continuous, and the first value is half of the right one
+            problem(
+                lambda u, lam: diffusion(u, lambda x: torch.where(x < 1, 1.0, 10.0)) + lam * u, STRING, [Dirichlet(0.0)]
+            ),
+            "^problem must have leading coefficients without jumps for eigenvalues, got a jump near x = 1: where",
         ),
         (
             problem(
@@ -336,3 +348,13 @@ def test_an_equation_of_order_six():
     with pytest.raises(InputError, match=r"^problem must be of order 9 at most for eigenvalues, got 10$"):
         ring = PDE(lambda u, lam: u.xxxxxxxxxx + lam * u, Interval(0, 1), ends * 2, coefficients={"lam": 2.0})
         eigenvalues(ring)
+
+
+def test_a_particle_in_a_box_in_si_units():
+    """E = (hbar pi n / L)^2 / (2 m), some 1e-19 J: errors are relative to the values."""
+    action, mass, length = 1.054571817e-34, 9.1093837015e-31, 1e-9
+    stated = problem(
+        lambda u, lam: action**2 / (2 * mass) * u.xx + lam * u, Interval(0, length), [Dirichlet(0.0)], 1e-19
+    )
+    exact = (action * np.pi * np.arange(1, 4) / length) ** 2 / (2 * mass)
+    assert np.allclose(eigenvalues(stated, count=3).values / exact, 1, atol=1e-12)

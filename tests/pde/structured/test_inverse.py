@@ -349,3 +349,12 @@ def test_a_source_on_a_disk():
 def test_mistakes_get_one_sentence(make, message):
     with pytest.raises(InputError, match=message):
         make()
+
+
+def test_a_field_that_is_zero_is_named():
+    """k u' is the same everywhere, so that any multiple of k fits, and none of it too."""
+    values = np.sqrt(1 + 3 * X) - 1 + 0.001 * np.random.default_rng(1).normal(size=len(X))
+    ends = [Dirichlet({"u": 0.0}, on="x=0"), Dirichlet({"u": 1.0}, on="x=1")]
+    conditions = [*ends, Observations(X[:, None], values, "u"), UnknownField("k")]
+    solution = solve(PDE(lambda u, k: k * u.xx + k.x * u.x, LINE, conditions))
+    assert solution.trust.startswith("Not to be trusted: The field k is 0, with which the equation holds")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from scipy.integrate import solve_bvp
+from scipy.integrate import solve_bvp, solve_ivp
 from scipy.interpolate import BSpline
 
 from edgewise.checkpoint import load_solution, save_solution
@@ -26,6 +26,7 @@ from edgewise.pde import (
     Observations,
     Periodic,
     Robin,
+    Time,
     integral,
     named_equation,
     solve,
@@ -417,3 +418,34 @@ def test_a_flux_as_fields_of_its_own():
     points = problem.domain.interior(200, "sobol", seed=1)
     gap = solution(points)[:, 0] - exact(*points.T)
     assert float(gap.abs().max()) < 1e-6 and solution.error_estimate < 1e-5
+
+
+def test_a_response_with_the_period_of_its_force():
+    """Duffing's equation: what an integrator reaches after 58 periods, with a damping of 0.2."""
+    forced = PDE(lambda u, t: u.tt + 0.2 * u.t + u + u**3 - torch.cos(t), Time(0, 2 * PI), [Periodic("t")])
+    solution = solve(forced)
+    t = np.linspace(0, 2 * PI, 40)
+    long = solve_ivp(
+        lambda t, y: [y[1], -0.2 * y[1] - y[0] - y[0] ** 3 + np.cos(t)],
+        (0, 120 * PI),
+        [0, 0],
+        method="DOP853",
+        rtol=1e-11,
+        atol=1e-12,
+        dense_output=True,
+    ).sol(t + 116 * PI)[0]
+    assert np.allclose(solution(t[:, None])[:, 0], long, rtol=0, atol=1e-9)
+    assert solution.stopped == "converged"
+
+
+def test_heat_that_comes_and_goes_with_the_seasons():
+    """Re(e^(it) sinh(k x) / sinh(k)) with k^2 = i."""
+    seasons = PDE(
+        lambda u: u.t - u.xx,
+        Interval(0, 1) * Time(0, 2 * PI),
+        [Periodic("t"), Dirichlet(0.0, on="x=0"), Dirichlet(lambda t: torch.cos(t), on="x=1")],
+    )
+    solution = solve(seasons)
+    t, k = np.linspace(0, 2 * PI, 40), np.sqrt(1j)
+    exact = (np.exp(1j * t) * np.sinh(k / 2) / np.sinh(k)).real
+    assert np.allclose(solution(np.stack([np.full(40, 0.5), t], 1))[:, 0], exact, rtol=0, atol=1e-12)

@@ -118,7 +118,7 @@ def _show(results: SolveResults, screen: Screen) -> None:
         error = solution.standard_errors.get(name, math.nan)
         origin = "estimated from the data" if solution.problem.form.observations else "estimated from the conditions"
         if f"Nothing determines the coefficient {name}:" in solution.trust:
-            origin = "determined by nothing: the value at the start"
+            origin = "determined by nothing but the start"
         known = f"standard error {error:.2g}, " if math.isfinite(error) else ""
         add_row(name, [f"{value:.6g}"], f"{known}{origin}")
     screen.say()

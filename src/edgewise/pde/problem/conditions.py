@@ -299,8 +299,8 @@ class Initial:
 class Periodic:
     """Periodicity with the length of the domain in some coordinates, by construction of the network.
 
-    It takes the place of all conditions on the two ends of each of these coordinates: a condition that names no piece
-    of the boundary holds on the other ones.
+    It takes the place of all conditions on the two ends of each of these coordinates, of t too: a condition that names
+    no piece of the boundary holds on the other ones.
 
     Parameters
     ----------

@@ -122,7 +122,7 @@ def check_enough_conditions(
         free = needs_no_condition(equation.residuals, fields, domain, coefficients, face)
         return min((free[key] for key in free if key[1] == field), default=False)
 
-    times = [axis for axis, name in enumerate(domain.coordinates) if name == TIME]
+    times = [axis for axis, name in enumerate(domain.coordinates) if name == TIME and name not in periodic]
     needed = requirements.order(field, times)
     given = given_on([piece.name for piece in domain.pieces if piece.is_time_end])
     if given < needed:

@@ -175,10 +175,13 @@ class StrongForm:
 
     @cached_property
     def time(self) -> int | None:
-        """Number of the coordinate that acts as time: t, or the only one that does and starts from its lower end."""
+        """Number of the coordinate that acts as time: t, or the only one that does and starts from its lower end.
+
+        A periodic one does not, for nothing begins there.
+        """
         names, needs, found = self.domain.coordinates, self.equation_term.requirements, list[int]()
         if TIME in names:
-            return names.index(TIME)
+            return None if TIME in self.periodic else names.index(TIME)
         for axis, name in enumerate(names):
             ends = [piece.name for piece in self.domain.pieces if piece.coordinate == name]
             given = [[term for term in self.condition_terms if end in term.pieces] for end in ends]

@@ -14,6 +14,7 @@ from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.outcomes import StopReason
 from edgewise.pde.domains.mesh import Mesh, equal_shares, even_lines, graded_to_ends, grown, respaced, separated
 from edgewise.pde.problem.collocation import Collocation
+from edgewise.pde.problem.conditions import Observations
 from edgewise.pde.problem.integrals import GIVEN_RULE
 from edgewise.pde.problem.strong_form import with_integrals_by
 from edgewise.pde.solver.history import History, TrainedNetwork, solve_step_work
@@ -34,9 +35,13 @@ from edgewise.pde.solver.training import STEPS, Patience
 from edgewise.pde.structured.networks import TensorNetwork
 from edgewise.train.methods.base import Method
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
+from edgewise.train.problems.blocks import copied_unknowns
 
 TENSOR, SEPARABLE = "tensor", "separable"
 FIRST_RANK = 2  # terms of a separable network at the start. A choice: one term more than functions of one product need
+# Weight of measured values beside the equation, at least, in the first steps towards unknown coefficients. A choice: as
+# much as that of the equation; 1e-3, the usual one, leaves coefficients of predators and prey with noise at nonsense.
+MEASURED_FIRST = 1.0
 RACE_STEPS = 15  # steps after which candidates are compared. A choice: losses differ by factors of ten by then
 # Largest number of times that hidden grids are moved. A choice: activations settle after two or three.
 MOST_GRID_MOVES = 8
@@ -182,6 +187,8 @@ class Refinement:
             return TrainedNetwork(network, self._sampled_for(network, problem))
         if shape == TENSOR:
             network = tensor_network(problem, plan.grid_size, plan.degree)
+            if problem.unknowns and problem.form.observations:
+                problem = self._near_measured_values(network)
             return TrainedNetwork(network, self._sampled_for(network, problem))
         if shape == SEPARABLE:
             # A product of many splines must start with factors near 1, or it is nearly zero.
@@ -198,6 +205,23 @@ class Refinement:
             start = self._trained(start, RACE_STEPS)
         self.history.report_progress(f"start {number + 1}: {described(network)}", start.loss)
         return start
+
+    def _near_measured_values(self, network: Chain) -> Collocation:
+        """The problem with coefficients that fit fields near the measured values; the network is trained to be these.
+
+        Where the values hardly count, fields that fulfil the equation with the coefficients of the start come first.
+        Those of a nonlinear equation, as one that oscillates, may be far from all values, with no way downhill to them.
+        """
+        form = self.problem.form
+        conditions = [
+            replace(each, weight=max(each.weight, MEASURED_FIRST)) if isinstance(each, Observations) else each
+            for each in form.conditions
+        ]
+        near = Collocation(
+            replace(form, conditions=tuple(conditions)), self.problem.sampling, copied_unknowns(self.problem.unknowns)
+        )
+        start = self._trained(TrainedNetwork(network, self._sampled_for(network, near)), RACE_STEPS)
+        return self.problem.with_unknowns(start.problem.unknowns)
 
     def _sampled_for(self, network: Chain, problem: Collocation) -> Collocation:
         """The problem at as many points as the network needs, with the coefficients of `problem`, but its own."""

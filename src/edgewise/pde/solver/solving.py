@@ -436,6 +436,7 @@ def _solve_on_structured_grids(
             if is_poor and not isinstance(history.best.network, EnrichedNetwork):
                 return None  # or networks, whatever is better
         return ended
+    is_in_time = TIME in problem.domain.coordinates and problem.form.time is not None
     if marches(statement):
         rough = rough_part(statement)
         if statement.surplus and rough is not None:
@@ -447,9 +448,9 @@ def _solve_on_structured_grids(
         if history.best is not None and statement.surplus:
             allowed = LARGEST_RESIDUAL + (BESIDE_JUMPS * history.evidence().estimate if rough else 0.0)
             check_outflow(history.best.network, history.best.problem, statement, allowed)
-        if rough or ended is not None or statement.multipliers or TIME in problem.domain.coordinates:
+        if rough or ended is not None or statement.multipliers or is_in_time:
             return ended
-    if problem.form.has_delays or (TIME in problem.domain.coordinates and problem.domain.dimension > 1):
+    if problem.form.has_delays or (is_in_time and problem.domain.dimension > 1):
         return _solve_with_low_rank(problem, history, tolerance, None) if is_large else None
     begin = None
     if known is not None:

@@ -16,14 +16,15 @@ from edgewise.errors import InputError
 from edgewise.nn.prediction import predict_in_batches
 from edgewise.ops.splines.bspline import MAX_PRODUCT_DEGREE
 from edgewise.outcomes import Deadline, OutOfTime, check_time, foreseen
-from edgewise.pde.domains.domain import TIME, Box, checked_points
+from edgewise.pde.domains.domain import Box, checked_points, is_space
 from edgewise.pde.domains.shapes import Polygon
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.singular import CornerFunctions
 from edgewise.pde.problem.strong_form import strong_form_of
-from edgewise.pde.solver.judging.uniqueness import unsolved_by_zero
+from edgewise.pde.solver.judging.uniqueness import coefficient_jump, unsolved_by_zero
 from edgewise.pde.spectrum.grids import COARSEST_GRID, finer_grids, harmonic_corners
 from edgewise.pde.spectrum.matrices import on_cut_cells, on_fitted_cells
+from edgewise.settings import ABOVE_ZERO
 from edgewise.train.cost import WorkBudget
 
 ROUNDING = 1e-14  # share of the largest that rounding alone may leave of vectors and of inverse eigenvalues
@@ -111,7 +112,8 @@ def eigenvalues(
     ----------
     problem : PDE
         Equation and conditions, linear and homogeneous in the fields; the unknown coefficient, which must enter
-        linearly, is the eigenvalue; conditions may hold it too, as Steklov's. On a domain of up to three coordinates;
+        linearly, is the eigenvalue; conditions may hold it too, as Steklov's. Leading coefficients must not jump. On a
+        domain of up to three coordinates of space;
         systems, and equations of another order than two, on a box or a polygon whose edges follow the axes, and
         without the coefficient in conditions.
     count : int
@@ -189,7 +191,8 @@ def eigenvalues(
         if before is None:
             values, networks = new, functions
         else:
-            change = float((np.abs(new - before) / np.maximum(np.abs(new), 1.0)).max())
+            unit = min(1.0, float(np.abs(new).max()))  # for eigenvalues near zero; in SI units all may be small
+            change = float((np.abs(new - before) / np.maximum(np.abs(new), max(unit, ABOVE_ZERO))).max())
             worse = worse + 1 if least < change < DIFFERENCE_OF_ROUNDING else 0
             if not worse:
                 values, networks, errors, least, splines = new, functions, np.abs(new - before), change, size
@@ -237,8 +240,18 @@ def _check_problem(problem: Collocation) -> bool:
         )
     if form.parts is not None:
         raise InputError("problem must have no Interface for eigenvalues, got one")
-    if TIME in domain.coordinates:
-        raise InputError(f"problem must not depend on time for eigenvalues, got {', '.join(domain.coordinates)}")
+    if not all(map(is_space, domain.coordinates)):
+        raise InputError(
+            "problem must not depend on time or a Parameter for eigenvalues, got the coordinates "
+            f"{', '.join(domain.coordinates)}: ask for them at one value after another"
+        )
+    jump = coefficient_jump(form)
+    if jump is not None:
+        raise InputError(
+            "problem must have leading coefficients without jumps for eigenvalues, got a jump near "
+            f"{domain.coordinates[jump[0]]} = {jump[1]:.4g}: where slopes are continuous, divide the equation by the "
+            "coefficient; where fluxes are, smooth the jump over a short distance"
+        )
     if domain.dimension not in COARSEST_GRID or (domain.dimension == 1 and not isinstance(domain, Box)):
         raise InputError(
             f"domain must be of up to three coordinates, and an interval where it has one, for eigenvalues, "

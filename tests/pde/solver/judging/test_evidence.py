@@ -235,6 +235,11 @@ def test_parts_of_the_judgement():
     assert coefficient_jump(smooth.form) is None
     source = PDE(lambda u, x: u.xx + torch.where(x < 0.5, 1.0, 2.0), LINE, [Dirichlet(0.0)])
     assert coefficient_jump(source.form) is None
+    # A coefficient that jumps along y alone is in the flux along y or in none.
+    layered = PDE(lambda u, y: torch.where(y < 0.4, 1.0, 9.0) * u.xx + u.yy, SQUARE, [Dirichlet(0.0)])
+    assert coefficient_jump(layered.form) is None
+    fluxes = PDE(lambda u, y: u.xx + torch.where(y < 0.4, 1.0, 9.0) * u.yy, SQUARE, [Dirichlet(0.0)])
+    assert coefficient_jump(fluxes.form) == (1, pytest.approx(0.4))
     x = plain.domain.interior(5)
     torch.nn.init.ones_(network.tensor_layer.coef)
     assert torch.allclose(SumNetwork(network, network)(x), torch.full((5, 1), 2.0, dtype=x.dtype))
@@ -294,3 +299,56 @@ def test_a_start_that_contradicts_the_boundary():
     problem = PDE(lambda u: u.t - 0.1 * u.xx, Interval(0, 1) * Time(0, 1), conditions, solution=series)
     solution = solve(problem, tolerance=1e-5)
     assert 1 / 3 < solution.error_estimate / solution.errors().relative_l2 < 100
+
+
+def test_a_diffusivity_that_jumps_in_time_is_no_interface():
+    """sin(pi x) falls by the integral of the diffusivity over time."""
+    problem = PDE(
+        lambda u, t: u.t - torch.where(t < 0.5, 0.1 + 0 * t, 0.02 + 0 * t) * u.xx,
+        LINE * Time(0, 1),
+        [Dirichlet(0.0), Initial(lambda x: torch.sin(PI * x))],
+    )
+    solution = solve(problem, tolerance=1e-8)
+    assert solution.trust.startswith("Checked") and solution.stopped == "converged"
+    t = np.linspace(0, 1, 9)
+    exact = np.sin(0.3 * PI) * np.exp(-(PI**2) * np.where(t < 0.5, 0.1 * t, 0.05 + 0.02 * (t - 0.5)))
+    assert np.allclose(solution(np.stack([np.full(9, 0.3), t], 1))[:, 0], exact, rtol=0, atol=1e-8)
+
+
+@pytest.mark.slow
+def test_a_stiff_reaction_is_no_free_function():
+    """HIRES, whose last values are those of E. Hairer, G. Wanner, "Solving ODEs II", section IV.10: errors grow."""
+
+    def rates(a, b, c, d, e, f, g, h):
+        return (
+            a.t + 1.71 * a - 0.43 * b - 8.32 * c - 0.0007,
+            b.t - 1.71 * a + 8.75 * b,
+            c.t + 10.03 * c - 0.43 * d - 0.035 * e,
+            d.t - 8.32 * b - 1.71 * c + 1.12 * d,
+            e.t + 1.745 * e - 0.43 * f - 0.43 * g,
+            f.t + 280 * f * h - 0.69 * d - 1.71 * e + 0.43 * f - 0.69 * g,
+            g.t - 280 * f * h + 1.81 * g,
+            h.t + 280 * f * h - 1.81 * g,
+        )
+
+    start = {"a": 1.0, **dict.fromkeys("bcdefg", 0.0), "h": 0.0057}
+    solution = solve(PDE(rates, Time(0, 321.8122), [Initial(start)]))
+    last = [7.371312573e-4, 1.442485726e-4, 5.888729741e-5, 1.175651343e-3]
+    last += [2.386356199e-3, 6.238968253e-3, 2.849998396e-3, 2.850001605e-3]
+    assert np.allclose(solution([[321.8122]])[0], last, rtol=1e-8)
+    assert solution.trust.startswith("Checked") and solution.error_estimate < 1e-5
+
+
+def test_a_field_that_no_initial_value_determines_is_still_named():
+    free = PDE(lambda y, z: (y.t + y, 2 * y.t + 2 * y + 0 * z), Time(0, 1), [Initial({"y": 1.0})])
+    assert "another function may be added to z" in solve(free).trust
+
+
+def test_coordinates_far_from_zero_are_rounded():
+    """Cooling through a day, in seconds since 1970: moments have seven digits less than the time."""
+    problem = PDE(lambda u: u.t + (u - 20) / 3600, Time(1.7e9, 1.7e9 + 86400), [Initial(90.0)])
+    solution = solve(problem)
+    t = 1.7e9 + np.linspace(0, 86400, 50)
+    exact = 20 + 70 * np.exp(-(t - 1.7e9) / 3600)
+    error = np.linalg.norm(solution(t[:, None])[:, 0] - exact) / np.linalg.norm(exact)
+    assert error / 3 < solution.error_estimate < 1e-10

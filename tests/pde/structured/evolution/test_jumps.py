@@ -88,3 +88,13 @@ def test_a_wall_that_becomes_hot_at_once():
     places = np.linspace(0, 4, 81)
     exact = erfc(places / (2 * math.sqrt(0.25)))
     assert np.abs(solution(np.stack([places, np.full(81, 0.45)], 1))[:, 0] - exact).max() < 1e-5
+
+
+def test_a_force_that_jumps_with_the_sign_of_the_field():
+    """u'' = -sign(u): parabolas of period 4 sqrt(2). A slab may begin just before a change of sign."""
+    problem = PDE(lambda u: u.tt + torch.sign(u.value), Time(0, 4), [Initial(1.0, rate=0.0)])
+    solution, quarter = solve(problem), math.sqrt(2)
+    t = np.linspace(0, 4, 81)
+    exact = np.where(t < quarter, 1 - t**2 / 2, (t - 2 * quarter) ** 2 / 2 - 1)
+    error = np.linalg.norm(solution(t[:, None])[:, 0] - exact) / np.linalg.norm(exact)
+    assert error < 1e-5 and error / 3 < solution.error_estimate < 1e-4

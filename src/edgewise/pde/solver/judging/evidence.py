@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor, nn
 
 from edgewise.outcomes import OutOfTime, check_time
@@ -33,7 +34,7 @@ from edgewise.pde.solver.judging.residuals import (
     residual_size,
     sought_points,
 )
-from edgewise.pde.solver.judging.scatter import scatter_of
+from edgewise.pde.solver.judging.scatter import misfits_of, scatter_of
 from edgewise.pde.solver.judging.uniqueness import (
     Weakest,
     block_squares,
@@ -56,7 +57,18 @@ LARGEST_RESIDUAL = 1e-2
 # above what splines of the coarse space leave of functions of a period or two that have no residual, and in time
 # below what a growth of errors by a factor of a million leaves.
 UNDETERMINED = {1: 1e-7, 2: 1e-5, 3: 1e-4}
+# The same for equations in time alone: initial values leave nothing free but what the equation does not contain, which
+# rounding alone makes other than zero, while stiff equations let errors grow by more than a million. A choice.
+UNDETERMINED_IN_TIME = 1e-12
 SMALL_SOLUTION = 1e-9  # fields below this size are zero, for coordinates and data of size 1. A choice
+# Distance of a coordinate from zero, relative to the domain, above which its rounding is looked at, and the step of the
+# difference by which a field changes with it, relative to the domain. Choices: three digits fewer than float64 has.
+FAR_FROM_ZERO, ROUNDING_STEP = 1e3, 1e-6
+UNMOVED = 1e-9  # relative change of a coefficient that is rounding. A choice
+# Misfits of measured values, relative to their spread, above which they are looked at, and standard deviations of the
+# correlation of neighbours, of independent noise, above which it is none. Choices: a fit of less than 99 % of the
+# variance is poor unless the values have noise, and noise is that unlikely once in 30,000 times.
+LARGEST_MISFIT, UNLIKELY = 0.1, 4.0
 # A residual up to this size, in units of the field of a solution of size 1, is rounding: ten times that of float64. The
 # error that it leaves is as many times larger as the smallest singular value is below one.
 ROUNDED = 1e-15
@@ -189,6 +201,13 @@ def judge(
         )
         estimates.append(residual / max(size, residual))
     noise, of_problem, errors, most = 0.0, list[str](), dict[str, float](), math.inf
+    for misfit in misfits_of(network, problem):
+        if misfit.share > LARGEST_MISFIT and misfit.deviations > UNLIKELY:
+            doubts.append(
+                f"The solution misses the measured values of {misfit.field} by {misfit.share:.0%} of their spread, and "
+                "neighbouring ones alike: coefficients may begin elsewhere, or the values belong to another equation."
+            )
+            estimates.append(misfit.share)
     try:
         if problem.form.has_quadratures:
             gap = integrals_gap(network, problem, x)
@@ -220,7 +239,7 @@ def judge(
                     f"residuals do not cancel out between neighbouring points, and bound the error by {bound:.1g}"
                 )
                 estimates.append(bound)
-        of_problem = _doubts_of_uniqueness(network, problem, residual, size, weakest, checks)
+        of_problem = _doubts_of_uniqueness(network, problem, residual, size, weakest, checks, errors)
         if of_problem:
             estimates.append(1.0)  # another solution may differ by as much as the solution is large
     except OutOfTime:
@@ -230,8 +249,20 @@ def judge(
             estimates.append(UNCHECKED * residual / max(size, ABOVE_ZERO))
     if not any(estimates):  # a residual in units of the field exceeds the error of a smooth solution, but it is known
         estimates.append(residual / max(size, ABOVE_ZERO))
-    estimate = max(estimates)
+    estimate = max(*estimates, _rounding_of_coordinates(network, problem, x, values))
     return Evidence(estimate, residual, tuple(checks), (*doubts, *of_problem), bool(of_problem), noise, errors, most)
+
+
+def _rounding_of_coordinates(network: nn.Module, problem: Collocation, x: Tensor, values: Tensor) -> float:
+    """Relative change of the fields by the rounding of coordinates far from zero, as seconds since 1970; else 0."""
+    low, high = problem.domain.bounds.mT
+    largest, step, change = problem.domain.bounds.abs().amax(1), ROUNDING_STEP * problem.domain.size, 0.0
+    for axis in (largest > FAR_FROM_ZERO * problem.domain.size).nonzero()[:, 0].tolist():
+        moved = x.clone()
+        moved[:, axis] = (x[:, axis] + step[axis]).clamp(low[axis], high[axis])
+        rate = (field_values(network, problem, moved) - values).norm() / step[axis]
+        change += float(rate * largest[axis]) * torch.finfo(x.dtype).eps
+    return change / max(float(values.norm()), ABOVE_ZERO)
 
 
 def _doubts_of_uniqueness(
@@ -241,13 +272,21 @@ def _doubts_of_uniqueness(
     size: float,
     weakest: Weakest | None,
     checks: list[str],
+    errors: dict[str, float],
 ) -> list[str]:
-    """Sentences on solutions that are trivial, not unique, or of another problem than the one that was meant."""
-    doubts = [
-        f"Nothing determines the coefficient {name}: its value is the one at which it started."
-        for name in undetermined_coefficients(network, problem)
-    ]
-    least = UNDETERMINED[min(problem.domain.dimension, 3)]
+    """Sentences on solutions that are trivial, not unique, or of another problem than the one that was meant.
+
+    Coefficients that nothing determines are removed from those with standard errors.
+    """
+    doubts, starts = list[str](), problem.form.coefficients
+    for name in undetermined_coefficients(network, problem):
+        errors.pop(name, None)
+        moved = abs(float(problem.unknowns[name].detach()) - starts[name]) > UNMOVED * (1 + abs(starts[name]))
+        depends = "depends on the one at which it started, as that of a factor of a product that is known"
+        is_start = "is the one at which it started"
+        doubts.append(f"Nothing determines the coefficient {name}: its value {depends if moved else is_start}.")
+    dimension, in_time = problem.domain.dimension, problem.form.time is not None
+    least = UNDETERMINED_IN_TIME if dimension == 1 and in_time else UNDETERMINED[min(dimension, 3)]
     is_unique = weakest is not None and weakest.size >= least
     if size < SMALL_SOLUTION and not (is_unique and problem.is_linear) and not unsolved_by_zero(problem):
         can_search = not problem.is_linear and problem.form.time is None and isinstance(problem.domain, Box)
@@ -298,7 +337,12 @@ def evidence_of_fields(
     )
     if fit.has_noise and fit.is_settled and not fit.rises:
         checks.append("there was no time for further checks")
-    doubts = []
+    doubts = [
+        f"The field {name} is 0, with which the equation holds whatever the measured values are, as where it is known "
+        "up to a factor alone: give it a value somewhere."
+        for name, size in zip(fit.problem.fields, values.abs().amax(0).tolist(), strict=True)
+        if name in names and size < SMALL_SOLUTION
+    ]
     for name, ends in fit.rises.items():
         fallen = (
             f"two standard errors off along the least known direction of {name}, the likelihood falls as at "

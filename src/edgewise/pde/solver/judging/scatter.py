@@ -6,6 +6,7 @@ import copy
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from edgewise.outcomes import interruptible
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.solver.solution import field_values
+from edgewise.settings import ABOVE_ZERO
 from edgewise.train.jacobian import RowSource, trainable_slots
 from edgewise.train.problems.block_problem import BlockProblem
 from edgewise.train.problems.blocks import BlockRole
@@ -22,7 +24,48 @@ from edgewise.train.problems.blocks import BlockRole
 ROUNDING_RIDGE = 1e-13
 # Draws of the noise for the scatter of the fields. A choice: a standard deviation to 12 % if one direction dominates.
 DRAWS = 32
+# Measured values whose neighbours are looked at: fewer show nothing, and more take long. A choice.
+LEAST_NEIGHBOURS, MOST_NEIGHBOURS = 12, 2000
 DRAW_SEED = 47  # of the draws, so that a judgement can be repeated
+
+
+class Misfit(NamedTuple):
+    """How a solution misses the measured values of a field.
+
+    Parameters
+    ----------
+    field : str
+        Name of the field.
+    share : float
+        Root mean square of the differences, relative to the standard deviation of the values.
+    deviations : float
+        Correlation of the differences with those at the nearest other points, in standard deviations of independent
+        ones.
+    """
+
+    field: str
+    share: float
+    deviations: float
+
+
+def misfits_of(network: nn.Module, problem: Collocation) -> list[Misfit]:
+    """How the solution misses each of its measured fields; those of few values or without spread are left out."""
+    found = []
+    for observed in problem.form.observations:
+        x, values = observed.x.double()[:MOST_NEIGHBOURS], observed.values.double()[:MOST_NEIGHBOURS]
+        name = observed.field or problem.fields[0]
+        spread = float(values.std()) if len(values) >= LEAST_NEIGHBOURS else 0.0
+        if not spread:
+            continue
+        differences = field_values(network, problem, x)[:, problem.fields.index(name)] - values
+        scaled = x / problem.domain.size
+        distances = torch.cdist(scaled, scaled).fill_diagonal_(math.inf)
+        products = differences * differences[distances.argmin(1)]
+        mean_square = float(differences.square().mean())
+        # Pairs are mostly each other's nearest, so that half of the products are independent.
+        deviations = float(products.mean()) / max(mean_square, ABOVE_ZERO) * math.sqrt(len(x) / 2)
+        found.append(Misfit(name, math.sqrt(mean_square) / spread, deviations))
+    return found
 
 
 @dataclass(frozen=True)
@@ -32,7 +75,8 @@ class Scatter:
     Parameters
     ----------
     standard_errors : mapping
-        Standard errors of the unknown coefficients; empty where there are none, or no measured values.
+        Standard errors of the unknown coefficients, nan where as many coefficients are unknown as values are
+        measured; empty where there are none, or no measured values.
     fields : float
         Standard error of the fields: the root of their mean variance over the points; 0 without measured values, nan
         where the equations and the values do not determine them.
@@ -66,6 +110,8 @@ def scatter_of(network: nn.Module, problem: Collocation, x: Tensor) -> Scatter:
     is_pinned = sum(len(block.data) for block in blocks) <= 1 and not problem.unknowns  # one value shows no noise
     if is_pinned or not blocks or not hasattr(network, "layers"):
         return Scatter()
+    if 0 < sum(len(block.data) for block in blocks) <= len(problem.unknowns):  # which they all fit
+        return Scatter(dict.fromkeys(problem.unknowns, math.nan))
     slots = trainable_slots(network, problem)
     matrix = RowSource(network, problem, slots).normal_equations().matrix.triu()
     matrix = matrix + matrix.triu(1).mT

@@ -341,6 +341,8 @@ def coefficient_jump(form: StrongForm) -> tuple[int, float] | None:
 
     The coefficients, derivatives of the residuals by the highest derivatives of the fields, are evaluated on smooth
     fields along lines through the domain; the largest step between neighbours is halved until it is a jump or nothing.
+    Along a line only those of derivatives by its own coordinate count: others, as k(t) in u_t = k u_xx, are in no flux
+    through the surface on which they jump.
     """
     domain = form.domain
     starts = domain.interior(LINES, "sobol", 5)
@@ -354,7 +356,7 @@ def coefficient_jump(form: StrongForm) -> tuple[int, float] | None:
             line = line[domain.contains(line)]
             if len(line) < 2:
                 continue
-            values = leading_coefficients(form, line)
+            values = leading_coefficients(form, line, axis)
             size = float(values.abs().max())
             steps = values.diff(dim=0).abs().amax(1)
             if form.parts is not None:
@@ -365,18 +367,18 @@ def coefficient_jump(form: StrongForm) -> tuple[int, float] | None:
             pair = line[number : number + 2].clone()
             for _ in range(JUMP_HALVINGS):
                 three = torch.stack([pair[0], pair.mean(0), pair[1]])
-                steps = leading_coefficients(form, three).diff(dim=0).abs().amax(1)
+                steps = leading_coefficients(form, three, axis).diff(dim=0).abs().amax(1)
                 first = int(steps.argmax())
                 pair = three[first : first + 2]
-            if float(leading_coefficients(form, pair).diff(dim=0).abs().max()) > JUMP * size:
+            if float(leading_coefficients(form, pair, axis).diff(dim=0).abs().max()) > JUMP * size:
                 return axis, float(pair[0, axis])
     return None
 
 
-def leading_coefficients(form: StrongForm, x: Tensor) -> Tensor:
-    """Derivatives of the residuals by the highest derivatives of each field, from the second order on: (N, k)."""
+def leading_coefficients(form: StrongForm, x: Tensor, axis: int) -> Tensor:
+    """Slopes of the residuals by each field's highest derivatives by an axis, from the second order on: (N, k)."""
     term, axes = form.equation_term, range(form.domain.dimension)
     orders = {name: term.requirements.order(name, axes) for name in form.fields}
     slopes = slopes_at(term.residuals, form.fields, form.domain, x, form.coefficients)
-    leading = [slope for (_, name, index), slope in slopes.items() if sum(index) == orders[name] >= 2]
+    leading = [slope for (_, name, index), slope in slopes.items() if sum(index) == orders[name] >= 2 and index[axis]]
     return torch.stack([x.new_zeros(len(x)), *leading], 1)

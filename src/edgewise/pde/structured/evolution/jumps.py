@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 
 from edgewise.pde.domains.domain import Box
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
+from edgewise.pde.structured.axis import SplineAxis, TimeAxis
 from edgewise.pde.structured.statement import Statement, probes_of, random_jet, scattered_block
 from edgewise.settings import ABOVE_ZERO
 
@@ -38,6 +39,42 @@ def moments_of_jumps(statement: Statement) -> list[tuple[float, float]]:
             found += _jumps(_residuals_of(form, form.condition_terms[number], (axis, side)), moments)
     margin = BEFORE_JUMP * float(np.spacing(max(abs(begin), abs(end))))
     return sorted((each - margin, each + margin) for each in found if begin + margin < each < end - margin)
+
+
+def missed_before_points(
+    statement: Statement, axes: Sequence[SplineAxis], coef: np.ndarray, scale: np.ndarray
+) -> float:
+    """Error of a slab of time alone where a nonlinear equation jumps before its first point, relative to the fields.
+
+    A polynomial that begins just before the jump, as of sign(u) where u changes sign, fulfils the equation at all later
+    points as if the jump were at its first moment, so that only the residual there tells. Between later points it would
+    oscillate.
+
+    The slab has the coefficients coef (degree + 1, fields), and the fields the sizes `scale`, (fields,). The error is 0
+    for linear problems, with coordinates of space, and with integrals or delays.
+    """
+    form, line = statement.form, axes[0]
+    if len(axes) > 1 or form.is_linear or form.has_integrals or not isinstance(line, TimeAxis):
+        return 0.0
+    begin, end = line.breakpoints
+    needs, orders = form.equation_term.requirements.derivatives, statement.field_orders[:, 0]
+    jet = {
+        (slot, index): torch.from_numpy(line.table(np.array([begin]), index[0]) @ coef[:, slot])
+        for slot, name in enumerate(form.fields)
+        for index in needs[name]
+    }
+    x = torch.full((1, 1), float(begin), dtype=torch.float64)
+    values, slopes = scattered_block(form, form.equation_term, x).evaluate_jet(jet, with_slopes=True)
+    gap, missed = float(line.collocation_points(int(orders.max()))[0] - begin), 0.0
+    for number, value in enumerate(values.reshape(len(values))):
+        # Changes of the fields by which the highest rates that undo this residual, from here to the first point, do it.
+        rates = [
+            abs(float(slope.item())) * scale[slot] / (gap * (end - begin) ** (index[0] - 1))
+            for (row, slot, index), slope in slopes.items()
+            if row == number and index[0] == orders[slot] > 0
+        ]
+        missed = max(missed, abs(float(value)) / max(rates)) if rates else missed
+    return missed
 
 
 def _residuals_of(form: StrongForm, term: ResidualTerm, face: tuple[int, int] | None = None) -> At:

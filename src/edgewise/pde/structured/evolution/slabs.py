@@ -14,7 +14,7 @@ from torch import Tensor
 from edgewise.outcomes import check_time
 from edgewise.pde.structured.axis import SplineAxis, TimeAxis, along, carried
 from edgewise.pde.structured.deflation import interpolated
-from edgewise.pde.structured.evolution.jumps import moments_of_jumps
+from edgewise.pde.structured.evolution.jumps import missed_before_points, moments_of_jumps
 from edgewise.pde.structured.evolution.starts import RoughStart
 from edgewise.pde.structured.linear import Krylov, LinearSystem, Preconditioner, solver_for
 from edgewise.pde.structured.networks import WindowNetwork
@@ -262,7 +262,8 @@ class SlabMarch:
             near = axes, coef
             if self._largest is not None:
                 self._largest = self._scale(coef)
-            time_error = self._time_error(space, coef)
+            missed = missed_before_points(self.statement, axes, coef, self._scale(coef))
+            time_error = max(self._time_error(space, coef), missed if missed > FAR * self.allowed else 0.0)
             rounds += 1
             if time_error > FAR * self.allowed or not self.space or rounds > MOST_ROUNDS:
                 return space, state, coef, time_error
