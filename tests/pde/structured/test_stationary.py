@@ -13,7 +13,7 @@ from scipy.integrate import solve_bvp, solve_ivp
 from scipy.interpolate import BSpline
 
 from edgewise.checkpoint import load_solution, save_solution
-from edgewise.errors import EdgewiseWarning
+from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.outcomes import Deadline, OutOfTime
 from edgewise.pde import (
     PDE,
@@ -21,6 +21,7 @@ from edgewise.pde import (
     Condition,
     Dirichlet,
     Disk,
+    Initial,
     Interval,
     Neumann,
     Observations,
@@ -436,6 +437,8 @@ def test_a_response_with_the_period_of_its_force():
     ).sol(t + 116 * PI)[0]
     assert np.allclose(solution(t[:, None])[:, 0], long, rtol=0, atol=1e-9)
     assert solution.stopped == "converged"
+    with pytest.raises(InputError, match=r"^conditions must not have both Initial and Periodic"):
+        PDE(lambda u: u.t + u, Time(0, 1), [Periodic("t"), Initial(1.0)])
 
 
 def test_heat_that_comes_and_goes_with_the_seasons():

@@ -323,6 +323,10 @@ def strong_form_of(
     unknown = [name for name in periodic if name not in domain.coordinates]
     if unknown:
         raise InputError(f"Periodic must name coordinates among {', '.join(domain.coordinates)}, got {unknown[0]!r}")
+    if TIME in periodic and any(isinstance(condition, Initial) for condition in conditions):
+        raise InputError(
+            "conditions must not have both Initial and Periodic('t'), under which nothing begins, got both"
+        )
     hard = HardConditions.among(conditions, domain, fields)
     parts = parts_of(conditions, domain)
     if parts is not None and hard.values:
