@@ -458,3 +458,20 @@ def test_a_kernel_without_bound_inside_is_named_and_right_when_divided_there():
 def test_mistakes_get_one_sentence(make, message):
     with pytest.raises(InputError, match=message):
         make()
+
+
+def test_an_integral_may_stand_for_a_condition_at_an_end():
+    """u'' = 2 u^3 with u = 1 / (1 + x), and a rod of which the heat is known instead of an end: exp(-t) sin(x)."""
+    mean = Condition(lambda u: integral(u, 0, 1) - math.log(2), on="x=1")
+    curved = PDE(lambda u: u.xx - 2 * u**3, Interval(0, 1), [Dirichlet(1.0, on="x=0"), mean])
+    x = torch.linspace(0, 1, 9, dtype=torch.float64)
+    assert torch.allclose(solve(curved)(x)[:, 0], 1 / (1 + x), rtol=0, atol=1e-9)
+    heat = Condition(lambda u, t: integral(u, 0, 2) - torch.exp(-t) * (1 - math.cos(2)), on="x=2")
+    conditions = [Dirichlet(0.0, on="x=0"), heat, Initial(lambda x: torch.sin(x))]
+    solution = solve(PDE(lambda u: u.t - u.xx, Interval(0, 2) * Time(0, 1), conditions))
+    points = torch.stack([2 * x, x], 1)
+    assert torch.allclose(solution(points)[:, 0], torch.exp(-x) * torch.sin(2 * x), rtol=0, atol=1e-9)
+    square = Box(x=(0, 1), y=(0, 1))  # one number is no condition on a whole edge
+    whole = Condition(lambda u: integral(u, over=square) - 1, on="x=1")
+    with pytest.raises(InputError, match=r"^conditions on 'x=1' must be 1 for u, .* got 0: add Dirichlet"):
+        PDE(lambda u: laplacian(u), square, [Dirichlet(0.0, on=["x=0", "y=0", "y=1"]), whole])

@@ -114,8 +114,11 @@ def check_enough_conditions(
     space = [axis for axis, name in enumerate(domain.coordinates) if is_space(name)]
     requirements = equation.requirements
 
-    def given_on(names: Sequence[str]) -> int:
-        return sum(term.constrains(field) for term in conditions if not set(term.pieces).isdisjoint(names))
+    def given_on(pieces: Sequence[Piece]) -> int:
+        names = [piece.name for piece in pieces]
+        # An integral along the coordinate of a face, as the heat in a rod, may stand for a condition there.
+        axes = [domain.coordinates.index(piece.coordinate) for piece in pieces if piece.coordinate is not None]
+        return sum(term.constrains(field, axes) for term in conditions if not set(term.pieces).isdisjoint(names))
 
     def is_degenerate(piece: Piece) -> bool:
         fields, face = tuple(requirements.derivatives), divmod(domain.pieces.index(piece), 2)
@@ -124,7 +127,7 @@ def check_enough_conditions(
 
     times = [axis for axis, name in enumerate(domain.coordinates) if name == TIME and name not in periodic]
     needed = requirements.order(field, times)
-    given = given_on([piece.name for piece in domain.pieces if piece.is_time_end])
+    given = given_on([piece for piece in domain.pieces if piece.is_time_end])
     if given < needed:
         raise InputError(
             f"conditions at the start must give {field} and its derivatives below order {needed}, got {given} "
@@ -132,11 +135,11 @@ def check_enough_conditions(
         )
     whole = requirements.order(field, space)
     for piece in domain.named(domain.boundary_names) if whole > 1 else ():
-        given, needed, order, initial = given_on([piece.name]), whole // 2, whole, ""
+        given, needed, order, initial = given_on([piece]), whole // 2, whole, ""
         if piece.coordinate is not None:
             axis = domain.coordinates.index(piece.coordinate)
             order = requirements.order(field, [axis])
-            faces = [given_on([other.name]) for other in domain.pieces if other.coordinate == piece.coordinate]
+            faces = [given_on([other]) for other in domain.pieces if other.coordinate == piece.coordinate]
             if max(faces) >= order and requirements.acts_as_time(field, axis, space):
                 continue
             if max(faces) and requirements.acts_as_time(field, axis, space):

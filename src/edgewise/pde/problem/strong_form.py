@@ -7,7 +7,7 @@ samples points for a strong form and makes it a problem that `fit` trains on.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -107,9 +107,10 @@ class ResidualTerm:
         """True for residuals that join both sides of an interface."""
         return self.surface is not None
 
-    def constrains(self, field: str) -> int:
-        """Largest number of its residuals that constrain a field."""
-        return len(self.requirements.sizes) if self.requirements.derivatives[field] else 0
+    def constrains(self, field: str, along: Collection[int] = ()) -> int:
+        """Largest number of its residuals that constrain a field, by its integrals along the given axes too."""
+        has_integral = any(name == field and axis in along for name, axis, _ in self.requirements.integrals)
+        return len(self.requirements.sizes) if self.requirements.derivatives[field] or has_integral else 0
 
 
 @dataclass(frozen=True, eq=False)
