@@ -63,7 +63,7 @@ UNDETERMINED_IN_TIME = 1e-12
 SMALL_SOLUTION = 1e-9  # fields below this size are zero, for coordinates and data of size 1. A choice
 # Distance of a coordinate from zero, relative to the domain, above which its rounding is looked at, and the step of the
 # difference by which a field changes with it, relative to the domain. Choices: three digits fewer than float64 has.
-FAR_FROM_ZERO, ROUNDING_STEP = 1e3, 1e-6
+MANY_SIZES_AWAY, ROUNDING_STEP = 1e3, 1e-6
 UNMOVED = 1e-9  # relative change of a coefficient that is rounding. A choice
 # Misfits of measured values, relative to their spread, above which they are looked at, and standard deviations of the
 # correlation of neighbours, of independent noise, above which it is none. Choices: a fit of less than 99 % of the
@@ -257,7 +257,7 @@ def _rounding_of_coordinates(network: nn.Module, problem: Collocation, x: Tensor
     """Relative change of the fields by the rounding of coordinates far from zero, as seconds since 1970; else 0."""
     low, high = problem.domain.bounds.mT
     largest, step, change = problem.domain.bounds.abs().amax(1), ROUNDING_STEP * problem.domain.size, 0.0
-    for axis in (largest > FAR_FROM_ZERO * problem.domain.size).nonzero()[:, 0].tolist():
+    for axis in (largest > MANY_SIZES_AWAY * problem.domain.size).nonzero()[:, 0].tolist():
         moved = x.clone()
         moved[:, axis] = (x[:, axis] + step[axis]).clamp(low[axis], high[axis])
         rate = (field_values(network, problem, moved) - values).norm() / step[axis]
