@@ -35,9 +35,9 @@ from edgewise.settings import ABOVE_ZERO
 from edgewise.train.problems.blocks import BlockRole
 
 if TYPE_CHECKING:
+    from edgewise.pde.structured.evolution.rough import WeakMarch
     from edgewise.pde.structured.evolution.slabs import Known, March, SlabMarch, Watch
     from edgewise.pde.structured.evolution.smoothed import SmoothedMarch
-    from edgewise.pde.structured.evolution.weak import WeakMarch
     from edgewise.pde.structured.statement import Statement
 
 FIRST_MARCH = 30.0  # slabs of time: the first pass has so many times the tolerance
@@ -217,7 +217,7 @@ def _is_check_interrupted(problem: Collocation, statement: Statement, history: H
 
 def check_by_coarse_pass(problem: Collocation, statement: Statement, history: History) -> None:
     """Raise the error of `check_outflow` after a coarse pass in weak form: within a second."""
-    from edgewise.pde.structured.evolution.weak import WeakMarch  # imported late, as below
+    from edgewise.pde.structured.evolution.rough import WeakMarch  # imported late, as below
 
     march = WeakMarch(statement, EVEN_TOLERANCE, lambda *_: not history.past_deadline)
     result = march.run()
@@ -250,7 +250,7 @@ def solve_in_weak_form(
 
     Returns the reason of the end and a sentence, or None where not even the first slab has a solution.
     """
-    from edgewise.pde.structured.evolution.weak import WeakMarch  # imported late: `import edgewise` stays light
+    from edgewise.pde.structured.evolution.rough import WeakMarch  # imported late: `import edgewise` stays light
 
     why = f"the equation holds in its weak form, for its {rough} rough, so that residuals say nothing"
     stop = list[StopReason]()

@@ -185,9 +185,10 @@ def solve(
       the pressure of a flow, needs one value, as `Observations`, or its mean, as a `Condition` on its `integral`. In
       time its mean is zero; initial velocities alone are given, without a divergence and as at the walls; an outlet has
       p = 0 with v = 0 and the normal derivative of u, or with both normal derivatives.
-    - Linear evolution on an interval or a rectangle with coefficients that no grid resolves, and waves and transport
-      from a start with kinks or jumps: a weak form on even grids. Fronts of periodic evolution that are too thin for
-      slabs: even grids with a hyperviscosity, which smooths them over a few intervals.
+    - Linear evolution on an interval or a rectangle with coefficients that no grid resolves, and waves and transport,
+      also as systems of first order, from starts or with data on walls that have kinks or jumps, or contradict each
+      other, as a wave from rest that a wall drives: a weak form on even grids. Fronts of periodic evolution that are
+      too thin for slabs: even grids with a hyperviscosity, which smooths them over a few intervals.
     - Evolution on other domains of the plane: Galerkin's method in windows of time. On solids, for one field, networks
       are the first, and such windows follow where the estimate is above the tolerance and 1e-9.
     - Linear equations of second order for one field on solids cut from others: Galerkin's method on cut cells.
@@ -412,8 +413,8 @@ def _solve_on_structured_grids(
     from edgewise.pde.structured.cut.stages import solid_stages
     from edgewise.pde.structured.deflation import interpolated, others  # imported late: `import edgewise` stays light
     from edgewise.pde.structured.enriched import enriched_stages
+    from edgewise.pde.structured.evolution.rough import of_first_order, rough_part
     from edgewise.pde.structured.evolution.slabs import marches
-    from edgewise.pde.structured.evolution.weak import rough_part
     from edgewise.pde.structured.evolution.windows import evolution
     from edgewise.pde.structured.statement import recognised
     from edgewise.pde.structured.stationary import first_axes, stationary_stages
@@ -421,6 +422,10 @@ def _solve_on_structured_grids(
     known: Known = None if start is None else lambda x: field_values(start.model, start.problem, x)
     statement, is_large = recognised(problem.form), problem.domain.dimension > MOST_TENSOR
     if isinstance(statement, str):
+        first = of_first_order(problem.form)
+        rough = None if first is None else rough_part(first)
+        if first is not None and rough:
+            return solve_in_weak_form(problem, first, history, tolerance, rough)
         evolving = evolution(problem.form)
         if evolving is not None and problem.domain.dimension <= MOST_PLANE:  # on solids networks are the first
             return solve_in_passes(problem, evolving, history, tolerance, known)

@@ -22,7 +22,7 @@ from edgewise.pde import (
     laplacian,
     solve,
 )
-from edgewise.pde.structured.evolution.weak import WeakMarch, rough_part
+from edgewise.pde.structured.evolution.rough import WeakMarch, rough_part
 from edgewise.pde.structured.statement import recognised
 
 PLACE, SLOW, FAST = 0.613, 1.0, 4.0  # of a jump of the square of a speed, which is on no line of a grid

@@ -2,6 +2,6 @@
 
 `slabs` controls their length and the grid of space by the error, with `starts` for initial values that jump or
 contradict the walls. `delays` ends slabs where a history sends its jumps, `windows` serves domains that are no box,
-`weak` has Galerkin's method for coefficients and starts that no grid resolves, and `smoothed` a hyperviscosity for
-fronts that none resolves.
+`rough` has Galerkin's method for coefficients, starts and walls that no grid resolves, in the `weak` form of one field
+or that of systems of `first_order`, and `smoothed` a hyperviscosity for fronts that none resolves.
 """

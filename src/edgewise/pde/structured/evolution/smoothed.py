@@ -10,8 +10,8 @@ import numpy as np
 from edgewise.pde.domains.domain import Box
 from edgewise.pde.structured.axis import SplineAxis
 from edgewise.pde.structured.blocks import EquationBlock, Key, RowBlock, Slopes
+from edgewise.pde.structured.evolution.rough import even_axes
 from edgewise.pde.structured.evolution.slabs import SPACE_DEGREE, Known, SlabMarch, Watch
-from edgewise.pde.structured.evolution.weak import even_axes
 from edgewise.pde.structured.statement import Statement
 
 # Hyperviscosity in units of the speed times the third power of the length of an interval. A choice: the shortest wave

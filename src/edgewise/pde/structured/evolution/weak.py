@@ -1,4 +1,4 @@
-"""Linear evolution in weak form, for coefficients, and starts of waves, that splines do not resolve."""
+"""Weak forms of linear evolution: equations of second order in space, tested by splines."""
 
 from __future__ import annotations
 
@@ -17,35 +17,16 @@ from edgewise.pde.problem.fields import Index
 from edgewise.pde.problem.interfaces import noted_diffusion
 from edgewise.pde.problem.strong_form import ResidualTerm
 from edgewise.pde.structured.axis import SplineAxis, TimeAxis, along
-from edgewise.pde.structured.blocks import RowBlock
-from edgewise.pde.structured.evolution.slabs import KeptGridMarch
-from edgewise.pde.structured.evolution.starts import STENCIL, STENCIL_STEP, STENCIL_WEIGHTS, At
+from edgewise.pde.structured.blocks import RowBlock, Slopes
+from edgewise.pde.structured.evolution.starts import At
 from edgewise.pde.structured.statement import Statement
-from edgewise.settings import ABOVE_ZERO
 
 # Points of a coordinate by which coefficients are integrated, and points of an interval, at least. Choices: PINNacle's
 # rough coefficients have 256 values of a coordinate.
 RULE_POINTS, LEAST_OF_CELL = 512, 6
-# Change of coefficients from one moment to another that is rounding, and shares of the time at which they are compared.
-SAME_COEFFICIENTS, COMPARED_MOMENTS = 1e-12, (0.37, 1.0)
-# Intervals of a coordinate, by the number of coordinates, and degree of splines on which a coefficient is rough if they
-# are off by more than this share of it: no slab of time has a finer grid. A choice: errors of solutions are as large.
-ROUGH_GRID, ROUGH_GRID_DEGREE, ROUGH = {1: 3000, 2: 100}, 5, 1e-2
-# Share of the largest value by which a rough start is off at least on these grids, and factor by which that is less
-# than on grids of half as many intervals, at most: about 1 for jumps, 2 for kinks, 64 for smooth functions. Choices:
-# kinks of size one are off by 1e-5, rounding to single precision by 1e-7.
-ROUGH_START, SLOW_FALL = 1e-6, 8.0
 # Multiply-adds of a slab, at least, for the time that evaluating the data takes. Measured.
 LEAST_SLAB_WORK = 1e7
 SAME_LENGTH = 1e-9  # relative: slabs whose lengths are closer share factors. A choice: far above rounding
-# Even intervals of the first and of the largest grid of a weak form, by the number of coordinates of space, and degree.
-# Choices: a second, and a minute; at a given number of splines degrees 4 to 8 are as good for waves through a speed
-# that jumps at random.
-FIRST_WEAK_INTERVALS, MOST_WEAK_INTERVALS, WEAK_DEGREE = {1: 48, 2: 12}, {1: 3000, 2: 100}, 4
-# Share of the largest value by which a start contradicts values at sides at least to be rough. A choice: smaller ones
-# leave errors that are far smaller.
-ROUGH_WALL = 1e-4
-RATE_STEP = 1e-6  # of the time, after which a side is looked at for its rate. A choice: the middle of float64's digits
 
 
 class Rule:
@@ -71,6 +52,7 @@ class Rule:
         local = [axis.local(self.points, order) for order in (0, 1)]
         self.columns, self.count = local[0][0].reshape(cells, per_cell, -1)[:, 0], axis.count
         self.values = [each.reshape(cells, per_cell, -1) for _, each in local]
+        self.loads = sparse.csr_array(axis.table(self.points)).T @ sparse.diags_array(self.weights.ravel())
 
 
 @dataclass(eq=False)
@@ -104,8 +86,7 @@ class WeakForm:
 
     Here -k / w is the slope of the residual by second derivatives, and k is 1, or the coefficient of `diffusion`. After
     integration by parts no derivative of k is left, and without b matrices are symmetric, so that energy is kept or
-    lost whatever the coefficients are; collocation has waves that grow where they jump [1]_. Transport has w = 1 and
-    k = 0.
+    lost whatever the coefficients are; collocation has waves that grow where they jump [1]_.
 
     Parameters
     ----------
@@ -144,12 +125,12 @@ class WeakForm:
             number, term = self.space.index(axis), form.condition_terms[condition]
             at = [Rule(each, end if k == number else None) for k, each in enumerate(axes)]
             points = [rule.points for rule in at]
-            slopes, _ = slopes_of(statement, term, points, low, (axis, end))
+            slopes, _ = slopes_of_field(statement, term, points, low, (axis, end))
             normal = slopes.get(tuple(int(k == axis) for k in range(form.domain.dimension)))
             level = slopes.get((0,) * form.domain.dimension)
             if normal is None:  # values are given, of which a side has those at the places of its splines
                 points = [self._places[k] if k != number else line for k, line in enumerate(points)]
-                level = slopes_of(statement, term, points, low, (axis, end))[0][(0,) * form.domain.dimension]
+                level = slopes_of_field(statement, term, points, low, (axis, end))[0][(0,) * form.domain.dimension]
                 self.sides.append(Side(number, end, term, points, -1 / level, []))
                 given[self._place(self.sides[-1])] = True
                 continue
@@ -201,7 +182,7 @@ class WeakForm:
         """
         if self._kept is None or abs(self._kept[0] / length - 1) > SAME_LENGTH:
             thread, factors, size = NativeThread(), list[tuple[int, float, int]](), self._free[0].shape[0]
-            band = np.prod([axis.count for axis in self.axes[1:]]) * (self.axes[0].degree + 1)
+            band = size / self.axes[0].count * (self.axes[0].degree + 1)
             for number, value in enumerate(values):
                 if value.imag < 0:
                     continue
@@ -217,20 +198,16 @@ class WeakForm:
             self._kept = length, thread, factors
         return self._kept[1:]
 
-    def missed(self, start: np.ndarray, moment: float) -> np.ndarray:
-        """By how much coefficients of a start, (splines,), miss those that sides give at a moment, (splines,)."""
-        return self._data(np.array([moment]), start)[1][0]
-
     def started(self, state: np.ndarray, at: At, moment: float) -> np.ndarray:
-        """The initial state, (order, *counts), with least squared error among those with the given sides.
+        """The initial state, (order, *counts, fields), with least squared error among those with the given sides.
 
         Interpolated, as `state` is, a jump would leave an error of its mass.
         """
         rules, free, flat = [Rule(axis) for axis in self.axes], ~self.given, state.reshape(self.order, -1).copy()
-        values = at([rule.points for rule in rules])[..., 0]
-        flat[0] += self.missed(flat[0], moment)
-        masses = assembled(rules, np.ones(values.shape[1:]))
-        loads = np.stack([assembled(rules, each).sum(1) for each in values], 1)  # the sum of all splines is one
+        values = np.moveaxis(at([rule.points for rule in rules]), -1, 0)  # (fields, order, *points)
+        flat[0] += self._data(np.array([moment]), flat[0])[1][0]
+        masses = sparse.kron(assembled(rules, np.ones(values.shape[2:])), sparse.eye_array(len(values)), "csr")
+        loads = np.moveaxis(integrated(rules, values, 2), 0, -1).reshape(flat.shape).T
         loads -= masses[:, self.given] @ flat[:, self.given].T
         flat[:, free] = splu(sparse.csc_array(masses[free][:, free])).solve(loads[free]).T
         return flat.reshape(state.shape)
@@ -238,7 +215,7 @@ class WeakForm:
     def _data(self, moments: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Integrals of data at moments with all splines, and changes of given coefficients, (q, splines) each."""
         counts = [axis.count for axis in self.axes]
-        source = row_of(self.statement, self.statement.form.equation_term, self._places, moments)[0]
+        source = row_of(self.statement, self.statement.form.equation_term, self._places, moments)[0][0]
         loads, known = np.zeros((len(moments), len(start))), np.zeros((len(moments), *counts))
         if source.any():
             for k, axis in enumerate(self.axes):
@@ -246,13 +223,13 @@ class WeakForm:
             loads -= (self.sources @ source.reshape(len(moments), -1).T).T
         for side in self.sides:
             face = self.space[side.axis], side.end
-            data = side.factor * row_of(self.statement, side.term, side.points, moments, face)[0]
+            data = side.factor * row_of(self.statement, side.term, side.points, moments, face)[0][0]
             if not side.rules:
                 for k, axis in enumerate(self.axes):
                     data = data if k == side.axis else axis.interpolated(data, k + 1)
                 known[:, *self._place(side)] = data
             elif data.any():
-                loads -= [assembled(side.rules, each).sum(1) for each in data]  # the sum of all splines is one
+                loads -= integrated(side.rules, data, 1).reshape(loads.shape)
         return loads, np.where(self.given, known.reshape(loads.shape) - start, 0.0)
 
 
@@ -260,6 +237,13 @@ def _factorise(matrix: sparse.csc_array, kept: list[SuperLU]) -> int:
     """Add factors of a symmetric matrix to those that are kept; the number of their entries."""
     kept.append(splu(matrix, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True}))
     return kept[-1].nnz
+
+
+def integrated(rules: Sequence[Rule], values: np.ndarray, first: int) -> np.ndarray:
+    """Integrals of functions with every spline: axes of points of values, from `first` on, become axes of splines."""
+    for k, rule in enumerate(rules):
+        values = along(rule.loads, values, first + k)
+    return values
 
 
 def assembled(
@@ -302,14 +286,14 @@ def row_of(
     moments: np.ndarray,
     face: tuple[int, int] | None = None,
 ) -> tuple[np.ndarray, RowBlock, dict[tuple[int, Index], Tensor]]:
-    """Residual of u = 0 at moments, (q, *points), on a grid of space, the rows, and what they take for u = 0."""
+    """Residuals of u = 0 at moments, (residuals, q, *points), on a grid of space, the rows, and what they take."""
     form, lines = statement.form, list(points)
     assert form.time is not None
     lines.insert(form.time, moments)
-    block = RowBlock(form, term, (0,), (), lines, face)
+    block = RowBlock(form, term, tuple(range(len(term.requirements.sizes))), (), lines, face)
     zero = torch.zeros(len(block.x), dtype=torch.float64)
     jet = {key: zero.clone() for key in term.requirements.keys}
-    return np.moveaxis(block.evaluate_jet(jet, with_slopes=False)[0][0], form.time, 0), block, jet
+    return np.moveaxis(block.evaluate_jet(jet, with_slopes=False)[0], form.time + 1, 1), block, jet
 
 
 def slopes_of(
@@ -318,12 +302,24 @@ def slopes_of(
     points: Sequence[np.ndarray],
     moment: float,
     face: tuple[int, int] | None = None,
-) -> tuple[dict[Index, np.ndarray], list[tuple[Tensor, Tensor]]]:
-    """Slopes of a residual on a grid of space, (*points), at a moment, and what `noted_diffusion` has of it."""
+) -> tuple[Slopes, list[tuple[Tensor, Tensor]]]:
+    """Slopes of residuals on a grid of space, (*points), at a moment, and what `noted_diffusion` has of them."""
     _, block, jet = row_of(statement, term, points, np.array([moment]), face)
     with noted_diffusion() as noted:
         slopes = block.evaluate_jet(jet, with_slopes=True)[1]
-    return {index: slope.reshape(tuple(map(len, points))) for (_, _, index), slope in slopes.items()}, noted
+    return {key: slope.reshape(tuple(map(len, points))) for key, slope in slopes.items()}, noted
+
+
+def slopes_of_field(
+    statement: Statement,
+    term: ResidualTerm,
+    points: Sequence[np.ndarray],
+    moment: float,
+    face: tuple[int, int] | None = None,
+) -> tuple[dict[Index, np.ndarray], list[tuple[Tensor, Tensor]]]:
+    """As `slopes_of`, of the only residual by the derivatives of the only field."""
+    slopes, noted = slopes_of(statement, term, points, moment, face)
+    return {index: slope for (_, _, index), slope in slopes.items()}, noted
 
 
 def weighted(
@@ -337,13 +333,11 @@ def weighted(
         There is no such form.
     """
     form = statement.form
-    slopes, noted = slopes_of(statement, form.equation_term, points, moment)
+    slopes, noted = slopes_of_field(statement, form.equation_term, points, moment)
     space = [axis for axis in range(form.domain.dimension) if axis != form.time]
     size = form.domain.dimension
     leading = [slopes.pop(tuple(2 * int(k == axis) for k in range(size)), np.zeros(1)) for axis in space]
     first, rest = leading[0], [sum(index[axis] for axis in space) + bool(index[form.time or 0]) for index in slopes]
-    if form.order == 1:
-        return np.ones(tuple(map(len, points))), np.zeros(tuple(map(len, points))), slopes
     is_even = all(np.allclose(each, first, rtol=1e-12) for each in leading) and float(first.min() * first.max()) > 0
     if not is_even or max(rest, default=0) > 1 or len(noted) > 1:
         raise ValueError("second derivatives are no Laplacian times a coefficient that keeps its sign")
@@ -354,155 +348,3 @@ def weighted(
         index = tuple(int(k == axis) for k in range(size))
         lower[index] = lower.get(index, 0.0) + slope.reshape(first.shape)  # it is part of the divergence
     return weight, spread, lower
-
-
-def has_weak_form(statement: Statement) -> bool:
-    """True if a problem has a `WeakForm`, whose coefficients do not change in time."""
-    form = statement.form
-    if form.time is None or not form.is_linear or len(form.fields) > 1 or form.order > 2 or form.has_delays:
-        return False
-    space = [axis for axis in range(form.domain.dimension) if axis != form.time]
-    if len(space) not in ROUGH_GRID:
-        return False
-    bounds = form.domain.bounds.numpy()
-    begin, length = float(bounds[form.time, 0]), float(np.ptp(bounds[form.time]))
-    grid = [axis.all_points() for axis in even_axes(statement, ROUGH_GRID[len(space)], ROUGH_GRID_DEGREE)]
-    try:
-        weighted(statement, grid, begin)
-    except ValueError:
-        return False
-    rows: list[tuple[ResidualTerm, list[np.ndarray], tuple[int, int] | None]] = [(form.equation_term, grid, None)]
-    for number, axis, end in statement.faces():
-        if axis != form.time:
-            side = [bounds[each, [end]] if each == axis else grid[k] for k, each in enumerate(space)]
-            rows.append((form.condition_terms[number], side, (axis, end)))
-    for term, points, face in rows:
-        before = slopes_of(statement, term, points, begin, face)[0]
-        if not all(np.isfinite(slope).all() for slope in before.values()):  # a pole, as at the axis of a disc
-            return False
-        if face is not None:
-            highest = before[max(before, key=sum)]
-            if any(index[face[0]] != sum(index) for index in before) or not np.abs(highest).min() > 0:
-                return False
-        for share in COMPARED_MOMENTS:
-            later = slopes_of(statement, term, points, begin + share * length, face)[0]
-            if later.keys() != before.keys() or any(
-                np.abs(later[index] - slope).max() > SAME_COEFFICIENTS * np.abs(slope).max()
-                for index, slope in before.items()
-            ):
-                return False
-    return len({face for _, _, face in rows}) == len(rows)
-
-
-def even_axes(statement: Statement, intervals: int, degree: int) -> list[SplineAxis]:
-    """Coordinates of space with so many even intervals each."""
-    bounds, periodic = statement.form.domain.bounds.numpy(), statement.periodic
-    return [
-        SplineAxis(np.linspace(low, high, intervals + 1), degree, periodic[axis])
-        for axis, (low, high) in enumerate(bounds)
-        if axis != statement.form.time
-    ]
-
-
-def has_rough_coefficient(statement: Statement) -> bool:
-    """True if no grid of splines resolves the coefficient of second derivatives; of a problem with a `WeakForm`."""
-    form = statement.form
-    if form.order != 2:
-        return False
-    assert form.time is not None
-    begin = float(form.domain.bounds[form.time, 0])
-    axes = even_axes(statement, ROUGH_GRID[form.domain.dimension - 1], ROUGH_GRID_DEGREE)
-    fresh = [axis.fresh_points(1) for axis in axes]
-    weight, spread, _ = weighted(statement, [axis.all_points() for axis in axes], begin)
-    leading = spread / weight
-    size = float(np.abs(leading).max())
-    if np.ptp(leading) <= SAME_COEFFICIENTS * size:
-        return False
-    for k, line in enumerate(axes):
-        leading = along(line.table(fresh[k]), line.interpolated(leading, k), k)
-    try:
-        weight, spread, _ = weighted(statement, fresh, begin)
-    except ValueError:
-        return False
-    return float(np.abs(leading - spread / weight).max()) > ROUGH * size
-
-
-def rough_part(statement: Statement) -> str | None:
-    """Name what no grid of splines resolves: "coefficients are", "start is" or ""; None without a `WeakForm`."""
-    if not has_weak_form(statement):
-        return None
-    if has_rough_coefficient(statement):
-        return "coefficients are"
-    return "start is" if WeakMarch(statement, 1.0, lambda *_: True).has_rough_start() else ""
-
-
-class WeakMarch(KeptGridMarch):
-    """A pass through time of a `WeakForm` on one even grid of space, see `SlabMarch`."""
-
-    first_intervals, most_intervals = FIRST_WEAK_INTERVALS, MOST_WEAK_INTERVALS
-
-    def _initial(self) -> tuple[list[SplineAxis], np.ndarray]:
-        axes = even_axes(self.statement, round(self.finer * self.first_intervals[len(self.space)]), WEAK_DEGREE)
-        self.form = WeakForm(self.statement, axes)
-        return axes, self.form.started(self._interpolated(axes)[..., 0], self._at, self.ends[0])[..., None]
-
-    def has_rough_start(self) -> bool:
-        """True if the equation keeps jumps or kinks, and the start has some, or contradicts values given at sides."""
-        if self.order == 1 and self.statement.form.order == 2:
-            return False  # diffusion smooths them
-        units, gaps = np.array([1.0, float(self.domain.size[self.time])])[: self.order], list[float]()
-        for intervals in (ROUGH_GRID[len(self.space)] // 2, ROUGH_GRID[len(self.space)]):
-            axes = even_axes(self.statement, intervals, ROUGH_GRID_DEGREE)
-            fresh = [axis.fresh_points(1) for axis in axes]
-            values = self._at(fresh)
-            both = values, self._between(axes, self._interpolated(axes), fresh) - values
-            size, gap = (float((np.abs(each.reshape(self.order, -1)).max(1) * units).max()) for each in both)
-            gaps.append(gap / max(size, ABOVE_ZERO))
-        if gaps[1] > ROUGH_START and gaps[0] < SLOW_FALL * gaps[1]:
-            return True
-        axes = even_axes(self.statement, FIRST_WEAK_INTERVALS[len(self.space)], WEAK_DEGREE)
-        form, state, begin = WeakForm(self.statement, axes), self._interpolated(axes), self.ends[0]
-        missed = form.missed(state[0].ravel(), begin)
-        gap = float(np.abs(missed).max())
-        if self.order == 2:  # sides that move at another rate than the start make a kink, which waves carry on
-            step = RATE_STEP * units[1]
-            moved = form.missed((state[0] + step * state[1]).ravel(), begin + step)
-            gap = max(gap, float(np.abs(moved - missed).max()) / RATE_STEP)
-        else:
-            gap = max([gap, *(self._rate_gap(side) for side in form.sides if not side.rules)])
-        return gap > ROUGH_WALL * max(size, gap)
-
-    def _rate_gap(self, side: Side) -> float:
-        """Largest difference between the rates of given values and of transport at the start of a side, times the time.
-
-        It makes a kink, which the flow carries along.
-        """
-        begin, length = self.ends[0], float(self.domain.size[self.time])
-        moments = np.array([begin, begin + RATE_STEP * length])
-        given = row_of(self.statement, side.term, side.points, moments, (self.space[side.axis], side.end))[0]
-        _, block, jet = row_of(self.statement, self.statement.form.equation_term, side.points, moments[:1])
-        values = self._at(side.points)[0]
-        for slot, index in jet:
-            known = values if not any(index) else np.zeros_like(values)
-            if any(index) and not index[self.time]:
-                number = self.space.index(index.index(1))
-                low, high = self.domain.bounds[self.space[number]].tolist()
-                steps = np.where(side.points[number] < (low + high) / 2, 1, -1) * STENCIL_STEP * (high - low)
-                for weight, place in zip(STENCIL_WEIGHTS, STENCIL, strict=True):
-                    moved = [*side.points]
-                    moved[number] = side.points[number] + place * steps
-                    turned = np.moveaxis(self._at(moved)[0], number, -2) * (weight / steps)[:, None]
-                    known = known + np.moveaxis(turned, -2, number)
-            jet[slot, index] = torch.from_numpy(known.ravel())
-        residuals, slopes = block.evaluate_jet(jet, with_slopes=True)
-        (by_rate,) = (slope for (_, _, index), slope in slopes.items() if index[self.time])
-        rates = np.squeeze(side.factor * (given[1] - given[0])) / (RATE_STEP * length)
-        return float(np.abs(rates + np.squeeze(residuals / np.asarray(by_rate))).max()) * length
-
-    def _slab(
-        self, space: list[SplineAxis], state: np.ndarray, begin: float, end: float
-    ) -> tuple[list[SplineAxis], np.ndarray, np.ndarray, float]:
-        line = TimeAxis(begin, end, self.degree)
-        coef = self._coef(line, self.form.solved(line, state), state)
-        self.work, self.form.work = self.work + self.form.work, 0.0
-        return space, state, coef, self._time_error(space, coef)
