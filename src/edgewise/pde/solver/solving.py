@@ -187,8 +187,8 @@ def solve(
       p = 0 with v = 0 and the normal derivative of u, or with both normal derivatives.
     - Linear evolution on an interval or a rectangle with coefficients that no grid resolves, and waves and transport,
       also as systems of first order, from starts or with data on walls that have kinks or jumps, or contradict each
-      other, as a wave from rest that a wall drives: a weak form on even grids. Fronts of periodic evolution that are
-      too thin for slabs: even grids with a hyperviscosity, which smooths them over a few intervals.
+      other, as a wave from rest that a wall drives: a weak form on even grids. Fronts too thin for slabs, and
+      diffusion that degenerates: even grids with a hyperviscosity, which smooths them over a few intervals.
     - Evolution on other domains of the plane: Galerkin's method in windows of time. On solids, for one field, networks
       are the first, and such windows follow where the estimate is above the tolerance and 1e-9.
     - Linear equations of second order for one field on solids cut from others: Galerkin's method on cut cells.

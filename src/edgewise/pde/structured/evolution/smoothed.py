@@ -17,6 +17,9 @@ from edgewise.pde.structured.statement import Statement
 # Hyperviscosity in units of the speed times the third power of the length of an interval. A choice: the shortest wave
 # then decays three times as fast as it turns; from a third of it down, shocks in the plane blow up.
 HYPERVISCOSITY = 0.1
+# Intervals from a wall, below which the hyperviscosity fades with the fourth power: then it needs no conditions there. A
+# choice.
+FADED = 2.0
 # Even intervals of the first and of the largest grid, by the number of coordinates of space. Choices: some seconds, and
 # some minutes.
 FIRST_SMOOTHED_INTERVALS, MOST_SMOOTHED_INTERVALS = {1: 48, 2: 24}, {1: 3000, 2: 128}
@@ -34,10 +37,23 @@ class SmoothedBlock(EquationBlock):
         derivatives = self.derivatives(coef, {index for _, _, index in self.smoothing})
         for key, factor in self.smoothing.items():
             number, slot, index = key
-            values[number] += factor * derivatives[index][slot]
+            factors = np.full(self.shape, factor)
+            for axis in np.flatnonzero(index):
+                faded = self._faded(int(axis))
+                factors *= faded.reshape([-1 if k == axis else 1 for k in range(len(self.axes))])
+            values[number] += factors * derivatives[index][slot]
             if with_slopes:
-                slopes[key] = slopes.get(key, 0.0) + np.full(self.shape, factor)
+                slopes[key] = slopes.get(key, 0.0) + factors
         return values, slopes
+
+    def _faded(self, axis: int) -> np.ndarray:
+        """Shares of the hyperviscosity at the points of a coordinate: towards walls it vanishes with all conditions."""
+        line, points = self.axes[axis], self.points[axis]
+        if line.periodic:
+            return np.ones(len(points))
+        low, high = line.breakpoints[[0, -1]]
+        distances = np.minimum(points - low, high - points) * line.intervals / (high - low)
+        return np.minimum(distances / FADED, 1.0) ** 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +76,8 @@ class SmoothedMarch(SlabMarch):
     Where fronts are thinner than intervals, splines oscillate beside them, and what the nonlinear terms make of the
     oscillations grows until there is no solution. A fourth derivative times speed times the third power of the length
     of an interval damps the shortest waves alone: fronts are as wide as a few intervals, and elsewhere the error falls
-    with the third power.
+    with the third power. At the edge of a diffusion that degenerates, as in porous media, it is stronger than diffusion
+    of the wrong sign where splines oscillate below zero.
 
     Parameters
     ----------
@@ -131,7 +148,7 @@ class SmoothedMarch(SlabMarch):
 def smooths(statement: Statement) -> bool:
     """True if a `SmoothedMarch` can solve a problem.
 
-    It is periodic in space, of first order in time, and has first derivatives in space, by which something moves.
+    It is of first order in time, and has first derivatives in space, by which something moves.
     Several fields have diffusion: without it jumps of a system that is not written as conservation laws depend on what
     smooths them [1]_, and a hyperviscosity need not be what is meant.
 
@@ -144,7 +161,7 @@ def smooths(statement: Statement) -> bool:
     if not isinstance(form.domain, Box) or form.has_delays or statement.multipliers or statement.constant is not None:
         return False
     space = [axis for axis in range(form.domain.dimension) if axis != form.time]
-    if not all(statement.periodic[axis] for axis in space) or len(space) not in FIRST_SMOOTHED_INTERVALS:
+    if len(space) not in FIRST_SMOOTHED_INTERVALS:
         return False
     if not (statement.field_orders[:, form.time] == 1).all() or (form.order == 1 and len(form.fields) > 1):
         return False
