@@ -82,7 +82,7 @@ def other_solutions(
         inverse = torch.tensor([1 / units[name] for name in stated.fields], dtype=torch.float64)
         models = [network_in_units(model, inverse) for model in models]
     statement = recognised(problem.form)
-    if isinstance(statement, str) or marches(statement) or problem.is_linear:
+    if isinstance(statement, str) or marches(statement) or problem.is_linear or statement.form.has_integrals:
         reason = (
             statement if isinstance(statement, str) else "it is linear" if problem.is_linear else "it evolves in time"
         )

@@ -2,8 +2,10 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
+from scipy.integrate import solve_ivp
 
 from edgewise.outcomes import StopReason
 from edgewise.pde.domains.domain import Box, Interval, Time
@@ -162,3 +164,36 @@ def test_a_short_beginning_of_a_second_pass_is_no_evidence():
     assert second.reached < 1e-3
     assert math.isnan(history.error_estimate)  # it had been 1, by far too much for this pass
     assert history.evidence().estimate < 1e-2
+
+
+@pytest.mark.parametrize("share", [0.03, 0.1, 0.3])
+def test_a_sharper_pass_that_is_cut_early_leaves_the_estimate_of_the_first(share):
+    problem = PDE(lambda u: u.tt + torch.sin(u), Time(0, 30), [Initial(2.0, rate=0.0)])
+    statement = recognised(problem.form)
+    first = SlabMarch(statement, 1e-7, lambda *_: True).run()
+    second = SlabMarch(statement, 1e-9, lambda done, *_: done < share, 1.3).run()
+    history = History(problem, 0, 1.0, None, None, None)
+    history.add_stage(TrainedNetwork(first.network, problem, 1e-7), first.points)
+    alone = history.evidence().estimate
+    history.compare_beginning(second.network, second.reached)
+    assert second.reached < 0.5 * 30
+    assert alone <= history.evidence().estimate < 1e-5  # it had been 1: the difference was followed too far
+    t = np.linspace(0, 30, 301)
+    exact = solve_ivp(
+        lambda _, y: [y[1], -np.sin(y[0])], (0, 30), [2.0, 0.0], method="DOP853", rtol=1e-12, atol=1e-13, t_eval=t
+    ).y[0]
+    with torch.no_grad():
+        found = first.network(torch.from_numpy(t)[:, None])[:, 0].numpy()
+    assert np.linalg.norm(found - exact) / np.linalg.norm(exact) < 3 * history.evidence().estimate
+
+
+def test_a_short_beginning_that_differs_is_an_error():
+    problem = PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.0)])
+    march = SlabMarch(recognised(problem.form), 1e-6, lambda *_: True).run()
+    history = History(problem, 0, 1.0, None, None, None)
+    history.add_stage(TrainedNetwork(march.network, problem, 1e-6), march.points)
+    other = SlabMarch(
+        recognised(PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.1)]).form), 1e-6, lambda done, *_: done < 0.2
+    ).run()
+    history.compare_beginning(other.network, other.reached)
+    assert other.reached < 0.5 and history.evidence().estimate > 0.09

@@ -264,9 +264,8 @@ class Requirements:
 
     def with_rule(self, rule: Rule) -> Requirements:
         """The same with integrals that are computed by another rule."""
-        old, new = self.rule.factor, rule.factor
         points = {
-            key: count if key[2] < 0 else count // old ** len(axes_of(key)) * new ** len(axes_of(key))
+            key: count if key[2] < 0 else count // self.rule.multiple(key[1]) * rule.multiple(key[1])
             for key, count in self.integrals.items()
         }
         return replace(self, integrals=points, rule=rule)

@@ -46,10 +46,21 @@ class Rule(NamedTuple):
         Factor by which their points exceed those that the equation gives them.
     is_graded : bool
         Whether points on lines are denser towards both ends, for integrands that have no bound there.
+    axis : int, optional
+        Number of a coordinate on whose lines there are so many points between each two cuts.
+    cuts : tuple of float
+        Places on these lines, in order, as the ends of slabs of time.
     """
 
     factor: int = 1
     is_graded: bool = False
+    axis: int | None = None
+    cuts: tuple[float, ...] = ()
+
+    def multiple(self, axis: int | tuple[int, ...]) -> int:
+        """How many times the points of an integral along a coordinate, or several, are those that it was given."""
+        pieces = len(self.cuts) + 1 if axis == self.axis else 1
+        return pieces * self.factor ** (1 if isinstance(axis, int) else len(axis))
 
 
 GIVEN_RULE = Rule()  # as the equation gives it
@@ -175,7 +186,11 @@ def _on_line(
         # Roots of the distance to an end are analytic in the new variable, and one over them, times its slope, too.
         nodes, weights = nodes**2 * (3 - 2 * nodes), weights * 6 * nodes * (1 - nodes)
     start, end = (torch.as_tensor(each, dtype=torch.float64).reshape(-1, 1) for each in (low, high))
-    return u.coordinates.index(along), start + (end - start) * nodes, (end - start) * weights
+    axis, first, last = u.coordinates.index(along), start.minimum(end), start.maximum(end)
+    cuts = torch.tensor(_rule.get().cuts if axis == _rule.get().axis else (), dtype=torch.float64)
+    edges = torch.cat([first, cuts.clamp(first, last), last], 1)[..., None]
+    lengths = edges.diff(dim=1)
+    return axis, (edges[:, :-1] + lengths * nodes).flatten(1), (lengths * weights).flatten(1) * (end - start).sign()
 
 
 def _over(u: Field, over: Domain, points: int | None) -> tuple[tuple[int, ...], Tensor, Tensor]:

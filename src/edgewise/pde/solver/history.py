@@ -55,6 +55,7 @@ UNEVEN = 1e3
 FALL_OF_PASSES = 20.0
 LEAST_BEGINNING = 1e-2  # of the time: shorter beginnings of passes are no evidence, and give way. A choice
 SHARPER_MARCH = 100.0  # a pass through time has so much less of a tolerance than the one before. A choice
+LONGEST_FOLLOWED = 2.0  # times as long as it was seen, a difference of passes is followed. Measured: 10 says nothing
 COMPARED_POINTS = 256  # at a moment, at which two passes through time are compared. A choice
 MOST_GROWTH = 700.0  # logarithm of the largest factor that float64 holds
 ROUNDING = 1e-16  # no estimate is below it: relative rounding of float64
@@ -137,6 +138,7 @@ class History(WorkBudget):
     ):
         self.seed, self.remark, self.separation = seed, "", 0.0
         self._divergence = math.nan  # of the only stage from one that ends earlier
+        self._of_beginning = 0.0  # the same for one that ends in the first half of the time
         super().__init__(budget * EQUATION_BUDGET_WORK, time_limit, progress)
         self.has_result, self.deadline, self._is_judging = False, Deadline(self.seconds_left), False
         self.journal = journal
@@ -370,15 +372,14 @@ class History(WorkBudget):
 
         Their difference is followed to the last moment: it grows on by the same factor in the same time where it more
         than doubled in the second half of the common time, as in chaotic problems, and by the same power of time
-        elsewhere. It stays where it fell, as after a start that jumps. A short beginning is no evidence of the rest.
+        elsewhere. It stays where it fell, as after a start that jumps. A beginning shorter than half of the time says
+        little of what follows: the error is at least what it is there.
         """
         if len(self.stages) != 1 or self.best is None:
             return
         domain, axis = self.best.problem.domain, self.best.problem.form.time
         assert axis is not None
         begin, end = domain.bounds[axis].tolist()
-        if reached - begin < LEAST_BEGINNING * (end - begin):
-            return
         x, gaps = self.fresh_points[:COMPARED_POINTS].clone(), []
         for share in (0.5, 1.0):
             x[:, axis] = begin + share * (reached - begin)
@@ -386,10 +387,13 @@ class History(WorkBudget):
             gaps.append(float((new - old).norm() / new.norm().clamp(min=ABOVE_ZERO)))
         half, whole = gaps
         times = (end - begin) / (reached - begin)
+        self._evidence = None
+        if times > LONGEST_FOLLOWED:
+            self._of_beginning = max(gaps)
+            return
         growth = whole / max(half, ABOVE_ZERO)
         exponent = 2 * (times - 1) * math.log(growth) if growth > 2 else math.log2(max(growth, 1.0)) * math.log(times)
         self._divergence = max(min(whole * math.exp(min(exponent, MOST_GROWTH)), 1.0), ROUNDING)
-        self._evidence = None
 
     @property
     def sought(self) -> Sought:
@@ -472,7 +476,8 @@ class History(WorkBudget):
             if len(self.stages) == 1 and has_slabs and math.isnan(self._divergence):
                 # Residuals are those of all moments in the mean, and say little of errors that grow towards the last.
                 check = f"the only pass through time had a tolerance of {self.best.loss:.1g}"
-                estimate = max(self._evidence.estimate, min(self.best.loss, self._evidence.bound))
+                known = min(self.best.loss, self._evidence.bound)
+                estimate = max(self._evidence.estimate, known, self._of_beginning)
                 self._evidence = replace(self._evidence, checks=(*self._evidence.checks, check), estimate=estimate)
             if self._separation:
                 check = f"sources and conditions, written as sums of products, are off by {self._separation:.1g}"

@@ -16,6 +16,7 @@ from edgewise.errors import InputError
 from edgewise.outcomes import OutOfTime, StopReason
 from edgewise.pde.domains.domain import Box
 from edgewise.pde.problem.collocation import Collocation
+from edgewise.pde.problem.strong_form import with_integrals_by
 from edgewise.pde.solver.history import (
     FRESH_POINTS,
     LEAST_BEGINNING,
@@ -56,6 +57,7 @@ OUT_OF_REACH = 2.0
 # the first pass, which falls as the square of the intervals, as errors in space about do. Choices, but for the work:
 # 3.5 to 4.6 times was measured.
 EVEN_GROWTH, EVEN_DEARER, EVEN_TOLERANCE = 1.5, 4.0, 1e-2
+SLABS_OF_RULE = 3  # over which a judgement integrates by a rule of 24 points: its degree is 47. A choice
 COARSE_GAP = 0.1  # of the field: a coarse pass leaves less at an outflow, also beside jumps. A choice
 CHECK_INTERRUPTED = "Interrupted; the solution is that of the only pass, which was not compared with a coarser one."
 STOPPED = {
@@ -134,6 +136,8 @@ def solve_in_passes(
         spent, watch = history.work, PassWatch(history, allowed, stop, march_of)
         march = march_of(statement, allowed, watch, FINER_MARCH ** len(costs), known)
         result = history.passed(problem, march, stop)
+        if problem.form.has_quadratures:
+            problem = Collocation(with_integrals_by(problem.form, march.rule(SLABS_OF_RULE)), problem.sampling)
         if watch.looser is not None and not stop:
             allowed = watch.looser
             continue
@@ -182,12 +186,12 @@ def solve_in_passes(
 
 
 def _march_of(problem: Collocation) -> type[SlabMarch]:
-    from edgewise.pde.structured.evolution.delays import DelayedMarch
+    from edgewise.pde.structured.evolution.memory import MemoryMarch
     from edgewise.pde.structured.evolution.slabs import SlabMarch
     from edgewise.pde.structured.evolution.windows import MOST_WINDOW_AXES, SolidMarch, WindowMarch
 
     if isinstance(problem.domain, Box):
-        return DelayedMarch if problem.form.has_delays else SlabMarch
+        return MemoryMarch if problem.form.has_integrals else SlabMarch
     return SolidMarch if problem.domain.dimension == MOST_WINDOW_AXES else WindowMarch
 
 

@@ -247,4 +247,4 @@ def until(problem: Collocation, axis: int, moment: float) -> Collocation:
     domain = whole.space * Box(**time) if isinstance(whole, OverTime) else Box(**{**whole.ends, **time})
     weight, known, is_linear = form.weight, form.solution, form.is_linear
     shorter = strong_form_of(form.equation, domain, form.conditions, weight=weight, solution=known, is_linear=is_linear)
-    return in_units(Collocation(shorter), form.units)
+    return in_units(Collocation(with_integrals_by(shorter, form.integral_rule)), form.units)

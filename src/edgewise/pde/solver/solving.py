@@ -454,7 +454,7 @@ def _solve_on_structured_grids(
             check_outflow(history.best.network, history.best.problem, statement, allowed)
         if rough or ended is not None or statement.multipliers or is_in_time:
             return ended
-    if problem.form.has_delays or (is_in_time and problem.domain.dimension > 1):
+    if statement.form.has_integrals or (is_in_time and problem.domain.dimension > 1):
         return _solve_with_low_rank(problem, history, tolerance, None) if is_large else None
     begin = None
     if known is not None:
@@ -490,7 +490,7 @@ def _solve_with_low_rank(
     from edgewise.pde.structured.statement import recognised
 
     statement = recognised(problem.form, math.inf)
-    if isinstance(statement, str) or statement.constant or len(problem.fields) > 1 or problem.form.has_delays:
+    if isinstance(statement, str) or statement.constant or len(problem.fields) > 1 or statement.form.has_integrals:
         return ended
     before, residual, count = history.best, history.fresh_residual, len(history.stages)
 

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from edgewise.pde.problem.evaluation import EvaluationContext
 from edgewise.pde.problem.fields import Field, Index
-from edgewise.pde.problem.integrals import at_places
+from edgewise.pde.problem.integrals import at_places, integrals_by
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
-from edgewise.pde.structured.axis import SplineAxis, Table, product_numbers, product_values
+from edgewise.pde.structured.axis import SplineAxis, Table, along, product_numbers, product_values
 from edgewise.settings import ABOVE_ZERO
 
 Key = tuple[int, int, Index]
@@ -50,7 +50,7 @@ class RowBlock:
     face : tuple of int, optional
         For conditions: number of the coordinate that is constant, and 0 or 1 for its low or high end.
     past : callable, optional
-        Values of the fields at earlier moments, for delays.
+        Values of the fields at earlier moments, for delays and integrals up to now; later ones are those of the block.
     unknowns : mapping
         Values of unknown coefficients by name.
     """
@@ -112,9 +112,24 @@ class RowBlock:
 
     def jet(self, coef: np.ndarray) -> dict[tuple[int, Index], np.ndarray]:
         """All derivatives of the fields that the term uses, at the points; coef is (n_1, ..., n_d, fields)."""
-        needed = self.term.requirements.keys
+        needed = self._needed
         values = self.derivatives(coef, {index for _, index in needed}, is_exact=True)
         return {(number, index): values[index][number] for number, index in needed}
+
+    @property
+    def _needed(self) -> set[tuple[int, Index]]:
+        """Derivatives of fields that the term uses, and those by which integrals up to now depend on the slab.
+
+        These are all derivatives in time: with them a polynomial is known at all moments of the slab.
+        """
+        needed, time, terms = set(self.term.requirements.keys), self.form.time, self.term.requirements.integrals
+        if time is None or self.past is None:
+            return needed
+        names = {name for name, _, number in terms if number >= 0}
+        for number in (number for number, name in enumerate(self.form.fields) if name in names):
+            for order in range(self.axes[time].degree + 1):
+                needed.add((number, tuple(order * int(k == time) for k in range(len(self.axes)))))
+        return needed
 
     def derivatives(
         self, coef: np.ndarray, indices: Iterable[Index], is_exact: bool = False
@@ -148,21 +163,23 @@ class RowBlock:
         """Residuals (residuals, *shape), and their slopes by every derivative, exact by automatic differentiation."""
         jet = self.jet(coef)
         leaves = {key: torch.from_numpy(np.ascontiguousarray(value)).ravel() for key, value in jet.items()}
-        return self.evaluate_jet(leaves, with_slopes)
+        return self.evaluate_jet(leaves, with_slopes, coef)
 
-    def evaluate_jet(self, jet: dict[tuple[int, Index], Tensor], with_slopes: bool) -> tuple[np.ndarray, Slopes]:
+    def evaluate_jet(
+        self, jet: dict[tuple[int, Index], Tensor], with_slopes: bool, coef: np.ndarray | None = None
+    ) -> tuple[np.ndarray, Slopes]:
         """Residuals and slopes, as `evaluate`, where derivatives of the fields (N,) are given."""
         if with_slopes:
             jet = {key: value.requires_grad_() for key, value in jet.items()}
         names = self.form.domain.coordinates
 
         def reader(number: int) -> Field:
-            return Field(lambda index: jet[number, index], names, partial(self._elsewhere, number))
+            return Field(lambda index: jet[number, index], names, partial(self._elsewhere, jet, coef, number))
 
         fields = {name: reader(number) for number, name in enumerate(self.form.fields)}
         sizes = self.term.requirements.sizes
         slopes: Slopes = {}
-        with torch.set_grad_enabled(with_slopes):
+        with torch.set_grad_enabled(with_slopes), integrals_by(self.term.requirements.rule):
             numbers = {name: torch.full_like(self.x[:, 0], value) for name, value in self.unknowns.items()}
             context = EvaluationContext(names, self.x, fields, numbers, self.normal)
             results = self.term.residuals(context)
@@ -177,10 +194,53 @@ class RowBlock:
                         slopes[number, slot, index] = part.numpy().reshape(self.shape)
         return values.numpy().reshape(len(self.numbers), *self.shape), slopes
 
-    def _elsewhere(self, number: int, axis: int, places: Tensor, *_: bool) -> Tensor:
-        """Values of a field at other places along a coordinate, (b, q): ones where there is no past, to find slopes."""
+    def _elsewhere(
+        self,
+        jet: Mapping[tuple[int, Index], Tensor],
+        coef: np.ndarray | None,
+        number: int,
+        axis: int,
+        places: Tensor,
+        is_delay: bool = False,
+    ) -> Tensor:
+        """Values of a field at other moments, (b, q): ones where there is no past, to find slopes."""
         at = at_places(self.x, axis, places)
-        return torch.ones(at.shape[:2], dtype=at.dtype) if self.past is None else self.past(number, at)
+        if self.past is None:
+            return torch.ones(at.shape[:2], dtype=at.dtype)
+        if is_delay or coef is None:
+            return self.past(number, at)
+        is_own, values = at[..., axis] > self.axes[axis].breakpoints[0], at.new_zeros(at.shape[:2])
+        columns, same = is_own.any(0), (at[..., axis] == at[:1, :, axis]).all(0)
+        # Moments before the slab are mostly the same for all of its points.
+        once = at.unflatten(0, self.shape).select(axis, 0)[..., same, :]
+        known = self.past(number, once.reshape(len(at) // self.shape[axis], once.shape[-2], len(self.axes)))
+        known = known.reshape(once.shape[:-1]).unsqueeze(axis)
+        values[:, same] = known.expand(*self.shape, -1).reshape(len(at), once.shape[-2])
+        others = ~same & ~is_own.all(0)
+        values[:, others] = self.past(number, at[:, others])
+        if not bool(columns.any()):
+            return values
+        own = self._within(coef, number, axis, at[:, columns, axis])
+        if torch.is_grad_enabled():
+            # Slopes by the derivatives at the point: Taylor's series of a polynomial. Its value would lose digits.
+            gap, index = at[:, columns, axis] - self.x[:, axis, None], [0] * len(self.axes)
+            series, power = torch.zeros_like(gap), torch.ones_like(gap)
+            for order in range(self.axes[axis].degree + 1):
+                index[axis] = order
+                series = series + power * jet[number, tuple(index)][:, None]
+                power = power * gap / (order + 1)
+            own = own + (series - series.detach())
+        return values.index_copy(1, columns.nonzero()[:, 0], torch.where(is_own[:, columns], own, values[:, columns]))
+
+    def _within(self, coef: np.ndarray, number: int, axis: int, moments: Tensor) -> Tensor:
+        """Values of a field at the points, at other moments (N, q) of the same slab: (N, q)."""
+        lines = coef[..., number]
+        for k in range(len(self.axes)):
+            lines = lines if k == axis else along(self.table(k, 0), lines, k)
+        lines = np.expand_dims(np.moveaxis(lines, axis, -1), axis)
+        lines = np.broadcast_to(lines, (*self.shape, lines.shape[-1])).reshape(len(moments), -1)
+        basis = self.axes[axis].local(moments.numpy().ravel())[1].reshape(*moments.shape, -1)
+        return torch.from_numpy(np.einsum("nqk,nk->nq", basis, lines))
 
 
 @dataclass(eq=False)

@@ -12,7 +12,7 @@ from torch import Tensor
 from edgewise.errors import InputError
 from edgewise.ops.splines.bspline import MAX_PRODUCT_DEGREE
 from edgewise.pde.domains.domain import Box
-from edgewise.pde.problem.enough import flow_through, needs_no_condition
+from edgewise.pde.problem.enough import flow_through, integrates_past, needs_no_condition
 from edgewise.pde.problem.evaluation import EvaluationContext, is_linear_in_fields
 from edgewise.pde.problem.fields import Field, Index
 from edgewise.pde.problem.integrals import PlaceRecorder
@@ -229,7 +229,9 @@ def recognised(form: StrongForm, most_axes: float = MOST_AXES) -> Statement | st
     means = [mean_given(form, term) for term in form.condition_terms]
     others = tuple(term for term, mean in zip(form.condition_terms, means, strict=True) if mean is None)
     form, means = replace(form, condition_terms=others), [each for each in means if each is not None]
-    if form.has_quadratures or form.hard.values or len(means) > 1:
+    given = form.equation_term, form.fields, domain, form.coefficients, _probes(form, None), form.time
+    is_past = not any(term.requirements.integrals for term in others) and integrates_past(*given)
+    if (form.has_quadratures and not is_past) or form.hard.values or len(means) > 1:
         return "there are integrals or hard conditions"
     if form.order > MAX_PRODUCT_DEGREE - 2:
         return f"the order is above {MAX_PRODUCT_DEGREE - 2}"

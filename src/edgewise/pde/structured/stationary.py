@@ -255,7 +255,7 @@ def local_errors(
         for counts, errors in [*((each, found) for each in alone), *([(everywhere, searched)] if is_coarse else [])]:
             counts = everywhere if dimension == 1 and of is None else counts
             points = [axes[k].fresh_points(counts[k]) if k in counts else block.points[k] for k in range(dimension)]
-            fresh = RowBlock(block.form, block.term, block.numbers, axes, points, block.face)
+            fresh = RowBlock(block.form, block.term, block.numbers, axes, points, block.face, block.past)
             evaluated = fresh.evaluate(coef)
             for axis, count in counts.items():
                 short = wave_slopes(fresh, evaluated[0].shape, evaluated[1], axis)

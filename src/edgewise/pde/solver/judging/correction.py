@@ -134,14 +134,15 @@ def _other_grid(
         return None
     sizes, are_windows = [len(line) - 1 for line in own], max(per_interval) > CORRECTION_POINTS
     counts = [3 * n // 2 + 1 if n > 1 and not are_windows else round(300 ** (1 / dimension)) for n in sizes]
-    rows = 1 + 2 * problem.order
+    rows, places = 1 + 2 * problem.order, sum(problem.form.equation_term.requirements.integrals.values())
     while True:
         size = math.prod(n + degree for n in counts) * fields
         each = zip(counts, sizes, per_interval, strict=True)
         joined = (per * (m if are_windows and m >= n else n + m) for n, m, per in each)
-        residuals = math.prod(joined) * fields * rows
+        count = math.prod(joined) * fields
         active = size if problem.has_integrals else (degree + 1) ** dimension * fields
-        if 2 * EQUATION_COST.levenberg_marquardt(residuals, size, active) <= work:
+        of_integrals = EQUATION_COST.active_work * count * places * active
+        if 2 * (EQUATION_COST.levenberg_marquardt(count * rows, size, active) + of_integrals) <= work:
             break
         if min(counts) <= degree + 1:
             return None

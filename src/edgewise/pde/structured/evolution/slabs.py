@@ -123,7 +123,7 @@ class SlabMarch:
         self.space = [axis for axis in range(self.domain.dimension) if axis != self.time]
         self.allowed = max(SHARE * tolerance, LEAST_ALLOWED[bool(self.space)])
         self.degree = TIME_DEGREE[len(self.space)]
-        self.order = int(statement.field_orders[:, self.time].max())
+        self.order = max(int(statement.field_orders[:, self.time].max()), 1)
         nodes, weights = np.polynomial.legendre.leggauss(self.degree + 1)
         values = TimeAxis(0.0, 1.0, self.degree).table((nodes + 1) / 2)
         legendre = np.polynomial.legendre.legvander(nodes, self.degree)[:, -2:] * weights[:, None]
@@ -587,6 +587,9 @@ class KeptGridMarch(SlabMarch):
 def marches(statement: Statement) -> bool:
     """True if slabs can solve a problem: its fields start from given values and have order 2 in time at most.
 
-    Fields of order 0 in time, as the algebraic ones of differential-algebraic equations, start from nothing.
+    Fields of order 0 in time, as the algebraic ones of differential-algebraic equations, start from nothing, and so do
+    those of which there are integrals up to now alone.
     """
-    return bool(start_terms(statement.form)) and int(statement.field_orders[:, statement.form.time].max()) in (1, 2)
+    form = statement.form
+    order = 0 if form.time is None else int(statement.field_orders[:, form.time].max())
+    return form.has_integrals if form.time is not None and not order else bool(start_terms(form)) and order <= 2

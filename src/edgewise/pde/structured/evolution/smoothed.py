@@ -158,7 +158,12 @@ def smooths(statement: Statement) -> bool:
        Pures Appl. 74, 1995, 483.
     """
     form = statement.form
-    if not isinstance(form.domain, Box) or form.has_delays or statement.multipliers or statement.constant is not None:
+    if (
+        not isinstance(form.domain, Box)
+        or form.has_integrals
+        or statement.multipliers
+        or statement.constant is not None
+    ):
         return False
     space = [axis for axis in range(form.domain.dimension) if axis != form.time]
     if len(space) not in FIRST_SMOOTHED_INTERVALS:
