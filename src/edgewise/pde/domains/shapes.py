@@ -23,6 +23,7 @@ from edgewise.pde.domains.sampling import gauss_legendre
 # Trefethen, J. Weideman, SIAM Review 56, 2014, 385), and panels of Gauss-Legendre points along the radius, with points
 # of each. A choice: rounding for functions of a few periods.
 ANGLES, RADII, RADIUS_POINTS = 96, 3, 8
+TOUCHING = 1e-12  # of the size of a polygon: corners that are so near to an edge lie on it. A choice: rounding
 POLYGON_POINTS = 24  # of each coordinate of a part of a polygon between two corners, for the same
 
 
@@ -143,7 +144,7 @@ class Polygon(Domain):
     Raises
     ------
     InputError
-        There are fewer corners, no area between them, or two equal neighbours.
+        There are fewer corners, or the line touches or crosses itself.
 
     Examples
     --------
@@ -161,9 +162,8 @@ class Polygon(Domain):
         if not bool(points.isfinite().all()):
             raise InputError("corners must be finite numbers, got one that is not")
         following = points.roll(-1, 0)
+        _check_simple(points, following)
         area = float((points[:, 0] * following[:, 1] - following[:, 0] * points[:, 1]).sum() / 2)
-        if area == 0 or bool((points == following).all(1).any()):
-            raise InputError("corners must enclose an area, and neighbours differ")
         self.coordinates, self.volume = check_coordinates(coordinates, 2), abs(area)
         self.corners, self._sense = points, math.copysign(1.0, area)
         self.bounds = torch.stack([points.amin(0), points.amax(0)], 1)
@@ -214,6 +214,29 @@ class Polygon(Domain):
             return distance_to_line(x - start, end - start)
 
         return Piece.curve(f"edge {number + 1}", length, at, distance)
+
+
+def _check_simple(start: Tensor, end: Tensor) -> None:
+    """Raise an InputError where a closed line from corner to corner, (m, 2) each, touches or crosses itself."""
+    if bool((start == end).all(1).any()):
+        raise InputError(
+            f"corners must differ from their neighbours, got {tuple(start[(start == end).all(1)][0].tolist())} twice"
+        )
+    number, along, offset = torch.arange(len(start)), end - start, start[:, None] - start
+    is_own = (number[:, None] == number) | (number[:, None] == (number + 1) % len(start))
+    touches = ~is_own & (distance_to_line(offset, along) <= TOUCHING * (start.amax(0) - start.amin(0)).max())
+    side = along[:, 0] * offset[..., 1] - along[:, 1] * offset[..., 0]  # of each corner, by the edges
+    is_apart = side * side.roll(-1, 0) < 0  # the ends of an edge are on both sides of another one
+    crosses = is_apart & is_apart.T
+    if not bool((touches | crosses).any()):
+        return
+    one, edge = ((touches if bool(touches.any()) else crosses).nonzero()[0] + 1).tolist()
+    where = (
+        f"corner {one}, {tuple(start[one - 1].tolist())}, lies on edge {edge}"
+        if bool(touches.any())
+        else f"edge {one} crosses edge {edge}"
+    )
+    raise InputError(f"corners must be those of a line that does not touch or cross itself, got one whose {where}")
 
 
 def distance_to_line(offset: Tensor, along: Tensor) -> Tensor:

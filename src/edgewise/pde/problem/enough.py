@@ -247,8 +247,8 @@ def integrates_past(
 ) -> bool:
     """Tell whether all integrals of an equation are along the coordinate that is time, up to now at most.
 
-    Their integrands must be smooth for smooth fields, which two rules tell: splines do not resolve what a kernel without
-    bound makes of a solution.
+    Their integrands must be smooth for smooth fields, which two rules tell: splines do not resolve what a kernel
+    without bound makes of a solution.
 
     Parameters
     ----------
@@ -271,9 +271,10 @@ def integrates_past(
     latest = x[:, None, time] + LATEST * float(domain.size[time])
     if not all(bool((places[..., time] <= latest).all()) for places in recorder.places.values()):
         return False
-    cuts = torch.linspace(*domain.bounds[time].tolist(), PIECES_OF_KERNEL + 1)[1:-1].tolist()
+    first, size = float(domain.bounds[time, 0]), float(domain.size[time])
+    cuts = tuple(first + size * number / PIECES_OF_KERNEL for number in range(1, PIECES_OF_KERNEL))
     for factor in (1, 2):
-        with integrals_by(Rule(factor, axis=time, cuts=tuple(cuts))):
+        with integrals_by(Rule(factor, axis=time, cuts=cuts)):
             trial = term.requirements.trial
             found.append(wave_residuals(term.residuals, fields, domain, x, coefficients, trial=trial))
     return bool((found[0] - found[1]).abs().max() <= SMOOTH_KERNEL * found[0].abs().max())

@@ -129,6 +129,8 @@ def solve_in_passes(
 
     Where not even the first pass reaches the last moment, its slabs are the solution up to the moment that it reached.
     """
+    from edgewise.pde.structured.evolution.memory import MemoryMarch  # imported late: `import edgewise` stays light
+
     march_of = _march_of(problem)
     allowed, costs = min(max(FIRST_MARCH * tolerance, march_of.tolerances[0]), MOST_MARCH), list[float]()
     stop: list[StopReason] = []
@@ -136,7 +138,7 @@ def solve_in_passes(
         spent, watch = history.work, PassWatch(history, allowed, stop, march_of)
         march = march_of(statement, allowed, watch, FINER_MARCH ** len(costs), known)
         result = history.passed(problem, march, stop)
-        if problem.form.has_quadratures:
+        if isinstance(march, MemoryMarch):
             problem = Collocation(with_integrals_by(problem.form, march.rule(SLABS_OF_RULE)), problem.sampling)
         if watch.looser is not None and not stop:
             allowed = watch.looser

@@ -181,7 +181,7 @@ def test_slopes_of_integrals_up_to_now_are_differences_of_residuals():
     axes = march._with_time([], begin, begin + 0.1)
     block = march.statement.equation_blocks(axes)[0]
     coef = np.random.default_rng(0).standard_normal((axes[0].count, 1))
-    values, slopes = block.evaluate(coef)
+    _, slopes = block.evaluate(coef)
     matrix = LinearSystem([block], [slopes], coef.shape).matrix().toarray()
     step = 1e-6
     for k in range(len(coef)):
