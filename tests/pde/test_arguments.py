@@ -111,7 +111,10 @@ MISTAKES = [
     (lambda: Polygon([(0, 0), (0, 0), (1, 1)]), r"corners must differ from their neighbours, got \(0.0, 0.0\) twice"),
     (lambda: Polygon([(0, 0), (1, 0), (2, 0)]), r"corner 2, \(1.0, 0.0\), lies on edge 3"),
     (lambda: Polygon([(0, 0), (2, 0), (2, 2), (1, 0), (0, 2)]), r"corner 4, \(1.0, 0.0\), lies on edge 1"),
-    (lambda: Polygon([(0, 0), (3, 0), (3, 3), (1, -1), (0, 3)]), "must .* not touch or cross itself, .* edge 1 crosses"),
+    (
+        lambda: Polygon([(0, 0), (3, 0), (3, 3), (1, -1), (0, 3)]),
+        "must .* not touch or cross itself, .* edge 1 crosses",
+    ),
     (
         lambda: PDE(
             lambda u: u.tt - u.xx,

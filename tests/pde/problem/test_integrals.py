@@ -14,7 +14,15 @@ from edgewise.pde.domains.solids import Ball
 from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Condition, Dirichlet, Initial, Neumann
 from edgewise.pde.problem.fields import Field, laplacian
-from edgewise.pde.problem.integrals import IntegralCalls, PlaceRecorder, ValueReader, at_places, integral
+from edgewise.pde.problem.integrals import (
+    IntegralCalls,
+    PlaceRecorder,
+    Rule,
+    ValueReader,
+    at_places,
+    integral,
+    integrals_by,
+)
 from edgewise.pde.solver.network import tensor_network
 from edgewise.pde.solver.solving import solve
 from edgewise.train.jacobian import RowSource, trainable_slots
@@ -475,3 +483,16 @@ def test_an_integral_may_stand_for_a_condition_at_an_end():
     whole = Condition(lambda u: integral(u, over=square) - 1, on="x=1")
     with pytest.raises(InputError, match=r"^conditions on 'x=1' must be 1 for u, .* got 0: add Dirichlet"):
         PDE(lambda u: laplacian(u), square, [Dirichlet(0.0, on=["x=0", "y=0", "y=1"]), whole])
+
+
+def test_a_rule_with_cuts_is_exact_for_a_kink_at_one():
+    x = torch.linspace(0, 1, 11, dtype=torch.float64)[:, None]
+    field = Field(lambda index: x[:, 0], ("t",), lambda axis, places: (places - 0.4).abs())
+    rule = Rule(axis=0, cuts=(0.2, 0.4))
+    with integrals_by(rule):
+        upwards, downwards = integral(field, 0.0, x[:, 0]), integral(field, x[:, 0], 0.0)
+    t = x[:, 0]
+    exact = torch.where(t < 0.4, 0.4 * t - t**2 / 2, 0.08 + (t - 0.4) ** 2 / 2)
+    assert float((upwards - exact).abs().max()) < 1e-15 and float((upwards + downwards).abs().max()) < 1e-15
+    assert float((integral(field, 0.0, t) - exact).abs().max()) > 1e-6
+    assert rule.multiple(0) == 3 and rule.multiple(1) == 1 and Rule(2).multiple((0, 1)) == 4
