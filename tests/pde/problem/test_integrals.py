@@ -496,3 +496,19 @@ def test_a_rule_with_cuts_is_exact_for_a_kink_at_one():
     assert float((upwards - exact).abs().max()) < 1e-15 and float((upwards + downwards).abs().max()) < 1e-15
     assert float((integral(field, 0.0, t) - exact).abs().max()) > 1e-6
     assert rule.multiple(0) == 3 and rule.multiple(1) == 1 and Rule(2).multiple((0, 1)) == 4
+
+
+def test_a_condition_that_joins_two_points():
+    """u'' = -1 with u(1) = 0 and u(0) = u(0.5) / 2: u(0.5) is u(0) plus the integral of the slope."""
+    ends = [Dirichlet({"u": 0.0}, on="x=1")]
+    with pytest.raises(InputError, match=r"as u \+ integral\(v, 0.0, 0.5\) on x=0 for u\(0.5\), .* got u\(float\)$"):
+        PDE(
+            lambda u, v, x: (u.x - v, v.x + 1),
+            Interval(0, 1),
+            [*ends, Condition(lambda u: u - 0.5 * u(0.5), on="x=0")],
+        )
+    joined = Condition(lambda u, v: u - 0.5 * (u + integral(v, 0.0, 0.5)), on="x=0")
+    solution = solve(PDE(lambda u, v, x: (u.x - v, v.x + 1), Interval(0, 1), [*ends, joined]))
+    x = torch.linspace(0, 1, 21, dtype=torch.float64)
+    exact = -(x**2) / 2 + 5 / 12 * x + 1 / 12
+    assert float((torch.as_tensor(solution(x[:, None]))[:, 0] - exact).abs().max()) < 1e-12

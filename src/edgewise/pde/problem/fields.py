@@ -131,7 +131,9 @@ class Field:
         if len(places) != 1 or self._past is None or self.elsewhere is None:
             raise InputError(
                 "a field has values at the point and at earlier moments alone, as u(t - 1) over the time t with "
-                f"Initial, whose value is the history; got u({', '.join(f'{type(each).__name__}' for each in places)})"
+                "Initial, whose value is the history: elsewhere it is a value plus the integral of its derivative, as "
+                "u + integral(v, 0.0, 0.5) on x=0 for u(0.5), with a field v that is u.x; got "
+                f"u({', '.join(f'{type(each).__name__}' for each in places)})"
             )
         moments = torch.as_tensor(_values(places[0]), dtype=torch.float64)
         known, is_history, history = self._past(moments)
