@@ -52,7 +52,14 @@ class _OnPieces:
         """Names of the pieces of the boundary on which the condition holds."""
         on = self.on
         names = (on,) if isinstance(on, str) or not isinstance(on, Iterable | None) else on
-        return tuple(piece.name for piece in domain.named(domain.boundary_names if names is None else names))
+        pieces = domain.named(domain.boundary_names if names is None else names)
+        moment = next((piece.name for piece in pieces if piece.is_time_end), None)
+        if moment is not None and isinstance(self, Neumann | Robin):
+            raise InputError(
+                f"on of {type(self).__name__} must name pieces of the boundary in space, got {moment!r}: a rate of "
+                "change at the first moment is given by Initial(value, rate=...)"
+            )
+        return tuple(piece.name for piece in pieces)
 
 
 @dataclass(frozen=True)

@@ -22,10 +22,8 @@ from edgewise.pde.problem.conditions import (
     FieldValues,
     HardConditions,
     Initial,
-    Neumann,
     Observations,
     Periodic,
-    Robin,
     UnknownField,
     by_field,
     check_weight,
@@ -516,14 +514,8 @@ def _condition_term(
     pieces = condition.pieces(domain)
     if getattr(condition, "on", pieces) is None:
         pieces = tuple(each.name for each in domain.named(pieces) if each.coordinate not in periodic) or pieces
-    moment = next((piece.name for piece in domain.named(pieces) if piece.is_time_end), None)
-    name = f"{type(condition).__name__} on {', '.join(pieces)}"
-    if moment is not None and isinstance(condition, Neumann | Robin):
-        raise InputError(
-            f"on of {type(condition).__name__} must name pieces of the boundary in space, got {moment!r}: a rate of "
-            "change at the first moment is given by Initial(value, rate=...)"
-        )
     x, normal = probes(domain, pieces)
+    name = f"{type(condition).__name__} on {', '.join(pieces)}"
     with errors_named(name):
         requirements = dry_run(condition.residuals, fields, domain, x, coefficients, normal)
     where = (x, normal) if requirements.integrals else probes(domain, pieces, FINITE_POINTS)

@@ -117,19 +117,18 @@ class RowBlock:
         return {(number, index): values[index][number] for number, index in needed}
 
     @property
-    def _needed(self) -> set[tuple[int, Index]]:
+    def _needed(self) -> list[tuple[int, Index]]:
         """Derivatives of fields that the term uses, and those by which integrals up to now depend on the slab.
 
         These are all derivatives in time: with them a polynomial is known at all moments of the slab.
         """
-        needed, time, terms = set(self.term.requirements.keys), self.form.time, self.term.requirements.integrals
+        needed, time, terms = self.term.requirements.keys, self.form.time, self.term.requirements.integrals
         if time is None or self.past is None:
             return needed
-        names = {name for name, _, number in terms if number >= 0}
-        for number in (number for number, name in enumerate(self.form.fields) if name in names):
-            for order in range(self.axes[time].degree + 1):
-                needed.add((number, tuple(order * int(k == time) for k in range(len(self.axes)))))
-        return needed
+        names, orders = {name for name, _, number in terms if number >= 0}, range(self.axes[time].degree + 1)
+        series = [tuple(order * int(k == time) for k in range(len(self.axes))) for order in orders]
+        remembered = [number for number, name in enumerate(self.form.fields) if name in names]
+        return list(dict.fromkeys([*needed, *((number, index) for number in remembered for index in series)]))
 
     def derivatives(
         self, coef: np.ndarray, indices: Iterable[Index], is_exact: bool = False

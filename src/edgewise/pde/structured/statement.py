@@ -229,7 +229,7 @@ def recognised(form: StrongForm, most_axes: float = MOST_AXES) -> Statement | st
     means = [mean_given(form, term) for term in form.condition_terms]
     others = tuple(term for term, mean in zip(form.condition_terms, means, strict=True) if mean is None)
     form, means = replace(form, condition_terms=others), [each for each in means if each is not None]
-    stated = form.equation_term, form.fields, domain, form.coefficients, _probes(form, None), form.time
+    stated = form.equation_term, form.fields, domain, form.coefficients, probes_of(form, None), form.time
     is_past = not any(term.requirements.integrals for term in others) and integrates_past(*stated)
     if (form.has_quadratures and not is_past) or form.hard.values or len(means) > 1:
         return "there are integrals or hard conditions"
