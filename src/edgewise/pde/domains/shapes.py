@@ -23,7 +23,7 @@ from edgewise.pde.domains.sampling import gauss_legendre
 # Trefethen, J. Weideman, SIAM Review 56, 2014, 385), and panels of Gauss-Legendre points along the radius, with points
 # of each. A choice: rounding for functions of a few periods.
 ANGLES, RADII, RADIUS_POINTS = 96, 3, 8
-TOUCHING = 1e-12  # of the size of a polygon: corners that are so near to an edge lie on it. A choice: rounding
+ON_EDGE = 1e-12  # of the size of a polygon: corners that are so near to an edge lie on it. A choice: rounding
 POLYGON_POINTS = 24  # of each coordinate of a part of a polygon between two corners, for the same
 
 
@@ -224,7 +224,7 @@ def _check_simple(start: Tensor, end: Tensor) -> None:
         )
     number, along, offset = torch.arange(len(start)), end - start, start[:, None] - start
     is_own = (number[:, None] == number) | (number[:, None] == (number + 1) % len(start))
-    touches = ~is_own & (distance_to_line(offset, along) <= TOUCHING * (start.amax(0) - start.amin(0)).max())
+    touches = ~is_own & (distance_to_line(offset, along) <= ON_EDGE * (start.amax(0) - start.amin(0)).max())
     side = along[:, 0] * offset[..., 1] - along[:, 1] * offset[..., 0]  # of each corner, by the edges
     is_apart = side * side.roll(-1, 0) < 0  # the ends of an edge are on both sides of another one
     crosses = is_apart & is_apart.T

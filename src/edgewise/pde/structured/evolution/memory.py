@@ -17,7 +17,7 @@ from edgewise.pde.structured.statement import Statement
 from edgewise.pde.structured.stationary import network_of
 
 SAME_MOMENT = 1e-10  # of the whole time: moments that are closer are the same. A choice: far above rounding
-POINT_WORK = 5e3  # multiply-adds in the time in which a solution is evaluated at a point. Measured
+PAST_WORK = 5e3  # multiply-adds in the time in which a solution is evaluated at a point. Measured
 JUMP_FOUND = 52  # halvings of a slab after which a moment is known to rounding
 
 
@@ -62,7 +62,7 @@ class MemoryMarch(SlabMarch):
         network, flat = WindowNetwork(self._windows, ends, self.time), points.flatten(0, 1).clone()
         # Moments after the last one that is known belong to a slab that is too long, or to fresh points by rounding.
         flat[:, self.time].clamp_(max=float(ends[-1]))
-        self.work += POINT_WORK * len(flat) if self.statement.form.has_quadratures else 0.0
+        self.work += PAST_WORK * len(flat) if self.statement.form.has_quadratures else 0.0
         with torch.no_grad():
             return network(flat)[:, number].reshape(points.shape[:2])
 
