@@ -22,11 +22,11 @@ EVEN_FLUX = 1e-2
 class FirstOrderForm(WeakForm):
     """A system M u_t + sum_k A_k u_k + C u = f, which a matrix S makes symmetric, tested by splines of space [1]_.
 
-    S is symmetric and positive, and so are all S M^-1 A_k but for their signs, so that the energy u S u / 2 changes
-    through the boundary alone. There the fields that run into the domain, eigenvectors of negative eigenvalues of the
-    flux along the normal, are drawn towards those that conditions B u = g give, as fast as they run: energy never grows
-    there unless conditions supply it. Where coefficients jump but fields do not, S / |S M^-1 A| leaves no jump in
-    fluxes.
+    S is symmetric and positive definite, and all S M^-1 A_k are symmetric, so that where these are constant and C and f
+    are zero the energy u S u / 2 changes through the boundary alone. There the fields that run into the domain,
+    eigenvectors of negative eigenvalues of the flux along the normal, are drawn towards those that conditions B u = g
+    give, as fast as they run: energy never grows there unless conditions supply it, or reflect more than arrives. Where
+    coefficients jump but fields do not, S / |S M^-1 A| leaves no jump in fluxes.
 
     Parameters
     ----------
@@ -55,6 +55,9 @@ class FirstOrderForm(WeakForm):
         rules = [Rule(axis) for axis in axes]
         inverse, fluxes, level = resolved(statement, [rule.points for rule in rules], low)
         mass = symmetriser(fluxes)
+        sizes = flux_sizes(mass, fluxes)
+        is_even = float(sizes.min()) > EVEN_FLUX * float(sizes.max())
+        mass = mass / sizes[..., None, None] if is_even else mass
         self.sources = self._assembled(rules, mass @ inverse)
         self.matrices = [self._assembled(rules, mass @ level), self._assembled(rules, mass)]
         for unit, flux in zip(np.eye(len(axes), dtype=int).tolist(), fluxes, strict=True):
@@ -64,7 +67,7 @@ class FirstOrderForm(WeakForm):
         for face in walls_of(statement):
             number = self.space.index(face[0])
             at = [Rule(each, face[1] if k == number else None) for k, each in enumerate(axes)]
-            given, factors = drawn(statement, face, [rule.points for rule in at], low)
+            given, factors = drawn(statement, face, [rule.points for rule in at], low, is_even)
             self.matrices[0] += self._assembled(at, factors @ given)
             if factors.any():
                 self.walls.append((face, at, factors))
@@ -145,9 +148,9 @@ def resolved(
 
 
 def symmetriser(fluxes: Sequence[np.ndarray]) -> np.ndarray:
-    """S (*points, n, n), symmetric and positive, that makes all fluxes (*points, n, n) symmetric.
+    """S (*points, n, n), symmetric and positive definite, that makes all fluxes (*points, n, n) symmetric.
 
-    It is the projection of the unit matrix on all that do, over the size of what it makes of the fluxes.
+    It is the projection of the unit matrix on all that do.
 
     Raises
     ------
@@ -164,25 +167,27 @@ def symmetriser(fluxes: Sequence[np.ndarray]) -> np.ndarray:
     basis /= np.linalg.norm(basis, axis=(1, 2), keepdims=True)
     products = basis[:, None] @ kinds[:, None]  # (kinds, basis, k, n, n)
     gaps = (products - products.swapaxes(-1, -2)).reshape(len(kinds), len(basis), -1)
-    left, values, _ = np.linalg.svd(gaps, full_matrices=True)
+    left, values, _ = np.linalg.svd(gaps, full_matrices=False)  # there are no more rows than columns
     sizes = np.sqrt((kinds**2).sum((1, 2, 3)))
-    is_fixed = np.zeros(left.shape[::2], dtype=bool)
-    is_fixed[:, : values.shape[1]] = values > VANISHES * sizes[:, None]
     unit = np.einsum("bii->b", basis)
-    free = left * ~is_fixed[:, None]
+    free = left * (values <= VANISHES * sizes[:, None])[:, None]
     matrix = np.einsum("pb,bij->pij", np.einsum("pbs,pcs,c->pb", free, free, unit), basis)
     if np.linalg.eigvalsh(matrix)[:, 0].min() <= VANISHES:
         raise ValueError("no positive matrix makes the system symmetric")
-    made = np.sqrt(((matrix[:, None] @ kinds) ** 2).sum((1, 2, 3)))
-    if made.min() > EVEN_FLUX * made.max():
-        matrix /= made[:, None, None]
     return matrix[places].reshape(shape)
 
 
+def flux_sizes(matrix: np.ndarray, fluxes: Sequence[np.ndarray]) -> np.ndarray:
+    """Sizes (*points,) of what a matrix (*points, n, n) makes of all fluxes."""
+    return np.sqrt(sum(((matrix @ flux) ** 2).sum((-2, -1)) for flux in fluxes))
+
+
 def drawn(
-    statement: Statement, face: tuple[int, int], points: Sequence[np.ndarray], moment: float
+    statement: Statement, face: tuple[int, int], points: Sequence[np.ndarray], moment: float, is_even: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Factors B of conditions on a face, (*points, rows, fields), and those of their residuals in the weak form.
+
+    `is_even` is whether the equations are divided by the sizes of their fluxes, in the whole domain.
 
     Raises
     ------
@@ -192,7 +197,9 @@ def drawn(
     form, shape = statement.form, tuple(map(len, points))
     _, fluxes, _ = resolved(statement, points, moment)
     space = [axis for axis in range(form.domain.dimension) if axis != form.time]
-    flux = (1.0 if face[1] else -1.0) * symmetriser(fluxes) @ fluxes[space.index(face[0])]
+    matrix = symmetriser(fluxes)
+    flux = (1.0 if face[1] else -1.0) * matrix @ fluxes[space.index(face[0])]
+    flux = flux / flux_sizes(matrix, fluxes)[..., None, None] if is_even else flux
     rows = []
     for term in terms_on(statement, face):
         given = np.zeros((*shape, len(term.requirements.sizes), len(form.fields)))

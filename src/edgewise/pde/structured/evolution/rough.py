@@ -58,7 +58,7 @@ def has_weak_form(statement: Statement) -> bool:
         if form.order == 1:
             symmetriser(resolved(statement, grid, begin)[1])
             for wall in walls_of(statement):
-                drawn(statement, wall, on(wall), begin)
+                drawn(statement, wall, on(wall), begin, is_even=False)
         else:
             weighted(statement, grid, begin)
     except ValueError:
@@ -74,7 +74,8 @@ def has_weak_form(statement: Statement) -> bool:
         if face is not None and form.order == 2:
             indices = [index for _, _, index in before]
             highest = before[0, 0, max(indices, key=sum)]
-            if any(index[face[0]] != sum(index) for index in indices) or not np.abs(highest).min() > 0:
+            is_along = all(index[face[0]] == sum(index) <= 1 for index in indices)
+            if not is_along or not np.abs(highest).min() > 0:
                 return False
         for share in COMPARED_MOMENTS:
             later = slopes_of(statement, term, points, begin + share * length, face)[0]
