@@ -100,7 +100,7 @@ class InterruptWatch:
         ended = code if self._ended_by is None else 128 + self._ended_by
 
         def leave(number: int, frame: FrameType | None) -> None:
-            with suppress(OSError):  # of a pipe that nobody reads
+            with suppress(OSError, RuntimeError, ValueError):  # a pipe that nobody reads, amid a flush, or closed
                 sys.stdout.flush()
             os._exit(ended if isinstance(ended, int) else int(ended is not None))  # as sys.exit understands it
 

@@ -252,7 +252,7 @@ def check_outflow(network: nn.Module, problem: Collocation, statement: Statement
 def solve_in_weak_form(
     problem: Collocation, statement: Statement, history: History, tolerance: float, rough: str
 ) -> tuple[StopReason, str] | None:
-    """Pass through time in weak form on even grids; `rough` is the reason: "coefficients are" or "start is".
+    """Pass through time in weak form on even grids, for the reason that `rough_part` has named.
 
     Returns the reason of the end and a sentence, or None where not even the first slab has a solution.
     """

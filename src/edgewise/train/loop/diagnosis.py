@@ -19,7 +19,7 @@ _HALF_EXPLAINED = 0.5
 
 
 def neighbour_correlation(x: torch.Tensor, residuals: torch.Tensor) -> float:
-    """Correlation between the residual (out,) of each row and that of its nearest neighbour; 0 for residuals all zero.
+    """Correlation of residuals (N, out) with those of the nearest neighbours of their rows; 0 where all are zero.
 
     It is near 0 for independent noise and near 1 for a smooth function of the inputs that was not learned; Moran's I
     with the weight 1 for the nearest neighbour (P. Moran, Biometrika 37 (1950) 17). Inputs x (N, in) are scaled by the

@@ -300,7 +300,7 @@ def test_starts_that_the_equation_keeps_rough(problem, true, most):
     with torch.no_grad():
         error = float((solution(x)[:, 0] - true(*x.T)).norm() / true(*x.T).norm())
     assert error < most and error / 2 < solution.error_estimate < 30 * error
-    assert "its start is rough" in solution.trust and not solution.trust.startswith("Not")
+    assert "its start or boundary values are rough" in solution.trust and not solution.trust.startswith("Not")
 
 
 @pytest.mark.slow
@@ -311,14 +311,17 @@ def test_what_a_rough_start_is():
     def narrow(x):
         return torch.exp(-(((x - 0.4) / 0.004) ** 2))
 
-    assert part(plucked) == "start is" and part(0.0, rate=front) == "start is"
-    assert part(1.0) == "start is" and part(1.0, sides=[Neumann(0.0)]) == ""
+    assert part(plucked) == "start or boundary values are" and part(0.0, rate=front) == "start or boundary values are"
+    assert part(1.0) == "start or boundary values are" and part(1.0, sides=[Neumann(0.0)]) == ""
     assert part(narrow) == "" and part(lambda x: torch.sin(math.pi * x), rate=narrow) == ""
     assert part(lambda x: torch.sin(math.pi * x).float(), rate=lambda x: 1e-15 * front(x)) == ""
     assert part(plucked, lambda u: u.tt - u.xx + u**3) is None  # there is no weak form
     assert part(lambda x: 1 - x, lambda u: u.t - u.xx, None) == ""  # diffusion smooths it
     plane, sides = Box(x=(0, 1), y=(0, 1)) * Time(0, 1), [Dirichlet(0.0, on=side) for side in ("x=0", "y=0")]
-    for start, found in ((lambda x, y: plucked(x) * y, "start is"), (lambda x, y: x**2 * y * torch.sin(9 * y), "")):
+    for start, found in (
+        (lambda x, y: plucked(x) * y, "start or boundary values are"),
+        (lambda x, y: x**2 * y * torch.sin(9 * y), ""),
+    ):
         assert part(start, lambda u: u.t + u.x + u.y, None, sides, plane) == found
 
 
@@ -331,7 +334,7 @@ def test_a_budget_keeps_the_slabs_of_the_first_grid():
     assert "one grid only" in solution.trust and solution.error_estimate == 1.0
 
 
-@pytest.mark.parametrize(("rate", "rough"), [(0.0, "start is"), (1.0, "")])
+@pytest.mark.parametrize(("rate", "rough"), [(0.0, "start or boundary values are"), (1.0, "")])
 def test_a_string_whose_rate_contradicts_a_moving_end(rate, rough):
     """A kink runs into it from the end; a start with the rate of the end, (1 - x)^8, has none."""
     ends = [Dirichlet(lambda t: torch.sin(t), on="x=0"), Dirichlet(0.0, on="x=1")]
@@ -346,7 +349,8 @@ def test_a_string_whose_rate_contradicts_a_moving_end(rate, rough):
 
 
 @pytest.mark.parametrize(
-    ("inflow", "rough"), [(0.0, "start is"), (lambda t: -torch.exp(-t) * torch.sin(2 * math.pi * t), "")]
+    ("inflow", "rough"),
+    [(0.0, "start or boundary values are"), (lambda t: -torch.exp(-t) * torch.sin(2 * math.pi * t), "")],
 )
 def test_transport_whose_inflow_begins_at_another_rate(inflow, rough):
     """A kink runs along x = 2 t, on which slabs had become too short; along the flow the field falls as exp(-t)."""
@@ -371,7 +375,7 @@ def test_transport_in_the_plane_from_a_start_with_another_rate_at_its_inflow():
         Box(x=(0, 1), y=(0, 1)) * Time(0, 0.5),
         [start, Dirichlet(0.0, on=("x=0", "y=0"))],
     )
-    assert rough_part(recognised(problem.form)) == "start is"
+    assert rough_part(recognised(problem.form)) == "start or boundary values are"
     solution = solve(problem, budget=0.2)
     x, y, t = problem.domain.interior(500, "sobol", seed=1).unbind(1)
     back = (x - t).clamp(min=0.0), (y - t / 2).clamp(min=0.0)

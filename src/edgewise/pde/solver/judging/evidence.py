@@ -66,8 +66,8 @@ SMALL_SOLUTION = 1e-9  # fields below this size are zero, for coordinates and da
 MANY_SIZES_AWAY, ROUNDING_STEP = 1e3, 1e-6
 UNMOVED = 1e-9  # relative change of a coefficient that is rounding. A choice
 # Misfits of measured values, relative to their spread, above which they are looked at, and standard deviations of the
-# correlation of neighbours, of independent noise, above which it is none. Choices: a fit of less than 99 % of the
-# variance is poor unless the values have noise, and noise is that unlikely once in 30,000 times.
+# correlation of neighbours, of independent noise, above which they are no noise. Choices: a fit of less than 99 % of
+# the variance is poor unless the values have noise, which exceeds four standard deviations once in 30,000 times.
 LARGEST_MISFIT, UNLIKELY = 0.1, 4.0
 # A residual up to this size, in units of the field of a solution of size 1, is rounding: ten times that of float64. The
 # error that it leaves is as many times larger as the smallest singular value is below one.

@@ -75,11 +75,11 @@ class Scatter:
     Parameters
     ----------
     standard_errors : mapping
-        Standard errors of the unknown coefficients, nan where as many coefficients are unknown as values are
-        measured; empty where there are none, or no measured values.
+        Standard errors of the unknown coefficients, nan where no more values are measured than coefficients are
+        unknown; empty where there are none, or no measured values.
     fields : float
-        Standard error of the fields: the root of their mean variance over the points; 0 without measured values, nan
-        where the equations and the values do not determine them.
+        Standard error of the fields: the root of their mean variance over the points; 0 without measured values or
+        with no more of them than unknown coefficients, nan where the equations and the values do not determine them.
 
     Examples
     --------

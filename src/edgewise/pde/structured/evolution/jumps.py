@@ -13,7 +13,7 @@ from edgewise.pde.structured.axis import SplineAxis, TimeAxis
 from edgewise.pde.structured.statement import Statement, probes_of, random_jet, scattered_block
 from edgewise.settings import ABOVE_ZERO
 
-At = Callable[[np.ndarray], np.ndarray]
+ResidualsAt = Callable[[np.ndarray], np.ndarray]
 """Maps moments (m,) to residuals there, (m, residuals, places)."""
 
 # Moments that are compared, places of space at each, and halvings after which a moment is known to rounding. Choices.
@@ -57,11 +57,10 @@ def missed_before_points(
     if len(axes) > 1 or form.is_linear or form.has_integrals or not isinstance(line, TimeAxis):
         return 0.0
     begin, end = line.breakpoints
-    needs, orders = form.equation_term.requirements.derivatives, statement.field_orders[:, 0]
+    orders = statement.field_orders[:, 0]
     jet = {
         (slot, index): torch.from_numpy(line.table(np.array([begin]), index[0]) @ coef[:, slot])
-        for slot, name in enumerate(form.fields)
-        for index in needs[name]
+        for slot, index in form.equation_term.requirements.keys
     }
     x = torch.full((1, 1), float(begin), dtype=torch.float64)
     values, slopes = scattered_block(form, form.equation_term, x).evaluate_jet(jet, with_slopes=True)
@@ -77,7 +76,7 @@ def missed_before_points(
     return missed
 
 
-def _residuals_of(form: StrongForm, term: ResidualTerm, face: tuple[int, int] | None = None) -> At:
+def _residuals_of(form: StrongForm, term: ResidualTerm, face: tuple[int, int] | None = None) -> ResidualsAt:
     """Residuals of a term for fixed fields at some places."""
     places = probes_of(form, face, SWITCH_PLACES if form.domain.dimension > 1 else 1)
     jet = random_jet(term, len(places))
@@ -92,7 +91,7 @@ def _residuals_of(form: StrongForm, term: ResidualTerm, face: tuple[int, int] | 
     return at
 
 
-def _jumps(at: At, moments: np.ndarray) -> list[float]:
+def _jumps(at: ResidualsAt, moments: np.ndarray) -> list[float]:
     """Moments of jumps of a function on a line, each the last one before, to rounding."""
     values = at(moments)
     if not np.isfinite(values).all():

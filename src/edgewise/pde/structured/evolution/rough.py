@@ -1,4 +1,4 @@
-"""Linear evolution in weak form, for coefficients, and starts of waves, that splines do not resolve."""
+"""Linear evolution in weak form, for coefficients, and starts and boundary values of waves, that no grid resolves."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from edgewise.pde.domains.domain import Box
 from edgewise.pde.problem.fields import Index
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
 from edgewise.pde.structured.axis import SplineAxis, TimeAxis, along
-from edgewise.pde.structured.blocks import RowBlock
 from edgewise.pde.structured.evolution.first_order import FirstOrderForm, drawn, resolved, symmetriser, walls_of
 from edgewise.pde.structured.evolution.slabs import KeptGridMarch
 from edgewise.pde.structured.evolution.starts import STENCIL, STENCIL_STEP, STENCIL_WEIGHTS
@@ -136,12 +135,16 @@ def has_rough_coefficient(statement: Statement) -> bool:
 
 
 def rough_part(statement: Statement) -> str | None:
-    """Name what no grid of splines resolves: "coefficients are", "start is" or ""; None without a `WeakForm`."""
+    """Name what no grid of splines resolves: "coefficients are", "start or boundary values are" or "".
+
+    None where there is no weak form, see `has_weak_form`.
+    """
     if not has_weak_form(statement):
         return None
     if has_rough_coefficient(statement):
         return "coefficients are"
-    return "start is" if WeakMarch(statement, 1.0, lambda *_: True).has_rough_start() else ""
+    is_rough = WeakMarch(statement, 1.0, lambda *_: True).has_rough_start()
+    return "start or boundary values are" if is_rough else ""
 
 
 def _fall_slowly(gaps: Sequence[float]) -> bool:
@@ -150,7 +153,7 @@ def _fall_slowly(gaps: Sequence[float]) -> bool:
 
 
 class WeakMarch(KeptGridMarch):
-    """A pass through time of a `WeakForm` on one even grid of space, see `SlabMarch`."""
+    """A pass through time of a `WeakForm` or a `FirstOrderForm` on one even grid of space, see `SlabMarch`."""
 
     first_intervals, most_intervals = FIRST_WEAK_INTERVALS, MOST_WEAK_INTERVALS
 
@@ -198,23 +201,18 @@ class WeakMarch(KeptGridMarch):
 
         The latter makes a kink, which waves and flows carry along.
         """
-        form, begin = self.statement.form, self.ends[0]
+        begin = self.ends[0]
         step, sizes = RATE_STEP * float(self.domain.size[self.time]), self.domain.size.numpy()
         axes = even_axes(self.statement, FIRST_WEAK_INTERVALS[len(self.space)], WEAK_DEGREE)
         points = [line.all_points() for line in axes]
         points[self.space.index(axis)] = self.domain.bounds[axis, [end]].numpy()
-        known, term, gaps = self._known_at(points), form.condition_terms[number], list[np.ndarray]()
+        known, term, gaps = self._known_at(points), self.statement.form.condition_terms[number], list[np.ndarray]()
         for later in (0.0, step):
-            lines = [*points]
-            lines.insert(self.time, np.array([begin + later]))
-            block = RowBlock(form, term, tuple(range(len(term.requirements.sizes))), (), lines, (axis, end))
-            needed = term.requirements.derivatives
-            jet = {}
-            for slot, name in enumerate(form.fields):
-                for index in needed[name]:
-                    rate = (*index[: self.time], 1, *index[self.time + 1 :])
-                    moved = known[index] + later * known.get(rate, np.zeros(1))
-                    jet[slot, index] = torch.from_numpy(moved[..., slot].ravel())
+            _, block, jet = row_of(self.statement, term, points, np.array([begin + later]), (axis, end))
+            for slot, index in jet:
+                rate = (*index[: self.time], 1, *index[self.time + 1 :])
+                moved = known[index] + later * known.get(rate, np.zeros(1))
+                jet[slot, index] = torch.from_numpy(moved[..., slot].ravel())
             values, slopes = block.evaluate_jet(jet, with_slopes=True)
             units = np.zeros(len(values))
             for (row, _, index), slope in slopes.items():

@@ -47,7 +47,7 @@ class SmoothedBlock(EquationBlock):
         return values, slopes
 
     def _faded(self, axis: int) -> np.ndarray:
-        """Shares of the hyperviscosity at the points of a coordinate: towards walls it vanishes with all conditions."""
+        """Shares of the hyperviscosity at the points of a coordinate, which vanish at walls, see `FADED`."""
         line, points = self.axes[axis], self.points[axis]
         if line.periodic:
             return np.ones(len(points))

@@ -234,7 +234,7 @@ class WeakForm:
 
 
 def _factorise(matrix: sparse.csc_array, kept: list[SuperLU]) -> int:
-    """Add factors of a symmetric matrix to those that are kept; the number of their entries."""
+    """Add factors of a matrix that is symmetric, or nearly so, to those that are kept; the number of their entries."""
     kept.append(splu(matrix, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True}))
     return kept[-1].nnz
 
