@@ -72,7 +72,8 @@ def missed_before_points(
             for (row, slot, index), slope in slopes.items()
             if row == number and index[0] == orders[slot] > 0
         ]
-        missed = max(missed, abs(float(value)) / max(rates)) if rates else missed
+        if max(rates, default=0.0) > 0:  # there is none where the highest derivative vanishes, as t u'' at t = 0
+            missed = max(missed, abs(float(value)) / max(rates))
     return missed
 
 
