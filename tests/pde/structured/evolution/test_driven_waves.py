@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from edgewise.errors import InputError
 from edgewise.pde import PDE, Box, Condition, Dirichlet, Initial, Interval, Neumann, Time, solve
 from edgewise.pde.structured.evolution.first_order import symmetriser
 from edgewise.pde.structured.evolution.rough import WeakMarch, of_first_order, rough_part
@@ -190,3 +191,11 @@ def test_a_wall_with_a_kink_in_time_sends_it_into_a_smooth_wave():
     assert rough_part(statement) == "start or boundary values are"
     smooth_walls = [Dirichlet(lambda t: t**4, on="x=0"), Dirichlet(0.0, on="x=1")]
     assert rough_part(recognised(PDE(lambda u: u.tt - u.xx, LINE, [start, *smooth_walls]).form)) == ""
+
+
+@pytest.mark.parametrize("others", [[], [Dirichlet({"p": 0.0}, on="x=0")]])
+def test_a_wall_needs_as_many_conditions_as_waves_run_in(others):
+    walls = [Dirichlet({"u": lambda t: smooth(t)}, on="x=0"), *others]
+    problem = PDE(lambda u, p: [p.t + u.x, u.t + p.x], LINE, [REST, *walls])
+    with pytest.raises(InputError, match=r"^conditions on 'x=1' must be 1 at least, as many as waves .* there, got 0$"):
+        solve(problem)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import sparse
 
+from edgewise.errors import InputError
 from edgewise.pde.problem.strong_form import ResidualTerm
 from edgewise.pde.structured.axis import SplineAxis
 from edgewise.pde.structured.evolution.weak import Rule, WeakForm, assembled, integrated, row_of, slopes_of
@@ -191,6 +192,8 @@ def drawn(
 
     Raises
     ------
+    InputError
+        Conditions are fewer than fields that run into the domain, on the whole face.
     ValueError
         Conditions are not as many as fields that run into the domain, or do not determine these.
     """
@@ -211,6 +214,12 @@ def drawn(
     given = np.concatenate(rows, -2) if rows else np.zeros((*shape, 0, len(form.fields)))
     speeds, vectors = np.linalg.eigh(flux)
     running, count = speeds < -VANISHES * max(float(np.abs(speeds).max()), VANISHES), given.shape[-2]
+    least = int(running.sum(-1).min())
+    if count < least:
+        at = f"{form.domain.coordinates[face[0]]}={float(form.domain.bounds[face]):g}"
+        raise InputError(
+            f"conditions on {at!r} must be {least} at least, as many as waves run into the domain there, got {count}"
+        )
     if not (running.sum(-1) == count).all():
         raise ValueError("conditions are not as many as fields that run into the domain")
     if not count:

@@ -8,11 +8,19 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from edgewise.errors import InputError
 from edgewise.pde.domains.domain import Box
 from edgewise.pde.problem.fields import Index
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
 from edgewise.pde.structured.axis import SplineAxis, TimeAxis, along
-from edgewise.pde.structured.evolution.first_order import FirstOrderForm, drawn, resolved, symmetriser, walls_of
+from edgewise.pde.structured.evolution.first_order import (
+    FirstOrderForm,
+    drawn,
+    resolved,
+    symmetriser,
+    terms_on,
+    walls_of,
+)
 from edgewise.pde.structured.evolution.slabs import KeptGridMarch
 from edgewise.pde.structured.evolution.starts import STENCIL, STENCIL_STEP, STENCIL_WEIGHTS
 from edgewise.pde.structured.evolution.weak import WeakForm, row_of, slopes_of, weighted
@@ -39,7 +47,13 @@ RATE_STEP = 1e-6  # of the time, after which a side is looked at for its rate. A
 
 
 def has_weak_form(statement: Statement) -> bool:
-    """True if a problem has a `WeakForm` or a `FirstOrderForm`, whose coefficients do not change in time."""
+    """True if a problem has a `WeakForm` or a `FirstOrderForm`, whose coefficients do not change in time.
+
+    Raises
+    ------
+    InputError
+        On a wall, conditions are fewer than the waves that run into the domain.
+    """
     form = statement.form
     if form.time is None or not form.is_linear or form.order > min(2, 3 - len(form.fields[:2])) or form.has_integrals:
         return False
@@ -56,10 +70,12 @@ def has_weak_form(statement: Statement) -> bool:
     try:
         if form.order == 1:
             symmetriser(resolved(statement, grid, begin)[1])
-            for wall in walls_of(statement):
+            for wall in sorted(walls_of(statement), key=lambda wall: len(terms_on(statement, wall))):  # see `drawn`
                 drawn(statement, wall, on(wall), begin, is_even=False)
         else:
             weighted(statement, grid, begin)
+    except InputError:
+        raise
     except ValueError:
         return False
     rows: list[tuple[ResidualTerm, list[np.ndarray], tuple[int, int] | None]] = [(form.equation_term, grid, None)]
