@@ -6,7 +6,7 @@ import torch
 
 from edgewise.checkpoint import load_solution, save_solution
 from edgewise.errors import InputError
-from edgewise.outcomes import StopReason
+from edgewise.outcomes import OutOfTime, StopReason
 from edgewise.pde import (
     PDE,
     Box,
@@ -155,6 +155,19 @@ def test_control_c_on_the_first_grid_keeps_its_last_step():
     count.clear()
     with pytest.raises(KeyboardInterrupt):
         solve(source(0.0, 60)[0], progress=interrupt)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OutOfTime])
+def test_what_ends_the_mean_over_strengths_leaves_the_likeliest_ones(error, monkeypatch):
+    def ended(*_):
+        raise error
+
+    monkeypatch.setattr("edgewise.pde.structured.inverse.interruptible", ended)
+    solution = solve(source(0.0, 60)[0], on_interrupt="keep")
+    assert (solution.stopped is StopReason.INTERRUPTED) == (error is KeyboardInterrupt)
+    x = np.linspace(0, 1, 9)[:, None]
+    assert np.abs(solution(x)[:, 1]).max() < 0.3
+    assert (solution.standard_error(x, "a") > 0).all()
 
 
 def cube(others):

@@ -15,7 +15,7 @@ from torch import Tensor
 from edgewise.errors import InputError
 from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.nn.prediction import BATCH_ROWS
-from edgewise.outcomes import OutOfTime, check_time, foreseen
+from edgewise.outcomes import OutOfTime, check_time, foreseen, interruptible
 from edgewise.pde.domains.mesh import Mesh, even_lines
 from edgewise.pde.problem.collocation import Collocation, points_with
 from edgewise.pde.problem.conditions import HardConditions, UnknownField
@@ -345,13 +345,15 @@ class _Smoothing:
         assert found is not None
         self._set(found.parameters)
         size, has_noise = self.network.tensor_layer.coef.numel(), self.count - found.freedom > LEAST_SPARE
-        try:
-            rises = self._rises(found) if found.is_settled and has_noise else {}
-        except OutOfTime:
-            rises = {}
+        rises, root = dict[str, tuple[float, float]](), _Factor(found.covariance).root()
+        try:  # without time for more, bars are those of the likeliest strengths
+            rises = self._rises(found) if found.is_settled and has_noise else rises
+            root = root if is_cut else self._averaged(found)
+        except (KeyboardInterrupt, OutOfTime) as error:
+            is_interrupted = is_interrupted or isinstance(error, KeyboardInterrupt)
             self._set(found.parameters)
         wider = max((PROFILED / max(min(ends), LEAST_RISE) for ends in rises.values()), default=1.0)
-        root = self._averaged(found) * (max(wider, 1.0) if has_noise else math.nan)
+        root = root * (max(wider, 1.0) if has_noise else math.nan)
         return InverseFit(
             network=UncertainNetwork(self.network.tensor_layer, root[:size].contiguous()),
             problem=self.problem,
@@ -370,22 +372,24 @@ class _Smoothing:
         )
 
     def _averaged(self, found: _Found) -> Tensor:
-        """Take the mean over the strengths, on the equation, and return the root (P, r) of its covariance."""
+        """Last step: take the mean over strengths, on the equation, and return the root (P, r) of its covariance."""
         smooth, weight = self._smooth(found), EXACTNESSES[-1] * self.count / found.noise**2
         exact = weight * self._squares(self.exact)[0]
-        rough = [factor * smooth for factor in LOG_FACTORS[::EVERY].exp()]
-        held = torch.stack([(_Factor(exact + matrix).inverse() * matrix).sum() for matrix in rough])
         half = _Factor(self.first[0] / found.noise**2 + exact + smooth).root()
-        mean, root = averaged_over_strengths(found.parameters, half, smooth, held)
+
+        def averaged() -> tuple[Tensor, Tensor]:
+            factors = LOG_FACTORS[::EVERY].exp()
+            held = [each * (_Factor(exact + each * smooth).inverse() * smooth).sum() for each in factors]
+            return averaged_over_strengths(found.parameters, half, smooth, torch.stack(held))
+
+        mean, root = interruptible(averaged)
         self.work += 20 * len(mean) ** 3
         self._set(mean)
-        kept = self.first, self.origin
         self.first = self.first[0] + found.noise**2 * smooth, torch.zeros_like(mean), 0.0
         self.origin = mean
         for _ in range(PROFILE_STEPS):
             if self._step(torch.zeros_like(smooth), found.noise, weight)[2] < SETTLED:
                 break
-        self.first, self.origin = kept
         return root
 
     def _smooth(self, found: _Found) -> Tensor:
