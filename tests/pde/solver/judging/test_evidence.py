@@ -68,7 +68,7 @@ def test_two_rules_of_integration_are_compared():
     few, many = solve(love(), tolerance=1e-6), solve(love(192), tolerance=1e-6)
     x = torch.linspace(-1, 1, 50, dtype=torch.float64)[:, None]
     assert torch.allclose(few(x), many(x), rtol=1e-5)
-    assert few.problem.form.integral_rule == (8, False)
+    assert few.problem.form.integral_rule[:2] == (8, False)
     judged = judge(few.model, love())
     assert any("Integrals by two rules differ" in doubt for doubt in judged.doubts) and judged.estimate > 1e-3
 
