@@ -139,9 +139,8 @@ def solve(
     budget : float
         Work allowed, in units of `edgewise.settings.EQUATION_BUDGET_WORK`: 1 is up to about two minutes of one core.
     time_limit : float, optional
-        Wall seconds allowed. No part of the work begins after them, nor one that is foreseen to end later; 15 % of
-        them, 5 seconds at most, are left for the judgement. A pass through time that would not reach the last moment
-        begins again with a larger tolerance; a solution ends at the moment that was reached.
+        Wall seconds allowed, of which 15 %, 5 at most, are left for the judgement. No part begins that is foreseen to
+        end later; a pass that would not reach the last moment begins again with a larger tolerance.
     tolerance : float
         Estimated relative error at which the solve ends; not for `UnknownField`, whose grids must agree to 0.2 of a
         standard error.
