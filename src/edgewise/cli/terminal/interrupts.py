@@ -128,9 +128,10 @@ class InterruptWatch:
             sys.__unraisablehook__(dropped)
             return
         self._is_sent_again = True
-        send = partial(signal.raise_signal, self._ended_by or signal.SIGINT)
+        number = self._ended_by or signal.SIGINT
+        send = partial(signal.raise_signal, number)
         if hasattr(signal, "pthread_kill"):  # it also ends a call in which the main thread waits
-            send = partial(signal.pthread_kill, threading.main_thread().ident or 0, *send.args)
+            send = partial(signal.pthread_kill, threading.main_thread().ident or 0, number)
         again = threading.Timer(AGAIN_AFTER, send)
         again.daemon = True
         again.start()

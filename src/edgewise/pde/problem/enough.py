@@ -245,9 +245,9 @@ def integrates_past(
     x: Tensor,
     time: int | None,
 ) -> bool:
-    """Tell whether all integrals of an equation are along the coordinate that is time, up to now at most.
+    """Return whether all integrals of an equation are along the coordinate that is time, up to now at most.
 
-    Their integrands must be smooth for smooth fields, which two rules tell: splines do not resolve what a kernel
+    Their integrands must be smooth for smooth fields, which two rules show: splines do not resolve what a kernel
     without bound makes of a solution.
 
     Parameters

@@ -58,7 +58,7 @@ class Rule(NamedTuple):
     cuts: tuple[float, ...] = ()
 
     def multiple(self, axis: int | tuple[int, ...]) -> int:
-        """How many times the points of an integral along a coordinate, or several, are those that it was given."""
+        """Factor by which points of an integral along a coordinate, or several, exceed those that it was given."""
         pieces = len(self.cuts) + 1 if axis == self.axis else 1
         return pieces * self.factor ** (1 if isinstance(axis, int) else len(axis))
 

@@ -55,7 +55,9 @@ UNEVEN = 1e3
 FALL_OF_PASSES = 20.0
 LEAST_BEGINNING = 1e-2  # of the time: shorter beginnings of passes are no evidence, and give way. A choice
 SHARPER_MARCH = 100.0  # a pass through time has so much less of a tolerance than the one before. A choice
-LONGEST_FOLLOWED = 2.0  # times as long as it was seen, a difference of passes is followed. Measured: 10 says nothing
+# A difference of two passes through time is extrapolated to at most this multiple of the time in which it was seen.
+# Measured: to ten times that time it is no evidence.
+LONGEST_FOLLOWED = 2.0
 COMPARED_POINTS = 256  # at a moment, at which two passes through time are compared. A choice
 MOST_GROWTH = 700.0  # logarithm of the largest factor that float64 holds
 ROUNDING = 1e-16  # no estimate is below it: relative rounding of float64
@@ -372,8 +374,8 @@ class History(WorkBudget):
 
         Their difference is followed to the last moment: it grows on by the same factor in the same time where it more
         than doubled in the second half of the common time, as in chaotic problems, and by the same power of time
-        elsewhere. It stays where it fell, as after a start that jumps. A beginning shorter than half of the time says
-        little of what follows: the error is at least what it is there.
+        elsewhere. It stays where it fell, as after a start that jumps. A beginning shorter than half of the time is
+        no evidence for what follows: the error is at least what it is there.
         """
         if len(self.stages) != 1 or self.best is None:
             return

@@ -30,7 +30,7 @@ DRAW_SEED = 47  # of the draws, so that a judgement can be repeated
 
 
 class Misfit(NamedTuple):
-    """How a solution misses the measured values of a field.
+    """Misfit of a solution and the measured values of a field.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class Misfit(NamedTuple):
 
 
 def misfits_of(network: nn.Module, problem: Collocation) -> list[Misfit]:
-    """How the solution misses each of its measured fields; those of few values or without spread are left out."""
+    """Misfits of a solution and each of its measured fields; those of few values or without spread are left out."""
     found = []
     for observed in problem.form.observations:
         x, values = observed.x.double()[:MOST_NEIGHBOURS], observed.values.double()[:MOST_NEIGHBOURS]

@@ -89,10 +89,7 @@ class FirstOrderForm(WeakForm):
     def _data(self, moments: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         source = np.moveaxis(row_of(self.statement, self.statement.form.equation_term, self._places, moments)[0], 0, -1)
         loads = np.zeros((len(moments), len(start)))
-        if source.any():
-            for k, axis in enumerate(self.axes):
-                source = axis.interpolated(source, k + 1)
-            loads -= (self.sources @ source.reshape(len(moments), -1).T).T
+        self._subtract_source(loads, source)
         for face, rules, factors in self.walls:
             at, terms = [rule.points for rule in rules], terms_on(self.statement, face)
             data = np.concatenate([row_of(self.statement, term, at, moments, face)[0] for term in terms])

@@ -10,7 +10,7 @@ from torch import Tensor
 from edgewise.pde.problem.evaluation import EquationResiduals, EvaluationContext
 from edgewise.pde.problem.fields import Field
 from edgewise.pde.problem.integrals import Rule
-from edgewise.pde.problem.strong_form import PROBE_SEEDS, PROBES, with_integrals_by
+from edgewise.pde.problem.strong_form import probes, with_integrals_by
 from edgewise.pde.structured.evolution.slabs import Known, SlabMarch, Watch
 from edgewise.pde.structured.networks import TensorNetwork, WindowNetwork
 from edgewise.pde.structured.statement import Statement
@@ -45,7 +45,7 @@ class MemoryMarch(SlabMarch):
         super().__init__(replace(statement, past=self.past), tolerance, watch, finer, known)
         self.jumps = [(self.ends[0], 0)]  # moments, and numbers of delays since the first one
         self._windows: list[TensorNetwork] = []
-        self._probes = self.domain.interior(PROBES, "sobol", seed=PROBE_SEEDS[0])
+        self._probes, _ = probes(self.domain)
         self.whole = float(self.domain.size[self.time])
 
     def rule(self, slabs: int = 1) -> Rule:

@@ -70,11 +70,12 @@ def has_weak_form(statement: Statement) -> bool:
     try:
         if form.order == 1:
             symmetriser(resolved(statement, grid, begin)[1])
-            for wall in sorted(walls_of(statement), key=lambda wall: len(terms_on(statement, wall))):  # see `drawn`
+            # Walls with the fewest conditions come first: if there are too few, that is the mistake to name.
+            for wall in sorted(walls_of(statement), key=lambda wall: len(terms_on(statement, wall))):
                 drawn(statement, wall, on(wall), begin, is_even=False)
         else:
             weighted(statement, grid, begin)
-    except InputError:
+    except InputError:  # which is a ValueError too
         raise
     except ValueError:
         return False

@@ -217,10 +217,7 @@ class WeakForm:
         counts = [axis.count for axis in self.axes]
         source = row_of(self.statement, self.statement.form.equation_term, self._places, moments)[0][0]
         loads, known = np.zeros((len(moments), len(start))), np.zeros((len(moments), *counts))
-        if source.any():
-            for k, axis in enumerate(self.axes):
-                source = axis.interpolated(source, k + 1)
-            loads -= (self.sources @ source.reshape(len(moments), -1).T).T
+        self._subtract_source(loads, source)
         for side in self.sides:
             face = self.space[side.axis], side.end
             data = side.factor * row_of(self.statement, side.term, side.points, moments, face)[0][0]
@@ -231,6 +228,13 @@ class WeakForm:
             elif data.any():
                 loads -= integrated(side.rules, data, 1).reshape(loads.shape)
         return loads, np.where(self.given, known.reshape(loads.shape) - start, 0.0)
+
+    def _subtract_source(self, loads: np.ndarray, source: np.ndarray) -> None:
+        """Subtract, in place, from loads (q, splines) the integrals of a source (q, *places of splines, ...)."""
+        if source.any():
+            for k, axis in enumerate(self.axes):
+                source = axis.interpolated(source, k + 1)
+            loads -= (self.sources @ source.reshape(len(loads), -1).T).T
 
 
 def _factorise(matrix: sparse.csc_array, kept: list[SuperLU]) -> int:
