@@ -17,7 +17,7 @@ RANKS = (
     {"model_selection"},
     {"discovery"},
     {"interpret"},
-    {"pde", "theory", "datasets"},
+    {"pde", "datasets"},
     {"checkpoint", "export", "plot", "pykan", "tables"},
     {"report"},
     {"estimator"},
