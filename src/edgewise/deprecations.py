@@ -191,25 +191,7 @@ RENAMED = {
 
 
 def renamed_argument(old: str, new: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Make a decorator that accepts the keyword `old` in place of `new`, with a DeprecationWarning.
-
-    Raises
-    ------
-    InputError
-        When the decorated function is called with both keywords.
-
-    Examples
-    --------
-    >>> @renamed_argument("data", "problem")
-    ... def double(problem):
-    ...     return 2 * problem
-    >>> with warnings.catch_warnings(record=True) as caught:
-    ...     warnings.simplefilter("always")
-    ...     double(data=3)
-    6
-    >>> str(caught[0].message)
-    'the argument data of double is now called problem'
-    """
+    """Make a decorator that accepts the keyword `old` in place of `new`, with a DeprecationWarning."""
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         @functools.wraps(function)
@@ -228,21 +210,7 @@ def renamed_argument(old: str, new: str) -> Callable[[Callable[P, R]], Callable[
 
 
 def renamed_method(old: str, method: Callable[P, R]) -> Callable[P, R]:
-    """Make the former name of a method, which calls it with a DeprecationWarning.
-
-    Examples
-    --------
-    >>> class Circle:
-    ...     def area(self):
-    ...         return 3
-    ...     surface = renamed_method("Circle.surface", area)
-    >>> with warnings.catch_warnings(record=True) as caught:
-    ...     warnings.simplefilter("always")
-    ...     Circle().surface()
-    3
-    >>> str(caught[0].message)
-    'Circle.surface is now called area'
-    """
+    """Make the former name of a method, which calls it with a DeprecationWarning."""
 
     @functools.wraps(method)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -302,15 +270,7 @@ class _OldModuleLoader(Loader):
 
 
 class OldModuleFinder(MetaPathFinder):
-    """Finds the modules of version 0.1 that have another place now.
-
-    Examples
-    --------
-    >>> OldModuleFinder().find_spec("edgewise.train.error_bars").name
-    'edgewise.train.error_bars'
-    >>> OldModuleFinder().find_spec("edgewise.train.no_such_module") is None
-    True
-    """
+    """Finds the modules of version 0.1 that have another place now."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None

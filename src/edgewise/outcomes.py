@@ -41,18 +41,7 @@ class OutOfTime(Exception):
 
 
 class Deadline:
-    """Time that long work has left, known to all functions that it calls, however deep: `check_time`, `foreseen`.
-
-    Parameters
-    ----------
-    seconds_left : callable
-        Returns the seconds that are left: infinity without a limit, and below zero once the time is over.
-
-    Attributes
-    ----------
-    is_over : bool
-        Whether OutOfTime was raised.
-    """
+    """Time that long work has left, known to all functions that it calls, however deep: `check_time`, `foreseen`."""
 
     def __init__(self, seconds_left: Callable[[], float]):
         self.seconds_left, self.is_over = seconds_left, False
@@ -371,15 +360,8 @@ def reported(progress: ProgressCallback | None, verbose: bool | int, work: str) 
 
 
 def progress_callback(progress: Callable[..., Any] | None, former: Sequence[str]) -> ProgressCallback | None:
-    """Check a progress callback, and adapt one that takes the arguments of version 0.1 to one `Progress`.
-
-    The former arguments are "stage", "share" and perhaps "error", the root of the loss.
-
-    Raises
-    ------
-    InputError
-        The callback takes neither one `Progress` nor the former arguments.
-    """
+    """Check a progress callback, and adapt one that takes the arguments of version 0.1 to one `Progress`."""
+    # The former arguments are "stage", "share" and perhaps "error", the root of the loss.
     if progress is None:
         return None
     if not callable(progress):

@@ -378,17 +378,8 @@ def error_sentences(rmse: float, target: str, covered: float | None) -> list[str
 
 
 def r2_with_error(observed: np.ndarray, predicted: np.ndarray) -> tuple[float, float]:
-    """Return R² and its standard error by the delta method.
-
-    Parameters
-    ----------
-    observed, predicted : ndarray
-        (n,) or (n, outputs); the mean of R² over several outputs.
-
-    References
-    ----------
-    A. van der Vaart, Asymptotic Statistics, Cambridge 1998, chapter 3: the influence of a row on a ratio of means.
-    """
+    """Return R² and its standard error by the delta method. Shapes: observed, predicted (n,)."""
+    # A. van der Vaart, Asymptotic Statistics, Cambridge 1998, chapter 3: the influence of a row on a ratio of means.
     observed, predicted = (values.reshape(len(values), -1) for values in (observed, predicted))
     squares = (observed - predicted) ** 2
     spread = (observed - observed.mean(0)) ** 2
