@@ -49,7 +49,6 @@ GUESTS = {"cli"}  # it may use the public names of `edgewise` itself
 # Third-party packages, and the modules that may import them; () for nowhere. What is not listed is refused too.
 EVERYWHERE = {"torch", "numpy"}
 HEAVY = {
-    "PIL": ("plot.network.film",),  # matplotlib needs it too
     "click": ("cli",),
     "dask": ("processes.dask_team",),
     "joblib": ("model_selection.search.jobs", "discovery.evolution.stage"),
