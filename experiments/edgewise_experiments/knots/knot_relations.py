@@ -19,12 +19,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgewise import find_formula, relations
-from edgewise.datasets import SLOPE_COLUMNS, load_knots, natural_slope
+from edgewise.datasets import load_knots
 from edgewise.formulas.expression import used_variables
 from edgewise.formulas.front import SIGNIFICANT_Z
 from edgewise.interpret import bound_together
 from edgewise.outcomes import ProgressCallback
 from edgewise_experiments.knots.signature_rules import fit_line, rounded_to_even
+from edgewise_experiments.knots.slope_rule import SLOPE_COLUMNS, natural_slope
 from edgewise_experiments.runner.jobs import Job, RowCallback, latest, run_jobs, working_seconds
 from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable, key_figures, scientific
 from edgewise_experiments.runner.store import Store

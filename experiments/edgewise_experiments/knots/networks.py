@@ -27,10 +27,11 @@ from edgewise import (
     ProductLayer,
     fit,
 )
-from edgewise.datasets import KNOT_FEATURES, SLOPE_COLUMNS
+from edgewise.datasets import KNOT_FEATURES
 from edgewise.errors import EdgewiseWarning
 from edgewise.interpret import input_scores
 from edgewise.outcomes import ProgressCallback
+from edgewise_experiments.knots.slope_rule import SLOPE_COLUMNS
 from edgewise_experiments.knots.table import KnotSplit
 
 # Nine of the 17 inputs carry nearly all of the information: the injectivity radius is half the length of the short

@@ -20,8 +20,9 @@ import numpy as np
 
 from edgewise import EdgewiseWarning, KANClassifier, KANRegressor
 from edgewise.compare import iterate_baselines, measures
-from edgewise.datasets import SLOPE_COLUMNS, SlopeRule, load_knots
+from edgewise.datasets import load_knots
 from edgewise.outcomes import Progress, ProgressCallback
+from edgewise_experiments.knots.slope_rule import SLOPE_COLUMNS, SlopeRule
 from edgewise_experiments.runner.jobs import RowCallback, RowProgress, require_complete, working_seconds
 from edgewise_experiments.runner.outcome import Outcome, ResultTable, key_figures
 from edgewise_experiments.runner.store import Store

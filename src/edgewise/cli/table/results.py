@@ -49,7 +49,6 @@ TITLES = {
     "boosting": {"regression": "Gradient boosting", "classification": "Gradient boosting"},
     "default boosting": {"regression": "Gradient boosting, defaults", "classification": "Gradient boosting, defaults"},
     "EBM": {"regression": "EBM", "classification": "EBM"},
-    "slope rule": {"classification": "Slope rule"},
 }
 INTERRUPTED = "The training was interrupted; the model is the best one up to then."
 SHOWN_INPUTS = 20  # in the report; a choice: metrics.json lists all inputs
