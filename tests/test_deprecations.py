@@ -100,7 +100,6 @@ plot.animation: animate
 plot.curves: edge_curves effect_curves
 plot.diagram: check_trace edge_functions mask_of network_diagram
 plot.edge_texts:
-plot.errors: Curve Span error_curves error_dots size_ticks
 plot.explain: share_bars share_dots
 plot.fields: solution_figure
 plot.formulas: formula_front

@@ -109,7 +109,6 @@ OLD_MODULES = {
     "plot.curves": "plot.network.curves plot.network.effects",
     "plot.diagram": "plot.network.diagram plot.network.views",
     "plot.edge_texts": "plot.network.edge_formulas",
-    "plot.errors": "plot.results.errors",
     "plot.explain": "plot.results.explanations",
     "plot.fields": "plot.pde.fields",
     "plot.formulas": "plot.results.formulas",
@@ -184,7 +183,6 @@ RENAMED = {
     "interpret.shapes": {"Shape": "CurveShape", "shapes": "curve_shapes"},
     "interpret.shorten": {"shortest": "shortest_form"},
     "pde.account": {"step_work": "solve_step_work"},
-    "plot.errors": {"error_bars": "error_bar_chart"},
     "train.error_bars": {"error_bars": "prediction_uncertainty"},
     "train.search_report": {"ProgressEvent": "Progress"},
 }

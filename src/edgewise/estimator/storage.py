@@ -50,8 +50,8 @@ PARAMETERS = (
 )
 FORMER_CLIP = 8.0  # to which files without limits of the inputs clip
 CLASS_KINDS = "biufUO"  # kinds of numpy's dtypes that classes may have: numbers, text, and objects that are these
-SHOWN_FACTS = 400  # characters of the facts that are shown in full; a choice
-LONGEST_CLASS = 4096  # characters; a choice, so that a damaged file cannot make numpy reserve a lot of memory
+SHOWN_FACTS = 400  # characters of the facts that are shown in full
+LONGEST_CLASS = 4096  # characters, so that a damaged file cannot make numpy reserve a lot of memory
 NO_ERROR_BARS = "There are no error bars: the model file was written by an Edgewise that made none."
 
 
