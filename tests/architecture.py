@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 # Imports point down, and rooms of one rank don't import each other.
 RANKS = (
     {"errors", "escaping"},
-    {"files", "checks", "settings", "outcomes", "deprecations", "presentation"},
+    {"files", "checks", "settings", "outcomes", "presentation"},
     {"processes"},
     {"ops"},
     {"nn"},

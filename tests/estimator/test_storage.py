@@ -286,10 +286,3 @@ def test_a_thousand_altered_descriptions_are_refused_or_usable(which, request, t
         assert all(isinstance(trial.name, str) for trial in loaded.search_.trials)
         storage._fields(loaded)
     assert refused > 400
-
-
-@pytest.mark.slow
-def test_the_path_first_still_works_and_warns(regressor, tmp_path):
-    with pytest.warns(DeprecationWarning, match=r"^edgewise.estimator.save_estimator takes the object first"):
-        save_estimator(tmp_path / "m", regressor)
-    assert load_estimator(tmp_path / "m")[1] == {}

@@ -98,7 +98,6 @@ def model_report(model: EstimatorDisplay, X: ArrayLike | None, y: ArrayLike | No
         training["end of the training"] = me.report_.message
     if message := getattr(model, "error_bars_message_", ""):
         training["error bars"] = message
-    known = {} if me.training_rows_ is None else {"training": me.training_rows_}
     score: dict[str, Any] = {
         "models": [] if y is None else [_scored(model, X, y)],
         "score_name": "accuracy" if classes else "R²" if hasattr(model, "target_scaling_") else "concordance",

@@ -55,12 +55,12 @@ class NumberInput:
         The column.
     median : float
         Median of the known training values, which replaces missing ones.
+    low, high : float
+        Least and largest training value.
     flag : bool
         Whether there is one more input, 1 where the value is missing and 0 elsewhere.
     value : bool
         Whether the number itself is an input; it is not where all known values are equal.
-    low, high : float, optional
-        Least and largest training value; None in models of an earlier version.
     first_day : str
         For dates: the first day of the training column as "2024-05-31", from which the days are counted; "" for
         numbers.
@@ -71,16 +71,16 @@ class NumberInput:
 
     Examples
     --------
-    >>> NumberInput("sold", 10.0, flag=False, first_day="2024-05-01").text(30.0)
+    >>> NumberInput("sold", 10.0, 0.0, 60.0, flag=False, first_day="2024-05-01").text(30.0)
     '2024-05-31'
     """
 
     name: str
     median: float
+    low: float
+    high: float
     flag: bool
     value: bool = True
-    low: float | None = None
-    high: float | None = None
     first_day: str = ""
     mark: str = ""
     day_first: bool | None = None
@@ -107,7 +107,7 @@ class NumberInput:
 
     def outside(self, codes: np.ndarray) -> np.ndarray:
         """Return where a number lies notably outside the training range, (n_rows,)."""
-        if self.low is None or self.high is None or not self.value:
+        if not self.value:
             return np.zeros(len(codes), dtype=bool)
         slack = RANGE_SLACK * self.high - RANGE_SLACK * self.low
         return (codes < self.low - slack) | (codes > self.high + slack)
@@ -448,7 +448,7 @@ def _learn_number(
     order = np.lexsort((mass, known))
     median = weighted_quantile(known[order], mass[order], 0.5)
     low, high = float(known.min()), float(known.max())
-    spec = NumberInput(name, median, flag=missing > 0, value=not constant or not missing, low=low, high=high)
+    spec = NumberInput(name, median, low, high, flag=missing > 0, value=not constant or not missing)
     if constant and missing:
         return spec, (
             f"Column {quoted(name)} is {known[0]:.6g} wherever it is known; only whether it is missing "
