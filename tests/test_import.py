@@ -72,7 +72,7 @@ def in_a_new_process(program, *, cwd):
 
 @pytest.mark.slow
 def test_rooms_are_loaded_when_they_are_first_used(tmp_path):
-    rooms = "plot pde datasets tables report theory estimator export train nn interpret compare checkpoint errors"
+    rooms = "plot pde datasets tables report estimator export train nn interpret compare checkpoint errors"
     program = f"""
 import sys, edgewise
 assert not {{"edgewise.plot", "edgewise.pde", "edgewise.estimator", "edgewise.nn", "torch"}} & set(sys.modules)

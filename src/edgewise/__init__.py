@@ -33,7 +33,6 @@ if TYPE_CHECKING:  # loaded when they are first used, see `__getattr__`
         pykan,
         report,
         tables,
-        theory,
         train,
     )
     from edgewise.discovery import FormulaOptions, find_formula
@@ -155,7 +154,6 @@ _ROOMS = (
     "pykan",
     "report",
     "tables",
-    "theory",
     "train",
 )
 

@@ -81,13 +81,7 @@ class CheckpointError(FileError):
 
 
 class MemoryLimitError(EdgewiseError, MemoryError):
-    """The work needs more memory than `memory_limit` allows.
-
-    Examples
-    --------
-    >>> issubclass(MemoryLimitError, MemoryError)
-    True
-    """
+    """The work needs more memory than `memory_limit` allows."""
 
 
 class MissingExtraError(EdgewiseError, ImportError):

@@ -39,18 +39,7 @@ class OutOfTime(Exception):
 
 
 class Deadline:
-    """Time that long work has left, known to all functions that it calls, however deep: `check_time`, `foreseen`.
-
-    Parameters
-    ----------
-    seconds_left : callable
-        Returns the seconds that are left: infinity without a limit, and below zero once the time is over.
-
-    Attributes
-    ----------
-    is_over : bool
-        Whether OutOfTime was raised.
-    """
+    """Time that long work has left, known to all functions that it calls, however deep: `check_time`, `foreseen`."""
 
     def __init__(self, seconds_left: Callable[[], float]):
         self.seconds_left, self.is_over = seconds_left, False

@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from edgewise.theory import fitted_exponent, liu
 from edgewise_experiments.accuracy.known_functions import Effort, accuracy_job, shape
 from edgewise_experiments.data.special_functions import SPECIAL_FUNCTIONS
 from edgewise_experiments.runner.jobs import Job
 from edgewise_experiments.runner.outcome import ResultTable, scientific
+from edgewise_experiments.theory.exponents import fitted_exponent, liu
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -23,12 +23,12 @@ from edgewise.ops.splines.bspline import basis
 from edgewise.ops.splines.knots import breakpoints_of, uniform
 from edgewise.ops.splines.lstsq import quadrature
 from edgewise.outcomes import Progress, ProgressCallback
-from edgewise.theory import derivative_exponent, fitted_exponent, spline_bound
 from edgewise.train import Problem, SobolevRegression, enclose, move_hidden_domains_
 from edgewise_experiments.data.functions import TOY_FUNCTIONS
 from edgewise_experiments.runner.jobs import Job, RowCallback, latest, require_complete, run_jobs
 from edgewise_experiments.runner.outcome import Outcome, ResultTable, key_figures, median
 from edgewise_experiments.runner.store import Store
+from edgewise_experiments.theory.exponents import derivative_exponent, fitted_exponent, spline_bound
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

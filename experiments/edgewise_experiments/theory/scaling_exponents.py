@@ -20,13 +20,13 @@ import torch
 
 from edgewise import MLP, LevenbergMarquardt, Regression, approximate, fit
 from edgewise.outcomes import Progress, ProgressCallback
-from edgewise.theory import MICHAUD_POSTER, Traits, exponents, fitted_exponent
 from edgewise_experiments.accuracy.known_functions import HELD_OUT_SEED, TEST, TEST_SEED, shape
 from edgewise_experiments.data.functions import TOY_FUNCTIONS
 from edgewise_experiments.data.target import TargetFunction, of_columns
 from edgewise_experiments.runner.jobs import Job, RowCallback, latest, require_complete, run_jobs, working_seconds
 from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable, key_figures, median, scientific
 from edgewise_experiments.runner.store import Store
+from edgewise_experiments.theory.exponents import MICHAUD_POSTER, Traits, exponents, fitted_exponent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

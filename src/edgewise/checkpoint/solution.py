@@ -230,13 +230,7 @@ def _encoded(network: nn.Module) -> dict[str, Any]:
 
 
 def _decoded(tree: Any) -> nn.Module:
-    """Return the network that `_encoded` described.
-
-    Raises
-    ------
-    CheckpointError
-        The message is the second half of a sentence, "must ..., got ...".
-    """
+    """Return the network that `_encoded` described."""
     known = isinstance(tree, dict) and isinstance(tree.get("kind"), str) and tree["kind"] in _PARTS
     _require(known, f"contain a network of kind {', '.join(_PARTS)}", "another")
     parts = {name: value for name, value in tree.items() if name != "kind"}

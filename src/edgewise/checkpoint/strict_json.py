@@ -96,13 +96,7 @@ def encode(value: Any, what: str, tensors: dict[str, Tensor] | None, *, prefix: 
 
 
 def decode(value: Any, what: str, tensors: dict[str, Tensor]) -> Any:
-    """Return the value that `encode` wrote; takes each tensor in it out of `tensors`.
-
-    Raises
-    ------
-    CheckpointError
-        The value has a form that `encode` does not write.
-    """
+    """Return the value that `encode` wrote; takes each tensor in it out of `tensors`."""
 
     def inner(item: Any) -> Any:
         return decode(item, what, tensors)

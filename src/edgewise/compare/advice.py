@@ -347,27 +347,13 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Scores of all models, and the answers of the guide that follow from them.
+    """Scores of all models, and the answers of the guide that follow from them."""
 
-    Parameters
-    ----------
-    models : dict of ModelScore
-        KAN, additive KAN, KAN on half the rows, small MLP, linear, MLP, boosting.
-    importance : ndarray of shape (d,)
-        Shares of the inputs in the predictions of the KAN.
-    strongest_pair : float
-        Strongest interaction of two inputs as a share of the variation.
-    rows : int
-        Training rows.
-    metric : str
-        "R²" or "accuracy".
-    """
-
-    models: dict[str, ModelScore]
-    importance: np.ndarray
-    strongest_pair: float
-    rows: int
-    metric: str
+    models: dict[str, ModelScore]  # KAN, additive KAN, KAN on half the rows, small MLP, linear, MLP, boosting
+    importance: np.ndarray  # (d,), shares of the inputs in the predictions of the KAN
+    strongest_pair: float  # strongest interaction of two inputs as a share of the variation
+    rows: int  # training rows
+    metric: str  # "R²" or "accuracy"
 
     @property
     def kan(self) -> ModelScore:

@@ -102,29 +102,14 @@ class BaselineResult:
 
 
 class BaselineOptions(TypedDict, total=False):
-    """Keyword options of `iterate_baselines`.
+    """Keyword options of `iterate_baselines`."""
 
-    Parameters
-    ----------
-    seed : int, default 0
-        Seed of the folds and of the models.
-    models : sequence of str
-        The models in their order: `TUNED` (the default), `QUICK`, or `FULL`, the tuned ones and an EBM, which is left
-        out where the package interpret is not installed.
-    time_limit : float, optional
-        Wall seconds for all models together. Each has an equal share of what is left when it begins, and starts no
-        further epoch or round after it; a note then mentions it.
-
-    Examples
-    --------
-    >>> options: BaselineOptions = {"models": QUICK, "time_limit": 10.0}
-    >>> X = np.arange(20.0)[:, None]
-    >>> [one.name for one in iterate_baselines(X, X[:, 0], X, X[:, 0], task="regression", **options)]
-    ['linear', 'default boosting']
-    """
-
-    seed: int
+    seed: int  # seed of the folds and of the models
+    # the models in their order: `TUNED` (the default), `QUICK`, or `FULL`, the tuned ones and an EBM, which is left out
+    # where the package interpret is not installed
     models: Sequence[str]
+    # wall seconds for all models together. Each has an equal share of what is left when it begins, and starts no
+    # further epoch or round after it; a note then mentions it
     time_limit: float | None
 
 
@@ -308,36 +293,18 @@ def _influence(task: str, y: np.ndarray, prediction: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class SplitTable:
-    """Training and test rows of one split, with inputs standardised by the training rows.
+    """Training and test rows of one split, with inputs standardised by the training rows."""
 
-    Parameters
-    ----------
-    task : str
-        "regression" or "classification".
-    seed : int
-    X, X_test : ndarray of shape (N, d)
-    y : ndarray of shape (N,)
-        Training targets: codes of the classes, or standardised numbers.
-    y_test : ndarray of shape (N_test,)
-        Test targets as they came.
-    classes : ndarray of shape (C,)
-        Labels in ascending order; empty for regression.
-    shift, scale : float
-        Mean and standard deviation of the training targets.
-    deadline : float
-        Moment of `time.perf_counter` after which a learner begins no further step.
-    """
-
-    task: str
+    task: str  # "regression" or "classification"
     seed: int
-    X: np.ndarray
-    y: np.ndarray
+    X: np.ndarray  # (N, d)
+    y: np.ndarray  # (N,), training targets: codes of the classes, or standardised numbers
     X_test: np.ndarray
-    y_test: np.ndarray
-    classes: np.ndarray
-    shift: float
+    y_test: np.ndarray  # (N_test,), test targets as they came
+    classes: np.ndarray  # (C,), labels in ascending order; empty for regression
+    shift: float  # mean and standard deviation of the training targets
     scale: float
-    deadline: float = math.inf
+    deadline: float = math.inf  # moment of `time.perf_counter` after which a learner begins no further step
 
     @classmethod
     def checked(

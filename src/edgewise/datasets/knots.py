@@ -120,13 +120,7 @@ def load_knots() -> Knots:
 
 
 def read_knots_csv(path: Path) -> Knots:
-    """Read a table with the columns of DeepMind's, gzipped or not; without a column `group` each row is a group.
-
-    Raises
-    ------
-    FileError
-        A column is missing, or a cell is not a number.
-    """
+    """Read a table with the columns of DeepMind's, gzipped or not; without a column `group` each row is a group."""
     opened = gzip.open if path.suffix == ".gz" else open
     with opened(path, "rt", encoding="utf-8", newline="") as file:
         header = file.readline().rstrip("\r\n").split(",")

@@ -18,13 +18,7 @@ LEAST_ROWS = 20  # Rows of data, at least: fewer do not determine a curve.
 
 
 def checked_options(options: object, names: tuple[str, ...], rows: int) -> FormulaOptions:
-    """Options with guesses as expressions.
-
-    Raises
-    ------
-    InputError
-        An option does not fit the data.
-    """
+    """Options with guesses as expressions."""
     if options is None:
         return FormulaOptions()
     if not isinstance(options, FormulaOptions):
@@ -54,13 +48,7 @@ def checked_options(options: object, names: tuple[str, ...], rows: int) -> Formu
 def rows_with_weight(
     x: np.ndarray, y: np.ndarray, options: FormulaOptions
 ) -> tuple[np.ndarray, np.ndarray, FormulaOptions]:
-    """Rows of a weight above 0, x (N, d) and y (N,), with the options for them; all rows where there are no weights.
-
-    Raises
-    ------
-    InputError
-        They are too few.
-    """
+    """Rows of a weight above 0, x (N, d) and y (N,), with the options for them; all rows where there are no weights."""
     weights = options.weights
     if weights is None or np.all(weights):
         return x, y, options
@@ -84,13 +72,7 @@ def _expression(guess: object, names: tuple[str, ...]) -> Expression:
 
 
 def column_names(x: object) -> list[str] | None:
-    """Return the names of the columns of a frame of pandas, polars or pyarrow, None for other arrays.
-
-    Raises
-    ------
-    InputError
-        A column holds something else than numbers.
-    """
+    """Return the names of the columns of a frame of pandas, polars or pyarrow, None for other arrays."""
     columns = getattr(x, "column_names", getattr(x, "columns", None))
     if columns is None:
         return None
@@ -126,13 +108,7 @@ def _numbers(values: object, name: str) -> np.ndarray:
 
 
 def checked_data(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The inputs (N, inputs) and targets (N,) or (N, outputs) as finite numbers.
-
-    Raises
-    ------
-    InputError
-        They are none, or of other shapes.
-    """
+    """The inputs (N, inputs) and targets (N,) or (N, outputs) as finite numbers."""
     x, y = _numbers(x, "x"), _numbers(y, "y")
     if x.ndim != 2 or 0 in x.shape:
         raise InputError(f"x must have shape (N, inputs), got {x.shape}")

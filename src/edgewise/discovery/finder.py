@@ -160,13 +160,7 @@ def _front(search: Search) -> Front:
 
 
 def class_law(search: Search, log_odds: np.ndarray | None = None) -> Front:
-    """The front of formulas of the log-odds of y = 1, see `class_front`; `log_odds` (N,) of a model are the start.
-
-    Raises
-    ------
-    InputError
-        There is only one class, or a structure or groups, which are for numbers.
-    """
+    """The front of formulas of the log-odds of y = 1, see `class_front`; `log_odds` (N,) of a model are the start."""
     options, y = search.options, search.y
     if options.structure or options.groups is not None:
         raise InputError("options must have no structure and no groups where y has classes")

@@ -260,15 +260,9 @@ class Stage(Protocol):
 
 @dataclass(frozen=True)
 class NoiseEstimate:
-    """The part of a target that a smooth model does not explain.
+    """The part of a target that a smooth model does not explain."""
 
-    Parameters
-    ----------
-    relative : float
-        Root mean square noise over the standard deviation of the target.
-    """
-
-    relative: float
+    relative: float  # root mean square noise over the standard deviation of the target
 
 
 @dataclass(frozen=True)

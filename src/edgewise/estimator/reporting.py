@@ -98,6 +98,9 @@ def model_report(model: EstimatorDisplay, X: ArrayLike | None, y: ArrayLike | No
         training["end of the training"] = me.report_.message
     if message := getattr(model, "error_bars_message_", ""):
         training["error bars"] = message
+    split = {"training": me.training_rows_}
+    if y is not None:
+        split["test"] = len(codes)
     score: dict[str, Any] = {
         "models": [] if y is None else [_scored(model, X, y)],
         "score_name": "accuracy" if classes else "R²" if hasattr(model, "target_scaling_") else "concordance",
@@ -129,7 +132,7 @@ def model_report(model: EstimatorDisplay, X: ArrayLike | None, y: ArrayLike | No
             *network_figures(model, X),
         ],
         data={"target": target, "inputs": count},
-        split=known if y is None else {**known, "test": len(codes)},
+        split=split,
         notes=list(me.encoder_.notes),
         training=training,
         versions=package_versions(),
@@ -377,17 +380,8 @@ def error_sentences(rmse: float, target: str, covered: float | None) -> list[str
 
 
 def r2_with_error(observed: np.ndarray, predicted: np.ndarray) -> tuple[float, float]:
-    """Return R² and its standard error by the delta method.
-
-    Parameters
-    ----------
-    observed, predicted : ndarray
-        (n,) or (n, outputs); the mean of R² over several outputs.
-
-    References
-    ----------
-    A. van der Vaart, Asymptotic Statistics, Cambridge 1998, chapter 3: the influence of a row on a ratio of means.
-    """
+    """Return R² and its standard error by the delta method. Shapes: observed, predicted (n,)."""
+    # A. van der Vaart, Asymptotic Statistics, Cambridge 1998, chapter 3: the influence of a row on a ratio of means.
     observed, predicted = (values.reshape(len(values), -1) for values in (observed, predicted))
     squares = (observed - predicted) ** 2
     spread = (observed - observed.mean(0)) ** 2

@@ -31,21 +31,11 @@ FOLDS = 5  # that decide between pairs and none; a choice: the customary number 
 
 @dataclass(frozen=True, eq=False)
 class StepFunction:
-    """Function of time that is constant between steps, from the right continuous, as scikit-survival has it.
+    """Function of time that is constant between steps, from the right continuous, as scikit-survival has it."""
 
-    Parameters
-    ----------
-    x : ndarray of shape (T,)
-        Times of the steps, ascending.
-    y : ndarray of shape (T,)
-        Values from each step on.
-    before : float
-        Value before the first step.
-    """
-
-    x: np.ndarray
-    y: np.ndarray
-    before: float
+    x: np.ndarray  # (T,), times of the steps, ascending
+    y: np.ndarray  # (T,), values from each step on
+    before: float  # value before the first step
 
     def __call__(self, time: ArrayLike) -> np.ndarray:
         """Return the values at some times, in their shape."""

@@ -56,13 +56,7 @@ def to_program(model: KAN | MLP, path: str | os.PathLike[str], *, units: Units |
 
 
 def for_export(model: KAN | MLP, units: Units | None, dtype: torch.dtype | None = None) -> nn.Module:
-    """Return a copy of a network on the CPU, in evaluation mode, in the user's units.
-
-    Raises
-    ------
-    InputError
-        The model is no network of the library, or the units do not fit it.
-    """
+    """Return a copy of a network on the CPU, in evaluation mode, in the user's units."""
     check_model(model)
     check_units(units, model.config.width[0], model.config.width[-1])
     own = copy.deepcopy(model).to("cpu", dtype).eval()

@@ -86,14 +86,7 @@ def _simplified(node: Expression) -> Expression:
 
 
 def split_number(node: Expression) -> tuple[Number, Expression | None]:
-    """A term as its numerical factor and the other factors; None if there are no others.
-
-    Examples
-    --------
-    >>> from edgewise.formulas.expression import Variable
-    >>> split_number(Multiply((exact_number(3), Variable(0))))
-    (Number(value=3.0, exact=(3, 1, '')), Variable(index=0))
-    """
+    """A term as its numerical factor and the other factors; None if there are no others."""
     if isinstance(node, Number):
         return node, None
     if isinstance(node, Multiply):
@@ -312,18 +305,9 @@ def expanded(node: Expression) -> Expression:
 
 
 def with_merged_roots(node: Expression) -> Expression:
-    """Write products of square roots as the root of a product: sqrt(a) / sqrt(b) as sqrt(a/b).
-
-    Where a and b are positive the values are the same; where the factors are undefined, the root may not be. The
-    formula must be simplified, for a product within a product hides its roots; the result is not.
-
-    Examples
-    --------
-    >>> from edgewise.formulas import as_text, parse_expression
-    >>> node = simplify(parse_expression("2*sqrt(a)/sqrt(b)", ["a", "b"]))
-    >>> as_text(with_merged_roots(node), ["a", "b"])
-    '2*sqrt(a/b)'
-    """
+    """Write products of square roots as the root of a product: sqrt(a) / sqrt(b) as sqrt(a/b)."""
+    # Where a and b are positive the values are the same; where the factors are undefined, the root may not be. The
+    # formula must be simplified, for a product within a product hides its roots; the result is not.
     node = rebuilt(node, [with_merged_roots(part) for part in children(node)])
     if not isinstance(node, Multiply):
         return node

@@ -168,20 +168,10 @@ def fit_constants(
 def without_redundant_constants(
     node: Expression, x: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None
 ) -> Expression:
-    """Set constants to 1 or -1 that the others can make up for, such as the first in a*sqrt(b*x + c).
-
-    The derivatives of the formula by such constants are linearly dependent. One of the most dependent is fixed and the
-    others are fitted again, until none is dependent; then the formula is simplified. The given one stays where none is
-    as accurate.
-
-    Examples
-    --------
-    >>> from edgewise.formulas import as_text, parse_expression
-    >>> x = np.linspace(0.1, 1.0, 20)[:, None]
-    >>> node = parse_expression("2.5*sqrt(0.2*x + 0.2)")
-    >>> as_text(without_redundant_constants(node, x, evaluate(node, x)), ["x"])
-    '1.11803*sqrt(x + 1)'
-    """
+    """Set constants to 1 or -1 that the others can make up for, such as the first in a*sqrt(b*x + c)."""
+    # The derivatives of the formula by such constants are linearly dependent. One of the most dependent is fixed and
+    # the others are fitted again, until none is dependent; then the formula is simplified. The given one stays where
+    # none is as accurate.
     fitted = fit_constants(node, x, y, steps=60, weight=weight)
     if fitted is None:
         return node
@@ -215,15 +205,8 @@ def without_redundant_constants(
 
 
 def closed_forms(value: float, reach: float) -> Iterator[Exact]:
-    """Closed forms within a distance of a value, the shortest first; if 0 is within it, 0 is the only one.
-
-    They are whole numbers, fractions, and these times a unit of `UNITS`.
-
-    Examples
-    --------
-    >>> next(closed_forms(1.5708, 1e-4)), next(closed_forms(3 / (20 * math.pi), 1e-9))
-    ((1, 2, 'pi'), (3, 20, '1/pi'))
-    """
+    """Closed forms within a distance of a value, the shortest first; if 0 is within it, 0 is the only one."""
+    # They are whole numbers, fractions, and these times a unit of `UNITS`.
     if abs(value) <= reach:
         yield 0, 1, ""
         return
@@ -251,35 +234,19 @@ def _all_closed_forms() -> tuple[np.ndarray, np.ndarray, list[Exact]]:
 
 
 def form_length(form: Exact) -> float:
-    """Length of a closed form in nats: log |p| + log q and the length of its unit.
-
-    Examples
-    --------
-    >>> form_length((1, 1, "")) < form_length((3, 2, "")) < form_length((3, 20, "1/pi"))
-    True
-    """
+    """Length of a closed form in nats: log |p| + log q and the length of its unit."""
     p, q, unit = form
     return math.log(max(abs(p), 1)) + math.log(q) + UNIT_LENGTHS.get(unit, OTHER_UNIT)
 
 
 def evidence_for(form: Exact, value: float, error: float) -> float:
-    """Bayes factor of a closed form against a free constant, given a fitted value with a standard error.
-
-    Without a closed form the constant is uniform between half and twice its size. With one it is any of the forms there
-    that are no longer, with equal chances. The marginal likelihoods of a normal estimate then have the ratio
-    exp(-z^2 / 2) W / (n s sqrt(2 pi)), with z the distance in standard errors s, n the number of forms and W the width
-    of the interval. So 3/pi is no evidence for a constant that is known to 1 %, and pi is strong evidence for one that
-    is known to eight digits.
-
-    References
-    ----------
-    R. Kass, A. Raftery, "Bayes factors", Journal of the American Statistical Association 90 (1995), section 3.
-
-    Examples
-    --------
-    >>> evidence_for((3, 1, "1/pi"), 0.95, 0.01) < STRONG_EVIDENCE < 1e3 < evidence_for((1, 1, "pi"), 3.14159265, 1e-8)
-    True
-    """
+    """Bayes factor of a closed form against a free constant, given a fitted value with a standard error."""
+    # Without a closed form the constant is uniform between half and twice its size. With one it is any of the forms
+    # there that are no longer, with equal chances. The marginal likelihoods of a normal estimate then have the ratio
+    # exp(-z^2 / 2) W / (n s sqrt(2 pi)), with z the distance in standard errors s, n the number of forms and W the
+    # width of the interval. So 3/pi is no evidence for a constant that is known to 1 %, and pi is strong evidence for
+    # one that is known to eight digits.
+    # R. Kass, A. Raftery, "Bayes factors", Journal of the American Statistical Association 90 (1995), section 3.
     size = abs(value_of(form))
     values, lengths, _ = _all_closed_forms()
     low, high = np.searchsorted(values, [size / 2, 2 * size])

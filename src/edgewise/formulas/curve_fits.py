@@ -169,13 +169,7 @@ def scaled_function(
 
 
 def expression_of(function: Elementary) -> Expression:
-    """Read the text of an elementary function as an expression of variable 0.
-
-    Raises
-    ------
-    InputError
-        The text contains something that formulas do not know; the message names the function.
-    """
+    """Read the text of an elementary function as an expression of variable 0."""
     try:
         return parse_expression(function.text)
     except InputError as error:

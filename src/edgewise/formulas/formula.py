@@ -50,23 +50,7 @@ class Formula:
             raise InputError(f"expression must have at most {MOST_NESTED} nested levels, got {levels}")
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
-        """Evaluate the formula.
-
-        Parameters
-        ----------
-        x : array_like, shape (N, inputs)
-            The inputs.
-
-        Returns
-        -------
-        ndarray, shape (N,)
-            The values; NaN or infinite where the formula is undefined.
-
-        Raises
-        ------
-        InputError
-            The shape of x is different.
-        """
+        """Evaluate the formula. Shapes: x (N, inputs); returns (N,)."""
         x = np.asarray(x, dtype=np.float64)
         if x.ndim != 2 or x.shape[1] != len(self.names):
             raise InputError(f"x must have shape (batch, {len(self.names)}), got {x.shape}")

@@ -86,13 +86,7 @@ def as_text(node: Expression, names: Sequence[str], digits: int | None = 6) -> s
 
 
 def shown_name(name: str) -> str:
-    """The name of an input in a printed formula, which `parse_expression` reads.
-
-    Examples
-    --------
-    >>> shown_name("mass"), shown_name("charge of ion"), shown_name("[city is Bonn]")
-    ('mass', '`charge of ion`', '[city is Bonn]')
-    """
+    """The name of an input in a printed formula, which `parse_expression` reads."""
     bracketed = re.fullmatch(r"\[[^\[\]`]+\]", name) is not None
     return name if bracketed or (name.isidentifier() and not iskeyword(name)) else f"`{name}`"
 
@@ -214,13 +208,7 @@ def check_identifier(name: str) -> None:
 
 
 def latex_name(name: str) -> str:
-    r"""The name of an input for math mode: Greek letters by name, digits after a letter as an index.
-
-    Examples
-    --------
-    >>> print(latex_name("x_12"), latex_name("sigma"), latex_name("mass"))
-    x_{12} \sigma \mathrm{mass}
-    """
+    r"""The name of an input for math mode: Greek letters by name, digits after a letter as an index."""
     match = re.fullmatch(r"([A-Za-z]+?)_?(\d*)", name)
     if match and (len(match[1]) == 1 or match[1] in _GREEK):
         letter = rf"\{match[1]}" if match[1] in _GREEK else match[1]
@@ -231,13 +219,7 @@ def latex_name(name: str) -> str:
 
 
 def exponent_fraction(exponent: float) -> Fraction | None:
-    """The fraction p/q with 2 < q <= 12 that an exponent is to rounding; None for others and for short decimals.
-
-    Examples
-    --------
-    >>> exponent_fraction(1 / 3), exponent_fraction(0.25), exponent_fraction(0.123)
-    (Fraction(1, 3), None, None)
-    """
+    """The fraction p/q with 2 < q <= 12 that an exponent is to rounding; None for others and for short decimals."""
     fraction = Fraction(exponent).limit_denominator(LARGEST_EXPONENT_DENOMINATOR)
     is_equal = math.isclose(exponent, fraction, rel_tol=1e-14)
     return fraction if is_equal and float(f"{exponent:.4g}") != exponent else None

@@ -117,22 +117,13 @@ class ApproximateResult:
 
 
 class StartOptions(TypedDict, total=False):
-    """Options of `approximate` that are rarely needed.
+    """Options of `approximate` that are rarely needed."""
 
-    Parameters
-    ----------
-    starts : int, optional
-        Starts of each shape; if left out, as many as a quarter of the budget allows.
-    knots : {"even", "error"}
-        Knots at equal distances, which halving keeps exactly; or, after each halving, where every interval has about
-        the same error: for functions with kinks, or that are steep in places. "even" if left out.
-    seed : int
-        Seed of the held-out samples and of the initial weights, 0 if left out.
-    """
-
-    starts: int | None
+    starts: int | None  # starts of each shape; if left out, as many as a quarter of the budget allows
+    # knots at equal distances, which halving keeps exactly; or, after each halving, where every interval has about the
+    # same error: for functions with kinks, or that are steep in places. "even" if left out
     knots: str
-    seed: int
+    seed: int  # seed of the held-out samples and of the initial weights, 0 if left out
 
 
 def approximate(

@@ -45,24 +45,12 @@ FEWER_PARTS = 3  # parts of cross-validation; a choice: networks take longer tha
 
 @dataclass(frozen=True)
 class FixedShape:
-    """Shape, grid and regularisation of a KAN.
+    """Shape, grid and regularisation of a KAN."""
 
-    Parameters
-    ----------
-    hidden : tuple of int
-        Nodes of the hidden layers; () for an additive model.
-    grid_size : int
-        Knot intervals of every edge.
-    strength : float
-        Strength of the regularisation, relative to a loss of order 1.
-    degree : int
-        Polynomial degree of the splines.
-    """
-
-    hidden: tuple[int, ...] = ()
-    grid_size: int = FIRST_GRID
-    strength: float = FIRST_STRENGTH
-    degree: int = 3
+    hidden: tuple[int, ...] = ()  # nodes of the hidden layers; () for an additive model
+    grid_size: int = FIRST_GRID  # knot intervals of every edge
+    strength: float = FIRST_STRENGTH  # strength of the regularisation, relative to a loss of order 1
+    degree: int = 3  # polynomial degree of the splines
 
     def width(self, inputs: int, outputs: int) -> tuple[int, ...]:
         """Nodes of every layer, inputs first."""
@@ -132,17 +120,10 @@ def train_shape(
     final: bool = False,
     clock: Clock | None = None,
 ) -> TrainedShape:
-    """Train a network of a given shape with so many outputs, on one grid after another.
-
-    The training data of the problem are tensors. Training continues from a copy of `warm`, a model of the same shape
-    whose grid size divides that of `shape`, and makes more steps for a `final` model. When the limit of the clock is
-    reached no further step is made: finer grids then keep the function.
-
-    Raises
-    ------
-    InterruptedTraining
-        If Ctrl-C comes; it holds the best network so far.
-    """
+    """Train a network of a given shape with so many outputs, on one grid after another."""
+    # The training data of the problem are tensors. Training continues from a copy of `warm`, a model of the same shape
+    # whose grid size divides that of `shape`, and makes more steps for a `final` model. When the limit of the clock is
+    # reached no further step is made: finer grids then keep the function.
     x = problem.train.x
     sizes = shape.grids() if warm is None else (shape.grid_size,)
     if warm is None:
@@ -222,37 +203,19 @@ def _trained(
 
 @dataclass(frozen=True)
 class FixedResult:
-    """A network of a shape that was given in part, with the record of the search for the rest.
+    """A network of a shape that was given in part, with the record of the search for the rest."""
 
-    Parameters
-    ----------
-    trained : TrainedShape
-        The final network.
-    shape : FixedShape
-    search : SearchReport
-    held_out : (ndarray, ndarray) or None
-        Positions of held-out rows, and the outputs of networks that did not see them, (k, outputs).
-    """
-
-    trained: TrainedShape
+    trained: TrainedShape  # the final network
     shape: FixedShape
     search: SearchReport
+    # (ndarray, ndarray), positions of held-out rows, and the outputs of networks that did not see them, (k, outputs)
     held_out: tuple[np.ndarray, np.ndarray] | None
 
 
 class ShapeSearch:
     """The choice of what a user has left open of a fixed shape: the strength by factors of ten, the grid by doublings.
 
-    Parameters
-    ----------
-    problem : Problem
-        Regression or classification with training tensors.
-    settings : SearchSettings
-        The fixed settings.
-    clock : Clock
-        Time, progress and work of the search.
-    blocks : ndarray of shape (N,), optional
-        Rows of one number are held out together.
+    Shapes: blocks (N,).
     """
 
     def __init__(

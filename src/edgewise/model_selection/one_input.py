@@ -37,27 +37,13 @@ MOST_COEFFICIENT_SHARE = 0.5
 
 @dataclass(frozen=True, eq=False)
 class LadderResult:
-    """The best spline of a ladder.
+    """The best spline of a ladder."""
 
-    Parameters
-    ----------
-    model : KAN
-        Network [1, m] without base functions, fitted to all samples.
-    loss : float
-        Mean squared error of the held-out samples by the spline that was fitted to the others.
-    held_out : ndarray of shape (N,)
-        Which samples were held out.
-    residuals : ndarray of shape (k, m)
-        Their residuals.
-    sentence : str
-        The choice and its reason.
-    """
-
-    model: KAN
-    loss: float
-    held_out: np.ndarray
-    residuals: np.ndarray
-    sentence: str
+    model: KAN  # network [1, m] without base functions, fitted to all samples
+    loss: float  # mean squared error of the held-out samples by the spline that was fitted to the others
+    held_out: np.ndarray  # (N,), which samples were held out
+    residuals: np.ndarray  # (k, m), their residuals
+    sentence: str  # the choice and its reason
 
 
 def spline_ladder(

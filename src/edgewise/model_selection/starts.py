@@ -63,24 +63,12 @@ SAME_MINIMUM = 1.3  # ratio of errors up to which two starts are taken to have f
 
 @dataclass(frozen=True)
 class Start:
-    """One start of one shape.
+    """One start of one shape."""
 
-    Parameters
-    ----------
-    seed : int
-        Seed of the initial weights.
-    model : KAN
-        The model in its present state.
-    report : FitReport, optional
-        Report of its last fit.
-    loss : float
-        Held-out mean squared error.
-    """
-
-    seed: int
-    model: KAN
-    report: FitReport | None = None
-    loss: float = math.inf
+    seed: int  # seed of the initial weights
+    model: KAN  # the model in its present state
+    report: FitReport | None = None  # report of its last fit
+    loss: float = math.inf  # held-out mean squared error
 
     @property
     def width(self) -> tuple[int, ...]:
@@ -96,24 +84,13 @@ class Start:
 
 @dataclass(frozen=True)
 class StartPlan:
-    """Fixed settings of the starts; None leaves the choice open.
+    """Fixed settings of the starts; None leaves the choice open."""
 
-    Parameters
-    ----------
-    degree : int, optional
-        Degree of the splines; if left out 5, or 2 where that is exact.
-    domain : (low, high) or Tensor of shape (in, 2), optional
-        Domain of the grids of the first layer; if left out, that of the samples.
-    starts : int, optional
-        Starts of each shape; if left out, as many as the budget allows.
-    seed : int
-        Seed of the initial weights.
-    """
-
-    degree: int | None = None
+    degree: int | None = None  # degree of the splines; if left out 5, or 2 where that is exact
+    # (in, 2), domain of the grids of the first layer; if left out, that of the samples
     domain: Sequence[float] | Tensor | None = None
-    starts: int | None = None
-    seed: int = 0
+    starts: int | None = None  # starts of each shape; if left out, as many as the budget allows
+    seed: int = 0  # seed of the initial weights
 
 
 def shapes_for(inputs: int, outputs: int) -> list[tuple[int, ...]]:

@@ -168,24 +168,12 @@ def _checked_base(base: object) -> str | Callable[[Tensor], Tensor]:
 
 
 def holds_spline(name: str) -> bool:
-    """Return whether an edge whose function has this name in a config has a spline: alone, or beside a function.
-
-    Examples
-    --------
-    >>> holds_spline(""), holds_spline("+sin"), holds_spline("sin")
-    (True, True, False)
-    """
+    """Return whether an edge whose function has this name in a config has a spline: alone, or beside a function."""
     return name == "" or name.startswith(BESIDE_SPLINE)
 
 
 def check_width(width: object) -> tuple[int, ...]:
-    """Return the numbers of nodes per layer as a tuple.
-
-    Raises
-    ------
-    InputError
-        If they are not at least two positive integers.
-    """
+    """Return the numbers of nodes per layer as a tuple."""
     if not isinstance(width, list | tuple) or len(width) < 2 or not all(is_integer(n) and n >= 1 for n in width):
         raise InputError(f"width must list at least two positive integers, inputs first, got {width!r}")
     return tuple(int(n) for n in width)

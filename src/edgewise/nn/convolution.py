@@ -16,14 +16,7 @@ Size = int | Sequence[int]
 
 
 class ConvOptions(LayerOptions, total=False):
-    """Further keyword arguments of `KANConv1d` and `KANConv2d`: those of the splines.
-
-    Examples
-    --------
-    >>> options: ConvOptions = {"grid_size": 3, "base": "identity"}
-    >>> KANConv1d(1, 1, 3, **options).layer.grid_size
-    3
-    """
+    """Further keyword arguments of `KANConv1d` and `KANConv2d`: those of the splines."""
 
     grid_size: int
     degree: int

@@ -141,12 +141,8 @@ def _exchange(get: Callable[[], Any], put: Callable[[Any], None], theme: str, un
 
 
 def following_the_reader(svg: str) -> str:
-    """Add the colours of a dark page to an SVG file, for readers whose system or browser prefers dark pages.
-
-    References
-    ----------
-    Media Queries Level 5, W3C, section 12.5 (`prefers-color-scheme`).
-    """
+    """Add the colours of a dark page to an SVG file, for readers whose system or browser prefers dark pages."""
+    # Media Queries Level 5, W3C, section 12.5 (`prefers-color-scheme`).
     rules = [f"svg{{fill:{to_hex(themed_color('#000000', 'dark'))}}}"]  # matplotlib leaves out the fill of black text
     for kind in ("fill", "stroke"):
         for color in sorted(set(re.findall(rf"{kind}: (#[0-9a-f]{{6}})", svg))):

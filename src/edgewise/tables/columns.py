@@ -47,42 +47,18 @@ _FEWEST_BESIDE_REPEATED = 10  # the same for a repeated number that is no usual 
 
 @dataclass(frozen=True)
 class NumberInput:
-    """A numeric column, or one of dates, which count as days.
+    """A numeric column, or one of dates, which count as days."""
 
-    Parameters
-    ----------
-    name : str
-        The column.
-    median : float
-        Median of the known training values, which replaces missing ones.
-    low, high : float
-        Least and largest training value.
-    flag : bool
-        Whether there is one more input, 1 where the value is missing and 0 elsewhere.
-    value : bool
-        Whether the number itself is an input; it is not where all known values are equal.
-    first_day : str
-        For dates: the first day of the training column as "2024-05-31", from which the days are counted; "" for
-        numbers.
-    mark : str
-        Decimal mark, "," or ".", of numbers that the training table has as text; "" for others.
-    day_first : bool or None
-        For dates such as 3/4/2024 in the training table: whether the day comes first; None for others.
-
-    Examples
-    --------
-    >>> NumberInput("sold", 10.0, 0.0, 60.0, flag=False, first_day="2024-05-01").text(30.0)
-    '2024-05-31'
-    """
-
-    name: str
-    median: float
-    low: float
+    name: str  # the column
+    median: float  # median of the known training values, which replaces missing ones
+    low: float  # least and largest training value
     high: float
-    flag: bool
-    value: bool = True
+    flag: bool  # whether there is one more input, 1 where the value is missing and 0 elsewhere
+    value: bool = True  # whether the number itself is an input; it is not where all known values are equal
+    # for dates: the first day of the training column as "2024-05-31", from which the days are counted; "" for numbers
     first_day: str = ""
-    mark: str = ""
+    mark: str = ""  # decimal mark, "," or ".", of numbers that the training table has as text; "" for others
+    # for dates such as 3/4/2024 in the training table: whether the day comes first; None for others
     day_first: bool | None = None
 
     @property
@@ -140,32 +116,13 @@ class NumberInput:
 
 @dataclass(frozen=True)
 class CategoryInput:
-    """A text column: one input of 0 and 1 for each level, and a single input for two levels.
+    """A text column: one input of 0 and 1 for each level, and a single input for two levels."""
 
-    Parameters
-    ----------
-    name : str
-        The column.
-    levels : tuple of str
-        The texts of the training rows.
-    missing : bool
-        Whether a missing value counts as one more level.
-    usual : str or None
-        The most frequent level (None: missing), which replaces levels that did not occur in training.
-    other : bool
-        Whether `levels` are the frequent ones only, and all further texts count as one more level.
-
-    Examples
-    --------
-    >>> CategoryInput("city", ("Bonn", "Ulm"), missing=True, usual="Bonn").feature_names
-    ('city is Bonn', 'city is Ulm', 'city is missing')
-    """
-
-    name: str
-    levels: tuple[str, ...]
-    missing: bool
-    usual: str | None
-    other: bool = False
+    name: str  # the column
+    levels: tuple[str, ...]  # the texts of the training rows
+    missing: bool  # whether a missing value counts as one more level
+    usual: str | None  # the most frequent level (None: missing), which replaces levels that did not occur in training
+    other: bool = False  # whether `levels` are the frequent ones only, and all further texts count as one more level
 
     @property
     def state_names(self) -> tuple[str, ...]:

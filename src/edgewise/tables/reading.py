@@ -136,13 +136,7 @@ def _joined(path: Path, tables: list[Table]) -> Table:
 
 
 def _unpacked_limit(path: Path) -> float:
-    """Return the bytes to which a compressed file may unpack.
-
-    Raises
-    ------
-    InputError
-        The variable of the environment is not a number above 1.
-    """
+    """Return the bytes to which a compressed file may unpack."""
     text = os.environ.get(RATIO_VARIABLE, str(UNPACKED_RATIO))
     try:
         ratio = float(text)

@@ -142,16 +142,9 @@ def _typical_range(column: np.ndarray, weight: np.ndarray) -> tuple[float, float
 
 
 def weighted_quantile(values: np.ndarray, mass: np.ndarray, share: float) -> float:
-    """Return the weighted quantile of ascending values: mean of both inverses of the distribution function.
-
-    `numpy.quantile` with weights has no method that averages the two, which whole-number weights need in order to
-    equal repeated rows.
-
-    Examples
-    --------
-    >>> weighted_quantile(np.array([1.0, 2.0, 4.0]), np.array([1.0, 1.0, 2.0]), 0.5)
-    3.0
-    """
+    """Return the weighted quantile of ascending values: mean of both inverses of the distribution function."""
+    # `numpy.quantile` with weights has no method that averages the two, which whole-number weights need in order to
+    # equal repeated rows.
     below = np.cumsum(mass)
     places = [np.searchsorted(below, share * below[-1], side=side) for side in ("left", "right")]
     left, right = values[np.minimum(places, len(values) - 1)].tolist()

@@ -22,23 +22,12 @@ TASKS = ("regression", "classification")
 
 @dataclass(frozen=True)
 class Target:
-    """The target of a model.
+    """The target of a model."""
 
-    Parameters
-    ----------
-    name : str
-        The column.
-    task : str
-        "regression" or "classification".
-    classes : tuple of int, float or str
-        Labels in ascending order; empty for regression.
-    mark : str
-        Decimal mark of numbers that the training table has as text, see `edgewise.tables.cells`; "" for others.
-    """
-
-    name: str
-    task: str
-    classes: tuple[int | float | str, ...] = ()
+    name: str  # the column
+    task: str  # "regression" or "classification"
+    classes: tuple[int | float | str, ...] = ()  # labels in ascending order; empty for regression
+    # decimal mark of numbers that the training table has as text, see `edgewise.tables.cells`; "" for others
     mark: str = ""
 
     def encode(self, table: Table) -> np.ndarray:

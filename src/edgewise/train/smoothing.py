@@ -107,24 +107,14 @@ def short_fit(model: KAN, problem: Problem, steps: int) -> FitReport:
 
 @torch.no_grad()
 def fellner_schall(model: nn.Module, data: Data, penalty: EdgePenalty) -> tuple[EdgePenalty, Linearised]:
-    """Update smoothing strengths once, by the method of Fellner and Schall; also return the model linearised before.
-
-    The model is a KAN of float64 spline layers, all trainable, and products, fitted to data with y (N, out).
-
-    Notes
-    -----
-    Each update raises the restricted marginal likelihood of the linearised model, in which strengths are inverse
-    variances of normal priors [1]_, eq. 9. With the loss a mean over N numbers, H = G + S its penalised normal matrix
-    and s^2 the noise variance, the strength l of a penalty l t'Pt becomes::
-
-        l * (s^2 / N) * (l tr(S^-1 P) - 2 l tr(H^-1 P)) / (l t'Pt),
-
-    with S the penalties of the edge. An edge without influence on the data is straightened and shrunk to nothing.
-
-    References
-    ----------
-    .. [1] S. Wood and M. Fasiolo, Biometrics 73 (2017) 1071.
-    """
+    """Update smoothing strengths once, by the method of Fellner and Schall; also return the model linearised before."""
+    # The model is a KAN of float64 spline layers, all trainable, and products, fitted to data with y (N, out).
+    # Each update raises the restricted marginal likelihood of the linearised model, in which strengths are inverse
+    # variances of normal priors [1], eq. 9. With the loss a mean over N numbers, H = G + S its penalised normal matrix
+    # and s^2 the noise variance, the strength l of a penalty l t'Pt becomes::
+    # l * (s^2 / N) * (l tr(S^-1 P) - 2 l tr(H^-1 P)) / (l t'Pt),
+    # with S the penalties of the edge. An edge without influence on the data is straightened and shrunk to nothing.
+    # [1] S. Wood and M. Fasiolo, Biometrics 73 (2017) 1071.
     linearised = linearise(model, data, penalty)
     inverse = linearised.factor @ linearised.factor.mT
     numbers = linearised.samples * len(linearised.losses)

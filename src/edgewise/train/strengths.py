@@ -17,35 +17,13 @@ LEAST_ROUGH = 1e-9
 def averaged_over_strengths(parameters: Tensor, half: Tensor, smooth: Tensor, held: Tensor) -> tuple[Tensor, Tensor]:
     """Average the parameters of a linear problem over a common factor of all strengths.
 
-    Parameters
-    ----------
-    parameters : Tensor
-        Those with the strengths of largest restricted likelihood, (P,).
-    half : Tensor
-        L, (P, P), lower triangular, whose product L L' is the matrix of the penalised sum of squares in units of the
-        noise's variance.
-    smooth : Tensor
-        The part of that matrix that is strengths times roughness, (P, P).
-    held : Tensor
-        Number of parameters that the roughness would hold without data, with every fifth of `LOG_FACTORS`, (7,).
-
-    Returns
-    -------
-    (Tensor, Tensor)
-        The mean, (P,), and R, (P, r), whose product R R' is the covariance: the mean of the covariances with all
-        factors, and that of their solutions.
-
-    Notes
-    -----
-    The largest likelihood alone takes fields that few data decide to be straight again and again, with error bars that
-    know nothing of it. Here all factors count with their restricted likelihood, and all standard deviations of a
-    field's roughness have the same prior probability [1]_.
-
-    References
-    ----------
-    .. [1] A. Gelman, "Prior distributions for variance parameters in hierarchical models", Bayesian Analysis 1, 2006,
-       515.
+    Shapes: parameters (P,), half (P, P), smooth (P, P), held (7,); returns (Tensor, Tensor).
     """
+    # The largest likelihood alone takes fields that few data decide to be straight again and again, with error bars
+    # that know nothing of it. Here all factors count with their restricted likelihood, and all standard deviations of a
+    # field's roughness have the same prior probability [1].
+    # [1] A. Gelman, "Prior distributions for variance parameters in hierarchical models", Bayesian Analysis 1, 2006,
+    # 515.
     scaled = torch.linalg.solve_triangular(half, smooth, upper=False)
     rough, turn = torch.linalg.eigh(torch.linalg.solve_triangular(half, scaled.mT, upper=False))
     basis = torch.linalg.solve_triangular(half.mT, turn, upper=True)  # in it both matrices are diagonal

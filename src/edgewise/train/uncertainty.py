@@ -372,28 +372,7 @@ def additive_error_bars(
 ) -> ErrorBars:
     """Error bars of a network from the covariance of its parameters, calibrated on held-out residuals.
 
-    Parameters
-    ----------
-    model : Module
-        Chain of layers, as KAN is.
-    factor : Tensor
-        C, (P, K), with C C' the covariance of the parameters.
-    noise : Tensor
-        Standard deviation of the noise, (m,).
-    held_out : Data
-        Samples with the residuals of models that did not see them as y, (N, m); the weights count repeats.
-    folds : bool
-        Whether those models were fitted to folds; otherwise each row is left out of the linearised model.
-    curves : NoiseCurves, optional
-        Standard deviation of the noise where it follows the rows.
-    held_out_noise : Tensor, optional
-        Standard deviation of the noise of the held-out samples, (N, m), by curves that did not see their residuals;
-        those of `curves` if left out.
-
-    Raises
-    ------
-    InputError
-        There are too few rows.
+    Shapes: factor (P, K), noise (m,), held_out (N, m), held_out_noise (N, m).
     """
     if len(held_out) < FEWEST_ROWS:
         raise InputError(f"data must have at least {FEWEST_ROWS} distinct rows for error bars, got {len(held_out)}")

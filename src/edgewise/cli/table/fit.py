@@ -90,17 +90,7 @@ def run_fit(
 
 
 class Stages:
-    """The stages of a fit, counted for the progress bar.
-
-    Parameters
-    ----------
-    job : FitJob
-        The options.
-    prepared : PreparedTable
-        The table.
-    screen : Screen
-        Where the bar is shown.
-    """
+    """The stages of a fit, counted for the progress bar."""
 
     def __init__(self, job: FitJob, prepared: PreparedTable, screen: Screen):
         self.screen = screen

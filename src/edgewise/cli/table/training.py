@@ -31,42 +31,19 @@ COMPARED = {"quick": QUICK, "full": FULL, "none": ()}  # the models of --compare
 
 @dataclass(frozen=True, eq=False)
 class TrainedModel:
-    """The KAN with its predictions of the test rows.
+    """The KAN with its predictions of the test rows."""
 
-    Parameters
-    ----------
-    estimator : KANRegressor or KANClassifier
-        The fitted estimator.
-    prediction : ndarray of shape (N_test,)
-        Predicted numbers or labels.
-    probabilities : ndarray of shape (N_test, C) or None
-        Probabilities in the order of the classes; None for regression.
-    metrics : dict of str to float
-        Measures on the test rows, R² or the accuracy first.
-    error : float
-        Standard error of the first measure.
-    seconds : float
-        Wall time of the training.
-    notes : tuple of str
-        Warnings of the training.
-    coverage : float or None
-        Share of the test rows within their 90 % intervals; None for a model without intervals.
-    interval : tuple of two ndarrays of shape (N_test,), or None
-        Ends of these intervals.
-    ended : bool
-        Whether Ctrl-C met the scoring after the training, so that nothing else is begun.
-    """
-
-    estimator: KANRegressor | KANClassifier
-    prediction: np.ndarray
-    probabilities: np.ndarray | None
-    metrics: dict[str, float]
-    error: float
-    seconds: float
-    notes: tuple[str, ...] = ()
+    estimator: KANRegressor | KANClassifier  # the fitted estimator
+    prediction: np.ndarray  # (N_test,), predicted numbers or labels
+    probabilities: np.ndarray | None  # (N_test, C), probabilities in the order of the classes; None for regression
+    metrics: dict[str, float]  # measures on the test rows, R² or the accuracy first
+    error: float  # standard error of the first measure
+    seconds: float  # wall time of the training
+    notes: tuple[str, ...] = ()  # warnings of the training
+    # share of the test rows within their 90 % intervals; None for a model without intervals
     coverage: float | None = None
-    interval: tuple[np.ndarray, np.ndarray] | None = None
-    ended: bool = False
+    interval: tuple[np.ndarray, np.ndarray] | None = None  # (N_test,), ends of these intervals
+    ended: bool = False  # whether Ctrl-C met the scoring after the training, so that nothing else is begun
 
     @property
     def score(self) -> float:
@@ -174,21 +151,11 @@ def compare_models(
 
 @dataclass(frozen=True, eq=False)
 class FitFormulas:
-    """Formulas that were found during a fit.
+    """Formulas that were found during a fit."""
 
-    Parameters
-    ----------
-    formulas : FormulaList
-        The formulas, with the training rows.
-    score : float
-        R² of the chosen one on the test rows; NaN where it is not finite.
-    seconds : float
-        Wall time of the search.
-    """
-
-    formulas: FormulaList
-    score: float
-    seconds: float
+    formulas: FormulaList  # the formulas, with the training rows
+    score: float  # R² of the chosen one on the test rows; NaN where it is not finite
+    seconds: float  # wall time of the search
 
     @property
     def equation(self) -> str:

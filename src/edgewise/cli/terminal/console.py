@@ -29,17 +29,7 @@ SHORTEST_STAGE = 17  # characters of a stage on a narrow terminal; a choice
 
 
 class Screen:
-    """The terminal, pipe or file to which a command writes.
-
-    Parameters
-    ----------
-    quiet : bool
-        Print only what goes through `always`.
-    stderr : bool
-        Write to stderr instead of stdout.
-    json : bool
-        Print nothing but the facts that `result` receives, as one JSON object on stdout.
-    """
+    """The terminal, pipe or file to which a command writes."""
 
     def __init__(self, *, quiet: bool = False, stderr: bool = False, json: bool = False):
         self.json = json

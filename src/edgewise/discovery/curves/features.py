@@ -228,23 +228,7 @@ def _f_without_each(scaled: np.ndarray, y: np.ndarray, inputs: Sequence[int]) ->
 class _LinearModel:
     """Normal equations of curves of single inputs and products of two polynomials, as many as the rows allow.
 
-    Parameters
-    ----------
-    scaled : ndarray, shape (N, columns)
-        The rows, scaled to [-1, 1].
-    y : ndarray, shape (N,)
-        The target.
-    inputs : sequence of int
-        The columns to use.
-    most_intervals : int
-        Knot intervals of each curve, at most.
-
-    Attributes
-    ----------
-    owners : list of frozenset of int
-        The inputs that each column of the model depends on.
-    gram, right : ndarray
-        Matrix and right-hand side of the normal equations.
+    Shapes: scaled (N, columns), y (N,).
     """
 
     def __init__(self, scaled: np.ndarray, y: np.ndarray, inputs: Sequence[int], most_intervals: int):

@@ -34,28 +34,14 @@ SUMMATION_ERROR = 3e-14  # Relative error that rounding of a few dozen operation
 
 @dataclass(frozen=True)
 class Judged:
-    """An expression with its errors.
+    """An expression with its errors."""
 
-    Parameters
-    ----------
-    expression : Expression
-        Its constants are fitted.
-    loss, held : float
-        Mean squared errors on the rows to fit and on the held-out rows.
-    error : float
-        Root mean square error on the held-out rows over the standard deviation of y there.
-    symbols : int
-        Length, see `complexity`.
-    source : str
-        The stage that yielded it.
-    """
-
-    expression: Expression
-    loss: float
+    expression: Expression  # its constants are fitted
+    loss: float  # mean squared errors on the rows to fit and on the held-out rows
     held: float
-    error: float
-    symbols: int
-    source: str
+    error: float  # root mean square error on the held-out rows over the standard deviation of y there
+    symbols: int  # length, see `complexity`
+    source: str  # the stage that yielded it
 
     @property
     def is_exact(self) -> bool:
@@ -71,21 +57,11 @@ class Judged:
 
 @dataclass
 class Archive:
-    """The best expressions of each length, judged on the held-out rows of one problem.
-
-    Parameters
-    ----------
-    problem : LawProblem
-        The problem.
-    deadline : float
-        Moment of `time.monotonic` after which no constants are fitted.
-    tally : Counter
-        How many expressions each stage yielded.
-    """
+    """The best expressions of each length, judged on the held-out rows of one problem."""
 
     problem: LawProblem
-    deadline: float = math.inf
-    tally: Counter[str] = field(default_factory=Counter)
+    deadline: float = math.inf  # moment of `time.monotonic` after which no constants are fitted
+    tally: Counter[str] = field(default_factory=Counter)  # how many expressions each stage yielded
     by_size: dict[int, list[Judged]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -62,29 +62,14 @@ Seeded = Callable[[LawProblem, Clock, Sequence[Expression]], Iterator[Expression
 
 @dataclass(frozen=True)
 class Stages:
-    """The stages of a search; those left out are skipped.
+    """The stages of a search; those left out are skipped."""
 
-    Parameters
-    ----------
-    first : sequence of Stage
-        Run once, on the whole problem.
-    quick : sequence of Stage
-        Run on the problem and on every smaller problem.
-    reduce : callable, optional
-        Yields reductions of a problem.
-    enumerate : Stage, optional
-        Run on the smallest problems.
-    smooth : Stage, optional
-        Run on the whole problem where the stages before find no exact law.
-    search : callable, optional
-        Takes a problem, a clock and expressions to start from; runs as long as there is time.
-    """
-
-    first: Sequence[Stage] = ()
-    quick: Sequence[Stage] = (least_squares_laws,)
-    reduce: Reducer | None = None
-    enumerate: Stage | None = None
-    smooth: Stage | None = None
+    first: Sequence[Stage] = ()  # run once, on the whole problem
+    quick: Sequence[Stage] = (least_squares_laws,)  # run on the problem and on every smaller problem
+    reduce: Reducer | None = None  # yields reductions of a problem
+    enumerate: Stage | None = None  # run on the smallest problems
+    smooth: Stage | None = None  # run on the whole problem where the stages before find no exact law
+    # takes a problem, a clock and expressions to start from; runs as long as there is time
     search: Seeded | None = None
 
 

@@ -22,21 +22,11 @@ MARGINS = np.array([0.05, 0.2, 0.5, 1.0, 2.0, 5.0])  # Distances of a pole or br
 
 
 class Member(NamedTuple):
-    """A curve of h with constants from a grid.
+    """A curve of h with constants from a grid."""
 
-    Parameters
-    ----------
-    place : int
-        Which h.
-    name : str
-        The function: a name of `FUNCTIONS`, "sqrt", "/" for the reciprocal or "/sqrt" for that of the root.
-    slope, shift : float
-        a and b of f(a h + b).
-    """
-
-    place: int
-    name: str
-    slope: float
+    place: int  # which h
+    name: str  # the function: a name of `FUNCTIONS`, "sqrt", "/" for the reciprocal or "/sqrt" for that of the root
+    slope: float  # a and b of f(a h + b)
     shift: float
 
     def expression(self, h: Expression) -> Expression:

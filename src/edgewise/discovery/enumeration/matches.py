@@ -43,40 +43,19 @@ CHUNK = 20_000  # Rows of vectors that are made at once, 5 MB.
 
 
 class Match(NamedTuple):
-    """A proposal: the target is (sum of `above` with factors + constant) / (sum of `below` + constant).
+    """A proposal: the target is (sum of `above` with factors + constant) / (sum of `below` + constant)."""
 
-    Parameters
-    ----------
-    size : int
-        Symbols of the expressions together.
-    above : tuple of tuple of int
-        Terms, each a product of expressions given by their places in the pool.
-    below : tuple of tuple of int
-        Terms of the denominator; empty for none.
-    factor : int, optional
-        Place of an expression that multiplies the whole.
-    with_known : bool
-        Whether the known functions are terms as well, and not only a constant.
-    """
-
-    size: int
-    above: tuple[tuple[int, ...], ...]
-    below: tuple[tuple[int, ...], ...] = ()
-    factor: int | None = None
-    with_known: bool = False
+    size: int  # symbols of the expressions together
+    above: tuple[tuple[int, ...], ...]  # terms, each a product of expressions given by their places in the pool
+    below: tuple[tuple[int, ...], ...] = ()  # terms of the denominator; empty for none
+    factor: int | None = None  # place of an expression that multiplies the whole
+    with_known: bool = False  # whether the known functions are terms as well, and not only a constant
 
 
 class Directions:
     """Values of a pool's expressions without their parts along known functions, as unit vectors, each direction once.
 
-    Parameters
-    ----------
-    pool : Pool
-        The expressions.
-    known : ndarray of shape (P, k)
-        Values of the known functions at the rows of the pool, the constant among them.
-    clock : Clock, optional
-        Once it is over, the longer expressions are left out.
+    Shapes: known (P, k).
     """
 
     def __init__(self, pool: Pool, known: np.ndarray, clock: Clock | None = None):

@@ -76,15 +76,7 @@ class Candidate(NamedTuple):
 
 
 class Columns:
-    """Values and expressions of a pool followed by curves with inner constants.
-
-    Parameters
-    ----------
-    pool : Pool
-        The expressions.
-    problem : LawProblem
-        The problem whose options permit functions.
-    """
+    """Values and expressions of a pool followed by curves with inner constants."""
 
     def __init__(self, pool: Pool, problem: LawProblem):
         self.pool = pool

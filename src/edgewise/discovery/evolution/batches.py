@@ -144,17 +144,7 @@ class Batch:
 class ScaledFits:
     """Fits of factor * program + constant to a target, for all programs of a batch.
 
-    Parameters
-    ----------
-    y, weights : ndarray of shape (R,)
-        The target and its weights.
-
-    Attributes
-    ----------
-    root, basis, goal : ndarray of shape (R,)
-        Roots of the weights, the unit vector of the constant, and the target without its mean, both times the roots.
-    variance : float
-        Weighted variance of the target.
+    Shapes: y, weights (R,), root, basis, goal (R,).
     """
 
     def __init__(self, y: np.ndarray, weights: np.ndarray):

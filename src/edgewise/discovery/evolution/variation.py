@@ -25,17 +25,7 @@ TRIALS = 10  # Attempts at a program that keeps to the limits.
 
 
 class Variation:
-    """Makes programs of a table of operations.
-
-    Parameters
-    ----------
-    table : OperationTable
-        The operations.
-    most : int
-        Nodes of a program, at most.
-    rng : numpy.random.Generator
-        Source of all choices.
-    """
+    """Makes programs of a table of operations."""
 
     def __init__(self, table: OperationTable, most: int, rng: np.random.Generator):
         self.table, self.most, self.rng = table, most, rng

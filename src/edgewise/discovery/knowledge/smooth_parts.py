@@ -51,22 +51,12 @@ PART_DAMPING = DampingRule(first=1e-6, lowest=1e-14, highest=1e12)
 
 @dataclass(frozen=True)
 class Polynomials:
-    """Products of Legendre polynomials of arguments up to a total degree.
+    """Products of Legendre polynomials of arguments up to a total degree."""
 
-    Parameters
-    ----------
-    low, high : ndarray of shape (arguments,)
-        Ends of the range of the arguments, or of their logarithms.
-    logs : ndarray of bool, shape (arguments,)
-        Arguments that are replaced by their logarithms.
-    degree : int
-        The total degree.
-    """
-
-    low: np.ndarray
+    low: np.ndarray  # (arguments,), ends of the range of the arguments, or of their logarithms
     high: np.ndarray
-    logs: np.ndarray
-    degree: int
+    logs: np.ndarray  # (arguments,), arguments that are replaced by their logarithms
+    degree: int  # the total degree
 
     @property
     def exponents(self) -> list[tuple[int, ...]]:
@@ -90,15 +80,9 @@ class Polynomials:
 
 @dataclass(frozen=True)
 class KnownLaw:
-    """A law of the arguments, times a factor and plus a constant.
+    """A law of the arguments, times a factor and plus a constant."""
 
-    Parameters
-    ----------
-    expression : Expression
-        Of the arguments.
-    """
-
-    expression: Expression
+    expression: Expression  # of the arguments
     terms: int = 2
 
     def columns(self, z: np.ndarray) -> np.ndarray:
@@ -111,27 +95,13 @@ Basis = Polynomials | KnownLaw
 
 @dataclass(frozen=True)
 class PartsFit:
-    """A structure with fitted functions.
+    """A structure with fitted functions."""
 
-    Parameters
-    ----------
-    template : Template
-        With its fitted constants.
-    bases : tuple of Basis
-        One for each function.
-    coefficients : tuple of ndarray
-        Those of each basis.
-    squares : ndarray of shape (M,)
-        Weighted squared errors on the held-out rows.
-    loss : float
-        Weighted mean squared error on the rows to fit.
-    """
-
-    template: Template
-    bases: tuple[Basis, ...]
-    coefficients: tuple[np.ndarray, ...]
-    squares: np.ndarray
-    loss: float
+    template: Template  # with its fitted constants
+    bases: tuple[Basis, ...]  # one for each function
+    coefficients: tuple[np.ndarray, ...]  # those of each basis
+    squares: np.ndarray  # (M,), weighted squared errors on the held-out rows
+    loss: float  # weighted mean squared error on the rows to fit
 
     def occurrences(self, x: np.ndarray) -> np.ndarray:
         """The functions at all their places, (N, occurrences), at rows x (N, inputs)."""

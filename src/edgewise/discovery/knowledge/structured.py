@@ -37,24 +37,12 @@ CONSTANT_STARTS = 30  # Random starts of a structure that has only constants; a 
 
 @dataclass
 class StructuredEngine:
-    """One run of the search for laws of a known structure, with the interface of `Engine`.
+    """One run of the search for laws of a known structure, with the interface of `Engine`."""
 
-    Parameters
-    ----------
-    archive : Archive
-        Of the whole problem.
-    clock : Clock
-        The time of the run.
-    stages : Stages
-        The stages, which search for each unknown function.
-    template : Template
-        The structure.
-    """
-
-    archive: Archive
-    clock: Clock
-    stages: Stages
-    template: Template
+    archive: Archive  # of the whole problem
+    clock: Clock  # the time of the run
+    stages: Stages  # the stages, which search for each unknown function
+    template: Template  # the structure
 
     def __post_init__(self) -> None:
         self.failures: list[str] = []

@@ -68,24 +68,12 @@ LARGEST_FITTED_POWER = 12.0  # A choice: larger ones stand in no law that was ev
 
 @dataclass(frozen=True)
 class LinearFit:
-    """A sum of some columns fitted to a target.
+    """A sum of some columns fitted to a target."""
 
-    Parameters
-    ----------
-    places : ndarray of int
-        The columns.
-    coefficients : ndarray
-        Their coefficients.
-    error : float
-        Root mean square residual over the standard deviation of the target.
-    criterion : float
-        Schwarz's criterion N log(error^2) + log(N) * columns.
-    """
-
-    places: np.ndarray
-    coefficients: np.ndarray
-    error: float
-    criterion: float
+    places: np.ndarray  # the columns
+    coefficients: np.ndarray  # their coefficients
+    error: float  # root mean square residual over the standard deviation of the target
+    criterion: float  # schwarz's criterion N log(error^2) + log(N) * columns
 
 
 def least_squares_laws(problem: LawProblem, clock: Clock) -> Iterator[Expression]:

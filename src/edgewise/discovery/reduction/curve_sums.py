@@ -84,21 +84,11 @@ CURVES = (
 
 @dataclass(frozen=True)
 class CurveSum:
-    """A proposal that two inputs act through one combination.
+    """A proposal that two inputs act through one combination."""
 
-    Parameters
-    ----------
-    inputs : tuple of int
-        The two inputs.
-    combination : Expression
-        Their combination.
-    doubt : float
-        The share of the gradients that the proposal leaves, plus a little for each symbol.
-    """
-
-    inputs: tuple[int, int]
-    combination: Expression
-    doubt: float
+    inputs: tuple[int, int]  # the two inputs
+    combination: Expression  # their combination
+    doubt: float  # the share of the gradients that the proposal leaves, plus a little for each symbol
 
 
 def proposed_curve_sums(model: SmoothModel, x: np.ndarray, algebraic: bool) -> list[CurveSum]:

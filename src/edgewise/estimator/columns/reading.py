@@ -45,30 +45,19 @@ def _rows_that(count: int, rows: int, one: str, several: str) -> str:
 
 @dataclass(frozen=True, eq=False)
 class RowCheck:
-    """Rows with missing values, unseen levels, or values outside the training range; the result of `check_rows`.
+    """Rows with missing values, unseen levels, or values outside the training range; the result of `check_rows`."""
 
-    Attributes
-    ----------
-    names : tuple of str
-        The columns of the table that the model uses.
-    outside : ndarray of bool, shape (N, columns)
-        Numbers beyond the training range by more than a quarter of it, and levels that did not occur in training.
-    missing : ndarray of bool, shape (N, columns)
-        Missing values.
-    averaged : ndarray of bool, shape (N, columns)
-        Values that no training row is like, so that predictions average over the training values of the column.
-    mostly_missing : ndarray of bool, shape (N,)
-        Rows that lack more than half of their values, and more than ten of the training rows did.
-    ranges : tuple of str
-        The training range of each column in words; "" for a category.
-    """
-
-    names: tuple[str, ...]
+    names: tuple[str, ...]  # the columns of the table that the model uses
+    # (N, columns), numbers beyond the training range by more than a quarter of it, and levels that did not occur in
+    # training
     outside: np.ndarray
-    missing: np.ndarray
+    missing: np.ndarray  # (N, columns), missing values
+    # (N, columns), values that no training row is like, so that predictions average over the training values of the
+    # column
     averaged: np.ndarray
+    # (N,), rows that lack more than half of their values, and more than ten of the training rows did
     mostly_missing: np.ndarray
-    ranges: tuple[str, ...]
+    ranges: tuple[str, ...]  # the training range of each column in words; "" for a category
 
     @property
     def flagged(self) -> np.ndarray:
@@ -265,26 +254,7 @@ class RowReader(BaseEstimator):
         return self.encoder_.inputs_of(self._codes(X))
 
     def check_rows(self, X: Rows) -> RowCheck:
-        """Report for each row what is missing and what lies outside the training data.
-
-        Parameters
-        ----------
-        X : array-like or frame of shape (N, d)
-
-        Returns
-        -------
-        RowCheck
-            Flags for each cell, and sentences with counts; `check.flagged` marks the rows.
-
-        Examples
-        --------
-        >>> from edgewise import KANRegressor
-        >>> X = np.linspace(0, 1, 40)[:, None]
-        >>> model = KANRegressor(hidden=(), grid_size=3, regularization=1e-3).fit(X, X[:, 0])
-        >>> check = model.check_rows([[0.5], [7.0]])
-        >>> check.flagged.tolist(), check.to_dict(1)
-        ([False, True], {'x': 'outside'})
-        """
+        """Report for each row what is missing and what lies outside the training data. Shapes: X (N, d)."""
         return self._check_codes(self._codes(X))
 
     def _check_codes(self, codes: np.ndarray) -> RowCheck:

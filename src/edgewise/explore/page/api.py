@@ -31,15 +31,7 @@ MODEL_NAME, SCRIPT_NAME, EDITS_NAME = "edited.safetensors", "repeat.py", "edits.
 
 
 class Requests:
-    """Answers of a session to the requests of pages.
-
-    Parameters
-    ----------
-    session : Session
-        The model that is edited.
-    folder : str, optional
-        Where the edits, the model and the script are written; without it nothing is, and `save` returns the script.
-    """
+    """Answers of a session to the requests of pages."""
 
     def __init__(self, session: Session, folder: str | None = None) -> None:
         self.session, self.folder = session, folder

@@ -115,22 +115,7 @@ def application(requests: Answers, token: str, port: int) -> Starlette:
 
 
 class Server:
-    """A server that is ready to run, with the address of its page.
-
-    Parameters
-    ----------
-    requests : Answers
-        The answers.
-    port : int
-        The port; 0 for a free one.
-
-    Raises
-    ------
-    InputError
-        The port is taken.
-    MissingExtraError
-        The extra `explore` is not installed.
-    """
+    """A server that is ready to run, with the address of its page."""
 
     def __init__(self, requests: Answers, port: int = 0) -> None:
         try:

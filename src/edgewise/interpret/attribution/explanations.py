@@ -371,55 +371,29 @@ def explain_global(
 
 
 def most_varying(prediction: np.ndarray) -> int:
-    """Return the number of the output that varies most; of equal ones, such as two probabilities, the last.
-
-    Examples
-    --------
-    >>> p = np.array([0.2, 0.3, 0.9])
-    >>> most_varying(np.column_stack([1 - p, p])), most_varying(np.column_stack([3 * p, p]))
-    (1, 0)
-    """
+    """Return the number of the output that varies most; of equal ones, such as two probabilities, the last."""
     spread = prediction.std(0)
     near = spread >= spread.max() * (1 - 1e-9)  # a choice: rounding must not decide which of two classes is described
     return int(np.flatnonzero(near)[-1]) if near.any() else 0
 
 
 def described_output(prediction: np.ndarray) -> int:
-    """Return the number of the output by which a row (outputs,) is described: the second of two classes or the largest.
-
-    Outputs whose sum is 1 are the probabilities of classes. Those of two classes say the same, and their contributions
-    differ in sign only, so that sentences about several rows agree only if they are about one class: the second, as in
-    a summary.
-
-    Examples
-    --------
-    >>> described_output(np.array([0.8, 0.2])), described_output(np.array([0.7, 0.2, 0.1]))
-    (1, 0)
-    """
+    """Return the number of the output that describes a row (outputs,): the second of two classes, or the largest."""
+    # Outputs whose sum is 1 are the probabilities of classes. Those of two classes say the same, and their
+    # contributions differ in sign only, so that sentences about several rows agree only if they are about one class:
+    # the second, as in a summary.
     if are_two_classes(prediction):
         return 1
     return int(prediction.argmax())
 
 
 def are_two_classes(prediction: np.ndarray) -> bool:
-    """Return whether predictions (..., outputs) are the probabilities of two classes.
-
-    Examples
-    --------
-    >>> are_two_classes(np.array([[0.8, 0.2], [0.1, 0.9]])), are_two_classes(np.array([[3.0, 0.2]]))
-    (True, False)
-    """
+    """Return whether predictions (..., outputs) are the probabilities of two classes."""
     return prediction.shape[-1] == 2 and are_probabilities(prediction)
 
 
 def are_probabilities(prediction: np.ndarray) -> bool:
-    """Return whether predictions (..., outputs) of several outputs are the probabilities of classes.
-
-    Examples
-    --------
-    >>> are_probabilities(np.array([[0.7, 0.2, 0.1]])), are_probabilities(np.array([[1.0]]))
-    (True, False)
-    """
+    """Return whether predictions (..., outputs) of several outputs are the probabilities of classes."""
     if prediction.shape[-1] < 2:
         return False
     return bool(np.allclose(prediction.sum(-1), 1.0) and prediction.min(initial=0.0) >= 0)
@@ -434,17 +408,8 @@ def _checked_names(names: Sequence[str] | None, count: int, letter: str, argumen
 
 
 def constant_sentence(prediction: np.ndarray, outputs: Sequence[str]) -> str:
-    """Return a sentence about predictions (n, outputs) that are the same in all rows, "" where they are not.
-
-    Several outputs whose sum is 1 in every row are the probabilities of classes.
-
-    Examples
-    --------
-    >>> constant_sentence(np.array([[0.359, 0.641], [0.359, 0.641]]), ["Bonn", "Ulm"])
-    'No input helps: the model always answers Ulm (64.1 % of the rows).'
-    >>> constant_sentence(np.array([[1.0], [2.0]]), ["price"])
-    ''
-    """
+    """Return a sentence about predictions (n, outputs) that are the same in all rows, "" where they are not."""
+    # Several outputs whose sum is 1 in every row are the probabilities of classes.
     if not len(prediction) or (np.ptp(prediction, axis=0) > SAME * np.abs(prediction).max(axis=0)).any():
         return ""
     values, texts = prediction[0], column_texts(prediction[0], 4)

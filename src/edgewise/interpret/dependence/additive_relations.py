@@ -54,34 +54,12 @@ def train_networks(
 ) -> Tensor:
     """Train networks [d, 1, 1] with a Gaussian as the last function, side by side.
 
-    g = exp(-z^2 / 2) with z = sum_i phi_i(x_i) is to be 1 on rows of the data and 0 on rows whose columns were
-    permuted independently (anew in every step), with the L1 and entropy penalty on the size of the functions. A
-    permutation acts on the values of the functions, so all networks cost one product per column and step.
-
-    Parameters
-    ----------
-    values : Tensor
-        (N, d, n), basis functions of each column with mean 0, orthonormal over the rows (0 for a missing one).
-    seeds : int
-        Number of networks.
-    steps : int
-        Number of steps of Adam.
-    sparsity : float
-        Weight of the penalty.
-    columns : float
-        Probability with which a network sees a column.
-    generator : torch.Generator
-        Source of all random numbers.
-
-    Returns
-    -------
-    Tensor
-        Coefficients (seeds, d, n).
-
-    References
-    ----------
-    Liu et al., "KAN: Kolmogorov-Arnold Networks" (arXiv 2404.19756), section 3.3.
+    Shapes: values (N, d, n); returns (seeds, d, n).
     """
+    # g = exp(-z^2 / 2) with z = sum_i phi_i(x_i) is to be 1 on rows of the data and 0 on rows whose columns were
+    # permuted independently (anew in every step), with the L1 and entropy penalty on the size of the functions. A
+    # permutation acts on the values of the functions, so all networks cost one product per column and step.
+    # Liu et al., "KAN: Kolmogorov-Arnold Networks" (arXiv 2404.19756), section 3.3.
     rows, d, n = values.shape
     basis_values = values.float().permute(1, 0, 2).contiguous()
     single = torch.float32  # whatever the caller's default is
@@ -356,17 +334,7 @@ class _Candidate:
 
 
 class _RelationSearch:
-    """The basis functions of every column on both halves of the rows, and the search for relations among them.
-
-    Attributes
-    ----------
-    tests : int
-        Tests that were made so far.
-    counted : Counter
-        How many networks found each subset.
-    columns_seen : list of set of int
-        The columns that each network saw.
-    """
+    """The basis functions of every column on both halves of the rows, and the search for relations among them."""
 
     def __init__(self, x: Tensor, grid_size: int, loosest: float, generator: torch.Generator):
         self.loosest, self.generator = loosest, generator

@@ -272,21 +272,7 @@ def prune_with_report(
 
 
 class _Pruning:
-    """State of a pruning.
-
-    Attributes
-    ----------
-    model : KAN
-        The network that is left, without dead nodes.
-    problem : Problem
-        The problem with the columns of `model` only.
-    kept : Kept
-        Nodes and sums of `model`, as numbered in the given network.
-    removals : list of Removal
-        The steps so far.
-    loss : float
-        Loss of `model` on the judging data.
-    """
+    """State of a pruning."""
 
     def __init__(
         self, given: KAN, problem: Problem, tolerance: float, precision: float, refit: int, penalty: Penalty | None

@@ -159,17 +159,11 @@ def _power_of(base: Expression, exponent: float) -> Expression:
 
 @dataclass
 class _Level:
-    """Nodes of one level of the network.
+    """Nodes of one level of the network."""
 
-    Attributes
-    ----------
-    nodes : list
-        Each node is a product of sums (mostly of a single one), each sum a list of edges.
-    places : dict
-        Number of the node that holds a value; several nodes may hold the same value, as copies.
-    """
-
+    # each node is a product of sums (mostly of a single one), each sum a list of edges
     nodes: list[list[list[_Edge]]] = field(default_factory=list)
+    # number of the node that holds a value; several nodes may hold the same value, as copies
     places: dict[tuple[Expression, int], int] = field(default_factory=dict)
 
 

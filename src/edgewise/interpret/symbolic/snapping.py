@@ -238,35 +238,15 @@ def _with_target(problem: Regression, output: int) -> Regression:
 
 @dataclass(frozen=True, eq=False)
 class _State:
-    """A network in which some edges are snapped.
+    """A network in which some edges are snapped."""
 
-    Attributes
-    ----------
-    model : KAN
-        The network.
-    loss : float
-        Its mean squared error, infinite where it is undefined.
-    symbols : mapping of Place to int
-        Complexity of each edge that is snapped.
-    """
-
-    model: KAN
-    loss: float
-    symbols: Mapping[Place, int]
+    model: KAN  # the network
+    loss: float  # its mean squared error, infinite where it is undefined
+    symbols: Mapping[Place, int]  # complexity of each edge that is snapped
 
 
 class _Snapping:
-    """Data and steps of one symbolification; networks and data are float64.
-
-    Attributes
-    ----------
-    start : KAN
-        The given network.
-    x, y : Tensor
-        Training data, (N, inputs) and (N, 1).
-    problem : Regression
-        The training data with their weights.
-    """
+    """Data and steps of one symbolification; networks and data are float64. Shapes: x, y (N, inputs)."""
 
     def __init__(self, model: KAN, problem: Regression, table: Mapping[str, Elementary]):
         self.start = copy.deepcopy(model).double()

@@ -43,16 +43,7 @@ class RowSum(Protocol):
     def __call__(self, function: Callable[[Array, Array, Array], tuple[Array, ...]]) -> tuple[Array, ...]:
         """Return the sums over all parts of the table of what a function returns for them.
 
-        Parameters
-        ----------
-        function : callable
-            Takes inputs (n, inputs), responses (n, m) or (n,), and weights (n,) of some rows, and returns arrays whose
-            shapes are the same for all; it can be pickled.
-
-        Raises
-        ------
-        OutOfTime
-            The time is over, see `refined`.
+        Shapes: function (n, inputs).
         """
         ...
 
@@ -64,24 +55,14 @@ class NormalSums:
     Most columns of a row are zero in the space of all B-splines: four of each input are not. So the normal matrix is
     summed there, with a tenth to a hundredth of the multiplications, and carried over to the columns of the design
     afterwards.
-
-    Parameters
-    ----------
-    design : Design
-        The columns.
-    family : Family or None
-        The loss; None for squared errors, whose responses may have several columns. Several predictors of a family
-        share one normal matrix, see `shared_normal`.
-    coef : ndarray of shape (p, m)
-        Coefficients of the m predictors at which the loss is approximated.
-    floor : float
-        Least information of a row.
     """
 
-    design: Design
+    design: Design  # the columns
+    # the loss; None for squared errors, whose responses may have several columns. Several predictors of a family share
+    # one normal matrix, see `shared_normal`
     family: Family | None
-    coef: Array
-    floor: float = 0.0
+    coef: Array  # (p, m), coefficients of the m predictors at which the loss is approximated
+    floor: float = 0.0  # least information of a row
 
     def __call__(self, x: Array, y: Array, weight: Array) -> tuple[Array, ...]:
         """Return the normal matrix of [1, response, all B-splines, columns of pairs], and deviance and information."""
@@ -141,20 +122,11 @@ class SlopeSums:
     """The deviance of several predictors and its slope, of some rows: `RowSum` adds those of all.
 
     A row costs as many multiplications as it has entries, not the square of them as in `NormalSums`.
-
-    Parameters
-    ----------
-    design : Design
-        The columns.
-    family : Family
-        The loss.
-    coef : ndarray of shape (p, m)
-        Coefficients of the m predictors.
     """
 
-    design: Design
-    family: Family
-    coef: Array
+    design: Design  # the columns
+    family: Family  # the loss
+    coef: Array  # (p, m), coefficients of the m predictors
 
     def __call__(self, x: Array, y: Array, weight: Array) -> tuple[Array, ...]:
         """Return the weighted scores summed with 1, all B-splines and the columns of pairs, and the deviance."""

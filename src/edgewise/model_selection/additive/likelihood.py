@@ -34,39 +34,18 @@ ROUNDING = (
 
 @dataclass(frozen=True)
 class RemlFit:
-    """Coefficients and strengths of maximal restricted likelihood.
+    """Coefficients and strengths of maximal restricted likelihood."""
 
-    Parameters
-    ----------
-    coef : ndarray
-        Coefficients of all columns, (p,); zeros for groups that vanished. Of several responses (p, m).
-    strength : ndarray
-        Strength of each group's ridge, (groups,), infinite for groups that vanished.
-    covariance : ndarray
-        Bayesian covariance of the coefficients, (p, p): dispersion (X'WX + S)^-1.
-    edf : ndarray
-        Effective degrees of freedom of each group, (groups,).
-    dispersion : float
-        Estimated variance of a row of weight 1, or the given one.
-    criterion : float
-        Minus twice the log restricted likelihood, but for a constant.
-    iterations : int
-        Newton steps.
-    converged : bool
-        Whether the tolerance was reached.
-    columns : ndarray, optional
-        Positions, among all columns, of those that were estimated; None for all.
-    """
-
-    coef: Array
-    strength: Array
-    covariance: Array
-    edf: Array
-    dispersion: float
-    criterion: float
-    iterations: int
-    converged: bool
+    coef: Array  # coefficients of all columns, (p,); zeros for groups that vanished. Of several responses (p, m)
+    strength: Array  # strength of each group's ridge, (groups,), infinite for groups that vanished
+    covariance: Array  # bayesian covariance of the coefficients, (p, p): dispersion (X'WX + S)^-1
+    edf: Array  # effective degrees of freedom of each group, (groups,)
+    dispersion: float  # estimated variance of a row of weight 1, or the given one
+    criterion: float  # minus twice the log restricted likelihood, but for a constant
+    iterations: int  # Newton steps
+    converged: bool  # whether the tolerance was reached
     _state: _Criterion = field(repr=False)
+    # positions, among all columns, of those that were estimated; None for all
     columns: NDArray[np.intp] | None = field(default=None, repr=False)
 
     def ridge(self, groups: NDArray[np.intp]) -> Array:
@@ -75,15 +54,10 @@ class RemlFit:
 
     @cached_property
     def corrected_covariance(self) -> Array:
-        """Covariance of the coefficients with the uncertainty of the finite strengths, (p, p), for bands of one curve.
-
-        It is V + J V_rho J' [1]_, with V_rho the inverse of the Hessian of minus the log restricted likelihood in the
-        logs of the strengths (with a prior variance, as in mgcv) and J = -P S_j b the derivative of the coefficients.
-
-        References
-        ----------
-        .. [1] S. Wood, N. Pya and B. Saefken, J. Am. Statist. Assoc. 111 (2016) 1548, section 4.
-        """
+        """Covariance of the coefficients, (p, p), with the uncertainty of finite strengths, for bands of one curve."""
+        # It is V + J V_rho J' [1], with V_rho the inverse of the Hessian of minus the log restricted likelihood in the
+        # logs of the strengths (with a prior variance, as in mgcv) and J = -P S_j b the derivative of the coefficients.
+        # [1] S. Wood, N. Pya and B. Saefken, J. Am. Statist. Assoc. 111 (2016) 1548, section 4.
         likelihood, point = self._state, self._optimum
         assert not self.is_shared
         _, curvature = likelihood.derivatives(point)
@@ -261,19 +235,14 @@ def reml(
 
 
 def vanished_moment(left: Array, score: Array, scale: float) -> Array:
-    """Return the posterior second moment about zero of the coefficients of a group that vanished, (q, q).
-
-    `left` is L = X_g' R X_g (q, q), what the other columns leave of the group's, `score` is X_g' r with the residuals r
-    of the model without the group, and `scale` the variance of a row of weight 1. With variance ratio t the
-    coefficients have the posterior covariance scale (L + I / t)^-1. The ratio is integrated out with the prior under
-    which its shrinkage t m / (1 + t m), m being the mean eigenvalue of L, is uniform [1]_: it is proper, and the
-    likelihood of t is that of `reml`.
-
-    References
-    ----------
-    .. [1] R. Natarajan and R. Kass, "Reference Bayesian methods for generalized linear mixed models", J. Am. Statist.
-       Assoc. 95 (2000) 227.
-    """
+    """Return the posterior second moment about zero of the coefficients of a group that vanished, (q, q)."""
+    # `left` is L = X_g' R X_g (q, q), what the other columns leave of the group's, `score` is X_g' r with the residuals
+    # r of the model without the group, and `scale` the variance of a row of weight 1. With variance ratio t the
+    # coefficients have the posterior covariance scale (L + I / t)^-1. The ratio is integrated out with the prior under
+    # which its shrinkage t m / (1 + t m), m being the mean eigenvalue of L, is uniform [1]: it is proper, and the
+    # likelihood of t is that of `reml`.
+    # [1] R. Natarajan and R. Kass, "Reference Bayesian methods for generalized linear mixed models", J. Am. Statist.
+    # Assoc. 95 (2000) 227.
     values, vectors = np.linalg.eigh((left + left.T) / 2)
     values = np.maximum(values, 0.0)
     if not values.mean() > ABOVE_ZERO:

@@ -31,23 +31,12 @@ TRIED_SIZES = 60  # numbers of products at which the error is computed; a choice
 
 @dataclass(frozen=True, eq=False)
 class ExactFit:
-    """A polynomial of samples without noise.
-
-    Parameters
-    ----------
-    polynomial : Polynomial
-    residual : ndarray of shape (k,)
-        Residual of each of the rows that were fitted, by the fit without it.
-    rows : ndarray of shape (k,)
-        Positions of these rows.
-    loss : float
-        Weighted mean square of the residuals.
-    """
+    """A polynomial of samples without noise."""
 
     polynomial: Polynomial
-    residual: np.ndarray
-    rows: np.ndarray
-    loss: float
+    residual: np.ndarray  # (k,), residual of each of the rows that were fitted, by the fit without it
+    rows: np.ndarray  # (k,), positions of these rows
+    loss: float  # weighted mean square of the residuals
 
 
 @dataclass(frozen=True, eq=False)

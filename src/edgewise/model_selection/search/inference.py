@@ -148,17 +148,10 @@ def _with_own_ridges(model: AdditiveModel) -> AdditiveModel:
 
 
 def parameter_factor(fitted: Fitted, model: KAN) -> Tensor:
-    """Return C, (P, K), with C C' the covariance of the network's P parameters.
-
-    The Bayesian covariance of the coefficients, with the uncertainty of the strengths, is carried to the coefficients
-    of the curves exactly, and to the factors of a pair's tensor within its rank (`factor_changes`). The functions
-    inside hidden nodes are taken as known, and inputs without any curve as without influence.
-
-    Raises
-    ------
-    InputError
-        The factor would hold too many numbers.
-    """
+    """Return C, (P, K), with C C' the covariance of the network's P parameters."""
+    # The Bayesian covariance of the coefficients, with the uncertainty of the strengths, is carried to the coefficients
+    # of the curves exactly, and to the factors of a pair's tensor within its rank (`factor_changes`). The functions
+    # inside hidden nodes are taken as known, and inputs without any curve as without influence.
     if fitted.smooth is not None:
         root = _root(fitted.smooth.covariance)
         if root.shape[1] * sum(parameter.numel() for parameter in model.parameters()) > MOST_NUMBERS:

@@ -133,28 +133,9 @@ class EdgeLayer(Layer):
 class WeightedLayer(EdgeLayer):
     """Base class of layers y_o = bias_o + sum_i weight_io f_i(x_i), with one function f_i for all edges of an input.
 
+    Shapes: weight (in, out), weight (in, out), bias (out,).
+
     Derived classes give the functions by `_derivatives`.
-
-    Parameters
-    ----------
-    weight : Tensor
-        The initial weights, (in, out).
-    dtype, device
-        Of the weights and the bias, which starts at zero.
-
-    Attributes
-    ----------
-    weight : Parameter
-        (in, out).
-    bias : Parameter
-        (out,).
-
-    Examples
-    --------
-    >>> from edgewise.nn.layers import GroupLayer
-    >>> layer = GroupLayer(2, 3)
-    >>> isinstance(layer, WeightedLayer), layer.weight.shape, layer.bias.tolist()
-    (True, torch.Size([2, 3]), [0.0, 0.0, 0.0])
     """
 
     def __init__(self, weight: Tensor, dtype: torch.dtype, device: torch.device | str | None) -> None:

@@ -24,24 +24,10 @@ from edgewise.ops.splines.active import active_basis
 
 
 class GroupOptions(TypedDict, total=False):
-    """Further keyword arguments of `GroupLayer`.
+    """Further keyword arguments of `GroupLayer`."""
 
-    Parameters
-    ----------
-    generator : torch.Generator
-        Source of the initial weights; torch's global generator by default.
-    dtype, device
-        Of the weights; torch's default dtype and the CPU by default.
-
-    Examples
-    --------
-    >>> options: GroupOptions = {"dtype": torch.float64}
-    >>> GroupLayer(2, 3, **options).weight.dtype
-    torch.float64
-    """
-
-    generator: torch.Generator | None
-    dtype: torch.dtype | None
+    generator: torch.Generator | None  # source of the initial weights; torch's global generator by default
+    dtype: torch.dtype | None  # of the weights; torch's default dtype and the CPU by default
     device: torch.device | str | None
 
 

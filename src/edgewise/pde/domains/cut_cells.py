@@ -34,50 +34,17 @@ STATE_BASE = 1_000_003  # a prime, whose powers distinguish the states that foll
 
 
 class CutRule:
-    """Points inside of cells that a boundary cuts, on lines across it [1]_, and the places at which lines cross it.
+    """Points inside of cells that a boundary cuts, on lines across it [1], and the places at which lines cross it.
+
+    Shapes: cells (c, n, 2), parted (k,), pieces (b, n), x, weights (N, n), ends, end_weights (m, n), cell, end_cell
+    (N,).
 
     All but the last coordinate are parted where lines along the rest begin to cross the boundary in another way, so
     that the ends of what is inside are smooth functions in each part. Nodes are denser towards its ends, where lengths
     may start as roots: x = (1 - cos a) / 2, with a Gauss-Legendre rule for a.
 
-    Parameters
-    ----------
-    level : callable
-        See `Level`; nothing else is known of the domain.
-    cells : Tensor
-        Ends of each coordinate of the cells, (c, n, 2).
-    order : sequence of int
-        Coordinates; lines are along the last one.
-    nodes : int
-        Nodes of each part of a coordinate; on boundaries that are flat in a cell half as many are as exact.
-    parted : tuple of Tensor, optional
-        Numbers of cells (k,) and places (k,) along the first coordinate where boundaries have corners.
-    pieces : callable, optional
-        Maps points (b, n) to the numbers of the pieces of the boundary that are nearest, (b,): crossings of another
-        piece are another way to cross. Without it boundaries must be smooth in the cells.
-
-    Attributes
-    ----------
-    x, weights : Tensor
-        Points (N, n), and weights (N,) that sum to the volume inside.
-    ends, end_weights : Tensor
-        Places (m, n) at which lines cross the boundary within the cells, and what lines stand for, (m,).
-    cell, end_cell : Tensor
-        Numbers of the cells of both, (N,) and (m,).
-
-    References
-    ----------
-    .. [1] R. Saye, "High-order quadrature methods for implicitly defined surfaces and volumes in hyperrectangles", SIAM
-       J. Sci. Comput. 37, 2015, A993.
-
-    Examples
-    --------
-    Half of a square: what lies below its diagonal.
-
-    >>> square = torch.tensor([[[0.0, 1.0], [0.0, 1.0]]], dtype=torch.float64)
-    >>> rule = CutRule(lambda x: x[:, 1] - x[:, 0], square, (0, 1), 6)
-    >>> round(float(rule.weights.sum()), 6), round(float(rule.ends[:, 0].mean()), 6)
-    (0.5, 0.5)
+    [1] R. Saye, "High-order quadrature methods for implicitly defined surfaces and volumes in hyperrectangles", SIAM J.
+    Sci. Comput. 37, 2015, A993.
     """
 
     def __init__(

@@ -306,21 +306,13 @@ class Mesh:
 
 
 def left_out(layer: TensorLayer, domain: Domain | Sequence[Domain]) -> list[Tensor]:
-    """Estimate the error of a spline in each interval of each coordinate, relative to its field.
-
-    Errors (grid_size,) are the largest over the other coordinates; outside of the domain, or of one for each output,
-    nothing counts.
-
-    Notes
-    -----
-    The jump of the last derivative at the interval's ends is its width h times the derivative after that, f. Splines of
-    degree d come as close as K (h / pi)^(d + 1) f to any function, with Favard's constants K, 4 / pi at most [1]_; to a
-    smooth one, once its grid is fine enough, about 2^d times closer.
-
-    References
-    ----------
-    .. [1] N. Korneichuk, "Exact Constants in Approximation Theory", 1991, ch. 4.
-    """
+    """Estimate the error of a spline in each interval of each coordinate, relative to its field."""
+    # Errors (grid_size,) are the largest over the other coordinates; outside of the domain, or of one for each output,
+    # nothing counts.
+    # The jump of the last derivative at the interval's ends is its width h times the derivative after that, f. Splines
+    # of degree d come as close as K (h / pi)^(d + 1) f to any function, with Favard's constants K, 4 / pi at most [1];
+    # to a smooth one, once its grid is fine enough, about 2^d times closer.
+    # [1] N. Korneichuk, "Exact Constants in Approximation Theory", 1991, ch. 4.
     coef = layer.coef.detach()
     sizes = coef.abs().flatten(0, -2).amax(0)
     coef = coef / sizes.clamp(min=max(SMALL_FIELD * float(sizes.max()), ABOVE_ZERO))
@@ -349,21 +341,7 @@ def grown(
     *,
     most: float = math.inf,
 ) -> list[Tensor]:
-    """Breakpoints of a grid with more coefficients, in which the intervals of largest error are halved in turn.
-
-    Parameters
-    ----------
-    layer : TensorLayer
-        The spline on the present grid.
-    domain : Domain or sequence of Domain
-        Domain outside of which nothing counts, or one for each output.
-    factor : float
-        Factor of the number of coefficients.
-    coarser : TensorLayer, optional
-        Spline of the stage before, which shows where halving lowered the error less than for smooth functions.
-    most : float
-        Largest number of coefficients.
-    """
+    """Breakpoints of a grid with more coefficients, in which the intervals of largest error are halved in turn."""
     lists = [points.tolist() for points in layer.breakpoints]
     errors = left_out(layer, domain)
     gains = _gains(layer, errors, coarser, domain)
@@ -392,15 +370,10 @@ def grown(
 def respaced(
     layer: TensorLayer, domain: Domain | Sequence[Domain], factor: float, *, most: float = math.inf
 ) -> list[Tensor]:
-    """Breakpoints of a grid with about `factor` times as many coefficients, in which all intervals have the same error.
-
-    An interval of error e gets a share e^(1 / (degree + 1)) of the new ones [1]_. The coordinates share the
-    coefficients so that the intervals of all of them have the same error. Arguments are those of `grown`.
-
-    References
-    ----------
-    .. [1] C. de Boor, "A Practical Guide to Splines", ch. XII, program NEWNOT.
-    """
+    """Breakpoints of a grid with about `factor` times as many coefficients and equal errors of all intervals."""
+    # An interval of error e gets a share e^(1 / (degree + 1)) of the new ones [1]. The coordinates share the
+    # coefficients so that the intervals of all of them have the same error. Arguments are those of `grown`.
+    # [1] C. de Boor, "A Practical Guide to Splines", ch. XII, program NEWNOT.
     loads = [e ** (1 / (degree + 1)) for e, degree in zip(left_out(layer, domain), layer.degrees, strict=True)]
     loads = [load.clamp(min=LEAST_LOAD * float(load.mean())) for load in loads]
     wanted = min(factor * math.prod(layer.coef.shape[:-1]), most / layer.out_features)

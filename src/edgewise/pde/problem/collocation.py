@@ -63,24 +63,14 @@ class SamplingOptions(TypedDict, total=False):
 
 @dataclass(frozen=True, eq=False)
 class Sampling:
-    """Choice of the collocation points.
+    """Choice of the collocation points."""
 
-    Parameters
-    ----------
-    points, boundary_points, how, seed
-        See `SamplingOptions`.
-    interior : Tensor, optional
-        Points inside the domain, (N, n), to use instead of drawn ones.
-    mesh : Mesh, optional
-        Source of all points, instead of all of the above but the seed.
-    """
-
-    points: int = 2000
+    points: int = 2000  # see `SamplingOptions`
     boundary_points: int | None = None
     how: str = "sobol"
     seed: int = 0
-    interior: Tensor | None = None
-    mesh: Mesh | None = None
+    interior: Tensor | None = None  # points inside the domain, (N, n), to use instead of drawn ones
+    mesh: Mesh | None = None  # source of all points, instead of all of the above but the seed
 
     def __post_init__(self) -> None:
         check_count(self.points, "points")

@@ -92,42 +92,7 @@ class TrainedNetwork:
 
 
 class History(WorkBudget):
-    """Record of a solve.
-
-    Parameters
-    ----------
-    problem : Collocation
-        The problem; its own points are not used.
-    seed : int
-        Seed of the points at which residuals and changes are measured.
-    budget : float
-        Work allowed, in units of `edgewise.settings.EQUATION_BUDGET_WORK`.
-    time_limit : float, optional
-        Wall seconds allowed.
-    progress : callable, optional
-        Receives a `Progress` after every part of the work.
-    journal : Journal, optional
-        Keeps every training, so that a later solve need not repeat those that are there.
-
-    Attributes
-    ----------
-    limit, work : float
-        Multiply-adds allowed and spent.
-    stages : list of Stage
-        Results of the stages so far.
-    best : TrainedNetwork or None
-        Result of the last stage.
-    separation : float
-        Relative error of sources and of the data of conditions in separated form; 0 where they are not separated.
-    remark : str
-        A clause on the problem that users of the solution have to know; "" for none.
-    aside : tuple or None
-        The best network of another method and its stages, for which a beginning is no alternative.
-    has_result : bool
-        Whether there is something to return: a stage, a slab of time or a step for unknown fields.
-    deadline : Deadline
-        That of the solve, for all that it calls.
-    """
+    """Record of a solve."""
 
     def __init__(
         self,

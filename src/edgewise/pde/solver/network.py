@@ -35,13 +35,6 @@ class SeparableNetwork(Chain):
     """Network in which every field is a sum of separable functions, products of one spline of each coordinate.
 
     Its layers are a `SeparableLayer` and a `DenseLayer` with fixed weights of one, so that it trains like any network.
-
-    Parameters
-    ----------
-    separable : SeparableLayer
-        Layer of all terms, those of the first field first.
-    fields : int
-        Number of fields; every field has the same number of terms, the rank.
     """
 
     def __init__(self, separable: SeparableLayer, fields: int):
@@ -124,15 +117,7 @@ def tensor_network(problem: Collocation, grid_size: int, degree: int) -> TensorN
 
 
 class PeriodicNetwork(Chain):
-    """A periodic layer followed by the layers of a KAN or an MLP.
-
-    Parameters
-    ----------
-    first : PeriodicLayer
-        Layer that replaces each periodic coordinate by its sine and cosine.
-    inner : Chain
-        Network behind it.
-    """
+    """A periodic layer followed by the layers of a KAN or an MLP."""
 
     def __init__(self, first: PeriodicLayer, inner: Chain):
         super().__init__()

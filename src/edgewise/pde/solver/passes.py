@@ -68,28 +68,7 @@ STOPPED = {
 
 
 class PassWatch:
-    """Reports the progress of a pass through time, and ends one that would not reach the last moment.
-
-    Parameters
-    ----------
-    history : History
-        Of the solve.
-    allowed : float
-        Tolerance of the pass.
-    stop : list of StopReason
-        Receives the reason where the whole solve ends.
-    march_of : type
-        Kind of the pass.
-
-    Attributes
-    ----------
-    looser : float or None
-        Tolerance with which to begin again, because at its present pace this first pass needs more than the budget or
-        the time.
-    is_out_of_reach : bool
-        Whether this pass ended: after a complete one because at its present pace it needs much more than is left, the
-        first one because half of the budget is spent within the first hundredth of the time.
-    """
+    """Reports the progress of a pass through time, and ends one that would not reach the last moment."""
 
     def __init__(self, history: History, allowed: float, stop: list[StopReason], march_of: type[SlabMarch]):
         self.history, self.allowed, self.stop = history, allowed, stop

@@ -87,53 +87,21 @@ START_SEED_STEP, RANK_SEED_STEP = 1000, 17  # between the seeds of one start, or
 
 @dataclass(frozen=True)
 class Plan:
-    """Choices of a solve, by the user or by default.
+    """Choices of a solve, by the user or by default."""
 
-    Parameters
-    ----------
-    shape : tuple or str
-        Hidden layers of a KAN, `TENSOR` or `SEPARABLE`.
-    grid_size, degree : int
-        Intervals of the coarsest grid, and degree of the splines.
-    method : Method
-        Optimisation method.
-    starts : int
-        Number of starts of networks that are not linear in their parameters.
-    seed : int
-        Seed of points and weights.
-    most : int
-        Largest number of parameters.
-    resample : bool
-        Whether points are chosen anew for each network; if not, those of the problem are kept.
-    start : Module, optional
-        Network of another solution, from which the training begins.
-    """
-
-    shape: tuple | str
-    grid_size: int
+    shape: tuple | str  # hidden layers of a KAN, `TENSOR` or `SEPARABLE`
+    grid_size: int  # intervals of the coarsest grid, and degree of the splines
     degree: int
-    method: Method
-    starts: int
-    seed: int
-    most: int
-    resample: bool = True
-    start: nn.Module | None = None
+    method: Method  # optimisation method
+    starts: int  # number of starts of networks that are not linear in their parameters
+    seed: int  # seed of points and weights
+    most: int  # largest number of parameters
+    resample: bool = True  # whether points are chosen anew for each network; if not, those of the problem are kept
+    start: nn.Module | None = None  # network of another solution, from which the training begins
 
 
 class Refinement:
-    """Refinement of one network, stage by stage, recorded in a history.
-
-    Parameters
-    ----------
-    problem : Collocation
-        The problem.
-    plan : Plan
-        Choices of the solve.
-    history : History
-        Record of work and stages.
-    tolerance : float
-        Estimated relative error at which the refinement ends.
-    """
+    """Refinement of one network, stage by stage, recorded in a history."""
 
     def __init__(self, problem: Collocation, plan: Plan, history: History, tolerance: float):
         self.problem, self.plan, self.history, self.tolerance = problem, plan, history, tolerance

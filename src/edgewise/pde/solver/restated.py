@@ -51,18 +51,10 @@ NOTHING = Trial(0.0, 0.0)  # fields that are zero
 
 @dataclass(frozen=True, eq=False)
 class ResidualsInUnits:
-    """Residuals as a function of fields that are divided by units, see `Residuals`.
+    """Residuals as a function of fields that are divided by units, see `Residuals`."""
 
-    Parameters
-    ----------
-    residuals : callable
-        The residuals as a function of the fields themselves.
-    units : mapping
-        Unit of each field.
-    """
-
-    residuals: Residuals
-    units: Mapping[str, float]
+    residuals: Residuals  # the residuals as a function of the fields themselves
+    units: Mapping[str, float]  # unit of each field
 
     def __call__(self, context: EvaluationContext) -> list[Tensor]:
         fields = {name: field.times(self.units[name]) for name, field in context.fields.items()}
@@ -83,21 +75,15 @@ def in_own_units(
 
 
 def units_of(form: StrongForm) -> dict[str, float]:
-    """Sizes of the fields, rounded to powers of two; empty if they are all near one, or not known.
-
-    The rows of a matrix are the residuals of the equation and of all conditions, its columns are the fields, for waves
-    as long as the domain, and the sources. Factors of its rows and columns bring all entries as near to one as they
-    can, in the mean square of logarithms, where the column of the sources has no factor [1]_: those of the columns are
-    the sizes. They change with the units of the statement as the fields do. In a nonlinear problem the entries depend
-    on the sizes, round after round.
-
-    Problems with unknown fields, interfaces, delays or hard conditions are solved as they are stated.
-
-    References
-    ----------
-    .. [1] A. Curtis, J. Reid, "On the automatic scaling of matrices for Gaussian elimination", J. Inst. Maths Applics
-       10, 1972, 118.
-    """
+    """Sizes of the fields, rounded to powers of two; empty if they are all near one, or not known."""
+    # The rows of a matrix are the residuals of the equation and of all conditions, its columns are the fields, for
+    # waves as long as the domain, and the sources. Factors of its rows and columns bring all entries as near to one as
+    # they can, in the mean square of logarithms, where the column of the sources has no factor [1]: those of the
+    # columns are the sizes. They change with the units of the statement as the fields do. In a nonlinear problem the
+    # entries depend on the sizes, round after round.
+    # Problems with unknown fields, interfaces, delays or hard conditions are solved as they are stated.
+    # [1] A. Curtis, J. Reid, "On the automatic scaling of matrices for Gaussian elimination", J. Inst. Maths Applics
+    # 10, 1972, 118.
     if form.smoothed_fields or form.parts is not None or form.has_delays or form.hard.values:
         return {}
     terms = [(term, *probes(form.domain, term.pieces or None)) for term in (form.equation_term, *form.condition_terms)]

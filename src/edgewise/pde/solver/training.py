@@ -25,15 +25,7 @@ CUT_DAMPING = 1e-9
 
 
 class Patience:
-    """Callback that ends a training when several steps in a row lower the loss too little.
-
-    Parameters
-    ----------
-    least_gain : float
-        Share of the loss that a step must gain.
-    steps : int
-        Number of steps in a row without such a gain that end the training.
-    """
+    """Callback that ends a training when several steps in a row lower the loss too little."""
 
     def __init__(self, least_gain: float, steps: int):
         self.least_gain, self.steps = least_gain, steps
@@ -61,18 +53,10 @@ class Patience:
 
 @dataclass(frozen=True)
 class TrainingOutcome:
-    """Result of a training.
+    """Result of a training."""
 
-    Parameters
-    ----------
-    loss : float
-        Last loss, infinite if it is not a number.
-    steps : int
-        Number of steps made.
-    """
-
-    loss: float
-    steps: int
+    loss: float  # last loss, infinite if it is not a number
+    steps: int  # number of steps made
 
 
 def train_network(

@@ -73,14 +73,9 @@ OFF_CORNER = 1e-6  # points closer to a corner, relative to the domain, have no 
 
 @dataclass(frozen=True)
 class Operator:
-    """Kind of a linear equation whose leading part is a function times the Laplacian.
+    """Kind of a linear equation whose leading part is a function times the Laplacian."""
 
-    Parameters
-    ----------
-    square : float or None
-        The number c if the equation is, but for this function, laplacian u + c u = f; None where it is another one.
-    """
-
+    # the number c if the equation is, but for this function, laplacian u + c u = f; None where it is another one
     square: float | None
 
     @property

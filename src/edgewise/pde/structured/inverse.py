@@ -65,17 +65,9 @@ SHORTEST_STEP = 1e-3  # a damped step, as a part of Newton's. A choice
 
 
 class UncertainNetwork(TensorNetwork):
-    """Network of one `TensorLayer` whose coefficients have a covariance.
+    """Network of one `TensorLayer` whose coefficients have a covariance."""
 
-    Parameters
-    ----------
-    layer : TensorLayer
-        The layer.
-    root : Tensor
-        R, (coefficients, r): the covariance of the coefficients is R R'.
-    """
-
-    root: Tensor
+    root: Tensor  # R, (coefficients, r): the covariance of the coefficients is R R'
 
     def __init__(self, layer: TensorLayer, root: Tensor):
         super().__init__(layer)
@@ -92,55 +84,24 @@ class UncertainNetwork(TensorNetwork):
 
 @dataclass(frozen=True, eq=False)
 class InverseFit:
-    """Fields and unknown coefficients on one grid.
+    """Fields and unknown coefficients on one grid."""
 
-    Parameters
-    ----------
-    network : UncertainNetwork
-        The fields.
-    problem : Collocation
-        The problem with the coefficients that were found.
-    noise : float
-        Standard deviation of the measurements.
-    values : int
-        Number of measurements.
-    freedom : float
-        Effective number of parameters.
-    order : int
-        Order of the derivatives whose mean square is the roughness.
-    strengths : mapping
-        Strength of the smoothness of each unknown field.
-    standard_errors : mapping
-        Standard errors of unknown coefficients.
-    loss : float
-        Mean squared residual of the equation and the conditions.
-    points : int
-        Number of collocation points.
-    work : float
-        Multiply-adds.
-    rises : mapping
-        For each unknown field, by how many standard errors of a linear problem the likelihood falls at `PROFILED` of
-        them on both sides along the least known direction, with all else at its best; empty without standard errors.
-    is_settled : bool
-        Whether fields, strengths and noise changed no more at the end.
-    is_interrupted : bool
-        Whether Ctrl-C ended the fit.
-    """
-
-    network: UncertainNetwork
-    problem: Collocation
-    noise: float
-    values: int
-    freedom: float
-    order: int
-    strengths: Mapping[str, float]
-    standard_errors: Mapping[str, float]
-    loss: float
-    points: int
-    work: float
+    network: UncertainNetwork  # the fields
+    problem: Collocation  # the problem with the coefficients that were found
+    noise: float  # standard deviation of the measurements
+    values: int  # number of measurements
+    freedom: float  # effective number of parameters
+    order: int  # order of the derivatives whose mean square is the roughness
+    strengths: Mapping[str, float]  # strength of the smoothness of each unknown field
+    standard_errors: Mapping[str, float]  # standard errors of unknown coefficients
+    loss: float  # mean squared residual of the equation and the conditions
+    points: int  # number of collocation points
+    work: float  # multiply-adds
+    # for each unknown field, by how many standard errors of a linear problem the likelihood falls at `PROFILED` of them
+    # on both sides along the least known direction, with all else at its best; empty without standard errors
     rises: Mapping[str, tuple[float, float]]
-    is_settled: bool = True
-    is_interrupted: bool = False
+    is_settled: bool = True  # whether fields, strengths and noise changed no more at the end
+    is_interrupted: bool = False  # whether Ctrl-C ended the fit
 
     @property
     def has_noise(self) -> bool:
@@ -186,50 +147,22 @@ def _roughness_block(problem: Collocation, mesh: Mesh, name: str, order: int) ->
 def inverse_fits(
     problem: Collocation, names: Sequence[str], watch: Callable[[float, float], bool]
 ) -> Iterator[InverseFit]:
-    """Fit fields to measurements on finer and finer grids.
-
-    Parameters
-    ----------
-    problem : Collocation
-        A problem with measured values.
-    names : sequence of str
-        The unknown fields, which are smoothed.
-    watch : callable
-        Receives the multiply-adds on a grid, and the loss, after each of its steps. False ends the work: the first
-        grid with the fewest steps that give a result, a finer one without.
-
-    Yields
-    ------
-    InverseFit
-        After Ctrl-C on the first grid, its last step, if there is one.
-
-    Raises
-    ------
-    InputError
-        The domain has more than three coordinates, the fields need more than `MOST_DENSE_COEFFICIENTS` on any grid, or
-        the equation is not finite at the measured values.
-
-    Notes
-    -----
-    The equation and the conditions hold but for a hundredth of the noise; among their solutions the sum of squared
-    deviations from the measurements plus strength times roughness, the mean square of all second derivatives, of each
-    unknown field is least. Strengths and noise are those of the largest restricted likelihood of the problem linearised
-    about the solution, by the update of [1]_ after every Newton step; the order of the derivatives in the roughness is
-    that of the least generalised cross-validation on the first grid [3]_. Fields and covariance are means over a common
-    factor of all strengths, see `averaged_over_strengths`, given the data; such intervals cover in the mean over the
-    domain [2]_. The covariance is of the linearised problem, and wider where the profile of the likelihood falls more
-    slowly [4]_.
-
-    References
-    ----------
-    .. [1] S. Wood, M. Fasiolo, "A generalized Fellner-Schall method for smoothing parameter optimization with
-       application to Tweedie location, scale and shape models", Biometrics 73, 2017, 1071.
-    .. [2] D. Nychka, "Bayesian confidence intervals for smoothing splines", J. American Statistical Association 83,
-       1988, 1134.
-    .. [3] G. Wahba, J. Wendelberger, "Some new mathematical methods for variational objective analysis using splines
-       and cross validation", Monthly Weather Review 108, 1980, 1122.
-    .. [4] D. Bates, D. Watts, "Nonlinear regression analysis and its applications", Wiley, 1988, chapter 6.
-    """
+    """Fit fields to measurements on finer and finer grids."""
+    # The equation and the conditions hold but for a hundredth of the noise; among their solutions the sum of squared
+    # deviations from the measurements plus strength times roughness, the mean square of all second derivatives, of each
+    # unknown field is least. Strengths and noise are those of the largest restricted likelihood of the problem
+    # linearised about the solution, by the update of [1] after every Newton step; the order of the derivatives in the
+    # roughness is that of the least generalised cross-validation on the first grid [3]. Fields and covariance are means
+    # over a common factor of all strengths, see `averaged_over_strengths`, given the data; such intervals cover in the
+    # mean over the domain [2]. The covariance is of the linearised problem, and wider where the profile of the
+    # likelihood falls more slowly [4].
+    # [1] S. Wood, M. Fasiolo, "A generalized Fellner-Schall method for smoothing parameter optimization with
+    # application to Tweedie location, scale and shape models", Biometrics 73, 2017, 1071.
+    # [2] D. Nychka, "Bayesian confidence intervals for smoothing splines", J. American Statistical Association 83,
+    # 1988, 1134.
+    # [3] G. Wahba, J. Wendelberger, "Some new mathematical methods for variational objective analysis using splines and
+    # cross validation", Monthly Weather Review 108, 1980, 1122.
+    # [4] D. Bates, D. Watts, "Nonlinear regression analysis and its applications", Wiley, 1988, chapter 6.
     domain, start = problem.domain, None
     if domain.dimension not in FIRST_INTERVALS_OF_FIELDS:
         raise InputError(f"unknown fields need a domain of at most three coordinates, got {domain.dimension}")

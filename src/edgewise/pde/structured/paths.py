@@ -31,24 +31,12 @@ SAME_SHARE, SAME_FIELDS = 3e-2, 1e-2
 
 
 class PathPoint(NamedTuple):
-    """A point of a path.
+    """A point of a path."""
 
-    Parameters
-    ----------
-    coef : ndarray
-        Coefficients, (n_1, ..., n_d, fields).
-    share : float
-        Share of the residual of the start that the equations leave.
-    tangent : ndarray
-        Change of the coefficients along the path.
-    slope : float
-        Change of the share along the path.
-    """
-
-    coef: np.ndarray
-    share: float
-    tangent: np.ndarray
-    slope: float
+    coef: np.ndarray  # coefficients, (n_1, ..., n_d, fields)
+    share: float  # share of the residual of the start that the equations leave
+    tangent: np.ndarray  # change of the coefficients along the path
+    slope: float  # change of the share along the path
 
 
 class PathEnd(NamedTuple):
@@ -60,22 +48,12 @@ class PathEnd(NamedTuple):
 
 
 class ResidualPath:
-    """Fields u whose residual is a share of that of a start u_0: F(u) = s F(u_0), a homotopy by arc length [1]_ [2]_.
+    """Fields u whose residual is a share of that of a start u_0: F(u) = s F(u_0), a homotopy by arc length [1] [2].
 
-    Parameters
-    ----------
-    statement : Statement
-        A nonlinear problem without time.
-    axes : list of SplineAxis
-        The grid.
-    start : ndarray
-        Coefficients of u_0, where s = 1.
+    [1] H. Keller, "Numerical solution of bifurcation and nonlinear eigenvalue problems", in Applications of Bifurcation
+    Theory, Academic Press, 1977, 359.
 
-    References
-    ----------
-    .. [1] H. Keller, "Numerical solution of bifurcation and nonlinear eigenvalue problems", in Applications of
-       Bifurcation Theory, Academic Press, 1977, 359.
-    .. [2] E. Allgower, K. Georg, "Introduction to Numerical Continuation Methods", SIAM, 2003, section 1.1.
+    [2] E. Allgower, K. Georg, "Introduction to Numerical Continuation Methods", SIAM, 2003, section 1.1.
     """
 
     def __init__(self, statement: Statement, axes: Sequence[SplineAxis], start: np.ndarray):

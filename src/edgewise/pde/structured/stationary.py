@@ -198,16 +198,11 @@ def stationary_stages(
 def corrected(
     statement: Statement, axes: Sequence[SplineAxis], coef: np.ndarray, work: float
 ) -> tuple[np.ndarray, float]:
-    """Coefficients that fulfil all rows without the added diffusion, as far as steps with it lead there, and the work.
-
-    Defect correction [1]_: each step lowers errors of what the grid resolves, and leaves waves from point to point as
-    they are, which the rows themselves hardly determine where intervals are longer than layers.
-
-    References
-    ----------
-    .. [1] P. Hemker, "Mixed defect correction iteration for the accurate solution of the convection diffusion
-       equation", Multigrid Methods, Lecture Notes in Mathematics 960, 1982, 485.
-    """
+    """Coefficients that fulfil all rows without the added diffusion, if steps with it lead there, and the work."""
+    # Defect correction [1]: each step lowers errors of what the grid resolves, and leaves waves from point to point as
+    # they are, which the rows themselves hardly determine where intervals are longer than layers.
+    # [1] P. Hemker, "Mixed defect correction iteration for the accurate solution of the convection diffusion equation",
+    # Multigrid Methods, Lecture Notes in Mathematics 960, 1982, 485.
     blocks, before = statement.blocks(axes), math.inf
     slopes = [(stabilised(block, coef) if block.face is None else block.evaluate(coef))[1] for block in blocks]
     system = LinearSystem(blocks, slopes, coef.shape)

@@ -58,24 +58,13 @@ _RUG_ROWS = 400  # rows up to which each has a mark of its own under the curve o
 
 
 class EffectCurveLimits(TypedDict, total=False):
-    """Limits of what `effect_curves` computes and shows, as keyword arguments.
+    """Limits of what `effect_curves` computes and shows, as keyword arguments."""
 
-    Parameters
-    ----------
-    inputs : sequence of str or int
-        Names or numbers of the inputs that are shown; those that move the prediction most if empty or left out.
-    max_inputs : int, default 9
-        Largest number of panels.
-    max_outputs : int, default 6
-        Largest number of curves in a panel; the outputs with the largest effects are shown.
-    rows : int, default 300
-        Largest number of rows, picked evenly, over which the predictions are averaged.
-    """
-
+    # names or numbers of the inputs that are shown; those that move the prediction most if empty or left out
     inputs: Sequence[str | int]
-    max_inputs: int
-    max_outputs: int
-    rows: int
+    max_inputs: int  # largest number of panels
+    max_outputs: int  # largest number of curves in a panel; the outputs with the largest effects are shown
+    rows: int  # largest number of rows, picked evenly, over which the predictions are averaged
 
 
 def effect_curves(

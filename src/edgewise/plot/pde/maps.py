@@ -126,22 +126,7 @@ def with_breaks(problem: Collocation, line: Slice, values: np.ndarray) -> tuple[
 
 
 def color_range(values: np.ndarray, *, signed: bool) -> tuple[Range, Extend]:
-    """Return where the colours begin and end, and at which ends the colour bar gets arrows.
-
-    Parameters
-    ----------
-    values : ndarray
-        Any shape; nan is ignored.
-    signed : bool
-        Whether the range is symmetric about zero. It then ends at the 99th percentile of the absolute values if single
-        values are more than four times larger.
-
-    Returns
-    -------
-    ends : pair of float
-    extend : {"neither", "both"}
-        As in `matplotlib.colorbar.Colorbar`.
-    """
+    """Return where the colours begin and end, and at which ends the colour bar gets arrows."""
     known = values[np.isfinite(values)]
     if not len(known):
         return (-1.0, 1.0), "neither"

@@ -140,19 +140,14 @@ class Constraints:
 
 
 def constrained(normal: NormalMatrix, design: Design, fit: RemlFit, offset: float) -> RemlFit:
-    """Return an estimate with the coefficients that are most likely among those that obey the design's constraints.
-
-    With the strengths as they are, the penalised sum of squares is a quadratic function of the coefficients, least at
-    those of `fit`. Its least value under linear inequalities is a problem of least distance, which non-negative least
-    squares solves [1]_. Monotone and convex splines by such inequalities are those of [2]_: a spline rises where its
-    B-spline coefficients do, and is convex where the coefficients of its derivative rise. Covariance and degrees of
-    freedom stay those without constraints. Bounds count `offset`, a constant that is added to the predictions.
-
-    References
-    ----------
-    .. [1] C. Lawson and R. Hanson, "Solving Least Squares Problems" (1974), ch. 23.4.
-    .. [2] N. Pya and S. Wood, Statistics and Computing 25 (2015) 543, section 2.
-    """
+    """Return an estimate with the coefficients that are most likely among those that obey the design's constraints."""
+    # With the strengths as they are, the penalised sum of squares is a quadratic function of the coefficients, least at
+    # those of `fit`. Its least value under linear inequalities is a problem of least distance, which non-negative least
+    # squares solves [1]. Monotone and convex splines by such inequalities are those of [2]: a spline rises where its
+    # B-spline coefficients do, and is convex where the coefficients of its derivative rise. Covariance and degrees of
+    # freedom stay those without constraints. Bounds count `offset`, a constant that is added to the predictions.
+    # [1] C. Lawson and R. Hanson, "Solving Least Squares Problems" (1974), ch. 23.4.
+    # [2] N. Pya and S. Wood, Statistics and Computing 25 (2015) 543, section 2.
     matrix, least, extra = inequalities(design, offset)
     p = len(fit.coef)
     on = np.flatnonzero(np.diag(fit.covariance) > 0)

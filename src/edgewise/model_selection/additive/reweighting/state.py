@@ -22,22 +22,7 @@ SMALL_DEVIANCE = 1e-8  # share of the null deviance below which a deviance is co
 
 
 class State:
-    """Coefficients, linear predictors and strengths during the iteration.
-
-    Parameters
-    ----------
-    design, x, y, weight, family, policy, before
-        As for `irls`.
-
-    Attributes
-    ----------
-    coefs : ndarray of shape (K, p)
-        Coefficients of the K predictors.
-    eta : ndarray of shape (N, K)
-        Linear predictors.
-    fit : RemlFit or None
-        Last optimum of the quadratic approximation, with the strengths.
-    """
+    """Coefficients, linear predictors and strengths during the iteration. Shapes: coefs (K, p), eta (N, K)."""
 
     def __init__(
         self,

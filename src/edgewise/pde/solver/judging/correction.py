@@ -41,22 +41,7 @@ CORRECTION_WORK, CORRECTION_OF_SLABS = 1e8, 1e9
 def correction_of(
     network: nn.Module, problem: Collocation, points: Sought, residual: float, work: float, is_only: bool
 ) -> float | None:
-    """Size of the solution of the error's equation on another grid, relative to the fields; None without such a grid.
-
-    Parameters
-    ----------
-    network, problem
-        The solution.
-    points : Sought
-        Points at which sizes and residuals are measured.
-    residual : float
-        Residual of the solution there.
-    work : float
-        Multiply-adds allowed.
-    is_only : bool
-        Whether there is no other solution to compare with. Then the correction of slabs of time may also have too few
-        points, which take the oscillations of the residual for a smooth source, so that it is far too large.
-    """
+    """Size of the error's solution on another grid, relative to the fields; None without such a grid."""
     check_time()
     degree, (x, weights, _) = max(COARSE_DEGREE, problem.order + 1), points
     for own, per_interval in _grids_of(network, problem, is_only):

@@ -139,13 +139,9 @@ def unsolved_by_zero(problem: Collocation) -> str:
 
 
 def undetermined_coefficients(network: nn.Module, problem: Collocation) -> list[str]:
-    """Names of unknown coefficients whose effect on the residuals the fields can undo.
-
-    Notes
-    -----
-    In the normal matrix of fields and coefficients, the Schur complement of a coefficient relative to its own entry is
-    the share of its effect that no change of the fields and the other coefficients undoes.
-    """
+    """Names of unknown coefficients whose effect on the residuals the fields can undo."""
+    # In the normal matrix of fields and coefficients, the Schur complement of a coefficient relative to its own entry
+    # is the share of its effect that no change of the fields and the other coefficients undoes.
     if not problem.unknowns or problem.domain.dimension not in COARSE:
         return []
     rows, slots = _coarse_rows(_coarse_space(problem), network, problem)
@@ -188,23 +184,12 @@ def _coarse_rows(space: TensorNetwork, network: nn.Module, problem: Collocation)
 
 
 class Weakest(NamedTuple):
-    """Result of `weakest_direction`.
+    """Result of `weakest_direction`."""
 
-    Parameters
-    ----------
-    size : float
-        Smallest residual of a smooth function of mean square 1 in the linearised problem.
-    is_constant : bool
-        Whether that function is a constant.
-    fields : tuple of str
-        Fields that this function changes.
-    zero_means : tuple of str
-        Fields that are determined up to a function of time, and have mean 0 over space at each moment.
-    """
-
-    size: float
-    is_constant: bool
-    fields: tuple[str, ...]
+    size: float  # smallest residual of a smooth function of mean square 1 in the linearised problem
+    is_constant: bool  # whether that function is a constant
+    fields: tuple[str, ...]  # fields that this function changes
+    # fields that are determined up to a function of time, and have mean 0 over space at each moment
     zero_means: tuple[str, ...] = ()
 
 

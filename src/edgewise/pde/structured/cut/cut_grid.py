@@ -36,24 +36,12 @@ Combination = Mapping[Index, np.ndarray | None]
 
 @dataclass(frozen=True, eq=False)
 class Scattered:
-    """Points of space at which one term holds.
+    """Points of space at which one term holds."""
 
-    Parameters
-    ----------
-    term : ResidualTerm
-        The equation or a condition.
-    x : Tensor
-        Points (m, d).
-    normal : Tensor or None
-        Outward normals on a boundary, (m, d).
-    weights : ndarray
-        Square roots of the weights in the sum of squares, (m,).
-    """
-
-    term: ResidualTerm
-    x: torch.Tensor
-    normal: torch.Tensor | None
-    weights: np.ndarray
+    term: ResidualTerm  # the equation or a condition
+    x: torch.Tensor  # points (m, d)
+    normal: torch.Tensor | None  # outward normals on a boundary, (m, d)
+    weights: np.ndarray  # square roots of the weights in the sum of squares, (m,)
 
 
 class CutGrid:

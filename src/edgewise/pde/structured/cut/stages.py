@@ -144,13 +144,9 @@ def _join(
     matrix: np.ndarray,
     load: np.ndarray,
 ) -> None:
-    """Add what joins both sides of an interface, by the symmetric interior penalty method [1]_.
-
-    References
-    ----------
-    .. [1] D. Arnold, "An interior penalty finite element method with discontinuous elements", SIAM J. Numer. Anal. 19,
-       1982, 742.
-    """
+    """Add what joins both sides of an interface, by the symmetric interior penalty method [1]."""
+    # [1] D. Arnold, "An interior penalty finite element method with discontinuous elements", SIAM J. Numer. Anal. 19,
+    # 1982, 742.
     form, (outer, inner) = problem.form, grids
     given = 0.0 if interface.value is None else next(iter(by_field(interface.value, form.fields).values()))
     flux: Value = interface.flux[0] if isinstance(interface.flux, Sequence) else interface.flux

@@ -47,13 +47,7 @@ RATE_STEP = 1e-6  # of the time, after which a side is looked at for its rate. A
 
 
 def has_weak_form(statement: Statement) -> bool:
-    """True if a problem has a `WeakForm` or a `FirstOrderForm`, whose coefficients do not change in time.
-
-    Raises
-    ------
-    InputError
-        On a wall, conditions are fewer than the waves that run into the domain.
-    """
+    """True if a problem has a `WeakForm` or a `FirstOrderForm`, whose coefficients do not change in time."""
     form = statement.form
     if form.time is None or not form.is_linear or form.order > min(2, 3 - len(form.fields[:2])) or form.has_integrals:
         return False

@@ -65,48 +65,16 @@ WINDOW_LENGTHS = math.sqrt(2.0)  # between the lengths that windows may have, so
 
 @dataclass(frozen=True, eq=False)
 class March:
-    """Result of a pass through time.
+    """Result of a pass through time."""
 
-    Parameters
-    ----------
-    network : WindowNetwork
-        The fields, up to the moment that was reached.
-    reached : float
-        That moment.
-    is_complete : bool
-        Whether it is the last one.
-    points : int
-        Number of collocation points of all slabs.
-    """
-
-    network: WindowNetwork
-    reached: float
-    is_complete: bool
-    points: int
+    network: WindowNetwork  # the fields, up to the moment that was reached
+    reached: float  # that moment
+    is_complete: bool  # whether it is the last one
+    points: int  # number of collocation points of all slabs
 
 
 class SlabMarch:
-    """A pass through time with an allowed error in each slab.
-
-    Parameters
-    ----------
-    statement : Statement
-        A problem for which `marches` holds.
-    tolerance : float
-        Error relative to the fields that is aimed at.
-    watch : callable
-        See `Watch`; it is called after each slab, and after each attempt that was too long.
-    finer : float
-        Factor of the first grids, so that passes differ where the tolerance asks for no more than these.
-    known : callable, optional
-        Fields (N, fields) of a like problem at points (N, n), with which Newton's method begins in a slab where they
-        leave smaller residuals than the slab before, continued.
-
-    Attributes
-    ----------
-    work : float
-        Multiply-adds spent.
-    """
+    """A pass through time with an allowed error in each slab. Shapes: known (N, fields)."""
 
     dearer = 1.5  # work of a sharper pass, at least, by that of the one before. A choice
     growing = 0  # first slabs, each about twice as long as the one before, whose pace says nothing of later ones

@@ -41,31 +41,9 @@ class RoughStart:
     """A start of a parabolic problem of one coordinate of space that jumps, projected on splines.
 
     The equation smooths a jump at once. Interpolated, it would leave an error of its mass; the error of the projection
-    is orthogonal to all splines, so that it is gone as soon as the solution is smooth on the grid [1]_.
+    is orthogonal to all splines, so that it is gone as soon as the solution is smooth on the grid [1].
 
-    Parameters
-    ----------
-    statement : Statement
-        The problem.
-    at : callable
-        See `At`.
-    places : list of float
-        Where the start jumps, the walls with which it does not agree among them.
-    finer : float
-        Factor of the grid.
-    moment : float
-        The first moment, or that after a jump of the walls.
-
-    Attributes
-    ----------
-    shortest : float
-        Length of the shortest intervals.
-    least_size : float
-        Size to which errors of fields that start from nothing are relative.
-
-    References
-    ----------
-    .. [1] V. Thomee, "Galerkin Finite Element Methods for Parabolic Problems", 2nd edition, 2006, chapters 3 and 7.
+    [1] V. Thomee, "Galerkin Finite Element Methods for Parabolic Problems", 2nd edition, 2006, chapters 3 and 7.
     """
 
     def __init__(self, statement: Statement, at: At, places: Sequence[float], finer: float, moment: float):

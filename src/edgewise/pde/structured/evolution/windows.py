@@ -66,27 +66,14 @@ IMPLIED_SHARE = 0.3
 
 
 class WindowFactors:
-    """Factors of all systems of a window, with slopes that are means over its moments [1]_.
+    """Factors of all systems of a window, with slopes that are means over its moments [1].
+
+    Shapes: slopes (m,), weights (residuals, m).
 
     Inside, test functions are the derivatives of residuals by those in time, which is Galerkin's method; on the
     boundary they are those of the conditions, with a penalty. They are the same for all eigenvalues of the method.
 
-    Parameters
-    ----------
-    grid : CutGrid
-        Splines and points of space.
-    slopes : list of Slopes
-        Mean slopes at the points of each part of the grid, (m,) each.
-    weights : list of ndarray
-        Roots of the weights of the residuals of each part, (residuals, m).
-    jumps : list of tuple
-        Weights of the grid's `ghost`: field of the test functions, order in time and field of what they meet, factor.
-    time : int
-        Number of the coordinate that is time.
-
-    References
-    ----------
-    .. [1] E. Hairer, G. Wanner, "Solving Ordinary Differential Equations II", section IV.8.
+    [1] E. Hairer, G. Wanner, "Solving Ordinary Differential Equations II", section IV.8.
     """
 
     def __init__(
@@ -291,13 +278,9 @@ class WindowMarch(KeptGridMarch):
         return np.maximum(total, ABOVE_ZERO)
 
     def _row_weights(self, grid: CutGrid, slopes: Sequence[Slopes], counts: Sequence[int]) -> list[np.ndarray]:
-        """Weights of residuals: Galerkin's method inside, and on the boundary a penalty as of Nitsche's method [1]_.
-
-        References
-        ----------
-        .. [1] J. Nitsche, "Ueber ein Variationsprinzip zur Loesung von Dirichlet-Problemen", Abh. Math. Sem. Univ.
-           Hamburg 36, 1971, 9.
-        """
+        """Weights of residuals: Galerkin's method inside, and on the boundary a penalty as of Nitsche's method [1]."""
+        # [1] J. Nitsche, "Ueber ein Variationsprinzip zur Loesung von Dirichlet-Problemen", Abh. Math. Sem. Univ.
+        # Hamburg 36, 1971, 9.
         inside, weights = slopes[0], []
         units = np.zeros((counts[0], 1))
         for number in range(counts[0]):
