@@ -25,10 +25,10 @@ from edgewise.errors import InputError
 LOGGER = logging.getLogger("edgewise")
 LOGGER.addHandler(logging.NullHandler())  # as libraries do, so that nothing is printed unless the user asks for it
 
-WAIT_SECONDS = 0.05  # between two looks at the clock while native code runs. A choice: short for people
-PACE_SECONDS = 2.0  # of work before an upper bound is shown; a choice: before, the pace is not known
-REFRESH_SECONDS = 0.2  # between two updates of the line of `verbose`; a choice: more often nobody can read
-LINE_WIDTH, LINE_BAR = 100, 20  # characters of that line and of its bar; a choice
+WAIT_SECONDS = 0.05  # between two looks at the clock while native code runs: short for people
+PACE_SECONDS = 2.0  # of work before an upper bound is shown: before, the pace is not known
+REFRESH_SECONDS = 0.2  # between two updates of the line of `verbose`: more often nobody can read
+LINE_WIDTH, LINE_BAR = 100, 20  # characters of that line and of its bar
 
 
 class OutOfTime(Exception):

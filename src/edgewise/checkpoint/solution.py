@@ -57,9 +57,9 @@ _PARTS = {
     "kan": {"description", "tensors"},
 }
 _OF_FUNCTIONS = dataclasses.fields(SingularFunctions)
-_MOST_EXPONENT = 1000  # of a singular function; a choice far above any solution, so that a forged file takes no time
+_MOST_EXPONENT = 1000  # of a singular function, far above any solution, so that a forged file takes no time
 _DTYPES = (torch.float64, torch.float32)
-_MOST_INPUTS = 1 << 16  # of a periodic layer; a choice far above any equation, so that a forged file takes no memory
+_MOST_INPUTS = 1 << 16  # of a periodic layer, far above any equation, so that a forged file takes no memory
 
 
 def save_solution(solution: Solution, path: str | os.PathLike[str]) -> None:

@@ -40,12 +40,12 @@ from edgewise.formulas.printing import as_text
 from edgewise.model_selection.search.jobs import one_blas_thread
 from edgewise.outcomes import Progress, ProgressCallback, StopReason, check_progress, reported
 
-# Rows in which laws are looked for, and those by which they are decided, with the held-out ones. A choice: the time of
-# all stages is proportional to the first, and constants are known well enough from the second.
+# Rows in which laws are looked for, and those by which they are decided, with the held-out ones: the time of all stages
+# is proportional to the first, and constants are known well enough from the second.
 MOST_SEARCHED_ROWS, MOST_DECIDING_ROWS = 2000, 8000
-HELD_OUT = 0.3  # Share of the rows that no stage sees. A choice between fitting and judging.
-SEARCH_SHARE = 0.85  # Share of the time for the stages; the rest is for constants and shorter forms. A choice.
-MORE_SHARE = 0.3  # Share of the time that is left for expressions from elsewhere. A choice.
+HELD_OUT = 0.3  # Share of the rows that no stage sees.
+SEARCH_SHARE = 0.85  # Share of the time for the stages; the rest is for constants and shorter forms.
+MORE_SHARE = 0.3  # Share of the time that is left for expressions from elsewhere.
 TIME_LIMIT_MESSAGE = "The time limit ended the search."
 ALL_STAGES = Stages(
     first=(simple_sums,),

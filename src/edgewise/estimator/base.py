@@ -62,7 +62,7 @@ CLIP = 8.0
 # 442 rows of 10 columns two threads that wait actively took six times the CPU seconds of one, at 450,000 rows of 9
 # columns 1.7 times the CPU seconds and 1.5 times the wall time, since a search makes many short steps.
 ONE_THREAD_NUMBERS = 10**7
-FARTHEST_INPUT = 1e100  # of scaled inputs; a choice: squares stay finite
+FARTHEST_INPUT = 1e100  # of scaled inputs: squares stay finite
 # Parameters that do not decide what passes over a table find.
 NO_RESULT = ("time_limit", "n_jobs", "on_interrupt", "warm_start", "progress", "verbose", "random_state")
 WRITERS: dict[str, Callable[..., None]] = {".py": to_python, ".c": to_c, ".onnx": to_onnx, ".pt2": to_program}

@@ -48,8 +48,8 @@ PARAMETERS = (
     "warm_start",
 )
 CLASS_KINDS = "biufUO"  # kinds of numpy's dtypes that classes may have: numbers, text, and objects that are these
-SHOWN_FACTS = 400  # characters of the facts that are shown in full; a choice
-LONGEST_CLASS = 4096  # characters; a choice, so that a damaged file cannot make numpy reserve a lot of memory
+SHOWN_FACTS = 400  # characters of the facts that are shown in full
+LONGEST_CLASS = 4096  # characters, so that a damaged file cannot make numpy reserve a lot of memory
 
 
 def save_estimator(

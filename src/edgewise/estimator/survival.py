@@ -26,7 +26,7 @@ from edgewise.tables.scaling import AffineScaling
 
 PAIRS = ("auto", "none")
 Column = str | int
-FOLDS = 5  # that decide between pairs and none; a choice: the customary number (Hastie et al., 2nd ed., section 7.10)
+FOLDS = 5  # that decide between pairs and none: the customary number (Hastie et al., 2nd ed., section 7.10)
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,7 @@ except ImportError:  # on Windows, where a file that is open cannot be deleted, 
 
 PREFIX, SUFFIX = ".edgewise-", ".tmp"  # of temporary files and folders
 LOCK = ".lock"  # in a temporary folder: its lock
-LOCKED_AFTER = 60.0  # seconds after which a folder without a lock gets none; a choice: making one takes milliseconds
+LOCKED_AFTER = 60.0  # seconds after which a folder without a lock gets none: making one takes milliseconds
 
 _REASONS = {
     errno.ENOSPC: "the disk is full",

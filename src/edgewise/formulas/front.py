@@ -18,18 +18,18 @@ from edgewise.outcomes import StopReason
 from edgewise.presentation import enumeration, html_table, number_text, percent_text, r2_text
 from edgewise.settings import ABOVE_ZERO
 
-# Random points of each kind. A choice: mean squares then have a standard error of a few per cent.
+# Random points of each kind: mean squares then have a standard error of a few per cent.
 FIDELITY_POINTS = 2000
 # Share of the variance of y below which a formula is exact in float64 arithmetic: relative errors of 1e-9, far above
 # the rounding errors of a few operations (1e-16) and far below any noise.
 EXACT_SHARE = 1e-18
 # Price of a symbol in units of twice the log likelihood. Akaike's criterion asks 2 for each parameter; a symbol that is
-# chosen among dozens of candidates costs more. A choice.
+# chosen among dozens of candidates costs more.
 SYMBOL_PRICE = 4.0
 # Share of the variance of y below which the choice is called exact: a relative error of 1e-8, rounding included.
 ROUNDING_SHARE = 1e-16
-# Ratio of losses from which on a longer formula counts as more accurate. A choice: smaller decreases are those of
-# rounded constants.
+# Ratio of losses from which on a longer formula counts as more accurate: smaller decreases are those of rounded
+# constants.
 LEAST_DECREASE = 0.999
 SIGNIFICANT_Z = 1.96  # Standard errors of a significant difference: the two-sided 5 % quantile of the normal law.
 

@@ -27,7 +27,7 @@ from edgewise.formulas.front import Front, FrontEntry
 from edgewise.outcomes import StopReason
 
 VERSION = 1  # Of the format; a reader refuses any other.
-# Tokens of a formula, at most. A choice: far more than a reader can use, and little enough to read without delay.
+# Tokens of a formula, at most: far more than a reader can use, and little enough to read without delay.
 MOST_TOKENS = 10_000
 
 

@@ -23,10 +23,10 @@ from edgewise.report.content import FIGURE_TEXTS, ReportContent, ReportFigure
 from edgewise.report.vector import inline_svg
 from edgewise.report.wording import HEADLINE_SYMBOLS, cautions, method_sentence
 
-OPENING_FINDINGS = 5  # findings on the first page (a choice); all of them stand with the inputs
-OPENING_PAIRS = 2  # sentences on pairs of inputs there besides (a choice)
-OPENING_MODELS = 4  # models on the first page (a choice); a longer comparison is folded
-NOTEBOOK_HEIGHT = 640  # pixels of a report in a notebook (a choice: about a screen, with a scroll bar)
+OPENING_FINDINGS = 5  # findings on the first page; all of them stand with the inputs
+OPENING_PAIRS = 2  # sentences on pairs of inputs there besides
+OPENING_MODELS = 4  # models on the first page; a longer comparison is folded
+NOTEBOOK_HEIGHT = 640  # pixels of a report in a notebook (about a screen, with a scroll bar)
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ from edgewise.tables.table import MAX_COLUMNS, Table
 
 # A row is mostly missing if more than half of its columns lack a value, and fewer than so many training rows lack as
 # many: the effect of a missing value is learned from rows that know the rest, and is uncertain where nothing is known.
-FAMILIAR_ROWS = 10  # a choice
+FAMILIAR_ROWS = 10
 
 
 @dataclass(frozen=True)

@@ -32,15 +32,14 @@ from edgewise.ops.splines.lstsq import project
 HIDDEN_MARGIN = 0.3
 # Tukey's outer fences ("Exploratory Data Analysis", 1977, ch. 2): beyond them a value is "far out".
 FENCE = 3.0
-# Intervals by which a polynomial is continued at most: its error grows with the power `degree` of the distance. A
-# choice.
+# Intervals by which a polynomial is continued at most: its error grows with the power `degree` of the distance.
 FARTHEST = 6
 # Share of equal distances in knots at quantiles: the `grid_eps` of pykan, whose default it is.
 EVEN_SHARE = 0.02
 # Share of equal distances in knots of equal error: without them intervals far from a singular place grow until they
 # decide the error; of 0.02, 0.05 and 0.1 the last had the lowest errors for sqrt(0.1 + r^2) and for a kink.
 GRADED_EVEN_SHARE = 0.1
-# Largest relative difference of the intervals of a grid that counts as even. A choice, far above rounding.
+# Largest relative difference of the intervals of a grid that counts as even, far above rounding.
 EVEN_DIFFERENCE = 1e-6
 
 

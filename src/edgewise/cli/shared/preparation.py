@@ -24,8 +24,8 @@ from edgewise.tables import Table, TableEncoder
 from edgewise.tables.batches import Batches
 from edgewise.tables.cells import quoted
 
-MOST_TEST = 0.9  # share of test rows; a choice: a model of fewer than a tenth of the rows does not represent the table
-MOST_NAMES = 20  # columns that an error lists (a choice: what is read at a glance)
+MOST_TEST = 0.9  # share of test rows: a model of fewer than a tenth of the rows does not represent the table
+MOST_NAMES = 20  # columns that an error lists (what is read at a glance)
 DECIMAL_COMMAS = "Semicolons divide the columns, so numbers have decimal commas: 1,5 is one and a half."
 
 

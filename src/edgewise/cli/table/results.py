@@ -49,11 +49,10 @@ TITLES = {
     "boosting": {"regression": "Gradient boosting", "classification": "Gradient boosting"},
     "default boosting": {"regression": "Gradient boosting, defaults", "classification": "Gradient boosting, defaults"},
     "EBM": {"regression": "EBM", "classification": "EBM"},
-    "slope rule": {"classification": "Slope rule"},
 }
 INTERRUPTED = "The training was interrupted; the model is the best one up to then."
-SHOWN_INPUTS = 20  # in the report; a choice: metrics.json lists all inputs
-FIGURE_ROWS = 2_000  # training rows for figures and scores; a choice: more would not change them visibly
+SHOWN_INPUTS = 20  # in the report: metrics.json lists all inputs
+FIGURE_ROWS = 2_000  # training rows for figures and scores: more would not change them visibly
 
 
 @dataclass(frozen=True, eq=False)

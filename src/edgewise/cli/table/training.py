@@ -17,7 +17,6 @@ from edgewise.cli.shared.preparation import FitJob, PreparedTable, collect_warni
 from edgewise.cli.shared.resume import each_once
 from edgewise.cli.terminal.interrupts import finish
 from edgewise.compare.baselines import FULL, QUICK, BaselineResult, iterate_baselines, measures, standard_error
-from edgewise.datasets.slope_rule import SLOPE_COLUMNS, SlopeRule
 from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.estimator.equations import FEWEST, table_front
 from edgewise.estimator.storage import load_estimator
@@ -120,28 +119,11 @@ def scored(
 def compare_models(
     job: FitJob, prepared: PreparedTable, progress: ProgressCallback | None = None, journal: Journal | None = None
 ) -> Iterator[BaselineResult]:
-    """Yield the results of the other models on the same split; for the knot table also those of the slope rule.
+    """Yield the results of the other models on the same split.
 
     Results that are in the journal are not computed again.
     """
-    train, test, names = prepared.train, prepared.test, prepared.encoder.feature_names
-    is_knots = prepared.source.name == "knots" and prepared.target == "signature" and bool(prepared.labels)
-    if is_knots and set(SLOPE_COLUMNS) <= set(names):
-        start = time.perf_counter()
-        translations = prepared.X[:, [names.index(column) for column in SLOPE_COLUMNS]]
-        rule = SlopeRule.fit(translations[train], prepared.y[train].astype(np.float64))
-        prediction = rule.predict(translations[test])
-        metrics = measures(prepared.task, prepared.y[test], prediction)
-        yield BaselineResult(
-            "slope rule",
-            metrics["accuracy"],
-            metrics,
-            parameters=2,
-            seconds=time.perf_counter() - start,
-            settings={"factor": rule.factor, "offset": rule.offset},
-            error=standard_error(prepared.task, prepared.y[test], prediction),
-            prediction=prediction,
-        )
+    train, test = prepared.train, prepared.test
     X, y, task = prepared.X, prepared.y, prepared.task
     for name in COMPARED[job.compare]:
         rows = X[train], y[train], X[test], y[test]

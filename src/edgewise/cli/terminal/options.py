@@ -13,8 +13,8 @@ import typer
 
 from edgewise import __version__
 
-MOST_DIGITS = 18  # of a whole number; a choice: such numbers fit into 64 bits
-MOST_NODES = 10_000  # of a hidden layer; a choice: wider layers do not fit in memory
+MOST_DIGITS = 18  # of a whole number: such numbers fit into 64 bits
+MOST_NODES = 10_000  # of a hidden layer: wider layers do not fit in memory
 
 
 class TaskName(StrEnum):

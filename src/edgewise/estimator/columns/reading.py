@@ -32,7 +32,7 @@ from edgewise.tables.frames import array_table
 BACKGROUND_ROWS = 2 * PATHS
 MARGINAL_BATCH = 1 << 16  # rows that are evaluated at once where predictions are averaged over the background
 NO_Y = "no_validation"  # scikit-learn's word for a y that it does not check
-NAMED_COLUMNS = 3  # columns that a warning names; a choice
+NAMED_COLUMNS = 3  # columns that a warning names
 
 ArrayFunction = Callable[[np.ndarray], np.ndarray]
 Rows = ArrayLike | Table  # frames of pandas, polars and pyarrow are array-like

@@ -12,12 +12,12 @@ from edgewise.errors import InputError
 from edgewise.interpret.black_box import BlackBox, array_function
 from edgewise.settings import ATTRIBUTION_BATCH_ROWS
 
-# Paths from rows of the background to an explained row, each followed forwards and backwards (a choice: the standard
-# error of a sampled share falls with the root of this number, the time grows with it).
+# Paths from rows of the background to an explained row, each followed forwards and backwards (the standard error of a
+# sampled share falls with the root of this number, the time grows with it).
 PATHS = 32
-SHARE_ROWS = 200  # rows whose shares are averaged (a choice)
-FLAT = 0.05  # turns of a curve below this share of its range are not mentioned (a choice)
-FEW_LEVELS = 12  # a column with at most so many different values is discrete (a choice)
+SHARE_ROWS = 200  # rows whose shares are averaged
+FLAT = 0.05  # turns of a curve below this share of its range are not mentioned
+FEW_LEVELS = 12  # a column with at most so many different values is discrete
 
 
 class InputKind(Protocol):

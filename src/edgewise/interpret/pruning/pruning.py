@@ -34,16 +34,16 @@ from edgewise.train.problems.base import Problem
 from edgewise.train.problems.ordinal import OrdinalClassification
 from edgewise.train.problems.regression import Regression
 
-# Passes over inputs, nodes and edges; the passes end earlier when one removes nothing. A choice that is hardly reached.
+# Passes over inputs, nodes and edges; the passes end earlier when one removes nothing. The limit is hardly reached.
 MOST_PRUNING_PASSES = 20
-# Single edges that are tried after the weakest by attribution could not be removed. A choice: attribution may rank
-# edges wrongly, and each try costs a refit.
+# Single edges that are tried after the weakest by attribution could not be removed: attribution may rank edges wrongly,
+# and each try costs a refit.
 TRIES = 4
-# Relative decrease of the loss over ten steps below which a refit ends. A choice: losses are compared to within their
-# standard errors, which are larger.
+# Relative decrease of the loss over ten steps below which a refit ends: losses are compared to within their standard
+# errors, which are larger.
 REFIT_TOLERANCE = 1e-3
-# Rounding errors, in units of the machine precision, of a prediction and of the values of one edge: below them the
-# loss counts as zero and the edge as constant. A choice: outputs and edges are sums of a few dozen terms.
+# Rounding errors, in units of the machine precision, of a prediction and of the values of one edge: below them the loss
+# counts as zero and the edge as constant; outputs and edges are sums of a few dozen terms.
 PREDICTION_ROUNDINGS, EDGE_ROUNDINGS = 8, 64
 
 Edge = tuple[int, int, int]  # layer, in, out

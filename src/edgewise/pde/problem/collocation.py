@@ -22,8 +22,8 @@ from edgewise.train.problems.block_problem import BlockProblem
 from edgewise.train.problems.blocks import BlockRole, ResidualBlock, Unknowns
 from edgewise.train.problems.data import Data
 
-# Points on the boundary when their number is not given: a share of those inside, and at least so many. A choice: the
-# boundary has one dimension less, so that its points are denser than those inside.
+# Points on the boundary when their number is not given: a share of those inside, and at least so many; the boundary has
+# one dimension less, so that its points are denser than those inside.
 BOUNDARY_SHARE, LEAST_BOUNDARY_POINTS = 8, 16
 SEED_STEP = 101  # between the seeds of one condition and the next, so that their points differ
 
