@@ -498,6 +498,11 @@ def normal_form(model: KAN) -> KAN:
     model : KAN
         A KAN of spline layers, left unchanged.
 
+    Returns
+    -------
+    KAN
+        The new model, which shares no tensor with the old one.
+
     Raises
     ------
     InputError
