@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -120,10 +121,16 @@ def source_counts(texts: list[str]) -> dict[str, float]:
     }
 
 
-def import_counts() -> dict[str, float]:
-    """Return how many modules `from edgewise import KANRegressor` loads, in a new process."""
+@cache
+def modules_of_the_regressor() -> list[str]:
+    """Return the modules of the library that `from edgewise import KANRegressor` loads in a new process."""
     run = subprocess.run([sys.executable, "-c", IMPORT], capture_output=True, text=True, check=True, timeout=300)
-    names = run.stdout.split()
+    return run.stdout.split()
+
+
+def import_counts() -> dict[str, float]:
+    """Return how many modules `from edgewise import KANRegressor` loads."""
+    names = modules_of_the_regressor()
     return {
         "modules that KANRegressor loads": len(names),
         "modules of pde among them": sum(name.startswith("edgewise.pde") for name in names),

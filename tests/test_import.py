@@ -4,7 +4,6 @@ import importlib
 import importlib.metadata
 import json
 import os
-import re
 import subprocess
 import sys
 
@@ -94,20 +93,6 @@ def test_dir_shows_the_public_names_and_the_rooms():
     assert set(dir(edgewise)) == {*edgewise.__all__, *edgewise._ROOMS, "__version__"}
     assert len(edgewise.__all__) <= 50
     assert not set(edgewise.__all__) & set(edgewise._ROOMS)
-
-
-@pytest.mark.parametrize("name", edgewise._MOVED)
-def test_a_moved_name_warns_once_and_is_the_same_object(name):
-    place = edgewise._MOVED[name]
-    edgewise.__dict__.pop(name, None)  # as in a new process
-    new = edgewise._CALLS.get(name, f"{place}.{name}")
-    with pytest.warns(DeprecationWarning, match=re.escape(f"edgewise.{name} is now {new}; ")) as caught:
-        moved = getattr(edgewise, name)
-        assert getattr(edgewise, name) is moved
-    assert len(caught) == 1
-    assert moved is getattr(importlib.import_module(place), name)
-    assert name in importlib.import_module(place).__all__
-    assert name not in dir(edgewise)
 
 
 @pytest.mark.slow

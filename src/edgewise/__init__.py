@@ -10,9 +10,6 @@ first used.
 
 from importlib import import_module
 from typing import TYPE_CHECKING
-from warnings import warn
-
-from edgewise import deprecations
 
 if TYPE_CHECKING:  # loaded when they are first used, see `__getattr__`
     from edgewise import (  # noqa: F401
@@ -82,8 +79,6 @@ if TYPE_CHECKING:  # loaded when they are first used, see `__getattr__`
     )
 
 __version__ = "0.2.0"
-
-deprecations.find_old_modules()
 
 __all__ = [
     "KAN",
@@ -189,40 +184,18 @@ _LAZY = _by_name(
     }
 )
 
-# Names that version 0.1 had at the top, and the modules that have them now; the old places go with version 0.3.
-_MOVED = _by_name(
-    {
-        "checkpoint": "Checkpointer load_solution save_solution",
-        "errors": "CheckpointError FileError MissingExtraError",
-        "estimator": "load_estimator save_estimator",
-        "export": "to_c to_onnx to_program to_python to_scipy",
-        "formulas": "Front",
-        "interpret": "PruneReport interactions",
-        "model_selection": "ApproximateResult",
-        "nn": "Elementary KANConfig MLPConfig MixedLayer",
-        "train": "Data RefineReport ResidualBlock adapt_domain_ enclose move_hidden_domains_ normal_form",
-    }
-)
-
-# What the functions for one kind of object became.
-_CALLS = {"load_estimator": "edgewise.load(path)", "save_estimator": "edgewise.save(estimator, path)"}
-
 
 def __getattr__(name: str) -> object:
-    """Load what is imported lazily, and names that moved; each access after the first one is a plain attribute."""
+    """Load what is imported lazily; each access after the first one is a plain attribute."""
+    if name in _ROOMS:
+        return import_module(f"edgewise.{name}")
     if name not in _LAZY:
-        if name in _ROOMS or name in deprecations.OLD_MODULES:
-            return import_module(f"edgewise.{name}")
-        if name not in _MOVED:
-            from difflib import get_close_matches
+        from difflib import get_close_matches
 
-            similar = get_close_matches(name, [*_LAZY, *_ROOMS], n=1)
-            end = f"; did you mean {similar[0]!r}?" if similar else ""
-            raise AttributeError(f"module 'edgewise' has no attribute {name!r}{end}")
-        new = _CALLS.get(name, f"{_MOVED[name]}.{name}")
-        message = f"edgewise.{name} is now {new}; the old name will be removed in version 0.3"
-        warn(message, DeprecationWarning, stacklevel=2)
-    value = getattr(import_module(_LAZY.get(name) or _MOVED[name]), name)
+        similar = get_close_matches(name, [*_LAZY, *_ROOMS], n=1)
+        end = f"; did you mean {similar[0]!r}?" if similar else ""
+        raise AttributeError(f"module 'edgewise' has no attribute {name!r}{end}")
+    value = getattr(import_module(_LAZY[name]), name)
     globals()[name] = value
     return value
 

@@ -17,7 +17,7 @@ from edgewise.compare.baselines import iterate_baselines, measures, standard_err
 from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.nn.mlp import MLP
-from edgewise.outcomes import Progress, ProgressCallback, progress_callback
+from edgewise.outcomes import Progress, ProgressCallback, check_progress
 from edgewise.settings import ABOVE_ZERO
 from edgewise.tables.scaling import AffineScaling
 from edgewise.train.loop.fitting import fit
@@ -210,7 +210,7 @@ def advise(
         raise InputError(f"task must be 'regression' or 'classification', got {task!r}")
     if time_limit is not None:
         check_number(time_limit, "time_limit", positive=True, of=" of seconds")
-    progress = progress_callback(progress, ("stage", "share"))
+    check_progress(progress)
     order = np.random.default_rng(seed).permutation(len(X))[:MOST_ADVICE_ROWS]
     held = max(5, round(TEST * len(order)))
     rows = Rows(X[order[held:]], y[order[held:]], X[order[:held]], y[order[:held]])

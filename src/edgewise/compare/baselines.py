@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from edgewise.checks import check_options
 from edgewise.errors import InputError, missing_extra
-from edgewise.outcomes import Progress, ProgressCallback, progress_callback
+from edgewise.outcomes import Progress, ProgressCallback, check_progress
 
 try:
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
@@ -165,7 +165,7 @@ def iterate_baselines(
     """
     check_options(iterate_baselines, options, BaselineOptions)
     seed, models, time_limit = options.get("seed", 0), options.get("models", TUNED), options.get("time_limit")
-    callback = progress_callback(progress, ("stage", "share"))
+    check_progress(progress)
     whole = SplitTable.checked(X_train, y_train, X_test, y_test, task, seed)
     end = time.perf_counter() + (math.inf if time_limit is None else time_limit)
     for number, name in enumerate(models):
@@ -178,8 +178,8 @@ def iterate_baselines(
         data = replace(whole, deadline=start + (end - start) / (len(models) - number))
 
         def report(share: float, name: str = name, start: float = start) -> None:
-            if callback is not None:
-                callback(Progress(name, share, seconds=time.perf_counter() - start))
+            if progress is not None:
+                progress(Progress(name, share, seconds=time.perf_counter() - start))
 
         report(0.0)
         if name in ("MLP", "boosting", "EBM") and len(data.X) > MOST_TUNING_ROWS:

@@ -98,7 +98,9 @@ def model_report(model: EstimatorDisplay, X: ArrayLike | None, y: ArrayLike | No
         training["end of the training"] = me.report_.message
     if message := getattr(model, "error_bars_message_", ""):
         training["error bars"] = message
-    known = {} if me.training_rows_ is None else {"training": me.training_rows_}
+    split = {"training": me.training_rows_}
+    if y is not None:
+        split["test"] = len(codes)
     score: dict[str, Any] = {
         "models": [] if y is None else [_scored(model, X, y)],
         "score_name": "accuracy" if classes else "R²" if hasattr(model, "target_scaling_") else "concordance",
@@ -130,7 +132,7 @@ def model_report(model: EstimatorDisplay, X: ArrayLike | None, y: ArrayLike | No
             *network_figures(model, X),
         ],
         data={"target": target, "inputs": count},
-        split=known if y is None else {**known, "test": len(codes)},
+        split=split,
         notes=list(me.encoder_.notes),
         training=training,
         versions=package_versions(),

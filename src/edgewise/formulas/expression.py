@@ -376,6 +376,16 @@ def complexity(node: Expression) -> int:
 
     A minus is free, a square root or a reciprocal costs one symbol, any other power two (its sign and its exponent).
 
+    Parameters
+    ----------
+    node : Expression
+        The formula.
+
+    Returns
+    -------
+    int
+        Number of its symbols.
+
     Examples
     --------
     >>> complexity(parse_expression("2*x + 1/x"))

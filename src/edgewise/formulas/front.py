@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
@@ -232,21 +231,15 @@ class Front:
     @property
     def reason(self) -> str:
         """Why `best` was chosen, as a sentence without its subject: "the shortest formula that ..."."""
-        best, cheapest = self.best, replace(self, chosen=None)
         if len(self) == 1:
             return "the only formula"
-        if _error(best) <= ROUNDING_SHARE * self.variance:
+        if _error(self.best) <= ROUNDING_SHARE * self.variance:
             return "the shortest formula that is exact to rounding"
         if self.as_good:
             losses = "squared errors" if self._of_squares else "logarithmic losses"
             return (
                 f"the shortest formula whose {losses} on held-out rows are within one standard error of those of "
                 "the most accurate one"
-            )
-        if best is not cheapest.best:  # a front that an earlier version stored, with a choice by significance
-            return (
-                f"the shortest formula whose errors are not significantly larger (5 % level) than those of the "
-                f"formula of {cheapest.best.complexity} symbols, which balances length and error best"
             )
         return (
             f"the formula with the best balance of length and error: the smallest N log(loss) + {SYMBOL_PRICE:g} times "
@@ -268,12 +261,6 @@ class Front:
         if self.held_out_variance is None or not math.isfinite(entry.validation):
             return self.variance
         return self.held_out_variance
-
-    @property
-    def said(self) -> tuple[str, ...]:
-        """Former name of `messages`, kept for one release."""
-        warnings.warn("Front.said is now called Front.messages", DeprecationWarning, stacklevel=2)
-        return self.messages
 
     @property
     def equations(self) -> list[dict[str, object]]:

@@ -433,6 +433,18 @@ def _numerator_and_denominator(node: Multiply) -> tuple[str, Number, list[Expres
 def as_sympy(node: Expression, names: Sequence[str]) -> sympy.Expr:
     """Convert a formula to a sympy expression of real symbols; constants with a closed form are exact.
 
+    Parameters
+    ----------
+    node : Expression
+        The formula.
+    names : sequence of str
+        Names of its variables.
+
+    Returns
+    -------
+    sympy.Expr
+        The same function of symbols that are declared real.
+
     Raises
     ------
     ImportError

@@ -24,7 +24,7 @@ from edgewise.model_selection.starts import (
 )
 from edgewise.nn.layers.initial import seeded_generator
 from edgewise.nn.model import KAN
-from edgewise.outcomes import ProgressCallback, StopReason, progress_callback
+from edgewise.outcomes import ProgressCallback, StopReason, check_progress
 from edgewise.settings import ABOVE_ZERO, APPROXIMATION_BUDGET_WORK
 from edgewise.train.cost import WorkBudget
 from edgewise.train.grids import adapt_domain_, enclose, refine
@@ -200,7 +200,7 @@ def approximate(
     starts, seed, knots = options.get("starts"), options.get("seed", 0), options.get("knots", "even")
     if knots not in ("even", "error"):
         raise InputError(f'knots must be "even" or "error", got {knots!r}')
-    progress = progress_callback(progress, ("stage", "share", "error"))
+    check_progress(progress)
     with torch.inference_mode(False):  # the caller may want gradients of the model
         problem = _checked(problem, width, budget, time_limit, seed, starts)
         data = problem.train

@@ -16,7 +16,7 @@ from importlib.resources import files
 from string import Template
 
 from edgewise.escaping import html_text
-from edgewise.files import object_then_path, write_bytes
+from edgewise.files import write_bytes
 from edgewise.presentation import column_texts, enumeration, number_text, percent_text, r2_text
 from edgewise.report.comparison import comparison_sentences, score_text
 from edgewise.report.content import FIGURE_TEXTS, ReportContent, ReportFigure
@@ -102,7 +102,6 @@ def write_report(content: ReportContent, path: str | os.PathLike[str]) -> None:
     ...     "400 rows" in path.read_text(encoding="utf-8")
     True
     """
-    content, path = object_then_path(content, path, "edgewise.report.write_report")
     Report(content).save(path)
 
 

@@ -51,10 +51,10 @@ class NumberInput:
 
     name: str  # the column
     median: float  # median of the known training values, which replaces missing ones
+    low: float  # least and largest training value
+    high: float
     flag: bool  # whether there is one more input, 1 where the value is missing and 0 elsewhere
     value: bool = True  # whether the number itself is an input; it is not where all known values are equal
-    low: float | None = None  # least and largest training value; None in models of an earlier version
-    high: float | None = None
     # for dates: the first day of the training column as "2024-05-31", from which the days are counted; "" for numbers
     first_day: str = ""
     mark: str = ""  # decimal mark, "," or ".", of numbers that the training table has as text; "" for others
@@ -83,7 +83,7 @@ class NumberInput:
 
     def outside(self, codes: np.ndarray) -> np.ndarray:
         """Return where a number lies notably outside the training range, (n_rows,)."""
-        if self.low is None or self.high is None or not self.value:
+        if not self.value:
             return np.zeros(len(codes), dtype=bool)
         slack = RANGE_SLACK * self.high - RANGE_SLACK * self.low
         return (codes < self.low - slack) | (codes > self.high + slack)
@@ -405,7 +405,7 @@ def _learn_number(
     order = np.lexsort((mass, known))
     median = weighted_quantile(known[order], mass[order], 0.5)
     low, high = float(known.min()), float(known.max())
-    spec = NumberInput(name, median, flag=missing > 0, value=not constant or not missing, low=low, high=high)
+    spec = NumberInput(name, median, low, high, flag=missing > 0, value=not constant or not missing)
     if constant and missing:
         return spec, (
             f"Column {quoted(name)} is {known[0]:.6g} wherever it is known; only whether it is missing "

@@ -53,6 +53,11 @@ def edge_magnitudes(trace: Trace, weight: Tensor | None = None) -> tuple[Tensor,
     weight : Tensor, optional
         Weights of the samples, (b,), with the mean 1.
 
+    Returns
+    -------
+    tuple of Tensor
+        For each layer a tensor (in, out).
+
     Examples
     --------
     >>> from edgewise import KAN

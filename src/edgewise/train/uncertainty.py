@@ -303,6 +303,11 @@ def prediction_uncertainty(
         Samples of `data` with the residuals of models that were not trained on them as y. If left out, each sample's
         residual is divided by 1 - its leverage, which is the residual of a linear model without that sample [1]_.
 
+    Returns
+    -------
+    ErrorBars
+        Standard errors of predictions and edges, and the standard deviation of the noise.
+
     Raises
     ------
     InputError

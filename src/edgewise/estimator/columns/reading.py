@@ -127,8 +127,8 @@ class RowReader(BaseEstimator):
 
     encoder_: InputEncoder
     background_: np.ndarray
-    training_rows_: int | None  # rows with positive weight; None in files of earlier versions
-    level_counts_: tuple[tuple[int, ...], ...]  # () in files of earlier versions
+    training_rows_: int  # rows with positive weight
+    level_counts_: tuple[tuple[int, ...], ...]
     input_scaling_: AffineScaling
     feature_names_in_: np.ndarray
     target_names_: tuple[str, ...]
@@ -260,9 +260,7 @@ class RowReader(BaseEstimator):
     def _check_codes(self, codes: np.ndarray) -> RowCheck:
         encoder = self.encoder_
         ranges = [
-            ""
-            if isinstance(one, CategoryInput) or one.low is None or one.high is None
-            else f"{one.text(one.low)} to {one.text(one.high)}"
+            "" if isinstance(one, CategoryInput) else f"{one.text(one.low)} to {one.text(one.high)}"
             for one in encoder.inputs
         ]
         return RowCheck(

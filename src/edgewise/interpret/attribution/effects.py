@@ -8,7 +8,6 @@ from typing import Protocol
 import numpy as np
 from torch import Tensor
 
-from edgewise.deprecations import renamed_argument
 from edgewise.errors import InputError
 from edgewise.interpret.black_box import BlackBox, array_function
 from edgewise.settings import ATTRIBUTION_BATCH_ROWS
@@ -104,7 +103,6 @@ class Effect:
         return ", then ".join(words[turn] for turn in turns) if len(turns) <= 3 else "varies"
 
 
-@renamed_argument("predict", "model")
 def partial_dependence(
     model: BlackBox,
     X: np.ndarray | Tensor,

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edgewise.deprecations import renamed_argument
 from edgewise.errors import InputError
 from edgewise.interpret.attribution.effects import (
     SHARE_ROWS,
@@ -236,7 +235,6 @@ class GlobalExplanation:
         )
 
 
-@renamed_argument("predict", "model")
 def explain_local(
     model: BlackBox,
     X: np.ndarray | Tensor,
@@ -298,7 +296,6 @@ def explain_local(
     return LocalExplanation(names, outputs, base, shares, array_function(model)(X), X, tuple(kinds))
 
 
-@renamed_argument("predict", "model")
 def explain_global(
     model: BlackBox,
     X: np.ndarray | Tensor,

@@ -7,7 +7,6 @@ Small networks that distinguish rows of the table from rows with shuffled column
 from __future__ import annotations
 
 import math
-import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -180,12 +179,6 @@ class Relations:
     relations: tuple[Relation, ...]
     tests: int
     sentences: tuple[str, ...]
-
-    @property
-    def found(self) -> tuple[Relation, ...]:
-        """Former name of `relations`."""
-        warnings.warn("Relations.found is now called Relations.relations", DeprecationWarning, stacklevel=2)
-        return self.relations
 
 
 def relations(

@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from edgewise.checks import check_count, check_number
-from edgewise.deprecations import renamed_argument
 from edgewise.discovery.reduction.chain import change_of
 from edgewise.discovery.reduction.symmetries import Symmetry as GradientSymmetry
 from edgewise.discovery.reduction.symmetries import symmetries_of_gradients
@@ -114,7 +113,6 @@ class Structure:
     fewer_inputs: tuple[str, ...] = ()
 
 
-@renamed_argument("function", "model")
 def interactions(
     model: BlackBox, x: ArrayLike | Tensor, *, inputs: Sequence[int] | None = None, rows: int = 256, seed: int = 0
 ) -> Tensor:
@@ -164,7 +162,6 @@ def interactions(
     return pairs.interactions(range(pairs.inputs) if inputs is None else sorted(inputs))
 
 
-@renamed_argument("function", "model")
 def structure(
     model: BlackBox,
     x: ArrayLike | Tensor,

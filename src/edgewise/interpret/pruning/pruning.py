@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -149,7 +148,6 @@ def prune(
     refit: int = 20,
     penalty: Penalty | None = None,
     drop_inputs: bool = False,
-    report: bool = False,
 ) -> KAN:
     """Remove edges, hidden nodes and inputs from a network whose loss on validation data stays about the same.
 
@@ -180,8 +178,6 @@ def prune(
         Penalty of the refits.
     drop_inputs : bool
         Whether the new model takes only the columns of x that it uses; otherwise it takes all and masks the others.
-    report : bool
-        Deprecated; use `prune_with_report`.
 
     Returns
     -------
@@ -212,14 +208,9 @@ def prune(
     >>> prune(model, problem, drop_inputs=True).config.width
     (1, 1)
     """
-    pruned, full_report = prune_with_report(
+    return prune_with_report(
         model, problem, tolerance=tolerance, precision=precision, refit=refit, penalty=penalty, drop_inputs=drop_inputs
-    )
-    if report:
-        message = "prune(report=True) is now prune_with_report(...), which always returns the pair"
-        warnings.warn(message, DeprecationWarning, stacklevel=2)
-        return pruned, full_report  # type: ignore[return-value]  # the former result, for one release
-    return pruned
+    )[0]
 
 
 def prune_with_report(

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from edgewise.checks import check_count, check_names, check_number, is_integer
-from edgewise.deprecations import renamed_argument
 from edgewise.discovery.arguments import LEAST_ROWS
 from edgewise.discovery.decide import decided_front
 from edgewise.discovery.finder import Search
@@ -58,7 +57,6 @@ SMALLEST_LOSS = 1e-22  # share of the variance of y below which losses count as 
 SYMBOL_PRICE_PER_LOG_LOSS = 0.05
 
 
-@renamed_argument("data", "problem")
 def symbolify(
     model: KAN,
     problem: Regression,

@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from edgewise.checks import check_count
-from edgewise.deprecations import renamed_argument
 from edgewise.errors import InputError
 from edgewise.interpret.black_box import BlackBox, TensorFunction, check_points, tensor_function
 from edgewise.nn.layers.spline import KANLayer
@@ -107,7 +106,6 @@ class DistilReport:
         )
 
 
-@renamed_argument("function", "model")
 def distil(
     model: BlackBox,
     x: ArrayLike | Tensor | None = None,

@@ -19,8 +19,8 @@ from edgewise.outcomes import (
     ProgressCallback,
     StopReason,
     check_on_interrupt,
+    check_progress,
     check_time,
-    progress_callback,
     reported,
 )
 from edgewise.pde.domains.domain import TIME, Box
@@ -217,7 +217,7 @@ def solve(
         plan = _planned(problem, seed, **options)
     keep_interrupted = check_on_interrupt(options.get("on_interrupt", "raise")) == "keep"
     _check_limits(problem, budget, time_limit, tolerance, options)
-    progress = progress_callback(progress, ("stage", "share", "error"))
+    check_progress(progress)
     with reported(progress, options.get("verbose", False), "solve") as report:
         history, ended = History(problem, seed, budget, time_limit, report, options.get("journal")), None
         try:

@@ -9,7 +9,6 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from edgewise.checks import check_options, unknown_name
-from edgewise.deprecations import renamed_argument
 from edgewise.errors import InputError
 from edgewise.interpret.attribution.effects import Effect, evenly_picked, mean_contributions, partial_dependence
 from edgewise.interpret.black_box import BlackBox
@@ -68,7 +67,6 @@ class EffectCurveLimits(TypedDict, total=False):
     rows: int  # largest number of rows, picked evenly, over which the predictions are averaged
 
 
-@renamed_argument("predict", "model")
 def effect_curves(
     model: BlackBox | Viewable,
     X: ArrayLike | None = None,
