@@ -107,9 +107,7 @@ def test_the_path_first_still_works_and_warns(tmp_path):
         checkpoint.save_solution(path, solution)
     with pytest.warns(DeprecationWarning, match=r"^edgewise.checkpoint.write takes the object first"):
         checkpoint.write(str(path), KAN([2, 1]))
-    with pytest.warns(DeprecationWarning, match=r"^edgewise.checkpoint.load is now edgewise.checkpoint.read$"):
-        read = checkpoint.load
-    assert read(path).model.config.width == (2, 1)
+    assert checkpoint.read(path).model.config.width == (2, 1)
 
 
 @pytest.mark.slow

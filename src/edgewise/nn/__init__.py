@@ -6,22 +6,27 @@ Build a network with `KAN` or `MLP`; both are torch modules without a `fit` or a
 layers are in `edgewise.nn.layers`.
 """
 
-from edgewise.nn.config import KANConfig, MLPConfig
-from edgewise.nn.convolution import KANConv1d, KANConv2d
-from edgewise.nn.elementary import ELEMENTARY, Elementary, FunctionTable
-from edgewise.nn.layers import (
-    GroupLayer,
-    KANLayer,
-    MixedLayer,
-    PeriodicLayer,
-    ProductLayer,
-    SeparableLayer,
-    SymbolicLayer,
-    TensorLayer,
-)
-from edgewise.nn.mlp import MLP
-from edgewise.nn.model import KAN, ModelOptions
-from edgewise.nn.trace import Trace
+from typing import TYPE_CHECKING
+
+from edgewise.lazy import import_on_demand
+
+if TYPE_CHECKING:
+    from edgewise.nn.config import KANConfig, MLPConfig
+    from edgewise.nn.convolution import KANConv1d, KANConv2d
+    from edgewise.nn.elementary import ELEMENTARY, Elementary, FunctionTable
+    from edgewise.nn.layers import (
+        GroupLayer,
+        KANLayer,
+        MixedLayer,
+        PeriodicLayer,
+        ProductLayer,
+        SeparableLayer,
+        SymbolicLayer,
+        TensorLayer,
+    )
+    from edgewise.nn.mlp import MLP
+    from edgewise.nn.model import KAN, ModelOptions
+    from edgewise.nn.trace import Trace
 
 __all__ = [
     "ELEMENTARY",
@@ -44,3 +49,5 @@ __all__ = [
     "TensorLayer",
     "Trace",
 ]
+
+import_on_demand(__name__)

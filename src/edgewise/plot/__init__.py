@@ -7,31 +7,40 @@ equation: `solution_figure`, `solution_history`, `animate`; its eigenfunctions: 
 `matplotlib.pyplot` or changes matplotlib's settings.
 """
 
-import warnings
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from edgewise.errors import missing_extra
+from edgewise.lazy import import_on_demand
 
 if find_spec("matplotlib") is None:
     raise missing_extra("matplotlib", "plot", "Drawing a figure")
 
-from edgewise.plot.network import TrainingFilm, edge_curves, effect_curves, network_diagram, pair_map, structure_figure
-from edgewise.plot.pde import animate, modes_figure, solution_figure
-from edgewise.plot.results import (
-    Curve,
-    Span,
-    confusion,
-    error_bar_chart,
-    error_curves,
-    error_dots,
-    formula_front,
-    parity,
-    share_bars,
-    share_dots,
-    solution_history,
-    training_history,
-)
-from edgewise.plot.style import save
+if TYPE_CHECKING:
+    from edgewise.plot.network import (
+        TrainingFilm,
+        edge_curves,
+        effect_curves,
+        network_diagram,
+        pair_map,
+        structure_figure,
+    )
+    from edgewise.plot.pde import animate, modes_figure, solution_figure
+    from edgewise.plot.results import (
+        Curve,
+        Span,
+        confusion,
+        error_bar_chart,
+        error_curves,
+        error_dots,
+        formula_front,
+        parity,
+        share_bars,
+        share_dots,
+        solution_history,
+        training_history,
+    )
+    from edgewise.plot.style import save
 
 __all__ = [
     "Curve",
@@ -58,10 +67,4 @@ __all__ = [
     "training_history",
 ]
 
-
-def __getattr__(name: str) -> object:
-    if name == "error_bars":  # the name of version 0.1
-        message = "edgewise.plot.error_bars is now edgewise.plot.error_bar_chart"
-        warnings.warn(message, DeprecationWarning, stacklevel=2)
-        return error_bar_chart
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+import_on_demand(__name__)
