@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 # Imports point down, and rooms of one rank don't import each other.
 RANKS = (
     {"errors", "escaping", "lazy"},
-    {"files", "checks", "settings", "outcomes", "deprecations", "presentation"},
+    {"files", "checks", "settings", "outcomes", "presentation"},
     {"processes"},
     {"ops"},
     {"nn"},
@@ -127,7 +127,6 @@ CATCHES_PROGRAMMING_ERRORS = {
     "cli/shared/opening.py",  # a damaged header of a file
     "discovery/engine/running.py",  # a law that fails
     "ops/kernels/cpu.py",  # a function that a compiled library lacks
-    "outcomes.py",  # a callback of another signature
     "pde/domains/domain.py",  # a value that is no number
     "processes/memory.py",  # a system without os.sysconf
     "train/loop/batches.py",  # a DataLoader without length

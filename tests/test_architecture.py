@@ -7,6 +7,7 @@ import pytest
 
 import edgewise
 from tests.architecture import CATCHES_PROGRAMMING_ERRORS, FILE_LINES, RANKS, caught_programming_errors, problems
+from tests.ratchet import modules_of_the_regressor
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE, TESTS = ROOT / "src" / "edgewise", ROOT / "tests"
@@ -29,6 +30,18 @@ def test_modules_were_found():
 def test_every_file_and_folder_has_a_rank():
     parts = {Path(module).parts[0].removesuffix(".py") for module in MODULES} - {"__init__"}
     assert parts <= set().union(*RANKS)
+
+
+# Rooms that a fit of a table needs only when it is asked for what they do, and those that it still loads at once; the
+# second list only ever gets shorter.
+BEHIND_WALLS = {"pde", "explore", "plot", "report", "processes", "cli"}
+STILL_LOADED = {"pde", "processes"}
+
+
+@pytest.mark.slow
+def test_the_regressor_loads_no_room_behind_a_wall():
+    rooms = {name.split(".")[1] for name in modules_of_the_regressor() if "." in name}
+    assert rooms & BEHIND_WALLS <= STILL_LOADED
 
 
 def test_every_room_has_tests():

@@ -16,7 +16,7 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 # Characters that begin a formula in spreadsheets: OWASP, "CSV Injection",
 # https://owasp.org/www-community/attacks/CSV_Injection.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-LONGEST_FILE_NAME = 100  # characters; a choice: file systems allow 255 bytes, and a character may take four
+LONGEST_FILE_NAME = 100  # characters: file systems allow 255 bytes, and a character may take four
 
 # TeX reads ^^5c as a backslash wherever ^ has its usual category, so ^ must never stand twice in a row. The commands of
 # math mode below print the characters that have no escape; LaTeX, KaTeX and MathJax know them.

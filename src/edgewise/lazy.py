@@ -1,9 +1,6 @@
 """Names of a package that are imported when they are first used, so that a program loads only what it needs."""
 
-import ast
-import inspect
 import sys
-from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -19,7 +16,7 @@ def import_on_demand(package: str) -> None:
 
     @cache
     def places() -> dict[str, str]:
-        return _imports_in_block(inspect.getsource(module))
+        return _imports_in_block(package)
 
     def load(name: str) -> object:
         is_private = name.startswith("_")
@@ -29,7 +26,7 @@ def import_on_demand(package: str) -> None:
         elif place == package or (not is_private and find_spec(f"{package}.{name}")):
             value = import_module(f"{package}.{name}")
         else:
-            similar = [] if is_private else get_close_matches(name, places(), n=1)
+            similar = [] if is_private else _similar(name, places())
             end = f"; did you mean {similar[0]!r}?" if similar else ""
             raise AttributeError(f"module {package!r} has no attribute {name!r}{end}")
         setattr(module, name, value)  # from now on a plain attribute
@@ -41,8 +38,17 @@ def import_on_demand(package: str) -> None:
     vars(module).update(__getattr__=load, __dir__=names)
 
 
-def _imports_in_block(source: str) -> dict[str, str]:
-    """Return the module of each name that the block `if TYPE_CHECKING:` of a source imports."""
-    blocks = [node for node in ast.parse(source).body if isinstance(node, ast.If)]
+def _imports_in_block(package: str) -> dict[str, str]:
+    """Return the module of each name that the block `if TYPE_CHECKING:` of a package imports."""
+    import ast  # these two are slower to import than all else here, and `import edgewise` alone needs neither
+    import inspect
+
+    blocks = [node for node in ast.parse(inspect.getsource(sys.modules[package])).body if isinstance(node, ast.If)]
     imports = [line for block in blocks for line in block.body if isinstance(line, ast.ImportFrom)]
     return {alias.name: str(line.module) for line in imports for alias in line.names}
+
+
+def _similar(name: str, names: dict[str, str]) -> list[str]:
+    from difflib import get_close_matches
+
+    return get_close_matches(name, names, n=1)

@@ -13,10 +13,10 @@ MINUS = "\N{MINUS SIGN}"
 # From this size on thousands are separated: years and other numbers of four digits stay whole, as style guides of
 # scientific journals ask (The International System of Units, BIPM, 9th edition, section 5.4.4).
 SEPARATED_FROM = 10_000
-# Outside these sizes a number is written with a power of ten (a choice: nobody counts so many zeros).
+# Outside these sizes a number is written with a power of ten (nobody counts so many zeros).
 LARGEST_PLAIN, SMALLEST_PLAIN = 1e13, 1e-4
-WHOLE = 1e7  # whole numbers below this are written in full, not rounded (a choice: counts and years are exact)
-LOWEST_R2 = -1e6  # that is written with decimals; a choice: all below are equally useless
+WHOLE = 1e7  # whole numbers below this are written in full, not rounded (counts and years are exact)
+LOWEST_R2 = -1e6  # that is written with decimals: all below are equally useless
 _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 # Colours are inherited and lines translucent, so that one table reads on light and on dark pages.

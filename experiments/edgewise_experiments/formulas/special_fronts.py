@@ -24,9 +24,9 @@ FUNCTIONS = ("jv", "ellipkinc", "yv", "kv")
 DEGREE, SHAPE = 3, (2, 3, 2, 1)
 EFFORT = Effort(degree=DEGREE, budget=0.15)
 # Within this factor of the lowest error a model counts as one of the best; a larger ratio of held-out to training error
-# counts as overfitting. A choice.
+# counts as overfitting.
 LEVEL = 2.0
-SAME_SIZE = 1.5  # models whose parameters differ by less count as of one size; halving a grid gives more; a choice
+SAME_SIZE = 1.5  # models whose parameters differ by less count as of one size; halving a grid gives more
 ALPHA = liu(DEGREE)
 FRONT_NOTES = (
     "Errors by size: the front consists of the models that no smaller model beats, over all seeds, by RMSE on "

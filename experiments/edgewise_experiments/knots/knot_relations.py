@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FOLDS, QUICK_ROWS = 5, 800
-SECONDS, QUICK_SECONDS = 120.0, 3.0  # the time limit of each search for a formula, a choice
-NETWORKS, STEPS = 30, 300  # networks for the relations, and steps of each; a choice
+SECONDS, QUICK_SECONDS = 120.0, 3.0  # the time limit of each search for a formula
+NETWORKS, STEPS = 30, 300  # networks for the relations, and steps of each
 EXACT = 1e-12  # the position in the figure of relations that hold to the digits of the table
 SHORT = {  # names of columns in tables and formulas
     "longitudinal_translation": "lambda",

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 DEGREES = (1, 2, 3, 4, 5)
 TARGET, WIDTH = TOY_FUNCTIONS["toy 2"], (2, 1, 1)
-WITHIN = 0.2  # largest difference from the theory's exponent that counts as agreement; a choice
+WITHIN = 0.2  # largest difference from the theory's exponent that counts as agreement
 TRAINED = {"training": "values", "sobolev": "values and derivatives"}
 FIRST = {"projection": 32, "training": 16, "sobolev": 16}  # coarser grids do not resolve the function
 ROUNDING = 3e-14  # of values of order 1; a derivative multiplies it by (grid size)^order
@@ -58,7 +58,7 @@ NOTES = (
 )
 PASSING, NEAR_DAMPING = 1e-2, 1e-6  # tolerance and first damping with derivatives, near the minimum
 CORNERS = 4  # of the box, at the end of the samples
-BEYOND = 1.05  # samples are drawn from a box so many times larger and clipped to the box; a choice
+BEYOND = 1.05  # samples are drawn from a box so many times larger and clipped to the box
 
 
 @dataclass(frozen=True)

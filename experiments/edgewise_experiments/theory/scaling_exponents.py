@@ -41,7 +41,7 @@ LABELS = {"KAN": "KAN, cubic", "graded": "KAN, knots of equal error", "tanh": "M
 KINDS = tuple(LABELS)
 WITH_GRIDS = ("KAN", "graded")
 SINGULAR = ("arity 3", "rough")  # functions with a singular place in the box, or a tenth of it away
-NEAR = 0.25  # difference from the KAN paper's exponent that still counts as reaching it; a choice
+NEAR = 0.25  # difference from the KAN paper's exponent that still counts as reaching it
 NOTES = (
     "Exponents alpha of the RMSE on held-out points, fitted to the relative errors that are neither too large for a "
     "rate nor so small that rounding counts; medians of the seeds. G is the grid size, without the coarsest grids, N "

@@ -24,8 +24,8 @@ from torch import Tensor
 from edgewise.checkpoint import strict_json
 from edgewise.errors import CheckpointError, InputError
 
-MAX_HEADER = 64 << 20  # bytes; a choice: the training state of a long fit needs a few MB of JSON
-MAX_RANK = 8  # of a tensor; a choice: the tensors of networks and optimisers have at most three dimensions
+MAX_HEADER = 64 << 20  # bytes: the training state of a long fit needs a few MB of JSON
+MAX_RANK = 8  # of a tensor: the tensors of networks and optimisers have at most three dimensions
 _ALIGNMENT = 8  # bytes; safetensors pads its own headers to it, so that float64 data can be mapped in place
 
 DTYPES = {

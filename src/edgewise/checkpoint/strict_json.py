@@ -11,7 +11,7 @@ from torch import Tensor
 
 from edgewise.errors import CheckpointError, InputError
 
-MAX_DEPTH = 64  # a choice: optimiser states nest 5 deep; json's own limit is the interpreter's stack
+MAX_DEPTH = 64  # optimiser states nest 5 deep; json's own limit is the interpreter's stack
 
 # Matches from any quote on, closed or not, and never backtracks: linear time on hostile text.
 _STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from edgewise.checks import check_options
 from edgewise.errors import InputError, missing_extra
-from edgewise.outcomes import Progress, ProgressCallback, progress_callback
+from edgewise.outcomes import Progress, ProgressCallback, check_progress
 
 try:
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
@@ -26,28 +26,28 @@ except ImportError as error:  # pragma: no cover - the environment of the tests 
     raise missing_extra("scikit-learn", "sklearn", "Comparing with other models") from error
 
 # Settings are chosen by five folds up to this number of rows x outputs; above, by a single part of one seventh, which
-# is certain enough and costs less. A choice.
+# is certain enough and costs less.
 FOLDS, CHEAP, HELD_BACK = 5, 2_000, 7
-FEWEST_ROWS = 10  # with fewer nothing can be held back, and the first setting of each model is taken; a choice
-RIDGE_STRENGTHS = tuple(10.0**k for k in range(-4, 5))  # strengths of ridge regression; a choice: where scores change
-LOGISTIC = (0.01, 0.1, 1.0, 10.0, 100.0)  # inverse strengths of logistic regression; a choice: where scores change
+FEWEST_ROWS = 10  # with fewer nothing can be held back, and the first setting of each model is taken
+RIDGE_STRENGTHS = tuple(10.0**k for k in range(-4, 5))  # strengths of ridge regression: where scores change
+LOGISTIC = (0.01, 0.1, 1.0, 10.0, 100.0)  # inverse strengths of logistic regression: where scores change
 MLP_SETTINGS = ({"alpha": 1e-4}, {"alpha": 1.0}, {"alpha": 10.0})  # weight decay: scikit-learn's default, and more
 # Without the l2 term the trees of rare classes diverge: on the knot table accuracy fell from 0.89 to 0.36 within 60
 # rounds; with it, accuracy still rose at 120.
 BOOSTING_SETTINGS = ({"max_leaf_nodes": 15, "l2_regularization": 1.0}, {"max_leaf_nodes": 6, "l2_regularization": 1.0})
 # Most epochs of the MLP; epochs (or rounds) between two evaluations; evaluations without improvement that end the
-# training of a setting. A choice.
+# training of a setting.
 EPOCHS, STRIDE, PATIENCE = 300, 5, 6
 # Most rows that the MLP and boosting are tuned and fitted on: at 200,000 rows they took six minutes each.
 MOST_TUNING_ROWS = 40_000
-# Most rounds of boosting with one output, and with several, where each round adds a tree per class. A choice.
+# Most rounds of boosting with one output, and with several, where each round adds a tree per class.
 BOOSTING_ROUNDS, BOOSTING_ROUNDS_OF_MANY = 300, 150
 
 # The sets of models to compare with. The quick one takes a second on a small table. An EBM is not in it: with its
 # defaults it took 182 seconds of CPU for 320 rows without noise (interpret 0.7.8).
 TUNED, QUICK = ("linear", "MLP", "boosting"), ("linear", "default boosting")
 FULL = (*TUNED, "EBM")
-# Wall seconds after which an EBM makes no further rounds. A choice: longer than it needs for most tables.
+# Wall seconds after which an EBM makes no further rounds: longer than it needs for most tables.
 EBM_SECONDS = 120.0
 # Work of the last training, on all rows, over that of a training without the rows that are held back, at most.
 ALL_ROWS = FOLDS / (FOLDS - 1)
@@ -165,7 +165,7 @@ def iterate_baselines(
     """
     check_options(iterate_baselines, options, BaselineOptions)
     seed, models, time_limit = options.get("seed", 0), options.get("models", TUNED), options.get("time_limit")
-    callback = progress_callback(progress, ("stage", "share"))
+    check_progress(progress)
     whole = SplitTable.checked(X_train, y_train, X_test, y_test, task, seed)
     end = time.perf_counter() + (math.inf if time_limit is None else time_limit)
     for number, name in enumerate(models):
@@ -178,8 +178,8 @@ def iterate_baselines(
         data = replace(whole, deadline=start + (end - start) / (len(models) - number))
 
         def report(share: float, name: str = name, start: float = start) -> None:
-            if callback is not None:
-                callback(Progress(name, share, seconds=time.perf_counter() - start))
+            if progress is not None:
+                progress(Progress(name, share, seconds=time.perf_counter() - start))
 
         report(0.0)
         if name in ("MLP", "boosting", "EBM") and len(data.X) > MOST_TUNING_ROWS:

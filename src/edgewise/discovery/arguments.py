@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from edgewise.discovery.knowledge.families import checked_groups
 from edgewise.discovery.knowledge.templates import read_template
-from edgewise.discovery.obedience import operators_of
-from edgewise.discovery.problem import ALL_OPERATORS, FormulaOptions
+from edgewise.discovery.problem import FormulaOptions
 from edgewise.discovery.reduction.dimensions import dimensional_symmetries
 from edgewise.errors import InputError
-from edgewise.formulas.curve_fits import expression_of
 from edgewise.formulas.expression import Expression, parse_expression
 from edgewise.formulas.formula import Formula
-from edgewise.nn.elementary import Elementary
 
 LEAST_ROWS = 20  # Rows of data, at least: fewer do not determine a curve.
 
@@ -25,10 +21,6 @@ def checked_options(options: object, names: tuple[str, ...], rows: int) -> Formu
     """Options with guesses as expressions."""
     if options is None:
         return FormulaOptions()
-    if isinstance(options, Mapping) and all(isinstance(value, Elementary) for value in options.values()):
-        # the former argument `table` of `find_formula`: a table of functions
-        used = {name for row in options.values() for name in operators_of(expression_of(row))}
-        return FormulaOptions(operators=tuple(name for name in ALL_OPERATORS if name in used or name in "+-*/"))
     if not isinstance(options, FormulaOptions):
         raise InputError(f"options must be FormulaOptions, got {type(options).__name__}")
     unknown = [name for name in (*options.required, *(set(options.units) - {"y"})) if name not in names]

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from edgewise.plot.themes import Theme
     from edgewise.report import Report
 
-SUMMARY_INPUTS = 30  # inputs in a summary, those that move the prediction most (a choice)
-SUMMARY_TERMS = 40  # terms whose tests a summary shows, those with the smallest p-values (a choice)
+SUMMARY_INPUTS = 30  # inputs in a summary, those that move the prediction most
+SUMMARY_TERMS = 40  # terms whose tests a summary shows, those with the smallest p-values
 CLASS_CURVES = 6  # classes up to which each has a curve; beyond, numeric classes are shown by their expected value
 BAND_WIDTH = 2.0  # half width of bands in standard deviations: about 95 % for normal errors
 TESTS_TEXT = "Tests of the terms; p-values are approximate, those of pairs too small, because the same rows chose them."

@@ -18,7 +18,7 @@ from edgewise.nn.model import KAN
 from edgewise.train.problems.classification import Classification
 from edgewise.train.problems.regression import Regression
 
-FEWEST_DIVIDED = 4  # rows that can be divided; a choice: two on each side
+FEWEST_DIVIDED = 4  # rows that can be divided: two on each side
 EDITED = "There are no error bars: the model was edited by hand."
 IMITATION = "the rows have no usable target, so that costs are measured against the outputs before all edits"
 

@@ -46,7 +46,6 @@ def to_program(model: KAN | MLP, path: str | os.PathLike[str], *, units: Units |
     >>> to_program(edgewise.KAN([2, 1]), "network.pt2")  # doctest: +SKIP
     >>> torch.export.load("network.pt2").module()(torch.rand(3, 2))  # doctest: +SKIP
     """
-    model, path = files.object_then_path(model, path, "edgewise.export.to_program")
     own = for_export(model, units)
     with quiet():
         example = (example_rows(model, own),)

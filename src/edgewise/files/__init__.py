@@ -6,14 +6,9 @@ rest. Temporary files are locked while their process lives, and removed by the n
 A journal keeps the finished parts of a run, so that a later run can go on from there.
 """
 
-from typing import TYPE_CHECKING
-
-from edgewise.lazy import import_on_demand
-
-if TYPE_CHECKING:
-    from edgewise.files.folders import COMMIT, commit_folder, complete_commit, open_folder, reserve, staging_folder
-    from edgewise.files.journal import Journal, Part
-    from edgewise.files.whole import LOCK, object_then_path, read_bytes, reason, sweep, temporary_name, write_bytes
+from edgewise.files.folders import COMMIT, commit_folder, complete_commit, open_folder, reserve, staging_folder
+from edgewise.files.journal import Journal, Part
+from edgewise.files.whole import LOCK, read_bytes, reason, sweep, temporary_name, write_bytes
 
 __all__ = [
     "COMMIT",
@@ -22,7 +17,6 @@ __all__ = [
     "Part",
     "commit_folder",
     "complete_commit",
-    "object_then_path",
     "open_folder",
     "read_bytes",
     "reason",
@@ -32,5 +26,3 @@ __all__ = [
     "temporary_name",
     "write_bytes",
 ]
-
-import_on_demand(__name__)

@@ -38,13 +38,13 @@ ODD_FUNCTIONS = {"sin", "tan", "tanh", "sinh", "asin", "atan", "atanh", "sign"}
 INVERSE_PAIRS = {("tanh", "atanh"), ("atanh", "tanh"), ("sin", "asin"), ("cos", "acos"), ("tan", "atan")}
 INVERSE_PAIRS |= {("log", "exp")}
 ZERO, ONE, MINUS_ONE = exact_number(0), exact_number(1), exact_number(-1)
-LARGEST_ROOT = 12  # Largest denominator of an exponent in closed form. A choice: cube roots and seventh roots occur.
-# Largest constant in an exponent that becomes a factor. A choice: larger ones may only balance another large term, and
-# exp(50) = 5e21 is far from overflow.
+LARGEST_ROOT = 12  # Largest denominator of an exponent in closed form: cube roots and seventh roots occur.
+# Largest constant in an exponent that becomes a factor: larger ones may only balance another large term, and exp(50) =
+# 5e21 is far from overflow.
 LARGEST_EXPONENT = 50.0
-MOST_EXPANDED_TERMS = 60  # Terms of an expanded product, at most. A choice that bounds the time of `expanded`.
-VALUE_TOLERANCE = 1e-9  # Two forms are equal if their values differ by no more, relative to the largest. A choice.
-# Passes of `shortest_form` and of `_fully_expanded`, at most. A choice: most formulas settle after two.
+MOST_EXPANDED_TERMS = 60  # Terms of an expanded product, at most; they bound the time of `expanded`.
+VALUE_TOLERANCE = 1e-9  # Two forms are equal if their values differ by no more, relative to the largest.
+# Passes of `shortest_form` and of `_fully_expanded`, at most: most formulas settle after two.
 MOST_PASSES = 4
 
 

@@ -26,11 +26,11 @@ from edgewise.formulas.expression import (
 from edgewise.ops.gauss_newton import DampingRule, LeastSquaresLimits, least_squares
 from edgewise.settings import ABOVE_ZERO
 
-# Fractions p / q that count as closed forms: p and q up to this, and whole numbers up to `LARGEST_WHOLE`. A choice:
-# 3/(20 pi) and 8/15 are in textbooks; longer fractions are decimals.
+# Fractions p / q that count as closed forms: p and q up to this, and whole numbers up to `LARGEST_WHOLE`; 3/(20 pi) and
+# 8/15 are in textbooks; longer fractions are decimals.
 LARGEST_PART, LARGEST_WHOLE = 100, 2000
-# Lengths of the units of closed forms in nats, beside log p + log q. A choice: pi occurs in one constant of five in
-# physics books, the others in one of twenty to fifty.
+# Lengths of the units of closed forms in nats, beside log p + log q: pi occurs in one constant of five in physics
+# books, the others in one of twenty to fifty.
 UNIT_LENGTHS = {
     "": 0.0,
     "pi": 1.5,
@@ -42,8 +42,8 @@ UNIT_LENGTHS = {
     "pi**2": 3.0,
 }
 OTHER_UNIT = 4.0  # Length of all other units: one constant of fifty.
-# Relative change of a constant that rounding errors explain after a fit to noise-free data. A choice: the fit ends when
-# rounding errors stop it, at 1e-9 or better for constants that the data determine.
+# Relative change of a constant that rounding errors explain after a fit to noise-free data: the fit ends when rounding
+# errors stop it, at 1e-9 or better for constants that the data determine.
 ROUNDING_CHANGE = 1e-7
 # Distance of a constant to a closed form, at most, in its standard errors: 99.7 % for normal errors.
 STANDARD_ERRORS = 3.0
@@ -52,9 +52,9 @@ STANDARD_ERRORS = 3.0
 STRONG_EVIDENCE = 20.0
 # Rise of N log(loss) that one parameter less explains: 99 % quantile of chi-square with one degree of freedom.
 CHI_SQUARE_99 = 6.6
-# Closed forms that are tried one by one, at most. A choice: more than any formula of a search has constants.
+# Closed forms that are tried one by one, at most: more than any formula of a search has constants.
 MOST_TRIALS = 40
-# Nielsen's rule with bounds for constants of any size. A choice, kept so that formulas found before stay the same.
+# Nielsen's rule with bounds for constants of any size.
 CONSTANT_DAMPING = DampingRule(first=1e-3, lowest=1e-14, highest=1e12)
 
 

@@ -21,15 +21,15 @@ from edgewise.ops.bessel import bessel_j0
 Exact = tuple[int, int, str]
 """Closed form (p, q, unit) of a constant: the fraction p / q times the unit of that name in `UNITS`."""
 
-# A choice: the factors beside fractions that physical formulas and normal distributions contain most often.
+# The factors beside fractions that physical formulas and normal distributions contain most often.
 UNITS = {"": 1.0, "pi": math.pi, "sqrt(2)": math.sqrt(2), "sqrt(3)": math.sqrt(3), "e": math.e, "1/pi": 1 / math.pi}
 UNITS |= {"sqrt(pi)": math.sqrt(math.pi), "1/sqrt(2*pi)": 1 / math.sqrt(2 * math.pi)}
 UNITS |= {"pi**2": math.pi**2, "1/pi**2": math.pi**-2, "sqrt(2*pi)": math.sqrt(2 * math.pi)}
 UNITS |= {"1/sqrt(pi)": 1 / math.sqrt(math.pi), "1/e": 1 / math.e, "sqrt(5)": math.sqrt(5), "log(2)": math.log(2)}
 
-# Levels of a formula, at most. A choice: Python allows about 1,000 nested calls, and printing makes three a level.
+# Levels of a formula, at most: Python allows about 1,000 nested calls, and printing makes three a level.
 MOST_NESTED = 150
-LARGEST_EXACT = 10**9  # A choice: fractions with a larger numerator or denominator are kept as floats.
+LARGEST_EXACT = 10**9  # Fractions with a larger numerator or denominator are kept as floats.
 
 
 @dataclass(frozen=True)
@@ -375,6 +375,16 @@ def complexity(node: Expression) -> int:
     """Number of symbols of a formula: variables, numbers, functions and signs of +, *, / and power.
 
     A minus is free, a square root or a reciprocal costs one symbol, any other power two (its sign and its exponent).
+
+    Parameters
+    ----------
+    node : Expression
+        The formula.
+
+    Returns
+    -------
+    int
+        Number of its symbols.
 
     Examples
     --------

@@ -14,7 +14,7 @@ from edgewise.formulas.formula import Formula
 from edgewise.presentation import html_table, number_text, text_table
 
 EXACT_CONSTANT = 1e-12  # Relative standard error below which a constant is exact to rounding, and printed without it.
-MOST_SHOWN = 20  # Groups in a printed table, at most. A choice: a screen.
+MOST_SHOWN = 20  # Groups in a printed table, at most: a screen.
 
 
 @dataclass(frozen=True, eq=False)

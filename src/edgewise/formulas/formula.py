@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -96,11 +95,6 @@ class Formula:
         if x.ndim != 2 or x.shape[1] != len(self.names) or not len(x):
             raise InputError(f"x must have shape (N, {len(self.names)}) and at least one row, got {x.shape}")
         return domain_violations(self.expression, x)
-
-    def leaks(self, x: np.ndarray) -> list[str]:
-        """Former name of `domain_violations`, kept for one release."""
-        warnings.warn("Formula.leaks is now called Formula.domain_violations", DeprecationWarning, stacklevel=2)
-        return self.domain_violations(x)
 
     def text(self, digits: int | None = 6) -> str:
         """Python's notation with so many significant digits; None prints every digit."""

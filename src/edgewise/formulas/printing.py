@@ -39,10 +39,10 @@ if TYPE_CHECKING:
 
 SUM, PRODUCT, POWER, ATOM = range(4)  # Precedence of the outermost sign of a printed formula.
 
-PLAIN = 1e7  # rounded numbers below this are written with their zeros, 46000 and not 4.6e+04 (a choice)
+PLAIN = 1e7  # rounded numbers below this are written with their zeros, 46000 and not 4.6e+04
 
-DECIMAL_DENOMINATORS = (10, 20, 25, 50, 100)  # 51/10 is printed 5.1, but 1/2, 3/4 and 8/5 as they are (a choice)
-LARGEST_EXPONENT_DENOMINATOR = 12  # exponents such as 1/3 and 5/7 are printed as fractions (a choice)
+DECIMAL_DENOMINATORS = (10, 20, 25, 50, 100)  # 51/10 is printed 5.1, but 1/2, 3/4 and 8/5 as they are
+LARGEST_EXPONENT_DENOMINATOR = 12  # exponents such as 1/3 and 5/7 are printed as fractions
 
 _C_NAMES = {"abs": "fabs", "besselj0": "j0"}
 _PYTHON_NAMES = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "atanh": "arctanh"}
@@ -432,6 +432,18 @@ def _numerator_and_denominator(node: Multiply) -> tuple[str, Number, list[Expres
 
 def as_sympy(node: Expression, names: Sequence[str]) -> sympy.Expr:
     """Convert a formula to a sympy expression of real symbols; constants with a closed form are exact.
+
+    Parameters
+    ----------
+    node : Expression
+        The formula.
+    names : sequence of str
+        Names of its variables.
+
+    Returns
+    -------
+    sympy.Expr
+        The same function of symbols that are declared real.
 
     Raises
     ------

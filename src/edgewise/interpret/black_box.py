@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from edgewise.errors import InputError
 
-# Step of the finite differences, in standard deviations of the input. A choice: at fourth order, the rounding and the
-# truncation error of a smooth float64 function are then both near 1e-12.
+# Step of the finite differences, in standard deviations of the input: at fourth order, the rounding and the truncation
+# error of a smooth float64 function are then both near 1e-12.
 GRADIENT_STEP = 1e-3
 
 

@@ -22,7 +22,7 @@ from edgewise.model_selection.search.hidden_nodes import HiddenNodes
 from edgewise.model_selection.search.policy import SearchPolicy
 from edgewise.outcomes import OutOfTime
 
-# Share of the time after the first pass for the search on the sample; the passes over all rows have the rest. A choice.
+# Share of the time after the first pass for the search on the sample; the passes over all rows have the rest.
 SEARCHED_SHARE = 0.5
 
 Sums = tuple[np.ndarray, ...]

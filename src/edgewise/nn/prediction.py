@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from edgewise.settings import FORWARD_CHUNK_NUMBERS
 
-# Rows of a batch where the layers of the model are unknown. A choice: some hundred numbers for each of them take a few
-# MiB, and a torch call on so many rows still takes far longer than its overhead.
+# Rows of a batch where the layers of the model are unknown: some hundred numbers for each of them take a few MiB, and a
+# torch call on so many rows still takes far longer than its overhead.
 BATCH_ROWS = 8192
 
 

@@ -20,7 +20,7 @@ from edgewise.outcomes import StopReason
 from edgewise.settings import ABOVE_ZERO
 
 # Share of the largest diagonal entry of J'J that is added to every entry of the damping scale, so that a parameter
-# which no residual depends on keeps a finite step. A choice: far below what is visible in a solution in float64.
+# which no residual depends on keeps a finite step: far below what is visible in a solution in float64.
 SCALE_FLOOR = 1e-12
 
 

@@ -54,16 +54,16 @@ SHADES = LinearSegmentedColormap.from_list("edgewise", ["#ffffff", "#cfe3f0", "#
 SEQUENTIAL = "cividis"
 # For differences: blue below zero, orange above, white between; distinct with every common colour vision deficiency.
 SIGNED = LinearSegmentedColormap.from_list("signed", ["#00304f", BLUE, "#ffffff", "#E69F00", "#7a3200"])
-BAND_OPACITY = 0.16  # of bands around curves (a choice: three overlapping bands still show the curves)
+BAND_OPACITY = 0.16  # of bands around curves (three overlapping bands still show the curves)
 
 # Sizes. Text in points: labels and titles; ticks and legends; remarks beside titles; numbers of colour bars.
 TEXT, SMALL, REMARK, TINY = 9.5, 8.5, 8.0, 7.5
-SMALLEST_TITLE = 5.5  # points (a choice: smaller letters cannot be read in print)
+SMALLEST_TITLE = 5.5  # points (smaller letters cannot be read in print)
 POINTS_PER_INCH = 72  # definition of the point in PostScript, PDF and CSS
 WIDTH = 7.0  # inches: the text width of a page
 LEGEND_MARK = 0.62  # inches that a legend needs beside each label: its mark and gaps at the sizes below (measured)
-DENSITY_BINS = 40  # bars of the histogram under a curve (a choice)
-DENSITY_HEIGHT = 0.13  # share of a panel that the histogram takes (a choice)
+DENSITY_BINS = 40  # bars of the histogram under a curve
+DENSITY_HEIGHT = 0.13  # share of a panel that the histogram takes
 DENSITY_LEVELS = 12  # columns with at most so many different values get one bar for each value
 
 FORMATS = (".svg", ".pdf", ".png")
@@ -117,7 +117,7 @@ _STYLE: dict[RcKeyType, Any] = {
     "text.usetex": False,
 }
 NOTEBOOK_DPI = 160.0  # pixels an inch of a picture in a notebook, shown at 80: sharp on screens of high resolution
-LARGEST_VECTOR = 400_000  # bytes (a choice): a notebook holds larger drawings as pixels alone
+LARGEST_VECTOR = 400_000  # bytes: a notebook holds larger drawings as pixels alone
 # No date, so that equal figures are equal files; the name of the writer lets a later command replace its own file.
 _WRITER = "Edgewise with Matplotlib, https://matplotlib.org"
 _METADATA: dict[str, dict[str, str | None]] = {

@@ -34,7 +34,7 @@ INK, GREY, FAINT = "#1d1d1f", "#6e6e73", "#d2d2d7"
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 
 PAGES: dict[str, str] = {"light": "#ffffff", "dark": "#121212", "print": "#ffffff"}
-# On a dark page the palette is lighter, in the same order of hues (a choice: contrasts with the page above 6 to 1).
+# On a dark page the palette is lighter, in the same order of hues (contrasts with the page above 6 to 1).
 _DARK = dict(
     zip(
         (INK, GREY, FAINT, *COLORS),

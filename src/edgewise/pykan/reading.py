@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from edgewise.errors import InputError
 from edgewise.ops.activation import Function, known_name
 
-LARGEST_CONFIG = 1 << 22  # bytes of a yaml file; a choice, far above that of a network of 1,000 nodes
+LARGEST_CONFIG = 1 << 22  # bytes of a yaml file, far above that of a network of 1,000 nodes
 DEEPEST_LIST = 8  # nested lists; pykan writes two levels
 OTHER_NAMES = {"x^0.5": "sqrt", "1/sqrt(x)": "1/sqrt", "1/x^0.5": "1/sqrt"}  # functions that Edgewise calls otherwise
 

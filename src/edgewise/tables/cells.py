@@ -49,8 +49,8 @@ _FORMS = {
     for mark, other in ((",", "."), (".", ","))
 }
 _CODE = re.compile(r"[0-9]+")
-SHORTEST_CODE = 3  # digits; a choice: 01 to 12 are months, and 00 to 23 hours, whose order matters
-LONGEST_NUMBER = 40  # characters of a cell that is tried as a number; a choice
+SHORTEST_CODE = 3  # digits: 01 to 12 are months, and 00 to 23 hours, whose order matters
+LONGEST_NUMBER = 40  # characters of a cell that is tried as a number
 
 
 def quoted(text: object) -> str:

@@ -24,13 +24,13 @@ from edgewise.tables.scaling import weighted_quantile
 from edgewise.tables.table import Table
 
 # One input per level: beyond this a category is closer to a name than to a measurement.
-MAX_LEVELS = 50  # a choice
-MIN_LEVEL_ROWS = 5  # rows of a level of its own where there are too many levels; a choice: fewer say nothing
-MIN_COVERED = 0.5  # share of the rows that these levels must have for the column to be used; a choice
+MAX_LEVELS = 50
+MIN_LEVEL_ROWS = 5  # rows of a level of its own where there are too many levels: fewer say nothing
+MIN_COVERED = 0.5  # share of the rows that these levels must have for the column to be used
 UNSEEN = -1.0  # code of a level that has none
-# A number is outside if it lies beyond the training range by this share of it. A choice: new rows of the same
-# distribution lie a little beyond the extremes of the training rows, as often as not, and splines bear that; a quarter
-# of the range beyond is extrapolation (one of 3,000 values of a normal column with 80 training rows).
+# A number is outside if it lies beyond the training range by this share of it: new rows of the same distribution lie a
+# little beyond the extremes of the training rows, as often as not, and splines bear that; a quarter of the range beyond
+# is extrapolation (one of 3,000 values of a normal column with 80 training rows).
 RANGE_SLACK = 0.25
 _ADVICE = "leave it out or convert it to a number"
 TARGET_ADVICE = "choose another target, or convert it to a number such as the days since a date"
@@ -38,11 +38,11 @@ TARGET_ADVICE = "choose another target, or convert it to a number such as the da
 _ROW_NAMES = frozenset(
     {"id", "ids", "index", "idx", "row", "rowid", "rownumber", "nr", "no", "number", "key", "unnamed:0"}
 )
-_FEWEST_NUMBERED = 10  # rows; a choice: fewer whole numbers may follow each other by chance
-_SPARSEST = 2  # numbers a row; a choice: a training part of at least half of the table still has its row numbers
+_FEWEST_NUMBERED = 10  # rows: fewer whole numbers may follow each other by chance
+_SPARSEST = 2  # numbers a row: a training part of at least half of the table still has its row numbers
 _CODES_OF_MISSING = frozenset(sign * (10**n - 1) for n in range(1, 6) for sign in (-1.0, 1.0))  # -9, 99, -999, ...
-_FEWEST_OTHERS = 3  # distinct values beside a code of a missing value, so that they have a range; a choice
-_FEWEST_BESIDE_REPEATED = 10  # the same for a repeated number that is no usual code; a choice: counts are shorter
+_FEWEST_OTHERS = 3  # distinct values beside a code of a missing value, so that they have a range
+_FEWEST_BESIDE_REPEATED = 10  # the same for a repeated number that is no usual code: counts are shorter
 
 
 @dataclass(frozen=True)
@@ -51,10 +51,10 @@ class NumberInput:
 
     name: str  # the column
     median: float  # median of the known training values, which replaces missing ones
+    low: float  # least and largest training value
+    high: float
     flag: bool  # whether there is one more input, 1 where the value is missing and 0 elsewhere
     value: bool = True  # whether the number itself is an input; it is not where all known values are equal
-    low: float | None = None  # least and largest training value; None in models of an earlier version
-    high: float | None = None
     # for dates: the first day of the training column as "2024-05-31", from which the days are counted; "" for numbers
     first_day: str = ""
     mark: str = ""  # decimal mark, "," or ".", of numbers that the training table has as text; "" for others
@@ -83,7 +83,7 @@ class NumberInput:
 
     def outside(self, codes: np.ndarray) -> np.ndarray:
         """Return where a number lies notably outside the training range, (n_rows,)."""
-        if self.low is None or self.high is None or not self.value:
+        if not self.value:
             return np.zeros(len(codes), dtype=bool)
         slack = RANGE_SLACK * self.high - RANGE_SLACK * self.low
         return (codes < self.low - slack) | (codes > self.high + slack)
@@ -405,7 +405,7 @@ def _learn_number(
     order = np.lexsort((mass, known))
     median = weighted_quantile(known[order], mass[order], 0.5)
     low, high = float(known.min()), float(known.max())
-    spec = NumberInput(name, median, flag=missing > 0, value=not constant or not missing, low=low, high=high)
+    spec = NumberInput(name, median, low, high, flag=missing > 0, value=not constant or not missing)
     if constant and missing:
         return spec, (
             f"Column {quoted(name)} is {known[0]:.6g} wherever it is known; only whether it is missing "

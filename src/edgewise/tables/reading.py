@@ -25,8 +25,8 @@ from edgewise.tables.table import Table, check_column_names
 
 PARQUET = (".parquet", ".pq")
 _GZIP = b"\x1f\x8b"
-# A compressed table may unpack to so many times its size, or to the floor. A choice: tables of numbers unpack to 2 to
-# 30 times their size, and a file that is made to fill the memory to a thousand times.
+# A compressed table may unpack to so many times its size, or to the floor: tables of numbers unpack to 2 to 30 times
+# their size, and a file that is made to fill the memory to a thousand times.
 UNPACKED_RATIO, UNPACKED_FLOOR = 100, 128 << 20
 RATIO_VARIABLE = "EDGEWISE_UNPACKED_RATIO"  # variable of the environment by which users raise the limit
 _DELIMITER_NAMES = {"\\t": "\t", "tab": "\t", "whitespace": WHITESPACE, "space": WHITESPACE}

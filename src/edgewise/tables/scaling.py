@@ -10,11 +10,11 @@ from numpy.typing import ArrayLike
 
 from edgewise.errors import CheckpointError, InputError
 
-# A choice: the middle nine tenths of the data define the width of a column; up to one row in twenty may lie anywhere
-# on each side.
+# The middle nine tenths of the data define the width of a column; up to one row in twenty may lie anywhere on each
+# side.
 TAIL_SHARE = 0.05
-# A choice: the range then grows to the true end of the data, by no more than this share of its width. Uniform data end
-# at exactly -1 and 1 (they need 0.056), normal data reach -1 and 1 at 2.5 standard deviations.
+# The range then grows to the true end of the data, by no more than this share of its width. Uniform data end at exactly
+# -1 and 1 (they need 0.056), normal data reach -1 and 1 at 2.5 standard deviations.
 REACH = 0.25
 LARGEST_NUMBER = 1e300  # differences of larger numbers could overflow
 

@@ -12,11 +12,10 @@ from edgewise.tables.cells import convention, decimal_mark, quoted
 from edgewise.tables.columns import TARGET_ADVICE, check_text, known_numbers, present
 from edgewise.tables.table import Table
 
-# Choices: a numeric target is a set of classes if its values are few, whole numbers, and each occurs often enough to
-# be learned.
+# A numeric target is a set of classes if its values are few, whole numbers, and each occurs often enough to be learned.
 MAX_NUMERIC_CLASSES = 20
 MIN_ROWS_PER_NUMERIC_CLASS = 5  # on average, so that each of five folds has one
-MAX_CLASSES = 1_000  # a choice: more are names or identifiers
+MAX_CLASSES = 1_000  # more are names or identifiers
 TASKS = ("regression", "classification")
 
 

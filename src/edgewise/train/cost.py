@@ -103,6 +103,11 @@ def active_parameters(network: Chain) -> int:
     network : Chain
         A network, such as a KAN; layers without splines count nothing.
 
+    Returns
+    -------
+    int
+        Number of these coefficients.
+
     Examples
     --------
     >>> from edgewise import KAN

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from edgewise.ops import spline_sum
 
-DEGREE = 3  # a choice: cubic, as the curves of the mean
+DEGREE = 3  # cubic, as the curves of the mean
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,12 +21,12 @@ from edgewise.ops.splines import lstsq
 # twelfth lower than with the second derivative.
 DERIVATIVE_ORDER = 3
 
-# Factor of that integral for a domain of length 1. A choice: it makes `EdgePenalty` about as stiff as `Roughness` of
-# the same strength.
+# Factor of that integral for a domain of length 1: it makes `EdgePenalty` about as stiff as `Roughness` of the same
+# strength.
 ROUGHNESS_UNIT = 0.01
 
-# Smallest edge magnitude in the curvature of `Sparsity`, relative to the mean over the edges of a layer. A choice: it
-# keeps vanishing edges from dominating the normal equations.
+# Smallest edge magnitude in the curvature of `Sparsity`, relative to the mean over the edges of a layer: it keeps
+# vanishing edges from dominating the normal equations.
 SMALLEST_MAGNITUDE = 1e-3
 
 ALL_PARAMETERS = ""  # name in a `Curvature`: all trainable ones together, in the order of `named_parameters`
@@ -52,6 +52,11 @@ def edge_magnitudes(trace: Trace, weight: Tensor | None = None) -> tuple[Tensor,
         Values of the edges at the samples.
     weight : Tensor, optional
         Weights of the samples, (b,), with the mean 1.
+
+    Returns
+    -------
+    tuple of Tensor
+        For each layer a tensor (in, out).
 
     Examples
     --------

@@ -27,24 +27,24 @@ from edgewise.train.penalties import EdgePenalty, edge_measures, spline_layers
 from edgewise.train.problems.base import Problem
 from edgewise.train.problems.data import Data
 
-# Limits of the strengths. A choice: far beyond every strength that matters for a loss of order 1.
+# Limits of the strengths: far beyond every strength that matters for a loss of order 1.
 WEAKEST, STRONGEST = 1e-13, 1e2
-# Largest factor of a strength in one update. A choice: the linearised model is not valid far away.
+# Largest factor of a strength in one update: the linearised model is not valid far away.
 LARGEST_CHANGE = 20.0
-# Successive factors of all strengths after the last update, taken while GCV falls. A choice.
+# Successive factors of all strengths after the last update, taken while GCV falls.
 FACTORS = (4.0, 4.0)
 # Count of each degree of freedom in GCV, see `Linearised.gcv`: Y.-J. Kim and C. Gu, J. R. Statist. Soc. B 66 (2004)
 # 337.
 INFLATION = 1.4
 # First dampings of Levenberg-Marquardt: far from a minimum, near one, and for models that are linear in their
-# parameters. Choices: a linear model needs hardly any damping, one near its minimum little.
+# parameters; a linear model needs hardly any damping, one near its minimum little.
 FAR_DAMPING, SETTLED_DAMPING, LINEAR_DAMPING = 1e-2, 1e-5, 1e-9
 # Largest numbers of steps at the first strengths, before and after hidden domains move, and at the last ones; updates
-# of the strengths, and steps between two of them. Choices.
+# of the strengths, and steps between two of them.
 FAR_STEPS, SETTLED_STEPS, UPDATES, STEPS_BETWEEN = 5, 8, 7, 3
-ADAPT_AFTER = (2, 5)  # updates of the strengths after which hidden domains move once more; a choice
-# Relative decrease of the loss over ten steps below which a fit ends, and one of `short_fit`. Choices: the latter
-# compares starts, which need few digits.
+ADAPT_AFTER = (2, 5)  # updates of the strengths after which hidden domains move once more
+# Relative decrease of the loss over ten steps below which a fit ends, and one of `short_fit`: the latter compares
+# starts, which need few digits.
 SMOOTH_TOLERANCE, SHORT_TOLERANCE = 1e-6, 1e-4
 
 

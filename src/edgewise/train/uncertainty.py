@@ -20,12 +20,11 @@ from edgewise.train.noise_curves import NoiseCurves
 from edgewise.train.penalties import Penalty
 from edgewise.train.problems.data import Data
 
-# Fewest distinct rows. A choice: fewer determine neither the noise nor the calibration.
+# Fewest distinct rows: fewer determine neither the noise nor the calibration.
 FEWEST_ROWS = 10
-# Most held-out rows that calibrate. A choice: the standard error of a 90 % quantile of 4,000 scores is half a
-# percentage point.
+# Most held-out rows that calibrate: the standard error of a 90 % quantile of 4,000 scores is half a percentage point.
 MOST_CALIBRATION_ROWS = 4000
-# Most levels of the scores that are kept. A choice: 1,000 levels are a tenth of a percentage point apart.
+# Most levels of the scores that are kept: 1,000 levels are a tenth of a percentage point apart.
 MOST_SCORES = 1000
 # Standard deviation that rounding leaves of a target of order 1 in float64; a fit without noise can't be better.
 ROUNDING_DEVIATION = 1e-14
@@ -303,6 +302,11 @@ def prediction_uncertainty(
     held_out : Data, optional
         Samples of `data` with the residuals of models that were not trained on them as y. If left out, each sample's
         residual is divided by 1 - its leverage, which is the residual of a linear model without that sample [1]_.
+
+    Returns
+    -------
+    ErrorBars
+        Standard errors of predictions and edges, and the standard deviation of the noise.
 
     Raises
     ------

@@ -15,7 +15,7 @@ from edgewise.cli.shared.opening import check_equation
 from edgewise.errors import EdgewiseError, InputError
 from edgewise.pde import EQUATIONS, Collocation
 
-TEST_POINTS = 16  # points at which an exact solution is evaluated before the work begins; a choice
+TEST_POINTS = 16  # points at which an exact solution is evaluated before the work begins
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,11 +23,11 @@ from edgewise.tables.cells import decimal_mark, quoted, stack_cells
 from edgewise.tables.input_encoder import nearest_names
 from edgewise.tables.reading import PARQUET, parquet_files
 
-# A table is held in memory up to this share of it: a choice; reading, encoding and searching copy it once or twice.
+# A table is held in memory up to this share of it; reading, encoding and searching copy it once or twice.
 SHARE_OF_MEMORY = 0.25
-# Groups up to which they are counted, so that a share of few is right; a choice. Of more, random numbers are enough.
+# Groups up to which they are counted, so that a share of few is right. Of more, random numbers are enough.
 COUNTED_GROUPS = 10_000
-TEST_ROWS = 20_000  # that are scored; a choice: the standard error of R² is then below a hundredth
+TEST_ROWS = 20_000  # that are scored: the standard error of R² is then below a hundredth
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from edgewise.presentation import counted
 from edgewise.tables import Table, TableEncoder
 from edgewise.tables.target import Target
 
-LEVEL = 0.9  # coverage of the prediction intervals; a choice
+LEVEL = 0.9  # coverage of the prediction intervals
 
 
 @dataclass(frozen=True, eq=False)

@@ -53,11 +53,11 @@ MODEL_FILE, SOLUTION_FILE = "model.safetensors", "solution.safetensors"
 # Headers of the CSV files of predict, explain and formula, by which a later run may replace them. Values of a solution
 # have a header of the user's own names, and need --force.
 CSV_HEADERS = (r"row,(.*,)?\"?predicted ", r"row,output,prediction,base,", r"number,chosen,complexity,")
-READ_OF_OLD_FILE = 1 << 16  # bytes in which the name of the writer is looked for; a choice: more than any header
+READ_OF_OLD_FILE = 1 << 16  # bytes in which the name of the writer is looked for: more than any header
 LARGEST_HEADER = 64 << 20  # bytes of the header of a safetensors file, as in `edgewise.checkpoint.container`
 
 
-LONGEST_STEM = 60  # characters of column names in the name of a file; a choice
+LONGEST_STEM = 60  # characters of column names in the name of a file
 
 
 class Kind(StrEnum):

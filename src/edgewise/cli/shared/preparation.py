@@ -24,8 +24,8 @@ from edgewise.tables import Table, TableEncoder
 from edgewise.tables.batches import Batches
 from edgewise.tables.cells import quoted
 
-MOST_TEST = 0.9  # share of test rows; a choice: a model of fewer than a tenth of the rows does not represent the table
-MOST_NAMES = 20  # columns that an error lists (a choice: what is read at a glance)
+MOST_TEST = 0.9  # share of test rows: a model of fewer than a tenth of the rows does not represent the table
+MOST_NAMES = 20  # columns that an error lists (what is read at a glance)
 DECIMAL_COMMAS = "Semicolons divide the columns, so numbers have decimal commas: 1,5 is one and a half."
 
 
@@ -56,16 +56,14 @@ class FitJob(TableJob):
     hidden: tuple[int, ...] | None = None
     grid_size: int | None = None
     effort: str = "normal"
-    budget: float | None = None
     time_limit: float | None = None
     compare: str = "quick"
     formulas: float = 20.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for option, value in (("--budget", self.budget), ("--time-limit", self.time_limit)):
-            if value is not None and not 0 < value < math.inf:
-                raise InputError(f"{option} must be a positive number, got {value:g}")
+        if self.time_limit is not None and not 0 < self.time_limit < math.inf:
+            raise InputError(f"--time-limit must be a positive number, got {self.time_limit:g}")
         if not 0 <= self.formulas < math.inf:
             raise InputError(f"--formulas must be a number of seconds, or 0 for no search, got {self.formulas:g}")
 

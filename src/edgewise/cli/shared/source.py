@@ -22,7 +22,7 @@ from edgewise.tables.cells import quoted
 from edgewise.tables.input_encoder import nearest_names
 
 PACKAGED = ("knots",)
-SIGNIFICANT = 6  # digits of the width of an interval that are written; a choice: twice as many as people read
+SIGNIFICANT = 6  # digits of the width of an interval that are written: twice as many as people read
 MOST_DECIMALS = 300  # round() would overflow beyond
 
 

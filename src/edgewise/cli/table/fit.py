@@ -34,7 +34,7 @@ from edgewise.processes import Team
 from edgewise.report import ReportContent
 from edgewise.report.comparison import comparison_sentences, score_text
 
-SHOWN_CLASSES = 6  # classes up to which the terminal shows the recall of each (a choice); all are in the report
+SHOWN_CLASSES = 6  # classes up to which the terminal shows the recall of each; all are in the report
 
 
 def run_fit(

@@ -27,7 +27,7 @@ from edgewise.outcomes import ProgressCallback
 from edgewise.presentation import counted, r2_text
 from edgewise.tables import Table
 
-SMALLEST_PROBABILITY = 1e-300  # smaller ones count as this, so that their logarithms are finite; a choice
+SMALLEST_PROBABILITY = 1e-300  # smaller ones count as this, so that their logarithms are finite
 
 
 def search_formulas(

@@ -51,8 +51,8 @@ TITLES = {
     "EBM": {"regression": "EBM", "classification": "EBM"},
 }
 INTERRUPTED = "The training was interrupted; the model is the best one up to then."
-SHOWN_INPUTS = 20  # in the report; a choice: metrics.json lists all inputs
-FIGURE_ROWS = 2_000  # training rows for figures and scores; a choice: more would not change them visibly
+SHOWN_INPUTS = 20  # in the report: metrics.json lists all inputs
+FIGURE_ROWS = 2_000  # training rows for figures and scores: more would not change them visibly
 
 
 @dataclass(frozen=True, eq=False)

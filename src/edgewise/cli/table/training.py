@@ -68,7 +68,6 @@ def train_model(
         hidden="auto" if job.hidden is None else job.hidden,
         grid_size="auto" if job.grid_size is None else job.grid_size,
         effort=job.effort,
-        budget=job.budget,
         on_interrupt="keep",
         time_limit=job.time_limit,
         random_state=job.seed,

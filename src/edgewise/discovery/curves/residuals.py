@@ -11,8 +11,8 @@ import numpy as np
 from edgewise.discovery.curves.features import scaled_columns, spline_columns
 from edgewise.settings import ABOVE_ZERO
 
-# Level of the test for structure in residuals; knot intervals of its curves, for slow trends and for oscillations;
-# and columns, at most, as a share of the rows. Choices.
+# Level of the test for structure in residuals; knot intervals of its curves, for slow trends and for oscillations; and
+# columns, at most, as a share of the rows.
 NOISE_LEVEL, TREND_INTERVALS, WAVE_INTERVALS, MOST_BASIS_SHARE = 0.01, 5, 40, 1 / 3
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from edgewise.formulas.algebra import MINUS_ONE
 from edgewise.formulas.expression import Add, Call, Expression, Multiply, Number, Power
 
-# Grids of a times the standard deviation of h. Choices: two frequencies less than half an oscillation apart over a
-# range of four deviations lead a fit to the same one; other curves are wide, and a fit comes from factors of two away.
+# Grids of a times the standard deviation of h: two frequencies less than half an oscillation apart over a range of four
+# deviations lead a fit to the same one; other curves are wide, and a fit comes from factors of two away.
 FREQUENCIES = np.arange(1, 31) * 0.4
 PHASES = np.arange(4) * np.pi / 4
 RATES = np.array([-4.0, -2.0, -1.0, -0.5, -0.2, 0.2, 0.5, 1.0, 2.0, 4.0])

@@ -12,7 +12,7 @@ from edgewise.discovery.least_squares.links import is_allowed, possible_links, r
 from edgewise.discovery.problem import FormulaOptions
 from edgewise.formulas.expression import Expression, Multiply, Power, evaluate
 
-COMMON = ("", "1/", "sqrt", "exp", "log", "square")  # Links that are looked at first. A choice.
+COMMON = ("", "1/", "sqrt", "exp", "log", "square")  # Links that are looked at first.
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from edgewise.discovery.evolution.batches import Batch, ScaledFits
 from edgewise.discovery.evolution.operations import OperationTable, Program
 from edgewise.discovery.evolution.variation import Variation
 
-POPULATION, OFFSPRING = 600, 300  # Programs of an island, and new ones of a generation. Choices.
+POPULATION, OFFSPRING = 600, 300  # Programs of an island, and new ones of a generation.
 CONTENDERS = 6  # Programs of a tournament.
 # Exponent by which programs of sizes that are frequent in the population lose tournaments, so that all sizes are
-# searched (PySR's adaptive parsimony; a choice of its strength).
+# searched (PySR's adaptive parsimony).
 CROWDING = 10.0
 CHILD_STEPS, ELITE_STEPS = 2, 10  # Levenberg-Marquardt steps of a new program, and of the best of each size.
 FORM_TRIALS = 3  # Times that one form is fitted, from different constants.

@@ -22,7 +22,7 @@ from edgewise.formulas.expression import (
 )
 
 CONSTANT_CODE = 0  # Number of the operation "a constant"; those of the inputs follow.
-LARGEST_WRITTEN_POWER = 4  # Larger whole powers are written as exponentials, which are shorter. A choice.
+LARGEST_WRITTEN_POWER = 4  # Larger whole powers are written as exponentials, which are shorter.
 Array = np.ndarray
 
 

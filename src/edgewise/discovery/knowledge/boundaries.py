@@ -51,12 +51,12 @@ from edgewise.formulas.front import LEAST_DECREASE, SIGNIFICANT_Z, Front, FrontE
 from edgewise.presentation import percent_text
 from edgewise.settings import ABOVE_ZERO
 
-CLASS_ROUNDS = 3  # Searches one after another, each from the log-odds of the best law before. A choice.
-CLASS_SEARCH_SHARE = 0.85  # Share of the time for searches; the rest is for fits of likelihoods. A choice.
-# Log-odds of the working response, at most: probabilities of 0.7 %. Rows beyond have hardly any weight. A choice.
+CLASS_ROUNDS = 3  # Searches one after another, each from the log-odds of the best law before.
+CLASS_SEARCH_SHARE = 0.85  # Share of the time for searches; the rest is for fits of likelihoods.
+# Log-odds of the working response, at most: probabilities of 0.7 %. Rows beyond have hardly any weight.
 LARGEST_LOG_ODDS = 5.0
-FISHER_STEPS, HALVINGS = 60, 12  # Steps of a fit, at most, and halvings of each; a choice, most fits take ten steps.
-MOST_CLASS_LAWS = 60  # Formulas of one search that are fitted to the classes, at most, short ones first. A choice.
+FISHER_STEPS, HALVINGS = 60, 12  # Steps of a fit, at most, and halvings of each; most fits take ten steps.
+MOST_CLASS_LAWS = 60  # Formulas of one search that are fitted to the classes, at most, short ones first.
 
 Working = Callable[[np.ndarray, np.ndarray, float], Iterable[Expression]]
 """Formulas for a target (N,) with weights (N,) at the rows to fit, within so many seconds."""

@@ -57,15 +57,15 @@ from edgewise.outcomes import StopReason
 from edgewise.presentation import percent_text
 from edgewise.settings import ABOVE_ZERO
 
-SEARCHED_GROUPS = 3  # Groups that are searched alone, at most, those of most rows. A choice for time.
-FAMILY_SEARCH_SHARE = 0.8  # Share of the time for these searches and that of all rows. A choice.
-MOST_GROUPS, MOST_PARAMETERS = 200, 6  # Choices: the normal equations have their product as size.
+SEARCHED_GROUPS = 3  # Groups that are searched alone, at most, those of most rows.
+FAMILY_SEARCH_SHARE = 0.8  # Share of the time for these searches and that of all rows.
+MOST_GROUPS, MOST_PARAMETERS = 200, 6  # The normal equations have their product as size.
 LEAST_GROUP_ROWS = 4  # Rows of a group, at least: two constants and something to judge them by.
 LEAST_SEARCHED_ROWS = 20  # Rows of a group that is searched alone, at least, as of every search.
 # Degrees of the smooth function of groups on one scale, turns of its fit, and the smallest scale over the largest for
-# which a group shows anything of it. Choices.
+# which a group shows anything of it.
 SCALE_DEGREES, SCALE_TURNS, LEAST_SCALE = (1, 2, 3, 4, 6, 8), 30, 0.05
-MOST_SHAPES = 16  # Shapes of one search that are fitted to all groups, at most. A choice for time.
+MOST_SHAPES = 16  # Shapes of one search that are fitted to all groups, at most.
 FAMILY_STEPS = 40  # Levenberg-Marquardt steps of a fit, at most.
 DISAGREEMENT = 2.0  # Error of the shared law over that of a group's own law, from which on a sentence names the group.
 FAMILY_DAMPING = DampingRule(first=1e-3, lowest=1e-14, highest=1e12)

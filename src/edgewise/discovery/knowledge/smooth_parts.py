@@ -33,16 +33,14 @@ from edgewise.ops.gauss_newton import DampingRule, LeastSquaresLimits, least_squ
 from edgewise.settings import ABOVE_ZERO
 
 POLYNOMIAL_DEGREES = (1, 2, 3, 4, 6, 8, 10, 12, 15, 18, 22, 26, 30)
-# Coefficients of all functions, at most. A choice: a step then takes a few hundredths of a second.
+# Coefficients of all functions, at most: a step then takes a few hundredths of a second.
 MOST_COEFFICIENTS = 300
-ROWS_A_TERM = 3  # Rows for each coefficient, at least. A choice: fewer leave nothing to judge the fit by.
-PART_STARTS = (
-    6  # Starts at the lowest degrees, since products and constants inside functions have local minima (a choice).
-)
-START_DEGREE = 3  # The degree at which starts are compared. A choice: lower ones show too little of a curve.
-WIDE_RANGE = 4.0  # Ratio of the ends of a positive argument from which on its logarithm is tried too. A choice.
+ROWS_A_TERM = 3  # Rows for each coefficient, at least: fewer leave nothing to judge the fit by.
+PART_STARTS = 6  # Starts at the lowest degrees, since products and constants inside functions have local minima.
+START_DEGREE = 3  # The degree at which starts are compared: lower ones show too little of a curve.
+WIDE_RANGE = 4.0  # Ratio of the ends of a positive argument from which on its logarithm is tried too.
 PART_STEPS = 25  # Steps of a fit, at most; a structure that is linear in its functions needs two or three.
-DEGREE_PATIENCE = 2  # Degrees without improvement after which no higher one is tried. A choice.
+DEGREE_PATIENCE = 2  # Degrees without improvement after which no higher one is tried.
 # Sizes of derivatives, as shares of their root mean square, below which a residual does not depend on a function.
 LEAST_PART_SLOPE = 1e-3
 # Small damping at the start: most structures are nearly linear in their functions.

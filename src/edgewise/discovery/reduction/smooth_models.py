@@ -15,14 +15,14 @@ from itertools import product
 
 import numpy as np
 
-# Rows of a first comparison of variants, rows of the fit of the lengths, and rows of the model itself. Choices: the
-# cubes of the first two numbers times about 100 evaluations are half a second of one core each.
+# Rows of a first comparison of variants, rows of the fit of the lengths, and rows of the model itself: the cubes of the
+# first two numbers times about 100 evaluations are half a second of one core each.
 FIRST_ROWS, LENGTH_ROWS, MODEL_ROWS = 120, 240, 400
 # Bounds of the logarithms of lengths, in deviations of an input, and of variances of noise and groups, in those of y.
 LENGTH_BOUNDS, NOISE_BOUNDS, AMPLITUDE_BOUNDS = (-3.0, 7.0), (math.log(1e-12), 0.0), (-12.0, 12.0)
-# Starts of the fit: logarithms of length and of noise. A choice: smooth data, wavier data, and noisy data.
+# Starts of the fit: logarithms of length and of noise; smooth data, wavier data, and noisy data.
 PARAMETER_STARTS = ((1.5, math.log(1e-6)), (0.5, math.log(1e-6)), (1.0, math.log(1e-2)))
-CONSTANT = 1e-10  # Relative deviation of a target that rounding of a few operations explains (a choice).
+CONSTANT = 1e-10  # Relative deviation of a target that rounding of a few operations explains.
 JITTER = 1e-11  # Share of the kernel's diagonal that is added to it, so that rounding keeps it positive definite.
 FIRST_EVALUATIONS, LAST_EVALUATIONS = (
     50,

@@ -17,11 +17,11 @@ from edgewise.formulas.printing import as_text
 from edgewise.settings import ABOVE_ZERO
 
 # Data count as free of noise if the left-out error of their model is below this share of the deviation of y and exceeds
-# the estimated noise by this factor: then the error is that of the model, and another coordinate system may double it.
-# Choices: measurements are seldom that accurate, and noise of the size of the error would be most of it.
+# the estimated noise by this factor: then the error is that of the model, and another coordinate system may double it;
+# measurements are seldom that accurate, and noise of the size of the error would be most of it.
 CLEAN_ERROR, CLEAN_RATIO, CLEAN_GROWTH = 0.01, 2.0, 2.0
-CLEAN_FLOOR = 1e-5  # Relative error of a model that is always accurate enough (a choice: gradients to 1e-3).
-EDGE_SHARE = 0.02  # Rows of the largest errors that do not count: those at the edge of the data (a choice).
+CLEAN_FLOOR = 1e-5  # Relative error of a model that is always accurate enough (gradients to 1e-3).
+EDGE_SHARE = 0.02  # Rows of the largest errors that do not count: those at the edge of the data.
 
 
 @dataclass(frozen=True)

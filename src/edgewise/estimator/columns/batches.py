@@ -30,11 +30,11 @@ from edgewise.tables.batches.survey import Sampler
 
 Sums = tuple[np.ndarray, ...]
 
-# Most of a time limit that the first pass counts for, however long it takes: a choice, so that as much is left for the
-# search and for the sums.
+# Most of a time limit that the first pass counts for, however long it takes, so that as much is left for the search and
+# for the sums.
 FIRST_PASS_SHARE = 0.5
 # A function whose sums are in a journal is known again by those of so many rows of the sample, to this share of the
-# largest. Choices: the same search on another machine or number of threads differs by rounding.
+# largest: the same search on another machine or number of threads differs by rounding.
 KNOWN_BY, SAME_SUMS = 256, 1e-6
 
 

@@ -32,7 +32,7 @@ from edgewise.tables.frames import array_table
 BACKGROUND_ROWS = 2 * PATHS
 MARGINAL_BATCH = 1 << 16  # rows that are evaluated at once where predictions are averaged over the background
 NO_Y = "no_validation"  # scikit-learn's word for a y that it does not check
-NAMED_COLUMNS = 3  # columns that a warning names; a choice
+NAMED_COLUMNS = 3  # columns that a warning names
 
 ArrayFunction = Callable[[np.ndarray], np.ndarray]
 Rows = ArrayLike | Table  # frames of pandas, polars and pyarrow are array-like
@@ -127,8 +127,8 @@ class RowReader(BaseEstimator):
 
     encoder_: InputEncoder
     background_: np.ndarray
-    training_rows_: int | None  # rows with positive weight; None in files of earlier versions
-    level_counts_: tuple[tuple[int, ...], ...]  # () in files of earlier versions
+    training_rows_: int  # rows with positive weight
+    level_counts_: tuple[tuple[int, ...], ...]
     input_scaling_: AffineScaling
     feature_names_in_: np.ndarray
     target_names_: tuple[str, ...]
@@ -260,9 +260,7 @@ class RowReader(BaseEstimator):
     def _check_codes(self, codes: np.ndarray) -> RowCheck:
         encoder = self.encoder_
         ranges = [
-            ""
-            if isinstance(one, CategoryInput) or one.low is None or one.high is None
-            else f"{one.text(one.low)} to {one.text(one.high)}"
+            "" if isinstance(one, CategoryInput) else f"{one.text(one.low)} to {one.text(one.high)}"
             for one in encoder.inputs
         ]
         return RowCheck(

@@ -26,7 +26,7 @@ from edgewise.interpret.symbolic.steering import checked_edge, layer_inputs
 from edgewise.interpret.transform.edges import edge_layers
 from edgewise.nn.elementary import ELEMENTARY
 
-SUGGESTED = 5  # functions that are tried in the place of an edge; a choice, as in `suggest_functions`
+SUGGESTED = 5  # functions that are tried in the place of an edge, as in `suggest_functions`
 MODEL_NAME, SCRIPT_NAME, EDITS_NAME = "edited.safetensors", "repeat.py", "edits.json"
 
 

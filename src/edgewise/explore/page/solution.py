@@ -15,10 +15,10 @@ from edgewise.explore.page.evidence import short_numbers
 from edgewise.pde.domains.domain import TIME, covers
 from edgewise.pde.solver.solution import Solution
 
-CURVE_POINTS, MAP_POINTS = 241, 61  # along a coordinate of a curve, of a map; choices: a pixel or two apart, and ten
-MOST_STORED = 200_000  # numbers of a page in one file; a choice: about two megabytes
-FEWEST_STORED = 9  # points along each coordinate of such a page; a choice: fewer show no shape
-STORED_STEPS = 12  # divides the intervals along them; a choice: maps show each second, third, fourth or sixth point
+CURVE_POINTS, MAP_POINTS = 241, 61  # along a coordinate of a curve, of a map: a pixel or two apart, and ten
+MOST_STORED = 200_000  # numbers of a page in one file: about two megabytes
+FEWEST_STORED = 9  # points along each coordinate of such a page: fewer show no shape
+STORED_STEPS = 12  # divides the intervals along them: maps show each second, third, fourth or sixth point
 
 
 class SolutionRequests:

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edgewise.deprecations import renamed_argument
 from edgewise.errors import InputError
 from edgewise.interpret.attribution.effects import (
     SHARE_ROWS,
@@ -33,12 +32,12 @@ from edgewise.presentation import (
 )
 from edgewise.settings import ABOVE_ZERO
 
-MOST_EFFECTS = 30  # strongest inputs whose partial dependence a global explanation computes (a choice)
-MOST_INTERACTING = 12  # strongest inputs whose interactions a global explanation computes (a choice: 66 pairs)
-MENTIONED_SHARE = 0.01  # inputs that move the prediction by a smaller share of the total have no sentence (a choice)
-NOTABLE_SHARE = 0.05  # interactions below this share of the variation are not mentioned (a choice)
-SAME = 1e-9  # relative difference up to which predictions are called the same (a choice: rounding of long sums)
-SHOWN_ROWS, SHOWN_INPUTS = 3, 20  # rows and inputs in printed tables (choices)
+MOST_EFFECTS = 30  # strongest inputs whose partial dependence a global explanation computes
+MOST_INTERACTING = 12  # strongest inputs whose interactions a global explanation computes (66 pairs)
+MENTIONED_SHARE = 0.01  # inputs that move the prediction by a smaller share of the total have no sentence
+NOTABLE_SHARE = 0.05  # interactions below this share of the variation are not mentioned
+SAME = 1e-9  # relative difference up to which predictions are called the same (rounding of long sums)
+SHOWN_ROWS, SHOWN_INPUTS = 3, 20  # rows and inputs in printed tables
 
 
 @dataclass(frozen=True)
@@ -236,7 +235,6 @@ class GlobalExplanation:
         )
 
 
-@renamed_argument("predict", "model")
 def explain_local(
     model: BlackBox,
     X: np.ndarray | Tensor,
@@ -298,7 +296,6 @@ def explain_local(
     return LocalExplanation(names, outputs, base, shares, array_function(model)(X), X, tuple(kinds))
 
 
-@renamed_argument("predict", "model")
 def explain_global(
     model: BlackBox,
     X: np.ndarray | Tensor,
@@ -376,7 +373,7 @@ def explain_global(
 def most_varying(prediction: np.ndarray) -> int:
     """Return the number of the output that varies most; of equal ones, such as two probabilities, the last."""
     spread = prediction.std(0)
-    near = spread >= spread.max() * (1 - 1e-9)  # a choice: rounding must not decide which of two classes is described
+    near = spread >= spread.max() * (1 - 1e-9)  # rounding must not decide which of two classes is described
     return int(np.flatnonzero(near)[-1]) if near.any() else 0
 
 

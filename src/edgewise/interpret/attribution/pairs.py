@@ -13,9 +13,9 @@ from edgewise.errors import InputError
 from edgewise.interpret.attribution.effects import InputKind, checked_table, evenly_picked, input_points
 from edgewise.interpret.black_box import BlackBox, array_function
 
-GRID_POINTS = 41  # values of a number along a side of the grid (a choice: printed cells are below a millimetre)
-PAIR_ROWS = 100  # that are averaged (a choice: the standard error of an average is a tenth of the spread of rows)
-# Of the spread of the averages, and units in the last place of their size: joint effects below are rounding (choices).
+GRID_POINTS = 41  # values of a number along a side of the grid (printed cells are below a millimetre)
+PAIR_ROWS = 100  # that are averaged (the standard error of an average is a tenth of the spread of rows)
+# Of the spread of the averages, and units in the last place of their size: joint effects below are rounding.
 ROUNDING, FEW_UNITS = 1e-9, 64
 
 

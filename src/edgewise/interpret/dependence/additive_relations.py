@@ -7,7 +7,6 @@ Small networks that distinguish rows of the table from rows with shuffled column
 from __future__ import annotations
 
 import math
-import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from edgewise.ops.splines import knots as knot_vectors
 from edgewise.ops.splines.bspline import basis
 from edgewise.train.grids import data_domain
 
-# Of the networks. Choices, unless a source is named.
+# Of the networks.
 LEARNING_RATE, ADAM_MOMENTS = 0.02, (0.9, 0.99)  # of Adam; the rate falls to 0 along a cosine
 START_DEVIATION = 0.6  # standard deviation of the sum of all functions at the start, for a Gaussian of width 1
 RELATION_SPARSITY = 0.01  # weight of the penalty, as in Liu et al. (arXiv 2404.19756), section 3.3
@@ -36,7 +35,7 @@ MOST_ACTIVE = 8  # columns of a network whose subsets are examined: 2^8 subsets
 LOOSEST_SUBSET = 0.5  # largest looseness at which a subset counts as a relation at all
 AS_TIGHT = 2.0  # a part that is at most so many times looser than the whole network is a relation of its own
 
-# Of the search for functions and of the tests. Choices, unless a source is named.
+# Of the search for functions and of the tests.
 RELATION_DEGREE = 3  # of the splines
 MOST_RELATION_ROWS = 4000  # rows that are used: half to find relations, half to test them
 EXHAUSTIVE = 20_000  # up to so many subsets of three columns all of them are tested
@@ -180,12 +179,6 @@ class Relations:
     relations: tuple[Relation, ...]
     tests: int
     sentences: tuple[str, ...]
-
-    @property
-    def found(self) -> tuple[Relation, ...]:
-        """Former name of `relations`."""
-        warnings.warn("Relations.found is now called Relations.relations", DeprecationWarning, stacklevel=2)
-        return self.relations
 
 
 def relations(

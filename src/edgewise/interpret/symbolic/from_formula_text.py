@@ -37,7 +37,7 @@ from edgewise.nn.model import KAN
 # Names of the elementary functions that are powers, by exponent.
 POWERS = {1: "x", 2: "x^2", 3: "x^3", 4: "x^4", 5: "x^5", 0.5: "sqrt", 1.5: "x^1.5"}
 POWERS |= {-exponent: f"1/{name}" for exponent, name in POWERS.items()}
-LARGEST_POWER = 1000  # a choice: a power takes a layer for each of its factors
+LARGEST_POWER = 1000  # a power takes a layer for each of its factors
 
 
 @dataclass

@@ -24,7 +24,7 @@ from edgewise.nn.model import KAN
 from edgewise.ops.splines.bspline import basis
 from edgewise.train.grids import data_domain
 
-NEW_GRID_SIZE, NEW_DEGREE = 5, 3  # of new splines in a network that has none (a choice: the defaults of `KAN`)
+NEW_GRID_SIZE, NEW_DEGREE = 5, 3  # of new splines in a network that has none (the defaults of `KAN`)
 
 
 def edge_layers(model: KAN) -> list[EdgeLayer]:

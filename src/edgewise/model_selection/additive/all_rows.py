@@ -29,11 +29,11 @@ Array = NDArray[np.float64]
 # Rows whose entries are multiplied at a time. Measured with ten inputs and a pair, microseconds a row at 1,024, 2,048,
 # 4,096, 8,192 and 65,536 rows: 4.0, 3.8, 4.2, 5.8 and 10.4; more do not stay in the second-level cache.
 SUMMED_AT_ONCE = 2048
-# In place of those of `IrlsPolicy`, since a step is a pass over the table. Choices: from the estimate of a sample four
-# to eight passes are usual, and where classes are nearly separated the optimum is far off for any number of them.
+# In place of those of `IrlsPolicy`, since a step is a pass over the table: from the estimate of a sample four to eight
+# passes are usual, and where classes are nearly separated the optimum is far off for any number of them.
 PASS_ROUNDS, PASS_STEPS, PASS_TOLERANCE = 6, 6, 1e-8
-# The same for several predictors, whose steps after each round take passes that sum no matrix. Choices: strengths of
-# the sample are nearly right, so that one round corrects them and another settles them; about ten steps are usual.
+# The same for several predictors, whose steps after each round take passes that sum no matrix: strengths of the sample
+# are nearly right, so that one round corrects them and another settles them; about ten steps are usual.
 JOINT_ROUNDS, JOINT_STEPS = 2, 30
 
 

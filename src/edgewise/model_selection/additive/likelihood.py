@@ -16,20 +16,18 @@ from edgewise.settings import ABOVE_ZERO
 Array = NDArray[np.float64]
 
 REML_TOLERANCE, REML_STEPS = 1e-2, 100  # those of `AdditivePolicy`, where their reasons are
-FIRST_SHARE = 0.3  # see `_Criterion.start`; a choice, of no consequence for the result
-LARGEST_STEP = 4.0  # of the log of a strength; a choice: the quadratic model holds no farther
-VANISHED = 0.05  # effective degrees of freedom below which a group that still shrinks is taken out; a choice, verified
-RETURNED = 0.2  # effective degrees of freedom of a group that is brought back; a choice above VANISHED
-CROWDED = 0.25  # groups per row above which groups must prove themselves; a choice: four rows for each strength
-ENTRIES = 5  # groups that enter at once when groups are crowded; a choice
-RETURNS = 3  # times that one group may be brought back, so that the iteration ends; a choice
-FAINTEST = 1e-10  # strength, as a share of a group's mean diagonal; a choice: below it, rounding would be fitted
+FIRST_SHARE = 0.3  # see `_Criterion.start`; of no consequence for the result
+LARGEST_STEP = 4.0  # of the log of a strength: the quadratic model holds no farther
+VANISHED = 0.05  # effective degrees of freedom below which a group that still shrinks is taken out, and is verified
+RETURNED = 0.2  # effective degrees of freedom of a group that is brought back, above VANISHED
+CROWDED = 0.25  # groups per row above which groups must prove themselves: four rows for each strength
+ENTRIES = 5  # groups that enter at once when groups are crowded
+RETURNS = 3  # times that one group may be brought back, so that the iteration ends
+FAINTEST = 1e-10  # strength, as a share of a group's mean diagonal: below it, rounding would be fitted
 PRIOR_VARIANCE = 10.0  # of the log of a strength, where its likelihood is flat; that of mgcv
-SHRINKAGE_NODES = 24  # of Gauss and Legendre; a choice: the integrands are smooth
-HALVINGS = 12  # of a step that raises the criterion; a choice: 2^-12 of a step is none
-ROUNDING = (
-    1e-13  # share of the response's square below which a residual is rounding; a choice, 450 units of the last place
-)
+SHRINKAGE_NODES = 24  # of Gauss and Legendre: the integrands are smooth
+HALVINGS = 12  # of a step that raises the criterion: 2^-12 of a step is none
+ROUNDING = 1e-13  # share of the response's square below which a residual is rounding: 450 units of the last place
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from edgewise.settings import ABOVE_ZERO
 
 Array = NDArray[np.float64]
 
-ROUNDS = 2  # a choice: the second finds inputs that others hide; Fan and Lv use a few
+ROUNDS = 2  # the second finds inputs that others hide; Fan and Lv use a few
 
 
 def screened(design: Design, x: Array, y: Array, weight: Array, solve: Solver) -> tuple[Design, Solution | None]:

@@ -12,7 +12,7 @@ from edgewise.model_selection.search.clock import Clock
 from edgewise.model_selection.search.cross_validation import Evidence, clipped_squares, mean_and_error, paired_gain
 from edgewise.model_selection.search.records import Trial, comparison_sentence
 
-MOST_LEVERAGE = 0.99  # of a row; a choice: one that decides its own prediction is left out with a hundredfold residual
+MOST_LEVERAGE = 0.99  # of a row: one that decides its own prediction is left out with a hundredfold residual
 
 
 class Comparisons:
@@ -153,4 +153,4 @@ def sample_losses(fitted: Fitted, eta: np.ndarray, held: Samples) -> np.ndarray:
             mean = family.predicted(eta[:, 0], fitted.range)[:, None] - held.offset
         return clipped_squares(mean, held.y)
     losses = family.loss(held.response(family), eta if family.predictors > 1 else eta[:, 0])
-    return np.minimum(losses, 1e6)  # a choice: larger than any loss of a sane prediction, and finite
+    return np.minimum(losses, 1e6)  # larger than any loss of a sane prediction, and finite

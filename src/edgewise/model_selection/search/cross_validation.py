@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 # Largest squared error that counts in a comparison of candidates, in variances of the target (the targets are
-# standardised). A choice: so large an error is a miss, and the size of a miss must not decide the comparison.
+# standardised): so large an error is a miss, and the size of a miss must not decide the comparison.
 LARGEST_ERROR = 10.0
 
 

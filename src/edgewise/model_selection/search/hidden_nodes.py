@@ -24,14 +24,14 @@ from edgewise.train.smoothing import short_fit, smooth_fit
 
 DEGREE = 3  # of all splines here, that of the additive core
 # Intervals of the functions inside a node, the most that the limit of parameters allows, and of the curve of a node's
-# value. Choices: inside a node lines and bends are enough, since the additive model has the wiggles.
+# value: inside a node lines and bends are enough, since the additive model has the wiggles.
 INNER_GRIDS, OUTER_GRID = (4, 2, 1), 6
-PURSUIT_STARTS = 8  # random directions from which each ridge function is pursued; a choice: some milliseconds each
-STARTS, SHORT_STEPS = 6, 12  # short starts and the steps of each; choices: local minima differ most at the beginning
+PURSUIT_STARTS = 8  # random directions from which each ridge function is pursued: some milliseconds each
+STARTS, SHORT_STEPS = 6, 12  # short starts and the steps of each: local minima differ most at the beginning
 # Of the test of a residual: ridge functions, parts of its cross-validation, degree of the polynomials, steps for each
-# direction, and first damping. Choices, for a fraction of a second.
+# direction, and first damping. They take a fraction of a second.
 TEST_NODES, TEST_PARTS, TEST_DEGREE, TEST_STEPS, TEST_DAMPING = 2, 3, 5, 10, 0.1
-# Standard deviations at which inputs are held while directions are estimated; a choice, for outliers.
+# Standard deviations at which inputs are held while directions are estimated, for outliers.
 FARTHEST_DEVIATION = 3.0
 
 
@@ -45,7 +45,7 @@ class HiddenNodes:
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Return the values of the nodes, (N, H), at rows (N, n)."""
         rows = torch.from_numpy(np.ascontiguousarray(x))
-        parts = rows.split(8192)  # a choice: the basis of so many rows is in memory at a time
+        parts = rows.split(8192)  # the basis of so many rows is in memory at a time
         values = [torch.einsum("nig,igh->nh", basis(part, self.knots, DEGREE), self.coef) for part in parts]
         return torch.cat(values).numpy()
 

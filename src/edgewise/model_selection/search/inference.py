@@ -20,10 +20,10 @@ from edgewise.model_selection.search.candidates import Fitted, Samples, are_clas
 from edgewise.nn.model import KAN
 
 UNTESTED = ("huber", "quantile")  # losses that are not likelihoods, so that restricted likelihood is only a device
-MOST_NUMBERS = 4_000_000  # of the factor, 32 MB in a file; a choice
-CUT_SHARE = 1e-6  # of the variance, which may be cut from the factor; a choice: bars do not change visibly
+MOST_NUMBERS = 4_000_000  # of the factor, 32 MB in a file
+CUT_SHARE = 1e-6  # of the variance, which may be cut from the factor: bars do not change visibly
 
-SMALLEST_UNIT, LARGEST_UNIT = 1e-140, 1e140  # a choice: squares, and sums of many of them, are normal float64
+SMALLEST_UNIT, LARGEST_UNIT = 1e-140, 1e140  # squares, and sums of many of them, are normal float64
 
 
 def term_tests(

@@ -1,9 +1,8 @@
 """Layers: the parts that networks are chains of.
 
-`KANLayer` holds learnable splines, `SymbolicLayer` elementary functions, `MixedLayer` both; the edges of a `GroupLayer`
-share their splines; `ProductLayer` multiplies nodes. `PeriodicLayer`, `SeparableLayer` and `TensorLayer` serve the
-solution of equations. Each of them fulfils the contract of `Layer`, those with edges also the one of `EdgeLayer`; to
-add a layer, derive from one of the two.
+`KANLayer` holds learnable splines, `SymbolicLayer` elementary functions, `MixedLayer` both; `ProductLayer` multiplies
+nodes. `PeriodicLayer`, `SeparableLayer` and `TensorLayer` serve the solution of equations. Each of them fulfils the
+contract of `Layer`, those with edges also the one of `EdgeLayer`; to add a layer, derive from one of the two.
 """
 
 from typing import TYPE_CHECKING
@@ -12,7 +11,6 @@ from edgewise.lazy import import_on_demand
 
 if TYPE_CHECKING:
     from edgewise.nn.layers.base import Chain, EdgeLayer, Layer, LayerList
-    from edgewise.nn.layers.grouped import GroupLayer
     from edgewise.nn.layers.periodic import PeriodicLayer
     from edgewise.nn.layers.product import ProductLayer
     from edgewise.nn.layers.segments import Segments
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = [
     "Chain",
     "EdgeLayer",
-    "GroupLayer",
     "KANLayer",
     "Layer",
     "LayerList",

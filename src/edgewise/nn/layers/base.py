@@ -15,11 +15,6 @@ from edgewise.ops.jet import check_jet, compose, seed_jet
 LayerType = TypeVar("LayerType", bound="Layer", covariant=True)
 
 
-# Fields of the object that `edgewise.load` returned in version 0.1: asking a network for one gets a hint. The hint goes
-# with version 0.3.
-CHECKPOINT_FIELDS = ("model", "extra", "state")
-
-
 class Layer(nn.Module):
     """Base class of all layers: a function of (batch, in) that also gives its derivatives and its Jacobian rows.
 
@@ -226,15 +221,6 @@ class Chain(nn.Module):
     """
 
     layers: LayerList[Layer]
-
-    def __getattr__(self, name: str) -> Tensor | nn.Module:
-        try:
-            return super().__getattr__(name)
-        except AttributeError as error:
-            if name in CHECKPOINT_FIELDS:
-                hint = f"edgewise.load(path) returns the model itself; edgewise.checkpoint.read(path).{name} has this"
-                raise AttributeError(f"{error}; {hint}", name=name, obj=self) from None
-            raise
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute the outputs (*batch, out) from points (*batch, in)."""

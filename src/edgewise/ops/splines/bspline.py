@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-MAX_DEGREE = 5  # a choice: the kernel is compiled for each degree, and quintic splines serve equations of order 4
-MAX_EDGE_DEGREE = 10  # of a layer in plain torch, above the kernel's degrees; a choice: networks of pykan go so far
-# The same for products of splines, which need no kernel for sums over edges. A choice: at degree 11 smooth equations
-# are solved to rounding with about 16 intervals for each wave.
+MAX_DEGREE = 5  # the kernel is compiled for each degree, and quintic splines serve equations of order 4
+MAX_EDGE_DEGREE = 10  # of a layer in plain torch, above the kernel's degrees: networks of pykan go so far
+# The same for products of splines, which need no kernel for sums over edges: at degree 11 smooth equations are solved
+# to rounding with about 16 intervals for each wave.
 MAX_PRODUCT_DEGREE = 11
-# Inner knots from which two rounds of comparisons are made instead of one with all of them; a choice near equal times.
+# Inner knots from which two rounds of comparisons are made instead of one with all of them, near equal times.
 FEWEST_KNOTS_IN_BLOCKS = 40
 
 

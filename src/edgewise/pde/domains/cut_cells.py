@@ -18,17 +18,17 @@ Inside = Callable[[Tensor], Tensor]
 Level = Callable[[Tensor], Tensor]
 """Maps points (b, n) to numbers (b,), not above 0 inside, whose size is at most about the distance to the boundary."""
 
-APART = 1e-9  # places closer than this share of a length are one: far above rounding. A choice
+APART = 1e-9  # places closer than this share of a length are one: far above rounding
 BISECTIONS = 50  # by which a crossing is found: 2^-50 of the distance of two places is rounding
 # Parts of a line through a cell in each of which the boundary is crossed once at most, and parts of a cell in each of
-# which lines cross it in one way. Choices: what is missed is a sliver of a hundred-thousandth of a cell.
+# which lines cross it in one way: what is missed is a sliver of a hundred-thousandth of a cell.
 CELL_STEPS, SLICE_STEPS = 16, 8
 SLICE_BISECTIONS = 32  # by which the place is found where lines begin to cross the boundary in another way
 PIECE_BISECTIONS = 12  # after which the nearest piece is the one that a line crosses, but for 1e-5 of a cell
-CLOSEST = 32  # steps of golden sections by which it is found where a line comes closest to the boundary. A choice
-MOST_PROBES = 2**19  # points that are looked at at once. A choice: some 50 MB
-LATTICE = 4  # parts of each coordinate of a cell, at whose ends it is looked at whether the boundary cuts it. A choice
-ON_PLANE = 1e-12  # of the size: a boundary so close to a plane of the grid lies in it. A choice: far above rounding
+CLOSEST = 32  # steps of golden sections by which it is found where a line comes closest to the boundary
+MOST_PROBES = 2**19  # points that are looked at at once: some 50 MB
+LATTICE = 4  # parts of each coordinate of a cell, at whose ends it is looked at whether the boundary cuts it
+ON_PLANE = 1e-12  # of the size: a boundary so close to a plane of the grid lies in it; far above rounding
 LEVEL_STEP = 1e-5  # of differences of levels, as a share of the size: they have ten digits
 STATE_BASE = 1_000_003  # a prime, whose powers distinguish the states that follow one another along a line
 

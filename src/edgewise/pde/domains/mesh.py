@@ -15,19 +15,19 @@ from edgewise.pde.domains.domain import Box, Domain, Piece
 from edgewise.pde.domains.sampling import gauss_legendre
 from edgewise.settings import ABOVE_ZERO
 
-# A field that is smaller than the largest one by this factor is not resolved for its own sake. A choice.
+# A field that is smaller than the largest one by this factor is not resolved for its own sake.
 SMALL_FIELD = 1e-6
 FAVARD = 4 / math.pi  # the largest of Favard's constants, see `left_out`
-CANDIDATES = 16  # points drawn on a boundary for each one that is kept, where it is known by samples only. A choice
-FACE_POINTS = 4  # Gauss-Legendre points of an interval on the boundary. A choice: one more than inside
+CANDIDATES = 16  # points drawn on a boundary for each one that is kept, where it is known by samples only
+FACE_POINTS = 4  # Gauss-Legendre points of an interval on the boundary: one more than inside
 LOAD_PLACES = 2048  # along a curve, between which it counts as straight when its crossings with lines are sought
-STEEP = 0.4  # least part of a normal along lines that see all of the boundary in a cell. A choice
-# An interval whose error is this many times the median of its coordinate has a singular place in it. A choice.
+STEEP = 0.4  # least part of a normal along lines that see all of the boundary in a cell
+# An interval whose error is this many times the median of its coordinate has a singular place in it.
 SINGULAR = 30.0
 # Least share of new intervals that an interval gets, relative to the mean: estimates of small errors are not reliable.
 LEAST_LOAD = 0.1
-# Largest factor by which halving is expected to lower the error of an interval with a singular place. A choice: with
-# factors nearer to 1 the refinement would spend all intervals on one place.
+# Largest factor by which halving is expected to lower the error of an interval with a singular place: with factors
+# nearer to 1 the refinement would spend all intervals on one place.
 LEAST_SINGULAR_GAIN = 0.75
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from edgewise.errors import InputError
 
 HOW = ("sobol", "uniform", "grid")
-KEPT_LINE_RULES = 64  # rules on (-1, 1): quadrature asks for the same ones again and again. A choice
+KEPT_LINE_RULES = 64  # rules on (-1, 1): quadrature asks for the same ones again and again
 
 
 def unit_points(count: int, dimension: int, how: str = "sobol", seed: int = 0) -> Tensor:

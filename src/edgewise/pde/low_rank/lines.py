@@ -11,7 +11,7 @@ from scipy import linalg
 from edgewise.pde.domains.sampling import gauss_legendre
 from edgewise.pde.structured.axis import SplineAxis, dense
 
-EXTRA_NODES = 2  # of each interval beyond half as many as there are splines again. A choice
+EXTRA_NODES = 2  # of each interval beyond half as many as there are splines again
 
 
 class Line:

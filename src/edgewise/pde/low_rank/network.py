@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.ops.jet import seed_jet
 
-BATCH_NUMBERS = 2**22  # numbers of the largest tensor of a batch. A choice: 32 MB
+BATCH_NUMBERS = 2**22  # numbers of the largest tensor of a batch: 32 MB
 
 
 class LowRankNetwork(nn.Module):

@@ -16,9 +16,9 @@ from edgewise.pde.low_rank.trains import Train, orthogonal, split
 from edgewise.pde.structured.axis import along
 from edgewise.settings import ABOVE_ZERO
 
-MOST_SWEEPS = 12  # passes from one end to the other. A choice: two to six were needed
+MOST_SWEEPS = 12  # passes from one end to the other: two to six were needed
 SETTLED_PAIRS = 3.0  # times the tolerance: change of all pairs in a pass after which it is done
-PAIR_GMRES = {"restart": 30, "maxiter": 3}  # of a pair of cores. A choice
+PAIR_GMRES = {"restart": 30, "maxiter": 3}  # of a pair of cores
 # Residual of a pair relative to its right-hand side, as a share of the tolerance and at rounding; relative size of an
 # eigenvalue that is zero.
 PAIR_SHARE, PAIR_ROUNDING, ZERO_EIGENVALUE = 1e-2, 1e-12, 1e-14

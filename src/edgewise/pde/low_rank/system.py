@@ -18,16 +18,16 @@ from edgewise.pde.structured.axis import SplineAxis, dense
 from edgewise.pde.structured.blocks import RowBlock
 from edgewise.pde.structured.statement import Statement
 
-# Points at which a term is evaluated at once, and at which its structure is looked at. Choices.
+# Points at which a term is evaluated at once, and at which its structure is looked at.
 POINTS_AT_ONCE, SAMPLE_POINTS = 2**16, 200
 POINT_WORK = 200.0  # multiply-adds for a coordinate of a point. Measured: 100 to 400, with the field there
 EQUAL = 1e-13  # relative difference of coefficients that count as equal: rounding of a few operations
 SUMMED = 10.0  # times as much for sums of functions of one coordinate each
 RHS_ROUNDING = 1e-15  # tolerance of right-hand sides beside that of their source
-EDGE_GAP = 0.05  # of data of conditions or of 1: gap that counts as one where faces meet. A choice
+EDGE_GAP = 0.05  # of data of conditions or of 1: gap that counts as one where faces meet
 COEFFICIENT_TOLERANCE = 1e-13  # of coefficients that are no sums of functions of one coordinate each
-LARGEST_MISS = 1e-3  # relative error of a coefficient, above which the problem would be another one. A choice
-MOST_COEFFICIENT_RANK = 24  # of such a coefficient. A choice: the work of a step is proportional to it
+LARGEST_MISS = 1e-3  # relative error of a coefficient, above which the problem would be another one
+MOST_COEFFICIENT_RANK = 24  # of such a coefficient: the work of a step is proportional to it
 
 
 Spend = Callable[[float], None]

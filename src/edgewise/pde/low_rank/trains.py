@@ -24,7 +24,7 @@ Entries = Callable[[np.ndarray], np.ndarray]
 """Maps numbers of entries, (N, d), to the entries, (N,)."""
 
 # Cross approximation: places that are tried beside those of the present rank, entries at which the error is measured,
-# and passes through all inputs at most. Choices: the rank grows by at most so many in a pass.
+# and passes through all inputs at most; the rank grows by at most so many in a pass.
 TRIED_PLACES, COMPARED_ENTRIES, PASSES = 4, 2000, 40
 STALLED_PASSES, MOST_STALLED_PASSES = 2, 6  # passes that do not halve the error, at the largest rank and below it
 

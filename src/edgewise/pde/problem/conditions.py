@@ -15,7 +15,7 @@ from edgewise.pde.domains.domain import TIME, Domain
 from edgewise.pde.problem.evaluation import EvaluationContext, Value, residual_columns, value_at
 from edgewise.pde.problem.fields import Field, function_jet
 
-# Largest distance of observations from the domain, relative to its size. A choice: above the rounding of float32.
+# Largest distance of observations from the domain, relative to its size: above the rounding of float32.
 OBSERVED_OUTSIDE = 1e-6
 
 FieldValues = Value | Mapping[str, Value]

@@ -27,15 +27,15 @@ if TYPE_CHECKING:
     from edgewise.pde.problem.strong_form import ResidualTerm
 
 # Values that are tried for a coefficient beside its start: residuals may depend on it on one side of a bend alone, as
-# of relu(u - k). A choice.
+# of relu(u - k).
 TRIED_COEFFICIENTS = (-1e3, -1.0, 0.0, 1.0, 1e3)
 # Distance from a face, relative to the domain, at which coefficients are looked at, and what rounding and this distance
-# may change of a ratio of them. Choices: far above rounding, and far below the size of the domain.
+# may change of a ratio of them: far above rounding, and far below the size of the domain.
 NEAR_FACE, SAME_RATIO = 1e-4, 1e-2
-# Pieces of the time, and the relative difference of two rules on these that a smooth kernel leaves. Choices: layers of
-# a hundredth of the time are resolved, and roots are not.
+# Pieces of the time, and the relative difference of two rules on these that a smooth kernel leaves: layers of a
+# hundredth of the time are resolved, and roots are not.
 PIECES_OF_KERNEL, SMOOTH_KERNEL = 32, 1e-9
-FACE_PROBES = 16  # points of a face at which they are. A choice
+FACE_PROBES = 16  # points of a face at which they are
 
 
 def check_coefficients_matter(

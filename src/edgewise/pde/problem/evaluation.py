@@ -18,13 +18,13 @@ from edgewise.pde.domains.domain import TIME, Domain
 from edgewise.pde.problem.fields import Field, Index, Past, field_leaf
 from edgewise.pde.problem.integrals import GIVEN_RULE, IntegralCalls, IntegralKey, Rule, at_places, axes_of
 
-# Largest defect of linearity that rounding may leave, relative to the terms. A choice: far above the rounding of
-# fourth derivatives (1e-12) and far below the defect of any nonlinear term at fields of size one.
+# Largest defect of linearity that rounding may leave, relative to the terms: far above the rounding of fourth
+# derivatives (1e-12) and far below the defect of any nonlinear term at fields of size one.
 LINEAR = 1e-9
-# Largest distance of quadrature points from the domain, relative to its size. A choice: far above rounding.
+# Largest distance of quadrature points from the domain, relative to its size: far above rounding.
 OUTSIDE = 1e-9
 LATEST = 1e-12  # a delayed moment that is later than its point by this share is rounding
-LONGEST_ORDER = 4  # letters of an unknown attribute that is taken for a derivative. A choice: the orders of equations
+LONGEST_ORDER = 4  # letters of an unknown attribute that is taken for a derivative: the orders of equations
 POINTS, NORMAL = "points", "normal"  # argument names for all coordinates (b, n) and for outward normals (b, n)
 
 Value = float | Callable[..., Tensor]
@@ -197,7 +197,7 @@ class Trial(NamedTuple):
 
 # Trials in their order: a wave of amplitude 1; one that is positive everywhere, for roots and logarithms, negative, or
 # smaller than 1 in magnitude. And how many times larger the residuals of the first one are than those of the second
-# where the equation is singular at zero, as 1 / u. Choices.
+# where the equation is singular at zero, as 1 / u.
 WAVE = Trial(0.0, 1.0)
 WAVE_TRIALS = (WAVE, Trial(2.0, 1.0), Trial(-2.0, 1.0), Trial(0.5, 0.25), Trial(0.0, 0.5), Trial(-0.5, 0.25))
 SINGULAR_AT_ZERO = 100.0

@@ -27,14 +27,14 @@ IntegralKey = tuple[str, int | tuple[int, ...], int]
 """Identity of an integral: field, axis (or axes), and number among the integrals of that field along that axis; delays,
 which have one point that no rule chose, have negative numbers."""
 
-# Default number of quadrature points of an integral. A choice: exact for polynomials up to degree 47, which leaves
-# rounding only for the smooth integrands of the library.
+# Default number of quadrature points of an integral: exact for polynomials up to degree 47, which leaves rounding only
+# for the smooth integrands of the library.
 INTEGRAL_POINTS = 24
-# The same of each coordinate of an integral over a domain. A choice: exact up to degree 23 on boxes, with 144 points in
-# the plane.
+# The same of each coordinate of an integral over a domain: exact up to degree 23 on boxes, with 144 points in the
+# plane.
 AREA_POINTS = 12
 
-KEPT_RULES = 16  # of domains over which equations integrate. A choice
+KEPT_RULES = 16  # of domains over which equations integrate
 
 
 class Rule(NamedTuple):

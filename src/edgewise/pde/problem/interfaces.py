@@ -26,11 +26,11 @@ from edgewise.pde.problem.conditions import FieldValues, by_field, check_weight
 from edgewise.pde.problem.evaluation import EvaluationContext, Requirements, Residuals, coordinate_table
 from edgewise.pde.problem.fields import Field, Index, depends_on_fields, gradient, laplacian
 
-PART_POINTS = 2**14  # at which the parts of a domain are found. A choice: parts of a thousandth of it are seen
+PART_POINTS = 2**14  # at which the parts of a domain are found: parts of a thousandth of it are seen
 # Distance from an interface, relative to the domain, within which a point is moved off it, and of the first of two
-# points from which coefficients of each side are extrapolated. A choice: far above rounding, and its square below it.
+# points from which coefficients of each side are extrapolated: far above rounding, and its square below it.
 BESIDE = 1e-9
-MOST_CONSTANTS = 64  # different values of a coefficient up to which they count as constants. A choice
+MOST_CONSTANTS = 64  # different values of a coefficient up to which they count as constants
 OTHER_SIDE = " beyond"  # after the name of a field: the one outside of the interface
 
 

@@ -19,19 +19,19 @@ from torch import Tensor
 from edgewise.pde.domains.domain import Domain
 from edgewise.pde.domains.shapes import Polygon, distance_to_line
 
-INSIDE_HOLE = 0.5  # of the radius of a hole: nearer to its centre the functions stay as they are there. A choice
-AT_CORNER = 1e-150  # distance from a corner, relative to the domain, below which it counts as this one. A choice
+INSIDE_HOLE = 0.5  # of the radius of a hole: nearer to its centre the functions stay as they are there
+AT_CORNER = 1e-150  # distance from a corner, relative to the domain, below which it counts as this one
 # Shares of a piece at which it is looked at whether it is straight, to which precision, and points on a ray from a
-# corner and on a circle. Choices: far above rounding.
+# corner and on a circle: far above rounding.
 NEAR_END, STRAIGHT_TO, RAY_POINTS, CIRCLE_POINTS = 0.1, 1e-9, 2000, 7
 SINGULAR_KINDS = ("1", "log z", "log |z|", "K", "Y")
 Terms = tuple[tuple[float, int, bool], ...]
-# Largest exponent of the radius. A choice: what is left is as smooth as splines of degree 5 to 9 need.
+# Largest exponent of the radius: what is left is as smooth as splines of degree 5 to 9 need.
 MOST_EXPONENT = 9.0
-# Degree of the polynomial of the radius for an exponent of zero, and one less for each unit of the exponent. A choice:
-# it makes up for the cut-off to eight digits of an eigenvalue.
+# Degree of the polynomial of the radius for an exponent of zero, and one less for each unit of the exponent: it makes
+# up for the cut-off to eight digits of an eigenvalue.
 MOST_POLYNOMIAL = 11.0
-# Power with which functions vanish at the radius around the corner. A choice: they have four derivatives there.
+# Power with which functions vanish at the radius around the corner: they have four derivatives there.
 CUT_OFF = 5
 # An exponent that is closer to a whole number belongs to a polynomial, or to a logarithm beside one.
 WHOLE_EXPONENT = 1e-6

@@ -57,13 +57,13 @@ from edgewise.pde.problem.interfaces import (
 )
 from edgewise.train.problems.blocks import BlockRole
 
-# Points of a dry run. A choice: enough for stable sizes of residuals (they change by a few per cent with the points),
-# few enough that stating a problem takes milliseconds.
+# Points of a dry run: enough for stable sizes of residuals (they change by a few per cent with the points), few enough
+# that stating a problem takes milliseconds.
 PROBES = 64
-PROBES_PER_PART = 16  # times as many points among which those of each part are found. A choice
+PROBES_PER_PART = 16  # times as many points among which those of each part are found
 PROBE_SEEDS = 11, 12  # of these points in the domain and on its boundary: fixed, so that sizes never change
 MOST_SMOOTHED = 3  # coordinates of a problem with unknown fields, whose normal matrix is dense
-FINITE_POINTS = 4096  # at which residuals are looked at for values that are no numbers. A choice: milliseconds
+FINITE_POINTS = 4096  # at which residuals are looked at for values that are no numbers: milliseconds
 
 
 @dataclass(frozen=True, eq=False)

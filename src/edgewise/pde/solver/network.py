@@ -22,8 +22,8 @@ from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.structured.networks import TensorNetwork, WindowNetwork
 from edgewise.train.grids import adapt_domain_, refine
 
-# Least share of a hidden grid that activations should fill while grids still move. A choice: a grid that is moved is
-# filled to 1 / (1 + 2 MARGIN) = 0.62, and below 0.45 more than half of its intervals are of no use.
+# Least share of a hidden grid that activations should fill while grids still move: a grid that is moved is filled to 1
+# / (1 + 2 MARGIN) = 0.62, and below 0.45 more than half of its intervals are of no use.
 LEAST_SPAN = 0.45
 # Margin of a hidden grid around the activations, relative to their range. Without it the straight continuation of
 # splines spoils convergence: at 0.3 second derivatives converge, at 0 they stay wrong at every grid (measured on

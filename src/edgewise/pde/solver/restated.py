@@ -36,16 +36,16 @@ from edgewise.pde.solver.solution import Solution, field_values
 from edgewise.pde.structured.networks import EnrichedNetwork, TensorNetwork, WindowNetwork
 from edgewise.settings import ABOVE_ZERO
 
-# Sizes of all fields, as powers of two, up to which a problem is solved as it is stated. A choice: what is within a
-# factor of 32 costs a digit at most.
+# Sizes of all fields, as powers of two, up to which a problem is solved as it is stated: what is within a factor of 32
+# costs a digit at most.
 NEAR_ONE = 5
 # Rounds in which the sizes of fields in a nonlinear problem are found, the share of a change that a round takes over,
-# and the change, as a power of two, below which they are found. Choices: 5 to 10 rounds were seen.
+# and the change, as a power of two, below which they are found: 5 to 10 rounds were seen.
 SIZE_ROUNDS, TAKEN_OVER, FOUND = 40, 0.7, 0.3
-LEAST_SOURCE = 1e-6  # of the other entries of its row: smaller sources are rounding, as of a sine at pi. A choice
-DIRECTLY = 4.0  # weight of a row with one field, which determines its size alone. A choice
-LEAST_PULL = 1e-3  # of the size of a field towards one, where nothing else determines its size. A choice
-SIZE_POINTS = 500  # at which the sizes of fields are compared. A choice: two digits of a mean
+LEAST_SOURCE = 1e-6  # of the other entries of its row: smaller sources are rounding, as of a sine at pi
+DIRECTLY = 4.0  # weight of a row with one field, which determines its size alone
+LEAST_PULL = 1e-3  # of the size of a field towards one, where nothing else determines its size
+SIZE_POINTS = 500  # at which the sizes of fields are compared: two digits of a mean
 NOTHING = Trial(0.0, 0.0)  # fields that are zero
 
 

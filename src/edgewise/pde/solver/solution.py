@@ -24,8 +24,8 @@ from edgewise.pde.structured.networks import WindowNetwork
 from edgewise.presentation import html_table, number_text
 from edgewise.settings import ABOVE_ZERO
 
-FLUX_POINTS = 4096  # on each piece of a boundary, for fluxes. A choice: errors of 1e-7 for a few periods
-# Share of the volume of a domain of integration that rounding may place outside the domain of the problem. A choice
+FLUX_POINTS = 4096  # on each piece of a boundary, for fluxes: errors of 1e-7 for a few periods
+# Share of the volume of a domain of integration that rounding may place outside the domain of the problem
 OUTSIDE_SHARE = 1e-9
 
 

@@ -19,7 +19,7 @@ Table: TypeAlias = "sparse.csr_array | np.ndarray"
 
 # Splines up to which tables are dense: a dense product is then as fast as one of 12 nonzeros a row. Measured.
 MOST_DENSE = 160
-# Tables that are kept, the last ones used. A choice: those of two grids, which slabs of time share.
+# Tables that are kept, the last ones used: those of two grids, which slabs of time share.
 KEPT_TABLES = 64
 
 

@@ -23,8 +23,8 @@ Key = tuple[int, int, Index]
 Slopes = dict[Key, np.ndarray]
 """Slopes of residuals by derivatives of fields at the points of a block, in the shape of its grid."""
 
-# Order of a derivative from which on its sum over splines is taken in extended precision. A choice: second derivatives
-# keep seven digits, and smooth solutions of such equations all but four of them.
+# Order of a derivative from which on its sum over splines is taken in extended precision: second derivatives keep seven
+# digits, and smooth solutions of such equations all but four of them.
 HIGH_ORDER = 3
 
 PastValues = Callable[[int, Tensor], Tensor]

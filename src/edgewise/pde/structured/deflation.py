@@ -16,15 +16,15 @@ from edgewise.pde.structured.statement import Statement
 from edgewise.pde.structured.stationary import first_axes, refined
 from edgewise.settings import ABOVE_ZERO
 
-# Steps of the deflated method from one start, and the longest step relative to the fields (choices: it converges as
-# Newton's method does, once it is near a solution, and before it wanders).
+# Steps of the deflated method from one start, and the longest step relative to the fields (it converges as Newton's
+# method does, once it is near a solution, and before it wanders).
 DEFLATED_STEPS, LONGEST_STEP = 20, 10.0
 MULTIPLES = (2.0, -1.0, 10.0)  # of known solutions, with which it begins
-RESPONSES = (0.3, 2.0, 10.0)  # multiples of the response to a source. A choice
+RESPONSES = (0.3, 2.0, 10.0)  # multiples of the response to a source
 ZERO_FIELD = 1e-9  # fields below this size are zero
-NEARLY = 1e-2  # relative length of a step below which Newton's method itself may go on. A choice
+NEARLY = 1e-2  # relative length of a step below which Newton's method itself may go on
 # Relative distance of two solutions that are different, far above the error of the coarse grid; and the change on a
-# finer grid up to which a solution is one of the equation, and not of the grid alone. Choices.
+# finer grid up to which a solution is one of the equation, and not of the grid alone.
 DISTINCT, UNCHANGED = 1e-3, 1e-2
 
 

@@ -29,19 +29,19 @@ from edgewise.train.problems.block_problem import BlockProblem
 from edgewise.train.problems.blocks import BlockRole, ResidualBlock
 from edgewise.train.strengths import EVERY, LOG_FACTORS, averaged_over_strengths
 
-DEGREE_OF_FIELDS = 5  # of the splines; an equation of high order gets a higher one. A choice
-# Intervals of each coordinate on the first grid, by dimension, and factor to the next one. Choices: curvature at half
-# the period of eight waves, and seconds of work.
+DEGREE_OF_FIELDS = 5  # of the splines; an equation of high order gets a higher one
+# Intervals of each coordinate on the first grid, by dimension, and factor to the next one: curvature at half the period
+# of eight waves, and seconds of work.
 FIRST_INTERVALS_OF_FIELDS, FINER_FIELDS = {1: 24, 2: 8, 3: 4}, 1.5
-POINTS_OF_INTERVAL = 4  # of each coordinate, for the residuals of the equation. A choice: more rows than splines
+POINTS_OF_INTERVAL = 4  # of each coordinate, for the residuals of the equation: more rows than splines
 MOST_DENSE_COEFFICIENTS = 1600  # of a dense normal matrix, which is factorised in seconds
 # The equation counts so many times as much as all measurements together: it is left to a hundredth of their noise.
 # Smaller factors come first, for Newton's steps are short where the equation is to hold all the way.
 EXACTNESSES = 1.0, 1e2, 1e4
 NEWTON_ROUNDS, SETTLED = 60, 1e-2  # of Newton steps, and relative change of all strengths at which they end
-LARGEST_STRENGTH_CHANGE = 30.0  # factor by which a strength changes in one round. A choice
+LARGEST_STRENGTH_CHANGE = 30.0  # factor by which a strength changes in one round
 # Parameters beyond straight fields at which a strength rises no more: more of it would change nothing but the ridge,
-# which is a part of it and holds straight fields too. A choice: a hundredth of one is nothing.
+# which is a part of it and holds straight fields too; a hundredth of one is nothing.
 LEAST_CURVED = 1e-2
 CURVED_RIDGE = 1e-12  # of the scaled normal matrix: rounding
 # Orders of the derivatives whose mean square is the roughness: the curvature, and what splines of degree 5 have beyond.
@@ -50,18 +50,18 @@ ORDERS = 2, 3, 4
 # difference of 2 of Akaike's criterion, which it approaches, is the least that tells models apart (Burnham and
 # Anderson, "Model selection and multimodel inference", 2002, section 2.6).
 LEAST_FALL_OF_ORDER = 2.0
-# Of the spread of the measured values, or of their size where they are all equal. A choice: above what splines and
-# rounding leave.
+# Of the spread of the measured values, or of their size where they are all equal: above what splines and rounding
+# leave.
 LEAST_NOISE = 1e-5
-FIRST_ROUGHNESS = 1e-3  # of the measurements' sum of squares, for the first smoothing. A choice that rounds correct
+FIRST_ROUGHNESS = 1e-3  # of the measurements' sum of squares, for the first smoothing, which rounds correct
 # Measured values beyond the parameters that they determine, above which there are standard errors: Student's t with so
 # many degrees of freedom, an error in units of an estimated standard error, has no variance.
 LEAST_SPARE = 2.0
 # Standard errors on both sides at which the likelihood is profiled, those of an interval of 95 %, and Newton steps
-# there. A choice.
+# there.
 PROFILED, PROFILE_STEPS = 2.0, 6
-LEAST_RISE = 0.2  # for the width of error bars: ten times wider ones mean that nothing is known. A choice
-SHORTEST_STEP = 1e-3  # a damped step, as a part of Newton's. A choice
+LEAST_RISE = 0.2  # for the width of error bars: ten times wider ones mean that nothing is known
+SHORTEST_STEP = 1e-3  # a damped step, as a part of Newton's
 
 
 class UncertainNetwork(TensorNetwork):

@@ -14,7 +14,7 @@ from edgewise.ops.jet import seed_jet
 from edgewise.pde.problem.singular import CornerFunctions, SingularFunctions
 
 OUTSIDE = 1e-9  # of the time: a moment that is later by rounding is the last one
-ROWS, MOST_MET = 4096, 2**22  # points that are evaluated at once, and coefficients that they meet. A choice: 0.1 GB
+ROWS, MOST_MET = 4096, 2**22  # points that are evaluated at once, and coefficients that they meet: 0.1 GB
 
 
 class TensorNetwork(Chain):

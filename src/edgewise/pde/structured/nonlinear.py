@@ -21,17 +21,17 @@ from edgewise.settings import ABOVE_ZERO
 Solved = tuple[np.ndarray, float, Callable[[], float]]
 """Coefficients, the work, and a function that gives the growth of residuals, see `growth_of`."""
 
-BESIDE_ZERO = 1e-2  # from where on an equation is defined on both sides of zero, for fields of size 1. A choice
+BESIDE_ZERO = 1e-2  # from where on an equation is defined on both sides of zero, for fields of size 1
 # A smooth start: coefficients at most, whose rows are factorised in less than a second, the weight of second
 # derivatives beside conditions, for these to hold to a few digits, and singular values, relative to the largest one,
-# that are none. Choices.
+# that are none.
 MOST_SMOOTH, BENDING, ROUNDED_BENDING = 800, 1e-4, 1e-13
-# Newton's method: steps, and the smallest damping factor. A choice: smaller ones never ended at a solution.
+# Newton's method: steps, and the smallest damping factor; smaller ones never ended at a solution.
 NEWTON_STEPS, LEAST_DAMPING_FACTOR = 40, 1e-4
 # Steps relative to the solution after which Newton's method is done, for the next one is at rounding; and below which
 # it is where no smaller residual is found.
 NEWTON_ROUNDING, NEWTON_CLOSE = 1e-9, 1e-6
-# Steps of iterative refinement at most, and the factor by which each must be smaller than the one before. Choices.
+# Steps of iterative refinement at most, and the factor by which each must be smaller than the one before.
 POLISHING_STEPS, POLISHED = 4, 0.5
 
 

@@ -20,9 +20,9 @@ from edgewise.pde.problem.strong_form import PROBE_SEEDS, PROBES, ResidualTerm, 
 from edgewise.pde.structured.axis import SplineAxis
 from edgewise.pde.structured.blocks import ClosingBlock, ConstantBlock, EquationBlock, PastValues, RowBlock, Slopes
 
-MEAN_AGREES = 1e-12  # of the sum of all weights: what a linear integral leaves, which is rounding. A choice
-# Gap between the initial state of a flow and its walls, or its divergence, relative to its speed, that is a jump. A
-# choice: smaller ones are errors of a user's initial values.
+MEAN_AGREES = 1e-12  # of the sum of all weights: what a linear integral leaves, which is rounding
+# Gap between the initial state of a flow and its walls, or its divergence, relative to its speed, that is a jump:
+# smaller ones are errors of a user's initial values.
 LEAST_GAP = 1e-3
 MOST_AXES = 3  # as many inputs as a `TensorLayer` has
 

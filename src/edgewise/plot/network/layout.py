@@ -13,7 +13,7 @@ GRAPH_EDGES = 24  # more functions than this beside each other are too small to 
 LABEL_SIZE = TEXT  # points
 FRAME_SHARE = 0.86  # share of the width between two edges of a graph that a frame takes
 
-# Inches, all choices of looks. In a graph:
+# Inches. In a graph:
 _SLOT = 0.68  # largest width for an edge
 _LEAST = 2.2  # least width of the rows
 _MARGIN = 0.1  # at the left and right
@@ -24,7 +24,7 @@ _BETWEEN = 0.15  # between two labels of a row
 _COLUMN, _NARROWEST, _LINE = 0.85, 0.34, 0.3  # largest and least width of a function, and its height
 _CELL = (0.88, 0.86)  # shares of these that a frame takes
 _BEFORE, _AFTER = 0.2, 0.22  # from the end of a wire to the first crossing, and from the last crossing to the node
-_SWEEPS = 8  # of the ordering of nodes; a choice: the order of a small network settles in two or three
+_SWEEPS = 8  # of the ordering of nodes: the order of a small network settles in two or three
 
 Point = tuple[float, float]
 Edge = tuple[int, int, int]

@@ -24,7 +24,7 @@ from edgewise.plot.style import as_numpy
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-MOST_RANKED = 100  # inputs up to which their contributions are computed (a choice: the time grows with their square)
+MOST_RANKED = 100  # inputs up to which their contributions are computed (the time grows with their square)
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,9 +24,9 @@ from edgewise.tables.frames import frame_table, is_frame
 from edgewise.tables.reading import parquet_files
 from edgewise.tables.table import Table, check_column_names
 
-# A choice: 65,536 rows of 100 numbers take 52 MB, and reading so many at once hides the cost of each call.
+# 65,536 rows of 100 numbers take 52 MB, and reading so many at once hides the cost of each call.
 ROWS_AT_ONCE = 65_536
-# A choice: structure that 100,000 rows do not show is not worth a search, and 100 columns of them take 80 MB.
+# Structure that 100,000 rows do not show is not worth a search, and 100 columns of them take 80 MB.
 SAMPLE_ROWS = 100_000
 KIND_WORDS = {"f": "numbers", "O": "text", "M": "dates"}
 

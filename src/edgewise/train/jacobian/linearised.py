@@ -17,12 +17,12 @@ from edgewise.train.jacobian.rows import ParameterSlots, add_curvature_, backwar
 from edgewise.train.penalties import ALL_PARAMETERS, Penalty
 from edgewise.train.problems.data import Data
 
-# Most multiply-adds for J'J, some seconds on one core. Of taller tables evenly spaced rows are used. A choice.
+# Most multiply-adds for J'J, some seconds on one core. Of taller tables evenly spaced rows are used.
 MOST_PRODUCT_WORK = 1e11
 
 # Share of the mean of the diagonal that is added to the normal matrix. Directions that neither data nor penalty decide
-# (a hidden node's scale against the layer after it) would have no inverse; no prediction changes along them. A choice:
-# small against every direction that the data decide.
+# (a hidden node's scale against the layer after it) would have no inverse; no prediction changes along them: small
+# against every direction that the data decide.
 DIAGONAL_SHARE = 1e-10
 
 

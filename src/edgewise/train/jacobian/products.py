@@ -19,12 +19,12 @@ from edgewise.train.jacobian.rows import LayerDerivatives, ParameterSlots, layer
 from edgewise.train.penalties import Curvature
 from edgewise.train.problems.objective import write_
 
-# Numbers in all blocks of the preconditioner: 512 MiB. Layers beyond are preconditioned by their diagonal. A choice.
+# Numbers in all blocks of the preconditioner: 512 MiB. Layers beyond are preconditioned by their diagonal.
 MOST_BLOCK_NUMBERS = 2**26
 # Numbers in the inputs and derivatives of layers that are kept between products: 512 MiB. Beyond it they are computed
-# anew for each product. A choice.
+# anew for each product.
 MOST_KEPT_NUMBERS = 2**26
-# Samples of each block from which D and the preconditioner are computed: a choice, since both need no high accuracy.
+# Samples of each block from which D and the preconditioner are computed, since both need no high accuracy.
 PRECONDITIONER_SAMPLES = 4096
 # Layers whose output is linear in their parameters.
 LINEAR_LAYERS = (KANLayer, DenseLayer)

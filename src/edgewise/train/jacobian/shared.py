@@ -28,8 +28,8 @@ from edgewise.train.problems.objective import Evaluation, Objective, flattened, 
 
 Arrays = tuple[np.ndarray, ...]
 
-# Samples from which domains are set, of all processes together. A choice: as many as of a DataLoader, and their range
-# is that of all samples to a ten-thousandth of them.
+# Samples from which domains are set, of all processes together: as many as of a DataLoader, and their range is that of
+# all samples to a ten-thousandth of them.
 SEEN_ROWS = 10_000
 
 

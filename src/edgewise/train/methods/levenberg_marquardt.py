@@ -38,7 +38,7 @@ from edgewise.train.problems.objective import Evaluation, Objective, flattened, 
 # A smaller relative gain of a step cannot be seen in the loss.
 LEAST_VISIBLE_GAIN = torch.finfo(torch.float64).eps
 # Rows per parameter below which the system is solved in the space of samples: it saves the cube of the parameters, at
-# the price of J in full. A choice: at equality both factorise the same matrix, and J in full costs memory.
+# the price of J in full; at equality both factorise the same matrix, and J in full costs memory.
 SAMPLES = 0.7
 # Share of the step over which the second difference of the residuals is taken: Transtrum and Sethna, section 5.
 DIFFERENCE_STEP = 0.1
@@ -111,7 +111,7 @@ class LevenbergMarquardt(Method):
 
     full_batch: ClassVar[bool] = True
     monotone: ClassVar[bool] = True
-    # Numbers in J, where it is formed in full: 256 MiB. A choice.
+    # Numbers in J, where it is formed in full: 256 MiB.
     most_full: ClassVar[int] = 2**25
 
     def __post_init__(self) -> None:

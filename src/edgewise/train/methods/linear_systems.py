@@ -22,7 +22,7 @@ from edgewise.train.penalties import Curvature
 # Share of the mean of the diagonal that damps a parameter besides its own entry. With the plain diagonal (Marquardt)
 # coefficients that no sample reaches run away; 0.05 held them in prototypes.
 MEAN_DAMPING_SHARE = 0.05
-# Largest number of products in one solution: a choice, far above what the forcing term demands near a minimum.
+# Largest number of products in one solution, far above what the forcing term demands near a minimum.
 MOST_PRODUCTS = 200
 
 

@@ -29,8 +29,8 @@ DECREASE, CURVATURE = 1e-4, 0.9
 # Values that differ by less than this share are too close to judge a step by: Hager and Zhang, "A new conjugate
 # gradient method with guaranteed descent and an efficient line search" (SIAM J. Optim. 16, 2005), section 4.
 NEAR = 1e-6
-# Factor of the step length while the line still falls, a choice; and the relative width of an interval below which a
-# search ends, a choice a thousand times the rounding of float64.
+# Factor of the step length while the line still falls; and the relative width of an interval below which a search ends,
+# a thousand times the rounding of float64.
 EXTENSION, LEAST_WIDTH = 4.0, 1e-12
 # Updates of the inverse Hessian that can be chosen.
 VARIANTS = ("ssbroyden", "ssbfgs", "bfgs")

@@ -10,7 +10,6 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor, nn
 
-from edgewise.deprecations import renamed_method
 from edgewise.errors import InputError
 from edgewise.train.problems.data import Data
 
@@ -189,10 +188,6 @@ class ResidualBlock:
             rows.append(torch.autograd.grad(column.sum(), leaves, retain_graph=keep, materialize_grads=True))
         by_jet, *by_unknowns = (torch.stack(derivatives) for derivatives in zip(*rows, strict=True))
         return LocalModel(by_jet, dict(zip(copies, by_unknowns, strict=True)), values.detach().mT)
-
-    # Names of version 0.1; they go with version 0.3.
-    scaled = renamed_method("ResidualBlock.scaled", weighted_residuals)
-    local = renamed_method("ResidualBlock.local", local_model)
 
 
 def split_places(places: Tensor) -> tuple[Tensor, Tensor]:

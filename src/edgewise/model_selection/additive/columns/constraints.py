@@ -23,16 +23,16 @@ Array = NDArray[np.float64]
 Pair = tuple[int, int]
 
 SHAPES = {"convex": 1, "concave": -1}
-# Violations below this share of the largest coefficient are rounding. A choice, four digits above the solver's.
+# Violations below this share of the largest coefficient are rounding: four digits above the solver's.
 VIOLATION = 1e-11
-DIGITS = 1e-14  # share of numbers below which their differences are rounding; a choice
+DIGITS = 1e-14  # share of numbers below which their differences are rounding
 # Weight of the auxiliary numbers of bounds in the quadratic programme, in units of the noise over the square of the
-# response. A choice: their cost is a thousandth of what the likelihood can see.
+# response: their cost is a thousandth of what the likelihood can see.
 AUXILIARY = 1e-3
-# Times that what rounding left violated is corrected. A choice: two or three leave nothing.
+# Times that what rounding left violated is corrected: two or three leave nothing.
 CORRECTIONS = 6
 # Least share of the target that the least-distance problem leaves over. Below it the unit of length grows, by what the
-# share asks for, or its smallest value where it is rounding, at most so many times. Choices: half of all digits stay.
+# share asks for, or its smallest value where it is rounding, at most so many times: half of all digits stay.
 LEAST_LEFT, SMALLEST_LEFT, LENGTHS = 1e-3, 1e-9, 8
 
 

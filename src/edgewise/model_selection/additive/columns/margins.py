@@ -14,8 +14,8 @@ from edgewise.settings import ABOVE_ZERO
 Array = NDArray[np.float64]
 Pair = tuple[int, int]
 
-# Share of a product's mean square below which what the margins leave of it is rounding. A choice: sums over the rows
-# lose half of the digits at most.
+# Share of a product's mean square below which what the margins leave of it is rounding: sums over the rows lose half of
+# the digits at most.
 LEFT_OVER = 1e-8
 
 

@@ -15,7 +15,7 @@ from edgewise.ops.splines.knots import extend
 Array = NDArray[np.float64]
 
 DEGREE = 3  # cubic, for a penalty on second derivatives: Wood (2017), Generalized Additive Models, section 5.1
-# Knots nearer to each other, as a share of the largest number, would coincide in rounding. A choice: 2^-52 times 45.
+# Knots nearer to each other, as a share of the largest number, would coincide in rounding: 2^-52 times 45.
 NARROWEST = 1e-14
 TUKEY = 1.5  # his distance of the fences from the quartiles, in distances of the quartiles
 

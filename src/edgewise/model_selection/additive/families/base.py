@@ -10,7 +10,7 @@ import torch
 
 from edgewise.errors import InputError
 
-# exp of more than this is no prediction any more; a choice, far beyond data and well within float64, squares included.
+# exp of more than this is no prediction any more: far beyond data and well within float64, squares included.
 ETA_LIMIT = 200.0
 
 

@@ -17,8 +17,8 @@ from edgewise.model_selection.additive.reweighting.working import working_normal
 from edgewise.model_selection.additive.solving import Solution, estimate, expanded, with_strengths
 from edgewise.settings import ABOVE_ZERO
 
-ROUNDING = 1e-13  # share of the penalised deviance by which a step may raise it; a choice, 450 units of the last place
-SMALL_DEVIANCE = 1e-8  # share of the null deviance below which a deviance is compared with this share; a choice
+ROUNDING = 1e-13  # share of the penalised deviance by which a step may raise it: 450 units of the last place
+SMALL_DEVIANCE = 1e-8  # share of the null deviance below which a deviance is compared with this share
 
 
 class State:

@@ -32,9 +32,9 @@ EXPLAINED = 0.9
 # Points of the equation of the error between breakpoints; in a slab of time there are as many as its polynomial has
 # coefficients, for its residual is orthogonal to polynomials of all lower degrees, and fewer points do not see that.
 CORRECTION_POINTS = 3
-LATE_SHARE = 0.1  # of the time: the last part, whose error counts where it is larger. A choice
+LATE_SHARE = 0.1  # of the time: the last part, whose error counts where it is larger
 # Multiply-adds that a correction may take at least, some 0.05 seconds, and where a solution consists of slabs of time,
-# whose growth of errors nothing else knows, a second. Choices.
+# whose growth of errors nothing else knows, a second.
 CORRECTION_WORK, CORRECTION_OF_SLABS = 1e8, 1e9
 
 

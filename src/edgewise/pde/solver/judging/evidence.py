@@ -49,31 +49,31 @@ from edgewise.settings import ABOVE_ZERO
 if TYPE_CHECKING:
     from edgewise.pde.structured.inverse import InverseFit
 
-SCATTER_POINTS = 500  # at which the scatter of the fields is measured. A choice: two digits of a mean
-# A residual, in units of the field, above which a solution does not count as one: at one per cent of the solution's
-# own size it could not be distinguished from another problem's. A choice.
+SCATTER_POINTS = 500  # at which the scatter of the fields is measured: two digits of a mean
+# A residual, in units of the field, above which a solution does not count as one: at one per cent of the solution's own
+# size it could not be distinguished from another problem's.
 LARGEST_RESIDUAL = 1e-2
-# Smallest ratio of residual to function, both in units of the field, that counts as determined, by dimension. A choice:
-# above what splines of the coarse space leave of functions of a period or two that have no residual, and in time
-# below what a growth of errors by a factor of a million leaves.
+# Smallest ratio of residual to function, both in units of the field, that counts as determined, by dimension: above
+# what splines of the coarse space leave of functions of a period or two that have no residual, and in time below what a
+# growth of errors by a factor of a million leaves.
 UNDETERMINED = {1: 1e-7, 2: 1e-5, 3: 1e-4}
 # The same for equations in time alone: initial values leave nothing free but what the equation does not contain, which
-# rounding alone makes other than zero, while stiff equations let errors grow by more than a million. A choice.
+# rounding alone makes other than zero, while stiff equations let errors grow by more than a million.
 UNDETERMINED_IN_TIME = 1e-12
-SMALL_SOLUTION = 1e-9  # fields below this size are zero, for coordinates and data of size 1. A choice
+SMALL_SOLUTION = 1e-9  # fields below this size are zero, for coordinates and data of size 1
 # Distance of a coordinate from zero, relative to the domain, above which its rounding is looked at, and the step of the
-# difference by which a field changes with it, relative to the domain. Choices: three digits fewer than float64 has.
+# difference by which a field changes with it, relative to the domain: three digits fewer than float64 has.
 MANY_SIZES_AWAY, ROUNDING_STEP = 1e3, 1e-6
-UNMOVED = 1e-9  # relative change of a coefficient that is rounding. A choice
+UNMOVED = 1e-9  # relative change of a coefficient that is rounding
 # Misfits of measured values, relative to their spread, above which they are looked at, and standard deviations of the
-# correlation of neighbours, of independent noise, above which they are no noise. Choices: a fit of less than 99 % of
-# the variance is poor unless the values have noise, which exceeds four standard deviations once in 30,000 times.
+# correlation of neighbours, of independent noise, above which they are no noise: a fit of less than 99 % of the
+# variance is poor unless the values have noise, which exceeds four standard deviations once in 30,000 times.
 LARGEST_MISFIT, UNLIKELY = 0.1, 4.0
 # A residual up to this size, in units of the field of a solution of size 1, is rounding: ten times that of float64. The
 # error that it leaves is as many times larger as the smallest singular value is below one.
 ROUNDED = 1e-15
-# Standard errors as far as which the likelihood must fall at two of them, or a linear problem says nothing about it. A
-# choice: bars are then half as wide as they ought to be.
+# Standard errors as far as which the likelihood must fall at two of them, or a linear problem says nothing about it:
+# bars are then half as wide as they ought to be.
 FALLEN_LEAST = 1.0
 UNCHECKED = 10.0  # estimate where the residual alone is known, relative to it: errors of 0.1 to 4 times were measured
 

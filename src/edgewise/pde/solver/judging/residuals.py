@@ -27,19 +27,19 @@ from edgewise.settings import ABOVE_ZERO
 from edgewise.train.problems.blocks import BlockRole
 
 # Cells of each coordinate with one point each from which the search for large residuals starts, by dimension, and
-# points of a Sobol sequence in more dimensions. A choice: about 4,000 to 8,000 points, a fraction of a second.
+# points of a Sobol sequence in more dimensions: about 4,000 to 8,000 points, a fraction of a second.
 FIRST_CELLS = {1: 8192, 2: 72, 3: 18}
 MANY_DIMENSIONS = 4096  # a power of 2, for which a Sobol sequence is balanced
-# Rounds of the search, and cells that are split in each, those of the largest share of the mean square. A choice: five
-# rounds find places 32 times narrower than a cell.
+# Rounds of the search, and cells that are split in each, those of the largest share of the mean square: five rounds
+# find places 32 times narrower than a cell.
 SEARCH_ROUNDS, SPLIT = 5, 128
-CONDITION_POINTS = 400  # on the boundary, for the residuals of conditions. A choice: two digits of a mean
+CONDITION_POINTS = 400  # on the boundary, for the residuals of conditions: two digits of a mean
 # Share of the residual's root mean square that must be left after averages over cells for it to count as one of one
-# sign. A choice: 0.6 behind a step, 0.1 to 0.2 for smooth solutions on coarse grids.
+# sign: 0.6 behind a step, 0.1 to 0.2 for smooth solutions on coarse grids.
 ONE_SIDED = 0.5
 # Two rules of integration must agree to this size, in units of the field.
 INTEGRALS_AGREE = 1e-8
-LARGEST_GAP = 1e-4  # the same, above which they are doubted; a smaller one is part of the estimate. A choice
+LARGEST_GAP = 1e-4  # the same, above which they are doubted; a smaller one is part of the estimate
 
 
 class Sought(NamedTuple):

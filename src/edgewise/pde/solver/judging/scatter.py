@@ -22,9 +22,9 @@ from edgewise.train.problems.blocks import BlockRole
 # Ridge of the normal matrix, relative to its largest diagonal entry: the uncertainty that rounding leaves (1e-16 times
 # the numbers that are summed).
 ROUNDING_RIDGE = 1e-13
-# Draws of the noise for the scatter of the fields. A choice: a standard deviation to 12 % if one direction dominates.
+# Draws of the noise for the scatter of the fields: a standard deviation to 12 % if one direction dominates.
 DRAWS = 32
-# Measured values whose neighbours are looked at: fewer show nothing, and more take long. A choice.
+# Measured values whose neighbours are looked at: fewer show nothing, and more take long.
 LEAST_NEIGHBOURS, MOST_NEIGHBOURS = 12, 2000
 DRAW_SEED = 47  # of the draws, so that a judgement can be repeated
 

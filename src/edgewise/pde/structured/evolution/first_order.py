@@ -13,10 +13,10 @@ from edgewise.pde.structured.axis import SplineAxis
 from edgewise.pde.structured.evolution.weak import Rule, WeakForm, assembled, integrated, row_of, slopes_of
 from edgewise.pde.structured.statement import Statement
 
-# Relative size below which a singular value, a speed or an eigenvalue is zero. A choice: well above rounding.
+# Relative size below which a singular value, a speed or an eigenvalue is zero: well above rounding.
 VANISHES = 1e-9
-# Least size of the fluxes somewhere, by the largest one, with which equations are divided by it. A choice: below it a
-# speed may vanish in between.
+# Least size of the fluxes somewhere, by the largest one, with which equations are divided by it: below it a speed may
+# vanish in between.
 EVEN_FLUX = 1e-2
 
 

@@ -16,7 +16,7 @@ from edgewise.pde.structured.networks import TensorNetwork, WindowNetwork
 from edgewise.pde.structured.statement import Statement
 from edgewise.pde.structured.stationary import network_of
 
-SAME_MOMENT = 1e-10  # of the whole time: moments that are closer are the same. A choice: far above rounding
+SAME_MOMENT = 1e-10  # of the whole time: moments that are closer are the same; far above rounding
 PAST_WORK = 5e3  # multiply-adds in the time in which a solution is evaluated at a point. Measured
 JUMP_FOUND = 52  # halvings of a slab after which a moment is known to rounding
 

@@ -14,14 +14,14 @@ from edgewise.pde.structured.evolution.rough import even_axes
 from edgewise.pde.structured.evolution.slabs import SPACE_DEGREE, Known, SlabMarch, Watch
 from edgewise.pde.structured.statement import Statement
 
-# Hyperviscosity in units of the speed times the third power of the length of an interval. A choice: the shortest wave
-# then decays three times as fast as it turns; from a third of it down, shocks in the plane blow up.
+# Hyperviscosity in units of the speed times the third power of the length of an interval: the shortest wave then decays
+# three times as fast as it turns; from a third of it down, shocks in the plane blow up.
 HYPERVISCOSITY = 0.1
 # Intervals from a wall, below which the hyperviscosity fades with the fourth power, so that it needs no conditions
-# there. A choice.
+# there.
 FADED = 2.0
-# Even intervals of the first and of the largest grid, by the number of coordinates of space. Choices: some seconds, and
-# some minutes.
+# Even intervals of the first and of the largest grid, by the number of coordinates of space: some seconds, and some
+# minutes.
 FIRST_SMOOTHED_INTERVALS, MOST_SMOOTHED_INTERVALS = {1: 48, 2: 24}, {1: 3000, 2: 128}
 
 

@@ -21,12 +21,12 @@ from edgewise.pde.structured.blocks import RowBlock, Slopes
 from edgewise.pde.structured.evolution.starts import At
 from edgewise.pde.structured.statement import Statement
 
-# Points of a coordinate by which coefficients are integrated, and points of an interval, at least. Choices: PINNacle's
-# rough coefficients have 256 values of a coordinate.
+# Points of a coordinate by which coefficients are integrated, and points of an interval, at least: PINNacle's rough
+# coefficients have 256 values of a coordinate.
 RULE_POINTS, LEAST_OF_CELL = 512, 6
 # Multiply-adds of a slab, at least, for the time that evaluating the data takes. Measured.
 LEAST_SLAB_WORK = 1e7
-SAME_LENGTH = 1e-9  # relative: slabs whose lengths are closer share factors. A choice: far above rounding
+SAME_LENGTH = 1e-9  # relative: slabs whose lengths are closer share factors; far above rounding
 
 
 class Rule:

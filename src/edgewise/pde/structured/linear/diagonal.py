@@ -13,13 +13,13 @@ from edgewise.pde.structured.axis import along, dense
 from edgewise.pde.structured.linear.system import LinearSystem, Preconditioner, Solver
 from edgewise.pde.structured.statement import Statement
 
-# Largest condition number of eigenvectors that fast diagonalisation accepts. A choice: refinement wins back the digits
-# that are lost, as long as some remain.
+# Largest condition number of eigenvectors that fast diagonalisation accepts: refinement wins back the digits that are
+# lost, as long as some remain.
 WORST_VECTORS = 1e9
-# Change of a field by reactions in a slab from which on they are a factor of their own. A choice: a step of a Krylov
-# method takes up smaller ones to a digit.
+# Change of a field by reactions in a slab from which on they are a factor of their own: a step of a Krylov method takes
+# up smaller ones to a digit.
 LEAST_REACTION = 0.1
-# Coordinates whose eigenvectors are kept, the last ones used. A choice: those of two grids, which slabs of time share.
+# Coordinates whose eigenvectors are kept, the last ones used: those of two grids, which slabs of time share.
 KEPT_COORDINATES = 8
 
 

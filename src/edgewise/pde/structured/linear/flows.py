@@ -17,9 +17,9 @@ from edgewise.pde.structured.linear.diagonal import FastDiagonalisation
 from edgewise.pde.structured.linear.system import LinearSystem, Preconditioner, Solver
 from edgewise.pde.structured.statement import Statement
 
-MOST_PRESSURES = 4000  # values of a pressure at one moment. A choice: factors of an eighth of a gigabyte
-OTHER_LENGTHS = 4.0  # factor by which lengths of slabs differ at most that have the same factors. A choice
-SAME_ALONG = 1e-9  # relative: slopes that are closer are the same. A choice: far above rounding
+MOST_PRESSURES = 4000  # values of a pressure at one moment: factors of an eighth of a gigabyte
+OTHER_LENGTHS = 4.0  # factor by which lengths of slabs differ at most that have the same factors
+SAME_ALONG = 1e-9  # relative: slopes that are closer are the same; far above rounding
 ROUNDED_ROWS = 1e-15  # of the largest row: smaller rows of conditions are rounding, as Krylov vectors have them
 
 
