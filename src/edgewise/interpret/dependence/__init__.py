@@ -4,8 +4,13 @@
 target.
 """
 
-from edgewise.interpret.dependence.additive_relations import Relation, Relations, bound_together, relations
-from edgewise.interpret.dependence.separability import Structure, Symmetry, interactions, structure
+from typing import TYPE_CHECKING
+
+from edgewise.lazy import import_on_demand
+
+if TYPE_CHECKING:
+    from edgewise.interpret.dependence.additive_relations import Relation, Relations, bound_together, relations
+    from edgewise.interpret.dependence.separability import Structure, Symmetry, interactions, structure
 
 __all__ = [
     "Relation",
@@ -17,3 +22,5 @@ __all__ = [
     "relations",
     "structure",
 ]
+
+import_on_demand(__name__)

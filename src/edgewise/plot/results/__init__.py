@@ -5,10 +5,15 @@
 `edgewise.pde.solve`.
 """
 
-from edgewise.plot.results.explanations import share_bars, share_dots
-from edgewise.plot.results.formulas import formula_front
-from edgewise.plot.results.histories import solution_history, training_history
-from edgewise.plot.results.predictions import confusion, parity
+from typing import TYPE_CHECKING
+
+from edgewise.lazy import import_on_demand
+
+if TYPE_CHECKING:
+    from edgewise.plot.results.explanations import share_bars, share_dots
+    from edgewise.plot.results.formulas import formula_front
+    from edgewise.plot.results.histories import solution_history, training_history
+    from edgewise.plot.results.predictions import confusion, parity
 
 __all__ = [
     "confusion",
@@ -19,3 +24,5 @@ __all__ = [
     "solution_history",
     "training_history",
 ]
+
+import_on_demand(__name__)
