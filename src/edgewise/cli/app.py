@@ -485,17 +485,14 @@ def _advise(
     "solve",
     cls=Command,
     epilog=_examples(
-        "edgewise solve --list",
-        "edgewise solve poisson",
-        "edgewise solve heat --out heat",
-        "edgewise solve my_equation.py --time-limit 60 --out mine",
+        "edgewise solve heat.py",
+        "edgewise solve heat.py --time-limit 60 --out heat",
         after="Ctrl-C keeps the best solution so far, once there is one; the results are still written (exit code 0).",
     ),
 )
 def _solve(
     context: typer.Context,
-    equation: options.Equation = None,
-    list_names: options.ListEquations = False,
+    equation: options.Equation,
     out: options.OutSolution = None,
     hidden: options.SolveHidden = None,
     budget: options.SolveBudget = 1.0,
@@ -509,8 +506,6 @@ def _solve(
     json: options.Json = False,
 ) -> None:
     """Solve a differential equation; show the residual, the estimated error and the error against an exact solution."""
-    if equation is None and not list_names:
-        raise typer.BadParameter("give the name of an equation or a file, or --list", param_hint="EQUATION")
     if vtk and out is None:
         raise typer.BadParameter("needs --out DIR, the folder of the file", param_hint="--vtk")
     with guard(context):
@@ -518,21 +513,16 @@ def _solve(
         from edgewise.cli.shared.opening import check_equation
         from edgewise.cli.terminal.console import Screen
 
-        folder = None if out is None or list_names else solution_folder(out, force=force)
-        if equation is not None and not list_names:
-            check_equation(equation)
+        folder = None if out is None else solution_folder(out, force=force)
+        check_equation(equation)
         if folder is not None:
-            assert equation is not None
             folder.check()
             folder.check_owner(equation=equation)
         with importing():
             from edgewise.cli.pde.results import SolveJob
-            from edgewise.cli.pde.solve import list_equations, run_solve
+            from edgewise.cli.pde.solve import run_solve
             from edgewise.cli.shared.resume import run_facts, unfinished_run
 
-        if equation is None or list_names:
-            list_equations(Screen(json=json))
-            return
         job = SolveJob(equation, hidden, budget, time_limit, tolerance, seed, vtk)
         screen, facts = Screen(quiet=quiet, json=json), run_facts("solve", job, equation=equation)
         with unfinished_run(out, facts, screen, resume=resume) as journal:
