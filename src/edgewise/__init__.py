@@ -193,7 +193,10 @@ def __getattr__(name: str) -> object:
         from difflib import get_close_matches
 
         similar = get_close_matches(name, [*_LAZY, *_ROOMS], n=1)
-        end = f"; did you mean {similar[0]!r}?" if similar else ""
+        if similar:
+            end = f"; did you mean {similar[0]!r}?"
+        else:
+            end = ""
         raise AttributeError(f"module 'edgewise' has no attribute {name!r}{end}")
     value = getattr(import_module(_LAZY[name]), name)
     globals()[name] = value
