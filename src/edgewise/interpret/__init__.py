@@ -42,7 +42,7 @@ from edgewise.interpret.dependence import (
     structure,
     structure_tree,
 )
-from edgewise.interpret.pruning import InputSelection, PruneReport, Removal, prune, prune_with_report, select_inputs
+from edgewise.interpret.pruning import InputSelection, PruneReport, Removal, prune, select_inputs
 from edgewise.interpret.symbolic import (
     Edit,
     Suggestion,
@@ -105,7 +105,6 @@ __all__ = [
     "node_scores",
     "partial_dependence",
     "prune",
-    "prune_with_report",
     "relations",
     "removal_costs",
     "select_inputs",

@@ -9,14 +9,12 @@ the work of a step, for budgets.
 from edgewise.train.cost import StepCost, active_parameters
 from edgewise.train.grids import (
     MoveReport,
-    RefineReport,
     adapt_domain_,
     data_domain,
     enclose,
     move_hidden_domains_,
     normal_form,
     refine,
-    refine_with_report,
 )
 from edgewise.train.loop import FitOptions, FitReport, StepEvent, StepRecord, fit
 from edgewise.train.methods import LBFGS, Adam, LevenbergMarquardt, Method, SSBroyden, default_method
@@ -54,7 +52,6 @@ __all__ = [
     "OrdinalClassification",
     "Penalty",
     "Problem",
-    "RefineReport",
     "Regression",
     "Remembered",
     "ResidualBlock",
@@ -76,6 +73,5 @@ __all__ = [
     "normal_form",
     "prediction_uncertainty",
     "refine",
-    "refine_with_report",
     "remember",
 ]
