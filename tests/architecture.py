@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 # Imports point down, and rooms of one rank don't import each other.
 RANKS = (
-    {"errors", "escaping"},
+    {"errors", "escaping", "lazy"},
     {"files", "checks", "settings", "outcomes", "presentation"},
     {"processes"},
     {"ops"},

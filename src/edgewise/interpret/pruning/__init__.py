@@ -4,7 +4,14 @@
 inputs before any network is trained on all of them.
 """
 
-from edgewise.interpret.pruning.input_selection import InputSelection, select_inputs
-from edgewise.interpret.pruning.pruning import PruneReport, Removal, prune
+from typing import TYPE_CHECKING
+
+from edgewise.lazy import import_on_demand
+
+if TYPE_CHECKING:
+    from edgewise.interpret.pruning.input_selection import InputSelection, select_inputs
+    from edgewise.interpret.pruning.pruning import PruneReport, Removal, prune
 
 __all__ = ["InputSelection", "PruneReport", "Removal", "prune", "select_inputs"]
+
+import_on_demand(__name__)
