@@ -6,8 +6,9 @@ from pathlib import Path
 import torch
 
 from edgewise import KAN, LBFGS, Regression, Sparsity, fit, load, prune, refine, save
-from edgewise.plot import TrainingFilm, edge_curves, network_diagram
+from edgewise.plot import edge_curves, network_diagram
 from edgewise.train import adapt_domain_
+from edgewise_experiments.plots.film import TrainingFilm
 
 from .common import Tutorial, fresh, peak, uniform
 

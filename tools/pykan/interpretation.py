@@ -18,16 +18,15 @@ from edgewise import (
     widen,
 )
 from edgewise.interpret import (
-    StructureTree,
     add_product_nodes,
     add_splines,
-    depends_only_on,
     edge_magnitudes,
     edge_scores,
     input_scores,
-    structure_tree,
 )
 from edgewise.plot import network_diagram
+from edgewise_experiments.formulas.structure_tests import depends_only_on
+from edgewise_experiments.formulas.structure_tree import StructureTree, structure_tree
 
 from .common import Tutorial, fresh, peak, uniform
 
