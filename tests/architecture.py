@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 # Imports point down, and rooms of one rank don't import each other.
 RANKS = (
-    {"errors", "escaping"},
+    {"errors", "escaping", "lazy"},
     {"files", "checks", "settings", "outcomes", "presentation"},
     {"processes"},
     {"ops"},
@@ -39,7 +39,7 @@ INNER_RANKS = {
     "interpret": ({"black_box"}, {"dependence"}, {"attribution"}, {"transform"}, {"pruning", "symbolic"}),
     "pde": ({"domains"}, {"problem"}, {"structured"}, {"low_rank"}, {"solver"}, {"library", "spectrum", "others"}),
     "plot": ({"themes"}, {"style"}, {"network", "results", "pde"}),
-    "cli": ({"terminal"}, {"shared"}, {"pde"}, {"table"}, {"reproduce", "explorer"}, {"app"}),
+    "cli": ({"terminal"}, {"shared"}, {"pde"}, {"table"}, {"explorer"}, {"app"}),
     "explore": ({"editing"}, {"division"}, {"subject", "opening", "record"}, {"history"}, {"session"}, {"page"}),
 }
 # A method that opens a room above its own, where users look for it: (module, room).
@@ -49,12 +49,10 @@ GUESTS = {"cli"}  # it may use the public names of `edgewise` itself
 # Third-party packages, and the modules that may import them; () for nowhere. What is not listed is refused too.
 EVERYWHERE = {"torch", "numpy"}
 HEAVY = {
-    "PIL": ("plot.network.film",),  # matplotlib needs it too
     "click": ("cli",),
     "dask": ("processes.dask_team",),
     "joblib": ("model_selection.search.jobs", "discovery.evolution.stage"),
     "threadpoolctl": ("model_selection.search.jobs",),
-    "edgewise_experiments": ("cli.reproduce",),
     "interpret": ("compare.baselines",),
     "matplotlib": ("plot", "report", "cli.table.plot"),  # the last one for a type
     "meshio": ("pde.domains.triangulation",),

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 import edgewise
+from tests.test_import import ROOMS as PUBLIC_ROOMS
 
 # Rooms whose public names are checked; the others are parts that users seldom import.
 PARTS = ("nn.layers", "train.jacobian", "train.methods", "train.problems")
-ROOMS = [f"edgewise.{room}" for room in (*edgewise._ROOMS, *PARTS)]
+ROOMS = [f"edgewise.{room}" for room in (*PUBLIC_ROOMS, *PARTS)]
 # Packages that some examples need; without them the examples of the room are left out.
 NEEDS = {
     "edgewise.estimator": "sklearn",

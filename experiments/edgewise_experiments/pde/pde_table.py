@@ -250,7 +250,7 @@ def _error_text(target: Target, value: float | None) -> str:
 
 def draw_errors(solved: Sequence[dict]) -> Figure:
     """Draw the errors of the seeds and the requested error of every problem."""
-    from edgewise.plot import Span, error_dots
+    from edgewise_experiments.plots.errors import Span, error_dots
 
     errors = {
         target.name: [row["error"] for row in solved if row["problem"] == target.name and row["error"]]

@@ -3,7 +3,12 @@
 Call `load_knots` for arrays, or `knots_path` for the file.
 """
 
-from edgewise.datasets.knots import KNOT_FEATURES, KNOTS_ABOUT, Knots, knots_path, load_knots
+from typing import TYPE_CHECKING
+
+from edgewise.lazy import import_on_demand
+
+if TYPE_CHECKING:
+    from edgewise.datasets.knots import KNOT_FEATURES, KNOTS_ABOUT, Knots, knots_path, load_knots
 
 __all__ = [
     "KNOTS_ABOUT",
@@ -12,3 +17,5 @@ __all__ = [
     "knots_path",
     "load_knots",
 ]
+
+import_on_demand(__name__)

@@ -180,7 +180,7 @@ def _network_formulas(
     edges = sum(int(mask.sum()) for mask in live_edges(estimator.model_))
     if edges > 8 * MOST_EDGES:
         return [], f"The network has {edges} edges, too many to be read one by one as a formula."
-    smaller = prune(estimator.model_, problem)
+    smaller, _ = prune(estimator.model_, problem)
     edges = sum(int(mask.sum()) for mask in live_edges(smaller))
     if edges > MOST_EDGES:
         message = f"The network, pruned to {edges} edges, has too many to be read one by one as a formula."

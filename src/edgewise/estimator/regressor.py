@@ -387,7 +387,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         """Predict a pointwise confidence band for the mean of y.
 
         The function lies within the band for a share `level` of X, if the network can express it: on average over fits,
-        and less reliably for a single fit (`edgewise reproduce noise` measures both).
+        and less reliably for a single fit (`python -m edgewise_experiments noise` measures both).
 
         Parameters
         ----------

@@ -8,12 +8,17 @@ networks of a given shape from `fixed_shape`; samples without noise from `noise_
 `one_input`, or to `approximation` and `starts`.
 """
 
-from edgewise.model_selection.approximation import ApproximateResult, Phase, approximate
-from edgewise.model_selection.automatic import AutoResult, auto_fit
-from edgewise.model_selection.search.candidates import Candidate, Samples
-from edgewise.model_selection.search.nested import Search
-from edgewise.model_selection.search.policy import SearchPolicy, SearchSettings
-from edgewise.model_selection.search.records import SearchReport, Trial
+from typing import TYPE_CHECKING
+
+from edgewise.lazy import import_on_demand
+
+if TYPE_CHECKING:
+    from edgewise.model_selection.approximation import ApproximateResult, Phase, approximate
+    from edgewise.model_selection.automatic import AutoResult, auto_fit
+    from edgewise.model_selection.search.candidates import Candidate, Samples
+    from edgewise.model_selection.search.nested import Search
+    from edgewise.model_selection.search.policy import SearchPolicy, SearchSettings
+    from edgewise.model_selection.search.records import SearchReport, Trial
 
 __all__ = [
     "ApproximateResult",
@@ -29,3 +34,5 @@ __all__ = [
     "approximate",
     "auto_fit",
 ]
+
+import_on_demand(__name__)

@@ -33,7 +33,7 @@ from edgewise.train.problems.regression import Regression
 FIRST_GRID = 4  # knot intervals of the first grid of every edge: finer ones are reached by halving
 FIRST_STRENGTH = 1e-4  # the strength that is tried first: the middle of those that tables need
 # Share of the strength that weighs the roughness; the ridge holds the parts of a function without curvature. Measured
-# on the five tables of `edgewise reproduce tables`: shares from 0.01 to 1 gave the same scores within their errors.
+# on five real tables: shares from 0.01 to 1 gave the same scores within their errors.
 ROUGHNESS_SHARE = 0.1
 # Relative decrease of the loss over ten steps below which a phase ends: before the hidden domains move, in a trial, and
 # in the final fit; later phases need more digits.

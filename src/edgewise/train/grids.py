@@ -44,32 +44,6 @@ EVEN_DIFFERENCE = 1e-6
 
 
 @dataclass(frozen=True)
-class RefineReport:
-    """Difference between a refined model and the old one.
-
-    Parameters
-    ----------
-    exact : bool
-        Whether every layer's new knots contain the old ones, so that the function is the same up to rounding.
-    errors : tuple of float
-        Largest absolute difference of any edge's spline, for each layer; 0 where exact.
-
-    Examples
-    --------
-    >>> RefineReport(False, (1e-3, 2e-4)).max_error
-    0.001
-    """
-
-    exact: bool
-    errors: tuple[float, ...]
-
-    @property
-    def max_error(self) -> float:
-        """The largest of `errors`."""
-        return max(self.errors)
-
-
-@dataclass(frozen=True)
 class MoveReport:
     """Effect of a move of hidden grids, on the samples that it was made for.
 
@@ -279,7 +253,7 @@ def refine(model: KAN, grid_size: int | Sequence[int]) -> KAN:
 
     Where the new grid size is a multiple of the old one, every interval is cut into equal parts: the old splines lie
     in the new space and the function stays the same to rounding (blossoming, see `ops.splines.knots.blossom_coef`).
-    Any other size gets the best L2 approximation, edge by edge; `refine_with_report` measures its error.
+    Any other size gets the best L2 approximation, edge by edge.
 
     Parameters
     ----------
@@ -308,55 +282,25 @@ def refine(model: KAN, grid_size: int | Sequence[int]) -> KAN:
     >>> finer.config.grid_size, torch.allclose(model(x), finer(x))
     ((8,), True)
     """
-    return refine_with_report(model, grid_size)[0]
-
-
-def refine_with_report(model: KAN, grid_size: int | Sequence[int]) -> tuple[KAN, RefineReport]:
-    """Make a model with more knots, and measure how far its function is off.
-
-    Parameters
-    ----------
-    model, grid_size : KAN, int or sequence of int
-        As in `refine`.
-
-    Returns
-    -------
-    refined : KAN
-        The refined model.
-    report : RefineReport
-        Whether the function is exactly the same, and the largest differences.
-
-    Raises
-    ------
-    InputError
-        grid_size is not a positive integer or does not fit the number of layers.
-
-    Examples
-    --------
-    >>> _, report = refine_with_report(KAN([2, 1], grid_size=4), 5)
-    >>> report.exact, report.max_error > 0
-    (False, True)
-    """
-    old_sizes = model.config.grid_size
     sizes = replace(model.config, grid_size=grid_size).grid_size  # type: ignore[arg-type]  # one number is fine
     refined = copy.deepcopy(model)
     edges = [spline_part(layer) for layer in refined.layers if not isinstance(layer, ProductLayer)]
-    errors = [0.0 if layer is None else _regrid_(layer, size) for layer, size in zip(edges, sizes, strict=True)]
-    exact = all(new % max(old, 1) == 0 for new, old in zip(sizes, old_sizes, strict=True))
-    return refined, RefineReport(exact, tuple(errors))
+    for layer, size in zip(edges, sizes, strict=True):
+        if layer is not None:
+            _regrid_(layer, size)
+    return refined
 
 
-def _regrid_(layer: KANLayer, size: int) -> float:
-    """Give a layer `size` intervals in place; returns the largest absolute error of any edge."""
+def _regrid_(layer: KANLayer, size: int) -> None:
+    """Give a layer `size` intervals in place."""
     coef = layer.coef.detach().double()
     knots = layer.knots.double()
     degree = layer.degree
     if size == layer.grid_size:
-        return 0.0
+        return
     if size % layer.grid_size == 0:
         finer = knot_vectors.subdivide(knots, degree, size // layer.grid_size)
         new_coef = knot_vectors.blossom_coef(coef, knots, finer, degree)
-        error = 0.0
     else:
         # The new breakpoints follow the density of the old ones (in, m + 1); both ends are kept.
         breakpoints = knot_vectors.breakpoints_of(knots, degree)
@@ -366,11 +310,9 @@ def _regrid_(layer: KANLayer, size: int) -> float:
         share = position - index
         resampled = breakpoints[:, index] * (1 - share) + breakpoints[:, index + 1] * share
         finer = knot_vectors.extend(resampled, degree)
-        new_coef, errors = project(coef, knots, finer, degree)
-        error = float(errors.max())
+        new_coef, _ = project(coef, knots, finer, degree)
     layer.coef = nn.Parameter(new_coef.to(layer.coef.dtype), requires_grad=layer.coef.requires_grad)
     layer.knots = finer.to(layer.knots.dtype)
-    return error
 
 
 def move_hidden_domains_(model: KAN, x: Tensor, *, margin: float) -> MoveReport:

@@ -544,26 +544,3 @@ SolveSeed = Annotated[
         "--seed", metavar="N", parser=whole_number(0), help="Seed of the random points and of the initial weights."
     ),
 ]
-
-# reproduce
-
-Experiment = Annotated[
-    str | None, typer.Argument(metavar="NAME", help="Name of an experiment (see --list).", show_default=False)
-]
-ListNames = Annotated[bool, typer.Option("--list", help="List the experiments and exit.")]
-AllNames = Annotated[bool, typer.Option("--all", help="Run all experiments and write one HTML page.")]
-Quick = Annotated[bool, typer.Option("--quick", help="Run a small version that takes seconds.")]
-OutResults = Annotated[
-    str | None,
-    _without_default("--out", "-o", metavar="DIR", help="Folder for the results: JSON, and figures as SVG and PDF."),
-]
-Seeds = Annotated[
-    int | None,
-    _without_default(
-        "--seeds",
-        metavar="N",
-        parser=whole_number(1, 1000),
-        help="Number of seeds. Default: as many as the experiment needs.",
-    ),
-]
-ExperimentSeed = Annotated[int, typer.Option("--seed", metavar="N", parser=whole_number(0), help="First seed.")]

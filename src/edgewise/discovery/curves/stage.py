@@ -21,7 +21,7 @@ from edgewise.formulas.expression import Expression, complexity, evaluate
 from edgewise.formulas.front import EXACT_SHARE, SYMBOL_PRICE, price
 from edgewise.nn.elementary import ELEMENTARY, Elementary
 
-# The numbers of this search were compared on the functions of `edgewise reproduce formulas`, unless a comment gives a
+# The numbers of this search were compared on the functions of the experiment `formulas`, unless a comment gives a
 # source.
 COARSE_INTERVALS = 8  # Knot intervals of the curves by which models are compared.
 FINE_INTERVALS = 40  # Knot intervals of a second look at sums of single inputs, whose curves may oscillate.

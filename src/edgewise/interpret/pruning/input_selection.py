@@ -10,7 +10,7 @@ from torch.nn.functional import one_hot
 
 from edgewise.checks import check_count
 from edgewise.interpret.attribution.removal import judging_data
-from edgewise.interpret.pruning.pruning import PruneReport, prune_with_report
+from edgewise.interpret.pruning.pruning import PruneReport, prune
 from edgewise.nn.model import KAN
 from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.quasi_newton import LBFGS
@@ -149,7 +149,7 @@ def select_inputs(problem: Problem, *, most: int = 20, hidden: int = 5, seed: in
         part = part.to(data.x.dtype)  # a copy with thresholds of its own
     model = KAN([len(passed), hidden, outputs], grid_size=SELECTION_GRID_SIZE, seed=seed, dtype=data.x.dtype)
     fit(model, part, LBFGS(), steps=SELECTION_STEPS, penalty=Sparsity(sparsity))
-    pruned, report = prune_with_report(model, part, drop_inputs=True)
+    pruned, report = prune(model, part, drop_inputs=True)
     kept = tuple(passed[list(report.kept_inputs)].tolist())
     sentences.append(f"A KAN of {len(passed)} of them was pruned to {len(kept)}: {', '.join(map(str, kept))}.")
     return InputSelection(kept, z, thresholds, tuple(passed.tolist()), pruned, report, tuple(sentences))

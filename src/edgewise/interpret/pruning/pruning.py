@@ -75,7 +75,7 @@ class Removal:
     >>> x = torch.rand(100, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     >>> problem, model = Regression(x, x[:, 0] ** 2), KAN([2, 1], seed=0, dtype=torch.float64)
     >>> _ = fit(model, problem, steps=10)
-    >>> removal = prune_with_report(model, problem)[1].removals[0]
+    >>> removal = prune(model, problem)[1].removals[0]
     >>> removal.kind, removal.where
     ('inputs', ((0, 1),))
     """
@@ -90,7 +90,7 @@ class Removal:
 
 @dataclass(frozen=True)
 class PruneReport:
-    """Removed parts, reasons and losses of a pruning, from `prune_with_report`.
+    """Removed parts, reasons and losses of a pruning, from `prune`.
 
     Attributes
     ----------
@@ -113,7 +113,7 @@ class PruneReport:
     >>> x = torch.rand(100, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     >>> problem, model = Regression(x, x[:, 0] ** 2), KAN([2, 1], seed=0, dtype=torch.float64)
     >>> _ = fit(model, problem, steps=10)
-    >>> prune_with_report(model, problem)[1].sentences[0]
+    >>> prune(model, problem)[1].sentences[0]
     'Pruned: edges 2 -> 1, hidden nodes 0 -> 0, parameters 18 -> 9; inputs in use: 0.'
     """
 
@@ -149,7 +149,7 @@ def prune(
     refit: int = 20,
     penalty: Penalty | None = None,
     drop_inputs: bool = False,
-) -> KAN:
+) -> tuple[KAN, PruneReport]:
     """Remove edges, hidden nodes and inputs from a network whose loss on validation data stays about the same.
 
     Parts without any effect are removed first. Then inputs, hidden nodes and edges are tried, the weakest by
@@ -182,17 +182,15 @@ def prune(
 
     Returns
     -------
-    KAN
+    model : KAN
         A smaller new model.
+    report : PruneReport
+        Removed parts, reasons and losses.
 
     Raises
     ------
     InputError
         An argument is not as above.
-
-    See Also
-    --------
-    prune_with_report : The same, with a report of each removal.
 
     References
     ----------
@@ -206,53 +204,9 @@ def prune(
     >>> problem = Regression(x, x[:, 0] ** 2)
     >>> model = KAN([2, 1], seed=0, dtype=torch.float64)
     >>> _ = fit(model, problem, steps=10)
-    >>> prune(model, problem, drop_inputs=True).config.width
-    (1, 1)
-    """
-    return prune_with_report(
-        model, problem, tolerance=tolerance, precision=precision, refit=refit, penalty=penalty, drop_inputs=drop_inputs
-    )[0]
-
-
-def prune_with_report(
-    model: KAN,
-    problem: Problem,
-    *,
-    tolerance: float = 0.05,
-    precision: float = 1e-3,
-    refit: int = 20,
-    penalty: Penalty | None = None,
-    drop_inputs: bool = False,
-) -> tuple[KAN, PruneReport]:
-    """Prune a network as `prune` does, and report each removal with its reason and its loss.
-
-    Parameters
-    ----------
-    model, problem, tolerance, precision, refit, penalty, drop_inputs
-        As in `prune`.
-
-    Returns
-    -------
-    model : KAN
-        A smaller new model.
-    report : PruneReport
-        Removed parts, reasons and losses.
-
-    Raises
-    ------
-    InputError
-        An argument is not as in `prune`.
-
-    Examples
-    --------
-    >>> from edgewise import fit
-    >>> x = torch.rand(100, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    >>> problem = Regression(x, x[:, 0] ** 2)
-    >>> model = KAN([2, 1], seed=0, dtype=torch.float64)
-    >>> _ = fit(model, problem, steps=10)
-    >>> pruned, report = prune_with_report(model, problem)
-    >>> report.kept_inputs, report.edges
-    ((0,), (2, 1))
+    >>> smaller, report = prune(model, problem, drop_inputs=True)
+    >>> smaller.config.width, report.kept_inputs, report.edges
+    ((1, 1), (0,), (2, 1))
     """
     layers = edge_layers(model)
     product_groups(model)

@@ -5,14 +5,19 @@ nodes. `PeriodicLayer`, `SeparableLayer` and `TensorLayer` serve the solution of
 contract of `Layer`, those with edges also the one of `EdgeLayer`; to add a layer, derive from one of the two.
 """
 
-from edgewise.nn.layers.base import Chain, EdgeLayer, Layer, LayerList
-from edgewise.nn.layers.periodic import PeriodicLayer
-from edgewise.nn.layers.product import ProductLayer
-from edgewise.nn.layers.segments import Segments
-from edgewise.nn.layers.separable import SeparableLayer
-from edgewise.nn.layers.spline import KANLayer, LayerOptions
-from edgewise.nn.layers.symbolic import MixedLayer, SymbolicLayer
-from edgewise.nn.layers.tensor_product import TensorLayer
+from typing import TYPE_CHECKING
+
+from edgewise.lazy import import_on_demand
+
+if TYPE_CHECKING:
+    from edgewise.nn.layers.base import Chain, EdgeLayer, Layer, LayerList
+    from edgewise.nn.layers.periodic import PeriodicLayer
+    from edgewise.nn.layers.product import ProductLayer
+    from edgewise.nn.layers.segments import Segments
+    from edgewise.nn.layers.separable import SeparableLayer
+    from edgewise.nn.layers.spline import KANLayer, LayerOptions
+    from edgewise.nn.layers.symbolic import MixedLayer, SymbolicLayer
+    from edgewise.nn.layers.tensor_product import TensorLayer
 
 __all__ = [
     "Chain",
@@ -29,3 +34,5 @@ __all__ = [
     "SymbolicLayer",
     "TensorLayer",
 ]
+
+import_on_demand(__name__)
