@@ -1,4 +1,4 @@
-"""The door of the formula search: from a table of inputs and a target to a front of formulas."""
+"""`find_formula`: from a table of inputs and a target to a front of formulas, from short to accurate."""
 
 from __future__ import annotations
 

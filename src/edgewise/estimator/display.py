@@ -170,7 +170,7 @@ class EstimatorDisplay(RowExplainer):
         return ModelSummary(self._title(), tuple(self._facts()), tuple(terms), tuple(notes), effect=title)
 
     def _effect_target(self, view: PredictionView) -> str:
-        """Return what an effect changes, in words: for two classes the probability of the second."""
+        """Name the quantity that an effect changes: the target, or for two classes the probability of the second."""
         if hasattr(self, "classes_"):
             return f"the {view.target}"
         return view.target if hasattr(self, "target_scaling_") else "the log hazard"

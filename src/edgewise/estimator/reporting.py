@@ -247,7 +247,7 @@ def _class_overview(explanation: GlobalExplanation) -> list[str]:
 def explanation_figures(
     model: EstimatorDisplay, codes: np.ndarray, explanation: GlobalExplanation | None
 ) -> list[ReportFigure]:
-    """Draw the effects of the inputs, and the shares in single predictions; for each class on its own if there are."""
+    """Draw the effects of the inputs and the shares in single predictions; for a classifier one figure a class."""
     if explanation is not None and explanation.constant:
         return []
     view = model.prediction_view()

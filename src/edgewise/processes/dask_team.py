@@ -45,7 +45,7 @@ class DaskTeam(Team):
         return self._united(_added, request)
 
     def joined(self, request: Any) -> Any:
-        """Return what the method `joined` of an answer makes of all of them, a few at a time on the workers."""
+        """Join the answers of all partitions by their method `joined`, a few at a time on the workers."""
         return self._united(_joined, request)
 
     def gathered(self, request: Any) -> list[Any]:

@@ -201,7 +201,7 @@ class Team:
             return self._gather(request)
 
     def joined(self, request: Any) -> Any:
-        """Return what the method `joined` of the first answer makes of all; called by the leading process."""
+        """Join the answers of all processes by the method `joined` of the first; called by the leading process."""
         first, *others = self.gathered(request)
         return first.joined(others)
 

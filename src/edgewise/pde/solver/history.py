@@ -324,9 +324,9 @@ class History(WorkBudget):
     def begun(
         self, problem: Collocation, march: March, loss: float, reason: StopReason, *, gives_way: bool
     ) -> tuple[StopReason, str] | None:
-        """Record the only pass through time; the reason of the end and a sentence, or None if it hardly began.
+        """Record the only integration in time; return the stop reason and a sentence, or None if it hardly began.
 
-        If it `gives_way`, that is if it is wrong within the first hundredth of the time already.
+        It may give way to another method (`gives_way`), which then solves a problem that goes wrong at once.
         """
         axis = problem.form.time
         domain = problem.domain
@@ -412,7 +412,7 @@ class History(WorkBudget):
         return self._search()[0]
 
     def _search(self) -> tuple[Sought, float]:
-        """`sought` points and the `fresh_residual` there."""
+        """Points of a worst-case search, and the size of the residual there."""
         if self._sought is None:
             assert self.best is not None
             with self._judged_in_time():

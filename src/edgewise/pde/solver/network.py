@@ -261,7 +261,7 @@ def _least_span(kan: KAN, x: Tensor) -> float:
 def check_as_start(
     problem: Collocation, begin: Chain, hidden: Sequence | None, degree: int | None, grid_size: int | None
 ) -> None:
-    """Refuse a network unlike that of the start, which is the one that is trained."""
+    """Refuse a network of another shape than the start, since the start is the network that is trained."""
     is_kan = not isinstance(begin, TensorNetwork | SeparableNetwork)
     layers = kan_of(begin).layers if is_kan else begin.layers
     degrees = {each for layer in layers for each in getattr(layer, "degrees", (getattr(layer, "degree", degree),))}

@@ -282,9 +282,9 @@ def _solve_smoothed(
     tolerance: float,
     ended: tuple[StopReason, str] | None,
 ) -> tuple[StopReason, str] | None:
-    """Pass through time on even grids with fronts smoothed, where slabs `ended` early or wrong.
+    """Integrate in time on even grids with smoothed fronts, where the elements of time ended early or wrong.
 
-    Returns the reason of the end and a sentence; those of `ended` where no pass reaches the last moment.
+    Returns the stop reason and a sentence: `ended` where no integration reaches the last moment.
     """
     from edgewise.pde.structured.evolution.smoothed import SmoothedMarch, smooths
 

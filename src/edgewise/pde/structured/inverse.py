@@ -43,8 +43,8 @@ EXACTNESSES = 1.0, 1e2, 1e4
 NEWTON_ROUNDS = 60
 SETTLED = 1e-2
 LARGEST_STRENGTH_CHANGE = 30.0  # factor by which a strength changes in one round
-# Parameters beyond straight fields at which a strength rises no more: more of it would change nothing but the ridge,
-# which is a part of it and holds straight fields too; a hundredth of one is nothing.
+# Effective parameters of a field beyond those of straight fields; with fewer its strength rises no more, because only
+# the ridge would change, which acts on straight fields too.
 LEAST_CURVED = 1e-2
 CURVED_RIDGE = 1e-12  # of the scaled normal matrix: rounding
 # Orders of the derivatives whose mean square is the roughness: the curvature, and what splines of degree 5 have beyond.

@@ -80,7 +80,7 @@ class Batch:
 
     @property
     def units(self) -> np.ndarray:
-        """Numbers of what is never divided: the groups where there are any, else the rows."""
+        """Numbers of the groups, which are never divided; of the rows in a table without groups."""
         return self.ids if self.groups is None else self.groups
 
 
