@@ -233,7 +233,7 @@ def explanation_figures(
     """Draw the effects of the inputs, and the shares in single predictions; for each class on its own if there are."""
     if explanation is not None and explanation.constant:
         return []
-    view, captions = model.prediction_view(), dict.fromkeys(WITHOUT_ROWS, "")
+    view, captions = model._prediction_view(), dict.fromkeys(WITHOUT_ROWS, "")
     if codes is not model.background_:
         view = replace(view, X=codes, counts=())
     else:
@@ -283,11 +283,11 @@ class _Viewed:
     def __init__(self, view: PredictionView) -> None:
         self.view = view
 
-    def prediction_view(self, X: Any = None) -> PredictionView:
+    def _prediction_view(self, X: Any = None) -> PredictionView:
         """Return the view."""
         return self.view
 
-    def network_view(self, X: Any = None) -> Any:
+    def _network_view(self, X: Any = None) -> Any:
         """Refuse: the view has no network."""
         raise InputError("model must be an estimator to draw its network, got a view of its prediction")
 
