@@ -191,7 +191,10 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         """Check the parameters; return them as settings of the search, whose outputs the caller fills in."""
         hidden: tuple[int, ...] | None = None
         if not _is_auto(self.hidden):
-            nodes = self.hidden if isinstance(self.hidden, list | tuple) else (self.hidden,)
+            if isinstance(self.hidden, list | tuple):
+                nodes = self.hidden
+            else:
+                nodes = (self.hidden,)
             if not all(is_integer(count) and count > 0 for count in nodes):
                 raise InputError(f"hidden must be 'auto' or positive integers as 5 or (5, 3), got {self.hidden!r}")
             hidden = tuple(int(count) for count in nodes)
@@ -272,7 +275,8 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
     ) -> AutoResult:
         samples = replace(samples, groups=self.encoder_.indicator_groups)
         inputs = samples.x.shape[1]
-        clip, weight = np.tile([-CLIP, CLIP], (inputs, 1)), samples.weight
+        clip = np.tile([-CLIP, CLIP], (inputs, 1))
+        weight = samples.weight
         if weight.min() < 1:  # Weights of at least 1 count repeats; others are no counts, and their mean is made 1.
             samples = replace(samples, weight=weight / weight.mean())
         if settings.is_fixed:
@@ -284,7 +288,8 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
             )
             clock.stage = shape.describe()
             problem = problem_of(samples, settings)
-            outputs, seed = settings.outputs, settings.seed
+            outputs = settings.outputs
+            seed = settings.seed
             try:
                 trained = train_shape(
                     problem, shape, outputs=outputs, seed=seed, warm=self.model_, final=True, clock=clock
@@ -293,7 +298,8 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
                 if not settings.keep_interrupted:
                     raise KeyboardInterrupt from None
                 trained = interrupt.trained
-            bars, message = None, ""
+            bars = None
+            message = ""
             if settings.loss != "classes":
                 bars, message = network_error_bars(trained.model, samples, trained.penalty, None)
             ends = None
@@ -320,17 +326,25 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
             if sentence:
                 search = replace(result.search, sentences=(sentence, *result.search.sentences))
                 result = replace(result, search=search)
-        self.model_, self.report_, self.search_ = result.model, result.report, result.search
+        self.model_ = result.model
+        self.report_ = result.report
+        self.search_ = result.search
         self.input_limits_ = clip if result.limits is None else result.limits
         self._output_limits = result.output_limits
         self.n_iter_ = max(result.report.steps, 1)
-        self.inference_ = None if result.fitted is None else self._term_tests(result.fitted, samples)
+        if result.fitted is None:
+            self.inference_ = None
+        else:
+            self.inference_ = self._term_tests(result.fitted, samples)
         return result
 
     def _term_tests(self, fitted: Fitted, samples: Samples) -> AdditiveSummary | None:
         """Return the tests of the terms of an additive model, in units."""
         scaling = getattr(self, "target_scaling_", None)
-        target = (0.0, 1.0) if scaling is None else (float(scaling.shift[0]), float(scaling.scale[0]))
+        if scaling is None:
+            target = (0.0, 1.0)
+        else:
+            target = (float(scaling.shift[0]), float(scaling.scale[0]))
         return term_tests(fitted, samples, self.encoder_.feature_names, self.input_scaling_.scale, target)
 
     # From rows to outputs of the network
@@ -356,7 +370,9 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
     def _network_output(self, X: np.ndarray) -> np.ndarray:
         """Return the outputs of the network, (N, out), for inputs that the encoder made, (N, p)."""
         outputs = predict_in_batches(self.model_, self._to_network(X)).numpy()
-        return outputs if self._output_limits is None else np.clip(outputs, *self._output_limits.T)
+        if self._output_limits is None:
+            return outputs
+        return np.clip(outputs, *self._output_limits.T)
 
     def _outputs(self, X: np.ndarray) -> np.ndarray:
         """Predict numbers or probabilities, (N, outputs), for inputs that the encoder made, (N, p)."""
@@ -381,7 +397,8 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         ending = Path(path).suffix.lower()
         if ending not in WRITERS:
             raise InputError(f"path must end in {', '.join(WRITERS)}, got {os.fspath(path)!r}")
-        classes, target = hasattr(self, "classes_"), getattr(self, "target_scaling_", None)
+        classes = hasattr(self, "classes_")
+        target = getattr(self, "target_scaling_", None)
         units = Units(
             self.input_scaling_.shift,
             self.input_scaling_.scale,
@@ -425,12 +442,14 @@ def canonical_rows(
     weight = np.ones(len(x)) if weight is None else weight
     used = weight > 0
     # Adding 0.0 turns -0.0 into 0.0: the two are equal, so they must also sort alike.
-    rows, weight = np.column_stack([x, y])[used] + 0.0, weight[used]
+    rows = np.column_stack([x, y])[used] + 0.0
+    weight = weight[used]
     order = np.argsort(rows[:, 0], kind="stable")
     first = rows[order, 0]
     if (first[1:] == first[:-1]).any():  # by weight last, so that sums round alike in any order
         order = np.lexsort((weight, *rows.T[::-1]))
-    rows, weight = rows[order], weight[order]
+    rows = rows[order]
+    weight = weight[order]
     starts = np.flatnonzero(np.r_[True, (rows[1:] != rows[:-1]).any(axis=1)])
     distinct = rows[starts]
     return distinct[:, : x.shape[1]], distinct[:, x.shape[1] :], np.add.reduceat(weight, starts)

@@ -120,7 +120,8 @@ def _fields(estimator: KANEstimator) -> dict[str, Any]:
         **column_fields(estimator),
     }
     if isinstance(estimator, KANClassifier):
-        dtype, values = estimator.classes_.dtype, estimator.classes_.tolist()
+        dtype = estimator.classes_.dtype
+        values = estimator.classes_.tolist()
         if dtype.kind not in CLASS_KINDS or not all(isinstance(value, str | bool | int | float) for value in values):
             raise InputError(f"classes must be text or numbers to be stored, got {dtype}")
         fields["classes"] = {"dtype": dtype.str, "values": values}
@@ -197,7 +198,9 @@ class _Facts(dict[str, Any]):
 
     def __repr__(self) -> str:
         full = super().__repr__()
-        return full if len(full) <= SHOWN_FACTS else f"<{len(self)} facts: {', '.join(map(str, self))}>"
+        if len(full) <= SHOWN_FACTS:
+            return full
+        return f"<{len(self)} facts: {', '.join(map(str, self))}>"
 
 
 def estimator_of(file: checkpoint.Checkpoint, path: str | os.PathLike[str]) -> KANEstimator:
@@ -229,7 +232,8 @@ def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
     check_stored(isinstance(model, KAN), "a network that is no KAN")
     assert isinstance(model, KAN)
     config = model.config
-    inputs, outputs = config.width[0], config.width[-1]
+    inputs = config.width[0]
+    outputs = config.width[-1]
     estimator.model_ = model
     estimator.input_scaling_ = AffineScaling.from_json(fields["input_scaling"])
     check_stored(len(estimator.input_scaling_.shift) == inputs, "an input scaling of another width")
@@ -252,7 +256,10 @@ def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
         family_of(estimator.loss)
         estimator.link_ = _of_kind(fields["link"], str, "a link")
         ends = fields["output_limits"]
-        estimator._output_limits = None if ends is None else _limits(ends, outputs, "outputs")
+        if ends is None:
+            estimator._output_limits = None
+        else:
+            estimator._output_limits = _limits(ends, outputs, "outputs")
         exponent = fields["exponent"]
         check_stored((estimator.link_ == "log") == (exponent is not None), "a link without its range")
         estimator._exponent = None
@@ -277,7 +284,10 @@ def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
     estimator.n_iter_ = max(steps, 1)
     estimator.search_ = _search(fields["search"])
     tests = fields["inference"]
-    estimator.inference_ = None if tests is None else AdditiveSummary._from_fields(tests)
+    if tests is None:
+        estimator.inference_ = None
+    else:
+        estimator.inference_ = AdditiveSummary._from_fields(tests)
     return estimator
 
 

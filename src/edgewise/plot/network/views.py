@@ -41,7 +41,9 @@ class NetworkColumn:
     @property
     def levels(self) -> tuple[str, ...]:
         """Names of the levels of a category; () for numbers."""
-        return () if self.kind is None else tuple(self.kind.level_names)
+        if self.kind is None:
+            return ()
+        return tuple(self.kind.level_names)
 
     def points(self) -> tuple[np.ndarray, bool]:
         """Return values for a curve of this column, (p,), and whether there is nothing between them."""
@@ -144,7 +146,8 @@ def as_network_view(
     """Return a view of a network or an estimator with a trace or rows of data; given names replace its own."""
     if isinstance(model, Viewable):
         view = model._network_view(None if isinstance(data, Trace) else data)
-        view = replace(view, trace=data, importance=None, columns=None) if isinstance(data, Trace) else view
+        if isinstance(data, Trace):
+            view = replace(view, trace=data, importance=None, columns=None)
     elif hasattr(model, "layers"):
         network: Chain = model  # type: ignore[assignment]
         view = NetworkView(network, data if isinstance(data, Trace) else _traced(network, data))
@@ -199,7 +202,10 @@ def as_prediction_view(
         rows = as_numpy(X, "X")  # type: ignore[arg-type]
         if rows.ndim != 2 or 0 in rows.shape:
             raise InputError(f"X must have shape (rows, inputs) with at least one of each, got {rows.shape}")
-        own = None if columns is None else [str(name) for name in columns]
+        if columns is None:
+            own = None
+        else:
+            own = [str(name) for name in columns]
         view = PredictionView(array_function(model), rows, own)
     return replace(
         view,

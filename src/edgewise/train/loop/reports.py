@@ -185,7 +185,9 @@ def _with_finite_numbers(value: object) -> object:
         return {key: _with_finite_numbers(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_with_finite_numbers(item) for item in value]
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value
 
 
 @dataclass(frozen=True, kw_only=True)

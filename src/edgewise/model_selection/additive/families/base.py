@@ -145,7 +145,8 @@ def maximum(function: Callable[[float], float], low: float, high: float, toleran
     """Return where a function of one number with a single peak is largest, by Brent's method."""
     from scipy.optimize import minimize_scalar
 
-    bounds, options = (low, high), {"xatol": tolerance}
+    bounds = (low, high)
+    options = {"xatol": tolerance}
     return float(minimize_scalar(lambda at: -function(at), bounds=bounds, method="bounded", options=options).x)
 
 
