@@ -250,7 +250,7 @@ def explanation_figures(
     """Draw the effects of the inputs and the shares in single predictions; for a classifier one figure a class."""
     if explanation is not None and explanation.constant:
         return []
-    view = model.prediction_view()
+    view = model._prediction_view()
     captions = dict.fromkeys(WITHOUT_ROWS, "")
     if codes is not model.background_:
         view = replace(view, X=codes, counts=())
@@ -302,11 +302,11 @@ class _Viewed:
     def __init__(self, view: PredictionView) -> None:
         self.view = view
 
-    def prediction_view(self, X: Any = None) -> PredictionView:
+    def _prediction_view(self, X: Any = None) -> PredictionView:
         """Return the view."""
         return self.view
 
-    def network_view(self, X: Any = None) -> Any:
+    def _network_view(self, X: Any = None) -> Any:
         """Refuse: the view has no network."""
         raise InputError("model must be an estimator to draw its network, got a view of its prediction")
 

@@ -71,8 +71,8 @@ def train_model(
         on_interrupt="keep",
         time_limit=job.time_limit,
         random_state=job.seed,
-        progress=progress,
     )
+    estimator._progress = progress
     start = time.perf_counter()
     with collect_warnings() as notes:
         if prepared.groups is None:

@@ -4,7 +4,7 @@ The order is that of rising cost. Least squares comes first (`least_squares`), t
 inputs, each of which starts with least squares again; then expressions are enumerated on the smallest problems, and the
 rest of the time goes to a search that starts from everything that was kept. What a stage yields for a smaller problem
 is rebuilt for the whole one and judged there with all constants fitted together, so nothing is trusted that the data do
-not confirm. A stage that fails loses its own results alone.
+not confirm. A stage that fails by its arithmetic or its data loses its own results alone.
 """
 
 from __future__ import annotations
@@ -40,18 +40,8 @@ ENUMERATING_SHARE = 0.6  # Share of what is then left for enumeration if other s
 LAW_PATIENCE = 0.3
 MOST_PATIENCE = 2.0
 
-# Errors that end a stage and not the search: all that data, arithmetic and mistakes in a stage raise.
-FAILURES = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    LookupError,
-    MemoryError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    np.linalg.LinAlgError,
-)
+# Errors of arithmetic and of data end a stage and not the search; programming errors are raised.
+FAILURES = (ArithmeticError, MemoryError, ValueError, np.linalg.LinAlgError)
 
 # A formula of at most so many symbols that leaves at most this share of the deviation of y, and residuals like noise,
 # is complete: the search then goes on for half as long as it took, for a shorter one with the same values.
