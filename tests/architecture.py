@@ -123,7 +123,6 @@ PROGRAMMING_ERRORS = {"AttributeError", "TypeError", "AssertionError"}
 # Modules that still catch them and go on; the list only ever gets shorter.
 CATCHES_PROGRAMMING_ERRORS = {
     "cli/shared/opening.py",  # a damaged header of a file
-    "discovery/engine/running.py",  # a law that fails
     "ops/kernels/cpu.py",  # a function that a compiled library lacks
     "pde/domains/domain.py",  # a value that is no number
     "processes/memory.py",  # a system without os.sysconf

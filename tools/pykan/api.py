@@ -66,7 +66,7 @@ def pruning() -> str:
     model = KAN([2, 5, 1], 5, seed=1, dtype=torch.float64)
     fit(model, problem, steps=60, penalty=penalty)
     before = fresh(model, peak, test)
-    model = prune(model, problem, penalty=penalty)
+    model, _ = prune(model, problem, penalty=penalty)
     return f"{before:.1e} -> {fresh(model, peak, test):.1e}, {list(model.config.width)}"
 
 

@@ -172,10 +172,14 @@ def solitons(x: Tensor, t: Tensor) -> Tensor:
     By R. Hirota, Phys. Rev. Lett. 27 (1971) 1192: u = 2 (log F)_xx with
     F = 1 + e^a + e^b + ((k - l) / (k + l))^2 e^(a + b), a = k (x + 2) - k^3 t, b = l (x + 6) - l^3 t.
     """
-    k, l = 1.0, 1.5
-    a, b = k * (x + 2) - k**3 * t, l * (x + 6) - l**3 * t
+    k = 1.0
+    l = 1.5
+    a = k * (x + 2) - k**3 * t
+    b = l * (x + 6) - l**3 * t
     shared = ((k - l) / (k + l)) ** 2
-    one, two, both = torch.exp(a), torch.exp(b), shared * torch.exp(a + b)
+    one = torch.exp(a)
+    two = torch.exp(b)
+    both = shared * torch.exp(a + b)
     total = 1 + one + two + both
     slope = k * one + l * two + (k + l) * both
     curvature = k**2 * one + l**2 * two + (k + l) ** 2 * both
@@ -229,7 +233,9 @@ def nonlinear_poisson() -> PDE:
         return torch.sin(PI * x) * torch.cos(PI * y / 2) * torch.exp(x * y / 2)
 
     def source(x: Tensor, y: Tensor) -> Tensor:
-        s, c, e = torch.sin(PI * x), torch.cos(PI * y / 2), torch.exp(x * y / 2)
+        s = torch.sin(PI * x)
+        c = torch.cos(PI * y / 2)
+        e = torch.exp(x * y / 2)
         xx = (-(PI**2) * s + PI * y * torch.cos(PI * x) + y**2 / 4 * s) * c * e
         yy = (-(PI**2) / 4 * c - PI / 2 * x * torch.sin(PI * y / 2) + x**2 / 4 * c) * s * e
         return xx + yy - torch.exp(bump(x, y))
@@ -309,7 +315,9 @@ def robertson() -> PDE:
     """H. Robertson, "The solution of a set of reaction rate equations" (1966), in fields of size 1."""
 
     def reaction(u: Field, v: Field, w: Field) -> tuple[Tensor, ...]:
-        slow, both, fast = 0.04 * u, v * w, 3e7 / ROBERTSON_SCALE**2 * v**2
+        slow = 0.04 * u
+        both = v * w
+        fast = 3e7 / ROBERTSON_SCALE**2 * v**2
         return u.t + slow - both, v.t / ROBERTSON_SCALE - slow + both + fast, w.t - fast
 
     return PDE(reaction, Time(0, 40), [Initial({"u": 1.0, "v": 0.0, "w": 0.0})])
@@ -325,7 +333,9 @@ def pendulum() -> PDE:
     return PDE(lambda u: u.tt + torch.sin(u), Time(0, 10), [Initial(2.0, rate=0.0)])
 
 
-TRUE_DIFFUSION, NOISE = 0.3, 0.01  # coefficient, and standard deviation of the noise, of the inverse problem
+# coefficient, and standard deviation of the noise, of the inverse problem
+TRUE_DIFFUSION = 0.3
+NOISE = 0.01
 
 
 def diffusion_data(seed: int = 0, count: int = 200) -> Observations:

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
         relations,
         structure,
     )
-    from edgewise.interpret.pruning import InputSelection, PruneReport, Removal, prune, prune_with_report, select_inputs
+    from edgewise.interpret.pruning import InputSelection, PruneReport, Removal, prune, select_inputs
     from edgewise.interpret.symbolic import (
         Edit,
         Suggestion,
@@ -100,7 +100,6 @@ __all__ = [
     "node_scores",
     "partial_dependence",
     "prune",
-    "prune_with_report",
     "relations",
     "removal_costs",
     "select_inputs",

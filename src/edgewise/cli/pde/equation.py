@@ -36,9 +36,13 @@ def open_equation(text: str) -> Equation:
     file = Path(os.path.abspath(text))
     with errors_with_line(file):
         scope = runpy.run_path(str(file), run_name="edgewise_problem")
-        problem, exact = scope.get("problem"), scope.get("exact")
+        problem = scope.get("problem")
+        exact = scope.get("exact")
         if not isinstance(problem, Collocation):
-            given = type(problem).__name__ if "problem" in scope else "no such name"
+            if "problem" in scope:
+                given = type(problem).__name__
+            else:
+                given = "no such name"
             raise InputError(
                 f"{text} must define `problem`, as problem = PDE(equation, domain, conditions), got {given}"
             )
@@ -73,7 +77,10 @@ def errors_with_line(file: Path) -> Iterator[None]:
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
         if not lines:
             raise
-        message = str(error) if isinstance(error, EdgewiseError) else f"{type(error).__name__}: {error}"
+        if isinstance(error, EdgewiseError):
+            message = str(error)
+        else:
+            message = f"{type(error).__name__}: {error}"
         raise InputError(f"{file.name}, line {lines[-1]}: {' '.join(message.split())}") from error
     finally:
         sys.path.remove(str(file.parent))

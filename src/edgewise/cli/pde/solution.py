@@ -47,7 +47,8 @@ def show_solution(file: Path, screen: Screen) -> None:
         value = stored.get(key)
         if isinstance(value, str | int | float):
             facts[title] = f"{value:.3g}" if isinstance(value, float) else value
-    errors, unknowns = stored.get("errors"), stored.get("unknowns")
+    errors = stored.get("errors")
+    unknowns = stored.get("unknowns")
     for field, measures in errors.items() if isinstance(errors, dict) else ():
         if isinstance(measures, dict) and isinstance(measures.get("relative_l2"), float):
             facts[f"relative L2 error, {field}"] = f"{measures['relative_l2']:.2g}"
@@ -77,7 +78,11 @@ def stand_in(facts: dict[str, Any], file: Path) -> PDE:
         box = Box(**{str(name): (float(low), float(high)) for name, (low, high) in facts["domain"]["box"].items()})
 
         def equation(**values: Any) -> list[Tensor]:
-            total = sum(values[name] for name in unknowns) if unknowns else 0.0  # every coefficient must take part
+            # every coefficient must take part
+            if unknowns:
+                total = sum(values[name] for name in unknowns)
+            else:
+                total = 0.0
             return [values[name] + total for name in fields]
 
         names = [Parameter(name, Parameter.POSITIONAL_OR_KEYWORD) for name in (*fields, *unknowns)]
@@ -100,7 +105,8 @@ def solution_points(solution: Solution, table: Table) -> Tensor:
 def outside_sentence(outside: int, points: int, what: str) -> str:
     """Return a sentence about the points outside the domain, of which `what` is true."""
     verb = "lies" if outside == 1 else "lie"
-    what = what if outside > 1 else what.replace("have ", "has ").replace("are ", "is ")
+    if not (outside > 1):
+        what = what.replace("have ", "has ").replace("are ", "is ")
     return f"{outside:,} of {counted(points, 'point')} {verb} outside the domain and {what}."
 
 

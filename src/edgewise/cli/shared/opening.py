@@ -23,7 +23,8 @@ FIGURE_ENDINGS = (".svg", ".pdf", ".png")
 PROGRAM_ENDINGS = (".py", ".c", ".onnx", ".pt2")
 FORMULA_ENDINGS = (".csv", ".json", ".tex", ".py", ".c", *FIGURE_ENDINGS)
 TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".gz", ".parquet")
-MODEL_FILE, SOLUTION_FILE = "model.safetensors", "solution.safetensors"
+MODEL_FILE = "model.safetensors"
+SOLUTION_FILE = "solution.safetensors"
 # Headers of the CSV files of predict, explain and formula, by which a later run may replace them. Values of a solution
 # have a header of the user's own names, and need --force.
 CSV_HEADERS = (r"row,(.*,)?\"?predicted ", r"row,output,prediction,base,", r"number,chosen,complexity,")
@@ -70,13 +71,19 @@ def find_written(text: str) -> Written:
         return Written(Kind.formulas, path)
     if header is None:
         size = os.path.getsize(path)
-        got = f"{size:,} bytes of something else" if size else "an empty file"
+        if size:
+            got = f"{size:,} bytes of something else"
+        else:
+            got = "an empty file"
         if path.suffix.lower() in TABLE_ENDINGS:
             got = "a table"
         elif path.suffix.lower() == ".safetensors":
             got = f"a file of {size:,} bytes that was cut short or damaged"
         raise FileError(f"{path}: a model, solution or folder that edgewise wrote was expected, got {got}")
-    metadata = header.get("__metadata__") if isinstance(header, dict) else None
+    if isinstance(header, dict):
+        metadata = header.get("__metadata__")
+    else:
+        metadata = None
     is_solution = isinstance(metadata, dict) and "solution" in metadata
     return Written(Kind.solution if is_solution else Kind.model, path)
 
@@ -168,7 +175,9 @@ def read_header(path: Path) -> Any:
     try:
         with open(path, "rb") as file:
             length = int.from_bytes(file.read(8), "little")
-            return json.loads(file.read(length)) if length <= LARGEST_HEADER else None
+            if length <= LARGEST_HEADER:
+                return json.loads(file.read(length))
+            return None
     except (ValueError, RecursionError):
         return None
     except OSError as error:

@@ -92,7 +92,10 @@ def parse_number(text: str | float) -> float:
 
 def whole_number(least: int, most: int | None = None) -> Callable[[str | int], int]:
     """Return the parser of a whole number in a range, whose message names the range and the text."""
-    expected = f"of at least {least}" if most is None else f"from {least} to {most}"
+    if most is None:
+        expected = f"of at least {least}"
+    else:
+        expected = f"from {least} to {most}"
 
     def parse_whole_number(text: str | int) -> int:
         words = str(text).strip()
