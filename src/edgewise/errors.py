@@ -81,13 +81,7 @@ class CheckpointError(FileError):
 
 
 class MemoryLimitError(EdgewiseError, MemoryError):
-    """The work needs more memory than `memory_limit` allows.
-
-    Examples
-    --------
-    >>> issubclass(MemoryLimitError, MemoryError)
-    True
-    """
+    """The work needs more memory than `memory_limit` allows."""
 
 
 class MissingExtraError(EdgewiseError, ImportError):
@@ -169,6 +163,11 @@ def missing_extra(package: str, extra: str, purpose: str) -> MissingExtraError:
     purpose : str
         Beginning of the sentence: the task that needs the package.
 
+    Returns
+    -------
+    MissingExtraError
+        Its message names the command that installs the extra.
+
     Examples
     --------
     >>> print(missing_extra("matplotlib", "plot", "Drawing a network"))
@@ -179,6 +178,13 @@ def missing_extra(package: str, extra: str, purpose: str) -> MissingExtraError:
 
 def warn_caller(message: str, category: type[Warning] = EdgewiseWarning) -> None:
     """Warn at the line outside of Edgewise, torch and scikit-learn that led to the call.
+
+    Parameters
+    ----------
+    message : str
+        One clear sentence.
+    category : type of Warning
+        Class of the warning.
 
     Notes
     -----
@@ -193,10 +199,13 @@ def warn_caller(message: str, category: type[Warning] = EdgewiseWarning) -> None
     >>> print(caught[0].message)
     The sea is rough.
     """
-    frame, level, folds = sys._getframe(1), 2, False
+    frame = sys._getframe(1)
+    level = 2
+    folds = False
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in INNER_PACKAGES:
         folds |= frame.f_globals["__name__"].startswith("sklearn.model_selection")
-        frame, level = frame.f_back, level + 1
+        frame = frame.f_back
+        level = level + 1
     registry = frame.f_globals.setdefault("__warningregistry__", {})  # where Python itself notes what it has shown
     key = (re.sub(r"\d[\d.,]*", "0", message), category, frame.f_lineno, "folds")
     if not (folds and key in registry):

@@ -27,17 +27,17 @@ from edgewise.pde import (
     Time,
     integral,
     laplacian,
-    named_equation,
     solve,
 )
 from edgewise.settings import ABOVE_ZERO
+from edgewise_experiments.problems.named_equations import named_equation
 from edgewise_experiments.runner.jobs import Job, RowCallback, run_jobs
 from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable, key_figures, scientific
 from edgewise_experiments.runner.store import Store
 
 PI = math.pi
 LINE, SQUARE = Interval(0, 1), Box(x=(0, 1), y=(0, 1))
-BUDGETS = (0.001, 0.02)  # a poor and a better solution of each problem; a choice
+BUDGETS = (0.001, 0.02)  # a poor and a better solution of each problem
 QUICK = ("heat", "layer 1e-4")
 NOTES = (
     "Each equation is solved with two small budgets. True errors are relative L2 errors by quadrature; an estimate "

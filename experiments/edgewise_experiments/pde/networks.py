@@ -11,20 +11,20 @@ from torch import nn
 
 from edgewise import MLP, LevenbergMarquardt, fit
 from edgewise.outcomes import ProgressCallback
-from edgewise.pde import Collocation, named_equation
+from edgewise.pde import Collocation
 from edgewise.pde.solver.network import fit_hidden_grids_, network_for, refined
 from edgewise.pde.solver.solution import errors_of
 from edgewise.train import StepEvent
+from edgewise_experiments.problems.named_equations import named_equation
 from edgewise_experiments.runner.jobs import Job, working_seconds
 from edgewise_experiments.runner.outcome import ResultTable, scientific
 
 PROBLEMS = ("poisson", "helmholtz", "heat", "burgers")
-# Shapes and grids are choices.
 MLPS = ((10, 10), (20, 20), (20, 20, 20))
 KANS = ((5,),)
 GRIDS = (6, 12, 24)
-POINTS, STEPS = 2500, 80  # STEPS of an MLP and of the last grid of a KAN; a choice
-ADAPTATIONS = 4  # of the domains of a KAN on its first grid, at equal distances of steps; a choice
+POINTS, STEPS = 2500, 80  # STEPS of an MLP and of the last grid of a KAN
+ADAPTATIONS = 4  # of the domains of a KAN on its first grid, at equal distances of steps
 KINDS = ("KAN", "MLP")
 StepCallback = Callable[[StepEvent], Any]
 

@@ -30,13 +30,7 @@ _DTYPE_NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 
 
 def describe(model: Network) -> dict[str, Any]:
-    """Return the description of a network that `Description.build` reads, as plain JSON values.
-
-    Raises
-    ------
-    InputError
-        The module is no KAN or MLP, or its tensors are not those that its config implies.
-    """
+    """Return the description of a network that `Description.build` reads, as plain JSON values."""
     kind = type(model).__name__
     if kind not in _KINDS or type(model) is not _KINDS[kind][0]:
         raise InputError(
@@ -77,8 +71,13 @@ def layout(config: KANConfig | MLPConfig, dtype: torch.dtype) -> Layout:
         return result
     place = 0
     for number, inputs in enumerate(config.width[:-1]):
-        layer, outputs, size = f"layers.{place}.", config.sums(number), config.grid_size[number]
-        rows = config.functions[number] if config.functions else None
+        layer = f"layers.{place}."
+        outputs = config.sums(number)
+        size = config.grid_size[number]
+        if config.functions:
+            rows = config.functions[number]
+        else:
+            rows = None
         if size:
             spline = layer if rows is None else layer + "spline."
             result[spline + "coef"] = dtype, (inputs, size + config.degree_of(number), outputs)
@@ -96,26 +95,13 @@ def layout(config: KANConfig | MLPConfig, dtype: torch.dtype) -> Layout:
 
 @dataclasses.dataclass(frozen=True)
 class Description:
-    """A checked description, read from a file.
+    """A checked description, read from a file."""
 
-    Parameters
-    ----------
-    kind : str
-        "KAN" or "MLP".
-    config : KANConfig or MLPConfig
-    dtype : torch.dtype
-        Of all parameters.
-    frozen : tuple of str
-        Names of the parameters that do not require a gradient.
-    finite : bool
-        Whether all numbers must be finite.
-    """
-
-    kind: str
+    kind: str  # "KAN" or "MLP"
     config: KANConfig | MLPConfig
-    dtype: torch.dtype
-    frozen: tuple[str, ...]
-    finite: bool
+    dtype: torch.dtype  # of all parameters
+    frozen: tuple[str, ...]  # names of the parameters that do not require a gradient
+    finite: bool  # whether all numbers must be finite
 
     def build(self, tensors: Mapping[str, Tensor], table: Mapping[str, Elementary]) -> Network:
         """Return the network with these tensors, whose names, dtypes and shapes `check_entries` has checked."""
@@ -160,17 +146,13 @@ class Description:
 
 
 def read_description(value: Any, tensor_count: int) -> Description:
-    """Check types and limits of a description; the number of tensors in the file bounds the number of layers.
-
-    Raises
-    ------
-    CheckpointError
-        The message is the second half of a sentence, "must ..., got ...".
-    """
+    """Check types and limits of a description; the number of tensors in the file bounds the number of layers."""
     keys = {"kind", "config", "dtype", "frozen", "finite"}
     if not isinstance(value, dict) or set(value) != keys:
         raise CheckpointError(f"must describe its network by {', '.join(sorted(keys))}, got something else")
-    kind, config, dtype = value["kind"], value["config"], value["dtype"]
+    kind = value["kind"]
+    config = value["config"]
+    dtype = value["dtype"]
     if not isinstance(kind, str) or kind not in _KINDS:
         raise CheckpointError(f"must describe a network of kind {' or '.join(_KINDS)}, got {str(kind)[:40]!a}")
     if not isinstance(dtype, str) or dtype not in _DTYPES:
@@ -222,7 +204,9 @@ def _read_config(config_class: Any, value: Any, tensor_count: int) -> KANConfig 
 
 
 def _as_tuple(item: Any) -> Any:
-    return tuple(_as_tuple(part) for part in item) if isinstance(item, list) else item
+    if isinstance(item, list):
+        return tuple(_as_tuple(part) for part in item)
+    return item
 
 
 def _fault(tensors: Mapping[str, Tensor]) -> str | None:

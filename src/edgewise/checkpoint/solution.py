@@ -45,7 +45,6 @@ from edgewise.pde.structured.networks import EnrichedNetwork, TensorNetwork, Win
 
 # Fields of a `Solution` that are stored by their names.
 _FACTS = tuple(field.name for field in dataclasses.fields(Solution) if field.name not in ("model", "problem", "stages"))
-_LATER = {"trust"}  # facts that older files lack, which then have their default
 # Names of the parts of each kind of network.
 _PARTS = {
     "windows": {"axis", "ends", "windows"},
@@ -58,9 +57,9 @@ _PARTS = {
     "kan": {"description", "tensors"},
 }
 _OF_FUNCTIONS = dataclasses.fields(SingularFunctions)
-_MOST_EXPONENT = 1000  # of a singular function; a choice far above any solution, so that a forged file takes no time
+_MOST_EXPONENT = 1000  # of a singular function, far above any solution, so that a forged file takes no time
 _DTYPES = (torch.float64, torch.float32)
-_MOST_INPUTS = 1 << 16  # of a periodic layer; a choice far above any equation, so that a forged file takes no memory
+_MOST_INPUTS = 1 << 16  # of a periodic layer, far above any equation, so that a forged file takes no memory
 
 
 def save_solution(solution: Solution, path: str | os.PathLike[str]) -> None:
@@ -97,7 +96,6 @@ def save_solution(solution: Solution, path: str | os.PathLike[str]) -> None:
     >>> again.parameters == solution.parameters
     True
     """
-    solution, path = files.object_then_path(solution, path, "edgewise.checkpoint.save_solution")
     problem = solution.problem
     facts = {name: getattr(solution, name) for name in _FACTS} | {"stopped": str(solution.stopped)}
     tree = {
@@ -166,13 +164,16 @@ def solution_of(file: Container, problem: Collocation) -> Solution:
     _require(isinstance(tree, dict), "contain a solution")
     _require(not tensors, "use each of its tensors", "an unused one")
     _require(set(tree) == {"fields", "coordinates", "network", "account"}, "contain a whole solution", "other parts")
-    fields, coordinates, facts = tree["fields"], tree["coordinates"], tree["account"]
+    fields = tree["fields"]
+    coordinates = tree["coordinates"]
+    facts = tree["account"]
     _require(isinstance(fields, list) and isinstance(coordinates, list), "list its fields and coordinates")
     network = _decoded(tree["network"])
 
-    complete = isinstance(facts, dict) and set(facts) | _LATER == {*_FACTS, "stages"}
-    _require(complete and isinstance(facts.get("trust", ""), str), "describe how it was computed", "others")
-    stages, unknowns = facts.pop("stages"), facts["unknowns"]
+    complete = isinstance(facts, dict) and set(facts) == {*_FACTS, "stages"}
+    _require(complete and isinstance(facts["trust"], str), "describe how it was computed", "others")
+    stages = facts.pop("stages")
+    unknowns = facts["unknowns"]
     names = {field.name for field in dataclasses.fields(Stage)}
     _require(isinstance(stages, list) and len(stages) > 0, "list its stages")
     _require(all(isinstance(each, dict) and set(each) == names for each in stages), "list its stages")
@@ -232,13 +233,7 @@ def _encoded(network: nn.Module) -> dict[str, Any]:
 
 
 def _decoded(tree: Any) -> nn.Module:
-    """Return the network that `_encoded` described.
-
-    Raises
-    ------
-    CheckpointError
-        The message is the second half of a sentence, "must ..., got ...".
-    """
+    """Return the network that `_encoded` described."""
     known = isinstance(tree, dict) and isinstance(tree.get("kind"), str) and tree["kind"] in _PARTS
     _require(known, f"contain a network of kind {', '.join(_PARTS)}", "another")
     parts = {name: value for name, value in tree.items() if name != "kind"}
@@ -246,7 +241,9 @@ def _decoded(tree: Any) -> nn.Module:
     try:
         match tree["kind"]:
             case "windows":
-                axis, ends, windows = parts["axis"], parts["ends"], parts["windows"]
+                axis = parts["axis"]
+                ends = parts["ends"]
+                windows = parts["windows"]
                 _require(isinstance(windows, list) and len(windows) > 0, "list its windows")
                 _require_numbers(ends, 1)
                 in_order = len(ends) == len(windows) + 1 and bool((ends.diff() > 0).all())
@@ -258,7 +255,8 @@ def _decoded(tree: Any) -> nn.Module:
                 _require(has_axis, "have time among its inputs", "others")
                 return WindowNetwork(networks, ends, axis)
             case "low rank":
-                ranks, lines = parts["ranks"], parts["lines"]
+                ranks = parts["ranks"]
+                lines = parts["lines"]
                 _require(isinstance(lines, list) and len(lines) > 0, "list its lines")
                 valid = isinstance(ranks, tuple) and all(type(each) is int and each > 0 for each in ranks)
                 _require(valid and len(ranks) == len(lines) + 1 and ranks[0] == ranks[-1] == 1, "have ranks", "others")
@@ -269,7 +267,8 @@ def _decoded(tree: Any) -> nn.Module:
                 _require(fits, "have lines as its ranks say", "others")
                 return LowRankNetwork(layers, ranks)
             case "uncertain":
-                inner, root = _decoded(parts["inner"]), parts["root"]
+                inner = _decoded(parts["inner"])
+                root = parts["root"]
                 _require_numbers(root, 2)
                 if not (isinstance(inner, TensorNetwork) and len(root) == inner.tensor_layer.coef.numel()):
                     raise CheckpointError("must have a covariance of its coefficients, got something else")
@@ -281,7 +280,8 @@ def _decoded(tree: Any) -> nn.Module:
             case "separable":
                 return _separable_network(**parts)
             case "periodic":
-                periods, count = parts["periods"], parts["inputs"]
+                periods = parts["periods"]
+                count = parts["inputs"]
                 valid = isinstance(periods, list) and all(
                     isinstance(each, tuple) and list(map(type, each)) == [int, float, float] for each in periods
                 )
@@ -295,7 +295,8 @@ def _decoded(tree: Any) -> nn.Module:
                 _require(fits, "have as many inputs as its periods give", "others")
                 return PeriodicNetwork(first, inner)
             case _:
-                text, tensors = parts["description"], parts["tensors"]
+                text = parts["description"]
+                tensors = parts["tensors"]
                 valid = isinstance(tensors, dict) and all(isinstance(each, Tensor) for each in tensors.values())
                 _require(valid and isinstance(text, str), "have a description and tensors by name")
                 description = read_description(strict_json.parse(text, "description"), len(tensors))
@@ -309,27 +310,27 @@ def _decoded(tree: Any) -> nn.Module:
 def _tensor_network(degree: Any, periodic: Any, knots: Any, coef: Any) -> TensorNetwork:
     valid = isinstance(knots, list) and isinstance(periodic, list) and 0 < len(knots) == len(periodic)
     _require(valid and all(type(each) is bool for each in periodic), "have knots for each input", "others")
-    degrees = degree if isinstance(degree, tuple) else (degree,) * len(knots)  # one for all in files of version 0.2.0
-    _require(len(degrees) == len(knots), "have a degree for each input", "others")
-    for each in degrees:
+    _require(isinstance(degree, tuple) and len(degree) == len(knots), "have a degree for each input", "others")
+    for each in degree:
         _require_degree(each, MAX_PRODUCT_DEGREE)
     _require_numbers(coef, len(knots) + 1)
-    for line, repeats, degree, count in zip(knots, periodic, degrees, coef.shape, strict=False):
+    for line, repeats, own_degree, count in zip(knots, periodic, degree, coef.shape, strict=False):
         _require_numbers(line, 2)
-        in_order = bool((line.diff() >= 0).all() and (breakpoints_of(line, degree).diff() > 0).all())
+        in_order = bool((line.diff() >= 0).all() and (breakpoints_of(line, own_degree).diff() > 0).all())
         _require(in_order, "have increasing knots", "others")
         _require(len(line) == 1 and line.dtype == coef.dtype, "have knots like its coefficients", "others")
-        intervals = line.shape[1] - 2 * degree - 1
-        fits = intervals > 0 and count == intervals + (0 if repeats else degree)
+        intervals = line.shape[1] - 2 * own_degree - 1
+        fits = intervals > 0 and count == intervals + (0 if repeats else own_degree)
         _require(fits, "have as many coefficients as knots give", "others")
-    breakpoints = [breakpoints_of(line, degree)[0] for line, degree in zip(knots, degrees, strict=True)]
-    layer = TensorLayer(breakpoints, coef.shape[-1], degree=degrees, periodic=periodic)
+    breakpoints = [breakpoints_of(line, own_degree)[0] for line, own_degree in zip(knots, degree, strict=True)]
+    layer = TensorLayer(breakpoints, coef.shape[-1], degree=degree, periodic=periodic)
     layer.load_state_dict({"coef": coef} | {f"knots_{number}": line for number, line in enumerate(knots)})
     return TensorNetwork(layer)
 
 
 def _enriched_network(inner: Any, functions: Any, factors: Any) -> EnrichedNetwork:
-    network, found = _decoded(inner), list[SingularFunctions]()
+    network = _decoded(inner)
+    found = list[SingularFunctions]()
     if not (isinstance(network, TensorNetwork) and network.layers[0].in_features == 2):
         raise CheckpointError("must have splines of two inputs beside singular functions, got something else")
     _require(network.layers[0].out_features == 1, "have one field beside singular functions", "others")
@@ -337,7 +338,9 @@ def _enriched_network(inner: Any, functions: Any, factors: Any) -> EnrichedNetwo
     names = {field.name for field in _OF_FUNCTIONS}
     for each in functions:
         _require(isinstance(each, dict) and set(each) == names, "describe its singular functions", "others")
-        point, terms, kind = each["point"], each["terms"], each["kind"]
+        point = each["point"]
+        terms = each["terms"]
+        kind = each["kind"]
         _require_numbers(point, 1)
         _require(
             len(point) == 2 and kind in SINGULAR_KINDS and type(each["is_hole"]) is bool, "place its singular functions"

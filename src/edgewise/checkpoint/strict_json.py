@@ -11,7 +11,7 @@ from torch import Tensor
 
 from edgewise.errors import CheckpointError, InputError
 
-MAX_DEPTH = 64  # a choice: optimiser states nest 5 deep; json's own limit is the interpreter's stack
+MAX_DEPTH = 64  # optimiser states nest 5 deep; json's own limit is the interpreter's stack
 
 # Matches from any quote on, closed or not, and never backtracks: linear time on hostile text.
 _STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
@@ -78,7 +78,9 @@ def encode(value: Any, what: str, tensors: dict[str, Tensor] | None, *, prefix: 
             raise InputError(f"{what} must hold whole numbers below 2^1024, got a larger one")
         return int(value)
     if isinstance(value, float):
-        return float(value) if math.isfinite(value) else {"$float": str(float(value))}
+        if math.isfinite(value):
+            return float(value)
+        return {"$float": str(float(value))}
     if isinstance(value, Tensor) and tensors is not None:
         name = f"{prefix}{len(tensors)}"
         tensors[name] = value
@@ -96,13 +98,7 @@ def encode(value: Any, what: str, tensors: dict[str, Tensor] | None, *, prefix: 
 
 
 def decode(value: Any, what: str, tensors: dict[str, Tensor]) -> Any:
-    """Return the value that `encode` wrote; takes each tensor in it out of `tensors`.
-
-    Raises
-    ------
-    CheckpointError
-        The value has a form that `encode` does not write.
-    """
+    """Return the value that `encode` wrote; takes each tensor in it out of `tensors`."""
 
     def inner(item: Any) -> Any:
         return decode(item, what, tensors)

@@ -17,13 +17,13 @@ from edgewise.errors import InputError
 from edgewise.formulas.expression import FUNCTIONS, Expression, evaluate
 from edgewise.outcomes import OnInterrupt, check_on_interrupt
 
-# The functions that a search uses unless the user names others. A choice: what textbooks of the sciences print.
-# Special functions such as besselj0 are used only on request.
+# The functions that a search uses unless the user names others: what textbooks of the sciences print. Special functions
+# such as besselj0 are used only on request.
 USUAL_FUNCTIONS = ("exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "asin", "acos", "atan", "sinh", "cosh", "abs")
 USUAL_OPERATORS = ("+", "-", "*", "/", "^", *USUAL_FUNCTIONS)
 ALL_OPERATORS = ("+", "-", "*", "/", "^", "sqrt", *FUNCTIONS)
-# Relative root mean square error on held-out rows below which an expression counts as exact. A choice: rounding of a
-# few operations in float64 is 1e-16 to 1e-12, and no measurement is as good.
+# Relative root mean square error on held-out rows below which an expression counts as exact: rounding of a few
+# operations in float64 is 1e-16 to 1e-12, and no measurement is as good.
 EXACT_ERROR = 1e-9
 
 
@@ -198,7 +198,9 @@ class LawProblem:
     def held_squares(self, expression: Expression) -> np.ndarray:
         """Squared errors of a formula on the held-out rows, (M,), times the weights of the rows over their mean."""
         squares = (evaluate(expression, self.held_x) - self.held_y) ** 2
-        return squares if self.held_weights is None else squares * (self.held_weights / self.held_weights.mean())
+        if self.held_weights is None:
+            return squares
+        return squares * (self.held_weights / self.held_weights.mean())
 
     @property
     def held_variance(self) -> float:
@@ -208,10 +210,12 @@ class LawProblem:
     @property
     def with_all_rows(self) -> LawProblem:
         """The problem whose rows to fit are all rows; the held-out ones have the mean weight if they have none."""
-        weights, held = self.weights, self.held_weights
+        weights = self.weights
+        held = self.held_weights
         if weights is not None:
             weights = np.append(weights, np.full(len(self.held_y), weights.mean()) if held is None else held)
-        x, y = np.concatenate([self.x, self.held_x]), np.append(self.y, self.held_y)
+        x = np.concatenate([self.x, self.held_x])
+        y = np.append(self.y, self.held_y)
         return replace(self, x=x, y=y, weights=weights)
 
     def random_rows(self, most: int, stream: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -260,15 +264,9 @@ class Stage(Protocol):
 
 @dataclass(frozen=True)
 class NoiseEstimate:
-    """The part of a target that a smooth model does not explain.
+    """The part of a target that a smooth model does not explain."""
 
-    Parameters
-    ----------
-    relative : float
-        Root mean square noise over the standard deviation of the target.
-    """
-
-    relative: float
+    relative: float  # root mean square noise over the standard deviation of the target
 
 
 @dataclass(frozen=True)

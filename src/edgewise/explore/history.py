@@ -13,13 +13,7 @@ from edgewise.nn.model import KAN
 
 
 class History:
-    """Edits with the network after each of them; a place among them, which undo and redo move.
-
-    Parameters
-    ----------
-    made_for : str
-        Fingerprint of the model and the rows that the edits belong to.
-    """
+    """Edits with the network after each of them; a place among them, which undo and redo move."""
 
     def __init__(self, made_for: str) -> None:
         self.made_for = made_for
@@ -30,7 +24,9 @@ class History:
     @property
     def network(self) -> KAN | None:
         """The network after the edits that hold; None where there are none."""
-        return self._steps[self._place - 1][1] if self._place else None
+        if self._place:
+            return self._steps[self._place - 1][1]
+        return None
 
     @property
     def edits(self) -> tuple[dict[str, Any], ...]:

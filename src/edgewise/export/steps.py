@@ -59,7 +59,9 @@ class Units:
         """Interval of each input, (in, 2); None where nothing is clipped."""
         if isinstance(self.limit, np.ndarray):
             return self.limit
-        return None if math.isinf(self.limit) else np.tile([-self.limit, self.limit], (len(self.shift), 1))
+        if math.isinf(self.limit):
+            return None
+        return np.tile([-self.limit, self.limit], (len(self.shift), 1))
 
 
 class InUnits(nn.Module):
@@ -76,7 +78,9 @@ class InUnits(nn.Module):
 
     def __init__(self, model: nn.Module, units: Units) -> None:
         super().__init__()
-        self.model, self.probabilities, self.exponent = model, units.probabilities, units.exponent
+        self.model = model
+        self.probabilities = units.probabilities
+        self.exponent = units.exponent
         weight = next(model.parameters())
         limits = units.limits
         ends = {}
@@ -85,7 +89,10 @@ class InUnits(nn.Module):
             ends[f"{prefix}high"] = None if pairs is None else pairs[:, 1]
         for name in ("shift", "scale", "out_shift", "out_scale", *ends):
             values = ends[name] if name in ends else getattr(units, name)
-            values = None if values is None else torch.as_tensor(values, dtype=weight.dtype, device=weight.device)
+            if values is None:
+                values = None
+            else:
+                values = torch.as_tensor(values, dtype=weight.dtype, device=weight.device)
             self.register_buffer(name, values)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -105,23 +112,13 @@ class InUnits(nn.Module):
 
 @dataclass(frozen=True, eq=False)
 class Splines:
-    """The step y_o = sum_i (spline_io(x_i) + base_io b(x_i)); masked edges are zero.
+    """The step y_o = sum_i (spline_io(x_i) + base_io b(x_i)); masked edges are zero."""
 
-    Parameters
-    ----------
-    knots : ndarray, (in, n + degree + 1)
-    coef : ndarray, (in, n, out)
-    degree : int
-    base : ndarray, (in, out), or None
-    function : str
-        Name of b.
-    """
-
-    knots: np.ndarray
-    coef: np.ndarray
+    knots: np.ndarray  # (in, n + degree + 1)
+    coef: np.ndarray  # (in, n, out)
     degree: int
-    base: np.ndarray | None
-    function: str | Function
+    base: np.ndarray | None  # (in, out)
+    function: str | Function  # name of b
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,25 +149,13 @@ Step = Splines | Dense | Formulas | Products
 
 
 def steps_of(model: KAN | MLP) -> list[list[Step]]:
-    """Return for each layer the steps whose sum it is, in float64.
-
-    Raises
-    ------
-    InputError
-        The model is no network of the library.
-    """
+    """Return for each layer the steps whose sum it is, in float64."""
     check_model(model)
     return [_steps(layer) for layer in model.layers]
 
 
 def functions_of(layers: list[list[Step]], known: Collection[str]) -> list[str]:
-    """Return the names of the activations and base functions that the steps call.
-
-    Raises
-    ------
-    InputError
-        A function is not among the known ones of a language.
-    """
+    """Return the names of the activations and base functions that the steps call."""
     flat = [step for steps in layers for step in steps]
     called = [step for step in flat if isinstance(step, Dense) or (isinstance(step, Splines) and step.base is not None)]
     for step in called:
@@ -215,7 +200,10 @@ def _steps(layer: nn.Module) -> list[Step]:
         return [*_steps(layer.spline), *_steps(layer.symbolic)]
     if isinstance(layer, KANLayer):
         mask = _numbers(layer.mask)
-        base = None if layer.base is None else _numbers(layer.base) * mask
+        if layer.base is None:
+            base = None
+        else:
+            base = _numbers(layer.base) * mask
         coef = _numbers(layer.coef) * mask[:, None, :]
         return [Splines(_numbers(layer.knots), coef, layer.degree, base, layer.base_function)]
     if isinstance(layer, SymbolicLayer):

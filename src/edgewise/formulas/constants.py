@@ -26,11 +26,12 @@ from edgewise.formulas.expression import (
 from edgewise.ops.gauss_newton import DampingRule, LeastSquaresLimits, least_squares
 from edgewise.settings import ABOVE_ZERO
 
-# Fractions p / q that count as closed forms: p and q up to this, and whole numbers up to `LARGEST_WHOLE`. A choice:
-# 3/(20 pi) and 8/15 are in textbooks; longer fractions are decimals.
-LARGEST_PART, LARGEST_WHOLE = 100, 2000
-# Lengths of the units of closed forms in nats, beside log p + log q. A choice: pi occurs in one constant of five in
-# physics books, the others in one of twenty to fifty.
+# Fractions p / q that count as closed forms: p and q up to this, and whole numbers up to `LARGEST_WHOLE`; 3/(20 pi) and
+# 8/15 are in textbooks; longer fractions are decimals.
+LARGEST_PART = 100
+LARGEST_WHOLE = 2000
+# Lengths of the units of closed forms in nats, beside log p + log q: pi occurs in one constant of five in physics
+# books, the others in one of twenty to fifty.
 UNIT_LENGTHS = {
     "": 0.0,
     "pi": 1.5,
@@ -42,8 +43,8 @@ UNIT_LENGTHS = {
     "pi**2": 3.0,
 }
 OTHER_UNIT = 4.0  # Length of all other units: one constant of fifty.
-# Relative change of a constant that rounding errors explain after a fit to noise-free data. A choice: the fit ends when
-# rounding errors stop it, at 1e-9 or better for constants that the data determine.
+# Relative change of a constant that rounding errors explain after a fit to noise-free data: the fit ends when rounding
+# errors stop it, at 1e-9 or better for constants that the data determine.
 ROUNDING_CHANGE = 1e-7
 # Distance of a constant to a closed form, at most, in its standard errors: 99.7 % for normal errors.
 STANDARD_ERRORS = 3.0
@@ -52,9 +53,9 @@ STANDARD_ERRORS = 3.0
 STRONG_EVIDENCE = 20.0
 # Rise of N log(loss) that one parameter less explains: 99 % quantile of chi-square with one degree of freedom.
 CHI_SQUARE_99 = 6.6
-# Closed forms that are tried one by one, at most. A choice: more than any formula of a search has constants.
+# Closed forms that are tried one by one, at most: more than any formula of a search has constants.
 MOST_TRIALS = 40
-# Nielsen's rule with bounds for constants of any size. A choice, kept so that formulas found before stay the same.
+# Nielsen's rule with bounds for constants of any size.
 CONSTANT_DAMPING = DampingRule(first=1e-3, lowest=1e-14, highest=1e12)
 
 
@@ -139,14 +140,20 @@ def fit_constants(
     numbers = [part for part in walk(node) if isinstance(part, Number)]
     exact = [part.exact for part in numbers]
     values = np.array([part.value for part in numbers])
-    root = None if weight is None else np.sqrt(weight / weight.mean())
+    if weight is None:
+        root = None
+    else:
+        root = np.sqrt(weight / weight.mean())
 
     def residuals_and_jacobian(free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         trial = values.copy()
         trial[places] = free
         predicted, derivatives = values_and_derivatives(with_constants(node, trial, exact), x)
-        residuals, jacobian = predicted - y, derivatives[:, places]
-        return (residuals, jacobian) if root is None else (residuals * root, jacobian * root[:, None])
+        residuals = predicted - y
+        jacobian = derivatives[:, places]
+        if root is None:
+            return (residuals, jacobian)
+        return (residuals * root, jacobian * root[:, None])
 
     limits = LeastSquaresLimits(steps=steps if places else 0, deadline=deadline)
     fit = least_squares(residuals_and_jacobian, values[places], rule=CONSTANT_DAMPING, limits=limits)
@@ -168,20 +175,10 @@ def fit_constants(
 def without_redundant_constants(
     node: Expression, x: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None
 ) -> Expression:
-    """Set constants to 1 or -1 that the others can make up for, such as the first in a*sqrt(b*x + c).
-
-    The derivatives of the formula by such constants are linearly dependent. One of the most dependent is fixed and the
-    others are fitted again, until none is dependent; then the formula is simplified. The given one stays where none is
-    as accurate.
-
-    Examples
-    --------
-    >>> from edgewise.formulas import as_text, parse_expression
-    >>> x = np.linspace(0.1, 1.0, 20)[:, None]
-    >>> node = parse_expression("2.5*sqrt(0.2*x + 0.2)")
-    >>> as_text(without_redundant_constants(node, x, evaluate(node, x)), ["x"])
-    '1.11803*sqrt(x + 1)'
-    """
+    """Set constants to 1 or -1 that the others can make up for, such as the first in a*sqrt(b*x + c)."""
+    # The derivatives of the formula by such constants are linearly dependent. One of the most dependent is fixed and
+    # the others are fitted again, until none is dependent; then the formula is simplified. The given one stays where
+    # none is as accurate.
     fitted = fit_constants(node, x, y, steps=60, weight=weight)
     if fitted is None:
         return node
@@ -202,7 +199,8 @@ def without_redundant_constants(
         exact = [part.exact for part in walk(node) if isinstance(part, Number)]
         for k in np.argsort(-np.abs(directions[-1] / sizes)):
             place = places[k]
-            trial_values, trial_exact = values.copy(), list(exact)
+            trial_values = values.copy()
+            trial_exact = list(exact)
             trial_values[place] = 1.0 if values[place] > 0 else -1.0
             trial_exact[place] = (int(trial_values[place]), 1, "")
             trial = fit_constants(with_constants(node, trial_values, trial_exact), x, y, steps=60, weight=weight)
@@ -215,15 +213,8 @@ def without_redundant_constants(
 
 
 def closed_forms(value: float, reach: float) -> Iterator[Exact]:
-    """Closed forms within a distance of a value, the shortest first; if 0 is within it, 0 is the only one.
-
-    They are whole numbers, fractions, and these times a unit of `UNITS`.
-
-    Examples
-    --------
-    >>> next(closed_forms(1.5708, 1e-4)), next(closed_forms(3 / (20 * math.pi), 1e-9))
-    ((1, 2, 'pi'), (3, 20, '1/pi'))
-    """
+    """Closed forms within a distance of a value, the shortest first; if 0 is within it, 0 is the only one."""
+    # They are whole numbers, fractions, and these times a unit of `UNITS`.
     if abs(value) <= reach:
         yield 0, 1, ""
         return
@@ -245,41 +236,26 @@ def _all_closed_forms() -> tuple[np.ndarray, np.ndarray, list[Exact]]:
     fractions = [(p, q) for p in parts for q in parts if math.gcd(p, q) == 1]
     forms = [(p, q, unit) for unit in UNITS for p, q in fractions]
     forms += [(p, 1, "") for p in range(LARGEST_PART + 1, LARGEST_WHOLE + 1)]
-    values, lengths = np.array([value_of(form) for form in forms]), np.array([form_length(form) for form in forms])
+    values = np.array([value_of(form) for form in forms])
+    lengths = np.array([form_length(form) for form in forms])
     order = np.lexsort((lengths, values))
     return values[order], lengths[order], [forms[place] for place in order]
 
 
 def form_length(form: Exact) -> float:
-    """Length of a closed form in nats: log |p| + log q and the length of its unit.
-
-    Examples
-    --------
-    >>> form_length((1, 1, "")) < form_length((3, 2, "")) < form_length((3, 20, "1/pi"))
-    True
-    """
+    """Length of a closed form in nats: log |p| + log q and the length of its unit."""
     p, q, unit = form
     return math.log(max(abs(p), 1)) + math.log(q) + UNIT_LENGTHS.get(unit, OTHER_UNIT)
 
 
 def evidence_for(form: Exact, value: float, error: float) -> float:
-    """Bayes factor of a closed form against a free constant, given a fitted value with a standard error.
-
-    Without a closed form the constant is uniform between half and twice its size. With one it is any of the forms there
-    that are no longer, with equal chances. The marginal likelihoods of a normal estimate then have the ratio
-    exp(-z^2 / 2) W / (n s sqrt(2 pi)), with z the distance in standard errors s, n the number of forms and W the width
-    of the interval. So 3/pi is no evidence for a constant that is known to 1 %, and pi is strong evidence for one that
-    is known to eight digits.
-
-    References
-    ----------
-    R. Kass, A. Raftery, "Bayes factors", Journal of the American Statistical Association 90 (1995), section 3.
-
-    Examples
-    --------
-    >>> evidence_for((3, 1, "1/pi"), 0.95, 0.01) < STRONG_EVIDENCE < 1e3 < evidence_for((1, 1, "pi"), 3.14159265, 1e-8)
-    True
-    """
+    """Bayes factor of a closed form against a free constant, given a fitted value with a standard error."""
+    # Without a closed form the constant is uniform between half and twice its size. With one it is any of the forms
+    # there that are no longer, with equal chances. The marginal likelihoods of a normal estimate then have the ratio
+    # exp(-z^2 / 2) W / (n s sqrt(2 pi)), with z the distance in standard errors s, n the number of forms and W the
+    # width of the interval. So 3/pi is no evidence for a constant that is known to 1 %, and pi is strong evidence for
+    # one that is known to eight digits.
+    # R. Kass, A. Raftery, "Bayes factors", Journal of the American Statistical Association 90 (1995), section 3.
     size = abs(value_of(form))
     values, lengths, _ = _all_closed_forms()
     low, high = np.searchsorted(values, [size / 2, 2 * size])
@@ -347,7 +323,10 @@ def recognise(
         exact = [forms.get(k, part.exact) for k, part in enumerate(numbers)]
         node = simplify(with_constants(fitted.expression, values, exact))
         trial = fit_constants(node, x, y, steps=15, weight=weight, deadline=deadline)
-        allowed = fitted.loss * (1 + CHI_SQUARE_99 / len(y)) if fitted.loss > exact_loss else exact_loss
+        if fitted.loss > exact_loss:
+            allowed = fitted.loss * (1 + CHI_SQUARE_99 / len(y))
+        else:
+            allowed = exact_loss
         return trial if trial is not None and trial.loss <= allowed else None
 
     values = constant_values(fitted.expression)
@@ -389,16 +368,19 @@ def _uncertainty(value: float, error: float) -> float:
 def _nearest_closed_form(fitted: FittedExpression, refused: set[tuple[float, Exact]]) -> tuple[int, Exact] | None:
     """Place and closed form of the constant that is nearest to a simple one, relative to its uncertainty."""
     values = constant_values(fitted.expression)
-    best, lowest = None, math.inf
+    best = None
+    lowest = math.inf
     for place in free_places(fitted.expression):
-        value, error = values[place], fitted.errors[place]
+        value = values[place]
+        error = fitted.errors[place]
         for rank, form in enumerate(convincing_forms(value, error)):
             if (round(value, 9), form) in refused:
                 continue
             distance = abs(value_of(form) - value) / _uncertainty(value, error)
             score = rank + form_length(form) + distance
             if score < lowest:
-                best, lowest = (place, form), score
+                best = (place, form)
+                lowest = score
             break
     return best
 
@@ -406,7 +388,9 @@ def _nearest_closed_form(fitted: FittedExpression, refused: set[tuple[float, Exa
 def relative_error(node: Expression, x: np.ndarray, y: np.ndarray) -> float:
     """Root mean squared error over the standard deviation of y; infinite if the formula is undefined at a row."""
     error = mean_squared_error(node, x, y)
-    return math.inf if math.isinf(error) else float(np.sqrt(error) / max(float(np.std(y)), ABOVE_ZERO))
+    if math.isinf(error):
+        return math.inf
+    return float(np.sqrt(error) / max(float(np.std(y)), ABOVE_ZERO))
 
 
 def mean_squared_error(
@@ -414,4 +398,6 @@ def mean_squared_error(
 ) -> float:
     """Mean squared error, weighted if there are weights; infinite if the formula is undefined at a row."""
     residuals = evaluate(node, x) - np.asarray(y)
-    return float(np.average(residuals**2, weights=weights)) if np.isfinite(residuals).all() else math.inf
+    if np.isfinite(residuals).all():
+        return float(np.average(residuals**2, weights=weights))
+    return math.inf

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
@@ -19,18 +18,18 @@ from edgewise.outcomes import StopReason
 from edgewise.presentation import enumeration, html_table, number_text, percent_text, r2_text
 from edgewise.settings import ABOVE_ZERO
 
-# Random points of each kind. A choice: mean squares then have a standard error of a few per cent.
+# Random points of each kind: mean squares then have a standard error of a few per cent.
 FIDELITY_POINTS = 2000
 # Share of the variance of y below which a formula is exact in float64 arithmetic: relative errors of 1e-9, far above
 # the rounding errors of a few operations (1e-16) and far below any noise.
 EXACT_SHARE = 1e-18
 # Price of a symbol in units of twice the log likelihood. Akaike's criterion asks 2 for each parameter; a symbol that is
-# chosen among dozens of candidates costs more. A choice.
+# chosen among dozens of candidates costs more.
 SYMBOL_PRICE = 4.0
 # Share of the variance of y below which the choice is called exact: a relative error of 1e-8, rounding included.
 ROUNDING_SHARE = 1e-16
-# Ratio of losses from which on a longer formula counts as more accurate. A choice: smaller decreases are those of
-# rounded constants.
+# Ratio of losses from which on a longer formula counts as more accurate: smaller decreases are those of rounded
+# constants.
 LEAST_DECREASE = 0.999
 SIGNIFICANT_Z = 1.96  # Standard errors of a significant difference: the two-sided 5 % quantile of the normal law.
 
@@ -207,7 +206,8 @@ class Front:
             return self.entries[self.chosen]
 
         def price_of(entry: FrontEntry) -> float:
-            rows, loss = self.samples, entry.loss
+            rows = self.samples
+            loss = entry.loss
             if math.isfinite(entry.validation):
                 loss = entry.validation
                 if self.held_out:  # Few held-out rows alone give a noisy estimate.
@@ -232,21 +232,15 @@ class Front:
     @property
     def reason(self) -> str:
         """Why `best` was chosen, as a sentence without its subject: "the shortest formula that ..."."""
-        best, cheapest = self.best, replace(self, chosen=None)
         if len(self) == 1:
             return "the only formula"
-        if _error(best) <= ROUNDING_SHARE * self.variance:
+        if _error(self.best) <= ROUNDING_SHARE * self.variance:
             return "the shortest formula that is exact to rounding"
         if self.as_good:
             losses = "squared errors" if self._of_squares else "logarithmic losses"
             return (
                 f"the shortest formula whose {losses} on held-out rows are within one standard error of those of "
                 "the most accurate one"
-            )
-        if best is not cheapest.best:  # a front that an earlier version stored, with a choice by significance
-            return (
-                f"the shortest formula whose errors are not significantly larger (5 % level) than those of the "
-                f"formula of {cheapest.best.complexity} symbols, which balances length and error best"
             )
         return (
             f"the formula with the best balance of length and error: the smallest N log(loss) + {SYMBOL_PRICE:g} times "
@@ -255,7 +249,8 @@ class Front:
 
     def r_squared(self, place: int) -> float:
         """Share of the variance of the target that an entry explains, on held-out rows if there are any."""
-        error, variance = _error(self.entries[place]), self._judged_variance(self.entries[place])
+        error = _error(self.entries[place])
+        variance = self._judged_variance(self.entries[place])
         return 1 - error / variance if variance > 0 else float(error == 0)
 
     def relative_error(self, place: int) -> float:
@@ -268,12 +263,6 @@ class Front:
         if self.held_out_variance is None or not math.isfinite(entry.validation):
             return self.variance
         return self.held_out_variance
-
-    @property
-    def said(self) -> tuple[str, ...]:
-        """Former name of `messages`, kept for one release."""
-        warnings.warn("Front.said is now called Front.messages", DeprecationWarning, stacklevel=2)
-        return self.messages
 
     @property
     def equations(self) -> list[dict[str, object]]:
@@ -302,9 +291,13 @@ class Front:
         ]
 
     def __str__(self) -> str:
-        best, rows = self.best_place, []
+        best = self.best_place
+        rows = []
         for k, e in enumerate(self.entries):
-            error = f"{100 * self.relative_error(k):.3g} %" if self._of_squares else f"{_error(e):.3g}"
+            if self._of_squares:
+                error = f"{100 * self.relative_error(k):.3g} %"
+            else:
+                error = f"{_error(e):.3g}"
             mark = ">" if k == best else " "
             numbers = f"{e.complexity:>7}  {r2_text(self.r_squared(k)):>9}  {error:>8}  {e.loss:>10.3g}"
             rows.append(f"{mark} {numbers}  {e.formula}")
@@ -326,7 +319,10 @@ class Front:
 
     def _measures(self) -> str:
         """A sentence on the measures of the table and the rows behind them."""
-        judged = f"{self.held_out:,} held-out rows" if self.held_out else f"{self.samples:,} rows of the search"
+        if self.held_out:
+            judged = f"{self.held_out:,} held-out rows"
+        else:
+            judged = f"{self.samples:,} rows of the search"
         if self._of_squares:
             return f"R² and error (root mean square, in standard deviations of the target) are those of the {judged}."
         return f"R² (McFadden's, 1 less the log loss over that of a constant) and log loss are those of the {judged}."
@@ -358,7 +354,9 @@ class Front:
         head = ["", "symbols", "R²", "error" if self._of_squares else "log loss", "formula"]
         table = html_table(head, rows, marked=self.best_place, notes=notes, text_columns=(0, 4))
         family = self.best.family
-        return table + family._repr_html_() if family is not None and family.parameters else table
+        if family is not None and family.parameters:
+            return table + family._repr_html_()
+        return table
 
 
 def _error(entry: FrontEntry) -> float:
@@ -429,8 +427,10 @@ def outside_inputs(x: np.ndarray) -> np.ndarray:
     """Rows (FIDELITY_POINTS, inputs) of x, one input of each moved beyond its range by `EXTRAPOLATED_SHARE` at most."""
     random = np.random.default_rng([0, 1])
     points = x[random.integers(0, len(x), FIDELITY_POINTS)]
-    low, high = x.min(0), x.max(0)
-    moved, upwards = random.integers(0, x.shape[1], FIDELITY_POINTS), random.integers(0, 2, FIDELITY_POINTS) > 0
+    low = x.min(0)
+    high = x.max(0)
+    moved = random.integers(0, x.shape[1], FIDELITY_POINTS)
+    upwards = random.integers(0, 2, FIDELITY_POINTS) > 0
     step = EXTRAPOLATED_SHARE * random.uniform(0, 1, FIDELITY_POINTS) * (high - low)[moved]
     points[np.arange(FIDELITY_POINTS), moved] = np.where(upwards, high[moved] + step, low[moved] - step)
     return points

@@ -20,8 +20,8 @@ LADDER_DEGREES = (
     5,
     3,
 )  # quintic for smooth functions, cubic where a kink limits the order; a layer has no higher degree
-FIRST_LADDER_GRID = 8  # knot intervals of the first spline; a choice: finer ones cost as little
-HELD_OUT_EVERY = 5  # every fifth sample is held out while the grid is chosen; a choice
+FIRST_LADDER_GRID = 8  # knot intervals of the first spline: finer ones cost as little
+HELD_OUT_EVERY = 5  # every fifth sample is held out while the grid is chosen
 # The ladder goes on while halving the grid divides the held-out error by this factor: half the slope 1 of a function
 # with a kink. Two steps without it end the ladder, since a coarse grid may resolve nothing yet.
 LEAST_HALVING_FACTOR = 1.4
@@ -29,35 +29,22 @@ LADDER_PATIENCE = 2  # those two steps
 # Mean squared error, relative to targets of order 1, below which nothing is left to gain but rounding: 12 digits.
 ENOUGH_DIGITS = 1e-24
 # The domain reaches beyond the samples by this share of a knot interval, at most by this many mean distances of
-# neighbouring samples: the ends of the sampled interval lie about one such distance beyond. Choices.
-MARGIN_INTERVALS, MARGIN_NEIGHBOURS = 0.25, 5
-# Most coefficients for each sample. A choice: beyond a half a spline begins to interpolate its samples.
+# neighbouring samples: the ends of the sampled interval lie about one such distance beyond.
+MARGIN_INTERVALS = 0.25
+MARGIN_NEIGHBOURS = 5
+# Most coefficients for each sample: beyond a half a spline begins to interpolate its samples.
 MOST_COEFFICIENT_SHARE = 0.5
 
 
 @dataclass(frozen=True, eq=False)
 class LadderResult:
-    """The best spline of a ladder.
+    """The best spline of a ladder."""
 
-    Parameters
-    ----------
-    model : KAN
-        Network [1, m] without base functions, fitted to all samples.
-    loss : float
-        Mean squared error of the held-out samples by the spline that was fitted to the others.
-    held_out : ndarray of shape (N,)
-        Which samples were held out.
-    residuals : ndarray of shape (k, m)
-        Their residuals.
-    sentence : str
-        The choice and its reason.
-    """
-
-    model: KAN
-    loss: float
-    held_out: np.ndarray
-    residuals: np.ndarray
-    sentence: str
+    model: KAN  # network [1, m] without base functions, fitted to all samples
+    loss: float  # mean squared error of the held-out samples by the spline that was fitted to the others
+    held_out: np.ndarray  # (N,), which samples were held out
+    residuals: np.ndarray  # (k, m), their residuals
+    sentence: str  # the choice and its reason
 
 
 def spline_ladder(
@@ -71,7 +58,9 @@ def spline_ladder(
     of order 1; without a degree the better of 5 and 3 is taken. None for fewer than 20 distinct inputs.
     """
     order = np.argsort(x, kind="stable")
-    x, y, weight = x[order], y[order], weight[order]
+    x = x[order]
+    y = y[order]
+    weight = weight[order]
     distinct = len(np.unique(x))
     if distinct < 20:
         return None
@@ -83,7 +72,9 @@ def spline_ladder(
     best: tuple[float, int, int] | None = None
     tried = 0
     for power in LADDER_DEGREES if degree is None else (degree,):
-        grid, failures, lowest = FIRST_LADDER_GRID, 0, np.inf
+        grid = FIRST_LADDER_GRID
+        failures = 0
+        lowest = np.inf
         while grid + power <= MOST_COEFFICIENT_SHARE * min(distinct, int((~held).sum())) and failures < LADDER_PATIENCE:
             spline = _least_squares(x[~held], y[~held], weight[~held], _domain(x, grid), power, grid)
             if spline is None:

@@ -18,7 +18,7 @@ from edgewise.ops.splines.bspline import MAX_EDGE_DEGREE
 BASE_NAMES = ("silu", "identity", "zero", "tanh", "relu", "gelu", "softplus", "sin")
 ACTIVATION_NAMES = ("silu", "tanh", "relu")
 BESIDE_SPLINE = "+"  # before the name of a function that is added to the spline of the same edge
-MAX_ARITY = (1 << 16) - 1  # a choice: far above any use, and it bounds the size of a network built from a hostile file
+MAX_ARITY = (1 << 16) - 1  # far above any use, and it bounds the size of a network built from a hostile file
 
 Names = tuple[tuple[str, ...], ...]  # of the elementary functions of a layer's edges, one row for each input
 
@@ -86,7 +86,10 @@ class KANConfig:
         layers = len(nodes) - 1
         arities = _check_products(products, nodes)
         names = _check_functions(functions, nodes, arities)
-        sizes = tuple(grid_size) if isinstance(grid_size, Sequence) else (grid_size,) * layers
+        if isinstance(grid_size, Sequence):
+            sizes = tuple(grid_size)
+        else:
+            sizes = (grid_size,) * layers
         has_splines = [
             rows is None or any(holds_spline(name) for row in rows for name in row)
             for rows in names or (None,) * layers
@@ -102,12 +105,18 @@ class KANConfig:
         each: tuple[Any, ...] = tuple(given) if isinstance(given, list | tuple) else (given,) * layers
         if len(each) != layers or not all(is_integer(one) and one in range(MAX_EDGE_DEGREE + 1) for one in each):
             wanted = f"an integer from 0 to {MAX_EDGE_DEGREE}"
-            more = f", or one for each of the {layers} layers" if isinstance(given, list | tuple) else ""
+            if isinstance(given, list | tuple):
+                more = f", or one for each of the {layers} layers"
+            else:
+                more = ""
             raise InputError(f"degree must be {wanted}{more}, got {given!r}")
         base = _checked_base(base)
         counts = tuple(int(size) if splines else 0 for size, splines in zip(sizes, has_splines, strict=True))
         fields = {"width": nodes, "grid_size": counts, "degree": int(max(each)), "base": base, "products": arities}
-        unlike = tuple(int(one) for one in each) if len(set(each)) > 1 else ()
+        if len(set(each)) > 1:
+            unlike = tuple(int(one) for one in each)
+        else:
+            unlike = ()
         for name, value in {**fields, "functions": names, "degrees": unlike}.items():
             object.__setattr__(self, name, value)
 
@@ -168,24 +177,12 @@ def _checked_base(base: object) -> str | Callable[[Tensor], Tensor]:
 
 
 def holds_spline(name: str) -> bool:
-    """Return whether an edge whose function has this name in a config has a spline: alone, or beside a function.
-
-    Examples
-    --------
-    >>> holds_spline(""), holds_spline("+sin"), holds_spline("sin")
-    (True, True, False)
-    """
+    """Return whether an edge whose function has this name in a config has a spline: alone, or beside a function."""
     return name == "" or name.startswith(BESIDE_SPLINE)
 
 
 def check_width(width: object) -> tuple[int, ...]:
-    """Return the numbers of nodes per layer as a tuple.
-
-    Raises
-    ------
-    InputError
-        If they are not at least two positive integers.
-    """
+    """Return the numbers of nodes per layer as a tuple."""
     if not isinstance(width, list | tuple) or len(width) < 2 or not all(is_integer(n) and n >= 1 for n in width):
         raise InputError(f"width must list at least two positive integers, inputs first, got {width!r}")
     return tuple(int(n) for n in width)
@@ -244,7 +241,8 @@ def _check_functions(
         return ()
     for number, rows in enumerate(functions):
         arities = products[number] if products else ()
-        inputs, outputs = width[number], width[number + 1] - len(arities) + sum(arities)
+        inputs = width[number]
+        outputs = width[number + 1] - len(arities) + sum(arities)
         fits = rows is None or (
             isinstance(rows, list | tuple)
             and len(rows) == inputs

@@ -19,15 +19,8 @@ from edgewise.ops.contract import spline_sum
 
 
 def seed_jet(x: Tensor, directions: Tensor | None, order: int) -> Tensor:
-    """Return the jet of points (batch, in) themselves, (C, batch, in): x moves along each direction at constant speed.
-
-    Directions are (D, in), in the dtype of x; with None, C is 1. The order is the highest along each direction.
-
-    Raises
-    ------
-    InputError
-        If a shape, a dtype or the order is not as above.
-    """
+    """Return the jet of points (batch, in) themselves, (C, batch, in): x moves along each direction at speed 1."""
+    # Directions are (D, in), in the dtype of x; with None, C is 1. The order is the highest along each direction.
     if not isinstance(x, Tensor) or x.ndim != 2:
         came = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
         raise InputError(f"x must be a tensor of shape (batch, in), got {came}")
@@ -36,7 +29,10 @@ def seed_jet(x: Tensor, directions: Tensor | None, order: int) -> Tensor:
     if directions is None or order == 0:
         return x[None]
     if not isinstance(directions, Tensor) or directions.ndim != 2 or directions.shape[1] != x.shape[1]:
-        came = tuple(directions.shape) if isinstance(directions, Tensor) else type(directions).__name__
+        if isinstance(directions, Tensor):
+            came = tuple(directions.shape)
+        else:
+            came = type(directions).__name__
         raise InputError(f"directions must be a tensor of shape (D, {x.shape[1]}), got {came}")
     if directions.dtype != x.dtype:
         raise InputError(f"directions must have the dtype of x, {x.dtype}, got {directions.dtype}")

@@ -30,11 +30,13 @@ FileTheme = Literal["light", "dark", "print", "auto"]
 
 # Colours. Okabe and Ito, "Color Universal Design", 2002: a palette whose colours differ for readers with each common
 # colour vision deficiency; its black is replaced by INK, its yellow is left out as too light for lines on white.
-INK, GREY, FAINT = "#1d1d1f", "#6e6e73", "#d2d2d7"
+INK = "#1d1d1f"
+GREY = "#6e6e73"
+FAINT = "#d2d2d7"
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 
 PAGES: dict[str, str] = {"light": "#ffffff", "dark": "#121212", "print": "#ffffff"}
-# On a dark page the palette is lighter, in the same order of hues (a choice: contrasts with the page above 6 to 1).
+# On a dark page the palette is lighter, in the same order of hues (contrasts with the page above 6 to 1).
 _DARK = dict(
     zip(
         (INK, GREY, FAINT, *COLORS),
@@ -45,7 +47,9 @@ _DARK = dict(
 # In print text is black, and lines are dark enough for one ink.
 _PRINT = {INK: "#000000", GREY: "#3c3c40", FAINT: "#bdbdc2"}
 _PALETTES = {"dark": {k.lower(): v for k, v in _DARK.items()}, "print": {k.lower(): v for k, v in _PRINT.items()}}
-_LIGHTEST, _DARKEST = 0.93, 0.07  # ends of the lightness on a dark page: those of its ink and of the page itself
+# ends of the lightness on a dark page: those of its ink and of the page itself
+_LIGHTEST = 0.93
+_DARKEST = 0.07
 _STEPS = 256  # colours of a changed colour map
 
 Color = tuple[float, float, float, float]
@@ -56,7 +60,10 @@ def check_theme(theme: str, *, auto: bool = False) -> None:
     known = get_args(FileTheme) if auto else get_args(Theme)
     if theme not in known:
         names = ", ".join(map(repr, known[:-1])) + f" or {known[-1]!r}"
-        remark = "; only SVG files can follow the reader's setting" if theme == "auto" else ""
+        if theme == "auto":
+            remark = "; only SVG files can follow the reader's setting"
+        else:
+            remark = ""
         raise InputError(f"theme must be {names}, got {theme!r}{remark}")
 
 
@@ -141,12 +148,8 @@ def _exchange(get: Callable[[], Any], put: Callable[[Any], None], theme: str, un
 
 
 def following_the_reader(svg: str) -> str:
-    """Add the colours of a dark page to an SVG file, for readers whose system or browser prefers dark pages.
-
-    References
-    ----------
-    Media Queries Level 5, W3C, section 12.5 (`prefers-color-scheme`).
-    """
+    """Add the colours of a dark page to an SVG file, for readers whose system or browser prefers dark pages."""
+    # Media Queries Level 5, W3C, section 12.5 (`prefers-color-scheme`).
     rules = [f"svg{{fill:{to_hex(themed_color('#000000', 'dark'))}}}"]  # matplotlib leaves out the fill of black text
     for kind in ("fill", "stroke"):
         for color in sorted(set(re.findall(rf"{kind}: (#[0-9a-f]{{6}})", svg))):

@@ -30,30 +30,16 @@ from edgewise.pykan.reading import PykanState
 
 @dataclass
 class LayerPlan:
-    """A layer of edges of the Edgewise network.
+    """A layer of edges of the Edgewise network."""
 
-    Attributes
-    ----------
-    functions : list of lists of str
-        Names as in `KANConfig`: "" for a spline, "+sin" for a spline and a function, "0" for no edge.
-    affine : Tensor
-        Constants of the functions, (4, in, out).
-    products : tuple of int
-        Numbers of factors of the product nodes.
-    degree, grid_size : int
-        Of the splines; grid_size 0 for none.
-    splines : dict of str to Tensor
-        "coef", "base", "mask" and "knots".
-    bias : Tensor
-        What is added to the nodes behind the products, (nodes,).
-    """
-
+    # names as in `KANConfig`: "" for a spline, "+sin" for a spline and a function, "0" for no edge
     functions: list[list[str]]
-    affine: Tensor
-    products: tuple[int, ...]
-    degree: int
+    affine: Tensor  # constants of the functions, (4, in, out)
+    products: tuple[int, ...]  # numbers of factors of the product nodes
+    degree: int  # of the splines; grid_size 0 for none
     grid_size: int
-    splines: dict[str, Tensor] = field(default_factory=dict)
+    splines: dict[str, Tensor] = field(default_factory=dict)  # "coef", "base", "mask" and "knots"
+    # what is added to the nodes behind the products, (nodes,)
     bias: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.float64))
 
     @property
@@ -85,20 +71,15 @@ def passing(bias: Tensor) -> LayerPlan:
 
 
 def layer_plan(state: PykanState, number: int, beyond: str) -> LayerPlan:
-    """Translate one layer, by number; `beyond` is what the splines do outside pykan's grid, "zero" or "line".
-
-    Raises
-    ------
-    InputError
-        The layer holds what Edgewise can't.
-    """
+    """Translate one layer, by number; `beyond` is what the splines do outside pykan's grid, "zero" or "line"."""
     inputs, sums, count = state.tensors[f"act_fun.{number}.coef"].shape
     names = [[state.functions[number][o][i] for o in range(sums)] for i in range(inputs)]
     mask = state.tensor(f"act_fun.{number}.mask", like=(inputs, sums))
     strength = state.tensor(f"symbolic_fun.{number}.mask", like=(sums, inputs)).mT * float(state.has_functions)
     affine = state.tensor(f"symbolic_fun.{number}.affine", like=(sums, inputs, 4)).permute(2, 1, 0).clone()
     has_name = torch.tensor([[name != NO_FUNCTION for name in row] for row in names])
-    has_function, has_spline = (strength != 0) & has_name, mask != 0
+    has_function = (strength != 0) & has_name
+    has_spline = mask != 0
     arities = _arities(state, number, sums)
     scale, constant, bias = _scales(state, number, sums, arities)
     # A function "0" is c * 0 + d: a constant of the sum.
@@ -159,7 +140,10 @@ def _spline_numbers(state: PykanState, number: int, count: int, beyond: str) -> 
     grid = torch.where(flat[:, None], grid[:, :1] + torch.arange(grid.shape[1]), grid)
     if bool((grid.diff(dim=1) <= 0).any()):
         raise InputError(f"source must have grids of distinct knots, those of layer {number} coincide")
-    more = degree + max(2 - degree, 0) if beyond == "zero" else 0
+    if beyond == "zero":
+        more = degree + max(2 - degree, 0)
+    else:
+        more = 0
     steps = torch.arange(1, more + 1, dtype=torch.float64)
     width = (grid[:, -1:] - grid[:, :1]) / (grid.shape[1] - 1)
     knots = torch.cat([grid[:, :1] - width * steps.flip(0), grid, grid[:, -1:] + width * steps], 1)
@@ -169,7 +153,10 @@ def _spline_numbers(state: PykanState, number: int, count: int, beyond: str) -> 
 def _arities(state: PykanState, number: int, sums: int) -> tuple[int, ...]:
     """Numbers of factors of the product nodes of a layer."""
     if isinstance(state.arities, list):
-        arities = tuple(state.arities[number + 1]) if number + 1 < len(state.arities) else ()
+        if number + 1 < len(state.arities):
+            arities = tuple(state.arities[number + 1])
+        else:
+            arities = ()
     else:
         scale = state.tensors.get(f"node_scale_{number}")
         nodes = sums if scale is None else len(scale)
@@ -185,7 +172,8 @@ def _scales(state: PykanState, number: int, sums: int, arities: tuple[int, ...])
     """Factor and constant of each sum, and what is added to each node behind the products."""
     plain = sums - sum(arities)
     nodes = plain + len(arities)
-    ones, zeros = torch.ones(max(sums, nodes), dtype=torch.float64), torch.zeros(max(sums, nodes), dtype=torch.float64)
+    ones = torch.ones(max(sums, nodes), dtype=torch.float64)
+    zeros = torch.zeros(max(sums, nodes), dtype=torch.float64)
     scale = state.tensor(f"subnode_scale_{number}", default=ones[:sums], like=(sums,)).clone()
     constant = state.tensor(f"subnode_bias_{number}", default=zeros[:sums], like=(sums,)).clone()
     node_scale = state.tensor(f"node_scale_{number}", default=ones[:nodes], like=(nodes,))

@@ -25,9 +25,10 @@ from edgewise.tables.table import Table, check_column_names
 
 PARQUET = (".parquet", ".pq")
 _GZIP = b"\x1f\x8b"
-# A compressed table may unpack to so many times its size, or to the floor. A choice: tables of numbers unpack to 2 to
-# 30 times their size, and a file that is made to fill the memory to a thousand times.
-UNPACKED_RATIO, UNPACKED_FLOOR = 100, 128 << 20
+# A compressed table may unpack to so many times its size, or to the floor: tables of numbers unpack to 2 to 30 times
+# their size, and a file that is made to fill the memory to a thousand times.
+UNPACKED_RATIO = 100
+UNPACKED_FLOOR = 128 << 20
 RATIO_VARIABLE = "EDGEWISE_UNPACKED_RATIO"  # variable of the environment by which users raise the limit
 _DELIMITER_NAMES = {"\\t": "\t", "tab": "\t", "whitespace": WHITESPACE, "space": WHITESPACE}
 
@@ -74,7 +75,11 @@ def read_table(path: str | os.PathLike[str], *, delimiter: str | None = None) ->
     (('name', 'height'), [1.65, nan])
     """
     if delimiter is not None:
-        given, delimiter = delimiter, _DELIMITER_NAMES.get(delimiter, delimiter) if isinstance(delimiter, str) else ""
+        given = delimiter
+        if isinstance(delimiter, str):
+            delimiter = _DELIMITER_NAMES.get(delimiter, delimiter)
+        else:
+            delimiter = ""
         if len(delimiter) != 1 or delimiter in '"\r\n\0' or delimiter.isalnum() or delimiter in ".-+_":
             raise InputError(
                 f'delimiter must be one character such as ",", or "tab" or "whitespace", got {given!r:.40}'
@@ -136,13 +141,7 @@ def _joined(path: Path, tables: list[Table]) -> Table:
 
 
 def _unpacked_limit(path: Path) -> float:
-    """Return the bytes to which a compressed file may unpack.
-
-    Raises
-    ------
-    InputError
-        The variable of the environment is not a number above 1.
-    """
+    """Return the bytes to which a compressed file may unpack."""
     text = os.environ.get(RATIO_VARIABLE, str(UNPACKED_RATIO))
     try:
         ratio = float(text)

@@ -10,11 +10,11 @@ from numpy.typing import ArrayLike
 
 from edgewise.errors import CheckpointError, InputError
 
-# A choice: the middle nine tenths of the data define the width of a column; up to one row in twenty may lie anywhere
-# on each side.
+# The middle nine tenths of the data define the width of a column; up to one row in twenty may lie anywhere on each
+# side.
 TAIL_SHARE = 0.05
-# A choice: the range then grows to the true end of the data, by no more than this share of its width. Uniform data end
-# at exactly -1 and 1 (they need 0.056), normal data reach -1 and 1 at 2.5 standard deviations.
+# The range then grows to the true end of the data, by no more than this share of its width. Uniform data end at exactly
+# -1 and 1 (they need 0.056), normal data reach -1 and 1 at 2.5 standard deviations.
 REACH = 0.25
 LARGEST_NUMBER = 1e300  # differences of larger numbers could overflow
 
@@ -65,9 +65,11 @@ class AffineScaling:
             raise InputError(f"x must be finite and at most 1e300 in size, got {x[row, column]} at [{row}, {column}]")
         weight = _weights(sample_weight, len(x))
         used = weight > 0
-        x, weight = x[used], weight[used]
+        x = x[used]
+        weight = weight[used]
         ranges = np.array([_typical_range(column, weight) for column in x.T]).reshape(-1, 2)
-        low, high = ranges[:, 0], ranges[:, 1]
+        low = ranges[:, 0]
+        high = ranges[:, 1]
         # Halves are added, not the sum halved: the sum of two large numbers could overflow.
         shift = np.where(low == high, low, low / 2 + high / 2)
         scale = high / 2 - low / 2
@@ -126,10 +128,14 @@ def _typical_range(column: np.ndarray, weight: np.ndarray) -> tuple[float, float
     """Return the range of one column, shape (N,), that maps to [-1, 1]."""
     # Equal values in the order of their weights: sums then round the same way in any order of the rows.
     order = np.lexsort((weight, column))
-    column, weight = column[order], weight[order]
+    column = column[order]
+    weight = weight[order]
     starts = np.flatnonzero(np.r_[True, column[1:] != column[:-1]])
-    values, mass = column[starts] + 0.0, np.add.reduceat(weight, starts)  # + 0.0 turns -0.0 into 0.0
-    low, high = weighted_quantile(values, mass, TAIL_SHARE), weighted_quantile(values, mass, 1 - TAIL_SHARE)
+    # + 0.0 turns -0.0 into 0.0
+    values = column[starts] + 0.0
+    mass = np.add.reduceat(weight, starts)
+    low = weighted_quantile(values, mass, TAIL_SHARE)
+    high = weighted_quantile(values, mass, 1 - TAIL_SHARE)
     common = int(mass.argmax())
     if mass[common] > mass.sum() / 2 and len(values) > 1:
         # One value fills most rows (a rare event, a zero-inflated count): the other rows define the width.
@@ -142,16 +148,9 @@ def _typical_range(column: np.ndarray, weight: np.ndarray) -> tuple[float, float
 
 
 def weighted_quantile(values: np.ndarray, mass: np.ndarray, share: float) -> float:
-    """Return the weighted quantile of ascending values: mean of both inverses of the distribution function.
-
-    `numpy.quantile` with weights has no method that averages the two, which whole-number weights need in order to
-    equal repeated rows.
-
-    Examples
-    --------
-    >>> weighted_quantile(np.array([1.0, 2.0, 4.0]), np.array([1.0, 1.0, 2.0]), 0.5)
-    3.0
-    """
+    """Return the weighted quantile of ascending values: mean of both inverses of the distribution function."""
+    # `numpy.quantile` with weights has no method that averages the two, which whole-number weights need in order to
+    # equal repeated rows.
     below = np.cumsum(mass)
     places = [np.searchsorted(below, share * below[-1], side=side) for side in ("left", "right")]
     left, right = values[np.minimum(places, len(values) - 1)].tolist()

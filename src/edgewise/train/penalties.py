@@ -21,30 +21,23 @@ from edgewise.ops.splines import lstsq
 # twelfth lower than with the second derivative.
 DERIVATIVE_ORDER = 3
 
-# Factor of that integral for a domain of length 1. A choice: it makes `EdgePenalty` about as stiff as `Roughness` of
-# the same strength.
+# Factor of that integral for a domain of length 1: it makes `EdgePenalty` about as stiff as `Roughness` of the same
+# strength.
 ROUGHNESS_UNIT = 0.01
 
-# Smallest edge magnitude in the curvature of `Sparsity`, relative to the mean over the edges of a layer. A choice: it
-# keeps vanishing edges from dominating the normal equations.
+# Smallest edge magnitude in the curvature of `Sparsity`, relative to the mean over the edges of a layer: it keeps
+# vanishing edges from dominating the normal equations.
 SMALLEST_MAGNITUDE = 1e-3
 
 ALL_PARAMETERS = ""  # name in a `Curvature`: all trainable ones together, in the order of `named_parameters`
 
 
 class Curvature(NamedTuple):
-    """Second derivatives of a penalty by one parameter, or by all of them.
+    """Second derivatives of a penalty by one parameter, or by all of them."""
 
-    Parameters
-    ----------
-    name : str
-        Name of the parameter within the model, or `ALL_PARAMETERS`.
-    values : Tensor
-        The diagonal, in the shape of the parameter; or, for a coef (in, n, out), one symmetric block for each edge,
-        (in, out, n, n); or for all parameters the matrix (P, P).
-    """
-
-    name: str
+    name: str  # name of the parameter within the model, or `ALL_PARAMETERS`
+    # the diagonal, in the shape of the parameter; or, for a coef (in, n, out), one symmetric block for each edge, (in,
+    # out, n, n); or for all parameters the matrix (P, P)
     values: Tensor
 
 
@@ -59,6 +52,11 @@ def edge_magnitudes(trace: Trace, weight: Tensor | None = None) -> tuple[Tensor,
         Values of the edges at the samples.
     weight : Tensor, optional
         Weights of the samples, (b,), with the mean 1.
+
+    Returns
+    -------
+    tuple of Tensor
+        For each layer a tensor (in, out).
 
     Examples
     --------
@@ -132,40 +130,22 @@ class Term:
     """Base of penalties that are bound to a model."""
 
     def value(self, magnitudes: Sequence[Tensor]) -> Tensor:
-        """Penalty, a differentiable scalar.
-
-        Parameters
-        ----------
-        magnitudes : sequence of Tensor
-            Edge magnitudes as from `edge_magnitudes`; empty if no trace is needed.
-        """
+        """Penalty, a differentiable scalar."""
         raise NotImplementedError
 
     def curvature(self, magnitudes: Sequence[Tensor], grams: Sequence[Mapping[str, Tensor]]) -> list[Curvature]:
         """Second derivatives: exact for quadratic penalties, otherwise a positive substitute.
 
-        Parameters
-        ----------
-        magnitudes : sequence of Tensor
-            As for `value`.
-        grams : sequence of mapping
-            For each layer and parameter the mean over samples of (d phi / d parameter)^2 of each edge phi: blocks
-            (in, out, n, n) for coef, (in, out) for weights. Empty if no trace is needed.
+        Shapes: grams (in, out, n, n).
         """
         raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class Sum(Penalty):
-    """Sum of several penalties, as `+` makes it.
+    """Sum of several penalties, as `+` makes it."""
 
-    Parameters
-    ----------
-    parts : tuple of Penalty
-        Penalties that are added.
-    """
-
-    parts: tuple[Penalty, ...]
+    parts: tuple[Penalty, ...]  # penalties that are added
 
     @property
     def needs_trace(self) -> bool:
@@ -248,9 +228,11 @@ class _SparsityTerm(Term):
         self._settings = settings
 
     def value(self, magnitudes: Sequence[Tensor]) -> Tensor:
-        settings, layers = self._settings, []
+        settings = self._settings
+        layers = []
         for magnitude in magnitudes:
-            l1, total = settings.l1 * magnitude.sum(), magnitude.sum()
+            l1 = settings.l1 * magnitude.sum()
+            total = magnitude.sum()
             share = magnitude / torch.where(total > 0, total, torch.ones_like(total))
             # 0 log 0 = 0, with derivative 0 where the magnitude is 0
             entropy = -(share * torch.where(share > 0, share, torch.ones_like(share)).log()).sum()
@@ -273,7 +255,10 @@ class _SparsityTerm(Term):
             size = magnitude.detach()
             scale = slope.clamp(min=0) / size.clamp(min=size.mean() * SMALLEST_MAGNITUDE + 1e-30)
             for name, values in gram.items():
-                factor = scale[..., None, None] if values.ndim == 4 else scale
+                if values.ndim == 4:
+                    factor = scale[..., None, None]
+                else:
+                    factor = scale
                 entries.append(Curvature(f"layers.{number}.{name}", factor * values))
         return entries
 
@@ -324,7 +309,8 @@ class Roughness(Penalty):
 
 class _RoughnessTerm(Term):
     def __init__(self, weight: float, layers: dict[int, KANLayer]) -> None:
-        self._weight, self._layers = weight, layers
+        self._weight = weight
+        self._layers = layers
         self._grams = {
             number: lstsq.roughness(layer.knots.double(), layer.degree).to(layer.coef.dtype)
             for number, layer in layers.items()
@@ -456,7 +442,8 @@ class Ridge(Penalty):
 
 class _RidgeTerm(Term):
     def __init__(self, weight: float, factors: dict[str, tuple[nn.Parameter, Tensor | None]]) -> None:
-        self._weight, self._factors = weight, factors
+        self._weight = weight
+        self._factors = factors
 
     def value(self, magnitudes: Sequence[Tensor]) -> Tensor:
         squares = [
@@ -481,14 +468,9 @@ class EdgePenalty(Penalty):
     It is the sum over edges of roughness * integral of (spline''')^2, with the domain rescaled to length 1 and the
     factor `ROUGHNESS_UNIT`, plus ridge * mean square. The mean square of an edge is |c|^2 / n of its n coefficients
     plus the square of its base weight. Splines of degree d < 3 are penalised in their d-th derivative.
-
-    Parameters
-    ----------
-    roughness, ridge : tuple of Tensor
-        Strengths, (in, out) for each spline layer, in the network's order.
     """
 
-    roughness: tuple[Tensor, ...]
+    roughness: tuple[Tensor, ...]  # strengths, (in, out) for each spline layer, in the network's order
     ridge: tuple[Tensor, ...]
 
     @classmethod
@@ -515,23 +497,11 @@ class EdgePenalty(Penalty):
 
 
 class EdgeTerm(Term):
-    """An `EdgePenalty` bound to a KAN.
-
-    Parameters
-    ----------
-    penalty : EdgePenalty
-        Strengths of the edges.
-    layers : dict of int to KANLayer
-        Spline layers of the KAN by their place.
-
-    Attributes
-    ----------
-    grams : list of Tensor
-        For each layer R, (in, n, n): c'Rc is the roughness of an edge with coefficients c.
-    """
+    """An `EdgePenalty` bound to a KAN. Shapes: grams (in, n, n)."""
 
     def __init__(self, penalty: EdgePenalty, layers: dict[int, KANLayer]) -> None:
-        self._penalty, self._layers = penalty, layers
+        self._penalty = penalty
+        self._layers = layers
         self.grams: list[Tensor] = []
         for layer in layers.values():
             order = min(DERIVATIVE_ORDER, layer.degree)
@@ -541,7 +511,8 @@ class EdgeTerm(Term):
 
     def value(self, magnitudes: Sequence[Tensor]) -> Tensor:
         """Penalty, a differentiable scalar."""
-        parts, strengths = [], (self._penalty.roughness, self._penalty.ridge)
+        parts = []
+        strengths = (self._penalty.roughness, self._penalty.ridge)
         for layer, gram, roughness, ridge in zip(self._layers.values(), self.grams, *strengths, strict=True):
             rough, square = edge_measures(layer, gram)
             parts.append((rough * roughness.to(rough) + square * ridge.to(rough)).sum())
@@ -549,9 +520,11 @@ class EdgeTerm(Term):
 
     def curvature(self, magnitudes: Sequence[Tensor], grams: Sequence[Mapping[str, Tensor]]) -> list[Curvature]:
         """Second derivatives by the coefficients, (in, out, n, n), and by the base weights, (in, out); exact."""
-        entries, strengths = [], (self._penalty.roughness, self._penalty.ridge)
+        entries = []
+        strengths = (self._penalty.roughness, self._penalty.ridge)
         for (number, layer), gram, rough, square in zip(self._layers.items(), self.grams, *strengths, strict=True):
-            roughness, ridge = rough.to(layer.mask) * layer.mask, square.to(layer.mask) * layer.mask
+            roughness = rough.to(layer.mask) * layer.mask
+            ridge = square.to(layer.mask) * layer.mask
             eye = torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device) / gram.shape[-1]
             blocks = roughness[..., None, None] * gram[:, None] + ridge[..., None, None] * eye
             entries.append(Curvature(f"layers.{number}.coef", 2 * blocks))

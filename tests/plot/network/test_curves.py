@@ -132,8 +132,6 @@ def test_bad_arguments_of_effect_curves():
         effect_curves(lambda x: x, np.zeros(3))
     with pytest.raises(InputError, match="effect_curves has no option 'row'"):
         effect_curves(lambda x: x[:, 0], normal(20, 2), row=5)
-    with pytest.warns(DeprecationWarning, match="argument predict of effect_curves is now called model"):
-        effect_curves(predict=lambda x: x[:, 0], X=normal(20, 2))
     with pytest.raises(InputError, match="model must return one row"):
         effect_curves(lambda x: np.zeros(3), normal(20, 2))
     with pytest.raises(InputError, match="scores must hold 2 numbers"):
@@ -153,10 +151,10 @@ def test_a_category_is_one_panel_with_a_bar_for_each_level():
     )
 
     class Model:
-        def network_view(self, X=None):
+        def _network_view(self, X=None):
             raise NotImplementedError
 
-        def prediction_view(self, X=None):
+        def _prediction_view(self, X=None):
             return view
 
     (axes,) = effect_curves(Model()).axes
@@ -238,8 +236,8 @@ class _Shown:
     def __init__(self, view):
         self.view = view
 
-    def prediction_view(self, X=None):
+    def _prediction_view(self, X=None):
         return self.view
 
-    def network_view(self, X=None):
+    def _network_view(self, X=None):
         raise NotImplementedError

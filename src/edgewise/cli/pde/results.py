@@ -44,32 +44,19 @@ class SolveJob:
 
 @dataclass(frozen=True, eq=False)
 class SolveResults:
-    """A solution with its errors.
+    """A solution with its errors."""
 
-    Parameters
-    ----------
-    job : SolveJob
-        The options.
-    equation : Equation
-        The problem.
-    solution : Solution
-        The solution.
-    errors : dict of str to Errors
-        Errors by field and of all fields together; empty without an exact solution.
-    seconds : float
-        Wall time of the solve.
-    """
-
-    job: SolveJob
-    equation: Equation
+    job: SolveJob  # the options
+    equation: Equation  # the problem
     solution: Solution
-    errors: dict[str, Errors]
-    seconds: float
+    errors: dict[str, Errors]  # errors by field and of all fields together; empty without an exact solution
+    seconds: float  # wall time of the solve
 
     @classmethod
     def from_solution(cls, job: SolveJob, equation: Equation, solution: Solution, seconds: float) -> SolveResults:
         """Measure the errors, where the exact solution is known."""
-        problem, errors = solution.problem, {}
+        problem = solution.problem
+        errors = {}
         if problem.has_exact_solution:
             several = problem.fields if len(problem.fields) > 1 else ()
             errors = {name: solution.errors([name]) for name in several} | {ALL: solution.errors()}
@@ -105,7 +92,8 @@ class SolveResults:
 
     def facts(self) -> dict[str, object]:
         """Return everything about the solve as plain JSON, with null for a number that is not finite."""
-        solution, problem = self.solution, self.solution.problem
+        solution = self.solution
+        problem = self.solution.problem
         domain = problem.domain
         facts = {
             "edgewise": edgewise.__version__,

@@ -31,32 +31,15 @@ from edgewise.tables import Table, TableEncoder
 
 @dataclass(frozen=True, eq=False)
 class FormulaList:
-    """Formulas of increasing length, one of which is chosen, with the rows that they were fitted to.
+    """Formulas of increasing length, one of which is chosen, with the rows that they were fitted to."""
 
-    Parameters
-    ----------
-    front : Front
-        The formulas.
-    chosen : int
-        Place of the chosen one.
-    target : str
-        Name of the quantity that the formulas give.
-    X : ndarray of shape (N, d)
-        Inputs.
-    y : ndarray of shape (N,)
-        Target.
-    notes : tuple of str
-        Sentences about the search.
-    encoder : TableEncoder or None
-        Rules from the columns of a table to the inputs of the formulas; None where the columns are the inputs.
-    """
-
-    front: Front
-    chosen: int
-    target: str
-    X: np.ndarray
-    y: np.ndarray
-    notes: tuple[str, ...]
+    front: Front  # the formulas
+    chosen: int  # place of the chosen one
+    target: str  # name of the quantity that the formulas give
+    X: np.ndarray  # (N, d), inputs
+    y: np.ndarray  # (N,), target
+    notes: tuple[str, ...]  # sentences about the search
+    # rules from the columns of a table to the inputs of the formulas; None where the columns are the inputs
     encoder: TableEncoder | None = None
 
     @classmethod
@@ -79,7 +62,8 @@ class FormulaList:
     @property
     def accuracy(self) -> list[str]:
         """Sentences with the errors of the chosen formula."""
-        entry, variance = self.best, self.front.variance
+        entry = self.best
+        variance = self.front.variance
         first = (
             f"The root mean square error is {number_text(math.sqrt(entry.loss))} (R² {_r2(entry.loss, variance)}) "
             "on the rows of the search"
@@ -134,9 +118,11 @@ class FormulaList:
 
             save(formula_front(self.front, chosen=self.chosen, target=self.target), path)
             return
-        formula, facts = self.best.formula, [*self.accuracy, *self.domain, "Written by Edgewise."]
+        formula = self.best.formula
+        facts = [*self.accuracy, *self.domain, "Written by Edgewise."]
         if ending == ".csv":
-            buffer, rows = io.StringIO(), self.rows()
+            buffer = io.StringIO()
+            rows = self.rows()
             writer = csv.DictWriter(buffer, list(rows[0]), lineterminator="\n")
             writer.writeheader()
             writer.writerows([row | {"formula": csv_cell(row["formula"])} for row in rows])
@@ -178,24 +164,13 @@ class FormulaList:
 
 @dataclass(frozen=True, eq=False)
 class FormulaFile:
-    """Formulas in a file that `edgewise formula --out x.json` wrote.
+    """Formulas in a file that `edgewise formula --out x.json` wrote."""
 
-    Parameters
-    ----------
-    front : Front
-        All formulas.
-    target : str
-        Name of the quantity that they give.
-    encoder : TableEncoder or None
-        Rules from the columns of a table to the inputs; None where the columns are the inputs.
-    content : dict
-        Everything in the file.
-    """
-
-    front: Front
-    target: str
+    front: Front  # all formulas
+    target: str  # name of the quantity that they give
+    # rules from the columns of a table to the inputs; None where the columns are the inputs
     encoder: TableEncoder | None
-    content: dict[str, Any]
+    content: dict[str, Any]  # everything in the file
 
     @classmethod
     def read(cls, path: Path) -> FormulaFile:
@@ -210,7 +185,10 @@ class FormulaFile:
             content = json.loads(read_bytes(path))
             front = front_from_fields(content["stored"], len(content["stored"]["names"]))
             table = content["table"]
-            encoder = None if table is None else TableEncoder.from_json(table)
+            if table is None:
+                encoder = None
+            else:
+                encoder = TableEncoder.from_json(table)
             return cls(front, str(content["target"]), encoder, content)
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise CheckpointError(

@@ -18,29 +18,18 @@ from edgewise.presentation import counted
 from edgewise.tables import Table, TableEncoder
 from edgewise.tables.target import Target
 
-LEVEL = 0.9  # coverage of the prediction intervals; a choice
+LEVEL = 0.9  # coverage of the prediction intervals
 
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A fitted estimator with the rules to read a table for it.
+    """A fitted estimator with the rules to read a table for it."""
 
-    Parameters
-    ----------
-    path : Path
-        The model file.
-    estimator : KANRegressor or KANClassifier
-        The fitted estimator.
-    encoder : TableEncoder or None
-        Rules from columns to inputs, and the target; None for an estimator that was fitted in Python to plain arrays.
-    fit_facts : dict
-        Facts that `edgewise fit` stored: scores, numbers of rows, command.
-    """
-
-    path: Path
-    estimator: KANRegressor | KANClassifier
+    path: Path  # the model file
+    estimator: KANRegressor | KANClassifier  # the fitted estimator
+    # rules from columns to inputs, and the target; None for an estimator that was fitted in Python to plain arrays
     encoder: TableEncoder | None
-    fit_facts: dict[str, Any]
+    fit_facts: dict[str, Any]  # facts that `edgewise fit` stored: scores, numbers of rows, command
 
     @property
     def labels(self) -> tuple[int | str, ...]:
@@ -55,12 +44,16 @@ class Model:
     def names(self) -> tuple[str, ...] | None:
         """Names of the inputs of the network; None if the model was trained without names."""
         plain = self.encoder is None and not hasattr(self.estimator, "feature_names_in_")
-        return None if plain else self.estimator.encoder_.formula_names
+        if plain:
+            return None
+        return self.estimator.encoder_.formula_names
 
     @property
     def target(self) -> str:
         """Name of the column that is predicted."""
-        return "prediction" if self.encoder is None else self.encoder.target.name
+        if self.encoder is None:
+            return "prediction"
+        return self.encoder.target.name
 
     @property
     def output_count(self) -> int:
@@ -73,13 +66,7 @@ class Model:
         return [str(label) for label in self.labels] or ([self.target] if self.output_count == 1 else None)
 
     def inputs(self, table: Table) -> tuple[Table, list[str]]:
-        """Return the rows of a table as the estimator reads them, and sentences about rows that are not as in training.
-
-        Raises
-        ------
-        InputError
-            A column is missing, or holds another kind of values than in training.
-        """
+        """Return the rows of a table as the estimator reads them, and sentences about rows unlike those of training."""
         encoder = self.estimator.encoder_
         if self.names is None and len(table.names) != len(encoder.names):
             raise InputError(
@@ -98,13 +85,7 @@ class Model:
 
 
 def open_model(path: Path | Written) -> Model:
-    """Open a model.
-
-    Raises
-    ------
-    FileError, CheckpointError, InputError
-        The file does not contain an estimator.
-    """
+    """Open a model."""
     if isinstance(path, Written):
         if path.kind is not Kind.model:
             raise InputError(f"MODEL must be a model of a table, got {path.file}, a {path.kind}")
@@ -114,14 +95,18 @@ def open_model(path: Path | Written) -> Model:
     encoder = None
     if "table" in extra:
         encoder = TableEncoder.from_json(extra["table"])
-        expected, count = estimator.model_.config.width[0], len(encoder.feature_names)
+        expected = estimator.model_.config.width[0]
+        count = len(encoder.feature_names)
         if expected != count or isinstance(estimator, KANClassifier) != (encoder.task == "classification"):
             raise CheckpointError(
                 f"model file {path} must describe a table with {expected} inputs for its network, got one with {count} "
                 f"for {encoder.task}"
             )
     elif hasattr(estimator, "feature_names_in_"):  # saved from Python, where it was fitted to a frame
-        labels = tuple(estimator.classes_.tolist()) if isinstance(estimator, KANClassifier) else ()
+        if isinstance(estimator, KANClassifier):
+            labels = tuple(estimator.classes_.tolist())
+        else:
+            labels = ()
         names = estimator.target_names_
         target = Target(
             names[0] if len(names) == 1 else "prediction", "classification" if labels else "regression", labels

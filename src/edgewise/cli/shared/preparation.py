@@ -24,8 +24,8 @@ from edgewise.tables import Table, TableEncoder
 from edgewise.tables.batches import Batches
 from edgewise.tables.cells import quoted
 
-MOST_TEST = 0.9  # share of test rows; a choice: a model of fewer than a tenth of the rows does not represent the table
-MOST_NAMES = 20  # columns that an error lists (a choice: what is read at a glance)
+MOST_TEST = 0.9  # share of test rows: a model of fewer than a tenth of the rows does not represent the table
+MOST_NAMES = 20  # columns that an error lists (what is read at a glance)
 DECIMAL_COMMAS = "Semicolons divide the columns, so numbers have decimal commas: 1,5 is one and a half."
 
 
@@ -56,16 +56,14 @@ class FitJob(TableJob):
     hidden: tuple[int, ...] | None = None
     grid_size: int | None = None
     effort: str = "normal"
-    budget: float | None = None
     time_limit: float | None = None
     compare: str = "quick"
     formulas: float = 20.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for option, value in (("--budget", self.budget), ("--time-limit", self.time_limit)):
-            if value is not None and not 0 < value < math.inf:
-                raise InputError(f"{option} must be a positive number, got {value:g}")
+        if self.time_limit is not None and not 0 < self.time_limit < math.inf:
+            raise InputError(f"--time-limit must be a positive number, got {self.time_limit:g}")
         if not 0 <= self.formulas < math.inf:
             raise InputError(f"--formulas must be a number of seconds, or 0 for no search, got {self.formulas:g}")
 
@@ -102,66 +100,42 @@ class FormulaJob:
 
 @dataclass(frozen=True, eq=False)
 class PreparedTable:
-    """A table that is ready to train on.
+    """A table that is ready to train on."""
 
-    Parameters
-    ----------
-    source : Source
-        The table as it was read.
-    encoder : TableEncoder
-        Rules from columns to inputs, learned from the training rows.
-    labels : tuple
-        Classes as the estimator receives them; empty for regression.
-    frame : Table of N rows
-        The columns that are used, of all rows with a known target, as the estimator reads them.
-    X : ndarray of shape (N, d)
-        The same as numbers, for the other models and for formulas.
-    y : ndarray of shape (N,)
-        Numbers or labels.
-    rows : ndarray of shape (N,)
-        Number of each row in the file.
-    train, test : ndarray
-        Positions of the training and test rows in X.
-    group : str or None
-        Column of group labels.
-    groups : ndarray of shape (N,) or None
-        Number of each row's group.
-    ids : ndarray of shape (N,) or None
-        The column that names the rows, as text, numbers or None where it is empty.
-    notes : list of str
-        Sentences about the columns and the target.
-    large : LargeTable, optional
-        The table, if it is too large for memory and all else here is a sample of it.
-    """
-
-    source: Source
-    encoder: TableEncoder
-    labels: tuple[int | str, ...]
-    frame: Table
-    X: np.ndarray
-    y: np.ndarray
-    rows: np.ndarray
-    train: np.ndarray
+    source: Source  # the table as it was read
+    encoder: TableEncoder  # rules from columns to inputs, learned from the training rows
+    labels: tuple[int | str, ...]  # classes as the estimator receives them; empty for regression
+    frame: Table  # the columns that are used, of all rows with a known target, as the estimator reads them
+    X: np.ndarray  # (N, d), the same as numbers, for the other models and for formulas
+    y: np.ndarray  # (N,), numbers or labels
+    rows: np.ndarray  # (N,), number of each row in the file
+    train: np.ndarray  # positions of the training and test rows in X
     test: np.ndarray
-    group: str | None
-    groups: np.ndarray | None = None
-    ids: np.ndarray | None = None
-    notes: list[str] = field(default_factory=list)
-    large: LargeTable | None = None
+    group: str | None  # column of group labels
+    groups: np.ndarray | None = None  # (N,), number of each row's group
+    ids: np.ndarray | None = None  # (N,), the column that names the rows, as text, numbers or None where it is empty
+    notes: list[str] = field(default_factory=list)  # sentences about the columns and the target
+    large: LargeTable | None = None  # the table, if it is too large for memory and all else here is a sample of it
 
     @property
     def table_rows(self) -> int:
         """Number of rows of the whole table."""
-        return self.source.table.n_rows if self.large is None else self.large.rows
+        if self.large is None:
+            return self.source.table.n_rows
+        return self.large.rows
 
     @property
     def training_rows(self) -> int:
         """Number of rows that the model is fitted to."""
-        return len(self.train) if self.large is None else self.large.training_rows
+        if self.large is None:
+            return len(self.train)
+        return self.large.training_rows
 
     def batches(self, journal: Journal | None = None) -> Batches | None:
         """Return the training rows, if they are too many for memory; the journal keeps what passes over them find."""
-        return None if self.large is None else self.large.encoded(self.encoder, journal)
+        if self.large is None:
+            return None
+        return self.large.encoded(self.encoder, journal)
 
     @property
     def task(self) -> str:
@@ -175,18 +149,14 @@ class PreparedTable:
 
 
 def prepare_table(job: TableJob) -> PreparedTable:
-    """Read, encode and split the table.
-
-    The rules for the columns, such as medians and levels, are learned from the training rows alone, so that the test
-    rows remain unseen.
-
-    Raises
-    ------
-    InputError, FileError, MissingExtraError
-        As in `read_table` and `TableEncoder.fit`.
-    """
+    """Read, encode and split the table."""
+    # The rules for the columns, such as medians and levels, are learned from the training rows alone, so that the test
+    # rows remain unseen.
     large = large_table(job.data, job.target, job.task, job.test, job.seed, job.group)
-    source = open_source(job.data, job.delimiter) if large is None else large.source
+    if large is None:
+        source = open_source(job.data, job.delimiter)
+    else:
+        source = large.source
     target = source.target if job.target is None else job.target
     if target is None:
         names = source.table.names
@@ -202,11 +172,15 @@ def prepare_table(job: TableJob) -> PreparedTable:
     y = whole.encode_target(table)
     labels = y if whole.task == "classification" else None
     if large is None:
-        groups = None if group is None else _group_codes(source.table, group, table.rows)
+        if group is None:
+            groups = None
+        else:
+            groups = _group_codes(source.table, group, table.rows)
         train, test = split_rows(len(y), job.test, job.seed, labels=labels, groups=groups)
     else:
         groups = large.groups
-        train, test = np.arange(large.training), np.arange(large.training, len(y))
+        train = np.arange(large.training)
+        test = np.arange(large.training, len(y))
     encoder = TableEncoder.fit(table.take(train), target, task=whole.task, keep=job.features)
     # The notes about the target count the rows and classes of the whole table.
     notes = [note for note in whole.notes if not note.startswith("Column")]
@@ -219,7 +193,10 @@ def prepare_table(job: TableJob) -> PreparedTable:
     classes: tuple[int | str, ...] = tuple(str(c) if isinstance(c, float) else c for c in whole.classes)
     if labels is not None:
         y = np.array(classes, dtype=object if isinstance(classes[0], str) else np.int64)[labels]
-    ids = None if job.id is None else column_at(source.table, job.id, table.rows, "--id")
+    if job.id is None:
+        ids = None
+    else:
+        ids = column_at(source.table, job.id, table.rows, "--id")
     frame = table.select(encoder.columns)
     notes = [*([DECIMAL_COMMAS] if table.decimal == "," else []), *notes, *messages]
     notes += [] if large is None else large.notes
@@ -228,13 +205,7 @@ def prepare_table(job: TableJob) -> PreparedTable:
 
 
 def prepare_for_fit(job: FitJob, folder: ResultFolder | None, screen: Screen) -> PreparedTable:
-    """Read the table of `edgewise fit`, check the folder for the results, and say what was read.
-
-    Raises
-    ------
-    InputError, FileError, MissingExtraError
-        As in `prepare_table` and `ResultFolder.check`; also for a folder with the model of another table.
-    """
+    """Read the table of `edgewise fit`, check the folder for the results, and say what was read."""
     if folder is not None:
         folder.check()
     prepared = prepare_table(job)
@@ -266,13 +237,7 @@ def assist_fit(job: FitJob) -> None:
 
 
 def read_for_formulas(job: FormulaJob) -> PreparedTable | tuple[Written, Table]:
-    """Return the table of `edgewise formula`, prepared; or the model and its table, if there is one.
-
-    Raises
-    ------
-    InputError, FileError, MissingExtraError
-        As in `prepare_table`, `find_written` and `open_source`; also for a target of classes.
-    """
+    """Return the table of `edgewise formula`, prepared; or the model and its table, if there is one."""
     if job.data is not None:
         return find_written(job.model), open_sampled(job.data, job.table.delimiter).table
     prepared = prepare_table(job.table)
@@ -288,7 +253,8 @@ def split_sentence(job: TableJob, prepared: PreparedTable) -> str:
         how = f"chosen by {prepared.group!r}, so that no group is divided"
     elif prepared.labels:
         how = "chosen at random within each class"
-    train, test = counted(prepared.training_rows, "training row"), counted(len(prepared.test), "test row")
+    train = counted(prepared.training_rows, "training row")
+    test = counted(len(prepared.test), "test row")
     if prepared.large is not None:
         test += f" of {counted(prepared.large.test_rows, 'held-out row')}"
         how = how if prepared.group else "chosen at random"
@@ -297,7 +263,8 @@ def split_sentence(job: TableJob, prepared: PreparedTable) -> str:
 
 def _choose_columns(job: TableJob, source: Source, target: str) -> tuple[Table, str | None]:
     """Return the table with the inputs and the target, and the name of the group column."""
-    table, group = source.table, source.group if job.group is None else job.group
+    table = source.table
+    group = source.group if job.group is None else job.group
     for option, name in (("--group", group), ("--target", target), ("--id", job.id)):
         if name is not None:
             select_columns(table, [name], option)
@@ -336,7 +303,8 @@ def collect_warnings() -> Iterator[list[str]]:
         yield sentences
     for one in caught:
         text = " ".join(str(one.message).split())
-        text = text if issubclass(one.category, EdgewiseWarning) else f"{one.category.__name__}: {text}"
+        if not issubclass(one.category, EdgewiseWarning):
+            text = f"{one.category.__name__}: {text}"
         text = text[:1].upper() + text[1:]
         if text not in sentences:
             sentences.append(text)

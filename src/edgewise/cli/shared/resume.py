@@ -38,18 +38,9 @@ def run_facts(command: str, job: Any, **files: str | None) -> dict[str, Any]:
 def unfinished_run(
     out: str | None, facts: Mapping[str, Any], screen: Screen, *, resume: bool, is_file: bool = False
 ) -> Iterator[Journal | None]:
-    """Yield the journal of a run; None for a run without --out, of which nothing is kept.
-
-    The body calls `Journal.remove` when the run has ended well. Otherwise the journal stays, unless the run was so
-    short that nothing has been written into it. It is in the folder of --out, or beside a file.
-
-    Raises
-    ------
-    InputError
-        `resume` without --out.
-    FileError
-        There is no unfinished run in --out, or it had other options or other files.
-    """
+    """Yield the journal of a run; None for a run without --out, of which nothing is kept."""
+    # The body calls `Journal.remove` when the run has ended well. Otherwise the journal stays, unless the run was so
+    # short that nothing has been written into it. It is in the folder of --out, or beside a file.
     if out is None:
         if resume:
             raise InputError("--resume needs --out, where the unfinished run is")
@@ -85,7 +76,10 @@ def unfinished_run(
 
 def each_once(journal: Journal | None, name: str, results: Iterator[BaselineResult]) -> Iterator[BaselineResult]:
     """Yield the results of a model, from the journal if they are there; keep them otherwise."""
-    known = None if journal is None else journal.recall(f"model {name}")
+    if journal is None:
+        known = None
+    else:
+        known = journal.recall(f"model {name}")
     if known is not None:
         for number, facts in enumerate(known.facts["results"]):
             prediction = known.arrays.get(str(number), facts["prediction"])
@@ -101,9 +95,11 @@ def each_once(journal: Journal | None, name: str, results: Iterator[BaselineResu
         yield result
     if journal is None:
         return
-    stored, arrays = [], {}
+    stored = []
+    arrays = {}
     for number, result in enumerate(made):
-        facts, prediction = asdict(result), result.prediction
+        facts = asdict(result)
+        prediction = result.prediction
         if prediction is not None and prediction.dtype.kind in "biuf":
             arrays[str(number)] = prediction
         texts = prediction is not None and prediction.dtype.kind not in "biuf"

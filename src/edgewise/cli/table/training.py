@@ -17,7 +17,6 @@ from edgewise.cli.shared.preparation import FitJob, PreparedTable, collect_warni
 from edgewise.cli.shared.resume import each_once
 from edgewise.cli.terminal.interrupts import finish
 from edgewise.compare.baselines import FULL, QUICK, BaselineResult, iterate_baselines, measures, standard_error
-from edgewise.datasets.slope_rule import SLOPE_COLUMNS, SlopeRule
 from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.estimator.equations import FEWEST, table_front
 from edgewise.estimator.storage import load_estimator
@@ -31,42 +30,19 @@ COMPARED = {"quick": QUICK, "full": FULL, "none": ()}  # the models of --compare
 
 @dataclass(frozen=True, eq=False)
 class TrainedModel:
-    """The KAN with its predictions of the test rows.
+    """The KAN with its predictions of the test rows."""
 
-    Parameters
-    ----------
-    estimator : KANRegressor or KANClassifier
-        The fitted estimator.
-    prediction : ndarray of shape (N_test,)
-        Predicted numbers or labels.
-    probabilities : ndarray of shape (N_test, C) or None
-        Probabilities in the order of the classes; None for regression.
-    metrics : dict of str to float
-        Measures on the test rows, R² or the accuracy first.
-    error : float
-        Standard error of the first measure.
-    seconds : float
-        Wall time of the training.
-    notes : tuple of str
-        Warnings of the training.
-    coverage : float or None
-        Share of the test rows within their 90 % intervals; None for a model without intervals.
-    interval : tuple of two ndarrays of shape (N_test,), or None
-        Ends of these intervals.
-    ended : bool
-        Whether Ctrl-C met the scoring after the training, so that nothing else is begun.
-    """
-
-    estimator: KANRegressor | KANClassifier
-    prediction: np.ndarray
-    probabilities: np.ndarray | None
-    metrics: dict[str, float]
-    error: float
-    seconds: float
-    notes: tuple[str, ...] = ()
+    estimator: KANRegressor | KANClassifier  # the fitted estimator
+    prediction: np.ndarray  # (N_test,), predicted numbers or labels
+    probabilities: np.ndarray | None  # (N_test, C), probabilities in the order of the classes; None for regression
+    metrics: dict[str, float]  # measures on the test rows, R² or the accuracy first
+    error: float  # standard error of the first measure
+    seconds: float  # wall time of the training
+    notes: tuple[str, ...] = ()  # warnings of the training
+    # share of the test rows within their 90 % intervals; None for a model without intervals
     coverage: float | None = None
-    interval: tuple[np.ndarray, np.ndarray] | None = None
-    ended: bool = False
+    interval: tuple[np.ndarray, np.ndarray] | None = None  # (N_test,), ends of these intervals
+    ended: bool = False  # whether Ctrl-C met the scoring after the training, so that nothing else is begun
 
     @property
     def score(self) -> float:
@@ -92,15 +68,17 @@ def train_model(
         hidden="auto" if job.hidden is None else job.hidden,
         grid_size="auto" if job.grid_size is None else job.grid_size,
         effort=job.effort,
-        budget=job.budget,
         on_interrupt="keep",
         time_limit=job.time_limit,
         random_state=job.seed,
-        progress=progress,
     )
+    estimator._progress = progress
     start = time.perf_counter()
     with collect_warnings() as notes:
-        groups = None if prepared.groups is None else prepared.groups[prepared.train]
+        if prepared.groups is None:
+            groups = None
+        else:
+            groups = prepared.groups[prepared.train]
         if groups is not None and (groups == groups[0]).all():
             groups = None  # the other one is for the test
         if (batches := prepared.batches(journal)) is not None:
@@ -115,11 +93,15 @@ def scored(
     prepared: PreparedTable, estimator: KANRegressor | KANClassifier, seconds: float, notes: Sequence[str]
 ) -> TrainedModel:
     """Return a fitted KAN with its predictions of the test rows, whose warnings join the notes of the training."""
-    X_test, truth = prepared.frame[prepared.test], prepared.y[prepared.test]
+    X_test = prepared.frame[prepared.test]
+    truth = prepared.y[prepared.test]
 
     def predicted() -> tuple[np.ndarray, np.ndarray | None, tuple[np.ndarray, np.ndarray] | None]:
         known = isinstance(estimator, KANRegressor) and has_intervals(estimator)
-        interval = estimator.predict_interval(X_test, LEVEL) if known else None
+        if known:
+            interval = estimator.predict_interval(X_test, LEVEL)
+        else:
+            interval = None
         return *predict_rows(estimator, X_test, prepared.labels), interval
 
     with collect_warnings() as more:
@@ -144,29 +126,15 @@ def scored(
 def compare_models(
     job: FitJob, prepared: PreparedTable, progress: ProgressCallback | None = None, journal: Journal | None = None
 ) -> Iterator[BaselineResult]:
-    """Yield the results of the other models on the same split; for the knot table also those of the slope rule.
+    """Yield the results of the other models on the same split.
 
     Results that are in the journal are not computed again.
     """
-    train, test, names = prepared.train, prepared.test, prepared.encoder.feature_names
-    is_knots = prepared.source.name == "knots" and prepared.target == "signature" and bool(prepared.labels)
-    if is_knots and set(SLOPE_COLUMNS) <= set(names):
-        start = time.perf_counter()
-        translations = prepared.X[:, [names.index(column) for column in SLOPE_COLUMNS]]
-        rule = SlopeRule.fit(translations[train], prepared.y[train].astype(np.float64))
-        prediction = rule.predict(translations[test])
-        metrics = measures(prepared.task, prepared.y[test], prediction)
-        yield BaselineResult(
-            "slope rule",
-            metrics["accuracy"],
-            metrics,
-            parameters=2,
-            seconds=time.perf_counter() - start,
-            settings={"factor": rule.factor, "offset": rule.offset},
-            error=standard_error(prepared.task, prepared.y[test], prediction),
-            prediction=prediction,
-        )
-    X, y, task = prepared.X, prepared.y, prepared.task
+    train = prepared.train
+    test = prepared.test
+    X = prepared.X
+    y = prepared.y
+    task = prepared.task
     for name in COMPARED[job.compare]:
         rows = X[train], y[train], X[test], y[test]
         found = iterate_baselines(*rows, task=task, seed=job.seed, models=[name], progress=progress)
@@ -175,21 +143,11 @@ def compare_models(
 
 @dataclass(frozen=True, eq=False)
 class FitFormulas:
-    """Formulas that were found during a fit.
+    """Formulas that were found during a fit."""
 
-    Parameters
-    ----------
-    formulas : FormulaList
-        The formulas, with the training rows.
-    score : float
-        R² of the chosen one on the test rows; NaN where it is not finite.
-    seconds : float
-        Wall time of the search.
-    """
-
-    formulas: FormulaList
-    score: float
-    seconds: float
+    formulas: FormulaList  # the formulas, with the training rows
+    score: float  # R² of the chosen one on the test rows; NaN where it is not finite
+    seconds: float  # wall time of the search
 
     @property
     def equation(self) -> str:
@@ -208,7 +166,10 @@ class FitFormulas:
     def sentences(self) -> tuple[str, ...]:
         """Return the chosen formula, then sentences about its accuracy and its domain."""
         formulas = self.formulas
-        score = f"{self.score:.4g}".replace("-", "\N{MINUS SIGN}") if math.isfinite(self.score) else "–"
+        if math.isfinite(self.score):
+            score = f"{self.score:.4g}".replace("-", "\N{MINUS SIGN}")
+        else:
+            score = "–"
         return (
             self.equation,
             f"On the test rows the R² of this formula is {score}. {' '.join(formulas.accuracy)}",
@@ -245,14 +206,16 @@ def find_formulas(
     if not isinstance(estimator, KANRegressor) or not job.formulas > 0 or len(prepared.train) < FEWEST:
         return None
     start = time.perf_counter()
-    X, y = prepared.X[prepared.train], prepared.y[prepared.train]
+    X = prepared.X[prepared.train]
+    y = prepared.y[prepared.train]
     with collect_warnings():
         names = prepared.encoder.formula_names
         front = table_front(X, y, names, job.formulas, estimator, progress, journal=journal)
     estimator.equations_ = front  # stored in the model file
     seconds = time.perf_counter() - start
     formulas = FormulaList.from_front(front, prepared.target, X, y, ())
-    prediction, score = formulas.best.formula(prepared.X[prepared.test]), math.nan
+    prediction = formulas.best.formula(prepared.X[prepared.test])
+    score = math.nan
     if math.isfinite(prediction.sum()):
         score = next(iter(measures(prepared.task, prepared.y[prepared.test], prediction).values()))
     return FitFormulas(formulas, score, seconds)

@@ -21,18 +21,18 @@ from edgewise.ops.splines.knots import extend
 from edgewise.settings import ABOVE_ZERO
 
 FEATURE_DEGREE = 3  # Degree of the splines: cubic splines are the usual choice for smooth curves.
-# Inputs, at most, whose pairs are features. A choice: beyond, the pairs are too many to fit together.
+# Inputs, at most, whose pairs are features: beyond, the pairs are too many to fit together.
 MOST_PAIRED_FEATURES = 7
-# Smallest absolute value, relative to the largest, that a denominator has. A choice: below, a ratio is almost singular.
+# Smallest absolute value, relative to the largest, that a denominator has: below, a ratio is almost singular.
 SMALLEST_DENOMINATOR = 1e-2
 
-ALWAYS_RELEVANT = 4  # Up to so many inputs are all kept: a search with four is fast. A choice.
-# Columns of a linear model, at most, as a share of the rows. A choice that leaves residuals.
+ALWAYS_RELEVANT = 4  # Up to so many inputs are all kept: a search with four is fast.
+# Columns of a linear model, at most, as a share of the rows, so that residuals are left.
 LINEAR_COLUMN_SHARE = 0.35
 # F statistic from which an input is relevant. An irrelevant input has F near 1; the largest of a hundred, with as few
 # degrees of freedom as here, stays below 3.
 RELEVANT_F = 4.0
-RELEVANCE_INTERVALS = 10  # Knot intervals of the curves that test relevance. A choice between resolution and power.
+RELEVANCE_INTERVALS = 10  # Knot intervals of the curves that test relevance.
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +115,9 @@ def candidate_features(x: np.ndarray, inputs: Sequence[int], most_paired: int = 
         return bool(size.min() > SMALLEST_DENOMINATOR * size.max())
 
     for i, j in combinations(inputs, 2):
-        a, b, both = Variable(i), Variable(j), frozenset((i, j))
+        a = Variable(i)
+        b = Variable(j)
+        both = frozenset((i, j))
         features.append(Feature(Add((a, Multiply((MINUS_ONE, b)))), both, x[:, i] - x[:, j]))
         features.append(Feature(Add((a, b)), both, x[:, i] + x[:, j]))
         features.append(Feature(Multiply((a, b)), both, x[:, i] * x[:, j]))
@@ -149,7 +151,10 @@ def spline_columns(values: np.ndarray, size: int) -> np.ndarray:
     even = np.linspace(values.min(), values.max(), size + 1)
     ends = 0.5 * ends + 0.5 * even
     if spread <= 0 or float(np.diff(ends).min()) <= 1e-9 * spread:
-        ends = even if spread > 0 else values.min() + np.linspace(-1, 1, size + 1)
+        if spread > 0:
+            ends = even
+        else:
+            ends = values.min() + np.linspace(-1, 1, size + 1)
     knots = extend(torch.as_tensor(ends)[None], FEATURE_DEGREE)
     columns = basis(torch.as_tensor(values)[:, None], knots, FEATURE_DEGREE)[:, 0].numpy()[:, :-1]
     return columns - columns.mean(0)
@@ -212,7 +217,8 @@ def _f_without_each(scaled: np.ndarray, y: np.ndarray, inputs: Sequence[int]) ->
     total = float(y @ y)
 
     def sum_of_squares(columns: np.ndarray) -> float:
-        gram, right = model.gram[np.ix_(columns, columns)], model.right[columns]
+        gram = model.gram[np.ix_(columns, columns)]
+        right = model.right[columns]
         return max(total - float(right @ np.linalg.solve(gram, right)), 0.0)
 
     count = len(model.owners)
@@ -228,23 +234,7 @@ def _f_without_each(scaled: np.ndarray, y: np.ndarray, inputs: Sequence[int]) ->
 class _LinearModel:
     """Normal equations of curves of single inputs and products of two polynomials, as many as the rows allow.
 
-    Parameters
-    ----------
-    scaled : ndarray, shape (N, columns)
-        The rows, scaled to [-1, 1].
-    y : ndarray, shape (N,)
-        The target.
-    inputs : sequence of int
-        The columns to use.
-    most_intervals : int
-        Knot intervals of each curve, at most.
-
-    Attributes
-    ----------
-    owners : list of frozenset of int
-        The inputs that each column of the model depends on.
-    gram, right : ndarray
-        Matrix and right-hand side of the normal equations.
+    Shapes: scaled (N, columns), y (N,).
     """
 
     def __init__(self, scaled: np.ndarray, y: np.ndarray, inputs: Sequence[int], most_intervals: int):

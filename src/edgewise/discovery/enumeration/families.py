@@ -10,8 +10,8 @@ import numpy as np
 from edgewise.formulas.algebra import MINUS_ONE
 from edgewise.formulas.expression import Add, Call, Expression, Multiply, Number, Power
 
-# Grids of a times the standard deviation of h. Choices: two frequencies less than half an oscillation apart over a
-# range of four deviations lead a fit to the same one; other curves are wide, and a fit comes from factors of two away.
+# Grids of a times the standard deviation of h: two frequencies less than half an oscillation apart over a range of four
+# deviations lead a fit to the same one; other curves are wide, and a fit comes from factors of two away.
 FREQUENCIES = np.arange(1, 31) * 0.4
 PHASES = np.arange(4) * np.pi / 4
 RATES = np.array([-4.0, -2.0, -1.0, -0.5, -0.2, 0.2, 0.5, 1.0, 2.0, 4.0])
@@ -22,21 +22,11 @@ MARGINS = np.array([0.05, 0.2, 0.5, 1.0, 2.0, 5.0])  # Distances of a pole or br
 
 
 class Member(NamedTuple):
-    """A curve of h with constants from a grid.
+    """A curve of h with constants from a grid."""
 
-    Parameters
-    ----------
-    place : int
-        Which h.
-    name : str
-        The function: a name of `FUNCTIONS`, "sqrt", "/" for the reciprocal or "/sqrt" for that of the root.
-    slope, shift : float
-        a and b of f(a h + b).
-    """
-
-    place: int
-    name: str
-    slope: float
+    place: int  # which h
+    name: str  # the function: a name of `FUNCTIONS`, "sqrt", "/" for the reciprocal or "/sqrt" for that of the root
+    slope: float  # a and b of f(a h + b)
     shift: float
 
     def expression(self, h: Expression) -> Expression:
@@ -44,7 +34,10 @@ class Member(NamedTuple):
         scaled = h
         if self.slope != 1:
             scaled = Multiply((MINUS_ONE if self.slope == -1 else Number(self.slope), h))
-        inner = scaled if self.name == "exp" else Add((scaled, Number(self.shift)))
+        if self.name == "exp":
+            inner = scaled
+        else:
+            inner = Add((scaled, Number(self.shift)))
         if self.name in POWERS_OF_LINES:
             return Power(inner, POWERS_OF_LINES[self.name])
         return Call(self.name, inner)
@@ -52,7 +45,8 @@ class Member(NamedTuple):
 
 def family_members(values: np.ndarray, operators: Sequence[str]) -> tuple[list[Member], np.ndarray]:
     """All curves of the grids for some h with values (H, P), by permitted functions, and their values (members, P)."""
-    members, rows = [], []
+    members = []
+    rows = []
     with np.errstate(all="ignore"):
         for place, h in enumerate(values):
             for name, slope, shift in _constants(h, set(operators)):
@@ -69,7 +63,8 @@ def family_members(values: np.ndarray, operators: Sequence[str]) -> tuple[list[M
 
 def _constants(h: np.ndarray, operators: set[str]) -> Iterator[tuple[str, float, float]]:
     """Names, slopes and shifts of the curves of one h."""
-    deviation, middle = float(np.std(h)), float(np.median(h))
+    deviation = float(np.std(h))
+    middle = float(np.median(h))
     if not deviation > 0:
         return
     if operators & {"sin", "cos"}:

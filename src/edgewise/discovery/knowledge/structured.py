@@ -21,40 +21,28 @@ from edgewise.formulas.constants import free_places, without_redundant_constants
 from edgewise.formulas.expression import Expression, Number, constant_values, evaluate, walk, with_constants
 from edgewise.presentation import percent_text
 
-SMOOTH_FUNCTIONS_SHARE = 0.15  # Share of the time for the smooth functions of a round. A choice: they take seconds.
-FIRST_ROUND_SHARE = 0.35  # Share of the time for the first round, without a genetic search. A choice.
-STRUCTURE_ROUNDS = 3  # Rounds, at most. A choice: the second has exact targets where the first has one exact law.
-MOST_PART_COMBINATIONS = 64  # Combinations of laws that are judged in a round, at most. A choice for time.
+SMOOTH_FUNCTIONS_SHARE = 0.15  # Share of the time for the smooth functions of a round: they take seconds.
+FIRST_ROUND_SHARE = 0.35  # Share of the time for the first round, without a genetic search.
+STRUCTURE_ROUNDS = 3  # Rounds, at most: the second has exact targets where the first has one exact law.
+MOST_PART_COMBINATIONS = 64  # Combinations of laws that are judged in a round, at most.
 # A law is good enough for a part, and its search ends soon after, once its error is this multiple of that of the part's
-# target. A choice: an exact law has exactly that error.
+# target: an exact law has exactly that error.
 ENOUGH_FOR_PART = 1.1
-CLEAN_NOISE = 1e-3  # Relative error of a target below which it is that of smooth functions, not of noise. A choice.
+CLEAN_NOISE = 1e-3  # Relative error of a target below which it is that of smooth functions, not of noise.
 # Ratio of the held-out error of the structure to that of a model without it, from which on the data contradict the
-# structure, if a paired test agrees. A choice: smooth models of different kinds differ by less on data with noise.
+# structure, if a paired test agrees: smooth models of different kinds differ by less on data with noise.
 CONTRADICTION = 2.0
-CONSTANT_STARTS = 30  # Random starts of a structure that has only constants; a choice, each takes a few milliseconds.
+CONSTANT_STARTS = 30  # Random starts of a structure that has only constants; each takes a few milliseconds.
 
 
 @dataclass
 class StructuredEngine:
-    """One run of the search for laws of a known structure, with the interface of `Engine`.
+    """One run of the search for laws of a known structure, with the interface of `Engine`."""
 
-    Parameters
-    ----------
-    archive : Archive
-        Of the whole problem.
-    clock : Clock
-        The time of the run.
-    stages : Stages
-        The stages, which search for each unknown function.
-    template : Template
-        The structure.
-    """
-
-    archive: Archive
-    clock: Clock
-    stages: Stages
-    template: Template
+    archive: Archive  # of the whole problem
+    clock: Clock  # the time of the run
+    stages: Stages  # the stages, which search for each unknown function
+    template: Template  # the structure
 
     def __post_init__(self) -> None:
         self.failures: list[str] = []
@@ -67,7 +55,10 @@ class StructuredEngine:
             self._fit_constants()
             return
         for number in range(STRUCTURE_ROUNDS):
-            clock = self.clock.part(FIRST_ROUND_SHARE) if number == 0 else self.clock
+            if number == 0:
+                clock = self.clock.part(FIRST_ROUND_SHARE)
+            else:
+                clock = self.clock
             if not self._round(number, clock) or self._is_done() or (number and self._is_complete()):
                 return
 
@@ -88,7 +79,8 @@ class StructuredEngine:
         random = np.random.default_rng([6, self.archive.problem.seed])
         node = self.template.outer
         exact = [part.exact for part in walk(node) if isinstance(part, Number)]
-        values, places = np.array(constant_values(node)), free_places(node)
+        values = np.array(constant_values(node))
+        places = free_places(node)
         for number in range(CONSTANT_STARTS):
             if number and self._is_done():
                 return
@@ -135,7 +127,10 @@ class StructuredEngine:
         archive = Archive(replace(problem, options=options), clock.deadline)
         name = self.template.functions[function]
         named = Clock(clock.deadline, lambda sentence: self.clock.announce(f"{name}: {sentence}"))
-        stages = self.stages if whole else replace(self.stages, smooth=None, search=None)
+        if whole:
+            stages = self.stages
+        else:
+            stages = replace(self.stages, smooth=None, search=None)
         engine = Engine(archive, named, stages)
         engine.run()
         self.failures += engine.failures
@@ -175,14 +170,19 @@ class StructuredEngine:
         best = min(self.archive, key=lambda judged: judged.held, default=None)
         if best is not None and best.is_exact:
             return ()
-        known = [problem.held_squares(best.expression)] if best is not None else []
+        if best is not None:
+            known = [problem.held_squares(best.expression)]
+        else:
+            known = []
         known += [self._smooth.squares] if self._smooth is not None else []
         free = first_step(problem)
         if free is None or not known:
             return ()
-        squares, without = min(known, key=np.mean), free.squares
+        squares = min(known, key=np.mean)
+        without = free.squares
         shared = min(len(squares), len(without))
-        squares, without = squares[-shared:], without[-shared:]
+        squares = squares[-shared:]
+        without = without[-shared:]
         errors = [math.sqrt(float(np.mean(each)) / problem.held_variance) for each in (squares, without)]
         if errors[0] < CONTRADICTION * errors[1] or is_as_good(squares, without):
             return ()

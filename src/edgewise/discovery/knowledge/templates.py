@@ -29,43 +29,22 @@ RESERVED = {*FUNCTIONS, "sqrt", "pi", "e"}  # names that formulas know already
 
 @dataclass(frozen=True)
 class Occurrence:
-    """An unknown function with its arguments at one place of a structure.
+    """An unknown function with its arguments at one place of a structure."""
 
-    Parameters
-    ----------
-    function : int
-        Number of the function in `Template.functions`.
-    arguments : tuple of Expression
-        Expressions of the inputs.
-    """
-
-    function: int
-    arguments: tuple[Expression, ...]
+    function: int  # number of the function in `Template.functions`
+    arguments: tuple[Expression, ...]  # expressions of the inputs
 
 
 @dataclass(frozen=True)
 class Template:
-    """A structure that was read.
+    """A structure that was read."""
 
-    Parameters
-    ----------
-    text : str
-        As the user wrote it.
-    inputs : int
-        Number of inputs.
-    functions : tuple of str
-        Names of the unknown functions.
-    occurrences : tuple of Occurrence
-        Where they stand; a function may stand at several places.
-    outer : Expression
-        The structure with `Variable(inputs + k)` in place of occurrence k, and free numbers in place of the unknown
-        constants.
-    """
-
-    text: str
-    inputs: int
-    functions: tuple[str, ...]
-    occurrences: tuple[Occurrence, ...]
+    text: str  # as the user wrote it
+    inputs: int  # number of inputs
+    functions: tuple[str, ...]  # names of the unknown functions
+    occurrences: tuple[Occurrence, ...]  # where they stand; a function may stand at several places
+    # the structure with `Variable(inputs + k)` in place of occurrence k, and free numbers in place of the unknown
+    # constants
     outer: Expression
 
     def with_constants(self, values: Sequence[float]) -> Template:
@@ -73,7 +52,9 @@ class Template:
         given = iter(values)
 
         def value_of(part: Expression) -> Expression | None:
-            return Number(float(next(given))) if isinstance(part, Number) and part.exact is None else None
+            if isinstance(part, Number) and part.exact is None:
+                return Number(float(next(given)))
+            return None
 
         return replace(self, outer=exchanged(self.outer, value_of))
 
@@ -123,26 +104,16 @@ class Template:
 
 
 def read_template(text: str, names: Sequence[str]) -> Template:
-    """Read a structure.
-
-    Parameters
-    ----------
-    text : str
-        In Python's notation. A call of a name that is no function of formulas is an unknown function; any other name
-        that is no input is an unknown constant.
-    names : sequence of str
-        Names of the inputs.
-
-    Raises
-    ------
-    InputError
-        The text is no formula, has neither unknown functions nor constants, or a function without inputs.
-    """
+    """Read a structure."""
     if not isinstance(text, str) or not text.strip():
         raise InputError(f"structure must be a formula in Python's notation, got {text!r}")
-    plain, known = text.strip(), {}
+    plain = text.strip()
+    known = {}
     for k, name in enumerate(names):
-        safe = name if name.isidentifier() and name not in RESERVED else f"_column_{k}_"
+        if name.isidentifier() and name not in RESERVED:
+            safe = name
+        else:
+            safe = f"_column_{k}_"
         for quoted in (f"`{name}`", *([name] if name.startswith("[") and name.endswith("]") else [])):
             plain = plain.replace(quoted, safe)
         known[safe] = k
@@ -168,7 +139,8 @@ class _Reader(ast.NodeTransformer):
     """Replaces unknown functions and constants by placeholders, and notes them."""
 
     def __init__(self, inputs: list[str], shown: dict[str, str]) -> None:
-        self.inputs, self.shown = inputs, shown
+        self.inputs = inputs
+        self.shown = shown
         self.functions: list[str] = []
         self.occurrences: list[Occurrence] = []
         self.placeholders: list[str] = []

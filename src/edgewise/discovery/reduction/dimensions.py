@@ -48,19 +48,13 @@ Dimension = dict[str, Fraction]
 
 
 def dimension(unit: str, name: str = "unit") -> Dimension:
-    """Exponents of the base units of a unit, without zeros; empty for a number without a unit.
-
-    A unit has products and quotients with exponents, as "kg m/s^2"; only the factor after a slash divides. Errors name
-    the unit by `name`.
-
-    Raises
-    ------
-    InputError
-        The text is not a unit.
-    """
+    """Exponents of the base units of a unit, without zeros; empty for a number without a unit."""
+    # A unit has products and quotients with exponents, as "kg m/s^2"; only the factor after a slash divides. Errors
+    # name the unit by `name`.
     if not isinstance(unit, str):
         raise InputError(f"units must be texts such as 'kg m/s^2', got {unit!r} for {name}")
-    text, place = unit.strip(), 0
+    text = unit.strip()
+    place = 0
     result: Dimension = {}
     while text not in NO_UNIT and place < len(text):
         found = _FACTOR.match(text, place)
@@ -91,16 +85,9 @@ def _base_units(symbol: str) -> Dimension:
 
 
 def dimensional_symmetries(names: Sequence[str], units: Mapping[str, str]) -> Iterator[Symmetry]:
-    """Yield the scalings of a law that follow from units, for each choice of the inputs that they remove.
-
-    Inputs without an entry among the units have no unit; that of the target has the name "y", and nothing is yielded
-    without it. The same symmetries have different pivots, those of small whole exponents first.
-
-    Raises
-    ------
-    InputError
-        A unit cannot be read, or no product of powers of the inputs has the unit of the target.
-    """
+    """Yield the scalings of a law that follow from units, for each choice of the inputs that they remove."""
+    # Inputs without an entry among the units have no unit; that of the target has the name "y", and nothing is yielded
+    # without it. The same symmetries have different pivots, those of small whole exponents first.
     if "y" not in units:
         return
     inputs = [dimension(units.get(name, ""), name) for name in names]
@@ -110,7 +97,10 @@ def dimensional_symmetries(names: Sequence[str], units: Mapping[str, str]) -> It
         return
     exponents = np.array([[float(each.get(base, 0)) for each in inputs] for base in bases])
     wanted = np.array([float(target.get(base, 0)) for base in bases])
-    rank = int(np.linalg.matrix_rank(exponents)) if len(names) else 0
+    if len(names):
+        rank = int(np.linalg.matrix_rank(exponents))
+    else:
+        rank = 0
     if np.linalg.matrix_rank(np.column_stack([exponents, wanted])) > rank:
         listed = ", ".join(f"{name} in {units.get(name) or '1'}" for name in names)
         raise InputError(f"units must allow a formula for y in {units['y']!r}, got {listed}")

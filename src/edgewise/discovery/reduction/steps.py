@@ -17,53 +17,34 @@ from edgewise.formulas.printing import as_text
 from edgewise.settings import ABOVE_ZERO
 
 # Data count as free of noise if the left-out error of their model is below this share of the deviation of y and exceeds
-# the estimated noise by this factor: then the error is that of the model, and another coordinate system may double it.
-# Choices: measurements are seldom that accurate, and noise of the size of the error would be most of it.
-CLEAN_ERROR, CLEAN_RATIO, CLEAN_GROWTH = 0.01, 2.0, 2.0
-CLEAN_FLOOR = 1e-5  # Relative error of a model that is always accurate enough (a choice: gradients to 1e-3).
-EDGE_SHARE = 0.02  # Rows of the largest errors that do not count: those at the edge of the data (a choice).
+# the estimated noise by this factor: then the error is that of the model, and another coordinate system may double it;
+# measurements are seldom that accurate, and noise of the size of the error would be most of it.
+CLEAN_ERROR = 0.01
+CLEAN_RATIO = 2.0
+CLEAN_GROWTH = 2.0
+CLEAN_FLOOR = 1e-5  # Relative error of a model that is always accurate enough (gradients to 1e-3).
+EDGE_SHARE = 0.02  # Rows of the largest errors that do not count: those at the edge of the data.
 
 
 @dataclass(frozen=True)
 class Change:
-    """New inputs, as expressions of the old ones, and the factor that multiplies the new target.
+    """New inputs, as expressions of the old ones, and the factor that multiplies the new target."""
 
-    Parameters
-    ----------
-    inputs : tuple of Expression
-        The inputs of the smaller problem.
-    factor : Expression
-        y of the larger problem is this times y of the smaller one.
-    sentence : str
-        What was recognised.
-    """
-
-    inputs: tuple[Expression, ...]
-    factor: Expression
-    sentence: str
+    inputs: tuple[Expression, ...]  # the inputs of the smaller problem
+    factor: Expression  # y of the larger problem is this times y of the smaller one
+    sentence: str  # what was recognised
 
 
 @dataclass(frozen=True)
 class Step:
-    """A problem on the way to fewer inputs, with its model.
-
-    Parameters
-    ----------
-    problem : LawProblem
-        The problem.
-    model : SmoothModel
-        Its model.
-    scale, held_scale : ndarray
-        Absolute value of all factors so far at the rows, so that errors compare in the unit of the first target.
-    changes : tuple of Change
-        All changes so far.
-    """
+    """A problem on the way to fewer inputs, with its model."""
 
     problem: LawProblem
     model: SmoothModel
+    # absolute value of all factors so far at the rows, so that errors compare in the unit of the first target
     scale: np.ndarray
     held_scale: np.ndarray
-    changes: tuple[Change, ...] = ()
+    changes: tuple[Change, ...] = ()  # all changes so far
 
     @cached_property
     def squares(self) -> np.ndarray:
@@ -86,7 +67,9 @@ class Step:
     def noise(self) -> float:
         """Relative noise of the data as the model estimates it; 0 if that is not most of the model's error."""
         is_small = self.error < CLEAN_FLOOR or self.model.error > CLEAN_RATIO * self.model.noise
-        return 0.0 if is_small else self.error * self.model.noise / self.model.error
+        if is_small:
+            return 0.0
+        return self.error * self.model.noise / self.model.error
 
     @property
     def is_clean(self) -> bool:
@@ -97,7 +80,9 @@ class Step:
 def first_step(problem: LawProblem) -> Step | None:
     """The problem itself with its model; None if it cannot be modelled."""
     model = fit_smooth_model(problem.x, problem.y, weights=problem.weights, seed=problem.seed)
-    return None if model is None else Step(problem, model, np.ones(len(problem.y)), np.ones(len(problem.held_y)))
+    if model is None:
+        return None
+    return Step(problem, model, np.ones(len(problem.y)), np.ones(len(problem.held_y)))
 
 
 def applied(step: Step, change: Change, fast: bool = False) -> Step | None:
@@ -106,7 +91,8 @@ def applied(step: Step, change: Change, fast: bool = False) -> Step | None:
     A fast model has the coordinates and typical parameters of the larger problem's.
     """
     problem = step.problem
-    factor, held_factor = evaluate(change.factor, problem.x), evaluate(change.factor, problem.held_x)
+    factor = evaluate(change.factor, problem.x)
+    held_factor = evaluate(change.factor, problem.held_x)
     with np.errstate(all="ignore"):
         smaller = replace(
             problem,
@@ -147,9 +133,11 @@ def is_as_accurate(larger: Step, squares: np.ndarray) -> bool:
     so the error may grow by a factor.
     """
     shared = min(len(larger.squares), len(squares))
-    before, after = larger.squares[-shared:], squares[-shared:]
+    before = larger.squares[-shared:]
+    after = squares[-shared:]
     usual = np.argsort(before + after)[: math.ceil((1 - EDGE_SHARE) * len(before))]
-    before, after = before[usual], after[usual]
+    before = before[usual]
+    after = after[usual]
     difference = after - before
     allowed = max(float(np.std(difference)) / math.sqrt(len(difference)), CLEAN_FLOOR**2 * larger.variance)
     if larger.is_clean:
@@ -186,11 +174,17 @@ def sentence_of(problem: LawProblem, changes: Sequence[Change]) -> str:
         inputs = [simplify(substituted(part, change.inputs)) for part in inputs]
     subject = quotient(factor, problem.names)
     what = " and ".join(as_text(part, problem.names) for part in inputs)
-    return f"{subject} depends on {what}" if inputs else f"{subject} is constant"
+    if inputs:
+        return f"{subject} depends on {what}"
+    return f"{subject} is constant"
 
 
 def quotient(factor: Expression, names: Sequence[str]) -> str:
     """The text y/factor."""
     shown = as_text(factor, names)
     is_simple = isinstance(factor, Variable) or shown.startswith("sqrt(")
-    return "y" if factor == ONE else f"y/{shown}" if is_simple and shown.count("(") < 2 else f"y/({shown})"
+    if factor == ONE:
+        return "y"
+    if is_simple and shown.count("(") < 2:
+        return f"y/{shown}"
+    return f"y/({shown})"

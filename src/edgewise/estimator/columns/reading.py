@@ -32,7 +32,7 @@ from edgewise.tables.frames import array_table
 BACKGROUND_ROWS = 2 * PATHS
 MARGINAL_BATCH = 1 << 16  # rows that are evaluated at once where predictions are averaged over the background
 NO_Y = "no_validation"  # scikit-learn's word for a y that it does not check
-NAMED_COLUMNS = 3  # columns that a warning names; a choice
+NAMED_COLUMNS = 3  # columns that a warning names
 
 ArrayFunction = Callable[[np.ndarray], np.ndarray]
 Rows = ArrayLike | Table  # frames of pandas, polars and pyarrow are array-like
@@ -45,30 +45,19 @@ def _rows_that(count: int, rows: int, one: str, several: str) -> str:
 
 @dataclass(frozen=True, eq=False)
 class RowCheck:
-    """Rows with missing values, unseen levels, or values outside the training range; the result of `check_rows`.
+    """Rows with missing values, unseen levels, or values outside the training range; the result of `check_rows`."""
 
-    Attributes
-    ----------
-    names : tuple of str
-        The columns of the table that the model uses.
-    outside : ndarray of bool, shape (N, columns)
-        Numbers beyond the training range by more than a quarter of it, and levels that did not occur in training.
-    missing : ndarray of bool, shape (N, columns)
-        Missing values.
-    averaged : ndarray of bool, shape (N, columns)
-        Values that no training row is like, so that predictions average over the training values of the column.
-    mostly_missing : ndarray of bool, shape (N,)
-        Rows that lack more than half of their values, and more than ten of the training rows did.
-    ranges : tuple of str
-        The training range of each column in words; "" for a category.
-    """
-
-    names: tuple[str, ...]
+    names: tuple[str, ...]  # the columns of the table that the model uses
+    # (N, columns), numbers beyond the training range by more than a quarter of it, and levels that did not occur in
+    # training
     outside: np.ndarray
-    missing: np.ndarray
+    missing: np.ndarray  # (N, columns), missing values
+    # (N, columns), values that no training row is like, so that predictions average over the training values of the
+    # column
     averaged: np.ndarray
+    # (N,), rows that lack more than half of their values, and more than ten of the training rows did
     mostly_missing: np.ndarray
-    ranges: tuple[str, ...]
+    ranges: tuple[str, ...]  # the training range of each column in words; "" for a category
 
     @property
     def flagged(self) -> np.ndarray:
@@ -91,7 +80,8 @@ class RowCheck:
                 sentences.append(f"{_rows_that(count, rows, one, several)} {what} {self._listed(columns)}")
         new = self.missing & self.averaged & ~self.mostly_missing[:, None]
         if new.any():
-            names, count = self._listed(np.flatnonzero(new.any(axis=0)), ranges=False), int(new.any(axis=1).sum())
+            names = self._listed(np.flatnonzero(new.any(axis=0)), ranges=False)
+            count = int(new.any(axis=1).sum())
             sentences.append(
                 f"{_rows_that(count, rows, 'lacks', 'lack')} {names}, where training had no missing value: the "
                 "predictions average over the training values"
@@ -138,8 +128,8 @@ class RowReader(BaseEstimator):
 
     encoder_: InputEncoder
     background_: np.ndarray
-    training_rows_: int | None  # rows with positive weight; None in files of earlier versions
-    level_counts_: tuple[tuple[int, ...], ...]  # () in files of earlier versions
+    training_rows_: int  # rows with positive weight
+    level_counts_: tuple[tuple[int, ...], ...]
     input_scaling_: AffineScaling
     feature_names_in_: np.ndarray
     target_names_: tuple[str, ...]
@@ -177,7 +167,10 @@ class RowReader(BaseEstimator):
             checked = _with_sentences(lambda: validate_data(self, X, y, **checks), X)
             rows, y = (checked, y) if y is NO_Y else checked
             count = rows.shape[1]
-            names = [f"x{i + 1}" for i in range(count)] if count > 1 else ["x"]
+            if count > 1:
+                names = [f"x{i + 1}" for i in range(count)]
+            else:
+                names = ["x"]
             table = _number_table(rows, list(map(str, getattr(self, "feature_names_in_", names))))
         else:
             if y is not NO_Y:
@@ -197,14 +190,22 @@ class RowReader(BaseEstimator):
                 raise InputError("sample_weight must have a positive entry, got only zeros")
         if loss:
             warn_of_constant(y)
-        used, used_weight = table, weight
+        used = table
+        used_weight = weight
         if weight is not None and not (weight > 0).all():
-            used, used_weight = table.take(weight > 0), weight[weight > 0]
+            used = table.take(weight > 0)
+            used_weight = weight[weight > 0]
         encoder = InputEncoder.fit(used, keep_constant=frame is None, weight=used_weight)
-        before = getattr(self, "encoder_", None) if getattr(self, "warm_start", False) else None
+        if getattr(self, "warm_start", False):
+            before = getattr(self, "encoder_", None)
+        else:
+            before = None
         # A network that goes on needs the inputs that it knows: the same levels, and days from the same first one.
         self._has_same_inputs = before is not None and before.feature_names == encoder.feature_names
-        self.encoder_ = before if before is not None and self._has_same_inputs else encoder
+        if before is not None and self._has_same_inputs:
+            self.encoder_ = before
+        else:
+            self.encoder_ = encoder
         known = self.encoder_.codes(used)
         self.training_rows_ = len(known)
         self.level_counts_ = tuple(
@@ -215,7 +216,10 @@ class RowReader(BaseEstimator):
         left_out = [note for note in self.encoder_.notes if "was left out" in note]
         if left_out:
             left = len(left_out) - NAMED_COLUMNS
-            more = f" {left} more columns were left out." if left > 0 else ""
+            if left > 0:
+                more = f" {left} more columns were left out."
+            else:
+                more = ""
             warn_caller(" ".join(left_out[:NAMED_COLUMNS]) + more)
         return self.encoder_.inputs_of(self.encoder_.codes(table)), y, weight
 
@@ -265,34 +269,13 @@ class RowReader(BaseEstimator):
         return self.encoder_.inputs_of(self._codes(X))
 
     def check_rows(self, X: Rows) -> RowCheck:
-        """Report for each row what is missing and what lies outside the training data.
-
-        Parameters
-        ----------
-        X : array-like or frame of shape (N, d)
-
-        Returns
-        -------
-        RowCheck
-            Flags for each cell, and sentences with counts; `check.flagged` marks the rows.
-
-        Examples
-        --------
-        >>> from edgewise import KANRegressor
-        >>> X = np.linspace(0, 1, 40)[:, None]
-        >>> model = KANRegressor(hidden=(), grid_size=3, regularization=1e-3).fit(X, X[:, 0])
-        >>> check = model.check_rows([[0.5], [7.0]])
-        >>> check.flagged.tolist(), check.to_dict(1)
-        ([False, True], {'x': 'outside'})
-        """
+        """Report for each row what is missing and what lies outside the training data. Shapes: X (N, d)."""
         return self._check_codes(self._codes(X))
 
     def _check_codes(self, codes: np.ndarray) -> RowCheck:
         encoder = self.encoder_
         ranges = [
-            ""
-            if isinstance(one, CategoryInput) or one.low is None or one.high is None
-            else f"{one.text(one.low)} to {one.text(one.high)}"
+            "" if isinstance(one, CategoryInput) else f"{one.text(one.low)} to {one.text(one.high)}"
             for one in encoder.inputs
         ]
         return RowCheck(
@@ -343,10 +326,12 @@ class RowReader(BaseEstimator):
         columns = []
         for column in codes.T:
             if weight is None:
-                ordered, below = np.sort(column), np.arange(1.0, len(column) + 1)
+                ordered = np.sort(column)
+                below = np.arange(1.0, len(column) + 1)
             else:
                 order = np.lexsort((weight, column))  # NaN last; by weight too, so that sums round alike in any order
-                ordered, below = column[order], np.cumsum(weight[order])
+                ordered = column[order]
+                below = np.cumsum(weight[order])
             place = np.searchsorted(below, levels * below[-1])
             values = ordered[np.minimum(place, len(ordered) - 1)]
             columns.append(np.concatenate([rng.permutation(values[:PATHS]), rng.permutation(values[PATHS:])]))

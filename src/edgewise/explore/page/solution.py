@@ -15,25 +15,20 @@ from edgewise.explore.page.evidence import short_numbers
 from edgewise.pde.domains.domain import TIME, covers
 from edgewise.pde.solver.solution import Solution
 
-CURVE_POINTS, MAP_POINTS = 241, 61  # along a coordinate of a curve, of a map; choices: a pixel or two apart, and ten
-MOST_STORED = 200_000  # numbers of a page in one file; a choice: about two megabytes
-FEWEST_STORED = 9  # points along each coordinate of such a page; a choice: fewer show no shape
-STORED_STEPS = 12  # divides the intervals along them; a choice: maps show each second, third, fourth or sixth point
+# along a coordinate of a curve, of a map: a pixel or two apart, and ten
+CURVE_POINTS = 241
+MAP_POINTS = 61
+MOST_STORED = 200_000  # numbers of a page in one file: about two megabytes
+FEWEST_STORED = 9  # points along each coordinate of such a page: fewer show no shape
+STORED_STEPS = 12  # divides the intervals along them: maps show each second, third, fourth or sixth point
 
 
 class SolutionRequests:
-    """Answers about a solution.
-
-    Parameters
-    ----------
-    solution : Solution
-        The solution.
-    facts : mapping
-        Facts of `edgewise solve`: statement and command are shown.
-    """
+    """Answers about a solution."""
 
     def __init__(self, solution: Solution, facts: Mapping[str, Any]) -> None:
-        self.solution, self.facts = solution, facts
+        self.solution = solution
+        self.facts = facts
         self.names = frozenset(SOLUTION_REQUESTS)
 
     def answer(self, name: str, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -48,7 +43,8 @@ class SolutionRequests:
 
     def state(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Describe the solution: fields, coordinates with their ends, unknown coefficients, and whether to trust it."""
-        solution, domain = self.solution, self.solution.problem.domain
+        solution = self.solution
+        domain = self.solution.problem.domain
         statement = self.facts.get("statement")
         fields = {
             "fields": list(solution.problem.fields),
@@ -70,7 +66,8 @@ class SolutionRequests:
     def slice(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Return all fields on a grid along one or two coordinates; null outside the domain."""
         names = self.solution.problem.domain.coordinates
-        axes, at = body.get("axes"), body.get("at")
+        axes = body.get("axes")
+        at = body.get("at")
         if not isinstance(axes, list) or not all(isinstance(one, str) and one in names for one in axes):
             raise InputError(f"axes must list one or two of {', '.join(names)}, got {axes!r:.80}")
         if len(axes) not in (1, 2) or len(set(axes)) < len(axes):
@@ -88,13 +85,7 @@ class SolutionRequests:
         return {"slice": {"axes": axes, "counts": list(counts), "values": [short_numbers(one) for one in flat]}}
 
     def stored(self) -> dict[str, Any]:
-        """Return all fields on a grid over the whole domain, for a page without a server.
-
-        Raises
-        ------
-        InputError
-            The domain has too many coordinates.
-        """
+        """Return all fields on a grid over the whole domain, for a page without a server."""
         names = self.solution.problem.domain.coordinates
         most = MOST_STORED / len(self.solution.problem.fields)
         count = min(CURVE_POINTS, int(most ** (1 / len(names)) + 1e-9))

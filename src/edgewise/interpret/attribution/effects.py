@@ -8,17 +8,16 @@ from typing import Protocol
 import numpy as np
 from torch import Tensor
 
-from edgewise.deprecations import renamed_argument
 from edgewise.errors import InputError
 from edgewise.interpret.black_box import BlackBox, array_function
 from edgewise.settings import ATTRIBUTION_BATCH_ROWS
 
-# Paths from rows of the background to an explained row, each followed forwards and backwards (a choice: the standard
-# error of a sampled share falls with the root of this number, the time grows with it).
+# Paths from rows of the background to an explained row, each followed forwards and backwards (the standard error of a
+# sampled share falls with the root of this number, the time grows with it).
 PATHS = 32
-SHARE_ROWS = 200  # rows whose shares are averaged (a choice)
-FLAT = 0.05  # turns of a curve below this share of its range are not mentioned (a choice)
-FEW_LEVELS = 12  # a column with at most so many different values is discrete (a choice)
+SHARE_ROWS = 200  # rows whose shares are averaged
+FLAT = 0.05  # turns of a curve below this share of its range are not mentioned
+FEW_LEVELS = 12  # a column with at most so many different values is discrete
 
 
 class InputKind(Protocol):
@@ -86,10 +85,13 @@ class Effect:
             if np.ptp(curve) == 0:
                 return "is flat"
             return f"is highest for {self.levels[int(curve.argmax())]}, lowest for {self.levels[int(curve.argmin())]}"
-        span, low, high = FLAT * np.ptp(curve), curve[0], curve[0]
+        span = FLAT * np.ptp(curve)
+        low = curve[0]
+        high = curve[0]
         turns: list[int] = []
         for value in curve[1:]:
-            low, high = min(low, value), max(high, value)
+            low = min(low, value)
+            high = max(high, value)
             before = turns[-1] if turns else 0
             if before <= 0 and value > low + span:
                 turns.append(1)
@@ -101,10 +103,11 @@ class Effect:
         words = {1: "rises", -1: "falls"}
         if not turns:
             return "is flat"
-        return ", then ".join(words[turn] for turn in turns) if len(turns) <= 3 else "varies"
+        if len(turns) <= 3:
+            return ", then ".join(words[turn] for turn in turns)
+        return "varies"
 
 
-@renamed_argument("predict", "model")
 def partial_dependence(
     model: BlackBox,
     X: np.ndarray | Tensor,
@@ -232,8 +235,10 @@ def shapley_shares(
     predict = array_function(model)
     rng = np.random.default_rng(seed)
     starts = evenly_picked(background, paths)
-    base, final = predict(starts), predict(X)
-    d, outputs = X.shape[1], base.shape[1]
+    base = predict(starts)
+    final = predict(X)
+    d = X.shape[1]
+    outputs = base.shape[1]
     total = np.zeros((len(X), d, outputs))
     blocks = np.array_split(np.arange(len(X)), max(1, -(-len(X) * d // ATTRIBUTION_BATCH_ROWS)))
     for start, start_value in zip(starts, base, strict=True):
@@ -313,7 +318,9 @@ def central_range(values: np.ndarray) -> tuple[float, float]:
     """
     low, high = np.quantile(values, [0.005, 0.995])
     low, high = (low, high) if high > low else (values.min(), values.max())
-    return (float(low), float(high)) if high > low else (float(low) - 0.5, float(high) + 0.5)
+    if high > low:
+        return (float(low), float(high))
+    return (float(low) - 0.5, float(high) + 0.5)
 
 
 def evaluation_points(values: np.ndarray, points: int = 61) -> tuple[np.ndarray, bool]:

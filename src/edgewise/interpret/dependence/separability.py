@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from edgewise.checks import check_count, check_number
-from edgewise.deprecations import renamed_argument
 from edgewise.discovery.reduction.chain import change_of
 from edgewise.discovery.reduction.symmetries import Symmetry as GradientSymmetry
 from edgewise.discovery.reduction.symmetries import symmetries_of_gradients
@@ -20,16 +19,15 @@ from edgewise.errors import InputError
 from edgewise.interpret.black_box import BlackBox, TensorFunction, check_points, input_gradient, tensor_function
 from edgewise.settings import ABOVE_ZERO
 
-# Thresholds are this many times the score that the stated noise gives. A choice: three standard errors.
+# Thresholds are this many times the score that the stated noise gives: three standard errors.
 STANDARD_ERRORS = 3.0
 # A test whose threshold is higher decides nothing. Scores of functions without structure start at 0.2.
 HIGHEST_THRESHOLD = 0.12
 # A score below it counts as zero whatever the function is: it is the size of differences of float64 numbers.
 LEAST_SCORE = 1e-8
-# Up to so many inputs every subset is tested, beyond it single inputs and pairs only (a choice: 2^8 subsets).
+# Up to so many inputs every subset is tested, beyond it single inputs and pairs only (2^8 subsets).
 EXHAUSTIVE_INPUTS = 8
-# Largest offset of a product, relative to the size of the function. A choice: a sum looks like a product whose offset
-# is large.
+# Largest offset of a product, relative to the size of the function: a sum looks like a product whose offset is large.
 LARGEST_OFFSET = 1e3
 # The error of a fitted function varies over about a quarter of the standard deviation of its inputs (a knot interval of
 # ten over a uniform input is 0.35, of a sine the length is the period / 2 pi). The error of its slopes follows from it.
@@ -115,7 +113,6 @@ class Structure:
     fewer_inputs: tuple[str, ...] = ()
 
 
-@renamed_argument("function", "model")
 def interactions(
     model: BlackBox, x: ArrayLike | Tensor, *, inputs: Sequence[int] | None = None, rows: int = 256, seed: int = 0
 ) -> Tensor:
@@ -165,7 +162,6 @@ def interactions(
     return pairs.interactions(range(pairs.inputs) if inputs is None else sorted(inputs))
 
 
-@renamed_argument("function", "model")
 def structure(
     model: BlackBox,
     x: ArrayLike | Tensor,
@@ -222,11 +218,17 @@ def structure(
     """
     check_number(noise, "noise")
     pairs = RowPairs(model, x, rows, seed)
-    names = [f"x{i + 1}" for i in range(pairs.inputs)] if names is None else list(map(str, names))
+    if names is None:
+        names = [f"x{i + 1}" for i in range(pairs.inputs)]
+    else:
+        names = list(map(str, names))
     if len(names) != pairs.inputs:
         raise InputError(f"names must hold {pairs.inputs} names, got {len(names)}")
     scores = pairs.interactions(range(pairs.inputs))
-    threshold = max(STANDARD_ERRORS * noise / pairs.spread, LEAST_SCORE) if pairs.spread > 0 else LEAST_SCORE
+    if pairs.spread > 0:
+        threshold = max(STANDARD_ERRORS * noise / pairs.spread, LEAST_SCORE)
+    else:
+        threshold = LEAST_SCORE
     multiplicative, offset = _multiplicative_groups(pairs, noise)
     slopes = _Slopes(pairs, noise)
     used = [i for i in range(pairs.inputs) if slopes.matters(i)]
@@ -257,7 +259,8 @@ class RowPairs:
         generator = torch.Generator().manual_seed(seed)
         first = torch.randint(len(x), (rows,), generator=generator)
         other = (first + torch.randint(1, len(x), (rows,), generator=generator)) % len(x)
-        self.a, self.b = x[first], x[other]
+        self.a = x[first]
+        self.b = x[other]
         self.inputs = x.shape[1]
         self._values: dict[frozenset[int], Tensor] = {}
         value = self.value()
@@ -341,7 +344,8 @@ def _multiplicative_groups(pairs: RowPairs, noise: float) -> tuple[Groups, float
     both = list(combinations(range(d), 2))
     f, f_ij = pairs.value(), torch.stack([pairs.value(*ij) for ij in both])
     f_i, f_j = (torch.stack([pairs.value(ij[side]) for ij in both]) for side in (0, 1))
-    M, D = f * f_ij - f_i * f_j, f - f_i - f_j + f_ij
+    M = f * f_ij - f_i * f_j
+    D = f - f_i - f_j + f_ij
 
     def separate(offset: float) -> Tensor:
         """Find the pairs (P,) that are separate with this offset; none where the noise hides it."""
@@ -355,10 +359,14 @@ def _multiplicative_groups(pairs: RowPairs, noise: float) -> tuple[Groups, float
         A sum is the limit of products whose offset grows without bound: there D vanishes and the slope is meaningless.
         """
         weight = float(D[chosen].square().sum())
-        offset = float((M[chosen] * D[chosen]).sum()) / weight if weight > 0 else 0.0
+        if weight > 0:
+            offset = float((M[chosen] * D[chosen]).sum()) / weight
+        else:
+            offset = 0.0
         return offset if abs(offset) < LARGEST_OFFSET * pairs.size else 0.0
 
-    offsets, known = [0.0, fitted(torch.ones(len(both), dtype=torch.bool))], torch.zeros(len(both), dtype=torch.bool)
+    offsets = [0.0, fitted(torch.ones(len(both), dtype=torch.bool))]
+    known = torch.zeros(len(both), dtype=torch.bool)
     interact = _rms_of_rows(D) > 2 * pairs.spread * max(STANDARD_ERRORS * noise / pairs.spread, LEAST_SCORE)
     for number in range(len(both)):
         if not known[number] and interact[number]:
@@ -392,7 +400,8 @@ def _general_groups(slopes: _Slopes, used: list[int]) -> Groups:
     at, everything = slopes.a, slopes.mixed(*used)
 
     def separates(S: tuple[int, ...], T: tuple[int, ...]) -> bool:
-        of_S, of_T = slopes.mixed(*S), slopes.mixed(*T)
+        of_S = slopes.mixed(*S)
+        of_T = slopes.mixed(*T)
         for i in S:
             for j in T:
                 left = at[:, i] * everything[:, i] * of_S[:, j] * of_T[:, j]
@@ -425,9 +434,11 @@ def _symmetries(slopes: _Slopes, used: list[int], interact: Tensor) -> Iterator[
     """Test combinations of two inputs with a coefficient, then subsets that act through one function of them."""
     named: set[tuple[int, ...]] = set()
     for i, j in combinations(used, 2):
-        threshold, x = slopes.threshold(i, j) / 2, slopes.pairs.a
+        threshold = slopes.threshold(i, j) / 2
+        x = slopes.pairs.a
         for kind, weights in (("sum", torch.ones_like(x)), ("product", x)):
-            first, second = weights[:, i] * slopes.a[:, i], weights[:, j] * slopes.a[:, j]
+            first = weights[:, i] * slopes.a[:, i]
+            second = weights[:, j] * slopes.a[:, j]
             coefficient = float((first * second).sum() / second.square().sum())
             score = _relative_difference(first, coefficient * second)
             if score <= threshold <= HIGHEST_THRESHOLD and coefficient != 0:
@@ -485,7 +496,9 @@ def _fewer_inputs(slopes: _Slopes, used: list[int], names: Sequence[str]) -> Ite
 def _relative_difference(left: Tensor, right: Tensor) -> float:
     """0 if the two are equal everywhere, at most 1."""
     size = rms(left.abs() + right.abs())
-    return rms(left - right) / size if size > 0 else 0.0
+    if size > 0:
+        return rms(left - right) / size
+    return 0.0
 
 
 def rms(values: Tensor) -> float:
@@ -515,12 +528,16 @@ def _sentences(result: Structure, names: Sequence[str], used: list[int]) -> Iter
     if len(additive) > 1:
         yield f"A sum of functions of ({'), ('.join(map(listed, additive))})."
     if len(multiplicative) > 1:
-        shift = "" if abs(result.offset) < 1e-12 else f", after subtracting {result.offset:.6g}"
+        if abs(result.offset) < 1e-12:
+            shift = ""
+        else:
+            shift = f", after subtracting {result.offset:.6g}"
         yield f"A product of functions of ({'), ('.join(map(listed, multiplicative))}){shift}."
     if len(general) > max(len(additive), len(multiplicative)):
         yield f"One function of a sum of functions of ({'), ('.join(map(listed, general))})."
     for symmetry in result.symmetries:
-        first, last = names[symmetry.inputs[0]], names[symmetry.inputs[-1]]
+        first = names[symmetry.inputs[0]]
+        last = names[symmetry.inputs[-1]]
         c = f"{symmetry.coefficient:.4g}"
         combination = {"sum": f"{c} {first} + {last}", "product": f"{first}^{c} {last}"}.get(
             symmetry.kind, "one function of them"

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from edgewise.checks import check_count, check_names, check_number, is_integer
-from edgewise.deprecations import renamed_argument
 from edgewise.discovery.arguments import LEAST_ROWS
 from edgewise.discovery.decide import decided_front
 from edgewise.discovery.finder import Search
@@ -43,14 +42,15 @@ from edgewise.train.problems.regression import Regression
 
 Place = tuple[int, int, int]  # layer, in, out
 
-TRIED = 3  # functions that are tried on each edge; a choice: the time of the search is proportional to it
-FEW = 4  # functions that are fitted to an edge when time has run out; a choice: each fit takes about a millisecond
+TRIED = 3  # functions that are tried on each edge: the time of the search is proportional to it
+FEW = 4  # functions that are fitted to an edge when time has run out: each fit takes about a millisecond
 SLOW = {"J0"}  # functions left out then: Bessel's function takes as long as all others of the table together
-REFIT_STEPS = 4  # Levenberg-Marquardt steps after each snap; a choice: enough to rank the functions of an edge
-FINAL_STEPS = 60  # Levenberg-Marquardt steps, at most, of each final network; a choice that bounds the time of each
-# Shares of the time limit after which edges are no longer snapped, and no longer freed. A choice: the rest is for the
-# constants, without which a network is of no use.
-SNAPPING, FREEING = 0.6, 0.75
+REFIT_STEPS = 4  # Levenberg-Marquardt steps after each snap: enough to rank the functions of an edge
+FINAL_STEPS = 60  # Levenberg-Marquardt steps, at most, of each final network
+# Shares of the time limit after which edges are no longer snapped, and no longer freed: the rest is for the constants,
+# without which a network is of no use.
+SNAPPING = 0.6
+FREEING = 0.75
 WEAK = 1e-3  # edges whose score is below this share of the strongest one of their layer may be removed
 EXACT_FIT_SHARE = 1e-16  # share of the variance of y below which a fit is exact to rounding
 SMALLEST_LOSS = 1e-22  # share of the variance of y below which losses count as equal
@@ -58,7 +58,6 @@ SMALLEST_LOSS = 1e-22  # share of the variance of y below which losses count as 
 SYMBOL_PRICE_PER_LOG_LOSS = 0.05
 
 
-@renamed_argument("data", "problem")
 def symbolify(
     model: KAN,
     problem: Regression,
@@ -152,7 +151,8 @@ def _front(
     messages: list[str] = []
     states = [snapping.state(snapping.start, {})]
     order = snapping.edges_by_strength()
-    deadline, past_deadline = began + SNAPPING * time_limit, False
+    deadline = began + SNAPPING * time_limit
+    past_deadline = False
     for place in order:
         past_deadline = time.monotonic() > deadline
         tried = 1 if past_deadline else TRIED
@@ -180,7 +180,10 @@ def _front(
         return predict_in_batches(model, torch.from_numpy(rows).to(dtype)).double().numpy()[:, 0]
 
     past_deadline = past_deadline or time.monotonic() > began + time_limit
-    stopped = StopReason.TIME_LIMIT if past_deadline else StopReason.CONVERGED
+    if past_deadline:
+        stopped = StopReason.TIME_LIMIT
+    else:
+        stopped = StopReason.CONVERGED
     entries = [_with_network(entry, networks, rows.x) for entry in front]
     return replace(front, entries=tuple(with_fidelity(entries, network_values, rows.x)), stopped=stopped)
 
@@ -189,7 +192,10 @@ def _deciding_rows(problem: Regression, names: tuple[str, ...]) -> LawProblem:
     """The rows that decide: the validation data are held out, or without any a share as in `find_formula`."""
 
     def arrays(data: Data) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-        weight = None if data.weight is None else data.weight.double().numpy()
+        if data.weight is None:
+            weight = None
+        else:
+            weight = data.weight.double().numpy()
         return data.x.double().numpy(), data.y.double().numpy()[:, 0], weight
 
     x, y, weight = arrays(problem.train)
@@ -219,8 +225,14 @@ def _check_arguments(model: KAN, problem: Regression, output: int | None, beam: 
     if output is not None and not (is_integer(output) and 0 <= output < outputs):
         raise InputError(f"output must be the number of one of the {outputs} outputs, from 0, got {output!r}")
     if not isinstance(problem, Regression) or problem.train_loader is not None:
-        got = "one with a DataLoader" if isinstance(problem, Regression) else type(problem).__name__
-        more = "; KANClassifier.fit_equations finds formulas of classes" if isinstance(problem, Classification) else ""
+        if isinstance(problem, Regression):
+            got = "one with a DataLoader"
+        else:
+            got = type(problem).__name__
+        if isinstance(problem, Classification):
+            more = "; KANClassifier.fit_equations finds formulas of classes"
+        else:
+            more = ""
         raise InputError(f"problem must be a Regression with tensors, got {got}{more}")
     if problem.train.x.shape[1] != model.layers[0].in_features:
         got = str(problem.train.x.shape[1])
@@ -233,42 +245,26 @@ def _check_arguments(model: KAN, problem: Regression, output: int | None, beam: 
 
 def _with_target(problem: Regression, output: int) -> Regression:
     """Return the problem of one column of y."""
-    train, held = problem.train, problem.validation
-    validation = None if held is None else (held.x, held.y[:, output], held.weight)
+    train = problem.train
+    held = problem.validation
+    if held is None:
+        validation = None
+    else:
+        validation = (held.x, held.y[:, output], held.weight)
     return Regression(train.x, train.y[:, output], weight=train.weight, validation=validation)
 
 
 @dataclass(frozen=True, eq=False)
 class _State:
-    """A network in which some edges are snapped.
+    """A network in which some edges are snapped."""
 
-    Attributes
-    ----------
-    model : KAN
-        The network.
-    loss : float
-        Its mean squared error, infinite where it is undefined.
-    symbols : mapping of Place to int
-        Complexity of each edge that is snapped.
-    """
-
-    model: KAN
-    loss: float
-    symbols: Mapping[Place, int]
+    model: KAN  # the network
+    loss: float  # its mean squared error, infinite where it is undefined
+    symbols: Mapping[Place, int]  # complexity of each edge that is snapped
 
 
 class _Snapping:
-    """Data and steps of one symbolification; networks and data are float64.
-
-    Attributes
-    ----------
-    start : KAN
-        The given network.
-    x, y : Tensor
-        Training data, (N, inputs) and (N, 1).
-    problem : Regression
-        The training data with their weights.
-    """
+    """Data and steps of one symbolification; networks and data are float64. Shapes: x, y (N, inputs)."""
 
     def __init__(self, model: KAN, problem: Regression, table: Mapping[str, Elementary]):
         self.start = copy.deepcopy(model).double()
@@ -308,10 +304,14 @@ class _Snapping:
         number, i, o = place
         with torch.no_grad():
             trace = state.model.trace(self.x)
-        u, s = trace.inputs[number][:, i].numpy(), trace.edges[number][:, i, o].numpy()
+        u = trace.inputs[number][:, i].numpy()
+        s = trace.edges[number][:, i, o].numpy()
         scores = edge_scores(trace)[number]
         score = float(scores[i, o]) / max(float(scores.max()), ABOVE_ZERO)
-        fits = [EdgeFit(NO_FUNCTION, 0.0, 0.0, 0.0, float(s.mean()), 1.0, 0)] if score < WEAK else []
+        if score < WEAK:
+            fits = [EdgeFit(NO_FUNCTION, 0.0, 0.0, 0.0, float(s.mean()), 1.0, 0)]
+        else:
+            fits = []
         if tried > 1:
             fits += edge_fits(u, s, table=self.table)[:tried]
         else:  # time has run out

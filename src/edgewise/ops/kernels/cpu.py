@@ -36,36 +36,17 @@ class LayerCall(NamedTuple):
     """Tensors and settings of a layer as the kernel sees it.
 
     The layer computes sum_i mask[i,o] (base[i,o] b(x[b,i]) + v[b,i] sum_g B_g^(order)(x[b,i]) coef[i,g,o]).
-
-    Parameters
-    ----------
-    x : Tensor
-        Points, (batch, in).
-    coef : Tensor or None
-        Spline coefficients, (in, n, out); None where only their gradient is computed.
-    knots : Tensor
-        (in, n + degree + 1).
-    degree : int
-        Degree of the splines.
-    base, mask : Tensor, optional
-        Weights of the base function and mask, (in, out); without a mask every edge counts.
-    base_function : {"zero", "identity", "silu"}
-        The base function b.
-    v : Tensor, optional
-        Weights of the splines, (batch, in); ones by default.
-    order : int
-        Derivative order of the splines.
     """
 
-    x: Tensor
-    coef: Tensor | None
-    knots: Tensor
-    degree: int
-    base: Tensor | None = None
+    x: Tensor  # points, (batch, in)
+    coef: Tensor | None  # spline coefficients, (in, n, out); None where only their gradient is computed
+    knots: Tensor  # (in, n + degree + 1)
+    degree: int  # degree of the splines
+    base: Tensor | None = None  # weights of the base function and mask, (in, out); without a mask every edge counts
     mask: Tensor | None = None
-    base_function: str = "zero"
-    v: Tensor | None = None
-    order: int = 0
+    base_function: str = "zero"  # the base function b
+    v: Tensor | None = None  # weights of the splines, (batch, in); ones by default
+    order: int = 0  # derivative order of the splines
 
 
 class _Results(NamedTuple):
@@ -226,11 +207,19 @@ def layer_gradients(
     """
     want_x, want_coef, want_base = wanted
     u = u if u.stride(1) == 1 else u.contiguous()
-    x, n, outputs = call.x, call.knots.shape[1] - call.degree - 1, u.shape[1]
+    x = call.x
+    n = call.knots.shape[1] - call.degree - 1
+    outputs = u.shape[1]
     grad_x = x.new_empty(x.shape) if want_x else None
-    grad_coef = x.new_empty(x.shape[1], n, outputs) if want_coef or want_base else None
+    if want_coef or want_base:
+        grad_coef = x.new_empty(x.shape[1], n, outputs)
+    else:
+        grad_coef = None
     has_base = call.base_function != "zero" and grad_coef is not None
-    grad_base = x.new_empty(x.shape[1], outputs) if has_base else None
+    if has_base:
+        grad_base = x.new_empty(x.shape[1], outputs)
+    else:
+        grad_base = None
     results = _Results(None, u, grad_x, x_order, grad_coef, grad_base)
     _run("edgewise_backward", call, (n, outputs), results, variant)
     return grad_x, grad_coef if want_coef else None, grad_base if want_base else None

@@ -17,7 +17,8 @@ def quadrature(breakpoints: Tensor, points: int) -> tuple[Tensor, Tensor]:
     """
     rule = np.polynomial.legendre.leggauss(points)
     node, weight = (torch.as_tensor(part, dtype=breakpoints.dtype, device=breakpoints.device) for part in rule)
-    low, high = breakpoints[:, :-1, None], breakpoints[:, 1:, None]
+    low = breakpoints[:, :-1, None]
+    high = breakpoints[:, 1:, None]
     x = (low + high) / 2 + (high - low) / 2 * node
     return x.flatten(1), ((high - low) / 2 * weight).flatten(1)
 
@@ -32,27 +33,13 @@ def gram(knots: Tensor, degree: int, order: int) -> Tensor:
 def project(coef: Tensor, knots: Tensor, new_knots: Tensor, degree: int) -> tuple[Tensor, Tensor]:
     """Return the best approximation of given splines on `new_knots`, in the L2 norm over the new domain.
 
-    Where the new domain reaches beyond the old one, the old splines continue as straight lines. The integrals are
-    exact: Gauss-Legendre on the union of both sets of breakpoints.
-
-    Parameters
-    ----------
-    coef : Tensor
-        (in, n, out).
-    knots, new_knots : Tensor
-        (in, n + degree + 1) and (in, m + degree + 1).
-    degree : int
-        Degree of the splines.
-
-    Returns
-    -------
-    coef : Tensor
-        (in, m, out).
-    error : Tensor
-        Largest absolute difference of each spline at the quadrature nodes, (in, out).
+    Shapes: coef (in, n, out), knots, new_knots (in, n + degree + 1); returns coef (in, m, out), error (in, out).
     """
+    # Where the new domain reaches beyond the old one, the old splines continue as straight lines. The integrals are
+    # exact: Gauss-Legendre on the union of both sets of breakpoints.
     new_breaks = breakpoints_of(new_knots, degree)
-    low, high = new_breaks[:, :1], new_breaks[:, -1:]
+    low = new_breaks[:, :1]
+    high = new_breaks[:, -1:]
     old_breaks = torch.minimum(torch.maximum(breakpoints_of(knots, degree), low), high)
     union = torch.cat([new_breaks, old_breaks], 1).sort(1).values
     x, weight = quadrature(union, degree + 1)
@@ -73,4 +60,6 @@ def roughness(knots: Tensor, degree: int) -> Tensor:
     """
     breaks = breakpoints_of(knots, degree)
     length = (breaks[:, -1] - breaks[:, 0])[:, None, None]
-    return gram(knots, degree, 2) * length**3 if degree >= 2 else torch.zeros_like(gram(knots, degree, 0))
+    if degree >= 2:
+        return gram(knots, degree, 2) * length**3
+    return torch.zeros_like(gram(knots, degree, 0))

@@ -22,20 +22,20 @@ from edgewise.pde.domains.sampling import gauss_legendre, unit_points
 
 TIME = "t"  # the coordinate of this name is time, all others are space, but for those that `Parameter` makes
 
-# Quasi-random points of a quadrature where no product rule fits. A choice: errors of some 1e-4 for smooth functions.
+# Quasi-random points of a quadrature where no product rule fits: errors of some 1e-4 for smooth functions.
 QUADRATURE_POINTS = 2**14
-# Gauss-Legendre points of a panel, and panels of each coordinate by the dimension of a box. A choice: rounding for
-# functions of a few periods, and at most 2e4 points.
+# Gauss-Legendre points of a panel, and panels of each coordinate by the dimension of a box: rounding for functions of a
+# few periods, and at most 2e4 points.
 GAUSS = 8
 PANELS = {1: 32, 2: 16, 3: 3}
 # Step off a boundary, relative to the size of the domain, by which the side is found on which a union or a difference
-# lies. A choice: far above rounding (1e-16) and far below the details of any domain.
+# lies: far above rounding (1e-16) and far below the details of any domain.
 OFF_BOUNDARY_STEP = 1e-7
-# Share of its box, or of its piece of boundary, that a domain must fill, or it counts as empty. A choice.
+# Share of its box, or of its piece of boundary, that a domain must fill, or it counts as empty.
 LEAST_SHARE = 1e-3
-# Share of the sides of the domain: points farther out are outside. A choice: above the rounding of float32.
+# Share of the sides of the domain: points farther out are outside; above the rounding of float32.
 FAR_OUTSIDE = 1e-6
-ON_BOUNDARY = 1e-9  # of the size: points of a grid this far outside count as points of the boundary. A choice
+ON_BOUNDARY = 1e-9  # of the size: points of a grid this far outside count as points of the boundary
 
 
 def finite_number(value: object, name: str) -> float:
@@ -260,7 +260,8 @@ class Domain:
 
     def interior(self, count: int, how: str = "sobol", seed: int = 0) -> Tensor:
         """Points inside, (count, n); a grid may have more. See `unit_points` for `how` and `seed`."""
-        low, sides = self.bounds[:, 0], self.size
+        low = self.bounds[:, 0]
+        sides = self.size
         drawn = count
         while drawn * LEAST_SHARE <= count + 100:
             x = low + sides * unit_points(drawn, self.dimension, how, seed)
@@ -330,7 +331,10 @@ class Domain:
     def __mul__(self, time: Box) -> Domain:
         """The domain at every moment of a time, as `Disk() * Time(0, 1)`, or for every value of a parameter."""
         if not _is_factor(time):
-            box = "; a box of several axes is Box(x=(0, 1), y=(0, 1))" if isinstance(time, Box) else ""
+            if isinstance(time, Box):
+                box = "; a box of several axes is Box(x=(0, 1), y=(0, 1))"
+            else:
+                box = ""
             raise InputError(f"a domain must be multiplied by a Time or a Parameter, got {type(time).__name__}{box}")
         from edgewise.pde.domains.products import OverTime  # imported late: it needs this module
 
@@ -375,7 +379,10 @@ def checked_points(domain: Domain, x: Tensor | ArrayLike, beyond: str = "extrapo
     if points.ndim != 2 or points.shape[1] != domain.dimension:
         raise InputError(f"x must have shape (b, {domain.dimension}), got {tuple(points.shape)}")
     excess = torch.maximum(domain.bounds[:, 0] - points, points - domain.bounds[:, 1]) / domain.size
-    outside = int((excess.amax(1) > FAR_OUTSIDE).sum()) if len(points) else 0
+    if len(points):
+        outside = int((excess.amax(1) > FAR_OUTSIDE).sum())
+    else:
+        outside = 0
     if outside:
         ends = ", ".join(f"{name} in [{low:g}, {high:g}]" for name, (low, high) in domain.ends.items())
         where = f"{outside} of {len(points)} points lie outside the domain, {ends}"
@@ -440,7 +447,8 @@ class Box(Domain):
         share = (x - self.bounds[:, 0]) / self.size
         values = []
         for axis, (low, high) in enumerate(zip(self.pieces[::2], self.pieces[1::2], strict=True)):
-            at_low, at_high = low.name in names, high.name in names
+            at_low = low.name in names
+            at_high = high.name in names
             values += [share[:, axis]] if at_low else []
             values += [(4 if at_low else 1) * (1 - share[:, axis])] if at_high else []
         return reduce(torch.mul, values)

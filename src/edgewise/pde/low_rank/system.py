@@ -18,16 +18,17 @@ from edgewise.pde.structured.axis import SplineAxis, dense
 from edgewise.pde.structured.blocks import RowBlock
 from edgewise.pde.structured.statement import Statement
 
-# Points at which a term is evaluated at once, and at which its structure is looked at. Choices.
-POINTS_AT_ONCE, SAMPLE_POINTS = 2**16, 200
+# Points at which a term is evaluated at once, and at which its structure is looked at.
+POINTS_AT_ONCE = 2**16
+SAMPLE_POINTS = 200
 POINT_WORK = 200.0  # multiply-adds for a coordinate of a point. Measured: 100 to 400, with the field there
 EQUAL = 1e-13  # relative difference of coefficients that count as equal: rounding of a few operations
 SUMMED = 10.0  # times as much for sums of functions of one coordinate each
 RHS_ROUNDING = 1e-15  # tolerance of right-hand sides beside that of their source
-EDGE_GAP = 0.05  # of data of conditions or of 1: gap that counts as one where faces meet. A choice
+EDGE_GAP = 0.05  # of data of conditions or of 1: gap that counts as one where faces meet
 COEFFICIENT_TOLERANCE = 1e-13  # of coefficients that are no sums of functions of one coordinate each
-LARGEST_MISS = 1e-3  # relative error of a coefficient, above which the problem would be another one. A choice
-MOST_COEFFICIENT_RANK = 24  # of such a coefficient. A choice: the work of a step is proportional to it
+LARGEST_MISS = 1e-3  # relative error of a coefficient, above which the problem would be another one
+MOST_COEFFICIENT_RANK = 24  # of such a coefficient: the work of a step is proportional to it
 
 
 Spend = Callable[[float], None]
@@ -35,21 +36,7 @@ Spend = Callable[[float], None]
 
 
 class Pointwise:
-    """Residual of one term, the equation or a condition, and its slopes at any points.
-
-    Parameters
-    ----------
-    form : StrongForm
-        The problem, of one field.
-    term : ResidualTerm
-        The term.
-    face : tuple of int, optional
-        For conditions: number of the coordinate that is constant, and 0 or 1 for its low or high end.
-    spend : callable, optional
-        Told about the work.
-    number : int
-        Number of the residual, where the term has several.
-    """
+    """Residual of one term, the equation or a condition, and its slopes at any points."""
 
     def __init__(
         self,
@@ -59,14 +46,19 @@ class Pointwise:
         spend: Spend = lambda work: None,
         number: int = 0,
     ):
-        self.form, self.term, self.face, self.spend, self.number = form, term, face, spend, number
+        self.form = form
+        self.term = term
+        self.face = face
+        self.spend = spend
+        self.number = number
         self.indices: list[Index] = sorted(term.requirements.derivatives[form.fields[0]])
 
     def __call__(
         self, x: np.ndarray, jet: Mapping[Index, np.ndarray] | None = None, with_slopes: bool = False
     ) -> tuple[np.ndarray, dict[Index, np.ndarray]]:
         """Residual (N,) at points x (N, d) where the field has the derivatives of a jet, zero if left out; slopes."""
-        parts, all_slopes = [], []
+        parts = []
+        all_slopes = []
         for start in range(0, len(x), POINTS_AT_ONCE):
             rows = slice(start, start + POINTS_AT_ONCE)
             points = torch.from_numpy(np.ascontiguousarray(x[rows]))
@@ -92,21 +84,12 @@ class Pointwise:
 
 @dataclass(eq=False)
 class Operator:
-    """A matrix as a sum: of matrices of one coordinate each, and of products of matrices of all coordinates.
+    """A matrix as a sum: of matrices of one coordinate each, and of products of matrices of all coordinates."""
 
-    Parameters
-    ----------
-    ones : list of ndarray
-        For each coordinate the matrix (k, n) where an equation does not differentiate or weigh.
-    single : list of ndarray
-        Matrices (k, n) of which each takes the place of one of `ones`: their sum is a part of the whole.
-    products : list of list of ndarray
-        Further parts as trains of matrices, (r, k, n, s).
-    """
-
-    ones: list[np.ndarray]
+    ones: list[np.ndarray]  # for each coordinate the matrix (k, n) where an equation does not differentiate or weigh
+    # matrices (k, n) of which each takes the place of one of `ones`: their sum is a part of the whole
     single: list[np.ndarray]
-    products: list[list[np.ndarray]] = field(default_factory=list)
+    products: list[list[np.ndarray]] = field(default_factory=list)  # further parts as trains of matrices, (r, k, n, s)
 
     def restricted(self, bases: Sequence[np.ndarray]) -> Operator:
         """The matrix for unknowns that are combinations (n, m) of those of each coordinate."""
@@ -119,15 +102,27 @@ class Operator:
 
     def cores(self) -> list[np.ndarray]:
         """Cores (R, k, n, S) of the whole; the first two numbers of a bond belong to the single matrices."""
-        last, cores = len(self.single) - 1, []
+        last = len(self.single) - 1
+        cores = []
         for k, (one, matrix) in enumerate(zip(self.ones, self.single, strict=True)):
             core = np.array([[one, np.zeros_like(one)], [matrix, one]])  # (done, open) to (done, open)
-            core = core[1:] if k == 0 else core[:, :1] if k == last else core
+            if k == 0:
+                core = core[1:]
+            elif k == last:
+                core = core[:, :1]
+            else:
+                core = core
             core = core.transpose(0, 2, 3, 1)
             for product in self.products:
                 other = product[k]
-                r = 1 if k == 0 else core.shape[0] + other.shape[0]
-                s = 1 if k == last else core.shape[3] + other.shape[3]
+                if k == 0:
+                    r = 1
+                else:
+                    r = core.shape[0] + other.shape[0]
+                if k == last:
+                    s = 1
+                else:
+                    s = core.shape[3] + other.shape[3]
                 both = np.zeros((r, *matrix.shape, s))
                 both[: core.shape[0], :, :, : core.shape[3]] += core
                 both[r - other.shape[0] :, :, :, s - other.shape[3] :] += other
@@ -145,34 +140,17 @@ class Operator:
 
 @dataclass(frozen=True, eq=False)
 class System:
-    """A linear system.
+    """A linear system."""
 
-    Parameters
-    ----------
-    matrix : Operator
-        Square matrix, with identities for `ones`.
-    rhs : list of ndarray
-        Right-hand side, a train (r, k, s).
-    missed : float
-        Relative error of the source and the coefficients at random points of the grid.
-    """
-
-    matrix: Operator
-    rhs: Train
-    missed: float
+    matrix: Operator  # square matrix, with identities for `ones`
+    rhs: Train  # right-hand side, a train (r, k, s)
+    missed: float  # relative error of the source and the coefficients at random points of the grid
 
 
 def lines_of(
     statement: Statement, axes: Sequence[SplineAxis], spend: Spend
 ) -> tuple[list[Line], list[list[Pointwise]]]:
-    """Lines with the homogeneous parts of all conditions, and for each coordinate the conditions at its ends.
-
-    Raises
-    ------
-    NotImplementedError
-        A condition has coefficients that vary or derivatives along its face, or the conditions of a coordinate are
-        dependent.
-    """
+    """Lines with the homogeneous parts of all conditions, and for each coordinate the conditions at its ends."""
     rows: list[list[np.ndarray]] = [[] for _ in axes]
     owners: list[list[Pointwise]] = [[] for _ in axes]
     form = statement.form
@@ -219,7 +197,8 @@ def lift_of(
     conditions contradict each other at edges, by functions that are zero but for the first intervals.
     """
     smooth = _lift(statement, lines, owners, [line.lifts for line in lines], tolerance, most, seed)
-    generator, bounds = np.random.default_rng(seed), statement.form.domain.bounds.numpy()
+    generator = np.random.default_rng(seed)
+    bounds = statement.form.domain.bounds.numpy()
     for axis, terms in enumerate(owners):
         for term in terms:
             assert term.face is not None
@@ -273,7 +252,10 @@ def _lift(
                 )
                 gap = added(gap, scaled(known, -1.0))
             inserted = list(gap)
-            rank = 1 if axis == 0 else gap[axis - 1].shape[2]
+            if axis == 0:
+                rank = 1
+            else:
+                rank = gap[axis - 1].shape[2]
             inserted.insert(axis, np.einsum("rs,n->rns", np.eye(rank), lifts[axis][:, row]))
             parts.append(inserted)
         for part in parts:
@@ -293,16 +275,9 @@ def system_of(
     seed: int,
     spend: Spend,
 ) -> System:
-    """The equation linearised about a function, for the difference of a solution from the lift of the conditions.
-
-    The function is zero for linear problems, and the lift fulfils all conditions. The tolerance, the rank `most` and
-    the seed are those of cross approximations, see `crossed`; `spend` receives the work.
-
-    Raises
-    ------
-    NotImplementedError
-        A coefficient has a rank that is too large, or is no number, or the source is none.
-    """
+    """The equation linearised about a function, for the difference of a solution from the lift of the conditions."""
+    # The function is zero for linear problems, and the lift fulfils all conditions. The tolerance, the rank `most` and
+    # the seed are those of cross approximations, see `crossed`; `spend` receives the work.
     grid, shape = [line.nodes for line in lines], [len(line.nodes) for line in lines]
     term = Pointwise(statement.form, statement.form.equation_term, None, spend)
 
@@ -350,7 +325,8 @@ def _add_term(
 ) -> float:
     """Add a coefficient times a derivative to a matrix, and return its relative error; a sample of it is given."""
     shape, (numbers, values) = [len(line.nodes) for line in lines], sample
-    middle, size = np.array([n // 2 for n in shape]), float(np.abs(values).max())
+    middle = np.array([n // 2 for n in shape])
+    size = float(np.abs(values).max())
     centre = float(coefficient(middle[None])[0])
     profiles = []
     for k, n in enumerate(shape):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypedDict, Unpack
@@ -23,9 +22,10 @@ from edgewise.train.problems.block_problem import BlockProblem
 from edgewise.train.problems.blocks import BlockRole, ResidualBlock, Unknowns
 from edgewise.train.problems.data import Data
 
-# Points on the boundary when their number is not given: a share of those inside, and at least so many. A choice: the
-# boundary has one dimension less, so that its points are denser than those inside.
-BOUNDARY_SHARE, LEAST_BOUNDARY_POINTS = 8, 16
+# Points on the boundary when their number is not given: a share of those inside, and at least so many; the boundary has
+# one dimension less, so that its points are denser than those inside.
+BOUNDARY_SHARE = 8
+LEAST_BOUNDARY_POINTS = 16
 SEED_STEP = 101  # between the seeds of one condition and the next, so that their points differ
 
 
@@ -64,24 +64,14 @@ class SamplingOptions(TypedDict, total=False):
 
 @dataclass(frozen=True, eq=False)
 class Sampling:
-    """Choice of the collocation points.
+    """Choice of the collocation points."""
 
-    Parameters
-    ----------
-    points, boundary_points, how, seed
-        See `SamplingOptions`.
-    interior : Tensor, optional
-        Points inside the domain, (N, n), to use instead of drawn ones.
-    mesh : Mesh, optional
-        Source of all points, instead of all of the above but the seed.
-    """
-
-    points: int = 2000
+    points: int = 2000  # see `SamplingOptions`
     boundary_points: int | None = None
     how: str = "sobol"
     seed: int = 0
-    interior: Tensor | None = None
-    mesh: Mesh | None = None
+    interior: Tensor | None = None  # points inside the domain, (N, n), to use instead of drawn ones
+    mesh: Mesh | None = None  # source of all points, instead of all of the above but the seed
 
     def __post_init__(self) -> None:
         check_count(self.points, "points")
@@ -99,7 +89,10 @@ class Sampling:
         """Points inside a domain."""
         if self.mesh is not None:
             return points_with(*self.mesh.interior())
-        drawn = domain.interior(self.points, self.how, self.seed) if self.interior is None else self.interior
+        if self.interior is None:
+            drawn = domain.interior(self.points, self.how, self.seed)
+        else:
+            drawn = self.interior
         if drawn.ndim != 2 or drawn.shape[1] != domain.dimension:
             raise InputError(f"interior must have shape (N, {domain.dimension}), got {tuple(drawn.shape)}")
         return points_with(drawn.double())
@@ -160,7 +153,8 @@ class Collocation(BlockProblem):
         if unknowns is not None and set(unknowns) != set(form.coefficients):
             wanted = ", ".join(form.coefficients) or "no coefficient"
             raise InputError(f"unknowns must have a value for each of {wanted}, got {', '.join(unknowns) or 'none'}")
-        self.form, self.sampling = form, sampling or Sampling()
+        self.form = form
+        self.sampling = sampling or Sampling()
         if unknowns is None:
             unknowns = {
                 name: nn.Parameter(torch.tensor(value, dtype=torch.float64))
@@ -199,7 +193,9 @@ class Collocation(BlockProblem):
     @property
     def output_domains(self) -> Domain | list[Domain]:
         """The domain on which all outputs count, or, with interfaces, that of each output."""
-        return self.domain if self.form.parts is None else self.form.parts.domains(len(self.fields))
+        if self.form.parts is None:
+            return self.domain
+        return self.form.parts.domains(len(self.fields))
 
     @property
     def is_cut(self) -> bool:
@@ -221,24 +217,10 @@ class Collocation(BlockProblem):
         """Weight of the equation against the conditions."""
         return self.form.weight
 
-    @weight.setter
-    def weight(self, weight: float) -> None:
-        """Set the weight that problems made by `resampled` have; use `with_weight` instead."""
-        message = "assigning weight, for later points only, ends with version 0.3; use problem.with_weight(weight)"
-        warnings.warn(message, DeprecationWarning, stacklevel=2)
-        self.form = self.with_weight(weight).form
-
     @property
     def solution(self) -> Mapping[str, Value] | None:
         """Known solution of each field, for errors only."""
         return self.form.solution
-
-    @solution.setter
-    def solution(self, solution: FieldValues) -> None:
-        """Set the known solution; use `with_solution` instead."""
-        message = "assigning solution ends with version 0.3; use problem.with_solution(solution)"
-        warnings.warn(message, DeprecationWarning, stacklevel=2)
-        self.form = self.with_solution(solution).form
 
     @property
     def has_exact_solution(self) -> bool:
@@ -320,12 +302,6 @@ class Collocation(BlockProblem):
         """
         return Collocation(self.form, self.sampling, _copies(unknowns))
 
-    def with_own_unknowns(self, other: Collocation) -> Collocation:
-        """Deprecated; use `other.with_unknowns(problem.unknowns)`."""
-        message = "problem.with_own_unknowns(other) is now other.with_unknowns(problem.unknowns)"
-        warnings.warn(message, DeprecationWarning, stacklevel=2)
-        return other.with_unknowns(self.unknowns)
-
     def with_weight(self, weight: float) -> Collocation:
         """The same problem at the same points, with another weight of the equation against the conditions."""
         check_weight(weight)
@@ -360,7 +336,8 @@ class Collocation(BlockProblem):
         if not self.has_exact_solution:
             return None
         x = data.x.double()
-        values, exact = self.field_jet(prediction.double()[None], x, None, 0)[0], self.exact(x)
+        values = self.field_jet(prediction.double()[None], x, None, 0)[0]
+        exact = self.exact(x)
         return "relative_l2", float((values - exact).norm() / exact.norm())
 
     def check_prediction(self, prediction: Tensor, data: Data) -> None:
@@ -387,7 +364,10 @@ def _copies(unknowns: Mapping[str, float | Tensor]) -> dict[str, nn.Parameter]:
     for name, value in unknowns.items():
         if not isinstance(value, Tensor):
             finite_number(value, f"unknown {name}")
-        start = value.detach().clone() if isinstance(value, Tensor) else torch.tensor(value, dtype=torch.float64)
+        if isinstance(value, Tensor):
+            start = value.detach().clone()
+        else:
+            start = torch.tensor(value, dtype=torch.float64)
         is_fixed = isinstance(value, nn.Parameter) and not value.requires_grad
         copies[name] = nn.Parameter(start, requires_grad=not is_fixed)
     return copies

@@ -68,8 +68,10 @@ class Field:
         elsewhere: Elsewhere | None = None,
         past: Past | None = None,
     ):
-        self._derivative, self._coordinates = derivative, tuple(coordinates)
-        self.elsewhere, self._past = elsewhere, past
+        self._derivative = derivative
+        self._coordinates = tuple(coordinates)
+        self.elsewhere = elsewhere
+        self._past = past
         self.points: Tensor | None = None  # at which the field is evaluated, (b, n): set by the context of an equation
 
     def with_past(self, past: Past) -> Field:
@@ -187,19 +189,11 @@ Operand = Field | Tensor | float
 
 
 def derivative_names(text: str, coordinates: Sequence[str]) -> list[str]:
-    """The coordinates by which "xx" or "xt" differentiates, one after the other.
-
-    Raises
-    ------
-    InputError
-        The text is not made of names of coordinates.
-
-    Examples
-    --------
-    >>> derivative_names("x1x1t", ["x1", "t"])
-    ['x1', 'x1', 't']
-    """
-    names = _COORDINATE.findall(text) if isinstance(text, str) else []
+    """The coordinates by which "xx" or "xt" differentiates, one after the other."""
+    if isinstance(text, str):
+        names = _COORDINATE.findall(text)
+    else:
+        names = []
     if "".join(names) != text or not set(names) <= set(coordinates):
         raise InputError(
             f"a derivative must be by {', '.join(coordinates)}, as {2 * coordinates[0]!r}, got {text!r:.40}"
@@ -421,26 +415,19 @@ def depends_on_fields(result: Tensor, other_than: Sequence[Tensor]) -> bool:
 
 @dataclass(frozen=True)
 class Stencil:
-    """Rules by which derivatives are combined from the components of a jet.
+    """Rules by which derivatives are combined from the components of a jet."""
 
-    Parameters
-    ----------
-    directions : Tensor or None
-        Directions of the jet, (D, n) float64; None where only values are needed.
-    order : int
-        Order of the jet.
-    recipes : dict
-        For every multi-index the components of the jet and their coefficients in its sum.
-    """
-
-    directions: Tensor | None
-    order: int
+    directions: Tensor | None  # directions of the jet, (D, n) float64; None where only values are needed
+    order: int  # order of the jet
+    # for every multi-index the components of the jet and their coefficients in its sum
     recipes: dict[Index, tuple[tuple[int, float], ...]]
 
     @property
     def components(self) -> int:
         """Number C of components of the jet."""
-        return 1 if self.directions is None else 1 + len(self.directions) * self.order
+        if self.directions is None:
+            return 1
+        return 1 + len(self.directions) * self.order
 
     def fields(
         self, jet: Tensor, coordinates: Sequence[str], elsewhere: Sequence[Elsewhere | None] | None = None
@@ -462,19 +449,9 @@ class Stencil:
 
 
 def stencil(indices: Iterable[Index], dimension: int) -> Stencil:
-    """Stencil for derivatives by their multi-indices: pure ones along the axes, mixed ones by polarisation.
-
-    Along a direction v the k-th derivative is the sum over |a| = k of k!/a! v^a times the derivative a, so a mixed one
-    is a combination of those along enough directions, as 2 u_xy = D^2_(1,1) u - D^2_(1,0) u - D^2_(0,1) u.
-
-    Examples
-    --------
-    Two second derivatives along the axes: two directions, and a jet of five components.
-
-    >>> plan = stencil([(2, 0), (0, 2)], 2)
-    >>> plan.directions.tolist(), plan.components
-    ([[0.0, 1.0], [1.0, 0.0]], 5)
-    """
+    """Stencil for derivatives by their multi-indices: pure ones along the axes, mixed ones by polarisation."""
+    # Along a direction v the k-th derivative is the sum over |a| = k of k!/a! v^a times the derivative a, so a mixed
+    # one is a combination of those along enough directions, as 2 u_xy = D^2_(1,1) u - D^2_(1,0) u - D^2_(0,1) u.
     wanted = sorted(set(indices), key=lambda index: (sum(index), index))
     order = max((sum(index) for index in wanted), default=0)
     directions: list[Index] = []
@@ -486,7 +463,10 @@ def stencil(indices: Iterable[Index], dimension: int) -> Stencil:
     recipes: dict[Index, tuple[tuple[int, float], ...]] = {index: ((0, 1.0),) for index in wanted if not sum(index)}
     for index, terms in combinations.items():
         recipes[index] = tuple((1 + directions.index(v) * order + sum(index) - 1, factor) for v, factor in terms)
-    tensor = torch.tensor(directions, dtype=torch.float64).reshape(-1, dimension) if directions else None
+    if directions:
+        tensor = torch.tensor(directions, dtype=torch.float64).reshape(-1, dimension)
+    else:
+        tensor = None
     return Stencil(tensor, order, recipes)
 
 
@@ -496,7 +476,8 @@ def _combination(index: Index, taken: list[Index]) -> list[tuple[Index, float]]:
     Directions that are `taken` already are preferred; new ones have small integer entries within the support of the
     index, and of each pair v, -v the one whose first entry is positive.
     """
-    order, support = sum(index), [i for i, count in enumerate(index) if count]
+    order = sum(index)
+    support = [i for i, count in enumerate(index) if count]
     if len(support) == 1:
         return [(tuple(int(i == support[0]) for i in range(len(index))), 1.0)]
     candidates = [v for v in taken if all(v[i] == 0 for i in range(len(index)) if i not in support)]
@@ -524,7 +505,9 @@ def _combination(index: Index, taken: list[Index]) -> list[tuple[Index, float]]:
         """Least-norm factors of these columns that sum to the target, or None if there are none."""
         part = columns[:, list(chosen)]
         solution = torch.linalg.pinv(part) @ target
-        return solution if float((part @ solution - target).abs().max()) < _EXACT else None
+        if float((part @ solution - target).abs().max()) < _EXACT:
+            return solution
+        return None
 
     count = next(n for n in range(1, len(candidates) + 1) if factors_of(range(n)) is not None)
     chosen = list(range(count))
@@ -538,17 +521,9 @@ def _combination(index: Index, taken: list[Index]) -> list[tuple[Index, float]]:
 
 
 def function_jet(function: Callable[[Tensor], Tensor], x: Tensor, directions: Tensor | None, order: int) -> Tensor:
-    """Jet of any differentiable function, by nested automatic differentiation; slow, for set-up and checks.
-
-    The function maps points (b, n) to (b, out), directions are (D, n), or None for values alone. The jet (1 + D *
-    order, b, out) has no gradients; the order of its components is that of `edgewise.ops.jet`.
-
-    Examples
-    --------
-    >>> x = torch.tensor([[2.0]])
-    >>> function_jet(lambda x: x**3, x, torch.eye(1), 2).flatten().tolist()
-    [8.0, 12.0, 12.0]
-    """
+    """Jet of any differentiable function, by nested automatic differentiation; slow, for set-up and checks."""
+    # The function maps points (b, n) to (b, out), directions are (D, n), or None for values alone. The jet (1 + D *
+    # order, b, out) has no gradients; the order of its components is that of `edgewise.ops.jet`.
     jet = seed_jet(x, directions, order)
     with torch.enable_grad():
         components = [function(x)]

@@ -26,11 +26,11 @@ from edgewise.pde.problem.conditions import FieldValues, by_field, check_weight
 from edgewise.pde.problem.evaluation import EvaluationContext, Requirements, Residuals, coordinate_table
 from edgewise.pde.problem.fields import Field, Index, depends_on_fields, gradient, laplacian
 
-PART_POINTS = 2**14  # at which the parts of a domain are found. A choice: parts of a thousandth of it are seen
+PART_POINTS = 2**14  # at which the parts of a domain are found: parts of a thousandth of it are seen
 # Distance from an interface, relative to the domain, within which a point is moved off it, and of the first of two
-# points from which coefficients of each side are extrapolated. A choice: far above rounding, and its square below it.
+# points from which coefficients of each side are extrapolated: far above rounding, and its square below it.
 BESIDE = 1e-9
-MOST_CONSTANTS = 64  # different values of a coefficient up to which they count as constants. A choice
+MOST_CONSTANTS = 64  # different values of a coefficient up to which they count as constants
 OTHER_SIDE = " beyond"  # after the name of a field: the one outside of the interface
 
 
@@ -94,7 +94,8 @@ class Interface:
 
     def inside(self, domain: Domain) -> Domain:
         """The inner side as a domain; an InputError where it has no boundary in the domain of the equation."""
-        on, names = self.on, domain.coordinates
+        on = self.on
+        names = domain.coordinates
         if isinstance(on, str):
             name, _, number = on.partition("=")
             name = name.strip()
@@ -121,15 +122,7 @@ class Interface:
 
 
 class Surface(Intersection):
-    """The boundary of a domain, as far as it lies inside another one: pieces of a domain without the rest.
-
-    Parameters
-    ----------
-    first : Domain
-        Domain of the equation.
-    second : Domain
-        Domain whose boundary is the interface; normals point out of it.
-    """
+    """The boundary of a domain, as far as it lies inside another one: pieces of a domain without the rest."""
 
     def __init__(self, first: Domain, second: Domain):
         super().__init__(first, second)
@@ -143,25 +136,10 @@ class Surface(Intersection):
 
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """Parts into which interfaces cut a domain: points that are inside the same of them.
+    """Parts into which interfaces cut a domain: points that are inside the same of them."""
 
-    Parameters
-    ----------
-    domain : Domain
-        Domain of the equation.
-    inner : tuple of Domain
-        Inner side of each interface.
-
-    Examples
-    --------
-    >>> from edgewise.pde import Interval
-    >>> parts = Parts(Interval(0, 3), (Interval(0, 1), Interval(1, 2)))
-    >>> parts.count, parts.number(torch.tensor([[0.5], [1.5], [2.5]]).double()).tolist()
-    (3, [1, 2, 0])
-    """
-
-    domain: Domain
-    inner: tuple[Domain, ...]
+    domain: Domain  # domain of the equation
+    inner: tuple[Domain, ...]  # inner side of each interface
 
     def _pattern(self, x: Tensor) -> Tensor:
         sides = [domain.contains(x).long() << place for place, domain in enumerate(self.inner)]
@@ -211,7 +189,8 @@ class _Part(Domain):
     """One part of a domain, for the question what it contains."""
 
     def __init__(self, parts: Parts, number: int):
-        self.parts, self.number = parts, number
+        self.parts = parts
+        self.number = number
         self.coordinates, self.bounds = parts.domain.coordinates, parts.domain.bounds
 
     def contains(self, x: Tensor) -> Tensor:
@@ -219,13 +198,7 @@ class _Part(Domain):
 
 
 def parts_of(conditions: Sequence, domain: Domain) -> Parts | None:
-    """The parts into which the interfaces among conditions cut a domain; None without an interface.
-
-    Raises
-    ------
-    InputError
-        An interface cuts nothing off.
-    """
+    """The parts into which the interfaces among conditions cut a domain; None without an interface."""
     interfaces = [condition for condition in conditions if isinstance(condition, Interface)]
     if not interfaces:
         return None
@@ -240,26 +213,13 @@ class InterfaceResiduals:
     """Residuals of an interface: jumps of values and of fluxes, less those that are given.
 
     Fields of the context are those inside, and with `OTHER_SIDE` after their names those outside.
-
-    Parameters
-    ----------
-    interface : Interface
-        The interface.
-    equation : callable
-        Residuals of the equation.
-    requirements : Requirements
-        Those of the equation.
-    fields : tuple of str
-        Names of the fields.
-    step : float
-        Distance from the interface at which coefficients are taken.
     """
 
     interface: Interface
-    equation: Residuals
-    requirements: Requirements
-    fields: tuple[str, ...]
-    step: float
+    equation: Residuals  # residuals of the equation
+    requirements: Requirements  # those of the equation
+    fields: tuple[str, ...]  # names of the fields
+    step: float  # distance from the interface at which coefficients are taken
 
     def order(self, name: str, coordinates: Sequence[str]) -> int:
         """Order of the equation in space for a field."""
@@ -284,7 +244,10 @@ class InterfaceResiduals:
             return residuals
         inner, outer = (self._fluxes(context, side) for side in (-1, 1))
         jumps = self.interface.flux
-        jumps = list(jumps) if isinstance(jumps, list | tuple) else [jumps] * len(inner)
+        if isinstance(jumps, list | tuple):
+            jumps = list(jumps)
+        else:
+            jumps = [jumps] * len(inner)
         if len(jumps) != len(inner):
             raise InputError(f"flux of an Interface must be one for each of {len(inner)} equations, got {len(jumps)}")
         return residuals + [
@@ -295,7 +258,8 @@ class InterfaceResiduals:
     def _fluxes(self, context: EvaluationContext, side: int) -> list[Tensor]:
         """Fluxes n . A grad u on one side, (b,) each, for every equation of second order."""
         assert context.normal is not None
-        normal, names = context.normal, context.coordinates
+        normal = context.normal
+        names = context.coordinates
         space = [axis for axis, name in enumerate(names) if is_space(name)]
         leaves: dict[tuple[str, Index], Tensor] = {}
 
@@ -331,11 +295,13 @@ class InterfaceResiduals:
                 factors = torch.autograd.grad(
                     residual.sum(), list(leaves.values()), create_graph=True, materialize_grads=True
                 )
-                total, has_second = torch.zeros_like(context.x[:, 0]), False
+                total = torch.zeros_like(context.x[:, 0])
+                has_second = False
                 for (name, index), factor in zip(leaves, factors, strict=True):
                     axes = [axis for axis in space for _ in range(index[axis])]
                     if len(axes) == 2 and bool((factor != 0).any()):
-                        has_second, true = True, context.fields[name + (OTHER_SIDE if side > 0 else "")]
+                        has_second = True
+                        true = context.fields[name + (OTHER_SIDE if side > 0 else "")]
                         for one, other in (axes, axes[::-1]):
                             total = total + factor * normal[:, one] * true.derivative(names[other]) / 2
                 if has_second:
@@ -354,7 +320,9 @@ def sides_of(parts: Parts, x: Tensor, normal: Tensor | None, is_interface: bool)
         return parts.number(x)[:, None]
     step = OFF_BOUNDARY_STEP * float(parts.domain.size.max()) * normal
     inside = parts.number(x - step)
-    return torch.stack([inside, parts.number(x + step)], 1) if is_interface else inside[:, None]
+    if is_interface:
+        return torch.stack([inside, parts.number(x + step)], 1)
+    return inside[:, None]
 
 
 _noted: ContextVar[list[tuple[Tensor, Tensor]] | None] = ContextVar("_noted", default=None)
@@ -448,7 +416,8 @@ def diffusion(u: Field, coefficient: float | Field | Callable[..., Tensor]) -> T
             noted.append((k.detach(), slopes[0].detach()))
         plain = {**coordinate_table(u.coordinates, u.points), "value": u.value}
         if not coefficient(**{name: plain[name] for name in names}).requires_grad:  # but for the leaves made here
-            k, slopes = k.detach(), tuple(slope.detach() for slope in slopes)
+            k = k.detach()
+            slopes = tuple(slope.detach() for slope in slopes)
         by_point, *by_value = slopes
     total = k * laplacian(u)
     for name in u.space:

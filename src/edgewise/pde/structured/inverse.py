@@ -29,19 +29,22 @@ from edgewise.train.problems.block_problem import BlockProblem
 from edgewise.train.problems.blocks import BlockRole, ResidualBlock
 from edgewise.train.strengths import EVERY, LOG_FACTORS, averaged_over_strengths
 
-DEGREE_OF_FIELDS = 5  # of the splines; an equation of high order gets a higher one. A choice
-# Intervals of each coordinate on the first grid, by dimension, and factor to the next one. Choices: curvature at half
-# the period of eight waves, and seconds of work.
-FIRST_INTERVALS_OF_FIELDS, FINER_FIELDS = {1: 24, 2: 8, 3: 4}, 1.5
-POINTS_OF_INTERVAL = 4  # of each coordinate, for the residuals of the equation. A choice: more rows than splines
+DEGREE_OF_FIELDS = 5  # of the splines; an equation of high order gets a higher one
+# Intervals of each coordinate on the first grid, by dimension, and factor to the next one: curvature at half the period
+# of eight waves, and seconds of work.
+FIRST_INTERVALS_OF_FIELDS = {1: 24, 2: 8, 3: 4}
+FINER_FIELDS = 1.5
+POINTS_OF_INTERVAL = 4  # of each coordinate, for the residuals of the equation: more rows than splines
 MOST_DENSE_COEFFICIENTS = 1600  # of a dense normal matrix, which is factorised in seconds
 # The equation counts so many times as much as all measurements together: it is left to a hundredth of their noise.
 # Smaller factors come first, for Newton's steps are short where the equation is to hold all the way.
 EXACTNESSES = 1.0, 1e2, 1e4
-NEWTON_ROUNDS, SETTLED = 60, 1e-2  # of Newton steps, and relative change of all strengths at which they end
-LARGEST_STRENGTH_CHANGE = 30.0  # factor by which a strength changes in one round. A choice
-# Parameters beyond straight fields at which a strength rises no more: more of it would change nothing but the ridge,
-# which is a part of it and holds straight fields too. A choice: a hundredth of one is nothing.
+# of Newton steps, and relative change of all strengths at which they end
+NEWTON_ROUNDS = 60
+SETTLED = 1e-2
+LARGEST_STRENGTH_CHANGE = 30.0  # factor by which a strength changes in one round
+# Effective parameters of a field beyond those of straight fields; with fewer its strength rises no more, because only
+# the ridge would change, which acts on straight fields too.
 LEAST_CURVED = 1e-2
 CURVED_RIDGE = 1e-12  # of the scaled normal matrix: rounding
 # Orders of the derivatives whose mean square is the roughness: the curvature, and what splines of degree 5 have beyond.
@@ -50,32 +53,25 @@ ORDERS = 2, 3, 4
 # difference of 2 of Akaike's criterion, which it approaches, is the least that tells models apart (Burnham and
 # Anderson, "Model selection and multimodel inference", 2002, section 2.6).
 LEAST_FALL_OF_ORDER = 2.0
-# Of the spread of the measured values, or of their size where they are all equal. A choice: above what splines and
-# rounding leave.
+# Of the spread of the measured values, or of their size where they are all equal: above what splines and rounding
+# leave.
 LEAST_NOISE = 1e-5
-FIRST_ROUGHNESS = 1e-3  # of the measurements' sum of squares, for the first smoothing. A choice that rounds correct
+FIRST_ROUGHNESS = 1e-3  # of the measurements' sum of squares, for the first smoothing, which rounds correct
 # Measured values beyond the parameters that they determine, above which there are standard errors: Student's t with so
 # many degrees of freedom, an error in units of an estimated standard error, has no variance.
 LEAST_SPARE = 2.0
 # Standard errors on both sides at which the likelihood is profiled, those of an interval of 95 %, and Newton steps
-# there. A choice.
-PROFILED, PROFILE_STEPS = 2.0, 6
-LEAST_RISE = 0.2  # for the width of error bars: ten times wider ones mean that nothing is known. A choice
-SHORTEST_STEP = 1e-3  # a damped step, as a part of Newton's. A choice
+# there.
+PROFILED = 2.0
+PROFILE_STEPS = 6
+LEAST_RISE = 0.2  # for the width of error bars: ten times wider ones mean that nothing is known
+SHORTEST_STEP = 1e-3  # a damped step, as a part of Newton's
 
 
 class UncertainNetwork(TensorNetwork):
-    """Network of one `TensorLayer` whose coefficients have a covariance.
+    """Network of one `TensorLayer` whose coefficients have a covariance."""
 
-    Parameters
-    ----------
-    layer : TensorLayer
-        The layer.
-    root : Tensor
-        R, (coefficients, r): the covariance of the coefficients is R R'.
-    """
-
-    root: Tensor
+    root: Tensor  # R, (coefficients, r): the covariance of the coefficients is R R'
 
     def __init__(self, layer: TensorLayer, root: Tensor):
         super().__init__(layer)
@@ -84,7 +80,8 @@ class UncertainNetwork(TensorNetwork):
     @torch.no_grad()
     def standard_errors(self, x: Tensor) -> Tensor:
         """Standard errors of all fields at points x (b, n): (b, fields)."""
-        fields, parts = self.tensor_layer.out_features, []
+        fields = self.tensor_layer.out_features
+        parts = []
         for splines in map(self.splines, x.split(BATCH_ROWS)):
             parts.append(torch.stack([(splines @ self.root[k::fields]).norm(dim=1) for k in range(fields)], 1))
         return torch.cat(parts)
@@ -92,55 +89,24 @@ class UncertainNetwork(TensorNetwork):
 
 @dataclass(frozen=True, eq=False)
 class InverseFit:
-    """Fields and unknown coefficients on one grid.
+    """Fields and unknown coefficients on one grid."""
 
-    Parameters
-    ----------
-    network : UncertainNetwork
-        The fields.
-    problem : Collocation
-        The problem with the coefficients that were found.
-    noise : float
-        Standard deviation of the measurements.
-    values : int
-        Number of measurements.
-    freedom : float
-        Effective number of parameters.
-    order : int
-        Order of the derivatives whose mean square is the roughness.
-    strengths : mapping
-        Strength of the smoothness of each unknown field.
-    standard_errors : mapping
-        Standard errors of unknown coefficients.
-    loss : float
-        Mean squared residual of the equation and the conditions.
-    points : int
-        Number of collocation points.
-    work : float
-        Multiply-adds.
-    rises : mapping
-        For each unknown field, by how many standard errors of a linear problem the likelihood falls at `PROFILED` of
-        them on both sides along the least known direction, with all else at its best; empty without standard errors.
-    is_settled : bool
-        Whether fields, strengths and noise changed no more at the end.
-    is_interrupted : bool
-        Whether Ctrl-C ended the fit.
-    """
-
-    network: UncertainNetwork
-    problem: Collocation
-    noise: float
-    values: int
-    freedom: float
-    order: int
-    strengths: Mapping[str, float]
-    standard_errors: Mapping[str, float]
-    loss: float
-    points: int
-    work: float
+    network: UncertainNetwork  # the fields
+    problem: Collocation  # the problem with the coefficients that were found
+    noise: float  # standard deviation of the measurements
+    values: int  # number of measurements
+    freedom: float  # effective number of parameters
+    order: int  # order of the derivatives whose mean square is the roughness
+    strengths: Mapping[str, float]  # strength of the smoothness of each unknown field
+    standard_errors: Mapping[str, float]  # standard errors of unknown coefficients
+    loss: float  # mean squared residual of the equation and the conditions
+    points: int  # number of collocation points
+    work: float  # multiply-adds
+    # for each unknown field, by how many standard errors of a linear problem the likelihood falls at `PROFILED` of them
+    # on both sides along the least known direction, with all else at its best; empty without standard errors
     rises: Mapping[str, tuple[float, float]]
-    is_settled: bool = True
-    is_interrupted: bool = False
+    is_settled: bool = True  # whether fields, strengths and noise changed no more at the end
+    is_interrupted: bool = False  # whether Ctrl-C ended the fit
 
     @property
     def has_noise(self) -> bool:
@@ -161,7 +127,8 @@ class _Derivatives:
     order: int
 
     def __call__(self, context: EvaluationContext) -> list[Tensor]:
-        field, names = context.fields[self.field], context.coordinates
+        field = context.fields[self.field]
+        names = context.coordinates
         return [
             field.derivative(*each) * math.sqrt(repeats)
             for each, repeats in Counter(map(tuple, map(sorted, product(names, repeat=self.order)))).items()
@@ -170,7 +137,8 @@ class _Derivatives:
 
 def _roughness_block(problem: Collocation, mesh: Mesh, name: str, order: int) -> ResidualBlock:
     """Block whose loss is the roughness of a field."""
-    form, sides = problem.form, problem.domain.size
+    form = problem.form
+    sides = problem.domain.size
     names = form.domain.coordinates
     groups = list(dict.fromkeys(map(tuple, map(sorted, product(names, repeat=order)))))
     indices = [tuple(group.count(each) for each in names) for group in groups]
@@ -186,51 +154,24 @@ def _roughness_block(problem: Collocation, mesh: Mesh, name: str, order: int) ->
 def inverse_fits(
     problem: Collocation, names: Sequence[str], watch: Callable[[float, float], bool]
 ) -> Iterator[InverseFit]:
-    """Fit fields to measurements on finer and finer grids.
-
-    Parameters
-    ----------
-    problem : Collocation
-        A problem with measured values.
-    names : sequence of str
-        The unknown fields, which are smoothed.
-    watch : callable
-        Receives the multiply-adds on a grid, and the loss, after each of its steps. False ends the work: the first
-        grid with the fewest steps that give a result, a finer one without.
-
-    Yields
-    ------
-    InverseFit
-        After Ctrl-C on the first grid, its last step, if there is one.
-
-    Raises
-    ------
-    InputError
-        The domain has more than three coordinates, the fields need more than `MOST_DENSE_COEFFICIENTS` on any grid, or
-        the equation is not finite at the measured values.
-
-    Notes
-    -----
-    The equation and the conditions hold but for a hundredth of the noise; among their solutions the sum of squared
-    deviations from the measurements plus strength times roughness, the mean square of all second derivatives, of each
-    unknown field is least. Strengths and noise are those of the largest restricted likelihood of the problem linearised
-    about the solution, by the update of [1]_ after every Newton step; the order of the derivatives in the roughness is
-    that of the least generalised cross-validation on the first grid [3]_. Fields and covariance are means over a common
-    factor of all strengths, see `averaged_over_strengths`, given the data; such intervals cover in the mean over the
-    domain [2]_. The covariance is of the linearised problem, and wider where the profile of the likelihood falls more
-    slowly [4]_.
-
-    References
-    ----------
-    .. [1] S. Wood, M. Fasiolo, "A generalized Fellner-Schall method for smoothing parameter optimization with
-       application to Tweedie location, scale and shape models", Biometrics 73, 2017, 1071.
-    .. [2] D. Nychka, "Bayesian confidence intervals for smoothing splines", J. American Statistical Association 83,
-       1988, 1134.
-    .. [3] G. Wahba, J. Wendelberger, "Some new mathematical methods for variational objective analysis using splines
-       and cross validation", Monthly Weather Review 108, 1980, 1122.
-    .. [4] D. Bates, D. Watts, "Nonlinear regression analysis and its applications", Wiley, 1988, chapter 6.
-    """
-    domain, start = problem.domain, None
+    """Fit fields to measurements on finer and finer grids."""
+    # The equation and the conditions hold but for a hundredth of the noise; among their solutions the sum of squared
+    # deviations from the measurements plus strength times roughness, the mean square of all second derivatives, of each
+    # unknown field is least. Strengths and noise are those of the largest restricted likelihood of the problem
+    # linearised about the solution, by the update of [1] after every Newton step; the order of the derivatives in the
+    # roughness is that of the least generalised cross-validation on the first grid [3]. Fields and covariance are means
+    # over a common factor of all strengths, see `averaged_over_strengths`, given the data; such intervals cover in the
+    # mean over the domain [2]. The covariance is of the linearised problem, and wider where the profile of the
+    # likelihood falls more slowly [4].
+    # [1] S. Wood, M. Fasiolo, "A generalized Fellner-Schall method for smoothing parameter optimization with
+    # application to Tweedie location, scale and shape models", Biometrics 73, 2017, 1071.
+    # [2] D. Nychka, "Bayesian confidence intervals for smoothing splines", J. American Statistical Association 83,
+    # 1988, 1134.
+    # [3] G. Wahba, J. Wendelberger, "Some new mathematical methods for variational objective analysis using splines and
+    # cross validation", Monthly Weather Review 108, 1980, 1122.
+    # [4] D. Bates, D. Watts, "Nonlinear regression analysis and its applications", Wiley, 1988, chapter 6.
+    domain = problem.domain
+    start = None
     if domain.dimension not in FIRST_INTERVALS_OF_FIELDS:
         raise InputError(f"unknown fields need a domain of at most three coordinates, got {domain.dimension}")
     count = FIRST_INTERVALS_OF_FIELDS[domain.dimension]
@@ -254,7 +195,9 @@ def inverse_fits(
     while coefficients() <= MOST_DENSE_COEFFICIENTS:
         lines = even_lines(domain, sizes())
         layer = TensorLayer(lines, len(problem.fields), degree=degree, periodic=periodic)
-        mesh, fit, spent = Mesh(domain, lines, POINTS_OF_INTERVAL), None, 0.0
+        mesh = Mesh(domain, lines, POINTS_OF_INTERVAL)
+        fit = None
+        spent = 0.0
         for order in ORDERS if start is None else (start.order,):
             sampled = problem.resampled(1, seed=1, mesh=mesh, own_unknowns=True)
             try:
@@ -309,16 +252,26 @@ class _Smoothing:
         order: int,
         work: float,
     ):
-        self.order, self.work = order, work
-        self.watch, self.rough = watch, dict[str, Tensor]()
-        self.problem, self.mesh, self.names, self.network = problem, mesh, names, TensorNetwork(layer)
+        self.order = order
+        self.work = work
+        self.watch = watch
+        self.rough = dict[str, Tensor]()
+        self.problem = problem
+        self.mesh = mesh
+        self.names = names
+        self.network = TensorNetwork(layer)
         self.slots: ParameterSlots = trainable_slots(self.network, problem)
         observed = problem.with_role(BlockRole.OBSERVATION)
         self.count = sum(len(block.data) for block in observed)
         self.data = [replace(block, weight=float(len(block.data))) for block in observed]
         values = torch.cat([each.values.double() for each in problem.form.observations])
-        size, spread = float(values.abs().max()), float(values.std(unbiased=False))
-        self.spread = spread if spread > torch.finfo(values.dtype).eps * size else size or 1.0  # equal but for rounding
+        size = float(values.abs().max())
+        spread = float(values.std(unbiased=False))
+        # equal but for rounding
+        if spread > torch.finfo(values.dtype).eps * size:
+            self.spread = spread
+        else:
+            self.spread = size or 1.0
         others = [block for block in problem.blocks() if block.role is not BlockRole.OBSERVATION]
         self.exact = [replace(block, weight=1.0) for block in others]
         self.origin, self.first = self._coefficients(), self._squares(self.data)  # linear in the parameters
@@ -328,7 +281,8 @@ class _Smoothing:
         if before is None:
             strengths, noise = self._start()
         else:
-            strengths, noise = tuple(before.strengths[name] for name in self.names), before.noise
+            strengths = tuple(before.strengths[name] for name in self.names)
+            noise = before.noise
             self._follow(before.network)
         found: _Found | None = None
         is_interrupted = is_cut = False
@@ -337,18 +291,22 @@ class _Smoothing:
                 if exactness < EXACTNESSES[-1] and not self.watch(self.work, self._size(self.exact)):
                     continue  # no time for the way there
                 for found in self._newton(self.names, strengths, noise, exactness):
-                    strengths, noise = found.strengths, found.noise
+                    strengths = found.strengths
+                    noise = found.noise
         except (KeyboardInterrupt, OutOfTime) as error:
             if before is not None or found is None:
                 raise
             is_cut, is_interrupted = True, isinstance(error, KeyboardInterrupt)
         assert found is not None
         self._set(found.parameters)
-        size, has_noise = self.network.tensor_layer.coef.numel(), self.count - found.freedom > LEAST_SPARE
-        rises, root = dict[str, tuple[float, float]](), _Factor(found.covariance).root()
+        size = self.network.tensor_layer.coef.numel()
+        has_noise = self.count - found.freedom > LEAST_SPARE
+        rises = dict[str, tuple[float, float]]()
+        root = _Factor(found.covariance).root()
         try:  # without time for more, bars are those of the likeliest strengths
             rises = self._rises(found) if found.is_settled and has_noise else rises
-            root = root if is_cut else self._averaged(found)
+            if not is_cut:
+                root = self._averaged(found)
         except (KeyboardInterrupt, OutOfTime) as error:
             is_interrupted = is_interrupted or isinstance(error, KeyboardInterrupt)
             self._set(found.parameters)
@@ -373,7 +331,8 @@ class _Smoothing:
 
     def _averaged(self, found: _Found) -> Tensor:
         """Last step: take the mean over strengths, on the equation, and return the root (P, r) of its covariance."""
-        smooth, weight = self._smooth(found), EXACTNESSES[-1] * self.count / found.noise**2
+        smooth = self._smooth(found)
+        weight = EXACTNESSES[-1] * self.count / found.noise**2
         exact = weight * self._squares(self.exact)[0]
         half = _Factor(self.first[0] / found.noise**2 + exact + smooth).root()
 
@@ -399,7 +358,8 @@ class _Smoothing:
 
     def _start(self) -> tuple[tuple[float, ...], float]:
         """Smooth the measured fields alone, and take for the others what then fulfils the equation best."""
-        layer, fields = self.network.tensor_layer, self.problem.fields
+        layer = self.network.tensor_layer
+        fields = self.problem.fields
         measured = sorted({observed.field or fields[0] for observed in self.problem.form.observations})
         unknown = [name for name in self.names if name not in measured]
         slots = torch.arange(layer.coef.numel()) % len(fields)
@@ -409,12 +369,15 @@ class _Smoothing:
                 layer.coef[..., fields.index(name)] = 1.0
         first = [self.count / self.spread**2 * FIRST_ROUGHNESS] * len(measured)
         *_, smooth = self._newton(measured, first, self.spread / 10, 0.0)
-        strengths, noise = dict(zip(measured, smooth.strengths, strict=True)), smooth.noise
+        strengths = dict(zip(measured, smooth.strengths, strict=True))
+        noise = smooth.noise
         matrix, gradient, _ = self._squares(self.exact)
-        weight, chosen = EXACTNESSES[0] * self.count / noise**2, torch.zeros(len(gradient), dtype=torch.bool)
+        weight = EXACTNESSES[0] * self.count / noise**2
+        chosen = torch.zeros(len(gradient), dtype=torch.bool)
         whole = weight * matrix
         for name in unknown:
-            own, rough = (slots == fields.index(name)).nonzero()[:, 0], self._roughness(name)
+            own = (slots == fields.index(name)).nonzero()[:, 0]
+            rough = self._roughness(name)
             size = float(matrix.diagonal()[own].sum()) / max(float(rough.diagonal().sum()), ABOVE_ZERO)
             strengths[name] = weight * size
             whole = whole + strengths[name] * rough
@@ -432,14 +395,16 @@ class _Smoothing:
 
         Without exactness the equation and the conditions do not count.
         """
-        rough, strengths = [self._roughness(name) for name in names], list(strengths)
+        rough = [self._roughness(name) for name in names]
+        strengths = list(strengths)
         for _ in range(NEWTON_ROUNDS):
             weight = exactness * self.count / noise**2
             smooth = sum((s * p for s, p in zip(strengths, rough, strict=True)), torch.zeros_like(self.first[0]))
             with foreseen("a step for unknown fields", len(self.first[0]) ** 3):
                 whole, exact, fall = self._step(smooth, noise, weight)
                 is_least = fall < SETTLED  # by how much it would fall, in units of the noise's variance
-                covariance, free = whole.inverse(), _Factor(weight * exact + smooth)
+                covariance = whole.inverse()
+                free = _Factor(weight * exact + smooth)
                 curved = [free.solve(matrix).diagonal().sum() for matrix in rough]
             c = self._coefficients()
             self.work += 4 * len(c) ** 3
@@ -448,7 +413,10 @@ class _Smoothing:
             for number, matrix in enumerate(rough):
                 given = float(curved[number] - (covariance * matrix).sum())
                 ratio = max(given, ABOVE_ZERO) / max(float(c @ matrix @ c), ABOVE_ZERO)
-                most = LARGEST_STRENGTH_CHANGE if strengths[number] * given > LEAST_CURVED else 1.0
+                if strengths[number] * given > LEAST_CURVED:
+                    most = LARGEST_STRENGTH_CHANGE
+                else:
+                    most = 1.0
                 ratio = min(max(ratio, 1 / LARGEST_STRENGTH_CHANGE), most)
                 strengths[number] *= ratio
                 changes.append(abs(math.log(ratio)))
@@ -472,7 +440,9 @@ class _Smoothing:
         c, (exact, pull, _) = self._coefficients(), self._squares(self.exact)
         whole = _Factor(self.first[0] / noise**2 + weight * exact + smooth)
         slope = (self.first[1] + self.first[0] @ (c - self.origin)) / noise**2 + weight * pull + smooth @ c
-        step, size, factor = -whole.solve(slope[:, None])[:, 0], self._objective(smooth, noise, weight), 1.0
+        step = -whole.solve(slope[:, None])[:, 0]
+        size = self._objective(smooth, noise, weight)
+        factor = 1.0
         if held is not None:
             aside = whole.solve(held[:, None])[:, 0]
             step -= aside * (held @ step) / (held @ aside)
@@ -497,7 +467,9 @@ class _Smoothing:
 
     def _rises(self, found: _Found) -> dict[str, tuple[float, float]]:
         """Profile of the likelihood of each unknown field, see `InverseFit.rises`."""
-        coef, fields, rises = self.network.tensor_layer.coef, self.problem.fields, {}
+        coef = self.network.tensor_layer.coef
+        fields = self.problem.fields
+        rises = {}
         smooth = self._smooth(found)
         weight = EXACTNESSES[-1] * self.count / found.noise**2
         least = self._objective(smooth, found.noise, weight)
@@ -508,7 +480,8 @@ class _Smoothing:
             sizes, vectors = torch.linalg.eigh(root.mT @ found.covariance[slots, slots] @ root)
             held = torch.zeros_like(found.parameters)
             held[slots] = root @ vectors[:, -1]
-            move, ends = found.covariance @ held / sizes[-1].sqrt(), []
+            move = found.covariance @ held / sizes[-1].sqrt()
+            ends = []
             for side in (-PROFILED, PROFILED):
                 self._set(found.parameters + side * move)
                 for _ in range(PROFILE_STEPS):
@@ -555,7 +528,8 @@ class _Smoothing:
     @torch.no_grad()
     def _follow(self, before: TensorNetwork) -> None:
         """Take over the fields of a coarser grid, by least squares at the points of the mesh."""
-        x, layer = self.mesh.interior()[0], self.network.tensor_layer
+        x = self.mesh.interior()[0]
+        layer = self.network.tensor_layer
         wanted = before(x)
         one = self.network.splines(x)
         factor = _Factor(one.mT @ one)

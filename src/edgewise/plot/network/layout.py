@@ -13,7 +13,7 @@ GRAPH_EDGES = 24  # more functions than this beside each other are too small to 
 LABEL_SIZE = TEXT  # points
 FRAME_SHARE = 0.86  # share of the width between two edges of a graph that a frame takes
 
-# Inches, all choices of looks. In a graph:
+# Inches. In a graph:
 _SLOT = 0.68  # largest width for an edge
 _LEAST = 2.2  # least width of the rows
 _MARGIN = 0.1  # at the left and right
@@ -21,10 +21,15 @@ _ROW_LABEL = 0.36  # height for a row of labels below and above
 _WIRE = 0.42  # vertical length of a wire
 _BETWEEN = 0.15  # between two labels of a row
 # In grids:
-_COLUMN, _NARROWEST, _LINE = 0.85, 0.34, 0.3  # largest and least width of a function, and its height
+# largest and least width of a function, and its height
+_COLUMN = 0.85
+_NARROWEST = 0.34
+_LINE = 0.3
 _CELL = (0.88, 0.86)  # shares of these that a frame takes
-_BEFORE, _AFTER = 0.2, 0.22  # from the end of a wire to the first crossing, and from the last crossing to the node
-_SWEEPS = 8  # of the ordering of nodes; a choice: the order of a small network settles in two or three
+# from the end of a wire to the first crossing, and from the last crossing to the node
+_BEFORE = 0.2
+_AFTER = 0.22
+_SWEEPS = 8  # of the ordering of nodes: the order of a small network settles in two or three
 
 Point = tuple[float, float]
 Edge = tuple[int, int, int]
@@ -33,28 +38,16 @@ Edge = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Shown:
-    """The shown part of a network.
+    """The shown part of a network."""
 
-    Parameters
-    ----------
-    nodes : tuple of tuple of int
-        Shown nodes of each layer in the order of drawing, inputs first.
-    edges : tuple of tuple of (int, int)
-        Shown edges (in, out) of each layer of edges.
-    node_strength, edge_strength : tuple of ndarray
-        Opacity from 0 to 1 of every node, (n,) for each layer of nodes, and of every edge, (in, out) for each layer.
-    names, outputs : list of str
-        Labels of the inputs and outputs.
-    products : dict of int to tuple of int
-        Layers that multiply, with the numbers of those outputs that have several factors.
-    """
-
-    nodes: tuple[tuple[int, ...], ...]
-    edges: tuple[tuple[tuple[int, int], ...], ...]
+    nodes: tuple[tuple[int, ...], ...]  # shown nodes of each layer in the order of drawing, inputs first
+    edges: tuple[tuple[tuple[int, int], ...], ...]  # shown edges (in, out) of each layer of edges
+    # opacity from 0 to 1 of every node, (n,) for each layer of nodes, and of every edge, (in, out) for each layer
     node_strength: tuple[np.ndarray, ...]
     edge_strength: tuple[np.ndarray, ...]
-    names: list[str] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)  # labels of the inputs and outputs
     outputs: list[str] = field(default_factory=list)
+    # layers that multiply, with the numbers of those outputs that have several factors
     products: dict[int, tuple[int, ...]] = field(default_factory=dict)
 
 
@@ -70,32 +63,17 @@ class Label(NamedTuple):
 
 @dataclass
 class Layout:
-    """Positions in inches from the lower left corner.
+    """Positions in inches from the lower left corner."""
 
-    Parameters
-    ----------
-    width, height : float
-        Size of the diagram.
-    cell : dict of int to (float, float)
-        Width and height of the frames of each layer.
-    cells : dict of (int, int, int) to (float, float)
-        Centre of the frame of each edge (layer, in, out).
-    wires : list of (list of points, float)
-        Lines with their opacity.
-    dots : list of (point, float)
-        Nodes with their opacity.
-    texts : list of Label
-    crosses : list of (point, float)
-        Nodes that multiply, with their opacity.
-    """
-
-    width: float = 0.0
+    width: float = 0.0  # size of the diagram
     height: float = 0.0
-    cell: dict[int, Point] = field(default_factory=dict)
-    cells: dict[Edge, Point] = field(default_factory=dict)
+    cell: dict[int, Point] = field(default_factory=dict)  # width and height of the frames of each layer
+    cells: dict[Edge, Point] = field(default_factory=dict)  # centre of the frame of each edge (layer, in, out)
+    # (list of points, float), lines with their opacity
     wires: list[tuple[list[Point], float]] = field(default_factory=list)
-    dots: list[tuple[Point, float]] = field(default_factory=list)
+    dots: list[tuple[Point, float]] = field(default_factory=list)  # (point, float), nodes with their opacity
     texts: list[Label] = field(default_factory=list)
+    # (point, float), nodes that multiply, with their opacity
     crosses: list[tuple[Point, float]] = field(default_factory=list)
 
 
@@ -103,7 +81,9 @@ def hidden_label(shown: Shown, layer: int, node: int) -> str:
     """Return h_2, with several hidden layers their number as a superscript, and a cross on a node that multiplies."""
     cross = r"\ \times" if node in shown.products.get(layer - 1, ()) else ""
     only = len(shown.nodes) == 3
-    return f"$h_{{{node + 1}}}{cross}$" if only else f"$h^{{{layer}}}_{{{node + 1}}}{cross}$"
+    if only:
+        return f"$h_{{{node + 1}}}{cross}$"
+    return f"$h^{{{layer}}}_{{{node + 1}}}{cross}$"
 
 
 def graph_layout(shown: Shown) -> Layout:
@@ -164,7 +144,9 @@ def grid_layout(shown: Shown) -> Layout:
     width = WIDTH - names - 0.5 * len(shown.edges) - (outputs if rightward else 0.0)
     pitch = (min(_COLUMN, max(_NARROWEST, width / columns)), _LINE)
     # The wires of a layer's inputs run along `axis` (0 to the right, 1 downwards) from `start`, across it at `over`.
-    axis, start, over = 0, 0.0, _steps(shown.nodes[0], 0.0, pitch[1])
+    axis = 0
+    start = 0.0
+    over = _steps(shown.nodes[0], 0.0, pitch[1])
     for node, depth in over.items():
         _add_node(layout, (0.0, depth), shown.node_strength[0][node], shown.names[node], "left")
     for layer, edges in enumerate(shown.edges):
@@ -182,15 +164,29 @@ def grid_layout(shown: Shown) -> Layout:
         for i, o in edges:
             layout.cells[layer, i, o] = _point(axis, ends[o], over[i])
         last = layer == len(shown.edges) - 1
-        side = ("right" if rightward else "below") if last else ("column", "row")[axis]
-        narrow = max(text_width(shown.outputs[o], LABEL_SIZE) for o in ends) > pitch[0] if last else False
+        if last:
+            side = "right" if rightward else "below"
+        else:
+            side = ("column", "row")[axis]
+        if last:
+            narrow = max(text_width(shown.outputs[o], LABEL_SIZE) for o in ends) > pitch[0]
+        else:
+            narrow = False
         for o in ends:
-            text = shown.outputs[o] if last else hidden_label(shown, layer + 1, o)
+            if last:
+                text = shown.outputs[o]
+            else:
+                text = hidden_label(shown, layer + 1, o)
             where = "tilted" if side == "below" and narrow else side
             _add_node(layout, _point(axis, ends[o], stop), shown.node_strength[layer + 1][o], text, where)
-        axis, start, over = 1 - axis, stop, ends
+        axis = 1 - axis
+        start = stop
+        over = ends
     # Depths become heights, and the texts at the edges of the page get their space.
-    below = 0.2 if rightward else 0.3 + outputs * narrow
+    if rightward:
+        below = 0.2
+    else:
+        below = 0.3 + outputs * narrow
     points = [point for wire, _ in layout.wires for point in wire]
     deepest, farthest = max(y for _, y in points) + below, max(x for x, _ in points)
 
@@ -242,16 +238,11 @@ def _row_width(texts: list[str]) -> float:
 
 
 def in_modules(shown: Shown) -> Shown:
-    """Order hidden nodes so that strong wires are short: the barycentre method for drawing layered graphs.
-
-    Each node moves to the weighted mean of its neighbours' places, layer by layer, forwards and backwards; the order
-    with the smallest sum of strength times length is kept. Inputs and outputs stay.
-
-    References
-    ----------
-    K. Sugiyama, S. Tagawa, M. Toda, "Methods for visual understanding of hierarchical system structures", IEEE
-    Transactions on Systems, Man, and Cybernetics 11 (1981) 109. pykan's `auto_swap` has the same aim.
-    """
+    """Order hidden nodes so that strong wires are short: the barycentre method for drawing layered graphs."""
+    # Each node moves to the weighted mean of its neighbours' places, layer by layer, forwards and backwards; the order
+    # with the smallest sum of strength times length is kept. Inputs and outputs stay.
+    # K. Sugiyama, S. Tagawa, M. Toda, "Methods for visual understanding of hierarchical system structures", IEEE
+    # Transactions on Systems, Man, and Cybernetics 11 (1981) 109. pykan's `auto_swap` has the same aim.
     layers = len(shown.edges)
     weights = []
     for n in range(layers):
@@ -275,7 +266,8 @@ def in_modules(shown: Shown) -> Shown:
         at = places()
         return sum(float((w * np.abs(a[:, None] - b)).sum()) for w, a, b in zip(weights, at, at[1:], strict=False))
 
-    best, least = [order.copy() for order in orders], cost()
+    best = [order.copy() for order in orders]
+    least = cost()
     for sweep in range(_SWEEPS):
         hidden = range(1, layers)
         for n in hidden if sweep % 2 == 0 else reversed(hidden):
@@ -285,7 +277,8 @@ def in_modules(shown: Shown) -> Shown:
             mean = np.divide(neighbours @ weight, total, out=at[n].copy(), where=total > 0)
             orders[n] = orders[n][np.argsort(mean[orders[n]], kind="stable")]
         if cost() < least - 1e-12:
-            best, least = [order.copy() for order in orders], cost()
+            best = [order.copy() for order in orders]
+            least = cost()
     nodes = tuple(tuple(layer[k] for k in order) for layer, order in zip(shown.nodes, best, strict=True))
     rank = [{node: k for k, node in enumerate(layer)} for layer in nodes]
     edges = tuple(

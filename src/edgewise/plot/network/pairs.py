@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 _HEIGHT = 2.6  # inches
-_ROWS = 400  # rows up to which each has a dot, picked evenly (a choice)
+_ROWS = 400  # rows up to which each has a dot, picked evenly
 # Points of the grid farther from all rows, as a share of both ranges, stay empty: the value of `too.far` in the
 # examples of R's mgcv::vis.gam (S. Wood, "Generalized Additive Models", 2nd ed., 2017, section 7.7).
 _TOO_FAR = 0.1
@@ -105,7 +105,10 @@ def pair_map(
     elif not is_integer(output) or output not in range(count):
         raise InputError(f"output must be a number from 0 to {count - 1}, got {output!r}")
     titles = labels(view.names, view.X.shape[1], "x", "names")
-    what = display_text(view.target) if count == 1 else labels(view.outputs, count, "y", "outputs")[output]
+    if count == 1:
+        what = display_text(view.target)
+    else:
+        what = labels(view.outputs, count, "y", "outputs")[output]
     near = _near_rows(effect, view)
     with styled():
         figure = Figure(figsize=(WIDTH, _HEIGHT), layout="constrained")

@@ -19,12 +19,12 @@ from edgewise.train.jacobian.rows import LayerDerivatives, ParameterSlots, layer
 from edgewise.train.penalties import Curvature
 from edgewise.train.problems.objective import write_
 
-# Numbers in all blocks of the preconditioner: 512 MiB. Layers beyond are preconditioned by their diagonal. A choice.
+# Numbers in all blocks of the preconditioner: 512 MiB. Layers beyond are preconditioned by their diagonal.
 MOST_BLOCK_NUMBERS = 2**26
 # Numbers in the inputs and derivatives of layers that are kept between products: 512 MiB. Beyond it they are computed
-# anew for each product. A choice.
+# anew for each product.
 MOST_KEPT_NUMBERS = 2**26
-# Samples of each block from which D and the preconditioner are computed: a choice, since both need no high accuracy.
+# Samples of each block from which D and the preconditioner are computed, since both need no high accuracy.
 PRECONDITIONER_SAMPLES = 4096
 # Layers whose output is linear in their parameters.
 LINEAR_LAYERS = (KANLayer, DenseLayer)
@@ -35,19 +35,6 @@ class ImplicitMatrix:
 
     A layer that is linear in its parameters gives J v by a forward pass with v in their place, contracted with the
     derivatives by its output, and J'u by the backward pass of that. The rows of other layers are kept.
-
-    Parameters
-    ----------
-    source : RowSource
-        The rows, for a chain of layers.
-    place : (int, int), optional
-        Of several processes: the number of samples in those before this one, and in all. The blocks of all processes
-        then sum to those of one that has all samples.
-
-    Attributes
-    ----------
-    blocks : EdgeBlocks
-        Blocks on the diagonal, from at most `PRECONDITIONER_SAMPLES` samples of each block of the problem.
     """
 
     def __init__(self, source: RowSource, place: tuple[int, int] | None = None) -> None:
@@ -74,14 +61,18 @@ class ImplicitMatrix:
 
     def _product_of(self, part: _MixedRows, v: Tensor) -> Tensor:
         """2 J'J v of some samples, times their share."""
-        derivatives, total = part.derivatives, torch.zeros_like(v)
+        derivatives = part.derivatives
+        total = torch.zeros_like(v)
         columns = len(derivatives.local.rows)
         with torch.enable_grad():
             along = v.new_zeros(columns, derivatives.inputs[0].shape[1])  # J v, column by column of the residuals
             for number, layer in enumerate(layers_of(self._copy)):
                 if isinstance(layer, LINEAR_LAYERS) and any(p.requires_grad for p in layer.parameters()):
                     x = derivatives.inputs[number]
-                    y = layer(x[0])[None] if derivatives.order == 0 else layer.jet(x, derivatives.order)
+                    if derivatives.order == 0:
+                        y = layer(x[0])[None]
+                    else:
+                        y = layer.jet(x, derivatives.order)
                     sensitivities = derivatives.sensitivities[number][:columns]
                     along = along + torch.stack([(one * y).sum((0, 2)) for one in sensitivities])
         others = normal.times(part.others, v).view_as(along) if part.others else 0
@@ -109,21 +100,11 @@ class ImplicitMatrix:
 
 @dataclass(frozen=True)
 class _MixedRows:
-    """Rows of some samples of a block: the inputs and derivatives of linear layers, the rows of all others.
+    """Rows of some samples of a block: the inputs and derivatives of linear layers, the rows of all others."""
 
-    Parameters
-    ----------
-    derivatives : LayerDerivatives
-        Inputs of every layer, and derivatives of the residuals by its output.
-    others : list of Runs
-        Rows of layers that are not linear in their parameters, and of the unknowns.
-    factor : float
-        Factor of the sum over the samples in the loss.
-    """
-
-    derivatives: LayerDerivatives
-    others: list[Runs]
-    factor: float
+    derivatives: LayerDerivatives  # inputs of every layer, and derivatives of the residuals by its output
+    others: list[Runs]  # rows of layers that are not linear in their parameters, and of the unknowns
+    factor: float  # factor of the sum over the samples in the loss
 
 
 class EdgeBlocks:
@@ -131,13 +112,6 @@ class EdgeBlocks:
 
     The block of an edge holds its coefficients and its base weight, since neighbours on a grid overlap and the base
     function is nearly a spline. All other parameters have their diagonal entries.
-
-    Parameters
-    ----------
-    network : nn.Module
-        A chain of layers.
-    slots : ParameterSlots
-        Places of the parameters in vectors.
     """
 
     def __init__(self, network: nn.Module, slots: ParameterSlots):
@@ -165,7 +139,10 @@ class EdgeBlocks:
     def add_curvature(self, entry: Curvature) -> None:
         """Add second derivatives of a penalty."""
         values = entry.values
-        flat = values.diagonal(dim1=2, dim2=3).permute(0, 2, 1) if values.ndim == 4 else values
+        if values.ndim == 4:
+            flat = values.diagonal(dim1=2, dim2=3).permute(0, 2, 1)
+        else:
+            flat = values
         self._diagonal[self._slots.slots[entry.name]] += flat.reshape(-1)
         for edges in self._edges:
             edges.add_curvature(entry)
@@ -202,8 +179,10 @@ class _LayerBlocks:
 
     def __init__(self, layer: KANLayer, slots: ParameterSlots, number: int):
         inputs, count, outputs = layer.coef.shape
-        self._shape, self._degree = (inputs, count, outputs), layer.degree
-        self._coef, self._base = f"layers.{number}.coef", f"layers.{number}.base"
+        self._shape = (inputs, count, outputs)
+        self._degree = layer.degree
+        self._coef = f"layers.{number}.coef"
+        self._base = f"layers.{number}.base"
         self._coef_slot, self._base_slot = slots.slots[self._coef], slots.slots.get(self._base)
         size = count + (self._base_slot is not None)
         self.blocks = layer.coef.new_zeros(inputs, outputs, size, size, dtype=torch.float64)

@@ -28,30 +28,18 @@ from edgewise.train.problems.objective import Evaluation, Objective, flattened, 
 
 Arrays = tuple[np.ndarray, ...]
 
-# Samples from which domains are set, of all processes together. A choice: as many as of a DataLoader, and their range
-# is that of all samples to a ten-thousandth of them.
+# Samples from which domains are set, of all processes together: as many as of a DataLoader, and their range is that of
+# all samples to a ten-thousandth of them.
 SEEN_ROWS = 10_000
 
 
 class SumRequest(NamedTuple):
-    """A sum over all samples at some parameters.
+    """A sum over all samples at some parameters."""
 
-    Parameters
-    ----------
-    quantity : str
-        Name of a method of `Shard` after "sum_".
-    is_exact : bool
-        Whether it is wanted in float64, whatever the dtype of the model.
-    parameters : ndarray, shape (P,)
-        The trainable parameters.
-    arguments : tuple of ndarray
-        Arguments of the quantity.
-    """
-
-    quantity: str
-    is_exact: bool
-    parameters: np.ndarray
-    arguments: Arrays = ()
+    quantity: str  # name of a method of `Shard` after "sum_"
+    is_exact: bool  # whether it is wanted in float64, whatever the dtype of the model
+    parameters: np.ndarray  # (P,), the trainable parameters
+    arguments: Arrays = ()  # arguments of the quantity
 
 
 class FirstRequest(NamedTuple):
@@ -79,23 +67,7 @@ class StartRequest(NamedTuple):
 
 
 class Shard:
-    """The samples of one process, which answers the requests of the leading one from them.
-
-    Parameters
-    ----------
-    network : Module
-        The network, of which the shard has a copy.
-    problem : Problem
-        Holds the samples of this process.
-    penalty : Penalty, optional
-        The penalty of the fit.
-
-    Raises
-    ------
-    InputError
-        The problem has a loss of its own on points, weights that were scaled to the mean 1 of this process alone, or
-        a DataLoader of validation samples.
-    """
+    """The samples of one process, which answers the requests of the leading one from them."""
 
     def __init__(self, network: nn.Module, problem: Problem, penalty: Penalty | None) -> None:
         if problem.by_blocks:
@@ -114,7 +86,8 @@ class Shard:
         self._rows: RowSource | None = None
         self._normal: NormalEquations | None = None
         self._matrix: ImplicitMatrix | None = None
-        self._share, self._place = 1.0, (0, 0)
+        self._share = 1.0
+        self._place = (0, 0)
 
     def __call__(self, request: FirstRequest | CountRequest | PredictionRequest | StartRequest | SumRequest) -> Any:
         """Return what a request asks for."""
@@ -148,7 +121,8 @@ class Shard:
 
     def _facts(self, rows: int) -> dict[str, Any]:
         """Return the number of samples, some of them, and what must be the same in all processes."""
-        problem, penalty = self._objective.problem, self._objective.penalty
+        problem = self._objective.problem
+        penalty = self._objective.penalty
         data = problem.train
         held = len(data.x)  # of a loader, the first ones
         seen = data.select(torch.linspace(0, held - 1, min(rows, held), device=data.x.device).long())
@@ -183,7 +157,8 @@ class Shard:
 
     def sum_metric(self, objective: Objective) -> Sequence[Any]:
         """Metric, to the power of which it is the root, times the number of samples, and that number."""
-        order, count = objective.problem.metric_order, len(objective.problem.validation or objective.problem.train)
+        order = objective.problem.metric_order
+        count = len(objective.problem.validation or objective.problem.train)
         with evaluation_mode(objective.network), torch.no_grad():
             found = objective.metric(self._judging(objective))
         return [0.0 if found is None or order is None else count * found[1] ** order, count]
@@ -240,17 +215,7 @@ class Shard:
 
 
 class SharedObjective(Objective):
-    """The objective of the leading process: its sums are over the samples of all processes.
-
-    Parameters
-    ----------
-    network, problem, penalty
-        As in `Objective`; the problem is that of `shared_problem`.
-    team : Team
-        The processes.
-    is_exact : bool
-        Whether sums are in float64.
-    """
+    """The objective of the leading process: its sums are over the samples of all processes."""
 
     def __init__(
         self, network: nn.Module, problem: Problem, penalty: Penalty | None, team: Team, *, is_exact: bool = False
@@ -274,7 +239,8 @@ class SharedObjective(Objective):
 
     def metric(self, parts: Iterable[Data]) -> tuple[str, float] | None:
         """Headline metric of the samples of all processes; `parts` are some of them, for its name."""
-        found, order = super().metric(parts), self.problem.metric_order
+        found = super().metric(parts)
+        order = self.problem.metric_order
         if found is None or order is None:
             return None
         total, count = self.summed("metric")
@@ -303,7 +269,9 @@ class SharedObjective(Objective):
 
     def magnitudes(self, data: Data) -> list[Tensor]:
         """Mean |phi| of every edge; empty where the penalty needs no trace."""
-        return [each.to(self._dtype) for each in self.summed("magnitudes")] if self.needs_trace else []
+        if self.needs_trace:
+            return [each.to(self._dtype) for each in self.summed("magnitudes")]
+        return []
 
     def backward(self, data: Data) -> Evaluation:
         """Loss and penalty; their gradient is left in the `.grad` of the parameters."""
@@ -318,7 +286,10 @@ class SharedObjective(Objective):
         parameters = list(self.parameters.values())
         for parameter, part in zip(parameters, gradient.split([p.numel() for p in parameters]), strict=True):
             part = part.view_as(parameter).to(parameter.dtype, copy=True)
-            parameter.grad = part if parameter.grad is None else parameter.grad + part
+            if parameter.grad is None:
+                parameter.grad = part
+            else:
+                parameter.grad = parameter.grad + part
         return float(loss)
 
     def edge_grams(self, rows: int) -> list[dict[str, Tensor]]:
@@ -333,7 +304,9 @@ class SharedRows(RowSource):
     """Normal equations of all processes, whose rows stay where the samples are."""
 
     def __init__(self, objective: SharedObjective, slots: ParameterSlots) -> None:
-        self.network, self.slots, self.objective = objective.network, slots, objective
+        self.network = objective.network
+        self.slots = slots
+        self.objective = objective
         self._is_chain = is_chain(self.network, slots, objective.problem.train.x[:2])
 
     def count(self) -> None:
@@ -359,18 +332,7 @@ class SharedRows(RowSource):
 
 
 class SharedMatrix:
-    """The `ImplicitMatrix` of all processes: a product takes two vectors of P numbers to each and one from it.
-
-    Parameters
-    ----------
-    source : SharedRows
-        The rows.
-
-    Attributes
-    ----------
-    blocks : EdgeBlocks
-        Those of all samples.
-    """
+    """The `ImplicitMatrix` of all processes: a product takes two vectors of P numbers to each and one from it."""
 
     def __init__(self, source: SharedRows) -> None:
         self._objective, self.blocks = source.objective, EdgeBlocks(source.network, source.slots)
@@ -391,7 +353,9 @@ def row_source(objective: Objective, slots: ParameterSlots) -> RowSource:
 
 def implicit_matrix(source: RowSource) -> ImplicitMatrix | SharedMatrix:
     """Return Gauss-Newton's matrix at the present parameters, by products."""
-    return SharedMatrix(source) if isinstance(source, SharedRows) else ImplicitMatrix(source)
+    if isinstance(source, SharedRows):
+        return SharedMatrix(source)
+    return ImplicitMatrix(source)
 
 
 Report = TypeVar("Report")
@@ -400,25 +364,7 @@ Report = TypeVar("Report")
 def trained_together(
     network: nn.Module, problem: Problem, penalty: Penalty | None, train: Callable[[Problem, Team], Report]
 ) -> Report:
-    """Train a network in all processes at once; each returns the same result, and its network has the same tensors.
-
-    Parameters
-    ----------
-    network, problem, penalty
-        Those of this process.
-    train : callable
-        Called in the leading process with the problem of all processes, of whose samples it sees at most `SEEN_ROWS`,
-        and the team. It trains the network with the `SharedObjective` of `begun`.
-
-    Raises
-    ------
-    InputError
-        Processes have different problems, penalties, networks or columns, or something that `Shard` refuses.
-    KeyboardInterrupt
-        It came from `train`, in all processes, whose networks have the tensors that it left.
-    ProcessError
-        A process has ended or hangs.
-    """
+    """Train a network in all processes at once; each returns the same result, and its network has the same tensors."""
     team = Team(Shard(network, problem, penalty))
     if team.number > 0:
         report, tensors = team.serve()
@@ -428,7 +374,8 @@ def trained_together(
         if report is None:
             raise KeyboardInterrupt
         return report
-    report, stopped = None, None
+    report = None
+    stopped = None
     with team.leading(lambda: (report, _arrays(network, problem))):
         facts = team.gathered(FirstRequest(-(-SEEN_ROWS // team.count)))
         for number, other in enumerate(facts):
@@ -439,13 +386,15 @@ def trained_together(
                         f"{value} in process {number}"
                     )
         team.gathered(CountRequest([each["count"] for each in facts]))
-        twin, like = copy.copy(problem), problem.train.x
+        twin = copy.copy(problem)
+        like = problem.train.x
         x, y = (torch.cat([torch.from_numpy(each[name]) for each in facts]).to(like.device) for name in "xy")
         twin.train_loader, twin.train_tensors = None, BatchedData(x, y, count=sum(each["count"] for each in facts))
         try:
             report = train(twin, team)
         except KeyboardInterrupt as error:  # the network has the best parameters, which all processes get
-            stopped, team.was_interrupted = error, True
+            stopped = error
+            team.was_interrupted = True
     if stopped is not None:
         raise stopped
     assert report is not None

@@ -41,20 +41,11 @@ class FullBatch:
 
 
 class TensorBatches:
-    """Minibatches of tensors in an order drawn anew for each epoch; the last batch of an epoch may be smaller.
-
-    Parameters
-    ----------
-    data : Data
-        The training samples.
-    size : int
-        Samples of a batch.
-    seed : int
-        Seed of the order.
-    """
+    """Minibatches of tensors in an order drawn anew for each epoch; the last batch of an epoch may be smaller."""
 
     def __init__(self, data: Data, size: int, seed: int):
-        self._data, self._size = data, size
+        self._data = data
+        self._size = size
         self._generator = seeded_generator(seed)
         self._start_epoch()
 
@@ -90,22 +81,14 @@ class TensorBatches:
 class LoaderBatches:
     """Batches of a DataLoader, epoch after epoch, with a random state of its own.
 
-    A DataLoader without a generator draws its order, its workers' seeds and often its augmentations from torch's
-    global generator. Here that generator is exchanged for one seeded by `seed` while the loader works, and put back
+    A DataLoader without a generator draws its order, its workers' seeds and often its augmentations from torch's global
+    generator. Here that generator is exchanged for one seeded by `seed` while the loader works, and put back
     afterwards; so the order is reproducible and no other random numbers change.
-
-    Parameters
-    ----------
-    problem : Problem
-        Checks each batch.
-    loader : DataLoader
-        Yields (x, y) or (x, y, weight).
-    seed : int
-        Seed of the random state.
     """
 
     def __init__(self, problem: Problem, loader: DataLoader[Any], seed: int):
-        self._problem, self._loader = problem, loader
+        self._problem = problem
+        self._loader = loader
         self._random = seeded_generator(seed).get_state()
         self._iterator: Iterator[Any] | None = None
 
@@ -119,7 +102,10 @@ class LoaderBatches:
 
     def next(self) -> Data:
         """The next batch."""
-        batch = None if self._iterator is None else self._draw(self._iterator)
+        if self._iterator is None:
+            batch = None
+        else:
+            batch = self._draw(self._iterator)
         if batch is None:
             batch = self._draw(self._start_epoch())
         if batch is None:

@@ -22,36 +22,25 @@ from edgewise.train.penalties import Curvature
 # Share of the mean of the diagonal that damps a parameter besides its own entry. With the plain diagonal (Marquardt)
 # coefficients that no sample reaches run away; 0.05 held them in prototypes.
 MEAN_DAMPING_SHARE = 0.05
-# Largest number of products in one solution: a choice, far above what the forcing term demands near a minimum.
+# Largest number of products in one solution, far above what the forcing term demands near a minimum.
 MOST_PRODUCTS = 200
 
 
 def damping_scale(diagonal: Tensor, mean: Tensor) -> Tensor:
     """The diagonal D (P,) of a damped system, from that of H and the mean of that of the part of H from the data."""
-    floor, of_all = MEAN_DAMPING_SHARE * mean, MEAN_DAMPING_SHARE * diagonal.mean()
+    floor = MEAN_DAMPING_SHARE * mean
+    of_all = MEAN_DAMPING_SHARE * diagonal.mean()
     return diagonal + torch.where(floor > 0, floor, of_all.masked_fill(of_all == 0, 1.0))
 
 
 @dataclass(frozen=True, eq=False)
 class ParameterSystem:
-    """A damped system with H in full, solved by a Cholesky factorisation.
+    """A damped system with H in full, solved by a Cholesky factorisation."""
 
-    Parameters
-    ----------
-    gradient : Tensor, shape (P,)
-        The gradient g.
-    matrix : Tensor, shape (P, P)
-        H in the upper triangle.
-    scale : Tensor, shape (P,)
-        The diagonal D.
-    residuals, pull : Tensor and callable, optional
-        r, and the map w -> J'w, see `NormalEquations`.
-    """
-
-    gradient: Tensor
-    matrix: Tensor
-    scale: Tensor
-    residuals: Tensor | None = None
+    gradient: Tensor  # (P,), the gradient g
+    matrix: Tensor  # (P, P), H in the upper triangle
+    scale: Tensor  # (P,), the diagonal D
+    residuals: Tensor | None = None  # r, and the map w -> J'w, see `NormalEquations`
     pull: Callable[[Tensor], Tensor] | None = None
 
     def solve(self, mu: float) -> DampedStep | None:
@@ -72,19 +61,15 @@ class ParameterSystem:
 class SampleSystem:
     """A damped system with H = J'J and g = J'r for fewer residuals than parameters.
 
-    By Woodbury's identity d = -D^-1 J' (J D^-1 J' + mu)^-1 r, whose matrix has the size of the residuals (Golub and
-    Van Loan, "Matrix computations", 4th ed., section 2.1.4).
+    Shapes: rows (M, P), residuals (M,).
 
-    Parameters
-    ----------
-    rows : Tensor, shape (M, P)
-        The Jacobian J.
-    residuals : Tensor, shape (M,)
-        The residuals r.
+    By Woodbury's identity d = -D^-1 J' (J D^-1 J' + mu)^-1 r, whose matrix has the size of the residuals (Golub and Van
+    Loan, "Matrix computations", 4th ed., section 2.1.4).
     """
 
     def __init__(self, rows: Tensor, residuals: Tensor):
-        self._rows, self.residuals = rows, residuals
+        self._rows = rows
+        self.residuals = residuals
         self.gradient = rows.mT @ residuals
         diagonal = rows.square().sum(0)
         self.scale = damping_scale(diagonal, diagonal.mean())
@@ -115,29 +100,15 @@ def _damped_step(
     """
     gain = 0.5 * (move @ (mu * system.scale * move - system.gradient))
     failed, is_finite, predicted = torch.stack([info.to(gain), move.isfinite().all().to(gain), gain]).tolist()
-    return None if failed or not is_finite else DampedStep(move, predicted, correct)
+    if failed or not is_finite:
+        return None
+    return DampedStep(move, predicted, correct)
 
 
 class MatrixFreeSystem:
     """A damped system of many parameters, solved by conjugate gradients that a forcing term truncates.
 
-    Parameters
-    ----------
-    matrix : ImplicitMatrix or SharedMatrix
-        2 J'J as products. Curvature of the penalty is added to its blocks.
-    slots : ParameterSlots
-        Places of the parameters in vectors.
-    gradient : Tensor, shape (P,)
-        The gradient g, that of the penalty included.
-    curvature : sequence of Curvature
-        Second derivatives of the penalty.
-    forcing : float
-        The residual that a solution may leave, relative to g.
-
-    Attributes
-    ----------
-    scale : Tensor, shape (P,)
-        The diagonal D; like the preconditioner from some of the samples, see `ImplicitMatrix`.
+    Shapes: gradient (P,), scale (P,).
     """
 
     def __init__(
@@ -148,8 +119,11 @@ class MatrixFreeSystem:
         curvature: Sequence[Curvature],
         forcing: float,
     ):
-        self._matrix, self._slots, self._forcing = matrix, slots, forcing
-        self.gradient, self._curvature = gradient, curvature
+        self._matrix = matrix
+        self._slots = slots
+        self._forcing = forcing
+        self.gradient = gradient
+        self._curvature = curvature
         mean = matrix.blocks.diagonal().mean()
         for entry in self._curvature:
             matrix.blocks.add_curvature(entry)
@@ -177,7 +151,8 @@ class MatrixFreeSystem:
         """H v for v (P,)."""
         total = self._matrix.times(v)
         for entry in self._curvature:
-            slot, shape = self._slots.slots[entry.name], self._slots.shapes[entry.name]
+            slot = self._slots.slots[entry.name]
+            shape = self._slots.shapes[entry.name]
             along = v[slot].view(shape)
             if entry.values.ndim == 4:  # one block per edge, (in, out, n, n)
                 total[slot] += torch.einsum("iogh,iho->igo", entry.values, along).reshape(-1)
@@ -194,20 +169,15 @@ def conjugate_gradient(
     tolerance: float,
     limit: int,
 ) -> tuple[Tensor, Tensor]:
-    """Solve A x = right by preconditioned conjugate gradients, for A symmetric and positive definite.
-
-    Every iterate lowers x'A x / 2 - right'x, so the iteration may be stopped early: after `limit` products, or where
-    rounding leaves no direction of positive curvature. `scipy.sparse.linalg.cg` works on numpy arrays and returns no
-    residual, right - A x, which the predicted gain of a step needs.
-
-    `product` maps v to A v, `precondition` r to M^-1 r with M symmetric, positive definite and near A, and the
-    tolerance is the norm of the residual relative to that of `right`.
-
-    References
-    ----------
-    .. [1] J. Nocedal, S. Wright, "Numerical optimization", 2nd ed. (2006), algorithm 5.3.
-    """
-    x, residual = torch.zeros_like(right), right.clone()
+    """Solve A x = right by preconditioned conjugate gradients, for A symmetric and positive definite."""
+    # Every iterate lowers x'A x / 2 - right'x, so the iteration may be stopped early: after `limit` products, or where
+    # rounding leaves no direction of positive curvature. `scipy.sparse.linalg.cg` works on numpy arrays and returns no
+    # residual, right - A x, which the predicted gain of a step needs.
+    # `product` maps v to A v, `precondition` r to M^-1 r with M symmetric, positive definite and near A, and the
+    # tolerance is the norm of the residual relative to that of `right`.
+    # [1] J. Nocedal, S. Wright, "Numerical optimization", 2nd ed. (2006), algorithm 5.3.
+    x = torch.zeros_like(right)
+    residual = right.clone()
     goal = tolerance * float(right.norm())
     direction = pulled = precondition(residual)
     left, size = torch.stack([residual.norm(), residual @ pulled]).tolist()
@@ -228,18 +198,18 @@ def conjugate_gradient(
 
 
 def forcing_term(slope: float, before: tuple[float, float] | None) -> float:
-    """Allowed residual of a truncated solution, relative to the gradient, from the norm of that, `slope`.
-
-    Choice 2 of Eisenstat and Walker [1]_ with gamma = 0.9, alpha = 2 and their safeguard, by the norm and the forcing
-    term of the step before; never above 0.1, where steps became useless in trials, and never below 1e-8.
-
-    References
-    ----------
-    .. [1] S. Eisenstat, H. Walker, "Choosing the forcing terms in an inexact Newton method", SIAM J. Sci. Comput. 17
-       (1996).
-    """
+    """Allowed residual of a truncated solution, relative to the gradient, from the norm of that, `slope`."""
+    # Choice 2 of Eisenstat and Walker [1] with gamma = 0.9, alpha = 2 and their safeguard, by the norm and the forcing
+    # term of the step before; never above 0.1, where steps became useless in trials, and never below 1e-8.
+    # [1] S. Eisenstat, H. Walker, "Choosing the forcing terms in an inexact Newton method", SIAM J. Sci. Comput. 17
+    # (1996).
     if before is None:
         return 0.1
     ratio = 0.9 * (slope / before[0]) ** 2
-    guarded = max(ratio, 0.9 * before[1] ** 2) if 0.9 * before[1] ** 2 > 0.1 else ratio
-    return min(max(guarded, 1e-8), 0.1) if math.isfinite(guarded) else 0.1
+    if 0.9 * before[1] ** 2 > 0.1:
+        guarded = max(ratio, 0.9 * before[1] ** 2)
+    else:
+        guarded = ratio
+    if math.isfinite(guarded):
+        return min(max(guarded, 1e-8), 0.1)
+    return 0.1

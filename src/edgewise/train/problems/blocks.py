@@ -10,7 +10,6 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor, nn
 
-from edgewise.deprecations import renamed_method
 from edgewise.errors import InputError
 from edgewise.train.problems.data import Data
 
@@ -48,24 +47,15 @@ class LocalModel(NamedTuple):
 
     The jet (C, b, out) holds value and derivatives of the network at b samples, see `ops.jet`. The matrix of second
     derivatives (of Gauss-Newton) is 2 sum_r row_r row_r'.
-
-    Parameters
-    ----------
-    rows : Tensor
-        Rows by the jet, (R, C, b, out), sample by sample.
-    unknowns : dict of str to Tensor
-        Rows by each unknown number, (R, b), or by n of them, (R, b, n). If `slope` is given, the first derivative by
-        the unknowns follows as row R + 1.
-    residuals : Tensor or None
-        Residuals, (R, b), with which the first derivative is 2 sum_r residual_r row_r. None if `slope` gives it.
-    slope : Tensor, optional
-        First derivative by the jet, (C, b, out).
     """
 
-    rows: Tensor
+    rows: Tensor  # rows by the jet, (R, C, b, out), sample by sample
+    # rows by each unknown number, (R, b), or by n of them, (R, b, n). If `slope` is given, the first derivative by the
+    # unknowns follows as row R + 1
     unknowns: dict[str, Tensor]
+    # residuals, (R, b), with which the first derivative is 2 sum_r residual_r row_r. None if `slope` gives it
     residuals: Tensor | None
-    slope: Tensor | None = None
+    slope: Tensor | None = None  # first derivative by the jet, (C, b, out)
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +117,10 @@ class ResidualBlock:
 
     def to(self, dtype: torch.dtype) -> ResidualBlock:
         """Same block with its tensors in another floating-point dtype."""
-        directions = None if self.directions is None else self.directions.to(dtype)
+        if self.directions is None:
+            directions = None
+        else:
+            directions = self.directions.to(dtype)
         return replace(self, data=self.data.to(dtype), directions=directions)
 
     def jet(self, network: nn.Module, x: Tensor) -> Tensor:
@@ -171,10 +164,15 @@ class ResidualBlock:
         unknowns : mapping of str to Tensor
             The unknowns by name, one copy per sample, (b,) each.
         """
-        values = self.residuals(jet, part, unknowns) if unknowns else self.residuals(jet, part)
+        if unknowns:
+            values = self.residuals(jet, part, unknowns)
+        else:
+            values = self.residuals(jet, part)
         if part.weight is not None:
             values = values * part.weight.sqrt()[:, None]
-        return values if self.weight == 1.0 else values * self.weight**0.5
+        if self.weight == 1.0:
+            return values
+        return values * self.weight**0.5
 
     def loss(self, network: nn.Module, part: Data, unknowns: Unknowns) -> Tensor:
         """Loss of the block on a part of its samples, a differentiable scalar."""
@@ -187,7 +185,8 @@ class ResidualBlock:
             leaf = jet.detach().requires_grad_()
             copies = {name: value.detach().repeat(len(part)).requires_grad_() for name, value in unknowns.items()}
             values = self.weighted_residuals(leaf, part, copies)
-        leaves, columns = [leaf, *copies.values()], values.unbind(1)
+        leaves = [leaf, *copies.values()]
+        columns = values.unbind(1)
         rows: list[tuple[Tensor, ...]] = []
         for column in columns:
             if not column.requires_grad:
@@ -198,10 +197,6 @@ class ResidualBlock:
             rows.append(torch.autograd.grad(column.sum(), leaves, retain_graph=keep, materialize_grads=True))
         by_jet, *by_unknowns = (torch.stack(derivatives) for derivatives in zip(*rows, strict=True))
         return LocalModel(by_jet, dict(zip(copies, by_unknowns, strict=True)), values.detach().mT)
-
-    # Names of version 0.1; they go with version 0.3.
-    scaled = renamed_method("ResidualBlock.scaled", weighted_residuals)
-    local = renamed_method("ResidualBlock.local", local_model)
 
 
 def split_places(places: Tensor) -> tuple[Tensor, Tensor]:
@@ -218,17 +213,10 @@ class LikelihoodBlock:
     """Weighted mean over samples of a negative log likelihood of labels, with its second-order model.
 
     It is for -log p(label) what `ResidualBlock` is for a sum of squares. Subclasses give the `local_model`.
-
-    Parameters
-    ----------
-    name : str
-        Unique name within the problem.
-    data : Data
-        Inputs, labels (N,) and weights.
     """
 
-    name: str
-    data: Data
+    name: str  # unique name within the problem
+    data: Data  # inputs, labels (N,) and weights
     is_plain = True
     directions = None
     order = 0

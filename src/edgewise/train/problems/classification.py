@@ -17,13 +17,7 @@ from edgewise.train.problems.data import Data
 
 
 class LabelledProblem(Problem):
-    """Base of problems with integer labels 0 .. classes - 1, whose loss is the weighted mean of -log p(label).
-
-    Attributes
-    ----------
-    classes : int
-        Number of classes.
-    """
+    """Base of problems with integer labels 0 .. classes - 1, whose loss is the weighted mean of -log p(label)."""
 
     def __init__(
         self,
@@ -61,7 +55,8 @@ class LabelledProblem(Problem):
         if y.is_floating_point() or y.is_complex() or y.dtype == torch.bool or y.ndim != 1:
             raise InputError(f"y must hold integer labels, shape (N,), got {y.dtype} of shape {tuple(y.shape)}")
         y = y.long()
-        low, high = int(y.min()), int(y.max())
+        low = int(y.min())
+        high = int(y.max())
         if low < 0 or high >= self.classes:
             raise InputError(f"y must hold labels 0 .. {self.classes - 1}, got {low} .. {high}")
         return y
@@ -101,7 +96,9 @@ class Classification(LabelledProblem):
 
     def second_order_blocks(self) -> tuple[CrossEntropyBlock, ...]:
         """One `CrossEntropyBlock` on the training samples; none if a DataLoader brings them."""
-        return () if self.train_loader is not None else (CrossEntropyBlock("data", self.train),)
+        if self.train_loader is not None:
+            return ()
+        return (CrossEntropyBlock("data", self.train),)
 
     def classify(self, prediction: Tensor) -> Tensor:
         """Class of the largest logit, (N,), from the model's output (N, classes)."""
@@ -120,15 +117,11 @@ class Classification(LabelledProblem):
 class CrossEntropyBlock(LikelihoodBlock):
     """Cross-entropy of a softmax with its generalised Gauss-Newton matrix.
 
-    Notes
-    -----
-    With p = softmax(logits), the second derivative of -log p(label) by the logits is diag(p) - p p', whatever the
-    label [1]_.
+    With p = softmax(logits), the second derivative of -log p(label) by the logits is diag(p) - p p', whatever the label
+    [1].
 
-    References
-    ----------
-    .. [1] N. Schraudolph, "Fast curvature matrix-vector products for second-order gradient descent", Neural
-       Computation 14 (2002) 1723.
+    [1] N. Schraudolph, "Fast curvature matrix-vector products for second-order gradient descent", Neural Computation 14
+    (2002) 1723.
     """
 
     def local_model(self, jet: Tensor, part: Data, unknowns: Unknowns) -> LocalModel:
@@ -150,7 +143,8 @@ def softmax_factor(probabilities: Tensor) -> Tensor:
     (1992) 211.
     """
     tails = probabilities.flip(1).cumsum(1).flip(1)  # q_(r-1), by sums of positive numbers: nothing cancels
-    after, before = tails[:, 1:], tails[:, :-1]
+    after = tails[:, 1:]
+    before = tails[:, :-1]
     tiny = torch.finfo(probabilities.dtype).tiny
     size = (probabilities[:, :-1] * after / before.clamp(min=tiny)).sqrt()
     others = -(probabilities[:, None, :] / after.clamp(min=tiny)[..., None]).triu(1)

@@ -23,17 +23,19 @@ Array = NDArray[np.float64]
 Pair = tuple[int, int]
 
 SHAPES = {"convex": 1, "concave": -1}
-# Violations below this share of the largest coefficient are rounding. A choice, four digits above the solver's.
+# Violations below this share of the largest coefficient are rounding: four digits above the solver's.
 VIOLATION = 1e-11
-DIGITS = 1e-14  # share of numbers below which their differences are rounding; a choice
+DIGITS = 1e-14  # share of numbers below which their differences are rounding
 # Weight of the auxiliary numbers of bounds in the quadratic programme, in units of the noise over the square of the
-# response. A choice: their cost is a thousandth of what the likelihood can see.
+# response: their cost is a thousandth of what the likelihood can see.
 AUXILIARY = 1e-3
-# Times that what rounding left violated is corrected. A choice: two or three leave nothing.
+# Times that what rounding left violated is corrected: two or three leave nothing.
 CORRECTIONS = 6
 # Least share of the target that the least-distance problem leaves over. Below it the unit of length grows, by what the
-# share asks for, or its smallest value where it is rounding, at most so many times. Choices: half of all digits stay.
-LEAST_LEFT, SMALLEST_LEFT, LENGTHS = 1e-3, 1e-9, 8
+# share asks for, or its smallest value where it is rounding, at most so many times: half of all digits stay.
+LEAST_LEFT = 1e-3
+SMALLEST_LEFT = 1e-9
+LENGTHS = 8
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,9 @@ class Constraints:
     def bounded(self, values: Array) -> Array:
         """Return predictions on the scale of the link moved to the nearest ones within the bounds."""
         low, high = (None, None) if self.bounds is None else self.bounds
-        return values if low is None and high is None else np.clip(values, low, high)
+        if low is None and high is None:
+            return values
+        return np.clip(values, low, high)
 
     @property
     def has_inequalities(self) -> bool:
@@ -140,19 +144,14 @@ class Constraints:
 
 
 def constrained(normal: NormalMatrix, design: Design, fit: RemlFit, offset: float) -> RemlFit:
-    """Return an estimate with the coefficients that are most likely among those that obey the design's constraints.
-
-    With the strengths as they are, the penalised sum of squares is a quadratic function of the coefficients, least at
-    those of `fit`. Its least value under linear inequalities is a problem of least distance, which non-negative least
-    squares solves [1]_. Monotone and convex splines by such inequalities are those of [2]_: a spline rises where its
-    B-spline coefficients do, and is convex where the coefficients of its derivative rise. Covariance and degrees of
-    freedom stay those without constraints. Bounds count `offset`, a constant that is added to the predictions.
-
-    References
-    ----------
-    .. [1] C. Lawson and R. Hanson, "Solving Least Squares Problems" (1974), ch. 23.4.
-    .. [2] N. Pya and S. Wood, Statistics and Computing 25 (2015) 543, section 2.
-    """
+    """Return an estimate with the coefficients that are most likely among those that obey the design's constraints."""
+    # With the strengths as they are, the penalised sum of squares is a quadratic function of the coefficients, least at
+    # those of `fit`. Its least value under linear inequalities is a problem of least distance, which non-negative least
+    # squares solves [1]. Monotone and convex splines by such inequalities are those of [2]: a spline rises where its
+    # B-spline coefficients do, and is convex where the coefficients of its derivative rise. Covariance and degrees of
+    # freedom stay those without constraints. Bounds count `offset`, a constant that is added to the predictions.
+    # [1] C. Lawson and R. Hanson, "Solving Least Squares Problems" (1974), ch. 23.4.
+    # [2] N. Pya and S. Wood, Statistics and Computing 25 (2015) 543, section 2.
     matrix, least, extra = inequalities(design, offset)
     p = len(fit.coef)
     on = np.flatnonzero(np.diag(fit.covariance) > 0)
@@ -178,8 +177,10 @@ def least_change(hessian: Array, matrix: Array, least: Array, rounding: Array | 
 
     By no more than `rounding` an inequality may be violated, by default a share `VIOLATION` of the largest of `least`.
     """
-    change, size = np.zeros(len(hessian)), np.linalg.norm(matrix, axis=1)
-    rounding = VIOLATION * np.abs(least).max(initial=0) if rounding is None else rounding
+    change = np.zeros(len(hessian))
+    size = np.linalg.norm(matrix, axis=1)
+    if rounding is None:
+        rounding = VIOLATION * np.abs(least).max(initial=0)
     for _ in range(1 + CORRECTIONS):
         missing = least - matrix @ change
         if not ((missing > rounding) & (size > 0)).any():
@@ -198,7 +199,8 @@ def _shortest(hessian: Array, matrix: Array, least: Array) -> Array:
     white = solve_triangular(factor, (matrix / root).T, lower=True).T  # M d = white z, with |z|^2 = d'Hd
     length = np.linalg.norm(white, axis=1)
     used = length > 1e-12 * length.max()
-    white, distance = white[used] / length[used, None], least[used] / length[used]
+    white = white[used] / length[used, None]
+    distance = least[used] / length[used]
     unit = distance.max()  # the nearest point is at least so far away
     target = np.append(np.zeros(len(hessian)), 1.0)
     for _ in range(LENGTHS):
@@ -222,7 +224,8 @@ def inequalities(design: Design, offset: float = 0.0) -> tuple[Array, Array, int
 
     The auxiliaries are, for bounds, the lowest and the highest value of every curve and pair.
     """
-    constraints, p = design.constraints, len(design.groups)
+    constraints = design.constraints
+    p = len(design.groups)
     assert constraints is not None
     blocks: list[Array] = []
     for j, sign in sorted(constraints.monotone.items()):
@@ -242,7 +245,8 @@ def inequalities(design: Design, offset: float = 0.0) -> tuple[Array, Array, int
     parts += [(_surface(design, n), design.columns_of_pair(n)) for n in range(len(design.pairs))]
     sides = [(sign, end) for sign, end in zip((1.0, -1.0), constraints.bounds, strict=True) if end is not None]
     extra = len(parts) * len(sides)
-    blocks, limits = [np.concatenate([rows, np.zeros((len(rows), extra))], 1)], [least]
+    blocks = [np.concatenate([rows, np.zeros((len(rows), extra))], 1)]
+    limits = [least]
     for side, (side_sign, end) in enumerate(sides):
         total = np.zeros((1, p + extra))  # sign (constant + sum of the parts' ends) >= sign end
         total[0, 0] = side_sign
@@ -287,7 +291,8 @@ def _placed(block: Array, own: slice, p: int) -> Array:
 
 def _values(design: Design, j: int) -> Array:
     """Return numbers between which each curve of an input stays within the limits, as rows of its columns."""
-    change, column = design.curves[j].change, design.inputs[j]
+    change = design.curves[j].change
+    column = design.inputs[j]
     ends = dense(*active(np.array([[column.limits[0]], [column.limits[1]]]), column.knots[None]), len(change))[0]
     return np.concatenate([change, ends @ change])
 

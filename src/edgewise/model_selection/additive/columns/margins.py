@@ -14,49 +14,30 @@ from edgewise.settings import ABOVE_ZERO
 Array = NDArray[np.float64]
 Pair = tuple[int, int]
 
-# Share of a product's mean square below which what the margins leave of it is rounding. A choice: sums over the rows
-# lose half of the digits at most.
+# Share of a product's mean square below which what the margins leave of it is rounding: sums over the rows lose half of
+# the digits at most.
 LEFT_OVER = 1e-8
 
 
 @dataclass(frozen=True)
 class Margin:
-    """Functions of one input that pairs are made of: few, smooth, and constant beyond the outer quantiles.
+    """Functions of one input that pairs are made of: few, smooth, and constant beyond the outer quantiles."""
 
-    Parameters
-    ----------
-    change : ndarray
-        B-spline coefficients, (n, functions); the first functions are straight, and straight in ranks.
-    covariance : ndarray
-        Covariance over the rows, (functions, functions).
-    straight : int
-        Number of the straight functions, 1 or 2.
-    """
-
-    change: Array
-    covariance: Array
-    straight: int
+    change: Array  # B-spline coefficients, (n, functions); the first functions are straight, and straight in ranks
+    covariance: Array  # covariance over the rows, (functions, functions)
+    straight: int  # number of the straight functions, 1 or 2
 
 
 @dataclass(frozen=True)
 class PairPart:
-    """The columns of one pair: products of its margins, less what the margins alone explain of them.
+    """The columns of one pair: products of its margins, less what the margins alone explain of them."""
 
-    Parameters
-    ----------
-    inputs : (int, int)
-        The two inputs.
-    purifier : ndarray
-        What is subtracted, as coefficients of 1, the first and the second input's margins, (1 + ra + rb, ra rb).
-    kinds : ndarray
-        For each column 0 to 3: straight or wiggly in the first, straight or wiggly in the second input, (ra rb,).
-    seen : ndarray
-        1 for each column of which something is left over the rows, 0 for the others, which are set to zero, (ra rb,).
-    """
-
-    inputs: Pair
+    inputs: Pair  # the two inputs
+    # what is subtracted, as coefficients of 1, the first and the second input's margins, (1 + ra + rb, ra rb)
     purifier: Array
+    # for each column 0 to 3: straight or wiggly in the first, straight or wiggly in the second input, (ra rb,)
     kinds: NDArray[np.intp]
+    # 1 for each column of which something is left over the rows, 0 for the others, which are set to zero, (ra rb,)
     seen: Array
 
 
@@ -70,7 +51,8 @@ def margin_of(column: Column, gram: Array, weight: float, intervals: int, policy
     gaps = np.abs(np.asarray(column.tails) - ends)
     low, high = np.where(gaps <= policy.short_tail * (ends[1] - ends[0]), (0, size - 1), (low, high))
     if high - low < 2:
-        low, high = np.float64(0), np.float64(size - 1)
+        low = np.float64(0)
+        high = np.float64(size - 1)
     place = (np.clip(np.arange(size), low, high) - low) / (high - low)
     mean = gram.sum(0) / weight
     moments = gram / weight - np.outer(mean, mean)
@@ -81,7 +63,10 @@ def margin_of(column: Column, gram: Array, weight: float, intervals: int, policy
     if column.distinct == 2:
         return Margin(raw, np.ones((1, 1)), 1)
     same = abs((raw.T @ moments @ ranked).item()) > policy.same_correlation
-    straight = raw if same else np.concatenate([raw, ranked], 1)
+    if same:
+        straight = raw
+    else:
+        straight = np.concatenate([raw, ranked], 1)
     intervals = min(intervals, column.distinct - 1, int(high - low))
     quadratics = BSpline(np.arange(-2, intervals + 3) / intervals, np.eye(intervals + 2), 2)  # on even knots in [0, 1]
     curved = _level_ends(quadratics(place), column.knots)

@@ -15,31 +15,19 @@ from edgewise.ops.splines.knots import extend
 Array = NDArray[np.float64]
 
 DEGREE = 3  # cubic, for a penalty on second derivatives: Wood (2017), Generalized Additive Models, section 5.1
-# Knots nearer to each other, as a share of the largest number, would coincide in rounding. A choice: 2^-52 times 45.
+# Knots nearer to each other, as a share of the largest number, would coincide in rounding: 2^-52 times 45.
 NARROWEST = 1e-14
 TUKEY = 1.5  # his distance of the fences from the quartiles, in distances of the quartiles
 
 
 @dataclass(frozen=True)
 class Column:
-    """Summary of one input over its rows.
+    """Summary of one input over its rows."""
 
-    Parameters
-    ----------
-    knots : ndarray
-        (intervals + 7,), strictly increasing; the domain spans the rows.
-    distinct : int
-        Number of distinct values, 1 for a constant.
-    tails : (float, float)
-        The quantile of `AdditivePolicy.tail` and its mirror image.
-    limits : (float, float)
-        Where straight continuations end, see `AdditivePolicy.reach`.
-    """
-
-    knots: Array
-    distinct: int
-    tails: tuple[float, float]
-    limits: tuple[float, float]
+    knots: Array  # (intervals + 7,), strictly increasing; the domain spans the rows
+    distinct: int  # number of distinct values, 1 for a constant
+    tails: tuple[float, float]  # the quantile of `AdditivePolicy.tail` and its mirror image
+    limits: tuple[float, float]  # where straight continuations end, see `AdditivePolicy.reach`
 
 
 def column_of(x: Array, weight: Array, intervals: int, policy: AdditivePolicy) -> Column:
@@ -51,7 +39,8 @@ def column_of(x: Array, weight: Array, intervals: int, policy: AdditivePolicy) -
     ranked = x[order]
     total = np.cumsum(weight[order])
     distinct = ranked[np.append(True, ranked[1:] > ranked[:-1])]
-    low, high = float(distinct[0]), float(distinct[-1])
+    low = float(distinct[0])
+    high = float(distinct[-1])
 
     def quantile(share: Array) -> Array:
         place = np.searchsorted(total, share * total[-1] * (1 - 1e-12))  # less rounding, so that repeats change nothing
@@ -63,8 +52,12 @@ def column_of(x: Array, weight: Array, intervals: int, policy: AdditivePolicy) -
     spread = np.interp(places, np.arange(len(distinct)), distinct)
     # Even knots end at the fences of Tukey, "Exploratory Data Analysis" (1977): a row far out would take them all.
     first, third = quantile(np.array([0.25, 0.75]))
-    fence = TUKEY * (third - first) if third > first else high - low
-    start, end = max(low, first - fence), min(high, third + fence)
+    if third > first:
+        fence = TUKEY * (third - first)
+    else:
+        fence = high - low
+    start = max(low, first - fence)
+    end = min(high, third + fence)
     inner = rows * quantile(share) + values * spread + even * (start * (1 - share) + end * share)
     inner[0], inner[-1] = low, high
     if len(distinct) < 2 or not np.diff(inner).min() > NARROWEST * max(abs(low), abs(high)):
@@ -107,49 +100,26 @@ def dense(first: NDArray[np.int64], values: Array, size: int) -> Array:
 
 @dataclass(frozen=True)
 class Curves:
-    """Functions of one input as combinations of its B-splines, in groups that share a penalty.
+    """Functions of one input as combinations of its B-splines, in groups that share a penalty."""
 
-    Parameters
-    ----------
-    change : ndarray
-        B-spline coefficients of each function, (n, functions).
-    kinds : tuple of str
-        Kind of each function: "straight", "warped", "bent" (a parabola) or "wiggly".
-    """
-
-    change: Array
-    kinds: tuple[str, ...]
+    change: Array  # B-spline coefficients of each function, (n, functions)
+    kinds: tuple[str, ...]  # kind of each function: "straight", "warped", "bent" (a parabola) or "wiggly"
 
 
 def curves_of(column: Column, gram: Array, weight: float, most: int, policy: AdditivePolicy) -> Curves:
     """Choose the functions of an input: straight, straight in ranks, a parabola, and the first wiggly ones.
 
-    All have mean zero over the rows. The straight ones have variance 1. The sum of squared second differences of a
-    wiggly combination's B-spline coefficients, as in P-splines [1]_, is the sum of its squared coefficients here, and
-    wiggly functions are uncorrelated with each other and with the one straight in ranks: the basis of Demmler and
-    Reinsch [2]_, in falling order of variance. What the rows do not see is left at its smoothest. The wiggly functions
-    are straight at the ends, so that a curve of constant bend needs many of them: the parabola spares these where the
-    rows give strong evidence for it, see `solving.estimate`.
-
-    Parameters
-    ----------
-    column : Column
-        The input.
-    gram : ndarray
-        B'WB of all rows, (n, n).
-    weight : float
-        Sum of the weights.
-    most : int
-        Most wiggly functions.
-    policy : AdditivePolicy
-        Choices.
-
-    References
-    ----------
-    .. [1] P. Eilers and B. Marx, Statistical Science 11 (1996) 89.
-    .. [2] A. Demmler and C. Reinsch, Numerische Mathematik 24 (1975) 375; Ruppert, Wand and Carroll, "Semiparametric
-       Regression" (2003), section 3.14 and appendix B.1.1.
+    Shapes: gram (n, n).
     """
+    # All have mean zero over the rows. The straight ones have variance 1. The sum of squared second differences of a
+    # wiggly combination's B-spline coefficients, as in P-splines [1], is the sum of its squared coefficients here, and
+    # wiggly functions are uncorrelated with each other and with the one straight in ranks: the basis of Demmler and
+    # Reinsch [2], in falling order of variance. What the rows do not see is left at its smoothest. The wiggly functions
+    # are straight at the ends, so that a curve of constant bend needs many of them: the parabola spares these where the
+    # rows give strong evidence for it, see `solving.estimate`.
+    # [1] P. Eilers and B. Marx, Statistical Science 11 (1996) 89.
+    # [2] A. Demmler and C. Reinsch, Numerische Mathematik 24 (1975) 375; Ruppert, Wand and Carroll, "Semiparametric
+    # Regression" (2003), section 3.14 and appendix B.1.1.
     size = len(gram)
     if column.distinct < 2:
         return Curves(np.zeros((size, 0)), ())
@@ -176,7 +146,9 @@ def _parabola(knots: Array, straight: Array, mean: Array, moments: Array, same: 
     (n, 0), where it correlates with the line by more than `same`, as where one row lies far out.
     """
     t = (knots - knots.mean()) / np.ptp(knots)
-    a, b, c = t[1:-3], t[2:-2], t[3:-1]
+    a = t[1:-3]
+    b = t[2:-2]
+    c = t[3:-1]
     square = standardised((a * b + a * c + b * c) / 3, mean, moments)[:, None]
     along = float((straight.T @ moments @ square).item())
     if abs(along) > same:
@@ -200,7 +172,8 @@ def demmler_reinsch(null: Array, moments: Array, share: float) -> Array:
     bend = np.linalg.pinv(np.diff(np.eye(len(moments)), 2, axis=0))
     bend = bend - null @ (null.T @ moments @ bend)
     variances, vectors = np.linalg.eigh(bend.T @ moments @ bend)
-    variances, vectors = variances[::-1], vectors[:, ::-1]
+    variances = variances[::-1]
+    vectors = vectors[:, ::-1]
     return bend @ vectors[:, variances > max(share * variances.max(initial=0), 1e-15)]
 
 

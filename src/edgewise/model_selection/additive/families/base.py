@@ -10,23 +10,15 @@ import torch
 
 from edgewise.errors import InputError
 
-# exp of more than this is no prediction any more; a choice, far beyond data and well within float64, squares included.
+# exp of more than this is no prediction any more: far beyond data and well within float64, squares included.
 ETA_LIMIT = 200.0
 
 
 class SharedInformation(Protocol):
-    """Part by which the information matrix of dependent rows is less than X' diag(information) X, summed in parts.
+    """Part by which the information matrix of dependent rows is less than X' diag(information) X, summed in parts."""
 
-    Attributes
-    ----------
-    order : ndarray of shape (N,)
-        Order in which the rows are added.
-    matrix : ndarray of shape (p, p)
-        The sum, after all rows.
-    """
-
-    order: np.ndarray
-    matrix: Any
+    order: np.ndarray  # (N,), order in which the rows are added
+    matrix: Any  # (p, p), the sum, after all rows
 
     def add(self, columns: np.ndarray) -> None:
         """Add the columns (n, p) of the next n rows."""
@@ -64,7 +56,7 @@ class Family:
         return 1
 
     def prepared(self, y: np.ndarray, weight: np.ndarray) -> Self:
-        """Return the family with what it computes once from y and the weights, for rows that depend on each other."""
+        """Return the family with the sums over y and the weights that families of dependent rows compute once."""
         return self
 
     def checked(self, y: np.ndarray) -> np.ndarray:
@@ -101,7 +93,7 @@ class Family:
         return self
 
     def shared_information(self, y: np.ndarray, eta: np.ndarray) -> SharedInformation | None:
-        """Return what is to be subtracted from the information of the rows; None where rows are independent."""
+        """Return the part of the information that dependence between rows takes away; None for independent rows."""
         return None
 
     def final_shift(self, y: np.ndarray, eta: np.ndarray, weight: np.ndarray) -> tuple[float, Self]:
@@ -153,7 +145,8 @@ def maximum(function: Callable[[float], float], low: float, high: float, toleran
     """Return where a function of one number with a single peak is largest, by Brent's method."""
     from scipy.optimize import minimize_scalar
 
-    bounds, options = (low, high), {"xatol": tolerance}
+    bounds = (low, high)
+    options = {"xatol": tolerance}
     return float(minimize_scalar(lambda at: -function(at), bounds=bounds, method="bounded", options=options).x)
 
 

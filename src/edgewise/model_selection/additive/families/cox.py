@@ -27,26 +27,15 @@ class RiskSets:
 
     Efron's method takes, for the l-th of m events at one time, the share l / m of those events out of the risk set;
     Breslow's takes nothing out.
-
-    Attributes
-    ----------
-    order : ndarray of shape (N,)
-        Rows in descending order of time.
-    group : ndarray of shape (N,)
-        Number of the time of each row, in its own order; the latest time is 0.
-    ends : ndarray of shape (groups,)
-        Places in `order` of the last row of each group: the rows up to there are at risk at its time.
-    event, weight : ndarray of shape (N,)
-        Events (0 or 1) and weights of the rows.
-    at, share, mass : ndarray of shape (E,)
-        Group of each event, the share of its group's events that is taken out of the risk set, and its weight.
     """
 
-    order: np.ndarray
-    group: np.ndarray
+    order: np.ndarray  # (N,), rows in descending order of time
+    group: np.ndarray  # (N,), number of the time of each row, in its own order; the latest time is 0
+    # (groups,), places in `order` of the last row of each group: the rows up to there are at risk at its time
     ends: np.ndarray
-    event: np.ndarray
+    event: np.ndarray  # (N,), events (0 or 1) and weights of the rows
     weight: np.ndarray
+    # (E,), group of each event, the share of its group's events that is taken out of the risk set, and its weight
     at: np.ndarray
     share: np.ndarray
     mass: np.ndarray
@@ -113,7 +102,9 @@ class Cox(Family):
         return replace(self, sets=RiskSets.of(y, weight, self.ties))
 
     def _sets(self, y: np.ndarray) -> RiskSets:
-        return self.sets if self.sets is not None else RiskSets.of(y, np.ones(len(y)), self.ties)
+        if self.sets is not None:
+            return self.sets
+        return RiskSets.of(y, np.ones(len(y)), self.ties)
 
     def checked(self, y: np.ndarray) -> np.ndarray:
         y = np.asarray(y, dtype=np.float64)
@@ -128,7 +119,8 @@ class Cox(Family):
         return y
 
     def derivatives(self, y: np.ndarray, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        sets, risk = self._sets(y), exponential(eta - eta.max())
+        sets = self._sets(y)
+        risk = exponential(eta - eta.max())
         expected = risk * sets.hazards(risk)
         return sets.event - expected, expected
 
@@ -137,7 +129,8 @@ class Cox(Family):
         return RiskSetMeans(self._sets(y), exponential(eta - eta.max()))
 
     def deviance(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
-        sets, largest = self._sets(y), eta.max()
+        sets = self._sets(y)
+        largest = eta.max()
         logs = np.log(sets.sums(sets.weight * exponential(eta - largest))) + largest
         total = np.bincount(sets.at, sets.mass * logs, len(sets.ends))
         mass = np.bincount(sets.at, sets.mass, len(sets.ends))
@@ -180,7 +173,8 @@ class RiskSetMeans:
 
     def add(self, columns: np.ndarray) -> None:
         """Add the columns (n, p) of the next n rows in the order of the risk sets."""
-        sets, rows = self.sets, slice(self._place, self._place + len(columns))
+        sets = self.sets
+        rows = slice(self._place, self._place + len(columns))
         at_risk = self._at_risk + np.cumsum(self._risk[rows, None] * columns, axis=0)
         dying = self._dying + np.cumsum((self._risk * self._event)[rows, None] * columns, axis=0)
         groups = slice(*np.searchsorted(sets.ends, (rows.start, rows.stop)))
@@ -192,5 +186,7 @@ class RiskSetMeans:
         mean = risk_sums[at] - sets.share[events, None] * np.diff(dying_ends, axis=0)[at]
         mean *= (np.sqrt(sets.mass[events]) / self._total[events])[:, None]
         self.matrix = self.matrix + mean.T @ mean
-        self._at_risk, self._dying, self._dying_before = at_risk[-1], dying[-1], dying_ends[-1]
+        self._at_risk = at_risk[-1]
+        self._dying = dying[-1]
+        self._dying_before = dying_ends[-1]
         self._place = rows.stop

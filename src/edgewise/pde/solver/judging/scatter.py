@@ -22,29 +22,20 @@ from edgewise.train.problems.blocks import BlockRole
 # Ridge of the normal matrix, relative to its largest diagonal entry: the uncertainty that rounding leaves (1e-16 times
 # the numbers that are summed).
 ROUNDING_RIDGE = 1e-13
-# Draws of the noise for the scatter of the fields. A choice: a standard deviation to 12 % if one direction dominates.
+# Draws of the noise for the scatter of the fields: a standard deviation to 12 % if one direction dominates.
 DRAWS = 32
-# Measured values whose neighbours are looked at: fewer show nothing, and more take long. A choice.
-LEAST_NEIGHBOURS, MOST_NEIGHBOURS = 12, 2000
+# Measured values whose neighbours are looked at: fewer show nothing, and more take long.
+LEAST_NEIGHBOURS = 12
+MOST_NEIGHBOURS = 2000
 DRAW_SEED = 47  # of the draws, so that a judgement can be repeated
 
 
 class Misfit(NamedTuple):
-    """Misfit of a solution and the measured values of a field.
+    """Misfit of a solution and the measured values of a field."""
 
-    Parameters
-    ----------
-    field : str
-        Name of the field.
-    share : float
-        Root mean square of the differences, relative to the standard deviation of the values.
-    deviations : float
-        Correlation of the differences with those at the nearest other points, in standard deviations of independent
-        ones.
-    """
-
-    field: str
-    share: float
+    field: str  # name of the field
+    share: float  # root mean square of the differences, relative to the standard deviation of the values
+    # correlation of the differences with those at the nearest other points, in standard deviations of independent ones
     deviations: float
 
 
@@ -52,7 +43,8 @@ def misfits_of(network: nn.Module, problem: Collocation) -> list[Misfit]:
     """Misfits of a solution and each of its measured fields; those of few values or without spread are left out."""
     found = []
     for observed in problem.form.observations:
-        x, values = observed.x.double()[:MOST_NEIGHBOURS], observed.values.double()[:MOST_NEIGHBOURS]
+        x = observed.x.double()[:MOST_NEIGHBOURS]
+        values = observed.values.double()[:MOST_NEIGHBOURS]
         name = observed.field or problem.fields[0]
         spread = float(values.std()) if len(values) >= LEAST_NEIGHBOURS else 0.0
         if not spread:
@@ -70,42 +62,24 @@ def misfits_of(network: nn.Module, problem: Collocation) -> list[Misfit]:
 
 @dataclass(frozen=True)
 class Scatter:
-    """Spread of a solution that the noise of the measured values causes.
+    """Spread of a solution that the noise of the measured values causes."""
 
-    Parameters
-    ----------
-    standard_errors : mapping
-        Standard errors of the unknown coefficients, nan where no more values are measured than coefficients are
-        unknown; empty where there are none, or no measured values.
-    fields : float
-        Standard error of the fields: the root of their mean variance over the points; 0 without measured values or
-        with no more of them than unknown coefficients, nan where the equations and the values do not determine them.
-
-    Examples
-    --------
-    >>> Scatter().fields
-    0.0
-    """
-
+    # standard errors of the unknown coefficients, nan where no more values are measured than coefficients are unknown;
+    # empty where there are none, or no measured values
     standard_errors: Mapping[str, float] = field(default_factory=dict)
+    # standard error of the fields: the root of their mean variance over the points; 0 without measured values or with
+    # no more of them than unknown coefficients, nan where the equations and the values do not determine them
     fields: float = 0.0
 
 
 def scatter_of(network: nn.Module, problem: Collocation, x: Tensor) -> Scatter:
-    """Standard errors of the unknown coefficients, and of the fields at points x (N, n), from the measured values.
-
-    Notes
-    -----
-    With H = 2 J'WJ of the whole loss at its minimum and J_m the rows of the measured values, of weight w and variance
-    s^2, parameters scatter with the covariance H^-1 (2 w / N)^2 s^2 J_m'J_m H^-1, the sandwich of [1]_: equations have
-    no noise. The variance s^2 is that of the residuals of the measured values. For the fields noise is drawn and
-    carried to the parameters, and the network is evaluated with these.
-
-    References
-    ----------
-    .. [1] P. Huber, "The behavior of maximum likelihood estimates under nonstandard conditions", Proc. 5th Berkeley
-       Symposium on Mathematical Statistics and Probability, 1967.
-    """
+    """Standard errors of the unknown coefficients, and of the fields at points x (N, n), from the measured values."""
+    # With H = 2 J'WJ of the whole loss at its minimum and J_m the rows of the measured values, of weight w and variance
+    # s^2, parameters scatter with the covariance H^-1 (2 w / N)^2 s^2 J_m'J_m H^-1, the sandwich of [1]: equations have
+    # no noise. The variance s^2 is that of the residuals of the measured values. For the fields noise is drawn and
+    # carried to the parameters, and the network is evaluated with these.
+    # [1] P. Huber, "The behavior of maximum likelihood estimates under nonstandard conditions", Proc. 5th Berkeley
+    # Symposium on Mathematical Statistics and Probability, 1967.
     blocks = problem.with_role(BlockRole.OBSERVATION)
     is_pinned = sum(len(block.data) for block in blocks) <= 1 and not problem.unknowns  # one value shows no noise
     if is_pinned or not blocks or not hasattr(network, "layers"):
@@ -126,7 +100,8 @@ def scatter_of(network: nn.Module, problem: Collocation, x: Tensor) -> Scatter:
         only = BlockProblem([replace(block, weight=1.0)], problem.unknowns)
         rows, residuals = RowSource(network, only, slots).in_full()
         count = len(block.data)
-        rows, residuals = rows * (count / 2) ** 0.5, residuals * (count / 2) ** 0.5
+        rows = rows * (count / 2) ** 0.5
+        residuals = residuals * (count / 2) ** 0.5
         noise = float(residuals.square().sum()) / max(count - len(problem.unknowns), 1)
         share = (2 * block.weight / count) * math.sqrt(noise)
         draws = torch.randn(len(rows), DRAWS, generator=generator, dtype=torch.float64)
@@ -144,8 +119,10 @@ def _scatter_of_fields(
     network: nn.Module, problem: Collocation, x: Tensor, moves: Tensor, slots: Mapping[str, slice]
 ) -> float:
     """Root of the mean square change of the fields at points x (N, n) when parameters move, by columns of `moves`."""
-    values, moved = field_values(network, problem, x), copy.deepcopy(network)
-    parameters, total = dict(moved.named_parameters()), 0.0
+    values = field_values(network, problem, x)
+    moved = copy.deepcopy(network)
+    parameters = dict(moved.named_parameters())
+    total = 0.0
     for move in moves.mT:
         with torch.no_grad():
             for name, own in network.named_parameters():

@@ -32,26 +32,31 @@ from edgewise.train.problems.data import Data
 
 BASE = "base_jet"  # auxiliary value: jets (N, C, fields) of the function about which a problem is linearised
 # Intervals of each coordinate, by dimension, of the coarse spline space in which functions are sought that may be added
-# to the solution. A choice: constants, linear functions and a few periods are in it to 1e-5 or better.
+# to the solution: constants, linear functions and a few periods are in it to 1e-5 or better.
 COARSE = {1: 32, 2: 8, 3: 3}
-COARSE_DEGREE = 5  # of its splines; an equation of high order gets a higher one. A choice
+COARSE_DEGREE = 5  # of its splines; an equation of high order gets a higher one
 DEPENDENT = 1e-8  # splines whose part apart from the others is below this share count as dependent: root of rounding
 CONSTANT_ROUNDING = 1e-12  # change of a residual by a constant that is rounding
-CONSTANT_SHARE = 1e-3  # a function that varies by less than this share is a constant: far above rounding. A choice
+CONSTANT_SHARE = 1e-3  # a function that varies by less than this share is a constant: far above rounding
 # Share of the sensitivity of a coefficient that must be left once all fields may follow it. Rounding leaves 1e-10.
 LEAST_SENSITIVITY = 1e-9
-# A jump: points 2^-40 of a step apart at which a coefficient differs by this share of its largest value. A choice.
-JUMP_HALVINGS, JUMP = 40, 0.01
-OFF_MIDDLE = 0.4142  # place of a point in its interval of such a line. A choice: no simple fraction
-LINES, LINE_POINTS = 4, 513  # along each coordinate, on which jumps are sought. A choice: jumps on surfaces cross them
+# A jump: points 2^-40 of a step apart at which a coefficient differs by this share of its largest value.
+JUMP_HALVINGS = 40
+JUMP = 0.01
+OFF_MIDDLE = 0.4142  # place of a point in its interval of such a line: no simple fraction
+# along each coordinate, on which jumps are sought: jumps on surfaces cross them
+LINES = 4
+LINE_POINTS = 513
 # Singular values below which small rows are made larger, the size of such rows relative to the largest one, and their
-# least share of this size. Choices: boundaries have fewer rows, ten or a hundred times as large; rounding stays small
-SMALL_SINGULAR, SMALL_ROW, SMALLEST_ROW = 1e-4, 1e-3, 1e-9
+# least share of this size: boundaries have fewer rows, ten or a hundred times as large; rounding stays small
+SMALL_SINGULAR = 1e-4
+SMALL_ROW = 1e-3
+SMALLEST_ROW = 1e-9
 ZERO_MEAN = 1e-4  # of the largest value of a field: means below are zero, as far as points of a coarse mesh give them
-ROUNDED_MEAN = 1e-9  # of the largest value of all fields: so are those of a pressure that is rounding alone. A choice
-# Share of its largest value by which a field is moved to see whether the equation ends there. A choice.
+ROUNDED_MEAN = 1e-9  # of the largest value of all fields: so are those of a pressure that is rounding alone
+# Share of its largest value by which a field is moved to see whether the equation ends there.
 MOVED_SHARE = 1e-6
-ZERO_POINTS = 4000  # at which the residuals of u = 0 are looked at. A choice
+ZERO_POINTS = 4000  # at which the residuals of u = 0 are looked at
 
 
 def squared_residuals(network: nn.Module, problem: Collocation, x: Tensor) -> Tensor:
@@ -101,7 +106,8 @@ class SumNetwork(nn.Module):
 
     def __init__(self, first: nn.Module, second: nn.Module):
         super().__init__()
-        self.first, self.second = first, second
+        self.first = first
+        self.second = second
 
     def forward(self, x: Tensor) -> Tensor:
         """Values (b, fields) at points x (b, n)."""
@@ -125,7 +131,10 @@ class ZeroNetwork(nn.Module):
 
     def jet(self, x: Tensor, directions: Tensor | None = None, order: int = 0) -> Tensor:
         """Zeros (C, b, fields) at points x (b, n)."""
-        components = 1 if directions is None else 1 + len(directions) * order
+        if directions is None:
+            components = 1
+        else:
+            components = 1 + len(directions) * order
         return x.new_zeros(components, len(x), self.fields)
 
 
@@ -139,13 +148,9 @@ def unsolved_by_zero(problem: Collocation) -> str:
 
 
 def undetermined_coefficients(network: nn.Module, problem: Collocation) -> list[str]:
-    """Names of unknown coefficients whose effect on the residuals the fields can undo.
-
-    Notes
-    -----
-    In the normal matrix of fields and coefficients, the Schur complement of a coefficient relative to its own entry is
-    the share of its effect that no change of the fields and the other coefficients undoes.
-    """
+    """Names of unknown coefficients whose effect on the residuals the fields can undo."""
+    # In the normal matrix of fields and coefficients, the Schur complement of a coefficient relative to its own entry
+    # is the share of its effect that no change of the fields and the other coefficients undoes.
     if not problem.unknowns or problem.domain.dimension not in COARSE:
         return []
     rows, slots = _coarse_rows(_coarse_space(problem), network, problem)
@@ -167,10 +172,14 @@ def undetermined_coefficients(network: nn.Module, problem: Collocation) -> list[
 
 def _coarse_space(problem: Collocation) -> TensorNetwork:
     """Splines on a coarse even grid over the domain, zero everywhere; polynomials where some would have no points."""
-    count, is_box = COARSE[problem.domain.dimension], isinstance(problem.domain, Box)
+    count = COARSE[problem.domain.dimension]
+    is_box = isinstance(problem.domain, Box)
     periodic = [name in problem.periodic for name in problem.domain.coordinates]
     lines = even_lines(problem.domain, [count if is_box or repeats else 1 for repeats in periodic])
-    degree = min(max(COARSE_DEGREE, problem.order + 1), count - 1) if any(periodic) else COARSE_DEGREE
+    if any(periodic):
+        degree = min(max(COARSE_DEGREE, problem.order + 1), count - 1)
+    else:
+        degree = COARSE_DEGREE
     return TensorNetwork(TensorLayer(lines, problem.outputs, degree=degree, periodic=periodic))
 
 
@@ -188,23 +197,12 @@ def _coarse_rows(space: TensorNetwork, network: nn.Module, problem: Collocation)
 
 
 class Weakest(NamedTuple):
-    """Result of `weakest_direction`.
+    """Result of `weakest_direction`."""
 
-    Parameters
-    ----------
-    size : float
-        Smallest residual of a smooth function of mean square 1 in the linearised problem.
-    is_constant : bool
-        Whether that function is a constant.
-    fields : tuple of str
-        Fields that this function changes.
-    zero_means : tuple of str
-        Fields that are determined up to a function of time, and have mean 0 over space at each moment.
-    """
-
-    size: float
-    is_constant: bool
-    fields: tuple[str, ...]
+    size: float  # smallest residual of a smooth function of mean square 1 in the linearised problem
+    is_constant: bool  # whether that function is a constant
+    fields: tuple[str, ...]  # fields that this function changes
+    # fields that are determined up to a function of time, and have mean 0 over space at each moment
     zero_means: tuple[str, ...] = ()
 
 
@@ -224,14 +222,17 @@ def weakest_direction(network: nn.Module, problem: Collocation) -> Weakest | Non
         return None
     if dimension not in COARSE:
         free = fields_with_free_constant(network, problem)
-        return Weakest(0.0, True, free) if free else None
+        if free:
+            return Weakest(0.0, True, free)
+        return None
     space = _coarse_space(problem)
     rows, _ = _coarse_rows(space, network, problem)
     if not bool(rows.isfinite().all()):  # as those of the root of a field that touches zero
         return None
     x, weights = _coarse_mesh(problem.domain).interior()
     roots = (weights / weights.sum()).sqrt()[:, None, None]
-    values, parts = _values_by_coefficients(space, x), problem.form.parts
+    values = _values_by_coefficients(space, x)
+    parts = problem.form.parts
     zero_means = []
     for number in _up_to_functions_of_time(problem.form):
         _, moments = x[:, problem.form.time].unique(return_inverse=True)
@@ -276,7 +277,8 @@ def _smooth_values(x: Tensor, problem: Collocation) -> Tensor:
 
 def _up_to_functions_of_time(form: StrongForm) -> list[int]:
     """Numbers of the fields of which the equation and the conditions have derivatives by space alone."""
-    time, terms = form.time, (form.equation_term, *form.condition_terms)
+    time = form.time
+    terms = (form.equation_term, *form.condition_terms)
     if time is None:
         return []
     indices = [
@@ -292,7 +294,8 @@ def _up_to_functions_of_time(form: StrongForm) -> list[int]:
 @torch.no_grad()
 def fields_with_free_constant(network: nn.Module, problem: Collocation) -> tuple[str, ...]:
     """Names of the fields to which a constant may be added without a change of any residual."""
-    blocks, free = problem.resampled(ZERO_POINTS, how="sobol", seed=3).blocks(), dict[str, None]()
+    blocks = problem.resampled(ZERO_POINTS, how="sobol", seed=3).blocks()
+    free = dict[str, None]()
     for number in range(problem.outputs):
         for block in blocks:
             jet = block.jet(network, block.data.x)
@@ -313,11 +316,13 @@ def undefined_beyond(network: nn.Module, problem: Collocation, x: Tensor) -> str
     Each field is moved up and down by a small share of its largest value in the domain.
     """
     block = problem.equation_block(points_with(x))
-    jet, unknowns = block.jet(network, x), {name: each.expand(len(x)) for name, each in problem.unknowns.items()}
+    jet = block.jet(network, x)
+    unknowns = {name: each.expand(len(x)) for name, each in problem.unknowns.items()}
     sizes = network(problem.domain.interior(ZERO_POINTS, "sobol")).abs().amax(0)
     for number, name in enumerate(problem.fields):
         for side, sign in (("below", -1), ("above", 1)):
-            moved, step = jet.clone(), MOVED_SHARE * float(sizes[number])
+            moved = jet.clone()
+            step = MOVED_SHARE * float(sizes[number])
             moved[0, ..., number] += sign * step
             wrong = ~block.weighted_residuals(moved, block.data, unknowns).isfinite().all(1)
             if step > 0 and bool(wrong.any()):
@@ -329,7 +334,8 @@ def undefined_beyond(network: nn.Module, problem: Collocation, x: Tensor) -> str
 
 def _values_by_coefficients(space: TensorNetwork, x: Tensor) -> Tensor:
     """Values of every spline of every field at x (N, n): (N, fields, P)."""
-    splines, fields = space.splines(x), space.tensor_layer.out_features
+    splines = space.splines(x)
+    fields = space.tensor_layer.out_features
     values = splines.new_zeros(len(x), fields, fields * splines.shape[1])
     for field in range(fields):
         values[:, field, field::fields] = splines
@@ -377,7 +383,8 @@ def coefficient_jump(form: StrongForm) -> tuple[int, float] | None:
 
 def leading_coefficients(form: StrongForm, x: Tensor, axis: int) -> Tensor:
     """Slopes of the residuals by each field's highest derivatives by an axis, from the second order on: (N, k)."""
-    term, axes = form.equation_term, range(form.domain.dimension)
+    term = form.equation_term
+    axes = range(form.domain.dimension)
     orders = {name: term.requirements.order(name, axes) for name in form.fields}
     slopes = slopes_at(term.residuals, form.fields, form.domain, x, form.coefficients)
     leading = [slope for (_, name, index), slope in slopes.items() if sum(index) == orders[name] >= 2 and index[axis]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -18,23 +19,31 @@ ResidualsAt = Callable[[np.ndarray], np.ndarray]
 """Maps moments (m,) to residuals there, (m, residuals, places)."""
 
 # Moments that are compared, and places of space at each; parts of a step, and partings after which a moment is known to
-# rounding. Choices.
-SWITCH_MOMENTS, OFF_MIDDLE, SWITCH_PLACES, SWITCH_PARTS, SWITCH_PARTINGS = 1025, 0.4142, 4, 16, 15
+# rounding.
+SWITCH_MOMENTS = 1025
+OFF_MIDDLE = 0.4142
+SWITCH_PLACES = 4
+SWITCH_PARTS = 16
+SWITCH_PARTINGS = 15
 # Least jump, relative to the largest residual, and least difference of a step from the mean of its neighbours, relative
-# to itself, below which values are smooth. Choices: smooth values that the moments resolve differ by a few per cent.
-LEAST_JUMP, UNLIKE_NEIGHBOURS = 1e-6, 0.3
+# to itself, below which values are smooth: smooth values that the moments resolve differ by a few per cent.
+LEAST_JUMP = 1e-6
+UNLIKE_NEIGHBOURS = 0.3
 BEFORE_JUMP = 4  # units in the last place of the largest moment, by which a slab ends before a jump: it has rounding
 # Moments of a slab at which an equation is compared for events; least jump there, relative to the largest residual:
 # smaller ones leave slabs long enough that their rates are no rounding, and square roots near zero jump by rounding.
-EVENT_MOMENTS, LEAST_EVENT = 129, 1e-4
+EVENT_MOMENTS = 129
+LEAST_EVENT = 1e-4
 # Part of a slab by which its polynomial may be continued to an event, and rounding of a field, relative to its size.
-EVENT_REACH, FIELD_ROUNDING = 1e-3, 16 * float(np.finfo(float).eps)
+EVENT_REACH = 1e-3
+FIELD_ROUNDING = 16 * float(np.finfo(float).eps)
 
 
 def moments_of_jumps(statement: Statement) -> list[tuple[float, float]]:
     """Moments just before and after which residuals for fixed fields jump at most places, in order."""
     form = statement.form
-    time, bounds = form.time, form.domain.bounds
+    time = form.time
+    bounds = form.domain.bounds
     assert time is not None
     begin, end = bounds[time].tolist()
     moments = begin + (end - begin) * np.concatenate(
@@ -48,35 +57,34 @@ def moments_of_jumps(statement: Statement) -> list[tuple[float, float]]:
     return sorted((each - margin, each + margin) for each in found if begin + margin < each < end - margin)
 
 
-def first_event(statement: Statement, line: TimeAxis, coef: np.ndarray, after: float, end: float) -> float | None:
-    """Moment of an event, the first jump of a nonlinear equation along the fields of a slab, to rounding.
-
-    The fields have coefficients coef (degree + 1, fields) on `line` and are continued to the moment `end`. Events up to
-    the moment `after` do not count.
-    """
-    begin, along = line.breakpoints[0], _residuals_along(statement, line, coef)
+def first_event(statement: Statement, line: TimeAxis, coef: np.ndarray, after: float, end: float) -> float:
+    """Moment of the first event, a jump of the equation along the fields of a slab; inf where there is none."""
+    # The fields are continued to the moment `end`, up to where they leave the domain of the equation.
+    begin = line.breakpoints[0]
+    along = _residuals_along(statement, line, coef)
     moments = np.linspace(begin, end, EVENT_MOMENTS)
-    # Continued fields may leave the domain of the equation.
     is_finite = np.isfinite(along(moments)).all((1, 2))
-    for event in _jumps(along, moments if is_finite.all() else moments[: is_finite.argmin()], LEAST_EVENT):
-        # Square roots near zero jump by rounding, to and fro.
-        inside, across = (
-            np.abs(np.diff(along(event + np.array([-distance, distance])), axis=0)).sum()
-            for distance in (_after_event(event), EVENT_REACH * (event - begin))
-        )
-        if event > after and across > inside / 2:
+    if not is_finite.all():
+        moments = moments[: is_finite.argmin()]
+    for event in _jumps(along, moments, LEAST_EVENT):
+        # Square roots near zero jump by rounding, to and fro: there is no jump across some distance.
+        margin = _rounding_of(event)
+        reach = EVENT_REACH * (event - begin)
+        jump = np.abs(np.diff(along(np.array([event - margin, event + margin])), axis=0)).sum()
+        across = np.abs(np.diff(along(np.array([event - reach, event + reach])), axis=0)).sum()
+        if event > after and across > jump / 2:
             return event
-    return None
+    return math.inf
 
 
-def _after_event(event: float) -> float:
-    """Distance from an event at which rounding of time is no matter."""
-    return BEFORE_JUMP * float(np.spacing(abs(event)))
+def _rounding_of(moment: float) -> float:
+    """Distance from a moment beyond which rounding of time is no matter."""
+    return BEFORE_JUMP * float(np.spacing(abs(moment)))
 
 
 def moved_by_rounding(statement: Statement, line: TimeAxis, coef: np.ndarray, event: float) -> float:
-    """Distance from an event of `first_event` within which rounding of the fields makes an equation jump."""
-    distance = _after_event(event)
+    """Distance from an event of `first_event` within which rounding of the fields makes the equation jump."""
+    distance = _rounding_of(event)
     reach = EVENT_REACH * (event - line.breakpoints[0])
     around = np.array([event - reach, event, event + reach])
     for key in statement.form.equation_term.requirements.keys:
@@ -93,14 +101,14 @@ def _residuals_along(
     moved: tuple[int, Index] | None = None,
     share: float = 0.0,
 ) -> ResidualsAt:
-    """Residuals along the fields of a slab, with their highest derivatives, whose rounding is large, held constant.
-
-    One of the other derivatives may be moved by a share of the largest value of its field, or of that value over the
-    distance of control points.
-    """
-    form, orders = statement.form, statement.field_orders[:, 0]
+    """Residuals along the fields of a slab, of which one derivative may be moved by a share of its size."""
+    # The highest derivatives are held constant, for their rounding is large. The size of a derivative is that of the
+    # field over a power of the distance of control points.
+    form = statement.form
+    orders = statement.field_orders[:, 0]
     spacing = float(np.ptp(line.breakpoints)) / line.degree
-    constants, shifts = {}, {}
+    constants = {}
+    shifts = {}
     for slot, index in form.equation_term.requirements.keys:
         if index[0] == orders[slot] > 0:
             constants[slot, index] = np.abs(line.local(line.all_points(), index[0])[1] @ coef[:, slot]).max()
@@ -150,19 +158,28 @@ def _jumps(at: ResidualsAt, moments: np.ndarray, least_jump: float = LEAST_JUMP)
     if not len(chosen):
         return []
     # Each step is parted again and again, and its largest part goes on; steps of smooth values shrink below the least.
-    left, right, first, last = moments[chosen], moments[chosen + 1], values[chosen], values[chosen + 1]
+    left = moments[chosen]
+    right = moments[chosen + 1]
+    first = values[chosen]
+    last = values[chosen + 1]
     shares = np.arange(1, SWITCH_PARTS) / SWITCH_PARTS
     for _ in range(SWITCH_PARTINGS):
         stays = (np.abs(last - first) > least).any((1, 2))
-        left, right, first, last = left[stays], right[stays], first[stays], last[stays]
+        left = left[stays]
+        right = right[stays]
+        first = first[stays]
+        last = last[stays]
         if not len(left):
             return []
         inner = left[:, None] + (right - left)[:, None] * shares
         places = np.column_stack([left, inner, right])
         at_inner = at(inner.ravel()).reshape(*inner.shape, *first.shape[1:])
         at_places = np.concatenate([first[:, None], at_inner, last[:, None]], 1)
-        rows, part = np.arange(len(left)), np.abs(np.diff(at_places, axis=1)).sum((2, 3)).argmax(1)
-        left, right = places[rows, part], places[rows, part + 1]
-        first, last = at_places[rows, part], at_places[rows, part + 1]
+        rows = np.arange(len(left))
+        part = np.abs(np.diff(at_places, axis=1)).sum((2, 3)).argmax(1)
+        left = places[rows, part]
+        right = places[rows, part + 1]
+        first = at_places[rows, part]
+        last = at_places[rows, part + 1]
     are_jumps = (np.abs(last - first).max(1) > least).mean(1) > 0.5
     return left[are_jumps].tolist()

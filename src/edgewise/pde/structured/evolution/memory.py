@@ -16,29 +16,23 @@ from edgewise.pde.structured.networks import TensorNetwork, WindowNetwork
 from edgewise.pde.structured.statement import Statement
 from edgewise.pde.structured.stationary import network_of
 
-SAME_MOMENT = 1e-10  # of the whole time: moments that are closer are the same. A choice: far above rounding
+SAME_MOMENT = 1e-10  # of the whole time: moments that are closer are the same; far above rounding
 PAST_WORK = 5e3  # multiply-adds in the time in which a solution is evaluated at a point. Measured
 JUMP_FOUND = 52  # halvings of a slab after which a moment is known to rounding
 
 
 class MemoryMarch(SlabMarch):
-    """A pass through time in which the slabs so far are the past of the next one [1]_ [2]_.
+    """A pass through time in which the slabs so far are the past of the next one [1] [2].
 
     Slabs are no longer than delays, so that delayed values are known. A solution has a jump in its first derivative at
     the first moment, where its history ends; a delay carries each jump on, to one of an order higher. Slabs end at
     these moments, so that each is smooth. Integrals up to now are sums over the slabs, each by a rule of its own, and
     over the part of the slab that is sought.
 
-    Parameters
-    ----------
-    statement, tolerance, watch, finer, known
-        As for `SlabMarch`.
+    [1] A. Bellen, M. Zennaro, "Numerical Methods for Delay Differential Equations", 2003, chapters 2 and 3.
 
-    References
-    ----------
-    .. [1] A. Bellen, M. Zennaro, "Numerical Methods for Delay Differential Equations", 2003, chapters 2 and 3.
-    .. [2] H. Brunner, "Collocation Methods for Volterra Integral and Related Functional Differential Equations", 2004,
-       chapters 2 and 3.
+    [2] H. Brunner, "Collocation Methods for Volterra Integral and Related Functional Differential Equations", 2004,
+    chapters 2 and 3.
     """
 
     def __init__(self, statement: Statement, tolerance: float, watch: Watch, finer: float = 1.0, known: Known = None):
@@ -50,7 +44,8 @@ class MemoryMarch(SlabMarch):
 
     def rule(self, slabs: int = 1) -> Rule:
         """Rule of integrals with so many slabs between two cuts, and with one where a derivative jumps."""
-        ends, jumps = self.ends[1 : len(self.slabs) + 1], {place for place, _ in self.jumps}
+        ends = self.ends[1 : len(self.slabs) + 1]
+        jumps = {place for place, _ in self.jumps}
         return Rule(axis=self.time, cuts=tuple(sorted({*ends[slabs - 1 :: slabs], *jumps.intersection(ends)})))
 
     def past(self, number: int, points: Tensor) -> Tensor:
@@ -59,7 +54,8 @@ class MemoryMarch(SlabMarch):
             return points.new_zeros(points.shape[:2])  # the history takes their place
         self._windows += [network_of(*slab) for slab in self.slabs[len(self._windows) :]]
         ends = torch.tensor(self.ends[: len(self.slabs) + 1], dtype=torch.float64)
-        network, flat = WindowNetwork(self._windows, ends, self.time), points.flatten(0, 1).clone()
+        network = WindowNetwork(self._windows, ends, self.time)
+        flat = points.flatten(0, 1).clone()
         # Moments after the last one that is known belong to a slab that is too long, or to fresh points by rounding.
         flat[:, self.time].clamp_(max=float(ends[-1]))
         self.work += PAST_WORK * len(flat) if self.statement.form.has_quadratures else 0.0
@@ -69,7 +65,9 @@ class MemoryMarch(SlabMarch):
     def bounded(self, moment: float, length: float) -> float:
         """Length of a slab that needs known delayed values and ends where a derivative jumps; 0 where there is none."""
         self.statement = replace(self.statement, form=with_integrals_by(self.statement.form, self.rule()))
-        begin, end, same = self._places(moment), moment + super().bounded(moment, length), SAME_MOMENT * self.whole
+        begin = self._places(moment)
+        end = moment + super().bounded(moment, length)
+        same = SAME_MOMENT * self.whole
         for number, (lowest, highest) in enumerate(begin):
             if highest > moment - same:
                 return 0.0  # this delay vanishes

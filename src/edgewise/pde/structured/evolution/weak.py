@@ -21,24 +21,17 @@ from edgewise.pde.structured.blocks import RowBlock, Slopes
 from edgewise.pde.structured.evolution.starts import At
 from edgewise.pde.structured.statement import Statement
 
-# Points of a coordinate by which coefficients are integrated, and points of an interval, at least. Choices: PINNacle's
-# rough coefficients have 256 values of a coordinate.
-RULE_POINTS, LEAST_OF_CELL = 512, 6
+# Points of a coordinate by which coefficients are integrated, and points of an interval, at least: PINNacle's rough
+# coefficients have 256 values of a coordinate.
+RULE_POINTS = 512
+LEAST_OF_CELL = 6
 # Multiply-adds of a slab, at least, for the time that evaluating the data takes. Measured.
 LEAST_SLAB_WORK = 1e7
-SAME_LENGTH = 1e-9  # relative: slabs whose lengths are closer share factors. A choice: far above rounding
+SAME_LENGTH = 1e-9  # relative: slabs whose lengths are closer share factors; far above rounding
 
 
 class Rule:
-    """A coordinate with a quadrature rule, or an end of it, and the splines at the points.
-
-    Parameters
-    ----------
-    axis : SplineAxis
-        The coordinate.
-    end : int, optional
-        0 or 1 for its low or high end, where there is one point of weight 1; the whole coordinate if left out.
-    """
+    """A coordinate with a quadrature rule, or an end of it, and the splines at the points."""
 
     def __init__(self, axis: SplineAxis, end: int | None = None):
         cells, per_cell = (
@@ -46,9 +39,11 @@ class Rule:
         )
         nodes, weights = np.polynomial.legendre.leggauss(per_cell)
         steps = np.diff(axis.breakpoints)[:, None]
-        self.points, self.weights = (axis.breakpoints[:-1, None] + steps * (nodes + 1) / 2).ravel(), steps * weights / 2
+        self.points = (axis.breakpoints[:-1, None] + steps * (nodes + 1) / 2).ravel()
+        self.weights = steps * weights / 2
         if end is not None:
-            self.points, self.weights = axis.breakpoints[[-1 if end else 0]], np.ones((1, 1))
+            self.points = axis.breakpoints[[-1 if end else 0]]
+            self.weights = np.ones((1, 1))
         local = [axis.local(self.points, order) for order in (0, 1)]
         self.columns, self.count = local[0][0].reshape(cells, per_cell, -1)[:, 0], axis.count
         self.values = [each.reshape(cells, per_cell, -1) for _, each in local]
@@ -57,28 +52,15 @@ class Rule:
 
 @dataclass(eq=False)
 class Side:
-    """A condition on one side of a box.
+    """A condition on one side of a box."""
 
-    Parameters
-    ----------
-    axis, end : int
-        Number of the coordinate of space that is constant, and 0 or 1 for its low or high end.
-    term : ResidualTerm
-        The condition.
-    points : list of ndarray
-        Points of each coordinate of space.
-    factor : ndarray
-        What multiplies the residual of u = 0 at the points: for values themselves, or in the weak form.
-    rules : list of Rule
-        Quadrature on the side; empty where values are given.
-    """
-
-    axis: int
+    axis: int  # number of the coordinate of space that is constant, and 0 or 1 for its low or high end
     end: int
-    term: ResidualTerm
-    points: list[np.ndarray]
+    term: ResidualTerm  # the condition
+    points: list[np.ndarray]  # points of each coordinate of space
+    # what multiplies the residual of u = 0 at the points: for values themselves, or in the weak form
     factor: np.ndarray
-    rules: list[Rule]
+    rules: list[Rule]  # quadrature on the side; empty where values are given
 
 
 class WeakForm:
@@ -86,27 +68,22 @@ class WeakForm:
 
     Here -k / w is the slope of the residual by second derivatives, and k is 1, or the coefficient of `diffusion`. After
     integration by parts no derivative of k is left, and without b matrices are symmetric, so that energy is kept or
-    lost whatever the coefficients are; collocation has waves that grow where they jump [1]_.
+    lost whatever the coefficients are; collocation has waves that grow where they jump [1].
 
-    Parameters
-    ----------
-    statement : Statement
-        A problem for which `has_weak_form` holds.
-    axes : list of SplineAxis
-        The coordinates of space.
-
-    References
-    ----------
-    .. [1] P. Joly, "Variational methods for time-dependent wave propagation problems", in "Topics in Computational Wave
-       Propagation", Lecture Notes in Computational Science and Engineering 31, 2003, 201.
+    [1] P. Joly, "Variational methods for time-dependent wave propagation problems", in "Topics in Computational Wave
+    Propagation", Lecture Notes in Computational Science and Engineering 31, 2003, 201.
     """
 
     def __init__(self, statement: Statement, axes: Sequence[SplineAxis]):
-        form, self.statement, self.axes, self.work = statement.form, statement, axes, 0.0
+        form = statement.form
+        self.statement = statement
+        self.axes = axes
+        self.work = 0.0
         assert form.time is not None
         self.time, self.order = form.time, int(statement.field_orders[:, form.time].max())
         self.space = [axis for axis in range(form.domain.dimension) if axis != form.time]
-        rules, low = [Rule(axis) for axis in axes], float(form.domain.bounds[form.time, 0])
+        rules = [Rule(axis) for axis in axes]
+        low = float(form.domain.bounds[form.time, 0])
         weight, spread, lower = weighted(statement, [rule.points for rule in rules], low)
         units = np.eye(len(axes), dtype=int).tolist()
         self.matrices = [assembled(rules, spread, units[0], units[0])]
@@ -122,7 +99,8 @@ class WeakForm:
         for condition, axis, end in statement.faces():
             if axis == self.time:
                 continue
-            number, term = self.space.index(axis), form.condition_terms[condition]
+            number = self.space.index(axis)
+            term = form.condition_terms[condition]
             at = [Rule(each, end if k == number else None) for k, each in enumerate(axes)]
             points = [rule.points for rule in at]
             slopes, _ = slopes_of_field(statement, term, points, low, (axis, end))
@@ -154,7 +132,8 @@ class WeakForm:
         """
         check_time()
         self.work += LEAST_SLAB_WORK
-        moments, rates = line.collocation_points(self.order), line.rates(self.order)
+        moments = line.collocation_points(self.order)
+        rates = line.rates(self.order)
         start = state.reshape(self.order, -1)
         loads, known = self._data(moments, start[0])
         rhs = loads - self.matrices[0] @ start[0]
@@ -181,7 +160,9 @@ class WeakForm:
         weight of its part of the solution, and the entries of its factors.
         """
         if self._kept is None or abs(self._kept[0] / length - 1) > SAME_LENGTH:
-            thread, factors, size = NativeThread(), list[tuple[int, float, int]](), self._free[0].shape[0]
+            thread = NativeThread()
+            factors = list[tuple[int, float, int]]()
+            size = self._free[0].shape[0]
             band = size / self.axes[0].count * (self.axes[0].degree + 1)
             for number, value in enumerate(values):
                 if value.imag < 0:
@@ -203,7 +184,9 @@ class WeakForm:
 
         Interpolated, as `state` is, a jump would leave an error of its mass.
         """
-        rules, free, flat = [Rule(axis) for axis in self.axes], ~self.given, state.reshape(self.order, -1).copy()
+        rules = [Rule(axis) for axis in self.axes]
+        free = ~self.given
+        flat = state.reshape(self.order, -1).copy()
         values = np.moveaxis(at([rule.points for rule in rules]), -1, 0)  # (fields, order, *points)
         flat[0] += self._data(np.array([moment]), flat[0])[1][0]
         masses = sparse.kron(assembled(rules, np.ones(values.shape[2:])), sparse.eye_array(len(values)), "csr")
@@ -216,14 +199,16 @@ class WeakForm:
         """Integrals of data at moments with all splines, and changes of given coefficients, (q, splines) each."""
         counts = [axis.count for axis in self.axes]
         source = row_of(self.statement, self.statement.form.equation_term, self._places, moments)[0][0]
-        loads, known = np.zeros((len(moments), len(start))), np.zeros((len(moments), *counts))
+        loads = np.zeros((len(moments), len(start)))
+        known = np.zeros((len(moments), *counts))
         self._subtract_source(loads, source)
         for side in self.sides:
             face = self.space[side.axis], side.end
             data = side.factor * row_of(self.statement, side.term, side.points, moments, face)[0][0]
             if not side.rules:
                 for k, axis in enumerate(self.axes):
-                    data = data if k == side.axis else axis.interpolated(data, k + 1)
+                    if k != side.axis:
+                        data = axis.interpolated(data, k + 1)
                 known[:, *self._place(side)] = data
             elif data.any():
                 loads -= integrated(side.rules, data, 1).reshape(loads.shape)
@@ -253,24 +238,12 @@ def integrated(rules: Sequence[Rule], values: np.ndarray, first: int) -> np.ndar
 def assembled(
     rules: Sequence[Rule], values: np.ndarray, tests: Sequence[int] = (0, 0), trials: Sequence[int] = (0, 0)
 ) -> sparse.csr_array:
-    """Integrals of a function with derivatives of every two splines.
-
-    Parameters
-    ----------
-    rules : list of Rule
-        One for each coordinate.
-    values : ndarray
-        The function at the points, (*points).
-    tests, trials : tuple of int
-        Orders of the derivatives by each coordinate of both splines.
-
-    Returns
-    -------
-    csr_array
-        (splines, splines).
-    """
+    """Integrals of a function with derivatives of every two splines. Shapes: returns (splines, splines)."""
     shape = [size for rule in rules for size in rule.weights.shape]
-    parts, rows, columns, count = values.reshape(shape), np.zeros((), dtype=int), np.zeros((), dtype=int), 1
+    parts = values.reshape(shape)
+    rows = np.zeros((), dtype=int)
+    columns = np.zeros((), dtype=int)
+    count = 1
     for rule, test, trial in zip(rules, tests, trials, strict=False):
         table = (rule.values[test] * rule.weights[..., None])[..., None] * rule.values[trial][..., None, :]
         # The coordinate is taken from the front, and its cells and products become the last ones.
@@ -291,7 +264,8 @@ def row_of(
     face: tuple[int, int] | None = None,
 ) -> tuple[np.ndarray, RowBlock, dict[tuple[int, Index], Tensor]]:
     """Residuals of u = 0 at moments, (residuals, q, *points), on a grid of space, the rows, and what they take."""
-    form, lines = statement.form, list(points)
+    form = statement.form
+    lines = list(points)
     assert form.time is not None
     lines.insert(form.time, moments)
     block = RowBlock(form, term, tuple(range(len(term.requirements.sizes))), (), lines, face)
@@ -321,7 +295,7 @@ def slopes_of_field(
     moment: float,
     face: tuple[int, int] | None = None,
 ) -> tuple[dict[Index, np.ndarray], list[tuple[Tensor, Tensor]]]:
-    """As `slopes_of`, of the only residual by the derivatives of the only field."""
+    """Jacobian of a single residual by the derivatives of a single field, as `slopes_of` has it for several."""
     slopes, noted = slopes_of(statement, term, points, moment, face)
     return {index: slope for (_, _, index), slope in slopes.items()}, noted
 
@@ -329,23 +303,21 @@ def slopes_of_field(
 def weighted(
     statement: Statement, points: Sequence[np.ndarray], moment: float
 ) -> tuple[np.ndarray, np.ndarray, dict[Index, np.ndarray]]:
-    """w, k and the slopes of lower order times w of a `WeakForm`, on a grid of space.
-
-    Raises
-    ------
-    ValueError
-        There is no such form.
-    """
+    """w, k and the slopes of lower order times w of a `WeakForm`, on a grid of space."""
     form = statement.form
     slopes, noted = slopes_of_field(statement, form.equation_term, points, moment)
     space = [axis for axis in range(form.domain.dimension) if axis != form.time]
     size = form.domain.dimension
     leading = [slopes.pop(tuple(2 * int(k == axis) for k in range(size)), np.zeros(1)) for axis in space]
-    first, rest = leading[0], [sum(index[axis] for axis in space) + bool(index[form.time or 0]) for index in slopes]
+    first = leading[0]
+    rest = [sum(index[axis] for axis in space) + bool(index[form.time or 0]) for index in slopes]
     is_even = all(np.allclose(each, first, rtol=1e-12) for each in leading) and float(first.min() * first.max()) > 0
     if not is_even or max(rest, default=0) > 1 or len(noted) > 1:
         raise ValueError("second derivatives are no Laplacian times a coefficient that keeps its sign")
-    spread = noted[0][0].numpy().reshape(first.shape) if noted else np.ones_like(first)
+    if noted:
+        spread = noted[0][0].numpy().reshape(first.shape)
+    else:
+        spread = np.ones_like(first)
     weight = -spread / first
     lower = {index: weight * slope for index, slope in slopes.items()}
     for axis, slope in zip(space, noted[0][1].numpy().T[space] if noted else (), strict=False):
