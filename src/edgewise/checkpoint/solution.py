@@ -171,7 +171,7 @@ def solution_of(file: Container, problem: Collocation) -> Solution:
     network = _decoded(tree["network"])
 
     complete = isinstance(facts, dict) and set(facts) | _LATER == {*_FACTS, "stages"}
-    _require(complete and isinstance(facts.get("trust", ""), str), "describe how it was computed", "others")
+    _require(complete and all(isinstance(facts.get(name, ""), str) for name in ("trust", "tier")), "describe how it was computed", "others")
     stages, unknowns = facts.pop("stages"), facts["unknowns"]
     names = {field.name for field in dataclasses.fields(Stage)}
     _require(isinstance(stages, list) and len(stages) > 0, "list its stages")

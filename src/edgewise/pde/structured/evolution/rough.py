@@ -172,6 +172,7 @@ def _fall_slowly(gaps: Sequence[float]) -> bool:
 class WeakMarch(KeptGridMarch):
     """A pass through time of a `WeakForm` or a `FirstOrderForm` on one even grid of space, see `SlabMarch`."""
 
+    tier = "weak form"
     first_intervals, most_intervals = FIRST_WEAK_INTERVALS, MOST_WEAK_INTERVALS
 
     def _initial(self) -> tuple[list[SplineAxis], np.ndarray]:

@@ -77,12 +77,15 @@ class March:
         Whether it is the last one.
     points : int
         Number of collocation points of all slabs.
+    tier : str
+        Name of the method, see `Solution`.
     """
 
     network: WindowNetwork
     reached: float
     is_complete: bool
     points: int
+    tier: str
 
 
 class SlabMarch:
@@ -108,6 +111,7 @@ class SlabMarch:
         Multiply-adds spent.
     """
 
+    tier = "time elements"
     dearer = 1.5  # work of a sharper pass, at least, by that of the one before. A choice
     growing = 0  # first slabs, each about twice as long as the one before, whose pace says nothing of later ones
     tolerances = 1e-14, 1e-14  # of a first pass, and of any: sharper ones are below rounding
@@ -225,7 +229,8 @@ class SlabMarch:
             return None
         networks, ends = [network_of(*self._smooth(*slab)) for slab in self.slabs], self.ends[: len(self.slabs) + 1]
         network = WindowNetwork(networks, torch.tensor(ends, dtype=torch.float64), self.time)
-        return March(network, ends[-1], ends[-1] == float(self.domain.bounds[self.time, 1]), self.points)
+        is_complete = ends[-1] == float(self.domain.bounds[self.time, 1])
+        return March(network, ends[-1], is_complete, self.points, self.tier)
 
     def _smooth(self, axes: list[SplineAxis], coef: np.ndarray) -> Fields:
         """A slab whose fields of order 2 end with the rate with which the next slab begins.

@@ -93,6 +93,7 @@ class SmoothedMarch(SlabMarch):
        Numerical Methods for Fluid Dynamics IV, 1993, 69.
     """
 
+    tier = "hyperviscosity"
     first_intervals, most_intervals = FIRST_SMOOTHED_INTERVALS, MOST_SMOOTHED_INTERVALS
     keeps_grid = True
 
