@@ -63,7 +63,7 @@ SUMMARY = (
         "loss {equal time, cpu: KAN minus MLP} nats a character at equal time: the MLP is better",
     ),
 )
-LONG_TABLE = 16  # rows above which a table is folded on the page (a choice: about half a screen)
+LONG_TABLE = 16  # rows above which a table is folded on the page (about half a screen)
 KEY_FIGURES = "Key figures"  # title of the table that is never folded
 BLOCK = re.compile(r"(<!-- table:([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 

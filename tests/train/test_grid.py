@@ -206,13 +206,6 @@ def test_hidden_only_leaves_the_first_layer_alone():
     assert torch.allclose((hidden.amax(0) - hidden.amin(0)) * 1.6, high - low)
 
 
-def test_the_old_form_with_a_report_warns():
-    model = KAN([1, 1], 4)
-    with pytest.warns(DeprecationWarning, match="refine_with_report"):
-        refined, report = refine(model, 8, report=True)
-    assert refined.config.grid_size == (8,) and report.exact
-
-
 def test_knots_at_quantiles_follow_the_values():
     x = points(500).exp().square()
     model = make_model(grid_size=8)

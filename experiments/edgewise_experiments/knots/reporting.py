@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from edgewise.plot import Curve
 
-SIZES = (60, 120, 200, 400, 800, 1600, 5000)  # limits of the number of parameters in the tables by size, a choice
+SIZES = (60, 120, 200, 400, 800, 1600, 5000)  # limits of the number of parameters in the tables by size
 CONFIDENCE = 1.96  # standard errors on either side: a 95 % interval of a normal distribution
-SHOWN_INPUTS = 4  # of the attribution: the inputs with the largest shares, a choice
+SHOWN_INPUTS = 4  # of the attribution: the inputs with the largest shares
 KINDS = ("KAN", "MLP")
 CURVES = {  # label in the figure: kind and head of the networks
     "KAN, ordered": ("KAN", "ordinal"),

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 QUICK = ("heat", "pendulum")
-REFERENCE_POINTS = 201  # on each axis, where the reference is another solver; a choice
+REFERENCE_POINTS = 201  # on each axis, where the reference is another solver
 NOTES = (
     "`solve` runs in float64 with all its defaults. Errors are relative L2 errors by quadrature against the exact "
     "solution (Burgers: the integral of Cole and Hopf; cavity: Chebyshev collocation; Allen-Cahn: Fourier series). "

@@ -66,11 +66,9 @@ def _fit(
     hidden: options.Hidden = None,
     grid_size: options.GridSize = None,
     effort: options.Effort = options.EffortName.normal,
-    budget: options.Budget = None,
     time_limit: options.TimeLimit = None,
     seed: options.Seed = 0,
     compare: options.Compare = options.CompareName.quick,
-    no_baselines: options.NoBaselines = False,
     formulas: options.FitFormulas = 20.0,
     resume: options.Resume = False,
     quiet: options.Quiet = False,
@@ -98,9 +96,8 @@ def _fit(
             hidden=hidden,
             grid_size=grid_size,
             effort=effort,
-            budget=budget,
             time_limit=time_limit,
-            compare="none" if no_baselines else compare,
+            compare=compare,
             formulas=formulas,
         )
         screen = Screen(quiet=quiet, json=json)

@@ -8,13 +8,7 @@ from edgewise.errors import InputError
 
 
 def load_experiments_command() -> ModuleType:
-    """Import the module that lists and runs the experiments.
-
-    Raises
-    ------
-    InputError
-        The package `edgewise_experiments` is not installed.
-    """
+    """Import the module that lists and runs the experiments."""
     try:
         from edgewise_experiments.pages import command
     except ModuleNotFoundError as error:

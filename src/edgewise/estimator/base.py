@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from edgewise.checks import KnownKeywords, is_integer
-from edgewise.errors import InputError, warn_caller
+from edgewise.errors import InputError
 from edgewise.estimator.columns.batches import (
     NetworkRows,
     all_rows,
@@ -48,7 +48,7 @@ from edgewise.model_selection.search.records import SearchReport
 from edgewise.nn.model import KAN
 from edgewise.nn.prediction import predict_in_batches
 from edgewise.nn.trace import Trace
-from edgewise.outcomes import ProgressCallback, StopReason, check_on_interrupt, reported
+from edgewise.outcomes import ProgressCallback, StopReason, check_on_interrupt, check_progress, reported
 from edgewise.tables.scaling import AffineScaling
 from edgewise.train.loop.reports import FitReport
 from edgewise.train.loop.threads import one_thread
@@ -62,10 +62,9 @@ CLIP = 8.0
 # 442 rows of 10 columns two threads that wait actively took six times the CPU seconds of one, at 450,000 rows of 9
 # columns 1.7 times the CPU seconds and 1.5 times the wall time, since a search makes many short steps.
 ONE_THREAD_NUMBERS = 10**7
-FARTHEST_INPUT = 1e100  # of scaled inputs; a choice: squares stay finite
+FARTHEST_INPUT = 1e100  # of scaled inputs: squares stay finite
 # Parameters that do not decide what passes over a table find.
 NO_RESULT = ("time_limit", "n_jobs", "on_interrupt", "warm_start", "progress", "verbose", "random_state")
-LOW_BUDGET = 0.05  # below which the former parameter `budget` means effort="low"; a choice
 WRITERS: dict[str, Callable[..., None]] = {".py": to_python, ".c": to_c, ".onnx": to_onnx, ".pt2": to_program}
 
 
@@ -107,7 +106,6 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         random_state: int | np.random.Generator | np.random.RandomState | None = 0,
         warm_start: bool = False,
         progress: ProgressCallback | None = None,
-        budget: float | None = None,
         verbose: bool | int = False,
         monotone: Mapping[str | int, int] | None = None,
         shape: Mapping[str | int, str] | None = None,
@@ -127,7 +125,6 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         self.random_state = random_state
         self.warm_start = warm_start
         self.progress = progress
-        self.budget = budget
         self.verbose = verbose
         self.monotone = monotone
         self.shape = shape
@@ -206,15 +203,11 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         strength = self.regularization
         if not (_is_auto(strength) or (_is_real(strength) and 0 <= strength < np.inf)):
             raise InputError(f"regularization must be 'auto' or a number of at least 0, got {strength!r}")
-        for name, value in (("budget", self.budget), ("time_limit", self.time_limit)):
-            if value is not None and not (_is_real(value) and 0 < value < np.inf):
-                raise InputError(f"{name} must be a positive number, got {value!r}")
-        effort = self.effort
-        if effort not in EFFORTS:
-            raise InputError(f"effort must be one of {', '.join(EFFORTS)}, got {effort!r}")
-        if self.budget is not None:
-            warn_caller("budget is replaced by effort='low', 'normal' or 'high'", DeprecationWarning)
-            effort = "low" if self.budget < LOW_BUDGET else "normal" if self.budget <= 1 else "high"
+        limit = self.time_limit
+        if limit is not None and not (_is_real(limit) and 0 < limit < np.inf):
+            raise InputError(f"time_limit must be a positive number, got {limit!r}")
+        if self.effort not in EFFORTS:
+            raise InputError(f"effort must be one of {', '.join(EFFORTS)}, got {self.effort!r}")
         if self.n_models is not None and not (is_integer(self.n_models) and self.n_models > 0):
             raise InputError(f"n_models must be None or a positive integer, got {self.n_models!r}")
         check_on_interrupt(self.on_interrupt)
@@ -222,19 +215,18 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
             raise InputError(f"warm_start must be True or False, got {self.warm_start!r}")
         if not isinstance(self.verbose, bool | np.bool_ | int | np.integer):
             raise InputError(f"verbose must be True, False or an integer, got {self.verbose!r}")
-        if self.progress is not None and not callable(self.progress):
-            raise InputError(f"progress must be a function of a Progress or None, got {self.progress!r}")
+        check_progress(self.progress)
         settings = SearchSettings(
             outputs=1,
             hidden=hidden,
             grid_size=None if _is_auto(self.grid_size) else int(self.grid_size),
             strength=None if _is_auto(strength) else float(strength),
             degree=None if _is_auto(self.degree) else int(self.degree),
-            effort=effort,
+            effort=self.effort,
             models=None if self.n_models is None else int(self.n_models),
             jobs=count_of_jobs(self.n_jobs),
             keep_interrupted=self.on_interrupt == "keep",
-            time_limit=None if self.time_limit is None else float(self.time_limit),
+            time_limit=None if limit is None else float(limit),
             began=time.perf_counter(),
             seed=_seed(self.random_state),
         )
@@ -352,18 +344,7 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         return sum(p.numel() for p in self.model_.parameters() if p.requires_grad)
 
     def trace(self, X: Rows) -> Trace:
-        """Return the inputs and outputs of every edge.
-
-        Parameters
-        ----------
-        X : array-like or frame of shape (N, d)
-            Rows in the units of the training data; the edges receive scaled inputs, one for each of
-            `encoder_.feature_names`.
-
-        Returns
-        -------
-        Trace
-        """
+        """Return the inputs and outputs of every edge. Shapes: X (N, d)."""
         scaled = self._to_network(self._inputs(X))
         with torch.no_grad():
             return self.model_.trace(scaled)
@@ -388,35 +369,16 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
     def export(
         self, path: str | os.PathLike[str], *, names: Sequence[str] | None = None, outputs: Sequence[str] | None = None
     ) -> None:
-        """Write the model, scaling included, as a file that needs no Edgewise.
-
-        The ending of the path decides on the form. `.py` is a function `predict(x)` that needs NumPy only; `.c` is C99
-        with `void predict(const double *x, double *y)`; `.onnx` is for onnxruntime and others; `.pt2` is for
-        `torch.export.load`. Each takes rows (d,) or (N, d) like `predict` and returns numbers, or the probabilities in
-        the order of `classes_`, equal up to rounding, in float64.
-
-        Where the table has categories, dates or missing values, these take the inputs of the network, in the order of
-        `encoder_.feature_names`: 1 or 0 for `[city is Köln]`, the median for a missing number, days since the first for
-        a date. `.py` and `.c` also have a function `inputs` that makes them from a row of the table,
-        and `.py` a function `predict_rows` for rows as dictionaries. There a text that did not occur in training counts
-        as the most frequent level.
-
-        Parameters
-        ----------
-        path : path-like
-            Name of the file; an existing file is replaced as a whole.
-        names, outputs : sequence of str, optional
-            Names of inputs and outputs for a comment in .py and .c; if left out, those the estimator was fitted with.
-
-        Raises
-        ------
-        InputError
-            If the path has another ending.
-        FileError
-            If the file cannot be written.
-        MissingExtraError
-            If a package for .onnx is not installed.
-        """
+        """Write the model, scaling included, as a file that needs no Edgewise."""
+        # The ending of the path decides on the form. `.py` is a function `predict(x)` that needs NumPy only; `.c` is
+        # C99 with `void predict(const double *x, double *y)`; `.onnx` is for onnxruntime and others; `.pt2` is for
+        # `torch.export.load`. Each takes rows (d,) or (N, d) like `predict` and returns numbers, or the probabilities
+        # in the order of `classes_`, equal up to rounding, in float64.
+        # Where the table has categories, dates or missing values, these take the inputs of the network, in the order of
+        # `encoder_.feature_names`: 1 or 0 for `[city is Köln]`, the median for a missing number, days since the first
+        # for a date. `.py` and `.c` also have a function `inputs` that makes them from a row of the table, and `.py` a
+        # function `predict_rows` for rows as dictionaries. There a text that did not occur in training counts as the
+        # most frequent level.
         check_is_fitted(self)
         ending = Path(path).suffix.lower()
         if ending not in WRITERS:

@@ -78,8 +78,6 @@ class KANClassifier(ClassifierMixin, KANEstimator):
     class_weight : None, "balanced" or dict, default=None
         Factor of the weights of the rows of each class; "balanced" gives each class the same total. With weights the
         probabilities are those of a population in which the classes have these shares.
-    budget : float, optional
-        Deprecated; see `effort`.
     verbose : bool or int, default=False
         Whether to show a line with the stage and the time on terminals and in notebooks. Stages are also logged under
         the name "edgewise".

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from edgewise.estimator.regressor import KANRegressor
 
 FEWEST = 20  # rows that a search needs
-NETWORK_SHARE = 0.2  # share of the time that must be left for the network; a choice
-MOST_EDGES = 16  # edges of a network that is turned into a formula edge by edge; a choice
+NETWORK_SHARE = 0.2  # share of the time that must be left for the network
+MOST_EDGES = 16  # edges of a network that is turned into a formula edge by edge
 
 
 def table_front(

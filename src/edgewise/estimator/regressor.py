@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from statistics import NormalDist
@@ -76,8 +75,6 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         Let `fit` continue from the present network, with its scaling, if its shape is given and suits the new data.
     progress : callable, optional
         Receives a `Progress` after every step. It is not pickled.
-    budget : float, optional
-        Deprecated; see `effort`.
     verbose : bool or int, default=False
         Whether to show a line with the stage and the time on terminals and in notebooks. Stages are also logged under
         the name "edgewise".
@@ -187,7 +184,6 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         random_state: int | np.random.Generator | np.random.RandomState | None = 0,
         warm_start: bool = False,
         progress: ProgressCallback | None = None,
-        budget: float | None = None,
         verbose: bool | int = False,
         monotone: Mapping[str | int, int] | None = None,
         shape: Mapping[str | int, str] | None = None,
@@ -208,7 +204,6 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
             random_state,
             warm_start,
             progress,
-            budget,
             verbose,
             monotone,
             shape,
@@ -438,13 +433,6 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         if name == "equations_":  # an AttributeError too, so that hasattr is False
             raise NotFittedError("there are no equations yet: call fit_equations(X, y) first")
         return super().__getattr__(name)
-
-    @property
-    def error_bars_said_(self) -> str:
-        """Former name of `error_bars_message_`."""
-        message = "KANRegressor.error_bars_said_ is now KANRegressor.error_bars_message_"
-        warnings.warn(message, DeprecationWarning, stacklevel=2)
-        return self.error_bars_message_
 
     def fit_equations(
         self,

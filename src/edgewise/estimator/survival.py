@@ -26,26 +26,16 @@ from edgewise.tables.scaling import AffineScaling
 
 PAIRS = ("auto", "none")
 Column = str | int
-FOLDS = 5  # that decide between pairs and none; a choice: the customary number (Hastie et al., 2nd ed., section 7.10)
+FOLDS = 5  # that decide between pairs and none: the customary number (Hastie et al., 2nd ed., section 7.10)
 
 
 @dataclass(frozen=True, eq=False)
 class StepFunction:
-    """Function of time that is constant between steps, from the right continuous, as scikit-survival has it.
+    """Function of time that is constant between steps, from the right continuous, as scikit-survival has it."""
 
-    Parameters
-    ----------
-    x : ndarray of shape (T,)
-        Times of the steps, ascending.
-    y : ndarray of shape (T,)
-        Values from each step on.
-    before : float
-        Value before the first step.
-    """
-
-    x: np.ndarray
-    y: np.ndarray
-    before: float
+    x: np.ndarray  # (T,), times of the steps, ascending
+    y: np.ndarray  # (T,), values from each step on
+    before: float  # value before the first step
 
     def __call__(self, time: ArrayLike) -> np.ndarray:
         """Return the values at some times, in their shape."""
@@ -325,7 +315,7 @@ class KANSurvival(KANEstimator):
         }
 
     @classmethod
-    def from_fields(cls, fields: Mapping[str, Any], model: KAN, extra: Mapping[str, Any]) -> KANSurvival:
+    def from_fields(cls, fields: Mapping[str, Any], model: KAN) -> KANSurvival:
         """Build a fitted estimator from what `fields` returned; raise ValueError if the fields don't fit it."""
         parameters = fields["parameters"]
         estimator = cls(str(parameters["pairs"]), str(parameters["ties"]), int(parameters["random_state"]))
@@ -342,7 +332,7 @@ class KANSurvival(KANEstimator):
         if (np.diff(times) <= 0).any() or (np.diff(hazard) < 0).any():
             raise ValueError("times or hazards that do not ascend")
         estimator.model_, estimator.input_scaling_, estimator.input_limits_ = model, scaling, limits
-        read_columns(estimator, fields, extra, inputs)
+        read_columns(estimator, fields, inputs)
         estimator.pairs_ = tuple((int(first), int(second)) for first, second in fields["pairs"])
         estimator.unique_times_, estimator.baseline_hazard_ = times, hazard
         estimator.inference_ = AdditiveSummary.from_fields(fields["summary"])

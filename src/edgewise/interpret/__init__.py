@@ -12,55 +12,60 @@ The parts, from the ground up: `black_box` (one adapter for everything that pred
 `transform`, then `pruning` and `symbolic`.
 """
 
-from edgewise.interpret.attribution import (
-    Effect,
-    GlobalExplanation,
-    LocalExplanation,
-    RemovalCosts,
-    edge_magnitudes,
-    edge_scores,
-    explain_global,
-    explain_local,
-    input_scores,
-    node_scores,
-    partial_dependence,
-    removal_costs,
-    shapley_shares,
-)
-from edgewise.interpret.dependence import (
-    Relation,
-    Relations,
-    Structure,
-    StructureTest,
-    StructureTree,
-    Symmetry,
-    bound_together,
-    depends_only_on,
-    interactions,
-    is_separable,
-    relations,
-    structure,
-    structure_tree,
-)
-from edgewise.interpret.pruning import InputSelection, PruneReport, Removal, prune, prune_with_report, select_inputs
-from edgewise.interpret.symbolic import (
-    Edit,
-    Suggestion,
-    Suggestions,
-    add_product_nodes,
-    add_splines,
-    drop_edge,
-    drop_node,
-    edge_formula,
-    fix_edge,
-    formula,
-    free_edge,
-    freeze,
-    from_formula,
-    suggest_functions,
-    symbolify,
-)
-from edgewise.interpret.transform import DistilReport, DistilRound, deepen, distil, widen
+from typing import TYPE_CHECKING
+
+from edgewise.lazy import import_on_demand
+
+if TYPE_CHECKING:
+    from edgewise.interpret.attribution import (
+        Effect,
+        GlobalExplanation,
+        LocalExplanation,
+        RemovalCosts,
+        edge_magnitudes,
+        edge_scores,
+        explain_global,
+        explain_local,
+        input_scores,
+        node_scores,
+        partial_dependence,
+        removal_costs,
+        shapley_shares,
+    )
+    from edgewise.interpret.dependence import (
+        Relation,
+        Relations,
+        Structure,
+        StructureTest,
+        StructureTree,
+        Symmetry,
+        bound_together,
+        depends_only_on,
+        interactions,
+        is_separable,
+        relations,
+        structure,
+        structure_tree,
+    )
+    from edgewise.interpret.pruning import InputSelection, PruneReport, Removal, prune, prune_with_report, select_inputs
+    from edgewise.interpret.symbolic import (
+        Edit,
+        Suggestion,
+        Suggestions,
+        add_product_nodes,
+        add_splines,
+        drop_edge,
+        drop_node,
+        edge_formula,
+        fix_edge,
+        formula,
+        free_edge,
+        freeze,
+        from_formula,
+        suggest_functions,
+        symbolify,
+    )
+    from edgewise.interpret.transform import DistilReport, DistilRound, deepen, distil, widen
 
 __all__ = [
     "DistilReport",
@@ -116,3 +121,5 @@ __all__ = [
     "symbolify",
     "widen",
 ]
+
+import_on_demand(__name__)

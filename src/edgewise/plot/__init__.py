@@ -7,7 +7,6 @@ equation: `solution_figure`, `solution_history`, `animate`; its eigenfunctions: 
 `matplotlib.pyplot` or changes matplotlib's settings.
 """
 
-import warnings
 from importlib.util import find_spec
 
 from edgewise.errors import missing_extra
@@ -57,11 +56,3 @@ __all__ = [
     "structure_figure",
     "training_history",
 ]
-
-
-def __getattr__(name: str) -> object:
-    if name == "error_bars":  # the name of version 0.1
-        message = "edgewise.plot.error_bars is now edgewise.plot.error_bar_chart"
-        warnings.warn(message, DeprecationWarning, stacklevel=2)
-        return error_bar_chart
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,7 +10,6 @@ from an error of 8.5e-5 after 400 steps of Levenberg-Marquardt to 4e-12, and thr
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -33,15 +32,14 @@ from edgewise.ops.splines.lstsq import project
 HIDDEN_MARGIN = 0.3
 # Tukey's outer fences ("Exploratory Data Analysis", 1977, ch. 2): beyond them a value is "far out".
 FENCE = 3.0
-# Intervals by which a polynomial is continued at most: its error grows with the power `degree` of the distance. A
-# choice.
+# Intervals by which a polynomial is continued at most: its error grows with the power `degree` of the distance.
 FARTHEST = 6
 # Share of equal distances in knots at quantiles: the `grid_eps` of pykan, whose default it is.
 EVEN_SHARE = 0.02
 # Share of equal distances in knots of equal error: without them intervals far from a singular place grow until they
 # decide the error; of 0.02, 0.05 and 0.1 the last had the lowest errors for sqrt(0.1 + r^2) and for a kink.
 GRADED_EVEN_SHARE = 0.1
-# Largest relative difference of the intervals of a grid that counts as even. A choice, far above rounding.
+# Largest relative difference of the intervals of a grid that counts as even, far above rounding.
 EVEN_DIFFERENCE = 1e-6
 
 
@@ -268,7 +266,7 @@ def _with_width(low: Tensor, high: Tensor) -> Tensor:
     return torch.stack([torch.where(flat, low - half, low), torch.where(flat, high + half, high)], 1)
 
 
-def refine(model: KAN, grid_size: int | Sequence[int], *, report: bool = False) -> KAN:
+def refine(model: KAN, grid_size: int | Sequence[int]) -> KAN:
     """Make a model with more knots and the same function.
 
     Where the new grid size is a multiple of the old one, every interval is cut into equal parts: the old splines lie
@@ -281,8 +279,6 @@ def refine(model: KAN, grid_size: int | Sequence[int], *, report: bool = False) 
         The model, left unchanged.
     grid_size : int or sequence of int
         Knot intervals, one number or one per layer.
-    report : bool
-        Deprecated: use `refine_with_report`.
 
     Returns
     -------
@@ -304,12 +300,7 @@ def refine(model: KAN, grid_size: int | Sequence[int], *, report: bool = False) 
     >>> finer.config.grid_size, torch.allclose(model(x), finer(x))
     ((8,), True)
     """
-    refined, made = refine_with_report(model, grid_size)
-    if report:
-        message = "refine(report=True) is now refine_with_report(...), which always returns the pair"
-        warnings.warn(message, DeprecationWarning, stacklevel=2)
-        return refined, made  # type: ignore[return-value]  # the deprecated form, which goes with version 0.3
-    return refined
+    return refine_with_report(model, grid_size)[0]
 
 
 def refine_with_report(model: KAN, grid_size: int | Sequence[int]) -> tuple[KAN, RefineReport]:
@@ -506,6 +497,11 @@ def normal_form(model: KAN) -> KAN:
     ----------
     model : KAN
         A KAN of spline layers, left unchanged.
+
+    Returns
+    -------
+    KAN
+        The new model, which shares no tensor with the old one.
 
     Raises
     ------

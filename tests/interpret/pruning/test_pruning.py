@@ -54,14 +54,6 @@ def test_a_product_keeps_two_nodes_and_its_inputs():
     assert all(sentence.endswith(".") for sentence in report.sentences)
 
 
-def test_the_former_flag_for_the_report_warns():
-    x = sample(30, 1)
-    data, model = Regression(x, x[:, 0]), KAN([1, 1], grid_size=2, dtype=torch.float64)
-    with pytest.warns(DeprecationWarning, match="is now prune_with_report"):
-        pruned, report = prune(model, data, refit=0, report=True)
-    assert isinstance(pruned, KAN) and report.kept_inputs == (0,)
-
-
 @pytest.mark.slow
 def test_dropped_inputs_are_left_out_of_the_model():
     model, data = trained(lambda x: torch.exp(x[:, 1]), 3, noise=0.05)

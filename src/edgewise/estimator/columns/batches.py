@@ -30,11 +30,11 @@ from edgewise.tables.batches.survey import Sampler
 
 Sums = tuple[np.ndarray, ...]
 
-# Most of a time limit that the first pass counts for, however long it takes: a choice, so that as much is left for the
-# search and for the sums.
+# Most of a time limit that the first pass counts for, however long it takes, so that as much is left for the search and
+# for the sums.
 FIRST_PASS_SHARE = 0.5
 # A function whose sums are in a journal is known again by those of so many rows of the sample, to this share of the
-# largest. Choices: the same search on another machine or number of threads differs by rounding.
+# largest: the same search on another machine or number of threads differs by rounding.
 KNOWN_BY, SAME_SUMS = 256, 1e-6
 
 
@@ -99,36 +99,17 @@ class SumPass:
 
 @dataclass(frozen=True)
 class NetworkRows:
-    """A function of a batch: its rows become scaled inputs and targets, of which another function gives sums.
+    """A function of a batch: its rows become scaled inputs and targets, of which another function gives sums."""
 
-    Parameters
-    ----------
-    function : callable
-        Function of inputs, targets and weights, see `RowSum`.
-    encoder : InputEncoder
-    inputs, target : AffineScaling
-        Scalings of both; None for the target of classes.
-    farthest : float
-        Scaled inputs are clipped here.
-    loss : str
-        For the check of the targets.
-    classes : ndarray, optional
-        Labels of the classes in order.
-    factor : float
-        Weights are multiplied by it.
-    part : RowPart, optional
-        The rows; all by default.
-    """
-
-    function: Callable[..., Sums]
+    function: Callable[..., Sums]  # function of inputs, targets and weights, see `RowSum`
     encoder: InputEncoder
-    inputs: AffineScaling
+    inputs: AffineScaling  # scalings of both; None for the target of classes
     target: AffineScaling | None
-    farthest: float
-    loss: str
-    classes: np.ndarray | None
-    factor: float
-    part: RowPart | None = None
+    farthest: float  # scaled inputs are clipped here
+    loss: str  # for the check of the targets
+    classes: np.ndarray | None  # labels of the classes in order
+    factor: float  # weights are multiplied by it
+    part: RowPart | None = None  # the rows; all by default
 
     def __call__(self, batch: Batch) -> Sums:
         """Return the sums of a batch. Raises InputError, which names it."""

@@ -5,10 +5,15 @@
 a table without a target.
 """
 
-from edgewise.interpret.dependence.additive_relations import Relation, Relations, bound_together, relations
-from edgewise.interpret.dependence.hypotheses import StructureTest, depends_only_on, is_separable
-from edgewise.interpret.dependence.separability import Structure, Symmetry, interactions, structure
-from edgewise.interpret.dependence.tree import StructureTree, structure_tree
+from typing import TYPE_CHECKING
+
+from edgewise.lazy import import_on_demand
+
+if TYPE_CHECKING:
+    from edgewise.interpret.dependence.additive_relations import Relation, Relations, bound_together, relations
+    from edgewise.interpret.dependence.hypotheses import StructureTest, depends_only_on, is_separable
+    from edgewise.interpret.dependence.separability import Structure, Symmetry, interactions, structure
+    from edgewise.interpret.dependence.tree import StructureTree, structure_tree
 
 __all__ = [
     "Relation",
@@ -25,3 +30,5 @@ __all__ = [
     "structure",
     "structure_tree",
 ]
+
+import_on_demand(__name__)

@@ -18,15 +18,15 @@ from edgewise.formulas.expression import evaluate, parse_expression, used_variab
 from edgewise.interpret.black_box import BlackBox
 from edgewise.interpret.dependence.separability import LEAST_SCORE, RowPairs, rms
 
-# The error of a trained model is alike at neighbouring points, so not every pair of rows counts as a sample of its own.
-# A choice: eight pairs count as one.
+# The error of a trained model is alike at neighbouring points, so not every pair of rows counts as a sample of its own:
+# eight pairs count as one.
 _ALIKE = 8
 # Newton's steps to a point with an equal value of the combination, and the size of a finite difference in standard
-# deviations of the input. Choices: from a row of the data some five steps suffice.
+# deviations of the input: from a row of the data some five steps suffice.
 _STEPS, _DIFFERENCE = 40, 1e-6
 _EQUAL = 1e-9  # largest difference of two values that count as equal, relative to their spread
-_APART = 0.1  # least distance of two compared points in standard deviations of an input, a choice
-_FEWEST_PAIRS = 16  # a choice: two independent samples of errors
+_APART = 0.1  # least distance of two compared points in standard deviations of an input
+_FEWEST_PAIRS = 16  # two independent samples of errors
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,14 @@
 `select_inputs` chooses few of many inputs before any network is trained on all of them.
 """
 
-from edgewise.interpret.pruning.input_selection import InputSelection, select_inputs
-from edgewise.interpret.pruning.pruning import PruneReport, Removal, prune, prune_with_report
+from typing import TYPE_CHECKING
+
+from edgewise.lazy import import_on_demand
+
+if TYPE_CHECKING:
+    from edgewise.interpret.pruning.input_selection import InputSelection, select_inputs
+    from edgewise.interpret.pruning.pruning import PruneReport, Removal, prune, prune_with_report
 
 __all__ = ["InputSelection", "PruneReport", "Removal", "prune", "prune_with_report", "select_inputs"]
+
+import_on_demand(__name__)

@@ -19,10 +19,10 @@ from edgewise.train.problems.base import Problem
 from edgewise.train.problems.classification import Classification
 from edgewise.train.problems.ordinal import OrdinalClassification
 
-CHANCE = 0.01  # probability of one or more useless inputs among all effects of one order (a choice)
-MOST_TRIPLE_WORK = 5e9  # multiply-adds up to which products of three inputs are tested (a choice: seconds on one core)
-SELECTION_SPARSITY = 1e-3  # weight of the sparsity penalty of the network, for a target of variance 1 (a choice)
-# Of the network and its training (a choice: coarse, it only has to rank the inputs).
+CHANCE = 0.01  # probability of one or more useless inputs among all effects of one order
+MOST_TRIPLE_WORK = 5e9  # multiply-adds up to which products of three inputs are tested (seconds on one core)
+SELECTION_SPARSITY = 1e-3  # weight of the sparsity penalty of the network, for a target of variance 1
+# Of the network and its training (coarse, it only has to rank the inputs).
 SELECTION_GRID_SIZE, SELECTION_STEPS = 3, 100
 
 

@@ -153,31 +153,15 @@ class Estimate(Solution):
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """A fitted candidate.
-
-    Parameters
-    ----------
-    candidate : Candidate
-    model : AdditiveModel
-        Model of the inputs, followed by the values of the hidden nodes.
-    family : Family
-        Family as adapted to the data.
-    range : (float, float)
-        Range of the linear predictor at the fitted rows; an exponential stays within it.
-    nodes : HiddenNodes or None
-    estimate : Estimate
-        What the solver returned.
-    smooth : SmoothFit or None
-        A polynomial in place of the additive model.
-    """
+    """A fitted candidate."""
 
     candidate: Candidate
-    model: AdditiveModel
-    family: Family
-    range: tuple[float, float]
+    model: AdditiveModel  # model of the inputs, followed by the values of the hidden nodes
+    family: Family  # family as adapted to the data
+    range: tuple[float, float]  # range of the linear predictor at the fitted rows; an exponential stays within it
     nodes: HiddenNodes | None
-    estimate: Estimate
-    smooth: SmoothFit | None = None
+    estimate: Estimate  # what the solver returned
+    smooth: SmoothFit | None = None  # a polynomial in place of the additive model
 
     def link(self, x: np.ndarray) -> np.ndarray:
         """Return the linear predictors (N, K) at rows (N, n)."""
@@ -223,27 +207,7 @@ class Fitted:
 
 
 class FitCache:
-    """Fits of several candidates to the same rows; each starts from a simpler one that has been fitted before.
-
-    Parameters
-    ----------
-    samples : Samples
-        The rows.
-    design : Design, optional
-        Columns that were chosen for rows of which these are a part; folds share them.
-    policy : SearchPolicy
-        Limits of the work.
-    seed : int
-        Seed of the parts of means and of hidden nodes.
-    inputs : sequence of int, optional
-        Inputs that have a curve; all by default.
-    constraints : Constraints, optional
-        What every fit obeys; those of `design`, if that is given.
-    watch : callable, optional
-        Called between pieces of a fit; it may raise to end it.
-    whole : FitCache, optional
-        Fits to rows of which these are a part, whose columns they share.
-    """
+    """Fits of several candidates to the same rows; each starts from a simpler one that has been fitted before."""
 
     def __init__(
         self,
@@ -497,16 +461,11 @@ def is_linear(family: Family) -> bool:
 
 
 def structure_residual(estimate: Estimate, samples: Samples) -> tuple[np.ndarray, np.ndarray]:
-    """Return the residuals (N, K) in which structure is looked for, and their weights (N,).
-
-    They are the working residuals with the working weights. Several predictors have a weight each, and where one class
-    is certain the working residuals of another are huge; there it is the score, whose mean is zero under the model
-    whatever the direction [1]_, with the weights of the rows.
-
-    References
-    ----------
-    .. [1] D. Cox and D. Hinkley, "Theoretical Statistics" (1974), section 9.3, on score tests.
-    """
+    """Return the residuals (N, K) in which structure is looked for, and their weights (N,)."""
+    # They are the working residuals with the working weights. Several predictors have a weight each, and where one
+    # class is certain the working residuals of another are huge; there it is the score, whose mean is zero under the
+    # model whatever the direction [1], with the weights of the rows.
+    # [1] D. Cox and D. Hinkley, "Theoretical Statistics" (1974), section 9.3, on score tests.
     family = estimate.family
     if family is None or family.predictors < 2:
         return estimate.residual, estimate.weights.mean(1)

@@ -24,36 +24,28 @@ from edgewise.train.smoothing import short_fit, smooth_fit
 
 DEGREE = 3  # of all splines here, that of the additive core
 # Intervals of the functions inside a node, the most that the limit of parameters allows, and of the curve of a node's
-# value. Choices: inside a node lines and bends are enough, since the additive model has the wiggles.
+# value: inside a node lines and bends are enough, since the additive model has the wiggles.
 INNER_GRIDS, OUTER_GRID = (4, 2, 1), 6
-PURSUIT_STARTS = 8  # random directions from which each ridge function is pursued; a choice: some milliseconds each
-STARTS, SHORT_STEPS = 6, 12  # short starts and the steps of each; choices: local minima differ most at the beginning
+PURSUIT_STARTS = 8  # random directions from which each ridge function is pursued: some milliseconds each
+STARTS, SHORT_STEPS = 6, 12  # short starts and the steps of each: local minima differ most at the beginning
 # Of the test of a residual: ridge functions, parts of its cross-validation, degree of the polynomials, steps for each
-# direction, and first damping. Choices, for a fraction of a second.
+# direction, and first damping. They take a fraction of a second.
 TEST_NODES, TEST_PARTS, TEST_DEGREE, TEST_STEPS, TEST_DAMPING = 2, 3, 5, 10, 0.1
-# Standard deviations at which inputs are held while directions are estimated; a choice, for outliers.
+# Standard deviations at which inputs are held while directions are estimated, for outliers.
 FARTHEST_DEVIATION = 3.0
 
 
 @dataclass(frozen=True, eq=False)
 class HiddenNodes:
-    """Values z_h = sum_i s_ih(x_i) of H nodes, with s cubic splines.
+    """Values z_h = sum_i s_ih(x_i) of H nodes, with s cubic splines."""
 
-    Parameters
-    ----------
-    knots : Tensor
-        Knots of the inputs, (n, grid + 7).
-    coef : Tensor
-        Coefficients, (n, grid + 3, H).
-    """
-
-    knots: Tensor
-    coef: Tensor
+    knots: Tensor  # knots of the inputs, (n, grid + 7)
+    coef: Tensor  # coefficients, (n, grid + 3, H)
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Return the values of the nodes, (N, H), at rows (N, n)."""
         rows = torch.from_numpy(np.ascontiguousarray(x))
-        parts = rows.split(8192)  # a choice: the basis of so many rows is in memory at a time
+        parts = rows.split(8192)  # the basis of so many rows is in memory at a time
         values = [torch.einsum("nig,igh->nh", basis(part, self.knots, DEGREE), self.coef) for part in parts]
         return torch.cat(values).numpy()
 
@@ -75,45 +67,15 @@ def find_nodes(
 ) -> HiddenNodes | None:
     """Train hidden nodes on the residual of a model.
 
-    One of the starts has the directions of ridge functions that were found one after another by projection pursuit
-    [2]_, one the directions along which the residual bends most, the eigenvectors of E[r (x x' - I)] (principal Hessian
-    directions [1]_); the others are random. The best of them is trained by
-    Levenberg-Marquardt, with smoothing strengths edge by edge that the residual determines. The penalty pulls towards
-    zero, which is the model whose residual it is. The curves are estimated anew later, together with that model.
-
-    Parameters
-    ----------
-    x : ndarray of shape (N, n)
-    residual : ndarray of shape (N, m)
-        Residuals; for a likelihood the score over the information.
-    weight : ndarray of shape (N,)
-        Weights of the rows.
-    breakpoints : ndarray of shape (n, grid + 1)
-        Breakpoints of the model's splines, of which the nodes use a few.
-    nodes : int
-        Number of nodes.
-    policy : SearchPolicy
-        Limits of the work.
-    seed : int
-        Seed of rows and starts.
-    watch : callable, optional
-        Called between the pieces of the training; it may raise to end it.
-
-    Returns
-    -------
-    HiddenNodes or None
-        None where so many nodes are `too_large`, or the training failed.
-
-    Raises
-    ------
-    KeyboardInterrupt
-        If Ctrl-C comes.
-
-    References
-    ----------
-    .. [1] K.-C. Li, J. Am. Stat. Assoc. 87 (1992) 1025.
-    .. [2] J. Friedman and W. Stuetzle, J. Am. Stat. Assoc. 76 (1981) 817.
+    Shapes: x (N, n), residual (N, m), weight (N,), breakpoints (n, grid + 1).
     """
+    # One of the starts has the directions of ridge functions that were found one after another by projection pursuit
+    # [2], one the directions along which the residual bends most, the eigenvectors of E[r (x x' - I)] (principal
+    # Hessian directions [1]); the others are random. The best of them is trained by Levenberg-Marquardt, with smoothing
+    # strengths edge by edge that the residual determines. The penalty pulls towards zero, which is the model whose
+    # residual it is. The curves are estimated anew later, together with that model.
+    # [1] K.-C. Li, J. Am. Stat. Assoc. 87 (1992) 1025.
+    # [2] J. Friedman and W. Stuetzle, J. Am. Stat. Assoc. 76 (1981) 817.
     model = _network(x, residual, weight, breakpoints, nodes, policy=policy, seed=seed, watch=watch or (lambda: None))
     if model is None:
         return None
@@ -148,17 +110,12 @@ def residual_gain(
     seed: int = 0,
     blocks: np.ndarray | None = None,
 ) -> tuple[float, float]:
-    """Return the share of the mean square of residuals that two ridge functions take away on unseen rows; its error.
-
-    Projection pursuit [1]_ in its smallest form: polynomials g of one direction a, with steps of Gauss and Newton for a
-    and least squares for g in turn, from principal Hessian and from random directions. Cross-validated in three parts;
-    rows with the same number in `blocks` stay in one. Residuals (N, m) are best those of models that did not see the
-    row.
-
-    References
-    ----------
-    .. [1] J. Friedman and W. Stuetzle, J. Am. Stat. Assoc. 76 (1981) 817.
-    """
+    """Return the share of the mean square of residuals that two ridge functions take away on unseen rows; its error."""
+    # Projection pursuit [1] in its smallest form: polynomials g of one direction a, with steps of Gauss and Newton for
+    # a and least squares for g in turn, from principal Hessian and from random directions. Cross-validated in three
+    # parts; rows with the same number in `blocks` stay in one. Residuals (N, m) are best those of models that did not
+    # see the row.
+    # [1] J. Friedman and W. Stuetzle, J. Am. Stat. Assoc. 76 (1981) 817.
     order = np.random.default_rng(seed).permutation(len(x))[: policy.test_rows]
     if len(order) < len(x):
         x, residual, weight = x[order], residual[order], weight[order]

@@ -29,11 +29,11 @@ from edgewise.model_selection.search.policy import SearchSettings
 from edgewise.model_selection.search.records import SearchReport
 from edgewise.outcomes import OutOfTime, StopReason
 
-FEWEST_SEARCHED = 500  # rows of a search, however short the time; a choice
+FEWEST_SEARCHED = 500  # rows of a search, however short the time
 # Families whose loss has a kink, so that leaving a row out has no first order, and residuals say nothing of curvature.
 KINKED = ("quantile",)
-FIRST_INPUTS = 30  # of a first additive model; a choice: with more, a constant must do until the search has a model
-FEWEST_FOR_MEANS = 10  # rows; a choice: with fewer, parts of the rows determine nothing
+FIRST_INPUTS = 30  # of a first additive model: with more, a constant must do until the search has a model
+FEWEST_FOR_MEANS = 10  # rows: with fewer, parts of the rows determine nothing
 
 
 class Search:

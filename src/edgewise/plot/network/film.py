@@ -21,8 +21,8 @@ from edgewise.plot.network.diagram import network_diagram
 from edgewise.plot.style import GREY, SMALL
 from edgewise.train.loop.reports import StepEvent
 
-_DPI = 110  # pixels per inch (a choice: about 400 pixels for a small network)
-_HOLD = 1.5  # seconds that the last picture stays (a choice)
+_DPI = 110  # pixels per inch (about 400 pixels for a small network)
+_HOLD = 1.5  # seconds that the last picture stays
 
 
 class TrainingFilm:

@@ -6,7 +6,7 @@ from edgewise.errors import InputError
 from edgewise.interpret.dependence.tree import StructureTree
 from edgewise.plot.style import GREY, INK, TEXT, Figure, display_text, styled, text_width
 
-# Inches, choices of looks: height of a level, least distance of two leaves, margin, and the free space beside a label.
+# Inches: height of a level, least distance of two leaves, margin, and the free space beside a label.
 _LEVEL, _LEAF, _MARGIN, _BESIDE = 0.52, 0.5, 0.25, 0.22
 _SIGNS = {"sum": "$+$", "product": r"$\times$", "function": "$f$"}
 

@@ -5,11 +5,16 @@ compare models; `share_dots` and `share_bars` draw explanations; `formula_front`
 `solution_history` draw the course of a fit and of `edgewise.pde.solve`.
 """
 
-from edgewise.plot.results.errors import Curve, Span, error_bar_chart, error_curves, error_dots
-from edgewise.plot.results.explanations import share_bars, share_dots
-from edgewise.plot.results.formulas import formula_front
-from edgewise.plot.results.histories import solution_history, training_history
-from edgewise.plot.results.predictions import confusion, parity
+from typing import TYPE_CHECKING
+
+from edgewise.lazy import import_on_demand
+
+if TYPE_CHECKING:
+    from edgewise.plot.results.errors import Curve, Span, error_bar_chart, error_curves, error_dots
+    from edgewise.plot.results.explanations import share_bars, share_dots
+    from edgewise.plot.results.formulas import formula_front
+    from edgewise.plot.results.histories import solution_history, training_history
+    from edgewise.plot.results.predictions import confusion, parity
 
 __all__ = [
     "Curve",
@@ -25,3 +30,5 @@ __all__ = [
     "solution_history",
     "training_history",
 ]
+
+import_on_demand(__name__)

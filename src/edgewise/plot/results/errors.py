@@ -29,7 +29,7 @@ from edgewise.plot.style import (
 )
 
 _LINE = 0.24  # inches for one name of a dot plot
-_CUT = 3.0  # bars are cut at this multiple of the median (a choice: one failed model must not flatten all others)
+_CUT = 3.0  # bars are cut at this multiple of the median (one failed model must not flatten all others)
 _BARS = 0.8  # share of the width that the bars of one name fill; the rest is the gap to the next name
 _GUIDE = 2.0  # guides start at this multiple of the first error, so that they do not cover the curve
 _TICK_LABELS = 7  # labels that a size axis has space for

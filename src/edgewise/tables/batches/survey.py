@@ -100,31 +100,10 @@ class Sampler:
     """Collects a `Survey`, batch by batch; those of parts of a table can be joined.
 
     Of random numbers that belong to the rows the smallest decide which are kept, so that neither batches nor processes
-    change the sample [1]_. Rows that show what a sample may miss are kept as well: for each column the smallest value,
+    change the sample [1]. Rows that show what a sample may miss are kept as well: for each column the smallest value,
     the largest one and the first missing one, and a row of each class.
 
-    Parameters
-    ----------
-    size : int
-        Rows of the sample.
-    seed : int
-        Seed of the random numbers.
-    has_labels : bool, optional
-        Whether the target is a class; None for one that is if it has few whole numbers, see `MAX_NUMERIC_CLASSES`.
-
-    References
-    ----------
-    .. [1] E. Cohen and H. Kaplan, "Summarizing data using bottom-k sketches", PODC 2007.
-
-    Examples
-    --------
-    >>> from edgewise.tables.batches import Batches
-    >>> sampler = Sampler(50, seed=0)
-    >>> for batch in Batches([(np.arange(100.0)[:, None] + 100 * k, np.zeros(100)) for k in range(10)]):
-    ...     sampler.add(batch)
-    >>> found = sampler.survey()
-    >>> found.rows, len(found.sample), found.sample.table.columns["x"].max()
-    (1000, 52, np.float64(999.0))
+    [1] E. Cohen and H. Kaplan, "Summarizing data using bottom-k sketches", PODC 2007.
     """
 
     def __init__(self, size: int, seed: int, *, has_labels: bool | None = False) -> None:
@@ -165,13 +144,7 @@ class Sampler:
             self._add_labels(batch)
 
     def joined(self, others: Sequence[Sampler]) -> Sampler:
-        """Return a sampler with what this one and others have found in different rows of the table; they stay.
-
-        Raises
-        ------
-        InputError
-            Rows have other columns, targets of another shape, or weights where those of another have none.
-        """
+        """Return a sampler with what this one and others have found in different rows of the table; they stay."""
         whole = Sampler(self.size, self.seed, has_labels=self.has_labels)
         for one in (self, *others):
             if one.first:

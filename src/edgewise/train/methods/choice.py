@@ -15,8 +15,8 @@ from edgewise.train.problems.base import Problem
 from edgewise.train.problems.classification import CrossEntropyBlock
 from edgewise.train.problems.objective import unwrapped
 
-# First damping for a model that is linear in its parameters: the first step then solves it. A choice: small enough to
-# leave no trace in the solution, large enough for the factorisation of a matrix that is singular without it.
+# First damping for a model that is linear in its parameters: the first step then solves it; small enough to leave no
+# trace in the solution, large enough for the factorisation of a matrix that is singular without it.
 LINEAR_DAMPING = 1e-9
 
 
