@@ -491,15 +491,13 @@ OutFormula = Annotated[
 # solve
 
 Equation = Annotated[
-    str | None,
+    str,
     typer.Argument(
         metavar="EQUATION",
-        help="Name of an equation (see --list), or a Python file that defines `problem`, a PDE of edgewise.pde, and "
-        "optionally its solution `exact`.",
+        help="A Python file that defines `problem`, a PDE of edgewise.pde, and optionally its solution `exact`.",
         show_default=False,
     ),
 ]
-ListEquations = Annotated[bool, typer.Option("--list", help="List the named equations and exit.")]
 OutSolution = Annotated[
     str | None,
     _without_default(
