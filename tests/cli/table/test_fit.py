@@ -22,7 +22,7 @@ from edgewise.cli.terminal.console import Screen
 from edgewise.estimator import load_estimator
 from edgewise.files import whole as files
 from edgewise.outcomes import PACE_SECONDS, clock_text
-from edgewise.report import ModelResult, ReportContent
+from edgewise.report.content import ModelResult, ReportContent
 from edgewise.tables import read_table
 
 

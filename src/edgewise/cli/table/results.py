@@ -40,7 +40,8 @@ from edgewise.interpret.attribution.effects import mean_contributions
 from edgewise.interpret.attribution.explanations import GlobalExplanation, constant_sentence
 from edgewise.plot import formula_front
 from edgewise.presentation import counted
-from edgewise.report import ModelResult, ReportContent, ReportFigure, formula_rows, write_report
+from edgewise.report.content import ModelResult, ReportContent, ReportFigure, formula_rows
+from edgewise.report.page import write_report
 from edgewise.tables import Table
 
 TITLES = {
