@@ -42,8 +42,6 @@ INNER_RANKS = {
     "cli": ({"terminal"}, {"shared"}, {"pde"}, {"table"}, {"reproduce", "explorer"}, {"app"}),
     "explore": ({"editing"}, {"division"}, {"subject", "opening", "record"}, {"history"}, {"session"}, {"page"}),
 }
-# A method that opens a room above its own, where users look for it: (module, room).
-DOORS = {("estimator.display", "explore")}
 GUESTS = {"cli"}  # it may use the public names of `edgewise` itself
 
 # Third-party packages, and the modules that may import them; () for nowhere. What is not listed is refused too.
@@ -188,7 +186,7 @@ def _rank_problems(module: str, line: int, rest: list[str]) -> Iterator[str]:
         if room not in GUESTS:
             yield f"line {line} imports from edgewise itself: {'.'.join(rest) or 'the package'}"
     elif rest[0] != room:
-        if _rank(RANKS, rest[0]) >= rank and (module, rest[0]) not in DOORS:
+        if _rank(RANKS, rest[0]) >= rank:
             yield f"line {line} imports {rest[0]}, which does not rank below {room}"
     elif room in INNER_RANKS and inner:
         ranks = INNER_RANKS[room]

@@ -5,7 +5,14 @@ network with its extra facts and the state of its training (a `Checkpoint`), `Ch
 `save_solution` and `load_solution` for differential equations.
 """
 
-from edgewise.checkpoint.model import Checkpoint, Checkpointer, from_bytes, read, to_bytes, write
-from edgewise.checkpoint.solution import load_solution, save_solution
+from typing import TYPE_CHECKING
+
+from edgewise.lazy import import_on_demand
+
+if TYPE_CHECKING:
+    from edgewise.checkpoint.model import Checkpoint, Checkpointer, from_bytes, read, to_bytes, write
+    from edgewise.checkpoint.solution import load_solution, save_solution
 
 __all__ = ["Checkpoint", "Checkpointer", "from_bytes", "load_solution", "read", "save_solution", "to_bytes", "write"]
+
+import_on_demand(__name__)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from inspect import Parameter, signature
 from numbers import Number
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
@@ -17,17 +17,18 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
 from edgewise.checks import check_number, is_number
-from edgewise.discovery.problem import FormulaOptions
 from edgewise.errors import InputError
 from edgewise.estimator.base import KANEstimator, block_codes, canonical_rows
 from edgewise.estimator.columns.constraints import INEQUALITIES, Bounds, checked_bounds
 from edgewise.estimator.columns.reading import Rows
-from edgewise.estimator.equations import class_front_of_table, table_front
-from edgewise.formulas.front import Front
 from edgewise.model_selection.search.candidates import Samples
 from edgewise.model_selection.search.policy import SearchSettings
-from edgewise.tables.batches import Batches
 from edgewise.tables.target import MAX_NUMERIC_CLASSES, MIN_ROWS_PER_NUMERIC_CLASS
+
+if TYPE_CHECKING:
+    from edgewise.discovery.problem import FormulaOptions
+    from edgewise.formulas.front import Front
+    from edgewise.tables.batches import Batches
 
 _FORMULAS = "a classifier may have several formulas; fit_equations(X) looks for them and equations_ has them"
 _ERRORS = "predict_proba says how certain a class is"
@@ -292,6 +293,9 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         >>> len(model.fit_equations(X, names=["a"], time_limit=1).equations_) > 0
         True
         """
+        # The door to the search for formulas, which a fit does not load.
+        from edgewise.estimator.equations import class_front_of_table, table_front
+
         check_is_fitted(self)
         check_number(time_limit, "time_limit", positive=True, of=" of seconds")
         logits = np.asarray(self.decision_function(X))

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from statistics import NormalDist
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
@@ -17,20 +17,21 @@ from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted
 
 from edgewise.checks import check_number, is_number
-from edgewise.discovery.problem import FormulaOptions
 from edgewise.errors import InputError
 from edgewise.estimator.base import KANEstimator, block_codes, canonical_rows, standardisation
 from edgewise.estimator.columns.constraints import Bounds, checked_bounds
 from edgewise.estimator.columns.reading import ArrayFunction, Rows
-from edgewise.estimator.equations import fronts_of_outputs
-from edgewise.formulas.front import Front, FrontEntry
 from edgewise.model_selection.automatic import STANDARDISED, family_of
 from edgewise.model_selection.search.candidates import Samples
 from edgewise.model_selection.search.policy import SearchSettings
 from edgewise.outcomes import ProgressCallback
-from edgewise.tables.batches import Batches
 from edgewise.tables.scaling import AffineScaling
 from edgewise.train.uncertainty import ErrorBars
+
+if TYPE_CHECKING:
+    from edgewise.discovery.problem import FormulaOptions
+    from edgewise.formulas.front import Front, FrontEntry
+    from edgewise.tables.batches import Batches
 
 
 class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
@@ -473,6 +474,9 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         InputError
             If an argument is invalid.
         """
+        # The door to the search for formulas, which a fit does not load.
+        from edgewise.estimator.equations import fronts_of_outputs
+
         check_is_fitted(self)
         check_number(time_limit, "time_limit", positive=True, of=" of seconds")
         rows, target = self._inputs(X), self._predicted(self._codes(X)) if y is None else y
@@ -527,7 +531,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
 
     def _equation(self, place: int | None) -> FrontEntry:
         check_is_fitted(self, "equations_", msg="there are no equations yet: call fit_equations(X, y) first")
-        if not isinstance(self.equations_, Front):
+        if isinstance(self.equations_, dict):
             raise InputError("model must predict one number for this, equations_ has the formulas of several")
         if place is None:
             return self.equations_.best

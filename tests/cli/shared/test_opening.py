@@ -16,7 +16,7 @@ from edgewise.cli.shared.opening import (
     plan_figure,
 )
 from edgewise.errors import FileError, InputError
-from edgewise.estimator.base import WRITERS
+from edgewise.estimator.exporting import WRITERS
 from edgewise.pde import EQUATIONS
 from edgewise.plot import save
 from edgewise.plot.style import FORMATS
