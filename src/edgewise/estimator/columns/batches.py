@@ -56,13 +56,9 @@ class SurveyedTable:
     journal: Journal | None = None
 
     def all_rows(self, estimator: KANEstimator, settings: SearchSettings) -> AllRows | None:
-        """Return the sums over all rows of the table for `auto_fit`; None where the sample holds them all."""
-        survey, journal = self.survey, self.journal
-        if survey.is_whole:
-            return None
+        """Return the sums over all rows, as an estimator reads them; None where the sample has them all."""
 
         def rows(function: Callable[..., Sums]) -> NetworkRows:
-            """Turn a function of scaled rows into one of a batch."""
             return NetworkRows(
                 function,
                 estimator.encoder_,
@@ -71,35 +67,10 @@ class SurveyedTable:
                 CLIP if settings.is_fixed else FARTHEST_INPUT,
                 settings.loss,
                 getattr(estimator, "classes_", None),
-                survey.factor,
+                self.survey.factor,
             )
 
-        few = survey.sample.take(np.arange(min(len(survey.sample), KNOWN_BY)))
-
-        def total(function: Callable[..., Sums], seconds: float, part: RowPart | None) -> Sums:
-            of_batch = replace(rows(function), part=part)
-            of_few = [] if journal is None else _summary(of_batch(few))
-            while journal is not None and (known := journal.recall("sums")) is not None:
-                arrays, there = (
-                    tuple(known.arrays[name] for name in sorted(known.arrays, key=int)),
-                    known.facts["of few"],
-                )
-                if (
-                    len(there) == len(of_few)
-                    and np.abs(np.subtract(there, of_few)).max() <= SAME_SUMS * np.abs(of_few).max()
-                ):
-                    return arrays
-            began = time.time() if isinstance(self.team, DaskTeam) else None
-            sums = self.team.summed(SumPass(of_batch, seconds, began))
-            if journal is not None:
-                journal.keep("sums", Part({"of few": of_few}, {str(number): one for number, one in enumerate(sums)}))
-            return sums
-
-        def read() -> Iterator[Sums]:
-            arrays = rows(lambda x, y, weight: (x, y, weight))
-            return (arrays(batch) for batch in self.batches.part(0, 1))
-
-        return AllRows(total, survey.total * survey.factor, survey.rows, settings.seed, read)
+        return all_rows(self, rows, settings.seed)
 
 
 def began_after(settings: SearchSettings, now: float) -> float | None:
@@ -300,6 +271,42 @@ def _numbers(batch: Batch, loss: str) -> np.ndarray:
         return np.asarray(numeric_targets(batch.y, loss), dtype=np.float64).reshape(len(batch), -1)
     except InputError as error:
         raise InputError(f"{batch.name}: {error}") from error
+
+
+def all_rows(table: SurveyedTable, rows: Callable[[Callable[..., Sums]], NetworkRows], seed: int) -> AllRows | None:
+    """Return the sums over all rows of a table for `auto_fit`; None where the sample holds them all.
+
+    `rows` turns a function of scaled rows into one of a batch; the seed divides the rows for means of models.
+    """
+    survey, journal = table.survey, table.journal
+    if survey.is_whole:
+        return None
+    few = survey.sample.take(np.arange(min(len(survey.sample), KNOWN_BY)))
+
+    def total(function: Callable[..., Sums], seconds: float, part: RowPart | None) -> Sums:
+        of_batch = replace(rows(function), part=part)
+        of_few = [] if journal is None else _summary(of_batch(few))
+        while journal is not None and (known := journal.recall("sums")) is not None:
+            arrays, there = (
+                tuple(known.arrays[name] for name in sorted(known.arrays, key=int)),
+                known.facts["of few"],
+            )
+            if (
+                len(there) == len(of_few)
+                and np.abs(np.subtract(there, of_few)).max() <= SAME_SUMS * np.abs(of_few).max()
+            ):
+                return arrays
+        began = time.time() if isinstance(table.team, DaskTeam) else None
+        sums = table.team.summed(SumPass(of_batch, seconds, began))
+        if journal is not None:
+            journal.keep("sums", Part({"of few": of_few}, {str(number): one for number, one in enumerate(sums)}))
+        return sums
+
+    def read() -> Iterator[Sums]:
+        arrays = rows(lambda x, y, weight: (x, y, weight))
+        return (arrays(batch) for batch in table.batches.part(0, 1))
+
+    return AllRows(total, survey.total * survey.factor, survey.rows, seed, read)
 
 
 def _summary(sums: Sums) -> list[float]:

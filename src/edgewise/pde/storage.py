@@ -15,6 +15,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -22,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from edgewise import files
-from edgewise.checkpoint import container, strict_json
+from edgewise.checkpoint import codec, container, strict_json
 from edgewise.checkpoint.container import Container, TensorEntry
 from edgewise.checkpoint.network import describe, read_description
 from edgewise.errors import CheckpointError, InputError
@@ -378,3 +379,27 @@ def _require(holds: bool, expected: str, given: str = "something else") -> None:
     """Raise a CheckpointError with the second half of a sentence about the file unless a condition holds."""
     if not holds:
         raise CheckpointError(f"must {expected}, got {given}")
+
+
+def _write(
+    solution: Solution,
+    path: str | os.PathLike[str],
+    *,
+    extra: Mapping[str, Any] | None = None,
+    state: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a solution for `edgewise.save`."""
+    if extra is not None or state is not None:
+        raise InputError("extra and state must be left out for a solution, got some")
+    save_solution(solution, path)
+
+
+def _read(file: Container, path: str | os.PathLike[str], *, problem: Collocation | None, **_: Any) -> Solution:
+    """Return the solution in an unpacked file, for `edgewise.load`."""
+    if problem is None:
+        raise InputError(f"problem must be the equation of the solution in {os.fspath(path)}, got None")
+    with container.errors_of_file("solution", path):
+        return solution_of(file, problem)
+
+
+codec.register("solution", codec.Codec((Solution,), _write, _read))
