@@ -37,16 +37,9 @@ INNER_RANKS = {
         {"smoothing", "strengths", "uncertainty", "remembering"},
     ),
     "interpret": ({"black_box"}, {"dependence"}, {"attribution"}, {"transform"}, {"pruning", "symbolic"}),
-    "pde": (
-        {"domains"},
-        {"problem"},
-        {"structured"},
-        {"low_rank"},
-        {"solver"},
-        {"library", "spectrum", "others", "storage"},
-    ),
+    "pde": ({"domains"}, {"problem"}, {"structured"}, {"low_rank"}, {"solver"}, {"spectrum", "others", "storage"}),
     "plot": ({"themes"}, {"style"}, {"network", "results", "pde"}),
-    "cli": ({"terminal"}, {"shared"}, {"pde"}, {"table"}, {"reproduce", "explorer"}, {"app"}),
+    "cli": ({"terminal"}, {"shared"}, {"pde"}, {"table"}, {"explorer"}, {"app"}),
     "explore": ({"editing"}, {"division"}, {"subject", "opening", "record"}, {"history"}, {"session"}, {"page"}),
 }
 GUESTS = {"cli"}  # it may use the public names of `edgewise` itself
@@ -54,12 +47,10 @@ GUESTS = {"cli"}  # it may use the public names of `edgewise` itself
 # Third-party packages, and the modules that may import them; () for nowhere. What is not listed is refused too.
 EVERYWHERE = {"torch", "numpy"}
 HEAVY = {
-    "PIL": ("plot.network.film",),  # matplotlib needs it too
     "click": ("cli",),
     "dask": ("processes.dask_team",),
     "joblib": ("model_selection.search.jobs", "discovery.evolution.stage"),
     "threadpoolctl": ("model_selection.search.jobs",),
-    "edgewise_experiments": ("cli.reproduce",),
     "interpret": ("compare.baselines",),
     "matplotlib": ("plot", "report", "cli.table.plot"),  # the last one for a type
     "meshio": ("pde.domains.triangulation",),
@@ -130,7 +121,6 @@ PROGRAMMING_ERRORS = {"AttributeError", "TypeError", "AssertionError"}
 # Modules that still catch them and go on; the list only ever gets shorter.
 CATCHES_PROGRAMMING_ERRORS = {
     "cli/shared/opening.py",  # a damaged header of a file
-    "discovery/engine/running.py",  # a law that fails
     "ops/kernels/cpu.py",  # a function that a compiled library lacks
     "pde/domains/domain.py",  # a value that is no number
     "processes/memory.py",  # a system without os.sysconf

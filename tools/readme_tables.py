@@ -102,7 +102,11 @@ def _fold(title: str, inner: str) -> str:
 def _summary_line(line: tuple[str, str, str]) -> tuple[str, str, str]:
     compared, name, sentence = line
     figures = stored_outcome(ROOT / "results", name).key_figures
-    return compared, re.sub(r"\{(.+?)\}", lambda key: figures[key[1]], sentence), f"`edgewise reproduce {name}`"
+    return (
+        compared,
+        re.sub(r"\{(.+?)\}", lambda key: figures[key[1]], sentence),
+        f"`python -m edgewise_experiments {name}`",
+    )
 
 
 def _markdown(table: ResultTable) -> str:

@@ -28,8 +28,8 @@ MOST_FACTORISED = 5000
 # as much as for a sum of squares with that many times more samples: 500 parameters with 10 classes cost about what
 # 1,600 do with one output.
 MOST_FACTORISED_CROSS_ENTROPY = 500
-# The same in searches over many models of one table, where time counts more than the last digits. Measured on the
-# tables of `edgewise reproduce tables`: up to here Levenberg-Marquardt gives better scores than L-BFGS at equal work.
+# The same in searches over many models of one table, where time counts more than the last digits. Measured on
+# fifteen real tables: up to here Levenberg-Marquardt gives better scores than L-BFGS at equal work.
 MOST_FACTORISED_IN_SEARCH = 1200
 # The same for differential equations. Splines of one tensor product meet few parameters per point, so that forming the
 # matrix is cheap, and one factorisation solves a linear equation: 800 MB and about 6 s of one core.

@@ -323,7 +323,7 @@ def _shares_by_size(rows: Sequence[dict], chain: str) -> dict[int, np.ndarray]:
 
 def draw_sizes(rows: Sequence[dict]) -> Figure:
     """Draw the share of states on the wrong side of the exact edge against the size, a panel for each chain."""
-    from edgewise.plot import Curve, error_curves
+    from edgewise_experiments.plots.errors import Curve, error_curves
 
     panels = {}
     for chain in dict.fromkeys(row["chain"] for row in rows):

@@ -155,7 +155,7 @@ def front_table(rows: Sequence[dict]) -> ResultTable | None:
 
 def draw_fronts(rows: Sequence[dict]) -> Figure:
     """Draw a panel for each function: all models as marks, the fronts as lines, and the theory's slope."""
-    from edgewise.plot import Curve, error_curves
+    from edgewise_experiments.plots.errors import Curve, error_curves
 
     groups = {}
     for name in FUNCTIONS:

@@ -232,7 +232,7 @@ def relation_numbers(row: dict) -> dict[str, str]:
 
 def draw_looseness(row: dict) -> Figure:
     """Draw the looseness of every relation, with the relations that networks found marked."""
-    from edgewise.plot import Span, error_dots
+    from edgewise_experiments.plots.errors import Span, error_dots
 
     listed = row["relations"]
     names = [_names(relation["columns"]) for relation in listed]

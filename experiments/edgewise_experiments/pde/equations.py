@@ -217,7 +217,7 @@ def cells(row: dict) -> tuple[str, ...]:
 
 def draw(rows: list[dict]) -> Figure:
     """Draw the error of every equation beside its estimate."""
-    from edgewise.plot import Span, error_dots
+    from edgewise_experiments.plots.errors import Span, error_dots
 
     shown = [row for row in rows if row["error"] is not None and 0 < row["error"] < math.inf]
     marks = {kind: [Span.of([row[kind]]) for row in shown] for kind in ("error", "estimate")}

@@ -120,7 +120,7 @@ def measure_kan(table: Table, train: np.ndarray, test: np.ndarray, key: dict, pr
     kind = KANRegressor if table.task == "regression" else KANClassifier
     start, start_cpu = time.perf_counter(), time.process_time()
     effort = "low" if key["budget"] < 1 else "normal"  # the rows of the store know the parameter by its former name
-    model = kind(effort=effort, random_state=key["seed"], progress=progress).fit(table.X[train], table.y[train])
+    model = kind(effort=effort, random_state=key["seed"]).fit(table.X[train], table.y[train])
     seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - start_cpu
     require_complete(model.report_, model.search_)
     with warnings.catch_warnings():

@@ -82,7 +82,7 @@ def summary(rows: list[dict]) -> Outcome:
 
 def verdict_of(leaf: Leaf, rows: list[dict], report_progress: ProgressCallback) -> dict:
     """Judge a leaf; without rows it is not measured."""
-    finding = leaf.judge(rows) if rows else Finding(UNKNOWN, f"run edgewise reproduce {leaf.source} first")
+    finding = leaf.judge(rows) if rows else Finding(UNKNOWN, f"run python -m edgewise_experiments {leaf.source} first")
     return {"verdict": finding.verdict, "measured": finding.measured}
 
 

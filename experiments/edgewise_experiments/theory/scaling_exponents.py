@@ -324,7 +324,7 @@ def train_mlp(problem: Regression, width: Sequence[int], activation: str, seed: 
 
 def draw_errors(rows: Sequence[dict]) -> Figure:
     """Draw the error against the number of parameters, with the theory's slope for KANs."""
-    from edgewise.plot import Curve, error_curves
+    from edgewise_experiments.plots.errors import Curve, error_curves
 
     def lowest(row: dict) -> float:
         return min((error for error in row["errors"] if error is not None), default=math.inf)

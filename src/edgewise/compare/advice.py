@@ -28,10 +28,17 @@ NEEDS = ("accuracy", "interpretability", "efficiency")
 MOST_ADVICE_ROWS = 2000  # most rows of the table that are used; they take about a minute
 # Share of the time limit that has passed when each model ends, at the latest: the KAN itself has the most, and the rest
 # is for reading it.
-KAN_END, ADDITIVE_END, HALF_END, SMALL_END, BASELINES_END = 0.35, 0.45, 0.6, 0.7, 0.95
+KAN_END = 0.35
+ADDITIVE_END = 0.45
+HALF_END = 0.6
+SMALL_END = 0.7
+BASELINES_END = 0.95
 LEAST = 1e-3  # seconds that a model has when its time is over, since a limit is positive: one step, about
 TEST = 0.25  # share of them that is held out
-MLP_STARTS, MLP_STEPS, MLP_PATIENCE = 3, 200, 20  # of the MLP with as many parameters as the KAN
+# of the MLP with as many parameters as the KAN
+MLP_STARTS = 3
+MLP_STEPS = 200
+MLP_PATIENCE = 20
 MOST_INPUTS = 10  # inputs whose effects can be read one by one
 INFLUENCE_SHARE = 0.95  # share of the influence that these inputs must have
 NOTABLE_DIFFERENCE = 0.02  # smallest difference of two scores that matters, whatever its standard error
@@ -254,7 +261,10 @@ class Measurement:
 
     def evidence(self) -> Evidence:
         """Train all models and collect their scores."""
-        X, y, X_test, y_test = self.rows.X, self.rows.y, self.rows.X_test, self.rows.y_test
+        X = self.rows.X
+        y = self.rows.y
+        X_test = self.rows.X_test
+        y_test = self.rows.y_test
         half = max(10, len(X) // 2)
         self._report("KAN", 0.0)
         kan, model = self.kan(X, y, KAN_END)
@@ -298,7 +308,8 @@ class Measurement:
 
     def small_mlp(self, parameters: int) -> ModelScore:
         """Train an MLP with one hidden layer and about so many parameters: the start that is best on held-back rows."""
-        X, y = self.rows.X, self.rows.y
+        X = self.rows.X
+        y = self.rows.y
         start = time.perf_counter()
         classes, labels = np.unique(y, return_inverse=True)
         outputs = 1 if self.task == "regression" else len(classes)
@@ -326,7 +337,10 @@ class Measurement:
         model = min(trained, key=lambda one: one[:2])[2]
         with torch.no_grad():
             output = model(torch.from_numpy(scaling.transform(self.rows.X_test))).numpy()
-        prediction = mean + deviation * output[:, 0] if self.task == "regression" else classes[output.argmax(1)]
+        if self.task == "regression":
+            prediction = mean + deviation * output[:, 0]
+        else:
+            prediction = classes[output.argmax(1)]
         count = sum(p.numel() for p in model.parameters())
         return self._scored(prediction, count, time.perf_counter() - start)
 
@@ -367,7 +381,8 @@ class Evidence:
 
     def is_ahead(self, first: str, second: str) -> bool:
         """Return whether the first score is higher by more than its standard error and by a notable amount."""
-        a, b = self.models[first], self.models[second]
+        a = self.models[first]
+        b = self.models[second]
         return math.isnan(b.score) or a.score - b.score > max(
             NOTABLE_DIFFERENCE, 0.0 if math.isnan(a.error) else a.error
         )
@@ -384,13 +399,19 @@ class Evidence:
         if next(branch for branch in branches if branch.question == "Smooth?").advice == "neither":
             return "neither", f"boosted trees are ahead of both ({scores})."
         if self.is_ahead("MLP", "KAN"):
-            although = ", although the guide favours a KAN" if "KAN" in advice else ""
+            if "KAN" in advice:
+                although = ", although the guide favours a KAN"
+            else:
+                although = ""
             return "MLP", f"it is ahead on these data{although} ({scores})."
         if self.is_ahead("KAN", "MLP"):
             return "KAN", f"it is ahead on these data ({scores})."
         if "KAN" in advice:
             reasons = ", ".join(b.question.rstrip("?").lower() for b in branches if b.advice == "KAN")
-            slow = "; it takes longer to train" if "MLP" in advice else ""
+            if "MLP" in advice:
+                slow = "; it takes longer to train"
+            else:
+                slow = ""
             return "KAN", f"both are equally accurate here, and it is favoured by: {reasons}{slow} ({scores})."
         if "MLP" in advice:
             return "MLP", f"both are equally accurate here, and it trains faster ({scores})."
@@ -428,11 +449,14 @@ class Evidence:
         sums = self.models["additive KAN"].score >= best - max(NOTABLE_DIFFERENCE, self.kan.error)
         network = not sums and not self.is_ahead("MLP", "KAN")
         if sums:
-            answer, reason = "yes, a sum of functions of one input each", "nothing is gained by mixing inputs"
+            answer = "yes, a sum of functions of one input each"
+            reason = "nothing is gained by mixing inputs"
         elif network:
-            answer, reason = "yes, functions of sums of functions", "a small KAN with hidden nodes is enough"
+            answer = "yes, functions of sums of functions"
+            reason = "a small KAN with hidden nodes is enough"
         else:
-            answer, reason = "none that a small KAN could use", "the MLP gains from mixing inputs, the KAN does not"
+            answer = "none that a small KAN could use"
+            reason = "the MLP gains from mixing inputs, the KAN does not"
         compositional = Branch(
             "accuracy",
             "Compositional structure?",
@@ -489,7 +513,10 @@ class Evidence:
         answer = "then the KAN" if needed else "no gain from a KAN"
         if smaller and not needed:
             better = self.is_ahead("small MLP", "KAN")
-            answer = "then a small MLP" if better else "an MLP of the KAN’s size does as well"
+            if better:
+                answer = "then a small MLP"
+            else:
+                answer = "an MLP of the KAN’s size does as well"
         small = Branch(
             "efficiency",
             "Small model wanted?",

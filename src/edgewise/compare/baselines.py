@@ -27,7 +27,9 @@ except ImportError as error:  # pragma: no cover - the environment of the tests 
 
 # Settings are chosen by five folds up to this number of rows x outputs; above, by a single part of one seventh, which
 # is certain enough and costs less.
-FOLDS, CHEAP, HELD_BACK = 5, 2_000, 7
+FOLDS = 5
+CHEAP = 2_000
+HELD_BACK = 7
 FEWEST_ROWS = 10  # with fewer nothing can be held back, and the first setting of each model is taken
 RIDGE_STRENGTHS = tuple(10.0**k for k in range(-4, 5))  # strengths of ridge regression: where scores change
 LOGISTIC = (0.01, 0.1, 1.0, 10.0, 100.0)  # inverse strengths of logistic regression: where scores change
@@ -37,15 +39,19 @@ MLP_SETTINGS = ({"alpha": 1e-4}, {"alpha": 1.0}, {"alpha": 10.0})  # weight deca
 BOOSTING_SETTINGS = ({"max_leaf_nodes": 15, "l2_regularization": 1.0}, {"max_leaf_nodes": 6, "l2_regularization": 1.0})
 # Most epochs of the MLP; epochs (or rounds) between two evaluations; evaluations without improvement that end the
 # training of a setting.
-EPOCHS, STRIDE, PATIENCE = 300, 5, 6
+EPOCHS = 300
+STRIDE = 5
+PATIENCE = 6
 # Most rows that the MLP and boosting are tuned and fitted on: at 200,000 rows they took six minutes each.
 MOST_TUNING_ROWS = 40_000
 # Most rounds of boosting with one output, and with several, where each round adds a tree per class.
-BOOSTING_ROUNDS, BOOSTING_ROUNDS_OF_MANY = 300, 150
+BOOSTING_ROUNDS = 300
+BOOSTING_ROUNDS_OF_MANY = 150
 
 # The sets of models to compare with. The quick one takes a second on a small table. An EBM is not in it: with its
 # defaults it took 182 seconds of CPU for 320 rows without noise (interpret 0.7.8).
-TUNED, QUICK = ("linear", "MLP", "boosting"), ("linear", "default boosting")
+TUNED = ("linear", "MLP", "boosting")
+QUICK = ("linear", "default boosting")
 FULL = (*TUNED, "EBM")
 # Wall seconds after which an EBM makes no further rounds: longer than it needs for most tables.
 EBM_SECONDS = 120.0
@@ -164,7 +170,9 @@ def iterate_baselines(
     ('linear', 3, 1.0)
     """
     check_options(iterate_baselines, options, BaselineOptions)
-    seed, models, time_limit = options.get("seed", 0), options.get("models", TUNED), options.get("time_limit")
+    seed = options.get("seed", 0)
+    models = options.get("models", TUNED)
+    time_limit = options.get("time_limit")
     check_progress(progress)
     whole = SplitTable.checked(X_train, y_train, X_test, y_test, task, seed)
     end = time.perf_counter() + (math.inf if time_limit is None else time_limit)
@@ -174,7 +182,8 @@ def iterate_baselines(
         if name == "EBM" and find_spec("interpret") is None:
             continue
         learner = LEARNERS[name]
-        start, notes = time.perf_counter(), []
+        start = time.perf_counter()
+        notes = []
         data = replace(whole, deadline=start + (end - start) / (len(models) - number))
 
         def report(share: float, name: str = name, start: float = start) -> None:
@@ -199,7 +208,8 @@ def iterate_baselines(
                 continue
         report(1.0)
         notes += sorted({f"{name}: {' '.join(str(one.message).split())[:200]}" for one in caught})
-        score, seconds = next(iter(metrics.values())), time.perf_counter() - start
+        score = next(iter(metrics.values()))
+        seconds = time.perf_counter() - start
         yield BaselineResult(name, score, metrics, parameters, seconds, settings, error, tuple(notes), prediction)
 
 
@@ -263,7 +273,9 @@ def standard_error(task: str, y: ArrayLike, prediction: np.ndarray) -> float:
     0.25
     """
     influence = _influence(task, np.asarray(y), prediction)
-    return float(influence.std() / math.sqrt(len(influence))) if len(influence) > 1 else math.nan
+    if len(influence) > 1:
+        return float(influence.std() / math.sqrt(len(influence)))
+    return math.nan
 
 
 def paired_error(task: str, y: ArrayLike, one: np.ndarray, other: np.ndarray) -> float:
@@ -278,14 +290,17 @@ def paired_error(task: str, y: ArrayLike, one: np.ndarray, other: np.ndarray) ->
     0.217
     """
     gap = _influence(task, np.asarray(y), one) - _influence(task, np.asarray(y), other)
-    return float(gap.std() / math.sqrt(len(gap))) if len(gap) > 1 else math.nan
+    if len(gap) > 1:
+        return float(gap.std() / math.sqrt(len(gap)))
+    return math.nan
 
 
 def _influence(task: str, y: np.ndarray, prediction: np.ndarray) -> np.ndarray:
     """Influence of each row on the score, times the number of rows."""
     if task == "classification":
         return (y == prediction).astype(np.float64)
-    squares, spread = (y - prediction) ** 2, (y - y.mean()) ** 2
+    squares = (y - prediction) ** 2
+    spread = (y - y.mean()) ** 2
     if not spread.any():
         return np.full(len(y), math.nan)
     return (squares.mean() / spread.mean() * spread - squares) / spread.mean()
@@ -313,8 +328,10 @@ class SplitTable:
         """Check the arguments of `iterate_baselines` and standardise them."""
         if task not in ("regression", "classification"):
             raise InputError(f"task must be 'regression' or 'classification', got {task!r:.40}")
-        X, X_test = np.asarray(X, dtype=np.float64), np.asarray(X_test, dtype=np.float64)
-        y, y_test = np.asarray(y), np.asarray(y_test)
+        X = np.asarray(X, dtype=np.float64)
+        X_test = np.asarray(X_test, dtype=np.float64)
+        y = np.asarray(y)
+        y_test = np.asarray(y_test)
         if X.ndim != 2 or X_test.shape[1:] != X.shape[1:] or y.shape != X.shape[:1] or y_test.shape != X_test.shape[:1]:
             raise InputError(
                 "X and y must have shapes (N, d) and (N,) with the same d for training and test, "
@@ -324,7 +341,8 @@ class SplitTable:
             raise InputError(f"training and test must have at least one row each, got {len(X)} and {len(X_test)}")
         with np.errstate(over="ignore", invalid="ignore"):
             scaler = StandardScaler().fit(X)
-            inputs, test_inputs = scaler.transform(X), scaler.transform(X_test)
+            inputs = scaler.transform(X)
+            test_inputs = scaler.transform(X_test)
         if task == "classification":
             classes, codes = np.unique(y, return_inverse=True)
             if len(classes) < 2:
@@ -366,7 +384,10 @@ class SplitTable:
         cheap = len(self.X) * self.outputs <= CHEAP
         folds = FOLDS if cheap else HELD_BACK
         fold = np.empty(len(self.y), dtype=np.int64)
-        strata = self.y if self.task == "classification" else np.zeros(len(self.y))
+        if self.task == "classification":
+            strata = self.y
+        else:
+            strata = np.zeros(len(self.y))
         start = 0
         for value in np.unique(strata):
             rows = generator.permutation(np.flatnonzero(strata == value))
@@ -407,7 +428,9 @@ def fit_linear(data: SplitTable, progress: ReportShare) -> tuple[Any, int, Setti
         candidates = [{"C": C} for C in sorted(LOGISTIC, key=lambda C: abs(math.log(C)))]
 
     def make(settings: Settings) -> Any:
-        return Ridge(**settings) if data.task == "regression" else LogisticRegression(**settings, max_iter=1000)
+        if data.task == "regression":
+            return Ridge(**settings)
+        return LogisticRegression(**settings, max_iter=1000)
 
     splits = data.splits()
     losses: list[float] = []
@@ -418,7 +441,10 @@ def fit_linear(data: SplitTable, progress: ReportShare) -> tuple[Any, int, Setti
         for k, (fit, judge) in enumerate(splits):
             losses[-1] += data.loss(make(settings).fit(data.X[fit], data.y[fit]), judge)
             progress((i + (k + 1) / len(splits)) / (len(candidates) + 1))
-    settings = candidates[int(np.argmin(losses))] if losses else candidates[0]
+    if losses:
+        settings = candidates[int(np.argmin(losses))]
+    else:
+        settings = candidates[0]
     model = make(settings).fit(data.X, data.y)
     return model, int(np.size(model.coef_) + np.size(model.intercept_)), settings
 
@@ -433,7 +459,10 @@ def fit_mlp(data: SplitTable, progress: ReportShare) -> tuple[Any, int, Settings
         return kind(hidden_layer_sizes=(64, 64), **settings, random_state=state)
 
     def train(model: Any, rows: np.ndarray, count: int) -> None:
-        extra = {} if data.task == "regression" else {"classes": np.arange(len(data.classes))}
+        if data.task == "regression":
+            extra = {}
+        else:
+            extra = {"classes": np.arange(len(data.classes))}
         # Batches of one size, about: scikit-learn divides the decay by the rows of a batch, so one left-over row pulls
         # the weights as 200 do. On one fold of the knot table, 6,401 rows, that cost 7 points of accuracy.
         parts = max(1, round(len(rows) / (32 if len(data.X) <= CHEAP else 200)))
@@ -455,7 +484,10 @@ def fit_boosting(data: SplitTable, progress: ReportShare) -> tuple[Any, int, Set
     """Fit histogram gradient boosting, with size and number of trees chosen on rows held back."""
 
     def start(settings: Settings) -> Any:
-        kind = HistGradientBoostingRegressor if data.task == "regression" else HistGradientBoostingClassifier
+        if data.task == "regression":
+            kind = HistGradientBoostingRegressor
+        else:
+            kind = HistGradientBoostingClassifier
         # Its own early stopping stratifies its split and so fails on a class with one row; `_tuned` stops it instead.
         return kind(**settings, early_stopping=False, warm_start=True, random_state=data.seed)
 
@@ -463,14 +495,20 @@ def fit_boosting(data: SplitTable, progress: ReportShare) -> tuple[Any, int, Set
         model.set_params(max_iter=getattr(model, "n_iter_", 0) + count)
         model.fit(data.X[rows], data.y[rows])
 
-    most = BOOSTING_ROUNDS if data.outputs == 1 else BOOSTING_ROUNDS_OF_MANY
+    if data.outputs == 1:
+        most = BOOSTING_ROUNDS
+    else:
+        most = BOOSTING_ROUNDS_OF_MANY
     model, settings = _tuned(data, BOOSTING_SETTINGS, start, train, (most, "rounds"), progress)
     return model, tree_numbers(model), settings
 
 
 def fit_default_boosting(data: SplitTable, progress: ReportShare) -> tuple[Any, int, Settings]:
     """Fit histogram gradient boosting with the settings of scikit-learn."""
-    kind = HistGradientBoostingRegressor if data.task == "regression" else HistGradientBoostingClassifier
+    if data.task == "regression":
+        kind = HistGradientBoostingRegressor
+    else:
+        kind = HistGradientBoostingClassifier
     # Its early stopping of large tables stratifies its split and so fails on a class with one row.
     alone = data.task == "classification" and np.bincount(data.y).min() < 2
     model = kind(random_state=data.seed, early_stopping=False if alone else "auto").fit(data.X, data.y)
@@ -481,7 +519,8 @@ def fit_ebm(data: SplitTable, progress: ReportShare) -> tuple[Any, int, Settings
     """Fit an explainable boosting machine with the settings of interpret, for at most `EBM_SECONDS`."""
     from interpret.glassbox import ExplainableBoostingClassifier, ExplainableBoostingRegressor
 
-    start, stopped = time.perf_counter(), []
+    start = time.perf_counter()
+    stopped = []
     seconds = min(EBM_SECONDS, data.deadline - start)
 
     def is_over(*_: object) -> bool:
@@ -489,7 +528,10 @@ def fit_ebm(data: SplitTable, progress: ReportShare) -> tuple[Any, int, Settings
             stopped.append(True)
         return bool(stopped)
 
-    kind = ExplainableBoostingRegressor if data.task == "regression" else ExplainableBoostingClassifier
+    if data.task == "regression":
+        kind = ExplainableBoostingRegressor
+    else:
+        kind = ExplainableBoostingClassifier
     # In this process, since others would take longer to start than such a fit lasts, and Ctrl-C might not reach them.
     model = kind(random_state=data.seed, n_jobs=1, callback=is_over)
     model.fit(data.X, data.y)
@@ -530,7 +572,8 @@ def _tuned(
     """
     most, unit = length
     choosing = (now := time.perf_counter()) + len(candidates) / (len(candidates) + ALL_ROWS) * (data.deadline - now)
-    splits, best = data.splits(), (math.inf, candidates[0], most // 3)
+    splits = data.splits()
+    best = (math.inf, candidates[0], most // 3)
     splits = splits if math.isinf(data.deadline) else splits[:1]
     planned = len(candidates) * most + most
     for i, settings in enumerate(candidates if splits else ()):
@@ -539,7 +582,8 @@ def _tuned(
             break
         end = now + (choosing - now) / (len(candidates) - i)
         models = [start(settings) for _ in splits]
-        lowest, since = math.inf, 0
+        lowest = math.inf
+        since = 0
         for done in range(STRIDE, most + 1, STRIDE):
             loss = 0.0
             for model, (fit, judge) in zip(models, splits, strict=True):

@@ -48,7 +48,8 @@ from edgewise.settings import ABOVE_ZERO
 
 # Candidates that are shortened, at most, and the ratio of their held-out error to the smallest: the standard error of
 # the mean of 300 squares is 8 %, and parts that are missing may be found by no shortening.
-MOST_FINISHED, NEAR_THE_BEST = 8, 2.0
+MOST_FINISHED = 8
+NEAR_THE_BEST = 2.0
 FULL_STEPS = 60  # Levenberg-Marquardt steps of a fit, at most; one that has converged ends sooner.
 # Share of the variance below which a loss is exact: the square of `EXACT_ERROR`.
 EXACT_FLOOR = EXACT_ERROR**2
@@ -138,7 +139,10 @@ def decided_front(
     noise = NoiseTest(problem.x)
     # Those that may be chosen, the most accurate first: the exact ones, or those near the best.
     ordered = sorted(_front(known, floor), key=lambda each: (max(each.held, floor), each.symbols))
-    most = floor if ordered[0].held <= floor else NEAR_THE_BEST * ordered[0].held
+    if ordered[0].held <= floor:
+        most = floor
+    else:
+        most = NEAR_THE_BEST * ordered[0].held
     near = [each for each in ordered if each.held <= most][:MOST_FINISHED]
     finished = [_finished(each, problem, noise, clock) for each in near]
     front = _front([*known, *(each for each in finished if each is not None)], floor)
@@ -166,7 +170,8 @@ def _fitted(node: Expression, problem: LawProblem, clock: Clock, steps: int) -> 
     The result is None if it is not finite or, where it is not exact, if it has a pole between the rows or needs
     arguments that they do not have. An exact formula with a pole is a law: it holds on both sides.
     """
-    x, y = problem.x, problem.y
+    x = problem.x
+    y = problem.y
     fitted = fit_constants(node, x, y, steps=steps, weight=problem.weights, deadline=clock.deadline)
     if fitted is None:
         return None
@@ -199,7 +204,10 @@ def _finished(candidate: _Candidate, problem: LawProblem, noise: NoiseTest, cloc
     options of the problem. Constants are recognised only where the formula explains the data up to noise: otherwise
     they make up for what it leaves out, and a closed form would mean nothing.
     """
-    x, y, weight, deadline = problem.x, problem.y, problem.weights, clock.deadline
+    x = problem.x
+    y = problem.y
+    weight = problem.weights
+    deadline = clock.deadline
     fitted = FittedExpression(candidate.expression, candidate.loss, ())
     fitted = pruned(fitted, x, y, floor=EXACT_FLOOR, weight=weight, deadline=deadline)
     is_exact = fitted.loss <= EXACT_FLOOR * weighted_variance(y, weight)
@@ -223,7 +231,9 @@ def _finished(candidate: _Candidate, problem: LawProblem, noise: NoiseTest, cloc
 
 def _with_all_data(node: Expression, whole: LawProblem, clock: Clock) -> tuple[Expression, tuple[float, ...]]:
     """A formula with constants fitted to all rows, to the digits that these decide, and the constants' errors."""
-    x, y, weight = whole.x, whole.y, whole.weights
+    x = whole.x
+    y = whole.y
+    weight = whole.weights
     fitted = fit_constants(node, x, y, steps=FULL_STEPS, weight=weight, deadline=clock.deadline)
     if fitted is None:
         return node, ()
@@ -249,10 +259,14 @@ def is_as_good(squares: np.ndarray, best: np.ndarray, floor: float = 0.0) -> boo
     if best.mean() <= floor:
         return False
     difference = squares - best
-    larger, smaller = int((difference > 0).sum()), int((difference < 0).sum())
+    larger = int((difference > 0).sum())
+    smaller = int((difference < 0).sum())
     if larger - smaller > SIGNIFICANT_Z * math.sqrt(larger + smaller):
         return False
-    spread = float(difference.std(ddof=1)) if len(difference) > 1 else 0.0
+    if len(difference) > 1:
+        spread = float(difference.std(ddof=1))
+    else:
+        spread = 0.0
     return bool(difference.mean() <= spread / math.sqrt(len(difference)))
 
 
@@ -264,7 +278,10 @@ def _as_good(
     An entry must be as good on the held-out rows, and Vuong's statistic on all rows must not be significant at 5 %.
     """
     best = min(range(len(front)), key=lambda place: (front[place].description(len(whole.y), floor), place))
-    share = 1.0 if whole.weights is None else whole.weights / whole.weights.mean()
+    if whole.weights is None:
+        share = 1.0
+    else:
+        share = whole.weights / whole.weights.mean()
     squares = [share * (evaluate(entry.formula.expression, whole.x) - whole.y) ** 2 for entry in entries]
     constants = [len(free_places(entry.formula.expression)) for entry in entries]
     rows = len(whole.y)

@@ -198,7 +198,9 @@ class LawProblem:
     def held_squares(self, expression: Expression) -> np.ndarray:
         """Squared errors of a formula on the held-out rows, (M,), times the weights of the rows over their mean."""
         squares = (evaluate(expression, self.held_x) - self.held_y) ** 2
-        return squares if self.held_weights is None else squares * (self.held_weights / self.held_weights.mean())
+        if self.held_weights is None:
+            return squares
+        return squares * (self.held_weights / self.held_weights.mean())
 
     @property
     def held_variance(self) -> float:
@@ -208,10 +210,12 @@ class LawProblem:
     @property
     def with_all_rows(self) -> LawProblem:
         """The problem whose rows to fit are all rows; the held-out ones have the mean weight if they have none."""
-        weights, held = self.weights, self.held_weights
+        weights = self.weights
+        held = self.held_weights
         if weights is not None:
             weights = np.append(weights, np.full(len(self.held_y), weights.mean()) if held is None else held)
-        x, y = np.concatenate([self.x, self.held_x]), np.append(self.y, self.held_y)
+        x = np.concatenate([self.x, self.held_x])
+        y = np.append(self.y, self.held_y)
         return replace(self, x=x, y=y, weights=weights)
 
     def random_rows(self, most: int, stream: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -34,7 +34,7 @@ from edgewise.model_selection.search.records import SearchReport
 from edgewise.nn.model import KAN
 from edgewise.nn.prediction import predict_in_batches
 from edgewise.nn.trace import Trace
-from edgewise.outcomes import ProgressCallback, check_on_interrupt, check_progress, reported
+from edgewise.outcomes import ProgressCallback, check_on_interrupt, reported
 from edgewise.tables.scaling import AffineScaling
 from edgewise.tables.table import InBatches
 from edgewise.train.loop.reports import FitReport
@@ -73,6 +73,7 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
     input_scaling_: AffineScaling
     input_limits_: np.ndarray
     _output_limits: np.ndarray | None = None
+    _progress: ProgressCallback | None = None  # of the command line, which draws a line of its own
     n_iter_: int
     inference_: AdditiveSummary | None
 
@@ -89,7 +90,6 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         on_interrupt: str = "raise",
         random_state: int | np.random.Generator | np.random.RandomState | None = 0,
         warm_start: bool = False,
-        progress: ProgressCallback | None = None,
         verbose: bool | int = False,
         monotone: Mapping[str | int, int] | None = None,
         shape: Mapping[str | int, str] | None = None,
@@ -108,7 +108,6 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         self.on_interrupt = on_interrupt
         self.random_state = random_state
         self.warm_start = warm_start
-        self.progress = progress
         self.verbose = verbose
         self.monotone = monotone
         self.shape = shape
@@ -117,8 +116,8 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         self.bounds = bounds
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the state to pickle, without the progress callback, which is often a function without a name."""
-        return {**super().__getstate__(), "progress": None}
+        """Return the state to pickle, without the function that draws the line of the command line."""
+        return {**super().__getstate__(), "_progress": None}
 
     # Training
 
@@ -142,7 +141,10 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         """Check the parameters; return them as settings of the search, whose outputs the caller fills in."""
         hidden: tuple[int, ...] | None = None
         if not _is_auto(self.hidden):
-            nodes = self.hidden if isinstance(self.hidden, list | tuple) else (self.hidden,)
+            if isinstance(self.hidden, list | tuple):
+                nodes = self.hidden
+            else:
+                nodes = (self.hidden,)
             if not all(is_integer(count) and count > 0 for count in nodes):
                 raise InputError(f"hidden must be 'auto' or positive integers as 5 or (5, 3), got {self.hidden!r}")
             hidden = tuple(int(count) for count in nodes)
@@ -165,7 +167,6 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
             raise InputError(f"warm_start must be True or False, got {self.warm_start!r}")
         if not isinstance(self.verbose, bool | np.bool_ | int | np.integer):
             raise InputError(f"verbose must be True, False or an integer, got {self.verbose!r}")
-        check_progress(self.progress)
         settings = SearchSettings(
             outputs=1,
             hidden=hidden,
@@ -216,7 +217,7 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         Small tables take one thread of torch, see `edgewise.train.loop.threads`; the setting is then as before.
         """
         is_small = samples.x.size <= ONE_THREAD_NUMBERS
-        with reported(self.progress, self.verbose, type(self).__name__) as report, one_thread(is_small):
+        with reported(self._progress, self.verbose, type(self).__name__) as report, one_thread(is_small):
             return self._trained(samples, settings, warm, report)
 
     def _trained(
@@ -224,7 +225,8 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
     ) -> AutoResult:
         samples = replace(samples, groups=self.encoder_.indicator_groups)
         inputs = samples.x.shape[1]
-        clip, weight = np.tile([-CLIP, CLIP], (inputs, 1)), samples.weight
+        clip = np.tile([-CLIP, CLIP], (inputs, 1))
+        weight = samples.weight
         if weight.min() < 1:  # Weights of at least 1 count repeats; others are no counts, and their mean is made 1.
             samples = replace(samples, weight=weight / weight.mean())
         if settings.is_fixed:
@@ -236,7 +238,8 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
             )
             clock.stage = shape.describe()
             problem = problem_of(samples, settings)
-            outputs, seed = settings.outputs, settings.seed
+            outputs = settings.outputs
+            seed = settings.seed
             try:
                 trained = train_shape(
                     problem, shape, outputs=outputs, seed=seed, warm=self.model_, final=True, clock=clock
@@ -245,7 +248,8 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
                 if not settings.keep_interrupted:
                     raise KeyboardInterrupt from None
                 trained = interrupt.trained
-            bars, message = None, ""
+            bars = None
+            message = ""
             if settings.loss != "classes":
                 bars, message = network_error_bars(trained.model, samples, trained.penalty, None)
             ends = None
@@ -270,17 +274,25 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
             if sentence:
                 search = replace(result.search, sentences=(sentence, *result.search.sentences))
                 result = replace(result, search=search)
-        self.model_, self.report_, self.search_ = result.model, result.report, result.search
+        self.model_ = result.model
+        self.report_ = result.report
+        self.search_ = result.search
         self.input_limits_ = clip if result.limits is None else result.limits
         self._output_limits = result.output_limits
         self.n_iter_ = max(result.report.steps, 1)
-        self.inference_ = None if result.fitted is None else self._term_tests(result.fitted, samples)
+        if result.fitted is None:
+            self.inference_ = None
+        else:
+            self.inference_ = self._term_tests(result.fitted, samples)
         return result
 
     def _term_tests(self, fitted: Fitted, samples: Samples) -> AdditiveSummary | None:
         """Return the tests of the terms of an additive model, in units."""
         scaling = getattr(self, "target_scaling_", None)
-        target = (0.0, 1.0) if scaling is None else (float(scaling.shift[0]), float(scaling.scale[0]))
+        if scaling is None:
+            target = (0.0, 1.0)
+        else:
+            target = (float(scaling.shift[0]), float(scaling.scale[0]))
         return term_tests(fitted, samples, self.encoder_.feature_names, self.input_scaling_.scale, target)
 
     # From rows to outputs of the network
@@ -306,7 +318,9 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
     def _network_output(self, X: np.ndarray) -> np.ndarray:
         """Return the outputs of the network, (N, out), for inputs that the encoder made, (N, p)."""
         outputs = predict_in_batches(self.model_, self._to_network(X)).numpy()
-        return outputs if self._output_limits is None else np.clip(outputs, *self._output_limits.T)
+        if self._output_limits is None:
+            return outputs
+        return np.clip(outputs, *self._output_limits.T)
 
     def _outputs(self, X: np.ndarray) -> np.ndarray:
         """Predict numbers or probabilities, (N, outputs), for inputs that the encoder made, (N, p)."""
@@ -346,12 +360,14 @@ def canonical_rows(
     weight = np.ones(len(x)) if weight is None else weight
     used = weight > 0
     # Adding 0.0 turns -0.0 into 0.0: the two are equal, so they must also sort alike.
-    rows, weight = np.column_stack([x, y])[used] + 0.0, weight[used]
+    rows = np.column_stack([x, y])[used] + 0.0
+    weight = weight[used]
     order = np.argsort(rows[:, 0], kind="stable")
     first = rows[order, 0]
     if (first[1:] == first[:-1]).any():  # by weight last, so that sums round alike in any order
         order = np.lexsort((weight, *rows.T[::-1]))
-    rows, weight = rows[order], weight[order]
+    rows = rows[order]
+    weight = weight[order]
     starts = np.flatnonzero(np.r_[True, (rows[1:] != rows[:-1]).any(axis=1)])
     distinct = rows[starts]
     return distinct[:, : x.shape[1]], distinct[:, x.shape[1] :], np.add.reduceat(weight, starts)

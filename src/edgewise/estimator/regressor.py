@@ -24,13 +24,12 @@ from edgewise.estimator.columns.reading import ArrayFunction, Rows
 from edgewise.model_selection.automatic import STANDARDISED, family_of
 from edgewise.model_selection.search.candidates import Samples
 from edgewise.model_selection.search.policy import SearchSettings
-from edgewise.outcomes import ProgressCallback
 from edgewise.tables.scaling import AffineScaling
 from edgewise.train.uncertainty import ErrorBars
 
 if TYPE_CHECKING:
     from edgewise.discovery.problem import FormulaOptions
-    from edgewise.formulas.front import Front, FrontEntry
+    from edgewise.formulas.front import Front
     from edgewise.tables.batches import Batches
 
 
@@ -74,8 +73,6 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         Source of the seed of folds and initial weights; None draws a new one for each fit.
     warm_start : bool, default=False
         Let `fit` continue from the present network, with its scaling, if its shape is given and suits the new data.
-    progress : callable, optional
-        Receives a `Progress` after every step. It is not pickled.
     verbose : bool or int, default=False
         Whether to show a line with the stage and the time on terminals and in notebooks. Stages are also logged under
         the name "edgewise".
@@ -184,7 +181,6 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         on_interrupt: str = "raise",
         random_state: int | np.random.Generator | np.random.RandomState | None = 0,
         warm_start: bool = False,
-        progress: ProgressCallback | None = None,
         verbose: bool | int = False,
         monotone: Mapping[str | int, int] | None = None,
         shape: Mapping[str | int, str] | None = None,
@@ -204,7 +200,6 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
             on_interrupt,
             random_state,
             warm_start,
-            progress,
             verbose,
             monotone,
             shape,
@@ -254,7 +249,8 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         rows, targets, given_weight = self._read_training(X, y, sample_weight, loss=self.loss, **checks)
         self._single = targets.ndim == 1
         targets = targets.astype(np.float64).reshape(len(rows), -1)
-        outputs, blocks = targets.shape[1], block_codes(groups, len(rows))
+        outputs = targets.shape[1]
+        blocks = block_codes(groups, len(rows))
         rows, targets, weight = canonical_rows(rows, np.column_stack([targets, blocks]), given_weight)
         targets, blocks = targets[:, :outputs], targets[:, outputs:]
         if outputs > 1 and self.loss != "squared":
@@ -265,13 +261,16 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
             self.target_scaling_ = standardisation(targets, weight)
             if self.loss.partition(":")[0] not in STANDARDISED:
                 self.target_scaling_ = AffineScaling(np.zeros(1), np.ones(1))
-        shift, scale = self.target_scaling_.shift, self.target_scaling_.scale
-        y, block = self.target_scaling_.transform(targets), blocks[:, 0] if blocks.size else None
+        shift = self.target_scaling_.shift
+        scale = self.target_scaling_.scale
+        y = self.target_scaling_.transform(targets)
+        block = blocks[:, 0] if blocks.size else None
         samples = Samples(x, y, weight, float(shift[0] / scale[0]), float(scale[0]), blocks=block)
         settings = self._with_knowledge(replace(settings, outputs=outputs), self._network_bounds())
         result = self._train(samples, settings, warm)
         self.error_bars_, self.error_bars_message_ = result.error_bars, result.message
-        self.link_, self._exponent = "identity", None
+        self.link_ = "identity"
+        self._exponent = None
         if result.log_link:
             unit = np.log(scale)
             self.link_, self.target_scaling_ = "log", AffineScaling(unit, np.ones(1))
@@ -294,7 +293,8 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
             if high is not None and high <= 0:
                 raise InputError(f"bounds must have a positive end for the loss {self.loss!r}, got {self.bounds!r}")
             return (math.log(low) if low is not None and low > 0 else None), (None if high is None else math.log(high))
-        shift, scale = float(self.target_scaling_.shift[0]), float(self.target_scaling_.scale[0])
+        shift = float(self.target_scaling_.shift[0])
+        scale = float(self.target_scaling_.scale[0])
         return None if low is None else (low - shift) / scale, None if high is None else (high - shift) / scale
 
     def predict(self, X: Rows, return_std: bool = False) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
@@ -366,10 +366,12 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         InputError
             If the model has no error bars, or `level` is not in (0, 1) or higher than the number of rows allows.
         """
-        codes, bars = self._warned_codes(X), self._error_bars()
+        codes = self._warned_codes(X)
+        bars = self._error_bars()
 
         def width(rows: np.ndarray) -> np.ndarray:
-            x, unclipped = self._to_network(rows), self._to_network(rows, clipped=False)
+            x = self._to_network(rows)
+            unclipped = self._to_network(rows, clipped=False)
             return bars.half_width(self.model_, x, level, unclipped=unclipped).numpy()
 
         width(self.encoder_.inputs_of(codes[:1]))  # checks the level
@@ -381,7 +383,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         """Predict a pointwise confidence band for the mean of y.
 
         The function lies within the band for a share `level` of X, if the network can express it: on average over fits,
-        and less reliably for a single fit (`edgewise reproduce noise` measures both).
+        and less reliably for a single fit (`python -m edgewise_experiments noise` measures both).
 
         Parameters
         ----------
@@ -479,65 +481,10 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
 
         check_is_fitted(self)
         check_number(time_limit, "time_limit", positive=True, of=" of seconds")
-        rows, target = self._inputs(X), self._predicted(self._codes(X)) if y is None else y
+        rows = self._inputs(X)
+        target = self._predicted(self._codes(X)) if y is None else y
         self.equations_ = fronts_of_outputs(self, rows, target, self._network_names(names), time_limit, options)
         return self
-
-    def sympy(self, place: int | None = None) -> Any:
-        """Return a formula as a sympy expression.
-
-        Parameters
-        ----------
-        place : int, optional
-            Place in `equations_`; the best formula if left out.
-
-        Returns
-        -------
-        sympy.Expr
-
-        Raises
-        ------
-        NotFittedError
-            If there are no equations yet.
-        InputError
-            If there is no such place.
-        MissingExtraError
-            If sympy is not installed.
-        """
-        return self._equation(place).formula.sympy()
-
-    def latex(self, place: int | None = None, digits: int | None = 4) -> str:
-        """Return a formula as LaTeX.
-
-        Parameters
-        ----------
-        place : int, optional
-            Place in `equations_`; the best formula if left out.
-        digits : int, optional
-            Significant digits of the numbers; all of them if None.
-
-        Returns
-        -------
-        str
-
-        Raises
-        ------
-        NotFittedError
-            If there are no equations yet.
-        InputError
-            If there is no such place.
-        """
-        return self._equation(place).formula.latex(digits)
-
-    def _equation(self, place: int | None) -> FrontEntry:
-        check_is_fitted(self, "equations_", msg="there are no equations yet: call fit_equations(X, y) first")
-        if isinstance(self.equations_, dict):
-            raise InputError("model must predict one number for this, equations_ has the formulas of several")
-        if place is None:
-            return self.equations_.best
-        if isinstance(place, bool) or not isinstance(place, int) or place not in range(len(self.equations_)):
-            raise InputError(f"place must be from 0 to {len(self.equations_) - 1}, got {place!r}")
-        return self.equations_[place]
 
     def _outputs(self, X: np.ndarray) -> np.ndarray:
         return self._in_units(self._network_output(X))
@@ -546,7 +493,9 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         """Outputs of the network (N, out) in the units of y; an exponential stays within the range of the fit."""
         with np.errstate(over="ignore"):  # targets near the largest float64 become infinite
             y = self.target_scaling_.inverse(output)
-            return y if self._exponent is None else np.exp(np.clip(y, *self._exponent))
+            if self._exponent is None:
+                return y
+            return np.exp(np.clip(y, *self._exponent))
 
     def _interval(self, codes: np.ndarray, half: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         output = self._averaged(codes, self._network_output)
@@ -555,7 +504,8 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         with np.errstate(over="ignore"):
             low, high = (self.target_scaling_.inverse(end) for end in (output - half, output + half))
             if self._exponent is not None:
-                low, high = np.exp(low), np.exp(high)
+                low = np.exp(low)
+                high = np.exp(high)
         return self._like_y(low), self._like_y(high)
 
     def _error_bars(self) -> ErrorBars:
@@ -568,7 +518,8 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         bars = self._error_bars()
 
         def deviation(rows: np.ndarray) -> np.ndarray:
-            x, unclipped = self._to_network(rows), self._to_network(rows, clipped=False)
+            x = self._to_network(rows)
+            unclipped = self._to_network(rows, clipped=False)
             return bars.std(self.model_, x, noise=noise, unclipped=unclipped).numpy()
 
         return self._with_spread(codes, deviation)
@@ -580,8 +531,10 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         """
         result = deviation(self.encoder_.inputs_of(codes))
         for rows, several in self._completions(codes):
-            inputs, shape = self.encoder_.inputs_of(several), (len(rows), len(self.background_), -1)
-            means, own = self._network_output(inputs).reshape(shape), deviation(inputs).reshape(shape)
+            inputs = self.encoder_.inputs_of(several)
+            shape = (len(rows), len(self.background_), -1)
+            means = self._network_output(inputs).reshape(shape)
+            own = deviation(inputs).reshape(shape)
             result[rows] = np.sqrt((own**2).mean(axis=1) + means.var(axis=1))
         return result
 

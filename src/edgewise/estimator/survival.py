@@ -180,7 +180,8 @@ class KANSurvival(KANEstimator):
         scaling = AffineScaling.fit(rows, weight)
         scaled = scaling.transform(rows)
         additive = self._chosen(scaled, times, weight, family, blocks[:, 0] if blocks.size else None)
-        model, limits = additive.to_kan(), additive.limits
+        model = additive.to_kan()
+        limits = additive.limits
         risk = additive.predict_link(scaled)[:, 0]
         self.model_, self.input_scaling_, self.input_limits_, self.pairs_ = model, scaling, limits, additive.pairs
         self.unique_times_, self.baseline_hazard_ = family.prepared(times, weight).baseline(times, risk)
@@ -206,7 +207,8 @@ class KANSurvival(KANEstimator):
             return plain
         gain, seed = np.zeros(len(y)), int(self.random_state)  # type: ignore[arg-type]  # checked in fit
         for fold in folds(len(y), seed, labels=y[:, 1], blocks=blocks, parts=FOLDS):  # events are spread
-            out, held = fold.train, fold.held
+            out = fold.train
+            held = fold.held
             if not (y[out, 1].any() and y[held, 1].any()):
                 continue
             fitted = [fit_additive(x[out], y[out], weight[out], pairs=pairs, **kinds) for pairs in ((), rich.pairs)]
@@ -297,7 +299,7 @@ class KANSurvival(KANEstimator):
 
     # Files
 
-    def fields(self) -> dict[str, Any]:
+    def _fields(self) -> dict[str, Any]:
         """Return everything but the network as plain values, for model files."""
         check_is_fitted(self)
         assert self.inference_ is not None
@@ -310,13 +312,13 @@ class KANSurvival(KANEstimator):
             "pairs": [list(pair) for pair in self.pairs_],
             "times": self.unique_times_.tolist(),
             "hazard": self.baseline_hazard_.tolist(),
-            "summary": self.inference_.fields(),
+            "summary": self.inference_._fields(),
             **column_fields(self),
         }
 
     @classmethod
-    def from_fields(cls, fields: Mapping[str, Any], model: KAN) -> KANSurvival:
-        """Build a fitted estimator from what `fields` returned; raise ValueError if the fields don't fit it."""
+    def _from_fields(cls, fields: Mapping[str, Any], model: KAN) -> KANSurvival:
+        """Build a fitted estimator from what `_fields` returned; raise ValueError if the fields don't fit it."""
         parameters = fields["parameters"]
         estimator = cls(str(parameters["pairs"]), str(parameters["ties"]), int(parameters["random_state"]))
         read_knowledge(estimator, fields)
@@ -331,11 +333,14 @@ class KANSurvival(KANEstimator):
             raise ValueError("numbers that are not finite")
         if (np.diff(times) <= 0).any() or (np.diff(hazard) < 0).any():
             raise ValueError("times or hazards that do not ascend")
-        estimator.model_, estimator.input_scaling_, estimator.input_limits_ = model, scaling, limits
+        estimator.model_ = model
+        estimator.input_scaling_ = scaling
+        estimator.input_limits_ = limits
         read_columns(estimator, fields, inputs)
         estimator.pairs_ = tuple((int(first), int(second)) for first, second in fields["pairs"])
-        estimator.unique_times_, estimator.baseline_hazard_ = times, hazard
-        estimator.inference_ = AdditiveSummary.from_fields(fields["summary"])
+        estimator.unique_times_ = times
+        estimator.baseline_hazard_ = hazard
+        estimator.inference_ = AdditiveSummary._from_fields(fields["summary"])
         return estimator
 
 
@@ -348,7 +353,8 @@ def _time_and_event(y: Any, rows: int) -> np.ndarray:
             kinds = ", ".join(f"{name}: {y.dtype[name]}" for name in names)
             raise InputError(f"y must have one field of bool (event) and one of numbers (time), got {kinds}")
         time_name = next(name for name in names if name != events[0])
-        event, time = y[events[0]], y[time_name]
+        event = y[events[0]]
+        time = y[time_name]
     elif isinstance(y, tuple | list) and len(y) == 2:
         event, time = y
     else:

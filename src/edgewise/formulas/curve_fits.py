@@ -49,7 +49,9 @@ WRAPPED_FUNCTIONS = ("x", "x^2", "exp", "sin", "sqrt", "log", "cosh")
 SYMBOL_PRICE_PER_LOG_ERROR = 0.35
 SMALLEST_FIT_ERROR = 1e-13  # Relative errors below it count as equal: the rounding errors of a fit.
 LARGEST_LOGARITHM = 700.0  # exp of it is still a number of float64
-SHAPE_STEPS, EDGE_STEPS = 25, 30  # Steps of Levenberg-Marquardt, at most: most fits need about ten.
+# Steps of Levenberg-Marquardt, at most: most fits need about ten.
+SHAPE_STEPS = 25
+EDGE_STEPS = 30
 # Marquardt's constant factors instead of Nielsen's: with at most 30 trials for each of many functions, an accepted step
 # should lower the damping at once.
 CURVE_DAMPING = DampingRule(first=1e-3, lowest=0.0, highest=1e9, growth=6.0, growth_factor=1.0, shrink=1 / 5)
@@ -195,7 +197,9 @@ class _Curve:
     def share(self) -> np.ndarray:
         """The weights, scaled such that they sum to 1."""
         total = float(self.weight.sum())
-        return self.weight if math.isclose(total, 1.0, rel_tol=1e-12) else self.weight / total
+        if math.isclose(total, 1.0, rel_tol=1e-12):
+            return self.weight
+        return self.weight / total
 
     @property
     def mean(self) -> float:
@@ -247,8 +251,10 @@ class _Curve:
         Of powers and logarithms only the place of the singularity matters, of exponentials only the rate. The ranges in
         units of the span of u go from nearly straight to dozens of periods or very steep.
         """
-        name, span = row.name, float(np.ptp(self.u))
-        low, high = float(self.u.min()), float(self.u.max())
+        name = row.name
+        span = float(np.ptp(self.u))
+        low = float(self.u.min())
+        high = float(self.u.max())
         if name == "x":
             return [(1.0, 0.0)]
         if name == "exp":
@@ -270,7 +276,8 @@ class _Curve:
             places = [0.0, *(low - margin), *(high + margin), *(np.linspace(low, high, 25) if is_entire else ())]
             return [(sign, -sign * place) for place in places for sign in ((1.0,) if is_entire else (1.0, -1.0))]
         if math.isfinite(row.low):  # arcsin and the like: the range has to fit into the domain.
-            rates, centres = np.geomspace(0.02, 1.0, 12) * 2 / span, [low, high, (low + high) / 2]
+            rates = np.geomspace(0.02, 1.0, 12) * 2 / span
+            centres = [low, high, (low + high) / 2]
             return [(a, b) for a in (*rates, 1.0, 0.5) for b in (0.0, *(-a * c for c in centres))]
         rates = np.geomspace(0.15, 30, 16) / span
         return [(a, -a * c) for a in (*rates, 1.0, 2.0, 0.5) for c in (0.0, *np.linspace(low, high, 9))]
@@ -312,9 +319,9 @@ class _Curve:
     def fitted(self, node: Expression) -> CurveShape | None:
         """The formula with its constants fitted to the curve; None if it is undefined at a point."""
         fit = fit_constants(node, self.u[:, None], self.s, steps=SHAPE_STEPS, weight=self.weight)
-        return (
-            None if fit is None else CurveShape(fit.expression, math.sqrt(fit.loss) / max(self.deviation, ABOVE_ZERO))
-        )
+        if fit is None:
+            return None
+        return CurveShape(fit.expression, math.sqrt(fit.loss) / max(self.deviation, ABOVE_ZERO))
 
 
 def edge_fits(
@@ -374,7 +381,10 @@ def edge_fits(
             fit = _fit_edge(row, a, curve.best_phase(a) if row.name == "sin" else b, own)
             if fit is not None and own is not curve:
                 back = -fit.a * middle
-                fit = replace(fit, c=fit.c * math.exp(back)) if abs(back) < LARGEST_LOGARITHM else None
+                if abs(back) < LARGEST_LOGARITHM:
+                    fit = replace(fit, c=fit.c * math.exp(back))
+                else:
+                    fit = None
             if fit is not None:
                 fits.append(fit)
         if fits:
@@ -496,7 +506,8 @@ def _elementary_shapes(
 def _wrapped_shapes(curve: _Curve, table: Mapping[str, Elementary], tolerance: float) -> list[CurveShape]:
     """Formulas for curves that are an elementary function after a transformation, or times a power of u."""
     few = {name: table[name] for name in WRAPPED_FUNCTIONS if name in table}
-    u, s = curve.u, curve.s
+    u = curve.u
+    s = curve.s
     shapes: list[CurveShape] = []
 
     def add(values: np.ndarray, slope: np.ndarray, inverse: Callable[[Expression], Expression]) -> None:
@@ -509,7 +520,9 @@ def _wrapped_shapes(curve: _Curve, table: Mapping[str, Elementary], tolerance: f
                     shapes.append(shape)
 
     def signed(node: Expression) -> Expression:
-        return node if s.mean() > 0 else Multiply((MINUS_ONE, node))
+        if s.mean() > 0:
+            return node
+        return Multiply((MINUS_ONE, node))
 
     if float(np.abs(s).min()) > 1e-4 * float(np.abs(s).max()) and (s.min() > 0 or s.max() < 0):
         size = np.abs(s)

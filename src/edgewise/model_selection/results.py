@@ -79,7 +79,8 @@ def loss_of(report: SearchReport) -> float:
 
 def data_of(samples: Samples, y: np.ndarray) -> Data:
     """Return samples with other targets, as tensors."""
-    x, weight = np.ascontiguousarray(samples.x), np.ascontiguousarray(samples.weight)
+    x = np.ascontiguousarray(samples.x)
+    weight = np.ascontiguousarray(samples.weight)
     return Data(torch.from_numpy(x), torch.from_numpy(np.ascontiguousarray(y)), torch.from_numpy(weight))
 
 

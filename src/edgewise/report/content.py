@@ -408,5 +408,8 @@ class ReportContent:
         check_options(ReportContent, parts, ReportParts)
         given = {"title": title, "summary": summary, "background": background, "models": models, **parts}
         for part in fields(self):
-            default = part.default if part.default_factory is MISSING else part.default_factory()
+            if part.default_factory is MISSING:
+                default = part.default
+            else:
+                default = part.default_factory()
             object.__setattr__(self, part.name, given.get(part.name, default))

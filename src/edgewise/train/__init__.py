@@ -14,14 +14,12 @@ if TYPE_CHECKING:
     from edgewise.train.cost import StepCost, active_parameters
     from edgewise.train.grids import (
         MoveReport,
-        RefineReport,
         adapt_domain_,
         data_domain,
         enclose,
         move_hidden_domains_,
         normal_form,
         refine,
-        refine_with_report,
     )
     from edgewise.train.loop import FitOptions, FitReport, StepEvent, StepRecord, fit
     from edgewise.train.methods import LBFGS, Adam, LevenbergMarquardt, Method, SSBroyden, default_method
@@ -59,7 +57,6 @@ __all__ = [
     "OrdinalClassification",
     "Penalty",
     "Problem",
-    "RefineReport",
     "Regression",
     "Remembered",
     "ResidualBlock",
@@ -81,7 +78,6 @@ __all__ = [
     "normal_form",
     "prediction_uncertainty",
     "refine",
-    "refine_with_report",
     "remember",
 ]
 

@@ -62,7 +62,8 @@ class StepCost:
         squares = parameters**2 / self.product_speed
         basis = 0.0
         if active is not None:
-            squares, basis = min(active**2, squares), self.active_work * rows * active
+            squares = min(active**2, squares)
+            basis = self.active_work * rows * active
         return rows * squares / 2 + parameters**3 / 3 / self.product_speed + basis + self.overhead
 
     def gradient(self, rows: float, parameters: int, basis_evaluations: int) -> float:
@@ -127,8 +128,12 @@ class WorkBudget:
     """Work and time spent by an approximation or a solve, and their limits."""
 
     def __init__(self, limit: float, time_limit: float | None = None, progress: ProgressCallback | None = None):
-        self.limit, self.time_limit, self.progress = limit, time_limit, progress
-        self.work, self.best_loss, self.began = 0.0, math.inf, time.perf_counter()
+        self.limit = limit
+        self.time_limit = time_limit
+        self.progress = progress
+        self.work = 0.0
+        self.best_loss = math.inf
+        self.began = time.perf_counter()
 
     @property
     def seconds(self) -> float:

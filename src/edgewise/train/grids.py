@@ -44,32 +44,6 @@ EVEN_DIFFERENCE = 1e-6
 
 
 @dataclass(frozen=True)
-class RefineReport:
-    """Difference between a refined model and the old one.
-
-    Parameters
-    ----------
-    exact : bool
-        Whether every layer's new knots contain the old ones, so that the function is the same up to rounding.
-    errors : tuple of float
-        Largest absolute difference of any edge's spline, for each layer; 0 where exact.
-
-    Examples
-    --------
-    >>> RefineReport(False, (1e-3, 2e-4)).max_error
-    0.001
-    """
-
-    exact: bool
-    errors: tuple[float, ...]
-
-    @property
-    def max_error(self) -> float:
-        """The largest of `errors`."""
-        return max(self.errors)
-
-
-@dataclass(frozen=True)
 class MoveReport:
     """Effect of a move of hidden grids, on the samples that it was made for.
 
@@ -112,8 +86,10 @@ def data_domain(x: Tensor) -> Tensor:
     >>> data_domain(x).tolist()
     [[0.0, 9.0], [0.0, 2.0]]
     """
-    low, high = x.amin(0), x.amax(0)
-    first, third = _quantile_of_rows(x, 0.25), _quantile_of_rows(x, 0.75)
+    low = x.amin(0)
+    high = x.amax(0)
+    first = _quantile_of_rows(x, 0.25)
+    third = _quantile_of_rows(x, 0.75)
     reach = FENCE * (third - first)
     spread = reach > 0
     low = torch.where(spread, torch.maximum(low, first - reach), low)
@@ -187,8 +163,12 @@ def adapt_domain_(
             if layer is not None and not (number == 0 and hidden_only):
                 is_set = bool(layer.domain_is_set)
                 if not (is_set and unset_only):
-                    every = x if cover is None else torch.cat([x, cover])
-                    low, high = every.amin(0), every.amax(0)
+                    if cover is None:
+                        every = x
+                    else:
+                        every = torch.cat([x, cover])
+                    low = every.amin(0)
+                    high = every.amax(0)
                     reach = margin * (high - low) * bool(number)
                     domain = _with_width(low - reach, high + reach)
                     if number == 0 and knots != "quantile":
@@ -221,9 +201,11 @@ def _knots_of_equal_error(layer: KANLayer, even: Tensor) -> Tensor:
 
     The derivative of order degree + 1 follows from the jumps of the highest one; an input serves all of its edges.
     """
-    degree, knots = layer.degree, layer.knots.double()
+    degree = layer.degree
+    knots = layer.knots.double()
     breakpoints, target = (knot_vectors.breakpoints_of(each, degree) for each in (knots, even))
-    low, high = target[:, :1], target[:, -1:]
+    low = target[:, :1]
+    high = target[:, -1:]
     size = breakpoints.shape[1] - 1
     if size < 2:
         return even
@@ -271,7 +253,7 @@ def refine(model: KAN, grid_size: int | Sequence[int]) -> KAN:
 
     Where the new grid size is a multiple of the old one, every interval is cut into equal parts: the old splines lie
     in the new space and the function stays the same to rounding (blossoming, see `ops.splines.knots.blossom_coef`).
-    Any other size gets the best L2 approximation, edge by edge; `refine_with_report` measures its error.
+    Any other size gets the best L2 approximation, edge by edge.
 
     Parameters
     ----------
@@ -300,52 +282,25 @@ def refine(model: KAN, grid_size: int | Sequence[int]) -> KAN:
     >>> finer.config.grid_size, torch.allclose(model(x), finer(x))
     ((8,), True)
     """
-    return refine_with_report(model, grid_size)[0]
-
-
-def refine_with_report(model: KAN, grid_size: int | Sequence[int]) -> tuple[KAN, RefineReport]:
-    """Make a model with more knots, and measure how far its function is off.
-
-    Parameters
-    ----------
-    model, grid_size : KAN, int or sequence of int
-        As in `refine`.
-
-    Returns
-    -------
-    refined : KAN
-        The refined model.
-    report : RefineReport
-        Whether the function is exactly the same, and the largest differences.
-
-    Raises
-    ------
-    InputError
-        grid_size is not a positive integer or does not fit the number of layers.
-
-    Examples
-    --------
-    >>> _, report = refine_with_report(KAN([2, 1], grid_size=4), 5)
-    >>> report.exact, report.max_error > 0
-    (False, True)
-    """
-    old_sizes = model.config.grid_size
     sizes = replace(model.config, grid_size=grid_size).grid_size  # type: ignore[arg-type]  # one number is fine
     refined = copy.deepcopy(model)
     edges = [spline_part(layer) for layer in refined.layers if not isinstance(layer, ProductLayer)]
-    errors = [0.0 if layer is None else _regrid_(layer, size) for layer, size in zip(edges, sizes, strict=True)]
-    exact = all(new % max(old, 1) == 0 for new, old in zip(sizes, old_sizes, strict=True))
-    return refined, RefineReport(exact, tuple(errors))
+    for layer, size in zip(edges, sizes, strict=True):
+        if layer is not None:
+            _regrid_(layer, size)
+    return refined
 
 
-def _regrid_(layer: KANLayer, size: int) -> float:
-    """Give a layer `size` intervals in place; returns the largest absolute error of any edge."""
-    coef, knots, degree = layer.coef.detach().double(), layer.knots.double(), layer.degree
+def _regrid_(layer: KANLayer, size: int) -> None:
+    """Give a layer `size` intervals in place."""
+    coef = layer.coef.detach().double()
+    knots = layer.knots.double()
+    degree = layer.degree
     if size == layer.grid_size:
-        return 0.0
+        return
     if size % layer.grid_size == 0:
         finer = knot_vectors.subdivide(knots, degree, size // layer.grid_size)
-        new_coef, error = knot_vectors.blossom_coef(coef, knots, finer, degree), 0.0
+        new_coef = knot_vectors.blossom_coef(coef, knots, finer, degree)
     else:
         # The new breakpoints follow the density of the old ones (in, m + 1); both ends are kept.
         breakpoints = knot_vectors.breakpoints_of(knots, degree)
@@ -355,11 +310,9 @@ def _regrid_(layer: KANLayer, size: int) -> float:
         share = position - index
         resampled = breakpoints[:, index] * (1 - share) + breakpoints[:, index + 1] * share
         finer = knot_vectors.extend(resampled, degree)
-        new_coef, errors = project(coef, knots, finer, degree)
-        error = float(errors.max())
+        new_coef, _ = project(coef, knots, finer, degree)
     layer.coef = nn.Parameter(new_coef.to(layer.coef.dtype), requires_grad=layer.coef.requires_grad)
     layer.knots = finer.to(layer.knots.dtype)
-    return error
 
 
 def move_hidden_domains_(model: KAN, x: Tensor, *, margin: float) -> MoveReport:
@@ -448,10 +401,14 @@ def enclose(model: KAN, x: Tensor, cover: Tensor | None = None) -> tuple[KAN, Mo
     first, *others = _spline_layers(enclosed)
     with torch.no_grad():
         y = first(x)
-        required = y if cover is None else torch.cat([y, first(cover)])
+        if cover is None:
+            required = y
+        else:
+            required = torch.cat([y, first(cover)])
         for layer in others:
             _extend_grid_(layer, y, required)
-            y, required = layer(y), layer(required)
+            y = layer(y)
+            required = layer(required)
         change = float((y - before).square().mean().sqrt())
     return enclosed, MoveReport(outside, change)
 
@@ -461,9 +418,11 @@ def _extend_grid_(layer: KANLayer, samples: Tensor, required: Tensor) -> None:
 
     samples: (batch, in) activations of the samples; required: (any, in) those of all points.
     """
-    degree, knots = layer.degree, layer.knots.double()
+    degree = layer.degree
+    knots = layer.knots.double()
     breakpoints = knot_vectors.breakpoints_of(knots, degree)
-    low, size = breakpoints[:, 0], breakpoints.shape[1] - 1
+    low = breakpoints[:, 0]
+    size = breakpoints.shape[1] - 1
     step = (breakpoints[:, -1] - low) / size
     if bool(((breakpoints.diff(dim=1) - step[:, None]).abs() > EVEN_DIFFERENCE * step[:, None]).any()):
         return
@@ -475,7 +434,8 @@ def _extend_grid_(layer: KANLayer, samples: Tensor, required: Tensor) -> None:
     # Too few filled intervals, or too far to go: the old polynomials at the ends are kept.
     first = torch.where((last - first > degree) & (first - begin <= FARTHEST), first, torch.zeros_like(first))
     last = torch.where((last - first > degree) & (end - last <= FARTHEST), last, torch.full_like(last, size))
-    begin, end = begin.clamp(min=-size), end.clamp(max=2 * size)
+    begin = begin.clamp(min=-size)
+    end = end.clamp(max=2 * size)
     count = int((end - begin).amax())
     spare = count - (end - begin)
     begin = begin - torch.floor(spare / 2)
@@ -525,7 +485,8 @@ def normal_form(model: KAN) -> KAN:
     with torch.no_grad():
         for before, behind in pairwise(_spline_layers(normal)):
             low, high = behind.domain.unbind(1)
-            middle, half = (low + high) / 2, (high - low) / 2
+            middle = (low + high) / 2
+            half = (high - low) / 2
             live = before.mask.bool()
             shift = torch.zeros_like(before.coef)
             shift += torch.where(live, middle / live.sum(0).clamp(min=1), 0.0)[:, None, :]
@@ -538,7 +499,10 @@ def normal_form(model: KAN) -> KAN:
 
 def _spline_layers(model: KAN, x: Tensor | None = None) -> list[KANLayer]:
     """The layers of a KAN of spline layers; InputError for other models, or where x (batch, in) does not fit."""
-    layers = [layer for layer in model.layers if isinstance(layer, KANLayer)] if isinstance(model, KAN) else []
+    if isinstance(model, KAN):
+        layers = [layer for layer in model.layers if isinstance(layer, KANLayer)]
+    else:
+        layers = []
     if not layers or len(layers) < len(model.layers):
         raise InputError(f"model must be a KAN of spline layers, got {type(model).__name__}")
     if x is not None:

@@ -48,8 +48,11 @@ class Remembered(Penalty):
     def __init__(
         self, factor: Tensor, residuals: Tensor, centre: Mapping[str, Tensor], samples: int, new_samples: int = 1
     ) -> None:
-        self.factor, self.residuals, self.centre = factor, residuals, dict(centre)
-        self.samples, self.new_samples = samples, new_samples
+        self.factor = factor
+        self.residuals = residuals
+        self.centre = dict(centre)
+        self.samples = samples
+        self.new_samples = new_samples
 
     def __repr__(self) -> str:
         return f"<Remembered: {self.samples:,} samples, {len(self.factor):,} parameters>"

@@ -82,6 +82,20 @@ def test_a_failing_stage_is_skipped():
     assert archive.solved is not None and "OverflowError" in engine.failures[0]
 
 
+@pytest.mark.parametrize("error", [AttributeError, TypeError, AssertionError, KeyError, RuntimeError])
+def test_a_programming_error_inside_a_stage_or_a_rebuilding_is_raised(error):
+    def broken(*arguments):
+        raise error("a mistake")
+
+    def with_broken_rebuilding(problem, clock):
+        yield Reduction(replace(problem, names=("c", "d"), y=problem.y + 1), broken, "y + 1", 0.0)
+
+    problem = problem_of(lambda a, b: np.sin(b) + a)
+    for stages in (Stages(quick=(broken,)), Stages(quick=(of_sine,), reduce=with_broken_rebuilding)):
+        with pytest.raises(error):
+            Engine(Archive(problem), Clock(), stages).run()
+
+
 def test_an_endless_stage_ends_with_the_clock():
     def endless(problem, clock, seeds):
         assert seeds

@@ -62,7 +62,8 @@ class FormulaList:
     @property
     def accuracy(self) -> list[str]:
         """Sentences with the errors of the chosen formula."""
-        entry, variance = self.best, self.front.variance
+        entry = self.best
+        variance = self.front.variance
         first = (
             f"The root mean square error is {number_text(math.sqrt(entry.loss))} (R² {_r2(entry.loss, variance)}) "
             "on the rows of the search"
@@ -117,9 +118,11 @@ class FormulaList:
 
             save(formula_front(self.front, chosen=self.chosen, target=self.target), path)
             return
-        formula, facts = self.best.formula, [*self.accuracy, *self.domain, "Written by Edgewise."]
+        formula = self.best.formula
+        facts = [*self.accuracy, *self.domain, "Written by Edgewise."]
         if ending == ".csv":
-            buffer, rows = io.StringIO(), self.rows()
+            buffer = io.StringIO()
+            rows = self.rows()
             writer = csv.DictWriter(buffer, list(rows[0]), lineterminator="\n")
             writer.writeheader()
             writer.writerows([row | {"formula": csv_cell(row["formula"])} for row in rows])
@@ -182,7 +185,10 @@ class FormulaFile:
             content = json.loads(read_bytes(path))
             front = front_from_fields(content["stored"], len(content["stored"]["names"]))
             table = content["table"]
-            encoder = None if table is None else TableEncoder.from_json(table)
+            if table is None:
+                encoder = None
+            else:
+                encoder = TableEncoder.from_json(table)
             return cls(front, str(content["target"]), encoder, content)
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise CheckpointError(

@@ -92,7 +92,10 @@ def parse_number(text: str | float) -> float:
 
 def whole_number(least: int, most: int | None = None) -> Callable[[str | int], int]:
     """Return the parser of a whole number in a range, whose message names the range and the text."""
-    expected = f"of at least {least}" if most is None else f"from {least} to {most}"
+    if most is None:
+        expected = f"of at least {least}"
+    else:
+        expected = f"from {least} to {most}"
 
     def parse_whole_number(text: str | int) -> int:
         words = str(text).strip()
@@ -488,15 +491,13 @@ OutFormula = Annotated[
 # solve
 
 Equation = Annotated[
-    str | None,
+    str,
     typer.Argument(
         metavar="EQUATION",
-        help="Name of an equation (see --list), or a Python file that defines `problem`, a PDE of edgewise.pde, and "
-        "optionally its solution `exact`.",
+        help="A Python file that defines `problem`, a PDE of edgewise.pde, and optionally its solution `exact`.",
         show_default=False,
     ),
 ]
-ListEquations = Annotated[bool, typer.Option("--list", help="List the named equations and exit.")]
 OutSolution = Annotated[
     str | None,
     _without_default(
@@ -541,26 +542,3 @@ SolveSeed = Annotated[
         "--seed", metavar="N", parser=whole_number(0), help="Seed of the random points and of the initial weights."
     ),
 ]
-
-# reproduce
-
-Experiment = Annotated[
-    str | None, typer.Argument(metavar="NAME", help="Name of an experiment (see --list).", show_default=False)
-]
-ListNames = Annotated[bool, typer.Option("--list", help="List the experiments and exit.")]
-AllNames = Annotated[bool, typer.Option("--all", help="Run all experiments and write one HTML page.")]
-Quick = Annotated[bool, typer.Option("--quick", help="Run a small version that takes seconds.")]
-OutResults = Annotated[
-    str | None,
-    _without_default("--out", "-o", metavar="DIR", help="Folder for the results: JSON, and figures as SVG and PDF."),
-]
-Seeds = Annotated[
-    int | None,
-    _without_default(
-        "--seeds",
-        metavar="N",
-        parser=whole_number(1, 1000),
-        help="Number of seeds. Default: as many as the experiment needs.",
-    ),
-]
-ExperimentSeed = Annotated[int, typer.Option("--seed", metavar="N", parser=whole_number(0), help="First seed.")]

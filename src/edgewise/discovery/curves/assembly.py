@@ -47,7 +47,8 @@ KEPT_SHAPES = 7  # Functions of each curve.
 MOST_COMBINATIONS = 36  # Combinations of functions that are fitted, for each model: each takes about 20 ms.
 MOST_CURVES_COMBINED = 6  # With more curves, one function is varied at a time: 7^6 combinations are ranked.
 # Relative errors of curves count as equal below the first number, and are never taken larger than the second.
-SMALLEST_TOLERANCE, LARGEST_TOLERANCE = 1e-7, 0.3
+SMALLEST_TOLERANCE = 1e-7
+LARGEST_TOLERANCE = 0.3
 # A form is given up if its loss after three steps is this many times the allowed loss: three steps come that close to
 # the optimum where the form is right.
 HOPELESS_LOSS_FACTOR = 1e3
@@ -123,7 +124,8 @@ class _Assembly:
     """The combinations of functions for the curves of one model."""
 
     def __init__(self, model: CurveModel, table: Mapping[str, Elementary]):
-        self.model, self.table = model, table
+        self.model = model
+        self.table = table
         self.share = model.weight / model.weight.sum()
         total = np.sum(model.curves, 0)
         # Standard deviation of the inner function, of which the error of the model is a share.
@@ -133,7 +135,8 @@ class _Assembly:
         yield from self.with_shared_curve() if self.model.shared_factors else self.of_sums()
 
     def of_sums(self) -> Iterator[Expression]:
-        model, curves = self.model, list(self.model.curves)
+        model = self.model
+        curves = list(self.model.curves)
         is_alone = len(curves) == 1
         if is_alone:  # A single curve takes the constant, so that its function can be recognised.
             curves[0] = curves[0] + model.offset
@@ -193,7 +196,9 @@ class _Assembly:
 
 
 def _with_offset(parts: Sequence[Expression], offset: float) -> Expression:
-    return Add((sum_of(parts), Number(offset))) if offset else sum_of(parts)
+    if offset:
+        return Add((sum_of(parts), Number(offset)))
+    return sum_of(parts)
 
 
 def _combinations(options: list[list[_CurveFormula]]) -> Iterator[tuple[_CurveFormula, ...]]:
@@ -305,13 +310,17 @@ def pruned(
             if time.monotonic() > deadline:
                 return fitted
             allowance = SYMBOL_PRICE * (complexity(fitted.expression) - complexity(smaller)) / len(y)
-            allowed = fitted.loss * (1 + allowance) if fitted.loss > exact_loss else exact_loss
+            if fitted.loss > exact_loss:
+                allowed = fitted.loss * (1 + allowance)
+            else:
+                allowed = exact_loss
             trial = fit_constants(smaller, x, y, steps=3, weight=weight, deadline=deadline)
             if trial is None or trial.loss > HOPELESS_LOSS_FACTOR * max(allowed, floor**0.5 * exact_loss / floor):
                 continue
             trial = fit_constants(trial.expression, x, y, steps=20, weight=weight, deadline=deadline)
             if trial is not None and trial.loss <= allowed:
-                fitted, changed = trial, True
+                fitted = trial
+                changed = True
                 break
     return fitted
 

@@ -115,7 +115,9 @@ def candidate_features(x: np.ndarray, inputs: Sequence[int], most_paired: int = 
         return bool(size.min() > SMALLEST_DENOMINATOR * size.max())
 
     for i, j in combinations(inputs, 2):
-        a, b, both = Variable(i), Variable(j), frozenset((i, j))
+        a = Variable(i)
+        b = Variable(j)
+        both = frozenset((i, j))
         features.append(Feature(Add((a, Multiply((MINUS_ONE, b)))), both, x[:, i] - x[:, j]))
         features.append(Feature(Add((a, b)), both, x[:, i] + x[:, j]))
         features.append(Feature(Multiply((a, b)), both, x[:, i] * x[:, j]))
@@ -149,7 +151,10 @@ def spline_columns(values: np.ndarray, size: int) -> np.ndarray:
     even = np.linspace(values.min(), values.max(), size + 1)
     ends = 0.5 * ends + 0.5 * even
     if spread <= 0 or float(np.diff(ends).min()) <= 1e-9 * spread:
-        ends = even if spread > 0 else values.min() + np.linspace(-1, 1, size + 1)
+        if spread > 0:
+            ends = even
+        else:
+            ends = values.min() + np.linspace(-1, 1, size + 1)
     knots = extend(torch.as_tensor(ends)[None], FEATURE_DEGREE)
     columns = basis(torch.as_tensor(values)[:, None], knots, FEATURE_DEGREE)[:, 0].numpy()[:, :-1]
     return columns - columns.mean(0)
@@ -212,7 +217,8 @@ def _f_without_each(scaled: np.ndarray, y: np.ndarray, inputs: Sequence[int]) ->
     total = float(y @ y)
 
     def sum_of_squares(columns: np.ndarray) -> float:
-        gram, right = model.gram[np.ix_(columns, columns)], model.right[columns]
+        gram = model.gram[np.ix_(columns, columns)]
+        right = model.right[columns]
         return max(total - float(right @ np.linalg.solve(gram, right)), 0.0)
 
     count = len(model.owners)

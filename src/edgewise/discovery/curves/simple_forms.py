@@ -33,10 +33,12 @@ MOST_PAIRED_TERMS = 10
 DEPENDENT_SHARE = 1e-10
 # Functions up to which all pairs are compared; with more, the first factor is one of the best alone: 1500^2
 # correlations take half a second.
-MOST_FOR_ALL_PAIRS, BEST_ALONE = 1500, 60
+MOST_FOR_ALL_PAIRS = 1500
+BEST_ALONE = 60
 # Smallest absolute value of a denominator relative to its largest, and largest exponent. They avoid terms which one row
 # decides.
-SMALLEST_DENOMINATOR, LARGEST_EXPONENTIAL = 1e-2, 20.0
+SMALLEST_DENOMINATOR = 1e-2
+LARGEST_EXPONENTIAL = 20.0
 
 
 def stepwise_sums(x: np.ndarray, y: np.ndarray, *, terms: int = MOST_SUM_TERMS) -> Iterator[Expression]:
@@ -196,7 +198,8 @@ def _simple_functions(features: Sequence[Feature]) -> Iterator[tuple[Expression,
     """Functions of features that have no constants, with their values; the constant 1 is the first."""
     yield exact_number(1), np.ones_like(features[0].values)
     for feature in features:
-        node, values = feature.expression, feature.values
+        node = feature.expression
+        values = feature.values
         size = np.abs(values)
         yield node, values
         if feature.has_two_values:

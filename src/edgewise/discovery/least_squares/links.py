@@ -15,7 +15,8 @@ from edgewise.settings import ABOVE_ZERO
 
 # Rows that noise has moved out of the range of a link, at most: their share, and their distance from the range in
 # standard deviations of y; generous enough for noise of 10 % of the standard deviation.
-MOST_OUTSIDE, MOST_OVERSHOOT = 0.45, 0.1
+MOST_OUTSIDE = 0.45
+MOST_OVERSHOOT = 0.1
 LARGEST_WEIGHT = 1e4  # Weight of a row, at most, relative to the median weight, which limits single rows.
 # Size of targets, at most, whose exponential is a target: beyond, single rows have all the weight.
 LARGEST_EXPONENTIATED = 30.0
@@ -81,7 +82,8 @@ def possible_links(y: np.ndarray) -> Iterator[Link]:
     >>> [link.name for link in possible_links(np.array([0.1, 0.5, 0.9]))]
     ['', 'exp', 'sqrt', '1/', 'square', 'tanh', 'asin', 'atan']
     """
-    everywhere, size = np.ones(len(y), dtype=bool), np.abs(y)
+    everywhere = np.ones(len(y), dtype=bool)
+    size = np.abs(y)
 
     def nearly(inside: np.ndarray, beyond: np.ndarray) -> bool:
         """True if few rows are outside, and none of them far beyond the range."""
@@ -115,7 +117,8 @@ def possible_links(y: np.ndarray) -> Iterator[Link]:
 
 def rare_links(y: np.ndarray) -> Iterator[Link]:
     """More links whose inverse is defined at y (N,): those of which textbooks have few examples."""
-    everywhere, size = np.ones(len(y), dtype=bool), np.abs(y)
+    everywhere = np.ones(len(y), dtype=bool)
+    size = np.abs(y)
     if size.max() <= LARGEST_EXPONENTIATED:
         yield Link(
             name="log",
@@ -176,7 +179,9 @@ def _links_of_one_sign(y: np.ndarray, sign: float) -> Iterator[Link]:
     inside = sign * y > 0
 
     def signed(node: Expression) -> Expression:
-        return node if sign > 0 else Multiply((MINUS_ONE, node))
+        if sign > 0:
+            return node
+        return Multiply((MINUS_ONE, node))
 
     yield Link(
         name="exp",

@@ -36,14 +36,15 @@ if TYPE_CHECKING:
 Sums = tuple[np.ndarray, ...]
 
 # Parameters that do not decide what passes over a table find.
-NO_RESULT = ("time_limit", "n_jobs", "on_interrupt", "warm_start", "progress", "verbose", "random_state")
+NO_RESULT = ("time_limit", "n_jobs", "on_interrupt", "warm_start", "verbose", "random_state")
 
 # Most of a time limit that the first pass counts for, however long it takes, so that as much is left for the search and
 # for the sums.
 FIRST_PASS_SHARE = 0.5
 # A function whose sums are in a journal is known again by those of so many rows of the sample, to this share of the
 # largest: the same search on another machine or number of threads differs by rounding.
-KNOWN_BY, SAME_SUMS = 256, 1e-6
+KNOWN_BY = 256
+SAME_SUMS = 1e-6
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ class FirstPass:
 
 @dataclass(frozen=True)
 class SumPass:
-    """A pass over the batches of a process that adds what a function gives for each; None if there are none.
+    """Sum of a function over the batches of a process; None where the process has no batch.
 
     After so many seconds it raises OutOfTime. They count from the beginning of the pass, or from `began` by the clock
     `time.time`, which is for workers that answer one after another.
@@ -112,13 +113,20 @@ class SumPass:
     began: float | None = None
 
     def __call__(self, batches: Iterable[Batch]) -> Sums | None:
-        gone = 0.0 if self.began is None else time.time() - self.began
-        sums, end = None, time.monotonic() + self.seconds - gone
+        if self.began is None:
+            gone = 0.0
+        else:
+            gone = time.time() - self.began
+        sums = None
+        end = time.monotonic() + self.seconds - gone
         for batch in batches:
             if time.monotonic() >= end:
                 raise OutOfTime
             found = self.of_batch(batch)
-            sums = found if sums is None else tuple(a + b for a, b in zip(sums, found, strict=True))
+            if sums is None:
+                sums = found
+            else:
+                sums = tuple(a + b for a, b in zip(sums, found, strict=True))
         return sums
 
 
@@ -149,11 +157,16 @@ class NetworkRows:
             y = np.searchsorted(self.classes, batch.y)
         with np.errstate(over="ignore"):  # values that overflow are clipped
             x = np.clip(self.inputs.transform(x), -self.farthest, self.farthest)
-        weight = np.ones(len(batch)) if batch.weight is None else batch.weight * self.factor
+        if batch.weight is None:
+            weight = np.ones(len(batch))
+        else:
+            weight = batch.weight * self.factor
         if self.part is not None:
             place = row_keys(batch.units, self.part.seed) / 2.0**64 * self.part.parts
             chosen = np.floor(place) != self.part.number
-            x, y, weight = x[chosen], y[chosen], weight[chosen]
+            x = x[chosen]
+            y = y[chosen]
+            weight = weight[chosen]
         return self.function(x, y, weight)
 
 
@@ -167,7 +180,7 @@ def fit_in_batches(
         for name, value in team.serve().items():
             setattr(estimator, name, value)
         return
-    with team.leading(lambda: {**vars(estimator), "progress": None}):
+    with team.leading(lambda: {**vars(estimator), "_progress": None}):
         others = {**given, "class_weight": getattr(estimator, "class_weight", None)}
         run = {name: value for name, value in estimator.get_params().items() if name not in NO_RESULT}
         run |= {"kind": type(estimator).__name__, "random_state": settings.seed}
@@ -188,7 +201,7 @@ def fit_in_batches(
 
 
 def team_of(batches: Batches) -> Team:
-    """Return those who sum over a table: the workers of Dask where it lies there, else the processes."""
+    """Return the processes that sum over a table: Dask's workers for a table of Dask, else those of this machine."""
     source = batches.source
     if isinstance(source, Partitions):
         return DaskTeam(source.answer(batches), source.frames)
@@ -197,7 +210,7 @@ def team_of(batches: Batches) -> Team:
 
 @contextmanager
 def unfinished_fit(batches: Batches, run: dict[str, Any]) -> Iterator[Journal | None]:
-    """Yield the journal of a fit to a table in batches, with what an earlier one has found; None if none is kept.
+    """Yield the journal of a fit to a table in batches, with the results of an interrupted fit; None without a journal.
 
     `run` has what determines the result of the fit beside the table, by name. The body removes the journal where the
     fit has ended well; one that was given in place of a folder is left to its owner. FileError where the folder has the
@@ -278,19 +291,21 @@ def all_rows(table: SurveyedTable, rows: Callable[[Callable[..., Sums]], Network
 
     `rows` turns a function of scaled rows into one of a batch; the seed divides the rows for means of models.
     """
-    survey, journal = table.survey, table.journal
+    survey = table.survey
+    journal = table.journal
     if survey.is_whole:
         return None
     few = survey.sample.take(np.arange(min(len(survey.sample), KNOWN_BY)))
 
     def total(function: Callable[..., Sums], seconds: float, part: RowPart | None) -> Sums:
         of_batch = replace(rows(function), part=part)
-        of_few = [] if journal is None else _summary(of_batch(few))
+        if journal is None:
+            of_few = []
+        else:
+            of_few = _summary(of_batch(few))
         while journal is not None and (known := journal.recall("sums")) is not None:
-            arrays, there = (
-                tuple(known.arrays[name] for name in sorted(known.arrays, key=int)),
-                known.facts["of few"],
-            )
+            arrays = tuple(known.arrays[name] for name in sorted(known.arrays, key=int))
+            there = known.facts["of few"]
             if (
                 len(there) == len(of_few)
                 and np.abs(np.subtract(there, of_few)).max() <= SAME_SUMS * np.abs(of_few).max()

@@ -44,7 +44,8 @@ TRIES = 4
 REFIT_TOLERANCE = 1e-3
 # Rounding errors, in units of the machine precision, of a prediction and of the values of one edge: below them the loss
 # counts as zero and the edge as constant; outputs and edges are sums of a few dozen terms.
-PREDICTION_ROUNDINGS, EDGE_ROUNDINGS = 8, 64
+PREDICTION_ROUNDINGS = 8
+EDGE_ROUNDINGS = 64
 
 Edge = tuple[int, int, int]  # layer, in, out
 Name = tuple[int, ...]  # (layer, in, out) of an edge, (layer, node) of a node or an input
@@ -74,7 +75,7 @@ class Removal:
     >>> x = torch.rand(100, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     >>> problem, model = Regression(x, x[:, 0] ** 2), KAN([2, 1], seed=0, dtype=torch.float64)
     >>> _ = fit(model, problem, steps=10)
-    >>> removal = prune_with_report(model, problem)[1].removals[0]
+    >>> removal = prune(model, problem)[1].removals[0]
     >>> removal.kind, removal.where
     ('inputs', ((0, 1),))
     """
@@ -89,7 +90,7 @@ class Removal:
 
 @dataclass(frozen=True)
 class PruneReport:
-    """Removed parts, reasons and losses of a pruning, from `prune_with_report`.
+    """Removed parts, reasons and losses of a pruning, from `prune`.
 
     Attributes
     ----------
@@ -112,7 +113,7 @@ class PruneReport:
     >>> x = torch.rand(100, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     >>> problem, model = Regression(x, x[:, 0] ** 2), KAN([2, 1], seed=0, dtype=torch.float64)
     >>> _ = fit(model, problem, steps=10)
-    >>> prune_with_report(model, problem)[1].sentences[0]
+    >>> prune(model, problem)[1].sentences[0]
     'Pruned: edges 2 -> 1, hidden nodes 0 -> 0, parameters 18 -> 9; inputs in use: 0.'
     """
 
@@ -148,7 +149,7 @@ def prune(
     refit: int = 20,
     penalty: Penalty | None = None,
     drop_inputs: bool = False,
-) -> KAN:
+) -> tuple[KAN, PruneReport]:
     """Remove edges, hidden nodes and inputs from a network whose loss on validation data stays about the same.
 
     Parts without any effect are removed first. Then inputs, hidden nodes and edges are tried, the weakest by
@@ -181,17 +182,15 @@ def prune(
 
     Returns
     -------
-    KAN
+    model : KAN
         A smaller new model.
+    report : PruneReport
+        Removed parts, reasons and losses.
 
     Raises
     ------
     InputError
         An argument is not as above.
-
-    See Also
-    --------
-    prune_with_report : The same, with a report of each removal.
 
     References
     ----------
@@ -205,53 +204,9 @@ def prune(
     >>> problem = Regression(x, x[:, 0] ** 2)
     >>> model = KAN([2, 1], seed=0, dtype=torch.float64)
     >>> _ = fit(model, problem, steps=10)
-    >>> prune(model, problem, drop_inputs=True).config.width
-    (1, 1)
-    """
-    return prune_with_report(
-        model, problem, tolerance=tolerance, precision=precision, refit=refit, penalty=penalty, drop_inputs=drop_inputs
-    )[0]
-
-
-def prune_with_report(
-    model: KAN,
-    problem: Problem,
-    *,
-    tolerance: float = 0.05,
-    precision: float = 1e-3,
-    refit: int = 20,
-    penalty: Penalty | None = None,
-    drop_inputs: bool = False,
-) -> tuple[KAN, PruneReport]:
-    """Prune a network as `prune` does, and report each removal with its reason and its loss.
-
-    Parameters
-    ----------
-    model, problem, tolerance, precision, refit, penalty, drop_inputs
-        As in `prune`.
-
-    Returns
-    -------
-    model : KAN
-        A smaller new model.
-    report : PruneReport
-        Removed parts, reasons and losses.
-
-    Raises
-    ------
-    InputError
-        An argument is not as in `prune`.
-
-    Examples
-    --------
-    >>> from edgewise import fit
-    >>> x = torch.rand(100, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    >>> problem = Regression(x, x[:, 0] ** 2)
-    >>> model = KAN([2, 1], seed=0, dtype=torch.float64)
-    >>> _ = fit(model, problem, steps=10)
-    >>> pruned, report = prune_with_report(model, problem)
-    >>> report.kept_inputs, report.edges
-    ((0,), (2, 1))
+    >>> smaller, report = prune(model, problem, drop_inputs=True)
+    >>> smaller.config.width, report.kept_inputs, report.edges
+    ((1, 1), (0,), (2, 1))
     """
     layers = edge_layers(model)
     product_groups(model)
@@ -267,7 +222,10 @@ def prune_with_report(
     for _ in range(MOST_PRUNING_PASSES):
         if not any([pruning.remove_inputs(), pruning.remove_nodes(), pruning.remove_edges()]):
             break
-    pruned = pruning.model if drop_inputs else with_inputs(pruning.model, pruning.kept.nodes[0], layers[0])
+    if drop_inputs:
+        pruned = pruning.model
+    else:
+        pruned = with_inputs(pruning.model, pruning.kept.nodes[0], layers[0])
     return pruned, pruning.report()
 
 
@@ -277,9 +235,13 @@ class _Pruning:
     def __init__(
         self, given: KAN, problem: Problem, tolerance: float, precision: float, refit: int, penalty: Penalty | None
     ):
-        self.given, self.tolerance, self.refit, self.penalty = given, tolerance, refit, penalty
+        self.given = given
+        self.tolerance = tolerance
+        self.refit = refit
+        self.penalty = penalty
         self.judged_on = "training" if problem.validation is None else "validation"
-        self.problem, self.model = problem, copy.deepcopy(given)
+        self.problem = problem
+        self.model = copy.deepcopy(given)
         self.kept = Kept(
             tuple(torch.arange(width) for width in given.config.width),
             tuple(torch.arange(layer.out_features) for layer in edge_layers(given)),
@@ -323,7 +285,8 @@ class _Pruning:
     def _remove_parts_without_effect(self) -> None:
         """Remove the edges that are constant on the training data, or on no path to an output."""
         x = values_in = self.problem.train.x
-        live, groups = live_edges(self.given), product_groups(self.given)
+        live = live_edges(self.given)
+        groups = product_groups(self.given)
         varying: list[Tensor] = []
         for layer in self.given.layers:
             if not isinstance(layer, ProductLayer):
@@ -340,7 +303,10 @@ class _Pruning:
             return
         self._continue_with(*without_dead_nodes(without_edges(self.given, keep, x)))
         after = float(self._losses(self.model, self.problem).mean())
-        count = f"{len(removed)} edges" if len(removed) > 1 else "An edge"
+        if len(removed) > 1:
+            count = f"{len(removed)} edges"
+        else:
+            count = "An edge"
         why = f"{count} without effect: constant on the training data, or on no path to an output."
         self.removals.append(Removal("edges", removed, why, 0.0, self.loss, after))
         self.loss = after
@@ -396,11 +362,13 @@ class _Pruning:
 
     def _remove_by_halves(self, kind: str, order: Sequence[tuple[Name, float]]) -> bool:
         """Try the weaker half of `order`, (name, score) each; a half that can't be removed is halved again."""
-        changed, count = False, max(1, len(order) // 2)
+        changed = False
+        count = max(1, len(order) // 2)
         while order and count:
             names, scores = zip(*order[:count], strict=True)
             if self._try_to_remove(kind, names, max(scores)):
-                changed, order = True, order[count:]
+                changed = True
+                order = order[count:]
                 count = max(1, len(order) // 2)
             else:
                 count //= 2
@@ -408,7 +376,8 @@ class _Pruning:
 
     def _try_to_remove(self, kind: str, names: tuple[Name, ...], score: float) -> bool:
         """Remove parts, refit, and keep the result if its loss is allowed."""
-        live, groups = live_edges(self.model), product_groups(self.model)
+        live = live_edges(self.model)
+        groups = product_groups(self.model)
         keep = [mask.clone() for mask in live]
         for layer, *ends in names:
             rows = self.kept.nodes[layer] == ends[0]
@@ -445,7 +414,10 @@ class _Pruning:
     def _allowed(self, losses: Tensor) -> float:
         """Largest mean loss that is accepted, given the losses of all samples."""
         difference = losses - self.reference
-        error = float(difference.std() / len(difference) ** 0.5) if len(difference) > 1 else 0.0
+        if len(difference) > 1:
+            error = float(difference.std() / len(difference) ** 0.5)
+        else:
+            error = 0.0
         best = float(self.reference.mean())
         return max((1 + self.tolerance) * best + min(error, best), self.floor)
 

@@ -23,7 +23,8 @@ from edgewise.train.methods.choice import SEARCH_LIMITS, method_for
 from edgewise.train.problems.regression import Regression
 
 # Training steps at each grid size, before and after the hidden domains are moved.
-FIRST_STEPS, LAST_STEPS = 25, 60
+FIRST_STEPS = 25
+LAST_STEPS = 60
 ENOUGH = 1e-6  # relative error at which no finer grid is tried
 # A finer grid is tried as long as the last one divided the error by at least this factor.
 WORTHWHILE_GAIN = 2.0
@@ -194,17 +195,22 @@ class _Distillation:
         grid_size: int,
         seed: int,
     ):
-        self.function, self.draw, self.samples = function, draw, samples
+        self.function = function
+        self.draw = draw
+        self.samples = samples
         self.calls = 0
         self.x, self.y = self._new_points()
-        low, high = self.x.amin(0), self.x.amax(0)
-        self.shift, self.width = (low + high) / 2, torch.where(high > low, (high - low) / 2, 1.0)
+        low = self.x.amin(0)
+        high = self.x.amax(0)
+        self.shift = (low + high) / 2
+        self.width = torch.where(high > low, (high - low) / 2, 1.0)
         self.mean = self.y.mean(0)
         self.deviation = self.y.std(0, correction=0)
         self.scale = torch.where(self.deviation > 0, self.deviation, 1.0)
         width = [self.x.shape[1], *hidden, self.y.shape[1]]
         self.model = KAN(width, grid_size, base="zero", domain=(-1, 1), seed=seed, dtype=torch.float64)
-        self.best, self.best_error = self.model, float("inf")
+        self.best = self.model
+        self.best_error = float("inf")
         self.rounds: list[DistilRound] = []
 
     def _new_points(self) -> tuple[Tensor, Tensor]:
@@ -237,7 +243,8 @@ class _Distillation:
         self.rounds.append(DistilRound(grid_size, len(self.x), parameters, error))
         gain = self.best_error / max(error, ABOVE_ZERO)
         if error < self.best_error:
-            self.best, self.best_error = copy.deepcopy(self.model), error
+            self.best = copy.deepcopy(self.model)
+            self.best_error = error
         weights = errors + SPREAD * errors.mean() + ABOVE_ZERO
         generator = torch.Generator().manual_seed(len(self.rounds))
         chosen = torch.multinomial(weights, self.samples // 2, generator=generator)

@@ -80,7 +80,9 @@ class Samples:
         """Return the targets in the form that a family takes."""
         if self.y.ndim == 1:
             return self.y
-        return self.y[:, 0] + self.offset if family.log_link else self.y[:, 0]
+        if family.log_link:
+            return self.y[:, 0] + self.offset
+        return self.y[:, 0]
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,12 @@ class Candidate:
             return "smooth function of all inputs"
         if not self.additive:
             return "constant"
-        words = "linear" if self.linear else "additive with pairs" if self.pairs else "additive"
+        if self.linear:
+            words = "linear"
+        elif self.pairs:
+            words = "additive with pairs"
+        else:
+            words = "additive"
         if self.family.log_link and self.family.name == "log":
             words += " for the logarithm of y"
         if self.nodes:
@@ -187,7 +194,9 @@ class Fitted:
         if self.smooth is not None:
             return self.smooth.to_kan()
         kan = self.model.to_kan()
-        return kan if self.nodes is None else with_nodes(kan, self.nodes)
+        if self.nodes is None:
+            return kan
+        return with_nodes(kan, self.nodes)
 
     @property
     def limits(self) -> np.ndarray:
@@ -195,14 +204,19 @@ class Fitted:
         if self.smooth is not None:
             return self.smooth.polynomial.basis.limits
         limits = self.model.limits
-        return limits if self.nodes is None else limits[: self.nodes.coef.shape[0]]
+        if self.nodes is None:
+            return limits
+        return limits[: self.nodes.coef.shape[0]]
 
     @property
     def parameters(self) -> int:
         """Number of coefficients that were estimated and are not zero."""
         if self.smooth is not None:
             return len(self.smooth.polynomial.coef)
-        count = int(np.count_nonzero(self.model.coef)) if self.candidate.additive else len(self.model.fits)
+        if self.candidate.additive:
+            count = int(np.count_nonzero(self.model.coef))
+        else:
+            count = len(self.model.fits)
         return count + (0 if self.nodes is None else self.nodes.coef.numel())
 
 
@@ -221,7 +235,10 @@ class FitCache:
         watch: Callable[[], None] | None = None,
         whole: FitCache | None = None,
     ) -> None:
-        self.samples, self.policy, self.seed, self.inputs = samples, policy, seed, inputs
+        self.samples = samples
+        self.policy = policy
+        self.seed = seed
+        self.inputs = inputs
         if design is None:
             design = Design.from_rows(
                 samples.x, samples.weight, policy.additive, samples.groups, constraints, is_bare=inputs is not None
@@ -230,7 +247,10 @@ class FitCache:
                 design = design.with_curves(inputs, samples.x, samples.weight)
         self.design = replace(design, rows=samples.total, watch=design.watch if watch is None else watch)
         self.whole = whole
-        straight = design.straight(samples.x, samples.weight) if whole is None else whole.straight
+        if whole is None:
+            straight = design.straight(samples.x, samples.weight)
+        else:
+            straight = whole.straight
         self.straight: Design = replace(straight, rows=samples.total, watch=self.design.watch)
         self._solved: dict[Candidate, Estimate] = {}
 
@@ -242,7 +262,8 @@ class FitCache:
             return _fitted(candidate, self._constant(candidate), None)
         if candidate.smooth:
             return replace(_fitted(candidate, self.estimate(candidate.base), None), smooth=self.smooth)
-        estimate, nodes = self.estimate(replace(candidate, nodes=0)), None
+        estimate = self.estimate(replace(candidate, nodes=0))
+        nodes = None
         if candidate.nodes:
             nodes = self._nodes(estimate, candidate.nodes)
             if nodes is not None:
@@ -252,8 +273,10 @@ class FitCache:
     @cached_property
     def smooth(self) -> SmoothFit | None:
         """A polynomial of all inputs; one of a part of the rows has the link and the products of that of all."""
-        rows, like = self.samples, None if self.whole is None else self.whole.smooth
-        data, unit = (rows.x, rows.y[:, 0], rows.weight), rows.unit
+        rows = self.samples
+        like = None if self.whole is None else self.whole.smooth
+        data = (rows.x, rows.y[:, 0], rows.weight)
+        unit = rows.unit
         return fit_smooth(*data, shift=rows.offset, unit=unit, like=like, watch=self.design.watch)
 
     def estimate(self, candidate: Candidate) -> Estimate:
@@ -268,7 +291,9 @@ class FitCache:
         """Return the caches of so many parts of the rows, each without a fold of a division."""
         size = round(1 / (1 - self.policy.bag_share))
         labels = self.samples.y if are_classes(family) else None
-        rows, blocks, repeats = len(self.samples), self.samples.blocks, -(-count // size)
+        rows = len(self.samples)
+        blocks = self.samples.blocks
+        repeats = -(-count // size)
         divided = folds(rows, self.seed, labels=labels, blocks=blocks, parts=size, repeats=repeats)
         return [self.part(fold.train) for fold in divided[:count]] or [self]
 
@@ -279,7 +304,8 @@ class FitCache:
 
     def _estimated(self, candidate: Candidate) -> Estimate:
         """Fit the linear or additive model, or the one with pairs; or fit it again with stronger penalties."""
-        family, samples = candidate.family, self.samples
+        family = candidate.family
+        samples = self.samples
         if candidate.factor != 1:
             plain = replace(candidate, factor=1.0)
             self.estimate(plain)
@@ -294,7 +320,8 @@ class FitCache:
             return held(before, samples, 1.0, is_part=True)
         if not candidate.pairs:
             return estimated(self.straight if candidate.linear else self.design, samples, family)
-        simple, solve = self.estimate(replace(candidate, pairs=False)), _solver(samples, family)
+        simple = self.estimate(replace(candidate, pairs=False))
+        solve = _solver(samples, family)
         response = _columns(samples.response(family), samples, family)
         _, solution = choose_pairs(self.design, samples.x, response, samples.weight, solve, simple)
         assert isinstance(solution, Estimate)
@@ -302,7 +329,8 @@ class FitCache:
 
     def _constant(self, candidate: Candidate) -> Estimate:
         """The best constant: the design without any column but the first."""
-        samples, family = self.samples, candidate.family
+        samples = self.samples
+        family = candidate.family
         if is_linear(family):
             eta = (samples.weight @ samples.y / samples.total)[None]
         else:
@@ -315,14 +343,19 @@ class FitCache:
 
     def mean(self, candidate: Candidate, parts: Sequence[FitCache]) -> Fitted:
         """Take the mean of models that are fitted to parts of the rows, in one space of columns: one model again."""
-        family, single = candidate.family, replace(candidate, models=1)
+        family = candidate.family
+        single = replace(candidate, models=1)
         whole = self.estimate(single)
         chosen = [[p.inputs for p in part.estimate(single).design.pairs] for part in parts]
         union: list[Pair] = sorted({pair for pairs in chosen for pair in pairs})
-        x, weight = self.samples.x, self.samples.weight
+        x = self.samples.x
+        weight = self.samples.weight
         design = whole.design
         if union != [pair.inputs for pair in design.pairs]:
-            design = self.design.with_pairs(union, x, weight, whole.design.size) if union else self.design
+            if union:
+                design = self.design.with_pairs(union, x, weight, whole.design.size)
+            else:
+                design = self.design
             whole = estimated(design, self.samples, family, whole)
         total = np.zeros_like(whole.coef)
         for part, pairs in zip(parts, chosen, strict=True):
@@ -332,7 +365,8 @@ class FitCache:
                 own = design.with_pairs(pairs, x, weight, design.size)
                 of_part = part.estimate(replace(single, factor=1.0))
                 before = estimated(replace(own, rows=part.samples.total), part.samples, family, of_part)
-                before = before if single.factor == 1 else held(before, part.samples, single.factor)
+                if single.factor != 1:
+                    before = held(before, part.samples, single.factor)
             numbers = [[one.inputs for one in design.pairs].index(one.inputs) for one in own.pairs]
             total[np.r_[slice(own.mains), *map(design.columns_of_pair, numbers)]] += before.coef
         mean = (total / len(parts)).T
@@ -386,11 +420,13 @@ def promising_inputs(
 
 def estimated(design: Design, samples: Samples, family: Family, before: Solution | None = None) -> Estimate:
     """Estimate the coefficients and strengths of a design for a family."""
-    x, weight = samples.x, samples.weight
+    x = samples.x
+    weight = samples.weight
     if is_linear(family):
         solution = solve_gaussian(design, x, samples.y, weight, before)
         fits = solution.fits
-        steps, converged = max((fit.iterations for fit in fits), default=0), all(fit.converged for fit in fits)
+        steps = max((fit.iterations for fit in fits), default=0)
+        converged = all(fit.converged for fit in fits)
         return Estimate(**{**vars(solution), "family": family}, steps=steps, converged=converged)
     return _from_irls(design, samples, irls(design, x, samples.response(family), weight, family, before))
 
@@ -409,15 +445,21 @@ def held(before: Estimate, samples: Samples, factor: float, *, is_part: bool = F
 
     With `is_part` nothing but the coefficients is needed, as in a fold.
     """
-    design, family, y = before.design, before.family, samples.response(before.family)
-    policy = IrlsPolicy().of_part() if is_part else None
+    design = before.design
+    family = before.family
+    y = samples.response(before.family)
+    if is_part:
+        policy = IrlsPolicy().of_part()
+    else:
+        policy = None
     fit = irls(design, samples.x, y, samples.weight, family, before, policy, factor)
     return _from_irls(design, samples, fit)
 
 
 def with_own_covariances(fitted: Fitted, samples: Samples) -> Fitted:
     """Return a fit to these rows in which each of several predictors has the covariance of its own information."""
-    estimate, x = fitted.estimate, samples.x
+    estimate = fitted.estimate
+    x = samples.x
     if fitted.family.predictors < 2 or len(estimate.residual) != len(x):
         return fitted
     if fitted.nodes is not None:

@@ -48,7 +48,8 @@ def folds(
     if blocks is not None:
         return _folds_of_blocks(blocks, np.zeros(rows) if labels is None else labels, seed, parts, repeats)
     parts = min(parts, rows)
-    generator, found = np.random.default_rng(seed), []
+    generator = np.random.default_rng(seed)
+    found = []
     alone = np.zeros(rows, dtype=bool)
     if labels is not None:
         _, place, count = np.unique(labels, return_inverse=True, return_counts=True)
@@ -71,11 +72,17 @@ def _folds_of_blocks(blocks: np.ndarray, labels: np.ndarray, seed: int, parts: i
     counts = np.zeros((len(names), len(kinds)))
     np.add.at(counts, (block, kind), 1.0)
     has_single = (counts > 0).sum(0) == 1  # classes that are in one block alone
-    alone = (counts * has_single).any(1) if len(kinds) > 1 else np.zeros(len(names), dtype=bool)
-    parts, shares = min(parts, len(names)), counts / counts.sum(0)
-    generator, found = np.random.default_rng(seed), []
+    if len(kinds) > 1:
+        alone = (counts * has_single).any(1)
+    else:
+        alone = np.zeros(len(names), dtype=bool)
+    parts = min(parts, len(names))
+    shares = counts / counts.sum(0)
+    generator = np.random.default_rng(seed)
+    found = []
     for _ in range(repeats if parts > 1 else 0):
-        part, held = np.full(len(names), parts), np.zeros((parts, len(kinds)))
+        part = np.full(len(names), parts)
+        held = np.zeros((parts, len(kinds)))
         order = generator.permutation(len(names))
         for number in order[np.argsort(-counts[order].sum(1), kind="stable")]:
             if alone[number]:
@@ -125,7 +132,8 @@ def mean_and_error(values: np.ndarray, weight: np.ndarray, blocks: np.ndarray | 
     """
     seen = np.isfinite(values)
     if not seen.all():
-        values, weight = values[seen], weight[seen]
+        values = values[seen]
+        weight = weight[seen]
         blocks = None if blocks is None else blocks[seen]
     total = float(weight.sum())
     mean = float(weight @ values) / total

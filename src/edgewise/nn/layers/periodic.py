@@ -67,7 +67,8 @@ class PeriodicLayer(Layer):
         check_jet(x, self.in_features, x.dtype if isinstance(x, Tensor) else torch.float64, order)
         parts = [x[..., self._others]]
         for number, (_, period) in self.periods.items():
-            speed, angle = 2 * math.pi / period, self._angle(x[0], number)
+            speed = 2 * math.pi / period
+            angle = self._angle(x[0], number)
             for shift in (0.5, 0.0):  # cos, then sin, as sines
                 waves = [speed**k * torch.sin(angle + (shift + 0.5 * k) * math.pi) for k in range(order + 1)]
                 parts.append(compose(x[..., number : number + 1], waves, order))

@@ -95,7 +95,7 @@ def method_for(
     """Choose the method for a chain of layers, from the loss and the number of parameters.
 
     Levenberg-Marquardt where the loss has residuals, or a curvature that stands for them, and the matrix stays small:
-    it reaches errors that the others do not (`edgewise reproduce mlp-comparison` compares them). Self-scaled Broyden
+    it reaches errors that the others do not (the experiment `mlp-comparison` compares them). Self-scaled Broyden
     where it has none, L-BFGS for more parameters.
 
     Parameters
@@ -142,5 +142,8 @@ def method_for(
         most = limits.likelihood
     if parameters > most:
         return LBFGS(), f"L-BFGS, since {parameters} parameters are more than {most}."
-    method = LevenbergMarquardt(damping=LINEAR_DAMPING) if is_linear else LevenbergMarquardt()
+    if is_linear:
+        method = LevenbergMarquardt(damping=LINEAR_DAMPING)
+    else:
+        method = LevenbergMarquardt()
     return method, f"Levenberg-Marquardt, since {parameters} parameters are no more than {most}."

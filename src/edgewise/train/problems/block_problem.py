@@ -150,11 +150,13 @@ class SobolevRegression(BlockProblem):
         check_number(scale, "scale", positive=True)
         if x.ndim != 2:
             raise InputError(f"x must have shape (N, in), got {tuple(x.shape)}")
-        directions = torch.eye(x.shape[1], dtype=x.dtype, device=x.device) if directions is None else directions
+        if directions is None:
+            directions = torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
         if directions.ndim != 2 or directions.shape[1] != x.shape[1]:
             raise InputError(f"directions must have shape (D, {x.shape[1]}), got {tuple(directions.shape)}")
         y = y[:, None] if y.ndim == 1 else y
-        derivatives = derivatives[..., None] if derivatives.ndim == 3 else derivatives
+        if derivatives.ndim == 3:
+            derivatives = derivatives[..., None]
         order = derivatives.shape[1] if derivatives.ndim == 4 else 0
         expected = (len(directions), order, *y.shape)
         if y.shape[:1] != x.shape[:1] or order == 0 or derivatives.shape != expected:

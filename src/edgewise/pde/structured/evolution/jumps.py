@@ -17,17 +17,22 @@ ResidualsAt = Callable[[np.ndarray], np.ndarray]
 """Maps moments (m,) to residuals there, (m, residuals, places)."""
 
 # Moments that are compared, places of space at each, and halvings after which a moment is known to rounding.
-SWITCH_MOMENTS, OFF_MIDDLE, SWITCH_PLACES, SWITCH_HALVINGS = 1025, 0.4142, 4, 60
+SWITCH_MOMENTS = 1025
+OFF_MIDDLE = 0.4142
+SWITCH_PLACES = 4
+SWITCH_HALVINGS = 60
 # Least jump, relative to the largest residual, and least difference of a step from the mean of its neighbours, relative
 # to itself, below which values are smooth: smooth values that the moments resolve differ by a few per cent.
-LEAST_JUMP, UNLIKE_NEIGHBOURS = 1e-6, 0.3
+LEAST_JUMP = 1e-6
+UNLIKE_NEIGHBOURS = 0.3
 BEFORE_JUMP = 4  # units in the last place of the largest moment, by which a slab ends before a jump: it has rounding
 
 
 def moments_of_jumps(statement: Statement) -> list[tuple[float, float]]:
     """Moments just before and after which residuals for fixed fields jump at most places, in order."""
     form = statement.form
-    time, bounds = form.time, form.domain.bounds
+    time = form.time
+    bounds = form.domain.bounds
     assert time is not None
     begin, end = bounds[time].tolist()
     moments = begin + (end - begin) * np.concatenate(
@@ -53,7 +58,8 @@ def missed_before_points(
     The slab has the coefficients coef (degree + 1, fields), and the fields the sizes `scale`, (fields,). The error is 0
     for linear problems, with coordinates of space, and with integrals or delays.
     """
-    form, line = statement.form, axes[0]
+    form = statement.form
+    line = axes[0]
     if len(axes) > 1 or form.is_linear or form.has_integrals or not isinstance(line, TimeAxis):
         return 0.0
     begin, end = line.breakpoints
@@ -64,7 +70,8 @@ def missed_before_points(
     }
     x = torch.full((1, 1), float(begin), dtype=torch.float64)
     values, slopes = scattered_block(form, form.equation_term, x).evaluate_jet(jet, with_slopes=True)
-    gap, missed = float(line.collocation_points(int(orders.max()))[0] - begin), 0.0
+    gap = float(line.collocation_points(int(orders.max()))[0] - begin)
+    missed = 0.0
     for number, value in enumerate(values.reshape(len(values))):
         # Changes of the fields by which the highest rates that undo this residual, from here to the first point, do it.
         rates = [
@@ -104,11 +111,13 @@ def _jumps(at: ResidualsAt, moments: np.ndarray) -> list[float]:
     chosen = np.flatnonzero(unlike.any((1, 2)))
     if not len(chosen):
         return []
-    left, right = moments[chosen], moments[chosen + 1]
+    left = moments[chosen]
+    right = moments[chosen + 1]
     for _ in range(SWITCH_HALVINGS):
         middle = (left + right) / 2
         first, mean, last = (at(each) for each in (left, middle, right))
         is_left = np.abs(mean - first).sum((1, 2)) > np.abs(last - mean).sum((1, 2))
-        left, right = np.where(is_left, left, middle), np.where(is_left, middle, right)
+        left = np.where(is_left, left, middle)
+        right = np.where(is_left, middle, right)
     are_jumps = (np.abs(at(right) - at(left)).max(1) > least).mean(1) > 0.5
     return left[are_jumps].tolist()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edgewise.errors import InputError
-from edgewise.plot.results.errors import Curve, Span, error_bar_chart, error_curves, error_dots
+from edgewise_experiments.plots.errors import Curve, Span, error_bar_chart, error_curves, error_dots
 
 SIZES = [5, 10, 20, 40]
 

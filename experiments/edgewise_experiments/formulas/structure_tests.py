@@ -23,7 +23,8 @@ from edgewise.interpret.dependence.separability import LEAST_SCORE, RowPairs, rm
 _ALIKE = 8
 # Newton's steps to a point with an equal value of the combination, and the size of a finite difference in standard
 # deviations of the input: from a row of the data some five steps suffice.
-_STEPS, _DIFFERENCE = 40, 1e-6
+_STEPS = 40
+_DIFFERENCE = 1e-6
 _EQUAL = 1e-9  # largest difference of two values that count as equal, relative to their spread
 _APART = 0.1  # least distance of two compared points in standard deviations of an input
 _FEWEST_PAIRS = 16  # two independent samples of errors
@@ -31,31 +32,7 @@ _FEWEST_PAIRS = 16  # two independent samples of errors
 
 @dataclass(frozen=True)
 class StructureTest:
-    """The result of a test of a stated structure; true in an `if` where the structure is not rejected.
-
-    Attributes
-    ----------
-    statement : str
-        What was tested, as a sentence.
-    holds : bool
-        Whether the data are compatible with it: `p_value` is at least `significance`.
-    p_value : float
-        Probability of a deviation as large as this one if the statement is true and the function has errors of the
-        stated size: a chi-square test. For a function without errors 1 or 0.
-    significance : float
-        The level of the test.
-    score : float
-        Root mean square of the deviation in units of one value's error, relative to the standard deviation of the
-        function: 0 where the statement holds exactly.
-    pairs : int
-        Number of pairs of rows that were compared.
-
-    Examples
-    --------
-    >>> x = 1 + torch.rand(100, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    >>> print(is_separable(lambda x: x[:, 0] * x[:, 1], x, [[0], [1]]))
-    Rejected (p = 0, score 0.14): a sum of functions of (x_1), (x_2).
-    """
+    """The result of a test of a stated structure; true in an `if` where the structure is not rejected."""
 
     statement: str
     holds: bool
@@ -88,47 +65,11 @@ def is_separable(
     Inputs in no group keep the values of one row within each comparison: the statement is then about the function for
     any fixed values of them.
 
-    Parameters
-    ----------
-    model : torch.nn.Module, object with `predict`, or callable
-        Function of a tensor (N, d), as in `structure`; its first output counts.
-    x : array-like or Tensor
-        Points (N, d) in the domain of the function.
-    groups : sequence of sequences of int or str
-        Two groups or more, of columns or names of inputs, without common members.
-    kind : {"sum", "product"}
-        What the parts are joined by.
-    noise : float
-        Root mean square error of the function, in its unit: for a trained model its RMSE on validation data.
-    significance : float
-        Largest probability to reject a true statement.
-    names : sequence of str, optional
-        Names of the inputs; x_1, x_2, ... if left out.
-    seed : int
-        Seed of the pairs of rows.
-
-    Returns
-    -------
-    StructureTest
-        Whether the statement is rejected, with the p-value.
-
-    Raises
-    ------
-    InputError
-        An argument is not as above.
-
     Notes
     -----
     For groups A and B and rows a, b the sum has f(a) - f(a_A) - f(a_B) + f(a_AB) = 0, where a_A is the row a with the
     inputs of A from b, and the product f(a) f(a_AB) = f(a_A) f(a_B). Their variances follow from the noise to first
     order. Several groups are tested one against the later ones, with Bonferroni's correction.
-
-    Examples
-    --------
-    >>> x = 1 + torch.rand(100, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    >>> f = lambda x: x[:, 0] * x[:, 1] + x[:, 2]
-    >>> bool(is_separable(f, x, [[0, 1], [2]])), bool(is_separable(f, x, [[0], [1, 2]]))
-    (True, False)
     """
     pairs = RowPairs(model, x, 256, seed)
     names = check_names(names, pairs.inputs)
@@ -137,16 +78,23 @@ def is_separable(
     if kind not in ("sum", "product"):
         raise InputError(f'kind must be "sum" or "product", got {kind!r}')
     listed = "), (".join(", ".join(names[i] for i in group) for group in sets)
-    p_value, score = 1.0, 0.0
+    p_value = 1.0
+    score = 0.0
     for number, first in enumerate(sets[:-1]):
         later = [i for group in sets[number + 1 :] for i in group]
-        f, f_a, f_b, f_ab = pairs.value(), pairs.value(*first), pairs.value(*later), pairs.value(*first, *later)
+        f = pairs.value()
+        f_a = pairs.value(*first)
+        f_b = pairs.value(*later)
+        f_ab = pairs.value(*first, *later)
         if kind == "sum":
-            deviation, variance = f - f_a - f_b + f_ab, torch.full_like(f, 4.0)
+            deviation = f - f_a - f_b + f_ab
+            variance = torch.full_like(f, 4.0)
         else:
-            deviation, variance = f * f_ab - f_a * f_b, f**2 + f_ab**2 + f_a**2 + f_b**2
+            deviation = f * f_ab - f_a * f_b
+            variance = f**2 + f_ab**2 + f_a**2 + f_b**2
         one, part = _judged(deviation, variance, noise, pairs.spread)
-        p_value, score = min(p_value, one * (len(sets) - 1)), max(score, part)
+        p_value = min(p_value, one * (len(sets) - 1))
+        score = max(score, part)
     statement = f"a {kind} of functions of ({listed})"
     return StructureTest(statement, p_value >= significance, min(p_value, 1.0), significance, score, len(pairs.a))
 
@@ -165,30 +113,6 @@ def depends_only_on(
 
     Other points with an equal value of the combination, and equal other inputs, must give equal values of the function.
     They are found from rows of the data by Newton's method, and lie within the range of each column.
-
-    Parameters
-    ----------
-    model, x, noise, significance, names, seed
-        As in `is_separable`.
-    expression : str or sympy expression
-        The combination, in the names of the inputs: every input in it may act through it alone.
-
-    Returns
-    -------
-    StructureTest
-        Whether the statement is rejected, with the p-value.
-
-    Raises
-    ------
-    InputError
-        An argument is not as above, or too few points with equal values of the combination lie within the data.
-
-    Examples
-    --------
-    >>> x = 1 + torch.rand(100, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    >>> f = lambda x: x[:, 0] * torch.exp(x[:, 1] / x[:, 2])
-    >>> bool(depends_only_on(f, x, "b/c", names=["a", "b", "c"])), bool(depends_only_on(f, x, "x_2*x_3"))
-    (True, False)
     """
     pairs = RowPairs(model, x, 256, seed)
     names = check_names(names, pairs.inputs)
@@ -197,10 +121,13 @@ def depends_only_on(
     columns = used_variables(combination)
     if not columns:
         raise InputError(f"expression must hold an input, one of {', '.join(names)}, got {expression}")
-    a, points = pairs.a.numpy(), pairs.mixed(*columns).numpy().copy()
+    a = pairs.a.numpy()
+    points = pairs.mixed(*columns).numpy().copy()
     goal = evaluate(combination, a)
     spread = float(np.nanstd(goal))
-    width, low, high = a.std(0) + (a.std(0) == 0), a.min(0), a.max(0)
+    width = a.std(0) + (a.std(0) == 0)
+    low = a.min(0)
+    high = a.max(0)
     for _ in range(_STEPS):
         rest = evaluate(combination, points) - goal
         slopes = np.zeros_like(points)
@@ -232,7 +159,10 @@ def depends_only_on(
 
 def _judged(deviation: Tensor, variance: Tensor, noise: float, spread: float) -> tuple[float, float]:
     """Return the p-value of a deviation with these variances (in units of noise^2), and its score."""
-    size = variance.sqrt() if spread > 0 else torch.ones_like(variance)
+    if spread > 0:
+        size = variance.sqrt()
+    else:
+        size = torch.ones_like(variance)
     # Of a sum the size is twice the noise, so the score is that of `interactions`; a product is divided by its factors.
     score = rms(deviation / size) / max(spread, np.finfo(float).tiny)
     if noise == 0 or score <= LEAST_SCORE:

@@ -10,37 +10,13 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from edgewise.checks import check_names
+from edgewise.interpret import Structure, Symmetry, structure
 from edgewise.interpret.black_box import BlackBox, TensorFunction, check_points, tensor_function
-from edgewise.interpret.dependence.separability import Structure, Symmetry, structure
 
 
 @dataclass(frozen=True)
 class StructureTree:
-    """A function as a tree of its parts.
-
-    Attributes
-    ----------
-    kind : {"sum", "product", "function", "combination", "input"}
-        How the parts are joined: added, multiplied, the arguments of some function, the terms of a combination whose
-        text is `label`; or an input, which has no parts.
-    label : str
-        Text of the node: "+", "*", "f", a combination such as "2 a + b", or the name of the input.
-    parts : tuple of StructureTree
-        The parts.
-
-    Examples
-    --------
-    >>> x = 1 + torch.rand(100, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    >>> print(structure_tree(lambda x: x[:, 0].exp() + x[:, 1] * x[:, 2], x, names=["a", "b", "c"]))
-    +
-      f
-        a
-      *
-        f
-          b
-        f
-          c
-    """
+    """A function as a tree of its parts."""
 
     kind: str
     label: str
@@ -55,7 +31,9 @@ class StructureTree:
     @property
     def leaves(self) -> tuple[str, ...]:
         """Names of the inputs, from left to right; an input that two parts use is there twice."""
-        return (self.label,) if not self.parts else tuple(name for part in self.parts for name in part.leaves)
+        if not self.parts:
+            return (self.label,)
+        return tuple(name for part in self.parts for name in part.leaves)
 
 
 def structure_tree(
@@ -70,34 +48,12 @@ def structure_tree(
     """Take a function apart: what `structure` finds about it, then about each of its parts, down to single inputs.
 
     A part of a sum or product is the function itself with the other inputs held at one row in the middle of the data,
-    so its structure is tested on the same rows. Inputs without effect are left out. `edgewise.plot.structure_figure`
-    draws the tree.
-
-    Parameters
-    ----------
-    model, x, noise, names, rows, seed
-        As in `structure`. The noise counts for every part.
-
-    Returns
-    -------
-    StructureTree
-        The root: the whole function.
-
-    Raises
-    ------
-    InputError
-        As in `structure`.
+    so its structure is tested on the same rows. Inputs without effect are left out. `structure_figure` in
+    `edgewise_experiments.plots.structures` draws the tree.
 
     References
     ----------
     KAN 2.0 (Z. Liu et al., arXiv 2408.10205, section 4.3), the "tree converter".
-
-    Examples
-    --------
-    >>> x = 1 + torch.rand(100, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    >>> tree = structure_tree(lambda x: (x[:, 0] - x[:, 1]) ** 2 * x[:, 2].exp(), x)
-    >>> tree.kind, tree.leaves
-    ('product', ('x_1', 'x_2', 'x_3'))
     """
     points = check_points(x)
     names = check_names(names, points.shape[1])
@@ -143,7 +99,9 @@ class _Grower:
         if len(multiplied) > 1:
             shift = offset + found.offset
             product = StructureTree("product", "*", tuple(self.tree(group, shift) for group in multiplied))
-            return product if is_term or abs(found.offset) < 1e-12 else StructureTree("function", "f", (product,))
+            if is_term or abs(found.offset) < 1e-12:
+                return product
+            return StructureTree("function", "f", (product,))
         named = [one for one in found.symmetries if one.kind != "general" and set(one.inputs) == used]
         if named:  # more exact than a sum of unknown functions
             return StructureTree("function", "f", (self._combination(named[0], inputs),))
@@ -158,7 +116,9 @@ class _Grower:
             return StructureTree("function", "f", (self._leaf(group[0]),))
         tree = self.tree(group)
         # The function itself, as a function of the group, is some function of the part: its outermost one is unknown.
-        return tree if tree.kind == "function" else StructureTree("function", "f", (tree,))
+        if tree.kind == "function":
+            return tree
+        return StructureTree("function", "f", (tree,))
 
     def _with_combinations(self, found: Structure, inputs: tuple[int, ...], used: list[int]) -> StructureTree:
         """Return the function of the inputs, and of disjoint combinations through which several of them act."""
@@ -175,7 +135,8 @@ class _Grower:
         leaves = tuple(self._leaf(inputs[i]) for i in symmetry.inputs)
         if symmetry.kind == "general":
             return StructureTree("function", "f", leaves)
-        first, last = leaves[0].label, leaves[-1].label
+        first = leaves[0].label
+        last = leaves[-1].label
         c = f"{symmetry.coefficient:.3g}"
         if symmetry.kind == "sum":
             label = {"1": f"{first} + {last}", "-1": f"{last} - {first}"}.get(c, f"{c} {first} + {last}")
