@@ -13,15 +13,7 @@ from edgewise.lazy import import_on_demand
 if TYPE_CHECKING:
     from edgewise.nn.config import KANConfig, MLPConfig
     from edgewise.nn.elementary import ELEMENTARY, Elementary, FunctionTable
-    from edgewise.nn.layers import (
-        KANLayer,
-        MixedLayer,
-        PeriodicLayer,
-        ProductLayer,
-        SeparableLayer,
-        SymbolicLayer,
-        TensorLayer,
-    )
+    from edgewise.nn.layers import KANLayer, MixedLayer, ProductLayer, SymbolicLayer
     from edgewise.nn.mlp import MLP
     from edgewise.nn.model import KAN, ModelOptions
     from edgewise.nn.trace import Trace
@@ -37,11 +29,8 @@ __all__ = [
     "MLPConfig",
     "MixedLayer",
     "ModelOptions",
-    "PeriodicLayer",
     "ProductLayer",
-    "SeparableLayer",
     "SymbolicLayer",
-    "TensorLayer",
     "Trace",
 ]
 

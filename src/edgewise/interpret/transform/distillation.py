@@ -37,30 +37,12 @@ FEWEST_SAMPLES = 10  # fewer determine no spline
 
 @dataclass(frozen=True)
 class DistilRound:
-    """One grid size of a distillation.
+    """One grid size of a distillation."""
 
-    Attributes
-    ----------
-    grid_size : int
-        Knot intervals.
-    points : int
-        Number of training points.
-    parameters : int
-        Number of parameters of the KAN.
-    relative_error : float
-        Root mean square error on fresh points, relative to the standard deviation of the function.
-
-    Examples
-    --------
-    >>> _, report = distil(lambda x: x[:, 0].exp(), domain=[(0, 1)], hidden=(), grid_sizes=(8,), samples=50)
-    >>> report.rounds[0].grid_size, report.rounds[0].parameters
-    (8, 11)
-    """
-
-    grid_size: int
-    points: int
-    parameters: int
-    relative_error: float
+    grid_size: int  # knot intervals
+    points: int  # number of training points
+    parameters: int  # number of parameters of the KAN
+    relative_error: float  # root mean square error on fresh points, relative to the standard deviation of the function
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from edgewise.train.problems.data import Data
 from edgewise.train.problems.objective import Evaluation, Objective, flattened, gradient_of, state_tensors, write_
 
 if TYPE_CHECKING:
-    from edgewise.processes import Team
+    from edgewise.processes.team import Team
 
 Arrays = tuple[np.ndarray, ...]
 
@@ -369,7 +369,7 @@ def trained_together(
 ) -> Report:
     """Train a network in all processes at once; each returns the same result, and its network has the same tensors."""
     # The door to several processes, for a fit that has them.
-    from edgewise.processes import Team
+    from edgewise.processes.team import Team
 
     shard = Shard(network, problem, penalty)
     team = Team(shard)

@@ -40,7 +40,7 @@ from edgewise.train.problems.data import Data
 from edgewise.train.problems.objective import Evaluation, Objective, mean_over_processes, state_tensors, unwrapped
 
 if TYPE_CHECKING:
-    from edgewise.processes import Team
+    from edgewise.processes.team import Team
 
 # A method has converged when this many steps together lowered the objective by less than `tolerance` of it: a single
 # step of a line search or of Levenberg-Marquardt may gain little in the middle of a fit, ten in a row do not.
@@ -252,7 +252,7 @@ def _processes_of(model: nn.Module) -> AbstractContextManager[None]:
     if unwrapped(model) is model:
         return nullcontext()
     # The door to several processes, for a fit that has them.
-    from edgewise.processes import sentences_of_losses
+    from edgewise.processes.team import sentences_of_losses
 
     return sentences_of_losses()
 

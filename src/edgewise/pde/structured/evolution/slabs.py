@@ -83,11 +83,13 @@ class March:
     reached: float  # that moment
     is_complete: bool  # whether it is the last one
     points: int  # number of collocation points of all slabs
+    tier: str  # name of the method, see `Solution`
 
 
 class SlabMarch:
     """A pass through time with an allowed error in each slab. Shapes: known (N, fields)."""
 
+    tier = "time elements"
     dearer = 1.5  # work of a sharper pass, at least, by that of the one before
     growing = 0  # first slabs, each about twice as long as the one before, whose pace says nothing of later ones
     tolerances = 1e-14, 1e-14  # of a first pass, and of any: sharper ones are below rounding
@@ -216,7 +218,8 @@ class SlabMarch:
         networks = [network_of(*self._smooth(*slab)) for slab in self.slabs]
         ends = self.ends[: len(self.slabs) + 1]
         network = WindowNetwork(networks, torch.tensor(ends, dtype=torch.float64), self.time)
-        return March(network, ends[-1], ends[-1] == float(self.domain.bounds[self.time, 1]), self.points)
+        is_complete = ends[-1] == float(self.domain.bounds[self.time, 1])
+        return March(network, ends[-1], is_complete, self.points, self.tier)
 
     def _smooth(self, axes: list[SplineAxis], coef: np.ndarray) -> Fields:
         """A slab whose fields of order 2 end with the rate with which the next slab begins.
