@@ -258,9 +258,8 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         rows, targets, given_weight = self._read_training(X, y, sample_weight, loss=self.loss, **checks)
         self._single = targets.ndim == 1
         targets = targets.astype(np.float64).reshape(len(rows), -1)
-        outputs, blocks = targets.shape[1], block_codes(groups, len(rows))
-        rows, targets, weight = canonical_rows(rows, np.column_stack([targets, blocks]), given_weight)
-        targets, blocks = targets[:, :outputs], targets[:, outputs:]
+        outputs = targets.shape[1]
+        rows, targets, weight, block = canonical_rows(rows, targets, given_weight, block_codes(groups, len(rows)))
         if outputs > 1 and self.loss != "squared":
             raise InputError(f"y must have one column for the loss {self.loss!r}, got {outputs}")
         warm = self._can_continue(rows, outputs) and settings.is_fixed
@@ -270,7 +269,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
             if self.loss.partition(":")[0] not in STANDARDISED:
                 self.target_scaling_ = AffineScaling(np.zeros(1), np.ones(1))
         shift, scale = self.target_scaling_.shift, self.target_scaling_.scale
-        y, block = self.target_scaling_.transform(targets), blocks[:, 0] if blocks.size else None
+        y = self.target_scaling_.transform(targets)
         samples = Samples(x, y, weight, float(shift[0] / scale[0]), float(scale[0]), blocks=block)
         settings = self._with_knowledge(replace(settings, outputs=outputs), self._network_bounds())
         result = self._train(samples, settings, warm)

@@ -183,13 +183,11 @@ class KANSurvival(KANEstimator):
         family = Cox(self.ties)
         rows, _, given_weight = self._read_training(X, NO_Y, sample_weight, ensure_min_samples=2)
         times = family.checked(_time_and_event(y, len(rows)))
-        blocks = block_codes(groups, len(rows))
-        rows, times, weight = canonical_rows(rows, np.column_stack([times, blocks]), given_weight)
-        times, blocks = times[:, :2], times[:, 2:]
+        rows, times, weight, blocks = canonical_rows(rows, times, given_weight, block_codes(groups, len(rows)))
         family.checked(times)  # rows of weight zero are gone
         scaling = AffineScaling.fit(rows, weight)
         scaled = scaling.transform(rows)
-        additive = self._chosen(scaled, times, weight, family, blocks[:, 0] if blocks.size else None)
+        additive = self._chosen(scaled, times, weight, family, blocks)
         model, limits = additive.to_kan(), additive.limits
         risk = additive.predict_link(scaled)[:, 0]
         self.model_, self.input_scaling_, self.input_limits_, self.pairs_ = model, scaling, limits, additive.pairs

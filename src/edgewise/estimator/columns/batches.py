@@ -242,10 +242,13 @@ def _numbers(batch: Batch, loss: str) -> np.ndarray:
         raise InputError(f"{batch.name}: {error}") from error
 
 
-def all_rows(table: SurveyedTable, rows: Callable[[Callable[..., Sums]], NetworkRows], seed: int) -> AllRows | None:
+def all_rows(
+    table: SurveyedTable, rows: Callable[[Callable[..., Sums]], NetworkRows], factor: float, seed: int
+) -> AllRows | None:
     """Return the sums over all rows of a table for `auto_fit`; None where the sample holds them all.
 
-    `rows` turns a function of scaled rows into one of a batch; the seed divides the rows for means of models.
+    `rows` turns a function of scaled rows into one of a batch, with weights multiplied by `factor`; the seed divides
+    the rows for means of models.
     """
     survey, journal = table.survey, table.journal
     if survey.is_whole:
@@ -272,7 +275,7 @@ def all_rows(table: SurveyedTable, rows: Callable[[Callable[..., Sums]], Network
         arrays = rows(lambda x, y, weight: (x, y, weight))
         return (arrays(batch) for batch in table.batches.part(0, 1))
 
-    return AllRows(total, survey.total * survey.factor, survey.rows, seed, read)
+    return AllRows(total, survey.total * factor, survey.rows, seed, read)
 
 
 def _summary(sums: Sums) -> list[float]:

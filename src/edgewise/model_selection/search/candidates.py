@@ -37,7 +37,8 @@ class Samples:
     y : ndarray of shape (N, m), or (N,) for classes
         Numbers of order 1, or integers from 0.
     weight : ndarray of shape (N,)
-        Positive weights; a weight of 2 is the same as the row twice.
+        Positive weights. They say how much a row counts, which is independent of the others whatever its weight; where
+        noise is measured, their sum is the number of rows.
     offset : float
         What makes y proportional to the target in its own units, for a logarithm: (y + offset) is the target over its
         scale.
