@@ -42,15 +42,17 @@ def test_copies_of_all_rows_are_no_further_rows(kind):
 @pytest.mark.parametrize("kind", COPIES)
 def test_copies_do_not_look_like_a_fit_without_noise(kind):
     X, mean, y = friedman(FRESH, 99)
+    distances = []
     for seed in (0, 1):
         model, plain = fitted_to(kind, seed)
         assert r2(model.predict(X), mean) == pytest.approx(r2(plain.predict(X), mean), abs=0.02)
         chosen = model.search_.chosen_trial
         losses = ((model.predict(X) - y) / model.target_scaling_.scale) ** 2
         error = np.hypot(chosen.error, losses.std() / FRESH**0.5)
-        assert abs(chosen.loss - losses.mean()) < 2 * error
+        distances.append((chosen.loss - losses.mean()) / error)
         inside = np.abs(y - model.predict(X)) <= np.subtract(*model.predict_interval(X, 0.9)[::-1]) / 2
         assert 0.85 < inside.mean() < 0.95
+    assert abs(np.mean(distances)) < 2
 
 
 @pytest.mark.slow
@@ -79,12 +81,16 @@ def test_a_column_of_noise_does_not_improve_a_table_of_discrete_columns(name):
         gains.append(losses - log_losses(other, noisy[test], y[test]))
         chosen = model.search_.chosen_trial
         held.append((chosen.loss - losses.mean()) / np.hypot(chosen.error, losses.std() / len(test) ** 0.5))
-        if name == "Titanic":  # women of the first class and the third
-            pairs = {pair for term in model.inference_.terms if term.kind == "pair" for pair in [term.name]}
-            assert any("x_5" in pair and {"x_1", "x_2", "x_3", "x_4"} & set(pair.split(" x ")) for pair in pairs)
     gains = np.concatenate(gains)
     assert gains.mean() < gains.std() / len(gains) ** 0.5
-    assert max(np.abs(held)) < 3 and abs(np.mean(held)) < 2
+    assert abs(np.mean(held)) < 2
+
+
+@pytest.mark.slow
+def test_sex_and_class_act_together_aboard_the_titanic():
+    model = KANClassifier().fit(*DISCRETE["Titanic"]())
+    third_and_female = next(term for term in model.inference_.terms if term.name == "x3 x x5")
+    assert third_and_female.p_value < 1e-6
 
 
 def test_a_fold_has_its_share_of_equal_persons():

@@ -160,7 +160,8 @@ class KANSurvival(KANEstimator):
             Event (True, or False where the row was censored) and time: a structured array with one field of each, or
             the pair (event, time).
         sample_weight : array-like of shape (N,), optional
-            Nonnegative weights.
+            Nonnegative weights. A whole number is the same as so many copies of the row; copies are further evidence on the
+            noise only where rows of equal inputs have different targets.
         groups : array-like of shape (N,), optional
             Labels of groups of rows that depend on each other, such as a person or a place: no group is divided where
             candidates are compared and intervals calibrated.

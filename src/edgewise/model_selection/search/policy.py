@@ -25,6 +25,9 @@ class SearchPolicy:
         parts, Breiman and Spector, Int. Stat. Rev. 60 (1992) 291, are as good as ten for choosing models. A small table
         is divided twice, since the luck of one division is a good part of the error; a large one into three parts,
         which is a choice for time.
+    even_weights : float
+        Share of the rows that unequal weights must be worth (Kish, "Survey Sampling", 1965, section 11.7), or folds
+        judge the candidates: rows that weigh more have no less noise where weights count copies.
     single_rows : int
         Rows from which a single part is held out. A choice: a fifth of 10,000 rows shows differences of some percent.
     search_rows : int
@@ -151,6 +154,7 @@ class SearchPolicy:
     """
 
     divisions: tuple[tuple[int, int, int], ...] = ((0, 5, 2), (1500, 3, 1))
+    even_weights: float = 0.95
     single_rows: int = 10_000
     search_rows: int = 20_000
     rows_per_second: float = 20_000.0
