@@ -22,7 +22,7 @@ ROWS, PROCESSES, STEPS = 100_000, (1, 2, 4), 4
 SHAPE, GRID = [10, 4, 1], 10
 METHODS = ("LevenbergMarquardt", "LBFGS")
 RUNS = 100  # simulations of each case
-HOPELESS = 50  # losses in one pass after which a fit counts as one that never ends: a choice
+HOPELESS = 50  # losses in one pass after which a fit counts as one that never ends
 
 
 def network():
@@ -85,14 +85,14 @@ class Cluster:
     workers : int
         Their number.
     spread : float
-        Standard deviation of the logarithm of a worker's pace in a pass: a choice, machines of one kind.
+        Standard deviation of the logarithm of a worker's pace in a pass: machines of one kind.
     slow, factor : float
-        Probability that a worker is much slower in a pass, and how much: choices, after the one in a hundred of
+        Probability that a worker is much slower in a pass, and how much, after the one in a hundred of
         J. Dean and L. Barroso, "The tail at scale", Communications of the ACM 56 (2013) 2.
     lifetime : float
         Mean seconds until a worker is lost; infinite for never.
     restart : float
-        Seconds until all processes work again after a loss: a choice.
+        Seconds until all processes work again after a loss.
     bandwidth : float
         Bytes per second of a worker's network: 10 Gbit/s.
     """

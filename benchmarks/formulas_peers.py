@@ -1,4 +1,4 @@
-"""Formulas by pyoperon and gplearn on ten of the functions of `edgewise reproduce formulas`, kept in a JSON file.
+"""Formulas by pyoperon and gplearn on ten of the functions of the experiment `formulas`, kept in a JSON file.
 
 python benchmarks/formulas_peers.py [--seconds 30] [--out results/formulas_peers.json]
 

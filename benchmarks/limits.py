@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from layers import TASKS, edgewise
 from speed import GRIDS, SHAPES, about, write_rows
 
-REPEATS = 15  # of every measurement, a choice
+REPEATS = 15  # of every measurement
 ROWS = 3 + 2  # multiply-adds per sample, input and output: degree + 1 splines and the base function
 PHASES = {"batch": 1024, "inputs": 64, "outputs": (64, 128, 192, 256)}
 CONTRACTIONS = {TASKS[0]: 1, TASKS[1]: 3}  # forward; that, the gradient by x and that by the parameters

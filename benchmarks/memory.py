@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from layers import LAYERS, TASKS
 from speed import GRIDS, SHAPES, about, too_large, write_rows
 
-ATTEMPTS = 3  # of which the least counts, a choice
+ATTEMPTS = 3  # of which the least counts
 
 
 def counted(out: Path) -> None:

@@ -14,7 +14,24 @@ import torch
 from sklearn.datasets import load_digits
 from torch import nn
 
-from edgewise.nn import KANConv2d
+from edgewise import KANLayer
+
+
+class KANConv2d(nn.Module):
+    """Convolution of square kernels in which a spline of the pixel takes the place of a weight times the pixel."""
+
+    def __init__(self, in_channels: int, out_channels: int, size: int, *, stride: int, padding: int, **splines) -> None:
+        super().__init__()
+        self.patches = nn.Unfold(size, padding=padding, stride=stride)
+        self.layer = KANLayer(in_channels * size**2, out_channels, **splines)
+        self.size, self.stride, self.padding = size, stride, padding
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Map images (batch, in_channels, height, width) to (batch, out_channels, new height, new width)."""
+        height, width = ((n + 2 * self.padding - self.size) // self.stride + 1 for n in images.shape[2:])
+        patches = self.patches(images)  # (batch, in_channels * size * size, places)
+        values = self.layer(patches.transpose(1, 2))
+        return values.transpose(1, 2).unflatten(2, (height, width))
 
 
 def network(kind: str, channels: int) -> nn.Sequential:

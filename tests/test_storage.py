@@ -97,21 +97,6 @@ def test_damaged_files_get_a_sentence_with_their_name(tmp_path):
         load(tmp_path / "s", problem=heat())
 
 
-def test_the_path_first_still_works_and_warns(tmp_path):
-    path, solution = tmp_path / "m", untrained(heat())
-    with pytest.warns(DeprecationWarning, match=r"^edgewise.save takes the object first and the path second") as caught:
-        save(path, KAN([1, 1]))
-    assert len(caught) == 1 and caught[0].filename == __file__
-    assert load(path).config.width == (1, 1)
-    with pytest.warns(DeprecationWarning, match=r"^edgewise.checkpoint.save_solution takes the object first"):
-        checkpoint.save_solution(path, solution)
-    with pytest.warns(DeprecationWarning, match=r"^edgewise.checkpoint.write takes the object first"):
-        checkpoint.write(str(path), KAN([2, 1]))
-    with pytest.warns(DeprecationWarning, match=r"^edgewise.checkpoint.load is now edgewise.checkpoint.read$"):
-        read = checkpoint.load
-    assert read(path).model.config.width == (2, 1)
-
-
 @pytest.mark.slow
 def test_a_model_is_saved_and_loaded_without_scikit_learn(tmp_path):
     program = f"""

@@ -1,9 +1,9 @@
 """Compares two folders of stored rows: python tools/compare_rows.py BEFORE AFTER [--tolerance 1e-6]
 
-A restructuring must change no result. Run `edgewise reproduce --all --quick --out BEFORE` on the old commit and the
-same with another folder on the new one, on one machine with the same number of threads. This script lists every row
-that is missing and every number that differs by more than the tolerance, relative to the larger of the two. Seconds,
-commit and machine are left out, and so are losses that are rounding error themselves (below 1e-20).
+A restructuring must change no result. Run `python -m edgewise_experiments --all --quick --out BEFORE` on the old
+commit and the same with another folder on the new one, on one machine with the same number of threads. This script
+lists every row that is missing and every number that differs by more than the tolerance, relative to the larger of
+the two. Seconds, commit and machine are left out, and so are losses that are rounding error themselves (below 1e-20).
 """
 
 import argparse

@@ -63,7 +63,7 @@ SUMMARY = (
         "loss {equal time, cpu: KAN minus MLP} nats a character at equal time: the MLP is better",
     ),
 )
-LONG_TABLE = 16  # rows above which a table is folded on the page (a choice: about half a screen)
+LONG_TABLE = 16  # rows above which a table is folded on the page (about half a screen)
 KEY_FIGURES = "Key figures"  # title of the table that is never folded
 BLOCK = re.compile(r"(<!-- table:([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -102,7 +102,11 @@ def _fold(title: str, inner: str) -> str:
 def _summary_line(line: tuple[str, str, str]) -> tuple[str, str, str]:
     compared, name, sentence = line
     figures = stored_outcome(ROOT / "results", name).key_figures
-    return compared, re.sub(r"\{(.+?)\}", lambda key: figures[key[1]], sentence), f"`edgewise reproduce {name}`"
+    return (
+        compared,
+        re.sub(r"\{(.+?)\}", lambda key: figures[key[1]], sentence),
+        f"`python -m edgewise_experiments {name}`",
+    )
 
 
 def _markdown(table: ResultTable) -> str:

@@ -1,9 +1,9 @@
 """Experiments whose numbers the documentation shows: one file each, written with the public interface.
 
-A module of a room here that has a function `run` is an experiment; `edgewise reproduce NAME` runs it, where NAME is the
-name of the module with hyphens. It has
+A module of a room here that has a function `run` is an experiment; `python -m edgewise_experiments NAME` runs it, where
+NAME is the name of the module with hyphens. It has
 
-- a docstring whose first sentence `edgewise reproduce --list` shows;
+- a docstring whose first sentence `python -m edgewise_experiments --list` shows;
 - `run(*, quick, store, seeds, progress) -> Outcome`: measures the rows that the store lacks and summarises all rows.
   quick: a few problems and a small budget, seconds in all; store: a `Store`; seeds: a tuple of seeds, or None for the
   number that the experiment uses by default; progress: receives `RowProgress` objects. Ctrl-C ends a run by

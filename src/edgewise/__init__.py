@@ -8,13 +8,11 @@ Differential equations: `edgewise.pde`. Figures: `edgewise.plot`. Files: `save`,
 first used.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
-from warnings import warn
 
-from edgewise import deprecations
+from edgewise.lazy import import_on_demand
 
-if TYPE_CHECKING:  # loaded when they are first used, see `__getattr__`
+if TYPE_CHECKING:
     from edgewise import (  # noqa: F401
         checkpoint,
         compare,
@@ -36,7 +34,6 @@ if TYPE_CHECKING:  # loaded when they are first used, see `__getattr__`
         pykan,
         report,
         tables,
-        theory,
         train,
     )
     from edgewise.discovery import FormulaOptions, find_formula
@@ -83,8 +80,6 @@ if TYPE_CHECKING:  # loaded when they are first used, see `__getattr__`
     )
 
 __version__ = "0.2.0"
-
-deprecations.find_old_modules()
 
 __all__ = [
     "KAN",
@@ -139,95 +134,4 @@ __all__ = [
     "widen",
 ]
 
-_ROOMS = (
-    "checkpoint",
-    "compare",
-    "datasets",
-    "discovery",
-    "errors",
-    "estimator",
-    "explore",
-    "export",
-    "formulas",
-    "interpret",
-    "model_selection",
-    "nn",
-    "ops",
-    "outcomes",
-    "pde",
-    "plot",
-    "processes",
-    "pykan",
-    "report",
-    "tables",
-    "theory",
-    "train",
-)
-
-
-def _by_name(names: dict[str, str]) -> dict[str, str]:
-    """Return the module of each name from the names of each module."""
-    return {name: f"edgewise.{module}" for module, each in names.items() for name in each.split()}
-
-
-# Public names and the modules that have them. All are loaded when they are first used, so that the command line can
-# answer before torch is imported.
-_LAZY = _by_name(
-    {
-        "discovery": "FormulaOptions find_formula",
-        "errors": "EdgewiseError EdgewiseWarning InputError",
-        "estimator": "KANClassifier KANRegressor KANSurvival",
-        "formulas": "Formula",
-        "interpret": "deepen distil explain_global explain_local formula from_formula prune relations removal_costs "
-        "select_inputs structure symbolify widen",
-        "model_selection": "approximate",
-        "nn": "KAN KANLayer MLP ProductLayer SymbolicLayer Trace",
-        "outcomes": "Progress StopReason",
-        "processes": "memory_limit",
-        "pykan": "from_pykan",
-        "storage": "load save",
-        "train": "Adam BlockProblem Classification CustomLoss FitReport LBFGS LevenbergMarquardt OrdinalClassification "
-        "Regression Ridge Roughness SSBroyden Sparsity fit refine",
-    }
-)
-
-# Names that version 0.1 had at the top, and the modules that have them now; the old places go with version 0.3.
-_MOVED = _by_name(
-    {
-        "checkpoint": "Checkpointer load_solution save_solution",
-        "errors": "CheckpointError FileError MissingExtraError",
-        "estimator": "load_estimator save_estimator",
-        "export": "to_c to_onnx to_program to_python to_scipy",
-        "formulas": "Front",
-        "interpret": "PruneReport interactions",
-        "model_selection": "ApproximateResult",
-        "nn": "Elementary KANConfig MLPConfig MixedLayer",
-        "train": "Data RefineReport ResidualBlock adapt_domain_ enclose move_hidden_domains_ normal_form",
-    }
-)
-
-# What the functions for one kind of object became.
-_CALLS = {"load_estimator": "edgewise.load(path)", "save_estimator": "edgewise.save(estimator, path)"}
-
-
-def __getattr__(name: str) -> object:
-    """Load what is imported lazily, and names that moved; each access after the first one is a plain attribute."""
-    if name not in _LAZY:
-        if name in _ROOMS or name in deprecations.OLD_MODULES:
-            return import_module(f"edgewise.{name}")
-        if name not in _MOVED:
-            from difflib import get_close_matches
-
-            similar = get_close_matches(name, [*_LAZY, *_ROOMS], n=1)
-            end = f"; did you mean {similar[0]!r}?" if similar else ""
-            raise AttributeError(f"module 'edgewise' has no attribute {name!r}{end}")
-        new = _CALLS.get(name, f"{_MOVED[name]}.{name}")
-        message = f"edgewise.{name} is now {new}; the old name will be removed in version 0.3"
-        warn(message, DeprecationWarning, stacklevel=2)
-    value = getattr(import_module(_LAZY.get(name) or _MOVED[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted([*__all__, *_ROOMS, "__version__"])
+import_on_demand(__name__)

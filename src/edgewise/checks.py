@@ -33,27 +33,14 @@ def check_count(value: object, name: str, least: int = 1) -> int:
 
 
 def check_number(value: object, name: str, *, positive: bool = False, of: str = "") -> None:
-    """Raise InputError unless `value` is a finite number of at least 0, or above 0 if it must be positive.
-
-    Examples
-    --------
-    >>> check_number(0, "time_limit", positive=True, of=" of seconds")
-    Traceback (most recent call last):
-    edgewise.errors.InputError: time_limit must be a positive number of seconds, got 0
-    """
+    """Raise InputError unless `value` is a finite number of at least 0, or above 0 if it must be positive."""
     if not is_number(value) or value < 0 or (positive and value == 0):
         kind = f"positive number{of}" if positive else f"number{of} of at least 0"
         raise InputError(f"{name} must be a {kind}, got {value!r}")
 
 
 def check_names(names: Sequence[str] | None, inputs: int) -> tuple[str, ...]:
-    """Return the names of the inputs as a tuple; without names they are x_1, x_2, ...
-
-    Raises
-    ------
-    InputError
-        If the names are not one different, nonempty text for each input.
-    """
+    """Return the names of the inputs as a tuple; without names they are x_1, x_2, ..."""
     if names is None:
         return tuple(f"x_{k + 1}" for k in range(inputs))
     names = tuple(names)
@@ -63,31 +50,14 @@ def check_names(names: Sequence[str] | None, inputs: int) -> tuple[str, ...]:
 
 
 def unknown_name(name: str, known: Iterable[str]) -> str:
-    """Return the end of a message about an unknown name: the known name that is most like it, or all known names.
-
-    Examples
-    --------
-    >>> unknown_name("gridsize", ["width", "grid_size"]), unknown_name("colour", ["width", "grid_size"])
-    ("did you mean 'grid_size'?", 'the known ones are width, grid_size')
-    """
+    """Return the end of a message about an unknown name: the known name that is most like it, or all known names."""
     names = list(known)
     similar = get_close_matches(name, names, n=1)
     return f"did you mean {similar[0]!r}?" if similar else f"the known ones are {', '.join(names)}"
 
 
 def check_options(function: Callable[..., object], options: Mapping[str, object], known: type) -> None:
-    """Raise InputError if `options` contains a name that neither a function or class nor the TypedDict `known` has.
-
-    Examples
-    --------
-    >>> from typing import TypedDict
-    >>> class FitOptions(TypedDict, total=False):
-    ...     seed: int
-    >>> def fit(data, steps=100, **options): ...
-    >>> check_options(fit, {"step": 1}, FitOptions)
-    Traceback (most recent call last):
-    edgewise.errors.InputError: fit has no option 'step'; did you mean 'steps'?
-    """
+    """Raise InputError if `options` contains a name that neither a function or class nor the TypedDict `known` has."""
     unknown = next((name for name in options if name not in known.__annotations__), None)
     if unknown is not None:
         parameters = signature(function).parameters.values()
@@ -101,15 +71,6 @@ class KnownKeywords:
     """Base of classes that refuse an unknown keyword argument by the name of the class that was called.
 
     Python names the class whose `__init__` is inherited instead, which a user may never have heard of.
-
-    Examples
-    --------
-    >>> class Base(KnownKeywords):
-    ...     def __init__(self, grid_size=5): ...
-    >>> class Network(Base): ...
-    >>> Network(gridsize=3)
-    Traceback (most recent call last):
-    edgewise.errors.InputError: Network has no argument 'gridsize'; did you mean 'grid_size'?
     """
 
     def __new__(cls, *arguments: object, **keywords: object) -> Self:

@@ -81,13 +81,7 @@ class CheckpointError(FileError):
 
 
 class MemoryLimitError(EdgewiseError, MemoryError):
-    """The work needs more memory than `memory_limit` allows.
-
-    Examples
-    --------
-    >>> issubclass(MemoryLimitError, MemoryError)
-    True
-    """
+    """The work needs more memory than `memory_limit` allows."""
 
 
 class MissingExtraError(EdgewiseError, ImportError):
@@ -169,6 +163,11 @@ def missing_extra(package: str, extra: str, purpose: str) -> MissingExtraError:
     purpose : str
         Beginning of the sentence: the task that needs the package.
 
+    Returns
+    -------
+    MissingExtraError
+        Its message names the command that installs the extra.
+
     Examples
     --------
     >>> print(missing_extra("matplotlib", "plot", "Drawing a network"))
@@ -179,6 +178,13 @@ def missing_extra(package: str, extra: str, purpose: str) -> MissingExtraError:
 
 def warn_caller(message: str, category: type[Warning] = EdgewiseWarning) -> None:
     """Warn at the line outside of Edgewise, torch and scikit-learn that led to the call.
+
+    Parameters
+    ----------
+    message : str
+        One clear sentence.
+    category : type of Warning
+        Class of the warning.
 
     Notes
     -----

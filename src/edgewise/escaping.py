@@ -16,7 +16,7 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 # Characters that begin a formula in spreadsheets: OWASP, "CSV Injection",
 # https://owasp.org/www-community/attacks/CSV_Injection.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-LONGEST_FILE_NAME = 100  # characters; a choice: file systems allow 255 bytes, and a character may take four
+LONGEST_FILE_NAME = 100  # characters: file systems allow 255 bytes, and a character may take four
 
 # TeX reads ^^5c as a backslash wherever ^ has its usual category, so ^ must never stand twice in a row. The commands of
 # math mode below print the characters that have no escape; LaTeX, KaTeX and MathJax know them.
@@ -30,84 +30,40 @@ _RESERVED_FILES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNOREC
 
 
 def printable_text(value: object, kept: str = "") -> str:
-    r"""Return a text, or that of an object, in which every character that cannot be printed is the replacement mark.
-
-    Such are control characters but those that are kept, surrogates, and marks that change the direction of writing.
-
-    Examples
-    --------
-    >>> printable_text("a\x1b[31m")
-    'a�[31m'
-    """
+    r"""Return a text, or that of an object, in which every character that cannot be printed is the replacement mark."""
+    # Such are control characters but those that are kept, surrogates, and marks that change the direction of writing.
     return "".join(c if c.isprintable() or c in kept else REPLACEMENT for c in str(value))
 
 
 def printable_line(value: object) -> str:
-    r"""Return `printable_text` on one line, with single spaces between its words.
-
-    Examples
-    --------
-    >>> printable_line(" two\n  words ")
-    'two words'
-    """
+    r"""Return `printable_text` on one line, with single spaces between its words."""
     return printable_text(" ".join(str(value).split()))
 
 
 def html_text(value: object) -> str:
-    """Return a text for HTML or SVG, as content or within quotes.
-
-    Examples
-    --------
-    >>> html_text("<script>")
-    '&lt;script&gt;'
-    """
+    """Return a text for HTML or SVG, as content or within quotes."""
     return html.escape(printable_text(value, kept="\n\t"))
 
 
 def latex_text(value: object) -> str:
-    r"""Return one line of LaTeX that prints a text in math mode, within ``\mathrm``.
-
-    Examples
-    --------
-    >>> print(latex_text("50 % of a^^5cinput"))
-    50\ \%\ of\ a{\wedge}{\wedge}5cinput
-    """
+    r"""Return one line of LaTeX that prints a text in math mode, within ``\mathrm``."""
     return "".join(_LATEX.get(c, c) for c in printable_line(value))
 
 
 def latex_comment(value: object) -> str:
-    """Return a text as one line that may follow % in LaTeX.
-
-    Examples
-    --------
-    >>> latex_comment("first line; ^^5cinput")
-    'first line; ^ ^5cinput'
-    """
+    """Return a text as one line that may follow % in LaTeX."""
     # ^^M would end the line of the comment.
     return re.sub(r"\^(?=\^)", "^ ", printable_line(value))
 
 
 def terminal_line(value: object) -> str:
-    r"""Return a text as one line that cannot control a terminal.
-
-    Examples
-    --------
-    >>> terminal_line("a\tb")
-    'a\\tb'
-    """
+    r"""Return a text as one line that cannot control a terminal."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(value))
 
 
 def csv_cell(value: object) -> str:
-    """Return a text that spreadsheets show instead of running it as a formula; numbers stay as they are.
-
-    An apostrophe in front of the first character makes a spreadsheet take the cell as text.
-
-    Examples
-    --------
-    >>> csv_cell("=1+1"), csv_cell("-3.5"), csv_cell("Bonn")
-    ("'=1+1", '-3.5', 'Bonn')
-    """
+    """Return a text that spreadsheets show instead of running it as a formula; numbers stay as they are."""
+    # An apostrophe in front of the first character makes a spreadsheet take the cell as text.
     text = str(value)
     if not text.startswith(FORMULA_STARTS) or reads_as_number(text):
         return text
@@ -120,13 +76,7 @@ def csv_cells(values: Iterable[object]) -> list[str]:
 
 
 def reads_as_number(text: str) -> bool:
-    """Return whether Python reads a text as a number.
-
-    Examples
-    --------
-    >>> reads_as_number("-3.5"), reads_as_number("3,5")
-    (True, False)
-    """
+    """Return whether Python reads a text as a number."""
     try:
         float(text)
     except ValueError:
@@ -135,25 +85,13 @@ def reads_as_number(text: str) -> bool:
 
 
 def c_string(value: str) -> str:
-    r"""Return a C string of a text's UTF-8 bytes, with octal escapes, since these end after three digits.
-
-    Examples
-    --------
-    >>> print(c_string('a"b'))
-    "a\042b"
-    """
+    r"""Return a C string of a text's UTF-8 bytes, with octal escapes, since these end after three digits."""
     data = value.encode("utf-8", "surrogateescape")
     return '"' + "".join(chr(b) if 32 <= b < 127 and chr(b) not in '"\\?' else f"\\{b:03o}" for b in data) + '"'
 
 
 def c_comment(value: object) -> str:
-    """Return one line for a comment of C, in which neither its end nor a continued line can stand.
-
-    Examples
-    --------
-    >>> c_comment("a */ b")
-    'a __ b'
-    """
+    """Return one line for a comment of C, in which neither its end nor a continued line can stand."""
     return re.sub(r"[^ -~]|\*/|/\*|[\\?]", lambda match: "_" * len(match[0]), str(value))
 
 
@@ -163,13 +101,7 @@ def python_comment(value: object) -> str:
 
 
 def file_name(value: object, taken: Sequence[str] = ()) -> str:
-    """Return a name that every file system takes, without folders, other than the names that are taken.
-
-    Examples
-    --------
-    >>> file_name("a/b: c"), file_name(".."), file_name("x", taken=["x"])
-    ('a_b_c', '_', 'x_2')
-    """
+    """Return a name that every file system takes, without folders, other than the names that are taken."""
     plain = unicodedata.normalize("NFC", str(value))
     name = re.sub(r"[^\w.\-]+", "_", plain).strip(".")[:LONGEST_FILE_NAME] or "_"
     if _RESERVED_FILES.fullmatch(name):

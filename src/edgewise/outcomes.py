@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import inspect
 import logging
 import math
 import os
@@ -11,9 +10,8 @@ import signal
 import sys
 import threading
 import time
-import warnings
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -27,10 +25,10 @@ from edgewise.errors import InputError
 LOGGER = logging.getLogger("edgewise")
 LOGGER.addHandler(logging.NullHandler())  # as libraries do, so that nothing is printed unless the user asks for it
 
-WAIT_SECONDS = 0.05  # between two looks at the clock while native code runs. A choice: short for people
-PACE_SECONDS = 2.0  # of work before an upper bound is shown; a choice: before, the pace is not known
-REFRESH_SECONDS = 0.2  # between two updates of the line of `verbose`; a choice: more often nobody can read
-LINE_WIDTH, LINE_BAR = 100, 20  # characters of that line and of its bar; a choice
+WAIT_SECONDS = 0.05  # between two looks at the clock while native code runs: short for people
+PACE_SECONDS = 2.0  # of work before an upper bound is shown: before, the pace is not known
+REFRESH_SECONDS = 0.2  # between two updates of the line of `verbose`: more often nobody can read
+LINE_WIDTH, LINE_BAR = 100, 20  # characters of that line and of its bar
 
 
 class OutOfTime(Exception):
@@ -41,18 +39,7 @@ class OutOfTime(Exception):
 
 
 class Deadline:
-    """Time that long work has left, known to all functions that it calls, however deep: `check_time`, `foreseen`.
-
-    Parameters
-    ----------
-    seconds_left : callable
-        Returns the seconds that are left: infinity without a limit, and below zero once the time is over.
-
-    Attributes
-    ----------
-    is_over : bool
-        Whether OutOfTime was raised.
-    """
+    """Time that long work has left, known to all functions that it calls, however deep: `check_time`, `foreseen`."""
 
     def __init__(self, seconds_left: Callable[[], float]):
         self.seconds_left, self.is_over = seconds_left, False
@@ -229,11 +216,6 @@ class StopReason(StrEnum):
         """True if the user ended the work, by Ctrl-C or through a callback."""
         return self in (StopReason.INTERRUPTED, StopReason.CALLBACK)
 
-    @classmethod
-    def _missing_(cls, value: object) -> StopReason | None:
-        # Files written by version 0.1 call a completed search "finished" and a time limit "time".
-        return {"finished": cls.CONVERGED, "time": cls.TIME_LIMIT}.get(str(value))
-
 
 _SENTENCES = {
     StopReason.CONVERGED: "The work is complete: the requested accuracy is reached or every planned stage is done.",
@@ -283,18 +265,6 @@ class Progress:
         """Wall seconds to the end of all planned work at the pace so far: an upper bound, as most work ends early."""
         return self.seconds * (1 - self.share) / max(self.share, 1e-9)
 
-    @property
-    def done(self) -> float:
-        """Deprecated name of `share`."""
-        warnings.warn("Progress.done is now Progress.share", DeprecationWarning, stacklevel=2)
-        return self.share
-
-    @property
-    def best(self) -> float | None:
-        """Deprecated name of `best_loss`."""
-        warnings.warn("Progress.best is now Progress.best_loss", DeprecationWarning, stacklevel=2)
-        return self.best_loss
-
 
 OnInterrupt = Literal["raise", "keep"]
 """Effect of Ctrl-C on long work: "raise" passes the KeyboardInterrupt on, "keep" returns the best result so far."""
@@ -309,6 +279,12 @@ def check_on_interrupt(value: object) -> OnInterrupt:
 
 ProgressCallback = Callable[[Progress], object]
 """Function that receives a `Progress`; its return value is ignored unless the caller documents a use for it."""
+
+
+def check_progress(progress: object) -> None:
+    """Raise InputError unless the argument `progress` is a function or None."""
+    if progress is not None and not callable(progress):
+        raise InputError(f"progress must be a function of one Progress or None, got {progress!r}")
 
 
 def duration_text(seconds: float) -> str:
@@ -368,41 +344,3 @@ def reported(progress: ProgressCallback | None, verbose: bool | int, work: str) 
             sys.stderr.flush()
         if logs:
             LOGGER.info("%s: ended after %.1f seconds", work, time.perf_counter() - start)
-
-
-def progress_callback(progress: Callable[..., Any] | None, former: Sequence[str]) -> ProgressCallback | None:
-    """Check a progress callback, and adapt one that takes the arguments of version 0.1 to one `Progress`.
-
-    The former arguments are "stage", "share" and perhaps "error", the root of the loss.
-
-    Raises
-    ------
-    InputError
-        The callback takes neither one `Progress` nor the former arguments.
-    """
-    if progress is None:
-        return None
-    if not callable(progress):
-        raise InputError(f"progress must be a function of one Progress or None, got {progress!r}")
-    try:
-        signature = inspect.signature(progress)
-    except ValueError:  # some functions written in C have none
-        return progress
-    for count in (1, len(former)):
-        try:
-            signature.bind(*[None] * count)
-        except TypeError:
-            continue
-        if count == 1:
-            return progress
-        message = (
-            f"progress must now be a function of one Progress; functions of {', '.join(former)} end with version 0.3"
-        )
-        warnings.warn(message, DeprecationWarning, stacklevel=3)
-
-        def adapted(at: Progress) -> object:
-            values = {"stage": at.stage, "share": at.share, "error": math.sqrt(max(at.loss or 0.0, 0.0))}
-            return progress(*[values[name] for name in former])
-
-        return adapted
-    raise InputError(f"progress must be a function of one Progress, got one with the arguments {signature}")

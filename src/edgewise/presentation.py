@@ -13,10 +13,10 @@ MINUS = "\N{MINUS SIGN}"
 # From this size on thousands are separated: years and other numbers of four digits stay whole, as style guides of
 # scientific journals ask (The International System of Units, BIPM, 9th edition, section 5.4.4).
 SEPARATED_FROM = 10_000
-# Outside these sizes a number is written with a power of ten (a choice: nobody counts so many zeros).
+# Outside these sizes a number is written with a power of ten (nobody counts so many zeros).
 LARGEST_PLAIN, SMALLEST_PLAIN = 1e13, 1e-4
-WHOLE = 1e7  # whole numbers below this are written in full, not rounded (a choice: counts and years are exact)
-LOWEST_R2 = -1e6  # that is written with decimals; a choice: all below are equally useless
+WHOLE = 1e7  # whole numbers below this are written in full, not rounded (counts and years are exact)
+LOWEST_R2 = -1e6  # that is written with decimals: all below are equally useless
 _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 # Colours are inherited and lines translucent, so that one table reads on light and on dark pages.
@@ -28,38 +28,19 @@ _NOTE = "margin:.2em 0;color:inherit;opacity:.8"
 
 
 def enumeration(parts: Sequence[str], word: str = "and") -> str:
-    """Return the parts of a sentence with commas between them, and a word before the last.
-
-    Examples
-    --------
-    >>> enumeration(["a", "b", "c"]), enumeration(["a"]), enumeration([".svg", ".png"], "or")
-    ('a, b and c', 'a', '.svg or .png')
-    """
+    """Return the parts of a sentence with commas between them, and a word before the last."""
     return f" {word} ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
 
 
 def counted(count: int, one: str, several: str = "") -> str:
-    """Return a number with its noun: 1 row, 1,200 rows, 1 class, 3 classes.
-
-    Examples
-    --------
-    >>> counted(1, "row"), counted(1200, "row"), counted(3, "class", "classes")
-    ('1 row', '1,200 rows', '3 classes')
-    """
+    """Return a number with its noun: 1 row, 1,200 rows, 1 class, 3 classes."""
     return f"{count:,} {one if count == 1 else several or one + 's'}"
 
 
 def number_text(value: float, digits: int = 4, *, separated_from: float = SEPARATED_FROM) -> str:
-    """Write a number as people write it, rounded to significant digits.
-
-    Whole numbers below ten million are written in full, thousands are separated from 10,000 on by default (see
-    `column_texts`), minus is a true minus sign, and only very large and very small numbers have a power of ten.
-
-    Examples
-    --------
-    >>> number_text(78263.4, 3), number_text(1987), number_text(0.0451234), number_text(2.5e-7)
-    ('78,300', '1987', '0.04512', '2.5·10⁻⁷')
-    """
+    """Write a number as people write it, rounded to significant digits."""
+    # Whole numbers below ten million are written in full, thousands are separated from 10,000 on by default (see
+    # `column_texts`), minus is a true minus sign, and only very large and very small numbers have a power of ten.
     value = float(value)
     if math.isnan(value):
         return "–"
@@ -78,25 +59,13 @@ def number_text(value: float, digits: int = 4, *, separated_from: float = SEPARA
 
 
 def column_texts(values: Sequence[float], digits: int = 3) -> list[str]:
-    """Write numbers that stand below or beside each other, each with its own digits but alike in their separators.
-
-    Examples
-    --------
-    >>> column_texts([14300.0, 3270.0]), column_texts([3270.0, 27.0])
-    (['14,300', '3,270'], ['3270', '27'])
-    """
+    """Write numbers that stand below or beside each other, each with its own digits but alike in their separators."""
     start = _separated_from(values)
     return [number_text(value, digits, separated_from=start) for value in values]
 
 
 def number_texts(values: Sequence[float], digits: int = 3) -> list[str]:
-    """Write numbers of one quantity with the same decimals: so many digits of their largest difference can be read.
-
-    Examples
-    --------
-    >>> number_texts([41.19, 202.2]), number_texts([1013.21, 1013.94]), number_texts([78263.0, 311123.0])
-    (['41', '202'], ['1013.210', '1013.940'], ['78,000', '311,000'])
-    """
+    """Write numbers of one quantity with the same decimals: so many digits of their largest difference can be read."""
     values = [float(value) for value in values]
     finite = [value for value in values if math.isfinite(value)]
     span = max(finite, default=0.0) - min(finite, default=0.0)
@@ -114,13 +83,7 @@ def number_texts(values: Sequence[float], digits: int = 3) -> list[str]:
 
 
 def tick_texts(values: Sequence[float]) -> list[str]:
-    """Write the ascending numbers at the ticks of an axis, with just the decimals that their distances need.
-
-    Examples
-    --------
-    >>> tick_texts([-0.25, 0.0, 0.25]), tick_texts([0.0, 200000.0, 400000.0])
-    (['−0.25', '0.00', '0.25'], ['0', '200,000', '400,000'])
-    """
+    """Write the ascending numbers at the ticks of an axis, with just the decimals that their distances need."""
     values = [float(value) for value in values]
     steps = [abs(b - a) for a, b in pairwise(values)]
     extreme = max(map(abs, values), default=0.0)
@@ -135,25 +98,13 @@ def tick_texts(values: Sequence[float]) -> list[str]:
 
 
 def signed_text(value: float, digits: int = 3) -> str:
-    """Write a change with its sign.
-
-    Examples
-    --------
-    >>> signed_text(27.96), signed_text(-118934.2)
-    ('+28', '−119,000')
-    """
+    """Write a change with its sign."""
     text = number_text(value, digits)
     return text if text.startswith((MINUS, "–")) or value == 0 else f"+{text}"
 
 
 def percent_text(share: float, digits: int = 2) -> str:
-    """Write a share in per cent, rounded to 100 % only if it is exactly that.
-
-    Examples
-    --------
-    >>> percent_text(0.0456), percent_text(0.99996), percent_text(1.0), percent_text(3e-7)
-    ('4.6 %', '99.99 %', '100 %', '0.00003 %')
-    """
+    """Write a share in per cent, rounded to 100 % only if it is exactly that."""
     if not math.isfinite(share):
         return "–"
     if 0.99 <= share < 1:
@@ -166,13 +117,7 @@ def percent_text(share: float, digits: int = 2) -> str:
 
 
 def r2_text(r2: float) -> str:
-    """Write a coefficient of determination with three decimals, and more where it is near 1.
-
-    Examples
-    --------
-    >>> r2_text(0.8423), r2_text(0.9997249), r2_text(-0.2)
-    ('0.842', '0.99972', '−0.200')
-    """
+    """Write a coefficient of determination with three decimals, and more where it is near 1."""
     if not math.isfinite(r2) or r2 >= 1 or r2 < LOWEST_R2:
         return number_text(r2)
     decimals = max(3, min(1 - math.floor(math.log10(1 - r2)), 12))
@@ -207,17 +152,9 @@ def html_table(
     notes: Iterable[str] = (),
     text_columns: Sequence[int] = (0,),
 ) -> str:
-    """Return a short HTML table that takes its colours from the page around it.
-
-    Everything is escaped. Columns of text are aligned at the left, others at the right; a row may be marked, by number,
-    and notes are lines below the table.
-
-    Examples
-    --------
-    >>> page = html_table(["input", "effect"], [["age <years>", "+3"]], caption="Model")
-    >>> "age &lt;years&gt;" in page and "<script" not in page
-    True
-    """
+    """Return a short HTML table that takes its colours from the page around it."""
+    # Everything is escaped. Columns of text are aligned at the left, others at the right; a row may be marked, by
+    # number, and notes are lines below the table.
 
     def cell(tag: str, column: int, text: object, style: str) -> str:
         side = "left" if column in text_columns else "right;white-space:nowrap"
@@ -236,15 +173,7 @@ def html_table(
 
 
 def text_table(head: Sequence[str], rows: Iterable[Sequence[object]], *, text_columns: Sequence[int] = (0,)) -> str:
-    """Return a table as lines of plain text, with text at the left and numbers at the right of their columns.
-
-    Examples
-    --------
-    >>> print(text_table(["input", "effect"], [["age", "+3.5"], ["height", "-1"]]))
-    input   effect
-    age       +3.5
-    height      -1
-    """
+    """Return a table as lines of plain text, with text at the left and numbers at the right of their columns."""
     cells = [list(map(str, head)), *([str(cell) for cell in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = []

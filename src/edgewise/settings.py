@@ -4,45 +4,45 @@ The chunk sizes bound memory. They also fix into how many parts a sum over sampl
 results by rounding.
 """
 
-# Smallest divisor, and smallest argument of a logarithm, where a number may be zero. A choice: far below every number
-# that is computed from data, and far enough above the smallest float64 (2e-308) that its inverse is finite.
+# Smallest divisor, and smallest argument of a logarithm, where a number may be zero: far below every number that is
+# computed from data, and far enough above the smallest float64 (2e-308) that its inverse is finite.
 ABOVE_ZERO = 1e-300
 
-# Numbers in the Jacobian rows of one chunk of samples: 32 MiB in float64. A choice: the rows and a few tensors of their
-# size fit into memory on any machine, and chunks stay long enough for full speed of the matrix products.
+# Numbers in the Jacobian rows of one chunk of samples: 32 MiB in float64; the rows and a few tensors of their size fit
+# into memory on any machine, and chunks stay long enough for full speed of the matrix products.
 ROW_CHUNK_NUMBERS = 2**22
 
-# Numbers that the widest layer may hold for one chunk of samples in a forward and backward pass: 64 MiB in float64. A
-# choice: a pass keeps one such tensor per layer, while rows are larger per sample and several of them live at once.
+# Numbers that the widest layer may hold for one chunk of samples in a forward and backward pass: 64 MiB in float64; a
+# pass keeps one such tensor per layer, while rows are larger per sample and several of them live at once.
 FORWARD_CHUNK_NUMBERS = 2**23
 
-# Rows that pass through a model together when attributions replace inputs or edges one by one. A choice: single numbers
-# pass, so more rows than in other batches fit into memory.
+# Rows that pass through a model together when attributions replace inputs or edges one by one: single numbers pass, so
+# more rows than in other batches fit into memory.
 ATTRIBUTION_BATCH_ROWS = 2**18
 
 # Parameters up to which a square matrix of them is formed and factorised: the normal equations of Levenberg-Marquardt
-# and the inverse Hessian of self-scaled Broyden. A choice: at 5,000 such a matrix takes 200 MB, and its Cholesky
-# factorisation 0.8 s of one core (torch.linalg.cholesky_ex, float64).
+# and the inverse Hessian of self-scaled Broyden; at 5,000 such a matrix takes 200 MB, and its Cholesky factorisation
+# 0.8 s of one core (torch.linalg.cholesky_ex, float64).
 MOST_FACTORISED = 5000
 # The same for cross-entropies, where every class is one more residual of each sample, so that forming the matrix costs
-# as much as for a sum of squares with that many times more samples. A choice: 500 parameters with 10 classes cost about
-# what 1,600 do with one output.
+# as much as for a sum of squares with that many times more samples: 500 parameters with 10 classes cost about what
+# 1,600 do with one output.
 MOST_FACTORISED_CROSS_ENTROPY = 500
-# The same in searches over many models of one table, where time counts more than the last digits. Measured on the
-# tables of `edgewise reproduce tables`: up to here Levenberg-Marquardt gives better scores than L-BFGS at equal work.
+# The same in searches over many models of one table, where time counts more than the last digits. Measured on
+# fifteen real tables: up to here Levenberg-Marquardt gives better scores than L-BFGS at equal work.
 MOST_FACTORISED_IN_SEARCH = 1200
 # The same for differential equations. Splines of one tensor product meet few parameters per point, so that forming the
-# matrix is cheap, and one factorisation solves a linear equation: a choice, 800 MB and about 6 s of one core.
+# matrix is cheap, and one factorisation solves a linear equation: 800 MB and about 6 s of one core.
 MOST_FACTORISED_IN_EQUATIONS = 10_000
 # The same for equations with integrals, whose rows hold all parameters: forming a matrix of 10,000 would cost hundreds
-# of times what factorising it does. A choice.
+# of times what factorising it does.
 MOST_FACTORISED_WITH_INTEGRALS = 2000
 # Parameters up to which a model gets error bars: their covariance matrix is stored with the model, 9 MB at this many.
 MOST_FACTORISED_FOR_UNCERTAINTY = 1500
 
-# Work that `budget=1` allows, in multiply-adds as `edgewise.train.cost` counts them, of which one core does about 3e9
-# a second. A budget counts work and not seconds so that the same data and budget give the same model on every machine.
-# Each kind of task has a unit of its own. A choice: the times below are what a user waits for a task of usual size.
+# Work that `budget=1` allows, in multiply-adds as `edgewise.train.cost` counts them, of which one core does about 3e9 a
+# second. A budget counts work and not seconds so that the same data and budget give the same model on every machine.
+# Each kind of task has a unit of its own: the times below are what a user waits for a task of usual size.
 #
 # Choosing and training a model of a table (`KANRegressor`, `KANClassifier`, `select_model`): up to about a minute on
 # two cores. Small tables get less, see `model_selection`.

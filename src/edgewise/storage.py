@@ -71,7 +71,6 @@ def save(
     >>> bool((again(x) == model(x)).all()), facts
     (True, {'inputs': ['length', 'width']})
     """
-    obj, path = files.object_then_path(obj, path, "edgewise.save")
     if isinstance(path, str | os.PathLike) and os.fsdecode(path).lower().endswith(_OTHER_FORMATS):
         raise InputError(
             f"path must end in .safetensors, the format of the file, got {os.fsdecode(path)!r}; export() of an "

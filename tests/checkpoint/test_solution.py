@@ -148,7 +148,7 @@ def put(*keys, value):
     [
         ("tensor", put("network", "kind", value="python"), "a network of kind windows, tensor"),
         ("tensor", put("network", "more", value=1), "by the names of its kind"),
-        ("tensor", put("network", "degree", value=10**9), "a degree from 1 to 11"),
+        ("tensor", put("network", "degree", value=(10**9, 10**9)), "a degree from 1 to 11"),
         ("tensor", put("network", "coef", value=torch.zeros(3, 3, 1, dtype=torch.float64)), "as many coefficients"),
         ("tensor", put("network", "coef", value=torch.full((9, 9, 1), math.nan, dtype=torch.float64)), "finite"),
         ("tensor", put("network", "knots", value=[]), "knots for each input"),

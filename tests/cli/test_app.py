@@ -13,7 +13,7 @@ from edgewise.cli.terminal.options import parse_names, parse_widths
 
 
 @pytest.mark.parametrize(
-    "command", ["fit", "predict", "info", "plot", "explain", "formula", "export", "advise", "solve", "reproduce"]
+    "command", ["fit", "predict", "info", "plot", "explain", "formula", "export", "advise", "solve"]
 )
 def test_help_has_examples(edgewise, command):
     done = edgewise(command, "--help")
@@ -76,7 +76,6 @@ def test_help_version_and_errors_about_files_do_not_load_torch(tmp_path):
         ["fit", "a.csv", "--drop", "a,,b"],
         ["solve", "heat", "--hidden", "x"],
         ["predict", "m"],
-        ["reproduce"],
     ],
 )
 def test_wrong_usage(edgewise, words):
@@ -113,13 +112,6 @@ def test_bad_widths(text):
 def test_the_message_names_the_option(edgewise):
     message = edgewise("fit", "a.csv", "--hidden", "5,x").err
     assert "--hidden" in message and "expected positive whole numbers" in message
-
-
-def test_experiments_are_not_in_an_installed_package(refused, monkeypatch):
-    monkeypatch.setitem(sys.modules, "edgewise_experiments", None)
-    monkeypatch.delitem(sys.modules, "edgewise_experiments.pages", raising=False)
-    message = refused("reproduce", "--list")
-    assert message.startswith("the experiments are not part of the installed package: clone the repository")
 
 
 @pytest.mark.parametrize("missing", ["typer", "rich"])

@@ -130,13 +130,6 @@ def test_levels_are_checked(level):
             ask(X, level)
 
 
-def test_the_former_name_of_the_message_warns():
-    X, _, y = noisy(product, 60, 0)
-    fitted = KANRegressor(**FIXED).fit(X, y)
-    with pytest.warns(DeprecationWarning, match="error_bars_message_"):
-        assert fitted.error_bars_said_ == fitted.error_bars_message_
-
-
 @pytest.mark.slow
 def test_bands_cover_the_function_as_often_as_they_state():
     """Friedman's first function; without the uncertainty of the strengths the mean of these five is 0.834."""

@@ -35,7 +35,6 @@ BAD = {
     "grid_size": ["fine", 0, 2.5, True, None, (4,)],
     "degree": [6, -1, 2.0, "high", None, True],
     "regularization": ["none", -1e-9, np.nan, np.inf, None, True],
-    "budget": [0, -1, np.inf, np.nan, "1", True],
     "effort": ["most", 1, None],
     "n_models": [0, 2.5, True, "ten"],
     "n_jobs": [0, 1.5, True],

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from edgewise_experiments.tables.copies import COPIES, DISCRETE, copied, friedman
 
 from edgewise import KANClassifier, KANRegressor, KANSurvival
 from edgewise.estimator import base
 from edgewise.estimator.base import canonical_rows
+from edgewise_experiments.tables.copies import COPIES, DISCRETE, copied, friedman
 
 ROWS, FRESH = 400, 20_000
 

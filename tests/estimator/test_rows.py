@@ -45,7 +45,9 @@ def test_rows_are_sorted_and_keep_their_shares_of_the_weight(table):
     assert set(rows) == {row for row, one in zip(given, weight, strict=True) if one > 0}
     for row in set(rows):
         share = sum(one for other, one in zip(given, weight, strict=True) if other == row) / weight.sum()
-        assert sum(one for other, one in zip(rows, mass, strict=True) if other == row) == pytest.approx(share * len(rows))
+        assert sum(one for other, one in zip(rows, mass, strict=True) if other == row) == pytest.approx(
+            share * len(rows)
+        )
 
 
 @given(tables())

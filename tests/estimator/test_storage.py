@@ -88,19 +88,6 @@ def test_error_bars_come_back_bit_for_bit(regressor, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_file_of_an_older_version_has_no_error_bars(regressor, tmp_path):
-    path = tmp_path / "model.safetensors"
-    save_estimator(regressor, path)
-    file = checkpoint.read(path)
-    del file.extra["estimator"]["error_bars"]
-    checkpoint.write(file.model, path, extra=file.extra)
-    loaded, _ = load_estimator(path)
-    assert loaded.predict(X).tobytes() == regressor.predict(X).tobytes()
-    with pytest.raises(InputError, match="was written by an Edgewise that made none"):
-        loaded.predict_interval(X)
-
-
-@pytest.mark.slow
 def test_error_bars_of_another_network_are_refused(regressor, tmp_path):
     path = tmp_path / "model.safetensors"
     save_estimator(regressor, path)
@@ -286,10 +273,3 @@ def test_a_thousand_altered_descriptions_are_refused_or_usable(which, request, t
         assert all(isinstance(trial.name, str) for trial in loaded.search_.trials)
         storage._fields(loaded)
     assert refused > 400
-
-
-@pytest.mark.slow
-def test_the_path_first_still_works_and_warns(regressor, tmp_path):
-    with pytest.warns(DeprecationWarning, match=r"^edgewise.estimator.save_estimator takes the object first"):
-        save_estimator(tmp_path / "m", regressor)
-    assert load_estimator(tmp_path / "m")[1] == {}

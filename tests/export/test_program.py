@@ -9,7 +9,7 @@ import torch
 from tests.export.networks import case, units
 
 from edgewise.errors import FileError, InputError
-from edgewise.export import to_c, to_onnx, to_program, to_python
+from edgewise.export import to_program
 from edgewise.export.steps import InUnits
 
 
@@ -46,16 +46,3 @@ def test_bad_arguments_are_refused(tmp_path):
         to_program(torch.nn.Linear(1, 1), tmp_path / "m")
     with pytest.raises(FileError, match="there is no folder"):
         to_program(case("degree 1")[0], tmp_path / "absent" / "m")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("function", [to_program, to_onnx, to_python, to_c])
-def test_the_path_first_still_works_and_warns(tmp_path, function):
-    model, old, new = case("degree 1")[0], tmp_path / "old", tmp_path / "new"
-    with pytest.warns(
-        DeprecationWarning, match=f"^edgewise.export.{function.__name__} takes the object first"
-    ) as caught:
-        function(old, model)
-    assert len(caught) == 1 and caught[0].filename == __file__
-    function(model, new)
-    assert function is to_program or old.read_bytes() == new.read_bytes()

@@ -78,19 +78,9 @@ def test_the_print_marks_the_choice_and_says_why():
     assert [row["chosen"] for row in front.equations] == [False, True, False]
     assert front.equations[1]["r2"] == 0.75 and front.equations[1]["relative_error"] == 0.5
     assert front.best_place == 1 and front[front.best_place] is front.best
-    significant = Front(tuple(entries), 1000, 1.0, chosen=0)
-    assert "not significantly larger (5 % level) than those of the formula of 2 symbols" in significant.reason
     exact = compared(FrontEntry(formula("x"), 0.5), FrontEntry(formula("sin(x)"), 1e-30), y=y)
     assert exact.reason == "the shortest formula that is exact to rounding"
     held_out = Front((FrontEntry(formula("x"), 0.5, validation=0.6),), 200, 1.0, held_out=50)
     assert held_out.reason == "the only formula" and held_out.r_squared(0) == pytest.approx(0.4)
     assert "those of the 50 held-out rows" in str(held_out)
     assert replace(held_out, held_out_variance=2.0).r_squared(0) == pytest.approx(0.7)
-
-
-def test_the_former_names_warn_and_work():
-    front = Front((FrontEntry(formula("log(x)"), 0.2),), 200, 1.0, ("A message.",))
-    with pytest.warns(DeprecationWarning, match=r"Front\.messages"):
-        assert front.said == ("A message.",)
-    with pytest.warns(DeprecationWarning, match=r"Formula\.domain_violations"):
-        assert len(front[0].formula.leaks(np.array([[-1.0]]))) == 1

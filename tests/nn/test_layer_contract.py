@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from edgewise.errors import InputError
-from edgewise.nn.layers.grouped import GroupLayer
 from edgewise.nn.layers.initial import seeded_generator
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.mlp import DenseLayer
@@ -27,15 +26,6 @@ def dense_layer(inputs, outputs, dtype=torch.float64, **settings):
     return layer
 
 
-def group_layer(inputs, outputs, dtype=torch.float64, **settings):
-    """A layer of shared functions with points outside its domain in the tests' data."""
-    layer = GroupLayer(inputs, outputs, dtype=dtype, generator=seeded_generator(1), domain=(-1.2, 0.9), **settings)
-    with torch.no_grad():
-        layer.coef += torch.randn(layer.coef.shape, generator=seeded_generator(3)).to(dtype)
-        layer.bias += 0.3
-    return layer
-
-
 LAYERS = {
     "spline": spline_layer,
     "spline, degree 0": lambda *a, **k: spline_layer(*a, degree=0, **k),
@@ -45,8 +35,6 @@ LAYERS = {
     "dense": dense_layer,
     "dense, silu": lambda *a, **k: dense_layer(*a, activation="silu", **k),
     "dense, tanh": lambda *a, **k: dense_layer(*a, activation="tanh", **k),
-    "one function": group_layer,
-    "a function for each input": lambda inputs, *a, **k: group_layer(inputs, *a, groups=inputs, base="tanh", **k),
     "dense, relu": lambda *a, **k: dense_layer(*a, activation="relu", **k),
 }
 

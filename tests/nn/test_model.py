@@ -295,16 +295,3 @@ def test_an_unknown_device_is_refused():
 @pytest.mark.parametrize("kind", [KAN, KANLayer])
 def test_signatures_are_short(kind):
     assert len(str(inspect.signature(kind))) < 400
-
-
-@pytest.mark.parametrize("name", ["model", "extra", "state"])
-def test_fields_of_a_loaded_file_of_version_0_1_get_a_hint(name):
-    for model in (KAN([2, 1]), MLP([2, 1])):
-        hint = (
-            rf"has no attribute '{name}'; edgewise\.load\(path\) returns .* edgewise\.checkpoint\.read\(path\)\.{name}"
-        )
-        with pytest.raises(AttributeError, match=hint):
-            getattr(model, name)
-        assert not hasattr(model, name) and name not in dir(model)
-    with pytest.raises(AttributeError, match=r"has no attribute 'other'$"):
-        KAN([2, 1]).other  # noqa: B018

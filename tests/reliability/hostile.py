@@ -11,18 +11,17 @@ from pathlib import Path
 import numpy as np
 from typer.testing import CliRunner
 
-from edgewise import EdgewiseError, load
+from edgewise import EdgewiseError, KANRegressor, load, save
 from edgewise.cli.app import app
 from edgewise.cli.shared.formulas import FormulaFile
 from edgewise.formulas.expression import parse_expression
 from edgewise.formulas.formula import Formula
 from edgewise.formulas.front import Front, FrontEntry
 from edgewise.formulas.serialisation import front_fields
-from edgewise.pde import PDE, Dirichlet, Interval
+from edgewise.pde import PDE, Dirichlet, Interval, solve
 from edgewise.tables import read_table
 
 LIBRARY_SHARE = 4  # mutations of a kind that the library reads, for each one that a command reads: those cost more
-FILES = Path(__file__).parent / "files"
 
 
 class CommandFailed(Exception):
@@ -72,7 +71,10 @@ def parquet_table(*, category: bool) -> bytes:
 def hostile_kinds(folder: Path) -> dict[str, tuple[bytes, Path, Callable[[Path], object]]]:
     """Return, by name, an original, a path for its mutated copies in the folder, and the reader."""
     poisson = PDE(lambda u, x: u.xx + 1, Interval(0, 1), [Dirichlet(0)])
-    model, table = FILES / "0.2.0-regressor.safetensors", folder / "table.csv"
+    solution, model, table = folder / "solution.safetensors", folder / "model.safetensors", folder / "table.csv"
+    save(solve(poisson), solution)
+    x = np.random.default_rng(1).normal(size=(40, 2))
+    save(KANRegressor(hidden=(), grid_size=3, regularization=1e-3).fit(x, x[:, 0] + x[:, 1] ** 2), model)
     table.write_text("a,b\n" + "".join(f"{i / 7:.3f},{1 - i / 9:.3f}\n" for i in range(20)))
     formulas, rows = formula_file(), np.random.default_rng(0).normal(size=(5, 2))
     return {
@@ -80,7 +82,7 @@ def hostile_kinds(folder: Path) -> dict[str, tuple[bytes, Path, Callable[[Path],
         "CSV tables": (table.read_bytes(), folder / "h.csv", read_table),
         "gzipped tables": (gzip.compress(table.read_bytes()), folder / "h.csv.gz", read_table),
         "solution files": (
-            (FILES / "0.2.0-solution.safetensors").read_bytes(),
+            solution.read_bytes(),
             folder / "s.safetensors",
             lambda path: load(path, problem=poisson),
         ),

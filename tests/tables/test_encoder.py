@@ -365,8 +365,6 @@ def test_labels_keep_their_type(cells, kind, classes):
     codes = encoder.encode_target(data)
     assert codes.dtype == np.int64
     assert encoder.target.decode(codes).tolist() == cells
-    with pytest.warns(DeprecationWarning, match=r"is now encoder\.target\.decode\(codes\)"):
-        assert encoder.decode_target(codes).tolist() == cells
 
 
 def test_text_classes_that_look_like_numbers_at_predict():

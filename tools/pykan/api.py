@@ -6,8 +6,9 @@ from pathlib import Path
 import torch
 
 from edgewise import KAN, LBFGS, Regression, Sparsity, fit, load, prune, refine, save
-from edgewise.plot import TrainingFilm, edge_curves, network_diagram
+from edgewise.plot import edge_curves, network_diagram
 from edgewise.train import adapt_domain_
+from edgewise_experiments.plots.film import TrainingFilm
 
 from .common import Tutorial, fresh, peak, uniform
 
@@ -65,7 +66,7 @@ def pruning() -> str:
     model = KAN([2, 5, 1], 5, seed=1, dtype=torch.float64)
     fit(model, problem, steps=60, penalty=penalty)
     before = fresh(model, peak, test)
-    model = prune(model, problem, penalty=penalty)
+    model, _ = prune(model, problem, penalty=penalty)
     return f"{before:.1e} -> {fresh(model, peak, test):.1e}, {list(model.config.width)}"
 
 

@@ -23,7 +23,8 @@ def hellokan() -> str:
     for seed in range(5):
         model = KAN([2, 5, 1], 3, seed=seed, dtype=torch.float64)
         fit(model, problem, steps=60, penalty=penalty)
-        model = prune(prune(model, problem, penalty=penalty), problem, precision=0.03)
+        model, _ = prune(model, problem, penalty=penalty)
+        model, _ = prune(model, problem, precision=0.03)
         model = refine(model, 10)
         fit(model, problem, steps=40)
         best = symbolify(model, problem, time_limit=120).best

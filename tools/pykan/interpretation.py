@@ -18,16 +18,15 @@ from edgewise import (
     widen,
 )
 from edgewise.interpret import (
-    StructureTree,
     add_product_nodes,
     add_splines,
-    depends_only_on,
     edge_magnitudes,
     edge_scores,
     input_scores,
-    structure_tree,
 )
 from edgewise.plot import network_diagram
+from edgewise_experiments.formulas.structure_tests import depends_only_on
+from edgewise_experiments.formulas.structure_tree import StructureTree, structure_tree
 
 from .common import Tutorial, fresh, peak, uniform
 
@@ -45,7 +44,7 @@ def product() -> str:
     problem = Regression(x, x[:, 0] * x[:, 1], validation=0.2)
     model = KAN([2, (2, 2), 1], 5, seed=0, dtype=torch.float64)
     fit(model, problem, steps=60, penalty=Sparsity(1e-3))
-    model = prune(model, problem)
+    model, _ = prune(model, problem)
     best = symbolify(model, problem, time_limit=60).best
     return f"{fresh(model, lambda x: x[:, 0] * x[:, 1], test):.1e}; `{best.formula}`"
 
@@ -75,7 +74,7 @@ def majority() -> str:
     problem = Regression(bits, y, validation=0.2)
     model = KAN([9, 5, 1], 3, seed=0, dtype=torch.float64)
     fit(model, problem, LBFGS(), steps=400, penalty=Sparsity(1e-3))
-    model = prune(model, problem)
+    model, _ = prune(model, problem)
     with torch.no_grad():
         correct = float(((model(bits)[:, 0] > 0.5) == (y > 0.5)).double().mean())
     nodes = int(model.layers[0].mask.any(0).sum())
@@ -117,8 +116,8 @@ def attribution() -> str:
     model = KAN([4, 5, 1], seed=0, dtype=torch.float64)
     fit(model, problem, steps=60, penalty=Sparsity(1e-3))
     scores = ", ".join(f"{score:.2f}" for score in input_scores(model.trace(x)))
-    kept = prune(model, problem, drop_inputs=True).config.width[0]
-    return f"scores {scores}; `prune` keeps {kept} inputs"
+    _, report = prune(model, problem)
+    return f"scores {scores}; `prune` keeps {len(report.kept_inputs)} inputs"
 
 
 def hundred_inputs() -> str:

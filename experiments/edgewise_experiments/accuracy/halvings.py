@@ -15,8 +15,8 @@ from edgewise_experiments.data.target import TargetFunction
 from edgewise_experiments.runner.jobs import Job, require_complete
 
 SAMPLES = 1000  # uniform, as many as pykan gets
-GRIDS, DEGREE, STEPS = (4, 8, 16, 32, 64), 5, 10  # a choice: each grid halves the one before
-MARGIN = 0.1  # of the hidden grids, which are moved once after the first steps; a choice
+GRIDS, DEGREE, STEPS = (4, 8, 16, 32, 64), 5, 10  # each grid halves the one before
+MARGIN = 0.1  # of the hidden grids, which are moved once after the first steps
 
 
 def halvings_job(target: TargetFunction, seed: int) -> Job:

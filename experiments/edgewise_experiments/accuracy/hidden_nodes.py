@@ -166,7 +166,7 @@ def line(row: dict) -> str:
 
 def draw_starts(rows: Sequence[dict]) -> Figure:
     """Draw the errors of all starts for each variant."""
-    from edgewise.plot import Span, error_dots
+    from edgewise_experiments.plots.errors import Span, error_dots
 
     variants = list(dict.fromkeys(row["variant"] for row in rows))
     series = {}

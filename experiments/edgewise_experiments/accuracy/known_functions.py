@@ -244,7 +244,7 @@ def beside_the_paper(
 
 def draw_errors(functions: Sequence[FunctionRows], kans: Mapping[str, float], mlps: Mapping[str, float]) -> Figure:
     """Draw our errors with the range of the seeds, and the paper's."""
-    from edgewise.plot import Span, error_dots
+    from edgewise_experiments.plots.errors import Span, error_dots
 
     names = [each.name for each in functions]
     errors = [[max(row["rmse"], 1e-16) for row in each.rows if row["rmse"] is not None] for each in functions]

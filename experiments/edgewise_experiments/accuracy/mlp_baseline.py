@@ -31,11 +31,11 @@ METHODS = {"L-BFGS": LBFGS, "LM": LevenbergMarquardt, "SSBroyden": SSBroyden}
 WHOLE_MATRIX = 5000  # parameters up to which SSBroyden is tried: it keeps a matrix of them
 # Multiply-adds, about 2e9 a second on one core: a second for a first look, a quarter of a minute for the final run.
 FIRST, FINAL = 2e9, 3e10
-FEW = 8  # a plan with fewer steps is left out; a choice
+FEW = 8  # a plan with fewer steps is left out
 # Levenberg-Marquardt of large shapes exceeds the first look: five steps of tanh show whether it is worth its price.
 # With four inputs or more there are so many samples that even that is too long.
 LARGE, LOOK, LOOK_INPUTS = 3000, 5, 2
-LONGER = 3  # the final training has at least so many times the steps of the first look; a choice
+LONGER = 3  # the final training has at least so many times the steps of the first look
 TRAINING = {1: 2000, 2: 2000}  # samples, by inputs: enough that the training error is near the test error
 CONJUGATE_STEPS = 60  # products with the Jacobian in a matrix-free step, about
 EVERY, PATIENCE = 10, 60  # steps between evaluations of the held-out error; evaluations without a better one

@@ -167,7 +167,7 @@ def _formula(name: str) -> str:
 
 def draw_errors(names: Sequence[str], mlps: Sequence[dict], kans: dict[str, FunctionRows]) -> Figure:
     """Draw the error of KANs and MLPs against the number of parameters, function by function."""
-    from edgewise.plot import Curve, error_curves
+    from edgewise_experiments.plots.errors import Curve, error_curves
 
     groups = {}
     for name in names:

@@ -119,7 +119,7 @@ def _mean_and_range(shares: Sequence[float]) -> str:
 
 def draw_errors(names: list[str], shown: Mapping[str, list[list[float]]]) -> Figure:
     """Draw the errors of all models with the range of the seeds."""
-    from edgewise.plot import Span, error_bar_chart
+    from edgewise_experiments.plots.errors import Span, error_bar_chart
 
     series = {model: [Span.of(values) if values else None for values in each] for model, each in shown.items()}
     return error_bar_chart(names, series, ylabel="RMSE in % of the standard deviation")

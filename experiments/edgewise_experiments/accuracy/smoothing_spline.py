@@ -18,7 +18,7 @@ from sklearn.preprocessing import SplineTransformer
 
 INTERVALS = {1: (10, 20, 40), 2: (4, 8, 14), 3: (3, 6)}  # more in three dimensions outgrow 500 samples many times over
 STRENGTHS = np.arange(-6.0, 3.5)  # decimal logarithms; then refined along each input
-_RIDGE = 1e-9  # times the mean diagonal, for products that no sample reaches; a choice near rounding
+_RIDGE = 1e-9  # times the mean diagonal, for products that no sample reaches, near rounding
 
 
 @dataclass(frozen=True)

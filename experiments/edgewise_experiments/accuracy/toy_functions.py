@@ -165,7 +165,7 @@ def _slope_table(rows: Sequence[dict]) -> ResultTable:
 
 def draw_slopes(slopes: Sequence[dict], pykan: Sequence[dict]) -> Figure:
     """Draw the error against the grid size for cubic and quintic splines, and for pykan."""
-    from edgewise.plot import Curve, error_curves
+    from edgewise_experiments.plots.errors import Curve, error_curves
 
     groups: dict[str, list[Curve]] = {}
     for row in slopes:

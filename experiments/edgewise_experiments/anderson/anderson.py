@@ -41,11 +41,11 @@ from edgewise_experiments.runner.store import Store
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-THRESHOLD = 0.5  # of the fractal dimension: states above it count as extended, a choice
+THRESHOLD = 0.5  # of the fractal dimension: states above it count as extended
 THRESHOLDS = (0.4, 0.5, 0.6)  # with which the exact edges are scored
 SIZES, QUICK_SIZES = (144, 377, 987), (89, 144)  # sites of the chains of the exact edges: Fibonacci numbers
 TEST_SEED = 1_000_000  # the first seed of test chains, far from those of training
-STARTS, TRIAL_STEPS, STEPS = 3, 20, 60  # of a network: starts, steps of each, and further steps of the best; a choice
+STARTS, TRIAL_STEPS, STEPS = 3, 20, 60  # of a network: starts, steps of each, and further steps of the best
 STRENGTHS = ((3e-3, 1e-2), (1e-3, 1e-6))  # of sparsity and roughness; the validation loss decides between the pairs
 HIDDEN = ((1, 1),)  # a sum, and a product of two sums
 NOTES = (
@@ -323,7 +323,7 @@ def _shares_by_size(rows: Sequence[dict], chain: str) -> dict[int, np.ndarray]:
 
 def draw_sizes(rows: Sequence[dict]) -> Figure:
     """Draw the share of states on the wrong side of the exact edge against the size, a panel for each chain."""
-    from edgewise.plot import Curve, error_curves
+    from edgewise_experiments.plots.errors import Curve, error_curves
 
     panels = {}
     for chain in dict.fromkeys(row["chain"] for row in rows):

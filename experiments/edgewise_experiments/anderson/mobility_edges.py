@@ -23,9 +23,9 @@ from edgewise.formulas import Front
 from edgewise_experiments.data.anderson import Chain
 
 STRENGTH = 1  # the column of the potential's strength, lambda, in every chain
-CUTS = 201  # strengths at which a network is evaluated, a choice
-NEAR = 0.2  # of the range of strengths: the largest distance of the edge from a known state, a choice
-FEWEST = 50  # the least number of places of the edge from which a formula is searched, a choice
+CUTS = 201  # strengths at which a network is evaluated
+NEAR = 0.2  # of the range of strengths: the largest distance of the edge from a known state
+FEWEST = 50  # the least number of places of the edge from which a formula is searched
 
 
 class SearchOptions(TypedDict):

@@ -25,12 +25,12 @@ from edgewise.formulas.expression import Call, constant_values, walk
 from edgewise.formulas.front import SIGNIFICANT_Z
 from edgewise.ops.bessel import bessel_j0
 from edgewise.outcomes import ProgressCallback
-from edgewise.plot import Span, error_dots
 from edgewise_experiments.data.feynman import FEYNMAN_EQUATIONS
 from edgewise_experiments.data.functions import TOY_FUNCTIONS
 from edgewise_experiments.data.target import TargetFunction, by_name, of_columns
 from edgewise_experiments.formulas.symbolified import SECONDS as SYMBOLIFIED
 from edgewise_experiments.formulas.symbolified import WIDTH, measured
+from edgewise_experiments.plots.errors import Span, error_dots
 from edgewise_experiments.runner.jobs import Job, RowCallback, latest, run_jobs, working_seconds
 from edgewise_experiments.runner.outcome import Outcome, ResultTable, key_figures, median, scientific
 from edgewise_experiments.runner.store import Store

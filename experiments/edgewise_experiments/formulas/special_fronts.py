@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from edgewise.theory import fitted_exponent, liu
 from edgewise_experiments.accuracy.known_functions import Effort, accuracy_job, shape
 from edgewise_experiments.data.special_functions import SPECIAL_FUNCTIONS
 from edgewise_experiments.runner.jobs import Job
 from edgewise_experiments.runner.outcome import ResultTable, scientific
+from edgewise_experiments.theory.exponents import fitted_exponent, liu
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,9 +24,9 @@ FUNCTIONS = ("jv", "ellipkinc", "yv", "kv")
 DEGREE, SHAPE = 3, (2, 3, 2, 1)
 EFFORT = Effort(degree=DEGREE, budget=0.15)
 # Within this factor of the lowest error a model counts as one of the best; a larger ratio of held-out to training error
-# counts as overfitting. A choice.
+# counts as overfitting.
 LEVEL = 2.0
-SAME_SIZE = 1.5  # models whose parameters differ by less count as of one size; halving a grid gives more; a choice
+SAME_SIZE = 1.5  # models whose parameters differ by less count as of one size; halving a grid gives more
 ALPHA = liu(DEGREE)
 FRONT_NOTES = (
     "Errors by size: the front consists of the models that no smaller model beats, over all seeds, by RMSE on "
@@ -155,7 +155,7 @@ def front_table(rows: Sequence[dict]) -> ResultTable | None:
 
 def draw_fronts(rows: Sequence[dict]) -> Figure:
     """Draw a panel for each function: all models as marks, the fronts as lines, and the theory's slope."""
-    from edgewise.plot import Curve, error_curves
+    from edgewise_experiments.plots.errors import Curve, error_curves
 
     groups = {}
     for name in FUNCTIONS:

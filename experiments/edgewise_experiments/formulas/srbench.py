@@ -30,7 +30,7 @@ QUICK = (
     *(("random", name, 0.0, False) for name in ("R0", "R4", "R16")),
 )
 NOTES = (
-    "Exact: the formula that the search recommends is the law (see `edgewise reproduce srbench --help` for the "
+    "Exact: the formula that the search recommends is the law (see the first lines of `srbench.py` for the "
     "definition). Seconds are CPU seconds of one process, and the median is that of all laws of the suite, found or "
     "not. The closed half of the random expressions was not looked at while the search was written. The first cells "
     "give the number of laws that were measured so far; of laws with noise it may be a sample.",

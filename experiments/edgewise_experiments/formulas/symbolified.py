@@ -16,7 +16,7 @@ from edgewise.formulas.constants import relative_error
 from edgewise_experiments.data.functions import TOY_FUNCTIONS
 
 TARGET, SAMPLES, WIDTH = "toy 2", 1000, (2, 5, 1)
-SECONDS = 27.0  # time limit of `symbolify`; a choice
+SECONDS = 27.0  # time limit of `symbolify`
 IN_A_PROCESS = (
     "import json, sys; from edgewise_experiments.formulas.symbolified import symbolified; "
     "sys.stdout.write(json.dumps(symbolified(int(sys.argv[1]), float(sys.argv[2]))))"

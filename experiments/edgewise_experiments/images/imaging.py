@@ -30,7 +30,7 @@ from edgewise_experiments.runner.jobs import Job, RowCallback, run_jobs
 from edgewise_experiments.runner.outcome import Outcome
 from edgewise_experiments.runner.store import Store
 
-# Settings that are tried, a choice. rate: learning rate of Adam; without it the method is L-BFGS.
+# Settings that are tried. rate: learning rate of Adam; without it the method is L-BFGS.
 SETTINGS: Mapping[str, tuple[dict, ...]] = {
     PRODUCT_KAN: ({},),
     "KAN": tuple({"grid": grid, "last_grid": 1} for grid in (32, 64, 96)),

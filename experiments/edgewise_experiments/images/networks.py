@@ -21,9 +21,9 @@ from edgewise import KAN, LBFGS, MLP, Regression, Roughness, fit
 from edgewise.outcomes import Progress, ProgressCallback
 from edgewise.train import adapt_domain_
 
-LAYERS = 3  # hidden layers of all networks except the KAN, a choice
+LAYERS = 3  # hidden layers of all networks except the KAN
 INNER_OMEGA = 30.0  # of SIREN's layers after the first: the value of its paper
-EVALUATIONS = 8  # of the error during training, a choice
+EVALUATIONS = 8  # of the error during training
 CHOICES = 24  # the same where the parameters of the best evaluation are kept
 Setting = Mapping[str, float]
 

@@ -12,7 +12,7 @@ import time
 import numpy as np
 import torch
 
-from edgewise.model_selection import smooth_on_grid, sparse_on_grid
+from edgewise_experiments.images.gridded import smooth_on_grid, sparse_on_grid
 from edgewise_experiments.images.tasks import TASKS, Samples, decibels, psnr, ssim
 
 PRODUCT_KAN = "product KAN"

@@ -30,7 +30,7 @@ NOTES = (
     "network is as wide as a common limit allows. Seconds are CPU seconds of training, the same for all kinds of a "
     "size. PSNR is in dB, the mean of the seeds with the standard deviation; figures show the first seed.",
     "The KAN and the other networks are trained by steps. The product KAN is a sum of products of a function of x and "
-    "one of y, solved for by `smooth_on_grid` and `sparse_on_grid` of `edgewise.model_selection`: a fit keeps the "
+    "one of y, solved for by `smooth_on_grid` and `sparse_on_grid` of the experiments: a fit keeps the "
     "largest products of cosines, or of piecewise linear functions at several resolutions, whichever leaves the "
     "smaller error. Its numbers are the weights and one more for every 32 products that could have been kept, a bit "
     "for each; in the tasks the marginal likelihood chooses how smooth it is.",

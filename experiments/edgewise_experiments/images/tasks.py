@@ -13,15 +13,15 @@ import numpy as np
 from edgewise.errors import missing_extra
 from edgewise_experiments.data.images import camera, pixel_centres, turbulence
 
-SIDE = 128  # pixels of a side, a choice
+SIDE = 128  # pixels of a side
 BAND = (2, 48)  # wavenumbers of the turbulence-like field; the grid has at most 64
 FIELDS: Mapping[str, Callable[[], np.ndarray]] = {
     "camera": lambda: camera(SIDE),
     "turbulence": lambda: turbulence(SIDE, band=BAND, seed=0),
 }
 TASKS = ("super-resolution", "denoising")
-NOISE = 0.1  # standard deviation of the noise, for values from 0 to 1; a choice
-HELD_OUT = 0.1  # share of the visible pixels of super-resolution and denoising that is held out, a choice
+NOISE = 0.1  # standard deviation of the noise, for values from 0 to 1
+HELD_OUT = 0.1  # share of the visible pixels of super-resolution and denoising that is held out
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,9 +17,9 @@ from edgewise_experiments.knots.networks import INPUTS, Effort
 from edgewise_experiments.knots.signature_rules import rounded_to_even
 from edgewise_experiments.knots.table import KnotSplit
 
-# A choice; without the l2 term the values in the leaves of rare classes diverge.
+# Without the l2 term the values in the leaves of rare classes diverge.
 TREE_OPTIONS: Mapping[str, Any] = {"min_samples_leaf": 50, "l2_regularization": 1.0, "early_stopping": False}
-ROUNDS = {"boosting": 150, "boosting, rounded": 600}  # of boosting, a choice
+ROUNDS = {"boosting": 150, "boosting, rounded": 600}  # of boosting
 
 
 def baseline(

@@ -19,12 +19,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgewise import find_formula, relations
-from edgewise.datasets import SLOPE_COLUMNS, load_knots, natural_slope
+from edgewise.datasets import load_knots
 from edgewise.formulas.expression import used_variables
 from edgewise.formulas.front import SIGNIFICANT_Z
 from edgewise.interpret import bound_together
 from edgewise.outcomes import ProgressCallback
 from edgewise_experiments.knots.signature_rules import fit_line, rounded_to_even
+from edgewise_experiments.knots.slope_rule import SLOPE_COLUMNS, natural_slope
 from edgewise_experiments.runner.jobs import Job, RowCallback, latest, run_jobs, working_seconds
 from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable, key_figures, scientific
 from edgewise_experiments.runner.store import Store
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FOLDS, QUICK_ROWS = 5, 800
-SECONDS, QUICK_SECONDS = 120.0, 3.0  # the time limit of each search for a formula, a choice
-NETWORKS, STEPS = 30, 300  # networks for the relations, and steps of each; a choice
+SECONDS, QUICK_SECONDS = 120.0, 3.0  # the time limit of each search for a formula
+NETWORKS, STEPS = 30, 300  # networks for the relations, and steps of each
 EXACT = 1e-12  # the position in the figure of relations that hold to the digits of the table
 SHORT = {  # names of columns in tables and formulas
     "longitudinal_translation": "lambda",
@@ -231,7 +232,7 @@ def relation_numbers(row: dict) -> dict[str, str]:
 
 def draw_looseness(row: dict) -> Figure:
     """Draw the looseness of every relation, with the relations that networks found marked."""
-    from edgewise.plot import Span, error_dots
+    from edgewise_experiments.plots.errors import Span, error_dots
 
     listed = row["relations"]
     names = [_names(relation["columns"]) for relation in listed]

@@ -27,10 +27,11 @@ from edgewise import (
     ProductLayer,
     fit,
 )
-from edgewise.datasets import KNOT_FEATURES, SLOPE_COLUMNS
+from edgewise.datasets import KNOT_FEATURES
 from edgewise.errors import EdgewiseWarning
 from edgewise.interpret import input_scores
 from edgewise.outcomes import ProgressCallback
+from edgewise_experiments.knots.slope_rule import SLOPE_COLUMNS
 from edgewise_experiments.knots.table import KnotSplit
 
 # Nine of the 17 inputs carry nearly all of the information: the injectivity radius is half the length of the short
@@ -47,10 +48,10 @@ NINE = (
 )
 INPUTS: Mapping[str, tuple[str, ...]] = {"17": KNOT_FEATURES, "9 of 17": NINE, "3": SLOPE_COLUMNS}
 KnotProblem = OrdinalClassification | Classification
-BATCH = 1024  # rows in a step of Adam, a choice
+BATCH = 1024  # rows in a step of Adam
 RATES = (1e-2, 3e-2, 6e-2)  # learning rates of Adam; every network is tried with all of them
 Nodes = int | tuple[int, int]  # of a hidden layer of a KAN: sums, or (sums, products of two sums)
-SCORED_ROWS = 5000  # validation rows on which the inputs are scored, a choice
+SCORED_ROWS = 5000  # validation rows on which the inputs are scored
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,11 @@ from edgewise_experiments.runner.outcome import ResultTable
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from edgewise.plot import Curve
+    from edgewise_experiments.plots.errors import Curve
 
-SIZES = (60, 120, 200, 400, 800, 1600, 5000)  # limits of the number of parameters in the tables by size, a choice
+SIZES = (60, 120, 200, 400, 800, 1600, 5000)  # limits of the number of parameters in the tables by size
 CONFIDENCE = 1.96  # standard errors on either side: a 95 % interval of a normal distribution
-SHOWN_INPUTS = 4  # of the attribution: the inputs with the largest shares, a choice
+SHOWN_INPUTS = 4  # of the attribution: the inputs with the largest shares
 KINDS = ("KAN", "MLP")
 CURVES = {  # label in the figure: kind and head of the networks
     "KAN, ordered": ("KAN", "ordinal"),
@@ -223,7 +223,7 @@ def main_numbers(models: Sequence[Model], rows: Sequence[dict]) -> dict[str, str
 
 def accuracy_curves(models: Sequence[Model], inputs: str) -> list[Curve]:
     """Return the figure's curves: the share of wrong predictions in per cent against the number of parameters."""
-    from edgewise.plot import Curve
+    from edgewise_experiments.plots.errors import Curve
 
     here = [model for model in models if model.inputs in (inputs, f"9 of {inputs}")]
     groups = {
@@ -241,7 +241,7 @@ def accuracy_curves(models: Sequence[Model], inputs: str) -> list[Curve]:
 
 def draw_accuracy(models: Sequence[Model]) -> Figure:
     """Draw wrong predictions against the number of parameters, a panel for each number of inputs."""
-    from edgewise.plot import error_curves
+    from edgewise_experiments.plots.errors import error_curves
 
     panels = {f"{inputs} inputs": accuracy_curves(models, inputs) for inputs in ("17", "3")}
     shown = {title: curves for title, curves in panels.items() if curves}

@@ -15,7 +15,7 @@ from itertools import product
 
 import numpy as np
 
-from edgewise.datasets import SLOPE_COLUMNS, natural_slope
+from edgewise_experiments.knots.slope_rule import SLOPE_COLUMNS, natural_slope
 from edgewise_experiments.knots.table import KnotSplit
 
 

@@ -20,8 +20,8 @@ from edgewise.errors import FileError
 from edgewise.tables import read_table
 
 SAMPLE, WHOLE, DEEPMIND = "sample", "knots.parquet", "knot_theory_invariants.csv"
-SHARES = (0.7, 0.1)  # of the groups, for training and validation; the rest is the test set (a choice)
-SPLIT_SEED = 0  # of the random split: one split for all models and seeds, a choice
+SHARES = (0.7, 0.1)  # of the groups, for training and validation; the rest is the test set
+SPLIT_SEED = 0  # of the random split: one split for all models and seeds
 
 
 def data_folders() -> tuple[Path, ...]:

@@ -25,7 +25,7 @@ from edgewise_experiments.runner.jobs import Job, RowCallback, run_jobs
 from edgewise_experiments.runner.outcome import Outcome
 from edgewise_experiments.runner.store import Store
 
-# Settings that are tried, a choice.
+# Settings that are tried.
 SETTINGS: Mapping[str, tuple[dict, ...]] = {
     "KAN": (
         {"grid": 4, "degree": 3, "rate": 6e-3},
@@ -38,9 +38,9 @@ SETTINGS: Mapping[str, tuple[dict, ...]] = {
         {"activation": "relu", "rate": 6e-3},
     ),
 }
-HELD_OUT = 0.1  # share of the text, at its end; a choice
+HELD_OUT = 0.1  # share of the text, at its end
 OPENING = "\n"  # with which sampled text starts
-TEMPERATURE = 0.8  # of sampled text, a choice
+TEMPERATURE = 0.8  # of sampled text
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from edgewise.train import adapt_domain_
 from edgewise_experiments.images.networks import parameters_of, warm_up
 
 Setting = Mapping[str, float | str]
-WARM_UP_STEPS = 20  # over which the learning rate rises to its highest value, a choice
+WARM_UP_STEPS = 20  # over which the learning rate rises to its highest value
 REACH = 3.0  # half the width of the KAN's first grid: its inputs are normalised, and splines are straight lines beyond
 
 

@@ -1,1 +1,1 @@
-"""Output of all experiments together: `edgewise reproduce`, the HTML page of results, and the table of claims."""
+"""Output of all experiments together: the command, the HTML page of results, and the table of claims."""

@@ -1,17 +1,63 @@
-"""The command `edgewise reproduce`: runs an experiment, shows its tables and notes, and writes its figures."""
+"""The command `python -m edgewise_experiments`: runs experiments, shows tables and notes, and writes figures."""
 
 from __future__ import annotations
 
+import argparse
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.table import Table as Grid
 from rich.text import Text
 
 from edgewise.cli.terminal.console import Screen
+from edgewise.errors import EdgewiseError
+from edgewise.escaping import terminal_line
 from edgewise_experiments import experiments, load_experiment
 from edgewise_experiments.runner.jobs import RowProgress
 from edgewise_experiments.runner.outcome import Outcome
 from edgewise_experiments.runner.store import Store
+
+FAILED, INTERRUPTED = 1, 130  # exit codes, as those of the command `edgewise`
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command with these words, by default those of the command line, and return its exit code."""
+    parser = _parser()
+    options = parser.parse_args(words)
+    if options.name is None and not options.list and not options.all:
+        parser.error("give the name of an experiment, or --list or --all")
+    screen, seeds = Screen(), {"seeds": options.seeds, "seed": options.seed}
+    try:
+        if options.list:
+            show_names(screen)
+        elif options.all:
+            reproduce_all(screen, quick=options.quick, out=options.out or "reproduced", **seeds)
+        else:
+            reproduce(options.name, screen, quick=options.quick, out=options.out, **seeds)
+    except EdgewiseError as error:
+        print(f"edgewise_experiments: {terminal_line(str(error))}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt as error:
+        print(f"edgewise_experiments: {error or 'interrupted; nothing was kept'}", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "python -m edgewise_experiments",
+        description="Repeat an experiment whose results the documentation shows.",
+        epilog="With --out every finished row is stored at once, and the same command continues where it stopped.",
+    )
+    parser.add_argument("name", nargs="?", metavar="NAME", help="name of an experiment (see --list)")
+    parser.add_argument("--list", action="store_true", help="list the experiments and exit")
+    parser.add_argument("--all", action="store_true", help="run all experiments and write one HTML page")
+    parser.add_argument("--quick", action="store_true", help="run a small version that takes seconds")
+    parser.add_argument("--out", "-o", metavar="DIR", help="folder for the results: JSON, and figures as SVG and PDF")
+    parser.add_argument("--seeds", type=int, metavar="N", help="number of seeds; by default what the experiment needs")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="first seed")
+    return parser
 
 
 def show_names(screen: Screen) -> None:

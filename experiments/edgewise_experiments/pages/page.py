@@ -39,7 +39,7 @@ def claim_lines(stored: Mapping[str, list[dict]]) -> list[tuple[str, ...]]:
         rows = stored.get(claim.experiment, [])
         others = getattr(load_experiment(claim.experiment), "ALSO", ())
         ours = claim.ours([*rows, *(row for name in others for row in stored.get(name, []))]) if rows else "not run yet"
-        command = f"edgewise reproduce {claim.experiment}"
+        command = f"python -m edgewise_experiments {claim.experiment}"
         lines.append((claim.text, command, claim.paper, ours, total_seconds(rows)))
     return lines
 
@@ -62,11 +62,11 @@ def claims_markdown(stored: Mapping[str, list[dict]], figures: Sequence[str] = (
         "# Results",
         "",
         "Made by `python tools/results_readme.py` from the JSON files in this folder, each of whose rows has seed, "
-        "commit, machine and seconds. `edgewise reproduce NAME --out results` measures the missing rows and draws the "
-        "figures; `edgewise reproduce --all --quick --out DIR` runs a little of everything and writes one page, "
-        "DIR/index.html. The column *ours* quotes the key figures of the experiment, whose tables are in "
-        "[docs/measured.md](../docs/measured.md). Seconds are the CPU seconds of all rows together, or wall seconds "
-        "where a row has no others.",
+        "commit, machine and seconds. `python -m edgewise_experiments NAME --out results` measures the missing rows "
+        "and draws the figures; `python -m edgewise_experiments --all --quick --out DIR` runs a little of everything "
+        "and writes one page, DIR/index.html. The column *ours* quotes the key figures of the experiment, whose "
+        "tables are in [docs/measured.md](../docs/measured.md). Seconds are the CPU seconds of all rows together, "
+        "or wall seconds where a row has no others.",
         "",
         "Some rows were measured on commits that were moved onto a newer base before they were published. The history "
         f"has the same changes under other names: {', '.join(f'{old} is {new}' for old, new in MOVED.items())}. Of two "
@@ -120,7 +120,10 @@ def _section(number: int, section: Section) -> str:
     from edgewise.report.vector import inline_svg
 
     outcome = section.outcome
-    parts = [f"<p>{html_text(section.sentence)}</p>", f"<pre><code>edgewise reproduce {section.name}</code></pre>"]
+    parts = [
+        f"<p>{html_text(section.sentence)}</p>",
+        f"<pre><code>python -m edgewise_experiments {section.name}</code></pre>",
+    ]
     parts += [_table(table) for table in outcome.tables if table.rows]
     parts += [f"<p>{html_text(note)}</p>" for note in outcome.notes]
     for name, draw in outcome.figures.items():

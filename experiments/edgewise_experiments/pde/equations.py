@@ -32,7 +32,7 @@ from edgewise_experiments.runner.store import Store
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-BUDGET = 0.1  # of `solve`: about a quarter of a minute of one core. A choice, for the panel to take minutes
+BUDGET = 0.1  # of `solve`: about a quarter of a minute of one core, and minutes for the panel
 # More for those that need it: a corner at which three fields are singular, fronts in the plane, many holes, and a
 # solid, for which a budget of 0.1 buys one grid, and no second one to estimate its error from.
 BUDGETS = dict.fromkeys(
@@ -217,7 +217,7 @@ def cells(row: dict) -> tuple[str, ...]:
 
 def draw(rows: list[dict]) -> Figure:
     """Draw the error of every equation beside its estimate."""
-    from edgewise.plot import Span, error_dots
+    from edgewise_experiments.plots.errors import Span, error_dots
 
     shown = [row for row in rows if row["error"] is not None and 0 < row["error"] < math.inf]
     marks = {kind: [Span.of([row[kind]]) for row in shown] for kind in ("error", "estimate")}

@@ -19,12 +19,11 @@ from edgewise_experiments.runner.jobs import Job, working_seconds
 from edgewise_experiments.runner.outcome import ResultTable, scientific
 
 PROBLEMS = ("poisson", "helmholtz", "heat", "burgers")
-# Shapes and grids are choices.
 MLPS = ((10, 10), (20, 20), (20, 20, 20))
 KANS = ((5,),)
 GRIDS = (6, 12, 24)
-POINTS, STEPS = 2500, 80  # STEPS of an MLP and of the last grid of a KAN; a choice
-ADAPTATIONS = 4  # of the domains of a KAN on its first grid, at equal distances of steps; a choice
+POINTS, STEPS = 2500, 80  # STEPS of an MLP and of the last grid of a KAN
+ADAPTATIONS = 4  # of the domains of a KAN on its first grid, at equal distances of steps
 KINDS = ("KAN", "MLP")
 StepCallback = Callable[[StepEvent], Any]
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 QUICK = ("heat", "pendulum")
-REFERENCE_POINTS = 201  # on each axis, where the reference is another solver; a choice
+REFERENCE_POINTS = 201  # on each axis, where the reference is another solver
 NOTES = (
     "`solve` runs in float64 with all its defaults. Errors are relative L2 errors by quadrature against the exact "
     "solution (Burgers: the integral of Cole and Hopf; cavity: Chebyshev collocation; Allen-Cahn: Fourier series). "
@@ -250,7 +250,7 @@ def _error_text(target: Target, value: float | None) -> str:
 
 def draw_errors(solved: Sequence[dict]) -> Figure:
     """Draw the errors of the seeds and the requested error of every problem."""
-    from edgewise.plot import Span, error_dots
+    from edgewise_experiments.plots.errors import Span, error_dots
 
     errors = {
         target.name: [row["error"] for row in solved if row["problem"] == target.name and row["error"]]

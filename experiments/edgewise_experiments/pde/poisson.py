@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 ALPHA, INTERIOR, BOUNDARY = 0.01, 10_000, 800  # weight of the residual and numbers of points, as in the paper
-PANELS = 12  # of the quadrature, with 8 Gauss-Legendre points each, for every axis; a choice
-EVERY = 10  # steps between two measurements of the errors, a choice
+PANELS = 12  # of the quadrature, with 8 Gauss-Legendre points each, for every axis
+EVERY = 10  # steps between two measurements of the errors
 STARTS = 3  # of a KAN on its coarsest grid; the one with the lowest loss counts
 KANS: dict[tuple[int, ...], tuple[int, ...]] = {(5,): (5, 10, 20), (10,): (5, 10)}  # hidden layers, and grids in turn
 MLPS: tuple[tuple[int, ...], ...] = ((10,), (10, 10), (15, 15), (20, 20))
-STEPS = 120  # of the last grid and of an MLP, a third for each grid before; a choice
+STEPS = 120  # of the last grid and of an MLP, a third for each grid before
 OURS, PYKAN = "solve", "pykan"
 ALSO = ("poisson_pykan",)
 SEVERAL_SEEDS = ((OURS, ()), ("KAN", (5,)), ("MLP", (10, 10)))  # models with three seeds, the others have one

@@ -21,10 +21,10 @@ from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable, k
 from edgewise_experiments.runner.store import Store
 
 PI = math.pi
-# Sets of measured values. Choices: coverage to one or two points. On the square a set takes seconds, and its errors
-# vary on their own at many places, so that fewer sets do.
+# Sets of measured values: coverage to one or two points. On the square a set takes seconds, and its errors vary on
+# their own at many places, so that fewer sets do.
 DRAWS, DRAWS_ON_SQUARE, QUICK_DRAWS = 60, 20, 3
-PLACES = 2000  # at which fields and error bars are compared. A choice
+PLACES = 2000  # at which fields and error bars are compared
 WIDTH = 1.96  # standard errors on both sides that hold 95 %
 NOTES = (
     "Measured values are exact ones plus normal noise. Errors are relative root mean squares over the domain, the "

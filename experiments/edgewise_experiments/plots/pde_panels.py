@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 
 from edgewise.errors import InputError
-from edgewise.plot.results.errors import size_ticks
 from edgewise.plot.style import COLORS, MARKERS, WIDTH, decade_ticks, display_text, fix_layout, shared_legend, styled
+from edgewise_experiments.plots.errors import size_ticks
 
 
 @dataclass(frozen=True)

@@ -37,11 +37,11 @@ NOTES = (
     "Only small tables of the open half of the collection take part, so that the other half can still check what is "
     "decided here; larger tables are reduced to their first rows in a random order.",
 )
-MOST_ROWS = 1500  # of a table; a choice for time: small tables are where thresholds decide
-FOLDS, QUICK_FOLDS = 3, 2  # choices for time
-NOTICED = 0.5  # points; a choice: the luck of one division moves a score by as much
+MOST_ROWS = 1500  # of a table: small tables are where thresholds decide
+FOLDS, QUICK_FOLDS = 3, 2
+NOTICED = 0.5  # points: the luck of one division moves a score by as much
 DEFAULTS = "the defaults"
-# Small tables of the open half, of few and of many inputs, numbers and classes: a choice for time.
+# Small tables of the open half, of few and of many inputs, numbers and classes.
 TABLES = (
     "cancer deaths",
     "food share",

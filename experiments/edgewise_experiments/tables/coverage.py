@@ -33,8 +33,8 @@ NOTES = (
     "are left out: their quarters hold too few test rows.",
 )
 LEVEL = 0.9
-MOST_ROWS, FEWEST_ROWS = 2000, 400  # a choice for time; quarters of a hundred rows know their coverage to 3 points
-FOLDS, QUICK_FOLDS = 3, 2  # choices for time
+MOST_ROWS, FEWEST_ROWS = 2000, 400  # quarters of a hundred rows know their coverage to 3 points
+FOLDS, QUICK_FOLDS = 3, 2
 QUICK_TABLES = ("diabetes",)
 
 

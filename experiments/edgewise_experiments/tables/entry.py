@@ -15,7 +15,7 @@ import numpy as np
 
 from edgewise_experiments.tables.real_tables import Table
 
-MOST_ROWS = 10_000  # a choice: what a slow model fits in a minute, and where the scores of these tables have settled
+MOST_ROWS = 10_000  # what a slow model fits in a minute, and where the scores of these tables have settled
 OPEN, UNOPENED = "open", "unopened"
 
 Frame = Any  # a pandas.DataFrame; pandas is imported when a table is loaded

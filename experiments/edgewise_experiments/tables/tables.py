@@ -20,8 +20,9 @@ import numpy as np
 
 from edgewise import EdgewiseWarning, KANClassifier, KANRegressor
 from edgewise.compare import iterate_baselines, measures
-from edgewise.datasets import SLOPE_COLUMNS, SlopeRule, load_knots
+from edgewise.datasets import load_knots
 from edgewise.outcomes import Progress, ProgressCallback
+from edgewise_experiments.knots.slope_rule import SLOPE_COLUMNS, SlopeRule
 from edgewise_experiments.runner.jobs import RowCallback, RowProgress, require_complete, working_seconds
 from edgewise_experiments.runner.outcome import Outcome, ResultTable, key_figures
 from edgewise_experiments.runner.store import Store
@@ -30,7 +31,7 @@ from edgewise_experiments.tables.real_tables import Table, real_tables
 
 MODELS = ("KAN", "linear", "MLP", "boosting", "EBM", "pyGAM")
 READABLE = ("KAN", "linear", "EBM", "pyGAM")  # by a person: curves or coefficients that add up, or a small network
-WITHIN = 0.01  # a score that is lower by at most this counts as equal to the best; a choice
+WITHIN = 0.01  # a score that is lower by at most this counts as equal to the best
 NOTES = (
     "Scores on test rows in per cent, accuracy or R²: means of the folds. The gap is the KAN's score minus that of "
     "the best other model, in percentage points. Parameters and seconds are those of the KAN; the seconds of a fit "

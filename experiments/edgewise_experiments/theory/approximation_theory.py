@@ -23,19 +23,19 @@ from edgewise.ops.splines.bspline import basis
 from edgewise.ops.splines.knots import breakpoints_of, uniform
 from edgewise.ops.splines.lstsq import quadrature
 from edgewise.outcomes import Progress, ProgressCallback
-from edgewise.theory import derivative_exponent, fitted_exponent, spline_bound
 from edgewise.train import Problem, SobolevRegression, enclose, move_hidden_domains_
 from edgewise_experiments.data.functions import TOY_FUNCTIONS
 from edgewise_experiments.runner.jobs import Job, RowCallback, latest, require_complete, run_jobs
 from edgewise_experiments.runner.outcome import Outcome, ResultTable, key_figures, median
 from edgewise_experiments.runner.store import Store
+from edgewise_experiments.theory.exponents import derivative_exponent, fitted_exponent, spline_bound
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DEGREES = (1, 2, 3, 4, 5)
 TARGET, WIDTH = TOY_FUNCTIONS["toy 2"], (2, 1, 1)
-WITHIN = 0.2  # largest difference from the theory's exponent that counts as agreement; a choice
+WITHIN = 0.2  # largest difference from the theory's exponent that counts as agreement
 TRAINED = {"training": "values", "sobolev": "values and derivatives"}
 FIRST = {"projection": 32, "training": 16, "sobolev": 16}  # coarser grids do not resolve the function
 ROUNDING = 3e-14  # of values of order 1; a derivative multiplies it by (grid size)^order
@@ -58,7 +58,7 @@ NOTES = (
 )
 PASSING, NEAR_DAMPING = 1e-2, 1e-6  # tolerance and first damping with derivatives, near the minimum
 CORNERS = 4  # of the box, at the end of the samples
-BEYOND = 1.05  # samples are drawn from a box so many times larger and clipped to the box; a choice
+BEYOND = 1.05  # samples are drawn from a box so many times larger and clipped to the box
 
 
 @dataclass(frozen=True)

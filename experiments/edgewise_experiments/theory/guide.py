@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 TITLE = "Should I use KANs or MLPs?"
 HOLDS, PARTLY, FAILS, UNKNOWN = "holds", "partly", "contradicted", "not measured"
-SAME_SCORE = 0.02  # a score that is lower by less counts as equal; a choice
-FEW_INPUTS = 3  # largest number of variables of a formula of low dimension; a choice
+SAME_SCORE = 0.02  # a score that is lower by less counts as equal
+FEW_INPUTS = 3  # largest number of variables of a formula of low dimension
 NOTES = (
     "The question, the need and the advice are those of the paper's figure. Here: whether the rows of the named "
     "experiment support the advice, by the measured comparison in the last column. Advice holds if it is right in "
@@ -82,7 +82,7 @@ def summary(rows: list[dict]) -> Outcome:
 
 def verdict_of(leaf: Leaf, rows: list[dict], report_progress: ProgressCallback) -> dict:
     """Judge a leaf; without rows it is not measured."""
-    finding = leaf.judge(rows) if rows else Finding(UNKNOWN, f"run edgewise reproduce {leaf.source} first")
+    finding = leaf.judge(rows) if rows else Finding(UNKNOWN, f"run python -m edgewise_experiments {leaf.source} first")
     return {"verdict": finding.verdict, "measured": finding.measured}
 
 

@@ -254,7 +254,7 @@ def draw_networks(drawn: Sequence[dict]) -> Figure:
 
 def draw_errors(rows: Sequence[dict]) -> Figure:
     """Draw the error against the number of parameters, function by function."""
-    from edgewise.plot import Curve, error_curves
+    from edgewise_experiments.plots.errors import Curve, error_curves
 
     seed, groups = min(row["seed"] for row in rows), {}
     names: Mapping[tuple[str, int], str] = {series: f"{series[0]}, {series[1]} layers" for series in SERIES}

@@ -20,13 +20,13 @@ import torch
 
 from edgewise import MLP, LevenbergMarquardt, Regression, approximate, fit
 from edgewise.outcomes import Progress, ProgressCallback
-from edgewise.theory import MICHAUD_POSTER, Traits, exponents, fitted_exponent
 from edgewise_experiments.accuracy.known_functions import HELD_OUT_SEED, TEST, TEST_SEED, shape
 from edgewise_experiments.data.functions import TOY_FUNCTIONS
 from edgewise_experiments.data.target import TargetFunction, of_columns
 from edgewise_experiments.runner.jobs import Job, RowCallback, latest, require_complete, run_jobs, working_seconds
 from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable, key_figures, median, scientific
 from edgewise_experiments.runner.store import Store
+from edgewise_experiments.theory.exponents import MICHAUD_POSTER, Traits, exponents, fitted_exponent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,7 +41,7 @@ LABELS = {"KAN": "KAN, cubic", "graded": "KAN, knots of equal error", "tanh": "M
 KINDS = tuple(LABELS)
 WITH_GRIDS = ("KAN", "graded")
 SINGULAR = ("arity 3", "rough")  # functions with a singular place in the box, or a tenth of it away
-NEAR = 0.25  # difference from the KAN paper's exponent that still counts as reaching it; a choice
+NEAR = 0.25  # difference from the KAN paper's exponent that still counts as reaching it
 NOTES = (
     "Exponents alpha of the RMSE on held-out points, fitted to the relative errors that are neither too large for a "
     "rate nor so small that rounding counts; medians of the seeds. G is the grid size, without the coarsest grids, N "
@@ -324,7 +324,7 @@ def train_mlp(problem: Regression, width: Sequence[int], activation: str, seed: 
 
 def draw_errors(rows: Sequence[dict]) -> Figure:
     """Draw the error against the number of parameters, with the theory's slope for KANs."""
-    from edgewise.plot import Curve, error_curves
+    from edgewise_experiments.plots.errors import Curve, error_curves
 
     def lowest(row: dict) -> float:
         return min((error for error in row["errors"] if error is not None), default=math.inf)

@@ -5,21 +5,7 @@ network with its extra facts and the state of its training (a `Checkpoint`), `Ch
 `save_solution` and `load_solution` for differential equations.
 """
 
-import warnings
-
 from edgewise.checkpoint.model import Checkpoint, Checkpointer, from_bytes, read, to_bytes, write
 from edgewise.checkpoint.solution import load_solution, save_solution
 
 __all__ = ["Checkpoint", "Checkpointer", "from_bytes", "load_solution", "read", "save_solution", "to_bytes", "write"]
-
-# Names of version 0.1; they go with version 0.3.
-_RENAMED = {"load": read, "save": write}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _RENAMED:
-        raise AttributeError(f"module 'edgewise.checkpoint' has no attribute {name!r}")
-    new = _RENAMED[name]
-    message = f"edgewise.checkpoint.{name} is now edgewise.checkpoint.{new.__name__}"
-    warnings.warn(message, DeprecationWarning, stacklevel=2)
-    return new

@@ -24,8 +24,8 @@ from torch import Tensor
 from edgewise.checkpoint import strict_json
 from edgewise.errors import CheckpointError, InputError
 
-MAX_HEADER = 64 << 20  # bytes; a choice: the training state of a long fit needs a few MB of JSON
-MAX_RANK = 8  # of a tensor; a choice: the tensors of networks and optimisers have at most three dimensions
+MAX_HEADER = 64 << 20  # bytes: the training state of a long fit needs a few MB of JSON
+MAX_RANK = 8  # of a tensor: the tensors of networks and optimisers have at most three dimensions
 _ALIGNMENT = 8  # bytes; safetensors pads its own headers to it, so that float64 data can be mapped in place
 
 DTYPES = {
@@ -45,39 +45,21 @@ _CODES = {dtype: code for code, dtype in DTYPES.items()}
 
 @dataclass(frozen=True)
 class TensorEntry:
-    """One tensor in the header of a file: its dtype, its shape, and the place of its bytes in the data.
-
-    Parameters
-    ----------
-    dtype : torch.dtype
-    shape : tuple of int
-    start, end : int
-        First byte and the one after the last, counted from the beginning of the data.
-    """
+    """One tensor in the header of a file: its dtype, its shape, and the place of its bytes in the data."""
 
     dtype: torch.dtype
     shape: tuple[int, ...]
-    start: int
+    start: int  # first byte and the one after the last, counted from the beginning of the data
     end: int
 
 
 @dataclass(frozen=True)
 class Container:
-    """A file whose header has been checked.
+    """A file whose header has been checked."""
 
-    Parameters
-    ----------
-    metadata : dict of str
-        The texts of the header, without the checksum.
-    entries : dict of TensorEntry
-        The tensors by name.
-    data : bytes
-        The whole file.
-    """
-
-    metadata: dict[str, str]
-    entries: dict[str, TensorEntry]
-    data: bytes
+    metadata: dict[str, str]  # the texts of the header, without the checksum
+    entries: dict[str, TensorEntry]  # the tensors by name
+    data: bytes  # the whole file
 
     def tensors(self) -> dict[str, Tensor]:
         """Return all tensors, on the CPU; their sizes are those of the file, which `unpack` has checked."""
@@ -97,13 +79,7 @@ def errors_of_file(kind: str, path: str | os.PathLike[str]) -> Iterator[None]:
 
 
 def pack(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
-    """Return the bytes of a file.
-
-    Raises
-    ------
-    InputError
-        A dtype has no code, or the header would be too long.
-    """
+    """Return the bytes of a file."""
     for name, tensor in tensors.items():
         if tensor.dtype not in _CODES:
             known = ", ".join(str(dtype).removeprefix("torch.") for dtype in _CODES)
@@ -140,13 +116,7 @@ def _checksum(table: Mapping[str, Any], metadata: Mapping[str, str], data: bytes
 
 
 def unpack(data: bytes) -> Container:
-    """Check a file from front to back; allocates nothing beyond a few times the size of the header.
-
-    Raises
-    ------
-    CheckpointError
-        The message is the second half of a sentence, "must ..., got ...".
-    """
+    """Check a file from front to back; allocates nothing beyond a few times the size of the header."""
     if not data:
         raise CheckpointError("must be a model saved by Edgewise, got an empty file")
     # A header of 896 bytes begins like a pickle of protocol 3, but for the zeros of its length.

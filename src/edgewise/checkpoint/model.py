@@ -103,7 +103,6 @@ def write(
     ...     read(path).extra
     {'inputs': ['length', 'width']}
     """
-    model, path = files.object_then_path(model, path, "edgewise.checkpoint.write")
     files.write_bytes(path, to_bytes(model, extra=extra, state=state))
 
 

@@ -30,13 +30,7 @@ _DTYPE_NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 
 
 def describe(model: Network) -> dict[str, Any]:
-    """Return the description of a network that `Description.build` reads, as plain JSON values.
-
-    Raises
-    ------
-    InputError
-        The module is no KAN or MLP, or its tensors are not those that its config implies.
-    """
+    """Return the description of a network that `Description.build` reads, as plain JSON values."""
     kind = type(model).__name__
     if kind not in _KINDS or type(model) is not _KINDS[kind][0]:
         raise InputError(
@@ -96,26 +90,13 @@ def layout(config: KANConfig | MLPConfig, dtype: torch.dtype) -> Layout:
 
 @dataclasses.dataclass(frozen=True)
 class Description:
-    """A checked description, read from a file.
+    """A checked description, read from a file."""
 
-    Parameters
-    ----------
-    kind : str
-        "KAN" or "MLP".
-    config : KANConfig or MLPConfig
-    dtype : torch.dtype
-        Of all parameters.
-    frozen : tuple of str
-        Names of the parameters that do not require a gradient.
-    finite : bool
-        Whether all numbers must be finite.
-    """
-
-    kind: str
+    kind: str  # "KAN" or "MLP"
     config: KANConfig | MLPConfig
-    dtype: torch.dtype
-    frozen: tuple[str, ...]
-    finite: bool
+    dtype: torch.dtype  # of all parameters
+    frozen: tuple[str, ...]  # names of the parameters that do not require a gradient
+    finite: bool  # whether all numbers must be finite
 
     def build(self, tensors: Mapping[str, Tensor], table: Mapping[str, Elementary]) -> Network:
         """Return the network with these tensors, whose names, dtypes and shapes `check_entries` has checked."""
@@ -160,13 +141,7 @@ class Description:
 
 
 def read_description(value: Any, tensor_count: int) -> Description:
-    """Check types and limits of a description; the number of tensors in the file bounds the number of layers.
-
-    Raises
-    ------
-    CheckpointError
-        The message is the second half of a sentence, "must ..., got ...".
-    """
+    """Check types and limits of a description; the number of tensors in the file bounds the number of layers."""
     keys = {"kind", "config", "dtype", "frozen", "finite"}
     if not isinstance(value, dict) or set(value) != keys:
         raise CheckpointError(f"must describe its network by {', '.join(sorted(keys))}, got something else")

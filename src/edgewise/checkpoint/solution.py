@@ -45,7 +45,6 @@ from edgewise.pde.structured.networks import EnrichedNetwork, TensorNetwork, Win
 
 # Fields of a `Solution` that are stored by their names.
 _FACTS = tuple(field.name for field in dataclasses.fields(Solution) if field.name not in ("model", "problem", "stages"))
-_LATER = {"trust"}  # facts that older files lack, which then have their default
 # Names of the parts of each kind of network.
 _PARTS = {
     "windows": {"axis", "ends", "windows"},
@@ -58,9 +57,9 @@ _PARTS = {
     "kan": {"description", "tensors"},
 }
 _OF_FUNCTIONS = dataclasses.fields(SingularFunctions)
-_MOST_EXPONENT = 1000  # of a singular function; a choice far above any solution, so that a forged file takes no time
+_MOST_EXPONENT = 1000  # of a singular function, far above any solution, so that a forged file takes no time
 _DTYPES = (torch.float64, torch.float32)
-_MOST_INPUTS = 1 << 16  # of a periodic layer; a choice far above any equation, so that a forged file takes no memory
+_MOST_INPUTS = 1 << 16  # of a periodic layer, far above any equation, so that a forged file takes no memory
 
 
 def save_solution(solution: Solution, path: str | os.PathLike[str]) -> None:
@@ -97,7 +96,6 @@ def save_solution(solution: Solution, path: str | os.PathLike[str]) -> None:
     >>> again.parameters == solution.parameters
     True
     """
-    solution, path = files.object_then_path(solution, path, "edgewise.checkpoint.save_solution")
     problem = solution.problem
     facts = {name: getattr(solution, name) for name in _FACTS} | {"stopped": str(solution.stopped)}
     tree = {
@@ -170,8 +168,8 @@ def solution_of(file: Container, problem: Collocation) -> Solution:
     _require(isinstance(fields, list) and isinstance(coordinates, list), "list its fields and coordinates")
     network = _decoded(tree["network"])
 
-    complete = isinstance(facts, dict) and set(facts) | _LATER == {*_FACTS, "stages"}
-    _require(complete and isinstance(facts.get("trust", ""), str), "describe how it was computed", "others")
+    complete = isinstance(facts, dict) and set(facts) == {*_FACTS, "stages"}
+    _require(complete and isinstance(facts["trust"], str), "describe how it was computed", "others")
     stages, unknowns = facts.pop("stages"), facts["unknowns"]
     names = {field.name for field in dataclasses.fields(Stage)}
     _require(isinstance(stages, list) and len(stages) > 0, "list its stages")
@@ -232,13 +230,7 @@ def _encoded(network: nn.Module) -> dict[str, Any]:
 
 
 def _decoded(tree: Any) -> nn.Module:
-    """Return the network that `_encoded` described.
-
-    Raises
-    ------
-    CheckpointError
-        The message is the second half of a sentence, "must ..., got ...".
-    """
+    """Return the network that `_encoded` described."""
     known = isinstance(tree, dict) and isinstance(tree.get("kind"), str) and tree["kind"] in _PARTS
     _require(known, f"contain a network of kind {', '.join(_PARTS)}", "another")
     parts = {name: value for name, value in tree.items() if name != "kind"}
@@ -309,21 +301,20 @@ def _decoded(tree: Any) -> nn.Module:
 def _tensor_network(degree: Any, periodic: Any, knots: Any, coef: Any) -> TensorNetwork:
     valid = isinstance(knots, list) and isinstance(periodic, list) and 0 < len(knots) == len(periodic)
     _require(valid and all(type(each) is bool for each in periodic), "have knots for each input", "others")
-    degrees = degree if isinstance(degree, tuple) else (degree,) * len(knots)  # one for all in files of version 0.2.0
-    _require(len(degrees) == len(knots), "have a degree for each input", "others")
-    for each in degrees:
+    _require(isinstance(degree, tuple) and len(degree) == len(knots), "have a degree for each input", "others")
+    for each in degree:
         _require_degree(each, MAX_PRODUCT_DEGREE)
     _require_numbers(coef, len(knots) + 1)
-    for line, repeats, degree, count in zip(knots, periodic, degrees, coef.shape, strict=False):
+    for line, repeats, own_degree, count in zip(knots, periodic, degree, coef.shape, strict=False):
         _require_numbers(line, 2)
-        in_order = bool((line.diff() >= 0).all() and (breakpoints_of(line, degree).diff() > 0).all())
+        in_order = bool((line.diff() >= 0).all() and (breakpoints_of(line, own_degree).diff() > 0).all())
         _require(in_order, "have increasing knots", "others")
         _require(len(line) == 1 and line.dtype == coef.dtype, "have knots like its coefficients", "others")
-        intervals = line.shape[1] - 2 * degree - 1
-        fits = intervals > 0 and count == intervals + (0 if repeats else degree)
+        intervals = line.shape[1] - 2 * own_degree - 1
+        fits = intervals > 0 and count == intervals + (0 if repeats else own_degree)
         _require(fits, "have as many coefficients as knots give", "others")
-    breakpoints = [breakpoints_of(line, degree)[0] for line, degree in zip(knots, degrees, strict=True)]
-    layer = TensorLayer(breakpoints, coef.shape[-1], degree=degrees, periodic=periodic)
+    breakpoints = [breakpoints_of(line, own_degree)[0] for line, own_degree in zip(knots, degree, strict=True)]
+    layer = TensorLayer(breakpoints, coef.shape[-1], degree=degree, periodic=periodic)
     layer.load_state_dict({"coef": coef} | {f"knots_{number}": line for number, line in enumerate(knots)})
     return TensorNetwork(layer)
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from edgewise.errors import CheckpointError, InputError
 
-MAX_DEPTH = 64  # a choice: optimiser states nest 5 deep; json's own limit is the interpreter's stack
+MAX_DEPTH = 64  # optimiser states nest 5 deep; json's own limit is the interpreter's stack
 
 # Matches from any quote on, closed or not, and never backtracks: linear time on hostile text.
 _STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
@@ -96,13 +96,7 @@ def encode(value: Any, what: str, tensors: dict[str, Tensor] | None, *, prefix: 
 
 
 def decode(value: Any, what: str, tensors: dict[str, Tensor]) -> Any:
-    """Return the value that `encode` wrote; takes each tensor in it out of `tensors`.
-
-    Raises
-    ------
-    CheckpointError
-        The value has a form that `encode` does not write.
-    """
+    """Return the value that `encode` wrote; takes each tensor in it out of `tensors`."""
 
     def inner(item: Any) -> Any:
         return decode(item, what, tensors)

@@ -66,11 +66,9 @@ def _fit(
     hidden: options.Hidden = None,
     grid_size: options.GridSize = None,
     effort: options.Effort = options.EffortName.normal,
-    budget: options.Budget = None,
     time_limit: options.TimeLimit = None,
     seed: options.Seed = 0,
     compare: options.Compare = options.CompareName.quick,
-    no_baselines: options.NoBaselines = False,
     formulas: options.FitFormulas = 20.0,
     resume: options.Resume = False,
     quiet: options.Quiet = False,
@@ -98,9 +96,8 @@ def _fit(
             hidden=hidden,
             grid_size=grid_size,
             effort=effort,
-            budget=budget,
             time_limit=time_limit,
-            compare="none" if no_baselines else compare,
+            compare=compare,
             formulas=formulas,
         )
         screen = Screen(quiet=quiet, json=json)
@@ -540,40 +537,3 @@ def _solve(
         screen, facts = Screen(quiet=quiet, json=json), run_facts("solve", job, equation=equation)
         with unfinished_run(out, facts, screen, resume=resume) as journal:
             run_solve(job, folder, screen, journal)
-
-
-@app.command(
-    "reproduce",
-    cls=Command,
-    epilog=_examples(
-        "edgewise reproduce --list",
-        "edgewise reproduce tables --quick",
-        "edgewise reproduce toy-functions --out results",
-        "edgewise reproduce --all --quick --out quick",
-        after="With --out every finished row is stored at once, and the same command continues where it stopped.",
-    ),
-)
-def _reproduce(
-    context: typer.Context,
-    name: options.Experiment = None,
-    list_names: options.ListNames = False,
-    all_names: options.AllNames = False,
-    quick: options.Quick = False,
-    out: options.OutResults = None,
-    seeds: options.Seeds = None,
-    seed: options.ExperimentSeed = 0,
-) -> None:
-    """Repeat an experiment whose results the documentation shows; this needs a clone of the repository."""
-    if name is None and not list_names and not all_names:
-        raise typer.BadParameter("give the name of an experiment, or --list or --all", param_hint="NAME")
-    with guard(context):
-        from edgewise.cli.reproduce import load_experiments_command
-        from edgewise.cli.terminal.console import Screen
-
-        command = load_experiments_command()
-        if list_names:
-            command.show_names(Screen())
-        elif all_names:
-            command.reproduce_all(Screen(), quick=quick, out=out or "reproduced", seeds=seeds, seed=seed)
-        else:
-            command.reproduce(name, Screen(), quick=quick, out=out, seeds=seeds, seed=seed)

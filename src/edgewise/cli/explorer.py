@@ -26,13 +26,7 @@ from edgewise.presentation import counted
 
 
 def open_session(written: Written, source: Source | None, edits: str | None, screen: Screen) -> Session:
-    """Open the model with its rows and the edits in a file; of the table of its fit, the test rows are held out.
-
-    Raises
-    ------
-    InputError
-        MODEL is not the model of a table or a network, or the table does not fit it.
-    """
+    """Open the model with its rows and the edits in a file; of the table of its fit, the test rows are held out."""
     if written.kind is not Kind.model:
         raise InputError(f"MODEL must be a model or a solution, got {written.file}, a {written.kind}")
     if source is None:
@@ -55,13 +49,7 @@ def open_session(written: Written, source: Source | None, edits: str | None, scr
 
 
 def show_solution(written: Written, page: str | None, port: int, screen: Screen, *, browser: bool) -> None:
-    """Show a solution of an equation: in one file, or by a server until Ctrl-C.
-
-    Raises
-    ------
-    InputError, FileError, CheckpointError
-        The solution cannot be opened without its equation, a file is damaged, or the page cannot be written.
-    """
+    """Show a solution of an equation: in one file, or by a server until Ctrl-C."""
     solution, facts = open_solution(written.file)
     shown = SolutionRequests(solution, facts)
     if page is None:

@@ -5,8 +5,13 @@
 `standard_error` and `paired_error` score predictions.
 """
 
-from edgewise.compare.advice import Advice, Branch, advise
-from edgewise.compare.baselines import BaselineResult, iterate_baselines, measures, paired_error, standard_error
+from typing import TYPE_CHECKING
+
+from edgewise.lazy import import_on_demand
+
+if TYPE_CHECKING:
+    from edgewise.compare.advice import Advice, Branch, advise
+    from edgewise.compare.baselines import BaselineResult, iterate_baselines, measures, paired_error, standard_error
 
 __all__ = [
     "Advice",
@@ -18,3 +23,5 @@ __all__ = [
     "paired_error",
     "standard_error",
 ]
+
+import_on_demand(__name__)

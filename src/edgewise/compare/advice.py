@@ -17,7 +17,7 @@ from edgewise.compare.baselines import iterate_baselines, measures, standard_err
 from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.nn.mlp import MLP
-from edgewise.outcomes import Progress, ProgressCallback, progress_callback
+from edgewise.outcomes import Progress, ProgressCallback, check_progress
 from edgewise.settings import ABOVE_ZERO
 from edgewise.tables.scaling import AffineScaling
 from edgewise.train.loop.fitting import fit
@@ -25,16 +25,16 @@ from edgewise.train.problems.classification import Classification
 from edgewise.train.problems.regression import Regression
 
 NEEDS = ("accuracy", "interpretability", "efficiency")
-MOST_ADVICE_ROWS = 2000  # most rows of the table that are used; a choice, to take about a minute
-# Share of the time limit that has passed when each model ends, at the latest. A choice: the KAN itself has the most,
-# and the rest is for reading it.
+MOST_ADVICE_ROWS = 2000  # most rows of the table that are used; they take about a minute
+# Share of the time limit that has passed when each model ends, at the latest: the KAN itself has the most, and the rest
+# is for reading it.
 KAN_END, ADDITIVE_END, HALF_END, SMALL_END, BASELINES_END = 0.35, 0.45, 0.6, 0.7, 0.95
 LEAST = 1e-3  # seconds that a model has when its time is over, since a limit is positive: one step, about
-TEST = 0.25  # share of them that is held out; a choice
-MLP_STARTS, MLP_STEPS, MLP_PATIENCE = 3, 200, 20  # of the MLP with as many parameters as the KAN; a choice
-MOST_INPUTS = 10  # inputs whose effects can be read one by one; a choice
-INFLUENCE_SHARE = 0.95  # share of the influence that these inputs must have; a choice
-NOTABLE_DIFFERENCE = 0.02  # smallest difference of two scores that matters, whatever its standard error; a choice
+TEST = 0.25  # share of them that is held out
+MLP_STARTS, MLP_STEPS, MLP_PATIENCE = 3, 200, 20  # of the MLP with as many parameters as the KAN
+MOST_INPUTS = 10  # inputs whose effects can be read one by one
+INFLUENCE_SHARE = 0.95  # share of the influence that these inputs must have
+NOTABLE_DIFFERENCE = 0.02  # smallest difference of two scores that matters, whatever its standard error
 SOURCE = "Liu et al., KAN: Kolmogorov-Arnold Networks (arXiv 2404.19756), figure 'Should I use KANs or MLPs?'"
 
 # Later results that weaken single branches of the guide.
@@ -210,7 +210,7 @@ def advise(
         raise InputError(f"task must be 'regression' or 'classification', got {task!r}")
     if time_limit is not None:
         check_number(time_limit, "time_limit", positive=True, of=" of seconds")
-    progress = progress_callback(progress, ("stage", "share"))
+    check_progress(progress)
     order = np.random.default_rng(seed).permutation(len(X))[:MOST_ADVICE_ROWS]
     held = max(5, round(TEST * len(order)))
     rows = Rows(X[order[held:]], y[order[held:]], X[order[:held]], y[order[:held]])
@@ -347,27 +347,13 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Scores of all models, and the answers of the guide that follow from them.
+    """Scores of all models, and the answers of the guide that follow from them."""
 
-    Parameters
-    ----------
-    models : dict of ModelScore
-        KAN, additive KAN, KAN on half the rows, small MLP, linear, MLP, boosting.
-    importance : ndarray of shape (d,)
-        Shares of the inputs in the predictions of the KAN.
-    strongest_pair : float
-        Strongest interaction of two inputs as a share of the variation.
-    rows : int
-        Training rows.
-    metric : str
-        "R²" or "accuracy".
-    """
-
-    models: dict[str, ModelScore]
-    importance: np.ndarray
-    strongest_pair: float
-    rows: int
-    metric: str
+    models: dict[str, ModelScore]  # KAN, additive KAN, KAN on half the rows, small MLP, linear, MLP, boosting
+    importance: np.ndarray  # (d,), shares of the inputs in the predictions of the KAN
+    strongest_pair: float  # strongest interaction of two inputs as a share of the variation
+    rows: int  # training rows
+    metric: str  # "R²" or "accuracy"
 
     @property
     def kan(self) -> ModelScore:
@@ -514,7 +500,7 @@ class Evidence:
             SMALL_MLP,
         )
         ratio = self.kan.seconds / max(self.mlp.seconds, 1e-9)
-        slower = ratio > 1.2  # a choice: smaller differences of wall time are not reproducible
+        slower = ratio > 1.2  # smaller differences of wall time are not reproducible
         fast = Branch(
             "efficiency",
             "Fast training wanted?",

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from edgewise.checks import check_options
 from edgewise.errors import InputError, missing_extra
-from edgewise.outcomes import Progress, ProgressCallback, progress_callback
+from edgewise.outcomes import Progress, ProgressCallback, check_progress
 
 try:
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
@@ -26,28 +26,28 @@ except ImportError as error:  # pragma: no cover - the environment of the tests 
     raise missing_extra("scikit-learn", "sklearn", "Comparing with other models") from error
 
 # Settings are chosen by five folds up to this number of rows x outputs; above, by a single part of one seventh, which
-# is certain enough and costs less. A choice.
+# is certain enough and costs less.
 FOLDS, CHEAP, HELD_BACK = 5, 2_000, 7
-FEWEST_ROWS = 10  # with fewer nothing can be held back, and the first setting of each model is taken; a choice
-RIDGE_STRENGTHS = tuple(10.0**k for k in range(-4, 5))  # strengths of ridge regression; a choice: where scores change
-LOGISTIC = (0.01, 0.1, 1.0, 10.0, 100.0)  # inverse strengths of logistic regression; a choice: where scores change
+FEWEST_ROWS = 10  # with fewer nothing can be held back, and the first setting of each model is taken
+RIDGE_STRENGTHS = tuple(10.0**k for k in range(-4, 5))  # strengths of ridge regression: where scores change
+LOGISTIC = (0.01, 0.1, 1.0, 10.0, 100.0)  # inverse strengths of logistic regression: where scores change
 MLP_SETTINGS = ({"alpha": 1e-4}, {"alpha": 1.0}, {"alpha": 10.0})  # weight decay: scikit-learn's default, and more
 # Without the l2 term the trees of rare classes diverge: on the knot table accuracy fell from 0.89 to 0.36 within 60
 # rounds; with it, accuracy still rose at 120.
 BOOSTING_SETTINGS = ({"max_leaf_nodes": 15, "l2_regularization": 1.0}, {"max_leaf_nodes": 6, "l2_regularization": 1.0})
 # Most epochs of the MLP; epochs (or rounds) between two evaluations; evaluations without improvement that end the
-# training of a setting. A choice.
+# training of a setting.
 EPOCHS, STRIDE, PATIENCE = 300, 5, 6
 # Most rows that the MLP and boosting are tuned and fitted on: at 200,000 rows they took six minutes each.
 MOST_TUNING_ROWS = 40_000
-# Most rounds of boosting with one output, and with several, where each round adds a tree per class. A choice.
+# Most rounds of boosting with one output, and with several, where each round adds a tree per class.
 BOOSTING_ROUNDS, BOOSTING_ROUNDS_OF_MANY = 300, 150
 
 # The sets of models to compare with. The quick one takes a second on a small table. An EBM is not in it: with its
 # defaults it took 182 seconds of CPU for 320 rows without noise (interpret 0.7.8).
 TUNED, QUICK = ("linear", "MLP", "boosting"), ("linear", "default boosting")
 FULL = (*TUNED, "EBM")
-# Wall seconds after which an EBM makes no further rounds. A choice: longer than it needs for most tables.
+# Wall seconds after which an EBM makes no further rounds: longer than it needs for most tables.
 EBM_SECONDS = 120.0
 # Work of the last training, on all rows, over that of a training without the rows that are held back, at most.
 ALL_ROWS = FOLDS / (FOLDS - 1)
@@ -102,29 +102,14 @@ class BaselineResult:
 
 
 class BaselineOptions(TypedDict, total=False):
-    """Keyword options of `iterate_baselines`.
+    """Keyword options of `iterate_baselines`."""
 
-    Parameters
-    ----------
-    seed : int, default 0
-        Seed of the folds and of the models.
-    models : sequence of str
-        The models in their order: `TUNED` (the default), `QUICK`, or `FULL`, the tuned ones and an EBM, which is left
-        out where the package interpret is not installed.
-    time_limit : float, optional
-        Wall seconds for all models together. Each has an equal share of what is left when it begins, and starts no
-        further epoch or round after it; a note then mentions it.
-
-    Examples
-    --------
-    >>> options: BaselineOptions = {"models": QUICK, "time_limit": 10.0}
-    >>> X = np.arange(20.0)[:, None]
-    >>> [one.name for one in iterate_baselines(X, X[:, 0], X, X[:, 0], task="regression", **options)]
-    ['linear', 'default boosting']
-    """
-
-    seed: int
+    seed: int  # seed of the folds and of the models
+    # the models in their order: `TUNED` (the default), `QUICK`, or `FULL`, the tuned ones and an EBM, which is left out
+    # where the package interpret is not installed
     models: Sequence[str]
+    # wall seconds for all models together. Each has an equal share of what is left when it begins, and starts no
+    # further epoch or round after it; a note then mentions it
     time_limit: float | None
 
 
@@ -180,7 +165,7 @@ def iterate_baselines(
     """
     check_options(iterate_baselines, options, BaselineOptions)
     seed, models, time_limit = options.get("seed", 0), options.get("models", TUNED), options.get("time_limit")
-    callback = progress_callback(progress, ("stage", "share"))
+    check_progress(progress)
     whole = SplitTable.checked(X_train, y_train, X_test, y_test, task, seed)
     end = time.perf_counter() + (math.inf if time_limit is None else time_limit)
     for number, name in enumerate(models):
@@ -193,8 +178,8 @@ def iterate_baselines(
         data = replace(whole, deadline=start + (end - start) / (len(models) - number))
 
         def report(share: float, name: str = name, start: float = start) -> None:
-            if callback is not None:
-                callback(Progress(name, share, seconds=time.perf_counter() - start))
+            if progress is not None:
+                progress(Progress(name, share, seconds=time.perf_counter() - start))
 
         report(0.0)
         if name in ("MLP", "boosting", "EBM") and len(data.X) > MOST_TUNING_ROWS:
@@ -308,36 +293,18 @@ def _influence(task: str, y: np.ndarray, prediction: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class SplitTable:
-    """Training and test rows of one split, with inputs standardised by the training rows.
+    """Training and test rows of one split, with inputs standardised by the training rows."""
 
-    Parameters
-    ----------
-    task : str
-        "regression" or "classification".
-    seed : int
-    X, X_test : ndarray of shape (N, d)
-    y : ndarray of shape (N,)
-        Training targets: codes of the classes, or standardised numbers.
-    y_test : ndarray of shape (N_test,)
-        Test targets as they came.
-    classes : ndarray of shape (C,)
-        Labels in ascending order; empty for regression.
-    shift, scale : float
-        Mean and standard deviation of the training targets.
-    deadline : float
-        Moment of `time.perf_counter` after which a learner begins no further step.
-    """
-
-    task: str
+    task: str  # "regression" or "classification"
     seed: int
-    X: np.ndarray
-    y: np.ndarray
+    X: np.ndarray  # (N, d)
+    y: np.ndarray  # (N,), training targets: codes of the classes, or standardised numbers
     X_test: np.ndarray
-    y_test: np.ndarray
-    classes: np.ndarray
-    shift: float
+    y_test: np.ndarray  # (N_test,), test targets as they came
+    classes: np.ndarray  # (C,), labels in ascending order; empty for regression
+    shift: float  # mean and standard deviation of the training targets
     scale: float
-    deadline: float = math.inf
+    deadline: float = math.inf  # moment of `time.perf_counter` after which a learner begins no further step
 
     @classmethod
     def checked(

@@ -44,8 +44,6 @@ KNOTS_ABOUT = (
     "slope Re(\u03bb/\u03bc) of the longitudinal and meridional translations \u03bb and \u03bc of the cusp, "
     "and |2\u03c3 \u2212 slope| is bounded by a constant times volume / (injectivity radius)\xb3 (A. Davies, "
     "A. Juh\xe1sz, M. Lackenby, N. Toma\u0161ev, arXiv 2111.15323).",
-    "The slope rule among the results is the least-squares line through that slope, rounded to the nearest even "
-    "number; it has two learned numbers.",
 )
 
 
@@ -120,13 +118,7 @@ def load_knots() -> Knots:
 
 
 def read_knots_csv(path: Path) -> Knots:
-    """Read a table with the columns of DeepMind's, gzipped or not; without a column `group` each row is a group.
-
-    Raises
-    ------
-    FileError
-        A column is missing, or a cell is not a number.
-    """
+    """Read a table with the columns of DeepMind's, gzipped or not; without a column `group` each row is a group."""
     opened = gzip.open if path.suffix == ".gz" else open
     with opened(path, "rt", encoding="utf-8", newline="") as file:
         header = file.readline().rstrip("\r\n").split(",")

@@ -8,21 +8,26 @@ them on a `LawProblem` and judges every expression on held-out rows; any generat
 `Stage` can join it.
 """
 
-from edgewise.discovery.curves import (
-    CurveModel,
-    CurveModelFitter,
-    Feature,
-    candidate_features,
-    candidate_formulas,
-    pruned,
-    relevant_inputs,
-    simple_products,
-    stepwise_sums,
-)
-from edgewise.discovery.decide import decided_front
-from edgewise.discovery.finder import find_formula
-from edgewise.discovery.least_squares import Link, least_squares_laws, possible_links
-from edgewise.discovery.problem import Clock, FormulaOptions, LawProblem, Reduction, Separation, Stage
+from typing import TYPE_CHECKING
+
+from edgewise.lazy import import_on_demand
+
+if TYPE_CHECKING:
+    from edgewise.discovery.curves import (
+        CurveModel,
+        CurveModelFitter,
+        Feature,
+        candidate_features,
+        candidate_formulas,
+        pruned,
+        relevant_inputs,
+        simple_products,
+        stepwise_sums,
+    )
+    from edgewise.discovery.decide import decided_front
+    from edgewise.discovery.finder import find_formula
+    from edgewise.discovery.least_squares import Link, least_squares_laws, possible_links
+    from edgewise.discovery.problem import Clock, FormulaOptions, LawProblem, Reduction, Separation, Stage
 
 __all__ = [
     "Clock",
@@ -46,3 +51,5 @@ __all__ = [
     "simple_products",
     "stepwise_sums",
 ]
+
+import_on_demand(__name__)

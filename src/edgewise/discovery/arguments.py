@@ -2,39 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from edgewise.discovery.knowledge.families import checked_groups
 from edgewise.discovery.knowledge.templates import read_template
-from edgewise.discovery.obedience import operators_of
-from edgewise.discovery.problem import ALL_OPERATORS, FormulaOptions
+from edgewise.discovery.problem import FormulaOptions
 from edgewise.discovery.reduction.dimensions import dimensional_symmetries
 from edgewise.errors import InputError
-from edgewise.formulas.curve_fits import expression_of
 from edgewise.formulas.expression import Expression, parse_expression
 from edgewise.formulas.formula import Formula
-from edgewise.nn.elementary import Elementary
 
 LEAST_ROWS = 20  # Rows of data, at least: fewer do not determine a curve.
 
 
 def checked_options(options: object, names: tuple[str, ...], rows: int) -> FormulaOptions:
-    """Options with guesses as expressions.
-
-    Raises
-    ------
-    InputError
-        An option does not fit the data.
-    """
+    """Options with guesses as expressions."""
     if options is None:
         return FormulaOptions()
-    if isinstance(options, Mapping) and all(isinstance(value, Elementary) for value in options.values()):
-        # the former argument `table` of `find_formula`: a table of functions
-        used = {name for row in options.values() for name in operators_of(expression_of(row))}
-        return FormulaOptions(operators=tuple(name for name in ALL_OPERATORS if name in used or name in "+-*/"))
     if not isinstance(options, FormulaOptions):
         raise InputError(f"options must be FormulaOptions, got {type(options).__name__}")
     unknown = [name for name in (*options.required, *(set(options.units) - {"y"})) if name not in names]
@@ -62,13 +48,7 @@ def checked_options(options: object, names: tuple[str, ...], rows: int) -> Formu
 def rows_with_weight(
     x: np.ndarray, y: np.ndarray, options: FormulaOptions
 ) -> tuple[np.ndarray, np.ndarray, FormulaOptions]:
-    """Rows of a weight above 0, x (N, d) and y (N,), with the options for them; all rows where there are no weights.
-
-    Raises
-    ------
-    InputError
-        They are too few.
-    """
+    """Rows of a weight above 0, x (N, d) and y (N,), with the options for them; all rows where there are no weights."""
     weights = options.weights
     if weights is None or np.all(weights):
         return x, y, options
@@ -92,13 +72,7 @@ def _expression(guess: object, names: tuple[str, ...]) -> Expression:
 
 
 def column_names(x: object) -> list[str] | None:
-    """Return the names of the columns of a frame of pandas, polars or pyarrow, None for other arrays.
-
-    Raises
-    ------
-    InputError
-        A column holds something else than numbers.
-    """
+    """Return the names of the columns of a frame of pandas, polars or pyarrow, None for other arrays."""
     columns = getattr(x, "column_names", getattr(x, "columns", None))
     if columns is None:
         return None
@@ -134,13 +108,7 @@ def _numbers(values: object, name: str) -> np.ndarray:
 
 
 def checked_data(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The inputs (N, inputs) and targets (N,) or (N, outputs) as finite numbers.
-
-    Raises
-    ------
-    InputError
-        They are none, or of other shapes.
-    """
+    """The inputs (N, inputs) and targets (N,) or (N, outputs) as finite numbers."""
     x, y = _numbers(x, "x"), _numbers(y, "y")
     if x.ndim != 2 or 0 in x.shape:
         raise InputError(f"x must have shape (N, inputs), got {x.shape}")

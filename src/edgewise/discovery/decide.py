@@ -46,8 +46,8 @@ from edgewise.formulas.formula import Formula
 from edgewise.formulas.front import LEAST_DECREASE, SIGNIFICANT_Z, Front, FrontEntry, price, with_scores
 from edgewise.settings import ABOVE_ZERO
 
-# Candidates that are shortened, at most, and the ratio of their held-out error to the smallest. Choices: the standard
-# error of the mean of 300 squares is 8 %, and parts that are missing may be found by no shortening.
+# Candidates that are shortened, at most, and the ratio of their held-out error to the smallest: the standard error of
+# the mean of 300 squares is 8 %, and parts that are missing may be found by no shortening.
 MOST_FINISHED, NEAR_THE_BEST = 8, 2.0
 FULL_STEPS = 60  # Levenberg-Marquardt steps of a fit, at most; one that has converged ends sooner.
 # Share of the variance below which a loss is exact: the square of `EXACT_ERROR`.

@@ -38,15 +38,14 @@ from edgewise.formulas.expression import (
     with_constants,
 )
 
-# A column is far from zero if its middle is at least this many times its range away. A choice: years of two centuries
-# are (1920 over 200), temperatures in kelvin over less than 60 degrees as well; there the largest value exceeds the
-# smallest by at most a fifth, so that logarithms and powers are nearly straight lines.
+# A column is far from zero if its middle is at least this many times its range away: years of two centuries are (1920
+# over 200), temperatures in kelvin over less than 60 degrees as well; there the largest value exceeds the smallest by
+# at most a fifth, so that logarithms and powers are nearly straight lines.
 FAR_FROM_ZERO = 5.0
-# Share of the variance of a function that a straight line of its argument leaves, at most, for the line to be tried.
-# A choice: such a curve is hardly seen in a plot.
+# Share of the variance of a function that a straight line of its argument leaves, at most, for the line to be tried:
+# such a curve is hardly seen in a plot.
 NEARLY_STRAIGHT = 0.01
-# Size of a term of a sum over the standard deviation of the sum, at most. A choice: with six printed digits the sum
-# keeps three.
+# Size of a term of a sum over the standard deviation of the sum, at most: with six printed digits the sum keeps three.
 LARGEST_CANCELLATION = 1e3
 
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from edgewise.checks import check_count, check_names, check_number
-from edgewise.deprecations import renamed_argument
 from edgewise.discovery.arguments import checked_data, checked_options, column_names, rows_with_weight
 from edgewise.discovery.curves.stage import curve_laws, simple_sums
 from edgewise.discovery.decide import decided_front
@@ -39,14 +38,14 @@ from edgewise.formulas.expression import Expression, Number
 from edgewise.formulas.front import Front
 from edgewise.formulas.printing import as_text
 from edgewise.model_selection.search.jobs import one_blas_thread
-from edgewise.outcomes import Progress, ProgressCallback, StopReason, progress_callback, reported
+from edgewise.outcomes import Progress, ProgressCallback, StopReason, check_progress, reported
 
-# Rows in which laws are looked for, and those by which they are decided, with the held-out ones. A choice: the time of
-# all stages is proportional to the first, and constants are known well enough from the second.
+# Rows in which laws are looked for, and those by which they are decided, with the held-out ones: the time of all stages
+# is proportional to the first, and constants are known well enough from the second.
 MOST_SEARCHED_ROWS, MOST_DECIDING_ROWS = 2000, 8000
-HELD_OUT = 0.3  # Share of the rows that no stage sees. A choice between fitting and judging.
-SEARCH_SHARE = 0.85  # Share of the time for the stages; the rest is for constants and shorter forms. A choice.
-MORE_SHARE = 0.3  # Share of the time that is left for expressions from elsewhere. A choice.
+HELD_OUT = 0.3  # Share of the rows that no stage sees.
+SEARCH_SHARE = 0.85  # Share of the time for the stages; the rest is for constants and shorter forms.
+MORE_SHARE = 0.3  # Share of the time that is left for expressions from elsewhere.
 TIME_LIMIT_MESSAGE = "The time limit ended the search."
 ALL_STAGES = Stages(
     first=(simple_sums,),
@@ -62,7 +61,6 @@ More = Callable[[LawProblem, Clock], Iterable[Expression]]
 """Expressions from elsewhere, such as a network; they are judged like those of the stages."""
 
 
-@renamed_argument("table", "options")
 def find_formula(
     x: np.ndarray,
     y: np.ndarray,
@@ -136,8 +134,8 @@ def find_formula(
     check_count(seed, "seed", 0)
     names = check_names(names, x.shape[1])
     options = checked_options(options, names, len(y))
-    callback = progress_callback(progress, ("stage", "share"))
-    with reported(callback, verbose, "find_formula") as report:
+    check_progress(progress)
+    with reported(progress, verbose, "find_formula") as report:
         limit = time_limit / (1 if y.ndim == 1 else y.shape[1])
         find = class_law if of_classes else _front
         fronts = (find(Search(x, column, names, options, limit, seed, report)) for column in np.atleast_2d(y.T))
@@ -162,13 +160,7 @@ def _front(search: Search) -> Front:
 
 
 def class_law(search: Search, log_odds: np.ndarray | None = None) -> Front:
-    """The front of formulas of the log-odds of y = 1, see `class_front`; `log_odds` (N,) of a model are the start.
-
-    Raises
-    ------
-    InputError
-        There is only one class, or a structure or groups, which are for numbers.
-    """
+    """The front of formulas of the log-odds of y = 1, see `class_front`; `log_odds` (N,) of a model are the start."""
     options, y = search.options, search.y
     if options.structure or options.groups is not None:
         raise InputError("options must have no structure and no groups where y has classes")

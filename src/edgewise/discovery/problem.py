@@ -17,13 +17,13 @@ from edgewise.errors import InputError
 from edgewise.formulas.expression import FUNCTIONS, Expression, evaluate
 from edgewise.outcomes import OnInterrupt, check_on_interrupt
 
-# The functions that a search uses unless the user names others. A choice: what textbooks of the sciences print.
-# Special functions such as besselj0 are used only on request.
+# The functions that a search uses unless the user names others: what textbooks of the sciences print. Special functions
+# such as besselj0 are used only on request.
 USUAL_FUNCTIONS = ("exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "asin", "acos", "atan", "sinh", "cosh", "abs")
 USUAL_OPERATORS = ("+", "-", "*", "/", "^", *USUAL_FUNCTIONS)
 ALL_OPERATORS = ("+", "-", "*", "/", "^", "sqrt", *FUNCTIONS)
-# Relative root mean square error on held-out rows below which an expression counts as exact. A choice: rounding of a
-# few operations in float64 is 1e-16 to 1e-12, and no measurement is as good.
+# Relative root mean square error on held-out rows below which an expression counts as exact: rounding of a few
+# operations in float64 is 1e-16 to 1e-12, and no measurement is as good.
 EXACT_ERROR = 1e-9
 
 
@@ -260,15 +260,9 @@ class Stage(Protocol):
 
 @dataclass(frozen=True)
 class NoiseEstimate:
-    """The part of a target that a smooth model does not explain.
+    """The part of a target that a smooth model does not explain."""
 
-    Parameters
-    ----------
-    relative : float
-        Root mean square noise over the standard deviation of the target.
-    """
-
-    relative: float
+    relative: float  # root mean square noise over the standard deviation of the target
 
 
 @dataclass(frozen=True)

@@ -5,16 +5,22 @@ explanations, export, error bars, and formulas (`fit_equations`). `edgewise.save
 them; this room's `storage` has the fields of such files.
 """
 
+from typing import TYPE_CHECKING
+
 from edgewise.errors import missing_extra
+from edgewise.lazy import import_on_demand
 
 try:
     import sklearn  # noqa: F401
 except ImportError as error:
     raise missing_extra("scikit-learn", "sklearn", "KANRegressor and KANClassifier") from error
 
-from edgewise.estimator.classifier import KANClassifier
-from edgewise.estimator.regressor import KANRegressor
-from edgewise.estimator.storage import load_estimator, save_estimator
-from edgewise.estimator.survival import KANSurvival
+if TYPE_CHECKING:
+    from edgewise.estimator.classifier import KANClassifier
+    from edgewise.estimator.regressor import KANRegressor
+    from edgewise.estimator.storage import load_estimator, save_estimator
+    from edgewise.estimator.survival import KANSurvival
 
 __all__ = ["KANClassifier", "KANRegressor", "KANSurvival", "load_estimator", "save_estimator"]
+
+import_on_demand(__name__)

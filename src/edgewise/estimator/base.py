@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from edgewise.checks import KnownKeywords, is_integer
-from edgewise.errors import InputError, warn_caller
+from edgewise.errors import InputError
 from edgewise.estimator.columns.batches import (
     NetworkRows,
     all_rows,
@@ -48,7 +48,7 @@ from edgewise.model_selection.search.records import SearchReport
 from edgewise.nn.model import KAN
 from edgewise.nn.prediction import predict_in_batches
 from edgewise.nn.trace import Trace
-from edgewise.outcomes import ProgressCallback, StopReason, check_on_interrupt, reported
+from edgewise.outcomes import ProgressCallback, StopReason, check_on_interrupt, check_progress, reported
 from edgewise.tables.scaling import AffineScaling
 from edgewise.train.loop.reports import FitReport
 from edgewise.train.loop.threads import one_thread
@@ -62,13 +62,12 @@ CLIP = 8.0
 # 442 rows of 10 columns two threads that wait actively took six times the CPU seconds of one, at 450,000 rows of 9
 # columns 1.7 times the CPU seconds and 1.5 times the wall time, since a search makes many short steps.
 ONE_THREAD_NUMBERS = 10**7
-# Rows up to which copies of rows are told apart one by one; tables of counts may have many more. A choice: a search
-# takes a fifth of them.
+# Rows up to which copies of rows are told apart one by one, five times as many as a search takes; tables of counts may
+# have many more.
 MOST_TOLD_APART = 100_000
-FARTHEST_INPUT = 1e100  # of scaled inputs; a choice: squares stay finite
+FARTHEST_INPUT = 1e100  # of scaled inputs: squares stay finite
 # Parameters that do not decide what passes over a table find.
 NO_RESULT = ("time_limit", "n_jobs", "on_interrupt", "warm_start", "progress", "verbose", "random_state")
-LOW_BUDGET = 0.05  # below which the former parameter `budget` means effort="low"; a choice
 WRITERS: dict[str, Callable[..., None]] = {".py": to_python, ".c": to_c, ".onnx": to_onnx, ".pt2": to_program}
 
 
@@ -110,7 +109,6 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         random_state: int | np.random.Generator | np.random.RandomState | None = 0,
         warm_start: bool = False,
         progress: ProgressCallback | None = None,
-        budget: float | None = None,
         verbose: bool | int = False,
         monotone: Mapping[str | int, int] | None = None,
         shape: Mapping[str | int, str] | None = None,
@@ -130,7 +128,6 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         self.random_state = random_state
         self.warm_start = warm_start
         self.progress = progress
-        self.budget = budget
         self.verbose = verbose
         self.monotone = monotone
         self.shape = shape
@@ -200,7 +197,10 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         """Check the parameters; return them as settings of the search, whose outputs the caller fills in."""
         hidden: tuple[int, ...] | None = None
         if not _is_auto(self.hidden):
-            nodes = self.hidden if isinstance(self.hidden, list | tuple) else (self.hidden,)
+            if isinstance(self.hidden, list | tuple):
+                nodes = self.hidden
+            else:
+                nodes = (self.hidden,)
             if not all(is_integer(count) and count > 0 for count in nodes):
                 raise InputError(f"hidden must be 'auto' or positive integers as 5 or (5, 3), got {self.hidden!r}")
             hidden = tuple(int(count) for count in nodes)
@@ -211,15 +211,11 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         strength = self.regularization
         if not (_is_auto(strength) or (_is_real(strength) and 0 <= strength < np.inf)):
             raise InputError(f"regularization must be 'auto' or a number of at least 0, got {strength!r}")
-        for name, value in (("budget", self.budget), ("time_limit", self.time_limit)):
-            if value is not None and not (_is_real(value) and 0 < value < np.inf):
-                raise InputError(f"{name} must be a positive number, got {value!r}")
-        effort = self.effort
-        if effort not in EFFORTS:
-            raise InputError(f"effort must be one of {', '.join(EFFORTS)}, got {effort!r}")
-        if self.budget is not None:
-            warn_caller("budget is replaced by effort='low', 'normal' or 'high'", DeprecationWarning)
-            effort = "low" if self.budget < LOW_BUDGET else "normal" if self.budget <= 1 else "high"
+        limit = self.time_limit
+        if limit is not None and not (_is_real(limit) and 0 < limit < np.inf):
+            raise InputError(f"time_limit must be a positive number, got {limit!r}")
+        if self.effort not in EFFORTS:
+            raise InputError(f"effort must be one of {', '.join(EFFORTS)}, got {self.effort!r}")
         if self.n_models is not None and not (is_integer(self.n_models) and self.n_models > 0):
             raise InputError(f"n_models must be None or a positive integer, got {self.n_models!r}")
         check_on_interrupt(self.on_interrupt)
@@ -227,19 +223,18 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
             raise InputError(f"warm_start must be True or False, got {self.warm_start!r}")
         if not isinstance(self.verbose, bool | np.bool_ | int | np.integer):
             raise InputError(f"verbose must be True, False or an integer, got {self.verbose!r}")
-        if self.progress is not None and not callable(self.progress):
-            raise InputError(f"progress must be a function of a Progress or None, got {self.progress!r}")
+        check_progress(self.progress)
         settings = SearchSettings(
             outputs=1,
             hidden=hidden,
             grid_size=None if _is_auto(self.grid_size) else int(self.grid_size),
             strength=None if _is_auto(strength) else float(strength),
             degree=None if _is_auto(self.degree) else int(self.degree),
-            effort=effort,
+            effort=self.effort,
             models=None if self.n_models is None else int(self.n_models),
             jobs=count_of_jobs(self.n_jobs),
             keep_interrupted=self.on_interrupt == "keep",
-            time_limit=None if self.time_limit is None else float(self.time_limit),
+            time_limit=None if limit is None else float(limit),
             began=time.perf_counter(),
             seed=_seed(self.random_state),
         )
@@ -297,7 +292,8 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
             )
             clock.stage = shape.describe()
             problem = problem_of(samples, settings)
-            outputs, seed = settings.outputs, settings.seed
+            outputs = settings.outputs
+            seed = settings.seed
             try:
                 trained = train_shape(
                     problem, shape, outputs=outputs, seed=seed, warm=self.model_, final=True, clock=clock
@@ -306,7 +302,8 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
                 if not settings.keep_interrupted:
                     raise KeyboardInterrupt from None
                 trained = interrupt.trained
-            bars, message = None, ""
+            bars = None
+            message = ""
             if settings.loss != "classes":
                 bars, message = network_error_bars(trained.model, samples, trained.penalty, None)
             ends = None
@@ -339,17 +336,25 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
             if sentence:
                 search = replace(result.search, sentences=(sentence, *result.search.sentences))
                 result = replace(result, search=search)
-        self.model_, self.report_, self.search_ = result.model, result.report, result.search
+        self.model_ = result.model
+        self.report_ = result.report
+        self.search_ = result.search
         self.input_limits_ = clip if result.limits is None else result.limits
         self._output_limits = result.output_limits
         self.n_iter_ = max(result.report.steps, 1)
-        self.inference_ = None if result.fitted is None else self._term_tests(result.fitted, samples)
+        if result.fitted is None:
+            self.inference_ = None
+        else:
+            self.inference_ = self._term_tests(result.fitted, samples)
         return result
 
     def _term_tests(self, fitted: Fitted, samples: Samples) -> AdditiveSummary | None:
         """Return the tests of the terms of an additive model, in units."""
         scaling = getattr(self, "target_scaling_", None)
-        target = (0.0, 1.0) if scaling is None else (float(scaling.shift[0]), float(scaling.scale[0]))
+        if scaling is None:
+            target = (0.0, 1.0)
+        else:
+            target = (float(scaling.shift[0]), float(scaling.scale[0]))
         return term_tests(fitted, samples, self.encoder_.feature_names, self.input_scaling_.scale, target)
 
     # From rows to outputs of the network
@@ -361,18 +366,7 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         return sum(p.numel() for p in self.model_.parameters() if p.requires_grad)
 
     def trace(self, X: Rows) -> Trace:
-        """Return the inputs and outputs of every edge.
-
-        Parameters
-        ----------
-        X : array-like or frame of shape (N, d)
-            Rows in the units of the training data; the edges receive scaled inputs, one for each of
-            `encoder_.feature_names`.
-
-        Returns
-        -------
-        Trace
-        """
+        """Return the inputs and outputs of every edge. Shapes: X (N, d)."""
         scaled = self._to_network(self._inputs(X))
         with torch.no_grad():
             return self.model_.trace(scaled)
@@ -386,7 +380,9 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
     def _network_output(self, X: np.ndarray) -> np.ndarray:
         """Return the outputs of the network, (N, out), for inputs that the encoder made, (N, p)."""
         outputs = predict_in_batches(self.model_, self._to_network(X)).numpy()
-        return outputs if self._output_limits is None else np.clip(outputs, *self._output_limits.T)
+        if self._output_limits is None:
+            return outputs
+        return np.clip(outputs, *self._output_limits.T)
 
     def _outputs(self, X: np.ndarray) -> np.ndarray:
         """Predict numbers or probabilities, (N, outputs), for inputs that the encoder made, (N, p)."""
@@ -397,40 +393,22 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
     def export(
         self, path: str | os.PathLike[str], *, names: Sequence[str] | None = None, outputs: Sequence[str] | None = None
     ) -> None:
-        """Write the model, scaling included, as a file that needs no Edgewise.
-
-        The ending of the path decides on the form. `.py` is a function `predict(x)` that needs NumPy only; `.c` is C99
-        with `void predict(const double *x, double *y)`; `.onnx` is for onnxruntime and others; `.pt2` is for
-        `torch.export.load`. Each takes rows (d,) or (N, d) like `predict` and returns numbers, or the probabilities in
-        the order of `classes_`, equal up to rounding, in float64.
-
-        Where the table has categories, dates or missing values, these take the inputs of the network, in the order of
-        `encoder_.feature_names`: 1 or 0 for `[city is Köln]`, the median for a missing number, days since the first for
-        a date. `.py` and `.c` also have a function `inputs` that makes them from a row of the table,
-        and `.py` a function `predict_rows` for rows as dictionaries. There a text that did not occur in training counts
-        as the most frequent level.
-
-        Parameters
-        ----------
-        path : path-like
-            Name of the file; an existing file is replaced as a whole.
-        names, outputs : sequence of str, optional
-            Names of inputs and outputs for a comment in .py and .c; if left out, those the estimator was fitted with.
-
-        Raises
-        ------
-        InputError
-            If the path has another ending.
-        FileError
-            If the file cannot be written.
-        MissingExtraError
-            If a package for .onnx is not installed.
-        """
+        """Write the model, scaling included, as a file that needs no Edgewise."""
+        # The ending of the path decides on the form. `.py` is a function `predict(x)` that needs NumPy only; `.c` is
+        # C99 with `void predict(const double *x, double *y)`; `.onnx` is for onnxruntime and others; `.pt2` is for
+        # `torch.export.load`. Each takes rows (d,) or (N, d) like `predict` and returns numbers, or the probabilities
+        # in the order of `classes_`, equal up to rounding, in float64.
+        # Where the table has categories, dates or missing values, these take the inputs of the network, in the order of
+        # `encoder_.feature_names`: 1 or 0 for `[city is Köln]`, the median for a missing number, days since the first
+        # for a date. `.py` and `.c` also have a function `inputs` that makes them from a row of the table, and `.py` a
+        # function `predict_rows` for rows as dictionaries. There a text that did not occur in training counts as the
+        # most frequent level.
         check_is_fitted(self)
         ending = Path(path).suffix.lower()
         if ending not in WRITERS:
             raise InputError(f"path must end in {', '.join(WRITERS)}, got {os.fspath(path)!r}")
-        classes, target = hasattr(self, "classes_"), getattr(self, "target_scaling_", None)
+        classes = hasattr(self, "classes_")
+        target = getattr(self, "target_scaling_", None)
         units = Units(
             self.input_scaling_.shift,
             self.input_scaling_.scale,
@@ -477,15 +455,19 @@ def canonical_rows(
     used = weight > 0
     columns = [x, y] if blocks is None else [x, y, blocks]
     # Adding 0.0 turns -0.0 into 0.0: the two are equal, so they must also sort alike.
-    rows, weight = np.column_stack(columns)[used] + 0.0, weight[used]
+    rows = np.column_stack(columns)[used] + 0.0
+    weight = weight[used]
     order = np.argsort(rows[:, 0], kind="stable")
     first = rows[order, 0]
     if (first[1:] == first[:-1]).any():  # by weight last, so that sums round alike in any order
         order = np.lexsort((weight, *rows.T[::-1]))
-    rows, weight = rows[order], weight[order]
+    rows = rows[order]
+    weight = weight[order]
     starts = np.flatnonzero(np.r_[True, (rows[1:] != rows[:-1]).any(axis=1)])
-    distinct, mass = rows[starts], np.add.reduceat(weight, starts)
-    inputs, targets = distinct[:, : x.shape[1]], distinct[:, x.shape[1] : x.shape[1] + y.shape[1]]
+    distinct = rows[starts]
+    mass = np.add.reduceat(weight, starts)
+    inputs = distinct[:, : x.shape[1]]
+    targets = distinct[:, x.shape[1] : x.shape[1] + y.shape[1]]
     # Whole weights count copies; other weights do not, so that each row given is one.
     copies = np.diff(starts, append=len(rows))
     if (weight % 1 == 0).all():

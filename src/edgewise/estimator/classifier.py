@@ -78,8 +78,6 @@ class KANClassifier(ClassifierMixin, KANEstimator):
     class_weight : None, "balanced" or dict, default=None
         Factor of the weights of the rows of each class; "balanced" gives each class the same total. With weights the
         probabilities are those of a population in which the classes have these shares.
-    budget : float, optional
-        Deprecated; see `effort`.
     verbose : bool or int, default=False
         Whether to show a line with the stage and the time on terminals and in notebooks. Stages are also logged under
         the name "edgewise".
@@ -175,8 +173,8 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         y : array-like of shape (N,)
             Labels of at least two classes.
         sample_weight : array-like of shape (N,), optional
-            Nonnegative weights. A whole number is the same as so many copies of the row; copies are further evidence on the
-            noise only where rows of equal inputs have different targets.
+            Nonnegative weights. A whole number is the same as so many copies of the row; copies are further evidence on
+            the noise only where rows of equal inputs have different targets.
         groups : array-like of shape (N,), optional
             Labels of groups of rows that depend on each other, such as a person or a place: no group is divided where
             candidates are compared and intervals calibrated.
@@ -252,7 +250,9 @@ class KANClassifier(ClassifierMixin, KANEstimator):
             For two classes the log-odds of the second one.
         """
         logits = self._logits(self._warned_codes(X))
-        return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
+        if logits.shape[1] == 2:
+            return logits[:, 1] - logits[:, 0]
+        return logits
 
     def fit_equations(
         self,
@@ -304,8 +304,12 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         check_is_fitted(self)
         check_number(time_limit, "time_limit", positive=True, of=" of seconds")
         logits = np.asarray(self.decision_function(X))
-        columns = logits[:, None] if logits.ndim == 1 else logits - logits.mean(1, keepdims=True)
-        rows, names = self._inputs(X), self._network_names(names)
+        if logits.ndim == 1:
+            columns = logits[:, None]
+        else:
+            columns = logits - logits.mean(1, keepdims=True)
+        rows = self._inputs(X)
+        names = self._network_names(names)
         limit = time_limit / columns.shape[1]
         if y is None:
             fronts = [table_front(rows, column, names, limit, options=options) for column in columns.T]
@@ -323,7 +327,10 @@ class KANClassifier(ClassifierMixin, KANEstimator):
                 class_front_of_table(rows, labels == label, names, limit, column, options)
                 for label, column in zip(of, odds, strict=True)
             ]
-        self.equations_ = fronts[0] if logits.ndim == 1 else dict(zip(self.classes_.tolist(), fronts, strict=True))
+        if logits.ndim == 1:
+            self.equations_ = fronts[0]
+        else:
+            self.equations_ = dict(zip(self.classes_.tolist(), fronts, strict=True))
         return self
 
     def predict_proba(self, X: Rows) -> np.ndarray:
@@ -374,7 +381,10 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         labels = column_or_1d(y)
         check_consistent_length(best, labels, sample_weight)
         # Not `accuracy_score`, which refuses classes that are numbers with decimals.
-        weights = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+        if sample_weight is None:
+            weights = None
+        else:
+            weights = np.asarray(sample_weight, dtype=np.float64)
         return float(np.average(labels == self.classes_[best], weights=weights))
 
     def _class_importance(self, classes: np.ndarray, codes: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
@@ -425,7 +435,10 @@ def _check_classes(labels: np.ndarray, count: int) -> None:
     rows = len(labels)
     numeric = labels.dtype.kind in "iuf"
     kind = "numbers" if numeric else "labels"
-    few = rows < MIN_ROWS_PER_NUMERIC_CLASS * count if numeric else rows < 2 * count
+    if numeric:
+        few = rows < MIN_ROWS_PER_NUMERIC_CLASS * count
+    else:
+        few = rows < 2 * count
     # Numbers with decimals are classes, such as doses of 0.5 and 1.5, if they repeat; scikit-learn refuses them all.
     fraction = labels.dtype.kind == "f" and bool((labels != np.floor(labels)).any())
     if few and (fraction or count > MAX_NUMERIC_CLASSES):

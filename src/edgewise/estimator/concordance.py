@@ -10,17 +10,12 @@ TIE = 1e-8  # risk scores that differ by no more are equal, as in scikit-surviva
 
 
 def concordance_index(event: np.ndarray, time: np.ndarray, risk: np.ndarray) -> float:
-    """Share of the comparable pairs of rows in which the row with the earlier event has the higher risk score [1]_.
-
-    Two rows are comparable if the earlier time is that of an event, or if the times are equal and one is an event and
-    the other censored. Pairs with equal risk scores count half, so that 0.5 is the value of scores without information.
-    All arrays are (N,); InputError where no two rows are comparable.
-
-    References
-    ----------
-    .. [1] F. E. Harrell, K. L. Lee and D. B. Mark, "Multivariable prognostic models", Statistics in Medicine 15 (1996),
-       361-387.
-    """
+    """Share of the comparable pairs of rows in which the row with the earlier event has the higher risk score [1]."""
+    # Two rows are comparable if the earlier time is that of an event, or if the times are equal and one is an event and
+    # the other censored. Pairs with equal risk scores count half, so that 0.5 is the value of scores without
+    # information. All arrays are (N,); InputError where no two rows are comparable.
+    # [1] F. E. Harrell, K. L. Lee and D. B. Mark, "Multivariable prognostic models", Statistics in Medicine 15 (1996),
+    # 361-387.
     levels = np.cumsum(np.r_[False, np.diff(np.sort(risk)) > TIE])
     rank = np.empty(len(risk), dtype=np.int64)
     rank[np.argsort(risk, kind="stable")] = levels

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from edgewise.plot.themes import Theme
     from edgewise.report import Report
 
-SUMMARY_INPUTS = 30  # inputs in a summary, those that move the prediction most (a choice)
-SUMMARY_TERMS = 40  # terms whose tests a summary shows, those with the smallest p-values (a choice)
+SUMMARY_INPUTS = 30  # inputs in a summary, those that move the prediction most
+SUMMARY_TERMS = 40  # terms whose tests a summary shows, those with the smallest p-values
 CLASS_CURVES = 6  # classes up to which each has a curve; beyond, numeric classes are shown by their expected value
 BAND_WIDTH = 2.0  # half width of bands in standard deviations: about 95 % for normal errors
 TESTS_TEXT = "Tests of the terms; p-values are approximate, those of pairs too small, because the same rows chose them."
@@ -41,30 +41,15 @@ BAND_TEXT = "band: two standard errors of the curve, about 95 %"
 
 @dataclass(frozen=True)
 class ModelSummary:
-    """A model in a short table, from `KANRegressor.summary`; `print` and a notebook show it.
+    """A model in a short table, from `KANRegressor.summary`; `print` and a notebook show it."""
 
-    Parameters
-    ----------
-    title : str
-        The kind of model and its target.
-    facts : tuple of (str, str)
-        Names and texts: shape, score and the like.
-    terms : tuple of tuple of str
-        For each input its name, the mean size of its contribution, its share, and its shape in words.
-    notes : tuple of str
-        Sentences below the table.
-    tests : AdditiveSummary, optional
-        Tests of the terms of an additive model.
-    effect : str
-        Title of the column of shapes, which names what rises or falls.
-    """
-
-    title: str
-    facts: tuple[tuple[str, str], ...]
+    title: str  # the kind of model and its target
+    facts: tuple[tuple[str, str], ...]  # names and texts: shape, score and the like
+    # for each input its name, the mean size of its contribution, its share, and its shape in words
     terms: tuple[tuple[str, str, str, str], ...]
-    notes: tuple[str, ...]
-    tests: AdditiveSummary | None = None
-    effect: str = "effect"
+    notes: tuple[str, ...]  # sentences below the table
+    tests: AdditiveSummary | None = None  # tests of the terms of an additive model
+    effect: str = "effect"  # title of the column of shapes, which names what rises or falls
 
     @property
     def _head(self) -> tuple[str, str, str, str]:
@@ -110,41 +95,7 @@ class EstimatorDisplay(RowExplainer):
         *,
         theme: Theme = "light",
     ) -> Figure:
-        """Draw the network, or the effect of one input or of a pair of inputs on the prediction.
-
-        Parameters
-        ----------
-        name : str or int, or a pair of them, optional
-            An input by its name or number, or two inputs `("age", "income")` together; the whole network if left out.
-        X : array-like or frame of shape (N, d), optional
-            Rows that decide ranges and averages; `background_`, which has the distribution of each training column, if
-            left out.
-        theme : {"light", "dark", "print"}
-            Colours of the figure in a notebook and in files.
-
-        Returns
-        -------
-        edgewise.plot.style.Figure
-            Appears in a notebook; `edgewise.plot.save(figure, "figure.svg")` writes it. The network shows the learned
-            function on every edge. The effect of a number is a curve in the unit of the target, with a band and the
-            data below it; that of a category has one bar for each level; that of a pair is a map, with its part
-            beyond the sum of two curves at the right, see `edgewise.plot.pair_map`.
-
-        Raises
-        ------
-        InputError
-            If there is no such input.
-        MissingExtraError
-            If matplotlib is not installed.
-
-        Examples
-        --------
-        >>> from edgewise import KANRegressor
-        >>> X = np.linspace(0, 1, 41)[:, None]
-        >>> model = KANRegressor(hidden=(), grid_size=3, regularization=1e-6).fit(X, 2 * X[:, 0])
-        >>> bool(model.plot(0).axes[0].get_xlim()[0] < 0.1)
-        True
-        """
+        """Draw the network, or the effect of one input or of a pair of inputs on the prediction. Shapes: X (N, d)."""
         from edgewise.plot import effect_curves, network_diagram, pair_map
 
         check_is_fitted(self)
@@ -155,30 +106,7 @@ class EstimatorDisplay(RowExplainer):
         return _themed(effect_curves(self, X, inputs=[name]), theme)
 
     def plot_effects(self, X: ArrayLike | None = None, *, max_inputs: int = 9, theme: Theme = "light") -> Figure:
-        """Draw the effects of the inputs that move the prediction most, the strongest first.
-
-        Parameters
-        ----------
-        X : array-like or frame of shape (N, d), optional
-            As in `plot`.
-        max_inputs : int
-            Largest number of inputs.
-        theme : {"light", "dark", "print"}
-            Colours.
-
-        Returns
-        -------
-        edgewise.plot.style.Figure
-            One panel for each input, see `edgewise.plot.effect_curves`.
-
-        Examples
-        --------
-        >>> from edgewise import KANRegressor
-        >>> X = np.random.default_rng(0).uniform(-1, 1, (60, 2))
-        >>> model = KANRegressor(hidden=(), grid_size=3, regularization=1e-6).fit(X, X[:, 0] + 3 * X[:, 1])
-        >>> [axes.get_title(loc="left") for axes in model.plot_effects().axes]
-        ['x2', 'x1']
-        """
+        """Draw the effects of the inputs that move the prediction most, the strongest first. Shapes: X (N, d)."""
         from edgewise.plot import effect_curves
 
         check_is_fitted(self)
@@ -187,27 +115,10 @@ class EstimatorDisplay(RowExplainer):
     def summary(self, X: ArrayLike | None = None) -> ModelSummary:
         """Summarise the model: shape, score, what each input does to the prediction, and tests of the terms.
 
-        Effective degrees of freedom, statistics and p-values of the terms are known for additive models, with or
-        without pairs; see `summarise` in `edgewise.model_selection.additive`.
-
-        Parameters
-        ----------
-        X : array-like or frame of shape (N, d), optional
-            As in `plot`.
-
-        Returns
-        -------
-        ModelSummary
-            `print` and a notebook show it as a table.
-
-        Examples
-        --------
-        >>> from edgewise import KANRegressor
-        >>> X = np.random.default_rng(0).uniform(-1, 1, (60, 2))
-        >>> model = KANRegressor(hidden=(), grid_size=3, regularization=1e-6).fit(X, X[:, 0] + 3 * X[:, 1])
-        >>> [(name, effect) for name, _, _, effect in model.summary().terms]
-        [('x2', 'rises'), ('x1', 'rises')]
+        Shapes: X (N, d).
         """
+        # Effective degrees of freedom, statistics and p-values of the terms are known for additive models, with or
+        # without pairs; see `summarise` in `edgewise.model_selection.additive`.
         short = self._short_table(X)
         tests, note = self._shown_tests()
         return replace(short, tests=tests, notes=(*short.notes, *([note] if note else [])))
@@ -265,38 +176,7 @@ class EstimatorDisplay(RowExplainer):
         *,
         title: str | None = None,
     ) -> Report:
-        """Report about the model on one page: what was learned, how good it is, and what to distrust.
-
-        Parameters
-        ----------
-        path : path-like, optional
-            HTML file to write; it needs no other file and no network.
-        X, y : array-like, optional
-            Rows with their targets that were not used in training. With them the report has their score and compares
-            predictions with observations.
-        title : str, optional
-            Heading of the page.
-
-        Returns
-        -------
-        edgewise.report.Report
-            Appears in a notebook; `report.save(path)` writes it.
-
-        Raises
-        ------
-        InputError
-            If only one of X and y is given, or `path` is no name of a file.
-        FileError
-            If the file cannot be written.
-
-        Examples
-        --------
-        >>> from edgewise import KANRegressor
-        >>> X = np.random.default_rng(0).uniform(-1, 1, (60, 2))
-        >>> model = KANRegressor(hidden=(), grid_size=3, regularization=1e-6).fit(X, X[:, 0] + 3 * X[:, 1])
-        >>> model.report()
-        <Report "KANRegressor of y from 2 inputs"; report.save("report.html") writes it to a file>
-        """
+        """Report about the model on one page: what was learned, how good it is, and what to distrust."""
         from edgewise.estimator.reporting import model_report
 
         check_is_fitted(self)
@@ -311,29 +191,7 @@ class EstimatorDisplay(RowExplainer):
     # Views for `edgewise.plot`
 
     def explore(self, X: Any = None, y: Any = None, *, held_out: float | Sequence[int] = 0.2, seed: int = 0) -> Any:
-        """Show the model in a notebook, to be read, queried and edited by hand.
-
-        Parameters
-        ----------
-        X, y : optional
-            Rows and targets that judge the edits, as for `fit`; best rows that the fit has not seen.
-        held_out : float or sequence of int
-            Share of the rows that are held out, which refits never see, or their positions.
-        seed : int
-            Seed of that choice.
-
-        Returns
-        -------
-        anywidget.AnyWidget
-            Its attribute `session` is an `edgewise.explore.Session`, whose `model` is the edited model.
-
-        Raises
-        ------
-        InputError
-            An argument is not as above.
-        MissingExtraError
-            The extra `explore` is not installed.
-        """
+        """Show the model in a notebook, to be read, queried and edited by hand."""
         # The one import upwards: the page knows estimators, and this method is where users look for it.
         from edgewise.explore.page.widget import explorer_widget
         from edgewise.explore.session import Session
@@ -341,17 +199,7 @@ class EstimatorDisplay(RowExplainer):
         return explorer_widget(Session(self, X, y, held_out=held_out, seed=seed))
 
     def network_view(self, X: Any = None) -> NetworkView:
-        """Return what figures of the network need: a trace of rows X, names, units and error bars.
-
-        Parameters
-        ----------
-        X : array-like or frame of shape (N, d), optional
-            As in `plot`.
-
-        Returns
-        -------
-        edgewise.plot.network.views.NetworkView
-        """
+        """Return what figures of the network need: a trace of rows X, names, units and error bars. Shapes: X (N, d)."""
         from edgewise.plot.network.views import NetworkView
 
         me: Any = self
@@ -413,18 +261,10 @@ class EstimatorDisplay(RowExplainer):
     def prediction_view(self, X: Any = None) -> PredictionView:
         """Return what figures of effects need: the prediction as a function of the columns, with rows X.
 
-        Shown is the prediction; for two classes the probability of the second one, for more the probability of each,
-        and for more than six numeric classes their expected value.
-
-        Parameters
-        ----------
-        X : array-like or frame of shape (N, d), optional
-            As in `plot`.
-
-        Returns
-        -------
-        edgewise.plot.network.views.PredictionView
+        Shapes: X (N, d).
         """
+        # Shown is the prediction; for two classes the probability of the second one, for more the probability of each,
+        # and for more than six numeric classes their expected value.
         from edgewise.plot.network.views import PredictionView
 
         limits = (0.0, 1.0) if hasattr(self, "classes_") else None

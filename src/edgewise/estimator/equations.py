@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from edgewise.estimator.regressor import KANRegressor
 
 FEWEST = 20  # rows that a search needs
-NETWORK_SHARE = 0.2  # share of the time that must be left for the network; a choice
-MOST_EDGES = 16  # edges of a network that is turned into a formula edge by edge; a choice
+NETWORK_SHARE = 0.2  # share of the time that must be left for the network
+MOST_EDGES = 16  # edges of a network that is turned into a formula edge by edge
 
 
 def table_front(
@@ -174,7 +174,7 @@ def _network_formulas(
     edges = sum(int(mask.sum()) for mask in live_edges(estimator.model_))
     if edges > 8 * MOST_EDGES:
         return [], f"The network has {edges} edges, too many to be read one by one as a formula."
-    smaller = prune(estimator.model_, problem)
+    smaller, _ = prune(estimator.model_, problem)
     edges = sum(int(mask.sum()) for mask in live_edges(smaller))
     if edges > MOST_EDGES:
         message = f"The network, pruned to {edges} edges, has too many to be read one by one as a formula."

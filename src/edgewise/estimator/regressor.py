@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from statistics import NormalDist
@@ -76,8 +75,6 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         Let `fit` continue from the present network, with its scaling, if its shape is given and suits the new data.
     progress : callable, optional
         Receives a `Progress` after every step. It is not pickled.
-    budget : float, optional
-        Deprecated; see `effort`.
     verbose : bool or int, default=False
         Whether to show a line with the stage and the time on terminals and in notebooks. Stages are also logged under
         the name "edgewise".
@@ -187,7 +184,6 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         random_state: int | np.random.Generator | np.random.RandomState | None = 0,
         warm_start: bool = False,
         progress: ProgressCallback | None = None,
-        budget: float | None = None,
         verbose: bool | int = False,
         monotone: Mapping[str | int, int] | None = None,
         shape: Mapping[str | int, str] | None = None,
@@ -208,7 +204,6 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
             random_state,
             warm_start,
             progress,
-            budget,
             verbose,
             monotone,
             shape,
@@ -236,8 +231,8 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         y : array-like of shape (N,) or (N, out)
             Finite targets.
         sample_weight : array-like of shape (N,), optional
-            Nonnegative weights. A whole number is the same as so many copies of the row; copies are further evidence on the
-            noise only where rows of equal inputs have different targets.
+            Nonnegative weights. A whole number is the same as so many copies of the row; copies are further evidence on
+            the noise only where rows of equal inputs have different targets.
         groups : array-like of shape (N,), optional
             Labels of groups of rows that depend on each other, such as a person or a place: no group is divided where
             candidates are compared and intervals calibrated.
@@ -269,13 +264,15 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
             self.target_scaling_ = standardisation(targets, weight)
             if self.loss.partition(":")[0] not in STANDARDISED:
                 self.target_scaling_ = AffineScaling(np.zeros(1), np.ones(1))
-        shift, scale = self.target_scaling_.shift, self.target_scaling_.scale
+        shift = self.target_scaling_.shift
+        scale = self.target_scaling_.scale
         y = self.target_scaling_.transform(targets)
         samples = Samples(x, y, weight, float(shift[0] / scale[0]), float(scale[0]), blocks=block)
         settings = self._with_knowledge(replace(settings, outputs=outputs), self._network_bounds())
         result = self._train(samples, settings, warm)
         self.error_bars_, self.error_bars_message_ = result.error_bars, result.message
-        self.link_, self._exponent = "identity", None
+        self.link_ = "identity"
+        self._exponent = None
         if result.log_link:
             unit = np.log(scale)
             self.link_, self.target_scaling_ = "log", AffineScaling(unit, np.ones(1))
@@ -298,7 +295,8 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
             if high is not None and high <= 0:
                 raise InputError(f"bounds must have a positive end for the loss {self.loss!r}, got {self.bounds!r}")
             return (math.log(low) if low is not None and low > 0 else None), (None if high is None else math.log(high))
-        shift, scale = float(self.target_scaling_.shift[0]), float(self.target_scaling_.scale[0])
+        shift = float(self.target_scaling_.shift[0])
+        scale = float(self.target_scaling_.scale[0])
         return None if low is None else (low - shift) / scale, None if high is None else (high - shift) / scale
 
     def predict(self, X: Rows, return_std: bool = False) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
@@ -370,10 +368,12 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         InputError
             If the model has no error bars, or `level` is not in (0, 1) or higher than the number of rows allows.
         """
-        codes, bars = self._warned_codes(X), self._error_bars()
+        codes = self._warned_codes(X)
+        bars = self._error_bars()
 
         def width(rows: np.ndarray) -> np.ndarray:
-            x, unclipped = self._to_network(rows), self._to_network(rows, clipped=False)
+            x = self._to_network(rows)
+            unclipped = self._to_network(rows, clipped=False)
             return bars.half_width(self.model_, x, level, unclipped=unclipped).numpy()
 
         width(self.encoder_.inputs_of(codes[:1]))  # checks the level
@@ -385,7 +385,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         """Predict a pointwise confidence band for the mean of y.
 
         The function lies within the band for a share `level` of X, if the network can express it: on average over fits,
-        and less reliably for a single fit (`edgewise reproduce noise` measures both).
+        and less reliably for a single fit (`python -m edgewise_experiments noise` measures both).
 
         Parameters
         ----------
@@ -439,13 +439,6 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
             raise NotFittedError("there are no equations yet: call fit_equations(X, y) first")
         return super().__getattr__(name)
 
-    @property
-    def error_bars_said_(self) -> str:
-        """Former name of `error_bars_message_`."""
-        message = "KANRegressor.error_bars_said_ is now KANRegressor.error_bars_message_"
-        warnings.warn(message, DeprecationWarning, stacklevel=2)
-        return self.error_bars_message_
-
     def fit_equations(
         self,
         X: Rows,
@@ -487,7 +480,8 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         """
         check_is_fitted(self)
         check_number(time_limit, "time_limit", positive=True, of=" of seconds")
-        rows, target = self._inputs(X), self._predicted(self._codes(X)) if y is None else y
+        rows = self._inputs(X)
+        target = self._predicted(self._codes(X)) if y is None else y
         self.equations_ = fronts_of_outputs(self, rows, target, self._network_names(names), time_limit, options)
         return self
 
@@ -554,7 +548,9 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         """Outputs of the network (N, out) in the units of y; an exponential stays within the range of the fit."""
         with np.errstate(over="ignore"):  # targets near the largest float64 become infinite
             y = self.target_scaling_.inverse(output)
-            return y if self._exponent is None else np.exp(np.clip(y, *self._exponent))
+            if self._exponent is None:
+                return y
+            return np.exp(np.clip(y, *self._exponent))
 
     def _interval(self, codes: np.ndarray, half: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         output = self._averaged(codes, self._network_output)
@@ -563,7 +559,8 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         with np.errstate(over="ignore"):
             low, high = (self.target_scaling_.inverse(end) for end in (output - half, output + half))
             if self._exponent is not None:
-                low, high = np.exp(low), np.exp(high)
+                low = np.exp(low)
+                high = np.exp(high)
         return self._like_y(low), self._like_y(high)
 
     def _error_bars(self) -> ErrorBars:
@@ -576,7 +573,8 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         bars = self._error_bars()
 
         def deviation(rows: np.ndarray) -> np.ndarray:
-            x, unclipped = self._to_network(rows), self._to_network(rows, clipped=False)
+            x = self._to_network(rows)
+            unclipped = self._to_network(rows, clipped=False)
             return bars.std(self.model_, x, noise=noise, unclipped=unclipped).numpy()
 
         return self._with_spread(codes, deviation)
@@ -588,8 +586,10 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         """
         result = deviation(self.encoder_.inputs_of(codes))
         for rows, several in self._completions(codes):
-            inputs, shape = self.encoder_.inputs_of(several), (len(rows), len(self.background_), -1)
-            means, own = self._network_output(inputs).reshape(shape), deviation(inputs).reshape(shape)
+            inputs = self.encoder_.inputs_of(several)
+            shape = (len(rows), len(self.background_), -1)
+            means = self._network_output(inputs).reshape(shape)
+            own = deviation(inputs).reshape(shape)
             result[rows] = np.sqrt((own**2).mean(axis=1) + means.var(axis=1))
         return result
 

@@ -44,12 +44,12 @@ if TYPE_CHECKING:
     from edgewise.estimator.display import EstimatorDisplay
     from edgewise.tables.columns import CategoryInput, NumberInput
 
-SHOWN_INPUTS = 20  # inputs in the table of a report (a choice)
-EFFECTS = 9  # panels of the figure of effects (a choice: three rows)
-CLASS_FOLDS = 12  # classes with a fold of their own (a choice: each has two figures)
-TABLE_CLASSES = 40  # classes in the tables of a report (a choice: larger tables are not readable)
+SHOWN_INPUTS = 20  # inputs in the table of a report
+EFFECTS = 9  # panels of the figure of effects (three rows)
+CLASS_FOLDS = 12  # classes with a fold of their own (each has two figures)
+TABLE_CLASSES = 40  # classes in the tables of a report (larger tables are not readable)
 INTERVAL_LEVEL = 0.9  # of the intervals whose coverage a report states, as `edgewise fit` does
-FEWEST_STEPS = 3  # of a training that is drawn (a choice: fewer are no curve)
+FEWEST_STEPS = 3  # of a training that is drawn (fewer are no curve)
 HELD_OUT_TEXT = (
     "No test rows were given. The score is that on the held-out rows by which the model was chosen, so it may be a "
     "little too good; report(X=X, y=y) has the score on other rows."
@@ -69,7 +69,7 @@ WITHOUT_ROWS = {
     "others. Dots are stronger in colour where the value of a number is higher; categories are grey. The contributions "
     "and the mean add up to the prediction (Shapley values by sampling).",
 }
-ALIKE = 0.9  # correlation from which on two inputs are called nearly the same (a choice)
+ALIKE = 0.9  # correlation from which on two inputs are called nearly the same
 
 
 def model_report(model: EstimatorDisplay, X: ArrayLike | None, y: ArrayLike | None, title: str | None) -> Report:
@@ -98,7 +98,9 @@ def model_report(model: EstimatorDisplay, X: ArrayLike | None, y: ArrayLike | No
         training["end of the training"] = me.report_.message
     if message := getattr(model, "error_bars_message_", ""):
         training["error bars"] = message
-    known = {} if me.training_rows_ is None else {"training": me.training_rows_}
+    split = {"training": me.training_rows_}
+    if y is not None:
+        split["test"] = len(codes)
     score: dict[str, Any] = {
         "models": [] if y is None else [_scored(model, X, y)],
         "score_name": "accuracy" if classes else "R²" if hasattr(model, "target_scaling_") else "concordance",
@@ -130,7 +132,7 @@ def model_report(model: EstimatorDisplay, X: ArrayLike | None, y: ArrayLike | No
             *network_figures(model, X),
         ],
         data={"target": target, "inputs": count},
-        split=known if y is None else {**known, "test": len(codes)},
+        split=split,
         notes=list(me.encoder_.notes),
         training=training,
         versions=package_versions(),
@@ -378,17 +380,8 @@ def error_sentences(rmse: float, target: str, covered: float | None) -> list[str
 
 
 def r2_with_error(observed: np.ndarray, predicted: np.ndarray) -> tuple[float, float]:
-    """Return R² and its standard error by the delta method.
-
-    Parameters
-    ----------
-    observed, predicted : ndarray
-        (n,) or (n, outputs); the mean of R² over several outputs.
-
-    References
-    ----------
-    A. van der Vaart, Asymptotic Statistics, Cambridge 1998, chapter 3: the influence of a row on a ratio of means.
-    """
+    """Return R² and its standard error by the delta method. Shapes: observed, predicted (n,)."""
+    # A. van der Vaart, Asymptotic Statistics, Cambridge 1998, chapter 3: the influence of a row on a ratio of means.
     observed, predicted = (values.reshape(len(values), -1) for values in (observed, predicted))
     squares = (observed - predicted) ** 2
     spread = (observed - observed.mean(0)) ** 2

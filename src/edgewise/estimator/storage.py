@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from edgewise import checkpoint, files
+from edgewise import checkpoint
 from edgewise.errors import CheckpointError, InputError
 from edgewise.estimator.base import KANEstimator
 from edgewise.estimator.classifier import KANClassifier
@@ -26,7 +26,6 @@ from edgewise.estimator.survival import KANSurvival
 from edgewise.formulas.serialisation import front_fields, front_from_fields
 from edgewise.model_selection.additive import AdditiveSummary
 from edgewise.model_selection.automatic import family_of
-from edgewise.model_selection.fixed_shape import FixedShape
 from edgewise.model_selection.search.records import SearchReport, Trial
 from edgewise.nn.model import KAN
 from edgewise.outcomes import StopReason
@@ -48,11 +47,9 @@ PARAMETERS = (
     "random_state",
     "warm_start",
 )
-FORMER_CLIP = 8.0  # to which files without limits of the inputs clip
 CLASS_KINDS = "biufUO"  # kinds of numpy's dtypes that classes may have: numbers, text, and objects that are these
-SHOWN_FACTS = 400  # characters of the facts that are shown in full; a choice
-LONGEST_CLASS = 4096  # characters; a choice, so that a damaged file cannot make numpy reserve a lot of memory
-NO_ERROR_BARS = "There are no error bars: the model file was written by an Edgewise that made none."
+SHOWN_FACTS = 400  # characters of the facts that are shown in full
+LONGEST_CLASS = 4096  # characters, so that a damaged file cannot make numpy reserve a lot of memory
 
 
 def save_estimator(
@@ -93,7 +90,6 @@ def save_estimator(
     >>> bool((again.predict(x) == estimator.predict(x)).all()), extra
     (True, {'unit': 'm'})
     """
-    estimator, path = files.object_then_path(estimator, path, "edgewise.estimator.save_estimator")
     if not isinstance(estimator, KANEstimator) or not hasattr(estimator, "model_"):
         raise InputError(f"estimator must be a fitted KANRegressor, KANClassifier or KANSurvival, got {estimator!r}")
     bars = getattr(estimator, "error_bars_", None)
@@ -225,9 +221,8 @@ def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
     if fields["kind"] == "KANSurvival":
         check_stored(isinstance(file.model, KAN), "a network that is no KAN")
         assert isinstance(file.model, KAN)
-        return KANSurvival.from_fields(fields, file.model, file.extra["extra"])
-    # Files of earlier versions have no effort and so on, but a budget, which only mattered while they were fitted.
-    parameters = {name: fields["parameters"][name] for name in PARAMETERS if name in fields["parameters"]}
+        return KANSurvival.from_fields(fields, file.model)
+    parameters = {name: fields["parameters"][name] for name in PARAMETERS}
     estimator = KINDS[fields["kind"]](**parameters)
     read_knowledge(estimator, fields)
     model = file.model
@@ -238,12 +233,11 @@ def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
     estimator.model_ = model
     estimator.input_scaling_ = AffineScaling.from_json(fields["input_scaling"])
     check_stored(len(estimator.input_scaling_.shift) == inputs, "an input scaling of another width")
-    limits = _limits(fields.get("input_limits"), inputs, "inputs")
-    estimator.input_limits_ = np.tile([-FORMER_CLIP, FORMER_CLIP], (inputs, 1)) if limits is None else limits
-    read_columns(estimator, fields, file.extra["extra"], inputs)
+    estimator.input_limits_ = _limits(fields["input_limits"], inputs, "inputs")
+    read_columns(estimator, fields, inputs)
     if isinstance(estimator, KANClassifier):
         estimator.classes_ = _classes(fields["classes"], outputs)
-        stored = fields.get("class_weight")
+        stored = fields["class_weight"]
         if isinstance(stored, list):
             estimator.class_weight = {label: _of_kind(value, float, "a class weight") for label, value in stored}
         else:
@@ -254,19 +248,19 @@ def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
         check_stored(len(estimator.target_scaling_.shift) == outputs, "a target scaling of another width")
         estimator._single = _of_kind(fields["single"], bool, "single")
         check_stored(outputs == 1 or not estimator._single, "several outputs for a single target")
-        estimator.loss = _of_kind(fields.get("loss", "squared"), str, "a loss")
+        estimator.loss = _of_kind(fields["loss"], str, "a loss")
         family_of(estimator.loss)
-        estimator.link_ = _of_kind(fields.get("link", "identity"), str, "a link")
-        estimator._output_limits = _limits(fields.get("output_limits"), outputs, "outputs")
-        exponent = fields.get("exponent")
+        estimator.link_ = _of_kind(fields["link"], str, "a link")
+        ends = fields["output_limits"]
+        estimator._output_limits = None if ends is None else _limits(ends, outputs, "outputs")
+        exponent = fields["exponent"]
         check_stored((estimator.link_ == "log") == (exponent is not None), "a link without its range")
         estimator._exponent = None
         if exponent is not None:
             low, high = (_of_kind(end, float, "an end of the range") for end in exponent)
             check_stored(low <= high, "an empty range")
             estimator._exponent = low, high
-        message = fields.get("error_bars", NO_ERROR_BARS)
-        estimator.error_bars_message_ = _of_kind(message, str, "a sentence on error bars")
+        estimator.error_bars_message_ = _of_kind(fields["error_bars"], str, "a sentence on error bars")
         estimator.error_bars_ = None
         if file.state is not None:
             count = sum(p.numel() for p in model.parameters() if p.requires_grad)
@@ -282,7 +276,7 @@ def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
     check_stored(_of_kind(steps, int, "a number of steps") >= 0, "a negative number of steps")
     estimator.n_iter_ = max(steps, 1)
     estimator.search_ = _search(fields["search"])
-    tests = fields.get("inference")
+    tests = fields["inference"]
     estimator.inference_ = None if tests is None else AdditiveSummary.from_fields(tests)
     return estimator
 
@@ -303,51 +297,35 @@ def _classes(stored: Mapping[str, Any], count: int) -> np.ndarray:
 
 
 def _search(stored: Mapping[str, Any]) -> SearchReport:
-    """The record of a search, also as earlier versions wrote it, with candidates as fields instead of words."""
+    """The record of a search."""
     trials = [
         Trial(
-            name=_name(trial["name"] if "name" in trial else trial["candidate"]),
+            name=_of_kind(trial["name"], str, "a candidate"),
             loss=_of_kind(trial["loss"], float, "a loss"),
             error=_of_kind(trial["error"], float, "a standard error"),
             parameters=_of_kind(trial["parameters"], int, "a number of parameters"),
             folds=_of_kind(trial["folds"], int, "the folds"),
-            seconds=_of_kind(trial.get("seconds", 0.0), float, "the seconds"),
-            work=_of_kind(trial.get("work", 0.0), float, "the work"),
-            taken=_of_kind(trial.get("taken", False), bool, "taken"),
-            reason=_of_kind(trial.get("reason", ""), str, "a reason"),
+            seconds=_of_kind(trial["seconds"], float, "the seconds"),
+            work=_of_kind(trial["work"], float, "the work"),
+            taken=_of_kind(trial["taken"], bool, "taken"),
+            reason=_of_kind(trial["reason"], str, "a reason"),
         )
         for trial in _of_kind(stored["trials"], tuple, "the trials")
     ]
     sentences = [_of_kind(text, str, "a sentence") for text in _of_kind(stored["sentences"], tuple, "the sentences")]
     return SearchReport(
-        chosen=_name(stored["chosen"]),
+        chosen=_of_kind(stored["chosen"], str, "the choice"),
         trials=tuple(trials),
         sentences=tuple(sentences),
         folds=_of_kind(stored["folds"], int, "the folds"),
         work=float(_of_kind(stored["work"], (float, int), "the work")),
         stopped=StopReason(_of_kind(stored["stopped"], str, "the end of the search")),
-        seconds=_of_kind(stored.get("seconds", 0.0), float, "the seconds"),
+        seconds=_of_kind(stored["seconds"], float, "the seconds"),
     )
 
 
-def _name(stored: str | Mapping[str, Any]) -> str:
-    """A candidate in words; earlier versions stored its shape."""
-    if isinstance(stored, str):
-        return stored
-    sizes = _of_kind(stored["hidden"], tuple, "the hidden widths")
-    shape = FixedShape(
-        tuple(_of_kind(nodes, int, "a hidden width") for nodes in sizes),
-        _of_kind(stored["grid_size"], int, "a grid size"),
-        _of_kind(stored["strength"], float, "a strength"),
-        _of_kind(stored["degree"], int, "a degree"),
-    )
-    return shape.describe()
-
-
-def _limits(stored: Any, count: int, what: str) -> np.ndarray | None:
-    """Intervals to which scaled inputs or outputs are clipped, (count, 2); None in files of earlier versions."""
-    if stored is None:
-        return None
+def _limits(stored: Any, count: int, what: str) -> np.ndarray:
+    """Intervals to which scaled inputs or outputs are clipped, (count, 2)."""
     limits = np.array(_of_kind(stored, list, f"the limits of the {what}"), dtype=np.float64)
     check_stored(limits.shape == (count, 2), f"limits of another number of {what}")
     check_stored(bool(np.isfinite(limits).all() and (limits[:, 0] <= limits[:, 1]).all()), "limits out of order")

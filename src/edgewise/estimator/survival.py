@@ -26,26 +26,16 @@ from edgewise.tables.scaling import AffineScaling
 
 PAIRS = ("auto", "none")
 Column = str | int
-FOLDS = 5  # that decide between pairs and none; a choice: the customary number (Hastie et al., 2nd ed., section 7.10)
+FOLDS = 5  # that decide between pairs and none: the customary number (Hastie et al., 2nd ed., section 7.10)
 
 
 @dataclass(frozen=True, eq=False)
 class StepFunction:
-    """Function of time that is constant between steps, from the right continuous, as scikit-survival has it.
+    """Function of time that is constant between steps, from the right continuous, as scikit-survival has it."""
 
-    Parameters
-    ----------
-    x : ndarray of shape (T,)
-        Times of the steps, ascending.
-    y : ndarray of shape (T,)
-        Values from each step on.
-    before : float
-        Value before the first step.
-    """
-
-    x: np.ndarray
-    y: np.ndarray
-    before: float
+    x: np.ndarray  # (T,), times of the steps, ascending
+    y: np.ndarray  # (T,), values from each step on
+    before: float  # value before the first step
 
     def __call__(self, time: ArrayLike) -> np.ndarray:
         """Return the values at some times, in their shape."""
@@ -160,8 +150,8 @@ class KANSurvival(KANEstimator):
             Event (True, or False where the row was censored) and time: a structured array with one field of each, or
             the pair (event, time).
         sample_weight : array-like of shape (N,), optional
-            Nonnegative weights. A whole number is the same as so many copies of the row; copies are further evidence on the
-            noise only where rows of equal inputs have different targets.
+            Nonnegative weights. A whole number is the same as so many copies of the row; copies are further evidence on
+            the noise only where rows of equal inputs have different targets.
         groups : array-like of shape (N,), optional
             Labels of groups of rows that depend on each other, such as a person or a place: no group is divided where
             candidates are compared and intervals calibrated.
@@ -189,7 +179,8 @@ class KANSurvival(KANEstimator):
         scaling = AffineScaling.fit(rows, weight)
         scaled = scaling.transform(rows)
         additive = self._chosen(scaled, times, weight, family, blocks)
-        model, limits = additive.to_kan(), additive.limits
+        model = additive.to_kan()
+        limits = additive.limits
         risk = additive.predict_link(scaled)[:, 0]
         self.model_, self.input_scaling_, self.input_limits_, self.pairs_ = model, scaling, limits, additive.pairs
         self.unique_times_, self.baseline_hazard_ = family.prepared(times, weight).baseline(times, risk)
@@ -215,7 +206,8 @@ class KANSurvival(KANEstimator):
             return plain
         gain, seed = np.zeros(len(y)), int(self.random_state)  # type: ignore[arg-type]  # checked in fit
         for fold in folds(len(y), seed, labels=y[:, 1], blocks=blocks, parts=FOLDS):  # events are spread
-            out, held = fold.train, fold.held
+            out = fold.train
+            held = fold.held
             if not (y[out, 1].any() and y[held, 1].any()):
                 continue
             fitted = [fit_additive(x[out], y[out], weight[out], pairs=pairs, **kinds) for pairs in ((), rich.pairs)]
@@ -324,7 +316,7 @@ class KANSurvival(KANEstimator):
         }
 
     @classmethod
-    def from_fields(cls, fields: Mapping[str, Any], model: KAN, extra: Mapping[str, Any]) -> KANSurvival:
+    def from_fields(cls, fields: Mapping[str, Any], model: KAN) -> KANSurvival:
         """Build a fitted estimator from what `fields` returned; raise ValueError if the fields don't fit it."""
         parameters = fields["parameters"]
         estimator = cls(str(parameters["pairs"]), str(parameters["ties"]), int(parameters["random_state"]))
@@ -340,10 +332,13 @@ class KANSurvival(KANEstimator):
             raise ValueError("numbers that are not finite")
         if (np.diff(times) <= 0).any() or (np.diff(hazard) < 0).any():
             raise ValueError("times or hazards that do not ascend")
-        estimator.model_, estimator.input_scaling_, estimator.input_limits_ = model, scaling, limits
-        read_columns(estimator, fields, extra, inputs)
+        estimator.model_ = model
+        estimator.input_scaling_ = scaling
+        estimator.input_limits_ = limits
+        read_columns(estimator, fields, inputs)
         estimator.pairs_ = tuple((int(first), int(second)) for first, second in fields["pairs"])
-        estimator.unique_times_, estimator.baseline_hazard_ = times, hazard
+        estimator.unique_times_ = times
+        estimator.baseline_hazard_ = hazard
         estimator.inference_ = AdditiveSummary.from_fields(fields["summary"])
         return estimator
 
@@ -357,7 +352,8 @@ def _time_and_event(y: Any, rows: int) -> np.ndarray:
             kinds = ", ".join(f"{name}: {y.dtype[name]}" for name in names)
             raise InputError(f"y must have one field of bool (event) and one of numbers (time), got {kinds}")
         time_name = next(name for name in names if name != events[0])
-        event, time = y[events[0]], y[time_name]
+        event = y[events[0]]
+        time = y[time_name]
     elif isinstance(y, tuple | list) and len(y) == 2:
         event, time = y
     else:

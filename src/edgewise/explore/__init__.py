@@ -4,9 +4,16 @@
 `model.explore(X, y)` in a notebook. `apply_edit` is the pure function behind both.
 """
 
+from typing import TYPE_CHECKING
+
 from edgewise.errors import CancelledError
-from edgewise.explore.editing.actions import apply_edit
-from edgewise.explore.editing.edits import EDITS, Applied, Cost, checked_edit
-from edgewise.explore.session import Session
+from edgewise.lazy import import_on_demand
+
+if TYPE_CHECKING:
+    from edgewise.explore.editing.actions import apply_edit
+    from edgewise.explore.editing.edits import EDITS, Applied, Cost, checked_edit
+    from edgewise.explore.session import Session
 
 __all__ = ["EDITS", "Applied", "CancelledError", "Cost", "Session", "apply_edit", "checked_edit"]
+
+import_on_demand(__name__)

@@ -15,7 +15,7 @@ from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.interpret.transform.edges import edge_layers
 from edgewise.nn.model import KAN, spline_part
 
-MADE_UP_ROWS = 500  # rows that stand for the data of a network without any; a choice: curves are drawn on fewer points
+MADE_UP_ROWS = 500  # rows that stand for the data of a network without any: curves are drawn on fewer points
 
 
 def made_up_rows(network: KAN) -> Tensor:

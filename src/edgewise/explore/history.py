@@ -13,13 +13,7 @@ from edgewise.nn.model import KAN
 
 
 class History:
-    """Edits with the network after each of them; a place among them, which undo and redo move.
-
-    Parameters
-    ----------
-    made_for : str
-        Fingerprint of the model and the rows that the edits belong to.
-    """
+    """Edits with the network after each of them; a place among them, which undo and redo move."""
 
     def __init__(self, made_for: str) -> None:
         self.made_for = made_for

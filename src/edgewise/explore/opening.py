@@ -23,13 +23,7 @@ OF_THE_FIT = ("score", "metrics", "formulas")
 
 
 def read_model(path: str | os.PathLike[str]) -> tuple[Any, dict[str, Any]]:
-    """Return the network or estimator in a file or folder, and the facts stored with it that outlast edits.
-
-    Raises
-    ------
-    FileError, CheckpointError, InputError
-        There is no such file, it is damaged, or it holds something else.
-    """
+    """Return the network or estimator in a file or folder, and the facts stored with it that outlast edits."""
     file = Path(path) / FOLDER_MODEL if Path(path).is_dir() else Path(path)
     stored = checkpoint.read(file)
     if "estimator" not in stored.extra:

@@ -22,13 +22,7 @@ def read_record(path: str | os.PathLike[str]) -> Any:
 
 
 def checked_record(record: Mapping[str, Any], made_for: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Return the edits of a record that are kept, and those that were undone.
-
-    Raises
-    ------
-    InputError
-        It is no record, or one of another model or other rows than `made_for`.
-    """
+    """Return the edits of a record that are kept, and those that were undone."""
     parts = [record.get(name) if isinstance(record, Mapping) else None for name in ("edits", "undone")]
     if not all(isinstance(part, list) and all(isinstance(one, Mapping) for one in part) for part in parts):
         raise InputError("record must be a dictionary with the lists edits and undone, as Session.record gives it")

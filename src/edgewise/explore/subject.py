@@ -18,42 +18,24 @@ from edgewise.nn.model import KAN
 from edgewise.train.problems.classification import Classification
 from edgewise.train.problems.regression import Regression
 
-FEWEST_DIVIDED = 4  # rows that can be divided; a choice: two on each side
+FEWEST_DIVIDED = 4  # rows that can be divided: two on each side
 EDITED = "There are no error bars: the model was edited by hand."
 IMITATION = "the rows have no usable target, so that costs are measured against the outputs before all edits"
 
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """A network that is explored, with its rows in the units of the network.
+    """A network that is explored, with its rows in the units of the network."""
 
-    Attributes
-    ----------
-    network : KAN
-        Before all edits.
-    estimator : KANRegressor, KANClassifier or None
-        Its estimator, if it has one.
-    problem : Regression or Classification
-        The training rows, and the held-out rows as validation data.
-    names, outputs : tuple of str
-        Names of the inputs and of the outputs of the network.
-    shift, scale : ndarray of shape (inputs,)
-        An input in the table's unit is shift + scale times that of the network.
-    held_out : tuple of int
-        Positions of the held-out rows among the rows.
-    note : str
-        A sentence on the target, "" where the rows have one.
-    """
-
-    network: KAN
-    estimator: KANRegressor | KANClassifier | None
-    problem: Regression | Classification
-    names: tuple[str, ...]
+    network: KAN  # before all edits
+    estimator: KANRegressor | KANClassifier | None  # its estimator, if it has one
+    problem: Regression | Classification  # the training rows, and the held-out rows as validation data
+    names: tuple[str, ...]  # names of the inputs and of the outputs of the network
     outputs: tuple[str, ...]
-    shift: np.ndarray
+    shift: np.ndarray  # (inputs,), an input in the table's unit is shift + scale times that of the network
     scale: np.ndarray
-    held_out: tuple[int, ...]
-    note: str = ""
+    held_out: tuple[int, ...]  # positions of the held-out rows among the rows
+    note: str = ""  # a sentence on the target, "" where the rows have one
 
     @property
     def fingerprint(self) -> str:

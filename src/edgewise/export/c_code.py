@@ -132,7 +132,6 @@ def to_c(
     ...     print(path.read_text().splitlines()[1])
        x: length, width
     """
-    model, path = files.object_then_path(model, path, "edgewise.export.to_c")
     files.write_bytes(path, c_source(model, function=function, units=units, names=names, outputs=outputs).encode())
 
 

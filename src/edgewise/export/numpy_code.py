@@ -107,7 +107,6 @@ def to_python(
     >>> predict([[0.1, 0.2], [0.3, 0.4]]).shape
     (2, 1)
     """
-    model, path = files.object_then_path(model, path, "edgewise.export.to_python")
     files.write_bytes(path, python_source(model, units=units, names=names, outputs=outputs).encode())
 
 

@@ -49,7 +49,6 @@ def to_onnx(
     >>> import onnxruntime  # doctest: +SKIP
     >>> onnxruntime.InferenceSession("network.onnx").run(None, {"x": x})  # doctest: +SKIP
     """
-    model, path = files.object_then_path(model, path, "edgewise.export.to_onnx")
     if dtype not in (None, torch.float32, torch.float64):
         raise InputError(f"dtype must be torch.float32 or torch.float64, got {dtype}")
     own = for_export(model, units, dtype)

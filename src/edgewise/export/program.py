@@ -46,7 +46,6 @@ def to_program(model: KAN | MLP, path: str | os.PathLike[str], *, units: Units |
     >>> to_program(edgewise.KAN([2, 1]), "network.pt2")  # doctest: +SKIP
     >>> torch.export.load("network.pt2").module()(torch.rand(3, 2))  # doctest: +SKIP
     """
-    model, path = files.object_then_path(model, path, "edgewise.export.to_program")
     own = for_export(model, units)
     with quiet():
         example = (example_rows(model, own),)
@@ -57,13 +56,7 @@ def to_program(model: KAN | MLP, path: str | os.PathLike[str], *, units: Units |
 
 
 def for_export(model: KAN | MLP, units: Units | None, dtype: torch.dtype | None = None) -> nn.Module:
-    """Return a copy of a network on the CPU, in evaluation mode, in the user's units.
-
-    Raises
-    ------
-    InputError
-        The model is no network of the library, or the units do not fit it.
-    """
+    """Return a copy of a network on the CPU, in evaluation mode, in the user's units."""
     check_model(model)
     check_units(units, model.config.width[0], model.config.width[-1])
     own = copy.deepcopy(model).to("cpu", dtype).eval()

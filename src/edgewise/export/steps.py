@@ -105,23 +105,13 @@ class InUnits(nn.Module):
 
 @dataclass(frozen=True, eq=False)
 class Splines:
-    """The step y_o = sum_i (spline_io(x_i) + base_io b(x_i)); masked edges are zero.
+    """The step y_o = sum_i (spline_io(x_i) + base_io b(x_i)); masked edges are zero."""
 
-    Parameters
-    ----------
-    knots : ndarray, (in, n + degree + 1)
-    coef : ndarray, (in, n, out)
-    degree : int
-    base : ndarray, (in, out), or None
-    function : str
-        Name of b.
-    """
-
-    knots: np.ndarray
-    coef: np.ndarray
+    knots: np.ndarray  # (in, n + degree + 1)
+    coef: np.ndarray  # (in, n, out)
     degree: int
-    base: np.ndarray | None
-    function: str | Function
+    base: np.ndarray | None  # (in, out)
+    function: str | Function  # name of b
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,25 +142,13 @@ Step = Splines | Dense | Formulas | Products
 
 
 def steps_of(model: KAN | MLP) -> list[list[Step]]:
-    """Return for each layer the steps whose sum it is, in float64.
-
-    Raises
-    ------
-    InputError
-        The model is no network of the library.
-    """
+    """Return for each layer the steps whose sum it is, in float64."""
     check_model(model)
     return [_steps(layer) for layer in model.layers]
 
 
 def functions_of(layers: list[list[Step]], known: Collection[str]) -> list[str]:
-    """Return the names of the activations and base functions that the steps call.
-
-    Raises
-    ------
-    InputError
-        A function is not among the known ones of a language.
-    """
+    """Return the names of the activations and base functions that the steps call."""
     flat = [step for steps in layers for step in steps]
     called = [step for step in flat if isinstance(step, Dense) or (isinstance(step, Splines) and step.base is not None)]
     for step in called:

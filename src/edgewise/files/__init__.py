@@ -8,7 +8,7 @@ A journal keeps the finished parts of a run, so that a later run can go on from 
 
 from edgewise.files.folders import COMMIT, commit_folder, complete_commit, open_folder, reserve, staging_folder
 from edgewise.files.journal import Journal, Part
-from edgewise.files.whole import LOCK, object_then_path, read_bytes, reason, sweep, temporary_name, write_bytes
+from edgewise.files.whole import LOCK, read_bytes, reason, sweep, temporary_name, write_bytes
 
 __all__ = [
     "COMMIT",
@@ -17,7 +17,6 @@ __all__ = [
     "Part",
     "commit_folder",
     "complete_commit",
-    "object_then_path",
     "open_folder",
     "read_bytes",
     "reason",

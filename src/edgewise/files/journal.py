@@ -24,8 +24,8 @@ from safetensors.numpy import save as packed
 from edgewise.errors import FileError
 from edgewise.files.whole import read_bytes, reason, write_bytes
 
-# Seconds between two writes of finished parts, at most. A choice: short runs then write nothing, and a crash costs the
-# part that was running and these seconds.
+# Seconds between two writes of finished parts, at most: short runs then write nothing, and a crash costs the part that
+# was running and these seconds.
 WRITE_AFTER = 10.0
 RUN, ENDING = "run.json", ".part"  # what the run is; the files of finished parts
 FOLDER = ".resume"  # of a journal, in the folder of the results

@@ -6,11 +6,9 @@ import secrets
 import shutil
 import stat
 import time
-import warnings
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from edgewise.errors import FileError, InputError
 
@@ -21,7 +19,7 @@ except ImportError:  # on Windows, where a file that is open cannot be deleted, 
 
 PREFIX, SUFFIX = ".edgewise-", ".tmp"  # of temporary files and folders
 LOCK = ".lock"  # in a temporary folder: its lock
-LOCKED_AFTER = 60.0  # seconds after which a folder without a lock gets none; a choice: making one takes milliseconds
+LOCKED_AFTER = 60.0  # seconds after which a folder without a lock gets none: making one takes milliseconds
 
 _REASONS = {
     errno.ENOSPC: "the disk is full",
@@ -35,30 +33,6 @@ _REASONS = {
     errno.ELOOP: "its symbolic links go in a circle",
     errno.EFBIG: "the file would be too large",
 }
-
-
-def object_then_path(thing: Any, path: Any, function: str) -> tuple[Any, str | os.PathLike[str]]:
-    """Return the two arguments of a function that writes an object to a file, the object first.
-
-    Version 0.1 took the path first. That order is recognised by the types and answered with a `DeprecationWarning`.
-
-    Parameters
-    ----------
-    thing, path : object
-        The two arguments as the caller gave them.
-    function : str
-        Name of the function for the warning.
-
-    Returns
-    -------
-    tuple
-        The object and the path.
-    """
-    if isinstance(thing, str | os.PathLike) and not isinstance(path, str | os.PathLike):
-        message = f"{function} takes the object first and the path second; the other order goes with version 0.3"
-        warnings.warn(message, DeprecationWarning, stacklevel=3)
-        return path, thing
-    return thing, path
 
 
 def reason(error: OSError) -> str:

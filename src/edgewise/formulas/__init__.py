@@ -7,15 +7,20 @@ sympy forms. `fit_constants` fits its constants to data and `recognise` rounds t
 with the recommended one as `best`. To search for a formula of a table use `edgewise.discovery.find_formula`.
 """
 
-from edgewise.formulas.algebra import shortest_form, simplify, without_noise
-from edgewise.formulas.constants import FittedExpression, fit_constants, recognise
-from edgewise.formulas.curve_fits import CurveShape, EdgeFit, curve_shapes, edge_fits
-from edgewise.formulas.domains import domain_report, domain_violations
-from edgewise.formulas.expression import Expression, complexity, evaluate, parse_expression
-from edgewise.formulas.family import Family
-from edgewise.formulas.formula import Formula
-from edgewise.formulas.front import Front, FrontEntry, with_fidelity
-from edgewise.formulas.printing import as_c, as_latex, as_python, as_sympy, as_text
+from typing import TYPE_CHECKING
+
+from edgewise.lazy import import_on_demand
+
+if TYPE_CHECKING:
+    from edgewise.formulas.algebra import shortest_form, simplify, without_noise
+    from edgewise.formulas.constants import FittedExpression, fit_constants, recognise
+    from edgewise.formulas.curve_fits import CurveShape, EdgeFit, curve_shapes, edge_fits
+    from edgewise.formulas.domains import domain_report, domain_violations
+    from edgewise.formulas.expression import Expression, complexity, evaluate, parse_expression
+    from edgewise.formulas.family import Family
+    from edgewise.formulas.formula import Formula
+    from edgewise.formulas.front import Front, FrontEntry, with_fidelity
+    from edgewise.formulas.printing import as_c, as_latex, as_python, as_sympy, as_text
 
 __all__ = [
     "CurveShape",
@@ -45,3 +50,5 @@ __all__ = [
     "with_fidelity",
     "without_noise",
 ]
+
+import_on_demand(__name__)

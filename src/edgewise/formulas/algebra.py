@@ -38,13 +38,13 @@ ODD_FUNCTIONS = {"sin", "tan", "tanh", "sinh", "asin", "atan", "atanh", "sign"}
 INVERSE_PAIRS = {("tanh", "atanh"), ("atanh", "tanh"), ("sin", "asin"), ("cos", "acos"), ("tan", "atan")}
 INVERSE_PAIRS |= {("log", "exp")}
 ZERO, ONE, MINUS_ONE = exact_number(0), exact_number(1), exact_number(-1)
-LARGEST_ROOT = 12  # Largest denominator of an exponent in closed form. A choice: cube roots and seventh roots occur.
-# Largest constant in an exponent that becomes a factor. A choice: larger ones may only balance another large term, and
-# exp(50) = 5e21 is far from overflow.
+LARGEST_ROOT = 12  # Largest denominator of an exponent in closed form: cube roots and seventh roots occur.
+# Largest constant in an exponent that becomes a factor: larger ones may only balance another large term, and exp(50) =
+# 5e21 is far from overflow.
 LARGEST_EXPONENT = 50.0
-MOST_EXPANDED_TERMS = 60  # Terms of an expanded product, at most. A choice that bounds the time of `expanded`.
-VALUE_TOLERANCE = 1e-9  # Two forms are equal if their values differ by no more, relative to the largest. A choice.
-# Passes of `shortest_form` and of `_fully_expanded`, at most. A choice: most formulas settle after two.
+MOST_EXPANDED_TERMS = 60  # Terms of an expanded product, at most; they bound the time of `expanded`.
+VALUE_TOLERANCE = 1e-9  # Two forms are equal if their values differ by no more, relative to the largest.
+# Passes of `shortest_form` and of `_fully_expanded`, at most: most formulas settle after two.
 MOST_PASSES = 4
 
 
@@ -86,14 +86,7 @@ def _simplified(node: Expression) -> Expression:
 
 
 def split_number(node: Expression) -> tuple[Number, Expression | None]:
-    """A term as its numerical factor and the other factors; None if there are no others.
-
-    Examples
-    --------
-    >>> from edgewise.formulas.expression import Variable
-    >>> split_number(Multiply((exact_number(3), Variable(0))))
-    (Number(value=3.0, exact=(3, 1, '')), Variable(index=0))
-    """
+    """A term as its numerical factor and the other factors; None if there are no others."""
     if isinstance(node, Number):
         return node, None
     if isinstance(node, Multiply):
@@ -312,18 +305,9 @@ def expanded(node: Expression) -> Expression:
 
 
 def with_merged_roots(node: Expression) -> Expression:
-    """Write products of square roots as the root of a product: sqrt(a) / sqrt(b) as sqrt(a/b).
-
-    Where a and b are positive the values are the same; where the factors are undefined, the root may not be. The
-    formula must be simplified, for a product within a product hides its roots; the result is not.
-
-    Examples
-    --------
-    >>> from edgewise.formulas import as_text, parse_expression
-    >>> node = simplify(parse_expression("2*sqrt(a)/sqrt(b)", ["a", "b"]))
-    >>> as_text(with_merged_roots(node), ["a", "b"])
-    '2*sqrt(a/b)'
-    """
+    """Write products of square roots as the root of a product: sqrt(a) / sqrt(b) as sqrt(a/b)."""
+    # Where a and b are positive the values are the same; where the factors are undefined, the root may not be. The
+    # formula must be simplified, for a product within a product hides its roots; the result is not.
     node = rebuilt(node, [with_merged_roots(part) for part in children(node)])
     if not isinstance(node, Multiply):
         return node

@@ -26,11 +26,11 @@ from edgewise.formulas.expression import (
 from edgewise.ops.gauss_newton import DampingRule, LeastSquaresLimits, least_squares
 from edgewise.settings import ABOVE_ZERO
 
-# Fractions p / q that count as closed forms: p and q up to this, and whole numbers up to `LARGEST_WHOLE`. A choice:
-# 3/(20 pi) and 8/15 are in textbooks; longer fractions are decimals.
+# Fractions p / q that count as closed forms: p and q up to this, and whole numbers up to `LARGEST_WHOLE`; 3/(20 pi) and
+# 8/15 are in textbooks; longer fractions are decimals.
 LARGEST_PART, LARGEST_WHOLE = 100, 2000
-# Lengths of the units of closed forms in nats, beside log p + log q. A choice: pi occurs in one constant of five in
-# physics books, the others in one of twenty to fifty.
+# Lengths of the units of closed forms in nats, beside log p + log q: pi occurs in one constant of five in physics
+# books, the others in one of twenty to fifty.
 UNIT_LENGTHS = {
     "": 0.0,
     "pi": 1.5,
@@ -42,8 +42,8 @@ UNIT_LENGTHS = {
     "pi**2": 3.0,
 }
 OTHER_UNIT = 4.0  # Length of all other units: one constant of fifty.
-# Relative change of a constant that rounding errors explain after a fit to noise-free data. A choice: the fit ends when
-# rounding errors stop it, at 1e-9 or better for constants that the data determine.
+# Relative change of a constant that rounding errors explain after a fit to noise-free data: the fit ends when rounding
+# errors stop it, at 1e-9 or better for constants that the data determine.
 ROUNDING_CHANGE = 1e-7
 # Distance of a constant to a closed form, at most, in its standard errors: 99.7 % for normal errors.
 STANDARD_ERRORS = 3.0
@@ -52,9 +52,9 @@ STANDARD_ERRORS = 3.0
 STRONG_EVIDENCE = 20.0
 # Rise of N log(loss) that one parameter less explains: 99 % quantile of chi-square with one degree of freedom.
 CHI_SQUARE_99 = 6.6
-# Closed forms that are tried one by one, at most. A choice: more than any formula of a search has constants.
+# Closed forms that are tried one by one, at most: more than any formula of a search has constants.
 MOST_TRIALS = 40
-# Nielsen's rule with bounds for constants of any size. A choice, kept so that formulas found before stay the same.
+# Nielsen's rule with bounds for constants of any size.
 CONSTANT_DAMPING = DampingRule(first=1e-3, lowest=1e-14, highest=1e12)
 
 
@@ -168,20 +168,10 @@ def fit_constants(
 def without_redundant_constants(
     node: Expression, x: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None
 ) -> Expression:
-    """Set constants to 1 or -1 that the others can make up for, such as the first in a*sqrt(b*x + c).
-
-    The derivatives of the formula by such constants are linearly dependent. One of the most dependent is fixed and the
-    others are fitted again, until none is dependent; then the formula is simplified. The given one stays where none is
-    as accurate.
-
-    Examples
-    --------
-    >>> from edgewise.formulas import as_text, parse_expression
-    >>> x = np.linspace(0.1, 1.0, 20)[:, None]
-    >>> node = parse_expression("2.5*sqrt(0.2*x + 0.2)")
-    >>> as_text(without_redundant_constants(node, x, evaluate(node, x)), ["x"])
-    '1.11803*sqrt(x + 1)'
-    """
+    """Set constants to 1 or -1 that the others can make up for, such as the first in a*sqrt(b*x + c)."""
+    # The derivatives of the formula by such constants are linearly dependent. One of the most dependent is fixed and
+    # the others are fitted again, until none is dependent; then the formula is simplified. The given one stays where
+    # none is as accurate.
     fitted = fit_constants(node, x, y, steps=60, weight=weight)
     if fitted is None:
         return node
@@ -215,15 +205,8 @@ def without_redundant_constants(
 
 
 def closed_forms(value: float, reach: float) -> Iterator[Exact]:
-    """Closed forms within a distance of a value, the shortest first; if 0 is within it, 0 is the only one.
-
-    They are whole numbers, fractions, and these times a unit of `UNITS`.
-
-    Examples
-    --------
-    >>> next(closed_forms(1.5708, 1e-4)), next(closed_forms(3 / (20 * math.pi), 1e-9))
-    ((1, 2, 'pi'), (3, 20, '1/pi'))
-    """
+    """Closed forms within a distance of a value, the shortest first; if 0 is within it, 0 is the only one."""
+    # They are whole numbers, fractions, and these times a unit of `UNITS`.
     if abs(value) <= reach:
         yield 0, 1, ""
         return
@@ -251,35 +234,19 @@ def _all_closed_forms() -> tuple[np.ndarray, np.ndarray, list[Exact]]:
 
 
 def form_length(form: Exact) -> float:
-    """Length of a closed form in nats: log |p| + log q and the length of its unit.
-
-    Examples
-    --------
-    >>> form_length((1, 1, "")) < form_length((3, 2, "")) < form_length((3, 20, "1/pi"))
-    True
-    """
+    """Length of a closed form in nats: log |p| + log q and the length of its unit."""
     p, q, unit = form
     return math.log(max(abs(p), 1)) + math.log(q) + UNIT_LENGTHS.get(unit, OTHER_UNIT)
 
 
 def evidence_for(form: Exact, value: float, error: float) -> float:
-    """Bayes factor of a closed form against a free constant, given a fitted value with a standard error.
-
-    Without a closed form the constant is uniform between half and twice its size. With one it is any of the forms there
-    that are no longer, with equal chances. The marginal likelihoods of a normal estimate then have the ratio
-    exp(-z^2 / 2) W / (n s sqrt(2 pi)), with z the distance in standard errors s, n the number of forms and W the width
-    of the interval. So 3/pi is no evidence for a constant that is known to 1 %, and pi is strong evidence for one that
-    is known to eight digits.
-
-    References
-    ----------
-    R. Kass, A. Raftery, "Bayes factors", Journal of the American Statistical Association 90 (1995), section 3.
-
-    Examples
-    --------
-    >>> evidence_for((3, 1, "1/pi"), 0.95, 0.01) < STRONG_EVIDENCE < 1e3 < evidence_for((1, 1, "pi"), 3.14159265, 1e-8)
-    True
-    """
+    """Bayes factor of a closed form against a free constant, given a fitted value with a standard error."""
+    # Without a closed form the constant is uniform between half and twice its size. With one it is any of the forms
+    # there that are no longer, with equal chances. The marginal likelihoods of a normal estimate then have the ratio
+    # exp(-z^2 / 2) W / (n s sqrt(2 pi)), with z the distance in standard errors s, n the number of forms and W the
+    # width of the interval. So 3/pi is no evidence for a constant that is known to 1 %, and pi is strong evidence for
+    # one that is known to eight digits.
+    # R. Kass, A. Raftery, "Bayes factors", Journal of the American Statistical Association 90 (1995), section 3.
     size = abs(value_of(form))
     values, lengths, _ = _all_closed_forms()
     low, high = np.searchsorted(values, [size / 2, 2 * size])

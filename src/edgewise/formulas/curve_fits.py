@@ -37,23 +37,21 @@ from edgewise.nn.elementary import ELEMENTARY, Elementary
 from edgewise.ops.gauss_newton import DampingRule, LeastSquaresLimits, least_squares
 from edgewise.settings import ABOVE_ZERO
 
-# Points of a curve that are used, at most. A choice: enough to see 40 periods, and few enough that a fit takes 1 ms.
+# Points of a curve that are used, at most: enough to see 40 periods, and few enough that a fit takes 1 ms.
 MOST_POINTS = 160
-REFINED = 8  # Functions whose starts are refined, those with the best starts. A choice between time and completeness.
-REFINED_WRAPPED = 2  # The same within a composition such as 1/f. A choice: there are up to seven compositions.
-# Functions that are always refined: any smooth curve resembles a line or a parabola where it changes slowly. A choice.
+REFINED = 8  # Functions whose starts are refined, those with the best starts.
+REFINED_WRAPPED = 2  # The same within a composition such as 1/f: there are up to seven compositions.
+# Functions that are always refined: any smooth curve resembles a line or a parabola where it changes slowly.
 ALWAYS_REFINED = ("x", "x^2")
-# Functions within compositions. A choice: with these, compositions give the common cases (Gaussians, Lorentzians, ...).
+# Functions within compositions: with these, compositions give the common cases (Gaussians, Lorentzians, ...).
 WRAPPED_FUNCTIONS = ("x", "x^2", "exp", "sin", "sqrt", "log", "cosh")
 # Price of a symbol in units of the logarithm of the relative error: one symbol more has to lower the error by 30 %.
-# A choice, kept so that formulas found before stay the same.
 SYMBOL_PRICE_PER_LOG_ERROR = 0.35
-SMALLEST_FIT_ERROR = 1e-13  # Relative errors below it count as equal: the rounding errors of a fit. A choice.
+SMALLEST_FIT_ERROR = 1e-13  # Relative errors below it count as equal: the rounding errors of a fit.
 LARGEST_LOGARITHM = 700.0  # exp of it is still a number of float64
-SHAPE_STEPS, EDGE_STEPS = 25, 30  # Steps of Levenberg-Marquardt, at most. A choice: most fits need about ten.
+SHAPE_STEPS, EDGE_STEPS = 25, 30  # Steps of Levenberg-Marquardt, at most: most fits need about ten.
 # Marquardt's constant factors instead of Nielsen's: with at most 30 trials for each of many functions, an accepted step
-# should lower the damping at once. A choice, kept because other factors lead to other constants where a curve leaves
-# them nearly undetermined, so that formulas which were found before would change.
+# should lower the damping at once.
 CURVE_DAMPING = DampingRule(first=1e-3, lowest=0.0, highest=1e9, growth=6.0, growth_factor=1.0, shrink=1 / 5)
 
 
@@ -169,13 +167,7 @@ def scaled_function(
 
 
 def expression_of(function: Elementary) -> Expression:
-    """Read the text of an elementary function as an expression of variable 0.
-
-    Raises
-    ------
-    InputError
-        The text contains something that formulas do not know; the message names the function.
-    """
+    """Read the text of an elementary function as an expression of variable 0."""
     try:
         return parse_expression(function.text)
     except InputError as error:
@@ -252,8 +244,8 @@ class _Curve:
     def candidate_starts(self, row: Elementary) -> list[tuple[float, float]]:
         """Pairs (a, b) to start from; factors that only rescale c are left out.
 
-        Of powers and logarithms only the place of the singularity matters, of exponentials only the rate. The ranges
-        in units of the span of u are choices: from nearly straight to dozens of periods or very steep.
+        Of powers and logarithms only the place of the singularity matters, of exponentials only the rate. The ranges in
+        units of the span of u go from nearly straight to dozens of periods or very steep.
         """
         name, span = row.name, float(np.ptp(self.u))
         low, high = float(self.u.min()), float(self.u.max())

@@ -24,13 +24,13 @@ from edgewise.nn.elementary import ELEMENTARY, Elementary
 if TYPE_CHECKING:
     from edgewise.formulas.formula import Formula
 
-EXTRAPOLATED_SHARE = 0.2  # Share of the range of each input, at both ends, that counts as near the data. A choice.
-# Random points of each check. A choice: a share of 0.1 % of the box is then seen in 86 % of the cases.
+EXTRAPOLATED_SHARE = 0.2  # Share of the range of each input, at both ends, that counts as near the data.
+# Random points of each check: a share of 0.1 % of the box is then seen in 86 % of the cases.
 CHECKED_POINTS = 2000
 # Random search for a zero of an argument: rounds, points kept in each, and factor on the step. 0.75^60 of a first
 # step of a tenth of the box is 3e-9 of the box.
 ZERO_SEARCH_ROUNDS, KEPT_POINTS, STEP_FACTOR = 60, 20, 0.75
-# Share of the median absolute value below which a value counts as zero. A choice: what the last steps above resolve.
+# Share of the median absolute value below which a value counts as zero: what the last steps above resolve.
 ZERO_SHARE = 1e-7
 # Halvings of the distance to a pole. 20 resolve a pole of first order without reaching the level of rounding errors; a
 # pole of second order is visible from further away, a logarithm only from very near.

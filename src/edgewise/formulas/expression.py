@@ -21,35 +21,23 @@ from edgewise.ops.bessel import bessel_j0
 Exact = tuple[int, int, str]
 """Closed form (p, q, unit) of a constant: the fraction p / q times the unit of that name in `UNITS`."""
 
-# A choice: the factors beside fractions that physical formulas and normal distributions contain most often.
+# The factors beside fractions that physical formulas and normal distributions contain most often.
 UNITS = {"": 1.0, "pi": math.pi, "sqrt(2)": math.sqrt(2), "sqrt(3)": math.sqrt(3), "e": math.e, "1/pi": 1 / math.pi}
 UNITS |= {"sqrt(pi)": math.sqrt(math.pi), "1/sqrt(2*pi)": 1 / math.sqrt(2 * math.pi)}
 UNITS |= {"pi**2": math.pi**2, "1/pi**2": math.pi**-2, "sqrt(2*pi)": math.sqrt(2 * math.pi)}
 UNITS |= {"1/sqrt(pi)": 1 / math.sqrt(math.pi), "1/e": 1 / math.e, "sqrt(5)": math.sqrt(5), "log(2)": math.log(2)}
 
-# Levels of a formula, at most. A choice: Python allows about 1,000 nested calls, and printing makes three a level.
+# Levels of a formula, at most: Python allows about 1,000 nested calls, and printing makes three a level.
 MOST_NESTED = 150
-LARGEST_EXACT = 10**9  # A choice: fractions with a larger numerator or denominator are kept as floats.
+LARGEST_EXACT = 10**9  # Fractions with a larger numerator or denominator are kept as floats.
 
 
 @dataclass(frozen=True)
 class Number:
-    """A constant of a formula, with exact arithmetic on fractions as long as they stay small.
+    """A constant of a formula, with exact arithmetic on fractions as long as they stay small."""
 
-    Parameters
-    ----------
-    value : float
-        The number.
-    exact : tuple (p, q, unit), optional
-        Closed form of the number, see `Exact`. Constants without one are free: a fit may change them.
-
-    Examples
-    --------
-    >>> exact_number(2).times(Number(0.25, (1, 4, "")))
-    Number(value=0.5, exact=(1, 2, ''))
-    """
-
-    value: float
+    value: float  # the number
+    # (p, q, unit), closed form of the number, see `Exact`. Constants without one are free: a fit may change them
     exact: Exact | None = None
 
     def plus(self, other: Number) -> Number:
@@ -112,13 +100,7 @@ def exact_number(value: float) -> Number:
 
 @cache
 def closed_unit(value: float) -> Exact | None:
-    """The closed form p/q times a unit, p and q at most 16, that a product of units is to rounding; None without one.
-
-    Examples
-    --------
-    >>> closed_unit(math.pi * math.pi), closed_unit(math.sqrt(2) * math.sqrt(2)), closed_unit(math.pi * math.e)
-    ((1, 1, 'pi**2'), (2, 1, ''), None)
-    """
+    """The closed form p/q times a unit, p and q at most 16, that equals a value to rounding; None without one."""
     for unit, size in UNITS.items():
         fraction = Fraction(value / size).limit_denominator(16)
         if 0 < fraction.numerator <= 16 and math.isclose(value, size * float(fraction), rel_tol=1e-14):
@@ -178,19 +160,11 @@ Values = np.ndarray | np.float64
 
 
 class FormulaFunction(NamedTuple):
-    """A function that formulas may call.
+    """A function that formulas may call."""
 
-    Parameters
-    ----------
-    value, derivative : callable
-        The function and its first derivative, element by element on arrays.
-    table_name : str
-        Name of the row of `ELEMENTARY` with its domain.
-    """
-
-    value: Callable[[np.ndarray], np.ndarray]
+    value: Callable[[np.ndarray], np.ndarray]  # the function and its first derivative, element by element on arrays
     derivative: Callable[[np.ndarray], np.ndarray]
-    table_name: str
+    table_name: str  # name of the row of `ELEMENTARY` with its domain
 
 
 def _j0_of_array(u: np.ndarray, order: int = 0) -> np.ndarray:
@@ -246,25 +220,13 @@ def walk(node: Expression) -> Iterator[Expression]:
 
 
 def exchanged(node: Expression, exchange: Callable[[Expression], Expression | None]) -> Expression:
-    """A formula in which each part for which `exchange` returns another one is replaced, in the order of `walk`.
-
-    Examples
-    --------
-    >>> exchanged(Call("sin", Variable(1)), lambda part: Variable(0) if isinstance(part, Variable) else None)
-    Call(name='sin', argument=Variable(index=0))
-    """
+    """A formula in which each part for which `exchange` returns another one is replaced, in the order of `walk`."""
     new = exchange(node)
     return rebuilt(node, [exchanged(part, exchange) for part in children(node)]) if new is None else new
 
 
 def replaced(node: Expression, old: Expression, new: Expression) -> Expression:
-    """A formula in which every part equal to `old` is replaced by `new`.
-
-    Examples
-    --------
-    >>> replaced(parse_expression("sin(x) + x"), Variable(0), exact_number(2))
-    Add(terms=(Call(name='sin', argument=Number(value=2.0, exact=(2, 1, ''))), Number(value=2.0, exact=(2, 1, ''))))
-    """
+    """A formula in which every part equal to `old` is replaced by `new`."""
     return exchanged(node, lambda part: new if part == old else None)
 
 
@@ -279,13 +241,7 @@ def product_of(factors: Sequence[Expression]) -> Expression:
 
 
 def monomial(powers: Iterable[tuple[int, float]]) -> Expression:
-    """The product of powers of inputs, given as pairs of a column and an exponent; 1 where all exponents are 0.
-
-    Examples
-    --------
-    >>> monomial([(0, 1.0), (1, 0.0), (2, -2.0)]) == parse_expression("a*c**(-2)", ["a", "b", "c"])
-    True
-    """
+    """The product of powers of inputs, given as pairs of a column and an exponent; 1 where all exponents are 0."""
     factors = [Variable(k) if power == 1 else Power(Variable(k), float(power)) for k, power in powers if power]
     return product_of(factors) if factors else exact_number(1)
 
@@ -340,13 +296,7 @@ def evaluate(node: Expression, x: np.ndarray) -> np.ndarray:
 
 
 def constant_value(node: Expression) -> float:
-    """The value of a formula without inputs.
-
-    Examples
-    --------
-    >>> constant_value(parse_expression("3/2", []))
-    1.5
-    """
+    """The value of a formula without inputs."""
     return float(evaluate(node, np.zeros((1, 0)))[0])
 
 
@@ -425,6 +375,16 @@ def complexity(node: Expression) -> int:
     """Number of symbols of a formula: variables, numbers, functions and signs of +, *, / and power.
 
     A minus is free, a square root or a reciprocal costs one symbol, any other power two (its sign and its exponent).
+
+    Parameters
+    ----------
+    node : Expression
+        The formula.
+
+    Returns
+    -------
+    int
+        Number of its symbols.
 
     Examples
     --------

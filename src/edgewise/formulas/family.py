@@ -14,7 +14,7 @@ from edgewise.formulas.formula import Formula
 from edgewise.presentation import html_table, number_text, text_table
 
 EXACT_CONSTANT = 1e-12  # Relative standard error below which a constant is exact to rounding, and printed without it.
-MOST_SHOWN = 20  # Groups in a printed table, at most. A choice: a screen.
+MOST_SHOWN = 20  # Groups in a printed table, at most: a screen.
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,25 +77,7 @@ class Family:
         return Formula(simplify(exchanged(self.law.expression, value_of)), self.law.names[:inputs])
 
     def __call__(self, x: np.ndarray, groups: Sequence[Hashable]) -> np.ndarray:
-        """Predict.
-
-        Parameters
-        ----------
-        x : array_like, shape (N, inputs)
-            The inputs.
-        groups : sequence of length N
-            The label of the group of each row.
-
-        Returns
-        -------
-        ndarray of shape (N,)
-            The values.
-
-        Raises
-        ------
-        InputError
-            A group is unknown or the lengths differ.
-        """
+        """Predict. Shapes: x (N, inputs); returns (N,)."""
         x = np.asarray(x, dtype=np.float64)
         if len(groups) != len(x):
             raise InputError(f"groups must have a label for each of the {len(x)} rows, got {len(groups)}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -51,23 +50,7 @@ class Formula:
             raise InputError(f"expression must have at most {MOST_NESTED} nested levels, got {levels}")
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
-        """Evaluate the formula.
-
-        Parameters
-        ----------
-        x : array_like, shape (N, inputs)
-            The inputs.
-
-        Returns
-        -------
-        ndarray, shape (N,)
-            The values; NaN or infinite where the formula is undefined.
-
-        Raises
-        ------
-        InputError
-            The shape of x is different.
-        """
+        """Evaluate the formula. Shapes: x (N, inputs); returns (N,)."""
         x = np.asarray(x, dtype=np.float64)
         if x.ndim != 2 or x.shape[1] != len(self.names):
             raise InputError(f"x must have shape (batch, {len(self.names)}), got {x.shape}")
@@ -112,11 +95,6 @@ class Formula:
         if x.ndim != 2 or x.shape[1] != len(self.names) or not len(x):
             raise InputError(f"x must have shape (N, {len(self.names)}) and at least one row, got {x.shape}")
         return domain_violations(self.expression, x)
-
-    def leaks(self, x: np.ndarray) -> list[str]:
-        """Former name of `domain_violations`, kept for one release."""
-        warnings.warn("Formula.leaks is now called Formula.domain_violations", DeprecationWarning, stacklevel=2)
-        return self.domain_violations(x)
 
     def text(self, digits: int | None = 6) -> str:
         """Python's notation with so many significant digits; None prints every digit."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
@@ -19,18 +18,18 @@ from edgewise.outcomes import StopReason
 from edgewise.presentation import enumeration, html_table, number_text, percent_text, r2_text
 from edgewise.settings import ABOVE_ZERO
 
-# Random points of each kind. A choice: mean squares then have a standard error of a few per cent.
+# Random points of each kind: mean squares then have a standard error of a few per cent.
 FIDELITY_POINTS = 2000
 # Share of the variance of y below which a formula is exact in float64 arithmetic: relative errors of 1e-9, far above
 # the rounding errors of a few operations (1e-16) and far below any noise.
 EXACT_SHARE = 1e-18
 # Price of a symbol in units of twice the log likelihood. Akaike's criterion asks 2 for each parameter; a symbol that is
-# chosen among dozens of candidates costs more. A choice.
+# chosen among dozens of candidates costs more.
 SYMBOL_PRICE = 4.0
 # Share of the variance of y below which the choice is called exact: a relative error of 1e-8, rounding included.
 ROUNDING_SHARE = 1e-16
-# Ratio of losses from which on a longer formula counts as more accurate. A choice: smaller decreases are those of
-# rounded constants.
+# Ratio of losses from which on a longer formula counts as more accurate: smaller decreases are those of rounded
+# constants.
 LEAST_DECREASE = 0.999
 SIGNIFICANT_Z = 1.96  # Standard errors of a significant difference: the two-sided 5 % quantile of the normal law.
 
@@ -232,21 +231,15 @@ class Front:
     @property
     def reason(self) -> str:
         """Why `best` was chosen, as a sentence without its subject: "the shortest formula that ..."."""
-        best, cheapest = self.best, replace(self, chosen=None)
         if len(self) == 1:
             return "the only formula"
-        if _error(best) <= ROUNDING_SHARE * self.variance:
+        if _error(self.best) <= ROUNDING_SHARE * self.variance:
             return "the shortest formula that is exact to rounding"
         if self.as_good:
             losses = "squared errors" if self._of_squares else "logarithmic losses"
             return (
                 f"the shortest formula whose {losses} on held-out rows are within one standard error of those of "
                 "the most accurate one"
-            )
-        if best is not cheapest.best:  # a front that an earlier version stored, with a choice by significance
-            return (
-                f"the shortest formula whose errors are not significantly larger (5 % level) than those of the "
-                f"formula of {cheapest.best.complexity} symbols, which balances length and error best"
             )
         return (
             f"the formula with the best balance of length and error: the smallest N log(loss) + {SYMBOL_PRICE:g} times "
@@ -268,12 +261,6 @@ class Front:
         if self.held_out_variance is None or not math.isfinite(entry.validation):
             return self.variance
         return self.held_out_variance
-
-    @property
-    def said(self) -> tuple[str, ...]:
-        """Former name of `messages`, kept for one release."""
-        warnings.warn("Front.said is now called Front.messages", DeprecationWarning, stacklevel=2)
-        return self.messages
 
     @property
     def equations(self) -> list[dict[str, object]]:

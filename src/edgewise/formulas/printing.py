@@ -39,10 +39,10 @@ if TYPE_CHECKING:
 
 SUM, PRODUCT, POWER, ATOM = range(4)  # Precedence of the outermost sign of a printed formula.
 
-PLAIN = 1e7  # rounded numbers below this are written with their zeros, 46000 and not 4.6e+04 (a choice)
+PLAIN = 1e7  # rounded numbers below this are written with their zeros, 46000 and not 4.6e+04
 
-DECIMAL_DENOMINATORS = (10, 20, 25, 50, 100)  # 51/10 is printed 5.1, but 1/2, 3/4 and 8/5 as they are (a choice)
-LARGEST_EXPONENT_DENOMINATOR = 12  # exponents such as 1/3 and 5/7 are printed as fractions (a choice)
+DECIMAL_DENOMINATORS = (10, 20, 25, 50, 100)  # 51/10 is printed 5.1, but 1/2, 3/4 and 8/5 as they are
+LARGEST_EXPONENT_DENOMINATOR = 12  # exponents such as 1/3 and 5/7 are printed as fractions
 
 _C_NAMES = {"abs": "fabs", "besselj0": "j0"}
 _PYTHON_NAMES = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "atanh": "arctanh"}
@@ -86,13 +86,7 @@ def as_text(node: Expression, names: Sequence[str], digits: int | None = 6) -> s
 
 
 def shown_name(name: str) -> str:
-    """The name of an input in a printed formula, which `parse_expression` reads.
-
-    Examples
-    --------
-    >>> shown_name("mass"), shown_name("charge of ion"), shown_name("[city is Bonn]")
-    ('mass', '`charge of ion`', '[city is Bonn]')
-    """
+    """The name of an input in a printed formula, which `parse_expression` reads."""
     bracketed = re.fullmatch(r"\[[^\[\]`]+\]", name) is not None
     return name if bracketed or (name.isidentifier() and not iskeyword(name)) else f"`{name}`"
 
@@ -214,13 +208,7 @@ def check_identifier(name: str) -> None:
 
 
 def latex_name(name: str) -> str:
-    r"""The name of an input for math mode: Greek letters by name, digits after a letter as an index.
-
-    Examples
-    --------
-    >>> print(latex_name("x_12"), latex_name("sigma"), latex_name("mass"))
-    x_{12} \sigma \mathrm{mass}
-    """
+    r"""The name of an input for math mode: Greek letters by name, digits after a letter as an index."""
     match = re.fullmatch(r"([A-Za-z]+?)_?(\d*)", name)
     if match and (len(match[1]) == 1 or match[1] in _GREEK):
         letter = rf"\{match[1]}" if match[1] in _GREEK else match[1]
@@ -231,13 +219,7 @@ def latex_name(name: str) -> str:
 
 
 def exponent_fraction(exponent: float) -> Fraction | None:
-    """The fraction p/q with 2 < q <= 12 that an exponent is to rounding; None for others and for short decimals.
-
-    Examples
-    --------
-    >>> exponent_fraction(1 / 3), exponent_fraction(0.25), exponent_fraction(0.123)
-    (Fraction(1, 3), None, None)
-    """
+    """The fraction p/q with 2 < q <= 12 that an exponent is to rounding; None for others and for short decimals."""
     fraction = Fraction(exponent).limit_denominator(LARGEST_EXPONENT_DENOMINATOR)
     is_equal = math.isclose(exponent, fraction, rel_tol=1e-14)
     return fraction if is_equal and float(f"{exponent:.4g}") != exponent else None
@@ -450,6 +432,18 @@ def _numerator_and_denominator(node: Multiply) -> tuple[str, Number, list[Expres
 
 def as_sympy(node: Expression, names: Sequence[str]) -> sympy.Expr:
     """Convert a formula to a sympy expression of real symbols; constants with a closed form are exact.
+
+    Parameters
+    ----------
+    node : Expression
+        The formula.
+    names : sequence of str
+        Names of its variables.
+
+    Returns
+    -------
+    sympy.Expr
+        The same function of symbols that are declared real.
 
     Raises
     ------

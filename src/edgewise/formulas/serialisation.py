@@ -27,7 +27,7 @@ from edgewise.formulas.front import Front, FrontEntry
 from edgewise.outcomes import StopReason
 
 VERSION = 1  # Of the format; a reader refuses any other.
-# Tokens of a formula, at most. A choice: far more than a reader can use, and little enough to read without delay.
+# Tokens of a formula, at most: far more than a reader can use, and little enough to read without delay.
 MOST_TOKENS = 10_000
 
 
@@ -44,7 +44,7 @@ def front_fields(front: Front) -> dict[str, Any]:
         "stopped": front.stopped,
         "as_good": list(front.as_good),
         "loss_name": front.loss_name,
-        "said": list(front.messages),  # The key that files of version 1 use.
+        "messages": list(front.messages),
         "entries": [
             {
                 "text": entry.formula.text(None),  # For readers of the file; only the tokens are read back.
@@ -77,7 +77,7 @@ def front_from_fields(fields: Mapping[str, Any], inputs: int) -> Front:
             fresh=float(entry["fresh"]),
             outside=float(entry["outside"]),
             score=float(entry["score"]),
-            constant_errors=tuple(map(float, entry.get("constant_errors", ()))),
+            constant_errors=tuple(map(float, entry["constant_errors"])),
         )
         for entry in fields["entries"]
     )
@@ -89,21 +89,20 @@ def front_from_fields(fields: Mapping[str, Any], inputs: int) -> Front:
     counts = [(len(entry.constant_errors), len(constant_values(entry.formula.expression))) for entry in entries]
     _check_stored(all(given in (0, expected) for given, expected in counts), "errors of constants that are not there")
     _check_stored(not any(error < 0 for error in errors), "a negative squared error")
-    # Files written before these fields were added do not have them.
-    stopped, held_out_variance = fields.get("stopped"), fields.get("held_out_variance")
-    as_good = tuple(fields.get("as_good", ()))
+    stopped, held_out_variance = fields["stopped"], fields["held_out_variance"]
+    as_good = tuple(fields["as_good"])
     _check_stored(all(type(place) is int and 0 <= place < len(entries) for place in as_good), "alternatives not there")
     return Front(
         entries,
         samples,
         float(fields["variance"]),
-        tuple(map(str, fields["said"])),
+        tuple(map(str, fields["messages"])),
         held_out,
         chosen,
         None if stopped is None else StopReason(stopped),
         None if held_out_variance is None else float(held_out_variance),
         as_good,
-        str(fields.get("loss_name", "squared error")),
+        str(fields["loss_name"]),
     )
 
 

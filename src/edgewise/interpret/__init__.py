@@ -3,64 +3,63 @@
 Start here: `prune` removes the inputs, nodes and edges that the data do not need; `symbolify` turns a pruned network
 into formulas, `formula` writes a symbolic network as one formula, `edge_formula` writes one edge; `explain_global` and
 `explain_local` describe the predictions of any model; `structure` and `interactions` test what a function is composed
-of, `structure_tree` takes it apart, `is_separable` and `depends_only_on` test a structure that you name; `relations`
-finds dependent columns of a table without a target; `widen`, `deepen`, `distil` and `from_formula` make new networks
-from networks, functions and formulas. `suggest_functions`, `fix_edge`, `free_edge`, `drop_edge`, `drop_node`,
-`add_splines`, `add_product_nodes` and `freeze` change a network by hand, each with its cost.
+of; `relations` finds dependent columns of a table without a target; `widen`, `deepen`, `distil` and `from_formula` make
+new networks from networks, functions and formulas. `suggest_functions`, `fix_edge`, `free_edge`, `drop_edge`,
+`drop_node`, `add_splines`, `add_product_nodes` and `freeze` change a network by hand, each with its cost.
 
 The parts, from the ground up: `black_box` (one adapter for everything that predicts), `dependence`, `attribution`,
 `transform`, then `pruning` and `symbolic`.
 """
 
-from edgewise.interpret.attribution import (
-    Effect,
-    GlobalExplanation,
-    LocalExplanation,
-    RemovalCosts,
-    edge_magnitudes,
-    edge_scores,
-    explain_global,
-    explain_local,
-    input_scores,
-    node_scores,
-    partial_dependence,
-    removal_costs,
-    shapley_shares,
-)
-from edgewise.interpret.dependence import (
-    Relation,
-    Relations,
-    Structure,
-    StructureTest,
-    StructureTree,
-    Symmetry,
-    bound_together,
-    depends_only_on,
-    interactions,
-    is_separable,
-    relations,
-    structure,
-    structure_tree,
-)
-from edgewise.interpret.pruning import InputSelection, PruneReport, Removal, prune, prune_with_report, select_inputs
-from edgewise.interpret.symbolic import (
-    Edit,
-    Suggestion,
-    Suggestions,
-    add_product_nodes,
-    add_splines,
-    drop_edge,
-    drop_node,
-    edge_formula,
-    fix_edge,
-    formula,
-    free_edge,
-    freeze,
-    from_formula,
-    suggest_functions,
-    symbolify,
-)
-from edgewise.interpret.transform import DistilReport, DistilRound, deepen, distil, widen
+from typing import TYPE_CHECKING
+
+from edgewise.lazy import import_on_demand
+
+if TYPE_CHECKING:
+    from edgewise.interpret.attribution import (
+        Effect,
+        GlobalExplanation,
+        LocalExplanation,
+        RemovalCosts,
+        edge_magnitudes,
+        edge_scores,
+        explain_global,
+        explain_local,
+        input_scores,
+        node_scores,
+        partial_dependence,
+        removal_costs,
+        shapley_shares,
+    )
+    from edgewise.interpret.dependence import (
+        Relation,
+        Relations,
+        Structure,
+        Symmetry,
+        bound_together,
+        interactions,
+        relations,
+        structure,
+    )
+    from edgewise.interpret.pruning import InputSelection, PruneReport, Removal, prune, select_inputs
+    from edgewise.interpret.symbolic import (
+        Edit,
+        Suggestion,
+        Suggestions,
+        add_product_nodes,
+        add_splines,
+        drop_edge,
+        drop_node,
+        edge_formula,
+        fix_edge,
+        formula,
+        free_edge,
+        freeze,
+        from_formula,
+        suggest_functions,
+        symbolify,
+    )
+    from edgewise.interpret.transform import DistilReport, DistilRound, deepen, distil, widen
 
 __all__ = [
     "DistilReport",
@@ -76,8 +75,6 @@ __all__ = [
     "Removal",
     "RemovalCosts",
     "Structure",
-    "StructureTest",
-    "StructureTree",
     "Suggestion",
     "Suggestions",
     "Symmetry",
@@ -85,7 +82,6 @@ __all__ = [
     "add_splines",
     "bound_together",
     "deepen",
-    "depends_only_on",
     "distil",
     "drop_edge",
     "drop_node",
@@ -101,18 +97,17 @@ __all__ = [
     "from_formula",
     "input_scores",
     "interactions",
-    "is_separable",
     "node_scores",
     "partial_dependence",
     "prune",
-    "prune_with_report",
     "relations",
     "removal_costs",
     "select_inputs",
     "shapley_shares",
     "structure",
-    "structure_tree",
     "suggest_functions",
     "symbolify",
     "widen",
 ]
+
+import_on_demand(__name__)

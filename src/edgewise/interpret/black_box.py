@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from edgewise.errors import InputError
 
-# Step of the finite differences, in standard deviations of the input. A choice: at fourth order, the rounding and the
-# truncation error of a smooth float64 function are then both near 1e-12.
+# Step of the finite differences, in standard deviations of the input: at fourth order, the rounding and the truncation
+# error of a smooth float64 function are then both near 1e-12.
 GRADIENT_STEP = 1e-3
 
 
@@ -33,22 +33,7 @@ BlackBox = nn.Module | HasPredict | Callable[[Any], Any]
 def tensor_function(model: BlackBox) -> TensorFunction:
     """Adapt a model to a function of float64 tensors; the result is differentiable where the model is.
 
-    Parameters
-    ----------
-    model : torch.nn.Module, object with `predict`, or callable
-        A module is called in its own dtype; a module in training mode is replaced by a copy in evaluation mode. An
-        object with `predict` is called with arrays, and if it has `predict_proba` the probabilities of its classes are
-        used instead. A callable receives a tensor (N, d) and returns a tensor or an array, (N,) or (N, outputs).
-
-    Returns
-    -------
-    callable
-        (N, d) -> (N, outputs), both float64. It raises `InputError` when the model returns another number of rows.
-
-    Raises
-    ------
-    InputError
-        The model is none of these.
+    Shapes: model (N, d); returns (N, d).
     """
     call: Callable[[Tensor], Any]
     if isinstance(model, nn.Module):
@@ -75,16 +60,9 @@ def tensor_function(model: BlackBox) -> TensorFunction:
 
 
 def array_function(model: BlackBox) -> ArrayFunction:
-    """Adapt a model to a function of float64 arrays, (N, d) -> (N, outputs).
-
-    Models are those of `tensor_function`, except that a callable receives an array (N, d). The function raises
-    `InputError` when the model returns no numbers or another number of rows.
-
-    Raises
-    ------
-    InputError
-        The model is none of these.
-    """
+    """Adapt a model to a function of float64 arrays, (N, d) -> (N, outputs)."""
+    # Models are those of `tensor_function`, except that a callable receives an array (N, d). The function raises
+    # `InputError` when the model returns no numbers or another number of rows.
     call: Callable[[np.ndarray], Any]
     if isinstance(model, nn.Module):
         network = tensor_function(model)

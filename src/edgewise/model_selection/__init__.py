@@ -5,23 +5,25 @@ the chosen one to all samples. `approximate` is the door for noise-free samples 
 fitted to many digits. A reader follows a table from `automatic` to `search` to `candidates` to the statistical core in
 `additive`, with hidden nodes in `hidden_nodes`, the folds in `cross_validation` and every threshold in `policy`;
 networks of a given shape from `fixed_shape`; samples without noise from `noise_free` to `polynomials`, to
-`one_input`, or to `approximation` and `starts`; samples on a full grid, as pictures, from `gridded`.
+`one_input`, or to `approximation` and `starts`.
 """
 
-from edgewise.model_selection.approximation import ApproximateResult, Phase, approximate
-from edgewise.model_selection.automatic import AutoResult, auto_fit
-from edgewise.model_selection.gridded import GridFit, GridPolicy, smooth_on_grid, sparse_on_grid
-from edgewise.model_selection.search.candidates import Candidate, Samples
-from edgewise.model_selection.search.nested import Search
-from edgewise.model_selection.search.policy import SearchPolicy, SearchSettings
-from edgewise.model_selection.search.records import SearchReport, Trial
+from typing import TYPE_CHECKING
+
+from edgewise.lazy import import_on_demand
+
+if TYPE_CHECKING:
+    from edgewise.model_selection.approximation import ApproximateResult, Phase, approximate
+    from edgewise.model_selection.automatic import AutoResult, auto_fit
+    from edgewise.model_selection.search.candidates import Candidate, Samples
+    from edgewise.model_selection.search.nested import Search
+    from edgewise.model_selection.search.policy import SearchPolicy, SearchSettings
+    from edgewise.model_selection.search.records import SearchReport, Trial
 
 __all__ = [
     "ApproximateResult",
     "AutoResult",
     "Candidate",
-    "GridFit",
-    "GridPolicy",
     "Phase",
     "Samples",
     "Search",
@@ -31,6 +33,6 @@ __all__ = [
     "Trial",
     "approximate",
     "auto_fit",
-    "smooth_on_grid",
-    "sparse_on_grid",
 ]
+
+import_on_demand(__name__)

@@ -22,7 +22,7 @@ from edgewise.model_selection.search.hidden_nodes import HiddenNodes
 from edgewise.model_selection.search.policy import SearchPolicy
 from edgewise.outcomes import OutOfTime
 
-# Share of the time after the first pass for the search on the sample; the passes over all rows have the rest. A choice.
+# Share of the time after the first pass for the search on the sample; the passes over all rows have the rest.
 SEARCHED_SHARE = 0.5
 
 Sums = tuple[np.ndarray, ...]
@@ -54,47 +54,25 @@ class OfFamily:
 
 @dataclass(frozen=True)
 class RowPart:
-    """All rows but one of so many parts, to which random numbers of a seed assign them.
+    """All rows but one of so many parts, to which random numbers of a seed assign them."""
 
-    Parameters
-    ----------
-    number : int
-        The part that is left out.
-    parts : int
-        Number of parts.
-    seed : int
-        Seed of the random numbers, which belong to the rows, or to their groups where there are any.
-    """
-
-    number: int
-    parts: int
-    seed: int
+    number: int  # the part that is left out
+    parts: int  # number of parts
+    seed: int  # seed of the random numbers, which belong to the rows, or to their groups where there are any
 
 
 @dataclass(frozen=True)
 class AllRows:
-    """All rows of a table of which the search sees a sample.
+    """All rows of a table of which the search sees a sample."""
 
-    Parameters
-    ----------
-    total : callable
-        Sums a function of scaled inputs, responses and weights over the table, see `RowSum`; responses are in the form
-        of `Samples.y`. Its second argument is the number of seconds after which it is to raise OutOfTime, its third a
-        `RowPart`, or None for all rows.
-    rows : float
-        Sum of the weights.
-    count : int
-        Number of rows.
-    seed : int
-        Seed of the parts for means of models.
-    batches : callable
-        Returns an iterator over inputs, responses and weights of all rows, batch by batch.
-    """
-
+    # sums a function of scaled inputs, responses and weights over the table, see `RowSum`; responses are in the form of
+    # `Samples.y`. Its second argument is the number of seconds after which it is to raise OutOfTime, its third a
+    # `RowPart`, or None for all rows
     total: Callable[[Callable[..., Sums], float, RowPart | None], Sums]
-    rows: float
-    count: int
-    seed: int = 0
+    rows: float  # sum of the weights
+    count: int  # number of rows
+    seed: int = 0  # seed of the parts for means of models
+    # returns an iterator over inputs, responses and weights of all rows, batch by batch
     batches: Callable[[], Iterator[Sums]] = lambda: iter(())
 
     def loader(self) -> DataLoader[Any]:

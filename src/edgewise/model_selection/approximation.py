@@ -24,33 +24,33 @@ from edgewise.model_selection.starts import (
 )
 from edgewise.nn.layers.initial import seeded_generator
 from edgewise.nn.model import KAN
-from edgewise.outcomes import ProgressCallback, StopReason, progress_callback
+from edgewise.outcomes import ProgressCallback, StopReason, check_progress
 from edgewise.settings import ABOVE_ZERO, APPROXIMATION_BUDGET_WORK
 from edgewise.train.cost import WorkBudget
 from edgewise.train.grids import adapt_domain_, enclose, refine
 from edgewise.train.loop.reports import FitReport
 from edgewise.train.problems.regression import Regression
 
-APPROXIMATION_HELD_OUT = 0.1  # share of the samples that is held out where there are no validation data; a choice
+APPROXIMATION_HELD_OUT = 0.1  # share of the samples that is held out where there are no validation data
 # The refinement ends when halving the grids divides the held-out error by less than this factor: half the slope 1 of a
 # function with a kink.
 LEAST_HALVING_GAIN = 1.4
 ROUNDING_ERROR = 2e-15  # held-out error in float64, relative to the standard deviation of the target
-FINE_STEPS = 100  # steps on each grid; a choice
+FINE_STEPS = 100  # steps on each grid
 # Ten steps that lower the loss by less than this share end a phase: on the last grid, and on earlier ones, where the
-# next grid gains far more. A choice.
+# next grid gains far more.
 LAST_TOLERANCE, PASSING_TOLERANCE = 1e-3, 0.1
-# Change of the model by wider hidden grids that is accepted, relative to the target's deviation; a choice.
+# Change of the model by wider hidden grids that is accepted, relative to the target's deviation.
 LARGEST_TAIL_CHANGE = 1e-3
-# Relative error above which a grid may be too coarse to resolve anything; halving then goes on in any case. A choice.
+# Relative error above which a grid may be too coarse to resolve anything; halving then goes on in any case.
 UNRESOLVED = 0.05
-# Moves of the knots to equal errors on each grid, and the share of the range of hidden activations beyond them.
-# Choices: a second move divided the error of a kink by five, a third did not.
+# Moves of the knots to equal errors on each grid, and the share of the range of hidden activations beyond them: a
+# second move divided the error of a kink by five, a third did not.
 GRADINGS, GRADED_MARGIN = 2, 0.005
 # Residuals for each parameter: with fewer a model begins to interpolate its samples. Knots of equal error crowd where
 # few samples may lie: with eight the error of sqrt(0.1 + r^2) fell as it should, with four it rose for some seeds.
 RESIDUALS_EACH = {"even": 2, "error": 8}
-COVER = 20_000  # random points of a given domain, from which the range of the hidden nodes is determined; a choice
+COVER = 20_000  # random points of a given domain, from which the range of the hidden nodes is determined
 
 
 @dataclass(frozen=True)
@@ -117,22 +117,13 @@ class ApproximateResult:
 
 
 class StartOptions(TypedDict, total=False):
-    """Options of `approximate` that are rarely needed.
+    """Options of `approximate` that are rarely needed."""
 
-    Parameters
-    ----------
-    starts : int, optional
-        Starts of each shape; if left out, as many as a quarter of the budget allows.
-    knots : {"even", "error"}
-        Knots at equal distances, which halving keeps exactly; or, after each halving, where every interval has about
-        the same error: for functions with kinks, or that are steep in places. "even" if left out.
-    seed : int
-        Seed of the held-out samples and of the initial weights, 0 if left out.
-    """
-
-    starts: int | None
+    starts: int | None  # starts of each shape; if left out, as many as a quarter of the budget allows
+    # knots at equal distances, which halving keeps exactly; or, after each halving, where every interval has about the
+    # same error: for functions with kinks, or that are steep in places. "even" if left out
     knots: str
-    seed: int
+    seed: int  # seed of the held-out samples and of the initial weights, 0 if left out
 
 
 def approximate(
@@ -209,7 +200,7 @@ def approximate(
     starts, seed, knots = options.get("starts"), options.get("seed", 0), options.get("knots", "even")
     if knots not in ("even", "error"):
         raise InputError(f'knots must be "even" or "error", got {knots!r}')
-    progress = progress_callback(progress, ("stage", "share", "error"))
+    check_progress(progress)
     with torch.inference_mode(False):  # the caller may want gradients of the model
         problem = _checked(problem, width, budget, time_limit, seed, starts)
         data = problem.train

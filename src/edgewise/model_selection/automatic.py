@@ -59,10 +59,10 @@ FAMILIES: dict[str, type[Family]] = {
 }
 """Losses of a numeric target by name; "quantile:0.9" is that of a quantile, "absolute" that of the median."""
 
-# Most rows whose noise is cross-fitted before it calibrates intervals. A choice: with more, a curve of the noise
-# follows no single residual.
+# Most rows whose noise is cross-fitted before it calibrates intervals: with more, a curve of the noise follows no
+# single residual.
 CROSS_FITTED_ROWS = 2000
-FIRST_BARS = 100  # rows that calibrate error bars at first, if time is limited; a choice: 95 % intervals need 20
+FIRST_BARS = 100  # rows that calibrate error bars at first, if time is limited: 95 % intervals need 20
 
 STANDARDISED = ("squared", "huber", "absolute", "quantile")  # losses that take targets of mean 0 and variance 1
 

@@ -30,39 +30,27 @@ from edgewise.train.penalties import Penalty, Ridge, Roughness
 from edgewise.train.problems.base import Problem
 from edgewise.train.problems.regression import Regression
 
-FIRST_GRID = 4  # knot intervals of the first grid of every edge; a choice: finer ones are reached by halving
-FIRST_STRENGTH = 1e-4  # the strength that is tried first; a choice: the middle of those that tables need
+FIRST_GRID = 4  # knot intervals of the first grid of every edge: finer ones are reached by halving
+FIRST_STRENGTH = 1e-4  # the strength that is tried first: the middle of those that tables need
 # Share of the strength that weighs the roughness; the ridge holds the parts of a function without curvature. Measured
-# on the five tables of `edgewise reproduce tables`: shares from 0.01 to 1 gave the same scores within their errors.
+# on five real tables: shares from 0.01 to 1 gave the same scores within their errors.
 ROUGHNESS_SHARE = 0.1
 # Relative decrease of the loss over ten steps below which a phase ends: before the hidden domains move, in a trial, and
-# in the final fit. A choice: later phases need more digits.
+# in the final fit; later phases need more digits.
 FIRST_TOLERANCE, TRIAL_TOLERANCE, FINAL_TOLERANCE = 1e-4, 1e-5, 1e-6
-FINAL_PHASE = {True: 60, False: 300}  # most of the last phase, by Levenberg-Marquardt or not; a choice: half are usual
-HIDDEN_SIZES = (5, 10)  # of one layer, where a grid or a strength was given but no shape; a choice: a doubling
-FEWER_PARTS = 3  # parts of cross-validation; a choice: networks take longer than additive models
+FINAL_PHASE = {True: 60, False: 300}  # most of the last phase, by Levenberg-Marquardt or not: half are usual
+HIDDEN_SIZES = (5, 10)  # of one layer, where a grid or a strength was given but no shape: a doubling
+FEWER_PARTS = 3  # parts of cross-validation: networks take longer than additive models
 
 
 @dataclass(frozen=True)
 class FixedShape:
-    """Shape, grid and regularisation of a KAN.
+    """Shape, grid and regularisation of a KAN."""
 
-    Parameters
-    ----------
-    hidden : tuple of int
-        Nodes of the hidden layers; () for an additive model.
-    grid_size : int
-        Knot intervals of every edge.
-    strength : float
-        Strength of the regularisation, relative to a loss of order 1.
-    degree : int
-        Polynomial degree of the splines.
-    """
-
-    hidden: tuple[int, ...] = ()
-    grid_size: int = FIRST_GRID
-    strength: float = FIRST_STRENGTH
-    degree: int = 3
+    hidden: tuple[int, ...] = ()  # nodes of the hidden layers; () for an additive model
+    grid_size: int = FIRST_GRID  # knot intervals of every edge
+    strength: float = FIRST_STRENGTH  # strength of the regularisation, relative to a loss of order 1
+    degree: int = 3  # polynomial degree of the splines
 
     def width(self, inputs: int, outputs: int) -> tuple[int, ...]:
         """Nodes of every layer, inputs first."""
@@ -132,17 +120,10 @@ def train_shape(
     final: bool = False,
     clock: Clock | None = None,
 ) -> TrainedShape:
-    """Train a network of a given shape with so many outputs, on one grid after another.
-
-    The training data of the problem are tensors. Training continues from a copy of `warm`, a model of the same shape
-    whose grid size divides that of `shape`, and makes more steps for a `final` model. When the limit of the clock is
-    reached no further step is made: finer grids then keep the function.
-
-    Raises
-    ------
-    InterruptedTraining
-        If Ctrl-C comes; it holds the best network so far.
-    """
+    """Train a network of a given shape with so many outputs, on one grid after another."""
+    # The training data of the problem are tensors. Training continues from a copy of `warm`, a model of the same shape
+    # whose grid size divides that of `shape`, and makes more steps for a `final` model. When the limit of the clock is
+    # reached no further step is made: finer grids then keep the function.
     x = problem.train.x
     sizes = shape.grids() if warm is None else (shape.grid_size,)
     if warm is None:
@@ -158,7 +139,7 @@ def train_shape(
         stage = replace(shape, grid_size=size)
         parameters = sum(p.numel() for p in model.parameters())
         method, _ = method_for(problem, parameters, is_linear=not shape.hidden, limits=SEARCH_LIMITS)
-        # Steps before and after hidden domains move. A choice: a trial only has to rank shapes.
+        # Steps before and after hidden domains move: a trial only has to rank shapes.
         newton = isinstance(method, LevenbergMarquardt)
         first, then = (20 if newton else 80, FINAL_PHASE[newton]) if final else (12, 20) if newton else (50, 80)
         # A final model that is trained further has its hidden domains in place; moving them costs accuracy.
@@ -222,37 +203,19 @@ def _trained(
 
 @dataclass(frozen=True)
 class FixedResult:
-    """A network of a shape that was given in part, with the record of the search for the rest.
+    """A network of a shape that was given in part, with the record of the search for the rest."""
 
-    Parameters
-    ----------
-    trained : TrainedShape
-        The final network.
-    shape : FixedShape
-    search : SearchReport
-    held_out : (ndarray, ndarray) or None
-        Positions of held-out rows, and the outputs of networks that did not see them, (k, outputs).
-    """
-
-    trained: TrainedShape
+    trained: TrainedShape  # the final network
     shape: FixedShape
     search: SearchReport
+    # (ndarray, ndarray), positions of held-out rows, and the outputs of networks that did not see them, (k, outputs)
     held_out: tuple[np.ndarray, np.ndarray] | None
 
 
 class ShapeSearch:
     """The choice of what a user has left open of a fixed shape: the strength by factors of ten, the grid by doublings.
 
-    Parameters
-    ----------
-    problem : Problem
-        Regression or classification with training tensors.
-    settings : SearchSettings
-        The fixed settings.
-    clock : Clock
-        Time, progress and work of the search.
-    blocks : ndarray of shape (N,), optional
-        Rows of one number are held out together.
+    Shapes: blocks (N,).
     """
 
     def __init__(
@@ -410,7 +373,7 @@ class ShapeSearch:
             score = math.inf if record is None else record.loss + record.penalty
             if best is None or score < lowest:
                 best, lowest = trained, score
-            if self.clock.work > TABLE_BUDGET_WORK / 4:  # a choice: larger tables get one start
+            if self.clock.work > TABLE_BUDGET_WORK / 4:  # larger tables get one start
                 break
         assert best is not None
         return best

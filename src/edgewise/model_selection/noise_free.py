@@ -29,7 +29,7 @@ from edgewise.train.loop.reports import FitReport, StepRecord
 from edgewise.train.problems.regression import Regression
 from edgewise.train.uncertainty import ErrorBars, additive_error_bars
 
-SPLINE_ERROR_SHARE = 0.1  # of a polynomial's error, by which its network may differ; a choice
+SPLINE_ERROR_SHARE = 0.1  # of a polynomial's error, by which its network may differ
 
 
 def without_noise(samples: Samples, settings: SearchSettings, clock: Clock) -> AutoResult | None:

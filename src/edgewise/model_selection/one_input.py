@@ -20,8 +20,8 @@ LADDER_DEGREES = (
     5,
     3,
 )  # quintic for smooth functions, cubic where a kink limits the order; a layer has no higher degree
-FIRST_LADDER_GRID = 8  # knot intervals of the first spline; a choice: finer ones cost as little
-HELD_OUT_EVERY = 5  # every fifth sample is held out while the grid is chosen; a choice
+FIRST_LADDER_GRID = 8  # knot intervals of the first spline: finer ones cost as little
+HELD_OUT_EVERY = 5  # every fifth sample is held out while the grid is chosen
 # The ladder goes on while halving the grid divides the held-out error by this factor: half the slope 1 of a function
 # with a kink. Two steps without it end the ladder, since a coarse grid may resolve nothing yet.
 LEAST_HALVING_FACTOR = 1.4
@@ -29,35 +29,21 @@ LADDER_PATIENCE = 2  # those two steps
 # Mean squared error, relative to targets of order 1, below which nothing is left to gain but rounding: 12 digits.
 ENOUGH_DIGITS = 1e-24
 # The domain reaches beyond the samples by this share of a knot interval, at most by this many mean distances of
-# neighbouring samples: the ends of the sampled interval lie about one such distance beyond. Choices.
+# neighbouring samples: the ends of the sampled interval lie about one such distance beyond.
 MARGIN_INTERVALS, MARGIN_NEIGHBOURS = 0.25, 5
-# Most coefficients for each sample. A choice: beyond a half a spline begins to interpolate its samples.
+# Most coefficients for each sample: beyond a half a spline begins to interpolate its samples.
 MOST_COEFFICIENT_SHARE = 0.5
 
 
 @dataclass(frozen=True, eq=False)
 class LadderResult:
-    """The best spline of a ladder.
+    """The best spline of a ladder."""
 
-    Parameters
-    ----------
-    model : KAN
-        Network [1, m] without base functions, fitted to all samples.
-    loss : float
-        Mean squared error of the held-out samples by the spline that was fitted to the others.
-    held_out : ndarray of shape (N,)
-        Which samples were held out.
-    residuals : ndarray of shape (k, m)
-        Their residuals.
-    sentence : str
-        The choice and its reason.
-    """
-
-    model: KAN
-    loss: float
-    held_out: np.ndarray
-    residuals: np.ndarray
-    sentence: str
+    model: KAN  # network [1, m] without base functions, fitted to all samples
+    loss: float  # mean squared error of the held-out samples by the spline that was fitted to the others
+    held_out: np.ndarray  # (N,), which samples were held out
+    residuals: np.ndarray  # (k, m), their residuals
+    sentence: str  # the choice and its reason
 
 
 def spline_ladder(

@@ -29,26 +29,26 @@ from edgewise.train.problems.regression import Regression
 # Half of the starts begin with two intervals, half with four. From two, 10 of 12 starts of toy function 5 in
 # [4, 2, 1, 1] found the good minimum, from four 5; but exp(sin(pi x) + y^2) in [2, 1, 1] is found from four more often.
 RACE_GRID = 4
-# Steps of each stage of a race, and the margin of the hidden grids that follow the activations after it: wide while
-# the activations still move. A choice.
+# Steps of each stage of a race, and the margin of the hidden grids that follow the activations after it: wide while the
+# activations still move.
 STAGES = ((15, 0.3), (15, 0.2), (30, 0.1), (30, 0.05))
-COARSE_STEPS = 60  # steps on a coarse grid after the race, and after each halving before the choice; a choice
+COARSE_STEPS = 60  # steps on a coarse grid after the race, and after each halving before the choice
 # Samples before the choice, or three for each parameter: more do not change which minimum is found.
 START_SAMPLES = 1000
-START_SHARE = 0.3  # share of the budget for all starts; a choice
-MOST_STARTS, LEAST_STARTS = 8, 3  # starts of each shape; a choice
+START_SHARE = 0.3  # share of the budget for all starts
+MOST_STARTS, LEAST_STARTS = 8, 3  # starts of each shape
 # Samples, and the degree of the polynomials of one input, with which inputs that act together are found; starts for
-# each group, and rounds. Choices: a tenth of a second, and what is left of a curve by then is small beside a product.
+# each group, and rounds: a tenth of a second, and what is left of a curve by then is small beside a product.
 GROUP_SAMPLES, GROUP_DEGREE, GROUP_STARTS, GROUP_ROUNDS = 2000, 7, 8, 2
-GROUP_SHARE = 0.8  # of the budget, that all starts may take with those of groups; a choice
+GROUP_SHARE = 0.8  # of the budget, that all starts may take with those of groups
 # Shapes with the lowest errors, and as many with the lowest extrapolated errors, whose grids are halved, round by
-# round, before the choice. A choice.
+# round, before the choice.
 FINALISTS = (2, 1)
 # For smooth functions: quintic splines reached errors of 1e-8 with half the coefficients of cubic ones.
 SMOOTH_DEGREE = 5
-# A slope of the error below this means that the shape is wrong (the right one has slope degree + 1). A choice.
+# A slope of the error below this means that the shape is wrong (the right one has slope degree + 1).
 LEAST_SLOPE = 1.5
-RESOLVED = 1e-4  # mean squared error, relative to the target's, below which slopes are informative; a choice
+RESOLVED = 1e-4  # mean squared error, relative to the target's, below which slopes are informative
 # Quadratic splines are tried for shapes with up to so many hidden nodes, and for at most this share of the budget. Sums
 # and products are compositions of squares: with quadratic splines x*y was exact after a few steps, with quintic ones,
 # among which the exact one is hard to find, the error was still 1e-5 after 400.
@@ -58,29 +58,17 @@ EXACT_LOSS, NEARLY_EXACT_LOSS = 1e-26, 1e-12
 # First damping of a model that continues from a coarser grid, near its minimum: from 1e-2 it took ten steps more to
 # converge, for exp(sin(pi x) + y^2) 17 to 23 of them instead of 11 to 15 on every grid.
 NEAR_DAMPING = 1e-6
-SAME_MINIMUM = 1.3  # ratio of errors up to which two starts are taken to have found the same minimum; a choice
+SAME_MINIMUM = 1.3  # ratio of errors up to which two starts are taken to have found the same minimum
 
 
 @dataclass(frozen=True)
 class Start:
-    """One start of one shape.
+    """One start of one shape."""
 
-    Parameters
-    ----------
-    seed : int
-        Seed of the initial weights.
-    model : KAN
-        The model in its present state.
-    report : FitReport, optional
-        Report of its last fit.
-    loss : float
-        Held-out mean squared error.
-    """
-
-    seed: int
-    model: KAN
-    report: FitReport | None = None
-    loss: float = math.inf
+    seed: int  # seed of the initial weights
+    model: KAN  # the model in its present state
+    report: FitReport | None = None  # report of its last fit
+    loss: float = math.inf  # held-out mean squared error
 
     @property
     def width(self) -> tuple[int, ...]:
@@ -96,24 +84,13 @@ class Start:
 
 @dataclass(frozen=True)
 class StartPlan:
-    """Fixed settings of the starts; None leaves the choice open.
+    """Fixed settings of the starts; None leaves the choice open."""
 
-    Parameters
-    ----------
-    degree : int, optional
-        Degree of the splines; if left out 5, or 2 where that is exact.
-    domain : (low, high) or Tensor of shape (in, 2), optional
-        Domain of the grids of the first layer; if left out, that of the samples.
-    starts : int, optional
-        Starts of each shape; if left out, as many as the budget allows.
-    seed : int
-        Seed of the initial weights.
-    """
-
-    degree: int | None = None
+    degree: int | None = None  # degree of the splines; if left out 5, or 2 where that is exact
+    # (in, 2), domain of the grids of the first layer; if left out, that of the samples
     domain: Sequence[float] | Tensor | None = None
-    starts: int | None = None
-    seed: int = 0
+    starts: int | None = None  # starts of each shape; if left out, as many as the budget allows
+    seed: int = 0  # seed of the initial weights
 
 
 def shapes_for(inputs: int, outputs: int) -> list[tuple[int, ...]]:

@@ -2,15 +2,13 @@
 
 Build a network with `KAN` or `MLP`; both are torch modules without a `fit` or a history of their own. `KANConfig` and
 `MLPConfig` describe a network's shape, `ELEMENTARY` is the table of elementary functions that an edge may hold, and
-`model.trace(x)` returns a `Trace` with the values on every edge. `KANConv1d` and `KANConv2d` are convolutions. The
-layers are in `edgewise.nn.layers`.
+`model.trace(x)` returns a `Trace` with the values on every edge. The layers are in
+`edgewise.nn.layers`.
 """
 
 from edgewise.nn.config import KANConfig, MLPConfig
-from edgewise.nn.convolution import KANConv1d, KANConv2d
 from edgewise.nn.elementary import ELEMENTARY, Elementary, FunctionTable
 from edgewise.nn.layers import (
-    GroupLayer,
     KANLayer,
     MixedLayer,
     PeriodicLayer,
@@ -29,10 +27,7 @@ __all__ = [
     "MLP",
     "Elementary",
     "FunctionTable",
-    "GroupLayer",
     "KANConfig",
-    "KANConv1d",
-    "KANConv2d",
     "KANLayer",
     "MLPConfig",
     "MixedLayer",

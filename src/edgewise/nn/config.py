@@ -18,7 +18,7 @@ from edgewise.ops.splines.bspline import MAX_EDGE_DEGREE
 BASE_NAMES = ("silu", "identity", "zero", "tanh", "relu", "gelu", "softplus", "sin")
 ACTIVATION_NAMES = ("silu", "tanh", "relu")
 BESIDE_SPLINE = "+"  # before the name of a function that is added to the spline of the same edge
-MAX_ARITY = (1 << 16) - 1  # a choice: far above any use, and it bounds the size of a network built from a hostile file
+MAX_ARITY = (1 << 16) - 1  # far above any use, and it bounds the size of a network built from a hostile file
 
 Names = tuple[tuple[str, ...], ...]  # of the elementary functions of a layer's edges, one row for each input
 
@@ -168,24 +168,12 @@ def _checked_base(base: object) -> str | Callable[[Tensor], Tensor]:
 
 
 def holds_spline(name: str) -> bool:
-    """Return whether an edge whose function has this name in a config has a spline: alone, or beside a function.
-
-    Examples
-    --------
-    >>> holds_spline(""), holds_spline("+sin"), holds_spline("sin")
-    (True, True, False)
-    """
+    """Return whether an edge whose function has this name in a config has a spline: alone, or beside a function."""
     return name == "" or name.startswith(BESIDE_SPLINE)
 
 
 def check_width(width: object) -> tuple[int, ...]:
-    """Return the numbers of nodes per layer as a tuple.
-
-    Raises
-    ------
-    InputError
-        If they are not at least two positive integers.
-    """
+    """Return the numbers of nodes per layer as a tuple."""
     if not isinstance(width, list | tuple) or len(width) < 2 or not all(is_integer(n) and n >= 1 for n in width):
         raise InputError(f"width must list at least two positive integers, inputs first, got {width!r}")
     return tuple(int(n) for n in width)

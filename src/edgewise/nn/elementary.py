@@ -30,8 +30,8 @@ class Elementary:
     text : str
         f in terms of x, in the syntax of formulas, for example "exp(-x**2)".
     complexity : int
-        Complexity that f adds to a formula. A choice: 0 for constants and x, 1 for the most common functions and
-        powers, 2 for the others.
+        Complexity that f adds to a formula: 0 for constants and x, 1 for the most common functions and powers, 2 for
+        the others.
     low, high : float
         Ends of the interval on which f is real. They belong to the interval unless `open_ends` is true.
     open_ends : bool

@@ -19,23 +19,7 @@ from edgewise.ops.activation import activation_derivatives
 class DenseLayer(WeightedLayer):
     """Layer y_o = bias_o + sum_i weight_io a(x_i): its edges are multiples of one fixed function a.
 
-    Parameters
-    ----------
-    in_features, out_features : int
-        Number of inputs and of outputs.
-    activation : {"identity", "silu", "tanh", "relu"}
-        The function a, applied to the inputs; "identity" in the first layer of an `MLP`.
-    generator : torch.Generator, optional
-        Source of the initial weights; torch's global generator by default.
-    dtype, device
-        Of the weights.
-
-    Attributes
-    ----------
-    weight : Parameter
-        (in, out).
-    bias : Parameter
-        (out,).
+    Shapes: weight (in, out), bias (out,).
     """
 
     def __init__(

@@ -216,13 +216,7 @@ def spline_part(layer: Layer) -> KANLayer | None:
 
 
 def config_of(layers: Iterable[Layer], degree: int, base: str | Callable[[Tensor], Tensor]) -> KANConfig:
-    """Return the config of a chain of layers; `degree` and `base` count only where no layer has splines.
-
-    Raises
-    ------
-    InputError
-        If the layers are not a chain of edges and products that a config can describe.
-    """
+    """Return the config of a chain of layers; `degree` and `base` count only where no layer has splines."""
     width: list[int] = []
     sizes: list[int] = []
     products: list[tuple[int, ...]] = []

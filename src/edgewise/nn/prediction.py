@@ -10,29 +10,13 @@ from torch import Tensor, nn
 
 from edgewise.settings import FORWARD_CHUNK_NUMBERS
 
-# Rows of a batch where the layers of the model are unknown. A choice: some hundred numbers for each of them take a few
-# MiB, and a torch call on so many rows still takes far longer than its overhead.
+# Rows of a batch where the layers of the model are unknown: some hundred numbers for each of them take a few MiB, and a
+# torch call on so many rows still takes far longer than its overhead.
 BATCH_ROWS = 8192
 
 
 def predict_in_batches(model: Callable[[Tensor], Tensor], x: Tensor, *, rows: int | None = None) -> Tensor:
-    """Evaluate a model on many rows, a batch at a time and without gradients.
-
-    Parameters
-    ----------
-    model : callable
-        A module, or any function that maps (n, in) to (n, out), or to (C, n, out) as jets are.
-    x : Tensor, shape (N, in)
-        The rows.
-    rows : int, optional
-        Rows of a batch. By default as many as `rows_in_memory` allows for a module, and 8192 for other functions.
-
-    Examples
-    --------
-    >>> x = torch.arange(6.0).view(3, 2)
-    >>> predict_in_batches(lambda part: part.sum(1, keepdim=True), x, rows=2).tolist()
-    [[1.0], [5.0], [9.0]]
-    """
+    """Evaluate a model on many rows, a batch at a time and without gradients. Shapes: model (n, in), x (N, in)."""
     if rows is None:
         rows = rows_in_memory(model) if isinstance(model, nn.Module) else BATCH_ROWS
     with torch.no_grad():

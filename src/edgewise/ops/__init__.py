@@ -7,8 +7,15 @@ differentiable to any order, and `layer_sum` a whole layer at once; `use_kernel`
 `gauss_newton` solves small nonlinear least-squares problems.
 """
 
-from edgewise.ops.backend import kernel_for, use_kernel
-from edgewise.ops.contract import spline_sum
-from edgewise.ops.whole_layer import layer_sum
+from typing import TYPE_CHECKING
+
+from edgewise.lazy import import_on_demand
+
+if TYPE_CHECKING:
+    from edgewise.ops.backend import kernel_for, use_kernel
+    from edgewise.ops.contract import spline_sum
+    from edgewise.ops.whole_layer import layer_sum
 
 __all__ = ["kernel_for", "layer_sum", "spline_sum", "use_kernel"]
+
+import_on_demand(__name__)

@@ -37,18 +37,8 @@ ACTIVATIONS: dict[str, Function] = {
 
 
 def named_activation(function: Function) -> str | Function:
-    """Return the name in `ACTIVATIONS` of a function of one variable, or the function itself where it has none.
-
-    The name counts only where the values are those of torch's function of that name: nn.ELU(alpha=2) is not "elu".
-
-    Raises
-    ------
-    Exception
-        Whatever the function raises for a tensor.
-    ValueError
-        It is not elementwise, draws random numbers, changes the dtype or the tensor that it is given, or has weights or
-        no gradient; the message names the reason. Modules of torch with ``inplace=True`` leave the tensor alone here.
-    """
+    """Return the name in `ACTIVATIONS` of a function of one variable, or the function itself where it has none."""
+    # The name counts only where the values are those of torch's function of that name: nn.ELU(alpha=2) is not "elu".
     if isinstance(function, nn.Module):
         if any(True for _ in function.parameters()):
             raise ValueError(f"{type(function).__name__} has weights of its own")

@@ -75,6 +75,11 @@ def kernel_for(x: Tensor, degree: int = 3) -> str:
     degree : int
         Degree of the splines.
 
+    Returns
+    -------
+    str
+        "reference", "cpu", "dense" or "triton".
+
     Raises
     ------
     InputError

@@ -20,23 +20,15 @@ from edgewise.outcomes import StopReason
 from edgewise.settings import ABOVE_ZERO
 
 # Share of the largest diagonal entry of J'J that is added to every entry of the damping scale, so that a parameter
-# which no residual depends on keeps a finite step. A choice: far below what is visible in a solution in float64.
+# which no residual depends on keeps a finite step: far below what is visible in a solution in float64.
 SCALE_FLOOR = 1e-12
 
 
 class Damping(NamedTuple):
-    """Current damping of a Levenberg-Marquardt iteration.
+    """Current damping of a Levenberg-Marquardt iteration."""
 
-    Parameters
-    ----------
-    value : float
-        The damping mu of the system (J'J + mu D) d = -J'r.
-    growth : float
-        Factor by which the next rejection multiplies `value`.
-    """
-
-    value: float
-    growth: float
+    value: float  # the damping mu of the system (J'J + mu D) d = -J'r
+    growth: float  # factor by which the next rejection multiplies `value`
 
 
 @dataclass(frozen=True)
@@ -45,48 +37,36 @@ class DampingRule:
 
     A trial step d minimises the quadratic model m(d) = |r + J d|^2 + mu d'D d. Its gain ratio
 
-        rho = (|r(x)|^2 - |r(x + d)|^2) / (|r|^2 - |r + J d|^2)
+    rho = (|r(x)|^2 - |r(x + d)|^2) / (|r|^2 - |r + J d|^2)
 
     compares the actual decrease with the predicted one. A step that lowers the sum of squares is accepted, and mu is
     multiplied by
 
-        max(1/3, 1 - (2 rho - 1)^3),
+    max(1/3, 1 - (2 rho - 1)^3),
 
-    which is 1/3 where the model is right (rho = 1), 1 where half of the predicted gain came (rho = 1/2) and close to
-    2 where hardly any did (rho = 0): a smooth replacement of Marquardt's jumps by a factor of ten (Nielsen 1999,
-    eq. 2.21). After a rejection mu is multiplied by `growth`, and `growth` itself by `growth_factor`, so that repeated
+    which is 1/3 where the model is right (rho = 1), 1 where half of the predicted gain came (rho = 1/2) and close to 2
+    where hardly any did (rho = 0): a smooth replacement of Marquardt's jumps by a factor of ten (Nielsen 1999, eq.
+    2.21). After a rejection mu is multiplied by `growth`, and `growth` itself by `growth_factor`, so that repeated
     rejections reach short gradient steps quickly.
 
-    Parameters
-    ----------
-    first : float
-        Damping of the first trial.
-    lowest, highest : float
-        Bounds of the damping. An iteration that is rejected at `highest` gives up.
-    growth : float
-        Factor of the first rejection after an accepted step.
-    growth_factor : float
-        Factor on `growth` after each rejection: 2 in Nielsen's rule, 1 for a constant growth.
-    shrink : float, optional
-        Constant factor of an accepted step, as in Marquardt's rule; None for Nielsen's factor above. Only the curve
-        fits of formulas use it: Nielsen's factor leads to other constants where a curve leaves them undetermined.
+    [1] D. Marquardt, "An algorithm for least-squares estimation of nonlinear parameters", SIAM J. Appl. Math. 11
+    (1963): damping in proportion to the diagonal of J'J, constant factors.
 
-    References
-    ----------
-    .. [1] D. Marquardt, "An algorithm for least-squares estimation of nonlinear parameters", SIAM J. Appl. Math. 11
-       (1963): damping in proportion to the diagonal of J'J, constant factors.
-    .. [2] J. Moré, "The Levenberg-Marquardt algorithm: implementation and theory", Lecture Notes in Mathematics 630
-       (1978): the gain ratio as the measure of a step.
-    .. [3] H. B. Nielsen, "Damping parameter in Marquardt's method", IMM-REP-1999-05 (1999).
-    .. [4] K. Madsen, H. B. Nielsen, O. Tingleff, "Methods for non-linear least squares problems" (2004),
-       algorithm 3.16.
+    [2] J. Moré, "The Levenberg-Marquardt algorithm: implementation and theory", Lecture Notes in Mathematics 630
+    (1978): the gain ratio as the measure of a step.
+
+    [3] H. B. Nielsen, "Damping parameter in Marquardt's method", IMM-REP-1999-05 (1999).
+
+    [4] K. Madsen, H. B. Nielsen, O. Tingleff, "Methods for non-linear least squares problems" (2004), algorithm 3.16.
     """
 
-    first: float = 1e-3
-    lowest: float = 1e-15
+    first: float = 1e-3  # damping of the first trial
+    lowest: float = 1e-15  # bounds of the damping. An iteration that is rejected at `highest` gives up
     highest: float = 1e15
-    growth: float = 2.0
-    growth_factor: float = 2.0
+    growth: float = 2.0  # factor of the first rejection after an accepted step
+    growth_factor: float = 2.0  # factor on `growth` after each rejection: 2 in Nielsen's rule, 1 for a constant growth
+    # constant factor of an accepted step, as in Marquardt's rule; None for Nielsen's factor above. Only the curve fits
+    # of formulas use it: Nielsen's factor leads to other constants where a curve leaves them undetermined
     shrink: float | None = None
 
     def start(self) -> Damping:
@@ -109,69 +89,35 @@ class DampingRule:
 
 
 class DampedStep(NamedTuple):
-    """Solution of a damped system (H + mu D) d = -g.
+    """Solution of a damped system (H + mu D) d = -g."""
 
-    Parameters
-    ----------
-    move : Tensor, shape (P,)
-        The step d.
-    predicted : float
-        Decrease of the objective by d according to the undamped quadratic model.
-    correct : callable, optional
-        The map w -> -(H + mu D)^-1 J'w, with J and w scaled such that J'r is the gradient of the loss. None where
-        the rows J are not available.
-    """
-
-    move: Tensor
-    predicted: float
+    move: Tensor  # (P,), the step d
+    predicted: float  # decrease of the objective by d according to the undamped quadratic model
+    # the map w -> -(H + mu D)^-1 J'w, with J and w scaled such that J'r is the gradient of the loss. None where the
+    # rows J are not available
     correct: Callable[[Tensor], Tensor] | None = None
 
 
 @dataclass(frozen=True)
 class LeastSquaresFit:
-    """Result of `least_squares`.
+    """Result of `least_squares`."""
 
-    Parameters
-    ----------
-    x : ndarray, shape (P,)
-        The parameters with the smallest sum of squares met.
-    loss : float
-        The sum of squared residuals at x.
-    jacobian : ndarray, shape (N, P)
-        Derivatives of the residuals at x.
-    stopped : StopReason
-        Why the iteration ended.
-    """
-
-    x: np.ndarray
-    loss: float
-    jacobian: np.ndarray
-    stopped: StopReason
+    x: np.ndarray  # (P,), the parameters with the smallest sum of squares met
+    loss: float  # the sum of squared residuals at x
+    jacobian: np.ndarray  # (N, P), derivatives of the residuals at x
+    stopped: StopReason  # why the iteration ended
 
 
 @dataclass(frozen=True)
 class LeastSquaresLimits:
-    """Limits of the work of `least_squares`.
+    """Limits of the work of `least_squares`."""
 
-    Parameters
-    ----------
-    steps : int
-        Largest number of accepted steps.
-    trials : int
-        Largest number of trials within one step.
-    evaluations : int, optional
-        Largest number of trials in total; no limit if None.
-    tolerance : float
-        The iteration has converged when a step lowers the sum of squares by no more than this share.
-    deadline : float
-        Reading of `time.monotonic` after which no trial begins.
-    """
-
-    steps: int = 50
-    trials: int = 12
-    evaluations: int | None = None
+    steps: int = 50  # largest number of accepted steps
+    trials: int = 12  # largest number of trials within one step
+    evaluations: int | None = None  # largest number of trials in total; no limit if None
+    # the iteration has converged when a step lowers the sum of squares by no more than this share
     tolerance: float = 1e-10
-    deadline: float = math.inf
+    deadline: float = math.inf  # reading of `time.monotonic` after which no trial begins
 
 
 def least_squares(
@@ -184,32 +130,14 @@ def least_squares(
 ) -> LeastSquaresFit | None:
     """Minimise a sum of squares of a few parameters by Levenberg-Marquardt.
 
-    Each step solves (J'J + mu D) d = -J'r with D the diagonal of J'J (Marquardt's scaling), and is taken only if it
-    lowers the sum of squares. A trial with a residual or derivative that is not finite counts as a rejection: formulas
-    have poles and roots of negative numbers. `scipy.optimize.least_squares(method="lm")` does the same about as fast
-    (four constants and 120 points: 1.6 ms, here 2.4 ms) and is the witness in the tests. It is not used because it has
-    no deadline after which the best point is kept, and because its trust region leads to other constants where the
-    data leave them nearly undetermined, which would change formulas that were found before.
-
-    Parameters
-    ----------
-    residuals_and_jacobian : callable
-        Maps x (P,) to the residuals (N,) and their derivatives (N, P).
-    x0 : ndarray, shape (P,)
-        Start.
-    rule : DampingRule, optional
-        Damping; by default Nielsen's rule from mu = 1e-3.
-    limits : LeastSquaresLimits, optional
-        Limits of steps, trials and time.
-    minimum_norm : bool
-        Solve each system by a singular value decomposition, which ignores directions that the residuals do not
-        determine, instead of elimination.
-
-    Returns
-    -------
-    LeastSquaresFit or None
-        None where a residual or a derivative at x0 is not finite.
+    Shapes: residuals_and_jacobian (P,), x0 (P,).
     """
+    # Each step solves (J'J + mu D) d = -J'r with D the diagonal of J'J (Marquardt's scaling), and is taken only if it
+    # lowers the sum of squares. A trial with a residual or derivative that is not finite counts as a rejection:
+    # formulas have poles and roots of negative numbers. `scipy.optimize.least_squares(method="lm")` does the same about
+    # as fast (four constants and 120 points: 1.6 ms, here 2.4 ms) and is the witness in the tests. It is not used
+    # because it has no deadline after which the best point is kept, and because its trust region leads to other
+    # constants where the data leave them nearly undetermined, which would change formulas that were found before.
     rule, limits = rule or DampingRule(), limits or LeastSquaresLimits()
     evaluations = math.inf if limits.evaluations is None else limits.evaluations
     x, damping = x0, rule.start()

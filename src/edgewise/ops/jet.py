@@ -19,15 +19,8 @@ from edgewise.ops.contract import spline_sum
 
 
 def seed_jet(x: Tensor, directions: Tensor | None, order: int) -> Tensor:
-    """Return the jet of points (batch, in) themselves, (C, batch, in): x moves along each direction at constant speed.
-
-    Directions are (D, in), in the dtype of x; with None, C is 1. The order is the highest along each direction.
-
-    Raises
-    ------
-    InputError
-        If a shape, a dtype or the order is not as above.
-    """
+    """Return the jet of points (batch, in) themselves, (C, batch, in): x moves along each direction at speed 1."""
+    # Directions are (D, in), in the dtype of x; with None, C is 1. The order is the highest along each direction.
     if not isinstance(x, Tensor) or x.ndim != 2:
         came = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
         raise InputError(f"x must be a tensor of shape (batch, in), got {came}")

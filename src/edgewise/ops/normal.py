@@ -23,21 +23,11 @@ DENSE_RATE, RUN_RATE, HALF_LENGTH = 24.0, 7.5, 10.0
 
 
 class Runs(NamedTuple):
-    """Entries of J for one parameter; the runs of a row are in order and do not overlap, as the offsets of a list.
+    """Entries of J for one parameter; the runs of a row are in order and do not overlap, as the offsets of a list."""
 
-    Parameters
-    ----------
-    offset : int
-        First column of the parameter.
-    starts : Tensor
-        (batch, s), int64; run s of row b starts in column offset + starts[b, s].
-    values : Tensor
-        (batch, s, length), the entries of each run.
-    """
-
-    offset: int
-    starts: Tensor
-    values: Tensor
+    offset: int  # first column of the parameter
+    starts: Tensor  # (batch, s), int64; run s of row b starts in column offset + starts[b, s]
+    values: Tensor  # (batch, s, length), the entries of each run
 
 
 def gram_(

@@ -8,30 +8,35 @@ and method and returns a `Solution` with an estimate of its error; `edgewise.fit
 problem; `other_solutions` further ones of a nonlinear one.
 """
 
-from edgewise.pde.domains.domain import Box, Domain, Interval, Parameter, Time
-from edgewise.pde.domains.implicit import LevelSet
-from edgewise.pde.domains.shapes import Annulus, Disk, LShape, Polygon
-from edgewise.pde.domains.solids import Ball, Cylinder
-from edgewise.pde.domains.triangulation import Triangulation
-from edgewise.pde.library import EQUATIONS, burgers_solution, named_equation
-from edgewise.pde.others import other_solutions
-from edgewise.pde.problem.collocation import PDE, Collocation, SamplingOptions
-from edgewise.pde.problem.conditions import (
-    Condition,
-    Dirichlet,
-    Initial,
-    Neumann,
-    Observations,
-    Periodic,
-    Robin,
-    UnknownField,
-)
-from edgewise.pde.problem.fields import Field, curl, divergence, gradient, hessian, laplacian
-from edgewise.pde.problem.integrals import integral
-from edgewise.pde.problem.interfaces import Interface, diffusion
-from edgewise.pde.solver.solution import Errors, Extreme, Solution
-from edgewise.pde.solver.solving import SolveOptions, solve
-from edgewise.pde.spectrum import Eigenvalues, eigenvalues
+from typing import TYPE_CHECKING
+
+from edgewise.lazy import import_on_demand
+
+if TYPE_CHECKING:
+    from edgewise.pde.domains.domain import Box, Domain, Interval, Parameter, Time
+    from edgewise.pde.domains.implicit import LevelSet
+    from edgewise.pde.domains.shapes import Annulus, Disk, LShape, Polygon
+    from edgewise.pde.domains.solids import Ball, Cylinder
+    from edgewise.pde.domains.triangulation import Triangulation
+    from edgewise.pde.library import EQUATIONS, burgers_solution, named_equation
+    from edgewise.pde.others import other_solutions
+    from edgewise.pde.problem.collocation import PDE, Collocation, SamplingOptions
+    from edgewise.pde.problem.conditions import (
+        Condition,
+        Dirichlet,
+        Initial,
+        Neumann,
+        Observations,
+        Periodic,
+        Robin,
+        UnknownField,
+    )
+    from edgewise.pde.problem.fields import Field, curl, divergence, gradient, hessian, laplacian
+    from edgewise.pde.problem.integrals import integral
+    from edgewise.pde.problem.interfaces import Interface, diffusion
+    from edgewise.pde.solver.solution import Errors, Extreme, Solution
+    from edgewise.pde.solver.solving import SolveOptions, solve
+    from edgewise.pde.spectrum import Eigenvalues, eigenvalues
 
 __all__ = [
     "EQUATIONS",
@@ -79,3 +84,5 @@ __all__ = [
     "other_solutions",
     "solve",
 ]
+
+import_on_demand(__name__)

@@ -24,26 +24,11 @@ LINE = Interval(0, 1) * Time(0, 1)
 
 @dataclass(frozen=True)
 class NamedEquation:
-    """An equation of the library.
+    """An equation of the library."""
 
-    Parameters
-    ----------
-    name : str
-        Name, as `edgewise solve` takes it.
-    statement : str
-        One sentence that states the problem.
-    make : callable
-        Function without arguments that returns a new problem.
-
-    Examples
-    --------
-    >>> named_equation("heat").make().fields
-    ('u',)
-    """
-
-    name: str
-    statement: str
-    make: Callable[[], PDE]
+    name: str  # name, as `edgewise solve` takes it
+    statement: str  # one sentence that states the problem
+    make: Callable[[], PDE]  # function without arguments that returns a new problem
 
 
 def named_equation(name: str) -> NamedEquation:

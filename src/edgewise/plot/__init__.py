@@ -1,13 +1,11 @@
 """Figures of networks, results and solutions, as matplotlib `Figure` objects that `save` writes to files.
 
-A network: `network_diagram`, `edge_curves`, `effect_curves`, `pair_map`, `TrainingFilm`; the parts of a function:
-`structure_figure`. Its results: `parity`, `confusion`, `training_history`, `share_dots`, `share_bars`,
-`formula_front`. Several models: `error_curves`, `error_dots`, `error_bar_chart`. A solution of a differential
-equation: `solution_figure`, `solution_history`, `animate`; its eigenfunctions: `modes_figure`. No function touches
+A network: `network_diagram`, `edge_curves`, `effect_curves`, `pair_map`. Its results: `parity`, `confusion`,
+`training_history`, `share_dots`, `share_bars`, `formula_front`. A solution of a differential equation:
+`solution_figure`, `solution_history`, `animate`; its eigenfunctions: `modes_figure`. No function touches
 `matplotlib.pyplot` or changes matplotlib's settings.
 """
 
-import warnings
 from importlib.util import find_spec
 
 from edgewise.errors import missing_extra
@@ -15,15 +13,10 @@ from edgewise.errors import missing_extra
 if find_spec("matplotlib") is None:
     raise missing_extra("matplotlib", "plot", "Drawing a figure")
 
-from edgewise.plot.network import TrainingFilm, edge_curves, effect_curves, network_diagram, pair_map, structure_figure
+from edgewise.plot.network import edge_curves, effect_curves, network_diagram, pair_map
 from edgewise.plot.pde import animate, modes_figure, solution_figure
 from edgewise.plot.results import (
-    Curve,
-    Span,
     confusion,
-    error_bar_chart,
-    error_curves,
-    error_dots,
     formula_front,
     parity,
     share_bars,
@@ -34,16 +27,10 @@ from edgewise.plot.results import (
 from edgewise.plot.style import save
 
 __all__ = [
-    "Curve",
-    "Span",
-    "TrainingFilm",
     "animate",
     "confusion",
     "edge_curves",
     "effect_curves",
-    "error_bar_chart",
-    "error_curves",
-    "error_dots",
     "formula_front",
     "modes_figure",
     "network_diagram",
@@ -54,14 +41,5 @@ __all__ = [
     "share_dots",
     "solution_figure",
     "solution_history",
-    "structure_figure",
     "training_history",
 ]
-
-
-def __getattr__(name: str) -> object:
-    if name == "error_bars":  # the name of version 0.1
-        message = "edgewise.plot.error_bars is now edgewise.plot.error_bar_chart"
-        warnings.warn(message, DeprecationWarning, stacklevel=2)
-        return error_bar_chart
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

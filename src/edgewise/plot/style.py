@@ -54,16 +54,16 @@ SHADES = LinearSegmentedColormap.from_list("edgewise", ["#ffffff", "#cfe3f0", "#
 SEQUENTIAL = "cividis"
 # For differences: blue below zero, orange above, white between; distinct with every common colour vision deficiency.
 SIGNED = LinearSegmentedColormap.from_list("signed", ["#00304f", BLUE, "#ffffff", "#E69F00", "#7a3200"])
-BAND_OPACITY = 0.16  # of bands around curves (a choice: three overlapping bands still show the curves)
+BAND_OPACITY = 0.16  # of bands around curves (three overlapping bands still show the curves)
 
 # Sizes. Text in points: labels and titles; ticks and legends; remarks beside titles; numbers of colour bars.
 TEXT, SMALL, REMARK, TINY = 9.5, 8.5, 8.0, 7.5
-SMALLEST_TITLE = 5.5  # points (a choice: smaller letters cannot be read in print)
+SMALLEST_TITLE = 5.5  # points (smaller letters cannot be read in print)
 POINTS_PER_INCH = 72  # definition of the point in PostScript, PDF and CSS
 WIDTH = 7.0  # inches: the text width of a page
 LEGEND_MARK = 0.62  # inches that a legend needs beside each label: its mark and gaps at the sizes below (measured)
-DENSITY_BINS = 40  # bars of the histogram under a curve (a choice)
-DENSITY_HEIGHT = 0.13  # share of a panel that the histogram takes (a choice)
+DENSITY_BINS = 40  # bars of the histogram under a curve
+DENSITY_HEIGHT = 0.13  # share of a panel that the histogram takes
 DENSITY_LEVELS = 12  # columns with at most so many different values get one bar for each value
 
 FORMATS = (".svg", ".pdf", ".png")
@@ -117,7 +117,7 @@ _STYLE: dict[RcKeyType, Any] = {
     "text.usetex": False,
 }
 NOTEBOOK_DPI = 160.0  # pixels an inch of a picture in a notebook, shown at 80: sharp on screens of high resolution
-LARGEST_VECTOR = 400_000  # bytes (a choice): a notebook holds larger drawings as pixels alone
+LARGEST_VECTOR = 400_000  # bytes: a notebook holds larger drawings as pixels alone
 # No date, so that equal figures are equal files; the name of the writer lets a later command replace its own file.
 _WRITER = "Edgewise with Matplotlib, https://matplotlib.org"
 _METADATA: dict[str, dict[str, str | None]] = {
@@ -139,19 +139,9 @@ def styled() -> Iterator[None]:
 
 
 class Figure(MatplotlibFigure):
-    """A figure of matplotlib that appears in a notebook without a magic line, and explains how to save it elsewhere.
+    """A figure of matplotlib that appears in a notebook without a magic line, and explains how to save it elsewhere."""
 
-    Parameters
-    ----------
-    *args, **kwargs
-        As for `matplotlib.figure.Figure`.
-
-    Attributes
-    ----------
-    theme : {"light", "dark", "print"}
-        Colours in notebooks, and in files unless `edgewise.plot.save` is called with another theme.
-    """
-
+    # colours in notebooks, and in files unless `edgewise.plot.save` is called with another theme
     theme: Theme = "light"
 
     def __repr__(self) -> str:
@@ -168,32 +158,13 @@ class Figure(MatplotlibFigure):
         return drawing.decode("utf-8") if len(drawing) <= LARGEST_VECTOR else None
 
     def savefig(self, fname: Any, **settings: Any) -> None:
-        """Write the figure as matplotlib does, in the colours of its theme and with its fonts.
-
-        Parameters
-        ----------
-        fname : path-like or file
-            Where to write it.
-        **settings
-            As for `matplotlib.figure.Figure.savefig`; by default 200 dots per inch and a page in the theme's colour.
-        """
+        """Write the figure as matplotlib does, in the colours of its theme and with its fonts."""
         with styled(), recoloured(self, self.theme):
             usual = {"facecolor": PAGES[self.theme], "dpi": mpl.rcParams["savefig.dpi"]}
             super().savefig(fname, **(usual | settings))
 
     def show(self, warn: bool = True) -> None:
-        """Show the figure below the cell of a notebook.
-
-        Parameters
-        ----------
-        warn : bool
-            Not used; matplotlib's figures have it.
-
-        Raises
-        ------
-        InputError
-            Outside a notebook, with the call that saves the figure.
-        """
+        """Show the figure below the cell of a notebook."""
         display = sys.modules.get("IPython.display")
         shell = sys.modules.get("IPython")
         if shell is None or display is None or shell.get_ipython() is None:
@@ -263,22 +234,7 @@ def render(
     text_as_paths: bool = False,
     dpi: float | None = None,
 ) -> bytes:
-    """Return the file of a figure as bytes, without a date.
-
-    Parameters
-    ----------
-    figure : matplotlib.figure.Figure
-    suffix : {".svg", ".pdf", ".png"}
-        The format.
-    theme : {"light", "dark", "print"}
-        Colours.
-    page : bool
-        Whether .svg and .pdf get a page in the colour of the theme; .png always has one.
-    text_as_paths : bool
-        Whether the letters of an SVG file are outlines.
-    dpi : float, optional
-        Pixels per inch of .png, 200 by default.
-    """
+    """Return the file of a figure as bytes, without a date."""
     buffer = io.BytesIO()
     color = PAGES[theme] if page or suffix == ".png" else "none"
     with styled(), recoloured(figure, theme):
@@ -304,13 +260,7 @@ def display_text(text: object, limit: int = 40) -> str:
 
 
 def labels(names: Sequence[object] | None, count: int, letter: str, argument: str, limit: int = 40) -> list[str]:
-    """Return `count` labels: the user's names, or letter_1, letter_2, ... (a single one is just the letter).
-
-    Raises
-    ------
-    InputError
-        If there are not `count` names; the message calls them `argument`.
-    """
+    """Return `count` labels: the user's names, or letter_1, letter_2, ... (a single one is just the letter)."""
     if names is None:
         return [f"${letter}_{{{k + 1}}}$" for k in range(count)] if count > 1 else [f"${letter}$"]
     if isinstance(names, str) or len(names) != count:
@@ -395,13 +345,7 @@ def decade_ticks(axis: Axis, most: int = 8) -> None:
 
 
 def as_numpy(values: ArrayLike | Tensor, argument: str) -> np.ndarray:
-    """Return a tensor or array-like of numbers as a float64 array.
-
-    Raises
-    ------
-    InputError
-        If the values are not numbers; the message calls them `argument`.
-    """
+    """Return a tensor or array-like of numbers as a float64 array."""
     kind = type(values).__name__
     try:
         return np.asarray(values.detach().cpu() if hasattr(values, "detach") else values, dtype=np.float64)

@@ -34,7 +34,7 @@ INK, GREY, FAINT = "#1d1d1f", "#6e6e73", "#d2d2d7"
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 
 PAGES: dict[str, str] = {"light": "#ffffff", "dark": "#121212", "print": "#ffffff"}
-# On a dark page the palette is lighter, in the same order of hues (a choice: contrasts with the page above 6 to 1).
+# On a dark page the palette is lighter, in the same order of hues (contrasts with the page above 6 to 1).
 _DARK = dict(
     zip(
         (INK, GREY, FAINT, *COLORS),
@@ -141,12 +141,8 @@ def _exchange(get: Callable[[], Any], put: Callable[[Any], None], theme: str, un
 
 
 def following_the_reader(svg: str) -> str:
-    """Add the colours of a dark page to an SVG file, for readers whose system or browser prefers dark pages.
-
-    References
-    ----------
-    Media Queries Level 5, W3C, section 12.5 (`prefers-color-scheme`).
-    """
+    """Add the colours of a dark page to an SVG file, for readers whose system or browser prefers dark pages."""
+    # Media Queries Level 5, W3C, section 12.5 (`prefers-color-scheme`).
     rules = [f"svg{{fill:{to_hex(themed_color('#000000', 'dark'))}}}"]  # matplotlib leaves out the fill of black text
     for kind in ("fill", "stroke"):
         for color in sorted(set(re.findall(rf"{kind}: (#[0-9a-f]{{6}})", svg))):

@@ -4,8 +4,15 @@
 fit: the first process decides, all of them sum. A `DaskTeam` sums on the workers of Dask.
 """
 
-from edgewise.processes.dask_team import DaskTeam
-from edgewise.processes.memory import memory_limit
-from edgewise.processes.team import Team, joined_processes, process_and_count, sentences_of_losses
+from typing import TYPE_CHECKING
+
+from edgewise.lazy import import_on_demand
+
+if TYPE_CHECKING:
+    from edgewise.processes.dask_team import DaskTeam
+    from edgewise.processes.memory import memory_limit
+    from edgewise.processes.team import Team, joined_processes, process_and_count, sentences_of_losses
 
 __all__ = ["DaskTeam", "Team", "joined_processes", "memory_limit", "process_and_count", "sentences_of_losses"]
+
+import_on_demand(__name__)

@@ -9,7 +9,7 @@ from typing import Any
 from edgewise.errors import ProcessError
 from edgewise.processes.team import Arrays, Team
 
-AT_ONCE = 8  # answers that one task unites; a choice: no worker then holds more than so many matrices for it
+AT_ONCE = 8  # answers that one task unites: no worker then holds more than so many matrices for it
 
 
 class DaskTeam(Team):

@@ -15,7 +15,7 @@ from edgewise.errors import InputError, MemoryLimitError
 
 BYTES_OF = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 SIZE = re.compile(r"\s*(\d+(?:\.\d*)?)\s*([KMGT]?B|)\s*", re.IGNORECASE)
-UNKNOWN_MEMORY = 4 * 10**9  # where the system does not say; a choice: a small machine of today
+UNKNOWN_MEMORY = 4 * 10**9  # where the system does not say: a small machine of today
 SIZE_FOR_ALL_THREADS = 512  # of a matrix whose products OpenBLAS divides among its threads
 # Messages of torch's RuntimeError where numpy raises MemoryError.
 REFUSED_TO_TORCH = ("can't allocate memory", "not enough memory", "std::bad_alloc")

@@ -20,9 +20,9 @@ from edgewise.checks import check_number
 from edgewise.errors import EdgewiseError, InputError, ProcessError
 from edgewise.outcomes import OutOfTime
 
-TIMEOUT = 600.0  # seconds; a choice: no process should need so much longer than another for its part of a sum
-# Signs of life of the leading process in a time-out, while it thinks between two sums. A choice: one that is late by
-# two of them has hardly hung.
+TIMEOUT = 600.0  # seconds: no process should need so much longer than another for its part of a sum
+# Signs of life of the leading process in a time-out, while it thinks between two sums: one that is late by two of them
+# has hardly hung.
 SIGNS_OF_LIFE = 4
 FAILURE = "edgewise/failure"  # key of the store that all processes see, for the first one that fails
 BY_SIGNAL, BY_CLOCK = "Ctrl-C", "time"  # sent to the other processes in place of the sentence of an error

@@ -4,6 +4,13 @@
 layers together. Neither pykan nor yaml is needed.
 """
 
-from edgewise.pykan.network import from_pykan
+from typing import TYPE_CHECKING
+
+from edgewise.lazy import import_on_demand
+
+if TYPE_CHECKING:
+    from edgewise.pykan.network import from_pykan
 
 __all__ = ["from_pykan"]
+
+import_on_demand(__name__)

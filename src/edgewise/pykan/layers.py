@@ -30,30 +30,16 @@ from edgewise.pykan.reading import PykanState
 
 @dataclass
 class LayerPlan:
-    """A layer of edges of the Edgewise network.
+    """A layer of edges of the Edgewise network."""
 
-    Attributes
-    ----------
-    functions : list of lists of str
-        Names as in `KANConfig`: "" for a spline, "+sin" for a spline and a function, "0" for no edge.
-    affine : Tensor
-        Constants of the functions, (4, in, out).
-    products : tuple of int
-        Numbers of factors of the product nodes.
-    degree, grid_size : int
-        Of the splines; grid_size 0 for none.
-    splines : dict of str to Tensor
-        "coef", "base", "mask" and "knots".
-    bias : Tensor
-        What is added to the nodes behind the products, (nodes,).
-    """
-
+    # names as in `KANConfig`: "" for a spline, "+sin" for a spline and a function, "0" for no edge
     functions: list[list[str]]
-    affine: Tensor
-    products: tuple[int, ...]
-    degree: int
+    affine: Tensor  # constants of the functions, (4, in, out)
+    products: tuple[int, ...]  # numbers of factors of the product nodes
+    degree: int  # of the splines; grid_size 0 for none
     grid_size: int
-    splines: dict[str, Tensor] = field(default_factory=dict)
+    splines: dict[str, Tensor] = field(default_factory=dict)  # "coef", "base", "mask" and "knots"
+    # what is added to the nodes behind the products, (nodes,)
     bias: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.float64))
 
     @property
@@ -85,13 +71,7 @@ def passing(bias: Tensor) -> LayerPlan:
 
 
 def layer_plan(state: PykanState, number: int, beyond: str) -> LayerPlan:
-    """Translate one layer, by number; `beyond` is what the splines do outside pykan's grid, "zero" or "line".
-
-    Raises
-    ------
-    InputError
-        The layer holds what Edgewise can't.
-    """
+    """Translate one layer, by number; `beyond` is what the splines do outside pykan's grid, "zero" or "line"."""
     inputs, sums, count = state.tensors[f"act_fun.{number}.coef"].shape
     names = [[state.functions[number][o][i] for o in range(sums)] for i in range(inputs)]
     mask = state.tensor(f"act_fun.{number}.mask", like=(inputs, sums))

@@ -21,34 +21,20 @@ from torch import Tensor, nn
 from edgewise.errors import InputError
 from edgewise.ops.activation import Function, known_name
 
-LARGEST_CONFIG = 1 << 22  # bytes of a yaml file; a choice, far above that of a network of 1,000 nodes
+LARGEST_CONFIG = 1 << 22  # bytes of a yaml file, far above that of a network of 1,000 nodes
 DEEPEST_LIST = 8  # nested lists; pykan writes two levels
 OTHER_NAMES = {"x^0.5": "sqrt", "1/sqrt(x)": "1/sqrt", "1/x^0.5": "1/sqrt"}  # functions that Edgewise calls otherwise
 
 
 @dataclass(frozen=True, eq=False)
 class PykanState:
-    """The numbers and names that describe a network of pykan.
+    """The numbers and names that describe a network of pykan."""
 
-    Attributes
-    ----------
-    tensors : dict of str to Tensor
-        Its state_dict.
-    base : str or callable
-        The base function, or its name.
-    has_functions : bool
-        Whether the symbolic half of the network takes part in its output.
-    arities : int or list
-        Number of factors of all product nodes, or of each one in each layer.
-    functions : list
-        For each layer the names of the functions, [out][in].
-    """
-
-    tensors: dict[str, Tensor]
-    base: str | Function
-    has_functions: bool
-    arities: int | list[list[int]]
-    functions: list[list[list[str]]]
+    tensors: dict[str, Tensor]  # its state_dict
+    base: str | Function  # the base function, or its name
+    has_functions: bool  # whether the symbolic half of the network takes part in its output
+    arities: int | list[list[int]]  # number of factors of all product nodes, or of each one in each layer
+    functions: list[list[list[str]]]  # for each layer the names of the functions, [out][in]
 
     @property
     def depth(self) -> int:
@@ -56,13 +42,7 @@ class PykanState:
         return len(self.functions)
 
     def tensor(self, name: str, *, default: Tensor | None = None, like: Sequence[int | None] = ()) -> Tensor:
-        """Return a tensor of the state_dict in float64, of the shape `like`; where it is missing, the default.
-
-        Raises
-        ------
-        InputError
-            It is missing, of another shape, or not finite.
-        """
+        """Return a tensor of the state_dict in float64, of the shape `like`; where it is missing, the default."""
         value = self.tensors.get(name, default)
         if value is None:
             raise InputError(f"source must hold a tensor {name}, it does not")
@@ -77,13 +57,7 @@ class PykanState:
 
 
 def state_of_model(model: Any, base: Function | None) -> PykanState:
-    """Describe a living network of pykan, a `MultKAN`; a given base function takes the place of its own.
-
-    Raises
-    ------
-    InputError
-        It is none.
-    """
+    """Describe a living network of pykan, a `MultKAN`; a given base function takes the place of its own."""
     needed = ("state_dict", "symbolic_fun", "mult_arity", "base_fun_name", "symbolic_enabled")
     missing = next((name for name in needed if not hasattr(model, name)), None)
     if missing is not None:
@@ -101,13 +75,7 @@ def state_of_model(model: Any, base: Function | None) -> PykanState:
 
 
 def read_checkpoint(path: Path, base: Function | None) -> PykanState:
-    """Read a checkpoint, or the newest one in a folder; a given base function takes the place of that in the file.
-
-    Raises
-    ------
-    InputError
-        The files are missing, or are not those of a pykan checkpoint.
-    """
+    """Read a checkpoint, or the newest one in a folder; a given base function takes the place of that in the file."""
     if path.is_dir():
         stems = sorted(file.name.removesuffix("_state") for file in path.glob("*_state"))
         if not stems:
@@ -166,15 +134,8 @@ def _state(
 
 
 def _base_of(named: object) -> str | Function:
-    """Return the base function of pykan's config: a name, a function, or the text of a python object in yaml.
-
-    Of the text only the name of a function of torch, or of one of its modules and the module's settings, are read.
-
-    Raises
-    ------
-    InputError
-        It names no function of one variable that torch has.
-    """
+    """Return the base function of pykan's config: a name, a function, or the text of a python object in yaml."""
+    # Of the text only the name of a function of torch, or of one of its modules and the module's settings, are read.
     if callable(named):
         of_pykan = str(getattr(named, "__module__", "")).startswith("kan.")
         return "zero" if of_pykan and getattr(named, "__name__", "") == "<lambda>" else named

@@ -16,17 +16,17 @@ from importlib.resources import files
 from string import Template
 
 from edgewise.escaping import html_text
-from edgewise.files import object_then_path, write_bytes
+from edgewise.files import write_bytes
 from edgewise.presentation import column_texts, enumeration, number_text, percent_text, r2_text
 from edgewise.report.comparison import comparison_sentences, score_text
 from edgewise.report.content import FIGURE_TEXTS, ReportContent, ReportFigure
 from edgewise.report.vector import inline_svg
 from edgewise.report.wording import HEADLINE_SYMBOLS, cautions, method_sentence
 
-OPENING_FINDINGS = 5  # findings on the first page (a choice); all of them stand with the inputs
-OPENING_PAIRS = 2  # sentences on pairs of inputs there besides (a choice)
-OPENING_MODELS = 4  # models on the first page (a choice); a longer comparison is folded
-NOTEBOOK_HEIGHT = 640  # pixels of a report in a notebook (a choice: about a screen, with a scroll bar)
+OPENING_FINDINGS = 5  # findings on the first page; all of them stand with the inputs
+OPENING_PAIRS = 2  # sentences on pairs of inputs there besides
+OPENING_MODELS = 4  # models on the first page; a longer comparison is folded
+NOTEBOOK_HEIGHT = 640  # pixels of a report in a notebook (about a screen, with a scroll bar)
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +102,6 @@ def write_report(content: ReportContent, path: str | os.PathLike[str]) -> None:
     ...     "400 rows" in path.read_text(encoding="utf-8")
     True
     """
-    content, path = object_then_path(content, path, "edgewise.report.write_report")
     Report(content).save(path)
 
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from edgewise.escaping import html_text
 from edgewise.plot.style import render
 
-_POINTS = 2000  # a choice: a scatter of more points is drawn as pixels inside the vector figure
+_POINTS = 2000  # a scatter of more points is drawn as pixels inside the vector figure
 
 _HEAD = re.compile(r"<svg[^>]*>", re.DOTALL)
 _TAG = re.compile(r"<[^>]*>", re.DOTALL)

@@ -8,10 +8,10 @@ from edgewise.presentation import number_text
 from edgewise.report.comparison import score_text
 from edgewise.report.content import ReportContent
 
-FEW_TEST_ROWS = 100  # below, a score is called uncertain (a choice: its standard error is then a few per cent)
-FEW_CLASS_ROWS = 20  # test rows of a class below which its recall and precision are called uncertain (a choice)
-HEADLINE_SYMBOLS = 20  # longer formulas are not read at a glance and stand in the table alone (a choice)
-LOW_R2 = 0.3  # R² below which a model explains little of the target (a choice)
+FEW_TEST_ROWS = 100  # below, a score is called uncertain (its standard error is then a few per cent)
+FEW_CLASS_ROWS = 20  # test rows of a class below which its recall and precision are called uncertain
+HEADLINE_SYMBOLS = 20  # longer formulas are not read at a glance and stand in the table alone
+LOW_R2 = 0.3  # R² below which a model explains little of the target
 
 
 def cautions(content: ReportContent) -> list[str]:

@@ -6,11 +6,18 @@ sentences about columns are in `columns`. `TableEncoder` adds the target. `Affin
 a network.
 """
 
-from edgewise.tables.encoder import TableEncoder
-from edgewise.tables.frames import frame_table, is_frame
-from edgewise.tables.input_encoder import InputEncoder
-from edgewise.tables.reading import read_table
-from edgewise.tables.scaling import AffineScaling
-from edgewise.tables.table import Table
+from typing import TYPE_CHECKING
+
+from edgewise.lazy import import_on_demand
+
+if TYPE_CHECKING:
+    from edgewise.tables.encoder import TableEncoder
+    from edgewise.tables.frames import frame_table, is_frame
+    from edgewise.tables.input_encoder import InputEncoder
+    from edgewise.tables.reading import read_table
+    from edgewise.tables.scaling import AffineScaling
+    from edgewise.tables.table import Table
 
 __all__ = ["AffineScaling", "InputEncoder", "Table", "TableEncoder", "frame_table", "is_frame", "read_table"]
+
+import_on_demand(__name__)

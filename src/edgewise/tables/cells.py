@@ -49,8 +49,8 @@ _FORMS = {
     for mark, other in ((",", "."), (".", ","))
 }
 _CODE = re.compile(r"[0-9]+")
-SHORTEST_CODE = 3  # digits; a choice: 01 to 12 are months, and 00 to 23 hours, whose order matters
-LONGEST_NUMBER = 40  # characters of a cell that is tried as a number; a choice
+SHORTEST_CODE = 3  # digits: 01 to 12 are months, and 00 to 23 hours, whose order matters
+LONGEST_NUMBER = 40  # characters of a cell that is tried as a number
 
 
 def quoted(text: object) -> str:
@@ -112,20 +112,11 @@ def texts(cells: Sequence[str | None]) -> np.ndarray:
 
 
 def parse_dates(cells: np.ndarray, *, day_first: bool | None = None) -> np.ndarray | None:
-    """Return the dates (n,) in the cells of a text column, or None where they cannot be read without a guess.
-
-    The order of day and month in 3/4/2024 follows from the cells with a number above 12; where there is none, and for
-    years of two digits and times without a day, the answer is None. With `day_first` another order is no date. A date
-    with dots is day.month.year. Times with an offset are converted to UTC; a month without a day is its first. Missing
-    cells, None, become NaT.
-
-    Examples
-    --------
-    >>> parse_dates(np.array(["31.05.2024", None], dtype=object)).astype("datetime64[D]").tolist()
-    [datetime.date(2024, 5, 31), None]
-    >>> parse_dates(np.array(["3/4/2024", "5/6/2024"], dtype=object)) is None
-    True
-    """
+    """Return the dates (n,) in the cells of a text column, or None where they cannot be read without a guess."""
+    # The order of day and month in 3/4/2024 follows from the cells with a number above 12; where there is none, and for
+    # years of two digits and times without a day, the answer is None. With `day_first` another order is no date. A date
+    # with dots is day.month.year. Times with an offset are converted to UTC; a month without a day is its first.
+    # Missing cells, None, become NaT.
     known = {cell for cell in cells if cell is not None}
     slashed = [match for match in map(_YEAR_LAST.fullmatch, known) if match and match[2] != "."]
     order = any(int(match[1]) > 12 for match in slashed) if day_first is None else day_first
@@ -138,13 +129,7 @@ def parse_dates(cells: np.ndarray, *, day_first: bool | None = None) -> np.ndarr
 
 
 def days_come_first(cells: np.ndarray) -> bool | None:
-    """Return the order of day and month in dates such as 31/5/2024, which `parse_dates` could read; None without any.
-
-    Examples
-    --------
-    >>> days_come_first(np.array(["31/5/2024", "1/2/2024"], dtype=object)), days_come_first(np.array(["2024-05-31"]))
-    (True, None)
-    """
+    """Whether the day comes before the month in dates such as 31/5/2024; None without such dates."""
     known = {cell for cell in cells if cell is not None}
     slashed = [match for match in map(_YEAR_LAST.fullmatch, known) if match and match[2] != "."]
     return any(int(match[1]) > 12 for match in slashed) if slashed else None
@@ -188,13 +173,7 @@ def _parse_date(text: str, day_first: bool) -> datetime | None:
 
 
 def marked_number(text: str, mark: str) -> float | None:
-    """Return the number in a cell whose decimal mark is "," or ".", None for other text.
-
-    Examples
-    --------
-    >>> marked_number("€ 1.234.001,50", ","), marked_number("1,234", "."), marked_number("1,234.5", ",")
-    (1234001.5, 1234.0, None)
-    """
+    """Return the number in a cell whose decimal mark is "," or ".", None for other text."""
     text = text.strip()
     if len(text) > LONGEST_NUMBER or not _FORMS[mark].fullmatch(text):
         return None
@@ -203,16 +182,9 @@ def marked_number(text: str, mark: str) -> float | None:
 
 
 def decimal_mark(cells: Iterable[str | None]) -> str:
-    """Return the decimal mark of a text column in which every cell is a number under one convention, else "".
-
-    Where both fit, as for 1,234 in all cells, the marks stand between thousands. Columns of plain numbers, which Python
-    reads as they are, have no mark to find.
-
-    Examples
-    --------
-    >>> decimal_mark(["127,5", None, "1.000,2"]), decimal_mark(["1,234", "950"]), decimal_mark(["1,5", "1.5"])
-    (',', '.', '')
-    """
+    """Return the decimal mark of a text column in which every cell is a number under one convention, else ""."""
+    # Where both fit, as for 1,234 in all cells, the marks stand between thousands. Columns of plain numbers, which
+    # Python reads as they are, have no mark to find.
     known = {cell for cell in cells if cell is not None}
     if not known or all(map(reads_as_number, known)):
         return ""
@@ -234,13 +206,7 @@ def convention(mark: str, cells: Iterable[str | None]) -> str:
 
 
 def are_codes(cells: Iterable[str | None]) -> bool:
-    """Return whether cells are codes of digits: all of one length of three or more, and some with a zero in front.
-
-    Examples
-    --------
-    >>> are_codes(["01003", "52062"]), are_codes(["01", "12"]), are_codes(["0123", "7"])
-    (True, False, False)
-    """
+    """Return whether cells are codes of digits: all of one length of three or more, and some with a zero in front."""
     length, zero = 0, False
     for cell in cells:
         text = "" if cell is None else cell.strip()
@@ -253,18 +219,7 @@ def are_codes(cells: Iterable[str | None]) -> bool:
 
 
 def stack_cells(parts: Sequence[np.ndarray], name: str) -> np.ndarray:
-    """Return the cells of parts of a column as one array; those of a part without any value take the kind of others.
-
-    Raises
-    ------
-    InputError
-        The parts are of different kinds.
-
-    Examples
-    --------
-    >>> stack_cells([np.array([np.nan]), np.array(["Bonn"], dtype=object)], "city").tolist()
-    [None, 'Bonn']
-    """
+    """Return the cells of parts of a column as one array; those of a part without any value take the kind of others."""
     kinds = {part.dtype.kind for part in parts if not _all_missing(part)} or {parts[0].dtype.kind}
     if len(kinds) > 1 and kinds & {"O", "M"}:
         raise InputError(f"{quoted(name)} must hold values of one kind everywhere, got several kinds")

@@ -24,13 +24,13 @@ from edgewise.tables.scaling import weighted_quantile
 from edgewise.tables.table import Table
 
 # One input per level: beyond this a category is closer to a name than to a measurement.
-MAX_LEVELS = 50  # a choice
-MIN_LEVEL_ROWS = 5  # rows of a level of its own where there are too many levels; a choice: fewer say nothing
-MIN_COVERED = 0.5  # share of the rows that these levels must have for the column to be used; a choice
+MAX_LEVELS = 50
+MIN_LEVEL_ROWS = 5  # rows of a level of its own where there are too many levels: fewer say nothing
+MIN_COVERED = 0.5  # share of the rows that these levels must have for the column to be used
 UNSEEN = -1.0  # code of a level that has none
-# A number is outside if it lies beyond the training range by this share of it. A choice: new rows of the same
-# distribution lie a little beyond the extremes of the training rows, as often as not, and splines bear that; a quarter
-# of the range beyond is extrapolation (one of 3,000 values of a normal column with 80 training rows).
+# A number is outside if it lies beyond the training range by this share of it: new rows of the same distribution lie a
+# little beyond the extremes of the training rows, as often as not, and splines bear that; a quarter of the range beyond
+# is extrapolation (one of 3,000 values of a normal column with 80 training rows).
 RANGE_SLACK = 0.25
 _ADVICE = "leave it out or convert it to a number"
 TARGET_ADVICE = "choose another target, or convert it to a number such as the days since a date"
@@ -38,51 +38,27 @@ TARGET_ADVICE = "choose another target, or convert it to a number such as the da
 _ROW_NAMES = frozenset(
     {"id", "ids", "index", "idx", "row", "rowid", "rownumber", "nr", "no", "number", "key", "unnamed:0"}
 )
-_FEWEST_NUMBERED = 10  # rows; a choice: fewer whole numbers may follow each other by chance
-_SPARSEST = 2  # numbers a row; a choice: a training part of at least half of the table still has its row numbers
+_FEWEST_NUMBERED = 10  # rows: fewer whole numbers may follow each other by chance
+_SPARSEST = 2  # numbers a row: a training part of at least half of the table still has its row numbers
 _CODES_OF_MISSING = frozenset(sign * (10**n - 1) for n in range(1, 6) for sign in (-1.0, 1.0))  # -9, 99, -999, ...
-_FEWEST_OTHERS = 3  # distinct values beside a code of a missing value, so that they have a range; a choice
-_FEWEST_BESIDE_REPEATED = 10  # the same for a repeated number that is no usual code; a choice: counts are shorter
+_FEWEST_OTHERS = 3  # distinct values beside a code of a missing value, so that they have a range
+_FEWEST_BESIDE_REPEATED = 10  # the same for a repeated number that is no usual code: counts are shorter
 
 
 @dataclass(frozen=True)
 class NumberInput:
-    """A numeric column, or one of dates, which count as days.
+    """A numeric column, or one of dates, which count as days."""
 
-    Parameters
-    ----------
-    name : str
-        The column.
-    median : float
-        Median of the known training values, which replaces missing ones.
-    flag : bool
-        Whether there is one more input, 1 where the value is missing and 0 elsewhere.
-    value : bool
-        Whether the number itself is an input; it is not where all known values are equal.
-    low, high : float, optional
-        Least and largest training value; None in models of an earlier version.
-    first_day : str
-        For dates: the first day of the training column as "2024-05-31", from which the days are counted; "" for
-        numbers.
-    mark : str
-        Decimal mark, "," or ".", of numbers that the training table has as text; "" for others.
-    day_first : bool or None
-        For dates such as 3/4/2024 in the training table: whether the day comes first; None for others.
-
-    Examples
-    --------
-    >>> NumberInput("sold", 10.0, flag=False, first_day="2024-05-01").text(30.0)
-    '2024-05-31'
-    """
-
-    name: str
-    median: float
-    flag: bool
-    value: bool = True
-    low: float | None = None
-    high: float | None = None
+    name: str  # the column
+    median: float  # median of the known training values, which replaces missing ones
+    low: float  # least and largest training value
+    high: float
+    flag: bool  # whether there is one more input, 1 where the value is missing and 0 elsewhere
+    value: bool = True  # whether the number itself is an input; it is not where all known values are equal
+    # for dates: the first day of the training column as "2024-05-31", from which the days are counted; "" for numbers
     first_day: str = ""
-    mark: str = ""
+    mark: str = ""  # decimal mark, "," or ".", of numbers that the training table has as text; "" for others
+    # for dates such as 3/4/2024 in the training table: whether the day comes first; None for others
     day_first: bool | None = None
 
     @property
@@ -107,7 +83,7 @@ class NumberInput:
 
     def outside(self, codes: np.ndarray) -> np.ndarray:
         """Return where a number lies notably outside the training range, (n_rows,)."""
-        if self.low is None or self.high is None or not self.value:
+        if not self.value:
             return np.zeros(len(codes), dtype=bool)
         slack = RANGE_SLACK * self.high - RANGE_SLACK * self.low
         return (codes < self.low - slack) | (codes > self.high + slack)
@@ -140,32 +116,13 @@ class NumberInput:
 
 @dataclass(frozen=True)
 class CategoryInput:
-    """A text column: one input of 0 and 1 for each level, and a single input for two levels.
+    """A text column: one input of 0 and 1 for each level, and a single input for two levels."""
 
-    Parameters
-    ----------
-    name : str
-        The column.
-    levels : tuple of str
-        The texts of the training rows.
-    missing : bool
-        Whether a missing value counts as one more level.
-    usual : str or None
-        The most frequent level (None: missing), which replaces levels that did not occur in training.
-    other : bool
-        Whether `levels` are the frequent ones only, and all further texts count as one more level.
-
-    Examples
-    --------
-    >>> CategoryInput("city", ("Bonn", "Ulm"), missing=True, usual="Bonn").feature_names
-    ('city is Bonn', 'city is Ulm', 'city is missing')
-    """
-
-    name: str
-    levels: tuple[str, ...]
-    missing: bool
-    usual: str | None
-    other: bool = False
+    name: str  # the column
+    levels: tuple[str, ...]  # the texts of the training rows
+    missing: bool  # whether a missing value counts as one more level
+    usual: str | None  # the most frequent level (None: missing), which replaces levels that did not occur in training
+    other: bool = False  # whether `levels` are the frequent ones only, and all further texts count as one more level
 
     @property
     def state_names(self) -> tuple[str, ...]:
@@ -448,7 +405,7 @@ def _learn_number(
     order = np.lexsort((mass, known))
     median = weighted_quantile(known[order], mass[order], 0.5)
     low, high = float(known.min()), float(known.max())
-    spec = NumberInput(name, median, flag=missing > 0, value=not constant or not missing, low=low, high=high)
+    spec = NumberInput(name, median, low, high, flag=missing > 0, value=not constant or not missing)
     if constant and missing:
         return spec, (
             f"Column {quoted(name)} is {known[0]:.6g} wherever it is known; only whether it is missing "

@@ -22,9 +22,9 @@ from edgewise.tables.table import Table, check_column_count, check_column_names
 WHITESPACE = " "
 _CANDIDATES = (",", ";", "\t", "|")  # in the order of preference
 _NAMES = {"\t": "tab", WHITESPACE: "whitespace"}
-_SAMPLE_LINES = 100  # a choice: as many lines show the delimiter and the decimal mark
-_LONGEST_LINE = 64 << 20  # bytes; a choice: the widest table allowed has lines of a few hundred thousand
-_CELLS_AT_ONCE = 500_000  # a choice: cells held as text at any time, some 50 MB
+_SAMPLE_LINES = 100  # as many lines show the delimiter and the decimal mark
+_LONGEST_LINE = 64 << 20  # bytes: the widest table allowed has lines of a few hundred thousand
+_CELLS_AT_ONCE = 500_000  # cells held as text at any time, some 50 MB
 _BOM = b"\xef\xbb\xbf"
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(e[+-]?\d+)?", re.IGNORECASE)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 
@@ -166,12 +165,6 @@ class TableEncoder:
         _check_column(table, self.target.name, "target")
         return self.target.encode(table)
 
-    def decode_target(self, codes: np.ndarray) -> np.ndarray:
-        """Deprecated name of `target.decode`."""
-        message = "TableEncoder.decode_target(codes) is now encoder.target.decode(codes)"
-        warnings.warn(message, DeprecationWarning, stacklevel=2)
-        return self.target.decode(codes)
-
     def to_json(self) -> dict:
         """Return a dict of plain JSON values; `from_json` gives back an equal encoder."""
         return {
@@ -185,9 +178,8 @@ class TableEncoder:
         """Return the encoder of a dict made by `to_json`; raise CheckpointError for anything else."""
         try:
             target = Target(data["target"]["name"], data["target"]["task"], tuple(data["target"]["classes"]))
-            mark = data["target"].get("mark", "")  # earlier versions have none
-            _check_field(mark in ("", ",", "."))
-            target = replace(target, mark=mark)
+            _check_field(data["target"]["mark"] in ("", ",", "."))
+            target = replace(target, mark=data["target"]["mark"])
             labels = target.classes
             _check_field(isinstance(target.name, str) and target.task in TASKS)
             _check_field((len(labels) >= 2) == (target.task == "classification") and len(labels) != 1)

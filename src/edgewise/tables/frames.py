@@ -77,18 +77,7 @@ def frame_table(data: Any, argument: str = "X") -> Table:
 
 
 def array_table(data: Any) -> Table:
-    """Return an array of shape (N, d) with text or objects as a Table with columns x1, x2, ...
-
-    Raises
-    ------
-    InputError
-        It is not two-dimensional, or has no rows or columns.
-
-    Examples
-    --------
-    >>> array_table(np.array([["Bonn", 1.5], ["Ulm", 2.0]], dtype=object)).columns["x2"].tolist()
-    [1.5, 2.0]
-    """
+    """Return an array of shape (N, d) with text or objects as a Table with columns x1, x2, ..."""
     data = np.asarray(data, dtype=object)
     if data.ndim != 2:
         raise InputError(f"X must have two dimensions, rows and columns, got shape {data.shape}")

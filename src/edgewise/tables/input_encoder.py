@@ -17,7 +17,7 @@ from edgewise.tables.table import MAX_COLUMNS, Table
 
 # A row is mostly missing if more than half of its columns lack a value, and fewer than so many training rows lack as
 # many: the effect of a missing value is learned from rows that know the rest, and is uncertain where nothing is known.
-FAMILIAR_ROWS = 10  # a choice
+FAMILIAR_ROWS = 10
 
 
 @dataclass(frozen=True)
@@ -288,10 +288,8 @@ def _input_from(data: Mapping[str, Any]) -> NumberInput | CategoryInput:
     check_field(isinstance(fields["name"], str))
     if kind == "number":
         one = NumberInput(**fields)
-        check_field(is_plain_number(one.median))
+        check_field(is_plain_number(one.median) and is_plain_number(one.low) and is_plain_number(one.high))
         check_field(type(one.flag) is bool and type(one.value) is bool and (one.flag or one.value))
-        check_field((one.low is None) == (one.high is None))
-        check_field(one.low is None or (is_plain_number(one.low) and is_plain_number(one.high)))
         check_field(one.mark in ("", ",", ".") and one.day_first in (True, False, None))
         check_field(isinstance(one.first_day, str) and len(one.first_day) <= len("2024-05-31"))
         check_field(not one.first_day or not np.isnat(np.datetime64(one.first_day, "D")))

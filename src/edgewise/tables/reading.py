@@ -25,8 +25,8 @@ from edgewise.tables.table import Table, check_column_names
 
 PARQUET = (".parquet", ".pq")
 _GZIP = b"\x1f\x8b"
-# A compressed table may unpack to so many times its size, or to the floor. A choice: tables of numbers unpack to 2 to
-# 30 times their size, and a file that is made to fill the memory to a thousand times.
+# A compressed table may unpack to so many times its size, or to the floor: tables of numbers unpack to 2 to 30 times
+# their size, and a file that is made to fill the memory to a thousand times.
 UNPACKED_RATIO, UNPACKED_FLOOR = 100, 128 << 20
 RATIO_VARIABLE = "EDGEWISE_UNPACKED_RATIO"  # variable of the environment by which users raise the limit
 _DELIMITER_NAMES = {"\\t": "\t", "tab": "\t", "whitespace": WHITESPACE, "space": WHITESPACE}
@@ -136,13 +136,7 @@ def _joined(path: Path, tables: list[Table]) -> Table:
 
 
 def _unpacked_limit(path: Path) -> float:
-    """Return the bytes to which a compressed file may unpack.
-
-    Raises
-    ------
-    InputError
-        The variable of the environment is not a number above 1.
-    """
+    """Return the bytes to which a compressed file may unpack."""
     text = os.environ.get(RATIO_VARIABLE, str(UNPACKED_RATIO))
     try:
         ratio = float(text)

@@ -10,11 +10,11 @@ from numpy.typing import ArrayLike
 
 from edgewise.errors import CheckpointError, InputError
 
-# A choice: the middle nine tenths of the data define the width of a column; up to one row in twenty may lie anywhere
-# on each side.
+# The middle nine tenths of the data define the width of a column; up to one row in twenty may lie anywhere on each
+# side.
 TAIL_SHARE = 0.05
-# A choice: the range then grows to the true end of the data, by no more than this share of its width. Uniform data end
-# at exactly -1 and 1 (they need 0.056), normal data reach -1 and 1 at 2.5 standard deviations.
+# The range then grows to the true end of the data, by no more than this share of its width. Uniform data end at exactly
+# -1 and 1 (they need 0.056), normal data reach -1 and 1 at 2.5 standard deviations.
 REACH = 0.25
 LARGEST_NUMBER = 1e300  # differences of larger numbers could overflow
 
@@ -142,16 +142,9 @@ def _typical_range(column: np.ndarray, weight: np.ndarray) -> tuple[float, float
 
 
 def weighted_quantile(values: np.ndarray, mass: np.ndarray, share: float) -> float:
-    """Return the weighted quantile of ascending values: mean of both inverses of the distribution function.
-
-    `numpy.quantile` with weights has no method that averages the two, which whole-number weights need in order to
-    equal repeated rows.
-
-    Examples
-    --------
-    >>> weighted_quantile(np.array([1.0, 2.0, 4.0]), np.array([1.0, 1.0, 2.0]), 0.5)
-    3.0
-    """
+    """Return the weighted quantile of ascending values: mean of both inverses of the distribution function."""
+    # `numpy.quantile` with weights has no method that averages the two, which whole-number weights need in order to
+    # equal repeated rows.
     below = np.cumsum(mass)
     places = [np.searchsorted(below, share * below[-1], side=side) for side in ("left", "right")]
     left, right = values[np.minimum(places, len(values) - 1)].tolist()

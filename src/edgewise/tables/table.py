@@ -11,8 +11,8 @@ import numpy as np
 from edgewise.errors import FileError
 from edgewise.tables.cells import quoted
 
-# A choice: a file with more columns is transposed or split by the wrong delimiter; a model with one input per column
-# could not be trained or drawn.
+# A file with more columns is transposed or split by the wrong delimiter; a model with one input per column could not be
+# trained or drawn.
 MAX_COLUMNS = 10_000
 
 

@@ -12,33 +12,21 @@ from edgewise.tables.cells import convention, decimal_mark, quoted
 from edgewise.tables.columns import TARGET_ADVICE, check_text, known_numbers, present
 from edgewise.tables.table import Table
 
-# Choices: a numeric target is a set of classes if its values are few, whole numbers, and each occurs often enough to
-# be learned.
+# A numeric target is a set of classes if its values are few, whole numbers, and each occurs often enough to be learned.
 MAX_NUMERIC_CLASSES = 20
 MIN_ROWS_PER_NUMERIC_CLASS = 5  # on average, so that each of five folds has one
-MAX_CLASSES = 1_000  # a choice: more are names or identifiers
+MAX_CLASSES = 1_000  # more are names or identifiers
 TASKS = ("regression", "classification")
 
 
 @dataclass(frozen=True)
 class Target:
-    """The target of a model.
+    """The target of a model."""
 
-    Parameters
-    ----------
-    name : str
-        The column.
-    task : str
-        "regression" or "classification".
-    classes : tuple of int, float or str
-        Labels in ascending order; empty for regression.
-    mark : str
-        Decimal mark of numbers that the training table has as text, see `edgewise.tables.cells`; "" for others.
-    """
-
-    name: str
-    task: str
-    classes: tuple[int | float | str, ...] = ()
+    name: str  # the column
+    task: str  # "regression" or "classification"
+    classes: tuple[int | float | str, ...] = ()  # labels in ascending order; empty for regression
+    # decimal mark of numbers that the training table has as text, see `edgewise.tables.cells`; "" for others
     mark: str = ""
 
     def encode(self, table: Table) -> np.ndarray:

@@ -6,35 +6,38 @@ Call `fit(model, problem, method)` with a problem (`Regression`, `Classification
 the work of a step, for budgets.
 """
 
-from edgewise.train.cost import StepCost, active_parameters
-from edgewise.train.grids import (
-    MoveReport,
-    RefineReport,
-    adapt_domain_,
-    data_domain,
-    enclose,
-    move_hidden_domains_,
-    normal_form,
-    refine,
-    refine_with_report,
-)
-from edgewise.train.loop import FitOptions, FitReport, StepEvent, StepRecord, fit
-from edgewise.train.methods import LBFGS, Adam, LevenbergMarquardt, Method, SSBroyden, default_method
-from edgewise.train.penalties import Bending, Penalty, Ridge, Roughness, Sparsity
-from edgewise.train.problems import (
-    BlockProblem,
-    BlockRole,
-    Classification,
-    CustomLoss,
-    Data,
-    OrdinalClassification,
-    Problem,
-    Regression,
-    ResidualBlock,
-    SobolevRegression,
-)
-from edgewise.train.remembering import Remembered, remember
-from edgewise.train.uncertainty import ErrorBars, prediction_uncertainty
+from typing import TYPE_CHECKING
+
+from edgewise.lazy import import_on_demand
+
+if TYPE_CHECKING:
+    from edgewise.train.cost import StepCost, active_parameters
+    from edgewise.train.grids import (
+        MoveReport,
+        adapt_domain_,
+        data_domain,
+        enclose,
+        move_hidden_domains_,
+        normal_form,
+        refine,
+    )
+    from edgewise.train.loop import FitOptions, FitReport, StepEvent, StepRecord, fit
+    from edgewise.train.methods import LBFGS, Adam, LevenbergMarquardt, Method, SSBroyden, default_method
+    from edgewise.train.penalties import Bending, Penalty, Ridge, Roughness, Sparsity
+    from edgewise.train.problems import (
+        BlockProblem,
+        BlockRole,
+        Classification,
+        CustomLoss,
+        Data,
+        OrdinalClassification,
+        Problem,
+        Regression,
+        ResidualBlock,
+        SobolevRegression,
+    )
+    from edgewise.train.remembering import Remembered, remember
+    from edgewise.train.uncertainty import ErrorBars, prediction_uncertainty
 
 __all__ = [
     "LBFGS",
@@ -54,7 +57,6 @@ __all__ = [
     "OrdinalClassification",
     "Penalty",
     "Problem",
-    "RefineReport",
     "Regression",
     "Remembered",
     "ResidualBlock",
@@ -76,6 +78,7 @@ __all__ = [
     "normal_form",
     "prediction_uncertainty",
     "refine",
-    "refine_with_report",
     "remember",
 ]
+
+import_on_demand(__name__)

@@ -103,6 +103,11 @@ def active_parameters(network: Chain) -> int:
     network : Chain
         A network, such as a KAN; layers without splines count nothing.
 
+    Returns
+    -------
+    int
+        Number of these coefficients.
+
     Examples
     --------
     >>> from edgewise import KAN
@@ -119,17 +124,7 @@ def active_parameters(network: Chain) -> int:
 
 
 class WorkBudget:
-    """Work and time spent by an approximation or a solve, and their limits.
-
-    Parameters
-    ----------
-    limit : float
-        Multiply-adds that may be spent.
-    time_limit : float, optional
-        Seconds.
-    progress : callable, optional
-        Receives a `Progress` with the held-out mean squared error as `loss`.
-    """
+    """Work and time spent by an approximation or a solve, and their limits."""
 
     def __init__(self, limit: float, time_limit: float | None = None, progress: ProgressCallback | None = None):
         self.limit, self.time_limit, self.progress = limit, time_limit, progress

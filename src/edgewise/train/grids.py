@@ -10,7 +10,6 @@ from an error of 8.5e-5 after 400 steps of Levenberg-Marquardt to 4e-12, and thr
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -33,42 +32,15 @@ from edgewise.ops.splines.lstsq import project
 HIDDEN_MARGIN = 0.3
 # Tukey's outer fences ("Exploratory Data Analysis", 1977, ch. 2): beyond them a value is "far out".
 FENCE = 3.0
-# Intervals by which a polynomial is continued at most: its error grows with the power `degree` of the distance. A
-# choice.
+# Intervals by which a polynomial is continued at most: its error grows with the power `degree` of the distance.
 FARTHEST = 6
 # Share of equal distances in knots at quantiles: the `grid_eps` of pykan, whose default it is.
 EVEN_SHARE = 0.02
 # Share of equal distances in knots of equal error: without them intervals far from a singular place grow until they
 # decide the error; of 0.02, 0.05 and 0.1 the last had the lowest errors for sqrt(0.1 + r^2) and for a kink.
 GRADED_EVEN_SHARE = 0.1
-# Largest relative difference of the intervals of a grid that counts as even. A choice, far above rounding.
+# Largest relative difference of the intervals of a grid that counts as even, far above rounding.
 EVEN_DIFFERENCE = 1e-6
-
-
-@dataclass(frozen=True)
-class RefineReport:
-    """Difference between a refined model and the old one.
-
-    Parameters
-    ----------
-    exact : bool
-        Whether every layer's new knots contain the old ones, so that the function is the same up to rounding.
-    errors : tuple of float
-        Largest absolute difference of any edge's spline, for each layer; 0 where exact.
-
-    Examples
-    --------
-    >>> RefineReport(False, (1e-3, 2e-4)).max_error
-    0.001
-    """
-
-    exact: bool
-    errors: tuple[float, ...]
-
-    @property
-    def max_error(self) -> float:
-        """The largest of `errors`."""
-        return max(self.errors)
 
 
 @dataclass(frozen=True)
@@ -268,12 +240,12 @@ def _with_width(low: Tensor, high: Tensor) -> Tensor:
     return torch.stack([torch.where(flat, low - half, low), torch.where(flat, high + half, high)], 1)
 
 
-def refine(model: KAN, grid_size: int | Sequence[int], *, report: bool = False) -> KAN:
+def refine(model: KAN, grid_size: int | Sequence[int]) -> KAN:
     """Make a model with more knots and the same function.
 
     Where the new grid size is a multiple of the old one, every interval is cut into equal parts: the old splines lie
     in the new space and the function stays the same to rounding (blossoming, see `ops.splines.knots.blossom_coef`).
-    Any other size gets the best L2 approximation, edge by edge; `refine_with_report` measures its error.
+    Any other size gets the best L2 approximation, edge by edge.
 
     Parameters
     ----------
@@ -281,8 +253,6 @@ def refine(model: KAN, grid_size: int | Sequence[int], *, report: bool = False) 
         The model, left unchanged.
     grid_size : int or sequence of int
         Knot intervals, one number or one per layer.
-    report : bool
-        Deprecated: use `refine_with_report`.
 
     Returns
     -------
@@ -304,57 +274,23 @@ def refine(model: KAN, grid_size: int | Sequence[int], *, report: bool = False) 
     >>> finer.config.grid_size, torch.allclose(model(x), finer(x))
     ((8,), True)
     """
-    refined, made = refine_with_report(model, grid_size)
-    if report:
-        message = "refine(report=True) is now refine_with_report(...), which always returns the pair"
-        warnings.warn(message, DeprecationWarning, stacklevel=2)
-        return refined, made  # type: ignore[return-value]  # the deprecated form, which goes with version 0.3
-    return refined
-
-
-def refine_with_report(model: KAN, grid_size: int | Sequence[int]) -> tuple[KAN, RefineReport]:
-    """Make a model with more knots, and measure how far its function is off.
-
-    Parameters
-    ----------
-    model, grid_size : KAN, int or sequence of int
-        As in `refine`.
-
-    Returns
-    -------
-    refined : KAN
-        The refined model.
-    report : RefineReport
-        Whether the function is exactly the same, and the largest differences.
-
-    Raises
-    ------
-    InputError
-        grid_size is not a positive integer or does not fit the number of layers.
-
-    Examples
-    --------
-    >>> _, report = refine_with_report(KAN([2, 1], grid_size=4), 5)
-    >>> report.exact, report.max_error > 0
-    (False, True)
-    """
-    old_sizes = model.config.grid_size
     sizes = replace(model.config, grid_size=grid_size).grid_size  # type: ignore[arg-type]  # one number is fine
     refined = copy.deepcopy(model)
     edges = [spline_part(layer) for layer in refined.layers if not isinstance(layer, ProductLayer)]
-    errors = [0.0 if layer is None else _regrid_(layer, size) for layer, size in zip(edges, sizes, strict=True)]
-    exact = all(new % max(old, 1) == 0 for new, old in zip(sizes, old_sizes, strict=True))
-    return refined, RefineReport(exact, tuple(errors))
+    for layer, size in zip(edges, sizes, strict=True):
+        if layer is not None:
+            _regrid_(layer, size)
+    return refined
 
 
-def _regrid_(layer: KANLayer, size: int) -> float:
-    """Give a layer `size` intervals in place; returns the largest absolute error of any edge."""
+def _regrid_(layer: KANLayer, size: int) -> None:
+    """Give a layer `size` intervals in place."""
     coef, knots, degree = layer.coef.detach().double(), layer.knots.double(), layer.degree
     if size == layer.grid_size:
-        return 0.0
+        return
     if size % layer.grid_size == 0:
         finer = knot_vectors.subdivide(knots, degree, size // layer.grid_size)
-        new_coef, error = knot_vectors.blossom_coef(coef, knots, finer, degree), 0.0
+        new_coef = knot_vectors.blossom_coef(coef, knots, finer, degree)
     else:
         # The new breakpoints follow the density of the old ones (in, m + 1); both ends are kept.
         breakpoints = knot_vectors.breakpoints_of(knots, degree)
@@ -364,11 +300,9 @@ def _regrid_(layer: KANLayer, size: int) -> float:
         share = position - index
         resampled = breakpoints[:, index] * (1 - share) + breakpoints[:, index + 1] * share
         finer = knot_vectors.extend(resampled, degree)
-        new_coef, errors = project(coef, knots, finer, degree)
-        error = float(errors.max())
+        new_coef, _ = project(coef, knots, finer, degree)
     layer.coef = nn.Parameter(new_coef.to(layer.coef.dtype), requires_grad=layer.coef.requires_grad)
     layer.knots = finer.to(layer.knots.dtype)
-    return error
 
 
 def move_hidden_domains_(model: KAN, x: Tensor, *, margin: float) -> MoveReport:
@@ -506,6 +440,11 @@ def normal_form(model: KAN) -> KAN:
     ----------
     model : KAN
         A KAN of spline layers, left unchanged.
+
+    Returns
+    -------
+    KAN
+        The new model, which shares no tensor with the old one.
 
     Raises
     ------

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from edgewise.ops import spline_sum
 
-DEGREE = 3  # a choice: cubic, as the curves of the mean
+DEGREE = 3  # cubic, as the curves of the mean
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,26 +20,13 @@ class NoiseCurves:
 
     Its logarithm is a sum of cubic splines, one of each of k inputs and one of the prediction itself, that is constant
     beyond the rows it was fitted to.
-
-    Parameters
-    ----------
-    inputs : Tensor of int64, shape (k,)
-        The inputs that matter.
-    knots : Tensor of shape (m, k + 1, intervals + 7)
-        Knots of each input and, last, of the prediction.
-    coef : Tensor of shape (m, k + 1, intervals + 3)
-        Coefficients of the B-splines.
-    limits : Tensor of shape (m, k + 1, 2)
-        Interval to which each of them is clipped.
-    ends : Tensor of shape (m, 2)
-        Interval to which the logarithm is clipped, that of the fitted rows.
     """
 
-    inputs: Tensor
-    knots: Tensor
-    coef: Tensor
-    limits: Tensor
-    ends: Tensor
+    inputs: Tensor  # (k,), the inputs that matter
+    knots: Tensor  # (m, k + 1, intervals + 7), knots of each input and, last, of the prediction
+    coef: Tensor  # (m, k + 1, intervals + 3), coefficients of the B-splines
+    limits: Tensor  # (m, k + 1, 2), interval to which each of them is clipped
+    ends: Tensor  # (m, 2), interval to which the logarithm is clipped, that of the fitted rows
 
     def std(self, x: Tensor, prediction: Tensor) -> Tensor:
         """Return the standard deviation of the noise, (N, m), at inputs x (N, in) with predictions (N, m)."""
@@ -59,13 +46,7 @@ class NoiseCurves:
 
     @classmethod
     def from_fields(cls, stored: Mapping[str, Any], inputs: int, outputs: int) -> NoiseCurves:
-        """Build the curves from what `fields` returned.
-
-        Raises
-        ------
-        ValueError
-            The tensors don't fit a network with that many inputs and outputs.
-        """
+        """Build the curves from what `fields` returned."""
         names = [one.name for one in fields(cls)]
         values = [stored[name] for name in names]
         if not all(isinstance(value, Tensor) for value in values):

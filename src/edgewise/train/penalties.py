@@ -21,30 +21,23 @@ from edgewise.ops.splines import lstsq
 # twelfth lower than with the second derivative.
 DERIVATIVE_ORDER = 3
 
-# Factor of that integral for a domain of length 1. A choice: it makes `EdgePenalty` about as stiff as `Roughness` of
-# the same strength.
+# Factor of that integral for a domain of length 1: it makes `EdgePenalty` about as stiff as `Roughness` of the same
+# strength.
 ROUGHNESS_UNIT = 0.01
 
-# Smallest edge magnitude in the curvature of `Sparsity`, relative to the mean over the edges of a layer. A choice: it
-# keeps vanishing edges from dominating the normal equations.
+# Smallest edge magnitude in the curvature of `Sparsity`, relative to the mean over the edges of a layer: it keeps
+# vanishing edges from dominating the normal equations.
 SMALLEST_MAGNITUDE = 1e-3
 
 ALL_PARAMETERS = ""  # name in a `Curvature`: all trainable ones together, in the order of `named_parameters`
 
 
 class Curvature(NamedTuple):
-    """Second derivatives of a penalty by one parameter, or by all of them.
+    """Second derivatives of a penalty by one parameter, or by all of them."""
 
-    Parameters
-    ----------
-    name : str
-        Name of the parameter within the model, or `ALL_PARAMETERS`.
-    values : Tensor
-        The diagonal, in the shape of the parameter; or, for a coef (in, n, out), one symmetric block for each edge,
-        (in, out, n, n); or for all parameters the matrix (P, P).
-    """
-
-    name: str
+    name: str  # name of the parameter within the model, or `ALL_PARAMETERS`
+    # the diagonal, in the shape of the parameter; or, for a coef (in, n, out), one symmetric block for each edge, (in,
+    # out, n, n); or for all parameters the matrix (P, P)
     values: Tensor
 
 
@@ -59,6 +52,11 @@ def edge_magnitudes(trace: Trace, weight: Tensor | None = None) -> tuple[Tensor,
         Values of the edges at the samples.
     weight : Tensor, optional
         Weights of the samples, (b,), with the mean 1.
+
+    Returns
+    -------
+    tuple of Tensor
+        For each layer a tensor (in, out).
 
     Examples
     --------
@@ -132,40 +130,22 @@ class Term:
     """Base of penalties that are bound to a model."""
 
     def value(self, magnitudes: Sequence[Tensor]) -> Tensor:
-        """Penalty, a differentiable scalar.
-
-        Parameters
-        ----------
-        magnitudes : sequence of Tensor
-            Edge magnitudes as from `edge_magnitudes`; empty if no trace is needed.
-        """
+        """Penalty, a differentiable scalar."""
         raise NotImplementedError
 
     def curvature(self, magnitudes: Sequence[Tensor], grams: Sequence[Mapping[str, Tensor]]) -> list[Curvature]:
         """Second derivatives: exact for quadratic penalties, otherwise a positive substitute.
 
-        Parameters
-        ----------
-        magnitudes : sequence of Tensor
-            As for `value`.
-        grams : sequence of mapping
-            For each layer and parameter the mean over samples of (d phi / d parameter)^2 of each edge phi: blocks
-            (in, out, n, n) for coef, (in, out) for weights. Empty if no trace is needed.
+        Shapes: grams (in, out, n, n).
         """
         raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class Sum(Penalty):
-    """Sum of several penalties, as `+` makes it.
+    """Sum of several penalties, as `+` makes it."""
 
-    Parameters
-    ----------
-    parts : tuple of Penalty
-        Penalties that are added.
-    """
-
-    parts: tuple[Penalty, ...]
+    parts: tuple[Penalty, ...]  # penalties that are added
 
     @property
     def needs_trace(self) -> bool:
@@ -481,14 +461,9 @@ class EdgePenalty(Penalty):
     It is the sum over edges of roughness * integral of (spline''')^2, with the domain rescaled to length 1 and the
     factor `ROUGHNESS_UNIT`, plus ridge * mean square. The mean square of an edge is |c|^2 / n of its n coefficients
     plus the square of its base weight. Splines of degree d < 3 are penalised in their d-th derivative.
-
-    Parameters
-    ----------
-    roughness, ridge : tuple of Tensor
-        Strengths, (in, out) for each spline layer, in the network's order.
     """
 
-    roughness: tuple[Tensor, ...]
+    roughness: tuple[Tensor, ...]  # strengths, (in, out) for each spline layer, in the network's order
     ridge: tuple[Tensor, ...]
 
     @classmethod
@@ -515,20 +490,7 @@ class EdgePenalty(Penalty):
 
 
 class EdgeTerm(Term):
-    """An `EdgePenalty` bound to a KAN.
-
-    Parameters
-    ----------
-    penalty : EdgePenalty
-        Strengths of the edges.
-    layers : dict of int to KANLayer
-        Spline layers of the KAN by their place.
-
-    Attributes
-    ----------
-    grams : list of Tensor
-        For each layer R, (in, n, n): c'Rc is the roughness of an edge with coefficients c.
-    """
+    """An `EdgePenalty` bound to a KAN. Shapes: grams (in, n, n)."""
 
     def __init__(self, penalty: EdgePenalty, layers: dict[int, KANLayer]) -> None:
         self._penalty, self._layers = penalty, layers

@@ -27,24 +27,24 @@ from edgewise.train.penalties import EdgePenalty, edge_measures, spline_layers
 from edgewise.train.problems.base import Problem
 from edgewise.train.problems.data import Data
 
-# Limits of the strengths. A choice: far beyond every strength that matters for a loss of order 1.
+# Limits of the strengths: far beyond every strength that matters for a loss of order 1.
 WEAKEST, STRONGEST = 1e-13, 1e2
-# Largest factor of a strength in one update. A choice: the linearised model is not valid far away.
+# Largest factor of a strength in one update: the linearised model is not valid far away.
 LARGEST_CHANGE = 20.0
-# Successive factors of all strengths after the last update, taken while GCV falls. A choice.
+# Successive factors of all strengths after the last update, taken while GCV falls.
 FACTORS = (4.0, 4.0)
 # Count of each degree of freedom in GCV, see `Linearised.gcv`: Y.-J. Kim and C. Gu, J. R. Statist. Soc. B 66 (2004)
 # 337.
 INFLATION = 1.4
 # First dampings of Levenberg-Marquardt: far from a minimum, near one, and for models that are linear in their
-# parameters. Choices: a linear model needs hardly any damping, one near its minimum little.
+# parameters; a linear model needs hardly any damping, one near its minimum little.
 FAR_DAMPING, SETTLED_DAMPING, LINEAR_DAMPING = 1e-2, 1e-5, 1e-9
 # Largest numbers of steps at the first strengths, before and after hidden domains move, and at the last ones; updates
-# of the strengths, and steps between two of them. Choices.
+# of the strengths, and steps between two of them.
 FAR_STEPS, SETTLED_STEPS, UPDATES, STEPS_BETWEEN = 5, 8, 7, 3
-ADAPT_AFTER = (2, 5)  # updates of the strengths after which hidden domains move once more; a choice
-# Relative decrease of the loss over ten steps below which a fit ends, and one of `short_fit`. Choices: the latter
-# compares starts, which need few digits.
+ADAPT_AFTER = (2, 5)  # updates of the strengths after which hidden domains move once more
+# Relative decrease of the loss over ten steps below which a fit ends, and one of `short_fit`: the latter compares
+# starts, which need few digits.
 SMOOTH_TOLERANCE, SHORT_TOLERANCE = 1e-6, 1e-4
 
 
@@ -107,24 +107,14 @@ def short_fit(model: KAN, problem: Problem, steps: int) -> FitReport:
 
 @torch.no_grad()
 def fellner_schall(model: nn.Module, data: Data, penalty: EdgePenalty) -> tuple[EdgePenalty, Linearised]:
-    """Update smoothing strengths once, by the method of Fellner and Schall; also return the model linearised before.
-
-    The model is a KAN of float64 spline layers, all trainable, and products, fitted to data with y (N, out).
-
-    Notes
-    -----
-    Each update raises the restricted marginal likelihood of the linearised model, in which strengths are inverse
-    variances of normal priors [1]_, eq. 9. With the loss a mean over N numbers, H = G + S its penalised normal matrix
-    and s^2 the noise variance, the strength l of a penalty l t'Pt becomes::
-
-        l * (s^2 / N) * (l tr(S^-1 P) - 2 l tr(H^-1 P)) / (l t'Pt),
-
-    with S the penalties of the edge. An edge without influence on the data is straightened and shrunk to nothing.
-
-    References
-    ----------
-    .. [1] S. Wood and M. Fasiolo, Biometrics 73 (2017) 1071.
-    """
+    """Update smoothing strengths once, by the method of Fellner and Schall; also return the model linearised before."""
+    # The model is a KAN of float64 spline layers, all trainable, and products, fitted to data with y (N, out).
+    # Each update raises the restricted marginal likelihood of the linearised model, in which strengths are inverse
+    # variances of normal priors [1], eq. 9. With the loss a mean over N numbers, H = G + S its penalised normal matrix
+    # and s^2 the noise variance, the strength l of a penalty l t'Pt becomes::
+    # l * (s^2 / N) * (l tr(S^-1 P) - 2 l tr(H^-1 P)) / (l t'Pt),
+    # with S the penalties of the edge. An edge without influence on the data is straightened and shrunk to nothing.
+    # [1] S. Wood and M. Fasiolo, Biometrics 73 (2017) 1071.
     linearised = linearise(model, data, penalty)
     inverse = linearised.factor @ linearised.factor.mT
     numbers = linearised.samples * len(linearised.losses)

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 # Logarithms of the factor of all strengths over which fields are averaged, of which every fifth one has the number of
-# parameters that the roughness would hold without data. Choices: the prior falls by three orders on the way, and
-# between neighbours no solution changes by more than a part of its standard error.
+# parameters that the roughness would hold without data: the prior falls by three orders on the way, and between
+# neighbours no solution changes by more than a part of its standard error.
 LOG_FACTORS, EVERY = torch.linspace(-15.0, 15.0, 31, dtype=torch.float64), 5
 # Share of the roughness in the whole matrix: what is below is rounding, as in directions that only the equation holds,
 # and would not count before the last of the factors.
@@ -17,35 +17,13 @@ LEAST_ROUGH = 1e-9
 def averaged_over_strengths(parameters: Tensor, half: Tensor, smooth: Tensor, held: Tensor) -> tuple[Tensor, Tensor]:
     """Average the parameters of a linear problem over a common factor of all strengths.
 
-    Parameters
-    ----------
-    parameters : Tensor
-        Those with the strengths of largest restricted likelihood, (P,).
-    half : Tensor
-        L, (P, P), lower triangular, whose product L L' is the matrix of the penalised sum of squares in units of the
-        noise's variance.
-    smooth : Tensor
-        The part of that matrix that is strengths times roughness, (P, P).
-    held : Tensor
-        Number of parameters that the roughness would hold without data, with every fifth of `LOG_FACTORS`, (7,).
-
-    Returns
-    -------
-    (Tensor, Tensor)
-        The mean, (P,), and R, (P, r), whose product R R' is the covariance: the mean of the covariances with all
-        factors, and that of their solutions.
-
-    Notes
-    -----
-    The largest likelihood alone takes fields that few data decide to be straight again and again, with error bars that
-    know nothing of it. Here all factors count with their restricted likelihood, and all standard deviations of a
-    field's roughness have the same prior probability [1]_.
-
-    References
-    ----------
-    .. [1] A. Gelman, "Prior distributions for variance parameters in hierarchical models", Bayesian Analysis 1, 2006,
-       515.
+    Shapes: parameters (P,), half (P, P), smooth (P, P), held (7,); returns (Tensor, Tensor).
     """
+    # The largest likelihood alone takes fields that few data decide to be straight again and again, with error bars
+    # that know nothing of it. Here all factors count with their restricted likelihood, and all standard deviations of a
+    # field's roughness have the same prior probability [1].
+    # [1] A. Gelman, "Prior distributions for variance parameters in hierarchical models", Bayesian Analysis 1, 2006,
+    # 515.
     scaled = torch.linalg.solve_triangular(half, smooth, upper=False)
     rough, turn = torch.linalg.eigh(torch.linalg.solve_triangular(half, scaled.mT, upper=False))
     basis = torch.linalg.solve_triangular(half.mT, turn, upper=True)  # in it both matrices are diagonal

@@ -20,12 +20,11 @@ from edgewise.train.noise_curves import NoiseCurves
 from edgewise.train.penalties import Penalty
 from edgewise.train.problems.data import Data
 
-# Fewest distinct rows. A choice: fewer determine neither the noise nor the calibration.
+# Fewest distinct rows: fewer determine neither the noise nor the calibration.
 FEWEST_ROWS = 10
-# Most held-out rows that calibrate. A choice: the standard error of a 90 % quantile of 4,000 scores is half a
-# percentage point.
+# Most held-out rows that calibrate: the standard error of a 90 % quantile of 4,000 scores is half a percentage point.
 MOST_CALIBRATION_ROWS = 4000
-# Most levels of the scores that are kept. A choice: 1,000 levels are a tenth of a percentage point apart.
+# Most levels of the scores that are kept: 1,000 levels are a tenth of a percentage point apart.
 MOST_SCORES = 1000
 # Standard deviation that rounding leaves of a target of order 1 in float64; a fit without noise can't be better.
 ROUNDING_DEVIATION = 1e-14
@@ -304,6 +303,11 @@ def prediction_uncertainty(
         Samples of `data` with the residuals of models that were not trained on them as y. If left out, each sample's
         residual is divided by 1 - its leverage, which is the residual of a linear model without that sample [1]_.
 
+    Returns
+    -------
+    ErrorBars
+        Standard errors of predictions and edges, and the standard deviation of the noise.
+
     Raises
     ------
     InputError
@@ -372,28 +376,7 @@ def additive_error_bars(
 ) -> ErrorBars:
     """Error bars of a network from the covariance of its parameters, calibrated on held-out residuals.
 
-    Parameters
-    ----------
-    model : Module
-        Chain of layers, as KAN is.
-    factor : Tensor
-        C, (P, K), with C C' the covariance of the parameters.
-    noise : Tensor
-        Standard deviation of the noise, (m,).
-    held_out : Data
-        Samples with the residuals of models that did not see them as y, (N, m); the weights count repeats.
-    folds : bool
-        Whether those models were fitted to folds; otherwise each row is left out of the linearised model.
-    curves : NoiseCurves, optional
-        Standard deviation of the noise where it follows the rows.
-    held_out_noise : Tensor, optional
-        Standard deviation of the noise of the held-out samples, (N, m), by curves that did not see their residuals;
-        those of `curves` if left out.
-
-    Raises
-    ------
-    InputError
-        There are too few rows.
+    Shapes: factor (P, K), noise (m,), held_out (N, m), held_out_noise (N, m).
     """
     if len(held_out) < FEWEST_ROWS:
         raise InputError(f"data must have at least {FEWEST_ROWS} distinct rows for error bars, got {len(held_out)}")

@@ -151,7 +151,7 @@ def test_bad_tables(refused, tmp_path, text, target, message):
         (["--target", "y", "--test", "0"], "--test must be a share above 0 and at most 0.9, got 0"),
         (["--target", "y", "--test", "0.95"], "--test must be a share above 0 and at most 0.9, got 0.95"),
         (["--target", "y", "--test", "nan"], "--test must be a share"),
-        (["--target", "y", "--budget", "0"], "--budget must be a positive number"),
+        (["--target", "y", "--time-limit", "0"], "--time-limit must be a positive number"),
         (["--target", "y", "--time-limit", "-1"], "--time-limit must be a positive number"),
         (["--target", "y", "--delimiter", "abc"], "delimiter must be one character"),
         (["--target", "colour", "--task", "regression"], "must hold numbers"),

@@ -6,7 +6,6 @@ import pytest
 from edgewise import FormulaOptions, find_formula
 from edgewise.errors import InputError
 from edgewise.formulas.expression import Call, walk
-from edgewise.nn.elementary import ELEMENTARY, FunctionTable
 
 
 def positive(rows=200, inputs=2, seed=0):
@@ -79,16 +78,6 @@ def test_a_target_whose_squares_are_no_numbers_and_wrong_units_are_refused(size)
         find_formula(x, x[:, 0] * size)
     with pytest.raises(InputError, match=r"^units must allow a formula for y in 'kg'"):
         find_formula(x, x[:, 0], options=FormulaOptions(units={"x_1": "m", "x_2": "s", "y": "kg"}))
-
-
-@pytest.mark.slow
-def test_a_table_of_functions_bounds_the_functions_of_formulas():
-    x = positive(100, 1)
-    table = FunctionTable([ELEMENTARY["x"], ELEMENTARY["sin"]])
-    with pytest.warns(DeprecationWarning, match="table of find_formula is now called options"):
-        front = find_formula(x, np.exp(x[:, 0]), table=table, time_limit=1)
-    names = {part.name for entry in front for part in walk(entry.formula.expression) if isinstance(part, Call)}
-    assert names <= {"sin"}
 
 
 @pytest.mark.slow

@@ -5,11 +5,9 @@ import pytest
 from sklearn.model_selection import cross_val_score
 
 import edgewise
-from edgewise import checkpoint
 from edgewise.errors import EdgewiseWarning, InputError
-from edgewise.estimator import KANClassifier, KANRegressor, storage
-from edgewise.tables import InputEncoder, TableEncoder, frame_table
-from edgewise.tables.target import Target
+from edgewise.estimator import KANClassifier, KANRegressor
+from edgewise.tables import InputEncoder
 
 pd = pytest.importorskip("pandas")
 pl = pytest.importorskip("polars")
@@ -183,26 +181,6 @@ def test_a_warm_start_goes_on_with_the_same_levels_only():
     model.fit(frame.replace({"city": {"Ulm": "Trier"}}), price)
     assert model.encoder_ is not encoder and "city is Trier" in model.encoder_.feature_names
     assert model.model_ is not network
-
-
-def test_files_of_earlier_versions_read_frames(fitted):
-    frame, _ = flats()
-    fields = storage._fields(fitted)
-    for name in ("encoder", "background", "target_names", "columns"):
-        del fields[name]
-    fields["feature_names"] = list(fitted.encoder_.feature_names)
-    target = Target("price", "regression")
-    table = TableEncoder(target, fitted.encoder_.inputs).to_json()
-    file = checkpoint.Checkpoint(fitted.model_, {"estimator": fields, "extra": {"table": table}}, None)
-    loaded = storage.estimator_of(file, "m")
-    assert loaded.predict(frame).tobytes() == fitted.predict(frame).tobytes()
-    assert loaded.target_names_ == ("price",) and loaded.feature_names_in_.tolist() == list(fitted.encoder_.columns)
-    assert loaded.explain_global(frame).names == fitted.explain_global(frame).names
-    fields["feature_names"] = [f"c{i}" for i in range(len(fitted.encoder_.feature_names))]
-    plain = storage.estimator_of(checkpoint.Checkpoint(fitted.model_, {"estimator": fields, "extra": {}}, None), "m")
-    assert plain.n_features_in_ == len(fitted.encoder_.feature_names) and plain.encoder_.is_plain
-    rows = fitted.encoder_.inputs_of(fitted.encoder_.codes(frame_table(frame)))
-    assert plain.predict(rows) == pytest.approx(fitted.predict(frame))
 
 
 def test_ten_thousand_texts_are_one_sentence():

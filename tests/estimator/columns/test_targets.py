@@ -88,9 +88,3 @@ def test_a_warning_of_a_prediction_shows_the_line_of_the_caller():
     with pytest.warns(EdgewiseWarning, match="was left out") as caught:
         model.fit(pd.DataFrame({"a": ROWS[:, 0], "b": "same"}), TARGET)
     assert caught[0].filename == __file__
-
-
-def test_a_deprecated_parameter_is_warned_of_at_the_line_of_the_caller():
-    with pytest.warns(DeprecationWarning, match="budget is replaced") as caught:
-        KANRegressor(**SHAPE, budget=1.0).fit(ROWS, TARGET)
-    assert caught[0].filename == __file__

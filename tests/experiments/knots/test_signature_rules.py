@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from edgewise.datasets.knots import load_knots
-from edgewise.datasets.slope_rule import SlopeRule
 from edgewise_experiments.knots import signature_rules
 from edgewise_experiments.knots.signature_rules import PAPER_FORMULAS, bound, half_slope, paper_formula, slope_line
+from edgewise_experiments.knots.slope_rule import SlopeRule
 from edgewise_experiments.knots.table import KnotSplit
 
 SPLIT = KnotSplit.of(load_knots())

@@ -34,7 +34,7 @@ def test_the_page_has_everything_and_needs_nothing(tmp_path):
     text = (tmp_path / "index.html").read_text()
     assert text.count("<svg ") == 2 and "A first &lt;experiment&gt;." in text and "a &amp; b" in text
     assert text.count("<p>It falls short.</p>") == 2 and "<caption>Title</caption>" in text
-    assert text.count("<table") == 3 and "edgewise reproduce one" in text  # the claims, and two with rows
+    assert text.count("<table") == 3 and "python -m edgewise_experiments one" in text  # the claims, and two with rows
     assert "A quick run" in text and "Full runs" in page([SECTION], {}, quick=False)
     assert not re.search(r'<script|<link|src="|https?://(?!www\.w3\.org)', text)
     identifiers = re.findall(r'\bid="([^"]+)"', text)
@@ -59,7 +59,7 @@ def test_columns_of_words_are_set_as_words_in_every_row():
 def test_claims_stand_on_the_page_with_their_commands():
     text = page([], {}, quick=False)
     for claim in CLAIMS:
-        assert f"<br><code>edgewise reproduce {claim.experiment}</code></th>" in text
+        assert f"<br><code>python -m edgewise_experiments {claim.experiment}</code></th>" in text
     assert text.count("not run yet") == len(CLAIMS)
 
 
@@ -77,7 +77,9 @@ def test_claims_read_what_their_experiments_compare_with():
     mlp = accuracy_row("kv", rmse=1e-6, model="MLP", hidden=[10], activation="tanh", method="LM", validation_rmse=1e-6)
     del mlp["phases"]
     stored = {"mlp-comparison": [{**mlp, "stage": "final"}]}
-    ours = {line[1]: line[3] for line in claim_lines(stored)}["edgewise reproduce mlp-comparison"]
+    ours = {line[1]: line[3] for line in claim_lines(stored)}["python -m edgewise_experiments mlp-comparison"]
     assert ours == "too few rows"
     ours = {line[1]: line[3] for line in claim_lines({**stored, "special-functions": [kan]})}
-    assert ours["edgewise reproduce mlp-comparison"].startswith("functions for which the KAN's error is lower: 1 of 1")
+    assert ours["python -m edgewise_experiments mlp-comparison"].startswith(
+        "functions for which the KAN's error is lower: 1 of 1"
+    )

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from edgewise.theory import exponents
 from edgewise_experiments import experiments
 from edgewise_experiments.runner.store import Store
 from edgewise_experiments.theory import scaling_exponents
+from edgewise_experiments.theory.exponents import exponents
 from edgewise_experiments.theory.scaling_exponents import SUBJECTS, alpha, summary
 
 

@@ -9,7 +9,6 @@ import torch
 from edgewise.datasets import load_knots
 from edgewise.errors import InputError
 from edgewise.interpret.dependence.additive_relations import (
-    Relations,
     bound_together,
     relations,
     subsets_of,
@@ -141,9 +140,3 @@ def test_networks_bind_the_columns_of_a_relation():
     assert any((0, 1) in one for one in subsets) and any((2, 3) in one for one in subsets)
     again = train_networks(values, **settings, generator=torch.Generator().manual_seed(0))
     assert torch.equal(coef, again)
-
-
-def test_the_former_name_of_the_relations_warns():
-    found = Relations((), 3, ("No relation.",))
-    with pytest.warns(DeprecationWarning, match="is now called Relations.relations"):
-        assert found.found == ()

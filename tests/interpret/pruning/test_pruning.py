@@ -7,7 +7,7 @@ import torch
 
 from edgewise.errors import InputError
 from edgewise.interpret.pruning.input_selection import select_inputs
-from edgewise.interpret.pruning.pruning import prune, prune_with_report
+from edgewise.interpret.pruning.pruning import prune
 from edgewise.interpret.transform.subnetworks import live_edges
 from edgewise.nn.model import KAN
 from edgewise.train.loop.fitting import fit
@@ -36,7 +36,7 @@ def trained(function, inputs, *, hidden=4, rows=250, noise=0.0, steps=30):
 def test_a_product_keeps_two_nodes_and_its_inputs():
     model, data = trained(lambda x: x[:, 0] * x[:, 2], 4)
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    pruned, report = prune_with_report(model, data)
+    pruned, report = prune(model, data)
     assert pruned.config.width == (4, 2, 1)
     assert report.kept_inputs == (0, 2)
     assert report.loss < 1e-6 and report.loss <= report.allowed
@@ -54,21 +54,13 @@ def test_a_product_keeps_two_nodes_and_its_inputs():
     assert all(sentence.endswith(".") for sentence in report.sentences)
 
 
-def test_the_former_flag_for_the_report_warns():
-    x = sample(30, 1)
-    data, model = Regression(x, x[:, 0]), KAN([1, 1], grid_size=2, dtype=torch.float64)
-    with pytest.warns(DeprecationWarning, match="is now prune_with_report"):
-        pruned, report = prune(model, data, refit=0, report=True)
-    assert isinstance(pruned, KAN) and report.kept_inputs == (0,)
-
-
 @pytest.mark.slow
 def test_dropped_inputs_are_left_out_of_the_model():
     model, data = trained(lambda x: torch.exp(x[:, 1]), 3, noise=0.05)
-    pruned, report = prune_with_report(model, data, drop_inputs=True)
+    pruned, report = prune(model, data, drop_inputs=True)
     assert report.kept_inputs == (1,)
     assert pruned.config.width[0] == 1
-    whole = prune(model, data)
+    whole, _ = prune(model, data)
     x = sample(20, 3, seed=2)
     torch.testing.assert_close(whole(x), pruned(x[:, [1]]), rtol=1e-12, atol=1e-12)
 
@@ -79,7 +71,7 @@ def test_parts_without_effect_are_removed_first_without_a_change():
         model.layers[0].mask[2] = 0  # an unused input
         model.layers[1].mask[1] = 0  # a node that leads nowhere
         model.layers[0].coef[0, :, 2], model.layers[0].base[0, 2] = 0.3, 0.0  # a constant edge
-    _, report = prune_with_report(model, data, tolerance=0, precision=0, refit=0)
+    _, report = prune(model, data, tolerance=0, precision=0, refit=0)
     first = report.removals[0]
     assert (first.kind, first.score) == ("edges", 0)
     assert set(first.where) == {(0, 0, 1), (0, 1, 1), (0, 0, 2)}
@@ -90,7 +82,7 @@ def test_parts_without_effect_are_removed_first_without_a_change():
 @pytest.mark.slow
 def test_useful_edges_stay():
     model, data = trained(lambda x: torch.sin(3 * x[:, 0]) + x[:, 1] ** 2 + x[:, 2], 3, hidden=3, rows=160)
-    _, report = prune_with_report(model, data)
+    _, report = prune(model, data)
     assert report.kept_inputs == (0, 1, 2)
     assert report.loss < 1e-3
 
@@ -101,7 +93,7 @@ def test_a_constant_target_leaves_one_edge_per_layer():
     data = Regression(x, torch.full((60,), 3.0, dtype=torch.float64))
     model = KAN([2, 3, 1], grid_size=3, seed=0, dtype=torch.float64)
     fit(model, data, LBFGS(), steps=10)
-    pruned, report = prune_with_report(model, data)
+    pruned, report = prune(model, data)
     assert report.judged_on == "training"
     assert all(bool(layer.mask.any()) for layer in pruned.layers)
     torch.testing.assert_close(pruned(x), data.train.y, atol=1e-2, rtol=0)
@@ -113,7 +105,7 @@ def test_classes():
     data = Classification(x, (x[:, 0] + x[:, 1] > 0).long(), validation=0.3)
     model = KAN([4, 2], grid_size=3, seed=0, dtype=torch.float64)
     fit(model, data, LBFGS(), steps=20, penalty=Sparsity(1e-2))
-    _, report = prune_with_report(model, data, refit=10)
+    _, report = prune(model, data, refit=10)
     assert report.kept_inputs == (0, 1)
 
 
@@ -142,7 +134,7 @@ def test_product_nodes_are_pruned_like_the_rest():
     data = Regression(x, x[:, 0] * x[:, 2], validation=0.25)
     model = KAN([3, [1, 1], 1], grid_size=2, degree=2, seed=1, dtype=torch.float64)
     fit(model, data, LBFGS(), steps=60, penalty=Sparsity(1e-3))
-    _, report = prune_with_report(model, data, refit=10)
+    _, report = prune(model, data, refit=10)
     assert report.kept_inputs == (0, 2)
     assert report.loss < 1e-3
 
@@ -161,7 +153,7 @@ def ordered(rows=600):
 def test_a_model_of_ordered_classes_is_pruned_and_its_thresholds_stay():
     model, data = ordered()
     before = data.thresholds.clone()
-    pruned, report = prune_with_report(model, data)
+    pruned, report = prune(model, data)
     assert report.kept_inputs == (0,)
     assert report.edges[1] < report.edges[0]
     assert torch.equal(data.thresholds, before)

@@ -163,8 +163,6 @@ def test_one_edge_of_a_network():
         edge_formula(products, 1, 0, 0)
 
 
-def test_the_table_of_a_formula_is_no_longer_needed():
+def test_a_formula_has_the_functions_of_the_user():
     model = KAN([1, 1], 0, functions=[[["softer"]]], table={**ELEMENTARY, **FunctionTable([MINE])}, dtype=torch.float64)
     assert str(formula(model)) == "x_1/(1 + abs(x_1))"
-    with pytest.warns(DeprecationWarning, match="table is no longer needed"):
-        formula(model, table=ELEMENTARY)

@@ -130,8 +130,6 @@ def test_bad_arguments(trained):
         symbolify(KAN([2, 1]), Regression(data.train.x[:10], data.train.y[:10]))
     with pytest.raises(InputError, match="problem must be a Regression with tensors, got list"):
         symbolify(trained[0], [])
-    with pytest.warns(DeprecationWarning, match="the argument data of symbolify is now called problem"):
-        symbolify(trained[0], data=data, time_limit=0)
 
 
 @pytest.mark.slow

@@ -125,7 +125,7 @@ def test_networks_with_functions_are_pruned(problem):
     functions = [[["sin", "sin", ""], ["x^2", "exp", ""]], [["exp"], ["x"], [""]]]
     model = KAN([2, 3, 1], 5, functions=functions, seed=0, dtype=torch.float64)
     fit(model, problem, steps=60)
-    pruned = prune(model, problem, drop_inputs=True)
+    pruned, _ = prune(model, problem, drop_inputs=True)
     assert sum(int(layer.mask.sum()) for layer in pruned.layers) < 9
     assert pruned.config.width[0] == 2
     loss = float(problem.sample_losses(pruned, problem.validation).mean())

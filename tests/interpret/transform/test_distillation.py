@@ -86,10 +86,3 @@ def test_bad_arguments_are_refused(settings, message):
     arguments = {"model": lambda x: x[:, 0]} | settings
     with pytest.raises(InputError, match=message):
         distil(**arguments)
-
-
-def test_the_former_name_of_the_first_argument_warns():
-    with pytest.warns(DeprecationWarning, match="the argument function of distil is now called model"):
-        distil(function=lambda x: x[:, 0], domain=[(0, 1)], hidden=(), grid_sizes=(2,), samples=20)
-    with pytest.raises(InputError, match="must not both be given"):
-        distil(function=len, model=len)

@@ -1,7 +1,7 @@
 """The sentences of a search and the report of its final fit do not contradict each other."""
 
 import re
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -51,9 +51,3 @@ def test_the_score_is_that_of_the_chosen_model_and_not_of_the_row_taken_last():
     assert model._held_out() == ("R²", 0.5, 0.1)
     assert replace(report, chosen="additive, mean of 3 models").chosen_trial is trials[1]
     assert replace(report, chosen="constant", trials=()).chosen_trial is None
-
-
-def test_the_former_name_of_a_trial_warns():
-    trial = Trial(**{field.name: 0 for field in fields(Trial) if field.name != "name"}, name="additive")
-    with pytest.warns(DeprecationWarning, match="Trial.candidate is now Trial.name"):
-        assert trial.candidate == "additive"

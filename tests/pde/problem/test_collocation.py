@@ -323,25 +323,6 @@ def test_what_is_known_of_an_equation_is_found_once():
     assert torch.equal(other.resampled(2, interior=chosen).blocks()[0].data.x, chosen)
 
 
-def test_assignments_of_version_0_1_warn():
-    problem = PDE(lambda u: u.xx, Interval(0, 1), [Dirichlet(0.0)], points=20)
-    with pytest.warns(DeprecationWarning, match=r"use problem\.with_weight\(weight\)"):
-        problem.weight = 2.0
-    assert problem.weight == 2.0 and problem.resampled(10).blocks()[0].weight == 2.0
-    with pytest.warns(DeprecationWarning, match=r"use problem\.with_solution\(solution\)"):
-        problem.solution = lambda x: 0 * x
-    assert problem.has_exact_solution
-
-
-def test_own_unknowns_under_the_former_name_warn():
-    problem, other = (
-        PDE(lambda u, k: u.xx - k, Interval(0, 1), [Dirichlet(0.0)], coefficients={"k": k}, points=20) for k in (1, 2)
-    )
-    with pytest.warns(DeprecationWarning, match=r"is now other\.with_unknowns\(problem\.unknowns\)"):
-        own = problem.with_own_unknowns(other)
-    assert own.unknowns["k"].item() == 1.0 and own.unknowns["k"] is not problem.unknowns["k"]
-
-
 def test_unknown_options_get_one_sentence():
     with pytest.raises(InputError, match=r"^PDE has no option 'pints'; did you mean 'points'\?"):
         PDE(lambda u: u.xx, Interval(0, 1), [Dirichlet(0.0)], pints=3)

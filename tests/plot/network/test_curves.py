@@ -132,8 +132,6 @@ def test_bad_arguments_of_effect_curves():
         effect_curves(lambda x: x, np.zeros(3))
     with pytest.raises(InputError, match="effect_curves has no option 'row'"):
         effect_curves(lambda x: x[:, 0], normal(20, 2), row=5)
-    with pytest.warns(DeprecationWarning, match="argument predict of effect_curves is now called model"):
-        effect_curves(predict=lambda x: x[:, 0], X=normal(20, 2))
     with pytest.raises(InputError, match="model must return one row"):
         effect_curves(lambda x: np.zeros(3), normal(20, 2))
     with pytest.raises(InputError, match="scores must hold 2 numbers"):

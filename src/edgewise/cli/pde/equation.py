@@ -15,44 +15,23 @@ from edgewise.cli.shared.opening import check_equation
 from edgewise.errors import EdgewiseError, InputError
 from edgewise.pde import EQUATIONS, Collocation
 
-TEST_POINTS = 16  # points at which an exact solution is evaluated before the work begins; a choice
+TEST_POINTS = 16  # points at which an exact solution is evaluated before the work begins
 
 
 @dataclass(frozen=True, eq=False)
 class Equation:
-    """A problem to solve.
+    """A problem to solve."""
 
-    Parameters
-    ----------
-    name : str
-        EQUATION as the user gave it.
-    statement : str
-        The problem in one sentence.
-    problem : Collocation
-        The equation with its domain and conditions.
-    file : Path or None
-        The Python file that defines it; None for a named equation.
-    """
-
-    name: str
-    statement: str
-    problem: Collocation
-    file: Path | None = None
+    name: str  # EQUATION as the user gave it
+    statement: str  # the problem in one sentence
+    problem: Collocation  # the equation with its domain and conditions
+    file: Path | None = None  # the Python file that defines it; None for a named equation
 
 
 def open_equation(text: str) -> Equation:
-    """Return the equation of this name, or the one that a Python file defines as `problem`.
-
-    The file is the user's own and is run, as `python FILE.py` would. If it defines `exact`, that is the exact solution.
-    A name takes precedence over a file.
-
-    Raises
-    ------
-    InputError
-        There is no such equation, or the file does not define a problem; errors in the file are named with their line.
-    FileError
-        The file is missing or not readable.
-    """
+    """Return the equation of this name, or the one that a Python file defines as `problem`."""
+    # The file is the user's own and is run, as `python FILE.py` would. If it defines `exact`, that is the exact
+    # solution. A name takes precedence over a file.
     named = {equation.name: equation for equation in EQUATIONS}
     if text in named:
         return Equation(text, named[text].statement, named[text].make())

@@ -44,27 +44,13 @@ class SolveJob:
 
 @dataclass(frozen=True, eq=False)
 class SolveResults:
-    """A solution with its errors.
+    """A solution with its errors."""
 
-    Parameters
-    ----------
-    job : SolveJob
-        The options.
-    equation : Equation
-        The problem.
-    solution : Solution
-        The solution.
-    errors : dict of str to Errors
-        Errors by field and of all fields together; empty without an exact solution.
-    seconds : float
-        Wall time of the solve.
-    """
-
-    job: SolveJob
-    equation: Equation
+    job: SolveJob  # the options
+    equation: Equation  # the problem
     solution: Solution
-    errors: dict[str, Errors]
-    seconds: float
+    errors: dict[str, Errors]  # errors by field and of all fields together; empty without an exact solution
+    seconds: float  # wall time of the solve
 
     @classmethod
     def from_solution(cls, job: SolveJob, equation: Equation, solution: Solution, seconds: float) -> SolveResults:

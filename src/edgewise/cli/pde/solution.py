@@ -59,17 +59,8 @@ def show_solution(file: Path, screen: Screen) -> None:
 
 
 def open_solution(file: Path) -> tuple[Solution, dict[str, Any]]:
-    """Return a solution, and the facts that lie beside it in solution.json.
-
-    The problem of a solution of the user's own equation is a stand-in, whose residuals mean nothing.
-
-    Raises
-    ------
-    InputError
-        Boundary values of the equation hold by construction, so that values need the equation.
-    CheckpointError, FileError
-        A file is missing or damaged.
-    """
+    """Return a solution, and the facts that lie beside it in solution.json."""
+    # The problem of a solution of the user's own equation is a stand-in, whose residuals mean nothing.
     facts = read_facts(file)
     options = facts.get("options")
     name = options.get("equation") if isinstance(options, dict) else None

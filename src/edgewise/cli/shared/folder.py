@@ -34,19 +34,7 @@ def solution_folder(path: str, *, force: bool) -> ResultFolder:
 
 
 class ResultFolder:
-    """A folder for the files of a fit or of another command; other files in it are never touched.
-
-    Parameters
-    ----------
-    path : path-like
-        The folder; it need not exist.
-    names : sequence of str
-        Names of the files that the command may write.
-    mark : str
-        The JSON file among them that identifies a folder as one that Edgewise wrote.
-    force : bool
-        Replace files of these names even if Edgewise did not write them.
-    """
+    """A folder for the files of a fit or of another command; other files in it are never touched."""
 
     def __init__(
         self,

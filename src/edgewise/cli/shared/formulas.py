@@ -31,32 +31,15 @@ from edgewise.tables import Table, TableEncoder
 
 @dataclass(frozen=True, eq=False)
 class FormulaList:
-    """Formulas of increasing length, one of which is chosen, with the rows that they were fitted to.
+    """Formulas of increasing length, one of which is chosen, with the rows that they were fitted to."""
 
-    Parameters
-    ----------
-    front : Front
-        The formulas.
-    chosen : int
-        Place of the chosen one.
-    target : str
-        Name of the quantity that the formulas give.
-    X : ndarray of shape (N, d)
-        Inputs.
-    y : ndarray of shape (N,)
-        Target.
-    notes : tuple of str
-        Sentences about the search.
-    encoder : TableEncoder or None
-        Rules from the columns of a table to the inputs of the formulas; None where the columns are the inputs.
-    """
-
-    front: Front
-    chosen: int
-    target: str
-    X: np.ndarray
-    y: np.ndarray
-    notes: tuple[str, ...]
+    front: Front  # the formulas
+    chosen: int  # place of the chosen one
+    target: str  # name of the quantity that the formulas give
+    X: np.ndarray  # (N, d), inputs
+    y: np.ndarray  # (N,), target
+    notes: tuple[str, ...]  # sentences about the search
+    # rules from the columns of a table to the inputs of the formulas; None where the columns are the inputs
     encoder: TableEncoder | None = None
 
     @classmethod
@@ -178,24 +161,13 @@ class FormulaList:
 
 @dataclass(frozen=True, eq=False)
 class FormulaFile:
-    """Formulas in a file that `edgewise formula --out x.json` wrote.
+    """Formulas in a file that `edgewise formula --out x.json` wrote."""
 
-    Parameters
-    ----------
-    front : Front
-        All formulas.
-    target : str
-        Name of the quantity that they give.
-    encoder : TableEncoder or None
-        Rules from the columns of a table to the inputs; None where the columns are the inputs.
-    content : dict
-        Everything in the file.
-    """
-
-    front: Front
-    target: str
+    front: Front  # all formulas
+    target: str  # name of the quantity that they give
+    # rules from the columns of a table to the inputs; None where the columns are the inputs
     encoder: TableEncoder | None
-    content: dict[str, Any]
+    content: dict[str, Any]  # everything in the file
 
     @classmethod
     def read(cls, path: Path) -> FormulaFile:

@@ -23,33 +23,21 @@ from edgewise.tables.cells import decimal_mark, quoted, stack_cells
 from edgewise.tables.input_encoder import nearest_names
 from edgewise.tables.reading import PARQUET, parquet_files
 
-# A table is held in memory up to this share of it: a choice; reading, encoding and searching copy it once or twice.
+# A table is held in memory up to this share of it; reading, encoding and searching copy it once or twice.
 SHARE_OF_MEMORY = 0.25
-# Groups up to which they are counted, so that a share of few is right; a choice. Of more, random numbers are enough.
+# Groups up to which they are counted, so that a share of few is right. Of more, random numbers are enough.
 COUNTED_GROUPS = 10_000
-TEST_ROWS = 20_000  # that are scored; a choice: the standard error of R² is then below a hundredth
+TEST_ROWS = 20_000  # that are scored: the standard error of R² is then below a hundredth
 
 
 @dataclass(frozen=True)
 class LargeFile:
-    """Parquet files that are too large for memory.
+    """Parquet files that are too large for memory."""
 
-    Parameters
-    ----------
-    data : str
-        What they are on the command line.
-    paths : tuple of Path
-        The files.
-    rows : int
-        Number of rows.
-    names : tuple of str
-        Names of the columns.
-    """
-
-    data: str
-    paths: tuple[Path, ...]
-    rows: int
-    names: tuple[str, ...]
+    data: str  # what they are on the command line
+    paths: tuple[Path, ...]  # the files
+    rows: int  # number of rows
+    names: tuple[str, ...]  # names of the columns
 
     def parts(self) -> Iterator[Table]:
         """Yield the rows in order, see `table_parts`."""
@@ -70,13 +58,7 @@ class LargeFile:
 
 
 def large_file(data: str) -> LargeFile | None:
-    """Return the Parquet files of DATA if they are too large for memory; only their ends are read.
-
-    Raises
-    ------
-    FileError, MissingExtraError
-        A file is damaged, or pyarrow is missing.
-    """
+    """Return the Parquet files of DATA if they are too large for memory; only their ends are read."""
     is_one = Path(data).suffix.lower() in PARQUET and os.path.isfile(data)
     paths = (Path(data),) if is_one else parquet_files(data)
     if not paths:
@@ -88,42 +70,22 @@ def large_file(data: str) -> LargeFile | None:
 
 
 def open_sampled(data: str, delimiter: str | None = None, keep: ArrayLike = ()) -> Source:
-    """Return the table DATA, or a sample of one that is too large for memory, with the rows of some numbers.
-
-    Raises
-    ------
-    InputError, FileError
-        As `open_source` and `table_parts`.
-    """
+    """Return the table DATA, or a sample of one that is too large for memory, with the rows of some numbers."""
     large = large_file(data)
     return open_source(data, delimiter) if large is None else large.sample(keep)
 
 
 @dataclass(frozen=True, eq=False)
 class LargeTable:
-    """A table larger than memory.
+    """A table larger than memory."""
 
-    Parameters
-    ----------
-    source : Source
-        A sample of it: training rows, then test rows.
-    batches : Batches
-        All of its training rows.
-    training : int
-        Training rows in the sample.
-    rows, training_rows, test_rows : int
-        Rows of the whole table, and of its parts for training and test; other rows have no target.
-    groups : ndarray of int, shape (rows of the sample,), optional
-        Numbers of the groups of its rows.
-    """
-
-    source: Source
-    batches: Batches
-    training: int
-    rows: int
+    source: Source  # a sample of it: training rows, then test rows
+    batches: Batches  # all of its training rows
+    training: int  # training rows in the sample
+    rows: int  # rows of the whole table, and of its parts for training and test; other rows have no target
     training_rows: int
     test_rows: int
-    groups: np.ndarray | None = None
+    groups: np.ndarray | None = None  # (rows of the sample,), numbers of the groups of its rows
 
     @property
     def notes(self) -> list[str]:

@@ -18,29 +18,18 @@ from edgewise.presentation import counted
 from edgewise.tables import Table, TableEncoder
 from edgewise.tables.target import Target
 
-LEVEL = 0.9  # coverage of the prediction intervals; a choice
+LEVEL = 0.9  # coverage of the prediction intervals
 
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A fitted estimator with the rules to read a table for it.
+    """A fitted estimator with the rules to read a table for it."""
 
-    Parameters
-    ----------
-    path : Path
-        The model file.
-    estimator : KANRegressor or KANClassifier
-        The fitted estimator.
-    encoder : TableEncoder or None
-        Rules from columns to inputs, and the target; None for an estimator that was fitted in Python to plain arrays.
-    fit_facts : dict
-        Facts that `edgewise fit` stored: scores, numbers of rows, command.
-    """
-
-    path: Path
-    estimator: KANRegressor | KANClassifier
+    path: Path  # the model file
+    estimator: KANRegressor | KANClassifier  # the fitted estimator
+    # rules from columns to inputs, and the target; None for an estimator that was fitted in Python to plain arrays
     encoder: TableEncoder | None
-    fit_facts: dict[str, Any]
+    fit_facts: dict[str, Any]  # facts that `edgewise fit` stored: scores, numbers of rows, command
 
     @property
     def labels(self) -> tuple[int | str, ...]:
@@ -73,13 +62,7 @@ class Model:
         return [str(label) for label in self.labels] or ([self.target] if self.output_count == 1 else None)
 
     def inputs(self, table: Table) -> tuple[Table, list[str]]:
-        """Return the rows of a table as the estimator reads them, and sentences about rows that are not as in training.
-
-        Raises
-        ------
-        InputError
-            A column is missing, or holds another kind of values than in training.
-        """
+        """Return the rows of a table as the estimator reads them, and sentences about rows unlike those of training."""
         encoder = self.estimator.encoder_
         if self.names is None and len(table.names) != len(encoder.names):
             raise InputError(
@@ -98,13 +81,7 @@ class Model:
 
 
 def open_model(path: Path | Written) -> Model:
-    """Open a model.
-
-    Raises
-    ------
-    FileError, CheckpointError, InputError
-        The file does not contain an estimator.
-    """
+    """Open a model."""
     if isinstance(path, Written):
         if path.kind is not Kind.model:
             raise InputError(f"MODEL must be a model of a table, got {path.file}, a {path.kind}")

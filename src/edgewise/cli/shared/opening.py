@@ -53,11 +53,11 @@ MODEL_FILE, SOLUTION_FILE = "model.safetensors", "solution.safetensors"
 # Headers of the CSV files of predict, explain and formula, by which a later run may replace them. Values of a solution
 # have a header of the user's own names, and need --force.
 CSV_HEADERS = (r"row,(.*,)?\"?predicted ", r"row,output,prediction,base,", r"number,chosen,complexity,")
-READ_OF_OLD_FILE = 1 << 16  # bytes in which the name of the writer is looked for; a choice: more than any header
+READ_OF_OLD_FILE = 1 << 16  # bytes in which the name of the writer is looked for: more than any header
 LARGEST_HEADER = 64 << 20  # bytes of the header of a safetensors file, as in `edgewise.checkpoint.container`
 
 
-LONGEST_STEM = 60  # characters of column names in the name of a file; a choice
+LONGEST_STEM = 60  # characters of column names in the name of a file
 
 
 class Kind(StrEnum):
@@ -70,30 +70,15 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Written:
-    """A file that `edgewise fit`, `edgewise solve` or `edgewise formula` wrote, or a model saved from Python.
+    """A file that `edgewise fit`, `edgewise solve` or `edgewise formula` wrote, or a model saved from Python."""
 
-    Parameters
-    ----------
-    kind : Kind
-        What the file contains.
-    file : Path
-        The file itself, also where the user gave its folder.
-    """
-
-    kind: Kind
-    file: Path
+    kind: Kind  # what the file contains
+    file: Path  # the file itself, also where the user gave its folder
 
 
 def find_written(text: str) -> Written:
-    """Return the file that MODEL names, with what it contains.
-
-    A file whose header is readable and of another kind counts as a model: its loader gives the reason.
-
-    Raises
-    ------
-    FileError
-        There is no such file, it is not readable or of another kind, or the folder has no such file in it.
-    """
+    """Return the file that MODEL names, with what it contains."""
+    # A file whose header is readable and of another kind counts as a model: its loader gives the reason.
     path = Path(text)
     if path.is_dir():
         open_folder(path)
@@ -151,21 +136,11 @@ def check_left_out(written: Written, options: Mapping[str, str | None]) -> None:
 
 @dataclass(frozen=True)
 class PlannedFigure:
-    """A figure to draw.
+    """A figure to draw."""
 
-    Parameters
-    ----------
-    kind : str
-        One of the kinds of `FIGURE_KINDS`.
-    file : str
-        Where to write it.
-    inputs : sequence of str
-        The inputs whose effects are drawn; empty for the strongest ones.
-    """
-
-    kind: str
-    file: str
-    inputs: Sequence[str] = ()
+    kind: str  # one of the kinds of `FIGURE_KINDS`
+    file: str  # where to write it
+    inputs: Sequence[str] = ()  # the inputs whose effects are drawn; empty for the strongest ones
 
 
 # Kinds of figures of each kind of file, the default first.
@@ -185,15 +160,7 @@ def plan_figure(
     reads: Sequence[str] = (),
     inputs: Sequence[str] = (),
 ) -> PlannedFigure:
-    """Return the figure to draw, checked; `reads` are the other files that the command reads.
-
-    Raises
-    ------
-    InputError
-        There is no such figure of this file, or the name ends in something else.
-    FileError
-        The figure could not be written, or it would replace a file that the user did not name.
-    """
+    """Return the figure to draw, checked; `reads` are the other files that the command reads."""
     known = FIGURE_KINDS[written.kind]
     if kind is not None and kind not in known:
         raise InputError(f"--kind must be {' or '.join(known)} for {written.file}, a {written.kind}, got {str(kind)!r}")

@@ -24,8 +24,8 @@ from edgewise.tables import Table, TableEncoder
 from edgewise.tables.batches import Batches
 from edgewise.tables.cells import quoted
 
-MOST_TEST = 0.9  # share of test rows; a choice: a model of fewer than a tenth of the rows does not represent the table
-MOST_NAMES = 20  # columns that an error lists (a choice: what is read at a glance)
+MOST_TEST = 0.9  # share of test rows: a model of fewer than a tenth of the rows does not represent the table
+MOST_NAMES = 20  # columns that an error lists (what is read at a glance)
 DECIMAL_COMMAS = "Semicolons divide the columns, so numbers have decimal commas: 1,5 is one and a half."
 
 
@@ -56,16 +56,14 @@ class FitJob(TableJob):
     hidden: tuple[int, ...] | None = None
     grid_size: int | None = None
     effort: str = "normal"
-    budget: float | None = None
     time_limit: float | None = None
     compare: str = "quick"
     formulas: float = 20.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for option, value in (("--budget", self.budget), ("--time-limit", self.time_limit)):
-            if value is not None and not 0 < value < math.inf:
-                raise InputError(f"{option} must be a positive number, got {value:g}")
+        if self.time_limit is not None and not 0 < self.time_limit < math.inf:
+            raise InputError(f"--time-limit must be a positive number, got {self.time_limit:g}")
         if not 0 <= self.formulas < math.inf:
             raise InputError(f"--formulas must be a number of seconds, or 0 for no search, got {self.formulas:g}")
 
@@ -102,52 +100,22 @@ class FormulaJob:
 
 @dataclass(frozen=True, eq=False)
 class PreparedTable:
-    """A table that is ready to train on.
+    """A table that is ready to train on."""
 
-    Parameters
-    ----------
-    source : Source
-        The table as it was read.
-    encoder : TableEncoder
-        Rules from columns to inputs, learned from the training rows.
-    labels : tuple
-        Classes as the estimator receives them; empty for regression.
-    frame : Table of N rows
-        The columns that are used, of all rows with a known target, as the estimator reads them.
-    X : ndarray of shape (N, d)
-        The same as numbers, for the other models and for formulas.
-    y : ndarray of shape (N,)
-        Numbers or labels.
-    rows : ndarray of shape (N,)
-        Number of each row in the file.
-    train, test : ndarray
-        Positions of the training and test rows in X.
-    group : str or None
-        Column of group labels.
-    groups : ndarray of shape (N,) or None
-        Number of each row's group.
-    ids : ndarray of shape (N,) or None
-        The column that names the rows, as text, numbers or None where it is empty.
-    notes : list of str
-        Sentences about the columns and the target.
-    large : LargeTable, optional
-        The table, if it is too large for memory and all else here is a sample of it.
-    """
-
-    source: Source
-    encoder: TableEncoder
-    labels: tuple[int | str, ...]
-    frame: Table
-    X: np.ndarray
-    y: np.ndarray
-    rows: np.ndarray
-    train: np.ndarray
+    source: Source  # the table as it was read
+    encoder: TableEncoder  # rules from columns to inputs, learned from the training rows
+    labels: tuple[int | str, ...]  # classes as the estimator receives them; empty for regression
+    frame: Table  # the columns that are used, of all rows with a known target, as the estimator reads them
+    X: np.ndarray  # (N, d), the same as numbers, for the other models and for formulas
+    y: np.ndarray  # (N,), numbers or labels
+    rows: np.ndarray  # (N,), number of each row in the file
+    train: np.ndarray  # positions of the training and test rows in X
     test: np.ndarray
-    group: str | None
-    groups: np.ndarray | None = None
-    ids: np.ndarray | None = None
-    notes: list[str] = field(default_factory=list)
-    large: LargeTable | None = None
+    group: str | None  # column of group labels
+    groups: np.ndarray | None = None  # (N,), number of each row's group
+    ids: np.ndarray | None = None  # (N,), the column that names the rows, as text, numbers or None where it is empty
+    notes: list[str] = field(default_factory=list)  # sentences about the columns and the target
+    large: LargeTable | None = None  # the table, if it is too large for memory and all else here is a sample of it
 
     @property
     def table_rows(self) -> int:
@@ -175,16 +143,9 @@ class PreparedTable:
 
 
 def prepare_table(job: TableJob) -> PreparedTable:
-    """Read, encode and split the table.
-
-    The rules for the columns, such as medians and levels, are learned from the training rows alone, so that the test
-    rows remain unseen.
-
-    Raises
-    ------
-    InputError, FileError, MissingExtraError
-        As in `read_table` and `TableEncoder.fit`.
-    """
+    """Read, encode and split the table."""
+    # The rules for the columns, such as medians and levels, are learned from the training rows alone, so that the test
+    # rows remain unseen.
     large = large_table(job.data, job.target, job.task, job.test, job.seed, job.group)
     source = open_source(job.data, job.delimiter) if large is None else large.source
     target = source.target if job.target is None else job.target
@@ -228,13 +189,7 @@ def prepare_table(job: TableJob) -> PreparedTable:
 
 
 def prepare_for_fit(job: FitJob, folder: ResultFolder | None, screen: Screen) -> PreparedTable:
-    """Read the table of `edgewise fit`, check the folder for the results, and say what was read.
-
-    Raises
-    ------
-    InputError, FileError, MissingExtraError
-        As in `prepare_table` and `ResultFolder.check`; also for a folder with the model of another table.
-    """
+    """Read the table of `edgewise fit`, check the folder for the results, and say what was read."""
     if folder is not None:
         folder.check()
     prepared = prepare_table(job)
@@ -266,13 +221,7 @@ def assist_fit(job: FitJob) -> None:
 
 
 def read_for_formulas(job: FormulaJob) -> PreparedTable | tuple[Written, Table]:
-    """Return the table of `edgewise formula`, prepared; or the model and its table, if there is one.
-
-    Raises
-    ------
-    InputError, FileError, MissingExtraError
-        As in `prepare_table`, `find_written` and `open_source`; also for a target of classes.
-    """
+    """Return the table of `edgewise formula`, prepared; or the model and its table, if there is one."""
     if job.data is not None:
         return find_written(job.model), open_sampled(job.data, job.table.delimiter).table
     prepared = prepare_table(job.table)

@@ -38,18 +38,9 @@ def run_facts(command: str, job: Any, **files: str | None) -> dict[str, Any]:
 def unfinished_run(
     out: str | None, facts: Mapping[str, Any], screen: Screen, *, resume: bool, is_file: bool = False
 ) -> Iterator[Journal | None]:
-    """Yield the journal of a run; None for a run without --out, of which nothing is kept.
-
-    The body calls `Journal.remove` when the run has ended well. Otherwise the journal stays, unless the run was so
-    short that nothing has been written into it. It is in the folder of --out, or beside a file.
-
-    Raises
-    ------
-    InputError
-        `resume` without --out.
-    FileError
-        There is no unfinished run in --out, or it had other options or other files.
-    """
+    """Yield the journal of a run; None for a run without --out, of which nothing is kept."""
+    # The body calls `Journal.remove` when the run has ended well. Otherwise the journal stays, unless the run was so
+    # short that nothing has been written into it. It is in the folder of --out, or beside a file.
     if out is None:
         if resume:
             raise InputError("--resume needs --out, where the unfinished run is")

@@ -22,42 +22,22 @@ from edgewise.tables.cells import quoted
 from edgewise.tables.input_encoder import nearest_names
 
 PACKAGED = ("knots",)
-SIGNIFICANT = 6  # digits of the width of an interval that are written; a choice: twice as many as people read
+SIGNIFICANT = 6  # digits of the width of an interval that are written: twice as many as people read
 MOST_DECIMALS = 300  # round() would overflow beyond
 
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """A table with the defaults of a packaged one.
+    """A table with the defaults of a packaged one."""
 
-    Parameters
-    ----------
-    name : str
-        DATA as the user gave it.
-    table : Table
-        Its rows and columns.
-    target : str, optional
-        Column to predict by default.
-    features : tuple of str
-        Input columns by default; empty for all.
-    group : str, optional
-        Column of group labels by default.
-    background : tuple of str
-        Paragraphs about the subject, for the report.
-    whole_rows : int, optional
-        Rows of the table, where `table` is a sample of it.
-    notes : tuple of str
-        Sentences about the sample.
-    """
-
-    name: str
-    table: Table
-    target: str | None = None
-    features: tuple[str, ...] = ()
-    group: str | None = None
-    background: tuple[str, ...] = ()
-    whole_rows: int | None = None
-    notes: tuple[str, ...] = ()
+    name: str  # DATA as the user gave it
+    table: Table  # its rows and columns
+    target: str | None = None  # column to predict by default
+    features: tuple[str, ...] = ()  # input columns by default; empty for all
+    group: str | None = None  # column of group labels by default
+    background: tuple[str, ...] = ()  # paragraphs about the subject, for the report
+    whole_rows: int | None = None  # rows of the table, where `table` is a sample of it
+    notes: tuple[str, ...] = ()  # sentences about the sample
 
     @property
     def n_rows(self) -> int:
@@ -66,15 +46,8 @@ class Source:
 
 
 def open_source(data: str, delimiter: str | None = None) -> Source:
-    """Read the table DATA.
-
-    The name of a packaged table takes precedence over a file of that name; `./knots` is the file.
-
-    Raises
-    ------
-    FileError, InputError
-        As in `read_table`.
-    """
+    """Read the table DATA."""
+    # The name of a packaged table takes precedence over a file of that name; `./knots` is the file.
     if data in PACKAGED:
         with knots_path() as path:
             table = replace(read_table(path), source="the knot table")
@@ -83,13 +56,7 @@ def open_source(data: str, delimiter: str | None = None) -> Source:
 
 
 def select_columns(table: Table, names: Sequence[str], option: str) -> Table:
-    """Return the table with these columns only, in this order.
-
-    Raises
-    ------
-    InputError
-        A name is not a column, or occurs twice; the message names the option.
-    """
+    """Return the table with these columns only, in this order."""
     for i, name in enumerate(names):
         if name not in table.names:
             hint = nearest_names(name, table.names)
@@ -109,13 +76,7 @@ def check_row(source: Source, row: int | None) -> None:
 
 
 def column_at(table: Table, name: str, rows: np.ndarray, option: str) -> np.ndarray:
-    """Return the cells of a column in the rows with these numbers.
-
-    Raises
-    ------
-    InputError
-        The column contains dates or something else that is neither a number nor text; the message names the option.
-    """
+    """Return the cells of a column in the rows with these numbers."""
     if name in table.refused:
         raise InputError(f"{option} must name a column of numbers or text, got {table.refused[name]} in {quoted(name)}")
     position = {int(row): i for i, row in enumerate(table.rows)}

@@ -30,31 +30,15 @@ from edgewise.tables import Table
 
 @dataclass(frozen=True, eq=False)
 class Explained:
-    """A function of inputs whose values are to be explained.
+    """A function of inputs whose values are to be explained."""
 
-    Parameters
-    ----------
-    function : callable or estimator
-        Its explanations are those of the estimator, if it is one.
-    X : ndarray of shape (N, d) or Table of N rows
-        The rows; a table for an estimator.
-    names, outputs : sequence of str or None
-        Names of the inputs and outputs.
-    target : str
-        What the function gives, for a heading.
-    notes : list of str
-        Sentences about the rows.
-    kept : ndarray of shape (N,), optional
-        Numbers of the rows in the file; None where all rows of the table are in X.
-    """
-
-    function: Any
-    X: np.ndarray | Table
-    names: Sequence[str] | None
+    function: Any  # its explanations are those of the estimator, if it is one
+    X: np.ndarray | Table  # (N, d), the rows; a table for an estimator
+    names: Sequence[str] | None  # names of the inputs and outputs
     outputs: Sequence[str] | None
-    target: str
-    notes: list[str]
-    kept: np.ndarray | None = None
+    target: str  # what the function gives, for a heading
+    notes: list[str]  # sentences about the rows
+    kept: np.ndarray | None = None  # (N,), numbers of the rows in the file; None where all rows of the table are in X
 
     def whole(self) -> GlobalExplanation:
         """Explain all rows together."""

@@ -34,7 +34,7 @@ from edgewise.processes import Team
 from edgewise.report import ReportContent
 from edgewise.report.comparison import comparison_sentences, score_text
 
-SHOWN_CLASSES = 6  # classes up to which the terminal shows the recall of each (a choice); all are in the report
+SHOWN_CLASSES = 6  # classes up to which the terminal shows the recall of each; all are in the report
 
 
 def run_fit(
@@ -90,17 +90,7 @@ def run_fit(
 
 
 class Stages:
-    """The stages of a fit, counted for the progress bar.
-
-    Parameters
-    ----------
-    job : FitJob
-        The options.
-    prepared : PreparedTable
-        The table.
-    screen : Screen
-        Where the bar is shown.
-    """
+    """The stages of a fit, counted for the progress bar."""
 
     def __init__(self, job: FitJob, prepared: PreparedTable, screen: Screen):
         self.screen = screen

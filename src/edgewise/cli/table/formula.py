@@ -27,7 +27,7 @@ from edgewise.outcomes import ProgressCallback
 from edgewise.presentation import counted, r2_text
 from edgewise.tables import Table
 
-SMALLEST_PROBABILITY = 1e-300  # smaller ones count as this, so that their logarithms are finite; a choice
+SMALLEST_PROBABILITY = 1e-300  # smaller ones count as this, so that their logarithms are finite
 
 
 def search_formulas(
@@ -181,21 +181,11 @@ def formula_table(formulas: FormulaList, digits: int) -> Grid:
 
 @dataclass(frozen=True)
 class ModelOutput:
-    """One number that a model gives for each row.
+    """One number that a model gives for each row."""
 
-    Parameters
-    ----------
-    name : str
-        Left side of its formula.
-    label : str
-        Part of the name of its file.
-    function : callable
-        Maps inputs (N, d) to values (N,).
-    """
-
-    name: str
-    label: str
-    function: Callable[[np.ndarray], np.ndarray]
+    name: str  # left side of its formula
+    label: str  # part of the name of its file
+    function: Callable[[np.ndarray], np.ndarray]  # maps inputs (N, d) to values (N,)
 
 
 def model_outputs(model: Model) -> list[ModelOutput]:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from edgewise.tables import Table
 
-MOST_ROWS = 2_000  # rows of the table that are used; a choice: more would not change the figure visibly
+MOST_ROWS = 2_000  # rows of the table that are used: more would not change the figure visibly
 
 
 def draw(written: Written, source: Source | None, planned: PlannedFigure, screen: Screen) -> None:

@@ -49,39 +49,22 @@ TITLES = {
     "boosting": {"regression": "Gradient boosting", "classification": "Gradient boosting"},
     "default boosting": {"regression": "Gradient boosting, defaults", "classification": "Gradient boosting, defaults"},
     "EBM": {"regression": "EBM", "classification": "EBM"},
-    "slope rule": {"classification": "Slope rule"},
 }
 INTERRUPTED = "The training was interrupted; the model is the best one up to then."
-SHOWN_INPUTS = 20  # in the report; a choice: metrics.json lists all inputs
-FIGURE_ROWS = 2_000  # training rows for figures and scores; a choice: more would not change them visibly
+SHOWN_INPUTS = 20  # in the report: metrics.json lists all inputs
+FIGURE_ROWS = 2_000  # training rows for figures and scores: more would not change them visibly
 
 
 @dataclass(frozen=True, eq=False)
 class FitResults:
-    """Everything that a fit gives.
+    """Everything that a fit gives."""
 
-    Parameters
-    ----------
-    job : FitJob
-        The options.
-    prepared : PreparedTable
-        The table.
-    trained : TrainedModel
-        The KAN.
-    baselines : sequence of BaselineResult
-        The other models.
-    formulas : FitFormulas or None
-        Formulas of a numeric target.
-    is_interrupted : bool
-        Whether Ctrl-C ended a stage, so that nothing else is begun.
-    """
-
-    job: FitJob
-    prepared: PreparedTable
-    trained: TrainedModel
-    baselines: Sequence[BaselineResult]
-    formulas: FitFormulas | None = None
-    is_interrupted: bool = False
+    job: FitJob  # the options
+    prepared: PreparedTable  # the table
+    trained: TrainedModel  # the KAN
+    baselines: Sequence[BaselineResult]  # the other models
+    formulas: FitFormulas | None = None  # formulas of a numeric target
+    is_interrupted: bool = False  # whether Ctrl-C ended a stage, so that nothing else is begun
     _drawn: dict[str, Any] = field(default_factory=dict, compare=False)
 
     @property
@@ -331,13 +314,7 @@ def own_figures(results: FitResults, explanation: GlobalExplanation | None) -> l
 
 
 def write_page(written: Written, source: Source | None, out: str, screen: Screen) -> None:
-    """Write the report of a model, scored on the test rows of its own table, or on all rows of another one.
-
-    Raises
-    ------
-    InputError
-        MODEL is not the model of a table, or the table lacks its target.
-    """
+    """Write the report of a model, scored on the test rows of its own table, or on all rows of another one."""
     model = open_model(written)
     X: Any = None
     y: np.ndarray | None = None

@@ -17,7 +17,6 @@ from edgewise.cli.shared.preparation import FitJob, PreparedTable, collect_warni
 from edgewise.cli.shared.resume import each_once
 from edgewise.cli.terminal.interrupts import finish
 from edgewise.compare.baselines import FULL, QUICK, BaselineResult, iterate_baselines, measures, standard_error
-from edgewise.datasets.slope_rule import SLOPE_COLUMNS, SlopeRule
 from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.estimator.equations import FEWEST, table_front
 from edgewise.estimator.storage import load_estimator
@@ -31,42 +30,19 @@ COMPARED = {"quick": QUICK, "full": FULL, "none": ()}  # the models of --compare
 
 @dataclass(frozen=True, eq=False)
 class TrainedModel:
-    """The KAN with its predictions of the test rows.
+    """The KAN with its predictions of the test rows."""
 
-    Parameters
-    ----------
-    estimator : KANRegressor or KANClassifier
-        The fitted estimator.
-    prediction : ndarray of shape (N_test,)
-        Predicted numbers or labels.
-    probabilities : ndarray of shape (N_test, C) or None
-        Probabilities in the order of the classes; None for regression.
-    metrics : dict of str to float
-        Measures on the test rows, R² or the accuracy first.
-    error : float
-        Standard error of the first measure.
-    seconds : float
-        Wall time of the training.
-    notes : tuple of str
-        Warnings of the training.
-    coverage : float or None
-        Share of the test rows within their 90 % intervals; None for a model without intervals.
-    interval : tuple of two ndarrays of shape (N_test,), or None
-        Ends of these intervals.
-    ended : bool
-        Whether Ctrl-C met the scoring after the training, so that nothing else is begun.
-    """
-
-    estimator: KANRegressor | KANClassifier
-    prediction: np.ndarray
-    probabilities: np.ndarray | None
-    metrics: dict[str, float]
-    error: float
-    seconds: float
-    notes: tuple[str, ...] = ()
+    estimator: KANRegressor | KANClassifier  # the fitted estimator
+    prediction: np.ndarray  # (N_test,), predicted numbers or labels
+    probabilities: np.ndarray | None  # (N_test, C), probabilities in the order of the classes; None for regression
+    metrics: dict[str, float]  # measures on the test rows, R² or the accuracy first
+    error: float  # standard error of the first measure
+    seconds: float  # wall time of the training
+    notes: tuple[str, ...] = ()  # warnings of the training
+    # share of the test rows within their 90 % intervals; None for a model without intervals
     coverage: float | None = None
-    interval: tuple[np.ndarray, np.ndarray] | None = None
-    ended: bool = False
+    interval: tuple[np.ndarray, np.ndarray] | None = None  # (N_test,), ends of these intervals
+    ended: bool = False  # whether Ctrl-C met the scoring after the training, so that nothing else is begun
 
     @property
     def score(self) -> float:
@@ -92,7 +68,6 @@ def train_model(
         hidden="auto" if job.hidden is None else job.hidden,
         grid_size="auto" if job.grid_size is None else job.grid_size,
         effort=job.effort,
-        budget=job.budget,
         on_interrupt="keep",
         time_limit=job.time_limit,
         random_state=job.seed,
@@ -144,28 +119,11 @@ def scored(
 def compare_models(
     job: FitJob, prepared: PreparedTable, progress: ProgressCallback | None = None, journal: Journal | None = None
 ) -> Iterator[BaselineResult]:
-    """Yield the results of the other models on the same split; for the knot table also those of the slope rule.
+    """Yield the results of the other models on the same split.
 
     Results that are in the journal are not computed again.
     """
-    train, test, names = prepared.train, prepared.test, prepared.encoder.feature_names
-    is_knots = prepared.source.name == "knots" and prepared.target == "signature" and bool(prepared.labels)
-    if is_knots and set(SLOPE_COLUMNS) <= set(names):
-        start = time.perf_counter()
-        translations = prepared.X[:, [names.index(column) for column in SLOPE_COLUMNS]]
-        rule = SlopeRule.fit(translations[train], prepared.y[train].astype(np.float64))
-        prediction = rule.predict(translations[test])
-        metrics = measures(prepared.task, prepared.y[test], prediction)
-        yield BaselineResult(
-            "slope rule",
-            metrics["accuracy"],
-            metrics,
-            parameters=2,
-            seconds=time.perf_counter() - start,
-            settings={"factor": rule.factor, "offset": rule.offset},
-            error=standard_error(prepared.task, prepared.y[test], prediction),
-            prediction=prediction,
-        )
+    train, test = prepared.train, prepared.test
     X, y, task = prepared.X, prepared.y, prepared.task
     for name in COMPARED[job.compare]:
         rows = X[train], y[train], X[test], y[test]
@@ -175,21 +133,11 @@ def compare_models(
 
 @dataclass(frozen=True, eq=False)
 class FitFormulas:
-    """Formulas that were found during a fit.
+    """Formulas that were found during a fit."""
 
-    Parameters
-    ----------
-    formulas : FormulaList
-        The formulas, with the training rows.
-    score : float
-        R² of the chosen one on the test rows; NaN where it is not finite.
-    seconds : float
-        Wall time of the search.
-    """
-
-    formulas: FormulaList
-    score: float
-    seconds: float
+    formulas: FormulaList  # the formulas, with the training rows
+    score: float  # R² of the chosen one on the test rows; NaN where it is not finite
+    seconds: float  # wall time of the search
 
     @property
     def equation(self) -> str:

@@ -20,26 +20,16 @@ from edgewise.escaping import terminal_line
 from edgewise.outcomes import Progress, clock_text
 from edgewise.presentation import column_texts
 
-BAR_WIDTH = 24  # characters; a choice
-PIPE_WIDTH = 120  # characters of a table in a pipe or file, which has no width of its own; a choice
-STAGE_WIDTH = 34, 60  # smallest and largest number of characters of a stage, so that the bar does not jump; a choice
+BAR_WIDTH = 24  # characters
+PIPE_WIDTH = 120  # characters of a table in a pipe or file, which has no width of its own
+STAGE_WIDTH = 34, 60  # smallest and largest number of characters of a stage, so that the bar does not jump
 
 CLOCK_WIDTH = 39  # characters of the per cent, of "12:34, at most 123 min more", and of the gaps between columns
-SHORTEST_STAGE = 17  # characters of a stage on a narrow terminal; a choice
+SHORTEST_STAGE = 17  # characters of a stage on a narrow terminal
 
 
 class Screen:
-    """The terminal, pipe or file to which a command writes.
-
-    Parameters
-    ----------
-    quiet : bool
-        Print only what goes through `always`.
-    stderr : bool
-        Write to stderr instead of stdout.
-    json : bool
-        Print nothing but the facts that `result` receives, as one JSON object on stdout.
-    """
+    """The terminal, pipe or file to which a command writes."""
 
     def __init__(self, *, quiet: bool = False, stderr: bool = False, json: bool = False):
         self.json = json

@@ -19,8 +19,8 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-TOLD_AFTER = 2.0  # seconds that compiled code may go on before a sentence appears; a choice
-AGAIN_AFTER = 0.01  # seconds after which a dropped interrupt is sent again: time for its callback to end; a choice
+TOLD_AFTER = 2.0  # seconds that compiled code may go on before a sentence appears
+AGAIN_AFTER = 0.01  # seconds after which a dropped interrupt is sent again: time for its callback to end
 NOTHING_KEPT = b"edgewise: interrupted; nothing was kept\n"
 NOTICED = b"edgewise: %s; ending and keeping what there is\n"
 NAMES = {"SIGINT": "Ctrl-C", "SIGTERM": "end requested (SIGTERM)", "SIGHUP": "the terminal was closed (SIGHUP)"}

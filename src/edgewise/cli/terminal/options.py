@@ -13,8 +13,8 @@ import typer
 
 from edgewise import __version__
 
-MOST_DIGITS = 18  # of a whole number; a choice: such numbers fit into 64 bits
-MOST_NODES = 10_000  # of a hidden layer; a choice: wider layers do not fit in memory
+MOST_DIGITS = 18  # of a whole number: such numbers fit into 64 bits
+MOST_NODES = 10_000  # of a hidden layer: wider layers do not fit in memory
 
 
 class TaskName(StrEnum):
@@ -273,10 +273,6 @@ Effort = Annotated[
         help="low: curves of single columns; normal: pairs and hidden nodes where they help; high: more.",
     ),
 ]
-Budget = Annotated[
-    float | None,
-    _without_default("--budget", metavar="WORK", parser=parse_number, hidden=True, help="Former form of --effort."),
-]
 Seed = Annotated[
     int,
     typer.Option("--seed", metavar="N", parser=whole_number(0), help="Seed of the random split and of the training."),
@@ -290,7 +286,6 @@ Compare = Annotated[
         "with its defaults, and an EBM if interpret is installed), full (these and an MLP, tuned) or none.",
     ),
 ]
-NoBaselines = Annotated[bool, typer.Option("--no-baselines", hidden=True, help="Former name of --compare none.")]
 FitFormulas = Annotated[
     float,
     typer.Option(
@@ -546,26 +541,3 @@ SolveSeed = Annotated[
         "--seed", metavar="N", parser=whole_number(0), help="Seed of the random points and of the initial weights."
     ),
 ]
-
-# reproduce
-
-Experiment = Annotated[
-    str | None, typer.Argument(metavar="NAME", help="Name of an experiment (see --list).", show_default=False)
-]
-ListNames = Annotated[bool, typer.Option("--list", help="List the experiments and exit.")]
-AllNames = Annotated[bool, typer.Option("--all", help="Run all experiments and write one HTML page.")]
-Quick = Annotated[bool, typer.Option("--quick", help="Run a small version that takes seconds.")]
-OutResults = Annotated[
-    str | None,
-    _without_default("--out", "-o", metavar="DIR", help="Folder for the results: JSON, and figures as SVG and PDF."),
-]
-Seeds = Annotated[
-    int | None,
-    _without_default(
-        "--seeds",
-        metavar="N",
-        parser=whole_number(1, 1000),
-        help="Number of seeds. Default: as many as the experiment needs.",
-    ),
-]
-ExperimentSeed = Annotated[int, typer.Option("--seed", metavar="N", parser=whole_number(0), help="First seed.")]

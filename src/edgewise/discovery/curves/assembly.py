@@ -43,13 +43,13 @@ from edgewise.formulas.front import SYMBOL_PRICE
 from edgewise.nn.elementary import ELEMENTARY, Elementary
 from edgewise.settings import ABOVE_ZERO
 
-KEPT_SHAPES = 7  # Functions of each curve. A choice between time and completeness.
-MOST_COMBINATIONS = 36  # Combinations of functions that are fitted, for each model. A choice: each takes about 20 ms.
-MOST_CURVES_COMBINED = 6  # With more curves, one function is varied at a time. A choice: 7^6 combinations are ranked.
-# Relative errors of curves count as equal below the first number, and are never taken larger than the second. Choices.
+KEPT_SHAPES = 7  # Functions of each curve.
+MOST_COMBINATIONS = 36  # Combinations of functions that are fitted, for each model: each takes about 20 ms.
+MOST_CURVES_COMBINED = 6  # With more curves, one function is varied at a time: 7^6 combinations are ranked.
+# Relative errors of curves count as equal below the first number, and are never taken larger than the second.
 SMALLEST_TOLERANCE, LARGEST_TOLERANCE = 1e-7, 0.3
-# A form is given up if its loss after three steps is this many times the allowed loss. A choice: three steps come that
-# close to the optimum where the form is right.
+# A form is given up if its loss after three steps is this many times the allowed loss: three steps come that close to
+# the optimum where the form is right.
 HOPELESS_LOSS_FACTOR = 1e3
 
 

@@ -22,19 +22,19 @@ from edgewise.discovery.least_squares.links import Link
 from edgewise.settings import ABOVE_ZERO
 
 # Share of the mean diagonal entry that is added to the diagonal of normal equations, so that columns without samples
-# get a finite coefficient. A choice: far below any effect on the curves.
+# get a finite coefficient: far below any effect on the curves.
 NORMAL_MATRIX_RIDGE = 1e-9
-HELD_OUT_SHARE = 0.25  # Share of the rows on which models are compared. A choice: the usual quarter.
-# Relative error that splines make without noise, and coefficients of a curve, over which noise averages. Choices: 1 %
-# is the error of a coarse spline of a smooth curve; the curves have about 20 coefficients.
+HELD_OUT_SHARE = 0.25  # Share of the rows on which models are compared: the usual quarter.
+# Relative error that splines make without noise, and coefficients of a curve, over which noise averages: 1 % is the
+# error of a coarse spline of a smooth curve; the curves have about 20 coefficients.
 SPLINE_ERROR, CURVE_COEFFICIENTS = 0.01, 20
-SIZE_PRICE = 0.15  # Price of a unit of size in units of the log error: 16 % of the error. A choice.
-SMALLEST_SPLINE_ERROR = 1e-4  # Relative errors below it count as equal, as splines make such errors. A choice.
-BEAM = 3  # Models that are extended side by side. A choice between time and completeness.
+SIZE_PRICE = 0.15  # Price of a unit of size in units of the log error: 16 % of the error.
+SMALLEST_SPLINE_ERROR = 1e-4  # Relative errors below it count as equal, as splines make such errors.
+BEAM = 3  # Models that are extended side by side.
 MOST_PARTITIONED = 6  # Inputs, at most, for which all partitions into features are tried: there are a few hundred.
-MANY_INPUTS = 12  # From so many inputs on, one sum of all inputs is fitted instead of a search. A choice.
-SHARED_INTERVALS = 20  # Knot intervals of a curve that all inputs share. A choice: all rows of all inputs determine it.
-REFINING_STEPS = 4  # Gauss-Newton steps, at most. A choice: later ones change the third digit.
+MANY_INPUTS = 12  # From so many inputs on, one sum of all inputs is fitted instead of a search.
+SHARED_INTERVALS = 20  # Knot intervals of a curve that all inputs share: all rows of all inputs determine it.
+REFINING_STEPS = 4  # Gauss-Newton steps, at most: later ones change the third digit.
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,18 +21,18 @@ from edgewise.ops.splines.knots import extend
 from edgewise.settings import ABOVE_ZERO
 
 FEATURE_DEGREE = 3  # Degree of the splines: cubic splines are the usual choice for smooth curves.
-# Inputs, at most, whose pairs are features. A choice: beyond, the pairs are too many to fit together.
+# Inputs, at most, whose pairs are features: beyond, the pairs are too many to fit together.
 MOST_PAIRED_FEATURES = 7
-# Smallest absolute value, relative to the largest, that a denominator has. A choice: below, a ratio is almost singular.
+# Smallest absolute value, relative to the largest, that a denominator has: below, a ratio is almost singular.
 SMALLEST_DENOMINATOR = 1e-2
 
-ALWAYS_RELEVANT = 4  # Up to so many inputs are all kept: a search with four is fast. A choice.
-# Columns of a linear model, at most, as a share of the rows. A choice that leaves residuals.
+ALWAYS_RELEVANT = 4  # Up to so many inputs are all kept: a search with four is fast.
+# Columns of a linear model, at most, as a share of the rows, so that residuals are left.
 LINEAR_COLUMN_SHARE = 0.35
 # F statistic from which an input is relevant. An irrelevant input has F near 1; the largest of a hundred, with as few
 # degrees of freedom as here, stays below 3.
 RELEVANT_F = 4.0
-RELEVANCE_INTERVALS = 10  # Knot intervals of the curves that test relevance. A choice between resolution and power.
+RELEVANCE_INTERVALS = 10  # Knot intervals of the curves that test relevance.
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,23 +228,7 @@ def _f_without_each(scaled: np.ndarray, y: np.ndarray, inputs: Sequence[int]) ->
 class _LinearModel:
     """Normal equations of curves of single inputs and products of two polynomials, as many as the rows allow.
 
-    Parameters
-    ----------
-    scaled : ndarray, shape (N, columns)
-        The rows, scaled to [-1, 1].
-    y : ndarray, shape (N,)
-        The target.
-    inputs : sequence of int
-        The columns to use.
-    most_intervals : int
-        Knot intervals of each curve, at most.
-
-    Attributes
-    ----------
-    owners : list of frozenset of int
-        The inputs that each column of the model depends on.
-    gram, right : ndarray
-        Matrix and right-hand side of the normal equations.
+    Shapes: scaled (N, columns), y (N,).
     """
 
     def __init__(self, scaled: np.ndarray, y: np.ndarray, inputs: Sequence[int], most_intervals: int):

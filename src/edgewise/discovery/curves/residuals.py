@@ -11,23 +11,18 @@ import numpy as np
 from edgewise.discovery.curves.features import scaled_columns, spline_columns
 from edgewise.settings import ABOVE_ZERO
 
-# Level of the test for structure in residuals; knot intervals of its curves, for slow trends and for oscillations;
-# and columns, at most, as a share of the rows. Choices.
+# Level of the test for structure in residuals; knot intervals of its curves, for slow trends and for oscillations; and
+# columns, at most, as a share of the rows.
 NOISE_LEVEL, TREND_INTERVALS, WAVE_INTERVALS, MOST_BASIS_SHARE = 0.01, 5, 40, 1 / 3
 
 
 class NoiseTest:
     """A test of residuals for structure: linear models of curves of the inputs and products of two, against none.
 
-    Parameters
-    ----------
-    x : ndarray of shape (N, inputs)
-        The rows; the model of them is made once, for the residuals of all formulas.
+    Shapes: x (N, inputs).
 
-    References
-    ----------
-    .. [1] W. Conover, R. Iman, "Rank transformations as a bridge between parametric and nonparametric statistics", The
-       American Statistician 35 (1981).
+    [1] W. Conover, R. Iman, "Rank transformations as a bridge between parametric and nonparametric statistics", The
+    American Statistician 35 (1981).
     """
 
     def __init__(self, x: np.ndarray):

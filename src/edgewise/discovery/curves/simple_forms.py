@@ -26,16 +26,16 @@ from edgewise.formulas.expression import (
 )
 from edgewise.settings import ABOVE_ZERO
 
-MOST_SUM_TERMS = 8  # Terms of a sum, at most. A choice: longer formulas are hardly read.
-# Inputs, the best correlated ones, whose products and ratios are terms. A choice: 135 more terms.
+MOST_SUM_TERMS = 8  # Terms of a sum, at most: longer formulas are hardly read.
+# Inputs, the best correlated ones, whose products and ratios are terms: 135 more terms.
 MOST_PAIRED_TERMS = 10
-# Share of a term that is not explained by the chosen ones, below which it is linearly dependent. A choice.
+# Share of a term that is not explained by the chosen ones, below which it is linearly dependent.
 DEPENDENT_SHARE = 1e-10
-# Functions up to which all pairs are compared; with more, the first factor is one of the best alone. Choices: 1500^2
+# Functions up to which all pairs are compared; with more, the first factor is one of the best alone: 1500^2
 # correlations take half a second.
 MOST_FOR_ALL_PAIRS, BEST_ALONE = 1500, 60
-# Smallest absolute value of a denominator relative to its largest, and largest exponent. Choices that avoid terms which
-# one row decides.
+# Smallest absolute value of a denominator relative to its largest, and largest exponent. They avoid terms which one row
+# decides.
 SMALLEST_DENOMINATOR, LARGEST_EXPONENTIAL = 1e-2, 20.0
 
 

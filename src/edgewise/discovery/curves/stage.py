@@ -21,8 +21,8 @@ from edgewise.formulas.expression import Expression, complexity, evaluate
 from edgewise.formulas.front import EXACT_SHARE, SYMBOL_PRICE, price
 from edgewise.nn.elementary import ELEMENTARY, Elementary
 
-# The numbers of this search are choices between time and completeness, made on the functions of
-# `edgewise reproduce formulas`, unless a comment gives another reason.
+# The numbers of this search were compared on the functions of the experiment `formulas`, unless a comment gives a
+# source.
 COARSE_INTERVALS = 8  # Knot intervals of the curves by which models are compared.
 FINE_INTERVALS = 40  # Knot intervals of a second look at sums of single inputs, whose curves may oscillate.
 SECOND_LOOK_ERROR = 1e-3  # Smallest error of all coarse models from which on there is a second look.

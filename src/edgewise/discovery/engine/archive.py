@@ -19,43 +19,29 @@ from edgewise.formulas.domains import domain_violations
 from edgewise.formulas.expression import Expression, Number, complexity, evaluate, walk, with_constants
 from edgewise.settings import ABOVE_ZERO
 
-KEPT_A_SIZE = 3  # Expressions of one size that are kept. A choice: seeds of the search need some variety.
+KEPT_A_SIZE = 3  # Expressions of one size that are kept: seeds of the search need some variety.
 QUICK_STEPS, FULL_STEPS = 8, 60  # Levenberg-Marquardt steps of a first fit, and of one that is worth finishing.
-QUICK_ROWS = 400  # Rows of a first fit, at most. A choice: enough for as many constants as readable formulas have.
-# Error over that of the best expression that is no longer, beyond which no constants are fitted. A choice: the links
-# of least squares weigh errors differently, which costs less than this factor.
+QUICK_ROWS = 400  # Rows of a first fit, at most: enough for as many constants as readable formulas have.
+# Error over that of the best expression that is no longer, beyond which no constants are fitted: the links of least
+# squares weigh errors differently, which costs less than this factor.
 HOPELESS = 30.0
-WORTH_FINISHING = 2.0  # The same ratio after the quick fit, up to which constants are fitted to the end. A choice.
+WORTH_FINISHING = 2.0  # The same ratio after the quick fit, up to which constants are fitted to the end.
 # An exact expression with more free constants than this must be more accurate, by a factor of ten for each, down to
-# `SUMMATION_ERROR`: series of many terms approximate any smooth function to nine digits. A choice.
+# `SUMMATION_ERROR`: series of many terms approximate any smooth function to nine digits.
 CONVINCING_CONSTANTS = 3
 SUMMATION_ERROR = 3e-14  # Relative error that rounding of a few dozen operations in float64 explains.
 
 
 @dataclass(frozen=True)
 class Judged:
-    """An expression with its errors.
+    """An expression with its errors."""
 
-    Parameters
-    ----------
-    expression : Expression
-        Its constants are fitted.
-    loss, held : float
-        Mean squared errors on the rows to fit and on the held-out rows.
-    error : float
-        Root mean square error on the held-out rows over the standard deviation of y there.
-    symbols : int
-        Length, see `complexity`.
-    source : str
-        The stage that yielded it.
-    """
-
-    expression: Expression
-    loss: float
+    expression: Expression  # its constants are fitted
+    loss: float  # mean squared errors on the rows to fit and on the held-out rows
     held: float
-    error: float
-    symbols: int
-    source: str
+    error: float  # root mean square error on the held-out rows over the standard deviation of y there
+    symbols: int  # length, see `complexity`
+    source: str  # the stage that yielded it
 
     @property
     def is_exact(self) -> bool:
@@ -71,21 +57,11 @@ class Judged:
 
 @dataclass
 class Archive:
-    """The best expressions of each length, judged on the held-out rows of one problem.
-
-    Parameters
-    ----------
-    problem : LawProblem
-        The problem.
-    deadline : float
-        Moment of `time.monotonic` after which no constants are fitted.
-    tally : Counter
-        How many expressions each stage yielded.
-    """
+    """The best expressions of each length, judged on the held-out rows of one problem."""
 
     problem: LawProblem
-    deadline: float = math.inf
-    tally: Counter[str] = field(default_factory=Counter)
+    deadline: float = math.inf  # moment of `time.monotonic` after which no constants are fitted
+    tally: Counter[str] = field(default_factory=Counter)  # how many expressions each stage yielded
     by_size: dict[int, list[Judged]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -24,20 +24,7 @@ def data_name(*arrays: np.ndarray) -> str:
 
 
 class Recording:
-    """Kept expressions and complete stages of one search.
-
-    Parameters
-    ----------
-    journal : Journal
-        Of the run.
-    name : str
-        Of the search, the same in each of its parts.
-
-    Attributes
-    ----------
-    seconds : float
-        Wall seconds of the earlier parts of the search.
-    """
+    """Kept expressions and complete stages of one search."""
 
     def __init__(self, journal: Journal, name: str):
         self.journal, self.name = journal, f"search {name}"

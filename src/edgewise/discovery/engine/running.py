@@ -27,16 +27,16 @@ from edgewise.outcomes import LOGGER
 
 T = TypeVar("T")
 
-MOST_BRANCHES = 40  # Smaller problems, at most. A choice that bounds what false reductions cost.
-MOST_DEPTH = 8  # Reductions one after another, at most. A choice: more than any law has inputs.
-SIMPLE_SUMS_SHARE = 0.2  # Share of the time for the stages that run once. A choice.
-SMOOTH_SHARE = 0.5  # Share of what is left after enumeration for curves if there is a search after them. A choice.
-PART_LAWS = 4  # Laws of each part of a separation whose combinations are judged. A choice: 16 for two parts.
-PART_ACCURACY = 3.0  # Error of such a law, at most, over that of the parts' targets. A choice.
-SEPARATING_SHARE = 0.3  # Share of what is left after reductions for separations. A choice.
-REDUCING_SHARE = 0.5  # Share of the time for least squares and reductions. A choice.
-ENUMERATING_SHARE = 0.6  # Share of what is then left for enumeration if other stages follow. A choice.
-# After a convincing law the search goes on for this share of the time that it took, to find a shorter one. A choice.
+MOST_BRANCHES = 40  # Smaller problems, at most, so that false reductions cost little.
+MOST_DEPTH = 8  # Reductions one after another, at most: more than any law has inputs.
+SIMPLE_SUMS_SHARE = 0.2  # Share of the time for the stages that run once.
+SMOOTH_SHARE = 0.5  # Share of what is left after enumeration for curves if there is a search after them.
+PART_LAWS = 4  # Laws of each part of a separation whose combinations are judged: 16 for two parts.
+PART_ACCURACY = 3.0  # Error of such a law, at most, over that of the parts' targets.
+SEPARATING_SHARE = 0.3  # Share of what is left after reductions for separations.
+REDUCING_SHARE = 0.5  # Share of the time for least squares and reductions.
+ENUMERATING_SHARE = 0.6  # Share of what is then left for enumeration if other stages follow.
+# After a convincing law the search goes on for this share of the time that it took, to find a shorter one.
 LAW_PATIENCE, MOST_PATIENCE = 0.3, 2.0
 
 # Errors that end a stage and not the search: all that data, arithmetic and mistakes in a stage raise.
@@ -53,7 +53,7 @@ FAILURES = (
 )
 
 # A formula of at most so many symbols that leaves at most this share of the deviation of y, and residuals like noise,
-# is complete: the search then goes on for half as long as it took, for a shorter one with the same values. Choices.
+# is complete: the search then goes on for half as long as it took, for a shorter one with the same values.
 COMPLETE_SYMBOLS, LARGEST_NOISE, COMPLETE_PATIENCE = 20, 0.25, 0.5
 
 Reducer = Callable[[LawProblem, Clock], Iterable[NoiseEstimate | Reduction | Separation]]
@@ -62,29 +62,14 @@ Seeded = Callable[[LawProblem, Clock, Sequence[Expression]], Iterator[Expression
 
 @dataclass(frozen=True)
 class Stages:
-    """The stages of a search; those left out are skipped.
+    """The stages of a search; those left out are skipped."""
 
-    Parameters
-    ----------
-    first : sequence of Stage
-        Run once, on the whole problem.
-    quick : sequence of Stage
-        Run on the problem and on every smaller problem.
-    reduce : callable, optional
-        Yields reductions of a problem.
-    enumerate : Stage, optional
-        Run on the smallest problems.
-    smooth : Stage, optional
-        Run on the whole problem where the stages before find no exact law.
-    search : callable, optional
-        Takes a problem, a clock and expressions to start from; runs as long as there is time.
-    """
-
-    first: Sequence[Stage] = ()
-    quick: Sequence[Stage] = (least_squares_laws,)
-    reduce: Reducer | None = None
-    enumerate: Stage | None = None
-    smooth: Stage | None = None
+    first: Sequence[Stage] = ()  # run once, on the whole problem
+    quick: Sequence[Stage] = (least_squares_laws,)  # run on the problem and on every smaller problem
+    reduce: Reducer | None = None  # yields reductions of a problem
+    enumerate: Stage | None = None  # run on the smallest problems
+    smooth: Stage | None = None  # run on the whole problem where the stages before find no exact law
+    # takes a problem, a clock and expressions to start from; runs as long as there is time
     search: Seeded | None = None
 
 

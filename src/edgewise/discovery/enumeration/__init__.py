@@ -6,6 +6,13 @@ factors (`matches`). With noise, and for curves with inner constants (`families`
 and fitted (`ranking`).
 """
 
-from edgewise.discovery.enumeration.stage import enumerated
+from typing import TYPE_CHECKING
+
+from edgewise.lazy import import_on_demand
+
+if TYPE_CHECKING:
+    from edgewise.discovery.enumeration.stage import enumerated
 
 __all__ = ["enumerated"]
+
+import_on_demand(__name__)

@@ -10,8 +10,8 @@ import numpy as np
 from edgewise.formulas.algebra import MINUS_ONE
 from edgewise.formulas.expression import Add, Call, Expression, Multiply, Number, Power
 
-# Grids of a times the standard deviation of h. Choices: two frequencies less than half an oscillation apart over a
-# range of four deviations lead a fit to the same one; other curves are wide, and a fit comes from factors of two away.
+# Grids of a times the standard deviation of h: two frequencies less than half an oscillation apart over a range of four
+# deviations lead a fit to the same one; other curves are wide, and a fit comes from factors of two away.
 FREQUENCIES = np.arange(1, 31) * 0.4
 PHASES = np.arange(4) * np.pi / 4
 RATES = np.array([-4.0, -2.0, -1.0, -0.5, -0.2, 0.2, 0.5, 1.0, 2.0, 4.0])
@@ -22,21 +22,11 @@ MARGINS = np.array([0.05, 0.2, 0.5, 1.0, 2.0, 5.0])  # Distances of a pole or br
 
 
 class Member(NamedTuple):
-    """A curve of h with constants from a grid.
+    """A curve of h with constants from a grid."""
 
-    Parameters
-    ----------
-    place : int
-        Which h.
-    name : str
-        The function: a name of `FUNCTIONS`, "sqrt", "/" for the reciprocal or "/sqrt" for that of the root.
-    slope, shift : float
-        a and b of f(a h + b).
-    """
-
-    place: int
-    name: str
-    slope: float
+    place: int  # which h
+    name: str  # the function: a name of `FUNCTIONS`, "sqrt", "/" for the reciprocal or "/sqrt" for that of the root
+    slope: float  # a and b of f(a h + b)
     shift: float
 
     def expression(self, h: Expression) -> Expression:

@@ -25,58 +25,37 @@ import numpy as np
 from edgewise.discovery.enumeration.pool import Pool
 from edgewise.discovery.problem import Clock
 
-# Sine of the angle up to which two vectors count as parallel, squared. A choice: values of a few operations in float64
-# have errors of 1e-15 to 1e-12, and two unrelated vectors of 30 components never are as close.
+# Sine of the angle up to which two vectors count as parallel, squared: values of a few operations in float64 have
+# errors of 1e-15 to 1e-12, and two unrelated vectors of 30 components never are as close.
 PARALLEL = 1e-11
-# Difference of projections up to which two unit vectors are compared. A choice: the square root of `PARALLEL` would
-# compare too many; projections of unit vectors have errors of 1e-15 over the share of length that is left.
+# Difference of projections up to which two unit vectors are compared: the square root of `PARALLEL` would compare too
+# many; projections of unit vectors have errors of 1e-15 over the share of length that is left.
 PROJECTION_REACH = 1e-9
 # Share of the squared length of the target that two expressions may leave unexplained: the angle of `PARALLEL`
 # divided by that of two expressions of which 0.1 % is different.
 LEAST_UNSPANNED = 1e-6
 # Share of its length that a vector must keep outside the known functions; below it rounding decides the direction.
 LEAST_LENGTH = 1e-5
-NEIGHBOURS = 4  # Vectors with nearly equal projections that are compared with each. A choice.
-MOST_OF_A_FORM = 40  # Matches of one form and target that are kept; the shortest ones. A choice.
-PRODUCTS = 3000  # Expressions all of whose products are looked at: 4.5 million, a second. A choice.
+NEIGHBOURS = 4  # Vectors with nearly equal projections that are compared with each.
+MOST_OF_A_FORM = 40  # Matches of one form and target that are kept; the shortest ones.
+PRODUCTS = 3000  # Expressions all of whose products are looked at: 4.5 million, a second.
 CHUNK = 20_000  # Rows of vectors that are made at once, 5 MB.
 
 
 class Match(NamedTuple):
-    """A proposal: the target is (sum of `above` with factors + constant) / (sum of `below` + constant).
+    """A proposal: the target is (sum of `above` with factors + constant) / (sum of `below` + constant)."""
 
-    Parameters
-    ----------
-    size : int
-        Symbols of the expressions together.
-    above : tuple of tuple of int
-        Terms, each a product of expressions given by their places in the pool.
-    below : tuple of tuple of int
-        Terms of the denominator; empty for none.
-    factor : int, optional
-        Place of an expression that multiplies the whole.
-    with_known : bool
-        Whether the known functions are terms as well, and not only a constant.
-    """
-
-    size: int
-    above: tuple[tuple[int, ...], ...]
-    below: tuple[tuple[int, ...], ...] = ()
-    factor: int | None = None
-    with_known: bool = False
+    size: int  # symbols of the expressions together
+    above: tuple[tuple[int, ...], ...]  # terms, each a product of expressions given by their places in the pool
+    below: tuple[tuple[int, ...], ...] = ()  # terms of the denominator; empty for none
+    factor: int | None = None  # place of an expression that multiplies the whole
+    with_known: bool = False  # whether the known functions are terms as well, and not only a constant
 
 
 class Directions:
     """Values of a pool's expressions without their parts along known functions, as unit vectors, each direction once.
 
-    Parameters
-    ----------
-    pool : Pool
-        The expressions.
-    known : ndarray of shape (P, k)
-        Values of the known functions at the rows of the pool, the constant among them.
-    clock : Clock, optional
-        Once it is over, the longer expressions are left out.
+    Shapes: known (P, k).
     """
 
     def __init__(self, pool: Pool, known: np.ndarray, clock: Clock | None = None):

@@ -29,39 +29,26 @@ from edgewise.formulas.expression import (
     exact_number,
 )
 
-# Rows that decide whether two expressions are equal. A choice: six rows that lie apart separate |x| from x, and random
+# Rows that decide whether two expressions are equal: six rows that lie apart separate |x| from x, and random
 # projections of six values still separate millions of expressions.
 PROBE_ROWS = 6
-# Candidates whose keys are computed at once. A choice: 6 rows of 100,000 numbers stay in the cache of a processor.
+# Candidates whose keys are computed at once: 6 rows of 100,000 numbers stay in the cache of a processor.
 BLOCK = 100_000
 # Values beyond this, and values that vary by less than this share of their size, lose too many digits in the matches.
 LARGEST_VALUE = 1e9
-LEAST_VARIATION = 1e-6  # A choice: of the sixteen digits of float64 ten are left.
+LEAST_VARIATION = 1e-6  # Of the sixteen digits of float64 ten are left.
 MOST_FUNCTIONS = 62  # Bits of the mask that records the functions of an expression: an int64 has a sign as well.
 
 
 class Shape(NamedTuple):
-    """An operation by which larger expressions are made from smaller ones.
+    """An operation by which larger expressions are made from smaller ones."""
 
-    Parameters
-    ----------
-    function : callable
-        The operation on arrays of one or two arguments.
-    build : callable
-        The expression of the operation from the expressions of its arguments.
-    size : int
-        Symbols that it adds. A choice: rarely used functions count 2, so that the pool reaches further with the others.
-    needs : tuple of str
-        Operators of the options that must be permitted: any of those in a name such as "*|^".
-    name : str
-        Name of the function in `FormulaOptions.nested`; empty for operators.
-    """
-
-    function: Callable[..., np.ndarray]
-    build: Callable[..., Expression]
+    function: Callable[..., np.ndarray]  # the operation on arrays of one or two arguments
+    build: Callable[..., Expression]  # the expression of the operation from the expressions of its arguments
+    # symbols that it adds: rarely used functions count 2, so that the pool reaches further with the others
     size: int
-    needs: tuple[str, ...]
-    name: str = ""
+    needs: tuple[str, ...]  # operators of the options that must be permitted: any of those in a name such as "*|^"
+    name: str = ""  # name of the function in `FormulaOptions.nested`; empty for operators
 
 
 def _call(name: str, size: int) -> Shape:
@@ -103,19 +90,7 @@ def permitted_shapes(shapes: Sequence[Shape], options: FormulaOptions) -> list[S
 
 
 class Pool:
-    """Expressions by size, of each set with equal values one.
-
-    Parameters
-    ----------
-    x : ndarray of shape (P, inputs)
-        The rows, at which values are kept.
-    options : FormulaOptions
-        Which operators expressions may contain, and which functions may not stand inside others.
-    most : int
-        Expressions, at most. The memory is at most about `most` * (8 P + 120) bytes and 60 MB for one block.
-    seed : int
-        Seed of the random projections.
-    """
+    """Expressions by size, of each set with equal values one. Shapes: x (P, inputs)."""
 
     def __init__(self, x: np.ndarray, options: FormulaOptions, most: int, seed: int = 0):
         order = spread_rows(x, PROBE_ROWS)

@@ -34,21 +34,21 @@ from edgewise.formulas.expression import (
 )
 from edgewise.settings import ABOVE_ZERO
 
-RANKED_ROWS = 200  # Rows at which correlations are computed: their standard error is 1/14 or less. A choice.
+RANKED_ROWS = 200  # Rows at which correlations are computed: their standard error is 1/14 or less.
 RANKED = 20_000  # Expressions whose correlation is computed.
 # Expressions among which all pairs are looked at: the shortest, and those with the largest correlation; and those whose
-# products are. A choice: 6 million pairs take half a second.
+# products are; 6 million pairs take half a second.
 SHORTEST, BEST, MULTIPLIED = 1500, 1000, 1200
 # Expressions h of curves f(a h + b): the shortest, and products of inputs, as a phase is in most laws of waves.
 FAMILY_INPUTS, FAMILY_MONOMIALS = 40, 40
 FAMILY_PARTNERS, FAMILY_FACTORS = 400, 60  # Expressions g of a f(a h + b) + b g + c, and of a g f(a h + b) + c.
-OF_EACH_SIZE, OF_A_FORM = 5, 60  # Candidates without curves that are fitted: of each size, and of a form. A choice.
-# Candidates of a form with curves that are fitted: of each size, and for the target and its links. A choice. Before the
-# fit their shares say little, so that more of each size are needed.
+OF_EACH_SIZE, OF_A_FORM = 5, 60  # Candidates without curves that are fitted: of each size, and of a form.
+# Candidates of a form with curves that are fitted: of each size, and for the target and its links. Before the fit their
+# shares say little, so that more of each size are needed.
 CURVES_OF_EACH_SIZE, WITH_CURVES = 8, (40, 10)
 KEPT_OF_A_SIZE, KEPT = 5, 100  # Expressions that are returned.
-FITTED_ROWS = 400  # Rows of these fits, at most. A choice: what is kept is fitted to all rows later.
-FIT_STEPS = 40  # Levenberg-Marquardt steps of a fit, at most; one that has converged ends sooner. A choice.
+FITTED_ROWS = 400  # Rows of these fits, at most: what is kept is fitted to all rows later.
+FIT_STEPS = 40  # Levenberg-Marquardt steps of a fit, at most; one that has converged ends sooner.
 LEAST_DIFFERENCE = 1e-8  # 1 - squared correlation of two expressions; less alike ones are equal up to rounding.
 SHARE_ROUNDING = 1e-6  # A share larger than 1 by more has lost its digits.
 # Pairs whose shares are computed at once, and of them those with the largest share that are looked at.
@@ -76,15 +76,7 @@ class Candidate(NamedTuple):
 
 
 class Columns:
-    """Values and expressions of a pool followed by curves with inner constants.
-
-    Parameters
-    ----------
-    pool : Pool
-        The expressions.
-    problem : LawProblem
-        The problem whose options permit functions.
-    """
+    """Values and expressions of a pool followed by curves with inner constants."""
 
     def __init__(self, pool: Pool, problem: LawProblem):
         self.pool = pool

@@ -52,20 +52,20 @@ from edgewise.formulas.expression import (
 
 # Rows at which expressions are compared: more than the constants and known functions of any match by 25.
 POOL_ROWS = 40
-# Expressions of the pools, one after the other. A choice: the first takes 0.1 s, the last some 5 s and 450 MB.
+# Expressions of the pools, one after the other: the first takes 0.1 s, the last some 5 s and 450 MB.
 TIERS = (2_000, 20_000, 150_000, 400_000)
-QUICK_POOL = 20_000  # Expressions of `short_laws`. A choice: pool and matches take 0.2 s together.
+QUICK_POOL = 20_000  # Expressions of `short_laws`: pool and matches take 0.2 s together.
 # Pools that are looked through before the nearest expressions are ranked and curves with inner constants fitted, which
 # takes some 5 s. With noise there is none: no law is exact.
 TIERS_BEFORE_RANKING = 2
-MOST_FOR_JOINS = 200_000  # Expressions up to which all forms are looked at; beyond it only sums. A choice for time.
+MOST_FOR_JOINS = 200_000  # Expressions up to which all forms are looked at; beyond it only sums.
 # Factors h of targets y / h and y h, and expressions f of the form a f g + b f + c g + d: at most, and their number
-# times that of all expressions. A choice for time: some seconds each.
+# times that of all expressions; some seconds each.
 LAW_FACTORS, LAW_FACTORS_TIMES_ALL = 60, 1_200_000
 OUTER, OUTER_TIMES_ALL = 300, 6_000_000
 KNOWN_DEGREE, MOST_KNOWN = 3, 10  # Known functions: all monomials to this degree, as long as there are so few.
 MOST_YIELDED = 50  # Laws of a group, the shortest ones: longer ones are the same law written in other ways.
-MOST_ROWS = 2000  # Rows that confirm a match. A choice: a wrong match fails at a few.
+MOST_ROWS = 2000  # Rows that confirm a match: a wrong match fails at a few.
 NEGLIGIBLE = 1e-9  # Share of the target below which a term is rounding error.
 SHORT_DIGITS = 4  # A decimal number with so few digits counts as one that people write.
 

@@ -12,26 +12,16 @@ from edgewise.discovery.least_squares.links import is_allowed, possible_links, r
 from edgewise.discovery.problem import FormulaOptions
 from edgewise.formulas.expression import Expression, Multiply, Power, evaluate
 
-COMMON = ("", "1/", "sqrt", "exp", "log", "square")  # Links that are looked at first. A choice.
+COMMON = ("", "1/", "sqrt", "exp", "log", "square")  # Links that are looked at first.
 
 
 @dataclass(frozen=True)
 class Target:
-    """Values z and the law y that follows once an expression of z is known.
+    """Values z and the law y that follows once an expression of z is known."""
 
-    Parameters
-    ----------
-    z : ndarray of shape (N,)
-        What has to be found.
-    build : callable
-        The expression of y from that of z.
-    size : int
-        Symbols that `build` adds.
-    """
-
-    z: np.ndarray
-    build: Callable[[Expression], Expression]
-    size: int
+    z: np.ndarray  # (N,), what has to be found
+    build: Callable[[Expression], Expression]  # the expression of y from that of z
+    size: int  # symbols that `build` adds
 
 
 def link_targets(y: np.ndarray, options: FormulaOptions) -> list[Target]:

@@ -5,6 +5,13 @@ random programs, crossover and mutations; `batches` fits the constants of hundre
 has what a program is made of.
 """
 
-from edgewise.discovery.evolution.stage import evolved
+from typing import TYPE_CHECKING
+
+from edgewise.lazy import import_on_demand
+
+if TYPE_CHECKING:
+    from edgewise.discovery.evolution.stage import evolved
 
 __all__ = ["evolved"]
+
+import_on_demand(__name__)

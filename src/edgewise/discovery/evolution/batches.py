@@ -23,7 +23,7 @@ import numpy as np
 from edgewise.discovery.evolution.operations import CONSTANT_CODE, OperationTable, Program
 from edgewise.settings import ABOVE_ZERO
 
-FIRST_DAMPING, LOWER_DAMPING, RAISE_DAMPING = 1e-2, 0.2, 5.0  # Of Marquardt's rule; choices within the usual range.
+FIRST_DAMPING, LOWER_DAMPING, RAISE_DAMPING = 1e-2, 0.2, 5.0  # Of Marquardt's rule.
 DIAGONAL_FLOOR = 1e-12  # Share of the largest diagonal entry that each gets, for constants that nothing depends on.
 # Squared share of its length that a program must keep without its mean, below which it counts as constant.
 LEAST_VARIANCE = 1e-20
@@ -144,17 +144,7 @@ class Batch:
 class ScaledFits:
     """Fits of factor * program + constant to a target, for all programs of a batch.
 
-    Parameters
-    ----------
-    y, weights : ndarray of shape (R,)
-        The target and its weights.
-
-    Attributes
-    ----------
-    root, basis, goal : ndarray of shape (R,)
-        Roots of the weights, the unit vector of the constant, and the target without its mean, both times the roots.
-    variance : float
-        Weighted variance of the target.
+    Shapes: y, weights (R,), root, basis, goal (R,).
     """
 
     def __init__(self, y: np.ndarray, weights: np.ndarray):

@@ -12,10 +12,10 @@ from edgewise.discovery.evolution.batches import Batch, ScaledFits
 from edgewise.discovery.evolution.operations import OperationTable, Program
 from edgewise.discovery.evolution.variation import Variation
 
-POPULATION, OFFSPRING = 600, 300  # Programs of an island, and new ones of a generation. Choices.
+POPULATION, OFFSPRING = 600, 300  # Programs of an island, and new ones of a generation.
 CONTENDERS = 6  # Programs of a tournament.
 # Exponent by which programs of sizes that are frequent in the population lose tournaments, so that all sizes are
-# searched (PySR's adaptive parsimony; a choice of its strength).
+# searched (PySR's adaptive parsimony).
 CROWDING = 10.0
 CHILD_STEPS, ELITE_STEPS = 2, 10  # Levenberg-Marquardt steps of a new program, and of the best of each size.
 FORM_TRIALS = 3  # Times that one form is fitted, from different constants.
@@ -25,27 +25,14 @@ ROUNDING_LOSS = 1e-26  # Share of the variance below which errors are rounding, 
 
 @dataclass
 class Island:
-    """State of an island: plain numbers and programs, so that it can be sent to another process.
+    """State of an island: plain numbers and programs, so that it can be sent to another process."""
 
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Source of all its choices.
-    programs : list of Program
-        The population, the oldest first.
-    losses : list of float
-        Their losses as shares of the variance of the target.
-    elite : dict of int to tuple (float, Program)
-        For each size the smallest loss and its program.
-    forms : Counter
-        How often each form was fitted.
-    """
-
-    rng: np.random.Generator
-    programs: list[Program] = field(default_factory=list)
-    losses: list[float] = field(default_factory=list)
+    rng: np.random.Generator  # source of all its choices
+    programs: list[Program] = field(default_factory=list)  # the population, the oldest first
+    losses: list[float] = field(default_factory=list)  # their losses as shares of the variance of the target
+    # for each size the smallest loss and its program
     elite: dict[int, tuple[float, Program]] = field(default_factory=dict)
-    forms: Counter[tuple[int, ...]] = field(default_factory=Counter)
+    forms: Counter[tuple[int, ...]] = field(default_factory=Counter)  # how often each form was fitted
 
     def front(self) -> list[tuple[float, Program]]:
         """The best programs that are better than all shorter ones, the shortest first."""
@@ -57,19 +44,7 @@ class Island:
 
 
 class Breeder:
-    """Runs generations of islands on one problem.
-
-    Parameters
-    ----------
-    table : OperationTable
-        The operations.
-    most : int
-        Nodes of a program, at most.
-    x : ndarray of shape (inputs, R)
-        The rows, one input after the other.
-    y, weights : ndarray of shape (R,)
-        The target and its weights.
-    """
+    """Runs generations of islands on one problem. Shapes: x (inputs, R), y, weights (R,)."""
 
     def __init__(self, table: OperationTable, most: int, x: np.ndarray, y: np.ndarray, weights: np.ndarray):
         self.table, self.most, self.x = table, most, x

@@ -22,33 +22,20 @@ from edgewise.formulas.expression import (
 )
 
 CONSTANT_CODE = 0  # Number of the operation "a constant"; those of the inputs follow.
-LARGEST_WRITTEN_POWER = 4  # Larger whole powers are written as exponentials, which are shorter. A choice.
+LARGEST_WRITTEN_POWER = 4  # Larger whole powers are written as exponentials, which are shorter.
 Array = np.ndarray
 
 
 @dataclass(frozen=True)
 class Operation:
-    """A node of a program.
+    """A node of a program."""
 
-    Parameters
-    ----------
-    name : str
-        "constant", "input", an operator, or the name of a function.
-    arity : int
-        Number of arguments.
-    value : callable
-        The values from those of the arguments.
-    slopes : callable
-        From the arguments and the value, the derivative by each argument.
-    build : callable
-        The expression from those of the arguments.
-    """
-
-    name: str
-    arity: int
-    value: Callable[..., Array]
+    name: str  # "constant", "input", an operator, or the name of a function
+    arity: int  # number of arguments
+    value: Callable[..., Array]  # the values from those of the arguments
+    # from the arguments and the value, the derivative by each argument
     slopes: Callable[..., tuple[Array | float, ...]]
-    build: Callable[..., Expression]
+    build: Callable[..., Expression]  # the expression from those of the arguments
 
 
 FUNCTION_OPERATIONS = (
@@ -71,15 +58,7 @@ OPERATORS = (
 
 
 class OperationTable:
-    """The operations that a problem permits, by number: 0 a constant, then the inputs, functions and operators.
-
-    Parameters
-    ----------
-    inputs : int
-        Number of inputs.
-    options : FormulaOptions
-        Which operators are permitted, and which functions may not stand inside others.
-    """
+    """The operations that a problem permits, by number: 0 a constant, then the inputs, functions and operators."""
 
     def __init__(self, inputs: int, options: FormulaOptions):
         permitted = set(options.operators)
@@ -104,18 +83,10 @@ class OperationTable:
 
 @dataclass(frozen=True)
 class Program:
-    """An expression in postfix order: every node after its arguments.
+    """An expression in postfix order: every node after its arguments."""
 
-    Parameters
-    ----------
-    codes : tuple of int
-        Number of the operation of each node.
-    numbers : tuple of float
-        The constants in their order.
-    """
-
-    codes: tuple[int, ...]
-    numbers: tuple[float, ...]
+    codes: tuple[int, ...]  # number of the operation of each node
+    numbers: tuple[float, ...]  # the constants in their order
 
     def __len__(self) -> int:
         return len(self.codes)

@@ -27,7 +27,7 @@ OPERON_SYMBOLS |= {name: name for name in ("exp", "log", "sin", "cos", "tan", "t
 OPERON_STEPS = 3  # Levenberg-Marquardt steps of a program, as in our own search.
 OPERON_NODES = 40  # Nodes of a program, at most: as in our own search.
 OPERON_DIGITS = 9  # Digits of constants: more than single precision has.
-LONGEST_RUN = 10  # Seconds of one run; then the best are yielded and a run with another seed follows. A choice.
+LONGEST_RUN = 10  # Seconds of one run; then the best are yielded and a run with another seed follows.
 
 
 def evolved_by_operon(problem: LawProblem, clock: Clock) -> Iterator[Expression]:

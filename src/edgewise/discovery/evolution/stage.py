@@ -30,11 +30,11 @@ from edgewise.discovery.problem import Clock, LawProblem
 from edgewise.formulas.algebra import simplify
 from edgewise.formulas.expression import Add, Expression, Multiply, Number, complexity, evaluate
 
-ISLANDS = 2  # A choice; their number does not depend on the processes, so that neither does the result.
+ISLANDS = 2  # their number does not depend on the processes, so that neither does the result.
 GENERATIONS = 5  # Between two migrations.
-# Rows at which programs are fitted, without and with noise. Choices: enough for a dozen constants, and quick.
+# Rows at which programs are fitted, without and with noise: enough for a dozen constants, and quick.
 SEARCH_ROWS, NOISY_SEARCH_ROWS = 100, 256
-MOST_PROGRAM_NODES = 40  # Nodes of a program, at most: about as many as symbols. A choice for time.
+MOST_PROGRAM_NODES = 40  # Nodes of a program, at most: about as many as symbols.
 SEEDS = 100  # Expressions to start from, at most: the shortest.
 BETTER = 0.9  # An expression is yielded if its loss is below this times that of all yielded ones that are no longer.
 DONE_LOSS = 1e-20  # Share of the variance at which nothing is left to search: errors of 1e-10.

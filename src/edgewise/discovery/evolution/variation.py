@@ -6,8 +6,8 @@ import numpy as np
 
 from edgewise.discovery.evolution.operations import CONSTANT_CODE, OperationTable, Program
 
-# Shares of the ways in which a program is changed. Choices near those of PySR (Cranmer 2023, table 1), with more
-# crossover, as in Operon.
+# Shares of the ways in which a program is changed. Near those of PySR (Cranmer 2023, table 1), with more crossover, as
+# in Operon.
 WAYS = {
     "crossover": 0.4,
     "operation": 0.12,
@@ -18,24 +18,14 @@ WAYS = {
     "new": 0.05,
 }
 LEAF_IS_INPUT = 0.7  # Probability that a random leaf is an input and not a constant.
-NEW_SIZES = (3, 12)  # Nodes of a random program, between these. A choice: small programs combine later.
-SUBTREE_SIZES = (1, 6)  # Nodes of a random part that replaces another, between these. A choice.
+NEW_SIZES = (3, 12)  # Nodes of a random program, between these: small programs combine later.
+SUBTREE_SIZES = (1, 6)  # Nodes of a random part that replaces another, between these.
 SHORT_CHANGE, LONG_CHANGE = 0.1, 1.0  # Relative deviations by which numbers are changed.
 TRIALS = 10  # Attempts at a program that keeps to the limits.
 
 
 class Variation:
-    """Makes programs of a table of operations.
-
-    Parameters
-    ----------
-    table : OperationTable
-        The operations.
-    most : int
-        Nodes of a program, at most.
-    rng : numpy.random.Generator
-        Source of all choices.
-    """
+    """Makes programs of a table of operations."""
 
     def __init__(self, table: OperationTable, most: int, rng: np.random.Generator):
         self.table, self.most, self.rng = table, most, rng

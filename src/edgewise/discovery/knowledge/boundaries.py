@@ -51,12 +51,12 @@ from edgewise.formulas.front import LEAST_DECREASE, SIGNIFICANT_Z, Front, FrontE
 from edgewise.presentation import percent_text
 from edgewise.settings import ABOVE_ZERO
 
-CLASS_ROUNDS = 3  # Searches one after another, each from the log-odds of the best law before. A choice.
-CLASS_SEARCH_SHARE = 0.85  # Share of the time for searches; the rest is for fits of likelihoods. A choice.
-# Log-odds of the working response, at most: probabilities of 0.7 %. Rows beyond have hardly any weight. A choice.
+CLASS_ROUNDS = 3  # Searches one after another, each from the log-odds of the best law before.
+CLASS_SEARCH_SHARE = 0.85  # Share of the time for searches; the rest is for fits of likelihoods.
+# Log-odds of the working response, at most: probabilities of 0.7 %. Rows beyond have hardly any weight.
 LARGEST_LOG_ODDS = 5.0
-FISHER_STEPS, HALVINGS = 60, 12  # Steps of a fit, at most, and halvings of each; a choice, most fits take ten steps.
-MOST_CLASS_LAWS = 60  # Formulas of one search that are fitted to the classes, at most, short ones first. A choice.
+FISHER_STEPS, HALVINGS = 60, 12  # Steps of a fit, at most, and halvings of each; most fits take ten steps.
+MOST_CLASS_LAWS = 60  # Formulas of one search that are fitted to the classes, at most, short ones first.
 
 Working = Callable[[np.ndarray, np.ndarray, float], Iterable[Expression]]
 """Formulas for a target (N,) with weights (N,) at the rows to fit, within so many seconds."""
@@ -64,24 +64,12 @@ Working = Callable[[np.ndarray, np.ndarray, float], Iterable[Expression]]
 
 @dataclass(frozen=True)
 class ClassFit:
-    """A formula of the log-odds with constants of the penalised likelihood.
+    """A formula of the log-odds with constants of the penalised likelihood."""
 
-    Parameters
-    ----------
-    node : Expression
-        The formula.
-    losses : ndarray of shape (N,)
-        Weighted logarithmic losses of the rows of the fit.
-    objective : float
-        Penalised log likelihood.
-    errors : tuple of float
-        Standard error of each constant, from the information; 0 for those with a closed form.
-    """
-
-    node: Expression
-    losses: np.ndarray
-    objective: float
-    errors: tuple[float, ...]
+    node: Expression  # the formula
+    losses: np.ndarray  # (N,), weighted logarithmic losses of the rows of the fit
+    objective: float  # penalised log likelihood
+    errors: tuple[float, ...]  # standard error of each constant, from the information; 0 for those with a closed form
 
 
 def log_losses(log_odds: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -146,17 +134,10 @@ def fit_class_constants(
 
 
 def class_front(problem: LawProblem, search: Working, clock: Clock, log_odds: np.ndarray | None = None) -> Front:
-    """Find formulas of the log-odds of the class y = 1; y of the problem is 0 or 1.
-
-    `search` proposes formulas for a working response, see `Working`, and `log_odds` (N,) of a smooth model at the rows
-    to fit, by default 0, are the start. Losses of the front are logarithmic, and its variance is the loss of a
-    constant.
-
-    Raises
-    ------
-    InputError
-        No formula is finite at all rows.
-    """
+    """Find formulas of the log-odds of the class y = 1; y of the problem is 0 or 1."""
+    # `search` proposes formulas for a working response, see `Working`, and `log_odds` (N,) of a smooth model at the
+    # rows to fit, by default 0, are the start. Losses of the front are logarithmic, and its variance is the loss of a
+    # constant.
     x, y, weight = problem.x, problem.y, problem.weights
     known: dict[Expression, ClassFit] = {}
     held_losses: dict[Expression, np.ndarray] = {}

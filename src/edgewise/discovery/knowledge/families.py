@@ -57,15 +57,15 @@ from edgewise.outcomes import StopReason
 from edgewise.presentation import percent_text
 from edgewise.settings import ABOVE_ZERO
 
-SEARCHED_GROUPS = 3  # Groups that are searched alone, at most, those of most rows. A choice for time.
-FAMILY_SEARCH_SHARE = 0.8  # Share of the time for these searches and that of all rows. A choice.
-MOST_GROUPS, MOST_PARAMETERS = 200, 6  # Choices: the normal equations have their product as size.
+SEARCHED_GROUPS = 3  # Groups that are searched alone, at most, those of most rows.
+FAMILY_SEARCH_SHARE = 0.8  # Share of the time for these searches and that of all rows.
+MOST_GROUPS, MOST_PARAMETERS = 200, 6  # The normal equations have their product as size.
 LEAST_GROUP_ROWS = 4  # Rows of a group, at least: two constants and something to judge them by.
 LEAST_SEARCHED_ROWS = 20  # Rows of a group that is searched alone, at least, as of every search.
 # Degrees of the smooth function of groups on one scale, turns of its fit, and the smallest scale over the largest for
-# which a group shows anything of it. Choices.
+# which a group shows anything of it.
 SCALE_DEGREES, SCALE_TURNS, LEAST_SCALE = (1, 2, 3, 4, 6, 8), 30, 0.05
-MOST_SHAPES = 16  # Shapes of one search that are fitted to all groups, at most. A choice for time.
+MOST_SHAPES = 16  # Shapes of one search that are fitted to all groups, at most.
 FAMILY_STEPS = 40  # Levenberg-Marquardt steps of a fit, at most.
 DISAGREEMENT = 2.0  # Error of the shared law over that of a group's own law, from which on a sentence names the group.
 FAMILY_DAMPING = DampingRule(first=1e-3, lowest=1e-14, highest=1e12)
@@ -73,22 +73,12 @@ FAMILY_DAMPING = DampingRule(first=1e-3, lowest=1e-14, highest=1e12)
 
 @dataclass(frozen=True)
 class Groups:
-    """Rows with the numbers of their groups.
+    """Rows with the numbers of their groups."""
 
-    Parameters
-    ----------
-    x : ndarray of shape (N, inputs)
-    y : ndarray of shape (N,)
-    weights : ndarray of shape (N,)
-        Of mean 1.
-    codes : ndarray of shape (N,)
-        Numbers of the groups, from 0.
-    """
-
-    x: np.ndarray
-    y: np.ndarray
-    weights: np.ndarray
-    codes: np.ndarray
+    x: np.ndarray  # (N, inputs)
+    y: np.ndarray  # (N,)
+    weights: np.ndarray  # (N,), of mean 1
+    codes: np.ndarray  # (N,), numbers of the groups, from 0
 
     def part(self, rows: np.ndarray) -> Groups:
         """Some of the rows."""
@@ -107,25 +97,14 @@ class Groups:
 
 @dataclass(frozen=True)
 class FamilyFit:
-    """A law with its constants.
+    """A law with its constants."""
 
-    Parameters
-    ----------
-    node : Expression
-        Of the inputs and, behind them, of the constants by group; its free numbers are shared by all groups.
-    values, errors : ndarray of shape (groups, constants)
-        The constants by group and their standard errors.
-    shared_errors : tuple of float
-        Standard errors of the numbers of `node`, as in `FittedExpression`.
-    loss : float
-        Weighted mean squared error.
-    """
-
+    # of the inputs and, behind them, of the constants by group; its free numbers are shared by all groups
     node: Expression
-    values: np.ndarray
+    values: np.ndarray  # (groups, constants), the constants by group and their standard errors
     errors: np.ndarray
-    shared_errors: tuple[float, ...]
-    loss: float
+    shared_errors: tuple[float, ...]  # standard errors of the numbers of `node`, as in `FittedExpression`
+    loss: float  # weighted mean squared error
 
     @property
     def constants(self) -> int:
@@ -134,13 +113,7 @@ class FamilyFit:
 
 
 def checked_groups(groups: object, rows: int) -> tuple[tuple[Hashable, ...], np.ndarray]:
-    """The labels in the order of their first rows, and the number of each row's group.
-
-    Raises
-    ------
-    InputError
-        There is no label for each row, or there are too few groups or rows.
-    """
+    """The labels in the order of their first rows, and the number of each row's group."""
     labels = groups.tolist() if isinstance(groups, np.ndarray) else list(groups)  # type: ignore[call-overload]
     if len(labels) != rows:
         raise InputError(f"options.groups must have a label for each of the {rows} rows, got {len(labels)}")
@@ -168,16 +141,9 @@ def family_front(
     search: Callable[[Groups, float], Front],
     clock: Clock,
 ) -> Front:
-    """Find laws that all groups share up to constants: a front whose entries have a `family`.
-
-    The problem has all rows, those to fit, whose groups have the numbers `codes` (N,), and those to judge by, with
-    `held_codes` (M,). `search` looks for formulas of some rows within so many seconds.
-
-    Raises
-    ------
-    InputError
-        No formula is finite at all rows.
-    """
+    """Find laws that all groups share up to constants: a front whose entries have a `family`."""
+    # The problem has all rows, those to fit, whose groups have the numbers `codes` (N,), and those to judge by, with
+    # `held_codes` (M,). `search` looks for formulas of some rows within so many seconds.
     weights = np.ones(len(codes)) if problem.weights is None else problem.weights / problem.weights.mean()
     held_weights = np.ones(len(held_codes)) if problem.held_weights is None else problem.held_weights
     fit_rows = Groups(problem.x, problem.y, weights, codes)

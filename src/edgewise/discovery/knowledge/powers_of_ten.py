@@ -37,13 +37,7 @@ def power_of_ten(values: np.ndarray) -> int:
 
 
 def target_power(y: np.ndarray) -> int:
-    """The power of ten by which a target (N,) is divided.
-
-    Raises
-    ------
-    InputError
-        Its squares are not numbers of float64.
-    """
+    """The power of ten by which a target (N,) is divided."""
     size = float(np.abs(y).max())
     if size > 0 and not 1 / MOST_EXTREME_TARGET < size < MOST_EXTREME_TARGET:
         raise _too_extreme("y", size)

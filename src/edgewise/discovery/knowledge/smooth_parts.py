@@ -33,16 +33,14 @@ from edgewise.ops.gauss_newton import DampingRule, LeastSquaresLimits, least_squ
 from edgewise.settings import ABOVE_ZERO
 
 POLYNOMIAL_DEGREES = (1, 2, 3, 4, 6, 8, 10, 12, 15, 18, 22, 26, 30)
-# Coefficients of all functions, at most. A choice: a step then takes a few hundredths of a second.
+# Coefficients of all functions, at most: a step then takes a few hundredths of a second.
 MOST_COEFFICIENTS = 300
-ROWS_A_TERM = 3  # Rows for each coefficient, at least. A choice: fewer leave nothing to judge the fit by.
-PART_STARTS = (
-    6  # Starts at the lowest degrees, since products and constants inside functions have local minima (a choice).
-)
-START_DEGREE = 3  # The degree at which starts are compared. A choice: lower ones show too little of a curve.
-WIDE_RANGE = 4.0  # Ratio of the ends of a positive argument from which on its logarithm is tried too. A choice.
+ROWS_A_TERM = 3  # Rows for each coefficient, at least: fewer leave nothing to judge the fit by.
+PART_STARTS = 6  # Starts at the lowest degrees, since products and constants inside functions have local minima.
+START_DEGREE = 3  # The degree at which starts are compared: lower ones show too little of a curve.
+WIDE_RANGE = 4.0  # Ratio of the ends of a positive argument from which on its logarithm is tried too.
 PART_STEPS = 25  # Steps of a fit, at most; a structure that is linear in its functions needs two or three.
-DEGREE_PATIENCE = 2  # Degrees without improvement after which no higher one is tried. A choice.
+DEGREE_PATIENCE = 2  # Degrees without improvement after which no higher one is tried.
 # Sizes of derivatives, as shares of their root mean square, below which a residual does not depend on a function.
 LEAST_PART_SLOPE = 1e-3
 # Small damping at the start: most structures are nearly linear in their functions.
@@ -51,22 +49,12 @@ PART_DAMPING = DampingRule(first=1e-6, lowest=1e-14, highest=1e12)
 
 @dataclass(frozen=True)
 class Polynomials:
-    """Products of Legendre polynomials of arguments up to a total degree.
+    """Products of Legendre polynomials of arguments up to a total degree."""
 
-    Parameters
-    ----------
-    low, high : ndarray of shape (arguments,)
-        Ends of the range of the arguments, or of their logarithms.
-    logs : ndarray of bool, shape (arguments,)
-        Arguments that are replaced by their logarithms.
-    degree : int
-        The total degree.
-    """
-
-    low: np.ndarray
+    low: np.ndarray  # (arguments,), ends of the range of the arguments, or of their logarithms
     high: np.ndarray
-    logs: np.ndarray
-    degree: int
+    logs: np.ndarray  # (arguments,), arguments that are replaced by their logarithms
+    degree: int  # the total degree
 
     @property
     def exponents(self) -> list[tuple[int, ...]]:
@@ -90,15 +78,9 @@ class Polynomials:
 
 @dataclass(frozen=True)
 class KnownLaw:
-    """A law of the arguments, times a factor and plus a constant.
+    """A law of the arguments, times a factor and plus a constant."""
 
-    Parameters
-    ----------
-    expression : Expression
-        Of the arguments.
-    """
-
-    expression: Expression
+    expression: Expression  # of the arguments
     terms: int = 2
 
     def columns(self, z: np.ndarray) -> np.ndarray:
@@ -111,27 +93,13 @@ Basis = Polynomials | KnownLaw
 
 @dataclass(frozen=True)
 class PartsFit:
-    """A structure with fitted functions.
+    """A structure with fitted functions."""
 
-    Parameters
-    ----------
-    template : Template
-        With its fitted constants.
-    bases : tuple of Basis
-        One for each function.
-    coefficients : tuple of ndarray
-        Those of each basis.
-    squares : ndarray of shape (M,)
-        Weighted squared errors on the held-out rows.
-    loss : float
-        Weighted mean squared error on the rows to fit.
-    """
-
-    template: Template
-    bases: tuple[Basis, ...]
-    coefficients: tuple[np.ndarray, ...]
-    squares: np.ndarray
-    loss: float
+    template: Template  # with its fitted constants
+    bases: tuple[Basis, ...]  # one for each function
+    coefficients: tuple[np.ndarray, ...]  # those of each basis
+    squares: np.ndarray  # (M,), weighted squared errors on the held-out rows
+    loss: float  # weighted mean squared error on the rows to fit
 
     def occurrences(self, x: np.ndarray) -> np.ndarray:
         """The functions at all their places, (N, occurrences), at rows x (N, inputs)."""

@@ -21,40 +21,28 @@ from edgewise.formulas.constants import free_places, without_redundant_constants
 from edgewise.formulas.expression import Expression, Number, constant_values, evaluate, walk, with_constants
 from edgewise.presentation import percent_text
 
-SMOOTH_FUNCTIONS_SHARE = 0.15  # Share of the time for the smooth functions of a round. A choice: they take seconds.
-FIRST_ROUND_SHARE = 0.35  # Share of the time for the first round, without a genetic search. A choice.
-STRUCTURE_ROUNDS = 3  # Rounds, at most. A choice: the second has exact targets where the first has one exact law.
-MOST_PART_COMBINATIONS = 64  # Combinations of laws that are judged in a round, at most. A choice for time.
+SMOOTH_FUNCTIONS_SHARE = 0.15  # Share of the time for the smooth functions of a round: they take seconds.
+FIRST_ROUND_SHARE = 0.35  # Share of the time for the first round, without a genetic search.
+STRUCTURE_ROUNDS = 3  # Rounds, at most: the second has exact targets where the first has one exact law.
+MOST_PART_COMBINATIONS = 64  # Combinations of laws that are judged in a round, at most.
 # A law is good enough for a part, and its search ends soon after, once its error is this multiple of that of the part's
-# target. A choice: an exact law has exactly that error.
+# target: an exact law has exactly that error.
 ENOUGH_FOR_PART = 1.1
-CLEAN_NOISE = 1e-3  # Relative error of a target below which it is that of smooth functions, not of noise. A choice.
+CLEAN_NOISE = 1e-3  # Relative error of a target below which it is that of smooth functions, not of noise.
 # Ratio of the held-out error of the structure to that of a model without it, from which on the data contradict the
-# structure, if a paired test agrees. A choice: smooth models of different kinds differ by less on data with noise.
+# structure, if a paired test agrees: smooth models of different kinds differ by less on data with noise.
 CONTRADICTION = 2.0
-CONSTANT_STARTS = 30  # Random starts of a structure that has only constants; a choice, each takes a few milliseconds.
+CONSTANT_STARTS = 30  # Random starts of a structure that has only constants; each takes a few milliseconds.
 
 
 @dataclass
 class StructuredEngine:
-    """One run of the search for laws of a known structure, with the interface of `Engine`.
+    """One run of the search for laws of a known structure, with the interface of `Engine`."""
 
-    Parameters
-    ----------
-    archive : Archive
-        Of the whole problem.
-    clock : Clock
-        The time of the run.
-    stages : Stages
-        The stages, which search for each unknown function.
-    template : Template
-        The structure.
-    """
-
-    archive: Archive
-    clock: Clock
-    stages: Stages
-    template: Template
+    archive: Archive  # of the whole problem
+    clock: Clock  # the time of the run
+    stages: Stages  # the stages, which search for each unknown function
+    template: Template  # the structure
 
     def __post_init__(self) -> None:
         self.failures: list[str] = []

@@ -29,43 +29,22 @@ RESERVED = {*FUNCTIONS, "sqrt", "pi", "e"}  # names that formulas know already
 
 @dataclass(frozen=True)
 class Occurrence:
-    """An unknown function with its arguments at one place of a structure.
+    """An unknown function with its arguments at one place of a structure."""
 
-    Parameters
-    ----------
-    function : int
-        Number of the function in `Template.functions`.
-    arguments : tuple of Expression
-        Expressions of the inputs.
-    """
-
-    function: int
-    arguments: tuple[Expression, ...]
+    function: int  # number of the function in `Template.functions`
+    arguments: tuple[Expression, ...]  # expressions of the inputs
 
 
 @dataclass(frozen=True)
 class Template:
-    """A structure that was read.
+    """A structure that was read."""
 
-    Parameters
-    ----------
-    text : str
-        As the user wrote it.
-    inputs : int
-        Number of inputs.
-    functions : tuple of str
-        Names of the unknown functions.
-    occurrences : tuple of Occurrence
-        Where they stand; a function may stand at several places.
-    outer : Expression
-        The structure with `Variable(inputs + k)` in place of occurrence k, and free numbers in place of the unknown
-        constants.
-    """
-
-    text: str
-    inputs: int
-    functions: tuple[str, ...]
-    occurrences: tuple[Occurrence, ...]
+    text: str  # as the user wrote it
+    inputs: int  # number of inputs
+    functions: tuple[str, ...]  # names of the unknown functions
+    occurrences: tuple[Occurrence, ...]  # where they stand; a function may stand at several places
+    # the structure with `Variable(inputs + k)` in place of occurrence k, and free numbers in place of the unknown
+    # constants
     outer: Expression
 
     def with_constants(self, values: Sequence[float]) -> Template:
@@ -123,21 +102,7 @@ class Template:
 
 
 def read_template(text: str, names: Sequence[str]) -> Template:
-    """Read a structure.
-
-    Parameters
-    ----------
-    text : str
-        In Python's notation. A call of a name that is no function of formulas is an unknown function; any other name
-        that is no input is an unknown constant.
-    names : sequence of str
-        Names of the inputs.
-
-    Raises
-    ------
-    InputError
-        The text is no formula, has neither unknown functions nor constants, or a function without inputs.
-    """
+    """Read a structure."""
     if not isinstance(text, str) or not text.strip():
         raise InputError(f"structure must be a formula in Python's notation, got {text!r}")
     plain, known = text.strip(), {}

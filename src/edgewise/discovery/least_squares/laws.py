@@ -51,41 +51,29 @@ from edgewise.settings import ABOVE_ZERO
 # Relative error below which a linear fit is exact: a few hundred times the rounding of float64 with columns as nearly
 # dependent as powers of one input are.
 EXACT_FIT = 1e-10
-MOST_COLUMNS = 60  # Columns of a sum, at most, and half of those of a ratio. A choice: 0.1 s for an elimination.
-LEAST_ROWS_A_COLUMN = 4  # Rows for each column, at least. A choice that leaves residuals.
-DEGREES = (1, 2, 3, 4, 6, 8, 10)  # Total degrees of sums. A choice: higher ones are rare and nearly dependent.
-RATIO_DEGREES = (6, 6)  # Largest total degrees of a ratio's two parts. A choice.
-NOISY_RATIO_DEGREES, RATIO_STEPS = (1, 2), 3  # Total degrees under noise, and steps of the iteration. A choice.
-SMALLEST_BOTTOM = 1e-3  # Smallest denominator relative to the largest, so that no row has all the weight. A choice.
-MOST_RATIO_COLUMNS = 30  # Columns of a ratio's numerator, at most, and of its denominator. A choice.
-PAIRED_FUNCTIONS = 6  # Functions of each of two inputs whose products are columns. A choice: 36 products.
-SHORT_SUMS = 6  # Terms, at most, of inexact sums that are yielded beside the best one. A choice: readable lengths.
-# Exponents of products of powers: fractions with these denominators. A choice: textbooks print halves and thirds.
+MOST_COLUMNS = 60  # Columns of a sum, at most, and half of those of a ratio: 0.1 s for an elimination.
+LEAST_ROWS_A_COLUMN = 4  # Rows for each column, at least, so that residuals are left.
+DEGREES = (1, 2, 3, 4, 6, 8, 10)  # Total degrees of sums: higher ones are rare and nearly dependent.
+RATIO_DEGREES = (6, 6)  # Largest total degrees of a ratio's two parts.
+NOISY_RATIO_DEGREES, RATIO_STEPS = (1, 2), 3  # Total degrees under noise, and steps of the iteration.
+SMALLEST_BOTTOM = 1e-3  # Smallest denominator relative to the largest, so that no row has all the weight.
+MOST_RATIO_COLUMNS = 30  # Columns of a ratio's numerator, at most, and of its denominator.
+PAIRED_FUNCTIONS = 6  # Functions of each of two inputs whose products are columns: 36 products.
+SHORT_SUMS = 6  # Terms, at most, of inexact sums that are yielded beside the best one: readable lengths.
+# Exponents of products of powers: fractions with these denominators; textbooks print halves and thirds.
 EXPONENT_PARTS = (1, 2, 3, 4, 5, 6)
 EXACT_EXPONENT, STANDARD_ERRORS = 1e-6, 3.0  # distance of an exponent from its fraction: rounding, or 99.7 % of errors
-LARGEST_FITTED_POWER = 12.0  # A choice: larger ones stand in no law that was ever printed.
+LARGEST_FITTED_POWER = 12.0  # Larger ones stand in no law that was ever printed.
 
 
 @dataclass(frozen=True)
 class LinearFit:
-    """A sum of some columns fitted to a target.
+    """A sum of some columns fitted to a target."""
 
-    Parameters
-    ----------
-    places : ndarray of int
-        The columns.
-    coefficients : ndarray
-        Their coefficients.
-    error : float
-        Root mean square residual over the standard deviation of the target.
-    criterion : float
-        Schwarz's criterion N log(error^2) + log(N) * columns.
-    """
-
-    places: np.ndarray
-    coefficients: np.ndarray
-    error: float
-    criterion: float
+    places: np.ndarray  # the columns
+    coefficients: np.ndarray  # their coefficients
+    error: float  # root mean square residual over the standard deviation of the target
+    criterion: float  # schwarz's criterion N log(error^2) + log(N) * columns
 
 
 def least_squares_laws(problem: LawProblem, clock: Clock) -> Iterator[Expression]:

@@ -14,10 +14,10 @@ from edgewise.formulas.expression import Call, Expression, Multiply, Power
 from edgewise.settings import ABOVE_ZERO
 
 # Rows that noise has moved out of the range of a link, at most: their share, and their distance from the range in
-# standard deviations of y. A choice: generous enough for noise of 10 % of the standard deviation.
+# standard deviations of y; generous enough for noise of 10 % of the standard deviation.
 MOST_OUTSIDE, MOST_OVERSHOOT = 0.45, 0.1
-LARGEST_WEIGHT = 1e4  # Weight of a row, at most, relative to the median weight. A choice that limits single rows.
-# Size of targets, at most, whose exponential is a target. A choice: beyond, single rows have all the weight.
+LARGEST_WEIGHT = 1e4  # Weight of a row, at most, relative to the median weight, which limits single rows.
+# Size of targets, at most, whose exponential is a target: beyond, single rows have all the weight.
 LARGEST_EXPONENTIATED = 30.0
 
 ArrayFunction = Callable[[np.ndarray], np.ndarray]

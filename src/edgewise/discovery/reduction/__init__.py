@@ -6,6 +6,13 @@ which a model of fewer inputs predicts left-out rows as well (`steps`). What is 
 functions of separate inputs, or have an inner function (`separations`). Units reduce a law first (`dimensions`).
 """
 
-from edgewise.discovery.reduction.chain import reductions
+from typing import TYPE_CHECKING
+
+from edgewise.lazy import import_on_demand
+
+if TYPE_CHECKING:
+    from edgewise.discovery.reduction.chain import reductions
 
 __all__ = ["reductions"]
+
+import_on_demand(__name__)

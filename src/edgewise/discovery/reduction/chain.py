@@ -32,11 +32,11 @@ from edgewise.formulas.algebra import ONE, simplify
 from edgewise.formulas.expression import Expression, Multiply, Power, Variable, exact_number, monomial, sum_of, walk
 from edgewise.formulas.printing import as_text
 
-# Relative error above which gradients say nothing. A choice: half of the deviation of y is unexplained.
+# Relative error above which gradients say nothing: half of the deviation of y is unexplained.
 HOPELESS_ERROR = 0.5
 # Proposals of symmetries and of sums of curves that are tested at each step, each a tenth to a third of a second.
 MOST_TESTS, MOST_CURVE_TESTS = 8, 4
-GRADIENT_ROWS = 400  # Rows at which gradients are compared. A choice.
+GRADIENT_ROWS = 400  # Rows at which gradients are compared.
 
 
 def reductions(problem: LawProblem, clock: Clock) -> Iterator[NoiseEstimate | Reduction | Separation]:

@@ -29,10 +29,10 @@ from edgewise.formulas.expression import (
     walk,
 )
 
-# The share of the products that their proportion may leave. A choice, as wide as it may be: each is tested later.
+# The share of the products that their proportion may leave; each is tested later.
 LARGEST_REMAINDER = 0.25
-DOUBT_OF_A_SYMBOL = 2e-4  # What a longer curve must leave less; a choice: derivatives are as accurate as that.
-# Coefficients are rounded to multiples of 1/6, or left out if they are not as near to one. A choice.
+DOUBT_OF_A_SYMBOL = 2e-4  # What a longer curve must leave less: derivatives are as accurate as that.
+# Coefficients are rounded to multiples of 1/6, or left out if they are not as near to one.
 COEFFICIENT_PARTS, COEFFICIENT_ROUNDING, LARGEST_COEFFICIENT = (1, 2, 3), 0.08, 6.0
 
 
@@ -59,7 +59,7 @@ class Curve:
         return replaced(parse_expression(self.text), Variable(0), argument)
 
 
-# The curves: a choice of what adds up, or multiplies as 1 + x and sqrt(1 - x^2) do, in textbooks of the sciences.
+# The curves: what adds up, or multiplies as 1 + x and sqrt(1 - x^2) do, in textbooks of the sciences.
 CURVES = (
     Curve("x", np.ones_like),
     Curve("x", lambda x: 1 / x, is_log=True),
@@ -84,21 +84,11 @@ CURVES = (
 
 @dataclass(frozen=True)
 class CurveSum:
-    """A proposal that two inputs act through one combination.
+    """A proposal that two inputs act through one combination."""
 
-    Parameters
-    ----------
-    inputs : tuple of int
-        The two inputs.
-    combination : Expression
-        Their combination.
-    doubt : float
-        The share of the gradients that the proposal leaves, plus a little for each symbol.
-    """
-
-    inputs: tuple[int, int]
-    combination: Expression
-    doubt: float
+    inputs: tuple[int, int]  # the two inputs
+    combination: Expression  # their combination
+    doubt: float  # the share of the gradients that the proposal leaves, plus a little for each symbol
 
 
 def proposed_curve_sums(model: SmoothModel, x: np.ndarray, algebraic: bool) -> list[CurveSum]:

@@ -48,16 +48,9 @@ Dimension = dict[str, Fraction]
 
 
 def dimension(unit: str, name: str = "unit") -> Dimension:
-    """Exponents of the base units of a unit, without zeros; empty for a number without a unit.
-
-    A unit has products and quotients with exponents, as "kg m/s^2"; only the factor after a slash divides. Errors name
-    the unit by `name`.
-
-    Raises
-    ------
-    InputError
-        The text is not a unit.
-    """
+    """Exponents of the base units of a unit, without zeros; empty for a number without a unit."""
+    # A unit has products and quotients with exponents, as "kg m/s^2"; only the factor after a slash divides. Errors
+    # name the unit by `name`.
     if not isinstance(unit, str):
         raise InputError(f"units must be texts such as 'kg m/s^2', got {unit!r} for {name}")
     text, place = unit.strip(), 0
@@ -91,16 +84,9 @@ def _base_units(symbol: str) -> Dimension:
 
 
 def dimensional_symmetries(names: Sequence[str], units: Mapping[str, str]) -> Iterator[Symmetry]:
-    """Yield the scalings of a law that follow from units, for each choice of the inputs that they remove.
-
-    Inputs without an entry among the units have no unit; that of the target has the name "y", and nothing is yielded
-    without it. The same symmetries have different pivots, those of small whole exponents first.
-
-    Raises
-    ------
-    InputError
-        A unit cannot be read, or no product of powers of the inputs has the unit of the target.
-    """
+    """Yield the scalings of a law that follow from units, for each choice of the inputs that they remove."""
+    # Inputs without an entry among the units have no unit; that of the target has the name "y", and nothing is yielded
+    # without it. The same symmetries have different pivots, those of small whole exponents first.
     if "y" not in units:
         return
     inputs = [dimension(units.get(name, ""), name) for name in names]

@@ -27,15 +27,15 @@ from edgewise.discovery.reduction.steps import Step, is_as_accurate, is_confirme
 from edgewise.formulas.expression import Add, Expression, Multiply, Variable
 from edgewise.settings import ABOVE_ZERO
 
-# Interactions that a proposal neglects, as a share of the largest interaction. A choice, as wide as it may be.
+# Interactions that a proposal neglects, as a share of the largest interaction; each is tested later.
 LARGEST_NEGLECTED = 0.3
-# Share of the products of derivatives by which a direction may turn. A choice, with the same reason.
+# Share of the products of derivatives by which a direction may turn; each is tested later.
 LARGEST_TURN = 0.1
-PRODUCT_ROWS = 50  # Rows and columns of the table of a product, of rank one; a choice.
-INTERACTION_ROWS = 200  # Rows at which second derivatives are compared. A choice.
-SLICES = 12  # Rows of the outer inputs among which that of the inner function is chosen (a choice).
-MOST_INNER_TESTS = 3  # Inner functions that are tested, at most, each half a second (a choice).
-LEAST_INTERACTION = 1e-6  # Interactions below this share of the slopes are zero (a choice: the accuracy of a model).
+PRODUCT_ROWS = 50  # Rows and columns of the table of a product, of rank one.
+INTERACTION_ROWS = 200  # Rows at which second derivatives are compared.
+SLICES = 12  # Rows of the outer inputs among which that of the inner function is chosen.
+MOST_INNER_TESTS = 3  # Inner functions that are tested, at most, each half a second.
+LEAST_INTERACTION = 1e-6  # Interactions below this share of the slopes are zero (the accuracy of a model).
 
 Partition = tuple[tuple[int, ...], ...]
 

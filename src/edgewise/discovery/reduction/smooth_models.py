@@ -15,14 +15,14 @@ from itertools import product
 
 import numpy as np
 
-# Rows of a first comparison of variants, rows of the fit of the lengths, and rows of the model itself. Choices: the
-# cubes of the first two numbers times about 100 evaluations are half a second of one core each.
+# Rows of a first comparison of variants, rows of the fit of the lengths, and rows of the model itself: the cubes of the
+# first two numbers times about 100 evaluations are half a second of one core each.
 FIRST_ROWS, LENGTH_ROWS, MODEL_ROWS = 120, 240, 400
 # Bounds of the logarithms of lengths, in deviations of an input, and of variances of noise and groups, in those of y.
 LENGTH_BOUNDS, NOISE_BOUNDS, AMPLITUDE_BOUNDS = (-3.0, 7.0), (math.log(1e-12), 0.0), (-12.0, 12.0)
-# Starts of the fit: logarithms of length and of noise. A choice: smooth data, wavier data, and noisy data.
+# Starts of the fit: logarithms of length and of noise; smooth data, wavier data, and noisy data.
 PARAMETER_STARTS = ((1.5, math.log(1e-6)), (0.5, math.log(1e-6)), (1.0, math.log(1e-2)))
-CONSTANT = 1e-10  # Relative deviation of a target that rounding of a few operations explains (a choice).
+CONSTANT = 1e-10  # Relative deviation of a target that rounding of a few operations explains.
 JITTER = 1e-11  # Share of the kernel's diagonal that is added to it, so that rounding keeps it positive definite.
 FIRST_EVALUATIONS, LAST_EVALUATIONS = (
     50,
@@ -34,25 +34,13 @@ Groups = tuple[tuple[int, ...], ...]
 
 @dataclass(frozen=True)
 class Scales:
-    """The coordinates in which a model is smooth: logarithms where chosen, then shifted and scaled to unit deviation.
+    """The coordinates in which a model is smooth: logarithms where chosen, then standardised."""
 
-    Parameters
-    ----------
-    log_inputs : ndarray of bool, shape (inputs,)
-        The inputs that are replaced by their logarithms.
-    log_target : int
-        0 for the target itself, 1 or -1 for the logarithm of the target times this sign.
-    centre, width : ndarray of shape (inputs,)
-        Mean and standard deviation of the inputs after that.
-    target_centre, target_width : float
-        Mean and standard deviation of the target after that.
-    """
-
-    log_inputs: np.ndarray
-    log_target: int
-    centre: np.ndarray
+    log_inputs: np.ndarray  # (inputs,), the inputs that are replaced by their logarithms
+    log_target: int  # 0 for the target itself, 1 or -1 for the logarithm of the target times this sign
+    centre: np.ndarray  # (inputs,), mean and standard deviation of the inputs after that
     width: np.ndarray
-    target_centre: float
+    target_centre: float  # mean and standard deviation of the target after that
     target_width: float
 
     @classmethod
@@ -84,36 +72,17 @@ class Scales:
 
 @dataclass(frozen=True)
 class SmoothModel:
-    """A Gaussian process of rows, or a sum of several; made by `fit_smooth_model`.
+    """A Gaussian process of rows, or a sum of several; made by `fit_smooth_model`."""
 
-    Parameters
-    ----------
-    scales : Scales
-        Coordinates of the model.
-    groups : tuple of tuple of int
-        Inputs of each part of the sum.
-    parameters : ndarray
-        Logarithms of the lengths of each input of each group, of the groups' variances, and of the noise's variance.
-    rows : ndarray of shape (n, inputs)
-        Scaled inputs of the modelled rows.
-    coefficients : ndarray of shape (n,)
-        Weights of the kernels at these rows.
-    left_out : ndarray of shape (n,)
-        Target of each row less its prediction from all others, in the unit of the target.
-    chosen : ndarray of int, shape (n,)
-        The modelled rows among those that were given.
-    noise : float
-        Estimated root mean square noise in the unit of the target.
-    """
-
-    scales: Scales
-    groups: Groups
+    scales: Scales  # coordinates of the model
+    groups: Groups  # inputs of each part of the sum
+    # logarithms of the lengths of each input of each group, of the groups' variances, and of the noise's variance
     parameters: np.ndarray
-    rows: np.ndarray
-    coefficients: np.ndarray
-    left_out: np.ndarray
-    chosen: np.ndarray
-    noise: float
+    rows: np.ndarray  # (n, inputs), scaled inputs of the modelled rows
+    coefficients: np.ndarray  # (n,), weights of the kernels at these rows
+    left_out: np.ndarray  # (n,), target of each row less its prediction from all others, in the unit of the target
+    chosen: np.ndarray  # (n,), the modelled rows among those that were given
+    noise: float  # estimated root mean square noise in the unit of the target
 
     @property
     def error(self) -> float:
@@ -182,28 +151,7 @@ def fit_smooth_model(
 ) -> SmoothModel | None:
     """Fit a Gaussian process in the coordinates that predict left-out rows best.
 
-    Parameters
-    ----------
-    x : ndarray of shape (N, inputs)
-        Inputs.
-    y : ndarray of shape (N,)
-        Target.
-    weights : ndarray of shape (N,), optional
-        Inverse variances of the noise of the rows, up to a factor.
-    groups : tuple of tuple of int, optional
-        Inputs of the parts of a sum; one function of all inputs if left out.
-    log_target : bool, optional
-        Whether the logarithm of the target is modelled; whichever predicts better if left out.
-    like : SmoothModel, optional
-        A model whose use of logarithms and typical parameters are taken for a single, faster fit.
-    seed : int
-        Seed of the choice of rows.
-
-    Returns
-    -------
-    SmoothModel or None
-        None where the rows are not finite or every fit fails. Without inputs, or where y is constant to rounding, the
-        model is a constant and has no groups.
+    Shapes: x (N, inputs), y (N,), weights (N,).
     """
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         return None

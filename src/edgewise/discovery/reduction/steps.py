@@ -17,53 +17,32 @@ from edgewise.formulas.printing import as_text
 from edgewise.settings import ABOVE_ZERO
 
 # Data count as free of noise if the left-out error of their model is below this share of the deviation of y and exceeds
-# the estimated noise by this factor: then the error is that of the model, and another coordinate system may double it.
-# Choices: measurements are seldom that accurate, and noise of the size of the error would be most of it.
+# the estimated noise by this factor: then the error is that of the model, and another coordinate system may double it;
+# measurements are seldom that accurate, and noise of the size of the error would be most of it.
 CLEAN_ERROR, CLEAN_RATIO, CLEAN_GROWTH = 0.01, 2.0, 2.0
-CLEAN_FLOOR = 1e-5  # Relative error of a model that is always accurate enough (a choice: gradients to 1e-3).
-EDGE_SHARE = 0.02  # Rows of the largest errors that do not count: those at the edge of the data (a choice).
+CLEAN_FLOOR = 1e-5  # Relative error of a model that is always accurate enough (gradients to 1e-3).
+EDGE_SHARE = 0.02  # Rows of the largest errors that do not count: those at the edge of the data.
 
 
 @dataclass(frozen=True)
 class Change:
-    """New inputs, as expressions of the old ones, and the factor that multiplies the new target.
+    """New inputs, as expressions of the old ones, and the factor that multiplies the new target."""
 
-    Parameters
-    ----------
-    inputs : tuple of Expression
-        The inputs of the smaller problem.
-    factor : Expression
-        y of the larger problem is this times y of the smaller one.
-    sentence : str
-        What was recognised.
-    """
-
-    inputs: tuple[Expression, ...]
-    factor: Expression
-    sentence: str
+    inputs: tuple[Expression, ...]  # the inputs of the smaller problem
+    factor: Expression  # y of the larger problem is this times y of the smaller one
+    sentence: str  # what was recognised
 
 
 @dataclass(frozen=True)
 class Step:
-    """A problem on the way to fewer inputs, with its model.
-
-    Parameters
-    ----------
-    problem : LawProblem
-        The problem.
-    model : SmoothModel
-        Its model.
-    scale, held_scale : ndarray
-        Absolute value of all factors so far at the rows, so that errors compare in the unit of the first target.
-    changes : tuple of Change
-        All changes so far.
-    """
+    """A problem on the way to fewer inputs, with its model."""
 
     problem: LawProblem
     model: SmoothModel
+    # absolute value of all factors so far at the rows, so that errors compare in the unit of the first target
     scale: np.ndarray
     held_scale: np.ndarray
-    changes: tuple[Change, ...] = ()
+    changes: tuple[Change, ...] = ()  # all changes so far
 
     @cached_property
     def squares(self) -> np.ndarray:

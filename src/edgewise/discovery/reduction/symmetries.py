@@ -22,14 +22,14 @@ import numpy as np
 
 from edgewise.discovery.reduction.smooth_models import SmoothModel
 
-# A singular value may belong to a null space if it is below this share of the largest one. A choice, as wide as
-# it may be: every proposal is tested on data later.
+# A singular value may belong to a null space if it is below this share of the largest one; every proposal is tested on
+# data later.
 LARGEST_SHARE = 0.3
-# Entries of a null space are rounded to multiples of 1, 1/2 or 1/3, the first that is as near as this. Choices:
-# exponents of physical laws, and half of half a unit.
+# Entries of a null space are rounded to multiples of 1, 1/2 or 1/3, the first that is as near as this: exponents of
+# physical laws, and half of half a unit.
 FRACTIONS, CLOSE_ROUNDING, LOOSE_ROUNDING = (1, 2, 3), 0.06, 0.22
-LARGEST_ENTRY = 6.0  # A choice: Stefan and Boltzmann's law has 4, Lennard-Jones' potential 12 by two squares.
-LARGEST_TRANSLATION = 4.0  # A choice: sums of the absolute coefficients of a difference such as x1 - 2 x2.
+LARGEST_ENTRY = 6.0  # Stefan and Boltzmann's law has 4, Lennard-Jones' potential 12 by two squares.
+LARGEST_TRANSLATION = 4.0  # Sums of the absolute coefficients of a difference such as x1 - 2 x2.
 
 
 @dataclass(frozen=True)

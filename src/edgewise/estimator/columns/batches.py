@@ -30,12 +30,13 @@ from edgewise.tables.batches.survey import Sampler
 
 Sums = tuple[np.ndarray, ...]
 
-# Most of a time limit that the first pass counts for, however long it takes: a choice, so that as much is left for the
-# search and for the sums.
+# Most of a time limit that the first pass counts for, however long it takes, so that as much is left for the search and
+# for the sums.
 FIRST_PASS_SHARE = 0.5
 # A function whose sums are in a journal is known again by those of so many rows of the sample, to this share of the
-# largest. Choices: the same search on another machine or number of threads differs by rounding.
-KNOWN_BY, SAME_SUMS = 256, 1e-6
+# largest: the same search on another machine or number of threads differs by rounding.
+KNOWN_BY = 256
+SAME_SUMS = 1e-6
 
 
 @dataclass(frozen=True)
@@ -87,48 +88,36 @@ class SumPass:
     began: float | None = None
 
     def __call__(self, batches: Iterable[Batch]) -> Sums | None:
-        gone = 0.0 if self.began is None else time.time() - self.began
-        sums, end = None, time.monotonic() + self.seconds - gone
+        if self.began is None:
+            gone = 0.0
+        else:
+            gone = time.time() - self.began
+        sums = None
+        end = time.monotonic() + self.seconds - gone
         for batch in batches:
             if time.monotonic() >= end:
                 raise OutOfTime
             found = self.of_batch(batch)
-            sums = found if sums is None else tuple(a + b for a, b in zip(sums, found, strict=True))
+            if sums is None:
+                sums = found
+            else:
+                sums = tuple(a + b for a, b in zip(sums, found, strict=True))
         return sums
 
 
 @dataclass(frozen=True)
 class NetworkRows:
-    """A function of a batch: its rows become scaled inputs and targets, of which another function gives sums.
+    """A function of a batch: its rows become scaled inputs and targets, of which another function gives sums."""
 
-    Parameters
-    ----------
-    function : callable
-        Function of inputs, targets and weights, see `RowSum`.
-    encoder : InputEncoder
-    inputs, target : AffineScaling
-        Scalings of both; None for the target of classes.
-    farthest : float
-        Scaled inputs are clipped here.
-    loss : str
-        For the check of the targets.
-    classes : ndarray, optional
-        Labels of the classes in order.
-    factor : float
-        Weights are multiplied by it.
-    part : RowPart, optional
-        The rows; all by default.
-    """
-
-    function: Callable[..., Sums]
+    function: Callable[..., Sums]  # function of inputs, targets and weights, see `RowSum`
     encoder: InputEncoder
-    inputs: AffineScaling
+    inputs: AffineScaling  # scalings of both; None for the target of classes
     target: AffineScaling | None
-    farthest: float
-    loss: str
-    classes: np.ndarray | None
-    factor: float
-    part: RowPart | None = None
+    farthest: float  # scaled inputs are clipped here
+    loss: str  # for the check of the targets
+    classes: np.ndarray | None  # labels of the classes in order
+    factor: float  # weights are multiplied by it
+    part: RowPart | None = None  # the rows; all by default
 
     def __call__(self, batch: Batch) -> Sums:
         """Return the sums of a batch. Raises InputError, which names it."""
@@ -143,17 +132,26 @@ class NetworkRows:
             y = np.searchsorted(self.classes, batch.y)
         with np.errstate(over="ignore"):  # values that overflow are clipped
             x = np.clip(self.inputs.transform(x), -self.farthest, self.farthest)
-        weight = np.ones(len(batch)) if batch.weight is None else batch.weight * self.factor
+        if batch.weight is None:
+            weight = np.ones(len(batch))
+        else:
+            weight = batch.weight * self.factor
         if self.part is not None:
             place = row_keys(batch.units, self.part.seed) / 2.0**64 * self.part.parts
             chosen = np.floor(place) != self.part.number
-            x, y, weight = x[chosen], y[chosen], weight[chosen]
+            x = x[chosen]
+            y = y[chosen]
+            weight = weight[chosen]
         return self.function(x, y, weight)
 
 
 def batches_of(X: Any) -> Batches | None:
     """Return X as a table in batches if it is one, or a DataLoader; else None."""
-    return X if isinstance(X, Batches) else Batches(X) if isinstance(X, DataLoader) else None
+    if isinstance(X, Batches):
+        return X
+    if isinstance(X, DataLoader):
+        return Batches(X)
+    return None
 
 
 def team_of(batches: Batches) -> Team:
@@ -250,16 +248,21 @@ def all_rows(
     `rows` turns a function of scaled rows into one of a batch, with weights multiplied by `factor`; the seed divides
     the rows for means of models.
     """
-    survey, journal = table.survey, table.journal
+    survey = table.survey
+    journal = table.journal
     if survey.is_whole:
         return None
     few = survey.sample.take(np.arange(min(len(survey.sample), KNOWN_BY)))
 
     def total(function: Callable[..., Sums], seconds: float, part: RowPart | None) -> Sums:
         of_batch = replace(rows(function), part=part)
-        of_few = [] if journal is None else _summary(of_batch(few))
+        if journal is None:
+            of_few = []
+        else:
+            of_few = _summary(of_batch(few))
         while journal is not None and (known := journal.recall("sums")) is not None:
-            arrays, there = tuple(known.arrays[name] for name in sorted(known.arrays, key=int)), known.facts["of few"]
+            arrays = tuple(known.arrays[name] for name in sorted(known.arrays, key=int))
+            there = known.facts["of few"]
             if (
                 len(there) == len(of_few)
                 and np.abs(np.subtract(there, of_few)).max() <= SAME_SUMS * np.abs(of_few).max()

@@ -16,7 +16,7 @@ from edgewise.tables.input_encoder import nearest_names
 
 KNOWLEDGE = ("monotone", "shape", "linear", "interactions", "bounds")  # parameters of the estimators
 INEQUALITIES = ("monotone", "shape", "bounds")  # those that say something about the values of one prediction
-SHOWN_LEVELS = 3  # of a category in a message; a choice
+SHOWN_LEVELS = 3  # of a category in a message
 
 Bounds = tuple[float | None, float | None]
 

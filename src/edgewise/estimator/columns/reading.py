@@ -32,7 +32,7 @@ from edgewise.tables.frames import array_table
 BACKGROUND_ROWS = 2 * PATHS
 MARGINAL_BATCH = 1 << 16  # rows that are evaluated at once where predictions are averaged over the background
 NO_Y = "no_validation"  # scikit-learn's word for a y that it does not check
-NAMED_COLUMNS = 3  # columns that a warning names; a choice
+NAMED_COLUMNS = 3  # columns that a warning names
 
 ArrayFunction = Callable[[np.ndarray], np.ndarray]
 Rows = ArrayLike | Table  # frames of pandas, polars and pyarrow are array-like
@@ -45,30 +45,19 @@ def _rows_that(count: int, rows: int, one: str, several: str) -> str:
 
 @dataclass(frozen=True, eq=False)
 class RowCheck:
-    """Rows with missing values, unseen levels, or values outside the training range; the result of `check_rows`.
+    """Rows with missing values, unseen levels, or values outside the training range; the result of `check_rows`."""
 
-    Attributes
-    ----------
-    names : tuple of str
-        The columns of the table that the model uses.
-    outside : ndarray of bool, shape (N, columns)
-        Numbers beyond the training range by more than a quarter of it, and levels that did not occur in training.
-    missing : ndarray of bool, shape (N, columns)
-        Missing values.
-    averaged : ndarray of bool, shape (N, columns)
-        Values that no training row is like, so that predictions average over the training values of the column.
-    mostly_missing : ndarray of bool, shape (N,)
-        Rows that lack more than half of their values, and more than ten of the training rows did.
-    ranges : tuple of str
-        The training range of each column in words; "" for a category.
-    """
-
-    names: tuple[str, ...]
+    names: tuple[str, ...]  # the columns of the table that the model uses
+    # (N, columns), numbers beyond the training range by more than a quarter of it, and levels that did not occur in
+    # training
     outside: np.ndarray
-    missing: np.ndarray
+    missing: np.ndarray  # (N, columns), missing values
+    # (N, columns), values that no training row is like, so that predictions average over the training values of the
+    # column
     averaged: np.ndarray
+    # (N,), rows that lack more than half of their values, and more than ten of the training rows did
     mostly_missing: np.ndarray
-    ranges: tuple[str, ...]
+    ranges: tuple[str, ...]  # the training range of each column in words; "" for a category
 
     @property
     def flagged(self) -> np.ndarray:
@@ -138,8 +127,8 @@ class RowReader(BaseEstimator):
 
     encoder_: InputEncoder
     background_: np.ndarray
-    training_rows_: int | None  # rows with positive weight; None in files of earlier versions
-    level_counts_: tuple[tuple[int, ...], ...]  # () in files of earlier versions
+    training_rows_: int  # rows with positive weight
+    level_counts_: tuple[tuple[int, ...], ...]
     input_scaling_: AffineScaling
     feature_names_in_: np.ndarray
     target_names_: tuple[str, ...]
@@ -265,34 +254,13 @@ class RowReader(BaseEstimator):
         return self.encoder_.inputs_of(self._codes(X))
 
     def check_rows(self, X: Rows) -> RowCheck:
-        """Report for each row what is missing and what lies outside the training data.
-
-        Parameters
-        ----------
-        X : array-like or frame of shape (N, d)
-
-        Returns
-        -------
-        RowCheck
-            Flags for each cell, and sentences with counts; `check.flagged` marks the rows.
-
-        Examples
-        --------
-        >>> from edgewise import KANRegressor
-        >>> X = np.linspace(0, 1, 40)[:, None]
-        >>> model = KANRegressor(hidden=(), grid_size=3, regularization=1e-3).fit(X, X[:, 0])
-        >>> check = model.check_rows([[0.5], [7.0]])
-        >>> check.flagged.tolist(), check.to_dict(1)
-        ([False, True], {'x': 'outside'})
-        """
+        """Report for each row what is missing and what lies outside the training data. Shapes: X (N, d)."""
         return self._check_codes(self._codes(X))
 
     def _check_codes(self, codes: np.ndarray) -> RowCheck:
         encoder = self.encoder_
         ranges = [
-            ""
-            if isinstance(one, CategoryInput) or one.low is None or one.high is None
-            else f"{one.text(one.low)} to {one.text(one.high)}"
+            "" if isinstance(one, CategoryInput) else f"{one.text(one.low)} to {one.text(one.high)}"
             for one in encoder.inputs
         ]
         return RowCheck(

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from edgewise.estimator.columns.constraints import KNOWLEDGE, checked_bounds
-from edgewise.estimator.columns.reading import BACKGROUND_ROWS, RowReader
-from edgewise.tables import AffineScaling, InputEncoder, TableEncoder
-from edgewise.tables.columns import CategoryInput, NumberInput
+from edgewise.estimator.columns.reading import RowReader
+from edgewise.tables import InputEncoder
 
 
 def column_fields(estimator: RowReader) -> dict[str, Any]:
@@ -28,66 +27,33 @@ def column_fields(estimator: RowReader) -> dict[str, Any]:
     }
 
 
-def read_columns(estimator: RowReader, fields: Mapping[str, Any], extra: Mapping[str, Any], inputs: int) -> None:
+def read_columns(estimator: RowReader, fields: Mapping[str, Any], inputs: int) -> None:
     """Set what an estimator with `input_scaling_` and `inputs` inputs of its network knows of the columns of a table.
 
-    Files of earlier versions know less. Fields that do not fit raise ValueError, TypeError, KeyError or
-    CheckpointError.
+    Fields that do not fit raise ValueError, TypeError, KeyError or CheckpointError.
     """
-    names: list[str] | None = None
-    if fields["feature_names"] is not None:
-        names = [_text(n) for n in list(fields["feature_names"])]
-    if "encoder" in fields:
-        encoder = InputEncoder.from_json(fields["encoder"])
-        estimator.n_features_in_ = int(fields["columns"])
-        estimator.target_names_ = tuple(map(_text, fields["target_names"]))
-    else:
-        if isinstance(extra.get("table"), Mapping):  # `edgewise fit` stored its rules beside the estimator
-            target = TableEncoder.from_json(extra["table"])
-            encoder = InputEncoder(target.inputs, names=target.columns)
-            names, estimator.target_names_ = list(target.columns), (target.target.name,)
-        else:
-            shown = names if names is not None else [f"x{i + 1}" for i in range(inputs)] if inputs > 1 else ["x"]
-            columns = zip(shown, estimator.input_scaling_.shift.tolist(), strict=True)
-            encoder = InputEncoder(tuple(NumberInput(n, v, False) for n, v in columns), names=tuple(shown))
-            estimator.target_names_ = ()
-        estimator.n_features_in_ = len(encoder.names)
+    encoder = InputEncoder.from_json(fields["encoder"])
+    estimator.n_features_in_ = int(fields["columns"])
+    estimator.target_names_ = tuple(map(_text, fields["target_names"]))
     check_stored(len(encoder.names) == estimator.n_features_in_, "another number of columns")
     check_stored(len(encoder.feature_names) == inputs, "an encoder of another width")
     estimator.encoder_ = encoder
-    if names is not None:
+    if fields["feature_names"] is not None:
+        names = [_text(name) for name in fields["feature_names"]]
         check_stored(len(names) == len(encoder.names), "another number of feature names")
         estimator.feature_names_in_ = np.array(names, dtype=object)
-    if "background" in fields:
-        several = [[np.nan if v is None else v for v in list(row)] for row in fields["background"]]
-        background = np.array(several, dtype=np.float64)
-    else:
-        background = _spread_rows(encoder, estimator.input_scaling_)
+    several = [[np.nan if v is None else v for v in list(row)] for row in fields["background"]]
+    background = np.array(several, dtype=np.float64)
     check_stored(background.ndim == 2 and background.shape[1] == len(encoder.inputs), "a background of another width")
     check_stored(len(background) > 0 and not np.isinf(background).any(), "a background without finite rows")
     # Levels are positions in the encoder, and what is unknown is averaged over known values only.
     check_stored(not encoder.unknown(background).any(), "unknown levels in the background")
     estimator.background_ = background
-    rows = fields.get("training_rows")
-    estimator.training_rows_ = None if rows is None else int(rows)
-    counts = tuple(tuple(map(int, column)) for column in fields.get("level_counts", ()) if "background" in fields)
+    estimator.training_rows_ = int(fields["training_rows"])
+    counts = tuple(tuple(map(int, column)) for column in fields["level_counts"])
     expected = [len(one.level_names) + 1 if one.level_names else 0 for one in encoder.inputs]
-    check_stored(not counts or [len(column) for column in counts] == expected, "another number of counts of levels")
+    check_stored([len(column) for column in counts] == expected, "another number of counts of levels")
     estimator.level_counts_ = counts
-
-
-def _spread_rows(encoder: InputEncoder, scaling: AffineScaling) -> np.ndarray:
-    """Return rows for a model without a background: numbers evenly spread over typical ranges, levels in turn."""
-    rng, rows = np.random.default_rng(0), np.arange(BACKGROUND_ROWS)
-    columns = []
-    for one, group in zip(encoder.inputs, encoder.groups, strict=True):
-        if isinstance(one, CategoryInput):
-            values = (rows % len(one.level_names)).astype(np.float64)
-        else:  # typical rows are scaled to [-1, 1]
-            values = scaling.shift[group[0]] + scaling.scale[group[0]] * (2 * rows / (BACKGROUND_ROWS - 1) - 1)
-            values = values if one.value else np.full(len(rows), one.median)
-        columns.append(rng.permutation(values))
-    return np.stack(columns, axis=1)
 
 
 def knowledge_fields(estimator: object) -> dict[str, Any]:
@@ -103,8 +69,8 @@ def knowledge_fields(estimator: object) -> dict[str, Any]:
 
 
 def read_knowledge(estimator: object, fields: Mapping[str, Any]) -> None:
-    """Set the parameters of an estimator that state knowledge; files of earlier versions have none."""
-    stored = fields.get("knowledge", {})
+    """Set the parameters of an estimator that state knowledge."""
+    stored = fields["knowledge"]
     check_stored(isinstance(stored, Mapping) and set(stored) <= set(KNOWLEDGE), "unknown knowledge about columns")
     for name, values in stored.items():
         items = list(values)

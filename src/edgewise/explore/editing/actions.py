@@ -30,7 +30,7 @@ from edgewise.train.problems.base import Problem
 CONSTANTS = ("a", "b", "c", "d")  # of an edge c f(a u + b) + d
 TRAINED = ("functions", "all")  # what a refit trains: the constants of the elementary functions, or everything
 # Share of the training rows that chooses the step at which the training of everything ends, and the fewest rows of
-# which a part is taken. Choices: a fifth as in cross-validation, and fewer rows than 20 choose by chance.
+# which a part is taken: a fifth as in cross-validation, and fewer rows than 20 choose by chance.
 STOPPING_SHARE, FEWEST_TO_STOP = 0.2, 20
 
 

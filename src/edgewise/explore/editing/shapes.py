@@ -16,10 +16,10 @@ from edgewise.errors import InputError
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.ops.splines.bspline import basis
 
-# Points in each knot interval at which a curve is compared with its new shape; a choice: twice the degree at most.
+# Points in each knot interval at which a curve is compared with its new shape: twice the degree at most.
 POINTS_PER_INTERVAL = 10
-# Weight of the points spread evenly over the domain beside the rows, which together have the weight 1. A choice: small,
-# and yet enough that coefficients between the rows stay determined.
+# Weight of the points spread evenly over the domain beside the rows, which together have the weight 1: small, and yet
+# enough that coefficients between the rows stay determined.
 SPREAD_WEIGHT = 1e-3
 CURVE_SHAPES = ("increasing", "decreasing", "convex", "concave")
 

@@ -26,20 +26,12 @@ from edgewise.interpret.symbolic.steering import checked_edge, layer_inputs
 from edgewise.interpret.transform.edges import edge_layers
 from edgewise.nn.elementary import ELEMENTARY
 
-SUGGESTED = 5  # functions that are tried in the place of an edge; a choice, as in `suggest_functions`
+SUGGESTED = 5  # functions that are tried in the place of an edge, as in `suggest_functions`
 MODEL_NAME, SCRIPT_NAME, EDITS_NAME = "edited.safetensors", "repeat.py", "edits.json"
 
 
 class Requests:
-    """Answers of a session to the requests of pages.
-
-    Parameters
-    ----------
-    session : Session
-        The model that is edited.
-    folder : str, optional
-        Where the edits, the model and the script are written; without it nothing is, and `save` returns the script.
-    """
+    """Answers of a session to the requests of pages."""
 
     def __init__(self, session: Session, folder: str | None = None) -> None:
         self.session, self.folder = session, folder

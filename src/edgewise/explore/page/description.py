@@ -24,8 +24,8 @@ from edgewise.nn.model import KAN, spline_part
 from edgewise.tables.columns import CategoryInput
 from edgewise.train.problems.classification import Classification
 
-ROWS_ON_THE_PAGE = 1000  # rows of the page, evenly picked; a choice: more points overlap, and all count in the scores
-LONGEST_FORMULA = 4000  # characters of the formula of a whole network that are shown; a choice
+ROWS_ON_THE_PAGE = 1000  # rows of the page, evenly picked: more points overlap, and all count in the scores
+LONGEST_FORMULA = 4000  # characters of the formula of a whole network that are shown
 
 
 def network_fields(network: KAN) -> list[dict[str, Any]]:

@@ -15,10 +15,10 @@ from edgewise.interpret.symbolic.steering import layer_inputs
 from edgewise.interpret.transform.edges import edge_layers
 from edgewise.nn.model import spline_part
 
-BAND_POINTS = 41  # at which the band of a curve is drawn; a choice: two for each of 20 knot intervals
-ALONG_POINTS = 61  # at which a formula is drawn along an input; a choice
-BEYOND = 0.5  # of the range of an input by which formulas are followed beyond it on either side; a choice
-MOST_BANDS = 300  # edges of networks whose bands are computed; a choice: 1 ms each
+BAND_POINTS = 41  # at which the band of a curve is drawn: two for each of 20 knot intervals
+ALONG_POINTS = 61  # at which a formula is drawn along an input
+BEYOND = 0.5  # of the range of an input by which formulas are followed beyond it on either side
+MOST_BANDS = 300  # edges of networks whose bands are computed: 1 ms each
 
 
 def band_fields(subject: Subject) -> dict[str, Any] | None:

@@ -13,7 +13,7 @@ from edgewise.explore.subject import Subject
 from edgewise.nn.model import KAN
 from edgewise.train.problems.classification import Classification
 
-WORST_ROWS = 12  # rows with the largest losses that are listed; a choice
+WORST_ROWS = 12  # rows with the largest losses that are listed
 LEVEL = 0.9  # share of new rows within an interval, the default of `KANRegressor.predict_interval`
 
 

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 HOST = "127.0.0.1"  # no other machine can connect
-WAKING = 0.5  # seconds after which a waiting thread hears of Ctrl-C on every system; a choice
-SECONDS_TO_END = 2  # that a request has to end after Ctrl-C; a choice
-LARGEST_BODY = 1 << 20  # bytes of a request; a choice: an edit has some hundred
+WAKING = 0.5  # seconds after which a waiting thread hears of Ctrl-C on every system
+SECONDS_TO_END = 2  # that a request has to end after Ctrl-C
+LARGEST_BODY = 1 << 20  # bytes of a request: an edit has some hundred
 # The page runs its own script and style alone, and talks to its own server alone.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; font-src data:; img-src data: blob:; "
@@ -115,22 +115,7 @@ def application(requests: Answers, token: str, port: int) -> Starlette:
 
 
 class Server:
-    """A server that is ready to run, with the address of its page.
-
-    Parameters
-    ----------
-    requests : Answers
-        The answers.
-    port : int
-        The port; 0 for a free one.
-
-    Raises
-    ------
-    InputError
-        The port is taken.
-    MissingExtraError
-        The extra `explore` is not installed.
-    """
+    """A server that is ready to run, with the address of its page."""
 
     def __init__(self, requests: Answers, port: int = 0) -> None:
         try:

@@ -15,22 +15,14 @@ from edgewise.explore.page.evidence import short_numbers
 from edgewise.pde.domains.domain import TIME, covers
 from edgewise.pde.solver.solution import Solution
 
-CURVE_POINTS, MAP_POINTS = 241, 61  # along a coordinate of a curve, of a map; choices: a pixel or two apart, and ten
-MOST_STORED = 200_000  # numbers of a page in one file; a choice: about two megabytes
-FEWEST_STORED = 9  # points along each coordinate of such a page; a choice: fewer show no shape
-STORED_STEPS = 12  # divides the intervals along them; a choice: maps show each second, third, fourth or sixth point
+CURVE_POINTS, MAP_POINTS = 241, 61  # along a coordinate of a curve, of a map: a pixel or two apart, and ten
+MOST_STORED = 200_000  # numbers of a page in one file: about two megabytes
+FEWEST_STORED = 9  # points along each coordinate of such a page: fewer show no shape
+STORED_STEPS = 12  # divides the intervals along them: maps show each second, third, fourth or sixth point
 
 
 class SolutionRequests:
-    """Answers about a solution.
-
-    Parameters
-    ----------
-    solution : Solution
-        The solution.
-    facts : mapping
-        Facts of `edgewise solve`: statement and command are shown.
-    """
+    """Answers about a solution."""
 
     def __init__(self, solution: Solution, facts: Mapping[str, Any]) -> None:
         self.solution, self.facts = solution, facts
@@ -88,13 +80,7 @@ class SolutionRequests:
         return {"slice": {"axes": axes, "counts": list(counts), "values": [short_numbers(one) for one in flat]}}
 
     def stored(self) -> dict[str, Any]:
-        """Return all fields on a grid over the whole domain, for a page without a server.
-
-        Raises
-        ------
-        InputError
-            The domain has too many coordinates.
-        """
+        """Return all fields on a grid over the whole domain, for a page without a server."""
         names = self.solution.problem.domain.coordinates
         most = MOST_STORED / len(self.solution.problem.fields)
         count = min(CURVE_POINTS, int(most ** (1 / len(names)) + 1e-9))

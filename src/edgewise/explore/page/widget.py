@@ -11,7 +11,7 @@ from edgewise.explore.page.server import bundled
 from edgewise.explore.session import Session
 
 IN_BACKGROUND = ("preview", "suggest")  # requests that may train
-PIXELS_HIGH = 760  # pixels of the page in a notebook; a choice: the network and the curve without scrolling
+PIXELS_HIGH = 760  # pixels of the page in a notebook: the network and the curve without scrolling
 RENDER = f"""
 export default {{ render({{ model, el }}) {{
   const host = document.createElement("div");

@@ -6,17 +6,22 @@ predictions of any model. `edge_magnitudes` (the L1 norm of every edge, from the
 constants.
 """
 
-from edgewise.interpret.attribution.effects import Effect, mean_contributions, partial_dependence, shapley_shares
-from edgewise.interpret.attribution.explanations import (
-    GlobalExplanation,
-    LocalExplanation,
-    explain_global,
-    explain_local,
-)
-from edgewise.interpret.attribution.pairs import pair_dependence
-from edgewise.interpret.attribution.removal import RemovalCosts, removal_costs
-from edgewise.interpret.attribution.scores import edge_scores, input_scores, node_scores
-from edgewise.train.penalties import edge_magnitudes
+from typing import TYPE_CHECKING
+
+from edgewise.lazy import import_on_demand
+
+if TYPE_CHECKING:
+    from edgewise.interpret.attribution.effects import Effect, mean_contributions, partial_dependence, shapley_shares
+    from edgewise.interpret.attribution.explanations import (
+        GlobalExplanation,
+        LocalExplanation,
+        explain_global,
+        explain_local,
+    )
+    from edgewise.interpret.attribution.pairs import pair_dependence
+    from edgewise.interpret.attribution.removal import RemovalCosts, removal_costs
+    from edgewise.interpret.attribution.scores import edge_scores, input_scores, node_scores
+    from edgewise.train.penalties import edge_magnitudes
 
 __all__ = [
     "Effect",
@@ -35,3 +40,5 @@ __all__ = [
     "removal_costs",
     "shapley_shares",
 ]
+
+import_on_demand(__name__)

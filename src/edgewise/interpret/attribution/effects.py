@@ -8,17 +8,16 @@ from typing import Protocol
 import numpy as np
 from torch import Tensor
 
-from edgewise.deprecations import renamed_argument
 from edgewise.errors import InputError
 from edgewise.interpret.black_box import BlackBox, array_function
 from edgewise.settings import ATTRIBUTION_BATCH_ROWS
 
-# Paths from rows of the background to an explained row, each followed forwards and backwards (a choice: the standard
-# error of a sampled share falls with the root of this number, the time grows with it).
+# Paths from rows of the background to an explained row, each followed forwards and backwards (the standard error of a
+# sampled share falls with the root of this number, the time grows with it).
 PATHS = 32
-SHARE_ROWS = 200  # rows whose shares are averaged (a choice)
-FLAT = 0.05  # turns of a curve below this share of its range are not mentioned (a choice)
-FEW_LEVELS = 12  # a column with at most so many different values is discrete (a choice)
+SHARE_ROWS = 200  # rows whose shares are averaged
+FLAT = 0.05  # turns of a curve below this share of its range are not mentioned
+FEW_LEVELS = 12  # a column with at most so many different values is discrete
 
 
 class InputKind(Protocol):
@@ -104,7 +103,6 @@ class Effect:
         return ", then ".join(words[turn] for turn in turns) if len(turns) <= 3 else "varies"
 
 
-@renamed_argument("predict", "model")
 def partial_dependence(
     model: BlackBox,
     X: np.ndarray | Tensor,

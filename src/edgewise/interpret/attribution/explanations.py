@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edgewise.deprecations import renamed_argument
 from edgewise.errors import InputError
 from edgewise.interpret.attribution.effects import (
     SHARE_ROWS,
@@ -33,12 +32,12 @@ from edgewise.presentation import (
 )
 from edgewise.settings import ABOVE_ZERO
 
-MOST_EFFECTS = 30  # strongest inputs whose partial dependence a global explanation computes (a choice)
-MOST_INTERACTING = 12  # strongest inputs whose interactions a global explanation computes (a choice: 66 pairs)
-MENTIONED_SHARE = 0.01  # inputs that move the prediction by a smaller share of the total have no sentence (a choice)
-NOTABLE_SHARE = 0.05  # interactions below this share of the variation are not mentioned (a choice)
-SAME = 1e-9  # relative difference up to which predictions are called the same (a choice: rounding of long sums)
-SHOWN_ROWS, SHOWN_INPUTS = 3, 20  # rows and inputs in printed tables (choices)
+MOST_EFFECTS = 30  # strongest inputs whose partial dependence a global explanation computes
+MOST_INTERACTING = 12  # strongest inputs whose interactions a global explanation computes (66 pairs)
+MENTIONED_SHARE = 0.01  # inputs that move the prediction by a smaller share of the total have no sentence
+NOTABLE_SHARE = 0.05  # interactions below this share of the variation are not mentioned
+SAME = 1e-9  # relative difference up to which predictions are called the same (rounding of long sums)
+SHOWN_ROWS, SHOWN_INPUTS = 3, 20  # rows and inputs in printed tables
 
 
 @dataclass(frozen=True)
@@ -236,7 +235,6 @@ class GlobalExplanation:
         )
 
 
-@renamed_argument("predict", "model")
 def explain_local(
     model: BlackBox,
     X: np.ndarray | Tensor,
@@ -298,7 +296,6 @@ def explain_local(
     return LocalExplanation(names, outputs, base, shares, array_function(model)(X), X, tuple(kinds))
 
 
-@renamed_argument("predict", "model")
 def explain_global(
     model: BlackBox,
     X: np.ndarray | Tensor,
@@ -374,55 +371,29 @@ def explain_global(
 
 
 def most_varying(prediction: np.ndarray) -> int:
-    """Return the number of the output that varies most; of equal ones, such as two probabilities, the last.
-
-    Examples
-    --------
-    >>> p = np.array([0.2, 0.3, 0.9])
-    >>> most_varying(np.column_stack([1 - p, p])), most_varying(np.column_stack([3 * p, p]))
-    (1, 0)
-    """
+    """Return the number of the output that varies most; of equal ones, such as two probabilities, the last."""
     spread = prediction.std(0)
-    near = spread >= spread.max() * (1 - 1e-9)  # a choice: rounding must not decide which of two classes is described
+    near = spread >= spread.max() * (1 - 1e-9)  # rounding must not decide which of two classes is described
     return int(np.flatnonzero(near)[-1]) if near.any() else 0
 
 
 def described_output(prediction: np.ndarray) -> int:
-    """Return the number of the output by which a row (outputs,) is described: the second of two classes or the largest.
-
-    Outputs whose sum is 1 are the probabilities of classes. Those of two classes say the same, and their contributions
-    differ in sign only, so that sentences about several rows agree only if they are about one class: the second, as in
-    a summary.
-
-    Examples
-    --------
-    >>> described_output(np.array([0.8, 0.2])), described_output(np.array([0.7, 0.2, 0.1]))
-    (1, 0)
-    """
+    """Return the number of the output that describes a row (outputs,): the second of two classes, or the largest."""
+    # Outputs whose sum is 1 are the probabilities of classes. Those of two classes say the same, and their
+    # contributions differ in sign only, so that sentences about several rows agree only if they are about one class:
+    # the second, as in a summary.
     if are_two_classes(prediction):
         return 1
     return int(prediction.argmax())
 
 
 def are_two_classes(prediction: np.ndarray) -> bool:
-    """Return whether predictions (..., outputs) are the probabilities of two classes.
-
-    Examples
-    --------
-    >>> are_two_classes(np.array([[0.8, 0.2], [0.1, 0.9]])), are_two_classes(np.array([[3.0, 0.2]]))
-    (True, False)
-    """
+    """Return whether predictions (..., outputs) are the probabilities of two classes."""
     return prediction.shape[-1] == 2 and are_probabilities(prediction)
 
 
 def are_probabilities(prediction: np.ndarray) -> bool:
-    """Return whether predictions (..., outputs) of several outputs are the probabilities of classes.
-
-    Examples
-    --------
-    >>> are_probabilities(np.array([[0.7, 0.2, 0.1]])), are_probabilities(np.array([[1.0]]))
-    (True, False)
-    """
+    """Return whether predictions (..., outputs) of several outputs are the probabilities of classes."""
     if prediction.shape[-1] < 2:
         return False
     return bool(np.allclose(prediction.sum(-1), 1.0) and prediction.min(initial=0.0) >= 0)
@@ -437,17 +408,8 @@ def _checked_names(names: Sequence[str] | None, count: int, letter: str, argumen
 
 
 def constant_sentence(prediction: np.ndarray, outputs: Sequence[str]) -> str:
-    """Return a sentence about predictions (n, outputs) that are the same in all rows, "" where they are not.
-
-    Several outputs whose sum is 1 in every row are the probabilities of classes.
-
-    Examples
-    --------
-    >>> constant_sentence(np.array([[0.359, 0.641], [0.359, 0.641]]), ["Bonn", "Ulm"])
-    'No input helps: the model always answers Ulm (64.1 % of the rows).'
-    >>> constant_sentence(np.array([[1.0], [2.0]]), ["price"])
-    ''
-    """
+    """Return a sentence about predictions (n, outputs) that are the same in all rows, "" where they are not."""
+    # Several outputs whose sum is 1 in every row are the probabilities of classes.
     if not len(prediction) or (np.ptp(prediction, axis=0) > SAME * np.abs(prediction).max(axis=0)).any():
         return ""
     values, texts = prediction[0], column_texts(prediction[0], 4)

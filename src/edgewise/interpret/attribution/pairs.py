@@ -13,49 +13,27 @@ from edgewise.errors import InputError
 from edgewise.interpret.attribution.effects import InputKind, checked_table, evenly_picked, input_points
 from edgewise.interpret.black_box import BlackBox, array_function
 
-GRID_POINTS = 41  # values of a number along a side of the grid (a choice: printed cells are below a millimetre)
-PAIR_ROWS = 100  # that are averaged (a choice: the standard error of an average is a tenth of the spread of rows)
-# Of the spread of the averages, and units in the last place of their size: joint effects below are rounding (choices).
+GRID_POINTS = 41  # values of a number along a side of the grid (printed cells are below a millimetre)
+PAIR_ROWS = 100  # that are averaged (the standard error of an average is a tenth of the spread of rows)
+# Of the spread of the averages, and units in the last place of their size: joint effects below are rounding.
 ROUNDING, FEW_UNITS = 1e-9, 64
 
 
 @dataclass(frozen=True)
 class PairEffect:
-    """Partial dependence of the prediction on two inputs, from `pair_dependence`.
+    """Partial dependence of the prediction on two inputs, from `pair_dependence`."""
 
-    Attributes
-    ----------
-    inputs : (int, int)
-        Columns of the inputs.
-    points : (ndarray, ndarray)
-        (p,) and (q,), values of each input.
-    discrete : (bool, bool)
-        For each input whether its points are all the values that it takes.
-    mean : ndarray
-        (p, q, outputs), the prediction averaged over the data with both inputs at their points.
-    interaction : ndarray
-        (p, q, outputs), `mean` without the partial dependence on each of the two inputs: zero where they act one by
-        one. It has mean zero along each input, over its distribution in the data.
-    share : ndarray
-        (outputs,), share of the variance of `mean` that is `interaction`, both inputs having their distributions in
-        the data independently of each other: the square of Friedman's and Popescu's H.
-    levels : (tuple of str, tuple of str)
-        Names of the points of a category; () for a number.
-
-    Examples
-    --------
-    >>> X = np.random.default_rng(0).uniform(-1, 1, (200, 2))
-    >>> effect = pair_dependence(lambda X: X[:, 0] * X[:, 1], X, (0, 1))
-    >>> effect.mean.shape, bool(effect.share[0] > 0.95)
-    ((41, 41, 1), True)
-    """
-
-    inputs: tuple[int, int]
-    points: tuple[np.ndarray, np.ndarray]
-    discrete: tuple[bool, bool]
-    mean: np.ndarray
+    inputs: tuple[int, int]  # columns of the inputs
+    points: tuple[np.ndarray, np.ndarray]  # (ndarray, ndarray), (p,) and (q,), values of each input
+    discrete: tuple[bool, bool]  # (bool, bool), for each input whether its points are all the values that it takes
+    mean: np.ndarray  # (p, q, outputs), the prediction averaged over the data with both inputs at their points
+    # (p, q, outputs), `mean` without the partial dependence on each of the two inputs: zero where they act one by one.
+    # It has mean zero along each input, over its distribution in the data
     interaction: np.ndarray
+    # (outputs,), share of the variance of `mean` that is `interaction`, both inputs having their distributions in the
+    # data independently of each other: the square of Friedman's and Popescu's H
     share: np.ndarray
+    # (tuple of str, tuple of str), names of the points of a category; () for a number
     levels: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
 
     def __repr__(self) -> str:

@@ -141,13 +141,7 @@ def _losses_without(
 
 
 def judging_data(problem: Problem) -> Data:
-    """Return the validation data, or the training data where there are none.
-
-    Raises
-    ------
-    InputError
-        The problem has no targets, or its samples come from a DataLoader.
-    """
+    """Return the validation data, or the training data where there are none."""
     if not isinstance(problem, Regression | Classification | OrdinalClassification):
         kinds = "a Regression, Classification or OrdinalClassification"
         raise InputError(f"problem must be {kinds}, got {type(problem).__name__}")
@@ -156,13 +150,7 @@ def judging_data(problem: Problem) -> Data:
 
 
 def edge_and_product_layers(model: nn.Module) -> list[EdgeLayer | ProductLayer]:
-    """List the layers of a network.
-
-    Raises
-    ------
-    InputError
-        The model is no chain of layers with edges and layers of products, as a KAN and an MLP are.
-    """
+    """List the layers of a network."""
     layers = [one for one in getattr(model, "layers", ()) if isinstance(one, EdgeLayer | ProductLayer)]
     if not layers or len(layers) < len(getattr(model, "layers", ())):
         raise InputError(f"model must be a KAN or an MLP, got {type(model).__name__}")

@@ -7,7 +7,6 @@ Small networks that distinguish rows of the table from rows with shuffled column
 from __future__ import annotations
 
 import math
-import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from edgewise.ops.splines import knots as knot_vectors
 from edgewise.ops.splines.bspline import basis
 from edgewise.train.grids import data_domain
 
-# Of the networks. Choices, unless a source is named.
+# Of the networks.
 LEARNING_RATE, ADAM_MOMENTS = 0.02, (0.9, 0.99)  # of Adam; the rate falls to 0 along a cosine
 START_DEVIATION = 0.6  # standard deviation of the sum of all functions at the start, for a Gaussian of width 1
 RELATION_SPARSITY = 0.01  # weight of the penalty, as in Liu et al. (arXiv 2404.19756), section 3.3
@@ -36,7 +35,7 @@ MOST_ACTIVE = 8  # columns of a network whose subsets are examined: 2^8 subsets
 LOOSEST_SUBSET = 0.5  # largest looseness at which a subset counts as a relation at all
 AS_TIGHT = 2.0  # a part that is at most so many times looser than the whole network is a relation of its own
 
-# Of the search for functions and of the tests. Choices, unless a source is named.
+# Of the search for functions and of the tests.
 RELATION_DEGREE = 3  # of the splines
 MOST_RELATION_ROWS = 4000  # rows that are used: half to find relations, half to test them
 EXHAUSTIVE = 20_000  # up to so many subsets of three columns all of them are tested
@@ -55,34 +54,12 @@ def train_networks(
 ) -> Tensor:
     """Train networks [d, 1, 1] with a Gaussian as the last function, side by side.
 
-    g = exp(-z^2 / 2) with z = sum_i phi_i(x_i) is to be 1 on rows of the data and 0 on rows whose columns were
-    permuted independently (anew in every step), with the L1 and entropy penalty on the size of the functions. A
-    permutation acts on the values of the functions, so all networks cost one product per column and step.
-
-    Parameters
-    ----------
-    values : Tensor
-        (N, d, n), basis functions of each column with mean 0, orthonormal over the rows (0 for a missing one).
-    seeds : int
-        Number of networks.
-    steps : int
-        Number of steps of Adam.
-    sparsity : float
-        Weight of the penalty.
-    columns : float
-        Probability with which a network sees a column.
-    generator : torch.Generator
-        Source of all random numbers.
-
-    Returns
-    -------
-    Tensor
-        Coefficients (seeds, d, n).
-
-    References
-    ----------
-    Liu et al., "KAN: Kolmogorov-Arnold Networks" (arXiv 2404.19756), section 3.3.
+    Shapes: values (N, d, n); returns (seeds, d, n).
     """
+    # g = exp(-z^2 / 2) with z = sum_i phi_i(x_i) is to be 1 on rows of the data and 0 on rows whose columns were
+    # permuted independently (anew in every step), with the L1 and entropy penalty on the size of the functions. A
+    # permutation acts on the values of the functions, so all networks cost one product per column and step.
+    # Liu et al., "KAN: Kolmogorov-Arnold Networks" (arXiv 2404.19756), section 3.3.
     rows, d, n = values.shape
     basis_values = values.float().permute(1, 0, 2).contiguous()
     single = torch.float32  # whatever the caller's default is
@@ -202,12 +179,6 @@ class Relations:
     relations: tuple[Relation, ...]
     tests: int
     sentences: tuple[str, ...]
-
-    @property
-    def found(self) -> tuple[Relation, ...]:
-        """Former name of `relations`."""
-        warnings.warn("Relations.found is now called Relations.relations", DeprecationWarning, stacklevel=2)
-        return self.relations
 
 
 def relations(
@@ -363,17 +334,7 @@ class _Candidate:
 
 
 class _RelationSearch:
-    """The basis functions of every column on both halves of the rows, and the search for relations among them.
-
-    Attributes
-    ----------
-    tests : int
-        Tests that were made so far.
-    counted : Counter
-        How many networks found each subset.
-    columns_seen : list of set of int
-        The columns that each network saw.
-    """
+    """The basis functions of every column on both halves of the rows, and the search for relations among them."""
 
     def __init__(self, x: Tensor, grid_size: int, loosest: float, generator: torch.Generator):
         self.loosest, self.generator = loosest, generator

@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from edgewise.checks import check_count, check_number
-from edgewise.deprecations import renamed_argument
 from edgewise.discovery.reduction.chain import change_of
 from edgewise.discovery.reduction.symmetries import Symmetry as GradientSymmetry
 from edgewise.discovery.reduction.symmetries import symmetries_of_gradients
@@ -20,16 +19,15 @@ from edgewise.errors import InputError
 from edgewise.interpret.black_box import BlackBox, TensorFunction, check_points, input_gradient, tensor_function
 from edgewise.settings import ABOVE_ZERO
 
-# Thresholds are this many times the score that the stated noise gives. A choice: three standard errors.
+# Thresholds are this many times the score that the stated noise gives: three standard errors.
 STANDARD_ERRORS = 3.0
 # A test whose threshold is higher decides nothing. Scores of functions without structure start at 0.2.
 HIGHEST_THRESHOLD = 0.12
 # A score below it counts as zero whatever the function is: it is the size of differences of float64 numbers.
 LEAST_SCORE = 1e-8
-# Up to so many inputs every subset is tested, beyond it single inputs and pairs only (a choice: 2^8 subsets).
+# Up to so many inputs every subset is tested, beyond it single inputs and pairs only (2^8 subsets).
 EXHAUSTIVE_INPUTS = 8
-# Largest offset of a product, relative to the size of the function. A choice: a sum looks like a product whose offset
-# is large.
+# Largest offset of a product, relative to the size of the function: a sum looks like a product whose offset is large.
 LARGEST_OFFSET = 1e3
 # The error of a fitted function varies over about a quarter of the standard deviation of its inputs (a knot interval of
 # ten over a uniform input is 0.35, of a sine the length is the period / 2 pi). The error of its slopes follows from it.
@@ -115,7 +113,6 @@ class Structure:
     fewer_inputs: tuple[str, ...] = ()
 
 
-@renamed_argument("function", "model")
 def interactions(
     model: BlackBox, x: ArrayLike | Tensor, *, inputs: Sequence[int] | None = None, rows: int = 256, seed: int = 0
 ) -> Tensor:
@@ -165,7 +162,6 @@ def interactions(
     return pairs.interactions(range(pairs.inputs) if inputs is None else sorted(inputs))
 
 
-@renamed_argument("function", "model")
 def structure(
     model: BlackBox,
     x: ArrayLike | Tensor,

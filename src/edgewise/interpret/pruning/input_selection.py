@@ -10,7 +10,7 @@ from torch.nn.functional import one_hot
 
 from edgewise.checks import check_count
 from edgewise.interpret.attribution.removal import judging_data
-from edgewise.interpret.pruning.pruning import PruneReport, prune_with_report
+from edgewise.interpret.pruning.pruning import PruneReport, prune
 from edgewise.nn.model import KAN
 from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.quasi_newton import LBFGS
@@ -19,10 +19,10 @@ from edgewise.train.problems.base import Problem
 from edgewise.train.problems.classification import Classification
 from edgewise.train.problems.ordinal import OrdinalClassification
 
-CHANCE = 0.01  # probability of one or more useless inputs among all effects of one order (a choice)
-MOST_TRIPLE_WORK = 5e9  # multiply-adds up to which products of three inputs are tested (a choice: seconds on one core)
-SELECTION_SPARSITY = 1e-3  # weight of the sparsity penalty of the network, for a target of variance 1 (a choice)
-# Of the network and its training (a choice: coarse, it only has to rank the inputs).
+CHANCE = 0.01  # probability of one or more useless inputs among all effects of one order
+MOST_TRIPLE_WORK = 5e9  # multiply-adds up to which products of three inputs are tested (seconds on one core)
+SELECTION_SPARSITY = 1e-3  # weight of the sparsity penalty of the network, for a target of variance 1
+# Of the network and its training (coarse, it only has to rank the inputs).
 SELECTION_GRID_SIZE, SELECTION_STEPS = 3, 100
 
 
@@ -144,7 +144,7 @@ def select_inputs(problem: Problem, *, most: int = 20, hidden: int = 5, seed: in
         part = part.to(data.x.dtype)  # a copy with thresholds of its own
     model = KAN([len(passed), hidden, outputs], grid_size=SELECTION_GRID_SIZE, seed=seed, dtype=data.x.dtype)
     fit(model, part, LBFGS(), steps=SELECTION_STEPS, penalty=Sparsity(sparsity))
-    pruned, report = prune_with_report(model, part, drop_inputs=True)
+    pruned, report = prune(model, part, drop_inputs=True)
     kept = tuple(passed[list(report.kept_inputs)].tolist())
     sentences.append(f"A KAN of {len(passed)} of them was pruned to {len(kept)}: {', '.join(map(str, kept))}.")
     return InputSelection(kept, z, thresholds, tuple(passed.tolist()), pruned, report, tuple(sentences))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -35,16 +34,16 @@ from edgewise.train.problems.base import Problem
 from edgewise.train.problems.ordinal import OrdinalClassification
 from edgewise.train.problems.regression import Regression
 
-# Passes over inputs, nodes and edges; the passes end earlier when one removes nothing. A choice that is hardly reached.
+# Passes over inputs, nodes and edges; the passes end earlier when one removes nothing. The limit is hardly reached.
 MOST_PRUNING_PASSES = 20
-# Single edges that are tried after the weakest by attribution could not be removed. A choice: attribution may rank
-# edges wrongly, and each try costs a refit.
+# Single edges that are tried after the weakest by attribution could not be removed: attribution may rank edges wrongly,
+# and each try costs a refit.
 TRIES = 4
-# Relative decrease of the loss over ten steps below which a refit ends. A choice: losses are compared to within their
-# standard errors, which are larger.
+# Relative decrease of the loss over ten steps below which a refit ends: losses are compared to within their standard
+# errors, which are larger.
 REFIT_TOLERANCE = 1e-3
-# Rounding errors, in units of the machine precision, of a prediction and of the values of one edge: below them the
-# loss counts as zero and the edge as constant. A choice: outputs and edges are sums of a few dozen terms.
+# Rounding errors, in units of the machine precision, of a prediction and of the values of one edge: below them the loss
+# counts as zero and the edge as constant; outputs and edges are sums of a few dozen terms.
 PREDICTION_ROUNDINGS, EDGE_ROUNDINGS = 8, 64
 
 Edge = tuple[int, int, int]  # layer, in, out
@@ -75,7 +74,7 @@ class Removal:
     >>> x = torch.rand(100, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     >>> problem, model = Regression(x, x[:, 0] ** 2), KAN([2, 1], seed=0, dtype=torch.float64)
     >>> _ = fit(model, problem, steps=10)
-    >>> removal = prune_with_report(model, problem)[1].removals[0]
+    >>> removal = prune(model, problem)[1].removals[0]
     >>> removal.kind, removal.where
     ('inputs', ((0, 1),))
     """
@@ -90,7 +89,7 @@ class Removal:
 
 @dataclass(frozen=True)
 class PruneReport:
-    """Removed parts, reasons and losses of a pruning, from `prune_with_report`.
+    """Removed parts, reasons and losses of a pruning, from `prune`.
 
     Attributes
     ----------
@@ -113,7 +112,7 @@ class PruneReport:
     >>> x = torch.rand(100, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     >>> problem, model = Regression(x, x[:, 0] ** 2), KAN([2, 1], seed=0, dtype=torch.float64)
     >>> _ = fit(model, problem, steps=10)
-    >>> prune_with_report(model, problem)[1].sentences[0]
+    >>> prune(model, problem)[1].sentences[0]
     'Pruned: edges 2 -> 1, hidden nodes 0 -> 0, parameters 18 -> 9; inputs in use: 0.'
     """
 
@@ -149,8 +148,7 @@ def prune(
     refit: int = 20,
     penalty: Penalty | None = None,
     drop_inputs: bool = False,
-    report: bool = False,
-) -> KAN:
+) -> tuple[KAN, PruneReport]:
     """Remove edges, hidden nodes and inputs from a network whose loss on validation data stays about the same.
 
     Parts without any effect are removed first. Then inputs, hidden nodes and edges are tried, the weakest by
@@ -180,22 +178,18 @@ def prune(
         Penalty of the refits.
     drop_inputs : bool
         Whether the new model takes only the columns of x that it uses; otherwise it takes all and masks the others.
-    report : bool
-        Deprecated; use `prune_with_report`.
 
     Returns
     -------
-    KAN
+    model : KAN
         A smaller new model.
+    report : PruneReport
+        Removed parts, reasons and losses.
 
     Raises
     ------
     InputError
         An argument is not as above.
-
-    See Also
-    --------
-    prune_with_report : The same, with a report of each removal.
 
     References
     ----------
@@ -209,58 +203,9 @@ def prune(
     >>> problem = Regression(x, x[:, 0] ** 2)
     >>> model = KAN([2, 1], seed=0, dtype=torch.float64)
     >>> _ = fit(model, problem, steps=10)
-    >>> prune(model, problem, drop_inputs=True).config.width
-    (1, 1)
-    """
-    pruned, full_report = prune_with_report(
-        model, problem, tolerance=tolerance, precision=precision, refit=refit, penalty=penalty, drop_inputs=drop_inputs
-    )
-    if report:
-        message = "prune(report=True) is now prune_with_report(...), which always returns the pair"
-        warnings.warn(message, DeprecationWarning, stacklevel=2)
-        return pruned, full_report  # type: ignore[return-value]  # the former result, for one release
-    return pruned
-
-
-def prune_with_report(
-    model: KAN,
-    problem: Problem,
-    *,
-    tolerance: float = 0.05,
-    precision: float = 1e-3,
-    refit: int = 20,
-    penalty: Penalty | None = None,
-    drop_inputs: bool = False,
-) -> tuple[KAN, PruneReport]:
-    """Prune a network as `prune` does, and report each removal with its reason and its loss.
-
-    Parameters
-    ----------
-    model, problem, tolerance, precision, refit, penalty, drop_inputs
-        As in `prune`.
-
-    Returns
-    -------
-    model : KAN
-        A smaller new model.
-    report : PruneReport
-        Removed parts, reasons and losses.
-
-    Raises
-    ------
-    InputError
-        An argument is not as in `prune`.
-
-    Examples
-    --------
-    >>> from edgewise import fit
-    >>> x = torch.rand(100, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    >>> problem = Regression(x, x[:, 0] ** 2)
-    >>> model = KAN([2, 1], seed=0, dtype=torch.float64)
-    >>> _ = fit(model, problem, steps=10)
-    >>> pruned, report = prune_with_report(model, problem)
-    >>> report.kept_inputs, report.edges
-    ((0,), (2, 1))
+    >>> smaller, report = prune(model, problem, drop_inputs=True)
+    >>> smaller.config.width, report.kept_inputs, report.edges
+    ((1, 1), (0,), (2, 1))
     """
     layers = edge_layers(model)
     product_groups(model)
@@ -281,21 +226,7 @@ def prune_with_report(
 
 
 class _Pruning:
-    """State of a pruning.
-
-    Attributes
-    ----------
-    model : KAN
-        The network that is left, without dead nodes.
-    problem : Problem
-        The problem with the columns of `model` only.
-    kept : Kept
-        Nodes and sums of `model`, as numbered in the given network.
-    removals : list of Removal
-        The steps so far.
-    loss : float
-        Loss of `model` on the judging data.
-    """
+    """State of a pruning."""
 
     def __init__(
         self, given: KAN, problem: Problem, tolerance: float, precision: float, refit: int, penalty: Penalty | None

@@ -6,22 +6,27 @@ network that computes a formula. `steering` holds the edits that a person makes:
 edge or node removed or added, each with its cost.
 """
 
-from edgewise.interpret.symbolic.extraction import edge_formula, formula
-from edgewise.interpret.symbolic.from_formula_text import from_formula
-from edgewise.interpret.symbolic.snapping import symbolify
-from edgewise.interpret.symbolic.steering import (
-    Edit,
-    Suggestion,
-    Suggestions,
-    add_product_nodes,
-    add_splines,
-    drop_edge,
-    drop_node,
-    fix_edge,
-    free_edge,
-    freeze,
-    suggest_functions,
-)
+from typing import TYPE_CHECKING
+
+from edgewise.lazy import import_on_demand
+
+if TYPE_CHECKING:
+    from edgewise.interpret.symbolic.extraction import edge_formula, formula
+    from edgewise.interpret.symbolic.from_formula_text import from_formula
+    from edgewise.interpret.symbolic.snapping import symbolify
+    from edgewise.interpret.symbolic.steering import (
+        Edit,
+        Suggestion,
+        Suggestions,
+        add_product_nodes,
+        add_splines,
+        drop_edge,
+        drop_node,
+        fix_edge,
+        free_edge,
+        freeze,
+        suggest_functions,
+    )
 
 __all__ = [
     "Edit",
@@ -40,3 +45,5 @@ __all__ = [
     "suggest_functions",
     "symbolify",
 ]
+
+import_on_demand(__name__)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -15,7 +14,6 @@ from edgewise.formulas.curve_fits import scaled_function
 from edgewise.formulas.expression import Add, Expression, Multiply, Variable, exact_number
 from edgewise.formulas.formula import Formula
 from edgewise.nn.config import check_input
-from edgewise.nn.elementary import Elementary
 from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.layers.symbolic import MixedLayer, SymbolicLayer
 from edgewise.nn.model import KAN
@@ -29,7 +27,6 @@ def formula(
     names: Sequence[str] | None = None,
     output: int = 0,
     x: Tensor | None = None,
-    table: Mapping[str, Elementary] | None = None,
 ) -> Formula:
     """Write a network of elementary edges as the formula of one of its outputs, equal to rounding.
 
@@ -44,8 +41,6 @@ def formula(
     x : Tensor, optional
         Rows (N, in). The formula is simplified, and constants that change no output there by more than rounding, as in
         ``1e-17*x``, are left out.
-    table : mapping, optional
-        Deprecated and not needed: each layer holds its elementary functions.
 
     Returns
     -------
@@ -70,8 +65,6 @@ def formula(
     >>> str(formula(model)), str(formula(model, x=rows))
     ('(sin(x_1) + 1e-09) + (x_2**2 + 1e-09)', 'sin(x_1) + x_2**2')
     """
-    if table is not None:
-        warnings.warn("table is no longer needed by formula and is ignored", DeprecationWarning, stacklevel=2)
     if x is not None and not isinstance(x, Tensor):
         raise InputError(f"x must be a tensor of rows, got {type(x).__name__}")
     layers = list(model.layers)

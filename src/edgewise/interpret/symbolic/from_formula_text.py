@@ -37,7 +37,7 @@ from edgewise.nn.model import KAN
 # Names of the elementary functions that are powers, by exponent.
 POWERS = {1: "x", 2: "x^2", 3: "x^3", 4: "x^4", 5: "x^5", 0.5: "sqrt", 1.5: "x^1.5"}
 POWERS |= {-exponent: f"1/{name}" for exponent, name in POWERS.items()}
-LARGEST_POWER = 1000  # a choice: a power takes a layer for each of its factors
+LARGEST_POWER = 1000  # a power takes a layer for each of its factors
 
 
 @dataclass
@@ -159,17 +159,11 @@ def _power_of(base: Expression, exponent: float) -> Expression:
 
 @dataclass
 class _Level:
-    """Nodes of one level of the network.
+    """Nodes of one level of the network."""
 
-    Attributes
-    ----------
-    nodes : list
-        Each node is a product of sums (mostly of a single one), each sum a list of edges.
-    places : dict
-        Number of the node that holds a value; several nodes may hold the same value, as copies.
-    """
-
+    # each node is a product of sums (mostly of a single one), each sum a list of edges
     nodes: list[list[list[_Edge]]] = field(default_factory=list)
+    # number of the node that holds a value; several nodes may hold the same value, as copies
     places: dict[tuple[Expression, int], int] = field(default_factory=dict)
 
 

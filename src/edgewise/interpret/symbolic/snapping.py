@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from edgewise.checks import check_count, check_names, check_number, is_integer
-from edgewise.deprecations import renamed_argument
 from edgewise.discovery.arguments import LEAST_ROWS
 from edgewise.discovery.decide import decided_front
 from edgewise.discovery.finder import Search
@@ -43,13 +42,13 @@ from edgewise.train.problems.regression import Regression
 
 Place = tuple[int, int, int]  # layer, in, out
 
-TRIED = 3  # functions that are tried on each edge; a choice: the time of the search is proportional to it
-FEW = 4  # functions that are fitted to an edge when time has run out; a choice: each fit takes about a millisecond
+TRIED = 3  # functions that are tried on each edge: the time of the search is proportional to it
+FEW = 4  # functions that are fitted to an edge when time has run out: each fit takes about a millisecond
 SLOW = {"J0"}  # functions left out then: Bessel's function takes as long as all others of the table together
-REFIT_STEPS = 4  # Levenberg-Marquardt steps after each snap; a choice: enough to rank the functions of an edge
-FINAL_STEPS = 60  # Levenberg-Marquardt steps, at most, of each final network; a choice that bounds the time of each
-# Shares of the time limit after which edges are no longer snapped, and no longer freed. A choice: the rest is for the
-# constants, without which a network is of no use.
+REFIT_STEPS = 4  # Levenberg-Marquardt steps after each snap: enough to rank the functions of an edge
+FINAL_STEPS = 60  # Levenberg-Marquardt steps, at most, of each final network
+# Shares of the time limit after which edges are no longer snapped, and no longer freed: the rest is for the constants,
+# without which a network is of no use.
 SNAPPING, FREEING = 0.6, 0.75
 WEAK = 1e-3  # edges whose score is below this share of the strongest one of their layer may be removed
 EXACT_FIT_SHARE = 1e-16  # share of the variance of y below which a fit is exact to rounding
@@ -58,7 +57,6 @@ SMALLEST_LOSS = 1e-22  # share of the variance of y below which losses count as 
 SYMBOL_PRICE_PER_LOG_LOSS = 0.05
 
 
-@renamed_argument("data", "problem")
 def symbolify(
     model: KAN,
     problem: Regression,
@@ -240,35 +238,15 @@ def _with_target(problem: Regression, output: int) -> Regression:
 
 @dataclass(frozen=True, eq=False)
 class _State:
-    """A network in which some edges are snapped.
+    """A network in which some edges are snapped."""
 
-    Attributes
-    ----------
-    model : KAN
-        The network.
-    loss : float
-        Its mean squared error, infinite where it is undefined.
-    symbols : mapping of Place to int
-        Complexity of each edge that is snapped.
-    """
-
-    model: KAN
-    loss: float
-    symbols: Mapping[Place, int]
+    model: KAN  # the network
+    loss: float  # its mean squared error, infinite where it is undefined
+    symbols: Mapping[Place, int]  # complexity of each edge that is snapped
 
 
 class _Snapping:
-    """Data and steps of one symbolification; networks and data are float64.
-
-    Attributes
-    ----------
-    start : KAN
-        The given network.
-    x, y : Tensor
-        Training data, (N, inputs) and (N, 1).
-    problem : Regression
-        The training data with their weights.
-    """
+    """Data and steps of one symbolification; networks and data are float64. Shapes: x, y (N, inputs)."""
 
     def __init__(self, model: KAN, problem: Regression, table: Mapping[str, Elementary]):
         self.start = copy.deepcopy(model).double()

@@ -36,7 +36,7 @@ from edgewise.train.problems.base import Problem
 Edge = tuple[int, int, int]  # layer, in, out
 Node = tuple[int, int]  # layer, node
 
-REFIT = 20  # training steps after an edit (a choice: as after each removal of `prune`)
+REFIT = 20  # training steps after an edit (as after each removal of `prune`)
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,14 @@
 any model; `subnetworks` holds the steps that `prune` is made of.
 """
 
-from edgewise.interpret.transform.distillation import DistilReport, DistilRound, distil
-from edgewise.interpret.transform.resize import deepen, widen
+from typing import TYPE_CHECKING
+
+from edgewise.lazy import import_on_demand
+
+if TYPE_CHECKING:
+    from edgewise.interpret.transform.distillation import DistilReport, DistilRound, distil
+    from edgewise.interpret.transform.resize import deepen, widen
 
 __all__ = ["DistilReport", "DistilRound", "deepen", "distil", "widen"]
+
+import_on_demand(__name__)

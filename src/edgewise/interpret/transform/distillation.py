@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from edgewise.checks import check_count
-from edgewise.deprecations import renamed_argument
 from edgewise.errors import InputError
 from edgewise.interpret.black_box import BlackBox, TensorFunction, check_points, tensor_function
 from edgewise.nn.layers.spline import KANLayer
@@ -23,16 +22,16 @@ from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.choice import SEARCH_LIMITS, method_for
 from edgewise.train.problems.regression import Regression
 
-# Training steps at each grid size, before and after the hidden domains are moved (a choice).
+# Training steps at each grid size, before and after the hidden domains are moved.
 FIRST_STEPS, LAST_STEPS = 25, 60
-ENOUGH = 1e-6  # relative error at which no finer grid is tried (a choice)
-# A finer grid is tried as long as the last one divided the error by at least this factor (a choice).
+ENOUGH = 1e-6  # relative error at which no finer grid is tried
+# A finer grid is tried as long as the last one divided the error by at least this factor.
 WORTHWHILE_GAIN = 2.0
-# Share of the mean squared error that is added to the error of each point when points are drawn by their error (a
-# choice), so that no part of the domain is neglected.
+# Share of the mean squared error that is added to the error of each point when points are drawn by their error, so that
+# no part of the domain is neglected.
 SPREAD = 0.1
-FEW_LEVELS = 12  # a column of data with at most so many different values keeps to these values (a choice)
-FEWEST_SAMPLES = 10  # a choice: fewer determine no spline
+FEW_LEVELS = 12  # a column of data with at most so many different values keeps to these values
+FEWEST_SAMPLES = 10  # fewer determine no spline
 
 
 @dataclass(frozen=True)
@@ -107,7 +106,6 @@ class DistilReport:
         )
 
 
-@renamed_argument("function", "model")
 def distil(
     model: BlackBox,
     x: ArrayLike | Tensor | None = None,

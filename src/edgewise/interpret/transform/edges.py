@@ -24,17 +24,11 @@ from edgewise.nn.model import KAN
 from edgewise.ops.splines.bspline import basis
 from edgewise.train.grids import data_domain
 
-NEW_GRID_SIZE, NEW_DEGREE = 5, 3  # of new splines in a network that has none (a choice: the defaults of `KAN`)
+NEW_GRID_SIZE, NEW_DEGREE = 5, 3  # of new splines in a network that has none (the defaults of `KAN`)
 
 
 def edge_layers(model: KAN) -> list[EdgeLayer]:
-    """List the layers of edges of a network in order, without its products.
-
-    Raises
-    ------
-    InputError
-        The model is no KAN.
-    """
+    """List the layers of edges of a network in order, without its products."""
     if not isinstance(model, KAN):
         raise InputError(f"model must be a KAN, got {type(model).__name__}")
     return [layer for layer in model.layers if not isinstance(layer, ProductLayer)]

@@ -27,13 +27,7 @@ Masks = Sequence[Tensor]  # bool (in, out), one per layer of edges
 
 
 def product_groups(model: KAN) -> list[Groups]:
-    """List for each layer of edges the sums that make each node: several where they are multiplied, otherwise one.
-
-    Raises
-    ------
-    InputError
-        A sum is a factor of two nodes, or twice of one.
-    """
+    """List for each layer of edges the sums that make each node: several where they are multiplied, otherwise one."""
     groups: list[Groups] = []
     for layer in model.layers:
         if isinstance(layer, ProductLayer):
@@ -137,18 +131,10 @@ def _without_constant_factors(layer: EdgeLayer, nodes: Groups, offset: Tensor) -
 
 @dataclass(frozen=True)
 class Kept:
-    """Parts of a network that a smaller one has, by their old numbers.
+    """Parts of a network that a smaller one has, by their old numbers."""
 
-    Attributes
-    ----------
-    nodes : tuple of Tensor
-        For each layer of nodes, inputs first, the nodes.
-    sums : tuple of Tensor
-        For each layer of edges, the sums that the edges end in.
-    """
-
-    nodes: tuple[Tensor, ...]
-    sums: tuple[Tensor, ...]
+    nodes: tuple[Tensor, ...]  # for each layer of nodes, inputs first, the nodes
+    sums: tuple[Tensor, ...]  # for each layer of edges, the sums that the edges end in
 
 
 @torch.no_grad()

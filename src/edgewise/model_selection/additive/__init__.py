@@ -8,17 +8,22 @@ fitted by iteratively reweighted least squares in `reweighting`; `inference` tes
 tables larger than memory.
 """
 
-from edgewise.model_selection.additive.all_rows import refined
-from edgewise.model_selection.additive.columns.constraints import Constraints
-from edgewise.model_selection.additive.columns.design import Design
-from edgewise.model_selection.additive.fitting import fit_additive
-from edgewise.model_selection.additive.inference import AdditiveSummary, summarise
-from edgewise.model_selection.additive.likelihood import reml
-from edgewise.model_selection.additive.model import AdditiveModel
-from edgewise.model_selection.additive.normal import NormalMatrix, normal_matrix
-from edgewise.model_selection.additive.policy import AdditivePolicy
-from edgewise.model_selection.additive.reweighting import FamilySolver, irls
-from edgewise.model_selection.additive.solving import solve_gaussian
+from typing import TYPE_CHECKING
+
+from edgewise.lazy import import_on_demand
+
+if TYPE_CHECKING:
+    from edgewise.model_selection.additive.all_rows import refined
+    from edgewise.model_selection.additive.columns.constraints import Constraints
+    from edgewise.model_selection.additive.columns.design import Design
+    from edgewise.model_selection.additive.fitting import fit_additive
+    from edgewise.model_selection.additive.inference import AdditiveSummary, summarise
+    from edgewise.model_selection.additive.likelihood import reml
+    from edgewise.model_selection.additive.model import AdditiveModel
+    from edgewise.model_selection.additive.normal import NormalMatrix, normal_matrix
+    from edgewise.model_selection.additive.policy import AdditivePolicy
+    from edgewise.model_selection.additive.reweighting import FamilySolver, irls
+    from edgewise.model_selection.additive.solving import solve_gaussian
 
 __all__ = [
     "AdditiveModel",
@@ -36,3 +41,5 @@ __all__ = [
     "solve_gaussian",
     "summarise",
 ]
+
+import_on_demand(__name__)

@@ -29,11 +29,11 @@ Array = NDArray[np.float64]
 # Rows whose entries are multiplied at a time. Measured with ten inputs and a pair, microseconds a row at 1,024, 2,048,
 # 4,096, 8,192 and 65,536 rows: 4.0, 3.8, 4.2, 5.8 and 10.4; more do not stay in the second-level cache.
 SUMMED_AT_ONCE = 2048
-# In place of those of `IrlsPolicy`, since a step is a pass over the table. Choices: from the estimate of a sample four
-# to eight passes are usual, and where classes are nearly separated the optimum is far off for any number of them.
+# In place of those of `IrlsPolicy`, since a step is a pass over the table: from the estimate of a sample four to eight
+# passes are usual, and where classes are nearly separated the optimum is far off for any number of them.
 PASS_ROUNDS, PASS_STEPS, PASS_TOLERANCE = 6, 6, 1e-8
-# The same for several predictors, whose steps after each round take passes that sum no matrix. Choices: strengths of
-# the sample are nearly right, so that one round corrects them and another settles them; about ten steps are usual.
+# The same for several predictors, whose steps after each round take passes that sum no matrix: strengths of the sample
+# are nearly right, so that one round corrects them and another settles them; about ten steps are usual.
 JOINT_ROUNDS, JOINT_STEPS = 2, 30
 
 
@@ -43,16 +43,7 @@ class RowSum(Protocol):
     def __call__(self, function: Callable[[Array, Array, Array], tuple[Array, ...]]) -> tuple[Array, ...]:
         """Return the sums over all parts of the table of what a function returns for them.
 
-        Parameters
-        ----------
-        function : callable
-            Takes inputs (n, inputs), responses (n, m) or (n,), and weights (n,) of some rows, and returns arrays whose
-            shapes are the same for all; it can be pickled.
-
-        Raises
-        ------
-        OutOfTime
-            The time is over, see `refined`.
+        Shapes: function (n, inputs).
         """
         ...
 
@@ -64,24 +55,14 @@ class NormalSums:
     Most columns of a row are zero in the space of all B-splines: four of each input are not. So the normal matrix is
     summed there, with a tenth to a hundredth of the multiplications, and carried over to the columns of the design
     afterwards.
-
-    Parameters
-    ----------
-    design : Design
-        The columns.
-    family : Family or None
-        The loss; None for squared errors, whose responses may have several columns. Several predictors of a family
-        share one normal matrix, see `shared_normal`.
-    coef : ndarray of shape (p, m)
-        Coefficients of the m predictors at which the loss is approximated.
-    floor : float
-        Least information of a row.
     """
 
-    design: Design
+    design: Design  # the columns
+    # the loss; None for squared errors, whose responses may have several columns. Several predictors of a family share
+    # one normal matrix, see `shared_normal`
     family: Family | None
-    coef: Array
-    floor: float = 0.0
+    coef: Array  # (p, m), coefficients of the m predictors at which the loss is approximated
+    floor: float = 0.0  # least information of a row
 
     def __call__(self, x: Array, y: Array, weight: Array) -> tuple[Array, ...]:
         """Return the normal matrix of [1, response, all B-splines, columns of pairs], and deviance and information."""
@@ -141,20 +122,11 @@ class SlopeSums:
     """The deviance of several predictors and its slope, of some rows: `RowSum` adds those of all.
 
     A row costs as many multiplications as it has entries, not the square of them as in `NormalSums`.
-
-    Parameters
-    ----------
-    design : Design
-        The columns.
-    family : Family
-        The loss.
-    coef : ndarray of shape (p, m)
-        Coefficients of the m predictors.
     """
 
-    design: Design
-    family: Family
-    coef: Array
+    design: Design  # the columns
+    family: Family  # the loss
+    coef: Array  # (p, m), coefficients of the m predictors
 
     def __call__(self, x: Array, y: Array, weight: Array) -> tuple[Array, ...]:
         """Return the weighted scores summed with 1, all B-splines and the columns of pairs, and the deviance."""

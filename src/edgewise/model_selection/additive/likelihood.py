@@ -16,57 +16,34 @@ from edgewise.settings import ABOVE_ZERO
 Array = NDArray[np.float64]
 
 REML_TOLERANCE, REML_STEPS = 1e-2, 100  # those of `AdditivePolicy`, where their reasons are
-FIRST_SHARE = 0.3  # see `_Criterion.start`; a choice, of no consequence for the result
-LARGEST_STEP = 4.0  # of the log of a strength; a choice: the quadratic model holds no farther
-VANISHED = 0.05  # effective degrees of freedom below which a group that still shrinks is taken out; a choice, verified
-RETURNED = 0.2  # effective degrees of freedom of a group that is brought back; a choice above VANISHED
-CROWDED = 0.25  # groups per row above which groups must prove themselves; a choice: four rows for each strength
-ENTRIES = 5  # groups that enter at once when groups are crowded; a choice
-RETURNS = 3  # times that one group may be brought back, so that the iteration ends; a choice
-FAINTEST = 1e-10  # strength, as a share of a group's mean diagonal; a choice: below it, rounding would be fitted
+FIRST_SHARE = 0.3  # see `_Criterion.start`; of no consequence for the result
+LARGEST_STEP = 4.0  # of the log of a strength: the quadratic model holds no farther
+VANISHED = 0.05  # effective degrees of freedom below which a group that still shrinks is taken out, and is verified
+RETURNED = 0.2  # effective degrees of freedom of a group that is brought back, above VANISHED
+CROWDED = 0.25  # groups per row above which groups must prove themselves: four rows for each strength
+ENTRIES = 5  # groups that enter at once when groups are crowded
+RETURNS = 3  # times that one group may be brought back, so that the iteration ends
+FAINTEST = 1e-10  # strength, as a share of a group's mean diagonal: below it, rounding would be fitted
 PRIOR_VARIANCE = 10.0  # of the log of a strength, where its likelihood is flat; that of mgcv
-SHRINKAGE_NODES = 24  # of Gauss and Legendre; a choice: the integrands are smooth
-HALVINGS = 12  # of a step that raises the criterion; a choice: 2^-12 of a step is none
-ROUNDING = (
-    1e-13  # share of the response's square below which a residual is rounding; a choice, 450 units of the last place
-)
+SHRINKAGE_NODES = 24  # of Gauss and Legendre: the integrands are smooth
+HALVINGS = 12  # of a step that raises the criterion: 2^-12 of a step is none
+ROUNDING = 1e-13  # share of the response's square below which a residual is rounding: 450 units of the last place
 
 
 @dataclass(frozen=True)
 class RemlFit:
-    """Coefficients and strengths of maximal restricted likelihood.
+    """Coefficients and strengths of maximal restricted likelihood."""
 
-    Parameters
-    ----------
-    coef : ndarray
-        Coefficients of all columns, (p,); zeros for groups that vanished. Of several responses (p, m).
-    strength : ndarray
-        Strength of each group's ridge, (groups,), infinite for groups that vanished.
-    covariance : ndarray
-        Bayesian covariance of the coefficients, (p, p): dispersion (X'WX + S)^-1.
-    edf : ndarray
-        Effective degrees of freedom of each group, (groups,).
-    dispersion : float
-        Estimated variance of a row of weight 1, or the given one.
-    criterion : float
-        Minus twice the log restricted likelihood, but for a constant.
-    iterations : int
-        Newton steps.
-    converged : bool
-        Whether the tolerance was reached.
-    columns : ndarray, optional
-        Positions, among all columns, of those that were estimated; None for all.
-    """
-
-    coef: Array
-    strength: Array
-    covariance: Array
-    edf: Array
-    dispersion: float
-    criterion: float
-    iterations: int
-    converged: bool
+    coef: Array  # coefficients of all columns, (p,); zeros for groups that vanished. Of several responses (p, m)
+    strength: Array  # strength of each group's ridge, (groups,), infinite for groups that vanished
+    covariance: Array  # bayesian covariance of the coefficients, (p, p): dispersion (X'WX + S)^-1
+    edf: Array  # effective degrees of freedom of each group, (groups,)
+    dispersion: float  # estimated variance of a row of weight 1, or the given one
+    criterion: float  # minus twice the log restricted likelihood, but for a constant
+    iterations: int  # Newton steps
+    converged: bool  # whether the tolerance was reached
     _state: _Criterion = field(repr=False)
+    # positions, among all columns, of those that were estimated; None for all
     columns: NDArray[np.intp] | None = field(default=None, repr=False)
 
     def ridge(self, groups: NDArray[np.intp]) -> Array:
@@ -75,15 +52,10 @@ class RemlFit:
 
     @cached_property
     def corrected_covariance(self) -> Array:
-        """Covariance of the coefficients with the uncertainty of the finite strengths, (p, p), for bands of one curve.
-
-        It is V + J V_rho J' [1]_, with V_rho the inverse of the Hessian of minus the log restricted likelihood in the
-        logs of the strengths (with a prior variance, as in mgcv) and J = -P S_j b the derivative of the coefficients.
-
-        References
-        ----------
-        .. [1] S. Wood, N. Pya and B. Saefken, J. Am. Statist. Assoc. 111 (2016) 1548, section 4.
-        """
+        """Covariance of the coefficients, (p, p), with the uncertainty of finite strengths, for bands of one curve."""
+        # It is V + J V_rho J' [1], with V_rho the inverse of the Hessian of minus the log restricted likelihood in the
+        # logs of the strengths (with a prior variance, as in mgcv) and J = -P S_j b the derivative of the coefficients.
+        # [1] S. Wood, N. Pya and B. Saefken, J. Am. Statist. Assoc. 111 (2016) 1548, section 4.
         likelihood, point = self._state, self._optimum
         assert not self.is_shared
         _, curvature = likelihood.derivatives(point)
@@ -261,19 +233,14 @@ def reml(
 
 
 def vanished_moment(left: Array, score: Array, scale: float) -> Array:
-    """Return the posterior second moment about zero of the coefficients of a group that vanished, (q, q).
-
-    `left` is L = X_g' R X_g (q, q), what the other columns leave of the group's, `score` is X_g' r with the residuals r
-    of the model without the group, and `scale` the variance of a row of weight 1. With variance ratio t the
-    coefficients have the posterior covariance scale (L + I / t)^-1. The ratio is integrated out with the prior under
-    which its shrinkage t m / (1 + t m), m being the mean eigenvalue of L, is uniform [1]_: it is proper, and the
-    likelihood of t is that of `reml`.
-
-    References
-    ----------
-    .. [1] R. Natarajan and R. Kass, "Reference Bayesian methods for generalized linear mixed models", J. Am. Statist.
-       Assoc. 95 (2000) 227.
-    """
+    """Return the posterior second moment about zero of the coefficients of a group that vanished, (q, q)."""
+    # `left` is L = X_g' R X_g (q, q), what the other columns leave of the group's, `score` is X_g' r with the residuals
+    # r of the model without the group, and `scale` the variance of a row of weight 1. With variance ratio t the
+    # coefficients have the posterior covariance scale (L + I / t)^-1. The ratio is integrated out with the prior under
+    # which its shrinkage t m / (1 + t m), m being the mean eigenvalue of L, is uniform [1]: it is proper, and the
+    # likelihood of t is that of `reml`.
+    # [1] R. Natarajan and R. Kass, "Reference Bayesian methods for generalized linear mixed models", J. Am. Statist.
+    # Assoc. 95 (2000) 227.
     values, vectors = np.linalg.eigh((left + left.T) / 2)
     values = np.maximum(values, 0.0)
     if not values.mean() > ABOVE_ZERO:

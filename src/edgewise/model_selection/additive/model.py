@@ -18,7 +18,7 @@ from edgewise.nn.model import KAN
 
 Array = NDArray[np.float64]
 
-EXACT = 1e-10  # share of a pair's size that may be cut from its product nodes in any case; a choice: rounding of sums
+EXACT = 1e-10  # share of a pair's size that may be cut from its product nodes in any case: rounding of sums
 
 
 @dataclass(frozen=True)

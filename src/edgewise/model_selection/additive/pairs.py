@@ -20,21 +20,15 @@ Array = NDArray[np.float64]
 def rank_pairs(
     x: Array, residual: Array, weight: Array, inputs: Sequence[int], policy: AdditivePolicy | None = None
 ) -> list[tuple[float, Pair]]:
-    """Rank pairs of inputs by what the best pair of cuts explains of the residuals (N,) of an additive model.
-
-    Every input is cut into bins of about equal weight. Two cuts make four quadrants; the gain is the fall of the
-    weighted sum of squares when the residuals may differ by quadrant instead of by a sum of two steps:
-    (r11 - r10 - r01 + r00)^2 / (1/n11 + 1/n10 + 1/n01 + 1/n00), r means and n weights of the quadrants. The largest
-    gain over all cuts is that of the pair. This is FAST [1]_, without what steps of one input would explain.
-
-    Rows x are (N, all inputs), of which `inputs` are looked at. Gains are in squared units of the residuals, best
-    first.
-
-    References
-    ----------
-    .. [1] Y. Lou, R. Caruana, J. Gehrke and G. Hooker, "Accurate intelligible models with pairwise interactions", KDD
-       2013, section 4.
-    """
+    """Rank pairs of inputs by what the best pair of cuts explains of the residuals (N,) of an additive model."""
+    # Every input is cut into bins of about equal weight. Two cuts make four quadrants; the gain is the fall of the
+    # weighted sum of squares when the residuals may differ by quadrant instead of by a sum of two steps: (r11 - r10 -
+    # r01 + r00)^2 / (1/n11 + 1/n10 + 1/n01 + 1/n00), r means and n weights of the quadrants. The largest gain over all
+    # cuts is that of the pair. This is FAST [1], without what steps of one input would explain.
+    # Rows x are (N, all inputs), of which `inputs` are looked at. Gains are in squared units of the residuals, best
+    # first.
+    # [1] Y. Lou, R. Caruana, J. Gehrke and G. Hooker, "Accurate intelligible models with pairwise interactions", KDD
+    # 2013, section 4.
     policy = AdditivePolicy() if policy is None else policy
     bins = policy.pair_bins
     least = max(policy.quadrant_rows * float(weight[weight > 0].mean()), policy.quadrant_share * float(weight.sum()))
@@ -68,16 +62,11 @@ def _quadrants(table: NDArray[Any]) -> Array:
 
 
 def least_worth(tests: int, policy: AdditivePolicy) -> float:
-    """Return what a pair must win in twice the log restricted likelihood, to stay among so many pairs.
-
-    A pair has four variances. Without an effect the likelihood ratio is zero for each with probability one half, so it
-    is distributed as a mixture of chi-square variables with 0 to 4 degrees of freedom and binomial weights [1]_. The
-    level of `AdditivePolicy.pair_level` is divided by the number of tests (Bonferroni).
-
-    References
-    ----------
-    .. [1] S. Self and K.-Y. Liang, J. Am. Statist. Assoc. 82 (1987) 605, case 9.
-    """
+    """Return what a pair must win in twice the log restricted likelihood, to stay among so many pairs."""
+    # A pair has four variances. Without an effect the likelihood ratio is zero for each with probability one half, so
+    # it is distributed as a mixture of chi-square variables with 0 to 4 degrees of freedom and binomial weights [1].
+    # The level of `AdditivePolicy.pair_level` is divided by the number of tests (Bonferroni).
+    # [1] S. Self and K.-Y. Liang, J. Am. Statist. Assoc. 82 (1987) 605, case 9.
     from scipy.special import gammaincc  # imported late: `import edgewise` stays light
 
     level, low, high = policy.pair_level / tests, 0.0, 1000.0

@@ -12,39 +12,39 @@ class AdditivePolicy:
     Parameters
     ----------
     intervals_factor : float
-        Knot intervals of every input as a multiple of the cube root of the rows. A choice: regression splines need of
-        the order of n^(1/5) to n^(1/3) (Li and Ruppert, Biometrika 95 (2008) 415), and REML, not the number of knots,
-        decides how wiggly a curve is.
+        Knot intervals of every input as a multiple of the cube root of the rows: regression splines need of the order
+        of n^(1/5) to n^(1/3) (Li and Ruppert, Biometrika 95 (2008) 415), and REML, not the number of knots, decides how
+        wiggly a curve is.
     fewest_intervals, most_intervals : int
-        Limits of that number. Choices: a cubic spline on eight intervals bends where it needs to on a table of 20 rows;
-        48 are as many as a curve in a table ever used, and keep the normal matrix small.
+        Limits of that number: a cubic spline on eight intervals bends where it needs to on a table of 20 rows; 48 are
+        as many as a curve in a table ever used, and keep the normal matrix small.
     knot_mix : (float, float, float)
-        Shares of quantiles of the rows, quantiles of the distinct values and even spacing in the knots. A choice:
-        quantiles follow the rows, distinct values keep heavy ties apart, even spacing within Tukey's fences keeps the
-        knots distinct.
+        Shares of quantiles of the rows, quantiles of the distinct values and even spacing in the knots: quantiles
+        follow the rows, distinct values keep heavy ties apart, even spacing within Tukey's fences keeps the knots
+        distinct.
     wiggly_columns : int
-        Most wiggly columns of all inputs together. A choice: a step of REML takes the cube of it, 0.02 s at 1,000.
+        Most wiggly columns of all inputs together: a step of REML takes the cube of it, 0.02 s at 1,000.
     first_wiggly : int
         Wiggly columns of each input that are estimated at first; doubled for a curve whose effective degrees of freedom
-        exceed half of them, as the check of basis dimensions in mgcv advises (Wood, section 5.9). A choice: most curves
-        in tables have fewer than six.
+        exceed half of them, as the check of basis dimensions in mgcv advises (Wood, section 5.9): most curves in tables
+        have fewer than six.
     fewest_wiggly : int
         Wiggly columns that every input has at least. mgcv's default basis has ten functions, of which eight are wiggly
         (Wood, "Generalized Additive Models", 2nd ed., section 5.9).
     bent_edf : float
-        Effective degrees of freedom of a curve's wiggly part above which a parabola beside it is tried. A choice: a
-        parabola itself takes one, and its uncertainty two more.
+        Effective degrees of freedom of a curve's wiggly part above which a parabola beside it is tried: a parabola
+        itself takes one, and its uncertainty two more.
     bent_evidence : float
         The parabola stays if twice the log of the restricted likelihood rises by more: a ratio of 20, strong evidence
         for Kass and Raftery, J. Am. Statist. Assoc. 90 (1995) 773. Without the test, curves in small tables lose one
         to three points of R2 to a column that is nearly free.
     rows_per_chunk : int
-        Rows whose columns are in memory at a time. A choice: 1,000 columns of 8,192 rows take 64 MB.
+        Rows whose columns are in memory at a time: 1,000 columns of 8,192 rows take 64 MB.
     null_share : float
-        A wiggly function whose variance over the rows is below this share of the first one's is not seen by the data.
-        A choice: far above rounding, and below the 1e-7 of the last of 48 functions.
+        A wiggly function whose variance over the rows is below this share of the first one's is not seen by the data:
+        far above rounding, and below the 1e-7 of the last of 48 functions.
     same_correlation : float
-        The part that is straight in ranks is left out where it correlates with the straight one by more. A choice.
+        The part that is straight in ranks is left out where it correlates with the straight one by more.
     tail : float
         The margins of a pair are constant beyond this quantile and its mirror image. Measured with an earlier version:
         products of straight continuations are quadratic where there are no rows, and cost up to nine points of R2.
@@ -54,41 +54,41 @@ class AdditivePolicy:
         strength; more are for tables that can see them.
     finer_margins : tuple of int
         Intervals of margins that are tried besides, for models with one linear predictor, and taken where the
-        restricted likelihood is highest. Choices: a sine needs nine where a product needs three, and the likelihood
+        restricted likelihood is highest: a sine needs nine where a product needs three, and the likelihood
         distinguishes them.
     margin_columns : int
-        Most columns that pairs with such margins may have in all. A choice: a step of REML takes the cube of them.
+        Most columns that pairs with such margins may have in all: a step of REML takes the cube of them.
     short_tail : float
-        Margins reach the outermost row where the quantiles of `tail` lie within this share of the range from it. A
-        choice: uniform inputs have 0.01, and no row far out decides what they do; normal ones have 0.1.
+        Margins reach the outermost row where the quantiles of `tail` lie within this share of the range from it:
+        uniform inputs have 0.01, and no row far out decides what they do; normal ones have 0.1.
     margin_share : float
-        As `null_share`, for functions of a margin. A choice: margins have few functions, and each is to be visible.
+        As `null_share`, for functions of a margin: margins have few functions, and each is to be visible.
     pair_bins : int
         Bins of every input when pairs are ranked. Lou et al. (KDD 2013) use up to 256; 16 keep 40 rows in a bin of
         10,000 rows.
     quadrant_share, quadrant_rows : float
-        Share of the weight, and multiple of the mean weight, that each quadrant of a cut must hold. Choices: a contrast
-        of fewer rows is decided by one of them.
+        Share of the weight, and multiple of the mean weight, that each quadrant of a cut must hold: a contrast of fewer
+        rows is decided by one of them.
     pair_screen : float
         The contrast of a pair must exceed this times the log of the number of pairs times `pair_bins`, in variances of
         the noise. The largest of k chi-square variables with one degree of freedom grows as 2 log k, and the best of
         all cuts is about as good as the best of `pair_bins` independent ones.
     pair_level : float
-        Level, for all pairs together, of the test by which a pair stays. A choice: one per cent keeps tables without
-        pairs free of them; on small tables pairs that are none cost more than true ones bring.
+        Level, for all pairs together, of the test by which a pair stays: one per cent keeps tables without pairs free
+        of them; on small tables pairs that are none cost more than true ones bring.
     most_pairs, pair_rounds : int
-        Most pairs that are tried in a round, and rounds. Choices: pairs that matter come first in the ranking.
+        Most pairs that are tried in a round, and rounds: pairs that matter come first in the ranking.
     most_inputs : int
-        Inputs that get a curve; a wider table is screened. A choice: a step of REML takes the cube of 14 columns for
-        each, 0.2 s for 100, and few tables have more inputs that matter.
+        Inputs that get a curve; a wider table is screened: a step of REML takes the cube of 14 columns for each, 0.2 s
+        for 100, and few tables have more inputs that matter.
     most_straight : int
-        Inputs of a linear model; with more, those that have a curve. A choice: a step of REML takes the cube of them.
+        Inputs of a linear model; with more, those that have a curve: a step of REML takes the cube of them.
     pair_inputs : int
-        Inputs of which all pairs are ranked; with more inputs those with the largest main effects. A choice: 100 inputs
-        have 4,950 pairs, which take a second at 10,000 rows.
+        Inputs of which all pairs are ranked; with more inputs those with the largest main effects: 100 inputs have
+        4,950 pairs, which take a second at 10,000 rows.
     rank_cut : float
         A pair keeps so few product nodes that the variance of what is cut stays below this share of the variance of its
-        estimate. A choice: a tenth of the standard error cannot be seen in any band.
+        estimate: a tenth of the standard error cannot be seen in any band.
     extrapolation : {"linear", "flat"}
         Whether curves go on as straight lines for the distance of `reach` beyond the rows, or are constant at once.
     reach : float
@@ -97,10 +97,10 @@ class AdditivePolicy:
         row far out made a long continuation, which cost 1.5 points of R2 on a table with a heavy tail; on ten others
         nothing changed.
     tolerance : float
-        REML ends when a Newton step would raise twice the log of the restricted likelihood by less. A choice: a
-        hundredth is far below anything that a decision rests on, and the last step goes well beyond it.
+        REML ends when a Newton step would raise twice the log of the restricted likelihood by less: a hundredth is far
+        below anything that a decision rests on, and the last step goes well beyond it.
     steps : int
-        Most Newton steps. A choice: ten are usual.
+        Most Newton steps: ten are usual.
 
     Examples
     --------

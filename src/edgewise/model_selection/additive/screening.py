@@ -12,23 +12,18 @@ from edgewise.settings import ABOVE_ZERO
 
 Array = NDArray[np.float64]
 
-ROUNDS = 2  # a choice: the second finds inputs that others hide; Fan and Lv use a few
+ROUNDS = 2  # the second finds inputs that others hide; Fan and Lv use a few
 
 
 def screened(design: Design, x: Array, y: Array, weight: Array, solve: Solver) -> tuple[Design, Solution | None]:
-    """Give curves to all inputs, or to the most promising ones if there are more than `AdditivePolicy.most_inputs`.
-
-    The promise of an input is what the means of its bins explain of the residuals, in standard deviations of what they
-    would explain of noise. Half of the inputs are taken by the residuals of a constant, the rest by those of the
-    additive model of the first half: iterated sure independence screening [1]_, with curves as in [2]_. The indicators
-    of categories are always in. Return the design with curves, and the estimate of the first half to start from, or
-    None.
-
-    References
-    ----------
-    .. [1] J. Fan and J. Lv, J. R. Statist. Soc. B 70 (2008) 849.
-    .. [2] J. Fan, Y. Feng and R. Song, J. Am. Statist. Assoc. 106 (2011) 544.
-    """
+    """Give curves to all inputs, or to the most promising ones if there are more than `AdditivePolicy.most_inputs`."""
+    # The promise of an input is what the means of its bins explain of the residuals, in standard deviations of what
+    # they would explain of noise. Half of the inputs are taken by the residuals of a constant, the rest by those of the
+    # additive model of the first half: iterated sure independence screening [1], with curves as in [2]. The indicators
+    # of categories are always in. Return the design with curves, and the estimate of the first half to start from, or
+    # None.
+    # [1] J. Fan and J. Lv, J. R. Statist. Soc. B 70 (2008) 849.
+    # [2] J. Fan, Y. Feng and R. Song, J. Am. Statist. Assoc. 106 (2011) 544.
     varying = [j for j, column in enumerate(design.inputs) if column.distinct > 1]
     most = design.policy.most_inputs
     if len(varying) <= most:

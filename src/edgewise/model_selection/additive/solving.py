@@ -203,15 +203,10 @@ def _extended(before: Solution | None, design: Design, x: Array, weight: Array, 
 
 
 def two_loops(slope: np.ndarray, memory: Iterable[tuple[np.ndarray, np.ndarray]], metric: np.ndarray) -> np.ndarray:
-    """Return the inverse Hessian of limited memory times a slope (K, p).
-
-    Memory has changes of the point and of the slope, the oldest first; the metric (p, p) is the block of the inverse
-    Hessian without memory, the same for all K.
-
-    References
-    ----------
-    J. Nocedal and S. Wright, Numerical Optimization, 2nd ed., Springer, 2006: algorithm 7.4.
-    """
+    """Return the inverse Hessian of limited memory times a slope (K, p)."""
+    # Memory has changes of the point and of the slope, the oldest first; the metric (p, p) is the block of the inverse
+    # Hessian without memory, the same for all K.
+    # J. Nocedal and S. Wright, Numerical Optimization, 2nd ed., Springer, 2006: algorithm 7.4.
     found, shares = slope.copy(), []
     pairs = list(memory)
     for change, bend in reversed(pairs):

@@ -5,10 +5,17 @@ squares, `smooth` noisy ones by restricted likelihood, whose strengths follow th
 writes either as a KAN with product nodes, exactly up to a stated error.
 """
 
-from edgewise.model_selection.polynomials.basis import Basis, lower_set
-from edgewise.model_selection.polynomials.exact import fit_exact
-from edgewise.model_selection.polynomials.links import LINK_FUNCTIONS
-from edgewise.model_selection.polynomials.network import Polynomial
-from edgewise.model_selection.polynomials.smooth import SmoothFit, fit_smooth
+from typing import TYPE_CHECKING
+
+from edgewise.lazy import import_on_demand
+
+if TYPE_CHECKING:
+    from edgewise.model_selection.polynomials.basis import Basis, lower_set
+    from edgewise.model_selection.polynomials.exact import fit_exact
+    from edgewise.model_selection.polynomials.links import LINK_FUNCTIONS
+    from edgewise.model_selection.polynomials.network import Polynomial
+    from edgewise.model_selection.polynomials.smooth import SmoothFit, fit_smooth
 
 __all__ = ["LINK_FUNCTIONS", "Basis", "Polynomial", "SmoothFit", "fit_exact", "fit_smooth", "lower_set"]
+
+import_on_demand(__name__)

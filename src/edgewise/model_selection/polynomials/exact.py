@@ -12,42 +12,31 @@ from edgewise.model_selection.polynomials.basis import Basis, decay, lower_set
 from edgewise.model_selection.polynomials.links import LINK_FUNCTIONS, STRAIGHT, Link, scaling
 from edgewise.model_selection.polynomials.network import Polynomial
 
-LOOK_COLUMNS, LOOK_ROWS = 100, 1000  # of a first look; choices: it takes a hundredth of a second
-SCREEN_COLUMNS = 200  # products in the comparison of links; a choice: a factorisation takes some hundredths of a second
-# Most products, and most for each sample. Choices: a factorisation takes a second, and beyond a third a polynomial
-# begins to swing between random points (A. Cohen and G. Migliorati, SMAI J. Comput. Math. 3 (2017) 181).
+LOOK_COLUMNS, LOOK_ROWS = 100, 1000  # of a first look: it takes a hundredth of a second
+SCREEN_COLUMNS = 200  # products in the comparison of links: a factorisation takes some hundredths of a second
+# Most products, and most for each sample: a factorisation takes a second, and beyond a third a polynomial begins to
+# swing between random points (A. Cohen and G. Migliorati, SMAI J. Comput. Math. 3 (2017) 181).
 EXACT_COLUMNS, SHARE_OF_ROWS = 900, 1 / 3
-EXACT_ROWS = 4000  # of a fit, drawn at random; a choice: more than four for each product add little without noise
-# Links that get all products, and the ratio of a rival's loss to the least. Choices: the first of the screening is
-# nearly always the best.
+EXACT_ROWS = 4000  # of a fit, drawn at random: more than four for each product add little without noise
+# Links that get all products, and the ratio of a rival's loss to the least: the first of the screening is nearly always
+# the best.
 LINK_FINALISTS, RIVAL_RATIO = 2, 100.0
-ORDERINGS = 3  # orders of the products, each with the rates of decay of the fit before; a choice: they settle in two
-LARGEST_RATE_RATIO = 30.0  # of rates of decay; a choice: an input beyond has hardly any effect
-LEAST_REMAINDER = 1e-6  # 1 - leverage of a sample; a choice: one that is fitted whatever it is counts as an error
+ORDERINGS = 3  # orders of the products, each with the rates of decay of the fit before: they settle in two
+LARGEST_RATE_RATIO = 30.0  # of rates of decay: an input beyond has hardly any effect
+LEAST_REMAINDER = 1e-6  # 1 - leverage of a sample: one that is fitted whatever it is counts as an error
 AT_ROUNDING = 1e-13  # leave-one-out error, relative to the deviation of the target, at which nothing is left to gain
-LEFT_OUT = 0.3  # of the error, that products which are left out may add; a choice: squares of errors add up
-TRIED_SIZES = 60  # numbers of products at which the error is computed; a choice: neighbours differ little
+LEFT_OUT = 0.3  # of the error, that products which are left out may add: squares of errors add up
+TRIED_SIZES = 60  # numbers of products at which the error is computed: neighbours differ little
 
 
 @dataclass(frozen=True, eq=False)
 class ExactFit:
-    """A polynomial of samples without noise.
-
-    Parameters
-    ----------
-    polynomial : Polynomial
-    residual : ndarray of shape (k,)
-        Residual of each of the rows that were fitted, by the fit without it.
-    rows : ndarray of shape (k,)
-        Positions of these rows.
-    loss : float
-        Weighted mean square of the residuals.
-    """
+    """A polynomial of samples without noise."""
 
     polynomial: Polynomial
-    residual: np.ndarray
-    rows: np.ndarray
-    loss: float
+    residual: np.ndarray  # (k,), residual of each of the rows that were fitted, by the fit without it
+    rows: np.ndarray  # (k,), positions of these rows
+    loss: float  # weighted mean square of the residuals
 
 
 @dataclass(frozen=True, eq=False)

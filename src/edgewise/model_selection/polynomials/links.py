@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-VALUE_REACH = 0.1  # of the range of the targets, by which values may leave it; a choice: polynomials overshoot by less
+VALUE_REACH = 0.1  # of the range of the targets, by which values may leave it: polynomials overshoot by less
 
-# A link is left out if its arguments differ by less than this share: it is straight there. A choice.
+# A link is left out if its arguments differ by less than this share: it is straight there.
 STRAIGHT = 1e-3
 
 

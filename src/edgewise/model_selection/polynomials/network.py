@@ -15,9 +15,9 @@ from edgewise.nn.model import KAN
 from edgewise.ops.splines.knots import extend
 
 EDGE_DEGREE = 5  # of the splines: a layer has no higher degree
-FIRST_EDGE_INTERVALS, MOST_EDGE_INTERVALS = 12, 768  # knot intervals of every edge; choices
-LINK_INTERVALS = 96  # at least, of the edge that is a link; a choice: there is only one
-# The domain reaches beyond the rows by this share of the range: five mean distances of 3,000 uniform rows. A choice.
+FIRST_EDGE_INTERVALS, MOST_EDGE_INTERVALS = 12, 768  # knot intervals of every edge
+LINK_INTERVALS = 96  # at least, of the edge that is a link: there is only one
+# The domain reaches beyond the rows by this share of the range: five mean distances of 3,000 uniform rows.
 BOX_MARGIN = 1 / 600
 NEGLIGIBLE_PRODUCT = 1e-15  # singular values of the products of two inputs, relative to the largest: rounding
 

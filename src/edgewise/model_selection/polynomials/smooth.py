@@ -13,27 +13,27 @@ from edgewise.model_selection.polynomials.links import LINK_FUNCTIONS, STRAIGHT,
 from edgewise.model_selection.polynomials.network import Polynomial
 from edgewise.nn.model import KAN
 
-# Products at first, and at most, and for each row. Choices: a step takes 0.01 s for 200 products and 0.1 s for 500, and
-# with more products than half the rows the noise is no longer seen.
+# Products at first, and at most, and for each row: a step takes 0.01 s for 200 products and 0.1 s for 500, and with
+# more products than half the rows the noise is no longer seen.
 FIRST_PRODUCTS, MOST_SMOOTH_PRODUCTS, PRODUCT_SHARE = 150, 500, 1 / 2
 # Effective degrees of freedom, as a share of the products, above which there are to be more: the rule of mgcv's check
-# of basis dimensions (Wood, "Generalized Additive Models", 2nd ed., section 5.9); half is a choice.
+# of basis dimensions (Wood, "Generalized Additive Models", 2nd ed., section 5.9).
 SATURATED = 0.5
-STRENGTH_STEPS, LATER_STEPS = 40, 8  # of the quasi-Newton method, at first and after a reweighting; choices
-REWEIGHTINGS, SETTLED_SHARE = 12, 1e-4  # most of them, and relative change of the residuals that ends them; choices
-LINK_HALVINGS = 8  # of a step that raises the residuals; a choice
-LARGEST_LOG = 60.0  # of a prior variance, either way; a choice: e^60 times the noise is no penalty
-LARGEST_RATE = 4.0  # log of a rate; a choice: coefficients that fall by e^55 a degree leave none but the constant
+STRENGTH_STEPS, LATER_STEPS = 40, 8  # of the quasi-Newton method, at first and after a reweighting
+REWEIGHTINGS, SETTLED_SHARE = 12, 1e-4  # most of them, and relative change of the residuals that ends them
+LINK_HALVINGS = 8  # of a step that raises the residuals
+LARGEST_LOG = 60.0  # of a prior variance, either way: e^60 times the noise is no penalty
+LARGEST_RATE = 4.0  # log of a rate: coefficients that fall by e^55 a degree leave none but the constant
 # A link's first arguments come from fitted values above this quantile, and no more than `MOST_BELOW` of these may lie
-# outside its interval. Choices: a good fit to positive values with little noise is positive nearly everywhere.
+# outside its interval: a good fit to positive values with little noise is positive nearly everywhere.
 LINK_FLOOR, MOST_BELOW = 0.02, 0.1
-HIGHEST_VALUE, LOWEST_VALUE = 3.0, 1e-6  # of a value, in the largest fitted one: range of a link's arguments; choices
+HIGHEST_VALUE, LOWEST_VALUE = 3.0, 1e-6  # of a value, in the largest fitted one: range of a link's arguments
 # What a link must win in twice the log of the marginal likelihood: the ratio of 20 that is taken for strong evidence
 # (Kass and Raftery, J. Am. Statist. Assoc. 90 (1995) 773).
 EVIDENCE = 6.0
-UNUSED = 1e-3  # effective degrees of freedom below which a product is left out; a choice
+UNUSED = 1e-3  # effective degrees of freedom below which a product is left out
 
-KAN_ERROR = 1e-2  # of a network's splines, in standard deviations of the noise; a choice: it cannot be seen
+KAN_ERROR = 1e-2  # of a network's splines, in standard deviations of the noise: it cannot be seen
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +144,7 @@ def fit_smooth(
         return data.fit(known.link, known.basis.columns(x) @ known.coef, like.state)
     limits = np.stack([x.min(0), x.max(0)], 1)
     most = min(MOST_SMOOTH_PRODUCTS, int(PRODUCT_SHARE * len(x)))
-    if most < 10 or not (limits[:, 1] > limits[:, 0]).all():  # a choice: with fewer products there are no rates
+    if most < 10 or not (limits[:, 1] > limits[:, 0]).all():  # with fewer products there are no rates
         return None
     degrees = [len(np.unique(column)) - 1 for column in x.T]
     rates, crossing, count = [1.0] * x.shape[1], 0.0, min(FIRST_PRODUCTS, most)
@@ -219,7 +219,7 @@ class _Rows:
             ends = np.array([LOWEST_VALUE * high, HIGHEST_VALUE * high])
         else:
             ends = np.array([low - (high - low), high + (high - low)])
-            # A choice: slopes at a thousandth of the way to the ends of the interval are still moderate.
+            # Slopes at a thousandth of the way to the ends of the interval are still moderate.
             room = 1e-3 * (link.interval[1] - link.interval[0])
             ends = np.clip(ends, link.interval[0] + room, link.interval[1] - room)
         u = link.inverse(ends)

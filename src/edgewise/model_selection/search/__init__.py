@@ -6,9 +6,16 @@ models leave over, `cross_validation` the folds and the comparison of losses, `r
 threshold stands in `policy`.
 """
 
-from edgewise.model_selection.search.candidates import Candidate, Samples
-from edgewise.model_selection.search.nested import Search
-from edgewise.model_selection.search.policy import SearchPolicy, SearchSettings
-from edgewise.model_selection.search.records import SearchReport, Trial
+from typing import TYPE_CHECKING
+
+from edgewise.lazy import import_on_demand
+
+if TYPE_CHECKING:
+    from edgewise.model_selection.search.candidates import Candidate, Samples
+    from edgewise.model_selection.search.nested import Search
+    from edgewise.model_selection.search.policy import SearchPolicy, SearchSettings
+    from edgewise.model_selection.search.records import SearchReport, Trial
 
 __all__ = ["Candidate", "Samples", "Search", "SearchPolicy", "SearchReport", "SearchSettings", "Trial"]
+
+import_on_demand(__name__)

@@ -81,7 +81,9 @@ class Samples:
         """Return the targets in the form that a family takes."""
         if self.y.ndim == 1:
             return self.y
-        return self.y[:, 0] + self.offset if family.log_link else self.y[:, 0]
+        if family.log_link:
+            return self.y[:, 0] + self.offset
+        return self.y[:, 0]
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,12 @@ class Candidate:
             return "smooth function of all inputs"
         if not self.additive:
             return "constant"
-        words = "linear" if self.linear else "additive with pairs" if self.pairs else "additive"
+        if self.linear:
+            words = "linear"
+        elif self.pairs:
+            words = "additive with pairs"
+        else:
+            words = "additive"
         if self.family.log_link and self.family.name == "log":
             words += " for the logarithm of y"
         if self.nodes:
@@ -154,31 +161,15 @@ class Estimate(Solution):
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """A fitted candidate.
-
-    Parameters
-    ----------
-    candidate : Candidate
-    model : AdditiveModel
-        Model of the inputs, followed by the values of the hidden nodes.
-    family : Family
-        Family as adapted to the data.
-    range : (float, float)
-        Range of the linear predictor at the fitted rows; an exponential stays within it.
-    nodes : HiddenNodes or None
-    estimate : Estimate
-        What the solver returned.
-    smooth : SmoothFit or None
-        A polynomial in place of the additive model.
-    """
+    """A fitted candidate."""
 
     candidate: Candidate
-    model: AdditiveModel
-    family: Family
-    range: tuple[float, float]
+    model: AdditiveModel  # model of the inputs, followed by the values of the hidden nodes
+    family: Family  # family as adapted to the data
+    range: tuple[float, float]  # range of the linear predictor at the fitted rows; an exponential stays within it
     nodes: HiddenNodes | None
-    estimate: Estimate
-    smooth: SmoothFit | None = None
+    estimate: Estimate  # what the solver returned
+    smooth: SmoothFit | None = None  # a polynomial in place of the additive model
 
     def link(self, x: np.ndarray) -> np.ndarray:
         """Return the linear predictors (N, K) at rows (N, n)."""
@@ -204,7 +195,9 @@ class Fitted:
         if self.smooth is not None:
             return self.smooth.to_kan()
         kan = self.model.to_kan()
-        return kan if self.nodes is None else with_nodes(kan, self.nodes)
+        if self.nodes is None:
+            return kan
+        return with_nodes(kan, self.nodes)
 
     @property
     def limits(self) -> np.ndarray:
@@ -212,39 +205,24 @@ class Fitted:
         if self.smooth is not None:
             return self.smooth.polynomial.basis.limits
         limits = self.model.limits
-        return limits if self.nodes is None else limits[: self.nodes.coef.shape[0]]
+        if self.nodes is None:
+            return limits
+        return limits[: self.nodes.coef.shape[0]]
 
     @property
     def parameters(self) -> int:
         """Number of coefficients that were estimated and are not zero."""
         if self.smooth is not None:
             return len(self.smooth.polynomial.coef)
-        count = int(np.count_nonzero(self.model.coef)) if self.candidate.additive else len(self.model.fits)
+        if self.candidate.additive:
+            count = int(np.count_nonzero(self.model.coef))
+        else:
+            count = len(self.model.fits)
         return count + (0 if self.nodes is None else self.nodes.coef.numel())
 
 
 class FitCache:
-    """Fits of several candidates to the same rows; each starts from a simpler one that has been fitted before.
-
-    Parameters
-    ----------
-    samples : Samples
-        The rows.
-    design : Design, optional
-        Columns that were chosen for rows of which these are a part; folds share them.
-    policy : SearchPolicy
-        Limits of the work.
-    seed : int
-        Seed of the parts of means and of hidden nodes.
-    inputs : sequence of int, optional
-        Inputs that have a curve; all by default.
-    constraints : Constraints, optional
-        What every fit obeys; those of `design`, if that is given.
-    watch : callable, optional
-        Called between pieces of a fit; it may raise to end it.
-    whole : FitCache, optional
-        Fits to rows of which these are a part, whose columns they share.
-    """
+    """Fits of several candidates to the same rows; each starts from a simpler one that has been fitted before."""
 
     def __init__(
         self,
@@ -258,7 +236,10 @@ class FitCache:
         watch: Callable[[], None] | None = None,
         whole: FitCache | None = None,
     ) -> None:
-        self.samples, self.policy, self.seed, self.inputs = samples, policy, seed, inputs
+        self.samples = samples
+        self.policy = policy
+        self.seed = seed
+        self.inputs = inputs
         if design is None:
             design = Design.from_rows(
                 samples.x, samples.weight, policy.additive, samples.groups, constraints, is_bare=inputs is not None
@@ -267,7 +248,10 @@ class FitCache:
                 design = design.with_curves(inputs, samples.x, samples.weight)
         self.design = replace(design, rows=samples.total, watch=design.watch if watch is None else watch)
         self.whole = whole
-        straight = design.straight(samples.x, samples.weight) if whole is None else whole.straight
+        if whole is None:
+            straight = design.straight(samples.x, samples.weight)
+        else:
+            straight = whole.straight
         self.straight: Design = replace(straight, rows=samples.total, watch=self.design.watch)
         self._solved: dict[Candidate, Estimate] = {}
 
@@ -279,7 +263,8 @@ class FitCache:
             return _fitted(candidate, self._constant(candidate), None)
         if candidate.smooth:
             return replace(_fitted(candidate, self.estimate(candidate.base), None), smooth=self.smooth)
-        estimate, nodes = self.estimate(replace(candidate, nodes=0)), None
+        estimate = self.estimate(replace(candidate, nodes=0))
+        nodes = None
         if candidate.nodes:
             nodes = self._nodes(estimate, candidate.nodes)
             if nodes is not None:
@@ -289,8 +274,10 @@ class FitCache:
     @cached_property
     def smooth(self) -> SmoothFit | None:
         """A polynomial of all inputs; one of a part of the rows has the link and the products of that of all."""
-        rows, like = self.samples, None if self.whole is None else self.whole.smooth
-        data, unit = (rows.x, rows.y[:, 0], rows.weight), rows.unit
+        rows = self.samples
+        like = None if self.whole is None else self.whole.smooth
+        data = (rows.x, rows.y[:, 0], rows.weight)
+        unit = rows.unit
         return fit_smooth(*data, shift=rows.offset, unit=unit, like=like, watch=self.design.watch)
 
     def estimate(self, candidate: Candidate) -> Estimate:
@@ -305,7 +292,9 @@ class FitCache:
         """Return the caches of so many parts of the rows, each without a fold of a division."""
         size = round(1 / (1 - self.policy.bag_share))
         labels = self.samples.y if are_classes(family) else None
-        rows, blocks, repeats = len(self.samples), self.samples.blocks, -(-count // size)
+        rows = len(self.samples)
+        blocks = self.samples.blocks
+        repeats = -(-count // size)
         divided = folds(rows, self.seed, labels=labels, blocks=blocks, parts=size, repeats=repeats)
         return [self.part(fold.train) for fold in divided[:count]] or [self]
 
@@ -316,7 +305,8 @@ class FitCache:
 
     def _estimated(self, candidate: Candidate) -> Estimate:
         """Fit the linear or additive model, or the one with pairs; or fit it again with stronger penalties."""
-        family, samples = candidate.family, self.samples
+        family = candidate.family
+        samples = self.samples
         if candidate.factor != 1:
             plain = replace(candidate, factor=1.0)
             self.estimate(plain)
@@ -331,7 +321,8 @@ class FitCache:
             return held(before, samples, 1.0, is_part=True)
         if not candidate.pairs:
             return estimated(self.straight if candidate.linear else self.design, samples, family)
-        simple, solve = self.estimate(replace(candidate, pairs=False)), _solver(samples, family)
+        simple = self.estimate(replace(candidate, pairs=False))
+        solve = _solver(samples, family)
         response = _columns(samples.response(family), samples, family)
         _, solution = choose_pairs(self.design, samples.x, response, samples.weight, solve, simple)
         assert isinstance(solution, Estimate)
@@ -339,7 +330,8 @@ class FitCache:
 
     def _constant(self, candidate: Candidate) -> Estimate:
         """The best constant: the design without any column but the first."""
-        samples, family = self.samples, candidate.family
+        samples = self.samples
+        family = candidate.family
         if is_linear(family):
             eta = (samples.weight @ samples.y / samples.total)[None]
         else:
@@ -352,14 +344,19 @@ class FitCache:
 
     def mean(self, candidate: Candidate, parts: Sequence[FitCache]) -> Fitted:
         """Take the mean of models that are fitted to parts of the rows, in one space of columns: one model again."""
-        family, single = candidate.family, replace(candidate, models=1)
+        family = candidate.family
+        single = replace(candidate, models=1)
         whole = self.estimate(single)
         chosen = [[p.inputs for p in part.estimate(single).design.pairs] for part in parts]
         union: list[Pair] = sorted({pair for pairs in chosen for pair in pairs})
-        x, weight = self.samples.x, self.samples.weight
+        x = self.samples.x
+        weight = self.samples.weight
         design = whole.design
         if union != [pair.inputs for pair in design.pairs]:
-            design = self.design.with_pairs(union, x, weight, whole.design.size) if union else self.design
+            if union:
+                design = self.design.with_pairs(union, x, weight, whole.design.size)
+            else:
+                design = self.design
             whole = estimated(design, self.samples, family, whole)
         total = np.zeros_like(whole.coef)
         for part, pairs in zip(parts, chosen, strict=True):
@@ -369,7 +366,8 @@ class FitCache:
                 own = design.with_pairs(pairs, x, weight, design.size)
                 of_part = part.estimate(replace(single, factor=1.0))
                 before = estimated(replace(own, rows=part.samples.total), part.samples, family, of_part)
-                before = before if single.factor == 1 else held(before, part.samples, single.factor)
+                if single.factor != 1:
+                    before = held(before, part.samples, single.factor)
             numbers = [[one.inputs for one in design.pairs].index(one.inputs) for one in own.pairs]
             total[np.r_[slice(own.mains), *map(design.columns_of_pair, numbers)]] += before.coef
         mean = (total / len(parts)).T
@@ -423,11 +421,13 @@ def promising_inputs(
 
 def estimated(design: Design, samples: Samples, family: Family, before: Solution | None = None) -> Estimate:
     """Estimate the coefficients and strengths of a design for a family."""
-    x, weight = samples.x, samples.weight
+    x = samples.x
+    weight = samples.weight
     if is_linear(family):
         solution = solve_gaussian(design, x, samples.y, weight, before)
         fits = solution.fits
-        steps, converged = max((fit.iterations for fit in fits), default=0), all(fit.converged for fit in fits)
+        steps = max((fit.iterations for fit in fits), default=0)
+        converged = all(fit.converged for fit in fits)
         return Estimate(**{**vars(solution), "family": family}, steps=steps, converged=converged)
     return _from_irls(design, samples, irls(design, x, samples.response(family), weight, family, before))
 
@@ -446,15 +446,21 @@ def held(before: Estimate, samples: Samples, factor: float, *, is_part: bool = F
 
     With `is_part` nothing but the coefficients is needed, as in a fold.
     """
-    design, family, y = before.design, before.family, samples.response(before.family)
-    policy = IrlsPolicy().of_part() if is_part else None
+    design = before.design
+    family = before.family
+    y = samples.response(before.family)
+    if is_part:
+        policy = IrlsPolicy().of_part()
+    else:
+        policy = None
     fit = irls(design, samples.x, y, samples.weight, family, before, policy, factor)
     return _from_irls(design, samples, fit)
 
 
 def with_own_covariances(fitted: Fitted, samples: Samples) -> Fitted:
     """Return a fit to these rows in which each of several predictors has the covariance of its own information."""
-    estimate, x = fitted.estimate, samples.x
+    estimate = fitted.estimate
+    x = samples.x
     if fitted.family.predictors < 2 or len(estimate.residual) != len(x):
         return fitted
     if fitted.nodes is not None:
@@ -498,16 +504,11 @@ def is_linear(family: Family) -> bool:
 
 
 def structure_residual(estimate: Estimate, samples: Samples) -> tuple[np.ndarray, np.ndarray]:
-    """Return the residuals (N, K) in which structure is looked for, and their weights (N,).
-
-    They are the working residuals with the working weights. Several predictors have a weight each, and where one class
-    is certain the working residuals of another are huge; there it is the score, whose mean is zero under the model
-    whatever the direction [1]_, with the weights of the rows.
-
-    References
-    ----------
-    .. [1] D. Cox and D. Hinkley, "Theoretical Statistics" (1974), section 9.3, on score tests.
-    """
+    """Return the residuals (N, K) in which structure is looked for, and their weights (N,)."""
+    # They are the working residuals with the working weights. Several predictors have a weight each, and where one
+    # class is certain the working residuals of another are huge; there it is the score, whose mean is zero under the
+    # model whatever the direction [1], with the weights of the rows.
+    # [1] D. Cox and D. Hinkley, "Theoretical Statistics" (1974), section 9.3, on score tests.
     family = estimate.family
     if family is None or family.predictors < 2:
         return estimate.residual, estimate.weights.mean(1)

@@ -12,32 +12,11 @@ from edgewise.model_selection.search.clock import Clock
 from edgewise.model_selection.search.cross_validation import Evidence, clipped_squares, mean_and_error, paired_gain
 from edgewise.model_selection.search.records import Trial, comparison_sentence
 
-MOST_LEVERAGE = 0.99  # of a row; a choice: one that decides its own prediction is left out with a hundredfold residual
+MOST_LEVERAGE = 0.99  # of a row: one that decides its own prediction is left out with a hundredfold residual
 
 
 class Comparisons:
-    """Held-out evidence on the candidates of a search, and what was decided by it.
-
-    Parameters
-    ----------
-    family : Family
-        Loss of the search, in whose words losses are written.
-    weight : ndarray of shape (N,)
-        Weights of the rows.
-    clock : Clock
-        Counts work, and holds the smallest loss.
-    blocks : ndarray of shape (N,), optional
-        Rows of one number may depend on each other, which widens standard errors.
-
-    Attributes
-    ----------
-    without_row, by_folds : dict of Candidate to Evidence
-        Losses of the rows by models without the row, or by models of folds.
-    trials : list of Trial
-        Rows of the table `search_`.
-    sentences : list of str
-        What was decided, in the order of the search.
-    """
+    """Held-out evidence on the candidates of a search, and what was decided by it. Shapes: weight (N,), blocks (N,)."""
 
     def __init__(self, family: Family, weight: np.ndarray, clock: Clock, blocks: np.ndarray | None = None) -> None:
         self.family, self.weight, self.clock, self.blocks = family, weight, clock, blocks
@@ -146,16 +125,11 @@ def loss_text(loss: float, family: Family) -> str:
 
 
 def left_out(estimate: Estimate, x: np.ndarray) -> np.ndarray:
-    """Return the linear predictor of every row by the model without that row, (N, K).
-
-    With the strengths held, leaving a row of leverage h out moves its prediction by -h / (1 - h) times its working
-    residual: exactly for squared errors [1]_, and to first order for other losses [2]_.
-
-    References
-    ----------
-    .. [1] D. Allen, Technometrics 16 (1974) 125.
-    .. [2] K. Rahnama Rad and A. Maleki, J. R. Statist. Soc. B 82 (2020) 965.
-    """
+    """Return the linear predictor of every row by the model without that row, (N, K)."""
+    # With the strengths held, leaving a row of leverage h out moves its prediction by -h / (1 - h) times its working
+    # residual: exactly for squared errors [1], and to first order for other losses [2].
+    # [1] D. Allen, Technometrics 16 (1974) 125.
+    # [2] K. Rahnama Rad and A. Maleki, J. R. Statist. Soc. B 82 (2020) 965.
     design, eta = estimate.design, np.empty(estimate.residual.shape)
     for part in design.chunks(len(x)):
         columns = design.columns(x[part])
@@ -179,4 +153,4 @@ def sample_losses(fitted: Fitted, eta: np.ndarray, held: Samples) -> np.ndarray:
             mean = family.predicted(eta[:, 0], fitted.range)[:, None] - held.offset
         return clipped_squares(mean, held.y)
     losses = family.loss(held.response(family), eta if family.predictors > 1 else eta[:, 0])
-    return np.minimum(losses, 1e6)  # a choice: larger than any loss of a sane prediction, and finite
+    return np.minimum(losses, 1e6)  # larger than any loss of a sane prediction, and finite

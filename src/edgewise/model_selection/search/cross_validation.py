@@ -7,44 +7,27 @@ from dataclasses import dataclass
 import numpy as np
 
 # Largest squared error that counts in a comparison of candidates, in variances of the target (the targets are
-# standardised). A choice: so large an error is a miss, and the size of a miss must not decide the comparison.
+# standardised): so large an error is a miss, and the size of a miss must not decide the comparison.
 LARGEST_ERROR = 10.0
 
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """One division of the samples.
+    """One division of the samples."""
 
-    Parameters
-    ----------
-    train, held : ndarray of int
-        Ascending positions of the samples to fit and of those held out.
-    """
-
-    train: np.ndarray
+    train: np.ndarray  # ascending positions of the samples to fit and of those held out
     held: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """Held-out evidence on a candidate.
+    """Held-out evidence on a candidate."""
 
-    Parameters
-    ----------
-    losses : ndarray of shape (N,)
-        Losses of the rows by the mean of the models that did not see them; NaN where there is none.
-    links : ndarray of shape (N, K)
-        Mean of their linear predictors.
-    single_losses : ndarray of shape (N,)
-        Mean loss of such a model.
-    fits : int
-        Fits to folds behind them; 0 for models of all rows without each row in turn.
-    """
-
+    # (N,), losses of the rows by the mean of the models that did not see them; NaN where there is none
     losses: np.ndarray
-    links: np.ndarray
-    single_losses: np.ndarray
-    fits: int
+    links: np.ndarray  # (N, K), mean of their linear predictors
+    single_losses: np.ndarray  # (N,), mean loss of such a model
+    fits: int  # fits to folds behind them; 0 for models of all rows without each row in turn
 
 
 def folds(
@@ -58,34 +41,15 @@ def folds(
 ) -> list[Fold]:
     """Divide samples into folds; every class is spread over the folds, and no block is divided.
 
-    Parameters
-    ----------
-    rows : int
-        Number of samples.
-    seed : int
-        Seed of the random order.
-    labels : ndarray of shape (rows,), optional
-        Classes of the samples. The only sample, or block, of a class is never held out, since no model could know the
-        class.
-    blocks : ndarray of shape (rows,), optional
-        Samples of one number stay on one side of each fold. The largest block goes first, each to the part in which
-        the shares of the classes are then the most even.
-    parts : int
-        Parts of each division; as many as samples, or blocks, where there are fewer.
-    repeats : int
-        Number of divisions, each in another order.
-
-    Returns
-    -------
-    list of Fold
-        Division by division; empty where no sample can be held out.
+    Shapes: labels (rows,), blocks (rows,).
     """
     if rows < 2:
         return []
     if blocks is not None:
         return _folds_of_blocks(blocks, np.zeros(rows) if labels is None else labels, seed, parts, repeats)
     parts = min(parts, rows)
-    generator, found = np.random.default_rng(seed), []
+    generator = np.random.default_rng(seed)
+    found = []
     alone = np.zeros(rows, dtype=bool)
     if labels is not None:
         _, place, count = np.unique(labels, return_inverse=True, return_counts=True)
@@ -108,11 +72,17 @@ def _folds_of_blocks(blocks: np.ndarray, labels: np.ndarray, seed: int, parts: i
     counts = np.zeros((len(names), len(kinds)))
     np.add.at(counts, (block, kind), 1.0)
     has_single = (counts > 0).sum(0) == 1  # classes that are in one block alone
-    alone = (counts * has_single).any(1) if len(kinds) > 1 else np.zeros(len(names), dtype=bool)
-    parts, shares = min(parts, len(names)), counts / counts.sum(0)
-    generator, found = np.random.default_rng(seed), []
+    if len(kinds) > 1:
+        alone = (counts * has_single).any(1)
+    else:
+        alone = np.zeros(len(names), dtype=bool)
+    parts = min(parts, len(names))
+    shares = counts / counts.sum(0)
+    generator = np.random.default_rng(seed)
+    found = []
     for _ in range(repeats if parts > 1 else 0):
-        part, held = np.full(len(names), parts), np.zeros((parts, len(kinds)))
+        part = np.full(len(names), parts)
+        held = np.zeros((parts, len(kinds)))
         order = generator.permutation(len(names))
         for number in order[np.argsort(-counts[order].sum(1), kind="stable")]:
             if alone[number]:
@@ -163,7 +133,8 @@ def mean_and_error(values: np.ndarray, weight: np.ndarray, blocks: np.ndarray | 
     """
     seen = np.isfinite(values)
     if not seen.all():
-        values, weight = values[seen], weight[seen]
+        values = values[seen]
+        weight = weight[seen]
         blocks = None if blocks is None else blocks[seen]
     total = float(weight.sum())
     mean = float(weight @ values) / total

@@ -24,36 +24,35 @@ from edgewise.train.smoothing import short_fit, smooth_fit
 
 DEGREE = 3  # of all splines here, that of the additive core
 # Intervals of the functions inside a node, the most that the limit of parameters allows, and of the curve of a node's
-# value. Choices: inside a node lines and bends are enough, since the additive model has the wiggles.
-INNER_GRIDS, OUTER_GRID = (4, 2, 1), 6
-PURSUIT_STARTS = 8  # random directions from which each ridge function is pursued; a choice: some milliseconds each
-STARTS, SHORT_STEPS = 6, 12  # short starts and the steps of each; choices: local minima differ most at the beginning
+# value: inside a node lines and bends are enough, since the additive model has the wiggles.
+INNER_GRIDS = (4, 2, 1)
+OUTER_GRID = 6
+PURSUIT_STARTS = 8  # random directions from which each ridge function is pursued: some milliseconds each
+# short starts and the steps of each: local minima differ most at the beginning
+STARTS = 6
+SHORT_STEPS = 12
 # Of the test of a residual: ridge functions, parts of its cross-validation, degree of the polynomials, steps for each
-# direction, and first damping. Choices, for a fraction of a second.
-TEST_NODES, TEST_PARTS, TEST_DEGREE, TEST_STEPS, TEST_DAMPING = 2, 3, 5, 10, 0.1
-# Standard deviations at which inputs are held while directions are estimated; a choice, for outliers.
+# direction, and first damping. They take a fraction of a second.
+TEST_NODES = 2
+TEST_PARTS = 3
+TEST_DEGREE = 5
+TEST_STEPS = 10
+TEST_DAMPING = 0.1
+# Standard deviations at which inputs are held while directions are estimated, for outliers.
 FARTHEST_DEVIATION = 3.0
 
 
 @dataclass(frozen=True, eq=False)
 class HiddenNodes:
-    """Values z_h = sum_i s_ih(x_i) of H nodes, with s cubic splines.
+    """Values z_h = sum_i s_ih(x_i) of H nodes, with s cubic splines."""
 
-    Parameters
-    ----------
-    knots : Tensor
-        Knots of the inputs, (n, grid + 7).
-    coef : Tensor
-        Coefficients, (n, grid + 3, H).
-    """
-
-    knots: Tensor
-    coef: Tensor
+    knots: Tensor  # knots of the inputs, (n, grid + 7)
+    coef: Tensor  # coefficients, (n, grid + 3, H)
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Return the values of the nodes, (N, H), at rows (N, n)."""
         rows = torch.from_numpy(np.ascontiguousarray(x))
-        parts = rows.split(8192)  # a choice: the basis of so many rows is in memory at a time
+        parts = rows.split(8192)  # the basis of so many rows is in memory at a time
         values = [torch.einsum("nig,igh->nh", basis(part, self.knots, DEGREE), self.coef) for part in parts]
         return torch.cat(values).numpy()
 
@@ -75,45 +74,15 @@ def find_nodes(
 ) -> HiddenNodes | None:
     """Train hidden nodes on the residual of a model.
 
-    One of the starts has the directions of ridge functions that were found one after another by projection pursuit
-    [2]_, one the directions along which the residual bends most, the eigenvectors of E[r (x x' - I)] (principal Hessian
-    directions [1]_); the others are random. The best of them is trained by
-    Levenberg-Marquardt, with smoothing strengths edge by edge that the residual determines. The penalty pulls towards
-    zero, which is the model whose residual it is. The curves are estimated anew later, together with that model.
-
-    Parameters
-    ----------
-    x : ndarray of shape (N, n)
-    residual : ndarray of shape (N, m)
-        Residuals; for a likelihood the score over the information.
-    weight : ndarray of shape (N,)
-        Weights of the rows.
-    breakpoints : ndarray of shape (n, grid + 1)
-        Breakpoints of the model's splines, of which the nodes use a few.
-    nodes : int
-        Number of nodes.
-    policy : SearchPolicy
-        Limits of the work.
-    seed : int
-        Seed of rows and starts.
-    watch : callable, optional
-        Called between the pieces of the training; it may raise to end it.
-
-    Returns
-    -------
-    HiddenNodes or None
-        None where so many nodes are `too_large`, or the training failed.
-
-    Raises
-    ------
-    KeyboardInterrupt
-        If Ctrl-C comes.
-
-    References
-    ----------
-    .. [1] K.-C. Li, J. Am. Stat. Assoc. 87 (1992) 1025.
-    .. [2] J. Friedman and W. Stuetzle, J. Am. Stat. Assoc. 76 (1981) 817.
+    Shapes: x (N, n), residual (N, m), weight (N,), breakpoints (n, grid + 1).
     """
+    # One of the starts has the directions of ridge functions that were found one after another by projection pursuit
+    # [2], one the directions along which the residual bends most, the eigenvectors of E[r (x x' - I)] (principal
+    # Hessian directions [1]); the others are random. The best of them is trained by Levenberg-Marquardt, with smoothing
+    # strengths edge by edge that the residual determines. The penalty pulls towards zero, which is the model whose
+    # residual it is. The curves are estimated anew later, together with that model.
+    # [1] K.-C. Li, J. Am. Stat. Assoc. 87 (1992) 1025.
+    # [2] J. Friedman and W. Stuetzle, J. Am. Stat. Assoc. 76 (1981) 817.
     model = _network(x, residual, weight, breakpoints, nodes, policy=policy, seed=seed, watch=watch or (lambda: None))
     if model is None:
         return None
@@ -148,26 +117,25 @@ def residual_gain(
     seed: int = 0,
     blocks: np.ndarray | None = None,
 ) -> tuple[float, float]:
-    """Return the share of the mean square of residuals that two ridge functions take away on unseen rows; its error.
-
-    Projection pursuit [1]_ in its smallest form: polynomials g of one direction a, with steps of Gauss and Newton for a
-    and least squares for g in turn, from principal Hessian and from random directions. Cross-validated in three parts;
-    rows with the same number in `blocks` stay in one. Residuals (N, m) are best those of models that did not see the
-    row.
-
-    References
-    ----------
-    .. [1] J. Friedman and W. Stuetzle, J. Am. Stat. Assoc. 76 (1981) 817.
-    """
+    """Return the share of the mean square of residuals that two ridge functions take away on unseen rows; its error."""
+    # Projection pursuit [1] in its smallest form: polynomials g of one direction a, with steps of Gauss and Newton for
+    # a and least squares for g in turn, from principal Hessian and from random directions. Cross-validated in three
+    # parts; rows with the same number in `blocks` stay in one. Residuals (N, m) are best those of models that did not
+    # see the row.
+    # [1] J. Friedman and W. Stuetzle, J. Am. Stat. Assoc. 76 (1981) 817.
     order = np.random.default_rng(seed).permutation(len(x))[: policy.test_rows]
     if len(order) < len(x):
-        x, residual, weight = x[order], residual[order], weight[order]
+        x = x[order]
+        residual = residual[order]
+        weight = weight[order]
         blocks = None if blocks is None else blocks[order]
     u = _standardised(x, weight)
     scaled = residual / _scale(residual, weight)
     after = np.full(len(x), np.nan)
     for fold in folds(len(x), seed, blocks=blocks, parts=TEST_PARTS):
-        own, left, guess = weight[fold.train], scaled[fold.train], np.zeros_like(scaled[fold.held])
+        own = weight[fold.train]
+        left = scaled[fold.train]
+        guess = np.zeros_like(scaled[fold.held])
         for node in range(TEST_NODES):
             direction, coef = _pursued(u[fold.train], left, own, policy.test_starts, seed + node)
             left = left - _polynomials(u[fold.train] @ direction) @ coef
@@ -185,9 +153,12 @@ def _pursued(
     first = np.concatenate(
         [_hessian_directions(u, residual, weight, few), rng.standard_normal((u.shape[1], starts))], 1
     )
-    best, lowest = None, math.inf
+    best = None
+    lowest = math.inf
     for start in first.T[: starts + few]:
-        direction, damping, kept = start, TEST_DAMPING, None
+        direction = start
+        damping = TEST_DAMPING
+        kept = None
         for _ in range(TEST_STEPS):
             z = u @ direction
             direction = direction / max(math.sqrt(weight @ z**2 / weight.sum()), ABOVE_ZERO)
@@ -199,7 +170,8 @@ def _pursued(
             error = residual - basis @ coef
             square = float(weight @ (error**2).sum(1))
             if kept is None or square < kept[0]:
-                kept, damping = (square, direction, coef, error, z), damping / 3
+                kept = (square, direction, coef, error, z)
+                damping = damping / 3
             else:
                 damping *= 9
             _, base, coef, error, z = kept
@@ -211,7 +183,8 @@ def _pursued(
             direction = base + np.linalg.solve(normal, pull)
         assert kept is not None
         if kept[0] < lowest:
-            best, lowest = kept, kept[0]
+            best = kept
+            lowest = kept[0]
     assert best is not None
     return best[1], best[2]
 
@@ -239,20 +212,24 @@ def _network(
     watch: Callable[[], None],
 ) -> KAN | None:
     """Train a network [n, nodes, m] on the residual, scaled to mean square 1."""
-    inputs, outputs = x.shape[1], residual.shape[1]
+    inputs = x.shape[1]
+    outputs = residual.shape[1]
     sizes = [grid for grid in INNER_GRIDS if _parameters(inputs, outputs, nodes, grid) <= policy.growth_parameters]
     if not sizes:
         return None
     if len(x) > policy.growth_rows:
         few = np.sort(np.random.default_rng(seed).permutation(len(x))[: policy.growth_rows])
-        x, residual, weight = x[few], residual[few], weight[few]
+        x = x[few]
+        residual = residual[few]
+        weight = weight[few]
     scale = _scale(residual, weight)
     rows = torch.from_numpy(np.ascontiguousarray(x))
     target = torch.from_numpy(np.ascontiguousarray(residual / scale))
     problem = Regression(rows, target, weight=torch.from_numpy(np.ascontiguousarray(weight)))
     places = np.linspace(0, breakpoints.shape[1] - 1, sizes[0] + 1).round().astype(int)
     knots = knot_vectors.extend(torch.from_numpy(np.ascontiguousarray(breakpoints[:, places])), DEGREE)
-    best, lowest = None, math.inf
+    best = None
+    lowest = math.inf
     for start in range(STARTS):
         watch()
         own = seed_of_start(seed, start)
@@ -273,7 +250,8 @@ def _network(
                 first.coef.copy_((line - line.mean(1, keepdim=True))[..., None] * slopes[:, None])
         report = short_fit(model, problem, SHORT_STEPS)
         if report.loss < lowest:
-            best, lowest = model, report.loss
+            best = model
+            lowest = report.loss
     if best is None:
         return None
     # The domain of the second layer moves to the values of the nodes; that of the first lies on the data already.
@@ -313,7 +291,9 @@ def _hessian_directions(u: np.ndarray, residual: np.ndarray, weight: np.ndarray,
 
 def _pursued_directions(x: np.ndarray, residual: np.ndarray, weight: np.ndarray, nodes: int, seed: int) -> np.ndarray:
     """Slopes (n, nodes) of ridge functions found one after another by projection pursuit."""
-    u, left, found = _standardised(x, weight), residual, []
+    u = _standardised(x, weight)
+    left = residual
+    found = []
     for node in range(nodes):
         direction, coef = _pursued(u, left, weight, PURSUIT_STARTS, seed + node)
         left = left - _polynomials(u @ direction) @ coef
@@ -341,10 +321,12 @@ def with_nodes(augmented: KAN, nodes: HiddenNodes) -> KAN:
     """
     first = augmented.layers[0]
     assert isinstance(first, KANLayer) and first.degree == DEGREE
-    count, inputs = nodes.coef.shape[2], nodes.coef.shape[0]
+    count = nodes.coef.shape[2]
+    inputs = nodes.coef.shape[0]
     outputs = augmented.config.width[-1]
     products = first.out_features - outputs
-    pairs, last = products // 2, augmented.layers[-1] if products else None
+    pairs = products // 2
+    last = augmented.layers[-1] if products else None
     knots = first.knots[:inputs]
     coef = (first.coef * first.mask[:, None]).detach()
     at = greville(knots).mT  # collocation gives the functions inside the nodes on finer knots that contain theirs
@@ -361,7 +343,8 @@ def with_nodes(augmented: KAN, nodes: HiddenNodes) -> KAN:
         products=((2,) * pairs, ()) if pairs else (),
         dtype=torch.float64,
     )
-    begin, end = model.layers[0], model.layers[-1]
+    begin = model.layers[0]
+    end = model.layers[-1]
     assert isinstance(begin, KANLayer) and isinstance(end, KANLayer)
     unit = knot_vectors.uniform(torch.tensor([[-1.0, 1.0]], dtype=torch.float64), size, DEGREE)
     with torch.no_grad():

@@ -20,10 +20,10 @@ from edgewise.model_selection.search.candidates import Fitted, Samples, are_clas
 from edgewise.nn.model import KAN
 
 UNTESTED = ("huber", "quantile")  # losses that are not likelihoods, so that restricted likelihood is only a device
-MOST_NUMBERS = 4_000_000  # of the factor, 32 MB in a file; a choice
-CUT_SHARE = 1e-6  # of the variance, which may be cut from the factor; a choice: bars do not change visibly
+MOST_NUMBERS = 4_000_000  # of the factor, 32 MB in a file
+CUT_SHARE = 1e-6  # of the variance, which may be cut from the factor: bars do not change visibly
 
-SMALLEST_UNIT, LARGEST_UNIT = 1e-140, 1e140  # a choice: squares, and sums of many of them, are normal float64
+SMALLEST_UNIT, LARGEST_UNIT = 1e-140, 1e140  # squares, and sums of many of them, are normal float64
 
 
 def term_tests(
@@ -148,17 +148,10 @@ def _with_own_ridges(model: AdditiveModel) -> AdditiveModel:
 
 
 def parameter_factor(fitted: Fitted, model: KAN) -> Tensor:
-    """Return C, (P, K), with C C' the covariance of the network's P parameters.
-
-    The Bayesian covariance of the coefficients, with the uncertainty of the strengths, is carried to the coefficients
-    of the curves exactly, and to the factors of a pair's tensor within its rank (`factor_changes`). The functions
-    inside hidden nodes are taken as known, and inputs without any curve as without influence.
-
-    Raises
-    ------
-    InputError
-        The factor would hold too many numbers.
-    """
+    """Return C, (P, K), with C C' the covariance of the network's P parameters."""
+    # The Bayesian covariance of the coefficients, with the uncertainty of the strengths, is carried to the coefficients
+    # of the curves exactly, and to the factors of a pair's tensor within its rank (`factor_changes`). The functions
+    # inside hidden nodes are taken as known, and inputs without any curve as without influence.
     if fitted.smooth is not None:
         root = _root(fitted.smooth.covariance)
         if root.shape[1] * sum(parameter.numel() for parameter in model.parameters()) > MOST_NUMBERS:

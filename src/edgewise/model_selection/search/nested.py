@@ -29,11 +29,11 @@ from edgewise.model_selection.search.policy import SearchSettings
 from edgewise.model_selection.search.records import SearchReport
 from edgewise.outcomes import OutOfTime, StopReason
 
-FEWEST_SEARCHED = 500  # rows of a search, however short the time; a choice
+FEWEST_SEARCHED = 500  # rows of a search, however short the time
 # Families whose loss has a kink, so that leaving a row out has no first order, and residuals say nothing of curvature.
 KINKED = ("quantile",)
-FIRST_INPUTS = 30  # of a first additive model; a choice: with more, a constant must do until the search has a model
-FEWEST_FOR_MEANS = 10  # rows; a choice: with fewer, parts of the rows determine nothing
+FIRST_INPUTS = 30  # of a first additive model: with more, a constant must do until the search has a model
+FEWEST_FOR_MEANS = 10  # rows: with fewer, parts of the rows determine nothing
 
 
 class Search:
@@ -45,9 +45,9 @@ class Search:
     candidates are fitted to folds, which share knots and columns and find their own strengths: leaving a row out to
     first order is far too hopeful where classes are nearly separated. Strengths for classes are changed by a common
     factor, which the folds choose, since restricted likelihood of the quadratic approximation is biased for binary data
-    [1]_; so are those of rows in groups and of rows with unequal weights, which it takes for precisions. Each takes the place of the one before only if its held-out loss is lower;
-    polynomials and hidden nodes must lower it by a standard error, and hidden nodes are tried only where two ridge
-    functions explain residuals.
+    [1]_; so are those of rows in groups and of rows with unequal weights, which it takes for precisions. Each takes the
+    place of the one before only if its held-out loss is lower; polynomials and hidden nodes must lower it by a standard
+    error, and hidden nodes are tried only where two ridge functions explain residuals.
 
     Parameters
     ----------
@@ -79,9 +79,15 @@ class Search:
     """
 
     def __init__(self, samples: Samples, family: Family, settings: SearchSettings, clock: Clock | None = None) -> None:
-        self.settings, self.policy, self.family = settings, settings.policy.for_effort(settings.effort), family
-        self.clock = Clock(settings.time_limit) if clock is None else clock
-        self.all_rows, self.samples = samples, samples
+        self.settings = settings
+        self.policy = settings.policy.for_effort(settings.effort)
+        self.family = family
+        if clock is None:
+            self.clock = Clock(settings.time_limit)
+        else:
+            self.clock = clock
+        self.all_rows = samples
+        self.samples = samples
         most = self.policy.search_rows
         if settings.time_limit is not None:
             affordable = self.clock.left * self.policy.rows_per_second / samples.x.shape[1]
@@ -117,7 +123,10 @@ class Search:
         except (OutOfTime, MemoryError) as error:
             stopped = self.ended_by = limit_of(error)
             is_late = stopped is StopReason.TIME_LIMIT
-            words = f"time limit of {self.settings.time_limit or self.clock.limit:g} s" if is_late else "memory limit"
+            if is_late:
+                words = f"time limit of {self.settings.time_limit or self.clock.limit:g} s"
+            else:
+                words = "memory limit"
             self.sentences.append(f"The search stopped because of the {words}, before: {self.clock.stage}.")
         return self.report(stopped)
 
@@ -125,11 +134,13 @@ class Search:
         """Fit a constant and an additive model to few rows, for a search that is ended before it has a model."""
         if self.settings.time_limit is None and not self.settings.keep_interrupted:
             return
-        count, most = len(self.samples), self.policy.first_rows
+        count = len(self.samples)
+        most = self.policy.first_rows
         rows = self.samples
         if count > most:
             rows = rows.select(np.linspace(0, count - 1, most).astype(int))
-        rules, seed = self.settings.constraints, self.settings.seed
+        rules = self.settings.constraints
+        seed = self.settings.seed
         cache = FitCache(rows, policy=self.policy, seed=seed, inputs=[], constraints=rules)
         self._first = cache.fit(Candidate(self.family, additive=False))
         if rows.x.shape[1] <= FIRST_INPUTS and len(rows) >= FEWEST_FOR_MEANS:
@@ -146,7 +157,8 @@ class Search:
         sentences = list(self.sentences)
         if len(self.table.trials) > 1:
             sentences.append(f"Chosen of {len(self.table.trials)} candidates: {words}.")
-        trials, clock = tuple(self.table.trials), self.clock
+        trials = tuple(self.table.trials)
+        clock = self.clock
         return SearchReport(words, trials, tuple(sentences), self.fold_fits, clock.work, stopped, clock.seconds)
 
     # The candidates in order
@@ -242,7 +254,8 @@ class Search:
         plain = replace(candidate, factor=1.0).describe()
 
         def is_better(factor: float, other_factor: float) -> bool:
-            one, other = replace(candidate, factor=factor), replace(candidate, factor=other_factor)
+            one = replace(candidate, factor=factor)
+            other = replace(candidate, factor=other_factor)
             self._assess((other,), share)
             gain, error = self.table.gain(one, other)
             words = f"{other_factor:g} times the penalty of the {plain} model"
@@ -255,7 +268,8 @@ class Search:
     def _try_pairs(self, family: Family, share: float) -> Candidate:
         """Let pairs of inputs act together; return the better of the two candidates of the family."""
         assert self.cache is not None and self.best is not None
-        simple, rich = Candidate(family), Candidate(family, pairs=True)
+        simple = Candidate(family)
+        rich = Candidate(family, pairs=True)
         if family is self.family and not self.best.linear and self.best.additive:
             simple = self.best
         constraints = self.settings.constraints
@@ -267,7 +281,10 @@ class Search:
         fitted = self.cache.fit(rich)
         self.fit_seconds[rich] = self.clock.seconds - began
         if not fitted.model.pairs:
-            words = "No pair of inputs" if family is self.family else "For the logarithm of y no pair of inputs"
+            if family is self.family:
+                words = "No pair of inputs"
+            else:
+                words = "For the logarithm of y no pair of inputs"
             self.sentences.append(f"{words} explains more of the residuals than the best of all pairs would by chance.")
             return simple
         noise = [float(np.mean(self.cache.estimate(c).fits[0].dispersion)) for c in (simple, rich)]
@@ -276,10 +293,14 @@ class Search:
             self._leave_one_out(rich, share)
         else:
             self._cross_validate((simple, rich), share)
-            rich = self._shrunk(rich, share) if family is self.family else rich
+            if family is self.family:
+                rich = self._shrunk(rich, share)
         gain, error = self.table.gain(simple, rich)
         better = gain > max(self.policy.nested_margin * error, 0.0)
-        words = "Pairs of inputs" if family is self.family else "Pairs of inputs for the logarithm of y"
+        if family is self.family:
+            words = "Pairs of inputs"
+        else:
+            words = "Pairs of inputs for the logarithm of y"
         self.table.decide(rich, self.table.sentence(words, (simple, rich), gain, error, better), better)
         if better and family is self.family:
             if not self.table.have_common_evidence(self.best, rich):
@@ -337,7 +358,10 @@ class Search:
         loss = mean + gain
         better = gain > max(self.policy.bag_gain * loss, self.policy.nested_margin * error)
         words = f"The mean of {rich.models} models, each fitted to {self.policy.bag_share:.0%} of the rows"
-        end = "taken" if better else "not taken, since they hardly differ"
+        if better:
+            end = "taken"
+        else:
+            end = "not taken, since they hardly differ"
         texts = loss_text(mean, self.family), loss_text(loss, self.family)
         self.table.decide(rich, f"{words}: {texts[0]} on held-out folds, {texts[1]} of one of them: {end}.", better)
         if better:
@@ -369,7 +393,8 @@ class Search:
     def _try_hidden(self, share: float) -> None:
         """Grow hidden nodes where the residual of the best model shows structure."""
         assert self.best is not None and self.cache is not None
-        base, single = self.best, Candidate(self.best.family, pairs=self.best.pairs)
+        base = self.best
+        single = Candidate(self.best.family, pairs=self.best.pairs)
         inputs = self.samples.x.shape[1]
         if not 2 <= inputs <= self.policy.hidden_inputs or len(self.samples) < self.policy.hidden_rows:
             return
@@ -382,7 +407,8 @@ class Search:
         if reason := too_large(inputs, residual.shape[1], self.policy.hidden_sizes[0], self.policy):
             self.sentences.append(reason)
             return
-        policy, blocks = self.policy, self.samples.blocks
+        policy = self.policy
+        blocks = self.samples.blocks
         gain, error = residual_gain(x, residual, weight, policy=policy, seed=self.settings.seed, blocks=blocks)
         if not gain > self.policy.margin * error:
             self.sentences.append(
@@ -401,7 +427,10 @@ class Search:
             self._check_time(base, 20)
             most = self.policy.hidden_folds
             self._cross_validate((replace(base, models=1), rich), share + 0.08 * number, most)
-            rival = self.best if self.best in self.table.by_folds else replace(base, models=1)
+            if self.best in self.table.by_folds:
+                rival = self.best
+            else:
+                rival = replace(base, models=1)
             gain, error = self.table.gain(rival, rich)
             better = gain > max(self.policy.margin * error, 0.0)
             self.table.decide(
@@ -430,7 +459,10 @@ class Search:
         fitted = self.cache.fit(candidate)
         seconds = self.clock.seconds - began
         self.fit_seconds[candidate] = max(self.fit_seconds.get(candidate, 0.0), seconds)
-        links = left_out(fitted.estimate, self.samples.x) if candidate.additive else fitted.link(self.samples.x)
+        if candidate.additive:
+            links = left_out(fitted.estimate, self.samples.x)
+        else:
+            links = fitted.link(self.samples.x)
         losses = sample_losses(fitted, links, self.samples)
         self.table.without_row[candidate] = Evidence(losses, links, losses, 0)
         self.table.record(candidate, losses, fitted.parameters, 0, self.clock.seconds - began)
@@ -442,15 +474,18 @@ class Search:
         """
         candidates = [candidate for candidate in candidates if candidate not in self.table.by_folds]
         assert self.cache is not None
-        fold_caches, count = self._divided()[:most], len(self.samples)
+        fold_caches = self._divided()[:most]
+        count = len(self.samples)
         for candidate in candidates:
             self.clock.report(candidate.describe(), share)
-            began, parameters = self.clock.seconds, 0
+            began = self.clock.seconds
+            parameters = 0
 
             whole = self.cache.fit(replace(candidate, nodes=0, smooth=False, factor=1.0))
             self.fit_seconds.setdefault(candidate, self.clock.seconds - began)
             self._check_time(candidate, 1)
-            losses, times = np.zeros(count), np.zeros(count)
+            losses = np.zeros(count)
+            times = np.zeros(count)
             links = np.zeros((count, len(whole.estimate.fits)))
             work = methodcaller("fit", candidate)
             fits = run_jobs(work, [cache for _, cache in fold_caches], self.settings.jobs)
@@ -465,7 +500,8 @@ class Search:
                 self._check_time(candidate, 1, fitted=self.clock.seconds - began)
             seen = times > 0
             with np.errstate(invalid="ignore"):
-                losses, links = losses / times, links / times[:, None]
+                losses = losses / times
+                links = links / times[:, None]
             together = np.full(count, np.nan)
             together[seen] = sample_losses(fitted, links[seen], self.samples.select(np.flatnonzero(seen)))
             self.fold_fits = max(self.fold_fits, len(fold_caches))
@@ -477,9 +513,11 @@ class Search:
         assert self.cache is not None
         if not self._fold_caches:
             labels = self.samples.y if are_classes(self.family) else None
-            count, policy = len(self.samples), self.policy
+            count = len(self.samples)
+            policy = self.policy
             parts, repeats = policy.division(count * self.family.predictors)
-            blocks, seed = self.samples.blocks, self.settings.seed
+            blocks = self.samples.blocks
+            seed = self.settings.seed
             divided = folds(count, seed, labels=labels, blocks=blocks, parts=parts, repeats=repeats)
             kept = divided[:1] if count >= policy.single_rows else divided
             self._fold_caches = [(fold, self.cache.part(fold.train)) for fold in kept]

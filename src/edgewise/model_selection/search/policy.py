@@ -24,35 +24,34 @@ class SearchPolicy:
         (rows, parts, repeats): tables of at least so many rows are divided into so many parts, so many times. Five
         parts, Breiman and Spector, Int. Stat. Rev. 60 (1992) 291, are as good as ten for choosing models. A small table
         is divided twice, since the luck of one division is a good part of the error; a large one into three parts,
-        which is a choice for time.
+        which saves time.
     even_weights : float
         Share of the rows that unequal weights must be worth (Kish, "Survey Sampling", 1965, section 11.7), or folds
         judge the candidates: rows that weigh more have no less noise where weights count copies.
     single_rows : int
-        Rows from which a single part is held out. A choice: a fifth of 10,000 rows shows differences of some percent.
+        Rows from which a single part is held out: a fifth of 10,000 rows shows differences of some percent.
     search_rows : int
-        Most rows of the cross-validation; the final fit uses all rows. A choice: more cost more and lead to the same
-        decision.
+        Most rows of the cross-validation, since more lead to the same decision; the final fit uses all rows.
     rows_per_second : float
-        Rows times inputs that the search handles in a second, for the rows that a time limit allows it. A choice far
-        below what was measured (200,000), since a search makes several fits and machines are busy.
+        Rows times inputs that the search handles in a second, for the rows that a time limit allows it, far below what
+        was measured (200,000), since a search makes several fits and machines are busy.
     search_share, final_share : float
-        Shares of the time that is left which the search may take, and then the final fit. Choices: the final fit sees
-        more rows than the search and takes about as long; what then is left is for error bars and reports.
+        Shares of the time that is left which the search may take, and then the final fit: the final fit sees more rows
+        than the search and takes about as long; what then is left is for error bars and reports.
     first_share : float
-        Share of the time that the first additive model may take, see `first_rows`. A choice: it is all there is if the
-        search does not come to one.
+        Share of the time that the first additive model may take, see `first_rows`: it is all there is if the search
+        does not come to one.
     busy : float
-        The final fit takes so many rows that it should take its share of the time divided by this number. A choice: on
-        a busy machine the same work takes half as long again.
+        The final fit takes so many rows that it should take its share of the time divided by this number: on a busy
+        machine the same work takes half as long again.
     first_rows : int
-        Rows of the first model, which is there if the time limit or Ctrl-C ends a search early. A choice: an additive
-        model of them takes some hundredths of a second.
+        Rows of the first model, which is there if the time limit or Ctrl-C ends a search early: an additive model of
+        them takes some hundredths of a second.
     beyond : float
-        Predictions stay within the range of the fitted values at the rows, widened on either side by this share of it.
-        A choice: one input beyond the rows moves its straight continuation by less than a fifth of its curve's range if
-        it is uniform or normal (`AdditivePolicy.reach`); half leaves room for several such inputs and for corners
-        between the rows, and none for a sum over all inputs at once, which no row speaks for.
+        Predictions stay within the range of the fitted values at the rows, widened on either side by this share of it:
+        one input beyond the rows moves its straight continuation by less than a fifth of its curve's range if it is
+        uniform or normal (`AdditivePolicy.reach`); half leaves room for several such inputs and for corners between the
+        rows, and none for a sum over all inputs at once, which no row speaks for.
     noise_free_beyond : float
         The same for samples without noise, whose inputs are followed a whole range beyond the samples.
     margin : float
@@ -64,83 +63,80 @@ class SearchPolicy:
         loss decides: restricted likelihood has required evidence before, and a rule that wants a standard error more
         loses what true but small effects add up to.
     settled_noise : float
-        Pairs that lower the variance of the noise below this share of it are taken without cross-validation. A choice:
-        such a fall is no chance, and on all tables where pairs did harm the variance fell far less.
+        Pairs that lower the variance of the noise below this share of it are taken without cross-validation: such a
+        fall is no chance, and on all tables where pairs did harm the variance fell far less.
     race_margin : float
         A candidate that is worse by so many standard errors is not developed further (a race, as in Maron and Moore,
         "Hoeffding races", 1994).
     held_rows : int
         Rows from which parts of a table with several linear predictors keep the strengths, and the pairs, of the whole
-        table, and estimate coefficients alone. A choice for time: so many rows determine strengths well.
+        table, and estimate coefficients alone: so many rows determine strengths well.
     shrinkage, most_shrinkage : float
         Strengths for classes are raised, or else lowered, by this factor as long as that lowers the held-out loss, and
-        at most to this multiple. Choices: a held-out loss is flat within a factor of two of its best strength, and 64
-        times the penalty leave little of a model.
+        at most to this multiple: a held-out loss is flat within a factor of two of its best strength, and 64 times the
+        penalty leave little of a model.
     link_skew : float
-        A logarithmic link is tried where the largest target is over so many times the mean. A choice: less skewed
-        targets gained nothing where it was tried.
+        A logarithmic link is tried where the largest target is over so many times the mean: less skewed targets gained
+        nothing where it was tried.
     link_gain : float
-        Share by which a logarithmic link must lower the loss. A choice: equal losses are no reason to leave the scale
-        of y.
+        Share by which a logarithmic link must lower the loss: equal losses are no reason to leave the scale of y.
     bag_rows : int
         Most rows for which a mean of models is tried. Measured with an earlier version: on three tables of under 700
         rows the mean of ten models, each fitted to 80 % of the rows, raised R² by 2, 4 and 10 points; larger tables
         hardly gained.
     bags : int
-        Models of such a mean in the final fit. A choice: the mean of ten has a tenth of the variance that resampling
-        brings.
+        Models of such a mean in the final fit: the mean of ten has a tenth of the variance that resampling brings.
     bag_loss : float
-        Least loss, as a share of that of a constant, for which a mean is tried. A choice: where little is left, models
-        of parts of the rows hardly differ.
+        Least loss, as a share of that of a constant, for which a mean is tried: where little is left, models of parts
+        of the rows hardly differ.
     bag_gain : float
-        Share of the loss by which a mean must lower it. A choice: less is not worth further models.
+        Share of the loss by which a mean must lower it: less is not worth further models.
     bag_share : float
         Share of the rows that each model of a mean sees (subsample bagging, Bühlmann and Yu, Annals of Statistics 30
         (2002) 927).
     hidden_sizes : tuple of int
-        Hidden nodes, tried in this order while they lower the held-out loss. A choice: about doublings.
+        Hidden nodes, tried in this order while they lower the held-out loss: about doublings.
     hidden_inputs : int
-        Most inputs of such a table. A choice, for time: nodes have functions of all inputs.
+        Most inputs of such a table: nodes have functions of all inputs.
     hidden_rows : int
-        Fewest rows for hidden nodes. A choice: with fewer, directions are chance.
+        Fewest rows for hidden nodes: with fewer, directions are chance.
     hidden_folds : int
-        Most folds on which hidden nodes are compared. A choice, for time: each takes some seconds.
+        Most folds on which hidden nodes are compared: each takes some seconds.
     smooth_inputs, smooth_rows : int
-        Most inputs, and rows, of tables for which a polynomial of all inputs is tried in place of pairs. Choices: with
-        four inputs 500 products reach degree 8, and with more rows pairs have margins that are fine enough.
+        Most inputs, and rows, of tables for which a polynomial of all inputs is tried in place of pairs: with four
+        inputs 500 products reach degree 8, and with more rows pairs have margins that are fine enough.
     test_rows, test_starts : int
-        Most rows, and random starting directions, of the test that asks for hidden nodes. Choices, for time.
+        Most rows, and random starting directions, of the test that asks for hidden nodes.
     growth_rows : int
-        Most rows on which directions are trained. A choice: training takes time proportional to them.
+        Most rows on which directions are trained: training takes time proportional to them.
     growth_parameters : int
-        Most parameters of the nodes in training. A choice: a step takes time proportional to their square.
+        Most parameters of the nodes in training: a step takes time proportional to their square.
     noise_free : float
-        Held-out loss below which samples are taken to be free of noise. A choice.
+        Held-out loss below which samples are taken to be free of noise.
     nearly_noise_free : float
         Held-out loss below which an approximation without noise is tried on tables of few inputs whose residuals are
-        smooth. A choice: beyond a tenth the model has found too little for its residuals to say anything.
+        smooth: beyond a tenth the model has found too little for its residuals to say anything.
     smooth_errors : float
         Standard errors by which the ratio of von Neumann must lie below 1, its value for noise, for residuals to be
-        smooth. A choice: noise does so once in a thousand tables.
+        smooth: noise does so once in a thousand tables.
     approximation_inputs : int
-        Most inputs of such a table. A choice: approximation needs samples that cover the domain.
+        Most inputs of such a table: approximation needs samples that cover the domain.
     polynomial_inputs : int
-        Most inputs of a table on which a polynomial without noise is tried. A choice: with more inputs 900 products
-        are of degree 4.
+        Most inputs of a table on which a polynomial without noise is tried: with more inputs 900 products are of degree
+        4.
     resolved : float
-        Root mean square error of a polynomial without noise at which no network is tried. A choice: it is beyond what
-        networks reach in the same time.
+        Root mean square error of a polynomial without noise at which no network is tried: it is beyond what networks
+        reach in the same time.
     noise_free_rows : int
-        Fewest rows for these conclusions. A choice.
+        Fewest rows for these conclusions.
     unseen : float
-        Share of noise-free samples that take part in no choice; the error bars are calibrated on them. A choice.
+        Share of noise-free samples that take part in no choice; the error bars are calibrated on them.
     approximation_budget : float
-        Budget of `approximate`. A choice: a tenth of its unit is some seconds.
+        Budget of `approximate`: a tenth of its unit is some seconds.
     strongest, weakest : float
-        Range of the penalty strength of a fixed shape. A choice: from an almost constant model to no noticeable
-        penalty.
+        Range of the penalty strength of a fixed shape: from an almost constant model to no noticeable penalty.
     final_starts : int
-        Most starts of a fixed shape with hidden layers; the one with the lowest objective is kept. A choice.
+        Most starts of a fixed shape with hidden layers; the one with the lowest objective is kept.
     additive : AdditivePolicy
         Choices of the additive core.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -52,12 +51,6 @@ class Trial:
     work: float = 0.0
     taken: bool = False
     reason: str = ""
-
-    @property
-    def candidate(self) -> str:
-        """Deprecated name of `name`."""
-        warnings.warn("Trial.candidate is now Trial.name", DeprecationWarning, stacklevel=2)
-        return self.name
 
 
 @dataclass(frozen=True)

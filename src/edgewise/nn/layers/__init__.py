@@ -1,25 +1,27 @@
 """Layers: the parts that networks are chains of.
 
-`KANLayer` holds learnable splines, `SymbolicLayer` elementary functions, `MixedLayer` both; the edges of a `GroupLayer`
-share their splines; `ProductLayer` multiplies nodes. `PeriodicLayer`, `SeparableLayer` and `TensorLayer` serve the
-solution of equations. Each of them fulfils the contract of `Layer`, those with edges also the one of `EdgeLayer`; to
-add a layer, derive from one of the two.
+`KANLayer` holds learnable splines, `SymbolicLayer` elementary functions, `MixedLayer` both; `ProductLayer` multiplies
+nodes. `PeriodicLayer`, `SeparableLayer` and `TensorLayer` serve the solution of equations. Each of them fulfils the
+contract of `Layer`, those with edges also the one of `EdgeLayer`; to add a layer, derive from one of the two.
 """
 
-from edgewise.nn.layers.base import Chain, EdgeLayer, Layer, LayerList
-from edgewise.nn.layers.grouped import GroupLayer
-from edgewise.nn.layers.periodic import PeriodicLayer
-from edgewise.nn.layers.product import ProductLayer
-from edgewise.nn.layers.segments import Segments
-from edgewise.nn.layers.separable import SeparableLayer
-from edgewise.nn.layers.spline import KANLayer, LayerOptions
-from edgewise.nn.layers.symbolic import MixedLayer, SymbolicLayer
-from edgewise.nn.layers.tensor_product import TensorLayer
+from typing import TYPE_CHECKING
+
+from edgewise.lazy import import_on_demand
+
+if TYPE_CHECKING:
+    from edgewise.nn.layers.base import Chain, EdgeLayer, Layer, LayerList
+    from edgewise.nn.layers.periodic import PeriodicLayer
+    from edgewise.nn.layers.product import ProductLayer
+    from edgewise.nn.layers.segments import Segments
+    from edgewise.nn.layers.separable import SeparableLayer
+    from edgewise.nn.layers.spline import KANLayer, LayerOptions
+    from edgewise.nn.layers.symbolic import MixedLayer, SymbolicLayer
+    from edgewise.nn.layers.tensor_product import TensorLayer
 
 __all__ = [
     "Chain",
     "EdgeLayer",
-    "GroupLayer",
     "KANLayer",
     "Layer",
     "LayerList",
@@ -32,3 +34,5 @@ __all__ = [
     "SymbolicLayer",
     "TensorLayer",
 ]
+
+import_on_demand(__name__)

@@ -15,11 +15,6 @@ from edgewise.ops.jet import check_jet, compose, seed_jet
 LayerType = TypeVar("LayerType", bound="Layer", covariant=True)
 
 
-# Fields of the object that `edgewise.load` returned in version 0.1: asking a network for one gets a hint. The hint goes
-# with version 0.3.
-CHECKPOINT_FIELDS = ("model", "extra", "state")
-
-
 class Layer(nn.Module):
     """Base class of all layers: a function of (batch, in) that also gives its derivatives and its Jacobian rows.
 
@@ -138,28 +133,9 @@ class EdgeLayer(Layer):
 class WeightedLayer(EdgeLayer):
     """Base class of layers y_o = bias_o + sum_i weight_io f_i(x_i), with one function f_i for all edges of an input.
 
+    Shapes: weight (in, out), weight (in, out), bias (out,).
+
     Derived classes give the functions by `_derivatives`.
-
-    Parameters
-    ----------
-    weight : Tensor
-        The initial weights, (in, out).
-    dtype, device
-        Of the weights and the bias, which starts at zero.
-
-    Attributes
-    ----------
-    weight : Parameter
-        (in, out).
-    bias : Parameter
-        (out,).
-
-    Examples
-    --------
-    >>> from edgewise.nn.layers import GroupLayer
-    >>> layer = GroupLayer(2, 3)
-    >>> isinstance(layer, WeightedLayer), layer.weight.shape, layer.bias.tolist()
-    (True, torch.Size([2, 3]), [0.0, 0.0, 0.0])
     """
 
     def __init__(self, weight: Tensor, dtype: torch.dtype, device: torch.device | str | None) -> None:
@@ -245,15 +221,6 @@ class Chain(nn.Module):
     """
 
     layers: LayerList[Layer]
-
-    def __getattr__(self, name: str) -> Tensor | nn.Module:
-        try:
-            return super().__getattr__(name)
-        except AttributeError as error:
-            if name in CHECKPOINT_FIELDS:
-                hint = f"edgewise.load(path) returns the model itself; edgewise.checkpoint.read(path).{name} has this"
-                raise AttributeError(f"{error}; {hint}", name=name, obj=self) from None
-            raise
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute the outputs (*batch, out) from points (*batch, in)."""

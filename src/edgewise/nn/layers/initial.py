@@ -18,13 +18,7 @@ INITS = ("power", "paper", "sparse")
 
 
 def seeded_generator(seed: int) -> torch.Generator:
-    """Return a random generator for the weights of one network.
-
-    Raises
-    ------
-    InputError
-        If `seed` is not an integer from 0 to 2**63 - 1.
-    """
+    """Return a random generator for the weights of one network."""
     if not is_integer(seed) or not 0 <= seed < 2**63:
         raise InputError(f"seed must be an integer from 0 to 2**63 - 1, got {seed!r}")
     # torch's generator would drop all but the lowest 32 bits.
@@ -33,24 +27,12 @@ def seeded_generator(seed: int) -> torch.Generator:
 
 
 def seed_of_start(seed: int, number: int) -> int:
-    """Return the seed of one of several starts, far from those of other seeds, so that neighbours share no start.
-
-    Examples
-    --------
-    >>> seed_of_start(7, 0), seed_of_start(7, 1) == 7 + 2**32
-    (7, True)
-    """
+    """Return the seed of one of several starts, far from those of other seeds, so that neighbours share no start."""
     return seed + (number << 32)
 
 
 def float_dtype(dtype: torch.dtype | None) -> torch.dtype:
-    """Return `dtype`, or torch's default dtype for None.
-
-    Raises
-    ------
-    InputError
-        If it is neither float32 nor float64; with less precision a point cannot be placed among the knots.
-    """
+    """Return `dtype`, or torch's default dtype for None."""
     dtype = torch.get_default_dtype() if dtype is None else dtype
     if dtype not in (torch.float32, torch.float64):
         raise InputError(f"dtype must be torch.float32 or torch.float64, got {dtype!r}")
@@ -68,25 +50,7 @@ def checked_device(device: torch.device | str | None) -> torch.device | None:
 def initial_weights(
     in_features: int, basis_count: int, out_features: int, *, init: str, generator: torch.Generator | None
 ) -> tuple[Tensor, Tensor]:
-    """Draw `coef` (in, n, out) and `base` (in, out) in float64, so that a seed means the same in every dtype.
-
-    Parameters
-    ----------
-    in_features, basis_count, out_features : int
-        The sizes in, n = grid_size + degree, and out.
-    init : {"power", "paper", "sparse"}
-        "power", and "sparse", whose edges `sparse_mask` chooses: both normal with standard deviation
-        (in * (n + 1))^-exponent (`POWER_BASE`, `POWER_SPLINE`).
-        "paper": coef ~ N(0, 0.1^2), base by Xavier (normal, variance 2 / (in + out)); Liu et al., arXiv 2404.19756,
-        section 2.2.
-    generator : torch.Generator, optional
-        Source of random numbers; torch's global generator if None.
-
-    Raises
-    ------
-    InputError
-        If `init` is unknown.
-    """
+    """Draw `coef` (in, n, out) and `base` (in, out) in float64, so that a seed means the same in every dtype."""
     shapes = (in_features, basis_count, out_features), (in_features, out_features)
     coef, base = (torch.randn(shape, generator=generator, dtype=torch.float64) for shape in shapes)
     if init in ("power", "sparse"):

@@ -82,7 +82,6 @@ class SeparableLayer(Layer):
         place = torch.linspace(-1, 1, like.coef.shape[1], dtype=torch.float64)[None, :, None]
         shape = (like.in_features, 1, like.out_features)
         slope, phase, speed = (torch.rand(shape, generator=generator, dtype=torch.float64) for _ in range(3))
-        # Amplitudes 0.5 and 0.7 are a choice.
         smooth = 0.5 * (2 * slope - 1) * place + 0.7 * torch.sin(torch.pi * (2 * speed * place + 2 * phase))
         self.coef = nn.Parameter((around + smooth).to(like.coef.dtype))
         self.register_buffer("knots", like.knots)

@@ -200,13 +200,7 @@ class KANLayer(EdgeLayer):
 def starting_knots(
     domain: Sequence[float] | Tensor | None, in_features: int, grid_size: int, degree: int, dtype: torch.dtype
 ) -> Tensor:
-    """Return uniform knots over the domain, computed in float64, so that they mean the same in every dtype.
-
-    Raises
-    ------
-    InputError
-        If `domain` is not as `KANLayer` expects it, or too narrow for so many distinct knots in `dtype`.
-    """
+    """Return uniform knots over the domain, computed in float64, so that they mean the same in every dtype."""
     try:
         ends = torch.as_tensor((-1.0, 1.0) if domain is None else domain, dtype=torch.float64, device="cpu").detach()
     except (TypeError, ValueError, RuntimeError) as error:

@@ -17,7 +17,7 @@ from edgewise.ops.splines.active import active_basis
 from edgewise.ops.splines.bspline import MAX_PRODUCT_DEGREE
 from edgewise.ops.splines.knots import blossom_coef, breakpoints_of, extend, periodic_knots, repeated
 
-MAX_INPUTS = 4  # a choice: a sample meets (degree + 1)^inputs coefficients, 256 for cubic splines of four inputs
+MAX_INPUTS = 4  # a sample meets (degree + 1)^inputs coefficients, 256 for cubic splines of four inputs
 
 
 class TensorLayer(Layer):

@@ -36,36 +36,17 @@ class LayerCall(NamedTuple):
     """Tensors and settings of a layer as the kernel sees it.
 
     The layer computes sum_i mask[i,o] (base[i,o] b(x[b,i]) + v[b,i] sum_g B_g^(order)(x[b,i]) coef[i,g,o]).
-
-    Parameters
-    ----------
-    x : Tensor
-        Points, (batch, in).
-    coef : Tensor or None
-        Spline coefficients, (in, n, out); None where only their gradient is computed.
-    knots : Tensor
-        (in, n + degree + 1).
-    degree : int
-        Degree of the splines.
-    base, mask : Tensor, optional
-        Weights of the base function and mask, (in, out); without a mask every edge counts.
-    base_function : {"zero", "identity", "silu"}
-        The base function b.
-    v : Tensor, optional
-        Weights of the splines, (batch, in); ones by default.
-    order : int
-        Derivative order of the splines.
     """
 
-    x: Tensor
-    coef: Tensor | None
-    knots: Tensor
-    degree: int
-    base: Tensor | None = None
+    x: Tensor  # points, (batch, in)
+    coef: Tensor | None  # spline coefficients, (in, n, out); None where only their gradient is computed
+    knots: Tensor  # (in, n + degree + 1)
+    degree: int  # degree of the splines
+    base: Tensor | None = None  # weights of the base function and mask, (in, out); without a mask every edge counts
     mask: Tensor | None = None
-    base_function: str = "zero"
-    v: Tensor | None = None
-    order: int = 0
+    base_function: str = "zero"  # the base function b
+    v: Tensor | None = None  # weights of the splines, (batch, in); ones by default
+    order: int = 0  # derivative order of the splines
 
 
 class _Results(NamedTuple):

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-# Numbers of all working arrays of a tile: 64 MiB in float32. A choice: some thousand samples of 768 inputs at
-# grid_size 5, which is enough for a matrix product on any device.
+# Numbers of all working arrays of a tile: 64 MiB in float32; some thousand samples of 768 inputs at grid_size 5, which
+# is enough for a matrix product on any device.
 TILE_NUMBERS = 2**24
 
 _PLAIN = (Tensor, torch.nn.Parameter)

@@ -26,7 +26,7 @@ LEAST_TILE, TILE_SAMPLES, TILE_COLUMNS, TILE_OUTPUTS = 16, 64, 32, 64
 # Programs up to which the sum over samples is divided: two for each multiprocessor of an H100. Fixed instead of read
 # from the device, so that every device adds in the same order.
 PROGRAMS = 264
-# Least samples that a part of such a sum has: a choice, far above the rows of one tile.
+# Least samples that a part of such a sum has, far above the rows of one tile.
 LEAST_PART_SAMPLES = 1024
 
 

@@ -16,31 +16,10 @@ from edgewise.ops.splines.bspline import MAX_PRODUCT_DEGREE, local_basis
 def active_basis(x: Tensor, knots: Tensor, degree: int, orders: int = 0) -> tuple[Tensor, Tensor]:
     """Compute the B-splines that can differ from zero at each x, and their derivatives up to `orders`.
 
-    Outside the domain a spline continues as the straight line of its end point. The values are differentiable by `x`.
-
-    Parameters
-    ----------
-    x : Tensor
-        Points, (batch, in).
-    knots : Tensor
-        Increasing knots of each input, (in, grid_size + 2 degree + 1).
-    degree : int
-        0 to 11.
-    orders : int
-        Highest derivative order; above `degree` the values are zero (NaN where x is).
-
-    Returns
-    -------
-    interval : Tensor
-        (batch, in), int64; the active functions have the numbers interval to interval + degree.
-    values : Tensor
-        (orders + 1, batch, in, degree + 1).
-
-    Raises
-    ------
-    InputError
-        If a shape or dtype does not fit, or degree or orders is not as above.
+    Shapes: x (batch, in), knots (in, grid_size + 2 degree + 1); returns interval (batch, in), values (orders + 1,
+    batch, in, degree + 1).
     """
+    # Outside the domain a spline continues as the straight line of its end point. The values are differentiable by `x`.
     if degree not in range(MAX_PRODUCT_DEGREE + 1):
         raise InputError(f"degree must be an integer from 0 to {MAX_PRODUCT_DEGREE}, got {degree!r}")
     if not isinstance(orders, int) or orders < 0:

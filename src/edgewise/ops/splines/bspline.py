@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-MAX_DEGREE = 5  # a choice: the kernel is compiled for each degree, and quintic splines serve equations of order 4
-MAX_EDGE_DEGREE = 10  # of a layer in plain torch, above the kernel's degrees; a choice: networks of pykan go so far
-# The same for products of splines, which need no kernel for sums over edges. A choice: at degree 11 smooth equations
-# are solved to rounding with about 16 intervals for each wave.
+MAX_DEGREE = 5  # the kernel is compiled for each degree, and quintic splines serve equations of order 4
+MAX_EDGE_DEGREE = 10  # of a layer in plain torch, above the kernel's degrees: networks of pykan go so far
+# The same for products of splines, which need no kernel for sums over edges: at degree 11 smooth equations are solved
+# to rounding with about 16 intervals for each wave.
 MAX_PRODUCT_DEGREE = 11
-# Inner knots from which two rounds of comparisons are made instead of one with all of them; a choice near equal times.
+# Inner knots from which two rounds of comparisons are made instead of one with all of them, near equal times.
 FEWEST_KNOTS_IN_BLOCKS = 40
 
 
@@ -43,29 +43,13 @@ def locate(x: Tensor, knots: Tensor, degree: int) -> Tensor:
 def local_basis(x: Tensor, knots: Tensor, degree: int, order: int = 0) -> tuple[Tensor, Tensor]:
     """Compute the `degree + 1` basis functions that can differ from zero at each x, or their `order`-th derivatives.
 
-    The triangular scheme of de Boor, "A Practical Guide to Splines" (1978), ch. X, eq. (8): each level raises the
-    degree by one. A derivative replaces the last `order` levels by differences, ch. X, eq. (12):
-    B'_{g,j} = j (B_{g,j-1} / (t_{g+j} - t_g) - B_{g+1,j-1} / (t_{g+j+1} - t_{g+1})).
-    Outside the domain a spline continues as the straight line of its end point.
-
-    Parameters
-    ----------
-    x : Tensor
-        Points, (batch, in).
-    knots : Tensor
-        Increasing knots of each input, (in, grid_size + 2 degree + 1).
-    degree : int
-        0 to 5.
-    order : int
-        Derivative order, 0 to degree.
-
-    Returns
-    -------
-    interval : Tensor
-        (batch, in); the functions have the numbers interval to interval + degree.
-    values : Tensor
-        (batch, in, degree + 1).
+    Shapes: x (batch, in), knots (in, grid_size + 2 degree + 1); returns interval (batch, in), values (batch, in, degree
+    + 1).
     """
+    # The triangular scheme of de Boor, "A Practical Guide to Splines" (1978), ch. X, eq. (8): each level raises the
+    # degree by one. A derivative replaces the last `order` levels by differences, ch. X, eq. (12): B'_{g,j} = j
+    # (B_{g,j-1} / (t_{g+j} - t_g) - B_{g+1,j-1} / (t_{g+j+1} - t_{g+1})). Outside the domain a spline continues as the
+    # straight line of its end point.
     assert 0 <= order <= degree
     low, high = spline_domain(knots, degree)
     inside = x.clamp(low, high)  # with slope 1 at both ends too, so that the inner polynomial counts there

@@ -64,28 +64,12 @@ def blossom_coef(
 ) -> Tensor:
     """Return the coefficients of the same splines on `finer` knots, which must contain the old breakpoints.
 
-    A B-spline coefficient is the polar form (blossom) of the local polynomial at the knots inside the function's
-    support: c_j = f(t_{j+1}, .., t_{j+degree}) (Ramshaw, "Blossoms are polar forms", 1989). The polar form is
-    evaluated by de Boor's scheme with a different argument at each level, on the old interval in which the middle
-    of the new function's support lies, so nothing is solved and nothing is fitted.
-
-    Parameters
-    ----------
-    coef : Tensor
-        (in, n, out).
-    knots, finer : Tensor
-        (in, n + degree + 1) and (in, m + degree + 1).
-    degree : int
-        Degree of the splines.
-    within : tuple of Tensor, optional
-        Lower and upper ends, (in,) each, which are breakpoints. Only the polynomial pieces between them are used, and
-        the outermost ones are continued beyond the ends. The whole domain by default.
-
-    Returns
-    -------
-    Tensor
-        (in, m, out).
+    Shapes: coef (in, n, out), knots, finer (in, n + degree + 1), within (in,); returns (in, m, out).
     """
+    # A B-spline coefficient is the polar form (blossom) of the local polynomial at the knots inside the function's
+    # support: c_j = f(t_{j+1}, .., t_{j+degree}) (Ramshaw, "Blossoms are polar forms", 1989). The polar form is
+    # evaluated by de Boor's scheme with a different argument at each level, on the old interval in which the middle of
+    # the new function's support lies, so nothing is solved and nothing is fitted.
     count = finer.shape[1] - degree - 1
     # A middle beyond the domain belongs to the outermost interval, which is the part of the support inside.
     middle = (finer[:, :count] + finer[:, degree + 1 :]) / 2

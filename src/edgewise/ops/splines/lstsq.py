@@ -32,25 +32,10 @@ def gram(knots: Tensor, degree: int, order: int) -> Tensor:
 def project(coef: Tensor, knots: Tensor, new_knots: Tensor, degree: int) -> tuple[Tensor, Tensor]:
     """Return the best approximation of given splines on `new_knots`, in the L2 norm over the new domain.
 
-    Where the new domain reaches beyond the old one, the old splines continue as straight lines. The integrals are
-    exact: Gauss-Legendre on the union of both sets of breakpoints.
-
-    Parameters
-    ----------
-    coef : Tensor
-        (in, n, out).
-    knots, new_knots : Tensor
-        (in, n + degree + 1) and (in, m + degree + 1).
-    degree : int
-        Degree of the splines.
-
-    Returns
-    -------
-    coef : Tensor
-        (in, m, out).
-    error : Tensor
-        Largest absolute difference of each spline at the quadrature nodes, (in, out).
+    Shapes: coef (in, n, out), knots, new_knots (in, n + degree + 1); returns coef (in, m, out), error (in, out).
     """
+    # Where the new domain reaches beyond the old one, the old splines continue as straight lines. The integrals are
+    # exact: Gauss-Legendre on the union of both sets of breakpoints.
     new_breaks = breakpoints_of(new_knots, degree)
     low, high = new_breaks[:, :1], new_breaks[:, -1:]
     old_breaks = torch.minimum(torch.maximum(breakpoints_of(knots, degree), low), high)

@@ -6,14 +6,19 @@ Users make a domain with `Box`, `Interval`, `Time`, `Parameter`, `Disk`, `Annulu
 spline grid, and `mesh` decides where a grid needs more intervals.
 """
 
-from edgewise.pde.domains.combined import Difference, Intersection, Union
-from edgewise.pde.domains.domain import TIME, Box, Domain, Interval, Parameter, Piece, Time
-from edgewise.pde.domains.implicit import LevelSet
-from edgewise.pde.domains.mesh import Mesh
-from edgewise.pde.domains.products import OverTime
-from edgewise.pde.domains.shapes import Annulus, Disk, LShape, Polygon
-from edgewise.pde.domains.solids import Ball, Cylinder
-from edgewise.pde.domains.triangulation import Triangulation
+from typing import TYPE_CHECKING
+
+from edgewise.lazy import import_on_demand
+
+if TYPE_CHECKING:
+    from edgewise.pde.domains.combined import Difference, Intersection, Union
+    from edgewise.pde.domains.domain import TIME, Box, Domain, Interval, Parameter, Piece, Time
+    from edgewise.pde.domains.implicit import LevelSet
+    from edgewise.pde.domains.mesh import Mesh
+    from edgewise.pde.domains.products import OverTime
+    from edgewise.pde.domains.shapes import Annulus, Disk, LShape, Polygon
+    from edgewise.pde.domains.solids import Ball, Cylinder
+    from edgewise.pde.domains.triangulation import Triangulation
 
 __all__ = [
     "TIME",
@@ -37,3 +42,5 @@ __all__ = [
     "Triangulation",
     "Union",
 ]
+
+import_on_demand(__name__)

@@ -16,11 +16,11 @@ from edgewise.pde.domains.sampling import gauss_legendre, unit_points
 from edgewise.pde.domains.shapes import Polygon
 
 # Points of each interval of a line, and lines between two places, of a rule of many points; lines, and places on each,
-# from which the ends of domains are sought; and halvings of their distances, to rounding. A choice: details above a
-# hundredth of the size are seen.
+# from which the ends of domains are sought; and halvings of their distances, to rounding: details above a hundredth of
+# the size are seen.
 CUT_POINTS, CUT_LINES, LINE_PLACES, LINE_HALVINGS = 24, 200, 400, 48
-SPAN_PLACES = 2048  # along a curve, between which it enters or leaves another domain once. A choice
-# Steps off the boundary by which levels change at a point where two boundaries touch: one, times a gradient. A choice.
+SPAN_PLACES = 2048  # along a curve, between which it enters or leaves another domain once
+# Steps off the boundary by which levels change at a point where two boundaries touch: one, times a gradient.
 TOUCHING = 100.0
 
 

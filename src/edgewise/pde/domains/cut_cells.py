@@ -18,66 +18,33 @@ Inside = Callable[[Tensor], Tensor]
 Level = Callable[[Tensor], Tensor]
 """Maps points (b, n) to numbers (b,), not above 0 inside, whose size is at most about the distance to the boundary."""
 
-APART = 1e-9  # places closer than this share of a length are one: far above rounding. A choice
+APART = 1e-9  # places closer than this share of a length are one: far above rounding
 BISECTIONS = 50  # by which a crossing is found: 2^-50 of the distance of two places is rounding
 # Parts of a line through a cell in each of which the boundary is crossed once at most, and parts of a cell in each of
-# which lines cross it in one way. Choices: what is missed is a sliver of a hundred-thousandth of a cell.
+# which lines cross it in one way: what is missed is a sliver of a hundred-thousandth of a cell.
 CELL_STEPS, SLICE_STEPS = 16, 8
 SLICE_BISECTIONS = 32  # by which the place is found where lines begin to cross the boundary in another way
 PIECE_BISECTIONS = 12  # after which the nearest piece is the one that a line crosses, but for 1e-5 of a cell
-CLOSEST = 32  # steps of golden sections by which it is found where a line comes closest to the boundary. A choice
-MOST_PROBES = 2**19  # points that are looked at at once. A choice: some 50 MB
-LATTICE = 4  # parts of each coordinate of a cell, at whose ends it is looked at whether the boundary cuts it. A choice
-ON_PLANE = 1e-12  # of the size: a boundary so close to a plane of the grid lies in it. A choice: far above rounding
+CLOSEST = 32  # steps of golden sections by which it is found where a line comes closest to the boundary
+MOST_PROBES = 2**19  # points that are looked at at once: some 50 MB
+LATTICE = 4  # parts of each coordinate of a cell, at whose ends it is looked at whether the boundary cuts it
+ON_PLANE = 1e-12  # of the size: a boundary so close to a plane of the grid lies in it; far above rounding
 LEVEL_STEP = 1e-5  # of differences of levels, as a share of the size: they have ten digits
 STATE_BASE = 1_000_003  # a prime, whose powers distinguish the states that follow one another along a line
 
 
 class CutRule:
-    """Points inside of cells that a boundary cuts, on lines across it [1]_, and the places at which lines cross it.
+    """Points inside of cells that a boundary cuts, on lines across it [1], and the places at which lines cross it.
+
+    Shapes: cells (c, n, 2), parted (k,), pieces (b, n), x, weights (N, n), ends, end_weights (m, n), cell, end_cell
+    (N,).
 
     All but the last coordinate are parted where lines along the rest begin to cross the boundary in another way, so
     that the ends of what is inside are smooth functions in each part. Nodes are denser towards its ends, where lengths
     may start as roots: x = (1 - cos a) / 2, with a Gauss-Legendre rule for a.
 
-    Parameters
-    ----------
-    level : callable
-        See `Level`; nothing else is known of the domain.
-    cells : Tensor
-        Ends of each coordinate of the cells, (c, n, 2).
-    order : sequence of int
-        Coordinates; lines are along the last one.
-    nodes : int
-        Nodes of each part of a coordinate; on boundaries that are flat in a cell half as many are as exact.
-    parted : tuple of Tensor, optional
-        Numbers of cells (k,) and places (k,) along the first coordinate where boundaries have corners.
-    pieces : callable, optional
-        Maps points (b, n) to the numbers of the pieces of the boundary that are nearest, (b,): crossings of another
-        piece are another way to cross. Without it boundaries must be smooth in the cells.
-
-    Attributes
-    ----------
-    x, weights : Tensor
-        Points (N, n), and weights (N,) that sum to the volume inside.
-    ends, end_weights : Tensor
-        Places (m, n) at which lines cross the boundary within the cells, and what lines stand for, (m,).
-    cell, end_cell : Tensor
-        Numbers of the cells of both, (N,) and (m,).
-
-    References
-    ----------
-    .. [1] R. Saye, "High-order quadrature methods for implicitly defined surfaces and volumes in hyperrectangles", SIAM
-       J. Sci. Comput. 37, 2015, A993.
-
-    Examples
-    --------
-    Half of a square: what lies below its diagonal.
-
-    >>> square = torch.tensor([[[0.0, 1.0], [0.0, 1.0]]], dtype=torch.float64)
-    >>> rule = CutRule(lambda x: x[:, 1] - x[:, 0], square, (0, 1), 6)
-    >>> round(float(rule.weights.sum()), 6), round(float(rule.ends[:, 0].mean()), 6)
-    (0.5, 0.5)
+    [1] R. Saye, "High-order quadrature methods for implicitly defined surfaces and volumes in hyperrectangles", SIAM J.
+    Sci. Comput. 37, 2015, A993.
     """
 
     def __init__(

@@ -22,20 +22,20 @@ from edgewise.pde.domains.sampling import gauss_legendre, unit_points
 
 TIME = "t"  # the coordinate of this name is time, all others are space, but for those that `Parameter` makes
 
-# Quasi-random points of a quadrature where no product rule fits. A choice: errors of some 1e-4 for smooth functions.
+# Quasi-random points of a quadrature where no product rule fits: errors of some 1e-4 for smooth functions.
 QUADRATURE_POINTS = 2**14
-# Gauss-Legendre points of a panel, and panels of each coordinate by the dimension of a box. A choice: rounding for
-# functions of a few periods, and at most 2e4 points.
+# Gauss-Legendre points of a panel, and panels of each coordinate by the dimension of a box: rounding for functions of a
+# few periods, and at most 2e4 points.
 GAUSS = 8
 PANELS = {1: 32, 2: 16, 3: 3}
 # Step off a boundary, relative to the size of the domain, by which the side is found on which a union or a difference
-# lies. A choice: far above rounding (1e-16) and far below the details of any domain.
+# lies: far above rounding (1e-16) and far below the details of any domain.
 OFF_BOUNDARY_STEP = 1e-7
-# Share of its box, or of its piece of boundary, that a domain must fill, or it counts as empty. A choice.
+# Share of its box, or of its piece of boundary, that a domain must fill, or it counts as empty.
 LEAST_SHARE = 1e-3
-# Share of the sides of the domain: points farther out are outside. A choice: above the rounding of float32.
+# Share of the sides of the domain: points farther out are outside; above the rounding of float32.
 FAR_OUTSIDE = 1e-6
-ON_BOUNDARY = 1e-9  # of the size: points of a grid this far outside count as points of the boundary. A choice
+ON_BOUNDARY = 1e-9  # of the size: points of a grid this far outside count as points of the boundary
 
 
 def finite_number(value: object, name: str) -> float:

@@ -14,12 +14,11 @@ from edgewise.pde.domains.combined import Intersection
 from edgewise.pde.domains.domain import Box, Domain, Piece
 from edgewise.pde.domains.sampling import unit_points
 
-# Half the width of the strip around the surface from which points are moved onto it, relative to the box; a choice:
-# points are even to about its share of the radius of curvature. Newton steps, and the distance left that counts as
-# none: rounding.
+# Half the width of the strip around the surface from which points are moved onto it, relative to the box: points are
+# even to about its share of the radius of curvature. Newton steps, and the distance left that counts as none: rounding.
 STRIP, PROJECTION_STEPS, ON_SURFACE = 0.03, 12, 1e-12
-SURFACE_POINTS = 2**15  # of the box, by which the measure of the surface is estimated. A choice: two to three digits
-MOST_DRAWN = 2**22  # points of the box among which those near the surface are sought. A choice: about a second
+SURFACE_POINTS = 2**15  # of the box, by which the measure of the surface is estimated: two to three digits
+MOST_DRAWN = 2**22  # points of the box among which those near the surface are sought: about a second
 NO_GRADIENT = 1e-12  # a gradient below this size is none, so that a level there is a value, not a distance
 
 

@@ -15,19 +15,19 @@ from edgewise.pde.domains.domain import Box, Domain, Piece
 from edgewise.pde.domains.sampling import gauss_legendre
 from edgewise.settings import ABOVE_ZERO
 
-# A field that is smaller than the largest one by this factor is not resolved for its own sake. A choice.
+# A field that is smaller than the largest one by this factor is not resolved for its own sake.
 SMALL_FIELD = 1e-6
 FAVARD = 4 / math.pi  # the largest of Favard's constants, see `left_out`
-CANDIDATES = 16  # points drawn on a boundary for each one that is kept, where it is known by samples only. A choice
-FACE_POINTS = 4  # Gauss-Legendre points of an interval on the boundary. A choice: one more than inside
+CANDIDATES = 16  # points drawn on a boundary for each one that is kept, where it is known by samples only
+FACE_POINTS = 4  # Gauss-Legendre points of an interval on the boundary: one more than inside
 LOAD_PLACES = 2048  # along a curve, between which it counts as straight when its crossings with lines are sought
-STEEP = 0.4  # least part of a normal along lines that see all of the boundary in a cell. A choice
-# An interval whose error is this many times the median of its coordinate has a singular place in it. A choice.
+STEEP = 0.4  # least part of a normal along lines that see all of the boundary in a cell
+# An interval whose error is this many times the median of its coordinate has a singular place in it.
 SINGULAR = 30.0
 # Least share of new intervals that an interval gets, relative to the mean: estimates of small errors are not reliable.
 LEAST_LOAD = 0.1
-# Largest factor by which halving is expected to lower the error of an interval with a singular place. A choice: with
-# factors nearer to 1 the refinement would spend all intervals on one place.
+# Largest factor by which halving is expected to lower the error of an interval with a singular place: with factors
+# nearer to 1 the refinement would spend all intervals on one place.
 LEAST_SINGULAR_GAIN = 0.75
 
 
@@ -306,21 +306,13 @@ class Mesh:
 
 
 def left_out(layer: TensorLayer, domain: Domain | Sequence[Domain]) -> list[Tensor]:
-    """Estimate the error of a spline in each interval of each coordinate, relative to its field.
-
-    Errors (grid_size,) are the largest over the other coordinates; outside of the domain, or of one for each output,
-    nothing counts.
-
-    Notes
-    -----
-    The jump of the last derivative at the interval's ends is its width h times the derivative after that, f. Splines of
-    degree d come as close as K (h / pi)^(d + 1) f to any function, with Favard's constants K, 4 / pi at most [1]_; to a
-    smooth one, once its grid is fine enough, about 2^d times closer.
-
-    References
-    ----------
-    .. [1] N. Korneichuk, "Exact Constants in Approximation Theory", 1991, ch. 4.
-    """
+    """Estimate the error of a spline in each interval of each coordinate, relative to its field."""
+    # Errors (grid_size,) are the largest over the other coordinates; outside of the domain, or of one for each output,
+    # nothing counts.
+    # The jump of the last derivative at the interval's ends is its width h times the derivative after that, f. Splines
+    # of degree d come as close as K (h / pi)^(d + 1) f to any function, with Favard's constants K, 4 / pi at most [1];
+    # to a smooth one, once its grid is fine enough, about 2^d times closer.
+    # [1] N. Korneichuk, "Exact Constants in Approximation Theory", 1991, ch. 4.
     coef = layer.coef.detach()
     sizes = coef.abs().flatten(0, -2).amax(0)
     coef = coef / sizes.clamp(min=max(SMALL_FIELD * float(sizes.max()), ABOVE_ZERO))
@@ -349,21 +341,7 @@ def grown(
     *,
     most: float = math.inf,
 ) -> list[Tensor]:
-    """Breakpoints of a grid with more coefficients, in which the intervals of largest error are halved in turn.
-
-    Parameters
-    ----------
-    layer : TensorLayer
-        The spline on the present grid.
-    domain : Domain or sequence of Domain
-        Domain outside of which nothing counts, or one for each output.
-    factor : float
-        Factor of the number of coefficients.
-    coarser : TensorLayer, optional
-        Spline of the stage before, which shows where halving lowered the error less than for smooth functions.
-    most : float
-        Largest number of coefficients.
-    """
+    """Breakpoints of a grid with more coefficients, in which the intervals of largest error are halved in turn."""
     lists = [points.tolist() for points in layer.breakpoints]
     errors = left_out(layer, domain)
     gains = _gains(layer, errors, coarser, domain)
@@ -392,15 +370,10 @@ def grown(
 def respaced(
     layer: TensorLayer, domain: Domain | Sequence[Domain], factor: float, *, most: float = math.inf
 ) -> list[Tensor]:
-    """Breakpoints of a grid with about `factor` times as many coefficients, in which all intervals have the same error.
-
-    An interval of error e gets a share e^(1 / (degree + 1)) of the new ones [1]_. The coordinates share the
-    coefficients so that the intervals of all of them have the same error. Arguments are those of `grown`.
-
-    References
-    ----------
-    .. [1] C. de Boor, "A Practical Guide to Splines", ch. XII, program NEWNOT.
-    """
+    """Breakpoints of a grid with about `factor` times as many coefficients and equal errors of all intervals."""
+    # An interval of error e gets a share e^(1 / (degree + 1)) of the new ones [1]. The coordinates share the
+    # coefficients so that the intervals of all of them have the same error. Arguments are those of `grown`.
+    # [1] C. de Boor, "A Practical Guide to Splines", ch. XII, program NEWNOT.
     loads = [e ** (1 / (degree + 1)) for e, degree in zip(left_out(layer, domain), layer.degrees, strict=True)]
     loads = [load.clamp(min=LEAST_LOAD * float(load.mean())) for load in loads]
     wanted = min(factor * math.prod(layer.coef.shape[:-1]), most / layer.out_features)

@@ -12,8 +12,8 @@ from edgewise.errors import InputError
 from edgewise.pde.domains.domain import GAUSS, Box, Domain, Piece
 from edgewise.pde.domains.sampling import gauss_legendre, product_rule
 
-# Panels of time for domains over time, and largest number of points of a product rule over space and time. A choice:
-# 32 points in time resolve a few periods, and so many points are evaluated within seconds.
+# Panels of time for domains over time, and largest number of points of a product rule over space and time: 32 points in
+# time resolve a few periods, and so many points are evaluated within seconds.
 TIME_PANELS, PRODUCT_POINTS = 4, 2**17
 TIME_SEED_STEP = 7919  # a prime between the seeds of points of space and those of times, so that they are independent
 

@@ -10,26 +10,14 @@ from torch import Tensor
 from edgewise.errors import InputError
 
 HOW = ("sobol", "uniform", "grid")
-KEPT_LINE_RULES = 64  # rules on (-1, 1): quadrature asks for the same ones again and again. A choice
+KEPT_LINE_RULES = 64  # rules on (-1, 1): quadrature asks for the same ones again and again
 
 
 def unit_points(count: int, dimension: int, how: str = "sobol", seed: int = 0) -> Tensor:
-    """Points of the unit cube, (count, dimension), float64; one point where the dimension is 0.
-
-    `how` is "sobol" for a scrambled Sobol sequence (Owen's scrambling, as in `torch.quasirandom`), "uniform" for
-    independent uniform points, or "grid" for the midpoints of equal cells, at least `count` of them. The seed is that
-    of the scrambling or the draws.
-
-    Raises
-    ------
-    InputError
-        `how` is none of the three.
-
-    Examples
-    --------
-    >>> unit_points(4, 2, "grid").tolist()
-    [[0.25, 0.25], [0.25, 0.75], [0.75, 0.25], [0.75, 0.75]]
-    """
+    """Points of the unit cube, (count, dimension), float64; one point where the dimension is 0."""
+    # `how` is "sobol" for a scrambled Sobol sequence (Owen's scrambling, as in `torch.quasirandom`), "uniform" for
+    # independent uniform points, or "grid" for the midpoints of equal cells, at least `count` of them. The seed is that
+    # of the scrambling or the draws.
     if how not in HOW:
         raise InputError(f"how must be one of {', '.join(HOW)}, got {how!r}")
     if dimension == 0:
@@ -51,16 +39,8 @@ def legendre_rule(count: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def gauss_legendre(count: int, low: float, high: float, panels: int = 1) -> tuple[Tensor, Tensor]:
-    """Composite Gauss-Legendre rule from `low` to `high`: nodes and weights, (count * panels,) each, float64.
-
-    Each panel has `count` nodes: polynomials up to degree 2 count - 1 are integrated exactly.
-
-    Examples
-    --------
-    >>> nodes, weights = gauss_legendre(3, 0.0, 2.0)
-    >>> round(float((weights * nodes**5).sum()), 12)  # 2^6 / 6
-    10.666666666667
-    """
+    """Composite Gauss-Legendre rule from `low` to `high`: nodes and weights, (count * panels,) each, float64."""
+    # Each panel has `count` nodes: polynomials up to degree 2 count - 1 are integrated exactly.
     nodes, weights = (torch.from_numpy(each) for each in legendre_rule(count))
     width = (high - low) / panels
     starts = low + width * torch.arange(panels, dtype=torch.float64)

@@ -21,9 +21,9 @@ from edgewise.pde.domains.sampling import gauss_legendre
 
 # Angles of the trapezoidal rule around a circle, which converges faster than any power for smooth functions (L.
 # Trefethen, J. Weideman, SIAM Review 56, 2014, 385), and panels of Gauss-Legendre points along the radius, with points
-# of each. A choice: rounding for functions of a few periods.
+# of each: rounding for functions of a few periods.
 ANGLES, RADII, RADIUS_POINTS = 96, 3, 8
-ON_EDGE = 1e-12  # of the size of a polygon: corners that are so near to an edge lie on it. A choice: rounding
+ON_EDGE = 1e-12  # of the size of a polygon: corners that are so near to an edge lie on it; rounding
 POLYGON_POINTS = 24  # of each coordinate of a part of a polygon between two corners, for the same
 
 

@@ -23,15 +23,15 @@ from edgewise.pde.domains.sampling import gauss_legendre, unit_points
 from edgewise.pde.domains.shapes import distance_to_line
 
 # Cells count as degenerate below this volume relative to the cube (in the plane the square) of their longest edge, and
-# points as inside a cell down to minus this barycentric coordinate. A choice: far above rounding and far below
+# points as inside a cell down to minus this barycentric coordinate: far above rounding and far below
 # `OFF_BOUNDARY_STEP`.
 FLAT_CELL = 1e-10
-# Step off the middle of a face of the boundary, relative to its size, at which no other cell may lie. A choice.
+# Step off the middle of a face of the boundary, relative to its size, at which no other cell may lie.
 BEYOND_FACE = 1e-6
-# Pairs of a point and a cell, or a face, that are compared at once: tensors of some 50 MB. A choice.
+# Pairs of a point and a cell, or a face, that are compared at once: tensors of some 50 MB.
 CELL_PAIRS = 2**20
-# Gauss-Legendre points along each edge of a cell, and the most points of a quadrature over all cells. A choice:
-# rounding for smooth functions on few large cells, and evaluated within seconds on many small ones.
+# Gauss-Legendre points along each edge of a cell, and the most points of a quadrature over all cells: rounding for
+# smooth functions on few large cells, and evaluated within seconds on many small ones.
 CELL_POINTS, ALL_POINTS = 8, 2**17
 CELLS, FACES = {2: "triangle", 3: "tetra"}, {2: "line", 3: "triangle"}  # names of the shapes in `meshio`
 TAGS = ("gmsh:physical", "medit:ref")  # cell data by which files number groups of faces

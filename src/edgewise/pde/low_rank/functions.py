@@ -17,15 +17,7 @@ from edgewise.pde.problem.fields import Index
 
 
 class Function:
-    """A function of all coordinates.
-
-    Parameters
-    ----------
-    lines : list of Line
-        The coordinates.
-    train : list of ndarray
-        Cores (r, splines, s).
-    """
+    """A function of all coordinates. Shapes: train (r, splines, s)."""
 
     def __init__(self, lines: Sequence[Line], train: Train):
         self.lines, self.train = list(lines), train

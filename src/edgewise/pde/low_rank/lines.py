@@ -11,28 +11,13 @@ from scipy import linalg
 from edgewise.pde.domains.sampling import gauss_legendre
 from edgewise.pde.structured.axis import SplineAxis, dense
 
-EXTRA_NODES = 2  # of each interval beyond half as many as there are splines again. A choice
+EXTRA_NODES = 2  # of each interval beyond half as many as there are splines again
 
 
 class Line:
     """Splines of one coordinate and the conditions at its ends.
 
-    Parameters
-    ----------
-    axis : SplineAxis
-        The splines.
-    ends : ndarray
-        Conditions as rows of coefficients, (m, splines).
-
-    Attributes
-    ----------
-    nodes, weights : ndarray
-        Gauss-Legendre rule, (q,) each.
-    basis : ndarray
-        Coefficients of functions that fulfil the homogeneous conditions, orthonormal by the rule: (splines, k).
-    lifts, sharp_lifts : ndarray
-        Coefficients of polynomials, and of functions that are zero but at the ends, of which each has the value 1 in
-        one condition and 0 in the others, (splines, m) each.
+    Shapes: ends (m, splines), nodes, weights (q,), basis (splines, k), lifts, sharp_lifts (splines, m).
     """
 
     def __init__(self, axis: SplineAxis, ends: np.ndarray):

@@ -12,34 +12,18 @@ from torch import Tensor, nn
 from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.ops.jet import seed_jet
 
-BATCH_NUMBERS = 2**22  # numbers of the largest tensor of a batch. A choice: 32 MB
+BATCH_NUMBERS = 2**22  # numbers of the largest tensor of a batch: 32 MB
 
 
 class LowRankNetwork(nn.Module):
     """Sum of products of splines of one input each, with partial sums in between: a tensor train of splines.
 
     The nodes behind input k are v_s = sum_r v_r f_rs(x_k), products of the nodes before with splines of x_k; there is
-    one at the beginning, the number 1, and one at the end, the field. The class contains sums of functions of one
-    input (rank 2), and sums of products of one spline of each input with as many nodes everywhere as there are terms.
+    one at the beginning, the number 1, and one at the end, the field. The class contains sums of functions of one input
+    (rank 2), and sums of products of one spline of each input with as many nodes everywhere as there are terms.
 
-    Parameters
-    ----------
-    splines : list of TensorLayer
-        For each input the splines f_rs, a layer of one input and ranks[k] ranks[k + 1] outputs, r before s.
-    ranks : list of int
-        Numbers of nodes before, between and behind the inputs: the first and the last one are 1.
-
-    References
-    ----------
     A. Gorodetsky, S. Karaman, Y. Marzouk, "A continuous analogue of the tensor-train decomposition", Comput. Methods
     Appl. Mech. Engrg. 347, 2019, 59.
-
-    Examples
-    --------
-    >>> lines = [torch.linspace(0, 1, 5, dtype=torch.float64)]
-    >>> network = LowRankNetwork([TensorLayer(lines, 2), TensorLayer(lines, 4), TensorLayer(lines, 2)], [1, 2, 2, 1])
-    >>> network(torch.rand(6, 3, dtype=torch.float64)).shape
-    torch.Size([6, 1])
     """
 
     def __init__(self, splines: Sequence[TensorLayer], ranks: Sequence[int]):

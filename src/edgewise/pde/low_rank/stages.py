@@ -19,18 +19,18 @@ from edgewise.pde.structured.stationary import Stage
 from edgewise.settings import ABOVE_ZERO
 
 TRAIN_DEGREE = 11  # the highest: on smooth problems it needs the fewest coefficients
-FIRST_LINE, FIRST_PERIODIC = 2, 16  # of each coordinate. A choice: the first stage takes a second
-# Tolerance and largest rank of the first stage; factors of both from stage to stage, and the least tolerance. Choices.
+FIRST_LINE, FIRST_PERIODIC = 2, 16  # of each coordinate: the first stage takes a second
+# Tolerance and largest rank of the first stage; factors of both from stage to stage, and the least tolerance.
 FIRST_TOLERANCE, SHARPER, SHARPEST = 1e-4, 100.0, 1e-13
 FIRST_TRAIN_RANK, HIGHER = 8, 2
 # Largest rank of sources and of the data of conditions beside that of the solution, and the share of the tolerance that
 # their errors may have.
 DATA_RANK, DATA_SHARE = 4, 0.1
-MOST_LONGER = 1.5  # of the number of splines of a coordinate from stage to stage. A choice
-LONGEST_LINE = 250  # of a coordinate. A choice: dense matrices of a line take a tenth of a second
+MOST_LONGER = 1.5  # of the number of splines of a coordinate from stage to stage
+LONGEST_LINE = 250  # of a coordinate: dense matrices of a line take a tenth of a second
 MOST_NEWTON_STEPS, NEWTON_ENOUGH = 20, 10.0  # steps, and times the tolerance: change after which they end
 DIVERGED = 1e3  # a step so many times as large as the first one
-UNRESOLVED_SHARE = 0.05  # relative error above which a finer grid need not be better yet. A choice
+UNRESOLVED_SHARE = 0.05  # relative error above which a finer grid need not be better yet
 STALLED_STAGES = 3  # stages without a smaller error after which the search ends
 
 

@@ -16,9 +16,9 @@ from edgewise.pde.low_rank.trains import Train, orthogonal, split
 from edgewise.pde.structured.axis import along
 from edgewise.settings import ABOVE_ZERO
 
-MOST_SWEEPS = 12  # passes from one end to the other. A choice: two to six were needed
+MOST_SWEEPS = 12  # passes from one end to the other: two to six were needed
 SETTLED_PAIRS = 3.0  # times the tolerance: change of all pairs in a pass after which it is done
-PAIR_GMRES = {"restart": 30, "maxiter": 3}  # of a pair of cores. A choice
+PAIR_GMRES = {"restart": 30, "maxiter": 3}  # of a pair of cores
 # Residual of a pair relative to its right-hand side, as a share of the tolerance and at rounding; relative size of an
 # eigenvalue that is zero.
 PAIR_SHARE, PAIR_ROUNDING, ZERO_EIGENVALUE = 1e-2, 1e-12, 1e-14
@@ -39,26 +39,20 @@ class Eigenvectors:
 
 
 class Pairs:
-    """Alternating solution for pairs of neighbouring cores [1]_ [2]_.
+    """Alternating solution for pairs of neighbouring cores [1] [2].
+
+    Shapes: start (r, k, s).
 
     The equations of a pair, projected on the other cores, are a Kronecker sum of four small matrices where every term
     of the equation has derivatives and a coefficient of one coordinate alone: eigenvectors of the four solve it at
     once. Other terms are left to GMRES, with that as preconditioner. A singular value decomposition of the pair gives
     the rank that a tolerance needs.
 
-    Parameters
-    ----------
-    system : System
-        Matrix and right-hand side.
-    start : list of ndarray
-        Cores (r, k, s) to begin with.
+    [1] S. Holtz, T. Rohwedder, R. Schneider, "The alternating linear scheme for tensor optimization in the tensor train
+    format", SIAM J. Sci. Comput. 34, 2012, A683.
 
-    References
-    ----------
-    .. [1] S. Holtz, T. Rohwedder, R. Schneider, "The alternating linear scheme for tensor optimization in the tensor
-       train format", SIAM J. Sci. Comput. 34, 2012, A683.
-    .. [2] I. Oseledets, S. Dolgov, "Solution of linear systems and matrix inversion in the TT-format", SIAM J. Sci.
-       Comput. 34, 2012, A2718.
+    [2] I. Oseledets, S. Dolgov, "Solution of linear systems and matrix inversion in the TT-format", SIAM J. Sci.
+    Comput. 34, 2012, A2718.
     """
 
     def __init__(self, system: System, start: Train):

@@ -18,16 +18,16 @@ from edgewise.pde.structured.axis import SplineAxis, dense
 from edgewise.pde.structured.blocks import RowBlock
 from edgewise.pde.structured.statement import Statement
 
-# Points at which a term is evaluated at once, and at which its structure is looked at. Choices.
+# Points at which a term is evaluated at once, and at which its structure is looked at.
 POINTS_AT_ONCE, SAMPLE_POINTS = 2**16, 200
 POINT_WORK = 200.0  # multiply-adds for a coordinate of a point. Measured: 100 to 400, with the field there
 EQUAL = 1e-13  # relative difference of coefficients that count as equal: rounding of a few operations
 SUMMED = 10.0  # times as much for sums of functions of one coordinate each
 RHS_ROUNDING = 1e-15  # tolerance of right-hand sides beside that of their source
-EDGE_GAP = 0.05  # of data of conditions or of 1: gap that counts as one where faces meet. A choice
+EDGE_GAP = 0.05  # of data of conditions or of 1: gap that counts as one where faces meet
 COEFFICIENT_TOLERANCE = 1e-13  # of coefficients that are no sums of functions of one coordinate each
-LARGEST_MISS = 1e-3  # relative error of a coefficient, above which the problem would be another one. A choice
-MOST_COEFFICIENT_RANK = 24  # of such a coefficient. A choice: the work of a step is proportional to it
+LARGEST_MISS = 1e-3  # relative error of a coefficient, above which the problem would be another one
+MOST_COEFFICIENT_RANK = 24  # of such a coefficient: the work of a step is proportional to it
 
 
 Spend = Callable[[float], None]
@@ -35,21 +35,7 @@ Spend = Callable[[float], None]
 
 
 class Pointwise:
-    """Residual of one term, the equation or a condition, and its slopes at any points.
-
-    Parameters
-    ----------
-    form : StrongForm
-        The problem, of one field.
-    term : ResidualTerm
-        The term.
-    face : tuple of int, optional
-        For conditions: number of the coordinate that is constant, and 0 or 1 for its low or high end.
-    spend : callable, optional
-        Told about the work.
-    number : int
-        Number of the residual, where the term has several.
-    """
+    """Residual of one term, the equation or a condition, and its slopes at any points."""
 
     def __init__(
         self,
@@ -92,21 +78,12 @@ class Pointwise:
 
 @dataclass(eq=False)
 class Operator:
-    """A matrix as a sum: of matrices of one coordinate each, and of products of matrices of all coordinates.
+    """A matrix as a sum: of matrices of one coordinate each, and of products of matrices of all coordinates."""
 
-    Parameters
-    ----------
-    ones : list of ndarray
-        For each coordinate the matrix (k, n) where an equation does not differentiate or weigh.
-    single : list of ndarray
-        Matrices (k, n) of which each takes the place of one of `ones`: their sum is a part of the whole.
-    products : list of list of ndarray
-        Further parts as trains of matrices, (r, k, n, s).
-    """
-
-    ones: list[np.ndarray]
+    ones: list[np.ndarray]  # for each coordinate the matrix (k, n) where an equation does not differentiate or weigh
+    # matrices (k, n) of which each takes the place of one of `ones`: their sum is a part of the whole
     single: list[np.ndarray]
-    products: list[list[np.ndarray]] = field(default_factory=list)
+    products: list[list[np.ndarray]] = field(default_factory=list)  # further parts as trains of matrices, (r, k, n, s)
 
     def restricted(self, bases: Sequence[np.ndarray]) -> Operator:
         """The matrix for unknowns that are combinations (n, m) of those of each coordinate."""
@@ -145,34 +122,17 @@ class Operator:
 
 @dataclass(frozen=True, eq=False)
 class System:
-    """A linear system.
+    """A linear system."""
 
-    Parameters
-    ----------
-    matrix : Operator
-        Square matrix, with identities for `ones`.
-    rhs : list of ndarray
-        Right-hand side, a train (r, k, s).
-    missed : float
-        Relative error of the source and the coefficients at random points of the grid.
-    """
-
-    matrix: Operator
-    rhs: Train
-    missed: float
+    matrix: Operator  # square matrix, with identities for `ones`
+    rhs: Train  # right-hand side, a train (r, k, s)
+    missed: float  # relative error of the source and the coefficients at random points of the grid
 
 
 def lines_of(
     statement: Statement, axes: Sequence[SplineAxis], spend: Spend
 ) -> tuple[list[Line], list[list[Pointwise]]]:
-    """Lines with the homogeneous parts of all conditions, and for each coordinate the conditions at its ends.
-
-    Raises
-    ------
-    NotImplementedError
-        A condition has coefficients that vary or derivatives along its face, or the conditions of a coordinate are
-        dependent.
-    """
+    """Lines with the homogeneous parts of all conditions, and for each coordinate the conditions at its ends."""
     rows: list[list[np.ndarray]] = [[] for _ in axes]
     owners: list[list[Pointwise]] = [[] for _ in axes]
     form = statement.form
@@ -293,16 +253,9 @@ def system_of(
     seed: int,
     spend: Spend,
 ) -> System:
-    """The equation linearised about a function, for the difference of a solution from the lift of the conditions.
-
-    The function is zero for linear problems, and the lift fulfils all conditions. The tolerance, the rank `most` and
-    the seed are those of cross approximations, see `crossed`; `spend` receives the work.
-
-    Raises
-    ------
-    NotImplementedError
-        A coefficient has a rank that is too large, or is no number, or the source is none.
-    """
+    """The equation linearised about a function, for the difference of a solution from the lift of the conditions."""
+    # The function is zero for linear problems, and the lift fulfils all conditions. The tolerance, the rank `most` and
+    # the seed are those of cross approximations, see `crossed`; `spend` receives the work.
     grid, shape = [line.nodes for line in lines], [len(line.nodes) for line in lines]
     term = Pointwise(statement.form, statement.form.equation_term, None, spend)
 

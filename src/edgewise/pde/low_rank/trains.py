@@ -24,7 +24,7 @@ Entries = Callable[[np.ndarray], np.ndarray]
 """Maps numbers of entries, (N, d), to the entries, (N,)."""
 
 # Cross approximation: places that are tried beside those of the present rank, entries at which the error is measured,
-# and passes through all inputs at most. Choices: the rank grows by at most so many in a pass.
+# and passes through all inputs at most; the rank grows by at most so many in a pass.
 TRIED_PLACES, COMPARED_ENTRIES, PASSES = 4, 2000, 40
 STALLED_PASSES, MOST_STALLED_PASSES = 2, 6  # passes that do not halve the error, at the largest rank and below it
 
@@ -139,17 +139,12 @@ def size_of(train: Train) -> float:
 def crossed(
     function: Entries, shape: Sequence[int], tolerance: float, most: int, seed: int = 0
 ) -> tuple[Train, float] | None:
-    """A train with given entries, by cross approximation [1]_, and its error at random entries, relative to their mean.
-
-    `function` gives the entries, `shape` their numbers for each input. The search ends at the
-    tolerance or at the rank `most`. None where an entry is no number.
-
-    References
-    ----------
-    .. [1] I. Oseledets, E. Tyrtyshnikov, "TT-cross approximation for multidimensional arrays", Linear Algebra Appl.
-       432, 2010, 70. Pivots are those of a QR factorisation with column pivoting (Z. Drmac, S. Gugercin, SIAM J. Sci.
-       Comput. 38, 2016, A631), and places of the largest errors join them.
-    """
+    """A train with given entries, by cross approximation [1], and its relative error at random entries."""
+    # `function` gives the entries, `shape` their numbers for each input. The search ends at the tolerance or at the
+    # rank `most`. None where an entry is no number.
+    # [1] I. Oseledets, E. Tyrtyshnikov, "TT-cross approximation for multidimensional arrays", Linear Algebra Appl. 432,
+    # 2010, 70. Pivots are those of a QR factorisation with column pivoting (Z. Drmac, S. Gugercin, SIAM J. Sci. Comput.
+    # 38, 2016, A631), and places of the largest errors join them.
     generator, dimension = np.random.default_rng(seed), len(shape)
     sample = np.stack([generator.integers(0, n, COMPARED_ENTRIES) for n in shape], 1)
     wanted = function(sample)

@@ -6,20 +6,25 @@ residuals (`residuals`). Users make a `PDE`; a new condition is a class with `pi
 `BoundaryCondition`.
 """
 
-from edgewise.pde.problem.collocation import PDE, Collocation, SamplingOptions
-from edgewise.pde.problem.conditions import (
-    Condition,
-    Dirichlet,
-    Initial,
-    Neumann,
-    Observations,
-    Periodic,
-    Robin,
-    UnknownField,
-)
-from edgewise.pde.problem.fields import Field, curl, divergence, gradient, hessian, laplacian
-from edgewise.pde.problem.integrals import integral
-from edgewise.pde.problem.strong_form import StrongForm, strong_form_of
+from typing import TYPE_CHECKING
+
+from edgewise.lazy import import_on_demand
+
+if TYPE_CHECKING:
+    from edgewise.pde.problem.collocation import PDE, Collocation, SamplingOptions
+    from edgewise.pde.problem.conditions import (
+        Condition,
+        Dirichlet,
+        Initial,
+        Neumann,
+        Observations,
+        Periodic,
+        Robin,
+        UnknownField,
+    )
+    from edgewise.pde.problem.fields import Field, curl, divergence, gradient, hessian, laplacian
+    from edgewise.pde.problem.integrals import integral
+    from edgewise.pde.problem.strong_form import StrongForm, strong_form_of
 
 __all__ = [
     "PDE",
@@ -43,3 +48,5 @@ __all__ = [
     "laplacian",
     "strong_form_of",
 ]
+
+import_on_demand(__name__)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypedDict, Unpack
@@ -23,8 +22,8 @@ from edgewise.train.problems.block_problem import BlockProblem
 from edgewise.train.problems.blocks import BlockRole, ResidualBlock, Unknowns
 from edgewise.train.problems.data import Data
 
-# Points on the boundary when their number is not given: a share of those inside, and at least so many. A choice: the
-# boundary has one dimension less, so that its points are denser than those inside.
+# Points on the boundary when their number is not given: a share of those inside, and at least so many; the boundary has
+# one dimension less, so that its points are denser than those inside.
 BOUNDARY_SHARE, LEAST_BOUNDARY_POINTS = 8, 16
 SEED_STEP = 101  # between the seeds of one condition and the next, so that their points differ
 
@@ -64,24 +63,14 @@ class SamplingOptions(TypedDict, total=False):
 
 @dataclass(frozen=True, eq=False)
 class Sampling:
-    """Choice of the collocation points.
+    """Choice of the collocation points."""
 
-    Parameters
-    ----------
-    points, boundary_points, how, seed
-        See `SamplingOptions`.
-    interior : Tensor, optional
-        Points inside the domain, (N, n), to use instead of drawn ones.
-    mesh : Mesh, optional
-        Source of all points, instead of all of the above but the seed.
-    """
-
-    points: int = 2000
+    points: int = 2000  # see `SamplingOptions`
     boundary_points: int | None = None
     how: str = "sobol"
     seed: int = 0
-    interior: Tensor | None = None
-    mesh: Mesh | None = None
+    interior: Tensor | None = None  # points inside the domain, (N, n), to use instead of drawn ones
+    mesh: Mesh | None = None  # source of all points, instead of all of the above but the seed
 
     def __post_init__(self) -> None:
         check_count(self.points, "points")
@@ -221,24 +210,10 @@ class Collocation(BlockProblem):
         """Weight of the equation against the conditions."""
         return self.form.weight
 
-    @weight.setter
-    def weight(self, weight: float) -> None:
-        """Set the weight that problems made by `resampled` have; use `with_weight` instead."""
-        message = "assigning weight, for later points only, ends with version 0.3; use problem.with_weight(weight)"
-        warnings.warn(message, DeprecationWarning, stacklevel=2)
-        self.form = self.with_weight(weight).form
-
     @property
     def solution(self) -> Mapping[str, Value] | None:
         """Known solution of each field, for errors only."""
         return self.form.solution
-
-    @solution.setter
-    def solution(self, solution: FieldValues) -> None:
-        """Set the known solution; use `with_solution` instead."""
-        message = "assigning solution ends with version 0.3; use problem.with_solution(solution)"
-        warnings.warn(message, DeprecationWarning, stacklevel=2)
-        self.form = self.with_solution(solution).form
 
     @property
     def has_exact_solution(self) -> bool:
@@ -319,12 +294,6 @@ class Collocation(BlockProblem):
         A coefficient whose parameter needs no gradient stays fixed.
         """
         return Collocation(self.form, self.sampling, _copies(unknowns))
-
-    def with_own_unknowns(self, other: Collocation) -> Collocation:
-        """Deprecated; use `other.with_unknowns(problem.unknowns)`."""
-        message = "problem.with_own_unknowns(other) is now other.with_unknowns(problem.unknowns)"
-        warnings.warn(message, DeprecationWarning, stacklevel=2)
-        return other.with_unknowns(self.unknowns)
 
     def with_weight(self, weight: float) -> Collocation:
         """The same problem at the same points, with another weight of the equation against the conditions."""

@@ -15,7 +15,7 @@ from edgewise.pde.domains.domain import TIME, Domain
 from edgewise.pde.problem.evaluation import EvaluationContext, Value, residual_columns, value_at
 from edgewise.pde.problem.fields import Field, function_jet
 
-# Largest distance of observations from the domain, relative to its size. A choice: above the rounding of float32.
+# Largest distance of observations from the domain, relative to its size: above the rounding of float32.
 OBSERVED_OUTSIDE = 1e-6
 
 FieldValues = Value | Mapping[str, Value]
@@ -444,31 +444,16 @@ class UnknownField:
 
 @dataclass(frozen=True, eq=False)
 class HardConditions:
-    """Dirichlet conditions that hold by construction: field = value + factor * network, factor 0 on their pieces.
+    """Dirichlet conditions that hold by construction: field = value + factor * network, factor 0 on their pieces."""
 
-    Parameters
-    ----------
-    domain : Domain
-        Domain of the equation.
-    fields : tuple of str
-        Names of all fields, in the order of the network's outputs.
-    values : mapping
-        Value and pieces of the boundary for each field that has a hard condition.
-    """
-
-    domain: Domain
-    fields: tuple[str, ...]
+    domain: Domain  # domain of the equation
+    fields: tuple[str, ...]  # names of all fields, in the order of the network's outputs
+    # value and pieces of the boundary for each field that has a hard condition
     values: Mapping[str, tuple[Value, tuple[str, ...]]] = field(default_factory=dict)
 
     @classmethod
     def among(cls, conditions: Sequence, domain: Domain, fields: tuple[str, ...]) -> "HardConditions":
-        """The hard ones among the conditions of a problem.
-
-        Raises
-        ------
-        InputError
-            Two are given for one field, or the domain has no factor that vanishes on their pieces.
-        """
+        """The hard ones among the conditions of a problem."""
         values: dict[str, tuple[Value, tuple[str, ...]]] = {}
         for condition in conditions:
             if isinstance(condition, Dirichlet) and condition.hard:
@@ -511,13 +496,7 @@ def check_weight(weight: object) -> None:
 
 
 def by_field(value: FieldValues, fields: Sequence[str], label: str = "value") -> dict[str, Value]:
-    """The value of each field that has one: a mapping as it is, and a single value for the only field.
-
-    Raises
-    ------
-    InputError
-        The mapping is empty or has an unknown field, or a single value is given for several fields.
-    """
+    """The value of each field that has one: a mapping as it is, and a single value for the only field."""
     if isinstance(value, Mapping):
         unknown = [name for name in value if name not in fields]
         if unknown or not value:

@@ -27,15 +27,15 @@ if TYPE_CHECKING:
     from edgewise.pde.problem.strong_form import ResidualTerm
 
 # Values that are tried for a coefficient beside its start: residuals may depend on it on one side of a bend alone, as
-# of relu(u - k). A choice.
+# of relu(u - k).
 TRIED_COEFFICIENTS = (-1e3, -1.0, 0.0, 1.0, 1e3)
 # Distance from a face, relative to the domain, at which coefficients are looked at, and what rounding and this distance
-# may change of a ratio of them. Choices: far above rounding, and far below the size of the domain.
+# may change of a ratio of them: far above rounding, and far below the size of the domain.
 NEAR_FACE, SAME_RATIO = 1e-4, 1e-2
-# Pieces of the time, and the relative difference of two rules on these that a smooth kernel leaves. Choices: layers of
-# a hundredth of the time are resolved, and roots are not.
+# Pieces of the time, and the relative difference of two rules on these that a smooth kernel leaves: layers of a
+# hundredth of the time are resolved, and roots are not.
 PIECES_OF_KERNEL, SMOOTH_KERNEL = 32, 1e-9
-FACE_PROBES = 16  # points of a face at which they are. A choice
+FACE_PROBES = 16  # points of a face at which they are
 
 
 def check_coefficients_matter(
@@ -63,22 +63,14 @@ def check_coefficients_matter(
 
 
 class Conditions(NamedTuple):
-    """Conditions at the ends of a coordinate, or on the other pieces of the boundary.
+    """Conditions at the ends of a coordinate, or on the other pieces of the boundary."""
 
-    Parameters
-    ----------
-    words : str
-        Place and names of the conditions, as "along x there are 2 conditions (...) for an equation of order 1".
-    given, needed : int
-        Their number, and how many the orders of all fields need.
-    allowed : int
-        How many there may be: along a coordinate of order 1 beside others one at each end, as where a flow comes in
-        from both sides.
-    """
-
+    # place and names of the conditions, as "along x there are 2 conditions (...) for an equation of order 1"
     words: str
-    given: int
+    given: int  # their number, and how many the orders of all fields need
     needed: int
+    # how many there may be: along a coordinate of order 1 beside others one at each end, as where a flow comes in from
+    # both sides
     allowed: int
 
 
@@ -175,20 +167,14 @@ def needs_no_condition(
     coefficients: Mapping[str, float],
     face: tuple[int, int],
 ) -> dict[tuple[int, str], bool]:
-    """Tell whether an equation of second order needs no condition on a face of a box, as x u'' + u' = f at x = 0.
-
-    With a u_nn + b u_n along the distance d from the face, bounded solutions take no condition where a vanishes and b -
-    a' has the sign of a, or is zero (Fichera's function [1]_), or where b d / a is one at least: u'' + u' / x = f is
-    the same equation.
-
-    A face is the number of the coordinate that is constant, and 0 or 1 for its low or high end; the other arguments are
-    those of `dry_run`. There is an answer for each residual, by number, and field on whose second derivative by this
-    coordinate it depends; none on other domains than boxes.
-
-    References
-    ----------
-    .. [1] O. Oleinik, E. Radkevich, "Second Order Equations with Nonnegative Characteristic Form", 1973, section 1.1.
-    """
+    """Tell whether an equation of second order needs no condition on a face of a box, as x u'' + u' = f at x = 0."""
+    # With a u_nn + b u_n along the distance d from the face, bounded solutions take no condition where a vanishes and b
+    # - a' has the sign of a, or is zero (Fichera's function [1]), or where b d / a is one at least: u'' + u' / x = f is
+    # the same equation.
+    # A face is the number of the coordinate that is constant, and 0 or 1 for its low or high end; the other arguments
+    # are those of `dry_run`. There is an answer for each residual, by number, and field on whose second derivative by
+    # this coordinate it depends; none on other domains than boxes.
+    # [1] O. Oleinik, E. Radkevich, "Second Order Equations with Nonnegative Characteristic Form", 1973, section 1.1.
     axis, end = face
     if not isinstance(domain, Box):
         return {}
@@ -247,20 +233,10 @@ def integrates_past(
 ) -> bool:
     """Return whether all integrals of an equation are along the coordinate that is time, up to now at most.
 
-    Their integrands must be smooth for smooth fields, which two rules show: splines do not resolve what a kernel
-    without bound makes of a solution.
-
-    Parameters
-    ----------
-    term : ResidualTerm
-        The equation.
-    fields, domain, coefficients
-        Of the problem.
-    x : Tensor
-        Points, (b, n).
-    time : int or None
-        Number of the coordinate that is time, if there is one.
+    Shapes: x (b, n).
     """
+    # Their integrands must be smooth for smooth fields, which two rules show: splines do not resolve what a kernel
+    # without bound makes of a solution.
     if time is None or any(axis != time for _, axis, number in term.requirements.integrals if number >= 0):
         return False
     recorder, found = PlaceRecorder(x), list[Tensor]()

@@ -18,13 +18,13 @@ from edgewise.pde.domains.domain import TIME, Domain
 from edgewise.pde.problem.fields import Field, Index, Past, field_leaf
 from edgewise.pde.problem.integrals import GIVEN_RULE, IntegralCalls, IntegralKey, Rule, at_places, axes_of
 
-# Largest defect of linearity that rounding may leave, relative to the terms. A choice: far above the rounding of
-# fourth derivatives (1e-12) and far below the defect of any nonlinear term at fields of size one.
+# Largest defect of linearity that rounding may leave, relative to the terms: far above the rounding of fourth
+# derivatives (1e-12) and far below the defect of any nonlinear term at fields of size one.
 LINEAR = 1e-9
-# Largest distance of quadrature points from the domain, relative to its size. A choice: far above rounding.
+# Largest distance of quadrature points from the domain, relative to its size: far above rounding.
 OUTSIDE = 1e-9
 LATEST = 1e-12  # a delayed moment that is later than its point by this share is rounding
-LONGEST_ORDER = 4  # letters of an unknown attribute that is taken for a derivative. A choice: the orders of equations
+LONGEST_ORDER = 4  # letters of an unknown attribute that is taken for a derivative: the orders of equations
 POINTS, NORMAL = "points", "normal"  # argument names for all coordinates (b, n) and for outward normals (b, n)
 
 Value = float | Callable[..., Tensor]
@@ -33,30 +33,14 @@ Value = float | Callable[..., Tensor]
 
 @dataclass(frozen=True, eq=False)
 class EvaluationContext:
-    """Points and all that a user's function may use there.
+    """Points and all that a user's function may use there."""
 
-    Parameters
-    ----------
-    coordinates : tuple of str
-        Names of the coordinates.
-    x : Tensor
-        Points, (b, n).
-    fields : mapping
-        Fields by name.
-    coefficients : mapping
-        Unknown coefficients by name, (b,) each.
-    normal : Tensor, optional
-        Outward normals, (b, n), on a boundary.
-    measured : Tensor, optional
-        Measured values, (b,), at points of observations.
-    """
-
-    coordinates: tuple[str, ...]
-    x: Tensor
-    fields: Mapping[str, Field]
-    coefficients: Mapping[str, Tensor]
-    normal: Tensor | None = None
-    measured: Tensor | None = None
+    coordinates: tuple[str, ...]  # names of the coordinates
+    x: Tensor  # points, (b, n)
+    fields: Mapping[str, Field]  # fields by name
+    coefficients: Mapping[str, Tensor]  # unknown coefficients by name, (b,) each
+    normal: Tensor | None = None  # outward normals, (b, n), on a boundary
+    measured: Tensor | None = None  # measured values, (b,), at points of observations
 
     def __post_init__(self) -> None:
         for each in self.fields.values():
@@ -102,13 +86,7 @@ def errors_named(name: str) -> Iterator[None]:
 
 
 def argument_names(function: Callable, name: str) -> tuple[str, ...]:
-    """Names of a function's required arguments.
-
-    Raises
-    ------
-    InputError
-        It is no function, or takes arguments that have no names; `name` is what the message calls it.
-    """
+    """Names of a function's required arguments."""
     wrong = f"{name} must be a function with named arguments, as lambda x, y: ..., got {function!r}"
     try:
         parameters = inspect.signature(function).parameters.values()
@@ -167,21 +145,12 @@ def residual_columns(result: Any, count: int, name: str) -> list[Tensor]:
 
 @dataclass(frozen=True)
 class EquationResiduals:
-    """Residuals of an equation as a function of a context; a class, so that a problem can be pickled.
+    """Residuals of an equation as a function of a context; a class, so that a problem can be pickled."""
 
-    Parameters
-    ----------
-    equation : callable
-        The user's function, see `PDE`.
-    history : mapping
-        Values of fields at the first moment and before, for delays.
-    first : float
-        That moment.
-    """
-
-    equation: Callable
+    equation: Callable  # the user's function, see `PDE`
+    # values of fields at the first moment and before, for delays
     history: Mapping[str, Value] = field(default_factory=dict)
-    first: float = -math.inf
+    first: float = -math.inf  # that moment
 
     def __call__(self, context: EvaluationContext) -> list[Tensor]:
         if self.history:
@@ -228,7 +197,7 @@ class Trial(NamedTuple):
 
 # Trials in their order: a wave of amplitude 1; one that is positive everywhere, for roots and logarithms, negative, or
 # smaller than 1 in magnitude. And how many times larger the residuals of the first one are than those of the second
-# where the equation is singular at zero, as 1 / u. Choices.
+# where the equation is singular at zero, as 1 / u.
 WAVE = Trial(0.0, 1.0)
 WAVE_TRIALS = (WAVE, Trial(2.0, 1.0), Trial(-2.0, 1.0), Trial(0.5, 0.25), Trial(0.0, 0.5), Trial(-0.5, 0.25))
 SINGULAR_AT_ZERO = 100.0
@@ -236,31 +205,18 @@ SINGULAR_AT_ZERO = 100.0
 
 @dataclass(frozen=True)
 class Requirements:
-    """Quantities that residuals are computed from, as determined by a dry run.
+    """Quantities that residuals are computed from, as determined by a dry run."""
 
-    Parameters
-    ----------
-    derivatives : mapping
-        Multi-indices of the derivatives of each field.
-    sizes : Tensor
-        Size of each residual, (r,), for fields that are waves of amplitude 1 with one period along each side of the
-        domain: divided by it, a residual is about as large as the error of the field that it stands for.
-    integrals : mapping
-        Number of quadrature points of each integral, by key.
-    rule : Rule
-        The rule by which integrals are computed.
-    slopes : mapping
-        Mean slope of the residuals by each derivative, by the field and the multi-index, with its sign.
-    trial : Trial
-        Functions on which the residuals are finite.
-    """
-
-    derivatives: Mapping[str, frozenset[Index]]
+    derivatives: Mapping[str, frozenset[Index]]  # multi-indices of the derivatives of each field
+    # size of each residual, (r,), for fields that are waves of amplitude 1 with one period along each side of the
+    # domain: divided by it, a residual is about as large as the error of the field that it stands for
     sizes: Tensor
+    # number of quadrature points of each integral, by key
     integrals: Mapping[IntegralKey, int] = field(default_factory=dict)
-    rule: Rule = GIVEN_RULE
+    rule: Rule = GIVEN_RULE  # the rule by which integrals are computed
+    # mean slope of the residuals by each derivative, by the field and the multi-index, with its sign
     slopes: Mapping[tuple[str, Index], float] = field(default_factory=dict)
-    trial: Trial = WAVE
+    trial: Trial = WAVE  # functions on which the residuals are finite
 
     def with_rule(self, rule: Rule) -> Requirements:
         """The same with integrals that are computed by another rule."""
@@ -316,30 +272,11 @@ def dry_run(
 ) -> Requirements:
     """Evaluate residuals on plane waves and record the derivatives and integrals that they use, and their sizes.
 
-    The waves are the first of `WAVE_TRIALS` on which the residuals are finite. The size of a residual is the root of
-    the sum of squares of its slopes by each derivative, times the size of that derivative for a wave of one period
-    along the domain.
-
-    Parameters
-    ----------
-    residuals : callable
-        See `Residuals`.
-    fields : sequence of str
-        Names of the fields.
-    domain : Domain
-        Domain of the equation, for the names of the coordinates and the wavelengths.
-    x : Tensor
-        Points of the dry run, (b, n).
-    coefficients : mapping
-        Values of the unknown coefficients.
-    normal : Tensor, optional
-        Outward normals at the points, (b, n).
-
-    Raises
-    ------
-    InputError
-        The residuals have wrong shapes or arguments, or an integral has limits that depend on fields or coefficients.
+    Shapes: x (b, n), normal (b, n).
     """
+    # The waves are the first of `WAVE_TRIALS` on which the residuals are finite. The size of a residual is the root of
+    # the sum of squares of its slopes by each derivative, times the size of that derivative for a wave of one period
+    # along the domain.
 
     def tried(trial: Trial) -> Requirements:
         return _tried(residuals, fields, domain, x, coefficients, normal, trial)
@@ -452,15 +389,8 @@ def check_pointwise(
     normal: Tensor | None = None,
     trial: Trial = WAVE,
 ) -> None:
-    """Check that residuals are the same at each call and that those of a point depend on that point alone.
-
-    The arguments are those of `dry_run`.
-
-    Raises
-    ------
-    InputError
-        The residuals at every other point differ from those at the same points among all.
-    """
+    """Check that residuals are the same at each call and that those of a point depend on that point alone."""
+    # The arguments are those of `dry_run`.
     every_other = slice(None, None, 2)
     whole = wave_residuals(residuals, fields, domain, x, coefficients, normal, trial)
     normal = None if normal is None else normal[every_other]

@@ -187,18 +187,7 @@ Operand = Field | Tensor | float
 
 
 def derivative_names(text: str, coordinates: Sequence[str]) -> list[str]:
-    """The coordinates by which "xx" or "xt" differentiates, one after the other.
-
-    Raises
-    ------
-    InputError
-        The text is not made of names of coordinates.
-
-    Examples
-    --------
-    >>> derivative_names("x1x1t", ["x1", "t"])
-    ['x1', 'x1', 't']
-    """
+    """The coordinates by which "xx" or "xt" differentiates, one after the other."""
     names = _COORDINATE.findall(text) if isinstance(text, str) else []
     if "".join(names) != text or not set(names) <= set(coordinates):
         raise InputError(
@@ -421,20 +410,11 @@ def depends_on_fields(result: Tensor, other_than: Sequence[Tensor]) -> bool:
 
 @dataclass(frozen=True)
 class Stencil:
-    """Rules by which derivatives are combined from the components of a jet.
+    """Rules by which derivatives are combined from the components of a jet."""
 
-    Parameters
-    ----------
-    directions : Tensor or None
-        Directions of the jet, (D, n) float64; None where only values are needed.
-    order : int
-        Order of the jet.
-    recipes : dict
-        For every multi-index the components of the jet and their coefficients in its sum.
-    """
-
-    directions: Tensor | None
-    order: int
+    directions: Tensor | None  # directions of the jet, (D, n) float64; None where only values are needed
+    order: int  # order of the jet
+    # for every multi-index the components of the jet and their coefficients in its sum
     recipes: dict[Index, tuple[tuple[int, float], ...]]
 
     @property
@@ -462,19 +442,9 @@ class Stencil:
 
 
 def stencil(indices: Iterable[Index], dimension: int) -> Stencil:
-    """Stencil for derivatives by their multi-indices: pure ones along the axes, mixed ones by polarisation.
-
-    Along a direction v the k-th derivative is the sum over |a| = k of k!/a! v^a times the derivative a, so a mixed one
-    is a combination of those along enough directions, as 2 u_xy = D^2_(1,1) u - D^2_(1,0) u - D^2_(0,1) u.
-
-    Examples
-    --------
-    Two second derivatives along the axes: two directions, and a jet of five components.
-
-    >>> plan = stencil([(2, 0), (0, 2)], 2)
-    >>> plan.directions.tolist(), plan.components
-    ([[0.0, 1.0], [1.0, 0.0]], 5)
-    """
+    """Stencil for derivatives by their multi-indices: pure ones along the axes, mixed ones by polarisation."""
+    # Along a direction v the k-th derivative is the sum over |a| = k of k!/a! v^a times the derivative a, so a mixed
+    # one is a combination of those along enough directions, as 2 u_xy = D^2_(1,1) u - D^2_(1,0) u - D^2_(0,1) u.
     wanted = sorted(set(indices), key=lambda index: (sum(index), index))
     order = max((sum(index) for index in wanted), default=0)
     directions: list[Index] = []
@@ -538,17 +508,9 @@ def _combination(index: Index, taken: list[Index]) -> list[tuple[Index, float]]:
 
 
 def function_jet(function: Callable[[Tensor], Tensor], x: Tensor, directions: Tensor | None, order: int) -> Tensor:
-    """Jet of any differentiable function, by nested automatic differentiation; slow, for set-up and checks.
-
-    The function maps points (b, n) to (b, out), directions are (D, n), or None for values alone. The jet (1 + D *
-    order, b, out) has no gradients; the order of its components is that of `edgewise.ops.jet`.
-
-    Examples
-    --------
-    >>> x = torch.tensor([[2.0]])
-    >>> function_jet(lambda x: x**3, x, torch.eye(1), 2).flatten().tolist()
-    [8.0, 12.0, 12.0]
-    """
+    """Jet of any differentiable function, by nested automatic differentiation; slow, for set-up and checks."""
+    # The function maps points (b, n) to (b, out), directions are (D, n), or None for values alone. The jet (1 + D *
+    # order, b, out) has no gradients; the order of its components is that of `edgewise.ops.jet`.
     jet = seed_jet(x, directions, order)
     with torch.enable_grad():
         components = [function(x)]

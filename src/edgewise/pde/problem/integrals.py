@@ -27,35 +27,24 @@ IntegralKey = tuple[str, int | tuple[int, ...], int]
 """Identity of an integral: field, axis (or axes), and number among the integrals of that field along that axis; delays,
 which have one point that no rule chose, have negative numbers."""
 
-# Default number of quadrature points of an integral. A choice: exact for polynomials up to degree 47, which leaves
-# rounding only for the smooth integrands of the library.
+# Default number of quadrature points of an integral: exact for polynomials up to degree 47, which leaves rounding only
+# for the smooth integrands of the library.
 INTEGRAL_POINTS = 24
-# The same of each coordinate of an integral over a domain. A choice: exact up to degree 23 on boxes, with 144 points in
-# the plane.
+# The same of each coordinate of an integral over a domain: exact up to degree 23 on boxes, with 144 points in the
+# plane.
 AREA_POINTS = 12
 
-KEPT_RULES = 16  # of domains over which equations integrate. A choice
+KEPT_RULES = 16  # of domains over which equations integrate
 
 
 class Rule(NamedTuple):
-    """A rule by which integrals are computed.
+    """A rule by which integrals are computed."""
 
-    Parameters
-    ----------
-    factor : int
-        Factor by which their points exceed those that the equation gives them.
-    is_graded : bool
-        Whether points on lines are denser towards both ends, for integrands that have no bound there.
-    axis : int, optional
-        Number of a coordinate on whose lines there are so many points between each two cuts.
-    cuts : tuple of float
-        Places on these lines, in order, as the ends of slabs of time.
-    """
-
-    factor: int = 1
+    factor: int = 1  # factor by which their points exceed those that the equation gives them
+    # whether points on lines are denser towards both ends, for integrands that have no bound there
     is_graded: bool = False
-    axis: int | None = None
-    cuts: tuple[float, ...] = ()
+    axis: int | None = None  # number of a coordinate on whose lines there are so many points between each two cuts
+    cuts: tuple[float, ...] = ()  # places on these lines, in order, as the ends of slabs of time
 
     def multiple(self, axis: int | tuple[int, ...]) -> int:
         """Factor by which points of an integral along a coordinate, or several, exceed those that it was given."""
@@ -227,20 +216,11 @@ def at_places(x: Tensor, axis: int | tuple[int, ...], places: Tensor) -> Tensor:
 class IntegralCalls:
     """The integrals of one evaluation of an equation, each with a key of its own.
 
+    Shapes: values (b, q).
+
     The key is the field, the axis and the number among the integrals of that field along that axis, so that values
     reach the right integral although they are computed beforehand, in one forward pass. `ValueReader` compares the
     places too, since a branch of the equation could change the order of two integrals with the same field and axis.
-
-    Parameters
-    ----------
-    values : callable
-        Maps a key and the values of its coordinate, (b, q) or (1, q), or coordinates, (1, q, k), to values of the field
-        there, (b, q).
-
-    Attributes
-    ----------
-    points : dict
-        Number of quadrature points of every integral so far, by key.
     """
 
     def __init__(self, values: Callable[[IntegralKey, Tensor], Tensor]):
@@ -289,19 +269,7 @@ class PlaceRecorder:
 class ValueReader:
     """Source of values for `IntegralCalls` that reads values computed beforehand, and checks where they belong.
 
-    Parameters
-    ----------
-    values : Tensor
-        Values of all fields at the points of all integrals, (q, b, fields).
-    places : Tensor
-        Coordinates of these points along the axes of their integrals, (b, c), as recorded when the block was made: one
-        column for each point, and for each axis of a box.
-    points : mapping
-        Number of quadrature points of each integral by key, in the order in which the values stand.
-    fields : sequence of str
-        Names of the fields in order.
-    scales : Tensor
-        Largest magnitude of each coordinate in the domain, (n,), for the rounding of places.
+    Shapes: values (q, b, fields), places (b, c), scales (n,).
     """
 
     def __init__(

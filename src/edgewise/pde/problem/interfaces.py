@@ -26,11 +26,11 @@ from edgewise.pde.problem.conditions import FieldValues, by_field, check_weight
 from edgewise.pde.problem.evaluation import EvaluationContext, Requirements, Residuals, coordinate_table
 from edgewise.pde.problem.fields import Field, Index, depends_on_fields, gradient, laplacian
 
-PART_POINTS = 2**14  # at which the parts of a domain are found. A choice: parts of a thousandth of it are seen
+PART_POINTS = 2**14  # at which the parts of a domain are found: parts of a thousandth of it are seen
 # Distance from an interface, relative to the domain, within which a point is moved off it, and of the first of two
-# points from which coefficients of each side are extrapolated. A choice: far above rounding, and its square below it.
+# points from which coefficients of each side are extrapolated: far above rounding, and its square below it.
 BESIDE = 1e-9
-MOST_CONSTANTS = 64  # different values of a coefficient up to which they count as constants. A choice
+MOST_CONSTANTS = 64  # different values of a coefficient up to which they count as constants
 OTHER_SIDE = " beyond"  # after the name of a field: the one outside of the interface
 
 
@@ -121,15 +121,7 @@ class Interface:
 
 
 class Surface(Intersection):
-    """The boundary of a domain, as far as it lies inside another one: pieces of a domain without the rest.
-
-    Parameters
-    ----------
-    first : Domain
-        Domain of the equation.
-    second : Domain
-        Domain whose boundary is the interface; normals point out of it.
-    """
+    """The boundary of a domain, as far as it lies inside another one: pieces of a domain without the rest."""
 
     def __init__(self, first: Domain, second: Domain):
         super().__init__(first, second)
@@ -143,25 +135,10 @@ class Surface(Intersection):
 
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """Parts into which interfaces cut a domain: points that are inside the same of them.
+    """Parts into which interfaces cut a domain: points that are inside the same of them."""
 
-    Parameters
-    ----------
-    domain : Domain
-        Domain of the equation.
-    inner : tuple of Domain
-        Inner side of each interface.
-
-    Examples
-    --------
-    >>> from edgewise.pde import Interval
-    >>> parts = Parts(Interval(0, 3), (Interval(0, 1), Interval(1, 2)))
-    >>> parts.count, parts.number(torch.tensor([[0.5], [1.5], [2.5]]).double()).tolist()
-    (3, [1, 2, 0])
-    """
-
-    domain: Domain
-    inner: tuple[Domain, ...]
+    domain: Domain  # domain of the equation
+    inner: tuple[Domain, ...]  # inner side of each interface
 
     def _pattern(self, x: Tensor) -> Tensor:
         sides = [domain.contains(x).long() << place for place, domain in enumerate(self.inner)]
@@ -219,13 +196,7 @@ class _Part(Domain):
 
 
 def parts_of(conditions: Sequence, domain: Domain) -> Parts | None:
-    """The parts into which the interfaces among conditions cut a domain; None without an interface.
-
-    Raises
-    ------
-    InputError
-        An interface cuts nothing off.
-    """
+    """The parts into which the interfaces among conditions cut a domain; None without an interface."""
     interfaces = [condition for condition in conditions if isinstance(condition, Interface)]
     if not interfaces:
         return None
@@ -240,26 +211,13 @@ class InterfaceResiduals:
     """Residuals of an interface: jumps of values and of fluxes, less those that are given.
 
     Fields of the context are those inside, and with `OTHER_SIDE` after their names those outside.
-
-    Parameters
-    ----------
-    interface : Interface
-        The interface.
-    equation : callable
-        Residuals of the equation.
-    requirements : Requirements
-        Those of the equation.
-    fields : tuple of str
-        Names of the fields.
-    step : float
-        Distance from the interface at which coefficients are taken.
     """
 
     interface: Interface
-    equation: Residuals
-    requirements: Requirements
-    fields: tuple[str, ...]
-    step: float
+    equation: Residuals  # residuals of the equation
+    requirements: Requirements  # those of the equation
+    fields: tuple[str, ...]  # names of the fields
+    step: float  # distance from the interface at which coefficients are taken
 
     def order(self, name: str, coordinates: Sequence[str]) -> int:
         """Order of the equation in space for a field."""

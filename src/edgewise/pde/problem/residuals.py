@@ -30,41 +30,19 @@ class BlockResiduals:
     """Residuals of a block as a function of the network's jet, each divided by its size.
 
     It holds plain data and the user's function only, so that nothing leads back from a block to its problem.
-
-    Parameters
-    ----------
-    name : str
-        Name of the block, for errors of the function.
-    function : callable
-        See `Residuals`.
-    coordinates : tuple of str
-        Names of the coordinates.
-    hard : HardConditions
-        Conditions that hold by construction; it knows the names of the fields.
-    plan : Stencil
-        Rules by which derivatives are read from the jet.
-    requirements : Requirements
-        Integrals and sizes of the residuals.
-    coefficients : mapping
-        Values of the unknown coefficients where only the places of integrals are wanted.
-    parts : Parts, optional
-        Parts of a domain with interfaces.
-    is_interface : bool
-        Whether the residuals join both sides of an interface.
-    part_sizes : Tensor, optional
-        Sizes of the residuals on each part, (parts, r).
     """
 
-    name: str
-    function: Residuals
-    coordinates: tuple[str, ...]
-    hard: HardConditions
-    plan: Stencil
-    requirements: Requirements
+    name: str  # name of the block, for errors of the function
+    function: Residuals  # see `Residuals`
+    coordinates: tuple[str, ...]  # names of the coordinates
+    hard: HardConditions  # conditions that hold by construction; it knows the names of the fields
+    plan: Stencil  # rules by which derivatives are read from the jet
+    requirements: Requirements  # integrals and sizes of the residuals
+    # values of the unknown coefficients where only the places of integrals are wanted
     coefficients: Mapping[str, float]
-    parts: Parts | None = None
-    is_interface: bool = False
-    part_sizes: Tensor | None = None
+    parts: Parts | None = None  # parts of a domain with interfaces
+    is_interface: bool = False  # whether the residuals join both sides of an interface
+    part_sizes: Tensor | None = None  # sizes of the residuals on each part, (parts, r)
 
     def __call__(self, jet: Tensor, part: Data, unknowns: Mapping[str, Tensor] | None = None) -> Tensor:
         """Residuals (b, r) from the jet (C + q, b, fields), with values at the q points of integrals at its end."""

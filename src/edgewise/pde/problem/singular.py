@@ -19,19 +19,19 @@ from torch import Tensor
 from edgewise.pde.domains.domain import Domain
 from edgewise.pde.domains.shapes import Polygon, distance_to_line
 
-INSIDE_HOLE = 0.5  # of the radius of a hole: nearer to its centre the functions stay as they are there. A choice
-AT_CORNER = 1e-150  # distance from a corner, relative to the domain, below which it counts as this one. A choice
+INSIDE_HOLE = 0.5  # of the radius of a hole: nearer to its centre the functions stay as they are there
+AT_CORNER = 1e-150  # distance from a corner, relative to the domain, below which it counts as this one
 # Shares of a piece at which it is looked at whether it is straight, to which precision, and points on a ray from a
-# corner and on a circle. Choices: far above rounding.
+# corner and on a circle: far above rounding.
 NEAR_END, STRAIGHT_TO, RAY_POINTS, CIRCLE_POINTS = 0.1, 1e-9, 2000, 7
 SINGULAR_KINDS = ("1", "log z", "log |z|", "K", "Y")
 Terms = tuple[tuple[float, int, bool], ...]
-# Largest exponent of the radius. A choice: what is left is as smooth as splines of degree 5 to 9 need.
+# Largest exponent of the radius: what is left is as smooth as splines of degree 5 to 9 need.
 MOST_EXPONENT = 9.0
-# Degree of the polynomial of the radius for an exponent of zero, and one less for each unit of the exponent. A choice:
-# it makes up for the cut-off to eight digits of an eigenvalue.
+# Degree of the polynomial of the radius for an exponent of zero, and one less for each unit of the exponent: it makes
+# up for the cut-off to eight digits of an eigenvalue.
 MOST_POLYNOMIAL = 11.0
-# Power with which functions vanish at the radius around the corner. A choice: they have four derivatives there.
+# Power with which functions vanish at the radius around the corner: they have four derivatives there.
 CUT_OFF = 5
 # An exponent that is closer to a whole number belongs to a polynomial, or to a logarithm beside one.
 WHOLE_EXPONENT = 1e-6
@@ -42,41 +42,23 @@ class SingularFunctions:
     """Real or imaginary parts of z^a conj(z)^q L about a point, or of B_a(k r) exp(i a angle).
 
     L is 1, log z or log |z|^2, and z the place relative to the point, turned and scaled. On both edges of a corner
-    powers with the right exponents fulfil the conditions of an equation whose leading part is the Laplacian [1]_.
+    powers with the right exponents fulfil the conditions of an equation whose leading part is the Laplacian [1].
     Negative powers and log |z|^2 are the functions around a hole; Bessel functions K of the second kind where the
-    equation is laplacian u = k^2 u, and Y where it is laplacian u = -k^2 u [2]_.
+    equation is laplacian u = k^2 u, and Y where it is laplacian u = -k^2 u [2].
 
-    Parameters
-    ----------
-    point : Tensor
-        The place, (2,).
-    turn, cut : float
-        Direction of angle zero, and the smallest angle: there the values of log z jump.
-    scale : float
-        Unit of length; for a hole its radius.
-    kind : {"1", "log z", "log |z|", "K", "Y"}
-        The factor L, or the Bessel functions.
-    terms : tuple
-        Of each function the exponents a and q, and whether it is an imaginary part.
-    is_hole : bool
-        Whether the point lies in a hole.
-    wave : float
-        The number k, for Bessel functions.
+    [1] P. Grisvard, "Elliptic Problems in Nonsmooth Domains", 1985, ch. 4.
 
-    References
-    ----------
-    .. [1] P. Grisvard, "Elliptic Problems in Nonsmooth Domains", 1985, ch. 4.
-    .. [2] I. Vekua, "New Methods for Solving Elliptic Equations", 1967, ch. 3.
+    [2] I. Vekua, "New Methods for Solving Elliptic Equations", 1967, ch. 3.
     """
 
-    point: Tensor
-    turn: float
+    point: Tensor  # the place, (2,)
+    turn: float  # direction of angle zero, and the smallest angle: there the values of log z jump
     cut: float
-    scale: float
-    kind: str
-    terms: Terms
-    is_hole: bool = False
-    wave: float = 0.0
+    scale: float  # unit of length; for a hole its radius
+    kind: str  # the factor L, or the Bessel functions
+    terms: Terms  # of each function the exponents a and q, and whether it is an imaginary part
+    is_hole: bool = False  # whether the point lies in a hole
+    wave: float = 0.0  # the number k, for Bessel functions
 
     def jet(self, x: Tensor, directions: Tensor | None = None, order: int = 0) -> Tensor:
         """Jet (C, b, functions) at points x (b, 2), of any order; the components are those of `edgewise.ops.jet`.
@@ -150,25 +132,13 @@ class SingularFunctions:
 
 @dataclass(frozen=True, eq=False)
 class Corner:
-    """A place at which two pieces of a boundary meet that are straight there.
+    """A place at which two pieces of a boundary meet that are straight there."""
 
-    Parameters
-    ----------
-    point : Tensor
-        The place, (2,).
-    start, opening : float
-        Direction of the first piece, and the angle from it through the domain to the second one.
-    pieces : tuple of str
-        Names of both pieces.
-    cut : float or None
-        Angle, from the first piece, of a ray from the place that does not meet the domain; None if there is no such
-        ray.
-    """
-
-    point: Tensor
-    start: float
+    point: Tensor  # the place, (2,)
+    start: float  # direction of the first piece, and the angle from it through the domain to the second one
     opening: float
-    pieces: tuple[str, str]
+    pieces: tuple[str, str]  # names of both pieces
+    # angle, from the first piece, of a ray from the place that does not meet the domain; None if there is no such ray
     cut: float | None
 
 
@@ -231,32 +201,17 @@ class CornerFunctions:
     """Products r^a T_j(r^2) sin(a t) or cos(a t) in polar coordinates about a corner, cut off smoothly at a radius.
 
     Harmonic functions with zero values, or zero normal derivatives, on both edges of a corner of opening w are sums of
-    r^a sin(a t), or cosines, with a = k pi / w; with one of each on the two edges a is (k - 1/2) pi / w [1]_.
-    Chebyshev polynomials T_j make up for the cut-off and for the terms of lower order.
+    r^a sin(a t), or cosines, with a = k pi / w; with one of each on the two edges a is (k - 1/2) pi / w [1]. Chebyshev
+    polynomials T_j make up for the cut-off and for the terms of lower order.
 
-    Parameters
-    ----------
-    corner : Tensor
-        Its place, (2,).
-    start : float
-        Angle of the first edge, from which t runs to the second.
-    opening : float
-        Angle w between the edges inside the domain.
-    radius : float
-        Distance at which the functions have vanished.
-    terms : tuple
-        Of each function the exponent a, whether it is a sine, and j.
-
-    References
-    ----------
-    .. [1] P. Grisvard, "Elliptic Problems in Nonsmooth Domains", 1985, ch. 4.
+    [1] P. Grisvard, "Elliptic Problems in Nonsmooth Domains", 1985, ch. 4.
     """
 
-    corner: Tensor
-    start: float
-    opening: float
-    radius: float
-    terms: tuple[tuple[float, bool, int], ...]
+    corner: Tensor  # its place, (2,)
+    start: float  # angle of the first edge, from which t runs to the second
+    opening: float  # angle w between the edges inside the domain
+    radius: float  # distance at which the functions have vanished
+    terms: tuple[tuple[float, bool, int], ...]  # of each function the exponent a, whether it is a sine, and j
 
     def chosen(self, which: Sequence[int]) -> CornerFunctions:
         """Only the functions of these numbers."""

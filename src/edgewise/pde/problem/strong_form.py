@@ -57,49 +57,28 @@ from edgewise.pde.problem.interfaces import (
 )
 from edgewise.train.problems.blocks import BlockRole
 
-# Points of a dry run. A choice: enough for stable sizes of residuals (they change by a few per cent with the points),
-# few enough that stating a problem takes milliseconds.
+# Points of a dry run: enough for stable sizes of residuals (they change by a few per cent with the points), few enough
+# that stating a problem takes milliseconds.
 PROBES = 64
-PROBES_PER_PART = 16  # times as many points among which those of each part are found. A choice
+PROBES_PER_PART = 16  # times as many points among which those of each part are found
 PROBE_SEEDS = 11, 12  # of these points in the domain and on its boundary: fixed, so that sizes never change
 MOST_SMOOTHED = 3  # coordinates of a problem with unknown fields, whose normal matrix is dense
-FINITE_POINTS = 4096  # at which residuals are looked at for values that are no numbers. A choice: milliseconds
+FINITE_POINTS = 4096  # at which residuals are looked at for values that are no numbers: milliseconds
 
 
 @dataclass(frozen=True, eq=False)
 class ResidualTerm:
-    """Residuals of the equation or of one condition, with all that is needed to sample and evaluate them.
+    """Residuals of the equation or of one condition, with all that is needed to sample and evaluate them."""
 
-    Parameters
-    ----------
-    role : BlockRole
-        Purpose in the problem.
-    label : str
-        Kind of the condition, for messages.
-    residuals : callable
-        See `Residuals`.
-    requirements : Requirements
-        Derivatives, integrals and sizes of the residuals.
-    weight : float
-        Factor of the mean squared residual in the loss.
-    pieces : tuple of str
-        Names of the pieces of the boundary where it holds; empty for the equation.
-    is_hard : bool
-        Whether it holds by construction and needs no points.
-    surface : Surface, optional
-        For interfaces: the domain whose pieces are meant, instead of that of the equation.
-    part_sizes : Tensor, optional
-        For the equation on a domain with interfaces: sizes of its residuals on each part, (parts, r).
-    """
-
-    role: BlockRole
-    label: str
-    residuals: Residuals
-    requirements: Requirements
-    weight: float = 1.0
-    pieces: tuple[str, ...] = ()
-    is_hard: bool = False
-    surface: Surface | None = None
+    role: BlockRole  # purpose in the problem
+    label: str  # kind of the condition, for messages
+    residuals: Residuals  # see `Residuals`
+    requirements: Requirements  # derivatives, integrals and sizes of the residuals
+    weight: float = 1.0  # factor of the mean squared residual in the loss
+    pieces: tuple[str, ...] = ()  # names of the pieces of the boundary where it holds; empty for the equation
+    is_hard: bool = False  # whether it holds by construction and needs no points
+    surface: Surface | None = None  # for interfaces: the domain whose pieces are meant, instead of that of the equation
+    # for the equation on a domain with interfaces: sizes of its residuals on each part, (parts, r)
     part_sizes: Tensor | None = None
 
     @property

@@ -5,7 +5,14 @@
 `solution` is the result. `judging` estimates its error from evidence that it was not made from.
 """
 
-from edgewise.pde.solver.solution import Errors, Extreme, Solution, Stage
-from edgewise.pde.solver.solving import SolveOptions, solve
+from typing import TYPE_CHECKING
+
+from edgewise.lazy import import_on_demand
+
+if TYPE_CHECKING:
+    from edgewise.pde.solver.solution import Errors, Extreme, Solution, Stage
+    from edgewise.pde.solver.solving import SolveOptions, solve
 
 __all__ = ["Errors", "Extreme", "Solution", "SolveOptions", "Stage", "solve"]
+
+import_on_demand(__name__)

@@ -24,18 +24,18 @@ from edgewise.settings import ABOVE_ZERO
 if TYPE_CHECKING:
     from edgewise.pde.solver.solution import Solution
 
-# Values of each coordinate that a grid has, by the number of coordinates. A choice: a megabyte or so
+# Values of each coordinate that a grid has, by the number of coordinates: a megabyte or so
 GRID_VALUES = {1: 1001, 2: 201, 3: 61}
-USUAL_GRID, MOST_GRID = 200_000, 10**8  # values of a grid in more dimensions, and of any grid. Choices: 2 MB, 1 GB
+USUAL_GRID, MOST_GRID = 200_000, 10**8  # values of a grid in more dimensions, and of any grid: 2 MB, 1 GB
 # Places between which a change of sign is seen, by the number of coordinates: some thousand periods of one of them, and
-# a hundred of two; and halvings of their distances, to rounding. A choice
+# a hundred of two; and halvings of their distances, to rounding
 ROOT_PLACES, ROOT_HALVINGS = {1: 20_000, 2: 400, 3: 60}, 50
-# Points inside, and on the boundary, from which extremes are sought, and the last step of the search. A choice: the
-# value at an extreme changes by the square of the step.
+# Points inside, and on the boundary, from which extremes are sought, and the last step of the search: the value at an
+# extreme changes by the square of the step.
 SEARCH_POINTS, SEARCHED = 2000, 1e-9
-# Newton steps from outside to the boundary, and the step of the differences, as a share of the sides. A choice
+# Newton steps from outside to the boundary, and the step of the differences, as a share of the sides
 ONTO_STEPS, ONTO_DIFFERENCE = 6, 1e-7
-ROOT_JUMP = 1e-4  # of the largest value: a smaller jump at an interface is an error of the solution. A choice
+ROOT_JUMP = 1e-4  # of the largest value: a smaller jump at an interface is an error of the solution
 
 
 def grid_of(

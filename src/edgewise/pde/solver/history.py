@@ -43,34 +43,34 @@ if TYPE_CHECKING:
 
 NETWORK_STEPS = "steps of a network"  # the kind of work whose pace gives the time of a further stage
 UNKNOWN = "unknown "  # before the names of unknown coefficients beside those of parameters
-FRESH_POINTS = 2000  # points at which residuals and changes are measured. A choice: two digits of a root mean square
-# Stages whose ratio of change and residual counts for networks that may rest at a poor minimum. A choice.
+FRESH_POINTS = 2000  # points at which residuals and changes are measured: two digits of a root mean square
+# Stages whose ratio of change and residual counts for networks that may rest at a poor minimum.
 REMEMBERED = 3
-# Largest factor from one change to the next that is taken for a rate of convergence. A choice: above it is noise.
+# Largest factor from one change to the next that is taken for a rate of convergence: above it is noise.
 SLOWEST_FALL = 0.9
-# Largest residual that is found, relative to the mean, of a solution that is smooth in time. A choice: it is about 1.
+# Largest residual that is found, relative to the mean, of a solution that is smooth in time: it is about 1.
 UNEVEN = 1e3
 # Largest factor by which a pass through time with a hundredth of the tolerance is believed to be better: 7 to 50 were
 # measured on equations with known solutions.
 FALL_OF_PASSES = 20.0
-LEAST_BEGINNING = 1e-2  # of the time: shorter beginnings of passes are no evidence, and give way. A choice
-SHARPER_MARCH = 100.0  # a pass through time has so much less of a tolerance than the one before. A choice
+LEAST_BEGINNING = 1e-2  # of the time: shorter beginnings of passes are no evidence, and give way
+SHARPER_MARCH = 100.0  # a pass through time has so much less of a tolerance than the one before
 # A difference of two passes through time is extrapolated to at most this multiple of the time in which it was seen.
 # Measured: to ten times that time it is no evidence.
 LONGEST_FOLLOWED = 2.0
-COMPARED_POINTS = 256  # at a moment, at which two passes through time are compared. A choice
+COMPARED_POINTS = 256  # at a moment, at which two passes through time are compared
 MOST_GROWTH = 700.0  # logarithm of the largest factor that float64 holds
 ROUNDING = 1e-16  # no estimate is below it: relative rounding of float64
-CORRECTION_SHARE = 0.1  # of the work so far, for the equation of the error. A choice: it costs a step of a stage
+CORRECTION_SHARE = 0.1  # of the work so far, for the equation of the error: it costs a step of a stage
 CORRECTION_PACE = 1e9  # its multiply-adds in a second, a third of those of `StepCost`: it also evaluates residuals
 # Share and most seconds of a time limit that are left for the judgement; seconds beyond it for a first result, so that
-# a short limit has one; and seconds for the judgement after Ctrl-C. Choices: a judgement takes a tenth of a second to
-# some seconds, and nobody waits for more than a few after Ctrl-C.
+# a short limit has one; and seconds for the judgement after Ctrl-C: a judgement takes a tenth of a second to some
+# seconds, and nobody waits for more than a few after Ctrl-C.
 RESERVED_SHARE, MOST_RESERVED, FIRST_GRACE, INTERRUPTED_SECONDS = 0.15, 5.0, 0.25, 1.0
-# Factor by which the estimate from all evidence may exceed the tolerance once two solutions agree to it. A choice: it
-# holds parts that are bounds, not errors.
+# Factor by which the estimate from all evidence may exceed the tolerance once two solutions agree to it: it holds parts
+# that are bounds, not errors.
 UNLIKE = 10.0
-LOWERED = 0.9  # share of the residual of a grid below which a finer one counts as having lowered it. A choice
+LOWERED = 0.9  # share of the residual of a grid below which a finer one counts as having lowered it
 SEARCH_OF_FRESH = 3.0  # the search for large residuals has so many times the fresh points, in one to three dimensions
 FRESH_SEED = 31  # added to the seed of the solve, so that these points are not among those of the training
 
@@ -92,42 +92,7 @@ class TrainedNetwork:
 
 
 class History(WorkBudget):
-    """Record of a solve.
-
-    Parameters
-    ----------
-    problem : Collocation
-        The problem; its own points are not used.
-    seed : int
-        Seed of the points at which residuals and changes are measured.
-    budget : float
-        Work allowed, in units of `edgewise.settings.EQUATION_BUDGET_WORK`.
-    time_limit : float, optional
-        Wall seconds allowed.
-    progress : callable, optional
-        Receives a `Progress` after every part of the work.
-    journal : Journal, optional
-        Keeps every training, so that a later solve need not repeat those that are there.
-
-    Attributes
-    ----------
-    limit, work : float
-        Multiply-adds allowed and spent.
-    stages : list of Stage
-        Results of the stages so far.
-    best : TrainedNetwork or None
-        Result of the last stage.
-    separation : float
-        Relative error of sources and of the data of conditions in separated form; 0 where they are not separated.
-    remark : str
-        A clause on the problem that users of the solution have to know; "" for none.
-    aside : tuple or None
-        The best network of another method and its stages, for which a beginning is no alternative.
-    has_result : bool
-        Whether there is something to return: a stage, a slab of time or a step for unknown fields.
-    deadline : Deadline
-        That of the solve, for all that it calls.
-    """
+    """Record of a solve."""
 
     def __init__(
         self,

@@ -22,8 +22,8 @@ from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.structured.networks import TensorNetwork, WindowNetwork
 from edgewise.train.grids import adapt_domain_, refine
 
-# Least share of a hidden grid that activations should fill while grids still move. A choice: a grid that is moved is
-# filled to 1 / (1 + 2 MARGIN) = 0.62, and below 0.45 more than half of its intervals are of no use.
+# Least share of a hidden grid that activations should fill while grids still move: a grid that is moved is filled to 1
+# / (1 + 2 MARGIN) = 0.62, and below 0.45 more than half of its intervals are of no use.
 LEAST_SPAN = 0.45
 # Margin of a hidden grid around the activations, relative to their range. Without it the straight continuation of
 # splines spoils convergence: at 0.3 second derivatives converge, at 0 they stay wrong at every grid (measured on
@@ -35,13 +35,6 @@ class SeparableNetwork(Chain):
     """Network in which every field is a sum of separable functions, products of one spline of each coordinate.
 
     Its layers are a `SeparableLayer` and a `DenseLayer` with fixed weights of one, so that it trains like any network.
-
-    Parameters
-    ----------
-    separable : SeparableLayer
-        Layer of all terms, those of the first field first.
-    fields : int
-        Number of fields; every field has the same number of terms, the rank.
     """
 
     def __init__(self, separable: SeparableLayer, fields: int):
@@ -124,15 +117,7 @@ def tensor_network(problem: Collocation, grid_size: int, degree: int) -> TensorN
 
 
 class PeriodicNetwork(Chain):
-    """A periodic layer followed by the layers of a KAN or an MLP.
-
-    Parameters
-    ----------
-    first : PeriodicLayer
-        Layer that replaces each periodic coordinate by its sine and cosine.
-    inner : Chain
-        Network behind it.
-    """
+    """A periodic layer followed by the layers of a KAN or an MLP."""
 
     def __init__(self, first: PeriodicLayer, inner: Chain):
         super().__init__()

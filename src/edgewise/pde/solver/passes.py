@@ -42,23 +42,22 @@ if TYPE_CHECKING:
     from edgewise.pde.structured.statement import Statement
 
 FIRST_MARCH = 30.0  # slabs of time: the first pass has so many times the tolerance
-FINER_MARCH = 1.3  # factor of the first grids from pass to pass. A choice: two passes are never the same
+FINER_MARCH = 1.3  # factor of the first grids from pass to pass: two passes are never the same
 # Largest tolerance of a first pass, and of one after another that would not have reached the last moment; how much
-# sharper passes get that are looser than usual. Choices: where a pass is dear, a hundredth of its tolerance is out of
-# reach.
+# sharper passes get that are looser than usual: where a pass is dear, a hundredth of its tolerance is out of reach.
 MOST_MARCH, MOST_LOOSE_MARCH, SHARPER_LOOSE_MARCH = 1e-3, 1e-1, 10.0
 # Shares of the budget, or of the time limit, from which on, and up to which, a first pass is given up for one with a
-# larger tolerance if it would not reach the last moment at its present pace. Choices: a tenth is lost, and half is left
-# for the other one.
+# larger tolerance if it would not reach the last moment at its present pace: a tenth is lost, and half is left for the
+# other one.
 FORECAST_FROM, FORECAST_TO = 0.1, 0.5
-# A later pass ends where at its present pace it would need so many times what is left. A choice: paces vary.
+# A later pass ends where at its present pace it would need so many times what is left: paces vary.
 OUT_OF_REACH = 2.0
 # Even grids: growth of the number of intervals of a coordinate from pass to pass, and of the work; tolerance in time of
-# the first pass, which falls as the square of the intervals, as errors in space about do. Choices, but for the work:
-# 3.5 to 4.6 times was measured.
+# the first pass, which falls as the square of the intervals, as errors in space about do. For the work 3.5 to 4.6 times
+# was measured.
 EVEN_GROWTH, EVEN_DEARER, EVEN_TOLERANCE = 1.5, 4.0, 1e-2
-SLABS_OF_RULE = 3  # over which a judgement integrates by a rule of 24 points: its degree is 47. A choice
-COARSE_GAP = 0.1  # of the field: a coarse pass leaves less at an outflow, also beside jumps. A choice
+SLABS_OF_RULE = 3  # over which a judgement integrates by a rule of 24 points: its degree is 47
+COARSE_GAP = 0.1  # of the field: a coarse pass leaves less at an outflow, also beside jumps
 CHECK_INTERRUPTED = "Interrupted; the solution is that of the only pass, which was not compared with a coarser one."
 STOPPED = {
     StopReason.BUDGET: "the budget was spent in a sharper one",
@@ -68,28 +67,7 @@ STOPPED = {
 
 
 class PassWatch:
-    """Reports the progress of a pass through time, and ends one that would not reach the last moment.
-
-    Parameters
-    ----------
-    history : History
-        Of the solve.
-    allowed : float
-        Tolerance of the pass.
-    stop : list of StopReason
-        Receives the reason where the whole solve ends.
-    march_of : type
-        Kind of the pass.
-
-    Attributes
-    ----------
-    looser : float or None
-        Tolerance with which to begin again, because at its present pace this first pass needs more than the budget or
-        the time.
-    is_out_of_reach : bool
-        Whether this pass ended: after a complete one because at its present pace it needs much more than is left, the
-        first one because half of the budget is spent within the first hundredth of the time.
-    """
+    """Reports the progress of a pass through time, and ends one that would not reach the last moment."""
 
     def __init__(self, history: History, allowed: float, stop: list[StopReason], march_of: type[SlabMarch]):
         self.history, self.allowed, self.stop = history, allowed, stop

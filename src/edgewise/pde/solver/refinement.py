@@ -38,48 +38,48 @@ from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 from edgewise.train.problems.blocks import copied_unknowns
 
 TENSOR, SEPARABLE = "tensor", "separable"
-FIRST_RANK = 2  # terms of a separable network at the start. A choice: one term more than functions of one product need
-# Weight of measured values beside the equation, at least, in the first steps towards unknown coefficients. A choice: as
-# much as that of the equation; 1e-3, the usual one, leaves coefficients of predators and prey with noise at nonsense.
+FIRST_RANK = 2  # terms of a separable network at the start: one term more than functions of one product need
+# Weight of measured values beside the equation, at least, in the first steps towards unknown coefficients: as much as
+# that of the equation; 1e-3, the usual one, leaves coefficients of predators and prey with noise at nonsense.
 MEASURED_FIRST = 1.0
-RACE_STEPS = 15  # steps after which candidates are compared. A choice: losses differ by factors of ten by then
-# Largest number of times that hidden grids are moved. A choice: activations settle after two or three.
+RACE_STEPS = 15  # steps after which candidates are compared: losses differ by factors of ten by then
+# Largest number of times that hidden grids are moved: activations settle after two or three.
 MOST_GRID_MOVES = 8
-ROWS_PER_PARAMETER = 4  # residuals for each parameter. A choice: fewer let the network oscillate between the points
-POINTS_PER_CELL_SIDE = 3  # of each coordinate. A choice: nine for about one coefficient of a spline in two dimensions
-LEAST_POINTS = 1000  # points inside the domain, at least. A choice
-# Points on the boundary for each one inside, from three dimensions on. A choice: there most of the volume is near it.
+ROWS_PER_PARAMETER = 4  # residuals for each parameter: fewer let the network oscillate between the points
+POINTS_PER_CELL_SIDE = 3  # of each coordinate: nine for about one coefficient of a spline in two dimensions
+LEAST_POINTS = 1000  # points inside the domain, at least
+# Points on the boundary for each one inside, from three dimensions on: there most of the volume is near it.
 BOUNDARY_PER_INTERIOR_POINT = 0.5
 # Loss at rounding, for residuals in units of the field of a solution of size 1: (1e-13)^2; and an estimated error that
-# may come with it. A choice: rounding of second derivatives on fine grids makes it so large.
+# may come with it; rounding of second derivatives on fine grids makes it so large.
 ROUNDING_LOSS, ERROR_AT_ROUNDING = 1e-26, 1e-9
-# Refinement ends when three stages in a row lower the residual by less than this factor each. A choice: doubling the
-# coefficients of a smooth solution in two dimensions lowers it by 2^2 or more at degree 5.
+# Refinement ends when three stages in a row lower the residual by less than this factor each: doubling the coefficients
+# of a smooth solution in two dimensions lowers it by 2^2 or more at degree 5.
 WORTHWHILE, STALLS = 1.15, 3
-# The same while the residual at fresh points is above `LARGEST_RESIDUAL`. A choice: five stages have 32 times as many
+# The same while the residual at fresh points is above `LARGEST_RESIDUAL`: five stages have 32 times as many
 # coefficients, and see what is 32 times narrower.
 MORE_STALLS = 5
-# Octaves of grading towards the ends of each coordinate, and intervals in each, by dimension. A choice: layers of 1e-6
-# in one dimension to three digits, and of 1e-2 in two, where they multiply the number of coefficients.
+# Octaves of grading towards the ends of each coordinate, and intervals in each, by dimension: layers of 1e-6 in one
+# dimension to three digits, and of 1e-2 in two, where they multiply the number of coefficients.
 GRADING = {1: (20, 3), 2: (6, 1)}
 # Steps that a tensor network takes, about, if the equation is linear and if it is not (measured on the library), and
 # the share of `STEPS` that other networks take: for the decision whether the budget suffices for a stage.
 LINEAR_STEPS, NONLINEAR_STEPS, STEPS_SHARE = 3, 6, 1 / 8
 # Largest refinement of the points of integrals, and most points of one over a box, of which every point of the equation
-# has as many. A choice: 768 points on a line and 24^2 in a box where nothing is given.
+# has as many: 768 points on a line and 24^2 in a box where nothing is given.
 MOST_INTEGRAL_REFINEMENT, MOST_BOX_POINTS = 32, 576
-# Factor by which points that are denser towards the ends of integrals must lower their error to be taken. A choice:
-# they lower it a thousand times at a root, and hardly where a peak lies inside.
+# Factor by which points that are denser towards the ends of integrals must lower their error to be taken: they lower it
+# a thousand times at a root, and hardly where a peak lies inside.
 LESS_AT_ENDS = 0.1
 # Relative difference of the residuals of two grids below which they have settled, and the least residual, in units of
-# the field, which means that there is no solution. Choices: beyond folds two grids agree to 1e-3 to 1e-10, and
-# coarse ones on a disk to 6e-3.
+# the field, which means that there is no solution: beyond folds two grids agree to 1e-3 to 1e-10, and coarse ones on a
+# disk to 6e-3.
 SETTLED, LEAST_SETTLED = 1e-2, 1e-6
 NO_SOLUTION = (
     "No solution was found: two grids leave the same residual, as where the problem has none; if it has one, a "
     "solution of a like problem, as `start`, may lead to it."
 )
-GROWTH = 2.0  # factor of the coefficients of a tensor network from stage to stage. A choice
+GROWTH = 2.0  # factor of the coefficients of a tensor network from stage to stage
 LEAST_GROWTH = 1.2  # the same of the last stage, where the number of parameters is limited
 RANK_GROWTH = 2  # the rank of a separable network grows by one part in so many
 START_SEED_STEP, RANK_SEED_STEP = 1000, 17  # between the seeds of one start, or of one stage, and the next
@@ -87,53 +87,21 @@ START_SEED_STEP, RANK_SEED_STEP = 1000, 17  # between the seeds of one start, or
 
 @dataclass(frozen=True)
 class Plan:
-    """Choices of a solve, by the user or by default.
+    """Choices of a solve, by the user or by default."""
 
-    Parameters
-    ----------
-    shape : tuple or str
-        Hidden layers of a KAN, `TENSOR` or `SEPARABLE`.
-    grid_size, degree : int
-        Intervals of the coarsest grid, and degree of the splines.
-    method : Method
-        Optimisation method.
-    starts : int
-        Number of starts of networks that are not linear in their parameters.
-    seed : int
-        Seed of points and weights.
-    most : int
-        Largest number of parameters.
-    resample : bool
-        Whether points are chosen anew for each network; if not, those of the problem are kept.
-    start : Module, optional
-        Network of another solution, from which the training begins.
-    """
-
-    shape: tuple | str
-    grid_size: int
+    shape: tuple | str  # hidden layers of a KAN, `TENSOR` or `SEPARABLE`
+    grid_size: int  # intervals of the coarsest grid, and degree of the splines
     degree: int
-    method: Method
-    starts: int
-    seed: int
-    most: int
-    resample: bool = True
-    start: nn.Module | None = None
+    method: Method  # optimisation method
+    starts: int  # number of starts of networks that are not linear in their parameters
+    seed: int  # seed of points and weights
+    most: int  # largest number of parameters
+    resample: bool = True  # whether points are chosen anew for each network; if not, those of the problem are kept
+    start: nn.Module | None = None  # network of another solution, from which the training begins
 
 
 class Refinement:
-    """Refinement of one network, stage by stage, recorded in a history.
-
-    Parameters
-    ----------
-    problem : Collocation
-        The problem.
-    plan : Plan
-        Choices of the solve.
-    history : History
-        Record of work and stages.
-    tolerance : float
-        Estimated relative error at which the refinement ends.
-    """
+    """Refinement of one network, stage by stage, recorded in a history."""
 
     def __init__(self, problem: Collocation, plan: Plan, history: History, tolerance: float):
         self.problem, self.plan, self.history, self.tolerance = problem, plan, history, tolerance

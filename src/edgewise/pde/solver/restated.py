@@ -36,33 +36,25 @@ from edgewise.pde.solver.solution import Solution, field_values
 from edgewise.pde.structured.networks import EnrichedNetwork, TensorNetwork, WindowNetwork
 from edgewise.settings import ABOVE_ZERO
 
-# Sizes of all fields, as powers of two, up to which a problem is solved as it is stated. A choice: what is within a
-# factor of 32 costs a digit at most.
+# Sizes of all fields, as powers of two, up to which a problem is solved as it is stated: what is within a factor of 32
+# costs a digit at most.
 NEAR_ONE = 5
 # Rounds in which the sizes of fields in a nonlinear problem are found, the share of a change that a round takes over,
-# and the change, as a power of two, below which they are found. Choices: 5 to 10 rounds were seen.
+# and the change, as a power of two, below which they are found: 5 to 10 rounds were seen.
 SIZE_ROUNDS, TAKEN_OVER, FOUND = 40, 0.7, 0.3
-LEAST_SOURCE = 1e-6  # of the other entries of its row: smaller sources are rounding, as of a sine at pi. A choice
-DIRECTLY = 4.0  # weight of a row with one field, which determines its size alone. A choice
-LEAST_PULL = 1e-3  # of the size of a field towards one, where nothing else determines its size. A choice
-SIZE_POINTS = 500  # at which the sizes of fields are compared. A choice: two digits of a mean
+LEAST_SOURCE = 1e-6  # of the other entries of its row: smaller sources are rounding, as of a sine at pi
+DIRECTLY = 4.0  # weight of a row with one field, which determines its size alone
+LEAST_PULL = 1e-3  # of the size of a field towards one, where nothing else determines its size
+SIZE_POINTS = 500  # at which the sizes of fields are compared: two digits of a mean
 NOTHING = Trial(0.0, 0.0)  # fields that are zero
 
 
 @dataclass(frozen=True, eq=False)
 class ResidualsInUnits:
-    """Residuals as a function of fields that are divided by units, see `Residuals`.
+    """Residuals as a function of fields that are divided by units, see `Residuals`."""
 
-    Parameters
-    ----------
-    residuals : callable
-        The residuals as a function of the fields themselves.
-    units : mapping
-        Unit of each field.
-    """
-
-    residuals: Residuals
-    units: Mapping[str, float]
+    residuals: Residuals  # the residuals as a function of the fields themselves
+    units: Mapping[str, float]  # unit of each field
 
     def __call__(self, context: EvaluationContext) -> list[Tensor]:
         fields = {name: field.times(self.units[name]) for name, field in context.fields.items()}
@@ -83,21 +75,15 @@ def in_own_units(
 
 
 def units_of(form: StrongForm) -> dict[str, float]:
-    """Sizes of the fields, rounded to powers of two; empty if they are all near one, or not known.
-
-    The rows of a matrix are the residuals of the equation and of all conditions, its columns are the fields, for waves
-    as long as the domain, and the sources. Factors of its rows and columns bring all entries as near to one as they
-    can, in the mean square of logarithms, where the column of the sources has no factor [1]_: those of the columns are
-    the sizes. They change with the units of the statement as the fields do. In a nonlinear problem the entries depend
-    on the sizes, round after round.
-
-    Problems with unknown fields, interfaces, delays or hard conditions are solved as they are stated.
-
-    References
-    ----------
-    .. [1] A. Curtis, J. Reid, "On the automatic scaling of matrices for Gaussian elimination", J. Inst. Maths Applics
-       10, 1972, 118.
-    """
+    """Sizes of the fields, rounded to powers of two; empty if they are all near one, or not known."""
+    # The rows of a matrix are the residuals of the equation and of all conditions, its columns are the fields, for
+    # waves as long as the domain, and the sources. Factors of its rows and columns bring all entries as near to one as
+    # they can, in the mean square of logarithms, where the column of the sources has no factor [1]: those of the
+    # columns are the sizes. They change with the units of the statement as the fields do. In a nonlinear problem the
+    # entries depend on the sizes, round after round.
+    # Problems with unknown fields, interfaces, delays or hard conditions are solved as they are stated.
+    # [1] A. Curtis, J. Reid, "On the automatic scaling of matrices for Gaussian elimination", J. Inst. Maths Applics
+    # 10, 1972, 118.
     if form.smoothed_fields or form.parts is not None or form.has_delays or form.hard.values:
         return {}
     terms = [(term, *probes(form.domain, term.pieces or None)) for term in (form.equation_term, *form.condition_terms)]

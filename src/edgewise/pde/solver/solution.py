@@ -24,8 +24,8 @@ from edgewise.pde.structured.networks import WindowNetwork
 from edgewise.presentation import html_table, number_text
 from edgewise.settings import ABOVE_ZERO
 
-FLUX_POINTS = 4096  # on each piece of a boundary, for fluxes. A choice: errors of 1e-7 for a few periods
-# Share of the volume of a domain of integration that rounding may place outside the domain of the problem. A choice
+FLUX_POINTS = 4096  # on each piece of a boundary, for fluxes: errors of 1e-7 for a few periods
+# Share of the volume of a domain of integration that rounding may place outside the domain of the problem
 OUTSIDE_SHARE = 1e-9
 
 
@@ -203,28 +203,7 @@ class Solution:
     def __call__(self, x: ArrayLike) -> np.ndarray: ...
 
     def __call__(self, x: Tensor | ArrayLike) -> Tensor | np.ndarray:
-        """Evaluate the fields, without gradients.
-
-        Parameters
-        ----------
-        x : Tensor or array-like
-            Points, (b, n), coordinates in the order of the domain; or (b,) where there is one coordinate.
-
-        Returns
-        -------
-        Tensor or ndarray
-            Shape (b, fields): a tensor of the dtype of x for a tensor, else a numpy array of float64.
-
-        Raises
-        ------
-        InputError
-            x has another shape or no numbers.
-
-        Warns
-        -----
-        EdgewiseWarning
-            Points lie outside the box around the domain, where values are extrapolated.
-        """
+        """Evaluate the fields, without gradients. Shapes: x (b, n); returns (b, fields)."""
         points = self._points(x)
         values = field_values(self.model, self.problem, points)
         return values.to(x.dtype) if isinstance(x, Tensor) else values.numpy()

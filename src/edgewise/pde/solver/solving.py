@@ -19,8 +19,8 @@ from edgewise.outcomes import (
     ProgressCallback,
     StopReason,
     check_on_interrupt,
+    check_progress,
     check_time,
-    progress_callback,
     reported,
 )
 from edgewise.pde.domains.domain import TIME, Box
@@ -42,26 +42,26 @@ if TYPE_CHECKING:
     from edgewise.pde.structured.evolution.slabs import Known
     from edgewise.pde.structured.stationary import Stage
 
-# Intervals of the coarsest grid: of each coordinate, and of the only one. A choice: coarse enough that the first stage
-# takes less than a second.
+# Intervals of the coarsest grid: of each coordinate, and of the only one; coarse enough that the first stage takes less
+# than a second.
 FIRST_GRID_OF_BOX, FIRST_GRID_OF_LINE = 5, 20
-# Degree of splines on parts between interfaces. A choice: on each part the solution is smooth up to the interface and
-# beyond, so that a higher degree needs fewer coefficients; from 9 on the matrices lose digits.
+# Degree of splines on parts between interfaces: on each part the solution is smooth up to the interface and beyond, so
+# that a higher degree needs fewer coefficients; from 9 on the matrices lose digits.
 DEGREE_OF_PARTS = 7
 # Estimated relative error above which networks are trained after structured grids, as by sources that jump within
-# cells. A choice: one per cent, as of a residual.
+# cells: one per cent, as of a residual.
 UNSOLVED_ESTIMATE = 1e-2
 # The same after splines alone on domains of the plane. Measured: networks on a disk reach 1e-9 after a minute.
 REACH_OF_NETWORKS = 1e-9
-DEFAULT_TOLERANCE = 1e-10  # A choice: what two grids reach on smooth problems
+DEFAULT_TOLERANCE = 1e-10  # What two grids reach on smooth problems
 MOST_PLANE = 3  # coordinates, time among them, of evolutions in the plane
-BESIDE_JUMPS = 3.0  # errors at an outflow relative to those of the whole domain, where a start jumps. A choice
-GAP_OF_ERRORS = 0.2  # standard errors to which two grids must agree: an interval is then 2 % too short. A choice
-STARTS_OF_OTHERS = 5  # from which another solution is sought. A choice: less than a second on a square
+BESIDE_JUMPS = 3.0  # errors at an outflow relative to those of the whole domain, where a start jumps
+GAP_OF_ERRORS = 0.2  # standard errors to which two grids must agree: an interval is then 2 % too short
+STARTS_OF_OTHERS = 5  # from which another solution is sought: less than a second on a square
 INTERRUPTED = "Interrupted; the solution is that of the last complete grid."
 ALWAYS = ("on_interrupt", "verbose", "journal")  # options that do not choose how a problem is solved
-# Dimensions up to which products of B-splines of all coordinates are used. A choice: their number grows like that of
-# the intervals to the power of the dimension.
+# Dimensions up to which products of B-splines of all coordinates are used: their number grows like that of the
+# intervals to the power of the dimension.
 MOST_TENSOR = 2
 
 
@@ -217,7 +217,7 @@ def solve(
         plan = _planned(problem, seed, **options)
     keep_interrupted = check_on_interrupt(options.get("on_interrupt", "raise")) == "keep"
     _check_limits(problem, budget, time_limit, tolerance, options)
-    progress = progress_callback(progress, ("stage", "share", "error"))
+    check_progress(progress)
     with reported(progress, options.get("verbose", False), "solve") as report:
         history, ended = History(problem, seed, budget, time_limit, report, options.get("journal")), None
         try:
@@ -343,7 +343,7 @@ def _planned(problem: Collocation, seed: int, **options: Unpack[SolveOptions]) -
     check_count(grid_size, "grid_size")
     shape: tuple | str = TENSOR if dimension <= MOST_TENSOR else SEPARABLE
     if shape == SEPARABLE and problem.periodic:
-        shape = (5 + dimension,)  # a choice: separable networks are not periodic
+        shape = (5 + dimension,)  # separable networks are not periodic
     hidden = options.get("hidden")
     if hidden is not None:
         if not isinstance(hidden, Sequence) or isinstance(hidden, str):

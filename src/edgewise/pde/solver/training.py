@@ -12,8 +12,8 @@ from edgewise.train.methods.base import Method
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 from edgewise.train.problems.base import Problem
 
-STEPS = 200  # largest number of steps. A choice: trainings end by tolerance or patience long before
-# A training ends when ten steps together lower the loss by less than this share. A choice: a finer network gains more.
+STEPS = 200  # largest number of steps: trainings end by tolerance or patience long before
+# A training ends when ten steps together lower the loss by less than this share: a finer network gains more.
 TOLERANCE = 1e-2
 # Damping for networks that are linear in their parameters. Smooth parts of the error weigh as little as the grid size
 # to the power of four beside rough ones in J'J: damping must be far below that, or they stay, and with them wrong last
@@ -25,15 +25,7 @@ CUT_DAMPING = 1e-9
 
 
 class Patience:
-    """Callback that ends a training when several steps in a row lower the loss too little.
-
-    Parameters
-    ----------
-    least_gain : float
-        Share of the loss that a step must gain.
-    steps : int
-        Number of steps in a row without such a gain that end the training.
-    """
+    """Callback that ends a training when several steps in a row lower the loss too little."""
 
     def __init__(self, least_gain: float, steps: int):
         self.least_gain, self.steps = least_gain, steps
@@ -41,7 +33,7 @@ class Patience:
 
     @classmethod
     def patient(cls) -> "Patience":
-        """Three steps that gain less than 5 % each end the training. A choice."""
+        """Three steps that gain less than 5 % each end the training."""
         return cls(0.05, 3)
 
     @classmethod
@@ -61,18 +53,10 @@ class Patience:
 
 @dataclass(frozen=True)
 class TrainingOutcome:
-    """Result of a training.
+    """Result of a training."""
 
-    Parameters
-    ----------
-    loss : float
-        Last loss, infinite if it is not a number.
-    steps : int
-        Number of steps made.
-    """
-
-    loss: float
-    steps: int
+    loss: float  # last loss, infinite if it is not a number
+    steps: int  # number of steps made
 
 
 def train_network(

@@ -4,6 +4,13 @@
 what it needs by Galerkin's method.
 """
 
-from edgewise.pde.spectrum.search import Eigenvalues, eigenvalues
+from typing import TYPE_CHECKING
+
+from edgewise.lazy import import_on_demand
+
+if TYPE_CHECKING:
+    from edgewise.pde.spectrum.search import Eigenvalues, eigenvalues
 
 __all__ = ["Eigenvalues", "eigenvalues"]
+
+import_on_demand(__name__)

@@ -15,22 +15,22 @@ from edgewise.pde.problem.collocation import Collocation, points_with
 from edgewise.pde.problem.singular import CornerFunctions, corner_functions
 from edgewise.train.problems.blocks import BlockRole
 
-# Intervals of each coordinate on the first grid, by dimension, and factor from grid to grid. A choice: the first takes
+# Intervals of each coordinate on the first grid, by dimension, and factor from grid to grid: the first takes
 # milliseconds, and splines of degree 5 have eigenvalues that converge with the tenth power of the grid size.
 COARSEST_GRID, FINER = {1: 16, 2: 7, 3: 3}, 1.5
-MOST_SPLINES = 3600  # of all fields. A choice: their dense matrices are factorised within about ten seconds
-# Degree of the splines for equations up to order 4, and by how much it is above higher orders. Choices: higher ones
-# couple more splines and lose digits on graded grids.
+MOST_SPLINES = 3600  # of all fields: their dense matrices are factorised within about ten seconds
+# Degree of the splines for equations up to order 4, and by how much it is above higher orders: higher ones couple more
+# splines and lose digits on graded grids.
 SPLINE_DEGREE, ABOVE_ORDER = 5, 3
-# The same where the boundary cuts cells, by dimension. Choices: splines of degree 8 have ten digits on a disk after
-# three seconds, and in three dimensions products of higher ones are dear.
+# The same where the boundary cuts cells, by dimension: splines of degree 8 have ten digits on a disk after three
+# seconds, and in three dimensions products of higher ones are dear.
 COARSEST_CUT_GRID, CUT_SPLINE_DEGREE, MOST_CUT_SPLINES = {1: 8, 2: 6, 3: 4}, {1: 8, 2: 8, 3: 5}, 1500
 # Octaves towards a reentrant corner on the first grid, and more of them from grid to grid. An eigenvalue's error there
 # falls with the size of the smallest cell to the power of 4/3 for an angle of 270 degrees.
 CORNER_OCTAVES, MORE_OCTAVES = 10, 6
 # Where the singular functions of the corners are known: intervals of the first grid, octaves, and the most splines;
 # octaves of the quadrature, whose integrands are bounded; and the residual of such a function, relative to its largest
-# derivative, up to which the equation's leading part is the Laplacian. Choices: half a minute to nine digits.
+# derivative, up to which the equation's leading part is the Laplacian; half a minute to nine digits.
 COARSEST_WITH_CORNERS, OCTAVES_WITH_CORNERS, MORE_WITH_CORNERS, MOST_WITH_CORNERS = 17, 4, 1, 1800
 INTEGRATED_OCTAVES, HARMONIC = 8, 1e-6
 # Share of the largest singular value below which a combination of splines fulfils the conditions: far above rounding

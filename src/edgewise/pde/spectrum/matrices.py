@@ -26,7 +26,7 @@ from edgewise.train.problems.block_problem import BlockProblem
 from edgewise.train.problems.blocks import BlockRole, ResidualBlock
 
 # Energy, relative to the largest, below which a sum of splines hardly reaches into the domain, so that rounding alone
-# determines its eigenvalue. A choice: eigenvalues change by as much where it is left out.
+# determines its eigenvalue: eigenvalues change by as much where it is left out.
 LEAST_ENERGY = 1e-13
 CORNER_CHUNK = 2**18  # numbers in the rows of one chunk, where there are also dense rows of these functions
 

@@ -28,15 +28,15 @@ from edgewise.settings import ABOVE_ZERO
 from edgewise.train.cost import WorkBudget
 
 ROUNDING = 1e-14  # share of the largest that rounding alone may leave of vectors and of inverse eigenvalues
-EXTRA_VECTORS, KRYLOV_BLOCKS = 4, 16  # vectors more than eigenvalues in a block of Krylov's space, and blocks. A choice
-# Where the start value is so near an eigenvalue, relative to the farthest one that is wanted, the matrix is
-# factorised beside it: by a share of the distance of the nearest other one, or where it is singular by a small number
-# at first; so often at most. Choices: half of the digits are lost beside an eigenvalue.
+EXTRA_VECTORS, KRYLOV_BLOCKS = 4, 16  # vectors more than eigenvalues in a block of Krylov's space, and blocks
+# Where the start value is so near an eigenvalue, relative to the farthest one that is wanted, the matrix is factorised
+# beside it: by a share of the distance of the nearest other one, or where it is singular by a small number at first; so
+# often at most; half of the digits are lost beside an eigenvalue.
 TOO_NEAR, BESIDE_NEAREST, SMALL_SHIFT, MOST_SHIFTS = 1e-4, 0.1, 1e-9, 4
 SYMMETRIC = 1e-8  # asymmetry, relative to the largest entry, up to which a matrix is symmetric: far above rounding
 WANTED = 1e-10  # relative difference of two grids at which the search ends
 # Relative difference of two grids below which a larger one than before may be rounding, and so many of them in a row
-# that it is. Choices: what coarse grids do not see, as narrow wells, makes larger ones.
+# that it is: what coarse grids do not see, as narrow wells, makes larger ones.
 DIFFERENCE_OF_ROUNDING, GRIDS_OF_ROUNDING = 1e-6, 2
 
 

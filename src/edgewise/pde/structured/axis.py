@@ -19,22 +19,12 @@ Table: TypeAlias = "sparse.csr_array | np.ndarray"
 
 # Splines up to which tables are dense: a dense product is then as fast as one of 12 nonzeros a row. Measured.
 MOST_DENSE = 160
-# Tables that are kept, the last ones used. A choice: those of two grids, which slabs of time share.
+# Tables that are kept, the last ones used: those of two grids, which slabs of time share.
 KEPT_TABLES = 64
 
 
 class SplineAxis:
-    """B-splines of one coordinate.
-
-    Parameters
-    ----------
-    breakpoints : ndarray
-        Increasing, (intervals + 1,).
-    degree : int
-        Degree of the splines.
-    periodic : bool
-        Whether the splines repeat with the length of the coordinate; then there are as many as intervals.
-    """
+    """B-splines of one coordinate."""
 
     def __init__(self, breakpoints: np.ndarray, degree: int, periodic: bool = False):
         self.breakpoints, self.degree, self.periodic = np.asarray(breakpoints, dtype=float), degree, periodic
@@ -177,20 +167,11 @@ def greville_points(breakpoints: np.ndarray, degree: int) -> np.ndarray:
 
 
 class TimeAxis(SplineAxis):
-    """One polynomial in Bernstein's basis from one moment to another, with the points of Radau [1]_.
+    """One polynomial in Bernstein's basis from one moment to another, with the points of Radau [1].
 
     The last moment is among the points, so that stiff components are damped.
 
-    Parameters
-    ----------
-    begin, end : float
-        The two moments.
-    degree : int
-        Degree of the polynomial.
-
-    References
-    ----------
-    .. [1] E. Hairer, G. Wanner, "Solving Ordinary Differential Equations II", section IV.5.
+    [1] E. Hairer, G. Wanner, "Solving Ordinary Differential Equations II", section IV.5.
     """
 
     def __init__(self, begin: float, end: float, degree: int):

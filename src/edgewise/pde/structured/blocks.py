@@ -23,8 +23,8 @@ Key = tuple[int, int, Index]
 Slopes = dict[Key, np.ndarray]
 """Slopes of residuals by derivatives of fields at the points of a block, in the shape of its grid."""
 
-# Order of a derivative from which on its sum over splines is taken in extended precision. A choice: second derivatives
-# keep seven digits, and smooth solutions of such equations all but four of them.
+# Order of a derivative from which on its sum over splines is taken in extended precision: second derivatives keep seven
+# digits, and smooth solutions of such equations all but four of them.
 HIGH_ORDER = 3
 
 PastValues = Callable[[int, Tensor], Tensor]
@@ -33,36 +33,18 @@ PastValues = Callable[[int, Tensor], Tensor]
 
 @dataclass(eq=False)
 class RowBlock:
-    """Residuals of a term on a grid of points: rows of the system that determines the coefficients.
+    """Residuals of a term on a grid of points: rows of the system that determines the coefficients."""
 
-    Parameters
-    ----------
-    form : StrongForm
-        The problem.
-    term : ResidualTerm
-        The equation or a condition.
-    numbers : tuple of int
-        Numbers of those residuals of the term that are collocated here.
-    axes : list of SplineAxis
-        The coordinates.
-    points : list of ndarray
-        Points of each coordinate; the grid has all their combinations.
-    face : tuple of int, optional
-        For conditions: number of the coordinate that is constant, and 0 or 1 for its low or high end.
-    past : callable, optional
-        Values of the fields at earlier moments, for delays and integrals up to now; later ones are those of the block.
-    unknowns : mapping
-        Values of unknown coefficients by name.
-    """
-
-    form: StrongForm
-    term: ResidualTerm
-    numbers: tuple[int, ...]
-    axes: Sequence[SplineAxis]
-    points: Sequence[np.ndarray]
+    form: StrongForm  # the problem
+    term: ResidualTerm  # the equation or a condition
+    numbers: tuple[int, ...]  # numbers of those residuals of the term that are collocated here
+    axes: Sequence[SplineAxis]  # the coordinates
+    points: Sequence[np.ndarray]  # points of each coordinate; the grid has all their combinations
+    # for conditions: number of the coordinate that is constant, and 0 or 1 for its low or high end
     face: tuple[int, int] | None = None
+    # values of the fields at earlier moments, for delays and integrals up to now; later ones are those of the block
     past: PastValues | None = None
-    unknowns: Mapping[str, float] = field(default_factory=dict)
+    unknowns: Mapping[str, float] = field(default_factory=dict)  # values of unknown coefficients by name
     _tables: dict[tuple[int, int, bool], Table] = field(default_factory=dict)
 
     @property
@@ -296,15 +278,14 @@ class ClosingBlock(FunctionalBlock):
     """Rows that let some fields have a smaller space than others along a coordinate, `closed`.
 
     The multiplier of a constraint, as the pressure of an incompressible flow, is a polynomial of time of one degree
-    less than the fields that it acts on [1]_. Between walls it has two coefficients fewer than velocities that have two
-    conditions, as in the pair P_N, P_(N-2) of spectral methods [2]_: at the outermost breakpoints inside, no derivative
+    less than the fields that it acts on [1]. Between walls it has two coefficients fewer than velocities that have two
+    conditions, as in the pair P_N, P_(N-2) of spectral methods [2]: at the outermost breakpoints inside, no derivative
     of its splines jumps.
 
-    References
-    ----------
-    .. [1] E. Hairer, G. Wanner, "Solving Ordinary Differential Equations II", section VII.4, problems of index 2.
-    .. [2] C. Canuto, M. Hussaini, A. Quarteroni, T. Zang, "Spectral Methods: Evolution to Complex Geometries and
-       Applications to Fluid Dynamics", 2007, section 3.5.
+    [1] E. Hairer, G. Wanner, "Solving Ordinary Differential Equations II", section VII.4, problems of index 2.
+
+    [2] C. Canuto, M. Hussaini, A. Quarteroni, T. Zang, "Spectral Methods: Evolution to Complex Geometries and
+    Applications to Fluid Dynamics", 2007, section 3.5.
     """
 
     closed: int = 0

@@ -16,51 +16,29 @@ from edgewise.pde.structured.statement import Statement
 from edgewise.pde.structured.stationary import first_axes, refined
 from edgewise.settings import ABOVE_ZERO
 
-# Steps of the deflated method from one start, and the longest step relative to the fields (choices: it converges as
-# Newton's method does, once it is near a solution, and before it wanders).
+# Steps of the deflated method from one start, and the longest step relative to the fields (it converges as Newton's
+# method does, once it is near a solution, and before it wanders).
 DEFLATED_STEPS, LONGEST_STEP = 20, 10.0
 MULTIPLES = (2.0, -1.0, 10.0)  # of known solutions, with which it begins
-RESPONSES = (0.3, 2.0, 10.0)  # multiples of the response to a source. A choice
+RESPONSES = (0.3, 2.0, 10.0)  # multiples of the response to a source
 ZERO_FIELD = 1e-9  # fields below this size are zero
-NEARLY = 1e-2  # relative length of a step below which Newton's method itself may go on. A choice
+NEARLY = 1e-2  # relative length of a step below which Newton's method itself may go on
 # Relative distance of two solutions that are different, far above the error of the coarse grid; and the change on a
-# finer grid up to which a solution is one of the equation, and not of the grid alone. Choices.
+# finer grid up to which a solution is one of the equation, and not of the grid alone.
 DISTINCT, UNCHANGED = 1e-3, 1e-2
 
 
 def others(
     statement: Statement, known: Sequence[nn.Module], most_starts: int | None = None
 ) -> Iterator[tuple[list[SplineAxis], np.ndarray]]:
-    """Find solutions of a nonlinear problem that are not known yet, on a coarse grid.
-
-    Parameters
-    ----------
-    statement : Statement
-        A problem that does not march in time.
-    known : sequence of Module
-        Networks of the solutions that are known; at least one.
-    most_starts : int, optional
-        Number of starts, the most promising ones first; all of them if left out.
-
-    Yields
-    ------
-    axes : list of SplineAxis
-    coef : ndarray
-        Coefficients on these axes. They solve the problem on a grid of twice as many intervals too.
-
-    Notes
-    -----
-    The residual F(u) is multiplied by the product over known solutions v of 1 / r + 1, with r = |u - v|^2 / |v|^2,
-    which is infinite at v. Newton's step d for F becomes d / (1 - q), with q the derivative of the logarithm of the
-    factor along d [1]_, so that the factor costs nothing. Starts are known solutions plus multiples of their response
-    to a constant source, which near a fold points to the next solution; zero; multiples of the known solutions; and
-    constants of their size. |v| is 1 for v = 0.
-
-    References
-    ----------
-    .. [1] P. Farrell, A. Birkisson, S. Funke, "Deflation techniques for finding distinct solutions of nonlinear partial
-       differential equations", SIAM J. Sci. Comput. 37 (2015) A2026.
-    """
+    """Find solutions of a nonlinear problem that are not known yet, on a coarse grid."""
+    # The residual F(u) is multiplied by the product over known solutions v of 1 / r + 1, with r = |u - v|^2 / |v|^2,
+    # which is infinite at v. Newton's step d for F becomes d / (1 - q), with q the derivative of the logarithm of the
+    # factor along d [1], so that the factor costs nothing. Starts are known solutions plus multiples of their response
+    # to a constant source, which near a fold points to the next solution; zero; multiples of the known solutions; and
+    # constants of their size. |v| is 1 for v = 0.
+    # [1] P. Farrell, A. Birkisson, S. Funke, "Deflation techniques for finding distinct solutions of nonlinear partial
+    # differential equations", SIAM J. Sci. Comput. 37 (2015) A2026.
     axes, found = first_axes(statement), []
     for network in known:
         solved = newton(statement, axes, interpolated(network, axes))

@@ -30,11 +30,11 @@ from edgewise.pde.structured.nonlinear import BENDING
 from edgewise.pde.structured.stationary import Stage
 from edgewise.train.problems.blocks import BlockRole, ResidualBlock
 
-# Degree of the splines. A choice: without their singular parts solutions are smooth, and the
-# highest degree needs the fewest coefficients.
+# Degree of the splines: without their singular parts solutions are smooth, and the highest degree needs the fewest
+# coefficients.
 ENRICHED_DEGREE = 11
-# Of each stage the intervals of each coordinate, the largest exponent at corners, and that around holes. A choice: the
-# first takes a fraction of a second, and each gains about a digit.
+# Of each stage the intervals of each coordinate, the largest exponent at corners, and that around holes: the first
+# takes a fraction of a second, and each gains about a digit.
 ENRICHED_STAGES = (
     (3, 6, 8),
     (4, 7, 12),
@@ -45,42 +45,37 @@ ENRICHED_STAGES = (
     (20, 10, 32),
     (26, 10, 36),
 )
-MOST_ENRICHED = 2000  # functions of the last stage. A choice: their rows are factorised within ten seconds
-MOST_ON_BOX = 700  # the same on boxes. A choice: two seconds, for networks, which come next, follow the residual
-# Intervals from which on stages without singular functions end if the loss is above this. A choice: at smooth solutions
-# it is 1e-14, and at narrow peaks networks, which come next, do better, for their grids follow the residual.
+MOST_ENRICHED = 2000  # functions of the last stage: their rows are factorised within ten seconds
+MOST_ON_BOX = 700  # the same on boxes: two seconds, for networks, which come next, follow the residual
+# Intervals from which on stages without singular functions end if the loss is above this: at smooth solutions it is
+# 1e-14, and at narrow peaks networks, which come next, do better, for their grids follow the residual.
 ENOUGH_INTERVALS, FAR_LOSS = 6, 1e-8
-START_RIDGE = 1e-8  # of the fit of a start, whose error Newton's method removes. A choice
-EXTENT_POINTS, EXTENT_MARGIN = 1024, 0.01  # on the boundary, for the box of the splines, and its margin. A choice
-ENRICHED_OVERSAMPLING = 2.0  # points for each spline along a coordinate. A choice
+START_RIDGE = 1e-8  # of the fit of a start, whose error Newton's method removes
+EXTENT_POINTS, EXTENT_MARGIN = 1024, 0.01  # on the boundary, for the box of the splines, and its margin
+ENRICHED_OVERSAMPLING = 2.0  # points for each spline along a coordinate
 # Share of the largest norm of a spline's rows that is the least one: splines that hardly reach into the domain keep
-# small coefficients. A choice: results are the same from 0.001 to 1.
+# small coefficients; results are the same from 0.001 to 1.
 LEAST_NORM = 0.1
 # Ridge beside columns of norm 1: far below what determines a solution, and so far above rounding that coefficients of
 # functions that nearly depend on each other do not lose all digits.
 QR_RIDGE = 1e-13
 QR_STEPS, LOSS_HALVED = 12, 0.5  # steps, and the factor of the loss that each has to gain
 # Points at which it is looked at which kind an equation is, and the largest asymmetry, in units of its coefficients,
-# that is rounding; an exponent that is closer to a whole number is one. Choices.
+# that is rounding; an exponent that is closer to a whole number is one.
 KIND_PROBES, ROUNDED_KIND = 64, 1e-9
 # Mirror images of holes behind straight pieces: how far from the box, in units of its shorter side, the smooth part
-# feels them, and their largest exponent relative to that of holes. Choices.
+# feels them, and their largest exponent relative to that of holes.
 IMAGE_REACH, IMAGE_SHARE = 0.3, 0.5
-HOLE_POLYNOMIAL = 4  # polynomials of a smaller degree are factors of functions around holes. A choice
+HOLE_POLYNOMIAL = 4  # polynomials of a smaller degree are factors of functions around holes
 BESIDE_CORNER = 1e-14  # where values on both pieces are compared, relative to the domain: as close as rounding allows
 OFF_CORNER = 1e-6  # points closer to a corner, relative to the domain, have no finite derivatives; far above rounding
 
 
 @dataclass(frozen=True)
 class Operator:
-    """Kind of a linear equation whose leading part is a function times the Laplacian.
+    """Kind of a linear equation whose leading part is a function times the Laplacian."""
 
-    Parameters
-    ----------
-    square : float or None
-        The number c if the equation is, but for this function, laplacian u + c u = f; None where it is another one.
-    """
-
+    # the number c if the equation is, but for this function, laplacian u + c u = f; None where it is another one
     square: float | None
 
     @property

@@ -29,19 +29,19 @@ from edgewise.train.problems.block_problem import BlockProblem
 from edgewise.train.problems.blocks import BlockRole, ResidualBlock
 from edgewise.train.strengths import EVERY, LOG_FACTORS, averaged_over_strengths
 
-DEGREE_OF_FIELDS = 5  # of the splines; an equation of high order gets a higher one. A choice
-# Intervals of each coordinate on the first grid, by dimension, and factor to the next one. Choices: curvature at half
-# the period of eight waves, and seconds of work.
+DEGREE_OF_FIELDS = 5  # of the splines; an equation of high order gets a higher one
+# Intervals of each coordinate on the first grid, by dimension, and factor to the next one: curvature at half the period
+# of eight waves, and seconds of work.
 FIRST_INTERVALS_OF_FIELDS, FINER_FIELDS = {1: 24, 2: 8, 3: 4}, 1.5
-POINTS_OF_INTERVAL = 4  # of each coordinate, for the residuals of the equation. A choice: more rows than splines
+POINTS_OF_INTERVAL = 4  # of each coordinate, for the residuals of the equation: more rows than splines
 MOST_DENSE_COEFFICIENTS = 1600  # of a dense normal matrix, which is factorised in seconds
 # The equation counts so many times as much as all measurements together: it is left to a hundredth of their noise.
 # Smaller factors come first, for Newton's steps are short where the equation is to hold all the way.
 EXACTNESSES = 1.0, 1e2, 1e4
 NEWTON_ROUNDS, SETTLED = 60, 1e-2  # of Newton steps, and relative change of all strengths at which they end
-LARGEST_STRENGTH_CHANGE = 30.0  # factor by which a strength changes in one round. A choice
+LARGEST_STRENGTH_CHANGE = 30.0  # factor by which a strength changes in one round
 # Parameters beyond straight fields at which a strength rises no more: more of it would change nothing but the ridge,
-# which is a part of it and holds straight fields too. A choice: a hundredth of one is nothing.
+# which is a part of it and holds straight fields too; a hundredth of one is nothing.
 LEAST_CURVED = 1e-2
 CURVED_RIDGE = 1e-12  # of the scaled normal matrix: rounding
 # Orders of the derivatives whose mean square is the roughness: the curvature, and what splines of degree 5 have beyond.
@@ -50,32 +50,24 @@ ORDERS = 2, 3, 4
 # difference of 2 of Akaike's criterion, which it approaches, is the least that tells models apart (Burnham and
 # Anderson, "Model selection and multimodel inference", 2002, section 2.6).
 LEAST_FALL_OF_ORDER = 2.0
-# Of the spread of the measured values, or of their size where they are all equal. A choice: above what splines and
-# rounding leave.
+# Of the spread of the measured values, or of their size where they are all equal: above what splines and rounding
+# leave.
 LEAST_NOISE = 1e-5
-FIRST_ROUGHNESS = 1e-3  # of the measurements' sum of squares, for the first smoothing. A choice that rounds correct
+FIRST_ROUGHNESS = 1e-3  # of the measurements' sum of squares, for the first smoothing, which rounds correct
 # Measured values beyond the parameters that they determine, above which there are standard errors: Student's t with so
 # many degrees of freedom, an error in units of an estimated standard error, has no variance.
 LEAST_SPARE = 2.0
 # Standard errors on both sides at which the likelihood is profiled, those of an interval of 95 %, and Newton steps
-# there. A choice.
+# there.
 PROFILED, PROFILE_STEPS = 2.0, 6
-LEAST_RISE = 0.2  # for the width of error bars: ten times wider ones mean that nothing is known. A choice
-SHORTEST_STEP = 1e-3  # a damped step, as a part of Newton's. A choice
+LEAST_RISE = 0.2  # for the width of error bars: ten times wider ones mean that nothing is known
+SHORTEST_STEP = 1e-3  # a damped step, as a part of Newton's
 
 
 class UncertainNetwork(TensorNetwork):
-    """Network of one `TensorLayer` whose coefficients have a covariance.
+    """Network of one `TensorLayer` whose coefficients have a covariance."""
 
-    Parameters
-    ----------
-    layer : TensorLayer
-        The layer.
-    root : Tensor
-        R, (coefficients, r): the covariance of the coefficients is R R'.
-    """
-
-    root: Tensor
+    root: Tensor  # R, (coefficients, r): the covariance of the coefficients is R R'
 
     def __init__(self, layer: TensorLayer, root: Tensor):
         super().__init__(layer)
@@ -92,55 +84,24 @@ class UncertainNetwork(TensorNetwork):
 
 @dataclass(frozen=True, eq=False)
 class InverseFit:
-    """Fields and unknown coefficients on one grid.
+    """Fields and unknown coefficients on one grid."""
 
-    Parameters
-    ----------
-    network : UncertainNetwork
-        The fields.
-    problem : Collocation
-        The problem with the coefficients that were found.
-    noise : float
-        Standard deviation of the measurements.
-    values : int
-        Number of measurements.
-    freedom : float
-        Effective number of parameters.
-    order : int
-        Order of the derivatives whose mean square is the roughness.
-    strengths : mapping
-        Strength of the smoothness of each unknown field.
-    standard_errors : mapping
-        Standard errors of unknown coefficients.
-    loss : float
-        Mean squared residual of the equation and the conditions.
-    points : int
-        Number of collocation points.
-    work : float
-        Multiply-adds.
-    rises : mapping
-        For each unknown field, by how many standard errors of a linear problem the likelihood falls at `PROFILED` of
-        them on both sides along the least known direction, with all else at its best; empty without standard errors.
-    is_settled : bool
-        Whether fields, strengths and noise changed no more at the end.
-    is_interrupted : bool
-        Whether Ctrl-C ended the fit.
-    """
-
-    network: UncertainNetwork
-    problem: Collocation
-    noise: float
-    values: int
-    freedom: float
-    order: int
-    strengths: Mapping[str, float]
-    standard_errors: Mapping[str, float]
-    loss: float
-    points: int
-    work: float
+    network: UncertainNetwork  # the fields
+    problem: Collocation  # the problem with the coefficients that were found
+    noise: float  # standard deviation of the measurements
+    values: int  # number of measurements
+    freedom: float  # effective number of parameters
+    order: int  # order of the derivatives whose mean square is the roughness
+    strengths: Mapping[str, float]  # strength of the smoothness of each unknown field
+    standard_errors: Mapping[str, float]  # standard errors of unknown coefficients
+    loss: float  # mean squared residual of the equation and the conditions
+    points: int  # number of collocation points
+    work: float  # multiply-adds
+    # for each unknown field, by how many standard errors of a linear problem the likelihood falls at `PROFILED` of them
+    # on both sides along the least known direction, with all else at its best; empty without standard errors
     rises: Mapping[str, tuple[float, float]]
-    is_settled: bool = True
-    is_interrupted: bool = False
+    is_settled: bool = True  # whether fields, strengths and noise changed no more at the end
+    is_interrupted: bool = False  # whether Ctrl-C ended the fit
 
     @property
     def has_noise(self) -> bool:
@@ -186,50 +147,22 @@ def _roughness_block(problem: Collocation, mesh: Mesh, name: str, order: int) ->
 def inverse_fits(
     problem: Collocation, names: Sequence[str], watch: Callable[[float, float], bool]
 ) -> Iterator[InverseFit]:
-    """Fit fields to measurements on finer and finer grids.
-
-    Parameters
-    ----------
-    problem : Collocation
-        A problem with measured values.
-    names : sequence of str
-        The unknown fields, which are smoothed.
-    watch : callable
-        Receives the multiply-adds on a grid, and the loss, after each of its steps. False ends the work: the first
-        grid with the fewest steps that give a result, a finer one without.
-
-    Yields
-    ------
-    InverseFit
-        After Ctrl-C on the first grid, its last step, if there is one.
-
-    Raises
-    ------
-    InputError
-        The domain has more than three coordinates, the fields need more than `MOST_DENSE_COEFFICIENTS` on any grid, or
-        the equation is not finite at the measured values.
-
-    Notes
-    -----
-    The equation and the conditions hold but for a hundredth of the noise; among their solutions the sum of squared
-    deviations from the measurements plus strength times roughness, the mean square of all second derivatives, of each
-    unknown field is least. Strengths and noise are those of the largest restricted likelihood of the problem linearised
-    about the solution, by the update of [1]_ after every Newton step; the order of the derivatives in the roughness is
-    that of the least generalised cross-validation on the first grid [3]_. Fields and covariance are means over a common
-    factor of all strengths, see `averaged_over_strengths`, given the data; such intervals cover in the mean over the
-    domain [2]_. The covariance is of the linearised problem, and wider where the profile of the likelihood falls more
-    slowly [4]_.
-
-    References
-    ----------
-    .. [1] S. Wood, M. Fasiolo, "A generalized Fellner-Schall method for smoothing parameter optimization with
-       application to Tweedie location, scale and shape models", Biometrics 73, 2017, 1071.
-    .. [2] D. Nychka, "Bayesian confidence intervals for smoothing splines", J. American Statistical Association 83,
-       1988, 1134.
-    .. [3] G. Wahba, J. Wendelberger, "Some new mathematical methods for variational objective analysis using splines
-       and cross validation", Monthly Weather Review 108, 1980, 1122.
-    .. [4] D. Bates, D. Watts, "Nonlinear regression analysis and its applications", Wiley, 1988, chapter 6.
-    """
+    """Fit fields to measurements on finer and finer grids."""
+    # The equation and the conditions hold but for a hundredth of the noise; among their solutions the sum of squared
+    # deviations from the measurements plus strength times roughness, the mean square of all second derivatives, of each
+    # unknown field is least. Strengths and noise are those of the largest restricted likelihood of the problem
+    # linearised about the solution, by the update of [1] after every Newton step; the order of the derivatives in the
+    # roughness is that of the least generalised cross-validation on the first grid [3]. Fields and covariance are means
+    # over a common factor of all strengths, see `averaged_over_strengths`, given the data; such intervals cover in the
+    # mean over the domain [2]. The covariance is of the linearised problem, and wider where the profile of the
+    # likelihood falls more slowly [4].
+    # [1] S. Wood, M. Fasiolo, "A generalized Fellner-Schall method for smoothing parameter optimization with
+    # application to Tweedie location, scale and shape models", Biometrics 73, 2017, 1071.
+    # [2] D. Nychka, "Bayesian confidence intervals for smoothing splines", J. American Statistical Association 83,
+    # 1988, 1134.
+    # [3] G. Wahba, J. Wendelberger, "Some new mathematical methods for variational objective analysis using splines and
+    # cross validation", Monthly Weather Review 108, 1980, 1122.
+    # [4] D. Bates, D. Watts, "Nonlinear regression analysis and its applications", Wiley, 1988, chapter 6.
     domain, start = problem.domain, None
     if domain.dimension not in FIRST_INTERVALS_OF_FIELDS:
         raise InputError(f"unknown fields need a domain of at most three coordinates, got {domain.dimension}")

@@ -14,7 +14,7 @@ from edgewise.ops.jet import seed_jet
 from edgewise.pde.problem.singular import CornerFunctions, SingularFunctions
 
 OUTSIDE = 1e-9  # of the time: a moment that is later by rounding is the last one
-ROWS, MOST_MET = 4096, 2**22  # points that are evaluated at once, and coefficients that they meet. A choice: 0.1 GB
+ROWS, MOST_MET = 4096, 2**22  # points that are evaluated at once, and coefficients that they meet: 0.1 GB
 
 
 class TensorNetwork(Chain):
@@ -42,19 +42,9 @@ class TensorNetwork(Chain):
 
 
 class WindowNetwork(nn.Module):
-    """A network for each of several windows of time that follow one another.
+    """A network for each of several windows of time that follow one another."""
 
-    Parameters
-    ----------
-    windows : list of TensorNetwork
-        One network for each window.
-    ends : Tensor
-        First moment, moments at which a window ends and the next begins, and last moment, (windows + 1,).
-    axis : int
-        Number of the coordinate that is time.
-    """
-
-    ends: Tensor
+    ends: Tensor  # first moment, moments at which a window ends and the next begins, and last moment, (windows + 1,)
 
     def __init__(self, windows: list[TensorNetwork], ends: Tensor, axis: int):
         super().__init__()
@@ -117,17 +107,7 @@ class WindowNetwork(nn.Module):
 
 
 class EnrichedNetwork(TensorNetwork):
-    """A `TensorNetwork` of one field plus singular functions, each with a factor.
-
-    Parameters
-    ----------
-    layer : TensorLayer
-        Splines of the smooth part, with one output.
-    functions : list of SingularFunctions or CornerFunctions
-        Functions at corners or around holes.
-    factors : Tensor
-        Their factors, (functions,).
-    """
+    """A `TensorNetwork` of one field plus singular functions, each with a factor. Shapes: factors (functions,)."""
 
     def __init__(
         self, layer: TensorLayer, functions: Sequence[SingularFunctions | CornerFunctions], factors: Tensor

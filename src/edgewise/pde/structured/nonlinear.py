@@ -21,17 +21,17 @@ from edgewise.settings import ABOVE_ZERO
 Solved = tuple[np.ndarray, float, Callable[[], float]]
 """Coefficients, the work, and a function that gives the growth of residuals, see `growth_of`."""
 
-BESIDE_ZERO = 1e-2  # from where on an equation is defined on both sides of zero, for fields of size 1. A choice
+BESIDE_ZERO = 1e-2  # from where on an equation is defined on both sides of zero, for fields of size 1
 # A smooth start: coefficients at most, whose rows are factorised in less than a second, the weight of second
 # derivatives beside conditions, for these to hold to a few digits, and singular values, relative to the largest one,
-# that are none. Choices.
+# that are none.
 MOST_SMOOTH, BENDING, ROUNDED_BENDING = 800, 1e-4, 1e-13
-# Newton's method: steps, and the smallest damping factor. A choice: smaller ones never ended at a solution.
+# Newton's method: steps, and the smallest damping factor; smaller ones never ended at a solution.
 NEWTON_STEPS, LEAST_DAMPING_FACTOR = 40, 1e-4
 # Steps relative to the solution after which Newton's method is done, for the next one is at rounding; and below which
 # it is where no smaller residual is found.
 NEWTON_ROUNDING, NEWTON_CLOSE = 1e-9, 1e-6
-# Steps of iterative refinement at most, and the factor by which each must be smaller than the one before. Choices.
+# Steps of iterative refinement at most, and the factor by which each must be smaller than the one before.
 POLISHING_STEPS, POLISHED = 4, 0.5
 
 
@@ -91,15 +91,10 @@ def shape_of(statement: Statement, axes: Sequence[SplineAxis]) -> tuple[int, ...
 def newton(
     statement: Statement, axes: Sequence[SplineAxis], coef: np.ndarray, is_stabilised: bool = False
 ) -> Solved | None:
-    """Coefficients that fulfil all rows, by damped Newton steps from a start; None if there are none.
-
-    A damped step must make the next simplified step shorter, by a quarter of its factor at least (the natural
-    monotonicity test [1]_). Residuals say less: those of a layer weigh as its second derivative.
-
-    References
-    ----------
-    .. [1] P. Deuflhard, "Newton Methods for Nonlinear Problems", 2004, section 3.3.
-    """
+    """Coefficients that fulfil all rows, by damped Newton steps from a start; None if there are none."""
+    # A damped step must make the next simplified step shorter, by a quarter of its factor at least (the natural
+    # monotonicity test [1]). Residuals say less: those of a layer weigh as its second derivative.
+    # [1] P. Deuflhard, "Newton Methods for Nonlinear Problems", 2004, section 3.3.
     blocks, work = statement.blocks(axes), 0.0
     is_linear = statement.form.is_linear
 
@@ -149,12 +144,8 @@ def polished(
     solver: Solver,
     evaluate: Callable[[np.ndarray], Sequence[tuple[np.ndarray, Slopes]]],
 ) -> np.ndarray:
-    """Coefficients after iterative refinement by residuals of extended precision, where the equation has these [1]_.
-
-    References
-    ----------
-    .. [1] N. Higham, "Accuracy and Stability of Numerical Algorithms", 2nd edition, 2002, section 12.1.
-    """
+    """Coefficients after iterative refinement by residuals of extended precision, where the equation has these [1]."""
+    # [1] N. Higham, "Accuracy and Stability of Numerical Algorithms", 2nd edition, 2002, section 12.1.
     before = math.inf
     for _ in range(POLISHING_STEPS if statement.form.order >= HIGH_ORDER else 0):
         step = solver(-residuals_of(evaluate(coef))).reshape(coef.shape)
@@ -201,17 +192,12 @@ def newton_step(
 
 
 def stabilised(block: RowBlock, coef: np.ndarray) -> tuple[np.ndarray, Slopes]:
-    """Residuals and slopes with as much more diffusion as the grid needs to have no oscillations [1]_.
-
-    Where a layer is thinner than an interval the solution oscillates everywhere. With the second derivative's slope at
-    least h / 2 times that of the first one, as by upwind differences, only the layer itself is wrong, so that the grid
-    can be refined there.
-
-    References
-    ----------
-    .. [1] A. Brooks, T. Hughes, "Streamline upwind/Petrov-Galerkin formulations for convection dominated flows",
-       Comput. Methods Appl. Mech. Engrg. 32, 1982, 199.
-    """
+    """Residuals and slopes with as much more diffusion as the grid needs to have no oscillations [1]."""
+    # Where a layer is thinner than an interval the solution oscillates everywhere. With the second derivative's slope
+    # at least h / 2 times that of the first one, as by upwind differences, only the layer itself is wrong, so that the
+    # grid can be refined there.
+    # [1] A. Brooks, T. Hughes, "Streamline upwind/Petrov-Galerkin formulations for convection dominated flows", Comput.
+    # Methods Appl. Mech. Engrg. 32, 1982, 199.
     values, slopes = block.evaluate(coef)
     jet = block.jet(coef)
     for (number, slot, index), missing in missing_diffusion(block, slopes).items():

@@ -14,41 +14,29 @@ from edgewise.pde.structured.nonlinear import Solved, newton, newton_step, resid
 from edgewise.pde.structured.statement import Statement
 from edgewise.settings import ABOVE_ZERO
 
-# Points that are tried on a path, and its multiply-adds: beyond them it says nothing. Choices: seconds of one core.
+# Points that are tried on a path, and its multiply-adds: beyond them it says nothing; seconds of one core.
 MOST_TRIED, MOST_PATH_WORK = 50, 1e10
 # Length of the first step, in units of Newton's step from the start, the shortest one, and the growth after one that
-# was corrected in few steps. Choices.
+# was corrected in few steps.
 FIRST_LENGTH, SHORTEST_LENGTH, LENGTH_GROWTH, FEW_CORRECTIONS = 0.2, 1e-3, 1.6, 3
 # Newton steps that correct a point at most, their size when it is done, and the least cosine of the angle between two
-# tangents. Choices: curves that turn faster may be left for others.
+# tangents: curves that turn faster may be left for others.
 CORRECTIONS, CORRECTED, LEAST_COSINE = 6, 1e-8, 0.8
 # Evaluations by which a fold, or a solution, is found between two points, and the slope of the share that counts as
-# none: the share at the fold is then off by its square. Choices.
+# none: the share at the fold is then off by its square.
 BETWEEN, SLOPE_AT_FOLD = 12, 1e-6
 # Relative difference of the shares on two grids at folds that are the same, far above zero then, and of the fields at
-# folds or solutions that are. Choices.
+# folds or solutions that are.
 SAME_SHARE, SAME_FIELDS = 3e-2, 1e-2
 
 
 class PathPoint(NamedTuple):
-    """A point of a path.
+    """A point of a path."""
 
-    Parameters
-    ----------
-    coef : ndarray
-        Coefficients, (n_1, ..., n_d, fields).
-    share : float
-        Share of the residual of the start that the equations leave.
-    tangent : ndarray
-        Change of the coefficients along the path.
-    slope : float
-        Change of the share along the path.
-    """
-
-    coef: np.ndarray
-    share: float
-    tangent: np.ndarray
-    slope: float
+    coef: np.ndarray  # coefficients, (n_1, ..., n_d, fields)
+    share: float  # share of the residual of the start that the equations leave
+    tangent: np.ndarray  # change of the coefficients along the path
+    slope: float  # change of the share along the path
 
 
 class PathEnd(NamedTuple):
@@ -60,22 +48,12 @@ class PathEnd(NamedTuple):
 
 
 class ResidualPath:
-    """Fields u whose residual is a share of that of a start u_0: F(u) = s F(u_0), a homotopy by arc length [1]_ [2]_.
+    """Fields u whose residual is a share of that of a start u_0: F(u) = s F(u_0), a homotopy by arc length [1] [2].
 
-    Parameters
-    ----------
-    statement : Statement
-        A nonlinear problem without time.
-    axes : list of SplineAxis
-        The grid.
-    start : ndarray
-        Coefficients of u_0, where s = 1.
+    [1] H. Keller, "Numerical solution of bifurcation and nonlinear eigenvalue problems", in Applications of Bifurcation
+    Theory, Academic Press, 1977, 359.
 
-    References
-    ----------
-    .. [1] H. Keller, "Numerical solution of bifurcation and nonlinear eigenvalue problems", in Applications of
-       Bifurcation Theory, Academic Press, 1977, 359.
-    .. [2] E. Allgower, K. Georg, "Introduction to Numerical Continuation Methods", SIAM, 2003, section 1.1.
+    [2] E. Allgower, K. Georg, "Introduction to Numerical Continuation Methods", SIAM, 2003, section 1.1.
     """
 
     def __init__(self, statement: Statement, axes: Sequence[SplineAxis], start: np.ndarray):

@@ -20,57 +20,37 @@ from edgewise.pde.problem.strong_form import PROBE_SEEDS, PROBES, ResidualTerm, 
 from edgewise.pde.structured.axis import SplineAxis
 from edgewise.pde.structured.blocks import ClosingBlock, ConstantBlock, EquationBlock, PastValues, RowBlock, Slopes
 
-MEAN_AGREES = 1e-12  # of the sum of all weights: what a linear integral leaves, which is rounding. A choice
-# Gap between the initial state of a flow and its walls, or its divergence, relative to its speed, that is a jump. A
-# choice: smaller ones are errors of a user's initial values.
+MEAN_AGREES = 1e-12  # of the sum of all weights: what a linear integral leaves, which is rounding
+# Gap between the initial state of a flow and its walls, or its divergence, relative to its speed, that is a jump:
+# smaller ones are errors of a user's initial values.
 LEAST_GAP = 1e-3
 MOST_AXES = 3  # as many inputs as a `TensorLayer` has
 
 
 @dataclass(frozen=True, eq=False)
 class Statement:
-    """A problem on a box whose equations and conditions determine the coefficients of a tensor grid one for one.
+    """A problem on a box whose equations and conditions determine the coefficients of a tensor grid one for one."""
 
-    Parameters
-    ----------
-    form : StrongForm
-        The problem.
-    orders : ndarray of int
-        Order of each residual of the equation by each coordinate, (residuals, n): so many coefficients of a line along
-        the coordinate are left to conditions.
-    field_orders : ndarray of int
-        Order of each field by each coordinate, (fields, n).
-    priority : tuple of int
-        The coordinates in the order in which their conditions hold where two faces meet.
-    condition_orders : mapping
-        Orders by each coordinate of the field that each residual of a condition is about, (residuals, n), by the
-        condition's number and the face.
-    past : callable, optional
-        Values of the fields at earlier moments, for delays.
-    multipliers : tuple of int
-        Numbers of the fields that uphold constraints and do not occur in them, as the pressure of an incompressible
-        flow. In time they make differential-algebraic equations of index 2.
-    closings : tuple of int
-        By how many coefficients the space of multipliers is smaller than that of other fields, for each coordinate.
-    about_multipliers : mapping
-        For each residual of a condition whether it is about a multiplier alone, (residuals,), by the condition's number
-        and the face.
-    constant : Constant, optional
-        What determines the constant of a field of which only derivatives occur.
-    surplus : tuple of ResidualTerm
-        Conditions where a field is carried out of the domain, which those where it comes in already determine.
-    """
-
-    form: StrongForm
+    form: StrongForm  # the problem
+    # order of each residual of the equation by each coordinate, (residuals, n): so many coefficients of a line along
+    # the coordinate are left to conditions
     orders: np.ndarray
-    field_orders: np.ndarray
-    priority: tuple[int, ...]
+    field_orders: np.ndarray  # order of each field by each coordinate, (fields, n)
+    priority: tuple[int, ...]  # the coordinates in the order in which their conditions hold where two faces meet
+    # orders by each coordinate of the field that each residual of a condition is about, (residuals, n), by the
+    # condition's number and the face
     condition_orders: Mapping[tuple[int, int, int], np.ndarray] = field(default_factory=dict)
-    past: PastValues | None = None
+    past: PastValues | None = None  # values of the fields at earlier moments, for delays
+    # numbers of the fields that uphold constraints and do not occur in them, as the pressure of an incompressible flow.
+    # In time they make differential-algebraic equations of index 2
     multipliers: tuple[int, ...] = ()
+    # by how many coefficients the space of multipliers is smaller than that of other fields, for each coordinate
     closings: tuple[int, ...] = ()
+    # for each residual of a condition whether it is about a multiplier alone, (residuals,), by the condition's number
+    # and the face
     about_multipliers: Mapping[tuple[int, int, int], np.ndarray] = field(default_factory=dict)
-    constant: Constant | None = None
+    constant: Constant | None = None  # what determines the constant of a field of which only derivatives occur
+    # conditions where a field is carried out of the domain, which those where it comes in already determine
     surplus: tuple[ResidualTerm, ...] = ()
 
     @property
@@ -189,24 +169,12 @@ class Statement:
 
 @dataclass(frozen=True, eq=False)
 class Constant:
-    """Value that fixes the constant of a field: at a place, or the mean at each moment.
+    """Value that fixes the constant of a field: at a place, or the mean at each moment."""
 
-    Parameters
-    ----------
-    field : int
-        Number of the field.
-    constraint : int
-        Number of the residual that it upholds: it holds up to a constant, see `EquationBlock`.
-    place : ndarray, optional
-        The point, (n,); the mean if left out.
-    value : float
-        Value there, or mean.
-    """
-
-    field: int
-    constraint: int
-    place: np.ndarray | None = None
-    value: float = 0.0
+    field: int  # number of the field
+    constraint: int  # number of the residual that it upholds: it holds up to a constant, see `EquationBlock`
+    place: np.ndarray | None = None  # the point, (n,); the mean if left out
+    value: float = 0.0  # value there, or mean
 
 
 def alike(orders: np.ndarray) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:

@@ -29,39 +29,39 @@ from edgewise.pde.structured.statement import Statement
 from edgewise.settings import ABOVE_ZERO
 
 HIGHEST_DEGREE = 11  # the highest: on smooth problems it needs the fewest coefficients, and grading serves the others
-# Intervals of the first grid, by the number of coordinates. A choice: it is solved in a tenth of a second.
+# Intervals of the first grid, by the number of coordinates: it is solved in a tenth of a second.
 FIRST_INTERVALS = {1: 16, 2: 8, 3: 6}
 # Largest factor by which an interval is refined in one stage, by the number of coordinates.
 REFINEMENT = {1: 4.0, 2: 2.0, 3: 1.6}
-# Shortest interval, relative to the domain: a layer of width 1e-10 is resolved. A choice: rounding is at 1e-16.
+# Shortest interval, relative to the domain: a layer of width 1e-10 is resolved; rounding is at 1e-16.
 SHORTEST_INTERVAL = 1e-11
 # Reduction of the residual that one stage aims at, where the estimated error does not say how much is needed.
 REDUCE = 1e4
-# Change of the length of intervals per length: neighbours differ by a factor of 1.5 at most. A choice.
+# Change of the length of intervals per length: neighbours differ by a factor of 1.5 at most.
 NEIGHBOUR_CHANGE = 0.5
 # The same for flows: at a corner where a pressure has no bound, the error of smooth splines is that of the ratio of
 # neighbours, however short they are. Measured under a lid.
 NEIGHBOUR_CHANGE_IN_FLOWS = 0.25
 # A coordinate, and in a solution that is not resolved an interval, whose error is below this share of the largest one
-# stays as it is; an error relative to the solution above which it is not resolved. Choices.
+# stays as it is; an error relative to the solution above which it is not resolved.
 MARKED_SHARE, UNRESOLVED_ERROR = 0.05, 1e-2
 # Points of each coordinate at which a residual is looked for at least, by the number of coordinates, and factor by
-# which it must be larger than what is known to count. A choice: narrower sources are missed.
+# which it must be larger than what is known to count: narrower sources are missed.
 SEARCH, MISSED = {1: 2000, 2: 100, 3: 20}, 10.0
-# Coefficients of the largest grid, by the number of coordinates. A choice: a minute of one core.
+# Coefficients of the largest grid, by the number of coordinates: a minute of one core.
 LARGEST_GRID = {1: 20_000, 2: 500_000, 3: 500_000}
-# Least factor of the error from one stage to the next that an estimate believes. A choice.
+# Least factor of the error from one stage to the next that an estimate believes.
 LEAST_GAIN = 1e-2
 # Error where a residual is no number, as beyond the domain of a root: as large as fields are, so that it is refined.
 UNDEFINED_ERROR = 1.0
 # Of the size with which it would balance the other fields of a flow: smaller pressures and velocities count as if they
-# had this size, for their rounding is that of the others. A choice: pressures are a tenth of all forces at least.
+# had this size, for their rounding is that of the others; pressures are a tenth of all forces at least.
 BALANCED_SHARE = 0.1
-# Weight of an error that is summed up over the whole time beside that of one slab, of which there are many. A choice
+# Weight of an error that is summed up over the whole time beside that of one slab, of which there are many
 LASTING_WEIGHT = 0.1
-MEAN_ROUNDING = 1e-15  # of the slopes of the shortest waves: means of residuals below it are rounding. A choice
-# Relative difference of two grids, and least size in units of the field, of a mean residual that is no error of theirs.
-# Choices: rounding leaves 1e-13.
+MEAN_ROUNDING = 1e-15  # of the slopes of the shortest waves: means of residuals below it are rounding
+# Relative difference of two grids, and least size in units of the field, of a mean residual that is no error of theirs:
+# rounding leaves 1e-13.
 SETTLED, LEAST_IMBALANCE = 1e-2, 1e-9
 OUT_OF_BALANCE = (
     "No solution was found, for sources and what flows through the boundary contradict each other: two grids leave the "
@@ -76,9 +76,9 @@ HARDLY_DETERMINED = (
     "it by {growth:.0e} times as much."
 )
 # Steps of defect correction at most, the factor by which each must be smaller than the one before, and that by which a
-# stage with them must lower the residual for the next to have them. Choices.
+# stage with them must lower the residual for the next to have them.
 DEFECT_STEPS, DEFECT_FALL, WORTH_CORRECTING = 30, 0.7, 0.1
-FINER_ON_PATH = 1.5  # the second grid on which a fold is sought, relative to the first. A choice
+FINER_ON_PATH = 1.5  # the second grid on which a fold is sought, relative to the first
 STALLS = 3  # stages without a smaller residual after which refinement ends
 
 
@@ -198,16 +198,11 @@ def stationary_stages(
 def corrected(
     statement: Statement, axes: Sequence[SplineAxis], coef: np.ndarray, work: float
 ) -> tuple[np.ndarray, float]:
-    """Coefficients that fulfil all rows without the added diffusion, as far as steps with it lead there, and the work.
-
-    Defect correction [1]_: each step lowers errors of what the grid resolves, and leaves waves from point to point as
-    they are, which the rows themselves hardly determine where intervals are longer than layers.
-
-    References
-    ----------
-    .. [1] P. Hemker, "Mixed defect correction iteration for the accurate solution of the convection diffusion
-       equation", Multigrid Methods, Lecture Notes in Mathematics 960, 1982, 485.
-    """
+    """Coefficients that fulfil all rows without the added diffusion, if steps with it lead there, and the work."""
+    # Defect correction [1]: each step lowers errors of what the grid resolves, and leaves waves from point to point as
+    # they are, which the rows themselves hardly determine where intervals are longer than layers.
+    # [1] P. Hemker, "Mixed defect correction iteration for the accurate solution of the convection diffusion equation",
+    # Multigrid Methods, Lecture Notes in Mathematics 960, 1982, 485.
     blocks, before = statement.blocks(axes), math.inf
     slopes = [(stabilised(block, coef) if block.face is None else block.evaluate(coef))[1] for block in blocks]
     system = LinearSystem(blocks, slopes, coef.shape)

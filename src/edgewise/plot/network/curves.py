@@ -37,18 +37,10 @@ if TYPE_CHECKING:
 
 
 class EdgeCurveLimits(TypedDict, total=False):
-    """Limits of what `edge_curves` shows, as keyword arguments.
+    """Limits of what `edge_curves` shows, as keyword arguments."""
 
-    Parameters
-    ----------
-    max_inputs : int, default 9
-        Largest number of panels; the inputs that move the prediction most are shown.
-    max_curves : int, default 3
-        Largest number of functions in a panel, those that vary most.
-    """
-
-    max_inputs: int
-    max_curves: int
+    max_inputs: int  # largest number of panels; the inputs that move the prediction most are shown
+    max_curves: int  # largest number of functions in a panel, those that vary most
 
 
 def edge_curves(

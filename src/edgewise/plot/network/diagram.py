@@ -36,15 +36,15 @@ if TYPE_CHECKING:
 
 _POINTS = 41  # of each small curve
 _TINY = np.finfo(float).tiny
-_ESTIMATOR_FAINTEST = 0.35  # that of an estimator's network, whose weak edges are left out (a choice)
-_MOST_INPUTS = 20  # inputs of an estimator's network (a choice: more are not readable)
+_ESTIMATOR_FAINTEST = 0.35  # that of an estimator's network, whose weak edges are left out
+_MOST_INPUTS = 20  # inputs of an estimator's network (more are not readable)
 # An edge is weak below this share of its layer's total, of which no more counts than ten times the strongest edge: of
-# hundreds of equal edges none is weak (choices).
+# hundreds of equal edges none is weak.
 _WEAK, _WEAK_TOTAL = 0.01, 10.0
-_FAINTEST = 0.12  # least opacity (a choice: a weak edge can still be seen)
+_FAINTEST = 0.12  # least opacity (a weak edge can still be seen)
 _FLAT = 1e-6  # relative range below which a function is drawn as a flat line instead of its rounding errors
 _INSIDE = (0.84, 0.74)  # shares of a frame's width and height that its curve takes
-_FEW_LEVELS = 4  # inputs with at most so many different values are drawn as steps (a choice: flags and categories)
+_FEW_LEVELS = 4  # inputs with at most so many different values are drawn as steps (flags and categories)
 _NOTE_LINE = 0.2  # inches of a line of notes below the diagram
 
 

@@ -14,7 +14,7 @@ from edgewise.nn.layers.symbolic import MixedLayer, SymbolicLayer
 from edgewise.plot.network.layout import FRAME_SHARE, Edge, Layout
 from edgewise.plot.style import text_width
 
-LARGEST, SMALLEST = 8.0, 5.0  # points (choices: smaller than a label, and large enough to be read)
+LARGEST, SMALLEST = 8.0, 5.0  # points (smaller than a label, and large enough to be read)
 ROUNDING = 1e-12  # relative difference up to which a number counts as a closed form such as pi
 _FILL = 0.97  # share of the width between two edges that a text may take
 

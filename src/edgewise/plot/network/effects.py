@@ -9,7 +9,6 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from edgewise.checks import check_options, unknown_name
-from edgewise.deprecations import renamed_argument
 from edgewise.errors import InputError
 from edgewise.interpret.attribution.effects import Effect, evenly_picked, mean_contributions, partial_dependence
 from edgewise.interpret.black_box import BlackBox
@@ -53,33 +52,21 @@ _MISSING = 0.09  # distance from the end of a curve to the mark of missing value
 _MISSING_TEXT = 0.12  # from there to the end of the axis, for the word beside the mark
 _ABOVE = 0.02  # above the largest possible prediction, as a share of the axis, so that a line there is seen whole
 _ROWS_BAND = "band: the middle 80 % of the curves of single rows"
-_SEEN = 0.005  # of the axis: a band is no wider than its line below (a choice: about one point)
+_SEEN = 0.005  # of the axis: a band is no wider than its line below (about one point)
 _ONE_PANEL = (WIDTH * 0.72, 3.0)  # inches of a figure of a single input
-_RUG_ROWS = 400  # rows up to which each has a mark of its own under the curve of a single input (a choice)
+_RUG_ROWS = 400  # rows up to which each has a mark of its own under the curve of a single input
 
 
 class EffectCurveLimits(TypedDict, total=False):
-    """Limits of what `effect_curves` computes and shows, as keyword arguments.
+    """Limits of what `effect_curves` computes and shows, as keyword arguments."""
 
-    Parameters
-    ----------
-    inputs : sequence of str or int
-        Names or numbers of the inputs that are shown; those that move the prediction most if empty or left out.
-    max_inputs : int, default 9
-        Largest number of panels.
-    max_outputs : int, default 6
-        Largest number of curves in a panel; the outputs with the largest effects are shown.
-    rows : int, default 300
-        Largest number of rows, picked evenly, over which the predictions are averaged.
-    """
-
+    # names or numbers of the inputs that are shown; those that move the prediction most if empty or left out
     inputs: Sequence[str | int]
-    max_inputs: int
-    max_outputs: int
-    rows: int
+    max_inputs: int  # largest number of panels
+    max_outputs: int  # largest number of curves in a panel; the outputs with the largest effects are shown
+    rows: int  # largest number of rows, picked evenly, over which the predictions are averaged
 
 
-@renamed_argument("predict", "model")
 def effect_curves(
     model: BlackBox | Viewable,
     X: ArrayLike | None = None,

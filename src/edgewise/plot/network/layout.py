@@ -13,7 +13,7 @@ GRAPH_EDGES = 24  # more functions than this beside each other are too small to 
 LABEL_SIZE = TEXT  # points
 FRAME_SHARE = 0.86  # share of the width between two edges of a graph that a frame takes
 
-# Inches, all choices of looks. In a graph:
+# Inches. In a graph:
 _SLOT = 0.68  # largest width for an edge
 _LEAST = 2.2  # least width of the rows
 _MARGIN = 0.1  # at the left and right
@@ -24,7 +24,7 @@ _BETWEEN = 0.15  # between two labels of a row
 _COLUMN, _NARROWEST, _LINE = 0.85, 0.34, 0.3  # largest and least width of a function, and its height
 _CELL = (0.88, 0.86)  # shares of these that a frame takes
 _BEFORE, _AFTER = 0.2, 0.22  # from the end of a wire to the first crossing, and from the last crossing to the node
-_SWEEPS = 8  # of the ordering of nodes; a choice: the order of a small network settles in two or three
+_SWEEPS = 8  # of the ordering of nodes: the order of a small network settles in two or three
 
 Point = tuple[float, float]
 Edge = tuple[int, int, int]
@@ -33,28 +33,16 @@ Edge = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Shown:
-    """The shown part of a network.
+    """The shown part of a network."""
 
-    Parameters
-    ----------
-    nodes : tuple of tuple of int
-        Shown nodes of each layer in the order of drawing, inputs first.
-    edges : tuple of tuple of (int, int)
-        Shown edges (in, out) of each layer of edges.
-    node_strength, edge_strength : tuple of ndarray
-        Opacity from 0 to 1 of every node, (n,) for each layer of nodes, and of every edge, (in, out) for each layer.
-    names, outputs : list of str
-        Labels of the inputs and outputs.
-    products : dict of int to tuple of int
-        Layers that multiply, with the numbers of those outputs that have several factors.
-    """
-
-    nodes: tuple[tuple[int, ...], ...]
-    edges: tuple[tuple[tuple[int, int], ...], ...]
+    nodes: tuple[tuple[int, ...], ...]  # shown nodes of each layer in the order of drawing, inputs first
+    edges: tuple[tuple[tuple[int, int], ...], ...]  # shown edges (in, out) of each layer of edges
+    # opacity from 0 to 1 of every node, (n,) for each layer of nodes, and of every edge, (in, out) for each layer
     node_strength: tuple[np.ndarray, ...]
     edge_strength: tuple[np.ndarray, ...]
-    names: list[str] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)  # labels of the inputs and outputs
     outputs: list[str] = field(default_factory=list)
+    # layers that multiply, with the numbers of those outputs that have several factors
     products: dict[int, tuple[int, ...]] = field(default_factory=dict)
 
 
@@ -70,32 +58,17 @@ class Label(NamedTuple):
 
 @dataclass
 class Layout:
-    """Positions in inches from the lower left corner.
+    """Positions in inches from the lower left corner."""
 
-    Parameters
-    ----------
-    width, height : float
-        Size of the diagram.
-    cell : dict of int to (float, float)
-        Width and height of the frames of each layer.
-    cells : dict of (int, int, int) to (float, float)
-        Centre of the frame of each edge (layer, in, out).
-    wires : list of (list of points, float)
-        Lines with their opacity.
-    dots : list of (point, float)
-        Nodes with their opacity.
-    texts : list of Label
-    crosses : list of (point, float)
-        Nodes that multiply, with their opacity.
-    """
-
-    width: float = 0.0
+    width: float = 0.0  # size of the diagram
     height: float = 0.0
-    cell: dict[int, Point] = field(default_factory=dict)
-    cells: dict[Edge, Point] = field(default_factory=dict)
+    cell: dict[int, Point] = field(default_factory=dict)  # width and height of the frames of each layer
+    cells: dict[Edge, Point] = field(default_factory=dict)  # centre of the frame of each edge (layer, in, out)
+    # (list of points, float), lines with their opacity
     wires: list[tuple[list[Point], float]] = field(default_factory=list)
-    dots: list[tuple[Point, float]] = field(default_factory=list)
+    dots: list[tuple[Point, float]] = field(default_factory=list)  # (point, float), nodes with their opacity
     texts: list[Label] = field(default_factory=list)
+    # (point, float), nodes that multiply, with their opacity
     crosses: list[tuple[Point, float]] = field(default_factory=list)
 
 
@@ -242,16 +215,11 @@ def _row_width(texts: list[str]) -> float:
 
 
 def in_modules(shown: Shown) -> Shown:
-    """Order hidden nodes so that strong wires are short: the barycentre method for drawing layered graphs.
-
-    Each node moves to the weighted mean of its neighbours' places, layer by layer, forwards and backwards; the order
-    with the smallest sum of strength times length is kept. Inputs and outputs stay.
-
-    References
-    ----------
-    K. Sugiyama, S. Tagawa, M. Toda, "Methods for visual understanding of hierarchical system structures", IEEE
-    Transactions on Systems, Man, and Cybernetics 11 (1981) 109. pykan's `auto_swap` has the same aim.
-    """
+    """Order hidden nodes so that strong wires are short: the barycentre method for drawing layered graphs."""
+    # Each node moves to the weighted mean of its neighbours' places, layer by layer, forwards and backwards; the order
+    # with the smallest sum of strength times length is kept. Inputs and outputs stay.
+    # K. Sugiyama, S. Tagawa, M. Toda, "Methods for visual understanding of hierarchical system structures", IEEE
+    # Transactions on Systems, Man, and Cybernetics 11 (1981) 109. pykan's `auto_swap` has the same aim.
     layers = len(shown.edges)
     weights = []
     for n in range(layers):

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 _HEIGHT = 2.6  # inches
-_ROWS = 400  # rows up to which each has a dot, picked evenly (a choice)
+_ROWS = 400  # rows up to which each has a dot, picked evenly
 # Points of the grid farther from all rows, as a share of both ranges, stay empty: the value of `too.far` in the
 # examples of R's mgcv::vis.gam (S. Wood, "Generalized Additive Models", 2nd ed., 2017, section 7.7).
 _TOO_FAR = 0.1

@@ -25,11 +25,11 @@ from edgewise.plot.style import (
 
 COLUMNS = 3  # panels beside each other
 HEIGHT = 1.75  # inches of a panel
-MOST_LEVELS = 12  # levels of a category with a bar of their own, those with the largest effects (a choice)
+MOST_LEVELS = 12  # levels of a category with a bar of their own, those with the largest effects
 NAME = 16  # most characters of the name of an output in a legend
 CAP = 1.4  # points of the line at the end of a bar, so that a level without an effect is seen too
 WHISKER = 0.9  # points of the line of uncertainty on a bar
-DATE_TICKS = 3  # at most, since the labels of dates are wide (a choice)
+DATE_TICKS = 3  # at most, since the labels of dates are wide
 MONTHS = (1, 2, 3, 6, 12, 24, 60, 120, 240, 600, 1200, 2400, 6000)  # between ticks of dates: what people count in
 DATE_ENDS = 0.1, 0.9  # places along the curve of the ticks of a few days, which have no round dates between them
 BAR = 0.72  # width of the bars of one level together

@@ -24,32 +24,19 @@ from edgewise.plot.style import as_numpy
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-MOST_RANKED = 100  # inputs up to which their contributions are computed (a choice: the time grows with their square)
+MOST_RANKED = 100  # inputs up to which their contributions are computed (the time grows with their square)
 
 
 @dataclass(frozen=True, eq=False)
 class NetworkColumn:
-    """A column of a table that gives several inputs of a network, such as the levels of a category.
+    """A column of a table that gives several inputs of a network, such as the levels of a category."""
 
-    Parameters
-    ----------
-    name : str
-        The column.
-    inputs : tuple of int
-        Numbers of its inputs of the network.
-    values : ndarray
-        (n,), the data: numbers, or positions of levels; NaN is a missing value.
-    encode : callable
-        From values (p,) to the inputs of the network (p, len(inputs)), in its units.
-    kind : InputKind, optional
-        How its values are written: the levels of a category, dates; None for plain numbers.
-    """
-
-    name: str
-    inputs: tuple[int, ...]
-    values: np.ndarray
+    name: str  # the column
+    inputs: tuple[int, ...]  # numbers of its inputs of the network
+    values: np.ndarray  # (n,), the data: numbers, or positions of levels; NaN is a missing value
+    # from values (p,) to the inputs of the network (p, len(inputs)), in its units
     encode: Callable[[np.ndarray], np.ndarray]
-    kind: InputKind | None = None
+    kind: InputKind | None = None  # how its values are written: the levels of a category, dates; None for plain numbers
 
     @property
     def levels(self) -> tuple[str, ...]:
@@ -77,44 +64,24 @@ class NetworkColumn:
 
 @dataclass(frozen=True, eq=False)
 class NetworkView:
-    """A network with the data that decide ranges and order, and the units of both ends.
-
-    Parameters
-    ----------
-    model : KAN or MLP
-    trace : Trace
-        `model.trace(x)` of the data.
-    names, outputs : sequence of str, optional
-        Names of the inputs and outputs of the network.
-    scaling : pair of sequences of float, optional
-        (shift, scale): x_user = shift + scale * x_model.
-    output_scale : sequence of float, optional
-        Units of the target in one unit of each output of the network; None where outputs have no unit (logits).
-    output_kind : str
-        What the outputs of the network are, for an axis: "" for the target itself.
-    std : callable, optional
-        From points (p, in) of the first layer's inputs to the standard deviation (p, in, out) of each function.
-    group_std : callable, optional
-        From points (p, in) and numbers of inputs to the standard deviation (p, out) of the sum of their functions.
-    importance : ndarray, optional
-        (d,), mean absolute contribution of each input to the prediction.
-    columns : tuple of NetworkColumn, optional
-        The columns of the table behind the inputs, where each is drawn as one input; None where inputs are columns.
-    column_importance : ndarray, optional
-        (columns,), mean absolute contribution of each column to the prediction.
-    """
+    """A network with the data that decide ranges and order, and the units of both ends."""
 
     model: Chain
-    trace: Trace
-    names: Sequence[str] | None = None
+    trace: Trace  # `model.trace(x)` of the data
+    names: Sequence[str] | None = None  # names of the inputs and outputs of the network
     outputs: Sequence[str] | None = None
-    scaling: tuple[Sequence[float], Sequence[float]] | None = None
+    scaling: tuple[Sequence[float], Sequence[float]] | None = None  # (shift, scale): x_user = shift + scale * x_model
+    # units of the target in one unit of each output of the network; None where outputs have no unit (logits)
     output_scale: Sequence[float] | None = None
-    output_kind: str = ""
+    output_kind: str = ""  # what the outputs of the network are, for an axis: "" for the target itself
+    # from points (p, in) of the first layer's inputs to the standard deviation (p, in, out) of each function
     std: Callable[[np.ndarray], ArrayLike] | None = None
+    # from points (p, in) and numbers of inputs to the standard deviation (p, out) of the sum of their functions
     group_std: Callable[[np.ndarray, Sequence[int]], np.ndarray] | None = None
-    importance: np.ndarray | None = None
+    importance: np.ndarray | None = None  # (d,), mean absolute contribution of each input to the prediction
+    # the columns of the table behind the inputs, where each is drawn as one input; None where inputs are columns
     columns: tuple[NetworkColumn, ...] | None = None
+    # (columns,), mean absolute contribution of each column to the prediction
     column_importance: np.ndarray | None = None
 
     def ranking(self) -> np.ndarray:
@@ -135,44 +102,24 @@ class NetworkView:
 
 @dataclass(frozen=True, eq=False)
 class PredictionView:
-    """A prediction as a function of a table's columns, where a category is one column.
+    """A prediction as a function of a table's columns, where a category is one column."""
 
-    Parameters
-    ----------
-    function : callable
-        From an array (n, d) to (n, outputs) predictions.
-    X : ndarray
-        (n, d), the data: numbers, and for a category the position of the level.
-    names, outputs : sequence of str, optional
-        Names of the columns and outputs.
-    target : str
-        Predicted quantity, with its unit if known.
-    kinds : sequence of InputKind
-        For each column how its values are written: levels of a category, dates; () for numbers.
-    band : callable, optional
-        From a column and points (p,) to the half width (p, outputs) of the band around the curve.
-    band_text : str
-        What the bands are.
-    color : int
-        Number of the colour of the first output, so that a class keeps its colour where it is drawn alone.
-    limits : pair of float, optional
-        Least and largest possible prediction, where bands end: 0 and 1 for a probability, also the ends of the axis; 0
-        and infinity for a target that is positive.
-    counts : sequence of sequence of int, optional
-        For each column the rows of each level, then those with a missing value, where `X` has only the distribution of
-        each column: its rows are then none of the data. () counts the rows of `X`.
-    """
-
-    function: Callable[[np.ndarray], np.ndarray]
-    X: np.ndarray
-    names: Sequence[str] | None = None
+    function: Callable[[np.ndarray], np.ndarray]  # from an array (n, d) to (n, outputs) predictions
+    X: np.ndarray  # (n, d), the data: numbers, and for a category the position of the level
+    names: Sequence[str] | None = None  # names of the columns and outputs
     outputs: Sequence[str] | None = None
-    target: str = "prediction"
+    target: str = "prediction"  # predicted quantity, with its unit if known
+    # for each column how its values are written: levels of a category, dates; () for numbers
     kinds: Sequence[InputKind] = ()
+    # from a column and points (p,) to the half width (p, outputs) of the band around the curve
     band: Callable[[int, np.ndarray], np.ndarray] | None = None
-    band_text: str = ""
-    color: int = 0
+    band_text: str = ""  # what the bands are
+    color: int = 0  # number of the colour of the first output, so that a class keeps its colour where it is drawn alone
+    # least and largest possible prediction, where bands end: 0 and 1 for a probability, also the ends of the axis; 0
+    # and infinity for a target that is positive
     limits: tuple[float, float] | None = None
+    # for each column the rows of each level, then those with a missing value, where `X` has only the distribution of
+    # each column: its rows are then none of the data. () counts the rows of `X`
     counts: Sequence[Sequence[int]] = ()
 
     def kind(self, column: int) -> InputKind | None:
@@ -194,13 +141,7 @@ class Viewable(Protocol):
 def as_network_view(
     model: object, data: object, names: Sequence[str] | None = None, outputs: Sequence[str] | None = None
 ) -> NetworkView:
-    """Return a view of a network or an estimator with a trace or rows of data; given names replace its own.
-
-    Raises
-    ------
-    InputError
-        If `model` is neither, or `data` does not fit it.
-    """
+    """Return a view of a network or an estimator with a trace or rows of data; given names replace its own."""
     if isinstance(model, Viewable):
         view = model.network_view(None if isinstance(data, Trace) else data)
         view = replace(view, trace=data, importance=None, columns=None) if isinstance(data, Trace) else view
@@ -248,13 +189,7 @@ def as_prediction_view(
     outputs: Sequence[str] | None,
     target: str | None,
 ) -> PredictionView:
-    """Return a view of an estimator or of any function with rows X; given names replace its own.
-
-    Raises
-    ------
-    InputError
-        If X is no table of numbers.
-    """
+    """Return a view of an estimator or of any function with rows X; given names replace its own."""
     if isinstance(model, Viewable):
         view = model.prediction_view(X)
     else:

@@ -34,7 +34,7 @@ from edgewise.plot.pde.slices import ExactSolution, Slice, chosen_fields, chosen
 from edgewise.plot.style import BLUE, ORANGE, Figure, styled
 
 MOVIES = (".gif", ".mp4")
-_DPI = 110  # pixels per inch (a choice: about 500 pixels for one field)
+_DPI = 110  # pixels per inch (about 500 pixels for one field)
 _LINE, _MAP = 401, 121  # points along a curve, and along a side of a map
 _FREE = 0.06  # share of the range of the values that is free above and below the curves
 

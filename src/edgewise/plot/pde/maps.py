@@ -19,10 +19,10 @@ from edgewise.pde.problem.collocation import Collocation
 from edgewise.plot.pde.slices import Slice, grid, middle, time_of
 from edgewise.plot.style import GREY, INK, SEQUENTIAL, SIGNED, SMALL, TINY, Figure, display_text
 
-_BULK, _SPIKE = 99, 4.0  # colours end at this percentile if the largest value is so many times larger (choices)
-_LEVELS = 10  # values from one end of the colours to the other, at the inner of which contours are drawn (a choice)
-_FINE = 401  # points along a side on which a boundary is looked for (a choice: finer than a printed line)
-_BESIDE = 1e-6  # share of each side by which first and last moments are moved inwards (a choice: far above rounding)
+_BULK, _SPIKE = 99, 4.0  # colours end at this percentile if the largest value is so many times larger
+_LEVELS = 10  # values from one end of the colours to the other, at the inner of which contours are drawn
+_FINE = 401  # points along a side on which a boundary is looked for (finer than a printed line)
+_BESIDE = 1e-6  # share of each side by which first and last moments are moved inwards (far above rounding)
 _MARGIN = 0.03  # share of each side that is free around domains with a curved boundary
 _BAR = (1.04, 0.0, 0.055, 1.0)  # place of a colour bar in shares of its panel: left, bottom, width, height
 _POWERS = (-2, 3)  # powers of ten outside which an axis gets a common factor
@@ -126,22 +126,7 @@ def with_breaks(problem: Collocation, line: Slice, values: np.ndarray) -> tuple[
 
 
 def color_range(values: np.ndarray, *, signed: bool) -> tuple[Range, Extend]:
-    """Return where the colours begin and end, and at which ends the colour bar gets arrows.
-
-    Parameters
-    ----------
-    values : ndarray
-        Any shape; nan is ignored.
-    signed : bool
-        Whether the range is symmetric about zero. It then ends at the 99th percentile of the absolute values if single
-        values are more than four times larger.
-
-    Returns
-    -------
-    ends : pair of float
-    extend : {"neither", "both"}
-        As in `matplotlib.colorbar.Colorbar`.
-    """
+    """Return where the colours begin and end, and at which ends the colour bar gets arrows."""
     known = values[np.isfinite(values)]
     if not len(known):
         return (-1.0, 1.0), "neither"

@@ -29,7 +29,7 @@ from edgewise.plot.style import COLORS, FAINT, WIDTH, Figure, display_text, fix_
 _COLUMNS = 3  # panels beside each other
 _LINE, _MAP = 601, 121  # points along a curve, and along a side of a map
 _CURVE_HEIGHT = 1.75  # inches of a panel with a curve
-_MOST_DIGITS = 10  # of an eigenvalue above its panel (a choice: more are in `Eigenvalues.values`)
+_MOST_DIGITS = 10  # of an eigenvalue above its panel (more are in `Eigenvalues.values`)
 
 
 def modes_figure(

@@ -22,30 +22,14 @@ ExactSolution = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Slice:
-    """A solution on a grid over one or two of its coordinates.
+    """A solution on a grid over one or two of its coordinates."""
 
-    Parameters
-    ----------
-    names : tuple of str
-        The coordinates of the grid.
-    fixed : mapping of str to float
-        Values of the others.
-    ticks : tuple of ndarray
-        Their values, (n,) each.
-    values : ndarray
-        (fields, *shape), nan outside the domain.
-    exact : ndarray, optional
-        The same of the exact solution, or None if that is unknown.
-    residual : ndarray
-        (equations, *shape), in units of the field (see `PDE`).
-    """
-
-    names: tuple[str, ...]
-    fixed: Mapping[str, float]
-    ticks: tuple[np.ndarray, ...]
-    values: np.ndarray
-    exact: np.ndarray | None
-    residual: np.ndarray
+    names: tuple[str, ...]  # the coordinates of the grid
+    fixed: Mapping[str, float]  # values of the others
+    ticks: tuple[np.ndarray, ...]  # their values, (n,) each
+    values: np.ndarray  # (fields, *shape), nan outside the domain
+    exact: np.ndarray | None  # the same of the exact solution, or None if that is unknown
+    residual: np.ndarray  # (equations, *shape), in units of the field (see `PDE`)
 
     @property
     def error(self) -> np.ndarray | None:
@@ -62,22 +46,7 @@ def slice_of(
     *,
     residual: bool = True,
 ) -> Slice:
-    """Evaluate a solution on a grid along the coordinates `names`.
-
-    Parameters
-    ----------
-    solution : Solution
-    names : sequence of str
-        Coordinates of the grid.
-    fixed : mapping of str to float
-        Values of all other coordinates.
-    counts : sequence of int
-        Number of points along each coordinate of the grid.
-    exact : callable, optional
-        Exact solution, (b, n) -> (b, fields); by default that of the problem, if it has one for every field.
-    residual : bool
-        Whether the residual is evaluated; without it there are no equations in the slice.
-    """
+    """Evaluate a solution on a grid along the coordinates `names`. Shapes: exact (b, n)."""
     problem = solution.problem
     ticks, x = grid(problem, names, fixed, counts)
     inside = covers(problem.domain, x)

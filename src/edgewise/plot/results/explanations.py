@@ -30,9 +30,9 @@ from edgewise.presentation import number_text, signed_text
 
 _ROW = 0.27  # inches of an input
 _SIDES = 0.16  # inches free at the left and right: names may be wider in a reader's font
-_DOTS = 300  # most rows that are drawn (a choice: more dots cover each other)
+_DOTS = 300  # most rows that are drawn (more dots cover each other)
 _LANE = 0.36  # half the height that the dots of an input may take, in rows
-_BINS, _FULL_BIN = 90, 8  # cells across the dots of an input, and dots that fill the height of one (choices)
+_BINS, _FULL_BIN = 90, 8  # cells across the dots of an input, and dots that fill the height of one
 _LIGHTEST = -0.45  # start of the shades below the lowest value 0, whose dots would otherwise be white on white
 _STRONGER, _GREY_DOTS = "the stronger its colour, the higher the input", "categories are grey"
 _BAR = 0.62  # height of a bar, in rows

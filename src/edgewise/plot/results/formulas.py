@@ -34,7 +34,7 @@ _ROW = 0.27  # inches of each formula below it
 _LEFT, _SIDES = 0.72, 0.9  # inches to the left of the curve for its axis, and on both sides together
 _NUMBER, _ERROR, _FORMULA = 0.3, 1.0, 1.2  # inches: right ends of the first two columns, left end of the formulas
 _SMALLEST, _SIZE = 5.5, 9.0  # points of a formula: below the first it is replaced by a shortened text
-_EXACT = 1e-9  # relative error below which a formula counts as exact (a choice: rounding of sums of many rows)
+_EXACT = 1e-9  # relative error below which a formula counts as exact (rounding of sums of many rows)
 _FLOOR = 1e-3  # exact formulas stand at most this high on the logarithmic axis
 _MATH = MathTextParser("path")
 

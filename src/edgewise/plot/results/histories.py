@@ -29,7 +29,7 @@ from edgewise.plot.style import (
 _STEPS = 2000  # most steps that are drawn: more than a line shows, and megabytes of vector graphics
 _FEW_STEPS = 30  # below this number each step has a marker
 # Ratio of the largest to the smallest loss below which ticks stand between the powers of ten: at 1, 2, 5, or at all
-# multiples (choices: at least two labels on any axis, and no more than ten).
+# multiples (at least two labels on any axis, and no more than ten).
 _FEW_DECADES, _WITHIN_A_DECADE = 500, 5
 # The curves of `solution_history`: label and value of a stage.
 _STAGE_CURVES: dict[str, Callable[[Stage], float]] = {

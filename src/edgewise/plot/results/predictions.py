@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _POINTS = 2000  # above this number of rows hexagons replace points, which would cover each other and make large files
-_HEXAGONS = 45  # hexagons along a side (a choice: each is as wide as a large point)
+_HEXAGONS = 45  # hexagons along a side (each is as wide as a large point)
 _MOST_RATES = 6  # tables of at most so many classes have a rate in each cell
 _SMALLEST_CELL = 9  # points: in smaller cells no number can be read
 _FRAME = 2.2  # inches beside a table of classes for its labels

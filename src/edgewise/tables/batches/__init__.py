@@ -5,7 +5,14 @@ counts the rows and keeps a sample of them; `groups` draws random numbers of row
 all rows later is up to the estimators.
 """
 
-from edgewise.tables.batches.source import Batch, Batches
-from edgewise.tables.batches.survey import Survey
+from typing import TYPE_CHECKING
+
+from edgewise.lazy import import_on_demand
+
+if TYPE_CHECKING:
+    from edgewise.tables.batches.source import Batch, Batches
+    from edgewise.tables.batches.survey import Survey
 
 __all__ = ["Batch", "Batches", "Survey"]
+
+import_on_demand(__name__)

@@ -8,19 +8,9 @@ import numpy as np
 
 
 def row_keys(ids: np.ndarray, seed: int) -> np.ndarray:
-    """Return a random number of each row, uint64, that depends on the seed and its number alone.
-
-    It is the generator SplitMix64 [1]_ with the number of the row as its state, so that any process can draw it.
-
-    References
-    ----------
-    .. [1] G. Steele, D. Lea and C. Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
-
-    Examples
-    --------
-    >>> row_keys(np.arange(2, dtype=np.uint64), 0)
-    array([16294208416658607535,  7960286522194355700], dtype=uint64)
-    """
+    """Return a random number of each row, uint64, that depends on the seed and its number alone."""
+    # It is the generator SplitMix64 [1] with the number of the row as its state, so that any process can draw it.
+    # [1] G. Steele, D. Lea and C. Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
     with np.errstate(over="ignore"):  # the generator counts modulo 2^64
         # Seeds are far from each other in the sequence, as they are hashed themselves.
         start = np.uint64(0) if seed == 0 else row_keys(np.array([seed], dtype=np.uint64), 0)[0]
@@ -31,16 +21,8 @@ def row_keys(ids: np.ndarray, seed: int) -> np.ndarray:
 
 
 def group_numbers(labels: np.ndarray, ids: np.ndarray) -> np.ndarray:
-    """Return a number of each row's group, uint64 (n,), that depends on its label alone; without one, of the row alone.
-
-    Labels (n,) are numbers, texts or dates, of which NaN, NaT and None are missing; `ids` are numbers of the rows.
-
-    Examples
-    --------
-    >>> found = group_numbers(np.array(["a", "b", "a", None], dtype=object), np.arange(4, dtype=np.uint64))
-    >>> bool(found[0] == found[2]), len(set(found.tolist()))
-    (True, 3)
-    """
+    """Return a number of each row's group, uint64 (n,), from its label alone; from the row alone without a label."""
+    # Labels (n,) are numbers, texts or dates, of which NaN, NaT and None are missing; `ids` are numbers of the rows.
     if labels.dtype == object:
         missing = np.array([cell is None or cell != cell for cell in labels], dtype=bool)
         known, place = np.unique(labels[~missing].astype(str), return_inverse=True)

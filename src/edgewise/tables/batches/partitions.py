@@ -11,18 +11,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Partitions:
-    """The partitions of a DataFrame of Dask.
+    """The partitions of a DataFrame of Dask."""
 
-    Parameters
-    ----------
-    lengths : sequence of int
-        Rows of each.
-    frames : sequence of dask.delayed.Delayed, or dict of int to frame
-        The partitions; on a worker the one that it works on.
-    """
-
-    lengths: Sequence[int]
-    frames: Any
+    lengths: Sequence[int]  # rows of each
+    frames: Any  # the partitions; on a worker the one that it works on
 
     @classmethod
     def of(cls, collection: Any) -> Partitions:

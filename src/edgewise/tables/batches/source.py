@@ -24,9 +24,9 @@ from edgewise.tables.frames import frame_table, is_frame
 from edgewise.tables.reading import parquet_files
 from edgewise.tables.table import Table, check_column_names
 
-# A choice: 65,536 rows of 100 numbers take 52 MB, and reading so many at once hides the cost of each call.
+# 65,536 rows of 100 numbers take 52 MB, and reading so many at once hides the cost of each call.
 ROWS_AT_ONCE = 65_536
-# A choice: structure that 100,000 rows do not show is not worth a search, and 100 columns of them take 80 MB.
+# Structure that 100,000 rows do not show is not worth a search, and 100 columns of them take 80 MB.
 SAMPLE_ROWS = 100_000
 KIND_WORDS = {"f": "numbers", "O": "text", "M": "dates"}
 
@@ -375,13 +375,7 @@ class Batches:
 
 
 def _paths(source: Any) -> tuple[Path, ...] | None:
-    """Return the Parquet files that a path, a pattern or several of them name; None for anything else.
-
-    Raises
-    ------
-    FileError
-        There are none.
-    """
+    """Return the Parquet files that a path, a pattern or several of them name; None for anything else."""
     if isinstance(source, list | tuple) and source and all(isinstance(one, str | os.PathLike) for one in source):
         return tuple(path for one in source for path in _paths(one) or ())
     if not isinstance(source, str | os.PathLike):
@@ -448,15 +442,7 @@ def columns_and_rows(paths: Sequence[Path]) -> tuple[tuple[str, ...], int]:
 
 
 def table_parts(paths: Sequence[Path]) -> Iterator[Table]:
-    """Yield the rows of Parquet files in order, as tables that number them from 1, one of them in memory at a time.
-
-    Raises
-    ------
-    InputError
-        A batch has other columns than the first one, or values of another type; the message names it.
-    FileError
-        A file is damaged.
-    """
+    """Yield the rows of Parquet files in order, as tables that number them from 1, one of them in memory at a time."""
     first, kinds = 0, dict[str, str]()
     for unit in [unit for path in paths for unit in _parquet_units(path, None, ROWS_AT_ONCE)]:
         for place, raw in enumerate(unit.read(), start=1):

@@ -53,7 +53,8 @@ class Survey:
     def part(self) -> Part:
         """Return everything as a part of a journal."""
         sample = self.sample
-        arrays, cells = {"ids": sample.ids}, {}
+        arrays = {"ids": sample.ids}
+        cells = {}
         given = {"y": sample.y, "weight": sample.weight, "groups": sample.groups}
         for key, values in [*given.items(), *((f"column {name}", c) for name, c in sample.table.columns.items())]:
             if values is None:
@@ -78,12 +79,17 @@ class Survey:
             dtype, cells = facts["cells"].get(key, (None, None))
             if cells is not None:
                 return np.array(cells, dtype=dtype)
-            return part.arrays[key].view(dtype) if dtype else part.arrays[key]
+            if dtype:
+                return part.arrays[key].view(dtype)
+            return part.arrays[key]
 
-        ids, names, refused = part.arrays["ids"], tuple(facts["names"]), facts["refused"]
+        ids = part.arrays["ids"]
+        names = tuple(facts["names"])
+        refused = facts["refused"]
         columns = {name: values(f"column {name}") for name in names if name not in refused}
         table = Table(names, columns, refused, rows=ids.astype(np.int64) + 1, source=SAMPLE)
-        weight, groups = part.arrays.get("weight"), part.arrays.get("groups")
+        weight = part.arrays.get("weight")
+        groups = part.arrays.get("groups")
         sample = Batch(table, values("y"), weight, SAMPLE, ids, facts["named"], groups)
         return cls(sample, facts["rows"], facts["total"], facts["is_whole"])
 
@@ -92,36 +98,19 @@ class Sampler:
     """Collects a `Survey`, batch by batch; those of parts of a table can be joined.
 
     Of random numbers that belong to the rows the smallest decide which are kept, so that neither batches nor processes
-    change the sample [1]_. Rows that show what a sample may miss are kept as well: for each column the smallest value,
+    change the sample [1]. Rows that show what a sample may miss are kept as well: for each column the smallest value,
     the largest one and the first missing one, and a row of each class.
 
-    Parameters
-    ----------
-    size : int
-        Rows of the sample.
-    seed : int
-        Seed of the random numbers.
-    has_labels : bool, optional
-        Whether the target is a class; None for one that is if it has few whole numbers, see `MAX_NUMERIC_CLASSES`.
-
-    References
-    ----------
-    .. [1] E. Cohen and H. Kaplan, "Summarizing data using bottom-k sketches", PODC 2007.
-
-    Examples
-    --------
-    >>> from edgewise.tables.batches import Batches
-    >>> sampler = Sampler(50, seed=0)
-    >>> for batch in Batches([(np.arange(100.0)[:, None] + 100 * k, np.zeros(100)) for k in range(10)]):
-    ...     sampler.add(batch)
-    >>> found = sampler.survey()
-    >>> found.rows, len(found.sample), found.sample.table.columns["x"].max()
-    (1000, 52, np.float64(999.0))
+    [1] E. Cohen and H. Kaplan, "Summarizing data using bottom-k sketches", PODC 2007.
     """
 
     def __init__(self, size: int, seed: int, *, has_labels: bool | None = False) -> None:
-        self.size, self.seed, self.has_labels = size, seed, has_labels
-        self.rows, self.total, self.seen = 0, 0.0, 0
+        self.size = size
+        self.seed = seed
+        self.has_labels = has_labels
+        self.rows = 0
+        self.total = 0.0
+        self.seen = 0
         self.first: Batch | None = None  # a row of a batch, which others are compared with
         self.kept: list[tuple[np.ndarray, Batch]] = []  # random numbers and rows
         self.limit = np.uint64(2**64 - 1)
@@ -143,11 +132,15 @@ class Sampler:
                 self.shorten()
         for name, column in batch.table.columns.items():
             if column.dtype.kind in "OM":
-                lost = [cell is None for cell in column] if column.dtype.kind == "O" else np.isnat(column)
+                if column.dtype.kind == "O":
+                    lost = [cell is None for cell in column]
+                else:
+                    lost = np.isnat(column)
             else:
                 lost = np.isnan(column)
                 if not lost.all():
-                    low, high = int(np.nanargmin(column)), int(np.nanargmax(column))
+                    low = int(np.nanargmin(column))
+                    high = int(np.nanargmax(column))
                     self._offer(("low", name), float(column[low]), batch, low)
                     self._offer(("high", name), -float(column[high]), batch, high)
             if ("missing", name) not in self.special and np.any(lost):
@@ -156,18 +149,13 @@ class Sampler:
             self._add_labels(batch)
 
     def joined(self, others: Sequence[Sampler]) -> Sampler:
-        """Return a sampler with what this one and others have found in different rows of the table; they stay.
-
-        Raises
-        ------
-        InputError
-            Rows have other columns, targets of another shape, or weights where those of another have none.
-        """
+        """Return a sampler with what this one and others have found in different rows of the table; they stay."""
         whole = Sampler(self.size, self.seed, has_labels=self.has_labels)
         for one in (self, *others):
             if one.first:
                 whole._check_first(one.first)
-            whole.rows, whole.seen = whole.rows + one.rows, whole.seen + one.seen
+            whole.rows = whole.rows + one.rows
+            whole.seen = whole.seen + one.seen
             whole.total += one.total
             whole.kept += one.kept
             whole.shorten()
@@ -234,7 +222,10 @@ class Sampler:
 
     def shorten(self) -> None:
         """Keep no more rows than the sample has, beside those that show what it may miss."""
-        keys = np.concatenate([some for some, _ in self.kept]) if self.kept else np.empty(0, dtype=np.uint64)
+        if self.kept:
+            keys = np.concatenate([some for some, _ in self.kept])
+        else:
+            keys = np.empty(0, dtype=np.uint64)
         if len(keys) <= self.size:
             return
         batch = joined([batch for _, batch in self.kept])
@@ -253,6 +244,12 @@ def joined(batches: Sequence[Batch]) -> Batch:
     weights = [batch.weight for batch in batches if batch.weight is not None]  # of all batches or of none
     table = replace(first.table, columns=columns, rows=ids.astype(np.int64) + 1, source=SAMPLE)
     y = stack_cells([batch.y for batch in batches], "the target")
-    groups = None if first.groups is None else np.concatenate([batch.groups for batch in batches])
-    weight = np.concatenate(weights) if weights else None
+    if first.groups is None:
+        groups = None
+    else:
+        groups = np.concatenate([batch.groups for batch in batches])
+    if weights:
+        weight = np.concatenate(weights)
+    else:
+        weight = None
     return Batch(table, y, weight, SAMPLE, ids, first.is_named, groups)

@@ -6,7 +6,14 @@ generalised cross-validation of a fitted network. Users of the library call `edg
 error estimates start here.
 """
 
-from edgewise.train.jacobian.normal_equations import RowSource
-from edgewise.train.jacobian.rows import ParameterSlots, trainable_slots
+from typing import TYPE_CHECKING
+
+from edgewise.lazy import import_on_demand
+
+if TYPE_CHECKING:
+    from edgewise.train.jacobian.normal_equations import RowSource
+    from edgewise.train.jacobian.rows import ParameterSlots, trainable_slots
 
 __all__ = ["ParameterSlots", "RowSource", "trainable_slots"]
+
+import_on_demand(__name__)

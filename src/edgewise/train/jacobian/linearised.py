@@ -17,12 +17,12 @@ from edgewise.train.jacobian.rows import ParameterSlots, add_curvature_, backwar
 from edgewise.train.penalties import ALL_PARAMETERS, Penalty
 from edgewise.train.problems.data import Data
 
-# Most multiply-adds for J'J, some seconds on one core. Of taller tables evenly spaced rows are used. A choice.
+# Most multiply-adds for J'J, some seconds on one core. Of taller tables evenly spaced rows are used.
 MOST_PRODUCT_WORK = 1e11
 
 # Share of the mean of the diagonal that is added to the normal matrix. Directions that neither data nor penalty decide
-# (a hidden node's scale against the layer after it) would have no inverse; no prediction changes along them. A choice:
-# small against every direction that the data decide.
+# (a hidden node's scale against the layer after it) would have no inverse; no prediction changes along them: small
+# against every direction that the data decide.
 DIAGONAL_SHARE = 1e-10
 
 
@@ -59,24 +59,12 @@ def layer_rows(layer: Layer, x: Tensor, sensitivity: Tensor) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Linearised:
-    """Gauss-Newton's model of the mean squared error at a fitted network of P trainable parameters and m outputs.
+    """Gauss-Newton's model of the mean squared error at a fitted network of P trainable parameters and m outputs."""
 
-    Parameters
-    ----------
-    gram : Tensor
-        2 J'J, (P, P), with J'J the mean over samples and outputs.
-    curvature : Tensor
-        Second derivatives of the penalty, (P, P).
-    losses : Tensor
-        Mean squared error of each output, without penalty, (m,).
-    samples : float
-        Number of samples behind the means: the sum of weights where they stand for repeats.
-    """
-
-    gram: Tensor
-    curvature: Tensor
-    losses: Tensor
-    samples: float
+    gram: Tensor  # 2 J'J, (P, P), with J'J the mean over samples and outputs
+    curvature: Tensor  # second derivatives of the penalty, (P, P)
+    losses: Tensor  # mean squared error of each output, without penalty, (m,)
+    samples: float  # number of samples behind the means: the sum of weights where they stand for repeats
 
     @cached_property
     def factor(self) -> Tensor:
@@ -102,17 +90,12 @@ class Linearised:
         return float(((self.factor.mT @ self.gram) * self.factor.mT).sum())
 
     def gcv(self, inflation: float = 1.0) -> float:
-        """Generalised cross-validation, loss / (1 - inflation * effective / numbers)^2, of errors on new samples.
-
-        It is infinite if there are no degrees of freedom left. Each of these counts `inflation` times: the original
-        [1]_ has 1; with 1.4 the criterion follows noise less [2]_.
-
-        References
-        ----------
-        .. [1] P. Craven and G. Wahba, Numer. Math. 31 (1979) 377; G. Golub, M. Heath and G. Wahba, Technometrics 21
-           (1979) 215.
-        .. [2] Y.-J. Kim and C. Gu, J. R. Statist. Soc. B 66 (2004) 337.
-        """
+        """Generalised cross-validation, loss / (1 - inflation * effective / numbers)^2, of errors on new samples."""
+        # It is infinite if there are no degrees of freedom left. Each of these counts `inflation` times: the original
+        # [1] has 1; with 1.4 the criterion follows noise less [2].
+        # [1] P. Craven and G. Wahba, Numer. Math. 31 (1979) 377; G. Golub, M. Heath and G. Wahba, Technometrics 21
+        # (1979) 215.
+        # [2] Y.-J. Kim and C. Gu, J. R. Statist. Soc. B 66 (2004) 337.
         left = 1 - inflation * self.effective / (self.samples * len(self.losses))
         return float(self.losses.mean()) / left**2 if left > 0 else math.inf
 
@@ -120,17 +103,10 @@ class Linearised:
 def linearise(
     model: nn.Module, data: Data, penalty: Penalty | None = None, *, samples: float | None = None
 ) -> Linearised:
-    """Linearise a network that was trained by least squares, at its present parameters.
-
-    The model is a float64 chain of layers, as KAN and MLP are; the data are the samples that it was trained on, with y
-    (N, out), and the penalty is a quadratic one, as `Ridge` and `Roughness` are. `samples` is the sum of weights where
-    these stand for repeats.
-
-    Raises
-    ------
-    InputError
-        The penalty is not quadratic.
-    """
+    """Linearise a network that was trained by least squares, at its present parameters."""
+    # The model is a float64 chain of layers, as KAN and MLP are; the data are the samples that it was trained on, with
+    # y (N, out), and the penalty is a quadratic one, as `Ridge` and `Roughness` are. `samples` is the sum of weights
+    # where these stand for repeats.
     if penalty is not None and penalty.needs_trace:
         raise InputError(f"penalty must be quadratic, as Ridge and Roughness, got {penalty.settings()['name']}")
     size, outputs = sum(p.numel() for p in model.parameters() if p.requires_grad), data.y.shape[1]

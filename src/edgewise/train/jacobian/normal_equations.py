@@ -20,24 +20,14 @@ from edgewise.train.problems.objective import write_
 
 @dataclass(frozen=True, eq=False)
 class NormalEquations:
-    """Quadratic model of a loss (without penalty) near a point: loss + gradient' d + d' matrix d / 2.
+    """Quadratic model of a loss (without penalty) near a point: loss + gradient' d + d' matrix d / 2."""
 
-    Parameters
-    ----------
-    gradient : Tensor
-        Gradient, (P,).
-    matrix : Tensor
-        Gauss-Newton's matrix 2 J'J, (P, P), in the upper triangle; the lower one is undefined.
-    residuals : Tensor or None
-        Residuals r, (rows,), scaled so that the gradient is J'r. None if the loss is no sum of squares.
-    pull : callable or None
-        Function w -> J'w for w in the order of r. It may evaluate the network, which then must be at the same point.
-        None if the loss is no sum of squares.
-    """
-
-    gradient: Tensor
-    matrix: Tensor
+    gradient: Tensor  # gradient, (P,)
+    matrix: Tensor  # Gauss-Newton's matrix 2 J'J, (P, P), in the upper triangle; the lower one is undefined
+    # residuals r, (rows,), scaled so that the gradient is J'r. None if the loss is no sum of squares
     residuals: Tensor | None
+    # function w -> J'w for w in the order of r. It may evaluate the network, which then must be at the same point. None
+    # if the loss is no sum of squares
     pull: Callable[[Tensor], Tensor] | None
 
 

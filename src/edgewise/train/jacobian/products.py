@@ -19,12 +19,12 @@ from edgewise.train.jacobian.rows import LayerDerivatives, ParameterSlots, layer
 from edgewise.train.penalties import Curvature
 from edgewise.train.problems.objective import write_
 
-# Numbers in all blocks of the preconditioner: 512 MiB. Layers beyond are preconditioned by their diagonal. A choice.
+# Numbers in all blocks of the preconditioner: 512 MiB. Layers beyond are preconditioned by their diagonal.
 MOST_BLOCK_NUMBERS = 2**26
 # Numbers in the inputs and derivatives of layers that are kept between products: 512 MiB. Beyond it they are computed
-# anew for each product. A choice.
+# anew for each product.
 MOST_KEPT_NUMBERS = 2**26
-# Samples of each block from which D and the preconditioner are computed: a choice, since both need no high accuracy.
+# Samples of each block from which D and the preconditioner are computed, since both need no high accuracy.
 PRECONDITIONER_SAMPLES = 4096
 # Layers whose output is linear in their parameters.
 LINEAR_LAYERS = (KANLayer, DenseLayer)
@@ -35,19 +35,6 @@ class ImplicitMatrix:
 
     A layer that is linear in its parameters gives J v by a forward pass with v in their place, contracted with the
     derivatives by its output, and J'u by the backward pass of that. The rows of other layers are kept.
-
-    Parameters
-    ----------
-    source : RowSource
-        The rows, for a chain of layers.
-    place : (int, int), optional
-        Of several processes: the number of samples in those before this one, and in all. The blocks of all processes
-        then sum to those of one that has all samples.
-
-    Attributes
-    ----------
-    blocks : EdgeBlocks
-        Blocks on the diagonal, from at most `PRECONDITIONER_SAMPLES` samples of each block of the problem.
     """
 
     def __init__(self, source: RowSource, place: tuple[int, int] | None = None) -> None:
@@ -109,21 +96,11 @@ class ImplicitMatrix:
 
 @dataclass(frozen=True)
 class _MixedRows:
-    """Rows of some samples of a block: the inputs and derivatives of linear layers, the rows of all others.
+    """Rows of some samples of a block: the inputs and derivatives of linear layers, the rows of all others."""
 
-    Parameters
-    ----------
-    derivatives : LayerDerivatives
-        Inputs of every layer, and derivatives of the residuals by its output.
-    others : list of Runs
-        Rows of layers that are not linear in their parameters, and of the unknowns.
-    factor : float
-        Factor of the sum over the samples in the loss.
-    """
-
-    derivatives: LayerDerivatives
-    others: list[Runs]
-    factor: float
+    derivatives: LayerDerivatives  # inputs of every layer, and derivatives of the residuals by its output
+    others: list[Runs]  # rows of layers that are not linear in their parameters, and of the unknowns
+    factor: float  # factor of the sum over the samples in the loss
 
 
 class EdgeBlocks:
@@ -131,13 +108,6 @@ class EdgeBlocks:
 
     The block of an edge holds its coefficients and its base weight, since neighbours on a grid overlap and the base
     function is nearly a spline. All other parameters have their diagonal entries.
-
-    Parameters
-    ----------
-    network : nn.Module
-        A chain of layers.
-    slots : ParameterSlots
-        Places of the parameters in vectors.
     """
 
     def __init__(self, network: nn.Module, slots: ParameterSlots):

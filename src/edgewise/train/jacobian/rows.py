@@ -88,65 +88,32 @@ def trainable_slots(network: nn.Module, problem: Problem) -> ParameterSlots:
 
 @dataclass(frozen=True)
 class BlockRows:
-    """Rows and first derivative of a block's loss on some samples, before the mean over the samples.
+    """Rows and first derivative of a block's loss on some samples, before the mean over the samples."""
 
-    Parameters
-    ----------
-    runs : list of Runs
-        The Jacobian J of the residuals, its rows residual by residual and within each sample by sample.
-    residuals : Tensor or None
-        Residuals r, (rows,), with which the first derivative is 2 J'r. None if `slope` gives it.
-    slope : list of Runs
-        Rows, one per sample, whose sum is the first derivative; empty if `residuals` give it.
-    """
-
-    runs: list[Runs]
-    residuals: Tensor | None
-    slope: list[Runs]
+    runs: list[Runs]  # the Jacobian J of the residuals, its rows residual by residual and within each sample by sample
+    residuals: Tensor | None  # residuals r, (rows,), with which the first derivative is 2 J'r. None if `slope` gives it
+    slope: list[Runs]  # rows, one per sample, whose sum is the first derivative; empty if `residuals` give it
 
 
 @dataclass(frozen=True)
 class LayerDerivatives:
-    """Inputs of every layer of a chain at some samples, and the derivatives of a block by every layer's output.
+    """Inputs of every layer of a chain at some samples, and the derivatives of a block by every layer's output."""
 
-    Parameters
-    ----------
-    order : int
-        Highest derivative order of the jets.
-    inputs : list of Tensor
-        Jet of each layer's input, (C, b, in).
-    sensitivities : list of list of Tensor
-        For each layer and each residual of a sample its derivative by the jet of the layer's output, (C, b, out); the
-        derivative of the loss (`slope` of `local`) comes last if there is one.
-    local : LocalModel
-        Block to second order in the network's output.
-    """
-
-    order: int
-    inputs: list[Tensor]
+    order: int  # highest derivative order of the jets
+    inputs: list[Tensor]  # jet of each layer's input, (C, b, in)
+    # for each layer and each residual of a sample its derivative by the jet of the layer's output, (C, b, out); the
+    # derivative of the loss (`slope` of `local`) comes last if there is one
     sensitivities: list[list[Tensor]]
-    local: LocalModel
+    local: LocalModel  # block to second order in the network's output
 
 
 class NetworkRows:
     """Jacobian rows of one network.
 
+    Shapes: x (b, in).
+
     The rows of a chain of layers (KAN, MLP) are computed layer by layer; those of any other module by torch.func, which
     needs a forward pass that torch.func can transform.
-
-    Parameters
-    ----------
-    network : Module
-        Network.
-    slots : ParameterSlots
-        Positions of its trainable parameters and of the problem's unknowns.
-    x : Tensor
-        Some inputs, (b, in), on which it is tested whether the network is no more than its layers.
-
-    Attributes
-    ----------
-    is_chain : bool
-        Whether the rows are computed layer by layer.
     """
 
     def __init__(self, network: nn.Module, slots: ParameterSlots, x: Tensor) -> None:
@@ -154,13 +121,7 @@ class NetworkRows:
         self.is_chain = is_chain(network, slots, x[:2])
 
     def block_rows(self, block: Block, part: Data, unknowns: Unknowns) -> BlockRows:
-        """Rows of a block on a part of its samples.
-
-        Raises
-        ------
-        InputError
-            The block needs values at other places, and the network is no chain of layers.
-        """
+        """Rows of a block on a part of its samples."""
         if isinstance(block, ResidualBlock) and block.places is not None:
             return self._rows_with_places(block, part, unknowns)
         if not self.is_chain:

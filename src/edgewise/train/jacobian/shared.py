@@ -28,30 +28,18 @@ from edgewise.train.problems.objective import Evaluation, Objective, flattened, 
 
 Arrays = tuple[np.ndarray, ...]
 
-# Samples from which domains are set, of all processes together. A choice: as many as of a DataLoader, and their range
-# is that of all samples to a ten-thousandth of them.
+# Samples from which domains are set, of all processes together: as many as of a DataLoader, and their range is that of
+# all samples to a ten-thousandth of them.
 SEEN_ROWS = 10_000
 
 
 class SumRequest(NamedTuple):
-    """A sum over all samples at some parameters.
+    """A sum over all samples at some parameters."""
 
-    Parameters
-    ----------
-    quantity : str
-        Name of a method of `Shard` after "sum_".
-    is_exact : bool
-        Whether it is wanted in float64, whatever the dtype of the model.
-    parameters : ndarray, shape (P,)
-        The trainable parameters.
-    arguments : tuple of ndarray
-        Arguments of the quantity.
-    """
-
-    quantity: str
-    is_exact: bool
-    parameters: np.ndarray
-    arguments: Arrays = ()
+    quantity: str  # name of a method of `Shard` after "sum_"
+    is_exact: bool  # whether it is wanted in float64, whatever the dtype of the model
+    parameters: np.ndarray  # (P,), the trainable parameters
+    arguments: Arrays = ()  # arguments of the quantity
 
 
 class FirstRequest(NamedTuple):
@@ -79,23 +67,7 @@ class StartRequest(NamedTuple):
 
 
 class Shard:
-    """The samples of one process, which answers the requests of the leading one from them.
-
-    Parameters
-    ----------
-    network : Module
-        The network, of which the shard has a copy.
-    problem : Problem
-        Holds the samples of this process.
-    penalty : Penalty, optional
-        The penalty of the fit.
-
-    Raises
-    ------
-    InputError
-        The problem has a loss of its own on points, weights that were scaled to the mean 1 of this process alone, or
-        a DataLoader of validation samples.
-    """
+    """The samples of one process, which answers the requests of the leading one from them."""
 
     def __init__(self, network: nn.Module, problem: Problem, penalty: Penalty | None) -> None:
         if problem.by_blocks:
@@ -240,17 +212,7 @@ class Shard:
 
 
 class SharedObjective(Objective):
-    """The objective of the leading process: its sums are over the samples of all processes.
-
-    Parameters
-    ----------
-    network, problem, penalty
-        As in `Objective`; the problem is that of `shared_problem`.
-    team : Team
-        The processes.
-    is_exact : bool
-        Whether sums are in float64.
-    """
+    """The objective of the leading process: its sums are over the samples of all processes."""
 
     def __init__(
         self, network: nn.Module, problem: Problem, penalty: Penalty | None, team: Team, *, is_exact: bool = False
@@ -359,18 +321,7 @@ class SharedRows(RowSource):
 
 
 class SharedMatrix:
-    """The `ImplicitMatrix` of all processes: a product takes two vectors of P numbers to each and one from it.
-
-    Parameters
-    ----------
-    source : SharedRows
-        The rows.
-
-    Attributes
-    ----------
-    blocks : EdgeBlocks
-        Those of all samples.
-    """
+    """The `ImplicitMatrix` of all processes: a product takes two vectors of P numbers to each and one from it."""
 
     def __init__(self, source: SharedRows) -> None:
         self._objective, self.blocks = source.objective, EdgeBlocks(source.network, source.slots)
@@ -400,25 +351,7 @@ Report = TypeVar("Report")
 def trained_together(
     network: nn.Module, problem: Problem, penalty: Penalty | None, train: Callable[[Problem, Team], Report]
 ) -> Report:
-    """Train a network in all processes at once; each returns the same result, and its network has the same tensors.
-
-    Parameters
-    ----------
-    network, problem, penalty
-        Those of this process.
-    train : callable
-        Called in the leading process with the problem of all processes, of whose samples it sees at most `SEEN_ROWS`,
-        and the team. It trains the network with the `SharedObjective` of `begun`.
-
-    Raises
-    ------
-    InputError
-        Processes have different problems, penalties, networks or columns, or something that `Shard` refuses.
-    KeyboardInterrupt
-        It came from `train`, in all processes, whose networks have the tensors that it left.
-    ProcessError
-        A process has ended or hangs.
-    """
+    """Train a network in all processes at once; each returns the same result, and its network has the same tensors."""
     team = Team(Shard(network, problem, penalty))
     if team.number > 0:
         report, tensors = team.serve()

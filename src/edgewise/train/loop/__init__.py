@@ -4,7 +4,14 @@
 the samples, `reports` the event that callbacks receive after each step and the report at the end.
 """
 
-from edgewise.train.loop.fitting import FitOptions, fit
-from edgewise.train.loop.reports import Callback, FitReport, StepEvent, StepRecord
+from typing import TYPE_CHECKING
+
+from edgewise.lazy import import_on_demand
+
+if TYPE_CHECKING:
+    from edgewise.train.loop.fitting import FitOptions, fit
+    from edgewise.train.loop.reports import Callback, FitReport, StepEvent, StepRecord
 
 __all__ = ["Callback", "FitOptions", "FitReport", "StepEvent", "StepRecord", "fit"]
+
+import_on_demand(__name__)

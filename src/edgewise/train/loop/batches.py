@@ -41,17 +41,7 @@ class FullBatch:
 
 
 class TensorBatches:
-    """Minibatches of tensors in an order drawn anew for each epoch; the last batch of an epoch may be smaller.
-
-    Parameters
-    ----------
-    data : Data
-        The training samples.
-    size : int
-        Samples of a batch.
-    seed : int
-        Seed of the order.
-    """
+    """Minibatches of tensors in an order drawn anew for each epoch; the last batch of an epoch may be smaller."""
 
     def __init__(self, data: Data, size: int, seed: int):
         self._data, self._size = data, size
@@ -90,18 +80,9 @@ class TensorBatches:
 class LoaderBatches:
     """Batches of a DataLoader, epoch after epoch, with a random state of its own.
 
-    A DataLoader without a generator draws its order, its workers' seeds and often its augmentations from torch's
-    global generator. Here that generator is exchanged for one seeded by `seed` while the loader works, and put back
+    A DataLoader without a generator draws its order, its workers' seeds and often its augmentations from torch's global
+    generator. Here that generator is exchanged for one seeded by `seed` while the loader works, and put back
     afterwards; so the order is reproducible and no other random numbers change.
-
-    Parameters
-    ----------
-    problem : Problem
-        Checks each batch.
-    loader : DataLoader
-        Yields (x, y) or (x, y, weight).
-    seed : int
-        Seed of the random state.
     """
 
     def __init__(self, problem: Problem, loader: DataLoader[Any], seed: int):

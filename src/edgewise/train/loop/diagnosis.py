@@ -9,11 +9,11 @@ from edgewise.nn.model import KAN
 from edgewise.nn.prediction import evaluation_mode
 from edgewise.train.problems.regression import Regression
 
-# A loss below this share of the variance of the targets is not looked at: the network is no failure. A choice.
+# A loss below this share of the variance of the targets is not looked at: the network is no failure.
 _SMALL_SHARE = 0.01
 _MOST_ROWS = 500  # that are compared with each other, an even choice of all: 500^2 distances take milliseconds
-_ROUNDING = 100.0  # multiples of the type's precision up to which an error is rounding (a choice)
-_FEWEST_ROWS = 50  # of fewer rows neighbours are far apart (a choice)
+_ROUNDING = 100.0  # multiples of the type's precision up to which an error is rounding
+_FEWEST_ROWS = 50  # of fewer rows neighbours are far apart
 # Correlation of the residuals of neighbours from which at least half of the loss is a function of the inputs.
 _HALF_EXPLAINED = 0.5
 

@@ -39,12 +39,12 @@ from edgewise.train.problems.batched import BatchedData
 from edgewise.train.problems.data import Data
 from edgewise.train.problems.objective import Evaluation, Objective, mean_over_processes, state_tensors, unwrapped
 
-# A method has converged when this many steps together lowered the objective by less than `tolerance` of it. A choice:
-# a single step of a line search or of Levenberg-Marquardt may gain little in the middle of a fit, ten in a row do not.
+# A method has converged when this many steps together lowered the objective by less than `tolerance` of it: a single
+# step of a line search or of Levenberg-Marquardt may gain little in the middle of a fit, ten in a row do not.
 WINDOW = 10
-# A fit whose last `WINDOW` steps brought the loss below this share was cut short. A choice.
+# A fit whose last `WINDOW` steps brought the loss below this share was cut short.
 STILL_FALLING = 0.9
-# Steps between evaluations in a fit by minibatches whose DataLoader does not know the length of an epoch: a choice.
+# Steps between evaluations in a fit by minibatches whose DataLoader does not know the length of an epoch.
 EVALUATE_EVERY = 100
 
 Metric = Callable[[Tensor, Tensor], Any]

@@ -159,7 +159,7 @@ class FitReport:
                     optional(entry["validation_loss"]),
                     float(entry["penalty"]),
                     float(entry["seconds"]),
-                    {name: float(value) for name, value in entry.get("metrics", {}).items()},
+                    {name: float(value) for name, value in entry["metrics"].items()},
                 )
                 for entry in fields["history"]
             ]

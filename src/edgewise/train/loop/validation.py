@@ -25,13 +25,7 @@ from edgewise.train.problems.objective import unwrapped
 def check_kinds(
     model: nn.Module, problem: Problem, method: Method, penalty: Penalty | None, batch_size: int | None
 ) -> None:
-    """Check that each argument of `fit` is of the right kind and that they go together.
-
-    Raises
-    ------
-    InputError
-        An argument has a wrong type, or the method does not work with such a problem or batch size.
-    """
+    """Check that each argument of `fit` is of the right kind and that they go together."""
     for value, kind, form in (
         (model, nn.Module, "model must be a network, as KAN([2, 5, 1])"),
         (problem, Problem, "problem must be a Problem, as Regression(x, y)"),
@@ -82,13 +76,7 @@ def check_move_grids(every: int | None, model: nn.Module, method: Method) -> int
 def check_settings(
     steps: int, seed: int, patience: int | None, evaluate_every: int | None, tolerance: float
 ) -> dict[str, int | float | None]:
-    """Check the numbers that `fit` takes, and return them by name; integers of numpy become those of Python.
-
-    Raises
-    ------
-    InputError
-        A number is out of its range or of a wrong type.
-    """
+    """Check the numbers that `fit` takes, and return them by name; integers of numpy become those of Python."""
     check_number(tolerance, "tolerance")
     return {
         "steps": check_count(steps, "steps", 0),

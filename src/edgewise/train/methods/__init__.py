@@ -5,10 +5,15 @@ A method (`Adam`, `LBFGS`, `SSBroyden`, `LevenbergMarquardt`) is a frozen datacl
 which none was given. A new method derives from `Method`, see `base`.
 """
 
-from edgewise.train.methods.base import Adam, Method, Run, StepResult
-from edgewise.train.methods.choice import MethodLimits, default_method, method_for
-from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
-from edgewise.train.methods.quasi_newton import LBFGS, SSBroyden
+from typing import TYPE_CHECKING
+
+from edgewise.lazy import import_on_demand
+
+if TYPE_CHECKING:
+    from edgewise.train.methods.base import Adam, Method, Run, StepResult
+    from edgewise.train.methods.choice import MethodLimits, default_method, method_for
+    from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
+    from edgewise.train.methods.quasi_newton import LBFGS, SSBroyden
 
 __all__ = [
     "LBFGS",
@@ -22,3 +27,5 @@ __all__ = [
     "default_method",
     "method_for",
 ]
+
+import_on_demand(__name__)

@@ -138,7 +138,7 @@ class Method:
 
 
 # Times that a step of Adam on all samples is halved where it makes the loss infinite or NaN, as where the input of a
-# logarithm leaves its domain. A choice: after 20 the step is a millionth.
+# logarithm leaves its domain: after 20 the step is a millionth.
 MOST_HALVINGS = 20
 
 

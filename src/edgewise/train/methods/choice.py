@@ -15,8 +15,8 @@ from edgewise.train.problems.base import Problem
 from edgewise.train.problems.classification import CrossEntropyBlock
 from edgewise.train.problems.objective import unwrapped
 
-# First damping for a model that is linear in its parameters: the first step then solves it. A choice: small enough to
-# leave no trace in the solution, large enough for the factorisation of a matrix that is singular without it.
+# First damping for a model that is linear in its parameters: the first step then solves it; small enough to leave no
+# trace in the solution, large enough for the factorisation of a matrix that is singular without it.
 LINEAR_DAMPING = 1e-9
 
 
@@ -95,7 +95,7 @@ def method_for(
     """Choose the method for a chain of layers, from the loss and the number of parameters.
 
     Levenberg-Marquardt where the loss has residuals, or a curvature that stands for them, and the matrix stays small:
-    it reaches errors that the others do not (`edgewise reproduce mlp-comparison` compares them). Self-scaled Broyden
+    it reaches errors that the others do not (the experiment `mlp-comparison` compares them). Self-scaled Broyden
     where it has none, L-BFGS for more parameters.
 
     Parameters

@@ -22,7 +22,7 @@ from edgewise.train.penalties import Curvature
 # Share of the mean of the diagonal that damps a parameter besides its own entry. With the plain diagonal (Marquardt)
 # coefficients that no sample reaches run away; 0.05 held them in prototypes.
 MEAN_DAMPING_SHARE = 0.05
-# Largest number of products in one solution: a choice, far above what the forcing term demands near a minimum.
+# Largest number of products in one solution, far above what the forcing term demands near a minimum.
 MOST_PRODUCTS = 200
 
 
@@ -34,24 +34,12 @@ def damping_scale(diagonal: Tensor, mean: Tensor) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class ParameterSystem:
-    """A damped system with H in full, solved by a Cholesky factorisation.
+    """A damped system with H in full, solved by a Cholesky factorisation."""
 
-    Parameters
-    ----------
-    gradient : Tensor, shape (P,)
-        The gradient g.
-    matrix : Tensor, shape (P, P)
-        H in the upper triangle.
-    scale : Tensor, shape (P,)
-        The diagonal D.
-    residuals, pull : Tensor and callable, optional
-        r, and the map w -> J'w, see `NormalEquations`.
-    """
-
-    gradient: Tensor
-    matrix: Tensor
-    scale: Tensor
-    residuals: Tensor | None = None
+    gradient: Tensor  # (P,), the gradient g
+    matrix: Tensor  # (P, P), H in the upper triangle
+    scale: Tensor  # (P,), the diagonal D
+    residuals: Tensor | None = None  # r, and the map w -> J'w, see `NormalEquations`
     pull: Callable[[Tensor], Tensor] | None = None
 
     def solve(self, mu: float) -> DampedStep | None:
@@ -72,15 +60,10 @@ class ParameterSystem:
 class SampleSystem:
     """A damped system with H = J'J and g = J'r for fewer residuals than parameters.
 
-    By Woodbury's identity d = -D^-1 J' (J D^-1 J' + mu)^-1 r, whose matrix has the size of the residuals (Golub and
-    Van Loan, "Matrix computations", 4th ed., section 2.1.4).
+    Shapes: rows (M, P), residuals (M,).
 
-    Parameters
-    ----------
-    rows : Tensor, shape (M, P)
-        The Jacobian J.
-    residuals : Tensor, shape (M,)
-        The residuals r.
+    By Woodbury's identity d = -D^-1 J' (J D^-1 J' + mu)^-1 r, whose matrix has the size of the residuals (Golub and Van
+    Loan, "Matrix computations", 4th ed., section 2.1.4).
     """
 
     def __init__(self, rows: Tensor, residuals: Tensor):
@@ -121,23 +104,7 @@ def _damped_step(
 class MatrixFreeSystem:
     """A damped system of many parameters, solved by conjugate gradients that a forcing term truncates.
 
-    Parameters
-    ----------
-    matrix : ImplicitMatrix or SharedMatrix
-        2 J'J as products. Curvature of the penalty is added to its blocks.
-    slots : ParameterSlots
-        Places of the parameters in vectors.
-    gradient : Tensor, shape (P,)
-        The gradient g, that of the penalty included.
-    curvature : sequence of Curvature
-        Second derivatives of the penalty.
-    forcing : float
-        The residual that a solution may leave, relative to g.
-
-    Attributes
-    ----------
-    scale : Tensor, shape (P,)
-        The diagonal D; like the preconditioner from some of the samples, see `ImplicitMatrix`.
+    Shapes: gradient (P,), scale (P,).
     """
 
     def __init__(
@@ -194,19 +161,13 @@ def conjugate_gradient(
     tolerance: float,
     limit: int,
 ) -> tuple[Tensor, Tensor]:
-    """Solve A x = right by preconditioned conjugate gradients, for A symmetric and positive definite.
-
-    Every iterate lowers x'A x / 2 - right'x, so the iteration may be stopped early: after `limit` products, or where
-    rounding leaves no direction of positive curvature. `scipy.sparse.linalg.cg` works on numpy arrays and returns no
-    residual, right - A x, which the predicted gain of a step needs.
-
-    `product` maps v to A v, `precondition` r to M^-1 r with M symmetric, positive definite and near A, and the
-    tolerance is the norm of the residual relative to that of `right`.
-
-    References
-    ----------
-    .. [1] J. Nocedal, S. Wright, "Numerical optimization", 2nd ed. (2006), algorithm 5.3.
-    """
+    """Solve A x = right by preconditioned conjugate gradients, for A symmetric and positive definite."""
+    # Every iterate lowers x'A x / 2 - right'x, so the iteration may be stopped early: after `limit` products, or where
+    # rounding leaves no direction of positive curvature. `scipy.sparse.linalg.cg` works on numpy arrays and returns no
+    # residual, right - A x, which the predicted gain of a step needs.
+    # `product` maps v to A v, `precondition` r to M^-1 r with M symmetric, positive definite and near A, and the
+    # tolerance is the norm of the residual relative to that of `right`.
+    # [1] J. Nocedal, S. Wright, "Numerical optimization", 2nd ed. (2006), algorithm 5.3.
     x, residual = torch.zeros_like(right), right.clone()
     goal = tolerance * float(right.norm())
     direction = pulled = precondition(residual)
@@ -228,16 +189,11 @@ def conjugate_gradient(
 
 
 def forcing_term(slope: float, before: tuple[float, float] | None) -> float:
-    """Allowed residual of a truncated solution, relative to the gradient, from the norm of that, `slope`.
-
-    Choice 2 of Eisenstat and Walker [1]_ with gamma = 0.9, alpha = 2 and their safeguard, by the norm and the forcing
-    term of the step before; never above 0.1, where steps became useless in trials, and never below 1e-8.
-
-    References
-    ----------
-    .. [1] S. Eisenstat, H. Walker, "Choosing the forcing terms in an inexact Newton method", SIAM J. Sci. Comput. 17
-       (1996).
-    """
+    """Allowed residual of a truncated solution, relative to the gradient, from the norm of that, `slope`."""
+    # Choice 2 of Eisenstat and Walker [1] with gamma = 0.9, alpha = 2 and their safeguard, by the norm and the forcing
+    # term of the step before; never above 0.1, where steps became useless in trials, and never below 1e-8.
+    # [1] S. Eisenstat, H. Walker, "Choosing the forcing terms in an inexact Newton method", SIAM J. Sci. Comput. 17
+    # (1996).
     if before is None:
         return 0.1
     ratio = 0.9 * (slope / before[0]) ** 2

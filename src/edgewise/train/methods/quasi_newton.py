@@ -29,8 +29,8 @@ DECREASE, CURVATURE = 1e-4, 0.9
 # Values that differ by less than this share are too close to judge a step by: Hager and Zhang, "A new conjugate
 # gradient method with guaranteed descent and an efficient line search" (SIAM J. Optim. 16, 2005), section 4.
 NEAR = 1e-6
-# Factor of the step length while the line still falls, a choice; and the relative width of an interval below which a
-# search ends, a choice a thousand times the rounding of float64.
+# Factor of the step length while the line still falls; and the relative width of an interval below which a search ends,
+# a thousand times the rounding of float64.
 EXTENSION, LEAST_WIDTH = 4.0, 1e-12
 # Updates of the inverse Hessian that can be chosen.
 VARIANTS = ("ssbroyden", "ssbfgs", "bfgs")
@@ -192,21 +192,12 @@ class Memory(Protocol):
 
 @dataclass(frozen=True)
 class LineSearchPoint:
-    """A point of a line search.
+    """A point of a line search."""
 
-    Parameters
-    ----------
-    length : float
-        Step length.
-    value, slope : float
-        The objective, and its derivative along the line.
-    evaluation, gradient, point : optional
-        Loss and penalty, gradient (n,) and parameters (n,), to keep if the point is accepted.
-    """
-
-    length: float
-    value: float
+    length: float  # step length
+    value: float  # the objective, and its derivative along the line
     slope: float
+    # loss and penalty, gradient (n,) and parameters (n,), to keep if the point is accepted
     evaluation: Evaluation | None = None
     gradient: Tensor | None = None
     point: Tensor | None = None
@@ -218,20 +209,7 @@ class LineSearchPoint:
 
 
 class LineSearchRun:
-    """A descent method at work.
-
-    Parameters
-    ----------
-    objective : Objective
-        Loss and penalty on the model.
-    memory : Memory
-        Knowledge about the curvature.
-    evaluations : int
-        Largest number of trials in one line search.
-    exact : Objective, optional
-        The objective on a copy of the model in float64, whose values then decide. A trial is rounded to the model's
-        dtype before it is judged, so that the reported values are those of the model.
-    """
+    """A descent method at work."""
 
     def __init__(self, objective: Objective, memory: Memory, evaluations: int, exact: Objective | None = None):
         self._objective, self._memory, self._evaluations = exact or objective, memory, evaluations
@@ -307,34 +285,13 @@ class LineSearchRun:
 def strong_wolfe(
     attempt: Callable[[float], LineSearchPoint], value: float, slope: float, length: float, evaluations: int
 ) -> LineSearchPoint | None:
-    """Find a step length that meets the strong Wolfe conditions.
-
-    Near machine precision a decrease of the value vanishes in rounding, while a slope is still accurate. There a trial
-    counts by its slope, as in the approximate Wolfe conditions [2]_ (eq. 4.1), if the value does not rise. A trial that
-    is NaN or infinite only shortens the step.
-
-    Parameters
-    ----------
-    attempt : callable
-        Evaluates a length.
-    value, slope : float
-        The objective and its derivative along the line at length 0.
-    length : float
-        Length of the first trial.
-    evaluations : int
-        Largest number of trials.
-
-    Returns
-    -------
-    LineSearchPoint or None
-        Where `evaluations` run out, the best trial with sufficient decrease; None if there is none.
-
-    References
-    ----------
-    .. [1] J. Nocedal, S. Wright, "Numerical optimization", 2nd ed. (2006), algorithms 3.5 and 3.6.
-    .. [2] W. Hager, H. Zhang, "A new conjugate gradient method with guaranteed descent and an efficient line search",
-       SIAM J. Optim. 16 (2005).
-    """
+    """Find a step length that meets the strong Wolfe conditions."""
+    # Near machine precision a decrease of the value vanishes in rounding, while a slope is still accurate. There a
+    # trial counts by its slope, as in the approximate Wolfe conditions [2] (eq. 4.1), if the value does not rise. A
+    # trial that is NaN or infinite only shortens the step.
+    # [1] J. Nocedal, S. Wright, "Numerical optimization", 2nd ed. (2006), algorithms 3.5 and 3.6.
+    # [2] W. Hager, H. Zhang, "A new conjugate gradient method with guaranteed descent and an efficient line search",
+    # SIAM J. Optim. 16 (2005).
     low, high = LineSearchPoint(0.0, value, slope), None
     for _ in range(evaluations):
         trial = attempt(length)

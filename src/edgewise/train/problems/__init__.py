@@ -7,14 +7,19 @@ least-squares problem over several `ResidualBlock`s, each with its own points, a
 second-order method gets the loss as `second_order_blocks()`, parts with their derivatives to second order.
 """
 
-from edgewise.train.problems.base import Problem
-from edgewise.train.problems.block_problem import BlockProblem, SobolevRegression
-from edgewise.train.problems.blocks import BlockRole, ResidualBlock
-from edgewise.train.problems.classification import Classification
-from edgewise.train.problems.custom import CustomLoss
-from edgewise.train.problems.data import Data
-from edgewise.train.problems.ordinal import OrdinalClassification
-from edgewise.train.problems.regression import Regression
+from typing import TYPE_CHECKING
+
+from edgewise.lazy import import_on_demand
+
+if TYPE_CHECKING:
+    from edgewise.train.problems.base import Problem
+    from edgewise.train.problems.block_problem import BlockProblem, SobolevRegression
+    from edgewise.train.problems.blocks import BlockRole, ResidualBlock
+    from edgewise.train.problems.classification import Classification
+    from edgewise.train.problems.custom import CustomLoss
+    from edgewise.train.problems.data import Data
+    from edgewise.train.problems.ordinal import OrdinalClassification
+    from edgewise.train.problems.regression import Regression
 
 __all__ = [
     "BlockProblem",
@@ -28,3 +33,5 @@ __all__ = [
     "ResidualBlock",
     "SobolevRegression",
 ]
+
+import_on_demand(__name__)

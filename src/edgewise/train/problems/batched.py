@@ -18,20 +18,12 @@ class BatchedData(Data):
 
     `chunks` goes through all of them, so sums over samples are those over the whole table. The tensors `x`, `y` and
     `weight`, and `select`, are those of the first samples alone, for whoever needs to see some.
-
-    Parameters
-    ----------
-    epoch : callable
-        Returns an iterator over all batches; it gives the same samples each time.
-    count : int
-        Number of samples in all.
-    dtype : torch.dtype, optional
-        Floating-point dtype of the batches; as they come by default.
     """
 
+    # returns an iterator over all batches; it gives the same samples each time
     epoch: Callable[[], Iterator[Data]] = field(default=lambda: iter(()), repr=False)
-    count: int = 0
-    dtype: torch.dtype | None = None
+    count: int = 0  # number of samples in all
+    dtype: torch.dtype | None = None  # floating-point dtype of the batches; as they come by default
 
     @classmethod
     def of(cls, first: Data, epoch: Callable[[], Iterator[Data]]) -> BatchedData:
@@ -46,13 +38,7 @@ class BatchedData(Data):
         return Data(self.x, self.y, self.weight).select(index)
 
     def chunks(self, rows: int) -> Iterator[tuple[Data, float]]:
-        """Samples in order, at most `rows` at a time, each chunk with its share of all samples.
-
-        Raises
-        ------
-        InputError
-            The loader gives another number of samples than before.
-        """
+        """Samples in order, at most `rows` at a time, each chunk with its share of all samples."""
         seen = 0
         for batch in self.epoch():
             data = batch if self.dtype is None else batch.to(self.dtype)

@@ -10,7 +10,6 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor, nn
 
-from edgewise.deprecations import renamed_method
 from edgewise.errors import InputError
 from edgewise.train.problems.data import Data
 
@@ -48,24 +47,15 @@ class LocalModel(NamedTuple):
 
     The jet (C, b, out) holds value and derivatives of the network at b samples, see `ops.jet`. The matrix of second
     derivatives (of Gauss-Newton) is 2 sum_r row_r row_r'.
-
-    Parameters
-    ----------
-    rows : Tensor
-        Rows by the jet, (R, C, b, out), sample by sample.
-    unknowns : dict of str to Tensor
-        Rows by each unknown number, (R, b), or by n of them, (R, b, n). If `slope` is given, the first derivative by
-        the unknowns follows as row R + 1.
-    residuals : Tensor or None
-        Residuals, (R, b), with which the first derivative is 2 sum_r residual_r row_r. None if `slope` gives it.
-    slope : Tensor, optional
-        First derivative by the jet, (C, b, out).
     """
 
-    rows: Tensor
+    rows: Tensor  # rows by the jet, (R, C, b, out), sample by sample
+    # rows by each unknown number, (R, b), or by n of them, (R, b, n). If `slope` is given, the first derivative by the
+    # unknowns follows as row R + 1
     unknowns: dict[str, Tensor]
+    # residuals, (R, b), with which the first derivative is 2 sum_r residual_r row_r. None if `slope` gives it
     residuals: Tensor | None
-    slope: Tensor | None = None
+    slope: Tensor | None = None  # first derivative by the jet, (C, b, out)
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,10 +189,6 @@ class ResidualBlock:
         by_jet, *by_unknowns = (torch.stack(derivatives) for derivatives in zip(*rows, strict=True))
         return LocalModel(by_jet, dict(zip(copies, by_unknowns, strict=True)), values.detach().mT)
 
-    # Names of version 0.1; they go with version 0.3.
-    scaled = renamed_method("ResidualBlock.scaled", weighted_residuals)
-    local = renamed_method("ResidualBlock.local", local_model)
-
 
 def split_places(places: Tensor) -> tuple[Tensor, Tensor]:
     """Numbers of those of the places (b, q, in) that all samples share, and of the others.
@@ -218,17 +204,10 @@ class LikelihoodBlock:
     """Weighted mean over samples of a negative log likelihood of labels, with its second-order model.
 
     It is for -log p(label) what `ResidualBlock` is for a sum of squares. Subclasses give the `local_model`.
-
-    Parameters
-    ----------
-    name : str
-        Unique name within the problem.
-    data : Data
-        Inputs, labels (N,) and weights.
     """
 
-    name: str
-    data: Data
+    name: str  # unique name within the problem
+    data: Data  # inputs, labels (N,) and weights
     is_plain = True
     directions = None
     order = 0

@@ -17,13 +17,7 @@ from edgewise.train.problems.data import Data
 
 
 class LabelledProblem(Problem):
-    """Base of problems with integer labels 0 .. classes - 1, whose loss is the weighted mean of -log p(label).
-
-    Attributes
-    ----------
-    classes : int
-        Number of classes.
-    """
+    """Base of problems with integer labels 0 .. classes - 1, whose loss is the weighted mean of -log p(label)."""
 
     def __init__(
         self,
@@ -120,15 +114,11 @@ class Classification(LabelledProblem):
 class CrossEntropyBlock(LikelihoodBlock):
     """Cross-entropy of a softmax with its generalised Gauss-Newton matrix.
 
-    Notes
-    -----
-    With p = softmax(logits), the second derivative of -log p(label) by the logits is diag(p) - p p', whatever the
-    label [1]_.
+    With p = softmax(logits), the second derivative of -log p(label) by the logits is diag(p) - p p', whatever the label
+    [1].
 
-    References
-    ----------
-    .. [1] N. Schraudolph, "Fast curvature matrix-vector products for second-order gradient descent", Neural
-       Computation 14 (2002) 1723.
+    [1] N. Schraudolph, "Fast curvature matrix-vector products for second-order gradient descent", Neural Computation 14
+    (2002) 1723.
     """
 
     def local_model(self, jet: Tensor, part: Data, unknowns: Unknowns) -> LocalModel:

@@ -21,18 +21,10 @@ from edgewise.train.problems.data import Data
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Value of an objective.
+    """Value of an objective."""
 
-    Parameters
-    ----------
-    loss : float
-        Loss on some data.
-    penalty : float
-        Penalty of the model.
-    """
-
-    loss: float
-    penalty: float = 0.0
+    loss: float  # loss on some data
+    penalty: float = 0.0  # penalty of the model
 
     @property
     def total(self) -> float:
@@ -101,31 +93,6 @@ class Objective:
 
     The loss is problem.loss(model(x), data). The loss of a problem of blocks is the sum over its blocks, whatever the
     `data`.
-
-    Parameters
-    ----------
-    model : Module
-        Model to train, possibly wrapped in DistributedDataParallel.
-    problem : Problem
-        Problem with the loss.
-    penalty : Penalty, optional
-        Penalty that is added.
-    rows : int, optional
-        Most samples in one forward pass; chosen by the width of the network if left out.
-
-    Attributes
-    ----------
-    model : Module
-        Model as given, which is called in training.
-    network : Module
-        Model without a DistributedDataParallel wrapper.
-    parameters : dict of str to Parameter
-        Trainable parameters by name, see `trainable_parameters`.
-
-    Raises
-    ------
-    InputError
-        The model has no trainable parameter, or the penalty does not fit it.
     """
 
     def __init__(

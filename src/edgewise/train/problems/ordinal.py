@@ -116,16 +116,14 @@ class OrdinalClassification(LabelledProblem):
 class OrdinalBlock(LikelihoodBlock):
     """Cumulative-link likelihood of ordered classes, to second order in the output and in the thresholds.
 
-    Notes
-    -----
     With a and b the thresholds above and below the label, p = sigmoid(a - z) sigmoid(z - b) (1 - exp(b - a)), so::
 
-        -log p = softplus(z - a) + softplus(b - z) + h(a - b),   h(d) = -log(1 - exp(-d)),
+    -log p = softplus(z - a) + softplus(b - z) + h(a - b),   h(d) = -log(1 - exp(-d)),
 
     which is convex in (z, a, b). With s and t the second derivatives of the two softplus terms, the second derivative
     of the sum is::
 
-        (s + t) v v' + (s t / (s + t) + h'') w w',   v = (1, -s / (s + t), -t / (s + t)),   w = (0, 1, -1),
+    (s + t) v v' + (s t / (s + t) + h'') w w',   v = (1, -s / (s + t), -t / (s + t)),   w = (0, 1, -1),
 
     two rows for a sample, whatever the number of classes.
     """

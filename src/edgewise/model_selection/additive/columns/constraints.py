@@ -23,16 +23,16 @@ Array = NDArray[np.float64]
 Pair = tuple[int, int]
 
 SHAPES = {"convex": 1, "concave": -1}
-# Violations below this share of the largest coefficient are rounding. A choice, four digits above the solver's.
+# Violations below this share of the largest coefficient are rounding: four digits above the solver's.
 VIOLATION = 1e-11
-DIGITS = 1e-14  # share of numbers below which their differences are rounding; a choice
+DIGITS = 1e-14  # share of numbers below which their differences are rounding
 # Weight of the auxiliary numbers of bounds in the quadratic programme, in units of the noise over the square of the
-# response. A choice: their cost is a thousandth of what the likelihood can see.
+# response: their cost is a thousandth of what the likelihood can see.
 AUXILIARY = 1e-3
-# Times that what rounding left violated is corrected. A choice: two or three leave nothing.
+# Times that what rounding left violated is corrected: two or three leave nothing.
 CORRECTIONS = 6
 # Least share of the target that the least-distance problem leaves over. Below it the unit of length grows, by what the
-# share asks for, or its smallest value where it is rounding, at most so many times. Choices: half of all digits stay.
+# share asks for, or its smallest value where it is rounding, at most so many times: half of all digits stay.
 LEAST_LEFT, SMALLEST_LEFT, LENGTHS = 1e-3, 1e-9, 8
 
 
@@ -140,19 +140,14 @@ class Constraints:
 
 
 def constrained(normal: NormalMatrix, design: Design, fit: RemlFit, offset: float) -> RemlFit:
-    """Return an estimate with the coefficients that are most likely among those that obey the design's constraints.
-
-    With the strengths as they are, the penalised sum of squares is a quadratic function of the coefficients, least at
-    those of `fit`. Its least value under linear inequalities is a problem of least distance, which non-negative least
-    squares solves [1]_. Monotone and convex splines by such inequalities are those of [2]_: a spline rises where its
-    B-spline coefficients do, and is convex where the coefficients of its derivative rise. Covariance and degrees of
-    freedom stay those without constraints. Bounds count `offset`, a constant that is added to the predictions.
-
-    References
-    ----------
-    .. [1] C. Lawson and R. Hanson, "Solving Least Squares Problems" (1974), ch. 23.4.
-    .. [2] N. Pya and S. Wood, Statistics and Computing 25 (2015) 543, section 2.
-    """
+    """Return an estimate with the coefficients that are most likely among those that obey the design's constraints."""
+    # With the strengths as they are, the penalised sum of squares is a quadratic function of the coefficients, least at
+    # those of `fit`. Its least value under linear inequalities is a problem of least distance, which non-negative least
+    # squares solves [1]. Monotone and convex splines by such inequalities are those of [2]: a spline rises where its
+    # B-spline coefficients do, and is convex where the coefficients of its derivative rise. Covariance and degrees of
+    # freedom stay those without constraints. Bounds count `offset`, a constant that is added to the predictions.
+    # [1] C. Lawson and R. Hanson, "Solving Least Squares Problems" (1974), ch. 23.4.
+    # [2] N. Pya and S. Wood, Statistics and Computing 25 (2015) 543, section 2.
     matrix, least, extra = inequalities(design, offset)
     p = len(fit.coef)
     on = np.flatnonzero(np.diag(fit.covariance) > 0)

@@ -14,49 +14,30 @@ from edgewise.settings import ABOVE_ZERO
 Array = NDArray[np.float64]
 Pair = tuple[int, int]
 
-# Share of a product's mean square below which what the margins leave of it is rounding. A choice: sums over the rows
-# lose half of the digits at most.
+# Share of a product's mean square below which what the margins leave of it is rounding: sums over the rows lose half of
+# the digits at most.
 LEFT_OVER = 1e-8
 
 
 @dataclass(frozen=True)
 class Margin:
-    """Functions of one input that pairs are made of: few, smooth, and constant beyond the outer quantiles.
+    """Functions of one input that pairs are made of: few, smooth, and constant beyond the outer quantiles."""
 
-    Parameters
-    ----------
-    change : ndarray
-        B-spline coefficients, (n, functions); the first functions are straight, and straight in ranks.
-    covariance : ndarray
-        Covariance over the rows, (functions, functions).
-    straight : int
-        Number of the straight functions, 1 or 2.
-    """
-
-    change: Array
-    covariance: Array
-    straight: int
+    change: Array  # B-spline coefficients, (n, functions); the first functions are straight, and straight in ranks
+    covariance: Array  # covariance over the rows, (functions, functions)
+    straight: int  # number of the straight functions, 1 or 2
 
 
 @dataclass(frozen=True)
 class PairPart:
-    """The columns of one pair: products of its margins, less what the margins alone explain of them.
+    """The columns of one pair: products of its margins, less what the margins alone explain of them."""
 
-    Parameters
-    ----------
-    inputs : (int, int)
-        The two inputs.
-    purifier : ndarray
-        What is subtracted, as coefficients of 1, the first and the second input's margins, (1 + ra + rb, ra rb).
-    kinds : ndarray
-        For each column 0 to 3: straight or wiggly in the first, straight or wiggly in the second input, (ra rb,).
-    seen : ndarray
-        1 for each column of which something is left over the rows, 0 for the others, which are set to zero, (ra rb,).
-    """
-
-    inputs: Pair
+    inputs: Pair  # the two inputs
+    # what is subtracted, as coefficients of 1, the first and the second input's margins, (1 + ra + rb, ra rb)
     purifier: Array
+    # for each column 0 to 3: straight or wiggly in the first, straight or wiggly in the second input, (ra rb,)
     kinds: NDArray[np.intp]
+    # 1 for each column of which something is left over the rows, 0 for the others, which are set to zero, (ra rb,)
     seen: Array
 
 

@@ -15,31 +15,19 @@ from edgewise.ops.splines.knots import extend
 Array = NDArray[np.float64]
 
 DEGREE = 3  # cubic, for a penalty on second derivatives: Wood (2017), Generalized Additive Models, section 5.1
-# Knots nearer to each other, as a share of the largest number, would coincide in rounding. A choice: 2^-52 times 45.
+# Knots nearer to each other, as a share of the largest number, would coincide in rounding: 2^-52 times 45.
 NARROWEST = 1e-14
 TUKEY = 1.5  # his distance of the fences from the quartiles, in distances of the quartiles
 
 
 @dataclass(frozen=True)
 class Column:
-    """Summary of one input over its rows.
+    """Summary of one input over its rows."""
 
-    Parameters
-    ----------
-    knots : ndarray
-        (intervals + 7,), strictly increasing; the domain spans the rows.
-    distinct : int
-        Number of distinct values, 1 for a constant.
-    tails : (float, float)
-        The quantile of `AdditivePolicy.tail` and its mirror image.
-    limits : (float, float)
-        Where straight continuations end, see `AdditivePolicy.reach`.
-    """
-
-    knots: Array
-    distinct: int
-    tails: tuple[float, float]
-    limits: tuple[float, float]
+    knots: Array  # (intervals + 7,), strictly increasing; the domain spans the rows
+    distinct: int  # number of distinct values, 1 for a constant
+    tails: tuple[float, float]  # the quantile of `AdditivePolicy.tail` and its mirror image
+    limits: tuple[float, float]  # where straight continuations end, see `AdditivePolicy.reach`
 
 
 def column_of(x: Array, weight: Array, intervals: int, policy: AdditivePolicy) -> Column:
@@ -107,49 +95,26 @@ def dense(first: NDArray[np.int64], values: Array, size: int) -> Array:
 
 @dataclass(frozen=True)
 class Curves:
-    """Functions of one input as combinations of its B-splines, in groups that share a penalty.
+    """Functions of one input as combinations of its B-splines, in groups that share a penalty."""
 
-    Parameters
-    ----------
-    change : ndarray
-        B-spline coefficients of each function, (n, functions).
-    kinds : tuple of str
-        Kind of each function: "straight", "warped", "bent" (a parabola) or "wiggly".
-    """
-
-    change: Array
-    kinds: tuple[str, ...]
+    change: Array  # B-spline coefficients of each function, (n, functions)
+    kinds: tuple[str, ...]  # kind of each function: "straight", "warped", "bent" (a parabola) or "wiggly"
 
 
 def curves_of(column: Column, gram: Array, weight: float, most: int, policy: AdditivePolicy) -> Curves:
     """Choose the functions of an input: straight, straight in ranks, a parabola, and the first wiggly ones.
 
-    All have mean zero over the rows. The straight ones have variance 1. The sum of squared second differences of a
-    wiggly combination's B-spline coefficients, as in P-splines [1]_, is the sum of its squared coefficients here, and
-    wiggly functions are uncorrelated with each other and with the one straight in ranks: the basis of Demmler and
-    Reinsch [2]_, in falling order of variance. What the rows do not see is left at its smoothest. The wiggly functions
-    are straight at the ends, so that a curve of constant bend needs many of them: the parabola spares these where the
-    rows give strong evidence for it, see `solving.estimate`.
-
-    Parameters
-    ----------
-    column : Column
-        The input.
-    gram : ndarray
-        B'WB of all rows, (n, n).
-    weight : float
-        Sum of the weights.
-    most : int
-        Most wiggly functions.
-    policy : AdditivePolicy
-        Choices.
-
-    References
-    ----------
-    .. [1] P. Eilers and B. Marx, Statistical Science 11 (1996) 89.
-    .. [2] A. Demmler and C. Reinsch, Numerische Mathematik 24 (1975) 375; Ruppert, Wand and Carroll, "Semiparametric
-       Regression" (2003), section 3.14 and appendix B.1.1.
+    Shapes: gram (n, n).
     """
+    # All have mean zero over the rows. The straight ones have variance 1. The sum of squared second differences of a
+    # wiggly combination's B-spline coefficients, as in P-splines [1], is the sum of its squared coefficients here, and
+    # wiggly functions are uncorrelated with each other and with the one straight in ranks: the basis of Demmler and
+    # Reinsch [2], in falling order of variance. What the rows do not see is left at its smoothest. The wiggly functions
+    # are straight at the ends, so that a curve of constant bend needs many of them: the parabola spares these where the
+    # rows give strong evidence for it, see `solving.estimate`.
+    # [1] P. Eilers and B. Marx, Statistical Science 11 (1996) 89.
+    # [2] A. Demmler and C. Reinsch, Numerische Mathematik 24 (1975) 375; Ruppert, Wand and Carroll, "Semiparametric
+    # Regression" (2003), section 3.14 and appendix B.1.1.
     size = len(gram)
     if column.distinct < 2:
         return Curves(np.zeros((size, 0)), ())

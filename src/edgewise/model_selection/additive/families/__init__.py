@@ -4,19 +4,24 @@
 and quantiles (`robust`), classes (`categorical`) and censored times (`cox`). `irls` fits each of them.
 """
 
-from edgewise.model_selection.additive.families.base import Family
-from edgewise.model_selection.additive.families.categorical import Multinomial
-from edgewise.model_selection.additive.families.cox import Cox
-from edgewise.model_selection.additive.families.exponential import (
-    Bernoulli,
-    Gamma,
-    Gaussian,
-    LogNormal,
-    NegativeBinomial,
-    Poisson,
-    Tweedie,
-)
-from edgewise.model_selection.additive.families.robust import Huber, Quantile
+from typing import TYPE_CHECKING
+
+from edgewise.lazy import import_on_demand
+
+if TYPE_CHECKING:
+    from edgewise.model_selection.additive.families.base import Family
+    from edgewise.model_selection.additive.families.categorical import Multinomial
+    from edgewise.model_selection.additive.families.cox import Cox
+    from edgewise.model_selection.additive.families.exponential import (
+        Bernoulli,
+        Gamma,
+        Gaussian,
+        LogNormal,
+        NegativeBinomial,
+        Poisson,
+        Tweedie,
+    )
+    from edgewise.model_selection.additive.families.robust import Huber, Quantile
 
 __all__ = [
     "Bernoulli",
@@ -32,3 +37,5 @@ __all__ = [
     "Quantile",
     "Tweedie",
 ]
+
+import_on_demand(__name__)

@@ -10,23 +10,15 @@ import torch
 
 from edgewise.errors import InputError
 
-# exp of more than this is no prediction any more; a choice, far beyond data and well within float64, squares included.
+# exp of more than this is no prediction any more: far beyond data and well within float64, squares included.
 ETA_LIMIT = 200.0
 
 
 class SharedInformation(Protocol):
-    """Part by which the information matrix of dependent rows is less than X' diag(information) X, summed in parts.
+    """Part by which the information matrix of dependent rows is less than X' diag(information) X, summed in parts."""
 
-    Attributes
-    ----------
-    order : ndarray of shape (N,)
-        Order in which the rows are added.
-    matrix : ndarray of shape (p, p)
-        The sum, after all rows.
-    """
-
-    order: np.ndarray
-    matrix: Any
+    order: np.ndarray  # (N,), order in which the rows are added
+    matrix: Any  # (p, p), the sum, after all rows
 
     def add(self, columns: np.ndarray) -> None:
         """Add the columns (n, p) of the next n rows."""

@@ -27,26 +27,15 @@ class RiskSets:
 
     Efron's method takes, for the l-th of m events at one time, the share l / m of those events out of the risk set;
     Breslow's takes nothing out.
-
-    Attributes
-    ----------
-    order : ndarray of shape (N,)
-        Rows in descending order of time.
-    group : ndarray of shape (N,)
-        Number of the time of each row, in its own order; the latest time is 0.
-    ends : ndarray of shape (groups,)
-        Places in `order` of the last row of each group: the rows up to there are at risk at its time.
-    event, weight : ndarray of shape (N,)
-        Events (0 or 1) and weights of the rows.
-    at, share, mass : ndarray of shape (E,)
-        Group of each event, the share of its group's events that is taken out of the risk set, and its weight.
     """
 
-    order: np.ndarray
-    group: np.ndarray
+    order: np.ndarray  # (N,), rows in descending order of time
+    group: np.ndarray  # (N,), number of the time of each row, in its own order; the latest time is 0
+    # (groups,), places in `order` of the last row of each group: the rows up to there are at risk at its time
     ends: np.ndarray
-    event: np.ndarray
+    event: np.ndarray  # (N,), events (0 or 1) and weights of the rows
     weight: np.ndarray
+    # (E,), group of each event, the share of its group's events that is taken out of the risk set, and its weight
     at: np.ndarray
     share: np.ndarray
     mass: np.ndarray

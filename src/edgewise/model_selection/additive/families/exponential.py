@@ -30,8 +30,8 @@ from edgewise.settings import ABOVE_ZERO
 # Powers that a Tweedie family chooses from: at 1 it is a Poisson and at 2 a gamma distribution, where the series of the
 # density has no end; the bounds are those of R's package tweedie for a profile.
 LOWEST_POWER, HIGHEST_POWER = 1.01, 1.99
-POWER_TOLERANCE = 1e-3  # a choice: the standard error of the power is about 0.02 for 1,000 rows
-# Rows that the power is estimated from, evenly picked, and most terms of the series for each; choices for the cost.
+POWER_TOLERANCE = 1e-3  # the standard error of the power is about 0.02 for 1,000 rows
+# Rows that the power is estimated from, evenly picked, and most terms of the series for each.
 POWER_ROWS, MOST_TERMS = 2000, 5000
 # Logarithms of theta of the negative binomial: from a variance far above the squared mean to a Poisson distribution.
 LOG_THETA = (-7.0, 14.0)

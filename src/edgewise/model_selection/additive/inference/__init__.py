@@ -4,8 +4,15 @@
 from held-out residuals.
 """
 
-from edgewise.model_selection.additive.inference.summaries import AdditiveSummary, TermTest, summarise
-from edgewise.model_selection.additive.inference.variance import cross_fitted_noise, fit_noise_curves
-from edgewise.model_selection.additive.inference.wald import smooth_test
+from typing import TYPE_CHECKING
+
+from edgewise.lazy import import_on_demand
+
+if TYPE_CHECKING:
+    from edgewise.model_selection.additive.inference.summaries import AdditiveSummary, TermTest, summarise
+    from edgewise.model_selection.additive.inference.variance import cross_fitted_noise, fit_noise_curves
+    from edgewise.model_selection.additive.inference.wald import smooth_test
 
 __all__ = ["AdditiveSummary", "TermTest", "cross_fitted_noise", "fit_noise_curves", "smooth_test", "summarise"]
+
+import_on_demand(__name__)

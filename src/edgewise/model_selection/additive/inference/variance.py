@@ -11,14 +11,14 @@ from edgewise.model_selection.additive.policy import AdditivePolicy
 from edgewise.model_selection.additive.reweighting import FamilySolver
 from edgewise.train.noise_curves import NoiseCurves
 
-FEWEST_RESIDUALS = 50  # a choice: with fewer, the standard error of a log variance is over 0.2 without any curve
-NOISE_PARTS = 5  # of the residuals, each scored by curves of the others; a choice, as for the folds of a search
-MOST_NOISE_INPUTS = 20  # of which the noise may depend, beside the prediction; a choice for the cost on wide tables
-MOST_RESIDUALS = 5000  # rows, evenly picked; a choice: the standard error of a log variance is then 0.02
-# A choice: a variance is known so roughly that its curve never needs more.
+FEWEST_RESIDUALS = 50  # with fewer, the standard error of a log variance is over 0.2 without any curve
+NOISE_PARTS = 5  # of the residuals, each scored by curves of the others, as for the folds of a search
+MOST_NOISE_INPUTS = 20  # of which the noise may depend, beside the prediction
+MOST_RESIDUALS = 5000  # rows, evenly picked: the standard error of a log variance is then 0.02
+# A variance is known so roughly that its curve never needs more.
 NOISE_POLICY = AdditivePolicy(most_intervals=12, first_wiggly=6)
-RANKING_BINS = 8  # of an input, whose mean log squared residuals are compared; a choice
-SMALLEST_SQUARE = 1e-12  # share of the mean squared residual below which one counts as this share; a choice
+RANKING_BINS = 8  # of an input, whose mean log squared residuals are compared
+SMALLEST_SQUARE = 1e-12  # share of the mean squared residual below which one counts as this share
 
 
 def fit_noise_curves(

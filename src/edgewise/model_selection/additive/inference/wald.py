@@ -12,8 +12,8 @@ import numpy as np
 
 from edgewise.settings import ABOVE_ZERO
 
-SEEN = 1e-9  # share of the largest eigenvalue below which a direction is not in the data; a choice above rounding
-NODES = 48  # of Gauss and Legendre, along each of two axes, for the tail of a mixture; a choice, ten digits
+SEEN = 1e-9  # share of the largest eigenvalue below which a direction is not in the data
+NODES = 48  # of Gauss and Legendre, along each of two axes, for the tail of a mixture; ten digits
 
 
 def smooth_test(

@@ -4,9 +4,16 @@
 `working` sums the quadratic approximation, `needed` keeps the columns that curves need, and `policy` has all numbers.
 """
 
-from edgewise.model_selection.additive.reweighting.iteration import FamilySolver, irls, separate_fits
-from edgewise.model_selection.additive.reweighting.policy import IrlsFit, IrlsPolicy
-from edgewise.model_selection.additive.reweighting.state import null_deviance
-from edgewise.model_selection.additive.reweighting.working import working_normal
+from typing import TYPE_CHECKING
+
+from edgewise.lazy import import_on_demand
+
+if TYPE_CHECKING:
+    from edgewise.model_selection.additive.reweighting.iteration import FamilySolver, irls, separate_fits
+    from edgewise.model_selection.additive.reweighting.policy import IrlsFit, IrlsPolicy
+    from edgewise.model_selection.additive.reweighting.state import null_deviance
+    from edgewise.model_selection.additive.reweighting.working import working_normal
 
 __all__ = ["FamilySolver", "IrlsFit", "IrlsPolicy", "irls", "null_deviance", "separate_fits", "working_normal"]
+
+import_on_demand(__name__)

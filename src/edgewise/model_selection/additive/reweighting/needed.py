@@ -9,7 +9,7 @@ import numpy as np
 from edgewise.model_selection.additive.columns.design import Design
 from edgewise.model_selection.additive.solving import Solution
 
-# Numbers of columns that stay in memory during the iteration, 256 MB; a choice.
+# Numbers of columns that stay in memory during the iteration, 256 MB.
 MOST_NUMBERS_KEPT = 1 << 25
 
 

@@ -26,38 +26,37 @@ class IrlsPolicy:
     Parameters
     ----------
     rounds : int
-        Most rounds in which REML chooses the strengths anew. A choice: five are usual; performance iteration may cycle,
-        and then its last strengths are as good as any of the cycle (Wood [1]_, 6.4). With seven classes 30 rounds took
-        three times as long as 10 and predicted fresh rows no better.
+        Most rounds in which REML chooses the strengths anew: five are usual; performance iteration may cycle, and then
+        its last strengths are as good as any of the cycle (Wood [1]_, 6.4). With seven classes 30 rounds took three
+        times as long as 10 and predicted fresh rows no better.
     settled : float
-        Relative change of the penalised deviance, per row or in all, below which the strengths stay as they are. A
-        choice: 1e-5 of the deviance is far below its standard deviation.
+        Relative change of the penalised deviance, per row or in all, below which the strengths stay as they are: 1e-5
+        of the deviance is far below its standard deviation.
     joint_rounds : int
-        As `rounds`, for several predictors, which move together after each round. A choice: strengths hardly change
-        after three, and a round sums a normal matrix for all predictors.
+        As `rounds`, for several predictors, which move together after each round: strengths hardly change after three,
+        and a round sums a normal matrix for all predictors.
     later_rounds : int
-        As `joint_rounds`, where the fit starts from an estimate of a part of the design. A choice: one step from there
-        is what a score test takes.
+        As `joint_rounds`, where the fit starts from an estimate of a part of the design: one step from there is what a
+        score test takes.
     joint_steps, joint_memory : int
-        Most quasi-Newton steps after each round, and pairs of steps that they remember. Choices: steps cost a
-        thousandth of a round, and 20 are usual; a memory of 5 to 10 is the advice of Liu and Nocedal (Mathematical
-        Programming 45 (1989) 503).
+        Most quasi-Newton steps after each round, and pairs of steps that they remember: steps cost a thousandth of a
+        round, and 20 are usual; a memory of 5 to 10 is the advice of Liu and Nocedal (Mathematical Programming 45
+        (1989) 503).
     joint_tolerance : float
-        Relative fall of the penalised deviance in a step that ends them between rounds. A choice: strengths need no
-        more.
+        Relative fall of the penalised deviance in a step that ends them between rounds: strengths need no more.
     reml_steps : int
-        Most Newton steps of REML in a round, unless the first round is the whole fit. A choice: the approximation moves
-        more than the strengths after these.
+        Most Newton steps of REML in a round, unless the first round is the whole fit: the approximation moves more than
+        the strengths after these.
     steps : int
-        Most Newton steps with constant strengths after the rounds. A choice: five are usual; classes that are nearly
-        separated creep towards the optimum, where fresh rows gain nothing.
+        Most Newton steps with constant strengths after the rounds: five are usual; classes that are nearly separated
+        creep towards the optimum, where fresh rows gain nothing.
     tolerance : float
-        Relative change of the penalised deviance that ends them. A choice: the error of the coefficients is its root.
+        Relative change of the penalised deviance that ends them: the error of the coefficients is its root.
     halvings : int
-        Most halvings of a step that raises the penalised deviance; a choice, 2^-25 of a step is none.
+        Most halvings of a step that raises the penalised deviance; 2^-25 of a step is none.
     least_information : float
-        The information of a row is at least this share of the largest one, so that eta + score / information is
-        finite. A choice: the fixed point does not depend on it.
+        The information of a row is at least this share of the largest one, so that eta + score / information is finite:
+        the fixed point does not depend on it.
     prior_deviation : float
         Standard deviation, on the scale of eta, that a column of variance one may have at most where the scale is
         known: a Bayesian prior that keeps coefficients finite where classes are separated (Gelman, Jakulin, Pittau and

@@ -17,27 +17,12 @@ from edgewise.model_selection.additive.reweighting.working import working_normal
 from edgewise.model_selection.additive.solving import Solution, estimate, expanded, with_strengths
 from edgewise.settings import ABOVE_ZERO
 
-ROUNDING = 1e-13  # share of the penalised deviance by which a step may raise it; a choice, 450 units of the last place
-SMALL_DEVIANCE = 1e-8  # share of the null deviance below which a deviance is compared with this share; a choice
+ROUNDING = 1e-13  # share of the penalised deviance by which a step may raise it: 450 units of the last place
+SMALL_DEVIANCE = 1e-8  # share of the null deviance below which a deviance is compared with this share
 
 
 class State:
-    """Coefficients, linear predictors and strengths during the iteration.
-
-    Parameters
-    ----------
-    design, x, y, weight, family, policy, before
-        As for `irls`.
-
-    Attributes
-    ----------
-    coefs : ndarray of shape (K, p)
-        Coefficients of the K predictors.
-    eta : ndarray of shape (N, K)
-        Linear predictors.
-    fit : RemlFit or None
-        Last optimum of the quadratic approximation, with the strengths.
-    """
+    """Coefficients, linear predictors and strengths during the iteration. Shapes: coefs (K, p), eta (N, K)."""
 
     def __init__(
         self,

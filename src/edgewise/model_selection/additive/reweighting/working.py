@@ -72,18 +72,13 @@ def working_residual(family: Family, y: np.ndarray, eta: np.ndarray) -> np.ndarr
 def shared_normal(
     design: Any, x: np.ndarray, y: np.ndarray, weight: np.ndarray, family: Family, eta: np.ndarray
 ) -> NormalMatrix:
-    """Sum one normal matrix for all predictors of a multinomial likelihood.
-
-    The information of a row about its K predictors is diag(p) - pp', which Böhning [1]_ bounds by (I - 11'/K) / 2; the
-    sum of the predictors does not count. Here it is replaced by w (I - 11'/K) with the w that has the same trace,
-    sum_k p_k (1 - p_k) / (K - 1), so that rows of which the model is certain count little, as in Newton's method, and
-    one factorisation serves all predictors. It is exact for two classes, and decides strengths and the metric of
-    steps only: what the steps end at is the optimum of the likelihood itself.
-
-    References
-    ----------
-    .. [1] D. Böhning, "Multinomial logistic regression algorithm", Ann. Inst. Statist. Math. 44 (1992) 197.
-    """
+    """Sum one normal matrix for all predictors of a multinomial likelihood."""
+    # The information of a row about its K predictors is diag(p) - pp', which Böhning [1] bounds by (I - 11'/K) / 2; the
+    # sum of the predictors does not count. Here it is replaced by w (I - 11'/K) with the w that has the same trace,
+    # sum_k p_k (1 - p_k) / (K - 1), so that rows of which the model is certain count little, as in Newton's method, and
+    # one factorisation serves all predictors. It is exact for two classes, and decides strengths and the metric of
+    # steps only: what the steps end at is the optimum of the likelihood itself.
+    # [1] D. Böhning, "Multinomial logistic regression algorithm", Ann. Inst. Statist. Math. 44 (1992) 197.
     score, information = family.derivatives(y, eta)
     shared = information.sum(1) / (eta.shape[1] - 1)
     shared = np.maximum(shared, LEAST_INFORMATION * shared.max() + ABOVE_ZERO)

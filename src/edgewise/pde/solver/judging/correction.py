@@ -32,31 +32,16 @@ EXPLAINED = 0.9
 # Points of the equation of the error between breakpoints; in a slab of time there are as many as its polynomial has
 # coefficients, for its residual is orthogonal to polynomials of all lower degrees, and fewer points do not see that.
 CORRECTION_POINTS = 3
-LATE_SHARE = 0.1  # of the time: the last part, whose error counts where it is larger. A choice
+LATE_SHARE = 0.1  # of the time: the last part, whose error counts where it is larger
 # Multiply-adds that a correction may take at least, some 0.05 seconds, and where a solution consists of slabs of time,
-# whose growth of errors nothing else knows, a second. Choices.
+# whose growth of errors nothing else knows, a second.
 CORRECTION_WORK, CORRECTION_OF_SLABS = 1e8, 1e9
 
 
 def correction_of(
     network: nn.Module, problem: Collocation, points: Sought, residual: float, work: float, is_only: bool
 ) -> float | None:
-    """Size of the solution of the error's equation on another grid, relative to the fields; None without such a grid.
-
-    Parameters
-    ----------
-    network, problem
-        The solution.
-    points : Sought
-        Points at which sizes and residuals are measured.
-    residual : float
-        Residual of the solution there.
-    work : float
-        Multiply-adds allowed.
-    is_only : bool
-        Whether there is no other solution to compare with. Then the correction of slabs of time may also have too few
-        points, which take the oscillations of the residual for a smooth source, so that it is far too large.
-    """
+    """Size of the error's solution on another grid, relative to the fields; None without such a grid."""
     check_time()
     degree, (x, weights, _) = max(COARSE_DEGREE, problem.order + 1), points
     for own, per_interval in _grids_of(network, problem, is_only):

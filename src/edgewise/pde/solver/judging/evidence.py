@@ -49,73 +49,52 @@ from edgewise.settings import ABOVE_ZERO
 if TYPE_CHECKING:
     from edgewise.pde.structured.inverse import InverseFit
 
-SCATTER_POINTS = 500  # at which the scatter of the fields is measured. A choice: two digits of a mean
-# A residual, in units of the field, above which a solution does not count as one: at one per cent of the solution's
-# own size it could not be distinguished from another problem's. A choice.
+SCATTER_POINTS = 500  # at which the scatter of the fields is measured: two digits of a mean
+# A residual, in units of the field, above which a solution does not count as one: at one per cent of the solution's own
+# size it could not be distinguished from another problem's.
 LARGEST_RESIDUAL = 1e-2
-# Smallest ratio of residual to function, both in units of the field, that counts as determined, by dimension. A choice:
-# above what splines of the coarse space leave of functions of a period or two that have no residual, and in time
-# below what a growth of errors by a factor of a million leaves.
+# Smallest ratio of residual to function, both in units of the field, that counts as determined, by dimension: above
+# what splines of the coarse space leave of functions of a period or two that have no residual, and in time below what a
+# growth of errors by a factor of a million leaves.
 UNDETERMINED = {1: 1e-7, 2: 1e-5, 3: 1e-4}
 # The same for equations in time alone: initial values leave nothing free but what the equation does not contain, which
-# rounding alone makes other than zero, while stiff equations let errors grow by more than a million. A choice.
+# rounding alone makes other than zero, while stiff equations let errors grow by more than a million.
 UNDETERMINED_IN_TIME = 1e-12
-SMALL_SOLUTION = 1e-9  # fields below this size are zero, for coordinates and data of size 1. A choice
+SMALL_SOLUTION = 1e-9  # fields below this size are zero, for coordinates and data of size 1
 # Distance of a coordinate from zero, relative to the domain, above which its rounding is looked at, and the step of the
-# difference by which a field changes with it, relative to the domain. Choices: three digits fewer than float64 has.
+# difference by which a field changes with it, relative to the domain: three digits fewer than float64 has.
 MANY_SIZES_AWAY, ROUNDING_STEP = 1e3, 1e-6
-UNMOVED = 1e-9  # relative change of a coefficient that is rounding. A choice
+UNMOVED = 1e-9  # relative change of a coefficient that is rounding
 # Misfits of measured values, relative to their spread, above which they are looked at, and standard deviations of the
-# correlation of neighbours, of independent noise, above which they are no noise. Choices: a fit of less than 99 % of
-# the variance is poor unless the values have noise, which exceeds four standard deviations once in 30,000 times.
+# correlation of neighbours, of independent noise, above which they are no noise: a fit of less than 99 % of the
+# variance is poor unless the values have noise, which exceeds four standard deviations once in 30,000 times.
 LARGEST_MISFIT, UNLIKELY = 0.1, 4.0
 # A residual up to this size, in units of the field of a solution of size 1, is rounding: ten times that of float64. The
 # error that it leaves is as many times larger as the smallest singular value is below one.
 ROUNDED = 1e-15
-# Standard errors as far as which the likelihood must fall at two of them, or a linear problem says nothing about it. A
-# choice: bars are then half as wide as they ought to be.
+# Standard errors as far as which the likelihood must fall at two of them, or a linear problem says nothing about it:
+# bars are then half as wide as they ought to be.
 FALLEN_LEAST = 1.0
 UNCHECKED = 10.0  # estimate where the residual alone is known, relative to it: errors of 0.1 to 4 times were measured
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """Results of the checks of a solution.
+    """Results of the checks of a solution."""
 
-    Parameters
-    ----------
-    estimate : float
-        Estimated relative L2 error; nan where no check gave one.
-    residual : float
-        Mean residual, in magnitude, of the equation at sought points and of the conditions, in units of the field (see
-        `PDE`).
-    checks : tuple of str
-        What was checked, with numbers: parts of a sentence.
-    doubts : tuple of str
-        Sentences on what speaks against the solution; empty where nothing does.
-    is_final : bool
-        Whether a finer network could not help, for the fault is in the problem.
-    noise : float
-        Relative error of the fields that noise in measured values leaves, one standard error; 0 without them.
-    standard_errors : mapping
-        Standard errors of unknown coefficients, from the same noise.
-    bound : float
-        Residual over the smallest singular value of a linear problem, relative to the fields, which smooth errors do
-        not exceed; infinity where it is not known.
-
-    Examples
-    --------
-    >>> Evidence(1e-9, 1e-7, ("two stages agree to 1e-09",), ()).trust
-    'Checked: two stages agree to 1e-09.'
-    """
-
-    estimate: float
+    estimate: float  # estimated relative L2 error; nan where no check gave one
+    # mean residual, in magnitude, of the equation at sought points and of the conditions, in units of the field (see
+    # `PDE`)
     residual: float
-    checks: tuple[str, ...]
-    doubts: tuple[str, ...]
-    is_final: bool = False
+    checks: tuple[str, ...]  # what was checked, with numbers: parts of a sentence
+    doubts: tuple[str, ...]  # sentences on what speaks against the solution; empty where nothing does
+    is_final: bool = False  # whether a finer network could not help, for the fault is in the problem
+    # relative error of the fields that noise in measured values leaves, one standard error; 0 without them
     noise: float = 0.0
+    # standard errors of unknown coefficients, from the same noise
     standard_errors: Mapping[str, float] = field(default_factory=dict)
+    # residual over the smallest singular value of a linear problem, relative to the fields, which smooth errors do not
+    # exceed; infinity where it is not known
     bound: float = math.inf
 
     @property
@@ -144,39 +123,11 @@ def judge(
     work: float = CORRECTION_WORK,
     points: Sought | None = None,
 ) -> Evidence:
-    """Judge a solution by evidence that is independent of how it was made.
-
-    Parameters
-    ----------
-    network : Module
-        A network with one output for each field and a `jet`.
-    problem : Collocation
-        Its problem, with the values of unknown coefficients; the points are not used.
-    change : float
-        Relative difference from an independent solution: another grid, degree or tolerance; nan without one.
-    estimate : float
-        Estimate of the relative error that follows from `change`, the change itself if left out. The estimate of the
-        evidence is never below it.
-    work : float
-        Multiply-adds that the correction may take; about 0.05 seconds if left out.
-    points : Sought, optional
-        Points as of `sought_points`, which finds them if they are left out.
-
-    Notes
-    -----
-    The correction e solves the equation linearised about u, R(u) + R'(u) e = 0, by least squares on another grid, so
-    that ||e|| is the error but for the error of e itself, which the residual of u + e shows. A residual that is
-    rounding alone bounds the error only by the residual over the smallest singular value. Where the time of a solve is
-    over, the checks end, and the evidence says so.
-
-    Examples
-    --------
-    >>> from edgewise.pde import PDE, Initial, Time, solve
-    >>> problem = PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.0)])
-    >>> evidence = judge(solve(problem).model, problem)
-    >>> evidence.is_sound, evidence.estimate < 1e-9
-    (True, True)
-    """
+    """Judge a solution by evidence that is independent of how it was made."""
+    # The correction e solves the equation linearised about u, R(u) + R'(u) e = 0, by least squares on another grid, so
+    # that ||e|| is the error but for the error of e itself, which the residual of u + e shows. A residual that is
+    # rounding alone bounds the error only by the residual over the smallest singular value. Where the time of a solve
+    # is over, the checks end, and the evidence says so.
     points = sought_points(network, problem) if points is None else points
     residual = residual_size(network, problem, points)
     x, weights = points.x, points.weights

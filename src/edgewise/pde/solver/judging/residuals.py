@@ -27,52 +27,35 @@ from edgewise.settings import ABOVE_ZERO
 from edgewise.train.problems.blocks import BlockRole
 
 # Cells of each coordinate with one point each from which the search for large residuals starts, by dimension, and
-# points of a Sobol sequence in more dimensions. A choice: about 4,000 to 8,000 points, a fraction of a second.
+# points of a Sobol sequence in more dimensions: about 4,000 to 8,000 points, a fraction of a second.
 FIRST_CELLS = {1: 8192, 2: 72, 3: 18}
 MANY_DIMENSIONS = 4096  # a power of 2, for which a Sobol sequence is balanced
-# Rounds of the search, and cells that are split in each, those of the largest share of the mean square. A choice: five
-# rounds find places 32 times narrower than a cell.
+# Rounds of the search, and cells that are split in each, those of the largest share of the mean square: five rounds
+# find places 32 times narrower than a cell.
 SEARCH_ROUNDS, SPLIT = 5, 128
-CONDITION_POINTS = 400  # on the boundary, for the residuals of conditions. A choice: two digits of a mean
+CONDITION_POINTS = 400  # on the boundary, for the residuals of conditions: two digits of a mean
 # Share of the residual's root mean square that must be left after averages over cells for it to count as one of one
-# sign. A choice: 0.6 behind a step, 0.1 to 0.2 for smooth solutions on coarse grids.
+# sign: 0.6 behind a step, 0.1 to 0.2 for smooth solutions on coarse grids.
 ONE_SIDED = 0.5
 # Two rules of integration must agree to this size, in units of the field.
 INTEGRALS_AGREE = 1e-8
-LARGEST_GAP = 1e-4  # the same, above which they are doubted; a smaller one is part of the estimate. A choice
+LARGEST_GAP = 1e-4  # the same, above which they are doubted; a smaller one is part of the estimate
 
 
 class Sought(NamedTuple):
-    """Fresh points and what the equation leaves there.
+    """Fresh points and what the equation leaves there."""
 
-    Parameters
-    ----------
-    x : Tensor
-        Points, (N, n).
-    weights : Tensor
-        The parts of the domain that they stand for, (N,); their sum is 1.
-    squares : Tensor
-        Sums of the squared residuals of the equation, in units of the field, (N,).
-    """
-
-    x: Tensor
-    weights: Tensor
-    squares: Tensor
+    x: Tensor  # points, (N, n)
+    weights: Tensor  # the parts of the domain that they stand for, (N,); their sum is 1
+    squares: Tensor  # sums of the squared residuals of the equation, in units of the field, (N,)
 
 
 def sought_points(network: nn.Module, problem: Collocation, seed: int = 0) -> Sought:
-    """Points that are denser where residuals are large; as many as there is time for.
-
-    Notes
-    -----
-    Stratified sampling that splits those cells that have the largest shares of the mean square, as in recursive
-    stratified sampling [1]_; weighted means at the points are means over the domain.
-
-    References
-    ----------
-    .. [1] W. Press, G. Farrar, "Recursive stratified sampling for multidimensional Monte Carlo integration", Computers
-       in Physics 4, 1990, 190.
-    """
+    """Points that are denser where residuals are large; as many as there is time for."""
+    # Stratified sampling that splits those cells that have the largest shares of the mean square, as in recursive
+    # stratified sampling [1]; weighted means at the points are means over the domain.
+    # [1] W. Press, G. Farrar, "Recursive stratified sampling for multidimensional Monte Carlo integration", Computers
+    # in Physics 4, 1990, 190.
     domain, dimension = problem.domain, problem.domain.dimension
     if dimension not in FIRST_CELLS:
         x = domain.interior(MANY_DIMENSIONS, "sobol", seed)
@@ -123,18 +106,13 @@ def residual_size(network: nn.Module, problem: Collocation, points: Sought) -> f
 
 
 def one_sided_residual(network: nn.Module, problem: Collocation) -> float:
-    """Root mean square of the equation's residual after it is averaged over cells; 0 where averages are mostly zero.
-
-    Beside a reentrant corner the residual of the solution itself has no mean square, so that the least squares rest at
-    other fields, as at a flow that loses mass, on every grid and also in the equation of the error [1]_. Such fields
-    leave a residual of one sign over wide parts of the domain, where that of a grid that is too coarse oscillates.
-    Splines on domains other than boxes are looked at.
-
-    References
-    ----------
-    .. [1] E. Lee, T. Manteuffel, C. Westphal, "Weighted-norm first-order system least squares (FOSLS) for problems with
-       corner singularities", SIAM J. Numer. Anal. 44, 2006, 1974.
-    """
+    """Root mean square of the equation's residual after it is averaged over cells; 0 where averages are mostly zero."""
+    # Beside a reentrant corner the residual of the solution itself has no mean square, so that the least squares rest
+    # at other fields, as at a flow that loses mass, on every grid and also in the equation of the error [1]. Such
+    # fields leave a residual of one sign over wide parts of the domain, where that of a grid that is too coarse
+    # oscillates. Splines on domains other than boxes are looked at.
+    # [1] E. Lee, T. Manteuffel, C. Westphal, "Weighted-norm first-order system least squares (FOSLS) for problems with
+    # corner singularities", SIAM J. Numer. Anal. 44, 2006, 1974.
     domain, layer = problem.domain, getattr(network, "tensor_layer", None)
     if isinstance(domain, Box) or problem.form.parts is not None or not isinstance(layer, TensorLayer):
         return 0.0

@@ -22,29 +22,19 @@ from edgewise.train.problems.blocks import BlockRole
 # Ridge of the normal matrix, relative to its largest diagonal entry: the uncertainty that rounding leaves (1e-16 times
 # the numbers that are summed).
 ROUNDING_RIDGE = 1e-13
-# Draws of the noise for the scatter of the fields. A choice: a standard deviation to 12 % if one direction dominates.
+# Draws of the noise for the scatter of the fields: a standard deviation to 12 % if one direction dominates.
 DRAWS = 32
-# Measured values whose neighbours are looked at: fewer show nothing, and more take long. A choice.
+# Measured values whose neighbours are looked at: fewer show nothing, and more take long.
 LEAST_NEIGHBOURS, MOST_NEIGHBOURS = 12, 2000
 DRAW_SEED = 47  # of the draws, so that a judgement can be repeated
 
 
 class Misfit(NamedTuple):
-    """Misfit of a solution and the measured values of a field.
+    """Misfit of a solution and the measured values of a field."""
 
-    Parameters
-    ----------
-    field : str
-        Name of the field.
-    share : float
-        Root mean square of the differences, relative to the standard deviation of the values.
-    deviations : float
-        Correlation of the differences with those at the nearest other points, in standard deviations of independent
-        ones.
-    """
-
-    field: str
-    share: float
+    field: str  # name of the field
+    share: float  # root mean square of the differences, relative to the standard deviation of the values
+    # correlation of the differences with those at the nearest other points, in standard deviations of independent ones
     deviations: float
 
 
@@ -70,42 +60,24 @@ def misfits_of(network: nn.Module, problem: Collocation) -> list[Misfit]:
 
 @dataclass(frozen=True)
 class Scatter:
-    """Spread of a solution that the noise of the measured values causes.
+    """Spread of a solution that the noise of the measured values causes."""
 
-    Parameters
-    ----------
-    standard_errors : mapping
-        Standard errors of the unknown coefficients, nan where no more values are measured than coefficients are
-        unknown; empty where there are none, or no measured values.
-    fields : float
-        Standard error of the fields: the root of their mean variance over the points; 0 without measured values or
-        with no more of them than unknown coefficients, nan where the equations and the values do not determine them.
-
-    Examples
-    --------
-    >>> Scatter().fields
-    0.0
-    """
-
+    # standard errors of the unknown coefficients, nan where no more values are measured than coefficients are unknown;
+    # empty where there are none, or no measured values
     standard_errors: Mapping[str, float] = field(default_factory=dict)
+    # standard error of the fields: the root of their mean variance over the points; 0 without measured values or with
+    # no more of them than unknown coefficients, nan where the equations and the values do not determine them
     fields: float = 0.0
 
 
 def scatter_of(network: nn.Module, problem: Collocation, x: Tensor) -> Scatter:
-    """Standard errors of the unknown coefficients, and of the fields at points x (N, n), from the measured values.
-
-    Notes
-    -----
-    With H = 2 J'WJ of the whole loss at its minimum and J_m the rows of the measured values, of weight w and variance
-    s^2, parameters scatter with the covariance H^-1 (2 w / N)^2 s^2 J_m'J_m H^-1, the sandwich of [1]_: equations have
-    no noise. The variance s^2 is that of the residuals of the measured values. For the fields noise is drawn and
-    carried to the parameters, and the network is evaluated with these.
-
-    References
-    ----------
-    .. [1] P. Huber, "The behavior of maximum likelihood estimates under nonstandard conditions", Proc. 5th Berkeley
-       Symposium on Mathematical Statistics and Probability, 1967.
-    """
+    """Standard errors of the unknown coefficients, and of the fields at points x (N, n), from the measured values."""
+    # With H = 2 J'WJ of the whole loss at its minimum and J_m the rows of the measured values, of weight w and variance
+    # s^2, parameters scatter with the covariance H^-1 (2 w / N)^2 s^2 J_m'J_m H^-1, the sandwich of [1]: equations have
+    # no noise. The variance s^2 is that of the residuals of the measured values. For the fields noise is drawn and
+    # carried to the parameters, and the network is evaluated with these.
+    # [1] P. Huber, "The behavior of maximum likelihood estimates under nonstandard conditions", Proc. 5th Berkeley
+    # Symposium on Mathematical Statistics and Probability, 1967.
     blocks = problem.with_role(BlockRole.OBSERVATION)
     is_pinned = sum(len(block.data) for block in blocks) <= 1 and not problem.unknowns  # one value shows no noise
     if is_pinned or not blocks or not hasattr(network, "layers"):

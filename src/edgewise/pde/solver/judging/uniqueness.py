@@ -32,26 +32,26 @@ from edgewise.train.problems.data import Data
 
 BASE = "base_jet"  # auxiliary value: jets (N, C, fields) of the function about which a problem is linearised
 # Intervals of each coordinate, by dimension, of the coarse spline space in which functions are sought that may be added
-# to the solution. A choice: constants, linear functions and a few periods are in it to 1e-5 or better.
+# to the solution: constants, linear functions and a few periods are in it to 1e-5 or better.
 COARSE = {1: 32, 2: 8, 3: 3}
-COARSE_DEGREE = 5  # of its splines; an equation of high order gets a higher one. A choice
+COARSE_DEGREE = 5  # of its splines; an equation of high order gets a higher one
 DEPENDENT = 1e-8  # splines whose part apart from the others is below this share count as dependent: root of rounding
 CONSTANT_ROUNDING = 1e-12  # change of a residual by a constant that is rounding
-CONSTANT_SHARE = 1e-3  # a function that varies by less than this share is a constant: far above rounding. A choice
+CONSTANT_SHARE = 1e-3  # a function that varies by less than this share is a constant: far above rounding
 # Share of the sensitivity of a coefficient that must be left once all fields may follow it. Rounding leaves 1e-10.
 LEAST_SENSITIVITY = 1e-9
-# A jump: points 2^-40 of a step apart at which a coefficient differs by this share of its largest value. A choice.
+# A jump: points 2^-40 of a step apart at which a coefficient differs by this share of its largest value.
 JUMP_HALVINGS, JUMP = 40, 0.01
-OFF_MIDDLE = 0.4142  # place of a point in its interval of such a line. A choice: no simple fraction
-LINES, LINE_POINTS = 4, 513  # along each coordinate, on which jumps are sought. A choice: jumps on surfaces cross them
+OFF_MIDDLE = 0.4142  # place of a point in its interval of such a line: no simple fraction
+LINES, LINE_POINTS = 4, 513  # along each coordinate, on which jumps are sought: jumps on surfaces cross them
 # Singular values below which small rows are made larger, the size of such rows relative to the largest one, and their
-# least share of this size. Choices: boundaries have fewer rows, ten or a hundred times as large; rounding stays small
+# least share of this size: boundaries have fewer rows, ten or a hundred times as large; rounding stays small
 SMALL_SINGULAR, SMALL_ROW, SMALLEST_ROW = 1e-4, 1e-3, 1e-9
 ZERO_MEAN = 1e-4  # of the largest value of a field: means below are zero, as far as points of a coarse mesh give them
-ROUNDED_MEAN = 1e-9  # of the largest value of all fields: so are those of a pressure that is rounding alone. A choice
-# Share of its largest value by which a field is moved to see whether the equation ends there. A choice.
+ROUNDED_MEAN = 1e-9  # of the largest value of all fields: so are those of a pressure that is rounding alone
+# Share of its largest value by which a field is moved to see whether the equation ends there.
 MOVED_SHARE = 1e-6
-ZERO_POINTS = 4000  # at which the residuals of u = 0 are looked at. A choice
+ZERO_POINTS = 4000  # at which the residuals of u = 0 are looked at
 
 
 def squared_residuals(network: nn.Module, problem: Collocation, x: Tensor) -> Tensor:
@@ -139,13 +139,9 @@ def unsolved_by_zero(problem: Collocation) -> str:
 
 
 def undetermined_coefficients(network: nn.Module, problem: Collocation) -> list[str]:
-    """Names of unknown coefficients whose effect on the residuals the fields can undo.
-
-    Notes
-    -----
-    In the normal matrix of fields and coefficients, the Schur complement of a coefficient relative to its own entry is
-    the share of its effect that no change of the fields and the other coefficients undoes.
-    """
+    """Names of unknown coefficients whose effect on the residuals the fields can undo."""
+    # In the normal matrix of fields and coefficients, the Schur complement of a coefficient relative to its own entry
+    # is the share of its effect that no change of the fields and the other coefficients undoes.
     if not problem.unknowns or problem.domain.dimension not in COARSE:
         return []
     rows, slots = _coarse_rows(_coarse_space(problem), network, problem)
@@ -188,23 +184,12 @@ def _coarse_rows(space: TensorNetwork, network: nn.Module, problem: Collocation)
 
 
 class Weakest(NamedTuple):
-    """Result of `weakest_direction`.
+    """Result of `weakest_direction`."""
 
-    Parameters
-    ----------
-    size : float
-        Smallest residual of a smooth function of mean square 1 in the linearised problem.
-    is_constant : bool
-        Whether that function is a constant.
-    fields : tuple of str
-        Fields that this function changes.
-    zero_means : tuple of str
-        Fields that are determined up to a function of time, and have mean 0 over space at each moment.
-    """
-
-    size: float
-    is_constant: bool
-    fields: tuple[str, ...]
+    size: float  # smallest residual of a smooth function of mean square 1 in the linearised problem
+    is_constant: bool  # whether that function is a constant
+    fields: tuple[str, ...]  # fields that this function changes
+    # fields that are determined up to a function of time, and have mean 0 over space at each moment
     zero_means: tuple[str, ...] = ()
 
 

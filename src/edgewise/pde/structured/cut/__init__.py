@@ -4,7 +4,14 @@ A `cut_grid` has the splines that reach into a domain, and points in its cells a
 matrix of a linear equation of second order, for eigenvalues and for the grids of `stages`.
 """
 
-from edgewise.pde.structured.cut.cut_grid import CutGrid
-from edgewise.pde.structured.cut.galerkin import CutGalerkin
+from typing import TYPE_CHECKING
+
+from edgewise.lazy import import_on_demand
+
+if TYPE_CHECKING:
+    from edgewise.pde.structured.cut.cut_grid import CutGrid
+    from edgewise.pde.structured.cut.galerkin import CutGalerkin
 
 __all__ = ["CutGalerkin", "CutGrid"]
+
+import_on_demand(__name__)

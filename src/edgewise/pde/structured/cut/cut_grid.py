@@ -19,16 +19,16 @@ from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
 from edgewise.pde.structured.axis import SplineAxis, product_numbers, product_values
 from edgewise.pde.structured.linear.projection import CellSums, Projection
 
-# Points for each spline of a coordinate, and in each interval. A choice: twice as many as splines in two dimensions.
+# Points for each spline of a coordinate, and in each interval: twice as many as splines in two dimensions.
 POINTS_PER_CUT_SPLINE, LEAST_CELL_POINTS = 1.5, 2
 # Weight of jumps of the highest derivative between cells that the boundary cuts and their neighbours, in the sum of
-# squares. A choice: from a hundredth to a hundred times as much the errors of heat on a disk are the same.
+# squares: from a hundredth to a hundred times as much the errors of heat on a disk are the same.
 SEAM_WEIGHT = 0.01
 FIT_SEAM_WEIGHTS = {3: 1e-4}  # the same where values are fitted, else 1: it had ten times the error in a ball. Measured
-TABLE_ROWS = 4096  # points, other than those of parts, whose splines are evaluated at once. A choice: some 40 MB
+TABLE_ROWS = 4096  # points, other than those of parts, whose splines are evaluated at once: some 40 MB
 # Values of splines at the points of whole cells that are made at once: a megabyte, which stays in caches. Measured.
 MOST_LOCAL = 2**17
-MOST_KEPT = 5e7  # values of splines of a solid that are kept for later use. A choice: 0.4 GB, enough for 4^3 cells
+MOST_KEPT = 5e7  # values of splines of a solid that are kept for later use: 0.4 GB, enough for 4^3 cells
 
 Combination = Mapping[Index, np.ndarray | None]
 """Factors of derivatives at points, (m,) each, None for one."""
@@ -36,24 +36,12 @@ Combination = Mapping[Index, np.ndarray | None]
 
 @dataclass(frozen=True, eq=False)
 class Scattered:
-    """Points of space at which one term holds.
+    """Points of space at which one term holds."""
 
-    Parameters
-    ----------
-    term : ResidualTerm
-        The equation or a condition.
-    x : Tensor
-        Points (m, d).
-    normal : Tensor or None
-        Outward normals on a boundary, (m, d).
-    weights : ndarray
-        Square roots of the weights in the sum of squares, (m,).
-    """
-
-    term: ResidualTerm
-    x: torch.Tensor
-    normal: torch.Tensor | None
-    weights: np.ndarray
+    term: ResidualTerm  # the equation or a condition
+    x: torch.Tensor  # points (m, d)
+    normal: torch.Tensor | None  # outward normals on a boundary, (m, d)
+    weights: np.ndarray  # square roots of the weights in the sum of squares, (m,)
 
 
 class CutGrid:

@@ -16,9 +16,9 @@ from edgewise.pde.structured.cut.cut_grid import SEAM_WEIGHT, CutGrid
 from edgewise.settings import ABOVE_ZERO
 
 # Penalty on values at the boundary, in units of the least one of whole cells, (p + 1) (p + d) / (d h), for degree p in
-# d coordinates (T. Warburton, J. Hesthaven, Comput. Methods Appl. Mech. Engrg. 192, 2003, 2765). A choice.
+# d coordinates (T. Warburton, J. Hesthaven, Comput. Methods Appl. Mech. Engrg. 192, 2003, 2765).
 PENALTY = 4.0
-LEAST_FLUX = 1e-6  # of its derivatives, where a condition is about the flux, and not along the boundary. A choice
+LEAST_FLUX = 1e-6  # of its derivatives, where a condition is about the flux, and not along the boundary
 
 
 def grid_penalty(grid: CutGrid, x: torch.Tensor, normal: np.ndarray) -> np.ndarray:

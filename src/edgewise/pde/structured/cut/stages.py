@@ -26,15 +26,14 @@ from edgewise.pde.structured.stationary import Stage, network_of
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.cost import EQUATION_COST
 
-SOLID_DEGREE, FIRST_SOLID_INTERVALS = 5, 4  # a choice: three digits of a smooth solution within three seconds
+SOLID_DEGREE, FIRST_SOLID_INTERVALS = 5, 4  # three digits of a smooth solution within three seconds
 # Factor of the splines from grid to grid, share of the most of them that the last grid may have, for more of them reach
-# into the domain than its share of the box, and the most. A choice: dense factors of 6,500 take 0.3 GB and about
-# ten seconds.
+# into the domain than its share of the box, and the most: dense factors of 6,500 take 0.3 GB and about ten seconds.
 SOLID_GROWTH, LAST_GROWTH, MOST_SOLID_SPLINES = 1.9, 0.93, 6500
-LEAST_SOLID_WORK = 2e11  # multiply-adds allowed. A choice: of three grids around four balls; networks do with less
+LEAST_SOLID_WORK = 2e11  # multiply-adds allowed: of three grids around four balls; networks do with less
 ASSEMBLY = 6.0  # multiply-adds for each point and pair of splines there, in time. Measured
 SOLVED = 1e-7  # of the load: what a matrix leaves of it that is singular, as without any value, is more
-FRESH_PLACES = 2000  # at which a residual is looked at. A choice
+FRESH_PLACES = 2000  # at which a residual is looked at
 
 
 def solid_stages(problem: Collocation, limit: float = math.inf) -> Iterator[Stage]:
@@ -144,13 +143,9 @@ def _join(
     matrix: np.ndarray,
     load: np.ndarray,
 ) -> None:
-    """Add what joins both sides of an interface, by the symmetric interior penalty method [1]_.
-
-    References
-    ----------
-    .. [1] D. Arnold, "An interior penalty finite element method with discontinuous elements", SIAM J. Numer. Anal. 19,
-       1982, 742.
-    """
+    """Add what joins both sides of an interface, by the symmetric interior penalty method [1]."""
+    # [1] D. Arnold, "An interior penalty finite element method with discontinuous elements", SIAM J. Numer. Anal. 19,
+    # 1982, 742.
     form, (outer, inner) = problem.form, grids
     given = 0.0 if interface.value is None else next(iter(by_field(interface.value, form.fields).values()))
     flux: Value = interface.flux[0] if isinstance(interface.flux, Sequence) else interface.flux

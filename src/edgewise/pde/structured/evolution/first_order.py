@@ -13,15 +13,15 @@ from edgewise.pde.structured.axis import SplineAxis
 from edgewise.pde.structured.evolution.weak import Rule, WeakForm, assembled, integrated, row_of, slopes_of
 from edgewise.pde.structured.statement import Statement
 
-# Relative size below which a singular value, a speed or an eigenvalue is zero. A choice: well above rounding.
+# Relative size below which a singular value, a speed or an eigenvalue is zero: well above rounding.
 VANISHES = 1e-9
-# Least size of the fluxes somewhere, by the largest one, with which equations are divided by it. A choice: below it a
-# speed may vanish in between.
+# Least size of the fluxes somewhere, by the largest one, with which equations are divided by it: below it a speed may
+# vanish in between.
 EVEN_FLUX = 1e-2
 
 
 class FirstOrderForm(WeakForm):
-    """A system M u_t + sum_k A_k u_k + C u = f, which a matrix S makes symmetric, tested by splines of space [1]_.
+    """A system M u_t + sum_k A_k u_k + C u = f, which a matrix S makes symmetric, tested by splines of space [1].
 
     S is symmetric and positive definite, and all S M^-1 A_k are symmetric, so that where these are constant and C and f
     are zero the energy u S u / 2 changes through the boundary alone. There the fields that run into the domain,
@@ -29,23 +29,9 @@ class FirstOrderForm(WeakForm):
     give, as fast as they run: energy never grows there unless conditions supply it, or reflect more than arrives. Where
     coefficients jump but fields do not, S / |S M^-1 A| leaves no jump in fluxes.
 
-    Parameters
-    ----------
-    statement : Statement
-        A problem of first order.
-    axes : list of SplineAxis
-        The coordinates of space.
-
-    Raises
-    ------
-    ValueError
-        There is no such form.
-
-    References
-    ----------
-    .. [1] B. Gustafsson, H.-O. Kreiss, J. Oliger, "Time Dependent Problems and Difference Methods", 1995, chapters 9
-       and 11; M. Carpenter, D. Gottlieb, S. Abarbanel, "Time-stable boundary conditions for finite-difference schemes
-       solving hyperbolic systems", J. Comput. Phys. 111, 1994, 220.
+    [1] B. Gustafsson, H.-O. Kreiss, J. Oliger, "Time Dependent Problems and Difference Methods", 1995, chapters 9 and
+    11; M. Carpenter, D. Gottlieb, S. Abarbanel, "Time-stable boundary conditions for finite-difference schemes solving
+    hyperbolic systems", J. Comput. Phys. 111, 1994, 220.
     """
 
     def __init__(self, statement: Statement, axes: Sequence[SplineAxis]):
@@ -120,13 +106,7 @@ def _kinds(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def resolved(
     statement: Statement, points: Sequence[np.ndarray], moment: float
 ) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
-    """M^-1, all M^-1 A_k and M^-1 C on a grid of space, (*points, fields, fields) each.
-
-    Raises
-    ------
-    ValueError
-        Some rates of change are not determined.
-    """
+    """M^-1, all M^-1 A_k and M^-1 C on a grid of space, (*points, fields, fields) each."""
     form, shape = statement.form, tuple(map(len, points))
     assert form.time is not None
     slopes, _ = slopes_of(statement, form.equation_term, points, moment)
@@ -146,15 +126,8 @@ def resolved(
 
 
 def symmetriser(fluxes: Sequence[np.ndarray]) -> np.ndarray:
-    """S (*points, n, n), symmetric and positive definite, that makes all fluxes (*points, n, n) symmetric.
-
-    It is the projection of the unit matrix on all that do.
-
-    Raises
-    ------
-    ValueError
-        That one is not positive.
-    """
+    """S (*points, n, n), symmetric and positive definite, that makes all fluxes (*points, n, n) symmetric."""
+    # It is the projection of the unit matrix on all that do.
     count, shape = fluxes[0].shape[-1], fluxes[0].shape
     stacked = np.stack([each.reshape(-1, count, count) for each in fluxes], 1)  # (points, k, n, n)
     kinds, places = _kinds(stacked)
@@ -183,17 +156,8 @@ def flux_sizes(matrix: np.ndarray, fluxes: Sequence[np.ndarray]) -> np.ndarray:
 def drawn(
     statement: Statement, face: tuple[int, int], points: Sequence[np.ndarray], moment: float, is_even: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Factors B of conditions on a face, (*points, rows, fields), and those of their residuals in the weak form.
-
-    `is_even` is whether the equations are divided by the sizes of their fluxes, in the whole domain.
-
-    Raises
-    ------
-    InputError
-        Conditions are fewer than fields that run into the domain, on the whole face.
-    ValueError
-        Conditions are not as many as fields that run into the domain, or do not determine these.
-    """
+    """Factors B of conditions on a face, (*points, rows, fields), and those of their residuals in the weak form."""
+    # `is_even` is whether the equations are divided by the sizes of their fluxes, in the whole domain.
     form, shape = statement.form, tuple(map(len, points))
     _, fluxes, _ = resolved(statement, points, moment)
     space = [axis for axis in range(form.domain.dimension) if axis != form.time]

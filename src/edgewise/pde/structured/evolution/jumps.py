@@ -16,10 +16,10 @@ from edgewise.settings import ABOVE_ZERO
 ResidualsAt = Callable[[np.ndarray], np.ndarray]
 """Maps moments (m,) to residuals there, (m, residuals, places)."""
 
-# Moments that are compared, places of space at each, and halvings after which a moment is known to rounding. Choices.
+# Moments that are compared, places of space at each, and halvings after which a moment is known to rounding.
 SWITCH_MOMENTS, OFF_MIDDLE, SWITCH_PLACES, SWITCH_HALVINGS = 1025, 0.4142, 4, 60
 # Least jump, relative to the largest residual, and least difference of a step from the mean of its neighbours, relative
-# to itself, below which values are smooth. Choices: smooth values that the moments resolve differ by a few per cent.
+# to itself, below which values are smooth: smooth values that the moments resolve differ by a few per cent.
 LEAST_JUMP, UNLIKE_NEIGHBOURS = 1e-6, 0.3
 BEFORE_JUMP = 4  # units in the last place of the largest moment, by which a slab ends before a jump: it has rounding
 

@@ -16,29 +16,23 @@ from edgewise.pde.structured.networks import TensorNetwork, WindowNetwork
 from edgewise.pde.structured.statement import Statement
 from edgewise.pde.structured.stationary import network_of
 
-SAME_MOMENT = 1e-10  # of the whole time: moments that are closer are the same. A choice: far above rounding
+SAME_MOMENT = 1e-10  # of the whole time: moments that are closer are the same; far above rounding
 PAST_WORK = 5e3  # multiply-adds in the time in which a solution is evaluated at a point. Measured
 JUMP_FOUND = 52  # halvings of a slab after which a moment is known to rounding
 
 
 class MemoryMarch(SlabMarch):
-    """A pass through time in which the slabs so far are the past of the next one [1]_ [2]_.
+    """A pass through time in which the slabs so far are the past of the next one [1] [2].
 
     Slabs are no longer than delays, so that delayed values are known. A solution has a jump in its first derivative at
     the first moment, where its history ends; a delay carries each jump on, to one of an order higher. Slabs end at
     these moments, so that each is smooth. Integrals up to now are sums over the slabs, each by a rule of its own, and
     over the part of the slab that is sought.
 
-    Parameters
-    ----------
-    statement, tolerance, watch, finer, known
-        As for `SlabMarch`.
+    [1] A. Bellen, M. Zennaro, "Numerical Methods for Delay Differential Equations", 2003, chapters 2 and 3.
 
-    References
-    ----------
-    .. [1] A. Bellen, M. Zennaro, "Numerical Methods for Delay Differential Equations", 2003, chapters 2 and 3.
-    .. [2] H. Brunner, "Collocation Methods for Volterra Integral and Related Functional Differential Equations", 2004,
-       chapters 2 and 3.
+    [2] H. Brunner, "Collocation Methods for Volterra Integral and Related Functional Differential Equations", 2004,
+    chapters 2 and 3.
     """
 
     def __init__(self, statement: Statement, tolerance: float, watch: Watch, finer: float = 1.0, known: Known = None):

@@ -30,30 +30,24 @@ from edgewise.settings import ABOVE_ZERO
 # Change of coefficients from one moment to another that is rounding, and shares of the time at which they are compared.
 SAME_COEFFICIENTS, COMPARED_MOMENTS = 1e-12, (0.37, 1.0)
 # Intervals of a coordinate, by the number of coordinates, and degree of splines on which a coefficient is rough if they
-# are off by more than this share of it: no slab of time has a finer grid. A choice: errors of solutions are as large.
+# are off by more than this share of it: no slab of time has a finer grid; errors of solutions are as large.
 ROUGH_GRID, ROUGH_GRID_DEGREE, ROUGH = {1: 3000, 2: 100}, 5, 1e-2
 # Share of the largest value by which a rough start is off at least on these grids, and factor by which that is less
-# than on grids of half as many intervals, at most: about 1 for jumps, 2 for kinks, 64 for smooth functions. Choices:
-# kinks of size one are off by 1e-5, rounding to single precision by 1e-7.
+# than on grids of half as many intervals, at most: about 1 for jumps, 2 for kinks, 64 for smooth functions; kinks of
+# size one are off by 1e-5, rounding to single precision by 1e-7.
 ROUGH_START, SLOW_FALL = 1e-6, 8.0
-# Even intervals of the first and of the largest grid of a weak form, by the number of coordinates of space, and degree.
-# Choices: a second, and a minute; at a given number of splines degrees 4 to 8 are as good for waves through a speed
-# that jumps at random.
+# Even intervals of the first and of the largest grid of a weak form, by the number of coordinates of space, and degree:
+# a second, and a minute; at a given number of splines degrees 4 to 8 are as good for waves through a speed that jumps
+# at random.
 FIRST_WEAK_INTERVALS, MOST_WEAK_INTERVALS, WEAK_DEGREE = {1: 48, 2: 12}, {1: 3000, 2: 100}, 4
-# Share of the largest value by which a start contradicts values at sides at least to be rough. A choice: smaller ones
-# leave errors that are far smaller.
+# Share of the largest value by which a start contradicts values at sides at least to be rough: smaller ones leave
+# errors that are far smaller.
 ROUGH_WALL = 1e-4
-RATE_STEP = 1e-6  # of the time, after which a side is looked at for its rate. A choice: the middle of float64's digits
+RATE_STEP = 1e-6  # of the time, after which a side is looked at for its rate: the middle of float64's digits
 
 
 def has_weak_form(statement: Statement) -> bool:
-    """True if a problem has a `WeakForm` or a `FirstOrderForm`, whose coefficients do not change in time.
-
-    Raises
-    ------
-    InputError
-        On a wall, conditions are fewer than the waves that run into the domain.
-    """
+    """True if a problem has a `WeakForm` or a `FirstOrderForm`, whose coefficients do not change in time."""
     form = statement.form
     if form.time is None or not form.is_linear or form.order > min(2, 3 - len(form.fields[:2])) or form.has_integrals:
         return False

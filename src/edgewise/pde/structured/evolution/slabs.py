@@ -30,19 +30,19 @@ Known = Callable[[Tensor], Tensor] | None
 Watch = Callable[[float, int, float], bool]
 """Receives the share of time that is done, the number of slabs and the work; returns whether to go on."""
 
-# Degrees in time and in space, by the number of space coordinates. A choice: long slabs where a slab is cheap.
+# Degrees in time and in space, by the number of space coordinates: long slabs where a slab is cheap.
 TIME_DEGREE, SPACE_DEGREE = {0: 10, 1: 9, 2: 7, 3: 6}, {1: 10, 2: 10}
-FIRST_SLABS = 50  # first length of a slab, as a part of the whole time. A choice: step-size control corrects it
-FIRST_SPACE_INTERVALS = {1: 24, 2: 12}  # of space. A choice: the initial state and the residual refine it
+FIRST_SLABS = 50  # first length of a slab, as a part of the whole time: step-size control corrects it
+FIRST_SPACE_INTERVALS = {1: 24, 2: 12}  # of space: the initial state and the residual refine it
 # Step-size control as of solvers of ordinary differential equations: safety factor, least and largest change of the
 # length of a slab (E. Hairer, S. Norsett, G. Wanner, "Solving Ordinary Differential Equations I", section II.4).
 SLAB_SAFETY, SHRINK, GROW = 0.85, 0.2, 2.0
 # Factor of the length where a slab has no solution, after which the next one is no longer, and steps of Newton's method
-# in a slab beyond which it is not either. Choices: a slab that fails costs as much as one that does not.
+# in a slab beyond which it is not either: a slab that fails costs as much as one that does not.
 HALTED, FEW_STEPS = 0.4, 3
 TOO_LONG, FAR = 2.0, 1e3  # a slab whose error is so many times the allowed one is too long; so is it on any grid
 SHORTEST_SLAB = 1e-12  # of the whole time: shorter slabs mean that the solution blows up
-SHARE = 0.1  # of the tolerance, allowed as error of one slab, for the errors of many add up. A choice
+SHARE = 0.1  # of the tolerance, allowed as error of one slab, for the errors of many add up
 # Least error of a slab, relative to the field, that is aimed at, without and with coordinates of space: rounding, and
 # what grids of space make of it. Measured on a shock of Burgers' equation: 2e-15 cost a third more slabs and left five
 # times the error of 1e-14.
@@ -50,65 +50,33 @@ LEAST_ALLOWED = {False: 2e-15, True: 1e-14}
 # Largest factors by which intervals of space are refined and coarsened at once, and the share of the present number of
 # intervals that a coarser grid must spare to be worth the interpolation.
 REFINE, COARSEN, SPARED = 2.0, 1.5, 0.3
-# Intervals beyond what the error asks for: of a slab, so that a grid lasts for several, and of the start. Choices.
+# Intervals beyond what the error asks for: of a slab, so that a grid lasts for several, and of the start.
 SPACE_MARGIN, START_MARGIN = 1.25, 1.1
 MOST_ROUNDS = 12  # new grids for one slab
-MOST_INTERVALS = {1: 3000, 2: 100}  # of a coordinate of space. A choice: a slab takes a second
+MOST_INTERVALS = {1: 3000, 2: 100}  # of a coordinate of space: a slab takes a second
 # Newton's method in a slab: iterations, contraction below which the factors are used again, that up to which the steps
 # to come are a geometric series (Hairer and Wanner, volume II, section IV.8), and their sum relative to the allowed
 # error at which it ends.
 ITERATIONS, CONTRACTION, SERIES, STEP = 12, 0.2, 0.5, 0.02
 STALLED = {False: 1e-10, True: 1e-7}  # steps below it that contract no longer are rounding; a pressure has more of it
-CONTINUED = 4  # degree in time with which a slab's polynomial is continued as the start of the next one. A choice
-WINDOW_LENGTHS = math.sqrt(2.0)  # between the lengths that windows may have, so that they share factors. A choice
+CONTINUED = 4  # degree in time with which a slab's polynomial is continued as the start of the next one
+WINDOW_LENGTHS = math.sqrt(2.0)  # between the lengths that windows may have, so that they share factors
 
 
 @dataclass(frozen=True, eq=False)
 class March:
-    """Result of a pass through time.
+    """Result of a pass through time."""
 
-    Parameters
-    ----------
-    network : WindowNetwork
-        The fields, up to the moment that was reached.
-    reached : float
-        That moment.
-    is_complete : bool
-        Whether it is the last one.
-    points : int
-        Number of collocation points of all slabs.
-    """
-
-    network: WindowNetwork
-    reached: float
-    is_complete: bool
-    points: int
+    network: WindowNetwork  # the fields, up to the moment that was reached
+    reached: float  # that moment
+    is_complete: bool  # whether it is the last one
+    points: int  # number of collocation points of all slabs
 
 
 class SlabMarch:
-    """A pass through time with an allowed error in each slab.
+    """A pass through time with an allowed error in each slab. Shapes: known (N, fields)."""
 
-    Parameters
-    ----------
-    statement : Statement
-        A problem for which `marches` holds.
-    tolerance : float
-        Error relative to the fields that is aimed at.
-    watch : callable
-        See `Watch`; it is called after each slab, and after each attempt that was too long.
-    finer : float
-        Factor of the first grids, so that passes differ where the tolerance asks for no more than these.
-    known : callable, optional
-        Fields (N, fields) of a like problem at points (N, n), with which Newton's method begins in a slab where they
-        leave smaller residuals than the slab before, continued.
-
-    Attributes
-    ----------
-    work : float
-        Multiply-adds spent.
-    """
-
-    dearer = 1.5  # work of a sharper pass, at least, by that of the one before. A choice
+    dearer = 1.5  # work of a sharper pass, at least, by that of the one before
     growing = 0  # first slabs, each about twice as long as the one before, whose pace says nothing of later ones
     tolerances = 1e-14, 1e-14  # of a first pass, and of any: sharper ones are below rounding
     most_intervals = MOST_INTERVALS

@@ -14,14 +14,14 @@ from edgewise.pde.structured.evolution.rough import even_axes
 from edgewise.pde.structured.evolution.slabs import SPACE_DEGREE, Known, SlabMarch, Watch
 from edgewise.pde.structured.statement import Statement
 
-# Hyperviscosity in units of the speed times the third power of the length of an interval. A choice: the shortest wave
-# then decays three times as fast as it turns; from a third of it down, shocks in the plane blow up.
+# Hyperviscosity in units of the speed times the third power of the length of an interval: the shortest wave then decays
+# three times as fast as it turns; from a third of it down, shocks in the plane blow up.
 HYPERVISCOSITY = 0.1
 # Intervals from a wall, below which the hyperviscosity fades with the fourth power, so that it needs no conditions
-# there. A choice.
+# there.
 FADED = 2.0
-# Even intervals of the first and of the largest grid, by the number of coordinates of space. Choices: some seconds, and
-# some minutes.
+# Even intervals of the first and of the largest grid, by the number of coordinates of space: some seconds, and some
+# minutes.
 FIRST_SMOOTHED_INTERVALS, MOST_SMOOTHED_INTERVALS = {1: 48, 2: 24}, {1: 3000, 2: 128}
 
 
@@ -71,7 +71,7 @@ class SmoothedStatement(Statement):
 
 
 class SmoothedMarch(SlabMarch):
-    """A pass through time on one even grid of space, with a hyperviscosity that is as small as the grid allows [1]_.
+    """A pass through time on one even grid of space, with a hyperviscosity that is as small as the grid allows [1].
 
     Where fronts are thinner than intervals, splines oscillate beside them, and what the nonlinear terms make of the
     oscillations grows until there is no solution. A fourth derivative times speed times the third power of the length
@@ -79,18 +79,9 @@ class SmoothedMarch(SlabMarch):
     with the third power. At the edge of a diffusion that degenerates, as in porous media, it is stronger than diffusion
     of the wrong sign where splines oscillate below zero.
 
-    Parameters
-    ----------
-    statement : Statement
-        A problem for which `smooths` holds.
-    tolerance, watch, finer, known
-        As for `SlabMarch`.
-
-    References
-    ----------
-    .. [1] E. Tadmor, "Convergence of spectral methods for nonlinear conservation laws", SIAM J. Numer. Anal. 26, 1989,
-       30; with higher derivatives: "Super viscosity and spectral approximations of nonlinear conservation laws",
-       Numerical Methods for Fluid Dynamics IV, 1993, 69.
+    [1] E. Tadmor, "Convergence of spectral methods for nonlinear conservation laws", SIAM J. Numer. Anal. 26, 1989, 30;
+    with higher derivatives: "Super viscosity and spectral approximations of nonlinear conservation laws", Numerical
+    Methods for Fluid Dynamics IV, 1993, 69.
     """
 
     first_intervals, most_intervals = FIRST_SMOOTHED_INTERVALS, MOST_SMOOTHED_INTERVALS
@@ -146,17 +137,12 @@ class SmoothedMarch(SlabMarch):
 
 
 def smooths(statement: Statement) -> bool:
-    """True if a `SmoothedMarch` can solve a problem.
-
-    It is of first order in time, and has first derivatives in space, by which something moves.
-    Several fields have diffusion: without it jumps of a system that is not written as conservation laws depend on what
-    smooths them [1]_, and a hyperviscosity need not be what is meant.
-
-    References
-    ----------
-    .. [1] G. Dal Maso, P. LeFloch, F. Murat, "Definition and weak stability of nonconservative products", J. Math.
-       Pures Appl. 74, 1995, 483.
-    """
+    """True if a `SmoothedMarch` can solve a problem."""
+    # It is of first order in time, and has first derivatives in space, by which something moves. Several fields have
+    # diffusion: without it jumps of a system that is not written as conservation laws depend on what smooths them [1],
+    # and a hyperviscosity need not be what is meant.
+    # [1] G. Dal Maso, P. LeFloch, F. Murat, "Definition and weak stability of nonconservative products", J. Math. Pures
+    # Appl. 74, 1995, 483.
     form = statement.form
     if (
         not isinstance(form.domain, Box)

@@ -19,53 +19,31 @@ At = Callable[[Sequence[np.ndarray]], np.ndarray]
 """Initial values on a grid of points of space, (order, *points, fields)."""
 
 # Points at which jumps of a start are sought, halvings after which its place is known to rounding, and share of the
-# largest value that a jump has at least. Choices: far above rounding, and above what tails are cut off by walls.
+# largest value that a jump has at least: far above rounding, and above what tails are cut off by walls.
 LINE_POINTS, OFF_MIDDLE, START_HALVINGS, JUMP_OF_START = 513, 0.4142, 60, 1e-6
 # Shortest interval beside a jump, relative to the domain, and even intervals on each side of it, beyond which they grow
-# by a factor. Choices: a jump is forgotten after a time of a hundred squares of the interval, and its projection has
+# by a factor: a jump is forgotten after a time of a hundred squares of the interval, and its projection has
 # oscillations that fall by about 0.7 from interval to interval; on uneven ones collocation loses what oscillates.
 SHORTEST_AT_JUMP, EVEN_INTERVALS, GROWTH_OF_INTERVALS = 5e-5, 30, 1.4
-MOST_EVEN = 800  # intervals, if all were as long as those away from the jumps. A choice
+MOST_EVEN = 800  # intervals, if all were as long as those away from the jumps
 # Error, by the 1.5th power of the shortest interval, that a slope leaves which the wall does not allow. Measured: 0.1,
 # with a factor of two.
 LEFT_BY_KINK = 0.2
-# Least size of fields by what a wall's slope times the length of the domain would make of them. A choice: what
-# diffusion makes of it within a millionth of the time in which it crosses the domain.
+# Least size of fields by what a wall's slope times the length of the domain would make of them: what diffusion makes of
+# it within a millionth of the time in which it crosses the domain.
 SIZE_BY_KINK = 1e-3
 STENCIL, STENCIL_STEP = np.arange(5.0), 1e-3  # points of a one-sided derivative, and their distance by the domain's
 STENCIL_WEIGHTS = np.linalg.solve(np.vander(STENCIL, increasing=True).T, np.eye(len(STENCIL))[1])  # of its values there
-FASTER = 4  # power of the factor of finer grids by which the shortest interval falls. A choice: a third each pass
+FASTER = 4  # power of the factor of finer grids by which the shortest interval falls: a third each pass
 
 
 class RoughStart:
     """A start of a parabolic problem of one coordinate of space that jumps, projected on splines.
 
     The equation smooths a jump at once. Interpolated, it would leave an error of its mass; the error of the projection
-    is orthogonal to all splines, so that it is gone as soon as the solution is smooth on the grid [1]_.
+    is orthogonal to all splines, so that it is gone as soon as the solution is smooth on the grid [1].
 
-    Parameters
-    ----------
-    statement : Statement
-        The problem.
-    at : callable
-        See `At`.
-    places : list of float
-        Where the start jumps, the walls with which it does not agree among them.
-    finer : float
-        Factor of the grid.
-    moment : float
-        The first moment, or that after a jump of the walls.
-
-    Attributes
-    ----------
-    shortest : float
-        Length of the shortest intervals.
-    least_size : float
-        Size to which errors of fields that start from nothing are relative.
-
-    References
-    ----------
-    .. [1] V. Thomee, "Galerkin Finite Element Methods for Parabolic Problems", 2nd edition, 2006, chapters 3 and 7.
+    [1] V. Thomee, "Galerkin Finite Element Methods for Parabolic Problems", 2nd edition, 2006, chapters 3 and 7.
     """
 
     def __init__(self, statement: Statement, at: At, places: Sequence[float], finer: float, moment: float):

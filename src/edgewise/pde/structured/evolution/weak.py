@@ -21,24 +21,16 @@ from edgewise.pde.structured.blocks import RowBlock, Slopes
 from edgewise.pde.structured.evolution.starts import At
 from edgewise.pde.structured.statement import Statement
 
-# Points of a coordinate by which coefficients are integrated, and points of an interval, at least. Choices: PINNacle's
-# rough coefficients have 256 values of a coordinate.
+# Points of a coordinate by which coefficients are integrated, and points of an interval, at least: PINNacle's rough
+# coefficients have 256 values of a coordinate.
 RULE_POINTS, LEAST_OF_CELL = 512, 6
 # Multiply-adds of a slab, at least, for the time that evaluating the data takes. Measured.
 LEAST_SLAB_WORK = 1e7
-SAME_LENGTH = 1e-9  # relative: slabs whose lengths are closer share factors. A choice: far above rounding
+SAME_LENGTH = 1e-9  # relative: slabs whose lengths are closer share factors; far above rounding
 
 
 class Rule:
-    """A coordinate with a quadrature rule, or an end of it, and the splines at the points.
-
-    Parameters
-    ----------
-    axis : SplineAxis
-        The coordinate.
-    end : int, optional
-        0 or 1 for its low or high end, where there is one point of weight 1; the whole coordinate if left out.
-    """
+    """A coordinate with a quadrature rule, or an end of it, and the splines at the points."""
 
     def __init__(self, axis: SplineAxis, end: int | None = None):
         cells, per_cell = (
@@ -57,28 +49,15 @@ class Rule:
 
 @dataclass(eq=False)
 class Side:
-    """A condition on one side of a box.
+    """A condition on one side of a box."""
 
-    Parameters
-    ----------
-    axis, end : int
-        Number of the coordinate of space that is constant, and 0 or 1 for its low or high end.
-    term : ResidualTerm
-        The condition.
-    points : list of ndarray
-        Points of each coordinate of space.
-    factor : ndarray
-        What multiplies the residual of u = 0 at the points: for values themselves, or in the weak form.
-    rules : list of Rule
-        Quadrature on the side; empty where values are given.
-    """
-
-    axis: int
+    axis: int  # number of the coordinate of space that is constant, and 0 or 1 for its low or high end
     end: int
-    term: ResidualTerm
-    points: list[np.ndarray]
+    term: ResidualTerm  # the condition
+    points: list[np.ndarray]  # points of each coordinate of space
+    # what multiplies the residual of u = 0 at the points: for values themselves, or in the weak form
     factor: np.ndarray
-    rules: list[Rule]
+    rules: list[Rule]  # quadrature on the side; empty where values are given
 
 
 class WeakForm:
@@ -86,19 +65,10 @@ class WeakForm:
 
     Here -k / w is the slope of the residual by second derivatives, and k is 1, or the coefficient of `diffusion`. After
     integration by parts no derivative of k is left, and without b matrices are symmetric, so that energy is kept or
-    lost whatever the coefficients are; collocation has waves that grow where they jump [1]_.
+    lost whatever the coefficients are; collocation has waves that grow where they jump [1].
 
-    Parameters
-    ----------
-    statement : Statement
-        A problem for which `has_weak_form` holds.
-    axes : list of SplineAxis
-        The coordinates of space.
-
-    References
-    ----------
-    .. [1] P. Joly, "Variational methods for time-dependent wave propagation problems", in "Topics in Computational Wave
-       Propagation", Lecture Notes in Computational Science and Engineering 31, 2003, 201.
+    [1] P. Joly, "Variational methods for time-dependent wave propagation problems", in "Topics in Computational Wave
+    Propagation", Lecture Notes in Computational Science and Engineering 31, 2003, 201.
     """
 
     def __init__(self, statement: Statement, axes: Sequence[SplineAxis]):
@@ -253,22 +223,7 @@ def integrated(rules: Sequence[Rule], values: np.ndarray, first: int) -> np.ndar
 def assembled(
     rules: Sequence[Rule], values: np.ndarray, tests: Sequence[int] = (0, 0), trials: Sequence[int] = (0, 0)
 ) -> sparse.csr_array:
-    """Integrals of a function with derivatives of every two splines.
-
-    Parameters
-    ----------
-    rules : list of Rule
-        One for each coordinate.
-    values : ndarray
-        The function at the points, (*points).
-    tests, trials : tuple of int
-        Orders of the derivatives by each coordinate of both splines.
-
-    Returns
-    -------
-    csr_array
-        (splines, splines).
-    """
+    """Integrals of a function with derivatives of every two splines. Shapes: returns (splines, splines)."""
     shape = [size for rule in rules for size in rule.weights.shape]
     parts, rows, columns, count = values.reshape(shape), np.zeros((), dtype=int), np.zeros((), dtype=int), 1
     for rule, test, trial in zip(rules, tests, trials, strict=False):
@@ -329,13 +284,7 @@ def slopes_of_field(
 def weighted(
     statement: Statement, points: Sequence[np.ndarray], moment: float
 ) -> tuple[np.ndarray, np.ndarray, dict[Index, np.ndarray]]:
-    """w, k and the slopes of lower order times w of a `WeakForm`, on a grid of space.
-
-    Raises
-    ------
-    ValueError
-        There is no such form.
-    """
+    """w, k and the slopes of lower order times w of a `WeakForm`, on a grid of space."""
     form = statement.form
     slopes, noted = slopes_of_field(statement, form.equation_term, points, moment)
     space = [axis for axis in range(form.domain.dimension) if axis != form.time]

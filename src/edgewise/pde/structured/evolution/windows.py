@@ -39,21 +39,21 @@ from edgewise.pde.structured.statement import Statement, orders_of, scattered_bl
 from edgewise.settings import ABOVE_ZERO
 
 MOST_WINDOW_AXES = 4  # as many inputs as a `TensorLayer` has
-# Degree and first intervals of splines of space, by the number of coordinates of space. A choice: as on boxes, but that
-# a higher degree leaves more splines to rounding where the boundary cuts through cells.
+# Degree and first intervals of splines of space, by the number of coordinates of space: as on boxes, but that a higher
+# degree leaves more splines to rounding where the boundary cuts through cells.
 CUT_DEGREE, FIRST_CUT_INTERVALS = {1: 8, 2: 8, 3: 8}, {1: 16, 2: 6, 3: 4}
-MOST_CUT_INTERVALS = {1: 1000, 2: 64, 3: 8}  # of a coordinate. A choice: factors of the largest grid take 0.2 GB
+MOST_CUT_INTERVALS = {1: 1000, 2: 64, 3: 8}  # of a coordinate: factors of the largest grid take 0.2 GB
 # Intervals across the smallest hole, points by which its width is found, the numbers of intervals between which a first
-# grid has so many, and its degree. Choices: below, refinement gets there, and beyond, even grids are too large; splines
-# of degree 8 reach across holes and past them, and their factors take four times as long.
+# grid has so many, and its degree: below, refinement gets there, and beyond, even grids are too large; splines of
+# degree 8 reach across holes and past them, and their factors take four times as long.
 ACROSS, HOLE_POINTS, HOLE_INTERVALS, HOLE_DEGREE = 2.5, 64, (24, 128), 4
-WALL_SEED = 5  # of the points by which the width of holes is found. A choice
-CLOSED = 0.2  # length of the mean normal below which a piece is a closed curve: that of half a circle is 0.64. A choice
-# Penalty on the boundary, in units of the slopes inside over an interval. A choice: at a tenth of it heat on a disk has
-# unstable modes for splines of degree 8, at ten times as much none either.
+WALL_SEED = 5  # of the points by which the width of holes is found
+CLOSED = 0.2  # length of the mean normal below which a piece is a closed curve: that of half a circle is 0.64
+# Penalty on the boundary, in units of the slopes inside over an interval: at a tenth of it heat on a disk has unstable
+# modes for splines of degree 8, at ten times as much none either.
 WALL_PENALTY = 150.0
 # On solids, unknowns up to which each eigenvalue of a window has its own factors; beyond, GMRES serves all that are at
-# most so many times larger or smaller than one with factors. Choices: factors take a second or two with 2,000.
+# most so many times larger or smaller than one with factors: factors take a second or two with 2,000.
 MOST_DIRECT, NEAR_EIGENVALUES = 800, 4.0
 # On solids: multiply-adds of a value of a spline of three coordinates at a point, and values of all for the points and
 # matrices of a grid. Measured in a ball: 2e-8 seconds each, and ten seconds for a grid of 4^3 cells.
@@ -66,27 +66,14 @@ IMPLIED_SHARE = 0.3
 
 
 class WindowFactors:
-    """Factors of all systems of a window, with slopes that are means over its moments [1]_.
+    """Factors of all systems of a window, with slopes that are means over its moments [1].
+
+    Shapes: slopes (m,), weights (residuals, m).
 
     Inside, test functions are the derivatives of residuals by those in time, which is Galerkin's method; on the
     boundary they are those of the conditions, with a penalty. They are the same for all eigenvalues of the method.
 
-    Parameters
-    ----------
-    grid : CutGrid
-        Splines and points of space.
-    slopes : list of Slopes
-        Mean slopes at the points of each part of the grid, (m,) each.
-    weights : list of ndarray
-        Roots of the weights of the residuals of each part, (residuals, m).
-    jumps : list of tuple
-        Weights of the grid's `ghost`: field of the test functions, order in time and field of what they meet, factor.
-    time : int
-        Number of the coordinate that is time.
-
-    References
-    ----------
-    .. [1] E. Hairer, G. Wanner, "Solving Ordinary Differential Equations II", section IV.8.
+    [1] E. Hairer, G. Wanner, "Solving Ordinary Differential Equations II", section IV.8.
     """
 
     def __init__(
@@ -184,7 +171,7 @@ class WindowFactors:
 class WindowMarch(KeptGridMarch):
     """A pass through time on any domain of space, see `SlabMarch`."""
 
-    tolerances = 1e-5, 1e-10  # a choice: seconds for a first pass; below the least one rounding is seen
+    tolerances = 1e-5, 1e-10  # seconds for a first pass; below the least one rounding is seen
     most_intervals = MOST_CUT_INTERVALS
 
     def __init__(self, statement: Statement, tolerance: float, watch: Watch, finer: float = 1.0, known: Known = None):
@@ -291,13 +278,9 @@ class WindowMarch(KeptGridMarch):
         return np.maximum(total, ABOVE_ZERO)
 
     def _row_weights(self, grid: CutGrid, slopes: Sequence[Slopes], counts: Sequence[int]) -> list[np.ndarray]:
-        """Weights of residuals: Galerkin's method inside, and on the boundary a penalty as of Nitsche's method [1]_.
-
-        References
-        ----------
-        .. [1] J. Nitsche, "Ueber ein Variationsprinzip zur Loesung von Dirichlet-Problemen", Abh. Math. Sem. Univ.
-           Hamburg 36, 1971, 9.
-        """
+        """Weights of residuals: Galerkin's method inside, and on the boundary a penalty as of Nitsche's method [1]."""
+        # [1] J. Nitsche, "Ueber ein Variationsprinzip zur Loesung von Dirichlet-Problemen", Abh. Math. Sem. Univ.
+        # Hamburg 36, 1971, 9.
         inside, weights = slopes[0], []
         units = np.zeros((counts[0], 1))
         for number in range(counts[0]):
@@ -485,9 +468,9 @@ class WindowMarch(KeptGridMarch):
 class SolidMarch(WindowMarch):
     """A pass through time on a solid."""
 
-    dearer = 10.0  # unknowns of a grid that is half as fine again are three times as many. A choice
+    dearer = 10.0  # unknowns of a grid that is half as fine again are three times as many
     growing = 6  # windows from the first, a fiftieth, to one as long as the time
-    tolerances = 1e-4, 1e-10  # a choice: a sharper first pass has three times as many unknowns, and takes minutes
+    tolerances = 1e-4, 1e-10  # a sharper first pass has three times as many unknowns, and takes minutes
 
 
 def evolution(form: StrongForm) -> Statement | None:

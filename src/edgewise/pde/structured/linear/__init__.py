@@ -5,11 +5,16 @@ each coordinate, `waves` by Fourier transforms where coupled fields are periodic
 walls, and `projection` windows of time.
 """
 
-from edgewise.pde.structured.linear.diagonal import FastDiagonalisation
-from edgewise.pde.structured.linear.projection import CellSums, Projection, solved_nearby
-from edgewise.pde.structured.linear.solver import Krylov, solver_for
-from edgewise.pde.structured.linear.system import LinearSystem, Preconditioner
-from edgewise.pde.structured.linear.waves import WaveByWave
+from typing import TYPE_CHECKING
+
+from edgewise.lazy import import_on_demand
+
+if TYPE_CHECKING:
+    from edgewise.pde.structured.linear.diagonal import FastDiagonalisation
+    from edgewise.pde.structured.linear.projection import CellSums, Projection, solved_nearby
+    from edgewise.pde.structured.linear.solver import Krylov, solver_for
+    from edgewise.pde.structured.linear.system import LinearSystem, Preconditioner
+    from edgewise.pde.structured.linear.waves import WaveByWave
 
 __all__ = [
     "CellSums",
@@ -22,3 +27,5 @@ __all__ = [
     "solved_nearby",
     "solver_for",
 ]
+
+import_on_demand(__name__)

@@ -13,24 +13,18 @@ from edgewise.pde.structured.axis import along, dense
 from edgewise.pde.structured.linear.system import LinearSystem, Preconditioner, Solver
 from edgewise.pde.structured.statement import Statement
 
-# Largest condition number of eigenvectors that fast diagonalisation accepts. A choice: refinement wins back the digits
-# that are lost, as long as some remain.
+# Largest condition number of eigenvectors that fast diagonalisation accepts: refinement wins back the digits that are
+# lost, as long as some remain.
 WORST_VECTORS = 1e9
-# Change of a field by reactions in a slab from which on they are a factor of their own. A choice: a step of a Krylov
-# method takes up smaller ones to a digit.
+# Change of a field by reactions in a slab from which on they are a factor of their own: a step of a Krylov method takes
+# up smaller ones to a digit.
 LEAST_REACTION = 0.1
-# Coordinates whose eigenvectors are kept, the last ones used. A choice: those of two grids, which slabs of time share.
+# Coordinates whose eigenvectors are kept, the last ones used: those of two grids, which slabs of time share.
 KEPT_COORDINATES = 8
 
 
 class FieldByField(Preconditioner):
-    """Preconditioner that solves for each field alone by `FastDiagonalisation` and leaves out what couples them.
-
-    Parameters
-    ----------
-    parts : list of tuple
-        For each field the numbers of its rows in the whole system, and its solver.
-    """
+    """Preconditioner that solves for each field alone by `FastDiagonalisation` and leaves out what couples them."""
 
     def __init__(self, parts: Sequence[tuple[np.ndarray, Solver]]):
         self.parts = parts
@@ -282,32 +276,19 @@ class _Bytes:
 
 @dataclass(frozen=True, eq=False)
 class Diagonal:
-    """An operator of one coordinate on the splines that fulfil homogeneous conditions, diagonalised.
+    """An operator of one coordinate on the splines that fulfil homogeneous conditions, diagonalised."""
 
-    Parameters
-    ----------
-    pivots : ndarray
-        Coefficients that the conditions determine, (conditions,).
-    pivot_inverse : ndarray
-        Inverse of the conditions' columns for these.
-    values : ndarray
-        Eigenvalues, (points,).
-    vectors, back : ndarray
-        Coefficients of the eigenvectors, (count, points), and their inverse, which takes values at points.
-    values_of, splines : ndarray
-        Values of the eigenvectors at points, (points, points), and coefficients of the splines with values there,
-        (count, points).
-    with_ends : ndarray
-        Coefficients of the splines with given conditions at the ends and values at points, (count, count).
-    """
-
-    pivots: np.ndarray
-    pivot_inverse: np.ndarray
-    values: np.ndarray
+    pivots: np.ndarray  # coefficients that the conditions determine, (conditions,)
+    pivot_inverse: np.ndarray  # inverse of the conditions' columns for these
+    values: np.ndarray  # eigenvalues, (points,)
+    # coefficients of the eigenvectors, (count, points), and their inverse, which takes values at points
     vectors: np.ndarray
     back: np.ndarray
+    # values of the eigenvectors at points, (points, points), and coefficients of the splines with values there, (count,
+    # points)
     values_of: np.ndarray
     splines: np.ndarray
+    # coefficients of the splines with given conditions at the ends and values at points, (count, count)
     with_ends: np.ndarray
 
 

@@ -17,38 +17,23 @@ from edgewise.pde.structured.linear.diagonal import FastDiagonalisation
 from edgewise.pde.structured.linear.system import LinearSystem, Preconditioner, Solver
 from edgewise.pde.structured.statement import Statement
 
-MOST_PRESSURES = 4000  # values of a pressure at one moment. A choice: factors of an eighth of a gigabyte
-OTHER_LENGTHS = 4.0  # factor by which lengths of slabs differ at most that have the same factors. A choice
-SAME_ALONG = 1e-9  # relative: slopes that are closer are the same. A choice: far above rounding
+MOST_PRESSURES = 4000  # values of a pressure at one moment: factors of an eighth of a gigabyte
+OTHER_LENGTHS = 4.0  # factor by which lengths of slabs differ at most that have the same factors
+SAME_ALONG = 1e-9  # relative: slopes that are closer are the same; far above rounding
 ROUNDED_ROWS = 1e-15  # of the largest row: smaller rows of conditions are rounding, as Krylov vectors have them
 
 
 @dataclass(eq=False)
 class Level:
-    """A block of the system of a slab at one moment.
+    """A block of the system of a slab at one moment."""
 
-    Parameters
-    ----------
-    number : int
-        Number of the block in the system.
-    block : RowBlock
-        The block on the coordinates of space alone.
-    slopes : dict
-        Slopes by derivatives in space of what has no derivative in time, in the mean over time.
-    rates : dict
-        The same of what has one.
-    to_levels : ndarray
-        Takes rows at the moments of the block to rows at the first moment and at those of the equation.
-    has_begin : bool
-        Whether the first of these is at the first moment.
-    """
-
-    number: int
-    block: RowBlock
-    slopes: Slopes
-    rates: Slopes
+    number: int  # number of the block in the system
+    block: RowBlock  # the block on the coordinates of space alone
+    slopes: Slopes  # slopes by derivatives in space of what has no derivative in time, in the mean over time
+    rates: Slopes  # the same of what has one
+    # takes rows at the moments of the block to rows at the first moment and at those of the equation
     to_levels: np.ndarray
-    has_begin: bool
+    has_begin: bool  # whether the first of these is at the first moment
 
     @property
     def is_first(self) -> bool:
@@ -70,26 +55,16 @@ class Level:
 class SlabOfFlow(Preconditioner):
     """Solver of a slab of an incompressible flow with slopes that are replaced by means over time.
 
-    Eigenvectors in time of the method of Radau turn a slab into a flow for each eigenvalue, as in [1]_. In these,
+    Eigenvectors in time of the method of Radau turn a slab into a flow for each eigenvalue, as in [1]. In these,
     velocities are eliminated by `FastDiagonalisation`, so that an equation for the values of the pressure at the points
-    of the constraint is left [2]_. It has dense factors for one real eigenvalue, and the others differ from it by a
+    of the constraint is left [2]. It has dense factors for one real eigenvalue, and the others differ from it by a
     pressure without viscosity. Convection is left to a Krylov method.
 
-    Parameters
-    ----------
-    statement : Statement
-        The problem, with one multiplier.
-    system : LinearSystem
-        Its system in a slab.
-    kept : SlabOfFlow, optional
-        The solver of another slab.
+    [1] Y. Maday, E. Ronquist, "Parallelization in time through tensor-product space-time solvers", Comptes Rendus
+    Mathematique 346, 2008, 113.
 
-    References
-    ----------
-    .. [1] Y. Maday, E. Ronquist, "Parallelization in time through tensor-product space-time solvers", Comptes Rendus
-       Mathematique 346, 2008, 113.
-    .. [2] C. Canuto, M. Hussaini, A. Quarteroni, T. Zang, "Spectral Methods: Evolution to Complex Geometries and
-       Applications to Fluid Dynamics", 2007, section 3.4, the method of Uzawa.
+    [2] C. Canuto, M. Hussaini, A. Quarteroni, T. Zang, "Spectral Methods: Evolution to Complex Geometries and
+    Applications to Fluid Dynamics", 2007, section 3.4, the method of Uzawa.
     """
 
     @classmethod
@@ -297,15 +272,10 @@ class SlabOfFlow(Preconditioner):
         self.inviscid = np.where(is_constant, 0.0, 1 / np.where(is_constant, 1.0, total))
 
     def _pressures(self, missing: np.ndarray) -> np.ndarray:
-        """Values of the pressure, complex, for rows of the constraint, (eigenvalues, rows).
-
-        Between its values for two eigenvalues there is the pressure without viscosity, up to layers at walls [1]_.
-
-        References
-        ----------
-        .. [1] J. Cahouet, J.-P. Chabard, "Some fast 3D finite element solvers for the generalized Stokes problem",
-           International Journal for Numerical Methods in Fluids 8, 1988, 869.
-        """
+        """Values of the pressure, complex, for rows of the constraint, (eigenvalues, rows)."""
+        # Between its values for two eigenvalues there is the pressure without viscosity, up to layers at walls [1].
+        # [1] J. Cahouet, J.-P. Chabard, "Some fast 3D finite element solvers for the generalized Stokes problem",
+        # International Journal for Numerical Methods in Fluids 8, 1988, 869.
         points = self.equation.block.shape
         inner = int(np.prod(points))
         both = linalg.lu_solve(self.factors, np.concatenate([missing.real, missing.imag]).T, check_finite=False).T

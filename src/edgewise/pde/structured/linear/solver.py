@@ -14,24 +14,24 @@ from edgewise.pde.structured.linear.system import LinearSystem, Preconditioner, 
 from edgewise.pde.structured.linear.waves import WaveByWave
 from edgewise.pde.structured.statement import Statement
 
-# Unknowns up to which a system of several coordinates is factorised without trying fast diagonalisation first. A
-# choice: the factors take less than a tenth of a second.
+# Unknowns up to which a system of several coordinates is factorised without trying fast diagonalisation first: the
+# factors take less than a tenth of a second.
 ALWAYS_FACTORISED = 700
-# Multiply-adds up to which a system of several fields is. A choice: about a second of one core, after which steps of a
-# Krylov method that leaves out what couples the fields are worth a try.
+# Multiply-adds up to which a system of several fields is: about a second of one core, after which steps of a Krylov
+# method that leaves out what couples the fields are worth a try.
 CHEAP_FACTORS = 1e9
-# Multiply-adds up to which a system is factorised at all. A choice: about a minute of one core.
+# Multiply-adds up to which a system is factorised at all: about a minute of one core.
 MOST_WORK = 1e11
 # The reduction of the residual at which GMRES has done its work, its steps between restarts, and restarts; rounds of
-# iterative refinement around it. A choice: a preconditioner that does not reach it in these steps is of no use.
+# iterative refinement around it: a preconditioner that does not reach it in these steps is of no use.
 LEAST_REDUCTION, RESTART, RESTARTS = 1e-9, 40, 2
 REFINEMENT_ROUNDS = 6  # at most; see above
 # Multiply-adds of one application of a system and its preconditioner: per unknown beside those with the eigenvectors of
-# each coordinate, for the sparse tables; and at least, for the time that some forty calls of numpy take. Choices.
+# each coordinate, for the sparse tables; and at least, for the time that some forty calls of numpy take.
 TABLES_WORK, LEAST_APPLICATION_WORK = 200.0, 3e6
 UNSOLVED = 1e-8  # of the right-hand side: what may be left for Newton's method to take up in its next step
 # Where an error may be left, GMRES aims at this share of it, for residuals are not errors; share of the whole solution
-# that may be left in a step of Newton's method. Choices.
+# that may be left in a step of Newton's method.
 WELL_BELOW, LEFT_IN_STEP = 0.1, 0.03
 # A right-hand side that is reduced by this factor is solved to rounding; largest factor of a useful round, and of one
 # of a preconditioner that needs no Krylov method.

@@ -11,7 +11,7 @@ from edgewise.outcomes import check_time, interruptible
 from edgewise.pde.structured.axis import dense
 from edgewise.pde.structured.linear.system import LinearSystem, Preconditioner
 
-# Largest number of entries of the inverses of all waves. A choice: half a gigabyte.
+# Largest number of entries of the inverses of all waves: half a gigabyte.
 MOST_ENTRIES = 3e7
 LEAST_SINGULAR_VALUE = 1e-11  # of the largest singular value of a wave's system, which rows of size one have: rounding
 

@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from edgewise import plot
 from edgewise.errors import InputError
-from edgewise.plot.results.errors import Curve, Span, error_bar_chart, error_curves, error_dots
+from edgewise_experiments.plots.errors import Curve, Span, error_bar_chart, error_curves, error_dots
 
 SIZES = [5, 10, 20, 40]
 
@@ -81,13 +80,6 @@ def test_bars_that_are_cut_show_their_value():
     assert heights[:6] == [1, 1, 1, 1, 2, 2] and heights[6] < 10
     assert [text.get_text() for text in axes.texts] == ["500"]
     assert [text.get_text() for text in axes.figure.legends[0].get_texts()] == ["ours", "other"]
-
-
-def test_the_former_name_of_the_bar_chart_warns():
-    with pytest.warns(DeprecationWarning, match=r"edgewise.plot.error_bars is now edgewise.plot.error_bar_chart"):
-        assert plot.error_bars is error_bar_chart
-    with pytest.raises(AttributeError, match="has no attribute 'error_bar'"):
-        _ = plot.error_bar
 
 
 @pytest.mark.parametrize(

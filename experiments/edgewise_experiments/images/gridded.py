@@ -18,74 +18,39 @@ from scipy.interpolate import make_interp_spline
 
 from edgewise.checks import is_integer
 from edgewise.errors import InputError
-from edgewise.nn.layers.tensor_product import TensorLayer
+from edgewise.nn import TensorLayer
 
 # Splines that stand for the cosines in a layer, with this many intervals for each half wave of the highest frequency:
 # they differ from cosines by 3e-4 of their size there, and by 4e-7 at half that frequency (measured).
 COSINE_DEGREE, COSINE_INTERVALS = 7, 2
-MAX_AXES = 3  # a choice: pictures and volumes
-LEAST_SAMPLES = 4  # of an axis, a choice: fewer say nothing about frequencies
+MAX_AXES = 3  # pictures and volumes
+LEAST_SAMPLES = 4  # of an axis: fewer say nothing about frequencies
 BITS = 32  # of a number, by which the mask of the products is counted
 
 
 @dataclass(frozen=True)
 class GridPolicy:
-    """Values from which the marginal likelihood chooses; each of them is a choice.
+    """Values from which the marginal likelihood chooses."""
 
-    Parameters
-    ----------
-    reaches : tuple of float
-        Highest frequencies over that which the samples distinguish from lower ones, at most 2.
-    slopes, noises : (float, float)
-        Bounds of the slope of the spectrum, and of the logarithm of the noise's variance over that of a wave with a
-        quarter of the highest frequency.
-
-    Examples
-    --------
-    >>> policy = GridPolicy(noises=(-15.0, 15.0))
-    >>> min(policy.reaches), max(policy.reaches), policy.slopes
-    (0.25, 2.0, (0.3, 8.0))
-    """
-
+    # Highest frequencies over that which the samples distinguish from lower ones, at most 2.
     reaches: tuple[float, ...] = field(default_factory=lambda: tuple(2 ** (step / 8) for step in range(-16, 9)))
-    slopes: tuple[float, float] = (0.3, 8.0)
+    slopes: tuple[float, float] = (0.3, 8.0)  # bounds of the slope of the spectrum
+    # Bounds of the logarithm of the noise's variance over that of a wave with a quarter of the highest frequency.
     noises: tuple[float, float] = (-25.0, 15.0)
 
 
 @dataclass(frozen=True, eq=False)
 class GridFit:
-    """A sum of products of one-input functions that was fitted to samples on a grid.
+    """A sum of products of one-input functions that was fitted to samples on a grid."""
 
-    Parameters
-    ----------
-    layer : TensorLayer
-        The function, of points (batch, in) in the units of the axes, in float64. It is a straight line beyond the grid.
-    products : int
-        Number of products in the sum.
-    numbers : int
-        Numbers that determine the function on a given grid: for a smooth one as many as samples; for one with few
-        products their weights, and one for each 32 products that could have been chosen, a bit each.
-    slope : float or None
-        Exponent s of the spectrum (frequency^2)^-s of a smooth function.
-    noise : float or None
-        Standard deviation of the noise about a smooth function.
-    left_out : ndarray or None
-        Prediction of each sample from all the others, in the shape of the values, for a smooth function.
-
-    Examples
-    --------
-    >>> line = np.linspace(0, 1, 8)
-    >>> fit = sparse_on_grid([line, line], line[:, None] + line, most=20)
-    >>> isinstance(fit, GridFit), fit.layer(torch.tensor([[0.25, 0.5]], dtype=torch.float64)).shape
-    (True, torch.Size([1, 1]))
-    """
-
-    layer: TensorLayer
+    layer: TensorLayer  # of points (batch, in) in the units of the axes, in float64; straight beyond the grid
     products: int
+    # Numbers that determine the function on a given grid: for a smooth one as many as samples; for one with few
+    # products their weights, and one for each 32 products that could have been chosen, a bit each.
     numbers: int
-    slope: float | None = None
-    noise: float | None = None
-    left_out: np.ndarray | None = None
+    slope: float | None = None  # exponent s of the spectrum (frequency^2)^-s of a smooth function
+    noise: float | None = None  # standard deviation of the noise about a smooth function
+    left_out: np.ndarray | None = None  # prediction of each sample from all the others, for a smooth function
 
 
 def smooth_on_grid(
@@ -96,39 +61,11 @@ def smooth_on_grid(
     The function is a mean plus a sum of products of cosines of each input. Their weights have normal priors whose
     variances fall as a power of the frequency, (f_1^2 + f_2^2 + ...)^-s; s, the noise, the scale of each input and the
     highest frequency are those with the highest likelihood. Frequencies beyond those of the grid are separated from
-    lower ones by the prior alone, as in kriging.
-
-    Parameters
-    ----------
-    axes : sequence of array-like
-        The evenly spaced, increasing coordinates of one to three inputs, (n_1,), (n_2,), ...
-    values : array-like
-        The samples, (n_1, n_2, ...).
-    most : int, optional
-        Largest value of `GridFit.numbers`; only the products with the largest weights are kept. By default all are.
-    policy : GridPolicy, optional
-        What the likelihood chooses from.
-
-    Raises
-    ------
-    InputError
-        An axis is not evenly spaced, values do not fit the axes or are not finite or all equal, or `most` is too small.
+    lower ones by the prior alone, as in kriging. `most` limits `GridFit.numbers`: the largest weights are kept.
 
     References
     ----------
     .. [1] C. Rasmussen, C. Williams, "Gaussian processes for machine learning" (2006), sections 2.7, 4.2.1 and 5.4.2.
-
-    Examples
-    --------
-    >>> line = np.linspace(0, 1, 40)
-    >>> clean = np.sin(6 * line)[:, None] * np.cos(4 * line)
-    >>> noisy = clean + 0.1 * np.random.default_rng(0).standard_normal(clean.shape)
-    >>> fit = smooth_on_grid([line, line], noisy)
-    >>> f"noise {fit.noise:.2f}"
-    'noise 0.10'
-    >>> points = torch.tensor([[line[3], line[5]]])
-    >>> bool(abs(fit.layer(points).item() - clean[3, 5]) < 0.05)
-    True
     """
     lines, samples = _checked(axes, values)
     if np.ptp(samples) == 0:
@@ -160,31 +97,9 @@ def sparse_on_grid(axes: Sequence[ArrayLike], values: ArrayLike, most: int) -> G
     everywhere, and piecewise linear functions at several resolutions, for edges and details. Both are orthonormal on
     the grid, so that the products with the largest weights are the best ones.
 
-    Parameters
-    ----------
-    axes, values
-        The samples, as in `smooth_on_grid`.
-    most : int
-        Largest value of `GridFit.numbers`.
-
-    Raises
-    ------
-    InputError
-        An axis is not evenly spaced, values do not fit the axes or are not finite, or `most` is too small.
-
     References
     ----------
     .. [1] R. DeVore, "Nonlinear approximation", Acta Numerica 7 (1998) 51.
-
-    Examples
-    --------
-    >>> line = np.linspace(0, 1, 32)
-    >>> disc = (line[:, None] ** 2 + line**2 < 0.5).astype(float)
-    >>> fit = sparse_on_grid([line, line], disc, 300)
-    >>> points = torch.cartesian_prod(torch.tensor(line), torch.tensor(line))
-    >>> error = fit.layer(points).detach().numpy().reshape(disc.shape) - disc
-    >>> fit.numbers, float(np.sqrt(np.mean(error**2))) < 0.03
-    (300, True)
     """
     lines, samples = _checked(axes, values)
     waves, numbers = _largest(fft.dctn(samples, norm="ortho"), most)
@@ -227,7 +142,7 @@ class _Prior:
     def maximise(self, policy: GridPolicy, start: np.ndarray | None) -> np.ndarray:
         """Find slope, noise and the scales of all inputs but the first; return them as a start for another prior."""
         axes = self.c.ndim
-        first = np.array([1.5, -5.0, *[0.0] * (axes - 1)])  # a choice, from which all tried pictures converged
+        first = np.array([1.5, -5.0, *[0.0] * (axes - 1)])  # all tried pictures converged from it
         bounds = [policy.slopes, policy.noises, *[(-4.0, 4.0)] * (axes - 1)]
         found = optimize.minimize(
             self._loss, first if start is None else start, jac=True, bounds=bounds, options={"ftol": 1e-12}

@@ -17,48 +17,18 @@ from torch import Tensor
 from edgewise.checks import check_count, check_number
 from edgewise.errors import InputError
 from edgewise.files import write_bytes
-from edgewise.plot.network.diagram import network_diagram
+from edgewise.plot import network_diagram
 from edgewise.plot.style import GREY, SMALL
-from edgewise.train.loop.reports import StepEvent
+from edgewise.train import StepEvent
 
-_DPI = 110  # pixels per inch (a choice: about 400 pixels for a small network)
-_HOLD = 1.5  # seconds that the last picture stays (a choice)
+_DPI = 110  # pixels per inch: about 400 pixels for a small network
+_HOLD = 1.5  # seconds that the last picture stays
 
 
 class TrainingFilm:
     """A callback of `fit` that draws the network after every few steps, and writes a GIF at the end of a `with` block.
 
-    Parameters
-    ----------
-    path : path-like
-        Ends in .gif; the file is written whole at the end of the block, also if it ends by an error.
-    x : Tensor
-        Rows of data, (N, in), by which the edges are scored.
-    every : int
-        Steps between two pictures.
-    rate : float
-        Pictures per second.
-    names, outputs : sequence of str, optional
-        As in `network_diagram`.
-
-    Raises
-    ------
-    InputError
-        An argument is not as above.
-    FileError
-        The file cannot be written.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from tempfile import TemporaryDirectory
-    >>> from edgewise import KAN, Regression, fit
-    >>> x = torch.linspace(-1, 1, 60, dtype=torch.float64)[:, None]
-    >>> with TemporaryDirectory() as folder:
-    ...     with TrainingFilm(Path(folder) / "training.gif", x, every=2) as film:
-    ...         _ = fit(KAN([1, 1], dtype=torch.float64), Regression(x, x**2), steps=4, callbacks=[film])
-    ...     film.pictures, [file.name for file in Path(folder).iterdir()]
-    (2, ['training.gif'])
+    `x` are rows of which the diagram's curves are drawn, `rate` is the number of pictures a second.
     """
 
     def __init__(
@@ -90,7 +60,7 @@ class TrainingFilm:
         trace = getattr(event.model, "trace", None)
         if trace is None:
             raise InputError(f"model must have a trace, as KAN and MLP have, got {type(event.model).__name__}")
-        figure = network_diagram(event.model, trace(self._x), names=self._names, outputs=self._outputs)  # type: ignore[arg-type]
+        figure = network_diagram(event.model, trace(self._x), names=self._names, outputs=self._outputs)
         text = f"step {event.step}, loss {event.loss:.2g}"
         figure.text(0.02, 0.99, text, ha="left", va="top", size=SMALL, color=GREY)
         canvas = FigureCanvasAgg(figure)

@@ -10,7 +10,7 @@ from edgewise.errors import InputError
 from edgewise.ops.splines.bspline import basis
 from edgewise.ops.splines.knots import breakpoints_of, uniform
 from edgewise.ops.splines.lstsq import quadrature
-from edgewise.theory import (
+from edgewise_experiments.theory.exponents import (
     MICHAUD_POSTER,
     Traits,
     derivative_exponent,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from edgewise.errors import InputError
-from edgewise.interpret.dependence.tree import StructureTree
 from edgewise.plot.style import GREY, INK, TEXT, Figure, display_text, styled, text_width
+from edgewise_experiments.formulas.structure_tree import StructureTree
 
-# Inches, choices of looks: height of a level, least distance of two leaves, margin, and the free space beside a label.
+# Inches: height of a level, least distance of two leaves, margin, and the free space beside a label.
 _LEVEL, _LEAF, _MARGIN, _BESIDE = 0.52, 0.5, 0.25, 0.22
 _SIGNS = {"sum": "$+$", "product": r"$\times$", "function": "$f$"}
 
@@ -14,33 +14,7 @@ Place = tuple[StructureTree, float, float]  # a node, its place from left to rig
 
 
 def structure_figure(tree: StructureTree) -> Figure:
-    """Draw the tree of a function's parts: the function at the top, its inputs at the bottom.
-
-    Parameters
-    ----------
-    tree : StructureTree
-        From `edgewise.interpret.structure_tree`.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        A plus or a cross stands for a sum or a product, f for some function of what is below it, and a text for a
-        known combination.
-
-    Raises
-    ------
-    InputError
-        If the tree is no `StructureTree`.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from edgewise.interpret import structure_tree
-    >>> x = 1 + torch.rand(100, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    >>> figure = structure_figure(structure_tree(lambda x: x[:, 0].exp() + x[:, 1], x, names=["a", "b"]))
-    >>> [text.get_text() for text in figure.axes[0].texts]
-    ['$+$', '$f$', 'a', '$f$', 'b']
-    """
+    """Draw the tree of a function's parts: the function at the top, its inputs at the bottom."""
     if not isinstance(tree, StructureTree):
         raise InputError(f"tree must be a StructureTree, as structure_tree gives it, got {type(tree).__name__}")
     depth = _depth(tree)

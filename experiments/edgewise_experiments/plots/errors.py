@@ -29,7 +29,7 @@ from edgewise.plot.style import (
 )
 
 _LINE = 0.24  # inches for one name of a dot plot
-_CUT = 3.0  # bars are cut at this multiple of the median (a choice: one failed model must not flatten all others)
+_CUT = 3.0  # bars are cut at this multiple of the median: one failed model must not flatten all others
 _BARS = 0.8  # share of the width that the bars of one name fill; the rest is the gap to the next name
 _GUIDE = 2.0  # guides start at this multiple of the first error, so that they do not cover the curve
 _TICK_LABELS = 7  # labels that a size axis has space for
@@ -39,46 +39,18 @@ Spans = Mapping[str, Sequence["Span | None"]]
 
 @dataclass(frozen=True)
 class Curve:
-    """An error against a size, for `error_curves`; all numbers are positive.
+    """An error against a size, for `error_curves`; all numbers are positive."""
 
-    Parameters
-    ----------
-    label : str
-        Name in the legend; curves with the same label have the same colour in every panel.
-    x, y : sequence of float
-        (n,), sizes and errors.
-    slope : float, optional
-        Exponent of a dashed guide y ~ x**slope through (x[0], 2 y[0]); no guide by default.
-    loose : sequence of (float, float)
-        Further points (x, y), drawn as small open markers.
-
-    Examples
-    --------
-    >>> Curve("KAN", x=[5, 10, 20], y=[1e-2, 6e-4, 4e-5], slope=-4).label
-    'KAN'
-    """
-
-    label: str
+    label: str  # curves with the same label have the same colour in every panel
     x: Sequence[float]
     y: Sequence[float]
-    slope: float | None = None
-    loose: Sequence[tuple[float, float]] = ()
+    slope: float | None = None  # exponent of a dashed guide y ~ x**slope through (x[0], 2 y[0])
+    loose: Sequence[tuple[float, float]] = ()  # further points (x, y), drawn as small open markers
 
 
 @dataclass(frozen=True)
 class Span:
-    """A value with the lowest and the highest of its repeats, for `error_dots` and `error_bar_chart`.
-
-    Parameters
-    ----------
-    value, low, high : float
-        The value that is marked, and the ends of the line through it, in one unit.
-
-    Examples
-    --------
-    >>> Span.of([0.2, 0.1, 0.4])
-    Span(value=0.2, low=0.1, high=0.4)
-    """
+    """A value with the lowest and the highest of its repeats, for `error_dots` and `error_bar_chart`."""
 
     value: float
     low: float
@@ -91,31 +63,7 @@ class Span:
 
 
 def error_curves(groups: Mapping[str, Sequence[Curve]], *, xlabel: str, ylabel: str) -> Figure:
-    """Draw errors against sizes on logarithmic axes, one panel for each group of curves.
-
-    Parameters
-    ----------
-    groups : mapping of str to sequence of Curve
-        Title and curves of each panel; a label has the same colour and marker in all panels.
-    xlabel, ylabel : str
-        Quantities on the axes, with their units.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    InputError
-        If there is no curve, or a number of a curve is not positive.
-
-    Examples
-    --------
-    >>> curve = Curve("KAN", x=[5, 10, 20], y=[1e-2, 6e-4, 4e-5], slope=-4)
-    >>> figure = error_curves({"f(x) = sin x": [curve]}, xlabel="grid size", ylabel="RMSE")
-    >>> [text.get_text() for text in figure.legends[0].get_texts()]
-    ['KAN', 'slope −4']
-    """
+    """Draw errors against sizes on logarithmic axes, one panel for each group of curves."""
     names = list(dict.fromkeys(curve.label for curves in groups.values() for curve in curves))
     for curve in (curve for curves in groups.values() for curve in curves):
         _check_positive([*curve.x, *curve.y, *chain(*curve.loose)], f"the curve {curve.label!r}")
@@ -141,34 +89,7 @@ def error_curves(groups: Mapping[str, Sequence[Curve]], *, xlabel: str, ylabel: 
 
 
 def error_dots(names: Sequence[str], series: Spans, *, xlabel: str) -> Figure:
-    """Draw errors as dots on one logarithmic axis: a line for each name, a marker for each series.
-
-    Parameters
-    ----------
-    names : sequence of str
-        (n,), from top to bottom.
-    series : mapping of str to sequence of Span or None
-        For each series n values, None where there is none. The first series has filled markers, the others open
-        ones; a bar spans the repeats.
-    xlabel : str
-        Quantity on the axis, with its unit.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    InputError
-        If a series has another length than `names`, or a number is not positive.
-
-    Examples
-    --------
-    >>> series = {"KAN": [Span.of([1e-6, 3e-6]), None], "MLP": [Span.of([1e-3]), Span.of([2e-3])]}
-    >>> figure = error_dots(["sin", "exp"], series, xlabel="RMSE")
-    >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    ['sin', 'exp']
-    """
+    """Draw errors as dots on one logarithmic axis: a line for each name, a marker for each series."""
     _check_series(names, series)
     for label, spans in series.items():
         _check_positive([n for span in spans if span for n in (span.value, span.low)], f"the series {label!r}")
@@ -203,34 +124,7 @@ def error_dots(names: Sequence[str], series: Spans, *, xlabel: str) -> Figure:
 
 
 def error_bar_chart(names: Sequence[str], series: Spans, *, ylabel: str) -> Figure:
-    """Draw errors as bars from zero: a group for each name, a bar for each series, a whisker over the repeats.
-
-    Parameters
-    ----------
-    names : sequence of str
-        (n,), from left to right.
-    series : mapping of str to sequence of Span or None
-        For each series n values, None where there is none.
-    ylabel : str
-        Quantity on the axis, with its unit.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Bars above three times the median of the upper ends are cut there, with their value written on top.
-
-    Raises
-    ------
-    InputError
-        If a series has another length than `names`.
-
-    Examples
-    --------
-    >>> series = {"KAN": [Span.of([1.0, 1.2])], "MLP": [Span.of([1.9, 2.1])]}
-    >>> figure = error_bar_chart(["10 % noise"], series, ylabel="error (%)")
-    >>> [f"{bar.get_height():.1f}" for bar in figure.axes[0].patches]
-    ['1.1', '2.0']
-    """
+    """Draw errors as bars from zero: a group for each name, a bar for each series, a whisker over the repeats."""
     _check_series(names, series)
     values = [span.high for spans in series.values() for span in spans if span is not None]
     top = min(max(values), _CUT * float(np.median(values))) * 1.08

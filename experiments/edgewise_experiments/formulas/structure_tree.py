@@ -10,37 +10,13 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from edgewise.checks import check_names
+from edgewise.interpret import Structure, Symmetry, structure
 from edgewise.interpret.black_box import BlackBox, TensorFunction, check_points, tensor_function
-from edgewise.interpret.dependence.separability import Structure, Symmetry, structure
 
 
 @dataclass(frozen=True)
 class StructureTree:
-    """A function as a tree of its parts.
-
-    Attributes
-    ----------
-    kind : {"sum", "product", "function", "combination", "input"}
-        How the parts are joined: added, multiplied, the arguments of some function, the terms of a combination whose
-        text is `label`; or an input, which has no parts.
-    label : str
-        Text of the node: "+", "*", "f", a combination such as "2 a + b", or the name of the input.
-    parts : tuple of StructureTree
-        The parts.
-
-    Examples
-    --------
-    >>> x = 1 + torch.rand(100, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    >>> print(structure_tree(lambda x: x[:, 0].exp() + x[:, 1] * x[:, 2], x, names=["a", "b", "c"]))
-    +
-      f
-        a
-      *
-        f
-          b
-        f
-          c
-    """
+    """A function as a tree of its parts."""
 
     kind: str
     label: str
@@ -70,34 +46,12 @@ def structure_tree(
     """Take a function apart: what `structure` finds about it, then about each of its parts, down to single inputs.
 
     A part of a sum or product is the function itself with the other inputs held at one row in the middle of the data,
-    so its structure is tested on the same rows. Inputs without effect are left out. `edgewise.plot.structure_figure`
-    draws the tree.
-
-    Parameters
-    ----------
-    model, x, noise, names, rows, seed
-        As in `structure`. The noise counts for every part.
-
-    Returns
-    -------
-    StructureTree
-        The root: the whole function.
-
-    Raises
-    ------
-    InputError
-        As in `structure`.
+    so its structure is tested on the same rows. Inputs without effect are left out. `structure_figure` in
+    `edgewise_experiments.plots.structures` draws the tree.
 
     References
     ----------
     KAN 2.0 (Z. Liu et al., arXiv 2408.10205, section 4.3), the "tree converter".
-
-    Examples
-    --------
-    >>> x = 1 + torch.rand(100, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    >>> tree = structure_tree(lambda x: (x[:, 0] - x[:, 1]) ** 2 * x[:, 2].exp(), x)
-    >>> tree.kind, tree.leaves
-    ('product', ('x_1', 'x_2', 'x_3'))
     """
     points = check_points(x)
     names = check_names(names, points.shape[1])

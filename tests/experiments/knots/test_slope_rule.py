@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edgewise.datasets import load_knots
-from edgewise.datasets.slope_rule import SLOPE_COLUMNS, SlopeRule, natural_slope
+from edgewise_experiments.knots.slope_rule import SLOPE_COLUMNS, SlopeRule, natural_slope
 
 
 def test_slope_is_the_real_part_of_longitude_by_meridian():

@@ -16,24 +16,10 @@ class SlopeRule:
 
     The two numbers are those of the least-squares line over the training rows. See `natural_slope`.
 
-    Parameters
-    ----------
-    factor, offset : float
-        The numbers of the line.
-
     References
     ----------
     A. Davies, A. Juhasz, M. Lackenby, N. Tomasev, "The signature and cusp geometry of hyperbolic knots"
     (arXiv 2111.15323), who prove that half of the slope is near the signature.
-
-    Examples
-    --------
-    >>> from edgewise.datasets import load_knots
-    >>> knots = load_knots()
-    >>> translations = knots.X[:, [knots.feature_names.index(name) for name in SLOPE_COLUMNS]]
-    >>> rule = SlopeRule.fit(translations, knots.y)
-    >>> round(float((rule.predict(translations) == knots.y).mean()), 2)
-    0.85
     """
 
     factor: float
@@ -41,15 +27,7 @@ class SlopeRule:
 
     @classmethod
     def fit(cls, translations: np.ndarray, signature: np.ndarray) -> SlopeRule:
-        """Return the rule for training rows.
-
-        Parameters
-        ----------
-        translations : ndarray, (N, 3)
-            The columns `SLOPE_COLUMNS`, in that order.
-        signature : ndarray, (N,)
-            The signatures.
-        """
+        """Return the rule for training rows."""
         slope = natural_slope(translations)
         line = np.stack([slope, np.ones_like(slope)], axis=1)
         (factor, offset), *_ = np.linalg.lstsq(line, np.asarray(signature, dtype=np.float64), rcond=None)
@@ -62,23 +40,6 @@ class SlopeRule:
 
 
 def natural_slope(translations: np.ndarray) -> np.ndarray:
-    """Return the natural slope Re(longitude / meridian) of knots.
-
-    Parameters
-    ----------
-    translations : ndarray, (N, 3)
-        The longitude, and the real and imaginary part of the meridian: the columns `SLOPE_COLUMNS`.
-
-    Returns
-    -------
-    ndarray, (N,)
-        The slopes, longitude * real / (real^2 + imaginary^2).
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> natural_slope(np.array([[8.0, 1.0, 1.0]]))
-    array([4.])
-    """
+    """Return the natural slope Re(longitude / meridian) of knots."""
     longitude, real, imaginary = np.asarray(translations, dtype=np.float64).T
     return longitude * real / (real**2 + imaginary**2)

@@ -4,7 +4,9 @@ import pytest
 import torch
 
 from edgewise.errors import InputError
-from edgewise.interpret.dependence import depends_only_on, is_separable, structure, structure_tree
+from edgewise.interpret import structure
+from edgewise_experiments.formulas.structure_tests import depends_only_on, is_separable
+from edgewise_experiments.formulas.structure_tree import structure_tree
 
 X = 1 + torch.rand(300, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 

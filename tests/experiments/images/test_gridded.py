@@ -7,8 +7,7 @@ from scipy import fft
 from scipy.optimize import approx_fprime
 
 from edgewise.errors import InputError
-from edgewise.model_selection import GridPolicy, smooth_on_grid, sparse_on_grid
-from edgewise.model_selection.gridded import _levels, _Prior
+from edgewise_experiments.images.gridded import GridPolicy, _levels, _Prior, smooth_on_grid, sparse_on_grid
 
 ROWS, COLUMNS = np.linspace(2.0, 5.0, 9), np.linspace(-1.0, 0.0, 7)
 

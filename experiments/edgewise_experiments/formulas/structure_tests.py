@@ -18,44 +18,20 @@ from edgewise.formulas.expression import evaluate, parse_expression, used_variab
 from edgewise.interpret.black_box import BlackBox
 from edgewise.interpret.dependence.separability import LEAST_SCORE, RowPairs, rms
 
-# The error of a trained model is alike at neighbouring points, so not every pair of rows counts as a sample of its own.
-# A choice: eight pairs count as one.
+# The error of a trained model is alike at neighbouring points, so not every pair of rows counts as a sample of its own:
+# eight pairs count as one.
 _ALIKE = 8
 # Newton's steps to a point with an equal value of the combination, and the size of a finite difference in standard
-# deviations of the input. Choices: from a row of the data some five steps suffice.
+# deviations of the input: from a row of the data some five steps suffice.
 _STEPS, _DIFFERENCE = 40, 1e-6
 _EQUAL = 1e-9  # largest difference of two values that count as equal, relative to their spread
-_APART = 0.1  # least distance of two compared points in standard deviations of an input, a choice
-_FEWEST_PAIRS = 16  # a choice: two independent samples of errors
+_APART = 0.1  # least distance of two compared points in standard deviations of an input
+_FEWEST_PAIRS = 16  # two independent samples of errors
 
 
 @dataclass(frozen=True)
 class StructureTest:
-    """The result of a test of a stated structure; true in an `if` where the structure is not rejected.
-
-    Attributes
-    ----------
-    statement : str
-        What was tested, as a sentence.
-    holds : bool
-        Whether the data are compatible with it: `p_value` is at least `significance`.
-    p_value : float
-        Probability of a deviation as large as this one if the statement is true and the function has errors of the
-        stated size: a chi-square test. For a function without errors 1 or 0.
-    significance : float
-        The level of the test.
-    score : float
-        Root mean square of the deviation in units of one value's error, relative to the standard deviation of the
-        function: 0 where the statement holds exactly.
-    pairs : int
-        Number of pairs of rows that were compared.
-
-    Examples
-    --------
-    >>> x = 1 + torch.rand(100, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    >>> print(is_separable(lambda x: x[:, 0] * x[:, 1], x, [[0], [1]]))
-    Rejected (p = 0, score 0.14): a sum of functions of (x_1), (x_2).
-    """
+    """The result of a test of a stated structure; true in an `if` where the structure is not rejected."""
 
     statement: str
     holds: bool
@@ -88,47 +64,11 @@ def is_separable(
     Inputs in no group keep the values of one row within each comparison: the statement is then about the function for
     any fixed values of them.
 
-    Parameters
-    ----------
-    model : torch.nn.Module, object with `predict`, or callable
-        Function of a tensor (N, d), as in `structure`; its first output counts.
-    x : array-like or Tensor
-        Points (N, d) in the domain of the function.
-    groups : sequence of sequences of int or str
-        Two groups or more, of columns or names of inputs, without common members.
-    kind : {"sum", "product"}
-        What the parts are joined by.
-    noise : float
-        Root mean square error of the function, in its unit: for a trained model its RMSE on validation data.
-    significance : float
-        Largest probability to reject a true statement.
-    names : sequence of str, optional
-        Names of the inputs; x_1, x_2, ... if left out.
-    seed : int
-        Seed of the pairs of rows.
-
-    Returns
-    -------
-    StructureTest
-        Whether the statement is rejected, with the p-value.
-
-    Raises
-    ------
-    InputError
-        An argument is not as above.
-
     Notes
     -----
     For groups A and B and rows a, b the sum has f(a) - f(a_A) - f(a_B) + f(a_AB) = 0, where a_A is the row a with the
     inputs of A from b, and the product f(a) f(a_AB) = f(a_A) f(a_B). Their variances follow from the noise to first
     order. Several groups are tested one against the later ones, with Bonferroni's correction.
-
-    Examples
-    --------
-    >>> x = 1 + torch.rand(100, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    >>> f = lambda x: x[:, 0] * x[:, 1] + x[:, 2]
-    >>> bool(is_separable(f, x, [[0, 1], [2]])), bool(is_separable(f, x, [[0], [1, 2]]))
-    (True, False)
     """
     pairs = RowPairs(model, x, 256, seed)
     names = check_names(names, pairs.inputs)
@@ -165,30 +105,6 @@ def depends_only_on(
 
     Other points with an equal value of the combination, and equal other inputs, must give equal values of the function.
     They are found from rows of the data by Newton's method, and lie within the range of each column.
-
-    Parameters
-    ----------
-    model, x, noise, significance, names, seed
-        As in `is_separable`.
-    expression : str or sympy expression
-        The combination, in the names of the inputs: every input in it may act through it alone.
-
-    Returns
-    -------
-    StructureTest
-        Whether the statement is rejected, with the p-value.
-
-    Raises
-    ------
-    InputError
-        An argument is not as above, or too few points with equal values of the combination lie within the data.
-
-    Examples
-    --------
-    >>> x = 1 + torch.rand(100, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    >>> f = lambda x: x[:, 0] * torch.exp(x[:, 1] / x[:, 2])
-    >>> bool(depends_only_on(f, x, "b/c", names=["a", "b", "c"])), bool(depends_only_on(f, x, "x_2*x_3"))
-    (True, False)
     """
     pairs = RowPairs(model, x, 256, seed)
     names = check_names(names, pairs.inputs)
