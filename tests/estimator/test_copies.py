@@ -82,7 +82,7 @@ def test_a_column_of_noise_does_not_improve_a_table_of_discrete_columns(name):
         chosen = model.search_.chosen_trial
         held.append((chosen.loss - losses.mean()) / np.hypot(chosen.error, losses.std() / len(test) ** 0.5))
     gains = np.concatenate(gains)
-    assert gains.mean() < gains.std() / len(gains) ** 0.5
+    assert gains.mean() < max(gains.std() / len(gains) ** 0.5, 1e-4)  # where noise is left out both are nearly equal
     assert abs(np.mean(held)) < 2
 
 

@@ -140,7 +140,8 @@ def mean_and_error(values: np.ndarray, weight: np.ndarray, blocks: np.ndarray | 
     mean = float(weight @ values) / total
     sums = weight * (values - mean)
     if blocks is not None:
-        sums = np.bincount(np.unique(blocks, return_inverse=True)[1], sums)
+        place = np.unique(blocks, return_inverse=True)[1]
+        sums = np.asarray(np.bincount(place, sums), dtype=np.float64)
     if len(sums) < 2:
         return mean, np.inf
     return mean, float(np.sqrt(sums @ sums * len(sums) / (len(sums) - 1)) / total)
