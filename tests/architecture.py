@@ -37,7 +37,7 @@ INNER_RANKS = {
         {"smoothing", "strengths", "uncertainty", "remembering"},
     ),
     "interpret": ({"black_box"}, {"dependence"}, {"attribution"}, {"transform"}, {"pruning", "symbolic"}),
-    "pde": ({"domains"}, {"problem"}, {"structured"}, {"low_rank"}, {"solver"}, {"library", "spectrum", "others"}),
+    "pde": ({"domains"}, {"problem"}, {"structured"}, {"low_rank"}, {"solver"}, {"spectrum", "others"}),
     "plot": ({"themes"}, {"style"}, {"network", "results", "pde"}),
     "cli": ({"terminal"}, {"shared"}, {"pde"}, {"table"}, {"explorer"}, {"app"}),
     "explore": ({"editing"}, {"division"}, {"subject", "opening", "record"}, {"history"}, {"session"}, {"page"}),
@@ -53,7 +53,6 @@ HEAVY = {
     "dask": ("processes.dask_team",),
     "joblib": ("model_selection.search.jobs", "discovery.evolution.stage"),
     "threadpoolctl": ("model_selection.search.jobs",),
-    "interpret": ("compare.baselines",),
     "matplotlib": ("plot", "report", "cli.table.plot"),  # the last one for a type
     "meshio": ("pde.domains.triangulation",),
     "onnx": ("export",),
@@ -123,7 +122,6 @@ PROGRAMMING_ERRORS = {"AttributeError", "TypeError", "AssertionError"}
 # Modules that still catch them and go on; the list only ever gets shorter.
 CATCHES_PROGRAMMING_ERRORS = {
     "cli/shared/opening.py",  # a damaged header of a file
-    "discovery/engine/running.py",  # a law that fails
     "ops/kernels/cpu.py",  # a function that a compiled library lacks
     "pde/domains/domain.py",  # a value that is no number
     "processes/memory.py",  # a system without os.sysconf

@@ -35,7 +35,10 @@ def check_count(value: object, name: str, least: int = 1) -> int:
 def check_number(value: object, name: str, *, positive: bool = False, of: str = "") -> None:
     """Raise InputError unless `value` is a finite number of at least 0, or above 0 if it must be positive."""
     if not is_number(value) or value < 0 or (positive and value == 0):
-        kind = f"positive number{of}" if positive else f"number{of} of at least 0"
+        if positive:
+            kind = f"positive number{of}"
+        else:
+            kind = f"number{of} of at least 0"
         raise InputError(f"{name} must be a {kind}, got {value!r}")
 
 
@@ -53,7 +56,9 @@ def unknown_name(name: str, known: Iterable[str]) -> str:
     """Return the end of a message about an unknown name: the known name that is most like it, or all known names."""
     names = list(known)
     similar = get_close_matches(name, names, n=1)
-    return f"did you mean {similar[0]!r}?" if similar else f"the known ones are {', '.join(names)}"
+    if similar:
+        return f"did you mean {similar[0]!r}?"
+    return f"the known ones are {', '.join(names)}"
 
 
 def check_options(function: Callable[..., object], options: Mapping[str, object], known: type) -> None:

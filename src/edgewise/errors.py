@@ -199,10 +199,13 @@ def warn_caller(message: str, category: type[Warning] = EdgewiseWarning) -> None
     >>> print(caught[0].message)
     The sea is rough.
     """
-    frame, level, folds = sys._getframe(1), 2, False
+    frame = sys._getframe(1)
+    level = 2
+    folds = False
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in INNER_PACKAGES:
         folds |= frame.f_globals["__name__"].startswith("sklearn.model_selection")
-        frame, level = frame.f_back, level + 1
+        frame = frame.f_back
+        level = level + 1
     registry = frame.f_globals.setdefault("__warningregistry__", {})  # where Python itself notes what it has shown
     key = (re.sub(r"\d[\d.,]*", "0", message), category, frame.f_lineno, "folds")
     if not (folds and key in registry):

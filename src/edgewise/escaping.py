@@ -106,7 +106,9 @@ def file_name(value: object, taken: Sequence[str] = ()) -> str:
     name = re.sub(r"[^\w.\-]+", "_", plain).strip(".")[:LONGEST_FILE_NAME] or "_"
     if _RESERVED_FILES.fullmatch(name):
         name = f"_{name}"
-    others, number, first = {each.casefold() for each in taken}, 1, name
+    others = {each.casefold() for each in taken}
+    number = 1
+    first = name
     while name.casefold() in others:
         number += 1
         name = f"{first}_{number}"

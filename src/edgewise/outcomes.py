@@ -28,7 +28,9 @@ LOGGER.addHandler(logging.NullHandler())  # as libraries do, so that nothing is 
 WAIT_SECONDS = 0.05  # between two looks at the clock while native code runs: short for people
 PACE_SECONDS = 2.0  # of work before an upper bound is shown: before, the pace is not known
 REFRESH_SECONDS = 0.2  # between two updates of the line of `verbose`: more often nobody can read
-LINE_WIDTH, LINE_BAR = 100, 20  # characters of that line and of its bar
+# characters of that line and of its bar
+LINE_WIDTH = 100
+LINE_BAR = 20
 
 
 class OutOfTime(Exception):
@@ -42,7 +44,8 @@ class Deadline:
     """Time that long work has left, known to all functions that it calls, however deep: `check_time`, `foreseen`."""
 
     def __init__(self, seconds_left: Callable[[], float]):
-        self.seconds_left, self.is_over = seconds_left, False
+        self.seconds_left = seconds_left
+        self.is_over = False
         self._paces: dict[str, float] = {}  # seconds for a unit of work, of the last part of each kind
 
     def seconds_for(self, kind: str, work: float) -> float:
@@ -309,7 +312,7 @@ def clock_text(progress: Progress) -> str:
 
 @contextmanager
 def reported(progress: ProgressCallback | None, verbose: bool | int, work: str) -> Iterator[ProgressCallback | None]:
-    """Give the callback for long work: the user's own, a line on terminals with `verbose`, and the log; None for none.
+    """Join the callbacks of long work: the user's, a line on terminals with `verbose`, the log; None without any.
 
     Every new stage is logged under the name "edgewise" with level INFO. The line, which names the work, goes to stderr,
     where it is a terminal or a notebook; in a pipe there is none.
@@ -319,7 +322,9 @@ def reported(progress: ProgressCallback | None, verbose: bool | int, work: str) 
     if progress is None and not shows and not logs:
         yield None
         return
-    start, stage, shown_at = time.perf_counter(), "", -math.inf
+    start = time.perf_counter()
+    stage = ""
+    shown_at = -math.inf
 
     def report(at: Progress) -> object:
         nonlocal stage, shown_at

@@ -14,7 +14,8 @@ MINUS = "\N{MINUS SIGN}"
 # scientific journals ask (The International System of Units, BIPM, 9th edition, section 5.4.4).
 SEPARATED_FROM = 10_000
 # Outside these sizes a number is written with a power of ten (nobody counts so many zeros).
-LARGEST_PLAIN, SMALLEST_PLAIN = 1e13, 1e-4
+LARGEST_PLAIN = 1e13
+SMALLEST_PLAIN = 1e-4
 WHOLE = 1e7  # whole numbers below this are written in full, not rounded (counts and years are exact)
 LOWEST_R2 = -1e6  # that is written with decimals: all below are equally useless
 _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
@@ -53,7 +54,8 @@ def number_text(value: float, digits: int = 4, *, separated_from: float = SEPARA
     place = math.floor(math.log10(abs(float(f"{value:.{digits - 1}e}"))))
     if not SMALLEST_PLAIN <= abs(value) < LARGEST_PLAIN:
         mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
-        mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
+        if "." in mantissa:
+            mantissa = mantissa.rstrip("0").rstrip(".")
         return f"{mantissa.replace('-', MINUS)}·10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
     return _plain(value, digits - 1 - place, separated_from=separated_from)
 
@@ -112,7 +114,8 @@ def percent_text(share: float, digits: int = 2) -> str:
         places = max(1 - math.floor(math.log10(100 * left)), 0)
         return f"{min(100 * share, 99.99):.{min(places, 2)}f} %"
     text = f"{Decimal(f'{100 * share:.{digits - 1}e}'):f}"
-    text = text.rstrip("0").rstrip(".") if "." in text and abs(share) < 1e-3 else text
+    if "." in text and abs(share) < 1e-3:
+        text = text.rstrip("0").rstrip(".")
     return text.replace("-", MINUS) + " %"
 
 
@@ -126,7 +129,9 @@ def r2_text(r2: float) -> str:
 
 def _separated_from(values: Sequence[float]) -> float:
     """Return the size from which on these numbers have separators: all from 1,000 on if one needs them."""
-    return 1000 if any(SEPARATED_FROM <= abs(value) < math.inf for value in values) else SEPARATED_FROM
+    if any(SEPARATED_FROM <= abs(value) < math.inf for value in values):
+        return 1000
+    return SEPARATED_FROM
 
 
 def _plain(value: float, decimals: int, *, strip: bool = True, separated_from: float = SEPARATED_FROM) -> str:
@@ -140,7 +145,9 @@ def _plain(value: float, decimals: int, *, strip: bool = True, separated_from: f
         text = text.rstrip("0").rstrip(".")
     if decimals < 0:  # a quantised Decimal keeps its exponent; "f" writes the zeros
         text = f"{int(rounded):,}" if large else f"{int(rounded)}"
-    return "0" if float(rounded) == 0 and strip else text.replace("-", MINUS)
+    if float(rounded) == 0 and strip:
+        return "0"
+    return text.replace("-", MINUS)
 
 
 def html_table(
@@ -157,7 +164,10 @@ def html_table(
     # number, and notes are lines below the table.
 
     def cell(tag: str, column: int, text: object, style: str) -> str:
-        side = "left" if column in text_columns else "right;white-space:nowrap"
+        if column in text_columns:
+            side = "left"
+        else:
+            side = "right;white-space:nowrap"
         scope = ' scope="col"' if tag == "th" else ""
         return f'<{tag}{scope} style="{style};text-align:{side}">{html_text(text)}</{tag}>'
 
@@ -166,7 +176,10 @@ def html_table(
         style = f"{_CELL};{_MARKED}" if number == marked else _CELL
         lines.append(f"<tr>{''.join(cell('td', k, text, style) for k, text in enumerate(row))}</tr>")
     titles = "".join(cell("th", k, text, _HEAD) for k, text in enumerate(head))
-    top = f'<p style="{_NOTE}"><b>{html_text(caption)}</b></p>' if caption else ""
+    if caption:
+        top = f'<p style="{_NOTE}"><b>{html_text(caption)}</b></p>'
+    else:
+        top = ""
     table = f'<table style="{_TABLE}"><thead><tr>{titles}</tr></thead><tbody>{"".join(lines)}</tbody></table>'
     foot = "".join(f'<p style="{_NOTE}">{html_text(note)}</p>' for note in notes)
     return f'<div style="overflow-x:auto;max-width:60em">{top}{table if lines else ""}{foot}</div>'

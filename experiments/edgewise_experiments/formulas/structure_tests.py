@@ -23,7 +23,8 @@ from edgewise.interpret.dependence.separability import LEAST_SCORE, RowPairs, rm
 _ALIKE = 8
 # Newton's steps to a point with an equal value of the combination, and the size of a finite difference in standard
 # deviations of the input: from a row of the data some five steps suffice.
-_STEPS, _DIFFERENCE = 40, 1e-6
+_STEPS = 40
+_DIFFERENCE = 1e-6
 _EQUAL = 1e-9  # largest difference of two values that count as equal, relative to their spread
 _APART = 0.1  # least distance of two compared points in standard deviations of an input
 _FEWEST_PAIRS = 16  # two independent samples of errors
@@ -77,16 +78,23 @@ def is_separable(
     if kind not in ("sum", "product"):
         raise InputError(f'kind must be "sum" or "product", got {kind!r}')
     listed = "), (".join(", ".join(names[i] for i in group) for group in sets)
-    p_value, score = 1.0, 0.0
+    p_value = 1.0
+    score = 0.0
     for number, first in enumerate(sets[:-1]):
         later = [i for group in sets[number + 1 :] for i in group]
-        f, f_a, f_b, f_ab = pairs.value(), pairs.value(*first), pairs.value(*later), pairs.value(*first, *later)
+        f = pairs.value()
+        f_a = pairs.value(*first)
+        f_b = pairs.value(*later)
+        f_ab = pairs.value(*first, *later)
         if kind == "sum":
-            deviation, variance = f - f_a - f_b + f_ab, torch.full_like(f, 4.0)
+            deviation = f - f_a - f_b + f_ab
+            variance = torch.full_like(f, 4.0)
         else:
-            deviation, variance = f * f_ab - f_a * f_b, f**2 + f_ab**2 + f_a**2 + f_b**2
+            deviation = f * f_ab - f_a * f_b
+            variance = f**2 + f_ab**2 + f_a**2 + f_b**2
         one, part = _judged(deviation, variance, noise, pairs.spread)
-        p_value, score = min(p_value, one * (len(sets) - 1)), max(score, part)
+        p_value = min(p_value, one * (len(sets) - 1))
+        score = max(score, part)
     statement = f"a {kind} of functions of ({listed})"
     return StructureTest(statement, p_value >= significance, min(p_value, 1.0), significance, score, len(pairs.a))
 
@@ -113,10 +121,13 @@ def depends_only_on(
     columns = used_variables(combination)
     if not columns:
         raise InputError(f"expression must hold an input, one of {', '.join(names)}, got {expression}")
-    a, points = pairs.a.numpy(), pairs.mixed(*columns).numpy().copy()
+    a = pairs.a.numpy()
+    points = pairs.mixed(*columns).numpy().copy()
     goal = evaluate(combination, a)
     spread = float(np.nanstd(goal))
-    width, low, high = a.std(0) + (a.std(0) == 0), a.min(0), a.max(0)
+    width = a.std(0) + (a.std(0) == 0)
+    low = a.min(0)
+    high = a.max(0)
     for _ in range(_STEPS):
         rest = evaluate(combination, points) - goal
         slopes = np.zeros_like(points)
@@ -148,7 +159,10 @@ def depends_only_on(
 
 def _judged(deviation: Tensor, variance: Tensor, noise: float, spread: float) -> tuple[float, float]:
     """Return the p-value of a deviation with these variances (in units of noise^2), and its score."""
-    size = variance.sqrt() if spread > 0 else torch.ones_like(variance)
+    if spread > 0:
+        size = variance.sqrt()
+    else:
+        size = torch.ones_like(variance)
     # Of a sum the size is twice the noise, so the score is that of `interactions`; a product is divided by its factors.
     score = rms(deviation / size) / max(spread, np.finfo(float).tiny)
     if noise == 0 or score <= LEAST_SCORE:

@@ -31,7 +31,9 @@ class StructureTree:
     @property
     def leaves(self) -> tuple[str, ...]:
         """Names of the inputs, from left to right; an input that two parts use is there twice."""
-        return (self.label,) if not self.parts else tuple(name for part in self.parts for name in part.leaves)
+        if not self.parts:
+            return (self.label,)
+        return tuple(name for part in self.parts for name in part.leaves)
 
 
 def structure_tree(
@@ -97,7 +99,9 @@ class _Grower:
         if len(multiplied) > 1:
             shift = offset + found.offset
             product = StructureTree("product", "*", tuple(self.tree(group, shift) for group in multiplied))
-            return product if is_term or abs(found.offset) < 1e-12 else StructureTree("function", "f", (product,))
+            if is_term or abs(found.offset) < 1e-12:
+                return product
+            return StructureTree("function", "f", (product,))
         named = [one for one in found.symmetries if one.kind != "general" and set(one.inputs) == used]
         if named:  # more exact than a sum of unknown functions
             return StructureTree("function", "f", (self._combination(named[0], inputs),))
@@ -112,7 +116,9 @@ class _Grower:
             return StructureTree("function", "f", (self._leaf(group[0]),))
         tree = self.tree(group)
         # The function itself, as a function of the group, is some function of the part: its outermost one is unknown.
-        return tree if tree.kind == "function" else StructureTree("function", "f", (tree,))
+        if tree.kind == "function":
+            return tree
+        return StructureTree("function", "f", (tree,))
 
     def _with_combinations(self, found: Structure, inputs: tuple[int, ...], used: list[int]) -> StructureTree:
         """Return the function of the inputs, and of disjoint combinations through which several of them act."""
@@ -129,7 +135,8 @@ class _Grower:
         leaves = tuple(self._leaf(inputs[i]) for i in symmetry.inputs)
         if symmetry.kind == "general":
             return StructureTree("function", "f", leaves)
-        first, last = leaves[0].label, leaves[-1].label
+        first = leaves[0].label
+        last = leaves[-1].label
         c = f"{symmetry.coefficient:.3g}"
         if symmetry.kind == "sum":
             label = {"1": f"{first} + {last}", "-1": f"{last} - {first}"}.get(c, f"{c} {first} + {last}")

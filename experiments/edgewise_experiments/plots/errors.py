@@ -171,7 +171,8 @@ def _draw_curve(panel: Axes, curve: Curve, color: str, marker: str) -> None:
         )
     if curve.slope is None or len(curve.x) < 2 or min(curve.y) > curve.y[0] / 2:
         return  # a curve that does not fall has no rate to compare with
-    start, first = curve.x[0], _GUIDE * curve.y[0]
+    start = curve.x[0]
+    first = _GUIDE * curve.y[0]
     last = min(curve.x[-1], start * (min(curve.y) / first) ** (1 / curve.slope))  # the guide ends as low as the curve
     label = f"slope {curve.slope:g}".replace("-", "\N{MINUS SIGN}")
     ends = [first, first * (last / start) ** curve.slope]
@@ -181,7 +182,8 @@ def _draw_curve(panel: Axes, curve: Curve, color: str, marker: str) -> None:
 def size_ticks(panel: Axes, sizes: Sequence[float]) -> None:
     """Label a logarithmic x axis with the sizes themselves, as many as do not overlap."""
     apart = max(1.5, (max(sizes) / min(sizes)) ** (1 / _TICK_LABELS))
-    ticks, last = [], 0.0
+    ticks = []
+    last = 0.0
     for size in sorted(set(sizes)):
         if size >= apart * last:
             ticks.append(size)

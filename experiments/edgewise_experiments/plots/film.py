@@ -44,8 +44,12 @@ class TrainingFilm:
         if Path(path).suffix.lower() != ".gif":
             raise InputError(f"path must end in .gif, got {os.fspath(path)!r}")
         check_number(rate, "rate", positive=True)
-        self._path, self._x, self._every, self._rate = path, x, check_count(every, "every"), float(rate)
-        self._names, self._outputs = names, outputs
+        self._path = path
+        self._x = x
+        self._every = check_count(every, "every")
+        self._rate = float(rate)
+        self._names = names
+        self._outputs = outputs
         self._frames: list[Image.Image] = []
 
     @property

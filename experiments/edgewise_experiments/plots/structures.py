@@ -7,7 +7,10 @@ from edgewise.plot.style import GREY, INK, TEXT, Figure, display_text, styled, t
 from edgewise_experiments.formulas.structure_tree import StructureTree
 
 # Inches: height of a level, least distance of two leaves, margin, and the free space beside a label.
-_LEVEL, _LEAF, _MARGIN, _BESIDE = 0.52, 0.5, 0.25, 0.22
+_LEVEL = 0.52
+_LEAF = 0.5
+_MARGIN = 0.25
+_BESIDE = 0.22
 _SIGNS = {"sum": "$+$", "product": r"$\times$", "function": "$f$"}
 
 Place = tuple[StructureTree, float, float]  # a node, its place from left to right, and its level
@@ -30,17 +33,23 @@ def structure_figure(tree: StructureTree) -> Figure:
         places.append((node, 0.0, 0.0))
         if node.parts:
             ends = [place(part, level + 1) for part in node.parts]
-            across, height = (ends[0][0] + ends[-1][0]) / 2, (depth - level) * _LEVEL
+            across = (ends[0][0] + ends[-1][0]) / 2
+            height = (depth - level) * _LEVEL
             wires.extend(((across, height), end) for end in ends)
         else:
-            across, height = (leaves + 0.5) * pitch, 0.0 if node.kind == "input" else (depth - level) * _LEVEL
+            across = (leaves + 0.5) * pitch
+            if node.kind == "input":
+                height = 0.0
+            else:
+                height = (depth - level) * _LEVEL
             leaves += 1
         places[here] = (node, across, height)
         return across, height
 
     place(tree, 0)
     widest = max(text_width(_label(node, labels), TEXT) for node, *_ in places)
-    width, height = max(leaves * pitch, widest + _BESIDE), depth * _LEVEL
+    width = max(leaves * pitch, widest + _BESIDE)
+    height = depth * _LEVEL
     shift = _MARGIN + (width - leaves * pitch) / 2
     with styled():
         figure = Figure(figsize=(width + 2 * _MARGIN, height + 2 * _MARGIN))
@@ -63,4 +72,6 @@ def _label(node: StructureTree, labels: dict[str, str]) -> str:
 
 
 def _depth(tree: StructureTree) -> int:
-    return 1 + max(map(_depth, tree.parts)) if tree.parts else 0
+    if tree.parts:
+        return 1 + max(map(_depth, tree.parts))
+    return 0

@@ -173,7 +173,9 @@ def _entry(name: str, value: Any) -> TensorEntry:
     shown = f"tensor {name[:60]!a}"
     if not isinstance(value, dict) or set(value) != {"dtype", "shape", "data_offsets"}:
         raise CheckpointError(f"must give dtype, shape and data_offsets of {shown}, got something else")
-    code, shape, span = value["dtype"], value["shape"], value["data_offsets"]
+    code = value["dtype"]
+    shape = value["shape"]
+    span = value["data_offsets"]
     if not isinstance(code, str) or code not in DTYPES:
         raise CheckpointError(f"must give {shown} one of the dtypes {', '.join(DTYPES)}, got {str(code)[:20]!a}")
     if not _whole_numbers(shape) or len(shape) > MAX_RANK:

@@ -71,8 +71,13 @@ def layout(config: KANConfig | MLPConfig, dtype: torch.dtype) -> Layout:
         return result
     place = 0
     for number, inputs in enumerate(config.width[:-1]):
-        layer, outputs, size = f"layers.{place}.", config.sums(number), config.grid_size[number]
-        rows = config.functions[number] if config.functions else None
+        layer = f"layers.{place}."
+        outputs = config.sums(number)
+        size = config.grid_size[number]
+        if config.functions:
+            rows = config.functions[number]
+        else:
+            rows = None
         if size:
             spline = layer if rows is None else layer + "spline."
             result[spline + "coef"] = dtype, (inputs, size + config.degree_of(number), outputs)
@@ -145,7 +150,9 @@ def read_description(value: Any, tensor_count: int) -> Description:
     keys = {"kind", "config", "dtype", "frozen", "finite"}
     if not isinstance(value, dict) or set(value) != keys:
         raise CheckpointError(f"must describe its network by {', '.join(sorted(keys))}, got something else")
-    kind, config, dtype = value["kind"], value["config"], value["dtype"]
+    kind = value["kind"]
+    config = value["config"]
+    dtype = value["dtype"]
     if not isinstance(kind, str) or kind not in _KINDS:
         raise CheckpointError(f"must describe a network of kind {' or '.join(_KINDS)}, got {str(kind)[:40]!a}")
     if not isinstance(dtype, str) or dtype not in _DTYPES:
@@ -197,7 +204,9 @@ def _read_config(config_class: Any, value: Any, tensor_count: int) -> KANConfig 
 
 
 def _as_tuple(item: Any) -> Any:
-    return tuple(_as_tuple(part) for part in item) if isinstance(item, list) else item
+    if isinstance(item, list):
+        return tuple(_as_tuple(part) for part in item)
+    return item
 
 
 def _fault(tensors: Mapping[str, Tensor]) -> str | None:

@@ -164,13 +164,17 @@ def solution_of(file: Container, problem: Collocation) -> Solution:
     _require(isinstance(tree, dict), "contain a solution")
     _require(not tensors, "use each of its tensors", "an unused one")
     _require(set(tree) == {"fields", "coordinates", "network", "account"}, "contain a whole solution", "other parts")
-    fields, coordinates, facts = tree["fields"], tree["coordinates"], tree["account"]
+    fields = tree["fields"]
+    coordinates = tree["coordinates"]
+    facts = tree["account"]
     _require(isinstance(fields, list) and isinstance(coordinates, list), "list its fields and coordinates")
     network = _decoded(tree["network"])
 
     complete = isinstance(facts, dict) and set(facts) == {*_FACTS, "stages"}
-    _require(complete and isinstance(facts["trust"], str), "describe how it was computed", "others")
-    stages, unknowns = facts.pop("stages"), facts["unknowns"]
+    are_texts = complete and all(isinstance(facts[name], str) for name in ("trust", "tier"))
+    _require(are_texts, "describe how it was computed", "others")
+    stages = facts.pop("stages")
+    unknowns = facts["unknowns"]
     names = {field.name for field in dataclasses.fields(Stage)}
     _require(isinstance(stages, list) and len(stages) > 0, "list its stages")
     _require(all(isinstance(each, dict) and set(each) == names for each in stages), "list its stages")
@@ -238,7 +242,9 @@ def _decoded(tree: Any) -> nn.Module:
     try:
         match tree["kind"]:
             case "windows":
-                axis, ends, windows = parts["axis"], parts["ends"], parts["windows"]
+                axis = parts["axis"]
+                ends = parts["ends"]
+                windows = parts["windows"]
                 _require(isinstance(windows, list) and len(windows) > 0, "list its windows")
                 _require_numbers(ends, 1)
                 in_order = len(ends) == len(windows) + 1 and bool((ends.diff() > 0).all())
@@ -250,7 +256,8 @@ def _decoded(tree: Any) -> nn.Module:
                 _require(has_axis, "have time among its inputs", "others")
                 return WindowNetwork(networks, ends, axis)
             case "low rank":
-                ranks, lines = parts["ranks"], parts["lines"]
+                ranks = parts["ranks"]
+                lines = parts["lines"]
                 _require(isinstance(lines, list) and len(lines) > 0, "list its lines")
                 valid = isinstance(ranks, tuple) and all(type(each) is int and each > 0 for each in ranks)
                 _require(valid and len(ranks) == len(lines) + 1 and ranks[0] == ranks[-1] == 1, "have ranks", "others")
@@ -261,7 +268,8 @@ def _decoded(tree: Any) -> nn.Module:
                 _require(fits, "have lines as its ranks say", "others")
                 return LowRankNetwork(layers, ranks)
             case "uncertain":
-                inner, root = _decoded(parts["inner"]), parts["root"]
+                inner = _decoded(parts["inner"])
+                root = parts["root"]
                 _require_numbers(root, 2)
                 if not (isinstance(inner, TensorNetwork) and len(root) == inner.tensor_layer.coef.numel()):
                     raise CheckpointError("must have a covariance of its coefficients, got something else")
@@ -273,7 +281,8 @@ def _decoded(tree: Any) -> nn.Module:
             case "separable":
                 return _separable_network(**parts)
             case "periodic":
-                periods, count = parts["periods"], parts["inputs"]
+                periods = parts["periods"]
+                count = parts["inputs"]
                 valid = isinstance(periods, list) and all(
                     isinstance(each, tuple) and list(map(type, each)) == [int, float, float] for each in periods
                 )
@@ -287,7 +296,8 @@ def _decoded(tree: Any) -> nn.Module:
                 _require(fits, "have as many inputs as its periods give", "others")
                 return PeriodicNetwork(first, inner)
             case _:
-                text, tensors = parts["description"], parts["tensors"]
+                text = parts["description"]
+                tensors = parts["tensors"]
                 valid = isinstance(tensors, dict) and all(isinstance(each, Tensor) for each in tensors.values())
                 _require(valid and isinstance(text, str), "have a description and tensors by name")
                 description = read_description(strict_json.parse(text, "description"), len(tensors))
@@ -320,7 +330,8 @@ def _tensor_network(degree: Any, periodic: Any, knots: Any, coef: Any) -> Tensor
 
 
 def _enriched_network(inner: Any, functions: Any, factors: Any) -> EnrichedNetwork:
-    network, found = _decoded(inner), list[SingularFunctions]()
+    network = _decoded(inner)
+    found = list[SingularFunctions]()
     if not (isinstance(network, TensorNetwork) and network.layers[0].in_features == 2):
         raise CheckpointError("must have splines of two inputs beside singular functions, got something else")
     _require(network.layers[0].out_features == 1, "have one field beside singular functions", "others")
@@ -328,7 +339,9 @@ def _enriched_network(inner: Any, functions: Any, factors: Any) -> EnrichedNetwo
     names = {field.name for field in _OF_FUNCTIONS}
     for each in functions:
         _require(isinstance(each, dict) and set(each) == names, "describe its singular functions", "others")
-        point, terms, kind = each["point"], each["terms"], each["kind"]
+        point = each["point"]
+        terms = each["terms"]
+        kind = each["kind"]
         _require_numbers(point, 1)
         _require(
             len(point) == 2 and kind in SINGULAR_KINDS and type(each["is_hole"]) is bool, "place its singular functions"

@@ -78,7 +78,9 @@ def encode(value: Any, what: str, tensors: dict[str, Tensor] | None, *, prefix: 
             raise InputError(f"{what} must hold whole numbers below 2^1024, got a larger one")
         return int(value)
     if isinstance(value, float):
-        return float(value) if math.isfinite(value) else {"$float": str(float(value))}
+        if math.isfinite(value):
+            return float(value)
+        return {"$float": str(float(value))}
     if isinstance(value, Tensor) and tensors is not None:
         name = f"{prefix}{len(tensors)}"
         tensors[name] = value

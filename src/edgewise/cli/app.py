@@ -101,7 +101,10 @@ def _fit(
             formulas=formulas,
         )
         screen = Screen(quiet=quiet, json=json)
-        folder = None if out is None else ResultFolder(out, force=force)
+        if out is None:
+            folder = None
+        else:
+            folder = ResultFolder(out, force=force)
         with joined_processes() as process:
             if process > 0:
                 assist_fit(job)
@@ -151,7 +154,10 @@ def _predict(
         written = find_written(model)
         check_out(out, [str(written.file), data], force=force)
         large = large_file(data)
-        parts = iter([open_source(data, delimiter).table]) if large is None else large.parts()
+        if large is None:
+            parts = iter([open_source(data, delimiter).table])
+        else:
+            parts = large.parts()
         table = next(parts)
         check_columns(written, table)
         if id is not None:
@@ -206,7 +212,11 @@ def _plot(
 
         written = find_written(model)
         figure = plan_figure(written, kind, out, force=force, reads=[] if data is None else [data], inputs=input or ())
-        source, screen = None if data is None else open_sampled(data, delimiter), Screen(json=json)
+        if data is None:
+            source = None
+        else:
+            source = open_sampled(data, delimiter)
+        screen = Screen(json=json)
         screen.notes([] if source is None else source.notes)
         with importing():
             from edgewise.cli.table.plot import draw
@@ -238,9 +248,13 @@ def _report(
 
         check_ending(out, (".html",))
         written = find_written(model)
-        page = str(written.file.parent / "report.html") if out is None else out
+        if out is None:
+            page = str(written.file.parent / "report.html")
+        else:
+            page = out
         check_out(page, [str(written.file), *([] if data is None else [data])], force=force)
-        source, screen = None, Screen(quiet=quiet, json=json)
+        source = None
+        screen = Screen(quiet=quiet, json=json)
         if data is not None:
             source = open_sampled(data, delimiter, predicted_rows(written.file))
             check_columns(written, source.table)
@@ -303,7 +317,10 @@ def _explore(
                 from edgewise.cli import explorer
             explorer.show_solution(written, static, port, screen, browser=not no_browser)
             return
-        source = None if data is None else open_sampled(data, delimiter)
+        if data is None:
+            source = None
+        else:
+            source = open_sampled(data, delimiter)
         if source is not None:
             check_columns(written, source.table)
             screen.notes(source.notes)
@@ -348,7 +365,8 @@ def _explain(
         written = find_written(model)
         check_out(out, [str(written.file), data], force=force)
         source = open_sampled(data, delimiter, () if row is None else (row,))
-        table, screen = source.table, Screen(quiet=quiet, json=json)
+        table = source.table
+        screen = Screen(quiet=quiet, json=json)
         check_columns(written, table)
         check_row(source, row)
         screen.notes(source.notes)
@@ -403,7 +421,8 @@ def _formula(
             from edgewise.cli.table.formula import search_formulas
 
         file = str(read[0].file) if isinstance(read, tuple) else model
-        screen, facts = Screen(quiet=quiet, json=json), run_facts("formula", job, model=file, data=data)
+        screen = Screen(quiet=quiet, json=json)
+        facts = run_facts("formula", job, model=file, data=data)
         with unfinished_run(out, facts, screen, resume=resume, is_file=True) as journal:
             search_formulas(job, read, screen, journal)
 
@@ -485,17 +504,14 @@ def _advise(
     "solve",
     cls=Command,
     epilog=_examples(
-        "edgewise solve --list",
-        "edgewise solve poisson",
-        "edgewise solve heat --out heat",
-        "edgewise solve my_equation.py --time-limit 60 --out mine",
+        "edgewise solve heat.py",
+        "edgewise solve heat.py --time-limit 60 --out heat",
         after="Ctrl-C keeps the best solution so far, once there is one; the results are still written (exit code 0).",
     ),
 )
 def _solve(
     context: typer.Context,
-    equation: options.Equation = None,
-    list_names: options.ListEquations = False,
+    equation: options.Equation,
     out: options.OutSolution = None,
     hidden: options.SolveHidden = None,
     budget: options.SolveBudget = 1.0,
@@ -509,8 +525,6 @@ def _solve(
     json: options.Json = False,
 ) -> None:
     """Solve a differential equation; show the residual, the estimated error and the error against an exact solution."""
-    if equation is None and not list_names:
-        raise typer.BadParameter("give the name of an equation or a file, or --list", param_hint="EQUATION")
     if vtk and out is None:
         raise typer.BadParameter("needs --out DIR, the folder of the file", param_hint="--vtk")
     with guard(context):
@@ -518,22 +532,21 @@ def _solve(
         from edgewise.cli.shared.opening import check_equation
         from edgewise.cli.terminal.console import Screen
 
-        folder = None if out is None or list_names else solution_folder(out, force=force)
-        if equation is not None and not list_names:
-            check_equation(equation)
+        if out is None:
+            folder = None
+        else:
+            folder = solution_folder(out, force=force)
+        check_equation(equation)
         if folder is not None:
-            assert equation is not None
             folder.check()
             folder.check_owner(equation=equation)
         with importing():
             from edgewise.cli.pde.results import SolveJob
-            from edgewise.cli.pde.solve import list_equations, run_solve
+            from edgewise.cli.pde.solve import run_solve
             from edgewise.cli.shared.resume import run_facts, unfinished_run
 
-        if equation is None or list_names:
-            list_equations(Screen(json=json))
-            return
         job = SolveJob(equation, hidden, budget, time_limit, tolerance, seed, vtk)
-        screen, facts = Screen(quiet=quiet, json=json), run_facts("solve", job, equation=equation)
+        screen = Screen(quiet=quiet, json=json)
+        facts = run_facts("solve", job, equation=equation)
         with unfinished_run(out, facts, screen, resume=resume) as journal:
             run_solve(job, folder, screen, journal)

@@ -64,7 +64,10 @@ def show_solution(written: Written, page: str | None, port: int, screen: Screen,
 def default_folder(written: Written) -> str:
     """Return the folder for edits of a model, named after the model or the folder of its fit."""
     file = written.file
-    name = file.resolve().parent.name if file.name == "model.safetensors" else file.stem
+    if file.name == "model.safetensors":
+        name = file.resolve().parent.name
+    else:
+        name = file.stem
     return f"{name or 'model'}-explored"
 
 

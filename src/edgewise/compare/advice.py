@@ -21,6 +21,7 @@ from edgewise.outcomes import Progress, ProgressCallback, check_progress
 from edgewise.settings import ABOVE_ZERO
 from edgewise.tables.scaling import AffineScaling
 from edgewise.train.loop.fitting import fit
+from edgewise.train.methods.quasi_newton import LBFGS
 from edgewise.train.problems.classification import Classification
 from edgewise.train.problems.regression import Regression
 
@@ -28,10 +29,17 @@ NEEDS = ("accuracy", "interpretability", "efficiency")
 MOST_ADVICE_ROWS = 2000  # most rows of the table that are used; they take about a minute
 # Share of the time limit that has passed when each model ends, at the latest: the KAN itself has the most, and the rest
 # is for reading it.
-KAN_END, ADDITIVE_END, HALF_END, SMALL_END, BASELINES_END = 0.35, 0.45, 0.6, 0.7, 0.95
+KAN_END = 0.35
+ADDITIVE_END = 0.45
+HALF_END = 0.6
+SMALL_END = 0.7
+LARGE_END = 0.9
 LEAST = 1e-3  # seconds that a model has when its time is over, since a limit is positive: one step, about
 TEST = 0.25  # share of them that is held out
-MLP_STARTS, MLP_STEPS, MLP_PATIENCE = 3, 200, 20  # of the MLP with as many parameters as the KAN
+LARGE_MLP = (64, 64)  # nodes of the MLP beside the one with as many parameters as the KAN
+MLP_STARTS = 3
+MLP_STEPS = 400  # of L-BFGS
+MLP_PATIENCE = 20
 MOST_INPUTS = 10  # inputs whose effects can be read one by one
 INFLUENCE_SHARE = 0.95  # share of the influence that these inputs must have
 NOTABLE_DIFFERENCE = 0.02  # smallest difference of two scores that matters, whatever its standard error
@@ -254,7 +262,10 @@ class Measurement:
 
     def evidence(self) -> Evidence:
         """Train all models and collect their scores."""
-        X, y, X_test, y_test = self.rows.X, self.rows.y, self.rows.X_test, self.rows.y_test
+        X = self.rows.X
+        y = self.rows.y
+        X_test = self.rows.X_test
+        y_test = self.rows.y_test
         half = max(10, len(X) // 2)
         self._report("KAN", 0.0)
         kan, model = self.kan(X, y, KAN_END)
@@ -262,21 +273,15 @@ class Measurement:
         additive, _ = self.kan(X, y, ADDITIVE_END, hidden=())
         self._report("KAN on half the rows", 0.4)
         few, _ = self.kan(X[:half], y[:half], HALF_END)
-        self._report("small MLP", 0.48)
-        small = self.small_mlp(kan.parameters)
-        models = {"KAN": kan, "additive KAN": additive, "KAN on half the rows": few, "small MLP": small}
-
-        def report_baseline(progress: Progress) -> None:
-            self._report(progress.stage, 0.5 + 0.5 * progress.share)
-
-        found = iterate_baselines(
-            *(X, y, X_test, y_test),
-            task=self.task,
-            seed=self.seed,
-            time_limit=self._left(BASELINES_END),
-            progress=report_baseline,
-        )
-        for one in found:
+        self._report("small MLP", 0.5)
+        outputs = 1 if self.task == "regression" else len(np.unique(y))
+        nodes = max(1, round((kan.parameters - outputs) / (X.shape[1] + 1 + outputs)))
+        small = self.mlp((nodes,), SMALL_END)
+        self._report("MLP", 0.65)
+        large = self.mlp(LARGE_MLP, LARGE_END)
+        models = {"KAN": kan, "additive KAN": additive, "KAN on half the rows": few, "small MLP": small, "MLP": large}
+        self._report("linear and boosting", 0.95)
+        for one in iterate_baselines(X, y, X_test, y_test, task=self.task, seed=self.seed):
             models[one.name] = ModelScore(one.score, one.error, one.parameters, one.seconds)
         explained = model.explain_global(X)
         strongest_pair = float(np.triu(explained.interactions, 1).max(initial=0.0))
@@ -296,14 +301,13 @@ class Measurement:
             prediction = np.asarray(model.predict(self.rows.X_test))
         return self._scored(prediction, model.parameter_count_, seconds), model
 
-    def small_mlp(self, parameters: int) -> ModelScore:
-        """Train an MLP with one hidden layer and about so many parameters: the start that is best on held-back rows."""
-        X, y = self.rows.X, self.rows.y
+    def mlp(self, hidden: tuple[int, ...], end: float) -> ModelScore:
+        """Train an MLP, until this share of the time limit has passed: the start that is best on held-back rows."""
+        X = self.rows.X
+        y = self.rows.y
         start = time.perf_counter()
         classes, labels = np.unique(y, return_inverse=True)
         outputs = 1 if self.task == "regression" else len(classes)
-        inputs = X.shape[1]
-        nodes = max(1, round((parameters - outputs) / (inputs + 1 + outputs)))
         scaling = AffineScaling.fit(X)
         x = torch.from_numpy(scaling.transform(X))
         mean, deviation = (0.0, 1.0) if outputs > 1 else (y.mean(), y.std() or 1.0)
@@ -314,19 +318,23 @@ class Measurement:
             problem = Classification(x, torch.from_numpy(labels), classes=outputs, validation=0.2, seed=self.seed)
         trained = []
         for seed in range(self.seed, self.seed + MLP_STARTS):
-            model = MLP([inputs, nodes, outputs], activation="tanh", seed=seed, dtype=torch.float64)
+            model = MLP([X.shape[1], *hidden, outputs], activation="tanh", seed=seed, dtype=torch.float64)
             report = fit(
                 model,
                 problem,
+                LBFGS(),
                 steps=MLP_STEPS,
                 patience=MLP_PATIENCE,
-                callbacks=[lambda _: self._left(SMALL_END) == LEAST],
+                callbacks=[lambda _: self._left(end) == LEAST],
             )
             trained.append((report.validation_loss, seed, model))
         model = min(trained, key=lambda one: one[:2])[2]
         with torch.no_grad():
             output = model(torch.from_numpy(scaling.transform(self.rows.X_test))).numpy()
-        prediction = mean + deviation * output[:, 0] if self.task == "regression" else classes[output.argmax(1)]
+        if self.task == "regression":
+            prediction = mean + deviation * output[:, 0]
+        else:
+            prediction = classes[output.argmax(1)]
         count = sum(p.numel() for p in model.parameters())
         return self._scored(prediction, count, time.perf_counter() - start)
 
@@ -367,7 +375,8 @@ class Evidence:
 
     def is_ahead(self, first: str, second: str) -> bool:
         """Return whether the first score is higher by more than its standard error and by a notable amount."""
-        a, b = self.models[first], self.models[second]
+        a = self.models[first]
+        b = self.models[second]
         return math.isnan(b.score) or a.score - b.score > max(
             NOTABLE_DIFFERENCE, 0.0 if math.isnan(a.error) else a.error
         )
@@ -384,13 +393,19 @@ class Evidence:
         if next(branch for branch in branches if branch.question == "Smooth?").advice == "neither":
             return "neither", f"boosted trees are ahead of both ({scores})."
         if self.is_ahead("MLP", "KAN"):
-            although = ", although the guide favours a KAN" if "KAN" in advice else ""
+            if "KAN" in advice:
+                although = ", although the guide favours a KAN"
+            else:
+                although = ""
             return "MLP", f"it is ahead on these data{although} ({scores})."
         if self.is_ahead("KAN", "MLP"):
             return "KAN", f"it is ahead on these data ({scores})."
         if "KAN" in advice:
             reasons = ", ".join(b.question.rstrip("?").lower() for b in branches if b.advice == "KAN")
-            slow = "; it takes longer to train" if "MLP" in advice else ""
+            if "MLP" in advice:
+                slow = "; it takes longer to train"
+            else:
+                slow = ""
             return "KAN", f"both are equally accurate here, and it is favoured by: {reasons}{slow} ({scores})."
         if "MLP" in advice:
             return "MLP", f"both are equally accurate here, and it trains faster ({scores})."
@@ -428,11 +443,14 @@ class Evidence:
         sums = self.models["additive KAN"].score >= best - max(NOTABLE_DIFFERENCE, self.kan.error)
         network = not sums and not self.is_ahead("MLP", "KAN")
         if sums:
-            answer, reason = "yes, a sum of functions of one input each", "nothing is gained by mixing inputs"
+            answer = "yes, a sum of functions of one input each"
+            reason = "nothing is gained by mixing inputs"
         elif network:
-            answer, reason = "yes, functions of sums of functions", "a small KAN with hidden nodes is enough"
+            answer = "yes, functions of sums of functions"
+            reason = "a small KAN with hidden nodes is enough"
         else:
-            answer, reason = "none that a small KAN could use", "the MLP gains from mixing inputs, the KAN does not"
+            answer = "none that a small KAN could use"
+            reason = "the MLP gains from mixing inputs, the KAN does not"
         compositional = Branch(
             "accuracy",
             "Compositional structure?",
@@ -489,7 +507,10 @@ class Evidence:
         answer = "then the KAN" if needed else "no gain from a KAN"
         if smaller and not needed:
             better = self.is_ahead("small MLP", "KAN")
-            answer = "then a small MLP" if better else "an MLP of the KAN’s size does as well"
+            if better:
+                answer = "then a small MLP"
+            else:
+                answer = "an MLP of the KAN’s size does as well"
         small = Branch(
             "efficiency",
             "Small model wanted?",
@@ -506,7 +527,7 @@ class Evidence:
             "Fast training wanted?",
             "then the MLP" if slower else "either, by the measured seconds",
             "MLP" if slower else "either",
-            f"KAN {self.kan.seconds:.1f} seconds with its search, MLP {self.mlp.seconds:.1f} with its tuning.",
+            f"KAN {self.kan.seconds:.1f} seconds with its search, MLP {self.mlp.seconds:.1f} with its starts.",
             "" if slower else "The guide recommends an MLP; with second-order methods a KAN need not be slower.",
         )
         return [small, fast]

@@ -95,21 +95,26 @@ def _numbers(values: object, name: str) -> np.ndarray:
     try:
         return np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        received = repr(values) if isinstance(values, str | int | float) else type(values).__name__
+        if isinstance(values, str | int | float):
+            received = repr(values)
+        else:
+            received = type(values).__name__
         text = str(error).partition("could not convert string to float: ")[2]
         if text.startswith("np.str_("):  # numpy's own way to show an element of an array of text
             text = text.removeprefix("np.str_(").removesuffix(")")
         if text and not isinstance(values, str):
             received = f"text such as {text:.40}"
-        classes = (
-            "; of two classes give booleans, such as y == 'name'" if name == "y" and received.startswith("text") else ""
-        )
+        if name == "y" and received.startswith("text"):
+            classes = "; of two classes give booleans, such as y == 'name'"
+        else:
+            classes = ""
         raise InputError(f"{name} must be an array of numbers, got {received}{classes}") from error
 
 
 def checked_data(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The inputs (N, inputs) and targets (N,) or (N, outputs) as finite numbers."""
-    x, y = _numbers(x, "x"), _numbers(y, "y")
+    x = _numbers(x, "x")
+    y = _numbers(y, "y")
     if x.ndim != 2 or 0 in x.shape:
         raise InputError(f"x must have shape (N, inputs), got {x.shape}")
     if y.ndim not in (1, 2) or 0 in y.shape or y.shape[:1] != x.shape[:1] or len(y) < LEAST_ROWS:

@@ -48,7 +48,8 @@ from edgewise.settings import ABOVE_ZERO
 
 # Candidates that are shortened, at most, and the ratio of their held-out error to the smallest: the standard error of
 # the mean of 300 squares is 8 %, and parts that are missing may be found by no shortening.
-MOST_FINISHED, NEAR_THE_BEST = 8, 2.0
+MOST_FINISHED = 8
+NEAR_THE_BEST = 2.0
 FULL_STEPS = 60  # Levenberg-Marquardt steps of a fit, at most; one that has converged ends sooner.
 # Share of the variance below which a loss is exact: the square of `EXACT_ERROR`.
 EXACT_FLOOR = EXACT_ERROR**2
@@ -88,43 +89,7 @@ class _Candidate:
 def decided_front(
     candidates: Iterable[Expression], problem: LawProblem, clock: Clock = NO_LIMIT, messages: Sequence[str] = ()
 ) -> Front:
-    """Choose among the expressions that a search found for a problem.
-
-    Parameters
-    ----------
-    candidates : iterable of Expression
-        Expressions of the problem's columns; their constants are starts of a fit. The constant mean is added.
-    problem : LawProblem
-        The rows, names and options.
-    clock : Clock
-        After its end, formulas are kept as they are.
-    messages : sequence of str
-        Sentences on the outcome of the search.
-
-    Returns
-    -------
-    Front
-        Formulas with constants fitted to all rows, the shortest first, each more accurate on the held-out rows than all
-        shorter ones or as good as the best within one standard error. `front.best` is the choice,
-        `front.alternatives` are those that the rows cannot distinguish from the best.
-
-    Raises
-    ------
-    InputError
-        Nothing is finite on all rows.
-
-    Examples
-    --------
-    >>> from edgewise.formulas import parse_expression
-    >>> random = np.random.default_rng(0)
-    >>> x = random.uniform(1, 2, (300, 1))
-    >>> y = np.pi * x[:, 0] ** 2 + 0.005 * random.normal(size=300)
-    >>> problem = LawProblem(x[:200], y[:200], x[200:], y[200:], ("r",))
-    >>> texts = ("3*r", "3*r**2", "3*r**2 + 0.1*sin(9*r)")
-    >>> front = decided_front([parse_expression(text, ["r"]) for text in texts], problem)
-    >>> str(front.best.formula)
-    'pi*r**2'
-    """
+    """Choose among the expressions that a search found for a problem."""
     whole = problem.with_all_rows
     mean = Number(float(np.average(problem.y, weights=problem.weights)))
     nodes = dict.fromkeys((mean, *map(simplify, candidates)))
@@ -138,7 +103,10 @@ def decided_front(
     noise = NoiseTest(problem.x)
     # Those that may be chosen, the most accurate first: the exact ones, or those near the best.
     ordered = sorted(_front(known, floor), key=lambda each: (max(each.held, floor), each.symbols))
-    most = floor if ordered[0].held <= floor else NEAR_THE_BEST * ordered[0].held
+    if ordered[0].held <= floor:
+        most = floor
+    else:
+        most = NEAR_THE_BEST * ordered[0].held
     near = [each for each in ordered if each.held <= most][:MOST_FINISHED]
     finished = [_finished(each, problem, noise, clock) for each in near]
     front = _front([*known, *(each for each in finished if each is not None)], floor)
@@ -166,7 +134,8 @@ def _fitted(node: Expression, problem: LawProblem, clock: Clock, steps: int) -> 
     The result is None if it is not finite or, where it is not exact, if it has a pole between the rows or needs
     arguments that they do not have. An exact formula with a pole is a law: it holds on both sides.
     """
-    x, y = problem.x, problem.y
+    x = problem.x
+    y = problem.y
     fitted = fit_constants(node, x, y, steps=steps, weight=problem.weights, deadline=clock.deadline)
     if fitted is None:
         return None
@@ -199,7 +168,10 @@ def _finished(candidate: _Candidate, problem: LawProblem, noise: NoiseTest, cloc
     options of the problem. Constants are recognised only where the formula explains the data up to noise: otherwise
     they make up for what it leaves out, and a closed form would mean nothing.
     """
-    x, y, weight, deadline = problem.x, problem.y, problem.weights, clock.deadline
+    x = problem.x
+    y = problem.y
+    weight = problem.weights
+    deadline = clock.deadline
     fitted = FittedExpression(candidate.expression, candidate.loss, ())
     fitted = pruned(fitted, x, y, floor=EXACT_FLOOR, weight=weight, deadline=deadline)
     is_exact = fitted.loss <= EXACT_FLOOR * weighted_variance(y, weight)
@@ -223,7 +195,9 @@ def _finished(candidate: _Candidate, problem: LawProblem, noise: NoiseTest, cloc
 
 def _with_all_data(node: Expression, whole: LawProblem, clock: Clock) -> tuple[Expression, tuple[float, ...]]:
     """A formula with constants fitted to all rows, to the digits that these decide, and the constants' errors."""
-    x, y, weight = whole.x, whole.y, whole.weights
+    x = whole.x
+    y = whole.y
+    weight = whole.weights
     fitted = fit_constants(node, x, y, steps=FULL_STEPS, weight=weight, deadline=clock.deadline)
     if fitted is None:
         return node, ()
@@ -249,10 +223,14 @@ def is_as_good(squares: np.ndarray, best: np.ndarray, floor: float = 0.0) -> boo
     if best.mean() <= floor:
         return False
     difference = squares - best
-    larger, smaller = int((difference > 0).sum()), int((difference < 0).sum())
+    larger = int((difference > 0).sum())
+    smaller = int((difference < 0).sum())
     if larger - smaller > SIGNIFICANT_Z * math.sqrt(larger + smaller):
         return False
-    spread = float(difference.std(ddof=1)) if len(difference) > 1 else 0.0
+    if len(difference) > 1:
+        spread = float(difference.std(ddof=1))
+    else:
+        spread = 0.0
     return bool(difference.mean() <= spread / math.sqrt(len(difference)))
 
 
@@ -264,7 +242,10 @@ def _as_good(
     An entry must be as good on the held-out rows, and Vuong's statistic on all rows must not be significant at 5 %.
     """
     best = min(range(len(front)), key=lambda place: (front[place].description(len(whole.y), floor), place))
-    share = 1.0 if whole.weights is None else whole.weights / whole.weights.mean()
+    if whole.weights is None:
+        share = 1.0
+    else:
+        share = whole.weights / whole.weights.mean()
     squares = [share * (evaluate(entry.formula.expression, whole.x) - whole.y) ** 2 for entry in entries]
     constants = [len(free_places(entry.formula.expression)) for entry in entries]
     rows = len(whole.y)

@@ -56,8 +56,10 @@ def origins(x: np.ndarray) -> dict[int, Number]:
     """
     found = {}
     for column in range(x.shape[1]):
-        low, high = float(x[:, column].min()), float(x[:, column].max())
-        middle, spread = (low + high) / 2, high - low
+        low = float(x[:, column].min())
+        high = float(x[:, column].max())
+        middle = (low + high) / 2
+        spread = high - low
         if spread > 0 and abs(middle) > FAR_FROM_ZERO * spread:
             unit = 10.0 ** math.floor(math.log10(spread))
             found[column] = exact_number(float(f"{round(middle / unit) * unit:.12g}"))
@@ -80,18 +82,22 @@ def counted_from_origins(node: Expression, origin: dict[int, Number]) -> Express
     if not isinstance(node, Add) or not any(isinstance(term, Number) for term in node.terms):
         return node
     terms: list[Expression] = []
-    constant, moved = sum(term.value for term in node.terms if isinstance(term, Number)), False
+    constant = sum(term.value for term in node.terms if isinstance(term, Number))
+    moved = False
     for term in node.terms:
         factor, rest = split_number(term)
         if isinstance(term, Number):
             continue
         if isinstance(rest, Variable) and rest.index in origin and not _is_shift(node):
-            constant, moved = constant + factor.value * origin[rest.index].value, True
+            constant = constant + factor.value * origin[rest.index].value
+            moved = True
             shifted = from_origin(rest.index, origin)
             terms.append(shifted if factor.value == 1 else Multiply((factor, shifted)))
         else:
             terms.append(term)
-    return Add((*terms, Number(constant))) if moved else node
+    if moved:
+        return Add((*terms, Number(constant)))
+    return node
 
 
 def _is_shift(node: Add) -> bool:
@@ -117,7 +123,9 @@ def with_lines_for_two_values(node: Expression, x: np.ndarray) -> Expression:
                 return Add((line, Number(float(low - slope * ends[0, used[0]]))))
         return None
 
-    return exchanged(node, line_of) if columns else node
+    if columns:
+        return exchanged(node, line_of)
+    return node
 
 
 def with_decided_functions(
@@ -149,7 +157,8 @@ def _with_one_line(node: Expression, x: np.ndarray) -> Iterator[Expression]:
     if isinstance(node, Call | Power):
         argument = node.base if isinstance(node, Power) else node.argument
         with np.errstate(all="ignore"):
-            values, inner = evaluate(node, x), evaluate(argument, x)
+            values = evaluate(node, x)
+            inner = evaluate(argument, x)
         spread = float(np.std(inner))
         if np.isfinite(values).all() and np.isfinite(inner).all() and spread > 0 and np.std(values) > 0:
             slope = float(np.mean((inner - inner.mean()) * (values - values.mean()))) / spread**2
@@ -196,7 +205,10 @@ def with_decided_digits(node: Expression, x: np.ndarray, y: np.ndarray, weight: 
     jacobian = derivatives[:, places]
     if not places or len(y) <= len(places) or not (np.isfinite(predicted).all() and np.isfinite(jacobian).all()):
         return node
-    root = np.ones(len(y)) if weight is None else np.sqrt(weight / weight.mean())
+    if weight is None:
+        root = np.ones(len(y))
+    else:
+        root = np.sqrt(weight / weight.mean())
     jacobian = jacobian * root[:, None]
     squares = float(np.sum(((predicted - y) * root) ** 2))
     variance = squares / (len(y) - len(places))
@@ -210,7 +222,8 @@ def with_decided_digits(node: Expression, x: np.ndarray, y: np.ndarray, weight: 
         rounded = float(values[place])
         if 0 < error < math.inf:  # to the decimal place of the leading digit of the error
             unit = 10.0 ** math.floor(math.log10(error))
-            rounded = float(f"{round(rounded / unit) * unit:.15g}") if abs(rounded) < 1e15 * unit else rounded
+            if abs(rounded) < 1e15 * unit:
+                rounded = float(f"{round(rounded / unit) * unit:.15g}")
         if covariance[0, 0] > 0:
             move = (rounded - values[place]) * scale[left[0]] * covariance[:, 0] / covariance[0, 0]
             for k, change in zip(left[1:], move[1:], strict=True):
@@ -221,7 +234,9 @@ def with_decided_digits(node: Expression, x: np.ndarray, y: np.ndarray, weight: 
     candidate = simplify(with_constants(node, values.tolist(), exact))
     with np.errstate(all="ignore"):
         worse = float(np.sum(((evaluate(candidate, x) - y) * root) ** 2)) - squares
-    return candidate if worse <= max(len(places), CHI_SQUARE_99) * variance else node
+    if worse <= max(len(places), CHI_SQUARE_99) * variance:
+        return candidate
+    return node
 
 
 def decided_form(

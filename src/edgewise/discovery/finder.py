@@ -1,4 +1,4 @@
-"""The door of the formula search: from a table of inputs and a target to a front of formulas."""
+"""`find_formula`: from a table of inputs and a target to a front of formulas, from short to accurate."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ from edgewise.outcomes import Progress, ProgressCallback, StopReason, check_prog
 
 # Rows in which laws are looked for, and those by which they are decided, with the held-out ones: the time of all stages
 # is proportional to the first, and constants are known well enough from the second.
-MOST_SEARCHED_ROWS, MOST_DECIDING_ROWS = 2000, 8000
+MOST_SEARCHED_ROWS = 2000
+MOST_DECIDING_ROWS = 8000
 HELD_OUT = 0.3  # Share of the rows that no stage sees.
 SEARCH_SHARE = 0.85  # Share of the time for the stages; the rest is for constants and shorter forms.
 MORE_SHARE = 0.3  # Share of the time that is left for expressions from elsewhere.
@@ -145,7 +146,8 @@ def find_formula(
 def _front(search: Search) -> Front:
     """The front of a search, of rows with a weight above 0 and of columns that are divided where they are extreme."""
     x, y, options = rows_with_weight(search.x, search.y, search.options)
-    powers, target = [power_of_ten(column) for column in x.T], target_power(y)
+    powers = [power_of_ten(column) for column in x.T]
+    target = target_power(y)
     search = replace(search, x=x, y=y, options=options)
     if options.structure or options.groups is not None:
         check_sizes(x, y, search.names)
@@ -161,7 +163,8 @@ def _front(search: Search) -> Front:
 
 def class_law(search: Search, log_odds: np.ndarray | None = None) -> Front:
     """The front of formulas of the log-odds of y = 1, see `class_front`; `log_odds` (N,) of a model are the start."""
-    options, y = search.options, search.y
+    options = search.options
+    y = search.y
     if options.structure or options.groups is not None:
         raise InputError("options must have no structure and no groups where y has classes")
     if len(np.unique(y)) < 2:
@@ -171,7 +174,8 @@ def class_law(search: Search, log_odds: np.ndarray | None = None) -> Front:
     if options.weights is not None:
         order = order[options.weights[order] > 0]
     count = max(1, round(HELD_OUT * len(order)))
-    held, kept = np.sort(order[:count]), np.sort(order[count:])
+    held = np.sort(order[:count])
+    kept = np.sort(order[count:])
     clock = Clock(time.monotonic() + search.time_limit)
     interrupted: list[StopReason] = []
 
@@ -183,7 +187,10 @@ def class_law(search: Search, log_odds: np.ndarray | None = None) -> Front:
         front = part.front()
         if front.stopped == StopReason.INTERRUPTED:
             interrupted.append(front.stopped)
-        more = [] if part.archive is None else part.archive.candidates
+        if part.archive is None:
+            more = []
+        else:
+            more = part.archive.candidates
         return [*(entry.formula.expression for entry in front), *more]
 
     start = None if log_odds is None else log_odds[kept]
@@ -226,47 +233,35 @@ def _family(search: Search) -> Front:
 
 @dataclass
 class Search:
-    """A search with checked arguments, for one target.
+    """A search with checked arguments, for one target."""
 
-    Parameters
-    ----------
-    x, y, names, options, time_limit, seed
-        As of `find_formula`, checked; y has shape (N,).
-    report : callable, optional
-        Receives the progress.
-    journal : Journal, optional
-        Keeps the formulas so far; one of an earlier run is gone on with, for the rest of the time limit.
-    """
-
-    x: np.ndarray
+    x: np.ndarray  # as of `find_formula`, checked; y has shape (N,)
     y: np.ndarray
     names: tuple[str, ...]
     options: FormulaOptions
     time_limit: float
     seed: int = 0
-    report: ProgressCallback | None = None
+    report: ProgressCallback | None = None  # receives the progress
+    # keeps the formulas so far; one of an earlier run is gone on with, for the rest of the time limit
     journal: Journal | None = None
 
     def __post_init__(self) -> None:
         self.archive: Archive | None = None  # all that the last search kept, for those who judge by other errors
 
     def front(self, more: More | None = None, stages: Stages = ALL_STAGES) -> Front:
-        """Run all stages and decide.
-
-        Parameters
-        ----------
-        more : callable, optional
-            Yields expressions from elsewhere if the stages find no exact law, see `More`.
-        stages : Stages
-            The stages.
-        """
-        recording = None if self.journal is None else Recording(self.journal, data_name(self.x, self.y))
+        """Run all stages and decide."""
+        if self.journal is None:
+            recording = None
+        else:
+            recording = Recording(self.journal, data_name(self.x, self.y))
         started = time.monotonic() - (0.0 if recording is None else recording.seconds)
         messages: list[str] = []
-        rows, decides = len(self.y), min(len(self.y), MOST_DECIDING_ROWS)
+        rows = len(self.y)
+        decides = min(len(self.y), MOST_DECIDING_ROWS)
         if rows > MOST_SEARCHED_ROWS:
             messages.append(f"Searched on {MOST_SEARCHED_ROWS:,} of {rows:,} rows, constants fitted to {decides:,}.")
-        problem, deciding = self._problem(MOST_SEARCHED_ROWS), self._problem(MOST_DECIDING_ROWS)
+        problem = self._problem(MOST_SEARCHED_ROWS)
+        deciding = self._problem(MOST_DECIDING_ROWS)
         if float(np.ptp(self.y)) == 0:
             return replace(decided_front([Number(float(self.y[0]))], problem), stopped=StopReason.CONVERGED)
         self.archive = archive = Archive(problem, started + SEARCH_SHARE * self.time_limit)
@@ -274,13 +269,22 @@ class Search:
         def announce(stage: str) -> None:
             if self.report is not None:
                 seconds = time.monotonic() - started
-                share = min(seconds / self.time_limit, 1.0) if self.time_limit else 1.0
+                if self.time_limit:
+                    share = min(seconds / self.time_limit, 1.0)
+                else:
+                    share = 1.0
                 best = min(archive, key=lambda judged: judged.held, default=None)
-                so_far = f"; best so far {as_text(best.expression, self.names, 3)}" if best is not None else ""
+                if best is not None:
+                    so_far = f"; best so far {as_text(best.expression, self.names, 3)}"
+                else:
+                    so_far = ""
                 loss = best.held if best is not None else None
                 self.report(Progress(stage + so_far, share, best_loss=loss, seconds=seconds))
 
-        share = SEARCH_SHARE if more is None else SEARCH_SHARE - MORE_SHARE
+        if more is None:
+            share = SEARCH_SHARE
+        else:
+            share = SEARCH_SHARE - MORE_SHARE
         clock = Clock(started + share * self.time_limit, announce)
         engine: Engine | StructuredEngine = Engine(archive, clock, stages, recording)
         if self.options.structure:
@@ -317,7 +321,9 @@ class Search:
 
     def problem(self, kept: np.ndarray, held: np.ndarray) -> LawProblem:
         """The problem of some rows to fit and others to judge by."""
-        x, y, given = self.x, self.y, self.options.weights
+        x = self.x
+        y = self.y
+        given = self.options.weights
         weights, held_weights = (None, None) if given is None else (np.asarray(given)[kept], np.asarray(given)[held])
         return LawProblem(
             x[kept],

@@ -22,7 +22,9 @@ def concordance_index(event: np.ndarray, time: np.ndarray, risk: np.ndarray) -> 
     # Events come before censored rows of the same time, so that a row is comparable with all later ones, but for
     # events of its own time. These have ascending ranks, so none of them looks concordant.
     order = np.lexsort((rank, ~event, time))
-    event, time, rank = event[order], time[order], rank[order]
+    event = event[order]
+    time = time[order]
+    rank = rank[order]
     lower, equal = _later(rank, event)
     comparable = float((event * np.arange(len(event))[::-1]).sum())
     _, same_time = np.unique(time[event], return_counts=True)
@@ -36,15 +38,20 @@ def concordance_index(event: np.ndarray, time: np.ndarray, risk: np.ndarray) -> 
 
 def _later(rank: np.ndarray, event: np.ndarray) -> tuple[float, float]:
     """Count the pairs of an event and a later row with a lower, and with an equal, rank, by merging sorted runs."""
-    rows, place = len(rank), np.arange(len(rank))
-    lower, equal, width = 0.0, 0.0, 1
+    rows = len(rank)
+    place = np.arange(len(rank))
+    lower = 0.0
+    equal = 0.0
+    width = 1
     while width < rows:
-        block, right = place // (2 * width), (place // width) % 2 == 1
+        block = place // (2 * width)
+        right = (place // width) % 2 == 1
         key = block * (rows + 1) + rank
         keys = np.sort(key[right])
         left = key[event & ~right]
         start = np.searchsorted(keys, (left // (rows + 1)) * (rows + 1))
-        below, reached = np.searchsorted(keys, left), np.searchsorted(keys, left, "right")
+        below = np.searchsorted(keys, left)
+        reached = np.searchsorted(keys, left, "right")
         lower += float((below - start).sum())
         equal += float((reached - below).sum())
         width *= 2

@@ -58,8 +58,14 @@ class ModelSummary:
     def __str__(self) -> str:
         width = max(len(name) for name, _ in self.facts)
         lines = [self.title, *(f"{name.ljust(width)}  {text}" for name, text in self.facts), ""]
-        tests = [] if self.tests is None else ["", TESTS_TEXT, str(self.tests)]
-        table = [text_table(self._head, self.terms, text_columns=(0, 3))] if self.terms else []
+        if self.tests is None:
+            tests = []
+        else:
+            tests = ["", TESTS_TEXT, str(self.tests)]
+        if self.terms:
+            table = [text_table(self._head, self.terms, text_columns=(0, 3))]
+        else:
+            table = []
         return "\n".join([*lines, *table, *self.notes, *tests])
 
     __repr__ = __str__
@@ -73,12 +79,12 @@ class ModelSummary:
 class EstimatorDisplay(RowExplainer):
     """Part of the estimators that draws, summarises and reports; rows are those of `background_` if none are given."""
 
-    absent: ClassVar[Mapping[str, str]] = {}  # methods of other estimators, with what to use instead
+    _absent: ClassVar[Mapping[str, str]] = {}  # methods of other estimators, with what to use instead
 
     def __getattr__(self, name: str) -> Any:
         """Answer a misspelt name, or one that another kind of estimator has, with the name that was meant."""
-        if name in self.absent:
-            message = f"{type(self).__name__} has no {name}: {self.absent[name]}"
+        if name in self._absent:
+            message = f"{type(self).__name__} has no {name}: {self._absent[name]}"
         else:
             message = f"{type(self).__name__!r} object has no attribute {name!r}"
             if not name.startswith("_") and not name.endswith("_in_"):  # scikit-learn looks for those many times
@@ -95,22 +101,15 @@ class EstimatorDisplay(RowExplainer):
         *,
         theme: Theme = "light",
     ) -> Figure:
-        """Draw the network, or the effect of one input or of a pair of inputs on the prediction. Shapes: X (N, d)."""
-        from edgewise.plot import effect_curves, network_diagram, pair_map
+        """Draw the effects of the inputs, the strongest first, or that of one input or of a pair. Shapes: X (N, d)."""
+        from edgewise.plot import effect_curves, pair_map
 
         check_is_fitted(self)
         if name is None:
-            return _themed(network_diagram(self, X), theme)
+            return _themed(effect_curves(self, X), theme)
         if isinstance(name, tuple):
             return _themed(pair_map(self, X, inputs=name), theme)
         return _themed(effect_curves(self, X, inputs=[name]), theme)
-
-    def plot_effects(self, X: ArrayLike | None = None, *, max_inputs: int = 9, theme: Theme = "light") -> Figure:
-        """Draw the effects of the inputs that move the prediction most, the strongest first. Shapes: X (N, d)."""
-        from edgewise.plot import effect_curves
-
-        check_is_fitted(self)
-        return _themed(effect_curves(self, X, max_inputs=max_inputs), theme)
 
     def summary(self, X: ArrayLike | None = None) -> ModelSummary:
         """Summarise the model: shape, score, what each input does to the prediction, and tests of the terms.
@@ -134,7 +133,7 @@ class EstimatorDisplay(RowExplainer):
 
     def _short_table(self, X: ArrayLike | None = None) -> ModelSummary:
         """Return the summary without tests, as a notebook shows it below a fit."""
-        view = self.prediction_view(X)
+        view = self._prediction_view(X)
         sizes = mean_contributions(view.function, view.X)
         message = getattr(self, "error_bars_message_", "")
         constant = constant_sentence(self._predicted(view.X), self._answer_names())
@@ -147,18 +146,24 @@ class EstimatorDisplay(RowExplainer):
             effect = partial_dependence(view.function, view.X, i, kind=view.kind(i))
             name = (view.names or [])[i]
             output = int(effect.strength.argmax())  # the most varying one of several
-            of = f"y{output + 1} " if view.outputs is None else f"{view.outputs[output]} "
+            if view.outputs is None:
+                of = f"y{output + 1} "
+            else:
+                of = f"{view.outputs[output]} "
             shape = (of if effect.mean.shape[1] > 1 else "") + effect.shape(output)
             terms.append((str(name), texts[i], percent_text(sizes[i] / total), shape))
         left = len(sizes) - len(terms)
-        notes = [f"{left} more inputs are not shown."] if left > 0 else []
+        if left > 0:
+            notes = [f"{left} more inputs are not shown."]
+        else:
+            notes = []
         notes += [BACKGROUND_TEXT] if X is None else []
         notes += [message] if message else []
         title = f"effect on {self._effect_target(view)}"
         return ModelSummary(self._title(), tuple(self._facts()), tuple(terms), tuple(notes), effect=title)
 
     def _effect_target(self, view: PredictionView) -> str:
-        """Return what an effect changes, in words: for two classes the probability of the second."""
+        """Name the quantity that an effect changes: the target, or for two classes the probability of the second."""
         if hasattr(self, "classes_"):
             return f"the {view.target}"
         return view.target if hasattr(self, "target_scaling_") else "the log hazard"
@@ -166,7 +171,9 @@ class EstimatorDisplay(RowExplainer):
     def _answer_names(self) -> Sequence[str]:
         """Return a name for each column of `_predicted`: the classes, or the targets."""
         names = self._output_names(None)
-        return [self._target_name()] if names is None else list(names)
+        if names is None:
+            return [self._target_name()]
+        return list(names)
 
     def report(
         self,
@@ -198,14 +205,17 @@ class EstimatorDisplay(RowExplainer):
 
         return explorer_widget(Session(self, X, y, held_out=held_out, seed=seed))
 
-    def network_view(self, X: Any = None) -> NetworkView:
+    def _network_view(self, X: Any = None) -> NetworkView:
         """Return what figures of the network need: a trace of rows X, names, units and error bars. Shapes: X (N, d)."""
         from edgewise.plot.network.views import NetworkView
 
         me: Any = self
         codes = self._rows(X)
         inputs = self.encoder_.inputs_of(codes)
-        columns = None if self.encoder_.is_plain else self._network_columns(codes)
+        if self.encoder_.is_plain:
+            columns = None
+        else:
+            columns = self._network_columns(codes)
         with torch.no_grad():
             trace = me.model_.trace(me._to_network(inputs))
         bars, target = getattr(self, "error_bars_", None), getattr(self, "target_scaling_", None)
@@ -258,7 +268,7 @@ class EstimatorDisplay(RowExplainer):
             for k, (name, group) in enumerate(zip(encoder.columns, groups, strict=True))
         )
 
-    def prediction_view(self, X: Any = None) -> PredictionView:
+    def _prediction_view(self, X: Any = None) -> PredictionView:
         """Return what figures of effects need: the prediction as a function of the columns, with rows X.
 
         Shapes: X (N, d).
@@ -270,11 +280,14 @@ class EstimatorDisplay(RowExplainer):
         limits = (0.0, 1.0) if hasattr(self, "classes_") else None
         if getattr(self, "link_", "identity") == "log":
             limits = (0.0, math.inf)
-        function, outputs, target = self._predicted, self._output_names(None), self._target_name()
+        function = self._predicted
+        outputs = self._output_names(None)
+        target = self._target_name()
         if hasattr(self, "classes_"):
             classes = self.classes_
             if len(classes) == 2:
-                target, outputs = f"probability of {classes[1]}", [str(classes[1])]
+                target = f"probability of {classes[1]}"
+                outputs = [str(classes[1])]
                 function = lambda codes: self._predicted(codes)[:, 1:]  # noqa: E731
             elif len(classes) > CLASS_CURVES and np.asarray(classes).dtype.kind in "iuf":
                 values = np.asarray(classes, dtype=np.float64)
@@ -335,12 +348,16 @@ class EstimatorDisplay(RowExplainer):
     def _shape_text(self) -> str:
         """Return the kind of model in words: linear, additive, or the network with its numbers of nodes."""
         me: Any = self
-        width, chosen = list(me.model_.config.width), getattr(getattr(self, "search_", None), "chosen", "")
+        width = list(me.model_.config.width)
+        chosen = getattr(getattr(self, "search_", None), "chosen", "")
         shape = "additive" if len(width) == 2 else f"network {width}"
         if chosen.startswith("linear"):
             shape = chosen
         elif chosen.startswith("additive"):
-            shape = chosen if len(width) == 2 else f"{chosen}, as a network {width}"
+            if len(width) == 2:
+                shape = chosen
+            else:
+                shape = f"{chosen}, as a network {width}"
         return shape
 
     def _facts(self) -> list[tuple[str, str]]:
@@ -359,7 +376,10 @@ class EstimatorDisplay(RowExplainer):
         if made is None:
             return []
         name, score, error = made
-        text = r2_text(score) if name == "R²" else number_text(score, 3)
+        if name == "R²":
+            text = r2_text(score)
+        else:
+            text = number_text(score, 3)
         return [(f"held-out {name}", f"{text} ± {number_text(error, 2)}")]
 
     def _held_out(self) -> tuple[str, float, float] | None:
@@ -368,7 +388,8 @@ class EstimatorDisplay(RowExplainer):
         chosen = None if search is None else search.chosen_trial
         if chosen is None or not np.isfinite(chosen.loss):
             return None
-        loss, error = chosen.loss, chosen.error
+        loss = chosen.loss
+        error = chosen.error
         if hasattr(self, "classes_"):
             return "log loss", loss, error
         if getattr(self, "loss", "squared") != "squared":

@@ -117,11 +117,16 @@ def fronts_of_outputs(
     shape = target.shape
     target = target[:, None] if target.ndim == 1 and outputs == 1 else target
     if target.shape != (len(X), outputs) or not np.isfinite(target).all():
-        each = "a finite number" if outputs == 1 else f"{outputs} finite numbers"
+        if outputs == 1:
+            each = "a finite number"
+        else:
+            each = f"{outputs} finite numbers"
         raise InputError(f"y must hold {each} for each of the {len(X)} rows of X, got shape {shape}")
     if outputs == 1:
         return table_front(X, target[:, 0], names, float(time_limit), estimator, options=options)
-    fronts, scaling, limits = {}, estimator.target_scaling_, estimator._output_limits
+    fronts = {}
+    scaling = estimator.target_scaling_
+    limits = estimator._output_limits
     for k in range(outputs):
         alone = copy.copy(estimator)
         alone.model_ = with_output(estimator.model_, k)
@@ -169,7 +174,8 @@ def _network_formulas(
     if estimator.link_ == "log":
         message = "The network gives the logarithm of the target, so it was not turned into a formula edge by edge."
         return [], message
-    scaling, target = estimator.input_scaling_, estimator.target_scaling_
+    scaling = estimator.input_scaling_
+    target = estimator.target_scaling_
     problem = Regression(estimator._to_network(x), torch.from_numpy(target.transform(y[:, None])))
     edges = sum(int(mask.sum()) for mask in live_edges(estimator.model_))
     if edges > 8 * MOST_EDGES:
@@ -195,7 +201,8 @@ def _in_units(node: Expression, inputs: AffineScaling, target: AffineScaling) ->
     def scaled(part: Expression) -> Expression | None:
         if not isinstance(part, Variable):
             return None
-        shift, scale = float(inputs.shift[part.index]), float(inputs.scale[part.index])
+        shift = float(inputs.shift[part.index])
+        scale = float(inputs.scale[part.index])
         return Multiply((Number(1 / scale), Add((part, Number(-shift)))))
 
     whole = exchanged(node, scaled)

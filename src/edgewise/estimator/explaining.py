@@ -46,7 +46,9 @@ class RowExplainer(RowReader):
             shares = explain_local(self._predicted, rows, rows).shares
             sizes[used] = np.abs(shares).mean((0, 2))
         total = sizes.sum()
-        return sizes / total if total > 0 else np.full(len(sizes), 1 / len(sizes))
+        if total > 0:
+            return sizes / total
+        return np.full(len(sizes), 1 / len(sizes))
 
     def explain_global(
         self, X: Rows, *, names: Sequence[str] | None = None, outputs: Sequence[str] | None = None
@@ -131,8 +133,12 @@ class RowExplainer(RowReader):
         'y 2: 0.9844 on average, +1.016 for x = 1.'
         """
         codes = self._codes(X)
-        rows = self.background_[:PATHS] if background is None else self._codes(background)
-        names, outputs = self._input_names(names), self._output_names(outputs)
+        if background is None:
+            rows = self.background_[:PATHS]
+        else:
+            rows = self._codes(background)
+        names = self._input_names(names)
+        outputs = self._output_names(outputs)
         return explain_local(self._predicted, codes, rows, names=names, outputs=outputs, kinds=self.encoder_.inputs)
 
     def _input_names(self, names: Sequence[str] | None) -> Sequence[str]:
@@ -151,9 +157,13 @@ class RowExplainer(RowReader):
         if names is not None:
             return names
         plain = self.encoder_.is_plain and not hasattr(self, "feature_names_in_")
-        return None if plain else self.encoder_.formula_names
+        if plain:
+            return None
+        return self.encoder_.formula_names
 
     def _output_names(self, outputs: Sequence[str] | None) -> Sequence[str] | None:
         if outputs is None and hasattr(self, "classes_"):
             return list(map(str, self.classes_))
-        return outputs if outputs is not None else getattr(self, "target_names_", ()) or None
+        if outputs is not None:
+            return outputs
+        return getattr(self, "target_names_", ()) or None

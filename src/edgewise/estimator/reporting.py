@@ -38,7 +38,8 @@ from edgewise.plot import (
 )
 from edgewise.plot.network.views import PredictionView
 from edgewise.presentation import number_text, number_texts, percent_text
-from edgewise.report import ClassResult, ModelResult, Report, ReportContent, ReportFigure, TestTable, formula_rows
+from edgewise.report import Report
+from edgewise.report.content import ClassResult, ModelResult, ReportContent, ReportFigure, TestTable, formula_rows
 
 if TYPE_CHECKING:
     from edgewise.estimator.display import EstimatorDisplay
@@ -81,10 +82,17 @@ def model_report(model: EstimatorDisplay, X: ArrayLike | None, y: ArrayLike | No
         raise InputError("X and y must be given together, got only one of them")
     me: Any = model
     codes = model._rows(X)
-    classes = [str(label) for label in me.classes_] if hasattr(model, "classes_") else []
-    config, target = me.model_.config, model._target_name()
+    if hasattr(model, "classes_"):
+        classes = [str(label) for label in me.classes_]
+    else:
+        classes = []
+    config = me.model_.config
+    target = model._target_name()
     explanation = explained(model, codes)
-    predicted = f"{len(classes)} classes" + (f" of {target}" if target != "y" else "") if classes else target
+    if classes:
+        predicted = f"{len(classes)} classes" + (f" of {target}" if target != "y" else "")
+    else:
+        predicted = target
     count = len(me.encoder_.columns)
     training: dict[str, object] = {
         "shape": str(list(config.width)),
@@ -106,7 +114,10 @@ def model_report(model: EstimatorDisplay, X: ArrayLike | None, y: ArrayLike | No
         "score_name": "accuracy" if classes else "R²" if hasattr(model, "target_scaling_") else "concordance",
         "score_percent": bool(classes),
     }
-    cautions = [] if X is None else alike_sentences(codes, me.encoder_.inputs)
+    if X is None:
+        cautions = []
+    else:
+        cautions = alike_sentences(codes, me.encoder_.inputs)
     if y is None and (held_out := model._held_out()) is not None:
         score = held_out_parts(model, *held_out)
         cautions.append(HELD_OUT_TEXT)
@@ -114,7 +125,10 @@ def model_report(model: EstimatorDisplay, X: ArrayLike | None, y: ArrayLike | No
         cautions.append("No test rows were given, so how well the model predicts is not known here.")
     compared: list[ReportFigure] = []
     if y is not None and score["score_name"] != "concordance":  # of survival times predictions are risks
-        names = list(me.target_names_) if len(getattr(me, "target_names_", ()) or ()) > 1 else None
+        if len(getattr(me, "target_names_", ()) or ()) > 1:
+            names = list(me.target_names_)
+        else:
+            names = None
         compared = compared_figures(list(me.classes_) if classes else [], np.asarray(y), me.predict(X), names)
     seed = me.random_state if isinstance(me.random_state, int) else None
     content = ReportContent(
@@ -201,18 +215,22 @@ def inference_parts(model: EstimatorDisplay) -> dict[str, Any]:
 
 def _output_word(explanation: GlobalExplanation) -> str:
     """Return what an output is called in a sentence."""
-    return "probability" if are_probabilities(explanation.local.prediction) else "prediction"
+    if are_probabilities(explanation.local.prediction):
+        return "probability"
+    return "prediction"
 
 
 def _class_overview(explanation: GlobalExplanation) -> list[str]:
     """Return a sentence for each of the strongest inputs about its effect on a class or a target."""
-    sentences, word = [], _output_word(explanation)
+    sentences = []
+    word = _output_word(explanation)
     for effect in explanation.effects[:5]:
         size = float(explanation.importance[effect.input])
         if size < MENTIONED_SHARE * float(explanation.importance.sum()):
             break
         output = int(effect.strength.argmax())
-        curve, name = effect.mean[:, output], explanation.names[effect.input]
+        curve = effect.mean[:, output]
+        name = explanation.names[effect.input]
         start = f"{name} matters most for {explanation.outputs[output]}, whose {word}"
         if effect.levels:
             ends = (int(curve.argmax()), int(curve.argmin()))
@@ -230,10 +248,11 @@ def _class_overview(explanation: GlobalExplanation) -> list[str]:
 def explanation_figures(
     model: EstimatorDisplay, codes: np.ndarray, explanation: GlobalExplanation | None
 ) -> list[ReportFigure]:
-    """Draw the effects of the inputs, and the shares in single predictions; for each class on its own if there are."""
+    """Draw the effects of the inputs and the shares in single predictions; for a classifier one figure a class."""
     if explanation is not None and explanation.constant:
         return []
-    view, captions = model.prediction_view(), dict.fromkeys(WITHOUT_ROWS, "")
+    view = model._prediction_view()
+    captions = dict.fromkeys(WITHOUT_ROWS, "")
     if codes is not model.background_:
         view = replace(view, X=codes, counts=())
     else:
@@ -271,7 +290,8 @@ class _Column:
     """One column of a function's values, (n, 1)."""
 
     def __init__(self, function: Any, column: int) -> None:
-        self.function, self.column = function, column
+        self.function = function
+        self.column = column
 
     def __call__(self, codes: np.ndarray) -> np.ndarray:
         return self.function(codes)[:, [self.column]]
@@ -283,11 +303,11 @@ class _Viewed:
     def __init__(self, view: PredictionView) -> None:
         self.view = view
 
-    def prediction_view(self, X: Any = None) -> PredictionView:
+    def _prediction_view(self, X: Any = None) -> PredictionView:
         """Return the view."""
         return self.view
 
-    def network_view(self, X: Any = None) -> Any:
+    def _network_view(self, X: Any = None) -> Any:
         """Refuse: the view has no network."""
         raise InputError("model must be an estimator to draw its network, got a view of its prediction")
 
@@ -298,7 +318,10 @@ def network_figures(model: EstimatorDisplay, X: Any = None) -> list[ReportFigure
     figures = [ReportFigure("network", network_diagram(model, X)), ReportFigure("edges", edge_curves(model, X))]
     history = me.report_.history if hasattr(model, "report_") else ()
     if sum(math.isfinite(record.loss) for record in history) >= FEWEST_STEPS:
-        loss = "cross-entropy" if hasattr(model, "classes_") else "mean squared error (scaled)"
+        if hasattr(model, "classes_"):
+            loss = "cross-entropy"
+        else:
+            loss = "mean squared error (scaled)"
         figures.append(ReportFigure("history", training_history(me.report_, loss_name=loss)))
     return figures
 
@@ -316,7 +339,10 @@ def compared_figures(
 
 def _fronts(model: EstimatorDisplay) -> dict[str, Front]:
     """Return the formulas of each target by its name, if there are any; those of a classifier are of its log odds."""
-    found = None if hasattr(model, "classes_") else getattr(model, "equations_", None)
+    if hasattr(model, "classes_"):
+        found = None
+    else:
+        found = getattr(model, "equations_", None)
     if found is None:
         return {}
     if isinstance(found, Front):
@@ -345,12 +371,14 @@ def _scored(model: EstimatorDisplay, X: Any, y: Any) -> ModelResult:
     me: Any = model
     if not hasattr(model, "classes_") and not hasattr(model, "target_scaling_"):
         return ModelResult(type(model).__name__, float(me.score(X, y)), me.parameter_count_)
-    observed, prediction = np.asarray(y), me.predict(X)
+    observed = np.asarray(y)
+    prediction = me.predict(X)
     if observed.shape != prediction.shape:
         raise InputError(f"y must have the shape of the predictions, {prediction.shape}, got {observed.shape}")
     if hasattr(model, "classes_"):
         right = (observed == prediction).mean()
-        score, error = float(right), math.sqrt(right * (1 - right) / len(observed))
+        score = float(right)
+        error = math.sqrt(right * (1 - right) / len(observed))
     else:
         score, error = r2_with_error(observed.astype(np.float64), prediction)
     return ModelResult(type(model).__name__, score, me.parameter_count_, error=error)
@@ -359,9 +387,11 @@ def _scored(model: EstimatorDisplay, X: Any, y: Any) -> ModelResult:
 def _error_sentences(model: EstimatorDisplay, X: Any, y: Any) -> list[str]:
     """Return sentences on the errors on rows that were not used in training."""
     me: Any = model
-    observed, name = np.asarray(y, dtype=np.float64), model._target_name()
+    observed = np.asarray(y, dtype=np.float64)
+    name = model._target_name()
     rmse = math.sqrt(float(np.mean((observed - me.predict(X)) ** 2)))
-    bars, covered = getattr(me, "error_bars_", None), None
+    bars = getattr(me, "error_bars_", None)
+    covered = None
     if observed.ndim == 1 and bars is not None and float(bars.levels[-1].min()) >= INTERVAL_LEVEL:
         low, high = me.predict_interval(X, INTERVAL_LEVEL)
         covered = float(((low <= observed) & (observed <= high)).mean())
@@ -372,7 +402,10 @@ def error_sentences(rmse: float, target: str, covered: float | None) -> list[str
     """Return sentences on the root mean square error and on the share of rows within their 90 % intervals."""
     sentences = []
     if math.isfinite(rmse):
-        unit = f", in the unit of {target}" if target else ""
+        if target:
+            unit = f", in the unit of {target}"
+        else:
+            unit = ""
         sentences.append(f"The root mean square error is {number_text(rmse)}{unit}.")
     if covered is not None:
         sentences.append(f"The 90 % intervals contain {percent_text(covered)} of these rows.")
@@ -385,7 +418,8 @@ def r2_with_error(observed: np.ndarray, predicted: np.ndarray) -> tuple[float, f
     observed, predicted = (values.reshape(len(values), -1) for values in (observed, predicted))
     squares = (observed - predicted) ** 2
     spread = (observed - observed.mean(0)) ** 2
-    mean, variance = squares.mean(0), spread.mean(0)
+    mean = squares.mean(0)
+    variance = spread.mean(0)
     if not (variance > 0).all():
         return math.nan, math.nan
     ratio = mean / variance
@@ -397,10 +431,17 @@ def class_results(classes: Sequence[Any], observed: np.ndarray, predicted: np.nd
     """Return recall and precision of each class; nothing for very many classes."""
     rows = []
     for label in classes if len(classes) <= TABLE_CLASSES else ():
-        actual, found = observed == label, predicted == label
+        actual = observed == label
+        found = predicted == label
         right = int((actual & found).sum())
-        recall = right / int(actual.sum()) if actual.any() else None
-        precision = right / int(found.sum()) if found.any() else None
+        if actual.any():
+            recall = right / int(actual.sum())
+        else:
+            recall = None
+        if found.any():
+            precision = right / int(found.sum())
+        else:
+            precision = None
         rows.append(ClassResult(str(label), int(actual.sum()), recall, precision))
     return rows
 

@@ -60,7 +60,7 @@ def save_estimator(
     Parameters
     ----------
     estimator : KANRegressor, KANClassifier or KANSurvival
-        The fitted estimator. Its progress callback is not stored, and a `random_state` that is a generator becomes
+        The fitted estimator. A `random_state` that is a generator becomes
         None.
     path : path-like
         Name of the file. An existing file is replaced, and stays intact if writing fails.
@@ -97,14 +97,14 @@ def save_estimator(
         estimator.model_,
         path,
         extra={"estimator": _fields(estimator), "extra": dict(extra or {})},
-        state=None if bars is None else {"error_bars": bars.fields()},
+        state=None if bars is None else {"error_bars": bars._fields()},
     )
 
 
 def _fields(estimator: KANEstimator) -> dict[str, Any]:
     """Everything of a fitted estimator except its network, as plain values."""
     if isinstance(estimator, KANSurvival):
-        return estimator.fields()
+        return estimator._fields()
     parameters = {name: plain_value(getattr(estimator, name)) for name in PARAMETERS}
     if not isinstance(parameters["random_state"], int):
         parameters["random_state"] = None
@@ -116,11 +116,12 @@ def _fields(estimator: KANEstimator) -> dict[str, Any]:
         "input_limits": estimator.input_limits_.tolist(),
         "report": estimator.report_.to_json(),
         "search": asdict(estimator.search_),
-        "inference": None if estimator.inference_ is None else estimator.inference_.fields(),
+        "inference": None if estimator.inference_ is None else estimator.inference_._fields(),
         **column_fields(estimator),
     }
     if isinstance(estimator, KANClassifier):
-        dtype, values = estimator.classes_.dtype, estimator.classes_.tolist()
+        dtype = estimator.classes_.dtype
+        values = estimator.classes_.tolist()
         if dtype.kind not in CLASS_KINDS or not all(isinstance(value, str | bool | int | float) for value in values):
             raise InputError(f"classes must be text or numbers to be stored, got {dtype}")
         fields["classes"] = {"dtype": dtype.str, "values": values}
@@ -197,7 +198,9 @@ class _Facts(dict[str, Any]):
 
     def __repr__(self) -> str:
         full = super().__repr__()
-        return full if len(full) <= SHOWN_FACTS else f"<{len(self)} facts: {', '.join(map(str, self))}>"
+        if len(full) <= SHOWN_FACTS:
+            return full
+        return f"<{len(self)} facts: {', '.join(map(str, self))}>"
 
 
 def estimator_of(file: checkpoint.Checkpoint, path: str | os.PathLike[str]) -> KANEstimator:
@@ -221,7 +224,7 @@ def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
     if fields["kind"] == "KANSurvival":
         check_stored(isinstance(file.model, KAN), "a network that is no KAN")
         assert isinstance(file.model, KAN)
-        return KANSurvival.from_fields(fields, file.model)
+        return KANSurvival._from_fields(fields, file.model)
     parameters = {name: fields["parameters"][name] for name in PARAMETERS}
     estimator = KINDS[fields["kind"]](**parameters)
     read_knowledge(estimator, fields)
@@ -229,7 +232,8 @@ def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
     check_stored(isinstance(model, KAN), "a network that is no KAN")
     assert isinstance(model, KAN)
     config = model.config
-    inputs, outputs = config.width[0], config.width[-1]
+    inputs = config.width[0]
+    outputs = config.width[-1]
     estimator.model_ = model
     estimator.input_scaling_ = AffineScaling.from_json(fields["input_scaling"])
     check_stored(len(estimator.input_scaling_.shift) == inputs, "an input scaling of another width")
@@ -252,7 +256,10 @@ def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
         family_of(estimator.loss)
         estimator.link_ = _of_kind(fields["link"], str, "a link")
         ends = fields["output_limits"]
-        estimator._output_limits = None if ends is None else _limits(ends, outputs, "outputs")
+        if ends is None:
+            estimator._output_limits = None
+        else:
+            estimator._output_limits = _limits(ends, outputs, "outputs")
         exponent = fields["exponent"]
         check_stored((estimator.link_ == "log") == (exponent is not None), "a link without its range")
         estimator._exponent = None
@@ -264,7 +271,7 @@ def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
         estimator.error_bars_ = None
         if file.state is not None:
             count = sum(p.numel() for p in model.parameters() if p.requires_grad)
-            estimator.error_bars_ = ErrorBars.from_fields(file.state["error_bars"], count, outputs, inputs)
+            estimator.error_bars_ = ErrorBars._from_fields(file.state["error_bars"], count, outputs, inputs)
         if "equations" in fields:
             found = fields["equations"]
             if isinstance(found, list) and len(found) == outputs > 1:
@@ -277,7 +284,10 @@ def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
     estimator.n_iter_ = max(steps, 1)
     estimator.search_ = _search(fields["search"])
     tests = fields["inference"]
-    estimator.inference_ = None if tests is None else AdditiveSummary.from_fields(tests)
+    if tests is None:
+        estimator.inference_ = None
+    else:
+        estimator.inference_ = AdditiveSummary._from_fields(tests)
     return estimator
 
 

@@ -20,20 +20,26 @@ MADE_UP_ROWS = 500  # rows that stand for the data of a network without any: cur
 
 def made_up_rows(network: KAN) -> Tensor:
     """Draw points over the domains of the first layer, or over [-1, 1] where it has no splines."""
-    first, count = edge_layers(network)[0], network.config.width[0]
+    first = edge_layers(network)[0]
+    count = network.config.width[0]
     spline = spline_part(first)
     generator = np.random.default_rng(0)
     points = generator.random((MADE_UP_ROWS, count))
-    low, high = np.full(count, -1.0), np.ones(count)
+    low = np.full(count, -1.0)
+    high = np.ones(count)
     if spline is not None:
         knots = spline.knots.double().numpy()
-        low, high = knots[:, spline.degree], knots[:, -spline.degree - 1]
+        low = knots[:, spline.degree]
+        high = knots[:, -spline.degree - 1]
     return torch.from_numpy(low + (high - low) * points).to(network.dtype)
 
 
 def tensor_of(values: Any, network: KAN, name: str, width: int) -> Tensor:
     """Return rows or targets of a bare network, (N, width); raise InputError."""
-    tensor = values if isinstance(values, Tensor) else torch.as_tensor(np.asarray(values, dtype=np.float64))
+    if isinstance(values, Tensor):
+        tensor = values
+    else:
+        tensor = torch.as_tensor(np.asarray(values, dtype=np.float64))
     tensor = tensor.detach().to(network.dtype)
     tensor = tensor[:, None] if tensor.ndim == 1 and name == "y" else tensor
     if tensor.ndim != 2 or tensor.shape[1] != width or not bool(tensor.isfinite().all()):
@@ -68,7 +74,9 @@ def output_names(model: Any, count: int) -> tuple[str, ...]:
         names = getattr(model, "target_names_", ()) or ()
     if len(names) == count:
         return tuple(map(str, names))
-    return tuple(f"y{o + 1}" for o in range(count)) if count > 1 else ("y",)
+    if count > 1:
+        return tuple(f"y{o + 1}" for o in range(count))
+    return ("y",)
 
 
 def held_out_rows(held_out: float | Sequence[int], rows: int, seed: int) -> tuple[int, ...]:

@@ -24,7 +24,9 @@ class History:
     @property
     def network(self) -> KAN | None:
         """The network after the edits that hold; None where there are none."""
-        return self._steps[self._place - 1][1] if self._place else None
+        if self._place:
+            return self._steps[self._place - 1][1]
+        return None
 
     @property
     def edits(self) -> tuple[dict[str, Any], ...]:

@@ -24,7 +24,10 @@ OF_THE_FIT = ("score", "metrics", "formulas")
 
 def read_model(path: str | os.PathLike[str]) -> tuple[Any, dict[str, Any]]:
     """Return the network or estimator in a file or folder, and the facts stored with it that outlast edits."""
-    file = Path(path) / FOLDER_MODEL if Path(path).is_dir() else Path(path)
+    if Path(path).is_dir():
+        file = Path(path) / FOLDER_MODEL
+    else:
+        file = Path(path)
     stored = checkpoint.read(file)
     if "estimator" not in stored.extra:
         if not isinstance(stored.model, KAN):
@@ -62,7 +65,8 @@ def rows_of(model: Any, facts: dict[str, Any], data: str | os.PathLike[str] | Ta
     elif len(names) == 1 and names[0] in table.columns:
         y = table.columns[names[0]]
         known = np.array([cell is not None and cell == cell for cell in y.tolist()])
-        table, y = table.take(known), y[known]
+        table = table.take(known)
+        y = y[known]
         if isinstance(model, KANClassifier):
             y = y.astype(model.classes_.dtype)
         elif y.dtype == object:
@@ -92,7 +96,8 @@ def _inputs(table: Table, model: KANRegressor | KANClassifier) -> Any:
 
 def _numbers(table: Table, network: KAN) -> tuple[np.ndarray, np.ndarray | None]:
     """Return the first columns as inputs of a network, and the next ones as its targets, if there are any."""
-    inputs, outputs = network.config.width[0], network.config.width[-1]
+    inputs = network.config.width[0]
+    outputs = network.config.width[-1]
     if len(table.names) not in (inputs, inputs + outputs):
         raise InputError(
             f"the table must have {inputs} columns of inputs, or {inputs + outputs} with targets, "

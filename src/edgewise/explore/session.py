@@ -107,7 +107,9 @@ class Session:
     def model(self) -> Any:
         """The model after the edits, of the kind that was given."""
         edited = self._history.network
-        return self.subject.estimator or self.subject.network if edited is None else self.subject.edited(edited)
+        if edited is None:
+            return self.subject.estimator or self.subject.network
+        return self.subject.edited(edited)
 
     @property
     def edits(self) -> tuple[dict[str, Any], ...]:

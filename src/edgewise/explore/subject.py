@@ -58,7 +58,8 @@ class Subject:
         estimator.inference_ = None
         estimator.search_ = replace(estimator.search_, sentences=(*estimator.search_.sentences, "Edited by hand."))
         if isinstance(estimator, KANRegressor):
-            estimator.error_bars_, estimator.error_bars_message_ = None, EDITED
+            estimator.error_bars_ = None
+            estimator.error_bars_message_ = EDITED
         if hasattr(estimator, "equations_"):
             del estimator.equations_
         return estimator
@@ -74,16 +75,34 @@ def subject_of(
     where the model is of another kind, or the rows do not fit it.
     """
     if isinstance(model, KAN):
-        network, estimator = model, None
-        x = made_up_rows(network) if X is None else tensor_of(X, network, "X", network.config.width[0])
-        target = None if y is None or X is None else tensor_of(y, network, "y", network.config.width[-1])
-        names, shift, scale = tuple(f"x{i + 1}" for i in range(x.shape[1])), np.zeros(x.shape[1]), np.ones(x.shape[1])
+        network = model
+        estimator = None
+        if X is None:
+            x = made_up_rows(network)
+        else:
+            x = tensor_of(X, network, "X", network.config.width[0])
+        if y is None or X is None:
+            target = None
+        else:
+            target = tensor_of(y, network, "y", network.config.width[-1])
+        names = tuple(f"x{i + 1}" for i in range(x.shape[1]))
+        shift = np.zeros(x.shape[1])
+        scale = np.ones(x.shape[1])
     elif isinstance(model, KANRegressor | KANClassifier) and hasattr(model, "model_"):
-        network, estimator = model.model_, model
-        rows = model.encoder_.inputs_of(model.background_) if X is None else model._inputs(X)
-        x, target = model._to_network(rows), None if y is None or X is None else target_of(model, y, len(rows))
+        network = model.model_
+        estimator = model
+        if X is None:
+            rows = model.encoder_.inputs_of(model.background_)
+        else:
+            rows = model._inputs(X)
+        x = model._to_network(rows)
+        if y is None or X is None:
+            target = None
+        else:
+            target = target_of(model, y, len(rows))
         names = tuple(model.encoder_.feature_names)
-        shift, scale = model.input_scaling_.shift, model.input_scaling_.scale
+        shift = model.input_scaling_.shift
+        scale = model.input_scaling_.scale
     else:
         raise InputError(
             f"model must be a KAN or a fitted KANRegressor or KANClassifier, got {type(model).__name__}"
@@ -107,5 +126,6 @@ def subject_of(
         problem = Classification(parts[0], parts[1], classes=own.shape[1], validation=parts[2])
     else:
         problem = Regression(parts[0], parts[1], validation=parts[2])
-    outputs, note = output_names(model, own.shape[1]), IMITATION if target is None else ""
+    outputs = output_names(model, own.shape[1])
+    note = IMITATION if target is None else ""
     return Subject(network, estimator, problem, names, outputs, shift, scale, out, note)

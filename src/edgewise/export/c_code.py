@@ -191,7 +191,10 @@ def c_source(
     if units is not None and units.probabilities:
         body.append(_SOFTMAX.replace("OUT", str(width[-1])))
     text = "".join(parts)
-    head = "#define _XOPEN_SOURCE 700\n" if "j0(" in text else ""
+    if "j0(" in text:
+        head = "#define _XOPEN_SOURCE 700\n"
+    else:
+        head = ""
     about = (
         f"/* A network of shape {list(model.config.width)}, as written by Edgewise. C99; link with -lm.\n"
         f"   x: {_listed(names)}\n   y: {_listed(outputs)} */\n"
@@ -203,7 +206,8 @@ def c_source(
 
 def _statements(step: Step, number: int, parts: list[str]) -> str:
     """Return the statements that add one step to the next layer; arrays and functions that they use go to `parts`."""
-    here, there = f"layer_{number}", f"layer_{number + 1}"
+    here = f"layer_{number}"
+    there = f"layer_{number + 1}"
     if isinstance(step, Products):
         products = (" * ".join(f"{here}[{i}]" for i in group) for group in step.groups)
         return "".join(f"    {there}[{o}] = {product};\n" for o, product in enumerate(products))
@@ -237,7 +241,8 @@ def _statements(step: Step, number: int, parts: list[str]) -> str:
 def _array(name: str, values: np.ndarray) -> str:
     """Return the definition of an array of doubles, wrapped into lines."""
     numbers = [repr(float(value)) for value in np.asarray(values, dtype=np.float64).ravel()]
-    lines, line = [], "   "
+    lines = []
+    line = "   "
     for number in numbers:
         if len(line) + len(number) > 110:
             lines.append(line)

@@ -101,8 +101,12 @@ def to_scipy(model: KAN) -> tuple[dict[tuple[int, int], EdgeFunction], ...]:
     for layer in model.layers:
         if isinstance(layer, ProductLayer):
             continue
-        spline, symbolic = spline_part(layer), layer.symbolic if isinstance(layer, MixedLayer) else layer
-        edges = {} if spline is None else _spline_edges(spline)
+        spline = spline_part(layer)
+        symbolic = layer.symbolic if isinstance(layer, MixedLayer) else layer
+        if spline is None:
+            edges = {}
+        else:
+            edges = _spline_edges(spline)
         if isinstance(symbolic, SymbolicLayer):
             for i, o in symbolic.mask.nonzero().tolist():
                 edges[i, o] = replace(edges.get((i, o), EdgeFunction(None)), expression=edge_expression(symbolic, i, o))
@@ -117,13 +121,19 @@ def _spline_edges(layer: KANLayer) -> dict[tuple[int, int], EdgeFunction]:
     k = layer.degree
     edges: dict[tuple[int, int], EdgeFunction] = {}
     coef, knots, mask = (part.detach().cpu().double().numpy() for part in (layer.coef, layer.knots, layer.mask))
-    base = None if layer.base is None else layer.base.detach().cpu().double().numpy()
+    if layer.base is None:
+        base = None
+    else:
+        base = layer.base.detach().cpu().double().numpy()
     for i in range(layer.in_features):
         inner = knots[i, k : len(knots[i]) - k]
-        low, high = inner[0], inner[-1]
+        low = inner[0]
+        high = inner[-1]
         places = np.concatenate([[low - (high - low)], inner, [high + (high - low)]])
         for o in np.flatnonzero(mask[i]):
-            curve, pieces, factor = BSpline(knots[i], coef[i, :, o], k), [], 1.0
+            curve = BSpline(knots[i], coef[i, :, o], k)
+            pieces = []
+            factor = 1.0
             for order in range(k + 1):
                 factor *= max(order, 1)
                 pieces.append((curve.derivative(order) if order else curve)(inner[:-1]) / factor)

@@ -59,7 +59,9 @@ class Units:
         """Interval of each input, (in, 2); None where nothing is clipped."""
         if isinstance(self.limit, np.ndarray):
             return self.limit
-        return None if math.isinf(self.limit) else np.tile([-self.limit, self.limit], (len(self.shift), 1))
+        if math.isinf(self.limit):
+            return None
+        return np.tile([-self.limit, self.limit], (len(self.shift), 1))
 
 
 class InUnits(nn.Module):
@@ -76,7 +78,9 @@ class InUnits(nn.Module):
 
     def __init__(self, model: nn.Module, units: Units) -> None:
         super().__init__()
-        self.model, self.probabilities, self.exponent = model, units.probabilities, units.exponent
+        self.model = model
+        self.probabilities = units.probabilities
+        self.exponent = units.exponent
         weight = next(model.parameters())
         limits = units.limits
         ends = {}
@@ -85,7 +89,10 @@ class InUnits(nn.Module):
             ends[f"{prefix}high"] = None if pairs is None else pairs[:, 1]
         for name in ("shift", "scale", "out_shift", "out_scale", *ends):
             values = ends[name] if name in ends else getattr(units, name)
-            values = None if values is None else torch.as_tensor(values, dtype=weight.dtype, device=weight.device)
+            if values is None:
+                values = None
+            else:
+                values = torch.as_tensor(values, dtype=weight.dtype, device=weight.device)
             self.register_buffer(name, values)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -193,7 +200,10 @@ def _steps(layer: nn.Module) -> list[Step]:
         return [*_steps(layer.spline), *_steps(layer.symbolic)]
     if isinstance(layer, KANLayer):
         mask = _numbers(layer.mask)
-        base = None if layer.base is None else _numbers(layer.base) * mask
+        if layer.base is None:
+            base = None
+        else:
+            base = _numbers(layer.base) * mask
         coef = _numbers(layer.coef) * mask[:, None, :]
         return [Splines(_numbers(layer.knots), coef, layer.degree, base, layer.base_function)]
     if isinstance(layer, SymbolicLayer):

@@ -27,7 +27,9 @@ from edgewise.files.whole import read_bytes, reason, write_bytes
 # Seconds between two writes of finished parts, at most: short runs then write nothing, and a crash costs the part that
 # was running and these seconds.
 WRITE_AFTER = 10.0
-RUN, ENDING = "run.json", ".part"  # what the run is; the files of finished parts
+# what the run is; the files of finished parts
+RUN = "run.json"
+ENDING = ".part"
 FOLDER = ".resume"  # of a journal, in the folder of the results
 FACTS = "facts"  # the entry of a file with everything but arrays
 
@@ -74,7 +76,8 @@ class Journal:
     """
 
     def __init__(self, folder: Path, run: Mapping[str, Any]):
-        self.folder, self.run = folder, json.loads(json.dumps(run))
+        self.folder = folder
+        self.run = json.loads(json.dumps(run))
         self.earlier_seconds = 0.0
         self._known: dict[str, Part] = {}
         self._counts: Counter[str] = Counter()
@@ -169,4 +172,6 @@ class Journal:
     def remove(self) -> None:
         """Remove the folder: the run has ended, or another one begins."""
         shutil.rmtree(self.folder, ignore_errors=True)
-        self._known, self._waiting, self._written = {}, {}, 0
+        self._known = {}
+        self._waiting = {}
+        self._written = 0

@@ -17,7 +17,9 @@ try:
 except ImportError:  # on Windows, where a file that is open cannot be deleted, so that no lock is needed
     fcntl = None  # type: ignore[assignment]
 
-PREFIX, SUFFIX = ".edgewise-", ".tmp"  # of temporary files and folders
+# of temporary files and folders
+PREFIX = ".edgewise-"
+SUFFIX = ".tmp"
 LOCK = ".lock"  # in a temporary folder: its lock
 LOCKED_AFTER = 60.0  # seconds after which a folder without a lock gets none: making one takes milliseconds
 

@@ -82,7 +82,9 @@ def _simplified(node: Expression) -> Expression:
         return _collected_product(node.factors)
     if isinstance(node, Power):
         return _reduced_power(node.base, node.exponent)
-    return _reduced_call(node.name, node.argument) if isinstance(node, Call) else node
+    if isinstance(node, Call):
+        return _reduced_call(node.name, node.argument)
+    return node
 
 
 def split_number(node: Expression) -> tuple[Number, Expression | None]:
@@ -202,10 +204,14 @@ def _reduced_call(name: str, argument: Expression) -> Expression:
                 if rest_terms:
                     quarters = (2 // shift.exact[1] * shift.exact[0] + (name == "cos")) % 4  # Both as a sine.
                     call = _reduced_call("cos" if quarters % 2 else "sin", _collected_sum(rest_terms))
-                    return _collected_product((MINUS_ONE, call)) if quarters >= 2 else call
+                    if quarters >= 2:
+                        return _collected_product((MINUS_ONE, call))
+                    return call
     if name in EVEN_FUNCTIONS | ODD_FUNCTIONS and split_number(_terms(argument)[0])[0].value < 0:
         opposite = _collected_sum([_collected_product((MINUS_ONE, term)) for term in _terms(argument)])
-        return Call(name, opposite) if name in EVEN_FUNCTIONS else _collected_product((MINUS_ONE, Call(name, opposite)))
+        if name in EVEN_FUNCTIONS:
+            return Call(name, opposite)
+        return _collected_product((MINUS_ONE, Call(name, opposite)))
     return Call(name, argument)
 
 
@@ -218,7 +224,8 @@ def _reduced_exponential(argument: Expression) -> Expression:
         # Small exact constants such as exp(-1) stay as they are; they are shorter and exact.
         is_short = isinstance(term, Number) and term.exact is not None and abs(term.value) < 1.5
         # exp(n log v) is better written as v**n for halves, and for other fractions in closed form.
-        is_half, exact = (2 * factor.value) % 1 == 0, factor.exact
+        is_half = (2 * factor.value) % 1 == 0
+        exact = factor.exact
         is_fraction = exact is not None and exact[1] <= LARGEST_ROOT and not exact[2]
         if rest is None and abs(factor.value) < LARGEST_EXPONENT and not is_short:
             outside.append(Number(math.exp(factor.value)))
@@ -260,7 +267,8 @@ def shortest_form(node: Expression, x: np.ndarray, deadline: float = math.inf) -
     >>> as_text(shortest_form(parse_expression("x*x + 2*x + sqrt(x**2)"), np.array([[1.0], [2.0]])), ["x"])
     'x*(x + 3)'
     """
-    best, values = simplify(node), evaluate(node, x)
+    best = simplify(node)
+    values = evaluate(node, x)
     changes = (lambda form: _with_known_signs(form, x), factored, lambda form: factored(_fully_expanded(form)))
     tolerance = VALUE_TOLERANCE * max(np.abs(values).max(), ABOVE_ZERO)
     for _ in range(MOST_PASSES):
@@ -281,7 +289,8 @@ def shortest_form(node: Expression, x: np.ndarray, deadline: float = math.inf) -
 def _fully_expanded(node: Expression) -> Expression:
     """The formula multiplied out repeatedly: sums within sums become one sum only in `simplify`."""
     for _ in range(MOST_PASSES):
-        former, node = node, simplify(expanded(node))
+        former = node
+        node = simplify(expanded(node))
         if node == former:
             break
     return node
@@ -301,7 +310,9 @@ def expanded(node: Expression) -> Expression:
         if len(products) * len(_terms(factor)) > MOST_EXPANDED_TERMS:
             return node
         products = [(*product, term) for product in products for term in _terms(factor)]
-    return Add(tuple(Multiply(product) for product in products)) if len(products) > 1 else node
+    if len(products) > 1:
+        return Add(tuple(Multiply(product) for product in products))
+    return node
 
 
 def with_merged_roots(node: Expression) -> Expression:
@@ -318,7 +329,9 @@ def with_merged_roots(node: Expression) -> Expression:
     below = all(root.exponent < 0 for root in roots)  # 1 / sqrt(a b) rather than sqrt(1 / (a b))
     bases = [root.base if below or root.exponent > 0 else Power(root.base, -1.0) for root in roots]
     merged = Power(Multiply(tuple(bases)), -0.5 if below else 0.5)
-    return Multiply((*others, merged)) if others else merged
+    if others:
+        return Multiply((*others, merged))
+    return merged
 
 
 def factored(node: Expression) -> Expression:
@@ -328,7 +341,10 @@ def factored(node: Expression) -> Expression:
         shorter = min((simplify(form) for form in _factored_once(node)), key=complexity, default=node)
         if complexity(shorter) >= complexity(node):
             break
-        node = shorter if isinstance(shorter, Add) else rebuilt(shorter, [factored(p) for p in children(shorter)])
+        if isinstance(shorter, Add):
+            node = shorter
+        else:
+            node = rebuilt(shorter, [factored(p) for p in children(shorter)])
     return node
 
 
@@ -337,7 +353,9 @@ def _factored_once(node: Add) -> Iterator[Expression]:
 
     def with_factor(factor: Expression, inside: list[Expression], outside: list[Expression]) -> Expression:
         product = Multiply((factor, Add(tuple(inside))))
-        return Add((product, *outside)) if outside else product
+        if outside:
+            return Add((product, *outside))
+        return product
 
     counts = Counter(key for term in node.terms for key in dict.fromkeys(_symbolic_factors(term)))
     for key, count in counts.items():
@@ -366,7 +384,9 @@ def _with_exact_sign(term: Expression) -> Expression:
     sign = ONE if factor.value > 0 else MINUS_ONE
     if abs(factor.value - sign.value) > 1e-11:
         return term
-    return sign if rest is None else Multiply((sign, rest))
+    if rest is None:
+        return sign
+    return Multiply((sign, rest))
 
 
 def _symbolic_factors(term: Expression) -> list[Expression]:
@@ -390,7 +410,9 @@ def _with_known_signs(node: Expression, x: np.ndarray) -> Expression:
         values = evaluate(node.argument, x)
         if values.min() >= 0:
             return node.argument
-        return Multiply((MINUS_ONE, node.argument)) if values.max() <= 0 else node
+        if values.max() <= 0:
+            return Multiply((MINUS_ONE, node.argument))
+        return node
     if isinstance(node, Power) and isinstance(node.base, Multiply) and node.exponent % 1:
         inside: list[Expression] = []
         outside: list[Power] = []
@@ -408,33 +430,11 @@ def _with_known_signs(node: Expression, x: np.ndarray) -> Expression:
 
 
 def without_noise(node: Expression, x: np.ndarray, rounding: float = float(np.finfo(np.float64).eps)) -> Expression:
-    """Drop the constants that change no value of a formula by more than rounding.
-
-    Terms of sums that are a free constant or have one as factor are left out where the values at the rows allow it,
-    those of the smallest constants first; factors that are 1 or -1 but for rounding become exact. The values may differ
-    from the given ones by `rounding` times the largest value for each symbol of the formula, all changes together.
-
-    Parameters
-    ----------
-    node : Expression
-        The formula.
-    x : ndarray, shape (N, inputs)
-        Rows at which values are compared; rows where the formula is undefined do not count.
-    rounding : float
-        Relative distance of neighbouring numbers, by default that of float64.
-
-    Returns
-    -------
-    Expression
-        The formula without them; the same one where all are needed.
-
-    Examples
-    --------
-    >>> from edgewise.formulas import as_text, parse_expression, without_noise
-    >>> noisy = parse_expression("1.0000000000000002*sin(a + 1e-17) + 1e-18*b + 1e-9", "ab")
-    >>> as_text(without_noise(noisy, np.random.default_rng(0).uniform(-1, 1, (50, 2))), "ab")
-    'sin(a) + 1e-09'
-    """
+    """Drop the constants that change no value of a formula by more than rounding."""
+    # Terms of sums that are a free constant or have one as factor are left out where the values at the rows allow it,
+    # those of the smallest constants first; factors that are 1 or -1 but for rounding become exact. The values may
+    # differ from the given ones by `rounding` times the largest value for each symbol of the formula, all changes
+    # together.
     values = evaluate(node, x) * np.ones(len(x))
     counted = np.isfinite(values)
     if not counted.any():

@@ -28,7 +28,8 @@ from edgewise.settings import ABOVE_ZERO
 
 # Fractions p / q that count as closed forms: p and q up to this, and whole numbers up to `LARGEST_WHOLE`; 3/(20 pi) and
 # 8/15 are in textbooks; longer fractions are decimals.
-LARGEST_PART, LARGEST_WHOLE = 100, 2000
+LARGEST_PART = 100
+LARGEST_WHOLE = 2000
 # Lengths of the units of closed forms in nats, beside log p + log q: pi occurs in one constant of five in physics
 # books, the others in one of twenty to fifty.
 UNIT_LENGTHS = {
@@ -60,28 +61,11 @@ CONSTANT_DAMPING = DampingRule(first=1e-3, lowest=1e-14, highest=1e12)
 
 @dataclass(frozen=True)
 class FittedExpression:
-    """A formula with fitted constants.
+    """A formula with fitted constants."""
 
-    Parameters
-    ----------
-    expression : Expression
-        The formula.
-    loss : float
-        Mean squared error.
-    errors : tuple of float
-        Standard error of each constant in the order of `constant_values`; 0 for those with a closed form.
-
-    Examples
-    --------
-    >>> from edgewise.formulas import parse_expression
-    >>> x = np.array([[0.0], [1.0], [2.0], [3.0]])
-    >>> fitted = fit_constants(parse_expression("1.5*x"), x, np.array([0.0, 2.0, 4.0, 7.0]))
-    >>> round(fitted.loss, 4), round(fitted.errors[0], 4)
-    (0.0893, 0.0922)
-    """
-
-    expression: Expression
-    loss: float
+    expression: Expression  # the formula
+    loss: float  # mean squared error
+    # standard error of each constant in the order of `constant_values`; 0 for those with a closed form
     errors: tuple[float, ...]
 
 
@@ -100,53 +84,25 @@ def fit_constants(
     weight: np.ndarray | None = None,
     deadline: float = math.inf,
 ) -> FittedExpression | None:
-    """Fit the free constants of a formula to data by Levenberg-Marquardt.
-
-    Parameters
-    ----------
-    node : Expression
-        The formula; its constants are the start. Constants with a closed form stay.
-    x : ndarray, shape (N, inputs)
-        The inputs.
-    y : ndarray, shape (N,)
-        The targets.
-    steps : int
-        Largest number of steps.
-    weight : ndarray, shape (N,), optional
-        Weights of the squared errors; by default all are equal.
-    deadline : float
-        Reading of `time.monotonic` after which no further step is made.
-
-    Returns
-    -------
-    FittedExpression or None
-        The fit; None if the formula, or a derivative, is not finite at a row.
-
-    Notes
-    -----
-    The standard errors are those of the linearised model: the roots of the diagonal of s^2 (J'J)^+, with s^2 the sum of
-    squares over N minus the number of free constants (J has the derivatives of the residuals).
-
-    Examples
-    --------
-    >>> from edgewise.formulas import as_text, parse_expression
-    >>> x = np.linspace(0.0, 1.0, 20)[:, None]
-    >>> fitted = fit_constants(parse_expression("1.5*exp(0.5*x)"), x, 2.5 * np.exp(-x[:, 0]))
-    >>> as_text(fitted.expression, ["x"])
-    '2.5*exp(-x)'
-    """
+    """Fit the free constants of a formula to data by Levenberg-Marquardt."""
     places = free_places(node)
     numbers = [part for part in walk(node) if isinstance(part, Number)]
     exact = [part.exact for part in numbers]
     values = np.array([part.value for part in numbers])
-    root = None if weight is None else np.sqrt(weight / weight.mean())
+    if weight is None:
+        root = None
+    else:
+        root = np.sqrt(weight / weight.mean())
 
     def residuals_and_jacobian(free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         trial = values.copy()
         trial[places] = free
         predicted, derivatives = values_and_derivatives(with_constants(node, trial, exact), x)
-        residuals, jacobian = predicted - y, derivatives[:, places]
-        return (residuals, jacobian) if root is None else (residuals * root, jacobian * root[:, None])
+        residuals = predicted - y
+        jacobian = derivatives[:, places]
+        if root is None:
+            return (residuals, jacobian)
+        return (residuals * root, jacobian * root[:, None])
 
     limits = LeastSquaresLimits(steps=steps if places else 0, deadline=deadline)
     fit = least_squares(residuals_and_jacobian, values[places], rule=CONSTANT_DAMPING, limits=limits)
@@ -192,7 +148,8 @@ def without_redundant_constants(
         exact = [part.exact for part in walk(node) if isinstance(part, Number)]
         for k in np.argsort(-np.abs(directions[-1] / sizes)):
             place = places[k]
-            trial_values, trial_exact = values.copy(), list(exact)
+            trial_values = values.copy()
+            trial_exact = list(exact)
             trial_values[place] = 1.0 if values[place] > 0 else -1.0
             trial_exact[place] = (int(trial_values[place]), 1, "")
             trial = fit_constants(with_constants(node, trial_values, trial_exact), x, y, steps=60, weight=weight)
@@ -228,7 +185,8 @@ def _all_closed_forms() -> tuple[np.ndarray, np.ndarray, list[Exact]]:
     fractions = [(p, q) for p in parts for q in parts if math.gcd(p, q) == 1]
     forms = [(p, q, unit) for unit in UNITS for p, q in fractions]
     forms += [(p, 1, "") for p in range(LARGEST_PART + 1, LARGEST_WHOLE + 1)]
-    values, lengths = np.array([value_of(form) for form in forms]), np.array([form_length(form) for form in forms])
+    values = np.array([value_of(form) for form in forms])
+    lengths = np.array([form_length(form) for form in forms])
     order = np.lexsort((lengths, values))
     return values[order], lengths[order], [forms[place] for place in order]
 
@@ -269,42 +227,10 @@ def recognise(
     weight: np.ndarray | None = None,
     deadline: float = math.inf,
 ) -> FittedExpression:
-    """Replace fitted constants by closed forms wherever the data allow it, and fit the others again.
-
-    First every constant near a closed form is replaced at once; if the loss rises too much, one constant after another.
-    A closed form has to lie within `STANDARD_ERRORS` standard errors of the constant, or rounding errors, and the Bayes
-    factor of it against a free constant has to be strong evidence (`evidence_for`).
-
-    Parameters
-    ----------
-    fitted : FittedExpression
-        The formula with its fitted constants.
-    x : ndarray, shape (N, inputs)
-        The inputs.
-    y : ndarray, shape (N,)
-        The targets.
-    floor : float
-        Share of the variance of y below which a loss is exact. A loss above it may rise by a factor of
-        1 + `CHI_SQUARE_99` / N, which is what one parameter less explains; one below it may rise to it.
-    weight : ndarray, shape (N,), optional
-        Weights of the squared errors; by default all are equal.
-    deadline : float
-        Reading of `time.monotonic` after which no further constant is tried.
-
-    Returns
-    -------
-    FittedExpression
-        The formula with the closed forms.
-
-    Examples
-    --------
-    >>> from edgewise.formulas import as_text, parse_expression
-    >>> x = np.linspace(0.0, 1.0, 20)[:, None]
-    >>> y = np.pi * x[:, 0] + 1 / 3
-    >>> fitted = fit_constants(parse_expression("3.1*x + 0.3"), x, y)
-    >>> as_text(recognise(fitted, x, y, floor=1e-16).expression, ["x"])
-    'pi*x + 1/3'
-    """
+    """Replace fitted constants by closed forms wherever the data allow it, and fit the others again."""
+    # First every constant near a closed form is replaced at once; if the loss rises too much, one constant after
+    # another. A closed form has to lie within `STANDARD_ERRORS` standard errors of the constant, or rounding errors,
+    # and the Bayes factor of it against a free constant has to be strong evidence (`evidence_for`).
     exact_loss = floor * float(np.var(y))
 
     def with_forms(forms: dict[int, Exact]) -> FittedExpression | None:
@@ -314,7 +240,10 @@ def recognise(
         exact = [forms.get(k, part.exact) for k, part in enumerate(numbers)]
         node = simplify(with_constants(fitted.expression, values, exact))
         trial = fit_constants(node, x, y, steps=15, weight=weight, deadline=deadline)
-        allowed = fitted.loss * (1 + CHI_SQUARE_99 / len(y)) if fitted.loss > exact_loss else exact_loss
+        if fitted.loss > exact_loss:
+            allowed = fitted.loss * (1 + CHI_SQUARE_99 / len(y))
+        else:
+            allowed = exact_loss
         return trial if trial is not None and trial.loss <= allowed else None
 
     values = constant_values(fitted.expression)
@@ -356,16 +285,19 @@ def _uncertainty(value: float, error: float) -> float:
 def _nearest_closed_form(fitted: FittedExpression, refused: set[tuple[float, Exact]]) -> tuple[int, Exact] | None:
     """Place and closed form of the constant that is nearest to a simple one, relative to its uncertainty."""
     values = constant_values(fitted.expression)
-    best, lowest = None, math.inf
+    best = None
+    lowest = math.inf
     for place in free_places(fitted.expression):
-        value, error = values[place], fitted.errors[place]
+        value = values[place]
+        error = fitted.errors[place]
         for rank, form in enumerate(convincing_forms(value, error)):
             if (round(value, 9), form) in refused:
                 continue
             distance = abs(value_of(form) - value) / _uncertainty(value, error)
             score = rank + form_length(form) + distance
             if score < lowest:
-                best, lowest = (place, form), score
+                best = (place, form)
+                lowest = score
             break
     return best
 
@@ -373,7 +305,9 @@ def _nearest_closed_form(fitted: FittedExpression, refused: set[tuple[float, Exa
 def relative_error(node: Expression, x: np.ndarray, y: np.ndarray) -> float:
     """Root mean squared error over the standard deviation of y; infinite if the formula is undefined at a row."""
     error = mean_squared_error(node, x, y)
-    return math.inf if math.isinf(error) else float(np.sqrt(error) / max(float(np.std(y)), ABOVE_ZERO))
+    if math.isinf(error):
+        return math.inf
+    return float(np.sqrt(error) / max(float(np.std(y)), ABOVE_ZERO))
 
 
 def mean_squared_error(
@@ -381,4 +315,6 @@ def mean_squared_error(
 ) -> float:
     """Mean squared error, weighted if there are weights; infinite if the formula is undefined at a row."""
     residuals = evaluate(node, x) - np.asarray(y)
-    return float(np.average(residuals**2, weights=weights)) if np.isfinite(residuals).all() else math.inf
+    if np.isfinite(residuals).all():
+        return float(np.average(residuals**2, weights=weights))
+    return math.inf

@@ -49,7 +49,9 @@ WRAPPED_FUNCTIONS = ("x", "x^2", "exp", "sin", "sqrt", "log", "cosh")
 SYMBOL_PRICE_PER_LOG_ERROR = 0.35
 SMALLEST_FIT_ERROR = 1e-13  # Relative errors below it count as equal: the rounding errors of a fit.
 LARGEST_LOGARITHM = 700.0  # exp of it is still a number of float64
-SHAPE_STEPS, EDGE_STEPS = 25, 30  # Steps of Levenberg-Marquardt, at most: most fits need about ten.
+# Steps of Levenberg-Marquardt, at most: most fits need about ten.
+SHAPE_STEPS = 25
+EDGE_STEPS = 30
 # Marquardt's constant factors instead of Nielsen's: with at most 30 trials for each of many functions, an accepted step
 # should lower the damping at once.
 CURVE_DAMPING = DampingRule(first=1e-3, lowest=0.0, highest=1e9, growth=6.0, growth_factor=1.0, shrink=1 / 5)
@@ -65,23 +67,10 @@ def ranking_criterion(error: float, symbols: int, floor: float) -> float:
 
 @dataclass(frozen=True)
 class CurveShape:
-    """A curve as a formula of one variable.
+    """A curve as a formula of one variable."""
 
-    Parameters
-    ----------
-    expression : Expression
-        The formula, of `Variable(0)`.
-    error : float
-        Root mean squared error over the standard deviation of the curve.
-
-    Examples
-    --------
-    >>> CurveShape(parse_expression("sin(2*x) + 1"), error=0.01).complexity
-    6
-    """
-
-    expression: Expression
-    error: float
+    expression: Expression  # the formula, of `Variable(0)`
+    error: float  # root mean squared error over the standard deviation of the curve
 
     @property
     def complexity(self) -> int:
@@ -91,55 +80,18 @@ class CurveShape:
 
 @dataclass(frozen=True)
 class EdgeFit:
-    """A curve as c f(a u + b) + d with an elementary function f.
+    """A curve as c f(a u + b) + d with an elementary function f."""
 
-    Parameters
-    ----------
-    name : str
-        Name of f in its table; "0" for a constant curve.
-    a, b, c, d : float
-        The constants.
-    error : float
-        Root mean squared error over the standard deviation of the curve.
-    complexity : int
-        Number of symbols that the edge adds to a formula.
-
-    Examples
-    --------
-    >>> from edgewise.formulas import as_text
-    >>> u = np.linspace(-1.0, 1.0, 50)
-    >>> best = edge_fits(u, 3 * np.exp(2 * u) + 1, most=4)[0]
-    >>> best.name, as_text(best.expression(), ["u"], 4)
-    ('exp', '3*exp(2*u) + 1')
-    """
-
-    name: str
-    a: float
+    name: str  # name of f in its table; "0" for a constant curve
+    a: float  # the constants
     b: float
     c: float
     d: float
-    error: float
-    complexity: int
+    error: float  # root mean squared error over the standard deviation of the curve
+    complexity: int  # number of symbols that the edge adds to a formula
 
     def expression(self, table: Mapping[str, Elementary] = ELEMENTARY) -> Expression:
-        """The edge as a simplified formula of one variable, `Variable(0)`.
-
-        Parameters
-        ----------
-        table : mapping of str to Elementary
-            The table of the fit, which has the formula of each function.
-
-        Returns
-        -------
-        Expression
-            The formula. A factor of exactly 1 and a shift of exactly 0 are left out; `as_text(expression, ["x"])`
-            prints it.
-
-        Raises
-        ------
-        InputError
-            The table has no function of this name.
-        """
+        """The edge as a simplified formula of one variable, `Variable(0)`."""
         if self.name == "0":
             return Number(self.d)
         if self.name not in table:
@@ -195,7 +147,9 @@ class _Curve:
     def share(self) -> np.ndarray:
         """The weights, scaled such that they sum to 1."""
         total = float(self.weight.sum())
-        return self.weight if math.isclose(total, 1.0, rel_tol=1e-12) else self.weight / total
+        if math.isclose(total, 1.0, rel_tol=1e-12):
+            return self.weight
+        return self.weight / total
 
     @property
     def mean(self) -> float:
@@ -247,8 +201,10 @@ class _Curve:
         Of powers and logarithms only the place of the singularity matters, of exponentials only the rate. The ranges in
         units of the span of u go from nearly straight to dozens of periods or very steep.
         """
-        name, span = row.name, float(np.ptp(self.u))
-        low, high = float(self.u.min()), float(self.u.max())
+        name = row.name
+        span = float(np.ptp(self.u))
+        low = float(self.u.min())
+        high = float(self.u.max())
         if name == "x":
             return [(1.0, 0.0)]
         if name == "exp":
@@ -270,7 +226,8 @@ class _Curve:
             places = [0.0, *(low - margin), *(high + margin), *(np.linspace(low, high, 25) if is_entire else ())]
             return [(sign, -sign * place) for place in places for sign in ((1.0,) if is_entire else (1.0, -1.0))]
         if math.isfinite(row.low):  # arcsin and the like: the range has to fit into the domain.
-            rates, centres = np.geomspace(0.02, 1.0, 12) * 2 / span, [low, high, (low + high) / 2]
+            rates = np.geomspace(0.02, 1.0, 12) * 2 / span
+            centres = [low, high, (low + high) / 2]
             return [(a, b) for a in (*rates, 1.0, 0.5) for b in (0.0, *(-a * c for c in centres))]
         rates = np.geomspace(0.15, 30, 16) / span
         return [(a, -a * c) for a in (*rates, 1.0, 2.0, 0.5) for c in (0.0, *np.linspace(low, high, 9))]
@@ -312,9 +269,9 @@ class _Curve:
     def fitted(self, node: Expression) -> CurveShape | None:
         """The formula with its constants fitted to the curve; None if it is undefined at a point."""
         fit = fit_constants(node, self.u[:, None], self.s, steps=SHAPE_STEPS, weight=self.weight)
-        return (
-            None if fit is None else CurveShape(fit.expression, math.sqrt(fit.loss) / max(self.deviation, ABOVE_ZERO))
-        )
+        if fit is None:
+            return None
+        return CurveShape(fit.expression, math.sqrt(fit.loss) / max(self.deviation, ABOVE_ZERO))
 
 
 def edge_fits(
@@ -325,32 +282,7 @@ def edge_fits(
     table: Mapping[str, Elementary] = ELEMENTARY,
     most: int | None = None,
 ) -> list[EdgeFit]:
-    """Fit c f(a u + b) + d to a curve for every function f of a table.
-
-    Parameters
-    ----------
-    u, s : ndarray, shape (N,)
-        Points of the curve in any order, at least 5.
-    weight : ndarray, shape (N,), optional
-        Weights of the points; by default all are equal.
-    table : mapping of str to Elementary
-        The functions.
-    most : int, optional
-        Number of functions that are fitted, those with the best starts; by default all.
-
-    Returns
-    -------
-    list of EdgeFit
-        The fits, the best first by error and complexity together. Multiplying or shifting the curve does not change
-        their order. Functions that leave their domain on the range of the curve are left out.
-
-    Examples
-    --------
-    >>> u = np.linspace(0.5, 2.0, 60)
-    >>> best = edge_fits(u, 3 * np.log(u) - 1, most=4)[0]
-    >>> best.name, round(best.c, 6), round(best.d, 6)
-    ('log', 3.0, -1.0)
-    """
+    """Fit c f(a u + b) + d to a curve for every function f of a table."""
     curve = _Curve.from_points(u, s, weight)
     curve = replace(curve, weight=curve.share)
     if curve.deviation <= 1e-12 * max(abs(curve.mean), ABOVE_ZERO):
@@ -374,7 +306,10 @@ def edge_fits(
             fit = _fit_edge(row, a, curve.best_phase(a) if row.name == "sin" else b, own)
             if fit is not None and own is not curve:
                 back = -fit.a * middle
-                fit = replace(fit, c=fit.c * math.exp(back)) if abs(back) < LARGEST_LOGARITHM else None
+                if abs(back) < LARGEST_LOGARITHM:
+                    fit = replace(fit, c=fit.c * math.exp(back))
+                else:
+                    fit = None
             if fit is not None:
                 fits.append(fit)
         if fits:
@@ -420,33 +355,7 @@ def curve_shapes(
     wrapped: bool = True,
     tolerance: float = 0.0,
 ) -> list[CurveShape]:
-    """Find formulas for a curve.
-
-    Parameters
-    ----------
-    u, s : ndarray, shape (N,)
-        Points of the curve in any order, at least 5.
-    weight : ndarray, shape (N,), optional
-        Weights of the points; by default all are equal.
-    table : mapping of str to Elementary
-        The functions.
-    wrapped : bool
-        Also fit elementary functions to 1/s, s^2, 1/s^2, sqrt(s), log(s), u s and u^2 s, which finds 1/(1 - cos u).
-    tolerance : float
-        Relative error of the curve itself: errors of formulas below it count as equal.
-
-    Returns
-    -------
-    list of CurveShape
-        The formulas, the best first by error and complexity together.
-
-    Examples
-    --------
-    >>> from edgewise.formulas import as_text
-    >>> u = np.linspace(0.5, 2.0, 60)
-    >>> as_text(curve_shapes(u, 2 / u + 1)[0].expression, ["u"], 4)
-    '2/u + 1'
-    """
+    """Find formulas for a curve."""
     curve = _Curve.from_points(u, s, weight)
     shapes = list(_elementary_shapes(curve, table, tolerance, REFINED))
     best_error = min((shape.error for shape in shapes if shape.complexity < 8), default=1.0)
@@ -496,7 +405,8 @@ def _elementary_shapes(
 def _wrapped_shapes(curve: _Curve, table: Mapping[str, Elementary], tolerance: float) -> list[CurveShape]:
     """Formulas for curves that are an elementary function after a transformation, or times a power of u."""
     few = {name: table[name] for name in WRAPPED_FUNCTIONS if name in table}
-    u, s = curve.u, curve.s
+    u = curve.u
+    s = curve.s
     shapes: list[CurveShape] = []
 
     def add(values: np.ndarray, slope: np.ndarray, inverse: Callable[[Expression], Expression]) -> None:
@@ -509,7 +419,9 @@ def _wrapped_shapes(curve: _Curve, table: Mapping[str, Elementary], tolerance: f
                     shapes.append(shape)
 
     def signed(node: Expression) -> Expression:
-        return node if s.mean() > 0 else Multiply((MINUS_ONE, node))
+        if s.mean() > 0:
+            return node
+        return Multiply((MINUS_ONE, node))
 
     if float(np.abs(s).min()) > 1e-4 * float(np.abs(s).max()) and (s.min() > 0 or s.max() < 0):
         size = np.abs(s)

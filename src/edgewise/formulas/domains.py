@@ -29,12 +29,16 @@ EXTRAPOLATED_SHARE = 0.2  # Share of the range of each input, at both ends, that
 CHECKED_POINTS = 2000
 # Random search for a zero of an argument: rounds, points kept in each, and factor on the step. 0.75^60 of a first
 # step of a tenth of the box is 3e-9 of the box.
-ZERO_SEARCH_ROUNDS, KEPT_POINTS, STEP_FACTOR = 60, 20, 0.75
+ZERO_SEARCH_ROUNDS = 60
+KEPT_POINTS = 20
+STEP_FACTOR = 0.75
 # Share of the median absolute value below which a value counts as zero: what the last steps above resolve.
 ZERO_SHARE = 1e-7
 # Halvings of the distance to a pole. 20 resolve a pole of first order without reaching the level of rounding errors; a
 # pole of second order is visible from further away, a logarithm only from very near.
-HALVINGS_FIRST_ORDER, HALVINGS_SECOND_ORDER, HALVINGS_LOGARITHM = 20, 10, 40
+HALVINGS_FIRST_ORDER = 20
+HALVINGS_SECOND_ORDER = 10
+HALVINGS_LOGARITHM = 40
 
 
 def domain_violations(node: Expression, x: np.ndarray) -> list[str]:
@@ -68,12 +72,16 @@ def domain_violations(node: Expression, x: np.ndarray) -> list[str]:
             continue
         argument = children(part)[0]
         values = evaluate(argument, x)
-        low, high = float(np.min(values)), float(np.max(values))
+        low = float(np.min(values))
+        high = float(np.max(values))
         if not row.allows(low, high):
             if not (row.pole == 0.0 and _is_bounded_at_zero(node, argument, x, HALVINGS_FIRST_ORDER)):
                 messages.append(f"{row.text} needs {row.domain}, its argument goes from {low:.6g} to {high:.6g}")
         elif reaches_zero(part, x):
-            halvings = HALVINGS_LOGARITHM if row.pole is None else HALVINGS_SECOND_ORDER
+            if row.pole is None:
+                halvings = HALVINGS_LOGARITHM
+            else:
+                halvings = HALVINGS_SECOND_ORDER
             if not _is_bounded_at_zero(node, _without_even_power(argument), x, halvings):
                 messages.append(f"{row.text} needs {row.domain}, its argument comes down to 0 between rows")
     return messages
@@ -81,7 +89,8 @@ def domain_violations(node: Expression, x: np.ndarray) -> list[str]:
 
 def reaches_zero(part: Expression, x: np.ndarray) -> bool:
     """True if a function with a singularity at 0 has as argument an even power of something that changes sign."""
-    argument, row = children(part)[0], domain_row(part)
+    argument = children(part)[0]
+    row = domain_row(part)
     root = _without_even_power(argument)
     if root is argument or row is None or row.allows(0.0, 0.0):
         return False
@@ -108,17 +117,20 @@ def _is_bounded_at_zero(node: Expression, part: Expression, x: np.ndarray, halvi
     Lines join rows on both sides of the zero; bisection approaches the crossing on each line.
     """
     at_rows = evaluate(part, x)
-    below, above = np.flatnonzero(at_rows < 0), np.flatnonzero(at_rows > 0)
+    below = np.flatnonzero(at_rows < 0)
+    above = np.flatnonzero(at_rows > 0)
     count = min(len(below), len(above), 32)
     values = evaluate(node, x)
     if count == 0 or not np.isfinite(values).all():
         return False
-    left, right = x[below[:: max(len(below) // count, 1)][:count]], x[above[:: max(len(above) // count, 1)][:count]]
+    left = x[below[:: max(len(below) // count, 1)][:count]]
+    right = x[above[:: max(len(above) // count, 1)][:count]]
     margin = float(np.ptp(values))
     for _ in range(halvings):
         middle = (left + right) / 2
         negative = (evaluate(part, middle) < 0)[:, None]
-        left, right = np.where(negative, middle, left), np.where(negative, right, middle)
+        left = np.where(negative, middle, left)
+        right = np.where(negative, right, middle)
         near = evaluate(node, np.concatenate([left, right]))
         if not ((near >= values.min() - margin) & (near <= values.max() + margin)).all():
             return False
@@ -137,40 +149,28 @@ def domain_row(node: Expression) -> Elementary | None:
 
 
 def domain_report(formula: Formula, x: np.ndarray) -> tuple[str, ...]:
-    """Describe the domain of every part of a formula, and whether data and nearby points lie in it.
-
-    Parameters
-    ----------
-    formula : Formula
-        The formula.
-    x : ndarray, shape (N, inputs)
-        The data.
-
-    Returns
-    -------
-    tuple of str
-        One sentence for each part that is not defined everywhere, and one about points up to `EXTRAPOLATED_SHARE` of
-        the range beyond the data if the formula is undefined at some of them.
-
-    Examples
-    --------
-    >>> from edgewise.formulas import Formula, parse_expression
-    >>> domain_report(Formula(parse_expression("log(x)"), ("x",)), np.array([[2.0], [3.0]]))
-    ('log(x) needs x > 0, and on these data it does: 2 to 3.',)
-    """
+    """Describe the domain of every part of a formula, and whether data and nearby points lie in it."""
     x = np.asarray(x, dtype=np.float64)
-    sentences, violated = [], bool(formula.domain_violations(x))
+    sentences = []
+    violated = bool(formula.domain_violations(x))
     for part in walk(formula.expression):
         row = domain_row(part)
         if row is None or row.domain == "every x":
             continue
         argument = children(part)[0]
         values = evaluate(argument, x)
-        low, high = float(np.min(values)), float(np.max(values))
-        verdict = "and on these data it does" if row.allows(low, high) else "but on these data it does NOT"
+        low = float(np.min(values))
+        high = float(np.max(values))
+        if row.allows(low, high):
+            verdict = "and on these data it does"
+        else:
+            verdict = "but on these data it does NOT"
         if reaches_zero(part, x):
             bounded = "and comes down to 0 on these data, where the whole formula stays bounded"
-            verdict = "but on these data it comes down to 0 between rows" if violated else bounded
+            if violated:
+                verdict = "but on these data it comes down to 0 between rows"
+            else:
+                verdict = bounded
         elif row.allows(low, high) and not row.allows(0.0, 0.0):
             zero = zero_in_box(argument, x)
             if zero is not None:
@@ -187,7 +187,10 @@ def domain_report(formula: Formula, x: np.ndarray) -> tuple[str, ...]:
         if not row.allows(low, high) and not violated:
             verdict = "and goes through it on these data, where the whole formula stays bounded"
         text = as_text(argument, formula.names, 4)
-        need = row.domain.replace("x", text, 1) if row.pole is None else f"{text} {row.domain.removeprefix('x ')}"
+        if row.pole is None:
+            need = row.domain.replace("x", text, 1)
+        else:
+            need = f"{text} {row.domain.removeprefix('x ')}"
         sentences.append(f"{as_text(part, formula.names, 4)} needs {need}, {verdict}: {low:.4g} to {high:.4g}.")
     share = undefined_share(formula, x)
     if share > 0:
@@ -206,9 +209,12 @@ def zero_in_box(node: Expression, x: np.ndarray) -> np.ndarray | None:
     A random search with shrinking steps starts from the rows x (N, inputs) where the part is nearest to zero. It may
     miss a zero.
     """
-    low, high = x.min(0), x.max(0)
-    random, step = np.random.default_rng(0), (high - low) / 10
-    points, typical = x, float(np.median(np.abs(evaluate(node, x))))
+    low = x.min(0)
+    high = x.max(0)
+    random = np.random.default_rng(0)
+    step = (high - low) / 10
+    points = x
+    typical = float(np.median(np.abs(evaluate(node, x))))
     for _ in range(ZERO_SEARCH_ROUNDS):
         size = np.abs(evaluate(node, points))
         points = points[np.argsort(np.where(np.isfinite(size), size, np.inf), kind="stable")[:KEPT_POINTS]]
@@ -221,7 +227,8 @@ def zero_in_box(node: Expression, x: np.ndarray) -> np.ndarray | None:
 
 def undefined_share(formula: Formula, x: np.ndarray) -> float:
     """Share of random points in the box of the rows, widened by `EXTRAPOLATED_SHARE`, where a formula is not finite."""
-    low, high = x.min(0), x.max(0)
+    low = x.min(0)
+    high = x.max(0)
     margin = EXTRAPOLATED_SHARE * (high - low)
     points = np.random.default_rng(0).uniform(low - margin, high + margin, (CHECKED_POINTS, x.shape[1]))
     return float(np.mean(~np.isfinite(formula(points))))

@@ -56,7 +56,8 @@ class Number:
         if self.exact and other.exact and self.exact[2] and other.exact[2]:
             joint = closed_unit(UNITS[self.exact[2]] * UNITS[other.exact[2]])
             if joint is not None:
-                p, q = self.exact[0] * other.exact[0], self.exact[1] * other.exact[1]
+                p = self.exact[0] * other.exact[0]
+                q = self.exact[1] * other.exact[1]
                 return _fraction(value, p * joint[0], q * joint[1], joint[2])
         if self.exact and other.exact and (not self.exact[2] or not other.exact[2]):
             (p, q, unit), (r, s, other_unit) = self.exact, other.exact
@@ -209,7 +210,9 @@ def rebuilt(node: Expression, parts: Sequence[Expression]) -> Expression:
         return Multiply(tuple(parts))
     if isinstance(node, Power):
         return Power(parts[0], node.exponent)
-    return Call(node.name, parts[0]) if isinstance(node, Call) else node
+    if isinstance(node, Call):
+        return Call(node.name, parts[0])
+    return node
 
 
 def walk(node: Expression) -> Iterator[Expression]:
@@ -222,7 +225,9 @@ def walk(node: Expression) -> Iterator[Expression]:
 def exchanged(node: Expression, exchange: Callable[[Expression], Expression | None]) -> Expression:
     """A formula in which each part for which `exchange` returns another one is replaced, in the order of `walk`."""
     new = exchange(node)
-    return rebuilt(node, [exchanged(part, exchange) for part in children(node)]) if new is None else new
+    if new is None:
+        return rebuilt(node, [exchanged(part, exchange) for part in children(node)])
+    return new
 
 
 def replaced(node: Expression, old: Expression, new: Expression) -> Expression:
@@ -232,12 +237,16 @@ def replaced(node: Expression, old: Expression, new: Expression) -> Expression:
 
 def sum_of(terms: Sequence[Expression]) -> Expression:
     """The sum of any number of formulas; 0 for none."""
-    return reduce(lambda a, b: Add((a, b)), terms) if terms else exact_number(0)
+    if terms:
+        return reduce(lambda a, b: Add((a, b)), terms)
+    return exact_number(0)
 
 
 def product_of(factors: Sequence[Expression]) -> Expression:
     """The product of one or more formulas; a single factor stays as it is."""
-    return factors[0] if len(factors) == 1 else Multiply(tuple(factors))
+    if len(factors) == 1:
+        return factors[0]
+    return Multiply(tuple(factors))
 
 
 def monomial(powers: Iterable[tuple[int, float]]) -> Expression:
@@ -248,7 +257,8 @@ def monomial(powers: Iterable[tuple[int, float]]) -> Expression:
 
 def depth(node: Expression) -> int:
     """The number of nodes on the longest way from the root down to a leaf, without recursion."""
-    deepest, stack = 0, [(node, 1)]
+    deepest = 0
+    stack = [(node, 1)]
     while stack:
         part, level = stack.pop()
         deepest = max(deepest, level)
@@ -397,7 +407,8 @@ def complexity(node: Expression) -> int:
         counted = [part for part in node.factors if not (isinstance(part, Number) and abs(part.value) == 1)]
         if not counted:
             return 1
-        costs, has_numerator = [], False
+        costs = []
+        has_numerator = False
         for part in counted:
             if isinstance(part, Power) and part.exponent < 0:  # Written below the fraction bar.
                 costs.append(complexity(Power(part.base, -part.exponent) if part.exponent != -1 else part.base))

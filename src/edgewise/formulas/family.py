@@ -106,5 +106,8 @@ class Family:
 
     def _repr_html_(self) -> str:
         rows = [list(row) for row in self.rows()]
-        notes = [f"{len(rows) - MOST_SHOWN} groups more are in `family.values`."] if len(rows) > MOST_SHOWN else []
+        if len(rows) > MOST_SHOWN:
+            notes = [f"{len(rows) - MOST_SHOWN} groups more are in `family.values`."]
+        else:
+            notes = []
         return html_table(["group", *self.parameters], rows[:MOST_SHOWN], notes=notes)

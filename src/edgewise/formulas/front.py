@@ -206,7 +206,8 @@ class Front:
             return self.entries[self.chosen]
 
         def price_of(entry: FrontEntry) -> float:
-            rows, loss = self.samples, entry.loss
+            rows = self.samples
+            loss = entry.loss
             if math.isfinite(entry.validation):
                 loss = entry.validation
                 if self.held_out:  # Few held-out rows alone give a noisy estimate.
@@ -248,7 +249,8 @@ class Front:
 
     def r_squared(self, place: int) -> float:
         """Share of the variance of the target that an entry explains, on held-out rows if there are any."""
-        error, variance = _error(self.entries[place]), self._judged_variance(self.entries[place])
+        error = _error(self.entries[place])
+        variance = self._judged_variance(self.entries[place])
         return 1 - error / variance if variance > 0 else float(error == 0)
 
     def relative_error(self, place: int) -> float:
@@ -289,9 +291,13 @@ class Front:
         ]
 
     def __str__(self) -> str:
-        best, rows = self.best_place, []
+        best = self.best_place
+        rows = []
         for k, e in enumerate(self.entries):
-            error = f"{100 * self.relative_error(k):.3g} %" if self._of_squares else f"{_error(e):.3g}"
+            if self._of_squares:
+                error = f"{100 * self.relative_error(k):.3g} %"
+            else:
+                error = f"{_error(e):.3g}"
             mark = ">" if k == best else " "
             numbers = f"{e.complexity:>7}  {r2_text(self.r_squared(k)):>9}  {error:>8}  {e.loss:>10.3g}"
             rows.append(f"{mark} {numbers}  {e.formula}")
@@ -313,7 +319,10 @@ class Front:
 
     def _measures(self) -> str:
         """A sentence on the measures of the table and the rows behind them."""
-        judged = f"{self.held_out:,} held-out rows" if self.held_out else f"{self.samples:,} rows of the search"
+        if self.held_out:
+            judged = f"{self.held_out:,} held-out rows"
+        else:
+            judged = f"{self.samples:,} rows of the search"
         if self._of_squares:
             return f"R² and error (root mean square, in standard deviations of the target) are those of the {judged}."
         return f"R² (McFadden's, 1 less the log loss over that of a constant) and log loss are those of the {judged}."
@@ -345,7 +354,9 @@ class Front:
         head = ["", "symbols", "R²", "error" if self._of_squares else "log loss", "formula"]
         table = html_table(head, rows, marked=self.best_place, notes=notes, text_columns=(0, 4))
         family = self.best.family
-        return table + family._repr_html_() if family is not None and family.parameters else table
+        if family is not None and family.parameters:
+            return table + family._repr_html_()
+        return table
 
 
 def _error(entry: FrontEntry) -> float:
@@ -369,31 +380,7 @@ def with_scores(entries: Iterable[FrontEntry], y: np.ndarray) -> tuple[FrontEntr
 def with_fidelity(
     entries: Iterable[FrontEntry], function: Callable[[np.ndarray], np.ndarray], x: np.ndarray
 ) -> Iterator[FrontEntry]:
-    """Add the mean squared difference from a function at fresh and outside inputs to each entry.
-
-    Parameters
-    ----------
-    entries : iterable of FrontEntry
-        The entries.
-    function : callable
-        Maps inputs (N, inputs) to values (N,), for example the network.
-    x : ndarray, shape (N, inputs)
-        The rows; they determine the points, see `fresh_inputs` and `outside_inputs`.
-
-    Yields
-    ------
-    FrontEntry
-        The entry with `fresh` and `outside`, infinite where the formula is undefined at a point.
-
-    Examples
-    --------
-    >>> from edgewise.formulas import parse_expression
-    >>> x = np.linspace(0.0, 1.0, 50)[:, None]
-    >>> entry = FrontEntry(Formula(parse_expression("sqrt(x)"), ("x",)), loss=0.0)
-    >>> (judged,) = with_fidelity([entry], lambda points: np.sqrt(np.abs(points[:, 0])), x)
-    >>> judged.fresh, judged.outside
-    (0.0, inf)
-    """
+    """Add the mean squared difference from a function at fresh and outside inputs to each entry."""
     places = [fresh_inputs(x), outside_inputs(x)]
     values = [function(points) for points in places]
     for entry in entries:
@@ -416,8 +403,10 @@ def outside_inputs(x: np.ndarray) -> np.ndarray:
     """Rows (FIDELITY_POINTS, inputs) of x, one input of each moved beyond its range by `EXTRAPOLATED_SHARE` at most."""
     random = np.random.default_rng([0, 1])
     points = x[random.integers(0, len(x), FIDELITY_POINTS)]
-    low, high = x.min(0), x.max(0)
-    moved, upwards = random.integers(0, x.shape[1], FIDELITY_POINTS), random.integers(0, 2, FIDELITY_POINTS) > 0
+    low = x.min(0)
+    high = x.max(0)
+    moved = random.integers(0, x.shape[1], FIDELITY_POINTS)
+    upwards = random.integers(0, 2, FIDELITY_POINTS) > 0
     step = EXTRAPOLATED_SHARE * random.uniform(0, 1, FIDELITY_POINTS) * (high - low)[moved]
     points[np.arange(FIDELITY_POINTS), moved] = np.where(upwards, high[moved] + step, low[moved] - step)
     return points

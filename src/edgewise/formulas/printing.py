@@ -88,7 +88,9 @@ def as_text(node: Expression, names: Sequence[str], digits: int | None = 6) -> s
 def shown_name(name: str) -> str:
     """The name of an input in a printed formula, which `parse_expression` reads."""
     bracketed = re.fullmatch(r"\[[^\[\]`]+\]", name) is not None
-    return name if bracketed or (name.isidentifier() and not iskeyword(name)) else f"`{name}`"
+    if bracketed or (name.isidentifier() and not iskeyword(name)):
+        return name
+    return f"`{name}`"
 
 
 def as_latex(node: Expression, names: Sequence[str], digits: int | None = 4) -> str:
@@ -196,7 +198,10 @@ def as_c(node: Expression, names: Sequence[str], function: str = "f") -> str:
     check_identifier(function)
     body = _C(tuple(f"x[{k}]" for k in range(len(names))), None).write(node)[0]
     listed = ", ".join(map(c_comment, names))
-    head = "#define _XOPEN_SOURCE 700\n" if "j0(" in body else ""
+    if "j0(" in body:
+        head = "#define _XOPEN_SOURCE 700\n"
+    else:
+        head = ""
     call = f"double {function}(const double *x)"
     return f"{head}#include <math.h>\n\n/* x: {listed} */\n{call}\n{{\n    return {body};\n}}\n"
 
@@ -212,7 +217,9 @@ def latex_name(name: str) -> str:
     match = re.fullmatch(r"([A-Za-z]+?)_?(\d*)", name)
     if match and (len(match[1]) == 1 or match[1] in _GREEK):
         letter = rf"\{match[1]}" if match[1] in _GREEK else match[1]
-        return f"{letter}_{{{match[2]}}}" if match[2] else letter
+        if match[2]:
+            return f"{letter}_{{{match[2]}}}"
+        return letter
     if re.fullmatch(r"\[[^\[\]]+\]", name):  # an indicator, in Iverson's brackets
         return rf"\left[{latex_name(name[1:-1])}\right]"
     return rf"\mathrm{{{latex_text(name)}}}"
@@ -231,7 +238,8 @@ class _Text:
     times = "*"
 
     def __init__(self, names: tuple[str, ...], digits: int | None):
-        self.names, self.digits = names, digits
+        self.names = names
+        self.digits = digits
 
     def write(self, node: Expression) -> tuple[str, int]:
         if isinstance(node, Variable):
@@ -255,7 +263,9 @@ class _Text:
     def bracketed(self, node: Expression, level: int) -> str:
         """The text of a node, in brackets if its outermost sign has a lower precedence than `level`."""
         text, precedence = self.write(node)
-        return text if precedence >= level else self.in_brackets(text)
+        if precedence >= level:
+            return text
+        return self.in_brackets(text)
 
     def in_brackets(self, text: str) -> str:
         return f"({text})"
@@ -263,7 +273,10 @@ class _Text:
     def number(self, node: Number) -> tuple[str, int]:
         if node.exact is not None:
             return self.closed_form(node.exact)
-        text = repr(node.value) if self.digits is None else f"{node.value:.{self.digits}g}"
+        if self.digits is None:
+            text = repr(node.value)
+        else:
+            text = f"{node.value:.{self.digits}g}"
         if self.digits is not None and "e+" in text and abs(node.value) < PLAIN:
             text = f"{float(text):.0f}"
         return text, ATOM if node.value >= 0 else SUM
@@ -281,7 +294,10 @@ class _Text:
 
     def product(self, node: Multiply) -> tuple[str, int]:
         sign, size, above, below = _numerator_and_denominator(node)
-        shown_size = [] if size.value == 1 and above else [self.bracketed(size, PRODUCT)]
+        if size.value == 1 and above:
+            shown_size = []
+        else:
+            shown_size = [self.bracketed(size, PRODUCT)]
         top = self.times.join([*shown_size, *(self.bracketed(part, POWER) for part in above)])
         if not below:
             return sign + top, SUM if sign else PRODUCT
@@ -295,7 +311,10 @@ class _Text:
             return f"1/{self.bracketed(base, POWER)}", PRODUCT
         fraction = exponent_fraction(exponent)
         # For people six digits, as in LaTeX: a fitted exponent is not known better. None stands for all digits.
-        shown = f"{exponent:.{15 if self.digits is None else 6}g}" if fraction is None else f"({fraction})"
+        if fraction is None:
+            shown = f"{exponent:.{15 if self.digits is None else 6}g}"
+        else:
+            shown = f"({fraction})"
         return f"{self.bracketed(base, ATOM)}**{shown}", POWER
 
     def call(self, name: str, argument: str) -> str:
@@ -327,7 +346,10 @@ class _Latex(_Text):
 
     def product(self, node: Multiply) -> tuple[str, int]:
         sign, size, above, below = _numerator_and_denominator(node)
-        parts = [] if size.value == 1 and above else [self.bracketed(size, PRODUCT)]
+        if size.value == 1 and above:
+            parts = []
+        else:
+            parts = [self.bracketed(size, PRODUCT)]
         # A fraction bar acts as brackets around a numerator or denominator that is one sum.
         level = SUM if below and not parts and len(above) == 1 else POWER
         parts += [self.bracketed(part, level) for part in above]
@@ -342,13 +364,20 @@ class _Latex(_Text):
         if exponent == 0.5:
             return rf"\sqrt{{{self.write(base)[0]}}}", ATOM
         if exponent < 0:
-            below = self.write(base)[0] if exponent == -1 else self.power(base, -exponent)[0]
+            if exponent == -1:
+                below = self.write(base)[0]
+            else:
+                below = self.power(base, -exponent)[0]
             return rf"\frac{{1}}{{{below}}}", PRODUCT
-        halves, fraction = 2 * exponent, exponent_fraction(exponent)
+        halves = 2 * exponent
+        fraction = exponent_fraction(exponent)
         if fraction is not None:
             shown = str(fraction)
         else:
-            shown = f"{exponent:g}" if exponent % 1 == 0 or halves % 1 else rf"{round(halves)}/2"
+            if exponent % 1 == 0 or halves % 1:
+                shown = f"{exponent:g}"
+            else:
+                shown = rf"{round(halves)}/2"
         return f"{self.bracketed(base, ATOM)}^{{{shown}}}", POWER
 
     def call(self, name: str, argument: str) -> str:
@@ -386,7 +415,9 @@ class _Python(_Text):
         return f"{self.bracketed(base, ATOM)}**{int(exponent) if exponent % 1 == 0 else exponent!r}", POWER
 
     def call(self, name: str, argument: str) -> str:
-        return f"j0({argument})" if name == "besselj0" else f"np.{_PYTHON_NAMES.get(name, name)}({argument})"
+        if name == "besselj0":
+            return f"j0({argument})"
+        return f"np.{_PYTHON_NAMES.get(name, name)}({argument})"
 
 
 class _C(_Python):
@@ -458,7 +489,8 @@ def as_sympy(node: Expression, names: Sequence[str]) -> sympy.Expr:
     """
     import sympy
 
-    pi, root = sympy.pi, sympy.sqrt
+    pi = sympy.pi
+    root = sympy.sqrt
     units = {"": 1, "pi": pi, "sqrt(2)": root(2), "sqrt(3)": root(3), "e": sympy.E, "1/pi": 1 / pi}
     units |= {"sqrt(pi)": root(pi), "1/sqrt(2*pi)": 1 / root(2 * pi), "pi**2": pi**2, "1/pi**2": 1 / pi**2}
     units |= {"sqrt(2*pi)": root(2 * pi), "1/sqrt(pi)": 1 / root(pi), "1/e": 1 / sympy.E}
@@ -473,14 +505,17 @@ def as_sympy(node: Expression, names: Sequence[str]) -> sympy.Expr:
             if node.exact is not None:
                 return sympy.Rational(*node.exact[:2]) * units[node.exact[2]]
             # A fitted factor that is exactly 1 or -1 is better left out than printed as 1.0.
-            return sympy.Integer(node.value) if abs(node.value) == 1.0 else sympy.Float(node.value, 17)
+            if abs(node.value) == 1.0:
+                return sympy.Integer(node.value)
+            return sympy.Float(node.value, 17)
         parts = [converted(part) for part in children(node)]
         if isinstance(node, Add):
             return sympy.Add(*parts)
         if isinstance(node, Multiply):
             return sympy.Mul(*parts)
         if isinstance(node, Power):
-            halves, fraction = 2 * node.exponent, exponent_fraction(node.exponent)
+            halves = 2 * node.exponent
+            fraction = exponent_fraction(node.exponent)
             if fraction is not None:
                 return parts[0] ** sympy.Rational(fraction.numerator, fraction.denominator)
             return parts[0] ** (sympy.Rational(round(halves), 2) if halves % 1 == 0 else sympy.Float(node.exponent, 17))

@@ -81,7 +81,9 @@ def front_from_fields(fields: Mapping[str, Any], inputs: int) -> Front:
         )
         for entry in fields["entries"]
     )
-    chosen, samples, held_out = fields["chosen"], fields["samples"], fields["held_out"]
+    chosen = fields["chosen"]
+    samples = fields["samples"]
+    held_out = fields["held_out"]
     _check_stored(type(samples) is int and type(held_out) is int, "numbers of rows that are not whole")
     _check_stored(bool(entries) and samples > 0 <= held_out, "no formulas, or no rows")
     _check_stored(chosen is None or (type(chosen) is int and 0 <= chosen < len(entries)), "a choice that is not there")
@@ -89,7 +91,8 @@ def front_from_fields(fields: Mapping[str, Any], inputs: int) -> Front:
     counts = [(len(entry.constant_errors), len(constant_values(entry.formula.expression))) for entry in entries]
     _check_stored(all(given in (0, expected) for given, expected in counts), "errors of constants that are not there")
     _check_stored(not any(error < 0 for error in errors), "a negative squared error")
-    stopped, held_out_variance = fields["stopped"], fields["held_out_variance"]
+    stopped = fields["stopped"]
+    held_out_variance = fields["held_out_variance"]
     as_good = tuple(fields["as_good"])
     _check_stored(all(type(place) is int and 0 <= place < len(entries) for place in as_good), "alternatives not there")
     return Front(
@@ -133,7 +136,12 @@ def expression_from_tokens(tokens: Sequence[Sequence[Any]], inputs: int) -> Expr
     stack: list[Expression] = []
     levels: list[int] = []  # of each expression on the stack, since the functions of formulas are recursive
     for kind, *words in tokens:
-        count = 0 if kind in ("number", "input") else words[0] if kind in ("+", "*") else 1
+        if kind in ("number", "input"):
+            count = 0
+        elif kind in ("+", "*"):
+            count = words[0]
+        else:
+            count = 1
         _check_stored(type(count) is int and count <= len(stack), "a part that is not there")
         parts = tuple(stack[len(stack) - count :])
         del stack[len(stack) - count :]

@@ -40,7 +40,11 @@ def tensor_function(model: BlackBox) -> TensorFunction:
         parameter = next(model.parameters(), None)
         dtype = torch.float64 if parameter is None else parameter.dtype
         is_training = any(module.training for module in model.modules())
-        network = copy.deepcopy(model).eval() if is_training else model  # without dropout, running means unchanged
+        # without dropout, running means unchanged
+        if is_training:
+            network = copy.deepcopy(model).eval()
+        else:
+            network = model
         call = lambda x: network(x.to(dtype))  # noqa: E731
     elif (predict := _predict_method(model)) is not None:
         call = lambda x: predict(x.detach().numpy())  # noqa: E731
@@ -72,7 +76,8 @@ def array_function(model: BlackBox) -> ArrayFunction:
 
     def checked(X: np.ndarray) -> np.ndarray:
         values = call(X)
-        values = values.detach().cpu() if isinstance(values, Tensor) else values
+        if isinstance(values, Tensor):
+            values = values.detach().cpu()
         try:
             y = np.asarray(values, dtype=np.float64)
         except (TypeError, ValueError) as error:

@@ -42,7 +42,7 @@ class WithNodes:
 
 @dataclass(frozen=True)
 class OfFamily:
-    """A function of rows that takes responses in the form of a family."""
+    """A function of rows that receives the responses as a family codes them."""
 
     function: Callable[..., tuple[np.ndarray, ...]]
     offset: float
@@ -85,7 +85,8 @@ class AllRows:
         If the time is over before the end of the first pass, the candidate stays as it is; else the last complete pass
         counts.
         """
-        family, candidate = chosen.family, chosen.candidate
+        family = chosen.family
+        candidate = chosen.candidate
         kept = f"the model is that of the sample of {len(samples):,} of {self.count:,} rows"
         if chosen.smooth is not None or not candidate.additive:
             return (
@@ -93,7 +94,10 @@ class AllRows:
                 f"Sums over all rows are for additive models and not for a {candidate.describe()}; {kept}.",
                 False,
             )
-        start = chosen.estimate if chosen.nodes is not None else _with_finer_margins(chosen.estimate, samples)
+        if chosen.nodes is not None:
+            start = chosen.estimate
+        else:
+            start = _with_finer_margins(chosen.estimate, samples)
         plain = family.name == "squared" and family.quadratic
         start = replace(start, family=None if plain else family)
         try:
@@ -103,12 +107,12 @@ class AllRows:
         model = AdditiveModel(solution.design, solution.fits, family)
         if solution.design.pairs:
             model = model.of_low_rank()
-        x = (
-            samples.x
-            if chosen.nodes is None
-            else chosen.nodes.beside(np.clip(samples.x, *chosen.limits.T), chosen.limits)
-        )
-        eta, y = model.design.link(solution.coef, x), samples.response(family)
+        if chosen.nodes is None:
+            x = samples.x
+        else:
+            x = chosen.nodes.beside(np.clip(samples.x, *chosen.limits.T), chosen.limits)
+        eta = model.design.link(solution.coef, x)
+        y = samples.response(family)
         if isinstance(family, LogNormal):
             shift, family = family.final_shift(y, eta[:, 0], samples.weight)
             solution.fits[0].coef[0] += shift
@@ -117,8 +121,12 @@ class AllRows:
             residual = samples.y - eta
         else:
             residual = working_residual(family, y, eta if family.predictors > 1 else eta[:, 0])
-        low, high = min(chosen.range[0], float(eta.min())), max(chosen.range[1], float(eta.max()))
-        steps = passes if not plain else max(fit.iterations for fit in solution.fits)
+        low = min(chosen.range[0], float(eta.min()))
+        high = max(chosen.range[1], float(eta.max()))
+        if not plain:
+            steps = passes
+        else:
+            steps = max(fit.iterations for fit in solution.fits)
         estimate = replace(
             start,
             design=solution.design,
@@ -157,9 +165,12 @@ class AllRows:
         the mean is that of the models so far. Squared errors of rows in groups get the factor of the strengths that
         folds of the groups choose, as in the search, but by the sums of all rows.
         """
-        candidate, passes = chosen.candidate, 0
-        factor, models = candidate.factor, candidate.models if candidate.models > 1 else 0
-        parts, found = round(1 / (1 - policy.bag_share)), list[np.ndarray]()
+        candidate = chosen.candidate
+        passes = 0
+        factor = candidate.factor
+        models = candidate.models if candidate.models > 1 else 0
+        parts = round(1 / (1 - policy.bag_share))
+        found = list[np.ndarray]()
 
         def of_rows(start: Solution, part: RowPart | None, factor: float) -> tuple[Solution, bool]:
             def total(function: Callable[..., Sums]) -> Sums:
@@ -218,7 +229,8 @@ def _with_finer_margins(estimate: Estimate, samples: Samples) -> Estimate:
 
     A sample may not see what finer margins are for; all rows do, and their strengths keep what they do not need smooth.
     """
-    design, policy = estimate.design, estimate.design.policy
+    design = estimate.design
+    policy = estimate.design.policy
     pairs = [part.inputs for part in design.pairs]
     sizes = [size for size in policy.finer_margins if len(pairs) * (size + 2) ** 2 <= policy.margin_columns]
     if not pairs or design.size is None or max(sizes, default=0) <= design.size:

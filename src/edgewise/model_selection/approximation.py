@@ -39,14 +39,16 @@ ROUNDING_ERROR = 2e-15  # held-out error in float64, relative to the standard de
 FINE_STEPS = 100  # steps on each grid
 # Ten steps that lower the loss by less than this share end a phase: on the last grid, and on earlier ones, where the
 # next grid gains far more.
-LAST_TOLERANCE, PASSING_TOLERANCE = 1e-3, 0.1
+LAST_TOLERANCE = 1e-3
+PASSING_TOLERANCE = 0.1
 # Change of the model by wider hidden grids that is accepted, relative to the target's deviation.
 LARGEST_TAIL_CHANGE = 1e-3
 # Relative error above which a grid may be too coarse to resolve anything; halving then goes on in any case.
 UNRESOLVED = 0.05
 # Moves of the knots to equal errors on each grid, and the share of the range of hidden activations beyond them: a
 # second move divided the error of a kink by five, a third did not.
-GRADINGS, GRADED_MARGIN = 2, 0.005
+GRADINGS = 2
+GRADED_MARGIN = 0.005
 # Residuals for each parameter: with fewer a model begins to interpolate its samples. Knots of equal error crowd where
 # few samples may lie: with eight the error of sqrt(0.1 + r^2) fell as it should, with four it rose for some seeds.
 RESIDUALS_EACH = {"even": 2, "error": 8}
@@ -197,7 +199,9 @@ def approximate(
     True
     """
     check_options(approximate, options, StartOptions)
-    starts, seed, knots = options.get("starts"), options.get("seed", 0), options.get("knots", "even")
+    starts = options.get("starts")
+    seed = options.get("seed", 0)
+    knots = options.get("knots", "even")
     if knots not in ("even", "error"):
         raise InputError(f'knots must be "even" or "error", got {knots!r}')
     check_progress(progress)
@@ -205,7 +209,10 @@ def approximate(
         problem = _checked(problem, width, budget, time_limit, seed, starts)
         data = problem.train
         work = WorkBudget(budget * APPROXIMATION_BUDGET_WORK, time_limit, progress)
-        shapes = [tuple(width)] if width is not None else shapes_for(data.x.shape[1], data.y.shape[1])
+        if width is not None:
+            shapes = [tuple(width)]
+        else:
+            shapes = shapes_for(data.x.shape[1], data.y.shape[1])
         start, sentences = best_start(problem, shapes, StartPlan(degree, domain, starts, seed), work)
         return _Refinement(problem, work, domain, seed, knots).run(start, sentences)
 
@@ -228,7 +235,8 @@ def _checked(
     if time_limit is not None and not (is_number(time_limit) and time_limit > 0):
         raise InputError(f"time_limit must be a positive number of seconds or None, got {time_limit!r}")
     data = problem.train
-    inputs, outputs = data.x.shape[1], data.y.shape[1]
+    inputs = data.x.shape[1]
+    outputs = data.y.shape[1]
     if width is not None:
         width = tuple(width)
         if len(width) < 2 or (width[0], width[-1]) != (inputs, outputs):
@@ -246,7 +254,9 @@ class _Refinement:
     def __init__(
         self, problem: Regression, work: WorkBudget, domain: Sequence[float] | Tensor | None, seed: int, knots: str
     ):
-        self.problem, self.work, self.knots = problem, work, knots
+        self.problem = problem
+        self.work = work
+        self.knots = knots
         self.scale = float(problem.train.y.square().mean())
         # Points where the model will be evaluated, to find the range of the hidden nodes: the samples, and points of
         # the given domain, with its corners where they are few.
@@ -263,7 +273,9 @@ class _Refinement:
 
     def run(self, start: Start, sentences: list[str]) -> ApproximateResult:
         """Refine until an end is reached; `sentences` are the reasons so far."""
-        best, last, phases = start, start, [self._phase(start)]
+        best = start
+        last = start
+        phases = [self._phase(start)]
         try:
             while (end := self._end(best, last, phases)) is None:
                 last = self._train_on_half_grid(last)
@@ -280,7 +292,8 @@ class _Refinement:
         return ApproximateResult(best.model, best.last_report, tuple(phases), tuple(sentences), stopped, self.work.work)
 
     def _phase(self, start: Start) -> Phase:
-        grids, parameters = start.model.config.grid_size, _parameter_count(start.model)
+        grids = start.model.config.grid_size
+        parameters = _parameter_count(start.model)
         return Phase(grids, parameters, start.last_report.loss, start.loss, self.work.seconds)
 
     def _end(self, best: Start, last: Start, phases: list[Phase]) -> tuple[StopReason, str] | None:
@@ -300,7 +313,10 @@ class _Refinement:
 
     def _train_on_half_grid(self, start: Start) -> Start:
         finer = replace(start, model=refine(start.model, tuple(2 * size for size in start.model.config.grid_size)))
-        tolerance = PASSING_TOLERANCE if self._limit_of_size(finer.model) is None else LAST_TOLERANCE
+        if self._limit_of_size(finer.model) is None:
+            tolerance = PASSING_TOLERANCE
+        else:
+            tolerance = LAST_TOLERANCE
         trained = []
         for _ in range(GRADINGS if self.knots == "error" else 1):
             model = self._moved(finer)
@@ -313,7 +329,8 @@ class _Refinement:
 
     def _moved(self, start: Start) -> KAN:
         """The model of a start with hidden grids that hold all activations, or with knots of equal error."""
-        model, x = start.model, self.problem.train.x
+        model = start.model
+        x = self.problem.train.x
         if self.knots == "error":
             moved = copy.deepcopy(model)
             adapt_domain_(moved, x, margin=GRADED_MARGIN, knots="error", cover=self.points)
@@ -321,7 +338,10 @@ class _Refinement:
         # The model stays as it was if the polynomials that continue it beyond the samples would change its values by
         # more than a tail can be wrong: they belong to a model that fits badly.
         enclosed, _ = enclose(model, x, self.points)
-        evaluated = x if self.points is None else torch.cat([x, self.points])
+        if self.points is None:
+            evaluated = x
+        else:
+            evaluated = torch.cat([x, self.points])
         with torch.no_grad():
             change = float((enclosed(evaluated) - model(evaluated)).abs().max())
         limit = max(LARGEST_TAIL_CHANGE * math.sqrt(self.scale), 3 * math.sqrt(start.loss))
@@ -330,13 +350,15 @@ class _Refinement:
     def _limit_of_size(self, model: KAN) -> tuple[StopReason, str] | None:
         """Return the reason why samples, budget or time do not allow grids of half the width, or None."""
         finer = refine(model, tuple(2 * size for size in model.config.grid_size))
-        parameters, residuals = _parameter_count(finer), self.problem.train.y.numel()
+        parameters = _parameter_count(finer)
+        residuals = self.problem.train.y.numel()
         if RESIDUALS_EACH[self.knots] * parameters > residuals:
             return StopReason.CONVERGED, (
                 f"Halving once more would take {parameters} parameters for {residuals} residuals: with fewer than "
                 f"{RESIDUALS_EACH[self.knots]} for each a model begins to interpolate its samples."
             )
-        functions, values = finer.config.grid_size[0] + finer.config.degree, most_values(self.problem)
+        functions = finer.config.grid_size[0] + finer.config.degree
+        values = most_values(self.problem)
         if functions > values:
             return StopReason.CONVERGED, (
                 f"Halving once more would take {functions} basis functions for inputs of at most {values} different "

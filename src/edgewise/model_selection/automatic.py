@@ -94,43 +94,17 @@ def auto_fit(
     progress: ProgressCallback | None = None,
     everything: AllRows | None = None,
 ) -> AutoResult:
-    """Choose what `settings` leaves open by held-out loss, then train on all samples.
-
-    Samples that seem free of noise are approximated to many digits instead: of one input by a least-squares spline, of
-    few inputs by a polynomial inside a link, or by `approximate`.
-
-    Parameters
-    ----------
-    samples : Samples
-        Inputs and numeric targets of order 1, or classes.
-    settings : SearchSettings
-        Fixed settings, effort, time limit and seed.
-    progress : callable, optional
-        Receives a `Progress` after every piece of work.
-    everything : AllRows, optional
-        All rows of a table of which `samples` are a sample; the chosen model is then fitted to them.
-
-    Returns
-    -------
-    AutoResult
-
-    Raises
-    ------
-    KeyboardInterrupt
-        If Ctrl-C comes, unless `settings.keep_interrupted` is set and there is a model already.
-
-    Examples
-    --------
-    >>> x = np.linspace(-3, 3, 500)[:, None]
-    >>> result = auto_fit(Samples(x, np.sin(2 * x), np.ones(500)), SearchSettings())
-    >>> bool(abs(result.model(torch.from_numpy(x)).detach().numpy() - np.sin(2 * x)).max() < 1e-9)
-    True
-    """
+    """Choose what `settings` leaves open by held-out loss, then train on all samples."""
+    # Samples that seem free of noise are approximated to many digits instead: of one input by a least-squares spline,
+    # of few inputs by a polynomial inside a link, or by `approximate`.
     clock = Clock(settings.time_limit, progress, began=settings.began)
     result = _chosen(samples, settings, clock, everything)
     if settings.loss == "classes" or result.log_link:
         return result
-    share = settings.policy.beyond if result.has_noise else settings.policy.noise_free_beyond
+    if result.has_noise:
+        share = settings.policy.beyond
+    else:
+        share = settings.policy.noise_free_beyond
     if settings.constraints is not None and not settings.constraints.survive_transformations:
         return result  # a curve that is cut has no longer the form that is known, and inputs act together there
     return replace(result, output_limits=output_limits(result.model, samples.x, result.limits, share))
@@ -142,9 +116,13 @@ def output_limits(model: KAN, x: np.ndarray, limits: np.ndarray | None, beyond: 
     Curves continue beyond the rows as straight lines; their sum would go on where every input is beyond them, and
     nothing in the data warrants that. `limits` (n, 2) are the intervals to which inputs are clipped.
     """
-    rows = x if limits is None else np.clip(x, *limits.T)
+    if limits is None:
+        rows = x
+    else:
+        rows = np.clip(x, *limits.T)
     outputs = predict_in_batches(model, torch.from_numpy(np.ascontiguousarray(rows))).numpy()
-    low, high = outputs.min(0), outputs.max(0)
+    low = outputs.min(0)
+    high = outputs.max(0)
     reach = beyond * (high - low)
     return np.stack([low - reach, high + reach], 1)
 
@@ -175,7 +153,8 @@ def _searched(
 ) -> AutoResult:
     """Search, approximate what seems free of noise, or fit the chosen candidate to all rows."""
     search = Search(samples, family, settings, clock)
-    stopped, limit = StopReason.CONVERGED, clock.limit
+    stopped = StopReason.CONVERGED
+    limit = clock.limit
     if everything is not None and limit is not None:
         clock.limit = clock.seconds + SEARCHED_SHARE * clock.left
     try:
@@ -194,18 +173,24 @@ def _searched(
             clock.limit = limit
             fitted, sentence, is_ended = everything.fitted(fitted, samples, clock, search.policy)
             search.sentences.append(sentence)
-            stopped = StopReason.TIME_LIMIT if is_ended else stopped
+            if is_ended:
+                stopped = StopReason.TIME_LIMIT
     except KeyboardInterrupt:
         best = search.fallback if settings.keep_interrupted else None
         if best is None:
             raise KeyboardInterrupt from None
         clock.progress = None  # it may be what raised
-        fitted, stopped = best, StopReason.INTERRUPTED
+        fitted = best
+        stopped = StopReason.INTERRUPTED
         search.best = fitted.candidate
         search.sentences.append(f"Interrupted at: {clock.stage}.")
     report = search.report(stopped)
     model = fitted.to_kan()
-    log_link, bounds = fitted.family.log_link, fitted.range if fitted.family.log_link else (-math.inf, math.inf)
+    log_link = fitted.family.log_link
+    if fitted.family.log_link:
+        bounds = fitted.range
+    else:
+        bounds = (-math.inf, math.inf)
     if isinstance(family, Bernoulli):
         model = _of_two_classes(model)
     bars, message = _error_bars(samples, search, fitted, model)
@@ -216,11 +201,19 @@ def _searched(
 
 def _fit_report(fitted: Fitted, samples: Samples, stopped: StopReason, clock: Clock) -> FitReport:
     """The final fit in the form of the reports of all trainings."""
-    estimate, family = fitted.estimate, fitted.family
-    fits, steps = estimate.fits, estimate.steps
+    estimate = fitted.estimate
+    family = fitted.family
+    fits = estimate.fits
+    steps = estimate.steps
     linear = is_linear(family)
-    what = "Restricted likelihood" if linear else "Penalised likelihood"
-    method = "Newton's method" if linear else "reweighted least squares"
+    if linear:
+        what = "Restricted likelihood"
+    else:
+        what = "Penalised likelihood"
+    if linear:
+        method = "Newton's method"
+    else:
+        method = "reweighted least squares"
     if fitted.smooth is not None:
         loss = float(np.average(sample_losses(fitted, fitted.link(samples.x), samples), weights=samples.weight))
     elif linear:
@@ -236,7 +229,10 @@ def _fit_report(fitted: Fitted, samples: Samples, stopped: StopReason, clock: Cl
     if stopped == StopReason.INTERRUPTED:
         message = "Interrupted; the model is the best so far."
     elif not estimate.converged:
-        end = "when the time was over" if stopped == StopReason.TIME_LIMIT else "the most that are made"
+        if stopped == StopReason.TIME_LIMIT:
+            end = "when the time was over"
+        else:
+            end = "the most that are made"
         message = f"{what} still rose after {counted} of {method}, {end}."
         stopped = StopReason.MAX_STEPS if stopped == StopReason.CONVERGED else stopped
     plan = {
@@ -263,7 +259,8 @@ def _of_two_classes(model: KAN) -> KAN:
     with torch.no_grad():
         for number in range(len(model.layers) - 1):
             both.layers[number].load_state_dict(model.layers[number].state_dict())
-        new, old = both.layers[-1], model.layers[-1]
+        new = both.layers[-1]
+        old = model.layers[-1]
         assert isinstance(new, KANLayer) and isinstance(old, KANLayer)
         new.knots.copy_(old.knots)
         new.coef.copy_(old.coef * sign)
@@ -284,13 +281,21 @@ def _error_bars(samples: Samples, search: Search, fitted: Fitted, model: KAN) ->
             raise InputError("model must use its inputs and have held-out rows for error bars, it is a constant")
         rows, links, by_folds = known
         seen = samples.select(rows)
-        y = np.log(seen.y + seen.offset) if fitted.family.log_link else seen.y
+        if fitted.family.log_link:
+            y = np.log(seen.y + seen.offset)
+        else:
+            y = seen.y
         smooth = fitted.smooth
-        variances = [fit.dispersion for fit in fitted.estimate.fits] if smooth is None else [smooth.dispersion]
+        if smooth is None:
+            variances = [fit.dispersion for fit in fitted.estimate.fits]
+        else:
+            variances = [smooth.dispersion]
         noise = torch.tensor(variances, dtype=torch.float64).sqrt()
         curves = fit_noise_curves(seen.x, links, y - links, seen.weight)
         factor = parameter_factor(fitted, model)
-        held_out, clock, began = data_of(seen, y - links), search.clock, search.clock.seconds
+        held_out = data_of(seen, y - links)
+        clock = search.clock
+        began = search.clock.seconds
         if clock.limit is not None and len(held_out) > FIRST_BARS:
             part = evenly_spaced(held_out, FIRST_BARS)
             bars = additive_error_bars(model, factor, noise, part, folds=by_folds, curves=curves)
@@ -332,17 +337,23 @@ def _fixed(samples: Samples, settings: SearchSettings, clock: Clock, everything:
         raise InputError(
             f"loss must be 'squared' where hidden, grid_size, degree or regularization is given, got {settings.loss!r}"
         )
-    problem, limit = problem_of(samples, settings), clock.limit
+    problem = problem_of(samples, settings)
+    limit = clock.limit
     search = ShapeSearch(problem, settings, clock, samples.blocks)
     if everything is not None and limit is not None:
         clock.limit = clock.seconds + SEARCHED_SHARE * clock.left
     try:
         result = search.run()
-        trained, report = result.trained, result.search
+        trained = result.trained
+        report = result.search
         if everything is not None:
             clock.limit, clock.stage = limit, f"{result.shape.describe()}, all {everything.count:,} rows"
-            share = samples.total / everything.rows if settings.strength is None else 1.0
-            loader, classes = everything.loader(), settings.outputs
+            if settings.strength is None:
+                share = samples.total / everything.rows
+            else:
+                share = 1.0
+            loader = everything.loader()
+            classes = settings.outputs
             whole = Classification(loader, classes=classes) if settings.loss == "classes" else Regression(loader)
             trained = trained_further(whole, problem, result, share, clock)
             words = (
@@ -363,7 +374,8 @@ def _fixed(samples: Samples, settings: SearchSettings, clock: Clock, everything:
         stopped = replace(
             best.report, stopped=StopReason.INTERRUPTED, message="Interrupted; the model is the best so far."
         )
-        trained, held = best._replace(report=stopped), None
+        trained = best._replace(report=stopped)
+        held = None
         sentences = (*search.sentences, f"Interrupted at: {clock.stage}.")
         trials = tuple(search.trials.values())
         shape = search.start.describe()
@@ -371,7 +383,8 @@ def _fixed(samples: Samples, settings: SearchSettings, clock: Clock, everything:
             shape, trials, sentences, len(search.folds), clock.work, StopReason.INTERRUPTED, clock.seconds
         )
     clock.report("done", 1.0, trained.report.loss)
-    bars, message = None, ""
+    bars = None
+    message = ""
     if isinstance(problem, Regression):
         bars, message = network_error_bars(trained.model, samples, trained.penalty, held)
     return AutoResult(trained.model, trained.report, report, error_bars=bars, message=message)

@@ -37,7 +37,9 @@ FIRST_STRENGTH = 1e-4  # the strength that is tried first: the middle of those t
 ROUGHNESS_SHARE = 0.1
 # Relative decrease of the loss over ten steps below which a phase ends: before the hidden domains move, in a trial, and
 # in the final fit; later phases need more digits.
-FIRST_TOLERANCE, TRIAL_TOLERANCE, FINAL_TOLERANCE = 1e-4, 1e-5, 1e-6
+FIRST_TOLERANCE = 1e-4
+TRIAL_TOLERANCE = 1e-5
+FINAL_TOLERANCE = 1e-6
 FINAL_PHASE = {True: 60, False: 300}  # most of the last phase, by Levenberg-Marquardt or not: half are usual
 HIDDEN_SIZES = (5, 10)  # of one layer, where a grid or a strength was given but no shape: a doubling
 FEWER_PARTS = 3  # parts of cross-validation: networks take longer than additive models
@@ -78,16 +80,26 @@ class FixedShape:
         """Return the shape in words."""
         shape = "additive"
         if self.hidden:
-            layers = "1 hidden layer" if len(self.hidden) == 1 else f"{len(self.hidden)} hidden layers"
-            nodes = "1 node" if self.hidden == (1,) else f"{', '.join(map(str, self.hidden))} nodes"
+            if len(self.hidden) == 1:
+                layers = "1 hidden layer"
+            else:
+                layers = f"{len(self.hidden)} hidden layers"
+            if self.hidden == (1,):
+                nodes = "1 node"
+            else:
+                nodes = f"{', '.join(map(str, self.hidden))} nodes"
             shape = f"{layers} of {nodes}"
-        strength = f"regularisation {self.strength:.0e}" if self.strength else "no penalty"
+        if self.strength:
+            strength = f"regularisation {self.strength:.0e}"
+        else:
+            strength = "no penalty"
         return f"{shape}, grid {self.grid_size}, {strength}"
 
 
 def shape_of(model: KAN, report: FitReport) -> FixedShape:
     """Return the shape of a trained network, with the strength of its last fit; 0 where that had no penalty."""
-    config, strength = model.config, 0.0
+    config = model.config
+    strength = 0.0
     for part in (report.plan.get("penalty") or {}).get("parts", ()):
         if part["name"] == Roughness.__name__:
             strength = float(part["weight"]) / ROUGHNESS_SHARE
@@ -166,7 +178,8 @@ def trained_further(problem: Problem, sample: Problem, best: FixedResult, share:
     `share` is the factor of the strength: samples of the sample for each one of all; 1 where the strength was given.
     InterruptedTraining, which holds the best network so far, if Ctrl-C comes.
     """
-    shape, model = replace(best.shape, strength=best.shape.strength * share), best.trained.model
+    shape = replace(best.shape, strength=best.shape.strength * share)
+    model = best.trained.model
     parameters = sum(p.numel() for p in model.parameters())
     method, _ = method_for(sample, parameters, is_linear=not shape.hidden, limits=SEARCH_LIMITS)
     steps = FINAL_PHASE[isinstance(method, LevenbergMarquardt)]
@@ -221,14 +234,19 @@ class ShapeSearch:
     def __init__(
         self, problem: Problem, settings: SearchSettings, clock: Clock, blocks: np.ndarray | None = None
     ) -> None:
-        self.problem, self.settings, self.clock = problem, settings, clock
+        self.problem = problem
+        self.settings = settings
+        self.clock = clock
         self.start = FixedShape(
             settings.hidden or (),
             FIRST_GRID if settings.grid_size is None else settings.grid_size,
             FIRST_STRENGTH if settings.strength is None else settings.strength,
             3 if settings.degree is None else settings.degree,
         )
-        labels = None if isinstance(problem, Regression) else problem.train.y.numpy()
+        if isinstance(problem, Regression):
+            labels = None
+        else:
+            labels = problem.train.y.numpy()
         rows = len(problem.train)
         parts = folds(rows, settings.seed, labels=labels, blocks=blocks, parts=FEWER_PARTS)
         self.folds: list[Fold] = parts[:1] if rows > settings.policy.search_rows // 4 else parts
@@ -241,7 +259,8 @@ class ShapeSearch:
 
     def run(self) -> FixedResult:
         """Search, then train on all rows."""
-        settings, stopped = self.settings, StopReason.CONVERGED
+        settings = self.settings
+        stopped = StopReason.CONVERGED
         best = self.start
         if settings.grid_size is not None and settings.strength is not None and settings.hidden is not None:
             self.sentences.append("Shape, grid and regularisation were given.")
@@ -272,7 +291,8 @@ class ShapeSearch:
 
     def _walk_strength(self, start: FixedShape) -> FixedShape:
         """Lower the strength, or else raise it, by factors of ten while the held-out loss falls."""
-        best, policy = start, self.settings.policy
+        best = start
+        policy = self.settings.policy
         for factor in (0.1, 10.0):
             while not self.clock.is_over:
                 strength = float(f"{best.strength * factor:.0e}")
@@ -293,7 +313,10 @@ class ShapeSearch:
             self._try(wider)
             if not self._is_better(wider, best):
                 break
-            best = wider if self.settings.strength is not None else self._walk_strength(wider)
+            if self.settings.strength is not None:
+                best = wider
+            else:
+                best = self._walk_strength(wider)
         return best
 
     def _refine(self, best: FixedShape) -> FixedShape:
@@ -315,8 +338,10 @@ class ShapeSearch:
     def _try(self, shape: FixedShape, *, warm: FixedShape | None = None) -> Trial:
         """Train a shape on every fold and score it on the held-out part."""
         self.clock.stage = shape.describe()
-        began, work = self.clock.seconds, self.clock.work
-        losses, models = np.full(len(self.problem.train), np.nan), []
+        began = self.clock.seconds
+        work = self.clock.work
+        losses = np.full(len(self.problem.train), np.nan)
+        models = []
         for number, fold in enumerate(self.folds):
             part = self.problem.subset(torch.from_numpy(fold.train))
             trained = train_shape(
@@ -369,10 +394,17 @@ class ShapeSearch:
             except InterruptedTraining as interrupt:
                 raise InterruptedTraining(best or interrupt.trained) from None
             self.clock.work += work_of(self.problem, trained)
-            record = trained.report.history[-1] if trained.report.history else None
-            score = math.inf if record is None else record.loss + record.penalty
+            if trained.report.history:
+                record = trained.report.history[-1]
+            else:
+                record = None
+            if record is None:
+                score = math.inf
+            else:
+                score = record.loss + record.penalty
             if best is None or score < lowest:
-                best, lowest = trained, score
+                best = trained
+                lowest = score
             if self.clock.work > TABLE_BUDGET_WORK / 4:  # larger tables get one start
                 break
         assert best is not None
@@ -382,7 +414,8 @@ class ShapeSearch:
         """Outputs of the folds' networks for the rows that they did not see."""
         if shape not in self.models:
             return None
-        rows, outputs = [], []
+        rows = []
+        outputs = []
         with torch.no_grad():
             for model, fold in zip(self.models[shape], self.folds, strict=True):
                 rows.append(fold.held)

@@ -84,9 +84,13 @@ def _polynomial(samples: Samples, settings: SearchSettings, clock: Clock) -> Aut
         return None
     if found is None or not found.loss < policy.noise_free:
         return None
-    polynomial, error = found.polynomial, math.sqrt(max(found.loss, ABOVE_ZERO))
+    polynomial = found.polynomial
+    error = math.sqrt(max(found.loss, ABOVE_ZERO))
     model = polynomial.to_kan(SPLINE_ERROR_SHARE * error)
-    link = "" if polynomial.link.name == "identity" else f" inside the {polynomial.link.name} function"
+    if polynomial.link.name == "identity":
+        link = ""
+    else:
+        link = f" inside the {polynomial.link.name} function"
     name = f"polynomial of {len(polynomial.coef)} terms{link}, without noise"
     sentence = f"The {name} has the smallest error on samples that were left out, one at a time: {error:.1g}."
     held = samples.select(found.rows)
@@ -100,7 +104,8 @@ def _polynomial(samples: Samples, settings: SearchSettings, clock: Clock) -> Aut
         bars: ErrorBars | None = additive_error_bars(model, factor, noise, data_of(held, residual[:, None]))
         message = "" if bars is None else bars.message
     except InputError as reason:
-        bars, message = None, f"There are no error bars: {reason}."
+        bars = None
+        message = f"There are no error bars: {reason}."
     result = _without_noise(model, name, found.loss, sentence, samples, clock, (bars, message))
     if settings.effort == "low" or error < policy.resolved:
         clock.report("done", 1.0, found.loss)
@@ -112,7 +117,10 @@ def _polynomial(samples: Samples, settings: SearchSettings, clock: Clock) -> Aut
         return smooth_residual(held.x, residual[:, None], held.weight, policy.smooth_errors)
 
     try:
-        other = approximated(samples, losses, result.search, is_smooth, settings, clock) if is_smooth() else None
+        if is_smooth():
+            other = approximated(samples, losses, result.search, is_smooth, settings, clock)
+        else:
+            other = None
     except KeyboardInterrupt:
         if not settings.keep_interrupted:
             raise KeyboardInterrupt from None
@@ -145,7 +153,8 @@ def _without_noise(
     plan = {"method": {"name": "least squares"}}
     metric = ("rmse", math.sqrt(loss))
     done = FitReport(StopReason.CONVERGED, message, 1, 1, loss, None, metric, clock.seconds, (record,), plan)
-    low, high = samples.x.min(0), samples.x.max(0)
+    low = samples.x.min(0)
+    high = samples.x.max(0)
     limits = np.stack([low - (high - low), high + (high - low)], 1)  # straight lines end a range beyond the samples
     return AutoResult(model, done, report, limits, error_bars=bars[0], message=bars[1], has_noise=False)
 
@@ -164,7 +173,8 @@ def approximated(
     `report`, by `SearchPolicy.margin` standard errors of the difference; otherwise a sentence is returned. None where
     nothing was tried.
     """
-    policy, loss = settings.policy.for_effort(settings.effort), loss_of(report)
+    policy = settings.policy.for_effort(settings.effort)
+    loss = loss_of(report)
     rows, inputs = samples.x.shape
     if rows < policy.noise_free_rows or inputs < 2 or not 1e-24 < loss < policy.nearly_noise_free or clock.is_over:
         return None
@@ -172,7 +182,8 @@ def approximated(
         return None
     order = torch.randperm(rows, generator=seeded_generator(settings.seed)).numpy()
     count = max(1, round(policy.unseen * rows))
-    unseen, seen = samples.select(np.sort(order[:count])), samples.select(np.sort(order[count:]))
+    unseen = samples.select(np.sort(order[:count]))
+    seen = samples.select(np.sort(order[count:]))
     clock.report("without noise", 0.8)
     problem = Regression(
         *(torch.from_numpy(np.ascontiguousarray(part)) for part in (seen.x, seen.y)),
@@ -194,7 +205,8 @@ def approximated(
     model = result.model
     with torch.no_grad():
         outputs = model(torch.from_numpy(np.ascontiguousarray(unseen.x))).numpy()
-    residuals, losses = data_of(unseen, unseen.y - outputs), clipped_squares(outputs, unseen.y)
+    residuals = data_of(unseen, unseen.y - outputs)
+    losses = clipped_squares(outputs, unseen.y)
     mean, error = mean_and_error(losses, unseen.weight)
     gain, spread = paired_gain(others[np.sort(order[:count])], losses, unseen.weight)
     figures = (
@@ -218,6 +230,7 @@ def approximated(
     )
     clock.report("done", 1.0, mean)
     bars, message = network_error_bars(model, samples, None, residuals)
-    low, high = samples.x.min(0), samples.x.max(0)
+    low = samples.x.min(0)
+    high = samples.x.max(0)
     limits = np.stack([low - (high - low), high + (high - low)], 1)
     return AutoResult(model, result.report, report, limits, error_bars=bars, message=message, has_noise=False)

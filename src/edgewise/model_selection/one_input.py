@@ -30,7 +30,8 @@ LADDER_PATIENCE = 2  # those two steps
 ENOUGH_DIGITS = 1e-24
 # The domain reaches beyond the samples by this share of a knot interval, at most by this many mean distances of
 # neighbouring samples: the ends of the sampled interval lie about one such distance beyond.
-MARGIN_INTERVALS, MARGIN_NEIGHBOURS = 0.25, 5
+MARGIN_INTERVALS = 0.25
+MARGIN_NEIGHBOURS = 5
 # Most coefficients for each sample: beyond a half a spline begins to interpolate its samples.
 MOST_COEFFICIENT_SHARE = 0.5
 
@@ -57,7 +58,9 @@ def spline_ladder(
     of order 1; without a degree the better of 5 and 3 is taken. None for fewer than 20 distinct inputs.
     """
     order = np.argsort(x, kind="stable")
-    x, y, weight = x[order], y[order], weight[order]
+    x = x[order]
+    y = y[order]
+    weight = weight[order]
     distinct = len(np.unique(x))
     if distinct < 20:
         return None
@@ -69,7 +72,9 @@ def spline_ladder(
     best: tuple[float, int, int] | None = None
     tried = 0
     for power in LADDER_DEGREES if degree is None else (degree,):
-        grid, failures, lowest = FIRST_LADDER_GRID, 0, np.inf
+        grid = FIRST_LADDER_GRID
+        failures = 0
+        lowest = np.inf
         while grid + power <= MOST_COEFFICIENT_SHARE * min(distinct, int((~held).sum())) and failures < LADDER_PATIENCE:
             spline = _least_squares(x[~held], y[~held], weight[~held], _domain(x, grid), power, grid)
             if spline is None:

@@ -36,10 +36,15 @@ COARSE_STEPS = 60  # steps on a coarse grid after the race, and after each halvi
 # Samples before the choice, or three for each parameter: more do not change which minimum is found.
 START_SAMPLES = 1000
 START_SHARE = 0.3  # share of the budget for all starts
-MOST_STARTS, LEAST_STARTS = 8, 3  # starts of each shape
+# starts of each shape
+MOST_STARTS = 8
+LEAST_STARTS = 3
 # Samples, and the degree of the polynomials of one input, with which inputs that act together are found; starts for
 # each group, and rounds: a tenth of a second, and what is left of a curve by then is small beside a product.
-GROUP_SAMPLES, GROUP_DEGREE, GROUP_STARTS, GROUP_ROUNDS = 2000, 7, 8, 2
+GROUP_SAMPLES = 2000
+GROUP_DEGREE = 7
+GROUP_STARTS = 8
+GROUP_ROUNDS = 2
 GROUP_SHARE = 0.8  # of the budget, that all starts may take with those of groups
 # Shapes with the lowest errors, and as many with the lowest extrapolated errors, whose grids are halved, round by
 # round, before the choice.
@@ -52,9 +57,12 @@ RESOLVED = 1e-4  # mean squared error, relative to the target's, below which slo
 # Quadratic splines are tried for shapes with up to so many hidden nodes, and for at most this share of the budget. Sums
 # and products are compositions of squares: with quadratic splines x*y was exact after a few steps, with quintic ones,
 # among which the exact one is hard to find, the error was still 1e-5 after 400.
-LOW_DEGREE, LOW_NODES, LOW_SHARE = 2, 4, 0.05
+LOW_DEGREE = 2
+LOW_NODES = 4
+LOW_SHARE = 0.05
 # Mean squared errors, relative to the target's, of an exact model in float64, and of one that is worth all steps.
-EXACT_LOSS, NEARLY_EXACT_LOSS = 1e-26, 1e-12
+EXACT_LOSS = 1e-26
+NEARLY_EXACT_LOSS = 1e-12
 # First damping of a model that continues from a coarser grid, near its minimum: from 1e-2 it took ten steps more to
 # converge, for exp(sin(pi x) + y^2) 17 to 23 of them instead of 11 to 15 on every grid.
 NEAR_DAMPING = 1e-6
@@ -119,7 +127,10 @@ def train_start(
 
     With `near_minimum` the damping begins small, as for a model that continues from a coarser grid.
     """
-    method = LevenbergMarquardt(damping=NEAR_DAMPING) if near_minimum else LevenbergMarquardt()
+    if near_minimum:
+        method = LevenbergMarquardt(damping=NEAR_DAMPING)
+    else:
+        method = LevenbergMarquardt()
     report = fit(start.model, problem, method, steps=steps, tolerance=tolerance, on_interrupt="keep")
     loss = report.validation_loss
     return replace(start, report=report, loss=loss if loss is not None and math.isfinite(loss) else math.inf)
@@ -240,7 +251,8 @@ def _races(problem: Regression, few: Regression, starts: list[Start], budget: Wo
         other, other_sentence = _race(few, starts[1::2], budget)
         other, _ = _halve_grid(problem, other, budget)
         if other.loss < winner.loss:
-            winner, sentence = other, other_sentence
+            winner = other
+            sentence = other_sentence
     return winner, sentence
 
 
@@ -268,13 +280,19 @@ def _grouped_start(
     assert held is not None
     x = torch.cat([few.train.x, held.x])
     y = torch.cat([few.train.y, held.y])
-    rows, models, values = len(few.train), {}, x.new_zeros(nodes, *y.shape)
+    rows = len(few.train)
+    models = {}
+    values = x.new_zeros(nodes, *y.shape)
     for number in range(GROUP_ROUNDS * nodes):  # backfitting: later rounds see less of the other groups as noise
         node = number % nodes
-        columns, left = groups[:, node].nonzero()[:, 0], y - values.sum(0) + values[node]
+        columns = groups[:, node].nonzero()[:, 0]
+        left = y - values.sum(0) + values[node]
         validation = x[rows:, columns], left[rows:], held.weight
         part = Regression(x[:rows, columns], left[:rows], weight=few.train.weight, validation=validation)
-        domain = None if plan.domain is None else torch.as_tensor(plan.domain).expand(inputs, 2)[columns]
+        if plan.domain is None:
+            domain = None
+        else:
+            domain = torch.as_tensor(plan.domain).expand(inputs, 2)[columns]
         own = replace(plan, domain=domain, seed=seed_of_start(plan.seed, number))
         starts = [_initial_start(shapes[node], degree, own, each, part) for each in range(GROUP_STARTS)]
         winner = _races(part, part, starts, budget)[0]
@@ -290,7 +308,8 @@ def _grouped_start(
             first.coef[columns, :, node], first.knots[columns] = inner.coef[:, :, 0], inner.knots
             second.coef[node, :, 0], second.knots[node] = outer.coef[0, :, 0], outer.knots[0]
         for layer in last:
-            low, high = values.sum(0).amin(0), values.sum(0).amax(0)
+            low = values.sum(0).amin(0)
+            high = values.sum(0).amax(0)
             reach = HIDDEN_MARGIN * (high - low)
             layer.knots.copy_(uniform(torch.stack([low - reach, high + reach], 1), RACE_GRID, degree))
             layer.coef.copy_(layer.knots.unfold(1, degree, 1)[:, 1:-1].mean(2)[..., None])  # Greville: a straight line
@@ -301,7 +320,9 @@ def _grouped_start(
 
 def _race(few: Regression, starts: list[Start], budget: WorkBudget) -> tuple[Start, str]:
     """Train all starts for a stage, drop the worse half, and so on; compare the last two at the end."""
-    began, width, grid = len(starts), starts[0].width, starts[0].model.config.grid_size[0]
+    began = len(starts)
+    width = starts[0].width
+    grid = starts[0].model.config.grid_size[0]
     for number, (steps, margin) in enumerate(STAGES):
         starts = [_train_stage(start, few, steps, margin, budget) for start in starts]
         starts.sort(key=lambda start: start.loss)
@@ -311,7 +332,10 @@ def _race(few: Regression, starts: list[Start], budget: WorkBudget) -> tuple[Sta
     starts = [_train_stage(start, few, COARSE_STEPS, None, budget) for start in starts]
     starts.sort(key=lambda start: start.loss)
     best = starts[0]
-    which = "one start" if began == 1 else f"best of {began} starts"
+    if began == 1:
+        which = "one start"
+    else:
+        which = f"best of {began} starts"
     message = f"{list(width)}, {which}: held-out error {math.sqrt(best.loss):.2g} at grid {grid}"
     if len(starts) > 1:
         same = math.sqrt(starts[1].loss) <= SAME_MINIMUM * math.sqrt(best.loss)
@@ -361,7 +385,8 @@ def _choose_shape(problem: Regression, finalists: list[Start], budget: WorkBudge
     rows, values = problem.train.y.numel(), most_values(problem)
 
     def halving_work(start: Start, grid: int) -> float:
-        degree, edges = start.model.config.degree, edge_count(start.width)
+        degree = start.model.config.degree
+        edges = edge_count(start.width)
         parameters = edges * (2 * grid + degree)
         return COARSE_STEPS * APPROXIMATION_COST.levenberg_marquardt(rows, parameters, edges * (degree + 1))
 
@@ -370,8 +395,10 @@ def _choose_shape(problem: Regression, finalists: list[Start], budget: WorkBudge
         start, slope = entry
         if not math.isfinite(start.loss):
             return math.inf
-        grid, degree = start.model.config.grid_size[0], start.model.config.degree
-        finest, spent = grid, budget.work + halving_work(start, grid)
+        grid = start.model.config.grid_size[0]
+        degree = start.model.config.degree
+        finest = grid
+        spent = budget.work + halving_work(start, grid)
         while (
             2 * edge_count(start.width) * (2 * finest + degree) <= rows
             and 2 * finest + degree <= values
@@ -397,7 +424,8 @@ def _choose_shape(problem: Regression, finalists: list[Start], budget: WorkBudge
         if len(entries) == 1:
             break
     best, slope = min(entries, key=extrapolated)
-    error, grid = extrapolated((best, slope)), best.model.config.grid_size[0]
+    error = extrapolated((best, slope))
+    grid = best.model.config.grid_size[0]
     return best, (
         f"{list(best.width)} is taken: error {math.sqrt(best.loss):.2g} at grid {grid}, falling with slope "
         f"{slope:.1f}, promises {error:.1g} at the finest grid that samples and budget allow."
@@ -435,7 +463,8 @@ def _is_determined(problem: Regression, start: Start) -> bool:
 
 def _race_work(problem: Regression, shape: tuple[int, ...], degree: int, starts: int) -> float:
     """Estimate the work of a race: about 60 steps a start, as half of the starts see the first two stages only."""
-    edges, rows = edge_count(shape), problem.train.y.numel()
+    edges = edge_count(shape)
+    rows = problem.train.y.numel()
     return (
         starts * 60 * APPROXIMATION_COST.levenberg_marquardt(rows, edges * (RACE_GRID + degree), edges * (degree + 1))
     )
@@ -443,7 +472,8 @@ def _race_work(problem: Regression, shape: tuple[int, ...], degree: int, starts:
 
 def _samples_of_race(problem: Regression, shape: tuple[int, ...], grid: int, degree: int, seed: int) -> Regression:
     """Draw as many training samples as a model of this shape and grid needs; all held-out samples are kept."""
-    data, held = problem.train, problem.validation
+    data = problem.train
+    held = problem.validation
     enough = max(START_SAMPLES, 3 * edge_count(shape) * (grid + degree))
     if len(data) <= enough:
         return problem

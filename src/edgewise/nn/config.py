@@ -86,7 +86,10 @@ class KANConfig:
         layers = len(nodes) - 1
         arities = _check_products(products, nodes)
         names = _check_functions(functions, nodes, arities)
-        sizes = tuple(grid_size) if isinstance(grid_size, Sequence) else (grid_size,) * layers
+        if isinstance(grid_size, Sequence):
+            sizes = tuple(grid_size)
+        else:
+            sizes = (grid_size,) * layers
         has_splines = [
             rows is None or any(holds_spline(name) for row in rows for name in row)
             for rows in names or (None,) * layers
@@ -102,12 +105,18 @@ class KANConfig:
         each: tuple[Any, ...] = tuple(given) if isinstance(given, list | tuple) else (given,) * layers
         if len(each) != layers or not all(is_integer(one) and one in range(MAX_EDGE_DEGREE + 1) for one in each):
             wanted = f"an integer from 0 to {MAX_EDGE_DEGREE}"
-            more = f", or one for each of the {layers} layers" if isinstance(given, list | tuple) else ""
+            if isinstance(given, list | tuple):
+                more = f", or one for each of the {layers} layers"
+            else:
+                more = ""
             raise InputError(f"degree must be {wanted}{more}, got {given!r}")
         base = _checked_base(base)
         counts = tuple(int(size) if splines else 0 for size, splines in zip(sizes, has_splines, strict=True))
         fields = {"width": nodes, "grid_size": counts, "degree": int(max(each)), "base": base, "products": arities}
-        unlike = tuple(int(one) for one in each) if len(set(each)) > 1 else ()
+        if len(set(each)) > 1:
+            unlike = tuple(int(one) for one in each)
+        else:
+            unlike = ()
         for name, value in {**fields, "functions": names, "degrees": unlike}.items():
             object.__setattr__(self, name, value)
 
@@ -232,7 +241,8 @@ def _check_functions(
         return ()
     for number, rows in enumerate(functions):
         arities = products[number] if products else ()
-        inputs, outputs = width[number], width[number + 1] - len(arities) + sum(arities)
+        inputs = width[number]
+        outputs = width[number + 1] - len(arities) + sum(arities)
         fits = rows is None or (
             isinstance(rows, list | tuple)
             and len(rows) == inputs

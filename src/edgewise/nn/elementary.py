@@ -93,7 +93,10 @@ class Elementary:
         results = [self.function(x)]
         if order:
             with torch.enable_grad():
-                point = x if x.requires_grad else x.detach().requires_grad_()
+                if x.requires_grad:
+                    point = x
+                else:
+                    point = x.detach().requires_grad_()
                 value = self.function(point)
                 for _ in range(order):
                     (value,) = torch.autograd.grad(value.sum(), point, create_graph=True)
@@ -156,7 +159,8 @@ def _power(x: Tensor, *, exponent: float) -> Tensor:
 
 
 def _power_derivatives(x: Tensor, order: int, *, exponent: float) -> list[Tensor]:
-    results, factor = [_power(x, exponent=exponent)], 1.0
+    results = [_power(x, exponent=exponent)]
+    factor = 1.0
     for k in range(order):
         factor *= exponent - k
         if factor == 0:
@@ -176,13 +180,16 @@ def _cycle(x: Tensor, order: int, *, values: tuple[tuple[float, Function], ...])
 
 def _kinked(x: Tensor, order: int, *, sign: bool) -> list[Tensor]:
     zeros = [torch.zeros_like(x)] * order
-    return [x.sign(), *zeros] if sign else [x.abs(), x.sign(), *zeros][: order + 1]
+    if sign:
+        return [x.sign(), *zeros]
+    return [x.abs(), x.sign(), *zeros][: order + 1]
 
 
 def _of_slope(x: Tensor, order: int, *, function: Function, square: float) -> list[Tensor]:
     """Compute f, f', ... where f' = 1 + square * f^2: tan for 1, tanh for -1. Each is a polynomial in f."""
     value = function(x)
-    results, polynomial = [value], [0.0, 1.0]
+    results = [value]
+    polynomial = [0.0, 1.0]
     for _ in range(order):
         slope = [k * c for k, c in enumerate(polynomial)][1:]
         polynomial = [
@@ -255,7 +262,8 @@ def _j0(x: Tensor, order: int) -> list[Tensor]:
 
 
 def _power_row(name: str, exponent: float, text: str, complexity: int = 1) -> Elementary:
-    whole, negative = exponent % 1 == 0, exponent < 0
+    whole = exponent % 1 == 0
+    negative = exponent < 0
     return Elementary(
         name,
         partial(_power, exponent=exponent),
@@ -268,8 +276,12 @@ def _power_row(name: str, exponent: float, text: str, complexity: int = 1) -> El
     )
 
 
-_SIN, _COS, _MINUS_SIN, _MINUS_COS = (1.0, torch.sin), (1.0, torch.cos), (-1.0, torch.sin), (-1.0, torch.cos)
-_SINH, _COSH = (1.0, torch.sinh), (1.0, torch.cosh)
+_SIN = (1.0, torch.sin)
+_COS = (1.0, torch.cos)
+_MINUS_SIN = (-1.0, torch.sin)
+_MINUS_COS = (-1.0, torch.cos)
+_SINH = (1.0, torch.sinh)
+_COSH = (1.0, torch.cosh)
 _SIN_CYCLE = partial(_cycle, values=(_SIN, _COS, _MINUS_SIN, _MINUS_COS))
 _COS_CYCLE = partial(_cycle, values=(_COS, _MINUS_SIN, _MINUS_COS, _SIN))
 _TAN_SLOPES = partial(_of_slope, function=torch.tan, square=1.0)

@@ -115,12 +115,17 @@ class KAN(Chain):
         super().__init__()
         check_options(KAN, options, ModelOptions)
         config = KANConfig(width, grid_size, degree, base, options.get("products", ()), options.get("functions", ()))
-        table, init = options.get("table", ELEMENTARY), options.get("init", "power")
-        dtype, device = options.get("dtype"), checked_device(options.get("device"))
+        table = options.get("table", ELEMENTARY)
+        init = options.get("init", "power")
+        dtype = options.get("dtype")
+        device = checked_device(options.get("device"))
         generator = seeded_generator(seed)
         layers: list[EdgeLayer | ProductLayer] = []
         for number, (inputs, size) in enumerate(zip(config.width, config.grid_size, strict=False)):
-            rows = config.functions[number] if config.functions else None
+            if config.functions:
+                rows = config.functions[number]
+            else:
+                rows = None
             spline = symbolic = None
             if size:
                 spline = KANLayer(
@@ -244,6 +249,7 @@ def config_of(layers: Iterable[Layer], degree: int, base: str | Callable[[Tensor
                 tuple(tuple("" if name == NO_FUNCTION else name for name in row) for row in layer.functions)
             )
         if spline is not None:
-            degree, base = spline.degree, spline.base_function
+            degree = spline.degree
+            base = spline.base_function
     each = [degree if one is None else one for one in degrees]
     return KANConfig(width, sizes, each or degree, base, products, functions)

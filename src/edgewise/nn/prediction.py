@@ -18,7 +18,10 @@ BATCH_ROWS = 8192
 def predict_in_batches(model: Callable[[Tensor], Tensor], x: Tensor, *, rows: int | None = None) -> Tensor:
     """Evaluate a model on many rows, a batch at a time and without gradients. Shapes: model (n, in), x (N, in)."""
     if rows is None:
-        rows = rows_in_memory(model) if isinstance(model, nn.Module) else BATCH_ROWS
+        if isinstance(model, nn.Module):
+            rows = rows_in_memory(model)
+        else:
+            rows = BATCH_ROWS
     with torch.no_grad():
         if len(x) <= rows:
             return model(x)

@@ -47,7 +47,9 @@ def named_activation(function: Function) -> str | Function:
             for part in function.modules():
                 if hasattr(part, "inplace"):
                     part.__dict__["inplace"] = False
-        own, function = type(function).__name__, function.forward  # a module would become a part of the layer
+        # a module would become a part of the layer
+        own = type(function).__name__
+        function = function.forward
     else:
         own = getattr(function, "__name__", "")
     hash(function)
@@ -121,7 +123,8 @@ def _normal_derivatives(x: Tensor, order: int) -> Iterator[tuple[int, Tensor, Te
 
     Its density p has p' = -x p, so p^(k) = -x p^(k-1) - (k - 1) p^(k-2).
     """
-    before, now = torch.special.ndtr(x), torch.exp(-x * x / 2) / math.sqrt(2 * math.pi)
+    before = torch.special.ndtr(x)
+    now = torch.exp(-x * x / 2) / math.sqrt(2 * math.pi)
     for k in range(1, order + 1):
         yield k, now, before
         before, now = now, -x * now - (k - 1) * (before if k > 1 else torch.zeros_like(x))
@@ -129,7 +132,8 @@ def _normal_derivatives(x: Tensor, order: int) -> Iterator[tuple[int, Tensor, Te
 
 def _of_polynomial_slope(value: Tensor, slope: tuple[float, ...], order: int) -> list[Tensor]:
     """Compute s, s', ... of a function whose slope is a polynomial in itself, s' = slope[0] + slope[1] s + ..."""
-    derivatives, polynomial = [value], [0.0, 1.0]
+    derivatives = [value]
+    polynomial = [0.0, 1.0]
     for _ in range(order):
         inner = [power * c for power, c in enumerate(polynomial)][1:]
         polynomial = [0.0] * (len(inner) + len(slope) - 1)

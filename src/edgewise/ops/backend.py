@@ -111,10 +111,15 @@ def choose(degree: int, *tensors: Tensor | None) -> ModuleType:
             return cpu
         x = next(tensor for tensor in tensors if tensor is not None)
         is_reference = x.is_cpu and x.dtype in (torch.float32, torch.float64)
-        return reference if is_reference or dense.refuses(degree, *tensors) is not None else dense
+        if is_reference or dense.refuses(degree, *tensors) is not None:
+            return reference
+        return dense
     if requested == "reference":
         return reference
-    kernel = _triton() if requested == "triton" else {"cpu": cpu, "dense": dense}[requested]
+    if requested == "triton":
+        kernel = _triton()
+    else:
+        kernel = {"cpu": cpu, "dense": dense}[requested]
     reason = kernel.refuses(degree, *tensors)
     if reason is not None:
         raise InputError(f'kernel "{requested}" was requested, but {reason}')

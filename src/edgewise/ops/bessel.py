@@ -13,7 +13,9 @@ from edgewise.ops.contract import must_be_plain
 
 # torch.special.bessel_j0 has errors of 3e-7 around 5, so J0 is computed here: up to |x| = _FAR by a quadrature with
 # _NODES nodes, beyond it by _TERMS terms of Hankel's expansion. Both are exact to rounding (tests/ops/test_bessel.py).
-_FAR, _NODES, _TERMS = 32.0, 26, 18
+_FAR = 32.0
+_NODES = 26
+_TERMS = 18
 # While a model is exported, one quadrature serves all x: 64 nodes are exact to rounding up to |x| = 150.
 _EXPORT_NODES = 64
 
@@ -26,7 +28,9 @@ class _Bessel(Function):
         near = _quadrature(x, order, _NODES)
         is_far = x.abs() > _FAR
         far = torch.where(is_far, x.abs(), torch.full_like(x, _FAR))
-        older, below, last = torch.zeros_like(far), _hankel(far, 0), -_hankel(far, 1)
+        older = torch.zeros_like(far)
+        below = _hankel(far, 0)
+        last = -_hankel(far, 1)
         if order == 0:
             last = below
         # Bessel's equation x J'' + J' + x J = 0, differentiated n times, is
@@ -59,7 +63,8 @@ def bessel_j0(x: Tensor, order: int = 0) -> Tensor:
 
 def _hankel(x: Tensor, order: int) -> Tensor:
     """Compute J_order at large positive x; F. Olver et al., "NIST Handbook" (2010), eq. 10.17.3."""
-    sums, coefficient = [torch.zeros_like(x), torch.zeros_like(x)], 1.0
+    sums = [torch.zeros_like(x), torch.zeros_like(x)]
+    coefficient = 1.0
     for k in range(_TERMS):
         sums[k % 2] = sums[k % 2] + (-1) ** (k // 2) * coefficient * x**-k
         coefficient *= (4 * order**2 - (2 * k + 1) ** 2) / (8 * (k + 1))

@@ -43,7 +43,10 @@ def _as_one_batch(
         if tensor is None:
             flat.append(None)
             continue
-        stack = tensor.expand(size, *tensor.shape) if dim is None else tensor.movedim(dim, 0)
+        if dim is None:
+            stack = tensor.expand(size, *tensor.shape)
+        else:
+            stack = tensor.movedim(dim, 0)
         rows = stack.shape[1]
         flat.append(stack.reshape(size * rows, stack.shape[2]))
     result = contraction(*flat, *rest)
@@ -87,9 +90,18 @@ class _ToOutput(_Contraction):
         v, x, coef, knots = ctx.saved_tensors
         want_v, want_x, want_coef = ctx.needs_input_grad[:3]
         with _kernel_of(ctx):
-            grad_v = to_input(u, x, coef, knots, ctx.degree, ctx.order) if want_v else None
-            grad_x = _times(v, to_input(u, x, coef, knots, ctx.degree, ctx.order + 1)) if want_x else None
-            grad_coef = to_coef(u, v, x, knots, ctx.degree, ctx.order) if want_coef else None
+            if want_v:
+                grad_v = to_input(u, x, coef, knots, ctx.degree, ctx.order)
+            else:
+                grad_v = None
+            if want_x:
+                grad_x = _times(v, to_input(u, x, coef, knots, ctx.degree, ctx.order + 1))
+            else:
+                grad_x = None
+            if want_coef:
+                grad_coef = to_coef(u, v, x, knots, ctx.degree, ctx.order)
+            else:
+                grad_coef = None
         return grad_v, grad_x, grad_coef, None, None, None
 
     @staticmethod
@@ -125,9 +137,18 @@ class _ToInput(_Contraction):
         u, x, coef, knots = ctx.saved_tensors
         want_u, want_x, want_coef = ctx.needs_input_grad[:3]
         with _kernel_of(ctx):
-            grad_u = to_output(w, x, coef, knots, ctx.degree, ctx.order) if want_u else None
-            grad_x = w * to_input(u, x, coef, knots, ctx.degree, ctx.order + 1) if want_x else None
-            grad_coef = to_coef(u, w, x, knots, ctx.degree, ctx.order) if want_coef else None
+            if want_u:
+                grad_u = to_output(w, x, coef, knots, ctx.degree, ctx.order)
+            else:
+                grad_u = None
+            if want_x:
+                grad_x = w * to_input(u, x, coef, knots, ctx.degree, ctx.order + 1)
+            else:
+                grad_x = None
+            if want_coef:
+                grad_coef = to_coef(u, w, x, knots, ctx.degree, ctx.order)
+            else:
+                grad_coef = None
         return grad_u, grad_x, grad_coef, None, None, None
 
     @staticmethod
@@ -161,9 +182,18 @@ class _ToCoef(_Contraction):
         u, v, x, knots = ctx.saved_tensors
         want_u, want_v, want_x = ctx.needs_input_grad[:3]
         with _kernel_of(ctx):
-            grad_u = to_output(v, x, c, knots, ctx.degree, ctx.order) if want_u else None
-            grad_v = to_input(u, x, c, knots, ctx.degree, ctx.order) if want_v else None
-            grad_x = _times(v, to_input(u, x, c, knots, ctx.degree, ctx.order + 1)) if want_x else None
+            if want_u:
+                grad_u = to_output(v, x, c, knots, ctx.degree, ctx.order)
+            else:
+                grad_u = None
+            if want_v:
+                grad_v = to_input(u, x, c, knots, ctx.degree, ctx.order)
+            else:
+                grad_v = None
+            if want_x:
+                grad_x = _times(v, to_input(u, x, c, knots, ctx.degree, ctx.order + 1))
+            else:
+                grad_x = None
         return grad_u, grad_v, grad_x, None, None, None
 
     @staticmethod
@@ -205,7 +235,9 @@ def _kernel_of(ctx: Any) -> AbstractContextManager[None]:
 
     A thread does not see the context variable of `use_kernel`.
     """
-    return nullcontext() if ctx.kernel == requested_kernel() else use_kernel(ctx.kernel)
+    if ctx.kernel == requested_kernel():
+        return nullcontext()
+    return use_kernel(ctx.kernel)
 
 
 def transforms_active() -> bool:
@@ -219,7 +251,10 @@ def forward_mode_is_nested() -> bool:
     While it calls the jvp of a Function, torch switches forward mode off for all levels, so that outer derivatives
     would lack what the Function contributes, without an error. Operations of plain torch have no such gap.
     """
-    levels = get_interpreter_stack() if transforms_active() else None
+    if transforms_active():
+        levels = get_interpreter_stack()
+    else:
+        levels = None
     return levels is not None and sum(level.key() == TransformType.Jvp for level in levels) > 1
 
 
@@ -256,7 +291,9 @@ def without_autocast(x: Tensor) -> AbstractContextManager:
     """Return a context that switches autocast off on the device of x, if it is on."""
     kind = x.device.type
     on = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)  # the device "meta" has none
-    return torch.autocast(kind, enabled=False) if on else nullcontext()
+    if on:
+        return torch.autocast(kind, enabled=False)
+    return nullcontext()
 
 
 def _times(v: Tensor | None, other: Tensor) -> Tensor:

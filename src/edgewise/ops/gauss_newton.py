@@ -76,7 +76,10 @@ class DampingRule:
     def accepted(self, damping: Damping, gain_ratio: float) -> Damping:
         """The damping after a step that lowered the objective."""
         # The bound changes nothing, but the cube of a huge ratio, as rounding makes them, would raise OverflowError.
-        factor = max(1 / 3, 1 - (2 * min(gain_ratio, 1.0) - 1) ** 3) if self.shrink is None else self.shrink
+        if self.shrink is None:
+            factor = max(1 / 3, 1 - (2 * min(gain_ratio, 1.0) - 1) ** 3)
+        else:
+            factor = self.shrink
         return Damping(max(damping.value * factor, self.lowest), self.growth)
 
     def rejected(self, damping: Damping) -> Damping:
@@ -138,9 +141,11 @@ def least_squares(
     # as fast (four constants and 120 points: 1.6 ms, here 2.4 ms) and is the witness in the tests. It is not used
     # because it has no deadline after which the best point is kept, and because its trust region leads to other
     # constants where the data leave them nearly undetermined, which would change formulas that were found before.
-    rule, limits = rule or DampingRule(), limits or LeastSquaresLimits()
+    rule = rule or DampingRule()
+    limits = limits or LeastSquaresLimits()
     evaluations = math.inf if limits.evaluations is None else limits.evaluations
-    x, damping = x0, rule.start()
+    x = x0
+    damping = rule.start()
     # A trial that overflows or leaves the domain of a function is rejected, so its warning adds no information.
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         residuals, jacobian = residuals_and_jacobian(x)
@@ -148,7 +153,8 @@ def least_squares(
             return None
         loss = float(residuals @ residuals)
         for _ in range(limits.steps):
-            gram, gradient = jacobian.T @ jacobian, jacobian.T @ residuals
+            gram = jacobian.T @ jacobian
+            gradient = jacobian.T @ residuals
             if loss == 0 or not np.any(gradient) or not np.isfinite(gram).all():
                 return LeastSquaresFit(x, loss, jacobian, StopReason.CONVERGED)
             diagonal = np.diag(gram)
@@ -168,7 +174,10 @@ def least_squares(
                 if trial_loss < loss and np.isfinite(trial_jacobian).all():
                     predicted = max(float(move @ (damping.value * scale * move - gradient)), ABOVE_ZERO)
                     damping = rule.accepted(damping, (loss - trial_loss) / predicted)
-                    x, residuals, jacobian, loss = trial, trial_residuals, trial_jacobian, trial_loss
+                    x = trial
+                    residuals = trial_residuals
+                    jacobian = trial_jacobian
+                    loss = trial_loss
                     break
                 if rule.is_exhausted(damping):
                     return LeastSquaresFit(x, loss, jacobian, StopReason.NO_PROGRESS)

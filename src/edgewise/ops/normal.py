@@ -19,7 +19,9 @@ from edgewise.ops.kernels import cpu
 
 # Multiply-adds per nanosecond measured on one AVX-512 core: DENSE_RATE of dense products, and for outer products of
 # runs of n numbers RUN_RATE * n / (n + HALF_LENGTH), which fits the measured 2.7 at n = 6, 4.4 at 12 and 6 from 30 on.
-DENSE_RATE, RUN_RATE, HALF_LENGTH = 24.0, 7.5, 10.0
+DENSE_RATE = 24.0
+RUN_RATE = 7.5
+HALF_LENGTH = 10.0
 
 
 class Runs(NamedTuple):
@@ -141,7 +143,8 @@ def _call(
     kept: list[Tensor] = []  # contiguous copies must live until the call is over
     packed = []
     for offset, starts, values in runs:
-        starts, values = starts.contiguous(), values.contiguous()
+        starts = starts.contiguous()
+        values = values.contiguous()
         kept += [starts, values]
         packed.append(_RUNS.pack(starts.data_ptr(), values.data_ptr(), values.shape[1], values.shape[2], offset))
     pointers = [0 if tensor is None else tensor.data_ptr() for tensor in (matrix, result, u)]

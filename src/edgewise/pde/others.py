@@ -75,7 +75,8 @@ def other_solutions(
     from edgewise.pde.structured.statement import recognised
     from edgewise.pde.structured.stationary import stationary_stages
 
-    stated, models = solutions[0].problem, [each.model for each in solutions]
+    stated = solutions[0].problem
+    models = [each.model for each in solutions]
     units = units_of(stated.form)
     problem = in_units(stated, units)
     if units:
@@ -83,9 +84,12 @@ def other_solutions(
         models = [network_in_units(model, inverse) for model in models]
     statement = recognised(problem.form)
     if isinstance(statement, str) or marches(statement) or problem.is_linear or statement.form.has_integrals:
-        reason = (
-            statement if isinstance(statement, str) else "it is linear" if problem.is_linear else "it evolves in time"
-        )
+        if isinstance(statement, str):
+            reason = statement
+        elif problem.is_linear:
+            reason = "it is linear"
+        else:
+            reason = "it evolves in time"
         raise InputError(f"known must solve a nonlinear problem on a box without time, but {reason}")
     found = []
     for axes, coef in others(statement, models):

@@ -57,7 +57,10 @@ SIGNED = LinearSegmentedColormap.from_list("signed", ["#00304f", BLUE, "#ffffff"
 BAND_OPACITY = 0.16  # of bands around curves (three overlapping bands still show the curves)
 
 # Sizes. Text in points: labels and titles; ticks and legends; remarks beside titles; numbers of colour bars.
-TEXT, SMALL, REMARK, TINY = 9.5, 8.5, 8.0, 7.5
+TEXT = 9.5
+SMALL = 8.5
+REMARK = 8.0
+TINY = 7.5
 SMALLEST_TITLE = 5.5  # points (smaller letters cannot be read in print)
 POINTS_PER_INCH = 72  # definition of the point in PostScript, PDF and CSS
 WIDTH = 7.0  # inches: the text width of a page
@@ -155,7 +158,9 @@ class Figure(MatplotlibFigure):
 
     def _repr_svg_(self) -> str | None:
         drawing = render(self, ".svg", theme=self.theme, page=True, text_as_paths=True)
-        return drawing.decode("utf-8") if len(drawing) <= LARGEST_VECTOR else None
+        if len(drawing) <= LARGEST_VECTOR:
+            return drawing.decode("utf-8")
+        return None
 
     def savefig(self, fname: Any, **settings: Any) -> None:
         """Write the figure as matplotlib does, in the colours of its theme and with its fonts."""
@@ -247,7 +252,9 @@ def render(
             facecolor=color,
             dpi=mpl.rcParams["savefig.dpi"] if dpi is None else dpi,
         )
-    return buffer.getvalue().replace(*_SVG_FONTS) if suffix == ".svg" else buffer.getvalue()
+    if suffix == ".svg":
+        return buffer.getvalue().replace(*_SVG_FONTS)
+    return buffer.getvalue()
 
 
 def display_text(text: object, limit: int = 40) -> str:
@@ -262,7 +269,9 @@ def display_text(text: object, limit: int = 40) -> str:
 def labels(names: Sequence[object] | None, count: int, letter: str, argument: str, limit: int = 40) -> list[str]:
     """Return `count` labels: the user's names, or letter_1, letter_2, ... (a single one is just the letter)."""
     if names is None:
-        return [f"${letter}_{{{k + 1}}}$" for k in range(count)] if count > 1 else [f"${letter}$"]
+        if count > 1:
+            return [f"${letter}_{{{k + 1}}}$" for k in range(count)]
+        return [f"${letter}$"]
     if isinstance(names, str) or len(names) != count:
         raise InputError(f"{argument} must hold {count} names, got {names!r:.80}")
     return [display_text(name, limit) for name in names]
@@ -272,7 +281,10 @@ def text_width(text: str, size: float) -> float:
     """Return the width in inches of a text set at `size` points."""
     is_math = "$" in text.replace(r"\$", "")
     font = FontProperties(family=_FONTS, size=size)
-    shown = text if is_math else text.replace(r"\$", "$")
+    if is_math:
+        shown = text
+    else:
+        shown = text.replace(r"\$", "$")
     width, _, _ = text_to_path.get_text_width_height_descent(shown, font, is_math)
     return width / POINTS_PER_INCH
 
@@ -359,7 +371,10 @@ def shared_legend(figure: Figure, axes: Iterable[Axes], most: int = 5, order: Se
     `order` names the labels that are shown, in their order; by default all as they come.
     """
     marks = {label: mark for each in axes for mark, label in zip(*each.get_legend_handles_labels(), strict=True)}
-    order = list(marks) if order is None else [label for label in order if label in marks]
+    if order is None:
+        order = list(marks)
+    else:
+        order = [label for label in order if label in marks]
     marks = {label: marks[label] for label in order}
     widths = [text_width(label, SMALL) + LEGEND_MARK for label in marks]
     for columns in range(min(most, len(widths)), 0, -1):

@@ -30,7 +30,9 @@ FileTheme = Literal["light", "dark", "print", "auto"]
 
 # Colours. Okabe and Ito, "Color Universal Design", 2002: a palette whose colours differ for readers with each common
 # colour vision deficiency; its black is replaced by INK, its yellow is left out as too light for lines on white.
-INK, GREY, FAINT = "#1d1d1f", "#6e6e73", "#d2d2d7"
+INK = "#1d1d1f"
+GREY = "#6e6e73"
+FAINT = "#d2d2d7"
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 
 PAGES: dict[str, str] = {"light": "#ffffff", "dark": "#121212", "print": "#ffffff"}
@@ -45,7 +47,9 @@ _DARK = dict(
 # In print text is black, and lines are dark enough for one ink.
 _PRINT = {INK: "#000000", GREY: "#3c3c40", FAINT: "#bdbdc2"}
 _PALETTES = {"dark": {k.lower(): v for k, v in _DARK.items()}, "print": {k.lower(): v for k, v in _PRINT.items()}}
-_LIGHTEST, _DARKEST = 0.93, 0.07  # ends of the lightness on a dark page: those of its ink and of the page itself
+# ends of the lightness on a dark page: those of its ink and of the page itself
+_LIGHTEST = 0.93
+_DARKEST = 0.07
 _STEPS = 256  # colours of a changed colour map
 
 Color = tuple[float, float, float, float]
@@ -56,7 +60,10 @@ def check_theme(theme: str, *, auto: bool = False) -> None:
     known = get_args(FileTheme) if auto else get_args(Theme)
     if theme not in known:
         names = ", ".join(map(repr, known[:-1])) + f" or {known[-1]!r}"
-        remark = "; only SVG files can follow the reader's setting" if theme == "auto" else ""
+        if theme == "auto":
+            remark = "; only SVG files can follow the reader's setting"
+        else:
+            remark = ""
         raise InputError(f"theme must be {names}, got {theme!r}{remark}")
 
 

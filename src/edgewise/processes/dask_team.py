@@ -13,38 +13,22 @@ AT_ONCE = 8  # answers that one task unites: no worker then holds more than so m
 
 
 class DaskTeam(Team):
-    """The partitions of a Dask collection, which answer requests on the workers that have them.
+    """The partitions of a Dask collection, which answer requests on the workers that have them."""
 
-    Answers are united in a tree of fixed order, so that workers which are lost and replaced don't change the result:
-    Dask computes their partitions again.
-
-    Parameters
-    ----------
-    answer : callable
-        What is done with a request, the number of a partition and the partition; it must be an object that can be
-        pickled.
-    partitions : sequence of dask.delayed.Delayed
-        The partitions, as `to_delayed` of a collection gives them.
-
-    Examples
-    --------
-    >>> from importlib.util import find_spec
-    >>> if find_spec("dask"):
-    ...     from dask import delayed
-    ...     team = DaskTeam(lambda request, number, part: (request * part,), [delayed(1.0), delayed(2.0)])
-    ...     assert team.summed(3.0) == (9.0,)
-    """
+    # Answers are united in a tree of fixed order, so that workers which are lost and replaced don't change the result:
+    # Dask computes their partitions again.
 
     def __init__(self, answer: Callable[[Any, int, Any], Any], partitions: Sequence[Any]) -> None:
         super().__init__(answer)
-        self._dask, self._partitions = import_module("dask"), partitions
+        self._dask = import_module("dask")
+        self._partitions = partitions
 
     def summed(self, request: Any) -> Arrays:
         """Return the sums over all partitions of the arrays with which they answer."""
         return self._united(_added, request)
 
     def joined(self, request: Any) -> Any:
-        """Return what the method `joined` of an answer makes of all of them, a few at a time on the workers."""
+        """Join the answers of all partitions by their method `joined`, a few at a time on the workers."""
         return self._united(_joined, request)
 
     def gathered(self, request: Any) -> list[Any]:
@@ -79,7 +63,9 @@ class DaskTeam(Team):
 def _added(sums: Sequence[Arrays | None]) -> Arrays | None:
     """Return the sums of arrays; None stands for those of a partition without rows."""
     found = [each for each in sums if each is not None]
-    return tuple(sum(parts[1:], parts[0]) for parts in zip(*found, strict=True)) if found else None
+    if found:
+        return tuple(sum(parts[1:], parts[0]) for parts in zip(*found, strict=True))
+    return None
 
 
 def _joined(answers: Sequence[Any]) -> Any:

@@ -25,7 +25,9 @@ TIMEOUT = 600.0  # seconds: no process should need so much longer than another f
 # has hardly hung.
 SIGNS_OF_LIFE = 4
 FAILURE = "edgewise/failure"  # key of the store that all processes see, for the first one that fails
-BY_SIGNAL, BY_CLOCK = "Ctrl-C", "time"  # sent to the other processes in place of the sentence of an error
+# sent to the other processes in place of the sentence of an error
+BY_SIGNAL = "Ctrl-C"
+BY_CLOCK = "time"
 
 Arrays = tuple[np.ndarray, ...]
 
@@ -125,37 +127,13 @@ def joined_processes(timeout: float = TIMEOUT, *, backend: str = "gloo") -> Iter
 
 
 class Team:
-    """The processes of one fit: number 0 leads, asks all for sums and sends the result; the others serve.
-
-    Parameters
-    ----------
-    answer : callable
-        What a process does with a request, which must be an object that can be pickled.
-
-    Attributes
-    ----------
-    was_interrupted : bool
-        Set by the leading process where Ctrl-C has ended its work, though with a result; one that came to the others
-        too has then been answered.
-
-    Raises
-    ------
-    InputError
-        Processes have other versions of Edgewise or torch.
-    ProcessError
-        A process does not answer.
-
-    Examples
-    --------
-    >>> team = Team(lambda request: (request * np.ones(2),))
-    >>> team.summed(3.0)
-    (array([3., 3.]),)
-    """
+    """The processes of one fit: number 0 leads, asks all for sums and sends the result; the others serve."""
 
     def __init__(self, answer: Callable[..., Any]) -> None:
         import torch
 
-        self.answer, self._torch = answer, torch
+        self.answer = answer
+        self._torch = torch
         self.was_interrupted = False
         self.number, self.count = process_and_count()
         self._failure: Exception | None = None  # the error of this process, of whatever type
@@ -163,7 +141,8 @@ class Team:
         self._answers = False
         self._group: Any = None
         self._exchanges = threading.RLock()  # of the leading process, which asks or gives a sign of life
-        self._has_left, self._seconds = threading.Event(), _timeout.get()
+        self._has_left = threading.Event()
+        self._seconds = _timeout.get()
         if self.count > 1:
             distributed = torch.distributed
             new_group = partial(distributed.new_group, timeout=timedelta(seconds=self._seconds), backend="gloo")
@@ -197,7 +176,7 @@ class Team:
             return self._gather(request)
 
     def joined(self, request: Any) -> Any:
-        """Return what the method `joined` of the first answer makes of all; called by the leading process."""
+        """Join the answers of all processes by the method `joined` of the first; called by the leading process."""
         first, *others = self.gathered(request)
         return first.joined(others)
 
@@ -227,16 +206,7 @@ class Team:
             self._leave()
 
     def serve(self) -> Any:
-        """Answer the requests of the leading process until its work ends; return the result.
-
-        Raises
-        ------
-        InputError
-            The leading process has failed.
-        KeyboardInterrupt
-            It was ended by Ctrl-C. That of another process is passed on to the leading one, which decides what ends;
-            if it came too late for that, it is raised at the end of this process's work.
-        """
+        """Answer the requests of the leading process until its work ends; return the result."""
         try:
             with self._whole_exchange():
                 while True:
@@ -288,7 +258,8 @@ class Team:
         finally:
             for number, handler in former.items():
                 signal.signal(number, handler)
-            is_answered, self._is_stopped = not self._is_stopped, False
+            is_answered = not self._is_stopped
+            self._is_stopped = False
             for number in dict.fromkeys(came):
                 if number != signal.SIGINT or not is_answered:
                     former[number](number, None)
@@ -329,7 +300,10 @@ class Team:
         found, failed = self._tried(request)
         if self.count == 1:
             return found
-        shapes = None if found is None else [array.shape for array in found]
+        if found is None:
+            shapes = None
+        else:
+            shapes = [array.shape for array in found]
         others = self._gathered((failed, shapes))
         if self._has_failed([other[0] for other in others], quietly):
             return ()
@@ -445,4 +419,6 @@ def _noted_failure() -> str | None:
 
 def _sentence(error: Exception) -> str:
     """Return the message on an error for other processes: its sentence, with the type where it is none of Edgewise."""
-    return str(error) if isinstance(error, EdgewiseError) else f"{type(error).__name__}: {error}"
+    if isinstance(error, EdgewiseError):
+        return str(error)
+    return f"{type(error).__name__}: {error}"

@@ -78,7 +78,8 @@ def layer_plan(state: PykanState, number: int, beyond: str) -> LayerPlan:
     strength = state.tensor(f"symbolic_fun.{number}.mask", like=(sums, inputs)).mT * float(state.has_functions)
     affine = state.tensor(f"symbolic_fun.{number}.affine", like=(sums, inputs, 4)).permute(2, 1, 0).clone()
     has_name = torch.tensor([[name != NO_FUNCTION for name in row] for row in names])
-    has_function, has_spline = (strength != 0) & has_name, mask != 0
+    has_function = (strength != 0) & has_name
+    has_spline = mask != 0
     arities = _arities(state, number, sums)
     scale, constant, bias = _scales(state, number, sums, arities)
     # A function "0" is c * 0 + d: a constant of the sum.
@@ -139,7 +140,10 @@ def _spline_numbers(state: PykanState, number: int, count: int, beyond: str) -> 
     grid = torch.where(flat[:, None], grid[:, :1] + torch.arange(grid.shape[1]), grid)
     if bool((grid.diff(dim=1) <= 0).any()):
         raise InputError(f"source must have grids of distinct knots, those of layer {number} coincide")
-    more = degree + max(2 - degree, 0) if beyond == "zero" else 0
+    if beyond == "zero":
+        more = degree + max(2 - degree, 0)
+    else:
+        more = 0
     steps = torch.arange(1, more + 1, dtype=torch.float64)
     width = (grid[:, -1:] - grid[:, :1]) / (grid.shape[1] - 1)
     knots = torch.cat([grid[:, :1] - width * steps.flip(0), grid, grid[:, -1:] + width * steps], 1)
@@ -149,7 +153,10 @@ def _spline_numbers(state: PykanState, number: int, count: int, beyond: str) -> 
 def _arities(state: PykanState, number: int, sums: int) -> tuple[int, ...]:
     """Numbers of factors of the product nodes of a layer."""
     if isinstance(state.arities, list):
-        arities = tuple(state.arities[number + 1]) if number + 1 < len(state.arities) else ()
+        if number + 1 < len(state.arities):
+            arities = tuple(state.arities[number + 1])
+        else:
+            arities = ()
     else:
         scale = state.tensors.get(f"node_scale_{number}")
         nodes = sums if scale is None else len(scale)
@@ -165,7 +172,8 @@ def _scales(state: PykanState, number: int, sums: int, arities: tuple[int, ...])
     """Factor and constant of each sum, and what is added to each node behind the products."""
     plain = sums - sum(arities)
     nodes = plain + len(arities)
-    ones, zeros = torch.ones(max(sums, nodes), dtype=torch.float64), torch.zeros(max(sums, nodes), dtype=torch.float64)
+    ones = torch.ones(max(sums, nodes), dtype=torch.float64)
+    zeros = torch.zeros(max(sums, nodes), dtype=torch.float64)
     scale = state.tensor(f"subnode_scale_{number}", default=ones[:sums], like=(sums,)).clone()
     constant = state.tensor(f"subnode_bias_{number}", default=zeros[:sums], like=(sums,)).clone()
     node_scale = state.tensor(f"node_scale_{number}", default=ones[:nodes], like=(nodes,))

@@ -77,12 +77,16 @@ def from_pykan(
         raise InputError(f'beyond must be "zero" or "line", got {beyond!r}')
     if base is not None and not callable(base) and not isinstance(base, str):
         raise InputError(f"base must be a function of a tensor, as torch.nn.SiLU(), got {base!r:.80}")
-    state = read_checkpoint(Path(source), base) if isinstance(source, str | PathLike) else state_of_model(source, base)
+    if isinstance(source, str | PathLike):
+        state = read_checkpoint(Path(source), base)
+    else:
+        state = state_of_model(source, base)
     plans: list[LayerPlan] = []
     for number in range(state.depth):
         plan = layer_plan(state, number, beyond)
         if plans and plans[-1].nodes != len(plan.functions):
-            nodes, inputs = plans[-1].nodes, len(plan.functions)
+            nodes = plans[-1].nodes
+            inputs = len(plan.functions)
             raise InputError(f"source must have layers that fit together, {nodes} nodes meet {inputs} inputs")
         plans.append(plan)
         if bool(plan.bias.any()):

@@ -82,7 +82,8 @@ def read_checkpoint(path: Path, base: Function | None) -> PykanState:
             raise InputError(f"source must be a pykan checkpoint or a folder of them, {path} has no file *_state")
         versions = [stem for stem in stems if re.fullmatch(r"\d+\.\d+", stem)]
         path = path / max(versions, key=lambda name: tuple(map(int, name.split("."))), default=stems[-1])
-    state, config = Path(f"{path}_state"), Path(f"{path}_config.yml")
+    state = Path(f"{path}_state")
+    config = Path(f"{path}_config.yml")
     for file in (state, config):
         if not file.is_file():
             raise InputError(f"source must be a pykan checkpoint, there is no file {file}")
@@ -138,7 +139,9 @@ def _base_of(named: object) -> str | Function:
     # Of the text only the name of a function of torch, or of one of its modules and the module's settings, are read.
     if callable(named):
         of_pykan = str(getattr(named, "__module__", "")).startswith("kan.")
-        return "zero" if of_pykan and getattr(named, "__name__", "") == "<lambda>" else named
+        if of_pykan and getattr(named, "__name__", "") == "<lambda>":
+            return "zero"
+        return named
     text = str(named)
     if text == "zero" or re.match(r"!!python/name:kan\.[\w.]*%3Clambda%3E", text):  # the latter after `prune_input`
         return "zero"
@@ -226,7 +229,11 @@ def _value(lines: Sequence[str], anchors: dict[str, Any], depth: int) -> Any:
                 raise InputError(f"source must define {first:.40} in its config before it refers to it, it doesn't")
             return anchors[first[1:]]
         bare = first[1:-1] if first[:1] in ("'", '"') else first
-        return [] if first == "[]" else int(bare) if re.fullmatch(r"-?\d{1,9}", first) else bare
+        if first == "[]":
+            return []
+        if re.fullmatch(r"-?\d{1,9}", first):
+            return int(bare)
+        return bare
     return [_value(item, anchors, depth + 1) for item in _items(lines)]
 
 

@@ -7,15 +7,25 @@ from edgewise.report.content import ModelResult, ReportContent
 
 def comparison_sentences(content: ReportContent) -> list[str]:
     """Return the sentences; none where the KAN has no finite score."""
-    own = _score(content.models[0]) if content.models else None
+    if content.models:
+        own = _score(content.models[0])
+    else:
+        own = None
     if own is None:
         return []
     name = content.models[0].name
     rows = content.split.get("test")
-    place = f"On the {rows:,} test rows" if rows else f"On the {content.score_rows}"
-    spread, error = "", content.models[0].error
+    if rows:
+        place = f"On the {rows:,} test rows"
+    else:
+        place = f"On the {content.score_rows}"
+    spread = ""
+    error = content.models[0].error
     if error is not None and math.isfinite(error):
-        size = f"{100 * error:.1f} points" if content.score_percent else f"{error:.2g}"
+        if content.score_percent:
+            size = f"{100 * error:.1f} points"
+        else:
+            size = f"{error:.2g}"
         spread = f" (standard error {size})"
     first = f"{place} the {content.score_name} of the {name} is {score_text(content, own)}{spread}."
     others = [(score, model) for model in content.models[1:] if (score := _score(model)) is not None]
@@ -27,7 +37,10 @@ def comparison_sentences(content: ReportContent) -> list[str]:
     score, best = max(others, key=lambda each: sign * each[0])
     gain = sign * (own - score)
     gap = _difference(content, abs(gain))
-    which = "the best of the other models" if len(others) > 1 else "the other model"
+    if len(others) > 1:
+        which = "the best of the other models"
+    else:
+        which = "the other model"
     if score_text(content, own) == score_text(content, score):
         return [first, f"{best.name[:1].upper() + best.name[1:]}, {which}, does equally well."]
     word = "ahead of" if gain > 0 else "behind"
@@ -45,7 +58,9 @@ def score_text(content: ReportContent, score: float | None) -> str:
     """Return a score as text, in per cent or with four significant digits."""
     if score is None or not math.isfinite(score):
         return "–"
-    return f"{100 * score:.1f} %" if content.score_percent else f"{score:.4g}".replace("-", "−")
+    if content.score_percent:
+        return f"{100 * score:.1f} %"
+    return f"{score:.4g}".replace("-", "−")
 
 
 def _difference(content: ReportContent, gap: float) -> str:
@@ -58,4 +73,6 @@ def _difference(content: ReportContent, gap: float) -> str:
 
 def _score(model: ModelResult) -> float | None:
     """Return the score, None where it is missing or not finite."""
-    return model.score if model.score is not None and math.isfinite(model.score) else None
+    if model.score is not None and math.isfinite(model.score):
+        return model.score
+    return None

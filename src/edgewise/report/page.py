@@ -78,30 +78,7 @@ class Report:
 
 
 def write_report(content: ReportContent, path: str | os.PathLike[str]) -> None:
-    """Write the report as one self-contained HTML file, whole or not at all.
-
-    Parameters
-    ----------
-    content : ReportContent
-        Texts, numbers and figures.
-    path : path-like
-        The file. The same content gives the same bytes.
-
-    Raises
-    ------
-    FileError
-        The file cannot be written.
-
-    Examples
-    --------
-    >>> import pathlib, tempfile
-    >>> from edgewise.report import ReportContent
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = pathlib.Path(folder) / "report.html"
-    ...     write_report(ReportContent("House prices", summary=["The model was trained on 400 rows."]), path)
-    ...     "400 rows" in path.read_text(encoding="utf-8")
-    True
-    """
+    """Write the report as one self-contained HTML file, whole or not at all."""
     Report(content).save(path)
 
 
@@ -116,7 +93,10 @@ def page(content: ReportContent) -> str:
     shown = [*content.findings[:OPENING_FINDINGS], *joint]
     later = [text for text in content.findings if text not in shown]
     method = html_text(method_sentence(content))
-    quoted = f"<blockquote>{method}</blockquote>" if method else ""
+    if method:
+        quoted = f"<blockquote>{method}</blockquote>"
+    else:
+        quoted = ""
     opening = [
         ("What was learned", [_list(shown), chosen]),
         ("How good it is", [_paragraph([*comparison_sentences(content), *content.errors]), comparison if few else ""]),
@@ -232,12 +212,23 @@ def _comparison(content: ReportContent) -> str:
         score = score_text(content, model.score)
         if model.error is not None and model.score is not None:
             score += _error(content, model.error)
-        parameters = "–" if model.parameters is None else f"{model.parameters:,}"
+        if model.parameters is None:
+            parameters = "–"
+        else:
+            parameters = f"{model.parameters:,}"
         seconds = "–"
         if model.seconds is not None:
-            digits = 2 if model.seconds < 1 else 1 if model.seconds < 100 else 0
+            if model.seconds < 1:
+                digits = 2
+            elif model.seconds < 100:
+                digits = 1
+            else:
+                digits = 0
             seconds = f"{model.seconds:,.{digits}f}"
-        remark = f"<br><small>{html_text(model.remark)}</small>" if model.remark else ""
+        if model.remark:
+            remark = f"<br><small>{html_text(model.remark)}</small>"
+        else:
+            remark = ""
         rows.append([html_text(model.name) + remark, score, parameters, seconds])
     better = "higher" if content.higher_is_better else "lower"
     caption = f"Every model had the same training and test rows. Best first: {better} is better"
@@ -251,7 +242,9 @@ def _classes(content: ReportContent) -> str:
         return ""
 
     def share(value: float | None) -> str:
-        return "–" if value is None else f"{value:.1%}".replace("%", " %")
+        if value is None:
+            return "–"
+        return f"{value:.1%}".replace("%", " %")
 
     rows = [[html_text(c.name), f"{c.rows:,}", share(c.recall), share(c.precision)] for c in content.classes]
     caption = (
@@ -291,7 +284,10 @@ def _formulas(content: ReportContent) -> str:
         return ""
     rows = []
     for one in content.formula_rows:
-        mark = " <small>(chosen)</small>" if one.chosen else ""
+        if one.chosen:
+            mark = " <small>(chosen)</small>"
+        else:
+            mark = ""
         rows.append(
             [f"<code>{html_text(one.text)}</code>{mark}", f"{one.symbols:,}", percent_text(one.error), r2_text(one.r2)]
         )
@@ -322,7 +318,10 @@ def _strip(content: ReportContent) -> str:
     shown = []
     own = content.models[0] if content.models else None
     if own is not None and own.score is not None:
-        error = _error(content, own.error) if own.error is not None else ""
+        if own.error is not None:
+            error = _error(content, own.error)
+        else:
+            error = ""
         shown.append((f"{content.score_name} on {content.score_rows}", score_text(content, own.score) + error))
     for name in ("training", "test"):
         if name in content.split:
@@ -330,11 +329,15 @@ def _strip(content: ReportContent) -> str:
     if "inputs" in content.data:
         shown.append(("inputs", str(content.data["inputs"])))
     items = "".join(f"<div><dd>{html_text(text)}</dd><dt>{html_text(name)}</dt></div>" for name, text in shown)
-    return f'<dl class="strip">{items}</dl>' if shown else ""
+    if shown:
+        return f'<dl class="strip">{items}</dl>'
+    return ""
 
 
 def _error(content: ReportContent, error: float) -> str:
-    return f" ± {100 * error:.1f}" if content.score_percent else f" ± {number_text(error, 2)}"
+    if content.score_percent:
+        return f" ± {100 * error:.1f}"
+    return f" ± {number_text(error, 2)}"
 
 
 def _split(content: ReportContent) -> str:
@@ -346,7 +349,10 @@ def _split(content: ReportContent) -> str:
 
 
 def _repeat(content: ReportContent) -> str:
-    repeat = f"<pre><code>{html_text(content.command)}</code></pre>" if content.command else ""
+    if content.command:
+        repeat = f"<pre><code>{html_text(content.command)}</code></pre>"
+    else:
+        repeat = ""
     if content.seed is not None:
         repeat += (
             f"\n<p>Seed {content.seed}; the same seed, versions and number of threads give the same model on the same "
@@ -357,7 +363,9 @@ def _repeat(content: ReportContent) -> str:
 
 def _paragraph(sentences: Iterable[str]) -> str:
     text = " ".join(sentences)
-    return f"<p>{html_text(text)}</p>" if text else ""
+    if text:
+        return f"<p>{html_text(text)}</p>"
+    return ""
 
 
 def _facts(facts: Mapping[str, object]) -> str:
@@ -381,4 +389,6 @@ def _facts(facts: Mapping[str, object]) -> str:
 
 def _list(sentences: Iterable[str]) -> str:
     items = "\n".join(f"<li>{_marked(sentence)}</li>" for sentence in sentences)
-    return f"<ul>\n{items}\n</ul>" if items else ""
+    if items:
+        return f"<ul>\n{items}\n</ul>"
+    return ""

@@ -18,7 +18,10 @@ def cautions(content: ReportContent) -> list[str]:
     """Return what a reader should distrust, the most serious first."""
     sentences = []
     own = content.models[0] if content.models else None
-    score = own.score if own is not None and own.score is not None and math.isfinite(own.score) else None
+    if own is not None and own.score is not None and math.isfinite(own.score):
+        score = own.score
+    else:
+        score = None
     if score is not None and content.score_name == "R²" and score < LOW_R2:
         sentences.append(
             f"The model explains little: most of the variation of the target ({100 * (1 - max(score, 0)):.0f} %) is "
@@ -29,7 +32,10 @@ def cautions(content: ReportContent) -> list[str]:
         sentences.append(f"{ahead} predicts better than this model: what this page finds may be incomplete.")
     tests = content.split.get("test")
     if tests is not None and tests < FEW_TEST_ROWS and score is not None:
-        error = f", its standard error is {_error_text(content)}" if own is not None and own.error is not None else ""
+        if own is not None and own.error is not None:
+            error = f", its standard error is {_error_text(content)}"
+        else:
+            error = ""
         sentences.append(f"The score rests on only {tests:,} test rows{error}.")
     if own is not None and score is None:
         sentences.append("The model was not tested on rows of its own, so how well it predicts is not known here.")
@@ -56,7 +62,8 @@ def _clearly_ahead(content: ReportContent) -> str:
     """Return the name of the best other model if it is better by more than two standard errors, else ""."""
     if not content.models or content.models[0].score is None:
         return ""
-    own, sign = content.models[0].score, 1 if content.higher_is_better else -1
+    own = content.models[0].score
+    sign = 1 if content.higher_is_better else -1
     others = [one for one in content.models[1:] if one.score is not None and math.isfinite(one.score)]
     if not others:
         return ""
@@ -69,7 +76,9 @@ def _clearly_ahead(content: ReportContent) -> str:
 
 def _error_text(content: ReportContent) -> str:
     error = content.models[0].error or 0.0
-    return f"{100 * error:.1f} percentage points" if content.score_percent else number_text(error, 2)
+    if content.score_percent:
+        return f"{100 * error:.1f} percentage points"
+    return number_text(error, 2)
 
 
 def method_sentence(content: ReportContent) -> str:
@@ -86,17 +95,27 @@ def method_sentence(content: ReportContent) -> str:
     if content.seed is not None:
         sentences[0] += f" (random seed {content.seed})"
     sentences[0] += "."
-    degree, parameters = content.training.get("degree of the splines"), content.training.get("parameters")
+    degree = content.training.get("degree of the splines")
+    parameters = content.training.get("parameters")
     if degree is not None and parameters is not None:
         count = number_text(float(str(parameters)))
         sentences.append(f"Its edges are B-splines of degree {degree}; it has {count} parameters.")
     if "given" not in str(content.training.get("choice of the model", "")):
         sentences.append("Shape, knots and smoothing were chosen from the training rows alone.")
     tests = content.split.get("test")
-    score = content.models[0].score if content.models else None
+    if content.models:
+        score = content.models[0].score
+    else:
+        score = None
     if score is not None and math.isfinite(score):
-        error = "" if content.models[0].error is None else f" (standard error {_error_text(content)})"
-        place = f"On {tests:,} test rows that were not used in fitting" if tests else "On rows not used in fitting"
+        if content.models[0].error is None:
+            error = ""
+        else:
+            error = f" (standard error {_error_text(content)})"
+        if tests:
+            place = f"On {tests:,} test rows that were not used in fitting"
+        else:
+            place = "On rows not used in fitting"
         if content.score_rows != ReportContent.score_rows:
             place = f"On the {content.score_rows} by which the model was chosen"
         sentences.append(f"{place}, {content.score_name} was {score_text(content, score)}{error}.")

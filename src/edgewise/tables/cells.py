@@ -71,7 +71,10 @@ def number(text: str, decimal: str = ".") -> float | None:
         return float("nan")
     if decimal == ",":
         # Both marks in one file mean a separator of thousands, and a guess could be wrong by a factor of a thousand.
-        text = "x" if "." in text else text.replace(",", ".")
+        if "." in text:
+            text = "x"
+        else:
+            text = text.replace(",", ".")
     if "_" in text or not text.isascii():  # float() would accept 1_000 and the digits of other scripts
         return None
     try:
@@ -119,7 +122,10 @@ def parse_dates(cells: np.ndarray, *, day_first: bool | None = None) -> np.ndarr
     # Missing cells, None, become NaT.
     known = {cell for cell in cells if cell is not None}
     slashed = [match for match in map(_YEAR_LAST.fullmatch, known) if match and match[2] != "."]
-    order = any(int(match[1]) > 12 for match in slashed) if day_first is None else day_first
+    if day_first is None:
+        order = any(int(match[1]) > 12 for match in slashed)
+    else:
+        order = day_first
     if day_first is None and slashed and order == any(int(match[3]) > 12 for match in slashed):
         return None
     parsed = {cell: _parse_date(cell, order) for cell in known}
@@ -132,21 +138,33 @@ def days_come_first(cells: np.ndarray) -> bool | None:
     """Whether the day comes before the month in dates such as 31/5/2024; None without such dates."""
     known = {cell for cell in cells if cell is not None}
     slashed = [match for match in map(_YEAR_LAST.fullmatch, known) if match and match[2] != "."]
-    return any(int(match[1]) > 12 for match in slashed) if slashed else None
+    if slashed:
+        return any(int(match[1]) > 12 for match in slashed)
+    return None
 
 
 def _parse_date(text: str, day_first: bool) -> datetime | None:
-    """Return the date and time of one cell without its time zone, None if it is none."""
+    """Return the date and time of one cell without its time zone; None for a cell that holds no date."""
     clock: str | None = None
     if match := _YEAR_FIRST.fullmatch(text):
-        year, month, day, clock = int(match[1]), int(match[2]), int(match[3] or 1), match[4]
+        year = int(match[1])
+        month = int(match[2])
+        day = int(match[3] or 1)
+        clock = match[4]
     elif match := _YEAR_LAST.fullmatch(text):
-        first, second, year, clock = int(match[1]), int(match[3]), int(match[4]), match[5]
+        first = int(match[1])
+        second = int(match[3])
+        year = int(match[4])
+        clock = match[5]
         day, month = (first, second) if day_first or match[2] == "." else (second, first)
     elif match := _NAMED_MONTH.fullmatch(text):
-        day, month, year = int(match[1]), _MONTHS.get(match[2].lower(), 0), int(match[3])
+        day = int(match[1])
+        month = _MONTHS.get(match[2].lower(), 0)
+        year = int(match[3])
     elif match := _MONTH_FIRST.fullmatch(text):
-        month, day, year = _MONTHS.get(match[1].lower(), 0), int(match[2]), int(match[3])
+        month = _MONTHS.get(match[1].lower(), 0)
+        day = int(match[2])
+        year = int(match[3])
     else:
         return None
     hour = minute = second = micro = 0
@@ -155,8 +173,11 @@ def _parse_date(text: str, day_first: bool) -> datetime | None:
         time = _TIME.fullmatch(clock.strip())
         if time is None:
             return None
-        hour, minute, second = int(time[1]), int(time[2]), int(time[3] or 0)
-        micro, zone = int((time[4] or "0")[:6].ljust(6, "0")), time[6]
+        hour = int(time[1])
+        minute = int(time[2])
+        second = int(time[3] or 0)
+        micro = int((time[4] or "0")[:6].ljust(6, "0"))
+        zone = time[6]
         if time[5]:
             hour = hour % 12 + 12 * (time[5].lower() == "p")
     try:
@@ -201,20 +222,26 @@ def convention(mark: str, cells: Iterable[str | None]) -> str:
     """Return the convention of some cells in words, such as "decimal commas"."""
     text = "".join(cell for cell in cells if cell is not None)
     if mark == ",":
-        return "decimal commas" if "," in text else "dots between thousands"
-    return "commas between thousands" if "," in text else "signs or spaces beside the digits"
+        if "," in text:
+            return "decimal commas"
+        return "dots between thousands"
+    if "," in text:
+        return "commas between thousands"
+    return "signs or spaces beside the digits"
 
 
 def are_codes(cells: Iterable[str | None]) -> bool:
     """Return whether cells are codes of digits: all of one length of three or more, and some with a zero in front."""
-    length, zero = 0, False
+    length = 0
+    zero = False
     for cell in cells:
         text = "" if cell is None else cell.strip()
         if not text:
             continue
         if not _CODE.fullmatch(text) or len(text) < SHORTEST_CODE or (length and len(text) != length):
             return False
-        length, zero = len(text), zero or text[0] == "0"
+        length = len(text)
+        zero = zero or text[0] == "0"
     return zero
 
 
@@ -225,7 +252,10 @@ def stack_cells(parts: Sequence[np.ndarray], name: str) -> np.ndarray:
         raise InputError(f"{quoted(name)} must hold values of one kind everywhere, got several kinds")
     kind = kinds.pop()
     if kind in "OM":
-        missing = np.array([None], dtype=object) if kind == "O" else np.array(["NaT"], dtype="datetime64[us]")
+        if kind == "O":
+            missing = np.array([None], dtype=object)
+        else:
+            missing = np.array(["NaT"], dtype="datetime64[us]")
         parts = [part if part.dtype.kind == kind else np.broadcast_to(missing, part.shape) for part in parts]
     elif any(part.dtype.kind in "OM" for part in parts):
         parts = [part if part.dtype.kind not in "OM" else np.full(part.shape, np.nan) for part in parts]

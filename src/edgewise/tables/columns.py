@@ -157,7 +157,10 @@ class CategoryInput:
         column = self._padded(column)
         position: dict[str | None, float] = {level: float(i) for i, level in enumerate(self.levels)}
         position[None] = np.nan
-        rest = float(len(self.levels)) if self.other else UNSEEN
+        if self.other:
+            rest = float(len(self.levels))
+        else:
+            rest = UNSEEN
         return np.array([position.get(cell, rest) for cell in column], dtype=np.float64)
 
     def _padded(self, column: np.ndarray) -> np.ndarray:
@@ -178,17 +181,24 @@ class CategoryInput:
     def inputs_of(self, codes: np.ndarray) -> np.ndarray:
         """Return the inputs of the model, (n_rows, number of inputs), for the codes that `codes` returns."""
         count = len(self.state_names)
-        usual = count - 1 if self.usual is None else self.levels.index(self.usual)
+        if self.usual is None:
+            usual = count - 1
+        else:
+            usual = self.levels.index(self.usual)
         missing = np.isnan(codes)
         place = np.where(self.unknown(codes), usual, np.where(missing, count - 1, codes)).astype(np.int64)
         table_of_states = np.eye(count)
-        return table_of_states[:, 1:][place] if count == 2 else table_of_states[place]
+        if count == 2:
+            return table_of_states[:, 1:][place]
+        return table_of_states[place]
 
     def text(self, code: float) -> str:
         """Return one level as people write it."""
         if np.isnan(code):
             return "missing"
-        return self.level_names[int(code)] if 0 <= code < len(self.level_names) else "an unseen level"
+        if 0 <= code < len(self.level_names):
+            return self.level_names[int(code)]
+        return "an unseen level"
 
     def encode(self, table: Table) -> np.ndarray:
         """Return the inputs, float64 of 0 and 1 of shape (n_rows, number of inputs)."""
@@ -198,7 +208,10 @@ class CategoryInput:
             column = present(table, self.name)
             example = column[int(unknown.argmax())]
             is_missing = bool(np.isnan(codes[unknown.argmax()]))
-            examples = "missing values" if is_missing else f"values such as {quoted(example)}"
+            if is_missing:
+                examples = "missing values"
+            else:
+                examples = f"values such as {quoted(example)}"
             warn_caller(
                 f"column {quoted(self.name)} has {examples} in {unknown.sum()} rows that training did not have; "
                 f"they count as {'missing' if self.usual is None else quoted(self.usual)}, the most frequent value"
@@ -224,7 +237,9 @@ def known_numbers(table: Table, name: str, mark: str = "", *, advice: str = "") 
     if column.dtype == object:
 
         def read(cell: str) -> float | None:
-            return marked_number(cell, mark) if mark else number(cell, table.decimal)
+            if mark:
+                return marked_number(cell, mark)
+            return number(cell, table.decimal)
 
         for row, cell in zip(table.rows, column, strict=True):
             if cell is not None and read(cell) is None:
@@ -245,9 +260,13 @@ def known_numbers(table: Table, name: str, mark: str = "", *, advice: str = "") 
 def _convention(column: np.ndarray, mark: str) -> str:
     """Return how the numbers of a text column must be written, or how they seem to be written."""
     if mark:
-        return " with decimal commas as in training" if mark == "," else " with decimal dots as in training"
+        if mark == ",":
+            return " with decimal commas as in training"
+        return " with decimal dots as in training"
     seeming = decimal_mark(column)
-    return f" as in training, but looks like numbers with {convention(seeming, column)}" if seeming else ""
+    if seeming:
+        return f" as in training, but looks like numbers with {convention(seeming, column)}"
+    return ""
 
 
 def numbers_rows(table: Table, name: str) -> bool:
@@ -378,7 +397,8 @@ def _learn_dates(
 ) -> tuple[NumberInput | None, str]:
     if np.isnat(dates).all():
         return None, f"Column {quoted(name)} was left out: it has no value in any row."
-    first, last = np.nanmin(dates).astype("datetime64[D]"), np.nanmax(dates).astype("datetime64[D]")
+    first = np.nanmin(dates).astype("datetime64[D]")
+    last = np.nanmax(dates).astype("datetime64[D]")
     days = np.asarray((dates - first.astype("datetime64[us]")) / np.timedelta64(86_400_000_000, "us"))
     spec, _ = _learn_number(table, name, days, weight)
     if spec is None:
@@ -401,10 +421,14 @@ def _learn_number(
     constant = bool((known == known[0]).all())
     if constant and not missing and not keep_constant:
         return None, f"Column {quoted(name)} was left out: it is {known[0]:.6g} in every row."
-    mass = np.ones(len(known)) if weight is None else weight[~np.isnan(column)]
+    if weight is None:
+        mass = np.ones(len(known))
+    else:
+        mass = weight[~np.isnan(column)]
     order = np.lexsort((mass, known))
     median = weighted_quantile(known[order], mass[order], 0.5)
-    low, high = float(known.min()), float(known.max())
+    low = float(known.min())
+    high = float(known.max())
     spec = NumberInput(name, median, low, high, flag=missing > 0, value=not constant or not missing)
     if constant and missing:
         return spec, (
@@ -433,7 +457,8 @@ def _code_of_missing(name: str, known: np.ndarray) -> str:
     if len(values) <= _FEWEST_OTHERS:
         return ""
     for end, rest in ((0, values[1:]), (-1, values[:-1])):
-        value, count = float(values[end]), int(counts[end])
+        value = float(values[end])
+        count = int(counts[end])
         usual = value in _CODES_OF_MISSING or (count > 1 and len(rest) >= _FEWEST_BESIDE_REPEATED)
         if usual and np.abs(rest - value).min() > np.ptp(rest):
             return (
@@ -451,7 +476,10 @@ def _learn_category(table: Table, name: str) -> tuple[CategoryInput | None, str]
         counts[cell] = counts.get(cell, 0) + 1
     levels = tuple(sorted(level for level in counts if level is not None))
     if len(counts) == 1:
-        what = f"{quoted(levels[0])} in every row" if levels else "missing in every row"
+        if levels:
+            what = f"{quoted(levels[0])} in every row"
+        else:
+            what = "missing in every row"
         return None, f"Column {quoted(name)} was left out: it is {what}."
     if len(levels) > 1:
         _check_numbers_in_text(table, name)

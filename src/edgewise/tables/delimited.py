@@ -50,7 +50,10 @@ def read_delimited(path: Path, open_binary: Callable[[], BinaryIO], delimiter: s
     if delimiter == ";":
         cells = [cell.strip() for line in sample[1:] for cell in line.split(";")]
         commas = sum(_DECIMAL_COMMA.fullmatch(cell) is not None for cell in cells)
-        decimal = "," if commas > sum("." in cell and number(cell) is not None for cell in cells) else "."
+        if commas > sum("." in cell and number(cell) is not None for cell in cells):
+            decimal = ","
+        else:
+            decimal = "."
     as_text: set[int] = set()
     while True:
         with open_binary() as raw:
@@ -160,7 +163,10 @@ def _read_columns(
         rows_at_once = max(1, _CELLS_AT_ONCE // len(names))
         while chunk := _checked_rows(path, islice(records, rows_at_once), len(names), delimiter):
             for i, cells in enumerate(zip(*chunk, strict=True)):
-                values = None if i in is_text or are_codes(cells) else numbers(cells, decimal)
+                if i in is_text or are_codes(cells):
+                    values = None
+                else:
+                    values = numbers(cells, decimal)
                 if values is not None:
                     numeric[i].append(values)
                     continue
@@ -171,7 +177,10 @@ def _read_columns(
     except csv.Error as error:
         problem, line = error.args
         unclosed = "field larger" in problem or "unexpected end" in problem
-        hint = "is a quotation mark never closed?" if unclosed else "a quotation mark stands where none may"
+        if unclosed:
+            hint = "is a quotation mark never closed?"
+        else:
+            hint = "a quotation mark stands where none may"
         raise FileError(f"{path}: a table was expected, got a line {line} that can't be split ({hint})") from error
     if not numeric[0] and not textual[0]:
         raise FileError(f"{path}: at least one row of data was expected, got a header only")

@@ -87,7 +87,7 @@ def array_table(data: Any) -> Table:
 
 
 def arrow_cells(column: Any) -> np.ndarray | str:
-    """Return the cells of a column of pyarrow, or a description of what it holds if that cannot be used."""
+    """Return the cells of a column of pyarrow, or the name of its type if no model can use that type."""
     import pyarrow.types as is_
 
     kind = column.type
@@ -134,7 +134,10 @@ def object_cells(cells: Sequence[Any] | np.ndarray) -> np.ndarray | str:
 
 def _text_or_numbers(cells: Sequence[str | None]) -> np.ndarray:
     """Return text, or the numbers that all cells are: the same rules as for CSV."""
-    values = None if are_codes(cells) else numbers(["" if cell is None else cell for cell in cells])
+    if are_codes(cells):
+        values = None
+    else:
+        values = numbers(["" if cell is None else cell for cell in cells])
     return texts(cells) if values is None else values
 
 
@@ -147,7 +150,10 @@ def _pandas_cells(column: Any) -> np.ndarray | str:
     if kind in ("bool", "boolean", "bool[pyarrow]"):
         return np.array([None if _is_missing(cell) else str(cell) for cell in column.tolist()], dtype=object)
     if kind.startswith("datetime64") or kind.startswith("timestamp"):
-        times = column if getattr(column.dt, "tz", None) is None else column.dt.tz_convert("UTC").dt.tz_localize(None)
+        if getattr(column.dt, "tz", None) is None:
+            times = column
+        else:
+            times = column.dt.tz_convert("UTC").dt.tz_localize(None)
         return np.asarray(times.to_numpy(dtype="datetime64[us]"))
     if kind.startswith("timedelta64"):
         return np.asarray(column.to_numpy(dtype="timedelta64[us]") / _DAY, dtype=np.float64)
@@ -175,7 +181,9 @@ def _polars_cells(column: Any) -> np.ndarray | str:
     if kind.startswith(("List", "Struct", "Array", "Binary", "Object")):
         return f"values of type {kind.partition('(')[0]}"
     cells = [None if cell is None else str(cell) for cell in column.to_list()]
-    return _text_or_numbers(cells) if kind == "String" else texts(cells)
+    if kind == "String":
+        return _text_or_numbers(cells)
+    return texts(cells)
 
 
 def _is_missing(cell: object) -> bool:
@@ -202,5 +210,8 @@ def _check_shape(names: Sequence[str], rows: int, argument: str) -> None:
 def _table(names: Sequence[str], cells: Sequence[np.ndarray | str], argument: str) -> Table:
     columns = {name: column for name, column in zip(names, cells, strict=True) if not isinstance(column, str)}
     refused = {name: column for name, column in zip(names, cells, strict=True) if isinstance(column, str)}
-    rows = len(next(iter(columns.values()))) if columns else 1
+    if columns:
+        rows = len(next(iter(columns.values())))
+    else:
+        rows = 1
     return Table(tuple(names), columns, refused, rows=np.arange(1, rows + 1), source=argument)

@@ -90,7 +90,8 @@ class InputEncoder:
         InputError
             A column has infinities or text among numbers, or no column can be used.
         """
-        inputs, notes = [], []
+        inputs = []
+        notes = []
         kept = set(keep)
         for name in table.names:
             if name not in kept and not keep_constant and numbers_rows(table, name):
@@ -114,7 +115,10 @@ class InputEncoder:
             )
         encoder = cls(tuple(inputs), tuple(notes), table.names)
         missing = np.sort(np.isnan(encoder.codes(table)).sum(axis=1))
-        familiar = int(missing[-FAMILIAR_ROWS]) if len(missing) >= FAMILIAR_ROWS else 0
+        if len(missing) >= FAMILIAR_ROWS:
+            familiar = int(missing[-FAMILIAR_ROWS])
+        else:
+            familiar = 0
         return cls(encoder.inputs, encoder.notes, encoder.names, familiar)
 
     @property
@@ -143,7 +147,8 @@ class InputEncoder:
     @property
     def groups(self) -> tuple[tuple[int, ...], ...]:
         """Positions of the inputs of the network that belong to each used column."""
-        groups, start = [], 0
+        groups = []
+        start = 0
         for one in self.inputs:
             count = len(one.feature_names)
             groups.append(tuple(range(start, start + count)))
@@ -166,7 +171,10 @@ class InputEncoder:
         lacking = [name for name in self.columns if name not in table.names]
         if lacking:
             shown = ", ".join(quoted(name) for name in lacking[:5])
-            more = f" and {len(lacking) - 5} more" if len(lacking) > 5 else ""
+            if len(lacking) > 5:
+                more = f" and {len(lacking) - 5} more"
+            else:
+                more = ""
             raise InputError(
                 f"{table.source} must have the {counted(len(self.columns), 'column')} of the training table, "
                 f"got none called {shown}{more}{nearest_names(lacking[0], table.names)}"

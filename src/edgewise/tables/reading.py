@@ -27,7 +27,8 @@ PARQUET = (".parquet", ".pq")
 _GZIP = b"\x1f\x8b"
 # A compressed table may unpack to so many times its size, or to the floor: tables of numbers unpack to 2 to 30 times
 # their size, and a file that is made to fill the memory to a thousand times.
-UNPACKED_RATIO, UNPACKED_FLOOR = 100, 128 << 20
+UNPACKED_RATIO = 100
+UNPACKED_FLOOR = 128 << 20
 RATIO_VARIABLE = "EDGEWISE_UNPACKED_RATIO"  # variable of the environment by which users raise the limit
 _DELIMITER_NAMES = {"\\t": "\t", "tab": "\t", "whitespace": WHITESPACE, "space": WHITESPACE}
 
@@ -74,7 +75,11 @@ def read_table(path: str | os.PathLike[str], *, delimiter: str | None = None) ->
     (('name', 'height'), [1.65, nan])
     """
     if delimiter is not None:
-        given, delimiter = delimiter, _DELIMITER_NAMES.get(delimiter, delimiter) if isinstance(delimiter, str) else ""
+        given = delimiter
+        if isinstance(delimiter, str):
+            delimiter = _DELIMITER_NAMES.get(delimiter, delimiter)
+        else:
+            delimiter = ""
         if len(delimiter) != 1 or delimiter in '"\r\n\0' or delimiter.isalnum() or delimiter in ".-+_":
             raise InputError(
                 f'delimiter must be one character such as ",", or "tab" or "whitespace", got {given!r:.40}'

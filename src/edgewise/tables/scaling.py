@@ -65,9 +65,11 @@ class AffineScaling:
             raise InputError(f"x must be finite and at most 1e300 in size, got {x[row, column]} at [{row}, {column}]")
         weight = _weights(sample_weight, len(x))
         used = weight > 0
-        x, weight = x[used], weight[used]
+        x = x[used]
+        weight = weight[used]
         ranges = np.array([_typical_range(column, weight) for column in x.T]).reshape(-1, 2)
-        low, high = ranges[:, 0], ranges[:, 1]
+        low = ranges[:, 0]
+        high = ranges[:, 1]
         # Halves are added, not the sum halved: the sum of two large numbers could overflow.
         shift = np.where(low == high, low, low / 2 + high / 2)
         scale = high / 2 - low / 2
@@ -126,10 +128,14 @@ def _typical_range(column: np.ndarray, weight: np.ndarray) -> tuple[float, float
     """Return the range of one column, shape (N,), that maps to [-1, 1]."""
     # Equal values in the order of their weights: sums then round the same way in any order of the rows.
     order = np.lexsort((weight, column))
-    column, weight = column[order], weight[order]
+    column = column[order]
+    weight = weight[order]
     starts = np.flatnonzero(np.r_[True, column[1:] != column[:-1]])
-    values, mass = column[starts] + 0.0, np.add.reduceat(weight, starts)  # + 0.0 turns -0.0 into 0.0
-    low, high = weighted_quantile(values, mass, TAIL_SHARE), weighted_quantile(values, mass, 1 - TAIL_SHARE)
+    # + 0.0 turns -0.0 into 0.0
+    values = column[starts] + 0.0
+    mass = np.add.reduceat(weight, starts)
+    low = weighted_quantile(values, mass, TAIL_SHARE)
+    high = weighted_quantile(values, mass, 1 - TAIL_SHARE)
     common = int(mass.argmax())
     if mass[common] > mass.sum() / 2 and len(values) > 1:
         # One value fills most rows (a rare event, a zero-inflated count): the other rows define the width.

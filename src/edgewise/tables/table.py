@@ -107,7 +107,10 @@ def check_column_names(path: Path, names: Sequence[str]) -> None:
     for i, name in enumerate(names, start=1):
         if not name.strip():
             # pandas writes its row index so, which makes it the most frequent reason.
-            hint = "; if it is a row index, leave it out" if i == 1 else ""
+            if i == 1:
+                hint = "; if it is a row index, leave it out"
+            else:
+                hint = ""
             raise FileError(f"{path}: a name for every column was expected, got an empty one for column {i}{hint}")
         if name in seen:
             raise FileError(

@@ -72,7 +72,10 @@ def learn_target(table: Table, name: str, task: str | None) -> tuple[Target, lis
         raise InputError(f"target {quoted(name)} must hold numbers or categories, got dates: {TARGET_ADVICE}")
     if table.n_rows < 2:
         raise InputError(f"at least two rows with a known target {quoted(name)} were expected, got {table.n_rows}")
-    mark = decimal_mark(column) if column.dtype == object and task != "classification" else ""
+    if column.dtype == object and task != "classification":
+        mark = decimal_mark(column)
+    else:
+        mark = ""
     notes = []
     if mark:
         notes = [f"Target {quoted(name)} is read as numbers with {convention(mark, column)}."]
@@ -82,7 +85,10 @@ def learn_target(table: Table, name: str, task: str | None) -> tuple[Target, lis
         if task == "regression":
             known_numbers(table, name)
         check_text(table, name)
-    values = column if column.dtype == object else known_numbers(table, name)
+    if column.dtype == object:
+        values = column
+    else:
+        values = known_numbers(table, name)
     labels = sorted(set(_as_labels(values, text=column.dtype == object)))
     if len(labels) < 2:
         raise InputError(f"target {quoted(name)} must have different values, got {quoted(labels[0])} in every row")
@@ -92,7 +98,10 @@ def learn_target(table: Table, name: str, task: str | None) -> tuple[Target, lis
         and len(values) >= MIN_ROWS_PER_NUMERIC_CLASS * len(labels)
     )
     if task == "regression" or (task is None and not is_classes):
-        why = "" if task else "; --task classification would make each value a class"
+        if task:
+            why = ""
+        else:
+            why = "; --task classification would make each value a class"
         if not task and len(labels) > MAX_NUMERIC_CLASSES:
             why = ""
         return (
@@ -100,7 +109,10 @@ def learn_target(table: Table, name: str, task: str | None) -> tuple[Target, lis
             [f"Target {quoted(name)} is a number, so this is regression{why}.", *notes],
         )
     if len(labels) > MAX_CLASSES or (len(labels) == table.n_rows > 2 * MAX_NUMERIC_CLASSES):
-        alternative = "a number, for regression, or " if not isinstance(labels[0], str) else ""
+        if not isinstance(labels[0], str):
+            alternative = "a number, for regression, or "
+        else:
+            alternative = ""
         raise InputError(
             f"target {quoted(name)} must be {alternative}a category with at most {MAX_CLASSES:,} classes that repeat, "
             f"got {len(labels):,} different values in {table.n_rows:,} rows"

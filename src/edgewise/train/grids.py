@@ -45,23 +45,10 @@ EVEN_DIFFERENCE = 1e-6
 
 @dataclass(frozen=True)
 class MoveReport:
-    """Effect of a move of hidden grids, on the samples that it was made for.
+    """Effect of a move of hidden grids, on the samples that it was made for."""
 
-    Parameters
-    ----------
-    outside : float
-        Share of hidden activations that lay outside their grid before.
-    change : float
-        Root mean square of the change of the outputs.
-
-    Examples
-    --------
-    >>> MoveReport(outside=0.25, change=1e-3).outside
-    0.25
-    """
-
-    outside: float
-    change: float
+    outside: float  # share of hidden activations that lay outside their grid before
+    change: float  # root mean square of the change of the outputs
 
 
 def data_domain(x: Tensor) -> Tensor:
@@ -86,8 +73,10 @@ def data_domain(x: Tensor) -> Tensor:
     >>> data_domain(x).tolist()
     [[0.0, 9.0], [0.0, 2.0]]
     """
-    low, high = x.amin(0), x.amax(0)
-    first, third = _quantile_of_rows(x, 0.25), _quantile_of_rows(x, 0.75)
+    low = x.amin(0)
+    high = x.amax(0)
+    first = _quantile_of_rows(x, 0.25)
+    third = _quantile_of_rows(x, 0.75)
     reach = FENCE * (third - first)
     spread = reach > 0
     low = torch.where(spread, torch.maximum(low, first - reach), low)
@@ -161,8 +150,12 @@ def adapt_domain_(
             if layer is not None and not (number == 0 and hidden_only):
                 is_set = bool(layer.domain_is_set)
                 if not (is_set and unset_only):
-                    every = x if cover is None else torch.cat([x, cover])
-                    low, high = every.amin(0), every.amax(0)
+                    if cover is None:
+                        every = x
+                    else:
+                        every = torch.cat([x, cover])
+                    low = every.amin(0)
+                    high = every.amax(0)
                     reach = margin * (high - low) * bool(number)
                     domain = _with_width(low - reach, high + reach)
                     if number == 0 and knots != "quantile":
@@ -195,9 +188,11 @@ def _knots_of_equal_error(layer: KANLayer, even: Tensor) -> Tensor:
 
     The derivative of order degree + 1 follows from the jumps of the highest one; an input serves all of its edges.
     """
-    degree, knots = layer.degree, layer.knots.double()
+    degree = layer.degree
+    knots = layer.knots.double()
     breakpoints, target = (knot_vectors.breakpoints_of(each, degree) for each in (knots, even))
-    low, high = target[:, :1], target[:, -1:]
+    low = target[:, :1]
+    high = target[:, -1:]
     size = breakpoints.shape[1] - 1
     if size < 2:
         return even
@@ -285,7 +280,9 @@ def refine(model: KAN, grid_size: int | Sequence[int]) -> KAN:
 
 def _regrid_(layer: KANLayer, size: int) -> None:
     """Give a layer `size` intervals in place."""
-    coef, knots, degree = layer.coef.detach().double(), layer.knots.double(), layer.degree
+    coef = layer.coef.detach().double()
+    knots = layer.knots.double()
+    degree = layer.degree
     if size == layer.grid_size:
         return
     if size % layer.grid_size == 0:
@@ -347,54 +344,25 @@ def move_hidden_domains_(model: KAN, x: Tensor, *, margin: float) -> MoveReport:
 
 
 def enclose(model: KAN, x: Tensor, cover: Tensor | None = None) -> tuple[KAN, MoveReport]:
-    """Make a model whose hidden grids hold all activations on given points.
-
-    Whole intervals are added or dropped, and beyond the last interval that samples fill the spline becomes the
-    polynomial of that interval: its coefficients there were left over from coarser grids. Elsewhere the function stays
-    the same to rounding. Every input of a layer gets as many intervals as the one that needs most. An uneven grid
-    stays. Unlike `refine`, which returns the model alone, this returns a pair of the model and a report.
-
-    Parameters
-    ----------
-    model : KAN
-        A KAN of spline layers, left unchanged.
-    x : Tensor, shape (batch, in)
-        The samples that the splines were fitted to.
-    cover : Tensor, shape (any, in), optional
-        Further points at which the model will be evaluated; a few of them excite hidden nodes more than any sample.
-
-    Returns
-    -------
-    enclosed : KAN
-        The new model.
-    report : MoveReport
-        The share of activations outside before, and the change of the outputs on x.
-
-    Raises
-    ------
-    InputError
-        The model is no KAN of spline layers, or x does not fit it.
-
-    Examples
-    --------
-    >>> x = torch.linspace(-1, 1, 50, dtype=torch.float64)[:, None]
-    >>> model = KAN([1, 1, 1], domain=(-1, 1), dtype=torch.float64)
-    >>> enclosed, _ = enclose(model, x, cover=2 * x)
-    >>> low, high = enclosed.layers[1].domain[0]
-    >>> hidden = enclosed.layers[0](2 * x)
-    >>> bool(low <= hidden.min()), bool(hidden.max() <= high)
-    (True, True)
-    """
+    """Make a model whose hidden grids hold all activations on given points."""
+    # Whole intervals are added or dropped, and beyond the last interval that samples fill the spline becomes the
+    # polynomial of that interval: its coefficients there were left over from coarser grids. Elsewhere the function
+    # stays the same to rounding. Every input of a layer gets as many intervals as the one that needs most. An uneven
+    # grid stays. Unlike `refine`, which returns the model alone, this returns a pair of the model and a report.
     _spline_layers(model, x)
     outside, before = _outside(model, x)
     enclosed = copy.deepcopy(model)
     first, *others = _spline_layers(enclosed)
     with torch.no_grad():
         y = first(x)
-        required = y if cover is None else torch.cat([y, first(cover)])
+        if cover is None:
+            required = y
+        else:
+            required = torch.cat([y, first(cover)])
         for layer in others:
             _extend_grid_(layer, y, required)
-            y, required = layer(y), layer(required)
+            y = layer(y)
+            required = layer(required)
         change = float((y - before).square().mean().sqrt())
     return enclosed, MoveReport(outside, change)
 
@@ -404,9 +372,11 @@ def _extend_grid_(layer: KANLayer, samples: Tensor, required: Tensor) -> None:
 
     samples: (batch, in) activations of the samples; required: (any, in) those of all points.
     """
-    degree, knots = layer.degree, layer.knots.double()
+    degree = layer.degree
+    knots = layer.knots.double()
     breakpoints = knot_vectors.breakpoints_of(knots, degree)
-    low, size = breakpoints[:, 0], breakpoints.shape[1] - 1
+    low = breakpoints[:, 0]
+    size = breakpoints.shape[1] - 1
     step = (breakpoints[:, -1] - low) / size
     if bool(((breakpoints.diff(dim=1) - step[:, None]).abs() > EVEN_DIFFERENCE * step[:, None]).any()):
         return
@@ -418,7 +388,8 @@ def _extend_grid_(layer: KANLayer, samples: Tensor, required: Tensor) -> None:
     # Too few filled intervals, or too far to go: the old polynomials at the ends are kept.
     first = torch.where((last - first > degree) & (first - begin <= FARTHEST), first, torch.zeros_like(first))
     last = torch.where((last - first > degree) & (end - last <= FARTHEST), last, torch.full_like(last, size))
-    begin, end = begin.clamp(min=-size), end.clamp(max=2 * size)
+    begin = begin.clamp(min=-size)
+    end = end.clamp(max=2 * size)
     count = int((end - begin).amax())
     spare = count - (end - begin)
     begin = begin - torch.floor(spare / 2)
@@ -431,36 +402,9 @@ def _extend_grid_(layer: KANLayer, samples: Tensor, required: Tensor) -> None:
 
 
 def normal_form(model: KAN) -> KAN:
-    """Make a model with the same function, to rounding, whose hidden grids all lie on [-1, 1].
-
-    Each hidden node h becomes (h - middle) / half of its grid: the splines before it are scaled, the shift goes into
-    them (B-splines add up to one), and the knots behind it move along.
-
-    Parameters
-    ----------
-    model : KAN
-        A KAN of spline layers, left unchanged.
-
-    Returns
-    -------
-    KAN
-        The new model, which shares no tensor with the old one.
-
-    Raises
-    ------
-    InputError
-        The model is no KAN of spline layers, or its base function is not "zero": silu(h) is not a multiple of
-        silu((h - middle) / half).
-
-    Examples
-    --------
-    >>> x = torch.linspace(0, 1, 9, dtype=torch.float64)[:, None]
-    >>> model = KAN([1, 2, 1], base="zero", dtype=torch.float64)
-    >>> adapt_domain_(model, x)
-    >>> normal = normal_form(model)
-    >>> torch.allclose(model(x), normal(x)), normal.layers[1].domain.round().tolist()
-    (True, [[-1.0, 1.0], [-1.0, 1.0]])
-    """
+    """Make a model with the same function, to rounding, whose hidden grids all lie on [-1, 1]."""
+    # Each hidden node h becomes (h - middle) / half of its grid: the splines before it are scaled, the shift goes into
+    # them (B-splines add up to one), and the knots behind it move along.
     _spline_layers(model)
     if model.config.base != "zero":
         raise InputError(f'normal_form needs a KAN with base="zero", got base={model.config.base!r}')
@@ -468,7 +412,8 @@ def normal_form(model: KAN) -> KAN:
     with torch.no_grad():
         for before, behind in pairwise(_spline_layers(normal)):
             low, high = behind.domain.unbind(1)
-            middle, half = (low + high) / 2, (high - low) / 2
+            middle = (low + high) / 2
+            half = (high - low) / 2
             live = before.mask.bool()
             shift = torch.zeros_like(before.coef)
             shift += torch.where(live, middle / live.sum(0).clamp(min=1), 0.0)[:, None, :]
@@ -481,7 +426,10 @@ def normal_form(model: KAN) -> KAN:
 
 def _spline_layers(model: KAN, x: Tensor | None = None) -> list[KANLayer]:
     """The layers of a KAN of spline layers; InputError for other models, or where x (batch, in) does not fit."""
-    layers = [layer for layer in model.layers if isinstance(layer, KANLayer)] if isinstance(model, KAN) else []
+    if isinstance(model, KAN):
+        layers = [layer for layer in model.layers if isinstance(layer, KANLayer)]
+    else:
+        layers = []
     if not layers or len(layers) < len(model.layers):
         raise InputError(f"model must be a KAN of spline layers, got {type(model).__name__}")
     if x is not None:

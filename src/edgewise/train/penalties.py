@@ -228,9 +228,11 @@ class _SparsityTerm(Term):
         self._settings = settings
 
     def value(self, magnitudes: Sequence[Tensor]) -> Tensor:
-        settings, layers = self._settings, []
+        settings = self._settings
+        layers = []
         for magnitude in magnitudes:
-            l1, total = settings.l1 * magnitude.sum(), magnitude.sum()
+            l1 = settings.l1 * magnitude.sum()
+            total = magnitude.sum()
             share = magnitude / torch.where(total > 0, total, torch.ones_like(total))
             # 0 log 0 = 0, with derivative 0 where the magnitude is 0
             entropy = -(share * torch.where(share > 0, share, torch.ones_like(share)).log()).sum()
@@ -253,7 +255,10 @@ class _SparsityTerm(Term):
             size = magnitude.detach()
             scale = slope.clamp(min=0) / size.clamp(min=size.mean() * SMALLEST_MAGNITUDE + 1e-30)
             for name, values in gram.items():
-                factor = scale[..., None, None] if values.ndim == 4 else scale
+                if values.ndim == 4:
+                    factor = scale[..., None, None]
+                else:
+                    factor = scale
                 entries.append(Curvature(f"layers.{number}.{name}", factor * values))
         return entries
 
@@ -304,7 +309,8 @@ class Roughness(Penalty):
 
 class _RoughnessTerm(Term):
     def __init__(self, weight: float, layers: dict[int, KANLayer]) -> None:
-        self._weight, self._layers = weight, layers
+        self._weight = weight
+        self._layers = layers
         self._grams = {
             number: lstsq.roughness(layer.knots.double(), layer.degree).to(layer.coef.dtype)
             for number, layer in layers.items()
@@ -436,7 +442,8 @@ class Ridge(Penalty):
 
 class _RidgeTerm(Term):
     def __init__(self, weight: float, factors: dict[str, tuple[nn.Parameter, Tensor | None]]) -> None:
-        self._weight, self._factors = weight, factors
+        self._weight = weight
+        self._factors = factors
 
     def value(self, magnitudes: Sequence[Tensor]) -> Tensor:
         squares = [
@@ -493,7 +500,8 @@ class EdgeTerm(Term):
     """An `EdgePenalty` bound to a KAN. Shapes: grams (in, n, n)."""
 
     def __init__(self, penalty: EdgePenalty, layers: dict[int, KANLayer]) -> None:
-        self._penalty, self._layers = penalty, layers
+        self._penalty = penalty
+        self._layers = layers
         self.grams: list[Tensor] = []
         for layer in layers.values():
             order = min(DERIVATIVE_ORDER, layer.degree)
@@ -503,7 +511,8 @@ class EdgeTerm(Term):
 
     def value(self, magnitudes: Sequence[Tensor]) -> Tensor:
         """Penalty, a differentiable scalar."""
-        parts, strengths = [], (self._penalty.roughness, self._penalty.ridge)
+        parts = []
+        strengths = (self._penalty.roughness, self._penalty.ridge)
         for layer, gram, roughness, ridge in zip(self._layers.values(), self.grams, *strengths, strict=True):
             rough, square = edge_measures(layer, gram)
             parts.append((rough * roughness.to(rough) + square * ridge.to(rough)).sum())
@@ -511,9 +520,11 @@ class EdgeTerm(Term):
 
     def curvature(self, magnitudes: Sequence[Tensor], grams: Sequence[Mapping[str, Tensor]]) -> list[Curvature]:
         """Second derivatives by the coefficients, (in, out, n, n), and by the base weights, (in, out); exact."""
-        entries, strengths = [], (self._penalty.roughness, self._penalty.ridge)
+        entries = []
+        strengths = (self._penalty.roughness, self._penalty.ridge)
         for (number, layer), gram, rough, square in zip(self._layers.items(), self.grams, *strengths, strict=True):
-            roughness, ridge = rough.to(layer.mask) * layer.mask, square.to(layer.mask) * layer.mask
+            roughness = rough.to(layer.mask) * layer.mask
+            ridge = square.to(layer.mask) * layer.mask
             eye = torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device) / gram.shape[-1]
             blocks = roughness[..., None, None] * gram[:, None] + ridge[..., None, None] * eye
             entries.append(Curvature(f"layers.{number}.coef", 2 * blocks))

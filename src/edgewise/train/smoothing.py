@@ -28,7 +28,8 @@ from edgewise.train.problems.base import Problem
 from edgewise.train.problems.data import Data
 
 # Limits of the strengths: far beyond every strength that matters for a loss of order 1.
-WEAKEST, STRONGEST = 1e-13, 1e2
+WEAKEST = 1e-13
+STRONGEST = 1e2
 # Largest factor of a strength in one update: the linearised model is not valid far away.
 LARGEST_CHANGE = 20.0
 # Successive factors of all strengths after the last update, taken while GCV falls.
@@ -38,14 +39,20 @@ FACTORS = (4.0, 4.0)
 INFLATION = 1.4
 # First dampings of Levenberg-Marquardt: far from a minimum, near one, and for models that are linear in their
 # parameters; a linear model needs hardly any damping, one near its minimum little.
-FAR_DAMPING, SETTLED_DAMPING, LINEAR_DAMPING = 1e-2, 1e-5, 1e-9
+FAR_DAMPING = 1e-2
+SETTLED_DAMPING = 1e-5
+LINEAR_DAMPING = 1e-9
 # Largest numbers of steps at the first strengths, before and after hidden domains move, and at the last ones; updates
 # of the strengths, and steps between two of them.
-FAR_STEPS, SETTLED_STEPS, UPDATES, STEPS_BETWEEN = 5, 8, 7, 3
+FAR_STEPS = 5
+SETTLED_STEPS = 8
+UPDATES = 7
+STEPS_BETWEEN = 3
 ADAPT_AFTER = (2, 5)  # updates of the strengths after which hidden domains move once more
 # Relative decrease of the loss over ten steps below which a fit ends, and one of `short_fit`: the latter compares
 # starts, which need few digits.
-SMOOTH_TOLERANCE, SHORT_TOLERANCE = 1e-6, 1e-4
+SMOOTH_TOLERANCE = 1e-6
+SHORT_TOLERANCE = 1e-4
 
 
 def smooth_fit(model: KAN, problem: Problem, watch: Callable[[], None] = lambda: None) -> EdgePenalty | None:
@@ -88,14 +95,16 @@ def smooth_fit(model: KAN, problem: Problem, watch: Callable[[], None] = lambda:
         return None
     lowest = linearise(model, problem.train, penalty).gcv(INFLATION)
     for factor in FACTORS:
-        stronger, kept = penalty.scaled(factor), copy.deepcopy(model.state_dict())
+        stronger = penalty.scaled(factor)
+        kept = copy.deepcopy(model.state_dict())
         gcv = math.inf
         if fitted(stronger, SETTLED_STEPS):
             gcv = linearise(model, problem.train, stronger).gcv(INFLATION)
         if not gcv < lowest:
             model.load_state_dict(kept)
             break
-        lowest, penalty = gcv, stronger
+        lowest = gcv
+        penalty = stronger
     return penalty
 
 

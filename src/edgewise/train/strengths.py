@@ -8,7 +8,8 @@ from torch import Tensor
 # Logarithms of the factor of all strengths over which fields are averaged, of which every fifth one has the number of
 # parameters that the roughness would hold without data: the prior falls by three orders on the way, and between
 # neighbours no solution changes by more than a part of its standard error.
-LOG_FACTORS, EVERY = torch.linspace(-15.0, 15.0, 31, dtype=torch.float64), 5
+LOG_FACTORS = torch.linspace(-15.0, 15.0, 31, dtype=torch.float64)
+EVERY = 5
 # Share of the roughness in the whole matrix: what is below is rounding, as in directions that only the equation holds,
 # and would not count before the last of the factors.
 LEAST_ROUGH = 1e-9

@@ -97,9 +97,15 @@ class ErrorBars:
     @property
     def message(self) -> str:
         """Calibration as one sentence."""
-        how = "held out in cross-validation" if self.folds else "each left out of the linearised model"
+        if self.folds:
+            how = "held out in cross-validation"
+        else:
+            how = "each left out of the linearised model"
         stretch = ", ".join(f"{value:.3g}" for value in self.stretch.tolist()[:5])
-        noise = "" if self.curves is None else " The size of the noise differs from row to row."
+        if self.curves is None:
+            noise = ""
+        else:
+            noise = " The size of the noise differs from row to row."
         return f"Error bars are calibrated on {self.rows:,} rows, {how} (standard deviations times {stretch}).{noise}"
 
     def std(self, model: nn.Module, x: Tensor, *, noise: bool = True, unclipped: Tensor | None = None) -> Tensor:
@@ -176,7 +182,9 @@ class ErrorBars:
         Tensor
             (p, groups, out).
         """
-        layers, names, sizes = layers_of(model), [], []
+        layers = layers_of(model)
+        names = []
+        sizes = []
         for name, parameter in model.named_parameters():
             if parameter.requires_grad:
                 names.append(name)
@@ -193,7 +201,8 @@ class ErrorBars:
         outputs = module.out_features
         members = [[i] for i in range(module.in_features)] if groups is None else groups
         scale = self.spread * self.stretch
-        scale = scale if layer == len(layers) - 1 else scale.max().expand(outputs)
+        if layer != len(layers) - 1:
+            scale = scale.max().expand(outputs)
         std = points.new_zeros(len(points), len(members), outputs)
         for o in range(outputs):
             only = points.new_zeros(1, outputs)
@@ -219,7 +228,10 @@ class ErrorBars:
 
     def _unstretched_std(self, model: nn.Module, x: Tensor, noise: bool, unclipped: Tensor | None) -> Tensor:
         spread = _lengths(model, x, self.factor) * self.spread
-        beyond = None if unclipped is None else (unclipped != x).any(1)
+        if unclipped is None:
+            beyond = None
+        else:
+            beyond = (unclipped != x).any(1)
         if unclipped is not None and beyond is not None and bool(beyond.any()):
             far = unclipped[beyond]
             with torch.no_grad():
@@ -231,7 +243,7 @@ class ErrorBars:
             return spread
         return (spread.square() + _noise(model, x, self.noise, self.curves).square()).sqrt() + ROUNDING_DEVIATION
 
-    def fields(self) -> dict[str, Any]:
+    def _fields(self) -> dict[str, Any]:
         """Tensors and numbers for a file; of a triangular factor only the numbers that aren't zero."""
         kept: dict[str, Any] = {
             name: getattr(self, name) for name in ("noise", "spread", "stretch", "levels", "scores")
@@ -244,14 +256,8 @@ class ErrorBars:
         return {"factor": self.factor[upper[0], upper[1]], **kept, "rows": self.rows, "folds": self.folds}
 
     @classmethod
-    def from_fields(cls, fields: Mapping[str, Any], parameters: int, outputs: int, inputs: int = 0) -> ErrorBars:
-        """Error bars from what `fields` returned; `inputs` are those of the network, for noise that follows them.
-
-        Raises
-        ------
-        ValueError
-            The fields don't fit a network with that many parameters and outputs.
-        """
+    def _from_fields(cls, fields: Mapping[str, Any], parameters: int, outputs: int, inputs: int = 0) -> ErrorBars:
+        """Error bars from what `_fields` returned; `inputs` are those of the network, for noise that follows them."""
         packed = fields["factor"]
         is_packed = not (isinstance(packed, Tensor) and packed.ndim == 2)
         shapes: dict[str, tuple[int, ...]] = {"factor": (parameters * (parameters + 1) // 2,)}
@@ -337,14 +343,18 @@ def prediction_uncertainty(
     if len(data) < FEWEST_ROWS:
         raise InputError(f"data must have at least {FEWEST_ROWS} distinct rows for error bars, got {len(data)}")
     samples = max(samples or 0.0, float(len(data)))  # small weights are no repeats
-    linearised, outputs = linearise(model, data, penalty, samples=samples), data.y.shape[1]
+    linearised = linearise(model, data, penalty, samples=samples)
+    outputs = data.y.shape[1]
     if not bool(linearised.losses.isfinite().all()):
         raise InputError("model must have a finite loss on its data for error bars, got NaN or infinity")
     left = max(samples - linearised.effective / outputs, 0.01 * samples)
     noise = (linearised.losses * samples / left).sqrt()
     spread = noise * math.sqrt(2 / (samples * outputs))
     seen = evenly_spaced(data if held_out is None else held_out, MOST_CALIBRATION_ROWS)
-    weight = seen.x.new_ones(len(seen)) if seen.weight is None else seen.weight
+    if seen.weight is None:
+        weight = seen.x.new_ones(len(seen))
+    else:
+        weight = seen.weight
     lengths = _lengths(model, seen.x, linearised.factor)
     # The contribution of a sample to the normal matrix is taken out again.
     share = (2 / (outputs * len(data)) * weight[:, None] * lengths.square()).clamp(max=0.99)
@@ -382,7 +392,10 @@ def additive_error_bars(
         raise InputError(f"data must have at least {FEWEST_ROWS} distinct rows for error bars, got {len(held_out)}")
     total = len(held_out) if held_out.weight is None else max(float(held_out.weight.sum()), len(held_out))
     seen = evenly_spaced(held_out, MOST_CALIBRATION_ROWS)
-    weight = seen.x.new_ones(len(seen)) if seen.weight is None else seen.weight
+    if seen.weight is None:
+        weight = seen.x.new_ones(len(seen))
+    else:
+        weight = seen.weight
     spread = torch.ones_like(noise)
     if held_out_noise is None:
         deviation = _noise(model, seen.x, noise, curves)
@@ -422,7 +435,8 @@ def score_quantiles(size: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     levels = weight[order].cumsum(0) / (weight.sum() + 1)
     if len(scores) > MOST_SCORES:
         kept = torch.linspace(0, len(scores) - 1, MOST_SCORES).long().to(scores.device)
-        levels, scores = levels[kept], scores[kept]
+        levels = levels[kept]
+        scores = scores[kept]
     return levels, scores
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from edgewise.discovery.engine.archive import Archive
 from edgewise.discovery.engine.running import Engine, Stages
-from edgewise.discovery.least_squares import least_squares_laws
+from edgewise.discovery.least_squares.laws import least_squares_laws
 from edgewise.discovery.problem import Clock, FormulaOptions, LawProblem, Reduction, Separation
 from edgewise.discovery.reduction.chain import reductions
 from edgewise.formulas.expression import Add, Call, Multiply, Variable, children, parse_expression, rebuilt
@@ -80,6 +80,20 @@ def test_a_failing_stage_is_skipped():
     engine = Engine(archive, Clock(), Stages(quick=(failing,), enumerate=of_sine))
     engine.run()
     assert archive.solved is not None and "OverflowError" in engine.failures[0]
+
+
+@pytest.mark.parametrize("error", [AttributeError, TypeError, AssertionError, KeyError, RuntimeError])
+def test_a_programming_error_inside_a_stage_or_a_rebuilding_is_raised(error):
+    def broken(*arguments):
+        raise error("a mistake")
+
+    def with_broken_rebuilding(problem, clock):
+        yield Reduction(replace(problem, names=("c", "d"), y=problem.y + 1), broken, "y + 1", 0.0)
+
+    problem = problem_of(lambda a, b: np.sin(b) + a)
+    for stages in (Stages(quick=(broken,)), Stages(quick=(of_sine,), reduce=with_broken_rebuilding)):
+        with pytest.raises(error):
+            Engine(Archive(problem), Clock(), stages).run()
 
 
 def test_an_endless_stage_ends_with_the_clock():

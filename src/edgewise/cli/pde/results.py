@@ -55,7 +55,8 @@ class SolveResults:
     @classmethod
     def from_solution(cls, job: SolveJob, equation: Equation, solution: Solution, seconds: float) -> SolveResults:
         """Measure the errors, where the exact solution is known."""
-        problem, errors = solution.problem, {}
+        problem = solution.problem
+        errors = {}
         if problem.has_exact_solution:
             several = problem.fields if len(problem.fields) > 1 else ()
             errors = {name: solution.errors([name]) for name in several} | {ALL: solution.errors()}
@@ -91,7 +92,8 @@ class SolveResults:
 
     def facts(self) -> dict[str, object]:
         """Return everything about the solve as plain JSON, with null for a number that is not finite."""
-        solution, problem = self.solution, self.solution.problem
+        solution = self.solution
+        problem = self.solution.problem
         domain = problem.domain
         facts = {
             "edgewise": edgewise.__version__,

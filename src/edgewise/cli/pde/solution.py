@@ -21,7 +21,7 @@ from edgewise.cli.shared.source import finite_columns
 from edgewise.cli.terminal.console import Screen
 from edgewise.errors import CheckpointError, InputError
 from edgewise.files import read_bytes
-from edgewise.pde import EQUATIONS, PDE, Box, Dirichlet, Initial, Solution, named_equation
+from edgewise.pde import PDE, Box, Dirichlet, Initial, Solution
 from edgewise.presentation import counted
 from edgewise.tables import Table
 
@@ -47,7 +47,8 @@ def show_solution(file: Path, screen: Screen) -> None:
         value = stored.get(key)
         if isinstance(value, str | int | float):
             facts[title] = f"{value:.3g}" if isinstance(value, float) else value
-    errors, unknowns = stored.get("errors"), stored.get("unknowns")
+    errors = stored.get("errors")
+    unknowns = stored.get("unknowns")
     for field, measures in errors.items() if isinstance(errors, dict) else ():
         if isinstance(measures, dict) and isinstance(measures.get("relative_l2"), float):
             facts[f"relative L2 error, {field}"] = f"{measures['relative_l2']:.2g}"
@@ -60,13 +61,8 @@ def show_solution(file: Path, screen: Screen) -> None:
 
 def open_solution(file: Path) -> tuple[Solution, dict[str, Any]]:
     """Return a solution, and the facts that lie beside it in solution.json."""
-    # The problem of a solution of the user's own equation is a stand-in, whose residuals mean nothing.
+    # The problem of a stored solution is a stand-in, whose residuals mean nothing.
     facts = read_facts(file)
-    options = facts.get("options")
-    name = options.get("equation") if isinstance(options, dict) else None
-    if name in {equation.name for equation in EQUATIONS}:
-        assert isinstance(name, str)
-        return load_solution(file, named_equation(name).make()), facts
     if facts.get("hard_conditions"):
         raise InputError(
             "MODEL must be a solution whose boundary values are not hard, because those are part of the equation, got "
@@ -82,7 +78,11 @@ def stand_in(facts: dict[str, Any], file: Path) -> PDE:
         box = Box(**{str(name): (float(low), float(high)) for name, (low, high) in facts["domain"]["box"].items()})
 
         def equation(**values: Any) -> list[Tensor]:
-            total = sum(values[name] for name in unknowns) if unknowns else 0.0  # every coefficient must take part
+            # every coefficient must take part
+            if unknowns:
+                total = sum(values[name] for name in unknowns)
+            else:
+                total = 0.0
             return [values[name] + total for name in fields]
 
         names = [Parameter(name, Parameter.POSITIONAL_OR_KEYWORD) for name in (*fields, *unknowns)]
@@ -105,7 +105,8 @@ def solution_points(solution: Solution, table: Table) -> Tensor:
 def outside_sentence(outside: int, points: int, what: str) -> str:
     """Return a sentence about the points outside the domain, of which `what` is true."""
     verb = "lies" if outside == 1 else "lie"
-    what = what if outside > 1 else what.replace("have ", "has ").replace("are ", "is ")
+    if not (outside > 1):
+        what = what.replace("have ", "has ").replace("are ", "is ")
     return f"{outside:,} of {counted(points, 'point')} {verb} outside the domain and {what}."
 
 

@@ -17,7 +17,6 @@ from edgewise.cli.terminal.console import Screen
 from edgewise.escaping import terminal_line
 from edgewise.files import Journal
 from edgewise.outcomes import Progress, StopReason
-from edgewise.pde import EQUATIONS
 from edgewise.pde import solve as solve_problem
 
 # Fields of `Errors`, with their titles and explanations.
@@ -28,13 +27,6 @@ ERROR_TITLES = {
     "h1": ("H1 error", "root mean square, with the gradient"),
     "largest": ("largest error", "at the points of the comparison"),
 }
-
-
-def list_equations(screen: Screen) -> None:
-    """Print the names and statements of the named equations."""
-    named: dict[str, object] = {equation.name: equation.statement for equation in EQUATIONS}
-    screen.facts(named)
-    screen.result(named)
 
 
 def run_solve(
@@ -53,7 +45,10 @@ def run_solve(
 
             def show(progress: Progress) -> None:
                 """Show the share of the time limit if it is larger than that of the budget."""
-                share = 0.0 if job.time_limit is None else progress.seconds / job.time_limit
+                if job.time_limit is None:
+                    share = 0.0
+                else:
+                    share = progress.seconds / job.time_limit
                 if bar is not None:
                     bar.update(replace(progress, share=max(progress.share, share)))
 
@@ -87,7 +82,8 @@ def run_solve(
 
 def _show(results: SolveResults, screen: Screen) -> None:
     """Print how the solve ended, then a table of errors, the solver's own estimates and estimated coefficients."""
-    solution, errors = results.solution, results.errors
+    solution = results.solution
+    errors = results.errors
     ended = f"{solution.parameters:,} parameters, {results.seconds:.1f} seconds. {solution.message}"
     if solution.stopped is StopReason.INTERRUPTED:
         screen.always(ended, style="yellow")
@@ -116,10 +112,16 @@ def _show(results: SolveResults, screen: Screen) -> None:
     add_row("residual", [_two_digits(solution.residual)], "at new points, scaled to the unit of the solution")
     for name, value in solution.unknowns.items():
         error = solution.standard_errors.get(name, math.nan)
-        origin = "estimated from the data" if solution.problem.form.observations else "estimated from the conditions"
+        if solution.problem.form.observations:
+            origin = "estimated from the data"
+        else:
+            origin = "estimated from the conditions"
         if f"Nothing determines the coefficient {name}:" in solution.trust:
             origin = "determined by nothing but the start"
-        known = f"standard error {error:.2g}, " if math.isfinite(error) else ""
+        if math.isfinite(error):
+            known = f"standard error {error:.2g}, "
+        else:
+            known = ""
         add_row(name, [f"{value:.6g}"], f"{known}{origin}")
     screen.say()
     screen.table(grid)

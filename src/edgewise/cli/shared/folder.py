@@ -45,7 +45,9 @@ class ResultFolder:
         force: bool = False,
     ):
         self.path = Path(path)
-        self.names, self.mark, self.force = names, mark, force
+        self.names = names
+        self.mark = mark
+        self.force = force
 
     def check(self) -> None:
         """Raise FileError if the results could not be written here; leave nothing behind.
@@ -117,7 +119,10 @@ class ResultFolder:
         with _system_errors(self.path):
             exists = self.path.exists()
             # Inside an existing folder, since that may be on another disk than its parent.
-            parent = self.path if exists else Path(os.path.abspath(self.path)).parent
+            if exists:
+                parent = self.path
+            else:
+                parent = Path(os.path.abspath(self.path)).parent
             parent.mkdir(parents=True, exist_ok=True)
             with staging_folder(parent) as staging:
                 try:

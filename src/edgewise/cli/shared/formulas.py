@@ -62,7 +62,8 @@ class FormulaList:
     @property
     def accuracy(self) -> list[str]:
         """Sentences with the errors of the chosen formula."""
-        entry, variance = self.best, self.front.variance
+        entry = self.best
+        variance = self.front.variance
         first = (
             f"The root mean square error is {number_text(math.sqrt(entry.loss))} (R² {_r2(entry.loss, variance)}) "
             "on the rows of the search"
@@ -104,22 +105,18 @@ class FormulaList:
         ]
 
     def write(self, path: str, digits: int) -> None:
-        """Write all formulas (.csv, .json), the chosen one (.tex, .py, .c) or the figure of the front.
-
-        Raises
-        ------
-        FileError
-            The file cannot be written.
-        """
+        """Write all formulas (.csv, .json), the chosen one (.tex, .py, .c) or the figure of the front."""
         ending = Path(path).suffix.lower()
         if ending in FIGURE_ENDINGS:
             from edgewise.plot import formula_front, save  # matplotlib takes a second, and `predict` reads this module
 
             save(formula_front(self.front, chosen=self.chosen, target=self.target), path)
             return
-        formula, facts = self.best.formula, [*self.accuracy, *self.domain, "Written by Edgewise."]
+        formula = self.best.formula
+        facts = [*self.accuracy, *self.domain, "Written by Edgewise."]
         if ending == ".csv":
-            buffer, rows = io.StringIO(), self.rows()
+            buffer = io.StringIO()
+            rows = self.rows()
             writer = csv.DictWriter(buffer, list(rows[0]), lineterminator="\n")
             writer.writeheader()
             writer.writerows([row | {"formula": csv_cell(row["formula"])} for row in rows])
@@ -171,18 +168,15 @@ class FormulaFile:
 
     @classmethod
     def read(cls, path: Path) -> FormulaFile:
-        """Read such a file.
-
-        Raises
-        ------
-        FileError, CheckpointError
-            The file is not readable, or is of another kind.
-        """
+        """Read such a file."""
         try:
             content = json.loads(read_bytes(path))
             front = front_from_fields(content["stored"], len(content["stored"]["names"]))
             table = content["table"]
-            encoder = None if table is None else TableEncoder.from_json(table)
+            if table is None:
+                encoder = None
+            else:
+                encoder = TableEncoder.from_json(table)
             return cls(front, str(content["target"]), encoder, content)
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise CheckpointError(

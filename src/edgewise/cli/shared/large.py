@@ -45,7 +45,9 @@ class LargeFile:
 
     def sample(self, keep: ArrayLike) -> Source:
         """Return the rows of some numbers, and others chosen at random, with a note."""
-        wanted, share, kept = np.asarray(keep, dtype=np.int64), TEST_ROWS / self.rows, []
+        wanted = np.asarray(keep, dtype=np.int64)
+        share = TEST_ROWS / self.rows
+        kept = []
         for part in self.parts():
             chosen = (row_keys(part.rows.astype(np.uint64), 0) / 2.0**64 < share) | np.isin(part.rows, wanted)
             if chosen.any():
@@ -72,7 +74,9 @@ def large_file(data: str) -> LargeFile | None:
 def open_sampled(data: str, delimiter: str | None = None, keep: ArrayLike = ()) -> Source:
     """Return the table DATA, or a sample of one that is too large for memory, with the rows of some numbers."""
     large = large_file(data)
-    return open_source(data, delimiter) if large is None else large.sample(keep)
+    if large is None:
+        return open_source(data, delimiter)
+    return large.sample(keep)
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +96,9 @@ class LargeTable:
         """A sentence about the rows without a target, if there are any."""
         lost = self.rows - self.training_rows - self.test_rows
         name = quoted(str(self.batches.target))
-        return [f"{lost:,} of {self.rows:,} rows were left out: their target {name} is missing."] if lost else []
+        if lost:
+            return [f"{lost:,} of {self.rows:,} rows were left out: their target {name} is missing."]
+        return []
 
     def encoded(self, encoder: TableEncoder, journal: Journal | None = None) -> Batches:
         """Return the training rows with the columns and the target that the encoder of the sample uses.
@@ -144,7 +150,8 @@ def large_table(
     if whole is None or target is None:
         return None
     batches = Batches(whole.paths, target, group=group).with_known_targets()
-    rows, names = whole.rows, whole.names
+    rows = whole.rows
+    names = whole.names
     for option, name in (("--target", target), ("--group", group)):
         if name is not None and name not in names:
             raise InputError(f"{option} must name a column of {data}, got {quoted(name)}{nearest_names(name, names)}")
@@ -172,7 +179,10 @@ def large_table(
     table = replace(with_target(both.table, target, both.y), source=f"a sample of {data}")
     source = Source(data, table)
     known = batches.divided(share, seed)[0]
-    groups = None if both.groups is None else np.unique(both.groups, return_inverse=True)[1]
+    if both.groups is None:
+        groups = None
+    else:
+        groups = np.unique(both.groups, return_inverse=True)[1]
     if groups is not None and (groups[: len(training.sample)] == groups[0]).all():
         known = known.without_groups()  # the other one is for the test
     return LargeTable(source, known, len(training.sample), rows, training.rows, test.rows, groups)

@@ -44,12 +44,16 @@ class Model:
     def names(self) -> tuple[str, ...] | None:
         """Names of the inputs of the network; None if the model was trained without names."""
         plain = self.encoder is None and not hasattr(self.estimator, "feature_names_in_")
-        return None if plain else self.estimator.encoder_.formula_names
+        if plain:
+            return None
+        return self.estimator.encoder_.formula_names
 
     @property
     def target(self) -> str:
         """Name of the column that is predicted."""
-        return "prediction" if self.encoder is None else self.encoder.target.name
+        if self.encoder is None:
+            return "prediction"
+        return self.encoder.target.name
 
     @property
     def output_count(self) -> int:
@@ -91,14 +95,18 @@ def open_model(path: Path | Written) -> Model:
     encoder = None
     if "table" in extra:
         encoder = TableEncoder.from_json(extra["table"])
-        expected, count = estimator.model_.config.width[0], len(encoder.feature_names)
+        expected = estimator.model_.config.width[0]
+        count = len(encoder.feature_names)
         if expected != count or isinstance(estimator, KANClassifier) != (encoder.task == "classification"):
             raise CheckpointError(
                 f"model file {path} must describe a table with {expected} inputs for its network, got one with {count} "
                 f"for {encoder.task}"
             )
     elif hasattr(estimator, "feature_names_in_"):  # saved from Python, where it was fitted to a frame
-        labels = tuple(estimator.classes_.tolist()) if isinstance(estimator, KANClassifier) else ()
+        if isinstance(estimator, KANClassifier):
+            labels = tuple(estimator.classes_.tolist())
+        else:
+            labels = ()
         names = estimator.target_names_
         target = Target(
             names[0] if len(names) == 1 else "prediction", "classification" if labels else "regression", labels

@@ -120,16 +120,22 @@ class PreparedTable:
     @property
     def table_rows(self) -> int:
         """Number of rows of the whole table."""
-        return self.source.table.n_rows if self.large is None else self.large.rows
+        if self.large is None:
+            return self.source.table.n_rows
+        return self.large.rows
 
     @property
     def training_rows(self) -> int:
         """Number of rows that the model is fitted to."""
-        return len(self.train) if self.large is None else self.large.training_rows
+        if self.large is None:
+            return len(self.train)
+        return self.large.training_rows
 
     def batches(self, journal: Journal | None = None) -> Batches | None:
         """Return the training rows, if they are too many for memory; the journal keeps what passes over them find."""
-        return None if self.large is None else self.large.encoded(self.encoder, journal)
+        if self.large is None:
+            return None
+        return self.large.encoded(self.encoder, journal)
 
     @property
     def task(self) -> str:
@@ -147,7 +153,10 @@ def prepare_table(job: TableJob) -> PreparedTable:
     # The rules for the columns, such as medians and levels, are learned from the training rows alone, so that the test
     # rows remain unseen.
     large = large_table(job.data, job.target, job.task, job.test, job.seed, job.group)
-    source = open_source(job.data, job.delimiter) if large is None else large.source
+    if large is None:
+        source = open_source(job.data, job.delimiter)
+    else:
+        source = large.source
     target = source.target if job.target is None else job.target
     if target is None:
         names = source.table.names
@@ -163,11 +172,15 @@ def prepare_table(job: TableJob) -> PreparedTable:
     y = whole.encode_target(table)
     labels = y if whole.task == "classification" else None
     if large is None:
-        groups = None if group is None else _group_codes(source.table, group, table.rows)
+        if group is None:
+            groups = None
+        else:
+            groups = _group_codes(source.table, group, table.rows)
         train, test = split_rows(len(y), job.test, job.seed, labels=labels, groups=groups)
     else:
         groups = large.groups
-        train, test = np.arange(large.training), np.arange(large.training, len(y))
+        train = np.arange(large.training)
+        test = np.arange(large.training, len(y))
     encoder = TableEncoder.fit(table.take(train), target, task=whole.task, keep=job.features)
     # The notes about the target count the rows and classes of the whole table.
     notes = [note for note in whole.notes if not note.startswith("Column")]
@@ -180,7 +193,10 @@ def prepare_table(job: TableJob) -> PreparedTable:
     classes: tuple[int | str, ...] = tuple(str(c) if isinstance(c, float) else c for c in whole.classes)
     if labels is not None:
         y = np.array(classes, dtype=object if isinstance(classes[0], str) else np.int64)[labels]
-    ids = None if job.id is None else column_at(source.table, job.id, table.rows, "--id")
+    if job.id is None:
+        ids = None
+    else:
+        ids = column_at(source.table, job.id, table.rows, "--id")
     frame = table.select(encoder.columns)
     notes = [*([DECIMAL_COMMAS] if table.decimal == "," else []), *notes, *messages]
     notes += [] if large is None else large.notes
@@ -237,7 +253,8 @@ def split_sentence(job: TableJob, prepared: PreparedTable) -> str:
         how = f"chosen by {prepared.group!r}, so that no group is divided"
     elif prepared.labels:
         how = "chosen at random within each class"
-    train, test = counted(prepared.training_rows, "training row"), counted(len(prepared.test), "test row")
+    train = counted(prepared.training_rows, "training row")
+    test = counted(len(prepared.test), "test row")
     if prepared.large is not None:
         test += f" of {counted(prepared.large.test_rows, 'held-out row')}"
         how = how if prepared.group else "chosen at random"
@@ -246,7 +263,8 @@ def split_sentence(job: TableJob, prepared: PreparedTable) -> str:
 
 def _choose_columns(job: TableJob, source: Source, target: str) -> tuple[Table, str | None]:
     """Return the table with the inputs and the target, and the name of the group column."""
-    table, group = source.table, source.group if job.group is None else job.group
+    table = source.table
+    group = source.group if job.group is None else job.group
     for option, name in (("--group", group), ("--target", target), ("--id", job.id)):
         if name is not None:
             select_columns(table, [name], option)
@@ -285,7 +303,8 @@ def collect_warnings() -> Iterator[list[str]]:
         yield sentences
     for one in caught:
         text = " ".join(str(one.message).split())
-        text = text if issubclass(one.category, EdgewiseWarning) else f"{one.category.__name__}: {text}"
+        if not issubclass(one.category, EdgewiseWarning):
+            text = f"{one.category.__name__}: {text}"
         text = text[:1].upper() + text[1:]
         if text not in sentences:
             sentences.append(text)

@@ -76,7 +76,10 @@ def unfinished_run(
 
 def each_once(journal: Journal | None, name: str, results: Iterator[BaselineResult]) -> Iterator[BaselineResult]:
     """Yield the results of a model, from the journal if they are there; keep them otherwise."""
-    known = None if journal is None else journal.recall(f"model {name}")
+    if journal is None:
+        known = None
+    else:
+        known = journal.recall(f"model {name}")
     if known is not None:
         for number, facts in enumerate(known.facts["results"]):
             prediction = known.arrays.get(str(number), facts["prediction"])
@@ -92,9 +95,11 @@ def each_once(journal: Journal | None, name: str, results: Iterator[BaselineResu
         yield result
     if journal is None:
         return
-    stored, arrays = [], {}
+    stored = []
+    arrays = {}
     for number, result in enumerate(made):
-        facts, prediction = asdict(result), result.prediction
+        facts = asdict(result)
+        prediction = result.prediction
         if prediction is not None and prediction.dtype.kind in "biuf":
             arrays[str(number)] = prediction
         texts = prediction is not None and prediction.dtype.kind not in "biuf"

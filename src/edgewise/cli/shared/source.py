@@ -69,9 +69,11 @@ def select_columns(table: Table, names: Sequence[str], option: str) -> Table:
 def check_row(source: Source, row: int | None) -> None:
     """Raise InputError, with the range, unless the table has a row with this number."""
     if row is not None and row not in source.table.rows:
-        first, last = int(source.table.rows[0]), int(source.table.rows[-1])
+        first = int(source.table.rows[0])
+        last = int(source.table.rows[-1])
         if source.whole_rows is not None:
-            first, last = 1, source.whole_rows
+            first = 1
+            last = source.whole_rows
         raise InputError(f"--row must be from {first} to {last}, got {row}")
 
 
@@ -111,7 +113,12 @@ def decimals(values: np.ndarray, width: np.ndarray | None = None) -> int:
     """
     known = np.asarray(values, dtype=np.float64)
     known = known[np.isfinite(known)]
-    scale = float(np.median(width)) if width is not None else float(np.ptp(known)) if len(known) else 0.0
+    if width is not None:
+        scale = float(np.median(width))
+    elif len(known):
+        scale = float(np.ptp(known))
+    else:
+        scale = 0.0
     if not 0 < scale < math.inf:
         scale = float(np.abs(known).max(initial=0.0)) or 1.0
     return int(np.clip(SIGNIFICANT - 1 - math.floor(math.log10(scale)), 0, MOST_DECIMALS))
@@ -146,6 +153,9 @@ def write_csv(text: str, out: str | None) -> None:
 def predicted_rows(path: Path) -> np.ndarray:
     """Return the numbers of the test rows that are predicted in the folder of a model file; none where it has none."""
     predictions = Path(path).parent / "predictions.csv"
-    lines = read_bytes(predictions).splitlines()[1:] if predictions.is_file() else []
+    if predictions.is_file():
+        lines = read_bytes(predictions).splitlines()[1:]
+    else:
+        lines = []
     first = [line.split(b",", 1)[0] for line in lines]
     return np.array([int(cell) for cell in first if cell.isdigit()])  # a cell of several lines gives no number

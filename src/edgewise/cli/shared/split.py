@@ -34,7 +34,10 @@ def split_rows(
         test = np.zeros(rows, dtype=bool)
         test[generator.permutation(rows)[:wanted]] = True
     if not test.any() or (~test).sum() < 2:
-        what = "groups" if groups is not None else "rows in the classes"
+        if groups is not None:
+            what = "groups"
+        else:
+            what = "rows in the classes"
         raise InputError(
             f"the table must have enough {what} to train on two rows and test on one, got too few in {rows} rows"
         )

@@ -87,7 +87,8 @@ def show_explanation(
     local = whole.local
     if row is not None:
         place = int(np.flatnonzero(rows == row)[0])
-        rows, local = rows[[place]], explained.rows(explained.X[np.array([place])])
+        rows = rows[[place]]
+        local = explained.rows(explained.X[np.array([place])])
         screen.always(f"Row {row}: {local.sentence(0)}")
         facts["row"] = {"row": row, "sentence": local.sentence(0), "contributions": local.shares[0]}
     if out is not None:
@@ -112,7 +113,10 @@ def _open(written: Written, table: Table) -> Explained:
         inside = solution.problem.domain.contains(points).numpy()
         if not inside.any():
             raise InputError(f"{table.source} must have points inside the domain of the solution, got none")
-        notes = [] if inside.all() else [outside_sentence(int((~inside).sum()), len(points), "are left out")]
+        if inside.all():
+            notes = []
+        else:
+            notes = [outside_sentence(int((~inside).sum()), len(points), "are left out")]
         return Explained(
             lambda X: solution(torch.as_tensor(X, dtype=torch.float64))[:, 0],
             points.numpy()[inside],

@@ -11,16 +11,16 @@ from edgewise.estimator import KANClassifier
 def write_program(written: Written, out: str, screen: Screen) -> None:
     """Write the model in the language that the ending of `out` names; list its inputs and outputs."""
     opened = open_model(written)
-    estimator, names = opened.estimator, opened.names
+    estimator = opened.estimator
+    names = opened.names
     estimator.export(out, outputs=[opened.target] if opened.output_count == 1 else None)
     screen.say(f"Wrote {out}.")
     plain = estimator.encoder_.is_plain
     if not plain and out.lower().endswith((".py", ".c")):
-        call = (
-            "predict_rows([{column: value, ...}])"
-            if out.lower().endswith(".py")
-            else "inputs(number, text, x), then predict(x, y)"
-        )
+        if out.lower().endswith(".py"):
+            call = "predict_rows([{column: value, ...}])"
+        else:
+            call = "inputs(number, text, x), then predict(x, y)"
         screen.say(f"For rows of the table call {call}; its columns are {', '.join(estimator.encoder_.columns)}.")
     elif not plain:
         screen.say(

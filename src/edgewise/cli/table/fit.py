@@ -30,9 +30,9 @@ from edgewise.errors import InputError
 from edgewise.files import Journal
 from edgewise.outcomes import Progress, ProgressCallback
 from edgewise.presentation import counted, enumeration, percent_text
-from edgewise.processes import Team
-from edgewise.report import ReportContent
+from edgewise.processes.team import Team
 from edgewise.report.comparison import comparison_sentences, score_text
+from edgewise.report.content import ReportContent
 
 SHOWN_CLASSES = 6  # classes up to which the terminal shows the recall of each; all are in the report
 
@@ -48,7 +48,10 @@ def run_fit(
     """
     stages = Stages(job, prepared, screen)
     screen.say(stages.plan)
-    trained = None if journal is None or folder is None else recalled_training(journal, prepared, folder)
+    if journal is None or folder is None:
+        trained = None
+    else:
+        trained = recalled_training(journal, prepared, folder)
     is_recalled = trained is not None
     if trained is None:
         with stages.progress("Training") as report:
@@ -143,13 +146,17 @@ def _write_again(results: FitResults, folder: ResultFolder, screen: Screen) -> F
     except KeyboardInterrupt:
         screen.always(f"Interrupted; the files in the folder are those without the {added}.", style="yellow")
         return replace(results, is_interrupted=True)
-    kept = " but the report, which was written before them" if results.is_interrupted else ""
+    if results.is_interrupted:
+        kept = " but the report, which was written before them"
+    else:
+        kept = ""
     screen.say(f"Added the {added} to the files in {folder.path}{kept}.")
     return results
 
 
 def _search_formulas(results: FitResults, stages: Stages, journal: Journal | None) -> FitResults:
-    job, screen = results.job, stages.screen
+    job = results.job
+    screen = stages.screen
     try:
         if "Formulas" not in stages.planned:
             return results
@@ -164,7 +171,9 @@ def _search_formulas(results: FitResults, stages: Stages, journal: Journal | Non
 
 
 def _compare(results: FitResults, stages: Stages, journal: Journal | None) -> FitResults:
-    job, prepared, screen = results.job, results.prepared, stages.screen
+    job = results.job
+    prepared = results.prepared
+    screen = stages.screen
     models = COMPARED[job.compare]
     if not models or results.is_interrupted:
         return results
@@ -191,7 +200,8 @@ def _compare(results: FitResults, stages: Stages, journal: Journal | None) -> Fi
 
 def _show_training(results: FitResults, screen: Screen) -> None:
     """Show the shape, score and strongest inputs of the KAN, before anything else is computed."""
-    trained, content = results.trained, report_content(results)
+    trained = results.trained
+    content = report_content(results)
     config = trained.estimator.model_.config
     grids = "/".join(str(size) for size in sorted(set(config.grid_size)))
     screen.say(
@@ -233,7 +243,10 @@ def comparison_table(content: ReportContent) -> Grid:
             score = model.remark or "-"
         elif model.error is not None:
             score += f" ± {100 * model.error:.1f}" if content.score_percent else f" ± {model.error:.2g}"
-        seconds = "" if model.seconds is None else f"{model.seconds:,.{0 if model.seconds >= 100 else 1}f}"
+        if model.seconds is None:
+            seconds = ""
+        else:
+            seconds = f"{model.seconds:,.{0 if model.seconds >= 100 else 1}f}"
         grid.add_row(
             Text(model.name, style=style),
             Text(score, style=style),

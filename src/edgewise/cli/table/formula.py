@@ -43,12 +43,17 @@ def search_formulas(
         report = None if bar is None else bar.update
         if isinstance(read, PreparedTable):
             screen.notes(read.notes)
-            X, y, names, options = read.X, read.y, read.encoder.formula_names, FormulaOptions(structure=job.structure)
+            X = read.X
+            y = read.y
+            names = read.encoder.formula_names
+            options = FormulaOptions(structure=job.structure)
             front = table_front(X, y, names, job.time_limit, progress=report, options=options, journal=journal)
             by_output = {"": replace(FormulaList.from_front(front, read.target, X, y, ()), encoder=read.encoder)}
         else:
             by_output = _search_for_model(job, *read, screen, report, journal)
-    shown, wrote, suffixes = [], [], list[str]()
+    shown = []
+    wrote = []
+    suffixes = list[str]()
     for label, formulas in by_output.items():
         if job.number is not None:
             if not 1 <= job.number <= len(formulas.front):
@@ -104,7 +109,8 @@ def _search_for_model(
     screen.notes(notes)
     if isinstance(model.estimator, KANRegressor) and model.output_count == 1:
         return {"": _search_for_number(job, model, model.estimator, table, X, report, journal)}
-    outputs, by_output = model_outputs(model), {}
+    outputs = model_outputs(model)
+    by_output = {}
     for output in outputs:
         y = output.function(X)
         limit = job.time_limit / len(outputs)
@@ -132,13 +138,16 @@ def _search_for_number(
 ) -> FormulaList:
     """Search for formulas of the target column, or of the model's predictions where there is none or --imitate."""
     prediction = estimator._outputs(X)[:, 0]
-    y, note = prediction, f"The formulas fit the model's predictions of {model.target!r}."
+    y = prediction
+    note = f"The formulas fit the model's predictions of {model.target!r}."
     error = ""
     if not job.imitate and model.encoder is not None and model.target in table.columns:
         rows = model.encoder.rows_with_target(table)
         truth = model.encoder.encode_target(table.take(rows)).astype(np.float64)
         if rows.any():
-            X, prediction, y = X[rows], prediction[rows], truth
+            X = X[rows]
+            prediction = prediction[rows]
+            y = truth
             note = f"The formulas fit the column {model.target!r} of {job.data}."
             error = (
                 f" The root mean square error of the network on these rows is {_root_mean_square(y - prediction):.4g}."
@@ -224,9 +233,11 @@ def agreement(estimator: KANClassifier, X: np.ndarray, values: Sequence[np.ndarr
     """
     own = class_scores(estimator, X).argmax(1)
     if len(values) == 1:
-        chosen, rule = (values[0] > 0).astype(int), "the second class where the formula is positive"
+        chosen = (values[0] > 0).astype(int)
+        rule = "the second class where the formula is positive"
     else:
-        chosen, rule = np.argmax(values, 0), "the class with the largest score"
+        chosen = np.argmax(values, 0)
+        rule = "the class with the largest score"
     return (
         f"The class by the formulas ({rule}) equals that of the model in {np.mean(chosen == own):.1%} of "
         f"{counted(len(X), 'row')}."

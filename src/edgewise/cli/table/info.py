@@ -55,7 +55,10 @@ def show_info(written: Written, screen: Screen) -> None:
         screen.say()
         screen.say("Columns that a table for `edgewise predict` must have", style="bold")
         screen.notes([_column_sentence(one) for one in model.encoder.inputs], most=40)
-    columns = [] if model.encoder is None else [one.name for one in model.encoder.inputs]
+    if model.encoder is None:
+        columns = []
+    else:
+        columns = [one.name for one in model.encoder.inputs]
     screen.result({"kind": "model", **facts, "file": str(file), "columns": columns, "fit": model.fit_facts})
 
 
@@ -67,23 +70,29 @@ def _show_formulas(formulas: FormulaFile, file: Path, screen: Screen) -> None:
         "chosen": f"{formulas.target} = {formulas.formula.text(6)}",
     }
     screen.facts(facts)
-    fidelity, domain = formulas.content.get("fidelity"), formulas.content.get("domain")
+    fidelity = formulas.content.get("fidelity")
+    domain = formulas.content.get("domain")
     screen.notes([str(one) for part in (fidelity, domain) if isinstance(part, list) for one in part])
     screen.result({"kind": "formulas", **facts, "file": str(file), "fidelity": fidelity, "domain": domain})
 
 
 def _training_facts(model: Model) -> dict[str, object]:
     """Return what is known about the training; stored facts of another form than `fit` writes are left out."""
-    report, stored = model.estimator.report_, model.fit_facts
+    report = model.estimator.report_
+    stored = model.fit_facts
     facts: dict[str, object] = {}
     if model.encoder is not None:
-        kind = f"{len(model.labels)} classes" if model.labels else "a number"
+        if model.labels:
+            kind = f"{len(model.labels)} classes"
+        else:
+            kind = "a number"
         facts["target"] = f"{model.target!r}, {kind}"
         if model.labels:
             labels = [str(label) for label in model.labels]
             facts["classes"] = ", ".join(labels[:20]) + (f" and {len(labels) - 20} more" if len(labels) > 20 else "")
     facts["training"] = report.message if " step" in report.message else f"{report.steps} steps. {report.message}"
-    score, rows = stored.get("score"), stored.get("rows")
+    score = stored.get("score")
+    rows = stored.get("rows")
     if isinstance(score, dict) and isinstance(score.get("value"), float) and isinstance(rows, dict):
         name = "R²" if score.get("name") == "r2" else score.get("name")
         facts["test score"] = (

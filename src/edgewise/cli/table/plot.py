@@ -42,8 +42,14 @@ def draw(written: Written, source: Source | None, planned: PlannedFigure, screen
         if source is not None:
             raise InputError("--data must be left out for a solution of an equation, which is drawn over its domain")
         solution, _ = open_solution(written.file)
-        figure = solution_figure(solution) if planned.kind == "solution" else solution_history(solution)
-        about = "the solution" if planned.kind == "solution" else "errors and parameters of the stages of the solve"
+        if planned.kind == "solution":
+            figure = solution_figure(solution)
+        else:
+            figure = solution_history(solution)
+        if planned.kind == "solution":
+            about = "the solution"
+        else:
+            about = "errors and parameters of the stages of the solve"
     elif written.kind is Kind.formulas:
         formulas = FormulaFile.read(written.file)
         if planned.kind == "formulas":
@@ -55,7 +61,8 @@ def draw(written: Written, source: Source | None, planned: PlannedFigure, screen
             _check_inputs(planned.inputs, formulas.formula.names)
             X, notes = formulas.inputs(source.table)
             screen.notes(notes)
-            drawn, names = X[_evenly(len(X))], formulas.formula.names
+            drawn = X[_evenly(len(X))]
+            names = formulas.formula.names
             if planned.kind == "pair":
                 pair = planned.inputs[0], planned.inputs[1]
                 figure = pair_map(formulas.formula, drawn, inputs=pair, names=names, target=formulas.target)
@@ -67,7 +74,8 @@ def draw(written: Written, source: Source | None, planned: PlannedFigure, screen
     else:
         model = open_model(written.file)
         _check_inputs(planned.inputs, model.estimator.encoder_.columns)
-        rows, place = None, "points with the distribution of each column in training; --data uses the rows of a table"
+        rows = None
+        place = "points with the distribution of each column in training; --data uses the rows of a table"
         if source is not None:
             rows, notes = model.inputs(source.table)
             screen.notes(notes)
@@ -76,7 +84,8 @@ def draw(written: Written, source: Source | None, planned: PlannedFigure, screen
         what = "the functions of the model"
         if planned.inputs:
             what = f"the effect{'s' if len(planned.inputs) > 1 else ''} of {', '.join(planned.inputs)}"
-        figure, about = _model_figure(model, rows, planned.kind, planned.inputs), f"{what} on {place}"
+        figure = _model_figure(model, rows, planned.kind, planned.inputs)
+        about = f"{what} on {place}"
     save(figure, planned.file)
     screen.say(f"Wrote {planned.file}: {about}.")
     screen.result({"wrote": planned.file, "kind": planned.kind, "of": str(written.file)})
@@ -100,7 +109,10 @@ def _check_inputs(inputs: Sequence[str], known: Sequence[str]) -> None:
     for name in inputs:
         if name not in known:
             similar = [one for one in known if one.lower() == name.lower()] or get_close_matches(name, known, n=1)
-            hint = f"did you mean {similar[0]!r}?" if similar else f"the inputs are {', '.join(known)}"
+            if similar:
+                hint = f"did you mean {similar[0]!r}?"
+            else:
+                hint = f"the inputs are {', '.join(known)}"
             raise InputError(f"--input must name an input, got {name!r}; {hint}")
 
 

@@ -92,7 +92,8 @@ class _Rows:
     """Values for one table after another; `count` rows so far, of a table that is whole or comes in parts."""
 
     def __init__(self, *, is_whole: bool) -> None:
-        self.is_whole, self.count = is_whole, 0
+        self.is_whole = is_whole
+        self.count = 0
 
     def columns(self, table: Table) -> Columns:
         """Return the values for the rows of a table."""
@@ -152,7 +153,8 @@ class _FormulaRows(_Rows):
     def __init__(self, written: Written, *, is_whole: bool) -> None:
         super().__init__(is_whole=is_whole)
         self.formulas = FormulaFile.read(written.file)
-        self.undefined, self.notes = 0, list[str]()
+        self.undefined = 0
+        self.notes = list[str]()
 
     def columns(self, table: Table) -> Columns:
         X, notes = self.formulas.inputs(table)
@@ -175,7 +177,9 @@ class _ModelRows(_Rows):
     def __init__(self, written: Written, *, is_whole: bool, std: bool) -> None:
         super().__init__(is_whole=is_whole)
         self.model = open_model(written.file)
-        self.std, self.flagged, self.notes = std, 0, list[str]()
+        self.std = std
+        self.flagged = 0
+        self.notes = list[str]()
         self.score = _RunningScore()
         self.digits: int | None = None
         estimator = self.model.estimator
@@ -187,7 +191,8 @@ class _ModelRows(_Rows):
             raise InputError(f"--std needs a model with error bars. {estimator.error_bars_message_}")
 
     def columns(self, table: Table) -> Columns:
-        model, estimator = self.model, self.model.estimator
+        model = self.model
+        estimator = self.model.estimator
         rows, notes = model.inputs(table)
         interval = deviation = None
         with collect_warnings():  # the notes say it
@@ -231,7 +236,8 @@ class _RunningScore:
     """Measures of predictions that come part by part, as `edgewise.compare` has them for all at once."""
 
     def __init__(self) -> None:
-        self.count, self.shift = 0, 0.0
+        self.count = 0
+        self.shift = 0.0
         self.sums = np.zeros(4)  # of y - shift, its square, squared and absolute errors
         self.right: dict[int, np.ndarray] = {}  # by class: rows, and those that are predicted
 
@@ -248,7 +254,8 @@ class _RunningScore:
                 self.right[code] = self.right.get(code, 0) + right
         else:
             self.shift = self.shift if self.count else float(truth.mean())  # squares keep their digits
-            moved, error = truth - self.shift, truth - predicted
+            moved = truth - self.shift
+            error = truth - predicted
             self.sums += [moved.sum(), (moved**2).sum(), (error**2).sum(), np.abs(error).sum()]
         self.count += len(truth)
 
@@ -264,10 +271,14 @@ class _RunningScore:
             spread = square - mean**2
             numbers = {"r2": 1 - squared / spread if spread > 0 else math.nan, "rmse": math.sqrt(squared)}
             numbers["mae"] = absolute
-        sentence, scores = f"Predicted {counted(rows, 'row')}.", {name: float(value) for name, value in numbers.items()}
+        sentence = f"Predicted {counted(rows, 'row')}."
+        scores = {name: float(value) for name, value in numbers.items()}
         if not scores or math.isnan(next(iter(scores.values()))):
             return sentence, None
-        score = f"accuracy {100 * scores['accuracy']:.1f} %" if model.labels else ""
+        if model.labels:
+            score = f"accuracy {100 * scores['accuracy']:.1f} %"
+        else:
+            score = ""
         score = score or f"R² {scores['r2']:.4g}, RMSE {number_text(scores['rmse'])}"
         return f"{sentence} On the {counted(self.count, 'row')} with a known {model.target!r}: {score}.", scores
 
@@ -283,5 +294,10 @@ def _known(model: Model, table: Table, prediction: np.ndarray) -> tuple[np.ndarr
         return None
     # Compared by code, since labels may be numbers in the table and text in the estimator.
     position = {label: i for i, label in enumerate(model.labels)}
-    predicted = np.array([position[label] for label in prediction.tolist()]) if model.labels else prediction
-    return (codes, predicted[known]) if known.any() else None
+    if model.labels:
+        predicted = np.array([position[label] for label in prediction.tolist()])
+    else:
+        predicted = prediction
+    if known.any():
+        return (codes, predicted[known])
+    return None

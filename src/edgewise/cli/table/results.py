@@ -40,15 +40,13 @@ from edgewise.interpret.attribution.effects import mean_contributions
 from edgewise.interpret.attribution.explanations import GlobalExplanation, constant_sentence
 from edgewise.plot import formula_front
 from edgewise.presentation import counted
-from edgewise.report import ModelResult, ReportContent, ReportFigure, formula_rows, write_report
+from edgewise.report.content import ModelResult, ReportContent, ReportFigure, formula_rows
+from edgewise.report.page import write_report
 from edgewise.tables import Table
 
 TITLES = {
     "linear": {"regression": "Ridge regression", "classification": "Logistic regression"},
-    "MLP": {"regression": "MLP, 64-64", "classification": "MLP, 64-64"},
-    "boosting": {"regression": "Gradient boosting", "classification": "Gradient boosting"},
-    "default boosting": {"regression": "Gradient boosting, defaults", "classification": "Gradient boosting, defaults"},
-    "EBM": {"regression": "EBM", "classification": "EBM"},
+    "boosting": {"regression": "Gradient boosting, defaults", "classification": "Gradient boosting, defaults"},
 }
 INTERRUPTED = "The training was interrupted; the model is the best one up to then."
 SHOWN_INPUTS = 20  # in the report: metrics.json lists all inputs
@@ -109,7 +107,8 @@ class FitResults:
 
         The report, whose figures take most of the time, is drawn, kept as an earlier one is, or removed.
         """
-        prepared, trained = self.prepared, self.trained
+        prepared = self.prepared
+        trained = self.trained
         content, summary = report_content(self, figures=True) if report == "draw" else None, metrics(self)
         predictions = self.predictions_csv()
         stored = ("edgewise", "data", "command", "score", "metrics", "rows", "inputs", "formulas")
@@ -127,7 +126,9 @@ class FitResults:
 
     def predictions_csv(self) -> str:
         """Return the predictions of the test rows as CSV."""
-        prepared, trained, test = self.prepared, self.trained, self.prepared.test
+        prepared = self.prepared
+        trained = self.trained
+        test = self.prepared.test
         columns: dict[str, Sequence[object]] = {}
         if prepared.ids is not None and self.job.id is not None:
             columns[self.job.id] = prepared.ids[test].tolist()
@@ -143,8 +144,11 @@ class FitResults:
 
 def metrics(results: FitResults) -> dict[str, object]:
     """Return everything about the fit as plain JSON, with null for a number that is undefined."""
-    job, prepared, trained = results.job, results.prepared, results.trained
-    estimator, config = trained.estimator, trained.estimator.model_.config
+    job = results.job
+    prepared = results.prepared
+    trained = results.trained
+    estimator = trained.estimator
+    config = trained.estimator.model_.config
     compared: list[TrainedModel | BaselineResult] = [trained, *results.baselines]
     return {
         "edgewise": edgewise.__version__,
@@ -195,7 +199,9 @@ def metrics(results: FitResults) -> dict[str, object]:
 
 def compared_models(results: FitResults) -> list[ModelResult]:
     """Return the comparison on the test rows, the KAN first."""
-    prepared, trained, task = results.prepared, results.trained, results.prepared.task
+    prepared = results.prepared
+    trained = results.trained
+    task = results.prepared.task
     rows = [
         ModelResult(
             "KAN",
@@ -210,8 +216,13 @@ def compared_models(results: FitResults) -> list[ModelResult]:
         gap = None
         if one.prediction is not None:
             gap = _finite(paired_error(task, prepared.y[prepared.test], trained.prediction, one.prediction))
-        remark = "could not be fitted" if math.isnan(one.score) and not one.metrics else ""
-        name, score, error = TITLES[one.name][task], _finite(one.score), _finite(one.error)
+        if math.isnan(one.score) and not one.metrics:
+            remark = "could not be fitted"
+        else:
+            remark = ""
+        name = TITLES[one.name][task]
+        score = _finite(one.score)
+        error = _finite(one.error)
         rows.append(ModelResult(name, score, one.parameters, one.seconds, error, remark, gap))
     return rows
 
@@ -225,13 +236,29 @@ def _finite(value: float | None) -> float | None:
 
 def report_content(results: FitResults, *, figures: bool = False) -> ReportContent:
     """Return the content of the report, with or without its figures."""
-    job, prepared, trained = results.job, results.prepared, results.trained
-    estimator, target = trained.estimator, prepared.target
-    config, count = estimator.model_.config, len(prepared.encoder.columns)
-    explanation = results.kept("explanation", lambda: explain_rows(results)) if figures else None
-    listed = None if results.formulas is None else results.formulas.formulas
-    source = job.data if prepared.large is not None else prepared.source.table.source
-    predicted = f"{len(prepared.labels)} classes of {target!r}" if prepared.labels else repr(target)
+    job = results.job
+    prepared = results.prepared
+    trained = results.trained
+    estimator = trained.estimator
+    target = prepared.target
+    config = estimator.model_.config
+    count = len(prepared.encoder.columns)
+    if figures:
+        explanation = results.kept("explanation", lambda: explain_rows(results))
+    else:
+        explanation = None
+    if results.formulas is None:
+        listed = None
+    else:
+        listed = results.formulas.formulas
+    if prepared.large is not None:
+        source = job.data
+    else:
+        source = prepared.source.table.source
+    if prepared.labels:
+        predicted = f"{len(prepared.labels)} classes of {target!r}"
+    else:
+        predicted = repr(target)
     summary = [
         f"A Kolmogorov-Arnold network ({estimator._shape_text()}) learned to predict {predicted} from {count} "
         f"input{'s' if count > 1 else ''}, on {prepared.training_rows:,} rows of {source}."
@@ -301,8 +328,12 @@ def report_figures(results: FitResults, explanation: GlobalExplanation | None) -
 
 def own_figures(results: FitResults, explanation: GlobalExplanation | None) -> list[ReportFigure]:
     """Draw the figures of the KAN alone."""
-    prepared, trained = results.prepared, results.trained
-    classes = list(np.array(prepared.labels, dtype=prepared.y.dtype)) if prepared.labels else []
+    prepared = results.prepared
+    trained = results.trained
+    if prepared.labels:
+        classes = list(np.array(prepared.labels, dtype=prepared.y.dtype))
+    else:
+        classes = []
     return [
         *compared_figures(classes, prepared.y[prepared.test], trained.prediction),
         *explanation_figures(trained.estimator, results.figure_codes(), explanation),

@@ -16,7 +16,7 @@ from edgewise.cli.shared.model import LEVEL, has_intervals, predict_rows
 from edgewise.cli.shared.preparation import FitJob, PreparedTable, collect_warnings
 from edgewise.cli.shared.resume import each_once
 from edgewise.cli.terminal.interrupts import finish
-from edgewise.compare.baselines import FULL, QUICK, BaselineResult, iterate_baselines, measures, standard_error
+from edgewise.compare.baselines import LEARNERS, BaselineResult, iterate_baselines, measures, standard_error
 from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.estimator.equations import FEWEST, table_front
 from edgewise.estimator.storage import load_estimator
@@ -25,7 +25,7 @@ from edgewise.outcomes import ProgressCallback, StopReason
 from edgewise.report.wording import HEADLINE_SYMBOLS
 
 MODEL = NAMES[0]  # the file of the model in the folder of --out
-COMPARED = {"quick": QUICK, "full": FULL, "none": ()}  # the models of --compare
+COMPARED = {"quick": tuple(LEARNERS), "none": ()}  # the models of --compare
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,11 +71,14 @@ def train_model(
         on_interrupt="keep",
         time_limit=job.time_limit,
         random_state=job.seed,
-        progress=progress,
     )
+    estimator._progress = progress
     start = time.perf_counter()
     with collect_warnings() as notes:
-        groups = None if prepared.groups is None else prepared.groups[prepared.train]
+        if prepared.groups is None:
+            groups = None
+        else:
+            groups = prepared.groups[prepared.train]
         if groups is not None and (groups == groups[0]).all():
             groups = None  # the other one is for the test
         if (batches := prepared.batches(journal)) is not None:
@@ -90,11 +93,15 @@ def scored(
     prepared: PreparedTable, estimator: KANRegressor | KANClassifier, seconds: float, notes: Sequence[str]
 ) -> TrainedModel:
     """Return a fitted KAN with its predictions of the test rows, whose warnings join the notes of the training."""
-    X_test, truth = prepared.frame[prepared.test], prepared.y[prepared.test]
+    X_test = prepared.frame[prepared.test]
+    truth = prepared.y[prepared.test]
 
     def predicted() -> tuple[np.ndarray, np.ndarray | None, tuple[np.ndarray, np.ndarray] | None]:
         known = isinstance(estimator, KANRegressor) and has_intervals(estimator)
-        interval = estimator.predict_interval(X_test, LEVEL) if known else None
+        if known:
+            interval = estimator.predict_interval(X_test, LEVEL)
+        else:
+            interval = None
         return *predict_rows(estimator, X_test, prepared.labels), interval
 
     with collect_warnings() as more:
@@ -123,11 +130,14 @@ def compare_models(
 
     Results that are in the journal are not computed again.
     """
-    train, test = prepared.train, prepared.test
-    X, y, task = prepared.X, prepared.y, prepared.task
+    train = prepared.train
+    test = prepared.test
+    X = prepared.X
+    y = prepared.y
+    task = prepared.task
     for name in COMPARED[job.compare]:
         rows = X[train], y[train], X[test], y[test]
-        found = iterate_baselines(*rows, task=task, seed=job.seed, models=[name], progress=progress)
+        found = iterate_baselines(*rows, task=task, seed=job.seed, learners={name: LEARNERS[name]}, progress=progress)
         yield from each_once(journal, name, found)
 
 
@@ -156,7 +166,10 @@ class FitFormulas:
     def sentences(self) -> tuple[str, ...]:
         """Return the chosen formula, then sentences about its accuracy and its domain."""
         formulas = self.formulas
-        score = f"{self.score:.4g}".replace("-", "\N{MINUS SIGN}") if math.isfinite(self.score) else "–"
+        if math.isfinite(self.score):
+            score = f"{self.score:.4g}".replace("-", "\N{MINUS SIGN}")
+        else:
+            score = "–"
         return (
             self.equation,
             f"On the test rows the R² of this formula is {score}. {' '.join(formulas.accuracy)}",
@@ -193,14 +206,16 @@ def find_formulas(
     if not isinstance(estimator, KANRegressor) or not job.formulas > 0 or len(prepared.train) < FEWEST:
         return None
     start = time.perf_counter()
-    X, y = prepared.X[prepared.train], prepared.y[prepared.train]
+    X = prepared.X[prepared.train]
+    y = prepared.y[prepared.train]
     with collect_warnings():
         names = prepared.encoder.formula_names
         front = table_front(X, y, names, job.formulas, estimator, progress, journal=journal)
     estimator.equations_ = front  # stored in the model file
     seconds = time.perf_counter() - start
     formulas = FormulaList.from_front(front, prepared.target, X, y, ())
-    prediction, score = formulas.best.formula(prepared.X[prepared.test]), math.nan
+    prediction = formulas.best.formula(prepared.X[prepared.test])
+    score = math.nan
     if math.isfinite(prediction.sum()):
         score = next(iter(measures(prepared.task, prepared.y[prepared.test], prediction).values()))
     return FitFormulas(formulas, score, seconds)

@@ -125,7 +125,8 @@ class Bar:
     """A progress bar of a `Progress`: its stage and share, the time passed, and an upper bound of what is left."""
 
     def __init__(self, bars: RichProgress, activity: str):
-        self._bars, self._activity = bars, activity
+        self._bars = bars
+        self._activity = activity
         self._task = bars.add_task(activity, total=1.0, clock="")
 
     def update(self, progress: Progress) -> None:

@@ -48,7 +48,6 @@ class CompareName(StrEnum):
     """With which other models `edgewise fit` compares."""
 
     quick = "quick"
-    full = "full"
     none = "none"
 
 
@@ -92,7 +91,10 @@ def parse_number(text: str | float) -> float:
 
 def whole_number(least: int, most: int | None = None) -> Callable[[str | int], int]:
     """Return the parser of a whole number in a range, whose message names the range and the text."""
-    expected = f"of at least {least}" if most is None else f"from {least} to {most}"
+    if most is None:
+        expected = f"of at least {least}"
+    else:
+        expected = f"from {least} to {most}"
 
     def parse_whole_number(text: str | int) -> int:
         words = str(text).strip()
@@ -282,8 +284,8 @@ Compare = Annotated[
     typer.Option(
         "--compare",
         metavar="SET",
-        help="Other models on the same split, after the results are written: quick (a linear model, gradient boosting "
-        "with its defaults, and an EBM if interpret is installed), full (these and an MLP, tuned) or none.",
+        help="Other models on the same split, after the results are written: quick (a linear model, and gradient "
+        "boosting with its defaults) or none.",
     ),
 ]
 FitFormulas = Annotated[
@@ -488,15 +490,13 @@ OutFormula = Annotated[
 # solve
 
 Equation = Annotated[
-    str | None,
+    str,
     typer.Argument(
         metavar="EQUATION",
-        help="Name of an equation (see --list), or a Python file that defines `problem`, a PDE of edgewise.pde, and "
-        "optionally its solution `exact`.",
+        help="A Python file that defines `problem`, a PDE of edgewise.pde, and optionally its solution `exact`.",
         show_default=False,
     ),
 ]
-ListEquations = Annotated[bool, typer.Option("--list", help="List the named equations and exit.")]
 OutSolution = Annotated[
     str | None,
     _without_default(

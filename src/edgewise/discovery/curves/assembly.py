@@ -47,7 +47,8 @@ KEPT_SHAPES = 7  # Functions of each curve.
 MOST_COMBINATIONS = 36  # Combinations of functions that are fitted, for each model: each takes about 20 ms.
 MOST_CURVES_COMBINED = 6  # With more curves, one function is varied at a time: 7^6 combinations are ranked.
 # Relative errors of curves count as equal below the first number, and are never taken larger than the second.
-SMALLEST_TOLERANCE, LARGEST_TOLERANCE = 1e-7, 0.3
+SMALLEST_TOLERANCE = 1e-7
+LARGEST_TOLERANCE = 0.3
 # A form is given up if its loss after three steps is this many times the allowed loss: three steps come that close to
 # the optimum where the form is right.
 HOPELESS_LOSS_FACTOR = 1e3
@@ -85,32 +86,7 @@ class _CurveFormula:
 
 
 def candidate_formulas(model: CurveModel, table: Mapping[str, Elementary]) -> Iterator[Expression]:
-    """Formulas of a curve model with roughly right constants, the most likely first.
-
-    Parameters
-    ----------
-    model : CurveModel
-        The model.
-    table : mapping of str to Elementary
-        The functions for its curves.
-
-    Yields
-    ------
-    Expression
-        At most `MOST_COMBINATIONS` combinations of functions, each form once.
-
-    Examples
-    --------
-    >>> from edgewise.discovery import CurveModelFitter, possible_links
-    >>> from edgewise.formulas import as_text
-    >>> from edgewise.nn.elementary import ELEMENTARY
-    >>> x = np.random.default_rng(0).uniform(0.5, 1.5, (300, 1))
-    >>> y = 3 * np.sin(2 * x[:, 0])
-    >>> model = CurveModelFitter(x, y, [0], 20).sums(next(possible_links(y)), 1)[0]
-    >>> table = {name: ELEMENTARY[name] for name in ("x", "sin")}
-    >>> as_text(next(candidate_formulas(model, table)), ["x"], 2).replace(" ", "")[:9]
-    '3*sin(2*x'
-    """
+    """Formulas of a curve model with roughly right constants, the most likely first."""
     seen: set[Expression] = set()
     for node in _Assembly(model, table).formulas():
         form = with_constants(node, [float(f"{value:.1e}") for value in constant_values(node)])
@@ -123,7 +99,8 @@ class _Assembly:
     """The combinations of functions for the curves of one model."""
 
     def __init__(self, model: CurveModel, table: Mapping[str, Elementary]):
-        self.model, self.table = model, table
+        self.model = model
+        self.table = table
         self.share = model.weight / model.weight.sum()
         total = np.sum(model.curves, 0)
         # Standard deviation of the inner function, of which the error of the model is a share.
@@ -133,7 +110,8 @@ class _Assembly:
         yield from self.with_shared_curve() if self.model.shared_factors else self.of_sums()
 
     def of_sums(self) -> Iterator[Expression]:
-        model, curves = self.model, list(self.model.curves)
+        model = self.model
+        curves = list(self.model.curves)
         is_alone = len(curves) == 1
         if is_alone:  # A single curve takes the constant, so that its function can be recognised.
             curves[0] = curves[0] + model.offset
@@ -193,7 +171,9 @@ class _Assembly:
 
 
 def _with_offset(parts: Sequence[Expression], offset: float) -> Expression:
-    return Add((sum_of(parts), Number(offset))) if offset else sum_of(parts)
+    if offset:
+        return Add((sum_of(parts), Number(offset)))
+    return sum_of(parts)
 
 
 def _combinations(options: list[list[_CurveFormula]]) -> Iterator[tuple[_CurveFormula, ...]]:
@@ -265,38 +245,7 @@ def pruned(
     weight: np.ndarray | None = None,
     deadline: float = math.inf,
 ) -> FittedExpression:
-    """Remove terms, factors and functions that the data do not require.
-
-    Parameters
-    ----------
-    fitted : FittedExpression
-        The formula with its fitted constants.
-    x : ndarray, shape (N, inputs)
-        The inputs.
-    y : ndarray, shape (N,)
-        The target.
-    floor : float
-        Share of the variance of y below which a loss is exact. A loss above it may rise by a factor of
-        1 + `SYMBOL_PRICE` / N for each symbol less; one below it may rise to it.
-    weight : ndarray, shape (N,), optional
-        Weights of the squared errors; by default all are equal.
-    deadline : float
-        Reading of `time.monotonic` after which no further form is tried.
-
-    Returns
-    -------
-    FittedExpression
-        The shorter formula, fitted again.
-
-    Examples
-    --------
-    >>> from edgewise.formulas import as_text, parse_expression
-    >>> x = np.random.default_rng(0).uniform(0.5, 1.5, (100, 2))
-    >>> y = 2 * np.sin(x[:, 0])
-    >>> fitted = fit_constants(parse_expression("1.9*sin(1.01*a) + 0.01*b", "ab"), x, y)
-    >>> as_text(pruned(fitted, x, y, floor=1e-16).expression, "ab")
-    '2*sin(a)'
-    """
+    """Remove terms, factors and functions that the data do not require."""
     exact_loss = floor * float(np.var(y))
     changed = True
     while changed:
@@ -305,13 +254,17 @@ def pruned(
             if time.monotonic() > deadline:
                 return fitted
             allowance = SYMBOL_PRICE * (complexity(fitted.expression) - complexity(smaller)) / len(y)
-            allowed = fitted.loss * (1 + allowance) if fitted.loss > exact_loss else exact_loss
+            if fitted.loss > exact_loss:
+                allowed = fitted.loss * (1 + allowance)
+            else:
+                allowed = exact_loss
             trial = fit_constants(smaller, x, y, steps=3, weight=weight, deadline=deadline)
             if trial is None or trial.loss > HOPELESS_LOSS_FACTOR * max(allowed, floor**0.5 * exact_loss / floor):
                 continue
             trial = fit_constants(trial.expression, x, y, steps=20, weight=weight, deadline=deadline)
             if trial is not None and trial.loss <= allowed:
-                fitted, changed = trial, True
+                fitted = trial
+                changed = True
                 break
     return fitted
 

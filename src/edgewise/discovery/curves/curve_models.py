@@ -27,7 +27,8 @@ NORMAL_MATRIX_RIDGE = 1e-9
 HELD_OUT_SHARE = 0.25  # Share of the rows on which models are compared: the usual quarter.
 # Relative error that splines make without noise, and coefficients of a curve, over which noise averages: 1 % is the
 # error of a coarse spline of a smooth curve; the curves have about 20 coefficients.
-SPLINE_ERROR, CURVE_COEFFICIENTS = 0.01, 20
+SPLINE_ERROR = 0.01
+CURVE_COEFFICIENTS = 20
 SIZE_PRICE = 0.15  # Price of a unit of size in units of the log error: 16 % of the error.
 SMALLEST_SPLINE_ERROR = 1e-4  # Relative errors below it count as equal, as splines make such errors.
 BEAM = 3  # Models that are extended side by side.
@@ -39,43 +40,15 @@ REFINING_STEPS = 4  # Gauss-Newton steps, at most: later ones change the third d
 
 @dataclass(frozen=True, eq=False)
 class CurveModel:
-    """A model y = h(s) with a sum s of curves.
+    """A model y = h(s) with a sum s of curves."""
 
-    Parameters
-    ----------
-    link : Link
-        The outer function h.
-    features : tuple of Feature
-        The features of the curves.
-    curves : tuple of ndarray, shape (N,)
-        Values of the curves.
-    weight : ndarray, shape (N,)
-        Weights that turn squared errors of the inner function into those of y.
-    error : float
-        Held-out root mean squared error over the standard deviation of y.
-    offset : float
-        Constant of s.
-    shared_factors : tuple of float
-        If all curves are multiples of one function, their factors; else empty.
-
-    Examples
-    --------
-    >>> from edgewise.discovery.least_squares.links import possible_links
-    >>> x = np.random.default_rng(0).uniform(0.5, 1.5, (300, 2))
-    >>> y = np.exp(x[:, 0] + x[:, 1] ** 2)
-    >>> link = next(link for link in possible_links(y) if link.name == "exp")
-    >>> model = min(CurveModelFitter(x, y, [0, 1], 8).sums(link, 2), key=lambda model: model.criterion)
-    >>> len(model.curves), model.error < 1e-3
-    (2, True)
-    """
-
-    link: Link
-    features: tuple[Feature, ...]
-    curves: tuple[np.ndarray, ...]
-    weight: np.ndarray
-    error: float
-    offset: float = 0.0
-    shared_factors: tuple[float, ...] = ()
+    link: Link  # the outer function h
+    features: tuple[Feature, ...]  # the features of the curves
+    curves: tuple[np.ndarray, ...]  # values of the curves
+    weight: np.ndarray  # weights that turn squared errors of the inner function into those of y
+    error: float  # held-out root mean squared error over the standard deviation of y
+    offset: float = 0.0  # constant of s
+    shared_factors: tuple[float, ...] = ()  # if all curves are multiples of one function, their factors; else empty
 
     @property
     def size(self) -> int:
@@ -99,42 +72,22 @@ class CurveModel:
 
 
 class CurveModelFitter:
-    """Least-squares fits of curve models to one target, all from the same spline columns.
-
-    Parameters
-    ----------
-    x : ndarray, shape (N, columns)
-        The rows.
-    y : ndarray, shape (N,)
-        The target.
-    inputs : sequence of int
-        The columns to use.
-    size : int
-        Knot intervals of the curves.
-    seed : int
-        Seed of the split into training and held-out rows.
-    single_inputs : bool
-        Use only single inputs as features.
-
-    Examples
-    --------
-    >>> from edgewise.discovery.least_squares.links import possible_links
-    >>> x = np.random.default_rng(0).uniform(0.5, 1.5, (300, 2))
-    >>> y = x[:, 0] ** 2 + np.sin(3 * x[:, 1])
-    >>> best = min(CurveModelFitter(x, y, [0, 1], 8).sums(next(possible_links(y)), 2), key=lambda each: each.criterion)
-    >>> sorted(sorted(feature.inputs) for feature in best.features)
-    [[0], [1]]
-    """
+    """Least-squares fits of curve models to one target, all from the same spline columns."""
 
     def __init__(
         self, x: np.ndarray, y: np.ndarray, inputs: Sequence[int], size: int, seed: int = 0, single_inputs: bool = False
     ):
-        self.y, self.inputs = y, list(inputs)
+        self.y = y
+        self.inputs = list(inputs)
         self.deviation = max(float(np.std(y)), ABOVE_ZERO)
         order = np.random.default_rng(seed).permutation(len(y))
         held_out = round(HELD_OUT_SHARE * len(y))
-        self.test, self.train = order[:held_out], order[held_out:]
-        self.features = candidate_features(x, inputs, most_paired=0) if single_inputs else candidate_features(x, inputs)
+        self.test = order[:held_out]
+        self.train = order[held_out:]
+        if single_inputs:
+            self.features = candidate_features(x, inputs, most_paired=0)
+        else:
+            self.features = candidate_features(x, inputs)
         self.columns = [spline_columns(feature.values, size) for feature in self.features]
 
     def target(self, link: Link) -> tuple[np.ndarray, np.ndarray]:
@@ -149,27 +102,15 @@ class CurveModelFitter:
     def _held_out_error(self, values: np.ndarray) -> float:
         """`error` of the values of the held-out rows alone."""
         residuals = values - self.y[self.test]
-        return float(np.sqrt(np.mean(residuals**2))) / self.deviation if np.isfinite(residuals).all() else math.inf
+        if np.isfinite(residuals).all():
+            return float(np.sqrt(np.mean(residuals**2))) / self.deviation
+        return math.inf
 
     def sums(self, link: Link, most: int) -> list[CurveModel]:
-        """Fit additive models u = sum of curves.
-
-        Models of 1, 2, ... features are grown, the best few of each number into the next. For three to six inputs all
-        sums with every input in exactly one feature are compared as well, since growing one by one fails where several
-        features are right only together. Many inputs are taken all at once.
-
-        Parameters
-        ----------
-        link : Link
-            The outer function.
-        most : int
-            Number of features, at most.
-
-        Returns
-        -------
-        list of CurveModel
-            The best models of each number of features.
-        """
+        """Fit additive models u = sum of curves."""
+        # Models of 1, 2, ... features are grown, the best few of each number into the next. For three to six inputs all
+        # sums with every input in exactly one feature are compared as well, since growing one by one fails where
+        # several features are right only together. Many inputs are taken all at once.
         u, weight = self.target(link)
         system = _NormalEquations([np.ones((len(u), 1)), *self.columns], u, weight, self.train)
         if len(self.inputs) >= MANY_INPUTS:
@@ -212,7 +153,8 @@ class CurveModelFitter:
     def _sum(self, link: Link, system: _NormalEquations, weight: np.ndarray, chosen: tuple[int, ...]) -> CurveModel:
         _, coefficients = system.solve([0, *(k + 1 for k in chosen)])
         curves = tuple(_curves(coefficients[1:], [self.columns[k] for k in chosen]))
-        used, offset = tuple(self.features[k] for k in chosen), float(coefficients[0])
+        used = tuple(self.features[k] for k in chosen)
+        offset = float(coefficients[0])
         return self._with_error(CurveModel(link, used, curves, weight, 0.0, offset))
 
     def _with_error(self, model: CurveModel) -> CurveModel:
@@ -226,13 +168,15 @@ class CurveModelFitter:
         values = np.stack([feature.values for feature in everything.features], 1)
         own = spline_columns(values.ravel(), SHARED_INTERVALS).reshape(*values.shape, -1)  # (N, inputs, columns)
         link, (u, weight) = everything.link, self.target(everything.link)
-        factors, best = np.ones(values.shape[1]), everything
+        factors = np.ones(values.shape[1])
+        best = everything
         ones = np.ones((len(u), 1))
         for _ in range(2 * REFINING_STEPS):
             shared = np.einsum("bin,i->bn", own, factors)
             curve = own @ _NormalEquations([ones, shared], u, weight, self.train).solve((0, 1))[1][1:]
             coefficients = _NormalEquations([ones, curve], u, weight, self.train).solve((0, 1))[1]
-            offset, factors = float(coefficients[0]), coefficients[1:]
+            offset = float(coefficients[0])
+            factors = coefficients[1:]
             curves = tuple((curve * factors).T)
             trial = replace(everything, curves=curves, offset=offset, weight=weight, shared_factors=tuple(factors))
             trial = self._with_error(trial)
@@ -244,26 +188,16 @@ class CurveModelFitter:
         return best
 
     def refined(self, model: CurveModel) -> CurveModel:
-        """Fit the curves of a model to y itself by Gauss-Newton steps.
-
-        The fit of u = inverse(y) weighs noise in y wrongly; this removes the bias.
-
-        Parameters
-        ----------
-        model : CurveModel
-            A model of `sums`.
-
-        Returns
-        -------
-        CurveModel
-            The refined model; the given one if no step lowers its training error.
-        """
+        """Fit the curves of a model to y itself by Gauss-Newton steps."""
+        # The fit of u = inverse(y) weighs noise in y wrongly; this removes the bias.
         if model.link.name == "":
             return model
 
         def training_error(model: CurveModel) -> float:
             residuals = (model.values() - self.y)[self.train]
-            return float(np.mean(residuals**2)) if np.isfinite(residuals).all() else math.inf
+            if np.isfinite(residuals).all():
+                return float(np.mean(residuals**2))
+            return math.inf
 
         columns = [self.columns[self.features.index(feature)] for feature in model.features]
         best = model
@@ -272,7 +206,9 @@ class CurveModelFitter:
             if step is None or training_error(step) >= 0.999 * training_error(best):
                 break
             best = step
-        return self._with_error(best) if best is not model else model
+        if best is not model:
+            return self._with_error(best)
+        return model
 
     def _gauss_newton_step(self, model: CurveModel, columns: list[np.ndarray]) -> CurveModel | None:
         """One step from a model; None if its linearisation is not finite."""

@@ -37,26 +37,11 @@ RELEVANCE_INTERVALS = 10  # Knot intervals of the curves that test relevance.
 
 @dataclass(frozen=True, eq=False)
 class Feature:
-    """A quantity that a curve may depend on: an input, or a sum, difference, product, ratio or radius of two.
+    """A quantity that a curve may depend on: an input, or a sum, difference, product, ratio or radius of two."""
 
-    Parameters
-    ----------
-    expression : Expression
-        The quantity as a formula of the inputs.
-    inputs : frozenset of int
-        The columns it depends on.
-    values : ndarray, shape (N,)
-        Its values at the rows.
-
-    Examples
-    --------
-    >>> Feature(Variable(0), frozenset({0}), np.array([1.0, 2.0])).is_linear
-    True
-    """
-
-    expression: Expression
-    inputs: frozenset[int]
-    values: np.ndarray = field(repr=False)
+    expression: Expression  # the quantity as a formula of the inputs
+    inputs: frozenset[int]  # the columns it depends on
+    values: np.ndarray = field(repr=False)  # its values at the rows
 
     @property
     def has_two_values(self) -> bool:
@@ -80,30 +65,7 @@ def has_two_values(values: np.ndarray) -> bool:
 
 
 def candidate_features(x: np.ndarray, inputs: Sequence[int], most_paired: int = MOST_PAIRED_FEATURES) -> list[Feature]:
-    """List the features of some inputs.
-
-    Parameters
-    ----------
-    x : ndarray, shape (N, columns)
-        The rows.
-    inputs : sequence of int
-        The columns to use.
-    most_paired : int
-        With more inputs than this, only single inputs are features.
-
-    Returns
-    -------
-    list of Feature
-        The inputs, then their pairs; with three or four inputs also differences of two over a third. Inputs with two
-        values, such as the indicators of categories, are in no pair.
-
-    Examples
-    --------
-    >>> from edgewise.formulas import as_text
-    >>> features = candidate_features(np.array([[1.0, 3.0], [2.0, 5.0], [4.0, 6.0]]), [0, 1])
-    >>> [as_text(feature.expression, "ab") for feature in features]
-    ['a', 'b', 'a - b', 'a + b', 'a*b', 'a/b', 'a**2 + b**2']
-    """
+    """List the features of some inputs."""
     features = [Feature(Variable(i), frozenset((i,)), x[:, i]) for i in inputs]
     if len(inputs) > most_paired:
         return features
@@ -115,7 +77,9 @@ def candidate_features(x: np.ndarray, inputs: Sequence[int], most_paired: int = 
         return bool(size.min() > SMALLEST_DENOMINATOR * size.max())
 
     for i, j in combinations(inputs, 2):
-        a, b, both = Variable(i), Variable(j), frozenset((i, j))
+        a = Variable(i)
+        b = Variable(j)
+        both = frozenset((i, j))
         features.append(Feature(Add((a, Multiply((MINUS_ONE, b)))), both, x[:, i] - x[:, j]))
         features.append(Feature(Add((a, b)), both, x[:, i] + x[:, j]))
         features.append(Feature(Multiply((a, b)), both, x[:, i] * x[:, j]))
@@ -149,38 +113,21 @@ def spline_columns(values: np.ndarray, size: int) -> np.ndarray:
     even = np.linspace(values.min(), values.max(), size + 1)
     ends = 0.5 * ends + 0.5 * even
     if spread <= 0 or float(np.diff(ends).min()) <= 1e-9 * spread:
-        ends = even if spread > 0 else values.min() + np.linspace(-1, 1, size + 1)
+        if spread > 0:
+            ends = even
+        else:
+            ends = values.min() + np.linspace(-1, 1, size + 1)
     knots = extend(torch.as_tensor(ends)[None], FEATURE_DEGREE)
     columns = basis(torch.as_tensor(values)[:, None], knots, FEATURE_DEGREE)[:, 0].numpy()[:, :-1]
     return columns - columns.mean(0)
 
 
 def relevant_inputs(x: np.ndarray, y: np.ndarray) -> list[int]:
-    """Select the inputs that the target depends on, alone or in products of two.
-
-    Curves of all inputs and products of two, as far as the number of rows allows, are fitted together. An input stays
-    if leaving out its terms raises the sum of squares significantly (F above `RELEVANT_F`). Of inputs that replace each
-    other none may stay then, so the most significant input given those that stayed is added as long as there is one,
-    and in the end insignificant inputs are removed one by one.
-
-    Parameters
-    ----------
-    x : ndarray, shape (N, inputs)
-        The rows.
-    y : ndarray, shape (N,)
-        The target.
-
-    Returns
-    -------
-    list of int
-        The columns in order; all of them if there are at most `ALWAYS_RELEVANT` or none is significant.
-
-    Examples
-    --------
-    >>> x = np.random.default_rng(0).uniform(-1, 1, (400, 8))
-    >>> relevant_inputs(x, x[:, 2] * np.sin(2 * x[:, 5]))
-    [2, 5]
-    """
+    """Select the inputs that the target depends on, alone or in products of two."""
+    # Curves of all inputs and products of two, as far as the number of rows allows, are fitted together. An input stays
+    # if leaving out its terms raises the sum of squares significantly (F above `RELEVANT_F`). Of inputs that replace
+    # each other none may stay then, so the most significant input given those that stayed is added as long as there is
+    # one, and in the end insignificant inputs are removed one by one.
     count = x.shape[1]
     if count <= ALWAYS_RELEVANT:
         return list(range(count))
@@ -212,7 +159,8 @@ def _f_without_each(scaled: np.ndarray, y: np.ndarray, inputs: Sequence[int]) ->
     total = float(y @ y)
 
     def sum_of_squares(columns: np.ndarray) -> float:
-        gram, right = model.gram[np.ix_(columns, columns)], model.right[columns]
+        gram = model.gram[np.ix_(columns, columns)]
+        right = model.right[columns]
         return max(total - float(right @ np.linalg.solve(gram, right)), 0.0)
 
     count = len(model.owners)

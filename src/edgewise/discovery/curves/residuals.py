@@ -13,7 +13,10 @@ from edgewise.settings import ABOVE_ZERO
 
 # Level of the test for structure in residuals; knot intervals of its curves, for slow trends and for oscillations; and
 # columns, at most, as a share of the rows.
-NOISE_LEVEL, TREND_INTERVALS, WAVE_INTERVALS, MOST_BASIS_SHARE = 0.01, 5, 40, 1 / 3
+NOISE_LEVEL = 0.01
+TREND_INTERVALS = 5
+WAVE_INTERVALS = 40
+MOST_BASIS_SHARE = 1 / 3
 
 
 class NoiseTest:
@@ -34,7 +37,8 @@ class NoiseTest:
 
         The first has curves of few intervals and products of two inputs, the second has curves of many intervals.
         """
-        scaled, most = scaled_columns(self.x), int(MOST_BASIS_SHARE * len(self.x))
+        scaled = scaled_columns(self.x)
+        most = int(MOST_BASIS_SHARE * len(self.x))
         products = ((scaled[:, i] * scaled[:, j])[:, None] for i in range(scaled.shape[1]) for j in range(i))
         trends = (spline_columns(column, TREND_INTERVALS) for column in scaled.T)
         bases = [_orthonormal(chain(trends, products), len(scaled), most)]
@@ -57,9 +61,11 @@ class NoiseTest:
         ranks = np.argsort(np.argsort(residuals)).astype(np.float64)
         level = NOISE_LEVEL / (2 * len(self.bases))  # Bonferroni's correction for so many tests
         for basis, values in product(self.bases, (residuals, ranks)):
-            terms, left_over = basis.shape[1] - 1, len(self.x) - basis.shape[1]
+            terms = basis.shape[1] - 1
+            left_over = len(self.x) - basis.shape[1]
             centred = values - values.mean()
-            explained, total = float(np.sum((basis.T @ centred) ** 2)), float(centred @ centred)
+            explained = float(np.sum((basis.T @ centred) ** 2))
+            total = float(centred @ centred)
             if terms < 1 or not total:
                 continue
             statistic = explained / terms / max((total - explained) / left_over, ABOVE_ZERO)

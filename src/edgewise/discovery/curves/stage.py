@@ -30,7 +30,8 @@ FEW_INPUTS = 7  # Relevant inputs, at most, for which products of simple functio
 FEW_COLUMNS = 20  # Columns, at most, of which products of simple functions are tried, relevant or not.
 SIMPLE_PRODUCTS = 6  # Products of simple functions that are tried under each link.
 # Models that are turned into formulas: in total, and of these by error alone instead of error and size.
-MOST_MODELS, MOST_BY_ERROR = 14, 4
+MOST_MODELS = 14
+MOST_BY_ERROR = 4
 # A formula ends the search if it leaves at most this share of the variance of y, with residuals that look like noise.
 NOISE_SHARE = 0.05
 # Share of the variance of y below which a loss is exact to rounding: a relative error of 1e-8, as sums and powers of a
@@ -71,7 +72,12 @@ class _CurveSearch:
         deadline: float,
         announce: Callable[[str], None],
     ):
-        self.x, self.y, self.table, self.seed, self.deadline, self.announce = x, y, table, seed, deadline, announce
+        self.x = x
+        self.y = y
+        self.table = table
+        self.seed = seed
+        self.deadline = deadline
+        self.announce = announce
         self.inputs: list[int] = []  # The relevant ones; set by `run`.
 
     def is_past_deadline(self) -> bool:
@@ -83,7 +89,8 @@ class _CurveSearch:
 
     def laws(self) -> Iterator[Expression]:
         """Formulas of products of simple functions, and then of curve models, until one is exact or leaves noise."""
-        x, y = self.x, self.y
+        x = self.x
+        y = self.y
         self.announce("products of simple functions")
         self.inputs = relevant_inputs(x, y)
         if len(self.inputs) <= FEW_INPUTS:
@@ -95,7 +102,8 @@ class _CurveSearch:
             features = candidate_features(x, range(x.shape[1]), most_paired=FEW_COLUMNS)
             yield from simple_products(features, next(possible_links(y)), y, SYMBOL_PRICE, SIMPLE_PRODUCTS)
         self.announce("sums of curves")
-        best, noise = float(np.var(y)), NoiseTest(x[:, self.inputs])
+        best = float(np.var(y))
+        noise = NoiseTest(x[:, self.inputs])
         for number, model in enumerate(self.in_time(self.models()), 1):
             self.announce(f"formulas of model {number}, at most {MOST_MODELS}")
             for fitted in self.best_formulas(model):
@@ -110,7 +118,9 @@ class _CurveSearch:
 
     def models(self) -> Iterator[CurveModel]:
         """Sums of curves to turn into formulas: those of the best criterion, then the most accurate of the others."""
-        x, y, inputs = self.x, self.y, self.inputs
+        x = self.x
+        y = self.y
+        inputs = self.inputs
         size = min(COARSE_INTERVALS, max(1, int(0.4 * len(y) / len(inputs)) - 2))
         coarse = CurveModelFitter(x, y, inputs, size, self.seed)
         models: list[CurveModel] = []

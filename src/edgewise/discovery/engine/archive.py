@@ -20,7 +20,9 @@ from edgewise.formulas.expression import Expression, Number, complexity, evaluat
 from edgewise.settings import ABOVE_ZERO
 
 KEPT_A_SIZE = 3  # Expressions of one size that are kept: seeds of the search need some variety.
-QUICK_STEPS, FULL_STEPS = 8, 60  # Levenberg-Marquardt steps of a first fit, and of one that is worth finishing.
+# Levenberg-Marquardt steps of a first fit, and of one that is worth finishing.
+QUICK_STEPS = 8
+FULL_STEPS = 60
 QUICK_ROWS = 400  # Rows of a first fit, at most: enough for as many constants as readable formulas have.
 # Error over that of the best expression that is no longer, beyond which no constants are fitted: the links of least
 # squares weigh errors differently, which costs less than this factor.
@@ -130,7 +132,9 @@ class Archive:
 
     def _fit(self, expression: Expression, best: float) -> Expression | None:
         """The expression with constants fitted to some rows and, where that is promising, to all."""
-        x, y, weight = self.problem.x, self.problem.y, self.problem.weights
+        x = self.problem.x
+        y = self.problem.y
+        weight = self.problem.weights
         if self._some is not None:
             part = None if weight is None else weight[self._some]
             quick = fit_constants(
@@ -162,7 +166,9 @@ class Archive:
 
     def with_closed_constants(self, expression: Expression) -> Expression:
         """An exact expression in its shortest form, with constants in closed form where rounding allows it."""
-        x, y, weight = self.problem.x, self.problem.y, self.problem.weights
+        x = self.problem.x
+        y = self.problem.y
+        weight = self.problem.weights
         deadline = min(self.deadline, time.monotonic() + 1.0)
         expression = with_double_angles(with_joined_waves(shortest_form(expression, x, deadline)))
         fitted = fit_constants(expression, x, y, steps=FULL_STEPS, weight=weight, deadline=self.deadline)
@@ -190,7 +196,9 @@ class Archive:
         """Relative error on the held-out rows; infinite where it is not finite."""
         with np.errstate(all="ignore"):
             square = np.mean(self.problem.held_squares(expression))
-        return math.sqrt(float(square)) / self._spread if np.isfinite(square) else math.inf
+        if np.isfinite(square):
+            return math.sqrt(float(square)) / self._spread
+        return math.inf
 
 
 def _rounded_constants(expression: Expression) -> Expression:

@@ -115,7 +115,10 @@ def _with_one_square(terms: Sequence[Expression]) -> list[Expression] | None:
                 if abs(number.value**2 - 4 * p.value * q.value) > TWO_EQUAL * number.value**2:
                     continue
                 if simplify(Multiply((u, v))) == simplify(rest):
-                    half = Number(0.5 / p.value) if p.exact is None else exact_number(2).times(p).inverse()
+                    if p.exact is None:
+                        half = Number(0.5 / p.value)
+                    else:
+                        half = exact_number(2).times(p).inverse()
                     ratio = number.times(half)
                     square = Power(Add((u, simplify(Multiply((ratio, v))))), 2.0)
                     others = [t for k, t in enumerate(terms) if k not in (first, second, place)]
@@ -136,11 +139,15 @@ def with_joined_waves(node: Expression) -> Expression:
     for (name, argument), (place, a) in waves.items():
         if name == "cos" and ("sin", argument) in waves:
             other, b = waves["sin", argument]
-            size, phase = math.hypot(a, b), math.atan2(b, a)
+            size = math.hypot(a, b)
+            phase = math.atan2(b, a)
             wave = Call("cos", simplify(Add((argument, Number(-phase)))))
             joined = wave if abs(size - 1) < TWO_EQUAL else Multiply((Number(size), wave))
             rest_of_sum = [term for k, term in enumerate(node.terms) if k not in (place, other)]
-            form = with_joined_waves(Add((joined, *rest_of_sum))) if rest_of_sum else joined
+            if rest_of_sum:
+                form = with_joined_waves(Add((joined, *rest_of_sum)))
+            else:
+                form = joined
             return form if complexity(form) < complexity(node) else node
     return node
 

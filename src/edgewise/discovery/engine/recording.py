@@ -27,7 +27,8 @@ class Recording:
     """Kept expressions and complete stages of one search."""
 
     def __init__(self, journal: Journal, name: str):
-        self.journal, self.name = journal, f"search {name}"
+        self.journal = journal
+        self.name = f"search {name}"
         self.seconds = 0.0
         self._began = self._last = time.monotonic()
         self._done: set[tuple[str, tuple[str, ...]]] = set()

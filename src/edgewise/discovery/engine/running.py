@@ -4,7 +4,7 @@ The order is that of rising cost. Least squares comes first (`least_squares`), t
 inputs, each of which starts with least squares again; then expressions are enumerated on the smallest problems, and the
 rest of the time goes to a search that starts from everything that was kept. What a stage yields for a smaller problem
 is rebuilt for the whole one and judged there with all constants fitted together, so nothing is trusted that the data do
-not confirm. A stage that fails loses its own results alone.
+not confirm. A stage that fails by its arithmetic or its data loses its own results alone.
 """
 
 from __future__ import annotations
@@ -37,24 +37,17 @@ SEPARATING_SHARE = 0.3  # Share of what is left after reductions for separations
 REDUCING_SHARE = 0.5  # Share of the time for least squares and reductions.
 ENUMERATING_SHARE = 0.6  # Share of what is then left for enumeration if other stages follow.
 # After a convincing law the search goes on for this share of the time that it took, to find a shorter one.
-LAW_PATIENCE, MOST_PATIENCE = 0.3, 2.0
+LAW_PATIENCE = 0.3
+MOST_PATIENCE = 2.0
 
-# Errors that end a stage and not the search: all that data, arithmetic and mistakes in a stage raise.
-FAILURES = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    LookupError,
-    MemoryError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    np.linalg.LinAlgError,
-)
+# Errors of arithmetic and of data end a stage and not the search; programming errors are raised.
+FAILURES = (ArithmeticError, MemoryError, ValueError, np.linalg.LinAlgError)
 
 # A formula of at most so many symbols that leaves at most this share of the deviation of y, and residuals like noise,
 # is complete: the search then goes on for half as long as it took, for a shorter one with the same values.
-COMPLETE_SYMBOLS, LARGEST_NOISE, COMPLETE_PATIENCE = 20, 0.25, 0.5
+COMPLETE_SYMBOLS = 20
+LARGEST_NOISE = 0.25
+COMPLETE_PATIENCE = 0.5
 
 Reducer = Callable[[LawProblem, Clock], Iterable[NoiseEstimate | Reduction | Separation]]
 Seeded = Callable[[LawProblem, Clock, Sequence[Expression]], Iterator[Expression]]
@@ -219,7 +212,8 @@ class Engine:
 
     def _reduce(self, whole: Branch, clock: Clock) -> None:
         """Least squares on the problem and on its reductions, those of fewest inputs and smallest error first."""
-        waiting, known = [whole], {_key(whole.problem)}
+        waiting = [whole]
+        known = {_key(whole.problem)}
         while waiting and not self.is_done and len(self.branches) < MOST_BRANCHES:
             waiting.sort(key=lambda branch: (branch.inputs, branch.error))
             branch = waiting.pop(0)
@@ -277,7 +271,10 @@ class Engine:
         if self.stages.enumerate is None or self.is_done:
             return
         is_last = self.stages.search is None and self.stages.smooth is None
-        clock = self.clock if is_last else self.clock.part(ENUMERATING_SHARE)
+        if is_last:
+            clock = self.clock
+        else:
+            clock = self.clock.part(ENUMERATING_SHARE)
         order = sorted(self.branches, key=lambda branch: (branch.inputs, branch.error))
         noisy = [branch for branch in order if branch.problem.noise]
         for place, branch in enumerate(noisy):
@@ -303,7 +300,10 @@ class Engine:
         reduced = [branch for branch in self.branches[1:] if branch.inputs]
         best = min(reduced, key=lambda branch: (branch.inputs, branch.error), default=self.branches[0])
         for branch, share in ((best, 0.5), (self.branches[0], 1.0)):
-            seeds = [judged.expression for judged in self.archive] if branch is self.branches[0] else []
+            if branch is self.branches[0]:
+                seeds = [judged.expression for judged in self.archive]
+            else:
+                seeds = []
             for expression in self._fenced("search", self.stages.search, branch.problem, self.clock.part(share), seeds):
                 self._judge(expression, branch, "search")
                 if self.is_done:

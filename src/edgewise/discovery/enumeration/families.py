@@ -34,7 +34,10 @@ class Member(NamedTuple):
         scaled = h
         if self.slope != 1:
             scaled = Multiply((MINUS_ONE if self.slope == -1 else Number(self.slope), h))
-        inner = scaled if self.name == "exp" else Add((scaled, Number(self.shift)))
+        if self.name == "exp":
+            inner = scaled
+        else:
+            inner = Add((scaled, Number(self.shift)))
         if self.name in POWERS_OF_LINES:
             return Power(inner, POWERS_OF_LINES[self.name])
         return Call(self.name, inner)
@@ -42,7 +45,8 @@ class Member(NamedTuple):
 
 def family_members(values: np.ndarray, operators: Sequence[str]) -> tuple[list[Member], np.ndarray]:
     """All curves of the grids for some h with values (H, P), by permitted functions, and their values (members, P)."""
-    members, rows = [], []
+    members = []
+    rows = []
     with np.errstate(all="ignore"):
         for place, h in enumerate(values):
             for name, slope, shift in _constants(h, set(operators)):
@@ -59,7 +63,8 @@ def family_members(values: np.ndarray, operators: Sequence[str]) -> tuple[list[M
 
 def _constants(h: np.ndarray, operators: set[str]) -> Iterator[tuple[str, float, float]]:
     """Names, slopes and shifts of the curves of one h."""
-    deviation, middle = float(np.std(h)), float(np.median(h))
+    deviation = float(np.std(h))
+    middle = float(np.median(h))
     if not deviation > 0:
         return
     if operators & {"sin", "cos"}:

@@ -61,13 +61,15 @@ class Directions:
     def __init__(self, pool: Pool, known: np.ndarray, clock: Clock | None = None):
         self.basis = np.linalg.qr(known)[0]
         projections = np.random.default_rng(2).normal(size=(len(known), 2))
-        places, keys = [], []
+        places = []
+        keys = []
         for start in range(0, pool.count, CHUNK):
             if start and clock is not None and clock.is_over:
                 break
             unit = self.outside(pool.values[start : start + CHUNK])
             good = np.flatnonzero(np.isfinite(unit[:, 0]))
-            first, second = unit[good] @ projections[:, 0], unit[good] @ projections[:, 1]
+            first = unit[good] @ projections[:, 0]
+            second = unit[good] @ projections[:, 1]
             second = np.where(first < 0, -second, second)
             places.append(good + start)
             keys.append(rounded_to_reach(np.abs(first)) * 1_000_003 + rounded_to_reach(second))
@@ -93,7 +95,8 @@ class Directions:
         along = self.unit @ goal
         left = 1 - along**2
         usable = np.flatnonzero(left > LEAST_LENGTH**2)
-        along, left = along[usable], np.sqrt(left[usable])
+        along = along[usable]
+        left = np.sqrt(left[usable])
         projected = np.abs(self.projected[usable] - along * (goal @ self.projection)) / left
         order = np.argsort(projected)
         ordered = projected[order]
@@ -101,7 +104,8 @@ class Directions:
             near = np.flatnonzero(ordered[step:] - ordered[:-step] < PROJECTION_REACH)
             if not len(near):
                 return
-            i, j = order[near], order[near + step]
+            i = order[near]
+            j = order[near + step]
             first = self.unit[usable[i]] - along[i, None] * goal
             second = self.unit[usable[j]] - along[j, None] * goal
             good = np.sum(first * second, axis=1) ** 2 > (1 - PARALLEL) * (left[i] * left[j]) ** 2
@@ -147,7 +151,8 @@ def equal_rows(rows: np.ndarray, directions: Directions) -> Iterator[tuple[int, 
         within = within[ordered[start[within] + step] < projected[usable[within]] + PROJECTION_REACH]
         if not len(within):
             return
-        row, other = usable[within], order[start[within] + step]
+        row = usable[within]
+        other = order[start[within] + step]
         good = np.sum(rows[row] * directions.unit[other], axis=1) ** 2 > 1 - PARALLEL
         yield from zip(row[good].tolist(), other[good].tolist(), strict=True)
 
@@ -202,7 +207,8 @@ def _joined(
         rows = made(pool.values[start : start + CHUNK])
         rows[~np.isfinite(rows).all(axis=1)] = np.nan
         for row, k in equal_rows(directions.outside(rows), directions):
-            first, second = row + start, int(directions.places[k])
+            first = row + start
+            second = int(directions.places[k])
             found.append(match(first, second, int(pool.sizes[first] + pool.sizes[second])))
     yield from sorted(found, key=lambda one: one.size)[:MOST_OF_A_FORM]
 
@@ -220,7 +226,8 @@ def products(pool: Pool, z: np.ndarray, clock: Clock) -> Iterator[Match]:
     for start in range(0, len(rows), 500):
         if clock.is_over:
             break
-        f, g = rows[start : start + 500], rows[start:]
+        f = rows[start : start + 500]
+        g = rows[start:]
         variation = (f * f) @ (g * g).T - (f @ g.T) ** 2 / len(z)
         hits = np.argwhere((((f * goal) @ g.T) ** 2 > (1 - PARALLEL) * variation) & (variation > 1e-9))
         hits = hits + start + pool.constants
@@ -241,8 +248,11 @@ def bilinear(pool: Pool, centred: Directions, z: np.ndarray, outer: int, clock: 
         if not np.isfinite(goal[0]):
             continue
         g = pool.values[centred.places]
-        first, second = unit_outside(g, basis), unit_outside(g * f, basis)
-        r, s, t = first @ goal, second @ goal, np.sum(first * second, axis=1)
+        first = unit_outside(g, basis)
+        second = unit_outside(g * f, basis)
+        r = first @ goal
+        s = second @ goal
+        t = np.sum(first * second, axis=1)
         left = 1 - t * t
         for k in np.flatnonzero((spanned_share(r, s, t) > 1 - PARALLEL) & (left > LEAST_LENGTH**2)):
             j = int(centred.places[k])

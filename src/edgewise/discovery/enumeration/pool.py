@@ -81,7 +81,9 @@ BINARY = (
     ),
 )
 COMMUTATIVE = 3  # The first shapes of BINARY that need each pair once; differences because signs are left out.
-LEAF, FIRST_BINARY = -1, 1000  # Codes of leaves and of shapes of two arguments in the recipes.
+# Codes of leaves and of shapes of two arguments in the recipes.
+LEAF = -1
+FIRST_BINARY = 1000
 
 
 def permitted_shapes(shapes: Sequence[Shape], options: FormulaOptions) -> list[Shape]:
@@ -94,7 +96,8 @@ class Pool:
 
     def __init__(self, x: np.ndarray, options: FormulaOptions, most: int, seed: int = 0):
         order = spread_rows(x, PROBE_ROWS)
-        self.x, self.rows = x[order], order
+        self.x = x[order]
+        self.rows = order
         self.most = most
         self.unary = permitted_shapes([*UNARY, *ON_REQUEST], options)
         self.binary = permitted_shapes(BINARY, options)
@@ -150,12 +153,15 @@ class Pool:
             made = self.binary[shape - FIRST_BINARY].build(self.expression(first), self.expression(second))
         else:
             made = self.unary[shape].build(self.expression(first))
-        return made if sign > 0 else Multiply((MINUS_ONE, made))
+        if sign > 0:
+            return made
+        return Multiply((MINUS_ONE, made))
 
     def monomials(self, most: int) -> np.ndarray:
         """Places of products and quotients of at least two inputs, the shortest first, at most so many."""
         joins = {FIRST_BINARY + k for k, shape in enumerate(self.binary) if shape.function in (np.multiply, np.divide)}
-        known, found = set(range(self.constants, self.constants + self.inputs)), []
+        known = set(range(self.constants, self.constants + self.inputs))
+        found = []
         for place, (shape, first, second, _) in enumerate(self._recipes[: self.count].tolist()):
             if shape in joins and first in known and second in known:
                 known.add(place)
@@ -212,18 +218,25 @@ class Pool:
         else:
             made = shape.function(self._probes[:, a][:, :, None], self._probes[:, b][:, None, :])
             made = made.reshape(len(made), -1)
-        largest, least = made.max(axis=0), made.min(axis=0)
+        largest = made.max(axis=0)
+        least = made.min(axis=0)
         fine = np.flatnonzero((largest < LARGEST_VALUE) & (least > -LARGEST_VALUE) & (largest > least))
         keys, first = np.unique(self._keys_of(made[:, fine]), return_index=True)
         place = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
         is_new = self._keys[place] != keys
-        keys, new = keys[is_new], fine[first[is_new]]
+        keys = keys[is_new]
+        new = fine[first[is_new]]
         order = np.argsort(new)  # The order of making, which does not depend on the random projections.
-        keys, new = keys[order][: self.most - self.count], new[order][: self.most - self.count]
+        keys = keys[order][: self.most - self.count]
+        new = new[order][: self.most - self.count]
         for part in np.array_split(np.arange(len(new)), max(1, math.ceil(len(new) / (BLOCK // 5)))):
             i, j = (a[new[part]], a[new[part]]) if b is None else (a[new[part] // len(b)], b[new[part] % len(b)])
-            values = shape.function(self._values[i]) if b is None else shape.function(self._values[i], self._values[j])
-            largest, least = values.max(axis=1), values.min(axis=1)
+            if b is None:
+                values = shape.function(self._values[i])
+            else:
+                values = shape.function(self._values[i], self._values[j])
+            largest = values.max(axis=1)
+            least = values.min(axis=1)
             size_of = np.maximum(largest, -least)
             good = np.flatnonzero((size_of < LARGEST_VALUE) & (largest - least > LEAST_VARIATION * size_of))
             mask = self._masks[i] | self._masks[j] | bit
@@ -237,7 +250,8 @@ class Pool:
         masks: np.ndarray,
         keys: np.ndarray,
     ) -> None:
-        start, stop = self.count, self.count + len(values)
+        start = self.count
+        stop = self.count + len(values)
         if stop > len(self._sizes):
             self._enlarge(max(stop, min(self.most, 2 * len(self._sizes))))
         sign = np.where(values.max(axis=1, initial=-np.inf) <= 0, -1, 1)

@@ -38,41 +38,42 @@ RANKED_ROWS = 200  # Rows at which correlations are computed: their standard err
 RANKED = 20_000  # Expressions whose correlation is computed.
 # Expressions among which all pairs are looked at: the shortest, and those with the largest correlation; and those whose
 # products are; 6 million pairs take half a second.
-SHORTEST, BEST, MULTIPLIED = 1500, 1000, 1200
+SHORTEST = 1500
+BEST = 1000
+MULTIPLIED = 1200
 # Expressions h of curves f(a h + b): the shortest, and products of inputs, as a phase is in most laws of waves.
-FAMILY_INPUTS, FAMILY_MONOMIALS = 40, 40
-FAMILY_PARTNERS, FAMILY_FACTORS = 400, 60  # Expressions g of a f(a h + b) + b g + c, and of a g f(a h + b) + c.
-OF_EACH_SIZE, OF_A_FORM = 5, 60  # Candidates without curves that are fitted: of each size, and of a form.
+FAMILY_INPUTS = 40
+FAMILY_MONOMIALS = 40
+# Expressions g of a f(a h + b) + b g + c, and of a g f(a h + b) + c.
+FAMILY_PARTNERS = 400
+FAMILY_FACTORS = 60
+# Candidates without curves that are fitted: of each size, and of a form.
+OF_EACH_SIZE = 5
+OF_A_FORM = 60
 # Candidates of a form with curves that are fitted: of each size, and for the target and its links. Before the fit their
 # shares say little, so that more of each size are needed.
-CURVES_OF_EACH_SIZE, WITH_CURVES = 8, (40, 10)
-KEPT_OF_A_SIZE, KEPT = 5, 100  # Expressions that are returned.
+CURVES_OF_EACH_SIZE = 8
+WITH_CURVES = (40, 10)
+# Expressions that are returned.
+KEPT_OF_A_SIZE = 5
+KEPT = 100
 FITTED_ROWS = 400  # Rows of these fits, at most: what is kept is fitted to all rows later.
 FIT_STEPS = 40  # Levenberg-Marquardt steps of a fit, at most; one that has converged ends sooner.
 LEAST_DIFFERENCE = 1e-8  # 1 - squared correlation of two expressions; less alike ones are equal up to rounding.
 SHARE_ROUNDING = 1e-6  # A share larger than 1 by more has lost its digits.
 # Pairs whose shares are computed at once, and of them those with the largest share that are looked at.
-PAIRS_AT_ONCE, LOOKED_AT = 1_000_000, 4000
+PAIRS_AT_ONCE = 1_000_000
+LOOKED_AT = 4000
 LINKS = 6  # Links of the target, the usual ones.
 DIFFERENCE = 1e-6  # Share of a deviation by which the slope of a link is measured.
 
 
 class Candidate(NamedTuple):
-    """A sum of products of columns, by their places, that may be near a target.
+    """A sum of products of columns, by their places, that may be near a target."""
 
-    Parameters
-    ----------
-    share : float
-        Squared multiple correlation with the target.
-    size : int
-        Symbols of its expressions.
-    terms : tuple of tuple of int
-        Places of the factors of each term.
-    """
-
-    share: float
-    size: int
-    terms: tuple[tuple[int, ...], ...]
+    share: float  # squared multiple correlation with the target
+    size: int  # symbols of its expressions
+    terms: tuple[tuple[int, ...], ...]  # places of the factors of each term
 
 
 class Columns:
@@ -146,7 +147,8 @@ def best_of_each_size(losses: dict[Expression, float]) -> list[Expression]:
     """
     sizes = {expression: complexity(expression) for expression in losses}
     counts: dict[int, int] = {}
-    kept, lowest = [], {}
+    kept = []
+    lowest = {}
     for expression in sorted(losses, key=lambda e: (losses[e], sizes[e])):
         size = sizes[expression]
         if counts.get(size, 0) < KEPT_OF_A_SIZE:
@@ -171,7 +173,8 @@ def _slopes(target: Target) -> np.ndarray:
 
 def _candidates(columns: Columns, target: Target, importance: np.ndarray, clock: Clock) -> list[Candidate]:
     """The best expressions, pairs and products for a target at the rows of the pool."""
-    count, curves_fitted = columns.pool.count, WITH_CURVES[0 if target.size == 0 else 1]
+    count = columns.pool.count
+    curves_fitted = WITH_CURVES[0 if target.size == 0 else 1]
     root = np.sqrt(importance / max(float(importance.max()), ABOVE_ZERO))
     if np.count_nonzero(root) < 3:
         return []
@@ -183,7 +186,8 @@ def _candidates(columns: Columns, target: Target, importance: np.ndarray, clock:
     units = unit_outside(weighted, basis)
     usable = np.isfinite(units[:, 0])
     along = np.where(usable, units @ goal, 0.0)
-    in_pool, curves = np.flatnonzero(usable[:count]), np.flatnonzero(usable[count:]) + count
+    in_pool = np.flatnonzero(usable[:count])
+    curves = np.flatnonzero(usable[count:]) + count
     best = in_pool[np.argsort(-(along[in_pool] ** 2), kind="stable")[:BEST]]
     paired = np.unique(np.concatenate([in_pool[:SHORTEST], best]))
     partners = np.unique(np.concatenate([in_pool[: FAMILY_PARTNERS // 2], best[: FAMILY_PARTNERS // 2]]))
@@ -196,7 +200,8 @@ def _candidates(columns: Columns, target: Target, importance: np.ndarray, clock:
         return np.where(1 - both**2 > LEAST_DIFFERENCE, share, 0.0)
 
     def of_products(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        f, g = columns.values[first] / lengths[first, None], weighted[second] / lengths[second, None]
+        f = columns.values[first] / lengths[first, None]
+        g = weighted[second] / lengths[second, None]
         variation = (f * f) @ (g * g).T - ((f * basis[:, 0]) @ g.T) ** 2
         return ((f * goal) @ g.T) ** 2 / np.where(variation > LEAST_DIFFERENCE * variation.max(), variation, np.inf)
 
@@ -204,24 +209,36 @@ def _candidates(columns: Columns, target: Target, importance: np.ndarray, clock:
         shares: Callable[[np.ndarray, np.ndarray], np.ndarray], first: np.ndarray, second: np.ndarray, is_curve: bool
     ) -> list[Candidate]:
         of_each_size, most = (CURVES_OF_EACH_SIZE, curves_fitted) if is_curve else (OF_EACH_SIZE, OF_A_FORM)
-        best, i, j = np.empty(0), np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+        best = np.empty(0)
+        i = np.empty(0, dtype=np.int64)
+        j = np.empty(0, dtype=np.int64)
         for part in np.array_split(first, max(1, math.ceil(len(first) * len(second) / PAIRS_AT_ONCE))):
             if clock.is_over or not len(part) or not len(second):
                 break
             matrix = shares(part, second)
             flat = np.where(matrix > 1 + SHARE_ROUNDING, 0.0, matrix).ravel()
             is_short = len(flat) <= LOOKED_AT
-            places = np.arange(len(flat)) if is_short else np.argpartition(-flat, LOOKED_AT)[:LOOKED_AT]
-            f, g = part[places // len(second)], second[places % len(second)]
+            if is_short:
+                places = np.arange(len(flat))
+            else:
+                places = np.argpartition(-flat, LOOKED_AT)[:LOOKED_AT]
+            f = part[places // len(second)]
+            g = second[places % len(second)]
             places, f, g = places[f != g], f[f != g], g[f != g]
             if is_curve:
                 groups = columns.groups[f] * len(columns.groups) + columns.groups[g]
                 order = np.argsort(-flat[places], kind="stable")
                 distinct = order[np.unique(groups[order], return_index=True)[1]]
-                places, f, g = places[distinct], f[distinct], g[distinct]
-            best, i, j = np.r_[best, flat[places]], np.r_[i, f], np.r_[j, g]
+                places = places[distinct]
+                f = f[distinct]
+                g = g[distinct]
+            best = np.r_[best, flat[places]]
+            i = np.r_[i, f]
+            j = np.r_[j, g]
             kept = _shortlist(best, columns.sizes[i] + columns.sizes[j], of_each_size, most)
-            best, i, j = best[kept], i[kept], j[kept]
+            best = best[kept]
+            i = i[kept]
+            j = j[kept]
         return [
             Candidate(share, int(columns.sizes[f] + columns.sizes[g]), ((f,), (g,)))
             for share, f, g in zip(best.tolist(), i.tolist(), j.tolist(), strict=True)
@@ -232,7 +249,8 @@ def _candidates(columns: Columns, target: Target, importance: np.ndarray, clock:
         (in_pool, OF_EACH_SIZE, OF_A_FORM),
         (curves, CURVES_OF_EACH_SIZE, curves_fitted),
     ):
-        shares, groups = along[single] ** 2, columns.groups[single]
+        shares = along[single] ** 2
+        groups = columns.groups[single]
         order = np.argsort(-shares, kind="stable")
         distinct = order[np.unique(groups[order], return_index=True)[1]]
         places = distinct[_shortlist(shares[distinct], columns.sizes[single[distinct]], of_each_size, most)]
@@ -252,7 +270,10 @@ def _shortlist(shares: np.ndarray, sizes: np.ndarray, of_each_size: int, most: i
     """Places of the best of each size, and at most so many, of all sizes alike; those with the largest share first."""
     order = np.lexsort((sizes, -np.round(shares, 9)))
     by_size = order[np.argsort(sizes[order], kind="stable")]
-    starts = np.flatnonzero(np.r_[True, np.diff(sizes[by_size]) > 0]) if len(by_size) else by_size
+    if len(by_size):
+        starts = np.flatnonzero(np.r_[True, np.diff(sizes[by_size]) > 0])
+    else:
+        starts = by_size
     rank = np.empty(len(order), dtype=np.int64)
     rank[by_size] = np.arange(len(order)) - np.repeat(starts, np.diff(np.r_[starts, len(order)]))
     order = order[np.argsort(rank[order], kind="stable")]

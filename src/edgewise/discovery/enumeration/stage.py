@@ -61,9 +61,13 @@ TIERS_BEFORE_RANKING = 2
 MOST_FOR_JOINS = 200_000  # Expressions up to which all forms are looked at; beyond it only sums.
 # Factors h of targets y / h and y h, and expressions f of the form a f g + b f + c g + d: at most, and their number
 # times that of all expressions; some seconds each.
-LAW_FACTORS, LAW_FACTORS_TIMES_ALL = 60, 1_200_000
-OUTER, OUTER_TIMES_ALL = 300, 6_000_000
-KNOWN_DEGREE, MOST_KNOWN = 3, 10  # Known functions: all monomials to this degree, as long as there are so few.
+LAW_FACTORS = 60
+LAW_FACTORS_TIMES_ALL = 1_200_000
+OUTER = 300
+OUTER_TIMES_ALL = 6_000_000
+# Known functions: all monomials to this degree, as long as there are so few.
+KNOWN_DEGREE = 3
+MOST_KNOWN = 10
 MOST_YIELDED = 50  # Laws of a group, the shortest ones: longer ones are the same law written in other ways.
 MOST_ROWS = 2000  # Rows that confirm a match: a wrong match fails at a few.
 NEGLIGIBLE = 1e-9  # Share of the target below which a term is rounding error.
@@ -199,7 +203,10 @@ class _Fitter:
     """Fits the factors of matches at all rows, and keeps those that are exact."""
 
     def __init__(self, problem: LawProblem, x: np.ndarray, y: np.ndarray, pool: Pool):
-        self.problem, self.x, self.y, self.pool = problem, x, y, pool
+        self.problem = problem
+        self.x = x
+        self.y = y
+        self.pool = pool
         self.allowed = max(problem.options.target_error, EXACT_ERROR) * float(np.std(y))
         self.known = known_functions(x.shape[1])
 
@@ -222,7 +229,10 @@ class _Fitter:
         above = [product_of([self.pool.expression(k) for k in places]) for places in match.above]
         above += self.known if match.with_known else [exact_number(1)]
         below = [product_of([self.pool.expression(k) for k in places]) for places in match.below]
-        factor = None if match.factor is None else self.pool.expression(match.factor)
+        if match.factor is None:
+            factor = None
+        else:
+            factor = self.pool.expression(match.factor)
         with np.errstate(all="ignore"):
             columns = [evaluate(term, self.x) for term in above]
             goal = target.z
@@ -291,7 +301,10 @@ def _as_written(numbers: Sequence[Number]) -> list[Number] | None:
     written = []
     for number in numbers:
         reach = 1e-7 * abs(number.value)
-        form = next(closed_forms(number.value, reach), None) if number.value else (0, 1, "")
+        if number.value:
+            form = next(closed_forms(number.value, reach), None)
+        else:
+            form = (0, 1, "")
         short = float(f"{number.value:.{SHORT_DIGITS}g}")
         if form is not None:
             written.append(Number(value_of(form), form))

@@ -23,7 +23,10 @@ import numpy as np
 from edgewise.discovery.evolution.operations import CONSTANT_CODE, OperationTable, Program
 from edgewise.settings import ABOVE_ZERO
 
-FIRST_DAMPING, LOWER_DAMPING, RAISE_DAMPING = 1e-2, 0.2, 5.0  # Of Marquardt's rule.
+# Of Marquardt's rule.
+FIRST_DAMPING = 1e-2
+LOWER_DAMPING = 0.2
+RAISE_DAMPING = 5.0
 DIAGONAL_FLOOR = 1e-12  # Share of the largest diagonal entry that each gets, for constants that nothing depends on.
 # Squared share of its length that a program must keep without its mean, below which it counts as constant.
 LEAST_VARIANCE = 1e-20
@@ -43,15 +46,19 @@ class Batch:
     """
 
     def __init__(self, programs: Sequence[Program], table: OperationTable, x: np.ndarray):
-        self.table, self.x, self.count = table, x, len(programs)
+        self.table = table
+        self.x = x
+        self.count = len(programs)
         self.constants = sum(len(program.numbers) for program in programs)
-        owner, roots = [], []
+        owner = []
+        roots = []
         # Nodes: the constants, the inputs, and then the others; (code, left, right) with the places of the arguments.
         first = self.constants + table.inputs
         nodes: list[tuple[int, int, int]] = []
         heights: list[int] = [0] * first
         known: dict[tuple[int, int, int], int] = {}
-        arity, constant = table.arity, 0
+        arity = table.arity
+        constant = 0
         node_owners: list[int] = []  # Meaningful for nodes above constants: only those belong to one program.
         for number, program in enumerate(programs):
             stack: list[int] = []
@@ -81,11 +88,15 @@ class Batch:
         self.node_owner[: self.constants] = self.owner
         self.node_owner[self._moved[first:]] = node_owners
         self.roots = self._moved[np.array(roots, dtype=np.int64)]
-        widest = np.bincount(self.owner, minlength=self.count) if len(owner) else np.zeros(self.count, dtype=np.int64)
+        if len(owner):
+            widest = np.bincount(self.owner, minlength=self.count)
+        else:
+            widest = np.zeros(self.count, dtype=np.int64)
         self.widths = widest
-        self.slots = (
-            np.arange(len(owner)) - np.concatenate([[0], np.cumsum(widest)])[self.owner] if owner else self.owner
-        )
+        if owner:
+            self.slots = np.arange(len(owner)) - np.concatenate([[0], np.cumsum(widest)])[self.owner]
+        else:
+            self.slots = self.owner
 
     def _arrange(self, nodes: list[tuple[int, int, int]], heights: np.ndarray, first: int) -> None:
         """Sort the nodes by height and operation, so that each group is one slice."""
@@ -93,8 +104,10 @@ class Batch:
         order = np.lexsort((table[:, 0], heights[first:]))
         self._moved = np.concatenate([np.arange(first), np.empty(len(nodes), dtype=np.int64)])
         self._moved[first + order] = first + np.arange(len(nodes))
-        table, heights = table[order], heights[first:][order]
-        left, right = self._moved[table[:, 1]], np.where(table[:, 2] >= 0, self._moved[table[:, 2]], -1)
+        table = table[order]
+        heights = heights[first:][order]
+        left = self._moved[table[:, 1]]
+        right = np.where(table[:, 2] >= 0, self._moved[table[:, 2]], -1)
         self.total = first + len(nodes)
         varies = np.zeros(self.total, dtype=bool)  # Whether a constant is below a node.
         varies[: self.constants] = True

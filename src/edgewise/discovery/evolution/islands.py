@@ -12,12 +12,16 @@ from edgewise.discovery.evolution.batches import Batch, ScaledFits
 from edgewise.discovery.evolution.operations import OperationTable, Program
 from edgewise.discovery.evolution.variation import Variation
 
-POPULATION, OFFSPRING = 600, 300  # Programs of an island, and new ones of a generation.
+# Programs of an island, and new ones of a generation.
+POPULATION = 600
+OFFSPRING = 300
 CONTENDERS = 6  # Programs of a tournament.
 # Exponent by which programs of sizes that are frequent in the population lose tournaments, so that all sizes are
 # searched (PySR's adaptive parsimony).
 CROWDING = 10.0
-CHILD_STEPS, ELITE_STEPS = 2, 10  # Levenberg-Marquardt steps of a new program, and of the best of each size.
+# Levenberg-Marquardt steps of a new program, and of the best of each size.
+CHILD_STEPS = 2
+ELITE_STEPS = 10
 FORM_TRIALS = 3  # Times that one form is fitted, from different constants.
 FROM_ELITE = 0.3  # Probability that a parent is one of the best of each size.
 ROUNDING_LOSS = 1e-26  # Share of the variance below which errors are rounding, so that shorter programs win.
@@ -47,7 +51,9 @@ class Breeder:
     """Runs generations of islands on one problem. Shapes: x (inputs, R), y, weights (R,)."""
 
     def __init__(self, table: OperationTable, most: int, x: np.ndarray, y: np.ndarray, weights: np.ndarray):
-        self.table, self.most, self.x = table, most, x
+        self.table = table
+        self.most = most
+        self.x = x
         self.fits = ScaledFits(y, weights)
 
     def founded(self, seed: int, number: int, seeds: Sequence[Program]) -> Island:

@@ -33,7 +33,8 @@ from edgewise.formulas.expression import Add, Expression, Multiply, Number, comp
 ISLANDS = 2  # their number does not depend on the processes, so that neither does the result.
 GENERATIONS = 5  # Between two migrations.
 # Rows at which programs are fitted, without and with noise: enough for a dozen constants, and quick.
-SEARCH_ROWS, NOISY_SEARCH_ROWS = 100, 256
+SEARCH_ROWS = 100
+NOISY_SEARCH_ROWS = 256
 MOST_PROGRAM_NODES = 40  # Nodes of a program, at most: about as many as symbols.
 SEEDS = 100  # Expressions to start from, at most: the shortest.
 BETTER = 0.9  # An expression is yielded if its loss is below this times that of all yielded ones that are no longer.

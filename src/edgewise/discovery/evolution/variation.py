@@ -20,7 +20,9 @@ WAYS = {
 LEAF_IS_INPUT = 0.7  # Probability that a random leaf is an input and not a constant.
 NEW_SIZES = (3, 12)  # Nodes of a random program, between these: small programs combine later.
 SUBTREE_SIZES = (1, 6)  # Nodes of a random part that replaces another, between these.
-SHORT_CHANGE, LONG_CHANGE = 0.1, 1.0  # Relative deviations by which numbers are changed.
+# Relative deviations by which numbers are changed.
+SHORT_CHANGE = 0.1
+LONG_CHANGE = 1.0
 TRIALS = 10  # Attempts at a program that keeps to the limits.
 
 
@@ -28,7 +30,9 @@ class Variation:
     """Makes programs of a table of operations."""
 
     def __init__(self, table: OperationTable, most: int, rng: np.random.Generator):
-        self.table, self.most, self.rng = table, most, rng
+        self.table = table
+        self.most = most
+        self.rng = rng
         self.ways, self.shares = list(WAYS), np.cumsum(list(WAYS.values()))
 
     def random_program(self, size: int) -> Program:
@@ -64,7 +68,10 @@ class Variation:
         stack: list[frozenset[int]] = []
         for code in program.codes:
             arity = self.table.arity[code]
-            inside = frozenset().union(*stack[len(stack) - arity :]) if arity else frozenset()
+            if arity:
+                inside = frozenset().union(*stack[len(stack) - arity :])
+            else:
+                inside = frozenset()
             if inside & self.table.barred.get(code, set()):
                 return False
             del stack[len(stack) - arity :]
@@ -97,7 +104,8 @@ class Variation:
 
     def _start(self, codes: tuple[int, ...], end: int) -> int:
         """First place of the part whose last node is at `end`."""
-        needed, place = 1, end
+        needed = 1
+        place = end
         while True:
             needed += self.table.arity[codes[place]] - 1
             if not needed:
@@ -105,7 +113,8 @@ class Variation:
             place -= 1
 
     def _write_random(self, size: int, codes: list[int], numbers: list[float]) -> None:
-        rng, table = self.rng, self.table
+        rng = self.rng
+        table = self.table
         can_join = size >= 3 and table.binary
         if size <= 1 or not (can_join or table.unary):
             if rng.random() < LEAF_IS_INPUT:
@@ -146,12 +155,14 @@ class Variation:
 
     def _wrapped(self, part: Program) -> Program:
         """A part inside a function, or joined with a random leaf, or scaled by a constant."""
-        rng, table = self.rng, self.table
+        rng = self.rng
+        table = self.table
         if table.unary and (not table.binary or rng.random() < 0.4):
             return Program((*part.codes, int(rng.choice(table.unary))), part.numbers)
         if not table.binary:
             return part
-        leaf, code = self.random_program(1), int(rng.choice(table.binary))
+        leaf = self.random_program(1)
+        code = int(rng.choice(table.binary))
         one, two = (part, leaf) if rng.random() < 0.5 else (leaf, part)
         return Program((*one.codes, *two.codes, code), one.numbers + two.numbers)
 

@@ -55,7 +55,9 @@ CLASS_ROUNDS = 3  # Searches one after another, each from the log-odds of the be
 CLASS_SEARCH_SHARE = 0.85  # Share of the time for searches; the rest is for fits of likelihoods.
 # Log-odds of the working response, at most: probabilities of 0.7 %. Rows beyond have hardly any weight.
 LARGEST_LOG_ODDS = 5.0
-FISHER_STEPS, HALVINGS = 60, 12  # Steps of a fit, at most, and halvings of each; most fits take ten steps.
+# Steps of a fit, at most, and halvings of each; most fits take ten steps.
+FISHER_STEPS = 60
+HALVINGS = 12
 MOST_CLASS_LAWS = 60  # Formulas of one search that are fitted to the classes, at most, short ones first.
 
 Working = Callable[[np.ndarray, np.ndarray, float], Iterable[Expression]]
@@ -124,7 +126,9 @@ def fit_class_constants(
             step = step / 2
         else:
             break
-        gain, values, now = then[0] - now[0], trial, then
+        gain = then[0] - now[0]
+        values = trial
+        now = then
         if gain < 1e-9 * len(y) or time.monotonic() > deadline:
             break
     errors = np.zeros(len(values))
@@ -138,7 +142,9 @@ def class_front(problem: LawProblem, search: Working, clock: Clock, log_odds: np
     # `search` proposes formulas for a working response, see `Working`, and `log_odds` (N,) of a smooth model at the
     # rows to fit, by default 0, are the start. Losses of the front are logarithmic, and its variance is the loss of a
     # constant.
-    x, y, weight = problem.x, problem.y, problem.weights
+    x = problem.x
+    y = problem.y
+    weight = problem.weights
     known: dict[Expression, ClassFit] = {}
     held_losses: dict[Expression, np.ndarray] = {}
     tried: set[Expression] = set()
@@ -251,7 +257,12 @@ def _decided(
     """The front by held-out losses, with constants fitted to all rows and closed forms where these decide them."""
     kept = _front(known, held)
     whole = problem.with_all_rows
-    x, y, weight = whole.x, whole.y, None if whole.weights is None else whole.weights / whole.weights.mean()
+    x = whole.x
+    y = whole.y
+    if whole.weights is None:
+        weight = None
+    else:
+        weight = whole.weights / whole.weights.mean()
     entries = []
     for node in kept:
         fitted = _with_closed_forms(known[node], x, y, weight, clock)

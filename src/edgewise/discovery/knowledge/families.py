@@ -59,12 +59,16 @@ from edgewise.settings import ABOVE_ZERO
 
 SEARCHED_GROUPS = 3  # Groups that are searched alone, at most, those of most rows.
 FAMILY_SEARCH_SHARE = 0.8  # Share of the time for these searches and that of all rows.
-MOST_GROUPS, MOST_PARAMETERS = 200, 6  # The normal equations have their product as size.
+# The normal equations have their product as size.
+MOST_GROUPS = 200
+MOST_PARAMETERS = 6
 LEAST_GROUP_ROWS = 4  # Rows of a group, at least: two constants and something to judge them by.
 LEAST_SEARCHED_ROWS = 20  # Rows of a group that is searched alone, at least, as of every search.
 # Degrees of the smooth function of groups on one scale, turns of its fit, and the smallest scale over the largest for
 # which a group shows anything of it.
-SCALE_DEGREES, SCALE_TURNS, LEAST_SCALE = (1, 2, 3, 4, 6, 8), 30, 0.05
+SCALE_DEGREES = (1, 2, 3, 4, 6, 8)
+SCALE_TURNS = 30
+LEAST_SCALE = 0.05
 MOST_SHAPES = 16  # Shapes of one search that are fitted to all groups, at most.
 FAMILY_STEPS = 40  # Levenberg-Marquardt steps of a fit, at most.
 DISAGREEMENT = 2.0  # Error of the shared law over that of a group's own law, from which on a sentence names the group.
@@ -144,8 +148,14 @@ def family_front(
     """Find laws that all groups share up to constants: a front whose entries have a `family`."""
     # The problem has all rows, those to fit, whose groups have the numbers `codes` (N,), and those to judge by, with
     # `held_codes` (M,). `search` looks for formulas of some rows within so many seconds.
-    weights = np.ones(len(codes)) if problem.weights is None else problem.weights / problem.weights.mean()
-    held_weights = np.ones(len(held_codes)) if problem.held_weights is None else problem.held_weights
+    if problem.weights is None:
+        weights = np.ones(len(codes))
+    else:
+        weights = problem.weights / problem.weights.mean()
+    if problem.held_weights is None:
+        held_weights = np.ones(len(held_codes))
+    else:
+        held_weights = problem.held_weights
     fit_rows = Groups(problem.x, problem.y, weights, codes)
     held = Groups(problem.held_x, problem.held_y, held_weights / held_weights.mean(), held_codes)
     everything = Groups(
@@ -207,7 +217,10 @@ def _shapes(
     for place, group in enumerate(tasks):
         seconds = FAMILY_SEARCH_SHARE * max(clock.seconds_left, 0.0) / (len(tasks) - place)
         clock.announce("all groups on one scale" if group is None else f"group {place + 1} alone")
-        part = _on_one_scale(rows, count) if group is None else rows.part(np.flatnonzero(rows.codes == group))
+        if group is None:
+            part = _on_one_scale(rows, count)
+        else:
+            part = rows.part(np.flatnonzero(rows.codes == group))
         front = search(part, seconds)
         if group is not None:
             own[group] = front.best.formula
@@ -237,17 +250,22 @@ def _on_one_scale(rows: Groups, count: int) -> Groups:
     A polynomial h, a and b are fitted by turns; Schwarz's criterion chooses the degree. Groups of a few rows each show
     no law alone, and together they do.
     """
-    inputs, n = rows.x.shape[1], len(rows.y)
+    inputs = rows.x.shape[1]
+    n = len(rows.y)
     root = np.sqrt(rows.weights)
-    best, lowest = rows, math.inf
-    low, high, logs = rows.x.min(0), rows.x.max(0), np.zeros(inputs, dtype=bool)
+    best = rows
+    lowest = math.inf
+    low = rows.x.min(0)
+    high = rows.x.max(0)
+    logs = np.zeros(inputs, dtype=bool)
     members = [np.flatnonzero(rows.codes == group) for group in range(count)]
     for degree in SCALE_DEGREES:
         basis = Polynomials(low, high, logs, degree)
         if basis.terms > n / ROWS_A_TERM:
             break
         columns = basis.columns(rows.x)[:, 1:]  # the constant belongs to b
-        a, b = np.ones(count), np.array([rows.y[own].mean() for own in members])
+        a = np.ones(count)
+        b = np.array([rows.y[own].mean() for own in members])
         for _ in range(SCALE_TURNS):
             design = columns * (a[rows.codes] * root)[:, None]
             h = columns @ np.linalg.lstsq(design, (rows.y - b[rows.codes]) * root, rcond=None)[0]
@@ -259,7 +277,8 @@ def _on_one_scale(rows: Groups, count: int) -> Groups:
         criterion = n * math.log(max(left, ABOVE_ZERO)) + math.log(n) * basis.terms
         usable = np.abs(a) > LEAST_SCALE * np.abs(a).max()
         if criterion < lowest and usable.any():
-            lowest, kept = criterion, usable[rows.codes]
+            lowest = criterion
+            kept = usable[rows.codes]
             scale = np.where(usable, a, 1.0)[rows.codes]
             scaled = Groups(rows.x, (rows.y - b[rows.codes]) / scale, rows.weights * scale**2, rows.codes)
             best = scaled.part(np.flatnonzero(kept))
@@ -271,7 +290,9 @@ def _with_coefficients(node: Expression, rows: Groups) -> Expression:
     one = Number(1.01)  # not 1, which simplification would drop
 
     def with_factor(part: Expression) -> Expression:
-        return part if isinstance(part, Number) else Multiply((one, part))
+        if isinstance(part, Number):
+            return part
+        return Multiply((one, part))
 
     def visit(part: Expression) -> Expression:
         below = [visit(each) for each in children(part)]
@@ -284,7 +305,8 @@ def _with_coefficients(node: Expression, rows: Groups) -> Expression:
 
 def _best_family(shape: Expression, rows: Groups, count: int, clock: Clock) -> FamilyFit | None:
     """A shape with all constants by group, then with as many shared as Schwarz's criterion prefers."""
-    inputs, free = rows.x.shape[1], free_places(shape)
+    inputs = rows.x.shape[1]
+    free = free_places(shape)
     least = np.bincount(rows.codes, minlength=count).min()
     if len(free) > min(MOST_PARAMETERS, least - 1):
         return None
@@ -334,7 +356,9 @@ def _without_variable(node: Expression, index: int, number: Number) -> Expressio
     def moved(part: Expression) -> Expression | None:
         if not isinstance(part, Variable):
             return None
-        return number if part.index == index else Variable(part.index - (part.index > index))
+        if part.index == index:
+            return number
+        return Variable(part.index - (part.index > index))
 
     return exchanged(node, moved)
 
@@ -344,7 +368,8 @@ def _fitted(node: Expression, values: np.ndarray, rows: Groups, clock: Clock) ->
     inputs, (count, parameters) = rows.x.shape[1], values.shape
     shifted, owners = _with_shifts(node, inputs)
     numbers = [part for part in walk(shifted) if isinstance(part, Number)]
-    base, exact = np.array([part.value for part in numbers]), [part.exact for part in numbers]
+    base = np.array([part.value for part in numbers])
+    exact = [part.exact for part in numbers]
     shared = [k for k, part in enumerate(numbers) if part.exact is None and k not in owners]
     root = np.sqrt(rows.weights)
     everyone = np.arange(len(rows.y))
@@ -418,13 +443,19 @@ def _entry(
     )
     if known.expression != final.node:
         final = _fitted(known.expression, final.values, rows, clock) or final
-    node, values, inputs = simplify(final.node), final.values, rows.x.shape[1]
+    node = simplify(final.node)
+    values = final.values
+    inputs = rows.x.shape[1]
     for constant in reversed(range(values.shape[1])):  # one that a closed form made superfluous
         if inputs + constant not in used_variables(node):
-            node, values = _without_variable(node, inputs + constant, Number(0.0)), np.delete(values, constant, axis=1)
+            node = _without_variable(node, inputs + constant, Number(0.0))
+            values = np.delete(values, constant, axis=1)
     again = _fitted(node, values, rows, clock)
     final = again if again is not None else final
-    prefix = "c" if not any(name.startswith("c_") for name in names) else "constant"
+    if not any(name.startswith("c_") for name in names):
+        prefix = "c"
+    else:
+        prefix = "constant"
     parameters = tuple(f"{prefix}_{k + 1}" for k in range(final.values.shape[1]))
     law = Formula(final.node, (*names, *parameters))
     family = Family(law, parameters, tuple(labels), final.values, final.errors)

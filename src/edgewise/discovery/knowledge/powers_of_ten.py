@@ -33,7 +33,9 @@ def _too_extreme(name: str, size: float) -> InputError:
 def power_of_ten(values: np.ndarray) -> int:
     """The power of ten by which a column (N,) is divided: 0 unless its largest value is beyond `EXTREME`."""
     size = float(np.abs(values).max())
-    return 0 if size == 0 or 1 / EXTREME < size < EXTREME else int(np.floor(np.log10(size)))
+    if size == 0 or 1 / EXTREME < size < EXTREME:
+        return 0
+    return int(np.floor(np.log10(size)))
 
 
 def target_power(y: np.ndarray) -> int:
@@ -46,7 +48,9 @@ def target_power(y: np.ndarray) -> int:
 
 def divided(values: np.ndarray, power: int) -> np.ndarray:
     """Values over 10^power, in two steps, since 10^power itself may be no number of float64."""
-    return values if power == 0 else values / 10.0 ** (power // 2) / 10.0 ** (power - power // 2)
+    if power == 0:
+        return values
+    return values / 10.0 ** (power // 2) / 10.0 ** (power - power // 2)
 
 
 def in_divided_units(node: Expression, powers: Sequence[int], target: int) -> Expression:
@@ -61,7 +65,9 @@ def _exchanged(node: Expression, powers: Sequence[int], target: int) -> Expressi
         return None
 
     whole = exchanged(node, of_column)
-    return Multiply((Number(10.0**target), whole)) if target else whole
+    if target:
+        return Multiply((Number(10.0**target), whole))
+    return whole
 
 
 def in_original_units(front: Front, powers: Sequence[int], target: int, x: np.ndarray, y: np.ndarray) -> Front:

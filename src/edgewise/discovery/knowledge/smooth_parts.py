@@ -146,7 +146,8 @@ def _growing_bases(
     ranges = []
     for function in range(len(template.functions)):
         z = np.concatenate([template.arguments(place, x) for place in template.places(function)])
-        low, high = z.min(0), z.max(0)
+        low = z.min(0)
+        high = z.max(0)
         logs = (low > 0) & (high > WIDE_RANGE * low) & with_logs
         with np.errstate(all="ignore"):
             ranges.append((np.where(logs, np.log(low), low), np.where(logs, np.log(high), high), logs))
@@ -201,12 +202,16 @@ def _fitted(
     clock: Clock,
 ) -> PartsFit | None:
     """All coefficients and constants by Levenberg-Marquardt from a start."""
-    x, y = problem.x, problem.y
+    x = problem.x
+    y = problem.y
     columns = [bases[each.function].columns(template.arguments(k, x)) for k, each in enumerate(template.occurrences)]
     ends = np.cumsum([0, *(basis.terms for basis in bases)])
     values = np.array(constant_values(template.shifted))
     exact = [part.exact for part in walk(template.shifted) if isinstance(part, Number)]
-    root = np.ones(len(y)) if problem.weights is None else np.sqrt(problem.weights / problem.weights.mean())
+    if problem.weights is None:
+        root = np.ones(len(y))
+    else:
+        root = np.sqrt(problem.weights / problem.weights.mean())
 
     def residuals_and_jacobian(free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         trial = values.copy()
@@ -234,7 +239,9 @@ def _fitted(
         squares = (done.predict(problem.held_x) - problem.held_y) ** 2
     if problem.held_weights is not None:
         squares = squares * (problem.held_weights / problem.held_weights.mean())
-    return replace(done, squares=squares) if np.isfinite(squares).all() else None
+    if np.isfinite(squares).all():
+        return replace(done, squares=squares)
+    return None
 
 
 def part_problem(fit: PartsFit, problem: LawProblem, function: int) -> LawProblem | None:
@@ -276,7 +283,8 @@ def _part_rows(
     fit: PartsFit, x: np.ndarray, y: np.ndarray, given: np.ndarray | None, places: Sequence[int]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
     """Arguments, targets and weights of a function at its places, and the size of the derivative by it."""
-    template, parts = fit.template, fit.occurrences(x)
+    template = fit.template
+    parts = fit.occurrences(x)
     predicted, derivatives = values_and_derivatives(template.shifted, np.column_stack([x, parts]))
     slopes = derivatives[:, [template.shift_places[place] for place in places]]
     size = float(np.sqrt(np.mean(slopes**2)))

@@ -55,7 +55,10 @@ class StructuredEngine:
             self._fit_constants()
             return
         for number in range(STRUCTURE_ROUNDS):
-            clock = self.clock.part(FIRST_ROUND_SHARE) if number == 0 else self.clock
+            if number == 0:
+                clock = self.clock.part(FIRST_ROUND_SHARE)
+            else:
+                clock = self.clock
             if not self._round(number, clock) or self._is_done() or (number and self._is_complete()):
                 return
 
@@ -76,7 +79,8 @@ class StructuredEngine:
         random = np.random.default_rng([6, self.archive.problem.seed])
         node = self.template.outer
         exact = [part.exact for part in walk(node) if isinstance(part, Number)]
-        values, places = np.array(constant_values(node)), free_places(node)
+        values = np.array(constant_values(node))
+        places = free_places(node)
         for number in range(CONSTANT_STARTS):
             if number and self._is_done():
                 return
@@ -123,7 +127,10 @@ class StructuredEngine:
         archive = Archive(replace(problem, options=options), clock.deadline)
         name = self.template.functions[function]
         named = Clock(clock.deadline, lambda sentence: self.clock.announce(f"{name}: {sentence}"))
-        stages = self.stages if whole else replace(self.stages, smooth=None, search=None)
+        if whole:
+            stages = self.stages
+        else:
+            stages = replace(self.stages, smooth=None, search=None)
         engine = Engine(archive, named, stages)
         engine.run()
         self.failures += engine.failures
@@ -163,14 +170,19 @@ class StructuredEngine:
         best = min(self.archive, key=lambda judged: judged.held, default=None)
         if best is not None and best.is_exact:
             return ()
-        known = [problem.held_squares(best.expression)] if best is not None else []
+        if best is not None:
+            known = [problem.held_squares(best.expression)]
+        else:
+            known = []
         known += [self._smooth.squares] if self._smooth is not None else []
         free = first_step(problem)
         if free is None or not known:
             return ()
-        squares, without = min(known, key=np.mean), free.squares
+        squares = min(known, key=np.mean)
+        without = free.squares
         shared = min(len(squares), len(without))
-        squares, without = squares[-shared:], without[-shared:]
+        squares = squares[-shared:]
+        without = without[-shared:]
         errors = [math.sqrt(float(np.mean(each)) / problem.held_variance) for each in (squares, without)]
         if errors[0] < CONTRADICTION * errors[1] or is_as_good(squares, without):
             return ()

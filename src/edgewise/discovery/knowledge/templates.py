@@ -52,7 +52,9 @@ class Template:
         given = iter(values)
 
         def value_of(part: Expression) -> Expression | None:
-            return Number(float(next(given))) if isinstance(part, Number) and part.exact is None else None
+            if isinstance(part, Number) and part.exact is None:
+                return Number(float(next(given)))
+            return None
 
         return replace(self, outer=exchanged(self.outer, value_of))
 
@@ -105,9 +107,13 @@ def read_template(text: str, names: Sequence[str]) -> Template:
     """Read a structure."""
     if not isinstance(text, str) or not text.strip():
         raise InputError(f"structure must be a formula in Python's notation, got {text!r}")
-    plain, known = text.strip(), {}
+    plain = text.strip()
+    known = {}
     for k, name in enumerate(names):
-        safe = name if name.isidentifier() and name not in RESERVED else f"_column_{k}_"
+        if name.isidentifier() and name not in RESERVED:
+            safe = name
+        else:
+            safe = f"_column_{k}_"
         for quoted in (f"`{name}`", *([name] if name.startswith("[") and name.endswith("]") else [])):
             plain = plain.replace(quoted, safe)
         known[safe] = k
@@ -133,7 +139,8 @@ class _Reader(ast.NodeTransformer):
     """Replaces unknown functions and constants by placeholders, and notes them."""
 
     def __init__(self, inputs: list[str], shown: dict[str, str]) -> None:
-        self.inputs, self.shown = inputs, shown
+        self.inputs = inputs
+        self.shown = shown
         self.functions: list[str] = []
         self.occurrences: list[Occurrence] = []
         self.placeholders: list[str] = []

@@ -55,14 +55,18 @@ MOST_COLUMNS = 60  # Columns of a sum, at most, and half of those of a ratio: 0.
 LEAST_ROWS_A_COLUMN = 4  # Rows for each column, at least, so that residuals are left.
 DEGREES = (1, 2, 3, 4, 6, 8, 10)  # Total degrees of sums: higher ones are rare and nearly dependent.
 RATIO_DEGREES = (6, 6)  # Largest total degrees of a ratio's two parts.
-NOISY_RATIO_DEGREES, RATIO_STEPS = (1, 2), 3  # Total degrees under noise, and steps of the iteration.
+# Total degrees under noise, and steps of the iteration.
+NOISY_RATIO_DEGREES = (1, 2)
+RATIO_STEPS = 3
 SMALLEST_BOTTOM = 1e-3  # Smallest denominator relative to the largest, so that no row has all the weight.
 MOST_RATIO_COLUMNS = 30  # Columns of a ratio's numerator, at most, and of its denominator.
 PAIRED_FUNCTIONS = 6  # Functions of each of two inputs whose products are columns: 36 products.
 SHORT_SUMS = 6  # Terms, at most, of inexact sums that are yielded beside the best one: readable lengths.
 # Exponents of products of powers: fractions with these denominators; textbooks print halves and thirds.
 EXPONENT_PARTS = (1, 2, 3, 4, 5, 6)
-EXACT_EXPONENT, STANDARD_ERRORS = 1e-6, 3.0  # distance of an exponent from its fraction: rounding, or 99.7 % of errors
+# distance of an exponent from its fraction: rounding, or 99.7 % of errors
+EXACT_EXPONENT = 1e-6
+STANDARD_ERRORS = 3.0
 LARGEST_FITTED_POWER = 12.0  # Larger ones stand in no law that was ever printed.
 
 
@@ -77,31 +81,9 @@ class LinearFit:
 
 
 def least_squares_laws(problem: LawProblem, clock: Clock) -> Iterator[Expression]:
-    """Yield the laws of all forms, see the module; a `Stage`.
-
-    Parameters
-    ----------
-    problem : LawProblem
-        The samples.
-    clock : Clock
-        Its end is looked at between two fits.
-
-    Yields
-    ------
-    Expression
-        Laws with fitted constants; exact ones and, for data with noise, the best sums of few terms.
-
-    Examples
-    --------
-    >>> from edgewise.formulas import as_text
-    >>> random = np.random.default_rng(0)
-    >>> x = random.uniform(1, 2, (100, 2))
-    >>> y = np.sqrt(x[:, 0] ** 2 + 3 * x[:, 1])
-    >>> problem = LawProblem(x[:70], y[:70], x[70:], y[70:], ("a", "b"))
-    >>> "sqrt(3*b + a**2)" in [as_text(law, "ab") for law in least_squares_laws(problem, Clock())]
-    True
-    """
-    inputs, rows = problem.x.shape[1], len(problem.y)
+    """Yield the laws of all forms, see the module; a `Stage`."""
+    inputs = problem.x.shape[1]
+    rows = len(problem.y)
     if not inputs:  # the engine has the constant that such a problem is
         return
     links = [
@@ -124,7 +106,8 @@ def least_squares_laws(problem: LawProblem, clock: Clock) -> Iterator[Expression
 
 def products_of_powers(problem: LawProblem) -> Iterator[Expression]:
     """Yield c * x_1^a * x_2^b ... with exponents rounded to fractions that the data allow."""
-    x, y = np.abs(problem.x), np.abs(problem.y)
+    x = np.abs(problem.x)
+    y = np.abs(problem.y)
     used = [k for k in range(x.shape[1]) if x[:, k].min() > 0 and np.ptp(x[:, k]) > 0]
     if not used or y.min() <= 0 or len(y) <= 2 * len(used):
         return
@@ -169,7 +152,8 @@ def polynomial_columns(inputs: int, degree: int) -> list[Expression]:
 
 def _dictionaries(problem: LawProblem) -> Iterator[list[Expression]]:
     """Columns of other sums than polynomials, for few inputs."""
-    x, inputs = problem.x, problem.x.shape[1]
+    x = problem.x
+    inputs = problem.x.shape[1]
     if inputs <= 3 and x.min() > 0:
         yield broken_powers(inputs)
     if inputs <= 4:
@@ -195,7 +179,9 @@ def broken_powers(inputs: int) -> list[Expression]:
 
 def common_functions(problem: LawProblem, column: int) -> list[Expression]:
     """Common functions of one input that are finite at the rows, the most common ones first."""
-    v, operators, low = Variable(column), problem.options.operators, float(problem.x[:, column].min())
+    v = Variable(column)
+    operators = problem.options.operators
+    low = float(problem.x[:, column].min())
     square = Power(v, 2.0)
     functions: list[Expression] = [v, square]
     functions += [Call(name, v) for name in ("sin", "cos", "exp") if name in operators]
@@ -214,7 +200,8 @@ def sums(problem: LawProblem, link: Link, columns: Sequence[Expression], found: 
         return
     u, weight = link.target(problem.y)
     matrix = np.column_stack([evaluate(column, problem.x) for column in columns])
-    weight = weight if problem.weights is None else weight * problem.weights
+    if problem.weights is not None:
+        weight = weight * problem.weights
     fits = eliminated(matrix, u, weight)
     if not fits:
         return
@@ -236,16 +223,21 @@ def eliminated(matrix: np.ndarray, target: np.ndarray, weight: np.ndarray | None
     """
     if not (np.isfinite(matrix).all() and np.isfinite(target).all()) or len(matrix) <= matrix.shape[1]:
         return []
-    root = np.ones(len(target)) if weight is None else np.sqrt(weight / weight.mean())
+    if weight is None:
+        root = np.ones(len(target))
+    else:
+        root = np.sqrt(weight / weight.mean())
     lengths = np.maximum(np.linalg.norm(matrix * root[:, None], axis=0), ABOVE_ZERO)
-    rows, goal = matrix * root[:, None] / lengths, target * root
+    rows = matrix * root[:, None] / lengths
+    goal = target * root
     mean = np.sum(root * goal) / np.sum(root * root)
     spread = float(np.linalg.norm(goal - mean * root))
     if spread == 0:
         return []
     # All fits are made in the small triangular factor of [rows, goal], which has the same least-squares solutions.
     small = _triangle(np.column_stack([rows, goal]))
-    places, count = np.arange(matrix.shape[1]), len(target)
+    places = np.arange(matrix.shape[1])
+    count = len(target)
     fits: list[LinearFit] = []
     while len(places):
         triangle = _triangle(np.column_stack([small[:, places], small[:, -1]]))
@@ -259,7 +251,10 @@ def eliminated(matrix: np.ndarray, target: np.ndarray, weight: np.ndarray | None
         except np.linalg.LinAlgError:  # a column of zeros
             return fits
         coefficients = inverse @ triangle[:k, k]
-        error = float(abs(triangle[k, k])) / spread if len(triangle) > k else 0.0
+        if len(triangle) > k:
+            error = float(abs(triangle[k, k])) / spread
+        else:
+            error = 0.0
         if fits and fits[-1].error < EXACT_FIT <= error:
             break
         criterion = count * math.log(max(error, EXACT_FIT) ** 2) + math.log(count) * k
@@ -279,7 +274,8 @@ def ratios(problem: LawProblem, link: Link, clock: Clock) -> Iterator[Expression
 
     The coefficients p, q of P(x) - u Q(x) = 0 are a null vector of the columns: the last right singular vector.
     """
-    inputs, rows = problem.x.shape[1], len(problem.y)
+    inputs = problem.x.shape[1]
+    rows = len(problem.y)
     most = min(MOST_RATIO_COLUMNS, rows // (2 * LEAST_ROWS_A_COLUMN))
     tops = [d for d in range(RATIO_DEGREES[0] + 1) if math.comb(inputs + d, d) <= most]
     if not tops or inputs > 8:
@@ -315,7 +311,8 @@ def noisy_ratios(problem: LawProblem) -> Iterator[Expression]:
     With the constant of Q set to 1, P - y (Q - 1) = y is linear; the equation of each row is divided by the Q of the
     step before, so that errors count as those of y (the iteration of Sanathanan and Koerner [2]_).
     """
-    inputs, y = problem.x.shape[1], problem.y
+    inputs = problem.x.shape[1]
+    y = problem.y
     for degree in NOISY_RATIO_DEGREES:
         if 2 * math.comb(inputs + degree, degree) > min(MOST_RATIO_COLUMNS, len(y) // LEAST_ROWS_A_COLUMN):
             return
@@ -345,12 +342,14 @@ def noisy_ratios(problem: LawProblem) -> Iterator[Expression]:
 
 def _sparse_null_vector(small: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
     """The null vector of some columns with as few entries as backward elimination reaches, or None."""
-    kept, vector = places, None
+    kept = places
+    vector = None
     while len(places) > 1:
         _, singular, right = np.linalg.svd(small[:, places], full_matrices=False)
         if singular[-1] > EXACT_FIT * singular[0]:
             break
-        kept, vector = places, right[-1]
+        kept = places
+        vector = right[-1]
         places = np.delete(places, int(np.argmin(np.abs(right[-1]))))
     return kept, vector
 
@@ -364,7 +363,12 @@ def _linear(coefficients: np.ndarray, terms: Sequence[Expression]) -> Expression
 def _scaled(factor: float, term: Expression) -> Expression:
     """A number times a term; a number that is whole to rounding is exact."""
     whole = round(factor) if math.isfinite(factor) else 0  # what is not finite is not kept by the engine
-    number = exact_number(whole) if whole and abs(factor - whole) <= 1e-9 * abs(whole) else Number(factor)
+    if whole and abs(factor - whole) <= 1e-9 * abs(whole):
+        number = exact_number(whole)
+    else:
+        number = Number(factor)
     if isinstance(term, Number):
         return number if term.value == 1 else number.times(term)
-    return term if number.exact == (1, 1, "") else Multiply((number, term))
+    if number.exact == (1, 1, ""):
+        return term
+    return Multiply((number, term))

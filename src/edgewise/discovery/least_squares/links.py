@@ -15,7 +15,8 @@ from edgewise.settings import ABOVE_ZERO
 
 # Rows that noise has moved out of the range of a link, at most: their share, and their distance from the range in
 # standard deviations of y; generous enough for noise of 10 % of the standard deviation.
-MOST_OUTSIDE, MOST_OVERSHOOT = 0.45, 0.1
+MOST_OUTSIDE = 0.45
+MOST_OVERSHOOT = 0.1
 LARGEST_WEIGHT = 1e4  # Weight of a row, at most, relative to the median weight, which limits single rows.
 # Size of targets, at most, whose exponential is a target: beyond, single rows have all the weight.
 LARGEST_EXPONENTIATED = 30.0
@@ -25,32 +26,14 @@ ArrayFunction = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True, eq=False)
 class Link:
-    """An invertible outer function: y = forward(u), u = inverse(y).
+    """An invertible outer function: y = forward(u), u = inverse(y)."""
 
-    Parameters
-    ----------
-    name : str
-        Name of the link; empty for the identity.
-    inverse, slope, forward : callable
-        u of y, du/dy as a function of y, and y of u, element by element.
-    build : callable
-        Maps the expression of u to the expression of y.
-    inside : ndarray of bool, shape (N,)
-        The rows whose y lies within the range of `forward`; the others lie outside because of noise.
-
-    Examples
-    --------
-    >>> y = np.array([1.0, 2.0, 4.0])
-    >>> link = next(link for link in possible_links(y) if link.name == "sqrt")
-    >>> link.inverse(y), link.forward(np.array([9.0]))
-    (array([ 1.,  4., 16.]), array([3.]))
-    """
-
-    name: str
-    inverse: ArrayFunction
+    name: str  # name of the link; empty for the identity
+    inverse: ArrayFunction  # u of y, du/dy as a function of y, and y of u, element by element
     slope: ArrayFunction
     forward: ArrayFunction
-    build: Callable[[Expression], Expression]
+    build: Callable[[Expression], Expression]  # maps the expression of u to the expression of y
+    # the rows whose y lies within the range of `forward`; the others lie outside because of noise
     inside: np.ndarray = field(repr=False)
 
     def target(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -81,7 +64,8 @@ def possible_links(y: np.ndarray) -> Iterator[Link]:
     >>> [link.name for link in possible_links(np.array([0.1, 0.5, 0.9]))]
     ['', 'exp', 'sqrt', '1/', 'square', 'tanh', 'asin', 'atan']
     """
-    everywhere, size = np.ones(len(y), dtype=bool), np.abs(y)
+    everywhere = np.ones(len(y), dtype=bool)
+    size = np.abs(y)
 
     def nearly(inside: np.ndarray, beyond: np.ndarray) -> bool:
         """True if few rows are outside, and none of them far beyond the range."""
@@ -115,7 +99,8 @@ def possible_links(y: np.ndarray) -> Iterator[Link]:
 
 def rare_links(y: np.ndarray) -> Iterator[Link]:
     """More links whose inverse is defined at y (N,): those of which textbooks have few examples."""
-    everywhere, size = np.ones(len(y), dtype=bool), np.abs(y)
+    everywhere = np.ones(len(y), dtype=bool)
+    size = np.abs(y)
     if size.max() <= LARGEST_EXPONENTIATED:
         yield Link(
             name="log",
@@ -176,7 +161,9 @@ def _links_of_one_sign(y: np.ndarray, sign: float) -> Iterator[Link]:
     inside = sign * y > 0
 
     def signed(node: Expression) -> Expression:
-        return node if sign > 0 else Multiply((MINUS_ONE, node))
+        if sign > 0:
+            return node
+        return Multiply((MINUS_ONE, node))
 
     yield Link(
         name="exp",

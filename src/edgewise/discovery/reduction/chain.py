@@ -35,7 +35,8 @@ from edgewise.formulas.printing import as_text
 # Relative error above which gradients say nothing: half of the deviation of y is unexplained.
 HOPELESS_ERROR = 0.5
 # Proposals of symmetries and of sums of curves that are tested at each step, each a tenth to a third of a second.
-MOST_TESTS, MOST_CURVE_TESTS = 8, 4
+MOST_TESTS = 8
+MOST_CURVE_TESTS = 4
 GRADIENT_ROWS = 400  # Rows at which gradients are compared.
 
 
@@ -76,7 +77,8 @@ def reductions(problem: LawProblem, clock: Clock) -> Iterator[NoiseEstimate | Re
         yield NoiseEstimate(steps[-1].noise)
     for count in range(len(steps) - 1, 0, -1):
         step = steps[count]
-        rebuild, sentence = rebuilding(step.changes), sentence_of(problem, step.changes)
+        rebuild = rebuilding(step.changes)
+        sentence = sentence_of(problem, step.changes)
         yield Reduction(step.problem, rebuild, sentence, step.error, is_final=True)
         if count == len(steps) - 1:
             yield from _separations_of(step, problem, clock)
@@ -133,7 +135,8 @@ def _reduced_once(step: Step, clock: Clock) -> Step | None:
     Without noise a false reduction fails clearly, and the first that does not is taken. With noise all proposals are
     tested, and of those within one standard error of the most accurate the simplest is taken.
     """
-    tested, confirmed = set(), []
+    tested = set()
+    confirmed = []
     for change in _proposals(step):
         if change in tested:
             continue
@@ -163,11 +166,15 @@ def _simplicity(step: Step) -> tuple[int, int, int]:
 
 def _proposals(step: Step) -> Iterator[Change]:
     """Changes that symmetries of the model suggest."""
-    problem, x = step.problem, step.problem.x[:GRADIENT_ROWS]
+    problem = step.problem
+    x = step.problem.x[:GRADIENT_ROWS]
     if not step.model.groups:
         yield Change((), ONE, "y is constant")
         return
-    value = None if step.model.scales.log_target else step.model.predict(x)
+    if step.model.scales.log_target:
+        value = None
+    else:
+        value = step.model.predict(x)
     found = symmetries_of_gradients(step.model.gradient(x), value, x)
     if not step.is_clean:
         found = sorted([*found, *simple_symmetries(step.model, x)], key=lambda symmetry: symmetry.doubt)

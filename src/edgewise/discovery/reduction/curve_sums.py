@@ -33,26 +33,18 @@ from edgewise.formulas.expression import (
 LARGEST_REMAINDER = 0.25
 DOUBT_OF_A_SYMBOL = 2e-4  # What a longer curve must leave less: derivatives are as accurate as that.
 # Coefficients are rounded to multiples of 1/6, or left out if they are not as near to one.
-COEFFICIENT_PARTS, COEFFICIENT_ROUNDING, LARGEST_COEFFICIENT = (1, 2, 3), 0.08, 6.0
+COEFFICIENT_PARTS = (1, 2, 3)
+COEFFICIENT_ROUNDING = 0.08
+LARGEST_COEFFICIENT = 6.0
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A curve of one input.
+    """A curve of one input."""
 
-    Parameters
-    ----------
-    text : str
-        The curve, in x; the argument of the logarithm where `is_log`.
-    slope : callable
-        Its derivative.
-    is_log : bool
-        Whether the curve is the logarithm of the text.
-    """
-
-    text: str
-    slope: Callable[[np.ndarray], np.ndarray]
-    is_log: bool = False
+    text: str  # the curve, in x; the argument of the logarithm where `is_log`
+    slope: Callable[[np.ndarray], np.ndarray]  # its derivative
+    is_log: bool = False  # whether the curve is the logarithm of the text
 
     def of(self, argument: Expression) -> Expression:
         """The curve's text of an expression."""
@@ -113,10 +105,15 @@ def _pairs(
     i: int, j: int, by_first: np.ndarray, by_second: np.ndarray, first: np.ndarray, second: np.ndarray
 ) -> Iterator[CurveSum]:
     """All pairs of curves, of the inputs i and j, whose slopes have the ratio of the derivatives."""
-    a, b = by_first * second, by_second * first
-    usable_a, usable_b = np.isfinite(a).all(1), np.isfinite(b).all(1)
-    a, b = np.where(usable_a[:, None], a, 0.0), np.where(usable_b[:, None], b, 0.0)
-    squares_a, squares_b, mixed = (a**2).sum(1), (b**2).sum(1), b @ a.T
+    a = by_first * second
+    b = by_second * first
+    usable_a = np.isfinite(a).all(1)
+    usable_b = np.isfinite(b).all(1)
+    a = np.where(usable_a[:, None], a, 0.0)
+    b = np.where(usable_b[:, None], b, 0.0)
+    squares_a = (a**2).sum(1)
+    squares_b = (b**2).sum(1)
+    mixed = b @ a.T
     with np.errstate(all="ignore"):
         remainder = np.sqrt(np.maximum(1 - mixed**2 / np.outer(squares_b, squares_a), 0.0))
         coefficient = mixed / squares_a
@@ -142,7 +139,8 @@ def _rounded(value: float) -> float:
 
 def _combination(first: Curve, second: Curve, i: int, j: int, coefficient: float) -> Expression:
     """The sum of two curves; the exponential of it where a curve is a logarithm."""
-    a, b = first.of(Variable(i)), second.of(Variable(j))
+    a = first.of(Variable(i))
+    b = second.of(Variable(j))
     if not (first.is_log or second.is_log):
         return simplify(Add((a, b if coefficient == 1 else Multiply((exact_number(coefficient), b)))))
     if not first.is_log:

@@ -53,7 +53,8 @@ def dimension(unit: str, name: str = "unit") -> Dimension:
     # name the unit by `name`.
     if not isinstance(unit, str):
         raise InputError(f"units must be texts such as 'kg m/s^2', got {unit!r} for {name}")
-    text, place = unit.strip(), 0
+    text = unit.strip()
+    place = 0
     result: Dimension = {}
     while text not in NO_UNIT and place < len(text):
         found = _FACTOR.match(text, place)
@@ -96,7 +97,10 @@ def dimensional_symmetries(names: Sequence[str], units: Mapping[str, str]) -> It
         return
     exponents = np.array([[float(each.get(base, 0)) for each in inputs] for base in bases])
     wanted = np.array([float(target.get(base, 0)) for base in bases])
-    rank = int(np.linalg.matrix_rank(exponents)) if len(names) else 0
+    if len(names):
+        rank = int(np.linalg.matrix_rank(exponents))
+    else:
+        rank = 0
     if np.linalg.matrix_rank(np.column_stack([exponents, wanted])) > rank:
         listed = ", ".join(f"{name} in {units.get(name) or '1'}" for name in names)
         raise InputError(f"units must allow a formula for y in {units['y']!r}, got {listed}")

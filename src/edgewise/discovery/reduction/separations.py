@@ -47,12 +47,14 @@ def proposed_separations(step: Step, clock: Clock) -> Iterator[Separation]:
     x = step.problem.x[:INTERACTION_ROWS]
     scales = step.model.scales
     # Derivatives by the scaled inputs, of y; divided by y where the model is of log|y|.
-    first, second = step.model.gradient(x) / scales.slopes(x), scales.target_width * step.model.scaled_hessian(x)
+    first = step.model.gradient(x) / scales.slopes(x)
+    second = scales.target_width * step.model.scaled_hessian(x)
     products = first[:, :, None] * first[:, None, :]
     if scales.log_target:
         second = second + products
     factor = 1.0 if scales.log_target else step.model.predict(x)[:, None, None]
-    by_sum, by_product = second, second * factor - products
+    by_sum = second
+    by_product = second * factor - products
     for is_product, interaction in ((False, by_sum), (True, by_product)):
         size = np.sqrt(np.mean(interaction**2, axis=0))
         for partition in _partitions(size, float(np.sqrt(np.mean(first**2))) * LEAST_INTERACTION):
@@ -86,7 +88,8 @@ def _partitions(size: np.ndarray, least: float) -> list[Partition]:
 
 def _separated(step: Step, partition: Partition, is_product: bool) -> Separation | None:
     """The parts of a sum or product of functions of these groups, if a model of that form is as accurate."""
-    problem, y = step.problem, step.problem.y
+    problem = step.problem
+    y = step.problem.y
     if is_product and not ((y > 0).all() or (y < 0).all()):
         return _signed_product(step, min(partition, key=len))
     model = fit_smooth_model(
@@ -101,16 +104,27 @@ def _separated(step: Step, partition: Partition, is_product: bool) -> Separation
     problems = []
     for group in groups:
         # The constant, or the sign and the factor, of the whole belongs to the first part.
-        constant = model.scales.target_centre if group is not groups[0] else 0.0
-        sign = model.scales.log_target if group is not groups[0] else 1
+        if group is not groups[0]:
+            constant = model.scales.target_centre
+        else:
+            constant = 0.0
+        if group is not groups[0]:
+            sign = model.scales.log_target
+        else:
+            sign = 1
         parts = [g for g, other in enumerate(partition) if other != group]
         others = constant + sum(model.part(problem.x, g) for g in parts)
         held_others = constant + sum(model.part(problem.held_x, g) for g in parts)
         if is_product:
-            factor, held_factor = sign * np.exp(others), sign * np.exp(held_others)
-            target, held, gain = y / factor, problem.held_y / held_factor, factor**2
+            factor = sign * np.exp(others)
+            held_factor = sign * np.exp(held_others)
+            target = y / factor
+            held = problem.held_y / held_factor
+            gain = factor**2
         else:
-            target, held, gain = y - others, problem.held_y - held_others, np.ones(len(y))
+            target = y - others
+            held = problem.held_y - held_others
+            gain = np.ones(len(y))
         weights = gain * (1.0 if problem.weights is None else problem.weights)
         problems.append(_part(problem, group, (target, held), weights, model.error * float(np.mean(1 / np.sqrt(gain)))))
     return _joined(step, groups, problems, is_product, tested.error)
@@ -122,7 +136,8 @@ def _signed_product(step: Step, group: tuple[int, ...]) -> Separation | None:
     The values of the model at all pairs of some x_S and some x_T are a matrix of rank one, and its first singular
     vectors weigh the rows of which each factor is a mean.
     """
-    problem, model = step.problem, step.model
+    problem = step.problem
+    model = step.model
     rest = tuple(k for k in range(len(problem.names)) if k not in group)
     groups = (group, rest)
     some = problem.x[:PRODUCT_ROWS]
@@ -212,12 +227,15 @@ def _inner_functions(step: Step, first: np.ndarray, second: np.ndarray, clock: C
 def _turn(left: np.ndarray, right: np.ndarray) -> float:
     """0 if the two are equal everywhere, at most 1."""
     size = math.sqrt(float(np.mean((np.abs(left) + np.abs(right)) ** 2)))
-    return math.sqrt(float(np.mean((left - right) ** 2))) / size if size > 0 else 0.0
+    if size > 0:
+        return math.sqrt(float(np.mean((left - right) ** 2))) / size
+    return 0.0
 
 
 def _with_inner_function(step: Step, inner: tuple[int, ...]) -> Separation | None:
     """The inner function as a problem, and the outer one with the inner one's values, if that is as accurate."""
-    problem, model = step.problem, step.model
+    problem = step.problem
+    model = step.model
     outer = [k for k in range(len(problem.names)) if k not in inner]
 
     def values(x: np.ndarray, at: np.ndarray) -> np.ndarray:
@@ -228,7 +246,8 @@ def _with_inner_function(step: Step, inner: tuple[int, ...]) -> Separation | Non
     # The row of x_T at which the inner function shows most.
     rows = problem.x[:SLICES][:, outer]
     at = max(rows, key=lambda row: float(np.std(values(problem.x[:INTERACTION_ROWS], row))))
-    g, held_g = values(problem.x, at), values(problem.held_x, at)
+    g = values(problem.x, at)
+    held_g = values(problem.held_x, at)
     x, held_x = np.column_stack([g, problem.x[:, outer]]), np.column_stack([held_g, problem.held_x[:, outer]])
     outer_model = fit_smooth_model(x, problem.y, weights=problem.weights, seed=problem.seed)
     if outer_model is None:

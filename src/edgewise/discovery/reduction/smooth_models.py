@@ -17,17 +17,18 @@ import numpy as np
 
 # Rows of a first comparison of variants, rows of the fit of the lengths, and rows of the model itself: the cubes of the
 # first two numbers times about 100 evaluations are half a second of one core each.
-FIRST_ROWS, LENGTH_ROWS, MODEL_ROWS = 120, 240, 400
+FIRST_ROWS = 120
+LENGTH_ROWS = 240
+MODEL_ROWS = 400
 # Bounds of the logarithms of lengths, in deviations of an input, and of variances of noise and groups, in those of y.
 LENGTH_BOUNDS, NOISE_BOUNDS, AMPLITUDE_BOUNDS = (-3.0, 7.0), (math.log(1e-12), 0.0), (-12.0, 12.0)
 # Starts of the fit: logarithms of length and of noise; smooth data, wavier data, and noisy data.
 PARAMETER_STARTS = ((1.5, math.log(1e-6)), (0.5, math.log(1e-6)), (1.0, math.log(1e-2)))
 CONSTANT = 1e-10  # Relative deviation of a target that rounding of a few operations explains.
 JITTER = 1e-11  # Share of the kernel's diagonal that is added to it, so that rounding keeps it positive definite.
-FIRST_EVALUATIONS, LAST_EVALUATIONS = (
-    50,
-    25,
-)  # Evaluations of the evidence of a first fit and of its continuation on more rows.
+# Evaluations of the evidence of a first fit and of its continuation on more rows.
+FIRST_EVALUATIONS = 50
+LAST_EVALUATIONS = 25
 
 Groups = tuple[tuple[int, ...], ...]
 
@@ -47,7 +48,10 @@ class Scales:
     def of(cls, x: np.ndarray, y: np.ndarray, log_inputs: np.ndarray, log_target: int) -> Scales:
         """The scales of these rows."""
         u = np.where(log_inputs, np.log(np.where(log_inputs, x, 1.0)), x)
-        t = np.log(log_target * y) if log_target else y
+        if log_target:
+            t = np.log(log_target * y)
+        else:
+            t = y
         width = u.std(0)
         return cls(log_inputs, log_target, u.mean(0), np.where(width > 0, width, 1.0), float(t.mean()), float(t.std()))
 
@@ -63,7 +67,9 @@ class Scales:
     def original(self, scaled: np.ndarray) -> np.ndarray:
         """The target in its own unit, from its scaled values."""
         t = self.target_centre + self.target_width * scaled
-        return self.log_target * np.exp(np.minimum(t, 700.0)) if self.log_target else t
+        if self.log_target:
+            return self.log_target * np.exp(np.minimum(t, 700.0))
+        return t
 
     def slopes(self, x: np.ndarray) -> np.ndarray:
         """Derivatives of the scaled inputs by the inputs, (N, inputs)."""
@@ -102,7 +108,8 @@ class SmoothModel:
 
     def gradient(self, x: np.ndarray) -> np.ndarray:
         """Derivatives of the modelled target, the logarithm where `scales.log_target`, by the inputs, (N, inputs)."""
-        z, result = self.scales.inputs(x), np.zeros(x.shape)
+        z = self.scales.inputs(x)
+        result = np.zeros(x.shape)
         for g, (group, inverse) in enumerate(zip(self.groups, self._inverse_squares(), strict=True)):
             weighted = self._kernel(z, g) * self.coefficients
             total = weighted.sum(1)
@@ -132,7 +139,8 @@ class SmoothModel:
         return [np.exp(-2 * part) for part in np.split(self.parameters[: ends[-1]], ends[:-1])]
 
     def _kernel(self, z: np.ndarray, g: int) -> np.ndarray:
-        group, inverse = list(self.groups[g]), self._inverse_squares()[g]
+        group = list(self.groups[g])
+        inverse = self._inverse_squares()[g]
         amplitude = self.parameters[-1 - len(self.groups) + g]
         # Squared distances in units of the lengths; differences first, since the coefficients magnify rounding.
         squares = sum(w * (z[:, i, None] - self.rows[:, i]) ** 2 for i, w in zip(group, inverse, strict=True))
@@ -165,7 +173,8 @@ def fit_smooth_model(
         lengths = like.parameters[: -1 - len(like.groups)]
         start = (float(np.clip(np.median(lengths), 0.5, 2.0)), float(like.parameters[-1]))
         return _continued(x, y, weights, scales, groups, start, order)
-    first, best = order[:FIRST_ROWS], None
+    first = order[:FIRST_ROWS]
+    best = None
     # Coordinates that these rows allow: inputs or logarithms of those that are positive, the same for the target.
     positive = np.asarray((x > 0).all(axis=0))
     signs = [0] + ([1] if (y > 0).all() else [-1] if (y < 0).all() else [])
@@ -206,7 +215,8 @@ def _constant(x: np.ndarray, y: np.ndarray, weights: np.ndarray, order: np.ndarr
     """The model without inputs: the weighted mean."""
     mean = float(np.average(y, weights=weights))
     left_out = (y[order] - mean) / (1 - weights[order] / weights.sum())
-    flags, zeros = np.zeros(x.shape[1], dtype=bool), np.zeros(x.shape[1])
+    flags = np.zeros(x.shape[1], dtype=bool)
+    zeros = np.zeros(x.shape[1])
     scales = Scales(flags, 0, zeros, np.ones(x.shape[1]), mean, 1.0)
     noise = float(np.sqrt(np.mean(left_out**2)))
     return SmoothModel(scales, (), np.zeros(1), x[order], np.zeros(len(order)), left_out, order, noise)
@@ -218,7 +228,10 @@ def _row_noise(y: np.ndarray, weights: np.ndarray | None, scales: Scales, rows: 
     The logarithm of a target with noise of one size has noise 1 / |y|; rows near zero are limited to the tenth part of
     the median, since there y is mostly noise itself.
     """
-    variance = np.ones(len(rows)) if weights is None else 1 / np.maximum(weights[rows], 1e-12 * weights.max())
+    if weights is None:
+        variance = np.ones(len(rows))
+    else:
+        variance = 1 / np.maximum(weights[rows], 1e-12 * weights.max())
     if scales.log_target:
         variance = variance / np.maximum(np.abs(y[rows]), 0.1 * np.median(np.abs(y))) ** 2
     return variance / variance.mean()
@@ -236,7 +249,8 @@ def _maximised(
     """Parameters that maximise the evidence of these rows from a start, with the negative logarithm of it."""
     from scipy.optimize import minimize
 
-    z, t = scales.inputs(x), scales.target(y)
+    z = scales.inputs(x)
+    t = scales.target(y)
     places = [(g, i) for g, group in enumerate(groups) for i in group]
     squares = np.array([(z[:, i, None] - z[:, i]) ** 2 for _, i in places]).reshape(len(places), -1)
     ends = np.cumsum([len(group) for group in groups])
@@ -246,7 +260,8 @@ def _maximised(
         start = np.r_[np.full(len(places), start[0]), np.zeros(len(groups)), start[1]]
 
     def evidence(p: np.ndarray) -> tuple[float, np.ndarray]:
-        inverse, noise = np.exp(-2 * p[: len(places)]), np.exp(p[-1])
+        inverse = np.exp(-2 * p[: len(places)])
+        noise = np.exp(p[-1])
         parts = [
             np.exp(amplitude - 0.5 * (w @ s)).reshape(len(t), -1)
             for w, s, amplitude in zip(
@@ -272,7 +287,9 @@ def _maximised(
         return value, np.r_[np.concatenate(by_length), by_amplitude, by_noise]
 
     found = minimize(evidence, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxfun": steps})
-    return (float(found.fun), found.x) if found.fun < 1e10 else None
+    if found.fun < 1e10:
+        return (float(found.fun), found.x)
+    return None
 
 
 def _solved(matrix: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray, float] | None:
@@ -303,7 +320,8 @@ def _conditioned(
     rows: np.ndarray,
 ) -> SmoothModel | None:
     """The model of these rows for given lengths."""
-    z, t = scales.inputs(x[rows]), scales.target(y[rows])
+    z = scales.inputs(x[rows])
+    t = scales.target(y[rows])
     empty = SmoothModel(scales, groups, parameters, z, np.empty(0), np.empty(0), rows, 0.0)
     kernel = sum(empty._kernel(z, g) for g in range(len(groups)))
     jitter = JITTER * np.exp(parameters[-1 - len(groups) : -1]).sum()

@@ -19,7 +19,9 @@ from edgewise.settings import ABOVE_ZERO
 # Data count as free of noise if the left-out error of their model is below this share of the deviation of y and exceeds
 # the estimated noise by this factor: then the error is that of the model, and another coordinate system may double it;
 # measurements are seldom that accurate, and noise of the size of the error would be most of it.
-CLEAN_ERROR, CLEAN_RATIO, CLEAN_GROWTH = 0.01, 2.0, 2.0
+CLEAN_ERROR = 0.01
+CLEAN_RATIO = 2.0
+CLEAN_GROWTH = 2.0
 CLEAN_FLOOR = 1e-5  # Relative error of a model that is always accurate enough (gradients to 1e-3).
 EDGE_SHARE = 0.02  # Rows of the largest errors that do not count: those at the edge of the data.
 
@@ -65,7 +67,9 @@ class Step:
     def noise(self) -> float:
         """Relative noise of the data as the model estimates it; 0 if that is not most of the model's error."""
         is_small = self.error < CLEAN_FLOOR or self.model.error > CLEAN_RATIO * self.model.noise
-        return 0.0 if is_small else self.error * self.model.noise / self.model.error
+        if is_small:
+            return 0.0
+        return self.error * self.model.noise / self.model.error
 
     @property
     def is_clean(self) -> bool:
@@ -76,7 +80,9 @@ class Step:
 def first_step(problem: LawProblem) -> Step | None:
     """The problem itself with its model; None if it cannot be modelled."""
     model = fit_smooth_model(problem.x, problem.y, weights=problem.weights, seed=problem.seed)
-    return None if model is None else Step(problem, model, np.ones(len(problem.y)), np.ones(len(problem.held_y)))
+    if model is None:
+        return None
+    return Step(problem, model, np.ones(len(problem.y)), np.ones(len(problem.held_y)))
 
 
 def applied(step: Step, change: Change, fast: bool = False) -> Step | None:
@@ -85,7 +91,8 @@ def applied(step: Step, change: Change, fast: bool = False) -> Step | None:
     A fast model has the coordinates and typical parameters of the larger problem's.
     """
     problem = step.problem
-    factor, held_factor = evaluate(change.factor, problem.x), evaluate(change.factor, problem.held_x)
+    factor = evaluate(change.factor, problem.x)
+    held_factor = evaluate(change.factor, problem.held_x)
     with np.errstate(all="ignore"):
         smaller = replace(
             problem,
@@ -126,9 +133,11 @@ def is_as_accurate(larger: Step, squares: np.ndarray) -> bool:
     so the error may grow by a factor.
     """
     shared = min(len(larger.squares), len(squares))
-    before, after = larger.squares[-shared:], squares[-shared:]
+    before = larger.squares[-shared:]
+    after = squares[-shared:]
     usual = np.argsort(before + after)[: math.ceil((1 - EDGE_SHARE) * len(before))]
-    before, after = before[usual], after[usual]
+    before = before[usual]
+    after = after[usual]
     difference = after - before
     allowed = max(float(np.std(difference)) / math.sqrt(len(difference)), CLEAN_FLOOR**2 * larger.variance)
     if larger.is_clean:
@@ -165,11 +174,17 @@ def sentence_of(problem: LawProblem, changes: Sequence[Change]) -> str:
         inputs = [simplify(substituted(part, change.inputs)) for part in inputs]
     subject = quotient(factor, problem.names)
     what = " and ".join(as_text(part, problem.names) for part in inputs)
-    return f"{subject} depends on {what}" if inputs else f"{subject} is constant"
+    if inputs:
+        return f"{subject} depends on {what}"
+    return f"{subject} is constant"
 
 
 def quotient(factor: Expression, names: Sequence[str]) -> str:
     """The text y/factor."""
     shown = as_text(factor, names)
     is_simple = isinstance(factor, Variable) or shown.startswith("sqrt(")
-    return "y" if factor == ONE else f"y/{shown}" if is_simple and shown.count("(") < 2 else f"y/({shown})"
+    if factor == ONE:
+        return "y"
+    if is_simple and shown.count("(") < 2:
+        return f"y/{shown}"
+    return f"y/({shown})"

@@ -27,7 +27,9 @@ from edgewise.discovery.reduction.smooth_models import SmoothModel
 LARGEST_SHARE = 0.3
 # Entries of a null space are rounded to multiples of 1, 1/2 or 1/3, the first that is as near as this: exponents of
 # physical laws, and half of half a unit.
-FRACTIONS, CLOSE_ROUNDING, LOOSE_ROUNDING = (1, 2, 3), 0.06, 0.22
+FRACTIONS = (1, 2, 3)
+CLOSE_ROUNDING = 0.06
+LOOSE_ROUNDING = 0.22
 LARGEST_ENTRY = 6.0  # Stefan and Boltzmann's law has 4, Lennard-Jones' potential 12 by two squares.
 LARGEST_TRANSLATION = 4.0  # Sums of the absolute coefficients of a difference such as x1 - 2 x2.
 
@@ -88,7 +90,8 @@ def simple_symmetries(model: SmoothModel, x: np.ndarray) -> Iterator[Symmetry]:
     Least squares gives the exponents, x_i df/dx_i = c f and x_i df/dx_i + w x_j df/dx_j = c f, at rows x (N, inputs),
     rounded to whole and half numbers. The doubt of each is the share of these slopes that it leaves.
     """
-    gradient, inputs = model.gradient(x), x.shape[1]
+    gradient = model.gradient(x)
+    inputs = x.shape[1]
     slopes = gradient * x
     value = np.ones(len(x)) if model.scales.log_target else model.predict(x)
     for i in range(inputs):
@@ -136,7 +139,8 @@ def _null_spaces(
 
 def _echelon(basis: np.ndarray, inputs: int) -> tuple[np.ndarray, tuple[int, ...], float] | None:
     """The basis with a unit matrix in the pivots' columns, rounded, and how much that changed it."""
-    reduced, pivots = basis / np.abs(basis).max(1, keepdims=True), []
+    reduced = basis / np.abs(basis).max(1, keepdims=True)
+    pivots = []
     for r in range(len(reduced)):
         free = [c for c in range(inputs) if c not in pivots]
         if not free:

@@ -94,7 +94,9 @@ def knowledge_sentence(encoder: InputEncoder, knowledge: Mapping[str, Any]) -> s
     if "bounds" in knowledge:
         low, high = (None if end is None else f"{end:g}" for end in checked_bounds(knowledge["bounds"]))
         words += [f"at least {low}"] * (low is not None) + [f"at most {high}"] * (high is not None)
-    return f"Every candidate obeys what is known: {'; '.join(words)}." if words else ""
+    if words:
+        return f"Every candidate obeys what is known: {'; '.join(words)}."
+    return ""
 
 
 def _is_number(value: object) -> bool:

@@ -80,7 +80,8 @@ class RowCheck:
                 sentences.append(f"{_rows_that(count, rows, one, several)} {what} {self._listed(columns)}")
         new = self.missing & self.averaged & ~self.mostly_missing[:, None]
         if new.any():
-            names, count = self._listed(np.flatnonzero(new.any(axis=0)), ranges=False), int(new.any(axis=1).sum())
+            names = self._listed(np.flatnonzero(new.any(axis=0)), ranges=False)
+            count = int(new.any(axis=1).sum())
             sentences.append(
                 f"{_rows_that(count, rows, 'lacks', 'lack')} {names}, where training had no missing value: the "
                 "predictions average over the training values"
@@ -166,7 +167,10 @@ class RowReader(BaseEstimator):
             checked = _with_sentences(lambda: validate_data(self, X, y, **checks), X)
             rows, y = (checked, y) if y is NO_Y else checked
             count = rows.shape[1]
-            names = [f"x{i + 1}" for i in range(count)] if count > 1 else ["x"]
+            if count > 1:
+                names = [f"x{i + 1}" for i in range(count)]
+            else:
+                names = ["x"]
             table = _number_table(rows, list(map(str, getattr(self, "feature_names_in_", names))))
         else:
             if y is not NO_Y:
@@ -186,14 +190,22 @@ class RowReader(BaseEstimator):
                 raise InputError("sample_weight must have a positive entry, got only zeros")
         if loss:
             warn_of_constant(y)
-        used, used_weight = table, weight
+        used = table
+        used_weight = weight
         if weight is not None and not (weight > 0).all():
-            used, used_weight = table.take(weight > 0), weight[weight > 0]
+            used = table.take(weight > 0)
+            used_weight = weight[weight > 0]
         encoder = InputEncoder.fit(used, keep_constant=frame is None, weight=used_weight)
-        before = getattr(self, "encoder_", None) if getattr(self, "warm_start", False) else None
+        if getattr(self, "warm_start", False):
+            before = getattr(self, "encoder_", None)
+        else:
+            before = None
         # A network that goes on needs the inputs that it knows: the same levels, and days from the same first one.
         self._has_same_inputs = before is not None and before.feature_names == encoder.feature_names
-        self.encoder_ = before if before is not None and self._has_same_inputs else encoder
+        if before is not None and self._has_same_inputs:
+            self.encoder_ = before
+        else:
+            self.encoder_ = encoder
         known = self.encoder_.codes(used)
         self.training_rows_ = len(known)
         self.level_counts_ = tuple(
@@ -204,7 +216,10 @@ class RowReader(BaseEstimator):
         left_out = [note for note in self.encoder_.notes if "was left out" in note]
         if left_out:
             left = len(left_out) - NAMED_COLUMNS
-            more = f" {left} more columns were left out." if left > 0 else ""
+            if left > 0:
+                more = f" {left} more columns were left out."
+            else:
+                more = ""
             warn_caller(" ".join(left_out[:NAMED_COLUMNS]) + more)
         return self.encoder_.inputs_of(self.encoder_.codes(table)), y, weight
 
@@ -311,10 +326,12 @@ class RowReader(BaseEstimator):
         columns = []
         for column in codes.T:
             if weight is None:
-                ordered, below = np.sort(column), np.arange(1.0, len(column) + 1)
+                ordered = np.sort(column)
+                below = np.arange(1.0, len(column) + 1)
             else:
                 order = np.lexsort((weight, column))  # NaN last; by weight too, so that sums round alike in any order
-                ordered, below = column[order], np.cumsum(weight[order])
+                ordered = column[order]
+                below = np.cumsum(weight[order])
             place = np.searchsorted(below, levels * below[-1])
             values = ordered[np.minimum(place, len(ordered) - 1)]
             columns.append(np.concatenate([rng.permutation(values[:PATHS]), rng.permutation(values[PATHS:])]))

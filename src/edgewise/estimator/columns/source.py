@@ -56,7 +56,8 @@ def python_encoder(encoder: InputEncoder) -> str:
     lines = []
     for one in encoder.inputs:
         if isinstance(one, CategoryInput):
-            count, levels = len(one.state_names), {level: i for i, level in enumerate(one.levels)}
+            count = len(one.state_names)
+            levels = {level: i for i, level in enumerate(one.levels)}
             other = len(one.levels) if one.other else None
             value: tuple[object, ...] = (levels, count, _usual(one), other, count - 1 if one.missing else None)
         else:
@@ -68,11 +69,16 @@ def python_encoder(encoder: InputEncoder) -> str:
 
 def c_encoder(encoder: InputEncoder) -> str:
     """Return C source that follows that of `predict`: `inputs(number, text, x)` fills the x of one row."""
-    about, body, place = [], [], 0
+    about = []
+    body = []
+    place = 0
     for i, one in enumerate(encoder.inputs):
         name = c_comment(one.name)
         if isinstance(one, NumberInput):
-            kind = f"days since {one.first_day}" if one.first_day else "a number"
+            if one.first_day:
+                kind = f"days since {one.first_day}"
+            else:
+                kind = "a number"
             about.append(f"   number[{i}]: {name}, {kind}, NAN if missing")
             if one.value:
                 body.append(f"    x[{place}] = isnan(number[{i}]) ? {one.median!r} : number[{i}];\n")
@@ -90,7 +96,10 @@ def c_encoder(encoder: InputEncoder) -> str:
         for k in range(count == 2, count):
             body.append(f"    x[{place}] = level == {k} ? 1.0 : 0.0;\n")
             place += 1
-    declared = "    int level;\n" if any(isinstance(one, CategoryInput) for one in encoder.inputs) else ""
+    if any(isinstance(one, CategoryInput) for one in encoder.inputs):
+        declared = "    int level;\n"
+    else:
+        declared = ""
     head = "\n/* Fills the x of predict for one row of the table; entries of the other kind are not read.\n"
     return (
         "\n#include <string.h>\n" + head + "\n".join(about) + " */\n"
@@ -99,4 +108,6 @@ def c_encoder(encoder: InputEncoder) -> str:
 
 
 def _usual(column: CategoryInput) -> int:
-    return len(column.state_names) - 1 if column.usual is None else column.levels.index(column.usual)
+    if column.usual is None:
+        return len(column.state_names) - 1
+    return column.levels.index(column.usual)

@@ -12,7 +12,8 @@ from edgewise.presentation import number_text
 from edgewise.tables import Table
 
 # Losses whose targets have a lower end at 0, and whether 0 itself belongs to them.
-POSITIVE, NOT_NEGATIVE = ("log", "gamma"), ("poisson", "negative_binomial", "tweedie")
+POSITIVE = ("log", "gamma")
+NOT_NEGATIVE = ("poisson", "negative_binomial", "tweedie")
 
 
 def numeric_targets(y: Any, loss: str) -> Any:

@@ -31,7 +31,8 @@ CONSTANTS = ("a", "b", "c", "d")  # of an edge c f(a u + b) + d
 TRAINED = ("functions", "all")  # what a refit trains: the constants of the elementary functions, or everything
 # Share of the training rows that chooses the step at which the training of everything ends, and the fewest rows of
 # which a part is taken: a fifth as in cross-validation, and fewer rows than 20 choose by chance.
-STOPPING_SHARE, FEWEST_TO_STOP = 0.2, 20
+STOPPING_SHARE = 0.2
+FEWEST_TO_STOP = 20
 
 
 def apply_edit(
@@ -92,7 +93,10 @@ def costs_of(before: KAN, after: KAN, problem: Problem) -> dict[str, Cost]:
         if data is None:
             continue
         old, new = (problem.sample_losses(one, data).double() for one in (before, after))
-        error = float((new - old).std() / len(new) ** 0.5) if len(new) > 1 else 0.0
+        if len(new) > 1:
+            error = float((new - old).std() / len(new) ** 0.5)
+        else:
+            error = 0.0
         costs[name] = Cost(float(old.mean()), float(new.mean()), error, len(new))
     return costs
 
@@ -100,7 +104,10 @@ def costs_of(before: KAN, after: KAN, problem: Problem) -> dict[str, Cost]:
 def _changed(model: KAN, problem: Problem, edit: dict[str, Any]) -> tuple[KAN, str]:
     kind = edit["kind"]
     if kind == "refit":
-        what = "All numbers are" if edit.get("train") == "all" else "The constants of the elementary functions are"
+        if edit.get("train") == "all":
+            what = "All numbers are"
+        else:
+            what = "The constants of the elementary functions are"
         return copy.deepcopy(model), f"{what} trained for {edit['refit']} steps."
     if kind == "remove_node":
         done = steering.drop_node(model, tuple(edit["node"]), problem, refit=0)

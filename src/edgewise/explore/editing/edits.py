@@ -113,7 +113,10 @@ def checked_edit(edit: Mapping[str, Any]) -> dict[str, Any]:
     missing = [name for name in needed if edit.get(name) is None]
     unknown = [name for name in edit if name not in ("kind", *needed, *optional)]
     if missing or unknown:
-        which = f"without {missing[0]}" if missing else f"with {unknown[0]!r:.40}"
+        if missing:
+            which = f"without {missing[0]}"
+        else:
+            which = f"with {unknown[0]!r:.40}"
         raise InputError(f"edit {edit['kind']!r} must have {', '.join((*needed, *optional))}, got one {which}")
     for name in LISTS:
         if not isinstance(edit.get(name), list | tuple | None):

@@ -36,7 +36,8 @@ def reshaped(model: KAN, problem: Problem, edge: steering.Edge, edit: dict[str, 
     elif edit["kind"] == "shape":
         if edit["shape"] not in shapes.CURVE_SHAPES:
             raise InputError(f"shape must be one of {', '.join(shapes.CURVE_SHAPES)}, got {edit['shape']!r}")
-        new, text = shapes.shaped(spline, i, o, edit["shape"], rows), f"Edge {edge} is {edit['shape']}."
+        new = shapes.shaped(spline, i, o, edit["shape"], rows)
+        text = f"Edge {edge} is {edit['shape']}."
     else:
         limits = edit.get("range", list(shapes.domain_of(spline, i)))
         if len(limits) != 2 or not all(map(is_number, limits)) or limits[0] >= limits[1]:
@@ -55,7 +56,10 @@ def _with_spline_alone(model: KAN, problem: Problem, edge: steering.Edge, *, kee
     layer = edge_layers(model)[number]
     if not bool(layer.mask[i, o]):
         raise InputError(f"edge must be one that is there, got {edge}, which was removed")
-    functions = layer.functions if isinstance(layer, SymbolicLayer | MixedLayer) else None
+    if isinstance(layer, SymbolicLayer | MixedLayer):
+        functions = layer.functions
+    else:
+        functions = None
     if functions is not None and functions[i][o] != NO_FUNCTION:
         model = steering.free_edge(model, edge, problem, refit=0).model
     else:
@@ -81,10 +85,14 @@ def _edge_values(spline: KANLayer, i: int, o: int, points: np.ndarray) -> np.nda
 def merged(model: KAN, problem: Problem, inputs: Any) -> KAN:
     """Give the inputs of several levels of a category one effect: the mean of theirs over the rows that have them."""
     first = edge_layers(model)[0]
-    chosen = sorted(set(inputs)) if isinstance(inputs, list) and all(map(is_integer, inputs)) else []
+    if isinstance(inputs, list) and all(map(is_integer, inputs)):
+        chosen = sorted(set(inputs))
+    else:
+        chosen = []
     if len(chosen) < 2 or not set(chosen) <= set(range(first.in_features)):
         raise InputError(f"inputs must be two or more numbers below {first.in_features}, got {inputs!r:.80}")
-    ends, counts = [], []
+    ends = []
+    counts = []
     for i in chosen:
         values, count = np.unique(steering.layer_inputs(model, 0, problem)[:, i].double().numpy(), return_counts=True)
         if len(values) != 2:

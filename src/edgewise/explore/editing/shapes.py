@@ -62,13 +62,16 @@ def levelled(spline: KANLayer, i: int, o: int, limits: Sequence[float], rows: np
     input, in the range. Otherwise it is the straight line that joins its ends there; in the whole domain, the
     regression line over the rows. InputError where the middle of no knot interval lies in the range.
     """
-    old, p, knots = coefficients(spline, i, o), spline.degree, spline.knots[i].double().numpy()
+    old = coefficients(spline, i, o)
+    p = spline.degree
+    knots = spline.knots[i].double().numpy()
     edges = knots[p : len(knots) - p]
     middles = (edges[1:] + edges[:-1]) / 2
     chosen = np.flatnonzero((middles >= limits[0]) & (middles <= limits[1]))
     if not len(chosen):
         raise InputError(f"range must have the middle of a knot interval in it, got {limits[0]:g} to {limits[1]:g}")
-    first, last = chosen[0], chosen[-1]
+    first = chosen[0]
+    last = chosen[-1]
     ends = edges[[first, last + 1]]
     own = rows[(rows >= ends[0]) & (rows <= ends[1])]
     own = own if len(np.unique(own)) > 1 else ends
@@ -77,7 +80,10 @@ def levelled(spline: KANLayer, i: int, o: int, limits: Sequence[float], rows: np
         line = np.array([0.0, values.mean()])
     else:
         whole = len(chosen) == len(middles)
-        line = np.polyfit(own, values, 1) if whole else np.polyfit(ends, columns_of(spline, i, ends) @ old, 1)
+        if whole:
+            line = np.polyfit(own, values, 1)
+        else:
+            line = np.polyfit(ends, columns_of(spline, i, ends) @ old, 1)
     # A spline whose coefficients are a line at the means of p neighbouring knots is that line (Marsden's identity).
     places = np.array([knots[j + 1 : j + p + 1].mean() if p else middles[j] for j in range(len(old))])
     inner = (np.arange(len(old)) >= first) & (np.arange(len(old)) <= last + p)
@@ -92,8 +98,10 @@ def shaped(spline: KANLayer, i: int, o: int, shape: str, rows: np.ndarray) -> np
     (C. de Boor, A Practical Guide to Splines, 2001, chapters X and XI). Both are linear in positive increments, so this
     is a least-squares problem with bounds.
     """
-    old, p = coefficients(spline, i, o), spline.degree
-    count, sign = len(old), 1.0 if shape in ("increasing", "convex") else -1.0
+    old = coefficients(spline, i, o)
+    p = spline.degree
+    count = len(old)
+    sign = 1.0 if shape in ("increasing", "convex") else -1.0
     increments = np.tril(np.ones((count, count - 1)), -1)  # column j adds to all coefficients after j
     is_curved = shape in ("convex", "concave")
     if is_curved:

@@ -27,14 +27,17 @@ from edgewise.interpret.transform.edges import edge_layers
 from edgewise.nn.elementary import ELEMENTARY
 
 SUGGESTED = 5  # functions that are tried in the place of an edge, as in `suggest_functions`
-MODEL_NAME, SCRIPT_NAME, EDITS_NAME = "edited.safetensors", "repeat.py", "edits.json"
+MODEL_NAME = "edited.safetensors"
+SCRIPT_NAME = "repeat.py"
+EDITS_NAME = "edits.json"
 
 
 class Requests:
     """Answers of a session to the requests of pages."""
 
     def __init__(self, session: Session, folder: str | None = None) -> None:
-        self.session, self.folder = session, folder
+        self.session = session
+        self.folder = folder
         self.names = frozenset(REQUESTS)
         self._done: Applied | None = None
         self._done_at = -1  # version of the model that `_done` was made of
@@ -68,16 +71,19 @@ class Requests:
         edit = body.get("edit")
         if not isinstance(edit, Mapping):
             raise InputError(f"edit must be a dictionary, got {type(edit).__name__}")
-        number, version = self._begin(), self.session.version
+        number = self._begin()
+        version = self.session.version
         done = self.session.preview(edit, lambda share: self.jobs.progress(number, share))
         self.jobs.check(number, 1.0)
-        self._done, self._done_at = done, version
+        self._done = done
+        self._done_at = version
         return {"preview": applied_fields(done, self.session.subject), "version": version, "job": number}
 
     def keep(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Keep the edit that was previewed last, if the page and the preview are of the present version."""
         with self.session.lock:
-            done, self._done = self._done, None
+            done = self._done
+            self._done = None
             fresh = body.get("version") == self.session.version == self._done_at and body.get("job") == self.jobs.number
             if done is None or not fresh:
                 return self._stale()
@@ -95,7 +101,8 @@ class Requests:
     def suggest(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Try functions in the place of an edge, each with its cost on the held-out rows."""
         edge = body.get("edge")
-        session, number = self.session, self._begin()
+        session = self.session
+        number = self._begin()
         network = session.network
         layer, i, o = checked_edge(network, edge if isinstance(edge, list) else ())  # type: ignore[arg-type]
         inputs = layer_inputs(network, layer, session.subject.problem)
@@ -113,7 +120,8 @@ class Requests:
 
     def interval(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Return the interval of the unedited estimator at a point of the network's inputs, None without error bars."""
-        x, count = body.get("x"), len(self.session.subject.names)
+        x = body.get("x")
+        count = len(self.session.subject.names)
         if not isinstance(x, list) or len(x) != count or not all(map(is_number, x)):
             raise InputError(f"x must be {count} finite numbers, got {x!r:.80}")
         point = torch.tensor([x], dtype=torch.float64)

@@ -65,18 +65,22 @@ def _edge_latex(network: KAN, place: int, layer: SymbolicLayer, spline: KANLayer
 
     def latex(i: int, o: int) -> str:
         alone = layer.elementary(i, o) is not None and (spline is None or not bool(spline.mask[i, o]))
-        return edge_formula(network, place, i, o, name="u").latex() if alone else ""
+        if alone:
+            return edge_formula(network, place, i, o, name="u").latex()
+        return ""
 
     return [[latex(i, o) for o in range(layer.out_features)] for i in range(layer.in_features)]
 
 
 def subject_fields(subject: Subject) -> dict[str, Any]:
     """Describe what stays the same through all edits: names, units, columns and rows."""
-    problem, estimator = subject.problem, subject.estimator
+    problem = subject.problem
+    estimator = subject.estimator
     count = len(problem.train) + len(subject.held_out)
     held = np.zeros(count, dtype=bool)
     held[list(subject.held_out)] = True
-    x, y = torch.empty(count, problem.train.x.shape[1], dtype=torch.float64), None
+    x = torch.empty(count, problem.train.x.shape[1], dtype=torch.float64)
+    y = None
     targets = torch.empty(count, *problem.train.y.shape[1:], dtype=torch.float64)
     assert problem.validation is not None, "a subject holds rows out"
     for rows, data in ((~held, problem.train), (held, problem.validation)):
@@ -85,7 +89,10 @@ def subject_fields(subject: Subject) -> dict[str, Any]:
     shown = np.unique(np.r_[np.linspace(0, count - 1, min(count, ROWS_ON_THE_PAGE)).astype(int), worst])
     y = targets[torch.from_numpy(shown)]
     names = tuple(getattr(estimator, "target_names_", ()) or ())
-    limits = None if estimator is None else estimator.input_limits_.tolist()
+    if estimator is None:
+        limits = None
+    else:
+        limits = estimator.input_limits_.tolist()
     target: dict[str, Any] = {"shift": [0.0], "scale": [1.0], "log": False}
     if isinstance(estimator, KANRegressor):
         scaling = estimator.target_scaling_

@@ -27,8 +27,12 @@ def band_fields(subject: Subject) -> dict[str, Any] | None:
     "edges" maps "layer,i,o" to the first and last of even points of the domain, the values of the curve there and the
     half widths of its band.
     """
-    estimator, network = subject.estimator, subject.network
-    bars = estimator.error_bars_ if isinstance(estimator, KANRegressor) else None
+    estimator = subject.estimator
+    network = subject.network
+    if isinstance(estimator, KANRegressor):
+        bars = estimator.error_bars_
+    else:
+        bars = None
     layers = edge_layers(network)
     if bars is None or sum(layer.in_features * layer.out_features for layer in layers) > MOST_BANDS:
         return None
@@ -38,7 +42,8 @@ def band_fields(subject: Subject) -> dict[str, Any] | None:
             continue
         inputs = layer_inputs(network, number, subject.problem)
         place = next(n for n, one in enumerate(network.layers) if one is layer)
-        low, high = inputs.min(0).values, inputs.max(0).values
+        low = inputs.min(0).values
+        high = inputs.max(0).values
         share = torch.linspace(0, 1, BAND_POINTS, dtype=inputs.dtype)[:, None]
         points = low + (high - low) * share
         half = BAND_WIDTH * bars.edge_std(network, place, points, inputs)
@@ -66,7 +71,8 @@ def front_fields(subject: Subject, x: np.ndarray) -> list[dict[str, Any]]:
         fronts = {subject.outputs[place]: front for place, front in found.items()}
     rows = subject.shift + subject.scale * x
     middle = np.median(rows, axis=0)
-    low, high = rows.min(axis=0), rows.max(axis=0)
+    low = rows.min(axis=0)
+    high = rows.max(axis=0)
     more = BEYOND * (high - low)
     fields = []
     for output, front in fronts.items():

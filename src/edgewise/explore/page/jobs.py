@@ -11,7 +11,8 @@ class Jobs:
     """Numbers of jobs; a higher one cancels those before it."""
 
     def __init__(self) -> None:
-        self.number, self.share = 0, 0.0
+        self.number = 0
+        self.share = 0.0
         self._lock = threading.Lock()
 
     def begin(self) -> int:

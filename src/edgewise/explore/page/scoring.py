@@ -47,7 +47,8 @@ def worst_rows(subject: Subject, network: KAN) -> list[dict[str, Any]]:
     count = len(problem.train) + len(subject.held_out)
     held = np.zeros(count, dtype=bool)
     held[list(subject.held_out)] = True
-    losses, x = np.empty(count), np.empty((count, len(subject.names)))
+    losses = np.empty(count)
+    x = np.empty((count, len(subject.names)))
     assert problem.validation is not None, "a subject holds rows out"
     for rows, data in ((~held, problem.train), (held, problem.validation)):
         losses[rows], x[rows] = problem.sample_losses(network, data).double().numpy(), data.x.double().numpy()

@@ -128,7 +128,8 @@ class Server:
         except OSError as error:
             self._socket.close()
             raise InputError(f"port must be a free one, got {port}, which is taken or closed") from error
-        self.port, token = self._socket.getsockname()[1], secrets.token_urlsafe(24)
+        self.port = self._socket.getsockname()[1]
+        token = secrets.token_urlsafe(24)
         self.address = f"http://{HOST}:{self.port}/?token={token}"
         config = uvicorn.Config(
             application(requests, token, self.port),

@@ -15,7 +15,9 @@ from edgewise.explore.page.evidence import short_numbers
 from edgewise.pde.domains.domain import TIME, covers
 from edgewise.pde.solver.solution import Solution
 
-CURVE_POINTS, MAP_POINTS = 241, 61  # along a coordinate of a curve, of a map: a pixel or two apart, and ten
+# along a coordinate of a curve, of a map: a pixel or two apart, and ten
+CURVE_POINTS = 241
+MAP_POINTS = 61
 MOST_STORED = 200_000  # numbers of a page in one file: about two megabytes
 FEWEST_STORED = 9  # points along each coordinate of such a page: fewer show no shape
 STORED_STEPS = 12  # divides the intervals along them: maps show each second, third, fourth or sixth point
@@ -25,7 +27,8 @@ class SolutionRequests:
     """Answers about a solution."""
 
     def __init__(self, solution: Solution, facts: Mapping[str, Any]) -> None:
-        self.solution, self.facts = solution, facts
+        self.solution = solution
+        self.facts = facts
         self.names = frozenset(SOLUTION_REQUESTS)
 
     def answer(self, name: str, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -40,7 +43,8 @@ class SolutionRequests:
 
     def state(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Describe the solution: fields, coordinates with their ends, unknown coefficients, and whether to trust it."""
-        solution, domain = self.solution, self.solution.problem.domain
+        solution = self.solution
+        domain = self.solution.problem.domain
         statement = self.facts.get("statement")
         fields = {
             "fields": list(solution.problem.fields),
@@ -62,7 +66,8 @@ class SolutionRequests:
     def slice(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Return all fields on a grid along one or two coordinates; null outside the domain."""
         names = self.solution.problem.domain.coordinates
-        axes, at = body.get("axes"), body.get("at")
+        axes = body.get("axes")
+        at = body.get("at")
         if not isinstance(axes, list) or not all(isinstance(one, str) and one in names for one in axes):
             raise InputError(f"axes must list one or two of {', '.join(names)}, got {axes!r:.80}")
         if len(axes) not in (1, 2) or len(set(axes)) < len(axes):

@@ -85,10 +85,13 @@ class Effect:
             if np.ptp(curve) == 0:
                 return "is flat"
             return f"is highest for {self.levels[int(curve.argmax())]}, lowest for {self.levels[int(curve.argmin())]}"
-        span, low, high = FLAT * np.ptp(curve), curve[0], curve[0]
+        span = FLAT * np.ptp(curve)
+        low = curve[0]
+        high = curve[0]
         turns: list[int] = []
         for value in curve[1:]:
-            low, high = min(low, value), max(high, value)
+            low = min(low, value)
+            high = max(high, value)
             before = turns[-1] if turns else 0
             if before <= 0 and value > low + span:
                 turns.append(1)
@@ -100,7 +103,9 @@ class Effect:
         words = {1: "rises", -1: "falls"}
         if not turns:
             return "is flat"
-        return ", then ".join(words[turn] for turn in turns) if len(turns) <= 3 else "varies"
+        if len(turns) <= 3:
+            return ", then ".join(words[turn] for turn in turns)
+        return "varies"
 
 
 def partial_dependence(
@@ -230,8 +235,10 @@ def shapley_shares(
     predict = array_function(model)
     rng = np.random.default_rng(seed)
     starts = evenly_picked(background, paths)
-    base, final = predict(starts), predict(X)
-    d, outputs = X.shape[1], base.shape[1]
+    base = predict(starts)
+    final = predict(X)
+    d = X.shape[1]
+    outputs = base.shape[1]
     total = np.zeros((len(X), d, outputs))
     blocks = np.array_split(np.arange(len(X)), max(1, -(-len(X) * d // ATTRIBUTION_BATCH_ROWS)))
     for start, start_value in zip(starts, base, strict=True):
@@ -311,7 +318,9 @@ def central_range(values: np.ndarray) -> tuple[float, float]:
     """
     low, high = np.quantile(values, [0.005, 0.995])
     low, high = (low, high) if high > low else (values.min(), values.max())
-    return (float(low), float(high)) if high > low else (float(low) - 0.5, float(high) + 0.5)
+    if high > low:
+        return (float(low), float(high))
+    return (float(low) - 0.5, float(high) + 0.5)
 
 
 def evaluation_points(values: np.ndarray, points: int = 61) -> tuple[np.ndarray, bool]:

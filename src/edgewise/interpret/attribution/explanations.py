@@ -37,7 +37,9 @@ MOST_INTERACTING = 12  # strongest inputs whose interactions a global explanatio
 MENTIONED_SHARE = 0.01  # inputs that move the prediction by a smaller share of the total have no sentence
 NOTABLE_SHARE = 0.05  # interactions below this share of the variation are not mentioned
 SAME = 1e-9  # relative difference up to which predictions are called the same (rounding of long sums)
-SHOWN_ROWS, SHOWN_INPUTS = 3, 20  # rows and inputs in printed tables
+# rows and inputs in printed tables
+SHOWN_ROWS = 3
+SHOWN_INPUTS = 20
 
 
 @dataclass(frozen=True)
@@ -101,14 +103,19 @@ class LocalExplanation:
         str
             One sentence.
         """
-        output = described_output(self.prediction[row]) if output is None else output
+        if output is None:
+            output = described_output(self.prediction[row])
         own = self.shares[row, :, output]
         order = np.argsort(-np.abs(own), kind="stable")[:most]
         parts = [f"{signed_text(own[i], 4)} for {self.names[i]} = {self.value_text(row, i)}" for i in order]
         rest = float(own.sum() - own[order].sum())
         parts += [f"{signed_text(rest, 4)} for the others"] if len(own) > most else []
-        predicted, base = number_text(self.prediction[row, output]), number_text(self.base[output])
-        what = f"probability of {self.outputs[output]}" if are_probabilities(self.prediction) else self.outputs[output]
+        predicted = number_text(self.prediction[row, output])
+        base = number_text(self.base[output])
+        if are_probabilities(self.prediction):
+            what = f"probability of {self.outputs[output]}"
+        else:
+            what = self.outputs[output]
         start = f"{what} {predicted}: {base} on average"
         return f"{start}, {', '.join(parts)}."
 
@@ -225,7 +232,10 @@ class GlobalExplanation:
     def __repr__(self) -> str:
         head, rows = self._table()
         left = len(self.names) - len(rows)
-        more = [f"... and {left} more inputs"] if left > 0 else []
+        if left > 0:
+            more = [f"... and {left} more inputs"]
+        else:
+            more = []
         return "\n".join([text_table(head, rows, text_columns=(0, 3)), *more, *self.sentences])
 
     def _repr_html_(self) -> str:
@@ -287,7 +297,10 @@ def explain_local(
     'y 21: 32 on average, −10 for b = 2, −1 for a = 1.'
     """
     X = checked_table(X, "X")
-    background = X if background is None else checked_table(background, "background")
+    if background is None:
+        background = X
+    else:
+        background = checked_table(background, "background")
     if len(background) < 2 or bool((background == background[0]).all()):
         raise InputError("background must hold at least two different rows to compare with; give rows of the data")
     shares, base = shapley_shares(model, X, background, seed=seed)
@@ -374,7 +387,9 @@ def most_varying(prediction: np.ndarray) -> int:
     """Return the number of the output that varies most; of equal ones, such as two probabilities, the last."""
     spread = prediction.std(0)
     near = spread >= spread.max() * (1 - 1e-9)  # rounding must not decide which of two classes is described
-    return int(np.flatnonzero(near)[-1]) if near.any() else 0
+    if near.any():
+        return int(np.flatnonzero(near)[-1])
+    return 0
 
 
 def described_output(prediction: np.ndarray) -> int:
@@ -401,7 +416,9 @@ def are_probabilities(prediction: np.ndarray) -> bool:
 
 def _checked_names(names: Sequence[str] | None, count: int, letter: str, argument: str) -> tuple[str, ...]:
     if names is None:
-        return tuple(f"{letter}{i + 1}" for i in range(count)) if count > 1 else (letter,)
+        if count > 1:
+            return tuple(f"{letter}{i + 1}" for i in range(count))
+        return (letter,)
     if isinstance(names, str) or len(names) != count:
         raise InputError(f"{argument} must hold {count} names, got {names!r:.80}")
     return tuple(map(str, names))
@@ -412,7 +429,8 @@ def constant_sentence(prediction: np.ndarray, outputs: Sequence[str]) -> str:
     # Several outputs whose sum is 1 in every row are the probabilities of classes.
     if not len(prediction) or (np.ptp(prediction, axis=0) > SAME * np.abs(prediction).max(axis=0)).any():
         return ""
-    values, texts = prediction[0], column_texts(prediction[0], 4)
+    values = prediction[0]
+    texts = column_texts(prediction[0], 4)
     if len(values) > 1 and np.isclose(values.sum(), 1.0) and values.min() >= 0:
         k = int(values.argmax())
         answer = f"{outputs[k]} ({percent_text(float(values[k]), 3)} of the rows)"
@@ -424,7 +442,9 @@ def constant_sentence(prediction: np.ndarray, outputs: Sequence[str]) -> str:
 def _output_text(local: LocalExplanation, output: int) -> str:
     """Return the name of an output, which may be the probability of a class."""
     name = local.outputs[output]
-    return f"the probability of {name}" if are_probabilities(local.prediction) else name
+    if are_probabilities(local.prediction):
+        return f"the probability of {name}"
+    return name
 
 
 def _sentences(
@@ -448,11 +468,13 @@ def _effect_sentences(
     """Describe the effects of the strongest inputs on the output with this number."""
     target = _output_text(local, output)
     spread = np.ptp(local.prediction[:, output])
-    total, moved = max(float(importance.sum()), ABOVE_ZERO), np.abs(local.shares[..., output]).mean(0)
+    total = max(float(importance.sum()), ABOVE_ZERO)
+    moved = np.abs(local.shares[..., output]).mean(0)
     for effect in effects[:5]:
         if importance[effect.input] < MENTIONED_SHARE * total:
             break
-        curve, at = effect.mean[:, output], effect.points
+        curve = effect.mean[:, output]
+        at = effect.points
         size = f"it moves a prediction by {number_text(moved[effect.input], 3)} on average"
         if effect.missing is not None:
             size += f"; where it is missing, {target} is {number_text(effect.missing[output])} on average"
@@ -467,12 +489,19 @@ def _effect_sentences(
                 f"and lowest for {lowest}; {size}."
             )
             continue
-        shape = effect.shape(output) if np.ptp(curve) > NOTABLE_SHARE * spread else "hardly moves on average"
+        if np.ptp(curve) > NOTABLE_SHARE * spread:
+            shape = effect.shape(output)
+        else:
+            shape = "hardly moves on average"
         low, high = number_texts((curve[0], curve[-1]) if shape in ("rises", "falls") else (curve.min(), curve.max()))
-        extent = f"from {low} to {high}" if shape in ("rises", "falls") else f"between {low} and {high}"
+        if shape in ("rises", "falls"):
+            extent = f"from {low} to {high}"
+        else:
+            extent = f"between {low} and {high}"
         first, last = number_texts((at[0], at[-1]))
         if local.kinds and local.kinds[effect.input].text(0.0) != "0":  # days of a calendar
-            first, last = local.kinds[effect.input].text(at[0]), local.kinds[effect.input].text(at[-1])
+            first = local.kinds[effect.input].text(at[0])
+            last = local.kinds[effect.input].text(at[-1])
         yield (f"As {local.names[effect.input]} goes from {first} to {last}, {target} {shape} ({extent}); {size}.")
 
 

@@ -16,7 +16,8 @@ from edgewise.interpret.black_box import BlackBox, array_function
 GRID_POINTS = 41  # values of a number along a side of the grid (printed cells are below a millimetre)
 PAIR_ROWS = 100  # that are averaged (the standard error of an average is a tenth of the spread of rows)
 # Of the spread of the averages, and units in the last place of their size: joint effects below are rounding.
-ROUNDING, FEW_UNITS = 1e-9, 64
+ROUNDING = 1e-9
+FEW_UNITS = 64
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,8 @@ def pair_dependence(
     total = np.einsum("p,q,pqo->o", *weights, surface)
     single = np.einsum("q,pqo->po", weights[1], surface)[:, None], np.einsum("p,pqo->qo", weights[0], surface)[None]
     interaction = surface - single[0] - single[1] + total
-    spread, size = np.abs(surface - total).max((0, 1)), np.abs(surface).max((0, 1))
+    spread = np.abs(surface - total).max((0, 1))
+    size = np.abs(surface).max((0, 1))
     interaction[np.abs(interaction) <= np.maximum(ROUNDING * spread, FEW_UNITS * np.finfo(float).eps * size)] = 0.0
     variance = np.einsum("p,q,pqo->o", *weights, (surface - total) ** 2)
     joint = np.einsum("p,q,pqo->o", *weights, interaction**2)

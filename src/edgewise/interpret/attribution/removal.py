@@ -91,10 +91,14 @@ def removal_costs(model: nn.Module, problem: Problem) -> RemovalCosts:
     data = judging_data(problem)
     layers = edge_and_product_layers(model)
     before = float(problem.loss(model(data.x), data))
-    edges, nodes, x = [], [], data.x
+    edges = []
+    nodes = []
+    x = data.x
     for number, layer in enumerate(layers):
-        y, later = layer(x), layers[number + 1 :]
-        inputs, outputs = layer.in_features, layer.out_features
+        y = layer(x)
+        later = layers[number + 1 :]
+        inputs = layer.in_features
+        outputs = layer.out_features
         if isinstance(layer, ProductLayer):
             columns = []
             for i in range(inputs):
@@ -128,7 +132,8 @@ def _losses_without(
     deviation is (batch, in, out), the change of the layer's outputs y (batch, out) by each removal; `later` are the
     layers after it.
     """
-    remaining, losses = iter(removals), []
+    remaining = iter(removals)
+    losses = []
     while group := list(islice(remaining, max(1, ATTRIBUTION_BATCH_ROWS // len(y)))):
         moved = y.repeat(len(group), 1, 1)
         for place, (i, outputs) in enumerate(group):

@@ -137,19 +137,24 @@ def _scores(trace: Trace, output_weights: Tensor | None) -> tuple[tuple[Tensor, 
         raise InputError("trace must hold at least one row of data, got none")
     if not all(bool(values.isfinite().all()) for values in (*trace.edges, trace.output)):
         raise InputError("trace must be finite, got infinite or undefined values; look at the data and the model")
-    node = torch.ones_like(trace.output[0]) if output_weights is None else torch.as_tensor(output_weights)
+    if output_weights is None:
+        node = torch.ones_like(trace.output[0])
+    else:
+        node = torch.as_tensor(output_weights)
     if node.shape != trace.output.shape[1:] or not bool((node.isfinite() & (node >= 0)).all()):
         expected = tuple(trace.output.shape[1:])
         raise InputError(f"output_weights must be finite, not negative, of shape {expected}, got {output_weights!r}")
     node = node.to(trace.output)
-    edges, nodes = [], [node]
+    edges = []
+    nodes = [node]
     groups = trace.groups or (None,) * len(trace.edges)
     layers = zip(trace.inputs, trace.edges, trace.outputs, groups, strict=True)
     for inputs, values, sums, products in reversed(list(layers)):
         if products is None:
             deviation = _deviation(values)
         else:  # of each product if one factor varies and the others keep their root mean square
-            alone, deviation = _deviation(inputs), inputs.new_zeros(inputs.shape[1], len(products))
+            alone = _deviation(inputs)
+            deviation = inputs.new_zeros(inputs.shape[1], len(products))
             for o, group in enumerate(products):
                 for place, i in enumerate(group):
                     others = inputs[:, [*group[:place], *group[place + 1 :]]].prod(1)

@@ -26,7 +26,9 @@ from edgewise.ops.splines.bspline import basis
 from edgewise.train.grids import data_domain
 
 # Of the networks.
-LEARNING_RATE, ADAM_MOMENTS = 0.02, (0.9, 0.99)  # of Adam; the rate falls to 0 along a cosine
+# of Adam; the rate falls to 0 along a cosine
+LEARNING_RATE = 0.02
+ADAM_MOMENTS = (0.9, 0.99)
 START_DEVIATION = 0.6  # standard deviation of the sum of all functions at the start, for a Gaussian of width 1
 RELATION_SPARSITY = 0.01  # weight of the penalty, as in Liu et al. (arXiv 2404.19756), section 3.3
 SEEN_COLUMN_SHARE = 0.6  # share of the columns that each network sees, so that different seeds find different relations
@@ -117,43 +119,18 @@ def subsets_of(parts: Tensor) -> Iterator[tuple[int, ...]]:
 
 @dataclass(frozen=True)
 class Relation:
-    """Columns with sum_i phi_i(x_i) = 0, exactly or nearly.
+    """Columns with sum_i phi_i(x_i) = 0, exactly or nearly."""
 
-    Attributes
-    ----------
-    inputs : tuple of int
-        The columns.
-    looseness : float
-        Variance of the sum over the sum of the variances of its terms, on rows that were not used to find it: 0 for an
-        exact relation, about 1 for unrelated columns.
-    z : float
-        Standard deviations by which the looseness lies below that of shuffled columns.
-    p_value : float
-        Probability of as low a looseness in any of the tests that were made (Bonferroni, normal tail).
-    seeds, networks : int
-        Number of networks that found the relation, of those that saw all its columns.
-    p_seeds : float
-        Probability of as many if each network found a random subset of that size.
-    model : KAN
-        The network [k, 1] whose output is the sum, in the units of the columns.
-
-    Examples
-    --------
-    >>> x = torch.rand(200, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    >>> x[:, 1] = x[:, 0].exp()
-    >>> relation = bound_together(x, (0, 1))
-    >>> relation.p_value < 0.01, relation.model.config.width
-    (True, (2, 1))
-    """
-
-    inputs: tuple[int, ...]
+    inputs: tuple[int, ...]  # the columns
+    # variance of the sum over the sum of the variances of its terms, on rows that were not used to find it: 0 for an
+    # exact relation, about 1 for unrelated columns
     looseness: float
-    z: float
-    p_value: float
-    seeds: int
+    z: float  # standard deviations by which the looseness lies below that of shuffled columns
+    p_value: float  # probability of as low a looseness in any of the tests that were made (Bonferroni, normal tail)
+    seeds: int  # number of networks that found the relation, of those that saw all its columns
     networks: int
-    p_seeds: float
-    model: KAN
+    p_seeds: float  # probability of as many if each network found a random subset of that size
+    model: KAN  # the network [k, 1] whose output is the sum, in the units of the columns
 
 
 @dataclass(frozen=True)
@@ -248,17 +225,29 @@ def relations(
     check_count(grid_size, "grid_size")
     if not (is_number(loosest) and 0 < loosest < 1):
         raise InputError(f"loosest must be between 0 and 1, got {loosest!r}")
-    names = [f"x{i + 1}" for i in range(x.shape[1])] if names is None else list(map(str, names))
+    if names is None:
+        names = [f"x{i + 1}" for i in range(x.shape[1])]
+    else:
+        names = list(map(str, names))
     if len(names) != x.shape[1]:
         raise InputError(f"names must hold {x.shape[1]} names, got {len(names)}")
     search = _RelationSearch(x, grid_size, loosest, torch.Generator().manual_seed(seed))
     search.train_networks(seeds, steps)
     result = search.relations()
-    sentences = [] if result else [f"No relation stands out from chance among {search.tests:,} tests."]
+    if result:
+        sentences = []
+    else:
+        sentences = [f"No relation stands out from chance among {search.tests:,} tests."]
     for relation in result:
         listed = ", ".join(names[i] for i in relation.inputs)
-        exact = "exact to rounding" if relation.looseness < 1e-9 else f"looseness {relation.looseness:.2g}"
-        by = f"; {relation.seeds} of {relation.networks} networks that saw these columns found it" if seeds else ""
+        if relation.looseness < 1e-9:
+            exact = "exact to rounding"
+        else:
+            exact = f"looseness {relation.looseness:.2g}"
+        if seeds:
+            by = f"; {relation.seeds} of {relation.networks} networks that saw these columns found it"
+        else:
+            by = ""
         sentences.append(f"{listed}: {exact} (z = {relation.z:.0f} against shuffled columns{by}).")
     return Relations(result, search.tests, tuple(sentences))
 
@@ -266,39 +255,9 @@ def relations(
 def bound_together(
     x: ArrayLike | Tensor, inputs: Sequence[int], *, grid_size: int = 5, seed: int = 0
 ) -> Relation | None:
-    """Find the tightest relation of given columns of a table in which all of them take part.
-
-    This is a single test that was planned beforehand: its p-value has no correction for other tests, and some of the
-    columns may be related more tightly among themselves.
-
-    Parameters
-    ----------
-    x : array-like or Tensor
-        Table (N, d), N at least 50.
-    inputs : sequence of int
-        Two or more different columns.
-    grid_size : int
-        Knot intervals of every function.
-    seed : int
-        Seed of all random numbers.
-
-    Returns
-    -------
-    Relation or None
-        None if one of the columns has next to no part in any relation.
-
-    Raises
-    ------
-    InputError
-        An argument is not as above.
-
-    Examples
-    --------
-    >>> x = torch.rand(200, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    >>> x[:, 1] = x[:, 0].exp()
-    >>> bound_together(x, (0, 1)).looseness < 1e-3
-    True
-    """
+    """Find the tightest relation of given columns of a table in which all of them take part."""
+    # This is a single test that was planned beforehand: its p-value has no correction for other tests, and some of the
+    # columns may be related more tightly among themselves.
     x = check_points(x, least=50)
     check_count(grid_size, "grid_size")
     inputs = tuple(sorted(inputs))
@@ -307,7 +266,9 @@ def bound_together(
     search = _RelationSearch(x, grid_size, 1.0, torch.Generator().manual_seed(seed))
     candidates = sorted(search.candidates([inputs]), key=lambda candidate: candidate.looseness)
     search.tests = 1
-    return search.tested(candidates[0]) if candidates else None
+    if candidates:
+        return search.tested(candidates[0])
+    return None
 
 
 @dataclass
@@ -337,12 +298,14 @@ class _RelationSearch:
     """The basis functions of every column on both halves of the rows, and the search for relations among them."""
 
     def __init__(self, x: Tensor, grid_size: int, loosest: float, generator: torch.Generator):
-        self.loosest, self.generator = loosest, generator
+        self.loosest = loosest
+        self.generator = generator
         x = x[torch.randperm(len(x), generator=generator)[:MOST_RELATION_ROWS]]
         self.used = [i for i in range(x.shape[1]) if bool((x[:, i] != x[0, i]).any())]
         # Knots lie only where a few rows do: beyond the last one a function is a straight line, not a free end that a
         # single row decides. Values beyond Tukey's fences are moved to the fences.
-        ordered, few = x.sort(0).values, max(1, len(x) // 200)
+        ordered = x.sort(0).values
+        few = max(1, len(x) // 200)
         ends = torch.stack([ordered[few - 1], ordered[-few]], 1)
         fences = data_domain(x)
         self.knots = knot_vectors.uniform(
@@ -351,7 +314,8 @@ class _RelationSearch:
         values = basis(torch.maximum(torch.minimum(x, fences[:, 1]), fences[:, 0]), self.knots, RELATION_DEGREE)
         half = len(x) // 2
         self.centre = values[:half].mean(0)
-        fit, test = values[:half] - self.centre, values[half:] - self.centre
+        fit = values[:half] - self.centre
+        test = values[half:] - self.centre
         self.turn = torch.stack([_whitening(column) for column in fit.unbind(1)])  # (d, n, n)
         self.fit, self.test = (torch.einsum("bin,inm->bim", part, self.turn) for part in (fit, test))
         self.covariance = torch.einsum("bim,bjl->imjl", self.fit, self.fit) / half
@@ -399,7 +363,10 @@ class _RelationSearch:
         yield list(combinations(self.used, 2))
         larger = {subset for subset in self.counted if len(subset) > 2}
         is_exhaustive = math.comb(len(self.used), 3) <= EXHAUSTIVE
-        triples = set(combinations(self.used, 3)) if is_exhaustive else {s for s in larger if len(s) == 3}
+        if is_exhaustive:
+            triples = set(combinations(self.used, 3))
+        else:
+            triples = {s for s in larger if len(s) == 3}
         yield sorted(triples)
         for size in sorted({len(subset) for subset in larger} - {3}):
             yield sorted(subset for subset in larger if len(subset) == size)
@@ -410,7 +377,8 @@ class _RelationSearch:
         for start in range(0, len(subsets), SUBSETS_AT_ONCE):
             block = subsets[start : start + SUBSETS_AT_ONCE]
             index = torch.tensor(block)
-            k, n = index.shape[1], self.fit.shape[2]
+            k = index.shape[1]
+            n = self.fit.shape[2]
             matrix = self.covariance[index[:, :, None], :, index[:, None, :], :]  # (s, k, k, n, n)
             matrix = matrix.permute(0, 1, 3, 2, 4).reshape(len(block), k * n, k * n)
             missing = matrix.diagonal(dim1=1, dim2=2) < 0.5
@@ -427,7 +395,8 @@ class _RelationSearch:
 
     def tested(self, candidate: _Candidate) -> Relation:
         """Test a candidate against shuffled columns and against the networks."""
-        parts, size = candidate.parts, candidate.parts.square().mean(0).sum()
+        parts = candidate.parts
+        size = candidate.parts.square().mean(0).sum()
         shuffled = []
         for _ in range(PERMUTATIONS):
             columns = [part[torch.randperm(len(part), generator=self.generator)] for part in parts.unbind(1)]
@@ -435,7 +404,10 @@ class _RelationSearch:
         chance = torch.tensor(shuffled)
         z = float((chance.mean() - candidate.looseness) / chance.std())
         lowest = (1 + int((chance <= candidate.looseness).sum())) / (1 + PERMUTATIONS)
-        p_value = min(1.0, self.tests * 0.5 * math.erfc(z / 2**0.5)) if lowest < CHANCE else lowest
+        if lowest < CHANCE:
+            p_value = min(1.0, self.tests * 0.5 * math.erfc(z / 2**0.5))
+        else:
+            p_value = lowest
         seeds = self.counted[candidate.subset]
         networks = sum(set(candidate.subset) <= columns for columns in self.columns_seen)
         share = 1 / math.comb(len(self.used), len(candidate.subset))

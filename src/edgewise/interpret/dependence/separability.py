@@ -218,11 +218,17 @@ def structure(
     """
     check_number(noise, "noise")
     pairs = RowPairs(model, x, rows, seed)
-    names = [f"x{i + 1}" for i in range(pairs.inputs)] if names is None else list(map(str, names))
+    if names is None:
+        names = [f"x{i + 1}" for i in range(pairs.inputs)]
+    else:
+        names = list(map(str, names))
     if len(names) != pairs.inputs:
         raise InputError(f"names must hold {pairs.inputs} names, got {len(names)}")
     scores = pairs.interactions(range(pairs.inputs))
-    threshold = max(STANDARD_ERRORS * noise / pairs.spread, LEAST_SCORE) if pairs.spread > 0 else LEAST_SCORE
+    if pairs.spread > 0:
+        threshold = max(STANDARD_ERRORS * noise / pairs.spread, LEAST_SCORE)
+    else:
+        threshold = LEAST_SCORE
     multiplicative, offset = _multiplicative_groups(pairs, noise)
     slopes = _Slopes(pairs, noise)
     used = [i for i in range(pairs.inputs) if slopes.matters(i)]
@@ -253,7 +259,8 @@ class RowPairs:
         generator = torch.Generator().manual_seed(seed)
         first = torch.randint(len(x), (rows,), generator=generator)
         other = (first + torch.randint(1, len(x), (rows,), generator=generator)) % len(x)
-        self.a, self.b = x[first], x[other]
+        self.a = x[first]
+        self.b = x[other]
         self.inputs = x.shape[1]
         self._values: dict[frozenset[int], Tensor] = {}
         value = self.value()
@@ -337,7 +344,8 @@ def _multiplicative_groups(pairs: RowPairs, noise: float) -> tuple[Groups, float
     both = list(combinations(range(d), 2))
     f, f_ij = pairs.value(), torch.stack([pairs.value(*ij) for ij in both])
     f_i, f_j = (torch.stack([pairs.value(ij[side]) for ij in both]) for side in (0, 1))
-    M, D = f * f_ij - f_i * f_j, f - f_i - f_j + f_ij
+    M = f * f_ij - f_i * f_j
+    D = f - f_i - f_j + f_ij
 
     def separate(offset: float) -> Tensor:
         """Find the pairs (P,) that are separate with this offset; none where the noise hides it."""
@@ -351,10 +359,14 @@ def _multiplicative_groups(pairs: RowPairs, noise: float) -> tuple[Groups, float
         A sum is the limit of products whose offset grows without bound: there D vanishes and the slope is meaningless.
         """
         weight = float(D[chosen].square().sum())
-        offset = float((M[chosen] * D[chosen]).sum()) / weight if weight > 0 else 0.0
+        if weight > 0:
+            offset = float((M[chosen] * D[chosen]).sum()) / weight
+        else:
+            offset = 0.0
         return offset if abs(offset) < LARGEST_OFFSET * pairs.size else 0.0
 
-    offsets, known = [0.0, fitted(torch.ones(len(both), dtype=torch.bool))], torch.zeros(len(both), dtype=torch.bool)
+    offsets = [0.0, fitted(torch.ones(len(both), dtype=torch.bool))]
+    known = torch.zeros(len(both), dtype=torch.bool)
     interact = _rms_of_rows(D) > 2 * pairs.spread * max(STANDARD_ERRORS * noise / pairs.spread, LEAST_SCORE)
     for number in range(len(both)):
         if not known[number] and interact[number]:
@@ -388,7 +400,8 @@ def _general_groups(slopes: _Slopes, used: list[int]) -> Groups:
     at, everything = slopes.a, slopes.mixed(*used)
 
     def separates(S: tuple[int, ...], T: tuple[int, ...]) -> bool:
-        of_S, of_T = slopes.mixed(*S), slopes.mixed(*T)
+        of_S = slopes.mixed(*S)
+        of_T = slopes.mixed(*T)
         for i in S:
             for j in T:
                 left = at[:, i] * everything[:, i] * of_S[:, j] * of_T[:, j]
@@ -421,9 +434,11 @@ def _symmetries(slopes: _Slopes, used: list[int], interact: Tensor) -> Iterator[
     """Test combinations of two inputs with a coefficient, then subsets that act through one function of them."""
     named: set[tuple[int, ...]] = set()
     for i, j in combinations(used, 2):
-        threshold, x = slopes.threshold(i, j) / 2, slopes.pairs.a
+        threshold = slopes.threshold(i, j) / 2
+        x = slopes.pairs.a
         for kind, weights in (("sum", torch.ones_like(x)), ("product", x)):
-            first, second = weights[:, i] * slopes.a[:, i], weights[:, j] * slopes.a[:, j]
+            first = weights[:, i] * slopes.a[:, i]
+            second = weights[:, j] * slopes.a[:, j]
             coefficient = float((first * second).sum() / second.square().sum())
             score = _relative_difference(first, coefficient * second)
             if score <= threshold <= HIGHEST_THRESHOLD and coefficient != 0:
@@ -481,7 +496,9 @@ def _fewer_inputs(slopes: _Slopes, used: list[int], names: Sequence[str]) -> Ite
 def _relative_difference(left: Tensor, right: Tensor) -> float:
     """0 if the two are equal everywhere, at most 1."""
     size = rms(left.abs() + right.abs())
-    return rms(left - right) / size if size > 0 else 0.0
+    if size > 0:
+        return rms(left - right) / size
+    return 0.0
 
 
 def rms(values: Tensor) -> float:
@@ -511,12 +528,16 @@ def _sentences(result: Structure, names: Sequence[str], used: list[int]) -> Iter
     if len(additive) > 1:
         yield f"A sum of functions of ({'), ('.join(map(listed, additive))})."
     if len(multiplicative) > 1:
-        shift = "" if abs(result.offset) < 1e-12 else f", after subtracting {result.offset:.6g}"
+        if abs(result.offset) < 1e-12:
+            shift = ""
+        else:
+            shift = f", after subtracting {result.offset:.6g}"
         yield f"A product of functions of ({'), ('.join(map(listed, multiplicative))}){shift}."
     if len(general) > max(len(additive), len(multiplicative)):
         yield f"One function of a sum of functions of ({'), ('.join(map(listed, general))})."
     for symmetry in result.symmetries:
-        first, last = names[symmetry.inputs[0]], names[symmetry.inputs[-1]]
+        first = names[symmetry.inputs[0]]
+        last = names[symmetry.inputs[-1]]
         c = f"{symmetry.coefficient:.4g}"
         combination = {"sum": f"{c} {first} + {last}", "product": f"{first}^{c} {last}"}.get(
             symmetry.kind, "one function of them"

@@ -23,7 +23,8 @@ CHANCE = 0.01  # probability of one or more useless inputs among all effects of 
 MOST_TRIPLE_WORK = 5e9  # multiply-adds up to which products of three inputs are tested (seconds on one core)
 SELECTION_SPARSITY = 1e-3  # weight of the sparsity penalty of the network, for a target of variance 1
 # Of the network and its training (coarse, it only has to rank the inputs).
-SELECTION_GRID_SIZE, SELECTION_STEPS = 3, 100
+SELECTION_GRID_SIZE = 3
+SELECTION_STEPS = 100
 
 
 @dataclass(frozen=True)
@@ -116,13 +117,17 @@ def select_inputs(problem: Problem, *, most: int = 20, hidden: int = 5, seed: in
     judging_data(problem)
     check_count(most, "most")
     check_count(hidden, "hidden")
-    data, sparsity = problem.train, SELECTION_SPARSITY
+    data = problem.train
+    sparsity = SELECTION_SPARSITY
     if isinstance(problem, OrdinalClassification):
-        y, outputs = _normal_scores(data.y[:, None].double()), 1
+        y = _normal_scores(data.y[:, None].double())
+        outputs = 1
     elif isinstance(problem, Classification):
-        y, outputs = _standardised(one_hot(data.y, problem.classes).double()), problem.classes
+        y = _standardised(one_hot(data.y, problem.classes).double())
+        outputs = problem.classes
     else:
-        y, outputs = _normal_scores(data.y.double()), data.y.shape[1]
+        y = _normal_scores(data.y.double())
+        outputs = data.y.shape[1]
         sparsity *= float(data.y.var(0, correction=0).mean().sqrt())  # the penalty has the unit of the target
     orders = _strongest_effects(_normal_scores(data.x.double()), y)
     thresholds = tuple(_threshold(count) for _, count in orders)
@@ -176,7 +181,8 @@ def _strongest_effects(x: Tensor, y: Tensor) -> list[tuple[Tensor, int]]:
     rows, d = x.shape
     both = torch.cat([x, _standardised(x.square())], 1)
     alone = (both.T @ y).abs().amax(1) / rows**0.5
-    alone, count = torch.maximum(alone[:d], alone[d:]), 2 * d * y.shape[1]
+    alone = torch.maximum(alone[:d], alone[d:])
+    count = 2 * d * y.shape[1]
     significant = alone > _threshold(count)
     residual = y
     if bool(significant.any()) and 2 * int(significant.sum()) < rows // 4:

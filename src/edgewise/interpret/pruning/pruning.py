@@ -44,7 +44,8 @@ TRIES = 4
 REFIT_TOLERANCE = 1e-3
 # Rounding errors, in units of the machine precision, of a prediction and of the values of one edge: below them the loss
 # counts as zero and the edge as constant; outputs and edges are sums of a few dozen terms.
-PREDICTION_ROUNDINGS, EDGE_ROUNDINGS = 8, 64
+PREDICTION_ROUNDINGS = 8
+EDGE_ROUNDINGS = 64
 
 Edge = tuple[int, int, int]  # layer, in, out
 Name = tuple[int, ...]  # (layer, in, out) of an edge, (layer, node) of a node or an input
@@ -52,38 +53,15 @@ Name = tuple[int, ...]  # (layer, in, out) of an edge, (layer, node) of a node o
 
 @dataclass(frozen=True)
 class Removal:
-    """One step of a pruning.
+    """One step of a pruning."""
 
-    Attributes
-    ----------
-    kind : str
-        "inputs", "nodes" or "edges".
-    where : tuple of tuple of int
-        (layer, in, out) of edges, (layer, node) of hidden nodes and of inputs (layer 0), as numbered in the model that
-        was given. Layers of products are not counted; the `out` of an edge into one is a factor.
-    why : str
-        Reason, as a sentence.
-    score : float
-        Attribution score of the strongest part that was removed.
-    loss_before, loss_after : float
-        Loss on the judging data.
-
-    Examples
-    --------
-    >>> from edgewise import fit
-    >>> x = torch.rand(100, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    >>> problem, model = Regression(x, x[:, 0] ** 2), KAN([2, 1], seed=0, dtype=torch.float64)
-    >>> _ = fit(model, problem, steps=10)
-    >>> removal = prune(model, problem)[1].removals[0]
-    >>> removal.kind, removal.where
-    ('inputs', ((0, 1),))
-    """
-
-    kind: str
+    kind: str  # "inputs", "nodes" or "edges"
+    # (layer, in, out) of edges, (layer, node) of hidden nodes and of inputs (layer 0), as numbered in the model that
+    # was given. Layers of products are not counted; the `out` of an edge into one is a factor
     where: tuple[Name, ...]
-    why: str
-    score: float
-    loss_before: float
+    why: str  # reason, as a sentence
+    score: float  # attribution score of the strongest part that was removed
+    loss_before: float  # loss on the judging data
     loss_after: float
 
 
@@ -221,7 +199,10 @@ def prune(
     for _ in range(MOST_PRUNING_PASSES):
         if not any([pruning.remove_inputs(), pruning.remove_nodes(), pruning.remove_edges()]):
             break
-    pruned = pruning.model if drop_inputs else with_inputs(pruning.model, pruning.kept.nodes[0], layers[0])
+    if drop_inputs:
+        pruned = pruning.model
+    else:
+        pruned = with_inputs(pruning.model, pruning.kept.nodes[0], layers[0])
     return pruned, pruning.report()
 
 
@@ -231,9 +212,13 @@ class _Pruning:
     def __init__(
         self, given: KAN, problem: Problem, tolerance: float, precision: float, refit: int, penalty: Penalty | None
     ):
-        self.given, self.tolerance, self.refit, self.penalty = given, tolerance, refit, penalty
+        self.given = given
+        self.tolerance = tolerance
+        self.refit = refit
+        self.penalty = penalty
         self.judged_on = "training" if problem.validation is None else "validation"
-        self.problem, self.model = problem, copy.deepcopy(given)
+        self.problem = problem
+        self.model = copy.deepcopy(given)
         self.kept = Kept(
             tuple(torch.arange(width) for width in given.config.width),
             tuple(torch.arange(layer.out_features) for layer in edge_layers(given)),
@@ -277,7 +262,8 @@ class _Pruning:
     def _remove_parts_without_effect(self) -> None:
         """Remove the edges that are constant on the training data, or on no path to an output."""
         x = values_in = self.problem.train.x
-        live, groups = live_edges(self.given), product_groups(self.given)
+        live = live_edges(self.given)
+        groups = product_groups(self.given)
         varying: list[Tensor] = []
         for layer in self.given.layers:
             if not isinstance(layer, ProductLayer):
@@ -294,7 +280,10 @@ class _Pruning:
             return
         self._continue_with(*without_dead_nodes(without_edges(self.given, keep, x)))
         after = float(self._losses(self.model, self.problem).mean())
-        count = f"{len(removed)} edges" if len(removed) > 1 else "An edge"
+        if len(removed) > 1:
+            count = f"{len(removed)} edges"
+        else:
+            count = "An edge"
         why = f"{count} without effect: constant on the training data, or on no path to an output."
         self.removals.append(Removal("edges", removed, why, 0.0, self.loss, after))
         self.loss = after
@@ -350,11 +339,13 @@ class _Pruning:
 
     def _remove_by_halves(self, kind: str, order: Sequence[tuple[Name, float]]) -> bool:
         """Try the weaker half of `order`, (name, score) each; a half that can't be removed is halved again."""
-        changed, count = False, max(1, len(order) // 2)
+        changed = False
+        count = max(1, len(order) // 2)
         while order and count:
             names, scores = zip(*order[:count], strict=True)
             if self._try_to_remove(kind, names, max(scores)):
-                changed, order = True, order[count:]
+                changed = True
+                order = order[count:]
                 count = max(1, len(order) // 2)
             else:
                 count //= 2
@@ -362,7 +353,8 @@ class _Pruning:
 
     def _try_to_remove(self, kind: str, names: tuple[Name, ...], score: float) -> bool:
         """Remove parts, refit, and keep the result if its loss is allowed."""
-        live, groups = live_edges(self.model), product_groups(self.model)
+        live = live_edges(self.model)
+        groups = product_groups(self.model)
         keep = [mask.clone() for mask in live]
         for layer, *ends in names:
             rows = self.kept.nodes[layer] == ends[0]
@@ -399,7 +391,10 @@ class _Pruning:
     def _allowed(self, losses: Tensor) -> float:
         """Largest mean loss that is accepted, given the losses of all samples."""
         difference = losses - self.reference
-        error = float(difference.std() / len(difference) ** 0.5) if len(difference) > 1 else 0.0
+        if len(difference) > 1:
+            error = float(difference.std() / len(difference) ** 0.5)
+        else:
+            error = 0.0
         best = float(self.reference.mean())
         return max((1 + self.tolerance) * best + min(error, best), self.floor)
 

@@ -68,7 +68,8 @@ def formula(
     if x is not None and not isinstance(x, Tensor):
         raise InputError(f"x must be a tensor of rows, got {type(x).__name__}")
     layers = list(model.layers)
-    inputs, outputs = layers[0].in_features, layers[-1].out_features
+    inputs = layers[0].in_features
+    outputs = layers[-1].out_features
     names = check_names(names, inputs)
     if not is_integer(output) or not 0 <= output < outputs:
         raise InputError(f"output must be a number from 0 to {outputs - 1}, got {output!r}")
@@ -85,7 +86,8 @@ def formula(
     if x is None:
         return Formula(nodes[output], names)
     check_input(x, inputs, x.dtype)
-    rows, rounding = x.detach().cpu().double().numpy(), torch.finfo(model.dtype).eps
+    rows = x.detach().cpu().double().numpy()
+    rounding = torch.finfo(model.dtype).eps
     shorter = without_noise(simplify(nodes[output]), rows, rounding)
     return Formula(without_noise(simplify(shorter), rows, rounding), names)  # numbers leave powers, and may become 1
 
@@ -137,7 +139,8 @@ def edge_formula(model: KAN, layer: int, i: int, o: int, *, name: str = "x") -> 
 
 def node_expressions(layer: SymbolicLayer, inputs: Sequence[Expression] | None = None) -> list[Expression]:
     """Write each output of a layer in terms of expressions of its inputs, which are variables if left out."""
-    inputs = [Variable(i) for i in range(layer.in_features)] if inputs is None else inputs
+    if inputs is None:
+        inputs = [Variable(i) for i in range(layer.in_features)]
     nodes: list[Expression] = []
     for o in range(layer.out_features):
         edges = [i for i in range(layer.in_features) if layer.elementary(i, o) is not None]

@@ -94,7 +94,10 @@ def from_formula(formula: Any, names: Sequence[str] | None = None) -> KAN:
     listed = [_text_of_sympy(one) if hasattr(one, "free_symbols") else one for one in given]
     if not listed or not all(isinstance(one, str | Expression) for one in listed):
         raise InputError(f"formula must be text or an expression, or several of them, got {formula!r:.80}")
-    names = check_names(names, len(names)) if names is not None and not isinstance(names, str) else _names_in(listed)
+    if names is not None and not isinstance(names, str):
+        names = check_names(names, len(names))
+    else:
+        names = _names_in(listed)
     expressions = [parse_expression(one, names) if isinstance(one, str) else one for one in listed]
     for one in expressions:
         if any(isinstance(part, Variable) and part.index >= len(names) for part in parts_of(one)):
@@ -136,7 +139,9 @@ def _with_edge_functions(value: Expression) -> Expression:
             raise InputError(f"formula must be defined, its constant part {as_text(value, ())} is {number}")
         return Number(number)
     value = rebuilt(value, [_with_edge_functions(part) for part in children(value)])
-    return _power_of(value.base, value.exponent) if isinstance(value, Power) else value
+    if isinstance(value, Power):
+        return _power_of(value.base, value.exponent)
+    return value
 
 
 def _power_of(base: Expression, exponent: float) -> Expression:
@@ -182,7 +187,8 @@ class _Plan:
             depth += 1
         for one in outputs:
             self._new(one, depth)
-        width, order = [self.inputs], list(range(self.inputs))
+        width = [self.inputs]
+        order = list(range(self.inputs))
         functions: list[list[list[str]]] = []
         products: list[list[int]] = []
         numbers: list[torch.Tensor] = []
@@ -217,7 +223,9 @@ class _Plan:
             assert isinstance(value, Variable), "level 0 has the inputs"
             return value.index
         places = self.levels.setdefault(level, _Level()).places
-        return places[value, copy] if (value, copy) in places else self._new(value, level, copy)
+        if (value, copy) in places:
+            return places[value, copy]
+        return self._new(value, level, copy)
 
     def _new(self, value: Expression, level: int, copy: int = 0) -> int:
         """Make a node that holds a value; returns its number."""
@@ -225,7 +233,8 @@ class _Plan:
         if sums and level == _level(value):
             node = [self._edges(one, level) for one in sums]
             for edge in node[0]:
-                edge.c, edge.d = edge.c * scale, edge.d * scale
+                edge.c = edge.c * scale
+                edge.d = edge.d * scale
         elif level > max(1, _level(value)):
             node = [[_Edge(self._node(value, level - 1), "x")]]
         else:
@@ -292,9 +301,11 @@ def _scale_and_factors(value: Expression) -> tuple[float, tuple[Expression, ...]
 def _edge_of(term: Expression) -> tuple[str, float, float, Expression]:
     """The edge that computes a term: its function, a and b, and the value that it starts from."""
     if isinstance(term, Call):
-        name, inner = FUNCTIONS[term.name][2], term.argument
+        name = FUNCTIONS[term.name][2]
+        inner = term.argument
     elif isinstance(term, Power):
-        name, inner = POWERS[term.exponent], term.base
+        name = POWERS[term.exponent]
+        inner = term.base
     else:
         return "x", 1.0, 0.0, term
     terms = list(_weighted_terms(inner))
@@ -309,7 +320,9 @@ def _level(value: Expression) -> int:
     if isinstance(value, Variable):
         return 0
     _, factors = _scale_and_factors(value)
-    return max(map(_sum_level, factors)) if factors else _sum_level(value)
+    if factors:
+        return max(map(_sum_level, factors))
+    return _sum_level(value)
 
 
 def _sum_level(value: Expression) -> int:

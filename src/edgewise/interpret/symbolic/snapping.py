@@ -49,7 +49,8 @@ REFIT_STEPS = 4  # Levenberg-Marquardt steps after each snap: enough to rank the
 FINAL_STEPS = 60  # Levenberg-Marquardt steps, at most, of each final network
 # Shares of the time limit after which edges are no longer snapped, and no longer freed: the rest is for the constants,
 # without which a network is of no use.
-SNAPPING, FREEING = 0.6, 0.75
+SNAPPING = 0.6
+FREEING = 0.75
 WEAK = 1e-3  # edges whose score is below this share of the strongest one of their layer may be removed
 EXACT_FIT_SHARE = 1e-16  # share of the variance of y below which a fit is exact to rounding
 SMALLEST_LOSS = 1e-22  # share of the variance of y below which losses count as equal
@@ -150,7 +151,8 @@ def _front(
     messages: list[str] = []
     states = [snapping.state(snapping.start, {})]
     order = snapping.edges_by_strength()
-    deadline, past_deadline = began + SNAPPING * time_limit, False
+    deadline = began + SNAPPING * time_limit
+    past_deadline = False
     for place in order:
         past_deadline = time.monotonic() > deadline
         tried = 1 if past_deadline else TRIED
@@ -178,7 +180,10 @@ def _front(
         return predict_in_batches(model, torch.from_numpy(rows).to(dtype)).double().numpy()[:, 0]
 
     past_deadline = past_deadline or time.monotonic() > began + time_limit
-    stopped = StopReason.TIME_LIMIT if past_deadline else StopReason.CONVERGED
+    if past_deadline:
+        stopped = StopReason.TIME_LIMIT
+    else:
+        stopped = StopReason.CONVERGED
     entries = [_with_network(entry, networks, rows.x) for entry in front]
     return replace(front, entries=tuple(with_fidelity(entries, network_values, rows.x)), stopped=stopped)
 
@@ -187,7 +192,10 @@ def _deciding_rows(problem: Regression, names: tuple[str, ...]) -> LawProblem:
     """The rows that decide: the validation data are held out, or without any a share as in `find_formula`."""
 
     def arrays(data: Data) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-        weight = None if data.weight is None else data.weight.double().numpy()
+        if data.weight is None:
+            weight = None
+        else:
+            weight = data.weight.double().numpy()
         return data.x.double().numpy(), data.y.double().numpy()[:, 0], weight
 
     x, y, weight = arrays(problem.train)
@@ -217,8 +225,14 @@ def _check_arguments(model: KAN, problem: Regression, output: int | None, beam: 
     if output is not None and not (is_integer(output) and 0 <= output < outputs):
         raise InputError(f"output must be the number of one of the {outputs} outputs, from 0, got {output!r}")
     if not isinstance(problem, Regression) or problem.train_loader is not None:
-        got = "one with a DataLoader" if isinstance(problem, Regression) else type(problem).__name__
-        more = "; KANClassifier.fit_equations finds formulas of classes" if isinstance(problem, Classification) else ""
+        if isinstance(problem, Regression):
+            got = "one with a DataLoader"
+        else:
+            got = type(problem).__name__
+        if isinstance(problem, Classification):
+            more = "; KANClassifier.fit_equations finds formulas of classes"
+        else:
+            more = ""
         raise InputError(f"problem must be a Regression with tensors, got {got}{more}")
     if problem.train.x.shape[1] != model.layers[0].in_features:
         got = str(problem.train.x.shape[1])
@@ -231,8 +245,12 @@ def _check_arguments(model: KAN, problem: Regression, output: int | None, beam: 
 
 def _with_target(problem: Regression, output: int) -> Regression:
     """Return the problem of one column of y."""
-    train, held = problem.train, problem.validation
-    validation = None if held is None else (held.x, held.y[:, output], held.weight)
+    train = problem.train
+    held = problem.validation
+    if held is None:
+        validation = None
+    else:
+        validation = (held.x, held.y[:, output], held.weight)
     return Regression(train.x, train.y[:, output], weight=train.weight, validation=validation)
 
 
@@ -286,10 +304,14 @@ class _Snapping:
         number, i, o = place
         with torch.no_grad():
             trace = state.model.trace(self.x)
-        u, s = trace.inputs[number][:, i].numpy(), trace.edges[number][:, i, o].numpy()
+        u = trace.inputs[number][:, i].numpy()
+        s = trace.edges[number][:, i, o].numpy()
         scores = edge_scores(trace)[number]
         score = float(scores[i, o]) / max(float(scores.max()), ABOVE_ZERO)
-        fits = [EdgeFit(NO_FUNCTION, 0.0, 0.0, 0.0, float(s.mean()), 1.0, 0)] if score < WEAK else []
+        if score < WEAK:
+            fits = [EdgeFit(NO_FUNCTION, 0.0, 0.0, 0.0, float(s.mean()), 1.0, 0)]
+        else:
+            fits = []
         if tried > 1:
             fits += edge_fits(u, s, table=self.table)[:tried]
         else:  # time has run out

@@ -185,12 +185,20 @@ def suggest_functions(
     number, i, o = checked_edge(model, edge)
     check_count(top, "top")
     u, s = _curve(model, (number, i, o), problem)
-    variance, place, suggestions = float(s.var()), _places(model)[number], []
+    variance = float(s.var())
+    place = _places(model)[number]
+    suggestions = []
     for fitted in edge_fits(u.numpy(), s.numpy(), table=table)[:top]:
         edit = _replaced(model, (number, i, o), fitted, problem, table, refit)
-        written = "0" if fitted.name == NO_FUNCTION else str(edge_formula(edit.model, place, i, o, name="u"))
+        if fitted.name == NO_FUNCTION:
+            written = "0"
+        else:
+            written = str(edge_formula(edit.model, place, i, o, name="u"))
         # The error of a fit is a share of the curve's standard deviation.
-        r2 = 1 - fitted.error**2 if variance > 0 else 1.0
+        if variance > 0:
+            r2 = 1 - fitted.error**2
+        else:
+            r2 = 1.0
         suggestions.append(Suggestion(fitted.name, written, r2, edit))
     return Suggestions(sorted(suggestions, key=lambda one: one.edit.loss))
 

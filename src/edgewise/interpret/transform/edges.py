@@ -24,7 +24,9 @@ from edgewise.nn.model import KAN
 from edgewise.ops.splines.bspline import basis
 from edgewise.train.grids import data_domain
 
-NEW_GRID_SIZE, NEW_DEGREE = 5, 3  # of new splines in a network that has none (the defaults of `KAN`)
+# of new splines in a network that has none (the defaults of `KAN`)
+NEW_GRID_SIZE = 5
+NEW_DEGREE = 3
 
 
 def edge_layers(model: KAN) -> list[EdgeLayer]:
@@ -60,7 +62,9 @@ def joined(spline: KANLayer | None, symbolic: SymbolicLayer | None) -> EdgeLayer
     if symbolic is None or (spline is not None and not bool(symbolic.mask.any())):
         assert spline is not None, "a layer has splines or functions"
         return spline
-    return symbolic if spline is None or not bool(spline.mask.any()) else MixedLayer(spline, symbolic)
+    if spline is None or not bool(spline.mask.any()):
+        return symbolic
+    return MixedLayer(spline, symbolic)
 
 
 @torch.no_grad()
@@ -189,7 +193,10 @@ def with_function(
     rows[i][o] = fitted.name
     affine = symbolic.affine.detach().clone()
     affine[:, i, o] = affine.new_tensor([fitted.a, fitted.b, fitted.c, fitted.d])
-    found = {fitted.name: table[fitted.name]} if fitted.name != NO_FUNCTION else {}
+    if fitted.name != NO_FUNCTION:
+        found = {fitted.name: table[fitted.name]}
+    else:
+        found = {}
     changed = joined(spline, symbolic.replaced(rows, affine, table=found))
     if fitted.name == NO_FUNCTION:
         functions = symbolic.replaced(rows, affine).mask[:, o]  # a constant is a number of a function, if there is one

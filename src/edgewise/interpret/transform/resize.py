@@ -75,16 +75,23 @@ def deepen(model: KAN, before: int | None = None, *, x: Tensor | None = None) ->
     like = spline_part(follower)
     if like is not None and like.degree == 0:
         raise InputError("model must have splines of degree 1 or more to hold the identity, got degree 0")
-    domain = None if x is None else _domain_around(inputs_of(follower, model, x))
+    if x is None:
+        domain = None
+    else:
+        domain = _domain_around(inputs_of(follower, model, x))
     if domain is not None or like is None:
         like = blank_splines(follower, follower.in_features, domain, like)
-    nodes, n = follower.in_features, like.coef.shape[1]
+    nodes = follower.in_features
+    n = like.coef.shape[1]
     layer = copy.deepcopy(like)
     windows = like.knots.unfold(1, like.degree, 1)[:, 1 : n + 1]  # (in, n, degree)
     coef = torch.zeros(nodes, n, nodes, dtype=like.coef.dtype, device=like.coef.device)
     coef[torch.arange(nodes), :, torch.arange(nodes)] = windows.mean(2)
     layer.coef = nn.Parameter(coef)
-    layer.base = None if like.base is None else nn.Parameter(like.base.new_zeros(nodes, nodes))
+    if like.base is None:
+        layer.base = None
+    else:
+        layer.base = nn.Parameter(like.base.new_zeros(nodes, nodes))
     layer.mask = like.mask.new_ones(nodes, nodes)
     grown = copy.deepcopy(model)
     chain = list(grown.layers)
@@ -147,20 +154,31 @@ def widen(
     groups = product_groups(model)[layer - 1]
     sums = sum(len(group) == 1 for group in groups)  # new sums follow the old ones, so that products stay last
     first, second = layers[layer - 1 : layer + 1]
-    entering = None if x is None else _domain_around(inputs_of(first, model, x))
+    if x is None:
+        entering = None
+    else:
+        entering = _domain_around(inputs_of(first, model, x))
     into = first
     for place, count in ((sums, nodes), (first.out_features + nodes, sum(arities))):
-        into = _with_more_outputs(into, count, place, entering, seed) if count else into
+        if count:
+            into = _with_more_outputs(into, count, place, entering, seed)
     factors = [len(group) for group in groups if len(group) > 1] + arities
-    multiply = ProductLayer.after_sums(len(groups) + nodes + len(arities), factors) if factors else None
+    if factors:
+        multiply = ProductLayer.after_sums(len(groups) + nodes + len(arities), factors)
+    else:
+        multiply = None
     domain = None
     if x is not None:
         values = into(inputs_of(first, model, x))
         domain = _domain_around(values if multiply is None else multiply(values))
     out = second
     for place, count in ((sums, nodes), (len(groups) + nodes, len(arities))):
-        own = None if domain is None else domain[place : place + count]
-        out = _with_more_inputs(out, count, place, own) if count else out
+        if domain is None:
+            own = None
+        else:
+            own = domain[place : place + count]
+        if count:
+            out = _with_more_inputs(out, count, place, own)
     chain: list[EdgeLayer | ProductLayer] = []
     for one in model.layers:
         if one is first:
@@ -178,7 +196,8 @@ def _domain_around(values: Tensor) -> Tensor | None:
     """Domains (nodes, 2) around values (batch, nodes), with the margin of hidden layers; None without any rows."""
     if len(values) == 0:
         return None
-    low, high = values.double().amin(0), values.double().amax(0)
+    low = values.double().amin(0)
+    high = values.double().amax(0)
     margin = torch.where(high > low, HIDDEN_MARGIN * (high - low), 1.0)
     return torch.stack([low - margin, high + margin], 1)
 
@@ -211,7 +230,10 @@ def _with_more_inputs(layer: EdgeLayer, nodes: int, place: int, domain: Tensor |
     spline.mask = _inserted(spline.mask, spline.mask.new_ones(nodes, spline.out_features), 0, place)
     if spline.base is not None:
         spline.base = _inserted(spline.base, spline.base.new_zeros(nodes, spline.out_features), 0, place)
-    ends = torch.tensor([[-1.0, 1.0]]).double().expand(nodes, 2) if domain is None else domain
+    if domain is None:
+        ends = torch.tensor([[-1.0, 1.0]]).double().expand(nodes, 2)
+    else:
+        ends = domain
     low, high = ends.to(spline.knots).T
     # The same spacing as a uniform grid on [-1, 1], stretched.
     steps = torch.arange(-spline.degree, spline.grid_size + spline.degree + 1).to(spline.knots) / spline.grid_size
@@ -232,7 +254,8 @@ def _with_absent_edges(old: SymbolicLayer, rows: list[list[str]], nodes: int, ax
 
 def _inserted(old: SomeTensor, new: Tensor, axis: int, place: int) -> SomeTensor:
     """`old` with `new` inserted at `place` along an axis; a parameter stays a parameter."""
-    before, after = old.narrow(axis, 0, place), old.narrow(axis, place, old.shape[axis] - place)
+    before = old.narrow(axis, 0, place)
+    after = old.narrow(axis, place, old.shape[axis] - place)
     joined = torch.cat([before, new, after], axis)
     if isinstance(old, nn.Parameter):
         return nn.Parameter(joined, requires_grad=old.requires_grad)

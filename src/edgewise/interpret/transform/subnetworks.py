@@ -47,12 +47,14 @@ def live_edges(model: KAN) -> tuple[Tensor, ...]:
 
 def connected_edges(masks: Masks, groups: Sequence[Groups]) -> tuple[Tensor, ...]:
     """Mark the edges of `masks`, (in, out) per layer, that lie on a path from an input to an output."""
-    forward, reached = [], masks[0].new_ones(masks[0].shape[0])
+    forward = []
+    reached = masks[0].new_ones(masks[0].shape[0])
     for mask, nodes in zip(masks, groups, strict=True):
         forward.append(mask & reached[:, None])
         sums = forward[-1].any(0)
         reached = torch.stack([sums[list(group)].any() for group in nodes])
-    backward, wanted = [], masks[-1].new_ones(len(groups[-1]))
+    backward = []
+    wanted = masks[-1].new_ones(len(groups[-1]))
     for mask, nodes in zip(reversed(forward), reversed(groups), strict=True):
         sums = mask.new_zeros(mask.shape[1])
         for group, is_wanted in zip(nodes, wanted.tolist(), strict=True):
@@ -79,11 +81,13 @@ def without_edges(model: KAN, keep: Masks, x: Tensor) -> KAN:
     `keep`, bool (in, out) per layer of edges, has at least one path from an input to an output; edges on no path are
     removed too. The copy has the same shape, except that products may lose factors.
     """
-    layers, groups = edge_layers(model), product_groups(model)
+    layers = edge_layers(model)
+    groups = product_groups(model)
     keep = connected_edges([layer.mask.bool() & kept for layer, kept in zip(layers, keep, strict=True)], groups)
     alive = keep[0].new_ones(len(keep[0]))
     for number, (layer, nodes) in enumerate(zip(layers, groups, strict=True)):
-        kept, is_last = keep[number] & alive[:, None], number == len(layers) - 1
+        kept = keep[number] & alive[:, None]
+        is_last = number == len(layers) - 1
         values = layer.edges(x)
         offset = torch.where(kept, torch.zeros_like(layer.mask), values.mean(0)).sum(0)
         strength = torch.where(kept, values.std(0, correction=0), -1.0)
@@ -116,12 +120,14 @@ def _with_offsets(layer: EdgeLayer, offset: Tensor, strength: Tensor, *, keep_co
 def _without_constant_factors(layer: EdgeLayer, nodes: Groups, offset: Tensor) -> tuple[EdgeLayer, Groups, Tensor]:
     """Remove the sums that have become constants from the products; the last result marks the nodes that vary."""
     varies = layer.mask.bool().any(0).tolist()
-    groups, alive = [], []
+    groups = []
+    alive = []
     for group in nodes:
         rest = tuple(s for s in group if varies[s])
         factor = 1.0
         for s in group:
-            factor = factor if varies[s] else factor * float(offset[s])
+            if not (varies[s]):
+                factor = factor * float(offset[s])
         alive.append(bool(rest) and factor != 0)
         groups.append(rest if alive[-1] else tuple(s for s in group if not varies[s]))
         if alive[-1] and factor != 1.0:
@@ -143,13 +149,17 @@ def without_dead_nodes(model: KAN) -> tuple[KAN, Kept]:
 
     All outputs stay. Products come after sums in each layer, in the order of `ProductLayer.after_sums`.
     """
-    live, groups = live_edges(model), product_groups(model)
+    live = live_edges(model)
+    groups = product_groups(model)
     nodes: list[Tensor] = [live[0].any(1).nonzero()[:, 0]]
     sums: list[Tensor] = []
     shapes: list[Groups] = []
     for number, group in enumerate(groups):
         is_last = number == len(groups) - 1
-        wanted = list(range(len(group))) if is_last else live[number + 1].any(1).nonzero()[:, 0].tolist()
+        if is_last:
+            wanted = list(range(len(group)))
+        else:
+            wanted = live[number + 1].any(1).nonzero()[:, 0].tolist()
         if not is_last:  # sums first
             wanted = [n for n in wanted if len(group[n]) == 1] + [n for n in wanted if len(group[n]) > 1]
         nodes.append(torch.tensor(wanted, device=nodes[0].device))
@@ -167,8 +177,10 @@ def without_dead_nodes(model: KAN) -> tuple[KAN, Kept]:
 
 def with_output(model: KAN, output: int) -> KAN:
     """Copy a network with one of its outputs alone, by number; edges that only the other outputs need are masked."""
-    layers, groups = copy.deepcopy(edge_layers(model)), product_groups(model)
-    last, wanted = layers[-1], torch.tensor(groups[-1][output])
+    layers = copy.deepcopy(edge_layers(model))
+    groups = product_groups(model)
+    last = layers[-1]
+    wanted = torch.tensor(groups[-1][output])
     layers[-1] = selected(last, torch.arange(last.in_features), wanted)
     alone = _with_layers(model, layers, [*groups[:-1], (tuple(range(len(wanted))),)])
     live = live_edges(alone)

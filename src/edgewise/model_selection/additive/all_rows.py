@@ -31,10 +31,13 @@ Array = NDArray[np.float64]
 SUMMED_AT_ONCE = 2048
 # In place of those of `IrlsPolicy`, since a step is a pass over the table: from the estimate of a sample four to eight
 # passes are usual, and where classes are nearly separated the optimum is far off for any number of them.
-PASS_ROUNDS, PASS_STEPS, PASS_TOLERANCE = 6, 6, 1e-8
+PASS_ROUNDS = 6
+PASS_STEPS = 6
+PASS_TOLERANCE = 1e-8
 # The same for several predictors, whose steps after each round take passes that sum no matrix: strengths of the sample
 # are nearly right, so that one round corrects them and another settles them; about ten steps are usual.
-JOINT_ROUNDS, JOINT_STEPS = 2, 30
+JOINT_ROUNDS = 2
+JOINT_STEPS = 30
 
 
 class RowSum(Protocol):
@@ -67,15 +70,20 @@ class NormalSums:
     def __call__(self, x: Array, y: Array, weight: Array) -> tuple[Array, ...]:
         """Return the normal matrix of [1, response, all B-splines, columns of pairs], and deviance and information."""
         few = min(self.design.policy.rows_per_chunk, SUMMED_AT_ONCE)
-        design, m = replace(self.design, policy=replace(self.design.policy, rows_per_chunk=few)), self.coef.shape[1]
-        used, pairs = _with_curve(design), _of_pairs(design)
+        design = replace(self.design, policy=replace(self.design.policy, rows_per_chunk=few))
+        m = self.coef.shape[1]
+        used = _with_curve(design)
+        pairs = _of_pairs(design)
         knots = design.knots[used]
         size = knots.shape[1] - DEGREE - 1
         width = len(design.groups) - design.mains
         matrix = torch.zeros((1 + m + len(used) * size + width,) * 2, dtype=torch.float64)
-        deviance, largest = 0.0, 0.0
+        deviance = 0.0
+        largest = 0.0
         for part in design.chunks(len(x)):
-            rows, w, response = np.ascontiguousarray(x[part]), weight[part], y[part]
+            rows = np.ascontiguousarray(x[part])
+            w = weight[part]
+            response = y[part]
             if self.family is not None:
                 eta = design.link(self.coef, rows)
                 shaped = eta if m > 1 else eta[:, 0]
@@ -101,9 +109,11 @@ class NormalSums:
 
     def normal(self, sums: Array, rows: float) -> NormalMatrix:
         """Return the normal matrix of the design's columns from that of all B-splines, and the sum of the weights."""
-        design, m = self.design, self.coef.shape[1]
+        design = self.design
+        m = self.coef.shape[1]
         full = sums + np.triu(sums, 1).T
-        p, size = len(design.groups), design.knots.shape[1] - DEGREE - 1
+        p = len(design.groups)
+        size = design.knots.shape[1] - DEGREE - 1
         change = np.zeros((len(full), p + m))
         change[0, 0] = 1.0
         change[1 : 1 + m, p:] = np.eye(m)
@@ -130,13 +140,18 @@ class SlopeSums:
 
     def __call__(self, x: Array, y: Array, weight: Array) -> tuple[Array, ...]:
         """Return the weighted scores summed with 1, all B-splines and the columns of pairs, and the deviance."""
-        design, m = self.design, self.coef.shape[1]
-        pairs, knots = _of_pairs(design), torch.from_numpy(design.knots)
+        design = self.design
+        m = self.coef.shape[1]
+        pairs = _of_pairs(design)
+        knots = torch.from_numpy(design.knots)
         size = design.knots.shape[1] - DEGREE - 1
-        constant, surfaces, deviance = np.zeros(m), np.zeros((len(pairs.groups) - 1, m)), 0.0
+        constant = np.zeros(m)
+        surfaces = np.zeros((len(pairs.groups) - 1, m))
+        deviance = 0.0
         splines = np.zeros((len(design.knots), size, m))
         for part in design.chunks(len(x)):
-            rows, w = np.ascontiguousarray(x[part]), weight[part]
+            rows = np.ascontiguousarray(x[part])
+            w = weight[part]
             eta = design.link(self.coef, rows)
             deviance += float(w @ self.family.deviance(y[part], eta))
             score = w[:, None] * self.family.derivatives(y[part], eta)[0]
@@ -220,13 +235,15 @@ def refined(
     (900.0, 1, True)
     """
     policy = policy or IrlsPolicy(rounds=PASS_ROUNDS, steps=PASS_STEPS, tolerance=PASS_TOLERANCE)
-    design, family = solution.design, solution.family
+    design = solution.design
+    family = solution.family
     report = report or (lambda number: None)
     if family is None or (family.name == "squared" and family.quadratic):
         report(1)
         sums = NormalSums(design, None, solution.coef)
         matrix, (_, _, weight) = total(sums)
-        normal, design = sums.normal(matrix, weight), replace(design, rows=weight)
+        normal = sums.normal(matrix, weight)
+        design = replace(design, rows=weight)
         solved = [estimate(normal.output(k), design, fit.strength) for k, fit in enumerate(solution.fits)]
         if factor != 1:
             solved = [with_strengths(normal.output(k), design, f, factor * f.strength) for k, f in enumerate(solved)]
@@ -245,10 +262,12 @@ def held_out_losses(solution: Solution, whole: NormalMatrix, factor: float) -> f
 
     `whole` is the normal matrix of all rows, of the same design; strengths of the estimate are multiplied by a factor.
     """
-    part, fit = solution.normal, solution.fits[0]
+    part = solution.normal
+    fit = solution.fits[0]
     if factor != 1:
         fit = with_strengths(part, solution.design, fit, factor * fit.strength)
-    gram, moment = whole.gram - part.gram, whole.moment[:, 0] - part.moment[:, 0]
+    gram = whole.gram - part.gram
+    moment = whole.moment[:, 0] - part.moment[:, 0]
     return float(whole.square[0] - part.square[0] + fit.coef @ (gram @ fit.coef - 2 * moment))
 
 
@@ -263,9 +282,12 @@ def _iterated(
 ) -> tuple[RemlFit, NormalMatrix, int, bool]:
     """Iterate reweighted least squares, each step one pass: the pass at its end also decides whether it is accepted."""
     best, floor = start  # with the least information of a row, at first that of the sample
-    coef, least = best.coef, None
+    coef = best.coef
+    least = None
     before: tuple[float, Array] | None = None  # deviance and coefficients of the last accepted point
-    settled, halvings, normal = False, 0, None
+    settled = False
+    halvings = 0
+    normal = None
     most = policy.rounds + policy.steps
     for number in range(1, most + 1):
         report(number)
@@ -279,7 +301,8 @@ def _iterated(
         floor = policy.least_information * information / weight
         if before is not None:
             ridge = best.ridge(design.groups)
-            old, new = before[0] + float(ridge @ before[1] ** 2), deviance + float(ridge @ coef**2)
+            old = before[0] + float(ridge @ before[1] ** 2)
+            new = deviance + float(ridge @ coef**2)
             if not new <= old * (1 + ROUNDING) and halvings < policy.halvings and not np.isclose(new, old, rtol=1e-9):
                 halvings += 1
                 coef = (coef + before[1]) / 2
@@ -287,17 +310,20 @@ def _iterated(
             change = abs(old - new) / max(abs(new), np.finfo(float).tiny)
             if settled and change <= policy.tolerance:
                 return replace(best, coef=coef), sums.normal(matrix, weight), number, True
-            was_settled, settled = settled, settled or change <= policy.settled or number >= policy.rounds
+            was_settled = settled
+            settled = settled or change <= policy.settled or number >= policy.rounds
             if settled and not was_settled and factor != 1:
                 best = replace(best, strength=factor * best.strength)
-        before, halvings = (deviance, coef), 0
+        before = (deviance, coef)
+        halvings = 0
         normal = sums.normal(matrix, weight)
         if settled:
             best = with_strengths(normal, design, best, best.strength, family.scale)
         else:
             best = estimate(normal, design, best.strength, family.scale)
             if family.scale is not None:
-                least = least_strength(normal, design.groups, policy.prior_deviation) if least is None else least
+                if least is None:
+                    least = least_strength(normal, design.groups, policy.prior_deviation)
                 bounded = np.maximum(best.strength, least)
                 if (bounded != best.strength).any():
                     best = with_strengths(normal, design, best, bounded, family.scale)
@@ -322,7 +348,9 @@ def _together(
     These are quasi-Newton steps whose first metric is the normal matrix of the round, as in `SeveralState`; each is a
     pass that sums slopes. If the time is over, the last accepted point counts.
     """
-    fit, coef, passes = solution.fits[0], solution.coef, 0
+    fit = solution.fits[0]
+    coef = solution.coef
+    passes = 0
     floor = policy.least_information * float(solution.weights.max())
     best: tuple[RemlFit, NormalMatrix, Array] | None = None
     arrived = False
@@ -343,10 +371,18 @@ def _together(
             ridge = np.append(fit.strength, 0.0)[design.groups[keep]][:, None]
             left = bool(coef[~keep].any())  # by columns that are no longer needed: the objective is another one
             slope = ridge * coef[keep] - (normal.moment - normal.gram @ coef)[keep]
-            value = np.inf if left else deviance + float((ridge * coef[keep] ** 2).sum())
+            if left:
+                value = np.inf
+            else:
+                value = deviance + float((ridge * coef[keep] ** 2).sum())
             coef, memory = np.where(keep[:, None], coef, 0.0), deque[tuple[Array, Array]](maxlen=policy.joint_memory)
-            target, share, arrived = fit.coef[keep], 1.0, False
-            tolerance = policy.tolerance if last else policy.joint_tolerance
+            target = fit.coef[keep]
+            share = 1.0
+            arrived = False
+            if last:
+                tolerance = policy.tolerance
+            else:
+                tolerance = policy.joint_tolerance
             for _ in range(JOINT_STEPS):
                 new = coef.copy()
                 new[keep] = (1 - share) * coef[keep] + share * target
@@ -363,10 +399,16 @@ def _together(
                     share /= 2
                     continue
                 new_slope = ridge * new[keep] - slopes.slope(*found)[keep]
-                change, bend = (new - coef)[keep].T, (new_slope - slope).T
+                change = (new - coef)[keep].T
+                bend = (new_slope - slope).T
                 if not left and (change * bend).sum() > 0:
                     memory.append((change, bend))
-                fall, coef, slope, value, left, share = value - after, new, new_slope, after, False, 1.0
+                fall = value - after
+                coef = new
+                slope = new_slope
+                value = after
+                left = False
+                share = 1.0
                 best = fit, normal, coef
                 if fall <= tolerance * value:
                     arrived = True

@@ -92,7 +92,8 @@ def fit_additive(
 
 def _checked(x: Array, y: Array, weight: Array | None) -> tuple[Array, Array, Array]:
     """Return rows (N, inputs), responses (N, m) and weights (N,) as float64. Raises InputError."""
-    x, y = np.asarray(x, float), np.asarray(y, float)
+    x = np.asarray(x, float)
+    y = np.asarray(y, float)
     y = y[:, None] if y.ndim == 1 else y
     if x.ndim != 2 or not x.size or not np.isfinite(x).all():
         raise InputError(f"x must be finite numbers (rows, inputs), got {_described(x)}")
@@ -111,7 +112,9 @@ def _checked(x: Array, y: Array, weight: Array | None) -> tuple[Array, Array, Ar
 
 def _described(array: Array) -> str:
     """Return the shape of an array, or what is wrong with its numbers."""
-    return f"shape {array.shape}" if np.isfinite(array).all() else f"{int((~np.isfinite(array)).sum())} that are not"
+    if np.isfinite(array).all():
+        return f"shape {array.shape}"
+    return f"{int((~np.isfinite(array)).sum())} that are not"
 
 
 def _checked_pairs(pairs: Sequence[Pair], inputs: int, constraints: Constraints | None) -> list[Pair]:

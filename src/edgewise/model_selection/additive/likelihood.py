@@ -15,14 +15,16 @@ from edgewise.settings import ABOVE_ZERO
 
 Array = NDArray[np.float64]
 
-REML_TOLERANCE, REML_STEPS = 1e-2, 100  # those of `AdditivePolicy`, where their reasons are
+# those of `AdditivePolicy`, where their reasons are
+REML_TOLERANCE = 1e-2
+REML_STEPS = 100
 FIRST_SHARE = 0.3  # see `_Criterion.start`; of no consequence for the result
 LARGEST_STEP = 4.0  # of the log of a strength: the quadratic model holds no farther
 VANISHED = 0.05  # effective degrees of freedom below which a group that still shrinks is taken out, and is verified
 RETURNED = 0.2  # effective degrees of freedom of a group that is brought back, above VANISHED
 CROWDED = 0.25  # groups per row above which groups must prove themselves: four rows for each strength
 ENTRIES = 5  # groups that enter at once when groups are crowded
-RETURNS = 3  # times that one group may be brought back, so that the iteration ends
+RETURNS = 3  # largest number of times that a removed group may return, so that the iteration ends
 FAINTEST = 1e-10  # strength, as a share of a group's mean diagonal: below it, rounding would be fitted
 PRIOR_VARIANCE = 10.0  # of the log of a strength, where its likelihood is flat; that of mgcv
 SHRINKAGE_NODES = 24  # of Gauss and Legendre: the integrands are smooth
@@ -56,11 +58,14 @@ class RemlFit:
         # It is V + J V_rho J' [1], with V_rho the inverse of the Hessian of minus the log restricted likelihood in the
         # logs of the strengths (with a prior variance, as in mgcv) and J = -P S_j b the derivative of the coefficients.
         # [1] S. Wood, N. Pya and B. Saefken, J. Am. Statist. Assoc. 111 (2016) 1548, section 4.
-        likelihood, point = self._state, self._optimum
+        likelihood = self._state
+        point = self._optimum
         assert not self.is_shared
         _, curvature = likelihood.derivatives(point)
-        inverse, group = point.inverse(), likelihood.groups[point.on]
-        on, live = np.flatnonzero(point.on), np.flatnonzero(np.isfinite(self.strength))
+        inverse = point.inverse()
+        group = likelihood.groups[point.on]
+        on = np.flatnonzero(point.on)
+        live = np.flatnonzero(np.isfinite(self.strength))
         pulled = (group[:, None] == live) * (self.strength[live] * point.coef)
         values, vectors = np.linalg.eigh(curvature[np.ix_(live, live)] / 2)
         moved = inverse @ (pulled @ (vectors / np.sqrt(np.maximum(values, 0) + 1 / PRIOR_VARIANCE)))
@@ -78,8 +83,10 @@ class RemlFit:
         variance. `corrected_covariance` has the other groups; a band of a single curve with it holds what it states,
         while a sum of many curves needs the vanished ones too.
         """
-        likelihood, point = self._state, self._optimum
-        inverse, on = point.inverse(), np.flatnonzero(point.on)
+        likelihood = self._state
+        point = self._optimum
+        inverse = point.inverse()
+        on = np.flatnonzero(point.on)
         extra = np.zeros((len(point.on), len(point.on)))
         gone = ~np.isfinite(self.strength) & (likelihood.first > 0)
         for g in () if likelihood.is_crowded else np.flatnonzero(gone):
@@ -103,7 +110,9 @@ class RemlFit:
     @property
     def _estimated(self) -> NDArray[np.intp]:
         """Positions of the columns that were estimated."""
-        return np.arange(len(self.coef)) if self.columns is None else self.columns
+        if self.columns is None:
+            return np.arange(len(self.coef))
+        return self.columns
 
     @property
     def is_shared(self) -> bool:
@@ -221,7 +230,8 @@ def reml(
         criterion.derivatives(point)
     inverse = point.inverse()
     p = len(criterion.groups)
-    coef, covariance = np.zeros((p, point.coef.shape[1])), np.zeros((p, p))
+    coef = np.zeros((p, point.coef.shape[1]))
+    covariance = np.zeros((p, p))
     coef[point.on] = point.coef
     coef = coef if coef.shape[1] > 1 else coef[:, 0]
     covariance[np.ix_(point.on, point.on)] = point.dispersion * inverse
@@ -285,14 +295,19 @@ def _newton_step(
         if new.value < point.value + 1e-12 * abs(point.value):
             return new
         step = step / 2
-    return criterion.at(np.where(gone, np.inf, point.strength)) if gone.any() else None
+    if gone.any():
+        return criterion.at(np.where(gone, np.inf, point.strength))
+    return None
 
 
 class _Point:
     """The criterion at given strengths, with the factor of the penalised normal matrix."""
 
     def __init__(self, strength: Array, on: NDArray[np.bool_], factor: Array, root: Array) -> None:
-        self.strength, self.on, self.factor, self.root = strength, on, factor, root
+        self.strength = strength
+        self.on = on
+        self.factor = factor
+        self.root = root
         self.coef: Array
         self.value: float
         self.dispersion: float
@@ -320,9 +335,12 @@ class _Criterion:
         responses = normal.moment.shape[1]
         if responses > 1 and scale is None:
             raise ValueError(f"normal must hold one response where scale is unknown, got {responses}")
-        self.gram, self.moment, self.square = normal.gram, normal.moment, float(normal.square.sum())
+        self.gram = normal.gram
+        self.moment = normal.moment
+        self.square = float(normal.square.sum())
         self.copies = max(responses - 1, 1)  # times that the strengths' determinants count
-        self.groups, self.scale = groups, scale
+        self.groups = groups
+        self.scale = scale
         self._last: tuple[NDArray[np.bool_], Array] | None = None  # columns of the last point, and their matrix
         count = int(groups.max(initial=-1)) + 1
         self.free = int((groups < 0).sum())
@@ -335,7 +353,7 @@ class _Criterion:
         self.faintest = np.maximum(FAINTEST * self.first, 1e-250)
 
     def forget(self) -> None:
-        """Let go of what only speeds up neighbouring points."""
+        """Drop the cached factors, which only speed up neighbouring points."""
         self._last = None
 
     def start(self, start: Array | None) -> Array:
@@ -383,7 +401,10 @@ class _Criterion:
             (self.sizes[live] * np.log(strength[live])).sum()
         )
         value *= self.copies
-        point.dispersion = deviance / self.degrees if self.scale is None else self.scale
+        if self.scale is None:
+            point.dispersion = deviance / self.degrees
+        else:
+            point.dispersion = self.scale
         if self.scale is None:
             value += self.degrees * np.log(point.dispersion)
         else:
@@ -398,7 +419,8 @@ class _Criterion:
         strength_j tr(P_jj) - size_j, the second ones follow from dP = -P dS P.
         """
         count = len(self.sizes)
-        group, inverse = self.groups[point.on], point.inverse()
+        group = self.groups[point.on]
+        inverse = point.inverse()
         strength = np.append(np.where(np.isfinite(point.strength), point.strength, 0.0), 0.0)[group]
         share = strength * np.diag(inverse)
         pulled = strength[:, None] * point.coef

@@ -66,10 +66,13 @@ class AdditiveModel:
         Bands of the whole sum count the groups that REML removed too (`of_sum`), those of single curves do not. Under
         inequality constraints it is the conditional one, which keeps to them.
         """
-        fit, rules = self.fits[output], self.design.constraints
+        fit = self.fits[output]
+        rules = self.design.constraints
         if rules is not None and rules.has_inequalities:
             return fit.covariance
-        return fit.unconditional_covariance if of_sum else fit.corrected_covariance
+        if of_sum:
+            return fit.unconditional_covariance
+        return fit.corrected_covariance
 
     @property
     def edf(self) -> Array:
@@ -174,13 +177,15 @@ class AdditiveModel:
 
         What is cut has at most this share of the mean variance of the surface's estimate.
         """
-        design, own = self.design, self.design.columns_of_pair(number)
+        design = self.design
+        own = self.design.columns_of_pair(number)
         pair = self.pairs[number]
         first, second = (symmetric_roots(design.margins[j].covariance)[0] for j in pair)
         found = []
         for fit in self.fits:
             u, s, vt = np.linalg.svd(first @ fit.coef[own].reshape(len(first), len(second)) @ second)
-            u, vt = u[:, : len(s)], vt[: len(s)]
+            u = u[:, : len(s)]
+            vt = vt[: len(s)]
             variance = fit.dispersion * fit.edf[design.groups_of(pair)].sum() / design.rows
             rest = np.append(np.cumsum((s**2)[::-1])[::-1], 0.0)  # what is cut after the first r terms
             enough = rest <= max(EXACT**2 * rest[0], share * variance)
@@ -195,7 +200,8 @@ class AdditiveModel:
         splines; the last layer adds up by straight edges of slope 1. The curves on its edges hold the constant and what
         `pair_effect` subtracts; `effect` gives the curves themselves.
         """
-        design, outputs = self.design, len(self.fits)
+        design = self.design
+        outputs = len(self.fits)
         curves, constant = design.spline_coef(self.coef)
         terms: list[tuple[Pair, int, Array, Array]] = []
         for number, pair in enumerate(self.pairs):
@@ -211,7 +217,10 @@ class AdditiveModel:
         for number, (pair, _, a, b) in enumerate(terms):
             coef[pair[0], :, outputs + 2 * number] = a
             coef[pair[1], :, outputs + 2 * number + 1] = b
-        width = [inputs, (outputs, len(terms)), outputs] if terms else [inputs, outputs]
+        if terms:
+            width = [inputs, (outputs, len(terms)), outputs]
+        else:
+            width = [inputs, outputs]
         base = "identity" if terms else "zero"
         kan = KAN(width, size - DEGREE, DEGREE, base=base, domain=(0.0, 1.0), dtype=torch.float64)
         with torch.no_grad():

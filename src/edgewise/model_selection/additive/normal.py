@@ -44,7 +44,8 @@ class NormalMatrix:
         """Return these sums as those of all columns, with zeros for columns that are not kept; `keep` is (p,)."""
         if keep.all():
             return self
-        gram, moment = np.zeros((len(keep), len(keep))), np.zeros((len(keep), self.moment.shape[1]))
+        gram = np.zeros((len(keep), len(keep)))
+        moment = np.zeros((len(keep), self.moment.shape[1]))
         gram[np.ix_(keep, keep)], moment[keep] = self.gram, self.moment
         return NormalMatrix(gram, moment, self.square, self.rows)
 
@@ -83,10 +84,15 @@ def normal_matrix(design: Design, x: Array, weight: Array, response: Array, rows
     100.0
     """
     response = response[:, None] if response.ndim == 1 else response
-    p, m = len(design.groups), response.shape[1]
-    gram, moment, square = np.zeros((p, p)), np.zeros((p, m)), np.zeros(m)
+    p = len(design.groups)
+    m = response.shape[1]
+    gram = np.zeros((p, p))
+    moment = np.zeros((p, m))
+    square = np.zeros(m)
     for part in design.chunks(len(x)):
-        columns, w, y = design.columns(x[part]), weight[part, None], response[part]
+        columns = design.columns(x[part])
+        w = weight[part, None]
+        y = response[part]
         if (w != 1).any():
             weighted = w * columns
             root = np.sqrt(w) * columns

@@ -57,7 +57,9 @@ def bins_of(x: Array, bins: int) -> NDArray[np.intp]:
 def _quadrants(table: NDArray[Any]) -> Array:
     """Return the sums of a table (bins, bins) in the four quadrants of every pair of cuts, (4, bins - 1, bins - 1)."""
     sums = table.cumsum(0).cumsum(1)
-    both, first, second = sums[:-1, :-1], sums[:-1, -1:], sums[-1:, :-1]
+    both = sums[:-1, :-1]
+    first = sums[:-1, -1:]
+    second = sums[-1:, :-1]
     return np.stack([both, first - both, second - both, sums[-1, -1] - first - second + both])
 
 
@@ -69,7 +71,9 @@ def least_worth(tests: int, policy: AdditivePolicy) -> float:
     # [1] S. Self and K.-Y. Liang, J. Am. Statist. Assoc. 82 (1987) 605, case 9.
     from scipy.special import gammaincc  # imported late: `import edgewise` stays light
 
-    level, low, high = policy.pair_level / tests, 0.0, 1000.0
+    level = policy.pair_level / tests
+    low = 0.0
+    high = 1000.0
     for _ in range(60):  # halving: 1000 / 2^60 is none
         middle = (low + high) / 2
         tail = sum(weight * float(gammaincc(k / 2, middle / 2)) for k, weight in ((1, 4), (2, 6), (3, 4), (4, 1))) / 16
@@ -140,7 +144,8 @@ def _with_finer_margins(
     design: Design, x: Array, y: Array, weight: Array, solve: Solver, solution: Solution
 ) -> tuple[Design, Solution]:
     """Give the margins of pairs the number of intervals with the highest restricted likelihood."""
-    pairs, policy = [part.inputs for part in design.pairs], design.policy
+    pairs = [part.inputs for part in design.pairs]
+    policy = design.policy
     if not pairs:
         return design, solution
     sizes = {policy.margin(design.rows)}
@@ -150,7 +155,8 @@ def _with_finer_margins(
         fine = design.with_pairs(pairs, x, weight, size)
         finer = solve(fine, x, y, weight, solution)
         if sum(fit.criterion for fit in finer.own_fits) < sum(fit.criterion for fit in solution.own_fits):
-            design, solution = fine, finer
+            design = fine
+            solution = finer
     return design, solution
 
 

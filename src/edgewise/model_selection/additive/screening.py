@@ -51,7 +51,8 @@ def _promise(code: NDArray[np.intp], solution: Solution) -> float:
         residual = solution.residual[:, output]
         residual = residual - w @ residual / w.sum()
         noise = max(float(w @ residual**2) / solution.design.rows, ABOVE_ZERO)
-        weights, sums = np.bincount(code, w), np.bincount(code, w * residual)
+        weights = np.bincount(code, w)
+        sums = np.bincount(code, w * residual)
         filled = weights > 0
         degrees = max(int(filled.sum()) - 1, 1)
         explained = float((sums[filled] ** 2 / weights[filled]).sum()) / noise

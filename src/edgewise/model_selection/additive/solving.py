@@ -82,7 +82,9 @@ def estimate(
     decided. Columns that are not needed are zero; constraints are those of the design, whose bounds count `offset`, a
     constant that is added to the predictions later. `scale` is the variance of a row of weight 1, if it is known.
     """
-    policy, groups, ranks = design.policy, design.groups, design.ranks
+    policy = design.policy
+    groups = design.groups
+    ranks = design.ranks
     count = int(groups.max(initial=-1)) + 1
     most = np.full(count + 1, policy.first_wiggly)  # columns of each group; the last is for columns without a group
     waiting = np.zeros(count + 1, bool)  # parabolas that are not in the model
@@ -123,7 +125,8 @@ def estimate(
             begin[parabola] = np.nan
             other, wider = fitted(begin)
             if fit.criterion - other.criterion > policy.bent_evidence:
-                fit, keep = other, wider
+                fit = other
+                keep = wider
             else:
                 waiting[parabola] = True
     return _obeying(expanded(fit, keep), normal, design, offset)
@@ -151,7 +154,8 @@ def expanded(fit: RemlFit, keep: NDArray[np.bool_]) -> RemlFit:
     """Return the estimate of some columns as one of all, with zeros for the others."""
     if keep.all():
         return fit
-    coef, covariance = np.zeros((len(keep), *fit.coef.shape[1:])), np.zeros((len(keep), len(keep)))
+    coef = np.zeros((len(keep), *fit.coef.shape[1:]))
+    covariance = np.zeros((len(keep), len(keep)))
     coef[keep] = fit.coef
     covariance[np.ix_(keep, keep)] = fit.covariance
     columns = np.flatnonzero(keep)
@@ -164,7 +168,10 @@ def solve_gaussian(design: Design, x: Array, y: Array, weight: Array, before: So
     shift = (weight @ y) / weight.sum()  # squares of centred numbers keep their digits
     centred = y - shift
     normal = _extended(before, design, x, weight, centred)
-    starts = before.starts(design) if before is not None else (None,) * y.shape[1]
+    if before is not None:
+        starts = before.starts(design)
+    else:
+        starts = (None,) * y.shape[1]
     fits = []
     for output, start in enumerate(starts):
         fit = estimate(normal.output(output), design, start, offset=float(shift[output]))
@@ -186,9 +193,11 @@ def _extended(before: Solution | None, design: Design, x: Array, weight: Array, 
         if same is not None:
             old.append(np.r_[before.design.columns_of_pair(same)])
             new.append(np.r_[design.columns_of_pair(number)])
-    taken, place = np.concatenate(old), np.concatenate(new)
+    taken = np.concatenate(old)
+    place = np.concatenate(new)
     p = len(design.groups)
-    gram, moment = np.zeros((p, p)), np.zeros((p, response.shape[1]))
+    gram = np.zeros((p, p))
+    moment = np.zeros((p, response.shape[1]))
     gram[np.ix_(place, place)] = before.normal.gram[np.ix_(taken, taken)]
     moment[place] = before.normal.moment[taken]
     fresh = np.setdiff1d(np.arange(p), place)
@@ -207,7 +216,8 @@ def two_loops(slope: np.ndarray, memory: Iterable[tuple[np.ndarray, np.ndarray]]
     # Memory has changes of the point and of the slope, the oldest first; the metric (p, p) is the block of the inverse
     # Hessian without memory, the same for all K.
     # J. Nocedal and S. Wright, Numerical Optimization, 2nd ed., Springer, 2006: algorithm 7.4.
-    found, shares = slope.copy(), []
+    found = slope.copy()
+    shares = []
     pairs = list(memory)
     for change, bend in reversed(pairs):
         share = (change * found).sum() / (change * bend).sum()

@@ -12,15 +12,19 @@ from edgewise.model_selection.polynomials.basis import Basis, decay, lower_set
 from edgewise.model_selection.polynomials.links import LINK_FUNCTIONS, STRAIGHT, Link, scaling
 from edgewise.model_selection.polynomials.network import Polynomial
 
-LOOK_COLUMNS, LOOK_ROWS = 100, 1000  # of a first look: it takes a hundredth of a second
+# of a first look: it takes a hundredth of a second
+LOOK_COLUMNS = 100
+LOOK_ROWS = 1000
 SCREEN_COLUMNS = 200  # products in the comparison of links: a factorisation takes some hundredths of a second
 # Most products, and most for each sample: a factorisation takes a second, and beyond a third a polynomial begins to
 # swing between random points (A. Cohen and G. Migliorati, SMAI J. Comput. Math. 3 (2017) 181).
-EXACT_COLUMNS, SHARE_OF_ROWS = 900, 1 / 3
+EXACT_COLUMNS = 900
+SHARE_OF_ROWS = 1 / 3
 EXACT_ROWS = 4000  # of a fit, drawn at random: more than four for each product add little without noise
 # Links that get all products, and the ratio of a rival's loss to the least: the first of the screening is nearly always
 # the best.
-LINK_FINALISTS, RIVAL_RATIO = 2, 100.0
+LINK_FINALISTS = 2
+RIVAL_RATIO = 100.0
 ORDERINGS = 3  # orders of the products, each with the rates of decay of the fit before: they settle in two
 LARGEST_RATE_RATIO = 30.0  # of rates of decay: an input beyond has hardly any effect
 LEAST_REMAINDER = 1e-6  # 1 - leverage of a sample: one that is fitted whatever it is counts as an error
@@ -160,7 +164,8 @@ def fit_exact(
     kept = np.ones(len(order), dtype=bool)
     kept[order[below]] = False
     kept[0] = True
-    basis, coef = best.basis.select(kept), best.coef[kept]
+    basis = best.basis.select(kept)
+    coef = best.coef[kept]
     polynomial = Polynomial(basis, coef, best.link, bounds, *data.scaling(best.link))
     return ExactFit(polynomial, best.residual, rows, best.loss)
 
@@ -168,7 +173,10 @@ def fit_exact(
 def _ordered(data: _Data, link: Link, most: int, rounds: int, start: _Nested | None = None) -> _Nested | None:
     """Fit on the first products in an order that the decay of the coefficients decides, in a few rounds."""
     inputs = data.x.shape[1]
-    rates, crossing, pairs, best = np.ones(inputs), 0.0, np.zeros((inputs, inputs)), start
+    rates = np.ones(inputs)
+    crossing = 0.0
+    pairs = np.zeros((inputs, inputs))
+    best = start
     # Orders by pairs come last: they find the groups of a sum, but fit a function without groups less well.
     for by_pairs in (False, True) if inputs > 2 and rounds > 1 else (False,):
         for number in range(rounds):
@@ -186,7 +194,8 @@ def _ordered(data: _Data, link: Link, most: int, rounds: int, start: _Nested | N
 
 def _rates(fit: _Nested, by_pairs: bool) -> tuple[np.ndarray, float, np.ndarray] | None:
     """The rates of decay of the coefficients by degree, by crossing and by pair, in units of the smallest."""
-    size, features = np.abs(fit.coef), decay(fit.basis.indices, by_pairs)
+    size = np.abs(fit.coef)
+    features = decay(fit.basis.indices, by_pairs)
     inputs = fit.basis.indices.shape[1]
     used = size > 0
     used[0] = False  # the constant has no degree
@@ -196,7 +205,8 @@ def _rates(fit: _Nested, by_pairs: bool) -> tuple[np.ndarray, float, np.ndarray]
     largest = slopes[:inputs].max()
     if not largest > 0:
         return None
-    rates, pairs = np.maximum(slopes[:inputs], largest / LARGEST_RATE_RATIO), np.zeros((inputs, inputs))
+    rates = np.maximum(slopes[:inputs], largest / LARGEST_RATE_RATIO)
+    pairs = np.zeros((inputs, inputs))
     if not by_pairs:
         return rates / rates.min(), max(float(slopes[-1]), 0.0) / float(rates.min()), pairs
     pairs[np.triu_indices(inputs, 1)] = np.maximum(slopes[inputs:], 0)
@@ -209,7 +219,8 @@ def _nested(data: _Data, link: Link, basis: Basis, weights: np.ndarray) -> _Nest
 
     y = data.values(link)
     # The slope is that by y in the units of the errors.
-    u, slope = link.inverse(y), link.inverse_slope(y) * data.scaling(link)[1]
+    u = link.inverse(y)
+    slope = link.inverse_slope(y) * data.scaling(link)[1]
     bends = link.name == "identity" or np.ptp(u) > STRAIGHT * np.abs(u).max()
     if not (bends and np.isfinite(u).all() and np.isfinite(slope).all() and np.abs(slope).min() > 0):
         return None
@@ -236,7 +247,9 @@ def _sizes(q: np.ndarray, projection: np.ndarray, weights: np.ndarray) -> Iterat
     """Numbers of products with the fitted values and leverages; products of equal weight are taken together."""
     ends = np.flatnonzero(np.append(np.diff(weights) > 0, True)) + 1
     ends = ends[np.unique(np.linspace(0, len(ends) - 1, TRIED_SIZES).astype(int))]
-    fitted, leverage, before = np.zeros(len(q)), np.zeros(len(q)), 0
+    fitted = np.zeros(len(q))
+    leverage = np.zeros(len(q))
+    before = 0
     for end in ends:
         part = q[:, before:end]
         fitted = fitted + part @ projection[before:end]

@@ -15,7 +15,9 @@ from edgewise.nn.model import KAN
 from edgewise.ops.splines.knots import extend
 
 EDGE_DEGREE = 5  # of the splines: a layer has no higher degree
-FIRST_EDGE_INTERVALS, MOST_EDGE_INTERVALS = 12, 768  # knot intervals of every edge
+# knot intervals of every edge
+FIRST_EDGE_INTERVALS = 12
+MOST_EDGE_INTERVALS = 768
 LINK_INTERVALS = 96  # at least, of the edge that is a link: there is only one
 # The domain reaches beyond the rows by this share of the range: five mean distances of 3,000 uniform rows.
 BOX_MARGIN = 1 / 600
@@ -77,7 +79,8 @@ class Polynomial:
 
     def curves(self, coef: np.ndarray) -> list[np.ndarray]:
         """Return Legendre coefficients of the curve of each input, (degree + 1, ...); the first has the constant."""
-        indices, found = self.basis.indices, []
+        indices = self.basis.indices
+        found = []
         for j in range(indices.shape[1]):
             curve = np.zeros((int(indices[:, j].max()) + 1, *coef.shape[1:]))
             own = (self._kinds == 1) & (indices[:, j] > 0)
@@ -107,7 +110,10 @@ class Polynomial:
         """Return the product nodes: of two inputs as few as there are, otherwise one for each group of products."""
         if self.basis.indices.shape[1] == 2:
             u, s, vt = np.linalg.svd(self._table(self.coef))
-            rank = int((s > NEGLIGIBLE_PRODUCT * s[0]).sum()) if s.size and s[0] > 0 else 0
+            if s.size and s[0] > 0:
+                rank = int((s > NEGLIGIBLE_PRODUCT * s[0]).sum())
+            else:
+                rank = 0
             roots = np.sqrt(s[:rank])
             return [Term({0: u[:, r] * roots[r], 1: vt[r] * roots[r]}) for r in range(rank)]
         return [Term(self._factors(kind, own, self.coef)) for kind, own in self._groups()]
@@ -158,7 +164,8 @@ class Polynomial:
         low, high = self.basis.limits.T
         points = np.random.default_rng(0).uniform(low, high, (1000, len(low)))
         points[: 2 * len(low)] = np.concatenate([self.basis.limits.T, points[2 : 2 * len(low)]])
-        intervals, want = FIRST_EDGE_INTERVALS, self(points)
+        intervals = FIRST_EDGE_INTERVALS
+        want = self(points)
         while True:
             kan = self._network(intervals)
             with torch.no_grad():
@@ -168,13 +175,20 @@ class Polynomial:
             intervals *= 2
 
     def _network(self, intervals: int) -> KAN:
-        terms, inputs = self.terms(), self.basis.indices.shape[1]
+        terms = self.terms()
+        inputs = self.basis.indices.shape[1]
         arities = [len(term.factors) for term in terms]
         has_link = self.link.name != "identity"
-        width = [inputs, 1 + len(terms), 1] if terms or has_link else [inputs, 1]
-        grids, products = [intervals, 1][: len(width) - 1], [arities, []][: len(width) - 1]
+        if terms or has_link:
+            width = [inputs, 1 + len(terms), 1]
+        else:
+            width = [inputs, 1]
+        grids = [intervals, 1][: len(width) - 1]
+        products = [arities, []][: len(width) - 1]
         if has_link:
-            width, grids, products = [*width, 1], [*grids, max(intervals, LINK_INTERVALS)], [*products, []]
+            width = [*width, 1]
+            grids = [*grids, max(intervals, LINK_INTERVALS)]
+            products = [*products, []]
         base = "identity" if len(width) > 2 else "zero"
         kan = KAN(width, grids, EDGE_DEGREE, base=base, products=products, domain=(-1.0, 1.0), dtype=torch.float64)
         layers = [layer for layer in kan.layers if isinstance(layer, KANLayer)]
@@ -226,7 +240,8 @@ class Polynomial:
         from scipy.interpolate import make_interp_spline
 
         inner = _breakpoints(intervals)
-        sites, degree = _sites(inner), int(self.basis.indices.max())
+        sites = _sites(inner)
+        degree = int(self.basis.indices.max())
         splines = make_interp_spline(sites, legendre(sites, degree), EDGE_DEGREE, _with_ends(inner)).c
         nodes = sum(len(term.factors) for term in terms)
         coef = np.zeros((len(curves), len(sites), 1 + nodes, *curves[0].shape[1:]))
@@ -260,7 +275,8 @@ def factor_changes(left: np.ndarray, right: np.ndarray, changes: np.ndarray) -> 
     Each factor, (a, R) and (b, R), has orthogonal columns, and a column is as long in one as in the other.
     """
     root = np.sqrt(np.sqrt((left**2).sum(0) * (right**2).sum(0)))
-    u, v = left / root, right / root
+    u = left / root
+    v = right / root
     core = np.einsum("ar,abk,bs->rsk", u, changes, v)
     du = np.einsum("abk,br->ark", changes, v) - 0.5 * np.einsum("as,srk->ark", u, core)
     dv = np.einsum("abk,ar->brk", changes, u) - 0.5 * np.einsum("bs,rsk->brk", v, core)

@@ -15,19 +15,28 @@ from edgewise.nn.model import KAN
 
 # Products at first, and at most, and for each row: a step takes 0.01 s for 200 products and 0.1 s for 500, and with
 # more products than half the rows the noise is no longer seen.
-FIRST_PRODUCTS, MOST_SMOOTH_PRODUCTS, PRODUCT_SHARE = 150, 500, 1 / 2
+FIRST_PRODUCTS = 150
+MOST_SMOOTH_PRODUCTS = 500
+PRODUCT_SHARE = 1 / 2
 # Effective degrees of freedom, as a share of the products, above which there are to be more: the rule of mgcv's check
 # of basis dimensions (Wood, "Generalized Additive Models", 2nd ed., section 5.9).
 SATURATED = 0.5
-STRENGTH_STEPS, LATER_STEPS = 40, 8  # of the quasi-Newton method, at first and after a reweighting
-REWEIGHTINGS, SETTLED_SHARE = 12, 1e-4  # most of them, and relative change of the residuals that ends them
+# of the quasi-Newton method, at first and after a reweighting
+STRENGTH_STEPS = 40
+LATER_STEPS = 8
+# most of them, and relative change of the residuals that ends them
+REWEIGHTINGS = 12
+SETTLED_SHARE = 1e-4
 LINK_HALVINGS = 8  # of a step that raises the residuals
 LARGEST_LOG = 60.0  # of a prior variance, either way: e^60 times the noise is no penalty
 LARGEST_RATE = 4.0  # log of a rate: coefficients that fall by e^55 a degree leave none but the constant
 # A link's first arguments come from fitted values above this quantile, and no more than `MOST_BELOW` of these may lie
 # outside its interval: a good fit to positive values with little noise is positive nearly everywhere.
-LINK_FLOOR, MOST_BELOW = 0.02, 0.1
-HIGHEST_VALUE, LOWEST_VALUE = 3.0, 1e-6  # of a value, in the largest fitted one: range of a link's arguments
+LINK_FLOOR = 0.02
+MOST_BELOW = 0.1
+# of a value, in the largest fitted one: range of a link's arguments
+HIGHEST_VALUE = 3.0
+LOWEST_VALUE = 1e-6
 # What a link must win in twice the log of the marginal likelihood: the ratio of 20 that is taken for strong evidence
 # (Kass and Raftery, J. Am. Statist. Assoc. 90 (1995) 773).
 EVIDENCE = 6.0
@@ -147,11 +156,15 @@ def fit_smooth(
     if most < 10 or not (limits[:, 1] > limits[:, 0]).all():  # with fewer products there are no rates
         return None
     degrees = [len(np.unique(column)) - 1 for column in x.T]
-    rates, crossing, count = [1.0] * x.shape[1], 0.0, min(FIRST_PRODUCTS, most)
+    rates = [1.0] * x.shape[1]
+    crossing = 0.0
+    count = min(FIRST_PRODUCTS, most)
     links = [link for link in LINK_FUNCTIONS.values() if link.name != "identity"]
     while True:
         indices, weights = lower_set(rates, crossing, count, degrees)
-        indices = indices[weights < weights[-1]] if len(indices) == count > 10 else indices  # whole degrees
+        # whole degrees
+        if len(indices) == count > 10:
+            indices = indices[weights < weights[-1]]
         data = _Rows(x, y, weight, Basis(indices, limits), shift, unit, watch)
         fits = data.fits(links)
         if not fits:
@@ -161,9 +174,13 @@ def fit_smooth(
             return best.without_unused()
         inputs = x.shape[1]
         found = np.exp(best.state[1 : 1 + inputs])
-        rates, crossing = list(found / found.min()), max(float(best.state[-1] / found.min()), 0.0)
+        rates = list(found / found.min())
+        crossing = max(float(best.state[-1] / found.min()), 0.0)
         count = min(2 * count, most)
-        links = [] if best.polynomial.link.name == "identity" else [best.polynomial.link]
+        if best.polynomial.link.name == "identity":
+            links = []
+        else:
+            links = [best.polynomial.link]
 
 
 class _Rows:
@@ -179,16 +196,23 @@ class _Rows:
         unit: float,
         watch: Callable[[], None],
     ) -> None:
-        self.x, self.y, self.weight, self.basis, self.watch = x, y, weight, basis, watch
-        self.shift, self.unit = shift, unit
-        self.columns, self.features = basis.columns(x), decay(basis.indices)
+        self.x = x
+        self.y = y
+        self.weight = weight
+        self.basis = basis
+        self.watch = watch
+        self.shift = shift
+        self.unit = unit
+        self.columns = basis.columns(x)
+        self.features = decay(basis.indices)
 
     def fits(self, links: Sequence[Link]) -> list[SmoothFit]:
         """Fits without a link, and with each of the links that the values allow."""
         plain = self.fit(LINK_FUNCTIONS["identity"], self.y, None)
         if plain is None:
             return []
-        fitted, found = plain.polynomial(self.x), [plain]
+        fitted = plain.polynomial(self.x)
+        found = [plain]
         for link in links:
             self.watch()
             start = self.first_arguments(link, fitted)
@@ -203,7 +227,8 @@ class _Rows:
         inside = (values > low) & (values < high)
         if inside.mean() < 1 - MOST_BELOW:
             return None
-        lowest, highest = LINK_FLOOR * (low > -math.inf), 1 - LINK_FLOOR * (high < math.inf)
+        lowest = LINK_FLOOR * (low > -math.inf)
+        highest = 1 - LINK_FLOOR * (high < math.inf)
         ends = np.quantile(values[inside], [lowest, highest])
         arguments = link.inverse(np.clip(values, *ends))
         bends = np.isfinite(arguments).all() and np.ptp(arguments) > STRAIGHT * np.abs(arguments).max()
@@ -214,7 +239,8 @@ class _Rows:
         if link.name == "identity":
             return -math.inf, math.inf
         values = link.value(start)
-        low, high = float(values.min()), float(values.max())
+        low = float(values.min())
+        high = float(values.max())
         if link.interval[0] == 0:
             ends = np.array([LOWEST_VALUE * high, HIGHEST_VALUE * high])
         else:
@@ -228,8 +254,13 @@ class _Rows:
     def fit(self, link: Link, start: np.ndarray, state: np.ndarray | None) -> SmoothFit | None:
         """Fit the coefficients inside a link, from arguments of it; None where that fails."""
         shift, unit = scaling(link, self.shift, self.unit)
-        y, bounds, linear = (self.y + shift) * unit, self.bounds(link, start), link.name == "identity"
-        arguments, deviance, strengths, curvature = start, math.inf, None, np.ones(len(y))
+        y = (self.y + shift) * unit
+        bounds = self.bounds(link, start)
+        linear = link.name == "identity"
+        arguments = start
+        deviance = math.inf
+        strengths = None
+        curvature = np.ones(len(y))
         if linear:
             found = self._strengths(self.weight, self.y, state, STRENGTH_STEPS if state is None else LATER_STEPS)
             if found is None:
@@ -244,7 +275,8 @@ class _Rows:
             strengths = self._strengths(curvature, working, state, steps)
             if strengths is None:
                 return None
-            state, wanted = strengths.state, self.columns @ strengths.coef
+            state = strengths.state
+            wanted = self.columns @ strengths.coef
             step = 1.0
             for _ in range(LINK_HALVINGS):
                 moved = arguments + step * (wanted - arguments)
@@ -253,7 +285,8 @@ class _Rows:
                     break
                 step /= 2
             settled = number > 0 and abs(deviance - now) <= SETTLED_SHARE * now
-            arguments, deviance = moved, min(now, deviance) if number else now
+            arguments = moved
+            deviance = min(now, deviance) if number else now
             if settled:
                 break
         assert strengths is not None
@@ -271,7 +304,9 @@ class _Rows:
         unit: float,
     ) -> SmoothFit | None:
         """The marginal likelihood of a link by Laplace's approximation at the coefficients, on the scale of y."""
-        coef, penalty, total = strengths.coef, strengths.penalty, float(self.weight.sum())
+        coef = strengths.coef
+        penalty = strengths.penalty
+        total = float(self.weight.sum())
         values = link.value(np.clip(self.columns @ coef, *bounds))
         loss = (float(self.weight @ (y - values) ** 2) + float(penalty @ coef**2)) / unit**2
         normal = self.columns.T @ (self.columns * curvature[:, None]) + np.diag(penalty)
@@ -308,7 +343,8 @@ class _Rows:
         columns, features, total = self.columns, self.features, float(self.weight.sum())
         weighted = columns * weight[:, None]
         normal, right, square = columns.T @ weighted, weighted.T @ y, float(weight @ y**2)
-        inputs, last = self.x.shape[1], None
+        inputs = self.x.shape[1]
+        last = None
 
         def evaluate(state: np.ndarray) -> tuple[float, np.ndarray]:
             nonlocal last

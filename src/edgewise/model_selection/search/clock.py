@@ -12,36 +12,13 @@ from edgewise.outcomes import OutOfTime, Progress, ProgressCallback, StopReason
 
 def limit_of(error: OutOfTime | MemoryError) -> StopReason:
     """Return the limit by which a search ends."""
-    return StopReason.TIME_LIMIT if isinstance(error, OutOfTime) else StopReason.MEMORY_LIMIT
+    if isinstance(error, OutOfTime):
+        return StopReason.TIME_LIMIT
+    return StopReason.MEMORY_LIMIT
 
 
 class Clock:
-    """The seconds and the work of a search so far, its time limit, and its progress callback.
-
-    Parameters
-    ----------
-    limit : float, optional
-        Seconds that the search may take.
-    progress : callable, optional
-        Receives a `Progress`.
-    now : callable
-        Returns the time in seconds.
-    began : float, optional
-        When the time began to count; now by default.
-
-    Attributes
-    ----------
-    end : float
-        Seconds at which `check` ends the present stage; infinite if it may take what it takes.
-    stage : str
-        What is being done, for people.
-    share : float
-        Share of the planned work that is done.
-    work : float
-        Multiply-adds so far, about.
-    best_loss : float
-        Smallest held-out loss so far, NaN before there is any.
-    """
+    """The seconds and the work of a search so far, its time limit, and its progress callback."""
 
     def __init__(
         self,
@@ -51,8 +28,13 @@ class Clock:
         now: Callable[[], float] = time.perf_counter,
         began: float | None = None,
     ) -> None:
-        self.limit, self.progress, self.end = limit, progress, math.inf
-        self.stage, self.share, self.work, self.best_loss = "search", 0.0, 0.0, math.nan
+        self.limit = limit
+        self.progress = progress
+        self.end = math.inf
+        self.stage = "search"
+        self.share = 0.0
+        self.work = 0.0
+        self.best_loss = math.nan
         self._now = now
         self._began = now() if began is None else began
 
@@ -72,7 +54,9 @@ class Clock:
     @property
     def left(self) -> float:
         """Seconds to the limit, at least 0; infinite without a limit."""
-        return math.inf if self.limit is None else max(self.limit - self.seconds, 0.0)
+        if self.limit is None:
+            return math.inf
+        return max(self.limit - self.seconds, 0.0)
 
     @property
     def is_over(self) -> bool:
@@ -81,7 +65,10 @@ class Clock:
 
     def allow(self, share: float | None) -> None:
         """Let the next stage take this share of the time that is left; None for as long as it takes."""
-        self.end = math.inf if share is None or self.limit is None else self.seconds + share * self.left
+        if share is None or self.limit is None:
+            self.end = math.inf
+        else:
+            self.end = self.seconds + share * self.left
 
     def check(self) -> None:
         """Raise OutOfTime if the present stage has had its time; to be called between pieces of work."""

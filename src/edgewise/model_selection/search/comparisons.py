@@ -19,7 +19,10 @@ class Comparisons:
     """Held-out evidence on the candidates of a search, and what was decided by it. Shapes: weight (N,), blocks (N,)."""
 
     def __init__(self, family: Family, weight: np.ndarray, clock: Clock, blocks: np.ndarray | None = None) -> None:
-        self.family, self.weight, self.clock, self.blocks = family, weight, clock, blocks
+        self.family = family
+        self.weight = weight
+        self.clock = clock
+        self.blocks = blocks
         self.without_row: dict[Candidate, Evidence] = {}
         self.by_folds: dict[Candidate, Evidence] = {}
         self.trials: list[Trial] = []
@@ -65,7 +68,8 @@ class Comparisons:
         """Return the losses by which two candidates are compared, and whether they are those of folds."""
         for evidence in (self.by_folds, self.without_row):
             if {simple, rich} <= evidence.keys():
-                first, second = evidence[simple], evidence[rich]
+                first = evidence[simple]
+                second = evidence[rich]
                 if simple.models == rich.models:
                     return first.single_losses, second.single_losses, evidence is self.by_folds
                 return first.losses, second.losses, evidence is self.by_folds
@@ -130,7 +134,8 @@ def left_out(estimate: Estimate, x: np.ndarray) -> np.ndarray:
     # residual: exactly for squared errors [1], and to first order for other losses [2].
     # [1] D. Allen, Technometrics 16 (1974) 125.
     # [2] K. Rahnama Rad and A. Maleki, J. R. Statist. Soc. B 82 (2020) 965.
-    design, eta = estimate.design, np.empty(estimate.residual.shape)
+    design = estimate.design
+    eta = np.empty(estimate.residual.shape)
     for part in design.chunks(len(x)):
         columns = design.columns(x[part])
         for k, fit in enumerate(estimate.fits):

@@ -23,7 +23,9 @@ UNTESTED = ("huber", "quantile")  # losses that are not likelihoods, so that res
 MOST_NUMBERS = 4_000_000  # of the factor, 32 MB in a file
 CUT_SHARE = 1e-6  # of the variance, which may be cut from the factor: bars do not change visibly
 
-SMALLEST_UNIT, LARGEST_UNIT = 1e-140, 1e140  # squares, and sums of many of them, are normal float64
+# squares, and sums of many of them, are normal float64
+SMALLEST_UNIT = 1e-140
+LARGEST_UNIT = 1e140
 
 
 def term_tests(
@@ -40,7 +42,8 @@ def term_tests(
     likelihood, a fit to other rows, and a target whose scale is below 1e-140 or whose shift or scale is above 1e140,
     since squares of it are summed.
     """
-    family, model = fitted.family, fitted.model
+    family = fitted.family
+    model = fitted.model
     if fitted.smooth is not None:
         return _polynomial_tests(fitted.smooth, samples, names, target[1])
     if not fitted.candidate.additive or fitted.nodes is not None or family.name in UNTESTED:
@@ -80,16 +83,20 @@ def _polynomial_tests(
     squares; link and products are taken as known, although the rows chose them. The constant, which depends on the
     box, is not listed.
     """
-    polynomial, weight, y = smooth.polynomial, samples.weight, samples.y[:, 0]
+    polynomial = smooth.polynomial
+    weight = samples.weight
+    y = samples.y[:, 0]
     if smooth.rows != samples.total or not (SMALLEST_UNIT <= scale <= LARGEST_UNIT and smooth.dispersion > 0):
         return None
-    basis, rows = polynomial.basis, samples.total
+    basis = polynomial.basis
+    rows = samples.total
     columns = basis.columns(samples.x)
     slope = polynomial.link.slope(np.clip(columns @ polynomial.coef, *polynomial.bounds)) / polynomial.unit
     gram = columns.T @ (columns * (weight * slope**2)[:, None])
     share = smooth.covariance @ gram / smooth.dispersion
     residual_df = max(rows - smooth.edf, 1.0)
-    terms, indices = [], basis.indices > 0
+    terms = []
+    indices = basis.indices > 0
     for inputs in sorted({tuple(np.flatnonzero(used).tolist()) for used in indices}, key=lambda one: (len(one), one)):
         if not inputs:
             continue
@@ -186,7 +193,10 @@ def _fill_curves(parts: dict[str, np.ndarray], design: Design, root: np.ndarray,
     mean = design.spline_coef(fitted.model.coef[:, output : output + 1])[0][:, :, 0]
     # B-splines add up to 1, so a constant is added to all coefficients of a curve, the one to which `to_kan` adds it.
     curves[int(np.abs(mean).max(1).argmax())] += constants
-    inputs = len(curves) if fitted.nodes is None else fitted.nodes.coef.shape[0]
+    if fitted.nodes is None:
+        inputs = len(curves)
+    else:
+        inputs = fitted.nodes.coef.shape[0]
     parts["layers.0.coef"][:, :, output] = curves[:inputs]
     if fitted.nodes is not None:
         nodes = fitted.nodes.coef.shape[2]
@@ -198,7 +208,10 @@ def _fill_curves(parts: dict[str, np.ndarray], design: Design, root: np.ndarray,
 def _fill_pairs(parts: dict[str, np.ndarray], fitted: Fitted, root: np.ndarray, output: int) -> None:
     """Write the changes of the factors of product nodes, in the order of `AdditiveModel.to_kan`."""
     model = fitted.model
-    hidden = 0 if fitted.nodes is None else fitted.nodes.coef.shape[2]
+    if fitted.nodes is None:
+        hidden = 0
+    else:
+        hidden = fitted.nodes.coef.shape[2]
     place = len(model.fits) + hidden
     for number, pair in enumerate(model.pairs):
         own = model.design.columns_of_pair(number)

@@ -22,8 +22,13 @@ def count_of_jobs(n_jobs: int | None) -> int:
         return 1
     if isinstance(n_jobs, bool) or not isinstance(n_jobs, int) or n_jobs == 0:
         raise InputError(f"n_jobs must be None or an integer other than 0, got {n_jobs!r}")
-    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return n_jobs if n_jobs > 0 else max(1, processors + 1 + n_jobs)
+    if hasattr(os, "sched_getaffinity"):
+        processors = len(os.sched_getaffinity(0))
+    else:
+        processors = os.cpu_count() or 1
+    if n_jobs > 0:
+        return n_jobs
+    return max(1, processors + 1 + n_jobs)
 
 
 def run_jobs(function: Callable[[Item], Result], items: Sequence[Item], n_jobs: int = 1) -> Iterator[Result]:

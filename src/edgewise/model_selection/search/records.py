@@ -107,7 +107,10 @@ class SearchReport:
         return own[-1] if own else None
 
     def __repr__(self) -> str:
-        tried = "1 candidate" if len(self.trials) == 1 else f"{len(self.trials)} candidates"
+        if len(self.trials) == 1:
+            tried = "1 candidate"
+        else:
+            tried = f"{len(self.trials)} candidates"
         return f"<SearchReport: {self.chosen}, chosen of {tried}, {self.stopped}>"
 
     def __str__(self) -> str:
@@ -134,7 +137,10 @@ class SearchReport:
         ]
         head = ("candidate", "held-out loss", "standard error", "parameters", "taken")
         chosen = self.chosen_trial
-        marked = None if chosen is None else self.trials.index(chosen)
+        if chosen is None:
+            marked = None
+        else:
+            marked = self.trials.index(chosen)
         return html_table(head, rows, caption=f"Search: {self.chosen}", marked=marked, notes=self.sentences)
 
 
@@ -148,7 +154,8 @@ def comparison_sentence(
     difference. The first sentence about folds after one about single rows explains why figures differ, hence the
     `earlier` sentences.
     """
-    rows, end = "held-out folds" if by_folds else "held-out rows", "taken" if taken else "not taken"
+    rows = "held-out folds" if by_folds else "held-out rows"
+    end = "taken" if taken else "not taken"
     if (
         by_folds
         and any("on held-out rows" in one for one in earlier)

@@ -13,7 +13,8 @@ from edgewise.errors import InputError
 
 # Exponents of the power law for base weights and for spline coefficients: S. Rigas et al., "Initialization schemes for
 # KANs" (arXiv 2509.03417, ICLR 2026), where (0.25, 1.0) is best for function fitting.
-POWER_BASE, POWER_SPLINE = 0.25, 1.0
+POWER_BASE = 0.25
+POWER_SPLINE = 1.0
 INITS = ("power", "paper", "sparse")
 
 
@@ -22,7 +23,10 @@ def seeded_generator(seed: int) -> torch.Generator:
     if not is_integer(seed) or not 0 <= seed < 2**63:
         raise InputError(f"seed must be an integer from 0 to 2**63 - 1, got {seed!r}")
     # torch's generator would drop all but the lowest 32 bits.
-    mixed = int(seed) if seed < 2**32 else int(np.random.SeedSequence(int(seed)).generate_state(1)[0])
+    if seed < 2**32:
+        mixed = int(seed)
+    else:
+        mixed = int(np.random.SeedSequence(int(seed)).generate_state(1)[0])
     return torch.Generator().manual_seed(mixed)
 
 
@@ -33,7 +37,8 @@ def seed_of_start(seed: int, number: int) -> int:
 
 def float_dtype(dtype: torch.dtype | None) -> torch.dtype:
     """Return `dtype`, or torch's default dtype for None."""
-    dtype = torch.get_default_dtype() if dtype is None else dtype
+    if dtype is None:
+        dtype = torch.get_default_dtype()
     if dtype not in (torch.float32, torch.float64):
         raise InputError(f"dtype must be torch.float32 or torch.float64, got {dtype!r}")
     return dtype

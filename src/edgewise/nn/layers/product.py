@@ -81,7 +81,9 @@ class ProductLayer(Layer):
     def arities(self) -> tuple[int, ...] | None:
         """The arities that `after_sums` would need for this layer, or None if its groups are in another order."""
         arities = tuple(len(group) for group in self.groups if len(group) > 1)
-        return arities if ProductLayer.after_sums(len(self.groups), arities).groups == self.groups else None
+        if ProductLayer.after_sums(len(self.groups), arities).groups == self.groups:
+            return arities
+        return None
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute the outputs (*batch, out) from points (*batch, in)."""
@@ -117,10 +119,14 @@ class ProductLayer(Layer):
 def _factors(x: Tensor, run: Groups) -> Sequence[Tensor]:
     """Return the first, second, ... factors of all groups of a run, (*batch, groups) each."""
     index = [i for group in run for i in group]
-    first, last = index[0], index[-1]
+    first = index[0]
+    last = index[-1]
     # A slice is a view. Inputs taken twice are stacked, for the gradient of a gather is summed in an arbitrary order.
     if index == list(range(first, last + 1)):
         taken = x[..., first : last + 1]
     else:
-        taken = x[..., index] if len(set(index)) == len(index) else torch.stack([x[..., i] for i in index], -1)
+        if len(set(index)) == len(index):
+            taken = x[..., index]
+        else:
+            taken = torch.stack([x[..., i] for i in index], -1)
     return taken.unflatten(-1, (len(run), len(run[0]))).unbind(-1)

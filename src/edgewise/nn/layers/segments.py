@@ -64,4 +64,6 @@ def active_spline_segments(x: Tensor, pulled: Tensor, knots: Tensor, degree: int
 
 def contracted(left: Tensor, right: Tensor) -> Tensor:
     """Return the sum of left * right over the components of a jet, the leading dimension."""
-    return left[0] * right[0] if len(left) == 1 else (left * right).sum(0)
+    if len(left) == 1:
+        return left[0] * right[0]
+    return (left * right).sum(0)

@@ -117,16 +117,24 @@ class KANLayer(EdgeLayer):
         check_options(KANLayer, options, LayerOptions)
         config = KANConfig((in_features, out_features), grid_size, degree, base)  # for its checks
         (in_features, out_features), (grid_size,), degree = config.width, config.grid_size, config.degree
-        dtype, device = float_dtype(options.get("dtype")), options.get("device")
+        dtype = float_dtype(options.get("dtype"))
+        device = options.get("device")
         knots = starting_knots(domain, in_features, grid_size, degree, dtype)
         self.degree = degree
         self.base_function = config.base
-        init, generator = options.get("init", "power"), options.get("generator")
+        init = options.get("init", "power")
+        generator = options.get("generator")
         coef, weight = initial_weights(in_features, grid_size + degree, out_features, init=init, generator=generator)
         self.coef = nn.Parameter(coef.to(dtype=dtype, device=device))
-        self.base = None if config.base == "zero" else nn.Parameter(weight.to(dtype=dtype, device=device))
+        if config.base == "zero":
+            self.base = None
+        else:
+            self.base = nn.Parameter(weight.to(dtype=dtype, device=device))
         self.register_buffer("knots", knots.to(device=self.coef.device))
-        mask = sparse_mask(in_features, out_features) if init == "sparse" else torch.ones(in_features, out_features)
+        if init == "sparse":
+            mask = sparse_mask(in_features, out_features)
+        else:
+            mask = torch.ones(in_features, out_features)
         self.register_buffer("mask", mask.to(dtype=dtype, device=device))
         self.register_buffer("domain_is_set", torch.tensor(domain is not None, device=device))
 
@@ -152,15 +160,24 @@ class KANLayer(EdgeLayer):
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute the outputs (*batch, out) from points (*batch, in)."""
-        coef, base, mask, knots = self.coef, self.base, self.mask, self.knots  # each look-up takes half a microsecond
+        # each look-up takes half a microsecond
+        coef = self.coef
+        base = self.base
+        mask = self.mask
+        knots = self.knots
         check_input(x, coef.shape[0], coef.dtype)
-        flat = x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
+        if x.ndim == 2:
+            flat = x
+        else:
+            flat = x.reshape(-1, x.shape[-1])
         y = layer_sum(flat, coef, base, mask, knots, self.degree, self.base_function)
         if y is None:  # no kernel computes the whole layer here
             y = spline_sum(flat, coef * mask[:, None, :], knots, self.degree)
             if base is not None:
                 y = y + base_values(flat, self.base_function) @ (base * mask)
-        return y if x.ndim == 2 else y.reshape(*x.shape[:-1], y.shape[-1])
+        if x.ndim == 2:
+            return y
+        return y.reshape(*x.shape[:-1], y.shape[-1])
 
     def edges(self, x: Tensor) -> Tensor:
         """Compute the value of every edge, (batch, in, out), from points (batch, in)."""
@@ -206,7 +223,8 @@ def starting_knots(
     except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"domain must be (low, high), or one such row per input, got {domain!r}") from error
     came = ends.tolist()
-    ends = ends.expand(in_features, 2) if ends.shape in ((2,), (in_features, 2)) else ends
+    if ends.shape in ((2,), (in_features, 2)):
+        ends = ends.expand(in_features, 2)
     if ends.shape != (in_features, 2) or not bool((ends[:, 0] < ends[:, 1]).all() & ends.isfinite().all()):
         raise InputError(f"domain must be (low, high) with low < high, or one such row per input, got {came}")
     knots = knot_vectors.uniform(ends, grid_size, degree).to(dtype)

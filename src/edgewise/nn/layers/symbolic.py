@@ -81,7 +81,10 @@ class SymbolicLayer(EdgeLayer):
         if affine is None:
             affine = torch.tensor([1.0, 0.0, 1.0, 0.0])[:, None, None].expand(4, *shape)
         elif not isinstance(affine, Tensor) or affine.shape != (4, *shape):
-            came = tuple(affine.shape) if isinstance(affine, Tensor) else type(affine).__name__
+            if isinstance(affine, Tensor):
+                came = tuple(affine.shape)
+            else:
+                came = type(affine).__name__
             raise InputError(f"affine must have shape (4, {shape[0]}, {shape[1]}), got {came}")
         self.affine = nn.Parameter(affine.detach().to(dtype=float_dtype(dtype), device=device).clone())
         flat = [name for row in self.functions for name in row]
@@ -228,7 +231,8 @@ class MixedLayer(EdgeLayer):
                 f"symbolic must be as spline, {tuple(spline.mask.shape)} of {spline.coef.dtype}, "
                 f"got {tuple(symbolic.mask.shape)} of {symbolic.affine.dtype}"
             )
-        self.spline, self.symbolic = spline, symbolic
+        self.spline = spline
+        self.symbolic = symbolic
 
     @property
     def in_features(self) -> int:

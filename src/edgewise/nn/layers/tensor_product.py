@@ -21,44 +21,9 @@ MAX_INPUTS = 4  # a sample meets (degree + 1)^inputs coefficients, 256 for cubic
 
 
 class TensorLayer(Layer):
-    """Tensor-product splines, y_o = sum over (j, k, ...) of coef[j, k, ..., o] B_j(x_1) B_k(x_2) ...
+    """Tensor-product splines, y_o = sum over (j, k, ...) of coef[j, k, ..., o] B_j(x_1) B_k(x_2) ..."""
 
-    The layer is linear in its coefficients, so that one linear solve gives the solution of a linear equation.
-
-    Parameters
-    ----------
-    breakpoints : sequence of Tensor
-        Increasing breakpoints of each input, (grid_size + 1,) each, for at most four inputs.
-    out_features : int
-        Number of outputs.
-    degree : int or sequence of int
-        Degree of the splines, 1 to 11, of all inputs or of each.
-    periodic : sequence of bool, optional
-        For each input whether the function repeats after the last breakpoint; by default none does.
-    clamped : bool
-        Whether the outermost breakpoints are repeated instead of continued: the same functions in a basis that is
-        better conditioned at high degrees.
-
-    Attributes
-    ----------
-    coef : Parameter
-        (n_1, ..., n_in, out), initially zeros, with n = grid_size + degree, or grid_size for a periodic input.
-    knots_0, knots_1, ... : Tensor
-        Buffers, (1, grid_size + 2 degree + 1) each.
-    degrees : tuple of int
-        Degree of each input.
-
-    Raises
-    ------
-    InputError
-        If an argument is not as above, or a periodic input has fewer than degree + 1 intervals.
-
-    Examples
-    --------
-    >>> layer = TensorLayer([torch.linspace(0, 1, 5), torch.linspace(0, 1, 3)], 1)
-    >>> layer.coef.shape, layer(torch.rand(4, 2)).shape
-    (torch.Size([7, 5, 1]), torch.Size([4, 1]))
-    """
+    # The layer is linear in its coefficients, so that one linear solve gives the solution of a linear equation.
 
     def __init__(
         self,
@@ -72,18 +37,27 @@ class TensorLayer(Layer):
         super().__init__()
         if not 1 <= len(breakpoints) <= MAX_INPUTS:
             raise InputError(f"breakpoints must be given for 1 to {MAX_INPUTS} inputs, got {len(breakpoints)}")
-        degrees = tuple(degree) if isinstance(degree, Sequence) else (degree,) * len(breakpoints)
+        if isinstance(degree, Sequence):
+            degrees = tuple(degree)
+        else:
+            degrees = (degree,) * len(breakpoints)
         if len(degrees) != len(breakpoints) or any(each not in range(1, MAX_PRODUCT_DEGREE + 1) for each in degrees):
             raise InputError(f"degree must be 1 to {MAX_PRODUCT_DEGREE}, for all inputs or for each, got {degree!r}")
         self.degrees = degrees
-        self.periodic = (False,) * len(breakpoints) if periodic is None else tuple(map(bool, periodic))
+        if periodic is None:
+            self.periodic = (False,) * len(breakpoints)
+        else:
+            self.periodic = tuple(map(bool, periodic))
         for number, (points, repeats, degree) in enumerate(zip(breakpoints, self.periodic, degrees, strict=True)):
             if points.ndim != 1 or len(points) < 2 or not bool((points.diff() > 0).all()):
                 raise InputError(f"breakpoints must be increasing, (grid_size + 1,), got input {number}: {points}")
             if repeats and len(points) < degree + 2:
                 raise InputError(f"a periodic input must have {degree + 1} intervals or more, got {len(points) - 1}")
             ends = repeated if clamped else extend
-            knots = periodic_knots(points[None], degree) if repeats else ends(points[None], degree)
+            if repeats:
+                knots = periodic_knots(points[None], degree)
+            else:
+                knots = ends(points[None], degree)
             self.register_buffer(f"knots_{number}", knots)
         self.coef = nn.Parameter(breakpoints[0].new_zeros(*self._sizes(), out_features))
 
@@ -122,30 +96,14 @@ class TensorLayer(Layer):
         return self.jet_of([self.coef], x.new_zeros(x.shape[1], dtype=torch.int64), x, order)
 
     def jet_of(self, coefs: Sequence[Tensor], number: Tensor, x: Tensor, order: int) -> Tensor:
-        """Carry a jet (C, batch, in) through layers on the same knots, of which each sample meets its own.
-
-        Parameters
-        ----------
-        coefs : sequence of Tensor
-            Coefficients of each layer, (n_1, ..., n_in, out) each.
-        number : Tensor
-            Number of the layer of each sample, (batch,).
-        x : Tensor
-            Jet of the inputs, see `Layer.jet`.
-        order : int
-            Highest derivative order of the jet.
-
-        Examples
-        --------
-        >>> layer = TensorLayer([torch.linspace(0, 1, 5)], 1)
-        >>> one, two = torch.ones(7, 1), torch.full((7, 1), 2.0)
-        >>> layer.jet_of([one, two], torch.tensor([0, 1]), torch.tensor([[[0.3], [0.7]]]), 0).flatten()
-        tensor([1.0000, 2.0000])
-        """
+        """Carry a jet (C, batch, in) through layers on the same knots, of which each sample meets its own."""
         check_jet(x, self.in_features, self.coef.dtype, order)
         numbers, factors = self._active(x, order)
         last = factors[-1].permute(1, 2, 0)  # (b, degree + 1, C)
-        whole = torch.cat([coef.reshape(-1, self.out_features) for coef in coefs]) if len(coefs) > 1 else coefs[0]
+        if len(coefs) > 1:
+            whole = torch.cat([coef.reshape(-1, self.out_features) for coef in coefs])
+        else:
+            whole = coefs[0]
         numbers = numbers + (number * coefs[0][..., 0].numel())[:, None]
         local = whole.reshape(-1, self.out_features)[numbers].transpose(1, 2)  # (b, out, p)
         runs = self.out_features * numbers.shape[1] // last.shape[1]
@@ -180,8 +138,12 @@ class TensorLayer(Layer):
         coef = self.coef.detach()
         for axis, (old, new, degree) in enumerate(zip(self.knots, finer.knots, self.degrees, strict=True)):
             moved = coef.movedim(axis, 0)
-            count, flat = finer.coef.shape[axis], moved.flatten(1)
-            full = torch.cat([flat, flat[:degree]]) if self.periodic[axis] else flat
+            count = finer.coef.shape[axis]
+            flat = moved.flatten(1)
+            if self.periodic[axis]:
+                full = torch.cat([flat, flat[:degree]])
+            else:
+                full = flat
             carried = blossom_coef(full[None], old, new, degree)[0, :count]
             coef = carried.unflatten(1, moved.shape[1:]).movedim(0, axis)
         finer.coef = nn.Parameter(coef.contiguous())
@@ -208,12 +170,14 @@ class TensorLayer(Layer):
 
         The numbers of the products have shape (b, p), the jets of the B-splines of each input (C, b, degree + 1).
         """
-        numbers, factors = x.new_zeros(x.shape[1], 1, dtype=torch.int64), []
+        numbers = x.new_zeros(x.shape[1], 1, dtype=torch.int64)
+        factors = []
         for axis, (knots, size, degree) in enumerate(zip(self.knots, self._sizes(), self.degrees, strict=True)):
             line = x[..., axis : axis + 1]
             place = line[0]
             if self.periodic[axis]:
-                low, high = knots[0, degree], knots[0, -degree - 1]
+                low = knots[0, degree]
+                high = knots[0, -degree - 1]
                 place = low + torch.remainder(place - low, high - low)
             interval, derivatives = active_basis(place, knots, degree, order)
             offsets = torch.arange(degree + 1, device=x.device)
@@ -228,11 +192,13 @@ def _pulled(weights: Tensor, factor: Tensor, order: int) -> Tensor:
     This is the transpose of Leibniz' rule: the l-th derivative of one factor enters the k-th derivative of the product
     with the weight C(k, l) times the derivative of order k - l of the other.
     """
-    weights, factor = weights[:, :, :, None], factor[:, :, None, :, None]
+    weights = weights[:, :, :, None]
+    factor = factor[:, :, None, :, None]
     value = (weights * factor).sum(0, keepdim=True)
     if len(weights) == 1:
         return value
-    lines, slopes = along(weights, order), along(factor, order)
+    lines = along(weights, order)
+    slopes = along(factor, order)
     each = [factor[0], *slopes.unbind(1)]
     pulled = []
     for l in range(1, order + 1):

@@ -207,11 +207,19 @@ def layer_gradients(
     """
     want_x, want_coef, want_base = wanted
     u = u if u.stride(1) == 1 else u.contiguous()
-    x, n, outputs = call.x, call.knots.shape[1] - call.degree - 1, u.shape[1]
+    x = call.x
+    n = call.knots.shape[1] - call.degree - 1
+    outputs = u.shape[1]
     grad_x = x.new_empty(x.shape) if want_x else None
-    grad_coef = x.new_empty(x.shape[1], n, outputs) if want_coef or want_base else None
+    if want_coef or want_base:
+        grad_coef = x.new_empty(x.shape[1], n, outputs)
+    else:
+        grad_coef = None
     has_base = call.base_function != "zero" and grad_coef is not None
-    grad_base = x.new_empty(x.shape[1], outputs) if has_base else None
+    if has_base:
+        grad_base = x.new_empty(x.shape[1], outputs)
+    else:
+        grad_base = None
     results = _Results(None, u, grad_x, x_order, grad_coef, grad_base)
     _run("edgewise_backward", call, (n, outputs), results, variant)
     return grad_x, grad_coef if want_coef else None, grad_base if want_base else None

@@ -58,7 +58,8 @@ def to_input(u: Tensor, x: Tensor, coef: Tensor, knots: Tensor, degree: int, ord
 
 def to_coef(u: Tensor, v: Tensor | None, x: Tensor, knots: Tensor, degree: int, order: int) -> Tensor:
     """Compute sum_b u[b,o] v[b,i] B_g^(order)(x[b,i]), (in, n, out); v None means ones."""
-    inputs, n = x.shape[1], knots.shape[1] - degree - 1
+    inputs = x.shape[1]
+    n = knots.shape[1] - degree - 1
     total = torch.zeros(inputs * n, u.shape[1], dtype=basis_dtype(x), device=x.device)
     for rows in _tiles(x, knots, degree):
         tile = _basis(None if v is None else v[rows], x[rows], knots, degree, order)
@@ -85,7 +86,8 @@ def _basis(v: Tensor | None, x: Tensor, knots: Tensor, degree: int, order: int) 
     a small operation costs as much as a large one.
     """
     x, knots = x.to(basis_dtype(x)), knots.to(basis_dtype(x))
-    n, grid_size = knots.shape[1] - degree - 1, knots.shape[1] - 2 * degree - 1
+    n = knots.shape[1] - degree - 1
+    grid_size = knots.shape[1] - 2 * degree - 1
     inside = x.clamp(knots[:, degree], knots[:, -degree - 1])
     dense = torch.zeros(*x.shape, n, dtype=x.dtype, device=x.device)
     if order > degree:
@@ -98,7 +100,8 @@ def _basis(v: Tensor | None, x: Tensor, knots: Tensor, degree: int, order: int) 
     values = (inside * 0 + 1)[None]
     slope = values * 0
     for level in range(1, degree + 1):
-        left, right = window[degree - level : degree], window[degree : degree + level]
+        left = window[degree - level : degree]
+        right = window[degree : degree + level]
         share = values / (right - left)
         if level > degree - max(order, 1):  # the last level's difference is also the slope of the line outside
             slope = level * (_above(share) - _below(share))
@@ -117,7 +120,7 @@ def _basis(v: Tensor | None, x: Tensor, knots: Tensor, degree: int, order: int) 
 
 
 def _above(share: Tensor) -> Tensor:
-    """Give each share to the function above it in number: (l, batch, in) -> (l + 1, batch, in)."""
+    """Shift the index of the basis function by one: (l, batch, in) -> (l + 1, batch, in)."""
     return pad(share, (0, 0, 0, 0, 1, 0))
 
 

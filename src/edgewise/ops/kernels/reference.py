@@ -33,4 +33,6 @@ def _matrix(coef: Tensor) -> Tensor:
 
 def _weighted(v: Tensor | None, x: Tensor, knots: Tensor, degree: int, order: int) -> Tensor:
     values = basis(x, knots, degree, order)
-    return values if v is None else values * v[..., None]
+    if v is None:
+        return values
+    return values * v[..., None]

@@ -22,7 +22,10 @@ from edgewise.ops.splines.bspline import MAX_PRODUCT_DEGREE
 
 # Sizes of tiles, none measured on a GPU: a product of tensor cores has at least 16 rows and columns, and these leave
 # an accumulator of at most 64 x 64 numbers and a basis tile of 64 x 32 in the registers of four warps.
-LEAST_TILE, TILE_SAMPLES, TILE_COLUMNS, TILE_OUTPUTS = 16, 64, 32, 64
+LEAST_TILE = 16
+TILE_SAMPLES = 64
+TILE_COLUMNS = 32
+TILE_OUTPUTS = 64
 # Programs up to which the sum over samples is divided: two for each multiprocessor of an H100. Fixed instead of read
 # from the device, so that every device adds in the same order.
 PROGRAMS = 264
@@ -126,7 +129,8 @@ def _to_output(
                 tile = tile * _points(v_ptr, v_row, v_column, rows, of, batch, inputs, basis_type)[:, :, None]
             matrix = tl.reshape(tile, (samples, columns))
             k = tl.arange(0, columns)
-            at, function = first_input + k // width, first + k % width
+            at = first_input + k // width
+            function = first + k % width
             coef = tl.load(
                 coef_ptr
                 + (at.to(tl.int64) * coef_input + function * coef_function)[:, None]
@@ -160,7 +164,8 @@ def _to_input(
     total = tl.zeros((samples, group), basis_type)
     for first in range(0, functions, width):
         k = tl.arange(0, columns)
-        at, function = first_input + k // width, first + k % width
+        at = first_input + k // width
+        function = first + k % width
         coef_at = coef_ptr + (at.to(tl.int64) * coef_input + function * coef_function)[None, :]
         is_there = ((at < inputs) & (function < functions))[None, :]
         pulled = tl.zeros((samples, columns), basis_type)
@@ -212,7 +217,8 @@ def _to_coef(
             matrix.to(product_type), u.to(product_type), total, input_precision=precision, out_dtype=basis_type
         )
     k = tl.arange(0, columns)
-    at, function = first_input + k // width, first + k % width
+    at = first_input + k // width
+    function = first + k % width
     row = (tl.program_id(2).to(tl.int64) * inputs + at) * functions + function
     mask = ((at < inputs) & (function < functions))[:, None] & (ends < outputs)[None, :]
     tl.store(parts_ptr + row[:, None] * outputs + ends[None, :], total, mask=mask)
@@ -239,7 +245,8 @@ def to_output(v: Tensor | None, x: Tensor, coef: Tensor, knots: Tensor, degree: 
         return y.zero_()
     shape = _shape(batch, coef.shape[1], outputs, x.dtype)
     grid = (triton.cdiv(batch, shape["samples"]), triton.cdiv(outputs, shape["block"]))
-    tensors, sizes = (y, x if v is None else v, x, coef), (batch, inputs, *coef.shape[1:], _grid_size(knots, degree))
+    tensors = (y, x if v is None else v, x, coef)
+    sizes = (batch, inputs, *coef.shape[1:], _grid_size(knots, degree))
     _start(_to_output[grid], tensors, knots, sizes, weighted=v is not None, **_constants(knots, degree, order), **shape)
     return y
 
@@ -269,7 +276,8 @@ def to_coef(u: Tensor, v: Tensor | None, x: Tensor, knots: Tensor, degree: int, 
     part = triton.cdiv(triton.cdiv(batch, count), shape["samples"]) * shape["samples"]
     count = triton.cdiv(batch, part)
     parts = torch.empty(count, inputs, n, outputs, dtype=dense.basis_dtype(x), device=x.device)
-    tensors, sizes = (parts, u, x if v is None else v, x), (batch, inputs, n, outputs, _grid_size(knots, degree), part)
+    tensors = (parts, u, x if v is None else v, x)
+    sizes = (batch, inputs, n, outputs, _grid_size(knots, degree), part)
     program = _to_coef[(tiles, blocks, count)]
     _start(program, tensors, knots, sizes, weighted=v is not None, **_constants(knots, degree, order), **shape)
     return (parts[0] if count == 1 else parts.sum(0)).to(x.dtype)
@@ -326,4 +334,6 @@ def _grid_size(knots: Tensor, degree: int) -> int:
 
 def _device(x: Tensor) -> AbstractContextManager[object]:
     """Return a context in which the device of x is the current one, on which triton starts programs."""
-    return torch.cuda.device(x.device) if x.is_cuda else nullcontext()
+    if x.is_cuda:
+        return torch.cuda.device(x.device)
+    return nullcontext()

@@ -63,7 +63,8 @@ def local_basis(x: Tensor, knots: Tensor, degree: int, order: int = 0) -> tuple[
     values = [inside * 0 + 1]  # not ones_like: a NaN must come out as NaN at every order
     slope = [torch.zeros_like(x)]  # of a spline of degree 0, a step
     for level in range(1, degree + 1):
-        left, right = window[degree - level : degree], window[degree : degree + level]
+        left = window[degree - level : degree]
+        right = window[degree : degree + level]
         share = [value / (r - l) for value, l, r in zip(values, left, right, strict=True)]
         if level > degree - max(order, 1):  # the last level's difference is also the slope of the line outside
             slope = _overlap([level * s for s in share], [-level * s for s in share])

@@ -26,21 +26,24 @@ def repeated(breakpoints: Tensor, degree: int) -> Tensor:
     The space of functions on the domain is that of `extend`; the basis is better conditioned, the more so the higher
     the degree, because no function has only the tail of its support in the domain.
     """
-    first, last = breakpoints[:, :1], breakpoints[:, -1:]
+    first = breakpoints[:, :1]
+    last = breakpoints[:, -1:]
     return torch.cat([first.expand(-1, degree), breakpoints, last.expand(-1, degree)], 1)
 
 
 def periodic_knots(breakpoints: Tensor, degree: int) -> Tensor:
     """Return knots (in, grid_size + 2 degree + 1) in which those inside come again beyond each end."""
     length = breakpoints[:, -1:] - breakpoints[:, :1]
-    before, after = breakpoints[:, -degree - 1 : -1] - length, breakpoints[:, 1 : degree + 1] + length
+    before = breakpoints[:, -degree - 1 : -1] - length
+    after = breakpoints[:, 1 : degree + 1] + length
     return torch.cat([before, breakpoints, after], 1)
 
 
 def uniform(domain: Tensor, grid_size: int, degree: int) -> Tensor:
     """Return evenly spaced knots (in, grid_size + 2 degree + 1) over `domain` (in, 2)."""
     share = torch.arange(grid_size + 1, dtype=domain.dtype, device=domain.device) / grid_size
-    low, high = domain[:, :1], domain[:, 1:]
+    low = domain[:, :1]
+    high = domain[:, 1:]
     breakpoints = low * (1 - share) + high * share  # both ends exact
     return extend(breakpoints, degree)
 
@@ -54,7 +57,8 @@ def subdivide(knots: Tensor, degree: int, parts: int) -> Tensor:
     """Return knots with every interval cut into `parts` equal ones; the old breakpoints stay the same, bit for bit."""
     old = breakpoints_of(knots, degree)
     share = torch.arange(parts, dtype=old.dtype, device=old.device) / parts
-    low, high = old[:, :-1, None], old[:, 1:, None]
+    low = old[:, :-1, None]
+    high = old[:, 1:, None]
     inner = (low * (1 - share) + high * share).flatten(1)
     return extend(torch.cat([inner, old[:, -1:]], 1), degree)
 
@@ -85,7 +89,8 @@ def blossom_coef(
     for level in range(1, degree + 1):
         argument = finer[:, level : level + count, None]
         first = interval[..., None] + torch.arange(level, degree + 1, device=coef.device)
-        left, right = knots[inputs, first], knots[inputs, first + degree + 1 - level]
+        left = knots[inputs, first]
+        right = knots[inputs, first + degree + 1 - level]
         share = ((argument - left) / (right - left))[..., None]
         points = points[..., :-1, :] * (1 - share) + points[..., 1:, :] * share
     return points[..., 0, :]

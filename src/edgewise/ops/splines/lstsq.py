@@ -17,7 +17,8 @@ def quadrature(breakpoints: Tensor, points: int) -> tuple[Tensor, Tensor]:
     """
     rule = np.polynomial.legendre.leggauss(points)
     node, weight = (torch.as_tensor(part, dtype=breakpoints.dtype, device=breakpoints.device) for part in rule)
-    low, high = breakpoints[:, :-1, None], breakpoints[:, 1:, None]
+    low = breakpoints[:, :-1, None]
+    high = breakpoints[:, 1:, None]
     x = (low + high) / 2 + (high - low) / 2 * node
     return x.flatten(1), ((high - low) / 2 * weight).flatten(1)
 
@@ -37,7 +38,8 @@ def project(coef: Tensor, knots: Tensor, new_knots: Tensor, degree: int) -> tupl
     # Where the new domain reaches beyond the old one, the old splines continue as straight lines. The integrals are
     # exact: Gauss-Legendre on the union of both sets of breakpoints.
     new_breaks = breakpoints_of(new_knots, degree)
-    low, high = new_breaks[:, :1], new_breaks[:, -1:]
+    low = new_breaks[:, :1]
+    high = new_breaks[:, -1:]
     old_breaks = torch.minimum(torch.maximum(breakpoints_of(knots, degree), low), high)
     union = torch.cat([new_breaks, old_breaks], 1).sort(1).values
     x, weight = quadrature(union, degree + 1)
@@ -58,4 +60,6 @@ def roughness(knots: Tensor, degree: int) -> Tensor:
     """
     breaks = breakpoints_of(knots, degree)
     length = (breaks[:, -1] - breaks[:, 0])[:, None, None]
-    return gram(knots, degree, 2) * length**3 if degree >= 2 else torch.zeros_like(gram(knots, degree, 0))
+    if degree >= 2:
+        return gram(knots, degree, 2) * length**3
+    return torch.zeros_like(gram(knots, degree, 0))

@@ -18,7 +18,10 @@ from edgewise.pde.domains.shapes import Polygon
 # Points of each interval of a line, and lines between two places, of a rule of many points; lines, and places on each,
 # from which the ends of domains are sought; and halvings of their distances, to rounding: details above a hundredth of
 # the size are seen.
-CUT_POINTS, CUT_LINES, LINE_PLACES, LINE_HALVINGS = 24, 200, 400, 48
+CUT_POINTS = 24
+CUT_LINES = 200
+LINE_PLACES = 400
+LINE_HALVINGS = 48
 SPAN_PLACES = 2048  # along a curve, between which it enters or leaves another domain once
 # Steps off the boundary by which levels change at a point where two boundaries touch: one, times a gradient.
 TOUCHING = 100.0
@@ -34,7 +37,10 @@ class _Composite(Domain):
 
     def __init__(self, first: Domain, second: Domain):
         if not isinstance(second, Domain) or first.coordinates != second.coordinates:
-            came = second.coordinates if isinstance(second, Domain) else type(second).__name__
+            if isinstance(second, Domain):
+                came = second.coordinates
+            else:
+                came = type(second).__name__
             raise InputError(f"both domains must have the coordinates {first.coordinates}, got {came}")
         self.first, self.second, self.coordinates = first, second, first.coordinates
         self.bounds = self._bounds()
@@ -62,7 +68,10 @@ class _Composite(Domain):
 
         def kept(x: Tensor, normal: Tensor) -> Tensor:
             real = (self.level(x + step * normal) > 0) & (self.level(x - step * normal) < 0)
-            return real & (self.first.level(x).abs() > step / 2) if second else real  # shared parts count once
+            # shared parts count once
+            if second:
+                return real & (self.first.level(x).abs() > step / 2)
+            return real
 
         def sample(count: int, how: str, seed: int) -> tuple[Tensor, Tensor]:
             drawn = count
@@ -70,8 +79,11 @@ class _Composite(Domain):
                 x, normal = piece.sample(drawn, how, seed)
                 keep = kept(x, side * normal)
                 if int(keep.sum()) >= min(count, len(x)):
-                    x, normal = x[keep], side * normal[keep]
-                    return (x, normal) if how == "grid" else (x[:count], normal[:count])
+                    x = x[keep]
+                    normal = side * normal[keep]
+                    if how == "grid":
+                        return (x, normal)
+                    return (x[:count], normal[:count])
                 drawn = math.ceil(1.05 * drawn * count / max(int(keep.sum()), count / 10)) + 1
             raise InputError(f"piece {name!r} of the boundary must have a measure, got next to none")
 
@@ -82,8 +94,11 @@ class _Composite(Domain):
         off = other.level(x[remaining]).abs()
         if share < LEAST_SHARE and not (off > TOUCHING * step).any():
             return None  # nothing, or a point where the two boundaries touch
-        at, part_of, spans = None, None, piece.spans
-        curve, measure = piece.path, share * piece.measure
+        at = None
+        part_of = None
+        spans = piece.spans
+        curve = piece.path
+        measure = share * piece.measure
         if curve is not None:
 
             def part_of(share: Tensor) -> tuple[Tensor, Tensor]:
@@ -107,13 +122,15 @@ def _kept_spans(
     other: Domain,
 ) -> tuple[tuple[float, float], ...]:
     """Ends of the shares of a curve, within given ones, that are kept; they lie on the boundary of the other domain."""
-    least, found = OFF_BOUNDARY_STEP * float(other.size.max()), list[tuple[float, float]]()
+    least = OFF_BOUNDARY_STEP * float(other.size.max())
+    found = list[tuple[float, float]]()
     for first, last in spans:
         count = max(2, math.ceil(SPAN_PLACES * (last - first)))
         share = first + (last - first) * (torch.arange(count, dtype=torch.float64) + 0.5) / count
         states = kept(*curve(share))
         number = (states[1:] != states[:-1]).nonzero()[:, 0]
-        start, end = share[number], share[number + 1]
+        start = share[number]
+        end = share[number + 1]
         levels = [other.level(curve(each)[0]) for each in (start, end)]
         # Where the other boundary is crossed, its level is zero there, to rounding.
         is_crossed = (levels[0] * levels[1] < 0) & (torch.minimum(*(each.abs() for each in levels)) > least)
@@ -121,7 +138,8 @@ def _kept_spans(
             middle = (start + end) / 2
             x, normal = curve(middle)
             same = torch.where(is_crossed, other.level(x) * levels[0] > 0, kept(x, normal) == states[number])
-            start, end = torch.where(same, middle, start), torch.where(same, end, middle)
+            start = torch.where(same, middle, start)
+            end = torch.where(same, end, middle)
         ends = [first, *((start + end) / 2).tolist(), last]
         are_kept = [bool(states[0]), *states[number + 1].tolist()]
         found += [pair for pair, is_kept in zip(pairwise(ends), are_kept, strict=True) if is_kept]
@@ -136,18 +154,23 @@ def _free_name(name: str, taken: set[str]) -> str:
     first, _, rest = name.partition(" ")
     base = rest if first in ORDINALS or re.fullmatch(r"\d+th", first) else name
     numbered = (f"{ordinal} {base}" for ordinal in (*ORDINALS, *(f"{n}th" for n in range(13, 13 + len(taken)))))
-    return name if name not in taken else next(each for each in (base, *numbered) if each not in taken)
+    if name not in taken:
+        return name
+    return next(each for each in (base, *numbered) if each not in taken)
 
 
 def _leaves(domain: Domain) -> list[Domain]:
     """The domains that a domain is cut from."""
-    return [*_leaves(domain.first), *_leaves(domain.second)] if isinstance(domain, _Composite) else [domain]
+    if isinstance(domain, _Composite):
+        return [*_leaves(domain.first), *_leaves(domain.second)]
+    return [domain]
 
 
 def _ends_along(domain: Domain, x: Tensor) -> tuple[list[tuple[int, ...]], list[Tensor]]:
     """For each of the lines at x (m,): which domains bound it, in order, and the ends of its intervals, (2 k,)."""
     low, high = domain.bounds[1].tolist()
-    step, size = (high - low) / LINE_PLACES, float(domain.size.max())
+    step = (high - low) / LINE_PLACES
+    size = float(domain.size.max())
     y = torch.linspace(low - step / 2, high + step / 2, LINE_PLACES + 2, dtype=torch.float64)
 
     def inside(x: Tensor, y: Tensor) -> Tensor:
@@ -155,11 +178,14 @@ def _ends_along(domain: Domain, x: Tensor) -> tuple[list[tuple[int, ...]], list[
 
     within = inside(x.repeat_interleave(len(y)), y.repeat(len(x))).reshape(len(x), -1)
     line, place = (within[:, 1:] != within[:, :-1]).nonzero(as_tuple=True)
-    start, end, before = y[place], y[place + 1], within[line, place]
+    start = y[place]
+    end = y[place + 1]
+    before = within[line, place]
     for _ in range(LINE_HALVINGS):
         middle = (start + end) / 2
         same = inside(x[line], middle) == before
-        start, end = torch.where(same, middle, start), torch.where(same, end, middle)
+        start = torch.where(same, middle, start)
+        end = torch.where(same, end, middle)
     at = torch.stack([x[line], end], 1)
     off = torch.stack([each.level(at).abs() for each in _leaves(domain)], 1)
     nearest = (off <= off.amin(1, keepdim=True) + OFF_BOUNDARY_STEP * size).int().argmax(1)  # the first where they tie
@@ -179,13 +205,17 @@ def rule_along_lines(domain: Domain, points: int | None) -> tuple[Tensor, Tensor
     x = torch.cat([x[:1], (x[1:] + x[:-1]) / 2, x[-1:]])
     bounded, _ = _ends_along(domain, x)
     changes = [n for n in range(len(x) - 1) if bounded[n] != bounded[n + 1]]
-    start, end, before = x[changes], x[[n + 1 for n in changes]], [bounded[n] for n in changes]
+    start = x[changes]
+    end = x[[n + 1 for n in changes]]
+    before = [bounded[n] for n in changes]
     for _ in range(LINE_HALVINGS):
         middle = (start + end) / 2
         same = torch.tensor([a == b for a, b in zip(_ends_along(domain, middle)[0], before, strict=True)])
-        start, end = torch.where(same, middle, start), torch.where(same, end, middle)
+        start = torch.where(same, middle, start)
+        end = torch.where(same, end, middle)
     angles, shares = gauss_legendre(points, 0.0, math.pi)
-    parts, weights = [], []
+    parts = []
+    weights = []
     corners = {low, high, *((start + end) / 2).tolist()}
     for each in _leaves(domain):
         if isinstance(each, Polygon):

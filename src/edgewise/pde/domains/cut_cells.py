@@ -22,12 +22,13 @@ APART = 1e-9  # places closer than this share of a length are one: far above rou
 BISECTIONS = 50  # by which a crossing is found: 2^-50 of the distance of two places is rounding
 # Parts of a line through a cell in each of which the boundary is crossed once at most, and parts of a cell in each of
 # which lines cross it in one way: what is missed is a sliver of a hundred-thousandth of a cell.
-CELL_STEPS, SLICE_STEPS = 16, 8
+CELL_STEPS = 16
+SLICE_STEPS = 8
 SLICE_BISECTIONS = 32  # by which the place is found where lines begin to cross the boundary in another way
 PIECE_BISECTIONS = 12  # after which the nearest piece is the one that a line crosses, but for 1e-5 of a cell
 CLOSEST = 32  # steps of golden sections by which it is found where a line comes closest to the boundary
 MOST_PROBES = 2**19  # points that are looked at at once: some 50 MB
-LATTICE = 4  # parts of each coordinate of a cell, at whose ends it is looked at whether the boundary cuts it
+LATTICE = 4  # parts of each coordinate of a cell: the signs of the level set at their ends show whether the cell is cut
 ON_PLANE = 1e-12  # of the size: a boundary so close to a plane of the grid lies in it; far above rounding
 LEVEL_STEP = 1e-5  # of differences of levels, as a share of the size: they have ten digits
 STATE_BASE = 1_000_003  # a prime, whose powers distinguish the states that follow one another along a line
@@ -56,17 +57,23 @@ class CutRule:
         parted: tuple[Tensor, Tensor] | None = None,
         pieces: Inside | None = None,
     ):
-        self._pieces, self._level, self._low, self._width = pieces, level, cells[..., 0], cells[..., 1] - cells[..., 0]
-        x, cell = self._low.clone(), torch.arange(len(cells))
+        self._pieces = pieces
+        self._level = level
+        self._low = cells[..., 0]
+        self._width = cells[..., 1] - cells[..., 0]
+        x = self._low.clone()
+        cell = torch.arange(len(cells))
         weights = torch.ones(len(cells), dtype=torch.float64)
         angles, shares = gauss_legendre(nodes, 0.0, math.pi)
-        dense, own = (1 - angles.cos()) / 2, shares * angles.sin() / 2
+        dense = (1 - angles.cos()) / 2
+        own = shares * angles.sin() / 2
         for number, axis in enumerate(order[:-1]):
             if not len(x):
                 break
             line, place = self._changes(x, cell, order[number:])
             if parted is not None and not number:
-                line, place = torch.cat([line, parted[0]]), torch.cat([place, parted[1]])
+                line = torch.cat([line, parted[0]])
+                place = torch.cat([place, parted[1]])
             line, begin, end = _stretches(len(x), line, place)
             share = (begin[:, None] + (end - begin)[:, None] * dense).flatten()
             weight = (self._width[cell[line], axis] * (end - begin))[:, None] * own
@@ -74,13 +81,19 @@ class CutRule:
             x, cell = (each[line].repeat_interleave(nodes, 0) for each in (x, cell))
             x[:, axis] = self._low[cell, axis] + self._width[cell, axis] * share
         if not len(x):
-            self.x, self.weights, self.cell = x, weights, cell
-            self.ends, self.end_weights, self.end_cell = x, weights, cell
+            self.x = x
+            self.weights = weights
+            self.cell = cell
+            self.ends = x
+            self.end_weights = weights
+            self.end_cell = cell
             return
         self._along(x, cell, weights, order[-1], nodes)
 
     def _levels(self, x: Tensor) -> Tensor:
-        return torch.cat([self._level(part) for part in x.split(MOST_PROBES)]) if len(x) else x[:, 0]
+        if len(x):
+            return torch.cat([self._level(part) for part in x.split(MOST_PROBES)])
+        return x[:, 0]
 
     def _states(self, x: Tensor, cell: Tensor, axes: Sequence[int]) -> Tensor:
         """Numbers (m,) that are the same where lines along the last coordinate cross the boundary in the same way."""
@@ -93,13 +106,18 @@ class CutRule:
         later = states[:, 1:].long() + 1
         if self._pieces is not None and len(axes) == 1:
             line, place = changed.nonzero(as_tuple=True)
-            moved, own, axis = x[line], cell[line], axes[0]
-            start, end, before = places[line, place], places[line, place + 1], states[line, place]
+            moved = x[line]
+            own = cell[line]
+            axis = axes[0]
+            start = places[line, place]
+            end = places[line, place + 1]
+            before = states[line, place]
             for _ in range(PIECE_BISECTIONS):
                 middle = (start + end) / 2
                 moved[:, axis] = self._low[own, axis] + self._width[own, axis] * middle
                 same = (self._levels(moved) <= 0) == before
-                start, end = torch.where(same, middle, start), torch.where(same, end, middle)
+                start = torch.where(same, middle, start)
+                end = torch.where(same, end, middle)
             later[line, place] += 2 * self._pieces(moved)
         powers = torch.tensor([STATE_BASE**k % (2**61 - 1) for k in range(steps + 2)])
         return states[:, 0] + (changed * later * powers[changed.cumsum(1)]).sum(1)
@@ -111,19 +129,23 @@ class CutRule:
         cross it twice there.
         """
         steps, rounds = (CELL_STEPS, CLOSEST) if x.shape[1] < 3 else (SLICE_STEPS, CLOSEST // 2)
-        probes, golden = _places(steps), (math.sqrt(5) - 1) / 2
+        probes = _places(steps)
+        golden = (math.sqrt(5) - 1) / 2
         for rows in torch.arange(len(x)).split(max(1, MOST_PROBES // len(probes))):
             check_time()
-            low, width = self._low[cell[rows], axis], self._width[cell[rows], axis]
+            low = self._low[cell[rows], axis]
+            width = self._width[cell[rows], axis]
             moved = x[rows][:, None].repeat(1, len(probes), 1)
             moved[..., axis] = low[:, None] + width[:, None] * probes
             levels = self._levels(moved.flatten(0, 1)).reshape(len(rows), len(probes))
-            states, size = levels <= 0, levels.abs()
+            states = levels <= 0
+            size = levels.abs()
             left = torch.where(states[:, 1:] == states[:, :-1], size[:, 1:] + size[:, :-1], math.inf)
             least, number = left.min(1)
             near = (least <= width / steps).nonzero()[:, 0]
             own, sign = x[rows[near]], torch.where(states[near, number[near]], -1.0, 1.0)
-            start, end = probes[number[near]], probes[number[near] + 1]
+            start = probes[number[near]]
+            end = probes[number[near] + 1]
 
             def height(
                 place: Tensor,
@@ -135,11 +157,14 @@ class CutRule:
                 own[:, axis] = low + width * place
                 return sign * self._levels(own)
 
-            inner, outer = end - golden * (end - start), start + golden * (end - start)
-            below, above = height(inner), height(outer)
+            inner = end - golden * (end - start)
+            outer = start + golden * (end - start)
+            below = height(inner)
+            above = height(outer)
             for _ in range(rounds if len(near) else 0):
                 is_first = below < above
-                start, end = torch.where(is_first, start, inner), torch.where(is_first, outer, end)
+                start = torch.where(is_first, start, inner)
+                end = torch.where(is_first, outer, end)
                 new = torch.where(is_first, end - golden * (end - start), start + golden * (end - start))
                 value = height(new)
                 inner, outer = torch.where(is_first, new, outer), torch.where(is_first, inner, new)
@@ -154,7 +179,8 @@ class CutRule:
     def _at_places(self, x: Tensor, cell: Tensor, axes: Sequence[int]) -> Tensor:
         """States (m, places) of the rest of the coordinates at places along the first one."""
         places = _places(CELL_STEPS if x.shape[1] < 3 else SLICE_STEPS)
-        axis, count = axes[0], len(places)
+        axis = axes[0]
+        count = len(places)
         parts = [torch.zeros(0, count, dtype=torch.int64)]
         for rows in torch.arange(len(x)).split(max(1, MOST_PROBES // count ** len(axes))):
             moved, own = (each[rows].repeat_interleave(count, 0) for each in (x, cell))
@@ -164,38 +190,50 @@ class CutRule:
 
     def _changes(self, x: Tensor, cell: Tensor, axes: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Numbers of rows, and shares of the first coordinate at which the state of the others changes."""
-        axis, places = axes[0], _places(CELL_STEPS if x.shape[1] < 3 else SLICE_STEPS)
+        axis = axes[0]
+        places = _places(CELL_STEPS if x.shape[1] < 3 else SLICE_STEPS)
         states = self._at_places(x, cell, axes)
         line, place = (states[:, 1:] != states[:, :-1]).nonzero(as_tuple=True)
-        start, end, before = places[place], places[place + 1], states[line, place]
-        moved, own = x[line], cell[line]
+        start = places[place]
+        end = places[place + 1]
+        before = states[line, place]
+        moved = x[line]
+        own = cell[line]
         for _ in range(BISECTIONS if x.shape[1] < 3 else SLICE_BISECTIONS):
             middle = (start + end) / 2
             moved[:, axis] = self._low[own, axis] + self._width[own, axis] * middle
             same = self._states(moved, own, axes[1:]) == before
-            start, end = torch.where(same, middle, start), torch.where(same, end, middle)
+            start = torch.where(same, middle, start)
+            end = torch.where(same, end, middle)
         return line, (start + end) / 2
 
     def _along(self, x: Tensor, cell: Tensor, weights: Tensor, axis: int, nodes: int) -> None:
         """Gauss-Legendre points on the parts inside of lines along an axis."""
-        low, width = self._low[cell, axis], self._width[cell, axis]
+        low = self._low[cell, axis]
+        width = self._width[cell, axis]
         probed, states = (torch.cat(each) for each in zip(*self._probed(x, cell, axis), strict=True))
-        outside, zero, last_place = torch.zeros(len(x), 1, dtype=torch.bool), x.new_zeros(len(x), 1), probed.shape[1]
+        outside = torch.zeros(len(x), 1, dtype=torch.bool)
+        zero = x.new_zeros(len(x), 1)
+        last_place = probed.shape[1]
         padded = torch.cat([outside, states, outside], 1)
         places = torch.cat([zero, probed, zero + 1], 1)
         ends = []
         for rises in (True, False):
             line, place = ((padded[:, 1:] != padded[:, :-1]) & (padded[:, 1:] == rises)).nonzero(as_tuple=True)
-            start, end = places[line, place], places[line, place + 1]
+            start = places[line, place]
+            end = places[line, place + 1]
             is_inner = (place > 0) & (place < last_place)
             start[place == 0], start[place == last_place] = 0.0, 1.0
             moved = x[line[is_inner]]
-            a, b, own = start[is_inner], end[is_inner], line[is_inner]
+            a = start[is_inner]
+            b = end[is_inner]
+            own = line[is_inner]
             for _ in range(BISECTIONS):
                 middle = (a + b) / 2
                 moved[:, axis] = low[own] + width[own] * middle
                 is_late = (self._levels(moved) <= 0) == rises
-                a, b = torch.where(is_late, a, middle), torch.where(is_late, middle, b)
+                a = torch.where(is_late, a, middle)
+                b = torch.where(is_late, middle, b)
             start[is_inner] = (a + b) / 2
             ends.append((line, start, is_inner))
         (line, first, _), (_, last, _) = ends
@@ -207,7 +245,8 @@ class CutRule:
         crossing, share = (torch.cat([each[k][each[2]] for each in ends]) for k in (0, 1))
         self.ends = x[crossing]
         self.ends[:, axis] = low[crossing] + width[crossing] * share
-        self.end_weights, self.end_cell = weights[crossing], cell[crossing]
+        self.end_weights = weights[crossing]
+        self.end_cell = cell[crossing]
 
 
 def _places(steps: int) -> Tensor:
@@ -218,10 +257,12 @@ def _places(steps: int) -> Tensor:
 def _stretches(count: int, line: Tensor, place: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Numbers of lines, and shares at which the parts begin and end, of lines that are parted at some places."""
     every = torch.arange(count)
-    line, place = torch.cat([every, line]), torch.cat([torch.zeros(count, dtype=torch.float64), place])
+    line = torch.cat([every, line])
+    place = torch.cat([torch.zeros(count, dtype=torch.float64), place])
     order = torch.argsort(place, stable=True)
     order = order[torch.argsort(line[order], stable=True)]
-    line, begin = line[order], place[order]
+    line = line[order]
+    begin = place[order]
     is_last = torch.ones(len(line), dtype=torch.bool)
     is_last[:-1] = line[1:] != line[:-1]
     end = torch.where(is_last, 1.0, begin.roll(-1))
@@ -254,7 +295,10 @@ class OnPlane:
     """The part of a domain's boundary that lies in a plane of one coordinate, with the domain on one side."""
 
     def __init__(self, domain: Domain, axis: int, value: float, side: float):
-        self.domain, self.axis, self.value, self.side = domain, axis, value, side
+        self.domain = domain
+        self.axis = axis
+        self.value = value
+        self.side = side
 
     def placed(self, x: Tensor, off: float = 0.0) -> Tensor:
         """Points (b, n) of the plane, or beside it, by their other coordinates (b, n - 1)."""

@@ -260,7 +260,8 @@ class Domain:
 
     def interior(self, count: int, how: str = "sobol", seed: int = 0) -> Tensor:
         """Points inside, (count, n); a grid may have more. See `unit_points` for `how` and `seed`."""
-        low, sides = self.bounds[:, 0], self.size
+        low = self.bounds[:, 0]
+        sides = self.size
         drawn = count
         while drawn * LEAST_SHARE <= count + 100:
             x = low + sides * unit_points(drawn, self.dimension, how, seed)
@@ -330,7 +331,10 @@ class Domain:
     def __mul__(self, time: Box) -> Domain:
         """The domain at every moment of a time, as `Disk() * Time(0, 1)`, or for every value of a parameter."""
         if not _is_factor(time):
-            box = "; a box of several axes is Box(x=(0, 1), y=(0, 1))" if isinstance(time, Box) else ""
+            if isinstance(time, Box):
+                box = "; a box of several axes is Box(x=(0, 1), y=(0, 1))"
+            else:
+                box = ""
             raise InputError(f"a domain must be multiplied by a Time or a Parameter, got {type(time).__name__}{box}")
         from edgewise.pde.domains.products import OverTime  # imported late: it needs this module
 
@@ -375,7 +379,10 @@ def checked_points(domain: Domain, x: Tensor | ArrayLike, beyond: str = "extrapo
     if points.ndim != 2 or points.shape[1] != domain.dimension:
         raise InputError(f"x must have shape (b, {domain.dimension}), got {tuple(points.shape)}")
     excess = torch.maximum(domain.bounds[:, 0] - points, points - domain.bounds[:, 1]) / domain.size
-    outside = int((excess.amax(1) > FAR_OUTSIDE).sum()) if len(points) else 0
+    if len(points):
+        outside = int((excess.amax(1) > FAR_OUTSIDE).sum())
+    else:
+        outside = 0
     if outside:
         ends = ", ".join(f"{name} in [{low:g}, {high:g}]" for name, (low, high) in domain.ends.items())
         where = f"{outside} of {len(points)} points lie outside the domain, {ends}"
@@ -440,7 +447,8 @@ class Box(Domain):
         share = (x - self.bounds[:, 0]) / self.size
         values = []
         for axis, (low, high) in enumerate(zip(self.pieces[::2], self.pieces[1::2], strict=True)):
-            at_low, at_high = low.name in names, high.name in names
+            at_low = low.name in names
+            at_high = high.name in names
             values += [share[:, axis]] if at_low else []
             values += [(4 if at_low else 1) * (1 - share[:, axis])] if at_high else []
         return reduce(torch.mul, values)

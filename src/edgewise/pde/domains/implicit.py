@@ -16,7 +16,9 @@ from edgewise.pde.domains.sampling import unit_points
 
 # Half the width of the strip around the surface from which points are moved onto it, relative to the box: points are
 # even to about its share of the radius of curvature. Newton steps, and the distance left that counts as none: rounding.
-STRIP, PROJECTION_STEPS, ON_SURFACE = 0.03, 12, 1e-12
+STRIP = 0.03
+PROJECTION_STEPS = 12
+ON_SURFACE = 1e-12
 SURFACE_POINTS = 2**15  # of the box, by which the measure of the surface is estimated: two to three digits
 MOST_DRAWN = 2**22  # points of the box among which those near the surface are sought: about a second
 NO_GRADIENT = 1e-12  # a gradient below this size is none, so that a level there is a value, not a distance
@@ -73,7 +75,10 @@ class _Negative(Domain):
         self._names, self._extent = tuple(names), float(box.size.max())
         near, _ = self._near_surface(SURFACE_POINTS, "sobol", 1)
         strip = 2 * STRIP * self._extent
-        measure = box.volume * len(near) / SURFACE_POINTS / strip if box.dimension > 1 else 1.0
+        if box.dimension > 1:
+            measure = box.volume * len(near) / SURFACE_POINTS / strip
+        else:
+            measure = 1.0
         self.pieces = (Piece("level", measure, self._sample, distance=lambda x: self.level(x).abs()),)
         if not len(near):
             raise InputError("function must change its sign within the box, got no point near which it vanishes")

@@ -85,7 +85,8 @@ class Mesh:
         x, weights = self._product(range(self.domain.dimension), self.of_each or self.per_interval)
         if not isinstance(self.domain, Box):
             inside = self.domain.contains(x)
-            x, weights = x[inside], weights[inside]
+            x = x[inside]
+            weights = weights[inside]
         return x, weights / weights.mean()
 
     def cut(self) -> CutQuadrature:
@@ -94,12 +95,14 @@ class Mesh:
         Whole cells have Gauss-Legendre points. In cut ones they stand on lines across the boundary, between its
         crossings, see `CutRule`. Cells are numbered with the last coordinate running fastest.
         """
-        domain, dimension = self.domain, self.domain.dimension
+        domain = self.domain
+        dimension = self.domain.dimension
         has_formulas = dimension == 1 or all(piece.path is not None for piece in domain.pieces)
         places, normals, pieces, parted = self._crossed_places()
         counts = [len(points) - 1 for points in self.breakpoints]
         x, weights = self._product(range(dimension), self.per_interval)
-        inside, cell = domain.contains(x), self.cells(x)
+        inside = domain.contains(x)
+        cell = self.cells(x)
         share = torch.zeros(math.prod(counts), dtype=torch.float64).index_add_(0, cell, inside.double())
         share = share / self.per_interval**dimension
         steep = torch.zeros(len(share), dimension, dtype=torch.float64)
@@ -115,19 +118,25 @@ class Mesh:
         flat = (steep[numbers] == 0).all(1)  # cells that no sample of the boundary has met
         steep[numbers[flat]] = gradients(domain, boxes[flat].mean(2)).abs()
         orders = steep[numbers].argsort(1)
-        nodes = 2 * self.per_interval if dimension < 3 else self.in_cut or self.per_interval + 2
+        if dimension < 3:
+            nodes = 2 * self.per_interval
+        else:
+            nodes = self.in_cut or self.per_interval + 2
         several = torch.zeros(len(share), len(domain.pieces), dtype=torch.bool)
         several[at_cells, pieces] = True
         is_creased = (several.sum(1) > 1)[numbers] & (not has_formulas)
         owner = torch.full((len(share),), -1).index_put_((numbers,), torch.arange(len(numbers)))
         of_parted = owner[self.cells(parted)]
-        parts, rules = [(x[whole], weights[whole])], []
+        parts = [(x[whole], weights[whole])]
+        rules = []
         kinds = torch.cat([orders, is_creased[:, None]], 1)
         for kind in kinds.unique(dim=0) if len(kinds) else ():
-            chosen, order = (kinds == kind).all(1).nonzero()[:, 0], kind[:-1]
+            chosen = (kinds == kind).all(1).nonzero()[:, 0]
+            order = kind[:-1]
             place = torch.full((len(numbers),), -1).index_put_((chosen,), torch.arange(len(chosen)))[of_parted]
             place[of_parted < 0] = -1
-            axis, own = int(order[0]), boxes[chosen]
+            axis = int(order[0])
+            own = boxes[chosen]
             low, high = own[place, axis].unbind(-1)
             corners = place[place >= 0], ((parted[:, axis] - low) / (high - low)).clamp(0, 1)[place >= 0]
             nearest = self._nearest if kind[-1] else None
@@ -135,7 +144,10 @@ class Mesh:
             parts.append((rule.x, rule.weights))
             rules.append((rule, own, least[numbers[chosen], order[-1]], nearest, int(order[-1])))
         x, weights = (torch.cat(each) for each in zip(*parts, strict=True))
-        boundary = {} if has_formulas else self._crossed_boundary(rules, nodes)
+        if has_formulas:
+            boundary = {}
+        else:
+            boundary = self._crossed_boundary(rules, nodes)
         for number, piece in enumerate(domain.pieces):
             if piece.path is not None or dimension == 1:
                 boundary[piece.name] = self._on_piece(piece, number)
@@ -148,8 +160,11 @@ class Mesh:
 
         Where the boundary turns within a cell, its lines along all coordinates share it by the squares of the normal.
         """
-        domain, dimension = self.domain, self.domain.dimension
-        x, normals, weights = [], [], []
+        domain = self.domain
+        dimension = self.domain.dimension
+        x = []
+        normals = []
+        weights = []
         turning: dict[Inside | None, list[Tensor]] = {}
         for rule, boxes, least, pieces, axis in rules:
             normal = gradients(domain, rule.ends)
@@ -183,7 +198,9 @@ class Mesh:
                     x.append(on_plane.placed(torch.cat([flat[full], rule.x])))
                     normals.append(torch.zeros_like(x[-1]).index_fill_(1, torch.tensor([axis]), side))
                     weights.append(torch.cat([shares[full], rule.weights]))
-        every, normal, weight = torch.cat(x), torch.cat(normals), torch.cat(weights)
+        every = torch.cat(x)
+        normal = torch.cat(normals)
+        weight = torch.cat(weights)
         nearest = self._nearest(every)
         chosen = [nearest == number for number in range(len(domain.pieces))]
         return {
@@ -217,7 +234,10 @@ class Mesh:
 
         The third are the numbers of the pieces on which the first lie.
         """
-        places, normals, numbers, parted = [], [], [], [torch.zeros(0, self.domain.dimension, dtype=torch.float64)]
+        places = []
+        normals = []
+        numbers = []
+        parted = [torch.zeros(0, self.domain.dimension, dtype=torch.float64)]
         for number, piece in enumerate(self.domain.pieces):
             if piece.path is None and self.domain.dimension > 1:
                 x, normal = piece.sample(CANDIDATES * self._sampled_count, "sobol", number)
@@ -228,17 +248,20 @@ class Mesh:
             numbers.append(torch.full((len(x),), number))
             if piece.path is not None:
                 ends = _stretches_of(piece, self.breakpoints)
-                low, high = ends[:, 0] + APART, ends[:, 1] - APART
+                low = ends[:, 0] + APART
+                high = ends[:, 1] - APART
                 for axis in range(2):  # a place where the boundary runs along an axis
                     signs = [piece.path(each)[1][:, axis] > 0 for each in (low, high)]
                     start, end, before = (each[signs[0] != signs[1]] for each in (low, high, signs[0]))
                     for _ in range(BISECTIONS):
                         middle = (start + end) / 2
                         same = (piece.path(middle)[1][:, axis] > 0) == before
-                        start, end = torch.where(same, middle, start), torch.where(same, end, middle)
+                        start = torch.where(same, middle, start)
+                        end = torch.where(same, end, middle)
                     parted.append(piece.path(start)[0])
                 parted += [piece.path(low)[0], piece.path(high)[0]]  # within the cells on both sides
-        x, normal = torch.cat(places), torch.cat(normals)
+        x = torch.cat(places)
+        normal = torch.cat(normals)
         far = APART * self.domain.size
         on_box = ((x - self.domain.bounds[:, 0]).abs() < far) | ((self.domain.bounds[:, 1] - x).abs() < far)
         kept = ~(on_box & (normal.abs() > 1 - APART)).any(1)
@@ -270,7 +293,8 @@ class Mesh:
 
     def _product(self, axes: Sequence[int], count: int | Sequence[int]) -> tuple[Tensor, Tensor]:
         counts = [count] * len(self.breakpoints) if isinstance(count, int) else count
-        x, weights = torch.zeros(1, 0, dtype=torch.float64), torch.ones(1, dtype=torch.float64)
+        x = torch.zeros(1, 0, dtype=torch.float64)
+        weights = torch.ones(1, dtype=torch.float64)
         for axis in axes:
             nodes, shares = gauss_legendre(counts[axis], 0.0, 1.0)
             points = self.breakpoints[axis]
@@ -323,7 +347,10 @@ def left_out(layer: TensorLayer, domain: Domain | Sequence[Domain]) -> list[Tens
             every = [domain] if isinstance(domain, Domain) else domain
             inside = [_is_inside(layer, each, axis).reshape(jump.shape[:-1]) for each in every]
             jump = jump * torch.stack(inside, -1)
-        jump = jump.flatten(1).amax(1) if jump.numel() else jump.new_zeros(0)
+        if jump.numel():
+            jump = jump.flatten(1).amax(1)
+        else:
+            jump = jump.new_zeros(0)
         if len(jump) > 2:  # the outermost jumps are overestimates: their polynomials are determined from one side only
             jump[0], jump[-1] = jump[:2].amin(), jump[-2:].amin()
         zero = jump.new_zeros(1)
@@ -410,7 +437,8 @@ def _gains(
     if coarser is None:
         return gains
     for axis, before in enumerate(left_out(coarser, domain)):
-        old, new = coarser.breakpoints[axis], layer.breakpoints[axis]
+        old = coarser.breakpoints[axis]
+        new = layer.breakpoints[axis]
         parent = torch.searchsorted(old[1:-1].contiguous(), new[:-1].contiguous(), right=True)
         halvings = (old.diff()[parent] / new.diff()).log2()
         gain = (errors[axis] / before[parent].clamp(min=ABOVE_ZERO)) ** (1 / halvings.clamp(min=1))
@@ -426,7 +454,8 @@ def equal_shares(x: Tensor, weights: Tensor, residuals: Tensor, bounds: Tensor, 
     (N,); the other half is the length. `bounds` (n, 2) are the ends of each coordinate, `counts` the numbers of
     intervals.
     """
-    lines, mass = [], residuals * weights
+    lines = []
+    mass = residuals * weights
     for (low, high), places, count in zip(bounds, x.unbind(1), counts, strict=True):
         order = places.argsort()
         share = mass[order].cumsum(0) / mass.sum().clamp(min=ABOVE_ZERO)
@@ -443,7 +472,8 @@ def graded_to_ends(points: Tensor, octaves: int, each: int) -> Tensor:
     The distance from the end is halved `octaves` times, with `each` intervals from one half to the next.
     """
     shares = 0.5 ** (torch.arange(1, octaves * each + 1, dtype=torch.float64) / each)
-    first, last = points[0] + shares * (points[1] - points[0]), points[-1] - shares * (points[-1] - points[-2])
+    first = points[0] + shares * (points[1] - points[0])
+    last = points[-1] - shares * (points[-1] - points[-2])
     return torch.cat([points, first, last]).sort().values
 
 
@@ -460,9 +490,13 @@ def _last_derivative(layer: TensorLayer, coef: Tensor, axis: int) -> Tensor:
 
     By differences of coefficients over knots (C. de Boor, "A Practical Guide to Splines", ch. X, eq. (12)).
     """
-    knots, moved = layer.knots[axis][0], coef.movedim(axis, 0)
+    knots = layer.knots[axis][0]
+    moved = coef.movedim(axis, 0)
     degree = layer.degrees[axis]
-    values = torch.cat([moved, moved[:degree]]) if layer.periodic[axis] else moved
+    if layer.periodic[axis]:
+        values = torch.cat([moved, moved[:degree]])
+    else:
+        values = moved
     for taken in range(degree):
         level = degree - taken
         number = torch.arange(1, len(values)) + taken
@@ -475,7 +509,8 @@ def _is_inside(layer: TensorLayer, domain: Domain, axis: int) -> Tensor:
     """True for inner breakpoints of an axis, with middles of the B-splines of the other axes, inside the domain."""
     lines = []
     for other, (knots, points) in enumerate(zip(layer.knots, layer.breakpoints, strict=True)):
-        count, degree = layer.coef.shape[other], layer.degrees[other]
+        count = layer.coef.shape[other]
+        degree = layer.degrees[other]
         middles = (knots[0, :count] + knots[0, degree + 1 : degree + 1 + count]) / 2
         lines.append(points[1:-1] if other == axis else middles.clamp(points[0], points[-1]))
     lines.insert(0, lines.pop(axis))
@@ -499,11 +534,14 @@ def _stretches_of(piece: Piece, breakpoints: Sequence[Tensor]) -> Tensor:
         for axis, points in enumerate(breakpoints):
             above = x[:, axis, None] > points
             number, line = (above[1:] != above[:-1]).nonzero(as_tuple=True)
-            low, high, rises = share[number], share[number + 1], above[number + 1, line]
+            low = share[number]
+            high = share[number + 1]
+            rises = above[number + 1, line]
             for _ in range(BISECTIONS):
                 middle = (low + high) / 2
                 is_over = (piece.path(middle)[0][:, axis] > points[line]) == rises
-                low, high = torch.where(is_over, low, middle), torch.where(is_over, middle, high)
+                low = torch.where(is_over, low, middle)
+                high = torch.where(is_over, middle, high)
             crossings.append(high)
     ends = torch.cat(crossings).sort().values
     pairs = torch.stack([ends[:-1], ends[1:]], 1)

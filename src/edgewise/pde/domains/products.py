@@ -14,7 +14,8 @@ from edgewise.pde.domains.sampling import gauss_legendre, product_rule
 
 # Panels of time for domains over time, and largest number of points of a product rule over space and time: 32 points in
 # time resolve a few periods, and so many points are evaluated within seconds.
-TIME_PANELS, PRODUCT_POINTS = 4, 2**17
+TIME_PANELS = 4
+PRODUCT_POINTS = 2**17
 TIME_SEED_STEP = 7919  # a prime between the seeds of points of space and those of times, so that they are independent
 
 
@@ -45,7 +46,8 @@ class OverTime(Domain):
     def __init__(self, space: Domain, time: Box):
         if time.coordinates[0] in space.coordinates:
             raise InputError(f"space must have no coordinate {time.coordinates[0]}, got {', '.join(space.coordinates)}")
-        self.space, self.time = space, time
+        self.space = space
+        self.time = time
         self.coordinates = (*space.coordinates, *time.coordinates)
         self.bounds = torch.cat([space.bounds, time.bounds])
         self.volume = space.volume * time.volume
@@ -61,14 +63,18 @@ class OverTime(Domain):
     def factor(self, x: Tensor, names: Sequence[str]) -> Tensor:
         moments = [piece.name for piece in self.named(names) if piece.coordinate == self.time.coordinates[0]]
         walls = [name for name in names if name not in moments]
-        values = [self.space.factor(x[:, :-1], walls)] if walls else []
+        if walls:
+            values = [self.space.factor(x[:, :-1], walls)]
+        else:
+            values = []
         values += [self.time.factor(x[:, -1:], moments)] if moments else []
         return reduce(torch.mul, values)
 
     def quadrature(self, points: int | None = None) -> tuple[Tensor, Tensor]:
         first, last = self.time.bounds[0].tolist()
         count, panels = (GAUSS, TIME_PANELS) if points is None else (points, 1)
-        space, time = self.space.quadrature(points), gauss_legendre(count, first, last, panels)
+        space = self.space.quadrature(points)
+        time = gauss_legendre(count, first, last, panels)
         if points is None and len(space[0]) * len(time[0]) > PRODUCT_POINTS:
             return super().quadrature()
         return product_rule(space, time)
@@ -77,7 +83,8 @@ class OverTime(Domain):
         def sample(count: int, how: str, seed: int) -> tuple[Tensor, Tensor]:
             x, normal = piece.sample(count, how, seed)
             if len(x) == 1:  # a wall that is a point
-                x, normal = x.expand(count, -1), normal.expand(count, -1)
+                x = x.expand(count, -1)
+                normal = normal.expand(count, -1)
             # As many times as points of space, in an order of their own: time must not follow the place on the wall.
             t = self.time.interior(len(x), "uniform" if how == "uniform" else "sobol", seed + TIME_SEED_STEP)
             order = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))

@@ -22,7 +22,9 @@ from edgewise.pde.domains.sampling import gauss_legendre
 # Angles of the trapezoidal rule around a circle, which converges faster than any power for smooth functions (L.
 # Trefethen, J. Weideman, SIAM Review 56, 2014, 385), and panels of Gauss-Legendre points along the radius, with points
 # of each: rounding for functions of a few periods.
-ANGLES, RADII, RADIUS_POINTS = 96, 3, 8
+ANGLES = 96
+RADII = 3
+RADIUS_POINTS = 8
 ON_EDGE = 1e-12  # of the size of a polygon: corners that are so near to an edge lie on it; rounding
 POLYGON_POINTS = 24  # of each coordinate of a part of a polygon between two corners, for the same
 
@@ -66,7 +68,9 @@ class Annulus(Domain):
 
     def level(self, x: Tensor) -> Tensor:
         radius = (x - self.center).norm(dim=1)
-        return torch.maximum(radius - self.outer, self.inner - radius) if self.inner else radius - self.outer
+        if self.inner:
+            return torch.maximum(radius - self.outer, self.inner - radius)
+        return radius - self.outer
 
     def factor(self, x: Tensor, names: Sequence[str]) -> Tensor:
         self.named(names)
@@ -164,8 +168,10 @@ class Polygon(Domain):
         following = points.roll(-1, 0)
         _check_simple(points, following)
         area = float((points[:, 0] * following[:, 1] - following[:, 0] * points[:, 1]).sum() / 2)
-        self.coordinates, self.volume = check_coordinates(coordinates, 2), abs(area)
-        self.corners, self._sense = points, math.copysign(1.0, area)
+        self.coordinates = check_coordinates(coordinates, 2)
+        self.volume = abs(area)
+        self.corners = points
+        self._sense = math.copysign(1.0, area)
         self.bounds = torch.stack([points.amin(0), points.amax(0)], 1)
         self.pieces = tuple(self._edge(number) for number in range(len(points)))
 
@@ -175,8 +181,10 @@ class Polygon(Domain):
         return self._sense > 0
 
     def level(self, x: Tensor) -> Tensor:
-        start, end = self.corners, self.corners.roll(-1, 0)
-        along, offset = end - start, x[:, None] - start
+        start = self.corners
+        end = self.corners.roll(-1, 0)
+        along = end - start
+        offset = x[:, None] - start
         distance = distance_to_line(offset, along).amin(1)
         # A ray to the right crosses the boundary an odd number of times from inside.
         above = start[:, 1] > x[:, None, 1], end[:, 1] > x[:, None, 1]
@@ -186,10 +194,12 @@ class Polygon(Domain):
 
     def quadrature(self, points: int | None = None) -> tuple[Tensor, Tensor]:
         count, (start, end) = points or POLYGON_POINTS, (self.corners, self.corners.roll(-1, 0))
-        parts, weights = [], []
+        parts = []
+        weights = []
         for left, right in pairwise(self.corners[:, 0].unique().tolist()):
             crossed = (torch.minimum(start, end)[:, 0] <= left) & (torch.maximum(start, end)[:, 0] >= right)
-            a, b = start[crossed], end[crossed]
+            a = start[crossed]
+            b = end[crossed]
             x, share = gauss_legendre(count, left, right)
             ends = (
                 a[:, 1] + (x[:, None] - a[:, 0]) / (b - a)[:, 0] * (b - a)[:, 1]
@@ -222,7 +232,9 @@ def _check_simple(start: Tensor, end: Tensor) -> None:
         raise InputError(
             f"corners must differ from their neighbours, got {tuple(start[(start == end).all(1)][0].tolist())} twice"
         )
-    number, along, offset = torch.arange(len(start)), end - start, start[:, None] - start
+    number = torch.arange(len(start))
+    along = end - start
+    offset = start[:, None] - start
     is_own = (number[:, None] == number) | (number[:, None] == (number + 1) % len(start))
     touches = ~is_own & (distance_to_line(offset, along) <= ON_EDGE * (start.amax(0) - start.amin(0)).max())
     side = along[:, 0] * offset[..., 1] - along[:, 1] * offset[..., 0]  # of each corner, by the edges
@@ -231,11 +243,10 @@ def _check_simple(start: Tensor, end: Tensor) -> None:
     if not bool((touches | crosses).any()):
         return
     one, edge = ((touches if bool(touches.any()) else crosses).nonzero()[0] + 1).tolist()
-    where = (
-        f"corner {one}, {tuple(start[one - 1].tolist())}, lies on edge {edge}"
-        if bool(touches.any())
-        else f"edge {one} crosses edge {edge}"
-    )
+    if bool(touches.any()):
+        where = f"corner {one}, {tuple(start[one - 1].tolist())}, lies on edge {edge}"
+    else:
+        where = f"edge {one} crosses edge {edge}"
     raise InputError(f"corners must be those of a line that does not touch or cross itself, got one whose {where}")
 
 

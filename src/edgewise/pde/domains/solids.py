@@ -13,7 +13,9 @@ from edgewise.pde.domains.shapes import Disk
 
 # Gauss-Legendre points along the radius and along the axis, and angles around it, which the trapezoidal rule sums. A
 # choice: rounding for functions of a few periods, with 15,000 to 30,000 points.
-SOLID_RADIUS_POINTS, SOLID_AXIS_POINTS, SOLID_ANGLES = 16, 24, 48
+SOLID_RADIUS_POINTS = 16
+SOLID_AXIS_POINTS = 24
+SOLID_ANGLES = 48
 LEAST_PROBABILITY = 1e-12  # of a normal number, so that it is finite
 
 
@@ -49,7 +51,8 @@ class Ball(Domain):
     def __init__(
         self, radius: float = 1.0, center: Sequence[float] | None = None, coordinates: Sequence[str] = ("x", "y", "z")
     ):
-        self.radius, self.coordinates = positive_number(radius, "radius"), check_coordinates(coordinates)
+        self.radius = positive_number(radius, "radius")
+        self.coordinates = check_coordinates(coordinates)
         count = len(self.coordinates)
         if count < 2:
             raise InputError(f"coordinates must be two or more names, got {self.coordinates!r}")
@@ -151,7 +154,10 @@ class Cylinder(Domain):
     def factor(self, x: Tensor, names: Sequence[str]) -> Tensor:
         self.named(names)
         share = (x[:, 2] - self.low) / (self.high - self.low)
-        value = self.disk.factor(x[:, :2], ["circle"]) if "side" in names else torch.ones_like(share)
+        if "side" in names:
+            value = self.disk.factor(x[:, :2], ["circle"])
+        else:
+            value = torch.ones_like(share)
         value = value * (share if "bottom" in names else 1.0)
         return value * ((4 if "bottom" in names else 1) * (1 - share) if "top" in names else 1.0)
 

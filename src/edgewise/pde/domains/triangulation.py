@@ -32,8 +32,11 @@ BEYOND_FACE = 1e-6
 CELL_PAIRS = 2**20
 # Gauss-Legendre points along each edge of a cell, and the most points of a quadrature over all cells: rounding for
 # smooth functions on few large cells, and evaluated within seconds on many small ones.
-CELL_POINTS, ALL_POINTS = 8, 2**17
-CELLS, FACES = {2: "triangle", 3: "tetra"}, {2: "line", 3: "triangle"}  # names of the shapes in `meshio`
+CELL_POINTS = 8
+ALL_POINTS = 2**17
+# names of the shapes in `meshio`
+CELLS = {2: "triangle", 3: "tetra"}
+FACES = {2: "line", 3: "triangle"}
 TAGS = ("gmsh:physical", "medit:ref")  # cell data by which files number groups of faces
 
 
@@ -78,7 +81,8 @@ class Triangulation(Domain):
         boundary: Mapping[str, Any] | None = None,
         coordinates: Sequence[str] | None = None,
     ):
-        places, corners = _points(points), _numbers(cells, "cells")
+        places = _points(points)
+        corners = _numbers(cells, "cells")
         dimension = places.shape[1]
         if corners.shape[1] != dimension + 1 or not len(corners):
             raise InputError(
@@ -205,7 +209,8 @@ class Triangulation(Domain):
         nodes, weights = gauss_legendre(count, 0.0, 1.0)
         cube = torch.cartesian_prod(*[nodes] * n)
         share = torch.cartesian_prod(*[weights] * n).prod(1) * math.factorial(n)
-        left, parts = torch.ones_like(share), []
+        left = torch.ones_like(share)
+        parts = []
         for axis in range(n):
             parts.append(left * cube[:, axis])
             left = left * (1 - cube[:, axis])
@@ -220,7 +225,8 @@ class Triangulation(Domain):
         if self.dimension == 2:
             order, corners = _in_a_row(faces[part], corners, normals[part])
             part = part[order]
-        normal, measures = normals[part], self._measures[part]
+        normal = normals[part]
+        measures = self._measures[part]
 
         def sample(count: int, how: str, seed: int) -> tuple[Tensor, Tensor]:
             how = "sobol" if how == "grid" else how
@@ -246,11 +252,14 @@ class _Cells:
 
     def __init__(self, corners: Tensor, bounds: Tensor):
         count, _, dimension = corners.shape
-        self.first, self.inverse = corners[:, 0], torch.linalg.inv(corners[:, 1:] - corners[:, :1])
-        self.side, self.low = math.ceil(count ** (1 / dimension)), bounds[:, 0]
+        self.first = corners[:, 0]
+        self.inverse = torch.linalg.inv(corners[:, 1:] - corners[:, :1])
+        self.side = math.ceil(count ** (1 / dimension))
+        self.low = bounds[:, 0]
         self.width = (bounds[:, 1] - bounds[:, 0]) / self.side
         margin = FLAT_CELL * self.width
-        lowest, highest = self._box(corners.amin(1) - margin), self._box(corners.amax(1) + margin)
+        lowest = self._box(corners.amin(1) - margin)
+        highest = self._box(corners.amax(1) + margin)
         span = highest - lowest + 1
         boxes = span.prod(1)
         cell = torch.arange(count).repeat_interleave(boxes)
@@ -344,7 +353,8 @@ def _normals(faces: Tensor, opposite: Tensor) -> tuple[Tensor, Tensor]:
 
 def _grouped(faces: Tensor, named: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Numbers of the faces of each piece, those without a name at the end."""
-    number, groups = {tuple(face): place for place, face in enumerate(faces.tolist())}, {}
+    number = {tuple(face): place for place, face in enumerate(faces.tolist())}
+    groups = {}
     for name, part in named.items():
         if not isinstance(name, str) or not name:
             raise InputError(f"boundary must map names to edges or faces, got the name {name!r}")
@@ -398,7 +408,8 @@ def _spread(corners: Tensor, measures: Tensor, share: Tensor) -> tuple[Tensor, T
 
 def _distance(x: Tensor, faces: Tensor) -> Tensor:
     """Distances of points (b, n) from edges or triangles (b, n, n), (b,)."""
-    offset, along = x - faces[:, 0], faces[:, 1:] - faces[:, :1]
+    offset = x - faces[:, 0]
+    along = faces[:, 1:] - faces[:, :1]
     if faces.shape[1] == 2:
         return distance_to_line(offset, along[:, 0])
     normal = torch.linalg.cross(along[:, 0], along[:, 1])

@@ -20,7 +20,8 @@ class Function:
     """A function of all coordinates. Shapes: train (r, splines, s)."""
 
     def __init__(self, lines: Sequence[Line], train: Train):
-        self.lines, self.train = list(lines), train
+        self.lines = list(lines)
+        self.train = train
 
     @classmethod
     def zero(cls, lines: Sequence[Line]) -> Function:
@@ -67,7 +68,8 @@ class Function:
 
     def coarser_errors(self) -> list[float]:
         """For each coordinate the relative error that a grid of half as many intervals would have."""
-        cores, errors = orthogonal(along(self.train, [line.measured for line in self.lines])), []
+        cores = orthogonal(along(self.train, [line.measured for line in self.lines]))
+        errors = []
         for k, line in enumerate(self.lines):
             errors.append(line.coarser_error(np.einsum("mn,rns->rms", linalg.inv(line.measured), cores[k])))
             if k < len(cores) - 1:

@@ -21,20 +21,30 @@ class Line:
     """
 
     def __init__(self, axis: SplineAxis, ends: np.ndarray):
-        self.axis, self.ends = axis, ends
+        self.axis = axis
+        self.ends = ends
         low, high = axis.breakpoints[[0, -1]]
         each = min(axis.degree + 1, math.ceil(1.5 * axis.count / axis.intervals) + EXTRA_NODES)
         rules = [gauss_legendre(each, a, b) for a, b in zip(axis.breakpoints[:-1], axis.breakpoints[1:], strict=True)]
         self.nodes = np.concatenate([nodes.numpy() for nodes, _ in rules])
         self.weights = np.concatenate([weights.numpy() for _, weights in rules]) / (high - low)
         self._roots = np.sqrt(self.weights)
-        free = linalg.null_space(ends / np.abs(ends).max(1, keepdims=True)) if len(ends) else np.eye(axis.count)
+        if len(ends):
+            free = linalg.null_space(ends / np.abs(ends).max(1, keepdims=True))
+        else:
+            free = np.eye(axis.count)
         upper = np.linalg.qr(self._roots[:, None] * self.splines(0) @ free)[1]
         self.basis = linalg.solve_triangular(upper.T, free.T, lower=True).T
         share = 2 * (axis.all_points() - low) / (high - low) - 1
-        powers = axis.interpolated(np.polynomial.legendre.legvander(share, len(ends))) if len(ends) else None
+        if len(ends):
+            powers = axis.interpolated(np.polynomial.legendre.legvander(share, len(ends)))
+        else:
+            powers = None
         self.sharp_lifts = np.linalg.pinv(ends)
-        self.lifts = np.zeros((axis.count, 0)) if powers is None else powers @ linalg.pinv(ends @ powers)
+        if powers is None:
+            self.lifts = np.zeros((axis.count, 0))
+        else:
+            self.lifts = powers @ linalg.pinv(ends @ powers)
 
     def table(self, points: np.ndarray, order: int) -> np.ndarray:
         """Splines or derivatives at points, (points, splines)."""

@@ -28,7 +28,8 @@ class LowRankNetwork(nn.Module):
 
     def __init__(self, splines: Sequence[TensorLayer], ranks: Sequence[int]):
         super().__init__()
-        self.splines, self.ranks = nn.ModuleList(splines), tuple(ranks)
+        self.splines = nn.ModuleList(splines)
+        self.ranks = tuple(ranks)
         assert [layer.coef.shape[-1] for layer in splines] == [a * b for a, b in pairwise(ranks)]
 
     @property
@@ -47,7 +48,10 @@ class LowRankNetwork(nn.Module):
 
     def jet(self, x: Tensor, directions: Tensor | None = None, order: int = 0) -> Tensor:
         """Jet (C, b, 1) at points (b, in), see `Chain.jet`."""
-        components = 1 if directions is None else 1 + len(directions) * order
+        if directions is None:
+            components = 1
+        else:
+            components = 1 + len(directions) * order
         wide = max(a * b for a, b in pairwise(self.ranks)) * max(order + 1, 12)
         wide = max(wide, components * max(self.ranks))
         each = max(BATCH_NUMBERS // wide, 1)
@@ -55,7 +59,10 @@ class LowRankNetwork(nn.Module):
 
     def _jet(self, x: Tensor, directions: Tensor | None, order: int) -> Tensor:
         """The jet of a batch: Leibniz' rule, input after input."""
-        lines = x.new_zeros(0, x.shape[1]) if directions is None else directions
+        if directions is None:
+            lines = x.new_zeros(0, x.shape[1])
+        else:
+            lines = directions
         order = order if len(lines) else 0
         one = x.new_ones(1, 1)
         value = x.new_ones(len(x), 1, 1)  # (b, 1, r)

@@ -18,17 +18,25 @@ from edgewise.pde.structured.statement import Statement
 from edgewise.pde.structured.stationary import Stage
 from edgewise.settings import ABOVE_ZERO
 
-TRAIN_DEGREE = 11  # the highest: on smooth problems it needs the fewest coefficients
-FIRST_LINE, FIRST_PERIODIC = 2, 16  # of each coordinate: the first stage takes a second
+TRAIN_DEGREE = 11  # the highest degree needs the fewest coefficients for smooth solutions
+# of each coordinate: the first stage takes a second
+FIRST_LINE = 2
+FIRST_PERIODIC = 16
 # Tolerance and largest rank of the first stage; factors of both from stage to stage, and the least tolerance.
-FIRST_TOLERANCE, SHARPER, SHARPEST = 1e-4, 100.0, 1e-13
-FIRST_TRAIN_RANK, HIGHER = 8, 2
+FIRST_TOLERANCE = 1e-4
+SHARPER = 100.0
+SHARPEST = 1e-13
+FIRST_TRAIN_RANK = 8
+HIGHER = 2
 # Largest rank of sources and of the data of conditions beside that of the solution, and the share of the tolerance that
 # their errors may have.
-DATA_RANK, DATA_SHARE = 4, 0.1
+DATA_RANK = 4
+DATA_SHARE = 0.1
 MOST_LONGER = 1.5  # of the number of splines of a coordinate from stage to stage
 LONGEST_LINE = 250  # of a coordinate: dense matrices of a line take a tenth of a second
-MOST_NEWTON_STEPS, NEWTON_ENOUGH = 20, 10.0  # steps, and times the tolerance: change after which they end
+# steps, and times the tolerance: change after which they end
+MOST_NEWTON_STEPS = 20
+NEWTON_ENOUGH = 10.0
 DIVERGED = 1e3  # a step so many times as large as the first one
 UNRESOLVED_SHARE = 0.05  # relative error above which a finer grid need not be better yet
 STALLED_STAGES = 3  # stages without a smaller error after which the search ends
@@ -45,8 +53,12 @@ def low_rank_stages(
     """
     bounds = statement.form.domain.bounds.numpy()
     counts = [FIRST_PERIODIC if repeats else FIRST_LINE for repeats in statement.periodic]
-    counts = counts if begin is None else [max(each) for each in zip(counts, begin, strict=True)]
-    tolerance, most, best, stalls = FIRST_TOLERANCE, FIRST_TRAIN_RANK, math.inf, 0
+    if begin is not None:
+        counts = [max(each) for each in zip(counts, begin, strict=True)]
+    tolerance = FIRST_TOLERANCE
+    most = FIRST_TRAIN_RANK
+    best = math.inf
+    stalls = 0
     function: Function | None = None
     while True:
         breakpoints = [np.linspace(low, high, count + 1) for (low, high), count in zip(bounds, counts, strict=True)]
@@ -61,9 +73,14 @@ def low_rank_stages(
         coarser = function.coarser_errors()
         loss = max(*coarser, missed, tolerance) ** 2
         yield Stage(function.network(), loss, sum(core.size for core in function.train), 0.0), missed
-        stalls = stalls + 1 if loss >= best / 2 and max(coarser) < UNRESOLVED_SHARE else 0
+        if loss >= best / 2 and max(coarser) < UNRESOLVED_SHARE:
+            stalls = stalls + 1
+        else:
+            stalls = 0
         best = min(best, loss)
-        most, seed, tolerance = HIGHER * most, seed + 1, max(tolerance / SHARPER, SHARPEST)
+        most = HIGHER * most
+        seed = seed + 1
+        tolerance = max(tolerance / SHARPER, SHARPEST)
         grown = [_grown(*each, tolerance) for each in zip(axes, coarser, strict=True)]
         counts = [count for count, _ in grown]
         tolerance = max(tolerance, DATA_SHARE * max(left for _, left in grown))
@@ -77,7 +94,8 @@ def _grown(axis: SplineAxis, coarser: float, tolerance: float) -> tuple[int, flo
     Errors of smooth functions fall like a power of a number, the number of splines in the exponent, and in the end like
     the power of the length of intervals that the degree gives; the slower of the two counts.
     """
-    count, fewer = axis.count, axis.intervals // 2 + (0 if axis.periodic else TRAIN_DEGREE)
+    count = axis.count
+    fewer = axis.intervals // 2 + (0 if axis.periodic else TRAIN_DEGREE)
     error = max(min(coarser, 1.0) ** (count / fewer), coarser / 2 ** (TRAIN_DEGREE + 1))
     intervals = axis.intervals + 1
 
@@ -101,10 +119,12 @@ def _solved(
 ) -> tuple[Function, float] | None:
     """The solution on a grid from that of the stage before, and the error of data in separated form."""
     lines, owners = lines_of(statement, axes, spend)
-    data, data_rank = DATA_SHARE * tolerance, DATA_RANK * most
+    data = DATA_SHARE * tolerance
+    data_rank = DATA_RANK * most
     lift, missed = lift_of(statement, lines, owners, data, data_rank, seed)
     current = lift if before is None else before.on(lines)
-    is_linear, first = statement.form.is_linear, math.nan
+    is_linear = statement.form.is_linear
+    first = math.nan
     for step in range(1 if is_linear else MOST_NEWTON_STEPS):
         about = Function.zero(lines) if is_linear else current
         system = system_of(statement, lines, about, lift, data, data_rank, seed, spend)
@@ -119,7 +139,8 @@ def _solved(
             return None
         new = (lift + Function(lines, along(pairs.cores, [line.basis for line in lines]))).rounded(data)
         change = (new - current).norm / max(new.norm, ABOVE_ZERO)
-        missed, current = max(missed, system.missed), new
+        missed = max(missed, system.missed)
+        current = new
         first = change if step == 0 else first
         if not change <= DIVERGED * first:
             return None

@@ -21,7 +21,9 @@ SETTLED_PAIRS = 3.0  # times the tolerance: change of all pairs in a pass after 
 PAIR_GMRES = {"restart": 30, "maxiter": 3}  # of a pair of cores
 # Residual of a pair relative to its right-hand side, as a share of the tolerance and at rounding; relative size of an
 # eigenvalue that is zero.
-PAIR_SHARE, PAIR_ROUNDING, ZERO_EIGENVALUE = 1e-2, 1e-12, 1e-14
+PAIR_SHARE = 1e-2
+PAIR_ROUNDING = 1e-12
+ZERO_EIGENVALUE = 1e-14
 SVD_WORK = 10.0  # multiply-adds of a singular value decomposition, times rows, columns and the smaller of both
 ANTISYMMETRIC = 1e-10  # relative size of an antisymmetric part that is rounding
 
@@ -56,11 +58,13 @@ class Pairs:
     """
 
     def __init__(self, system: System, start: Train):
-        self.matrix, self.rhs = system.matrix.cores(), system.rhs
+        self.matrix = system.matrix.cores()
+        self.rhs = system.rhs
         self.lines = [Eigenvectors(each) for each in system.matrix.single]
         self.cores = orthogonal(start)
         count = len(self.cores)
-        one, self.work = np.ones((1, 1, 1)), 0.0
+        one = np.ones((1, 1, 1))
+        self.work = 0.0
         self.left: list[np.ndarray] = [one] * (count + 1)
         self.right: list[np.ndarray] = [one] * (count + 1)
         self.left_rhs: list[np.ndarray] = [one[0]] * (count + 1)
@@ -87,7 +91,10 @@ class Pairs:
 
     def _solve_pair(self, k: int, to_right: bool) -> float | None:
         """Solve for cores k and k + 1; the relative change of their product, None without a solution."""
-        left, right, first, second = self.left[k], self.right[k + 2], self.matrix[k], self.matrix[k + 1]
+        left = self.left[k]
+        right = self.right[k + 2]
+        first = self.matrix[k]
+        second = self.matrix[k + 1]
         old = np.einsum("ris,sjt->rijt", self.cores[k], self.cores[k + 1])
         shape = old.shape
         rhs = np.einsum(

@@ -19,7 +19,8 @@ from edgewise.pde.structured.blocks import RowBlock
 from edgewise.pde.structured.statement import Statement
 
 # Points at which a term is evaluated at once, and at which its structure is looked at.
-POINTS_AT_ONCE, SAMPLE_POINTS = 2**16, 200
+POINTS_AT_ONCE = 2**16
+SAMPLE_POINTS = 200
 POINT_WORK = 200.0  # multiply-adds for a coordinate of a point. Measured: 100 to 400, with the field there
 EQUAL = 1e-13  # relative difference of coefficients that count as equal: rounding of a few operations
 SUMMED = 10.0  # times as much for sums of functions of one coordinate each
@@ -45,14 +46,19 @@ class Pointwise:
         spend: Spend = lambda work: None,
         number: int = 0,
     ):
-        self.form, self.term, self.face, self.spend, self.number = form, term, face, spend, number
+        self.form = form
+        self.term = term
+        self.face = face
+        self.spend = spend
+        self.number = number
         self.indices: list[Index] = sorted(term.requirements.derivatives[form.fields[0]])
 
     def __call__(
         self, x: np.ndarray, jet: Mapping[Index, np.ndarray] | None = None, with_slopes: bool = False
     ) -> tuple[np.ndarray, dict[Index, np.ndarray]]:
         """Residual (N,) at points x (N, d) where the field has the derivatives of a jet, zero if left out; slopes."""
-        parts, all_slopes = [], []
+        parts = []
+        all_slopes = []
         for start in range(0, len(x), POINTS_AT_ONCE):
             rows = slice(start, start + POINTS_AT_ONCE)
             points = torch.from_numpy(np.ascontiguousarray(x[rows]))
@@ -96,15 +102,27 @@ class Operator:
 
     def cores(self) -> list[np.ndarray]:
         """Cores (R, k, n, S) of the whole; the first two numbers of a bond belong to the single matrices."""
-        last, cores = len(self.single) - 1, []
+        last = len(self.single) - 1
+        cores = []
         for k, (one, matrix) in enumerate(zip(self.ones, self.single, strict=True)):
             core = np.array([[one, np.zeros_like(one)], [matrix, one]])  # (done, open) to (done, open)
-            core = core[1:] if k == 0 else core[:, :1] if k == last else core
+            if k == 0:
+                core = core[1:]
+            elif k == last:
+                core = core[:, :1]
+            else:
+                core = core
             core = core.transpose(0, 2, 3, 1)
             for product in self.products:
                 other = product[k]
-                r = 1 if k == 0 else core.shape[0] + other.shape[0]
-                s = 1 if k == last else core.shape[3] + other.shape[3]
+                if k == 0:
+                    r = 1
+                else:
+                    r = core.shape[0] + other.shape[0]
+                if k == last:
+                    s = 1
+                else:
+                    s = core.shape[3] + other.shape[3]
                 both = np.zeros((r, *matrix.shape, s))
                 both[: core.shape[0], :, :, : core.shape[3]] += core
                 both[r - other.shape[0] :, :, :, s - other.shape[3] :] += other
@@ -179,7 +197,8 @@ def lift_of(
     conditions contradict each other at edges, by functions that are zero but for the first intervals.
     """
     smooth = _lift(statement, lines, owners, [line.lifts for line in lines], tolerance, most, seed)
-    generator, bounds = np.random.default_rng(seed), statement.form.domain.bounds.numpy()
+    generator = np.random.default_rng(seed)
+    bounds = statement.form.domain.bounds.numpy()
     for axis, terms in enumerate(owners):
         for term in terms:
             assert term.face is not None
@@ -233,7 +252,10 @@ def _lift(
                 )
                 gap = added(gap, scaled(known, -1.0))
             inserted = list(gap)
-            rank = 1 if axis == 0 else gap[axis - 1].shape[2]
+            if axis == 0:
+                rank = 1
+            else:
+                rank = gap[axis - 1].shape[2]
             inserted.insert(axis, np.einsum("rs,n->rns", np.eye(rank), lifts[axis][:, row]))
             parts.append(inserted)
         for part in parts:
@@ -303,7 +325,8 @@ def _add_term(
 ) -> float:
     """Add a coefficient times a derivative to a matrix, and return its relative error; a sample of it is given."""
     shape, (numbers, values) = [len(line.nodes) for line in lines], sample
-    middle, size = np.array([n // 2 for n in shape]), float(np.abs(values).max())
+    middle = np.array([n // 2 for n in shape])
+    size = float(np.abs(values).max())
     centre = float(coefficient(middle[None])[0])
     profiles = []
     for k, n in enumerate(shape):

@@ -25,8 +25,12 @@ Entries = Callable[[np.ndarray], np.ndarray]
 
 # Cross approximation: places that are tried beside those of the present rank, entries at which the error is measured,
 # and passes through all inputs at most; the rank grows by at most so many in a pass.
-TRIED_PLACES, COMPARED_ENTRIES, PASSES = 4, 2000, 40
-STALLED_PASSES, MOST_STALLED_PASSES = 2, 6  # passes that do not halve the error, at the largest rank and below it
+TRIED_PLACES = 4
+COMPARED_ENTRIES = 2000
+PASSES = 40
+# passes that do not halve the error, at the largest rank and below it
+STALLED_PASSES = 2
+MOST_STALLED_PASSES = 6
 
 
 def ranks(train: Train) -> list[int]:
@@ -47,10 +51,12 @@ def entries(trains: Sequence[Train], numbers: np.ndarray) -> list[np.ndarray]:
     """
     heads, tails = _classes(numbers), _classes(numbers[:, ::-1])[::-1]
     middle = min(range(1, numbers.shape[1] + 1), key=lambda k: len(heads[k][0]) + len(tails[k][0]))
-    head, tail = numbers[heads[middle][0], :middle], numbers[tails[middle][0], middle:]
+    head = numbers[heads[middle][0], :middle]
+    tail = numbers[tails[middle][0], middle:]
     result = []
     for train in trains:
-        left, right = np.ones((len(head), 1)), np.ones((len(tail), 1))
+        left = np.ones((len(head), 1))
+        right = np.ones((len(tail), 1))
         for k in range(middle):
             left = (left[:, None] @ train[k].transpose(1, 0, 2)[head[:, k]])[:, 0]
         for k in range(len(train) - 1, middle - 1, -1):
@@ -145,7 +151,8 @@ def crossed(
     # [1] I. Oseledets, E. Tyrtyshnikov, "TT-cross approximation for multidimensional arrays", Linear Algebra Appl. 432,
     # 2010, 70. Pivots are those of a QR factorisation with column pivoting (Z. Drmac, S. Gugercin, SIAM J. Sci. Comput.
     # 38, 2016, A631), and places of the largest errors join them.
-    generator, dimension = np.random.default_rng(seed), len(shape)
+    generator = np.random.default_rng(seed)
+    dimension = len(shape)
     sample = np.stack([generator.integers(0, n, COMPARED_ENTRIES) for n in shape], 1)
     wanted = function(sample)
     with np.errstate(over="ignore"):
@@ -163,7 +170,10 @@ def crossed(
     for _ in range(PASSES):
         train: Train = []
         for k in range(dimension):
-            behind = unique(np.concatenate([after[k], worst[:, k + 1 :]])) if k < dimension - 1 else after[k][:1]
+            if k < dimension - 1:
+                behind = unique(np.concatenate([after[k], worst[:, k + 1 :]]))
+            else:
+                behind = after[k][:1]
             values = function(joined(before[k], np.arange(shape[k]), behind)).reshape(len(before[k]) * shape[k], -1)
             if not np.isfinite(values).all():
                 return None
@@ -204,7 +214,9 @@ def unique(numbers: np.ndarray) -> np.ndarray:
 
 def joined(front: np.ndarray, middle: np.ndarray, behind: np.ndarray) -> np.ndarray:
     """All combinations of rows of numbers in front (a, p), of one input (n,), and behind (b, q): (a n b, p + 1 + q)."""
-    a, n, b = len(front), len(middle), len(behind)
+    a = len(front)
+    n = len(middle)
+    b = len(behind)
     return np.concatenate(
         [np.repeat(front, n * b, 0), np.tile(np.repeat(middle, b), a)[:, None], np.tile(behind, (a * n, 1))], 1
     )

@@ -24,7 +24,8 @@ from edgewise.train.problems.data import Data
 
 # Points on the boundary when their number is not given: a share of those inside, and at least so many; the boundary has
 # one dimension less, so that its points are denser than those inside.
-BOUNDARY_SHARE, LEAST_BOUNDARY_POINTS = 8, 16
+BOUNDARY_SHARE = 8
+LEAST_BOUNDARY_POINTS = 16
 SEED_STEP = 101  # between the seeds of one condition and the next, so that their points differ
 
 
@@ -88,7 +89,10 @@ class Sampling:
         """Points inside a domain."""
         if self.mesh is not None:
             return points_with(*self.mesh.interior())
-        drawn = domain.interior(self.points, self.how, self.seed) if self.interior is None else self.interior
+        if self.interior is None:
+            drawn = domain.interior(self.points, self.how, self.seed)
+        else:
+            drawn = self.interior
         if drawn.ndim != 2 or drawn.shape[1] != domain.dimension:
             raise InputError(f"interior must have shape (N, {domain.dimension}), got {tuple(drawn.shape)}")
         return points_with(drawn.double())
@@ -149,7 +153,8 @@ class Collocation(BlockProblem):
         if unknowns is not None and set(unknowns) != set(form.coefficients):
             wanted = ", ".join(form.coefficients) or "no coefficient"
             raise InputError(f"unknowns must have a value for each of {wanted}, got {', '.join(unknowns) or 'none'}")
-        self.form, self.sampling = form, sampling or Sampling()
+        self.form = form
+        self.sampling = sampling or Sampling()
         if unknowns is None:
             unknowns = {
                 name: nn.Parameter(torch.tensor(value, dtype=torch.float64))
@@ -188,7 +193,9 @@ class Collocation(BlockProblem):
     @property
     def output_domains(self) -> Domain | list[Domain]:
         """The domain on which all outputs count, or, with interfaces, that of each output."""
-        return self.domain if self.form.parts is None else self.form.parts.domains(len(self.fields))
+        if self.form.parts is None:
+            return self.domain
+        return self.form.parts.domains(len(self.fields))
 
     @property
     def is_cut(self) -> bool:
@@ -329,7 +336,8 @@ class Collocation(BlockProblem):
         if not self.has_exact_solution:
             return None
         x = data.x.double()
-        values, exact = self.field_jet(prediction.double()[None], x, None, 0)[0], self.exact(x)
+        values = self.field_jet(prediction.double()[None], x, None, 0)[0]
+        exact = self.exact(x)
         return "relative_l2", float((values - exact).norm() / exact.norm())
 
     def check_prediction(self, prediction: Tensor, data: Data) -> None:
@@ -356,7 +364,10 @@ def _copies(unknowns: Mapping[str, float | Tensor]) -> dict[str, nn.Parameter]:
     for name, value in unknowns.items():
         if not isinstance(value, Tensor):
             finite_number(value, f"unknown {name}")
-        start = value.detach().clone() if isinstance(value, Tensor) else torch.tensor(value, dtype=torch.float64)
+        if isinstance(value, Tensor):
+            start = value.detach().clone()
+        else:
+            start = torch.tensor(value, dtype=torch.float64)
         is_fixed = isinstance(value, nn.Parameter) and not value.requires_grad
         copies[name] = nn.Parameter(start, requires_grad=not is_fixed)
     return copies

@@ -190,7 +190,8 @@ class Robin(_OnPieces):
 
     def residuals(self, context: EvaluationContext) -> list[Tensor]:
         """Residuals at the points of a context, (b,) each."""
-        a, b = context.value(self.a, "a"), context.value(self.b, "b")
+        a = context.value(self.a, "a")
+        b = context.value(self.b, "b")
         values = by_field(self.value, tuple(context.fields))
         return [
             a * context.fields[name]
@@ -477,7 +478,9 @@ class HardConditions:
                     return torch.stack([self.domain.factor(x, pieces), given], 1)
 
                 parts.append(function_jet(factor_and_value, x, directions, order).permute(1, 2, 0))
-        return torch.stack(parts, 1) if parts else None
+        if parts:
+            return torch.stack(parts, 1)
+        return None
 
     def apply(self, jet: Tensor, hard_jets: Tensor | None, order: int) -> Tensor:
         """Jet of the fields from that of the network, (C, b, fields) both, and from `jets` at the same points."""

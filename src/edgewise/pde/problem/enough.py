@@ -31,10 +31,12 @@ if TYPE_CHECKING:
 TRIED_COEFFICIENTS = (-1e3, -1.0, 0.0, 1.0, 1e3)
 # Distance from a face, relative to the domain, at which coefficients are looked at, and what rounding and this distance
 # may change of a ratio of them: far above rounding, and far below the size of the domain.
-NEAR_FACE, SAME_RATIO = 1e-4, 1e-2
+NEAR_FACE = 1e-4
+SAME_RATIO = 1e-2
 # Pieces of the time, and the relative difference of two rules on these that a smooth kernel leaves: layers of a
 # hundredth of the time are resolved, and roots are not.
-PIECES_OF_KERNEL, SMOOTH_KERNEL = 32, 1e-9
+PIECES_OF_KERNEL = 32
+SMOOTH_KERNEL = 1e-9
 FACE_PROBES = 16  # points of a face at which they are
 
 
@@ -51,7 +53,8 @@ def check_coefficients_matter(
     for name, start in coefficients.items():
 
         def at(value: float, term: ResidualTerm, x: Tensor, normal: Tensor | None, name: str = name) -> Tensor:
-            names, trial = two_sided(fields) if term.is_interface else fields, term.requirements.trial
+            names = two_sided(fields) if term.is_interface else fields
+            trial = term.requirements.trial
             with errors_named(term.label):
                 return wave_residuals(term.residuals, names, domain, x, {**coefficients, name: value}, normal, trial)
 
@@ -125,7 +128,8 @@ def check_enough_conditions(
         return sum(term.constrains(field, axes) for term in conditions if not set(term.pieces).isdisjoint(names))
 
     def is_degenerate(piece: Piece) -> bool:
-        fields, face = tuple(requirements.derivatives), divmod(domain.pieces.index(piece), 2)
+        fields = tuple(requirements.derivatives)
+        face = divmod(domain.pieces.index(piece), 2)
         free = needs_no_condition(equation.residuals, fields, domain, coefficients, face)
         return min((free[key] for key in free if key[1] == field), default=False)
 
@@ -139,7 +143,10 @@ def check_enough_conditions(
         )
     whole = requirements.order(field, space)
     for piece in domain.named(domain.boundary_names) if whole > 1 else ():
-        given, needed, order, initial = given_on([piece]), whole // 2, whole, ""
+        given = given_on([piece])
+        needed = whole // 2
+        order = whole
+        initial = ""
         if piece.coordinate is not None:
             axis = domain.coordinates.index(piece.coordinate)
             order = requirements.order(field, [axis])
@@ -183,14 +190,17 @@ def needs_no_condition(
     x[:, axis] = domain.bounds[axis, end] + (1 - 2 * end) * near * torch.tensor([1.0, 2.0]).repeat_interleave(
         FACE_PROBES
     ).to(x)
-    slopes, found = slopes_at(residuals, fields, domain, x, coefficients), dict[tuple[int, str], bool]()
+    slopes = slopes_at(residuals, fields, domain, x, coefficients)
+    found = dict[tuple[int, str], bool]()
     first, second = (tuple(order * int(k == axis) for k in range(domain.dimension)) for order in (1, 2))
     for (number, name, index), leading in slopes.items():
         if index != second:
             continue
-        a, far = leading[:FACE_PROBES], leading[FACE_PROBES:]
+        a = leading[:FACE_PROBES]
+        far = leading[FACE_PROBES:]
         b = slopes.get((number, name, first), torch.zeros_like(leading)) * (1 - 2 * end)
-        ratio, on_face = near * b[:FACE_PROBES] / a, (2 * b[:FACE_PROBES] - b[FACE_PROBES:]) * a.sign()
+        ratio = near * b[:FACE_PROBES] / a
+        on_face = (2 * b[:FACE_PROBES] - b[FACE_PROBES:]) * a.sign()
         is_flat = (far / a > 3) & (on_face >= -SAME_RATIO * b.abs().max())  # a falls as the square of the distance
         found[number, name] = bool(((ratio >= 1 - SAME_RATIO) | is_flat).all())
     return found
@@ -239,7 +249,8 @@ def integrates_past(
     # without bound makes of a solution.
     if time is None or any(axis != time for _, axis, number in term.requirements.integrals if number >= 0):
         return False
-    recorder, found = PlaceRecorder(x), list[Tensor]()
+    recorder = PlaceRecorder(x)
+    found = list[Tensor]()
     calls = IntegralCalls(recorder)
     readers = {name: Field(lambda _: torch.ones_like(x[:, 0]), domain.coordinates, calls.of(name)) for name in fields}
     numbers = {name: torch.full_like(x[:, 0], value) for name, value in coefficients.items()}
@@ -247,7 +258,8 @@ def integrates_past(
     latest = x[:, None, time] + LATEST * float(domain.size[time])
     if not all(bool((places[..., time] <= latest).all()) for places in recorder.places.values()):
         return False
-    first, size = float(domain.bounds[time, 0]), float(domain.size[time])
+    first = float(domain.bounds[time, 0])
+    size = float(domain.size[time])
     cuts = tuple(first + size * number / PIECES_OF_KERNEL for number in range(1, PIECES_OF_KERNEL))
     for factor in (1, 2):
         with integrals_by(Rule(factor, axis=time, cuts=cuts)):

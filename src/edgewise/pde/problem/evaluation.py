@@ -25,7 +25,9 @@ LINEAR = 1e-9
 OUTSIDE = 1e-9
 LATEST = 1e-12  # a delayed moment that is later than its point by this share is rounding
 LONGEST_ORDER = 4  # letters of an unknown attribute that is taken for a derivative: the orders of equations
-POINTS, NORMAL = "points", "normal"  # argument names for all coordinates (b, n) and for outward normals (b, n)
+# argument names for all coordinates (b, n) and for outward normals (b, n)
+POINTS = "points"
+NORMAL = "normal"
 
 Value = float | Callable[..., Tensor]
 """A number, or a function of coordinates by their names, (b,) each, or of `points` (b, n), to (b,)."""
@@ -75,7 +77,10 @@ def errors_named(name: str) -> Iterator[None]:
             raise InputError(
                 f"{name} may call fields only, as u(t - 1): derivatives such as u.t have no delay"
             ) from error
-        missing = str(error.name) if isinstance(error, AttributeError) and isinstance(error.obj, Tensor) else ""
+        if isinstance(error, AttributeError) and isinstance(error.obj, Tensor):
+            missing = str(error.name)
+        else:
+            missing = ""
         if 0 < len(missing) <= LONGEST_ORDER:
             raise InputError(
                 f"{name} may take derivatives of fields only, got .{missing} of an expression: write it out, as "
@@ -305,7 +310,10 @@ def _tried(
 
     def values_elsewhere(key: IntegralKey, places: Tensor) -> Tensor:
         if places.requires_grad:
-            what = "a delay" if key[2] < 0 else "the limits of an integral"
+            if key[2] < 0:
+                what = "a delay"
+            else:
+                what = "the limits of an integral"
             raise InputError(f"{what} must not depend on fields or unknown coefficients")
         points = at_places(x, key[1], places)
         outside = domain.level(points.flatten(0, 1)).amax() / domain.size.max()
@@ -330,7 +338,8 @@ def _tried(
         for number in context.coefficients.values():
             number.requires_grad_()
         results = residuals(context)
-        sizes, mean_slopes = [], dict.fromkeys(derivatives, 0.0)
+        sizes = []
+        mean_slopes = dict.fromkeys(derivatives, 0.0)
         for residual in results:
             total = residual.new_zeros(())
             leaves = [*derivatives.values(), *integrated]
@@ -374,7 +383,8 @@ def _wave(domain: Domain, x: Tensor, number: int, trial: Trial, index: Index | N
 
     Each field has a phase of its own: waves in step would cancel in some equations.
     """
-    index = (0,) * domain.dimension if index is None else index
+    if index is None:
+        index = (0,) * domain.dimension
     phase = x @ (2 * math.pi / domain.size) + 1.3 * number + 0.4 + sum(index) * math.pi / 2
     wave = trial.height * wave_scale(domain, index) * phase.cos()
     return wave if any(index) else trial.level + wave
@@ -493,14 +503,18 @@ def slopes_at(
         if (name, index) not in leaves:
             # Smooth, of size 1, and another one for each derivative, so that products do not vanish.
             phase = (x / domain.size).sum(1) + 1.3 * fields.index(name) + 0.7 * sum(index)
-            size = 1.0 if sizes is None else sizes[name] * wave_scale(domain, index)
+            if sizes is None:
+                size = 1.0
+            else:
+                size = sizes[name] * wave_scale(domain, index)
             leaves[name, index] = (size * (1.5 + phase.cos())).requires_grad_()
         return leaves[name, index]
 
     def elsewhere(key: IntegralKey, places: Tensor) -> Tensor:
         return x.new_full((len(x), places.shape[1]), 1.0 if sizes is None else sizes[key[0]])
 
-    calls, slopes = IntegralCalls(elsewhere), dict[tuple[int, str, Index], Tensor]()
+    calls = IntegralCalls(elsewhere)
+    slopes = dict[tuple[int, str, Index], Tensor]()
     with torch.enable_grad():
         results = residuals(_context_of(fields, domain, x, coefficients, normal, derivative, calls))
         for number, residual in enumerate(results):

@@ -68,8 +68,10 @@ class Field:
         elsewhere: Elsewhere | None = None,
         past: Past | None = None,
     ):
-        self._derivative, self._coordinates = derivative, tuple(coordinates)
-        self.elsewhere, self._past = elsewhere, past
+        self._derivative = derivative
+        self._coordinates = tuple(coordinates)
+        self.elsewhere = elsewhere
+        self._past = past
         self.points: Tensor | None = None  # at which the field is evaluated, (b, n): set by the context of an equation
 
     def with_past(self, past: Past) -> Field:
@@ -188,7 +190,10 @@ Operand = Field | Tensor | float
 
 def derivative_names(text: str, coordinates: Sequence[str]) -> list[str]:
     """The coordinates by which "xx" or "xt" differentiates, one after the other."""
-    names = _COORDINATE.findall(text) if isinstance(text, str) else []
+    if isinstance(text, str):
+        names = _COORDINATE.findall(text)
+    else:
+        names = []
     if "".join(names) != text or not set(names) <= set(coordinates):
         raise InputError(
             f"a derivative must be by {', '.join(coordinates)}, as {2 * coordinates[0]!r}, got {text!r:.40}"
@@ -420,7 +425,9 @@ class Stencil:
     @property
     def components(self) -> int:
         """Number C of components of the jet."""
-        return 1 if self.directions is None else 1 + len(self.directions) * self.order
+        if self.directions is None:
+            return 1
+        return 1 + len(self.directions) * self.order
 
     def fields(
         self, jet: Tensor, coordinates: Sequence[str], elsewhere: Sequence[Elsewhere | None] | None = None
@@ -456,7 +463,10 @@ def stencil(indices: Iterable[Index], dimension: int) -> Stencil:
     recipes: dict[Index, tuple[tuple[int, float], ...]] = {index: ((0, 1.0),) for index in wanted if not sum(index)}
     for index, terms in combinations.items():
         recipes[index] = tuple((1 + directions.index(v) * order + sum(index) - 1, factor) for v, factor in terms)
-    tensor = torch.tensor(directions, dtype=torch.float64).reshape(-1, dimension) if directions else None
+    if directions:
+        tensor = torch.tensor(directions, dtype=torch.float64).reshape(-1, dimension)
+    else:
+        tensor = None
     return Stencil(tensor, order, recipes)
 
 
@@ -466,7 +476,8 @@ def _combination(index: Index, taken: list[Index]) -> list[tuple[Index, float]]:
     Directions that are `taken` already are preferred; new ones have small integer entries within the support of the
     index, and of each pair v, -v the one whose first entry is positive.
     """
-    order, support = sum(index), [i for i, count in enumerate(index) if count]
+    order = sum(index)
+    support = [i for i, count in enumerate(index) if count]
     if len(support) == 1:
         return [(tuple(int(i == support[0]) for i in range(len(index))), 1.0)]
     candidates = [v for v in taken if all(v[i] == 0 for i in range(len(index)) if i not in support)]
@@ -494,7 +505,9 @@ def _combination(index: Index, taken: list[Index]) -> list[tuple[Index, float]]:
         """Least-norm factors of these columns that sum to the target, or None if there are none."""
         part = columns[:, list(chosen)]
         solution = torch.linalg.pinv(part) @ target
-        return solution if float((part @ solution - target).abs().max()) < _EXACT else None
+        if float((part @ solution - target).abs().max()) < _EXACT:
+            return solution
+        return None
 
     count = next(n for n in range(1, len(candidates) + 1) if factors_of(range(n)) is not None)
     chosen = list(range(count))

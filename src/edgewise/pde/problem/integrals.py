@@ -150,9 +150,15 @@ def integral(
     values = u.elsewhere(axis, places)
     places, weights = (each.to(values.dtype) for each in (places, weights))
     lines = (places,) if over is None else places.unbind(2)
-    integrated = values if integrand is None else integrand(values, *(line.expand(values.shape) for line in lines))
+    if integrand is None:
+        integrated = values
+    else:
+        integrated = integrand(values, *(line.expand(values.shape) for line in lines))
     if not isinstance(integrated, Tensor) or integrated.shape != values.shape:
-        came = tuple(integrated.shape) if isinstance(integrated, Tensor) else type(integrated).__name__
+        if isinstance(integrated, Tensor):
+            came = tuple(integrated.shape)
+        else:
+            came = type(integrated).__name__
         raise InputError(f"integrand must return shape (b, points) = {tuple(values.shape)}, got {came}")
     return (integrated * weights).sum(1)
 
@@ -175,7 +181,9 @@ def _on_line(
         # Roots of the distance to an end are analytic in the new variable, and one over them, times its slope, too.
         nodes, weights = nodes**2 * (3 - 2 * nodes), weights * 6 * nodes * (1 - nodes)
     start, end = (torch.as_tensor(each, dtype=torch.float64).reshape(-1, 1) for each in (low, high))
-    axis, first, last = u.coordinates.index(along), start.minimum(end), start.maximum(end)
+    axis = u.coordinates.index(along)
+    first = start.minimum(end)
+    last = start.maximum(end)
     cuts = torch.tensor(_rule.get().cuts if axis == _rule.get().axis else (), dtype=torch.float64)
     edges = torch.cat([first, cuts.clamp(first, last), last], 1)[..., None]
     lengths = edges.diff(dim=1)
@@ -224,7 +232,8 @@ class IntegralCalls:
     """
 
     def __init__(self, values: Callable[[IntegralKey, Tensor], Tensor]):
-        self._values, self._counts = values, Counter[tuple[str, int | tuple[int, ...], bool]]()
+        self._values = values
+        self._counts = Counter[tuple[str, int | tuple[int, ...], bool]]()
         self.points: dict[IntegralKey, int] = {}
 
     def of(self, field: str) -> Elsewhere:
@@ -280,7 +289,10 @@ class ValueReader:
         fields: Sequence[str],
         scales: Tensor,
     ):
-        self._values, self._places, self._fields, self._scales = values, places, fields, scales
+        self._values = values
+        self._places = places
+        self._fields = fields
+        self._scales = scales
         widths = {key: count * len(axes_of(key)) for key, count in points.items()}
         self._columns, self._recorded = (
             {

@@ -94,7 +94,8 @@ class Interface:
 
     def inside(self, domain: Domain) -> Domain:
         """The inner side as a domain; an InputError where it has no boundary in the domain of the equation."""
-        on, names = self.on, domain.coordinates
+        on = self.on
+        names = domain.coordinates
         if isinstance(on, str):
             name, _, number = on.partition("=")
             name = name.strip()
@@ -188,7 +189,8 @@ class _Part(Domain):
     """One part of a domain, for the question what it contains."""
 
     def __init__(self, parts: Parts, number: int):
-        self.parts, self.number = parts, number
+        self.parts = parts
+        self.number = number
         self.coordinates, self.bounds = parts.domain.coordinates, parts.domain.bounds
 
     def contains(self, x: Tensor) -> Tensor:
@@ -242,7 +244,10 @@ class InterfaceResiduals:
             return residuals
         inner, outer = (self._fluxes(context, side) for side in (-1, 1))
         jumps = self.interface.flux
-        jumps = list(jumps) if isinstance(jumps, list | tuple) else [jumps] * len(inner)
+        if isinstance(jumps, list | tuple):
+            jumps = list(jumps)
+        else:
+            jumps = [jumps] * len(inner)
         if len(jumps) != len(inner):
             raise InputError(f"flux of an Interface must be one for each of {len(inner)} equations, got {len(jumps)}")
         return residuals + [
@@ -253,7 +258,8 @@ class InterfaceResiduals:
     def _fluxes(self, context: EvaluationContext, side: int) -> list[Tensor]:
         """Fluxes n . A grad u on one side, (b,) each, for every equation of second order."""
         assert context.normal is not None
-        normal, names = context.normal, context.coordinates
+        normal = context.normal
+        names = context.coordinates
         space = [axis for axis, name in enumerate(names) if is_space(name)]
         leaves: dict[tuple[str, Index], Tensor] = {}
 
@@ -289,11 +295,13 @@ class InterfaceResiduals:
                 factors = torch.autograd.grad(
                     residual.sum(), list(leaves.values()), create_graph=True, materialize_grads=True
                 )
-                total, has_second = torch.zeros_like(context.x[:, 0]), False
+                total = torch.zeros_like(context.x[:, 0])
+                has_second = False
                 for (name, index), factor in zip(leaves, factors, strict=True):
                     axes = [axis for axis in space for _ in range(index[axis])]
                     if len(axes) == 2 and bool((factor != 0).any()):
-                        has_second, true = True, context.fields[name + (OTHER_SIDE if side > 0 else "")]
+                        has_second = True
+                        true = context.fields[name + (OTHER_SIDE if side > 0 else "")]
                         for one, other in (axes, axes[::-1]):
                             total = total + factor * normal[:, one] * true.derivative(names[other]) / 2
                 if has_second:
@@ -312,7 +320,9 @@ def sides_of(parts: Parts, x: Tensor, normal: Tensor | None, is_interface: bool)
         return parts.number(x)[:, None]
     step = OFF_BOUNDARY_STEP * float(parts.domain.size.max()) * normal
     inside = parts.number(x - step)
-    return torch.stack([inside, parts.number(x + step)], 1) if is_interface else inside[:, None]
+    if is_interface:
+        return torch.stack([inside, parts.number(x + step)], 1)
+    return inside[:, None]
 
 
 _noted: ContextVar[list[tuple[Tensor, Tensor]] | None] = ContextVar("_noted", default=None)
@@ -406,7 +416,8 @@ def diffusion(u: Field, coefficient: float | Field | Callable[..., Tensor]) -> T
             noted.append((k.detach(), slopes[0].detach()))
         plain = {**coordinate_table(u.coordinates, u.points), "value": u.value}
         if not coefficient(**{name: plain[name] for name in names}).requires_grad:  # but for the leaves made here
-            k, slopes = k.detach(), tuple(slope.detach() for slope in slopes)
+            k = k.detach()
+            slopes = tuple(slope.detach() for slope in slopes)
         by_point, *by_value = slopes
     total = k * laplacian(u)
     for name in u.space:

@@ -22,7 +22,10 @@ from edgewise.train.problems.data import Data
 # (N,) at points of observations, jets of factor and value of hard conditions (N, fields with a hard condition, 2, C),
 # and coordinates (N, q) of the quadrature points of all integrals along their axes.
 # On domains with interfaces also numbers (N, 1) of the parts, or (N, 2) of both sides of an interface.
-MEASURED, HARD_JETS, PLACES, SIDES = "measured", "hard_jets", "places", "sides"
+MEASURED = "measured"
+HARD_JETS = "hard_jets"
+PLACES = "places"
+SIDES = "sides"
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,8 +55,12 @@ class BlockResiduals:
             jet = self.parts.select(jet, part.auxiliary[SIDES].long(), len(names))
             names = two_sided(names) if self.is_interface else names
         own = self.hard.apply(jet[: self.plan.components], part.auxiliary.get(HARD_JETS), self.plan.order)
-        values, integrals = jet[self.plan.components :], self.requirements.integrals
-        places = part.auxiliary[PLACES] if integrals else part.x[:, :0]
+        values = jet[self.plan.components :]
+        integrals = self.requirements.integrals
+        if integrals:
+            places = part.auxiliary[PLACES]
+        else:
+            places = part.x[:, :0]
         scales = self.hard.domain.bounds.abs().amax(1)
         calls = IntegralCalls(ValueReader(values, places, integrals, self.hard.fields, scales))
         elsewhere = [calls.of(name) for name in names]
@@ -93,7 +100,10 @@ def check_outputs(prediction: Tensor, fields: Sequence[str], parts: Parts | None
     """Raise an InputError unless a model has an output for each field, on each part of a domain with interfaces."""
     count = 1 if parts is None else parts.count
     if prediction.shape[-1] != count * len(fields):
-        where = f" on each of {count} parts" if count > 1 else ""
+        if count > 1:
+            where = f" on each of {count} parts"
+        else:
+            where = ""
         raise InputError(
             f"the model must have {count * len(fields)} outputs, for {', '.join(fields)}{where}, "
             f"got {prediction.shape[-1]}"
@@ -102,7 +112,8 @@ def check_outputs(prediction: Tensor, fields: Sequence[str], parts: Parts | None
 
 def block_of(name: str, form: StrongForm, term: ResidualTerm, data: Data) -> ResidualBlock:
     """The block of a term at points: with the stencil of its derivatives and the jets of hard conditions."""
-    requirements, parts = term.requirements, form.parts
+    requirements = term.requirements
+    parts = form.parts
     plan = stencil(set[tuple[int, ...]]().union(*requirements.derivatives.values()), form.domain.dimension)
     residuals = BlockResiduals(
         name,

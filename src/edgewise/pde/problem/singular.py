@@ -23,7 +23,10 @@ INSIDE_HOLE = 0.5  # of the radius of a hole: nearer to its centre the functions
 AT_CORNER = 1e-150  # distance from a corner, relative to the domain, below which it counts as this one
 # Shares of a piece at which it is looked at whether it is straight, to which precision, and points on a ray from a
 # corner and on a circle: far above rounding.
-NEAR_END, STRAIGHT_TO, RAY_POINTS, CIRCLE_POINTS = 0.1, 1e-9, 2000, 7
+NEAR_END = 0.1
+STRAIGHT_TO = 1e-9
+RAY_POINTS = 2000
+CIRCLE_POINTS = 7
 SINGULAR_KINDS = ("1", "log z", "log |z|", "K", "Y")
 Terms = tuple[tuple[float, int, bool], ...]
 # Largest exponent of the radius: what is left is as smooth as splines of degree 5 to 9 need.
@@ -66,12 +69,17 @@ class SingularFunctions:
         With D and E for the derivatives by z and conj(z), the derivative along a direction d is d D + conj(d) E.
         """
         along = x.new_zeros(0, 2) if directions is None or not order else directions
-        unit, away = cmath.rect(1 / self.scale, -self.turn), x - self.point
+        unit = cmath.rect(1 / self.scale, -self.turn)
+        away = x - self.point
         z = torch.complex(away[:, 0], away[:, 1]) * unit
-        size, least = z.abs(), INSIDE_HOLE if self.is_hole else AT_CORNER
+        size = z.abs()
+        least = INSIDE_HOLE if self.is_hole else AT_CORNER
         z = torch.where(size < least, torch.where(size > 0, z / size, 1.0) * least, z)
         most = order if len(along) else 0
-        table = self._bessel_table(z, most) if self.wave else self._power_table(z, most)
+        if self.wave:
+            table = self._bessel_table(z, most)
+        else:
+            table = self._power_table(z, most)
         is_imaginary = torch.tensor([term[2] for term in self.terms])
 
         def part(values: Tensor) -> Tensor:
@@ -98,7 +106,8 @@ class SingularFunctions:
         for l in range(order + 1):
             for k in range(order + 1 - l):
                 # The derivative is (first L + second) z^(a - k) conj(z)^(q - l).
-                first, second = torch.ones_like(a), torch.zeros_like(a)
+                first = torch.ones_like(a)
+                second = torch.zeros_like(a)
                 for exponent, taken, slope in ((a, k, by_z), (q, l, by_conjugate)):
                     for step in range(taken):
                         first, second = first * (exponent - step), second * (exponent - step) + first * slope
@@ -112,14 +121,18 @@ class SingularFunctions:
         wave = self.wave * self.scale
         at = wave * torch.cat([z.abs(), z.new_ones(1).abs()])  # the last one is on the circle
         if self.kind == "K":
-            values, sign = [torch.special.modified_bessel_k0(at), torch.special.modified_bessel_k1(at)], 1.0
+            values = [torch.special.modified_bessel_k0(at), torch.special.modified_bessel_k1(at)]
+            sign = 1.0
         else:
-            values, sign = [torch.special.bessel_y0(at), torch.special.bessel_y1(at)], -1.0
+            values = [torch.special.bessel_y0(at), torch.special.bessel_y1(at)]
+            sign = -1.0
         for n in range(1, max(numbers) + order):
             values.append(2 * n / at * values[n] + sign * values[n - 1])
-        every, angle = torch.stack(values, 1), z.angle()[:, None]
+        every = torch.stack(values, 1)
+        angle = z.angle()[:, None]
         number = torch.tensor(numbers)
-        on_circle, table = every[-1, number].abs(), {}
+        on_circle = every[-1, number].abs()
+        table = {}
         for l in range(order + 1):
             for k in range(order + 1 - l):
                 factor = (-sign * wave / 2) ** k * (-wave / 2) ** l
@@ -144,7 +157,8 @@ class Corner:
 
 def corners_of(domain: Domain) -> list[Corner]:
     """All corners of a domain in the plane between pieces that are straight there."""
-    ends, reach = [], float(domain.size.max())
+    ends = []
+    reach = float(domain.size.max())
     for piece in domain.pieces:
         if piece.path is None:
             continue
@@ -243,25 +257,32 @@ class CornerFunctions:
             phase = left * angle + derivative * turned
             return factor * square ** (left / 2) * (phase.sin() if is_sine else phase.cos())
 
-        share, inner = square / self.radius**2, 1 - square / self.radius**2
+        share = square / self.radius**2
+        inner = 1 - square / self.radius**2
 
         @cache
         def polynomial(more: int, derivative: int) -> Tensor:
             """Derivative of (1 - s)^CUT_OFF T_more(s) by the squared radius, s radius^2."""
-            total, chebyshev = torch.zeros_like(share), Chebyshev.basis(more, domain=[0, 1])
+            total = torch.zeros_like(share)
+            chebyshev = Chebyshev.basis(more, domain=[0, 1])
             for k in range(derivative + 1):
                 of_cut = (-1) ** k * math.perm(CUT_OFF, k) * inner ** (CUT_OFF - k)
-                factor = chebyshev.deriv(derivative - k) if k < derivative else chebyshev
+                if k < derivative:
+                    factor = chebyshev.deriv(derivative - k)
+                else:
+                    factor = chebyshev
                 total = total + math.comb(derivative, k) * of_cut * torch.from_numpy(factor(share.numpy()))
             return total / self.radius ** (2 * derivative)
 
         for column, (exponent, is_sine, more) in enumerate(self.terms):
-            wave, radial = power(exponent, is_sine, 0, 0.0), polynomial(more, 0)
+            wave = power(exponent, is_sine, 0, 0.0)
+            radial = polynomial(more, 0)
             jet[0, near, column] = radial * wave
             for number, direction in enumerate(along):
                 length = float(direction.norm())
                 turned = math.atan2(float(direction[1]), float(direction[0])) - self.start
-                wave_1, slope = length * power(exponent, is_sine, 1, turned), 2 * (away @ direction)
+                wave_1 = length * power(exponent, is_sine, 1, turned)
+                slope = 2 * (away @ direction)
                 radial_1 = polynomial(more, 1) * slope
                 jet[1 + number * order, near, column] = radial_1 * wave + radial * wave_1
                 if order > 1:
@@ -273,16 +294,22 @@ class CornerFunctions:
 
 def corner_functions(polygon: Polygon) -> list[CornerFunctions]:
     """Functions for every corner at which the angle inside is more than 180 degrees, of all kinds of conditions."""
-    corners = polygon.corners if polygon.is_counterclockwise else polygon.corners.flip(0)
+    if polygon.is_counterclockwise:
+        corners = polygon.corners
+    else:
+        corners = polygon.corners.flip(0)
     found = []
     for number, corner in enumerate(corners):
-        following, before = corners[(number + 1) % len(corners)] - corner, corners[number - 1] - corner
+        following = corners[(number + 1) % len(corners)] - corner
+        before = corners[number - 1] - corner
         start = math.atan2(float(following[1]), float(following[0]))
         opening = (math.atan2(float(before[1]), float(before[0])) - start) % (2 * math.pi)
         if opening <= math.pi * (1 + WHOLE_EXPONENT):
             continue
         others = torch.cat([corners[(number + 1) % len(corners) :], corners[: (number + 1) % len(corners)]])
-        starts, ends = others[:-2], others[1:-1]  # of all edges but those at the corner
+        # of all edges but those at the corner
+        starts = others[:-2]
+        ends = others[1:-1]
         radius = float(distance_to_line(corner - starts, ends - starts).min())
         terms = []
         for half in (0.0, 0.5):

@@ -89,7 +89,9 @@ class ResidualTerm:
     def constrains(self, field: str, along: Collection[int] = ()) -> int:
         """Largest number of its residuals that constrain a field, by its integrals along the given axes too."""
         has_integral = any(name == field and axis in along for name, axis, _ in self.requirements.integrals)
-        return len(self.requirements.sizes) if self.requirements.derivatives[field] or has_integral else 0
+        if self.requirements.derivatives[field] or has_integral:
+            return len(self.requirements.sizes)
+        return 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,7 +161,9 @@ class StrongForm:
 
         A periodic one does not, for nothing begins there.
         """
-        names, needs, found = self.domain.coordinates, self.equation_term.requirements, list[int]()
+        names = self.domain.coordinates
+        needs = self.equation_term.requirements
+        found = list[int]()
         if TIME in names:
             return None if TIME in self.periodic else names.index(TIME)
         for axis, name in enumerate(names):
@@ -298,7 +302,10 @@ def strong_form_of(
     conditions = tuple(conditions)
     numbers = {name: finite_number(value, f"coefficient {name}") for name, value in (coefficients or {}).items()}
     fields = _field_names(equation, domain, numbers)
-    known = None if solution is None else known_solution(solution, fields, domain)
+    if solution is None:
+        known = None
+    else:
+        known = known_solution(solution, fields, domain)
     periodic = tuple(name for c in conditions if isinstance(c, Periodic) for name in c.coordinates)
     unknown = [name for name in periodic if name not in domain.coordinates]
     if unknown:
@@ -314,7 +321,10 @@ def strong_form_of(
     _check_no_contradiction(conditions, domain, fields)
 
     starts = [by_field(each.value, fields) for each in conditions if isinstance(each, Initial)]
-    first = float(domain.bounds[domain.coordinates.index(TIME), 0]) if starts else -math.inf
+    if starts:
+        first = float(domain.bounds[domain.coordinates.index(TIME), 0])
+    else:
+        first = -math.inf
     residuals = EquationResiduals(equation, {name: value for each in starts for name, value in each.items()}, first)
     inside, _ = probes(domain)
     equation_term = _equation_term(residuals, fields, domain, inside, numbers, parts, float(weight))
@@ -407,7 +417,10 @@ def _check_together(form: StrongForm) -> None:
     if form.smoothed_fields and not (
         form.observations and not form.hard.values and form.domain.dimension <= MOST_SMOOTHED
     ):
-        what = "Observations" if not form.observations else "conditions that are not hard, and at most 3 coordinates"
+        if not form.observations:
+            what = "Observations"
+        else:
+            what = "conditions that are not hard, and at most 3 coordinates"
         raise InputError(f"UnknownField needs {what}, got a problem without")
     if form.has_integrals and form.hard.values:
         raise InputError(f"conditions must not be hard where there are integrals, got {', '.join(form.hard.values)}")
@@ -430,7 +443,10 @@ def _equation_term(
     for name in fields:
         if not requirements.derivatives[name] and name not in requirements.integrated_fields:
             raise InputError(f"equation must use every field that it takes, got {name} unused")
-    more = inside if requirements.integrals else probes(domain, count=FINITE_POINTS)[0]
+    if requirements.integrals:
+        more = inside
+    else:
+        more = probes(domain, count=FINITE_POINTS)[0]
     with errors_named("the equation"):
         values = wave_residuals(residuals, fields, domain, more, numbers, trial=requirements.trial)
     if not bool(requirements.sizes.isfinite().all() & values.isfinite().all()):
@@ -439,7 +455,10 @@ def _equation_term(
         raise InputError("equation must return residuals that all depend on the solution")
     with errors_named("the equation"):
         check_pointwise(residuals, fields, domain, inside, numbers, trial=requirements.trial)
-    sizes = None if parts is None else _part_sizes(parts, residuals, fields, numbers, requirements.sizes)
+    if parts is None:
+        sizes = None
+    else:
+        sizes = _part_sizes(parts, residuals, fields, numbers, requirements.sizes)
     return ResidualTerm(BlockRole.EQUATION, "equation", residuals, requirements, weight, part_sizes=sizes)
 
 
@@ -488,7 +507,10 @@ def _condition_term(
     A condition that names no piece holds on the boundary without the ends of periodic coordinates, where there is more.
     """
     if isinstance(condition, type) or not callable(getattr(condition, "residuals", None)):
-        given = f"the class {condition.__name__}" if isinstance(condition, type) else type(condition).__name__
+        if isinstance(condition, type):
+            given = f"the class {condition.__name__}"
+        else:
+            given = type(condition).__name__
         raise InputError(f"conditions must be Dirichlet, Neumann ..., got {given}")
     pieces = condition.pieces(domain)
     if getattr(condition, "on", pieces) is None:
@@ -497,7 +519,10 @@ def _condition_term(
     name = f"{type(condition).__name__} on {', '.join(pieces)}"
     with errors_named(name):
         requirements = dry_run(condition.residuals, fields, domain, x, coefficients, normal)
-    where = (x, normal) if requirements.integrals else probes(domain, pieces, FINITE_POINTS)
+    if requirements.integrals:
+        where = (x, normal)
+    else:
+        where = probes(domain, pieces, FINITE_POINTS)
     with errors_named(name):
         trial = requirements.trial
         values = wave_residuals(condition.residuals, fields, domain, where[0], coefficients, where[1], trial)
@@ -528,7 +553,8 @@ def _interface_term(
     coefficients: Mapping[str, float],
 ) -> tuple[ResidualTerm, Tensor, Tensor]:
     """Residuals that join the two sides of an interface, and the points and normals of their dry run."""
-    domain, pieces = surface.first, tuple(piece.name for piece in surface.pieces)
+    domain = surface.first
+    pieces = tuple(piece.name for piece in surface.pieces)
     x, normal = surface.boundary(PROBES, "sobol", PROBE_SEEDS[1], pieces)
     step = BESIDE * float(domain.size.max())
     residuals = InterfaceResiduals(interface, equation.residuals, equation.requirements, fields, step)
@@ -550,10 +576,14 @@ def _part_sizes(
     Where a coefficient is a thousand times as large in one part, its residuals are so as well.
     """
     x = parts.domain.interior(PROBES * PROBES_PER_PART, "sobol", seed=PROBE_SEEDS[0])
-    number, rows = parts.number(x), []
+    number = parts.number(x)
+    rows = []
     for part in range(parts.count):
         own = x[number == part][:PROBES]
-        of_part = dry_run(residuals, fields, parts.domain, own, coefficients).sizes if len(own) else sizes
+        if len(own):
+            of_part = dry_run(residuals, fields, parts.domain, own, coefficients).sizes
+        else:
+            of_part = sizes
         rows.append(torch.where((of_part > 0) & of_part.isfinite(), of_part, sizes))
     return torch.stack(rows)
 
@@ -573,6 +603,9 @@ def _check_no_contradiction(conditions: Sequence, domain: Domain, fields: tuple[
                 with errors_named(f"{type(condition).__name__} on {piece.name}"):
                     first, second = (value_at(each, domain.coordinates, x, "value") for each in (before, value))
                 if not torch.allclose(first, second):
-                    rate = "; a rate is given as Initial(value, rate)" if isinstance(condition, Initial) else ""
+                    if isinstance(condition, Initial):
+                        rate = "; a rate is given as Initial(value, rate)"
+                    else:
+                        rate = ""
                     where = f"{name} one value on {piece.name!r}"
                     raise InputError(f"conditions must give {where}, got two different ones{rate}")

@@ -26,15 +26,20 @@ if TYPE_CHECKING:
 
 # Values of each coordinate that a grid has, by the number of coordinates: a megabyte or so
 GRID_VALUES = {1: 1001, 2: 201, 3: 61}
-USUAL_GRID, MOST_GRID = 200_000, 10**8  # values of a grid in more dimensions, and of any grid: 2 MB, 1 GB
+# values of a grid in more dimensions, and of any grid: 2 MB, 1 GB
+USUAL_GRID = 200_000
+MOST_GRID = 10**8
 # Places between which a change of sign is seen, by the number of coordinates: some thousand periods of one of them, and
 # a hundred of two; and halvings of their distances, to rounding
-ROOT_PLACES, ROOT_HALVINGS = {1: 20_000, 2: 400, 3: 60}, 50
+ROOT_PLACES = {1: 20_000, 2: 400, 3: 60}
+ROOT_HALVINGS = 50
 # Points inside, and on the boundary, from which extremes are sought, and the last step of the search: the value at an
 # extreme changes by the square of the step.
-SEARCH_POINTS, SEARCHED = 2000, 1e-9
+SEARCH_POINTS = 2000
+SEARCHED = 1e-9
 # Newton steps from outside to the boundary, and the step of the differences, as a share of the sides
-ONTO_STEPS, ONTO_DIFFERENCE = 6, 1e-7
+ONTO_STEPS = 6
+ONTO_DIFFERENCE = 1e-7
 ROOT_JUMP = 1e-4  # of the largest value: a smaller jump at an interface is an error of the solution
 
 
@@ -42,7 +47,8 @@ def grid_of(
     solution: Solution, counts: int | Sequence[int] | None, at: Mapping[str, float] | None
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Coordinates and fields on a grid, see `Solution.on_grid`."""
-    domain, fixed = solution.problem.domain, dict(at or {})
+    domain = solution.problem.domain
+    fixed = dict(at or {})
     unknown = [name for name in fixed if name not in domain.coordinates]
     if unknown:
         raise InputError(f"at must name coordinates among {', '.join(domain.coordinates)}, got {unknown[0]!r}")
@@ -51,7 +57,10 @@ def grid_of(
         raise InputError("at must leave a coordinate free, got a value for each")
     if counts is None:
         counts = GRID_VALUES.get(len(free), max(2, math.floor(USUAL_GRID ** (1 / len(free)))))
-    each = list(counts) if isinstance(counts, Sequence | np.ndarray) else [counts] * len(free)
+    if isinstance(counts, Sequence | np.ndarray):
+        each = list(counts)
+    else:
+        each = [counts] * len(free)
     if len(each) != len(free):
         raise InputError(f"counts must be a number, or one for each of {', '.join(free)}, got {len(each)} of them")
     sizes = [check_count(size, "counts", 2) for size in each]
@@ -174,11 +183,13 @@ def crossings(gap: Callable[[Tensor], Tensor], domain: Domain, parts: Parts | No
         for _ in range(ROOT_HALVINGS if len(left) else 0):
             middle = (left + right) / 2
             is_beyond = ((gap(middle) > 0) == rises)[:, None]
-            left, right = torch.where(is_beyond, left, middle), torch.where(is_beyond, middle, right)
+            left = torch.where(is_beyond, left, middle)
+            right = torch.where(is_beyond, middle, right)
         if parts is not None and len(left):
             is_jump = (gap(right) - gap(left)).abs() > ROOT_JUMP * values[inside].abs().amax()
             stays = ~(is_jump & (parts.number(left) != parts.number(right)))
-            left, right = left[stays], right[stays]
+            left = left[stays]
+            right = right[stays]
         found.append((left + right) / 2)
     return torch.cat(found)
 
@@ -198,7 +209,8 @@ def lowest(function: Callable[[Tensor], Tensor], domain: Domain, sign: int = 1) 
         around = _onto_boundary(domain, around)
         around = torch.cat([best, around[covers(domain, around)]])
         number = int((sign * function(around)).argmin())
-        best, step = around[number][None], step if number else step / 2
+        best = around[number][None]
+        step = step if number else step / 2
     return best[0], float(function(best))
 
 

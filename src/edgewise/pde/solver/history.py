@@ -66,7 +66,10 @@ CORRECTION_PACE = 1e9  # its multiply-adds in a second, a third of those of `Ste
 # Share and most seconds of a time limit that are left for the judgement; seconds beyond it for a first result, so that
 # a short limit has one; and seconds for the judgement after Ctrl-C: a judgement takes a tenth of a second to some
 # seconds, and nobody waits for more than a few after Ctrl-C.
-RESERVED_SHARE, MOST_RESERVED, FIRST_GRACE, INTERRUPTED_SECONDS = 0.15, 5.0, 0.25, 1.0
+RESERVED_SHARE = 0.15
+MOST_RESERVED = 5.0
+FIRST_GRACE = 0.25
+INTERRUPTED_SECONDS = 1.0
 # Factor by which the estimate from all evidence may exceed the tolerance once two solutions agree to it: it holds parts
 # that are bounds, not errors.
 UNLIKE = 10.0
@@ -84,11 +87,12 @@ WHY_EARLY = {
 
 @dataclass(frozen=True)
 class TrainedNetwork:
-    """A network, its problem with unknown coefficients of its own, and the loss that it has reached."""
+    """A network, its problem with unknown coefficients of its own, the loss that it has reached, and the method."""
 
     network: SolverNetwork
     problem: Collocation
     loss: float = math.inf
+    tier: str = "network"
 
 
 class History(WorkBudget):
@@ -103,7 +107,9 @@ class History(WorkBudget):
         progress: ProgressCallback | None = None,
         journal: Journal | None = None,
     ):
-        self.seed, self.remark, self.separation = seed, "", 0.0
+        self.seed = seed
+        self.remark = ""
+        self.separation = 0.0
         self._divergence = math.nan  # of the only stage from one that ends earlier
         self._of_beginning = 0.0  # the same for one that ends in the first half of the time
         super().__init__(budget * EQUATION_BUDGET_WORK, time_limit, progress)
@@ -126,13 +132,20 @@ class History(WorkBudget):
 
     @property
     def _reserved(self) -> float:
-        return 0.0 if self.time_limit is None else min(RESERVED_SHARE * self.time_limit, MOST_RESERVED)
+        if self.time_limit is None:
+            return 0.0
+        return min(RESERVED_SHARE * self.time_limit, MOST_RESERVED)
 
     def seconds_left(self) -> float:
         """Seconds until no further part of the work begins: more for a first result, and for the judgement."""
         if self.time_limit is None:
             return math.inf
-        beyond = 0.0 if self._is_judging else -self._reserved if self.has_result else FIRST_GRACE
+        if self._is_judging:
+            beyond = 0.0
+        elif self.has_result:
+            beyond = -self._reserved
+        else:
+            beyond = FIRST_GRACE
         return self.time_limit + beyond - self.seconds
 
     def work_within_reach(self, work: float, seconds: float) -> float:
@@ -145,7 +158,8 @@ class History(WorkBudget):
 
     def nothing_in_time(self, problem: Collocation) -> InputError:
         """The error of a time limit that is over before there is anything to return."""
-        what, axis = "for a solution on the first grid", problem.form.time
+        what = "for a solution on the first grid"
+        axis = problem.form.time
         if axis is not None and not problem.form.smoothed_fields:
             begin = float(problem.domain.bounds[axis, 0])
             what = f"to go beyond the first moment, {problem.domain.coordinates[axis]} = {begin:g}"
@@ -154,7 +168,10 @@ class History(WorkBudget):
     def hurry(self) -> None:
         """After Ctrl-C: leave the judgement a second."""
         soon = self.seconds + INTERRUPTED_SECONDS
-        self.time_limit = soon if self.time_limit is None else min(self.time_limit, soon)
+        if self.time_limit is None:
+            self.time_limit = soon
+        else:
+            self.time_limit = min(self.time_limit, soon)
 
     @contextmanager
     def _judged_in_time(self) -> Iterator[None]:
@@ -179,7 +196,10 @@ class History(WorkBudget):
         """
         began = self.seconds
         state = dict(network.state_dict()) | {f"{UNKNOWN}{name}": value for name, value in problem.unknowns.items()}
-        known = None if self.journal is None else self.journal.recall("training")
+        if self.journal is None:
+            known = None
+        else:
+            known = self.journal.recall("training")
         if known is None:
             own = Patience.patient() if patience is None else patience
             outcome = train_network(network, problem, method, steps, lambda event: own(event) or self.past_deadline)
@@ -207,7 +227,9 @@ class History(WorkBudget):
         """The reason to end and a clause, where the budget or the time is over; None where there is some of both."""
         if self.work > self.limit:
             return StopReason.BUDGET, "The budget is spent"
-        return (StopReason.TIME_LIMIT, "The time is over") if self.past_deadline else None
+        if self.past_deadline:
+            return (StopReason.TIME_LIMIT, "The time is over")
+        return None
 
     def report_progress(self, stage: str, loss: float) -> None:
         """Pass a `Progress` to the callback, if there is one."""
@@ -220,11 +242,17 @@ class History(WorkBudget):
 
         `points` is the number of collocation points, if it is not that of the problem.
         """
-        before, self.best, self.has_result = self.best, result, True
+        before = self.best
+        self.best = result
+        self.has_result = True
         if before is not None and not torch.equal(before.problem.domain.bounds, result.problem.domain.bounds):
-            self._beginning, before, self.stages = (before, self.stages), None, []
+            self._beginning = (before, self.stages)
+            before = None
+            self.stages = []
             self._draw_points(result.problem)
-        self._evidence, self._sought, self._has_stalled = None, None, False
+        self._evidence = None
+        self._sought = None
+        self._has_stalled = False
         change = math.nan
         if before is not None:
             new = field_values(result.network, result.problem, self.fresh_points)
@@ -252,7 +280,9 @@ class History(WorkBudget):
 
     def add_stage_before(self, result: TrainedNetwork, points: int) -> None:
         """Record a coarser solution as the stage before the only one, so that the two are compared."""
-        finer, only, sought = self.best, self.stages.pop(), self._sought
+        finer = self.best
+        only = self.stages.pop()
+        sought = self._sought
         assert finer is not None and not self.stages
         self.best = None
         self.add_stage(result, points)
@@ -278,26 +308,30 @@ class History(WorkBudget):
 
     def ended_early(self, problem: Collocation, march: March, loss: float, reason: StopReason) -> str:
         """Record the only pass through time, up to the moment that it reached, and return a clause about it."""
-        axis, why = problem.form.time, WHY_EARLY[reason]
+        axis = problem.form.time
+        why = WHY_EARLY[reason]
         assert axis is not None
         shorter = until(problem, axis, march.reached)
         self._draw_points(shorter)
-        self.add_stage(TrainedNetwork(march.network, shorter, loss), march.points)
+        self.add_stage(TrainedNetwork(march.network, shorter, loss, march.tier), march.points)
         if reason is StopReason.NO_PROGRESS:
             x = self.fresh_points.clone()
             x[:, axis] = march.reached
             beyond = undefined_beyond(march.network, shorter, x)
-            why = f"{beyond}: the solution ends" if beyond else why
+            if beyond:
+                why = f"{beyond}: the solution ends"
         return f"{why} at {problem.domain.coordinates[axis]} = {march.reached:.6g}"
 
     def begun(
         self, problem: Collocation, march: March, loss: float, reason: StopReason, *, gives_way: bool
     ) -> tuple[StopReason, str] | None:
-        """Record the only pass through time; the reason of the end and a sentence, or None if it hardly began.
+        """Record the only integration in time; return the stop reason and a sentence, or None if it hardly began.
 
-        If it `gives_way`, that is if it is wrong within the first hundredth of the time already.
+        It may give way to another method (`gives_way`), which then solves a problem that goes wrong at once.
         """
-        axis, domain, clause = problem.form.time, problem.domain, self.ended_early(problem, march, loss, reason)
+        axis = problem.form.time
+        domain = problem.domain
+        clause = self.ended_early(problem, march, loss, reason)
         assert axis is not None
         is_short = march.reached - float(domain.bounds[axis, 0]) < LEAST_BEGINNING * float(domain.size[axis])
         if gives_way and is_short and not self.past_deadline and self.evidence().estimate > LARGEST_RESIDUAL:
@@ -317,16 +351,22 @@ class History(WorkBudget):
         if self._beginning is not None and best is self._beginning[0]:
             self.stages = self._beginning[1]
             self._draw_points(best.problem)
-        self.stages, self._has_stalled = self.stages[:stages], has_stalled
+        self.stages = self.stages[:stages]
+        self._has_stalled = has_stalled
         if best is not self.best or has_stalled:
-            self.best, self._evidence, self._sought = best, None, None
+            self.best = best
+            self._evidence = None
+            self._sought = None
             self._residual_at_fresh(best)
 
     def set_aside(self) -> None:
         """Begin again with another method, until `take_back` returns to the best network so far."""
         assert self.best is not None
         self.aside = self.best, self.stages
-        self.stages, self.best, self._evidence, self._sought = [], None, None, None
+        self.stages = []
+        self.best = None
+        self._evidence = None
+        self._sought = None
 
     def take_back(self) -> None:
         """Return to the best network that was set aside."""
@@ -344,10 +384,12 @@ class History(WorkBudget):
         """
         if len(self.stages) != 1 or self.best is None:
             return
-        domain, axis = self.best.problem.domain, self.best.problem.form.time
+        domain = self.best.problem.domain
+        axis = self.best.problem.form.time
         assert axis is not None
         begin, end = domain.bounds[axis].tolist()
-        x, gaps = self.fresh_points[:COMPARED_POINTS].clone(), []
+        x = self.fresh_points[:COMPARED_POINTS].clone()
+        gaps = []
         for share in (0.5, 1.0):
             x[:, axis] = begin + share * (reached - begin)
             new, old = (field_values(each, self.best.problem, x) for each in (network, self.best.network))
@@ -359,7 +401,10 @@ class History(WorkBudget):
             self._of_beginning = max(gaps)
             return
         growth = whole / max(half, ABOVE_ZERO)
-        exponent = 2 * (times - 1) * math.log(growth) if growth > 2 else math.log2(max(growth, 1.0)) * math.log(times)
+        if growth > 2:
+            exponent = 2 * (times - 1) * math.log(growth)
+        else:
+            exponent = math.log2(max(growth, 1.0)) * math.log(times)
         self._divergence = max(min(whole * math.exp(min(exponent, MOST_GROWTH)), 1.0), ROUNDING)
 
     @property
@@ -368,12 +413,15 @@ class History(WorkBudget):
         return self._search()[0]
 
     def _search(self) -> tuple[Sought, float]:
-        """`sought` points and the `fresh_residual` there."""
+        """Points of a worst-case search, and the size of the residual there."""
         if self._sought is None:
             assert self.best is not None
             with self._judged_in_time():
                 is_long = self.seconds_left() < SEARCH_OF_FRESH * self._fresh_seconds
-                points = self._fresh if is_long else sought_points(self.best.network, self.best.problem, self.seed)
+                if is_long:
+                    points = self._fresh
+                else:
+                    points = sought_points(self.best.network, self.best.problem, self.seed)
             self._sought = points, residual_size(self.best.network, self.best.problem, points)
         return self._sought
 
@@ -410,27 +458,35 @@ class History(WorkBudget):
             lowered = [pair for pair in pairs if pair[1].residual < LOWERED * pair[0].residual]
             pairs = lowered[-1:] + pairs[-1:]
         ratios = [after.change / before.residual for before, after in pairs if before.residual > 0]
-        last, before = self.stages[-1], self.stages[-2]
+        last = self.stages[-1]
+        before = self.stages[-2]
         by_residual = max(after.change for _, after in pairs)
         if not self._has_stalled:
             by_residual = min(max(ratios, default=0.0) * last.residual, by_residual)
         if isinstance(self.best.network, WindowNetwork):
             is_even = self.fresh_residual <= UNEVEN * last.residual
             by_residual = max(by_residual, last.change / (fall_of_pass(before.loss / last.loss) if is_even else 1))
-        fall = min(last.change / before.change, SLOWEST_FALL) if before.change > 0 else 0.0
+        if before.change > 0:
+            fall = min(last.change / before.change, SLOWEST_FALL)
+        else:
+            fall = 0.0
         return max(by_residual, last.change * fall / (1 - fall) if is_linear else 0.0, self._separation, ROUNDING)
 
     @property
     def _separation(self) -> float:
-        return self.separation if self.best is not None and isinstance(self.best.network, LowRankNetwork) else 0.0
+        if self.best is not None and isinstance(self.best.network, LowRankNetwork):
+            return self.separation
+        return 0.0
 
     def evidence(self) -> Evidence:
         """Judgement of the best network, see `judge`; made once for each stage."""
         assert self.best is not None
         if self._evidence is None:
-            points, has_slabs = self.sought, isinstance(self.best.network, WindowNetwork)
+            points = self.sought
+            has_slabs = isinstance(self.best.network, WindowNetwork)
             work = max(CORRECTION_SHARE * min(self.work, self.limit), CORRECTION_WORK)
-            work = max(work, CORRECTION_OF_SLABS) if has_slabs else work
+            if has_slabs:
+                work = max(work, CORRECTION_OF_SLABS)
             with self._judged_in_time():
                 self._evidence = judge(
                     self.best.network,
@@ -473,12 +529,15 @@ class History(WorkBudget):
         A solution that is not to be trusted, or that ends before the last moment, is announced by a warning.
         """
         assert self.best is not None
-        network, problem, evidence = self.best.network, self.best.problem, self.evidence()
+        network = self.best.network
+        problem = self.best.problem
+        evidence = self.evidence()
         if self.remark:
             evidence = replace(evidence, checks=(*evidence.checks, self.remark))
             message = f"{message} {self.remark[0].upper()}{self.remark[1:]}."
         if evidence.doubts:
-            stopped = StopReason.NO_PROGRESS if stopped is StopReason.CONVERGED else stopped
+            if stopped is StopReason.CONVERGED:
+                stopped = StopReason.NO_PROGRESS
             message = " ".join([*evidence.doubts, message])
         if evidence.doubts or not torch.equal(problem.domain.bounds, self._whole_bounds):
             warn_caller(message, SolutionWarning)
@@ -492,12 +551,14 @@ class History(WorkBudget):
             message=message,
             standard_errors=evidence.standard_errors,
             trust=evidence.trust,
+            tier=self.best.tier,
         )
 
     def message_with_residual(self, reason: str) -> str:
         """A sentence: the reason of the end, and the largest residual of the best network."""
         assert self.best is not None
-        network, problem = self.best.network, self.best.problem
+        network = self.best.network
+        problem = self.best.problem
         losses = {}
         with torch.no_grad():
             for block in problem.blocks():
@@ -516,7 +577,11 @@ def solve_step_work(network: nn.Module, problem: Collocation) -> float:
     """Work of one Levenberg-Marquardt step of a chain of layers, see `edgewise.train.cost`."""
     assert isinstance(network, Chain)
     size = count_parameters(network)
-    active = size if problem.has_integrals else active_parameters(network)  # integrals make rows of all parameters
+    # integrals make rows of all parameters
+    if problem.has_integrals:
+        active = size
+    else:
+        active = active_parameters(network)
     rows = sum(len(block.data) * (1 + 2 * block.order) for block in problem.blocks())
     return EQUATION_COST.levenberg_marquardt(rows, size, active)
 

@@ -68,12 +68,14 @@ class SeparableNetwork(Chain):
         layer = copy.deepcopy(self.separable)
         knots = subdivide(layer.knots, layer.degree, factor)
         coef = blossom_coef(layer.coef.detach(), layer.knots, knots, layer.degree)
-        layer.coef, layer.knots = nn.Parameter(coef), knots
+        layer.coef = nn.Parameter(coef)
+        layer.knots = knots
         return SeparableNetwork(layer, self.fields)
 
     def with_rank(self, rank: int, seed: int) -> "SeparableNetwork":
         """A new network with more terms and the same function: in each new term the first factor is zero."""
-        layer, fields = copy.deepcopy(self.separable), self.fields
+        layer = copy.deepcopy(self.separable)
+        fields = self.fields
         new = SeparableLayer(
             layer.in_features,
             (rank - self.rank) * fields,
@@ -147,7 +149,8 @@ def network_for(problem: Collocation, hidden: Sequence, grid_size: int, degree: 
     The first grid lies on the domain of the problem. The base function silu is left out, for it does not follow the
     scale of hidden nodes. Where the problem is periodic, a periodic layer comes first.
     """
-    bounds, periods = problem.domain.bounds, {}
+    bounds = problem.domain.bounds
+    periods = {}
     for number, name in enumerate(problem.domain.coordinates):
         if name in problem.periodic:
             low, high = bounds[number].tolist()
@@ -158,7 +161,9 @@ def network_for(problem: Collocation, hidden: Sequence, grid_size: int, degree: 
         bounds = torch.cat([bounds[others], circle.expand(2 * len(periods), 2)])
     width = (len(bounds), *hidden, problem.outputs)
     kan = KAN(width, grid_size, degree, base="zero", domain=bounds, seed=seed, dtype=torch.float64)
-    return PeriodicNetwork(PeriodicLayer(problem.domain.dimension, periods), kan) if periods else kan
+    if periods:
+        return PeriodicNetwork(PeriodicLayer(problem.domain.dimension, periods), kan)
+    return kan
 
 
 def kan_of(network: nn.Module) -> KAN:
@@ -183,8 +188,12 @@ def described(network: nn.Module) -> str:
         return f"ranks {', '.join(map(str, network.ranks[1:-1]))}, grid {' x '.join(map(str, network.grid_sizes))}"
     if isinstance(network, TensorNetwork):
         return f"grid {' x '.join(map(str, network.tensor_layer.grid_sizes))}"
-    config, sizes = kan_of(network).config, grid_sizes(network)
-    products = f", products {list(map(list, config.products))}" if any(config.products) else ""
+    config = kan_of(network).config
+    sizes = grid_sizes(network)
+    if any(config.products):
+        products = f", products {list(map(list, config.products))}"
+    else:
+        products = ""
     return f"{list(config.width)}{products}, grid {sizes[0]}"
 
 
@@ -210,7 +219,9 @@ def refined(network: Chain, factor: int) -> Chain:
     assert isinstance(sizes, tuple)
     finer = refine(kan, tuple(factor * size for size in sizes))
     assert isinstance(finer, KAN)
-    return PeriodicNetwork(network.periodic, finer) if isinstance(network, PeriodicNetwork) else finer
+    if isinstance(network, PeriodicNetwork):
+        return PeriodicNetwork(network.periodic, finer)
+    return finer
 
 
 def fit_hidden_grids_(network: Chain, x: Tensor) -> bool:
@@ -238,7 +249,8 @@ def _least_span(kan: KAN, x: Tensor) -> float:
         domain = getattr(layer, "domain", None)
         if number and isinstance(domain, Tensor):
             low, high = domain.unbind(1)
-            bottom, top = x.amin(0), x.amax(0)
+            bottom = x.amin(0)
+            top = x.amax(0)
             if bool((bottom < low).any() | (top > high).any()):
                 return 0.0
             least = min(least, float(((top - bottom) / (high - low)).min()))
@@ -249,13 +261,14 @@ def _least_span(kan: KAN, x: Tensor) -> float:
 def check_as_start(
     problem: Collocation, begin: Chain, hidden: Sequence | None, degree: int | None, grid_size: int | None
 ) -> None:
-    """Refuse a network unlike that of the start, which is the one that is trained."""
+    """Refuse a network of another shape than the start, since the start is the network that is trained."""
     is_kan = not isinstance(begin, TensorNetwork | SeparableNetwork)
     layers = kan_of(begin).layers if is_kan else begin.layers
     degrees = {each for layer in layers for each in getattr(layer, "degrees", (getattr(layer, "degree", degree),))}
     unlike = {"degree": degrees != {degree}, "grid_size": set(grid_sizes(begin)) != {grid_size}, "hidden": True}
     if hidden is not None and is_kan:
-        wanted, own = kan_of(network_for(problem, hidden, 1, 1, 0)).config, kan_of(begin).config
+        wanted = kan_of(network_for(problem, hidden, 1, 1, 0)).config
+        own = kan_of(begin).config
         unlike["hidden"] = (wanted.width, wanted.products) != (own.width, own.products)
     for name, value in (("hidden", hidden), ("degree", degree), ("grid_size", grid_size)):
         if value is not None and unlike[name]:

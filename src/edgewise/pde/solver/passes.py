@@ -45,17 +45,22 @@ FIRST_MARCH = 30.0  # slabs of time: the first pass has so many times the tolera
 FINER_MARCH = 1.3  # factor of the first grids from pass to pass: two passes are never the same
 # Largest tolerance of a first pass, and of one after another that would not have reached the last moment; how much
 # sharper passes get that are looser than usual: where a pass is dear, a hundredth of its tolerance is out of reach.
-MOST_MARCH, MOST_LOOSE_MARCH, SHARPER_LOOSE_MARCH = 1e-3, 1e-1, 10.0
+MOST_MARCH = 1e-3
+MOST_LOOSE_MARCH = 1e-1
+SHARPER_LOOSE_MARCH = 10.0
 # Shares of the budget, or of the time limit, from which on, and up to which, a first pass is given up for one with a
 # larger tolerance if it would not reach the last moment at its present pace: a tenth is lost, and half is left for the
 # other one.
-FORECAST_FROM, FORECAST_TO = 0.1, 0.5
+FORECAST_FROM = 0.1
+FORECAST_TO = 0.5
 # A later pass ends where at its present pace it would need so many times what is left: paces vary.
 OUT_OF_REACH = 2.0
 # Even grids: growth of the number of intervals of a coordinate from pass to pass, and of the work; tolerance in time of
 # the first pass, which falls as the square of the intervals, as errors in space about do. For the work 3.5 to 4.6 times
 # was measured.
-EVEN_GROWTH, EVEN_DEARER, EVEN_TOLERANCE = 1.5, 4.0, 1e-2
+EVEN_GROWTH = 1.5
+EVEN_DEARER = 4.0
+EVEN_TOLERANCE = 1e-2
 SLABS_OF_RULE = 3  # over which a judgement integrates by a rule of 24 points: its degree is 47
 COARSE_GAP = 0.1  # of the field: a coarse pass leaves less at an outflow, also beside jumps
 CHECK_INTERRUPTED = "Interrupted; the solution is that of the only pass, which was not compared with a coarser one."
@@ -70,7 +75,9 @@ class PassWatch:
     """Reports the progress of a pass through time, and ends one that would not reach the last moment."""
 
     def __init__(self, history: History, allowed: float, stop: list[StopReason], march_of: type[SlabMarch]):
-        self.history, self.allowed, self.stop = history, allowed, stop
+        self.history = history
+        self.allowed = allowed
+        self.stop = stop
         self.spent, self.began = history.work, history.seconds
         self.march_of = march_of
         self.looser: float | None = None
@@ -79,7 +86,8 @@ class PassWatch:
 
     def __call__(self, share: float, slabs: int, work: float) -> bool:
         history = self.history
-        history.work, history.has_result = self.spent + work, history.has_result or slabs > 0
+        history.work = self.spent + work
+        history.has_result = history.has_result or slabs > 0
         history.report_progress(f"slab {slabs}, {100 * share:.0f} % of the time", self.allowed**2)
         limit = history.work_within_reach(self.spent, self.began)
         if history.exhausted:
@@ -110,10 +118,12 @@ def solve_in_passes(
     from edgewise.pde.structured.evolution.memory import MemoryMarch  # imported late: `import edgewise` stays light
 
     march_of = _march_of(problem)
-    allowed, costs = min(max(FIRST_MARCH * tolerance, march_of.tolerances[0]), MOST_MARCH), list[float]()
+    allowed = min(max(FIRST_MARCH * tolerance, march_of.tolerances[0]), MOST_MARCH)
+    costs = list[float]()
     stop: list[StopReason] = []
     while True:
-        spent, watch = history.work, PassWatch(history, allowed, stop, march_of)
+        spent = history.work
+        watch = PassWatch(history, allowed, stop, march_of)
         march = march_of(statement, allowed, watch, FINER_MARCH ** len(costs), known)
         result = history.passed(problem, march, stop)
         if isinstance(march, MemoryMarch):
@@ -122,7 +132,7 @@ def solve_in_passes(
             allowed = watch.looser
             continue
         if result is not None and result.is_complete:
-            history.add_stage(TrainedNetwork(result.network, problem, allowed), result.points)
+            history.add_stage(TrainedNetwork(result.network, problem, allowed, result.tier), result.points)
             if history.error_estimate <= tolerance:
                 agree = f"Two passes through time agree to {history.error_estimate:.1g}"
                 estimate = history.evidence().estimate
@@ -132,7 +142,10 @@ def solve_in_passes(
         elif history.best is None:
             if result is None or history.aside is not None:
                 return None
-            reason = StopReason.BUDGET if watch.is_out_of_reach else StopReason.NO_PROGRESS
+            if watch.is_out_of_reach:
+                reason = StopReason.BUDGET
+            else:
+                reason = StopReason.NO_PROGRESS
             ended = history.begun(problem, result, allowed, stop[0] if stop else reason, gives_way=not stop)
             if stop or watch.is_out_of_reach:
                 return ended
@@ -147,7 +160,10 @@ def solve_in_passes(
         costs.append(history.work - spent)
         within_reach = history.work_within_reach(spent, watch.began)
         if watch.is_out_of_reach or history.work + march_of.dearer * costs[-1] > within_reach:
-            reason = StopReason.TIME_LIMIT if within_reach < history.limit else StopReason.BUDGET
+            if within_reach < history.limit:
+                reason = StopReason.TIME_LIMIT
+            else:
+                reason = StopReason.BUDGET
             limits = "time limit" if reason is StopReason.TIME_LIMIT else "budget"
             ended = reason, history.message_with_residual(f"A sharper pass is out of reach of the {limits}")
             if len(history.stages) == 1:
@@ -161,7 +177,10 @@ def solve_in_passes(
         # A pass that is a little sharper is enough where the estimate is near the tolerance; others may reach rounding.
         # The error beside a jump of the start falls with its grid, no faster than such passes do.
         is_near = history.error_estimate <= fall_of_pass(SHARPER_LOOSE_MARCH) * tolerance or march.rough is not None
-        sharper = SHARPER_MARCH if allowed <= MOST_MARCH and not is_near else SHARPER_LOOSE_MARCH
+        if allowed <= MOST_MARCH and not is_near:
+            sharper = SHARPER_MARCH
+        else:
+            sharper = SHARPER_LOOSE_MARCH
         allowed = max(allowed / sharper, march_of.tolerances[1])
 
 
@@ -172,7 +191,9 @@ def _march_of(problem: Collocation) -> type[SlabMarch]:
 
     if isinstance(problem.domain, Box):
         return MemoryMarch if problem.form.has_integrals else SlabMarch
-    return SolidMarch if problem.domain.dimension == MOST_WINDOW_AXES else WindowMarch
+    if problem.domain.dimension == MOST_WINDOW_AXES:
+        return SolidMarch
+    return WindowMarch
 
 
 def _is_check_interrupted(problem: Collocation, statement: Statement, history: History) -> bool:
@@ -182,8 +203,12 @@ def _is_check_interrupted(problem: Collocation, statement: Statement, history: H
     whether that did is returned.
     """
     assert history.best is not None
-    coarser = SHARPER_MARCH if history.best.loss <= MOST_MARCH else SHARPER_LOOSE_MARCH
-    spent, allowed = history.work, coarser * history.best.loss
+    if history.best.loss <= MOST_MARCH:
+        coarser = SHARPER_MARCH
+    else:
+        coarser = SHARPER_LOOSE_MARCH
+    spent = history.work
+    allowed = coarser * history.best.loss
 
     def watch(share: float, slabs: int, work: float) -> bool:
         history.work = spent + work
@@ -195,7 +220,7 @@ def _is_check_interrupted(problem: Collocation, statement: Statement, history: H
     except (KeyboardInterrupt, OutOfTime) as error:  # the solution itself is complete
         return isinstance(error, KeyboardInterrupt)
     if result is not None and result.is_complete:
-        history.add_stage_before(TrainedNetwork(result.network, problem, allowed), result.points)
+        history.add_stage_before(TrainedNetwork(result.network, problem, allowed, result.tier), result.points)
     return False
 
 
@@ -241,7 +266,10 @@ def solve_in_weak_form(
     ended = _solve_on_even_grids(problem, history, tolerance, partial(WeakMarch, statement), why, stop)
     if ended is None or isinstance(ended, tuple):
         return ended
-    reason = stop[0] if stop else StopReason.NO_PROGRESS
+    if stop:
+        reason = stop[0]
+    else:
+        reason = StopReason.NO_PROGRESS
     clause = history.ended_early(problem, ended, tolerance, reason)
     history.judged(_evidence_of_even_grids(history, [], why))
     return reason, f"{clause}."
@@ -254,9 +282,9 @@ def _solve_smoothed(
     tolerance: float,
     ended: tuple[StopReason, str] | None,
 ) -> tuple[StopReason, str] | None:
-    """Pass through time on even grids with fronts smoothed, where slabs `ended` early or wrong.
+    """Integrate in time on even grids with smoothed fronts, where the elements of time ended early or wrong.
 
-    Returns the reason of the end and a sentence; those of `ended` where no pass reaches the last moment.
+    Returns the stop reason and a sentence: `ended` where no integration reaches the last moment.
     """
     from edgewise.pde.structured.evolution.smoothed import SmoothedMarch, smooths
 
@@ -290,10 +318,14 @@ def _solve_on_even_grids(
     no evidence, and `stop` gets why a limit or Ctrl-C ended it. Returns the reason of the end and a sentence; where not
     even the first pass reaches the last moment, that pass.
     """
-    finer, changes, is_complete, dimension = 1.0, list[float](), False, problem.domain.dimension - 1
+    finer = 1.0
+    changes = list[float]()
+    is_complete = False
+    dimension = problem.domain.dimension - 1
 
     def watch(share: float, slabs: int, work: float) -> bool:
-        history.work, history.has_result = spent + work, history.has_result or slabs > 0
+        history.work = spent + work
+        history.has_result = history.has_result or slabs > 0
         history.report_progress(f"slab {slabs}, {100 * share:.0f} % of the time", tolerance**2)
         stop.extend([history.exhausted[0]] if history.exhausted else [])
         return not stop
@@ -303,7 +335,7 @@ def _solve_on_even_grids(
         march = march_of(max(tolerance, EVEN_TOLERANCE / finer**2), watch, finer)
         result = history.passed(problem, march, stop)
         if result is not None and result.is_complete:
-            history.add_stage(TrainedNetwork(result.network, problem, tolerance), result.points)
+            history.add_stage(TrainedNetwork(result.network, problem, tolerance, result.tier), result.points)
             changes.extend([history.stages[-1].change] if is_complete else [])
             history.judged(_evidence_of_even_grids(history, changes, why))
             is_complete = True

@@ -37,7 +37,8 @@ from edgewise.train.methods.base import Method
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 from edgewise.train.problems.blocks import copied_unknowns
 
-TENSOR, SEPARABLE = "tensor", "separable"
+TENSOR = "tensor"
+SEPARABLE = "separable"
 FIRST_RANK = 2  # terms of a separable network at the start: one term more than functions of one product need
 # Weight of measured values beside the equation, at least, in the first steps towards unknown coefficients: as much as
 # that of the equation; 1e-3, the usual one, leaves coefficients of predators and prey with noise at nonsense.
@@ -52,10 +53,12 @@ LEAST_POINTS = 1000  # points inside the domain, at least
 BOUNDARY_PER_INTERIOR_POINT = 0.5
 # Loss at rounding, for residuals in units of the field of a solution of size 1: (1e-13)^2; and an estimated error that
 # may come with it; rounding of second derivatives on fine grids makes it so large.
-ROUNDING_LOSS, ERROR_AT_ROUNDING = 1e-26, 1e-9
+ROUNDING_LOSS = 1e-26
+ERROR_AT_ROUNDING = 1e-9
 # Refinement ends when three stages in a row lower the residual by less than this factor each: doubling the coefficients
 # of a smooth solution in two dimensions lowers it by 2^2 or more at degree 5.
-WORTHWHILE, STALLS = 1.15, 3
+WORTHWHILE = 1.15
+STALLS = 3
 # The same while the residual at fresh points is above `LARGEST_RESIDUAL`: five stages have 32 times as many
 # coefficients, and see what is 32 times narrower.
 MORE_STALLS = 5
@@ -64,17 +67,21 @@ MORE_STALLS = 5
 GRADING = {1: (20, 3), 2: (6, 1)}
 # Steps that a tensor network takes, about, if the equation is linear and if it is not (measured on the library), and
 # the share of `STEPS` that other networks take: for the decision whether the budget suffices for a stage.
-LINEAR_STEPS, NONLINEAR_STEPS, STEPS_SHARE = 3, 6, 1 / 8
+LINEAR_STEPS = 3
+NONLINEAR_STEPS = 6
+STEPS_SHARE = 1 / 8
 # Largest refinement of the points of integrals, and most points of one over a box, of which every point of the equation
 # has as many: 768 points on a line and 24^2 in a box where nothing is given.
-MOST_INTEGRAL_REFINEMENT, MOST_BOX_POINTS = 32, 576
+MOST_INTEGRAL_REFINEMENT = 32
+MOST_BOX_POINTS = 576
 # Factor by which points that are denser towards the ends of integrals must lower their error to be taken: they lower it
 # a thousand times at a root, and hardly where a peak lies inside.
 LESS_AT_ENDS = 0.1
 # Relative difference of the residuals of two grids below which they have settled, and the least residual, in units of
 # the field, which means that there is no solution: beyond folds two grids agree to 1e-3 to 1e-10, and coarse ones on a
 # disk to 6e-3.
-SETTLED, LEAST_SETTLED = 1e-2, 1e-6
+SETTLED = 1e-2
+LEAST_SETTLED = 1e-6
 NO_SOLUTION = (
     "No solution was found: two grids leave the same residual, as where the problem has none; if it has one, a "
     "solution of a like problem, as `start`, may lead to it."
@@ -82,7 +89,9 @@ NO_SOLUTION = (
 GROWTH = 2.0  # factor of the coefficients of a tensor network from stage to stage
 LEAST_GROWTH = 1.2  # the same of the last stage, where the number of parameters is limited
 RANK_GROWTH = 2  # the rank of a separable network grows by one part in so many
-START_SEED_STEP, RANK_SEED_STEP = 1000, 17  # between the seeds of one start, or of one stage, and the next
+# between the seeds of one start, or of one stage, and the next
+START_SEED_STEP = 1000
+RANK_SEED_STEP = 17
 
 
 @dataclass(frozen=True)
@@ -104,7 +113,10 @@ class Refinement:
     """Refinement of one network, stage by stage, recorded in a history."""
 
     def __init__(self, problem: Collocation, plan: Plan, history: History, tolerance: float):
-        self.problem, self.plan, self.history, self.tolerance = problem, plan, history, tolerance
+        self.problem = problem
+        self.plan = plan
+        self.history = history
+        self.tolerance = tolerance
         self._coarser: TensorNetwork | None = None  # the network of the stage before the best
         self._all_linear = (
             plan.shape == TENSOR
@@ -147,7 +159,8 @@ class Refinement:
         return first + [(shape, number) for number in range(self.plan.starts)]
 
     def _start(self, shape: tuple | str, number: int) -> TrainedNetwork:
-        plan, problem = self.plan, self.problem
+        plan = self.plan
+        problem = self.problem
         seed = plan.seed + START_SEED_STEP * number
         network: Chain
         if isinstance(plan.start, Chain):
@@ -197,14 +210,18 @@ class Refinement:
         if not self.plan.resample:
             return self.problem.with_unknowns(problem.unknowns)
         if isinstance(network, TensorNetwork):
-            layer, per_interval = network.tensor_layer, POINTS_PER_CELL_SIDE
+            layer = network.tensor_layer
+            per_interval = POINTS_PER_CELL_SIDE
             if problem.form.parts is not None:  # a part has a share of the points only, but as many splines
                 counts = zip(layer.coef.shape, layer.grid_sizes, strict=False)
                 per_interval = max(per_interval, *(math.ceil(2 * splines / size) for splines, size in counts))
             mesh = Mesh(problem.domain, layer.breakpoints, per_interval)
             return problem.resampled(1, seed=seed, mesh=mesh, own_unknowns=True)
         points = max(LEAST_POINTS, ROWS_PER_PARAMETER * count_parameters(network))
-        boundary = round(BOUNDARY_PER_INTERIOR_POINT * points) if problem.domain.dimension > 2 else None
+        if problem.domain.dimension > 2:
+            boundary = round(BOUNDARY_PER_INTERIOR_POINT * points)
+        else:
+            boundary = None
         return problem.resampled(points, boundary, seed=seed, own_unknowns=True)
 
     def _first_stage(self, start: TrainedNetwork) -> TrainedNetwork:
@@ -215,7 +232,9 @@ class Refinement:
                 break
             start = self._trained(start, RACE_STEPS)
         is_over = self.history.past_deadline and math.isfinite(start.loss)
-        return start if is_over else self._trained(start, STEPS)
+        if is_over:
+            return start
+        return self._trained(start, STEPS)
 
     def _with_settled_integrals(self, first: TrainedNetwork) -> TrainedNetwork:
         """The first stage with integrals by a rule that agrees with one of twice as many points, up to a limit.
@@ -224,14 +243,18 @@ class Refinement:
         """
         x = self.history.fresh_points
         while not self.history.past_deadline:
-            gap, rule = self._integrals_gap(first), self.problem.form.integral_rule
+            gap = self._integrals_gap(first)
+            rule = self.problem.form.integral_rule
             if not INTEGRALS_AGREE < gap < math.inf or 2 * rule.factor > MOST_INTEGRAL_REFINEMENT:
                 return first
             graded = rule._replace(is_graded=True)
             is_at_ends = (
                 rule == GIVEN_RULE and integrals_gap(first.network, first.problem, x, graded) < gap * LESS_AT_ENDS
             )
-            rule = graded if is_at_ends else rule._replace(factor=2 * rule.factor)
+            if is_at_ends:
+                rule = graded
+            else:
+                rule = rule._replace(factor=2 * rule.factor)
             form = with_integrals_by(self.problem.form, rule)
             if form.box_points > MOST_BOX_POINTS:
                 return first
@@ -254,11 +277,16 @@ class Refinement:
         Results are compared at fresh points, the same for both: a finer grid has points that see what others missed, so
         that its own loss may be higher. The next grid is finer than the last one even if that was no better.
         """
-        stalls, history, last = 0, self.history, self.history.best
+        stalls = 0
+        history = self.history
+        last = self.history.best
         while True:
             best = history.best
             assert best is not None and last is not None and isinstance(last.network, Chain)
-            reached = "Only rounding is left of the residual" if best.loss < ROUNDING_LOSS else ""
+            if best.loss < ROUNDING_LOSS:
+                reached = "Only rounding is left of the residual"
+            else:
+                reached = ""
             if history.error_estimate <= self.tolerance or reached:
                 evidence = history.evidence()
                 if evidence.is_sound and evidence.estimate <= max(
@@ -281,18 +309,25 @@ class Refinement:
             if history.work + likely_steps * one_step > history.limit:
                 return StopReason.BUDGET, history.message_with_residual("The budget is spent")
             if history.past_deadline or not history.ends_in_time(one_step):
-                clause = "The time is over" if history.past_deadline else "A further stage would not end in time"
+                if history.past_deadline:
+                    clause = "The time is over"
+                else:
+                    clause = "A further stage would not end in time"
                 return StopReason.TIME_LIMIT, history.message_with_residual(clause)
             candidates = [self._trained(each, STEPS if len(candidates) == 1 else 2 * RACE_STEPS) for each in candidates]
             candidate = min(candidates, key=lambda each: each.loss if self._is_resolved else history.residual_of(each))
             if len(candidates) > 1:
                 candidate = self._trained(candidate, STEPS)
-            was_resolved, residual = self._is_resolved, history.residual_of(candidate)
+            was_resolved = self._is_resolved
+            residual = history.residual_of(candidate)
             is_better = residual < history.fresh_residual
             stalls = stalls + 1 if residual * WORTHWHILE > history.fresh_residual else 0
             last = candidate
             if is_better:
-                self._coarser = best.network if isinstance(best.network, TensorNetwork) else None
+                if isinstance(best.network, TensorNetwork):
+                    self._coarser = best.network
+                else:
+                    self._coarser = None
                 history.add_stage(candidate)
             if history.past_deadline:  # which may have cut the last training short; above it ends the refinement
                 continue
@@ -330,7 +365,9 @@ class Refinement:
         """
         larger: list[Chain]
         if isinstance(network, TensorNetwork):
-            layer, domain, most = network.tensor_layer, self.problem.output_domains, self.plan.most
+            layer = network.tensor_layer
+            domain = self.problem.output_domains
+            most = self.plan.most
             has_parts = self.problem.form.parts is not None
             even = self._even(layer) if has_parts and self._all_linear else []
             if not self._is_resolved:
@@ -341,7 +378,10 @@ class Refinement:
                 points = respaced(layer, domain, GROWTH, most=most)
                 finer = TensorLayer(points, layer.out_features, degree=layer.degrees, periodic=layer.periodic)
             else:
-                coarser = None if self._coarser is None else self._coarser.tensor_layer
+                if self._coarser is None:
+                    coarser = None
+                else:
+                    coarser = self._coarser.tensor_layer
                 finer = layer.with_breakpoints(grown(layer, domain, GROWTH, coarser, most=most))
             larger = [*even, TensorNetwork(finer)]
             if count_parameters(larger[0]) < LEAST_GROWTH * count_parameters(network):
@@ -358,14 +398,17 @@ class Refinement:
         counts = [math.ceil(GROWTH ** (1 / layer.in_features) * size) for size in layer.grid_sizes]
         lines = even_lines(self.problem.domain, counts)
         finer = TensorLayer(lines, layer.out_features, degree=layer.degrees, periodic=layer.periodic)
-        return [TensorNetwork(finer)] if count_parameters(finer) <= self.plan.most else []
+        if count_parameters(finer) <= self.plan.most:
+            return [TensorNetwork(finer)]
+        return []
 
     def _graded(self, layer: TensorLayer) -> list[Chain]:
         """Finer grids for what is not resolved yet: of equal shares of the residual, and denser towards all ends.
 
         Least squares leave the residual of a boundary layer that no interval resolves everywhere but in the layer.
         """
-        history, bounds = self.history, self.problem.domain.bounds
+        history = self.history
+        bounds = self.problem.domain.bounds
         growth = GROWTH ** (1 / layer.in_features)
         counts = [math.ceil(growth * size) for size in layer.grid_sizes]
         sought = history.sought

@@ -41,7 +41,9 @@ from edgewise.settings import ABOVE_ZERO
 NEAR_ONE = 5
 # Rounds in which the sizes of fields in a nonlinear problem are found, the share of a change that a round takes over,
 # and the change, as a power of two, below which they are found: 5 to 10 rounds were seen.
-SIZE_ROUNDS, TAKEN_OVER, FOUND = 40, 0.7, 0.3
+SIZE_ROUNDS = 40
+TAKEN_OVER = 0.7
+FOUND = 0.3
 LEAST_SOURCE = 1e-6  # of the other entries of its row: smaller sources are rounding, as of a sine at pi
 DIRECTLY = 4.0  # weight of a row with one field, which determines its size alone
 LEAST_PULL = 1e-3  # of the size of a field towards one, where nothing else determines its size
@@ -65,7 +67,10 @@ def in_own_units(
     problem: Collocation, start: Solution | None
 ) -> tuple[Collocation, Solution | None, Mapping[str, float]]:
     """A problem that begins at the coefficients of an earlier solution, and that solution, in units; and the units."""
-    units = {} if start is not None and start.problem.form.hard.values else units_of(problem.form)
+    if start is not None and start.problem.form.hard.values:
+        units = {}
+    else:
+        units = units_of(problem.form)
     problem = in_units(problem, units)
     if start is not None:
         start = solution_in_units(start, problem, {name: 1 / unit for name, unit in units.items()})
@@ -93,7 +98,8 @@ def units_of(form: StrongForm) -> dict[str, float]:
     exponents = torch.zeros(len(form.fields), dtype=torch.float64)
     for number in range(SIZE_ROUNDS):
         at = dict(zip(form.fields, exponents.exp2().tolist(), strict=True))
-        rows, sizes = torch.cat([_slopes(form, *each, at) for each in terms]), known
+        rows = torch.cat([_slopes(form, *each, at) for each in terms])
+        sizes = known
         for observed in form.observations:
             of_field = torch.zeros_like(rows[:1])
             of_field[0, form.fields.index(observed.field or form.fields[0])] = 1.0
@@ -107,7 +113,9 @@ def units_of(form: StrongForm) -> dict[str, float]:
         if change < FOUND:
             exponents = exponents.round()
             is_near = float(exponents.abs().max()) < NEAR_ONE
-            return {} if is_near else dict(zip(form.fields, exponents.exp2().tolist(), strict=True))
+            if is_near:
+                return {}
+            return dict(zip(form.fields, exponents.exp2().tolist(), strict=True))
     return {}
 
 
@@ -132,10 +140,12 @@ def _balanced(rows: Tensor, sources: Tensor) -> Tensor:
 def _fitted(entries: Tensor, directly: float) -> Tensor:
     """Logarithms of the factors of all columns but the last one, whose factor is one; `directly` see `DIRECTLY`."""
     row, column = (entries > 0).nonzero(as_tuple=True)
-    count, fields = len(entries), entries.shape[1] - 1
+    count = len(entries)
+    fields = entries.shape[1] - 1
     system = entries.new_zeros(len(row) + fields, count + fields + 1)
     says_directly = (entries[:, :-1] > 0).sum(1) == 1
-    weight, places = (1.0 + (directly - 1.0) * says_directly.double())[row], torch.arange(len(row))
+    weight = (1.0 + (directly - 1.0) * says_directly.double())[row]
+    places = torch.arange(len(row))
     system[places, row] = system[places, count + column] = weight
     system[len(row) :, count : count + fields] = LEAST_PULL * torch.eye(fields, dtype=entries.dtype)
     wanted = torch.cat([-weight * entries[row, column].log2(), entries.new_zeros(fields)])
@@ -147,7 +157,8 @@ def in_units(problem: Collocation, units: Mapping[str, float]) -> Collocation:
     form = problem.form
     if not units:
         return problem
-    terms, is_linear = list[ResidualTerm](), True
+    terms = list[ResidualTerm]()
+    is_linear = True
     for term in (form.equation_term, *form.condition_terms):
         residuals, (x, normal) = ResidualsInUnits(term.residuals, units), probes(form.domain, term.pieces or None)
         given = residuals, form.fields, form.domain, x, form.coefficients, normal
@@ -208,7 +219,9 @@ def solution_in_units(solution: Solution, problem: Collocation, units: Mapping[s
     """
     if not units:
         return solution
-    reached, time, rule = solution.problem.domain.bounds, problem.form.time, solution.problem.form.integral_rule
+    reached = solution.problem.domain.bounds
+    time = problem.form.time
+    rule = solution.problem.form.integral_rule
     if time is not None and not torch.equal(reached, problem.domain.bounds):
         problem = until(problem, time, float(reached[time, 1]))
     if rule != problem.form.integral_rule:
@@ -228,9 +241,15 @@ def solution_in_units(solution: Solution, problem: Collocation, units: Mapping[s
 
 def until(problem: Collocation, axis: int, moment: float) -> Collocation:
     """The problem up to a moment of the coordinate that is time, by its number."""
-    whole, form = problem.domain, problem.form
+    whole = problem.domain
+    form = problem.form
     time = {whole.coordinates[axis]: (float(whole.bounds[axis, 0]), moment)}
-    domain = whole.space * Box(**time) if isinstance(whole, OverTime) else Box(**{**whole.ends, **time})
-    weight, known, is_linear = form.weight, form.solution, form.is_linear
+    if isinstance(whole, OverTime):
+        domain = whole.space * Box(**time)
+    else:
+        domain = Box(**{**whole.ends, **time})
+    weight = form.weight
+    known = form.solution
+    is_linear = form.is_linear
     shorter = strong_form_of(form.equation, domain, form.conditions, weight=weight, solution=known, is_linear=is_linear)
     return in_units(Collocation(with_integrals_by(shorter, form.integral_rule)), form.units)

@@ -142,6 +142,12 @@ class Solution:
     trust : str
         What was checked and what speaks against the solution, in words; it begins with "Not to be trusted" where
         something does.
+    tier : str
+        Name of the method that found it: "collocation" (products of splines on grids), "time elements" (the same in
+        slabs of time), "weak form" (Galerkin's method on even grids in time), "hyperviscosity" (slabs whose fronts are
+        smoothed), "cut cells" and "cut cells in time" (Galerkin's method on other domains), "tensor train", "least
+        squares" (splines, with singular functions where there are some), "penalised least squares" (unknown fields) or
+        "network" (trained by a method of optimisation); see `solve`.
 
     Examples
     --------
@@ -163,6 +169,7 @@ class Solution:
     message: str
     standard_errors: Mapping[str, float] = field(default_factory=dict)
     trust: str = ""
+    tier: str = ""
 
     def __repr__(self) -> str:
         return f"<Solution for {', '.join(self.problem.fields)}: {self.message}>"
@@ -178,7 +185,10 @@ class Solution:
             ]
             for stage in self.stages
         ]
-        notes = [self.message, self.trust] if self.trust else [self.message]
+        if self.trust:
+            notes = [self.message, self.trust]
+        else:
+            notes = [self.message]
         for name, value in self.unknowns.items():
             error = self.standard_errors.get(name)
             notes.append(f"{name} = {number_text(value, 6)}" + ("" if error is None else f" ± {number_text(error, 2)}"))
@@ -210,7 +220,10 @@ class Solution:
 
     def _points(self, x: Tensor | ArrayLike) -> Tensor:
         """Points (b, n) as float64; a warning where some lie outside the box around the domain."""
-        later = ", after the last moment nan" if isinstance(self.model, WindowNetwork) else ""
+        if isinstance(self.model, WindowNetwork):
+            later = ", after the last moment nan"
+        else:
+            later = ""
         return checked_points(self.problem.domain, x, f"extrapolated{later}", stacklevel=4)
 
     def fields(self, x: Tensor | ArrayLike, *derivatives: str) -> list[Field]:
@@ -233,7 +246,8 @@ class Solution:
         InputError
             A derivative is by something else than coordinates of the domain.
         """
-        names, points = self.problem.domain.coordinates, self._points(x)
+        names = self.problem.domain.coordinates
+        points = self._points(x)
         indices: set[Index] = {(0,) * len(names)}
 
         def note(index: Index) -> Tensor:
@@ -316,8 +330,15 @@ class Solution:
         -----
         The midpoint rule along each piece, with 4,096 points.
         """
-        domain, slot, total = self.problem.domain, self._slot(field), 0.0
-        names = domain.boundary_names if on is None else (on,) if isinstance(on, str) else tuple(on)
+        domain = self.problem.domain
+        slot = self._slot(field)
+        total = 0.0
+        if on is None:
+            names = domain.boundary_names
+        elif isinstance(on, str):
+            names = (on,)
+        else:
+            names = tuple(on)
         for piece in domain.named(names):
             x, normal = piece.sample(FLUX_POINTS, "grid", 0)
             u = self.fields(x, *(name for name in domain.coordinates if name != TIME))[slot]
@@ -410,7 +431,9 @@ class Solution:
         """
         problem, domain, slot = self.problem, self.problem.domain, self._slot(field)
         places = crossings(lambda x: field_values(self.model, problem, x)[:, slot] - value, domain, problem.form.parts)
-        return places[:, 0].sort().values.numpy() if domain.dimension == 1 else places.numpy()
+        if domain.dimension == 1:
+            return places[:, 0].sort().values.numpy()
+        return places.numpy()
 
     def on_grid(
         self, counts: int | Sequence[int] | None = None, at: Mapping[str, float] | None = None
@@ -544,7 +567,8 @@ def errors_of(network: nn.Module, problem: Collocation, fields: Sequence[str] | 
     slots = [problem.fields.index(name) for name in names]
     points, weights = quadrature_of(problem.domain, problem.form.parts)
     axes = torch.eye(problem.domain.dimension, dtype=torch.float64)
-    sums, largest = torch.zeros(4, dtype=torch.float64), 0.0
+    sums = torch.zeros(4, dtype=torch.float64)
+    largest = 0.0
     for x, weight in zip(points.split(BATCH_ROWS), weights.split(BATCH_ROWS), strict=True):
         exact = function_jet(problem.exact, x, axes, 1)[..., slots]
         difference = field_jet_at(network, problem, x, axes, 1)[..., slots] - exact

@@ -44,7 +44,8 @@ if TYPE_CHECKING:
 
 # Intervals of the coarsest grid: of each coordinate, and of the only one; coarse enough that the first stage takes less
 # than a second.
-FIRST_GRID_OF_BOX, FIRST_GRID_OF_LINE = 5, 20
+FIRST_GRID_OF_BOX = 5
+FIRST_GRID_OF_LINE = 20
 # Degree of splines on parts between interfaces: on each part the solution is smooth up to the interface and beyond, so
 # that a higher degree needs fewer coefficients; from 9 on the matrices lose digits.
 DEGREE_OF_PARTS = 7
@@ -219,7 +220,8 @@ def solve(
     _check_limits(problem, budget, time_limit, tolerance, options)
     check_progress(progress)
     with reported(progress, options.get("verbose", False), "solve") as report:
-        history, ended = History(problem, seed, budget, time_limit, report, options.get("journal")), None
+        history = History(problem, seed, budget, time_limit, report, options.get("journal"))
+        ended = None
         try:
             with history.deadline.holds():
                 if problem.form.smoothed_fields:
@@ -234,7 +236,8 @@ def solve(
                 if ended is None and _is_unchosen(options) and stopped is StopReason.NO_PROGRESS:
                     stopped, message = _passed_through_solid(problem, history, tolerance, (stopped, message))
         except KeyboardInterrupt:
-            stopped, message = StopReason.INTERRUPTED, INTERRUPTED
+            stopped = StopReason.INTERRUPTED
+            message = INTERRUPTED
     if stopped is StopReason.INTERRUPTED:
         if not keep_interrupted or history.best is None:
             raise KeyboardInterrupt
@@ -261,7 +264,9 @@ def _refined(refinement: Refinement, history: History) -> tuple[StopReason, str]
 
     Residuals are compared, and estimated errors where the equation held: a jump of a source keeps residuals large.
     """
-    before, residual, count = history.best, history.fresh_residual, len(history.stages)
+    before = history.best
+    residual = history.fresh_residual
+    count = len(history.stages)
     if refinement.problem.order > MAX_DEGREE - 1:
         if before is None:
             raise InputError(
@@ -269,7 +274,10 @@ def _refined(refinement: Refinement, history: History) -> tuple[StopReason, str]
                 f"{refinement.problem.order}"
             )
         return StopReason.NO_PROGRESS, history.message_with_residual("A finer grid does not lower the residual")
-    estimate = math.nan if before is None else history.evidence().estimate
+    if before is None:
+        estimate = math.nan
+    else:
+        estimate = history.evidence().estimate
     stopped, message = refinement.run()
     if before is None:
         return stopped, message
@@ -292,7 +300,10 @@ def _passed_through_solid(
     """
     from edgewise.pde.structured.evolution.windows import evolution  # imported late: `import edgewise` stays light
 
-    statement = evolution(problem.form) if problem.domain.dimension > MOST_PLANE else None
+    if problem.domain.dimension > MOST_PLANE:
+        statement = evolution(problem.form)
+    else:
+        statement = None
     if statement is None:
         return ended
     estimate = history.evidence().estimate
@@ -312,7 +323,8 @@ def _passed_through_solid(
         return passed
     reason, clause = history.exhausted or (ended[0], "Passes through time are no better than the networks")
     if is_stopped:
-        reason, clause = StopReason.INTERRUPTED, "Interrupted in passes through time; the solution is a network's"
+        reason = StopReason.INTERRUPTED
+        clause = "Interrupted in passes through time; the solution is a network's"
     history.take_back()
     return reason, history.message_with_residual(clause)
 
@@ -327,7 +339,10 @@ def _planned(problem: Collocation, seed: int, **options: Unpack[SolveOptions]) -
         _check_high_order(problem, options)
     degree = options.get("degree")
     if degree is None:
-        degree = MAX_DEGREE if problem.form.parts is None else max(DEGREE_OF_PARTS, problem.order + 1)
+        if problem.form.parts is None:
+            degree = MAX_DEGREE
+        else:
+            degree = max(DEGREE_OF_PARTS, problem.order + 1)
     starts = options.get("starts", 2)
     check_count(degree, "degree")
     check_count(starts, "starts")
@@ -349,14 +364,16 @@ def _planned(problem: Collocation, seed: int, **options: Unpack[SolveOptions]) -
         if not isinstance(hidden, Sequence) or isinstance(hidden, str):
             raise InputError(f"hidden must be the nodes of the hidden layers, as (5,), got {hidden!r:.60}")
         shape = tuple(hidden)
-    start, begin = options.get("start"), None
+    start = options.get("start")
+    begin = None
     if start is not None:
         if not isinstance(start, Solution):
             raise InputError(f"start must be a solution, from solve, got {type(start).__name__}")
         ours, theirs = ((list(each.domain.ends.items()), each.fields) for each in (problem, start.problem))
         if ours != theirs:
             raise InputError(f"start must have the coordinates, ends and fields of the problem, {ours}, got {theirs}")
-        repeats, has = problem.periodic, start.problem.periodic
+        repeats = problem.periodic
+        has = start.problem.periodic
         if set(repeats) != set(has):
             raise InputError(f"start must have the periodic coordinates of the problem, {repeats}, got {has}")
         if problem.outputs != start.problem.outputs:
@@ -372,12 +389,21 @@ def _planned(problem: Collocation, seed: int, **options: Unpack[SolveOptions]) -
             if isinstance(begin, SeparableNetwork):
                 shape = SEPARABLE
             else:
-                shape = TENSOR if isinstance(begin, TensorNetwork) else kan_of(begin).config.width[1:-1]
-    most = MOST_FACTORISED_WITH_INTEGRALS if problem.has_integrals else MOST_FACTORISED_IN_EQUATIONS
+                if isinstance(begin, TensorNetwork):
+                    shape = TENSOR
+                else:
+                    shape = kan_of(begin).config.width[1:-1]
+    if problem.has_integrals:
+        most = MOST_FACTORISED_WITH_INTEGRALS
+    else:
+        most = MOST_FACTORISED_IN_EQUATIONS
     method = options.get("method")
     if method is None:
         is_cut = not isinstance(problem.domain, Box)
-        method = linear_method(most, is_cut=is_cut) if shape == TENSOR else LevenbergMarquardt()
+        if shape == TENSOR:
+            method = linear_method(most, is_cut=is_cut)
+        else:
+            method = LevenbergMarquardt()
     return Plan(shape, grid_size, degree, method, starts, seed, most, options.get("resample", True), begin)
 
 
@@ -385,7 +411,10 @@ def _check_high_order(problem: Collocation, options: SolveOptions) -> None:
     """Raise an InputError where only networks could solve an equation whose derivatives they do not have."""
     from edgewise.pde.structured.statement import recognised  # imported late: `import edgewise` stays light
 
-    found = recognised(problem.form) if _is_unchosen(options) else "a network or its method is chosen"
+    if _is_unchosen(options):
+        found = recognised(problem.form)
+    else:
+        found = "a network or its method is chosen"
     if isinstance(found, str):
         most = MAX_DEGREE - 1
         raise InputError(
@@ -418,7 +447,8 @@ def _solve_on_structured_grids(
     from edgewise.pde.structured.stationary import first_axes, stationary_stages
 
     known: Known = None if start is None else lambda x: field_values(start.model, start.problem, x)
-    statement, is_large = recognised(problem.form), problem.domain.dimension > MOST_TENSOR
+    statement = recognised(problem.form)
+    is_large = problem.domain.dimension > MOST_TENSOR
     if isinstance(statement, str):
         first = of_first_order(problem.form)
         rough = None if first is None else rough_part(first)
@@ -428,11 +458,11 @@ def _solve_on_structured_grids(
         if evolving is not None and problem.domain.dimension <= MOST_PLANE:  # on solids networks are the first
             return solve_in_passes(problem, evolving, history, tolerance, known)
         if is_large:
-            ended = solve_on_grids(problem, solid_stages(problem, history.limit), history, tolerance)
+            ended = solve_on_grids(problem, solid_stages(problem, history.limit), history, tolerance, "cut cells")
             if ended is None or ended[0] is StopReason.NO_PROGRESS:  # or networks, whatever is better
                 return _solve_with_low_rank(problem, history, tolerance, None)
             return ended
-        ended = solve_on_grids(problem, enriched_stages(problem, known), history, tolerance)
+        ended = solve_on_grids(problem, enriched_stages(problem, known), history, tolerance, "least squares")
         if ended is not None and ended[0] is StopReason.NO_PROGRESS and not history.evidence().is_final:
             assert history.best is not None
             is_poor = history.evidence().estimate > REACH_OF_NETWORKS
@@ -454,7 +484,9 @@ def _solve_on_structured_grids(
         if rough or ended is not None or statement.multipliers or is_in_time:
             return ended
     if statement.form.has_integrals or (is_in_time and problem.domain.dimension > 1):
-        return _solve_with_low_rank(problem, history, tolerance, None) if is_large else None
+        if is_large:
+            return _solve_with_low_rank(problem, history, tolerance, None)
+        return None
     begin = None
     if known is not None:
         axes = first_axes(statement)
@@ -500,13 +532,16 @@ def _solve_with_low_rank(
             raise OutOfTime
 
     def stages() -> Iterator[Stage]:
-        begin = None if before is None else [count // 2 for count in grid_sizes(before.network)]
+        if before is None:
+            begin = None
+        else:
+            begin = [count // 2 for count in grid_sizes(before.network)]
         for stage, missed in low_rank_stages(statement, spend, history.seed, begin):
             history.separation = missed
             yield stage
 
     try:
-        found = solve_on_grids(problem, stages(), history, tolerance)
+        found = solve_on_grids(problem, stages(), history, tolerance, "tensor train")
     except KeyboardInterrupt:
         found = StopReason.INTERRUPTED, INTERRUPTED
     if found is None and len(history.stages) > count + 1:
@@ -523,7 +558,10 @@ def _find_fields(problem: Collocation, history: History) -> tuple[StopReason, st
     """Find unknown fields from measured values on finer and finer grids, until two agree within their noise."""
     from edgewise.pde.structured.inverse import inverse_fits  # imported late: `import edgewise` stays light
 
-    x, names, before, spent = history.fresh_points, problem.form.smoothed_fields, None, history.work
+    x = history.fresh_points
+    names = problem.form.smoothed_fields
+    before = None
+    spent = history.work
 
     def watch(work: float, loss: float) -> bool:
         history.work = spent + work
@@ -534,8 +572,12 @@ def _find_fields(problem: Collocation, history: History) -> tuple[StopReason, st
         for fit in inverse_fits(problem, names, watch):
             history.work = spent = spent + fit.work
             values, errors = field_values(fit.network, fit.problem, x), fit.network.standard_errors(x)
-            history.add_stage(TrainedNetwork(fit.network, fit.problem, fit.loss), fit.points)
-            gap = math.nan if before is None else float((values - before).norm() / errors.norm())
+            result = TrainedNetwork(fit.network, fit.problem, fit.loss, "penalised least squares")
+            history.add_stage(result, fit.points)
+            if before is None:
+                gap = math.nan
+            else:
+                gap = float((values - before).norm() / errors.norm())
             before = values
             history.judged(evidence_of_fields(fit, names, history.stages[-1], gap, errors, values))
             if fit.is_interrupted:
@@ -555,7 +597,7 @@ def _find_fields(problem: Collocation, history: History) -> tuple[StopReason, st
 
 
 def solve_on_grids(
-    problem: Collocation, stages: Iterator[Stage], history: History, tolerance: float
+    problem: Collocation, stages: Iterator[Stage], history: History, tolerance: float, tier: str = "collocation"
 ) -> tuple[StopReason, str] | None:
     """Take solutions on finer and finer grids until two of them agree.
 
@@ -567,7 +609,7 @@ def solve_on_grids(
         for stage in stages:
             history.spend(stage.work)
             assert isinstance(stage.network, SolverNetwork)
-            result = TrainedNetwork(stage.network, problem, stage.loss)
+            result = TrainedNetwork(stage.network, problem, stage.loss, tier)
             history.add_stage(result, stage.points)
             best = result if best is None or result.loss < best.loss else best
             if stage.is_fold:
@@ -588,7 +630,8 @@ def solve_on_grids(
     history.returned_to(best, len(history.stages), has_stalled=not exhausted)
     if exhausted:
         return exhausted[0], history.message_with_residual(exhausted[1])
-    evidence, is_resolved = history.evidence(), history.fresh_residual <= LARGEST_RESIDUAL
+    evidence = history.evidence()
+    is_resolved = history.fresh_residual <= LARGEST_RESIDUAL
     if evidence.is_final and (problem.is_linear or is_resolved):
         return StopReason.NO_PROGRESS, history.message_with_residual("A finer grid would not help")
     if not is_resolved or evidence.estimate > UNSOLVED_ESTIMATE:

@@ -28,8 +28,10 @@ class Patience:
     """Callback that ends a training when several steps in a row lower the loss too little."""
 
     def __init__(self, least_gain: float, steps: int):
-        self.least_gain, self.steps = least_gain, steps
-        self._last, self._slow = math.inf, 0
+        self.least_gain = least_gain
+        self.steps = steps
+        self._last = math.inf
+        self._slow = 0
 
     @classmethod
     def patient(cls) -> "Patience":
@@ -46,7 +48,10 @@ class Patience:
         return cls(0.5, 1)
 
     def __call__(self, event: StepEvent) -> bool:
-        self._slow = self._slow + 1 if event.loss > (1 - self.least_gain) * self._last else 0
+        if event.loss > (1 - self.least_gain) * self._last:
+            self._slow = self._slow + 1
+        else:
+            self._slow = 0
         self._last = event.loss
         return self._slow >= self.steps
 

@@ -17,22 +17,31 @@ from edgewise.train.problems.blocks import BlockRole
 
 # Intervals of each coordinate on the first grid, by dimension, and factor from grid to grid: the first takes
 # milliseconds, and splines of degree 5 have eigenvalues that converge with the tenth power of the grid size.
-COARSEST_GRID, FINER = {1: 16, 2: 7, 3: 3}, 1.5
+COARSEST_GRID = {1: 16, 2: 7, 3: 3}
+FINER = 1.5
 MOST_SPLINES = 3600  # of all fields: their dense matrices are factorised within about ten seconds
 # Degree of the splines for equations up to order 4, and by how much it is above higher orders: higher ones couple more
 # splines and lose digits on graded grids.
-SPLINE_DEGREE, ABOVE_ORDER = 5, 3
+SPLINE_DEGREE = 5
+ABOVE_ORDER = 3
 # The same where the boundary cuts cells, by dimension: splines of degree 8 have ten digits on a disk after three
 # seconds, and in three dimensions products of higher ones are dear.
-COARSEST_CUT_GRID, CUT_SPLINE_DEGREE, MOST_CUT_SPLINES = {1: 8, 2: 6, 3: 4}, {1: 8, 2: 8, 3: 5}, 1500
+COARSEST_CUT_GRID = {1: 8, 2: 6, 3: 4}
+CUT_SPLINE_DEGREE = {1: 8, 2: 8, 3: 5}
+MOST_CUT_SPLINES = 1500
 # Octaves towards a reentrant corner on the first grid, and more of them from grid to grid. An eigenvalue's error there
 # falls with the size of the smallest cell to the power of 4/3 for an angle of 270 degrees.
-CORNER_OCTAVES, MORE_OCTAVES = 10, 6
+CORNER_OCTAVES = 10
+MORE_OCTAVES = 6
 # Where the singular functions of the corners are known: intervals of the first grid, octaves, and the most splines;
 # octaves of the quadrature, whose integrands are bounded; and the residual of such a function, relative to its largest
 # derivative, up to which the equation's leading part is the Laplacian; half a minute to nine digits.
-COARSEST_WITH_CORNERS, OCTAVES_WITH_CORNERS, MORE_WITH_CORNERS, MOST_WITH_CORNERS = 17, 4, 1, 1800
-INTEGRATED_OCTAVES, HARMONIC = 8, 1e-6
+COARSEST_WITH_CORNERS = 17
+OCTAVES_WITH_CORNERS = 4
+MORE_WITH_CORNERS = 1
+MOST_WITH_CORNERS = 1800
+INTEGRATED_OCTAVES = 8
+HARMONIC = 1e-6
 # Share of the largest singular value below which a combination of splines fulfils the conditions: far above rounding
 # and far below any combination that does not.
 FULFILLED = 1e-10
@@ -79,18 +88,28 @@ def harmonic_corners(problem: Collocation) -> list[CornerFunctions]:
 
 def degree_of(problem: Collocation) -> int:
     """Degree of the splines on grids whose cells the boundary does not cut."""
-    return SPLINE_DEGREE if problem.order < SPLINE_DEGREE else min(problem.order + ABOVE_ORDER, MAX_PRODUCT_DEGREE)
+    if problem.order < SPLINE_DEGREE:
+        return SPLINE_DEGREE
+    return min(problem.order + ABOVE_ORDER, MAX_PRODUCT_DEGREE)
 
 
 def finer_grids(problem: Collocation, is_fitted: bool, corners_are_known: bool) -> Iterator[list[Tensor]]:
     """Breakpoints of ever finer grids; those of polygons hold the corners and are graded towards reentrant ones."""
-    domain, count = problem.domain, COARSEST_GRID[problem.domain.dimension]
-    octaves, more, most, degree = CORNER_OCTAVES, MORE_OCTAVES, MOST_SPLINES, degree_of(problem)
+    domain = problem.domain
+    count = COARSEST_GRID[problem.domain.dimension]
+    octaves = CORNER_OCTAVES
+    more = MORE_OCTAVES
+    most = MOST_SPLINES
+    degree = degree_of(problem)
     if not is_fitted:
-        count, most = COARSEST_CUT_GRID[domain.dimension], MOST_CUT_SPLINES
+        count = COARSEST_CUT_GRID[domain.dimension]
+        most = MOST_CUT_SPLINES
         degree = CUT_SPLINE_DEGREE[domain.dimension]
     if corners_are_known:
-        count, octaves, more, most = COARSEST_WITH_CORNERS, OCTAVES_WITH_CORNERS, MORE_WITH_CORNERS, MOST_WITH_CORNERS
+        count = COARSEST_WITH_CORNERS
+        octaves = OCTAVES_WITH_CORNERS
+        more = MORE_WITH_CORNERS
+        most = MOST_WITH_CORNERS
     periodic = [name in problem.periodic for name in domain.coordinates]
     while True:
         lines = []
@@ -108,7 +127,8 @@ def finer_grids(problem: Collocation, is_fitted: bool, corners_are_known: bool) 
         if splines * len(problem.fields) * (1.0 if is_fitted else domain.volume / float(domain.size.prod())) > most:
             return
         yield lines
-        count, octaves = math.ceil(FINER * count), octaves + more
+        count = math.ceil(FINER * count)
+        octaves = octaves + more
 
 
 def graded_to_corners(domain: Polygon, axis: int, line: Tensor, octaves: int) -> Tensor:
@@ -124,6 +144,7 @@ def graded_to_corners(domain: Polygon, axis: int, line: Tensor, octaves: int) ->
 
 def _reentrant_corners(polygon: Polygon) -> Tensor:
     """Corners (m, 2) at which the angle inside is more than 180 degrees."""
-    ahead, back = polygon.corners.roll(-1, 0) - polygon.corners, polygon.corners - polygon.corners.roll(1, 0)
+    ahead = polygon.corners.roll(-1, 0) - polygon.corners
+    back = polygon.corners - polygon.corners.roll(1, 0)
     turn = back[:, 0] * ahead[:, 1] - back[:, 1] * ahead[:, 0]
     return polygon.corners[turn < 0 if polygon.is_counterclockwise else turn > 0]

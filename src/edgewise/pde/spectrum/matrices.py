@@ -44,7 +44,8 @@ def on_fitted_cells(
     layer = TensorLayer(lines, len(problem.fields), degree=degree, periodic=periodic)
     network = TensorNetwork(layer)
     (name,) = problem.coefficients
-    finer, domain = lines, problem.domain
+    finer = lines
+    domain = problem.domain
     if corners and isinstance(domain, Polygon):
         halved = [torch.cat([line, (line[1:] + line[:-1]) / 2]) for line in lines]
         finer = [graded_to_corners(domain, axis, line, INTEGRATED_OCTAVES) for axis, line in enumerate(halved)]
@@ -90,7 +91,8 @@ def on_cut_cells(problem: Collocation, lines: list[Tensor], values: list[float])
     space = unit[:, None] * directions[:, sizes > LEAST_ENERGY * sizes[-1]]
 
     def function(vector: Tensor) -> nn.Module:
-        coef, inside = (space @ vector).numpy(), grid.parts[0]
+        coef = (space @ vector).numpy()
+        inside = grid.parts[0]
         shares = inside.weights**2 / (inside.weights**2).sum()
         coef = coef / math.sqrt(shares @ grid.values(0, (0,) * len(axes), coef[:, None])[:, 0] ** 2)
         return network_of(axes, grid.spread(coef[None, :, None])[0])
@@ -111,7 +113,8 @@ def _projected(network: TensorNetwork, problem: Collocation, corners: list[Corne
     size = splines + sum(len(functions.terms) for functions in corners)
     (block,) = problem.with_role(BlockRole.EQUATION)
     alone = BlockProblem([block], problem.unknowns)
-    total, squares = torch.zeros(size * size, dtype=torch.float64), torch.zeros(2, size, dtype=torch.float64)
+    total = torch.zeros(size * size, dtype=torch.float64)
+    squares = torch.zeros(2, size, dtype=torch.float64)
     offset = 0
     slots = trainable_slots(network, alone)
     source = RowSource(network, alone, slots, *([CORNER_CHUNK] if corners else []))
@@ -119,8 +122,12 @@ def _projected(network: TensorNetwork, problem: Collocation, corners: list[Corne
         check_time()
         (run,) = rows.runs
         part = len(run.starts) // fields
-        x, weight = block.data.x[offset : offset + part], block.data.weight
-        roots = torch.ones(part, dtype=torch.float64) if weight is None else weight[offset : offset + part].sqrt()
+        x = block.data.x[offset : offset + part]
+        weight = block.data.weight
+        if weight is None:
+            roots = torch.ones(part, dtype=torch.float64)
+        else:
+            roots = weight[offset : offset + part].sqrt()
         offset += part
         for field in range(fields):
             sensitivity = torch.zeros(1, part, fields, dtype=torch.float64)

@@ -28,16 +28,22 @@ from edgewise.settings import ABOVE_ZERO
 from edgewise.train.cost import WorkBudget
 
 ROUNDING = 1e-14  # share of the largest that rounding alone may leave of vectors and of inverse eigenvalues
-EXTRA_VECTORS, KRYLOV_BLOCKS = 4, 16  # vectors more than eigenvalues in a block of Krylov's space, and blocks
+# vectors more than eigenvalues in a block of Krylov's space, and blocks
+EXTRA_VECTORS = 4
+KRYLOV_BLOCKS = 16
 # Where the start value is so near an eigenvalue, relative to the farthest one that is wanted, the matrix is factorised
 # beside it: by a share of the distance of the nearest other one, or where it is singular by a small number at first; so
 # often at most; half of the digits are lost beside an eigenvalue.
-TOO_NEAR, BESIDE_NEAREST, SMALL_SHIFT, MOST_SHIFTS = 1e-4, 0.1, 1e-9, 4
+TOO_NEAR = 1e-4
+BESIDE_NEAREST = 0.1
+SMALL_SHIFT = 1e-9
+MOST_SHIFTS = 4
 SYMMETRIC = 1e-8  # asymmetry, relative to the largest entry, up to which a matrix is symmetric: far above rounding
 WANTED = 1e-10  # relative difference of two grids at which the search ends
 # Relative difference of two grids below which a larger one than before may be rounding, and so many of them in a row
 # that it is: what coarse grids do not see, as narrow wells, makes larger ones.
-DIFFERENCE_OF_ROUNDING, GRIDS_OF_ROUNDING = 1e-6, 2
+DIFFERENCE_OF_ROUNDING = 1e-6
+GRIDS_OF_ROUNDING = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,10 +179,18 @@ def eigenvalues(
     deadline = Deadline(lambda: math.inf if time_limit is None else time_limit - clock.seconds)
     is_fitted = _check_problem(problem)
     before: np.ndarray | None = None
-    values, errors = np.zeros(0), np.zeros(0)
+    values = np.zeros(0)
+    errors = np.zeros(0)
     networks: tuple[nn.Module, ...] = ()
-    size, splines, grids, least, worse = 0, 0, 0, math.inf, 0
-    corners = harmonic_corners(problem) if is_fitted else []
+    size = 0
+    splines = 0
+    grids = 0
+    least = math.inf
+    worse = 0
+    if is_fitted:
+        corners = harmonic_corners(problem)
+    else:
+        corners = []
     for lines in finer_grids(problem, is_fitted, bool(corners)):
         try:
             with deadline.holds(), foreseen("grid", math.prod(map(len, lines)) ** 2):
@@ -189,13 +203,18 @@ def eigenvalues(
             continue
         grids += 1
         if before is None:
-            values, networks = new, functions
+            values = new
+            networks = functions
         else:
             unit = min(1.0, float(np.abs(new).max()))  # for eigenvalues near zero; in SI units all may be small
             change = float((np.abs(new - before) / np.maximum(np.abs(new), max(unit, ABOVE_ZERO))).max())
             worse = worse + 1 if least < change < DIFFERENCE_OF_ROUNDING else 0
             if not worse:
-                values, networks, errors, least, splines = new, functions, np.abs(new - before), change, size
+                values = new
+                networks = functions
+                errors = np.abs(new - before)
+                least = change
+                splines = size
             if change <= tolerance or worse == GRIDS_OF_ROUNDING:
                 break
         before = new
@@ -224,13 +243,21 @@ def _check_problem(problem: Collocation) -> bool:
     (name, start), *_ = problem.coefficients.items()
     form = problem.form
     beside = strong_form_of(form.equation, domain, form.conditions, coefficients={name: start + 1.0})
-    came = "measured values" if form.observations else unsolved_by_zero(problem)
+    if form.observations:
+        came = "measured values"
+    else:
+        came = unsolved_by_zero(problem)
     if came or not (form.is_linear and beside.is_linear):
         fields = ", ".join(problem.fields)
         came = came or f"an equation or a condition that is not linear in {fields}"
         raise InputError(f"problem must be linear and homogeneous in {fields} for eigenvalues, got {came}")
     if form.has_integrals or form.hard.values:
-        came = "a hard condition" if form.hard.values else "a delay" if form.has_delays else "an integral"
+        if form.hard.values:
+            came = "a hard condition"
+        elif form.has_delays:
+            came = "a delay"
+        else:
+            came = "an integral"
         raise InputError(
             f"problem must have no integrals, no delays and no hard conditions for eigenvalues, got {came}"
         )
@@ -264,10 +291,16 @@ def _check_problem(problem: Collocation) -> bool:
         )
     pairs = zip(form.condition_terms, beside.condition_terms, strict=True)
     is_fixed = all(own.requirements.slopes == other.requirements.slopes for own, other in pairs)
-    edges = domain.corners.roll(-1, 0) - domain.corners if isinstance(domain, Polygon) else None
+    if isinstance(domain, Polygon):
+        edges = domain.corners.roll(-1, 0) - domain.corners
+    else:
+        edges = None
     is_of_cells = isinstance(domain, Box) or (edges is not None and bool((edges == 0).any(1).all()))
     if not (is_fixed and is_of_cells) and (len(problem.fields) > 1 or problem.order != 2):
-        where = f"on a {type(domain).__name__}" if is_fixed else f"with {name} in a condition"
+        if is_fixed:
+            where = f"on a {type(domain).__name__}"
+        else:
+            where = f"with {name} in a condition"
         raise InputError(
             f"problem must be one equation of second order for eigenvalues {where}, got {len(problem.fields)} of order "
             f"{problem.order}: others need a box, or a polygon with edges along the axes, and conditions without {name}"

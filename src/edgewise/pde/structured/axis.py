@@ -27,7 +27,9 @@ class SplineAxis:
     """B-splines of one coordinate."""
 
     def __init__(self, breakpoints: np.ndarray, degree: int, periodic: bool = False):
-        self.breakpoints, self.degree, self.periodic = np.asarray(breakpoints, dtype=float), degree, periodic
+        self.breakpoints = np.asarray(breakpoints, dtype=float)
+        self.degree = degree
+        self.periodic = periodic
         points = torch.from_numpy(self.breakpoints)[None]
         self._knots = (periodic_knots(points, degree) if periodic else repeated(points, degree))[0].numpy()
 
@@ -58,7 +60,9 @@ class SplineAxis:
 
     def all_points(self) -> np.ndarray:
         """Greville points of all splines, both ends among them; on a periodic coordinate the collocation points."""
-        return self.collocation_points(0) if self.periodic else greville_points(self.breakpoints, self.degree)
+        if self.periodic:
+            return self.collocation_points(0)
+        return greville_points(self.breakpoints, self.degree)
 
     def fresh_points(self, per_interval: int = 2) -> np.ndarray:
         """Points inside the intervals, evenly spaced, that are no collocation points."""
@@ -92,14 +96,18 @@ class SplineAxis:
         of a short slab. `is_long` asks for extended precision, where the machine has it.
         """
         kind: type[np.floating] = np.longdouble if is_long else np.float64
-        degree, knots, points = self.degree, np.asarray(self._knots, kind), np.asarray(points, kind)
+        degree = self.degree
+        knots = np.asarray(self._knots, kind)
+        points = np.asarray(points, kind)
         interval = self.places(points)
         columns = interval[:, None] + np.arange(degree + 1)
         window = knots[interval[:, None] + 1 + np.arange(2 * degree)]
         values = np.ones((len(points), 1), dtype=kind)
         for level in range(1, degree + 1):
-            left, right = window[:, degree - level : degree], window[:, degree : degree + level]
-            share, new = values / (right - left), np.zeros((len(points), level + 1), dtype=kind)
+            left = window[:, degree - level : degree]
+            right = window[:, degree : degree + level]
+            share = values / (right - left)
+            new = np.zeros((len(points), level + 1), dtype=kind)
             if level > degree - order:
                 new[:, 1:] += level * share
                 new[:, :-1] -= level * share
@@ -179,7 +187,10 @@ class TimeAxis(SplineAxis):
 
     def collocation_points(self, conditions: int) -> np.ndarray:
         """Points of the equation where `conditions` coefficients are known from the first moment."""
-        inner = roots_jacobi(self.degree - conditions, 1, 0)[0] if self.degree > conditions else np.zeros(0)
+        if self.degree > conditions:
+            inner = roots_jacobi(self.degree - conditions, 1, 0)[0]
+        else:
+            inner = np.zeros(0)
         begin, end = self.breakpoints
         return np.append(begin + (end - begin) * (inner + 1) / 2, end)
 
@@ -212,7 +223,8 @@ class TimeAxis(SplineAxis):
         1, ...), and its value and rate at the first moment. The rate (...) is not left to the polynomial by the method
         of Radau.
         """
-        begin, length = self.breakpoints[0], float(np.ptp(self.breakpoints))
+        begin = self.breakpoints[0]
+        length = float(np.ptp(self.breakpoints))
         higher = TimeAxis(begin, self.breakpoints[1], self.degree + 1)
         share = (np.arange(self.degree + 2) / (self.degree + 1)).reshape(-1, *[1] * (lines.ndim - 1))
         none = np.zeros_like(lines[:1])
@@ -229,7 +241,8 @@ class TimeAxis(SplineAxis):
     @cached_property
     def pair_tables(self) -> tuple[np.ndarray, np.ndarray]:
         """First and second derivatives at the points of an equation of order 2, (points, count) each."""
-        begin, rates = self.breakpoints[0], self.rates(2)
+        begin = self.breakpoints[0]
+        rates = self.rates(2)
         value, rate = (np.asarray(super(TimeAxis, self).table(np.array([begin]), order)) for order in (0, 1))
         first = rates @ (np.asarray(super().table(self._pair_points)) - value)
         return first, rates @ (first - rate)

@@ -104,10 +104,13 @@ class RowBlock:
 
         These are all derivatives in time: with them a polynomial is known at all moments of the slab.
         """
-        needed, time, terms = self.term.requirements.keys, self.form.time, self.term.requirements.integrals
+        needed = self.term.requirements.keys
+        time = self.form.time
+        terms = self.term.requirements.integrals
         if time is None or self.past is None:
             return needed
-        names, orders = {name for name, _, number in terms if number >= 0}, range(self.axes[time].degree + 1)
+        names = {name for name, _, number in terms if number >= 0}
+        orders = range(self.axes[time].degree + 1)
         series = [tuple(order * int(k == time) for k in range(len(self.axes))) for order in orders]
         remembered = [number for number, name in enumerate(self.form.fields) if name in names]
         return list(dict.fromkeys([*needed, *((number, index) for number in remembered for index in series)]))
@@ -125,7 +128,10 @@ class RowBlock:
         def upto(index: Index, is_long: bool) -> np.ndarray:
             """Derivatives by the first coordinates: the tables of these are applied, their axes are the last ones."""
             if (index, is_long) not in partial:
-                before = upto(index[:-1], is_long) if index else coef.astype(np.longdouble)
+                if index:
+                    before = upto(index[:-1], is_long)
+                else:
+                    before = coef.astype(np.longdouble)
                 if index:
                     table = self.table(len(index) - 1, index[-1], is_long)
                     product = table @ before.reshape(before.shape[0], -1)
@@ -190,8 +196,10 @@ class RowBlock:
             return torch.ones(at.shape[:2], dtype=at.dtype)
         if is_delay or coef is None:
             return self.past(number, at)
-        is_own, values = at[..., axis] > self.axes[axis].breakpoints[0], at.new_zeros(at.shape[:2])
-        columns, same = is_own.any(0), (at[..., axis] == at[:1, :, axis]).all(0)
+        is_own = at[..., axis] > self.axes[axis].breakpoints[0]
+        values = at.new_zeros(at.shape[:2])
+        columns = is_own.any(0)
+        same = (at[..., axis] == at[:1, :, axis]).all(0)
         # Moments before the slab are mostly the same for all of its points.
         once = at.unflatten(0, self.shape).select(axis, 0)[..., same, :]
         known = self.past(number, once.reshape(len(at) // self.shape[axis], once.shape[-2], len(self.axes)))
@@ -204,8 +212,10 @@ class RowBlock:
         own = self._within(coef, number, axis, at[:, columns, axis])
         if torch.is_grad_enabled():
             # Slopes by the derivatives at the point: Taylor's series of a polynomial. Its value would lose digits.
-            gap, index = at[:, columns, axis] - self.x[:, axis, None], [0] * len(self.axes)
-            series, power = torch.zeros_like(gap), torch.ones_like(gap)
+            gap = at[:, columns, axis] - self.x[:, axis, None]
+            index = [0] * len(self.axes)
+            series = torch.zeros_like(gap)
+            power = torch.ones_like(gap)
             for order in range(self.axes[axis].degree + 1):
                 index[axis] = order
                 series = series + power * jet[number, tuple(index)][:, None]
@@ -217,7 +227,8 @@ class RowBlock:
         """Values of a field at the points, at other moments (N, q) of the same slab: (N, q)."""
         lines = coef[..., number]
         for k in range(len(self.axes)):
-            lines = lines if k == axis else along(self.table(k, 0), lines, k)
+            if k != axis:
+                lines = along(self.table(k, 0), lines, k)
         lines = np.expand_dims(np.moveaxis(lines, axis, -1), axis)
         lines = np.broadcast_to(lines, (*self.shape, lines.shape[-1])).reshape(len(moments), -1)
         basis = self.axes[axis].local(moments.numpy().ravel())[1].reshape(*moments.shape, -1)
@@ -246,11 +257,9 @@ class EquationBlock(RowBlock):
         """Rows with the same constant, (moments, rows of a moment)."""
         assert self.balanced is not None
         rows = np.arange(self.rows).reshape(len(self.numbers), *self.shape)[self.balanced]
-        return (
-            rows.reshape(1, -1)
-            if self.form.time is None
-            else np.moveaxis(rows, self.form.time, 0).reshape(self.shape[self.form.time], -1)
-        )
+        if self.form.time is None:
+            return rows.reshape(1, -1)
+        return np.moveaxis(rows, self.form.time, 0).reshape(self.shape[self.form.time], -1)
 
 
 @dataclass(eq=False)
@@ -298,12 +307,14 @@ class ClosingBlock(FunctionalBlock):
         if axis != self.closed:
             return super().local(axis, order)
         line = self.axes[axis]
-        middles, place = (line.breakpoints[1:] + line.breakpoints[:-1]) / 2, line.places(self.points[axis])
+        middles = (line.breakpoints[1:] + line.breakpoints[:-1]) / 2
+        place = line.places(self.points[axis])
         columns, values = line.local(middles[place], line.degree)
         length = np.diff(line.breakpoints)[place]
         if line.intervals > 1:
             others, before = line.local(middles[place - 1], line.degree)
-            columns, values = np.concatenate([columns, others], 1), np.concatenate([values, -before], 1)
+            columns = np.concatenate([columns, others], 1)
+            values = np.concatenate([values, -before], 1)
             length = np.minimum(length, np.diff(line.breakpoints)[place - 1])
         factor = length**line.degree / (math.factorial(line.degree) * 2.0 ** (2 * line.degree - 1))
         return columns, factor[:, None] * values
@@ -333,7 +344,8 @@ def wave_slopes(block: RowBlock, shape: tuple[int, ...], slopes: Slopes, axis: i
 
     Along the others, or along all of them for None, they are as long as the domain.
     """
-    scale, bounds = np.zeros(shape), block.form.domain.bounds.numpy()
+    scale = np.zeros(shape)
+    bounds = block.form.domain.bounds.numpy()
     for (number, _, index), slope in slopes.items():
         wave = np.abs(slope)
         for other, (order, line, at) in enumerate(zip(index, block.axes, block.points, strict=True)):

@@ -18,14 +18,16 @@ from edgewise.settings import ABOVE_ZERO
 
 # Steps of the deflated method from one start, and the longest step relative to the fields (it converges as Newton's
 # method does, once it is near a solution, and before it wanders).
-DEFLATED_STEPS, LONGEST_STEP = 20, 10.0
+DEFLATED_STEPS = 20
+LONGEST_STEP = 10.0
 MULTIPLES = (2.0, -1.0, 10.0)  # of known solutions, with which it begins
 RESPONSES = (0.3, 2.0, 10.0)  # multiples of the response to a source
 ZERO_FIELD = 1e-9  # fields below this size are zero
 NEARLY = 1e-2  # relative length of a step below which Newton's method itself may go on
 # Relative distance of two solutions that are different, far above the error of the coarse grid; and the change on a
 # finer grid up to which a solution is one of the equation, and not of the grid alone.
-DISTINCT, UNCHANGED = 1e-3, 1e-2
+DISTINCT = 1e-3
+UNCHANGED = 1e-2
 
 
 def others(
@@ -39,7 +41,8 @@ def others(
     # constants of their size. |v| is 1 for v = 0.
     # [1] P. Farrell, A. Birkisson, S. Funke, "Deflation techniques for finding distinct solutions of nonlinear partial
     # differential equations", SIAM J. Sci. Comput. 37 (2015) A2026.
-    axes, found = first_axes(statement), []
+    axes = first_axes(statement)
+    found = []
     for network in known:
         solved = newton(statement, axes, interpolated(network, axes))
         if solved is None:
@@ -48,7 +51,10 @@ def others(
     for start in list(_starts(statement, axes, found))[:most_starts]:
         while True:
             near = _deflated(statement, axes, start, found)
-            solved = None if near is None else newton(statement, axes, near)
+            if near is None:
+                solved = None
+            else:
+                solved = newton(statement, axes, near)
             if solved is None or min(_distance(solved[0], each) for each in found) < DISTINCT:
                 break
             found.append(solved[0])
@@ -58,7 +64,8 @@ def others(
 
 def _starts(statement: Statement, axes: list[SplineAxis], found: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
     """Coefficients with which deflated Newton steps begin, those first that have found most."""
-    shape, size = shape_of(statement, axes), max(_size(each) for each in found)
+    shape = shape_of(statement, axes)
+    size = max(_size(each) for each in found)
     responses = [(each, _response(statement, axes, each)) for each in found]
 
     def moved(factor: float) -> Iterator[np.ndarray]:
@@ -100,13 +107,15 @@ def _deflated(
         solved = newton_step(statement, blocks, evaluated, coef.shape)
         if solved is None:
             return None
-        step, slope = solved[0], 0.0
+        step = solved[0]
+        slope = 0.0
         for each, scale in zip(found, scales, strict=True):
             gap = coef - each
             r = max(float(np.mean(gap**2)) / scale, ABOVE_ZERO)
             slope -= 2 * float(np.mean(gap * step)) / scale / (r * (1 + r))
         step = step / (1 - slope if abs(1 - slope) > ABOVE_ZERO else 1.0)
-        size, length = max(float(np.abs(coef).max()), *(scale**0.5 for scale in scales)), float(np.abs(step).max())
+        size = max(float(np.abs(coef).max()), *(scale**0.5 for scale in scales))
+        length = float(np.abs(step).max())
         if length > LONGEST_STEP * size:
             step *= LONGEST_STEP * size / length
         coef = coef + step

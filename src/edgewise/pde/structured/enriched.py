@@ -49,9 +49,12 @@ MOST_ENRICHED = 2000  # functions of the last stage: their rows are factorised w
 MOST_ON_BOX = 700  # the same on boxes: two seconds, for networks, which come next, follow the residual
 # Intervals from which on stages without singular functions end if the loss is above this: at smooth solutions it is
 # 1e-14, and at narrow peaks networks, which come next, do better, for their grids follow the residual.
-ENOUGH_INTERVALS, FAR_LOSS = 6, 1e-8
+ENOUGH_INTERVALS = 6
+FAR_LOSS = 1e-8
 START_RIDGE = 1e-8  # of the fit of a start, whose error Newton's method removes
-EXTENT_POINTS, EXTENT_MARGIN = 1024, 0.01  # on the boundary, for the box of the splines, and its margin
+# on the boundary, for the box of the splines, and its margin
+EXTENT_POINTS = 1024
+EXTENT_MARGIN = 0.01
 ENRICHED_OVERSAMPLING = 2.0  # points for each spline along a coordinate
 # Share of the largest norm of a spline's rows that is the least one: splines that hardly reach into the domain keep
 # small coefficients; results are the same from 0.001 to 1.
@@ -59,13 +62,17 @@ LEAST_NORM = 0.1
 # Ridge beside columns of norm 1: far below what determines a solution, and so far above rounding that coefficients of
 # functions that nearly depend on each other do not lose all digits.
 QR_RIDGE = 1e-13
-QR_STEPS, LOSS_HALVED = 12, 0.5  # steps, and the factor of the loss that each has to gain
+# steps, and the factor of the loss that each has to gain
+QR_STEPS = 12
+LOSS_HALVED = 0.5
 # Points at which it is looked at which kind an equation is, and the largest asymmetry, in units of its coefficients,
 # that is rounding; an exponent that is closer to a whole number is one.
-KIND_PROBES, ROUNDED_KIND = 64, 1e-9
+KIND_PROBES = 64
+ROUNDED_KIND = 1e-9
 # Mirror images of holes behind straight pieces: how far from the box, in units of its shorter side, the smooth part
 # feels them, and their largest exponent relative to that of holes.
-IMAGE_REACH, IMAGE_SHARE = 0.3, 0.5
+IMAGE_REACH = 0.3
+IMAGE_SHARE = 0.5
 HOLE_POLYNOMIAL = 4  # polynomials of a smaller degree are factors of functions around holes
 BESIDE_CORNER = 1e-14  # where values on both pieces are compared, relative to the domain: as close as rounding allows
 OFF_CORNER = 1e-6  # points closer to a corner, relative to the domain, have no finite derivatives; far above rounding
@@ -93,13 +100,15 @@ def operator_of(problem: Collocation) -> Operator | None:
     model = block.local_model(x.new_zeros(1 + 2 * len(block.directions), len(x), 1), block.data, {})
     if len(model.rows) != 1:
         return None
-    row, along = model.rows[0, :, :, 0], block.directions
+    row = model.rows[0, :, :, 0]
+    along = block.directions
     second = torch.einsum("kb,ki,kj->bij", row[2::2], along, along)
     size = second.diagonal(dim1=1, dim2=2).mean(1)
     rest = second - size[:, None, None] * torch.eye(2, dtype=x.dtype)
     if not float(size.abs().min()) > ROUNDED_KIND or not float((rest / size[:, None, None]).abs().max()) < ROUNDED_KIND:
         return None
-    level, slope = row[0] / size, torch.einsum("kb,ki->bi", row[1::2], along) / size[:, None]
+    level = row[0] / size
+    slope = torch.einsum("kb,ki->bi", row[1::2], along) / size[:, None]
     spread = float(level.max() - level.min())
     if (
         not problem.is_linear
@@ -115,7 +124,8 @@ def singular_functions(problem: Collocation, operator: Operator, most: float, ar
 
     None where there are none of both, or where functions at a reentrant corner would jump in the domain.
     """
-    domain, conditions = problem.domain, dict[str, ResidualBlock]()
+    domain = problem.domain
+    conditions = dict[str, ResidualBlock]()
     terms = (term for term in problem.form.condition_terms if not term.is_hard)
     for block, term in zip(problem.with_role(BlockRole.CONDITION), terms, strict=True):
         conditions.update(dict.fromkeys(term.pieces, block))
@@ -201,7 +211,9 @@ def _images(domain: Domain, center: Tensor) -> list[Tensor]:
     """
     lines = [piece.at(torch.tensor([0.0, 0.5, 1.0], dtype=torch.float64)) for piece in domain.pieces if piece.at]
     straight = [(x[0], normal[0]) for x, normal in lines if float((x[0] - 2 * x[1] + x[2]).norm()) < ROUNDED_KIND]
-    near, found, last = IMAGE_REACH * float(domain.size.min()), list[Tensor](), [center]
+    near = IMAGE_REACH * float(domain.size.min())
+    found = list[Tensor]()
+    last = [center]
     for _ in range(2):
         mirrored = list[Tensor]()
         for each in last:
@@ -211,7 +223,8 @@ def _images(domain: Domain, center: Tensor) -> list[Tensor]:
                 is_new = all(float((image - other).norm()) > ROUNDED_KIND for other in (*found, *mirrored))
                 if 0 < beyond < near and is_new:
                     mirrored.append(image)
-        found, last = found + mirrored, mirrored
+        found = found + mirrored
+        last = mirrored
     return found
 
 
@@ -243,12 +256,14 @@ def enriched_stages(problem: Collocation, begin: Callable[[Tensor], Tensor] | No
     Newton's method begins with the fields (N, fields) that `begin` gives at points (N, 2), and then with those of the
     stage before; for equations of first order, whose slopes may vanish at zero, with the function that bends least.
     """
-    form, domain = problem.form, problem.domain
+    form = problem.form
+    domain = problem.domain
     is_other = problem.unknowns or form.observations or problem.has_integrals or form.has_delays or problem.periodic
     has_more = form.parts is not None or any(term.is_hard for term in form.condition_terms)
     if is_other or has_more or domain.dimension != 2 or TIME in domain.coordinates:
         return
-    corners, holes = corners_of(domain), holes_of(domain)
+    corners = corners_of(domain)
+    holes = holes_of(domain)
     places = tuple(corner.point for corner in corners)
     is_enriched = bool(corners or holes) and len(problem.fields) == 1 and problem.order == 2
     operator = operator_of(problem) if is_enriched else None
@@ -264,8 +279,12 @@ def enriched_stages(problem: Collocation, begin: Callable[[Tensor], Tensor] | No
 
     for intervals, most, around in ENRICHED_STAGES:
         check_time()
-        functions = [] if operator is None else singular_functions(problem, operator, most, around)
-        count, products = sum(len(each.terms) for each in functions), (intervals + ENRICHED_DEGREE) ** 2
+        if operator is None:
+            functions = []
+        else:
+            functions = singular_functions(problem, operator, most, around)
+        count = sum(len(each.terms) for each in functions)
+        products = (intervals + ENRICHED_DEGREE) ** 2
         if (needs_functions and not count) or count + products * problem.outputs > most_functions:
             return
         layer = TensorLayer(lines_of(intervals), problem.outputs, degree=ENRICHED_DEGREE, clamped=True)
@@ -289,7 +308,8 @@ def enriched_stages(problem: Collocation, begin: Callable[[Tensor], Tensor] | No
 @torch.no_grad()
 def _approach(network: TensorNetwork, x: Tensor, fields: Callable[[Tensor], Tensor]) -> None:
     """Give splines the values of fields at points x (N, 2), about, by least squares."""
-    table, coef = network.splines(x), network.tensor_layer.coef
+    table = network.splines(x)
+    coef = network.tensor_layer.coef
     matrix = table.T @ table
     matrix.diagonal().add_(START_RIDGE * matrix.diagonal().amax())
     coef.copy_(torch.linalg.solve(matrix, table.T @ fields(x)).reshape(coef.shape))
@@ -300,16 +320,20 @@ def _bend_least(network: TensorNetwork, problem: Collocation, x: Tensor) -> None
 
     These are linearised at the coefficients that the splines have.
     """
-    layer, conditions, fields = network.tensor_layer, problem.with_role(BlockRole.CONDITION), problem.outputs
+    layer = network.tensor_layer
+    conditions = problem.with_role(BlockRole.CONDITION)
+    fields = problem.outputs
     directions = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]], dtype=x.dtype) * problem.domain.size
-    seed, rows = seed_jet(x, directions, 2), [_rows(network, conditions)]
+    seed = seed_jet(x, directions, 2)
+    rows = [_rows(network, conditions)]
     for slot in range(fields):
         for component in (2, 4, 6):  # the second derivatives of the jet
             row = x.new_zeros(len(seed), len(x), fields)
             row[component, :, slot] = BENDING / math.sqrt(len(x))
             (segments,) = layer.jacobian_segments(seed, row, 2)
             rows.append(dense_rows(segments, layer.coef.numel()).detach())
-    matrix, sought = torch.cat(rows), -_residuals(network, conditions)
+    matrix = torch.cat(rows)
+    sought = -_residuals(network, conditions)
     sought = torch.cat([sought, sought.new_zeros(len(matrix) - len(sought))])
     step = torch.linalg.lstsq(matrix, sought[:, None], driver="gelsd").solution
     with torch.no_grad():
@@ -327,7 +351,9 @@ def _extent(domain: Domain) -> list[list[float]]:
 
 def _solved(network: TensorNetwork, problem: Collocation) -> tuple[float, float]:
     """Newton's method in place, by QR of the rows of all functions: the least loss, and the work."""
-    parameters, least, work = [network.tensor_layer.coef], math.inf, 0.0
+    parameters = [network.tensor_layer.coef]
+    least = math.inf
+    work = 0.0
     if isinstance(network, EnrichedNetwork):
         parameters.append(network.factors)
     sizes = [each.numel() for each in parameters]
@@ -342,7 +368,8 @@ def _solved(network: TensorNetwork, problem: Collocation) -> tuple[float, float]
                 for parameter, value in zip(parameters, before, strict=True):
                     parameter.copy_(value)
             break
-        is_last, least = loss > LOSS_HALVED * least, loss
+        is_last = loss > LOSS_HALVED * least
+        least = loss
         if is_last:
             break
         if factors is None or not problem.is_linear:  # rows of a linear problem are the same everywhere
@@ -381,12 +408,14 @@ def _residuals(network: TensorNetwork, blocks: Sequence[ResidualBlock]) -> Tenso
 
 def _rows(network: TensorNetwork, blocks: Sequence[ResidualBlock]) -> Tensor:
     """Rows (N, P) of all residuals by the splines' coefficients and the factors."""
-    layer, rows = network.tensor_layer, []
+    layer = network.tensor_layer
+    rows = []
     for block in blocks:
         for part, _ in block.data.chunks(BATCH_ROWS):
             check_time()
             with torch.no_grad():
-                jet, seed = block.jet(network, part.x), seed_jet(part.x, block.directions, block.order)
+                jet = block.jet(network, part.x)
+                seed = seed_jet(part.x, block.directions, block.order)
                 if isinstance(network, EnrichedNetwork):
                     singular = network.singular_jet(part.x, block.directions, block.order)
             share = 1 / math.sqrt(len(block.data))

@@ -32,16 +32,19 @@ from edgewise.train.strengths import EVERY, LOG_FACTORS, averaged_over_strengths
 DEGREE_OF_FIELDS = 5  # of the splines; an equation of high order gets a higher one
 # Intervals of each coordinate on the first grid, by dimension, and factor to the next one: curvature at half the period
 # of eight waves, and seconds of work.
-FIRST_INTERVALS_OF_FIELDS, FINER_FIELDS = {1: 24, 2: 8, 3: 4}, 1.5
+FIRST_INTERVALS_OF_FIELDS = {1: 24, 2: 8, 3: 4}
+FINER_FIELDS = 1.5
 POINTS_OF_INTERVAL = 4  # of each coordinate, for the residuals of the equation: more rows than splines
 MOST_DENSE_COEFFICIENTS = 1600  # of a dense normal matrix, which is factorised in seconds
 # The equation counts so many times as much as all measurements together: it is left to a hundredth of their noise.
 # Smaller factors come first, for Newton's steps are short where the equation is to hold all the way.
 EXACTNESSES = 1.0, 1e2, 1e4
-NEWTON_ROUNDS, SETTLED = 60, 1e-2  # of Newton steps, and relative change of all strengths at which they end
+# of Newton steps, and relative change of all strengths at which they end
+NEWTON_ROUNDS = 60
+SETTLED = 1e-2
 LARGEST_STRENGTH_CHANGE = 30.0  # factor by which a strength changes in one round
-# Parameters beyond straight fields at which a strength rises no more: more of it would change nothing but the ridge,
-# which is a part of it and holds straight fields too; a hundredth of one is nothing.
+# Effective parameters of a field beyond those of straight fields; with fewer its strength rises no more, because only
+# the ridge would change, which acts on straight fields too.
 LEAST_CURVED = 1e-2
 CURVED_RIDGE = 1e-12  # of the scaled normal matrix: rounding
 # Orders of the derivatives whose mean square is the roughness: the curvature, and what splines of degree 5 have beyond.
@@ -59,7 +62,8 @@ FIRST_ROUGHNESS = 1e-3  # of the measurements' sum of squares, for the first smo
 LEAST_SPARE = 2.0
 # Standard errors on both sides at which the likelihood is profiled, those of an interval of 95 %, and Newton steps
 # there.
-PROFILED, PROFILE_STEPS = 2.0, 6
+PROFILED = 2.0
+PROFILE_STEPS = 6
 LEAST_RISE = 0.2  # for the width of error bars: ten times wider ones mean that nothing is known
 SHORTEST_STEP = 1e-3  # a damped step, as a part of Newton's
 
@@ -76,7 +80,8 @@ class UncertainNetwork(TensorNetwork):
     @torch.no_grad()
     def standard_errors(self, x: Tensor) -> Tensor:
         """Standard errors of all fields at points x (b, n): (b, fields)."""
-        fields, parts = self.tensor_layer.out_features, []
+        fields = self.tensor_layer.out_features
+        parts = []
         for splines in map(self.splines, x.split(BATCH_ROWS)):
             parts.append(torch.stack([(splines @ self.root[k::fields]).norm(dim=1) for k in range(fields)], 1))
         return torch.cat(parts)
@@ -122,7 +127,8 @@ class _Derivatives:
     order: int
 
     def __call__(self, context: EvaluationContext) -> list[Tensor]:
-        field, names = context.fields[self.field], context.coordinates
+        field = context.fields[self.field]
+        names = context.coordinates
         return [
             field.derivative(*each) * math.sqrt(repeats)
             for each, repeats in Counter(map(tuple, map(sorted, product(names, repeat=self.order)))).items()
@@ -131,7 +137,8 @@ class _Derivatives:
 
 def _roughness_block(problem: Collocation, mesh: Mesh, name: str, order: int) -> ResidualBlock:
     """Block whose loss is the roughness of a field."""
-    form, sides = problem.form, problem.domain.size
+    form = problem.form
+    sides = problem.domain.size
     names = form.domain.coordinates
     groups = list(dict.fromkeys(map(tuple, map(sorted, product(names, repeat=order)))))
     indices = [tuple(group.count(each) for each in names) for group in groups]
@@ -163,7 +170,8 @@ def inverse_fits(
     # [3] G. Wahba, J. Wendelberger, "Some new mathematical methods for variational objective analysis using splines and
     # cross validation", Monthly Weather Review 108, 1980, 1122.
     # [4] D. Bates, D. Watts, "Nonlinear regression analysis and its applications", Wiley, 1988, chapter 6.
-    domain, start = problem.domain, None
+    domain = problem.domain
+    start = None
     if domain.dimension not in FIRST_INTERVALS_OF_FIELDS:
         raise InputError(f"unknown fields need a domain of at most three coordinates, got {domain.dimension}")
     count = FIRST_INTERVALS_OF_FIELDS[domain.dimension]
@@ -187,7 +195,9 @@ def inverse_fits(
     while coefficients() <= MOST_DENSE_COEFFICIENTS:
         lines = even_lines(domain, sizes())
         layer = TensorLayer(lines, len(problem.fields), degree=degree, periodic=periodic)
-        mesh, fit, spent = Mesh(domain, lines, POINTS_OF_INTERVAL), None, 0.0
+        mesh = Mesh(domain, lines, POINTS_OF_INTERVAL)
+        fit = None
+        spent = 0.0
         for order in ORDERS if start is None else (start.order,):
             sampled = problem.resampled(1, seed=1, mesh=mesh, own_unknowns=True)
             try:
@@ -242,16 +252,26 @@ class _Smoothing:
         order: int,
         work: float,
     ):
-        self.order, self.work = order, work
-        self.watch, self.rough = watch, dict[str, Tensor]()
-        self.problem, self.mesh, self.names, self.network = problem, mesh, names, TensorNetwork(layer)
+        self.order = order
+        self.work = work
+        self.watch = watch
+        self.rough = dict[str, Tensor]()
+        self.problem = problem
+        self.mesh = mesh
+        self.names = names
+        self.network = TensorNetwork(layer)
         self.slots: ParameterSlots = trainable_slots(self.network, problem)
         observed = problem.with_role(BlockRole.OBSERVATION)
         self.count = sum(len(block.data) for block in observed)
         self.data = [replace(block, weight=float(len(block.data))) for block in observed]
         values = torch.cat([each.values.double() for each in problem.form.observations])
-        size, spread = float(values.abs().max()), float(values.std(unbiased=False))
-        self.spread = spread if spread > torch.finfo(values.dtype).eps * size else size or 1.0  # equal but for rounding
+        size = float(values.abs().max())
+        spread = float(values.std(unbiased=False))
+        # equal but for rounding
+        if spread > torch.finfo(values.dtype).eps * size:
+            self.spread = spread
+        else:
+            self.spread = size or 1.0
         others = [block for block in problem.blocks() if block.role is not BlockRole.OBSERVATION]
         self.exact = [replace(block, weight=1.0) for block in others]
         self.origin, self.first = self._coefficients(), self._squares(self.data)  # linear in the parameters
@@ -261,7 +281,8 @@ class _Smoothing:
         if before is None:
             strengths, noise = self._start()
         else:
-            strengths, noise = tuple(before.strengths[name] for name in self.names), before.noise
+            strengths = tuple(before.strengths[name] for name in self.names)
+            noise = before.noise
             self._follow(before.network)
         found: _Found | None = None
         is_interrupted = is_cut = False
@@ -270,18 +291,22 @@ class _Smoothing:
                 if exactness < EXACTNESSES[-1] and not self.watch(self.work, self._size(self.exact)):
                     continue  # no time for the way there
                 for found in self._newton(self.names, strengths, noise, exactness):
-                    strengths, noise = found.strengths, found.noise
+                    strengths = found.strengths
+                    noise = found.noise
         except (KeyboardInterrupt, OutOfTime) as error:
             if before is not None or found is None:
                 raise
             is_cut, is_interrupted = True, isinstance(error, KeyboardInterrupt)
         assert found is not None
         self._set(found.parameters)
-        size, has_noise = self.network.tensor_layer.coef.numel(), self.count - found.freedom > LEAST_SPARE
-        rises, root = dict[str, tuple[float, float]](), _Factor(found.covariance).root()
+        size = self.network.tensor_layer.coef.numel()
+        has_noise = self.count - found.freedom > LEAST_SPARE
+        rises = dict[str, tuple[float, float]]()
+        root = _Factor(found.covariance).root()
         try:  # without time for more, bars are those of the likeliest strengths
             rises = self._rises(found) if found.is_settled and has_noise else rises
-            root = root if is_cut else self._averaged(found)
+            if not is_cut:
+                root = self._averaged(found)
         except (KeyboardInterrupt, OutOfTime) as error:
             is_interrupted = is_interrupted or isinstance(error, KeyboardInterrupt)
             self._set(found.parameters)
@@ -306,7 +331,8 @@ class _Smoothing:
 
     def _averaged(self, found: _Found) -> Tensor:
         """Last step: take the mean over strengths, on the equation, and return the root (P, r) of its covariance."""
-        smooth, weight = self._smooth(found), EXACTNESSES[-1] * self.count / found.noise**2
+        smooth = self._smooth(found)
+        weight = EXACTNESSES[-1] * self.count / found.noise**2
         exact = weight * self._squares(self.exact)[0]
         half = _Factor(self.first[0] / found.noise**2 + exact + smooth).root()
 
@@ -332,7 +358,8 @@ class _Smoothing:
 
     def _start(self) -> tuple[tuple[float, ...], float]:
         """Smooth the measured fields alone, and take for the others what then fulfils the equation best."""
-        layer, fields = self.network.tensor_layer, self.problem.fields
+        layer = self.network.tensor_layer
+        fields = self.problem.fields
         measured = sorted({observed.field or fields[0] for observed in self.problem.form.observations})
         unknown = [name for name in self.names if name not in measured]
         slots = torch.arange(layer.coef.numel()) % len(fields)
@@ -342,12 +369,15 @@ class _Smoothing:
                 layer.coef[..., fields.index(name)] = 1.0
         first = [self.count / self.spread**2 * FIRST_ROUGHNESS] * len(measured)
         *_, smooth = self._newton(measured, first, self.spread / 10, 0.0)
-        strengths, noise = dict(zip(measured, smooth.strengths, strict=True)), smooth.noise
+        strengths = dict(zip(measured, smooth.strengths, strict=True))
+        noise = smooth.noise
         matrix, gradient, _ = self._squares(self.exact)
-        weight, chosen = EXACTNESSES[0] * self.count / noise**2, torch.zeros(len(gradient), dtype=torch.bool)
+        weight = EXACTNESSES[0] * self.count / noise**2
+        chosen = torch.zeros(len(gradient), dtype=torch.bool)
         whole = weight * matrix
         for name in unknown:
-            own, rough = (slots == fields.index(name)).nonzero()[:, 0], self._roughness(name)
+            own = (slots == fields.index(name)).nonzero()[:, 0]
+            rough = self._roughness(name)
             size = float(matrix.diagonal()[own].sum()) / max(float(rough.diagonal().sum()), ABOVE_ZERO)
             strengths[name] = weight * size
             whole = whole + strengths[name] * rough
@@ -365,14 +395,16 @@ class _Smoothing:
 
         Without exactness the equation and the conditions do not count.
         """
-        rough, strengths = [self._roughness(name) for name in names], list(strengths)
+        rough = [self._roughness(name) for name in names]
+        strengths = list(strengths)
         for _ in range(NEWTON_ROUNDS):
             weight = exactness * self.count / noise**2
             smooth = sum((s * p for s, p in zip(strengths, rough, strict=True)), torch.zeros_like(self.first[0]))
             with foreseen("a step for unknown fields", len(self.first[0]) ** 3):
                 whole, exact, fall = self._step(smooth, noise, weight)
                 is_least = fall < SETTLED  # by how much it would fall, in units of the noise's variance
-                covariance, free = whole.inverse(), _Factor(weight * exact + smooth)
+                covariance = whole.inverse()
+                free = _Factor(weight * exact + smooth)
                 curved = [free.solve(matrix).diagonal().sum() for matrix in rough]
             c = self._coefficients()
             self.work += 4 * len(c) ** 3
@@ -381,7 +413,10 @@ class _Smoothing:
             for number, matrix in enumerate(rough):
                 given = float(curved[number] - (covariance * matrix).sum())
                 ratio = max(given, ABOVE_ZERO) / max(float(c @ matrix @ c), ABOVE_ZERO)
-                most = LARGEST_STRENGTH_CHANGE if strengths[number] * given > LEAST_CURVED else 1.0
+                if strengths[number] * given > LEAST_CURVED:
+                    most = LARGEST_STRENGTH_CHANGE
+                else:
+                    most = 1.0
                 ratio = min(max(ratio, 1 / LARGEST_STRENGTH_CHANGE), most)
                 strengths[number] *= ratio
                 changes.append(abs(math.log(ratio)))
@@ -405,7 +440,9 @@ class _Smoothing:
         c, (exact, pull, _) = self._coefficients(), self._squares(self.exact)
         whole = _Factor(self.first[0] / noise**2 + weight * exact + smooth)
         slope = (self.first[1] + self.first[0] @ (c - self.origin)) / noise**2 + weight * pull + smooth @ c
-        step, size, factor = -whole.solve(slope[:, None])[:, 0], self._objective(smooth, noise, weight), 1.0
+        step = -whole.solve(slope[:, None])[:, 0]
+        size = self._objective(smooth, noise, weight)
+        factor = 1.0
         if held is not None:
             aside = whole.solve(held[:, None])[:, 0]
             step -= aside * (held @ step) / (held @ aside)
@@ -430,7 +467,9 @@ class _Smoothing:
 
     def _rises(self, found: _Found) -> dict[str, tuple[float, float]]:
         """Profile of the likelihood of each unknown field, see `InverseFit.rises`."""
-        coef, fields, rises = self.network.tensor_layer.coef, self.problem.fields, {}
+        coef = self.network.tensor_layer.coef
+        fields = self.problem.fields
+        rises = {}
         smooth = self._smooth(found)
         weight = EXACTNESSES[-1] * self.count / found.noise**2
         least = self._objective(smooth, found.noise, weight)
@@ -441,7 +480,8 @@ class _Smoothing:
             sizes, vectors = torch.linalg.eigh(root.mT @ found.covariance[slots, slots] @ root)
             held = torch.zeros_like(found.parameters)
             held[slots] = root @ vectors[:, -1]
-            move, ends = found.covariance @ held / sizes[-1].sqrt(), []
+            move = found.covariance @ held / sizes[-1].sqrt()
+            ends = []
             for side in (-PROFILED, PROFILED):
                 self._set(found.parameters + side * move)
                 for _ in range(PROFILE_STEPS):
@@ -488,7 +528,8 @@ class _Smoothing:
     @torch.no_grad()
     def _follow(self, before: TensorNetwork) -> None:
         """Take over the fields of a coarser grid, by least squares at the points of the mesh."""
-        x, layer = self.mesh.interior()[0], self.network.tensor_layer
+        x = self.mesh.interior()[0]
+        layer = self.network.tensor_layer
         wanted = before(x)
         one = self.network.splines(x)
         factor = _Factor(one.mT @ one)

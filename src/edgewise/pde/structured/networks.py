@@ -14,7 +14,9 @@ from edgewise.ops.jet import seed_jet
 from edgewise.pde.problem.singular import CornerFunctions, SingularFunctions
 
 OUTSIDE = 1e-9  # of the time: a moment that is later by rounding is the last one
-ROWS, MOST_MET = 4096, 2**22  # points that are evaluated at once, and coefficients that they meet: 0.1 GB
+# points that are evaluated at once, and coefficients that they meet: 0.1 GB
+ROWS = 4096
+MOST_MET = 2**22
 
 
 class TensorNetwork(Chain):
@@ -48,7 +50,8 @@ class WindowNetwork(nn.Module):
 
     def __init__(self, windows: list[TensorNetwork], ends: Tensor, axis: int):
         super().__init__()
-        self.windows, self.axis = nn.ModuleList(windows), axis
+        self.windows = nn.ModuleList(windows)
+        self.axis = axis
         self.register_buffer("ends", ends)
 
     def window(self, number: int) -> TensorNetwork:
@@ -68,7 +71,8 @@ class WindowNetwork(nn.Module):
             beyond = x[:, self.axis] > self.ends[-1] + OUTSIDE * (self.ends[-1] - self.ends[0])
             x = torch.where(beyond[:, None], torch.nan, x)  # nothing is known after the last moment
         number = torch.searchsorted(self.ends[1:-1].contiguous(), x[:, self.axis].contiguous(), right=True)
-        jet, place = seed_jet(x, directions, order), self._alike.to(number.device)[number]
+        jet = seed_jet(x, directions, order)
+        place = self._alike.to(number.device)[number]
         groups = [(place == first).nonzero()[:, 0] for first in place.unique().tolist()]
         met = math.prod(degree + 1 for degree in self.window(0).tensor_layer.degrees)
         most = max(1, min(ROWS, MOST_MET // met))
@@ -79,7 +83,8 @@ class WindowNetwork(nn.Module):
     @cached_property
     def _alike(self) -> Tensor:
         """For each window the number of the first one with the same grid but for the moments, (windows,)."""
-        firsts, known = list[int](), dict[tuple, int]()
+        firsts = list[int]()
+        known = dict[tuple, int]()
         for number in range(len(self.windows)):
             layer = self.window(number).tensor_layer
             space = [each.cpu().numpy().tobytes() for axis, each in enumerate(layer.knots) if axis != self.axis]
@@ -95,9 +100,12 @@ class WindowNetwork(nn.Module):
         layer = self.window(int(present[0]) if len(present) else 0).tensor_layer
         if len(present) < 2:
             return layer.jet(jet, order)
-        begin, end, length = self.ends[:-1], self.ends[1:], self.ends.diff()
+        begin = self.ends[:-1]
+        end = self.ends[1:]
+        length = self.ends.diff()
         ratio = length[present[0]] / length[number]
-        moments, moment = jet[..., self.axis] * ratio, jet[0, :, self.axis]
+        moments = jet[..., self.axis] * ratio
+        moment = jet[0, :, self.axis]
         moved = begin[present[0]] + (moment - begin[number]) * ratio
         # Rounding must not move the last moment of a window beyond the first one's, where splines go on as lines.
         moments[0] = torch.where(moment <= end[number], moved.minimum(end[present[0]]), moved)
@@ -113,7 +121,8 @@ class EnrichedNetwork(TensorNetwork):
         self, layer: TensorLayer, functions: Sequence[SingularFunctions | CornerFunctions], factors: Tensor
     ) -> None:
         super().__init__(layer)
-        self.functions, self.factors = tuple(functions), nn.Parameter(factors)
+        self.functions = tuple(functions)
+        self.factors = nn.Parameter(factors)
 
     def forward(self, x: Tensor) -> Tensor:
         """Outputs (*batch, 1) at points (*batch, 2)."""

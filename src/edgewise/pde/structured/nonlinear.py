@@ -25,14 +25,19 @@ BESIDE_ZERO = 1e-2  # from where on an equation is defined on both sides of zero
 # A smooth start: coefficients at most, whose rows are factorised in less than a second, the weight of second
 # derivatives beside conditions, for these to hold to a few digits, and singular values, relative to the largest one,
 # that are none.
-MOST_SMOOTH, BENDING, ROUNDED_BENDING = 800, 1e-4, 1e-13
+MOST_SMOOTH = 800
+BENDING = 1e-4
+ROUNDED_BENDING = 1e-13
 # Newton's method: steps, and the smallest damping factor; smaller ones never ended at a solution.
-NEWTON_STEPS, LEAST_DAMPING_FACTOR = 40, 1e-4
+NEWTON_STEPS = 40
+LEAST_DAMPING_FACTOR = 1e-4
 # Steps relative to the solution after which Newton's method is done, for the next one is at rounding; and below which
 # it is where no smaller residual is found.
-NEWTON_ROUNDING, NEWTON_CLOSE = 1e-9, 1e-6
+NEWTON_ROUNDING = 1e-9
+NEWTON_CLOSE = 1e-6
 # Steps of iterative refinement at most, and the factor by which each must be smaller than the one before.
-POLISHING_STEPS, POLISHED = 4, 0.5
+POLISHING_STEPS = 4
+POLISHED = 0.5
 
 
 def defined_start(statement: Statement, axes: Sequence[SplineAxis]) -> np.ndarray:
@@ -57,14 +62,16 @@ def smooth_start(statement: Statement, axes: Sequence[SplineAxis], start: np.nda
 
     None where they are too many. The slopes of an equation of first order, as |grad u| = 1, may vanish at a constant.
     """
-    dimension, fields = len(axes), start.shape[-1]
+    dimension = len(axes)
+    fields = start.shape[-1]
     blocks = statement.condition_blocks(axes)
     if start.size > MOST_SMOOTH or not blocks:
         return None
     evaluated = [block.evaluate(start) for block in blocks]
     if not is_finite(evaluated):
         return None
-    slopes, points = [each for _, each in evaluated], [axis.all_points() for axis in axes]
+    slopes = [each for _, each in evaluated]
+    points = [axis.all_points() for axis in axes]
     everywhere = RowBlock(statement.form, statement.form.equation_term, tuple(range(fields)), axes, points)
     lengths = [np.ptp(axis.breakpoints) for axis in axes]
     for pair in itertools.combinations_with_replacement(range(dimension), 2):
@@ -95,7 +102,8 @@ def newton(
     # A damped step must make the next simplified step shorter, by a quarter of its factor at least (the natural
     # monotonicity test [1]). Residuals say less: those of a layer weigh as its second derivative.
     # [1] P. Deuflhard, "Newton Methods for Nonlinear Problems", 2004, section 3.3.
-    blocks, work = statement.blocks(axes), 0.0
+    blocks = statement.blocks(axes)
+    work = 0.0
     is_linear = statement.form.is_linear
 
     def evaluate(coef: np.ndarray) -> list[tuple[np.ndarray, Slopes]]:
@@ -111,12 +119,14 @@ def newton(
         if solved is None:
             return None
         step, spent, solver = solved
-        work, growth = work + spent, partial(growth_of, solver, blocks, evaluated)
+        work = work + spent
+        growth = partial(growth_of, solver, blocks, evaluated)
         if is_linear:
             return polished(statement, coef + step, solver, evaluate), work, growth
         fields = tuple(range(coef.ndim - 1))
         sizes = np.maximum(np.maximum(np.abs(coef).max(fields), np.abs(step).max(fields)), ABOVE_ZERO)
-        length, factor = float(np.linalg.norm(step / sizes)), 1.0
+        length = float(np.linalg.norm(step / sizes))
+        factor = 1.0
         # Only rounding is left where a full step changes next to nothing.
         is_tiny = float(np.abs(step).max()) < NEWTON_CLOSE * max(float(np.abs(coef).max()), ABOVE_ZERO)
         while True:
@@ -132,7 +142,8 @@ def newton(
             factor /= 2
             if factor < LEAST_DAMPING_FACTOR:
                 return None
-        coef, evaluated = moved, after
+        coef = moved
+        evaluated = after
         if float(np.abs(step).max()) <= NEWTON_ROUNDING * float(np.abs(coef).max()):
             return polished(statement, coef, solver, evaluate), work, growth
     return None
@@ -152,7 +163,8 @@ def polished(
         size = float(np.abs(step).max())
         if not size < POLISHED * before:
             break
-        coef, before = coef + step, size
+        coef = coef + step
+        before = size
     return coef
 
 
@@ -161,7 +173,8 @@ def growth_of(solver: Solver, blocks: Sequence[RowBlock], evaluated: Sequence[tu
 
     At each point the residual is as large as that of a wave of amplitude 1, as long as the domain, would be there.
     """
-    random, parts = np.random.default_rng(0), []
+    random = np.random.default_rng(0)
+    parts = []
     for block, (values, slopes) in zip(blocks, evaluated, strict=True):
         is_local = not isinstance(block, FunctionalBlock)
         sizes = wave_slopes(block, values.shape, slopes, None) if is_local else 0.0
@@ -188,7 +201,9 @@ def newton_step(
     if solver is None:
         return None
     step = solver(-residuals_of(evaluated)).reshape(shape)
-    return (step, system.work, solver) if np.isfinite(step).all() else None
+    if np.isfinite(step).all():
+        return (step, system.work, solver)
+    return None
 
 
 def stabilised(block: RowBlock, coef: np.ndarray) -> tuple[np.ndarray, Slopes]:

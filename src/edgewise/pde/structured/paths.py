@@ -14,20 +14,28 @@ from edgewise.pde.structured.nonlinear import Solved, newton, newton_step, resid
 from edgewise.pde.structured.statement import Statement
 from edgewise.settings import ABOVE_ZERO
 
-# Points that are tried on a path, and its multiply-adds: beyond them it says nothing; seconds of one core.
-MOST_TRIED, MOST_PATH_WORK = 50, 1e10
+# Points that are tried on a path, and its multiply-adds (seconds of one core); a longer path has no result.
+MOST_TRIED = 50
+MOST_PATH_WORK = 1e10
 # Length of the first step, in units of Newton's step from the start, the shortest one, and the growth after one that
 # was corrected in few steps.
-FIRST_LENGTH, SHORTEST_LENGTH, LENGTH_GROWTH, FEW_CORRECTIONS = 0.2, 1e-3, 1.6, 3
+FIRST_LENGTH = 0.2
+SHORTEST_LENGTH = 1e-3
+LENGTH_GROWTH = 1.6
+FEW_CORRECTIONS = 3
 # Newton steps that correct a point at most, their size when it is done, and the least cosine of the angle between two
 # tangents: curves that turn faster may be left for others.
-CORRECTIONS, CORRECTED, LEAST_COSINE = 6, 1e-8, 0.8
+CORRECTIONS = 6
+CORRECTED = 1e-8
+LEAST_COSINE = 0.8
 # Evaluations by which a fold, or a solution, is found between two points, and the slope of the share that counts as
 # none: the share at the fold is then off by its square.
-BETWEEN, SLOPE_AT_FOLD = 12, 1e-6
+BETWEEN = 12
+SLOPE_AT_FOLD = 1e-6
 # Relative difference of the shares on two grids at folds that are the same, far above zero then, and of the fields at
 # folds or solutions that are.
-SAME_SHARE, SAME_FIELDS = 3e-2, 1e-2
+SAME_SHARE = 3e-2
+SAME_FIELDS = 1e-2
 
 
 class PathPoint(NamedTuple):
@@ -57,9 +65,13 @@ class ResidualPath:
     """
 
     def __init__(self, statement: Statement, axes: Sequence[SplineAxis], start: np.ndarray):
-        self.statement, self.blocks, self.start, self.work = statement, statement.blocks(axes), start, 0.0
+        self.statement = statement
+        self.blocks = statement.blocks(axes)
+        self.start = start
+        self.work = 0.0
         self.source = residuals_of([block.evaluate(start) for block in self.blocks])
-        self.size, self.tried = math.nan, 0
+        self.size = math.nan
+        self.tried = 0
 
     def follow(self, begin: tuple[np.ndarray, float] | None = None) -> PathEnd:
         """Follow the path from its start to a solution or until all of the residual is back.
@@ -68,11 +80,17 @@ class ResidualPath:
         that begins at coefficients and a share near a point of it ends at the fold.
         """
         coef, share = (self.start, 1.0) if begin is None else begin
-        point, fold, before, length = self._first(coef, share), None, None, FIRST_LENGTH
+        point = self._first(coef, share)
+        fold = None
+        before = None
+        length = FIRST_LENGTH
         while point is not None and point.share <= 1 and self.work < MOST_PATH_WORK and self.tried < MOST_TRIED:
             check_time()
             ahead, steps = self._ahead(point, length)
-            turned = 1.0 if ahead is None else self._product(ahead.tangent, point.tangent) + ahead.slope * point.slope
+            if ahead is None:
+                turned = 1.0
+            else:
+                turned = self._product(ahead.tangent, point.tangent) + ahead.slope * point.slope
             if ahead is None or turned < LEAST_COSINE:
                 length /= 2
                 if length < SHORTEST_LENGTH:
@@ -82,13 +100,17 @@ class ResidualPath:
             if point.slope < 0 < ahead.slope:
                 lowest = self._between(point, ahead, lambda each: each.slope, SLOPE_AT_FOLD)
                 if fold is None or lowest.share < fold.share:
-                    fold, before = lowest, point
+                    fold = lowest
+                    before = point
                 if begin is not None and lowest.share > 0:
                     return PathEnd(None, fold, before)
             if lowest.share <= 0:
                 return PathEnd(self._between(point, lowest, lambda each: each.share, CORRECTED).coef)
-            point, length = ahead, length * (LENGTH_GROWTH if steps <= FEW_CORRECTIONS else 1.0)
-        return PathEnd() if point is None or point.share <= 1 else PathEnd(None, fold, before)
+            point = ahead
+            length = length * (LENGTH_GROWTH if steps <= FEW_CORRECTIONS else 1.0)
+        if point is None or point.share <= 1:
+            return PathEnd()
+        return PathEnd(None, fold, before)
 
     def _product(self, one: np.ndarray, other: np.ndarray) -> float:
         return float(np.mean(one * other)) / self.size**2
@@ -123,7 +145,9 @@ class ResidualPath:
 
     def _ahead(self, point: PathPoint, length: float) -> tuple[PathPoint | None, int]:
         """The point of the path at a length along the tangent, and the steps that it took; None where there is none."""
-        coef, share, before = point.coef + length * point.tangent, point.share + length * point.slope, length
+        coef = point.coef + length * point.tangent
+        share = point.share + length * point.slope
+        before = length
         self.tried += 1
         for count in range(1, CORRECTIONS + 1):
             moves = self._moves(coef, share)
@@ -133,7 +157,8 @@ class ResidualPath:
             along = point.slope + self._product(point.tangent, response)
             change = -self._product(point.tangent, step) / along
             step = step + change * response
-            coef, share = coef + step, share + change
+            coef = coef + step
+            share = share + change
             size = math.sqrt(self._product(step, step) + change**2)
             if not size < before:
                 break
@@ -147,13 +172,17 @@ class ResidualPath:
     ) -> PathPoint:
         """The point between two at which a value is zero, by the Illinois method in the length along the tangent."""
         length = self._product(point.tangent, ahead.coef - point.coef) + point.slope * (ahead.share - point.share)
-        ends, values, best, last = [0.0, length], [value(point), value(ahead)], ahead, -1
+        ends = [0.0, length]
+        values = [value(point), value(ahead)]
+        best = ahead
+        last = -1
         for _ in range(BETWEEN):
             middle = (ends[0] * values[1] - ends[1] * values[0]) / (values[1] - values[0])
             found, _ = self._ahead(point, middle)
             if found is None:
                 break
-            best, new = found, value(found)
+            best = found
+            new = value(found)
             if abs(new) < least:
                 break
             side = int(new * values[1] > 0)
@@ -190,7 +219,9 @@ def sought_along_path(
     if end.solution is not None:
         found = newton(statement, finer, carried(end.solution, axes, finer))
         is_kept = found is not None and agree(end.solution, found[0])
-        return PathResult(finer, found[0], found, coarse.work) if found is not None and is_kept else None
+        if found is not None and is_kept:
+            return PathResult(finer, found[0], found, coarse.work)
+        return None
     if end.fold is None or end.before is None:
         return None
     fine = ResidualPath(statement, finer, carried(start, axes, finer))
@@ -199,4 +230,6 @@ def sought_along_path(
     if again is None or not abs(end.fold.share - again.share) < SAME_SHARE * again.share:
         return None
     work = coarse.work + fine.work
-    return PathResult(finer, again.coef, None, work) if agree(end.fold.coef, again.coef) else None
+    if agree(end.fold.coef, again.coef):
+        return PathResult(finer, again.coef, None, work)
+    return None

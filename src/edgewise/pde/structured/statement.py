@@ -94,7 +94,10 @@ class Statement:
 
     def equation_blocks(self, axes: Sequence[SplineAxis]) -> list[RowBlock]:
         """Blocks of the equation: one for all residuals that have the same orders, and so the same points."""
-        constraint = None if self.constant is None else self.constant.constraint
+        if self.constant is None:
+            constraint = None
+        else:
+            constraint = self.constant.constraint
         return [
             EquationBlock(
                 self.form,
@@ -120,7 +123,8 @@ class Statement:
         blocks = []
         for condition, axis, end in self.faces():
             above = self.priority[: self.priority.index(axis)]
-            term, key = self.form.condition_terms[condition], (condition, axis, end)
+            term = self.form.condition_terms[condition]
+            key = (condition, axis, end)
             orders = self.condition_orders[key]
             about = self.about_multipliers.get(key, np.zeros(len(orders), dtype=bool))
             for (*left, is_about), numbers in alike(np.column_stack([orders, about])):
@@ -139,7 +143,8 @@ class Statement:
 
     def multiplier_blocks(self, axes: Sequence[SplineAxis]) -> list[RowBlock]:
         """Blocks that make the space of multipliers smaller, and that of the constant of one of them."""
-        blocks, form = list[RowBlock](), self.form
+        blocks = list[RowBlock]()
+        form = self.form
         closed = [axis for axis, count in enumerate(self.closings) if count]
         given = {(axis, end) for (_, axis, end), about in self.about_multipliers.items() if about.any()}
         for place, axis in enumerate(closed):
@@ -162,7 +167,8 @@ class Statement:
                 else self.constant.place[[number]]
                 for number, line in enumerate(axes)
             ]
-            field, value = self.constant.field, self.constant.value
+            field = self.constant.field
+            value = self.constant.value
             blocks.append(ConstantBlock(form, form.equation_term, (field,), axes, points, value=value))
         return blocks
 
@@ -196,7 +202,8 @@ def recognised(form: StrongForm, most_axes: float = MOST_AXES) -> Statement | st
         return "there are unknown coefficients"
     means = [mean_given(form, term) for term in form.condition_terms]
     others = tuple(term for term, mean in zip(form.condition_terms, means, strict=True) if mean is None)
-    form, means = replace(form, condition_terms=others), [each for each in means if each is not None]
+    form = replace(form, condition_terms=others)
+    means = [each for each in means if each is not None]
     stated = form.equation_term, form.fields, domain, form.coefficients, probes_of(form, None), form.time
     is_past = not any(term.requirements.integrals for term in others) and integrates_past(*stated)
     if (form.has_quadratures and not is_past) or form.hard.values or len(means) > 1:
@@ -210,7 +217,8 @@ def recognised(form: StrongForm, most_axes: float = MOST_AXES) -> Statement | st
     slopes = _probed(form, form.equation_term)
     residual_orders, field_orders = orders_of(form, slopes)
     statement = Statement(form, residual_orders, field_orders, tuple(range(domain.dimension)), surplus=surplus)
-    given, normal = np.zeros(domain.dimension, dtype=int), np.zeros(domain.dimension, dtype=int)
+    given = np.zeros(domain.dimension, dtype=int)
+    normal = np.zeros(domain.dimension, dtype=int)
     for number, axis, _ in statement.faces():
         requirements = form.condition_terms[number].requirements
         given[axis] += len(requirements.sizes)
@@ -221,9 +229,12 @@ def recognised(form: StrongForm, most_axes: float = MOST_AXES) -> Statement | st
         return flow
     if flow.constant is None and form.time is None and len(form.fields) == 1 and statement.is_free(0, slopes):
         constant = _constant(form, 0, 0, mean)  # as that of a Neumann problem
-        flow = flow if isinstance(constant, str) else replace(flow, constant=constant)
+        if not isinstance(constant, str):
+            flow = replace(flow, constant=constant)
     if (form.observations or means) and flow.constant is None:
-        return "there are measured values" if form.observations else "there are integrals or hard conditions"
+        if form.observations:
+            return "there are measured values"
+        return "there are integrals or hard conditions"
     _spare_conditions(statement)
     expected = residual_orders.sum(0) - flow.closings
     for axis, repeats in enumerate(statement.periodic):
@@ -268,11 +279,13 @@ def _fit_fields(orders: Mapping[tuple[int, int, int], np.ndarray], field_orders:
 
 
 def _without_outflow(form: StrongForm) -> tuple[StrongForm, tuple[ResidualTerm, ...]]:
-    """The problem without conditions on faces where a first-order equation carries its field out, and these.
+    """The problem without the conditions on outflow faces of a first-order equation, and those conditions.
 
-    Raises an InputError where there is one on such a face, but none on the opposite one, where the field comes in.
+    Raises an InputError for a condition on an outflow face without one on the opposite face, the inflow.
     """
-    domain, time, surplus = form.domain, form.time, list[ResidualTerm]()
+    domain = form.domain
+    time = form.time
+    surplus = list[ResidualTerm]()
     if time is None or len(form.fields) > 1 or form.order > 1 or not form.is_linear:
         return form, ()
     for axis in (axis for axis, name in enumerate(domain.coordinates) if axis != time and name not in form.periodic):
@@ -281,7 +294,8 @@ def _without_outflow(form: StrongForm) -> tuple[StrongForm, tuple[ResidualTerm, 
         flows = [flow_through(*given, (axis, end), time) for end in (0, 1)]
         if sorted(flows) != [-1, 1]:
             continue
-        out, into = faces[flows.index(1)].name, faces[flows.index(-1)].name
+        out = faces[flows.index(1)].name
+        into = faces[flows.index(-1)].name
         on_outflow = [term for term in form.condition_terms if out in term.pieces]
         if on_outflow and not any(into in term.pieces for term in form.condition_terms):
             raise InputError(
@@ -296,7 +310,8 @@ def _without_outflow(form: StrongForm) -> tuple[StrongForm, tuple[ResidualTerm, 
 
 def _spare_conditions(statement: Statement) -> None:
     """Lower the orders by coordinates of residuals that need no condition on a face on which none is given."""
-    form, term = statement.form, statement.form.equation_term
+    form = statement.form
+    term = statement.form.equation_term
     given = {(axis, end) for _, axis, end in statement.faces()}
     axes = [axis for axis, repeats in enumerate(statement.periodic) if not repeats and axis != form.time]
     for axis, end in ((axis, end) for axis in axes for end in (0, 1) if (axis, end) not in given):
@@ -327,7 +342,8 @@ def start_terms(form: StrongForm) -> tuple[ResidualTerm, ...]:
     terms = tuple(term for term in form.condition_terms if {first, *last}.intersection(term.pieces))
     for term in terms:
         face = form.time, 0
-        block, keys = scattered_block(form, term, probes_of(form, face), face), sorted(_probed(form, term, face))
+        block = scattered_block(form, term, probes_of(form, face), face)
+        keys = sorted(_probed(form, term, face))
         if (
             set(last).intersection(term.pieces)
             or [number for number, _, _ in keys] != list(block.numbers)
@@ -370,7 +386,9 @@ def multipliers_in_time(statement: Statement, slopes: Slopes) -> Statement:
 
     Orders by time of constraints and multipliers become those of a first-order equation.
     """
-    form, time, orders = statement.form, statement.form.time, statement.orders
+    form = statement.form
+    time = statement.form.time
+    orders = statement.orders
     constraints = np.flatnonzero(orders[:, time] == 0)
     algebraic = np.flatnonzero(statement.field_orders[:, time] == 0)
     is_index_1 = any(number in constraints and slot in algebraic for number, slot, _ in slopes)
@@ -390,7 +408,8 @@ def mean_given(form: StrongForm, term: ResidualTerm) -> tuple[int, float] | None
     Such a condition is a linear integral of the values of the field over all coordinates of space, with a constant
     kernel.
     """
-    domain, integrals = form.domain, term.requirements.integrals
+    domain = form.domain
+    integrals = term.requirements.integrals
     space = [axis for axis in range(domain.dimension) if axis != form.time]
     if any(term.requirements.derivatives.values()) or len(integrals) != 1 or len(term.requirements.sizes) != 1:
         return None
@@ -429,7 +448,8 @@ def mean_given(form: StrongForm, term: ResidualTerm) -> tuple[int, float] | None
 def _constant(form: StrongForm, field: int, constraint: int, mean: tuple[int, float] | None) -> Constant | str:
     """Value or mean that fixes the constant of a field of which only derivatives occur; a clause without one."""
     observed = form.observations
-    names, points = {each.field for each in observed}, sum(len(each.values) for each in observed)
+    names = {each.field for each in observed}
+    points = sum(len(each.values) for each in observed)
     if mean is not None and mean[0] == field and not observed:
         return Constant(field, constraint, value=mean[1])
     if mean is None and form.time is None and points == 1 and names <= {None, form.fields[field]}:
@@ -445,9 +465,12 @@ def with_pressure(statement: Statement, slopes: Slopes, mean: tuple[int, float] 
     All equations but one, the constraint, are of the same order along each coordinate with walls, at least 2; one field
     is of order 1 at most and does not occur in the constraint. Orders of both become those of the other ones.
     """
-    form, time, dimension = statement.form, statement.form.time, statement.form.domain.dimension
+    form = statement.form
+    time = statement.form.time
+    dimension = statement.form.domain.dimension
     unchanged = replace(statement, closings=(0,) * dimension)
-    orders, field_orders = statement.orders, statement.field_orders
+    orders = statement.orders
+    field_orders = statement.field_orders
     walls = [axis for axis, repeats in enumerate(statement.periodic) if not repeats and axis != time]
     if not walls:
         return unchanged
@@ -505,7 +528,8 @@ def check_start(statement: Statement, axes: Sequence[SplineAxis], state: np.ndar
 
     Such a flow jumps at the first moment, with a layer at walls of no thickness and a pressure without bound.
     """
-    form, time = statement.form, statement.form.time
+    form = statement.form
+    time = statement.form.time
     if time is None or not any(count for axis, count in enumerate(statement.closings) if axis != time):
         return
     coef = np.stack([state] * axes[time].count, time)
@@ -524,11 +548,20 @@ def check_start(statement: Statement, axes: Sequence[SplineAxis], state: np.ndar
             order = max(sum(index) for _, _, index in own)
             if order != (block.face is None):
                 continue  # a slope at a wall that does not fit makes a weaker layer
-            length = float(form.domain.size[[k for k in range(len(axes)) if k != time]].min()) if order else 1.0
+            if order:
+                length = float(form.domain.size[[k for k in range(len(axes)) if k != time]].min())
+            else:
+                length = 1.0
             gap = float((np.abs(row) / max(abs(slope).max() for slope in own.values())).max()) * length
             if gap > LEAST_GAP * max(size, 0.0 if order else gap):
-                face = None if block.face is None else form.domain.pieces[2 * block.face[0] + block.face[1]].name
-                where = "have no divergence" if face is None else f"fit the conditions on {face}"
+                if block.face is None:
+                    face = None
+                else:
+                    face = form.domain.pieces[2 * block.face[0] + block.face[1]].name
+                if face is None:
+                    where = "have no divergence"
+                else:
+                    where = f"fit the conditions on {face}"
                 names = ", ".join(form.fields[slot] for slot in velocities)
                 raise InputError(
                     f"the initial values of {names} must {where}, got a gap of {gap:.2g}: let a speed that starts at "

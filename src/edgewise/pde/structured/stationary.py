@@ -28,7 +28,7 @@ from edgewise.pde.structured.paths import sought_along_path
 from edgewise.pde.structured.statement import Statement
 from edgewise.settings import ABOVE_ZERO
 
-HIGHEST_DEGREE = 11  # the highest: on smooth problems it needs the fewest coefficients, and grading serves the others
+HIGHEST_DEGREE = 11  # needs the fewest coefficients for smooth solutions; graded breakpoints serve the others
 # Intervals of the first grid, by the number of coordinates: it is solved in a tenth of a second.
 FIRST_INTERVALS = {1: 16, 2: 8, 3: 6}
 # Largest factor by which an interval is refined in one stage, by the number of coordinates.
@@ -44,10 +44,12 @@ NEIGHBOUR_CHANGE = 0.5
 NEIGHBOUR_CHANGE_IN_FLOWS = 0.25
 # A coordinate, and in a solution that is not resolved an interval, whose error is below this share of the largest one
 # stays as it is; an error relative to the solution above which it is not resolved.
-MARKED_SHARE, UNRESOLVED_ERROR = 0.05, 1e-2
+MARKED_SHARE = 0.05
+UNRESOLVED_ERROR = 1e-2
 # Points of each coordinate at which a residual is looked for at least, by the number of coordinates, and factor by
 # which it must be larger than what is known to count: narrower sources are missed.
-SEARCH, MISSED = {1: 2000, 2: 100, 3: 20}, 10.0
+SEARCH = {1: 2000, 2: 100, 3: 20}
+MISSED = 10.0
 # Coefficients of the largest grid, by the number of coordinates: a minute of one core.
 LARGEST_GRID = {1: 20_000, 2: 500_000, 3: 500_000}
 # Least factor of the error from one stage to the next that an estimate believes.
@@ -62,7 +64,8 @@ LASTING_WEIGHT = 0.1
 MEAN_ROUNDING = 1e-15  # of the slopes of the shortest waves: means of residuals below it are rounding
 # Relative difference of two grids, and least size in units of the field, of a mean residual that is no error of theirs:
 # rounding leaves 1e-13.
-SETTLED, LEAST_IMBALANCE = 1e-2, 1e-9
+SETTLED = 1e-2
+LEAST_IMBALANCE = 1e-9
 OUT_OF_BALANCE = (
     "No solution was found, for sources and what flows through the boundary contradict each other: two grids leave the "
     "same mean residual."
@@ -77,7 +80,9 @@ HARDLY_DETERMINED = (
 )
 # Steps of defect correction at most, the factor by which each must be smaller than the one before, and that by which a
 # stage with them must lower the residual for the next to have them.
-DEFECT_STEPS, DEFECT_FALL, WORTH_CORRECTING = 30, 0.7, 0.1
+DEFECT_STEPS = 30
+DEFECT_FALL = 0.7
+WORTH_CORRECTING = 0.1
 FINER_ON_PATH = 1.5  # the second grid on which a fold is sought, relative to the first
 STALLS = 3  # stages without a smaller residual after which refinement ends
 
@@ -130,13 +135,22 @@ def stationary_stages(
     with the conditions.
     """
     axes, coef = (first_axes(statement), None) if begin is None else begin
-    dimension, degrees, before = len(axes), [HIGHEST_DEGREE] * len(axes), axes
-    best, stalls, failures, loss, constant = math.inf, 0, 0, 0.0, 0.0
+    dimension = len(axes)
+    degrees = [HIGHEST_DEGREE] * len(axes)
+    before = axes
+    best = math.inf
+    stalls = 0
+    failures = 0
+    loss = 0.0
+    constant = 0.0
     is_stabilised = is_corrected = is_resolved = False
     fold: Stage | None = None  # which is named where finer grids have no solution either
     while True:
         check_time()
-        start = defined_start(statement, axes) if coef is None else carried(coef, before, axes)
+        if coef is None:
+            start = defined_start(statement, axes)
+        else:
+            start = carried(coef, before, axes)
         found = newton(statement, axes, start, is_stabilised)
         is_first = found is None and axes is before and not statement.form.is_linear
         if is_first and (smooth := smooth_start(statement, axes, start)) is not None:
@@ -149,7 +163,8 @@ def stationary_stages(
                 points = sum(block.rows for block in statement.blocks(end.axes))
                 fold = Stage(network_of(end.axes, end.coef), loss, points, end.work, is_fold=True)
             elif end is not None:
-                axes, found = list(end.axes), end.solved
+                axes = list(end.axes)
+                found = end.solved
         solved = None if found is None else found[:2]
         if solved is not None and is_corrected:
             solved = corrected(statement, axes, *solved)
@@ -158,7 +173,8 @@ def stationary_stages(
             if failures > STALLS or (coef is not None and is_resolved):
                 break
             # An oscillating solution of a grid that resolves nothing is a worse start than none on a finer one.
-            axes, coef = statement.axes([refined(axis.breakpoints, 2.0) for axis in axes], degrees), None
+            axes = statement.axes([refined(axis.breakpoints, 2.0) for axis in axes], degrees)
+            coef = None
             if math.prod(shape_of(statement, axes)) > LARGEST_GRID[dimension]:
                 break
             continue
@@ -171,11 +187,15 @@ def stationary_stages(
         is_in_balance = is_in_balance or math.sqrt(loss) > constant
         is_resolved = max(float(each.max()) for each in errors) < UNRESOLVED_ERROR
         growth = 1.0 if statement.multipliers or not is_resolved else found[2]()
-        doubt = HARDLY_DETERMINED.format(growth=growth) if growth > LARGEST_GROWTH else ""
+        if growth > LARGEST_GROWTH:
+            doubt = HARDLY_DETERMINED.format(growth=growth)
+        else:
+            doubt = ""
         yield Stage(network_of(axes, coef), loss, points, work, doubt if is_in_balance else OUT_OF_BALANCE)
         was = is_stabilised, is_corrected
         if not is_resolved:
-            is_stabilised, is_corrected = is_stabilised or has_layers(statement, axes, coef), False
+            is_stabilised = is_stabilised or has_layers(statement, axes, coef)
+            is_corrected = False
         elif is_stabilised:  # corrections first, as long as they help: they need few intervals outside of layers
             is_stabilised = is_corrected = dimension == 1 and (not is_corrected or loss < WORTH_CORRECTING * best)
         best = best if was == (is_stabilised, is_corrected) else math.inf
@@ -184,7 +204,10 @@ def stationary_stages(
         if stalls >= STALLS:
             return
         before = axes
-        change = NEIGHBOUR_CHANGE_IN_FLOWS if statement.multipliers else NEIGHBOUR_CHANGE
+        if statement.multipliers:
+            change = NEIGHBOUR_CHANGE_IN_FLOWS
+        else:
+            change = NEIGHBOUR_CHANGE
         axes = statement.axes(next_breakpoints(axes, errors, REDUCE, change), degrees)
         is_same = all(a.intervals == b.intervals for a, b in zip(axes, before, strict=True))
         if is_same and is_resolved:
@@ -203,7 +226,8 @@ def corrected(
     # they are, which the rows themselves hardly determine where intervals are longer than layers.
     # [1] P. Hemker, "Mixed defect correction iteration for the accurate solution of the convection diffusion equation",
     # Multigrid Methods, Lecture Notes in Mathematics 960, 1982, 485.
-    blocks, before = statement.blocks(axes), math.inf
+    blocks = statement.blocks(axes)
+    before = math.inf
     slopes = [(stabilised(block, coef) if block.face is None else block.evaluate(coef))[1] for block in blocks]
     system = LinearSystem(blocks, slopes, coef.shape)
     solver = solver_for(statement, system)
@@ -215,7 +239,8 @@ def corrected(
         size = float(np.abs(step).max())
         if not size < DEFECT_FALL * before:
             break
-        coef, before = coef + step, size
+        coef = coef + step
+        before = size
     return coef, work + system.work
 
 
@@ -237,7 +262,8 @@ def local_errors(
     a coarse grid it is also looked at everywhere, lest a narrow source is missed; not so where only some coordinates
     are of interest, `of`.
     """
-    dimension, chosen = len(axes), range(len(axes)) if of is None else of
+    dimension = len(axes)
+    chosen = range(len(axes)) if of is None else of
     found, searched = ([np.zeros(line.intervals) for line in axes] for _ in range(2))
     most = [max(2, -(-SEARCH[dimension] // line.intervals)) for line in axes]
     for block in [*statement.equation_blocks(axes), *statement.condition_blocks(axes)]:
@@ -265,7 +291,7 @@ def local_errors(
                 largest = values.max(tuple(other for other in range(dimension) if other != axis))
                 errors[axis] = np.maximum(errors[axis], largest.reshape(-1, count).max(1))
     known = MISSED * max(float(each.max()) for each in found)
-    # Everywhere at once does not say which coordinate is too coarse: only what was missed counts, for all of them.
+    # A residual that is large everywhere does not tell which coordinate is too coarse: all of them are refined alike.
     if max(float(each.max()) for each in searched) > known:
         found = [np.maximum(each, other) for each, other in zip(found, searched, strict=True)]
     return found
@@ -320,7 +346,9 @@ def balanced_sizes(
     They are a share of what balances the others, as waves as long as the domain: of a pressure the forces in all
     residuals in which it occurs, of a velocity the slopes of the others in the divergence. Other fields get 0.
     """
-    balanced, multipliers, time = np.zeros_like(sizes), set(statement.multipliers), statement.form.time
+    balanced = np.zeros_like(sizes)
+    multipliers = set(statement.multipliers)
+    time = statement.form.time
     assert time is not None
     for block, (_, slopes) in zip(blocks, evaluated, strict=True):
         waves = np.zeros((len(block.numbers), len(sizes)))

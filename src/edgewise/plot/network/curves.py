@@ -119,7 +119,8 @@ def edge_curves(
 
 def _draw(view: NetworkView, layer: int, max_inputs: int, max_curves: int) -> Figure:
     """Draw one layer of a checked view, whose names and scaling are those of this layer."""
-    trace, network = view.trace, view.model.layers[layer]
+    trace = view.trace
+    network = view.model.layers[layer]
     last = layer == len(trace.edges) - 1
     inputs = as_numpy(trace.inputs[layer], "trace")
     count = inputs.shape[1]
@@ -130,8 +131,12 @@ def _draw(view: NetworkView, layer: int, max_inputs: int, max_curves: int) -> Fi
         raise InputError(f"scaling must be (shift, scale) of {count} numbers each, got {shift.shape} and {scale.shape}")
     columns = view.columns if layer == 0 else None
     score = as_numpy(edge_scores(trace)[layer], "scores")
-    rank = view.ranking() if layer == 0 else as_numpy(node_scores(trace)[layer], "scores")
-    mask, mean = mask_of(network), as_numpy(trace.edges[layer], "trace").mean(0)
+    if layer == 0:
+        rank = view.ranking()
+    else:
+        rank = as_numpy(node_scores(trace)[layer], "scores")
+    mask = mask_of(network)
+    mean = as_numpy(trace.edges[layer], "trace").mean(0)
     if columns is not None:
         score, rank, mask = by_column(view, score, mask)
         titles = labels([column.name for column in columns], len(columns), "x", "names")
@@ -155,7 +160,10 @@ def _draw(view: NetworkView, layer: int, max_inputs: int, max_curves: int) -> Fi
             else:
                 points, discrete = column.points()
                 grid = column.grid(points, count)
-                x = np.arange(len(points), dtype=float) if column.levels else points
+                if column.levels:
+                    x = np.arange(len(points), dtype=float)
+                else:
+                    x = points
                 data.append(None if column.levels else column.values)
             values = (edge_functions(network, grid)[:, used].sum(1) - mean[i]) * unit
             width = None
@@ -169,7 +177,10 @@ def _draw(view: NetworkView, layer: int, max_inputs: int, max_curves: int) -> Fi
                 continue
             for o in _strongest(score[i], max_curves):
                 if mask[i, o]:
-                    band = None if width is None else (values[:, o] - width[:, o], values[:, o] + width[:, o])
+                    if width is None:
+                        band = None
+                    else:
+                        band = (values[:, o] - width[:, o], values[:, o] + width[:, o])
                     draw_function(panel, (x, values[:, o]), band, discrete, int(o), ends[o])
         panel_titles(axes, [titles[i] for i in order])
         draw_densities(axes, data)
@@ -201,7 +212,10 @@ def _draw_levels(
     kept = np.sort(np.argsort(-np.abs(values[:, shown]).max(1, initial=0), kind="stable")[:MOST_LEVELS])
     for place, o in enumerate(shown):
         heights = values[kept, o]
-        band = None if half is None else (heights - half[kept, o], heights + half[kept, o])
+        if half is None:
+            band = None
+        else:
+            band = (heights - half[kept, o], heights + half[kept, o])
         level_bars(panel, heights, 0.0, (place, len(shown)), (curve_style(o)[0], ends[o]), band)
     level_ticks(panel, [texts[level] for level in kept], len(texts))
 
@@ -210,7 +224,10 @@ def _units(view: NetworkView, layer: int, ends: Sequence[str]) -> tuple[np.ndarr
     """Return factors from the layer's outputs to the unit of the vertical axis, (out,), and the label of the axis."""
     sums = as_numpy(view.trace.outputs[layer], "trace")
     if layer == len(view.trace.edges) - 1:
-        scale = np.ones(sums.shape[1]) if view.output_scale is None else as_numpy(view.output_scale, "output_scale")
+        if view.output_scale is None:
+            scale = np.ones(sums.shape[1])
+        else:
+            scale = as_numpy(view.output_scale, "output_scale")
         what = ends[0] if len(ends) == 1 else "the outputs"
         return scale, f"contribution to {view.output_kind or what}"
     spread = sums.std(0)

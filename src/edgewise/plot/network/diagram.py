@@ -40,7 +40,8 @@ _ESTIMATOR_FAINTEST = 0.35  # that of an estimator's network, whose weak edges a
 _MOST_INPUTS = 20  # inputs of an estimator's network (more are not readable)
 # An edge is weak below this share of its layer's total, of which no more counts than ten times the strongest edge: of
 # hundreds of equal edges none is weak.
-_WEAK, _WEAK_TOTAL = 0.01, 10.0
+_WEAK = 0.01
+_WEAK_TOTAL = 10.0
 _FAINTEST = 0.12  # least opacity (a weak edge can still be seen)
 _FLAT = 1e-6  # relative range below which a function is drawn as a flat line instead of its rounding errors
 _INSIDE = (0.84, 0.74)  # shares of a frame's width and height that its curve takes
@@ -133,7 +134,10 @@ def network_diagram(
     shown = replace(shown, names=input_labels, outputs=output_labels)
     with styled():
         layout = graph_layout(shown) if as_graph else grid_layout(shown)
-        texts = formula_texts(view.model, layout, view.names) if as_graph and view.columns is None else {}
+        if as_graph and view.columns is None:
+            texts = formula_texts(view.model, layout, view.names)
+        else:
+            texts = {}
         return _draw(layout, shown, _unit_curves(view, shown), notes, texts)
 
 
@@ -184,16 +188,24 @@ def _shown_part(
     weak = 0
     if estimator:
         masks, weak = _without_weak(masks, scores, products)
-    nodes, notes = [], []
+    nodes = []
+    notes = []
     last = len(masks)
     for number, rank in enumerate(ranks):
-        most = min(max_nodes, _MOST_INPUTS) if estimator and number == 0 else max_nodes
+        if estimator and number == 0:
+            most = min(max_nodes, _MOST_INPUTS)
+        else:
+            most = max_nodes
         kept = np.argsort(-rank, kind="stable")[:most]
         # Outputs keep their order: it may have a meaning, and all outputs have the same score.
         nodes.append(tuple((kept if by_score and number < last else np.sort(kept)).tolist()))
         if len(kept) < len(rank):
-            kind = "inputs" if number == 0 else f"nodes of hidden layer {number}"
-            share, of_what = 1 - rank[kept].sum() / max(rank.sum(), _TINY), "score" if number else "contributions"
+            if number == 0:
+                kind = "inputs"
+            else:
+                kind = f"nodes of hidden layer {number}"
+            share = 1 - rank[kept].sum() / max(rank.sum(), _TINY)
+            of_what = "score" if number else "contributions"
             strongest = f"the {most} strongest of {len(rank)} {kind} (the others hold {share:.1%} of the {of_what})"
             notes.append(f"the first {max_nodes} of {len(rank)} outputs" if number == last else strongest)
     edges = [(n, i, o) for n, mask in enumerate(masks) for i in nodes[n] for o in nodes[n + 1] if mask[i, o]]
@@ -233,7 +245,10 @@ def by_column(view: NetworkView, score: np.ndarray, mask: np.ndarray) -> tuple[n
     groups = [list(column.inputs) for column in view.columns]
     merged = np.array([edges[:, group].sum(1).std(0) * alone[group].max(0, initial=0) for group in groups])
     own = merged.sum(1)
-    rank = own if view.column_importance is None else view.column_importance
+    if view.column_importance is None:
+        rank = own
+    else:
+        rank = view.column_importance
     return merged * (rank / np.maximum(own, _TINY))[:, None], rank, np.array([mask[group].any(0) for group in groups])
 
 
@@ -253,8 +268,10 @@ def _without_weak(
     while changed:
         changed = False
         for number in range(1, len(kept)):
-            before, after = kept[number - 1], kept[number]
-            ends, starts = before.any(0) | ~masks[number - 1].any(0), after.any(1) | ~masks[number].any(1)
+            before = kept[number - 1]
+            after = kept[number]
+            ends = before.any(0) | ~masks[number - 1].any(0)
+            starts = after.any(1) | ~masks[number].any(1)
             dead = ~(ends & starts)
             if before[:, dead].any() or after[dead].any():
                 before[:, dead], after[dead], changed = False, False, True
@@ -263,7 +280,9 @@ def _without_weak(
 
 def _unit_curves(view: NetworkView, shown: Shown) -> dict[Edge, np.ndarray]:
     """Return the curve of every shown function as points (p, 2) of the unit square."""
-    model, trace, curves = view.model, view.trace, {}
+    model = view.model
+    trace = view.trace
+    curves = {}
     across = np.linspace(0, 1, _POINTS)
     for number, (layer, inputs) in enumerate(zip(model.layers, trace.inputs, strict=True)):
         data = inputs.detach().double().cpu().numpy()
@@ -280,9 +299,13 @@ def _unit_curves(view: NetworkView, shown: Shown) -> dict[Edge, np.ndarray]:
                     steps[i] = edge_functions(layer, points)[:, i]
         for i, o in shown.edges[number]:
             curve = steps[i][:, o] if i in steps else values[:, i, o]
-            low, high = curve.min(), curve.max()
+            low = curve.min()
+            high = curve.max()
             flat = high - low <= _FLAT * max(abs(low), abs(high))
-            heights = np.full(_POINTS, 0.5) if flat else (curve - low) / (high - low)
+            if flat:
+                heights = np.full(_POINTS, 0.5)
+            else:
+                heights = (curve - low) / (high - low)
             curves[number, i, o] = np.stack([across, heights], 1)
     return curves
 
@@ -322,13 +345,15 @@ def _draw(
     wires = [points for points, _ in layout.wires]
     colors = to_rgba_array(GREY, opacity)
     axes.add_collection(LineCollection(wires, colors=colors, linewidths=0.4 + 0.7 * opacity, zorder=1))
-    frames, functions = [], []
+    frames = []
+    functions = []
     for (layer, i, o), (x, y) in layout.cells.items():
         w, h = layout.cell[layer]
         frames.append([(x + a * w / 2, y + b * h / 2) for a, b in ((-1, -1), (1, -1), (1, 1), (-1, 1))])
         functions.append((curves[layer, i, o] - 0.5) * (w * _INSIDE[0], h * _INSIDE[1]) + (x, y))
     opacity = _opacity([shown.edge_strength[layer][i, o] for layer, i, o in layout.cells])
-    grey, blue = to_rgba_array(GREY, opacity), to_rgba_array(BLUE, opacity)
+    grey = to_rgba_array(GREY, opacity)
+    blue = to_rgba_array(BLUE, opacity)
     axes.add_collection(PolyCollection(frames, facecolors="white", edgecolors="none", zorder=2))
     axes.add_collection(PolyCollection(frames, facecolors="none", edgecolors=grey, linewidths=0.5, zorder=3))
     axes.add_collection(

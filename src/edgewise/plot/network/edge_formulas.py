@@ -14,7 +14,9 @@ from edgewise.nn.layers.symbolic import MixedLayer, SymbolicLayer
 from edgewise.plot.network.layout import FRAME_SHARE, Edge, Layout
 from edgewise.plot.style import text_width
 
-LARGEST, SMALLEST = 8.0, 5.0  # points (smaller than a label, and large enough to be read)
+# points (smaller than a label, and large enough to be read)
+LARGEST = 8.0
+SMALLEST = 5.0
 ROUNDING = 1e-12  # relative difference up to which a number counts as a closed form such as pi
 _FILL = 0.97  # share of the width between two edges that a text may take
 
@@ -33,7 +35,10 @@ def formula_texts(model: Chain, layout: Layout, names: Sequence[str] | None) -> 
         width = layout.cell[number][0] / FRAME_SHARE * _FILL
         # From the most to the least informative: the formula with shorter names and numbers, the name of the function.
         node = _with_closed_forms(simplify(edge_expression(layer, i, o)))
-        own_name = [] if number else [f"x_{i + 1}" if names is None else str(names[i])]
+        if number:
+            own_name = []
+        else:
+            own_name = [f"x_{i + 1}" if names is None else str(names[i])]
         usable = [name for name in (*own_name, "u") if "$" not in name]
         for text in (
             *(f"${as_latex(node, [name], digits)}$" for name in usable for digits in (3, 2)),

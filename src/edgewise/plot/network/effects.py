@@ -147,7 +147,10 @@ def effect_curves(
                 _draw_bars(panel, (effect, band), view, shown, ends)
                 continue
             for o in shown:
-                edges = None if band is None else (band[0][:, o], band[1][:, o])
+                if band is None:
+                    edges = None
+                else:
+                    edges = (band[0][:, o], band[1][:, o])
                 draw_function(
                     panel, (effect.points, effect.mean[:, o]), edges, effect.discrete, o + view.color, ends[o]
                 )
@@ -191,7 +194,10 @@ def _shown_columns(view: PredictionView, scores: Sequence[float] | None, limits:
     if scores is None and count > MOST_RANKED:  # ordered later by the strength of their effects
         return list(range(count))
     if scores is None:
-        rank = mean_contributions(view.function, view.X) if len(view.X) > 1 else np.zeros(count)
+        if len(view.X) > 1:
+            rank = mean_contributions(view.function, view.X)
+        else:
+            rank = np.zeros(count)
         rank = np.where(np.isfinite(rank), rank, np.inf)
     else:
         rank = as_numpy(scores, "scores")
@@ -201,7 +207,10 @@ def _shown_columns(view: PredictionView, scores: Sequence[float] | None, limits:
 def input_number(view: PredictionView, name: str | int) -> int:
     """Return the number of the input with this name or number; raise InputError where there is none."""
     count = view.X.shape[1]
-    known = [str(one) for one in view.names] if view.names is not None else [f"x{i + 1}" for i in range(count)]
+    if view.names is not None:
+        known = [str(one) for one in view.names]
+    else:
+        known = [f"x{i + 1}" for i in range(count)]
     if isinstance(name, str):
         if name not in known:
             raise InputError(f"name must be one of the inputs, got {name!r}; {unknown_name(name, known)}")
@@ -215,13 +224,18 @@ def _band(view: PredictionView, effect: Effect) -> tuple[np.ndarray, np.ndarray]
     """Return the lower and upper edge of the bands, (p, outputs) each, if there are any."""
     edges: tuple[np.ndarray, np.ndarray] | None
     if view.band is not None:
-        points, mean = effect.points, effect.mean
+        points = effect.points
+        mean = effect.mean
         if effect.levels and effect.missing is not None:
-            points, mean = np.append(points, np.nan), np.vstack([mean, effect.missing])
+            points = np.append(points, np.nan)
+            mean = np.vstack([mean, effect.missing])
         half = view.band(effect.input, points)
         edges = mean - half, mean + half
     else:
-        edges = (effect.low, effect.high) if effect.mean.shape[1] == 1 else None
+        if effect.mean.shape[1] == 1:
+            edges = (effect.low, effect.high)
+        else:
+            edges = None
     if edges is None or view.limits is None:
         return edges
     return np.clip(edges[0], *view.limits), np.clip(edges[1], *view.limits)
@@ -236,20 +250,28 @@ def _draw_bars(
 ) -> None:
     """Draw a bar for each level of a category (for each output), from the mean prediction over the rows."""
     effect, band = drawn
-    means, names, codes = effect.mean, list(effect.levels), view.X[:, effect.input]
+    means = effect.mean
+    names = list(effect.levels)
+    codes = view.X[:, effect.input]
     counts = [int((codes == code).sum()) for code in effect.points]
     missing = int(np.isnan(codes).sum())
     if view.counts:
         *known, missing = view.counts[effect.input]
         counts = [known[int(code)] for code in effect.points]
     if effect.missing is not None:
-        means, names, counts = np.vstack([means, effect.missing]), [*names, "missing"], [*counts, missing]
+        means = np.vstack([means, effect.missing])
+        names = [*names, "missing"]
+        counts = [*counts, missing]
     base = np.average(means, axis=0, weights=counts if sum(counts) else None)
     kept = np.sort(np.argsort(-np.abs(means - base).max(1), kind="stable")[:MOST_LEVELS])
     # Curves of single rows, from which a band may come, are not known for missing values, the last of the levels.
-    curved = kept if band is None else kept[kept < len(band[0])]
+    if band is None:
+        curved = kept
+    else:
+        curved = kept[kept < len(band[0])]
     for place, o in enumerate(shown):
-        look, ends_of_lines = (curve_style(o + view.color)[0], ends[o]), None
+        look = (curve_style(o + view.color)[0], ends[o])
+        ends_of_lines = None
         if band is not None:
             ends_of_lines = band[0][curved, o], band[1][curved, o]
         level_bars(panel, means[kept, o], base[o], (place, len(shown)), look, ends_of_lines)
@@ -264,7 +286,8 @@ def _draw_bars(
 def _draw_missing(panel: Axes, effect: Effect, shown: Sequence[int], color: int) -> None:
     """Mark the mean prediction of rows without a value, to the right of the curve."""
     assert effect.missing is not None
-    low, high = effect.points[0], effect.points[-1]
+    low = effect.points[0]
+    high = effect.points[-1]
     place = high + _MISSING * (high - low or 1.0)
     for o in shown:
         panel.plot([place], [effect.missing[o]], "D", color=curve_style(o + color)[0], markersize=3.5, label="_missing")

@@ -21,9 +21,14 @@ _ROW_LABEL = 0.36  # height for a row of labels below and above
 _WIRE = 0.42  # vertical length of a wire
 _BETWEEN = 0.15  # between two labels of a row
 # In grids:
-_COLUMN, _NARROWEST, _LINE = 0.85, 0.34, 0.3  # largest and least width of a function, and its height
+# largest and least width of a function, and its height
+_COLUMN = 0.85
+_NARROWEST = 0.34
+_LINE = 0.3
 _CELL = (0.88, 0.86)  # shares of these that a frame takes
-_BEFORE, _AFTER = 0.2, 0.22  # from the end of a wire to the first crossing, and from the last crossing to the node
+# from the end of a wire to the first crossing, and from the last crossing to the node
+_BEFORE = 0.2
+_AFTER = 0.22
 _SWEEPS = 8  # of the ordering of nodes: the order of a small network settles in two or three
 
 Point = tuple[float, float]
@@ -76,7 +81,9 @@ def hidden_label(shown: Shown, layer: int, node: int) -> str:
     """Return h_2, with several hidden layers their number as a superscript, and a cross on a node that multiplies."""
     cross = r"\ \times" if node in shown.products.get(layer - 1, ()) else ""
     only = len(shown.nodes) == 3
-    return f"$h_{{{node + 1}}}{cross}$" if only else f"$h^{{{layer}}}_{{{node + 1}}}{cross}$"
+    if only:
+        return f"$h_{{{node + 1}}}{cross}$"
+    return f"$h^{{{layer}}}_{{{node + 1}}}{cross}$"
 
 
 def graph_layout(shown: Shown) -> Layout:
@@ -137,7 +144,9 @@ def grid_layout(shown: Shown) -> Layout:
     width = WIDTH - names - 0.5 * len(shown.edges) - (outputs if rightward else 0.0)
     pitch = (min(_COLUMN, max(_NARROWEST, width / columns)), _LINE)
     # The wires of a layer's inputs run along `axis` (0 to the right, 1 downwards) from `start`, across it at `over`.
-    axis, start, over = 0, 0.0, _steps(shown.nodes[0], 0.0, pitch[1])
+    axis = 0
+    start = 0.0
+    over = _steps(shown.nodes[0], 0.0, pitch[1])
     for node, depth in over.items():
         _add_node(layout, (0.0, depth), shown.node_strength[0][node], shown.names[node], "left")
     for layer, edges in enumerate(shown.edges):
@@ -155,15 +164,29 @@ def grid_layout(shown: Shown) -> Layout:
         for i, o in edges:
             layout.cells[layer, i, o] = _point(axis, ends[o], over[i])
         last = layer == len(shown.edges) - 1
-        side = ("right" if rightward else "below") if last else ("column", "row")[axis]
-        narrow = max(text_width(shown.outputs[o], LABEL_SIZE) for o in ends) > pitch[0] if last else False
+        if last:
+            side = "right" if rightward else "below"
+        else:
+            side = ("column", "row")[axis]
+        if last:
+            narrow = max(text_width(shown.outputs[o], LABEL_SIZE) for o in ends) > pitch[0]
+        else:
+            narrow = False
         for o in ends:
-            text = shown.outputs[o] if last else hidden_label(shown, layer + 1, o)
+            if last:
+                text = shown.outputs[o]
+            else:
+                text = hidden_label(shown, layer + 1, o)
             where = "tilted" if side == "below" and narrow else side
             _add_node(layout, _point(axis, ends[o], stop), shown.node_strength[layer + 1][o], text, where)
-        axis, start, over = 1 - axis, stop, ends
+        axis = 1 - axis
+        start = stop
+        over = ends
     # Depths become heights, and the texts at the edges of the page get their space.
-    below = 0.2 if rightward else 0.3 + outputs * narrow
+    if rightward:
+        below = 0.2
+    else:
+        below = 0.3 + outputs * narrow
     points = [point for wire, _ in layout.wires for point in wire]
     deepest, farthest = max(y for _, y in points) + below, max(x for x, _ in points)
 
@@ -243,7 +266,8 @@ def in_modules(shown: Shown) -> Shown:
         at = places()
         return sum(float((w * np.abs(a[:, None] - b)).sum()) for w, a, b in zip(weights, at, at[1:], strict=False))
 
-    best, least = [order.copy() for order in orders], cost()
+    best = [order.copy() for order in orders]
+    least = cost()
     for sweep in range(_SWEEPS):
         hidden = range(1, layers)
         for n in hidden if sweep % 2 == 0 else reversed(hidden):
@@ -253,7 +277,8 @@ def in_modules(shown: Shown) -> Shown:
             mean = np.divide(neighbours @ weight, total, out=at[n].copy(), where=total > 0)
             orders[n] = orders[n][np.argsort(mean[orders[n]], kind="stable")]
         if cost() < least - 1e-12:
-            best, least = [order.copy() for order in orders], cost()
+            best = [order.copy() for order in orders]
+            least = cost()
     nodes = tuple(tuple(layer[k] for k in order) for layer, order in zip(shown.nodes, best, strict=True))
     rank = [{node: k for k, node in enumerate(layer)} for layer in nodes]
     edges = tuple(

@@ -105,7 +105,10 @@ def pair_map(
     elif not is_integer(output) or output not in range(count):
         raise InputError(f"output must be a number from 0 to {count - 1}, got {output!r}")
     titles = labels(view.names, view.X.shape[1], "x", "names")
-    what = display_text(view.target) if count == 1 else labels(view.outputs, count, "y", "outputs")[output]
+    if count == 1:
+        what = display_text(view.target)
+    else:
+        what = labels(view.outputs, count, "y", "outputs")[output]
     near = _near_rows(effect, view)
     with styled():
         figure = Figure(figsize=(WIDTH, _HEIGHT), layout="constrained")

@@ -108,7 +108,8 @@ def _date_places(text: Callable[[float], str], low: float, high: float) -> tuple
 
 def curve_style(number: int) -> tuple[str, object]:
     """Return the colour and the dashes of the output with this number; those of the first 36 outputs differ."""
-    color, turn = number % len(COLORS), number // len(COLORS)
+    color = number % len(COLORS)
+    turn = number // len(COLORS)
     return COLORS[color], _DASHES[(color + turn) % len(_DASHES)]
 
 
@@ -124,7 +125,10 @@ def draw_function(
     color, dashes = curve_style(number)
     if band is not None:
         panel.fill_between(curve[0], *band, color=color, alpha=BAND_OPACITY, linewidth=0)
-    look = {"marker": "o", "markersize": 3.5, "linewidth": 0.7} if discrete else {}
+    if discrete:
+        look = {"marker": "o", "markersize": 3.5, "linewidth": 0.7}
+    else:
+        look = {}
     panel.plot(*curve, color=color, linestyle=dashes, label=label, zorder=3, **look)  # type: ignore[arg-type]
 
 

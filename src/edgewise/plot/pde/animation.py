@@ -35,7 +35,9 @@ from edgewise.plot.style import BLUE, ORANGE, Figure, styled
 
 MOVIES = (".gif", ".mp4")
 _DPI = 110  # pixels per inch (about 500 pixels for one field)
-_LINE, _MAP = 401, 121  # points along a curve, and along a side of a map
+# points along a curve, and along a side of a map
+_LINE = 401
+_MAP = 121
 _FREE = 0.06  # share of the range of the values that is free above and below the curves
 
 
@@ -92,7 +94,8 @@ def animate(
     ['heat.gif']
     """
     suffix = Path(path).suffix.lower()
-    domain, time = solution.problem.domain, time_of(solution.problem)
+    domain = solution.problem.domain
+    time = time_of(solution.problem)
     if suffix not in MOVIES:
         raise InputError(f"path must end in .gif or .mp4, got {os.fspath(path)!r}")
     if time is None or domain.dimension < 2:
@@ -101,10 +104,12 @@ def animate(
         raise InputError(f"frames must be an integer of at least 2 and rate positive, got {frames!r} and {rate!r}")
     if suffix == ".mp4" and not FFMpegWriter.isAvailable():
         raise InputError("path must end in .gif where ffmpeg is not installed, got an .mp4")
-    slots, units = chosen_fields(solution.problem, fields), units or {}
+    slots = chosen_fields(solution.problem, fields)
+    units = units or {}
     names = [name for name in domain.coordinates if name != time][:2]
     times = chosen_times(solution.problem, None, np.linspace(0, 1, frames).tolist())
-    counts, fixed = [_LINE] if len(names) == 1 else [_MAP, _MAP], middle(solution.problem)
+    counts = [_LINE] if len(names) == 1 else [_MAP, _MAP]
+    fixed = middle(solution.problem)
     slices = [slice_of(solution, names, {**fixed, time: t}, counts, exact, residual=False) for t in times]
     program = mpl.rcParams["animation.ffmpeg_path"]  # the user's own, which the style would reset
     with styled(), mpl.rc_context({"animation.ffmpeg_path": program}), TemporaryDirectory() as folder:
@@ -162,7 +167,8 @@ def _maps(
     solution: Solution, slices: Sequence[Slice], slots: Sequence[int], units: Units
 ) -> tuple[Figure, Text, Callable[[Slice], None]]:
     """Make a figure of maps; return it with its title and a function that draws another slice."""
-    problem, names = solution.problem, slices[0].names
+    problem = solution.problem
+    names = slices[0].names
     outline = outline_of(problem, names, middle(problem))
     figure = Figure(figsize=(0.4 + 3.4 * len(slots), 3.0), layout="constrained")
     panels = figure.subplots(1, len(slots), squeeze=False)[0]

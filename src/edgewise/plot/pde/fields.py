@@ -32,9 +32,14 @@ from edgewise.plot.style import BLUE, COLORS, FAINT, INK, ORANGE, WIDTH, Figure,
 
 MOMENTS = (0.0, 1 / 3, 2 / 3, 1.0)  # shares of the time at which a solution over two coordinates of space is shown
 INSTANTS = (0.25, 0.5, 0.75)  # shares at which a solution over one coordinate of space is shown as curves
-_MAP, _LINE, _SMALL_MAP = 201, 601, 121  # points along a side of a map, of a curve, and of a map among many
+# points along a side of a map, of a curve, and of a map among many
+_MAP = 201
+_LINE = 601
+_SMALL_MAP = 121
 _DASHES = (0, (3.5, 2.5))  # of exact solutions
-_MAP_ROW, _CURVE_ROW = 2.0, 1.75  # inches of a row of maps over time, and of the curves below it
+# inches of a row of maps over time, and of the curves below it
+_MAP_ROW = 2.0
+_CURVE_ROW = 1.75
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +95,8 @@ def solution_figure(
     >>> [axes.get_title(loc="left") for axes in figure.axes]
     ['solution', 'error', 'residual']
     """
-    problem, units = solution.problem, units or {}
+    problem = solution.problem
+    units = units or {}
     slots = chosen_fields(problem, fields)
     time = time_of(problem)
     if times is not None and not (time is not None and problem.domain.dimension > 1):
@@ -119,7 +125,10 @@ def _rows(shown: Slice, slots: Sequence[int], problem: Collocation, units: Units
     for number, values in enumerate(shown.residual):
         if number == len(rows):
             rows.append([])
-        label = "residual" if len(shown.residual) == 1 else f"residual of equation {number + 1}"
+        if len(shown.residual) == 1:
+            label = "residual"
+        else:
+            label = f"residual of equation {number + 1}"
         rows[number].append(_Quantity(label, values, signed=True))
     return rows
 
@@ -140,7 +149,10 @@ def _curves(solution: Solution, slots: Sequence[int], exact: ExactSolution | Non
             panels[0].plot(*exactly, color=INK, linewidth=0.9, linestyle=_DASHES)
             panels[1].plot(*with_breaks(problem, shown, shown.error[slot]), color=color, linewidth=0.9)
     for number, values in enumerate(shown.residual):
-        color = COLORS[number % len(COLORS)] if len(shown.residual) == len(slots) else INK
+        if len(shown.residual) == len(slots):
+            color = COLORS[number % len(COLORS)]
+        else:
+            color = INK
         panels[-1].plot(*with_breaks(problem, shown, values), color=color, linewidth=0.9)
     if shown.error is not None:
         panels[0].plot([], [], color=INK, linewidth=0.9, linestyle=_DASHES, label="exact")
@@ -163,11 +175,14 @@ def _curves(solution: Solution, slots: Sequence[int], exact: ExactSolution | Non
 def _maps(solution: Solution, slots: Sequence[int], exact: ExactSolution | None, units: Units) -> Figure:
     """Draw maps over the first two coordinates, with all others in the middle of the domain."""
     problem = solution.problem
-    names, fixed = problem.domain.coordinates[:2], middle(problem)
+    names = problem.domain.coordinates[:2]
+    fixed = middle(problem)
     shown = slice_of(solution, names, fixed, [_MAP, _MAP], exact)
-    rows, outline = _rows(shown, slots, problem, units), outline_of(problem, names, fixed)
+    rows = _rows(shown, slots, problem, units)
+    outline = outline_of(problem, names, fixed)
     columns = max(map(len, rows))
-    width, ratio = WIDTH * (columns / 3 if columns < 3 else 1), page_ratio(problem, names)
+    width = WIDTH * (columns / 3 if columns < 3 else 1)
+    ratio = page_ratio(problem, names)
     figure = Figure(figsize=(width, len(rows) * (0.74 * width / columns * ratio + 0.5)), layout="constrained")
     panels = figure.subplots(len(rows), columns, squeeze=False)
     for row, line in zip(rows, panels, strict=True):
@@ -253,8 +268,10 @@ def _moments(
     """Draw a row of maps at some moments for each field, error and residual; a row shares its colours."""
     problem = solution.problem
     shown = [name for name in problem.domain.coordinates if name != time]
-    names, others = shown[:2], shown[2:]
-    fixed, outline = middle(problem), outline_of(problem, names, middle(problem))
+    names = shown[:2]
+    others = shown[2:]
+    fixed = middle(problem)
+    outline = outline_of(problem, names, middle(problem))
     slices = [slice_of(solution, names, {**fixed, time: t}, [_SMALL_MAP, _SMALL_MAP], exact) for t in times]
     rows = [
         [one for row in _rows(shown, slots, problem, units) for one in sorted(row, key=lambda q: q.signed)]

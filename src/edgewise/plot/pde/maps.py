@@ -19,7 +19,9 @@ from edgewise.pde.problem.collocation import Collocation
 from edgewise.plot.pde.slices import Slice, grid, middle, time_of
 from edgewise.plot.style import GREY, INK, SEQUENTIAL, SIGNED, SMALL, TINY, Figure, display_text
 
-_BULK, _SPIKE = 99, 4.0  # colours end at this percentile if the largest value is so many times larger
+# colours end at this percentile if the largest value is so many times larger
+_BULK = 99
+_SPIKE = 4.0
 _LEVELS = 10  # values from one end of the colours to the other, at the inner of which contours are drawn
 _FINE = 401  # points along a side on which a boundary is looked for (finer than a printed line)
 _BESIDE = 1e-6  # share of each side by which first and last moments are moved inwards (far above rounding)
@@ -82,7 +84,8 @@ def cut_out(panel: Axes, image: AxesImage, outline: Path | None) -> None:
 
 def outline_of(problem: Collocation, names: Sequence[str], fixed: Mapping[str, float]) -> Path | None:
     """Return the boundary of a domain in the plane of two coordinates of space with its holes; None for a rectangle."""
-    domain, time = problem.domain, time_of(problem)
+    domain = problem.domain
+    time = time_of(problem)
     if time is not None:
         fixed = {**fixed, time: middle(problem)[time]}  # every point of the first and last moment is on a boundary
     if bool(covers(domain, grid(problem, names, fixed, (_FINE, _FINE))[1]).all()):
@@ -97,7 +100,8 @@ def draw_interfaces(
     panel: Axes, problem: Collocation, names: Sequence[str], fixed: Mapping[str, float]
 ) -> list[Artist]:
     """Draw the interfaces of a problem as dashed lines into a map of the plane of two coordinates; return these."""
-    parts, drawn = problem.form.parts, list[Artist]()
+    parts = problem.form.parts
+    drawn = list[Artist]()
     if parts is None:
         return drawn
     ticks, x = grid(problem, names, fixed, (_FINE, _FINE))
@@ -117,7 +121,8 @@ def draw_interfaces(
 
 def with_breaks(problem: Collocation, line: Slice, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Places (n,) and values (n,) along the coordinate of a line, with a gap at each interface between two places."""
-    parts, places = problem.form.parts, line.ticks[0]
+    parts = problem.form.parts
+    places = line.ticks[0]
     if parts is None:
         return places, values
     _, x = grid(problem, line.names, line.fixed, [len(places)])
@@ -131,9 +136,11 @@ def color_range(values: np.ndarray, *, signed: bool) -> tuple[Range, Extend]:
     if not len(known):
         return (-1.0, 1.0), "neither"
     if not signed:
-        low, high = float(known.min()), float(known.max())
+        low = float(known.min())
+        high = float(known.max())
         return ((low, high) if high > low else (low - 0.5, low + 0.5)), "neither"
-    largest, bulk = float(np.abs(known).max()), float(np.percentile(np.abs(known), _BULK))
+    largest = float(np.abs(known).max())
+    bulk = float(np.percentile(np.abs(known), _BULK))
     spiky = bulk > 0 and largest > _SPIKE * bulk
     end = (bulk if spiky else largest) or 1.0
     return (-end, end), "both" if spiky else "neither"
@@ -162,9 +169,17 @@ def number_axis(panel: Axes) -> None:
 
 def with_unit(name: str, units: Units) -> str:
     """Return a name in italics, with its digits as an index, and with its unit in parentheses if it has one."""
-    letter, digits = name[:1], name[1:]
-    text = f"${letter}_{{{digits}}}$" if digits.isdigit() else f"${letter}$" if not digits else display_text(name)
-    return f"{text} ({display_text(units[name])})" if units.get(name) else text
+    letter = name[:1]
+    digits = name[1:]
+    if digits.isdigit():
+        text = f"${letter}_{{{digits}}}$"
+    elif not digits:
+        text = f"${letter}$"
+    else:
+        text = display_text(name)
+    if units.get(name):
+        return f"{text} ({display_text(units[name])})"
+    return text
 
 
 def moment_text(time: float, name: str, units: Units, digits: str = ".3g") -> str:

@@ -27,7 +27,9 @@ from edgewise.plot.pde.slices import chosen_fields, grid, middle
 from edgewise.plot.style import COLORS, FAINT, WIDTH, Figure, display_text, fix_layout, panels, styled
 
 _COLUMNS = 3  # panels beside each other
-_LINE, _MAP = 601, 121  # points along a curve, and along a side of a map
+# points along a curve, and along a side of a map
+_LINE = 601
+_MAP = 121
 _CURVE_HEIGHT = 1.75  # inches of a panel with a curve
 _MOST_DIGITS = 10  # of an eigenvalue above its panel (more are in `Eigenvalues.values`)
 
@@ -72,12 +74,14 @@ def modes_figure(
         raise InputError(f"found must be the result of eigenvalues, got {type(found).__name__}")
     if not found.networks:
         raise InputError("found must have real eigenvalues for a figure of its functions, got complex ones")
-    problem, units = found.problem, units or {}
+    problem = found.problem
+    units = units or {}
     if count is None:
         count = len(found.values)
     if not is_integer(count) or not 0 < count <= len(found.values):
         raise InputError(f"count must be an integer from 1 to {len(found.values)}, got {count!r}")
-    names, fixed = problem.domain.coordinates[:2], middle(problem)
+    names = problem.domain.coordinates[:2]
+    fixed = middle(problem)
     slots = chosen_fields(problem, fields)
     if len(names) > 1:
         slots = slots[:1]
@@ -91,8 +95,14 @@ def modes_figure(
         large = np.abs(shown) > np.abs(shown).max() / 2
         values[number][:, inside] = mode * np.sign(shown[large][0])
     (coefficient,) = problem.unknowns
-    symbol = f"${coefficient}" if len(coefficient) == 1 else f"{display_text(coefficient)}$"
-    unit = f" {display_text(units[coefficient])}" if units.get(coefficient) else ""
+    if len(coefficient) == 1:
+        symbol = f"${coefficient}"
+    else:
+        symbol = f"{display_text(coefficient)}$"
+    if units.get(coefficient):
+        unit = f" {display_text(units[coefficient])}"
+    else:
+        unit = ""
     titles = [
         f"{symbol}_{{{number + 1}}}$ = {_with_digits(value, error)}{unit}"
         for number, (value, error) in enumerate(zip(found.values[:count], found.errors[:count], strict=True))
@@ -147,7 +157,8 @@ def _maps(
 ) -> Figure:
     """Draw a map for each eigenfunction of two or three coordinates, values (count, n, m), all in the same colours."""
     problem = found.problem
-    names, fixed = problem.domain.coordinates[:2], middle(problem)
+    names = problem.domain.coordinates[:2]
+    fixed = middle(problem)
     outline = outline_of(problem, names, fixed)
     ends, extend = color_range(values, signed=True)
     height = 0.8 * WIDTH / min(_COLUMNS, len(values)) * page_ratio(problem, names) + 0.35

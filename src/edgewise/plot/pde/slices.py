@@ -34,7 +34,9 @@ class Slice:
     @property
     def error(self) -> np.ndarray | None:
         """Solution minus exact solution, (fields, *shape)."""
-        return None if self.exact is None else self.values - self.exact
+        if self.exact is None:
+            return None
+        return self.values - self.exact
 
 
 def slice_of(
@@ -130,7 +132,9 @@ def chosen_fields(problem: Collocation, fields: Sequence[str] | None) -> list[in
 def time_of(problem: Collocation) -> str | None:
     """Return the name of the coordinate that acts as time, or None."""
     time = problem.form.time
-    return None if time is None else problem.domain.coordinates[time]
+    if time is None:
+        return None
+    return problem.domain.coordinates[time]
 
 
 def chosen_times(problem: Collocation, times: Sequence[float] | None, shares: Sequence[float]) -> list[float]:

@@ -32,9 +32,12 @@ _ROW = 0.27  # inches of an input
 _SIDES = 0.16  # inches free at the left and right: names may be wider in a reader's font
 _DOTS = 300  # most rows that are drawn (more dots cover each other)
 _LANE = 0.36  # half the height that the dots of an input may take, in rows
-_BINS, _FULL_BIN = 90, 8  # cells across the dots of an input, and dots that fill the height of one
+# cells across the dots of an input, and dots that fill the height of one
+_BINS = 90
+_FULL_BIN = 8
 _LIGHTEST = -0.45  # start of the shades below the lowest value 0, whose dots would otherwise be white on white
-_STRONGER, _GREY_DOTS = "the stronger its colour, the higher the input", "categories are grey"
+_STRONGER = "the stronger its colour, the higher the input"
+_GREY_DOTS = "categories are grey"
 _BAR = 0.62  # height of a bar, in rows
 
 
@@ -73,7 +76,8 @@ def share_dots(explanation: LocalExplanation, *, output: int | None = None, max_
         output = most_varying(explanation.prediction)
     rows = np.linspace(0, len(explanation.shares) - 1, min(_DOTS, len(explanation.shares))).astype(int)
     label = _output_label(explanation, output)
-    shares, values = explanation.shares[rows][:, :, output], explanation.values[rows]
+    shares = explanation.shares[rows][:, :, output]
+    values = explanation.values[rows]
     order = np.argsort(-np.abs(shares).mean(0), kind="stable")[:max_inputs]
     categories = [bool(explanation.kinds and explanation.kinds[i].level_names) for i in range(shares.shape[1])]
     remarks = ["one dot per row"]
@@ -136,12 +140,14 @@ def share_bars(
     if output is None:
         output = int(explanation.prediction[row].argmax())
     label = _output_label(explanation, output)
-    shares, base = explanation.shares[row, :, output], float(explanation.base[output])
+    shares = explanation.shares[row, :, output]
+    base = float(explanation.base[output])
     order = np.argsort(-np.abs(shares), kind="stable")[:max_inputs]
     names = [f"{display_text(explanation.names[i], 24)} = {explanation.value_text(row, i)}" for i in order]
     steps = shares[order]
     if len(shares) > max_inputs:
-        names, steps = [*names, f"{len(shares) - max_inputs} others"], np.append(steps, shares.sum() - steps.sum())
+        names = [*names, f"{len(shares) - max_inputs} others"]
+        steps = np.append(steps, shares.sum() - steps.sum())
     ends = base + np.concatenate([[0.0], np.cumsum(steps)])
     with styled():
         figure, axes = _row_axes(0.95 + _ROW * len(steps), names)
@@ -179,13 +185,16 @@ def _output_label(explanation: LocalExplanation, output: int) -> str:
     if output not in range(len(explanation.outputs)):
         raise InputError(f"output must be from 0 to {len(explanation.outputs) - 1}, got {output!r}")
     name = display_text(explanation.outputs[output])
-    return f"the probability of {name}" if are_probabilities(explanation.prediction) else name
+    if are_probabilities(explanation.prediction):
+        return f"the probability of {name}"
+    return name
 
 
 def _stacked_offsets(x: np.ndarray) -> np.ndarray:
     """Return offsets from -1 to 1 (n,) that stack dots with nearly equal x, so that their number shows as height."""
     cells = np.floor((x - x.min()) * _BINS).astype(int)
-    offsets, fullest = np.zeros(len(x)), max(np.bincount(cells).max(), _FULL_BIN)
+    offsets = np.zeros(len(x))
+    fullest = max(np.bincount(cells).max(), _FULL_BIN)
     for cell in np.unique(cells):
         inside = np.flatnonzero(cells == cell)
         offsets[inside] = (np.arange(len(inside)) - (len(inside) - 1) / 2) * 2 / fullest

@@ -31,9 +31,16 @@ from edgewise.plot.style import (
 
 _PLOT = 2.3  # inches of the curve
 _ROW = 0.27  # inches of each formula below it
-_LEFT, _SIDES = 0.72, 0.9  # inches to the left of the curve for its axis, and on both sides together
-_NUMBER, _ERROR, _FORMULA = 0.3, 1.0, 1.2  # inches: right ends of the first two columns, left end of the formulas
-_SMALLEST, _SIZE = 5.5, 9.0  # points of a formula: below the first it is replaced by a shortened text
+# inches to the left of the curve for its axis, and on both sides together
+_LEFT = 0.72
+_SIDES = 0.9
+# inches: right ends of the first two columns, left end of the formulas
+_NUMBER = 0.3
+_ERROR = 1.0
+_FORMULA = 1.2
+# points of a formula: below the first it is replaced by a shortened text
+_SMALLEST = 5.5
+_SIZE = 9.0
 _EXACT = 1e-9  # relative error below which a formula counts as exact (rounding of sums of many rows)
 _FLOOR = 1e-3  # exact formulas stand at most this high on the logarithmic axis
 _MATH = MathTextParser("path")
@@ -81,7 +88,8 @@ def formula_front(
     """
     entries = list(front)
     best = front.best
-    chosen = next(n for n, one in enumerate(entries) if one is best) if chosen is None else chosen
+    if chosen is None:
+        chosen = next(n for n, one in enumerate(entries) if one is best)
     if chosen not in range(len(entries)):
         raise InputError(f"chosen must be from 0 to {len(entries) - 1}, got {chosen!r}")
     order = sorted(range(len(entries)), key=lambda n: (n != chosen, -entries[n].score))[: max(max_formulas, 0)]
@@ -151,7 +159,8 @@ def _draw_errors(
             color=ORANGE if n == chosen else GREY,
         )
     axes.set_xlim(0, max(complexity) * 1.06 + 1)
-    low, high = shown.min(), max(1.0, np.nanmax(np.append(held, shown)))
+    low = shown.min()
+    high = max(1.0, np.nanmax(np.append(held, shown)))
     axes.set_ylim(low / 2.5, high * 2.5)
     if (errors <= floor).any():
         axes.axhline(floor, color=FAINT, linewidth=0.6, linestyle=(0, (4, 3)), zorder=0)
@@ -167,7 +176,9 @@ def _percent(error: float) -> str:
         return "exact"
     if error >= 1:
         return f"{100 * error:.0f} %"
-    return f"{100 * error:.2g} %" if error >= 1e-4 else f"{100 * error:.0e} %"
+    if error >= 1e-4:
+        return f"{100 * error:.2g} %"
+    return f"{100 * error:.0e} %"
 
 
 def _fitted_formula(entry: FrontEntry, target: str, digits: int, width: float) -> tuple[str, float]:
@@ -182,6 +193,7 @@ def _fitted_formula(entry: FrontEntry, target: str, digits: int, width: float) -
         pass
     text = f"{target} = {entry.formula.text(digits)}".replace("$", r"\$")
     most = int(width / text_width("0123456789", _SMALLEST) * 10)
-    text = text if len(text) <= most else text[: most - 1] + "…"
+    if not (len(text) <= most):
+        text = text[: most - 1] + "…"
     # The factor: letters at small sizes are set wider than in proportion, on whole pixels.
     return text, min(_SIZE, 0.94 * _SIZE * width / text_width(text, _SIZE))

@@ -30,7 +30,8 @@ _STEPS = 2000  # most steps that are drawn: more than a line shows, and megabyte
 _FEW_STEPS = 30  # below this number each step has a marker
 # Ratio of the largest to the smallest loss below which ticks stand between the powers of ten: at 1, 2, 5, or at all
 # multiples (at least two labels on any axis, and no more than ten).
-_FEW_DECADES, _WITHIN_A_DECADE = 500, 5
+_FEW_DECADES = 500
+_WITHIN_A_DECADE = 5
 # The curves of `solution_history`: label and value of a stage.
 _STAGE_CURVES: dict[str, Callable[[Stage], float]] = {
     "root of the loss": lambda stage: stage.loss**0.5,
@@ -71,13 +72,17 @@ def training_history(report: Any, *, best_step: int | None = None, loss_name: st
     """
 
     def number(record: Any, key: str) -> float:
-        value = record.get(key) if isinstance(record, Mapping) else getattr(record, key, None)
+        if isinstance(record, Mapping):
+            value = record.get(key)
+        else:
+            value = getattr(record, key, None)
         return np.nan if value is None else float(value)
 
     records: Sequence[Any] = getattr(report, "history", report)
     if len(records) > _STEPS:
         records = [records[k] for k in np.linspace(0, len(records) - 1, _STEPS).astype(int)]
-    best_step = getattr(report, "best_step", None) if best_step is None else best_step
+    if best_step is None:
+        best_step = getattr(report, "best_step", None)
     steps, loss, validation = (
         np.array([number(record, key) for record in records]) for key in ("step", "loss", "validation_loss")
     )

@@ -72,7 +72,8 @@ def parity(
     >>> figure.axes[0].get_ylabel()
     'predicted (km)'
     """
-    observed, predicted = as_numpy(y, "y"), as_numpy(prediction, "prediction")
+    observed = as_numpy(y, "y")
+    predicted = as_numpy(prediction, "prediction")
     if observed.shape != predicted.shape or observed.ndim not in (1, 2) or 0 in observed.shape:
         raise InputError(
             f"y and prediction must have one shape (n,) or (n, outputs), got {observed.shape}, {predicted.shape}"
@@ -81,8 +82,14 @@ def parity(
         raise InputError("y and prediction must be finite, got infinite or undefined values")
     observed, predicted = observed.reshape(len(observed), -1), predicted.reshape(len(observed), -1)
     count = observed.shape[1]
-    titles = labels(names, count, "y", "names") if names is not None or count > 1 else [""]
-    suffix = f" ({display_text(unit)})" if unit else ""
+    if names is not None or count > 1:
+        titles = labels(names, count, "y", "names")
+    else:
+        titles = [""]
+    if unit:
+        suffix = f" ({display_text(unit)})"
+    else:
+        suffix = ""
     with styled():
         figure, axes = panels(count, 2 if count < 5 else 3, 3.4 if count < 5 else 2.5)
         for panel, title, column, estimate in zip(axes, titles, observed.T, predicted.T, strict=True):
@@ -94,7 +101,8 @@ def parity(
 
 
 def _draw_parity(panel: Axes, observed: np.ndarray, predicted: np.ndarray) -> None:
-    low, high = min(observed.min(), predicted.min()), max(observed.max(), predicted.max())
+    low = min(observed.min(), predicted.min())
+    high = max(observed.max(), predicted.max())
     pad = 0.04 * (high - low) or 0.5
     ends = (low - pad, high + pad)
     rows = len(observed)
@@ -116,8 +124,12 @@ def _draw_parity(panel: Axes, observed: np.ndarray, predicted: np.ndarray) -> No
     panel.axline((low, low), slope=1, color=INK, linewidth=0.7, zorder=3)
     panel.set(xlim=ends, ylim=ends, aspect="equal")
     panel.locator_params(nbins=5)
-    error, spread = ((observed - predicted) ** 2).sum(), ((observed - observed.mean()) ** 2).sum()
-    score = f"$R^2$ = {1 - error / spread:.4f}\n" if spread > 0 else ""
+    error = ((observed - predicted) ** 2).sum()
+    spread = ((observed - observed.mean()) ** 2).sum()
+    if spread > 0:
+        score = f"$R^2$ = {1 - error / spread:.4f}\n"
+    else:
+        score = ""
     text = f"{score}RMSE = {number_text(np.sqrt(error / rows), 3)}\n{rows:,} rows"
     panel.text(0.04, 0.97, text, transform=panel.transAxes, ha="left", va="top", size=SMALL, linespacing=1.35)
 
@@ -150,10 +162,14 @@ def confusion(y: ArrayLike, prediction: ArrayLike, *, classes: Sequence[Any] | N
     >>> figure.get_suptitle()
     '66.7 % of 3 right'
     """
-    observed, predicted = np.asarray(y), np.asarray(prediction)
+    observed = np.asarray(y)
+    predicted = np.asarray(prediction)
     if observed.shape != predicted.shape or observed.ndim != 1 or len(observed) == 0:
         raise InputError(f"y and prediction must have one shape (n,), got {observed.shape} and {predicted.shape}")
-    shown = np.unique(np.concatenate([observed, predicted])) if classes is None else np.asarray(classes)
+    if classes is None:
+        shown = np.unique(np.concatenate([observed, predicted]))
+    else:
+        shown = np.asarray(classes)
     place = {label: k for k, label in enumerate(shown.tolist())}
     counts = np.zeros((len(place), len(place)), dtype=int)
     for pair in zip(observed.tolist(), predicted.tolist(), strict=True):
@@ -163,7 +179,10 @@ def confusion(y: ArrayLike, prediction: ArrayLike, *, classes: Sequence[Any] | N
             raise InputError(f"classes must hold every label, got {error.args[0]!r} besides") from None
     total = len(observed)
     headline = f"{_percent(np.trace(counts), total)} of {total:,} right"
-    steps = np.diff(shown.astype(float)) if shown.dtype.kind in "if" and len(shown) > 2 else np.array([])
+    if shown.dtype.kind in "if" and len(shown) > 2:
+        steps = np.diff(shown.astype(float))
+    else:
+        steps = np.array([])
     if len(steps) and np.allclose(steps, steps[0]):
         near = sum(np.trace(counts, offset) for offset in (-1, 0, 1))
         headline += f", {_percent(near, total)} at most one class off"
@@ -173,12 +192,15 @@ def confusion(y: ArrayLike, prediction: ArrayLike, *, classes: Sequence[Any] | N
 
 def _percent(part: int, total: int) -> str:
     """Return a share with one decimal, rounded to 100 % only if it is exactly that."""
-    return f"{100 * part / total:.1f} %" if part == total else f"{min(99.9, 100 * part / total):.1f} %"
+    if part == total:
+        return f"{100 * part / total:.1f} %"
+    return f"{min(99.9, 100 * part / total):.1f} %"
 
 
 def _draw_table(counts: np.ndarray, names: list[str], headline: str) -> Figure:
     n = len(names)
-    rows, columns = counts.sum(1, keepdims=True), counts.sum(0)
+    rows = counts.sum(1, keepdims=True)
+    columns = counts.sum(0)
     share = counts / np.maximum(rows, 1)
     side = min(0.4 if n > _MOST_RATES else 0.6, (WIDTH - _FRAME) / n)  # inches of a cell
     size = max(5.0, min(SMALL, side * 24))  # points: a third of the cell's height, within what can be read
@@ -199,7 +221,10 @@ def _draw_table(counts: np.ndarray, names: list[str], headline: str) -> Figure:
         return figure
     for o, p in zip(*np.nonzero(counts), strict=True):
         color = "white" if share[o, p] > 0.5 else INK
-        rate = f"\n{share[o, p]:.0%}" if n <= _MOST_RATES else ""
+        if n <= _MOST_RATES:
+            rate = f"\n{share[o, p]:.0%}"
+        else:
+            rate = ""
         axes.text(p, o, f"{counts[o, p]:,}{rate}", ha="center", va="center", color=color, size=size)
 
     def margin(x: float, y: float, text: str, ha: str, va: str, style: str = "normal") -> None:
@@ -207,7 +232,10 @@ def _draw_table(counts: np.ndarray, names: list[str], headline: str) -> Figure:
 
     for k in range(n):
         recall = f"{share[k, k]:.0%}" if rows[k, 0] else "–"
-        precision = f"{counts[k, k] / columns[k]:.0%}" if columns[k] else "–"
+        if columns[k]:
+            precision = f"{counts[k, k] / columns[k]:.0%}"
+        else:
+            precision = "–"
         margin(n - 0.35, k, f"{recall} of {rows[k, 0]:,}", "left", "center")
         margin(k, -0.62, precision, "center", "bottom")
     margin(n - 0.35, -0.62, "recall", "left", "bottom", "italic")

@@ -13,7 +13,10 @@ def row_keys(ids: np.ndarray, seed: int) -> np.ndarray:
     # [1] G. Steele, D. Lea and C. Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
     with np.errstate(over="ignore"):  # the generator counts modulo 2^64
         # Seeds are far from each other in the sequence, as they are hashed themselves.
-        start = np.uint64(0) if seed == 0 else row_keys(np.array([seed], dtype=np.uint64), 0)[0]
+        if seed == 0:
+            start = np.uint64(0)
+        else:
+            start = row_keys(np.array([seed], dtype=np.uint64), 0)[0]
         state = start + (ids + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
         state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -30,7 +33,11 @@ def group_numbers(labels: np.ndarray, ids: np.ndarray) -> np.ndarray:
         found = np.array(hashes, dtype=np.uint64)[place]
     else:
         missing = np.isnat(labels) if labels.dtype.kind == "M" else np.isnan(labels)
-        numbers = labels[~missing] + 0.0 if labels.dtype.kind == "f" else labels[~missing]  # one zero, not two
+        # one zero, not two
+        if labels.dtype.kind == "f":
+            numbers = labels[~missing] + 0.0
+        else:
+            numbers = labels[~missing]
         found = row_keys(numbers.view(np.uint64), 1)
     result = row_keys(ids, 2)
     result[~missing] = found

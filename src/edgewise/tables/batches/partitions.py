@@ -40,5 +40,6 @@ def _answered(batches: Any, request: Callable[[Any], Any], number: int, frame: A
 
 def _with_source(batches: Any, source: Partitions) -> Any:
     twin = copy(batches)
-    twin.source, twin.checkpoint = source, None
+    twin.source = source
+    twin.checkpoint = None
     return twin

@@ -73,12 +73,14 @@ class Batch:
     def take(self, rows: np.ndarray) -> Batch:
         """Return the batch with some of its rows, given as a mask (n,) or as positions."""
         weight, groups = (None if one is None else one[rows] for one in (self.weight, self.groups))
-        table, y, ids = self.table.take(rows), self.y[rows], self.ids[rows]
+        table = self.table.take(rows)
+        y = self.y[rows]
+        ids = self.ids[rows]
         return replace(self, table=table, y=y, weight=weight, ids=ids, groups=groups)
 
     @property
     def units(self) -> np.ndarray:
-        """Numbers of what is never divided: the groups where there are any, else the rows."""
+        """Numbers of the groups, which are never divided; of the rows in a table without groups."""
         return self.ids if self.groups is None else self.groups
 
 
@@ -159,7 +161,9 @@ class Batches:
     ) -> None:
         self.source = source
         self.targets = () if target is None else (target,) if isinstance(target, str) else tuple(target)
-        self.target, self.weight, self.group = target, weight, group
+        self.target = target
+        self.weight = weight
+        self.group = group
         self.columns = None if columns is None else (columns,) if isinstance(columns, str) else tuple(columns)
         self.batch_rows = check_count(batch_rows, "batch_rows")
         self.sample_rows = check_count(sample_rows, "sample_rows", 2)
@@ -252,7 +256,7 @@ class Batches:
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield the batches that this process is to read, see `edgewise.processes`: all, where there is one process."""
-        from edgewise.processes import process_and_count  # imported late: it needs torch, a table does not
+        from edgewise.processes.team import process_and_count
 
         return self.part(*process_and_count())
 
@@ -281,7 +285,10 @@ class Batches:
                 first += len(batch)
                 if unit.rows is None and (place - 1) % count != process:
                     continue
-                chosen = ~_unknown(batch.y) if self._drops_unknown else np.ones(len(batch), dtype=bool)
+                if self._drops_unknown:
+                    chosen = ~_unknown(batch.y)
+                else:
+                    chosen = np.ones(len(batch), dtype=bool)
                 if self._part is not None:
                     share, seed, held = self._part
                     chosen &= self.held(batch, share, seed) == held
@@ -298,14 +305,19 @@ class Batches:
         if self._part is not None:
             return None
         counts = [unit.rows for unit in self._units()]
-        return None if None in counts else sum(count or 0 for count in counts)
+        if None in counts:
+            return None
+        return sum(count or 0 for count in counts)
 
     def _units(self) -> list[_Unit]:
         """Return the parts that can be read by themselves, in order."""
         if hasattr(self, "paths"):
             units = [unit for path in self.paths for unit in _parquet_units(path, self._wanted, self.batch_rows)]
             if not units:
-                place = self.source if isinstance(self.source, str | os.PathLike) else self.paths[0]
+                if isinstance(self.source, str | os.PathLike):
+                    place = self.source
+                else:
+                    place = self.paths[0]
                 raise FileError(f"{place}: at least one row of data was expected, got column names only")
             return units
         if isinstance(self.source, Partitions):
@@ -352,7 +364,10 @@ class Batches:
         except InputError as error:
             raise InputError(f"{name}: {error}") from error
         ids = np.arange(first, first + len(table), dtype=np.uint64)
-        groups = None if labels is None else group_numbers(labels, ids)
+        if labels is None:
+            groups = None
+        else:
+            groups = group_numbers(labels, ids)
         return Batch(replace(table, source=name), y, weight, name, ids, is_frame(raw), groups)
 
     def _of_frame(
@@ -382,7 +397,10 @@ def _paths(source: Any) -> tuple[Path, ...] | None:
         return None
     text = os.fspath(source)
     is_pattern = glob.has_magic(text) and not os.path.exists(text)  # a file may have brackets in its name
-    found = parquet_files(source) if os.path.isdir(text) or is_pattern else (Path(text),)
+    if os.path.isdir(text) or is_pattern:
+        found = parquet_files(source)
+    else:
+        found = (Path(text),)
     if not found:
         raise FileError(f"{text}: at least one Parquet file was expected, got none")
     return found
@@ -418,7 +436,10 @@ def _parquet_units(path: Path, columns: list[str] | None, batch_rows: int) -> li
     import pyarrow.parquet as pq
 
     known = set(names)
-    wanted = names if columns is None else [name for name in columns if name in known]
+    if columns is None:
+        wanted = names
+    else:
+        wanted = [name for name in columns if name in known]
 
     def read(group: int) -> Iterator[Any]:
         try:
@@ -443,7 +464,8 @@ def columns_and_rows(paths: Sequence[Path]) -> tuple[tuple[str, ...], int]:
 
 def table_parts(paths: Sequence[Path]) -> Iterator[Table]:
     """Yield the rows of Parquet files in order, as tables that number them from 1, one of them in memory at a time."""
-    first, kinds = 0, dict[str, str]()
+    first = 0
+    kinds = dict[str, str]()
     for unit in [unit for path in paths for unit in _parquet_units(path, None, ROWS_AT_ONCE)]:
         for place, raw in enumerate(unit.read(), start=1):
             name = f"batch {place} of {unit.name}"
@@ -493,7 +515,8 @@ def _of_arrays(raw: Any) -> tuple[Table, np.ndarray, np.ndarray | None]:
     if not isinstance(raw, list | tuple) or len(raw) not in (2, 3):
         raise InputError(f"a batch must be a frame, (X, y) or (X, y, weight), got {type(raw).__name__}")
     parts = [_array(part) for part in raw]
-    x, y = parts[0], parts[1]
+    x = parts[0]
+    y = parts[1]
     if x.ndim != 2 or x.dtype.kind not in "fiub":
         raise InputError(f"X must be numbers of shape (rows, inputs), got {x.dtype} of shape {x.shape}")
     if not x.shape[1]:
@@ -505,9 +528,20 @@ def _of_arrays(raw: Any) -> tuple[Table, np.ndarray, np.ndarray | None]:
     if not np.isfinite(x).all() and np.isinf(x).any():
         row, column = np.argwhere(np.isinf(x))[0]
         raise InputError(f"X must hold finite numbers, got {x[row, column]} in row {row + 1} of column {column + 1}")
-    names = tuple(f"x{number + 1}" for number in range(x.shape[1])) if x.shape[1] > 1 else ("x",)
-    weight = parts[2].astype(np.float64) if len(parts) == 3 else None
-    y = y if y.dtype.kind in "OUS" else y.astype(np.float64) if y.dtype.kind == "f" else y
+    if x.shape[1] > 1:
+        names = tuple(f"x{number + 1}" for number in range(x.shape[1]))
+    else:
+        names = ("x",)
+    if len(parts) == 3:
+        weight = parts[2].astype(np.float64)
+    else:
+        weight = None
+    if y.dtype.kind in "OUS":
+        y = y
+    elif y.dtype.kind == "f":
+        y = y.astype(np.float64)
+    else:
+        y = y
     return Table(names, {name: x[:, number] for number, name in enumerate(names)}), y, weight
 
 
@@ -529,10 +563,8 @@ def _check_kinds(table: Table, kinds: dict[str, str]) -> None:
         kind = _kind(table.columns.get(name))
         known = kinds.setdefault(name, kind)
         if kind and known and kind != known:
-            expected, got = (
-                KIND_WORDS.get(known, "values of another type"),
-                KIND_WORDS.get(kind, "values of another type"),
-            )
+            expected = KIND_WORDS.get(known, "values of another type")
+            got = KIND_WORDS.get(kind, "values of another type")
             raise InputError(f"column {quoted(name)} must hold {expected} as in the batches before, got {got}")
         kinds[name] = known or kind
 
@@ -544,14 +576,18 @@ def _kind(column: np.ndarray | None) -> str:
     if column.dtype.kind == "O":
         return "" if all(cell is None for cell in column) else "O"
     lost = np.isnat if column.dtype.kind == "M" else np.isnan
-    return "" if lost(column[:1]).all() and lost(column).all() else column.dtype.kind
+    if lost(column[:1]).all() and lost(column).all():
+        return ""
+    return column.dtype.kind
 
 
 def _missing(y: np.ndarray) -> np.ndarray:
     """Return which targets are missing, in the shape of y."""
     if y.dtype.kind == "O":
         return np.array([cell is None or cell != cell for cell in y.ravel()], dtype=bool).reshape(y.shape)
-    return np.isnan(y) if y.dtype.kind == "f" else np.zeros(y.shape, dtype=bool)
+    if y.dtype.kind == "f":
+        return np.isnan(y)
+    return np.zeros(y.shape, dtype=bool)
 
 
 def _unknown(y: np.ndarray) -> np.ndarray:
@@ -563,7 +599,10 @@ def _check_numbers(y: np.ndarray, weight: np.ndarray | None, rows: int) -> None:
     """Raise InputError where a target is not known, or a weight is no number of at least 0."""
     lost = int((~np.isfinite(y) if y.dtype.kind == "f" else _missing(y)).sum())
     if lost:
-        expected = "finite numbers" if y.dtype.kind == "f" else "a label in every row"
+        if y.dtype.kind == "f":
+            expected = "finite numbers"
+        else:
+            expected = "a label in every row"
         raise InputError(f"the target must hold {expected}, got {lost} of {rows} that are missing or infinite")
     if weight is not None and not (weight.dtype.kind == "f" and np.isfinite(weight).all() and weight.min() >= 0):
         raise InputError("weights must be finite numbers of at least 0, got others")

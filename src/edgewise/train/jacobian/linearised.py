@@ -54,7 +54,9 @@ def layer_rows(layer: Layer, x: Tensor, sensitivity: Tensor) -> Tensor:
     with torch.no_grad():
         segments = {part.parameter: part for part in layer.jacobian_segments(x[None], sensitivity[None])}
         rows = [dense_rows(segments[name], p.numel()) for name, p in layer.named_parameters() if p.requires_grad]
-        return torch.cat(rows, 1) if rows else x.new_zeros(len(x), 0)
+        if rows:
+            return torch.cat(rows, 1)
+        return x.new_zeros(len(x), 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +99,9 @@ class Linearised:
         # (1979) 215.
         # [2] Y.-J. Kim and C. Gu, J. R. Statist. Soc. B 66 (2004) 337.
         left = 1 - inflation * self.effective / (self.samples * len(self.losses))
-        return float(self.losses.mean()) / left**2 if left > 0 else math.inf
+        if left > 0:
+            return float(self.losses.mean()) / left**2
+        return math.inf
 
 
 def linearise(
@@ -109,11 +113,16 @@ def linearise(
     # where these stand for repeats.
     if penalty is not None and penalty.needs_trace:
         raise InputError(f"penalty must be quadratic, as Ridge and Roughness, got {penalty.settings()['name']}")
-    size, outputs = sum(p.numel() for p in model.parameters() if p.requires_grad), data.y.shape[1]
+    size = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    outputs = data.y.shape[1]
     picked = evenly_spaced(data, max(int(MOST_PRODUCT_WORK / size**2), 4 * size))
-    gram, losses = data.x.new_zeros(size, size), data.x.new_zeros(outputs)
+    gram = data.x.new_zeros(size, size)
+    losses = data.x.new_zeros(outputs)
     for part, share in picked.chunks(max(1, ROW_CHUNK_NUMBERS // (size * outputs))):
-        weight = part.x.new_ones(len(part)) if part.weight is None else part.weight
+        if part.weight is None:
+            weight = part.x.new_ones(len(part))
+        else:
+            weight = part.weight
         weight = weight * (share / len(part))
         with torch.no_grad():
             losses += weight @ (model(part.x) - part.y).square()
@@ -130,7 +139,9 @@ def inverse_triangular(matrix: Tensor, *, upper: bool) -> Tensor:
 
 def evenly_spaced(data: Data, most: int) -> Data:
     """All samples, or `most` of them at evenly spaced places."""
-    return data if len(data) <= most else data.select(torch.linspace(0, len(data) - 1, most).long().to(data.x.device))
+    if len(data) <= most:
+        return data
+    return data.select(torch.linspace(0, len(data) - 1, most).long().to(data.x.device))
 
 
 @torch.no_grad()

@@ -62,7 +62,9 @@ class RowSource:
     def __init__(
         self, network: nn.Module, problem: Problem, slots: ParameterSlots, chunk_numbers: int = ROW_CHUNK_NUMBERS
     ) -> None:
-        self.network, self.slots, self._problem = network, slots, problem
+        self.network = network
+        self.slots = slots
+        self._problem = problem
         self._blocks = [block for block in problem.second_order_blocks() if len(block.data)]
         self._rows = NetworkRows(network, slots, self._blocks[0].data.x)
         self._chunk_numbers = chunk_numbers
@@ -87,7 +89,9 @@ class RowSource:
     def count(self) -> int | None:
         """Number of rows of J over all blocks; None if the loss is no sum of squares."""
         counts = [count for _, count in self._sizes]
-        return sum(c * len(b.data) for c, b in zip(counts, self._blocks, strict=True)) if all(counts) else None
+        if all(counts):
+            return sum(c * len(b.data) for c, b in zip(counts, self._blocks, strict=True))
+        return None
 
     def chunks(
         self, most: int | None = None, place: tuple[int, int] | None = None
@@ -144,7 +148,8 @@ class RowSource:
 
     def _pulled(self, kept: Iterable[tuple[BlockRows, float]] | None, w: Tensor) -> Tensor:
         """J'w, from rows that were kept or are computed again."""
-        total, first = w.new_zeros(self.slots.size), 0
+        total = w.new_zeros(self.slots.size)
+        first = 0
         for rows, factor in self.chunks() if kept is None else kept:
             assert rows.residuals is not None
             part = w[first : first + len(rows.residuals)]
@@ -154,7 +159,8 @@ class RowSource:
 
     def in_full(self) -> tuple[Tensor, Tensor]:
         """J (rows, P) and the residuals (rows,), scaled: the gradient is J'r and Gauss-Newton's matrix J'J."""
-        dense_rows, residuals = [], []
+        dense_rows = []
+        residuals = []
         for rows, factor in self.chunks():
             assert rows.residuals is not None
             dense_rows.append((2 * factor) ** 0.5 * normal.dense(rows.runs, self.slots.size))

@@ -61,14 +61,18 @@ class ImplicitMatrix:
 
     def _product_of(self, part: _MixedRows, v: Tensor) -> Tensor:
         """2 J'J v of some samples, times their share."""
-        derivatives, total = part.derivatives, torch.zeros_like(v)
+        derivatives = part.derivatives
+        total = torch.zeros_like(v)
         columns = len(derivatives.local.rows)
         with torch.enable_grad():
             along = v.new_zeros(columns, derivatives.inputs[0].shape[1])  # J v, column by column of the residuals
             for number, layer in enumerate(layers_of(self._copy)):
                 if isinstance(layer, LINEAR_LAYERS) and any(p.requires_grad for p in layer.parameters()):
                     x = derivatives.inputs[number]
-                    y = layer(x[0])[None] if derivatives.order == 0 else layer.jet(x, derivatives.order)
+                    if derivatives.order == 0:
+                        y = layer(x[0])[None]
+                    else:
+                        y = layer.jet(x, derivatives.order)
                     sensitivities = derivatives.sensitivities[number][:columns]
                     along = along + torch.stack([(one * y).sum((0, 2)) for one in sensitivities])
         others = normal.times(part.others, v).view_as(along) if part.others else 0
@@ -135,7 +139,10 @@ class EdgeBlocks:
     def add_curvature(self, entry: Curvature) -> None:
         """Add second derivatives of a penalty."""
         values = entry.values
-        flat = values.diagonal(dim1=2, dim2=3).permute(0, 2, 1) if values.ndim == 4 else values
+        if values.ndim == 4:
+            flat = values.diagonal(dim1=2, dim2=3).permute(0, 2, 1)
+        else:
+            flat = values
         self._diagonal[self._slots.slots[entry.name]] += flat.reshape(-1)
         for edges in self._edges:
             edges.add_curvature(entry)
@@ -172,8 +179,10 @@ class _LayerBlocks:
 
     def __init__(self, layer: KANLayer, slots: ParameterSlots, number: int):
         inputs, count, outputs = layer.coef.shape
-        self._shape, self._degree = (inputs, count, outputs), layer.degree
-        self._coef, self._base = f"layers.{number}.coef", f"layers.{number}.base"
+        self._shape = (inputs, count, outputs)
+        self._degree = layer.degree
+        self._coef = f"layers.{number}.coef"
+        self._base = f"layers.{number}.base"
         self._coef_slot, self._base_slot = slots.slots[self._coef], slots.slots.get(self._base)
         size = count + (self._base_slot is not None)
         self.blocks = layer.coef.new_zeros(inputs, outputs, size, size, dtype=torch.float64)

@@ -117,7 +117,8 @@ class NetworkRows:
     """
 
     def __init__(self, network: nn.Module, slots: ParameterSlots, x: Tensor) -> None:
-        self._network, self._slots = network, slots
+        self._network = network
+        self._slots = slots
         self.is_chain = is_chain(network, slots, x[:2])
 
     def block_rows(self, block: Block, part: Data, unknowns: Unknowns) -> BlockRows:
@@ -149,10 +150,14 @@ class NetworkRows:
         """Rows by the parameters of one layer, residual by residual."""
         if not any(name.startswith(f"layers.{number}.") for name in self._slots.slots):
             return []
-        x, sensitivities = derivatives.inputs[number], derivatives.sensitivities[number]
+        x = derivatives.inputs[number]
+        sensitivities = derivatives.sensitivities[number]
         if len(sensitivities) > 1:
             x = x.repeat(1, len(sensitivities), 1)
-        sensitivity = sensitivities[0] if len(sensitivities) == 1 else torch.cat(sensitivities, 1)
+        if len(sensitivities) == 1:
+            sensitivity = sensitivities[0]
+        else:
+            sensitivity = torch.cat(sensitivities, 1)
         with torch.no_grad():
             parts = layers_of(self._network)[number].jacobian_segments(x, sensitivity, derivatives.order)
         named = [(self._slots.slots.get(f"layers.{number}.{part.parameter}"), part) for part in parts]
@@ -177,7 +182,8 @@ class NetworkRows:
         assert block.places is not None
         local = block.local_model(block.jet(self._network, part.x).detach(), part, unknowns)
         places = block.places(part.x)
-        components, order = len(local.rows[0]) - places.shape[1], 0 if block.is_plain else block.order
+        components = len(local.rows[0]) - places.shape[1]
+        order = 0 if block.is_plain else block.order
         shared, own = split_places(places)
         visits = [(part.x, block.directions, order, slice(0, components))]
         for number in own.tolist():
@@ -221,7 +227,10 @@ class NetworkRows:
         jacobian, values = vmap(jacrev(jet, has_aux=True), in_dims=(None, 0))(trainable, part.x)
         local = block.local_model(values.detach().transpose(0, 1), part, unknowns)
         full = torch.cat([jacobian[name].detach().flatten(3) for name in trainable], 3)  # (b, C, out, P)
-        sensitivities = local.rows if local.slope is None else torch.cat([local.rows, local.slope[None]])
+        if local.slope is None:
+            sensitivities = local.rows
+        else:
+            sensitivities = torch.cat([local.rows, local.slope[None]])
         rows = torch.einsum("rcbo,bcop->rbp", sensitivities, full).flatten(0, 1)
         runs = [Runs(0, rows.new_zeros(len(rows), 1, dtype=torch.int64), rows[:, None])]
         return _without_slope([*runs, *self.unknown_runs(local, len(sensitivities))], local)
@@ -272,13 +281,20 @@ def forward_by_layer(
     The network is a chain of layers, x are points (b, in), and the jets are those of `edgewise.ops.jet`, or values (1,
     b, n) for order 0. The input of the first layer needs no gradient.
     """
-    inputs, outputs = [], []
-    jet = x[None] if order == 0 else seed_jet(x, directions, order)
+    inputs = []
+    outputs = []
+    if order == 0:
+        jet = x[None]
+    else:
+        jet = seed_jet(x, directions, order)
     for number, layer in enumerate(layers_of(network)):
         with torch.set_grad_enabled(number > 0):  # no derivatives by the points are needed
             jet = jet.detach().requires_grad_(number > 0)
             inputs.append(jet)
-            jet = layer(jet[0])[None] if order == 0 else layer.jet(jet, order)
+            if order == 0:
+                jet = layer(jet[0])[None]
+            else:
+                jet = layer.jet(jet, order)
         outputs.append(jet)
     return inputs, outputs
 
@@ -322,7 +338,8 @@ def edge_grams(network: nn.Module, data: Data, rows: int) -> list[dict[str, Tens
         weight = (part.x.new_ones(len(part)) if part.weight is None else part.weight) * (share / len(part))
         for total, layer, x in zip(grams, layers_of(network), trace.inputs, strict=True):
             for segment in layer.jacobian_segments(x[None], x.new_ones(1, len(x), layer.out_features)):
-                name, shape = segment.parameter, layer.get_parameter(segment.parameter).shape
+                name = segment.parameter
+                shape = layer.get_parameter(segment.parameter).shape
                 kind = name.split(".")[-1]
                 if kind == "coef":
                     values = dense_rows(segment, shape.numel()).view(len(x), *shape)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from edgewise.errors import InputError
 from edgewise.nn.prediction import evaluation_mode
-from edgewise.processes import Team, process_and_count
+from edgewise.processes.team import Team, process_and_count
 from edgewise.train.jacobian.normal_equations import NormalEquations, RowSource
 from edgewise.train.jacobian.products import EdgeBlocks, ImplicitMatrix
 from edgewise.train.jacobian.rows import ParameterSlots, edge_grams, is_chain
@@ -86,7 +86,8 @@ class Shard:
         self._rows: RowSource | None = None
         self._normal: NormalEquations | None = None
         self._matrix: ImplicitMatrix | None = None
-        self._share, self._place = 1.0, (0, 0)
+        self._share = 1.0
+        self._place = (0, 0)
 
     def __call__(self, request: FirstRequest | CountRequest | PredictionRequest | StartRequest | SumRequest) -> Any:
         """Return what a request asks for."""
@@ -120,7 +121,8 @@ class Shard:
 
     def _facts(self, rows: int) -> dict[str, Any]:
         """Return the number of samples, some of them, and what must be the same in all processes."""
-        problem, penalty = self._objective.problem, self._objective.penalty
+        problem = self._objective.problem
+        penalty = self._objective.penalty
         data = problem.train
         held = len(data.x)  # of a loader, the first ones
         seen = data.select(torch.linspace(0, held - 1, min(rows, held), device=data.x.device).long())
@@ -155,7 +157,8 @@ class Shard:
 
     def sum_metric(self, objective: Objective) -> Sequence[Any]:
         """Metric, to the power of which it is the root, times the number of samples, and that number."""
-        order, count = objective.problem.metric_order, len(objective.problem.validation or objective.problem.train)
+        order = objective.problem.metric_order
+        count = len(objective.problem.validation or objective.problem.train)
         with evaluation_mode(objective.network), torch.no_grad():
             found = objective.metric(self._judging(objective))
         return [0.0 if found is None or order is None else count * found[1] ** order, count]
@@ -236,7 +239,8 @@ class SharedObjective(Objective):
 
     def metric(self, parts: Iterable[Data]) -> tuple[str, float] | None:
         """Headline metric of the samples of all processes; `parts` are some of them, for its name."""
-        found, order = super().metric(parts), self.problem.metric_order
+        found = super().metric(parts)
+        order = self.problem.metric_order
         if found is None or order is None:
             return None
         total, count = self.summed("metric")
@@ -265,7 +269,9 @@ class SharedObjective(Objective):
 
     def magnitudes(self, data: Data) -> list[Tensor]:
         """Mean |phi| of every edge; empty where the penalty needs no trace."""
-        return [each.to(self._dtype) for each in self.summed("magnitudes")] if self.needs_trace else []
+        if self.needs_trace:
+            return [each.to(self._dtype) for each in self.summed("magnitudes")]
+        return []
 
     def backward(self, data: Data) -> Evaluation:
         """Loss and penalty; their gradient is left in the `.grad` of the parameters."""
@@ -280,7 +286,10 @@ class SharedObjective(Objective):
         parameters = list(self.parameters.values())
         for parameter, part in zip(parameters, gradient.split([p.numel() for p in parameters]), strict=True):
             part = part.view_as(parameter).to(parameter.dtype, copy=True)
-            parameter.grad = part if parameter.grad is None else parameter.grad + part
+            if parameter.grad is None:
+                parameter.grad = part
+            else:
+                parameter.grad = parameter.grad + part
         return float(loss)
 
     def edge_grams(self, rows: int) -> list[dict[str, Tensor]]:
@@ -295,7 +304,9 @@ class SharedRows(RowSource):
     """Normal equations of all processes, whose rows stay where the samples are."""
 
     def __init__(self, objective: SharedObjective, slots: ParameterSlots) -> None:
-        self.network, self.slots, self.objective = objective.network, slots, objective
+        self.network = objective.network
+        self.slots = slots
+        self.objective = objective
         self._is_chain = is_chain(self.network, slots, objective.problem.train.x[:2])
 
     def count(self) -> None:
@@ -342,7 +353,9 @@ def row_source(objective: Objective, slots: ParameterSlots) -> RowSource:
 
 def implicit_matrix(source: RowSource) -> ImplicitMatrix | SharedMatrix:
     """Return Gauss-Newton's matrix at the present parameters, by products."""
-    return SharedMatrix(source) if isinstance(source, SharedRows) else ImplicitMatrix(source)
+    if isinstance(source, SharedRows):
+        return SharedMatrix(source)
+    return ImplicitMatrix(source)
 
 
 Report = TypeVar("Report")
@@ -361,7 +374,8 @@ def trained_together(
         if report is None:
             raise KeyboardInterrupt
         return report
-    report, stopped = None, None
+    report = None
+    stopped = None
     with team.leading(lambda: (report, _arrays(network, problem))):
         facts = team.gathered(FirstRequest(-(-SEEN_ROWS // team.count)))
         for number, other in enumerate(facts):
@@ -372,13 +386,15 @@ def trained_together(
                         f"{value} in process {number}"
                     )
         team.gathered(CountRequest([each["count"] for each in facts]))
-        twin, like = copy.copy(problem), problem.train.x
+        twin = copy.copy(problem)
+        like = problem.train.x
         x, y = (torch.cat([torch.from_numpy(each[name]) for each in facts]).to(like.device) for name in "xy")
         twin.train_loader, twin.train_tensors = None, BatchedData(x, y, count=sum(each["count"] for each in facts))
         try:
             report = train(twin, team)
         except KeyboardInterrupt as error:  # the network has the best parameters, which all processes get
-            stopped, team.was_interrupted = error, True
+            stopped = error
+            team.was_interrupted = True
     if stopped is not None:
         raise stopped
     assert report is not None

@@ -44,7 +44,8 @@ class TensorBatches:
     """Minibatches of tensors in an order drawn anew for each epoch; the last batch of an epoch may be smaller."""
 
     def __init__(self, data: Data, size: int, seed: int):
-        self._data, self._size = data, size
+        self._data = data
+        self._size = size
         self._generator = seeded_generator(seed)
         self._start_epoch()
 
@@ -86,7 +87,8 @@ class LoaderBatches:
     """
 
     def __init__(self, problem: Problem, loader: DataLoader[Any], seed: int):
-        self._problem, self._loader = problem, loader
+        self._problem = problem
+        self._loader = loader
         self._random = seeded_generator(seed).get_state()
         self._iterator: Iterator[Any] | None = None
 
@@ -100,7 +102,10 @@ class LoaderBatches:
 
     def next(self) -> Data:
         """The next batch."""
-        batch = None if self._iterator is None else self._draw(self._iterator)
+        if self._iterator is None:
+            batch = None
+        else:
+            batch = self._draw(self._iterator)
         if batch is None:
             batch = self._draw(self._start_epoch())
         if batch is None:

@@ -31,7 +31,9 @@ def neighbour_correlation(x: torch.Tensor, residuals: torch.Tensor) -> float:
     distances.fill_diagonal_(torch.inf)
     centred = residuals - residuals.mean(0)
     square = float(centred.square().sum())
-    return float((centred * centred[distances.argmin(1)]).sum()) / square if square > 0 else 0.0
+    if square > 0:
+        return float((centred * centred[distances.argmin(1)]).sum()) / square
+    return 0.0
 
 
 @torch.no_grad()

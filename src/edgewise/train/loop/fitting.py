@@ -16,7 +16,7 @@ from edgewise.checks import check_count, check_options
 from edgewise.errors import InputError
 from edgewise.nn.prediction import evaluation_mode
 from edgewise.outcomes import OnInterrupt, StopReason, check_on_interrupt
-from edgewise.processes import Team, sentences_of_losses
+from edgewise.processes.team import Team, sentences_of_losses
 from edgewise.train.grids import adapt_domain_
 from edgewise.train.jacobian.shared import SharedObjective, begun, trained_together
 from edgewise.train.loop.batches import Batches, FullBatch, LoaderBatches, batches_of, of_whole_loader, peek
@@ -226,7 +226,10 @@ def fit(
         else:
             _load_(state_tensors(network, problem), state["model"])
             prepare(model, problem, False)
-        objective = Objective(model, problem, penalty) if team is None else begun(model, problem, penalty, team)
+        if team is None:
+            objective = Objective(model, problem, penalty)
+        else:
+            objective = begun(model, problem, penalty, team)
         training = _Training(objective, method, batches, settings, functions, metrics)
         if state is not None:
             training.restore(state)
@@ -253,8 +256,12 @@ class _Training:
         callbacks: tuple[Callback, ...],
         metrics: Mapping[str, Metric],
     ):
-        self.objective, self.method, self.batches = objective, method, batches
-        self.settings, self.callbacks, self.metrics = settings, callbacks, metrics
+        self.objective = objective
+        self.method = method
+        self.batches = batches
+        self.settings = settings
+        self.callbacks = callbacks
+        self.metrics = metrics
         self.model, self.network, self.problem = objective.model, objective.network, objective.problem
         self.steps = settings["steps"]
         self.method_run = method.start(objective, steps=self.steps)
@@ -268,7 +275,8 @@ class _Training:
         self.history: list[StepRecord] = []
         self.latest = Evaluation(math.nan)
         self.since: list[Evaluation] = []  # of the minibatches since the last record
-        self.start_time, self.seconds_before = time.perf_counter(), 0.0
+        self.start_time = time.perf_counter()
+        self.seconds_before = 0.0
 
     def run(self, method_reason: str, *, keep_state: bool, keep_interrupted: bool) -> FitReport:
         """Make steps until a rule ends the fit; the model then has its best parameters.
@@ -321,7 +329,8 @@ class _Training:
     def restore(self, state: TrainingState) -> None:
         """Go on from what `state` gave, after a check that the settings which decide the next step are the same."""
         for key in ("method", "penalty", "batch_size", "seed"):
-            now, earlier = self.settings[key], state["plan"].get(key)
+            now = self.settings[key]
+            earlier = state["plan"].get(key)
             if _as_lists(now) != _as_lists(earlier):
                 raise InputError(f"resume must come from a fit with {key} = {now!r}, got {earlier!r}")
         self.method_run.restore(state["method"])
@@ -387,15 +396,19 @@ class _Training:
         values = (validation_loss, evaluation.penalty, self._seconds(), self._metric_values())
         record = StepRecord(self.step, evaluation.loss, *values)
         self.history.append(record)
-        self.latest, self.since = evaluation, []
+        self.latest = evaluation
+        self.since = []
         if not math.isfinite(score):
             return self._nonfinite(self.step, score)
         if score < self.best_score:
             self.best = _copies(self.network, self.problem)
-            self.best_score, self.best_step, self.evaluations_since_best = score, self.step, 0
+            self.best_score = score
+            self.best_step = self.step
+            self.evaluations_since_best = 0
         else:
             self.evaluations_since_best += 1
-        patience, tolerance = self.settings["patience"], self.settings["tolerance"]
+        patience = self.settings["patience"]
+        tolerance = self.settings["tolerance"]
         if patience is not None and self.evaluations_since_best >= patience:
             kind = "validation" if self.has_validation else "training"
             message = f"No better {kind} loss in {patience} evaluations; the model is that of step {self.best_step}."
@@ -413,7 +426,10 @@ class _Training:
     def _metric_values(self) -> dict[str, float]:
         """Values of the user's metrics at the present parameters."""
         values: dict[str, float] = {}
-        parts = self._judging_parts() if self.metrics else None
+        if self.metrics:
+            parts = self._judging_parts()
+        else:
+            parts = None
         if parts is None:
             return values
         with evaluation_mode(self.model), torch.no_grad():
@@ -457,7 +473,8 @@ class _Training:
         with evaluation_mode(self.model):
             if self.problem.validation is not None:
                 return self.objective.loss(self.problem.validation)
-            total, count = 0.0, 0
+            total = 0.0
+            count = 0
             for batch in self._validation_batches():
                 total += len(batch) * self.objective.loss(batch)
                 count += len(batch)
@@ -485,9 +502,13 @@ class _Training:
         )
 
     def _report(self, stopped: StopReason, message: str, method_reason: str, state: TrainingState | None) -> FitReport:
-        train, validation = self.problem.train_tensors, self.problem.validation
+        train = self.problem.train_tensors
+        validation = self.problem.validation
         count = sum(p.numel() for p in self.objective.parameters.values())
-        numbers = 0 if train is None else len(train) * train.y[0].numel()
+        if train is None:
+            numbers = 0
+        else:
+            numbers = len(train) * train.y[0].numel()
         completed = not stopped.is_user_request and stopped != StopReason.NONFINITE
         if completed and 0 < numbers <= count and self.settings["penalty"] is None:
             message += (
@@ -575,4 +596,6 @@ def _as_lists(value: object) -> object:
     """The value with tuples as lists, since a state that went through a file has no tuples."""
     if isinstance(value, dict):
         return {key: _as_lists(item) for key, item in value.items()}
-    return [_as_lists(item) for item in value] if isinstance(value, list | tuple) else value
+    if isinstance(value, list | tuple):
+        return [_as_lists(item) for item in value]
+    return value

@@ -47,9 +47,13 @@ def one_thread(is_small: bool = True) -> Iterator[None]:
 
 def step_work(model: nn.Module, problem: Problem) -> float:
     """Return the multiply-adds of a step of Levenberg-Marquardt, at most about; infinite without tensors as data."""
-    data, network = problem.train_tensors, unwrapped(model)
+    data = problem.train_tensors
+    network = unwrapped(model)
     if data is None:
         return float("inf")
     count = sum(p.numel() for p in network.parameters())
-    active = active_parameters(network) if isinstance(network, KAN | MLP) else None
+    if isinstance(network, KAN | MLP):
+        active = active_parameters(network)
+    else:
+        active = None
     return StepCost().levenberg_marquardt(len(data) * data.y[0].numel(), count, active)

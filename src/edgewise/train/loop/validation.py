@@ -47,7 +47,10 @@ def check_callbacks(callbacks: Iterable[Callback]) -> tuple[Callback, ...]:
     """Return the callbacks as a tuple; raise InputError unless they are several functions."""
     functions = tuple(callbacks) if isinstance(callbacks, Iterable) else (None,)
     if not all(callable(function) for function in functions):
-        received = callbacks.__name__ if inspect.isroutine(callbacks) else type(callbacks).__name__
+        if inspect.isroutine(callbacks):
+            received = callbacks.__name__
+        else:
+            received = type(callbacks).__name__
         raise InputError(f"callbacks must be a list of functions of a StepEvent, as [print], got {received}")
     return functions
 

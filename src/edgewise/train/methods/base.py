@@ -202,7 +202,9 @@ class AdamRun:
     """Adam at work, through `torch.optim.AdamW`."""
 
     def __init__(self, settings: Adam, objective: Objective, steps: int):
-        self._settings, self._objective, self._steps = settings, objective, steps
+        self._settings = settings
+        self._objective = objective
+        self._steps = steps
         self._parameters = list(objective.parameters.values())
         self._optimizer = torch.optim.AdamW(
             self._parameters, lr=settings.lr, betas=settings.betas, weight_decay=settings.weight_decay
@@ -214,14 +216,20 @@ class AdamRun:
     def step(self, data: Data) -> StepResult:
         """Make one step on these samples."""
         is_whole = data is self._objective.problem.train_tensors
-        before = self._current if is_whole and self._current is not None else self._objective.backward(data)
+        if is_whole and self._current is not None:
+            before = self._current
+        else:
+            before = self._objective.backward(data)
         if not before.is_finite:
             return StepResult(before)
         rate = self._settings.lr
         if self._settings.schedule is not None:
             rate = rate * (1 + math.cos(math.pi * min(self._steps_made / max(self._steps, 1), 1))) / 2
         self._optimizer.param_groups[0]["lr"] = rate
-        earlier = [parameter.detach().clone() for parameter in self._parameters] if is_whole else []
+        if is_whole:
+            earlier = [parameter.detach().clone() for parameter in self._parameters]
+        else:
+            earlier = []
         self._optimizer.step()
         self._steps_made += 1
         if not is_whole:
@@ -251,7 +259,8 @@ class AdamRun:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from what `state` gave."""
-        self._steps_made, self._current = int(state["done"]), None
+        self._steps_made = int(state["done"])
+        self._current = None
         self._optimizer.state.clear()
         for parameter, moments in zip(self._parameters, state["moments"], strict=False):
             self._optimizer.state[parameter] = {name: value.clone() for name, value in moments.items()}

@@ -142,5 +142,8 @@ def method_for(
         most = limits.likelihood
     if parameters > most:
         return LBFGS(), f"L-BFGS, since {parameters} parameters are more than {most}."
-    method = LevenbergMarquardt(damping=LINEAR_DAMPING) if is_linear else LevenbergMarquardt()
+    if is_linear:
+        method = LevenbergMarquardt(damping=LINEAR_DAMPING)
+    else:
+        method = LevenbergMarquardt()
     return method, f"Levenberg-Marquardt, since {parameters} parameters are no more than {most}."

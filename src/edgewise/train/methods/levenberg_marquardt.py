@@ -205,7 +205,10 @@ class LevenbergMarquardtRun:
         """Continue from what `state` gave."""
         self._damping = Damping(float(state["mu"]), float(state["growth"]))
         forcing = state["forcing"]
-        self._forcing = None if forcing is None else (float(forcing[0]), float(forcing[1]))
+        if forcing is None:
+            self._forcing = None
+        else:
+            self._forcing = (float(forcing[0]), float(forcing[1]))
 
     def _rounded(self, point: Tensor) -> Tensor:
         """The point rounded to the model's dtype, in float64."""
@@ -220,11 +223,15 @@ class LevenbergMarquardtRun:
         difference = self._source.summed_residuals(self._copies, *around) - 2 * system.residuals
         write_(self._copies, origin)
         accelerated = accelerated_step(solution.move, solution.correct, difference, system.scale)
-        return (solution.move,) if accelerated is None else (accelerated, solution.move)
+        if accelerated is None:
+            return (solution.move,)
+        return (accelerated, solution.move)
 
     def _system(self, data: Data) -> System:
         """The quadratic model of the objective at the copy's parameters."""
-        objective, size, factorised = self._objective, self._slots.size, self._settings.factorised
+        objective = self._objective
+        size = self._slots.size
+        factorised = self._settings.factorised
         if self._source is None:
             self._source = row_source(objective, self._slots)
         count = self._source.count() if objective.term is None else None
@@ -240,7 +247,8 @@ class LevenbergMarquardtRun:
             self._forcing = slope, forcing
             return MatrixFreeSystem(implicit_matrix(self._source), self._slots, gradient, curvature, forcing)
         normal = self._source.normal_equations()
-        gradient, matrix = normal.gradient, normal.matrix
+        gradient = normal.gradient
+        matrix = normal.matrix
         mean = matrix.diagonal().mean()
         if objective.term is not None:
             gradient = gradient + penalty_gradient(objective, data)

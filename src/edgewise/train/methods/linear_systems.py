@@ -28,7 +28,8 @@ MOST_PRODUCTS = 200
 
 def damping_scale(diagonal: Tensor, mean: Tensor) -> Tensor:
     """The diagonal D (P,) of a damped system, from that of H and the mean of that of the part of H from the data."""
-    floor, of_all = MEAN_DAMPING_SHARE * mean, MEAN_DAMPING_SHARE * diagonal.mean()
+    floor = MEAN_DAMPING_SHARE * mean
+    of_all = MEAN_DAMPING_SHARE * diagonal.mean()
     return diagonal + torch.where(floor > 0, floor, of_all.masked_fill(of_all == 0, 1.0))
 
 
@@ -67,7 +68,8 @@ class SampleSystem:
     """
 
     def __init__(self, rows: Tensor, residuals: Tensor):
-        self._rows, self.residuals = rows, residuals
+        self._rows = rows
+        self.residuals = residuals
         self.gradient = rows.mT @ residuals
         diagonal = rows.square().sum(0)
         self.scale = damping_scale(diagonal, diagonal.mean())
@@ -98,7 +100,9 @@ def _damped_step(
     """
     gain = 0.5 * (move @ (mu * system.scale * move - system.gradient))
     failed, is_finite, predicted = torch.stack([info.to(gain), move.isfinite().all().to(gain), gain]).tolist()
-    return None if failed or not is_finite else DampedStep(move, predicted, correct)
+    if failed or not is_finite:
+        return None
+    return DampedStep(move, predicted, correct)
 
 
 class MatrixFreeSystem:
@@ -115,8 +119,11 @@ class MatrixFreeSystem:
         curvature: Sequence[Curvature],
         forcing: float,
     ):
-        self._matrix, self._slots, self._forcing = matrix, slots, forcing
-        self.gradient, self._curvature = gradient, curvature
+        self._matrix = matrix
+        self._slots = slots
+        self._forcing = forcing
+        self.gradient = gradient
+        self._curvature = curvature
         mean = matrix.blocks.diagonal().mean()
         for entry in self._curvature:
             matrix.blocks.add_curvature(entry)
@@ -144,7 +151,8 @@ class MatrixFreeSystem:
         """H v for v (P,)."""
         total = self._matrix.times(v)
         for entry in self._curvature:
-            slot, shape = self._slots.slots[entry.name], self._slots.shapes[entry.name]
+            slot = self._slots.slots[entry.name]
+            shape = self._slots.shapes[entry.name]
             along = v[slot].view(shape)
             if entry.values.ndim == 4:  # one block per edge, (in, out, n, n)
                 total[slot] += torch.einsum("iogh,iho->igo", entry.values, along).reshape(-1)
@@ -168,7 +176,8 @@ def conjugate_gradient(
     # `product` maps v to A v, `precondition` r to M^-1 r with M symmetric, positive definite and near A, and the
     # tolerance is the norm of the residual relative to that of `right`.
     # [1] J. Nocedal, S. Wright, "Numerical optimization", 2nd ed. (2006), algorithm 5.3.
-    x, residual = torch.zeros_like(right), right.clone()
+    x = torch.zeros_like(right)
+    residual = right.clone()
     goal = tolerance * float(right.norm())
     direction = pulled = precondition(residual)
     left, size = torch.stack([residual.norm(), residual @ pulled]).tolist()
@@ -197,5 +206,10 @@ def forcing_term(slope: float, before: tuple[float, float] | None) -> float:
     if before is None:
         return 0.1
     ratio = 0.9 * (slope / before[0]) ** 2
-    guarded = max(ratio, 0.9 * before[1] ** 2) if 0.9 * before[1] ** 2 > 0.1 else ratio
-    return min(max(guarded, 1e-8), 0.1) if math.isfinite(guarded) else 0.1
+    if 0.9 * before[1] ** 2 > 0.1:
+        guarded = max(ratio, 0.9 * before[1] ** 2)
+    else:
+        guarded = ratio
+    if math.isfinite(guarded):
+        return min(max(guarded, 1e-8), 0.1)
+    return 0.1

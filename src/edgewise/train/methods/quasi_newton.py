@@ -25,13 +25,15 @@ from edgewise.train.problems.objective import Evaluation, Objective, flattened, 
 
 # Sufficient decrease and curvature: Nocedal and Wright, "Numerical optimization", 2nd ed. (2006), section 3.1, the
 # values that they give for quasi-Newton methods.
-DECREASE, CURVATURE = 1e-4, 0.9
+DECREASE = 1e-4
+CURVATURE = 0.9
 # Values that differ by less than this share are too close to judge a step by: Hager and Zhang, "A new conjugate
 # gradient method with guaranteed descent and an efficient line search" (SIAM J. Optim. 16, 2005), section 4.
 NEAR = 1e-6
 # Factor of the step length while the line still falls; and the relative width of an interval below which a search ends,
 # a thousand times the rounding of float64.
-EXTENSION, LEAST_WIDTH = 4.0, 1e-12
+EXTENSION = 4.0
+LEAST_WIDTH = 1e-12
 # Updates of the inverse Hessian that can be chosen.
 VARIANTS = ("ssbroyden", "ssbfgs", "bfgs")
 EPSILON = torch.finfo(torch.float64).eps
@@ -212,16 +214,23 @@ class LineSearchRun:
     """A descent method at work."""
 
     def __init__(self, objective: Objective, memory: Memory, evaluations: int, exact: Objective | None = None):
-        self._objective, self._memory, self._evaluations = exact or objective, memory, evaluations
+        self._objective = exact or objective
+        self._memory = memory
+        self._evaluations = evaluations
         self._parameters = list(objective.parameters.values())
-        self._copies = None if exact is None else list(exact.parameters.values())
+        if exact is None:
+            self._copies = None
+        else:
+            self._copies = list(exact.parameters.values())
         self._latest: tuple[Evaluation, Tensor] | None = None  # objective and gradient at the present parameters
 
     def step(self, data: Data) -> StepResult:
         """Make one step on all samples."""
         origin = flattened(self._parameters)
         if self._copies is not None:
-            data, origin = self._objective.problem.train, origin.to(torch.float64)  # the same samples in float64
+            # the same samples in float64
+            data = self._objective.problem.train
+            origin = origin.to(torch.float64)
         if self._latest is None:
             self._latest = self._evaluate(data, origin)[:2]
         start, gradient = self._latest
@@ -237,7 +246,9 @@ class LineSearchRun:
         if accepted is None:
             message = "No step along the gradient lowers the loss any further."
             return StepResult(start, StopReason.NO_PROGRESS, message)
-        evaluation, new_gradient, point = accepted.evaluation, accepted.gradient, accepted.point
+        evaluation = accepted.evaluation
+        new_gradient = accepted.gradient
+        point = accepted.point
         assert evaluation is not None and new_gradient is not None and point is not None
         move = point - origin
         self._memory.remember(move, new_gradient - gradient, -accepted.length * float(move @ gradient))
@@ -274,7 +285,10 @@ class LineSearchRun:
             return LineSearchPoint(length, evaluation.total, float(new @ direction), evaluation, new, point)
 
         # While nothing is known about the scale, the first trial moves by at most 1 (sum of absolute changes).
-        first = min(1.0, 1 / float(gradient.abs().sum())) if self._memory.is_empty else 1.0
+        if self._memory.is_empty:
+            first = min(1.0, 1 / float(gradient.abs().sum()))
+        else:
+            first = 1.0
         accepted = strong_wolfe(attempt, start.total, slope, first, self._evaluations)
         if accepted is not None and accepted.point is not None and torch.equal(accepted.point, origin):
             accepted = None
@@ -292,7 +306,8 @@ def strong_wolfe(
     # [1] J. Nocedal, S. Wright, "Numerical optimization", 2nd ed. (2006), algorithms 3.5 and 3.6.
     # [2] W. Hager, H. Zhang, "A new conjugate gradient method with guaranteed descent and an efficient line search",
     # SIAM J. Optim. 16 (2005).
-    low, high = LineSearchPoint(0.0, value, slope), None
+    low = LineSearchPoint(0.0, value, slope)
+    high = None
     for _ in range(evaluations):
         trial = attempt(length)
         flat = trial.is_finite and abs(trial.slope) <= -CURVATURE * slope
@@ -365,7 +380,8 @@ class _CurvaturePairs:
             self._changes = [*self._changes, change][-self._history :]
 
     def forget(self) -> None:
-        self._moves, self._changes = [], []
+        self._moves = []
+        self._changes = []
 
     def state(self) -> dict[str, Any]:
         return {"moves": [v.clone() for v in self._moves], "changes": [v.clone() for v in self._changes]}
@@ -387,7 +403,9 @@ class _InverseHessian:
         return self._inverse is None
 
     def direction(self, gradient: Tensor) -> Tensor:
-        return -gradient if self._inverse is None else -(self._inverse @ gradient)
+        if self._inverse is None:
+            return -gradient
+        return -(self._inverse @ gradient)
 
     def remember(self, move: Tensor, change: Tensor, curvature: float) -> None:
         if not has_curvature(move, change):
@@ -406,7 +424,10 @@ class _InverseHessian:
         return {"inverse": None if self._inverse is None else self._inverse.clone()}
 
     def restore(self, state: dict[str, Any]) -> None:
-        self._inverse = None if state["inverse"] is None else state["inverse"].clone()
+        if state["inverse"] is None:
+            self._inverse = None
+        else:
+            self._inverse = state["inverse"].clone()
 
 
 def has_curvature(move: Tensor, change: Tensor) -> bool:
@@ -425,13 +446,18 @@ def update_(
     first move. False where rounding has left H no longer positive definite; it is then useless.
     """
     product = inverse @ change
-    gain, weight = float(change @ move), float(change @ product)  # y's, y'Hy
-    b, h = curvature / gain, weight / gain
+    # y's, y'Hy
+    gain = float(change @ move)
+    weight = float(change @ product)
+    b = curvature / gain
+    h = weight / gain
     if not (b > 0 and h > 0 and math.isfinite(b) and math.isfinite(h)):
         return False
     tau, phi = scaling(variant, b, h, len(move), is_first=is_first)
     # The three rank-one terms in the basis (s, Hy).
-    ss, mixed, pp = phi * h / gain / tau + 1 / gain, -phi / gain / tau, (phi - 1) / weight / tau
+    ss = phi * h / gain / tau + 1 / gain
+    mixed = -phi / gain / tau
+    pp = (phi - 1) / weight / tau
     if not all(math.isfinite(value) for value in (ss, mixed, pp)):
         return False
     pair = torch.stack((move, product), dim=1)

@@ -180,8 +180,14 @@ class Problem(KnownKeywords):
     def to(self, dtype: torch.dtype) -> Self:
         """Copy with tensors in another floating-point dtype; its unknowns are parameters of their own."""
         twin = copy.copy(self)
-        twin.train_tensors = None if self.train_tensors is None else self.train_tensors.to(dtype)
-        twin.validation = None if self.validation is None else self.validation.to(dtype)
+        if self.train_tensors is None:
+            twin.train_tensors = None
+        else:
+            twin.train_tensors = self.train_tensors.to(dtype)
+        if self.validation is None:
+            twin.validation = None
+        else:
+            twin.validation = self.validation.to(dtype)
         twin.unknowns = copied_unknowns(self.unknowns, dtype)
         return twin
 
@@ -245,7 +251,9 @@ class Problem(KnownKeywords):
         if bool((weight < 0).any()):
             raise InputError(f"{name}weight must not be negative, got {float(weight.min())}")
         data = Data(x, y, weight)
-        return _with_mean_weight_one(data, name) if normalise else data
+        if normalise:
+            return _with_mean_weight_one(data, name)
+        return data
 
     def _split(self, share: float, seed: int) -> None:
         """Set a share of the training samples aside, at random."""

@@ -117,7 +117,10 @@ class ResidualBlock:
 
     def to(self, dtype: torch.dtype) -> ResidualBlock:
         """Same block with its tensors in another floating-point dtype."""
-        directions = None if self.directions is None else self.directions.to(dtype)
+        if self.directions is None:
+            directions = None
+        else:
+            directions = self.directions.to(dtype)
         return replace(self, data=self.data.to(dtype), directions=directions)
 
     def jet(self, network: nn.Module, x: Tensor) -> Tensor:
@@ -161,10 +164,15 @@ class ResidualBlock:
         unknowns : mapping of str to Tensor
             The unknowns by name, one copy per sample, (b,) each.
         """
-        values = self.residuals(jet, part, unknowns) if unknowns else self.residuals(jet, part)
+        if unknowns:
+            values = self.residuals(jet, part, unknowns)
+        else:
+            values = self.residuals(jet, part)
         if part.weight is not None:
             values = values * part.weight.sqrt()[:, None]
-        return values if self.weight == 1.0 else values * self.weight**0.5
+        if self.weight == 1.0:
+            return values
+        return values * self.weight**0.5
 
     def loss(self, network: nn.Module, part: Data, unknowns: Unknowns) -> Tensor:
         """Loss of the block on a part of its samples, a differentiable scalar."""
@@ -177,7 +185,8 @@ class ResidualBlock:
             leaf = jet.detach().requires_grad_()
             copies = {name: value.detach().repeat(len(part)).requires_grad_() for name, value in unknowns.items()}
             values = self.weighted_residuals(leaf, part, copies)
-        leaves, columns = [leaf, *copies.values()], values.unbind(1)
+        leaves = [leaf, *copies.values()]
+        columns = values.unbind(1)
         rows: list[tuple[Tensor, ...]] = []
         for column in columns:
             if not column.requires_grad:

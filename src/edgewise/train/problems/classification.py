@@ -55,7 +55,8 @@ class LabelledProblem(Problem):
         if y.is_floating_point() or y.is_complex() or y.dtype == torch.bool or y.ndim != 1:
             raise InputError(f"y must hold integer labels, shape (N,), got {y.dtype} of shape {tuple(y.shape)}")
         y = y.long()
-        low, high = int(y.min()), int(y.max())
+        low = int(y.min())
+        high = int(y.max())
         if low < 0 or high >= self.classes:
             raise InputError(f"y must hold labels 0 .. {self.classes - 1}, got {low} .. {high}")
         return y
@@ -95,7 +96,9 @@ class Classification(LabelledProblem):
 
     def second_order_blocks(self) -> tuple[CrossEntropyBlock, ...]:
         """One `CrossEntropyBlock` on the training samples; none if a DataLoader brings them."""
-        return () if self.train_loader is not None else (CrossEntropyBlock("data", self.train),)
+        if self.train_loader is not None:
+            return ()
+        return (CrossEntropyBlock("data", self.train),)
 
     def classify(self, prediction: Tensor) -> Tensor:
         """Class of the largest logit, (N,), from the model's output (N, classes)."""
@@ -140,7 +143,8 @@ def softmax_factor(probabilities: Tensor) -> Tensor:
     (1992) 211.
     """
     tails = probabilities.flip(1).cumsum(1).flip(1)  # q_(r-1), by sums of positive numbers: nothing cancels
-    after, before = tails[:, 1:], tails[:, :-1]
+    after = tails[:, 1:]
+    before = tails[:, :-1]
     tiny = torch.finfo(probabilities.dtype).tiny
     size = (probabilities[:, :-1] * after / before.clamp(min=tiny)).sqrt()
     others = -(probabilities[:, None, :] / after.clamp(min=tiny)[..., None]).triu(1)

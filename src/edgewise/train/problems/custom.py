@@ -65,7 +65,10 @@ class CustomLoss(Problem):
     def prediction_losses(self, prediction: Tensor, data: Data) -> Tensor:
         """Loss of every sample, (N,): the mean over what the function gives for its outputs."""
         losses = self._function(prediction, data.y)
-        shape = tuple(losses.shape) if isinstance(losses, Tensor) else type(losses).__name__
+        if isinstance(losses, Tensor):
+            shape = tuple(losses.shape)
+        else:
+            shape = type(losses).__name__
         if not isinstance(losses, Tensor) or losses.ndim == 0 or len(losses) != len(prediction):
             raise InputError(
                 f"loss must give one number for each of {len(prediction)} rows, as with reduction='none', got {shape}"
@@ -83,7 +86,9 @@ class CustomLoss(Problem):
         if not y.is_floating_point():
             return y
         check_finite(y, "y")
-        return y.to(x.dtype)[:, None] if y.ndim == 1 else y.to(x.dtype)
+        if y.ndim == 1:
+            return y.to(x.dtype)[:, None]
+        return y.to(x.dtype)
 
     def check_prediction(self, prediction: Tensor, data: Data) -> None:
         """Raise InputError if the function does not give one number for each row."""

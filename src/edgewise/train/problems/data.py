@@ -62,6 +62,9 @@ class Data:
         def converted(value: Tensor) -> Tensor:
             return value.to(dtype) if value.is_floating_point() else value
 
-        weight = None if self.weight is None else self.weight.to(dtype)
+        if self.weight is None:
+            weight = None
+        else:
+            weight = self.weight.to(dtype)
         auxiliary = {key: converted(each) for key, each in self.auxiliary.items()}
         return Data(self.x.to(dtype), converted(self.y), weight, auxiliary)

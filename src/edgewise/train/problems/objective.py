@@ -39,7 +39,9 @@ class Evaluation:
 
 def unwrapped(model: nn.Module) -> nn.Module:
     """Network inside a DistributedDataParallel wrapper, or the model itself."""
-    return model.module if isinstance(model, nn.parallel.DistributedDataParallel) else model
+    if isinstance(model, nn.parallel.DistributedDataParallel):
+        return model.module
+    return model
 
 
 def mean_over_processes(model: nn.Module, value: float) -> float:
@@ -98,9 +100,14 @@ class Objective:
     def __init__(
         self, model: nn.Module, problem: Problem, penalty: Penalty | None = None, *, rows: int | None = None
     ) -> None:
-        self.model, self.network = model, unwrapped(model)
-        self.problem, self.penalty = problem, penalty
-        self.term = None if penalty is None else penalty.bind(self.network)
+        self.model = model
+        self.network = unwrapped(model)
+        self.problem = problem
+        self.penalty = penalty
+        if penalty is None:
+            self.term = None
+        else:
+            self.term = penalty.bind(self.network)
         self.needs_trace = penalty is not None and penalty.needs_trace
         self.parameters = trainable_parameters(self.network, problem)
         if not self.parameters:
@@ -117,14 +124,21 @@ class Objective:
 
     def metric(self, parts: Iterable[Data]) -> tuple[str, float] | None:
         """Headline metric of samples that come in parts, or None if the problem has none that parts give."""
-        order, name, total, count = self.problem.metric_order, "", 0.0, 0
+        order = self.problem.metric_order
+        name = ""
+        total = 0.0
+        count = 0
         if order is None:
             return None
         for part in parts:
             found = self.problem.metric(self.predict(part.x), part)
             assert found is not None
-            name, total, count = found[0], total + len(part) * found[1] ** order, count + len(part)
-        return (name, (total / count) ** (1 / order)) if count else None
+            name = found[0]
+            total = total + len(part) * found[1] ** order
+            count = count + len(part)
+        if count:
+            return (name, (total / count) ** (1 / order))
+        return None
 
     def predictions(self, parts: Iterable[Data]) -> tuple[Tensor, Tensor]:
         """Outputs of the model, (N, out), and targets of samples that come in parts, without gradients."""
@@ -146,7 +160,9 @@ class Objective:
 
     def values(self, data: Data) -> tuple[float, list[Tensor]]:
         """Loss, and the `magnitudes`, of one pass over the samples; not for problems of blocks."""
-        losses, shares, parts = [], [], []
+        losses = []
+        shares = []
+        parts = []
         with torch.no_grad():
             for part, share in data.chunks(self.rows):
                 prediction, magnitudes = self._forward(part)
@@ -176,7 +192,8 @@ class Objective:
             return Evaluation(_numbers_sum(losses), self.penalty_backward(data))
         if len(data) <= self.rows and not isinstance(data, BatchedData):
             prediction, sizes = self._forward(data)
-            value, penalty = self.problem.loss(prediction, data), self._term_value(sizes)
+            value = self.problem.loss(prediction, data)
+            penalty = self._term_value(sizes)
             (value + penalty).backward()
             return Evaluation(float(value.detach()), float(penalty.detach()))
         # The penalty is no sum over samples, but its arguments (means over samples) are: first the means, then the
@@ -193,7 +210,10 @@ class Objective:
         losses: list[Tensor] = []
         for part, share in data.chunks(self.rows):
             prediction, sizes = self._forward(part)
-            terms = [share * self.problem.loss(prediction, part)] if with_loss else []
+            if with_loss:
+                terms = [share * self.problem.loss(prediction, part)]
+            else:
+                terms = []
             losses += [term.detach() for term in terms]
             terms += [share * _inner_product(slopes, sizes)] if slopes else []
             reduce(torch.add, terms).backward()
@@ -241,7 +261,9 @@ class Objective:
         return self.term.value(magnitudes)
 
     def _penalty(self, magnitudes: Sequence[Tensor]) -> float:
-        return 0.0 if self.term is None else float(self.term.value(magnitudes))
+        if self.term is None:
+            return 0.0
+        return float(self.term.value(magnitudes))
 
     def _backward_at_fixed_magnitudes(self, magnitudes: Sequence[Tensor]) -> float:
         """Value of the penalty; the gradient of what depends on parameters directly is added to their `.grad`."""
@@ -260,7 +282,12 @@ class Objective:
 
 def _numbers_sum(values: list[Tensor], factors: list[float] | None = None) -> float:
     """Sum of scalars times their factors, read from their device all at once: each reading waits for the device."""
-    numbers = [float(values[0])] if len(values) == 1 else torch.stack(values).tolist() if values else []
+    if len(values) == 1:
+        numbers = [float(values[0])]
+    elif values:
+        numbers = torch.stack(values).tolist()
+    else:
+        numbers = []
     return sum(numbers if factors is None else [f * number for f, number in zip(factors, numbers, strict=True)], 0.0)
 
 

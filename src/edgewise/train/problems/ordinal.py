@@ -67,7 +67,10 @@ class OrdinalClassification(LabelledProblem):
             shares = torch.full((self.classes,), 1 / self.classes)
         else:
             data = self.train
-            weights = torch.ones_like(data.x[:, 0]) if data.weight is None else data.weight
+            if data.weight is None:
+                weights = torch.ones_like(data.x[:, 0])
+            else:
+                weights = data.weight
             counts = weights.new_zeros(self.classes).index_add_(0, data.y, weights) + 0.5  # so that no share is zero
             shares = counts / counts.sum()
         thresholds = torch.logit(shares.cumsum(0)[:-1])
@@ -90,7 +93,9 @@ class OrdinalClassification(LabelledProblem):
 
     def second_order_blocks(self) -> tuple[OrdinalBlock, ...]:
         """One `OrdinalBlock` on the training samples; none if a DataLoader brings them."""
-        return () if self.train_loader is not None else (OrdinalBlock("data", self.train),)
+        if self.train_loader is not None:
+            return ()
+        return (OrdinalBlock("data", self.train),)
 
     def check_prediction(self, prediction: Tensor, data: Data) -> None:
         """Raise InputError if the model does not have one output."""
@@ -134,11 +139,18 @@ class OrdinalBlock(LikelihoodBlock):
         # Derivatives of the limits by the steps, (classes + 1, classes - 1); those of the infinite limits are zero.
         each = torch.cat([torch.ones_like(steps[:1]), sigmoid(steps[1:])])
         end = steps.new_zeros(1, len(steps))
-        limits, by_steps = _limits(_thresholds(steps)), torch.cat([end, each.expand(len(steps), -1).tril(), end])
-        z, below, above = jet[0, :, 0], limits[part.y], limits[part.y + 1]
-        by_below, by_above = by_steps[part.y], by_steps[part.y + 1]
-        over, under, gap = sigmoid(z - above), sigmoid(below - z), above - below
-        s, t = over * sigmoid(above - z), under * sigmoid(z - below)
+        limits = _limits(_thresholds(steps))
+        by_steps = torch.cat([end, each.expand(len(steps), -1).tril(), end])
+        z = jet[0, :, 0]
+        below = limits[part.y]
+        above = limits[part.y + 1]
+        by_below = by_steps[part.y]
+        by_above = by_steps[part.y + 1]
+        over = sigmoid(z - above)
+        under = sigmoid(below - z)
+        gap = above - below
+        s = over * sigmoid(above - z)
+        t = under * sigmoid(z - below)
         tiny = torch.finfo(z.dtype).tiny
         both = (s + t).clamp(min=tiny)
         # h' = -1 / (e^d - 1) and h'' = e^d / (e^d - 1)^2, both zero for the first and the last class.
@@ -157,7 +169,8 @@ class OrdinalBlock(LikelihoodBlock):
         )
         if part.weight is not None:
             root = part.weight.sqrt()
-            rows, slope = rows * root, slope * part.weight[:, None]
+            rows = rows * root
+            slope = slope * part.weight[:, None]
             by_unknowns = by_unknowns * torch.stack([root, root, part.weight])[..., None]
         return LocalModel(rows[:, None, :, None], {THRESHOLD_STEPS: by_unknowns}, None, slope[None])
 

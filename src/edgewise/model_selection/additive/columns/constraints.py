@@ -33,7 +33,9 @@ AUXILIARY = 1e-3
 CORRECTIONS = 6
 # Least share of the target that the least-distance problem leaves over. Below it the unit of length grows, by what the
 # share asks for, or its smallest value where it is rounding, at most so many times: half of all digits stay.
-LEAST_LEFT, SMALLEST_LEFT, LENGTHS = 1e-3, 1e-9, 8
+LEAST_LEFT = 1e-3
+SMALLEST_LEFT = 1e-9
+LENGTHS = 8
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,9 @@ class Constraints:
     def bounded(self, values: Array) -> Array:
         """Return predictions on the scale of the link moved to the nearest ones within the bounds."""
         low, high = (None, None) if self.bounds is None else self.bounds
-        return values if low is None and high is None else np.clip(values, low, high)
+        if low is None and high is None:
+            return values
+        return np.clip(values, low, high)
 
     @property
     def has_inequalities(self) -> bool:
@@ -173,8 +177,10 @@ def least_change(hessian: Array, matrix: Array, least: Array, rounding: Array | 
 
     By no more than `rounding` an inequality may be violated, by default a share `VIOLATION` of the largest of `least`.
     """
-    change, size = np.zeros(len(hessian)), np.linalg.norm(matrix, axis=1)
-    rounding = VIOLATION * np.abs(least).max(initial=0) if rounding is None else rounding
+    change = np.zeros(len(hessian))
+    size = np.linalg.norm(matrix, axis=1)
+    if rounding is None:
+        rounding = VIOLATION * np.abs(least).max(initial=0)
     for _ in range(1 + CORRECTIONS):
         missing = least - matrix @ change
         if not ((missing > rounding) & (size > 0)).any():
@@ -193,7 +199,8 @@ def _shortest(hessian: Array, matrix: Array, least: Array) -> Array:
     white = solve_triangular(factor, (matrix / root).T, lower=True).T  # M d = white z, with |z|^2 = d'Hd
     length = np.linalg.norm(white, axis=1)
     used = length > 1e-12 * length.max()
-    white, distance = white[used] / length[used, None], least[used] / length[used]
+    white = white[used] / length[used, None]
+    distance = least[used] / length[used]
     unit = distance.max()  # the nearest point is at least so far away
     target = np.append(np.zeros(len(hessian)), 1.0)
     for _ in range(LENGTHS):
@@ -217,7 +224,8 @@ def inequalities(design: Design, offset: float = 0.0) -> tuple[Array, Array, int
 
     The auxiliaries are, for bounds, the lowest and the highest value of every curve and pair.
     """
-    constraints, p = design.constraints, len(design.groups)
+    constraints = design.constraints
+    p = len(design.groups)
     assert constraints is not None
     blocks: list[Array] = []
     for j, sign in sorted(constraints.monotone.items()):
@@ -237,7 +245,8 @@ def inequalities(design: Design, offset: float = 0.0) -> tuple[Array, Array, int
     parts += [(_surface(design, n), design.columns_of_pair(n)) for n in range(len(design.pairs))]
     sides = [(sign, end) for sign, end in zip((1.0, -1.0), constraints.bounds, strict=True) if end is not None]
     extra = len(parts) * len(sides)
-    blocks, limits = [np.concatenate([rows, np.zeros((len(rows), extra))], 1)], [least]
+    blocks = [np.concatenate([rows, np.zeros((len(rows), extra))], 1)]
+    limits = [least]
     for side, (side_sign, end) in enumerate(sides):
         total = np.zeros((1, p + extra))  # sign (constant + sum of the parts' ends) >= sign end
         total[0, 0] = side_sign
@@ -282,7 +291,8 @@ def _placed(block: Array, own: slice, p: int) -> Array:
 
 def _values(design: Design, j: int) -> Array:
     """Return numbers between which each curve of an input stays within the limits, as rows of its columns."""
-    change, column = design.curves[j].change, design.inputs[j]
+    change = design.curves[j].change
+    column = design.inputs[j]
     ends = dense(*active(np.array([[column.limits[0]], [column.limits[1]]]), column.knots[None]), len(change))[0]
     return np.concatenate([change, ends @ change])
 

@@ -118,7 +118,8 @@ class Design:
         policy = AdditivePolicy() if policy is None else policy
         counted = weight > 0
         if not counted.all():
-            x, weight = x[counted], weight[counted]
+            x = x[counted]
+            weight = weight[counted]
         total = float(weight.sum())
         intervals = policy.intervals(total)
         columns = tuple(column_of(x[:, j], weight, intervals, policy) for j in range(x.shape[1]))
@@ -127,7 +128,9 @@ class Design:
         bare = cls(
             policy, columns, (empty,) * len(columns), np.array([-1]), (), total, {}, (), True, constraints, levels
         )
-        return bare if is_bare else bare.with_curves(range(len(columns)), x, weight)
+        if is_bare:
+            return bare
+        return bare.with_curves(range(len(columns)), x, weight)
 
     def with_curves(self, inputs: Iterable[int], x: Array, weight: Array) -> Design:
         """Return the design with the curves of these inputs and no others, and without pairs.
@@ -141,8 +144,10 @@ class Design:
         """
         counted = weight > 0
         if not counted.all():
-            x, weight = x[counted], weight[counted]
-        policy, constraints = self.policy, self.constraints
+            x = x[counted]
+            weight = weight[counted]
+        policy = self.policy
+        constraints = self.constraints
         chosen = {j for j in inputs if self.inputs[j].distinct > 1}
         most = policy.wiggly(sum(self.inputs[j].distinct > 2 for j in chosen))
         levels = {j for members in self.levels for j in members}
@@ -187,9 +192,11 @@ class Design:
         """
         counted = weight > 0
         if not counted.all():
-            x, weight = x[counted], weight[counted]
+            x = x[counted]
+            weight = weight[counted]
         has_all = sum(column.distinct > 1 for column in self.inputs) <= self.policy.most_straight
-        curves, rows = [], float(weight.sum())
+        curves = []
+        rows = float(weight.sum())
         for j, (column, own) in enumerate(zip(self.inputs, self.curves, strict=True)):
             if own.kinds == ("level",) or column.distinct < 2 or not (has_all or own.kinds):
                 curves.append(own)
@@ -256,7 +263,8 @@ class Design:
         """Compute the columns at some rows: (N, inputs) -> (N, p). For many rows call it chunk by chunk."""
         out = np.empty((len(x), len(self.groups)))
         out[:, 0] = 1
-        place, size = 1, self.knots.shape[1] - DEGREE - 1
+        place = 1
+        size = self.knots.shape[1] - DEGREE - 1
         used = [j for j, curves in enumerate(self.curves) if curves.change.shape[1] or j in self.margins]
         margins: dict[int, Array] = {}
         if used:
@@ -280,7 +288,8 @@ class Design:
     def link(self, coef: Array, x: Array) -> Array:
         """Compute `columns(x) @ coef` for coefficients (p, m) without the columns of the curves: (N, m)."""
         curves, constant = self.spline_coef(coef)
-        knots, spline = torch.from_numpy(self.knots), torch.from_numpy(curves)
+        knots = torch.from_numpy(self.knots)
+        spline = torch.from_numpy(curves)
         out = np.empty((len(x), coef.shape[1]))
         inputs = sorted(self.margins)
         for part in self.chunks(len(x)):
@@ -355,9 +364,11 @@ class Design:
         """
         counted = weight > 0
         if not counted.all():
-            x, weight = x[counted], weight[counted]
+            x = x[counted]
+            weight = weight[counted]
         pairs = [(a, b) for a, b in pairs if self.inputs[a].distinct > 1 and self.inputs[b].distinct > 1]
-        size = self.policy.margin(self.rows) if size is None else size
+        if size is None:
+            size = self.policy.margin(self.rows)
         margins = dict(self.margins) if size == self.size else {}
         for j in sorted({j for pair in pairs for j in pair} - set(margins)):
             gram = spline_gram(x[:, j : j + 1], weight, self.inputs[j].knots[None], self.policy)[0]
@@ -367,7 +378,8 @@ class Design:
         new = [pair for pair in pairs if pair not in known]
         known |= dict(zip(new, self._purified(new, margins, x, weight), strict=True))
         parts = tuple(known[pair] for pair in pairs)
-        numbers, labels = self.groups[: self.mains], [label for label in self.labels if " x " not in label[0]]
+        numbers = self.groups[: self.mains]
+        labels = [label for label in self.labels if " x " not in label[0]]
         for part in parts:
             present, place = np.unique(part.kinds, return_inverse=True)
             numbers = np.concatenate([numbers, len(labels) + place])
@@ -387,7 +399,8 @@ class Design:
             basis = dense(first, values, self.knots.shape[1] - DEGREE - 1)
             at = {j: basis[number] @ margins[j].change for number, j in enumerate(inputs)}
             for number, (i, j) in enumerate(pairs):
-                a, b = at[i], at[j]
+                a = at[i]
+                b = at[j]
                 alone = np.concatenate([np.ones((len(a), 1)), a, b], 1)
                 weighted = (weight[part, None] * alone).T
                 products = (a[:, :, None] * b[:, None, :]).reshape(len(a), -1)
@@ -409,7 +422,10 @@ def _main_groups(
     numbers = [-1]
     for j, own in enumerate(curves):
         for kind in own.kinds:
-            label = ("levels", category[j]) if kind == "level" else (kind, lines if j in lines else (j,))
+            if kind == "level":
+                label = ("levels", category[j])
+            else:
+                label = (kind, lines if j in lines else (j,))
             if label not in labels:
                 labels.append(label)
             numbers.append(labels.index(label))

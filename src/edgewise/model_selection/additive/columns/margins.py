@@ -51,7 +51,8 @@ def margin_of(column: Column, gram: Array, weight: float, intervals: int, policy
     gaps = np.abs(np.asarray(column.tails) - ends)
     low, high = np.where(gaps <= policy.short_tail * (ends[1] - ends[0]), (0, size - 1), (low, high))
     if high - low < 2:
-        low, high = np.float64(0), np.float64(size - 1)
+        low = np.float64(0)
+        high = np.float64(size - 1)
     place = (np.clip(np.arange(size), low, high) - low) / (high - low)
     mean = gram.sum(0) / weight
     moments = gram / weight - np.outer(mean, mean)
@@ -62,7 +63,10 @@ def margin_of(column: Column, gram: Array, weight: float, intervals: int, policy
     if column.distinct == 2:
         return Margin(raw, np.ones((1, 1)), 1)
     same = abs((raw.T @ moments @ ranked).item()) > policy.same_correlation
-    straight = raw if same else np.concatenate([raw, ranked], 1)
+    if same:
+        straight = raw
+    else:
+        straight = np.concatenate([raw, ranked], 1)
     intervals = min(intervals, column.distinct - 1, int(high - low))
     quadratics = BSpline(np.arange(-2, intervals + 3) / intervals, np.eye(intervals + 2), 2)  # on even knots in [0, 1]
     curved = _level_ends(quadratics(place), column.knots)

@@ -39,7 +39,8 @@ def column_of(x: Array, weight: Array, intervals: int, policy: AdditivePolicy) -
     ranked = x[order]
     total = np.cumsum(weight[order])
     distinct = ranked[np.append(True, ranked[1:] > ranked[:-1])]
-    low, high = float(distinct[0]), float(distinct[-1])
+    low = float(distinct[0])
+    high = float(distinct[-1])
 
     def quantile(share: Array) -> Array:
         place = np.searchsorted(total, share * total[-1] * (1 - 1e-12))  # less rounding, so that repeats change nothing
@@ -51,8 +52,12 @@ def column_of(x: Array, weight: Array, intervals: int, policy: AdditivePolicy) -
     spread = np.interp(places, np.arange(len(distinct)), distinct)
     # Even knots end at the fences of Tukey, "Exploratory Data Analysis" (1977): a row far out would take them all.
     first, third = quantile(np.array([0.25, 0.75]))
-    fence = TUKEY * (third - first) if third > first else high - low
-    start, end = max(low, first - fence), min(high, third + fence)
+    if third > first:
+        fence = TUKEY * (third - first)
+    else:
+        fence = high - low
+    start = max(low, first - fence)
+    end = min(high, third + fence)
     inner = rows * quantile(share) + values * spread + even * (start * (1 - share) + end * share)
     inner[0], inner[-1] = low, high
     if len(distinct) < 2 or not np.diff(inner).min() > NARROWEST * max(abs(low), abs(high)):
@@ -141,7 +146,9 @@ def _parabola(knots: Array, straight: Array, mean: Array, moments: Array, same: 
     (n, 0), where it correlates with the line by more than `same`, as where one row lies far out.
     """
     t = (knots - knots.mean()) / np.ptp(knots)
-    a, b, c = t[1:-3], t[2:-2], t[3:-1]
+    a = t[1:-3]
+    b = t[2:-2]
+    c = t[3:-1]
     square = standardised((a * b + a * c + b * c) / 3, mean, moments)[:, None]
     along = float((straight.T @ moments @ square).item())
     if abs(along) > same:
@@ -165,7 +172,8 @@ def demmler_reinsch(null: Array, moments: Array, share: float) -> Array:
     bend = np.linalg.pinv(np.diff(np.eye(len(moments)), 2, axis=0))
     bend = bend - null @ (null.T @ moments @ bend)
     variances, vectors = np.linalg.eigh(bend.T @ moments @ bend)
-    variances, vectors = variances[::-1], vectors[:, ::-1]
+    variances = variances[::-1]
+    vectors = vectors[:, ::-1]
     return bend @ vectors[:, variances > max(share * variances.max(initial=0), 1e-15)]
 
 

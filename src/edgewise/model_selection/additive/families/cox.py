@@ -102,7 +102,9 @@ class Cox(Family):
         return replace(self, sets=RiskSets.of(y, weight, self.ties))
 
     def _sets(self, y: np.ndarray) -> RiskSets:
-        return self.sets if self.sets is not None else RiskSets.of(y, np.ones(len(y)), self.ties)
+        if self.sets is not None:
+            return self.sets
+        return RiskSets.of(y, np.ones(len(y)), self.ties)
 
     def checked(self, y: np.ndarray) -> np.ndarray:
         y = np.asarray(y, dtype=np.float64)
@@ -117,7 +119,8 @@ class Cox(Family):
         return y
 
     def derivatives(self, y: np.ndarray, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        sets, risk = self._sets(y), exponential(eta - eta.max())
+        sets = self._sets(y)
+        risk = exponential(eta - eta.max())
         expected = risk * sets.hazards(risk)
         return sets.event - expected, expected
 
@@ -126,7 +129,8 @@ class Cox(Family):
         return RiskSetMeans(self._sets(y), exponential(eta - eta.max()))
 
     def deviance(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
-        sets, largest = self._sets(y), eta.max()
+        sets = self._sets(y)
+        largest = eta.max()
         logs = np.log(sets.sums(sets.weight * exponential(eta - largest))) + largest
         total = np.bincount(sets.at, sets.mass * logs, len(sets.ends))
         mass = np.bincount(sets.at, sets.mass, len(sets.ends))
@@ -169,7 +173,8 @@ class RiskSetMeans:
 
     def add(self, columns: np.ndarray) -> None:
         """Add the columns (n, p) of the next n rows in the order of the risk sets."""
-        sets, rows = self.sets, slice(self._place, self._place + len(columns))
+        sets = self.sets
+        rows = slice(self._place, self._place + len(columns))
         at_risk = self._at_risk + np.cumsum(self._risk[rows, None] * columns, axis=0)
         dying = self._dying + np.cumsum((self._risk * self._event)[rows, None] * columns, axis=0)
         groups = slice(*np.searchsorted(sets.ends, (rows.start, rows.stop)))
@@ -181,5 +186,7 @@ class RiskSetMeans:
         mean = risk_sums[at] - sets.share[events, None] * np.diff(dying_ends, axis=0)[at]
         mean *= (np.sqrt(sets.mass[events]) / self._total[events])[:, None]
         self.matrix = self.matrix + mean.T @ mean
-        self._at_risk, self._dying, self._dying_before = at_risk[-1], dying[-1], dying_ends[-1]
+        self._at_risk = at_risk[-1]
+        self._dying = dying[-1]
+        self._dying_before = dying_ends[-1]
         self._place = rows.stop

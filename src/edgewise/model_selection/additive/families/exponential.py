@@ -29,10 +29,12 @@ from edgewise.settings import ABOVE_ZERO
 
 # Powers that a Tweedie family chooses from: at 1 it is a Poisson and at 2 a gamma distribution, where the series of the
 # density has no end; the bounds are those of R's package tweedie for a profile.
-LOWEST_POWER, HIGHEST_POWER = 1.01, 1.99
+LOWEST_POWER = 1.01
+HIGHEST_POWER = 1.99
 POWER_TOLERANCE = 1e-3  # the standard error of the power is about 0.02 for 1,000 rows
 # Rows that the power is estimated from, evenly picked, and most terms of the series for each.
-POWER_ROWS, MOST_TERMS = 2000, 5000
+POWER_ROWS = 2000
+MOST_TERMS = 5000
 # Logarithms of theta of the negative binomial: from a variance far above the squared mean to a Poisson distribution.
 LOG_THETA = (-7.0, 14.0)
 
@@ -255,11 +257,14 @@ class Tweedie(LogLink):
         return mean**self.power
 
     def deviance(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
-        eta, up, down = np.clip(eta, -ETA_LIMIT, ETA_LIMIT), 2 - self.power, 1 - self.power
+        eta = np.clip(eta, -ETA_LIMIT, ETA_LIMIT)
+        up = 2 - self.power
+        down = 1 - self.power
         return 2 * (y**up / (down * up) - y * np.exp(down * eta) / down + np.exp(up * eta) / up)
 
     def log_likelihood(self, y: np.ndarray, eta: np.ndarray, dispersion: float) -> np.ndarray:
-        up, down = 2 - self.power, 1 - self.power
+        up = 2 - self.power
+        down = 1 - self.power
         value = (y * np.exp(down * eta) / down - np.exp(up * eta) / up) / dispersion
         some = y > 0
         if some.any():
@@ -288,7 +293,8 @@ class Tweedie(LogLink):
         return total
 
     def _saddle_series(self, y: np.ndarray, dispersion: float) -> np.ndarray:
-        up, down = 2 - self.power, 1 - self.power
+        up = 2 - self.power
+        down = 1 - self.power
         at_y = y**up * (1 / down - 1 / up) / dispersion
         return np.log(y) - 0.5 * np.log(2 * np.pi * dispersion * y**self.power) - at_y
 
@@ -296,7 +302,9 @@ class Tweedie(LogLink):
         if not self.estimated:
             return self
         pick = np.unique(np.linspace(0, len(y) - 1, min(len(y), POWER_ROWS)).astype(int))
-        y, eta, weight = y[pick], eta[pick], weight[pick]
+        y = y[pick]
+        eta = eta[pick]
+        weight = weight[pick]
         mean = exponential(eta)
 
         def profile(power: float) -> float:
@@ -330,12 +338,14 @@ class NegativeBinomial(LogLink):
         return mean + mean**2 / self.theta
 
     def deviance(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
-        mean, positive = exponential(eta), np.maximum(y, ABOVE_ZERO)
+        mean = exponential(eta)
+        positive = np.maximum(y, ABOVE_ZERO)
         shared = (y + self.theta) * np.log((y + self.theta) / (mean + self.theta))
         return 2 * (y * (np.log(positive) - np.log(mean)) - shared)
 
     def log_likelihood(self, y: np.ndarray, eta: np.ndarray, dispersion: float) -> np.ndarray:
-        mean, theta = exponential(eta), self.theta
+        mean = exponential(eta)
+        theta = self.theta
         constant = log_gamma(y + theta) - log_gamma(y + 1) - log_gamma(np.array(theta))
         return constant + y * np.log(mean / (mean + theta)) + theta * np.log(theta / (mean + theta))
 

@@ -73,7 +73,8 @@ class Huber(Family):
 
     def log_likelihood(self, y: np.ndarray, eta: np.ndarray, dispersion: float) -> np.ndarray:
         # That of the density proportional to exp(-deviance / (2 dispersion)).
-        bound, root = self.tuning * self.spread, sqrt(dispersion)
+        bound = self.tuning * self.spread
+        root = sqrt(dispersion)
         if not np.isfinite(bound):
             return -0.5 * (self.deviance(y, eta) / dispersion + np.log(2 * np.pi * dispersion))
         inner = sqrt(2 * np.pi) * root * erf(bound / root / sqrt(2))
@@ -137,7 +138,8 @@ class Quantile(Family):
         return -0.5 * self.deviance(y, eta) + np.log(self.share * (1 - self.share) / self.rate)
 
     def adapted(self, y: np.ndarray, eta: np.ndarray, weight: np.ndarray) -> Self:
-        rest, rows = y - eta, float(weight.sum())
+        rest = y - eta
+        rows = float(weight.sum())
         ends = [weighted_quantile(rest, share, weight) for share in (0.25, 0.75)]
         spread = (ends[1] - ends[0]) / IQR_TO_DEVIATION or float(np.std(rest)) or 1.0
         noise = self.share * (1 - self.share)

@@ -103,13 +103,13 @@ class AdditiveSummary:
     scale_known: bool
     rows: float
 
-    def fields(self) -> dict[str, Any]:
+    def _fields(self) -> dict[str, Any]:
         """Return everything as plain values."""
         return {**asdict(self), "terms": [asdict(term) for term in self.terms]}
 
     @classmethod
-    def from_fields(cls, fields: dict[str, Any]) -> AdditiveSummary:
-        """Build a summary from what `fields` returned."""
+    def _from_fields(cls, fields: dict[str, Any]) -> AdditiveSummary:
+        """Build a summary from what `_fields` returned."""
         return cls(**{**fields, "terms": tuple(TermTest(**term) for term in fields["terms"])})
 
     def __str__(self) -> str:
@@ -133,14 +133,20 @@ class AdditiveSummary:
             for term in smooth:
                 cells = f"{term.edf:12.3f}{term.reference:12.3f}{term.statistic:10.3f}{_printed(term.p_value):>10}"
                 lines.append(f"{term.name:{width}}{cells}")
-        adjusted = "" if self.r2_adjusted is None else f"R2 (adjusted) = {self.r2_adjusted:.3f}   "
+        if self.r2_adjusted is None:
+            adjusted = ""
+        else:
+            adjusted = f"R2 (adjusted) = {self.r2_adjusted:.3f}   "
         lines += ["", f"{adjusted}Deviance explained = {100 * self.explained:.1f} %"]
         lines.append(f"-REML = {self.reml:.2f}   Scale = {self.scale:.5g}   n = {self.rows:g}")
         return "\n".join(lines)
 
     def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         """Return the titles and the rows of a short table of the tests, as texts."""
-        statistic = "chi-square (z of a line)" if self.scale_known else "F (t of a line)"
+        if self.scale_known:
+            statistic = "chi-square (z of a line)"
+        else:
+            statistic = "F (t of a line)"
         several = len({term.predictor for term in self.terms}) > 1
         names = [f"{t.name}, predictor {t.predictor}" if several else t.name for t in self.terms]
         rows: list[tuple[str, ...]] = [
@@ -205,7 +211,8 @@ def summarise(
     family = family.prepared(y, weight)
     eta = model.predict_link(x)
     shaped = eta if eta.shape[1] > 1 else eta[:, 0]
-    rows, fits = float(weight.sum()), model.fits
+    rows = float(weight.sum())
+    fits = model.fits
     residual_df = max(rows - sum(fit.total_edf for fit in fits), 1.0)
     terms: list[TermTest] = []
     determinants = 0.0
@@ -216,7 +223,8 @@ def summarise(
         block = _Normal(design, fit, normal, centre, None if family.scale is not None else residual_df)
         terms += block.tests(k, labels, np.ones(len(labels)) if units is None else units, constant)
         determinants += block.log_determinant(constant)
-    deviance, null = float(weight @ family.deviance(y, shaped)), null_deviance(family, y, weight)
+    deviance = float(weight @ family.deviance(y, shaped))
+    null = null_deviance(family, y, weight)
     scale = fits[0].dispersion
     likelihood = float(weight @ family.log_likelihood(y, shaped, scale))
     penalty = 0.0
@@ -228,7 +236,10 @@ def summarise(
         mean = np.average(y, weights=weight)
         errors = weight @ (y - family.mean(shaped)) ** 2 / residual_df
         spread = weight @ (y - mean) ** 2 / max(rows - 1, 1)
-        adjusted = float(1 - errors / spread) if spread > 0 else None
+        if spread > 0:
+            adjusted = float(1 - errors / spread)
+        else:
+            adjusted = None
     return AdditiveSummary(
         family=family.name,
         link=LINK_NAMES.get(family.name, "log" if family.log_link else "identity"),
@@ -248,7 +259,9 @@ class _Normal:
     def __init__(
         self, design: Design, fit: RemlFit, normal: NormalMatrix, centre: float, residual_df: float | None
     ) -> None:
-        self.design, self.fit, self.residual_df = design, fit, residual_df
+        self.design = design
+        self.fit = fit
+        self.residual_df = residual_df
         self.gram, self.moment = normal.gram, normal.moment[:, 0] - centre * normal.gram[:, 0]
         self.kept = np.diag(fit.covariance) > 0
         self.ridge = fit.ridge(design.groups)
@@ -258,15 +271,24 @@ class _Normal:
         """Test the constant, if there is one, and every term."""
         found = []
         if constant:
-            estimate, std = float(self.fit.coef[0]), float(np.sqrt(max(self.fit.covariance[0, 0], 0.0)))
+            estimate = float(self.fit.coef[0])
+            std = float(np.sqrt(max(self.fit.covariance[0, 0], 0.0)))
             found.append(self._line("(constant)", predictor, "constant", 1.0, (estimate, std)))
         done = set()
         for label, inputs in self.design.labels:
             if inputs in done:
                 continue
             done.add(inputs)
-            name = " x ".join(names[j] for j in inputs) if label != "levels" else _shared_name(names, inputs)
-            kind = "levels" if label == "levels" else "pair" if " x " in label else "curve"
+            if label != "levels":
+                name = " x ".join(names[j] for j in inputs)
+            else:
+                name = _shared_name(names, inputs)
+            if label == "levels":
+                kind = "levels"
+            elif " x " in label:
+                kind = "pair"
+            else:
+                kind = "curve"
             found.append(self._test(name, predictor, kind, inputs, units))
         return found
 
@@ -279,9 +301,11 @@ class _Normal:
         projected, moment = self._without(own, others)
         ridge = np.where(np.isin(self.design.groups[own], free), 0.0, self.ridge[own])
         inverse = np.linalg.pinv(projected + np.diag(ridge), rcond=SEEN, hermitian=True)
-        coef, covariance = inverse @ moment, self.fit.dispersion * inverse
+        coef = inverse @ moment
+        covariance = self.fit.dispersion * inverse
         share = inverse @ projected
-        edf, trace = float(self.fit.edf[groups].sum()), float(np.trace(share))
+        edf = float(self.fit.edf[groups].sum())
+        trace = float(np.trace(share))
         if kind == "curve" and self.design.inputs[inputs[0]].distinct == 2:
             slope = self._slope(int(inputs[0]), own[0]) / units[inputs[0]]
             pair = float(coef[0] * slope), float(np.sqrt(max(covariance[0, 0], 0.0)) * abs(slope))
@@ -337,7 +361,8 @@ def _shared_name(names: Sequence[str], inputs: tuple[int, ...]) -> str:
     column, word, _ = own[0].partition(" is ")  # as the encoder of tables names levels
     if word and all(name.startswith(column + word) for name in own):
         return column
-    low, high = min(own), max(own)
+    low = min(own)
+    high = max(own)
     same = next((n for n, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), min(len(low), len(high)))
     return low[:same].rstrip("=_: ") or f"{own[0]} to {own[-1]}"
 

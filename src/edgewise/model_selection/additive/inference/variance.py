@@ -64,7 +64,10 @@ def fit_noise_curves(
         return None
     if len(x) > MOST_RESIDUALS:
         pick = np.linspace(0, len(x) - 1, MOST_RESIDUALS).astype(int)
-        x, prediction, residuals, weight = x[pick], prediction[pick], residuals[pick], weight[pick]
+        x = x[pick]
+        prediction = prediction[pick]
+        residuals = residuals[pick]
+        weight = weight[pick]
     squares = np.maximum(residuals**2, SMALLEST_SQUARE * mean)
     inputs = _ranked(x, np.log(squares / mean).mean(axis=1), weight)
     models = []
@@ -77,7 +80,10 @@ def fit_noise_curves(
         models.append((model, model.predict_link(rows)[:, 0]))
     if all(np.ptp(log) == 0 for _, log in models):
         return None
-    knots, coef, limits, ends = [], [], [], []
+    knots = []
+    coef = []
+    limits = []
+    ends = []
     for (model, log), scale in zip(models, mean, strict=True):
         curves, constant = model.design.spline_coef(model.coef)
         half = curves[:, :, 0] / 2  # the deviation is the root of the variance
@@ -120,7 +126,8 @@ def cross_fitted_noise(
     part = (np.random.default_rng(0).permutation(len(names)) % NOISE_PARTS)[block]
     deviation = np.empty_like(residuals)
     for number in range(min(NOISE_PARTS, len(names))):
-        held, rest = part == number, part != number
+        held = part == number
+        rest = part != number
         curves = fit_noise_curves(x[rest], prediction[rest], residuals[rest], weight[rest])
         if curves is None:
             deviation[held] = np.sqrt(np.average(residuals[rest] ** 2, axis=0, weights=weight[rest]))

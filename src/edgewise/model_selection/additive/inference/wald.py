@@ -45,7 +45,8 @@ def smooth_test(
     root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
     spread = root @ covariance @ root
     values, vectors = np.linalg.eigh((spread + spread.T) / 2)
-    values, vectors = values[::-1], vectors[:, ::-1]
+    values = values[::-1]
+    vectors = vectors[:, ::-1]
     seen = int((values > SEEN * max(values[0], ABOVE_ZERO)).sum())
     if not seen:
         return 0.0, 1.0
@@ -53,7 +54,8 @@ def smooth_test(
     whole = int(np.floor(rank))
     part = rank - whole
     if whole + (part > 0) > seen:
-        whole, part = seen, 0.0
+        whole = seen
+        part = 0.0
     if whole == 0:
         statistic = float(along[0] ** 2)
         return statistic, _tail(statistic, np.ones(1), residual_df)
@@ -90,14 +92,20 @@ def _tail(statistic: float, weights: np.ndarray, residual_df: float | None) -> f
     k = len(weights)
     if statistic <= 0:
         return 1.0
-    mean, mass = np.ones((1, 1)), np.ones((1, 1))
+    mean = np.ones((1, 1))
+    mass = np.ones((1, 1))
     if k >= 2 and not (weights == 1).all():
         nodes, shares = np.polynomial.legendre.leggauss(NODES)
-        nodes, shares = (nodes + 1) / 2, shares / 2
-        two = np.ones(NODES) if k == 2 else 1 - (1 - nodes) ** (2 / (k - 2))
+        nodes = (nodes + 1) / 2
+        shares = shares / 2
+        if k == 2:
+            two = np.ones(NODES)
+        else:
+            two = 1 - (1 - nodes) ** (2 / (k - 2))
         angle = np.cos(np.pi * nodes / 2) ** 2
         pull = (weights[-2] - 1) * angle + (weights[-1] - 1) * (1 - angle)
-        mean, mass = 1 + np.outer(two, pull), np.outer(shares, shares)
+        mean = 1 + np.outer(two, pull)
+        mass = np.outer(shares, shares)
     if residual_df is None:
         tail = chdtrc(k, statistic / mean)
     else:

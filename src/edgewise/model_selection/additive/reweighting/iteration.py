@@ -75,8 +75,14 @@ def irls(
     state = kind(design, x, y, weight, family.prepared(y, weight), policy, before)
     if before is not None:
         state.start_from(before)
-    rounds, settled = 0, factor is not None
-    most = policy.rounds if not several else policy.joint_rounds if before is None else policy.later_rounds
+    rounds = 0
+    settled = factor is not None
+    if not several:
+        most = policy.rounds
+    elif before is None:
+        most = policy.joint_rounds
+    else:
+        most = policy.later_rounds
     if before is not None and factor is not None:
         state.hold(before, factor)
     while rounds < most and not settled:
@@ -84,7 +90,8 @@ def irls(
         settled = state.round(choose=True) <= policy.settled or family.quadratic
         if isinstance(state, SeveralState):
             state.move_together(policy.joint_tolerance)
-    steps, converged = 0, family.quadratic
+    steps = 0
+    converged = family.quadratic
     if isinstance(state, SeveralState):
         if factor is not None:
             state.round(choose=False)  # for the metric
@@ -108,12 +115,14 @@ def separate_fits(design: Design, x: np.ndarray, y: np.ndarray, weight: np.ndarr
     before : Solution
         Fit of this design.
     """
-    family, fits = before.family, []
+    family = before.family
+    fits = []
     if family is None or family.predictors < 2 or not before.fits[0].is_shared:
         return before
     keep = (design.groups < 0) | (np.diag(before.fits[0].covariance) > 0)
     needed = NeededColumns(design, x, None, design.policy.steps, keep)
-    eta, rows = needed.predictors(before.coef.T), np.arange(len(x))
+    eta = needed.predictors(before.coef.T)
+    rows = np.arange(len(x))
     for k, fit in enumerate(before.fits):
         normal = working_normal(needed, rows, y, weight, family, eta, k)[0].embedded(keep)
         fits.append(replace(with_strengths(normal, design, fit, fit.strength, family.scale), coef=fit.coef))

@@ -23,8 +23,11 @@ class NeededColumns:
     def __init__(
         self, design: Design, x: np.ndarray, before: Solution | None, steps: int, keep: np.ndarray | None = None
     ) -> None:
-        self.design, self.x = design, x
-        self.rivals, self.chunks, self.watch = design.rivals, design.chunks, design.watch
+        self.design = design
+        self.x = x
+        self.rivals = design.rivals
+        self.chunks = design.chunks
+        self.watch = design.watch
         self.constraints = None
         self.bent = design.bent
         self.count = int(design.groups.max(initial=-1)) + 1
@@ -55,7 +58,9 @@ class NeededColumns:
 
     def columns(self, rows: np.ndarray) -> np.ndarray:
         """Return the needed columns at the rows with these positions."""
-        return self.design.columns(self.x[rows])[:, self.keep] if self.values is None else self.values[rows]
+        if self.values is None:
+            return self.design.columns(self.x[rows])[:, self.keep]
+        return self.values[rows]
 
     def predictors(self, coefs: np.ndarray) -> np.ndarray:
         """Return the linear predictors (N, K) of coefficients (K, p) of all columns of the design."""

@@ -124,4 +124,6 @@ class IrlsFit:
     @property
     def explained(self) -> float:
         """Share of the null deviance that the fit explains."""
-        return 1 - self.deviance / self.null_deviance if self.null_deviance > 0 else 0.0
+        if self.null_deviance > 0:
+            return 1 - self.deviance / self.null_deviance
+        return 0.0

@@ -36,9 +36,11 @@ class SeveralState(State):
         keep = self.needed.keep
         metric = self.fit.covariance[np.ix_(keep, keep)]
         ridge = self.fit.ridge(self.design.groups)[keep]
-        coefs, eta = self.coefs[:, keep], self.eta
+        coefs = self.coefs[:, keep]
+        eta = self.eta
         memory: deque[tuple[np.ndarray, np.ndarray]] = deque(maxlen=self.policy.joint_memory)
-        value, slope = self.deviance(eta) + (ridge * coefs**2).sum(), self._slope(coefs, eta, ridge)
+        value = self.deviance(eta) + (ridge * coefs**2).sum()
+        slope = self._slope(coefs, eta, ridge)
         for step in range(self.policy.joint_steps):
             if self.needed.watch is not None:
                 self.needed.watch()
@@ -46,17 +48,23 @@ class SeveralState(State):
             moved = self.needed.etas(direction)
             for halving in range(self.policy.halvings + 1):
                 share = 0.5**halving
-                new, new_eta = coefs + share * direction, eta + share * moved
+                new = coefs + share * direction
+                new_eta = eta + share * moved
                 after = self.deviance(new_eta) + (ridge * new**2).sum()
                 if after <= value + 2 * LEAST_FALL * share * (slope * direction).sum():
                     break
             else:
                 return self._arrived(coefs, eta, step, True)
-            new_slope, fall = self._slope(new, new_eta, ridge), value - after
-            change, bend = new - coefs, new_slope - slope
+            new_slope = self._slope(new, new_eta, ridge)
+            fall = value - after
+            change = new - coefs
+            bend = new_slope - slope
             if (change * bend).sum() > 0:
                 memory.append((change, bend))
-            coefs, eta, value, slope = new, new_eta, after, new_slope
+            coefs = new
+            eta = new_eta
+            value = after
+            slope = new_slope
             if fall <= tolerance * (value + SMALL_DEVIANCE * self.null_deviance):
                 return self._arrived(coefs, eta, step + 1, True)
         return self._arrived(coefs, eta, self.policy.joint_steps, False)
@@ -75,7 +83,8 @@ class SeveralState(State):
     def _slope(self, coefs: np.ndarray, eta: np.ndarray, ridge: np.ndarray) -> np.ndarray:
         """Half the derivative of the penalised deviance by the coefficients (K, needed columns)."""
         score = self.weight[:, None] * self.family.derivatives(self.y, self.shaped(eta))[0]
-        total, rows = ridge * coefs, np.arange(len(self.x))
+        total = ridge * coefs
+        rows = np.arange(len(self.x))
         if self.needed.values is not None:
             return np.asarray(total - score.T @ self.needed.values)
         for part in self.needed.chunks(len(self.x)):

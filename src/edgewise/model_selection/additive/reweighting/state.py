@@ -34,7 +34,11 @@ class State:
         policy: IrlsPolicy,
         before: Solution | None = None,
     ) -> None:
-        self.design, self.x, self.y, self.weight, self.policy = design, x, y, weight, policy
+        self.design = design
+        self.x = x
+        self.y = y
+        self.weight = weight
+        self.policy = policy
         steps = design.policy.steps if family.quadratic else policy.reml_steps
         self.needed = NeededColumns(design, x, before, steps)
         constants = np.atleast_1d(np.asarray(family.start(y, weight), float))
@@ -54,7 +58,8 @@ class State:
 
     def start_from(self, before: Solution) -> None:
         """Take strengths and coefficients over from the estimate of another design, where parts are the same."""
-        design, old = self.design, before.design
+        design = self.design
+        old = before.design
         self.strength = before.starts(design)[0]
         if design.curves is not old.curves:
             return
@@ -101,12 +106,14 @@ class State:
             before = max(before, self.null_deviance)  # a group has vanished: the two points have different objectives
         for halving in range(self.policy.halvings + 1):
             share = 0.5**halving
-            coefs, eta = self.coefs + share * change, self.eta + share * moved
+            coefs = self.coefs + share * change
+            eta = self.eta + share * moved
             deviance = self.deviance(eta)
             after = deviance + float((ridge * coefs**2).sum())
             # Where a strength has just grown a lot, the penalty of the old coefficients would excuse any deviance.
             if after <= before + ROUNDING * abs(before) and deviance <= max(plain, self.null_deviance) * (1 + ROUNDING):
-                self.coefs, self.eta = (target if halving == 0 else coefs), eta
+                self.coefs = target if halving == 0 else coefs
+                self.eta = eta
                 return abs(before - after) / (after + SMALL_DEVIANCE * self.null_deviance + ABOVE_ZERO)
         return 0.0
 
@@ -126,7 +133,9 @@ class State:
 
     def _estimated(self, choose: bool) -> RemlFit:
         """Return the optimum of the quadratic approximation, with new strengths or the present ones."""
-        needed, scale, fit = self.needed, self.family.scale, self.fit
+        needed = self.needed
+        scale = self.family.scale
+        fit = self.fit
         while True:
             # Inequalities are checked on the whole design, whose columns are then all needed.
             design: Any = self.design if needed.keep.all() else needed
@@ -191,5 +200,8 @@ def least_strength(normal: NormalMatrix, groups: np.ndarray, deviation: float) -
 def null_deviance(family: Family, y: np.ndarray, weight: np.ndarray) -> float:
     """Return the weighted deviance of the best constant."""
     start = np.atleast_1d(np.asarray(family.start(y, weight), float))
-    eta = np.tile(start, (len(y), 1)) if len(start) > 1 else np.full(len(y), start[0])
+    if len(start) > 1:
+        eta = np.tile(start, (len(y), 1))
+    else:
+        eta = np.full(len(y), start[0])
     return float(weight @ family.deviance(y, eta))

@@ -49,7 +49,9 @@ def working_normal(
     shaped = eta if eta.shape[1] > 1 else eta[:, 0]
     score, information = (part.reshape(len(y), -1)[:, k] for part in family.derivatives(y, shaped))
     information = np.maximum(information, least * information.max() + ABOVE_ZERO)
-    residual, weights, rows = score / information, weight * information, float(weight.sum())
+    residual = score / information
+    weights = weight * information
+    rows = float(weight.sum())
     normal = normal_matrix(design, x, weights, eta[:, k] + residual, rows)
     shared = family.shared_information(y, shaped)
     if shared is None:
@@ -57,7 +59,8 @@ def working_normal(
     for part in design.chunks(len(x)):
         at = shared.order[part]
         shared.add(np.column_stack([design.columns(x[at]), eta[at]]))
-    gram, moment = normal.gram - shared.matrix[:-1, :-1], normal.moment - shared.matrix[:-1, -1:]
+    gram = normal.gram - shared.matrix[:-1, :-1]
+    moment = normal.moment - shared.matrix[:-1, -1:]
     gram[0, 0] = rows  # the data say nothing about the constant, which then is zero
     gram[0, 1:] = gram[1:, 0] = moment[0] = 0.0
     return NormalMatrix(gram, moment, normal.square - shared.matrix[-1, -1], rows), weights, residual

@@ -35,7 +35,8 @@ CORRECTION_POINTS = 3
 LATE_SHARE = 0.1  # of the time: the last part, whose error counts where it is larger
 # Multiply-adds that a correction may take at least, some 0.05 seconds, and where a solution consists of slabs of time,
 # whose growth of errors nothing else knows, a second.
-CORRECTION_WORK, CORRECTION_OF_SLABS = 1e8, 1e9
+CORRECTION_WORK = 1e8
+CORRECTION_OF_SLABS = 1e9
 
 
 def correction_of(
@@ -65,10 +66,12 @@ def correction_of(
     check_time()
     total = SumNetwork(network, error)
     corrected = problem.with_unknowns({name: value.detach() for name, value in around.unknowns.items()})
-    before, after = field_values(network, problem, x), field_values(total, corrected, x)
+    before = field_values(network, problem, x)
+    after = field_values(total, corrected, x)
     shares = [weights[:, None]]
     if isinstance(network, WindowNetwork):  # errors grow in time, and users ask for the last moment
-        begin, end = float(network.ends[0]), float(network.ends[-1])
+        begin = float(network.ends[0])
+        end = float(network.ends[-1])
         shares.append(shares[0] * (x[:, network.axis, None] > end - LATE_SHARE * (end - begin)))
     gaps = [float((each * (after - before).square()).sum().sqrt()) for each in shares]
     sizes = [max(float((each * after.square()).sum().sqrt()), ABOVE_ZERO) for each in shares]
@@ -90,9 +93,11 @@ def _grids_of(
     ends = [torch.stack([low, high]) for low, high in problem.domain.bounds]
     few = [CORRECTION_POINTS] * len(ends)
     if isinstance(network, WindowNetwork):
-        layers, axis = [network.window(number).tensor_layer for number in range(len(network.windows))], network.axis
+        layers = [network.window(number).tensor_layer for number in range(len(network.windows))]
+        axis = network.axis
         finest = max(layers, key=lambda layer: math.prod(layer.coef.shape))
-        lines, counts = list(finest.breakpoints), few.copy()
+        lines = list(finest.breakpoints)
+        counts = few.copy()
         lines[axis], counts[axis] = network.ends, finest.degrees[axis] + 1
         yield lines, counts
         if not is_only:
@@ -114,18 +119,24 @@ def _other_grid(
     Each coordinate has intervals of equal shares of the residual and of the length; their number is what the work
     allows, and at most about three times that of the network.
     """
-    dimension, fields = problem.domain.dimension, problem.outputs
+    dimension = problem.domain.dimension
+    fields = problem.outputs
     if dimension not in COARSE:
         return None
-    sizes, are_windows = [len(line) - 1 for line in own], max(per_interval) > CORRECTION_POINTS
+    sizes = [len(line) - 1 for line in own]
+    are_windows = max(per_interval) > CORRECTION_POINTS
     counts = [3 * n // 2 + 1 if n > 1 and not are_windows else round(300 ** (1 / dimension)) for n in sizes]
-    rows, places = 1 + 2 * problem.order, sum(problem.form.equation_term.requirements.integrals.values())
+    rows = 1 + 2 * problem.order
+    places = sum(problem.form.equation_term.requirements.integrals.values())
     while True:
         size = math.prod(n + degree for n in counts) * fields
         each = zip(counts, sizes, per_interval, strict=True)
         joined = (per * (m if are_windows and m >= n else n + m) for n, m, per in each)
         count = math.prod(joined) * fields
-        active = size if problem.has_integrals else (degree + 1) ** dimension * fields
+        if problem.has_integrals:
+            active = size
+        else:
+            active = (degree + 1) ** dimension * fields
         of_integrals = EQUATION_COST.active_work * count * places * active
         if 2 * (EQUATION_COST.levenberg_marquardt(count * rows, size, active) + of_integrals) <= work:
             break

@@ -63,17 +63,19 @@ UNDETERMINED_IN_TIME = 1e-12
 SMALL_SOLUTION = 1e-9  # fields below this size are zero, for coordinates and data of size 1
 # Distance of a coordinate from zero, relative to the domain, above which its rounding is looked at, and the step of the
 # difference by which a field changes with it, relative to the domain: three digits fewer than float64 has.
-MANY_SIZES_AWAY, ROUNDING_STEP = 1e3, 1e-6
+MANY_SIZES_AWAY = 1e3
+ROUNDING_STEP = 1e-6
 UNMOVED = 1e-9  # relative change of a coefficient that is rounding
 # Misfits of measured values, relative to their spread, above which they are looked at, and standard deviations of the
 # correlation of neighbours, of independent noise, above which they are no noise: a fit of less than 99 % of the
 # variance is poor unless the values have noise, which exceeds four standard deviations once in 30,000 times.
-LARGEST_MISFIT, UNLIKELY = 0.1, 4.0
+LARGEST_MISFIT = 0.1
+UNLIKELY = 4.0
 # A residual up to this size, in units of the field of a solution of size 1, is rounding: ten times that of float64. The
 # error that it leaves is as many times larger as the smallest singular value is below one.
 ROUNDED = 1e-15
-# Standard errors as far as which the likelihood must fall at two of them, or a linear problem says nothing about it:
-# bars are then half as wide as they ought to be.
+# At two standard errors from its largest value the likelihood must fall as it does at one of a linear problem; else
+# the bars of the linearised problem are half as wide as they ought to be.
 FALLEN_LEAST = 1.0
 UNCHECKED = 10.0  # estimate where the residual alone is known, relative to it: errors of 0.1 to 4 times were measured
 
@@ -100,7 +102,9 @@ class Evidence:
     @property
     def whole_estimate(self) -> float:
         """Estimated relative error with the part that noise in measured values leaves, which no finer grid lowers."""
-        return math.hypot(self.estimate, self.noise) if math.isfinite(self.noise) else math.nan
+        if math.isfinite(self.noise):
+            return math.hypot(self.estimate, self.noise)
+        return math.nan
 
     @property
     def is_sound(self) -> bool:
@@ -111,7 +115,9 @@ class Evidence:
     def trust(self) -> str:
         """All of it in words: doubts first, then what was checked."""
         checked = f"Checked: {'; '.join(self.checks)}."
-        return f"Not to be trusted: {' '.join(self.doubts)} {checked}" if self.doubts else checked
+        if self.doubts:
+            return f"Not to be trusted: {' '.join(self.doubts)} {checked}"
+        return checked
 
 
 def judge(
@@ -128,13 +134,16 @@ def judge(
     # that ||e|| is the error but for the error of e itself, which the residual of u + e shows. A residual that is
     # rounding alone bounds the error only by the residual over the smallest singular value. Where the time of a solve
     # is over, the checks end, and the evidence says so.
-    points = sought_points(network, problem) if points is None else points
+    if points is None:
+        points = sought_points(network, problem)
     residual = residual_size(network, problem, points)
-    x, weights = points.x, points.weights
+    x = points.x
+    weights = points.weights
     values = field_values(network, problem, x)
     size = float((weights[:, None] * values.square()).sum().sqrt() / weights.sum().sqrt())
     estimates = [each for each in (change if math.isnan(estimate) else estimate,) if not math.isnan(each)]
-    checks, doubts = [], []
+    checks = []
+    doubts = []
     if not math.isnan(change):
         checks.append(f"two solutions on different grids agree to {change:.1g}")
     checks.append(
@@ -151,7 +160,10 @@ def judge(
             f"of reach of the budget, or {why}."
         )
         estimates.append(residual / max(size, residual))
-    noise, of_problem, errors, most = 0.0, list[str](), dict[str, float](), math.inf
+    noise = 0.0
+    of_problem = list[str]()
+    errors = dict[str, float]()
+    most = math.inf
     for misfit in misfits_of(network, problem):
         if misfit.share > LARGEST_MISFIT and misfit.deviations > UNLIKELY:
             doubts.append(
@@ -182,7 +194,10 @@ def judge(
         weakest = weakest_direction(network, problem)
         if weakest is not None and weakest.size > 0:
             relative = residual / max(size, ABOVE_ZERO)
-            most = relative / weakest.size if problem.is_linear else math.inf
+            if problem.is_linear:
+                most = relative / weakest.size
+            else:
+                most = math.inf
             estimates.append(min(relative, ROUNDED) / weakest.size)
             bound = one_sided_residual(network, problem) / max(size, ABOVE_ZERO) / weakest.size
             if bound > ROUNDED:
@@ -207,7 +222,9 @@ def judge(
 def _rounding_of_coordinates(network: nn.Module, problem: Collocation, x: Tensor, values: Tensor) -> float:
     """Relative change of the fields by the rounding of coordinates far from zero, as seconds since 1970; else 0."""
     low, high = problem.domain.bounds.mT
-    largest, step, change = problem.domain.bounds.abs().amax(1), ROUNDING_STEP * problem.domain.size, 0.0
+    largest = problem.domain.bounds.abs().amax(1)
+    step = ROUNDING_STEP * problem.domain.size
+    change = 0.0
     for axis in (largest > MANY_SIZES_AWAY * problem.domain.size).nonzero()[:, 0].tolist():
         moved = x.clone()
         moved[:, axis] = (x[:, axis] + step[axis]).clamp(low[axis], high[axis])
@@ -229,25 +246,36 @@ def _doubts_of_uniqueness(
 
     Coefficients that nothing determines are removed from those with standard errors.
     """
-    doubts, starts = list[str](), problem.form.coefficients
+    doubts = list[str]()
+    starts = problem.form.coefficients
     for name in undetermined_coefficients(network, problem):
         errors.pop(name, None)
         moved = abs(float(problem.unknowns[name].detach()) - starts[name]) > UNMOVED * (1 + abs(starts[name]))
         depends = "depends on the one at which it started, as that of a factor of a product that is known"
         is_start = "is the one at which it started"
         doubts.append(f"Nothing determines the coefficient {name}: its value {depends if moved else is_start}.")
-    dimension, in_time = problem.domain.dimension, problem.form.time is not None
-    least = UNDETERMINED_IN_TIME if dimension == 1 and in_time else UNDETERMINED[min(dimension, 3)]
+    dimension = problem.domain.dimension
+    in_time = problem.form.time is not None
+    if dimension == 1 and in_time:
+        least = UNDETERMINED_IN_TIME
+    else:
+        least = UNDETERMINED[min(dimension, 3)]
     is_unique = weakest is not None and weakest.size >= least
     if size < SMALL_SOLUTION and not (is_unique and problem.is_linear) and not unsolved_by_zero(problem):
         can_search = not problem.is_linear and problem.form.time is None and isinstance(problem.domain, Box)
-        more = "; other_solutions looks for more" if can_search else ""
+        if can_search:
+            more = "; other_solutions looks for more"
+        else:
+            more = ""
         doubts.append(
             f"The solution is u = 0, which solves every homogeneous problem; another one was not found{more}."
         )
     if weakest is not None and not is_unique:
         what = "a constant" if weakest.is_constant else "another function"
-        to = " and ".join(weakest.fields) if len(problem.fields) > 1 else "it"
+        if len(problem.fields) > 1:
+            to = " and ".join(weakest.fields)
+        else:
+            to = "it"
         doubts.append(f"The solution is not unique: {what} may be added to {to}, and the residual stays the same.")
         if residual > math.sqrt(least):
             doubts.append("The residual does not vanish either, so that the data contradict each other.")
@@ -280,7 +308,10 @@ def evidence_of_fields(
     fit: InverseFit, names: Sequence[str], stage: Stage, gap: float, errors: Tensor, values: Tensor
 ) -> Evidence:
     """Judgement of fields from measured values: their gap to a coarser grid, standard errors and values (N, fields)."""
-    checks = [] if math.isnan(gap) else [f"two grids agree to {gap:.1g} of a standard error"]
+    if math.isnan(gap):
+        checks = []
+    else:
+        checks = [f"two grids agree to {gap:.1g} of a standard error"]
     checks.append(f"the residual at fresh points is {stage.residual:.1g} in units of the field")
     checks.append(
         f"the measured values have a noise of {fit.noise:.3g} and determine {fit.freedom:.3g} parameters, with "

@@ -32,7 +32,8 @@ FIRST_CELLS = {1: 8192, 2: 72, 3: 18}
 MANY_DIMENSIONS = 4096  # a power of 2, for which a Sobol sequence is balanced
 # Rounds of the search, and cells that are split in each, those of the largest share of the mean square: five rounds
 # find places 32 times narrower than a cell.
-SEARCH_ROUNDS, SPLIT = 5, 128
+SEARCH_ROUNDS = 5
+SPLIT = 128
 CONDITION_POINTS = 400  # on the boundary, for the residuals of conditions: two digits of a mean
 # Share of the residual's root mean square that must be left after averages over cells for it to count as one of one
 # sign: 0.6 behind a step, 0.1 to 0.2 for smooth solutions on coarse grids.
@@ -56,13 +57,15 @@ def sought_points(network: nn.Module, problem: Collocation, seed: int = 0) -> So
     # stratified sampling [1]; weighted means at the points are means over the domain.
     # [1] W. Press, G. Farrar, "Recursive stratified sampling for multidimensional Monte Carlo integration", Computers
     # in Physics 4, 1990, 190.
-    domain, dimension = problem.domain, problem.domain.dimension
+    domain = problem.domain
+    dimension = problem.domain.dimension
     if dimension not in FIRST_CELLS:
         x = domain.interior(MANY_DIMENSIONS, "sobol", seed)
         return Sought(x, torch.full((len(x),), 1 / len(x), dtype=torch.float64), squared_residuals(network, problem, x))
     # An integral needs the field at all its places for every point.
     fewer = 8 if problem.has_integrals else 1
-    first, most = FIRST_CELLS[dimension] // fewer, SPLIT // fewer
+    first = FIRST_CELLS[dimension] // fewer
+    most = SPLIT // fewer
     generator = torch.Generator().manual_seed(seed)
     centers = domain.bounds[:, 0] + domain.size * unit_points(first**dimension, dimension, "grid")
     sides = (domain.size / first).expand_as(centers)
@@ -73,7 +76,9 @@ def sought_points(network: nn.Module, problem: Collocation, seed: int = 0) -> So
     def drawn(centers: Tensor, sides: Tensor) -> tuple[Tensor, ...]:
         x = centers + sides * (torch.rand(centers.shape, generator=generator, dtype=torch.float64) - 0.5)
         inside = domain.contains(x)
-        x, centers, sides = x[inside], centers[inside], sides[inside]
+        x = x[inside]
+        centers = centers[inside]
+        sides = sides[inside]
         return x, centers, sides, squared_residuals(network, problem, x) if len(x) else x[:, 0]
 
     cells = drawn(centers, sides)
@@ -84,7 +89,8 @@ def sought_points(network: nn.Module, problem: Collocation, seed: int = 0) -> So
             break
         x, centers, sides, squares = cells
         order = torch.where(squares.isfinite(), squares * sides.prod(1), math.inf).argsort(descending=True)
-        split, kept = order[:most], order[most:]
+        split = order[:most]
+        kept = order[most:]
         finer = (centers[split, None] + sides[split, None] * corners).flatten(0, 1)
         new = drawn(finer, (sides[split] / 2).repeat_interleave(2**dimension, 0))
         cells = tuple(torch.cat([old[kept], more]) for old, more in zip(cells, new, strict=True))
@@ -113,11 +119,13 @@ def one_sided_residual(network: nn.Module, problem: Collocation) -> float:
     # oscillates. Splines on domains other than boxes are looked at.
     # [1] E. Lee, T. Manteuffel, C. Westphal, "Weighted-norm first-order system least squares (FOSLS) for problems with
     # corner singularities", SIAM J. Numer. Anal. 44, 2006, 1974.
-    domain, layer = problem.domain, getattr(network, "tensor_layer", None)
+    domain = problem.domain
+    layer = getattr(network, "tensor_layer", None)
     if isinstance(domain, Box) or problem.form.parts is not None or not isinstance(layer, TensorLayer):
         return 0.0
     x, weights = Mesh(domain, layer.breakpoints).interior()
-    block, count = replace(problem.equation_block(points_with(x)), weight=1.0), COARSE[domain.dimension]
+    block = replace(problem.equation_block(points_with(x)), weight=1.0)
+    count = COARSE[domain.dimension]
     residuals = block_residuals(block, network, problem)
     places = ((x - domain.bounds[:, 0]) / domain.size * count).long().clamp(0, count - 1)
     _, cell = places.unique(dim=0, return_inverse=True)
@@ -125,7 +133,9 @@ def one_sided_residual(network: nn.Module, problem: Collocation) -> float:
     totals = residuals.new_zeros(len(sizes), residuals.shape[1]).index_add(0, cell, weights[:, None] * residuals)
     averaged = float((totals.square().sum(1) / sizes.clamp(min=ABOVE_ZERO)).sum())
     whole = float((weights[:, None] * residuals.square()).sum())
-    return math.sqrt(averaged / len(x)) if averaged > ONE_SIDED**2 * whole else 0.0
+    if averaged > ONE_SIDED**2 * whole:
+        return math.sqrt(averaged / len(x))
+    return 0.0
 
 
 def integrals_gap(network: nn.Module, problem: Collocation, x: Tensor, rule: Rule | None = None) -> float:
@@ -134,7 +144,8 @@ def integrals_gap(network: nn.Module, problem: Collocation, x: Tensor, rule: Rul
     They are computed by the rule of the problem, or by another one.
     """
     x = x[:: max(1, len(x) // 500)]
-    rule = problem.form.integral_rule if rule is None else rule
+    if rule is None:
+        rule = problem.form.integral_rule
     values = []
     with torch.no_grad():
         for factor in (rule.factor, 2 * rule.factor):

@@ -25,7 +25,8 @@ ROUNDING_RIDGE = 1e-13
 # Draws of the noise for the scatter of the fields: a standard deviation to 12 % if one direction dominates.
 DRAWS = 32
 # Measured values whose neighbours are looked at: fewer show nothing, and more take long.
-LEAST_NEIGHBOURS, MOST_NEIGHBOURS = 12, 2000
+LEAST_NEIGHBOURS = 12
+MOST_NEIGHBOURS = 2000
 DRAW_SEED = 47  # of the draws, so that a judgement can be repeated
 
 
@@ -42,7 +43,8 @@ def misfits_of(network: nn.Module, problem: Collocation) -> list[Misfit]:
     """Misfits of a solution and each of its measured fields; those of few values or without spread are left out."""
     found = []
     for observed in problem.form.observations:
-        x, values = observed.x.double()[:MOST_NEIGHBOURS], observed.values.double()[:MOST_NEIGHBOURS]
+        x = observed.x.double()[:MOST_NEIGHBOURS]
+        values = observed.values.double()[:MOST_NEIGHBOURS]
         name = observed.field or problem.fields[0]
         spread = float(values.std()) if len(values) >= LEAST_NEIGHBOURS else 0.0
         if not spread:
@@ -98,7 +100,8 @@ def scatter_of(network: nn.Module, problem: Collocation, x: Tensor) -> Scatter:
         only = BlockProblem([replace(block, weight=1.0)], problem.unknowns)
         rows, residuals = RowSource(network, only, slots).in_full()
         count = len(block.data)
-        rows, residuals = rows * (count / 2) ** 0.5, residuals * (count / 2) ** 0.5
+        rows = rows * (count / 2) ** 0.5
+        residuals = residuals * (count / 2) ** 0.5
         noise = float(residuals.square().sum()) / max(count - len(problem.unknowns), 1)
         share = (2 * block.weight / count) * math.sqrt(noise)
         draws = torch.randn(len(rows), DRAWS, generator=generator, dtype=torch.float64)
@@ -116,8 +119,10 @@ def _scatter_of_fields(
     network: nn.Module, problem: Collocation, x: Tensor, moves: Tensor, slots: Mapping[str, slice]
 ) -> float:
     """Root of the mean square change of the fields at points x (N, n) when parameters move, by columns of `moves`."""
-    values, moved = field_values(network, problem, x), copy.deepcopy(network)
-    parameters, total = dict(moved.named_parameters()), 0.0
+    values = field_values(network, problem, x)
+    moved = copy.deepcopy(network)
+    parameters = dict(moved.named_parameters())
+    total = 0.0
     for move in moves.mT:
         with torch.no_grad():
             for name, own in network.named_parameters():

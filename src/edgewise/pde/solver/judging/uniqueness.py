@@ -41,12 +41,17 @@ CONSTANT_SHARE = 1e-3  # a function that varies by less than this share is a con
 # Share of the sensitivity of a coefficient that must be left once all fields may follow it. Rounding leaves 1e-10.
 LEAST_SENSITIVITY = 1e-9
 # A jump: points 2^-40 of a step apart at which a coefficient differs by this share of its largest value.
-JUMP_HALVINGS, JUMP = 40, 0.01
+JUMP_HALVINGS = 40
+JUMP = 0.01
 OFF_MIDDLE = 0.4142  # place of a point in its interval of such a line: no simple fraction
-LINES, LINE_POINTS = 4, 513  # along each coordinate, on which jumps are sought: jumps on surfaces cross them
+# along each coordinate, on which jumps are sought: jumps on surfaces cross them
+LINES = 4
+LINE_POINTS = 513
 # Singular values below which small rows are made larger, the size of such rows relative to the largest one, and their
 # least share of this size: boundaries have fewer rows, ten or a hundred times as large; rounding stays small
-SMALL_SINGULAR, SMALL_ROW, SMALLEST_ROW = 1e-4, 1e-3, 1e-9
+SMALL_SINGULAR = 1e-4
+SMALL_ROW = 1e-3
+SMALLEST_ROW = 1e-9
 ZERO_MEAN = 1e-4  # of the largest value of a field: means below are zero, as far as points of a coarse mesh give them
 ROUNDED_MEAN = 1e-9  # of the largest value of all fields: so are those of a pressure that is rounding alone
 # Share of its largest value by which a field is moved to see whether the equation ends there.
@@ -101,7 +106,8 @@ class SumNetwork(nn.Module):
 
     def __init__(self, first: nn.Module, second: nn.Module):
         super().__init__()
-        self.first, self.second = first, second
+        self.first = first
+        self.second = second
 
     def forward(self, x: Tensor) -> Tensor:
         """Values (b, fields) at points x (b, n)."""
@@ -125,7 +131,10 @@ class ZeroNetwork(nn.Module):
 
     def jet(self, x: Tensor, directions: Tensor | None = None, order: int = 0) -> Tensor:
         """Zeros (C, b, fields) at points x (b, n)."""
-        components = 1 if directions is None else 1 + len(directions) * order
+        if directions is None:
+            components = 1
+        else:
+            components = 1 + len(directions) * order
         return x.new_zeros(components, len(x), self.fields)
 
 
@@ -163,10 +172,14 @@ def undetermined_coefficients(network: nn.Module, problem: Collocation) -> list[
 
 def _coarse_space(problem: Collocation) -> TensorNetwork:
     """Splines on a coarse even grid over the domain, zero everywhere; polynomials where some would have no points."""
-    count, is_box = COARSE[problem.domain.dimension], isinstance(problem.domain, Box)
+    count = COARSE[problem.domain.dimension]
+    is_box = isinstance(problem.domain, Box)
     periodic = [name in problem.periodic for name in problem.domain.coordinates]
     lines = even_lines(problem.domain, [count if is_box or repeats else 1 for repeats in periodic])
-    degree = min(max(COARSE_DEGREE, problem.order + 1), count - 1) if any(periodic) else COARSE_DEGREE
+    if any(periodic):
+        degree = min(max(COARSE_DEGREE, problem.order + 1), count - 1)
+    else:
+        degree = COARSE_DEGREE
     return TensorNetwork(TensorLayer(lines, problem.outputs, degree=degree, periodic=periodic))
 
 
@@ -209,14 +222,17 @@ def weakest_direction(network: nn.Module, problem: Collocation) -> Weakest | Non
         return None
     if dimension not in COARSE:
         free = fields_with_free_constant(network, problem)
-        return Weakest(0.0, True, free) if free else None
+        if free:
+            return Weakest(0.0, True, free)
+        return None
     space = _coarse_space(problem)
     rows, _ = _coarse_rows(space, network, problem)
     if not bool(rows.isfinite().all()):  # as those of the root of a field that touches zero
         return None
     x, weights = _coarse_mesh(problem.domain).interior()
     roots = (weights / weights.sum()).sqrt()[:, None, None]
-    values, parts = _values_by_coefficients(space, x), problem.form.parts
+    values = _values_by_coefficients(space, x)
+    parts = problem.form.parts
     zero_means = []
     for number in _up_to_functions_of_time(problem.form):
         _, moments = x[:, problem.form.time].unique(return_inverse=True)
@@ -261,7 +277,8 @@ def _smooth_values(x: Tensor, problem: Collocation) -> Tensor:
 
 def _up_to_functions_of_time(form: StrongForm) -> list[int]:
     """Numbers of the fields of which the equation and the conditions have derivatives by space alone."""
-    time, terms = form.time, (form.equation_term, *form.condition_terms)
+    time = form.time
+    terms = (form.equation_term, *form.condition_terms)
     if time is None:
         return []
     indices = [
@@ -277,7 +294,8 @@ def _up_to_functions_of_time(form: StrongForm) -> list[int]:
 @torch.no_grad()
 def fields_with_free_constant(network: nn.Module, problem: Collocation) -> tuple[str, ...]:
     """Names of the fields to which a constant may be added without a change of any residual."""
-    blocks, free = problem.resampled(ZERO_POINTS, how="sobol", seed=3).blocks(), dict[str, None]()
+    blocks = problem.resampled(ZERO_POINTS, how="sobol", seed=3).blocks()
+    free = dict[str, None]()
     for number in range(problem.outputs):
         for block in blocks:
             jet = block.jet(network, block.data.x)
@@ -298,11 +316,13 @@ def undefined_beyond(network: nn.Module, problem: Collocation, x: Tensor) -> str
     Each field is moved up and down by a small share of its largest value in the domain.
     """
     block = problem.equation_block(points_with(x))
-    jet, unknowns = block.jet(network, x), {name: each.expand(len(x)) for name, each in problem.unknowns.items()}
+    jet = block.jet(network, x)
+    unknowns = {name: each.expand(len(x)) for name, each in problem.unknowns.items()}
     sizes = network(problem.domain.interior(ZERO_POINTS, "sobol")).abs().amax(0)
     for number, name in enumerate(problem.fields):
         for side, sign in (("below", -1), ("above", 1)):
-            moved, step = jet.clone(), MOVED_SHARE * float(sizes[number])
+            moved = jet.clone()
+            step = MOVED_SHARE * float(sizes[number])
             moved[0, ..., number] += sign * step
             wrong = ~block.weighted_residuals(moved, block.data, unknowns).isfinite().all(1)
             if step > 0 and bool(wrong.any()):
@@ -314,7 +334,8 @@ def undefined_beyond(network: nn.Module, problem: Collocation, x: Tensor) -> str
 
 def _values_by_coefficients(space: TensorNetwork, x: Tensor) -> Tensor:
     """Values of every spline of every field at x (N, n): (N, fields, P)."""
-    splines, fields = space.splines(x), space.tensor_layer.out_features
+    splines = space.splines(x)
+    fields = space.tensor_layer.out_features
     values = splines.new_zeros(len(x), fields, fields * splines.shape[1])
     for field in range(fields):
         values[:, field, field::fields] = splines
@@ -362,7 +383,8 @@ def coefficient_jump(form: StrongForm) -> tuple[int, float] | None:
 
 def leading_coefficients(form: StrongForm, x: Tensor, axis: int) -> Tensor:
     """Slopes of the residuals by each field's highest derivatives by an axis, from the second order on: (N, k)."""
-    term, axes = form.equation_term, range(form.domain.dimension)
+    term = form.equation_term
+    axes = range(form.domain.dimension)
     orders = {name: term.requirements.order(name, axes) for name in form.fields}
     slopes = slopes_at(term.residuals, form.fields, form.domain, x, form.coefficients)
     leading = [slope for (_, name, index), slope in slopes.items() if sum(index) == orders[name] >= 2 and index[axis]]

@@ -20,7 +20,8 @@ from edgewise.pde.structured.axis import SplineAxis, product_numbers, product_va
 from edgewise.pde.structured.linear.projection import CellSums, Projection
 
 # Points for each spline of a coordinate, and in each interval: twice as many as splines in two dimensions.
-POINTS_PER_CUT_SPLINE, LEAST_CELL_POINTS = 1.5, 2
+POINTS_PER_CUT_SPLINE = 1.5
+LEAST_CELL_POINTS = 2
 # Weight of jumps of the highest derivative between cells that the boundary cuts and their neighbours, in the sum of
 # squares: from a hundredth to a hundred times as much the errors of heat on a disk are the same.
 SEAM_WEIGHT = 0.01
@@ -110,7 +111,9 @@ class CutGrid:
 
     def _faces_of(self, present: np.ndarray, cut: np.ndarray) -> list[np.ndarray]:
         """Neighbouring cells of which the boundary cuts one, along each coordinate, (faces, 2) each."""
-        corners, counts, faces = self._corners(present), [axis.intervals for axis in self.axes], []
+        corners = self._corners(present)
+        counts = [axis.intervals for axis in self.axes]
+        faces = []
         for number, axis in enumerate(self.axes):
             after = corners.copy()
             after[:, number] += 1
@@ -135,7 +138,8 @@ class CutGrid:
         ----------
         .. [1] E. Burman, "Ghost penalty", Comptes Rendus Mathematique 348, 2010, 1217.
         """
-        total, masses = self.sums_of_cells(), [_masses(axis) for axis in self.axes]
+        total = self.sums_of_cells()
+        masses = [_masses(axis) for axis in self.axes]
         for number, (axis, pairs) in enumerate(zip(self.axes, self._faces, strict=True)):
             jumps = _jumps(axis)
             for corner in self._corners(pairs[:, 0]):
@@ -160,13 +164,15 @@ class CutGrid:
         each = zip(self.axes, x.numpy().T, index, strict=True)
         numbers, local = zip(*(axis.local(line, order) for axis, line, order in each), strict=True)
         columns = self._place[product_numbers(self.axes, numbers)]
-        values, columns = np.where(columns >= 0, product_values(local), 0.0), np.maximum(columns, 0)
+        values = np.where(columns >= 0, product_values(local), 0.0)
+        columns = np.maximum(columns, 0)
         starts = columns.shape[1] * np.arange(len(x) + 1)
         return sparse.csr_array((values.ravel(), columns.ravel(), starts), shape=(len(x), len(self.active)))
 
     def values(self, part: int, index: Index, coef: np.ndarray) -> np.ndarray:
         """Values, or a derivative by space, at the points of a part (m, k), from coefficients (active, k)."""
-        total, padded = np.empty((len(self.parts[part].x), coef.shape[1])), np.append(coef, 0 * coef[:1], 0)
+        total = np.empty((len(self.parts[part].x), coef.shape[1]))
+        padded = np.append(coef, 0 * coef[:1], 0)
         for rows, places in self._cell_rows(part):
             check_time()
             total[rows] = self._combined(part, rows, {index: None}) @ padded[places]
@@ -183,11 +189,15 @@ class CutGrid:
         grid, number = (self, part) if beyond is None else beyond
         for (rows, places), (_, others) in zip(self._cell_rows(part), grid._cell_rows(number), strict=True):
             check_time()
-            first, second = self._combined(part, rows, left), grid._combined(number, rows, right)
+            first = self._combined(part, rows, left)
+            second = grid._combined(number, rows, right)
             for own, other, block in zip(places, others, first.swapaxes(1, 2) @ second, strict=True):
-                kept, used = own >= 0, other >= 0
+                kept = own >= 0
+                used = other >= 0
                 if not (kept.all() and used.all()):
-                    own, other, block = own[kept], other[used], block[np.ix_(kept, used)]
+                    own = own[kept]
+                    other = other[used]
+                    block = block[np.ix_(kept, used)]
                 yield own, other, block
 
     def with_points(self, x: torch.Tensor) -> int:
@@ -211,7 +221,8 @@ class CutGrid:
             cells = self._mesh.cells(self.parts[part].x).numpy()
             order = np.argsort(cells, kind="stable")
             present, starts, counts = np.unique(cells[order], return_index=True, return_counts=True)
-            places, groups = self._place[self._numbers(present)], []
+            places = self._place[self._numbers(present)]
+            groups = []
             for count in np.unique(counts):
                 (own,) = np.nonzero(counts == count)
                 at_once = max(1, MOST_LOCAL // (count * places.shape[1]))
@@ -265,7 +276,8 @@ class CutGrid:
     @cached_property
     def _weights(self) -> list[Combination]:
         """Weights of the fit of each part: a boundary as if it were as wide as an interval."""
-        none, first = (0,) * len(self.axes), self.parts[0]
+        none = (0,) * len(self.axes)
+        first = self.parts[0]
         walls = [{none: part.weights**2 * self.widths(part.x).mean(1)} for part in self.parts[1:]]
         return [{none: first.weights**2}, *walls]
 
@@ -303,12 +315,14 @@ def _masses(axis: SplineAxis) -> list[tuple[np.ndarray, np.ndarray]]:
 
 def _jumps(axis: SplineAxis) -> list[tuple[np.ndarray, np.ndarray]]:
     """Numbers of the splines in each interval and the next one, and products of jumps between them."""
-    lengths, results = np.diff(axis.breakpoints), []
+    lengths = np.diff(axis.breakpoints)
+    results = []
     columns, highest = axis.local(axis.breakpoints[:-1] + lengths / 2, axis.degree)
     for first in range(axis.intervals):
         after = (first + 1) % axis.intervals
         numbers, place = np.unique([columns[first], columns[after]], return_inverse=True)
-        jump, length = np.zeros(len(numbers)), (lengths[first] + lengths[after]) / 2
+        jump = np.zeros(len(numbers))
+        length = (lengths[first] + lengths[after]) / 2
         np.add.at(jump, place.ravel(), np.concatenate([-highest[first], highest[after]]))
         jump *= length ** (axis.degree + 0.5) / math.factorial(axis.degree)
         results.append((numbers, np.outer(jump, jump)))

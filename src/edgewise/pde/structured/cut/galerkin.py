@@ -23,7 +23,8 @@ LEAST_FLUX = 1e-6  # of its derivatives, where a condition is about the flux, an
 
 def grid_penalty(grid: CutGrid, x: torch.Tensor, normal: np.ndarray) -> np.ndarray:
     """Penalty on values at points (m, d) of a boundary, in units of the flux, (m,), see `PENALTY`."""
-    degree, dimension = max(axis.degree for axis in grid.axes), len(grid.axes)
+    degree = max(axis.degree for axis in grid.axes)
+    dimension = len(grid.axes)
     return PENALTY * (degree + 1) * (degree + dimension) / dimension * (np.abs(normal) / grid.widths(x)).sum(1)
 
 
@@ -62,7 +63,9 @@ class CutGalerkin:
     """
 
     def __init__(self, form: StrongForm, grid: CutGrid, unknowns: Mapping[str, float]):
-        self._form, self._unknowns, dimension = form, unknowns, len(grid.axes)
+        self._form = form
+        self._unknowns = unknowns
+        dimension = len(grid.axes)
         most = max((part.term for part in grid.parts), key=lambda term: len(term.requirements.sizes))
         if len(most.requirements.sizes) > 1:
             raise InputError(f"{most.label} must return one residual, got {len(most.requirements.sizes)}")
@@ -73,7 +76,8 @@ class CutGalerkin:
         pure = sum(factors.get(tuple(2 * k for k in unit), np.zeros(len(inside.x))).sum() for unit in units)
         self.sign = sign = -float(np.sign(pure))
         weight = {none: sign * inside.weights**2}
-        matrix, self.load = grid.sums_of_cells(), -grid.sums(0, weight, known[:, None])[:, 0]
+        matrix = grid.sums_of_cells()
+        self.load = -grid.sums(0, weight, known[:, None])[:, 0]
         for rows, columns, block in grid.products(0, weight, factors):
             matrix.add(rows, columns, block)
         lengths = grid.widths(inside.x)
@@ -82,7 +86,8 @@ class CutGalerkin:
         matrix.add_each(grid.ghost, SEAM_WEIGHT * stiff)
         for number, part in enumerate(grid.parts[1:], 1):
             assert part.normal is not None
-            normal, share = part.normal.numpy(), part.weights**2
+            normal = part.normal.numpy()
+            share = part.weights**2
             flux = self.flux(part.x, normal)
             across = sum(each * normal[:, k] for k, each in enumerate(flux))
             known, own = self.linearised(form, part.term, part.x, part.normal, unknowns)
@@ -103,7 +108,8 @@ class CutGalerkin:
                         "conditions must be about values or about derivatives across the boundary, got "
                         f"{part.term.label}"
                     )
-                tested, factors = {none: share * across / slope}, own
+                tested = {none: share * across / slope}
+                factors = own
             for rows, columns, block in grid.products(number, tested, factors):
                 matrix.add(rows, columns, block)
             self.load -= grid.sums(number, tested, known[:, None])[:, 0]
@@ -116,7 +122,8 @@ class CutGalerkin:
         """
         dimension = x.shape[1]
         units = np.eye(dimension, dtype=int)
-        term, flux = self._form.equation_term, [np.zeros(len(x)) for _ in units]
+        term = self._form.equation_term
+        flux = [np.zeros(len(x)) for _ in units]
         leading = self.linearised(self._form, term, x, None, self._unknowns)[1]
         for first, second in product(range(dimension), repeat=2):
             slope = leading.get(tuple((units[first] + units[second]).tolist()))
@@ -134,6 +141,7 @@ class CutGalerkin:
     ) -> tuple[np.ndarray, dict[Index, np.ndarray]]:
         """Residuals (m,) without fields at points (m, d), and slopes (m,) by derivatives of the field."""
         block = RowBlock(form, term, (0,), [], [np.zeros(len(x))], unknowns=unknowns)
-        block.x, block.normal = x, normal
+        block.x = x
+        block.normal = normal
         values, slopes = block.evaluate_jet({key: torch.zeros_like(x[:, 0]) for key in term.requirements.keys}, True)
         return values[0], {index: slope for (_, _, index), slope in slopes.items()}

@@ -26,10 +26,14 @@ from edgewise.pde.structured.stationary import Stage, network_of
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.cost import EQUATION_COST
 
-SOLID_DEGREE, FIRST_SOLID_INTERVALS = 5, 4  # three digits of a smooth solution within three seconds
+# three digits of a smooth solution within three seconds
+SOLID_DEGREE = 5
+FIRST_SOLID_INTERVALS = 4
 # Factor of the splines from grid to grid, share of the most of them that the last grid may have, for more of them reach
 # into the domain than its share of the box, and the most: dense factors of 6,500 take 0.3 GB and about ten seconds.
-SOLID_GROWTH, LAST_GROWTH, MOST_SOLID_SPLINES = 1.9, 0.93, 6500
+SOLID_GROWTH = 1.9
+LAST_GROWTH = 0.93
+MOST_SOLID_SPLINES = 6500
 LEAST_SOLID_WORK = 2e11  # multiply-adds allowed: of three grids around four balls; networks do with less
 ASSEMBLY = 6.0  # multiply-adds for each point and pair of splines there, in time. Measured
 SOLVED = 1e-7  # of the load: what a matrix leaves of it that is singular, as without any value, is more
@@ -38,7 +42,8 @@ FRESH_PLACES = 2000  # at which a residual is looked at
 
 def solid_stages(problem: Collocation, limit: float = math.inf) -> Iterator[Stage]:
     """Solve on finer and finer grids; without a stage for other problems, and where less work is allowed."""
-    form, domain = problem.form, problem.domain
+    form = problem.form
+    domain = problem.domain
     is_other = problem.unknowns or form.observations or form.has_integrals or form.has_quadratures or form.hard.values
     is_scalar = len(form.fields) == 1 and form.is_linear and form.order == 2
     interfaces = [each for each in form.conditions if isinstance(each, Interface)]
@@ -53,12 +58,16 @@ def solid_stages(problem: Collocation, limit: float = math.inf) -> Iterator[Stag
         spaces = [domain - inner, domain & inner]
     if any(piece.distance is None for space in spaces for piece in space.pieces):
         return
-    counts, periodic = [FIRST_SOLID_INTERVALS] * 3, [name in form.periodic for name in domain.coordinates]
+    counts = [FIRST_SOLID_INTERVALS] * 3
+    periodic = [name in form.periodic for name in domain.coordinates]
     counts = [
         max(count, SOLID_DEGREE + 1) if repeats else count for count, repeats in zip(counts, periodic, strict=True)
     ]
     x = domain.interior(FRESH_PLACES, "sobol", seed=1)
-    number = torch.zeros(len(x), dtype=torch.int64) if form.parts is None else form.parts.number(x)
+    if form.parts is None:
+        number = torch.zeros(len(x), dtype=torch.int64)
+    else:
+        number = form.parts.number(x)
     while True:
         check_time()
         ends = domain.bounds.tolist()
@@ -89,9 +98,11 @@ def _finer(
 
     Errors are the highest derivatives along each coordinate times powers of the length of an interval.
     """
-    errors, size = [], sum(len(grid.active) for grid in grids)
+    errors = []
+    size = sum(len(grid.active) for grid in grids)
     for axis in range(3):
-        index, total = (*(SOLID_DEGREE * int(k == axis) for k in range(3)),), 0.0
+        index = (*(SOLID_DEGREE * int(k == axis) for k in range(3)),)
+        total = 0.0
         for part, (grid, solution) in enumerate(zip(grids, solutions, strict=True)):
             own = x[number == part]
             highest = grid.at(own, index, solution[:, None])[:, 0]
@@ -99,7 +110,10 @@ def _finer(
         errors.append(math.sqrt(total))
     finer = list(counts)
     splines = math.prod(count + SOLID_DEGREE for count in counts)
-    least = SOLID_GROWTH if SOLID_GROWTH * size <= MOST_SOLID_SPLINES else LAST_GROWTH * MOST_SOLID_SPLINES / size
+    if SOLID_GROWTH * size <= MOST_SOLID_SPLINES:
+        least = SOLID_GROWTH
+    else:
+        least = LAST_GROWTH * MOST_SOLID_SPLINES / size
     while True:
         left = [e * (old / new) ** SOLID_DEGREE for e, old, new in zip(errors, counts, finer, strict=True)]
         axis = int(np.argmax(left))
@@ -150,11 +164,13 @@ def _join(
     given = 0.0 if interface.value is None else next(iter(by_field(interface.value, form.fields).values()))
     flux: Value = interface.flux[0] if isinstance(interface.flux, Sequence) else interface.flux
     names = form.domain.coordinates
-    step, places = OFF_BOUNDARY_STEP * float(form.domain.size.max()), [0, len(outer.active)]
+    step = OFF_BOUNDARY_STEP * float(form.domain.size.max())
+    places = [0, len(outer.active)]
     none: Index = (0, 0, 0)
     units: list[Index] = [tuple(row) for row in np.eye(3, dtype=int).tolist()]
     for x, normal, weights in (part for name, part in inner.boundary.items() if name not in form.domain.boundary_names):
-        share, numbers = weights.numpy(), [grid.with_points(x) for grid in grids]
+        share = weights.numpy()
+        numbers = [grid.with_points(x) for grid in grids]
         vectors = [systems[k].flux(x + sign * step * normal, normal.numpy()) for k, sign in ((0, 1.0), (1, -1.0))]
         across = sum(np.abs(sum(each * normal.numpy()[:, k] for k, each in enumerate(own))) for own in vectors) / 2
         penalty = grid_penalty(inner, x, normal.numpy()) * across * share
@@ -185,11 +201,14 @@ def _loss(
     problem: Collocation, x: Tensor, number: Tensor, grids: Sequence[CutGrid], solutions: Sequence[np.ndarray]
 ) -> float:
     """Square of the error that the residual at points on numbered parts implies, relative to the solution."""
-    form, errors, values = problem.form, list[np.ndarray](), list[np.ndarray]()
+    form = problem.form
+    errors = list[np.ndarray]()
+    values = list[np.ndarray]()
     for part, (grid, solution) in enumerate(zip(grids, solutions, strict=True)):
         own = x[number == part]
         residual, factors = CutGalerkin.linearised(form, form.equation_term, own, None, {})
-        waves, lengths = np.zeros(len(own)), grid.widths(own)
+        waves = np.zeros(len(own))
+        lengths = grid.widths(own)
         for index, factor in factors.items():
             residual = residual + factor * (grid.at(own, index, solution[:, None])[:, 0])
             waves += np.abs(factor) * np.prod((np.pi / lengths) ** index, 1)

@@ -35,7 +35,11 @@ class FirstOrderForm(WeakForm):
     """
 
     def __init__(self, statement: Statement, axes: Sequence[SplineAxis]):
-        form, self.statement, self.axes, self.work, self.order = statement.form, statement, axes, 0.0, 1
+        form = statement.form
+        self.statement = statement
+        self.axes = axes
+        self.work = 0.0
+        self.order = 1
         assert form.time is not None
         self.time, self.fields, low = form.time, len(form.fields), float(form.domain.bounds[form.time, 0])
         self.space = [axis for axis in range(form.domain.dimension) if axis != form.time]
@@ -44,7 +48,8 @@ class FirstOrderForm(WeakForm):
         mass = symmetriser(fluxes)
         sizes = flux_sizes(mass, fluxes)
         is_even = float(sizes.min()) > EVEN_FLUX * float(sizes.max())
-        mass = mass / sizes[..., None, None] if is_even else mass
+        if is_even:
+            mass = mass / sizes[..., None, None]
         self.sources = self._assembled(rules, mass @ inverse)
         self.matrices = [self._assembled(rules, mass @ level), self._assembled(rules, mass)]
         for unit, flux in zip(np.eye(len(axes), dtype=int).tolist(), fluxes, strict=True):
@@ -59,7 +64,8 @@ class FirstOrderForm(WeakForm):
             if factors.any():
                 self.walls.append((face, at, factors))
         self.given = np.zeros(self.matrices[0].shape[0], dtype=bool)
-        self._free, self._kept = self.matrices, None
+        self._free = self.matrices
+        self._kept = None
 
     def _assembled(self, rules: Sequence[Rule], values: np.ndarray, trials: Sequence[int] = (0, 0)) -> sparse.csr_array:
         """Integrals of matrices (*points, fields, columns), with all splines for each field, the fields first."""
@@ -77,7 +83,8 @@ class FirstOrderForm(WeakForm):
         loads = np.zeros((len(moments), len(start)))
         self._subtract_source(loads, source)
         for face, rules, factors in self.walls:
-            at, terms = [rule.points for rule in rules], terms_on(self.statement, face)
+            at = [rule.points for rule in rules]
+            terms = terms_on(self.statement, face)
             data = np.concatenate([row_of(self.statement, term, at, moments, face)[0] for term in terms])
             data = (factors @ np.moveaxis(data, 0, -1)[..., None])[..., 0]
             loads -= integrated(rules, data, 1).reshape(loads.shape)
@@ -91,7 +98,8 @@ def terms_on(statement: Statement, face: tuple[int, int]) -> list[ResidualTerm]:
 
 def walls_of(statement: Statement) -> list[tuple[int, int]]:
     """Ends of coordinates of space that are not periodic: coordinate and end."""
-    time, periodic = statement.form.time, statement.periodic
+    time = statement.form.time
+    periodic = statement.periodic
     return [(axis, end) for axis, repeats in enumerate(periodic) if axis != time and not repeats for end in (0, 1)]
 
 
@@ -107,7 +115,8 @@ def resolved(
     statement: Statement, points: Sequence[np.ndarray], moment: float
 ) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
     """M^-1, all M^-1 A_k and M^-1 C on a grid of space, (*points, fields, fields) each."""
-    form, shape = statement.form, tuple(map(len, points))
+    form = statement.form
+    shape = tuple(map(len, points))
     assert form.time is not None
     slopes, _ = slopes_of(statement, form.equation_term, points, moment)
     units = [tuple(row) for row in np.eye(form.domain.dimension, dtype=int).tolist()]
@@ -117,7 +126,10 @@ def resolved(
     rates = found.pop(units[form.time])
     kinds, places = _kinds(rates.reshape(-1, *rates.shape[-2:]))
     is_finite = all(np.isfinite(slope).all() for slope in slopes.values())  # no pole, as at the axis of a disc
-    values = np.linalg.svd(kinds, compute_uv=False) if is_finite else np.zeros(1)
+    if is_finite:
+        values = np.linalg.svd(kinds, compute_uv=False)
+    else:
+        values = np.zeros(1)
     if values.min() <= VANISHES * values.max():
         raise ValueError("some rates of change are not determined")
     inverse = np.linalg.inv(kinds)[places].reshape(rates.shape)
@@ -128,7 +140,8 @@ def resolved(
 def symmetriser(fluxes: Sequence[np.ndarray]) -> np.ndarray:
     """S (*points, n, n), symmetric and positive definite, that makes all fluxes (*points, n, n) symmetric."""
     # It is the projection of the unit matrix on all that do.
-    count, shape = fluxes[0].shape[-1], fluxes[0].shape
+    count = fluxes[0].shape[-1]
+    shape = fluxes[0].shape
     stacked = np.stack([each.reshape(-1, count, count) for each in fluxes], 1)  # (points, k, n, n)
     kinds, places = _kinds(stacked)
     upper = np.triu_indices(count)
@@ -158,12 +171,14 @@ def drawn(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Factors B of conditions on a face, (*points, rows, fields), and those of their residuals in the weak form."""
     # `is_even` is whether the equations are divided by the sizes of their fluxes, in the whole domain.
-    form, shape = statement.form, tuple(map(len, points))
+    form = statement.form
+    shape = tuple(map(len, points))
     _, fluxes, _ = resolved(statement, points, moment)
     space = [axis for axis in range(form.domain.dimension) if axis != form.time]
     matrix = symmetriser(fluxes)
     flux = (1.0 if face[1] else -1.0) * matrix @ fluxes[space.index(face[0])]
-    flux = flux / flux_sizes(matrix, fluxes)[..., None, None] if is_even else flux
+    if is_even:
+        flux = flux / flux_sizes(matrix, fluxes)[..., None, None]
     rows = []
     for term in terms_on(statement, face):
         given = np.zeros((*shape, len(term.requirements.sizes), len(form.fields)))
@@ -172,9 +187,13 @@ def drawn(
                 raise ValueError("conditions have derivatives")
             given[..., row, slot] = slope
         rows.append(given)
-    given = np.concatenate(rows, -2) if rows else np.zeros((*shape, 0, len(form.fields)))
+    if rows:
+        given = np.concatenate(rows, -2)
+    else:
+        given = np.zeros((*shape, 0, len(form.fields)))
     speeds, vectors = np.linalg.eigh(flux)
-    running, count = speeds < -VANISHES * max(float(np.abs(speeds).max()), VANISHES), given.shape[-2]
+    running = speeds < -VANISHES * max(float(np.abs(speeds).max()), VANISHES)
+    count = given.shape[-2]
     least = int(running.sum(-1).min())
     if count < least:
         at = f"{form.domain.coordinates[face[0]]}={float(form.domain.bounds[face]):g}"

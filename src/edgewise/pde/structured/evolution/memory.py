@@ -44,7 +44,8 @@ class MemoryMarch(SlabMarch):
 
     def rule(self, slabs: int = 1) -> Rule:
         """Rule of integrals with so many slabs between two cuts, and with one where a derivative jumps."""
-        ends, jumps = self.ends[1 : len(self.slabs) + 1], {place for place, _ in self.jumps}
+        ends = self.ends[1 : len(self.slabs) + 1]
+        jumps = {place for place, _ in self.jumps}
         return Rule(axis=self.time, cuts=tuple(sorted({*ends[slabs - 1 :: slabs], *jumps.intersection(ends)})))
 
     def past(self, number: int, points: Tensor) -> Tensor:
@@ -53,7 +54,8 @@ class MemoryMarch(SlabMarch):
             return points.new_zeros(points.shape[:2])  # the history takes their place
         self._windows += [network_of(*slab) for slab in self.slabs[len(self._windows) :]]
         ends = torch.tensor(self.ends[: len(self.slabs) + 1], dtype=torch.float64)
-        network, flat = WindowNetwork(self._windows, ends, self.time), points.flatten(0, 1).clone()
+        network = WindowNetwork(self._windows, ends, self.time)
+        flat = points.flatten(0, 1).clone()
         # Moments after the last one that is known belong to a slab that is too long, or to fresh points by rounding.
         flat[:, self.time].clamp_(max=float(ends[-1]))
         self.work += PAST_WORK * len(flat) if self.statement.form.has_quadratures else 0.0
@@ -63,7 +65,9 @@ class MemoryMarch(SlabMarch):
     def bounded(self, moment: float, length: float) -> float:
         """Length of a slab that needs known delayed values and ends where a derivative jumps; 0 where there is none."""
         self.statement = replace(self.statement, form=with_integrals_by(self.statement.form, self.rule()))
-        begin, end, same = self._places(moment), moment + super().bounded(moment, length), SAME_MOMENT * self.whole
+        begin = self._places(moment)
+        end = moment + super().bounded(moment, length)
+        same = SAME_MOMENT * self.whole
         for number, (lowest, highest) in enumerate(begin):
             if highest > moment - same:
                 return 0.0  # this delay vanishes

@@ -28,18 +28,24 @@ from edgewise.pde.structured.statement import Statement, orders_of, start_terms
 from edgewise.settings import ABOVE_ZERO
 
 # Change of coefficients from one moment to another that is rounding, and shares of the time at which they are compared.
-SAME_COEFFICIENTS, COMPARED_MOMENTS = 1e-12, (0.37, 1.0)
+SAME_COEFFICIENTS = 1e-12
+COMPARED_MOMENTS = (0.37, 1.0)
 # Intervals of a coordinate, by the number of coordinates, and degree of splines on which a coefficient is rough if they
 # are off by more than this share of it: no slab of time has a finer grid; errors of solutions are as large.
-ROUGH_GRID, ROUGH_GRID_DEGREE, ROUGH = {1: 3000, 2: 100}, 5, 1e-2
+ROUGH_GRID = {1: 3000, 2: 100}
+ROUGH_GRID_DEGREE = 5
+ROUGH = 1e-2
 # Share of the largest value by which a rough start is off at least on these grids, and factor by which that is less
 # than on grids of half as many intervals, at most: about 1 for jumps, 2 for kinks, 64 for smooth functions; kinks of
 # size one are off by 1e-5, rounding to single precision by 1e-7.
-ROUGH_START, SLOW_FALL = 1e-6, 8.0
+ROUGH_START = 1e-6
+SLOW_FALL = 8.0
 # Even intervals of the first and of the largest grid of a weak form, by the number of coordinates of space, and degree:
 # a second, and a minute; at a given number of splines degrees 4 to 8 are as good for waves through a speed that jumps
 # at random.
-FIRST_WEAK_INTERVALS, MOST_WEAK_INTERVALS, WEAK_DEGREE = {1: 48, 2: 12}, {1: 3000, 2: 100}, 4
+FIRST_WEAK_INTERVALS = {1: 48, 2: 12}
+MOST_WEAK_INTERVALS = {1: 3000, 2: 100}
+WEAK_DEGREE = 4
 # Share of the largest value by which a start contradicts values at sides at least to be rough: smaller ones leave
 # errors that are far smaller.
 ROUGH_WALL = 1e-4
@@ -55,7 +61,8 @@ def has_weak_form(statement: Statement) -> bool:
     if len(space) not in ROUGH_GRID or statement.multipliers:
         return False
     bounds = form.domain.bounds.numpy()
-    begin, length = float(bounds[form.time, 0]), float(np.ptp(bounds[form.time]))
+    begin = float(bounds[form.time, 0])
+    length = float(np.ptp(bounds[form.time]))
     grid = [axis.all_points() for axis in even_axes(statement, ROUGH_GRID[len(space)], ROUGH_GRID_DEGREE)]
 
     def on(face: tuple[int, int]) -> list[np.ndarray]:
@@ -109,7 +116,8 @@ def of_first_order(form: StrongForm) -> Statement | None:
 
 def even_axes(statement: Statement, intervals: int, degree: int) -> list[SplineAxis]:
     """Coordinates of space with so many even intervals each."""
-    bounds, periodic = statement.form.domain.bounds.numpy(), statement.periodic
+    bounds = statement.form.domain.bounds.numpy()
+    periodic = statement.periodic
     return [
         SplineAxis(np.linspace(low, high, intervals + 1), degree, periodic[axis])
         for axis, (low, high) in enumerate(bounds)
@@ -133,7 +141,8 @@ def has_rough_coefficient(statement: Statement) -> bool:
         return (spread / weight)[..., None]
 
     axes = even_axes(statement, ROUGH_GRID[form.domain.dimension - 1], ROUGH_GRID_DEGREE)
-    fresh, values = [axis.fresh_points(1) for axis in axes], leading([axis.all_points() for axis in axes])
+    fresh = [axis.fresh_points(1) for axis in axes]
+    values = leading([axis.all_points() for axis in axes])
     size = float(np.abs(values).max())
     if np.ptp(values.reshape(-1, values.shape[-1]), axis=0).max() <= SAME_COEFFICIENTS * size:
         return False
@@ -155,7 +164,9 @@ def rough_part(statement: Statement) -> str | None:
     if has_rough_coefficient(statement):
         return "coefficients are"
     is_rough = WeakMarch(statement, 1.0, lambda *_: True).has_rough_start()
-    return "start or boundary values are" if is_rough else ""
+    if is_rough:
+        return "start or boundary values are"
+    return ""
 
 
 def _fall_slowly(gaps: Sequence[float]) -> bool:
@@ -166,7 +177,9 @@ def _fall_slowly(gaps: Sequence[float]) -> bool:
 class WeakMarch(KeptGridMarch):
     """A pass through time of a `WeakForm` or a `FirstOrderForm` on one even grid of space, see `SlabMarch`."""
 
-    first_intervals, most_intervals = FIRST_WEAK_INTERVALS, MOST_WEAK_INTERVALS
+    tier = "weak form"
+    first_intervals = FIRST_WEAK_INTERVALS
+    most_intervals = MOST_WEAK_INTERVALS
 
     def _initial(self) -> tuple[list[SplineAxis], np.ndarray]:
         axes = even_axes(self.statement, round(self.finer * self.first_intervals[len(self.space)]), WEAK_DEGREE)
@@ -177,7 +190,8 @@ class WeakMarch(KeptGridMarch):
         """True if the equation keeps jumps and kinks, and the start or walls have some, or contradict each other."""
         if self.order == 1 and self.statement.form.order == 2:
             return False  # diffusion smooths them
-        units, gaps = np.array([1.0, float(self.domain.size[self.time])])[: self.order], list[float]()
+        units = np.array([1.0, float(self.domain.size[self.time])])[: self.order]
+        gaps = list[float]()
         for intervals in (ROUGH_GRID[len(self.space)] // 2, ROUGH_GRID[len(self.space)]):
             axes = even_axes(self.statement, intervals, ROUGH_GRID_DEGREE)
             fresh = [axis.fresh_points(1) for axis in axes]
@@ -193,7 +207,8 @@ class WeakMarch(KeptGridMarch):
 
     def _gaps_in_time(self, number: int, axis: int, end: int) -> list[float]:
         """Errors of splines of time for the data of a condition on a face, by their size, on two even grids."""
-        gaps, term = list[float](), self.statement.form.condition_terms[number]
+        gaps = list[float]()
+        term = self.statement.form.condition_terms[number]
         first, last = self.domain.bounds[self.time].tolist()
         points = [line.all_points() for line in even_axes(self.statement, FIRST_WEAK_INTERVALS[2], WEAK_DEGREE)]
         points[self.space.index(axis)] = self.domain.bounds[axis, [end]].numpy()
@@ -213,11 +228,14 @@ class WeakMarch(KeptGridMarch):
         The latter makes a kink, which waves and flows carry along.
         """
         begin = self.ends[0]
-        step, sizes = RATE_STEP * float(self.domain.size[self.time]), self.domain.size.numpy()
+        step = RATE_STEP * float(self.domain.size[self.time])
+        sizes = self.domain.size.numpy()
         axes = even_axes(self.statement, FIRST_WEAK_INTERVALS[len(self.space)], WEAK_DEGREE)
         points = [line.all_points() for line in axes]
         points[self.space.index(axis)] = self.domain.bounds[axis, [end]].numpy()
-        known, term, gaps = self._known_at(points), self.statement.form.condition_terms[number], list[np.ndarray]()
+        known = self._known_at(points)
+        term = self.statement.form.condition_terms[number]
+        gaps = list[np.ndarray]()
         for later in (0.0, step):
             _, block, jet = row_of(self.statement, term, points, np.array([begin + later]), (axis, end))
             for slot, index in jet:
@@ -237,14 +255,16 @@ class WeakMarch(KeptGridMarch):
 
         Rates are given, or follow from equations of first order.
         """
-        known, size = dict[Index, np.ndarray](), self.domain.dimension
+        known = dict[Index, np.ndarray]()
+        size = self.domain.dimension
         units = [tuple(row) for row in np.eye(size, dtype=int).tolist()]
         for order, values in enumerate(self._at(points)):
             by_time = tuple(order * each for each in units[self.time])
             known[by_time] = values
             for k, axis in enumerate(self.space):
                 low, high = self.domain.bounds[axis].tolist()
-                steps, turned = np.where(points[k] < (low + high) / 2, 1, -1) * STENCIL_STEP * (high - low), np.zeros(1)
+                steps = np.where(points[k] < (low + high) / 2, 1, -1) * STENCIL_STEP * (high - low)
+                turned = np.zeros(1)
                 for weight, place in zip(STENCIL_WEIGHTS, STENCIL, strict=True):
                     moved = [*points]
                     moved[k] = points[k] + place * steps

@@ -14,7 +14,7 @@ from torch import Tensor
 from edgewise.outcomes import check_time
 from edgewise.pde.structured.axis import SplineAxis, TimeAxis, along, carried
 from edgewise.pde.structured.deflation import interpolated
-from edgewise.pde.structured.evolution.jumps import missed_before_points, moments_of_jumps
+from edgewise.pde.structured.evolution.jumps import EVENT_REACH, first_event, moments_of_jumps, moved_by_rounding
 from edgewise.pde.structured.evolution.starts import RoughStart
 from edgewise.pde.structured.linear import Krylov, LinearSystem, Preconditioner, solver_for
 from edgewise.pde.structured.networks import WindowNetwork
@@ -31,16 +31,26 @@ Watch = Callable[[float, int, float], bool]
 """Receives the share of time that is done, the number of slabs and the work; returns whether to go on."""
 
 # Degrees in time and in space, by the number of space coordinates: long slabs where a slab is cheap.
-TIME_DEGREE, SPACE_DEGREE = {0: 10, 1: 9, 2: 7, 3: 6}, {1: 10, 2: 10}
+TIME_DEGREE = {0: 10, 1: 9, 2: 7, 3: 6}
+SPACE_DEGREE = {1: 10, 2: 10}
 FIRST_SLABS = 50  # first length of a slab, as a part of the whole time: step-size control corrects it
 FIRST_SPACE_INTERVALS = {1: 24, 2: 12}  # of space: the initial state and the residual refine it
 # Step-size control as of solvers of ordinary differential equations: safety factor, least and largest change of the
 # length of a slab (E. Hairer, S. Norsett, G. Wanner, "Solving Ordinary Differential Equations I", section II.4).
-SLAB_SAFETY, SHRINK, GROW = 0.85, 0.2, 2.0
+SLAB_SAFETY = 0.85
+SHRINK = 0.2
+GROW = 2.0
 # Factor of the length where a slab has no solution, after which the next one is no longer, and steps of Newton's method
 # in a slab beyond which it is not either: a slab that fails costs as much as one that does not.
-HALTED, FEW_STEPS = 0.4, 3
-TOO_LONG, FAR = 2.0, 1e3  # a slab whose error is so many times the allowed one is too long; so is it on any grid
+HALTED = 0.4
+FEW_STEPS = 3
+# Factor of its length up to which a slab is continued to see events, where Legendre polynomials of its degree are 1e5,
+# and attempts from one moment that are longer, to end with an event.
+MOST_AHEAD = 1.5
+MOST_LENGTHENED = 3
+# a slab whose error is so many times the allowed one is too long; so is it on any grid
+TOO_LONG = 2.0
+FAR = 1e3
 SHORTEST_SLAB = 1e-12  # of the whole time: shorter slabs mean that the solution blows up
 SHARE = 0.1  # of the tolerance, allowed as error of one slab, for the errors of many add up
 # Least error of a slab, relative to the field, that is aimed at, without and with coordinates of space: rounding, and
@@ -49,15 +59,21 @@ SHARE = 0.1  # of the tolerance, allowed as error of one slab, for the errors of
 LEAST_ALLOWED = {False: 2e-15, True: 1e-14}
 # Largest factors by which intervals of space are refined and coarsened at once, and the share of the present number of
 # intervals that a coarser grid must spare to be worth the interpolation.
-REFINE, COARSEN, SPARED = 2.0, 1.5, 0.3
+REFINE = 2.0
+COARSEN = 1.5
+SPARED = 0.3
 # Intervals beyond what the error asks for: of a slab, so that a grid lasts for several, and of the start.
-SPACE_MARGIN, START_MARGIN = 1.25, 1.1
+SPACE_MARGIN = 1.25
+START_MARGIN = 1.1
 MOST_ROUNDS = 12  # new grids for one slab
 MOST_INTERVALS = {1: 3000, 2: 100}  # of a coordinate of space: a slab takes a second
 # Newton's method in a slab: iterations, contraction below which the factors are used again, that up to which the steps
 # to come are a geometric series (Hairer and Wanner, volume II, section IV.8), and their sum relative to the allowed
 # error at which it ends.
-ITERATIONS, CONTRACTION, SERIES, STEP = 12, 0.2, 0.5, 0.02
+ITERATIONS = 12
+CONTRACTION = 0.2
+SERIES = 0.5
+STEP = 0.02
 STALLED = {False: 1e-10, True: 1e-7}  # steps below it that contract no longer are rounding; a pressure has more of it
 CONTINUED = 4  # degree in time with which a slab's polynomial is continued as the start of the next one
 WINDOW_LENGTHS = math.sqrt(2.0)  # between the lengths that windows may have, so that they share factors
@@ -71,11 +87,13 @@ class March:
     reached: float  # that moment
     is_complete: bool  # whether it is the last one
     points: int  # number of collocation points of all slabs
+    tier: str  # name of the method, see `Solution`
 
 
 class SlabMarch:
     """A pass through time with an allowed error in each slab. Shapes: known (N, fields)."""
 
+    tier = "time elements"
     dearer = 1.5  # work of a sharper pass, at least, by that of the one before
     growing = 0  # first slabs, each about twice as long as the one before, whose pace says nothing of later ones
     tolerances = 1e-14, 1e-14  # of a first pass, and of any: sharper ones are below rounding
@@ -83,11 +101,15 @@ class SlabMarch:
     keeps_grid = False  # whether the grid of space gets no coarser from slab to slab
 
     def __init__(self, statement: Statement, tolerance: float, watch: Watch, finer: float = 1.0, known: Known = None):
-        self.statement, self.watch, self.work, self.finer = statement, watch, 0.0, finer
+        self.statement = statement
+        self.watch = watch
+        self.work = 0.0
+        self.finer = finer
         self.known = None if statement.form.is_linear else known
         self.domain = statement.form.domain
         assert statement.form.time is not None
-        self.time, self.starts = statement.form.time, start_terms(statement.form)
+        self.time = statement.form.time
+        self.starts = start_terms(statement.form)
         self.space = [axis for axis in range(self.domain.dimension) if axis != self.time]
         self.allowed = max(SHARE * tolerance, LEAST_ALLOWED[bool(self.space)])
         self.degree = TIME_DEGREE[len(self.space)]
@@ -112,15 +134,19 @@ class SlabMarch:
         Where the time is over inside a slab, OutOfTime is raised, and `result` has the slabs before it.
         """
         begin, end = self.domain.bounds[self.time].tolist()
-        moment, length = begin, (end - begin) / (FIRST_SLABS * self.finer)
+        moment = begin
+        length = (end - begin) / (FIRST_SLABS * self.finer)
         axes, state = self._initial()
         check_start(self.statement, self._with_time(axes, begin, end), state[0])
+        asked = length  # of the first attempt from this moment
+        lengthened = 0  # attempts from this moment that were made longer
         is_held = False  # whether the last attempt had no solution
         tried: tuple[float, float] | None = None  # length and error of a slab from this moment that was too long
+        latest = end  # moment up to which this slab may go: an event that lies before the end, once it is seen
         while end - moment > SHORTEST_SLAB * (end - begin):
-            length = min(length, end - moment)
-            if end - moment < 1.2 * length:  # no sliver is left
-                length = end - moment
+            length = min(length, latest - moment)
+            if latest - moment < 1.2 * length:  # no sliver is left
+                length = latest - moment
             length = self.bounded(moment, length)
             if length < SHORTEST_SLAB * (end - begin):
                 break
@@ -129,7 +155,8 @@ class SlabMarch:
             if solved is None:
                 if not self.watch(share, len(self.slabs), self.work):
                     break
-                length, is_held = HALTED * length, True
+                length = HALTED * length
+                is_held = True
                 continue
             axes, state, coef, time_error = solved
             # Errors fall as a power of the length: the degree, or less where the start is not smooth.
@@ -137,26 +164,56 @@ class SlabMarch:
             if tried is not None and tried[0] > length and tried[1] > time_error > 0:
                 power = min(power, math.log(tried[1] / time_error) / math.log(tried[0] / length))
             factor = SLAB_SAFETY * (self.allowed / max(time_error, ABOVE_ZERO)) ** (1 / power)
-            if time_error > TOO_LONG * self.allowed:
+            is_too_long = time_error > TOO_LONG * self.allowed
+            # Event location: a slab aims at a little before an event, and its polynomial is continued to it.
+            ahead = 1.0
+            if not is_too_long:
+                ahead = min(factor, MOST_AHEAD)
+            event = self._event(coef, moment, length, ahead)
+            ratio = (event - moment) / length
+            aim = (1 - EVENT_REACH / 2) * ratio
+            is_at_event = not is_too_long and 1 <= ratio <= 1 + EVENT_REACH
+            if is_too_long or ratio < 1:
                 if self.watch(share, len(self.slabs), self.work):
-                    if not self.slabs and tried is not None and time_error > tried[1] / 2:
-                        self._with_walls_first()  # shorter slabs are no better
-                    tried = length, time_error
+                    if is_too_long:
+                        if not self.slabs and tried is not None and time_error > tried[1] / 2:
+                            self._with_walls_first()  # shorter slabs are no better
+                        tried = length, time_error
+                    if ratio < 1:
+                        factor = aim
                     length *= max(SHRINK, min(factor, SLAB_SAFETY))
+                    latest = moment + length
                     continue
                 if self.slabs:
                     break
                 # A first slab is kept, however large its error is: there is a solution, and the evidence judges it.
-            moment = end if length == end - moment else moment + length
-            self.slabs.append((self._with_time(axes, self.ends[-1], moment), coef))
-            after = self._after_jump(moment)
+            elif not is_at_event and ratio < math.inf and lengthened < MOST_LENGTHENED:
+                # A short slab would be left before the event, and rates of short slabs have large rounding.
+                length *= aim
+                latest = moment + length
+                lengthened += 1
+                continue
+            stop = latest if length == latest - moment else moment + length
+            slab = (self._with_time(axes, moment, stop), coef)
+            state = self._end_of(coef, length)
+            if is_at_event:
+                slab, state = self._beyond(slab, event)
+                stop = float(slab[0][self.time].breakpoints[1])
+            self.slabs.append(slab)
+            after = self._after_jump(stop)
             self.ends.append(after)
             self.points += coef.size
-            state, tried = self._end_of(coef, length), None
-            axes, state = self._coarser(axes, state) if after == moment else self._begun_again(axes, state, after)
-            moment = after
+            axes, state = self._coarser(axes, state) if after == stop else self._begun_again(axes, state, after)
+            # The next slab is up to twice as long, and after an event as long as the first attempt before it.
             length *= min(1.0 if is_held or self._steps > FEW_STEPS else GROW, factor)
+            if is_at_event:
+                length = max(length, asked)
+            moment = after
+            asked = length
+            latest = end
             is_held = False
+            tried = None
+            lengthened = 0
             if not self.watch((moment - begin) / (end - begin), len(self.slabs), self.work):
                 break
         return self.result()
@@ -168,6 +225,24 @@ class SlabMarch:
             (before - moment for before, _ in self._jump_moments if after < before < moment + length), default=length
         )
 
+    def _event(self, coef: np.ndarray, moment: float, length: float, ahead: float) -> float:
+        """Moment of the first event in a slab of time alone that is continued to `ahead` lengths; inf for none."""
+        if self.space or self.statement.form.has_integrals:
+            return math.inf
+        begin, end = self.domain.bounds[self.time].tolist()
+        (line,), smooth = self._smooth([TimeAxis(moment, moment + length, self.degree)], coef)
+        beyond = moment + self.bounded(moment, min(ahead * length, end - moment))
+        return first_event(self.statement, line, smooth, moment + SHORTEST_SLAB * (end - begin), beyond)
+
+    def _beyond(self, slab: Fields, event: float) -> tuple[Fields, np.ndarray]:
+        """A slab of time alone, continued until rounding leaves no doubt that an event is over, and the state there."""
+        (line,), coef = self._smooth(*slab)
+        stop = event + moved_by_rounding(self.statement, line, coef, event)
+        longer = TimeAxis(line.breakpoints[0], min(stop, float(self.domain.bounds[self.time, 1])), line.degree)
+        lines = longer.interpolated(line.table(longer.all_points()) @ coef)
+        rate = longer.degree / float(np.ptp(longer.breakpoints)) * (lines[-1] - lines[-2])
+        return ([longer], lines), np.stack([lines[-1], rate])[: self.order]
+
     def _after_jump(self, moment: float) -> float:
         """The first moment after a jump of the equation, if a slab ends with it, else the moment itself."""
         return next((after for before, after in self._jump_moments if before <= moment <= after), moment)
@@ -177,7 +252,10 @@ class SlabMarch:
     ) -> tuple[list[SplineAxis], np.ndarray]:
         """Grid of space and state after a jump, which walls may contradict as they may a start."""
         at = partial(self._between, space, state)
-        rough = RoughStart.of(self.statement, at, self.finer, self.allowed, moment) if self.space else None
+        if self.space:
+            rough = RoughStart.of(self.statement, at, self.finer, self.allowed, moment)
+        else:
+            rough = None
         if rough is None:
             return space, state
         self.rough = rough
@@ -191,9 +269,11 @@ class SlabMarch:
         """The slabs so far; None if there is none."""
         if not self.slabs:
             return None
-        networks, ends = [network_of(*self._smooth(*slab)) for slab in self.slabs], self.ends[: len(self.slabs) + 1]
+        networks = [network_of(*self._smooth(*slab)) for slab in self.slabs]
+        ends = self.ends[: len(self.slabs) + 1]
         network = WindowNetwork(networks, torch.tensor(ends, dtype=torch.float64), self.time)
-        return March(network, ends[-1], ends[-1] == float(self.domain.bounds[self.time, 1]), self.points)
+        is_complete = ends[-1] == float(self.domain.bounds[self.time, 1])
+        return March(network, ends[-1], is_complete, self.points, self.tier)
 
     def _smooth(self, axes: list[SplineAxis], coef: np.ndarray) -> Fields:
         """A slab whose fields of order 2 end with the rate with which the next slab begins.
@@ -201,9 +281,10 @@ class SlabMarch:
         That of the polynomial itself differs by what its highest coefficients have for an error, a kick that no
         residual inside of slabs shows.
         """
-        if self.order < 2:
+        if self.order < 2 or axes[self.time].degree > self.degree:
             return axes, coef
-        line, lines = axes[self.time], np.moveaxis(coef, self.time, 0)
+        line = axes[self.time]
+        lines = np.moveaxis(coef, self.time, 0)
         assert isinstance(line, TimeAxis)
         (begin, end), length = line.breakpoints, float(np.ptp(line.breakpoints))
         rate = self.degree / length * (lines[-1] - lines[-2])
@@ -221,7 +302,10 @@ class SlabMarch:
         self, space: list[SplineAxis], state: np.ndarray, begin: float, end: float
     ) -> tuple[list[SplineAxis], np.ndarray, np.ndarray, float] | None:
         """Space, state at the beginning, coefficients and error in time; space is refined until it is resolved."""
-        before, rounds, near, self._errors = math.inf, 0, None, None
+        before = math.inf
+        rounds = 0
+        near = None
+        self._errors = None
         while True:
             axes = self._with_time(space, begin, end)
             coef = self._solved(axes, state, end - begin, near)
@@ -230,8 +314,7 @@ class SlabMarch:
             near = axes, coef
             if self._largest is not None:
                 self._largest = self._scale(coef)
-            missed = missed_before_points(self.statement, axes, coef, self._scale(coef))
-            time_error = max(self._time_error(space, coef), missed if missed > FAR * self.allowed else 0.0)
+            time_error = self._time_error(space, coef)
             rounds += 1
             if time_error > FAR * self.allowed or not self.space or rounds > MOST_ROUNDS:
                 return space, state, coef, time_error
@@ -244,7 +327,8 @@ class SlabMarch:
                 return space, state, coef, time_error
             if finer[0].count < 2 * space[0].count:
                 before = largest
-            state, space = self._carried(state, space, finer), finer
+            state = self._carried(state, space, finer)
+            space = finer
 
     def _finer(
         self, space: Sequence[SplineAxis], errors: Sequence[np.ndarray], margin: float = SPACE_MARGIN
@@ -252,12 +336,15 @@ class SlabMarch:
         """Coordinates of space with shorter intervals where errors are above the allowed one; None for none."""
         finer = []
         for line, each in zip(space, errors, strict=True):
-            each = each if self.rough is None else self.rough.spared(line, each)
+            if self.rough is not None:
+                each = self.rough.spared(line, each)
             cut = np.clip(margin * (each / self.allowed) ** (1 / (line.degree + 1)), 1.0, REFINE)
             points = graded(line.breakpoints, np.diff(line.breakpoints) / cut, line.periodic)
             is_finer = float(each.max()) > self.allowed and len(points) <= self.most_intervals[len(self.space)]
             finer.append(self.statement.axis(points, line.degree, line.periodic) if is_finer else line)
-        return None if all(new is old for new, old in zip(finer, space, strict=True)) else finer
+        if all(new is old for new, old in zip(finer, space, strict=True)):
+            return None
+        return finer
 
     def _time_error(self, space: Sequence[SplineAxis], coef: np.ndarray) -> float:
         """Error in time of a slab, relative to the field."""
@@ -284,17 +371,23 @@ class SlabMarch:
         """
         errors = errors * np.sqrt(np.diff(line.breakpoints) * line.intervals / np.ptp(line.breakpoints))
         is_even = len(self.space) > 1 and all(self.statement.periodic[k] for k in self.space)
-        return np.full_like(errors, errors.max()) if is_even and len(self.statement.form.fields) > 1 else errors
+        if is_even and len(self.statement.form.fields) > 1:
+            return np.full_like(errors, errors.max())
+        return errors
 
     def _solved(
         self, axes: list[SplineAxis], state: np.ndarray, length: float, near: Fields | None
     ) -> np.ndarray | None:
         """Coefficients of a slab by Newton's method, whose factors serve as long as they contract; None if it fails."""
-        statement, allowed = self.statement, self.allowed
+        statement = self.statement
+        allowed = self.allowed
         blocks = statement.blocks(axes)
         is_start = [block.face == (self.time, 0) for block in blocks]
         coef = self._guess(axes, state, length, near)
-        solver, before, first = None, math.inf, None  # sizes of the fields after the first step
+        # sizes of the fields after the first step
+        solver = None
+        before = math.inf
+        first = None
         for self._steps in range(1, ITERATIONS + 1):
             check_time()
             fresh = solver is None
@@ -312,28 +405,38 @@ class SlabMarch:
                 solver = solver_for(statement, system, STEP * allowed * self._scale(coef), self._flow)
                 if solver is None:
                     return None
-                self._flow = solver.preconditioner if isinstance(solver, Krylov) else None
+                if isinstance(solver, Krylov):
+                    self._flow = solver.preconditioner
+                else:
+                    self._flow = None
             assert solver is not None
             step = solver(rhs).reshape(coef.shape)
             self.work += system.work + 2 * math.prod(coef.shape) * 200
             system.work = 0.0
             coef = coef + step
-            moved, sizes = np.abs(step).reshape(-1, coef.shape[-1]).max(0), self._scale(coef)
-            size, first = float((moved / sizes).max()), sizes if first is None else first
+            moved = np.abs(step).reshape(-1, coef.shape[-1]).max(0)
+            sizes = self._scale(coef)
+            size = float((moved / sizes).max())
+            first = sizes if first is None else first
             if not math.isfinite(size) or size > 1e6:
                 return None
             # In units that stay the same: where the linearised equation grows without bound, the fields do so too, and
             # steps are small beside them.
             change = float((moved / first).max())
             rate = change / before if math.isfinite(before) else 1.0
-            left = size * rate / (1 - rate) if rate < SERIES else size  # the sum of all steps to come
+            # the sum of all steps to come
+            if rate < SERIES:
+                left = size * rate / (1 - rate)
+            else:
+                left = size
             if left <= STEP * allowed or (statement.form.is_linear and fresh):
                 return coef
             if size < STALLED[bool(statement.multipliers)] and rate > SERIES:  # rounding
                 return coef
             if rate > 1 and not fresh:
                 return None
-            solver, before = solver if rate <= CONTRACTION or not math.isfinite(before) else None, change
+            solver = solver if rate <= CONTRACTION or not math.isfinite(before) else None
+            before = change
         return None
 
     def _guess(self, axes: list[SplineAxis], state: np.ndarray, length: float, near: Fields | None) -> np.ndarray:
@@ -342,7 +445,8 @@ class SlabMarch:
         Of known fields the difference from the slab before is continued, which is smaller.
         """
         if near is not None:
-            coef, near_space = self._ahead(axes, state, length, None), [near[0][axis] for axis in self.space]
+            coef = self._ahead(axes, state, length, None)
+            near_space = [near[0][axis] for axis in self.space]
             moved = self._carried(np.moveaxis(near[1], self.time, 0), near_space, [axes[axis] for axis in self.space])
             np.moveaxis(coef, self.time, 0)[self.order :] = moved[self.order :]
             return coef
@@ -386,12 +490,13 @@ class SlabMarch:
         if any(not np.array_equal(old[k].breakpoints, axes[k].breakpoints) for k in self.space):
             last_lines = self._carried(last_lines, [old[k] for k in self.space], [axes[k] for k in self.space])
         # Low Legendre degrees only: the continuation of higher ones grows fast.
-        ratio, line = length / float(np.ptp(old[self.time].breakpoints)), TimeAxis(0.0, 1.0, self.degree)
+        ratio = length / float(np.ptp(old[self.time].breakpoints))
+        line = TimeAxis(0.0, 1.0, self.degree)
         moments = line.all_points()
-        values = line.table(moments) @ last_lines.reshape(len(last_lines), -1)
+        values = TimeAxis(0.0, 1.0, len(last_lines) - 1).table(moments) @ last_lines.reshape(len(last_lines), -1)
         fitted = np.polynomial.legendre.legfit(2 * moments - 1, values, CONTINUED)
         ahead = np.polynomial.legendre.legval(2 * (1 + moments * ratio) - 1, fitted).T
-        ahead = line.interpolated(ahead).reshape(last_lines.shape)
+        ahead = line.interpolated(ahead).reshape(len(lines), *last_lines.shape[1:])
         lines[self.order :] = ahead[self.order :] + (lines[0] - ahead[0])
         # Where nothing determines the mean of a multiplier, its continuation would grow from rounding.
         free = list(self.statement.multipliers)
@@ -417,14 +522,20 @@ class SlabMarch:
         sizes = np.abs(coef).reshape(-1, coef.shape[-1]).max(0)
         if self._largest is not None:
             sizes = np.maximum(sizes, self._largest)
-        least = ABOVE_ZERO if self.rough is None else max(self.rough.least_size, ABOVE_ZERO)
+        if self.rough is None:
+            least = ABOVE_ZERO
+        else:
+            least = max(self.rough.least_size, ABOVE_ZERO)
         return np.maximum(sizes, max(1e-6 * float(sizes.max()), least))
 
     def _coarser(self, space: list[SplineAxis], state: np.ndarray) -> tuple[list[SplineAxis], np.ndarray]:
         """Space and state on a coarser grid, where the last slab shows that it does."""
         if not self.space or self.keeps_grid:
             return space, state
-        errors = self._space_errors(*self.slabs[-1]) if self._errors is None else self._errors
+        if self._errors is None:
+            errors = self._space_errors(*self.slabs[-1])
+        else:
+            errors = self._errors
         coarser = []
         for line, each in zip(space, errors, strict=True):
             factor = np.clip(
@@ -443,7 +554,9 @@ class SlabMarch:
 
     def _worth(self, new: SplineAxis, old: SplineAxis) -> SplineAxis:
         """The coarser line where it spares enough intervals, else the old one."""
-        return new if self._fewest(old.degree) <= new.intervals < (1 - SPARED) * old.intervals else old
+        if self._fewest(old.degree) <= new.intervals < (1 - SPARED) * old.intervals:
+            return new
+        return old
 
     def _fewest(self, degree: int) -> int:
         """Intervals of the first grid, at least as many as splines on a periodic coordinate need."""
@@ -477,7 +590,8 @@ class SlabMarch:
         if not dimension:
             return [], self._given(np.zeros((1, 0))).reshape(self.order, -1)
         (low, high), degree = self.domain.bounds.numpy().T, SPACE_DEGREE[dimension]
-        periodic, count = self.statement.periodic, self._fewest(degree)
+        periodic = self.statement.periodic
+        count = self._fewest(degree)
         self.rough = RoughStart.of(self.statement, self._at, self.finer, self.allowed, self.ends[0])
         if self.rough is not None:
             return self.rough.begun(degree, count, self.allowed)
@@ -485,7 +599,8 @@ class SlabMarch:
         for _ in range(3 * MOST_ROUNDS):
             check_time()
             state = self._interpolated(axes)
-            before, axes = axes, self._finer(axes, self._misfits(axes, state, self._at), START_MARGIN) or axes
+            before = axes
+            axes = self._finer(axes, self._misfits(axes, state, self._at), START_MARGIN) or axes
             if axes is before:
                 break
         return before, state
@@ -533,7 +648,8 @@ class KeptGridMarch(SlabMarch):
 
     def _coef(self, line: TimeAxis, nodal: np.ndarray, state: np.ndarray) -> np.ndarray:
         """Coefficients of a window from those at its moments, (q, *counts, fields), and the state at its first one."""
-        moments, begin = line.collocation_points(self.order), line.breakpoints[0]
+        moments = line.collocation_points(self.order)
+        begin = line.breakpoints[0]
         points = line.all_points()
         length = float(np.ptp(line.breakpoints))
         fields = []
@@ -559,5 +675,10 @@ def marches(statement: Statement) -> bool:
     those of which there are integrals up to now alone.
     """
     form = statement.form
-    order = 0 if form.time is None else int(statement.field_orders[:, form.time].max())
-    return form.has_integrals if form.time is not None and not order else bool(start_terms(form)) and order <= 2
+    if form.time is None:
+        order = 0
+    else:
+        order = int(statement.field_orders[:, form.time].max())
+    if form.time is not None and not order:
+        return form.has_integrals
+    return bool(start_terms(form)) and order <= 2

@@ -22,7 +22,8 @@ HYPERVISCOSITY = 0.1
 FADED = 2.0
 # Even intervals of the first and of the largest grid, by the number of coordinates of space: some seconds, and some
 # minutes.
-FIRST_SMOOTHED_INTERVALS, MOST_SMOOTHED_INTERVALS = {1: 48, 2: 24}, {1: 3000, 2: 128}
+FIRST_SMOOTHED_INTERVALS = {1: 48, 2: 24}
+MOST_SMOOTHED_INTERVALS = {1: 3000, 2: 128}
 
 
 @dataclass(eq=False)
@@ -48,7 +49,8 @@ class SmoothedBlock(EquationBlock):
 
     def _faded(self, axis: int) -> np.ndarray:
         """Shares of the hyperviscosity at the points of a coordinate, which vanish at walls, see `FADED`."""
-        line, points = self.axes[axis], self.points[axis]
+        line = self.axes[axis]
+        points = self.points[axis]
         if line.periodic:
             return np.ones(len(points))
         low, high = line.breakpoints[[0, -1]]
@@ -84,7 +86,9 @@ class SmoothedMarch(SlabMarch):
     Methods for Fluid Dynamics IV, 1993, 69.
     """
 
-    first_intervals, most_intervals = FIRST_SMOOTHED_INTERVALS, MOST_SMOOTHED_INTERVALS
+    tier = "hyperviscosity"
+    first_intervals = FIRST_SMOOTHED_INTERVALS
+    most_intervals = MOST_SMOOTHED_INTERVALS
     keeps_grid = True
 
     def __init__(self, statement: Statement, tolerance: float, watch: Watch, finer: float = 1.0, known: Known = None):
@@ -133,7 +137,9 @@ class SmoothedMarch(SlabMarch):
         assert isinstance(self.statement, SmoothedStatement)
         self.statement = replace(self.statement, smoothing=self.smoothing(axes, state))
         coef = self._solved(axes, state, end - begin, None)
-        return None if coef is None else (space, state, coef, self._time_error(space, coef))
+        if coef is None:
+            return None
+        return (space, state, coef, self._time_error(space, coef))
 
 
 def smooths(statement: Statement) -> bool:

@@ -20,11 +20,16 @@ At = Callable[[Sequence[np.ndarray]], np.ndarray]
 
 # Points at which jumps of a start are sought, halvings after which its place is known to rounding, and share of the
 # largest value that a jump has at least: far above rounding, and above what tails are cut off by walls.
-LINE_POINTS, OFF_MIDDLE, START_HALVINGS, JUMP_OF_START = 513, 0.4142, 60, 1e-6
+LINE_POINTS = 513
+OFF_MIDDLE = 0.4142
+START_HALVINGS = 60
+JUMP_OF_START = 1e-6
 # Shortest interval beside a jump, relative to the domain, and even intervals on each side of it, beyond which they grow
 # by a factor: a jump is forgotten after a time of a hundred squares of the interval, and its projection has
 # oscillations that fall by about 0.7 from interval to interval; on uneven ones collocation loses what oscillates.
-SHORTEST_AT_JUMP, EVEN_INTERVALS, GROWTH_OF_INTERVALS = 5e-5, 30, 1.4
+SHORTEST_AT_JUMP = 5e-5
+EVEN_INTERVALS = 30
+GROWTH_OF_INTERVALS = 1.4
 MOST_EVEN = 800  # intervals, if all were as long as those away from the jumps
 # Error, by the 1.5th power of the shortest interval, that a slope leaves which the wall does not allow. Measured: 0.1,
 # with a factor of two.
@@ -32,7 +37,9 @@ LEFT_BY_KINK = 0.2
 # Least size of fields by what a wall's slope times the length of the domain would make of them: what diffusion makes of
 # it within a millionth of the time in which it crosses the domain.
 SIZE_BY_KINK = 1e-3
-STENCIL, STENCIL_STEP = np.arange(5.0), 1e-3  # points of a one-sided derivative, and their distance by the domain's
+# points of a one-sided derivative, and their distance by the domain's
+STENCIL = np.arange(5.0)
+STENCIL_STEP = 1e-3
 STENCIL_WEIGHTS = np.linalg.solve(np.vander(STENCIL, increasing=True).T, np.eye(len(STENCIL))[1])  # of its values there
 FASTER = 4  # power of the factor of finer grids by which the shortest interval falls: a third each pass
 
@@ -47,7 +54,10 @@ class RoughStart:
     """
 
     def __init__(self, statement: Statement, at: At, places: Sequence[float], finer: float, moment: float):
-        self.statement, self.at, self.places, self.moment = statement, at, places, moment
+        self.statement = statement
+        self.at = at
+        self.places = places
+        self.moment = moment
         (self.space,) = (axis for axis in range(statement.form.domain.dimension) if axis != statement.form.time)
         self.low, self.high = statement.form.domain.bounds[self.space].tolist()
         self.shortest = (self.high - self.low) * SHORTEST_AT_JUMP / finer**FASTER
@@ -66,12 +76,14 @@ class RoughStart:
             return None
         least = JUMP_OF_START * np.abs(values).max()
         steps = np.flatnonzero(np.abs(np.diff(values, axis=0)).max(1) > least)
-        left, right = line[steps], line[steps + 1]
+        left = line[steps]
+        right = line[steps + 1]
         for _ in range(START_HALVINGS if len(steps) else 0):
             middle = (left + right) / 2
             first, mean, last = (at([each])[0] for each in (left, middle, right))
             is_left = np.abs(mean - first).max(1) > np.abs(last - mean).max(1)
-            left, right = np.where(is_left, left, middle), np.where(is_left, middle, right)
+            left = np.where(is_left, left, middle)
+            right = np.where(is_left, middle, right)
         if len(steps):
             rough.places = left[np.abs(at([left])[0] - at([right])[0]).max(1) > least].tolist()
         ends = np.array([rough.low, rough.high])
@@ -111,10 +123,12 @@ class RoughStart:
 
     def kinks(self) -> np.ndarray:
         """By how much the slopes of the start miss conditions at both ends, times the length of the domain, (2,)."""
-        found, length = np.zeros(2), self.high - self.low
+        found = np.zeros(2)
+        length = self.high - self.low
         first = tuple(int(k == self.space) for k in range(2))
         for end, block, indices in self._conditions():
-            place, step = (self.low, self.high)[end], (1 - 2 * end) * STENCIL_STEP * length
+            place = (self.low, self.high)[end]
+            step = (1 - 2 * end) * STENCIL_STEP * length
             near = self.at([place + step * STENCIL])[0]
             known = {(0, 0): near[0], first: STENCIL_WEIGHTS @ near / step}
             if not all(index in known for _, index in indices):
@@ -128,7 +142,8 @@ class RoughStart:
 
     def axis(self, degree: int, intervals: int) -> SplineAxis:
         """The coordinate, with short intervals beside the jumps and otherwise as long as those of an even grid."""
-        ends, longest = (self.low, self.high), (self.high - self.low) / intervals
+        ends = (self.low, self.high)
+        longest = (self.high - self.low) / intervals
         fixed = np.unique([*ends, *self.places])
         points = [fixed]
         for place in self.places:
@@ -152,7 +167,8 @@ class RoughStart:
         before = np.inf
         while True:
             axis = self.axis(degree, intervals)
-            state, points = self.state(axis), axis.fresh_points()
+            state = self.state(axis)
+            points = axis.fresh_points()
             lengths = np.diff(axis.breakpoints)
             is_far = (lengths > 0.5 * lengths.max())[axis.places(points)]
             misfit = np.abs(axis.table(points) @ state[0] - self.at([points])[0])[is_far].max(initial=0.0)
@@ -160,7 +176,8 @@ class RoughStart:
             # What oscillates beyond the short intervals no finer grid makes smaller.
             if error <= allowed or error > before / 2 or 2 * intervals > MOST_EVEN:
                 return [axis], state
-            before, intervals = error, 2 * intervals
+            before = error
+            intervals = 2 * intervals
 
     def spared(self, axis: SplineAxis, errors: np.ndarray) -> np.ndarray:
         """Errors in the intervals of an axis, 0 beside a jump: no grid is fine enough there, and none needs to be."""
@@ -171,9 +188,12 @@ class RoughStart:
         nodes, weights = np.polynomial.legendre.leggauss(axis.degree + 1)
         lengths = np.diff(axis.breakpoints)[:, None]
         points = (axis.breakpoints[:-1, None] + lengths * (nodes + 1) / 2).ravel()
-        table, values, walls = dense(axis.table(points)), self.at([points])[0], self.walls()
+        table = dense(axis.table(points))
+        values = self.at([points])[0]
+        walls = self.walls()
         weighted = table.T * (lengths * weights / 2).ravel()
-        matrix, loads = weighted @ table, weighted @ values
+        matrix = weighted @ table
+        loads = weighted @ values
         coef = np.zeros_like(loads)
         for slot, given in enumerate(walls.T):
             is_given = np.zeros(axis.count, dtype=bool)
@@ -186,7 +206,8 @@ class RoughStart:
 
 def _smooths(statement: Statement) -> bool:
     """True if each equation has a rate and, with the opposite sign, second derivatives of one and the same field."""
-    form, time = statement.form, statement.form.time
+    form = statement.form
+    time = statement.form.time
     if form.has_delays or (statement.field_orders != np.array([1 if k == time else 2 for k in range(2)])).any():
         return False
     x = probes(form.domain)[0]

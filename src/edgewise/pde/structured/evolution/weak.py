@@ -23,7 +23,8 @@ from edgewise.pde.structured.statement import Statement
 
 # Points of a coordinate by which coefficients are integrated, and points of an interval, at least: PINNacle's rough
 # coefficients have 256 values of a coordinate.
-RULE_POINTS, LEAST_OF_CELL = 512, 6
+RULE_POINTS = 512
+LEAST_OF_CELL = 6
 # Multiply-adds of a slab, at least, for the time that evaluating the data takes. Measured.
 LEAST_SLAB_WORK = 1e7
 SAME_LENGTH = 1e-9  # relative: slabs whose lengths are closer share factors; far above rounding
@@ -38,9 +39,11 @@ class Rule:
         )
         nodes, weights = np.polynomial.legendre.leggauss(per_cell)
         steps = np.diff(axis.breakpoints)[:, None]
-        self.points, self.weights = (axis.breakpoints[:-1, None] + steps * (nodes + 1) / 2).ravel(), steps * weights / 2
+        self.points = (axis.breakpoints[:-1, None] + steps * (nodes + 1) / 2).ravel()
+        self.weights = steps * weights / 2
         if end is not None:
-            self.points, self.weights = axis.breakpoints[[-1 if end else 0]], np.ones((1, 1))
+            self.points = axis.breakpoints[[-1 if end else 0]]
+            self.weights = np.ones((1, 1))
         local = [axis.local(self.points, order) for order in (0, 1)]
         self.columns, self.count = local[0][0].reshape(cells, per_cell, -1)[:, 0], axis.count
         self.values = [each.reshape(cells, per_cell, -1) for _, each in local]
@@ -72,11 +75,15 @@ class WeakForm:
     """
 
     def __init__(self, statement: Statement, axes: Sequence[SplineAxis]):
-        form, self.statement, self.axes, self.work = statement.form, statement, axes, 0.0
+        form = statement.form
+        self.statement = statement
+        self.axes = axes
+        self.work = 0.0
         assert form.time is not None
         self.time, self.order = form.time, int(statement.field_orders[:, form.time].max())
         self.space = [axis for axis in range(form.domain.dimension) if axis != form.time]
-        rules, low = [Rule(axis) for axis in axes], float(form.domain.bounds[form.time, 0])
+        rules = [Rule(axis) for axis in axes]
+        low = float(form.domain.bounds[form.time, 0])
         weight, spread, lower = weighted(statement, [rule.points for rule in rules], low)
         units = np.eye(len(axes), dtype=int).tolist()
         self.matrices = [assembled(rules, spread, units[0], units[0])]
@@ -92,7 +99,8 @@ class WeakForm:
         for condition, axis, end in statement.faces():
             if axis == self.time:
                 continue
-            number, term = self.space.index(axis), form.condition_terms[condition]
+            number = self.space.index(axis)
+            term = form.condition_terms[condition]
             at = [Rule(each, end if k == number else None) for k, each in enumerate(axes)]
             points = [rule.points for rule in at]
             slopes, _ = slopes_of_field(statement, term, points, low, (axis, end))
@@ -124,7 +132,8 @@ class WeakForm:
         """
         check_time()
         self.work += LEAST_SLAB_WORK
-        moments, rates = line.collocation_points(self.order), line.rates(self.order)
+        moments = line.collocation_points(self.order)
+        rates = line.rates(self.order)
         start = state.reshape(self.order, -1)
         loads, known = self._data(moments, start[0])
         rhs = loads - self.matrices[0] @ start[0]
@@ -151,7 +160,9 @@ class WeakForm:
         weight of its part of the solution, and the entries of its factors.
         """
         if self._kept is None or abs(self._kept[0] / length - 1) > SAME_LENGTH:
-            thread, factors, size = NativeThread(), list[tuple[int, float, int]](), self._free[0].shape[0]
+            thread = NativeThread()
+            factors = list[tuple[int, float, int]]()
+            size = self._free[0].shape[0]
             band = size / self.axes[0].count * (self.axes[0].degree + 1)
             for number, value in enumerate(values):
                 if value.imag < 0:
@@ -173,7 +184,9 @@ class WeakForm:
 
         Interpolated, as `state` is, a jump would leave an error of its mass.
         """
-        rules, free, flat = [Rule(axis) for axis in self.axes], ~self.given, state.reshape(self.order, -1).copy()
+        rules = [Rule(axis) for axis in self.axes]
+        free = ~self.given
+        flat = state.reshape(self.order, -1).copy()
         values = np.moveaxis(at([rule.points for rule in rules]), -1, 0)  # (fields, order, *points)
         flat[0] += self._data(np.array([moment]), flat[0])[1][0]
         masses = sparse.kron(assembled(rules, np.ones(values.shape[2:])), sparse.eye_array(len(values)), "csr")
@@ -186,14 +199,16 @@ class WeakForm:
         """Integrals of data at moments with all splines, and changes of given coefficients, (q, splines) each."""
         counts = [axis.count for axis in self.axes]
         source = row_of(self.statement, self.statement.form.equation_term, self._places, moments)[0][0]
-        loads, known = np.zeros((len(moments), len(start))), np.zeros((len(moments), *counts))
+        loads = np.zeros((len(moments), len(start)))
+        known = np.zeros((len(moments), *counts))
         self._subtract_source(loads, source)
         for side in self.sides:
             face = self.space[side.axis], side.end
             data = side.factor * row_of(self.statement, side.term, side.points, moments, face)[0][0]
             if not side.rules:
                 for k, axis in enumerate(self.axes):
-                    data = data if k == side.axis else axis.interpolated(data, k + 1)
+                    if k != side.axis:
+                        data = axis.interpolated(data, k + 1)
                 known[:, *self._place(side)] = data
             elif data.any():
                 loads -= integrated(side.rules, data, 1).reshape(loads.shape)
@@ -225,7 +240,10 @@ def assembled(
 ) -> sparse.csr_array:
     """Integrals of a function with derivatives of every two splines. Shapes: returns (splines, splines)."""
     shape = [size for rule in rules for size in rule.weights.shape]
-    parts, rows, columns, count = values.reshape(shape), np.zeros((), dtype=int), np.zeros((), dtype=int), 1
+    parts = values.reshape(shape)
+    rows = np.zeros((), dtype=int)
+    columns = np.zeros((), dtype=int)
+    count = 1
     for rule, test, trial in zip(rules, tests, trials, strict=False):
         table = (rule.values[test] * rule.weights[..., None])[..., None] * rule.values[trial][..., None, :]
         # The coordinate is taken from the front, and its cells and products become the last ones.
@@ -246,7 +264,8 @@ def row_of(
     face: tuple[int, int] | None = None,
 ) -> tuple[np.ndarray, RowBlock, dict[tuple[int, Index], Tensor]]:
     """Residuals of u = 0 at moments, (residuals, q, *points), on a grid of space, the rows, and what they take."""
-    form, lines = statement.form, list(points)
+    form = statement.form
+    lines = list(points)
     assert form.time is not None
     lines.insert(form.time, moments)
     block = RowBlock(form, term, tuple(range(len(term.requirements.sizes))), (), lines, face)
@@ -276,7 +295,7 @@ def slopes_of_field(
     moment: float,
     face: tuple[int, int] | None = None,
 ) -> tuple[dict[Index, np.ndarray], list[tuple[Tensor, Tensor]]]:
-    """As `slopes_of`, of the only residual by the derivatives of the only field."""
+    """Jacobian of a single residual by the derivatives of a single field, as `slopes_of` has it for several."""
     slopes, noted = slopes_of(statement, term, points, moment, face)
     return {index: slope for (_, _, index), slope in slopes.items()}, noted
 
@@ -290,11 +309,15 @@ def weighted(
     space = [axis for axis in range(form.domain.dimension) if axis != form.time]
     size = form.domain.dimension
     leading = [slopes.pop(tuple(2 * int(k == axis) for k in range(size)), np.zeros(1)) for axis in space]
-    first, rest = leading[0], [sum(index[axis] for axis in space) + bool(index[form.time or 0]) for index in slopes]
+    first = leading[0]
+    rest = [sum(index[axis] for axis in space) + bool(index[form.time or 0]) for index in slopes]
     is_even = all(np.allclose(each, first, rtol=1e-12) for each in leading) and float(first.min() * first.max()) > 0
     if not is_even or max(rest, default=0) > 1 or len(noted) > 1:
         raise ValueError("second derivatives are no Laplacian times a coefficient that keeps its sign")
-    spread = noted[0][0].numpy().reshape(first.shape) if noted else np.ones_like(first)
+    if noted:
+        spread = noted[0][0].numpy().reshape(first.shape)
+    else:
+        spread = np.ones_like(first)
     weight = -spread / first
     lower = {index: weight * slope for index, slope in slopes.items()}
     for axis, slope in zip(space, noted[0][1].numpy().T[space] if noted else (), strict=False):

@@ -41,12 +41,16 @@ from edgewise.settings import ABOVE_ZERO
 MOST_WINDOW_AXES = 4  # as many inputs as a `TensorLayer` has
 # Degree and first intervals of splines of space, by the number of coordinates of space: as on boxes, but that a higher
 # degree leaves more splines to rounding where the boundary cuts through cells.
-CUT_DEGREE, FIRST_CUT_INTERVALS = {1: 8, 2: 8, 3: 8}, {1: 16, 2: 6, 3: 4}
+CUT_DEGREE = {1: 8, 2: 8, 3: 8}
+FIRST_CUT_INTERVALS = {1: 16, 2: 6, 3: 4}
 MOST_CUT_INTERVALS = {1: 1000, 2: 64, 3: 8}  # of a coordinate: factors of the largest grid take 0.2 GB
 # Intervals across the smallest hole, points by which its width is found, the numbers of intervals between which a first
 # grid has so many, and its degree: below, refinement gets there, and beyond, even grids are too large; splines of
 # degree 8 reach across holes and past them, and their factors take four times as long.
-ACROSS, HOLE_POINTS, HOLE_INTERVALS, HOLE_DEGREE = 2.5, 64, (24, 128), 4
+ACROSS = 2.5
+HOLE_POINTS = 64
+HOLE_INTERVALS = (24, 128)
+HOLE_DEGREE = 4
 WALL_SEED = 5  # of the points by which the width of holes is found
 CLOSED = 0.2  # length of the mean normal below which a piece is a closed curve: that of half a circle is 0.64
 # Penalty on the boundary, in units of the slopes inside over an interval: at a tenth of it heat on a disk has unstable
@@ -54,13 +58,16 @@ CLOSED = 0.2  # length of the mean normal below which a piece is a closed curve:
 WALL_PENALTY = 150.0
 # On solids, unknowns up to which each eigenvalue of a window has its own factors; beyond, GMRES serves all that are at
 # most so many times larger or smaller than one with factors: factors take a second or two with 2,000.
-MOST_DIRECT, NEAR_EIGENVALUES = 800, 4.0
+MOST_DIRECT = 800
+NEAR_EIGENVALUES = 4.0
 # On solids: multiply-adds of a value of a spline of three coordinates at a point, and values of all for the points and
 # matrices of a grid. Measured in a ball: 2e-8 seconds each, and ten seconds for a grid of 4^3 cells.
-VALUE_WORK, TIMES_AT_POINTS = 30.0, 50.0
+VALUE_WORK = 30.0
+TIMES_AT_POINTS = 50.0
 # Newton's method in a window: contraction below which factors are used again, and relative changes of slopes over a
 # window that are rounding.
-WINDOW_CONTRACTION, SAME_SLOPES = 0.3, 1e-12
+WINDOW_CONTRACTION = 0.3
+SAME_SLOPES = 1e-12
 # Errors that residuals imply are overestimates beside the boundary: this share of them counts. Measured on a disk.
 IMPLIED_SHARE = 0.3
 
@@ -84,7 +91,9 @@ class WindowFactors:
         jumps: Sequence[tuple[int, int, int, float]],
         time: int,
     ):
-        self.grid, self.slopes, self.jumps = grid, slopes, jumps
+        self.grid = grid
+        self.slopes = slopes
+        self.jumps = jumps
         self.orders = sorted({key[2][time] for each in slopes for key in each} | {0})
         self.products = [grid.sums_of_cells(grid.fields) for _ in self.orders]
         self._tests: list[tuple[int, int, int, Combination]] = []  # part, residual, field, factors
@@ -111,7 +120,9 @@ class WindowFactors:
     def factorise(self, rates: np.ndarray) -> float:
         """Prepare systems for derivatives in time at the moments by the values there, (q, q); returns the work."""
         values, vectors = np.linalg.eig(rates)
-        back, work, self._systems = np.linalg.inv(vectors), 0.0, []
+        back = np.linalg.inv(vectors)
+        work = 0.0
+        self._systems = []
         middle = float(np.exp(np.log(np.abs(values)).mean()))
         is_dear = len(self.grid.axes) > 2 and self.products[0].size > MOST_DIRECT
         if is_dear and (self._near is None or max(middle / self._near[0], self._near[0] / middle) > NEAR_EIGENVALUES):
@@ -121,7 +132,10 @@ class WindowFactors:
             if value.imag < 0:
                 continue  # the conjugate of another one
             powers = [value**order if value.imag else value.real**order for order in self.orders]
-            direct = None if is_dear else self._direct(powers, middle)
+            if is_dear:
+                direct = None
+            else:
+                direct = self._direct(powers, middle)
             work += 0.0 if direct is None else direct.work
             self._systems.append(((2.0 if value.imag else 1.0) * vectors[:, number], back[number], powers, direct))
         return work
@@ -144,14 +158,17 @@ class WindowFactors:
     def __call__(self, residuals: Sequence[np.ndarray], changes: Sequence[np.ndarray]) -> np.ndarray:
         """Step (q, active, fields) for residuals (residuals, m, q) of each part, and for derivatives in time."""
         moments, active, fields = changes[0].shape
-        tested, self.solve_work = np.zeros((active, fields, moments)), 0.0
+        tested = np.zeros((active, fields, moments))
+        self.solve_work = 0.0
         for part, residual, slot, test in self._tests:
             tested[:, slot] += self.grid.sums(part, test, residuals[part][residual])
         for slot, order, other, factor in self.jumps:
             tested[:, slot] += factor * (self.grid.ghost @ changes[order][..., other].T)
-        rows, step = tested.reshape(-1, moments), np.zeros((moments, active * fields))
+        rows = tested.reshape(-1, moments)
+        step = np.zeros((moments, active * fields))
         for number, (vector, back, powers, direct) in enumerate(self._systems):
-            rhs, solution = rows @ back, None
+            rhs = rows @ back
+            solution = None
             if direct is None:
                 assert self._near is not None
                 solution, work = solved_nearby(self._near[1], partial(self._product, powers), rhs)
@@ -171,6 +188,7 @@ class WindowFactors:
 class WindowMarch(KeptGridMarch):
     """A pass through time on any domain of space, see `SlabMarch`."""
 
+    tier = "cut cells in time"
     tolerances = 1e-5, 1e-10  # seconds for a first pass; below the least one rounding is seen
     most_intervals = MOST_CUT_INTERVALS
 
@@ -179,7 +197,8 @@ class WindowMarch(KeptGridMarch):
         assert isinstance(self.domain, OverTime)
         self.place = self.domain.space
         self._grids: list[CutGrid] = []
-        self._refined, self._is_settled = (0, math.inf), False
+        self._refined = (0, math.inf)
+        self._is_settled = False
         self._kept: tuple[CutGrid, float, WindowFactors, bool] | None = None
 
     def _grid(self, axes: Sequence[SplineAxis]) -> CutGrid:
@@ -197,16 +216,24 @@ class WindowMarch(KeptGridMarch):
             self.work += times * VALUE_WORK * local * len(grid.points)
 
     def _initial(self) -> tuple[list[SplineAxis], np.ndarray]:
-        bounds, dimension = self.place.bounds.numpy(), len(self.space)
-        degree, first, axes = CUT_DEGREE[dimension], FIRST_CUT_INTERVALS[dimension], list[SplineAxis]()
+        bounds = self.place.bounds.numpy()
+        dimension = len(self.space)
+        degree = CUT_DEGREE[dimension]
+        first = FIRST_CUT_INTERVALS[dimension]
+        axes = list[SplineAxis]()
         counts = np.full(dimension, first)
         if dimension == 2:
             asked = np.ceil(ACROSS * np.ptp(bounds, axis=1) / self._narrowest())
             if HOLE_INTERVALS[0] < asked.max() <= HOLE_INTERVALS[1]:
-                degree, counts = HOLE_DEGREE, np.maximum(asked, first).astype(int)
+                degree = HOLE_DEGREE
+                counts = np.maximum(asked, first).astype(int)
         for k, (axis, count) in enumerate(zip(self.space, np.round(self.finer * counts).astype(int), strict=True)):
             repeats = self.statement.periodic[axis]
-            intervals = max(count, degree + 1) if repeats else count  # a spline must not meet itself
+            # a spline must not meet itself
+            if repeats:
+                intervals = max(count, degree + 1)
+            else:
+                intervals = count
             axes.append(SplineAxis(np.linspace(bounds[k, 0], bounds[k, 1], intervals + 1), degree, repeats))
         before = math.inf
         while True:
@@ -222,10 +249,14 @@ class WindowMarch(KeptGridMarch):
             state = grid.spread(np.moveaxis(solved.reshape(-1, *scale.shape), 1, 0))
             errors = self._by_interval(grid, (wrong / scale).max((1, 2)))
             largest = max(float(each.max()) for each in errors)
-            finer = super()._finer(axes, errors) if self.allowed < largest < before / 2 else None
+            if self.allowed < largest < before / 2:
+                finer = super()._finer(axes, errors)
+            else:
+                finer = None
             if finer is None:
                 return axes, state
-            axes, before = finer, largest
+            axes = finer
+            before = largest
 
     def _narrowest(self) -> float:
         """Smallest width, in any coordinate, of a closed curve of the boundary, whose normals cancel out."""
@@ -238,17 +269,20 @@ class WindowMarch(KeptGridMarch):
 
     def _by_interval(self, grid: CutGrid, errors: np.ndarray) -> list[np.ndarray]:
         """Errors (m,) at the points of the equation, for each interval of each coordinate in the mean square."""
-        means, shares = [], grid.parts[0].weights ** 2
+        means = []
+        shares = grid.parts[0].weights ** 2
         for axis, line in zip(grid.axes, grid.parts[0].x.numpy().T, strict=True):
             total = np.bincount(axis.places(line), shares * errors**2, axis.intervals) * axis.intervals / shares.sum()
             means.append(np.sqrt(total))
         return means
 
     def _space_errors(self, axes: Sequence[SplineAxis], coef: np.ndarray) -> list[np.ndarray]:
-        grid, line = self._grid([axes[k] for k in self.space]), axes[self.time]
+        grid = self._grid([axes[k] for k in self.space])
+        line = axes[self.time]
         assert isinstance(line, TimeAxis)
         values = self._nodal(line, coef)
-        lines, begin = np.moveaxis(coef, self.time, 0), line.breakpoints[:1]
+        lines = np.moveaxis(coef, self.time, 0)
+        begin = line.breakpoints[:1]
         known = np.concatenate([np.tensordot(line.table(begin, order), lines, 1) for order in range(self.order)])
         evaluated = self._evaluated(grid, line, values, known, True)
         residual, slopes = evaluated[0]
@@ -260,12 +294,15 @@ class WindowMarch(KeptGridMarch):
     def _finer(
         self, space: Sequence[SplineAxis], errors: Sequence[np.ndarray], margin: float = SPACE_MARGIN
     ) -> list[SplineAxis] | None:
-        largest, intervals = max(float(each.max()) for each in errors), sum(line.intervals for line in space)
+        largest = max(float(each.max()) for each in errors)
+        intervals = sum(line.intervals for line in space)
         before = self._refined
         if intervals > before[0] and largest > before[1] / 2:
             self._is_settled = True  # rounding, or what no grid of this kind resolves
         self._refined = intervals, largest
-        return None if self._is_settled else super()._finer(space, errors, margin)
+        if self._is_settled:
+            return None
+        return super()._finer(space, errors, margin)
 
     def _waves(self, grid: CutGrid, part: int, count: int, slopes: Slopes, length: float, number: float) -> np.ndarray:
         """Residuals (residuals, m) of waves of amplitude 1 and a wave number of `number` over an interval."""
@@ -281,7 +318,8 @@ class WindowMarch(KeptGridMarch):
         """Weights of residuals: Galerkin's method inside, and on the boundary a penalty as of Nitsche's method [1]."""
         # [1] J. Nitsche, "Ueber ein Variationsprinzip zur Loesung von Dirichlet-Problemen", Abh. Math. Sem. Univ.
         # Hamburg 36, 1971, 9.
-        inside, weights = slopes[0], []
+        inside = slopes[0]
+        weights = []
         units = np.zeros((counts[0], 1))
         for number in range(counts[0]):
             highest = max(index[self.time] for residual, _, index in inside if residual == number)
@@ -331,7 +369,9 @@ class WindowMarch(KeptGridMarch):
 
     def _changes(self, grid: CutGrid, line: TimeAxis, nodal: np.ndarray, known: np.ndarray) -> list[np.ndarray]:
         """Active coefficients at the moments of a window, and their derivatives in time, (q, active, fields) each."""
-        taken, start, rates = grid.taken(nodal), grid.taken(known), line.rates(self.order)
+        taken = grid.taken(nodal)
+        start = grid.taken(known)
+        rates = line.rates(self.order)
         changes = [taken, np.tensordot(rates, taken - start[0], 1)]
         if self.order == 2:
             changes.append(np.tensordot(rates, changes[1] - start[1], 1))
@@ -341,12 +381,15 @@ class WindowMarch(KeptGridMarch):
         self, grid: CutGrid, line: TimeAxis, nodal: np.ndarray, known: np.ndarray, with_slopes: bool
     ) -> list[tuple[np.ndarray, Slopes]]:
         """Residuals (residuals, m, q) and slopes (m, q) of all parts, from values at the moments and the first ones."""
-        moments, form = line.collocation_points(self.order), self.statement.form
+        moments = line.collocation_points(self.order)
+        form = self.statement.form
         used = {tuple(index[k] for k in self.space) for _, index in form.equation_term.requirements.keys}
         self._count_values(grid, len(used))
-        changes, results = self._changes(grid, line, nodal, known), []
+        changes = self._changes(grid, line, nodal, known)
+        results = []
         for number, part in enumerate(grid.parts):
-            count, q = len(part.x), len(moments)
+            count = len(part.x)
+            q = len(moments)
             x = torch.empty(count, q, form.domain.dimension, dtype=torch.float64)
             x[..., self.space], x[..., self.time] = part.x[:, None], torch.from_numpy(moments)
             block = scattered_block(form, part.term, x.flatten(0, 1))
@@ -354,7 +397,8 @@ class WindowMarch(KeptGridMarch):
                 normal = torch.zeros_like(x)
                 normal[..., self.space] = part.normal[:, None]
                 block.normal = normal.flatten(0, 1)
-            jet, keys = {}, part.term.requirements.keys
+            jet = {}
+            keys = part.term.requirements.keys
             for own in {tuple(index[k] for k in self.space) for _, index in keys}:
                 alike = [(slot, index) for slot, index in keys if tuple(index[k] for k in self.space) == own]
                 coef = np.concatenate([changes[index[self.time]][..., slot] for slot, index in alike]).T
@@ -366,7 +410,8 @@ class WindowMarch(KeptGridMarch):
         return results
 
     def _known_on(self, axes: list[SplineAxis]) -> np.ndarray:
-        grid, line = self._grid([axes[k] for k in self.space]), axes[self.time]
+        grid = self._grid([axes[k] for k in self.space])
+        line = axes[self.time]
         moments = torch.from_numpy(line.all_points())
         x = torch.empty(len(grid.points), len(moments), self.domain.dimension, dtype=torch.float64)
         x[..., self.space], x[..., self.time] = grid.points[:, None], moments
@@ -375,18 +420,23 @@ class WindowMarch(KeptGridMarch):
         return np.moveaxis(line.interpolated(lines), 0, self.time)
 
     def _misfit(self, axes: list[SplineAxis], state: np.ndarray, coef: np.ndarray) -> float:
-        grid, line = self._grid([axes[k] for k in self.space]), axes[self.time]
+        grid = self._grid([axes[k] for k in self.space])
+        line = axes[self.time]
         assert isinstance(line, TimeAxis)
         return norm_of(self._evaluated(grid, line, self._nodal(line, coef), state, False))
 
     def _solved(
         self, axes: list[SplineAxis], state: np.ndarray, length: float, near: Fields | None
     ) -> np.ndarray | None:
-        grid, line = self._grid([axes[k] for k in self.space]), axes[self.time]
+        grid = self._grid([axes[k] for k in self.space])
+        line = axes[self.time]
         assert isinstance(line, TimeAxis)
         guess = self._guess(axes, state, length, near)
-        nodal, known = grid.taken(self._nodal(line, guess)), state
-        factors, is_exact, before = None, False, math.inf
+        nodal = grid.taken(self._nodal(line, guess))
+        known = state
+        factors = None
+        is_exact = False
+        before = math.inf
         if self._kept is not None and self._kept[0] is grid and abs(self._kept[1] / length - 1) < 1e-9:
             _, _, factors, is_exact = self._kept
         for _ in range(ITERATIONS):
@@ -459,7 +509,8 @@ class WindowMarch(KeptGridMarch):
     def _carried(self, state: np.ndarray, old: Sequence[SplineAxis], new: Sequence[SplineAxis]) -> np.ndarray:
         if all(a is b for a, b in zip(old, new, strict=True)):
             return state
-        before, after = self._grid(old), self._grid(new)
+        before = self._grid(old)
+        after = self._grid(new)
         taken = np.moveaxis(before.taken(state), 1, 0)  # (active, k, fields)
         values = before.at(after.points, (0,) * len(new), taken.reshape(len(taken), -1))
         return after.through(values.reshape(len(values), *taken.shape[1:]))

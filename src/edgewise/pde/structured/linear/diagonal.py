@@ -49,7 +49,9 @@ class FieldByField(Preconditioner):
         starts = np.cumsum([0, *(block.rows for block in system.blocks)])
         parts = []
         for field in range(fields):
-            blocks, slopes, rows = [], [], []
+            blocks = []
+            slopes = []
+            rows = []
             for block, its_slopes, start in zip(system.blocks, system.slopes, starts, strict=False):
                 own = {number for number, slot, _ in its_slopes if slot == field}
                 numbers = [pairs[field]] if block.face is None else sorted(own)
@@ -117,7 +119,8 @@ class FastDiagonalisation(Preconditioner):
     @classmethod
     def shifted(cls, statement: Statement, system: LinearSystem) -> FastDiagonalisation:
         """The solver, which may have an eigenvalue of zero and so need a shift, see `solved`."""
-        block, slopes = system.blocks[0], system.slopes[0]
+        block = system.blocks[0]
+        slopes = system.slopes[0]
         dimension = len(block.axes)
         operators = [np.zeros((len(p), a.count)) for p, a in zip(block.points, block.axes, strict=True)]
         for (_, _, index), slope in slopes.items():
@@ -126,7 +129,10 @@ class FastDiagonalisation(Preconditioner):
                 continue  # mixed derivatives are left to the Krylov method
             axis = by[0] if by else 0
             others = tuple(other for other in range(dimension) if other != axis)
-            profile = slope.mean(others) if by else np.full(block.shape[axis], slope.mean())
+            if by:
+                profile = slope.mean(others)
+            else:
+                profile = np.full(block.shape[axis], slope.mean())
             operators[axis] += profile[:, None] * dense(block.table(axis, index[axis]))
         ends = [np.zeros((0, axis.count)) for axis in block.axes]
         for other, its_slopes in zip(system.blocks[1:], system.slopes[1:], strict=True):
@@ -142,7 +148,10 @@ class FastDiagonalisation(Preconditioner):
     def __init__(
         self, statement: Statement, system: LinearSystem, operators: Sequence[np.ndarray], ends: Sequence[np.ndarray]
     ):
-        self.statement, self.system, self.blocks, self.ends = statement, system, system.blocks, ends
+        self.statement = statement
+        self.system = system
+        self.blocks = system.blocks
+        self.ends = ends
         equation = system.blocks[0]
         self.shape = tuple(axis.count for axis in equation.axes)
         self.lines = [
@@ -183,7 +192,8 @@ class FastDiagonalisation(Preconditioner):
         self, inside: np.ndarray, walls: Sequence[np.ndarray], shift: complex
     ) -> tuple[np.ndarray, np.ndarray]:
         """Coefficients that fulfil the conditions, and those of the eigenvectors for what is left."""
-        values, known = inside.reshape(self.blocks[0].shape), list[np.ndarray]()
+        values = inside.reshape(self.blocks[0].shape)
+        known = list[np.ndarray]()
         for part in ("real", "imag") if any(np.iscomplexobj(wall) for wall in walls) else ("real",):
             given = [getattr(wall, part) for wall in walls]
             known.append(self._continued(given) if any(each.any() for each in given) else np.zeros(self.shape))
@@ -207,11 +217,13 @@ class FastDiagonalisation(Preconditioner):
         for the others and r for what reactions differ from their mean, T + L + r is replaced by (T + L) T^-1 (T + r),
         which is that but for L T^-1 r. The last factor couples the moments of a point alone.
         """
-        time, index = self.blocks[0].form.time, tuple([0] * len(self.lines))
+        time = self.blocks[0].form.time
+        index = tuple([0] * len(self.lines))
         slope = self.system.slopes[0].get((0, 0, index))
         if time is None or slope is None or not slope.ndim:
             return None
-        line, mean = self.lines[time], 0.0 if time == 0 else float(slope.mean())
+        line = self.lines[time]
+        mean = 0.0 if time == 0 else float(slope.mean())
         rates = (line.values_of @ ((line.values + mean)[:, None] * line.back)).real
         part = np.linalg.inv(rates) * np.moveaxis(slope - slope.mean(), time, -1)[..., None, :]
         if not float(np.abs(part).sum(-1).max()) > LEAST_REACTION:
@@ -295,9 +307,15 @@ class Diagonal:
 @lru_cache(maxsize=KEPT_COORDINATES)
 def _diagonalised(of_level: _Bytes, of_operator: _Bytes, of_rows: _Bytes) -> Diagonal:
     """Diagonalise an operator, (points, count), with values at points, (points, count), and conditions."""
-    level, operator, rows = of_level.array, of_operator.array, of_rows.array
-    count, conditions = level.shape[1], len(rows)
-    pivots = linalg.qr(rows, mode="r", pivoting=True)[1][:conditions] if conditions else np.zeros(0, dtype=int)
+    level = of_level.array
+    operator = of_operator.array
+    rows = of_rows.array
+    count = level.shape[1]
+    conditions = len(rows)
+    if conditions:
+        pivots = linalg.qr(rows, mode="r", pivoting=True)[1][:conditions]
+    else:
+        pivots = np.zeros(0, dtype=int)
     others = np.setdiff1d(np.arange(count), pivots)
     inverse = np.linalg.inv(rows[:, pivots])
     kernel = np.zeros((count, len(others)))
@@ -308,5 +326,6 @@ def _diagonalised(of_level: _Bytes, of_operator: _Bytes, of_rows: _Bytes) -> Dia
     if not np.linalg.cond(vectors) < WORST_VECTORS:
         raise np.linalg.LinAlgError("the eigenvectors are too close to each other")
     with_ends = np.linalg.inv(np.concatenate([rows, level]))
-    back, values_of = np.linalg.inv(vectors) @ to_splines, level @ kernel @ vectors
+    back = np.linalg.inv(vectors) @ to_splines
+    values_of = level @ kernel @ vectors
     return Diagonal(pivots, inverse, eigenvalues, kernel @ vectors, back, values_of, kernel @ to_splines, with_ends)

@@ -73,7 +73,8 @@ class SlabOfFlow(Preconditioner):
 
         It has the factors of one that is `kept`, if space is the same and the length of the slab is not far off.
         """
-        form, axes = statement.form, system.blocks[0].axes
+        form = statement.form
+        axes = system.blocks[0].axes
         if form.time is None or len(statement.multipliers) != 1 or not isinstance(axes[form.time], TimeAxis):
             return None
         has_walls = any(count for axis, count in enumerate(statement.closings) if axis != form.time)
@@ -89,11 +90,13 @@ class SlabOfFlow(Preconditioner):
     def __init__(self, statement: Statement, system: LinearSystem, kept: SlabOfFlow | None = None):
         assert statement.form.time is not None
         self.statement, self.shape, self.blocks = statement, system.shape, system.blocks
-        self.time, axes = statement.form.time, system.blocks[0].axes
+        self.time = statement.form.time
+        axes = system.blocks[0].axes
         self.space = [axis for axis in range(len(axes)) if axis != self.time]
         line = axes[self.time]
         assert isinstance(line, TimeAxis)
-        self.axes, self.line = [axes[axis] for axis in self.space], line
+        self.axes = [axes[axis] for axis in self.space]
+        self.line = line
         (self.pressure,) = statement.multipliers
         self.velocities = [slot for slot in range(self.shape[-1]) if slot != self.pressure]
         moments = line.collocation_points(1)
@@ -108,7 +111,8 @@ class SlabOfFlow(Preconditioner):
         self.from_begin = rates[:, 0]
         eigenvalues, vectors = np.linalg.eig(rates[:, 1:])
         chosen = eigenvalues.imag >= 0  # the others are complex conjugates
-        self.eigenvalues, self.to_vectors = eigenvalues[chosen], np.linalg.inv(vectors)[chosen]
+        self.eigenvalues = eigenvalues[chosen]
+        self.to_vectors = np.linalg.inv(vectors)[chosen]
         self.vectors = vectors[:, chosen] * np.where(self.eigenvalues.imag > 0, 2.0, 1.0)
         self.levels = [self._level(*each) for each in enumerate(zip(system.blocks, system.slopes, strict=True))]
         self.equation = self.levels[0]
@@ -201,7 +205,8 @@ class SlabOfFlow(Preconditioner):
         self.fast: dict[int, FastDiagonalisation] = {}
         self.mass: dict[int, float] = {}
         for slot, row in self.rows.items():
-            blocks, slopes = list[RowBlock](), list[Slopes]()
+            blocks = list[RowBlock]()
+            slopes = list[Slopes]()
             for level, number in [(self.equation, row), *self.walls[slot]]:
                 blocks.append(replace(level.block, numbers=(level.block.numbers[number],)))
                 own = {(0, 0, i): s for (n, o, i), s in level.slopes.items() if (n, o) == (number, slot)}
@@ -214,7 +219,12 @@ class SlabOfFlow(Preconditioner):
         ends = [np.zeros((0, axis.count)) for axis in self.axes]
         for level, number in self.closings:
             face = level.block.face
-            axis = level.block.closed if isinstance(level.block, ClosingBlock) else face[0] if face else 0
+            if isinstance(level.block, ClosingBlock):
+                axis = level.block.closed
+            elif face:
+                axis = face[0]
+            else:
+                axis = 0
             for (row, _, index), slope in level.slopes.items():
                 if row == number and (sum(index) > index[axis] or np.ptp(slope) > SAME_ALONG * np.abs(slope).max()):
                     raise np.linalg.LinAlgError("a condition for the pressure varies along its face")
@@ -231,7 +241,8 @@ class SlabOfFlow(Preconditioner):
             if whole.shape[0] != whole.shape[1]:
                 raise np.linalg.LinAlgError("the pressure has another number of conditions")
             self.bases.append(np.linalg.inv(whole)[:, len(rows) :])
-        inner, points = int(np.prod(self.equation.block.shape)), self.equation.block.shape
+        inner = int(np.prod(self.equation.block.shape))
+        points = self.equation.block.shape
         bordered = inner + (self.constant is not None)
         basis = self._with_values(np.eye(inner).reshape(*points, inner))
         work = 2 / 3 * bordered**3 / 8
@@ -256,7 +267,9 @@ class SlabOfFlow(Preconditioner):
         self.eigenvectors, total = list[tuple[np.ndarray, np.ndarray]](), np.zeros(())
         for axis, basis in enumerate(self.bases):
             unit = tuple(int(k == axis) for k in range(len(self.axes)))
-            size, table, found = 0.0, dense(self.equation.block.table(axis, 1)), None
+            size = 0.0
+            table = dense(self.equation.block.table(axis, 1))
+            found = None
             for slot, row in self.rows.items():
                 pair = (self.constraint, slot, unit), (row, self.pressure, unit)
                 if all(key in self.equation.slopes for key in pair):
@@ -298,7 +311,8 @@ class SlabOfFlow(Preconditioner):
     @cached_property
     def _with_conditions(self) -> Solver:
         """Solver of closings and conditions of the pressure, with values of zero at the points of the equation."""
-        blocks, slopes = list[RowBlock](), list[Slopes]()
+        blocks = list[RowBlock]()
+        slopes = list[Slopes]()
         for level, number in self.closings:
             blocks.append(replace(level.block, numbers=(level.block.numbers[number],)))
             slopes.append({(0, 0, index): s for (row, _, index), s in level.slopes.items() if row == number})
@@ -328,7 +342,8 @@ class SlabOfFlow(Preconditioner):
         block = self.blocks[0]
         if not isinstance(block, EquationBlock) or block.balanced is None:
             return rows
-        rows, constants = rows.copy(), block.constants()
+        rows = rows.copy()
+        constants = block.constants()
         rows[constants] -= rows[constants].mean(1, keepdims=True)
         return rows
 
@@ -338,7 +353,9 @@ class SlabOfFlow(Preconditioner):
 
     def __call__(self, rhs: np.ndarray) -> np.ndarray:
         """Coefficients, flat, for a right-hand side with the rows of the system."""
-        parts, start, noise = list[np.ndarray](), 0, ROUNDED_ROWS * float(np.abs(rhs).max(initial=0.0))
+        parts = list[np.ndarray]()
+        start = 0
+        noise = ROUNDED_ROWS * float(np.abs(rhs).max(initial=0.0))
         for block in self.blocks:
             values = rhs[start : start + block.rows]
             if block is not self.blocks[0] and np.abs(values).max(initial=0.0) <= noise:
@@ -369,8 +386,10 @@ class SlabOfFlow(Preconditioner):
 
     def _solved(self, each: Sequence[Sequence[np.ndarray]]) -> list[np.ndarray]:
         """The flow of each eigenvalue in time, (*counts, fields), complex, for the rows of all blocks."""
-        counts, inner = [axis.count for axis in self.axes], math.prod(self.equation.block.shape)
-        pressures, missing = list[np.ndarray](), list[np.ndarray]()
+        counts = [axis.count for axis in self.axes]
+        inner = math.prod(self.equation.block.shape)
+        pressures = list[np.ndarray]()
+        missing = list[np.ndarray]()
         for number, parts in enumerate(each):
             pressure = np.zeros(counts, dtype=complex)
             closed = [parts[level.number][row].ravel() for level, row in self.closings]
@@ -403,7 +422,9 @@ class SlabOfFlow(Preconditioner):
 
     def _velocity(self, slot: int, number: int, parts: Sequence[np.ndarray], pressure: np.ndarray) -> np.ndarray:
         """Coefficients of a velocity, (*counts), where those of the pressure are known."""
-        fast, shift, row = self.fast[slot], self.mass[slot] * self.eigenvalues[number], self.rows[slot]
+        fast = self.fast[slot]
+        shift = self.mass[slot] * self.eigenvalues[number]
+        row = self.rows[slot]
         inside = parts[0][row] - self.equation.applied(row, self.pressure, pressure)
         walls = [parts[level.number][own].ravel() for level, own in self.walls[slot]]
         return fast.solved(inside, walls, shift)

@@ -13,11 +13,16 @@ from edgewise.train.cost import EQUATION_COST
 
 # Projections: ridge of systems whose diagonal is one, steps of refinement that remove its influence, the least size of
 # an unknown relative to the largest, and widths of its band that a matrix must exceed or is factorised densely.
-PROJECTION_RIDGE, PROJECTION_ROUNDS, LEAST_UNKNOWN, BANDED_FROM = 1e-14, 2, 1e-6, 4
+PROJECTION_RIDGE = 1e-14
+PROJECTION_ROUNDS = 2
+LEAST_UNKNOWN = 1e-6
+BANDED_FROM = 4
 # Systems beside one with factors: residual at which GMRES ends, relative to the right-hand side, the largest that
 # rounding may leave, and most iterations. Measured in a ball: 6 to 21 iterations, of a hundredth of factors,
 # and 1e-11 to 2e-9 left for smooth right-hand sides, which further iterations do not lower.
-NEARBY_RESIDUAL, NEARBY_ROUNDING, NEARBY_ITERATIONS = 1e-11, 1e-7, 60
+NEARBY_RESIDUAL = 1e-11
+NEARBY_ROUNDING = 1e-7
+NEARBY_ITERATIONS = 60
 
 
 class CellSums:
@@ -43,24 +48,34 @@ class CellSums:
     """
 
     def __init__(self, count: int, width: int, fields: int = 1, values: np.ndarray | None = None):
-        self.fields, self.size, self.width = fields, count * fields, (width + 1) * fields - 1
+        self.fields = fields
+        self.size = count * fields
+        self.width = (width + 1) * fields - 1
         self.is_banded = BANDED_FROM * self.width < self.size
         rows = 2 * self.width + 1 if self.is_banded else self.size
-        self.values = np.zeros((rows, self.size)) if values is None else values
+        if values is None:
+            self.values = np.zeros((rows, self.size))
+        else:
+            self.values = values
 
     def add(
         self, rows: np.ndarray, columns: np.ndarray, block: np.ndarray, row_field: int = 0, column_field: int = 0
     ) -> None:
         """Add a block (r, c) at places (r,) and (c,), each of which is there once, of two of the fields."""
-        row, column = rows[:, None] * self.fields + row_field, columns * self.fields + column_field
+        row = rows[:, None] * self.fields + row_field
+        column = columns * self.fields + column_field
         places = (self.width + row - column if self.is_banded else row) * self.size + column
         self.values.reshape(-1)[places.ravel()] += block.ravel()  # in half the time of pairs of places
 
     def add_each(self, other: CellSums, factor: float, row_field: int = 0, column_field: int = 0) -> None:
         """Add a multiple of a matrix for one field, in the same places, for two of the fields."""
-        step, columns = self.fields, slice(column_field, None, self.fields)
+        step = self.fields
+        columns = slice(column_field, None, self.fields)
         if self.is_banded == other.is_banded:
-            first = self.width - other.width * step + row_field - column_field if self.is_banded else row_field
+            if self.is_banded:
+                first = self.width - other.width * step + row_field - column_field
+            else:
+                first = row_field
             self.values[first::step, columns][: len(other.values)] += factor * other.values
         else:  # a single field is banded, and several are not
             self.values[row_field::step, columns] += factor * other.dense()
@@ -74,11 +89,15 @@ class CellSums:
 
     def dense(self) -> np.ndarray:
         """The matrix in full, (size, size)."""
-        return self @ np.eye(self.size) if self.is_banded else self.values
+        if self.is_banded:
+            return self @ np.eye(self.size)
+        return self.values
 
     def diagonal(self) -> np.ndarray:
         """Diagonal, (size,)."""
-        return self.values[self.width].copy() if self.is_banded else self.values.diagonal()
+        if self.is_banded:
+            return self.values[self.width].copy()
+        return self.values.diagonal()
 
     def __matmul__(self, vectors: np.ndarray) -> np.ndarray:
         """Product with vectors (size, k)."""
@@ -101,10 +120,14 @@ class Projection:
     """
 
     def __init__(self, matrix: CellSums, scale: np.ndarray, product: Callable[[np.ndarray], np.ndarray]):
-        self._product, self._is_banded = product, matrix.is_banded
+        self._product = product
+        self._is_banded = matrix.is_banded
         self.scale, count, width = np.maximum(scale, LEAST_UNKNOWN * scale.max()), matrix.size, matrix.width
         self.is_complex = np.iscomplexobj(matrix.values)
-        self.work = 2.0 * count * width**2 if matrix.is_banded else count**3 / 3
+        if matrix.is_banded:
+            self.work = 2.0 * count * width**2
+        else:
+            self.work = count**3 / 3
         self.work *= (4 if self.is_complex else 1) / EQUATION_COST.product_speed
         with foreseen("banded factors" if matrix.is_banded else "dense factors", self.work):
             if matrix.is_banded:

@@ -24,18 +24,24 @@ CHEAP_FACTORS = 1e9
 MOST_WORK = 1e11
 # The reduction of the residual at which GMRES has done its work, its steps between restarts, and restarts; rounds of
 # iterative refinement around it: a preconditioner that does not reach it in these steps is of no use.
-LEAST_REDUCTION, RESTART, RESTARTS = 1e-9, 40, 2
+LEAST_REDUCTION = 1e-9
+RESTART = 40
+RESTARTS = 2
 REFINEMENT_ROUNDS = 6  # at most; see above
 # Multiply-adds of one application of a system and its preconditioner: per unknown beside those with the eigenvectors of
 # each coordinate, for the sparse tables; and at least, for the time that some forty calls of numpy take.
-TABLES_WORK, LEAST_APPLICATION_WORK = 200.0, 3e6
+TABLES_WORK = 200.0
+LEAST_APPLICATION_WORK = 3e6
 UNSOLVED = 1e-8  # of the right-hand side: what may be left for Newton's method to take up in its next step
 # Where an error may be left, GMRES aims at this share of it, for residuals are not errors; share of the whole solution
 # that may be left in a step of Newton's method.
-WELL_BELOW, LEFT_IN_STEP = 0.1, 0.03
+WELL_BELOW = 0.1
+LEFT_IN_STEP = 0.03
 # A right-hand side that is reduced by this factor is solved to rounding; largest factor of a useful round, and of one
 # of a preconditioner that needs no Krylov method.
-ROUNDING, USEFUL, CLOSE = 1e-15, 0.1, 1e-3
+ROUNDING = 1e-15
+USEFUL = 0.1
+CLOSE = 1e-3
 
 
 def solver_for(
@@ -47,14 +53,18 @@ def solver_for(
     preconditioner that is `kept`, the one for the last slab, factors are used again.
     """
     left = 0.0 if statement.form.is_linear else LEFT_IN_STEP
-    flow = SlabOfFlow.of(statement, system, kept) if statement.multipliers else None
+    if statement.multipliers:
+        flow = SlabOfFlow.of(statement, system, kept)
+    else:
+        flow = None
     if flow is not None:
         return Krylov(system, flow, enough, left)
     long = sum(axis.intervals > 1 for axis in system.blocks[0].axes)  # a slab of time is short
     is_dear = system.unknowns > ALWAYS_FACTORISED and (system.shape[-1] == 1 or system.factor_work() > CHEAP_FACTORS)
     if long > 1 and is_dear and system.rows == system.unknowns:
         preconditioner: Preconditioner | None = WaveByWave.of(system) if system.shape[-1] > 1 else None
-        preconditioner = FieldByField.of(statement, system) if preconditioner is None else preconditioner
+        if preconditioner is None:
+            preconditioner = FieldByField.of(statement, system)
         if preconditioner is not None:
             return Krylov(system, preconditioner, enough, left)
     return system.factorised() if system.factor_work() <= MOST_WORK else None
@@ -71,8 +81,10 @@ class Krylov:
     def __init__(
         self, system: LinearSystem, preconditioner: Preconditioner, enough: np.ndarray | None, left_in_step: float
     ):
-        self.system, self.preconditioner = system, preconditioner
-        self.enough, self.left_in_step = enough, left_in_step
+        self.system = system
+        self.preconditioner = preconditioner
+        self.enough = enough
+        self.left_in_step = left_in_step
         self._factors: Solver | None = None
 
     def __call__(self, rhs: np.ndarray) -> np.ndarray:
@@ -98,7 +110,8 @@ class Krylov:
         for _ in range(REFINEMENT_ROUNDS):
             if size <= ROUNDING * norm or not math.isfinite(size):
                 break
-            move, reduction = self.preconditioner(left), LEAST_REDUCTION
+            move = self.preconditioner(left)
+            reduction = LEAST_REDUCTION
             if self.enough is not None:
                 sizes = [np.abs(each).reshape(-1, system.shape[-1]).max(0) for each in (move, solution)]
                 share = float((sizes[0] / np.maximum(self.enough, self.left_in_step * sizes[1])).max())
@@ -111,12 +124,16 @@ class Krylov:
             system.work += work
             reached = float(np.linalg.norm(new))
             if reached < size:
-                solution, left = solution + move, new
+                solution = solution + move
+                left = new
             if not reached < USEFUL * size and not is_close:
                 break
-            is_close, size = is_close and reached < CLOSE * size, min(reached, size)
+            is_close = is_close and reached < CLOSE * size
+            size = min(reached, size)
         if size <= UNSOLVED * norm:
             return solution
         if not is_short and system.factor_work() <= MOST_WORK:
             self._factors = system.factorised()
-        return np.full(system.unknowns, np.nan) if self._factors is None else self._factors(rhs)
+        if self._factors is None:
+            return np.full(system.unknowns, np.nan)
+        return self._factors(rhs)

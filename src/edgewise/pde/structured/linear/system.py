@@ -47,7 +47,10 @@ class LinearSystem:
     """
 
     def __init__(self, blocks: Sequence[RowBlock], slopes: Sequence[Slopes], shape: tuple[int, ...]):
-        self.blocks, self.slopes, self.shape, self.work = blocks, slopes, shape, 0.0
+        self.blocks = blocks
+        self.slopes = slopes
+        self.shape = shape
+        self.work = 0.0
 
     @property
     def unknowns(self) -> int:
@@ -77,7 +80,10 @@ class LinearSystem:
         Rows are written at once from the few splines that differ from zero at each point. Constants up to which
         residuals hold, see `EquationBlock`, are further unknowns after the others.
         """
-        fields, values, columns, lengths = self.shape[-1], list[np.ndarray](), list[np.ndarray](), list[np.ndarray]()
+        fields = self.shape[-1]
+        values = list[np.ndarray]()
+        columns = list[np.ndarray]()
+        lengths = list[np.ndarray]()
         for block, slopes in zip(self.blocks, self.slopes, strict=True):
             size = math.prod(block.shape)
             places, products = block.local_products({index for _, _, index in slopes})
@@ -143,7 +149,8 @@ class LinearSystem:
 
     def factor_work(self) -> float:
         """Estimate of the multiply-adds of sparse factors: unknowns times the square of the half bandwidth."""
-        axes, fields = self.blocks[0].axes, self.shape[-1]
+        axes = self.blocks[0].axes
+        fields = self.shape[-1]
         slowest = self._slowest_first()[0]
         band = fields * (axes[slowest].degree + 1) * math.prod(a.count for i, a in enumerate(axes) if i != slowest)
         return self.unknowns * float(min(band, self.unknowns)) ** 2

@@ -58,15 +58,23 @@ class WaveByWave(Preconditioner):
 
     def __init__(self, system: LinearSystem, lines: list[int]):
         self.blocks, self.shape, self.lines = system.blocks, system.shape, lines
-        axes, fields = system.blocks[0].axes, system.shape[-1]
+        axes = system.blocks[0].axes
+        fields = system.shape[-1]
         self.counts = [axes[number].count for number in lines]
         self.other = next((number for number in range(len(axes)) if number not in lines), None)
-        splines = 1 if self.other is None else axes[self.other].count
+        if self.other is None:
+            splines = 1
+        else:
+            splines = axes[self.other].count
         size = fields * splines
         waves = (*self.counts[:-1], self.counts[-1] // 2 + 1)  # the others are complex conjugates
-        matrices, row = np.zeros((*waves, size, size), dtype=complex), 0
+        matrices = np.zeros((*waves, size, size), dtype=complex)
+        row = 0
         for block, slopes in zip(system.blocks, system.slopes, strict=True):
-            moments = 1 if self.other is None else len(block.points[self.other])
+            if self.other is None:
+                moments = 1
+            else:
+                moments = len(block.points[self.other])
             for (number, slot, index), slope in slopes.items():
                 part = slope.mean(tuple(lines)).reshape(moments, 1)
                 if self.other is not None:
@@ -112,7 +120,9 @@ class WaveByWave(Preconditioner):
             return rhs
         waves = self._transformed(rhs)
         waves[self._special] = (self._solvable @ waves[self._special][..., None])[..., 0]
-        parts, start, rows = range(len(self.lines)), 0, []
+        parts = range(len(self.lines))
+        start = 0
+        rows = []
         for block in self.blocks:
             width = block.rows // math.prod(self.counts)
             values = np.fft.irfftn(waves[..., start : start + width], self.counts, axes=parts)
@@ -124,7 +134,9 @@ class WaveByWave(Preconditioner):
 
     def _transformed(self, rhs: np.ndarray) -> np.ndarray:
         """Fourier transform of the rows, (*waves, rows of a wave)."""
-        parts, start, transformed = range(len(self.lines)), 0, []
+        parts = range(len(self.lines))
+        start = 0
+        transformed = []
         for block in self.blocks:
             values = rhs[start : start + block.rows].reshape(len(block.numbers), *block.shape)
             start += block.rows
