@@ -326,7 +326,8 @@ class History(WorkBudget):
     ) -> tuple[StopReason, str] | None:
         """Record the only integration in time; return the stop reason and a sentence, or None if it hardly began.
 
-        It may give way to another method (`gives_way`), which then solves a problem that goes wrong at once.
+        With `gives_way` the result is also None where it goes wrong within the first hundredth of the time, so that
+        another method can follow.
         """
         axis = problem.form.time
         domain = problem.domain
