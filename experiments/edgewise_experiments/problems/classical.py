@@ -15,11 +15,17 @@ import torch
 from scipy.integrate import solve_ivp
 from scipy.optimize import least_squares
 
-from edgewise.pde import PDE, named_equation
-from edgewise.pde.library import NOISE, TRUE_DIFFUSION, diffusion_data, poisson_source
+from edgewise.pde import PDE
 from edgewise.pde.problem.evaluation import value_at
 from edgewise_experiments.problems import cases
 from edgewise_experiments.problems import reference_solutions as references
+from edgewise_experiments.problems.named_equations import (
+    NOISE,
+    TRUE_DIFFUSION,
+    diffusion_data,
+    named_equation,
+    poisson_source,
+)
 from edgewise_experiments.problems.reference_solutions import chebyshev, distance, grid_points, periodic_series
 
 PI = math.pi

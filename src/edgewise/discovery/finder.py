@@ -233,40 +233,23 @@ def _family(search: Search) -> Front:
 
 @dataclass
 class Search:
-    """A search with checked arguments, for one target.
+    """A search with checked arguments, for one target."""
 
-    Parameters
-    ----------
-    x, y, names, options, time_limit, seed
-        As of `find_formula`, checked; y has shape (N,).
-    report : callable, optional
-        Receives the progress.
-    journal : Journal, optional
-        Keeps the formulas so far; one of an earlier run is gone on with, for the rest of the time limit.
-    """
-
-    x: np.ndarray
+    x: np.ndarray  # as of `find_formula`, checked; y has shape (N,)
     y: np.ndarray
     names: tuple[str, ...]
     options: FormulaOptions
     time_limit: float
     seed: int = 0
-    report: ProgressCallback | None = None
+    report: ProgressCallback | None = None  # receives the progress
+    # keeps the formulas so far; one of an earlier run is gone on with, for the rest of the time limit
     journal: Journal | None = None
 
     def __post_init__(self) -> None:
         self.archive: Archive | None = None  # all that the last search kept, for those who judge by other errors
 
     def front(self, more: More | None = None, stages: Stages = ALL_STAGES) -> Front:
-        """Run all stages and decide.
-
-        Parameters
-        ----------
-        more : callable, optional
-            Yields expressions from elsewhere if the stages find no exact law, see `More`.
-        stages : Stages
-            The stages.
-        """
+        """Run all stages and decide."""
         if self.journal is None:
             recording = None
         else:

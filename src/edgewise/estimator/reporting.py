@@ -38,7 +38,8 @@ from edgewise.plot import (
 )
 from edgewise.plot.network.views import PredictionView
 from edgewise.presentation import number_text, number_texts, percent_text
-from edgewise.report import ClassResult, ModelResult, Report, ReportContent, ReportFigure, TestTable, formula_rows
+from edgewise.report import Report
+from edgewise.report.content import ClassResult, ModelResult, ReportContent, ReportFigure, TestTable, formula_rows
 
 if TYPE_CHECKING:
     from edgewise.estimator.display import EstimatorDisplay

@@ -127,32 +127,7 @@ def joined_processes(timeout: float = TIMEOUT, *, backend: str = "gloo") -> Iter
 
 
 class Team:
-    """The processes of one fit: number 0 leads, asks all for sums and sends the result; the others serve.
-
-    Parameters
-    ----------
-    answer : callable
-        What a process does with a request, which must be an object that can be pickled.
-
-    Attributes
-    ----------
-    was_interrupted : bool
-        Set by the leading process where Ctrl-C has ended its work, though with a result; one that came to the others
-        too has then been answered.
-
-    Raises
-    ------
-    InputError
-        Processes have other versions of Edgewise or torch.
-    ProcessError
-        A process does not answer.
-
-    Examples
-    --------
-    >>> team = Team(lambda request: (request * np.ones(2),))
-    >>> team.summed(3.0)
-    (array([3., 3.]),)
-    """
+    """The processes of one fit: number 0 leads, asks all for sums and sends the result; the others serve."""
 
     def __init__(self, answer: Callable[..., Any]) -> None:
         import torch
@@ -231,16 +206,7 @@ class Team:
             self._leave()
 
     def serve(self) -> Any:
-        """Answer the requests of the leading process until its work ends; return the result.
-
-        Raises
-        ------
-        InputError
-            The leading process has failed.
-        KeyboardInterrupt
-            It was ended by Ctrl-C. That of another process is passed on to the leading one, which decides what ends;
-            if it came too late for that, it is raised at the end of this process's work.
-        """
+        """Answer the requests of the leading process until its work ends; return the result."""
         try:
             with self._whole_exchange():
                 while True:

@@ -257,13 +257,7 @@ class ErrorBars:
 
     @classmethod
     def _from_fields(cls, fields: Mapping[str, Any], parameters: int, outputs: int, inputs: int = 0) -> ErrorBars:
-        """Error bars from what `_fields` returned; `inputs` are those of the network, for noise that follows them.
-
-        Raises
-        ------
-        ValueError
-            The fields don't fit a network with that many parameters and outputs.
-        """
+        """Error bars from what `_fields` returned; `inputs` are those of the network, for noise that follows them."""
         packed = fields["factor"]
         is_packed = not (isinstance(packed, Tensor) and packed.ndim == 2)
         shapes: dict[str, tuple[int, ...]] = {"factor": (parameters * (parameters + 1) // 2,)}

@@ -21,7 +21,8 @@ from edgewise.files.journal import FOLDER
 from edgewise.model_selection.all_rows import AllRows, RowPart
 from edgewise.model_selection.search.policy import SearchSettings
 from edgewise.outcomes import OutOfTime
-from edgewise.processes import DaskTeam, Team
+from edgewise.processes.dask_team import DaskTeam
+from edgewise.processes.team import Team
 from edgewise.tables import AffineScaling, InputEncoder
 from edgewise.tables.batches import Batch, Batches, Survey
 from edgewise.tables.batches.groups import row_keys

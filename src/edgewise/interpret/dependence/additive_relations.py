@@ -119,43 +119,18 @@ def subsets_of(parts: Tensor) -> Iterator[tuple[int, ...]]:
 
 @dataclass(frozen=True)
 class Relation:
-    """Columns with sum_i phi_i(x_i) = 0, exactly or nearly.
+    """Columns with sum_i phi_i(x_i) = 0, exactly or nearly."""
 
-    Attributes
-    ----------
-    inputs : tuple of int
-        The columns.
-    looseness : float
-        Variance of the sum over the sum of the variances of its terms, on rows that were not used to find it: 0 for an
-        exact relation, about 1 for unrelated columns.
-    z : float
-        Standard deviations by which the looseness lies below that of shuffled columns.
-    p_value : float
-        Probability of as low a looseness in any of the tests that were made (Bonferroni, normal tail).
-    seeds, networks : int
-        Number of networks that found the relation, of those that saw all its columns.
-    p_seeds : float
-        Probability of as many if each network found a random subset of that size.
-    model : KAN
-        The network [k, 1] whose output is the sum, in the units of the columns.
-
-    Examples
-    --------
-    >>> x = torch.rand(200, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    >>> x[:, 1] = x[:, 0].exp()
-    >>> relation = bound_together(x, (0, 1))
-    >>> relation.p_value < 0.01, relation.model.config.width
-    (True, (2, 1))
-    """
-
-    inputs: tuple[int, ...]
+    inputs: tuple[int, ...]  # the columns
+    # variance of the sum over the sum of the variances of its terms, on rows that were not used to find it: 0 for an
+    # exact relation, about 1 for unrelated columns
     looseness: float
-    z: float
-    p_value: float
-    seeds: int
+    z: float  # standard deviations by which the looseness lies below that of shuffled columns
+    p_value: float  # probability of as low a looseness in any of the tests that were made (Bonferroni, normal tail)
+    seeds: int  # number of networks that found the relation, of those that saw all its columns
     networks: int
-    p_seeds: float
-    model: KAN
+    p_seeds: float  # probability of as many if each network found a random subset of that size
+    model: KAN  # the network [k, 1] whose output is the sum, in the units of the columns
 
 
 @dataclass(frozen=True)
@@ -280,39 +255,9 @@ def relations(
 def bound_together(
     x: ArrayLike | Tensor, inputs: Sequence[int], *, grid_size: int = 5, seed: int = 0
 ) -> Relation | None:
-    """Find the tightest relation of given columns of a table in which all of them take part.
-
-    This is a single test that was planned beforehand: its p-value has no correction for other tests, and some of the
-    columns may be related more tightly among themselves.
-
-    Parameters
-    ----------
-    x : array-like or Tensor
-        Table (N, d), N at least 50.
-    inputs : sequence of int
-        Two or more different columns.
-    grid_size : int
-        Knot intervals of every function.
-    seed : int
-        Seed of all random numbers.
-
-    Returns
-    -------
-    Relation or None
-        None if one of the columns has next to no part in any relation.
-
-    Raises
-    ------
-    InputError
-        An argument is not as above.
-
-    Examples
-    --------
-    >>> x = torch.rand(200, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    >>> x[:, 1] = x[:, 0].exp()
-    >>> bound_together(x, (0, 1)).looseness < 1e-3
-    True
-    """
+    """Find the tightest relation of given columns of a table in which all of them take part."""
+    # This is a single test that was planned beforehand: its p-value has no correction for other tests, and some of the
+    # columns may be related more tightly among themselves.
     x = check_points(x, least=50)
     check_count(grid_size, "grid_size")
     inputs = tuple(sorted(inputs))

@@ -18,32 +18,7 @@ def limit_of(error: OutOfTime | MemoryError) -> StopReason:
 
 
 class Clock:
-    """The seconds and the work of a search so far, its time limit, and its progress callback.
-
-    Parameters
-    ----------
-    limit : float, optional
-        Seconds that the search may take.
-    progress : callable, optional
-        Receives a `Progress`.
-    now : callable
-        Returns the time in seconds.
-    began : float, optional
-        When the time began to count; now by default.
-
-    Attributes
-    ----------
-    end : float
-        Seconds at which `check` ends the present stage; infinite if it may take what it takes.
-    stage : str
-        What is being done, for people.
-    share : float
-        Share of the planned work that is done.
-    work : float
-        Multiply-adds so far, about.
-    best_loss : float
-        Smallest held-out loss so far, NaN before there is any.
-    """
+    """The seconds and the work of a search so far, its time limit, and its progress callback."""
 
     def __init__(
         self,

@@ -87,11 +87,12 @@ WHY_EARLY = {
 
 @dataclass(frozen=True)
 class TrainedNetwork:
-    """A network, its problem with unknown coefficients of its own, and the loss that it has reached."""
+    """A network, its problem with unknown coefficients of its own, the loss that it has reached, and the method."""
 
     network: SolverNetwork
     problem: Collocation
     loss: float = math.inf
+    tier: str = "network"
 
 
 class History(WorkBudget):
@@ -312,7 +313,7 @@ class History(WorkBudget):
         assert axis is not None
         shorter = until(problem, axis, march.reached)
         self._draw_points(shorter)
-        self.add_stage(TrainedNetwork(march.network, shorter, loss), march.points)
+        self.add_stage(TrainedNetwork(march.network, shorter, loss, march.tier), march.points)
         if reason is StopReason.NO_PROGRESS:
             x = self.fresh_points.clone()
             x[:, axis] = march.reached
@@ -551,6 +552,7 @@ class History(WorkBudget):
             message=message,
             standard_errors=evidence.standard_errors,
             trust=evidence.trust,
+            tier=self.best.tier,
         )
 
     def message_with_residual(self, reason: str) -> str:

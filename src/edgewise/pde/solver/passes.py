@@ -132,7 +132,7 @@ def solve_in_passes(
             allowed = watch.looser
             continue
         if result is not None and result.is_complete:
-            history.add_stage(TrainedNetwork(result.network, problem, allowed), result.points)
+            history.add_stage(TrainedNetwork(result.network, problem, allowed, result.tier), result.points)
             if history.error_estimate <= tolerance:
                 agree = f"Two passes through time agree to {history.error_estimate:.1g}"
                 estimate = history.evidence().estimate
@@ -220,7 +220,7 @@ def _is_check_interrupted(problem: Collocation, statement: Statement, history: H
     except (KeyboardInterrupt, OutOfTime) as error:  # the solution itself is complete
         return isinstance(error, KeyboardInterrupt)
     if result is not None and result.is_complete:
-        history.add_stage_before(TrainedNetwork(result.network, problem, allowed), result.points)
+        history.add_stage_before(TrainedNetwork(result.network, problem, allowed, result.tier), result.points)
     return False
 
 
@@ -335,7 +335,7 @@ def _solve_on_even_grids(
         march = march_of(max(tolerance, EVEN_TOLERANCE / finer**2), watch, finer)
         result = history.passed(problem, march, stop)
         if result is not None and result.is_complete:
-            history.add_stage(TrainedNetwork(result.network, problem, tolerance), result.points)
+            history.add_stage(TrainedNetwork(result.network, problem, tolerance, result.tier), result.points)
             changes.extend([history.stages[-1].change] if is_complete else [])
             history.judged(_evidence_of_even_grids(history, changes, why))
             is_complete = True

@@ -458,11 +458,11 @@ def _solve_on_structured_grids(
         if evolving is not None and problem.domain.dimension <= MOST_PLANE:  # on solids networks are the first
             return solve_in_passes(problem, evolving, history, tolerance, known)
         if is_large:
-            ended = solve_on_grids(problem, solid_stages(problem, history.limit), history, tolerance)
+            ended = solve_on_grids(problem, solid_stages(problem, history.limit), history, tolerance, "cut cells")
             if ended is None or ended[0] is StopReason.NO_PROGRESS:  # or networks, whatever is better
                 return _solve_with_low_rank(problem, history, tolerance, None)
             return ended
-        ended = solve_on_grids(problem, enriched_stages(problem, known), history, tolerance)
+        ended = solve_on_grids(problem, enriched_stages(problem, known), history, tolerance, "least squares")
         if ended is not None and ended[0] is StopReason.NO_PROGRESS and not history.evidence().is_final:
             assert history.best is not None
             is_poor = history.evidence().estimate > REACH_OF_NETWORKS
@@ -541,7 +541,7 @@ def _solve_with_low_rank(
             yield stage
 
     try:
-        found = solve_on_grids(problem, stages(), history, tolerance)
+        found = solve_on_grids(problem, stages(), history, tolerance, "tensor train")
     except KeyboardInterrupt:
         found = StopReason.INTERRUPTED, INTERRUPTED
     if found is None and len(history.stages) > count + 1:
@@ -572,7 +572,8 @@ def _find_fields(problem: Collocation, history: History) -> tuple[StopReason, st
         for fit in inverse_fits(problem, names, watch):
             history.work = spent = spent + fit.work
             values, errors = field_values(fit.network, fit.problem, x), fit.network.standard_errors(x)
-            history.add_stage(TrainedNetwork(fit.network, fit.problem, fit.loss), fit.points)
+            result = TrainedNetwork(fit.network, fit.problem, fit.loss, "penalised least squares")
+            history.add_stage(result, fit.points)
             if before is None:
                 gap = math.nan
             else:
@@ -596,7 +597,7 @@ def _find_fields(problem: Collocation, history: History) -> tuple[StopReason, st
 
 
 def solve_on_grids(
-    problem: Collocation, stages: Iterator[Stage], history: History, tolerance: float
+    problem: Collocation, stages: Iterator[Stage], history: History, tolerance: float, tier: str = "collocation"
 ) -> tuple[StopReason, str] | None:
     """Take solutions on finer and finer grids until two of them agree.
 
@@ -608,7 +609,7 @@ def solve_on_grids(
         for stage in stages:
             history.spend(stage.work)
             assert isinstance(stage.network, SolverNetwork)
-            result = TrainedNetwork(stage.network, problem, stage.loss)
+            result = TrainedNetwork(stage.network, problem, stage.loss, tier)
             history.add_stage(result, stage.points)
             best = result if best is None or result.loss < best.loss else best
             if stage.is_fold:

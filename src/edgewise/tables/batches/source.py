@@ -256,7 +256,7 @@ class Batches:
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield the batches that this process is to read, see `edgewise.processes`: all, where there is one process."""
-        from edgewise.processes import process_and_count  # imported late: it needs torch, a table does not
+        from edgewise.processes.team import process_and_count
 
         return self.part(*process_and_count())
 

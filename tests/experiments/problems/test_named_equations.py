@@ -9,8 +9,14 @@ from scipy.integrate import simpson
 from tests.pde.problem.test_collocation import Known
 
 from edgewise.errors import InputError
-from edgewise.pde.library import EQUATIONS, burgers_solution, diffusion_data, named_equation, solitons
 from edgewise.train.problems.blocks import BlockRole
+from edgewise_experiments.problems.named_equations import (
+    EQUATIONS,
+    burgers_solution,
+    diffusion_data,
+    named_equation,
+    solitons,
+)
 
 KNOWN = [equation.name for equation in EQUATIONS if equation.make().solution is not None]
 
