@@ -23,7 +23,6 @@ from edgewise.pde import (
     Time,
     eigenvalues,
     laplacian,
-    named_equation,
     other_solutions,
     solve,
 )
@@ -32,6 +31,7 @@ from edgewise_experiments.pde.equations import BY_NAME, error_of
 from edgewise_experiments.pde.pde_table import measured_errors
 from edgewise_experiments.pde.reach import GOALS
 from edgewise_experiments.pde.unknown_fields import exact_rod, rod
+from edgewise_experiments.problems.named_equations import named_equation
 from tests.golden.comparison import Row
 from tests.golden.runner import bits
 

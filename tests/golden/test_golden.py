@@ -1,11 +1,12 @@
 """The comparison of golden rows can fail, and the stored files have the rows that are made."""
 
 import json
+from collections import Counter
 
 import pytest
 
 from tests.golden.comparison import file_differences
-from tests.golden.runner import bits, read, write
+from tests.golden.runner import KINDS, all_names, bits, read, write
 
 STORED = {
     "fit": {"score": 0.5, "standard_error": 0.02, "bits": "aa", "seconds": 1.0},
@@ -66,3 +67,10 @@ def test_a_file_comes_back_with_its_commit_and_machine(tmp_path):
     assert read(tmp_path, "laws") == STORED and read(tmp_path, "edits") == {}
     head = json.loads((tmp_path / "laws.json").read_text())
     assert len(head["commit"]) == 40 and head["machine"]["processor"] and head["seconds"] == 6.0
+
+
+def test_every_kind_has_its_rows():
+    """Drivers import by public names, whose moves are seen here."""
+    counts = Counter(kind for kind, _ in all_names(KINDS))
+    least = {"tables": 40, "equations": 40, "laws": 53, "edits": 20, "networks": 10}
+    assert all(counts[kind] >= least[kind] for kind in KINDS)

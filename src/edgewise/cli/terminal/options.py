@@ -48,7 +48,6 @@ class CompareName(StrEnum):
     """With which other models `edgewise fit` compares."""
 
     quick = "quick"
-    full = "full"
     none = "none"
 
 
@@ -285,8 +284,8 @@ Compare = Annotated[
     typer.Option(
         "--compare",
         metavar="SET",
-        help="Other models on the same split, after the results are written: quick (a linear model, gradient boosting "
-        "with its defaults, and an EBM if interpret is installed), full (these and an MLP, tuned) or none.",
+        help="Other models on the same split, after the results are written: quick (a linear model, and gradient "
+        "boosting with its defaults) or none.",
     ),
 ]
 FitFormulas = Annotated[
