@@ -579,7 +579,7 @@ def solve_step_work(network: nn.Module, problem: Collocation) -> float:
     assert isinstance(network, Chain)
     size = count_parameters(network)
     # integrals make rows of all parameters
-    if problem.has_integrals:
+    if problem.form.has_integrals:
         active = size
     else:
         active = active_parameters(network)
