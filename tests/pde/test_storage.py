@@ -97,7 +97,7 @@ def test_coefficients_have_the_values_found(tmp_path):
     ("problem", "message"),
     [
         (cooling, r"^problem must have fields u over x, t as the file, got u over t$"),
-        (lambda: PDE(lambda v: v.t - v.xx, Interval(0, 2) * Time(0, 3), ring().conditions), "got v over x, t$"),
+        (lambda: PDE(lambda v: v.t - v.xx, Interval(0, 2) * Time(0, 3), ring().form.conditions), "got v over x, t$"),
     ],
 )
 def test_another_problem(problem, message, tmp_path):

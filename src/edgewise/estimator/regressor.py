@@ -227,7 +227,8 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         y : array-like of shape (N,) or (N, out)
             Finite targets.
         sample_weight : array-like of shape (N,), optional
-            Nonnegative weights.
+            Nonnegative weights. A whole number is the same as so many copies of the row; copies are further evidence on
+            the noise only where rows of equal inputs have different targets.
         groups : array-like of shape (N,), optional
             Labels of groups of rows that depend on each other, such as a person or a place: no group is divided where
             candidates are compared and intervals calibrated.
@@ -250,9 +251,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         self._single = targets.ndim == 1
         targets = targets.astype(np.float64).reshape(len(rows), -1)
         outputs = targets.shape[1]
-        blocks = block_codes(groups, len(rows))
-        rows, targets, weight = canonical_rows(rows, np.column_stack([targets, blocks]), given_weight)
-        targets, blocks = targets[:, :outputs], targets[:, outputs:]
+        rows, targets, weight, block = canonical_rows(rows, targets, given_weight, block_codes(groups, len(rows)))
         if outputs > 1 and self.loss != "squared":
             raise InputError(f"y must have one column for the loss {self.loss!r}, got {outputs}")
         warm = self._can_continue(rows, outputs) and settings.is_fixed
@@ -264,7 +263,6 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         shift = self.target_scaling_.shift
         scale = self.target_scaling_.scale
         y = self.target_scaling_.transform(targets)
-        block = blocks[:, 0] if blocks.size else None
         samples = Samples(x, y, weight, float(shift[0] / scale[0]), float(scale[0]), blocks=block)
         settings = self._with_knowledge(replace(settings, outputs=outputs), self._network_bounds())
         result = self._train(samples, settings, warm)

@@ -57,8 +57,11 @@ class SurveyedTable:
     batches: Batches
     journal: Journal | None = None
 
-    def all_rows(self, estimator: KANEstimator, settings: SearchSettings) -> AllRows | None:
+    def all_rows(self, estimator: KANEstimator, settings: SearchSettings, total: float) -> AllRows | None:
         """Return the sums over all rows, as an estimator reads them; None where the sample has them all."""
+        # All rows count as those of the sample do, whose weights have the sum `total`: as many as are independent.
+        given = self.survey.sample.weight
+        factor = total / (len(self.survey.sample) if given is None else given.sum())
 
         def rows(function: Callable[..., Sums]) -> NetworkRows:
             return NetworkRows(
@@ -69,10 +72,10 @@ class SurveyedTable:
                 CLIP if settings.is_fixed else FARTHEST_INPUT,
                 settings.loss,
                 getattr(estimator, "classes_", None),
-                self.survey.factor,
+                factor,
             )
 
-        return all_rows(self, rows, settings.seed)
+        return all_rows(self, rows, factor, settings.seed)
 
 
 def began_after(settings: SearchSettings, now: float) -> float | None:
@@ -287,10 +290,13 @@ def _numbers(batch: Batch, loss: str) -> np.ndarray:
         raise InputError(f"{batch.name}: {error}") from error
 
 
-def all_rows(table: SurveyedTable, rows: Callable[[Callable[..., Sums]], NetworkRows], seed: int) -> AllRows | None:
+def all_rows(
+    table: SurveyedTable, rows: Callable[[Callable[..., Sums]], NetworkRows], factor: float, seed: int
+) -> AllRows | None:
     """Return the sums over all rows of a table for `auto_fit`; None where the sample holds them all.
 
-    `rows` turns a function of scaled rows into one of a batch; the seed divides the rows for means of models.
+    `rows` turns a function of scaled rows into one of a batch, with weights multiplied by `factor`; the seed divides
+    the rows for means of models.
     """
     survey = table.survey
     journal = table.journal
@@ -322,7 +328,7 @@ def all_rows(table: SurveyedTable, rows: Callable[[Callable[..., Sums]], Network
         arrays = rows(lambda x, y, weight: (x, y, weight))
         return (arrays(batch) for batch in table.batches.part(0, 1))
 
-    return AllRows(total, survey.total * survey.factor, survey.rows, seed, read)
+    return AllRows(total, survey.total * factor, survey.rows, seed, read)
 
 
 def _summary(sums: Sums) -> list[float]:
