@@ -27,10 +27,11 @@ if TYPE_CHECKING:
     from edgewise.discovery.decide import decided_front
     from edgewise.discovery.finder import find_formula
     from edgewise.discovery.least_squares import Link, least_squares_laws, possible_links
-    from edgewise.discovery.problem import Clock, FormulaOptions, LawProblem, Reduction, Separation, Stage
+    from edgewise.discovery.problem import FormulaOptions, LawProblem, Reduction, Separation, Stage
+    from edgewise.outcomes import Budget
 
 __all__ = [
-    "Clock",
+    "Budget",
     "CurveModel",
     "CurveModelFitter",
     "Feature",
