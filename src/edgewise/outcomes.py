@@ -100,7 +100,7 @@ def foreseen(kind: str, work: float) -> Iterator[None]:
         deadline.took(kind, work, max(before - deadline.seconds_left(), 0.0))
 
 
-WORK_A_SECOND = 2e9  # multiply-adds of elementwise code that a core surely does in a second
+WORK_A_SECOND = 3e9  # multiply-adds of elementwise code that a core does in about a second
 CALL_WORK = 5e3  # work that stands for the fixed time of a call of numpy
 PRODUCT_SPEED = 4.0  # how many times faster a multiply-add is within a product of matrices
 

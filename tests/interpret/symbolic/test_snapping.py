@@ -1,7 +1,6 @@
 """A network becomes its formula, wrongly snapped edges are freed, the time limit holds, single edges are replaced."""
 
 import copy
-import math
 import time
 
 import numpy as np
@@ -85,9 +84,9 @@ def test_an_edge_that_was_snapped_wrongly_is_freed(trained):
         model = with_edge(model, place, EdgeFit(name, a, 0.0, 1.0, 0.0, 0.0, 5))
     snapping = _Snapping(trained[0], Regression(x, y), ELEMENTARY)
     snapping.exact_loss = 1e-20
-    snapping.refit(model, 20, math.inf)
+    snapping.refit(model, 20, Budget())
     state = snapping.state(model, dict.fromkeys(names, 5))
-    freed = snapping.with_edges_freed(state, list(names), math.inf)
+    freed = snapping.with_edges_freed(state, list(names), Budget())
     assert freed.loss < 1e-12 < 1e-4 < state.loss
     assert freed.model.config.functions[0][1] != ("abs",)
     assert snapping.with_edges_freed(state, list(names), Budget(limit=0.0)) is state
