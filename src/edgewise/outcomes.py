@@ -110,31 +110,6 @@ class Budget:
 
     Decisions inside of the search rest on counted work alone, so that it takes the same course on a busy machine. The
     parts of a budget, see `share`, count into one account: `spend`.
-
-    Parameters
-    ----------
-    limit : float
-        Work in the account at which this budget is spent.
-    deadline : float
-        Reading of `time.monotonic` after which it is over; infinite if the caller has set no limit in seconds.
-    announce : callable
-        Receives a short sentence on what is being done, for the progress line.
-    whole : Budget, optional
-        The budget of which this is a part.
-
-    Attributes
-    ----------
-    is_late : bool
-        Whether the deadline has ended a part of the whole.
-
-    Examples
-    --------
-    >>> budget = Budget(limit=1e9)
-    >>> half = budget.share(0.5)
-    >>> with budget.counts():
-    ...     spend(6e8)
-    >>> half.is_over, budget.is_over
-    (True, False)
     """
 
     def __init__(
@@ -144,13 +119,17 @@ class Budget:
         announce: Callable[[str], None] = lambda sentence: None,
         whole: Budget | None = None,
     ):
+        # The work in the account at which this budget is spent, and a reading of `time.monotonic` after which it is
+        # over; both are infinite where there is no limit.
         self.limit = limit
         self.deadline = deadline
+        # Receives a short sentence on what is being done, for the progress line.
         self.announce = announce
-        self.whole = self if whole is None else whole
-        self.is_late = False
-        self._spent = 0.0  # of the whole
-        self._began = time.monotonic() if whole is None else whole._began
+        # The account, of the budget of which this is a part: its work, and whether the deadline has ended a part of it.
+        self.whole: Budget = whole or self
+        self._spent = 0.0
+        self._is_late = False
+        self._began: float = whole._began if whole else time.monotonic()
 
     @classmethod
     def planned(cls, time_limit: float | None, usual: float) -> Budget:
@@ -173,9 +152,14 @@ class Budget:
     def is_over(self) -> bool:
         """True once the work is spent or the deadline has passed."""
         if self.deadline < math.inf and time.monotonic() >= self.deadline:
-            self.whole.is_late = True
+            self.whole._is_late = True
             return True
         return self.work_left <= 0
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the deadline has ended a part of the whole."""
+        return self.whole._is_late
 
     @property
     def seconds_left(self) -> float:

@@ -222,9 +222,9 @@ def _stopped(front: Front, interrupted: Sequence[StopReason], budget: Budget) ->
 def with_limit(front: Front, budget: Budget) -> Front:
     """The front with the limit that has ended its search, if one has, and a sentence on it."""
     if not budget.is_over:
-        said = [LATE_PART_MESSAGE] if budget.whole.is_late else []
+        said = [LATE_PART_MESSAGE] if budget.is_late else []
         return replace(front, stopped=StopReason.CONVERGED, messages=(*front.messages, *said))
-    if budget.whole.is_late:
+    if budget.is_late:
         return replace(front, stopped=StopReason.TIME_LIMIT, messages=(*front.messages, TIME_LIMIT_MESSAGE))
     return replace(front, stopped=StopReason.BUDGET, messages=(*front.messages, WORK_MESSAGE))
 

@@ -18,32 +18,7 @@ def limit_of(error: OutOfTime | MemoryError) -> StopReason:
 
 
 class Clock:
-    """The seconds and the work of a search so far, its time limit, and its progress callback.
-
-    Parameters
-    ----------
-    limit : float, optional
-        Seconds that the search may take.
-    progress : callable, optional
-        Receives a `Progress`.
-    now : callable
-        Returns the time in seconds.
-    began : float, optional
-        When the time began to count; now by default.
-
-    Attributes
-    ----------
-    end : float
-        Seconds at which `check` ends the present stage; infinite if it may take what it takes.
-    stage : str
-        What is being done, for people.
-    share : float
-        Share of the planned work that is done.
-    work : float
-        Multiply-adds so far, about.
-    best_loss : float
-        Smallest held-out loss so far, NaN before there is any.
-    """
+    """The seconds and the work of a search so far, its time limit, and its progress callback."""
 
     def __init__(
         self,
@@ -53,13 +28,19 @@ class Clock:
         now: Callable[[], float] = time.perf_counter,
         began: float | None = None,
     ) -> None:
+        # Seconds that the search may take; None for as long as it takes.
         self.limit = limit
         self.progress = progress
+        # Seconds at which `check` ends the present stage; infinite if it may take as long as it takes.
         self.end = math.inf
+        # What is done now, for people, and the share of the planned work that is done.
         self.stage = "search"
         self.share = 0.0
+        # Multiply-adds so far, about.
         self.work = 0.0
+        # Smallest held-out loss so far, NaN before there is any.
         self.best_loss = math.nan
+        # The clock, and the reading at which the time began to count.
         self._now = now
         self._began = now() if began is None else began
 
