@@ -40,7 +40,8 @@ def fit_one(rows: int) -> dict:
     from torch.nn.parallel import DistributedDataParallel
 
     import edgewise
-    from edgewise.processes import joined_processes, process_and_count
+    from edgewise.processes import joined_processes
+    from edgewise.processes.team import process_and_count
 
     torch.set_num_threads(1)
     with joined_processes() as process:

@@ -4,9 +4,10 @@ python benchmarks/pykan_poisson.py [--quick] [--out results]
 
 `make bench` makes the environment. As in pykan's "Example 7: Solving Partial Differential Equation": width [2, 2, 1],
 cubic, a mesh of 51 x 51 points with its sides for the boundary, alpha 0.01, grids 5, 10, 20 with 50 steps of its L-BFGS
-each (up to 20 iterations a step), grids moved to the samples four times in each; float64. The equation is that of
-`edgewise solve poisson`; the tutorial's own has the solution sin(pi x) sin(pi y). Errors are those of `edgewise
-reproduce poisson`, which shows the row; seconds are without measuring them. Written for pykan 0.2.8.
+each (up to 20 iterations a step), grids moved to the samples four times in each; float64. The equation is that of the
+experiment `poisson`; the tutorial's own has the solution sin(pi x) sin(pi y). Errors are those of
+`python -m edgewise_experiments poisson`, which shows the row; seconds are without measuring them. Written for
+pykan 0.2.8.
 """
 
 import argparse
@@ -20,8 +21,8 @@ import torch
 from kan import KAN, LBFGS
 
 from edgewise.outcomes import Progress, ProgressCallback
-from edgewise.pde.library import poisson_solution, poisson_source
 from edgewise_experiments.pde.poisson import ALPHA, PYKAN, Meter, line, paper_problem
+from edgewise_experiments.problems.named_equations import poisson_solution, poisson_source
 from edgewise_experiments.runner.jobs import Job, run_jobs
 from edgewise_experiments.runner.store import Store
 

@@ -11,8 +11,7 @@ import time
 import torch
 
 from edgewise import KAN, LevenbergMarquardt, Regression, fit
-from edgewise.train import active_parameters
-from edgewise.train.cost import APPROXIMATION_COST
+from edgewise.train.cost import APPROXIMATION_COST, active_parameters
 
 # Width, grid size, degree and samples: from small networks on few samples to the largest that a table gets.
 CASES = (

@@ -37,7 +37,7 @@ INNER_RANKS = {
         {"smoothing", "strengths", "uncertainty", "remembering"},
     ),
     "interpret": ({"black_box"}, {"dependence"}, {"attribution"}, {"transform"}, {"pruning", "symbolic"}),
-    "pde": ({"domains"}, {"problem"}, {"structured"}, {"low_rank"}, {"solver"}, {"library", "spectrum", "others"}),
+    "pde": ({"domains"}, {"problem"}, {"structured"}, {"low_rank"}, {"solver"}, {"spectrum", "others"}),
     "plot": ({"themes"}, {"style"}, {"network", "results", "pde"}),
     "cli": ({"terminal"}, {"shared"}, {"pde"}, {"table"}, {"explorer"}, {"app"}),
     "explore": ({"editing"}, {"division"}, {"subject", "opening", "record"}, {"history"}, {"session"}, {"page"}),
@@ -53,7 +53,6 @@ HEAVY = {
     "dask": ("processes.dask_team",),
     "joblib": ("model_selection.search.jobs", "discovery.evolution.stage"),
     "threadpoolctl": ("model_selection.search.jobs",),
-    "interpret": ("compare.baselines",),
     "matplotlib": ("plot", "report", "cli.table.plot"),  # the last one for a type
     "meshio": ("pde.domains.triangulation",),
     "onnx": ("export",),

@@ -30,18 +30,13 @@ LONG_SIGNATURES = {
     "edgewise.FormulaOptions",
     "edgewise.KANClassifier",
     "edgewise.KANRegressor",
-    "edgewise.model_selection.SearchPolicy",
-    "edgewise.model_selection.SearchSettings",
 }
 # Public names whose docstrings still lack Parameters or Returns; the list only ever gets shorter.
 UNDOCUMENTED = {
     "edgewise.compare.paired_error",
     "edgewise.compare.standard_error",
-    "edgewise.discovery.possible_links",
     "edgewise.explore.checked_edit",
     "edgewise.interpret.Suggestions",
-    "edgewise.processes.process_and_count",
-    "edgewise.report.formula_rows",
     "edgewise.tables.is_frame",
     "edgewise.nn.layers.LayerList",
     "edgewise.train.jacobian.trainable_slots",

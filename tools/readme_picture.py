@@ -5,7 +5,7 @@ from pathlib import Path
 from sklearn.datasets import load_diabetes
 
 from edgewise import KANRegressor
-from edgewise.plot import save
+from edgewise.plot import effect_curves, save
 
 PICTURE = Path(__file__).resolve().parents[1] / "docs" / "diabetes.svg"
 LABELS = {
@@ -23,4 +23,4 @@ if __name__ == "__main__":
     X = X.rename(columns=LABELS)
     model = KANRegressor().fit(X, y.rename("progression"))
     print(model.search_.sentences[-1])
-    save(model.plot_effects(X, max_inputs=6), PICTURE, theme="auto")
+    save(effect_curves(model, X, max_inputs=6), PICTURE, theme="auto")

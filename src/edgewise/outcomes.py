@@ -429,7 +429,7 @@ def clock_text(progress: Progress) -> str:
 
 @contextmanager
 def reported(progress: ProgressCallback | None, verbose: bool | int, work: str) -> Iterator[ProgressCallback | None]:
-    """Give the callback for long work: the user's own, a line on terminals with `verbose`, and the log; None for none.
+    """Join the callbacks of long work: the user's, a line on terminals with `verbose`, the log; None without any.
 
     Every new stage is logged under the name "edgewise" with level INFO. The line, which names the work, goes to stderr,
     where it is a terminal or a notebook; in a pipe there is none.

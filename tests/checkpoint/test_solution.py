@@ -55,7 +55,7 @@ def made(kind):
     problem, make = KINDS[kind]
     problem = problem()
     solution = replace(untrained(heat(), stages=3), problem=problem)
-    return replace(solution, model=shaken(make(problem)), error_estimate=0.1)
+    return replace(solution, model=shaken(make(problem)), error_estimate=0.1, tier="network")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -68,8 +68,8 @@ def test_bit_for_bit(kind, tmp_path):
     assert torch.equal(again(x), solution(x))
     assert torch.equal(again.fields(x, "xx")[0].xx, solution.fields(x, "xx")[0].xx)
     assert again.stages[1:] == solution.stages[1:] and math.isnan(again.stages[0].change)
-    assert (again.message, again.stopped, again.parameters) == (
-        *(solution.message, solution.stopped, solution.parameters),
+    assert (again.message, again.stopped, again.parameters, again.tier) == (
+        *(solution.message, solution.stopped, solution.parameters, "network"),
     )
     save_solution(again, tmp_path / "again")
     assert (tmp_path / "again").read_bytes() == path.read_bytes()
@@ -97,7 +97,7 @@ def test_coefficients_have_the_values_found(tmp_path):
     ("problem", "message"),
     [
         (cooling, r"^problem must have fields u over x, t as the file, got u over t$"),
-        (lambda: PDE(lambda v: v.t - v.xx, Interval(0, 2) * Time(0, 3), ring().conditions), "got v over x, t$"),
+        (lambda: PDE(lambda v: v.t - v.xx, Interval(0, 2) * Time(0, 3), ring().form.conditions), "got v over x, t$"),
     ],
 )
 def test_another_problem(problem, message, tmp_path):

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from edgewise.compare import advice as module
-from edgewise.compare import baselines
 from edgewise.compare.advice import NEEDS, Advice, advise
 from edgewise.errors import InputError
 
@@ -56,16 +55,16 @@ def test_an_mlp_of_the_size_of_the_kan_is_the_witness_of_small_models():
 
 
 @pytest.mark.slow
-def test_a_small_mlp_is_trained():
+def test_an_mlp_is_trained():
     rng = np.random.default_rng(0)
     X = rng.uniform(-1, 1, (200, 2)) * [1, 1000]
     y = np.tanh(3 * X[:, 0]) + X[:, 1] / 1000
     trial = module.Measurement(module.Rows(X[:150], y[:150], X[150:], y[150:]), "regression")
-    found = trial.small_mlp(60)
-    assert found.score > 0.98 and abs(found.parameters - 60) < 5
+    found = trial.mlp((15,), 1.0)
+    assert found.score > 0.98 and found.parameters == 3 * 15 + 16
     labels = np.where(y > 0, "yes", "no")
     trial = module.Measurement(module.Rows(X[:150], labels[:150], X[150:], labels[150:]), "classification")
-    assert trial.small_mlp(40).score > 0.9
+    assert trial.mlp((8,), 1.0).score > 0.9
 
 
 def test_sums_lines_steps_and_few_rows():
@@ -86,9 +85,7 @@ def test_many_inputs_are_hard_to_interpret():
 
 
 @pytest.mark.slow
-def test_a_real_table(monkeypatch):
-    monkeypatch.setattr(baselines, "EPOCHS", 20)
-    monkeypatch.setattr(baselines, "BOOSTING_ROUNDS", 20)
+def test_a_real_table():
     rng = np.random.default_rng(0)
     X = rng.uniform(-1, 1, (160, 2))
     y = np.exp(np.sin(3 * X[:, 0])) + 0.1 * rng.normal(size=160)

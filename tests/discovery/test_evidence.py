@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from edgewise.discovery import find_formula, stepwise_sums
+from edgewise.discovery import find_formula
+from edgewise.discovery.curves.simple_forms import stepwise_sums
 from edgewise.discovery.evidence import (
     counted_from_origins,
     decided_form,

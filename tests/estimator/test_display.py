@@ -71,7 +71,7 @@ def test_counts_below_bars_are_those_of_the_training_rows(regressor, tmp_path):
 
 
 def test_effects_are_in_the_unit_of_the_target_and_a_category_is_one_panel(regressor):
-    figure = regressor.plot_effects()
+    figure = regressor.plot()
     assert titles(figure)[:2] == ["area", "city"] and figure.get_supylabel() == "price"
     (line,) = [line for line in figure.axes[0].lines if line.get_label() == "$y$" or line.get_linewidth() > 1]
     x, y = line.get_data()
@@ -100,7 +100,7 @@ def test_axes_of_dates_are_written_as_dates():
     days = pandas.date_range("2020-01-01", periods=60)
     frame = pandas.DataFrame({"when": days, "city": ["Bonn", "Ulm"] * 30})
     model = KANRegressor(**SETTINGS).fit(frame, np.arange(60.0))
-    for figure in (model.plot_effects(), edge_curves(model)):
+    for figure in (model.plot(), edge_curves(model)):
         figure.canvas.draw()
         assert [tick.get_text() for tick in figure.axes[0].get_xticklabels()] == ["2020-01-07", "2020-02-23"]
 
@@ -117,8 +117,8 @@ def test_edges_of_an_additive_model_are_in_the_unit_of_the_target(regressor):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("error")
 def test_plot_draws_the_network_or_one_input(regressor):
-    assert "price" in [text.get_text() for text in regressor.plot().axes[0].texts]
-    texts = [text.get_text() for text in regressor.plot().axes[0].texts]
+    assert "price" in [text.get_text() for text in network_diagram(regressor).axes[0].texts]
+    texts = [text.get_text() for text in network_diagram(regressor).axes[0].texts]
     assert "city" in texts and "[city is Köln]" not in texts  # a category is one node
     assert "1 weak edge is not drawn (below 1 % of what the layer does)." in texts and "idle" not in texts
     (axes,) = regressor.plot("area", theme="dark").axes
@@ -242,12 +242,12 @@ def test_several_targets_and_survival_times_are_summarised_and_shown():
     X = np.random.default_rng(0).normal(size=(60, 2))
     model = KANRegressor(**SETTINGS).fit(X, np.stack([X[:, 0], X[:, 1] ** 2], 1))
     assert {effect for *_, effect in model.summary().terms} == {"y1 rises", "y2 falls, then rises"}
-    assert len(model.plot_effects().legends) == 1
+    assert len(model.plot().legends) == 1
     explanation = explained(model, model.background_)
     assert explanation is not None and explanation.outputs == ("y1", "y2")
     survival = KANSurvival(pairs="none").fit(X, (np.ones(60, dtype=bool), np.exp(-X[:, 0])))
     assert "KANSurvival" in survival._repr_html_()
-    assert titles(survival.plot_effects())[0] == "x1"
+    assert titles(survival.plot())[0] == "x1"
 
 
 def test_a_bare_network_is_a_short_table_in_a_notebook():

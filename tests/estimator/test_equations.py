@@ -50,7 +50,7 @@ def test_the_law_in_the_units_of_the_table(fitted):
     fresh = np.random.default_rng(1).uniform([10, 1], [40, 3], (50, 2))
     assert np.abs(best.formula(fresh) - 3 * fresh[:, 0] / fresh[:, 1]).max() < 0.5
     assert np.isfinite(best.validation) and best.validation < 0.5 and best.complexity < 12
-    assert "volume" in fitted.latex() and "mass" in fitted.latex(digits=2)
+    assert "volume" in best.formula.latex() and "mass" in best.formula.latex(digits=2)
     row = fitted.equations_.equations[-1]
     assert 0 < row["validation"] < 0.5 < row["fresh"] < row["outside"]  # a network without hidden nodes knows no ratio
     assert fitted.equations_.messages[-1] == "Judged on 60 rows that were held out."
@@ -72,16 +72,15 @@ def test_indicators_stand_in_brackets_and_never_in_functions():
         assert all(used_variables(part) != [1] for part in parts)
 
 
-def test_sympy_and_places(fitted):
+def test_the_best_formula_as_an_expression_of_sympy(fitted):
     sympy = pytest.importorskip("sympy")
     X, y = law()
     model = copy.copy(fitted).fit_equations(X, y, time_limit=5)
-    difference = model.sympy() - 3 * sympy.Symbol("x_1", real=True) / sympy.Symbol("x_2", real=True)
+    difference = model.equations_.best.formula.sympy() - 3 * sympy.Symbol("x_1", real=True) / sympy.Symbol(
+        "x_2", real=True
+    )
     assert sympy.simplify(difference) == 0
-    assert model.sympy(0).is_number and model.latex(0)
     assert model.equations_.best.validation < 1e-20  # as it is on the rows held out, without a floor
-    with pytest.raises(InputError, match="place must be from 0 to"):
-        model.latex(99)
 
 
 @pytest.mark.slow
@@ -120,7 +119,7 @@ def test_a_new_fit_forgets_them_and_clones_have_none(fitted):
     assert hasattr(model, "equations_") and not hasattr(clone(model), "equations_")
     assert not hasattr(model.fit(X, y), "equations_")
     with pytest.raises(NotFittedError, match="call fit_equations"):
-        model.sympy()
+        _ = model.equations_
 
 
 @pytest.mark.parametrize(
@@ -163,8 +162,6 @@ def test_several_numbers_have_a_front_each(tmp_path):
     assert model.equations_[1].best.formula.text() == "a - 1"
     for k, column in enumerate(both.T):
         assert float(np.std(model.equations_[k].best.formula(X) - column)) < 0.1 * np.std(column)
-    with pytest.raises(InputError, match=r"^model must predict one number for this"):
-        model.latex()
     with pytest.raises(InputError, match=r"^y must hold 2 finite numbers for each of the"):
         model.fit_equations(X, y)
     save(model, tmp_path / "model.safetensors")

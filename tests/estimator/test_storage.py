@@ -73,7 +73,7 @@ def test_a_regressor_comes_back_bit_for_bit(regressor, tmp_path):
 @pytest.mark.slow
 def test_formulas_come_back(read, regressor, tmp_path):
     loaded, _ = there_and_back(read, tmp_path)
-    assert str(loaded.equations_) == str(read.equations_) and loaded.latex() == read.latex()
+    assert str(loaded.equations_) == str(read.equations_)
     assert loaded.equations_.best.formula(X).tobytes() == read.equations_.best.formula(X).tobytes()
     assert not hasattr(there_and_back(regressor, tmp_path)[0], "equations_")
 
@@ -116,7 +116,9 @@ def test_several_outputs_names_and_an_interrupted_search_come_back(tmp_path):
             raise KeyboardInterrupt
 
     frame = pandas.DataFrame(X, columns=["a", "b", "c"])
-    fitted = KANRegressor(progress=stop, on_interrupt="keep").fit(frame, np.column_stack([Y, -Y]))
+    fitted = KANRegressor(on_interrupt="keep")
+    fitted._progress = stop
+    fitted.fit(frame, np.column_stack([Y, -Y]))
     loaded, _ = there_and_back(fitted, tmp_path)
     assert loaded.predict(frame).tobytes() == fitted.predict(frame).tobytes()
     assert loaded.feature_names_in_.tolist() == ["a", "b", "c"]
@@ -267,7 +269,7 @@ def test_a_thousand_altered_descriptions_are_refused_or_usable(which, request, t
         # Whatever was accepted must work.
         assert len(loaded.predict(X)) == len(X)
         if hasattr(loaded, "equations_"):
-            assert len(loaded.equations_.best.formula(X)) == len(X) and str(loaded.equations_) and loaded.latex()
+            assert len(loaded.equations_.best.formula(X)) == len(X) and str(loaded.equations_)
         assert isinstance(loaded.search_.chosen, str) and isinstance(loaded.n_iter_, int)
         assert all(isinstance(sentence, str) for sentence in loaded.search_.sentences)
         assert all(isinstance(trial.name, str) for trial in loaded.search_.trials)

@@ -137,7 +137,7 @@ def test_damaged_fields_are_refused(fitted, field, value):
     from edgewise.estimator.storage import estimator_of
 
     model = fitted[0]
-    fields = {**model.fields(), field: value}
+    fields = {**model._fields(), field: value}
     file = checkpoint.Checkpoint(model.model_, {"estimator": fields, "extra": {}}, None)
     with pytest.raises(CheckpointError):
         estimator_of(file, "a file")

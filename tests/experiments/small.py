@@ -14,5 +14,5 @@ def one_small_table(monkeypatch):
     monkeypatch.setattr(tables, "QUICK_MODELS", tables.MODELS)
     monkeypatch.setattr(tables, "is_installed", lambda name: True)
     monkeypatch.setattr(tables, "additive_model", lambda *_: ({"r2": 0.5}, 3, 0.1))
-    monkeypatch.setattr("edgewise.compare.baselines.EPOCHS", 10)
-    monkeypatch.setattr("edgewise.compare.baselines.BOOSTING_ROUNDS", 10)
+    monkeypatch.setattr("edgewise_experiments.tables.tuned_baselines.EPOCHS", 10)
+    monkeypatch.setattr("edgewise_experiments.tables.tuned_baselines.BOOSTING_ROUNDS", 10)

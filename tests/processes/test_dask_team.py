@@ -13,7 +13,7 @@ from edgewise import KANClassifier, KANRegressor
 from edgewise.errors import InputError
 from edgewise.estimator.columns import batches as fits
 from edgewise.outcomes import OutOfTime
-from edgewise.processes import DaskTeam
+from edgewise.processes.dask_team import DaskTeam
 from edgewise.tables.batches import Batches
 
 REASON = "{} is not installed: pip install 'edgewise[dask]'"

@@ -17,7 +17,8 @@ from torch.distributed import DistNetworkError
 from edgewise import KANRegressor
 from edgewise.errors import InputError, ProcessError
 from edgewise.files import journal
-from edgewise.processes import Team, joined_processes, process_and_count
+from edgewise.processes import joined_processes
+from edgewise.processes.team import Team, process_and_count
 from edgewise.tables.batches import Batches
 
 WORKER = """

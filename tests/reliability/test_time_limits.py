@@ -12,7 +12,8 @@ import torch
 
 from edgewise import KAN, KANClassifier, KANRegressor, LevenbergMarquardt, Regression, find_formula, fit, symbolify
 from edgewise.compare.advice import advise
-from edgewise.pde import named_equation, solve
+from edgewise.pde import solve
+from edgewise_experiments.problems.named_equations import named_equation
 
 LIMIT = 2.0  # seconds
 ALLOWED = 1.1 * LIMIT + 2.0

@@ -2,8 +2,8 @@
 
 import pytest
 
-from edgewise.report import ModelResult, ReportContent
 from edgewise.report.comparison import comparison_sentences
+from edgewise.report.content import ModelResult, ReportContent
 
 
 def say(*models, **settings):

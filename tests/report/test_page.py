@@ -12,17 +12,9 @@ from matplotlib.figure import Figure
 from edgewise.errors import FileError, InputError
 from edgewise.nn.model import KAN
 from edgewise.plot import confusion, effect_curves, network_diagram, training_history
-from edgewise.report import (
-    ClassResult,
-    FormulaRow,
-    ModelResult,
-    Report,
-    ReportContent,
-    ReportFigure,
-    TestTable,
-    write_report,
-)
-from edgewise.report.page import page
+from edgewise.report import Report
+from edgewise.report.content import ClassResult, FormulaRow, ModelResult, ReportContent, ReportFigure, TestTable
+from edgewise.report.page import page, write_report
 
 EVIL = "<script>alert('x')</script>"
 VOID = {"meta", "br", "link", "img"}

@@ -8,21 +8,21 @@ from edgewise import KAN, Adam, Classification, LevenbergMarquardt, Regression, 
 from edgewise.nn import MLP
 from edgewise.train import (
     LBFGS,
-    Bending,
     OrdinalClassification,
     Ridge,
     Roughness,
     Sparsity,
     SSBroyden,
     adapt_domain_,
-    enclose,
     prediction_uncertainty,
     refine,
-    remember,
 )
+from edgewise.train.grids import enclose
 from edgewise.train.jacobian import trainable_slots
 from edgewise.train.jacobian.normal_equations import RowSource
+from edgewise.train.penalties import Bending
 from edgewise.train.problems.objective import Objective
+from edgewise.train.remembering import remember
 
 
 def points(rows=100):

@@ -19,7 +19,8 @@ from edgewise.checkpoint import Checkpointer, read
 from edgewise.errors import EdgewiseError, InputError
 from edgewise.nn.model import KAN
 from edgewise.outcomes import OutOfTime
-from edgewise.processes import Team, joined_processes
+from edgewise.processes import joined_processes
+from edgewise.processes.team import Team
 from edgewise.train.jacobian import products
 from edgewise.train.jacobian.shared import Shard
 from edgewise.train.loop.fitting import fit

@@ -6,8 +6,9 @@ import torch
 
 from edgewise import KAN, LBFGS, MLP, Adam, Classification, LevenbergMarquardt, Regression, Ridge, fit
 from edgewise.errors import InputError
-from edgewise.nn import TensorLayer
-from edgewise.train import CustomLoss, remember
+from edgewise.nn.layers.tensor_product import TensorLayer
+from edgewise.train import CustomLoss
+from edgewise.train.remembering import remember
 
 
 def samples(rows, seed=0, inputs=2):

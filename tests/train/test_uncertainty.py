@@ -158,7 +158,7 @@ def test_edges_of_hidden_layers_have_finite_bands():
 
 def test_fields_there_and_back(linear):
     _, _, model, data, bars = linear
-    again = ErrorBars.from_fields(bars.fields(), 6, 2)
+    again = ErrorBars._from_fields(bars._fields(), 6, 2)
     assert torch.equal(again.half_width(model, data.x, 0.9), bars.half_width(model, data.x, 0.9))
     assert torch.equal(again.factor, bars.factor) and (again.rows, again.folds) == (30, False)
 
@@ -177,7 +177,7 @@ def test_fields_there_and_back(linear):
 )
 def test_bad_fields_are_refused(linear, changes):
     with pytest.raises((ValueError, TypeError)):
-        ErrorBars.from_fields({**linear[-1].fields(), **changes}, 6, 2)
+        ErrorBars._from_fields({**linear[-1]._fields(), **changes}, 6, 2)
 
 
 def test_many_scores_are_thinned_to_the_larger_ones(monkeypatch):

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from edgewise import KAN, KANClassifier, Regression, Sparsity, find_formula, fit, prune, refine, relations, symbolify
 from edgewise.pde import PDE, Box, Dirichlet, solve
-from edgewise.train import Bending, move_hidden_domains_
+from edgewise.train import move_hidden_domains_
+from edgewise.train.penalties import Bending
 
 from .common import Tutorial, fresh, peak, uniform
 

@@ -18,7 +18,8 @@ import torch
 
 from edgewise import KAN, FitReport, LevenbergMarquardt, Regression, fit
 from edgewise.outcomes import Progress, ProgressCallback
-from edgewise.train import move_hidden_domains_, normal_form
+from edgewise.train import move_hidden_domains_
+from edgewise.train.grids import normal_form
 from edgewise_experiments.data.functions import TOY_FUNCTIONS
 from edgewise_experiments.runner.jobs import Job, RowCallback, latest, require_complete, run_jobs
 from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable, key_figures, median, scientific

@@ -20,7 +20,7 @@ import torch
 
 from edgewise import LBFGS, MLP, LevenbergMarquardt, Regression, SSBroyden, fit
 from edgewise.outcomes import Progress, ProgressCallback
-from edgewise.train import StepCost
+from edgewise.train.cost import StepCost
 from edgewise_experiments.accuracy.known_functions import HELD_OUT_SEED, TEST, TEST_SEED, Effort, Scale
 from edgewise_experiments.data.target import TargetFunction
 from edgewise_experiments.runner.jobs import Job, require_complete

@@ -19,8 +19,8 @@ import torch
 
 from edgewise import FormulaOptions, find_formula
 from edgewise.discovery.problem import USUAL_OPERATORS
-from edgewise.formulas import Expression, complexity, fit_constants, parse_expression, simplify
-from edgewise.formulas.constants import relative_error
+from edgewise.formulas import Expression, complexity, parse_expression, simplify
+from edgewise.formulas.constants import fit_constants, relative_error
 from edgewise.formulas.expression import Call, constant_values, walk
 from edgewise.formulas.front import SIGNIFICANT_Z
 from edgewise.ops.bessel import bessel_j0

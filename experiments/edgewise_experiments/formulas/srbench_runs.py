@@ -14,8 +14,8 @@ import numpy as np
 
 from edgewise import find_formula
 from edgewise.discovery.problem import FormulaOptions
-from edgewise.formulas import Expression, complexity, fit_constants
-from edgewise.formulas.constants import relative_error
+from edgewise.formulas import Expression, complexity
+from edgewise.formulas.constants import fit_constants, relative_error
 from edgewise.formulas.printing import as_sympy
 from edgewise.outcomes import ProgressCallback
 from edgewise_experiments.data.laws import Law, ai_feynman, nguyen, random_laws

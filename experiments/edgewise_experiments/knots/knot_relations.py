@@ -22,7 +22,7 @@ from edgewise import find_formula, relations
 from edgewise.datasets import load_knots
 from edgewise.formulas.expression import used_variables
 from edgewise.formulas.front import SIGNIFICANT_Z
-from edgewise.interpret import bound_together
+from edgewise.interpret.dependence.additive_relations import bound_together
 from edgewise.outcomes import ProgressCallback
 from edgewise_experiments.knots.signature_rules import fit_line, rounded_to_even
 from edgewise_experiments.knots.slope_rule import SLOPE_COLUMNS, natural_slope

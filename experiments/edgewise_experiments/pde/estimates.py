@@ -27,10 +27,10 @@ from edgewise.pde import (
     Time,
     integral,
     laplacian,
-    named_equation,
     solve,
 )
 from edgewise.settings import ABOVE_ZERO
+from edgewise_experiments.problems.named_equations import named_equation
 from edgewise_experiments.runner.jobs import Job, RowCallback, run_jobs
 from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable, key_figures, scientific
 from edgewise_experiments.runner.store import Store

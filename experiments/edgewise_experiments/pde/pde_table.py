@@ -16,11 +16,11 @@ import numpy as np
 import torch
 
 from edgewise.outcomes import ProgressCallback
-from edgewise.pde import PDE, Solution, named_equation, solve
-from edgewise.pde.library import NOISE, TRUE_DIFFUSION
+from edgewise.pde import PDE, Solution, solve
 from edgewise_experiments.pde.networks import listed_networks, network_job, network_numbers, network_tables
 from edgewise_experiments.problems import reference_solutions
 from edgewise_experiments.problems.classical import CLASSICAL, classical_row
+from edgewise_experiments.problems.named_equations import NOISE, TRUE_DIFFUSION, named_equation
 from edgewise_experiments.runner.jobs import Job, RowCallback, latest, run_jobs, working_seconds
 from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable, key_figures, median, scientific, worst
 from edgewise_experiments.runner.store import Store

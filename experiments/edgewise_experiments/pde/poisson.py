@@ -16,11 +16,12 @@ import numpy as np
 import torch
 
 from edgewise.outcomes import ProgressCallback
-from edgewise.pde import Collocation, named_equation, solve
+from edgewise.pde import Collocation, solve
 from edgewise.pde.domains.sampling import gauss_legendre
 from edgewise.pde.problem.fields import function_jet
 from edgewise.train import StepEvent
 from edgewise_experiments.pde.networks import train_kan, train_mlp
+from edgewise_experiments.problems.named_equations import named_equation
 from edgewise_experiments.runner.jobs import Job, RowCallback, latest, run_jobs, working_seconds
 from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable, key_figures, median, scientific, worst
 from edgewise_experiments.runner.store import Store

@@ -16,24 +16,13 @@ import torch
 from torch import Tensor
 
 from edgewise.outcomes import ProgressCallback
-from edgewise.pde import (
-    PDE,
-    Box,
-    Dirichlet,
-    Initial,
-    Interval,
-    Periodic,
-    Solution,
-    Time,
-    laplacian,
-    named_equation,
-    solve,
-)
+from edgewise.pde import PDE, Box, Dirichlet, Initial, Interval, Periodic, Solution, Time, laplacian, solve
 from edgewise_experiments.pde import estimates
 from edgewise_experiments.pde.equations import BY_NAME as PANEL
 from edgewise_experiments.pde.equations import error_of
 from edgewise_experiments.pde.pde_table import measured_errors
 from edgewise_experiments.problems import cases
+from edgewise_experiments.problems.named_equations import named_equation
 from edgewise_experiments.problems.reference_solutions import allen_cahn, distance
 from edgewise_experiments.runner.jobs import Job, RowCallback, latest, run_jobs, working_seconds
 from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable, key_figures, scientific

@@ -25,7 +25,6 @@ from edgewise.pde import (
     Periodic,
     Time,
     laplacian,
-    named_equation,
 )
 from edgewise_experiments.problems import reference_solutions as references
 from edgewise_experiments.problems.cases import (
@@ -38,6 +37,7 @@ from edgewise_experiments.problems.cases import (
     steady_flow,
     without_disks,
 )
+from edgewise_experiments.problems.named_equations import named_equation
 
 # Lowest relative L2 error of the methods that PINNacle compares (Hao et al., arXiv 2306.08827, table 3) and the method,
 # read from a summary of that table, for the paper itself was not at hand.

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.integrate import solve_ivp
 
-from edgewise.pde.library import ROBERTSON_SCALE
+from edgewise_experiments.problems.named_equations import ROBERTSON_SCALE
 
 RELATIVE_TOLERANCE, ABSOLUTE_TOLERANCE = 1e-12, 1e-13  # of scipy's solvers, near the precision of float64
 

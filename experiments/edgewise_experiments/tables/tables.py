@@ -28,6 +28,7 @@ from edgewise_experiments.runner.outcome import Outcome, ResultTable, key_figure
 from edgewise_experiments.runner.store import Store
 from edgewise_experiments.tables.additive_models import EBM, PACKAGES, additive_model, is_installed, is_too_large
 from edgewise_experiments.tables.real_tables import Table, real_tables
+from edgewise_experiments.tables.tuned_baselines import TUNED
 
 MODELS = ("KAN", "linear", "MLP", "boosting", "EBM", "pyGAM")
 READABLE = ("KAN", "linear", "EBM", "pyGAM")  # by a person: curves or coefficients that add up, or a small network
@@ -103,6 +104,7 @@ def measure_fold(
             *split,
             task=table.task,
             seed=key["seed"],
+            learners=TUNED,
             progress=lambda at: _report_part(report_progress, at.stage, order, at),
         ):
             if one.name in missing:
@@ -120,7 +122,7 @@ def measure_kan(table: Table, train: np.ndarray, test: np.ndarray, key: dict, pr
     kind = KANRegressor if table.task == "regression" else KANClassifier
     start, start_cpu = time.perf_counter(), time.process_time()
     effort = "low" if key["budget"] < 1 else "normal"  # the rows of the store know the parameter by its former name
-    model = kind(effort=effort, random_state=key["seed"], progress=progress).fit(table.X[train], table.y[train])
+    model = kind(effort=effort, random_state=key["seed"]).fit(table.X[train], table.y[train])
     seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - start_cpu
     require_complete(model.report_, model.search_)
     with warnings.catch_warnings():

@@ -23,7 +23,9 @@ from edgewise.ops.splines.bspline import basis
 from edgewise.ops.splines.knots import breakpoints_of, uniform
 from edgewise.ops.splines.lstsq import quadrature
 from edgewise.outcomes import Progress, ProgressCallback
-from edgewise.train import Problem, SobolevRegression, enclose, move_hidden_domains_
+from edgewise.train import Problem, move_hidden_domains_
+from edgewise.train.grids import enclose
+from edgewise.train.problems.block_problem import SobolevRegression
 from edgewise_experiments.data.functions import TOY_FUNCTIONS
 from edgewise_experiments.runner.jobs import Job, RowCallback, latest, require_complete, run_jobs
 from edgewise_experiments.runner.outcome import Outcome, ResultTable, key_figures, median
@@ -48,8 +50,8 @@ NOTES = (
     "median of the seeds. The figure shows the errors.",
     "Values: least squares on samples of the function. Values and derivatives: least squares on a part of these "
     "samples with their derivatives up to the degree of the splines, in a Sobolev norm in which the errors of the "
-    "best spline have similar weights (`edgewise.train.SobolevRegression`). Values leave derivatives between the "
-    "samples undetermined, so that their errors begin larger and fall faster, or do not fall.",
+    "best spline have similar weights (`SobolevRegression`). Values leave derivatives between the samples "
+    "undetermined, so that their errors begin larger and fall faster, or do not fall.",
     "Error over the best splines': the largest ratio, over the grids of the fit, of the error of training to that of "
     "the KAN whose three edges are the L2 projections of sin(pi x), y^2 and exp; median of the seeds.",
     "The explicit bound on the L2 error of the best spline is `(h/pi)^(k+1) |f^(k+1)|` (Sande, Manni and Speleers, "

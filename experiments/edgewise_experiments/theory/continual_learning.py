@@ -5,10 +5,10 @@ intervals, no base function, 100 steps of L-BFGS a peak. In two and five dimensi
 that lie nearest to it; later work says that KANs forget there. Every model sees one group of samples at a time.
 
 Several shapes and methods are tried. In two dimensions a KAN may be the products of the splines of both inputs, which
-are local as the splines of one input are. Models may also remember: `edgewise.train.remember` keeps the loss of earlier
-groups as a quadratic function of the parameters. It is exact where only the last layer is learned, or where there is
-only one. The table shows of each kind the model that ends with the lowest error on all groups, with and without memory,
-and the one that learns each group best.
+are local as the splines of one input are. Models may also remember: `edgewise.train.remembering` keeps the loss of
+earlier groups as a quadratic function of the parameters. It is exact where only the last layer is learned, or where
+there is only one. The table shows of each kind the model that ends with the lowest error on all groups, with and
+without memory, and the one that learns each group best.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ import torch
 from torch import Tensor, nn
 
 from edgewise import KAN, LBFGS, MLP, Adam, LevenbergMarquardt, Regression, fit
-from edgewise.nn import TensorLayer
+from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.outcomes import Progress, ProgressCallback
-from edgewise.train import Penalty, adapt_domain_, remember
+from edgewise.train import Penalty, adapt_domain_
+from edgewise.train.remembering import remember
 from edgewise_experiments.runner.jobs import Job, RowCallback, latest, require_complete, run_jobs
 from edgewise_experiments.runner.outcome import Outcome, ResultTable, key_figures, median, scientific, times, worst
 from edgewise_experiments.runner.store import Store

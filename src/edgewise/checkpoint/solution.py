@@ -171,7 +171,8 @@ def solution_of(file: Container, problem: Collocation) -> Solution:
     network = _decoded(tree["network"])
 
     complete = isinstance(facts, dict) and set(facts) == {*_FACTS, "stages"}
-    _require(complete and isinstance(facts["trust"], str), "describe how it was computed", "others")
+    are_texts = complete and all(isinstance(facts[name], str) for name in ("trust", "tier"))
+    _require(are_texts, "describe how it was computed", "others")
     stages = facts.pop("stages")
     unknowns = facts["unknowns"]
     names = {field.name for field in dataclasses.fields(Stage)}

@@ -504,17 +504,14 @@ def _advise(
     "solve",
     cls=Command,
     epilog=_examples(
-        "edgewise solve --list",
-        "edgewise solve poisson",
-        "edgewise solve heat --out heat",
-        "edgewise solve my_equation.py --time-limit 60 --out mine",
+        "edgewise solve heat.py",
+        "edgewise solve heat.py --time-limit 60 --out heat",
         after="Ctrl-C keeps the best solution so far, once there is one; the results are still written (exit code 0).",
     ),
 )
 def _solve(
     context: typer.Context,
-    equation: options.Equation = None,
-    list_names: options.ListEquations = False,
+    equation: options.Equation,
     out: options.OutSolution = None,
     hidden: options.SolveHidden = None,
     budget: options.SolveBudget = 1.0,
@@ -528,8 +525,6 @@ def _solve(
     json: options.Json = False,
 ) -> None:
     """Solve a differential equation; show the residual, the estimated error and the error against an exact solution."""
-    if equation is None and not list_names:
-        raise typer.BadParameter("give the name of an equation or a file, or --list", param_hint="EQUATION")
     if vtk and out is None:
         raise typer.BadParameter("needs --out DIR, the folder of the file", param_hint="--vtk")
     with guard(context):
@@ -537,24 +532,19 @@ def _solve(
         from edgewise.cli.shared.opening import check_equation
         from edgewise.cli.terminal.console import Screen
 
-        if out is None or list_names:
+        if out is None:
             folder = None
         else:
             folder = solution_folder(out, force=force)
-        if equation is not None and not list_names:
-            check_equation(equation)
+        check_equation(equation)
         if folder is not None:
-            assert equation is not None
             folder.check()
             folder.check_owner(equation=equation)
         with importing():
             from edgewise.cli.pde.results import SolveJob
-            from edgewise.cli.pde.solve import list_equations, run_solve
+            from edgewise.cli.pde.solve import run_solve
             from edgewise.cli.shared.resume import run_facts, unfinished_run
 
-        if equation is None or list_names:
-            list_equations(Screen(json=json))
-            return
         job = SolveJob(equation, hidden, budget, time_limit, tolerance, seed, vtk)
         screen = Screen(quiet=quiet, json=json)
         facts = run_facts("solve", job, equation=equation)

@@ -1,7 +1,7 @@
 """The models a KAN is compared with, and advice on which kind of model suits a table.
 
 `advise` is the door for a table: it trains small models of several kinds on it and answers the guide of the KAN paper.
-`iterate_baselines` trains a linear model, an MLP and gradient boosting on the same split as a KAN; `measures`,
+`iterate_baselines` trains a linear model and gradient boosting on the same split as a KAN; `measures`,
 `standard_error` and `paired_error` score predictions.
 """
 

@@ -1,26 +1,23 @@
-"""Baselines on the same split as a KAN: linear models, MLPs, gradient boosting and EBMs, fitted and scored."""
+"""Baselines on the same split as a KAN: a linear model and gradient boosting, fitted and scored."""
 
 from __future__ import annotations
 
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from importlib.util import find_spec
-from typing import Any, TypedDict, Unpack
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from edgewise.checks import check_options
 from edgewise.errors import InputError, missing_extra
 from edgewise.outcomes import Progress, ProgressCallback, check_progress
 
 try:
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
     from sklearn.linear_model import LogisticRegression, Ridge
-    from sklearn.neural_network import MLPClassifier, MLPRegressor
     from sklearn.preprocessing import StandardScaler
 except ImportError as error:  # pragma: no cover - the environment of the tests has it
     raise missing_extra("scikit-learn", "sklearn", "Comparing with other models") from error
@@ -33,31 +30,6 @@ HELD_BACK = 7
 FEWEST_ROWS = 10  # with fewer nothing can be held back, and the first setting of each model is taken
 RIDGE_STRENGTHS = tuple(10.0**k for k in range(-4, 5))  # strengths of ridge regression: where scores change
 LOGISTIC = (0.01, 0.1, 1.0, 10.0, 100.0)  # inverse strengths of logistic regression: where scores change
-MLP_SETTINGS = ({"alpha": 1e-4}, {"alpha": 1.0}, {"alpha": 10.0})  # weight decay: scikit-learn's default, and more
-# Without the l2 term the trees of rare classes diverge: on the knot table accuracy fell from 0.89 to 0.36 within 60
-# rounds; with it, accuracy still rose at 120.
-BOOSTING_SETTINGS = ({"max_leaf_nodes": 15, "l2_regularization": 1.0}, {"max_leaf_nodes": 6, "l2_regularization": 1.0})
-# Most epochs of the MLP; epochs (or rounds) between two evaluations; evaluations without improvement that end the
-# training of a setting.
-EPOCHS = 300
-STRIDE = 5
-PATIENCE = 6
-# Most rows that the MLP and boosting are tuned and fitted on: at 200,000 rows they took six minutes each.
-MOST_TUNING_ROWS = 40_000
-# Most rounds of boosting with one output, and with several, where each round adds a tree per class.
-BOOSTING_ROUNDS = 300
-BOOSTING_ROUNDS_OF_MANY = 150
-
-# The sets of models to compare with. The quick one takes a second on a small table. An EBM is not in it: with its
-# defaults it took 182 seconds of CPU for 320 rows without noise (interpret 0.7.8).
-TUNED = ("linear", "MLP", "boosting")
-QUICK = ("linear", "default boosting")
-FULL = (*TUNED, "EBM")
-# Wall seconds after which an EBM makes no further rounds: longer than it needs for most tables.
-EBM_SECONDS = 120.0
-# Work of the last training, on all rows, over that of a training without the rows that are held back, at most.
-ALL_ROWS = FOLDS / (FOLDS - 1)
-
 ReportShare = Callable[[float], None]
 """Receives the share of one model's work that is done, from 0 to 1."""
 
@@ -71,7 +43,7 @@ class BaselineResult:
     Parameters
     ----------
     name : str
-        "linear", "MLP", "boosting", "default boosting" or "EBM".
+        Name of the model, as "linear".
     score : float
         R² or accuracy; NaN where the fit failed.
     metrics : dict
@@ -79,7 +51,7 @@ class BaselineResult:
     parameters : int
         Learned numbers: coefficients and intercepts; for trees two per split (column, threshold) and one per leaf.
     seconds : float
-        Wall time, tuning included.
+        Wall time.
     settings : dict
         The chosen settings.
     error : float
@@ -107,18 +79,6 @@ class BaselineResult:
     prediction: np.ndarray | None = field(default=None, compare=False, repr=False)
 
 
-class BaselineOptions(TypedDict, total=False):
-    """Keyword options of `iterate_baselines`."""
-
-    seed: int  # seed of the folds and of the models
-    # the models in their order: `TUNED` (the default), `QUICK`, or `FULL`, the tuned ones and an EBM, which is left out
-    # where the package interpret is not installed
-    models: Sequence[str]
-    # wall seconds for all models together. Each has an equal share of what is left when it begins, and starts no
-    # further epoch or round after it; a note then mentions it
-    time_limit: float | None
-
-
 def iterate_baselines(
     X_train: ArrayLike,
     y_train: ArrayLike,
@@ -126,17 +86,15 @@ def iterate_baselines(
     y_test: ArrayLike,
     *,
     task: str,
+    seed: int = 0,
+    learners: Mapping[str, Learner] | None = None,
     progress: ProgressCallback | None = None,
-    **options: Unpack[BaselineOptions],
 ) -> Iterator[BaselineResult]:
     """Fit models to the training rows and score them on the test rows, one result at a time.
 
-    "linear" is ridge or logistic regression, "MLP" has two hidden layers of 64 nodes, "boosting" is histogram gradient
-    boosting; each receives standardised inputs. Strength, number of epochs and number of trees are chosen on rows held
-    back from the training rows (five folds for small tables, one seventh for others), and the model is then fitted to
-    all of them. No choice uses the test rows. Of more than 40,000 training rows the MLP and boosting receive so many,
-    drawn at random (each class with its share), with a note. "default boosting" has the settings of scikit-learn, and
-    "EBM" is an explainable boosting machine with those of interpret, but for an end after two minutes.
+    "linear" is ridge or logistic regression, whose strength is chosen on rows held back from the training rows (five
+    folds for small tables, one seventh for others); "boosting" is histogram gradient boosting with the settings of
+    scikit-learn. Each receives standardised inputs. No choice uses the test rows.
 
     Parameters
     ----------
@@ -146,10 +104,13 @@ def iterate_baselines(
         Numbers, or labels of one type.
     task : str
         "regression" or "classification".
+    seed : int
+        Seed of the folds and of the models.
+    learners : mapping of str to callable, optional
+        Other models by their names: functions of a `SplitTable` and a callback for the share of the work that is done,
+        which return the model, its number of parameters and its settings.
     progress : callable, optional
         Receives a `Progress` whose stage is the name of the model, with the share of that model's work.
-    **options
-        As of `BaselineOptions`.
 
     Yields
     ------
@@ -159,7 +120,7 @@ def iterate_baselines(
     Raises
     ------
     InputError
-        If the task, the shapes or an option are invalid.
+        If the task or the shapes are invalid.
 
     Examples
     --------
@@ -169,32 +130,16 @@ def iterate_baselines(
     >>> linear.name, linear.parameters, round(linear.score, 3)
     ('linear', 3, 1.0)
     """
-    check_options(iterate_baselines, options, BaselineOptions)
-    seed = options.get("seed", 0)
-    models = options.get("models", TUNED)
-    time_limit = options.get("time_limit")
     check_progress(progress)
-    whole = SplitTable.checked(X_train, y_train, X_test, y_test, task, seed)
-    end = time.perf_counter() + (math.inf if time_limit is None else time_limit)
-    for number, name in enumerate(models):
-        if name not in LEARNERS:
-            raise InputError(f"models must be some of {', '.join(LEARNERS)}, got {name!r:.40}")
-        if name == "EBM" and find_spec("interpret") is None:
-            continue
-        learner = LEARNERS[name]
+    data = SplitTable.checked(X_train, y_train, X_test, y_test, task, seed)
+    for name, learner in (LEARNERS if learners is None else learners).items():
         start = time.perf_counter()
-        notes = []
-        data = replace(whole, deadline=start + (end - start) / (len(models) - number))
 
         def report(share: float, name: str = name, start: float = start) -> None:
             if progress is not None:
                 progress(Progress(name, share, seconds=time.perf_counter() - start))
 
         report(0.0)
-        if name in ("MLP", "boosting", "EBM") and len(data.X) > MOST_TUNING_ROWS:
-            rows = f"{MOST_TUNING_ROWS:,} of the {len(data.X):,} training rows"
-            notes.append(f"{name}: fitted to {rows}, to bound its time.")
-            data = data.drawn(MOST_TUNING_ROWS)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
@@ -207,7 +152,7 @@ def iterate_baselines(
                 yield BaselineResult(name, math.nan, {}, 0, time.perf_counter() - start, {}, notes=(note,))
                 continue
         report(1.0)
-        notes += sorted({f"{name}: {' '.join(str(one.message).split())[:200]}" for one in caught})
+        notes = sorted({f"{name}: {' '.join(str(one.message).split())[:200]}" for one in caught})
         score = next(iter(metrics.values()))
         seconds = time.perf_counter() - start
         yield BaselineResult(name, score, metrics, parameters, seconds, settings, error, tuple(notes), prediction)
@@ -319,7 +264,6 @@ class SplitTable:
     classes: np.ndarray  # (C,), labels in ascending order; empty for regression
     shift: float  # mean and standard deviation of the training targets
     scale: float
-    deadline: float = math.inf  # moment of `time.perf_counter` after which a learner begins no further step
 
     @classmethod
     def checked(
@@ -354,24 +298,9 @@ class SplitTable:
         return cls(task, seed, inputs, targets, test_inputs, y_test, np.empty(0), float(y.mean()), scale)
 
     @property
-    def is_late(self) -> bool:
-        """True once the time of the learner is over."""
-        return time.perf_counter() > self.deadline
-
-    @property
     def outputs(self) -> int:
         """Numbers that a model predicts for each row: one for each class, except that two classes need only one."""
         return 1 if len(self.classes) <= 2 else len(self.classes)
-
-    def drawn(self, rows: int) -> SplitTable:
-        """Return the table with that many of the training rows; a class keeps at least one."""
-        generator = np.random.default_rng(self.seed)
-        kept = generator.permutation(len(self.X))[:rows]
-        if self.task == "classification":
-            _, first = np.unique(self.y, return_index=True)
-            kept = np.union1d(kept, first)
-        kept = np.sort(kept)
-        return replace(self, X=self.X[kept], y=self.y[kept])
 
     def splits(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """Return pairs (rows to fit, rows to judge by); empty where there are too few rows.
@@ -435,8 +364,6 @@ def fit_linear(data: SplitTable, progress: ReportShare) -> tuple[Any, int, Setti
     splits = data.splits()
     losses: list[float] = []
     for i, settings in enumerate(candidates if splits else ()):
-        if losses and data.is_late:
-            break
         losses.append(0.0)
         for k, (fit, judge) in enumerate(splits):
             losses[-1] += data.loss(make(settings).fit(data.X[fit], data.y[fit]), judge)
@@ -449,61 +376,7 @@ def fit_linear(data: SplitTable, progress: ReportShare) -> tuple[Any, int, Setti
     return model, int(np.size(model.coef_) + np.size(model.intercept_)), settings
 
 
-def fit_mlp(data: SplitTable, progress: ReportShare) -> tuple[Any, int, Settings]:
-    """Fit an MLP with two hidden layers of 64 nodes, with weight decay and epochs chosen on rows held back."""
-
-    def start(settings: Settings) -> Any:
-        # A RandomState that is shared by all epochs: with a number each epoch would shuffle alike.
-        state = np.random.RandomState(data.seed)
-        kind = MLPRegressor if data.task == "regression" else MLPClassifier
-        return kind(hidden_layer_sizes=(64, 64), **settings, random_state=state)
-
-    def train(model: Any, rows: np.ndarray, count: int) -> None:
-        if data.task == "regression":
-            extra = {}
-        else:
-            extra = {"classes": np.arange(len(data.classes))}
-        # Batches of one size, about: scikit-learn divides the decay by the rows of a batch, so one left-over row pulls
-        # the weights as 200 do. On one fold of the knot table, 6,401 rows, that cost 7 points of accuracy.
-        parts = max(1, round(len(rows) / (32 if len(data.X) <= CHEAP else 200)))
-        model.set_params(batch_size=math.ceil(len(rows) / parts))
-        with warnings.catch_warnings():
-            # scikit-learn ends an epoch at Ctrl-C with this warning, and the comparison would go on.
-            warnings.filterwarnings("error", message="Training interrupted by user")
-            try:
-                for _ in range(count):
-                    model.partial_fit(data.X[rows], data.y[rows], **extra)
-            except UserWarning as swallowed:
-                raise KeyboardInterrupt from swallowed
-
-    model, settings = _tuned(data, MLP_SETTINGS, start, train, (EPOCHS, "epochs"), progress)
-    return model, sum(w.size for w in (*model.coefs_, *model.intercepts_)), settings
-
-
 def fit_boosting(data: SplitTable, progress: ReportShare) -> tuple[Any, int, Settings]:
-    """Fit histogram gradient boosting, with size and number of trees chosen on rows held back."""
-
-    def start(settings: Settings) -> Any:
-        if data.task == "regression":
-            kind = HistGradientBoostingRegressor
-        else:
-            kind = HistGradientBoostingClassifier
-        # Its own early stopping stratifies its split and so fails on a class with one row; `_tuned` stops it instead.
-        return kind(**settings, early_stopping=False, warm_start=True, random_state=data.seed)
-
-    def train(model: Any, rows: np.ndarray, count: int) -> None:
-        model.set_params(max_iter=getattr(model, "n_iter_", 0) + count)
-        model.fit(data.X[rows], data.y[rows])
-
-    if data.outputs == 1:
-        most = BOOSTING_ROUNDS
-    else:
-        most = BOOSTING_ROUNDS_OF_MANY
-    model, settings = _tuned(data, BOOSTING_SETTINGS, start, train, (most, "rounds"), progress)
-    return model, tree_numbers(model), settings
-
-
-def fit_default_boosting(data: SplitTable, progress: ReportShare) -> tuple[Any, int, Settings]:
     """Fit histogram gradient boosting with the settings of scikit-learn."""
     if data.task == "regression":
         kind = HistGradientBoostingRegressor
@@ -515,31 +388,6 @@ def fit_default_boosting(data: SplitTable, progress: ReportShare) -> tuple[Any, 
     return model, tree_numbers(model), {}
 
 
-def fit_ebm(data: SplitTable, progress: ReportShare) -> tuple[Any, int, Settings]:
-    """Fit an explainable boosting machine with the settings of interpret, for at most `EBM_SECONDS`."""
-    from interpret.glassbox import ExplainableBoostingClassifier, ExplainableBoostingRegressor
-
-    start = time.perf_counter()
-    stopped = []
-    seconds = min(EBM_SECONDS, data.deadline - start)
-
-    def is_over(*_: object) -> bool:
-        if time.perf_counter() - start > seconds:
-            stopped.append(True)
-        return bool(stopped)
-
-    if data.task == "regression":
-        kind = ExplainableBoostingRegressor
-    else:
-        kind = ExplainableBoostingClassifier
-    # In this process, since others would take longer to start than such a fit lasts, and Ctrl-C might not reach them.
-    model = kind(random_state=data.seed, n_jobs=1, callback=is_over)
-    model.fit(data.X, data.y)
-    if stopped:
-        warnings.warn(f"stopped after {seconds:.3g} seconds, before its own end", stacklevel=2)
-    return model, sum(scores.size for scores in model.term_scores_), {}
-
-
 def tree_numbers(model: HistGradientBoostingClassifier | HistGradientBoostingRegressor) -> int:
     """Count the learned numbers of boosted trees: two for each split (column, threshold) and one for each leaf."""
     # There is no public way to count the nodes of its trees.
@@ -547,61 +395,6 @@ def tree_numbers(model: HistGradientBoostingClassifier | HistGradientBoostingReg
     return sum(2 * (count - 1) + count for count in leaves)
 
 
-LEARNERS: dict[str, Callable[[SplitTable, ReportShare], tuple[Any, int, Settings]]] = {
-    "linear": fit_linear,
-    "MLP": fit_mlp,
-    "boosting": fit_boosting,
-    "default boosting": fit_default_boosting,
-    "EBM": fit_ebm,
-}
+Learner = Callable[[SplitTable, ReportShare], tuple[Any, int, Settings]]
 
-
-def _tuned(
-    data: SplitTable,
-    candidates: Sequence[Settings],
-    start: Callable[[Settings], Any],
-    train: Callable[[Any, np.ndarray, int], None],
-    length: tuple[int, str],
-    progress: ReportShare,
-) -> tuple[Any, Settings]:
-    """Choose settings and length of training on rows held back, then train on all rows.
-
-    `length` is the largest number of epochs or rounds, and its name. The early stopping of scikit-learn is not used: it
-    holds back rows of its own for each model, while here the settings and the length are chosen on the same folds.
-    With a time limit one fold is held back, every setting has the same time, and the last training what it then needs.
-    """
-    most, unit = length
-    choosing = (now := time.perf_counter()) + len(candidates) / (len(candidates) + ALL_ROWS) * (data.deadline - now)
-    splits = data.splits()
-    best = (math.inf, candidates[0], most // 3)
-    splits = splits if math.isinf(data.deadline) else splits[:1]
-    planned = len(candidates) * most + most
-    for i, settings in enumerate(candidates if splits else ()):
-        now = time.perf_counter()
-        if i and now > choosing:
-            break
-        end = now + (choosing - now) / (len(candidates) - i)
-        models = [start(settings) for _ in splits]
-        lowest = math.inf
-        since = 0
-        for done in range(STRIDE, most + 1, STRIDE):
-            loss = 0.0
-            for model, (fit, judge) in zip(models, splits, strict=True):
-                train(model, fit, STRIDE)
-                loss += data.loss(model, judge) / len(splits)
-            progress((i * most + done) / planned)
-            best = min(best, (loss, settings, done), key=lambda choice: choice[0])
-            lowest, since = (loss, 0) if loss < lowest else (lowest, since + 1)
-            if since >= PATIENCE or time.perf_counter() > end:
-                break
-    _, settings, chosen = best
-    model = start(settings)
-    for done in range(0, chosen, STRIDE):
-        if done and data.is_late:
-            chosen = done
-            break
-        train(model, np.arange(len(data.X)), min(STRIDE, chosen - done))
-        progress((len(candidates) * most + done) / planned)
-    if data.is_late:
-        warnings.warn(f"ended by the time limit, after {chosen} {unit}", stacklevel=2)
-    return model, {**settings, unit: chosen}
+LEARNERS: Mapping[str, Learner] = {"linear": fit_linear, "boosting": fit_boosting}

@@ -13,44 +13,9 @@ from typing import TYPE_CHECKING
 from edgewise.lazy import import_on_demand
 
 if TYPE_CHECKING:
-    from edgewise.discovery.curves import (
-        CurveModel,
-        CurveModelFitter,
-        Feature,
-        candidate_features,
-        candidate_formulas,
-        pruned,
-        relevant_inputs,
-        simple_products,
-        stepwise_sums,
-    )
-    from edgewise.discovery.decide import decided_front
     from edgewise.discovery.finder import find_formula
-    from edgewise.discovery.least_squares import Link, least_squares_laws, possible_links
-    from edgewise.discovery.problem import FormulaOptions, LawProblem, Reduction, Separation, Stage
-    from edgewise.outcomes import Budget
+    from edgewise.discovery.problem import FormulaOptions
 
-__all__ = [
-    "Budget",
-    "CurveModel",
-    "CurveModelFitter",
-    "Feature",
-    "FormulaOptions",
-    "LawProblem",
-    "Link",
-    "Reduction",
-    "Separation",
-    "Stage",
-    "candidate_features",
-    "candidate_formulas",
-    "decided_front",
-    "find_formula",
-    "least_squares_laws",
-    "possible_links",
-    "pruned",
-    "relevant_inputs",
-    "simple_products",
-    "stepwise_sums",
-]
+__all__ = ["FormulaOptions", "find_formula"]
 
 import_on_demand(__name__)

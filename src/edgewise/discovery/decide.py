@@ -89,43 +89,7 @@ class _Candidate:
 def decided_front(
     candidates: Iterable[Expression], problem: LawProblem, budget: Budget = NO_LIMIT, messages: Sequence[str] = ()
 ) -> Front:
-    """Choose among the expressions that a search found for a problem.
-
-    Parameters
-    ----------
-    candidates : iterable of Expression
-        Expressions of the problem's columns; their constants are starts of a fit. The constant mean is added.
-    problem : LawProblem
-        The rows, names and options.
-    budget : Budget
-        Once it is over, formulas are kept as they are.
-    messages : sequence of str
-        Sentences on the outcome of the search.
-
-    Returns
-    -------
-    Front
-        Formulas with constants fitted to all rows, the shortest first, each more accurate on the held-out rows than all
-        shorter ones or as good as the best within one standard error. `front.best` is the choice,
-        `front.alternatives` are those that the rows cannot distinguish from the best.
-
-    Raises
-    ------
-    InputError
-        Nothing is finite on all rows.
-
-    Examples
-    --------
-    >>> from edgewise.formulas import parse_expression
-    >>> random = np.random.default_rng(0)
-    >>> x = random.uniform(1, 2, (300, 1))
-    >>> y = np.pi * x[:, 0] ** 2 + 0.005 * random.normal(size=300)
-    >>> problem = LawProblem(x[:200], y[:200], x[200:], y[200:], ("r",))
-    >>> texts = ("3*r", "3*r**2", "3*r**2 + 0.1*sin(9*r)")
-    >>> front = decided_front([parse_expression(text, ["r"]) for text in texts], problem)
-    >>> str(front.best.formula)
-    'pi*r**2'
-    """
+    """Choose among the expressions that a search found for a problem."""
     whole = problem.with_all_rows
     mean = Number(float(np.average(problem.y, weights=problem.weights)))
     nodes = dict.fromkeys((mean, *map(simplify, candidates)))

@@ -1,4 +1,4 @@
-"""The door of the formula search: from a table of inputs and a target to a front of formulas."""
+"""`find_formula`: from a table of inputs and a target to a front of formulas, from short to accurate."""
 
 from __future__ import annotations
 
@@ -256,42 +256,23 @@ def _family(search: Search) -> Front:
 
 @dataclass
 class Search:
-    """A search with checked arguments, for one target.
+    """A search with checked arguments, for one target."""
 
-    Parameters
-    ----------
-    x, y, names, options, seed
-        As of `find_formula`, checked; y has shape (N,).
-    budget : Budget
-        Its work and its deadline, if there is one.
-    report : callable, optional
-        Receives the progress.
-    journal : Journal, optional
-        Keeps the formulas so far; one of an earlier run is gone on with, for the rest of the budget.
-    """
-
-    x: np.ndarray
+    x: np.ndarray  # as of `find_formula`, checked; y has shape (N,)
     y: np.ndarray
     names: tuple[str, ...]
     options: FormulaOptions
     budget: Budget
     seed: int = 0
-    report: ProgressCallback | None = None
+    report: ProgressCallback | None = None  # receives the progress
+    # keeps the formulas so far; one of an earlier run is gone on with, for the rest of the budget
     journal: Journal | None = None
 
     def __post_init__(self) -> None:
         self.archive: Archive | None = None  # all that the last search kept, for those who judge by other errors
 
     def front(self, more: More | None = None, stages: Stages = ALL_STAGES) -> Front:
-        """Run all stages and decide.
-
-        Parameters
-        ----------
-        more : callable, optional
-            Yields expressions from elsewhere if the stages find no exact law, see `More`.
-        stages : Stages
-            The stages.
-        """
+        """Run all stages and decide."""
         messages: list[str] = []
         rows = len(self.y)
         decides = min(len(self.y), MOST_DECIDING_ROWS)

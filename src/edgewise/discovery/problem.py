@@ -111,51 +111,23 @@ class FormulaOptions:
 
 @dataclass(frozen=True)
 class LawProblem:
-    """Samples of an unknown law y = f(x), split into rows to fit and rows to judge by.
+    """Samples of an unknown law y = f(x), split into rows to fit and rows to judge by."""
 
-    A stage reads `x` and `y` alone to find expressions; `held_x` and `held_y` decide which of them are kept. A
-    reduction returns another, smaller problem with the same rows.
+    # A stage reads `x` and `y` alone to find expressions; `held_x` and `held_y` decide which of them are kept. A
+    # reduction returns another, smaller problem with the same rows.
 
-    Parameters
-    ----------
-    x : ndarray of shape (N, inputs)
-        Rows to fit.
-    y : ndarray of shape (N,)
-        Target at these rows.
-    held_x : ndarray of shape (M, inputs)
-        Rows that no stage fits.
-    held_y : ndarray of shape (M,)
-        Target at these rows.
-    names : tuple of str
-        Names of the inputs.
-    options : FormulaOptions
-        What the law may be made of.
-    weights, held_weights : ndarray of shape (N,) and (M,), optional
-        Weights of the rows to fit and of those to judge by; equal if left out.
-    noise : float
-        Root mean square error of y over its standard deviation, where y comes from a smooth model, as in a
-        `Separation`; 0 where it was measured, whether the measurements have noise or not.
-    seed : int
-        Seed of everything random in the search.
-
-    Examples
-    --------
-    >>> x = np.linspace(1, 2, 20)[:, None]
-    >>> problem = LawProblem(x[::2], x[::2, 0] ** 2, x[1::2], x[1::2, 0] ** 2, ("radius",))
-    >>> problem.options.max_size, problem.noise
-    (60, 0.0)
-    """
-
-    x: np.ndarray
-    y: np.ndarray
-    held_x: np.ndarray
+    x: np.ndarray  # rows to fit
+    y: np.ndarray  # target at these rows
+    held_x: np.ndarray  # rows that no stage fits
     held_y: np.ndarray
-    names: tuple[str, ...]
-    options: FormulaOptions = field(default_factory=FormulaOptions)
-    weights: np.ndarray | None = None
+    names: tuple[str, ...]  # names of the inputs
+    options: FormulaOptions = field(default_factory=FormulaOptions)  # what the law may be made of
+    weights: np.ndarray | None = None  # weights of the rows to fit and of those to judge by; equal if left out
     held_weights: np.ndarray | None = None
+    # root mean square error of y over its standard deviation, where y comes from a smooth model, as in a `Separation`;
+    # 0 where it was measured, whether the measurements have noise or not
     noise: float = 0.0
-    seed: int = 0
+    seed: int = 0  # seed of everything random in the search
 
     def held_squares(self, expression: Expression) -> np.ndarray:
         """Squared errors of a formula on the held-out rows, (M,), times the weights of the rows over their mean."""
@@ -181,15 +153,7 @@ class LawProblem:
         return replace(self, x=x, y=y, weights=weights)
 
     def random_rows(self, most: int, stream: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Rows to fit in random order, with their targets and weights; only finite rows with a weight above 0.
-
-        Parameters
-        ----------
-        most : int
-            Rows, at most.
-        stream : int
-            Number of the stage that asks, so that two stages do not see the same order.
-        """
+        """Rows to fit in random order, with their targets and weights; only finite rows with a weight above 0."""
         weights = np.ones(len(self.y)) if self.weights is None else self.weights
         usable = np.flatnonzero(np.isfinite(self.x).all(axis=1) & np.isfinite(self.y) & (weights > 0))
         chosen = usable[np.random.default_rng([stream, self.seed]).permutation(len(usable))[:most]]
@@ -233,69 +197,27 @@ class NoiseEstimate:
 
 @dataclass(frozen=True)
 class Reduction:
-    """A smaller problem whose solution solves the larger one.
+    """A smaller problem whose solution solves the larger one."""
 
-    Parameters
-    ----------
-    problem : LawProblem
-        The smaller problem, with the same rows.
-    rebuild : callable
-        Turns an expression of the smaller problem's columns into one of the larger problem's columns.
-    sentence : str
-        What was recognised, for example "y/(m1*m2) depends on r1 and r2 through r1 - r2".
-    error : float
-        Relative root mean square held-out error of a smooth model of the smaller problem.
-    is_final : bool
-        Whether the smaller problem's own reductions were searched for already, so that nobody need ask again.
-
-    Examples
-    --------
-    >>> from edgewise.formulas.expression import Multiply, Variable
-    >>> x = np.random.default_rng(0).uniform(1, 2, (20, 2))
-    >>> smaller = LawProblem(x[:10, 1:], np.sin(x[:10, 1]), x[10:, 1:], np.sin(x[10:, 1]), ("b",))
-    >>> one = Reduction(smaller, lambda e: Multiply((Variable(0), e)), "y/a depends on b", 0.0)
-    >>> one.problem.names, one.is_final
-    (('b',), False)
-    """
-
-    problem: LawProblem
+    problem: LawProblem  # the smaller problem, with the same rows
+    # turns an expression of the smaller problem's columns into one of the larger problem's columns
     rebuild: Callable[[Expression], Expression]
-    sentence: str
-    error: float
+    sentence: str  # what was recognised, for example "y/(m1*m2) depends on r1 and r2 through r1 - r2"
+    error: float  # relative root mean square held-out error of a smooth model of the smaller problem
+    # whether the smaller problem's own reductions were searched for already, so that nobody need ask again
     is_final: bool = False
 
 
 @dataclass(frozen=True)
 class Separation:
-    """Several smaller problems whose solutions together solve the larger one, such as y = g(x1) + h(x2, x3).
+    """Several smaller problems whose solutions together solve the larger one, such as y = g(x1) + h(x2, x3)."""
 
-    The targets of the smaller problems come from a smooth model, so they are as accurate as `error`, which their
-    `noise` states: the joint formula needs its constants fitted to the larger problem.
+    # The targets of the smaller problems come from a smooth model, so they are as accurate as `error`, which their
+    # `noise` states: the joint formula needs its constants fitted to the larger problem.
 
-    Parameters
-    ----------
-    problems : tuple of LawProblem
-        The smaller problems, the one of the fewest inputs first. Their rows may differ from those of the larger one.
-    rebuild : callable
-        Turns one expression of each smaller problem's columns into one of the larger problem's columns.
-    sentence : str
-        What was recognised, for example "y is a function of x1 plus a function of x2 and x3".
-    error : float
-        Relative root mean square held-out error of the smooth model that has this form.
-
-    Examples
-    --------
-    >>> from edgewise.formulas.expression import Add, Variable
-    >>> x = np.random.default_rng(0).uniform(1, 2, (20, 2))
-    >>> def of_one_input(name, x):
-    ...     return LawProblem(x[:10, None], x[:10], x[10:, None], x[10:], (name,))
-    >>> a, b = of_one_input("a", x[:, 0]), of_one_input("b", x[:, 1])
-    >>> both = Separation((a, b), lambda parts: Add((Variable(0), Variable(1))), "y is a sum over a and b", 0.0)
-    >>> both.rebuild([Variable(0), Variable(0)])
-    Add(terms=(Variable(index=0), Variable(index=1)))
-    """
-
+    # the smaller problems, the one of the fewest inputs first. Their rows may differ from those of the larger one
     problems: tuple[LawProblem, ...]
+    # turns one expression of each smaller problem's columns into one of the larger problem's columns
     rebuild: Callable[[Sequence[Expression]], Expression]
-    sentence: str
-    error: float
+    sentence: str  # what was recognised, for example "y is a function of x1 plus a function of x2 and x3"
+    error: float  # relative root mean square held-out error of the smooth model that has this form

@@ -48,7 +48,7 @@ from edgewise.model_selection.search.records import SearchReport
 from edgewise.nn.model import KAN
 from edgewise.nn.prediction import predict_in_batches
 from edgewise.nn.trace import Trace
-from edgewise.outcomes import ProgressCallback, StopReason, check_on_interrupt, check_progress, reported
+from edgewise.outcomes import ProgressCallback, StopReason, check_on_interrupt, reported
 from edgewise.tables.scaling import AffineScaling
 from edgewise.train.loop.reports import FitReport
 from edgewise.train.loop.threads import one_thread
@@ -64,7 +64,7 @@ CLIP = 8.0
 ONE_THREAD_NUMBERS = 10**7
 FARTHEST_INPUT = 1e100  # of scaled inputs: squares stay finite
 # Parameters that do not decide what passes over a table find.
-NO_RESULT = ("time_limit", "n_jobs", "on_interrupt", "warm_start", "progress", "verbose", "random_state")
+NO_RESULT = ("time_limit", "n_jobs", "on_interrupt", "warm_start", "verbose", "random_state")
 WRITERS: dict[str, Callable[..., None]] = {".py": to_python, ".c": to_c, ".onnx": to_onnx, ".pt2": to_program}
 
 
@@ -89,6 +89,7 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
     input_scaling_: AffineScaling
     input_limits_: np.ndarray
     _output_limits: np.ndarray | None = None
+    _progress: ProgressCallback | None = None  # of the command line, which draws a line of its own
     n_iter_: int
     inference_: AdditiveSummary | None
 
@@ -105,7 +106,6 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         on_interrupt: str = "raise",
         random_state: int | np.random.Generator | np.random.RandomState | None = 0,
         warm_start: bool = False,
-        progress: ProgressCallback | None = None,
         verbose: bool | int = False,
         monotone: Mapping[str | int, int] | None = None,
         shape: Mapping[str | int, str] | None = None,
@@ -124,7 +124,6 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         self.on_interrupt = on_interrupt
         self.random_state = random_state
         self.warm_start = warm_start
-        self.progress = progress
         self.verbose = verbose
         self.monotone = monotone
         self.shape = shape
@@ -133,8 +132,8 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         self.bounds = bounds
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the state to pickle, without the progress callback, which is often a function without a name."""
-        return {**super().__getstate__(), "progress": None}
+        """Return the state to pickle, without the function that draws the line of the command line."""
+        return {**super().__getstate__(), "_progress": None}
 
     # Training
 
@@ -150,7 +149,7 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
                 for name, value in team.serve().items():
                     setattr(self, name, value)
                 return self
-            with team.leading(lambda: {**vars(self), "progress": None}):
+            with team.leading(lambda: {**vars(self), "_progress": None}):
                 others = {"y": y, "sample_weight": sample_weight, "groups": groups}
                 others["class_weight"] = getattr(self, "class_weight", None)
                 run = {name: value for name, value in self.get_params().items() if name not in NO_RESULT}
@@ -218,7 +217,6 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
             raise InputError(f"warm_start must be True or False, got {self.warm_start!r}")
         if not isinstance(self.verbose, bool | np.bool_ | int | np.integer):
             raise InputError(f"verbose must be True, False or an integer, got {self.verbose!r}")
-        check_progress(self.progress)
         settings = SearchSettings(
             outputs=1,
             hidden=hidden,
@@ -269,7 +267,7 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         Small tables take one thread of torch, see `edgewise.train.loop.threads`; the setting is then as before.
         """
         is_small = samples.x.size <= ONE_THREAD_NUMBERS
-        with reported(self.progress, self.verbose, type(self).__name__) as report, one_thread(is_small):
+        with reported(self._progress, self.verbose, type(self).__name__) as report, one_thread(is_small):
             return self._trained(samples, settings, warm, report)
 
     def _trained(

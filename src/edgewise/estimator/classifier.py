@@ -73,8 +73,6 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         Source of the seed of folds and initial weights; None draws a new one for each fit.
     warm_start : bool, default=False
         Let `fit` continue from the present network, with its scaling, if its shape is given and suits the new data.
-    progress : callable, optional
-        Receives a `Progress` after every step. It is not pickled.
     class_weight : None, "balanced" or dict, default=None
         Factor of the weights of the rows of each class; "balanced" gives each class the same total. With weights the
         probabilities are those of a population in which the classes have these shares.
@@ -149,7 +147,7 @@ class KANClassifier(ClassifierMixin, KANEstimator):
 
     classes_: np.ndarray
     equations_: Front | dict[Any, Front]
-    absent = OF_NUMBERS
+    _absent = OF_NUMBERS
 
     def __init__(self, *parameters: Any, class_weight: str | Mapping[Any, float] | None = None, **named: Any):
         super().__init__(*parameters, **named)

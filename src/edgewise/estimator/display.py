@@ -79,12 +79,12 @@ class ModelSummary:
 class EstimatorDisplay(RowExplainer):
     """Part of the estimators that draws, summarises and reports; rows are those of `background_` if none are given."""
 
-    absent: ClassVar[Mapping[str, str]] = {}  # methods of other estimators, with what to use instead
+    _absent: ClassVar[Mapping[str, str]] = {}  # methods of other estimators, with what to use instead
 
     def __getattr__(self, name: str) -> Any:
         """Answer a misspelt name, or one that another kind of estimator has, with the name that was meant."""
-        if name in self.absent:
-            message = f"{type(self).__name__} has no {name}: {self.absent[name]}"
+        if name in self._absent:
+            message = f"{type(self).__name__} has no {name}: {self._absent[name]}"
         else:
             message = f"{type(self).__name__!r} object has no attribute {name!r}"
             if not name.startswith("_") and not name.endswith("_in_"):  # scikit-learn looks for those many times
@@ -101,22 +101,15 @@ class EstimatorDisplay(RowExplainer):
         *,
         theme: Theme = "light",
     ) -> Figure:
-        """Draw the network, or the effect of one input or of a pair of inputs on the prediction. Shapes: X (N, d)."""
-        from edgewise.plot import effect_curves, network_diagram, pair_map
+        """Draw the effects of the inputs, the strongest first, or that of one input or of a pair. Shapes: X (N, d)."""
+        from edgewise.plot import effect_curves, pair_map
 
         check_is_fitted(self)
         if name is None:
-            return _themed(network_diagram(self, X), theme)
+            return _themed(effect_curves(self, X), theme)
         if isinstance(name, tuple):
             return _themed(pair_map(self, X, inputs=name), theme)
         return _themed(effect_curves(self, X, inputs=[name]), theme)
-
-    def plot_effects(self, X: ArrayLike | None = None, *, max_inputs: int = 9, theme: Theme = "light") -> Figure:
-        """Draw the effects of the inputs that move the prediction most, the strongest first. Shapes: X (N, d)."""
-        from edgewise.plot import effect_curves
-
-        check_is_fitted(self)
-        return _themed(effect_curves(self, X, max_inputs=max_inputs), theme)
 
     def summary(self, X: ArrayLike | None = None) -> ModelSummary:
         """Summarise the model: shape, score, what each input does to the prediction, and tests of the terms.
@@ -140,7 +133,7 @@ class EstimatorDisplay(RowExplainer):
 
     def _short_table(self, X: ArrayLike | None = None) -> ModelSummary:
         """Return the summary without tests, as a notebook shows it below a fit."""
-        view = self.prediction_view(X)
+        view = self._prediction_view(X)
         sizes = mean_contributions(view.function, view.X)
         message = getattr(self, "error_bars_message_", "")
         constant = constant_sentence(self._predicted(view.X), self._answer_names())
@@ -170,7 +163,7 @@ class EstimatorDisplay(RowExplainer):
         return ModelSummary(self._title(), tuple(self._facts()), tuple(terms), tuple(notes), effect=title)
 
     def _effect_target(self, view: PredictionView) -> str:
-        """Return what an effect changes, in words: for two classes the probability of the second."""
+        """Name the quantity that an effect changes: the target, or for two classes the probability of the second."""
         if hasattr(self, "classes_"):
             return f"the {view.target}"
         return view.target if hasattr(self, "target_scaling_") else "the log hazard"
@@ -212,7 +205,7 @@ class EstimatorDisplay(RowExplainer):
 
         return explorer_widget(Session(self, X, y, held_out=held_out, seed=seed))
 
-    def network_view(self, X: Any = None) -> NetworkView:
+    def _network_view(self, X: Any = None) -> NetworkView:
         """Return what figures of the network need: a trace of rows X, names, units and error bars. Shapes: X (N, d)."""
         from edgewise.plot.network.views import NetworkView
 
@@ -275,7 +268,7 @@ class EstimatorDisplay(RowExplainer):
             for k, (name, group) in enumerate(zip(encoder.columns, groups, strict=True))
         )
 
-    def prediction_view(self, X: Any = None) -> PredictionView:
+    def _prediction_view(self, X: Any = None) -> PredictionView:
         """Return what figures of effects need: the prediction as a function of the columns, with rows X.
 
         Shapes: X (N, d).

@@ -23,11 +23,10 @@ from edgewise.estimator.base import KANEstimator, block_codes, canonical_rows, s
 from edgewise.estimator.columns.constraints import Bounds, checked_bounds
 from edgewise.estimator.columns.reading import ArrayFunction, Rows
 from edgewise.estimator.equations import fronts_of_outputs
-from edgewise.formulas.front import Front, FrontEntry
+from edgewise.formulas.front import Front
 from edgewise.model_selection.automatic import STANDARDISED, family_of
 from edgewise.model_selection.search.candidates import Samples
 from edgewise.model_selection.search.policy import SearchSettings
-from edgewise.outcomes import ProgressCallback
 from edgewise.tables.batches import Batches
 from edgewise.tables.scaling import AffineScaling
 from edgewise.train.uncertainty import ErrorBars
@@ -73,8 +72,6 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         Source of the seed of folds and initial weights; None draws a new one for each fit.
     warm_start : bool, default=False
         Let `fit` continue from the present network, with its scaling, if its shape is given and suits the new data.
-    progress : callable, optional
-        Receives a `Progress` after every step. It is not pickled.
     verbose : bool or int, default=False
         Whether to show a line with the stage and the time on terminals and in notebooks. Stages are also logged under
         the name "edgewise".
@@ -183,7 +180,6 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         on_interrupt: str = "raise",
         random_state: int | np.random.Generator | np.random.RandomState | None = 0,
         warm_start: bool = False,
-        progress: ProgressCallback | None = None,
         verbose: bool | int = False,
         monotone: Mapping[str | int, int] | None = None,
         shape: Mapping[str | int, str] | None = None,
@@ -203,7 +199,6 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
             on_interrupt,
             random_state,
             warm_start,
-            progress,
             verbose,
             monotone,
             shape,
@@ -487,62 +482,6 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         target = self._predicted(self._codes(X)) if y is None else y
         self.equations_ = fronts_of_outputs(self, rows, target, self._network_names(names), time_limit, options)
         return self
-
-    def sympy(self, place: int | None = None) -> Any:
-        """Return a formula as a sympy expression.
-
-        Parameters
-        ----------
-        place : int, optional
-            Place in `equations_`; the best formula if left out.
-
-        Returns
-        -------
-        sympy.Expr
-
-        Raises
-        ------
-        NotFittedError
-            If there are no equations yet.
-        InputError
-            If there is no such place.
-        MissingExtraError
-            If sympy is not installed.
-        """
-        return self._equation(place).formula.sympy()
-
-    def latex(self, place: int | None = None, digits: int | None = 4) -> str:
-        """Return a formula as LaTeX.
-
-        Parameters
-        ----------
-        place : int, optional
-            Place in `equations_`; the best formula if left out.
-        digits : int, optional
-            Significant digits of the numbers; all of them if None.
-
-        Returns
-        -------
-        str
-
-        Raises
-        ------
-        NotFittedError
-            If there are no equations yet.
-        InputError
-            If there is no such place.
-        """
-        return self._equation(place).formula.latex(digits)
-
-    def _equation(self, place: int | None) -> FrontEntry:
-        check_is_fitted(self, "equations_", msg="there are no equations yet: call fit_equations(X, y) first")
-        if not isinstance(self.equations_, Front):
-            raise InputError("model must predict one number for this, equations_ has the formulas of several")
-        if place is None:
-            return self.equations_.best
-        if isinstance(place, bool) or not isinstance(place, int) or place not in range(len(self.equations_)):
-            raise InputError(f"place must be from 0 to {len(self.equations_) - 1}, got {place!r}")
-        return self.equations_[place]
 
     def _outputs(self, X: np.ndarray) -> np.ndarray:
         return self._in_units(self._network_output(X))

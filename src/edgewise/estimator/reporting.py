@@ -38,7 +38,8 @@ from edgewise.plot import (
 )
 from edgewise.plot.network.views import PredictionView
 from edgewise.presentation import number_text, number_texts, percent_text
-from edgewise.report import ClassResult, ModelResult, Report, ReportContent, ReportFigure, TestTable, formula_rows
+from edgewise.report import Report
+from edgewise.report.content import ClassResult, ModelResult, ReportContent, ReportFigure, TestTable, formula_rows
 
 if TYPE_CHECKING:
     from edgewise.estimator.display import EstimatorDisplay
@@ -247,10 +248,10 @@ def _class_overview(explanation: GlobalExplanation) -> list[str]:
 def explanation_figures(
     model: EstimatorDisplay, codes: np.ndarray, explanation: GlobalExplanation | None
 ) -> list[ReportFigure]:
-    """Draw the effects of the inputs, and the shares in single predictions; for each class on its own if there are."""
+    """Draw the effects of the inputs and the shares in single predictions; for a classifier one figure a class."""
     if explanation is not None and explanation.constant:
         return []
-    view = model.prediction_view()
+    view = model._prediction_view()
     captions = dict.fromkeys(WITHOUT_ROWS, "")
     if codes is not model.background_:
         view = replace(view, X=codes, counts=())
@@ -302,11 +303,11 @@ class _Viewed:
     def __init__(self, view: PredictionView) -> None:
         self.view = view
 
-    def prediction_view(self, X: Any = None) -> PredictionView:
+    def _prediction_view(self, X: Any = None) -> PredictionView:
         """Return the view."""
         return self.view
 
-    def network_view(self, X: Any = None) -> Any:
+    def _network_view(self, X: Any = None) -> Any:
         """Refuse: the view has no network."""
         raise InputError("model must be an estimator to draw its network, got a view of its prediction")
 

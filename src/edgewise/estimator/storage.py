@@ -60,7 +60,7 @@ def save_estimator(
     Parameters
     ----------
     estimator : KANRegressor, KANClassifier or KANSurvival
-        The fitted estimator. Its progress callback is not stored, and a `random_state` that is a generator becomes
+        The fitted estimator. A `random_state` that is a generator becomes
         None.
     path : path-like
         Name of the file. An existing file is replaced, and stays intact if writing fails.
@@ -97,14 +97,14 @@ def save_estimator(
         estimator.model_,
         path,
         extra={"estimator": _fields(estimator), "extra": dict(extra or {})},
-        state=None if bars is None else {"error_bars": bars.fields()},
+        state=None if bars is None else {"error_bars": bars._fields()},
     )
 
 
 def _fields(estimator: KANEstimator) -> dict[str, Any]:
     """Everything of a fitted estimator except its network, as plain values."""
     if isinstance(estimator, KANSurvival):
-        return estimator.fields()
+        return estimator._fields()
     parameters = {name: plain_value(getattr(estimator, name)) for name in PARAMETERS}
     if not isinstance(parameters["random_state"], int):
         parameters["random_state"] = None
@@ -116,7 +116,7 @@ def _fields(estimator: KANEstimator) -> dict[str, Any]:
         "input_limits": estimator.input_limits_.tolist(),
         "report": estimator.report_.to_json(),
         "search": asdict(estimator.search_),
-        "inference": None if estimator.inference_ is None else estimator.inference_.fields(),
+        "inference": None if estimator.inference_ is None else estimator.inference_._fields(),
         **column_fields(estimator),
     }
     if isinstance(estimator, KANClassifier):
@@ -224,7 +224,7 @@ def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
     if fields["kind"] == "KANSurvival":
         check_stored(isinstance(file.model, KAN), "a network that is no KAN")
         assert isinstance(file.model, KAN)
-        return KANSurvival.from_fields(fields, file.model)
+        return KANSurvival._from_fields(fields, file.model)
     parameters = {name: fields["parameters"][name] for name in PARAMETERS}
     estimator = KINDS[fields["kind"]](**parameters)
     read_knowledge(estimator, fields)
@@ -271,7 +271,7 @@ def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
         estimator.error_bars_ = None
         if file.state is not None:
             count = sum(p.numel() for p in model.parameters() if p.requires_grad)
-            estimator.error_bars_ = ErrorBars.from_fields(file.state["error_bars"], count, outputs, inputs)
+            estimator.error_bars_ = ErrorBars._from_fields(file.state["error_bars"], count, outputs, inputs)
         if "equations" in fields:
             found = fields["equations"]
             if isinstance(found, list) and len(found) == outputs > 1:
@@ -287,7 +287,7 @@ def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
     if tests is None:
         estimator.inference_ = None
     else:
-        estimator.inference_ = AdditiveSummary.from_fields(tests)
+        estimator.inference_ = AdditiveSummary._from_fields(tests)
     return estimator
 
 

@@ -299,7 +299,7 @@ class KANSurvival(KANEstimator):
 
     # Files
 
-    def fields(self) -> dict[str, Any]:
+    def _fields(self) -> dict[str, Any]:
         """Return everything but the network as plain values, for model files."""
         check_is_fitted(self)
         assert self.inference_ is not None
@@ -312,13 +312,13 @@ class KANSurvival(KANEstimator):
             "pairs": [list(pair) for pair in self.pairs_],
             "times": self.unique_times_.tolist(),
             "hazard": self.baseline_hazard_.tolist(),
-            "summary": self.inference_.fields(),
+            "summary": self.inference_._fields(),
             **column_fields(self),
         }
 
     @classmethod
-    def from_fields(cls, fields: Mapping[str, Any], model: KAN) -> KANSurvival:
-        """Build a fitted estimator from what `fields` returned; raise ValueError if the fields don't fit it."""
+    def _from_fields(cls, fields: Mapping[str, Any], model: KAN) -> KANSurvival:
+        """Build a fitted estimator from what `_fields` returned; raise ValueError if the fields don't fit it."""
         parameters = fields["parameters"]
         estimator = cls(str(parameters["pairs"]), str(parameters["ties"]), int(parameters["random_state"]))
         read_knowledge(estimator, fields)
@@ -340,7 +340,7 @@ class KANSurvival(KANEstimator):
         estimator.pairs_ = tuple((int(first), int(second)) for first, second in fields["pairs"])
         estimator.unique_times_ = times
         estimator.baseline_hazard_ = hazard
-        estimator.inference_ = AdditiveSummary.from_fields(fields["summary"])
+        estimator.inference_ = AdditiveSummary._from_fields(fields["summary"])
         return estimator
 
 

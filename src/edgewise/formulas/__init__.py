@@ -12,22 +12,17 @@ from typing import TYPE_CHECKING
 from edgewise.lazy import import_on_demand
 
 if TYPE_CHECKING:
-    from edgewise.formulas.algebra import shortest_form, simplify, without_noise
-    from edgewise.formulas.constants import FittedExpression, fit_constants, recognise
-    from edgewise.formulas.curve_fits import CurveShape, EdgeFit, curve_shapes, edge_fits
-    from edgewise.formulas.domains import domain_report, domain_violations
+    from edgewise.formulas.algebra import shortest_form, simplify
+    from edgewise.formulas.domains import domain_violations
     from edgewise.formulas.expression import Expression, complexity, evaluate, parse_expression
     from edgewise.formulas.family import Family
     from edgewise.formulas.formula import Formula
-    from edgewise.formulas.front import Front, FrontEntry, with_fidelity
+    from edgewise.formulas.front import Front, FrontEntry
     from edgewise.formulas.printing import as_c, as_latex, as_python, as_sympy, as_text
 
 __all__ = [
-    "CurveShape",
-    "EdgeFit",
     "Expression",
     "Family",
-    "FittedExpression",
     "Formula",
     "Front",
     "FrontEntry",
@@ -37,18 +32,11 @@ __all__ = [
     "as_sympy",
     "as_text",
     "complexity",
-    "curve_shapes",
-    "domain_report",
     "domain_violations",
-    "edge_fits",
     "evaluate",
-    "fit_constants",
     "parse_expression",
-    "recognise",
     "shortest_form",
     "simplify",
-    "with_fidelity",
-    "without_noise",
 ]
 
 import_on_demand(__name__)

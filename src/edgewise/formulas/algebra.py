@@ -432,33 +432,11 @@ def _with_known_signs(node: Expression, x: np.ndarray) -> Expression:
 
 
 def without_noise(node: Expression, x: np.ndarray, rounding: float = float(np.finfo(np.float64).eps)) -> Expression:
-    """Drop the constants that change no value of a formula by more than rounding.
-
-    Terms of sums that are a free constant or have one as factor are left out where the values at the rows allow it,
-    those of the smallest constants first; factors that are 1 or -1 but for rounding become exact. The values may differ
-    from the given ones by `rounding` times the largest value for each symbol of the formula, all changes together.
-
-    Parameters
-    ----------
-    node : Expression
-        The formula.
-    x : ndarray, shape (N, inputs)
-        Rows at which values are compared; rows where the formula is undefined do not count.
-    rounding : float
-        Relative distance of neighbouring numbers, by default that of float64.
-
-    Returns
-    -------
-    Expression
-        The formula without them; the same one where all are needed.
-
-    Examples
-    --------
-    >>> from edgewise.formulas import as_text, parse_expression, without_noise
-    >>> noisy = parse_expression("1.0000000000000002*sin(a + 1e-17) + 1e-18*b + 1e-9", "ab")
-    >>> as_text(without_noise(noisy, np.random.default_rng(0).uniform(-1, 1, (50, 2))), "ab")
-    'sin(a) + 1e-09'
-    """
+    """Drop the constants that change no value of a formula by more than rounding."""
+    # Terms of sums that are a free constant or have one as factor are left out where the values at the rows allow it,
+    # those of the smallest constants first; factors that are 1 or -1 but for rounding become exact. The values may
+    # differ from the given ones by `rounding` times the largest value for each symbol of the formula, all changes
+    # together.
     values = evaluate(node, x) * np.ones(len(x))
     counted = np.isfinite(values)
     if not counted.any():

@@ -61,28 +61,11 @@ CONSTANT_DAMPING = DampingRule(first=1e-3, lowest=1e-14, highest=1e12)
 
 @dataclass(frozen=True)
 class FittedExpression:
-    """A formula with fitted constants.
+    """A formula with fitted constants."""
 
-    Parameters
-    ----------
-    expression : Expression
-        The formula.
-    loss : float
-        Mean squared error.
-    errors : tuple of float
-        Standard error of each constant in the order of `constant_values`; 0 for those with a closed form.
-
-    Examples
-    --------
-    >>> from edgewise.formulas import parse_expression
-    >>> x = np.array([[0.0], [1.0], [2.0], [3.0]])
-    >>> fitted = fit_constants(parse_expression("1.5*x"), x, np.array([0.0, 2.0, 4.0, 7.0]))
-    >>> round(fitted.loss, 4), round(fitted.errors[0], 4)
-    (0.0893, 0.0922)
-    """
-
-    expression: Expression
-    loss: float
+    expression: Expression  # the formula
+    loss: float  # mean squared error
+    # standard error of each constant in the order of `constant_values`; 0 for those with a closed form
     errors: tuple[float, ...]
 
 
@@ -101,41 +84,7 @@ def fit_constants(
     weight: np.ndarray | None = None,
     budget: Budget = NO_LIMIT,
 ) -> FittedExpression | None:
-    """Fit the free constants of a formula to data by Levenberg-Marquardt.
-
-    Parameters
-    ----------
-    node : Expression
-        The formula; its constants are the start. Constants with a closed form stay.
-    x : ndarray, shape (N, inputs)
-        The inputs.
-    y : ndarray, shape (N,)
-        The targets.
-    steps : int
-        Largest number of steps.
-    weight : ndarray, shape (N,), optional
-        Weights of the squared errors; by default all are equal.
-    budget : Budget
-        Once it is over, no further step is made.
-
-    Returns
-    -------
-    FittedExpression or None
-        The fit; None if the formula, or a derivative, is not finite at a row.
-
-    Notes
-    -----
-    The standard errors are those of the linearised model: the roots of the diagonal of s^2 (J'J)^+, with s^2 the sum of
-    squares over N minus the number of free constants (J has the derivatives of the residuals).
-
-    Examples
-    --------
-    >>> from edgewise.formulas import as_text, parse_expression
-    >>> x = np.linspace(0.0, 1.0, 20)[:, None]
-    >>> fitted = fit_constants(parse_expression("1.5*exp(0.5*x)"), x, 2.5 * np.exp(-x[:, 0]))
-    >>> as_text(fitted.expression, ["x"])
-    '2.5*exp(-x)'
-    """
+    """Fit the free constants of a formula to data by Levenberg-Marquardt."""
     places = free_places(node)
     numbers = [part for part in walk(node) if isinstance(part, Number)]
     exact = [part.exact for part in numbers]
@@ -279,42 +228,10 @@ def recognise(
     weight: np.ndarray | None = None,
     budget: Budget = NO_LIMIT,
 ) -> FittedExpression:
-    """Replace fitted constants by closed forms wherever the data allow it, and fit the others again.
-
-    First every constant near a closed form is replaced at once; if the loss rises too much, one constant after another.
-    A closed form has to lie within `STANDARD_ERRORS` standard errors of the constant, or rounding errors, and the Bayes
-    factor of it against a free constant has to be strong evidence (`evidence_for`).
-
-    Parameters
-    ----------
-    fitted : FittedExpression
-        The formula with its fitted constants.
-    x : ndarray, shape (N, inputs)
-        The inputs.
-    y : ndarray, shape (N,)
-        The targets.
-    floor : float
-        Share of the variance of y below which a loss is exact. A loss above it may rise by a factor of
-        1 + `CHI_SQUARE_99` / N, which is what one parameter less explains; one below it may rise to it.
-    weight : ndarray, shape (N,), optional
-        Weights of the squared errors; by default all are equal.
-    budget : Budget
-        Once it is over, no further constant is tried.
-
-    Returns
-    -------
-    FittedExpression
-        The formula with the closed forms.
-
-    Examples
-    --------
-    >>> from edgewise.formulas import as_text, parse_expression
-    >>> x = np.linspace(0.0, 1.0, 20)[:, None]
-    >>> y = np.pi * x[:, 0] + 1 / 3
-    >>> fitted = fit_constants(parse_expression("3.1*x + 0.3"), x, y)
-    >>> as_text(recognise(fitted, x, y, floor=1e-16).expression, ["x"])
-    'pi*x + 1/3'
-    """
+    """Replace fitted constants by closed forms wherever the data allow it, and fit the others again."""
+    # First every constant near a closed form is replaced at once; if the loss rises too much, one constant after
+    # another. A closed form has to lie within `STANDARD_ERRORS` standard errors of the constant, or rounding errors,
+    # and the Bayes factor of it against a free constant has to be strong evidence (`evidence_for`).
     exact_loss = floor * float(np.var(y))
 
     def with_forms(forms: dict[int, Exact]) -> FittedExpression | None:

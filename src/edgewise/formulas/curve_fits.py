@@ -69,23 +69,10 @@ def ranking_criterion(error: float, symbols: int, floor: float) -> float:
 
 @dataclass(frozen=True)
 class CurveShape:
-    """A curve as a formula of one variable.
+    """A curve as a formula of one variable."""
 
-    Parameters
-    ----------
-    expression : Expression
-        The formula, of `Variable(0)`.
-    error : float
-        Root mean squared error over the standard deviation of the curve.
-
-    Examples
-    --------
-    >>> CurveShape(parse_expression("sin(2*x) + 1"), error=0.01).complexity
-    6
-    """
-
-    expression: Expression
-    error: float
+    expression: Expression  # the formula, of `Variable(0)`
+    error: float  # root mean squared error over the standard deviation of the curve
 
     @property
     def complexity(self) -> int:
@@ -95,55 +82,18 @@ class CurveShape:
 
 @dataclass(frozen=True)
 class EdgeFit:
-    """A curve as c f(a u + b) + d with an elementary function f.
+    """A curve as c f(a u + b) + d with an elementary function f."""
 
-    Parameters
-    ----------
-    name : str
-        Name of f in its table; "0" for a constant curve.
-    a, b, c, d : float
-        The constants.
-    error : float
-        Root mean squared error over the standard deviation of the curve.
-    complexity : int
-        Number of symbols that the edge adds to a formula.
-
-    Examples
-    --------
-    >>> from edgewise.formulas import as_text
-    >>> u = np.linspace(-1.0, 1.0, 50)
-    >>> best = edge_fits(u, 3 * np.exp(2 * u) + 1, most=4)[0]
-    >>> best.name, as_text(best.expression(), ["u"], 4)
-    ('exp', '3*exp(2*u) + 1')
-    """
-
-    name: str
-    a: float
+    name: str  # name of f in its table; "0" for a constant curve
+    a: float  # the constants
     b: float
     c: float
     d: float
-    error: float
-    complexity: int
+    error: float  # root mean squared error over the standard deviation of the curve
+    complexity: int  # number of symbols that the edge adds to a formula
 
     def expression(self, table: Mapping[str, Elementary] = ELEMENTARY) -> Expression:
-        """The edge as a simplified formula of one variable, `Variable(0)`.
-
-        Parameters
-        ----------
-        table : mapping of str to Elementary
-            The table of the fit, which has the formula of each function.
-
-        Returns
-        -------
-        Expression
-            The formula. A factor of exactly 1 and a shift of exactly 0 are left out; `as_text(expression, ["x"])`
-            prints it.
-
-        Raises
-        ------
-        InputError
-            The table has no function of this name.
-        """
+        """The edge as a simplified formula of one variable, `Variable(0)`."""
         if self.name == "0":
             return Number(self.d)
         if self.name not in table:
@@ -335,32 +285,7 @@ def edge_fits(
     table: Mapping[str, Elementary] = ELEMENTARY,
     most: int | None = None,
 ) -> list[EdgeFit]:
-    """Fit c f(a u + b) + d to a curve for every function f of a table.
-
-    Parameters
-    ----------
-    u, s : ndarray, shape (N,)
-        Points of the curve in any order, at least 5.
-    weight : ndarray, shape (N,), optional
-        Weights of the points; by default all are equal.
-    table : mapping of str to Elementary
-        The functions.
-    most : int, optional
-        Number of functions that are fitted, those with the best starts; by default all.
-
-    Returns
-    -------
-    list of EdgeFit
-        The fits, the best first by error and complexity together. Multiplying or shifting the curve does not change
-        their order. Functions that leave their domain on the range of the curve are left out.
-
-    Examples
-    --------
-    >>> u = np.linspace(0.5, 2.0, 60)
-    >>> best = edge_fits(u, 3 * np.log(u) - 1, most=4)[0]
-    >>> best.name, round(best.c, 6), round(best.d, 6)
-    ('log', 3.0, -1.0)
-    """
+    """Fit c f(a u + b) + d to a curve for every function f of a table."""
     curve = _Curve.from_points(u, s, weight)
     curve = replace(curve, weight=curve.share)
     if curve.deviation <= 1e-12 * max(abs(curve.mean), ABOVE_ZERO):
@@ -433,33 +358,7 @@ def curve_shapes(
     wrapped: bool = True,
     tolerance: float = 0.0,
 ) -> list[CurveShape]:
-    """Find formulas for a curve.
-
-    Parameters
-    ----------
-    u, s : ndarray, shape (N,)
-        Points of the curve in any order, at least 5.
-    weight : ndarray, shape (N,), optional
-        Weights of the points; by default all are equal.
-    table : mapping of str to Elementary
-        The functions.
-    wrapped : bool
-        Also fit elementary functions to 1/s, s^2, 1/s^2, sqrt(s), log(s), u s and u^2 s, which finds 1/(1 - cos u).
-    tolerance : float
-        Relative error of the curve itself: errors of formulas below it count as equal.
-
-    Returns
-    -------
-    list of CurveShape
-        The formulas, the best first by error and complexity together.
-
-    Examples
-    --------
-    >>> from edgewise.formulas import as_text
-    >>> u = np.linspace(0.5, 2.0, 60)
-    >>> as_text(curve_shapes(u, 2 / u + 1)[0].expression, ["u"], 4)
-    '2/u + 1'
-    """
+    """Find formulas for a curve."""
     curve = _Curve.from_points(u, s, weight)
     shapes = list(_elementary_shapes(curve, table, tolerance, REFINED))
     best_error = min((shape.error for shape in shapes if shape.complexity < 8), default=1.0)

@@ -149,27 +149,7 @@ def domain_row(node: Expression) -> Elementary | None:
 
 
 def domain_report(formula: Formula, x: np.ndarray) -> tuple[str, ...]:
-    """Describe the domain of every part of a formula, and whether data and nearby points lie in it.
-
-    Parameters
-    ----------
-    formula : Formula
-        The formula.
-    x : ndarray, shape (N, inputs)
-        The data.
-
-    Returns
-    -------
-    tuple of str
-        One sentence for each part that is not defined everywhere, and one about points up to `EXTRAPOLATED_SHARE` of
-        the range beyond the data if the formula is undefined at some of them.
-
-    Examples
-    --------
-    >>> from edgewise.formulas import Formula, parse_expression
-    >>> domain_report(Formula(parse_expression("log(x)"), ("x",)), np.array([[2.0], [3.0]]))
-    ('log(x) needs x > 0, and on these data it does: 2 to 3.',)
-    """
+    """Describe the domain of every part of a formula, and whether data and nearby points lie in it."""
     x = np.asarray(x, dtype=np.float64)
     sentences = []
     violated = bool(formula.domain_violations(x))

@@ -380,31 +380,7 @@ def with_scores(entries: Iterable[FrontEntry], y: np.ndarray) -> tuple[FrontEntr
 def with_fidelity(
     entries: Iterable[FrontEntry], function: Callable[[np.ndarray], np.ndarray], x: np.ndarray
 ) -> Iterator[FrontEntry]:
-    """Add the mean squared difference from a function at fresh and outside inputs to each entry.
-
-    Parameters
-    ----------
-    entries : iterable of FrontEntry
-        The entries.
-    function : callable
-        Maps inputs (N, inputs) to values (N,), for example the network.
-    x : ndarray, shape (N, inputs)
-        The rows; they determine the points, see `fresh_inputs` and `outside_inputs`.
-
-    Yields
-    ------
-    FrontEntry
-        The entry with `fresh` and `outside`, infinite where the formula is undefined at a point.
-
-    Examples
-    --------
-    >>> from edgewise.formulas import parse_expression
-    >>> x = np.linspace(0.0, 1.0, 50)[:, None]
-    >>> entry = FrontEntry(Formula(parse_expression("sqrt(x)"), ("x",)), loss=0.0)
-    >>> (judged,) = with_fidelity([entry], lambda points: np.sqrt(np.abs(points[:, 0])), x)
-    >>> judged.fresh, judged.outside
-    (0.0, inf)
-    """
+    """Add the mean squared difference from a function at fresh and outside inputs to each entry."""
     places = [fresh_inputs(x), outside_inputs(x)]
     values = [function(points) for points in places]
     for entry in entries:

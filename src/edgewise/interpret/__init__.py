@@ -31,17 +31,8 @@ if TYPE_CHECKING:
         removal_costs,
         shapley_shares,
     )
-    from edgewise.interpret.dependence import (
-        Relation,
-        Relations,
-        Structure,
-        Symmetry,
-        bound_together,
-        interactions,
-        relations,
-        structure,
-    )
-    from edgewise.interpret.pruning import InputSelection, PruneReport, Removal, prune, select_inputs
+    from edgewise.interpret.dependence import Relations, Structure, Symmetry, interactions, relations, structure
+    from edgewise.interpret.pruning import InputSelection, PruneReport, prune, select_inputs
     from edgewise.interpret.symbolic import (
         Edit,
         Suggestion,
@@ -59,20 +50,17 @@ if TYPE_CHECKING:
         suggest_functions,
         symbolify,
     )
-    from edgewise.interpret.transform import DistilReport, DistilRound, deepen, distil, widen
+    from edgewise.interpret.transform import DistilReport, deepen, distil, widen
 
 __all__ = [
     "DistilReport",
-    "DistilRound",
     "Edit",
     "Effect",
     "GlobalExplanation",
     "InputSelection",
     "LocalExplanation",
     "PruneReport",
-    "Relation",
     "Relations",
-    "Removal",
     "RemovalCosts",
     "Structure",
     "Suggestion",
@@ -80,7 +68,6 @@ __all__ = [
     "Symmetry",
     "add_product_nodes",
     "add_splines",
-    "bound_together",
     "deepen",
     "distil",
     "drop_edge",

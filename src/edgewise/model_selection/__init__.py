@@ -14,25 +14,8 @@ from edgewise.lazy import import_on_demand
 
 if TYPE_CHECKING:
     from edgewise.model_selection.approximation import ApproximateResult, Phase, approximate
-    from edgewise.model_selection.automatic import AutoResult, auto_fit
-    from edgewise.model_selection.search.candidates import Candidate, Samples
-    from edgewise.model_selection.search.nested import Search
-    from edgewise.model_selection.search.policy import SearchPolicy, SearchSettings
     from edgewise.model_selection.search.records import SearchReport, Trial
 
-__all__ = [
-    "ApproximateResult",
-    "AutoResult",
-    "Candidate",
-    "Phase",
-    "Samples",
-    "Search",
-    "SearchPolicy",
-    "SearchReport",
-    "SearchSettings",
-    "Trial",
-    "approximate",
-    "auto_fit",
-]
+__all__ = ["ApproximateResult", "Phase", "SearchReport", "Trial", "approximate"]
 
 import_on_demand(__name__)

@@ -42,7 +42,7 @@ class WithNodes:
 
 @dataclass(frozen=True)
 class OfFamily:
-    """A function of rows that takes responses in the form of a family."""
+    """A function of rows that receives the responses as a family codes them."""
 
     function: Callable[..., tuple[np.ndarray, ...]]
     offset: float

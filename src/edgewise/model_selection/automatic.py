@@ -94,38 +94,9 @@ def auto_fit(
     progress: ProgressCallback | None = None,
     everything: AllRows | None = None,
 ) -> AutoResult:
-    """Choose what `settings` leaves open by held-out loss, then train on all samples.
-
-    Samples that seem free of noise are approximated to many digits instead: of one input by a least-squares spline, of
-    few inputs by a polynomial inside a link, or by `approximate`.
-
-    Parameters
-    ----------
-    samples : Samples
-        Inputs and numeric targets of order 1, or classes.
-    settings : SearchSettings
-        Fixed settings, effort, time limit and seed.
-    progress : callable, optional
-        Receives a `Progress` after every piece of work.
-    everything : AllRows, optional
-        All rows of a table of which `samples` are a sample; the chosen model is then fitted to them.
-
-    Returns
-    -------
-    AutoResult
-
-    Raises
-    ------
-    KeyboardInterrupt
-        If Ctrl-C comes, unless `settings.keep_interrupted` is set and there is a model already.
-
-    Examples
-    --------
-    >>> x = np.linspace(-3, 3, 500)[:, None]
-    >>> result = auto_fit(Samples(x, np.sin(2 * x), np.ones(500)), SearchSettings())
-    >>> bool(abs(result.model(torch.from_numpy(x)).detach().numpy() - np.sin(2 * x)).max() < 1e-9)
-    True
-    """
+    """Choose what `settings` leaves open by held-out loss, then train on all samples."""
+    # Samples that seem free of noise are approximated to many digits instead: of one input by a least-squares spline,
+    # of few inputs by a polynomial inside a link, or by `approximate`.
     clock = Clock(settings.time_limit, progress, began=settings.began)
     result = _chosen(samples, settings, clock, everything)
     if settings.loss == "classes" or result.log_link:

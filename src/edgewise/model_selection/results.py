@@ -21,55 +21,22 @@ from edgewise.train.uncertainty import ErrorBars, prediction_uncertainty
 
 @dataclass(frozen=True, eq=False)
 class AutoResult:
-    """Result of `auto_fit`.
+    """Result of `auto_fit`."""
 
-    Parameters
-    ----------
-    model : KAN
-        From inputs within `limits` to the linear predictor: the target, its logarithm, or logits.
-    report : FitReport
-        Report of the final fit.
-    search : SearchReport
-        The candidates that were tried and the reasons for the choice.
-    limits : ndarray of shape (n, 2), optional
-        Interval to which each input is clipped before the model sees it; None for a network of a given shape.
-    log_link : bool
-        Whether predictions are the exponential of the model's output.
-    range : (float, float)
-        Interval to which the output is clipped before that.
-    error_bars : ErrorBars, optional
-        Uncertainty of the output.
-    message : str
-        A sentence on the calibration of the error bars, or the reason why there are none.
-    fitted : Fitted, optional
-        The additive model, if the network is one.
-    output_limits : ndarray of shape (m, 2), optional
-        Interval to which each output is clipped, see `SearchPolicy.beyond`; None for classes and for exponentials,
-        which have `range`.
-    has_noise : bool
-        Whether the samples have noise, as far as the search knows.
-
-    Examples
-    --------
-    >>> from edgewise.model_selection import SearchSettings, auto_fit
-    >>> rng = np.random.default_rng(0)
-    >>> x = rng.uniform(-1, 1, (60, 1))
-    >>> result = auto_fit(Samples(x, x**2 + 0.1 * rng.standard_normal((60, 1)), np.ones(60)), SearchSettings())
-    >>> result.model.config.width, result.search.chosen.startswith("additive"), result.error_bars.rows
-    ((1, 1), True, 60)
-    """
-
-    model: KAN
-    report: FitReport
-    search: SearchReport
+    model: KAN  # from inputs within `limits` to the linear predictor: the target, its logarithm, or logits
+    report: FitReport  # report of the final fit
+    search: SearchReport  # the candidates that were tried and the reasons for the choice
+    # interval to which each input is clipped before the model sees it; None for a network of a given shape
     limits: np.ndarray | None = None
-    log_link: bool = False
-    range: tuple[float, float] = (-math.inf, math.inf)
-    error_bars: ErrorBars | None = None
-    message: str = ""
-    fitted: Fitted | None = None
+    log_link: bool = False  # whether predictions are the exponential of the model's output
+    range: tuple[float, float] = (-math.inf, math.inf)  # interval to which the output is clipped before that
+    error_bars: ErrorBars | None = None  # uncertainty of the output
+    message: str = ""  # A sentence on the calibration of the error bars, or the reason why there are none
+    fitted: Fitted | None = None  # the additive model, if the network is one
+    # interval to which each output is clipped, see `SearchPolicy.beyond`; None for classes and for exponentials, which
+    # have `range`
     output_limits: np.ndarray | None = None
-    has_noise: bool = True
+    has_noise: bool = True  # whether the samples have noise, as far as the search knows
 
 
 def loss_of(report: SearchReport) -> float:

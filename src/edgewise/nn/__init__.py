@@ -8,15 +8,7 @@ Build a network with `KAN` or `MLP`; both are torch modules without a `fit` or a
 
 from edgewise.nn.config import KANConfig, MLPConfig
 from edgewise.nn.elementary import ELEMENTARY, Elementary, FunctionTable
-from edgewise.nn.layers import (
-    KANLayer,
-    MixedLayer,
-    PeriodicLayer,
-    ProductLayer,
-    SeparableLayer,
-    SymbolicLayer,
-    TensorLayer,
-)
+from edgewise.nn.layers import KANLayer, MixedLayer, ProductLayer, SymbolicLayer
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN, ModelOptions
 from edgewise.nn.trace import Trace
@@ -32,10 +24,7 @@ __all__ = [
     "MLPConfig",
     "MixedLayer",
     "ModelOptions",
-    "PeriodicLayer",
     "ProductLayer",
-    "SeparableLayer",
     "SymbolicLayer",
-    "TensorLayer",
     "Trace",
 ]

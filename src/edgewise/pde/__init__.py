@@ -4,8 +4,8 @@ A `PDE` is an equation on a domain (`Box`, `Interval`, `Time`, `Parameter`, `Dis
 `Ball`, `Cylinder`, `LevelSet`, `Triangulation`, and their combinations) with conditions (`Dirichlet`, `Neumann`,
 `Robin`, `Initial`, `Periodic`, `Interface`, `Condition`, `Observations`, `UnknownField`). `solve` chooses network, grid
 and method and returns a `Solution` with an estimate of its error; `edgewise.fit` trains a network of one's own on a
-`PDE` as on any other problem. `named_equation` gives well-known equations; `eigenvalues` those of a linear homogeneous
-problem; `other_solutions` further ones of a nonlinear one.
+`PDE` as on any other problem. `eigenvalues` gives those of a linear homogeneous problem, `other_solutions` further
+solutions of a nonlinear one.
 """
 
 from typing import TYPE_CHECKING
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from edgewise.pde.domains.shapes import Annulus, Disk, LShape, Polygon
     from edgewise.pde.domains.solids import Ball, Cylinder
     from edgewise.pde.domains.triangulation import Triangulation
-    from edgewise.pde.library import EQUATIONS, burgers_solution, named_equation
     from edgewise.pde.others import other_solutions
     from edgewise.pde.problem.collocation import PDE, Collocation, SamplingOptions
     from edgewise.pde.problem.conditions import (
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
     from edgewise.pde.spectrum import Eigenvalues, eigenvalues
 
 __all__ = [
-    "EQUATIONS",
     "PDE",
     "Annulus",
     "Ball",
@@ -71,7 +69,6 @@ __all__ = [
     "Time",
     "Triangulation",
     "UnknownField",
-    "burgers_solution",
     "curl",
     "diffusion",
     "divergence",
@@ -80,7 +77,6 @@ __all__ = [
     "hessian",
     "integral",
     "laplacian",
-    "named_equation",
     "other_solutions",
     "solve",
 ]

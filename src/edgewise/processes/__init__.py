@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 from edgewise.lazy import import_on_demand
 
 if TYPE_CHECKING:
-    from edgewise.processes.dask_team import DaskTeam
     from edgewise.processes.memory import memory_limit
-    from edgewise.processes.team import Team, joined_processes, process_and_count, sentences_of_losses
+    from edgewise.processes.team import joined_processes
 
-__all__ = ["DaskTeam", "Team", "joined_processes", "memory_limit", "process_and_count", "sentences_of_losses"]
+__all__ = ["joined_processes", "memory_limit"]
 
 import_on_demand(__name__)

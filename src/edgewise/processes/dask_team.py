@@ -13,27 +13,10 @@ AT_ONCE = 8  # answers that one task unites: no worker then holds more than so m
 
 
 class DaskTeam(Team):
-    """The partitions of a Dask collection, which answer requests on the workers that have them.
+    """The partitions of a Dask collection, which answer requests on the workers that have them."""
 
-    Answers are united in a tree of fixed order, so that workers which are lost and replaced don't change the result:
-    Dask computes their partitions again.
-
-    Parameters
-    ----------
-    answer : callable
-        What is done with a request, the number of a partition and the partition; it must be an object that can be
-        pickled.
-    partitions : sequence of dask.delayed.Delayed
-        The partitions, as `to_delayed` of a collection gives them.
-
-    Examples
-    --------
-    >>> from importlib.util import find_spec
-    >>> if find_spec("dask"):
-    ...     from dask import delayed
-    ...     team = DaskTeam(lambda request, number, part: (request * part,), [delayed(1.0), delayed(2.0)])
-    ...     assert team.summed(3.0) == (9.0,)
-    """
+    # Answers are united in a tree of fixed order, so that workers which are lost and replaced don't change the result:
+    # Dask computes their partitions again.
 
     def __init__(self, answer: Callable[[Any, int, Any], Any], partitions: Sequence[Any]) -> None:
         super().__init__(answer)
@@ -45,7 +28,7 @@ class DaskTeam(Team):
         return self._united(_added, request)
 
     def joined(self, request: Any) -> Any:
-        """Return what the method `joined` of an answer makes of all of them, a few at a time on the workers."""
+        """Join the answers of all partitions by their method `joined`, a few at a time on the workers."""
         return self._united(_joined, request)
 
     def gathered(self, request: Any) -> list[Any]:

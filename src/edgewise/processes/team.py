@@ -35,13 +35,7 @@ _timeout: ContextVar[float] = ContextVar("edgewise_timeout", default=TIMEOUT)  #
 
 
 def process_and_count() -> tuple[int, int]:
-    """Return the number of this process, from 0, and how many there are; (0, 1) outside of torch.distributed.
-
-    Examples
-    --------
-    >>> process_and_count()
-    (0, 1)
-    """
+    """Return the number of this process, from 0, and how many there are; (0, 1) outside of torch.distributed."""
     torch = sys.modules.get("torch")  # not imported for this: the command line checks its arguments without it
     if torch is None or not (torch.distributed.is_available() and torch.distributed.is_initialized()):
         return 0, 1
@@ -127,32 +121,7 @@ def joined_processes(timeout: float = TIMEOUT, *, backend: str = "gloo") -> Iter
 
 
 class Team:
-    """The processes of one fit: number 0 leads, asks all for sums and sends the result; the others serve.
-
-    Parameters
-    ----------
-    answer : callable
-        What a process does with a request, which must be an object that can be pickled.
-
-    Attributes
-    ----------
-    was_interrupted : bool
-        Set by the leading process where Ctrl-C has ended its work, though with a result; one that came to the others
-        too has then been answered.
-
-    Raises
-    ------
-    InputError
-        Processes have other versions of Edgewise or torch.
-    ProcessError
-        A process does not answer.
-
-    Examples
-    --------
-    >>> team = Team(lambda request: (request * np.ones(2),))
-    >>> team.summed(3.0)
-    (array([3., 3.]),)
-    """
+    """The processes of one fit: number 0 leads, asks all for sums and sends the result; the others serve."""
 
     def __init__(self, answer: Callable[..., Any]) -> None:
         import torch
@@ -201,7 +170,7 @@ class Team:
             return self._gather(request)
 
     def joined(self, request: Any) -> Any:
-        """Return what the method `joined` of the first answer makes of all; called by the leading process."""
+        """Join the answers of all processes by the method `joined` of the first; called by the leading process."""
         first, *others = self.gathered(request)
         return first.joined(others)
 
@@ -231,16 +200,7 @@ class Team:
             self._leave()
 
     def serve(self) -> Any:
-        """Answer the requests of the leading process until its work ends; return the result.
-
-        Raises
-        ------
-        InputError
-            The leading process has failed.
-        KeyboardInterrupt
-            It was ended by Ctrl-C. That of another process is passed on to the leading one, which decides what ends;
-            if it came too late for that, it is raised at the end of this process's work.
-        """
+        """Answer the requests of the leading process until its work ends; return the result."""
         try:
             with self._whole_exchange():
                 while True:
@@ -403,17 +363,7 @@ class Team:
 
 @contextmanager
 def sentences_of_losses() -> Iterator[None]:
-    """Raise ProcessError in place of the error of torch, as in a step of DistributedDataParallel, for one that is lost.
-
-    Examples
-    --------
-    >>> try:
-    ...     with sentences_of_losses():
-    ...         raise RuntimeError("[gloo/transport/tcp/pair.cc:553] Connection closed by peer")
-    ... except ProcessError as error:
-    ...     str(error)[:61]
-    'process 0 of 1 heard nothing from another one, which has ende'
-    """
+    """Raise ProcessError for a lost process in place of the error of torch, as in DistributedDataParallel."""
     try:
         yield
     except RuntimeError as error:

@@ -1,6 +1,6 @@
 """A report about one fit: a single HTML file that needs no other file, to read, print or send.
 
-Fill a `ReportContent` with texts, numbers and figures and hand it to `write_report`.
+`content.ReportContent` holds the texts, numbers and figures, and `page.write_report` writes them.
 """
 
 from importlib.util import find_spec
@@ -13,29 +13,8 @@ if find_spec("matplotlib") is None:
     raise missing_extra("matplotlib", "plot", "Writing a report")
 
 if TYPE_CHECKING:
-    from edgewise.report.content import (
-        ClassResult,
-        FormulaRow,
-        ModelResult,
-        ReportContent,
-        ReportFigure,
-        ReportParts,
-        TestTable,
-        formula_rows,
-    )
-    from edgewise.report.page import Report, write_report
+    from edgewise.report.page import Report
 
-__all__ = [
-    "ClassResult",
-    "FormulaRow",
-    "ModelResult",
-    "Report",
-    "ReportContent",
-    "ReportFigure",
-    "ReportParts",
-    "TestTable",
-    "formula_rows",
-    "write_report",
-]
+__all__ = ["Report"]
 
 import_on_demand(__name__)

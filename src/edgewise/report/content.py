@@ -81,139 +81,51 @@ FIGURE_TEXTS: dict[str, tuple[str, str, str]] = {
 
 @dataclass(frozen=True)
 class ModelResult:
-    """One row of the comparison of models.
+    """One row of the comparison of models."""
 
-    Parameters
-    ----------
-    name : str
-        The model.
-    score : float or None
-        Score on the test rows; None if there is none, and `remark` gives the reason.
-    parameters : int, optional
-        Number of fitted parameters; None for models without a meaningful count.
-    seconds : float, optional
-        Wall time of the fit.
-    error : float, optional
-        Standard error of the score.
-    remark : str
-        A note below the name.
-    gap_error : float, optional
-        Standard error of the difference between this score and the KAN's on the same rows.
-
-    Examples
-    --------
-    >>> ModelResult("linear model", 0.82, parameters=11).score
-    0.82
-    """
-
-    name: str
-    score: float | None
-    parameters: int | None = None
-    seconds: float | None = None
-    error: float | None = None
-    remark: str = ""
-    gap_error: float | None = None
+    name: str  # the model
+    score: float | None  # score on the test rows; None if there is none, and `remark` gives the reason
+    parameters: int | None = None  # number of fitted parameters; None for models without a meaningful count
+    seconds: float | None = None  # wall time of the fit
+    error: float | None = None  # standard error of the score
+    remark: str = ""  # a note below the name
+    gap_error: float | None = None  # standard error of the difference between this score and the KAN's on the same rows
 
 
 @dataclass(frozen=True)
 class ClassResult:
-    """Recall and precision of one class on the test rows.
+    """Recall and precision of one class on the test rows."""
 
-    Parameters
-    ----------
-    name : str
-        The class.
-    rows : int
-        Number of its test rows.
-    recall, precision : float or None
-        Shares from 0 to 1; None where the denominator is zero.
-
-    Examples
-    --------
-    >>> ClassResult("malignant", rows=42, recall=0.95, precision=None).rows
-    42
-    """
-
-    name: str
-    rows: int
-    recall: float | None
+    name: str  # the class
+    rows: int  # number of its test rows
+    recall: float | None  # shares from 0 to 1; None where the denominator is zero
     precision: float | None
 
 
 @dataclass(frozen=True)
 class FormulaRow:
-    """One formula of the list in a report.
+    """One formula of the list in a report."""
 
-    Parameters
-    ----------
-    text : str
-        The formula, with the target on its left or not.
-    symbols : int
-        Its length.
-    r2, error : float
-        R² and the root mean squared error relative to the standard deviation of the target.
-    chosen : bool
-        Whether it is the chosen one.
-
-    Examples
-    --------
-    >>> FormulaRow("2*mass + 1", symbols=5, r2=0.99, error=0.1, chosen=True).symbols
-    5
-    """
-
-    text: str
-    symbols: int
-    r2: float
+    text: str  # the formula, with the target on its left or not
+    symbols: int  # its length
+    r2: float  # R² and the root mean squared error relative to the standard deviation of the target
     error: float
-    chosen: bool = False
+    chosen: bool = False  # whether it is the chosen one
 
 
 @dataclass(frozen=True)
 class TestTable:
-    """Tests of the terms of an additive model, as texts.
-
-    Parameters
-    ----------
-    head : sequence of str
-        Titles of the columns; the first column names the terms.
-    rows : sequence of sequence of str
-        A row for each term.
-    caption : str
-        What the tests are, and what to keep in mind.
-
-    Examples
-    --------
-    >>> TestTable(("term", "F", "p"), [("age", "12.1", "0.001")], "Tests of the terms.").rows
-    [('age', '12.1', '0.001')]
-    """
+    """Tests of the terms of an additive model, as texts."""
 
     __test__ = False  # the name is no test of pytest
 
-    head: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    caption: str
+    head: Sequence[str]  # titles of the columns; the first column names the terms
+    rows: Sequence[Sequence[str]]  # a row for each term
+    caption: str  # what the tests are, and what to keep in mind
 
 
 def formula_rows(front: Front, chosen: int | None = None, digits: int = 4) -> list[FormulaRow]:
-    """Return the rows of a front of formulas, with the errors on held-out rows if there are any.
-
-    Parameters
-    ----------
-    front : Front
-        The formulas.
-    chosen : int, optional
-        Place of the chosen one, that of `front.best` if left out.
-    digits : int
-        Significant digits of the numbers.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from edgewise import find_formula
-    >>> x = np.linspace(0.0, 1.0, 30)[:, None]
-    >>> [row.text for row in formula_rows(find_formula(x, 2 * x[:, 0] + 1)) if row.chosen]
-    ['2*x_1 + 1']
-    """
+    """Return the rows of a front of formulas, with the errors on held-out rows if there are any."""
     place = front.best_place if chosen is None else chosen
     return [
         FormulaRow(
@@ -225,39 +137,15 @@ def formula_rows(front: Front, chosen: int | None = None, digits: int = 4) -> li
 
 @dataclass(frozen=True)
 class ReportFigure:
-    """A figure with its place in the report.
+    """A figure with its place in the report."""
 
-    Parameters
-    ----------
-    kind : str
-        One of parity, confusion, effects, pair, shares, formulas, network, edges, history. It decides the section, and
-        the caption and description unless these are given.
-    figure : matplotlib.figure.Figure
-        The drawing.
-    caption : str
-        Text below the figure.
-    alt : str
-        Description for readers who cannot see the figure.
-    group : str
-        The class that the figure is about; figures of one class stand together.
-
-    Raises
-    ------
-    InputError
-        The kind is unknown.
-
-    Examples
-    --------
-    >>> from matplotlib.figure import Figure
-    >>> ReportFigure("parity", Figure()).kind
-    'parity'
-    """
-
+    # one of parity, confusion, effects, pair, shares, formulas, network, edges, history. It decides the section, and
+    # the caption and description unless these are given
     kind: str
-    figure: Figure
-    caption: str = ""
-    alt: str = ""
-    group: str = ""
+    figure: Figure  # the drawing
+    caption: str = ""  # text below the figure
+    alt: str = ""  # description for readers who cannot see the figure
+    group: str = ""  # the class that the figure is about; figures of one class stand together
 
     def __post_init__(self) -> None:
         if self.kind not in FIGURE_TEXTS:
@@ -265,116 +153,41 @@ class ReportFigure:
 
 
 class ReportParts(TypedDict, total=False):
-    """Parts of a `ReportContent` after the models; a part that is left out is empty.
+    """Parts of a `ReportContent` after the models; a part that is left out is empty."""
 
-    Parameters
-    ----------
-    score_name : str
-        For example "accuracy" or "R²".
-    score_rows : str
-        The rows that the scores are from, if they are no test rows.
-    score_percent : bool
-        Whether the score is a share, shown in per cent.
-    higher_is_better : bool
-        False for an error.
-    errors : sequence of str
-        Sentences on the size of errors and on intervals, after those that compare the scores.
-    classes : sequence of ClassResult
-        One entry for each class.
-    inputs : sequence of (str, float)
-        Names of the strongest inputs and their mean absolute contributions to the prediction, as from
-        `GlobalExplanation.ranking`.
-    tests : TestTable, optional
-        Tests of the terms, for a model that has them.
-    findings : sequence of str
-        Sentences about the inputs; the first ones open the page as what was learned.
-    class_findings : mapping of str to sequence of str
-        The same for each class.
-    cautions : sequence of str
-        What a reader should distrust, besides what follows from the score and the comparison.
-    formulas : sequence of str
-        The chosen formula, or one line for each of several targets, then sentences about it.
-    formula_rows : sequence of FormulaRow
-        All formulas, for a table.
-    figures : sequence of ReportFigure
-        Figures in any order.
-    data : mapping
-        Facts about the data, for example {"rows": 8000}.
-    split : mapping
-        Numbers of rows, for example {"training": 5120, "test": 1600}.
-    notes : sequence of str
-        Sentences of the table encoder.
-    training : mapping
-        Facts about the training, for example {"shape": "[17, 5, 14]"}.
-    versions : mapping
-        Versions of the packages.
-    command : str
-        Command that repeats the fit.
-    seed : int, optional
-        Its seed.
-
-    Examples
-    --------
-    >>> parts: ReportParts = {"score_name": "R²", "seed": 7}
-    >>> ReportContent("House prices", **parts).seed
-    7
-    """
-
-    score_name: str
-    score_rows: str
-    score_percent: bool
-    higher_is_better: bool
-    errors: Sequence[str]
-    classes: Sequence[ClassResult]
+    score_name: str  # for example "accuracy" or "R²"
+    score_rows: str  # the rows that the scores are from, if they are no test rows
+    score_percent: bool  # whether the score is a share, shown in per cent
+    higher_is_better: bool  # false for an error
+    errors: Sequence[str]  # sentences on the size of errors and on intervals, after those that compare the scores
+    classes: Sequence[ClassResult]  # one entry for each class
+    # names of the strongest inputs and their mean absolute contributions to the prediction, as from
+    # `GlobalExplanation.ranking`
     inputs: Sequence[tuple[str, float]]
-    tests: TestTable | None
-    findings: Sequence[str]
-    class_findings: Mapping[str, Sequence[str]]
-    cautions: Sequence[str]
-    formulas: Sequence[str]
-    formula_rows: Sequence[FormulaRow]
-    figures: Sequence[ReportFigure]
-    data: Mapping[str, object]
-    split: Mapping[str, int]
-    notes: Sequence[str]
-    training: Mapping[str, object]
-    versions: Mapping[str, str]
-    command: str
-    seed: int | None
+    tests: TestTable | None  # tests of the terms, for a model that has them
+    findings: Sequence[str]  # sentences about the inputs; the first ones open the page as what was learned
+    class_findings: Mapping[str, Sequence[str]]  # the same for each class
+    cautions: Sequence[str]  # what a reader should distrust, besides what follows from the score and the comparison
+    formulas: Sequence[str]  # the chosen formula, or one line for each of several targets, then sentences about it
+    formula_rows: Sequence[FormulaRow]  # all formulas, for a table
+    figures: Sequence[ReportFigure]  # figures in any order
+    data: Mapping[str, object]  # facts about the data, for example {"rows": 8000}
+    split: Mapping[str, int]  # numbers of rows, for example {"training": 5120, "test": 1600}
+    notes: Sequence[str]  # sentences of the table encoder
+    training: Mapping[str, object]  # facts about the training, for example {"shape": "[17, 5, 14]"}
+    versions: Mapping[str, str]  # versions of the packages
+    command: str  # command that repeats the fit
+    seed: int | None  # its seed
 
 
 @dataclass(frozen=True, init=False)
 class ReportContent:
-    """Everything that `write_report` lays out; texts are plain, never HTML, and empty parts are left out.
+    """Everything that `write_report` lays out; texts are plain, never HTML, and empty parts are left out."""
 
-    Parameters
-    ----------
-    title : str
-        Heading of the page.
-    summary : sequence of str
-        Sentences about the fit; the comparison with the baselines is added automatically.
-    background : sequence of str
-        Paragraphs about the subject, after the summary.
-    models : sequence of ModelResult
-        The KAN first, then the baselines, all on the same test rows.
-    **parts
-        Scores, inputs, figures, facts and the command, see `ReportParts`.
-
-    Raises
-    ------
-    InputError
-        A part has an unknown name.
-
-    Examples
-    --------
-    >>> ReportContent("House prices", models=[ModelResult("KAN", 0.91)], score_name="R²").title
-    'House prices'
-    """
-
-    title: str
-    summary: Sequence[str] = ()
-    background: Sequence[str] = ()
-    models: Sequence[ModelResult] = ()
+    title: str  # heading of the page
+    summary: Sequence[str] = ()  # sentences about the fit; the comparison with the baselines is added automatically
+    background: Sequence[str] = ()  # paragraphs about the subject, after the summary
+    models: Sequence[ModelResult] = ()  # the KAN first, then the baselines, all on the same test rows
     score_name: str = "score"
     score_rows: str = "test rows"
     score_percent: bool = False

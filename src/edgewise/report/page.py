@@ -78,30 +78,7 @@ class Report:
 
 
 def write_report(content: ReportContent, path: str | os.PathLike[str]) -> None:
-    """Write the report as one self-contained HTML file, whole or not at all.
-
-    Parameters
-    ----------
-    content : ReportContent
-        Texts, numbers and figures.
-    path : path-like
-        The file. The same content gives the same bytes.
-
-    Raises
-    ------
-    FileError
-        The file cannot be written.
-
-    Examples
-    --------
-    >>> import pathlib, tempfile
-    >>> from edgewise.report import ReportContent
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = pathlib.Path(folder) / "report.html"
-    ...     write_report(ReportContent("House prices", summary=["The model was trained on 400 rows."]), path)
-    ...     "400 rows" in path.read_text(encoding="utf-8")
-    True
-    """
+    """Write the report as one self-contained HTML file, whole or not at all."""
     Report(content).save(path)
 
 

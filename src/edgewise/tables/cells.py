@@ -144,7 +144,7 @@ def days_come_first(cells: np.ndarray) -> bool | None:
 
 
 def _parse_date(text: str, day_first: bool) -> datetime | None:
-    """Return the date and time of one cell without its time zone, None if it is none."""
+    """Return the date and time of one cell without its time zone; None for a cell that holds no date."""
     clock: str | None = None
     if match := _YEAR_FIRST.fullmatch(text):
         year = int(match[1])

@@ -87,7 +87,7 @@ def array_table(data: Any) -> Table:
 
 
 def arrow_cells(column: Any) -> np.ndarray | str:
-    """Return the cells of a column of pyarrow, or a description of what it holds if that cannot be used."""
+    """Return the cells of a column of pyarrow, or the name of its type if no model can use that type."""
     import pyarrow.types as is_
 
     kind = column.type

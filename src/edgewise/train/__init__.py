@@ -11,22 +11,12 @@ from typing import TYPE_CHECKING
 from edgewise.lazy import import_on_demand
 
 if TYPE_CHECKING:
-    from edgewise.train.cost import StepCost, active_parameters
-    from edgewise.train.grids import (
-        MoveReport,
-        adapt_domain_,
-        data_domain,
-        enclose,
-        move_hidden_domains_,
-        normal_form,
-        refine,
-    )
+    from edgewise.train.grids import adapt_domain_, data_domain, move_hidden_domains_, refine
     from edgewise.train.loop import FitOptions, FitReport, StepEvent, StepRecord, fit
     from edgewise.train.methods import LBFGS, Adam, LevenbergMarquardt, Method, SSBroyden, default_method
     from edgewise.train.penalties import Bending, Penalty, Ridge, Roughness, Sparsity
     from edgewise.train.problems import (
         BlockProblem,
-        BlockRole,
         Classification,
         CustomLoss,
         Data,
@@ -34,9 +24,7 @@ if TYPE_CHECKING:
         Problem,
         Regression,
         ResidualBlock,
-        SobolevRegression,
     )
-    from edgewise.train.remembering import Remembered, remember
     from edgewise.train.uncertainty import ErrorBars, prediction_uncertainty
 
 __all__ = [
@@ -44,7 +32,6 @@ __all__ = [
     "Adam",
     "Bending",
     "BlockProblem",
-    "BlockRole",
     "Classification",
     "CustomLoss",
     "Data",
@@ -53,32 +40,24 @@ __all__ = [
     "FitReport",
     "LevenbergMarquardt",
     "Method",
-    "MoveReport",
     "OrdinalClassification",
     "Penalty",
     "Problem",
     "Regression",
-    "Remembered",
     "ResidualBlock",
     "Ridge",
     "Roughness",
     "SSBroyden",
-    "SobolevRegression",
     "Sparsity",
-    "StepCost",
     "StepEvent",
     "StepRecord",
-    "active_parameters",
     "adapt_domain_",
     "data_domain",
     "default_method",
-    "enclose",
     "fit",
     "move_hidden_domains_",
-    "normal_form",
     "prediction_uncertainty",
     "refine",
-    "remember",
 ]
 
 import_on_demand(__name__)

@@ -16,49 +16,23 @@ from edgewise.outcomes import Progress, ProgressCallback
 
 @dataclass(frozen=True)
 class StepCost:
-    """Work of one optimisation step, in multiply-adds of elementwise code.
+    """Work of one optimisation step, in multiply-adds of elementwise code."""
 
-    The unit is a multiply-add outside of matrix products, of which one core does about 3e9 a second: ten steps of
-    Levenberg-Marquardt took 2.4e-10 to 4.2e-10 seconds for each, on five KANs with 69 to 810 parameters
-    (`benchmarks/step_cost.py`). What differs between the users of the model are its parameters.
+    # The unit is a multiply-add outside of matrix products, of which one core does about 3e9 a second: ten steps of
+    # Levenberg-Marquardt took 2.4e-10 to 4.2e-10 seconds for each, on five KANs with 69 to 810 parameters
+    # (`benchmarks/step_cost.py`). What differs between the users of the model are its parameters.
 
-    Parameters
-    ----------
-    overhead : float
-        Work that stands for the fixed time of a step, some hundred calls of torch.
-    product_speed : float
-        How many times faster a multiply-add is within a dense matrix product or factorisation.
-    active_work : float
-        Work per sample and active parameter for the values of basis functions and the rows of the Jacobian.
-
-    Examples
-    --------
-    >>> StepCost(overhead=0.0).levenberg_marquardt(rows=1000, parameters=60, active=20)
-    1009000.0
-    """
-
-    overhead: float = 0.0
-    product_speed: float = 8.0
+    overhead: float = 0.0  # work that stands for the fixed time of a step, some hundred calls of torch
+    product_speed: float = 8.0  # how many times faster a multiply-add is within a dense matrix product or factorisation
+    # work per sample and active parameter for the values of basis functions and the rows of the Jacobian
     active_work: float = 40.0
 
     def levenberg_marquardt(self, rows: float, parameters: int, active: int | None = None) -> float:
-        """Work of a step of Levenberg-Marquardt that factorises the normal equations.
-
-        Forming the symmetric matrix J'J takes rows * n^2 / 2 multiply-adds, with n the number of parameters in a row,
-        either segment by segment with the `active` parameters of each sample or as a matrix product with all of them,
-        whichever is faster. The Cholesky factorisation takes parameters^3 / 3 (Golub and Van Loan, "Matrix
-        computations", 4th ed., section 4.2.5: half of the operations counted there are multiplications).
-
-        Parameters
-        ----------
-        rows : float
-            Number of residuals.
-        parameters : int
-            Number of trainable parameters.
-        active : int, optional
-            Number of parameters that one residual depends on. If left out, rows are dense and their own cost is
-            neglected.
-        """
+        """Work of a step of Levenberg-Marquardt that factorises the normal equations."""
+        # Forming the symmetric matrix J'J takes rows * n^2 / 2 multiply-adds, with n the number of parameters in a row,
+        # either segment by segment with the `active` parameters of each sample or as a matrix product with all of them,
+        # whichever is faster. The Cholesky factorisation takes parameters^3 / 3 (Golub and Van Loan, "Matrix
+        # computations", 4th ed., section 4.2.5: half of the operations counted there are multiplications).
         squares = parameters**2 / self.product_speed
         basis = 0.0
         if active is not None:
@@ -67,18 +41,7 @@ class StepCost:
         return rows * squares / 2 + parameters**3 / 3 / self.product_speed + basis + self.overhead
 
     def gradient(self, rows: float, parameters: int, basis_evaluations: int) -> float:
-        """Work of a step of L-BFGS, which evaluates the loss and its gradient about once.
-
-        Parameters
-        ----------
-        rows : float
-            Number of samples.
-        parameters : int
-            Number of trainable parameters; each takes part in three multiply-adds of the forward pass and as many of
-            the backward pass.
-        basis_evaluations : int
-            Number of inputs of all layers, at each of which all basis functions are evaluated.
-        """
+        """Work of a step of L-BFGS, which evaluates the loss and its gradient about once."""
         return 6 * rows * parameters + BASIS_WORK * rows * basis_evaluations + self.overhead
 
 
@@ -97,24 +60,7 @@ EQUATION_COST = StepCost()
 
 
 def active_parameters(network: Chain) -> int:
-    """Number of spline coefficients that the output of a network depends on at one point.
-
-    Parameters
-    ----------
-    network : Chain
-        A network, such as a KAN; layers without splines count nothing.
-
-    Returns
-    -------
-    int
-        Number of these coefficients.
-
-    Examples
-    --------
-    >>> from edgewise import KAN
-    >>> active_parameters(KAN([2, 3, 1], degree=3))  # 9 edges with 4 active splines each
-    36
-    """
+    """Number of spline coefficients that the output of a network depends on at one point."""
     active = 0
     for layer in network.layers:
         if isinstance(layer, TensorLayer):

@@ -45,23 +45,10 @@ EVEN_DIFFERENCE = 1e-6
 
 @dataclass(frozen=True)
 class MoveReport:
-    """Effect of a move of hidden grids, on the samples that it was made for.
+    """Effect of a move of hidden grids, on the samples that it was made for."""
 
-    Parameters
-    ----------
-    outside : float
-        Share of hidden activations that lay outside their grid before.
-    change : float
-        Root mean square of the change of the outputs.
-
-    Examples
-    --------
-    >>> MoveReport(outside=0.25, change=1e-3).outside
-    0.25
-    """
-
-    outside: float
-    change: float
+    outside: float  # share of hidden activations that lay outside their grid before
+    change: float  # root mean square of the change of the outputs
 
 
 def data_domain(x: Tensor) -> Tensor:
@@ -357,44 +344,11 @@ def move_hidden_domains_(model: KAN, x: Tensor, *, margin: float) -> MoveReport:
 
 
 def enclose(model: KAN, x: Tensor, cover: Tensor | None = None) -> tuple[KAN, MoveReport]:
-    """Make a model whose hidden grids hold all activations on given points.
-
-    Whole intervals are added or dropped, and beyond the last interval that samples fill the spline becomes the
-    polynomial of that interval: its coefficients there were left over from coarser grids. Elsewhere the function stays
-    the same to rounding. Every input of a layer gets as many intervals as the one that needs most. An uneven grid
-    stays. Unlike `refine`, which returns the model alone, this returns a pair of the model and a report.
-
-    Parameters
-    ----------
-    model : KAN
-        A KAN of spline layers, left unchanged.
-    x : Tensor, shape (batch, in)
-        The samples that the splines were fitted to.
-    cover : Tensor, shape (any, in), optional
-        Further points at which the model will be evaluated; a few of them excite hidden nodes more than any sample.
-
-    Returns
-    -------
-    enclosed : KAN
-        The new model.
-    report : MoveReport
-        The share of activations outside before, and the change of the outputs on x.
-
-    Raises
-    ------
-    InputError
-        The model is no KAN of spline layers, or x does not fit it.
-
-    Examples
-    --------
-    >>> x = torch.linspace(-1, 1, 50, dtype=torch.float64)[:, None]
-    >>> model = KAN([1, 1, 1], domain=(-1, 1), dtype=torch.float64)
-    >>> enclosed, _ = enclose(model, x, cover=2 * x)
-    >>> low, high = enclosed.layers[1].domain[0]
-    >>> hidden = enclosed.layers[0](2 * x)
-    >>> bool(low <= hidden.min()), bool(hidden.max() <= high)
-    (True, True)
-    """
+    """Make a model whose hidden grids hold all activations on given points."""
+    # Whole intervals are added or dropped, and beyond the last interval that samples fill the spline becomes the
+    # polynomial of that interval: its coefficients there were left over from coarser grids. Elsewhere the function
+    # stays the same to rounding. Every input of a layer gets as many intervals as the one that needs most. An uneven
+    # grid stays. Unlike `refine`, which returns the model alone, this returns a pair of the model and a report.
     _spline_layers(model, x)
     outside, before = _outside(model, x)
     enclosed = copy.deepcopy(model)
@@ -448,36 +402,9 @@ def _extend_grid_(layer: KANLayer, samples: Tensor, required: Tensor) -> None:
 
 
 def normal_form(model: KAN) -> KAN:
-    """Make a model with the same function, to rounding, whose hidden grids all lie on [-1, 1].
-
-    Each hidden node h becomes (h - middle) / half of its grid: the splines before it are scaled, the shift goes into
-    them (B-splines add up to one), and the knots behind it move along.
-
-    Parameters
-    ----------
-    model : KAN
-        A KAN of spline layers, left unchanged.
-
-    Returns
-    -------
-    KAN
-        The new model, which shares no tensor with the old one.
-
-    Raises
-    ------
-    InputError
-        The model is no KAN of spline layers, or its base function is not "zero": silu(h) is not a multiple of
-        silu((h - middle) / half).
-
-    Examples
-    --------
-    >>> x = torch.linspace(0, 1, 9, dtype=torch.float64)[:, None]
-    >>> model = KAN([1, 2, 1], base="zero", dtype=torch.float64)
-    >>> adapt_domain_(model, x)
-    >>> normal = normal_form(model)
-    >>> torch.allclose(model(x), normal(x)), normal.layers[1].domain.round().tolist()
-    (True, [[-1.0, 1.0], [-1.0, 1.0]])
-    """
+    """Make a model with the same function, to rounding, whose hidden grids all lie on [-1, 1]."""
+    # Each hidden node h becomes (h - middle) / half of its grid: the splines before it are scaled, the shift goes into
+    # them (B-splines add up to one), and the knots behind it move along.
     _spline_layers(model)
     if model.config.base != "zero":
         raise InputError(f'normal_form needs a KAN with base="zero", got base={model.config.base!r}')

@@ -18,32 +18,11 @@ from edgewise.train.problems.base import Problem
 
 
 class Remembered(Penalty):
-    """Loss of earlier samples as a quadratic function of the parameters, from `remember`.
+    """Loss of earlier samples as a quadratic function of the parameters, from `remember`."""
 
-    The sum of the losses of all earlier samples is |C (p - p0) + r|^2 / 2, up to a constant, near the parameters p0 at
-    which they were learned. Divided by the number of the new samples it is added to their mean loss, so that all
-    samples count alike.
-
-    Parameters
-    ----------
-    factor : Tensor
-        C, (P, P), upper triangular.
-    residuals : Tensor
-        r, (P,).
-    centre : mapping of str to Tensor
-        The trainable parameters p0 by name, in the order of C.
-    samples : int
-        Number of the earlier samples.
-    new_samples : int
-        Number of the samples that are learned next.
-
-    Examples
-    --------
-    >>> from edgewise import MLP, Regression
-    >>> x = torch.linspace(-1, 1, 20, dtype=torch.float64)[:, None]
-    >>> remember(MLP([1, 1], dtype=torch.float64), Regression(x, x))
-    <Remembered: 20 samples, 2 parameters>
-    """
+    # The sum of the losses of all earlier samples is |C (p - p0) + r|^2 / 2, up to a constant, near the parameters p0
+    # at which they were learned. Divided by the number of the new samples it is added to their mean loss, so that all
+    # samples count alike.
 
     def __init__(
         self, factor: Tensor, residuals: Tensor, centre: Mapping[str, Tensor], samples: int, new_samples: int = 1
@@ -62,23 +41,11 @@ class Remembered(Penalty):
         return {"name": "Remembered", "samples": self.samples, "new_samples": self.new_samples}
 
     def beside(self, problem: Problem) -> Remembered:
-        """Return the penalty for learning a problem: earlier samples and those of the problem count alike.
-
-        Raises
-        ------
-        InputError
-            The problem does not hold its samples as tensors.
-        """
+        """Return the penalty for learning a problem: earlier samples and those of the problem count alike."""
         return Remembered(self.factor, self.residuals, self.centre, self.samples, len(problem.train))
 
     def bind(self, model: nn.Module) -> Term:
-        """Term that computes the penalty for a model with the same trainable parameters.
-
-        Raises
-        ------
-        InputError
-            The trainable parameters have other names or shapes than those that are remembered.
-        """
+        """Term that computes the penalty for a model with the same trainable parameters."""
         parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
         if {name: p.shape for name, p in parameters.items()} != {name: p.shape for name, p in self.centre.items()}:
             raise InputError(
@@ -119,54 +86,11 @@ class _RememberedTerm(Term):
 
 
 def remember(model: nn.Module, problem: Problem, earlier: Remembered | None = None) -> Remembered:
-    """Summarise what a model learned from a problem, so that it can learn the next without the samples.
-
-    The loss is linearised at the present parameters, as Gauss-Newton's method does, and added to that of earlier
-    problems. For a model that is linear in its parameters this is exact: learning groups of samples one by one gives
-    the model of all samples together (recursive least squares). For others it is Laplace's approximation of the
-    posterior after each group [1]_, which elastic weight consolidation [2]_ simplifies to its diagonal.
-
-    Parameters
-    ----------
-    model : Module
-        Network that has learned the problem, with at most as many trainable parameters as a matrix that is factorised.
-    problem : Problem
-        A sum of squares, a cross-entropy, or another loss with a second-order model, with samples as tensors.
-    earlier : Remembered, optional
-        What the model learned before.
-
-    Returns
-    -------
-    Remembered
-        A penalty: `fit(model, following, penalty=remembered.beside(following))`.
-
-    Raises
-    ------
-    InputError
-        The problem has no second-order model, or unknowns, or the model too many parameters or others than `earlier`.
-
-    References
-    ----------
-    .. [1] H. Ritter, A. Botev and D. Barber, "Online structured Laplace approximations for overcoming catastrophic
-       forgetting", NeurIPS 31 (2018).
-    .. [2] J. Kirkpatrick et al., "Overcoming catastrophic forgetting in neural networks", PNAS 114 (2017) 3521.
-
-    Examples
-    --------
-    A straight line learned from two halves of the samples is that of all samples:
-
-    >>> from edgewise import MLP, LevenbergMarquardt, Regression, fit
-    >>> x = torch.linspace(-1, 1, 20, dtype=torch.float64)[:, None]
-    >>> y = x**3
-    >>> line = MLP([1, 1], dtype=torch.float64)
-    >>> first, second = Regression(x[:10], y[:10]), Regression(x[10:], y[10:])
-    >>> _ = fit(line, first, LevenbergMarquardt(), steps=20)
-    >>> remembered = remember(line, first)
-    >>> _ = fit(line, second, LevenbergMarquardt(), steps=20, penalty=remembered.beside(second))
-    >>> slope = (x * y).sum() / (x * x).sum()
-    >>> bool((line.layers[0].weight - slope).abs() < 1e-9)
-    True
-    """
+    """Summarise what a model learned from a problem, so that it can learn the next without the samples."""
+    # The loss is linearised at the present parameters, as Gauss-Newton's method does, and added to that of earlier
+    # problems. For a model that is linear in its parameters this is exact: learning groups of samples one by one gives
+    # the model of all samples together (recursive least squares). For others it is Laplace's approximation of the
+    # posterior after each group [1]_, which elastic weight consolidation [2]_ simplifies to its diagonal.
     if not problem.second_order_blocks():
         raise InputError(f"problem must be a sum of squares or a likelihood on tensors, got {type(problem).__name__}")
     if problem.unknowns:

@@ -243,7 +243,7 @@ class ErrorBars:
             return spread
         return (spread.square() + _noise(model, x, self.noise, self.curves).square()).sqrt() + ROUNDING_DEVIATION
 
-    def fields(self) -> dict[str, Any]:
+    def _fields(self) -> dict[str, Any]:
         """Tensors and numbers for a file; of a triangular factor only the numbers that aren't zero."""
         kept: dict[str, Any] = {
             name: getattr(self, name) for name in ("noise", "spread", "stretch", "levels", "scores")
@@ -256,14 +256,8 @@ class ErrorBars:
         return {"factor": self.factor[upper[0], upper[1]], **kept, "rows": self.rows, "folds": self.folds}
 
     @classmethod
-    def from_fields(cls, fields: Mapping[str, Any], parameters: int, outputs: int, inputs: int = 0) -> ErrorBars:
-        """Error bars from what `fields` returned; `inputs` are those of the network, for noise that follows them.
-
-        Raises
-        ------
-        ValueError
-            The fields don't fit a network with that many parameters and outputs.
-        """
+    def _from_fields(cls, fields: Mapping[str, Any], parameters: int, outputs: int, inputs: int = 0) -> ErrorBars:
+        """Error bars from what `_fields` returned; `inputs` are those of the network, for noise that follows them."""
         packed = fields["factor"]
         is_packed = not (isinstance(packed, Tensor) and packed.ndim == 2)
         shapes: dict[str, tuple[int, ...]] = {"factor": (parameters * (parameters + 1) // 2,)}

@@ -2,6 +2,7 @@
 
 import json
 from functools import partial
+from pathlib import Path
 
 import pytest
 from tests.plot.solutions import PLANE, heat, heat_solution, oscillation, untrained
@@ -22,7 +23,7 @@ def short(monkeypatch):
 def results_of(problem, **settings):
     solution = untrained(problem)
     return SolveResults.from_solution(
-        SolveJob("mine.py", **settings), Equation("mine.py", "A statement.", problem), solution, 1.25
+        SolveJob("mine.py", **settings), Equation("mine.py", "A statement.", problem, Path("mine.py")), solution, 1.25
     )
 
 

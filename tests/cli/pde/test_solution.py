@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
-from tests.cli.pde.test_solve import DECAY
+from tests.cli.pde.test_solve import DECAY, HEAT
 
 from edgewise.cli.pde import results
 from edgewise.cli.shared import large
@@ -23,7 +23,9 @@ pytestmark = pytest.mark.slow  # each solves an equation and draws an animation
 @pytest.fixture
 def heat(edgewise, tmp_path, monkeypatch):
     monkeypatch.setattr(results, "animate", partial(results.animate, frames=2))
-    assert edgewise("solve", "heat", "--out", tmp_path / "heat", "--budget", "0.01", "--tolerance", "1e-6").code == 0
+    file = tmp_path / "heat.py"
+    file.write_text(HEAT)
+    assert edgewise("solve", file, "--out", tmp_path / "heat", "--budget", "0.01", "--tolerance", "1e-6").code == 0
     return tmp_path / "heat"
 
 
@@ -31,7 +33,7 @@ def test_info(edgewise, heat):
     for path in (heat, heat / "solution.safetensors"):
         done = edgewise("info", path)
         assert done.code == 0
-        for part in ("solution.safetensors (", "u_t = 0.1 u_xx", "edgewise solve heat --budget 0.01", "WindowNetwork"):
+        for part in ("solution.safetensors (", "u_t = 0.1 u_xx", "heat.py --budget 0.01", "WindowNetwork"):
             assert part in done.out
         assert "relative L2 error, all" in done.out
     assert json.loads(edgewise("info", heat, "--json").out)["fields"] == ["u"]

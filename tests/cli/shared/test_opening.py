@@ -6,7 +6,6 @@ import pytest
 from matplotlib.figure import Figure
 
 from edgewise.cli.shared.opening import (
-    EQUATION_NAMES,
     FIGURE_ENDINGS,
     PROGRAM_ENDINGS,
     Kind,
@@ -17,7 +16,6 @@ from edgewise.cli.shared.opening import (
 )
 from edgewise.errors import FileError, InputError
 from edgewise.estimator.base import WRITERS
-from edgewise.pde import EQUATIONS
 from edgewise.plot import save
 from edgewise.plot.style import FORMATS
 
@@ -51,9 +49,6 @@ def test_kinds_of_files(tmp_path):
         assert find_written(str(folder)).file == folder / name
     with pytest.raises(FileError, match="no such file"):
         find_written(str(tmp_path / "missing"))
-    with pytest.raises(FileError, match="name of an equation, which `edgewise solve heat --out heat` solves"):
-        find_written("heat")
-    assert set(EQUATION_NAMES) == {equation.name for equation in EQUATIONS}
 
 
 def test_places_to_write_to(tmp_path, monkeypatch):

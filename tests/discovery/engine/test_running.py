@@ -8,7 +8,7 @@ import pytest
 
 from edgewise.discovery.engine.archive import Archive
 from edgewise.discovery.engine.running import Engine, Stages
-from edgewise.discovery.least_squares import least_squares_laws
+from edgewise.discovery.least_squares.laws import least_squares_laws
 from edgewise.discovery.problem import FormulaOptions, LawProblem, Reduction, Separation
 from edgewise.discovery.reduction.chain import reductions
 from edgewise.formulas.expression import Add, Call, Multiply, Variable, children, parse_expression, rebuilt

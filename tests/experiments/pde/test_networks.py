@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from edgewise.pde import named_equation
 from edgewise_experiments.pde.networks import listed_networks, network_numbers, network_tables, train_kan, train_mlp
+from edgewise_experiments.problems.named_equations import named_equation
 
 
 def test_an_mlp_sees_scaled_coordinates():

@@ -2,10 +2,11 @@
 
 import pytest
 
-from edgewise.pde import EQUATIONS, named_equation, solve
+from edgewise.pde import solve
 from edgewise_experiments import experiments
 from edgewise_experiments.pde import pde_table
 from edgewise_experiments.pde.pde_table import TARGETS, measured_errors, summary
+from edgewise_experiments.problems.named_equations import EQUATIONS, named_equation
 from edgewise_experiments.runner.store import Store
 
 

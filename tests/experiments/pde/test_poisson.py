@@ -5,11 +5,11 @@ import math
 import pytest
 import torch
 
-from edgewise.pde.library import poisson_solution, poisson_source
 from edgewise.pde.solver.network import tensor_network
 from edgewise_experiments import experiments
 from edgewise_experiments.pde import poisson
 from edgewise_experiments.pde.poisson import Meter, paper_problem, sizes_and_errors, summary
+from edgewise_experiments.problems.named_equations import poisson_solution, poisson_source
 from edgewise_experiments.runner.store import Store
 
 

@@ -48,6 +48,16 @@ def made(problem, network):
 PLATE = made(PDE(lambda u: u.xx + u.yy, Box(x=(0, 1), y=(0, 1)), [Dirichlet(waves)], solution=waves), Off())
 
 
+@pytest.mark.filterwarnings("ignore::edgewise.errors.SolutionWarning")
+def test_the_method_that_found_a_solution_has_a_name():
+    line = PDE(lambda u: u.xx - 1, Interval(0, 1), [Dirichlet(0.0)])
+    bounded = PDE(lambda u: u.t - u**2, Time(0, 2), [Initial(1.0)])  # ends at its pole
+    sums = PDE(lambda u: laplacian(u) - 1, Box(x=(0, 1), y=(0, 1), z=(0, 1), w=(0, 1)), [Dirichlet(0.0)])
+    assert solve(line).tier == "collocation" and solve(bounded).tier == "time elements"
+    assert solve(line, hidden=(2,), budget=1e-4).tier == "network"
+    assert solve(sums, tolerance=1e-2, budget=1e-2).tier == "tensor train"
+
+
 @pytest.mark.filterwarnings("always")
 def test_what_a_user_must_know_is_a_warning(recwarn):
     solve(PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.0)]))

@@ -15,13 +15,13 @@ from edgewise.files import journal as journal_module
 from edgewise.pde.domains.domain import Box, Interval, Time
 from edgewise.pde.domains.shapes import Disk
 from edgewise.pde.domains.solids import Ball
-from edgewise.pde.library import named_equation
 from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Condition, Dirichlet, Initial, Neumann, Observations, Periodic
 from edgewise.pde.problem.fields import laplacian
 from edgewise.pde.solver.judging.uniqueness import squared_residuals
 from edgewise.pde.solver.solving import solve
 from edgewise.pde.structured.networks import WindowNetwork
+from edgewise_experiments.problems.named_equations import named_equation
 
 PI = math.pi
 

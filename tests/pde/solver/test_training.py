@@ -70,9 +70,10 @@ def test_memory_does_not_grow_with_the_points():
     script = (
         "import resource\n"
         "from edgewise import LevenbergMarquardt, fit\n"
-        "from edgewise.pde import named_equation\n"
+        "from edgewise.pde import PDE, Box, Dirichlet\n"
         "from edgewise.pde.solver.network import network_for\n"
-        "problem = named_equation('poisson').make().resampled(1_000_000)\n"
+        "square = Box(x=(-1, 1), y=(-1, 1))\n"
+        "problem = PDE(lambda u: u.xx + u.yy - 1, square, [Dirichlet(0.0)]).resampled(1_000_000)\n"
         "fit(network_for(problem, (2,), 4, 5, 0), problem, LevenbergMarquardt(acceleration=False), steps=1)\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)\n"
     )

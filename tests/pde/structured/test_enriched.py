@@ -22,12 +22,12 @@ from edgewise.pde import (
     Robin,
     gradient,
     laplacian,
-    named_equation,
     solve,
 )
 from edgewise.pde.solver.judging.evidence import LARGEST_RESIDUAL
 from edgewise.pde.structured.enriched import enriched_stages, operator_of
 from edgewise.pde.structured.networks import EnrichedNetwork, TensorNetwork
+from edgewise_experiments.problems.named_equations import named_equation
 
 pytestmark = pytest.mark.slow
 SQUARE = Box(x=(-1, 1), y=(-1, 1))

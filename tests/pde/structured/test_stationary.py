@@ -29,7 +29,6 @@ from edgewise.pde import (
     Robin,
     Time,
     integral,
-    named_equation,
     solve,
 )
 from edgewise.pde.structured.axis import SplineAxis, carried
@@ -39,6 +38,7 @@ from edgewise.pde.structured.linear import system as system_module
 from edgewise.pde.structured.networks import TensorNetwork
 from edgewise.pde.structured.statement import recognised
 from edgewise.pde.structured.stationary import graded
+from edgewise_experiments.problems.named_equations import named_equation
 
 PI = math.pi
 LINE = Interval(0, 1)

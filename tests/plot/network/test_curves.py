@@ -151,10 +151,10 @@ def test_a_category_is_one_panel_with_a_bar_for_each_level():
     )
 
     class Model:
-        def network_view(self, X=None):
+        def _network_view(self, X=None):
             raise NotImplementedError
 
-        def prediction_view(self, X=None):
+        def _prediction_view(self, X=None):
             return view
 
     (axes,) = effect_curves(Model()).axes
@@ -236,8 +236,8 @@ class _Shown:
     def __init__(self, view):
         self.view = view
 
-    def prediction_view(self, X=None):
+    def _prediction_view(self, X=None):
         return self.view
 
-    def network_view(self, X=None):
+    def _network_view(self, X=None):
         raise NotImplementedError

@@ -9,7 +9,6 @@ from torch.func import functional_call, jacrev
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
 from edgewise.ops import normal
-from edgewise.pde.library import EQUATIONS
 from edgewise.pde.solver.network import network_for
 from edgewise.train.jacobian.rows import JetModule, NetworkRows, ParameterSlots, is_chain, trainable_slots
 from edgewise.train.problems.block_problem import BlockProblem
@@ -17,6 +16,7 @@ from edgewise.train.problems.blocks import ResidualBlock
 from edgewise.train.problems.classification import Classification
 from edgewise.train.problems.data import Data
 from edgewise.train.problems.regression import Regression
+from edgewise_experiments.problems.named_equations import EQUATIONS
 
 G = torch.Generator().manual_seed(0)
 X, Y = (3 * torch.rand(2, 9, 2, generator=G, dtype=torch.float64) - 1.5).unbind()

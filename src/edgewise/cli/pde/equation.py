@@ -1,4 +1,4 @@
-"""EQUATION on the command line: the name of an equation, or a Python file that defines `problem`."""
+"""EQUATION on the command line: a Python file that defines `problem`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from edgewise.cli.shared.opening import check_equation
 from edgewise.errors import EdgewiseError, InputError
-from edgewise.pde import EQUATIONS, Collocation
+from edgewise.pde import Collocation
 
 TEST_POINTS = 16  # points at which an exact solution is evaluated before the work begins
 
@@ -25,16 +25,13 @@ class Equation:
     name: str  # EQUATION as the user gave it
     statement: str  # the problem in one sentence
     problem: Collocation  # the equation with its domain and conditions
-    file: Path | None = None  # the Python file that defines it; None for a named equation
+    file: Path  # the Python file that defines it
 
 
 def open_equation(text: str) -> Equation:
-    """Return the equation of this name, or the one that a Python file defines as `problem`."""
+    """Return the equation that a Python file defines as `problem`."""
     # The file is the user's own and is run, as `python FILE.py` would. If it defines `exact`, that is the exact
-    # solution. A name takes precedence over a file.
-    named = {equation.name: equation for equation in EQUATIONS}
-    if text in named:
-        return Equation(text, named[text].statement, named[text].make())
+    # solution.
     check_equation(text)
     file = Path(os.path.abspath(text))
     with errors_with_line(file):
@@ -60,14 +57,11 @@ def open_equation(text: str) -> Equation:
 
 
 @contextmanager
-def errors_with_line(file: Path | None) -> Iterator[None]:
+def errors_with_line(file: Path) -> Iterator[None]:
     """Turn an error that starts in the user's file into an InputError that names the line; let other errors pass.
 
     The file may import modules from its own folder.
     """
-    if file is None:
-        yield
-        return
     sys.path.insert(0, str(file.parent))
     try:
         yield

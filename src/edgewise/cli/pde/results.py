@@ -57,7 +57,7 @@ class SolveResults:
         """Measure the errors, where the exact solution is known."""
         problem = solution.problem
         errors = {}
-        if problem.has_exact_solution:
+        if problem.form.has_exact_solution:
             several = problem.fields if len(problem.fields) > 1 else ()
             errors = {name: solution.errors([name]) for name in several} | {ALL: solution.errors()}
         return cls(job, equation, solution, errors, seconds)
@@ -101,7 +101,7 @@ class SolveResults:
             "statement": self.equation.statement,
             "equation": self.job.equation,
             "fields": list(problem.fields),
-            "order": problem.order,
+            "order": problem.form.order,
             "domain": {"kind": type(domain).__name__, "box": domain.ends, "volume": domain.volume},
             "hard_conditions": bool(problem.form.hard.values),
             "network": type(solution.model).__name__,

@@ -21,7 +21,7 @@ from edgewise.cli.shared.source import finite_columns
 from edgewise.cli.terminal.console import Screen
 from edgewise.errors import CheckpointError, InputError
 from edgewise.files import read_bytes
-from edgewise.pde import EQUATIONS, PDE, Box, Dirichlet, Initial, Solution, named_equation
+from edgewise.pde import PDE, Box, Dirichlet, Initial, Solution
 from edgewise.presentation import counted
 from edgewise.tables import Table
 
@@ -61,16 +61,8 @@ def show_solution(file: Path, screen: Screen) -> None:
 
 def open_solution(file: Path) -> tuple[Solution, dict[str, Any]]:
     """Return a solution, and the facts that lie beside it in solution.json."""
-    # The problem of a solution of the user's own equation is a stand-in, whose residuals mean nothing.
+    # The problem of a stored solution is a stand-in, whose residuals mean nothing.
     facts = read_facts(file)
-    options = facts.get("options")
-    if isinstance(options, dict):
-        name = options.get("equation")
-    else:
-        name = None
-    if name in {equation.name for equation in EQUATIONS}:
-        assert isinstance(name, str)
-        return load_solution(file, named_equation(name).make()), facts
     if facts.get("hard_conditions"):
         raise InputError(
             "MODEL must be a solution whose boundary values are not hard, because those are part of the equation, got "

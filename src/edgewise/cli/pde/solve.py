@@ -17,7 +17,6 @@ from edgewise.cli.terminal.console import Screen
 from edgewise.escaping import terminal_line
 from edgewise.files import Journal
 from edgewise.outcomes import Progress, StopReason
-from edgewise.pde import EQUATIONS
 from edgewise.pde import solve as solve_problem
 
 # Fields of `Errors`, with their titles and explanations.
@@ -28,13 +27,6 @@ ERROR_TITLES = {
     "h1": ("H1 error", "root mean square, with the gradient"),
     "largest": ("largest error", "at the points of the comparison"),
 }
-
-
-def list_equations(screen: Screen) -> None:
-    """Print the names and statements of the named equations."""
-    named: dict[str, object] = {equation.name: equation.statement for equation in EQUATIONS}
-    screen.facts(named)
-    screen.result(named)
 
 
 def run_solve(

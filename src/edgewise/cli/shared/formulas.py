@@ -105,13 +105,7 @@ class FormulaList:
         ]
 
     def write(self, path: str, digits: int) -> None:
-        """Write all formulas (.csv, .json), the chosen one (.tex, .py, .c) or the figure of the front.
-
-        Raises
-        ------
-        FileError
-            The file cannot be written.
-        """
+        """Write all formulas (.csv, .json), the chosen one (.tex, .py, .c) or the figure of the front."""
         ending = Path(path).suffix.lower()
         if ending in FIGURE_ENDINGS:
             from edgewise.plot import formula_front, save  # matplotlib takes a second, and `predict` reads this module
@@ -174,13 +168,7 @@ class FormulaFile:
 
     @classmethod
     def read(cls, path: Path) -> FormulaFile:
-        """Read such a file.
-
-        Raises
-        ------
-        FileError, CheckpointError
-            The file is not readable, or is of another kind.
-        """
+        """Read such a file."""
         try:
             content = json.loads(read_bytes(path))
             front = front_from_fields(content["stored"], len(content["stored"]["names"]))

@@ -11,42 +11,16 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from edgewise.checks import unknown_name
 from edgewise.errors import EdgewiseError, FileError, InputError
 from edgewise.escaping import terminal_line
 from edgewise.files import open_folder, read_bytes, reason
 from edgewise.presentation import enumeration
 from edgewise.tables import Table, TableEncoder
 
-# Endings of files and names, as in `edgewise.plot.save`, `KANRegressor.export` and `EQUATIONS`, which import torch;
+# Endings of files, as in `edgewise.plot.save`, `KANRegressor.export`, which import torch;
 # tests compare them.
 FIGURE_ENDINGS = (".svg", ".pdf", ".png")
 PROGRAM_ENDINGS = (".py", ".c", ".onnx", ".pt2")
-EQUATION_NAMES = (
-    "poisson",
-    "poisson-disk",
-    "poisson-annulus",
-    "poisson-corner",
-    "helmholtz",
-    "heat",
-    "wave",
-    "advection",
-    "burgers",
-    "allen-cahn",
-    "kdv",
-    "sine-gordon",
-    "nonlinear-poisson",
-    "biharmonic",
-    "cavity",
-    "poisson-5d",
-    "poisson-5d-sum",
-    "poisson-10d",
-    "poisson-10d-product",
-    "robertson",
-    "lotka-volterra",
-    "pendulum",
-    "inverse-diffusion",
-)
 FORMULA_ENDINGS = (".csv", ".json", ".tex", ".py", ".c", *FIGURE_ENDINGS)
 TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".gz", ".parquet")
 MODEL_FILE = "model.safetensors"
@@ -89,11 +63,6 @@ def find_written(text: str) -> Written:
         raise FileError(
             f"cannot read {path}: expected a folder that `edgewise fit` or `edgewise solve` wrote, got a folder "
             f"without {MODEL_FILE} or {SOLUTION_FILE}"
-        )
-    if text in EQUATION_NAMES and not path.exists():
-        raise FileError(
-            f"cannot read {text}: there is no such file or folder; {text} is the name of an equation, which "
-            f"`edgewise solve {text} --out {text}` solves first"
         )
     header = read_header(path)
     if path.suffix.lower() == ".json" and header is None:
@@ -193,14 +162,10 @@ def plan_figure(
 
 
 def check_equation(text: str) -> None:
-    """Raise FileError for the file of an equation that is not readable, InputError for an unknown name."""
-    if text.endswith(".py"):
-        read_bytes(text)
-    elif text not in EQUATION_NAMES:
-        raise InputError(
-            f"EQUATION must be a file that ends in .py or a name that --list shows, got {terminal_line(text)!r:.80}; "
-            f"{unknown_name(text, EQUATION_NAMES)}"
-        )
+    """Raise FileError for the file of an equation that is not readable, InputError for one that is not Python."""
+    if not text.endswith(".py"):
+        raise InputError(f"EQUATION must be a file that ends in .py, got {terminal_line(text)!r:.80}")
+    read_bytes(text)
 
 
 def read_header(path: Path) -> Any:

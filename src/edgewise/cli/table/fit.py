@@ -31,9 +31,9 @@ from edgewise.errors import InputError
 from edgewise.files import Journal
 from edgewise.outcomes import Progress, ProgressCallback
 from edgewise.presentation import counted, enumeration, percent_text
-from edgewise.processes import Team
-from edgewise.report import ReportContent
+from edgewise.processes.team import Team
 from edgewise.report.comparison import comparison_sentences, score_text
+from edgewise.report.content import ReportContent
 
 SHOWN_CLASSES = 6  # classes up to which the terminal shows the recall of each; all are in the report
 

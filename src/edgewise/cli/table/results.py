@@ -40,15 +40,13 @@ from edgewise.interpret.attribution.effects import mean_contributions
 from edgewise.interpret.attribution.explanations import GlobalExplanation, constant_sentence
 from edgewise.plot import formula_front
 from edgewise.presentation import counted
-from edgewise.report import ModelResult, ReportContent, ReportFigure, formula_rows, write_report
+from edgewise.report.content import ModelResult, ReportContent, ReportFigure, formula_rows
+from edgewise.report.page import write_report
 from edgewise.tables import Table
 
 TITLES = {
     "linear": {"regression": "Ridge regression", "classification": "Logistic regression"},
-    "MLP": {"regression": "MLP, 64-64", "classification": "MLP, 64-64"},
-    "boosting": {"regression": "Gradient boosting", "classification": "Gradient boosting"},
-    "default boosting": {"regression": "Gradient boosting, defaults", "classification": "Gradient boosting, defaults"},
-    "EBM": {"regression": "EBM", "classification": "EBM"},
+    "boosting": {"regression": "Gradient boosting, defaults", "classification": "Gradient boosting, defaults"},
 }
 INTERRUPTED = "The training was interrupted; the model is the best one up to then."
 SHOWN_INPUTS = 20  # in the report: metrics.json lists all inputs

@@ -16,7 +16,7 @@ from edgewise.cli.shared.model import LEVEL, has_intervals, predict_rows
 from edgewise.cli.shared.preparation import FitJob, PreparedTable, collect_warnings
 from edgewise.cli.shared.resume import each_once
 from edgewise.cli.terminal.interrupts import finish
-from edgewise.compare.baselines import FULL, QUICK, BaselineResult, iterate_baselines, measures, standard_error
+from edgewise.compare.baselines import LEARNERS, BaselineResult, iterate_baselines, measures, standard_error
 from edgewise.discovery.finder import planned_budget
 from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.estimator.equations import FEWEST, table_front
@@ -26,7 +26,7 @@ from edgewise.outcomes import ProgressCallback, StopReason
 from edgewise.report.wording import HEADLINE_SYMBOLS
 
 MODEL = NAMES[0]  # the file of the model in the folder of --out
-COMPARED = {"quick": QUICK, "full": FULL, "none": ()}  # the models of --compare
+COMPARED = {"quick": tuple(LEARNERS), "none": ()}  # the models of --compare
 
 FORMULA_SECONDS = 20.0  # for which a core works where --formulas sets no limit
 
@@ -74,8 +74,8 @@ def train_model(
         on_interrupt="keep",
         time_limit=job.time_limit,
         random_state=job.seed,
-        progress=progress,
     )
+    estimator._progress = progress
     start = time.perf_counter()
     with collect_warnings() as notes:
         if prepared.groups is None:
@@ -140,7 +140,7 @@ def compare_models(
     task = prepared.task
     for name in COMPARED[job.compare]:
         rows = X[train], y[train], X[test], y[test]
-        found = iterate_baselines(*rows, task=task, seed=job.seed, models=[name], progress=progress)
+        found = iterate_baselines(*rows, task=task, seed=job.seed, learners={name: LEARNERS[name]}, progress=progress)
         yield from each_once(journal, name, found)
 
 

@@ -48,7 +48,6 @@ class CompareName(StrEnum):
     """With which other models `edgewise fit` compares."""
 
     quick = "quick"
-    full = "full"
     none = "none"
 
 
@@ -285,8 +284,8 @@ Compare = Annotated[
     typer.Option(
         "--compare",
         metavar="SET",
-        help="Other models on the same split, after the results are written: quick (a linear model, gradient boosting "
-        "with its defaults, and an EBM if interpret is installed), full (these and an MLP, tuned) or none.",
+        help="Other models on the same split, after the results are written: quick (a linear model, and gradient "
+        "boosting with its defaults) or none.",
     ),
 ]
 FitFormulas = Annotated[
@@ -491,15 +490,13 @@ OutFormula = Annotated[
 # solve
 
 Equation = Annotated[
-    str | None,
+    str,
     typer.Argument(
         metavar="EQUATION",
-        help="Name of an equation (see --list), or a Python file that defines `problem`, a PDE of edgewise.pde, and "
-        "optionally its solution `exact`.",
+        help="A Python file that defines `problem`, a PDE of edgewise.pde, and optionally its solution `exact`.",
         show_default=False,
     ),
 ]
-ListEquations = Annotated[bool, typer.Option("--list", help="List the named equations and exit.")]
 OutSolution = Annotated[
     str | None,
     _without_default(

@@ -86,32 +86,7 @@ class _CurveFormula:
 
 
 def candidate_formulas(model: CurveModel, table: Mapping[str, Elementary]) -> Iterator[Expression]:
-    """Formulas of a curve model with roughly right constants, the most likely first.
-
-    Parameters
-    ----------
-    model : CurveModel
-        The model.
-    table : mapping of str to Elementary
-        The functions for its curves.
-
-    Yields
-    ------
-    Expression
-        At most `MOST_COMBINATIONS` combinations of functions, each form once.
-
-    Examples
-    --------
-    >>> from edgewise.discovery import CurveModelFitter, possible_links
-    >>> from edgewise.formulas import as_text
-    >>> from edgewise.nn.elementary import ELEMENTARY
-    >>> x = np.random.default_rng(0).uniform(0.5, 1.5, (300, 1))
-    >>> y = 3 * np.sin(2 * x[:, 0])
-    >>> model = CurveModelFitter(x, y, [0], 20).sums(next(possible_links(y)), 1)[0]
-    >>> table = {name: ELEMENTARY[name] for name in ("x", "sin")}
-    >>> as_text(next(candidate_formulas(model, table)), ["x"], 2).replace(" ", "")[:9]
-    '3*sin(2*x'
-    """
+    """Formulas of a curve model with roughly right constants, the most likely first."""
     seen: set[Expression] = set()
     for node in _Assembly(model, table).formulas():
         form = with_constants(node, [float(f"{value:.1e}") for value in constant_values(node)])
@@ -270,38 +245,7 @@ def pruned(
     weight: np.ndarray | None = None,
     budget: Budget = NO_LIMIT,
 ) -> FittedExpression:
-    """Remove terms, factors and functions that the data do not require.
-
-    Parameters
-    ----------
-    fitted : FittedExpression
-        The formula with its fitted constants.
-    x : ndarray, shape (N, inputs)
-        The inputs.
-    y : ndarray, shape (N,)
-        The target.
-    floor : float
-        Share of the variance of y below which a loss is exact. A loss above it may rise by a factor of
-        1 + `SYMBOL_PRICE` / N for each symbol less; one below it may rise to it.
-    weight : ndarray, shape (N,), optional
-        Weights of the squared errors; by default all are equal.
-    budget : Budget
-        Once it is over, no further form is tried.
-
-    Returns
-    -------
-    FittedExpression
-        The shorter formula, fitted again.
-
-    Examples
-    --------
-    >>> from edgewise.formulas import as_text, parse_expression
-    >>> x = np.random.default_rng(0).uniform(0.5, 1.5, (100, 2))
-    >>> y = 2 * np.sin(x[:, 0])
-    >>> fitted = fit_constants(parse_expression("1.9*sin(1.01*a) + 0.01*b", "ab"), x, y)
-    >>> as_text(pruned(fitted, x, y, floor=1e-16).expression, "ab")
-    '2*sin(a)'
-    """
+    """Remove terms, factors and functions that the data do not require."""
     exact_loss = floor * float(np.var(y))
     changed = True
     while changed:

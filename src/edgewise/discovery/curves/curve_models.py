@@ -41,43 +41,15 @@ REFINING_STEPS = 4  # Gauss-Newton steps, at most: later ones change the third d
 
 @dataclass(frozen=True, eq=False)
 class CurveModel:
-    """A model y = h(s) with a sum s of curves.
+    """A model y = h(s) with a sum s of curves."""
 
-    Parameters
-    ----------
-    link : Link
-        The outer function h.
-    features : tuple of Feature
-        The features of the curves.
-    curves : tuple of ndarray, shape (N,)
-        Values of the curves.
-    weight : ndarray, shape (N,)
-        Weights that turn squared errors of the inner function into those of y.
-    error : float
-        Held-out root mean squared error over the standard deviation of y.
-    offset : float
-        Constant of s.
-    shared_factors : tuple of float
-        If all curves are multiples of one function, their factors; else empty.
-
-    Examples
-    --------
-    >>> from edgewise.discovery.least_squares.links import possible_links
-    >>> x = np.random.default_rng(0).uniform(0.5, 1.5, (300, 2))
-    >>> y = np.exp(x[:, 0] + x[:, 1] ** 2)
-    >>> link = next(link for link in possible_links(y) if link.name == "exp")
-    >>> model = min(CurveModelFitter(x, y, [0, 1], 8).sums(link, 2), key=lambda model: model.criterion)
-    >>> len(model.curves), model.error < 1e-3
-    (2, True)
-    """
-
-    link: Link
-    features: tuple[Feature, ...]
-    curves: tuple[np.ndarray, ...]
-    weight: np.ndarray
-    error: float
-    offset: float = 0.0
-    shared_factors: tuple[float, ...] = ()
+    link: Link  # the outer function h
+    features: tuple[Feature, ...]  # the features of the curves
+    curves: tuple[np.ndarray, ...]  # values of the curves
+    weight: np.ndarray  # weights that turn squared errors of the inner function into those of y
+    error: float  # held-out root mean squared error over the standard deviation of y
+    offset: float = 0.0  # constant of s
+    shared_factors: tuple[float, ...] = ()  # if all curves are multiples of one function, their factors; else empty
 
     @property
     def size(self) -> int:
@@ -101,32 +73,7 @@ class CurveModel:
 
 
 class CurveModelFitter:
-    """Least-squares fits of curve models to one target, all from the same spline columns.
-
-    Parameters
-    ----------
-    x : ndarray, shape (N, columns)
-        The rows.
-    y : ndarray, shape (N,)
-        The target.
-    inputs : sequence of int
-        The columns to use.
-    size : int
-        Knot intervals of the curves.
-    seed : int
-        Seed of the split into training and held-out rows.
-    single_inputs : bool
-        Use only single inputs as features.
-
-    Examples
-    --------
-    >>> from edgewise.discovery.least_squares.links import possible_links
-    >>> x = np.random.default_rng(0).uniform(0.5, 1.5, (300, 2))
-    >>> y = x[:, 0] ** 2 + np.sin(3 * x[:, 1])
-    >>> best = min(CurveModelFitter(x, y, [0, 1], 8).sums(next(possible_links(y)), 2), key=lambda each: each.criterion)
-    >>> sorted(sorted(feature.inputs) for feature in best.features)
-    [[0], [1]]
-    """
+    """Least-squares fits of curve models to one target, all from the same spline columns."""
 
     def __init__(
         self, x: np.ndarray, y: np.ndarray, inputs: Sequence[int], size: int, seed: int = 0, single_inputs: bool = False
@@ -161,24 +108,10 @@ class CurveModelFitter:
         return math.inf
 
     def sums(self, link: Link, most: int) -> list[CurveModel]:
-        """Fit additive models u = sum of curves.
-
-        Models of 1, 2, ... features are grown, the best few of each number into the next. For three to six inputs all
-        sums with every input in exactly one feature are compared as well, since growing one by one fails where several
-        features are right only together. Many inputs are taken all at once.
-
-        Parameters
-        ----------
-        link : Link
-            The outer function.
-        most : int
-            Number of features, at most.
-
-        Returns
-        -------
-        list of CurveModel
-            The best models of each number of features.
-        """
+        """Fit additive models u = sum of curves."""
+        # Models of 1, 2, ... features are grown, the best few of each number into the next. For three to six inputs all
+        # sums with every input in exactly one feature are compared as well, since growing one by one fails where
+        # several features are right only together. Many inputs are taken all at once.
         u, weight = self.target(link)
         system = _NormalEquations([np.ones((len(u), 1)), *self.columns], u, weight, self.train)
         if len(self.inputs) >= MANY_INPUTS:
@@ -256,20 +189,8 @@ class CurveModelFitter:
         return best
 
     def refined(self, model: CurveModel) -> CurveModel:
-        """Fit the curves of a model to y itself by Gauss-Newton steps.
-
-        The fit of u = inverse(y) weighs noise in y wrongly; this removes the bias.
-
-        Parameters
-        ----------
-        model : CurveModel
-            A model of `sums`.
-
-        Returns
-        -------
-        CurveModel
-            The refined model; the given one if no step lowers its training error.
-        """
+        """Fit the curves of a model to y itself by Gauss-Newton steps."""
+        # The fit of u = inverse(y) weighs noise in y wrongly; this removes the bias.
         if model.link.name == "":
             return model
 

@@ -38,26 +38,11 @@ RELEVANCE_INTERVALS = 10  # Knot intervals of the curves that test relevance.
 
 @dataclass(frozen=True, eq=False)
 class Feature:
-    """A quantity that a curve may depend on: an input, or a sum, difference, product, ratio or radius of two.
+    """A quantity that a curve may depend on: an input, or a sum, difference, product, ratio or radius of two."""
 
-    Parameters
-    ----------
-    expression : Expression
-        The quantity as a formula of the inputs.
-    inputs : frozenset of int
-        The columns it depends on.
-    values : ndarray, shape (N,)
-        Its values at the rows.
-
-    Examples
-    --------
-    >>> Feature(Variable(0), frozenset({0}), np.array([1.0, 2.0])).is_linear
-    True
-    """
-
-    expression: Expression
-    inputs: frozenset[int]
-    values: np.ndarray = field(repr=False)
+    expression: Expression  # the quantity as a formula of the inputs
+    inputs: frozenset[int]  # the columns it depends on
+    values: np.ndarray = field(repr=False)  # its values at the rows
 
     @property
     def has_two_values(self) -> bool:
@@ -81,30 +66,7 @@ def has_two_values(values: np.ndarray) -> bool:
 
 
 def candidate_features(x: np.ndarray, inputs: Sequence[int], most_paired: int = MOST_PAIRED_FEATURES) -> list[Feature]:
-    """List the features of some inputs.
-
-    Parameters
-    ----------
-    x : ndarray, shape (N, columns)
-        The rows.
-    inputs : sequence of int
-        The columns to use.
-    most_paired : int
-        With more inputs than this, only single inputs are features.
-
-    Returns
-    -------
-    list of Feature
-        The inputs, then their pairs; with three or four inputs also differences of two over a third. Inputs with two
-        values, such as the indicators of categories, are in no pair.
-
-    Examples
-    --------
-    >>> from edgewise.formulas import as_text
-    >>> features = candidate_features(np.array([[1.0, 3.0], [2.0, 5.0], [4.0, 6.0]]), [0, 1])
-    >>> [as_text(feature.expression, "ab") for feature in features]
-    ['a', 'b', 'a - b', 'a + b', 'a*b', 'a/b', 'a**2 + b**2']
-    """
+    """List the features of some inputs."""
     features = [Feature(Variable(i), frozenset((i,)), x[:, i]) for i in inputs]
     if len(inputs) > most_paired:
         return features
@@ -163,31 +125,11 @@ def spline_columns(values: np.ndarray, size: int) -> np.ndarray:
 
 
 def relevant_inputs(x: np.ndarray, y: np.ndarray) -> list[int]:
-    """Select the inputs that the target depends on, alone or in products of two.
-
-    Curves of all inputs and products of two, as far as the number of rows allows, are fitted together. An input stays
-    if leaving out its terms raises the sum of squares significantly (F above `RELEVANT_F`). Of inputs that replace each
-    other none may stay then, so the most significant input given those that stayed is added as long as there is one,
-    and in the end insignificant inputs are removed one by one.
-
-    Parameters
-    ----------
-    x : ndarray, shape (N, inputs)
-        The rows.
-    y : ndarray, shape (N,)
-        The target.
-
-    Returns
-    -------
-    list of int
-        The columns in order; all of them if there are at most `ALWAYS_RELEVANT` or none is significant.
-
-    Examples
-    --------
-    >>> x = np.random.default_rng(0).uniform(-1, 1, (400, 8))
-    >>> relevant_inputs(x, x[:, 2] * np.sin(2 * x[:, 5]))
-    [2, 5]
-    """
+    """Select the inputs that the target depends on, alone or in products of two."""
+    # Curves of all inputs and products of two, as far as the number of rows allows, are fitted together. An input stays
+    # if leaving out its terms raises the sum of squares significantly (F above `RELEVANT_F`). Of inputs that replace
+    # each other none may stay then, so the most significant input given those that stayed is added as long as there is
+    # one, and in the end insignificant inputs are removed one by one.
     count = x.shape[1]
     if count <= ALWAYS_RELEVANT:
         return list(range(count))

@@ -43,39 +43,11 @@ LARGEST_EXPONENTIAL = 20.0
 
 
 def stepwise_sums(x: np.ndarray, y: np.ndarray, *, terms: int = MOST_SUM_TERMS) -> Iterator[Expression]:
-    """Least-squares sums of 1, 2, ... terms: inputs, their powers, logarithms, products and ratios.
-
-    The terms are chosen by forward selection (orthogonal least squares [1]_): the next term is the one that lowers the
-    squared error most. First only inputs are candidates, then, again from one term on, all terms. An input with two
-    values has no powers and no logarithm, and stands in no denominator; one that is far from zero, such as a year, has
-    powers of its distance from a round number in its middle.
-
-    Parameters
-    ----------
-    x : ndarray, shape (N, inputs)
-        The inputs, finite.
-    y : ndarray, shape (N,)
-        The target, finite.
-    terms : int
-        Number of terms, at most.
-
-    Yields
-    ------
-    Expression
-        The sums with their least-squares factors.
-
-    References
-    ----------
-    .. [1] S. Chen, S. Billings, W. Luo, "Orthogonal least squares methods and their application to non-linear system
-       identification", International Journal of Control 50 (1989), p. 1873.
-
-    Examples
-    --------
-    >>> from edgewise.formulas import as_text
-    >>> x = np.random.default_rng(0).uniform(1, 2, (50, 2))
-    >>> as_text(list(stepwise_sums(x, 3 * x[:, 0] / x[:, 1] + 1))[2], ["a", "b"], 3)
-    '3*a/b + 1'
-    """
+    """Least-squares sums of 1, 2, ... terms: inputs, their powers, logarithms, products and ratios."""
+    # The terms are chosen by forward selection (orthogonal least squares [1]_): the next term is the one that lowers
+    # the squared error most. First only inputs are candidates, then, again from one term on, all terms. An input with
+    # two values has no powers and no logarithm, and stands in no denominator; one that is far from zero, such as a
+    # year, has powers of its distance from a round number in its middle.
     singles = [Variable(k) for k in range(x.shape[1])]
     yield from _selected_sums(singles, x, y, terms)
     centred = x - x.mean(0)
@@ -129,39 +101,9 @@ def _selected_sums(candidates: Sequence[Expression], x: np.ndarray, y: np.ndarra
 def simple_products(
     features: Sequence[Feature], link: Link, y: np.ndarray, price: float, most: int
 ) -> list[Expression]:
-    """Find the best formulas h(c f(u) g(v) + d) of functions f, g without constants, of features u, v.
-
-    All pairs are compared at once by their correlation with the target; c and d follow in closed form. With only two
-    fitted numbers, noise hardly matters, where curves of splines would follow it.
-
-    Parameters
-    ----------
-    features : sequence of Feature
-        The features.
-    link : Link
-        The outer function h.
-    y : ndarray, shape (N,)
-        The target.
-    price : float
-        Price of a symbol in the criterion N log(1 - correlation^2) + price * symbols.
-    most : int
-        Number of formulas, at most.
-
-    Returns
-    -------
-    list of Expression
-        The formulas, the best first.
-
-    Examples
-    --------
-    >>> from edgewise.discovery import candidate_features, possible_links
-    >>> from edgewise.formulas import as_text
-    >>> x = np.random.default_rng(0).uniform(0.5, 2, (200, 2))
-    >>> y = 3 * np.sin(x[:, 0]) * np.exp(x[:, 1]) - 1
-    >>> best = simple_products(candidate_features(x, [0, 1]), next(possible_links(y)), y, price=4.0, most=1)[0]
-    >>> as_text(best, "ab", 4)
-    '3*sin(a)*exp(b) - 1'
-    """
+    """Find the best formulas h(c f(u) g(v) + d) of functions f, g without constants, of features u, v."""
+    # All pairs are compared at once by their correlation with the target; c and d follow in closed form. With only two
+    # fitted numbers, noise hardly matters, where curves of splines would follow it.
     parts = list(_simple_functions(features))
     u, weight = link.target(y)
     share = weight / weight.sum()

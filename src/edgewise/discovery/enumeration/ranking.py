@@ -70,21 +70,11 @@ DIFFERENCE = 1e-6  # Share of a deviation by which the slope of a link is measur
 
 
 class Candidate(NamedTuple):
-    """A sum of products of columns, by their places, that may be near a target.
+    """A sum of products of columns, by their places, that may be near a target."""
 
-    Parameters
-    ----------
-    share : float
-        Squared multiple correlation with the target.
-    size : int
-        Symbols of its expressions.
-    terms : tuple of tuple of int
-        Places of the factors of each term.
-    """
-
-    share: float
-    size: int
-    terms: tuple[tuple[int, ...], ...]
+    share: float  # squared multiple correlation with the target
+    size: int  # symbols of its expressions
+    terms: tuple[tuple[int, ...], ...]  # places of the factors of each term
 
 
 class Columns:

@@ -82,30 +82,7 @@ class LinearFit:
 
 
 def least_squares_laws(problem: LawProblem, budget: Budget) -> Iterator[Expression]:
-    """Yield the laws of all forms, see the module; a `Stage`.
-
-    Parameters
-    ----------
-    problem : LawProblem
-        The samples.
-    budget : Budget
-        Its end is looked at between two fits.
-
-    Yields
-    ------
-    Expression
-        Laws with fitted constants; exact ones and, for data with noise, the best sums of few terms.
-
-    Examples
-    --------
-    >>> from edgewise.formulas import as_text
-    >>> random = np.random.default_rng(0)
-    >>> x = random.uniform(1, 2, (100, 2))
-    >>> y = np.sqrt(x[:, 0] ** 2 + 3 * x[:, 1])
-    >>> problem = LawProblem(x[:70], y[:70], x[70:], y[70:], ("a", "b"))
-    >>> "sqrt(3*b + a**2)" in [as_text(law, "ab") for law in least_squares_laws(problem, Budget())]
-    True
-    """
+    """Yield the laws of all forms, see the module; a `Stage`."""
     inputs = problem.x.shape[1]
     rows = len(problem.y)
     if not inputs:  # the engine has the constant that such a problem is

@@ -26,32 +26,14 @@ ArrayFunction = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True, eq=False)
 class Link:
-    """An invertible outer function: y = forward(u), u = inverse(y).
+    """An invertible outer function: y = forward(u), u = inverse(y)."""
 
-    Parameters
-    ----------
-    name : str
-        Name of the link; empty for the identity.
-    inverse, slope, forward : callable
-        u of y, du/dy as a function of y, and y of u, element by element.
-    build : callable
-        Maps the expression of u to the expression of y.
-    inside : ndarray of bool, shape (N,)
-        The rows whose y lies within the range of `forward`; the others lie outside because of noise.
-
-    Examples
-    --------
-    >>> y = np.array([1.0, 2.0, 4.0])
-    >>> link = next(link for link in possible_links(y) if link.name == "sqrt")
-    >>> link.inverse(y), link.forward(np.array([9.0]))
-    (array([ 1.,  4., 16.]), array([3.]))
-    """
-
-    name: str
-    inverse: ArrayFunction
+    name: str  # name of the link; empty for the identity
+    inverse: ArrayFunction  # u of y, du/dy as a function of y, and y of u, element by element
     slope: ArrayFunction
     forward: ArrayFunction
-    build: Callable[[Expression], Expression]
+    build: Callable[[Expression], Expression]  # maps the expression of u to the expression of y
+    # the rows whose y lies within the range of `forward`; the others lie outside because of noise
     inside: np.ndarray = field(repr=False)
 
     def target(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -75,13 +57,7 @@ class Link:
 
 
 def possible_links(y: np.ndarray) -> Iterator[Link]:
-    """The links whose inverse is defined at y (N,), apart from noise; the identity first.
-
-    Examples
-    --------
-    >>> [link.name for link in possible_links(np.array([0.1, 0.5, 0.9]))]
-    ['', 'exp', 'sqrt', '1/', 'square', 'tanh', 'asin', 'atan']
-    """
+    """The links whose inverse is defined at y (N,), apart from noise; the identity first."""
     everywhere = np.ones(len(y), dtype=bool)
     size = np.abs(y)
 

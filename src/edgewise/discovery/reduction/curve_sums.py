@@ -40,21 +40,11 @@ LARGEST_COEFFICIENT = 6.0
 
 @dataclass(frozen=True)
 class Curve:
-    """A curve of one input.
+    """A curve of one input."""
 
-    Parameters
-    ----------
-    text : str
-        The curve, in x; the argument of the logarithm where `is_log`.
-    slope : callable
-        Its derivative.
-    is_log : bool
-        Whether the curve is the logarithm of the text.
-    """
-
-    text: str
-    slope: Callable[[np.ndarray], np.ndarray]
-    is_log: bool = False
+    text: str  # the curve, in x; the argument of the logarithm where `is_log`
+    slope: Callable[[np.ndarray], np.ndarray]  # its derivative
+    is_log: bool = False  # whether the curve is the logarithm of the text
 
     def of(self, argument: Expression) -> Expression:
         """The curve's text of an expression."""

@@ -21,7 +21,8 @@ from edgewise.files.journal import FOLDER
 from edgewise.model_selection.all_rows import AllRows, RowPart
 from edgewise.model_selection.search.policy import SearchSettings
 from edgewise.outcomes import OutOfTime
-from edgewise.processes import DaskTeam, Team
+from edgewise.processes.dask_team import DaskTeam
+from edgewise.processes.team import Team
 from edgewise.tables import AffineScaling, InputEncoder
 from edgewise.tables.batches import Batch, Batches, Survey
 from edgewise.tables.batches.groups import row_keys
@@ -77,7 +78,7 @@ class FirstPass:
 
 @dataclass(frozen=True)
 class SumPass:
-    """A pass over the batches of a process that adds what a function gives for each; None if there are none.
+    """Sum of a function over the batches of a process; None where the process has no batch.
 
     After so many seconds it raises OutOfTime. They count from the beginning of the pass, or from `began` by the clock
     `time.time`, which is for workers that answer one after another.
@@ -155,7 +156,7 @@ def batches_of(X: Any) -> Batches | None:
 
 
 def team_of(batches: Batches) -> Team:
-    """Return those who sum over a table: the workers of Dask where it lies there, else the processes."""
+    """Return the processes that sum over a table: Dask's workers for a table of Dask, else those of this machine."""
     source = batches.source
     if isinstance(source, Partitions):
         return DaskTeam(source.answer(batches), source.frames)
@@ -164,7 +165,7 @@ def team_of(batches: Batches) -> Team:
 
 @contextmanager
 def unfinished_fit(batches: Batches, run: dict[str, Any]) -> Iterator[Journal | None]:
-    """Yield the journal of a fit to a table in batches, with what an earlier one has found; None if none is kept.
+    """Yield the journal of a fit to a table in batches, with the results of an interrupted fit; None without a journal.
 
     `run` has what determines the result of the fit beside the table, by name. The body removes the journal where the
     fit has ended well; one that was given in place of a folder is left to its owner. FileError where the folder has the

@@ -101,6 +101,6 @@ def _text(value: Any) -> str:
 
 
 def check_stored(holds: bool, got: str) -> None:
-    """Raise a ValueError that names what a model file holds unless that is as it should be."""
+    """Raise a ValueError that names the faulty field of a model file, unless all fields are valid."""
     if not holds:
         raise ValueError(got)

@@ -9,18 +9,9 @@ from typing import TYPE_CHECKING
 from edgewise.lazy import import_on_demand
 
 if TYPE_CHECKING:
-    from edgewise.interpret.dependence.additive_relations import Relation, Relations, bound_together, relations
+    from edgewise.interpret.dependence.additive_relations import Relations, relations
     from edgewise.interpret.dependence.separability import Structure, Symmetry, interactions, structure
 
-__all__ = [
-    "Relation",
-    "Relations",
-    "Structure",
-    "Symmetry",
-    "bound_together",
-    "interactions",
-    "relations",
-    "structure",
-]
+__all__ = ["Relations", "Structure", "Symmetry", "interactions", "relations", "structure"]
 
 import_on_demand(__name__)

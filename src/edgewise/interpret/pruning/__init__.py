@@ -10,8 +10,8 @@ from edgewise.lazy import import_on_demand
 
 if TYPE_CHECKING:
     from edgewise.interpret.pruning.input_selection import InputSelection, select_inputs
-    from edgewise.interpret.pruning.pruning import PruneReport, Removal, prune
+    from edgewise.interpret.pruning.pruning import PruneReport, prune
 
-__all__ = ["InputSelection", "PruneReport", "Removal", "prune", "select_inputs"]
+__all__ = ["InputSelection", "PruneReport", "prune", "select_inputs"]
 
 import_on_demand(__name__)

@@ -53,38 +53,15 @@ Name = tuple[int, ...]  # (layer, in, out) of an edge, (layer, node) of a node o
 
 @dataclass(frozen=True)
 class Removal:
-    """One step of a pruning.
+    """One step of a pruning."""
 
-    Attributes
-    ----------
-    kind : str
-        "inputs", "nodes" or "edges".
-    where : tuple of tuple of int
-        (layer, in, out) of edges, (layer, node) of hidden nodes and of inputs (layer 0), as numbered in the model that
-        was given. Layers of products are not counted; the `out` of an edge into one is a factor.
-    why : str
-        Reason, as a sentence.
-    score : float
-        Attribution score of the strongest part that was removed.
-    loss_before, loss_after : float
-        Loss on the judging data.
-
-    Examples
-    --------
-    >>> from edgewise import fit
-    >>> x = torch.rand(100, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    >>> problem, model = Regression(x, x[:, 0] ** 2), KAN([2, 1], seed=0, dtype=torch.float64)
-    >>> _ = fit(model, problem, steps=10)
-    >>> removal = prune(model, problem)[1].removals[0]
-    >>> removal.kind, removal.where
-    ('inputs', ((0, 1),))
-    """
-
-    kind: str
+    kind: str  # "inputs", "nodes" or "edges"
+    # (layer, in, out) of edges, (layer, node) of hidden nodes and of inputs (layer 0), as numbered in the model that
+    # was given. Layers of products are not counted; the `out` of an edge into one is a factor
     where: tuple[Name, ...]
-    why: str
-    score: float
-    loss_before: float
+    why: str  # reason, as a sentence
+    score: float  # attribution score of the strongest part that was removed
+    loss_before: float  # loss on the judging data
     loss_after: float
 
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from edgewise.lazy import import_on_demand
 
 if TYPE_CHECKING:
-    from edgewise.interpret.transform.distillation import DistilReport, DistilRound, distil
+    from edgewise.interpret.transform.distillation import DistilReport, distil
     from edgewise.interpret.transform.resize import deepen, widen
 
-__all__ = ["DistilReport", "DistilRound", "deepen", "distil", "widen"]
+__all__ = ["DistilReport", "deepen", "distil", "widen"]
 
 import_on_demand(__name__)

@@ -24,7 +24,7 @@ VANISHED = 0.05  # effective degrees of freedom below which a group that still s
 RETURNED = 0.2  # effective degrees of freedom of a group that is brought back, above VANISHED
 CROWDED = 0.25  # groups per row above which groups must prove themselves: four rows for each strength
 ENTRIES = 5  # groups that enter at once when groups are crowded
-RETURNS = 3  # times that one group may be brought back, so that the iteration ends
+RETURNS = 3  # largest number of times that a removed group may return, so that the iteration ends
 FAINTEST = 1e-10  # strength, as a share of a group's mean diagonal: below it, rounding would be fitted
 PRIOR_VARIANCE = 10.0  # of the log of a strength, where its likelihood is flat; that of mgcv
 SHRINKAGE_NODES = 24  # of Gauss and Legendre: the integrands are smooth
@@ -353,7 +353,7 @@ class _Criterion:
         self.faintest = np.maximum(FAINTEST * self.first, 1e-250)
 
     def forget(self) -> None:
-        """Let go of what only speeds up neighbouring points."""
+        """Drop the cached factors, which only speed up neighbouring points."""
         self._last = None
 
     def start(self, start: Array | None) -> Array:

@@ -16,31 +16,16 @@ STRAIGHT = 1e-3
 
 @dataclass(frozen=True)
 class Link:
-    """A function g with its slope and its inverse.
+    """A function g with its slope and its inverse."""
 
-    Parameters
-    ----------
-    name : str
-        For sentences.
-    value, slope : callable
-        g(u) and g'(u).
-    inverse, inverse_slope : callable
-        u(y) and du/dy, within `interval`.
-    interval : (float, float)
-        Open interval of the values y.
-    natural : bool
-        Whether y is the target in its own units; otherwise it is of order 1.
-    of_mean : str
-        The name of the inverse, as summaries state a link: the function of the mean that is a polynomial.
-    """
-
-    name: str
-    value: Callable[[np.ndarray], np.ndarray]
+    name: str  # for sentences
+    value: Callable[[np.ndarray], np.ndarray]  # g(u) and g'(u)
     slope: Callable[[np.ndarray], np.ndarray]
-    inverse: Callable[[np.ndarray], np.ndarray]
+    inverse: Callable[[np.ndarray], np.ndarray]  # u(y) and du/dy, within `interval`
     inverse_slope: Callable[[np.ndarray], np.ndarray]
-    interval: tuple[float, float] = (-math.inf, math.inf)
-    natural: bool = False
+    interval: tuple[float, float] = (-math.inf, math.inf)  # open interval of the values y
+    natural: bool = False  # whether y is the target in its own units; otherwise it is of order 1
+    # the name of the inverse, as summaries state a link: the function of the mean that is a polynomial
     of_mean: str = "identity"
 
     def takes(self, low: float, high: float) -> bool:

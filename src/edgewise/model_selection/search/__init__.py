@@ -11,11 +11,8 @@ from typing import TYPE_CHECKING
 from edgewise.lazy import import_on_demand
 
 if TYPE_CHECKING:
-    from edgewise.model_selection.search.candidates import Candidate, Samples
-    from edgewise.model_selection.search.nested import Search
-    from edgewise.model_selection.search.policy import SearchPolicy, SearchSettings
     from edgewise.model_selection.search.records import SearchReport, Trial
 
-__all__ = ["Candidate", "Samples", "Search", "SearchPolicy", "SearchReport", "SearchSettings", "Trial"]
+__all__ = ["SearchReport", "Trial"]
 
 import_on_demand(__name__)

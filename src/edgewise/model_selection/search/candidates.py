@@ -28,40 +28,18 @@ from edgewise.nn.model import KAN
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """Rows of a table in numbers.
+    """Rows of a table in numbers."""
 
-    Parameters
-    ----------
-    x : ndarray of shape (N, n)
-        Inputs.
-    y : ndarray of shape (N, m), or (N,) for classes
-        Numbers of order 1, or integers from 0.
-    weight : ndarray of shape (N,)
-        Positive weights; a weight of 2 is the same as the row twice.
-    offset : float
-        What makes y proportional to the target in its own units, for a logarithm: (y + offset) is the target over its
-        scale.
-    unit : float
-        This scale: (y + offset) * unit is the target.
-    groups : tuple of tuple of int
-        Inputs that are the indicators of one category each, whose levels share one ridge.
-    blocks : ndarray of shape (N,), optional
-        Rows of one number may depend on each other, so that they are held out together.
-
-    Examples
-    --------
-    >>> samples = Samples(np.zeros((3, 1)), np.arange(3.0)[:, None], np.ones(3), offset=1.0)
-    >>> len(samples.select(np.array([0, 2]))), samples.total
-    (2, 3.0)
-    """
-
-    x: np.ndarray
-    y: np.ndarray
-    weight: np.ndarray
+    x: np.ndarray  # inputs
+    y: np.ndarray  # numbers of order 1, or integers from 0
+    weight: np.ndarray  # positive weights; a weight of 2 is the same as the row twice
+    # what makes y proportional to the target in its own units, for a logarithm: (y + offset) is the target over its
+    # scale
     offset: float = 0.0
-    unit: float = 1.0
+    unit: float = 1.0  # this scale: (y + offset) * unit is the target
+    # inputs that are the indicators of one category each, whose levels share one ridge
     groups: tuple[tuple[int, ...], ...] = ()
-    blocks: np.ndarray | None = None
+    blocks: np.ndarray | None = None  # rows of one number may depend on each other, so that they are held out together
 
     def __len__(self) -> int:
         return len(self.x)
@@ -87,41 +65,16 @@ class Samples:
 
 @dataclass(frozen=True)
 class Candidate:
-    """One kind of model.
+    """One kind of model."""
 
-    Parameters
-    ----------
-    family : Family
-        Loss and link.
-    additive : bool
-        Whether inputs are used at all; otherwise it is the best constant.
-    linear : bool
-        Whether each input has a straight line only; their slopes share one ridge.
-    factor : float
-        All strengths are those of restricted likelihood times this.
-    pairs : bool
-        Whether pairs of inputs may act together.
-    models : int
-        Models whose mean is taken, each fitted to a part of the rows; 1 for a single one fitted to all.
-    nodes : int
-        Hidden nodes.
-    smooth : bool
-        Whether a polynomial of all inputs, inside a link, takes the place of the additive model.
-
-    Examples
-    --------
-    >>> Candidate(Gaussian(), pairs=True, models=10).describe()
-    'additive with pairs, mean of 10 models'
-    """
-
-    family: Family
-    additive: bool = True
-    linear: bool = False
-    factor: float = 1.0
-    pairs: bool = False
-    models: int = 1
-    nodes: int = 0
-    smooth: bool = False
+    family: Family  # loss and link
+    additive: bool = True  # whether inputs are used at all; otherwise it is the best constant
+    linear: bool = False  # whether each input has a straight line only; their slopes share one ridge
+    factor: float = 1.0  # all strengths are those of restricted likelihood times this
+    pairs: bool = False  # whether pairs of inputs may act together
+    models: int = 1  # models whose mean is taken, each fitted to a part of the rows; 1 for a single one fitted to all
+    nodes: int = 0  # hidden nodes
+    smooth: bool = False  # whether a polynomial of all inputs, inside a link, takes the place of the additive model
 
     @property
     def base(self) -> Candidate:

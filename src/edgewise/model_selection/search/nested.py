@@ -37,46 +37,17 @@ FEWEST_FOR_MEANS = 10  # rows: with fewer, parts of the rows determine nothing
 
 
 class Search:
-    """A search over nested candidates: constant < linear < additive < pairs < mean < smooth function or hidden nodes.
+    """A search over nested candidates: constant, linear, additive, pairs, mean, smooth function or hidden nodes."""
 
-    Candidates are fitted to all rows of the search. Where restricted likelihood has settled a question about squared
-    errors of independent rows, each row's loss is that of the model without the row, which costs no further fit
-    (`left_out`). Where it has not (pairs that do not halve the noise, means, hidden nodes), and for all other losses,
-    candidates are fitted to folds, which share knots and columns and find their own strengths: leaving a row out to
-    first order is far too hopeful where classes are nearly separated. Strengths for classes are changed by a common
-    factor, which the folds choose, since restricted likelihood of the quadratic approximation is biased for binary data
-    [1]_; so are those of rows in groups. Each takes the place of the one before only if its held-out loss is lower;
-    polynomials and hidden nodes must lower it by a standard error, and hidden nodes are tried only where two ridge
-    functions explain residuals.
-
-    Parameters
-    ----------
-    samples : Samples
-        All rows; at most `SearchPolicy.search_rows` of them take part in the search.
-    family : Family
-        Loss.
-    settings : SearchSettings
-        What the caller has fixed.
-    clock : Clock, optional
-        Time and progress.
-
-    References
-    ----------
-    .. [1] N. Breslow and X. Lin, "Bias correction in generalised linear mixed models with a single component of
-       dispersion", Biometrika 82 (1995) 81; the factor is that of Y.-J. Kim and C. Gu, J. R. Statist. Soc. B 66 (2004)
-       337, section 4, but chosen by folds.
-
-    Examples
-    --------
-    >>> from edgewise.model_selection.additive.families import Gaussian
-    >>> rng = np.random.default_rng(0)
-    >>> x = rng.random((200, 2))
-    >>> y = np.sin(6 * x[:, :1]) + 0.3 * rng.standard_normal((200, 1))
-    >>> search = Search(Samples(x, y, np.ones(200)), Gaussian(), SearchSettings(effort="low"))
-    >>> report = search.run()
-    >>> report.chosen, [trial.name for trial in report.trials]
-    ('additive', ['constant', 'linear', 'additive'])
-    """
+    # Candidates are fitted to all rows of the search. Where restricted likelihood has settled a question about squared
+    # errors of independent rows, each row's loss is that of the model without the row, which costs no further fit
+    # (`left_out`). Where it has not (pairs that do not halve the noise, means, hidden nodes), and for all other losses,
+    # candidates are fitted to folds, which share knots and columns and find their own strengths: leaving a row out to
+    # first order is far too hopeful where classes are nearly separated. Strengths for classes are changed by a common
+    # factor, which the folds choose, since restricted likelihood of the quadratic approximation is biased for binary
+    # data [1]_; so are those of rows in groups. Each takes the place of the one before only if its held-out loss is
+    # lower; polynomials and hidden nodes must lower it by a standard error, and hidden nodes are tried only where two
+    # ridge functions explain residuals.
 
     def __init__(self, samples: Samples, family: Family, settings: SearchSettings, clock: Clock | None = None) -> None:
         self.settings = settings
@@ -559,17 +530,7 @@ class Search:
         return self.cache.fit(best)
 
     def held_out(self) -> tuple[np.ndarray, np.ndarray, bool] | None:
-        """Return linear predictors of the rows of the search by models that did not see them.
-
-        Returns
-        -------
-        rows : ndarray
-            Positions among all rows, (k,).
-        links : ndarray
-            (k, K).
-        folds : bool
-            Whether they are of folds; otherwise of one model, without each row in turn.
-        """
+        """Return linear predictors of the rows of the search by models that did not see them."""
         if self.best is None or len(self.samples) < 2:
             return None
         known = self.table.judged(self.best)

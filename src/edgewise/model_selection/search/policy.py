@@ -14,186 +14,118 @@ EFFORTS = ("low", "normal", "high")
 
 @dataclass(frozen=True)
 class SearchPolicy:
-    """Thresholds and sizes of a search, in one place so that an ablation can vary them.
+    """Thresholds and sizes of a search, in one place so that an ablation can vary them."""
 
-    Losses refer to targets of variance 1, so that a loss of 1 is that of predicting the mean.
+    # Losses refer to targets of variance 1, so that a loss of 1 is that of predicting the mean.
 
-    Parameters
-    ----------
-    divisions : tuple of (int, int, int)
-        (rows, parts, repeats): tables of at least so many rows are divided into so many parts, so many times. Five
-        parts, Breiman and Spector, Int. Stat. Rev. 60 (1992) 291, are as good as ten for choosing models. A small table
-        is divided twice, since the luck of one division is a good part of the error; a large one into three parts,
-        which saves time.
-    single_rows : int
-        Rows from which a single part is held out: a fifth of 10,000 rows shows differences of some percent.
-    search_rows : int
-        Most rows of the cross-validation, since more lead to the same decision; the final fit uses all rows.
-    rows_per_second : float
-        Rows times inputs that the search handles in a second, for the rows that a time limit allows it, far below what
-        was measured (200,000), since a search makes several fits and machines are busy.
-    search_share, final_share : float
-        Shares of the time that is left which the search may take, and then the final fit: the final fit sees more rows
-        than the search and takes about as long; what then is left is for error bars and reports.
-    first_share : float
-        Share of the time that the first additive model may take, see `first_rows`: it is all there is if the search
-        does not come to one.
-    busy : float
-        The final fit takes so many rows that it should take its share of the time divided by this number: on a busy
-        machine the same work takes half as long again.
-    first_rows : int
-        Rows of the first model, which is there if the time limit or Ctrl-C ends a search early: an additive model of
-        them takes some hundredths of a second.
-    beyond : float
-        Predictions stay within the range of the fitted values at the rows, widened on either side by this share of it:
-        one input beyond the rows moves its straight continuation by less than a fifth of its curve's range if it is
-        uniform or normal (`AdditivePolicy.reach`); half leaves room for several such inputs and for corners between the
-        rows, and none for a sum over all inputs at once, which no row speaks for.
-    noise_free_beyond : float
-        The same for samples without noise, whose inputs are followed a whole range beyond the samples.
-    margin : float
-        Polynomials of all inputs, hidden nodes and approximations must lower the held-out loss by so many standard
-        errors of the difference (the one-standard-error rule of Breiman et al., "Classification and Regression Trees",
-        1984, section 3.4.3).
-    nested_margin : float
-        The same for the additive model against a constant, for pairs, links and bags. 0, so that the lower held-out
-        loss decides: restricted likelihood has required evidence before, and a rule that wants a standard error more
-        loses what true but small effects add up to.
-    settled_noise : float
-        Pairs that lower the variance of the noise below this share of it are taken without cross-validation: such a
-        fall is no chance, and on all tables where pairs did harm the variance fell far less.
-    race_margin : float
-        A candidate that is worse by so many standard errors is not developed further (a race, as in Maron and Moore,
-        "Hoeffding races", 1994).
-    held_rows : int
-        Rows from which parts of a table with several linear predictors keep the strengths, and the pairs, of the whole
-        table, and estimate coefficients alone: so many rows determine strengths well.
-    shrinkage, most_shrinkage : float
-        Strengths for classes are raised, or else lowered, by this factor as long as that lowers the held-out loss, and
-        at most to this multiple: a held-out loss is flat within a factor of two of its best strength, and 64 times the
-        penalty leave little of a model.
-    link_skew : float
-        A logarithmic link is tried where the largest target is over so many times the mean: less skewed targets gained
-        nothing where it was tried.
-    link_gain : float
-        Share by which a logarithmic link must lower the loss: equal losses are no reason to leave the scale of y.
-    bag_rows : int
-        Most rows for which a mean of models is tried. Measured with an earlier version: on three tables of under 700
-        rows the mean of ten models, each fitted to 80 % of the rows, raised R² by 2, 4 and 10 points; larger tables
-        hardly gained.
-    bags : int
-        Models of such a mean in the final fit: the mean of ten has a tenth of the variance that resampling brings.
-    bag_loss : float
-        Least loss, as a share of that of a constant, for which a mean is tried: where little is left, models of parts
-        of the rows hardly differ.
-    bag_gain : float
-        Share of the loss by which a mean must lower it: less is not worth further models.
-    bag_share : float
-        Share of the rows that each model of a mean sees (subsample bagging, Bühlmann and Yu, Annals of Statistics 30
-        (2002) 927).
-    hidden_sizes : tuple of int
-        Hidden nodes, tried in this order while they lower the held-out loss: about doublings.
-    hidden_inputs : int
-        Most inputs of such a table: nodes have functions of all inputs.
-    hidden_rows : int
-        Fewest rows for hidden nodes: with fewer, directions are chance.
-    hidden_folds : int
-        Most folds on which hidden nodes are compared: each takes some seconds.
-    smooth_inputs, smooth_rows : int
-        Most inputs, and rows, of tables for which a polynomial of all inputs is tried in place of pairs: with four
-        inputs 500 products reach degree 8, and with more rows pairs have margins that are fine enough.
-    test_rows, test_starts : int
-        Most rows, and random starting directions, of the test that asks for hidden nodes.
-    growth_rows : int
-        Most rows on which directions are trained: training takes time proportional to them.
-    growth_parameters : int
-        Most parameters of the nodes in training: a step takes time proportional to their square.
-    noise_free : float
-        Held-out loss below which samples are taken to be free of noise.
-    nearly_noise_free : float
-        Held-out loss below which an approximation without noise is tried on tables of few inputs whose residuals are
-        smooth: beyond a tenth the model has found too little for its residuals to say anything.
-    smooth_errors : float
-        Standard errors by which the ratio of von Neumann must lie below 1, its value for noise, for residuals to be
-        smooth: noise does so once in a thousand tables.
-    approximation_inputs : int
-        Most inputs of such a table: approximation needs samples that cover the domain.
-    polynomial_inputs : int
-        Most inputs of a table on which a polynomial without noise is tried: with more inputs 900 products are of degree
-        4.
-    resolved : float
-        Root mean square error of a polynomial without noise at which no network is tried: it is beyond what networks
-        reach in the same time.
-    noise_free_rows : int
-        Fewest rows for these conclusions.
-    unseen : float
-        Share of noise-free samples that take part in no choice; the error bars are calibrated on them.
-    approximation_budget : float
-        Budget of `approximate`: a tenth of its unit is some seconds.
-    strongest, weakest : float
-        Range of the penalty strength of a fixed shape: from an almost constant model to no noticeable penalty.
-    final_starts : int
-        Most starts of a fixed shape with hidden layers; the one with the lowest objective is kept.
-    additive : AdditivePolicy
-        Choices of the additive core.
-
-    Examples
-    --------
-    >>> policy = SearchPolicy(hidden_sizes=(3, 6))
-    >>> policy.hidden_sizes, policy.margin
-    ((3, 6), 1.0)
-    >>> policy.division(300), policy.division(3000)
-    ((5, 2), (3, 1))
-    """
-
+    # (rows, parts, repeats): tables of at least so many rows are divided into so many parts, so many times. Five parts,
+    # Breiman and Spector, Int. Stat. Rev. 60 (1992) 291, are as good as ten for choosing models. A small table is
+    # divided twice, since the luck of one division is a good part of the error; a large one into three parts, which
+    # saves time
     divisions: tuple[tuple[int, int, int], ...] = ((0, 5, 2), (1500, 3, 1))
+    # rows from which a single part is held out: a fifth of 10,000 rows shows differences of some percent
     single_rows: int = 10_000
+    # most rows of the cross-validation, since more lead to the same decision; the final fit uses all rows
     search_rows: int = 20_000
+    # rows times inputs that the search handles in a second, for the rows that a time limit allows it, far below what
+    # was measured (200,000), since a search makes several fits and machines are busy
     rows_per_second: float = 20_000.0
+    # shares of the time that is left which the search may take, and then the final fit: the final fit sees more rows
+    # than the search and takes about as long; what then is left is for error bars and reports
     search_share: float = 0.5
     final_share: float = 0.7
+    # share of the time that the first additive model may take, see `first_rows`: it is all there is if the search does
+    # not come to one
     first_share: float = 0.3
+    # the final fit takes so many rows that it should take its share of the time divided by this number: on a busy
+    # machine the same work takes half as long again
     busy: float = 1.5
+    # rows of the first model, which is there if the time limit or Ctrl-C ends a search early: an additive model of them
+    # takes some hundredths of a second
     first_rows: int = 500
+    # predictions stay within the range of the fitted values at the rows, widened on either side by this share of it:
+    # one input beyond the rows moves its straight continuation by less than a fifth of its curve's range if it is
+    # uniform or normal (`AdditivePolicy.reach`); half leaves room for several such inputs and for corners between the
+    # rows, and none for a sum over all inputs at once, which no row speaks for
     beyond: float = 0.5
+    # the same for samples without noise, whose inputs are followed a whole range beyond the samples
     noise_free_beyond: float = 1.0
+    # polynomials of all inputs, hidden nodes and approximations must lower the held-out loss by so many standard errors
+    # of the difference (the one-standard-error rule of Breiman et al., "Classification and Regression Trees", 1984,
+    # section 3.4.3)
     margin: float = 1.0
+    # the same for the additive model against a constant, for pairs, links and bags. 0, so that the lower held-out loss
+    # decides: restricted likelihood has required evidence before, and a rule that wants a standard error more loses
+    # what true but small effects add up to
     nested_margin: float = 0.0
+    # pairs that lower the variance of the noise below this share of it are taken without cross-validation: such a fall
+    # is no chance, and on all tables where pairs did harm the variance fell far less
     settled_noise: float = 0.5
+    # A candidate that is worse by so many standard errors is not developed further (a race, as in Maron and Moore,
+    # "Hoeffding races", 1994)
     race_margin: float = 2.0
+    # rows from which parts of a table with several linear predictors keep the strengths, and the pairs, of the whole
+    # table, and estimate coefficients alone: so many rows determine strengths well
     held_rows: int = 1000
+    # strengths for classes are raised, or else lowered, by this factor as long as that lowers the held-out loss, and at
+    # most to this multiple: a held-out loss is flat within a factor of two of its best strength, and 64 times the
+    # penalty leave little of a model
     shrinkage: float = 4.0
     most_shrinkage: float = 64.0
+    # A logarithmic link is tried where the largest target is over so many times the mean: less skewed targets gained
+    # nothing where it was tried
     link_skew: float = 3.0
+    # share by which a logarithmic link must lower the loss: equal losses are no reason to leave the scale of y
     link_gain: float = 0.005
+    # most rows for which a mean of models is tried. Measured with an earlier version: on three tables of under 700 rows
+    # the mean of ten models, each fitted to 80 % of the rows, raised R² by 2, 4 and 10 points; larger tables hardly
+    # gained
     bag_rows: int = 1500
+    # models of such a mean in the final fit: the mean of ten has a tenth of the variance that resampling brings
     bags: int = 10
+    # least loss, as a share of that of a constant, for which a mean is tried: where little is left, models of parts of
+    # the rows hardly differ
     bag_loss: float = 0.1
-    bag_gain: float = 0.005
+    bag_gain: float = 0.005  # share of the loss by which a mean must lower it: less is not worth further models
+    # share of the rows that each model of a mean sees (subsample bagging, Bühlmann and Yu, Annals of Statistics 30
+    # (2002) 927)
     bag_share: float = 0.8
+    # hidden nodes, tried in this order while they lower the held-out loss: about doublings
     hidden_sizes: tuple[int, ...] = (2, 4, 8)
-    hidden_inputs: int = 30
-    hidden_rows: int = 100
-    hidden_folds: int = 3
+    hidden_inputs: int = 30  # most inputs of such a table: nodes have functions of all inputs
+    hidden_rows: int = 100  # fewest rows for hidden nodes: with fewer, directions are chance
+    hidden_folds: int = 3  # most folds on which hidden nodes are compared: each takes some seconds
+    # most inputs, and rows, of tables for which a polynomial of all inputs is tried in place of pairs: with four inputs
+    # 500 products reach degree 8, and with more rows pairs have margins that are fine enough
     smooth_inputs: int = 4
     smooth_rows: int = 5000
-    test_rows: int = 4000
+    test_rows: int = 4000  # most rows, and random starting directions, of the test that asks for hidden nodes
     test_starts: int = 4
-    growth_rows: int = 2000
+    growth_rows: int = 2000  # most rows on which directions are trained: training takes time proportional to them
+    # most parameters of the nodes in training: a step takes time proportional to their square
     growth_parameters: int = 250
-    noise_free: float = 1e-5
+    noise_free: float = 1e-5  # held-out loss below which samples are taken to be free of noise
+    # held-out loss below which an approximation without noise is tried on tables of few inputs whose residuals are
+    # smooth: beyond a tenth the model has found too little for its residuals to say anything
     nearly_noise_free: float = 0.1
+    # standard errors by which the ratio of von Neumann must lie below 1, its value for noise, for residuals to be
+    # smooth: noise does so once in a thousand tables
     smooth_errors: float = 3.0
-    approximation_inputs: int = 4
+    approximation_inputs: int = 4  # most inputs of such a table: approximation needs samples that cover the domain
+    # most inputs of a table on which a polynomial without noise is tried: with more inputs 900 products are of degree 4
     polynomial_inputs: int = 6
+    # root mean square error of a polynomial without noise at which no network is tried: it is beyond what networks
+    # reach in the same time
     resolved: float = 1e-6
-    noise_free_rows: int = 100
+    noise_free_rows: int = 100  # fewest rows for these conclusions
+    # share of noise-free samples that take part in no choice; the error bars are calibrated on them
     unseen: float = 0.1
-    approximation_budget: float = 0.1
+    approximation_budget: float = 0.1  # budget of `approximate`: a tenth of its unit is some seconds
+    # range of the penalty strength of a fixed shape: from an almost constant model to no noticeable penalty
     strongest: float = 1.0
     weakest: float = 1e-10
-    final_starts: int = 3
-    additive: AdditivePolicy = field(default_factory=AdditivePolicy)
+    final_starts: int = 3  # most starts of a fixed shape with hidden layers; the one with the lowest objective is kept
+    additive: AdditivePolicy = field(default_factory=AdditivePolicy)  # choices of the additive core
 
     def division(self, rows: int) -> tuple[int, int]:
         """Return the parts and repeats of cross-validation for so many rows, each counted once a linear predictor."""
@@ -204,20 +136,7 @@ class SearchPolicy:
         return 2 <= inputs <= self.smooth_inputs and self.hidden_rows <= rows <= self.smooth_rows
 
     def best_factor(self, is_better: Callable[[float, float], bool], first: float = 1.0) -> float:
-        """Return the factor of the strengths at which steps by `shrinkage`, up or else down, no longer help.
-
-        Parameters
-        ----------
-        is_better : callable
-            Takes a factor and the next one; returns whether the next one is better.
-        first : float
-            The factor from which the steps start.
-
-        Examples
-        --------
-        >>> SearchPolicy().best_factor(lambda one, other: abs(other - 20) < abs(one - 20))
-        16.0
-        """
+        """Return the factor of the strengths at which steps by `shrinkage`, up or else down, no longer help."""
         best = first
         for step in (self.shrinkage, 1 / self.shrinkage):
             while 1 / self.most_shrinkage < best < self.most_shrinkage and is_better(best, best * step):
@@ -246,65 +165,28 @@ class SearchPolicy:
 
 @dataclass(frozen=True)
 class SearchSettings:
-    """Settings that the caller of a search fixes; None leaves a choice to the search.
+    """Settings that the caller of a search fixes; None leaves a choice to the search."""
 
-    Parameters
-    ----------
-    loss : str
-        "squared", "absolute", the name of another family of `model_selection.additive`, or "classes".
-    outputs : int
-        Outputs of the model: the number of classes, or of columns of y.
-    hidden : tuple of int, optional
-        Nodes of the hidden layers; () is an additive model.
-    grid_size : int, optional
-        Knot intervals of every edge.
-    strength : float, optional
-        Strength of the regularisation.
-    degree : int, optional
-        Polynomial degree of the splines.
-    effort : {"low", "normal", "high"}
-        "low" fits the additive model alone; "normal" adds pairs, links, means of models, and hidden nodes where the
-        residual asks for them; "high" does so with more folds, nodes and starts.
-    models : int, optional
-        Models whose mean is taken; 1 for a single one.
-    jobs : int
-        Threads for folds and models.
-    time_limit : float, optional
-        Seconds.
-    began : float, optional
-        When they began to count, by `time.perf_counter`; when the search begins by default.
-    keep_interrupted : bool
-        Whether Ctrl-C returns the best model so far instead of raising KeyboardInterrupt.
-    seed : int
-        Seed of folds, models and initial weights.
-    policy : SearchPolicy
-        Thresholds of the search.
-    constraints : Constraints, optional
-        What every candidate obeys; hidden nodes and approximations without noise are then not tried.
-    survey : object, optional
-        The first pass over a table in batches, of which the search sees a sample; the estimators use it.
-
-    Examples
-    --------
-    >>> SearchSettings(hidden=(5,)).is_fixed, SearchSettings(hidden=()).is_fixed
-    (True, False)
-    """
-
+    # "squared", "absolute", the name of another family of `model_selection.additive`, or "classes"
     loss: str = "squared"
-    outputs: int = 1
-    hidden: tuple[int, ...] | None = None
-    grid_size: int | None = None
-    strength: float | None = None
-    degree: int | None = None
+    outputs: int = 1  # outputs of the model: the number of classes, or of columns of y
+    hidden: tuple[int, ...] | None = None  # nodes of the hidden layers; () is an additive model
+    grid_size: int | None = None  # knot intervals of every edge
+    strength: float | None = None  # strength of the regularisation
+    degree: int | None = None  # polynomial degree of the splines
+    # "low" fits the additive model alone; "normal" adds pairs, links, means of models, and hidden nodes where the
+    # residual asks for them; "high" does so with more folds, nodes and starts
     effort: str = "normal"
-    models: int | None = None
-    jobs: int = 1
-    time_limit: float | None = None
-    began: float | None = None
-    keep_interrupted: bool = False
-    seed: int = 0
-    policy: SearchPolicy = field(default_factory=SearchPolicy)
+    models: int | None = None  # models whose mean is taken; 1 for a single one
+    jobs: int = 1  # threads for folds and models
+    time_limit: float | None = None  # seconds
+    began: float | None = None  # when they began to count, by `time.perf_counter`; when the search begins by default
+    keep_interrupted: bool = False  # whether Ctrl-C returns the best model so far instead of raising KeyboardInterrupt
+    seed: int = 0  # seed of folds, models and initial weights
+    policy: SearchPolicy = field(default_factory=SearchPolicy)  # thresholds of the search
+    # what every candidate obeys; hidden nodes and approximations without noise are then not tried
     constraints: Constraints | None = None
+    # the first pass over a table in batches, of which the search sees a sample; the estimators use it
     survey: Any = None
 
     @property

@@ -11,13 +11,10 @@ from edgewise.lazy import import_on_demand
 
 if TYPE_CHECKING:
     from edgewise.nn.layers.base import Chain, EdgeLayer, Layer, LayerList
-    from edgewise.nn.layers.periodic import PeriodicLayer
     from edgewise.nn.layers.product import ProductLayer
     from edgewise.nn.layers.segments import Segments
-    from edgewise.nn.layers.separable import SeparableLayer
     from edgewise.nn.layers.spline import KANLayer, LayerOptions
     from edgewise.nn.layers.symbolic import MixedLayer, SymbolicLayer
-    from edgewise.nn.layers.tensor_product import TensorLayer
 
 __all__ = [
     "Chain",
@@ -27,12 +24,9 @@ __all__ = [
     "LayerList",
     "LayerOptions",
     "MixedLayer",
-    "PeriodicLayer",
     "ProductLayer",
     "Segments",
-    "SeparableLayer",
     "SymbolicLayer",
-    "TensorLayer",
 ]
 
 import_on_demand(__name__)

@@ -16,30 +16,11 @@ from edgewise.ops.jet import check_jet, compose
 
 
 class PeriodicLayer(Layer):
-    """Layer that replaces each periodic input x_i by the cosine and the sine of 2 pi (x_i - start) / period.
+    """Layer that replaces each periodic input x_i by the cosine and the sine of 2 pi (x_i - start) / period."""
 
-    The other inputs are passed on first.
+    # The other inputs are passed on first.
 
-    Parameters
-    ----------
-    in_features : int
-        Number of inputs.
-    periods : mapping of int to (float, float)
-        Start and period of each periodic input, by its number.
-
-    Raises
-    ------
-    InputError
-        If there is no periodic input, or a number or a period is not valid.
-
-    Examples
-    --------
-    >>> layer = PeriodicLayer(2, {1: (0.0, 4.0)})
-    >>> layer(torch.tensor([[5.0, 0.0]])).tolist(), layer.out_features
-    ([[5.0, 1.0, 0.0]], 3)
-    """
-
-    in_features: int
+    in_features: int  # number of inputs
 
     def __init__(self, in_features: int, periods: Mapping[int, tuple[float, float]]) -> None:
         super().__init__()

@@ -17,40 +17,9 @@ from edgewise.ops.splines.active import active_basis
 
 
 class SeparableLayer(Layer):
-    """Layer of products of splines, y_o = prod_i spline_io(x_i): it multiplies its edges instead of adding them.
+    """Layer of products of splines, y_o = prod_i spline_io(x_i): it multiplies its edges instead of adding them."""
 
-    A sum of a few of its outputs is a low-rank function: many solutions on boxes need few terms for many digits.
-
-    Parameters
-    ----------
-    in_features, out_features : int
-        Number of inputs and of outputs.
-    grid_size, degree, domain
-        Of the splines, as for `KANLayer`.
-    generator : torch.Generator, optional
-        Source of the initial weights, which make smooth and different splines: a random straight line plus a wave.
-    around : float
-        Mean of the initial splines. With 0, products of many inputs are almost zero.
-    dtype : torch.dtype, optional
-        Of the weights.
-
-    Attributes
-    ----------
-    coef : Parameter
-        (in, grid_size + degree, out).
-    knots, domain_is_set : Tensor
-        Buffers as in `KANLayer`.
-
-    References
-    ----------
-    G. Beylkin and M. Mohlenkamp, SIAM J. Sci. Comput. 26 (2005), 2133.
-
-    Examples
-    --------
-    >>> layer = SeparableLayer(2, 3, domain=(0, 1), generator=torch.Generator().manual_seed(0))
-    >>> layer(torch.rand(4, 2)).shape
-    torch.Size([4, 3])
-    """
+    # A sum of a few of its outputs is a low-rank function: many solutions on boxes need few terms for many digits.
 
     knots: Tensor
     domain_is_set: Tensor

@@ -21,44 +21,9 @@ MAX_INPUTS = 4  # a sample meets (degree + 1)^inputs coefficients, 256 for cubic
 
 
 class TensorLayer(Layer):
-    """Tensor-product splines, y_o = sum over (j, k, ...) of coef[j, k, ..., o] B_j(x_1) B_k(x_2) ...
+    """Tensor-product splines, y_o = sum over (j, k, ...) of coef[j, k, ..., o] B_j(x_1) B_k(x_2) ..."""
 
-    The layer is linear in its coefficients, so that one linear solve gives the solution of a linear equation.
-
-    Parameters
-    ----------
-    breakpoints : sequence of Tensor
-        Increasing breakpoints of each input, (grid_size + 1,) each, for at most four inputs.
-    out_features : int
-        Number of outputs.
-    degree : int or sequence of int
-        Degree of the splines, 1 to 11, of all inputs or of each.
-    periodic : sequence of bool, optional
-        For each input whether the function repeats after the last breakpoint; by default none does.
-    clamped : bool
-        Whether the outermost breakpoints are repeated instead of continued: the same functions in a basis that is
-        better conditioned at high degrees.
-
-    Attributes
-    ----------
-    coef : Parameter
-        (n_1, ..., n_in, out), initially zeros, with n = grid_size + degree, or grid_size for a periodic input.
-    knots_0, knots_1, ... : Tensor
-        Buffers, (1, grid_size + 2 degree + 1) each.
-    degrees : tuple of int
-        Degree of each input.
-
-    Raises
-    ------
-    InputError
-        If an argument is not as above, or a periodic input has fewer than degree + 1 intervals.
-
-    Examples
-    --------
-    >>> layer = TensorLayer([torch.linspace(0, 1, 5), torch.linspace(0, 1, 3)], 1)
-    >>> layer.coef.shape, layer(torch.rand(4, 2)).shape
-    (torch.Size([7, 5, 1]), torch.Size([4, 1]))
-    """
+    # The layer is linear in its coefficients, so that one linear solve gives the solution of a linear equation.
 
     def __init__(
         self,
@@ -131,26 +96,7 @@ class TensorLayer(Layer):
         return self.jet_of([self.coef], x.new_zeros(x.shape[1], dtype=torch.int64), x, order)
 
     def jet_of(self, coefs: Sequence[Tensor], number: Tensor, x: Tensor, order: int) -> Tensor:
-        """Carry a jet (C, batch, in) through layers on the same knots, of which each sample meets its own.
-
-        Parameters
-        ----------
-        coefs : sequence of Tensor
-            Coefficients of each layer, (n_1, ..., n_in, out) each.
-        number : Tensor
-            Number of the layer of each sample, (batch,).
-        x : Tensor
-            Jet of the inputs, see `Layer.jet`.
-        order : int
-            Highest derivative order of the jet.
-
-        Examples
-        --------
-        >>> layer = TensorLayer([torch.linspace(0, 1, 5)], 1)
-        >>> one, two = torch.ones(7, 1), torch.full((7, 1), 2.0)
-        >>> layer.jet_of([one, two], torch.tensor([0, 1]), torch.tensor([[[0.3], [0.7]]]), 0).flatten()
-        tensor([1.0000, 2.0000])
-        """
+        """Carry a jet (C, batch, in) through layers on the same knots, of which each sample meets its own."""
         check_jet(x, self.in_features, self.coef.dtype, order)
         numbers, factors = self._active(x, order)
         last = factors[-1].permute(1, 2, 0)  # (b, degree + 1, C)

@@ -120,7 +120,7 @@ def _basis(v: Tensor | None, x: Tensor, knots: Tensor, degree: int, order: int) 
 
 
 def _above(share: Tensor) -> Tensor:
-    """Give each share to the function above it in number: (l, batch, in) -> (l + 1, batch, in)."""
+    """Shift the index of the basis function by one: (l, batch, in) -> (l + 1, batch, in)."""
     return pad(share, (0, 0, 0, 0, 1, 0))
 
 

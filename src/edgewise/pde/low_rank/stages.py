@@ -18,7 +18,7 @@ from edgewise.pde.structured.statement import Statement
 from edgewise.pde.structured.stationary import Stage
 from edgewise.settings import ABOVE_ZERO
 
-TRAIN_DEGREE = 11  # the highest: on smooth problems it needs the fewest coefficients
+TRAIN_DEGREE = 11  # the highest degree needs the fewest coefficients for smooth solutions
 # of each coordinate: the first stage takes a second
 FIRST_LINE = 2
 FIRST_PERIODIC = 16

@@ -87,11 +87,12 @@ WHY_EARLY = {
 
 @dataclass(frozen=True)
 class TrainedNetwork:
-    """A network, its problem with unknown coefficients of its own, and the loss that it has reached."""
+    """A network, its problem with unknown coefficients of its own, the loss that it has reached, and the method."""
 
     network: SolverNetwork
     problem: Collocation
     loss: float = math.inf
+    tier: str = "network"
 
 
 class History(WorkBudget):
@@ -312,7 +313,7 @@ class History(WorkBudget):
         assert axis is not None
         shorter = until(problem, axis, march.reached)
         self._draw_points(shorter)
-        self.add_stage(TrainedNetwork(march.network, shorter, loss), march.points)
+        self.add_stage(TrainedNetwork(march.network, shorter, loss, march.tier), march.points)
         if reason is StopReason.NO_PROGRESS:
             x = self.fresh_points.clone()
             x[:, axis] = march.reached
@@ -324,9 +325,10 @@ class History(WorkBudget):
     def begun(
         self, problem: Collocation, march: March, loss: float, reason: StopReason, *, gives_way: bool
     ) -> tuple[StopReason, str] | None:
-        """Record the only pass through time; the reason of the end and a sentence, or None if it hardly began.
+        """Record the only integration in time; return the stop reason and a sentence, or None if it hardly began.
 
-        If it `gives_way`, that is if it is wrong within the first hundredth of the time already.
+        With `gives_way` the result is also None where it goes wrong within the first hundredth of the time, so that
+        another method can follow.
         """
         axis = problem.form.time
         domain = problem.domain
@@ -412,7 +414,7 @@ class History(WorkBudget):
         return self._search()[0]
 
     def _search(self) -> tuple[Sought, float]:
-        """`sought` points and the `fresh_residual` there."""
+        """Points of a worst-case search, and the size of the residual there."""
         if self._sought is None:
             assert self.best is not None
             with self._judged_in_time():
@@ -550,6 +552,7 @@ class History(WorkBudget):
             message=message,
             standard_errors=evidence.standard_errors,
             trust=evidence.trust,
+            tier=self.best.tier,
         )
 
     def message_with_residual(self, reason: str) -> str:
@@ -576,7 +579,7 @@ def solve_step_work(network: nn.Module, problem: Collocation) -> float:
     assert isinstance(network, Chain)
     size = count_parameters(network)
     # integrals make rows of all parameters
-    if problem.has_integrals:
+    if problem.form.has_integrals:
         active = size
     else:
         active = active_parameters(network)

@@ -132,7 +132,7 @@ def solve_in_passes(
             allowed = watch.looser
             continue
         if result is not None and result.is_complete:
-            history.add_stage(TrainedNetwork(result.network, problem, allowed), result.points)
+            history.add_stage(TrainedNetwork(result.network, problem, allowed, result.tier), result.points)
             if history.error_estimate <= tolerance:
                 agree = f"Two passes through time agree to {history.error_estimate:.1g}"
                 estimate = history.evidence().estimate
@@ -220,7 +220,7 @@ def _is_check_interrupted(problem: Collocation, statement: Statement, history: H
     except (KeyboardInterrupt, OutOfTime) as error:  # the solution itself is complete
         return isinstance(error, KeyboardInterrupt)
     if result is not None and result.is_complete:
-        history.add_stage_before(TrainedNetwork(result.network, problem, allowed), result.points)
+        history.add_stage_before(TrainedNetwork(result.network, problem, allowed, result.tier), result.points)
     return False
 
 
@@ -282,9 +282,9 @@ def _solve_smoothed(
     tolerance: float,
     ended: tuple[StopReason, str] | None,
 ) -> tuple[StopReason, str] | None:
-    """Pass through time on even grids with fronts smoothed, where slabs `ended` early or wrong.
+    """Integrate in time on even grids with smoothed fronts, where the elements of time ended early or wrong.
 
-    Returns the reason of the end and a sentence; those of `ended` where no pass reaches the last moment.
+    Returns the stop reason and a sentence: `ended` where no integration reaches the last moment.
     """
     from edgewise.pde.structured.evolution.smoothed import SmoothedMarch, smooths
 
@@ -335,7 +335,7 @@ def _solve_on_even_grids(
         march = march_of(max(tolerance, EVEN_TOLERANCE / finer**2), watch, finer)
         result = history.passed(problem, march, stop)
         if result is not None and result.is_complete:
-            history.add_stage(TrainedNetwork(result.network, problem, tolerance), result.points)
+            history.add_stage(TrainedNetwork(result.network, problem, tolerance, result.tier), result.points)
             changes.extend([history.stages[-1].change] if is_complete else [])
             history.judged(_evidence_of_even_grids(history, changes, why))
             is_complete = True

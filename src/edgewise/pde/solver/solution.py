@@ -142,6 +142,12 @@ class Solution:
     trust : str
         What was checked and what speaks against the solution, in words; it begins with "Not to be trusted" where
         something does.
+    tier : str
+        Name of the method that found it: "collocation" (products of splines on grids), "time elements" (the same in
+        slabs of time), "weak form" (Galerkin's method on even grids in time), "hyperviscosity" (slabs whose fronts are
+        smoothed), "cut cells" and "cut cells in time" (Galerkin's method on other domains), "tensor train", "least
+        squares" (splines, with singular functions where there are some), "penalised least squares" (unknown fields) or
+        "network" (trained by a method of optimisation); see `solve`.
 
     Examples
     --------
@@ -163,6 +169,7 @@ class Solution:
     message: str
     standard_errors: Mapping[str, float] = field(default_factory=dict)
     trust: str = ""
+    tier: str = ""
 
     def __repr__(self) -> str:
         return f"<Solution for {', '.join(self.problem.fields)}: {self.message}>"

@@ -43,8 +43,8 @@ EXACTNESSES = 1.0, 1e2, 1e4
 NEWTON_ROUNDS = 60
 SETTLED = 1e-2
 LARGEST_STRENGTH_CHANGE = 30.0  # factor by which a strength changes in one round
-# Parameters beyond straight fields at which a strength rises no more: more of it would change nothing but the ridge,
-# which is a part of it and holds straight fields too; a hundredth of one is nothing.
+# Effective parameters of a field beyond those of straight fields; with fewer its strength rises no more, because only
+# the ridge would change, which acts on straight fields too.
 LEAST_CURVED = 1e-2
 CURVED_RIDGE = 1e-12  # of the scaled normal matrix: rounding
 # Orders of the derivatives whose mean square is the roughness: the curvature, and what splines of degree 5 have beyond.
@@ -175,8 +175,8 @@ def inverse_fits(
     if domain.dimension not in FIRST_INTERVALS_OF_FIELDS:
         raise InputError(f"unknown fields need a domain of at most three coordinates, got {domain.dimension}")
     count = FIRST_INTERVALS_OF_FIELDS[domain.dimension]
-    degree = max(DEGREE_OF_FIELDS, problem.order + 1)
-    periodic = [name in problem.periodic for name in domain.coordinates]
+    degree = max(DEGREE_OF_FIELDS, problem.form.order + 1)
+    periodic = [name in problem.form.periodic for name in domain.coordinates]
 
     def sizes() -> list[int]:  # a periodic coordinate has no fewer intervals
         return [max(count, degree + 1) if repeats else count for repeats in periodic]

@@ -14,7 +14,7 @@ from edgewise.pde.structured.nonlinear import Solved, newton, newton_step, resid
 from edgewise.pde.structured.statement import Statement
 from edgewise.settings import ABOVE_ZERO
 
-# Points that are tried on a path, and its multiply-adds: beyond them it says nothing; seconds of one core.
+# Points that are tried on a path, and its multiply-adds (seconds of one core); a longer path has no result.
 MOST_TRIED = 50
 MOST_PATH_WORK = 1e10
 # Length of the first step, in units of Newton's step from the start, the shortest one, and the growth after one that

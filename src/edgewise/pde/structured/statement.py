@@ -279,9 +279,9 @@ def _fit_fields(orders: Mapping[tuple[int, int, int], np.ndarray], field_orders:
 
 
 def _without_outflow(form: StrongForm) -> tuple[StrongForm, tuple[ResidualTerm, ...]]:
-    """The problem without conditions on faces where a first-order equation carries its field out, and these.
+    """The problem without the conditions on outflow faces of a first-order equation, and those conditions.
 
-    Raises an InputError where there is one on such a face, but none on the opposite one, where the field comes in.
+    Raises an InputError for a condition on an outflow face without one on the opposite face, the inflow.
     """
     domain = form.domain
     time = form.time

@@ -28,7 +28,7 @@ from edgewise.pde.structured.paths import sought_along_path
 from edgewise.pde.structured.statement import Statement
 from edgewise.settings import ABOVE_ZERO
 
-HIGHEST_DEGREE = 11  # the highest: on smooth problems it needs the fewest coefficients, and grading serves the others
+HIGHEST_DEGREE = 11  # needs the fewest coefficients for smooth solutions; graded breakpoints serve the others
 # Intervals of the first grid, by the number of coordinates: it is solved in a tenth of a second.
 FIRST_INTERVALS = {1: 16, 2: 8, 3: 6}
 # Largest factor by which an interval is refined in one stage, by the number of coordinates.
@@ -291,7 +291,7 @@ def local_errors(
                 largest = values.max(tuple(other for other in range(dimension) if other != axis))
                 errors[axis] = np.maximum(errors[axis], largest.reshape(-1, count).max(1))
     known = MISSED * max(float(each.max()) for each in found)
-    # Everywhere at once does not say which coordinate is too coarse: only what was missed counts, for all of them.
+    # A residual that is large everywhere does not tell which coordinate is too coarse: all of them are refined alike.
     if max(float(each.max()) for each in searched) > known:
         found = [np.maximum(each, other) for each, other in zip(found, searched, strict=True)]
     return found

@@ -1,6 +1,6 @@
 """Contents of a figure of a model: the network with its trace and units, or the prediction as a function of columns.
 
-An estimator gives both by its methods `network_view` and `prediction_view`; a bare network or function becomes a view
+An estimator gives both by its methods `_network_view` and `_prediction_view`; a bare network or function becomes a view
 here, so that every figure takes either.
 """
 
@@ -133,10 +133,10 @@ class PredictionView:
 class Viewable(Protocol):
     """An estimator, which knows the names and units of its network."""
 
-    def network_view(self, X: Any = None) -> NetworkView:
+    def _network_view(self, X: Any = None) -> NetworkView:
         """Return the network with its trace on rows X."""
 
-    def prediction_view(self, X: Any = None) -> PredictionView:
+    def _prediction_view(self, X: Any = None) -> PredictionView:
         """Return the prediction with rows X."""
 
 
@@ -145,7 +145,7 @@ def as_network_view(
 ) -> NetworkView:
     """Return a view of a network or an estimator with a trace or rows of data; given names replace its own."""
     if isinstance(model, Viewable):
-        view = model.network_view(None if isinstance(data, Trace) else data)
+        view = model._network_view(None if isinstance(data, Trace) else data)
         if isinstance(data, Trace):
             view = replace(view, trace=data, importance=None, columns=None)
     elif hasattr(model, "layers"):
@@ -194,7 +194,7 @@ def as_prediction_view(
 ) -> PredictionView:
     """Return a view of an estimator or of any function with rows X; given names replace its own."""
     if isinstance(model, Viewable):
-        view = model.prediction_view(X)
+        view = model._prediction_view(X)
     else:
         if X is None:
             raise InputError("X must be rows of data, got None")

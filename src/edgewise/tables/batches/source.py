@@ -80,7 +80,7 @@ class Batch:
 
     @property
     def units(self) -> np.ndarray:
-        """Numbers of what is never divided: the groups where there are any, else the rows."""
+        """Numbers of the groups, which are never divided; of the rows in a table without groups."""
         return self.ids if self.groups is None else self.groups
 
 
@@ -256,7 +256,7 @@ class Batches:
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield the batches that this process is to read, see `edgewise.processes`: all, where there is one process."""
-        from edgewise.processes import process_and_count  # imported late: it needs torch, a table does not
+        from edgewise.processes.team import process_and_count
 
         return self.part(*process_and_count())
 

@@ -161,7 +161,7 @@ class Sampler:
             self._add_labels(batch)
 
     def joined(self, others: Sequence[Sampler]) -> Sampler:
-        """Return a sampler with what this one and others have found in different rows of the table; they stay."""
+        """Return a new sampler that joins the samples of this one and of others of different rows of the table."""
         whole = Sampler(self.size, self.seed, has_labels=self.has_labels)
         for one in (self, *others):
             if one.first:

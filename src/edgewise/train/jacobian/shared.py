@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from edgewise.errors import InputError
 from edgewise.nn.prediction import evaluation_mode
-from edgewise.processes import Team, process_and_count
+from edgewise.processes.team import Team, process_and_count
 from edgewise.train.jacobian.normal_equations import NormalEquations, RowSource
 from edgewise.train.jacobian.products import EdgeBlocks, ImplicitMatrix
 from edgewise.train.jacobian.rows import ParameterSlots, edge_grams, is_chain

@@ -16,7 +16,7 @@ from edgewise.checks import check_count, check_options
 from edgewise.errors import InputError
 from edgewise.nn.prediction import evaluation_mode
 from edgewise.outcomes import OnInterrupt, StopReason, check_on_interrupt
-from edgewise.processes import Team, sentences_of_losses
+from edgewise.processes.team import Team, sentences_of_losses
 from edgewise.train.grids import adapt_domain_
 from edgewise.train.jacobian.shared import SharedObjective, begun, trained_together
 from edgewise.train.loop.batches import Batches, FullBatch, LoaderBatches, batches_of, of_whole_loader, peek

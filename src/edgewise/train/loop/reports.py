@@ -180,7 +180,7 @@ class FitReport:
 
 
 def _with_finite_numbers(value: object) -> object:
-    """The same value with NaN and infinities as strings, which JSON has no numbers for."""
+    """The same value with NaN and infinities as strings, since JSON has no such numbers."""
     if isinstance(value, Mapping):
         return {key: _with_finite_numbers(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -13,8 +13,8 @@ from edgewise.lazy import import_on_demand
 
 if TYPE_CHECKING:
     from edgewise.train.problems.base import Problem
-    from edgewise.train.problems.block_problem import BlockProblem, SobolevRegression
-    from edgewise.train.problems.blocks import BlockRole, ResidualBlock
+    from edgewise.train.problems.block_problem import BlockProblem
+    from edgewise.train.problems.blocks import ResidualBlock
     from edgewise.train.problems.classification import Classification
     from edgewise.train.problems.custom import CustomLoss
     from edgewise.train.problems.data import Data
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BlockProblem",
-    "BlockRole",
     "Classification",
     "CustomLoss",
     "Data",
@@ -31,7 +30,6 @@ __all__ = [
     "Problem",
     "Regression",
     "ResidualBlock",
-    "SobolevRegression",
 ]
 
 import_on_demand(__name__)

@@ -109,40 +109,11 @@ class BlockProblem(Problem):
 
 
 class SobolevRegression(BlockProblem):
-    """Least squares on values and derivatives of a function: the squared error in a Sobolev norm.
+    """Least squares on values and derivatives of a function: the squared error in a Sobolev norm."""
 
-    The loss is the mean over samples and outputs of (f - y)^2 + sum_m scale^(2m) sum_d (d^m f / dd^m - target)^2, with
-    orders m and directions d. Values alone say little about the derivatives of a spline between the samples; with
-    derivatives in the loss, the error of each falls at the rate of the best spline.
-
-    Parameters
-    ----------
-    x, y : Tensor
-        Samples (N, in) and values, (N, out) or (N,).
-    derivatives : Tensor
-        Derivatives 1 .. order along each direction at the samples, (D, order, N, out) or (D, order, N).
-    directions : Tensor, optional
-        Directions, (D, in); the axes if left out.
-    scale : float
-        Length that makes derivatives comparable with values. The spacing of the knots over pi weighs the errors of the
-        best spline equally.
-
-    Raises
-    ------
-    InputError
-        Shapes or dtypes don't go together, a number is not finite, or scale is not positive.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from edgewise import KAN, fit
-    >>> from edgewise.train import SobolevRegression
-    >>> x = torch.linspace(0, 1, 30, dtype=torch.float64)[:, None]
-    >>> problem = SobolevRegression(x, torch.sin(x), torch.cos(x)[None, None], scale=0.1)
-    >>> model = KAN([1, 1], 4, base="zero", domain=(0, 1), dtype=torch.float64)
-    >>> fit(model, problem, steps=20).loss < 1e-9
-    True
-    """
+    # The loss is the mean over samples and outputs of (f - y)^2 + sum_m scale^(2m) sum_d (d^m f / dd^m - target)^2,
+    # with orders m and directions d. Values alone say little about the derivatives of a spline between the samples;
+    # with derivatives in the loss, the error of each falls at the rate of the best spline.
 
     def __init__(
         self, x: Tensor, y: Tensor, derivatives: Tensor, directions: Tensor | None = None, *, scale: float = 1.0

@@ -127,7 +127,7 @@ def test_the_text_has_the_tables_of_mgcv():
     ):
         assert part in text
     assert max(map(len, text.splitlines())) < 80
-    assert AdditiveSummary.from_fields(summary.fields()) == summary
+    assert AdditiveSummary._from_fields(summary._fields()) == summary
 
 
 def test_other_losses_and_pairs_have_summaries():

@@ -8,7 +8,6 @@ import torch
 
 from edgewise.pde.domains.domain import Box, Interval, Time
 from edgewise.pde.domains.shapes import LShape
-from edgewise.pde.library import named_equation
 from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Condition, Dirichlet, Initial, Neumann, Observations, Periodic
 from edgewise.pde.problem.integrals import integral
@@ -23,6 +22,7 @@ from edgewise.pde.solver.judging.uniqueness import (
 )
 from edgewise.pde.solver.network import tensor_network
 from edgewise.pde.solver.solving import solve
+from edgewise_experiments.problems.named_equations import named_equation
 
 PI = math.pi
 LINE, SQUARE = Interval(0, 1), Box(x=(0, 1), y=(0, 1))

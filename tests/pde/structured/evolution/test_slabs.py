@@ -22,7 +22,6 @@ from edgewise.pde import (
     Periodic,
     Time,
     laplacian,
-    named_equation,
     solve,
 )
 from edgewise.pde.solver.solution import errors_of
@@ -30,6 +29,7 @@ from edgewise.pde.structured.axis import TimeAxis
 from edgewise.pde.structured.evolution.slabs import SlabMarch, marches
 from edgewise.pde.structured.networks import TensorNetwork, WindowNetwork
 from edgewise.pde.structured.statement import recognised
+from edgewise_experiments.problems.named_equations import named_equation
 
 PI = math.pi
 

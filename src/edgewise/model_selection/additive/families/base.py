@@ -56,7 +56,7 @@ class Family:
         return 1
 
     def prepared(self, y: np.ndarray, weight: np.ndarray) -> Self:
-        """Return the family with what it computes once from y and the weights, for rows that depend on each other."""
+        """Return the family with the sums over y and the weights that families of dependent rows compute once."""
         return self
 
     def checked(self, y: np.ndarray) -> np.ndarray:
@@ -93,7 +93,7 @@ class Family:
         return self
 
     def shared_information(self, y: np.ndarray, eta: np.ndarray) -> SharedInformation | None:
-        """Return what is to be subtracted from the information of the rows; None where rows are independent."""
+        """Return the part of the information that dependence between rows takes away; None for independent rows."""
         return None
 
     def final_shift(self, y: np.ndarray, eta: np.ndarray, weight: np.ndarray) -> tuple[float, Self]:

@@ -103,13 +103,13 @@ class AdditiveSummary:
     scale_known: bool
     rows: float
 
-    def fields(self) -> dict[str, Any]:
+    def _fields(self) -> dict[str, Any]:
         """Return everything as plain values."""
         return {**asdict(self), "terms": [asdict(term) for term in self.terms]}
 
     @classmethod
-    def from_fields(cls, fields: dict[str, Any]) -> AdditiveSummary:
-        """Build a summary from what `fields` returned."""
+    def _from_fields(cls, fields: dict[str, Any]) -> AdditiveSummary:
+        """Build a summary from what `_fields` returned."""
         return cls(**{**fields, "terms": tuple(TermTest(**term) for term in fields["terms"])})
 
     def __str__(self) -> str:

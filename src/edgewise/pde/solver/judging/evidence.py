@@ -74,8 +74,8 @@ UNLIKELY = 4.0
 # A residual up to this size, in units of the field of a solution of size 1, is rounding: ten times that of float64. The
 # error that it leaves is as many times larger as the smallest singular value is below one.
 ROUNDED = 1e-15
-# Standard errors as far as which the likelihood must fall at two of them, or a linear problem says nothing about it:
-# bars are then half as wide as they ought to be.
+# At two standard errors from its largest value the likelihood must fall as it does at one of a linear problem; else
+# the bars of the linearised problem are half as wide as they ought to be.
 FALLEN_LEAST = 1.0
 UNCHECKED = 10.0  # estimate where the residual alone is known, relative to it: errors of 0.1 to 4 times were measured
 
@@ -194,7 +194,7 @@ def judge(
         weakest = weakest_direction(network, problem)
         if weakest is not None and weakest.size > 0:
             relative = residual / max(size, ABOVE_ZERO)
-            if problem.is_linear:
+            if problem.form.is_linear:
                 most = relative / weakest.size
             else:
                 most = math.inf
@@ -261,8 +261,8 @@ def _doubts_of_uniqueness(
     else:
         least = UNDETERMINED[min(dimension, 3)]
     is_unique = weakest is not None and weakest.size >= least
-    if size < SMALL_SOLUTION and not (is_unique and problem.is_linear) and not unsolved_by_zero(problem):
-        can_search = not problem.is_linear and problem.form.time is None and isinstance(problem.domain, Box)
+    if size < SMALL_SOLUTION and not (is_unique and problem.form.is_linear) and not unsolved_by_zero(problem):
+        can_search = not problem.form.is_linear and problem.form.time is None and isinstance(problem.domain, Box)
         if can_search:
             more = "; other_solutions looks for more"
         else:

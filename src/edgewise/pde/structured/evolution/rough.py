@@ -177,6 +177,7 @@ def _fall_slowly(gaps: Sequence[float]) -> bool:
 class WeakMarch(KeptGridMarch):
     """A pass through time of a `WeakForm` or a `FirstOrderForm` on one even grid of space, see `SlabMarch`."""
 
+    tier = "weak form"
     first_intervals = FIRST_WEAK_INTERVALS
     most_intervals = MOST_WEAK_INTERVALS
 

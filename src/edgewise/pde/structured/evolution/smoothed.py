@@ -86,6 +86,7 @@ class SmoothedMarch(SlabMarch):
     Methods for Fluid Dynamics IV, 1993, 69.
     """
 
+    tier = "hyperviscosity"
     first_intervals = FIRST_SMOOTHED_INTERVALS
     most_intervals = MOST_SMOOTHED_INTERVALS
     keeps_grid = True

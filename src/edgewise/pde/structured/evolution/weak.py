@@ -295,7 +295,7 @@ def slopes_of_field(
     moment: float,
     face: tuple[int, int] | None = None,
 ) -> tuple[dict[Index, np.ndarray], list[tuple[Tensor, Tensor]]]:
-    """As `slopes_of`, of the only residual by the derivatives of the only field."""
+    """Jacobian of a single residual by the derivatives of a single field, as `slopes_of` has it for several."""
     slopes, noted = slopes_of(statement, term, points, moment, face)
     return {index: slope for (_, _, index), slope in slopes.items()}, noted
 

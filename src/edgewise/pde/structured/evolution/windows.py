@@ -188,6 +188,7 @@ class WindowFactors:
 class WindowMarch(KeptGridMarch):
     """A pass through time on any domain of space, see `SlabMarch`."""
 
+    tier = "cut cells in time"
     tolerances = 1e-5, 1e-10  # seconds for a first pass; below the least one rounding is seen
     most_intervals = MOST_CUT_INTERVALS
 

@@ -9,17 +9,23 @@ from scipy.integrate import simpson
 from tests.pde.problem.test_collocation import Known
 
 from edgewise.errors import InputError
-from edgewise.pde.library import EQUATIONS, burgers_solution, diffusion_data, named_equation, solitons
 from edgewise.train.problems.blocks import BlockRole
+from edgewise_experiments.problems.named_equations import (
+    EQUATIONS,
+    burgers_solution,
+    diffusion_data,
+    named_equation,
+    solitons,
+)
 
-KNOWN = [equation.name for equation in EQUATIONS if equation.make().solution is not None]
+KNOWN = [equation.name for equation in EQUATIONS if equation.make().form.solution is not None]
 
 
 @pytest.mark.parametrize("name", [equation.name for equation in EQUATIONS])
 def test_every_equation_can_be_made(name):
     equation = named_equation(name)
     problem = equation.make()
-    assert problem.order <= 4
+    assert problem.form.order <= 4
     assert len(equation.statement) < 100
     for block in problem.blocks():
         jet = torch.zeros(1 + len(block.directions) * block.order if block.order else 1, 5, len(problem.fields))
