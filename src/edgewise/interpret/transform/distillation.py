@@ -36,16 +36,6 @@ FEWEST_SAMPLES = 10  # fewer determine no spline
 
 
 @dataclass(frozen=True)
-class DistilRound:
-    """One grid size of a distillation."""
-
-    grid_size: int  # knot intervals
-    points: int  # number of training points
-    parameters: int  # number of parameters of the KAN
-    relative_error: float  # root mean square error on fresh points, relative to the standard deviation of the function
-
-
-@dataclass(frozen=True)
 class DistilReport:
     """Error of a distilled KAN on fresh points that are drawn like the data.
 
@@ -61,8 +51,6 @@ class DistilReport:
         Number of points at which the function was evaluated in all.
     parameters : int
         Number of parameters of the KAN.
-    rounds : tuple of DistilRound
-        One for each grid size that was tried.
 
     Examples
     --------
@@ -77,15 +65,12 @@ class DistilReport:
     fresh: int
     calls: int
     parameters: int
-    rounds: tuple[DistilRound, ...]
 
-    @property
-    def sentences(self) -> tuple[str, ...]:
-        """The report in words."""
+    def __str__(self) -> str:
         return (
             f"A KAN of {self.parameters} parameters follows the function with a root mean square error of "
             f"{self.rmse:.3g} ({self.relative_error:.2g} of its standard deviation), at most {self.max_error:.3g}, on "
-            f"{self.fresh:,} fresh points; the function was evaluated at {self.calls:,}.",
+            f"{self.fresh:,} fresh points; the function was evaluated at {self.calls:,}."
         )
 
 
@@ -95,7 +80,7 @@ def distil(
     *,
     domain: Sequence[Sequence[float]] | Tensor | None = None,
     hidden: Sequence[int] = (5,),
-    grid_sizes: Sequence[int] | int = (4, 8, 16),
+    grid_sizes: Sequence[int] = (4, 8, 16),
     samples: int = 2000,
     seed: int = 0,
 ) -> tuple[KAN, DistilReport]:
@@ -147,7 +132,7 @@ def distil(
     check_count(samples, "samples")
     if samples < FEWEST_SAMPLES:
         raise InputError(f"samples must be at least {FEWEST_SAMPLES}, got {samples}")
-    grids = [grid_sizes] if isinstance(grid_sizes, int) else list(grid_sizes)
+    grids = list(grid_sizes)
     for size in grids:
         check_count(size, "grid_sizes")
     if not grids or any(b % a for a, b in pairwise(grids)):
@@ -193,7 +178,7 @@ class _Distillation:
         self.model = KAN(width, grid_size, base="zero", domain=(-1, 1), seed=seed, dtype=torch.float64)
         self.best = self.model
         self.best_error = float("inf")
-        self.rounds: list[DistilRound] = []
+        self.rounds = 0  # grid sizes that were tried
 
     def _new_points(self) -> tuple[Tensor, Tensor]:
         """Fresh points and the values of the function there."""
@@ -222,13 +207,13 @@ class _Distillation:
         with torch.no_grad():
             errors = (self.model(self._inside(pool)) - (values - self.mean) / self.scale).square().mean(1)
         error = float(errors.mean().sqrt())
-        self.rounds.append(DistilRound(grid_size, len(self.x), parameters, error))
+        self.rounds += 1
         gain = self.best_error / max(error, ABOVE_ZERO)
         if error < self.best_error:
             self.best = copy.deepcopy(self.model)
             self.best_error = error
         weights = errors + SPREAD * errors.mean() + ABOVE_ZERO
-        generator = torch.Generator().manual_seed(len(self.rounds))
+        generator = torch.Generator().manual_seed(self.rounds)
         chosen = torch.multinomial(weights, self.samples // 2, generator=generator)
         self.x, self.y = torch.cat([self.x, pool[chosen]]), torch.cat([self.y, values[chosen]])
         return gain > WORTHWHILE_GAIN and error > ENOUGH
@@ -253,7 +238,6 @@ class _Distillation:
             fresh=len(fresh),
             calls=self.calls,
             parameters=sum(p.numel() for p in model.parameters()),
-            rounds=tuple(self.rounds),
         )
         return model, report
 

@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
 
 from edgewise.pde.domains.domain import Box
+from edgewise.pde.problem.fields import Index
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
-from edgewise.pde.structured.axis import SplineAxis, TimeAxis
+from edgewise.pde.structured.axis import TimeAxis
 from edgewise.pde.structured.statement import Statement, probes_of, random_jet, scattered_block
 from edgewise.settings import ABOVE_ZERO
 
 ResidualsAt = Callable[[np.ndarray], np.ndarray]
 """Maps moments (m,) to residuals there, (m, residuals, places)."""
 
-# Moments that are compared, places of space at each, and halvings after which a moment is known to rounding.
+# Moments that are compared, and places of space at each; parts of a step, and partings after which a moment is known to
+# rounding.
 SWITCH_MOMENTS = 1025
 OFF_MIDDLE = 0.4142
 SWITCH_PLACES = 4
-SWITCH_HALVINGS = 60
+SWITCH_PARTS = 16
+SWITCH_PARTINGS = 15
 # Least jump, relative to the largest residual, and least difference of a step from the mean of its neighbours, relative
 # to itself, below which values are smooth: smooth values that the moments resolve differ by a few per cent.
 LEAST_JUMP = 1e-6
 UNLIKE_NEIGHBOURS = 0.3
 BEFORE_JUMP = 4  # units in the last place of the largest moment, by which a slab ends before a jump: it has rounding
+# Moments of a slab at which an equation is compared for events; least jump there, relative to the largest residual:
+# smaller ones leave slabs long enough that their rates are no rounding, and square roots near zero jump by rounding.
+EVENT_MOMENTS = 129
+LEAST_EVENT = 1e-4
+# Part of a slab by which its polynomial may be continued to an event, and rounding of a field, relative to its size.
+EVENT_REACH = 1e-3
+FIELD_ROUNDING = 16 * float(np.finfo(float).eps)
 
 
 def moments_of_jumps(statement: Statement) -> list[tuple[float, float]]:
@@ -46,42 +57,77 @@ def moments_of_jumps(statement: Statement) -> list[tuple[float, float]]:
     return sorted((each - margin, each + margin) for each in found if begin + margin < each < end - margin)
 
 
-def missed_before_points(
-    statement: Statement, axes: Sequence[SplineAxis], coef: np.ndarray, scale: np.ndarray
-) -> float:
-    """Error of a slab of time alone where a nonlinear equation jumps before its first point, relative to the fields.
+def first_event(statement: Statement, line: TimeAxis, coef: np.ndarray, after: float, end: float) -> float:
+    """Moment of the first event, a jump of the equation along the fields of a slab; inf where there is none."""
+    # The fields are continued to the moment `end`, up to where they leave the domain of the equation.
+    begin = line.breakpoints[0]
+    along = _residuals_along(statement, line, coef)
+    moments = np.linspace(begin, end, EVENT_MOMENTS)
+    is_finite = np.isfinite(along(moments)).all((1, 2))
+    if not is_finite.all():
+        moments = moments[: is_finite.argmin()]
+    for event in _jumps(along, moments, LEAST_EVENT):
+        # Square roots near zero jump by rounding, to and fro: there is no jump across some distance.
+        margin = _rounding_of(event)
+        reach = EVENT_REACH * (event - begin)
+        jump = np.abs(np.diff(along(np.array([event - margin, event + margin])), axis=0)).sum()
+        across = np.abs(np.diff(along(np.array([event - reach, event + reach])), axis=0)).sum()
+        if event > after and across > jump / 2:
+            return event
+    return math.inf
 
-    A polynomial that begins just before the jump, as of sign(u) where u changes sign, fulfils the equation at all later
-    points as if the jump were at its first moment, so that only the residual there tells. Between later points it would
-    oscillate.
 
-    The slab has the coefficients coef (degree + 1, fields), and the fields the sizes `scale`, (fields,). The error is 0
-    for linear problems, with coordinates of space, and with integrals or delays.
-    """
+def _rounding_of(moment: float) -> float:
+    """Distance from a moment beyond which rounding of time is no matter."""
+    return BEFORE_JUMP * float(np.spacing(abs(moment)))
+
+
+def moved_by_rounding(statement: Statement, line: TimeAxis, coef: np.ndarray, event: float) -> float:
+    """Distance from an event of `first_event` within which rounding of the fields makes the equation jump."""
+    distance = _rounding_of(event)
+    reach = EVENT_REACH * (event - line.breakpoints[0])
+    around = np.array([event - reach, event, event + reach])
+    for key in statement.form.equation_term.requirements.keys:
+        for share in (-FIELD_ROUNDING, FIELD_ROUNDING):
+            moved = _jumps(_residuals_along(statement, line, coef, key, share), around, LEAST_EVENT)
+            distance = max([distance, *(abs(each - event) for each in moved)])
+    return distance
+
+
+def _residuals_along(
+    statement: Statement,
+    line: TimeAxis,
+    coef: np.ndarray,
+    moved: tuple[int, Index] | None = None,
+    share: float = 0.0,
+) -> ResidualsAt:
+    """Residuals along the fields of a slab, of which one derivative may be moved by a share of its size."""
+    # The highest derivatives are held constant, for their rounding is large. The size of a derivative is that of the
+    # field over a power of the distance of control points.
     form = statement.form
-    line = axes[0]
-    if len(axes) > 1 or form.is_linear or form.has_integrals or not isinstance(line, TimeAxis):
-        return 0.0
-    begin, end = line.breakpoints
     orders = statement.field_orders[:, 0]
-    jet = {
-        (slot, index): torch.from_numpy(line.table(np.array([begin]), index[0]) @ coef[:, slot])
-        for slot, index in form.equation_term.requirements.keys
-    }
-    x = torch.full((1, 1), float(begin), dtype=torch.float64)
-    values, slopes = scattered_block(form, form.equation_term, x).evaluate_jet(jet, with_slopes=True)
-    gap = float(line.collocation_points(int(orders.max()))[0] - begin)
-    missed = 0.0
-    for number, value in enumerate(values.reshape(len(values))):
-        # Changes of the fields by which the highest rates that undo this residual, from here to the first point, do it.
-        rates = [
-            abs(float(slope.item())) * scale[slot] / (gap * (end - begin) ** (index[0] - 1))
-            for (row, slot, index), slope in slopes.items()
-            if row == number and index[0] == orders[slot] > 0
-        ]
-        if max(rates, default=0.0) > 0:  # there is none where the highest derivative vanishes, as t u'' at t = 0
-            missed = max(missed, abs(float(value)) / max(rates))
-    return missed
+    spacing = float(np.ptp(line.breakpoints)) / line.degree
+    constants = {}
+    shifts = {}
+    for slot, index in form.equation_term.requirements.keys:
+        if index[0] == orders[slot] > 0:
+            constants[slot, index] = np.abs(line.local(line.all_points(), index[0])[1] @ coef[:, slot]).max()
+        elif (slot, index) == moved:
+            shifts[slot, index] = share * np.abs(coef[:, slot]).max() / spacing ** index[0]
+
+    def at(moments: np.ndarray) -> np.ndarray:
+        jet = {}
+        for slot, index in form.equation_term.requirements.keys:
+            if (slot, index) in constants:
+                values = np.full(len(moments), constants[slot, index])
+            else:
+                values = line.local(moments, index[0])[1] @ coef[:, slot] + shifts.get((slot, index), 0.0)
+            jet[slot, index] = torch.from_numpy(values)
+        x = torch.from_numpy(moments)[:, None].clone()
+        residuals, _ = scattered_block(form, form.equation_term, x).evaluate_jet(jet, with_slopes=False)
+        return residuals.reshape(len(residuals), len(moments), -1).swapaxes(0, 1)
+
+    return at
 
 
 def _residuals_of(form: StrongForm, term: ResidualTerm, face: tuple[int, int] | None = None) -> ResidualsAt:
@@ -99,25 +145,41 @@ def _residuals_of(form: StrongForm, term: ResidualTerm, face: tuple[int, int] | 
     return at
 
 
-def _jumps(at: ResidualsAt, moments: np.ndarray) -> list[float]:
+def _jumps(at: ResidualsAt, moments: np.ndarray, least_jump: float = LEAST_JUMP) -> list[float]:
     """Moments of jumps of a function on a line, each the last one before, to rounding."""
     values = at(moments)
     if not np.isfinite(values).all():
         return []
-    least = LEAST_JUMP * max(float(np.abs(values).max()), ABOVE_ZERO)
+    least = least_jump * max(float(np.abs(values).max()), ABOVE_ZERO)
     steps = np.diff(values, axis=0)
     around = np.pad(steps, [(1, 1), (0, 0), (0, 0)], "edge")
     unlike = np.abs(steps - (around[:-2] + around[2:]) / 2) > np.maximum(UNLIKE_NEIGHBOURS * np.abs(steps), least)
     chosen = np.flatnonzero(unlike.any((1, 2)))
     if not len(chosen):
         return []
+    # Each step is parted again and again, and its largest part goes on; steps of smooth values shrink below the least.
     left = moments[chosen]
     right = moments[chosen + 1]
-    for _ in range(SWITCH_HALVINGS):
-        middle = (left + right) / 2
-        first, mean, last = (at(each) for each in (left, middle, right))
-        is_left = np.abs(mean - first).sum((1, 2)) > np.abs(last - mean).sum((1, 2))
-        left = np.where(is_left, left, middle)
-        right = np.where(is_left, middle, right)
-    are_jumps = (np.abs(at(right) - at(left)).max(1) > least).mean(1) > 0.5
+    first = values[chosen]
+    last = values[chosen + 1]
+    shares = np.arange(1, SWITCH_PARTS) / SWITCH_PARTS
+    for _ in range(SWITCH_PARTINGS):
+        stays = (np.abs(last - first) > least).any((1, 2))
+        left = left[stays]
+        right = right[stays]
+        first = first[stays]
+        last = last[stays]
+        if not len(left):
+            return []
+        inner = left[:, None] + (right - left)[:, None] * shares
+        places = np.column_stack([left, inner, right])
+        at_inner = at(inner.ravel()).reshape(*inner.shape, *first.shape[1:])
+        at_places = np.concatenate([first[:, None], at_inner, last[:, None]], 1)
+        rows = np.arange(len(left))
+        part = np.abs(np.diff(at_places, axis=1)).sum((2, 3)).argmax(1)
+        left = places[rows, part]
+        right = places[rows, part + 1]
+        first = at_places[rows, part]
+        last = at_places[rows, part + 1]
+    are_jumps = (np.abs(last - first).max(1) > least).mean(1) > 0.5
     return left[are_jumps].tolist()

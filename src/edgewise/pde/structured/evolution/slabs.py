@@ -14,7 +14,7 @@ from torch import Tensor
 from edgewise.outcomes import check_time
 from edgewise.pde.structured.axis import SplineAxis, TimeAxis, along, carried
 from edgewise.pde.structured.deflation import interpolated
-from edgewise.pde.structured.evolution.jumps import missed_before_points, moments_of_jumps
+from edgewise.pde.structured.evolution.jumps import EVENT_REACH, first_event, moments_of_jumps, moved_by_rounding
 from edgewise.pde.structured.evolution.starts import RoughStart
 from edgewise.pde.structured.linear import Krylov, LinearSystem, Preconditioner, solver_for
 from edgewise.pde.structured.networks import WindowNetwork
@@ -44,6 +44,10 @@ GROW = 2.0
 # in a slab beyond which it is not either: a slab that fails costs as much as one that does not.
 HALTED = 0.4
 FEW_STEPS = 3
+# Factor of its length up to which a slab is continued to see events, where Legendre polynomials of its degree are 1e5,
+# and attempts from one moment that are longer, to end with an event.
+MOST_AHEAD = 1.5
+MOST_LENGTHENED = 3
 # a slab whose error is so many times the allowed one is too long; so is it on any grid
 TOO_LONG = 2.0
 FAR = 1e3
@@ -134,12 +138,15 @@ class SlabMarch:
         length = (end - begin) / (FIRST_SLABS * self.finer)
         axes, state = self._initial()
         check_start(self.statement, self._with_time(axes, begin, end), state[0])
+        asked = length  # of the first attempt from this moment
+        lengthened = 0  # attempts from this moment that were made longer
         is_held = False  # whether the last attempt had no solution
         tried: tuple[float, float] | None = None  # length and error of a slab from this moment that was too long
+        latest = end  # moment up to which this slab may go: an event that lies before the end, once it is seen
         while end - moment > SHORTEST_SLAB * (end - begin):
-            length = min(length, end - moment)
-            if end - moment < 1.2 * length:  # no sliver is left
-                length = end - moment
+            length = min(length, latest - moment)
+            if latest - moment < 1.2 * length:  # no sliver is left
+                length = latest - moment
             length = self.bounded(moment, length)
             if length < SHORTEST_SLAB * (end - begin):
                 break
@@ -157,27 +164,56 @@ class SlabMarch:
             if tried is not None and tried[0] > length and tried[1] > time_error > 0:
                 power = min(power, math.log(tried[1] / time_error) / math.log(tried[0] / length))
             factor = SLAB_SAFETY * (self.allowed / max(time_error, ABOVE_ZERO)) ** (1 / power)
-            if time_error > TOO_LONG * self.allowed:
+            is_too_long = time_error > TOO_LONG * self.allowed
+            # Event location: a slab aims at a little before an event, and its polynomial is continued to it.
+            ahead = 1.0
+            if not is_too_long:
+                ahead = min(factor, MOST_AHEAD)
+            event = self._event(coef, moment, length, ahead)
+            ratio = (event - moment) / length
+            aim = (1 - EVENT_REACH / 2) * ratio
+            is_at_event = not is_too_long and 1 <= ratio <= 1 + EVENT_REACH
+            if is_too_long or ratio < 1:
                 if self.watch(share, len(self.slabs), self.work):
-                    if not self.slabs and tried is not None and time_error > tried[1] / 2:
-                        self._with_walls_first()  # shorter slabs are no better
-                    tried = length, time_error
+                    if is_too_long:
+                        if not self.slabs and tried is not None and time_error > tried[1] / 2:
+                            self._with_walls_first()  # shorter slabs are no better
+                        tried = length, time_error
+                    if ratio < 1:
+                        factor = aim
                     length *= max(SHRINK, min(factor, SLAB_SAFETY))
+                    latest = moment + length
                     continue
                 if self.slabs:
                     break
                 # A first slab is kept, however large its error is: there is a solution, and the evidence judges it.
-            moment = end if length == end - moment else moment + length
-            self.slabs.append((self._with_time(axes, self.ends[-1], moment), coef))
-            after = self._after_jump(moment)
+            elif not is_at_event and ratio < math.inf and lengthened < MOST_LENGTHENED:
+                # A short slab would be left before the event, and rates of short slabs have large rounding.
+                length *= aim
+                latest = moment + length
+                lengthened += 1
+                continue
+            stop = latest if length == latest - moment else moment + length
+            slab = (self._with_time(axes, moment, stop), coef)
+            state = self._end_of(coef, length)
+            if is_at_event:
+                slab, state = self._beyond(slab, event)
+                stop = float(slab[0][self.time].breakpoints[1])
+            self.slabs.append(slab)
+            after = self._after_jump(stop)
             self.ends.append(after)
             self.points += coef.size
-            state = self._end_of(coef, length)
-            tried = None
-            axes, state = self._coarser(axes, state) if after == moment else self._begun_again(axes, state, after)
-            moment = after
+            axes, state = self._coarser(axes, state) if after == stop else self._begun_again(axes, state, after)
+            # The next slab is up to twice as long, and after an event as long as the first attempt before it.
             length *= min(1.0 if is_held or self._steps > FEW_STEPS else GROW, factor)
+            if is_at_event:
+                length = max(length, asked)
+            moment = after
+            asked = length
+            latest = end
             is_held = False
+            tried = None
+            lengthened = 0
             if not self.watch((moment - begin) / (end - begin), len(self.slabs), self.work):
                 break
         return self.result()
@@ -188,6 +224,24 @@ class SlabMarch:
         return min(
             (before - moment for before, _ in self._jump_moments if after < before < moment + length), default=length
         )
+
+    def _event(self, coef: np.ndarray, moment: float, length: float, ahead: float) -> float:
+        """Moment of the first event in a slab of time alone that is continued to `ahead` lengths; inf for none."""
+        if self.space or self.statement.form.has_integrals:
+            return math.inf
+        begin, end = self.domain.bounds[self.time].tolist()
+        (line,), smooth = self._smooth([TimeAxis(moment, moment + length, self.degree)], coef)
+        beyond = moment + self.bounded(moment, min(ahead * length, end - moment))
+        return first_event(self.statement, line, smooth, moment + SHORTEST_SLAB * (end - begin), beyond)
+
+    def _beyond(self, slab: Fields, event: float) -> tuple[Fields, np.ndarray]:
+        """A slab of time alone, continued until rounding leaves no doubt that an event is over, and the state there."""
+        (line,), coef = self._smooth(*slab)
+        stop = event + moved_by_rounding(self.statement, line, coef, event)
+        longer = TimeAxis(line.breakpoints[0], min(stop, float(self.domain.bounds[self.time, 1])), line.degree)
+        lines = longer.interpolated(line.table(longer.all_points()) @ coef)
+        rate = longer.degree / float(np.ptp(longer.breakpoints)) * (lines[-1] - lines[-2])
+        return ([longer], lines), np.stack([lines[-1], rate])[: self.order]
 
     def _after_jump(self, moment: float) -> float:
         """The first moment after a jump of the equation, if a slab ends with it, else the moment itself."""
@@ -227,7 +281,7 @@ class SlabMarch:
         That of the polynomial itself differs by what its highest coefficients have for an error, a kick that no
         residual inside of slabs shows.
         """
-        if self.order < 2:
+        if self.order < 2 or axes[self.time].degree > self.degree:
             return axes, coef
         line = axes[self.time]
         lines = np.moveaxis(coef, self.time, 0)
@@ -260,8 +314,7 @@ class SlabMarch:
             near = axes, coef
             if self._largest is not None:
                 self._largest = self._scale(coef)
-            missed = missed_before_points(self.statement, axes, coef, self._scale(coef))
-            time_error = max(self._time_error(space, coef), missed if missed > FAR * self.allowed else 0.0)
+            time_error = self._time_error(space, coef)
             rounds += 1
             if time_error > FAR * self.allowed or not self.space or rounds > MOST_ROUNDS:
                 return space, state, coef, time_error
@@ -440,10 +493,10 @@ class SlabMarch:
         ratio = length / float(np.ptp(old[self.time].breakpoints))
         line = TimeAxis(0.0, 1.0, self.degree)
         moments = line.all_points()
-        values = line.table(moments) @ last_lines.reshape(len(last_lines), -1)
+        values = TimeAxis(0.0, 1.0, len(last_lines) - 1).table(moments) @ last_lines.reshape(len(last_lines), -1)
         fitted = np.polynomial.legendre.legfit(2 * moments - 1, values, CONTINUED)
         ahead = np.polynomial.legendre.legval(2 * (1 + moments * ratio) - 1, fitted).T
-        ahead = line.interpolated(ahead).reshape(last_lines.shape)
+        ahead = line.interpolated(ahead).reshape(len(lines), *last_lines.shape[1:])
         lines[self.order :] = ahead[self.order :] + (lines[0] - ahead[0])
         # Where nothing determines the mean of a multiplier, its continuation would grow from rounding.
         free = list(self.statement.multipliers)
