@@ -259,7 +259,7 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         y: ArrayLike | None = None,
         *,
         names: Sequence[str] | None = None,
-        time_limit: float = 60.0,
+        time_limit: float | None = None,
         options: FormulaOptions | None = None,
     ) -> Self:
         """Search for formulas of the log-odds and keep them as `equations_`; a boundary is where its formula is 0.
@@ -274,8 +274,8 @@ class KANClassifier(ClassifierMixin, KANEstimator):
             formulas imitate the model.
         names : sequence of str, optional
             Names of the inputs; if left out, those the estimator was fitted with, else x_1, x_2, ...
-        time_limit : float, default=60
-            Seconds, about, shared by all classes.
+        time_limit : float, optional
+            Seconds, about, shared by all classes; without a limit, work of about a minute is planned.
         options : FormulaOptions, optional
             What the law may be made of, and weights of the rows, as in `find_formula`.
 
@@ -301,10 +301,11 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         True
         """
         # The door to the search for formulas, which a fit does not load.
-        from edgewise.estimator.equations import class_front_of_table, table_front
+        from edgewise.estimator.equations import class_front_of_table, table_budget, table_front
 
         check_is_fitted(self)
-        check_number(time_limit, "time_limit", positive=True, of=" of seconds")
+        if time_limit is not None:
+            check_number(time_limit, "time_limit", positive=True, of=" of seconds")
         logits = np.asarray(self.decision_function(X))
         if logits.ndim == 1:
             columns = logits[:, None]
@@ -312,9 +313,11 @@ class KANClassifier(ClassifierMixin, KANEstimator):
             columns = logits - logits.mean(1, keepdims=True)
         rows = self._inputs(X)
         names = self._network_names(names)
-        limit = time_limit / columns.shape[1]
         if y is None:
-            fronts = [table_front(rows, column, names, limit, options=options) for column in columns.T]
+            fronts = [
+                table_front(rows, column, names, table_budget(time_limit, len(columns.T)), options=options)
+                for column in columns.T
+            ]
         else:
             labels = column_or_1d(y)
             check_consistent_length(rows, labels)
@@ -326,7 +329,7 @@ class KANClassifier(ClassifierMixin, KANEstimator):
             if logits.ndim > 1:
                 odds = [logits[:, k] - np.logaddexp.reduce(np.delete(logits, k, 1), 1) for k in range(len(of))]
             fronts = [
-                class_front_of_table(rows, labels == label, names, limit, column, options)
+                class_front_of_table(rows, labels == label, names, table_budget(time_limit, len(of)), column, options)
                 for label, column in zip(of, odds, strict=True)
             ]
         if logits.ndim == 1:

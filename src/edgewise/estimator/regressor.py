@@ -441,7 +441,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         y: ArrayLike | None = None,
         *,
         names: Sequence[str] | None = None,
-        time_limit: float = 60.0,
+        time_limit: float | None = None,
         options: FormulaOptions | None = None,
     ) -> Self:
         """Search for formulas and keep them as `equations_`.
@@ -458,8 +458,8 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
             Targets of the formulas; if left out, the predictions of this model.
         names : sequence of str, optional
             Names of the inputs; if left out, those the estimator was fitted with, else x_1, x_2, ...
-        time_limit : float, default=60
-            Seconds, about.
+        time_limit : float, optional
+            Seconds, about; without a limit, work of about a minute is planned.
         options : FormulaOptions, optional
             What the law may be made of, its known structure, and weights of the rows, as in `find_formula`; groups are
             for `find_formula` alone.
@@ -478,7 +478,8 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         from edgewise.estimator.equations import fronts_of_outputs
 
         check_is_fitted(self)
-        check_number(time_limit, "time_limit", positive=True, of=" of seconds")
+        if time_limit is not None:
+            check_number(time_limit, "time_limit", positive=True, of=" of seconds")
         rows = self._inputs(X)
         target = self._predicted(self._codes(X)) if y is None else y
         self.equations_ = fronts_of_outputs(self, rows, target, self._network_names(names), time_limit, options)
